@@ -1,0 +1,91 @@
+"""E-mail addresses as SES takes them: ASCII local part, host names in punycode, one strict grammar for all doors.
+
+Anything that could smuggle a header, a second mailbox or a display name past us is refused here, once (ses.md 3.3, RFC 5321
+section 4.1.2; quoted local parts and domain literals are legal there and refused here, since no mailbox provider needs them).
+"""
+
+import hashlib
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from mailcordon.core import domain as domains
+
+_PLAIN = re.compile(
+    r"([A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*)@([^@\s]+)", re.ASCII
+)
+_NAMED = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>\s]+)>")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    local: str
+    domain: str  #: lower case, punycode
+
+    def __str__(self) -> str:
+        return f"{self.local}@{self.domain}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """An address with the name shown beside it, as in a From header."""
+
+    name: str
+    address: Address
+
+    def __str__(self) -> str:
+        if not self.name:
+            return str(self.address)
+        quoted = self.name.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{quoted}" <{self.address}>'
+
+
+def parse(text: str) -> Address:
+    """A bare address. Raises ValueError with a sentence for the person who typed it."""
+    match = _PLAIN.fullmatch(text)
+    if match is None:
+        if "," in text or ";" in text:
+            raise ValueError("one address only: give several as several elements")
+        if not text.isascii() and not text.split("@", 1)[0].isascii():
+            raise ValueError(
+                "the part before @ must be ASCII: SES does not send to internationalised mailboxes"
+            )
+        raise ValueError("not an address of the form name@domain")
+    local, domain = match.groups()
+    if len(local) > 64:
+        raise ValueError("the part before @ has at most 64 characters")
+    if len(text) > 320:
+        raise ValueError("an address has at most 320 characters")
+    return Address(local, domains.parse(domain))
+
+
+def parse_mailbox(text: str) -> Mailbox:
+    """`name@domain` or `Name <name@domain>`: exactly one mailbox, nothing around it. Raises ValueError."""
+    if any(unicodedata.category(letter) == "Cc" for letter in text):
+        raise ValueError("no line breaks or control characters")
+    stripped = text.strip()
+    named = _NAMED.fullmatch(stripped)
+    if named is None:
+        if "<" in stripped or ">" in stripped:
+            raise ValueError("exactly one mailbox: Name <name@domain>")
+        return Mailbox("", parse(stripped))
+    return Mailbox(_display_name(named["name"].strip()), parse(named["address"]))
+
+
+def _display_name(text: str) -> str:
+    quoted = len(text) >= 2 and text[0] == text[-1] == '"'
+    if quoted:
+        inner = re.sub(r"\\(.)", r"\1", text[1:-1])
+        if re.search(r'(?<!\\)(?:\\\\)*"', text[1:-1]):
+            raise ValueError("a quote inside the name must be escaped")
+        return inner
+    if "," in text or '"' in text or "@" in text:
+        # `a@x, b <c@y>` would be two mailboxes to a lenient reader.
+        raise ValueError('exactly one mailbox; a name with a comma, a quote or @ in it goes in "quotes"')
+    return text
+
+
+def hash_of(key: bytes, address: Address) -> bytes:
+    """16 bytes that stand for an address in suppression and look-up. Letter case does not matter (ses.md 2.4), the key does:
+    without it nobody can test a guessed address against a stolen table."""
+    return hashlib.blake2b(str(address).lower().encode(), digest_size=16, key=key).digest()

@@ -1,0 +1,86 @@
+"""Every error we raise on purpose, as one tree:
+
+    MailcordonError
+    |- Refused          the caller's own fault; trying again unchanged cannot help
+    |  |- Invalid         a field says something we cannot accept (422)
+    |  |- Unauthorised    no key, or none that we know (401)
+    |  |- Forbidden       the key may not do this (403)
+    |  |- NotFound        no such thing, for this caller (404)
+    |  '- Conflict        it would contradict what is there (409)
+    '- Later            trying again can help
+       |- TooMuch         a bound is reached; says when to come back (429)
+       '- Unavailable     a part we need does not answer; nothing was stored (503)
+
+A message is a sentence for its reader: what failed, for whom, what to do next. adapters/http/problems.py turns the tree into HTTP.
+"""
+
+from dataclasses import dataclass
+
+
+class MailcordonError(Exception):
+    """The root. `code` is stable and for machines; the message is for people."""
+
+    code = "error"
+    retryable = False
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+
+
+class Refused(MailcordonError):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with one field of a request."""
+
+    field: str  #: as in the body: `to[3]`, `headers.X-Foo`
+    problem: str
+    code: str = "invalid"
+
+
+class Invalid(Refused):
+    """One or more fields cannot be accepted; nothing was stored."""
+
+    code = "invalid"
+
+    def __init__(self, *faults: Fault) -> None:
+        super().__init__(
+            "; ".join(f"{fault.field}: {fault.problem}" for fault in faults), code=faults[0].code
+        )
+        self.faults = faults
+
+
+class Unauthorised(Refused):
+    code = "unauthorised"
+
+
+class Forbidden(Refused):
+    code = "forbidden"
+
+
+class NotFound(Refused):
+    code = "not-found"
+
+
+class Conflict(Refused):
+    code = "conflict"
+
+
+class Later(MailcordonError):
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after: int = 1, code: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.retry_after = retry_after  #: seconds
+
+
+class TooMuch(Later):
+    code = "too-much"
+
+
+class Unavailable(Later):
+    code = "unavailable"

@@ -1,0 +1,54 @@
+"""Holds: reasons that stop or slow mail, each of somebody, for something, with an end of its own.
+
+Whether a lane is open, throttled or held is never stored as such by anybody who decides it: it follows from the set of its
+open holds, and lifting one never lifts another.
+"""
+
+from dataclasses import dataclass
+
+from mailcordon.core.priority import Class
+from mailcordon.core.provider import Provider
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    id: int
+    tenant: int
+    class_: Class | None = None  #: None: every class
+    lane: int | None = None  #: None: every lane (of the class)
+    provider: Provider | None = None
+    campaign: str | None = None
+    list: str | None = None
+    stops: bool = True
+    rate: float | None = None  #: deliveries a second, where it only slows
+    owner: str  #: person, breaker, ses, policy or rollout
+    because: str
+    by: str
+    since: int  #: milliseconds since 1970
+    until: int | None = None
+
+    @property
+    def narrow(self) -> bool:
+        """Whether it stops only part of a lane: such mail is parked after its claim, the lane itself keeps moving."""
+        return self.provider is not None or self.campaign is not None or self.list is not None
+
+    def covers_lane(self, tenant: int, class_: Class, lane: int) -> bool:
+        return (
+            self.tenant == tenant
+            and (self.class_ is None or self.class_ == class_)
+            and (self.lane is None or self.lane == lane)
+        )
+
+    def stops_mail(self, provider: int, campaign: str | None, list: str | None, now: int) -> bool:
+        """Whether mail of a covered lane with these marks must not leave now (milliseconds since 1970)."""
+        return (
+            self.stops
+            and (self.until is None or self.until > now)
+            and (self.provider is None or self.provider == provider)
+            and (self.campaign is None or self.campaign == campaign)
+            and (self.list is None or self.list == list)
+        )
+
+    @property
+    def sentence(self) -> str:
+        return f"held by {self.owner} ({self.by}): {self.because}"

@@ -1,0 +1,95 @@
+"""Ids that carry their own time: 64 bits, 41 of milliseconds since 2026, 7 of node, 9 of counter, 6 of recipient.
+
+A message's id has recipient 0; its deliveries are id + 1 to id + 50. So a delivery names its message, its day (and with it
+its partition) and its age, and "expired" is a comparison of two integers. The public form is opaque text.
+"""
+
+from dataclasses import dataclass, field
+
+EPOCH_MS = 1_767_225_600_000  #: 2026-01-01T00:00:00Z in milliseconds since 1970
+MAX_RECIPIENTS = 50  #: SES's own bound for one message (ses.md 3.3)
+NODES = 128
+
+_TIME_SHIFT = 22
+_NODE_SHIFT = 15
+_COUNTER_SHIFT = 6
+_COUNTERS = 512
+_RECIPIENT_MASK = 63
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}
+_DIGITS = 13
+
+
+def first_of(ms: int) -> int:
+    """The lowest id that a moment (milliseconds since 1970) can have: ids below it are older."""
+    return (ms - EPOCH_MS) << _TIME_SHIFT
+
+
+def ms_of(id: int) -> int:
+    """When the message was accepted, in milliseconds since 1970."""
+    return (id >> _TIME_SHIFT) + EPOCH_MS
+
+
+def message_of(delivery: int) -> int:
+    return delivery & ~_RECIPIENT_MASK
+
+
+def recipient_of(delivery: int) -> int:
+    """Which recipient of its message a delivery is, from 1; 0 for a message's own id."""
+    return delivery & _RECIPIENT_MASK
+
+
+def encode(id: int) -> str:
+    """13 letters and digits, fit for a URL and for an SES tag (`[A-Za-z0-9_-]`, ses.md 3.3)."""
+    out: list[str] = []
+    for _ in range(_DIGITS):
+        out.append(_ALPHABET[id & 31])
+        id >>= 5
+    return "".join(reversed(out))
+
+
+def decode(text: str) -> int:
+    """The id that `encode` made this text from. Raises ValueError for anything else."""
+    if len(text) != _DIGITS:
+        raise ValueError(f"an id has {_DIGITS} letters and digits")
+    id = 0
+    for letter in text:
+        if letter not in _VALUES:
+            raise ValueError("an id has only the letters and digits of Crockford's base 32")
+        id = id << 5 | _VALUES[letter]
+    if id >= 1 << 63:
+        raise ValueError("an id has 63 bits")
+    return id
+
+
+def message_id(id: int) -> str:
+    return "msg_" + encode(id)
+
+
+def delivery_id(id: int) -> str:
+    return "dlv_" + encode(id)
+
+
+def parse_message_id(text: str) -> int:
+    """The id of a message from its public form, or from that of one of its deliveries. Raises ValueError."""
+    prefix, _, rest = text.partition("_")
+    if prefix not in ("msg", "dlv"):
+        raise ValueError("a message id starts with msg_, a delivery id with dlv_")
+    return message_of(decode(rest))
+
+
+@dataclass(slots=True)
+class Mint:
+    """Makes message ids on one node: rising, unique as long as nobody else has the node, even if the clock steps back."""
+
+    node: int  #: 0 to 127, leased
+    _last: int = field(default=0)  #: milliseconds and counter of the newest id
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.node < NODES:
+            raise ValueError(f"a node is a number from 0 to {NODES - 1}")
+
+    def next(self, now_ms: int) -> int:
+        self._last = max(self._last + 1, (now_ms - EPOCH_MS) * _COUNTERS)
+        ms, counter = divmod(self._last, _COUNTERS)
+        return ms << _TIME_SHIFT | self.node << _NODE_SHIFT | counter << _COUNTER_SHIFT

@@ -1,0 +1,79 @@
+"""Priority classes: what each kind of mail is worth, in numbers. A message type always names its class.
+
+The figures are the defaults of docs/architecture.md; a type may change the first three for itself.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Class(IntEnum):
+    URGENT = 0
+    TRANSACTIONAL = 1
+    MARKETING = 2
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worth:
+    """How mail of a class is treated."""
+
+    expiry_ms: int  #: worth sending for this long after accept; later it is dropped before it is claimed
+    grace_ms: int  #: how much later another call's Send event must be seen before "no Send event" is proof of absence
+    resend: bool  #: what absence proved leads to: another attempt, or given up
+    weight: int  #: share of each batch
+    ses_reasons: (
+        tuple[str, ...] | None
+    )  #: SuppressedReasons of the configuration set; None leaves it unset (ses.md 2.2)
+    max_delivery_seconds: int  #: how long SES itself keeps trying (ses.md 6)
+    content_kept_ms: int  #: how long the body is kept after accept; 0: until the outcome of the call is known
+    one_click: bool  #: needs List-Unsubscribe and List-Unsubscribe-Post (RFC 8058)
+
+
+_MINUTE = 60_000
+_HOUR = 60 * _MINUTE
+_DAY = 24 * _HOUR
+
+WORTH: dict[Class, Worth] = {
+    Class.URGENT: Worth(
+        expiry_ms=15 * _MINUTE,
+        grace_ms=_MINUTE,
+        resend=True,
+        weight=8,
+        ses_reasons=("BOUNCE",),
+        max_delivery_seconds=900,
+        content_kept_ms=0,
+        one_click=False,
+    ),
+    Class.TRANSACTIONAL: Worth(
+        expiry_ms=_DAY,
+        grace_ms=10 * _MINUTE,
+        resend=True,
+        weight=4,
+        ses_reasons=("BOUNCE",),
+        max_delivery_seconds=14_400,
+        content_kept_ms=7 * _DAY,
+        one_click=False,
+    ),
+    Class.MARKETING: Worth(
+        expiry_ms=72 * _HOUR,
+        grace_ms=10 * _MINUTE,
+        resend=False,
+        weight=1,
+        ses_reasons=None,
+        max_delivery_seconds=50_400,
+        content_kept_ms=7 * _DAY,
+        one_click=True,
+    ),
+}
+
+
+def parse_class(word: str) -> Class:
+    """Raises ValueError with the words that are classes."""
+    try:
+        return Class[word.upper()]
+    except KeyError:
+        raise ValueError("a class is urgent, transactional or marketing") from None

@@ -1,0 +1,71 @@
+"""The tags that ride on every mail and bring its events home: installation, tenant, type, delivery, and the signed attempt.
+
+The attempt's intent row exists before the call, so an event may beat the commit of SES's answer and still find its delivery.
+The signature binds all five together: a tenant who copies another's delivery id under tags of its own is found out, and so is
+a mail that another installation sent. Values keep to `[A-Za-z0-9_-]{1,256}` (ses.md 3.3).
+"""
+
+import hashlib
+import hmac
+from base64 import b32encode
+from collections.abc import Mapping
+
+from mailcordon.core import ids
+from mailcordon.core.event import Attempt
+
+INSTALLATION = "mc-installation"
+TENANT = "mc-tenant"
+TYPE = "mc-type"
+DELIVERY = "mc-delivery"
+ATTEMPT = "mc-attempt"  #: number, call time and signature, joined by `-`; a canary's starts with `c`
+
+_MAC_LETTERS = 16  #: 80 bits: enough against guessing, short enough for a tag
+
+
+def sign(key: bytes, attempt: Attempt) -> dict[str, str]:
+    """Tag names and values, in the order they are sent."""
+    delivery = ids.encode(attempt.delivery)
+    head = f"{'c' if attempt.canary else ''}{attempt.attempt}-{attempt.called_at}"
+    mac = _mac(key, attempt.installation, attempt.tenant_key, attempt.type, delivery, head)
+    return {
+        INSTALLATION: attempt.installation,
+        TENANT: attempt.tenant_key,
+        TYPE: attempt.type,
+        DELIVERY: delivery,
+        ATTEMPT: f"{head}-{mac}",
+    }
+
+
+def carries_ours(tags: Mapping[str, str]) -> bool:
+    """Whether a mail claims to be governed at all, by this or any other installation."""
+    return ATTEMPT in tags and INSTALLATION in tags
+
+
+def verify(key: bytes, tags: Mapping[str, str]) -> Attempt:
+    """The attempt that these tags prove. Raises ValueError saying what is wrong with them."""
+    missing = [name for name in (INSTALLATION, TENANT, TYPE, DELIVERY, ATTEMPT) if name not in tags]
+    if missing:
+        raise ValueError(f"the tags {', '.join(missing)} are missing")
+    parts = tags[ATTEMPT].split("-")
+    if len(parts) != 3:
+        raise ValueError("the attempt tag has not three parts")
+    number, called_at, mac = parts
+    canary = number.startswith("c")
+    head = f"{number}-{called_at}"
+    expected = _mac(key, tags[INSTALLATION], tags[TENANT], tags[TYPE], tags[DELIVERY], head)
+    if not hmac.compare_digest(mac.encode(), expected.encode()):
+        raise ValueError("the attempt tag's signature does not belong to the other tags")
+    return Attempt(
+        installation=tags[INSTALLATION],
+        tenant_key=tags[TENANT],
+        type=tags[TYPE],
+        delivery=ids.decode(tags[DELIVERY]),
+        attempt=int(number.removeprefix("c")),
+        called_at=int(called_at),
+        canary=canary,
+    )
+
+
+def _mac(key: bytes, *parts: str) -> str:
+    digest = hmac.digest(key, "\n".join(parts).encode(), hashlib.sha256)
+    return b32encode(digest[:10]).decode().lower()[:_MAC_LETTERS]
