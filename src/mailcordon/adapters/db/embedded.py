@@ -1,0 +1,387 @@
+"""A PostgreSQL of our own, supervised: started in about a second, restarted when it dies, never left behind.
+
+The server is started under a guardian, a few lines of shell that hold a pipe of ours: when we die in whatever way,
+the pipe closes and the guardian shuts the server down; when the server dies, we start it again. Data that a kill -9
+left is recovered by PostgreSQL; the lock file and the backends it left are waited for. Nothing listens on the
+network: clients come through a Unix socket in a private directory, with passwords, since roles are kept apart.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import quote
+
+from mailcordon.adapters.db import places
+from mailcordon.adapters.db.places import Place, Say
+
+SUPERUSER = "postgres"
+PORT = 5432  # only names the socket's file; nothing listens on a port
+FIRST_START_PATIENCE = (
+    60.0  #: seconds; recovery after kill -9 of a busy server, or waiting for an old one's end
+)
+STOP_PATIENCE = 30.0  #: seconds a fast shutdown (with its checkpoint) may take before we insist
+
+SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "max_connections": "100",
+    "shared_buffers": "128MB",
+    "max_wal_size": "2GB",
+    "min_wal_size": "128MB",
+    "checkpoint_timeout": "10min",
+    "checkpoint_completion_target": "0.9",
+    "wal_compression": "on",
+    # Accepted means durable: these two are checked by every role at its start as well.
+    "fsync": "on",
+    "synchronous_commit": "on",
+    # One old snapshot bloats a queue: nobody of ours holds a transaction open for a minute.
+    "idle_in_transaction_session_timeout": "60s",
+    "autovacuum_naptime": "15s",
+    # Our statements are short; compiling them costs more than running them.
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_line_prefix": "%m [%p] %q%u@%d ",
+    "log_min_duration_statement": "2s",
+    "log_checkpoints": "off",
+    "client_min_messages": "warning",
+    "password_encryption": "scram-sha-256",
+}
+
+#: The guardian. fd 3 is the pipe whose other end only the supervisor holds. It answers the postmaster's pid, stays
+#: its parent, and ends with its status. SIGINT is PostgreSQL's fast shutdown, SIGQUIT its immediate one.
+GUARDIAN = r"""
+exec 3<&0
+"$@" </dev/null >&2 3<&- &
+server=$!
+echo "$server"
+exec >&2
+(
+    read -r _ <&3
+    kill -INT "$server" 2>/dev/null
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        kill -0 "$server" 2>/dev/null || exit 0
+        sleep 1
+    done
+    kill -QUIT "$server" 2>/dev/null
+) 3<&3 &
+watcher=$!
+exec 3<&-
+wait "$server"
+status=$?
+kill "$watcher" 2>/dev/null
+exit "$status"
+"""
+
+#: What PostgreSQL says while remains of a killed server still block the way; waiting helps.
+PASSING = re.compile(
+    r"pre-existing shared memory block|lock file .* (already exists|is empty)|could not create any Unix-domain sockets"
+)
+
+
+class DatabaseWillNotStart(Exception):
+    """The embedded PostgreSQL does not come up; the message holds its own last words."""
+
+
+class EmbeddedPostgres:
+    """One server in one home. `start` returns when it takes connections; `stop` when it is down."""
+
+    def __init__(
+        self, home: Path, *, say: Say = print, binaries: Path | None = None, port: int = PORT
+    ) -> None:
+        self._home = home
+        self._say = say
+        self._port = port
+        self._given_binaries = binaries
+        self._place: Place | None = None
+        self._password = ""
+        self._guardian: asyncio.subprocess.Process | None = None
+        self._postmaster: int | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._up = asyncio.Event()
+        self.starts = 0  #: how often the server came up, the first time included
+
+    @property
+    def place(self) -> Place:
+        assert self._place is not None, "the server was not started"
+        return self._place
+
+    @property
+    def postmaster(self) -> int | None:
+        """Process id of the running postmaster; none while it is down."""
+        return self._postmaster
+
+    @property
+    def log_file(self) -> Path:
+        return self._home / "log" / "postgres.log"
+
+    def dsn(self, database: str = "postgres") -> str:
+        """The superuser's address: for `migrate` only, no running role may have it."""
+        where = f"host={quote(str(self.place.sockets), safe='/')}&port={self._port}"
+        return f"postgresql://{SUPERUSER}:{self._password}@/{database}?{where}"
+
+    async def start(self) -> None:
+        place = await asyncio.to_thread(places.prepare, self._home, self._say, self._given_binaries)
+        self._place = place
+        self.log_file.parent.mkdir(parents=True, exist_ok=True)
+        self._password = await self._ensure_cluster(place)
+        await self._start_patiently()
+        self._keeper = asyncio.create_task(self._keep(), name="embedded-postgres")
+
+    async def stop(self) -> None:
+        """A fast shutdown: sessions are ended, the data is written, nothing has to be recovered next time."""
+        self._stopping = True
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await keeper
+        await self._end()
+
+    async def wait_up(self) -> None:
+        await self._up.wait()
+
+    # -- the cluster ------------------------------------------------------------------------------------------------
+
+    async def _ensure_cluster(self, place: Place) -> str:
+        """initdb once, in a directory of its own that is renamed when complete: a killed initdb leaves no half."""
+        facts = self._home / "postgres.json"
+        if (place.data / "PG_VERSION").exists():
+            await self._check_version(place)
+            if not facts.exists():
+                raise DatabaseWillNotStart(
+                    f"{place.data} holds a database, but {facts} with its password is gone: "
+                    "restore that file, or move the data away to start afresh."
+                )
+            return str(json.loads(facts.read_text())["password"])
+        password = secrets.token_urlsafe(24)
+        write_private(facts, json.dumps({"user": SUPERUSER, "password": password}) + "\n")
+        making = place.root / "data.making"
+        shutil.rmtree(making, ignore_errors=True)
+        file = place.root / "password.once"
+        write_private(file, password + "\n")
+        if place.runner.switched:
+            os.chown(file, place.runner.uid, place.runner.gid)
+        arguments = ["-D", str(making), "-U", SUPERUSER, f"--pwfile={file}", "--auth=scram-sha-256"]
+        try:
+            done = await self._run(place, "initdb", *arguments, "--encoding=UTF8", "--locale=C")
+        finally:
+            file.unlink()
+        if done.returncode != 0:
+            said = (done.stderr or done.stdout).strip()
+            raise DatabaseWillNotStart(f"initdb could not make a database in {place.root}: {said}")
+        making.rename(place.data)
+        return password
+
+    async def _check_version(self, place: Place) -> None:
+        made_by = (place.data / "PG_VERSION").read_text().strip()
+        said = (await self._run(place, "postgres", "--version")).stdout
+        found = re.search(r"(\d+)", said)
+        if found is None or found[1] != made_by:
+            raise DatabaseWillNotStart(
+                f"{place.data} was made by PostgreSQL {made_by}, but {place.binaries} is {said.strip()}: "
+                "dump it with the old one and restore it (pg_dump, pg_restore), or use the old binaries."
+            )
+
+    async def _run(self, place: Place, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        process = await asyncio.create_subprocess_exec(
+            place.binaries / program,
+            *arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            **self._identity(place),
+        )
+        out, err = await process.communicate()
+        return subprocess.CompletedProcess(
+            arguments, process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace")
+        )
+
+    def _identity(self, place: Place) -> dict[str, Any]:
+        """How the server's processes differ from us: their user, a plain environment, a session of their own.
+
+        The session keeps a terminal's Ctrl-C from them: we drain first and stop the database last.
+        """
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+        options: dict[str, Any] = {"env": environment, "cwd": place.root, "start_new_session": True}
+        if place.runner.switched:
+            options |= {"user": place.runner.uid, "group": place.runner.gid, "extra_groups": []}
+        return options
+
+    # -- the server -------------------------------------------------------------------------------------------------
+
+    async def _start_patiently(self) -> None:
+        """Starts the server, again while remains of a killed one block it; other failures are final at once."""
+        deadline = time.monotonic() + FIRST_START_PATIENCE
+        told = False
+        while True:
+            mark = self.log_file.stat().st_size if self.log_file.exists() else 0
+            try:
+                await self._start_once(deadline)
+                return
+            except _Died:
+                said = self._log_since(mark)
+            if not PASSING.search(said) or time.monotonic() > deadline:
+                raise DatabaseWillNotStart(f"PostgreSQL does not start. Its last words: {_last_words(said)}")
+            if not told:
+                told = True
+                self._say("waiting for the remains of a killed PostgreSQL to go")
+            await asyncio.sleep(0.2)
+
+    async def _start_once(self, deadline: float) -> None:
+        place = self.place
+        _forget_reused_pid(place.data / "postmaster.pid")
+        options = [f"-c{name}={value}" for name, value in SETTINGS.items()]
+        where = [f"-cunix_socket_directories={place.sockets}", f"-cport={self._port}"]
+        with _open_log(self.log_file) as log:
+            guardian = await asyncio.create_subprocess_exec(
+                "/bin/sh",
+                "-c",
+                GUARDIAN,
+                "mailcordon-postgres-guardian",
+                str(place.binaries / "postgres"),
+                "-D",
+                str(place.data),
+                *options,
+                *where,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                **self._identity(place),
+            )
+        self._guardian = guardian
+        assert guardian.stdout is not None
+        first_line = await guardian.stdout.readline()
+        postmaster = int(first_line) if first_line.strip() else None
+        while postmaster is None or not _takes_connections(place.data, postmaster):
+            if guardian.returncode is not None or time.monotonic() > deadline:
+                await self._end()
+                raise _Died
+            await asyncio.sleep(0.01)
+        self._postmaster = postmaster
+        self.starts += 1
+        self._up.set()
+
+    async def _keep(self) -> None:
+        """Brings the server back whenever it dies."""
+        while not self._stopping:
+            assert self._guardian is not None
+            status = await self._guardian.wait()
+            self._down()
+            self._say(f"PostgreSQL ended (status {status}); starting it again")
+            await self._bring_back()
+            self._say("PostgreSQL is back")
+
+    async def _bring_back(self) -> None:
+        pause = 0.05
+        while True:
+            try:
+                # Also closes the pipe of a guardian that was killed itself, so that its watcher ends the server.
+                await self._end()
+                await self._start_patiently()
+                return
+            except DatabaseWillNotStart as trouble:
+                self._say(f"{trouble} Trying again in {pause:.1f} s.")
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 5.0)
+
+    async def _end(self) -> None:
+        guardian, postmaster = self._guardian, self._postmaster
+        self._down()
+        self._guardian = None
+        if guardian is None:
+            return
+        if guardian.stdin is not None:
+            guardian.stdin.close()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(guardian.wait(), STOP_PATIENCE)
+        if guardian.returncode is None and postmaster is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(postmaster, 3)
+            await guardian.wait()
+
+    def _down(self) -> None:
+        self._up.clear()
+        self._postmaster = None
+
+    def _log_since(self, mark: int) -> str:
+        with self.log_file.open("rb") as log:
+            log.seek(mark if mark <= self.log_file.stat().st_size else 0)
+            return log.read().decode(errors="replace")
+
+
+class _Died(Exception):
+    """The server ended before it took connections."""
+
+
+@contextlib.asynccontextmanager
+async def running(
+    home: Path, *, say: Say = print, binaries: Path | None = None
+) -> AsyncGenerator[EmbeddedPostgres]:
+    server = EmbeddedPostgres(home, say=say, binaries=binaries)
+    try:
+        await server.start()
+        yield server
+    finally:
+        await server.stop()
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replaces a file at once, readable by its owner alone from its first byte on."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    making = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    with open(os.open(making, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    making.replace(path)
+
+
+def _open_log(path: Path) -> IO[bytes]:
+    if path.exists() and path.stat().st_size > 20_000_000:
+        path.replace(path.with_suffix(".log.1"))
+    return path.open("ab")
+
+
+def _last_words(said: str) -> str:
+    lines = [line for line in said.strip().splitlines() if line]
+    return " / ".join(lines[-4:]) or "none"
+
+
+def _takes_connections(data: Path, postmaster: int) -> bool:
+    """What pg_ctl does: the lock file's first line is the pid, its eighth the state."""
+    with contextlib.suppress(OSError):
+        lines = (data / "postmaster.pid").read_text().splitlines()
+        return len(lines) >= 8 and lines[0].strip() == str(postmaster) and lines[7].strip() == "ready"
+    return False
+
+
+def _forget_reused_pid(lock_file: Path) -> None:
+    """Removes a lock file whose pid now belongs to a program that is no PostgreSQL.
+
+    After a restart of the machine or container a small pid soon comes again, and PostgreSQL would refuse for ever.
+    The shared memory's own interlock still keeps two servers from one data directory.
+    """
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        pid = int(lock_file.read_text().splitlines()[0])
+        name = _program_of(pid)
+        if name is not None and "postgres" not in name:
+            lock_file.unlink()
+
+
+def _program_of(pid: int) -> str | None:
+    if sys.platform == "linux":
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    asked = subprocess.run(["ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return asked.stdout.strip() or None

