@@ -23,6 +23,7 @@ from urllib.parse import quote
 
 from mailcordon.adapters.db import places
 from mailcordon.adapters.db.places import Place, Say
+from mailcordon.core.errors import Refused
 
 SUPERUSER = "postgres"
 PORT = 5432  # only names the socket's file; nothing listens on a port
@@ -89,8 +90,10 @@ PASSING = re.compile(
 )
 
 
-class DatabaseWillNotStart(Exception):
+class DatabaseWillNotStart(Refused):
     """The embedded PostgreSQL does not come up; the message holds its own last words."""
+
+    code = "database-will-not-start"
 
 
 class EmbeddedPostgres:

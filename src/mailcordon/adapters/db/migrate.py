@@ -24,6 +24,7 @@ from pogo_core.util import sql as pogo_sql
 from mailcordon.adapters.db import engine, roles
 from mailcordon.adapters.db.embedded import write_private
 from mailcordon.adapters.db.places import Say
+from mailcordon.core.errors import Refused
 
 LOCK = 0x6D61696C63  #: one number for the advisory lock of every migration: "mailc"
 DSN_FILE = "database.json"
@@ -32,8 +33,10 @@ _PLACEHOLDER = re.compile(r"\{\{ *(\w+) *\}\}")
 _logger = logging.getLogger(__name__)
 
 
-class MigrationFailed(Exception):
+class MigrationFailed(Refused):
     """The database stays at the schema it had; the message names the migration and the server's complaint."""
+
+    code = "migration-failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

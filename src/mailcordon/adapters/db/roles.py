@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from mailcordon.adapters.db.engine import SCHEMA, Connection, PooledConnection
+from mailcordon.core.errors import Refused
 
 OWNER = "owner"
 LOGINS = ("control", "governor", "send", "observe", "reader")
@@ -17,8 +18,10 @@ OLDEST_SERVER = 150000  #: as `server_version_num` writes it: PostgreSQL 15
 LONGEST_DATABASE_NAME = 63 - len("_governor")
 
 
-class UnfitDatabase(Exception):
+class UnfitDatabase(Refused):
     """This database, or this way into it, must not be used; the message says why and what to do."""
+
+    code = "unfit-database"
 
 
 def role_names(database: str) -> dict[str, str]:
