@@ -1,0 +1,61 @@
+"""The command line: one tree of commands over the REST API, for people at night and for scripts.
+
+Everything but `up`, `down`, `migrate`, `doctor` and `run` speaks to a running server with the same rights and the same audit as
+any other client. Those five start and mend the server itself; the composition root hands them in, so that this package needs no
+other adapter.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from mailcordon.adapters.cli import command, drill, holds, keys, mail, observed, tenants
+
+Command = Callable[..., Any]  #: its signature and docstring are the command's options and help
+
+_EPILOG = """\b
+Where to begin:
+  mailcordon up                      start everything on this machine
+  mailcordon drill                   watch one tenant's bounce stay one tenant's
+  mailcordon tenant onboard --help   bring in a tenant
+  mailcordon why MESSAGE             why a mail is where it is
+
+\b
+Exit codes: 0 done; 1 refused or failed; 2 wrong command line; 3 not found; 4 not allowed; 5 not available now; 6 drill failed.
+"""
+
+
+def build(*, up: Command, down: Command, migrate: Command, doctor: Command, run: Command) -> typer.Typer:
+    """The whole command line. Each of the five is registered as it is: its own signature gives its options."""
+    app = typer.Typer(
+        name="mailcordon",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        help="The one governed way out for the e-mail of many tenants through Amazon SES.",
+        epilog=_EPILOG,
+    )
+    app.command("up", epilog=command.epilog("mailcordon up\nmailcordon up --help"))(up)
+    app.command("down", epilog=command.epilog("mailcordon down"))(down)
+    app.add_typer(drill.top)
+    app.add_typer(tenants.tenants, name="tenant")
+    app.add_typer(tenants.lanes, name="lane")
+    app.add_typer(tenants.identities, name="identity")
+    app.add_typer(tenants.types, name="type")
+    app.add_typer(mail.top)
+    app.add_typer(mail.messages, name="message")
+    app.add_typer(holds.top)
+    app.add_typer(holds.holds, name="holds")
+    app.add_typer(observed.suppressions, name="suppression")
+    app.add_typer(observed.top)
+    app.add_typer(observed.quarantine, name="quarantine")
+    app.add_typer(observed.mailboxes, name="mailbox")
+    app.add_typer(keys.keys, name="key")
+    app.add_typer(keys.top)
+    app.command("migrate", epilog=command.epilog("mailcordon migrate"))(migrate)
+    app.command("doctor", epilog=command.epilog("mailcordon doctor"))(doctor)
+    app.command("run", hidden=True)(run)
+    return app

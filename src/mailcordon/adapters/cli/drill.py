@@ -1,0 +1,5 @@
+"""Placeholder."""
+
+import typer
+
+top = typer.Typer()
