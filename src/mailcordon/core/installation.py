@@ -1,4 +1,4 @@
-"""The installation: what tells our mail from another Mailcordon's in the same AWS account, and the keys it signs and hashes with."""
+"""The installation: what tells our mail from another Mailcordon's in the same AWS account, and the keys it uses."""
 
 import re
 from dataclasses import dataclass, field

@@ -1,0 +1,301 @@
+"""Holds in PostgreSQL. Each method is one transaction of the governor's role; deadlocks with the queue's own statements, which
+lock the same lanes, are tried again, since stopping somebody must not fail for want of luck."""
+
+import asyncio
+import json
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import asyncpg
+
+from mailcordon.adapters.db.engine import Pool, PooledConnection, load_queries
+from mailcordon.control import wording
+from mailcordon.core.errors import Fault, Invalid, NotFound, Unavailable
+from mailcordon.core.hold import Hold
+from mailcordon.core.priority import Class
+from mailcordon.core.provider import Provider
+from mailcordon.core.target import LaneCounts, NewHold, Preview, Target, state_of, target_of
+
+_SQL = load_queries("governor.sql")
+_TRIES = 8
+
+T = TypeVar("T")
+
+
+def hold_of(row: asyncpg.Record) -> Hold:
+    return Hold(
+        id=row["id"],
+        tenant=row["tenant"],
+        class_=None if row["class"] is None else Class(row["class"]),
+        lane=row["lane"],
+        provider=None if row["provider"] is None else Provider(row["provider"]),
+        campaign=row["campaign"],
+        list=row["list"],
+        stops=row["stops"],
+        rate=row["rate"],
+        owner=row["owner"],
+        because=row["because"],
+        by=row["by"],
+        since=row["since"],
+        until=row["until"],
+    )
+
+
+def as_json(hold: Hold) -> str:
+    """A hold as the audit trail keeps it."""
+    return json.dumps(
+        {
+            "id": hold.id,
+            "class": hold.class_.word if hold.class_ is not None else None,
+            "lane": hold.lane,
+            "provider": hold.provider.word if hold.provider is not None else None,
+            "campaign": hold.campaign,
+            "list": hold.list,
+            "stops": hold.stops,
+            "rate": hold.rate,
+            "owner": hold.owner,
+            "because": hold.because,
+            "until": hold.until,
+        }
+    )
+
+
+class GovernorStore:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def place(self, new: NewHold, *, actor: str, once: bool) -> Hold:
+        target = new.target
+        evidence = json.dumps(dict(new.evidence))
+
+        async def run(conn: PooledConnection) -> Hold:
+            slug = await _begin(conn, target.tenant)
+            if once:
+                same = await conn.fetchrow(
+                    _SQL.same_hold, target.tenant, new.owner, evidence, *_scope(target)
+                )
+                if same is not None:
+                    return hold_of(same)
+            lanes = await _lock_lanes(conn, target)
+            row = await conn.fetchrow(
+                _SQL.insert_hold,
+                target.tenant,
+                *_scope(target),
+                new.stops,
+                new.rate,
+                new.owner,
+                new.because,
+                evidence,
+                actor,
+                new.until,
+            )
+            assert row is not None
+            hold = hold_of(row)
+            await _derive(conn, target.tenant, list(lanes))
+            words = wording.describe(target, slug, _lane_name(lanes, target.lane))
+            await conn.execute(
+                _SQL.write_audit,
+                actor,
+                "hold.place",
+                target.tenant,
+                f"hold {hold.id} on {words}",
+                None,
+                as_json(hold),
+                new.because,
+            )
+            await conn.execute(_SQL.bump_epoch, "hold")
+            return hold
+
+        return await self._transact(run)
+
+    async def lift(self, tenant: int, ids: Sequence[int], *, actor: str, because: str) -> list[Hold]:
+        async def run(conn: PooledConnection) -> list[Hold]:
+            slug = await _begin(conn, tenant)
+            lanes = await _lock_lanes(conn, Target(tenant=tenant))
+            rows = await conn.fetch(_SQL.lift_holds, tenant, list(ids), actor, because)
+            holds = sorted((hold_of(row) for row in rows), key=lambda hold: hold.id)
+            if not holds:
+                return []
+            await _derive(conn, tenant, list(lanes))
+            for hold in holds:
+                words = wording.describe(target_of(hold), slug, _lane_name(lanes, hold.lane))
+                await conn.execute(
+                    _SQL.write_audit,
+                    actor,
+                    "hold.lift",
+                    tenant,
+                    f"hold {hold.id} on {words}",
+                    as_json(hold),
+                    None,
+                    because,
+                )
+            await conn.execute(_SQL.bump_epoch, "hold")
+            return holds
+
+        return await self._transact(run)
+
+    async def derive(self, tenant: int) -> None:
+        async def run(conn: PooledConnection) -> None:
+            await _begin(conn, tenant)
+            lanes = await _lock_lanes(conn, Target(tenant=tenant))
+            if await _derive(conn, tenant, list(lanes)):
+                await conn.execute(_SQL.bump_epoch, "hold")
+
+        await self._transact(run)
+
+    async def set_rate(self, tenant: int, lane: int, rate: float | None, *, actor: str, because: str) -> None:
+        async def run(conn: PooledConnection) -> None:
+            slug = await _begin(conn, tenant)
+            lanes = await _lock_lanes(conn, Target(tenant=tenant, lane=lane))
+            before = await conn.fetchval(_SQL.policy_rate, lane, tenant)
+            if before == rate:
+                return
+            await conn.execute(_SQL.set_policy_rate, lane, rate)
+            await _derive(conn, tenant, [lane])
+            await conn.execute(
+                _SQL.write_audit,
+                actor,
+                "lane.rate",
+                tenant,
+                f"{lanes[lane]} of {slug}",
+                json.dumps({"rate": before}),
+                json.dumps({"rate": rate}),
+                because,
+            )
+            await conn.execute(_SQL.bump_epoch, "control")
+            await conn.execute(_SQL.bump_epoch, "hold")
+
+        await self._transact(run)
+
+    async def unpark(self, holds: Sequence[int], *, most: int) -> int:
+        async def run(conn: PooledConnection) -> int:
+            rows = await conn.fetch(_SQL.unpark, list(holds), most)
+            if turns := sorted({row["turn"] for row in rows if not row["held"]}):
+                await conn.execute(_SQL.wake_turns, turns)
+            return sum(row["moved"] for row in rows)
+
+        return await self._transact(run)
+
+    async def open_holds(self, tenant: int) -> list[Hold]:
+        async with self._pool.acquire() as conn:
+            return [hold_of(row) for row in await conn.fetch(_SQL.open_holds, tenant)]
+
+    async def preview(self, target: Target) -> Preview:
+        scope = (target.tenant, target.class_, target.lane, target.provider, target.campaign, target.list)
+
+        async def run(conn: PooledConnection) -> Preview:
+            rows = await conn.fetch(_SQL.preview, *scope)
+            names = await conn.fetch(_SQL.lane_names, target.tenant)
+            holds = [hold_of(row) for row in await conn.fetch(_SQL.open_holds, target.tenant)]
+            covered = {row["id"] for row in rows}
+            by_lane = {
+                row["id"]: [h for h in holds if h.covers_lane(target.tenant, Class(row["class"]), row["id"])]
+                for row in rows
+            }
+            return Preview(
+                target=target,
+                lanes=tuple(
+                    LaneCounts(
+                        lane=row["id"],
+                        type=row["type"],
+                        class_=Class(row["class"]),
+                        state=state_of(by_lane[row["id"]]),
+                        ready=row["ready"],
+                        waiting=row["waiting"],
+                        sending=row["sending"],
+                    )
+                    for row in rows
+                ),
+                untouched=tuple(row["type"] for row in names if row["id"] not in covered),
+                holds=tuple(hold for hold in holds if any(hold in covering for covering in by_lane.values())),
+            )
+
+        return await self._transact(run, isolation="repeatable_read")
+
+    async def announce_cancel(self, target: Target, *, actor: str, because: str) -> list[int]:
+        async def run(conn: PooledConnection) -> list[int]:
+            slug = await _begin(conn, target.tenant)
+            lanes = await _lock_lanes(conn, target)
+            words = wording.describe(target, slug, _lane_name(lanes, target.lane))
+            await conn.execute(
+                _SQL.write_audit, actor, "delivery.cancel", target.tenant, words, None, None, because
+            )
+            return list(lanes)
+
+        return await self._transact(run)
+
+    async def cancel(self, target: Target, lane: int, *, detail: str, most: int) -> int:
+        narrow = (target.provider, target.campaign, target.list)
+
+        async def run(conn: PooledConnection) -> int:
+            rows = await conn.fetch(_SQL.cancel_ready, lane, *narrow, most, detail)
+            if not rows:
+                rows = await conn.fetch(_SQL.cancel_waiting, lane, *narrow, most, detail)
+            if rows:
+                await conn.execute(_SQL.count_finished, lane, [row["id"] for row in rows])
+            return len(rows)
+
+        return await self._transact(run)
+
+    async def due_holds(self) -> list[tuple[int, list[int]]]:
+        return await self._by_tenant(_SQL.due_holds)
+
+    async def parked_under_lifted(self) -> list[tuple[int, list[int]]]:
+        return await self._by_tenant(_SQL.parked_under_lifted)
+
+    async def underived_tenants(self) -> list[int]:
+        async with self._pool.acquire() as conn:
+            return [row["tenant"] for row in await conn.fetch(_SQL.underived_tenants)]
+
+    async def _by_tenant(self, statement: str) -> list[tuple[int, list[int]]]:
+        async with self._pool.acquire() as conn:
+            return [(row["tenant"], row["holds"]) for row in await conn.fetch(statement)]
+
+    async def _transact(
+        self, run: Callable[[PooledConnection], Awaitable[T]], *, isolation: str = "read_committed"
+    ) -> T:
+        for attempt in range(_TRIES):
+            try:
+                async with self._pool.acquire() as conn, conn.transaction(isolation=isolation):  # pyright: ignore[reportArgumentType]
+                    return await run(conn)
+            except asyncpg.DeadlockDetectedError:
+                await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))
+            except asyncpg.ForeignKeyViolationError:
+                raise NotFound("This tenant has no such lane.", code="no-such-lane") from None
+        raise Unavailable("The lanes are locked by too much else just now; nothing was changed. Try again.")
+
+
+async def _begin(conn: PooledConnection, tenant: int) -> str:
+    """Locks the tenant's holds and answers its slug."""
+    await conn.execute(_SQL.lock_tenant, tenant)
+    slug = await conn.fetchval(_SQL.slug, tenant)
+    if slug is None:
+        raise NotFound("There is no such tenant.", code="no-such-tenant")
+    return slug
+
+
+async def _lock_lanes(conn: PooledConnection, target: Target) -> dict[int, str]:
+    """Type names by lane, in the order of their ids."""
+    rows = await conn.fetch(_SQL.lock_lanes, target.tenant, target.class_, target.lane)
+    if target.lane is not None and not rows:
+        if target.class_ is not None:
+            raise Invalid(Fault("class", "the message type is of another class: name the type alone"))
+        raise NotFound("This tenant has no such lane.", code="no-such-lane")
+    return {row["id"]: row["type"] for row in rows}
+
+
+async def _derive(conn: PooledConnection, tenant: int, lanes: Sequence[int]) -> int:
+    """Answers how many lanes changed; those that may move now have their turn woken."""
+    changed = await conn.fetch(_SQL.derive_lanes, tenant, lanes)
+    if turns := sorted({row["turn"] for row in changed if not row["held"]}):
+        await conn.execute(_SQL.wake_turns, turns)
+    return len(changed)
+
+
+def _scope(target: Target) -> tuple[int | str | None, ...]:
+    return (target.class_, target.lane, target.provider, target.campaign, target.list)
+
+
+def _lane_name(lanes: dict[int, str], lane: int | None) -> str | None:
+    return None if lane is None else lanes.get(lane, f"lane {lane}")

@@ -1,0 +1,186 @@
+-- Holds: one transaction locks the tenant's holds, then its lanes in id order, writes the hold, derives the lanes from the set of
+-- open holds, wakes what may move again, and bumps the epoch that every dispatcher reads.
+
+-- name: lock_tenant
+-- Serialises all changes to one tenant's holds. Without it a lane that is being made could be derived from the set as it was
+-- just before a tenant-wide hold, which in turn did not see the lane.
+select pg_advisory_xact_lock(20552, $1)
+
+-- name: slug
+select slug from tenant where id = $1
+
+-- name: lock_lanes
+-- No key update: accept's foreign keys are not kept waiting.
+select l.id, t.name as type, l.class
+from lane l join message_type t on t.id = l.type
+where l.tenant = $1 and l.retired_at is null and ($2::smallint is null or l.class = $2) and ($3::int is null or l.id = $3)
+order by l.id
+for no key update of l
+
+-- name: same_hold
+select * from hold
+where tenant = $1 and lifted_at is null and owner = $2 and evidence = $3::jsonb
+  and class is not distinct from $4 and lane is not distinct from $5 and provider is not distinct from $6
+  and campaign is not distinct from $7 and list is not distinct from $8
+order by id limit 1
+
+-- name: insert_hold
+insert into hold (tenant, class, lane, provider, campaign, list, stops, rate, owner, because, evidence, by, since, until)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::jsonb, $12, now_ms(), $13)
+returning *
+
+-- name: lift_holds
+update hold set lifted_at = now_ms(), lifted_by = $3, lifted_because = $4
+where tenant = $1 and id = any($2) and lifted_at is null
+returning *
+
+-- name: derive_lanes
+-- held and rate are only what the set of open holds says. The moment of release starts the ramp.
+with derived as (
+    select l.id, l.held as was_held, l.rate as was_rate,
+           exists (
+               select from hold h
+               where h.tenant = l.tenant and h.lifted_at is null and h.stops
+                 and h.provider is null and h.campaign is null and h.list is null
+                 and (h.class is null or h.class = l.class) and (h.lane is null or h.lane = l.id)
+           ) as held,
+           least(l.policy_rate, (
+               select min(h.rate) from hold h
+               where h.tenant = l.tenant and h.lifted_at is null and not h.stops
+                 and h.provider is null and h.campaign is null and h.list is null
+                 and (h.class is null or h.class = l.class) and (h.lane is null or h.lane = l.id)
+           )) as rate
+    from lane l
+    where l.tenant = $1 and l.id = any($2)
+)
+update lane l
+set held = d.held, rate = d.rate,
+    released_at = case when d.was_held and not d.held then now_ms() else l.released_at end
+from derived d
+where l.id = d.id and (d.was_held is distinct from d.held or d.was_rate is distinct from d.rate)
+returning l.id, l.turn, l.held
+
+-- name: wake_turns
+update turn set next_at = now_ms()
+where id in (select id from turn where id = any($1) order by id for no key update)
+  and (next_at is null or next_at > now_ms())
+
+-- name: bump_epoch
+update epoch set value = value + 1 where name = $1
+
+-- name: write_audit
+insert into audit (actor, action, tenant, object, before, after, because)
+values ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7)
+
+-- name: set_policy_rate
+update lane set policy_rate = $2 where id = $1
+
+-- name: policy_rate
+select policy_rate from lane where id = $1 and tenant = $2
+
+-- name: unpark
+-- What narrow holds had parked becomes ready as new mail does; a hold that still stops it parks it again. Rows in other hands
+-- are left to the next round.
+with chosen as (
+    select lane, id from waiting where hold = any($1) limit $2 for update skip locked
+), gone as (
+    delete from waiting w using chosen c where w.lane = c.lane and w.id = c.id
+    returning w.lane, w.id, w.tenant, w.attempt, w.provider, w.hash, w.campaign, w.list
+), back as (
+    insert into ready (lane, id, tenant, state, attempt, provider, hash, campaign, list)
+    select lane, id, tenant, 0, attempt, provider, hash, campaign, list from gone order by lane, id
+    returning lane
+)
+select b.lane, count(*)::int as moved, l.turn, l.held from back b join lane l on l.id = b.lane group by b.lane, l.turn, l.held
+
+-- name: parked_under_lifted
+-- What a dispatcher parked for a hold in the moment it was lifted, or an unparking left when its process died.
+select h.tenant, array_agg(h.id order by h.id) as holds
+from hold h
+where h.lifted_at is not null and h.id in (select distinct hold from waiting where hold is not null)
+group by h.tenant order by h.tenant limit 100
+
+-- name: due_holds
+select tenant, array_agg(id order by id) as holds
+from hold where lifted_at is null and until is not null and until <= now_ms()
+group by tenant order by tenant limit 100
+
+-- name: cancel_ready
+with chosen as (
+    select lane, id from ready
+    where lane = $1 and state = 0 and ($2::smallint is null or provider = $2)
+      and ($3::text is null or campaign = $3) and ($4::text is null or list = $4)
+    order by id limit $5
+    for update
+), gone as (
+    delete from ready r using chosen c where r.lane = c.lane and r.id = c.id
+    returning r.lane, r.id, r.tenant, r.attempt, r.provider
+)
+insert into ledger (id, tenant, lane, state, attempt, provider, at, reason, detail)
+select id, tenant, lane, 12, attempt, provider, now_ms(), 'cancelled', $6 from gone
+returning id
+
+-- name: cancel_waiting
+-- Mail with unknown outcome may have left: cancelling it would be a lie.
+with chosen as (
+    select lane, id from waiting
+    where lane = $1 and why <> 2 and ($2::smallint is null or provider = $2)
+      and ($3::text is null or campaign = $3) and ($4::text is null or list = $4)
+    order by id limit $5
+    for update
+), gone as (
+    delete from waiting w using chosen c where w.lane = c.lane and w.id = c.id
+    returning w.lane, w.id, w.tenant, w.attempt, w.provider
+)
+insert into ledger (id, tenant, lane, state, attempt, provider, at, reason, detail)
+select id, tenant, lane, 12, attempt, provider, now_ms(), 'cancelled', $6 from gone
+returning id
+
+-- name: count_finished
+-- Node -1 is the governor: nobody else adds to this row.
+insert into lane_finished (lane, node, deliveries, bytes)
+select $1, -1, count(*), coalesce(sum(m.bytes), 0)
+from unnest($2::bigint[]) d (id) left join message m on m.id = d.id & ~63::bigint
+on conflict (lane, node) do update
+set deliveries = lane_finished.deliveries + excluded.deliveries, bytes = lane_finished.bytes + excluded.bytes
+
+-- name: preview
+select l.id, t.name as type, l.class,
+       (select count(*) from ready r
+        where r.lane = l.id and r.state = 0 and r.id >= (now_ms() - l.expiry_ms - 1767225600000) << 22
+          and ($4::smallint is null or r.provider = $4) and ($5::text is null or r.campaign = $5)
+          and ($6::text is null or r.list = $6)) as ready,
+       (select count(*) from waiting w
+        where w.lane = l.id and w.why <> 2 and w.id >= (now_ms() - l.expiry_ms - 1767225600000) << 22
+          and ($4::smallint is null or w.provider = $4) and ($5::text is null or w.campaign = $5)
+          and ($6::text is null or w.list = $6)) as waiting,
+       (select count(*) from ready r
+        where r.lane = l.id and r.state = 1
+          and ($4::smallint is null or r.provider = $4) and ($5::text is null or r.campaign = $5)
+          and ($6::text is null or r.list = $6))
+       + (select count(*) from waiting w
+        where w.lane = l.id and w.why = 2
+          and ($4::smallint is null or w.provider = $4) and ($5::text is null or w.campaign = $5)
+          and ($6::text is null or w.list = $6)) as sending
+from lane l join message_type t on t.id = l.type
+where l.tenant = $1 and l.retired_at is null and ($2::smallint is null or l.class = $2) and ($3::int is null or l.id = $3)
+order by l.class, t.name
+
+-- name: lane_names
+select l.id, t.name as type, l.class from lane l join message_type t on t.id = l.type
+where l.tenant = $1 and l.retired_at is null order by l.class, t.name
+
+-- name: open_holds
+select * from hold where tenant = $1 and lifted_at is null order by id
+
+-- name: underived_tenants
+-- Lanes made but not yet looked at (their maker died), or whose row contradicts the set of holds.
+select distinct l.tenant
+from lane l
+where l.retired_at is null and l.held is distinct from exists (
+    select from hold h
+    where h.tenant = l.tenant and h.lifted_at is null and h.stops
+      and h.provider is null and h.campaign is null and h.list is null
+      and (h.class is null or h.class = l.class) and (h.lane is null or h.lane = l.id)
+)
+limit 100

@@ -1,0 +1,97 @@
+"""The governor: the one place where mail is stopped, slowed, released and cancelled, whoever asks and in whichever process.
+
+A hold acts with its own commit, which also derives the lanes it covers and writes who did it and why. Lifting names the holds it
+lifts and touches no other. Big moves (parked mail, cancels) go in bounded transactions, and each can be taken up again.
+"""
+
+from collections.abc import Sequence
+
+from mailcordon.control.ports import GovernorStore
+from mailcordon.core.errors import Fault, Invalid
+from mailcordon.core.hold import Hold
+from mailcordon.core.target import OWNERS, NewHold, Preview, Target
+
+CHUNK = 1000  #: deliveries moved in one transaction
+CLOCK = "clock"  #: who lifts a hold whose time is over
+
+
+class Governor:
+    def __init__(self, store: GovernorStore) -> None:
+        self._store = store
+
+    async def place(self, hold: NewHold, *, actor: str, once: bool = False) -> Hold:
+        """Raises Invalid or NotFound. `once` answers the open hold of the same owner, target and evidence if there is one."""
+        check(hold)
+        return await self._store.place(hold, actor=actor, once=once)
+
+    async def lift(self, hold_ids: Sequence[int], *, tenant: int, actor: str, because: str) -> list[Hold]:
+        """The holds that were open and are lifted now; what they alone had parked is on its way out again."""
+        require_because(because)
+        lifted = await self._store.lift(tenant, hold_ids, actor=actor, because=because)
+        await self._unpark([hold.id for hold in lifted if hold.narrow])
+        return lifted
+
+    async def preview(self, target: Target) -> Preview:
+        """What stands in the lanes that the target covers, and whom it leaves alone. Changes nothing."""
+        return await self._store.preview(target)
+
+    async def cancel(self, target: Target, *, actor: str, because: str) -> int:
+        """Drops what has not left, for ever. What is on the wire, or may have been, is left to its outcome."""
+        require_because(because)
+        lanes = await self._store.announce_cancel(target, actor=actor, because=because)
+        detail = f"cancelled by {actor}: {because}"
+        cancelled = 0
+        for lane in lanes:
+            while moved := await self._store.cancel(target, lane, detail=detail, most=CHUNK):
+                cancelled += moved
+        return cancelled
+
+    async def open_holds(self, tenant: int) -> list[Hold]:
+        return await self._store.open_holds(tenant)
+
+    async def derive(self, tenant: int) -> None:
+        """Opens or closes each of the tenant's lanes as its open holds say: new lanes stay closed until this has run."""
+        await self._store.derive(tenant)
+
+    async def set_rate(self, tenant: int, lane: int, rate: float | None, *, actor: str, because: str) -> None:
+        """A lane's own limit, in deliveries a second; None takes it away. A slowing hold can only lower it."""
+        require_because(because)
+        if rate is not None and rate <= 0:
+            raise Invalid(Fault("rate", "a rate is above 0; to stop a lane, cordon it"))
+        await self._store.set_rate(tenant, lane, rate, actor=actor, because=because)
+
+    async def keep_time(self) -> int:
+        """Lifts holds whose time is over, and finishes what a dead process left half done. Answers how many were lifted."""
+        lifted = 0
+        for tenant, ids in await self._store.due_holds():
+            lifted += len(
+                await self.lift(ids, tenant=tenant, actor=CLOCK, because="the time it was set for is over")
+            )
+        for _, ids in await self._store.parked_under_lifted():
+            await self._unpark(ids)
+        for tenant in await self._store.underived_tenants():
+            await self._store.derive(tenant)
+        return lifted
+
+    async def _unpark(self, holds: Sequence[int]) -> None:
+        while holds and await self._store.unpark(holds, most=CHUNK):
+            pass
+
+
+def check(hold: NewHold) -> None:
+    """Raises Invalid."""
+    require_because(hold.because)
+    if hold.owner not in OWNERS:
+        raise Invalid(Fault("owner", f"an owner is one of {', '.join(OWNERS)}"))
+    if not hold.stops and (hold.rate is None or hold.rate <= 0):
+        raise Invalid(Fault("rate", "a hold that only slows needs a rate above 0"))
+    if not hold.stops and hold.target.narrow:
+        raise Invalid(
+            Fault("rate", "only whole lanes can be slowed; a provider, campaign or list can be stopped")
+        )
+
+
+def require_because(because: str) -> None:
+    """Raises Invalid: whoever is stopped or released is owed a reason."""
+    if not because.strip():
+        raise Invalid(Fault("because", "say why: it is shown to everybody this concerns", "missing"))

@@ -1,0 +1,44 @@
+"""What the control plane needs from outside: stores, each of whose methods is one transaction, and a SES that it can administer
+but not send with."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from mailcordon.core.hold import Hold
+from mailcordon.core.target import NewHold, Preview, Target
+
+
+class GovernorStore(Protocol):
+    """Every method that changes holds locks the tenant's lanes in id order, derives them anew and bumps the epoch."""
+
+    async def place(self, new: NewHold, *, actor: str, once: bool) -> Hold: ...
+
+    async def lift(self, tenant: int, ids: Sequence[int], *, actor: str, because: str) -> list[Hold]: ...
+
+    async def derive(self, tenant: int) -> None: ...
+
+    async def set_rate(
+        self, tenant: int, lane: int, rate: float | None, *, actor: str, because: str
+    ) -> None: ...
+
+    async def unpark(self, holds: Sequence[int], *, most: int) -> int:
+        """Moves up to `most` deliveries that these (lifted) holds had parked back to ready."""
+        ...
+
+    async def open_holds(self, tenant: int) -> list[Hold]: ...
+
+    async def preview(self, target: Target) -> Preview: ...
+
+    async def announce_cancel(self, target: Target, *, actor: str, because: str) -> list[int]:
+        """Writes the audit row and answers the lanes concerned."""
+        ...
+
+    async def cancel(self, target: Target, lane: int, *, detail: str, most: int) -> int: ...
+
+    async def due_holds(self) -> list[tuple[int, list[int]]]:
+        """Open holds whose time is over, by tenant; a bounded number."""
+        ...
+
+    async def parked_under_lifted(self) -> list[tuple[int, list[int]]]: ...
+
+    async def underived_tenants(self) -> list[int]: ...
