@@ -1,0 +1,115 @@
+"""`python -m seslocal`: one local SES on one port, until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from seslocal.server import Local, start
+from seslocal.state import Settings
+
+DEFAULTS = Settings()
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="seslocal: %(levelname)s: %(message)s")
+    settings = Settings(
+        region=options.region,
+        account_id=options.account,
+        rate=options.rate,
+        quota=options.quota,
+        event_delay=options.event_delay,
+        ledger=options.ledger,
+        seed=options.seed,
+    )
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_serve(options, settings))
+    except OSError as error:
+        print(f"seslocal: cannot listen on {options.host}:{options.port}: {error.strerror}.", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="seslocal", description="A local SES that behaves like SES.")
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    add("--port", type=int, default=8005, help="port; 0 takes a free one and prints it (default %(default)s)")
+    add("--region", default=DEFAULTS.region, help="region of every ARN (default %(default)s)")
+    add("--account", default=DEFAULTS.account_id, help="account id, 12 digits (default %(default)s)")
+    add(
+        "--rate",
+        type=float,
+        default=DEFAULTS.rate,
+        help="MaxSendRate, recipients a second (default %(default)g)",
+    )
+    add(
+        "--quota",
+        type=float,
+        default=DEFAULTS.quota,
+        help="recipients in 24 hours, -1: no limit (default %(default)g)",
+    )
+    add(
+        "--event-delay",
+        type=float,
+        default=DEFAULTS.event_delay,
+        help="seconds before an event (default %(default)g)",
+    )
+    add("--ledger", type=int, default=DEFAULTS.ledger, help="mails the ledger keeps (default %(default)s)")
+    add("--seed", type=int, default=None, help="seed of every id, for runs that repeat")
+    add("--ready-file", type=Path, help='file that gets {"port": ...} once it listens')
+    add("--ready-fd", type=int, help="open file descriptor that gets the same line")
+    return parser
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if sys.platform == "win32":
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
+
+
+async def _serve(options: Any, settings: Settings) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    local = await start(host=options.host, port=options.port, settings=settings)
+    _say_ready(local, options)
+    await stop.wait()
+    await local.close()
+    return 0
+
+
+def _say_ready(local: Local, options: Any) -> None:
+    print(
+        f"seslocal listens on {local.url}: SES v2 and SQS; admin at {local.url}/_seslocal/health\n\n"
+        "    import boto3\n"
+        f'    ses = boto3.client("sesv2", endpoint_url="{local.url}", region_name="{options.region}",\n'
+        '                       aws_access_key_id="test", aws_secret_access_key="test")\n\n'
+        f"What was sent: curl {local.url}/_seslocal/sent",
+        flush=True,
+    )
+    line = json.dumps({"port": local.port, "url": local.url}) + "\n"
+    if options.ready_file is not None:
+        # Whole or not at all: who watches for the file reads it the moment it is there.
+        partial = options.ready_file.with_name(options.ready_file.name + ".part")
+        partial.write_text(line)
+        partial.replace(options.ready_file)
+    if options.ready_fd is not None:
+        os.write(options.ready_fd, line.encode())
+        os.close(options.ready_fd)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

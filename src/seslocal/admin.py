@@ -1,0 +1,440 @@
+"""The admin side: JSON over HTTP below `/_seslocal/`, for people and tests that judge or torment a sender. It
+reads the ledger, sets mailboxes, faults and statuses, and starts over. Every refusal is a sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, fields
+from typing import Any, Final
+from urllib.parse import parse_qsl, unquote
+
+import msgspec
+
+from seslocal.fates import FATES, Mailbox
+from seslocal.faults import KINDS, Fault
+from seslocal.identities import set_status as set_identity_status
+from seslocal.ledger import Accepted
+from seslocal.protocol import Answer, Request
+from seslocal.state import Account, Behaviour, StatusRecord
+from seslocal.tenants import set_status as set_tenant_status
+
+Json = dict[str, Any]
+Query = dict[str, str]
+PREFIX: Final = "/_seslocal"
+_IDENTITY_STATUSES: Final = ("PENDING", "SUCCESS", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED")
+_TENANT_STATUSES: Final = ("ENABLED", "DISABLED", "REINSTATED")
+_ENFORCEMENTS: Final = ("HEALTHY", "PROBATION", "SHUTDOWN")
+_MOST_LINES: Final = 1000
+
+
+class Refused(Exception):
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+class Admin:
+    """`account` gives the account of the moment; `reset` starts a new one; `close_idle` closes connections that
+    rest and answers how many."""
+
+    def __init__(
+        self,
+        account: Callable[[], Account],
+        reset: Callable[[], None],
+        close_idle: Callable[[int | None], int],
+    ) -> None:
+        self._account = account
+        self._reset = reset
+        self._close_idle = close_idle
+        self._routes: list[tuple[str, re.Pattern[str], Callable[..., Any]]] = [
+            (method, re.compile(pattern), act)
+            for method, pattern, act in (
+                ("GET", r"/health", self._health),
+                ("GET", r"/sent", self._sent),
+                ("GET", r"/sent/([^/]+)", self._one_sent),
+                ("GET", r"/mailboxes", self._mailboxes),
+                ("GET", r"/mailboxes/([^/]+)", self._mailbox),
+                ("PUT", r"/mailboxes/([^/]+)", self._put_mailbox),
+                ("DELETE", r"/mailboxes/([^/]+)", self._delete_mailbox),
+                ("GET", r"/faults", self._faults),
+                ("POST", r"/faults", self._add_fault),
+                ("DELETE", r"/faults", self._delete_faults),
+                ("DELETE", r"/faults/([^/]+)", self._delete_fault),
+                ("GET", r"/account", self._show_account),
+                ("PUT", r"/account", self._put_account),
+                ("PUT", r"/identities/([^/]+)", self._put_identity),
+                ("PUT", r"/tenants/([^/]+)", self._put_tenant),
+                ("PUT", r"/topics/([^/]+)", self._put_topic),
+                ("POST", r"/reset", self._start_over),
+            )
+        ]
+
+    def answer(self, request: Request) -> Answer:
+        try:
+            return _json(200, self._dispatch(request))
+        except Refused as refused:
+            return _json(refused.status, {"error": str(refused)})
+
+    def _dispatch(self, request: Request) -> Json:
+        path = request.path[len(PREFIX) :].rstrip("/")
+        methods: list[str] = []
+        for method, pattern, act in self._routes:
+            match = pattern.fullmatch(path)
+            if match is None:
+                continue
+            methods.append(method)
+            if method == request.method:
+                query = dict(parse_qsl(request.query, keep_blank_values=True, errors="replace"))
+                names = [unquote(group, errors="replace") for group in match.groups()]
+                return act(*names, query, _body(request))
+        if methods:
+            raise Refused(405, f"{path} answers {', '.join(methods)}, not {request.method}.")
+        raise Refused(404, f"There is nothing at {request.path}; docs/seslocal.md lists what there is.")
+
+    # what was accepted
+
+    def _health(self, query: Query, body: Json) -> Json:
+        account = self._account()
+        return {"status": "ok", "region": account.region, "account": account.id, "sent": account.ledger.total}
+
+    def _sent(self, query: Query, body: Json) -> Json:
+        ledger = self._account().ledger
+        limit = _number(query, "limit", 100, 1, _MOST_LINES)
+        if query.get("order", "oldest") not in ("oldest", "newest"):
+            raise Refused(400, f"order is oldest or newest, not {query['order']}.")
+        if "after" in query:
+            after = ledger.get(query["after"])
+            if after is None:
+                raise Refused(404, f"The ledger holds no mail {query['after']} to go on after.")
+            lines: Iterator[Accepted] = ledger.since(after.number)
+        else:
+            lines = ledger.newest_first() if query.get("order") == "newest" else ledger.since(0)
+        found = list(_first(filter(_filter(query), lines), limit + 1))
+        page = found[:limit]
+        return {
+            "sent": [line.shown() for line in page],
+            "next": page[-1].message_id if len(found) > limit else None,
+            "total": ledger.total,
+            "kept": len(ledger),
+        }
+
+    def _one_sent(self, message_id: str, query: Query, body: Json) -> Json:
+        line = self._account().ledger.get(message_id)
+        if line is None:
+            raise Refused(404, f"The ledger holds no mail {message_id}.")
+        return {**line.shown(), "content": line.content}
+
+    # mailboxes
+
+    def _mailboxes(self, query: Query, body: Json) -> Json:
+        by_tenant = self._account().mailboxes.by_tenant
+        return {
+            "mailboxes": [
+                {"address": address, "tenant": tenant, **asdict(mailbox)}
+                for tenant, boxes in by_tenant.items()
+                for address, mailbox in boxes.items()
+            ]
+        }
+
+    def _mailbox(self, address: str, query: Query, body: Json) -> Json:
+        tenant = query.get("tenant")
+        mailbox = self._account().mailboxes.by_tenant.get(tenant, {}).get(address.lower())
+        if mailbox is None:
+            raise Refused(404, f"The mailbox {address} has no fate{_of(tenant)}.")
+        return {"address": address.lower(), "tenant": tenant, **asdict(mailbox)}
+
+    def _put_mailbox(self, address: str, query: Query, body: Json) -> Json:
+        _only(body, "fate", "tenant", "subtype", "then")
+        tenant, then = _text(body, "tenant"), _text(body, "then")
+        if "@" not in address:
+            raise Refused(400, f"{address} is not an address; *@domain stands for a whole domain.")
+        fate = _choice(body, "fate", FATES)
+        if fate is None:
+            raise Refused(400, f"fate is missing: one of {', '.join(FATES)}.")
+        if then is not None and then not in (*FATES, "nothing"):
+            raise Refused(400, f"then is one of {', '.join(FATES)} or nothing, not {then}.")
+        if then is not None and fate in ("bounces", "complains"):
+            raise Refused(
+                400, f"then follows a mailbox that delivers or defers; one that {fate} is at its end."
+            )
+        mailbox = Mailbox(fate, _text(body, "subtype"), then)
+        try:
+            _ = mailbox.plan
+        except KeyError:
+            raise Refused(400, f"{mailbox.subtype} is no sub-type of a mailbox that {fate}.") from None
+        self._account().mailboxes.put(address, tenant, mailbox)
+        return {"address": address.lower(), "tenant": tenant, **asdict(mailbox)}
+
+    def _delete_mailbox(self, address: str, query: Query, body: Json) -> Json:
+        tenant = query.get("tenant")
+        if not self._account().mailboxes.delete(address, tenant):
+            raise Refused(404, f"The mailbox {address} has no fate{_of(tenant)}.")
+        return {}
+
+    # faults
+
+    def _faults(self, query: Query, body: Json) -> Json:
+        return {"faults": [_fault_shown(fault) for fault in self._account().faults.standing.values()]}
+
+    def _add_fault(self, query: Query, body: Json) -> Json:
+        _only(
+            body,
+            "fault",
+            "count",
+            "seconds",
+            "share",
+            "events",
+            "tenant",
+            "configuration_set",
+            "operation",
+            "accepted",
+        )
+        kind = _choice(body, "fault", KINDS)
+        if kind is None:
+            raise Refused(400, f"fault is missing: one of {', '.join(KINDS)}.")
+        account = self._account()
+        count = body.get("count")
+        if count is not None and (type(count) is not int or count < 1):
+            raise Refused(400, "count is a whole number from 1, or null for until removed.")
+        events = body.get("events", [])
+        if not isinstance(events, list) or not all(isinstance(event, str) for event in events):  # pyright: ignore[reportUnknownVariableType]
+            raise Refused(400, 'events is a list of event types such as ["Bounce"].')
+        fault = Fault(
+            id=account.ids.uuid()[:8],
+            kind=kind,
+            left=count,
+            seconds=_real(body, "seconds", 0.0, 0.0, 1e9),
+            share=_real(body, "share", 1.0, 0.0, 1.0),
+            events=frozenset(events),  # pyright: ignore[reportUnknownArgumentType]
+            tenant=_text(body, "tenant"),
+            configuration_set=_text(body, "configuration_set"),
+            operation=_text(body, "operation") or "SendEmail",
+            accepted=body.get("accepted") is True,
+        )
+        account.faults.add(fault)
+        if kind == "close_idle":
+            fault.struck = self._close_idle(fault.left)
+            if fault.left is not None:
+                fault.left -= fault.struck
+                if fault.left <= 0:
+                    account.faults.standing.pop(fault.id)
+        elif kind == "queue_outage":
+            account.queues.wake_all()  # who waits for a message learns of the outage now
+        return _fault_shown(fault)
+
+    def _delete_faults(self, query: Query, body: Json) -> Json:
+        self._account().faults.standing.clear()
+        return {}
+
+    def _delete_fault(self, fault_id: str, query: Query, body: Json) -> Json:
+        if self._account().faults.standing.pop(fault_id, None) is None:
+            raise Refused(404, f"No fault {fault_id} stands; it was used up or removed.")
+        return {}
+
+    # the account and what is in it
+
+    def _show_account(self, query: Query, body: Json) -> Json:
+        account = self._account()
+        return {
+            "rate": account.allowance.rate,
+            "quota": account.allowance.quota,
+            "sent_last_24_hours": account.allowance.sent(account.clock.now()),
+            "sending_enabled": account.sending_enabled,
+            "production": account.production,
+            "enforcement": account.enforcement,
+            "event_bus_queue": account.bus_queue,
+            "behaviour": asdict(account.behaviour),
+        }
+
+    def _put_account(self, query: Query, body: Json) -> Json:
+        _only(
+            body,
+            "rate",
+            "quota",
+            "sending_enabled",
+            "production",
+            "enforcement",
+            "event_bus_queue",
+            "behaviour",
+        )
+        account = self._account()
+        rate = _real(body, "rate", account.allowance.rate, 0.0, 1e9)
+        quota = _real(body, "quota", account.allowance.quota, -1.0, 1e12)
+        sending = _switch(body, "sending_enabled", account.sending_enabled)
+        production = _switch(body, "production", account.production)
+        enforcement = _choice(body, "enforcement", _ENFORCEMENTS) or account.enforcement
+        bus = _text(body, "event_bus_queue") if "event_bus_queue" in body else account.bus_queue
+        behaviour = _behaviour(account.behaviour, body.get("behaviour", {}))
+        account.allowance.set_rate(rate)
+        account.allowance.quota = quota
+        account.sending_enabled, account.production = sending, production
+        account.enforcement, account.bus_queue, account.behaviour = enforcement, bus, behaviour
+        return self._show_account(query, body)
+
+    def _put_identity(self, name: str, query: Query, body: Json) -> Json:
+        _only(body, "status", "mail_from_status")
+        identity = self._account().identities.get(name.lower())
+        if identity is None:
+            raise Refused(404, f"There is no identity {name}.")
+        status = _choice(body, "status", _IDENTITY_STATUSES)
+        mail_from = _choice(body, "mail_from_status", _IDENTITY_STATUSES[:4])
+        if status is not None:
+            set_identity_status(self._account(), identity, status)
+        identity.mail_from_status = mail_from or identity.mail_from_status
+        return {
+            "identity": identity.name,
+            "status": identity.status,
+            "mail_from_status": identity.mail_from_status if identity.mail_from else None,
+        }
+
+    def _put_tenant(self, name: str, query: Query, body: Json) -> Json:
+        _only(body, "aws_status", "cause", "impact")
+        account = self._account()
+        tenant = account.tenants.get(name)
+        if tenant is None:
+            raise Refused(404, f"There is no tenant {name}.")
+        status = _choice(body, "aws_status", _TENANT_STATUSES)
+        if "impact" in body:
+            tenant.impact = _choice(body, "impact", ("LOW", "HIGH"))
+        if status is not None:
+            cause = _text(body, "cause") or "Status set by the admin side of seslocal."
+            record = StatusRecord(status, cause, account.clock.now())
+            set_tenant_status(account, tenant, record, by_customer=False)
+        return {"tenant": name, "status": tenant.status, "aws_status": tenant.aws_managed.status}
+
+    def _put_topic(self, name: str, query: Query, body: Json) -> Json:
+        _only(body, "raw")
+        account = self._account()
+        if _switch(body, "raw", False):
+            account.raw_topics.add(name)
+        else:
+            account.raw_topics.discard(name)
+        return {"topic": name, "raw": name in account.raw_topics}
+
+    def _start_over(self, query: Query, body: Json) -> Json:
+        self._reset()
+        return {}
+
+
+def _json(status: int, value: object) -> Answer:
+    return Answer(status, msgspec.json.encode(value))
+
+
+def _body(request: Request) -> Json:
+    if not request.body or request.method in ("GET", "DELETE"):
+        return {}
+    try:
+        value = msgspec.json.decode(request.body)
+    except (ValueError, RecursionError) as error:
+        raise Refused(400, f"The body is not JSON: {error}.") from None
+    if not isinstance(value, dict):
+        raise Refused(400, "The body is not a JSON object.")
+    return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def _first(lines: Iterator[Accepted], count: int) -> Iterator[Accepted]:
+    for index, line in enumerate(lines, 1):
+        yield line
+        if index >= count:
+            return
+
+
+def _filter(query: Query) -> Callable[[Accepted], bool]:
+    recipient, tenant = query.get("recipient", "").lower(), query.get("tenant")
+    tags = {name[4:]: value for name, value in query.items() if name.startswith("tag.")}
+    unknown = [
+        n for n in query if n not in ("recipient", "tenant", "limit", "after", "order") and n[:4] != "tag."
+    ]
+    if unknown:
+        raise Refused(
+            400, f"There is no filter {unknown[0]}: recipient, tenant, tag.NAME, limit, after and order are."
+        )
+
+    def fits(line: Accepted) -> bool:
+        return (
+            (not recipient or any(address.lower() == recipient for address in line.recipients))
+            and (tenant is None or line.tenant == tenant)
+            and all(value in line.tags.get(name, ()) for name, value in tags.items())
+        )
+
+    return fits
+
+
+def _fault_shown(fault: Fault) -> Json:
+    return {
+        "id": fault.id,
+        "fault": fault.kind,
+        "count": fault.left,
+        "seconds": fault.seconds,
+        "share": fault.share,
+        "events": sorted(fault.events),
+        "tenant": fault.tenant,
+        "configuration_set": fault.configuration_set,
+        "operation": fault.operation,
+        "accepted": fault.accepted,
+        "struck": fault.struck,
+    }
+
+
+def _behaviour(before: Behaviour, changes: object) -> Behaviour:
+    if not isinstance(changes, dict):
+        raise Refused(400, "behaviour is an object of switches.")
+    after = asdict(before)
+    known = {field.name for field in fields(Behaviour)}
+    for name, value in changes.items():  # pyright: ignore[reportUnknownVariableType]
+        if name not in known:
+            raise Refused(400, f"There is no switch {name}: {', '.join(sorted(known))} are.")
+        if type(value) is not type(after[name]):  # pyright: ignore[reportUnknownArgumentType]
+            raise Refused(400, f"The switch {name} takes a value like {after[name]!r}.")
+        after[name] = value
+    return Behaviour(**after)
+
+
+def _of(tenant: str | None) -> str:
+    return f" for tenant {tenant}" if tenant else " for all tenants"
+
+
+def _only(body: Json, *names: str) -> None:
+    for name in body:
+        if name not in names:
+            raise Refused(400, f"There is no member {name}: {', '.join(names)} are.")
+
+
+def _text(body: Json, name: str) -> str | None:
+    value = body.get(name)
+    if value is not None and (not isinstance(value, str) or not value):
+        raise Refused(400, f"{name} is a text.")
+    return value
+
+
+def _choice(body: Json, name: str, choices: tuple[str, ...]) -> str | None:
+    value = _text(body, name)
+    if value is not None and value not in choices:
+        raise Refused(400, f"{name} is one of {', '.join(choices)}, not {value}.")
+    return value
+
+
+def _switch(body: Json, name: str, default: bool) -> bool:
+    value = body.get(name, default)
+    if type(value) is not bool:
+        raise Refused(400, f"{name} is true or false.")
+    return value
+
+
+def _real(body: Json, name: str, default: float, low: float, high: float) -> float:
+    value = body.get(name)
+    if value is None:
+        return default
+    if type(value) not in (int, float) or not low <= value <= high:
+        raise Refused(400, f"{name} is a number from {low:g} to {high:g}.")
+    return float(value)
+
+
+def _number(query: Query, name: str, default: int, low: int, high: int) -> int:
+    text = query.get(name)
+    if text is None:
+        return default
+    if not re.fullmatch(r"\d{1,9}", text) or not low <= int(text) <= high:
+        raise Refused(400, f"{name} is a whole number from {low} to {high}.")
+    return int(text)

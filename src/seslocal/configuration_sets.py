@@ -1,0 +1,202 @@
+"""Configuration sets: option groups and event destinations. A PUT replaces its whole group, as SES does: what
+it leaves out is cleared, and a boolean left out is false."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from seslocal.errors import already_exists, bad_request, limit_exceeded, not_found
+from seslocal.paging import page
+from seslocal.publishing import announce_topic
+from seslocal.state import Account, Caller, ConfigurationSet, EventDestination, Params, tags_in, tags_out
+from seslocal.tenants import refuse_repeated, refuse_while_associated
+
+MOST_SETS: Final = 10_000
+MOST_DESTINATIONS: Final = 10
+_GROUPS: Final = (
+    "TrackingOptions",
+    "DeliveryOptions",
+    "ReputationOptions",
+    "SendingOptions",
+    "SuppressionOptions",
+    "VdmOptions",
+    "ArchivingOptions",
+    "MessageSecurityOptions",
+)
+_TARGETS: Final = (
+    "KinesisFirehoseDestination",
+    "CloudWatchDestination",
+    "SnsDestination",
+    "EventBridgeDestination",
+    "PinpointDestination",
+)
+
+
+def create(account: Account, params: Params, caller: Caller) -> Params:
+    name: str = params["ConfigurationSetName"]
+    refuse_repeated(params.get("SuppressionOptions", {}).get("SuppressedReasons"))
+    if name in account.configuration_sets:
+        raise already_exists(f"Configuration set {name} already exists.")
+    if len(account.configuration_sets) >= MOST_SETS:
+        raise limit_exceeded(f"The account has {MOST_SETS} configuration sets, which is its limit.")
+    options: dict[str, Params] = {
+        "SendingOptions": {"SendingEnabled": True},
+        "ReputationOptions": {"ReputationMetricsEnabled": False},
+        "DeliveryOptions": {"TlsPolicy": "OPTIONAL"},
+    }
+    options.update({group: params[group] for group in _GROUPS if group in params})
+    account.configuration_sets[name] = ConfigurationSet(
+        name, account.arn(f"configuration-set/{name}"), tags_in(params.get("Tags", [])), options
+    )
+    return {}
+
+
+def get(account: Account, params: Params, caller: Caller) -> Params:
+    found = set_of(account, params["ConfigurationSetName"])
+    return {
+        "ConfigurationSetName": found.name,
+        "Tags": tags_out(found.tags),
+        **{group: members for group, members in found.options.items() if members},
+    }
+
+
+def list_all(account: Account, params: Params, caller: Caller) -> Params:
+    part: str = params.get("Filter", {}).get("CONFIGURATION_SET_NAME_CONTAINS", "")
+    names = [name for name in account.configuration_sets if part in name]
+    chosen, more = page("sets", names, lambda name: name, params, most=1000)
+    return {"ConfigurationSets": chosen, **more}
+
+
+def delete(account: Account, params: Params, caller: Caller) -> Params:
+    found = set_of(account, params["ConfigurationSetName"])
+    refuse_while_associated(account, found.arn)
+    for identity in account.identities.values():
+        if identity.configuration_set == found.name:
+            raise bad_request(
+                f"Cannot delete configuration set {found.name}: it is the default of the identity {identity.name}."
+            )
+    del account.configuration_sets[found.name]
+    return {}
+
+
+def _put(group: str, booleans: tuple[str, ...] = ()) -> Callable[[Account, Params, Caller], Params]:
+    def put(account: Account, params: Params, caller: Caller) -> Params:
+        found = set_of(account, params.pop("ConfigurationSetName"))
+        refuse_repeated(params.get("SuppressedReasons"))
+        found.options[group] = {**dict.fromkeys(booleans, False), **params}
+        return {}
+
+    return put
+
+
+def _put_vdm(account: Account, params: Params, caller: Caller) -> Params:
+    set_of(account, params["ConfigurationSetName"]).options["VdmOptions"] = params.get("VdmOptions", {})
+    return {}
+
+
+def update(account: Account, params: Params, caller: Caller) -> Params:
+    found = set_of(account, params["ConfigurationSetName"])
+    found.options["MessageSecurityOptions"] = params.get("MessageSecurityOptions", {})
+    return {}
+
+
+# event destinations
+
+
+def create_destination(account: Account, params: Params, caller: Caller) -> Params:
+    found = set_of(account, params["ConfigurationSetName"])
+    name: str = params["EventDestinationName"]
+    if name in found.destinations:
+        raise already_exists(f"Event destination {name} already exists.")
+    if len(found.destinations) >= MOST_DESTINATIONS:
+        raise limit_exceeded(f"A configuration set has at most {MOST_DESTINATIONS} event destinations.")
+    found.destinations[name] = _destination(account, name, params["EventDestination"])
+    return {}
+
+
+def get_destinations(account: Account, params: Params, caller: Caller) -> Params:
+    found = set_of(account, params["ConfigurationSetName"])
+    return {
+        "EventDestinations": [
+            {**d.definition, "Name": d.name, "Enabled": d.enabled} for d in found.destinations.values()
+        ]
+    }
+
+
+def update_destination(account: Account, params: Params, caller: Caller) -> Params:
+    found = set_of(account, params["ConfigurationSetName"])
+    name = _existing(found, params["EventDestinationName"])
+    found.destinations[name] = _destination(
+        account, name, params["EventDestination"], found.destinations[name]
+    )
+    return {}
+
+
+def delete_destination(account: Account, params: Params, caller: Caller) -> Params:
+    found = set_of(account, params["ConfigurationSetName"])
+    del found.destinations[_existing(found, params["EventDestinationName"])]
+    return {}
+
+
+def set_of(account: Account, name: str) -> ConfigurationSet:
+    found = account.configuration_sets.get(name)
+    if found is None:
+        raise not_found(f"Configuration set {name} does not exist")
+    return found
+
+
+def _existing(found: ConfigurationSet, name: str) -> str:
+    if name not in found.destinations:
+        raise not_found(f"Event destination {name} does not exist in configuration set {found.name}.")
+    return name
+
+
+def _destination(
+    account: Account, name: str, definition: Params, before: EventDestination | None = None
+) -> EventDestination:
+    targets = [target for target in _TARGETS if target in definition]
+    if len(targets) != 1:
+        raise bad_request(f"An event destination names exactly one target; this one names {len(targets)}.")
+    types: list[str] = definition.get("MatchingEventTypes", [])
+    if not types:
+        raise bad_request("An event destination needs at least one matching event type.")
+    topic: str | None = definition.get("SnsDestination", {}).get("TopicArn")
+    bus: str | None = definition.get("EventBridgeDestination", {}).get("EventBusArn")
+    if topic is not None:
+        _check_topic(account, topic)
+        if before is None or before.topic != topic:
+            announce_topic(account, topic)
+    if bus is not None and bus != f"arn:aws:events:{account.region}:{account.id}:event-bus/default":
+        raise bad_request(f"Event bus {bus} is not the default event bus of this account and region.")
+    enabled = definition.get("Enabled", False)
+    return EventDestination(name, enabled, frozenset(types), definition, topic, bus is not None)
+
+
+def _check_topic(account: Account, topic: str) -> None:
+    match = re.fullmatch(r"arn:aws[a-z-]*:sns:([^:]+):(\d{12}):([A-Za-z0-9_-]{1,256})(\.fifo)?", topic)
+    if match is None or match[4]:
+        raise bad_request(f"Invalid SNS topic <{topic}>: it must be the ARN of a standard topic.")
+    if match[1] != account.region:
+        raise bad_request(f"Invalid SNS topic <{topic}>: it must be in the region {account.region}.")
+
+
+OPERATIONS: Final[dict[str, Callable[[Account, Params, Caller], Params]]] = {
+    "CreateConfigurationSet": create,
+    "GetConfigurationSet": get,
+    "ListConfigurationSets": list_all,
+    "DeleteConfigurationSet": delete,
+    "UpdateConfigurationSet": update,
+    "PutConfigurationSetSendingOptions": _put("SendingOptions", ("SendingEnabled",)),
+    "PutConfigurationSetTrackingOptions": _put("TrackingOptions"),
+    "PutConfigurationSetDeliveryOptions": _put("DeliveryOptions"),
+    "PutConfigurationSetReputationOptions": _put("ReputationOptions", ("ReputationMetricsEnabled",)),
+    "PutConfigurationSetSuppressionOptions": _put("SuppressionOptions"),
+    "PutConfigurationSetArchivingOptions": _put("ArchivingOptions"),
+    "PutConfigurationSetVdmOptions": _put_vdm,
+    "CreateConfigurationSetEventDestination": create_destination,
+    "GetConfigurationSetEventDestinations": get_destinations,
+    "UpdateConfigurationSetEventDestination": update_destination,
+    "DeleteConfigurationSetEventDestination": delete_destination,
+}

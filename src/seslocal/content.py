@@ -1,0 +1,305 @@
+"""Reading what a SendEmail carries: addresses, headers, tags, sizes. Simple and Raw content come out as one
+kind of Letter, and everything SES refuses in them is refused here with a BadRequestException. Pure."""
+
+from __future__ import annotations
+
+import email.header
+import email.parser
+import email.policy
+import email.utils
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, cast
+
+from seslocal.errors import bad_request, not_acting
+
+Params = dict[str, Any]
+
+MOST_RECIPIENTS: Final = 50
+MOST_BYTES: Final = 40 * 1024 * 1024  # of the message after base64
+_EICAR: Final = b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE"
+_EICAR_BASE64: Final = b"WDVPIVAlQEFQWzRcUFpYNTQoUF4pN0NDKTd9JEVJQ0FS"
+_LOCAL: Final = re.compile(r"[!#-'*+/-9=?A-Z^-~-]+(\.[!#-'*+/-9=?A-Z^-~-]+)*|\"[ !#-\[\]-~]{1,62}\"")
+_DOMAIN: Final = re.compile(
+    r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+)
+_TAG: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
+_OWN_TAGS: Final = ("ses:feedback-id-a", "ses:feedback-id-b")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_REFUSED_HEADERS: Final = frozenset(
+    {
+        "bcc",
+        "cc",
+        "content-disposition",
+        "content-type",
+        "date",
+        "from",
+        "message-id",
+        "mime-version",
+        "reply-to",
+        "return-path",
+        "subject",
+        "to",
+    }
+)
+_ONCE: Final = frozenset(
+    {
+        "from",
+        "subject",
+        "date",
+        "message-id",
+        "reply-to",
+        "sender",
+        "in-reply-to",
+        "references",
+        "list-id",
+        "list-unsubscribe",
+        "list-unsubscribe-post",
+        "precedence",
+        "auto-submitted",
+        "dkim-signature",
+        "mime-version",
+        "content-type",
+    }
+)
+_REFUSED_FILES: Final = frozenset(
+    {
+        "exe",
+        "bat",
+        "cmd",
+        "com",
+        "js",
+        "vbs",
+        "scr",
+        "msi",
+        "ps1",
+        "reg",
+        "url",
+        "crt",
+        "der",
+        "tmp",
+    }
+)
+
+
+@dataclass(slots=True)
+class Letter:
+    """One message as SES understands it."""
+
+    source: str  #: From, as given
+    senders: tuple[str, ...]  #: bare addresses that must be covered by an identity, in lower case
+    recipients: tuple[str, ...]  #: bare addresses of the envelope
+    subject: str
+    headers: list[dict[str, str]]
+    common: Params  #: commonHeaders, without messageId
+    size: int  #: bytes
+    infected: bool  #: holds the EICAR test file
+    tags: dict[str, list[str]]
+    #: of X-SES-* headers in Raw; a parameter of the call wins
+    tenant: str | None = None
+    configuration_set: str | None = None
+
+
+def read_letter(params: Params) -> Letter:
+    content: Params = params["Content"]
+    kinds = [kind for kind in ("Simple", "Raw", "Template") if kind in content]
+    if len(kinds) != 1:
+        raise bad_request("Content must hold exactly one of Simple, Raw and Template.")
+    if kinds[0] == "Template":
+        raise not_acting("SendEmail with Template content")
+    letter = (
+        _simple(params, content["Simple"]) if kinds[0] == "Simple" else _raw(params, content["Raw"]["Data"])
+    )
+    if not letter.recipients:
+        raise bad_request("Missing required header 'To'.")
+    if len(letter.recipients) > MOST_RECIPIENTS:
+        raise bad_request(f"Recipient count exceeds {MOST_RECIPIENTS}.")
+    if letter.size * 4 // 3 > MOST_BYTES:
+        raise bad_request(f"Message length is more than {MOST_BYTES} bytes long: '{letter.size * 4 // 3}'.")
+    if "EmailTags" in params:
+        letter.tags = read_tags([(tag["Name"], tag["Value"]) for tag in params["EmailTags"]])
+    return letter
+
+
+@lru_cache(maxsize=65536)
+def bare_address(text: str) -> str:
+    """The address inside `Name <address>` or the text itself, checked as SES checks it."""
+    if _CONTROL.search(text):
+        raise bad_request("Local address contains control or whitespace")
+    address = text.strip()
+    if address.endswith(">"):
+        name, bracket, address = address[:-1].rpartition("<")
+        if not bracket or not name.isascii():
+            raise bad_request(f"Illegal address: {text}")
+        address = address.strip()
+    local, at, domain = address.rpartition("@")
+    if not at:
+        raise bad_request("Missing final '@domain'")
+    if not local or len(local) > 64 or not _LOCAL.fullmatch(local):
+        raise bad_request(f"Illegal address: the local part of {address} holds a character it must not.")
+    if not _DOMAIN.fullmatch(domain):
+        raise bad_request("Domain contains illegal character")
+    return address
+
+
+def read_tags(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:
+    tags: dict[str, list[str]] = {}
+    for name, value in pairs:
+        if not _TAG.fullmatch(name) and name not in _OWN_TAGS:
+            raise bad_request(
+                f"Invalid tag name <{name}>: only alphanumeric ASCII characters, '_', and '-' are allowed, "
+                "1 to 256 of them."
+            )
+        if not _TAG.fullmatch(value):
+            raise bad_request(
+                f"Invalid tag value <{value}>: only alphanumeric ASCII characters, '_', and '-' are allowed, "
+                "1 to 256 of them."
+            )
+        tags.setdefault(name, []).append(value)
+    return tags
+
+
+def _simple(params: Params, message: Params) -> Letter:
+    if "FromEmailAddress" not in params:
+        raise bad_request("Missing required header 'From'.")
+    source: str = params["FromEmailAddress"]
+    destination: Params = params.get("Destination", {})
+    to: list[str] = destination.get("ToAddresses", [])
+    cc: list[str] = destination.get("CcAddresses", [])
+    bcc: list[str] = destination.get("BccAddresses", [])
+    reply_to: list[str] = params.get("ReplyToAddresses", [])
+    subject: str = message["Subject"]["Data"]
+    if _CONTROL.search(subject):
+        raise bad_request("Invalid header value: the subject holds a control character.")
+    text: str | None = message["Body"].get("Text", {}).get("Data")
+    html: str | None = message["Body"].get("Html", {}).get("Data")
+    if text is None and html is None:
+        raise bad_request("The body must hold Text, Html or both.")
+    for address in reply_to:
+        bare_address(address)
+    sender = bare_address(source).lower()
+    size, infected = len(subject), False
+    for part in (text, html):
+        if part is not None:
+            octets = part.encode("utf-8", "surrogatepass")
+            size += len(octets)
+            infected = infected or _EICAR in octets
+    attachments: list[Params] = message.get("Attachments", [])
+    for attachment in attachments:
+        _check_attachment(attachment)
+        size += len(attachment["RawContent"])
+        infected = infected or _EICAR in attachment["RawContent"]
+    headers = [{"name": "From", "value": source}]
+    common: Params = {"from": [source], "to": to, "subject": subject}
+    if reply_to:
+        headers.append({"name": "Reply-To", "value": ", ".join(reply_to)})
+        common["replyTo"] = reply_to
+    headers.append({"name": "To", "value": ", ".join(to)})
+    if cc:
+        headers.append({"name": "Cc", "value": ", ".join(cc)})
+        common["cc"] = cc
+    headers.append({"name": "Subject", "value": subject})
+    headers.append({"name": "MIME-Version", "value": "1.0"})
+    headers.append({"name": "Content-Type", "value": _content_type(text, html, bool(attachments))})
+    if own := cast("list[dict[str, str]]", message.get("Headers", [])):
+        _check_headers(own)
+        headers.extend({"name": header["Name"], "value": header["Value"]} for header in own)
+        size += sum(len(header["Name"]) + len(header["Value"]) + 4 for header in own)
+    return Letter(
+        source=source,
+        senders=(sender,),
+        recipients=tuple([bare_address(address) for group in (to, cc, bcc) for address in group]),
+        subject=subject,
+        headers=headers,
+        common=common,
+        size=size,
+        infected=infected,
+        tags={},
+    )
+
+
+def _content_type(text: str | None, html: str | None, attachments: bool) -> str:
+    if attachments:
+        return 'multipart/mixed; boundary="----=_Part_0_1"'
+    if text is not None and html is not None:
+        return 'multipart/alternative; boundary="----=_Part_0_1"'
+    return "text/html; charset=UTF-8" if text is None else "text/plain; charset=UTF-8"
+
+
+def _check_headers(headers: list[dict[str, str]]) -> None:
+    seen: set[str] = set()
+    for header in headers:
+        name = header["Name"].lower()
+        if name in _REFUSED_HEADERS:
+            raise bad_request(f"Header {header['Name']} is not allowed.")
+        if name in _ONCE and name in seen:
+            raise bad_request(f"Duplicate header '{header['Name']}'.")
+        if len(name) + len(header["Value"]) > 996:
+            raise bad_request(f"Header {header['Name']} is longer than 996 characters.")
+        seen.add(name)
+
+
+def _check_attachment(attachment: Params) -> None:
+    name: str = attachment["FileName"]
+    if name.rpartition(".")[2].lower() in _REFUSED_FILES and "." in name:
+        raise bad_request(f"Illegal filename '{name}'.")
+
+
+def _raw(params: Params, data: bytes) -> Letter:
+    head = re.split(rb"\r?\n\r?\n", data, maxsplit=1)[0]
+    parsed = email.parser.BytesHeaderParser(policy=email.policy.compat32).parsebytes(head + b"\r\n\r\n")
+    found = [(name, re.sub(r"\r?\n[ \t]*", " ", str(value))) for name, value in parsed.items()]
+    by_name: dict[str, list[str]] = {}
+    for name, value in found:
+        by_name.setdefault(name.lower(), []).append(value)
+    for name in _ONCE:
+        if len(by_name.get(name, ())) > 1:
+            raise bad_request(f"Duplicate header '{name.title()}'.")
+    source: str | None = params.get("FromEmailAddress") or next(iter(by_name.get("from", ())), None)
+    if not source or "from" not in by_name:
+        raise bad_request("Missing required header 'From'.")
+    senders = [bare_address(source).lower(), *(a.lower() for a in _addresses(by_name["from"]))]
+    lists = {name: _addresses(by_name.get(name, [])) for name in ("to", "cc", "bcc")}
+    recipients = [address for group in lists.values() for address in group]
+    if "Destination" in params:
+        given: Params = params["Destination"]
+        groups = [given.get(name, []) for name in ("ToAddresses", "CcAddresses", "BccAddresses")]
+        recipients = [bare_address(address) for group in groups for address in group]
+    subject = next(iter(by_name.get("subject", ())), "")
+    common: Params = {"from": by_name["from"], "to": by_name.get("to", []), "subject": subject}
+    for name, key in (("cc", "cc"), ("reply-to", "replyTo")):
+        if name in by_name:
+            common[key] = by_name[name]
+    for name, key in (("date", "date"), ("return-path", "returnPath")):
+        if name in by_name:
+            common[key] = by_name[name][0]
+    return Letter(
+        source=source,
+        senders=tuple(dict.fromkeys(senders)),
+        recipients=tuple(recipients),
+        subject=_decoded(subject),
+        headers=[{"name": name, "value": value} for name, value in found if name.lower() != "bcc"],
+        common=common,
+        size=len(data),
+        infected=_EICAR in data or _EICAR_BASE64 in data,
+        tags=read_tags(_tag_pairs(next(iter(by_name.get("x-ses-message-tags", ())), ""))),
+        tenant=next(iter(by_name.get("x-ses-tenant", ())), "").strip() or None,
+        configuration_set=next(iter(by_name.get("x-ses-configuration-set", ())), "").strip() or None,
+    )
+
+
+def _addresses(values: list[str]) -> list[str]:
+    return [bare_address(address) for _, address in email.utils.getaddresses(values) if address]
+
+
+def _tag_pairs(text: str) -> list[tuple[str, str]]:
+    pairs = [part.partition("=") for part in re.split(r"[,;]", text) if part.strip()]
+    return [(name.strip(), value.strip()) for name, _, value in pairs]
+
+
+def _decoded(subject: str) -> str:
+    try:
+        return str(email.header.make_header(email.header.decode_header(subject)))
+    except (LookupError, ValueError):
+        return subject

@@ -1,0 +1,43 @@
+"""What the local SES refuses with: one exception that carries the wire's code, HTTP status and sentence, and
+short names for the ones used everywhere. Which shape it takes on the wire is the business of the front."""
+
+from __future__ import annotations
+
+
+class ApiError(Exception):
+    """A refusal as AWS words it."""
+
+    def __init__(self, code: str, message: str, status: int = 400, *, key: str = "message") -> None:
+        super().__init__(message)
+        self.code = code  #: e.g. NotFoundException
+        self.message = message  #: the sentence a client sees
+        self.status = status  #: HTTP status
+        self.key = key  #: the member that holds the sentence; 403s of SES spell it with a capital M
+
+
+def bad_request(message: str) -> ApiError:
+    return ApiError("BadRequestException", message)
+
+
+def not_found(message: str) -> ApiError:
+    return ApiError("NotFoundException", message, 404)
+
+
+def already_exists(message: str) -> ApiError:
+    return ApiError("AlreadyExistsException", message)
+
+
+def limit_exceeded(message: str) -> ApiError:
+    return ApiError("LimitExceededException", message)
+
+
+def serialization(message: str) -> ApiError:
+    return ApiError("SerializationException", message)
+
+
+def not_acting(operation: str) -> ApiError:
+    """The one answer of every operation that is known but not acted upon."""
+    return ApiError(
+        "NotImplementedException",
+        f"seslocal knows {operation} and found the request valid, but does not act on it yet.",
+    )

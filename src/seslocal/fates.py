@@ -1,0 +1,211 @@
+"""What happens to a mail after it was accepted: a recipient's mailbox turns it into a plan, a row of outcomes
+that SES would see one after the other. Providers are asked in turn and the first that knows the recipient
+decides: SES's mailbox simulator, the mailboxes set by hand, and last one that delivers everything. Providers
+that react to reputation find their place before the last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
+
+Kind = Literal["Delivery", "Bounce", "Complaint", "DeliveryDelay"]
+SIMULATOR: Final = "simulator.amazonses.com"
+FATES: Final = ("delivers", "bounces", "complains", "defers")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One thing that SES learns about one recipient."""
+
+    kind: Kind
+    type: str = ""  #: bounceType
+    subtype: str = ""  #: bounceSubType, complaintSubType or delayType
+    status: str = ""  #: enhanced status code of the DSN
+    diagnostic: str = ""  #: diagnosticCode
+    feedback: str = ""  #: complaintFeedbackType
+    reporter: str = "dns; mail.example.com"  #: reportingMTA
+    listed: bool = True  #: a hard bounce or complaint goes onto the suppression list in force
+
+
+Plan = tuple[Outcome, ...]
+
+DELIVERY: Final = Outcome("Delivery")
+DELIVERS: Final[Plan] = (DELIVERY,)
+
+# bounceSubType -> bounceType, status, diagnosticCode
+_BOUNCES: Final = {
+    "General": ("Permanent", "5.1.1", "smtp; 550 5.1.1 user unknown"),
+    "NoEmail": ("Permanent", "5.1.1", "smtp; 550 5.1.1 no such mailbox"),
+    "Suppressed": (
+        "Permanent",
+        "5.1.1",
+        "Amazon SES has suppressed sending to this address because it has a recent history of bouncing as an "
+        "invalid address.",
+    ),
+    "UnsubscribedRecipient": ("Permanent", "5.7.1", "smtp; 550 5.7.1 recipient has unsubscribed"),
+    "EmailValidationSuppressed": (
+        "Permanent",
+        "5.1.1",
+        "Amazon SES did not send the message: validation failed.",
+    ),
+    "MailboxFull": ("Transient", "4.2.2", "smtp; 452 4.2.2 mailbox full"),
+    "MessageTooLarge": ("Transient", "5.3.4", "smtp; 552 5.3.4 message too large"),
+    "CustomTimeoutExceeded": ("Transient", "4.4.7", "smtp; 550 4.4.7 message expired: delivery time ran out"),
+    "ContentRejected": ("Transient", "5.7.1", "smtp; 554 5.7.1 content rejected"),
+    "AttachmentRejected": ("Transient", "5.7.1", "smtp; 554 5.7.1 attachment rejected"),
+    "Undetermined": ("Undetermined", "5.0.0", "smtp; 550 5.0.0 unspecified"),
+}
+_NOT_LISTED: Final = {"Suppressed", "EmailValidationSuppressed", "UnsubscribedRecipient"}
+_FEEDBACK: Final = ("abuse", "auth-failure", "fraud", "not-spam", "other", "virus")
+_DELAYS: Final = [
+    "TransientCommunicationFailure",
+    "InternalFailure",
+    "General",
+    "MailboxFull",
+    "SpamDetected",
+    "RecipientServerError",
+    "IPFailure",
+    "BYOIPHostNameLookupUnavailable",
+    "Undetermined",
+    "SendingDeferral",
+]
+
+
+def bounce(subtype: str = "General", *, listed: bool = True) -> Outcome:
+    """A bounce by sub-type; `Transient/General` names the type too, for the one sub-type that has two."""
+    wanted, _, name = subtype.rpartition("/")
+    kind, status, diagnostic = _BOUNCES[name]
+    if wanted and wanted != kind:
+        if subtype != "Transient/General":
+            raise KeyError(subtype)
+        kind, status, diagnostic = "Transient", "4.4.7", "smtp; 421 4.4.7 giving up after many attempts"
+    hard = kind == "Permanent" and name not in _NOT_LISTED
+    return Outcome("Bounce", kind, name, status, diagnostic, listed=listed and hard)
+
+
+def complaint(feedback: str = "abuse", *, listed: bool = True) -> Outcome:
+    if feedback not in _FEEDBACK:
+        raise KeyError(feedback)
+    return Outcome("Complaint", feedback=feedback, listed=listed)
+
+
+def delay(kind: str = "TransientCommunicationFailure") -> Outcome:
+    if kind not in _DELAYS:
+        raise KeyError(kind)
+    return Outcome(
+        "DeliveryDelay",
+        subtype=kind,
+        status="4.4.1",
+        diagnostic="smtp; 421 4.4.1 Unable to connect to remote host",
+    )
+
+
+def suppressed(scope: str, reason: str) -> Outcome:
+    """What SES reports for a recipient it did not even try: it is on the list of this scope for this reason."""
+    subtype = "OnTenantSuppressionList" if scope == "TENANT" else "OnAccountSuppressionList"
+    sentence = (
+        "Amazon SES did not send the message to this address because it is on the suppression list for your "
+        f"{scope.lower()}."
+    )
+    if scope == "ACCOUNT":
+        sentence += " For more information about removing addresses from the list, see the Amazon SES Developer Guide."
+    if reason == "COMPLAINT":
+        return Outcome("Complaint", subtype=subtype, listed=False)
+    return Outcome(
+        "Bounce", "Permanent", subtype, "5.1.1", sentence, reporter="dns; amazonses.com", listed=False
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """A mailbox with a fate, set by hand."""
+
+    fate: str  #: one of FATES
+    subtype: str | None = None  #: of the bounce, complaint or delay
+    then: str | None = None  #: what comes after a delivery or a delay; a delay alone ends in a delivery
+
+    @property
+    def plan(self) -> Plan:
+        plan = _plan(self.fate, self.subtype)
+        then = self.then or ("delivers" if self.fate == "defers" else None)
+        if then and then != "nothing":
+            rest = _plan(then, None)
+            plan += rest[1:] if plan[-1] == rest[0] else rest
+        return plan
+
+
+def _plan(fate: str, subtype: str | None) -> Plan:
+    match fate:
+        case "bounces":
+            return (bounce(subtype or "General"),)
+        case "complains":
+            return (DELIVERY, complaint(subtype or "abuse"))
+        case "defers":
+            return (delay(subtype or "TransientCommunicationFailure"),)
+        case _:
+            return DELIVERS
+
+
+class Provider(Protocol):
+    """Somebody who runs mailboxes."""
+
+    def receive(self, recipient: str, tenant: str | None, now: float) -> Plan | None:
+        """What happens to this mail, or None if the recipient is none of ours. `recipient` is in lower case."""
+        ...
+
+
+class Simulator:
+    """The mailbox simulator of SES. Nothing it does reaches a suppression list."""
+
+    def receive(self, recipient: str, tenant: str | None, now: float) -> Plan | None:
+        local, _, domain = recipient.rpartition("@")
+        if domain != SIMULATOR:
+            return None
+        match local.partition("+")[0]:
+            case "bounce":
+                return (bounce("General", listed=False),)
+            case "complaint":
+                return (DELIVERY, complaint("abuse", listed=False))
+            case "suppressionlist":
+                return (bounce("Suppressed", listed=False),)
+            case _:
+                return DELIVERS
+
+
+class Mailboxes:
+    """The mailboxes set by hand, for one tenant or for all. `*@domain` stands for every address there."""
+
+    def __init__(self) -> None:
+        self.by_tenant: dict[str | None, dict[str, Mailbox]] = {}
+
+    def put(self, address: str, tenant: str | None, mailbox: Mailbox) -> None:
+        self.by_tenant.setdefault(tenant, {})[address.lower()] = mailbox
+
+    def delete(self, address: str, tenant: str | None) -> bool:
+        return self.by_tenant.get(tenant, {}).pop(address.lower(), None) is not None
+
+    def receive(self, recipient: str, tenant: str | None, now: float) -> Plan | None:
+        if not self.by_tenant:
+            return None
+        everybody = "*@" + recipient.rpartition("@")[2]
+        for owner in (tenant, None) if tenant else (None,):
+            boxes = self.by_tenant.get(owner)
+            if boxes and (mailbox := boxes.get(recipient) or boxes.get(everybody)):
+                return mailbox.plan
+        return None
+
+
+def ask(providers: tuple[Provider, ...], recipient: str, tenant: str | None, now: float) -> Plan:
+    for provider in providers:
+        if (plan := provider.receive(recipient, tenant, now)) is not None:
+            return plan
+    return DELIVERS
+
+
+def in_words(plan: Plan) -> tuple[str, str]:
+    """The fate of a whole plan and its sub-type, as the ledger shows it."""
+    last = plan[-1]
+    if last.subtype in ("OnTenantSuppressionList", "OnAccountSuppressionList"):
+        return "suppressed", last.subtype
+    words = {"Delivery": "delivers", "Bounce": "bounces", "Complaint": "complains", "DeliveryDelay": "defers"}
+    return words[last.kind], last.subtype or last.feedback

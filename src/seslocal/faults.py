@@ -1,0 +1,93 @@
+"""Faults on demand: what can be made to go wrong, how often and for whom. This file only decides whether a
+fault strikes; the places that answer, publish or hang up ask it and act. A fault with a count is used up; one
+without stands until it is removed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+ON_CALLS: Final = ("accept_lose_answer", "error_500", "error_503", "slow", "throttle")
+ON_EVENTS: Final = ("drop_events", "double_events", "reorder_events", "delay_events")
+KINDS: Final = (*ON_CALLS, "close_idle", *ON_EVENTS, "queue_outage")
+
+
+@dataclass(slots=True)
+class Fault:
+    id: str
+    kind: str  #: one of KINDS
+    left: int | None  #: how often it still strikes; None: until removed
+    seconds: float  #: for slow, delay_events, reorder_events
+    share: float  #: 0..1 of the chances it strikes at
+    events: frozenset[str]  #: event types as in eventType; empty: all
+    tenant: str | None
+    configuration_set: str | None
+    operation: str  #: SES operation it strikes at; * for all
+    accepted: bool  #: error_500 and error_503: the mail was accepted all the same
+    struck: int = 0  #: how often it did
+
+
+class Faults:
+    def __init__(self, random: Random) -> None:
+        self.standing: dict[str, Fault] = {}
+        self._random = random
+
+    def add(self, fault: Fault) -> None:
+        self.standing[fault.id] = fault
+
+    def stands(self, kind: str) -> bool:
+        return any(fault.kind == kind for fault in self.standing.values())
+
+    def on_call(self, operation: str, tenant: str | None, configuration_set: str | None) -> list[Fault]:
+        """The faults that strike this call: each kind at most once."""
+        if not self.standing:
+            return []
+        return self._strike(
+            [
+                fault
+                for fault in self.standing.values()
+                if fault.kind in ON_CALLS
+                and fault.operation in ("*", operation)
+                and _concerns(fault, tenant, configuration_set)
+            ]
+        )
+
+    def on_event(self, event: str, tenant: str | None, configuration_set: str | None) -> list[Fault]:
+        if not self.standing:
+            return []
+        return self._strike(
+            [
+                fault
+                for fault in self.standing.values()
+                if fault.kind in ON_EVENTS
+                and (not fault.events or event in fault.events)
+                and _concerns(fault, tenant, configuration_set)
+            ]
+        )
+
+    def strikes(self, kind: str) -> Fault | None:
+        """For the faults that concern nobody in particular."""
+        if not self.standing:
+            return None
+        struck = self._strike([fault for fault in self.standing.values() if fault.kind == kind])
+        return struck[0] if struck else None
+
+    def _strike(self, candidates: list[Fault]) -> list[Fault]:
+        struck: dict[str, Fault] = {}
+        for fault in candidates:
+            if fault.kind in struck or (fault.share < 1 and self._random.random() >= fault.share):
+                continue
+            struck[fault.kind] = fault
+            fault.struck += 1
+            if fault.left is not None:
+                fault.left -= 1
+                if fault.left <= 0:
+                    self.standing.pop(fault.id, None)
+        return list(struck.values())
+
+
+def _concerns(fault: Fault, tenant: str | None, configuration_set: str | None) -> bool:
+    return (fault.tenant is None or fault.tenant == tenant) and (
+        fault.configuration_set is None or fault.configuration_set == configuration_set
+    )

@@ -1,0 +1,263 @@
+"""Identities: the domains and addresses that may stand in From, their DKIM and MAIL FROM, and which of them
+SES resolves a From address to. By default a new identity is verified at once; the admin side can say
+otherwise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from seslocal.errors import already_exists, bad_request, limit_exceeded, not_found
+from seslocal.paging import page
+from seslocal.state import Account, Caller, Identity, Params, tags_in, tags_out
+from seslocal.tenants import refuse_while_associated
+
+MOST_IDENTITIES: Final = 10_000
+SIGNING_ZONE: Final = "dkim.amazonses.com"
+_DOMAIN: Final = re.compile(
+    r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+)
+_ADDRESS: Final = re.compile(r"[!-?A-~]{1,64}@(.+)")
+
+
+def create(account: Account, params: Params, caller: Caller) -> Params:
+    name = _checked_name(params["EmailIdentity"])
+    if name in account.identities:
+        raise already_exists(f"Email identity {name} already exist.")
+    if len(account.identities) >= MOST_IDENTITIES:
+        raise limit_exceeded(f"The account has {MOST_IDENTITIES} identities, which is its limit.")
+    default_set: str | None = params.get("ConfigurationSetName")
+    _require_set(account, default_set)
+    now, is_domain = account.clock.now(), "@" not in name
+    signing: Params = params.get("DkimSigningAttributes", {})
+    identity = Identity(
+        name=name,
+        arn=account.arn(f"identity/{name}"),
+        created=now,
+        tags=tags_in(params.get("Tags", [])),
+        is_domain=is_domain,
+        status="PENDING",
+        dkim=_dkim(account, signing, _origin(signing), now) if is_domain else {},
+        signing=is_domain,
+        configuration_set=default_set,
+    )
+    if account.behaviour.verify_at_once:
+        set_status(account, identity, "SUCCESS")
+    account.identities[name] = identity
+    return {
+        "IdentityType": _type(identity),
+        "VerifiedForSendingStatus": identity.verified,
+        "DkimAttributes": _dkim_shown(identity),
+    }
+
+
+def get(account: Account, params: Params, caller: Caller) -> Params:
+    identity = identity_of(account, params["EmailIdentity"])
+    info: Params = {"LastCheckedTimestamp": identity.checked_at} if identity.checked_at else {}
+    if identity.verified_at:
+        info["LastSuccessTimestamp"] = identity.verified_at
+    if identity.status == "FAILED":
+        info["ErrorType"] = "HOST_NOT_FOUND"
+    shown: Params = {
+        "IdentityType": _type(identity),
+        "FeedbackForwardingStatus": identity.feedback,
+        "VerifiedForSendingStatus": identity.verified,
+        "DkimAttributes": _dkim_shown(identity),
+        "Policies": {},
+        "Tags": tags_out(identity.tags),
+        "VerificationStatus": identity.status,
+        "VerificationInfo": info,
+    }
+    if identity.mail_from:
+        shown["MailFromAttributes"] = {
+            "MailFromDomain": identity.mail_from,
+            "MailFromDomainStatus": identity.mail_from_status,
+            "BehaviorOnMxFailure": identity.on_mx_failure,
+        }
+    if identity.configuration_set:
+        shown["ConfigurationSetName"] = identity.configuration_set
+    return shown
+
+
+def list_all(account: Account, params: Params, caller: Caller) -> Params:
+    wanted: dict[str, str] = params.get("Filter", {})
+    part, kind = wanted.get("IDENTITY_NAME_CONTAINS", ""), wanted.get("IDENTITY_TYPE")
+    status = wanted.get("VERIFICATION_STATUS")
+    found = [
+        identity
+        for identity in account.identities.values()
+        if part in identity.name and kind in (None, _type(identity)) and status in (None, identity.status)
+    ]
+    chosen, more = page("identities", found, lambda i: i.name, params, most=1000)
+    shown = [
+        {
+            "IdentityType": _type(identity),
+            "IdentityName": identity.name,
+            "SendingEnabled": identity.verified,
+            "VerificationStatus": identity.status,
+        }
+        for identity in chosen
+    ]
+    return {"EmailIdentities": shown, **more}
+
+
+def delete(account: Account, params: Params, caller: Caller) -> Params:
+    identity = identity_of(account, params["EmailIdentity"])
+    refuse_while_associated(account, identity.arn)
+    del account.identities[identity.name]
+    return {}
+
+
+def put_dkim(account: Account, params: Params, caller: Caller) -> Params:
+    identity = identity_of(account, params["EmailIdentity"])
+    identity.signing = params.get("SigningEnabled", False)
+    return {}
+
+
+def put_dkim_signing(account: Account, params: Params, caller: Caller) -> Params:
+    identity = identity_of(account, params["EmailIdentity"])
+    if not identity.is_domain:
+        raise bad_request("DKIM signing attributes can only be set for a domain.")
+    signing: Params = params.get("SigningAttributes", {})
+    identity.dkim = _dkim(account, signing, params["SigningAttributesOrigin"], account.clock.now())
+    set_status(account, identity, "SUCCESS" if account.behaviour.verify_at_once else "PENDING")
+    shown = _dkim_shown(identity)
+    return {
+        "DkimStatus": shown["Status"],
+        "DkimTokens": shown["Tokens"],
+        "SigningHostedZone": shown.get("SigningHostedZone", SIGNING_ZONE),
+    }
+
+
+def put_mail_from(account: Account, params: Params, caller: Caller) -> Params:
+    identity = identity_of(account, params["EmailIdentity"])
+    domain: str | None = params.get("MailFromDomain") or None
+    own = identity.name.rpartition("@")[2]
+    if domain is not None and (
+        not domain.lower().endswith("." + own) or not _DOMAIN.fullmatch(domain.lower())
+    ):
+        raise bad_request(
+            f"Provided MAIL-FROM domain {domain} is not subdomain of the domain of the identity {own}."
+        )
+    identity.mail_from = domain and domain.lower()
+    identity.mail_from_status = "SUCCESS" if identity.verified else "PENDING"
+    identity.on_mx_failure = params.get("BehaviorOnMxFailure", "USE_DEFAULT_VALUE")
+    return {}
+
+
+def put_feedback(account: Account, params: Params, caller: Caller) -> Params:
+    identity = identity_of(account, params["EmailIdentity"])
+    identity.feedback = params.get("EmailForwardingEnabled", False)
+    return {}
+
+
+def put_configuration_set(account: Account, params: Params, caller: Caller) -> Params:
+    identity = identity_of(account, params["EmailIdentity"])
+    default_set: str | None = params.get("ConfigurationSetName")
+    _require_set(account, default_set)
+    identity.configuration_set = default_set
+    return {}
+
+
+# shared with sending and the admin side
+
+
+def identity_of(account: Account, name: str) -> Identity:
+    identity = account.identities.get(name.lower())
+    if identity is None:
+        raise not_found(f"Email identity {name} does not exist.")
+    return identity
+
+
+def resolve(account: Account, address: str) -> Identity | None:
+    """The identity SES sends this address as: the address itself, its domain, then the domain's parents; a
+    verified one before any that is not. `address` is in lower case."""
+    unverified: Identity | None = None
+    for name in _covering(address):
+        if identity := account.identities.get(name):
+            if identity.verified:
+                return identity
+            unverified = unverified or identity
+    return unverified
+
+
+def set_status(account: Account, identity: Identity, status: str) -> None:
+    now = account.clock.now()
+    identity.status = status
+    identity.checked_at = now
+    identity.mail_from_status = "SUCCESS" if status == "SUCCESS" else identity.mail_from_status
+    if status == "SUCCESS":
+        identity.verified_at = now
+
+
+def _covering(address: str) -> Iterator[str]:
+    yield address
+    domain = address.rpartition("@")[2]
+    while "." in domain:
+        yield domain
+        domain = domain.partition(".")[2]
+
+
+def _checked_name(name: str) -> str:
+    folded = name.lower()
+    if "@" in folded:
+        match = _ADDRESS.fullmatch(folded)
+        if match is None or not _DOMAIN.fullmatch(match[1]):
+            raise bad_request(f"Invalid email address {name}.")
+    elif not _DOMAIN.fullmatch(folded):
+        raise bad_request(f"Invalid domain name {name}.")
+    return folded
+
+
+def _require_set(account: Account, name: str | None) -> None:
+    if name is not None and name not in account.configuration_sets:
+        raise not_found(f"Configuration set {name} does not exist")
+
+
+def _origin(signing: Params) -> str:
+    origin: str | None = signing.get("DomainSigningAttributesOrigin")
+    return origin or ("EXTERNAL" if "DomainSigningPrivateKey" in signing else "AWS_SES")
+
+
+def _dkim(account: Account, signing: Params, origin: str, now: float) -> Params:
+    own_key = "DomainSigningPrivateKey" in signing or "DomainSigningSelector" in signing
+    if origin == "EXTERNAL":
+        if not ("DomainSigningPrivateKey" in signing and "DomainSigningSelector" in signing):
+            raise bad_request("Bring your own DKIM needs DomainSigningSelector and DomainSigningPrivateKey.")
+        if "NextSigningKeyLength" in signing:
+            raise bad_request("NextSigningKeyLength cannot be given with a key of your own.")
+        return {"SigningAttributesOrigin": origin, "Tokens": [signing["DomainSigningSelector"]]}
+    if own_key:
+        raise bad_request(f"A key of your own cannot be given with the origin {origin}.")
+    length = signing.get("NextSigningKeyLength", "RSA_2048_BIT")
+    return {
+        "SigningAttributesOrigin": origin,
+        "Tokens": [account.ids.dkim_token() for _ in range(3)],
+        "SigningHostedZone": SIGNING_ZONE,
+        "NextSigningKeyLength": length,
+        "CurrentSigningKeyLength": length,
+        "LastKeyGenerationTimestamp": now,
+    }
+
+
+def _dkim_shown(identity: Identity) -> Params:
+    status = identity.status if identity.is_domain else "NOT_STARTED"
+    return {"SigningEnabled": identity.signing, "Status": status, "Tokens": [], **identity.dkim}
+
+
+def _type(identity: Identity) -> str:
+    return "DOMAIN" if identity.is_domain else "EMAIL_ADDRESS"
+
+
+OPERATIONS: Final[dict[str, Callable[[Account, Params, Caller], Params]]] = {
+    "CreateEmailIdentity": create,
+    "GetEmailIdentity": get,
+    "ListEmailIdentities": list_all,
+    "DeleteEmailIdentity": delete,
+    "PutEmailIdentityDkimAttributes": put_dkim,
+    "PutEmailIdentityDkimSigningAttributes": put_dkim_signing,
+    "PutEmailIdentityMailFromAttributes": put_mail_from,
+    "PutEmailIdentityFeedbackAttributes": put_feedback,
+    "PutEmailIdentityConfigurationSetAttributes": put_configuration_set,
+}

@@ -1,0 +1,29 @@
+"""Every id the local SES hands out, from one generator that can be seeded: the same seed and the same calls
+give the same ids. Shapes follow what SES prints; nobody should read meaning into them."""
+
+from __future__ import annotations
+
+from random import Random
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+class Ids:
+    def __init__(self, seed: int | None = None, region: str = "us-east-1") -> None:
+        self.random = Random(seed)
+        self._prefix = "0100" if region == "us-east-1" else "0102"
+
+    def uuid(self) -> str:
+        bits = f"{self.random.getrandbits(128):032x}"
+        variant = "89ab"[int(bits[16], 16) & 3]
+        return f"{bits[:8]}-{bits[8:12]}-4{bits[13:16]}-{variant}{bits[17:20]}-{bits[20:]}"
+
+    def message(self, at: float) -> str:
+        """A MessageId or feedback id: milliseconds in hex, then a UUID."""
+        return f"{self._prefix}{int(at * 1000):012x}-{self.uuid()}-000000"
+
+    def tenant(self) -> str:
+        return f"tn-{self.random.getrandbits(120):030x}"
+
+    def dkim_token(self) -> str:
+        return "".join(self.random.choice(_LETTERS) for _ in range(32))

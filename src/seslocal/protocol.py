@@ -1,0 +1,221 @@
+"""HTTP/1.1 on httptools: bytes in, Requests to the app, Answers out in the order the requests came, however
+they were pipelined. It knows nothing of SES. A request that cannot be parsed or is too large gets a 4xx and
+the connection is closed; an app that answers late holds back only its own connection."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final, cast
+
+import httptools
+
+log = logging.getLogger("seslocal")
+
+MAX_URL: Final = 16 * 1024  # bytes
+MAX_HEADERS: Final = 64 * 1024  # bytes, all of them together
+MAX_BODY: Final = 64 * 1024 * 1024  # bytes; SES takes 40 MB of message, JSON and base64 come on top
+MAX_PIPELINED: Final = 64  # requests read ahead on one connection
+
+
+@dataclass(slots=True)
+class Request:
+    method: str
+    path: str  #: as sent, still percent-encoded
+    query: str  #: as sent
+    headers: dict[str, str]  #: names in lower case
+    body: bytes
+    peer: str  #: the client's address
+    keep_alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: bytes = b""
+    kind: str = "application/json"  #: the Content-Type
+    headers: tuple[tuple[str, str], ...] = ()
+    close: bool = False  #: close after this answer, saying so
+    hang_up: bool = False  #: write nothing at all and close: the answer is lost
+
+
+HANG_UP: Final = Answer(0, hang_up=True)
+App = Callable[[Request], "Answer | Awaitable[Answer]"]
+
+_STATUS_LINES: Final = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
+
+
+class Connection(asyncio.Protocol):
+    """One client. `connections` is the server's set of open ones; `after_answer` is asked after each answer
+    to a request that leaves the connection idle."""
+
+    def __init__(
+        self, app: App, connections: set[Connection], after_answer: Callable[[Connection, Request], None]
+    ) -> None:
+        self._app = app
+        self._connections = connections
+        self._after_answer = after_answer
+        self._transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self._parser: Any = httptools.HttpRequestParser(self)
+        self._waiting: deque[Request | Answer] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._writable = True
+        self._refused = False
+        self._peer = ""
+        self._reset()
+
+    @property
+    def idle(self) -> bool:
+        """Open, with nothing asked that is not answered."""
+        return self._task is None and not self._waiting and not self._in_request
+
+    def close(self) -> None:
+        if self._transport is not None:  # pyright: ignore[reportUnnecessaryComparison]
+            self._transport.close()
+
+    # asyncio
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        self._peer = str(peer[0]) if peer else ""
+        self._connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.discard(self)
+        self._waiting.clear()
+        if self._task is not None:
+            self._task.cancel()
+
+    def pause_writing(self) -> None:
+        self._writable = False
+
+    def resume_writing(self) -> None:
+        self._writable = True
+        self._work()
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._refuse(400, "This server does not upgrade connections.")
+        except httptools.HttpParserError as error:
+            self._refuse(400, f"The request is not HTTP/1.1: {error}.")
+
+    # httptools
+
+    def on_message_begin(self) -> None:
+        self._reset()
+        self._in_request = True
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+        if len(self._url) > MAX_URL:
+            self._refuse(414, "The URL is longer than 16 KB.")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > MAX_HEADERS:
+            self._refuse(431, "The headers are larger than 64 KB.")
+            return
+        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        expects = self._headers.get("expect", "").lower() == "100-continue"
+        # Behind unanswered requests it must not overtake their answers; the client sends after a while anyway.
+        if expects and not self._refused and self._task is None and not self._waiting:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        if self._body_bytes > MAX_BODY:
+            self._refuse(413, "The body is larger than 64 MB.")
+        elif not self._refused:
+            self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        self._in_request = False
+        if self._refused:
+            return
+        path, _, query = self._url.decode("latin-1").partition("?")
+        self._waiting.append(
+            Request(
+                method=self._parser.get_method().decode("latin-1"),
+                path=path,
+                query=query,
+                headers=self._headers,
+                body=self._body[0] if len(self._body) == 1 else b"".join(self._body),
+                peer=self._peer,
+                keep_alive=self._parser.should_keep_alive(),
+            )
+        )
+        if len(self._waiting) > MAX_PIPELINED:
+            self._transport.pause_reading()
+        self._work()
+
+    # answering
+
+    def _reset(self) -> None:
+        self._in_request = False
+        self._url = b""
+        self._headers: dict[str, str] = {}
+        self._header_bytes = 0
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+
+    def _refuse(self, status: int, sentence: str) -> None:
+        if self._refused:
+            return
+        self._refused = True
+        body = b'{"message":"' + sentence.replace("\\", "/").replace('"', "'").encode() + b'"}'
+        headers = (("x-amzn-ErrorType", "MalformedHttpRequestException"),)
+        self._waiting.append(Answer(status, body, headers=headers, close=True))
+        self._work()
+
+    def _work(self) -> None:
+        while self._waiting and self._task is None and self._writable and not self._transport.is_closing():
+            request = self._waiting.popleft()
+            if isinstance(request, Answer):
+                self._write(request, None)
+                return
+            answer = self._app(request)
+            if isinstance(answer, Answer):
+                self._write(answer, request)
+            else:
+                self._task = asyncio.get_running_loop().create_task(self._answer_late(answer, request))
+        if len(self._waiting) < MAX_PIPELINED // 2 and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    async def _answer_late(self, pending: Awaitable[Answer], request: Request) -> None:
+        answer = await pending
+        self._task = None
+        if not self._transport.is_closing():
+            self._write(answer, request)
+            self._work()
+
+    def _write(self, answer: Answer, request: Request | None) -> None:
+        if answer.hang_up:
+            self._transport.abort()
+            return
+        close = answer.close or request is None or not request.keep_alive
+        head = [
+            _STATUS_LINES[answer.status],
+            f"Content-Type: {answer.kind}\r\nContent-Length: {len(answer.body)}\r\n".encode(),
+        ]
+        head.extend(f"{name}: {value}\r\n".encode() for name, value in answer.headers)
+        if close:
+            head.append(b"Connection: close\r\n")
+        head.append(b"\r\n")
+        if request is None or request.method != "HEAD":
+            head.append(answer.body)
+        self._transport.write(b"".join(head))
+        if close:
+            self._transport.close()
+        elif request is not None:
+            self._after_answer(self, request)

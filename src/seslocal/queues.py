@@ -1,0 +1,216 @@
+"""The queues: what SQS's standard queues promise, in memory. A message received is hidden until its visibility
+time-out ends, is deleted by the handle of its latest receipt, and comes back otherwise. A long poll waits for
+the first message without holding anybody else up. The wire's side of it is in `sqs`."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import heapq
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from seslocal.clock import Clock
+from seslocal.ids import Ids
+
+DEFAULTS: Final = {
+    "VisibilityTimeout": "30",  # seconds
+    "MaximumMessageSize": "1048576",  # bytes
+    "MessageRetentionPeriod": "345600",  # seconds; four days
+    "DelaySeconds": "0",
+    "ReceiveMessageWaitTimeSeconds": "0",
+}
+
+
+@dataclass(slots=True, eq=False)
+class Message:
+    id: str
+    body: str
+    md5: str  #: of the body
+    sent_at: float
+    visible_at: float
+    hidden: bool = False  #: in flight or delayed
+    gone: bool = False  #: deleted; queues may still hold a stale reference
+    receipts: int = 0  #: how often it was received
+    first_received_at: float = 0.0
+    attributes: dict[str, Any] = field(default_factory=dict[str, Any])
+    attributes_md5: str = ""
+    system_attributes: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def handle(self) -> str:
+        return f"{self.id}#{self.receipts}"
+
+
+class Queue:
+    def __init__(self, name: str, arn: str, clock: Clock, ids: Ids, attributes: dict[str, str]) -> None:
+        self.name = name
+        self.arn = arn
+        self.created_at = self.modified_at = clock.now()
+        self.tags: dict[str, str] = {}
+        self.deleted = False
+        self.set_attributes(attributes)
+        self.purge(clock)
+        self._clock = clock
+        self._ids = ids
+        self._pushed = 0
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        #: where a message goes that was received too often; the account sets it from RedrivePolicy
+        self.dead_letters: Callable[[], tuple[Queue, int] | None] = lambda: None
+
+    def set_attributes(self, attributes: dict[str, str]) -> None:
+        self.attributes: dict[str, str] = {**getattr(self, "attributes", DEFAULTS), **attributes}
+        self.visibility = int(self.attributes["VisibilityTimeout"])
+        self.retention = int(self.attributes["MessageRetentionPeriod"])
+        self.delay = int(self.attributes["DelaySeconds"])
+        self.wait = int(self.attributes["ReceiveMessageWaitTimeSeconds"])
+        self.maximum_size = int(self.attributes["MaximumMessageSize"])
+
+    def purge(self, clock: Clock) -> None:
+        self.messages: dict[str, Message] = {}
+        self.hidden = 0
+        self._ready: deque[Message] = deque()
+        self._returning: list[tuple[float, int, Message]] = []
+
+    # in
+
+    def put(self, body: str, delay: float = 0.0, attributes: dict[str, Any] | None = None) -> Message:
+        now = self._clock.now()
+        digest = hashlib.md5(body.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
+        message = Message(self._ids.uuid(), body, digest, now, now + delay)
+        if attributes:
+            message.attributes = attributes
+        self._place(message, delay)
+        return message
+
+    def _place(self, message: Message, delay: float = 0.0) -> None:
+        self.messages[message.id] = message
+        if delay > 0:
+            self._hide(message, self._clock.now() + delay)
+        else:
+            self._ready.append(message)
+            self.wake()
+
+    # out
+
+    def take(self, limit: int, visibility: float | None) -> list[Message]:
+        """Up to `limit` messages, hidden from now on."""
+        now = self._clock.now()
+        self._return_due(now)
+        timeout = self.visibility if visibility is None else visibility
+        taken: list[Message] = []
+        while self._ready and len(taken) < limit:
+            message = self._ready.popleft()
+            if message.gone:
+                continue
+            if now - message.sent_at > self.retention:
+                self.remove(message)
+                continue
+            if message.receipts and (target := self.dead_letters()) and message.receipts >= target[1]:
+                self.remove(message)
+                message.gone = False
+                target[0]._place(message)
+                continue
+            message.receipts += 1
+            message.first_received_at = message.first_received_at or now
+            self._hide(message, now + timeout)
+            taken.append(message)
+        return taken
+
+    async def wait_for_message(self, until: float) -> None:
+        """Returns when there may be something to take, at `until`, or when the queue is gone."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        self._clock.call_at(until, lambda: None if waiter.done() else waiter.set_result(None))
+        if self._returning:
+            self._clock.call_at(self._returning[0][0], self.wake)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self.wake()  # the message this waiter was woken for belongs to the next one
+            raise
+        finally:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+
+    def wake(self, everybody: bool = False) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                if not everybody:
+                    return
+
+    # by handle
+
+    def find(self, handle: str) -> Message | None:
+        """The message of this handle, if it is the handle of its latest receipt."""
+        identity, _, receipt = handle.partition("#")
+        message = self.messages.get(identity)
+        return message if message and receipt == str(message.receipts) else None
+
+    def remove(self, message: Message) -> None:
+        message.gone = True
+        if message.hidden:
+            message.hidden = False
+            self.hidden -= 1
+        self.messages.pop(message.id, None)
+
+    def change_visibility(self, message: Message, seconds: float) -> None:
+        self._hide(message, self._clock.now() + seconds)
+
+    def counts(self) -> tuple[int, int, int]:
+        """Messages that are visible, in flight and delayed."""
+        self._return_due(self._clock.now())
+        delayed = 0
+        if self.hidden:
+            delayed = sum(1 for _, _, m in self._returning if m.hidden and not m.receipts and not m.gone)
+        return len(self.messages) - self.hidden, self.hidden - delayed, delayed
+
+    def _hide(self, message: Message, until: float) -> None:
+        if not message.hidden:
+            message.hidden = True
+            self.hidden += 1
+        message.visible_at = until
+        self._pushed += 1
+        heapq.heappush(self._returning, (until, self._pushed, message))
+        if self._waiters:
+            self._clock.call_at(until, self.wake)
+
+    def _return_due(self, now: float) -> None:
+        while self._returning and self._returning[0][0] <= now:
+            due, _, message = heapq.heappop(self._returning)
+            if message.gone or not message.hidden or message.visible_at != due:
+                continue  # deleted, or its time-out was changed meanwhile
+            message.hidden = False
+            self.hidden -= 1
+            self._ready.append(message)
+
+
+class Queues:
+    """All queues of the account, by name."""
+
+    def __init__(self, clock: Clock, ids: Ids, region: str, account_id: str) -> None:
+        self.by_name: dict[str, Queue] = {}
+        self._clock = clock
+        self._ids = ids
+        self._arn = f"arn:aws:sqs:{region}:{account_id}:"
+
+    def ensure(self, name: str, attributes: dict[str, str] | None = None) -> Queue:
+        queue = self.by_name.get(name)
+        if queue is None:
+            queue = Queue(name, self._arn + name, self._clock, self._ids, attributes or {})
+            self.by_name[name] = queue
+        return queue
+
+    def delete(self, queue: Queue) -> None:
+        self.by_name.pop(queue.name, None)
+        queue.deleted = True
+        queue.wake(everybody=True)
+
+    def wake_all(self) -> None:
+        for queue in self.by_name.values():
+            queue.wake(everybody=True)

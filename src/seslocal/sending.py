@@ -1,0 +1,318 @@
+"""SendEmail: the checks in SES's order, one line in the ledger, and then what becomes of the mail. A mail that
+passes is accepted whatever happens to it later; a suppressed recipient, a virus or a bounce is found afterwards
+and told by events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from seslocal import fates, suppression
+from seslocal.content import Letter, read_letter
+from seslocal.errors import ApiError, bad_request, limit_exceeded, not_found
+from seslocal.events import Mail, document
+from seslocal.fates import DELIVERS, SIMULATOR, Outcome, Plan
+from seslocal.identities import resolve
+from seslocal.ledger import Accepted
+from seslocal.publishing import publish
+from seslocal.state import Account, Caller, ConfigurationSet, Identity, Params, Suppressed, Tenant
+
+
+@dataclass(slots=True)
+class _Passed:
+    """A letter that may leave, with all that was found out about it on the way."""
+
+    letter: Letter
+    tenant: Tenant | None
+    configuration_set: ConfigurationSet | None
+    identity: Identity
+
+
+def send_email(account: Account, params: Params, caller: Caller) -> Params:
+    passed = _gate(account, params)
+    now = account.clock.now()
+    recipients = passed.letter.recipients
+    counted = sum(1 for address in recipients if not address.lower().endswith("@" + SIMULATOR))
+    if not account.allowance.has_tokens(len(recipients), now):
+        raise too_fast()
+    if not account.allowance.has_quota(counted, now):
+        raise limit_exceeded("Daily message quota exceeded.")
+    account.allowance.take(len(recipients), counted, now)
+    return {"MessageId": _accept(account, passed, params["Content"], caller, now)}
+
+
+def too_fast() -> ApiError:
+    return ApiError("TooManyRequestsException", "Maximum sending rate exceeded.", 429)
+
+
+def whose(params: Params) -> tuple[str | None, str | None]:
+    """Tenant and configuration set that a call names, for faults that concern only some."""
+    tenant, name = params.get("TenantName"), params.get("ConfigurationSetName")
+    return tenant if isinstance(tenant, str) else None, name if isinstance(name, str) else None
+
+
+# the gate
+
+
+def _gate(account: Account, params: Params) -> _Passed:
+    tenant = _tenant(account, params["TenantName"]) if "TenantName" in params else None
+    letter = read_letter(params)
+    if tenant is None and letter.tenant is not None:
+        tenant = _tenant(account, letter.tenant)
+    if "ListManagementOptions" in params:
+        name = params["ListManagementOptions"]["ContactListName"]
+        raise not_found(f"List with name: {name} doesn't exist.")
+    identities = [(sender, resolve(account, sender)) for sender in letter.senders]
+    first = identities[0][1]
+    configuration_set = _configuration_set(account, params, letter, first)
+    if tenant is not None:
+        _check_tenant(account, tenant, [i for _, i in identities if i], configuration_set)
+    if account.enforcement == "SHUTDOWN":
+        raise ApiError("AccountSuspendedException", "Sending suspended for this account.")
+    if not account.sending_enabled:
+        raise ApiError("SendingPausedException", "Sending paused for this account.")
+    if configuration_set is not None and not configuration_set.sending_enabled:
+        name = configuration_set.name
+        raise ApiError("SendingPausedException", f"Sending paused for configuration set {name}.")
+    if unverified := [sender for sender, identity in identities if not identity or not identity.verified]:
+        raise _not_verified(account, unverified)
+    assert first is not None  # an identity that failed the check above never gets here
+    if first.mail_from and first.on_mx_failure == "REJECT_MESSAGE" and first.mail_from_status != "SUCCESS":
+        raise ApiError(
+            "MailFromDomainNotVerifiedException", f"Mail-From domain {first.mail_from} is not verified."
+        )
+    if not account.production:
+        _check_sandbox(account, letter)
+    return _Passed(letter, tenant, configuration_set, first)
+
+
+def _tenant(account: Account, name: str) -> Tenant:
+    tenant = account.tenants.get(name)
+    if tenant is None:
+        raise not_found(f"Tenant {name} for AwsAccountId {account.id} not found.")
+    return tenant
+
+
+def _configuration_set(
+    account: Account, params: Params, letter: Letter, identity: Identity | None
+) -> ConfigurationSet | None:
+    default = identity.configuration_set if identity else None
+    name: str | None = params.get("ConfigurationSetName") or letter.configuration_set or default
+    if name is None:
+        return None
+    found = account.configuration_sets.get(name)
+    if found is None:
+        raise not_found(f"Configuration set {name} does not exist")
+    return found
+
+
+def _check_tenant(
+    account: Account,
+    tenant: Tenant,
+    identities: list[Identity],
+    configuration_set: ConfigurationSet | None,
+) -> None:
+    if configuration_set is None and account.behaviour.tenant_needs_configuration_set:
+        raise bad_request("A configuration set is required when sending with a tenant.")
+    arns = dict.fromkeys(identity.arn for identity in identities)
+    if configuration_set is not None:
+        arns[configuration_set.arn] = None
+    if missing := [arn for arn in arns if arn not in tenant.associations]:
+        raise ApiError(
+            "AccessDeniedException",
+            f"Tenant not associated with resources [{', '.join(missing)}].",
+            403,
+            key="Message",
+        )
+    if tenant.status == "DISABLED":
+        raise ApiError("MessageRejected", f"Sending disabled for {tenant.arn}.")
+
+
+def _check_sandbox(account: Account, letter: Letter) -> None:
+    strangers: list[str] = []
+    for recipient in letter.recipients:
+        folded = recipient.lower()
+        identity = resolve(account, folded)
+        if not folded.endswith("@" + SIMULATOR) and not (identity and identity.verified):
+            strangers.append(recipient)
+    if strangers:
+        raise _not_verified(account, strangers)
+
+
+def _not_verified(account: Account, addresses: list[str]) -> ApiError:
+    return ApiError(
+        "MessageRejected",
+        "Email address is not verified. The following identities failed the check in region "
+        f"{account.region.upper()}: {', '.join(addresses)}",
+    )
+
+
+# accepted
+
+
+def _accept(account: Account, passed: _Passed, content: Params, caller: Caller, now: float) -> str:
+    letter, tenant, configuration_set = passed.letter, passed.tenant, passed.configuration_set
+    message_id = account.ids.message(now)
+    force = suppression.in_force(account, tenant, configuration_set)
+    name = tenant.name if tenant else None
+    plans = [
+        (recipient, _plan(account, force, recipient, name, letter.infected, now))
+        for recipient in letter.recipients
+    ]
+    account.ledger.add(
+        Accepted(
+            number=account.ledger.total + 1,
+            message_id=message_id,
+            at=now,
+            tenant=name,
+            configuration_set=configuration_set.name if configuration_set else None,
+            source=letter.source,
+            recipients=letter.recipients,
+            subject=letter.subject,
+            tags=letter.tags,
+            headers=letter.headers,
+            size=letter.size,
+            fates={r: ("rejected", "") if letter.infected else fates.in_words(plan) for r, plan in plans},
+            content=content,
+        )
+    )
+    mail = Mail(
+        message_id=message_id,
+        accepted_at=now,
+        source=letter.source,
+        source_arn=passed.identity.arn,
+        account_id=account.id,
+        destination=letter.recipients,
+        headers=letter.headers,
+        common={**letter.common, "messageId": message_id},
+        tags={**_auto_tags(passed, caller), **letter.tags},
+        tenant=name,
+        max_delivery_seconds=_max_delivery(configuration_set),
+    )
+    account.clock.call_later(
+        account.settings.event_delay,
+        partial(_leave, account, mail, configuration_set, plans, force, letter.infected),
+    )
+    return message_id
+
+
+def _plan(
+    account: Account,
+    force: suppression.InForce,
+    recipient: str,
+    tenant: str | None,
+    infected: bool,
+    now: float,
+) -> Plan:
+    if infected:
+        return DELIVERS
+    folded = recipient.lower()
+    if reason := force.hit(folded):
+        return (fates.suppressed(force.scope, reason),)
+    return fates.ask(account.providers, folded, tenant, now)
+
+
+def _auto_tags(passed: _Passed, caller: Caller) -> dict[str, list[str]]:
+    tags = {
+        "ses:operation": ["SendEmail"],
+        "ses:source-ip": [caller.source_ip],
+        "ses:from-domain": [passed.letter.senders[0].rpartition("@")[2]],
+        "ses:caller-identity": [caller.access_key],
+    }
+    if passed.configuration_set is not None:
+        tags["ses:configuration-set"] = [passed.configuration_set.name]
+    return tags
+
+
+def _max_delivery(configuration_set: ConfigurationSet | None) -> float | None:
+    if configuration_set is None:
+        return None
+    return configuration_set.options.get("DeliveryOptions", {}).get("MaxDeliverySeconds")
+
+
+# what becomes of it
+
+
+def _leave(
+    account: Account,
+    mail: Mail,
+    configuration_set: ConfigurationSet | None,
+    plans: list[tuple[str, Plan]],
+    force: suppression.InForce,
+    infected: bool,
+) -> None:
+    tell = partial(_tell, account, mail, configuration_set)
+    tell("Send", None, [])
+    if infected:
+        account.clock.call_later(account.settings.event_delay, partial(tell, "Reject", None, []))
+        return
+    for step in range(max(len(plan) for _, plan in plans)):
+        for outcome, recipients in _together(plans, step):
+            account.clock.call_later(
+                account.settings.event_delay * (step + 1),
+                partial(_happen, account, mail, configuration_set, outcome, recipients, force),
+            )
+
+
+def _together(plans: list[tuple[str, Plan]], step: int) -> list[tuple[Outcome, list[str]]]:
+    """Recipients that share an outcome share its event; deliveries go by domain."""
+    groups: dict[tuple[Outcome, str], list[str]] = {}
+    for recipient, plan in plans:
+        if step < len(plan):
+            domain = recipient.rpartition("@")[2].lower() if plan[step].kind == "Delivery" else ""
+            groups.setdefault((plan[step], domain), []).append(recipient)
+    return [(outcome, recipients) for (outcome, _), recipients in groups.items()]
+
+
+def _happen(
+    account: Account,
+    mail: Mail,
+    configuration_set: ConfigurationSet | None,
+    outcome: Outcome,
+    recipients: list[str],
+    force: suppression.InForce,
+) -> None:
+    now = account.clock.now()
+    feedback_id = account.ids.message(now) if outcome.kind in ("Bounce", "Complaint") else ""
+    if outcome.feedback == "not-spam":
+        for recipient in recipients:
+            force.list.forget_complaint(recipient.lower())
+    elif outcome.listed and feedback_id:
+        reason = "BOUNCE" if outcome.kind == "Bounce" else "COMPLAINT"
+        for recipient in recipients:
+            suppression.record(
+                force,
+                Suppressed(suppression.stored(recipient), reason, now, mail.message_id, feedback_id),
+            )
+    _tell(account, mail, configuration_set, outcome.kind, outcome, recipients, feedback_id)
+
+
+def _tell(
+    account: Account,
+    mail: Mail,
+    configuration_set: ConfigurationSet | None,
+    event: str,
+    outcome: Outcome | None,
+    recipients: list[str],
+    feedback_id: str = "",
+) -> None:
+    publish(
+        account,
+        configuration_set,
+        event,
+        mail.tenant,
+        lambda: document(
+            mail,
+            event,
+            outcome,
+            recipients,
+            account.clock.now(),
+            feedback_id,
+            tenant_tag=account.behaviour.tenant_tag_on_every_event,
+        ),
+    )
+
+
+OPERATIONS: Final[dict[str, Callable[[Account, Params, Caller], Params]]] = {"SendEmail": send_email}

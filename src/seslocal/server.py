@@ -1,0 +1,88 @@
+"""One local SES: an account, its front, and the socket they answer on. `running` starts one inside a process
+that has a loop, for tests; `python -m seslocal` runs one by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from seslocal.admin import PREFIX, Admin
+from seslocal.clock import Clock
+from seslocal.front import Front
+from seslocal.protocol import Connection, Request
+from seslocal.state import Account, Settings
+
+
+class Local:
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.account = Account(settings, clock)
+        self.host = ""
+        self.port = 0
+        self._connections: set[Connection] = set()
+        self._server: asyncio.Server | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    async def listen(self, host: str, port: int) -> None:
+        loop = asyncio.get_running_loop()
+        admin = Admin(lambda: self.account, self.reset, self.close_idle)
+        front = Front(lambda: self.account, admin, host)
+        self._server = await loop.create_server(
+            lambda: Connection(front, self._connections, self._after_answer), host, port, backlog=1024
+        )
+        self.host = host
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._connections):
+            connection.close()
+        if self._server is not None:
+            await self._server.wait_closed()
+
+    def reset(self) -> None:
+        """Everything is forgotten but what it was started with. Who waits at a queue learns that it is gone."""
+        before = self.account
+        self.account = Account(before.settings, before.clock)
+        for queue in list(before.queues.by_name.values()):
+            before.queues.delete(queue)
+
+    def close_idle(self, most: int | None) -> int:
+        """Closes connections that rest between two requests, without a word, as servers and middleboxes do."""
+        idle = [connection for connection in self._connections if connection.idle][:most]
+        for connection in idle:
+            connection.close()
+        return len(idle)
+
+    def _after_answer(self, connection: Connection, request: Request) -> None:
+        if (
+            self.account.faults.standing
+            and not request.path.startswith(PREFIX)
+            and connection.idle
+            and self.account.faults.strikes("close_idle")
+        ):
+            connection.close()
+
+
+async def start(
+    *, host: str = "127.0.0.1", port: int = 0, settings: Settings | None = None, clock: Clock | None = None
+) -> Local:
+    """A local SES that listens when this returns. Port 0 takes a free one."""
+    local = Local(settings or Settings(), clock or Clock())
+    await local.listen(host, port)
+    return local
+
+
+@asynccontextmanager
+async def running(
+    *, host: str = "127.0.0.1", port: int = 0, settings: Settings | None = None, clock: Clock | None = None
+) -> AsyncGenerator[Local]:
+    local = await start(host=host, port=port, settings=settings, clock=clock)
+    try:
+        yield local
+    finally:
+        await local.close()

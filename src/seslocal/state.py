@@ -1,0 +1,268 @@
+"""The account: everything the local SES remembers, all in memory. Nouns here are changed only by the operation
+that owns them; whatever decides or publishes gets the account handed in."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from seslocal.clock import Clock
+from seslocal.fates import Mailboxes, Provider, Simulator
+from seslocal.faults import Faults
+from seslocal.ids import Ids
+from seslocal.ledger import Ledger
+from seslocal.queues import Queues
+
+Params = dict[str, Any]
+BOTH_REASONS: Final = ("BOUNCE", "COMPLAINT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What one local SES is started with."""
+
+    region: str = "us-east-1"
+    account_id: str = "000000000000"
+    rate: float = 1000.0  #: recipients per second (MaxSendRate)
+    quota: float = 10_000_000.0  #: recipients per rolling 24 hours; -1: no limit
+    event_delay: float = 0.005  #: seconds between accepting a mail and its Send, and between later events
+    ledger: int = 100_000  #: mails the ledger keeps
+    ledger_bytes: int = 64 * 1024 * 1024  #: bytes of content the ledger keeps
+    seed: int | None = None  #: of every id; None: from the system
+
+
+@dataclass(slots=True)
+class Behaviour:
+    """Choices where the facts about SES are disputed or missing. `docs/seslocal.md` tells each one."""
+
+    verify_at_once: bool = True  #: a new identity is verified, as a developer expects
+    tenant_needs_configuration_set: bool = True  #: a tenant's mail without any set is refused
+    association_twice_is_error: bool = True  #: AlreadyExistsException, as the model says
+    tenant_tag_on_every_event: bool = False  #: ses:tenant-name also beyond bounces and complaints
+    default_policy: str = "standard"  #: reputation policy of a new tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, as far as we look."""
+
+    access_key: str
+    region: str
+    source_ip: str
+    host: str  #: the Host header, for URLs that lead back here
+
+
+@dataclass(slots=True)
+class StatusRecord:
+    status: str  #: ENABLED, DISABLED or REINSTATED
+    cause: str | None
+    at: float
+
+    def shown(self) -> Params:
+        shown: Params = {"Status": self.status, "LastUpdatedTimestamp": self.at}
+        if self.cause:
+            shown["Cause"] = self.cause
+        return shown
+
+
+@dataclass(slots=True)
+class Suppressed:
+    address: str  #: as stored; management calls match it exactly
+    reason: str  #: BOUNCE or COMPLAINT
+    at: float
+    message_id: str | None = None  #: the mail that caused it, when SES made the entry
+    feedback_id: str | None = None
+
+
+class SuppressionList:
+    """Entries by their exact address, found without regard to case when a mail is sent."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Suppressed] = {}
+        self._folded: dict[str, set[str]] = {}
+
+    def put(self, entry: Suppressed) -> None:
+        self.entries[entry.address] = entry
+        self._folded.setdefault(entry.address.lower(), set()).add(entry.address)
+
+    def delete(self, address: str) -> bool:
+        if self.entries.pop(address, None) is None:
+            return False
+        same = self._folded[address.lower()]
+        same.discard(address)
+        if not same:
+            del self._folded[address.lower()]
+        return True
+
+    def reason_for(self, folded: str, reasons: tuple[str, ...]) -> str | None:
+        """The reason among `reasons` for which this address, in lower case, must not be mailed."""
+        for address in self._folded.get(folded, ()):
+            if (reason := self.entries[address].reason) in reasons:
+                return reason
+        return None
+
+    def forget_complaint(self, folded: str) -> None:
+        for address in list(self._folded.get(folded, ())):
+            if self.entries[address].reason == "COMPLAINT":
+                self.delete(address)
+
+
+@dataclass(slots=True)
+class Tenant:
+    name: str
+    id: str
+    arn: str
+    created: float
+    tags: dict[str, str]
+    scope: str | None  #: TENANT, ACCOUNT or unset; set and unset together with reasons
+    reasons: tuple[str, ...] | None
+    policy: str  #: ARN
+    customer_managed: StatusRecord
+    aws_managed: StatusRecord
+    suppression: SuppressionList = field(default_factory=SuppressionList)
+    associations: dict[str, float] = field(default_factory=dict[str, float])  #: ARN -> when
+    impact: str | None = None  #: LOW or HIGH while findings are open
+
+    @property
+    def status(self) -> str:
+        """The aggregate of both records."""
+        both = (self.customer_managed.status, self.aws_managed.status)
+        return "DISABLED" if "DISABLED" in both else "REINSTATED" if "REINSTATED" in both else "ENABLED"
+
+
+@dataclass(slots=True)
+class EventDestination:
+    name: str
+    enabled: bool
+    types: frozenset[str]  #: MatchingEventTypes
+    definition: Params  #: as given
+    topic: str | None  #: ARN of the SNS topic
+    bus: bool  #: goes to EventBridge
+
+
+@dataclass(slots=True)
+class ConfigurationSet:
+    name: str
+    arn: str
+    tags: dict[str, str]
+    options: dict[str, Params]  #: option group -> its members as given
+    destinations: dict[str, EventDestination] = field(default_factory=dict[str, EventDestination])
+
+    @property
+    def sending_enabled(self) -> bool:
+        return self.options["SendingOptions"].get("SendingEnabled", False)
+
+    @property
+    def scope(self) -> str | None:
+        return self.options.get("SuppressionOptions", {}).get("SuppressionScope")
+
+    @property
+    def reasons(self) -> tuple[str, ...] | None:
+        reasons = self.options.get("SuppressionOptions", {}).get("SuppressedReasons")
+        return None if reasons is None else tuple(reasons)
+
+
+@dataclass(slots=True)
+class Identity:
+    name: str
+    arn: str
+    created: float
+    tags: dict[str, str]
+    is_domain: bool
+    status: str  #: VerificationStatus
+    dkim: Params  #: DkimAttributes, without Status
+    signing: bool = True
+    feedback: bool = True  #: e-mail feedback forwarding
+    configuration_set: str | None = None  #: default set
+    mail_from: str | None = None
+    mail_from_status: str = "SUCCESS"
+    on_mx_failure: str = "USE_DEFAULT_VALUE"
+    checked_at: float = 0.0
+    verified_at: float | None = None
+
+    @property
+    def verified(self) -> bool:
+        return self.status == "SUCCESS"
+
+
+class Allowance:
+    """The send rate and the rolling 24-hour quota. A failed call takes nothing from either."""
+
+    def __init__(self, rate: float, quota: float) -> None:
+        self.rate = rate
+        self.quota = quota
+        self._tokens = max(rate, 1.0)
+        self._filled_at: float | None = None
+        self._minutes: deque[list[float]] = deque()  # [minute, recipients]
+        self._sent = 0.0
+
+    def set_rate(self, rate: float) -> None:
+        self.rate = rate
+        self._tokens = min(self._tokens, max(rate, 1.0))
+
+    def has_tokens(self, recipients: int, now: float) -> bool:
+        """A second's worth may leave at once."""
+        burst = max(self.rate, 1.0)
+        if self._filled_at is not None:
+            self._tokens = min(burst, self._tokens + max(0.0, now - self._filled_at) * self.rate)
+        self._filled_at = now
+        return self._tokens >= min(float(recipients), burst)
+
+    def has_quota(self, recipients: int, now: float) -> bool:
+        return self.quota < 0 or self.sent(now) + recipients <= self.quota
+
+    def take(self, rated: int, counted: int, now: float) -> None:
+        self._tokens -= rated
+        minute = now // 60
+        if not self._minutes or self._minutes[-1][0] != minute:
+            self._minutes.append([minute, 0.0])
+        self._minutes[-1][1] += counted
+        self._sent += counted
+
+    def sent(self, now: float) -> float:
+        """Recipients of the last 24 hours."""
+        while self._minutes and self._minutes[0][0] <= now // 60 - 1440:
+            self._sent -= self._minutes.popleft()[1]
+        return self._sent
+
+
+class Account:
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.region = settings.region
+        self.id = settings.account_id
+        self.ids = Ids(settings.seed, settings.region)
+        self.behaviour = Behaviour()
+        self.tenants: dict[str, Tenant] = {}
+        self.identities: dict[str, Identity] = {}
+        self.configuration_sets: dict[str, ConfigurationSet] = {}
+        self.tenants_of: dict[str, dict[str, float]] = {}  #: resource ARN -> tenant name -> when
+        self.suppression = SuppressionList()
+        self.suppressed_reasons: tuple[str, ...] = BOTH_REASONS
+        self.validation: Params | None = None  #: ValidationAttributes
+        self.sending_enabled = True
+        self.production = True
+        self.enforcement = "HEALTHY"
+        self.allowance = Allowance(settings.rate, settings.quota)
+        self.queues = Queues(clock, self.ids, settings.region, settings.account_id)
+        self.raw_topics: set[str] = set()  #: names of topics whose queue gets the bare document
+        self.bus_queue: str | None = None  #: queue that a rule on the default bus feeds
+        self.mailboxes = Mailboxes()
+        self.providers: tuple[Provider, ...] = (Simulator(), self.mailboxes)
+        self.faults = Faults(self.ids.random)
+        self.held_back: list[Callable[[], None]] = []  #: deliveries that a reordering fault gathers
+        self.ledger = Ledger(settings.ledger, settings.ledger_bytes)
+
+    def arn(self, resource: str) -> str:
+        return f"arn:aws:ses:{self.region}:{self.id}:{resource}"
+
+
+def tags_in(tags: list[dict[str, str]]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in tags}
+
+
+def tags_out(tags: dict[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]

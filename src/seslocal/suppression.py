@@ -1,0 +1,136 @@
+"""Suppression: the account's and the tenants' lists as they are managed, and the rule that decides which of
+them a mail is held against. Scope and reasons resolve apart from each other, the configuration set before the
+tenant before the account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from seslocal.errors import ApiError, not_found
+from seslocal.paging import page
+from seslocal.state import (
+    Account,
+    Caller,
+    ConfigurationSet,
+    Params,
+    Suppressed,
+    SuppressionList,
+    Tenant,
+)
+from seslocal.tenants import refuse_repeated, tenant_of
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What applies to one mail."""
+
+    scope: str  #: TENANT or ACCOUNT
+    reasons: tuple[str, ...]
+    list: SuppressionList
+
+    def hit(self, recipient: str) -> str | None:
+        return self.list.reason_for(recipient, self.reasons) if self.reasons else None
+
+
+def in_force(account: Account, tenant: Tenant | None, configuration_set: ConfigurationSet | None) -> InForce:
+    scope = (configuration_set and configuration_set.scope) or (tenant and tenant.scope) or "ACCOUNT"
+    reasons = configuration_set.reasons if configuration_set else None
+    if reasons is None and tenant:
+        reasons = tenant.reasons
+    if reasons is None:
+        reasons = account.suppressed_reasons
+    if scope == "TENANT" and tenant is not None:
+        return InForce("TENANT", reasons, tenant.suppression)
+    # Scope TENANT without a tenant is not described anywhere: the account's list is the careful reading.
+    return InForce("ACCOUNT", reasons, account.suppression)
+
+
+def record(force: InForce, entry: Suppressed) -> None:
+    """A hard bounce or complaint that SES saw itself."""
+    if entry.reason in force.reasons:
+        force.list.put(entry)
+
+
+def put(account: Account, params: Params, caller: Caller) -> Params:
+    entries = _list(account, params)
+    if not account.production:
+        raise ApiError(
+            "BadRequestException",
+            "Suppressed destinations cannot be put while the account is in the sandbox.",
+        )
+    address = stored(params["EmailAddress"])
+    entries.put(Suppressed(address, params["Reason"], account.clock.now()))
+    return {}
+
+
+def get(account: Account, params: Params, caller: Caller) -> Params:
+    entry = _list(account, params).entries.get(stored(params["EmailAddress"]))
+    if entry is None:
+        raise _absent(params)
+    shown: Params = _summary(entry)
+    if entry.message_id:
+        shown["Attributes"] = {"MessageId": entry.message_id, "FeedbackId": entry.feedback_id}
+    if "TenantName" in params:
+        shown["TenantName"] = params["TenantName"]
+    return {"SuppressedDestination": shown}
+
+
+def delete(account: Account, params: Params, caller: Caller) -> Params:
+    if not _list(account, params).delete(stored(params["EmailAddress"])):
+        raise _absent(params)
+    return {}
+
+
+def list_all(account: Account, params: Params, caller: Caller) -> Params:
+    start, end = params.get("StartDate", 0.0), params.get("EndDate", float("inf"))
+    reasons: list[str] = params.get("Reasons") or ["BOUNCE", "COMPLAINT"]
+    found = [
+        entry
+        for entry in _list(account, params).entries.values()
+        if entry.reason in reasons and start <= entry.at <= end
+    ]
+    chosen, more = page(
+        "suppressed", found, lambda e: e.address, params, most=1000, refusal="InvalidNextTokenException"
+    )
+    return {"SuppressedDestinationSummaries": [_summary(entry) for entry in chosen], **more}
+
+
+def put_account_attributes(account: Account, params: Params, caller: Caller) -> Params:
+    refuse_repeated(params.get("SuppressedReasons"))
+    account.suppressed_reasons = tuple(params.get("SuppressedReasons", ()))
+    if "ValidationAttributes" in params:
+        account.validation = params["ValidationAttributes"]
+    return {}
+
+
+def _list(account: Account, params: Params) -> SuppressionList:
+    name: str | None = params.get("TenantName")
+    return tenant_of(account, name).suppression if name is not None else account.suppression
+
+
+def stored(address: str) -> str:
+    """As given, but for the domain, which SES was seen to put in lower case."""
+    local, at, domain = address.rpartition("@")
+    if not at or not local or not domain or any(c.isspace() for c in address):
+        raise ApiError("BadRequestException", f"Email address {address} is not valid.")
+    return f"{local}@{domain.lower()}"
+
+
+def _absent(params: Params) -> ApiError:
+    which = "tenant suppression list" if "TenantName" in params else "suppression list"
+    return not_found(f"Email address {params['EmailAddress']} does not exist on your {which}.")
+
+
+def _summary(entry: Suppressed) -> Params:
+    return {"EmailAddress": entry.address, "Reason": entry.reason, "LastUpdateTime": entry.at}
+
+
+OPERATIONS: Final[dict[str, Callable[[Account, Params, Caller], Params]]] = {
+    "PutSuppressedDestination": put,
+    "GetSuppressedDestination": get,
+    "DeleteSuppressedDestination": delete,
+    "ListSuppressedDestinations": list_all,
+    "PutAccountSuppressionAttributes": put_account_attributes,
+}
