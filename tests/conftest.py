@@ -1,7 +1,7 @@
 """What every test may ask for: one PostgreSQL for the whole run, and in it a fresh, migrated database for one test.
 
-The server is our embedded one in a short-lived directory, or the one MAILCORDON_TEST_DATABASE_URL names (its user must
-be allowed to make roles and databases). A template is migrated once; each test gets a copy, which takes milliseconds.
+The server is our embedded one in a short-lived directory (MAILCORDON_TEST_BINARIES names the `bin` of another PostgreSQL to
+run there), or the one that MAILCORDON_TEST_DATABASE_URL names, whose user must be allowed to make roles and databases. A template is migrated once; each test gets a copy, which takes milliseconds.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -62,13 +62,20 @@ def short_directory() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
+def short_home() -> Callable[[], contextlib.AbstractContextManager[Path]]:
+    """Makes homes for systems of a test's own: `with short_home() as home`."""
+    return short_directory
+
+
+@pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
     with short_directory() as home:
         if given := os.environ.get("MAILCORDON_TEST_DATABASE_URL"):
             yield Server(given, home)
             return
         with anyio.from_thread.start_blocking_portal() as portal:
-            server = embedded.EmbeddedPostgres(home)
+            binaries = os.environ.get("MAILCORDON_TEST_BINARIES")
+            server = embedded.EmbeddedPostgres(home, binaries=Path(binaries) if binaries else None)
             try:
                 portal.call(server.start)
                 yield Server(server.dsn(), home)

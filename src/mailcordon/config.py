@@ -54,6 +54,7 @@ KNOWN = frozenset(
         "MAILCORDON_URL",
         "MAILCORDON_KEY",
         "MAILCORDON_TEST_DATABASE_URL",
+        "MAILCORDON_TEST_BINARIES",
     ]
 )
 
@@ -167,7 +168,7 @@ def read(environ: Mapping[str, str]) -> Config:
         sqs_endpoint=reader.url("MAILCORDON_SQS_ENDPOINT") or (ses_endpoint if local else None),
         region=region,
         access_key="test" if local else None,
-        secret_key="test" if local else None,  # noqa: S106 (the local SES takes only this)
+        secret_key="test" if local else None,
         installation=reader.pattern(
             "MAILCORDON_INSTALLATION",
             r"[a-z0-9-]{1,32}",

@@ -1,18 +1,18 @@
 """A PostgreSQL of our own, supervised: started in about a second, restarted when it dies, never left behind.
 
-The server is started under a guardian, a few lines of shell that hold a pipe of ours: when we die in whatever way,
-the pipe closes and the guardian shuts the server down; when the server dies, we start it again. Data that a kill -9
-left is recovered by PostgreSQL; the lock file and the backends it left are waited for. Nothing listens on the
+The server is started under a guardian: when we die in whatever way, it shuts the server down; when the server dies, we
+start it again. Data that a kill -9 left is recovered by PostgreSQL; the lock file and the backends it left are waited
+for. Nothing listens on the
 network: clients come through a Unix socket in a private directory, with passwords, since roles are kept apart.
 """
 
 import asyncio
 import contextlib
-import json
 import os
 import re
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -21,11 +21,13 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
+from mailcordon.adapters.db import guardian as guardians
 from mailcordon.adapters.db import places
 from mailcordon.adapters.db.places import Place, Say
 from mailcordon.core.errors import Refused
 
 SUPERUSER = "postgres"
+PASSWORD_FILE = "mailcordon.password"  # noqa: S105 (the name of the file inside the data directory)
 PORT = 5432  # only names the socket's file; nothing listens on a port
 FIRST_START_PATIENCE = (
     60.0  #: seconds; recovery after kill -9 of a busy server, or waiting for an old one's end
@@ -59,35 +61,8 @@ SETTINGS = {
     "password_encryption": "scram-sha-256",
 }
 
-#: The guardian. fd 3 is the pipe whose other end only the supervisor holds. It answers the postmaster's pid, stays
-#: its parent, and ends with its status. SIGINT is PostgreSQL's fast shutdown, SIGQUIT its immediate one.
-GUARDIAN = r"""
-exec 3<&0
-"$@" </dev/null >&2 3<&- &
-server=$!
-echo "$server"
-exec >&2
-(
-    read -r _ <&3
-    kill -INT "$server" 2>/dev/null
-    for _ in 1 2 3 4 5 6 7 8 9 10; do
-        kill -0 "$server" 2>/dev/null || exit 0
-        sleep 1
-    done
-    kill -QUIT "$server" 2>/dev/null
-) 3<&3 &
-watcher=$!
-exec 3<&-
-wait "$server"
-status=$?
-kill "$watcher" 2>/dev/null
-exit "$status"
-"""
-
 #: What PostgreSQL says while remains of a killed server still block the way; waiting helps.
-PASSING = re.compile(
-    r"pre-existing shared memory block|lock file .* (already exists|is empty)|could not create any Unix-domain sockets"
-)
+PASSING = re.compile(r"pre-existing shared memory block|lock file .* (already exists|is empty)")
 
 
 class DatabaseWillNotStart(Refused):
@@ -158,34 +133,34 @@ class EmbeddedPostgres:
     # -- the cluster ------------------------------------------------------------------------------------------------
 
     async def _ensure_cluster(self, place: Place) -> str:
-        """initdb once, in a directory of its own that is renamed when complete: a killed initdb leaves no half."""
-        facts = self._home / "postgres.json"
-        if (place.data / "PG_VERSION").exists():
+        """Makes the data directory if there is none, and answers the superuser's password.
+
+        initdb works in a directory of its own that is renamed when complete, the password inside it: killed in between,
+        it leaves no half, and the data never parts from its password.
+        """
+        if not (place.data / "PG_VERSION").exists():
+            await self._make_cluster(place)
+            self._say(f"made a new, empty database in {place.root}")
+        else:
             await self._check_version(place)
-            if not facts.exists():
-                raise DatabaseWillNotStart(
-                    f"{place.data} holds a database, but {facts} with its password is gone: "
-                    "restore that file, or move the data away to start afresh."
-                )
-            return str(json.loads(facts.read_text())["password"])
-        password = secrets.token_urlsafe(24)
-        write_private(facts, json.dumps({"user": SUPERUSER, "password": password}) + "\n")
-        making = place.root / "data.making"
-        shutil.rmtree(making, ignore_errors=True)
-        file = place.root / "password.once"
-        write_private(file, password + "\n")
+        return (place.data / PASSWORD_FILE).read_text().strip()
+
+    async def _make_cluster(self, place: Place) -> None:
+        for left in place.root.glob("making-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        making = place.root / f"making-{secrets.token_hex(4)}"
+        password = place.root / f"{making.name}.password"
+        write_private(password, secrets.token_urlsafe(24) + "\n")
         if place.runner.switched:
-            os.chown(file, place.runner.uid, place.runner.gid)
-        arguments = ["-D", str(making), "-U", SUPERUSER, f"--pwfile={file}", "--auth=scram-sha-256"]
-        try:
-            done = await self._run(place, "initdb", *arguments, "--encoding=UTF8", "--locale=C")
-        finally:
-            file.unlink()
+            os.chown(password, place.runner.uid, place.runner.gid)
+        arguments = ["-D", str(making), "-U", SUPERUSER, f"--pwfile={password}", "--auth=scram-sha-256"]
+        done = await self._run(place, "initdb", *arguments, "--encoding=UTF8", "--locale=C")
         if done.returncode != 0:
+            password.unlink()
             said = (done.stderr or done.stdout).strip()
             raise DatabaseWillNotStart(f"initdb could not make a database in {place.root}: {said}")
+        password.rename(making / PASSWORD_FILE)
         making.rename(place.data)
-        return password
 
     async def _check_version(self, place: Place) -> None:
         made_by = (place.data / "PG_VERSION").read_text().strip()
@@ -244,20 +219,15 @@ class EmbeddedPostgres:
 
     async def _start_once(self, deadline: float) -> None:
         place = self.place
-        _forget_reused_pid(place.data / "postmaster.pid")
-        options = [f"-c{name}={value}" for name, value in SETTINGS.items()]
-        where = [f"-cunix_socket_directories={place.sockets}", f"-cport={self._port}"]
+        for lock_file in (place.data / "postmaster.pid", place.sockets / f".s.PGSQL.{self._port}.lock"):
+            _forget_dead_owner(lock_file)
+        settings = SETTINGS | {"unix_socket_directories": str(place.sockets), "port": str(self._port)}
+        options = [f"-c{name}={value}" for name, value in settings.items()]
+        server = [str(place.binaries / "postgres"), "-D", str(place.data), *options]
         with _open_log(self.log_file) as log:
+            # INT is PostgreSQL's fast shutdown, QUIT its immediate one.
             guardian = await asyncio.create_subprocess_exec(
-                "/bin/sh",
-                "-c",
-                GUARDIAN,
-                "mailcordon-postgres-guardian",
-                str(place.binaries / "postgres"),
-                "-D",
-                str(place.data),
-                *options,
-                *where,
+                *guardians.command(server, kind="INT", hard="QUIT", patience=10),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -294,7 +264,7 @@ class EmbeddedPostgres:
                 await self._end()
                 await self._start_patiently()
                 return
-            except DatabaseWillNotStart as trouble:
+            except (DatabaseWillNotStart, OSError) as trouble:
                 self._say(f"{trouble} Trying again in {pause:.1f} s.")
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5.0)
@@ -311,7 +281,7 @@ class EmbeddedPostgres:
             await asyncio.wait_for(guardian.wait(), STOP_PATIENCE)
         if guardian.returncode is None and postmaster is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(postmaster, 3)
+                os.kill(postmaster, signal.SIGQUIT)
             await guardian.wait()
 
     def _down(self) -> None:
@@ -354,7 +324,7 @@ def write_private(path: Path, text: str) -> None:
 def _open_log(path: Path) -> IO[bytes]:
     if path.exists() and path.stat().st_size > 20_000_000:
         path.replace(path.with_suffix(".log.1"))
-    return path.open("ab")
+    return open(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600), "ab")
 
 
 def _last_words(said: str) -> str:
@@ -370,21 +340,26 @@ def _takes_connections(data: Path, postmaster: int) -> bool:
     return False
 
 
-def _forget_reused_pid(lock_file: Path) -> None:
-    """Removes a lock file whose pid now belongs to a program that is no PostgreSQL.
+def _forget_dead_owner(lock_file: Path) -> None:
+    """Removes a lock file whose pid now belongs to another program, or to a process that is dead but not collected.
 
     After a restart of the machine or container a small pid soon comes again, and PostgreSQL would refuse for ever.
     The shared memory's own interlock still keeps two servers from one data directory.
     """
     with contextlib.suppress(OSError, ValueError, IndexError):
         pid = int(lock_file.read_text().splitlines()[0])
-        name = _program_of(pid)
-        if name is not None and "postgres" not in name:
+        state, name = _process_state(pid)
+        if state == "Z" or "postgres" not in name:
             lock_file.unlink()
 
 
-def _program_of(pid: int) -> str | None:
+def _process_state(pid: int) -> tuple[str, str]:
+    """One letter as ps prints it, and the program's name. Raises ValueError when there is no such process."""
     if sys.platform == "linux":
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    asked = subprocess.run(["ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return asked.stdout.strip() or None
+        before, _, after = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+        return after.split()[0], before.partition("(")[2]
+    asked = subprocess.run(
+        ["ps", "-o", "state=,comm=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    state, name = asked.stdout.strip().split(None, 1)
+    return state[0], name

@@ -30,7 +30,9 @@ LOCK = 0x6D61696C63  #: one number for the advisory lock of every migration: "ma
 DSN_FILE = "database.json"
 
 _PLACEHOLDER = re.compile(r"\{\{ *(\w+) *\}\}")
+#: pogo tells each step as a warning; what was applied is for us to say.
 _logger = logging.getLogger(__name__)
+_logger.setLevel(logging.ERROR)
 
 
 class MigrationFailed(Refused):

@@ -115,7 +115,7 @@ def prepare(home: Path, say: Say, binaries: Path | None = None) -> Place:
     if binaries is None:
         binaries = find_binaries()
         if not reachable(binaries, runner):
-            binaries = _copy_binaries(binaries, root)
+            binaries = copy_binaries(binaries, root)
     return Place(runner=runner, binaries=binaries, root=root, sockets=_make_sockets(home, root, runner))
 
 
@@ -148,7 +148,7 @@ def _set_aside(root: Path, home: Path, say: Say) -> None:
     say(f"an earlier {home} left its database in {root}: moved to {aside}; delete it when nobody misses it")
 
 
-def _copy_binaries(binaries: Path, root: Path) -> Path:
+def copy_binaries(binaries: Path, root: Path) -> Path:
     package = binaries.parent.parent
     target = root / f"binaries-{importlib.metadata.version(WHEEL)}"
     copied = target / package.name / binaries.parent.name / binaries.name

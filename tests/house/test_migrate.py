@@ -1,0 +1,255 @@
+"""Migrating: once, whoever comes first; nothing half; and roles whose passwords are never lost."""
+
+import asyncio
+import json
+import secrets
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from mailcordon.adapters.db import embedded, engine, migrate, roles
+from mailcordon.adapters.db.migrate import Migration
+
+PEOPLE = Migration(
+    "0001-people",
+    """
+    -- A semicolon; in a comment, and one in a body, must not tear a statement apart.
+    create table person (id int primary key, name text not null);
+    create function greet(who text) returns text language plpgsql as $$
+    declare words text;
+    begin
+        -- even here;
+        if who is null then return 'nobody;'; end if;
+        words := 'hello ' || who;
+        return words;
+    end $$;
+    grant select, insert on person to {{send}};
+    grant select on person to {{ reader }};
+    alter table person enable row level security;
+    """,
+)
+PETS = Migration("0002-pets", "create table pet (id int primary key, owner int references person);")
+
+
+class Fresh:
+    """A database that nobody migrated yet, and the home its DSNs go to."""
+
+    def __init__(self, dsn: str, home: Path) -> None:
+        self.dsn = dsn
+        self.home = home
+
+    async def migrate(self, *migrations: Migration, **options: object) -> migrate.Migrated:
+        quiet = {"home": self.home, "say": lambda line: None, "migrations": migrations}
+        return await migrate.migrate(self.dsn, **(quiet | options))  # type: ignore[arg-type]
+
+    async def value(self, query: str, dsn: str | None = None) -> object:
+        connection = await engine.connect(dsn or self.dsn)
+        try:
+            return await connection.fetchval(query)
+        finally:
+            await connection.close()
+
+
+@pytest.fixture
+async def fresh(postgres, tmp_path: Path) -> AsyncIterator[Fresh]:
+    name = f"mct_fresh_{secrets.token_hex(4)}"
+    yield Fresh(postgres.database_dsn(name), tmp_path)
+    admin = await asyncpg.connect(postgres.dsn)
+    await admin.execute(f"drop database if exists {name} with (force)")
+    for role in roles.role_names(name).values():
+        await admin.execute(f"drop role if exists {role}")
+    await admin.close()
+
+
+async def test_the_database_is_made_and_each_role_gets_what_its_grants_say(fresh: Fresh):
+    made = await fresh.migrate(PEOPLE)
+    assert made.applied == ("0001-people",)
+    assert await fresh.value("select greet('kim')", made.dsns["send"]) == "hello kim"
+    assert await fresh.value("select tableowner from pg_tables where tablename = 'person'") == (
+        f"{await fresh.value('select current_database()')}_owner"
+    )
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await fresh.value("insert into person values (1, 'kim')", made.dsns["reader"])
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await fresh.value("create table mine ()", made.dsns["send"])
+
+
+async def test_running_it_again_changes_nothing(fresh: Fresh):
+    first = await fresh.migrate(PEOPLE)
+    again = await fresh.migrate(PEOPLE)
+    assert again.applied == ()
+    assert again.dsns == first.dsns
+
+
+async def test_the_dsns_can_be_read_by_their_owner_alone(fresh: Fresh):
+    await fresh.migrate(PEOPLE)
+    file = fresh.home / migrate.DSN_FILE
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert set(json.loads(file.read_text())) == set(roles.LOGINS)
+
+
+async def test_many_that_start_at_once_migrate_once(fresh: Fresh):
+    script = """
+import asyncio, sys
+from pathlib import Path
+from mailcordon.adapters.db import migrate
+
+made = asyncio.run(migrate.migrate(sys.argv[1], home=Path(sys.argv[2]), say=lambda line: None))
+print(len(made.applied))
+"""
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, fresh.dsn, str(fresh.home)], stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(6)
+    ]
+    answers = [(await asyncio.to_thread(each.communicate))[0].strip() for each in started]
+    shipped = len(migrate.shipped_migrations())
+    assert [each.returncode for each in started] == [0] * 6
+    assert sorted(int(answer) for answer in answers) == [0] * 5 + [shipped]
+    for dsn in json.loads((fresh.home / migrate.DSN_FILE).read_text()).values():
+        assert await fresh.value("select 1", dsn) == 1
+
+
+async def test_a_migration_that_fails_leaves_nothing_behind_and_can_be_mended(fresh: Fresh):
+    broken = Migration(PETS.name, PETS.text + "\ncreate table broken (id no_such_type);")
+    with pytest.raises(migrate.MigrationFailed, match="0002-pets.*no_such_type"):
+        await fresh.migrate(PEOPLE, broken)
+    assert await fresh.value("select to_regclass('person') is not null and to_regclass('pet') is null")
+    assert (await fresh.migrate(PEOPLE, PETS)).applied == ("0002-pets",)
+
+
+async def test_a_database_of_a_newer_version_is_refused(fresh: Fresh):
+    await fresh.migrate(PEOPLE, PETS)
+    with pytest.raises(migrate.MigrationFailed, match="0002-pets.*newer Mailcordon"):
+        await fresh.migrate(PEOPLE)
+
+
+async def test_a_role_there_is_not_is_refused_before_anything_runs(fresh: Fresh):
+    with pytest.raises(migrate.MigrationFailed, match="0002-bad names the role {{nobody}}"):
+        await fresh.migrate(PEOPLE, Migration("0002-bad", "grant select on person to {{nobody}};"))
+    assert await fresh.value("select to_regclass('person')") is None
+
+
+async def test_passwords_that_another_home_holds_are_not_taken_from_it_unasked(fresh: Fresh, tmp_path: Path):
+    first = await fresh.migrate(PEOPLE)
+    with pytest.raises(migrate.MigrationFailed, match="--new-passwords"):
+        await fresh.migrate(PEOPLE, home=tmp_path / "other")
+    assert await fresh.value("select 1", first.dsns["send"]) == 1
+    other = await fresh.migrate(PEOPLE, home=tmp_path / "other", new_passwords=True)
+    assert await fresh.value("select 1", other.dsns["send"]) == 1
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await fresh.value("select 1", first.dsns["send"])
+
+
+async def test_a_dsn_the_operator_names_decides_the_password(fresh: Fresh):
+    database = urlsplit(fresh.dsn).path.removeprefix("/")
+    given = roles.role_dsn(fresh.dsn, f"{database}_send", "it's a \\ secret")
+    made = await fresh.migrate(PEOPLE, given={"send": given})
+    assert made.dsns["send"] == given
+    assert await fresh.value("select current_user", given) == f"{database}_send"
+
+
+class TestARunningRoleIsRefused:
+    async def check(self, dsn: str) -> None:
+        connection = await engine.connect(dsn)
+        try:
+            await roles.check_running(connection)
+        finally:
+            await connection.close()
+
+    async def test_as_superuser(self, fresh: Fresh):
+        await fresh.migrate(PEOPLE)
+        with pytest.raises(roles.UnfitDatabase, match="superuser"):
+            await self.check(fresh.dsn)
+
+    async def test_as_a_member_of_the_owner(self, fresh: Fresh):
+        made = await fresh.migrate(PEOPLE)
+        send, owner = roles.login_of(made.dsns["send"])[0], made.dsns["send"]
+        await fresh.value(f"grant {send.removesuffix('_send')}_owner to {send}")
+        with pytest.raises(roles.UnfitDatabase, match="owner"):
+            await self.check(owner)
+
+    @pytest.mark.parametrize(("power", "words"), [("bypassrls", "row-level"), ("createrole", "make roles")])
+    async def test_with_a_power_no_role_needs(self, fresh: Fresh, power: str, words: str):
+        made = await fresh.migrate(PEOPLE)
+        await fresh.value(f"alter role {roles.login_of(made.dsns['reader'])[0]} {power}")
+        with pytest.raises(roles.UnfitDatabase, match=words):
+            await self.check(made.dsns["reader"])
+
+    @pytest.mark.parametrize("whose", ["role", "database"])
+    async def test_where_commits_are_not_waited_for(self, fresh: Fresh, whose: str):
+        made = await fresh.migrate(PEOPLE)
+        await self.check(made.dsns["send"])
+        name = roles.login_of(made.dsns["send"])[0]
+        name = name if whose == "role" else name.removesuffix("_send")
+        await fresh.value(f"alter {whose} {name} set synchronous_commit = off")
+        with pytest.raises(roles.UnfitDatabase, match="synchronous_commit is off"):
+            await self.check(made.dsns["send"])
+
+    async def test_where_fsync_is_off(self, short_home, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setitem(embedded.SETTINGS, "fsync", "off")
+        with short_home() as home:
+            async with embedded.running(home) as server:
+                fresh = Fresh(server.dsn("mailcordon"), home)
+                made = await fresh.migrate(PEOPLE)
+                with pytest.raises(roles.UnfitDatabase, match="fsync=off"):
+                    await self.check(made.dsns["send"])
+
+    async def test_before_anything_was_migrated(self, fresh: Fresh):
+        await fresh.migrate()
+        await fresh.value("drop schema mailcordon")
+        dsn = json.loads((fresh.home / migrate.DSN_FILE).read_text())["send"]
+        with pytest.raises(roles.UnfitDatabase, match="mailcordon migrate"):
+            await self.check(dsn)
+
+
+async def test_a_name_that_role_names_cannot_be_made_from_is_refused(postgres, tmp_path: Path):
+    name = "x" * 60
+    try:
+        with pytest.raises(roles.UnfitDatabase, match="too long"):
+            await migrate.migrate(postgres.database_dsn(name), home=tmp_path)
+    finally:
+        admin = await asyncpg.connect(postgres.dsn)
+        await admin.execute(f"drop database if exists {name}")
+        await admin.close()
+
+
+async def test_a_login_that_may_make_roles_and_databases_needs_not_be_superuser(postgres, tmp_path: Path):
+    name = f"mct_plain_{secrets.token_hex(4)}"
+    admin = await asyncpg.connect(postgres.dsn)
+    try:
+        await admin.execute(f"create role {name}_migrate login createrole createdb password 'plain'")
+        dsn = roles.role_dsn(postgres.database_dsn(name), f"{name}_migrate", "plain")
+        fresh = Fresh(dsn, tmp_path)
+        made = await fresh.migrate(PEOPLE)
+        assert (await fresh.migrate(PEOPLE, PETS)).applied == ("0002-pets",)
+        assert await fresh.value("select greet('kim')", made.dsns["observe"]) == "hello kim"
+    finally:
+        await admin.execute(f"drop database if exists {name} with (force)")
+        for role in [*roles.role_names(name).values(), f"{name}_migrate"]:
+            await admin.execute(f"drop role if exists {role}")
+        await admin.close()
+
+
+def test_statements_are_found_by_name_and_twins_and_strays_are_refused():
+    queries = engine.parse_queries(
+        "x.sql", "-- Why this file.\n-- name: one\n-- why\nselect 1;\n-- name: two\nselect 2;"
+    )
+    assert queries.two == queries["two"] == "select 2;"
+    assert "select 1" in queries.one
+    assert list(queries) == ["one", "two"]
+    with pytest.raises(AttributeError, match="x.sql has no statement named three"):
+        _ = queries.three
+    for wrong in (
+        "select 0;\n-- name: one\nselect 1;",
+        "-- name: a\nselect 1;\n-- name: a\nselect 2;",
+        "-- name: a\n",
+    ):
+        with pytest.raises(ValueError):
+            engine.parse_queries("x.sql", wrong)
