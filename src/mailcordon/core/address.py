@@ -8,6 +8,7 @@ import hashlib
 import re
 import unicodedata
 from dataclasses import dataclass
+from email.utils import formataddr
 
 from mailcordon.core import domain as domains
 
@@ -32,6 +33,10 @@ class Mailbox:
 
     name: str
     address: Address
+
+    def header(self) -> str:
+        """As a header value: ASCII, the name in RFC 2047 form where it needs one."""
+        return formataddr((self.name, str(self.address))) if self.name else str(self.address)
 
     def __str__(self) -> str:
         if not self.name:

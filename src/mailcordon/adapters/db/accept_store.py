@@ -1,0 +1,208 @@
+"""Where accepted mail is stored: one transaction a batch, keyed by tenant, durable before anybody is told.
+
+Implements `send.ports.AcceptStore`. The node number that makes ids unique is leased with the connection (an advisory lock), so
+two processes never share one and a dead process's is free at once.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.line import Line
+from mailcordon.core.errors import Unavailable
+from mailcordon.core.ids import NODES
+from mailcordon.core.priority import Class
+from mailcordon.send.ports import Backlog, NewDelivery, NewMessage, Replay, StaleRoutes, Stored, Suppressed
+from mailcordon.send.resolve import Lanes, Route
+
+_SQL = engine.load_queries("send.sql")
+_SCOPES = ("tenant", "class", "lane", "platform")
+_NODE_LOCK = 0x6D63  #: first key of the advisory locks that lease nodes
+
+
+class AcceptStore:
+    def __init__(self, dsn: str) -> None:
+        self._node: int | None = None
+        self._line = Line(dsn, "accept", prepare=self._lease_node)
+        self._side = Line(dsn, "resolve", pinned=False)
+
+    async def close(self) -> None:
+        await self._line.close()
+        await self._side.close()
+
+    async def node(self) -> int:
+        """The node number this process makes ids with now. It changes when the connection had to be made again."""
+        async with self._line.use():
+            assert self._node is not None
+            return self._node
+
+    async def _lease_node(self, connection: engine.Connection) -> None:
+        first = random.randrange(NODES)
+        for offset in range(NODES):
+            node = (first + offset) % NODES
+            if await connection.fetchval("select pg_try_advisory_lock($1, $2)", _NODE_LOCK, node):
+                self._node = node
+                return
+        raise Unavailable(f"all {NODES} nodes are taken: no more processes can accept mail here")
+
+    async def lanes(self, slug: str) -> Lanes | None:
+        async with self._side.use() as connection:
+            rows = await connection.fetch(_SQL.lanes_of_tenant, slug)
+        if not rows:
+            return None
+        routes: dict[str, tuple[Route, ...]] = {}
+        for row in rows:
+            if row["path"] is None:
+                continue
+            route = Route(
+                lane=row["lane"],
+                turn=row["turn"],
+                tenant=row["tenant"],
+                tenant_slug=row["slug"],
+                tenant_key=row["key"],
+                type=row["type"],
+                class_=Class(row["class"]),
+                path=row["path"],
+                share=row["share"],
+                ses_tenant=row["ses_tenant"],
+                domain=row["domain"],
+                configuration_set=row["configuration_set"],
+                policy_version=row["policy_version"],
+                expiry_ms=row["expiry_ms"],
+                backlog_deliveries=row["backlog_deliveries"],
+                backlog_bytes=row["backlog_bytes"],
+                backlog_age_ms=row["backlog_age_ms"],
+            )
+            routes[route.type] = (*routes.get(route.type, ()), route)
+        return Lanes(tenant=rows[0]["tenant"], slug=slug, routes=routes)
+
+    async def control_epoch(self) -> int:
+        async with self._side.use() as connection:
+            return await connection.fetchval(_SQL.control_epoch)
+
+    async def backlogs(self, lanes: Sequence[int]) -> Mapping[int, Backlog]:
+        async with self._side.use() as connection:
+            rows = await connection.fetch(_SQL.backlogs, lanes)
+        return {row["lane"]: Backlog(row["deliveries"], row["bytes"], row["oldest_id"]) for row in rows}
+
+    async def store(self, batch: Sequence[NewMessage], epoch: int) -> Stored:
+        """Stores what is new. Raises StaleRoutes, and stores nothing, if the control epoch is not `epoch` any more."""
+        keyed = sorted((m.route.tenant, m.key, m.body, m.id) for m in batch if m.key is not None)
+        entries = [(m, d) for m in batch for d in m.deliveries]
+        lanes = sorted({m.route.lane for m in batch})
+        async with self._line.transaction() as connection:
+            checked = await connection.fetchrow(
+                _SQL.accept_check,
+                [k[0] for k in keyed],
+                [k[1] for k in keyed],
+                [k[2] for k in keyed],
+                [k[3] for k in keyed],
+                [m.route.tenant for m, _ in entries],
+                [d.hash for _, d in entries],
+                [int(m.route.class_) for m, _ in entries],
+                [m.route.lane for m, _ in entries],
+                lanes,
+            )
+            assert checked is not None
+            if checked["epoch"] != epoch:
+                raise StaleRoutes
+            winners = set(checked["winners"])
+            lost = [i for i, m in enumerate(batch) if m.key is not None and m.id not in winners]
+            replays = await self._replays(connection, batch, lost) if lost else {}
+            hit: list[tuple[NewMessage, NewDelivery]] = [entries[o - 1] for o in checked["suppressed"]]
+            suppressed = await self._suppressed(connection, hit) if hit else {}
+            held = await self._held(connection, checked["held"]) if checked["held"] else {}
+            fresh = [m for i, m in enumerate(batch) if i not in replays]
+            if fresh:
+                await self._insert(connection, fresh, suppressed, checked["now"])
+        return Stored(replays=replays, suppressed=suppressed, held=held, now=checked["now"])
+
+    async def _replays(
+        self, connection: engine.Connection, batch: Sequence[NewMessage], lost: Sequence[int]
+    ) -> dict[int, Replay]:
+        # A new statement: it sees what the rival that made us lose has committed.
+        rows = await connection.fetch(
+            _SQL.replays,
+            [batch[i].route.tenant for i in lost],
+            [batch[i].key for i in lost],
+            [batch[i].body for i in lost],
+        )
+        return {lost[row["o"] - 1]: Replay(row["message"], row["same_body"]) for row in rows}
+
+    async def _suppressed(
+        self, connection: engine.Connection, hit: Sequence[tuple[NewMessage, NewDelivery]]
+    ) -> dict[int, Suppressed]:
+        rows = await connection.fetch(
+            _SQL.why_suppressed,
+            [m.route.tenant for m, _ in hit],
+            [d.hash for _, d in hit],
+            [int(m.route.class_) for m, _ in hit],
+            [m.route.lane for m, _ in hit],
+        )
+        found: dict[int, Suppressed] = {}
+        for row in rows:
+            place: int = row["o"] - 1
+            scope: int = row["scope"]
+            found[hit[place][1].id] = Suppressed(
+                cause=row["cause"], scope=_SCOPES[scope], since=row["since"], by=row["by"]
+            )
+        return found
+
+    async def _held(self, connection: engine.Connection, lanes: Sequence[int]) -> dict[int, str]:
+        rows = await connection.fetch(_SQL.why_held, lanes)
+        reasons = {row["lane"]: f"held by {row['owner']} ({row['by']}): {row['because']}" for row in rows}
+        return {lane: reasons.get(lane, "held") for lane in lanes}
+
+    async def _insert(
+        self,
+        connection: engine.Connection,
+        fresh: Sequence[NewMessage],
+        suppressed: Mapping[int, Suppressed],
+        now: int,
+    ) -> None:
+        entries = [(m, d) for m in fresh for d in m.deliveries]
+        queued = [(m, d) for m, d in entries if d.id not in suppressed]
+        refused = [(m, d, suppressed[d.id]) for m, d in entries if d.id in suppressed]
+        deliveries: Counter[int] = Counter()
+        sizes: Counter[int] = Counter()
+        for m, _ in queued:
+            deliveries[m.route.lane] += 1
+            sizes[m.route.lane] += len(m.content)
+        lanes = sorted(deliveries)
+        await connection.execute(
+            _SQL.accept_store,
+            [m.id for m in fresh],
+            [m.route.tenant for m in fresh],
+            [m.route.lane for m in fresh],
+            [m.route.path for m in fresh],
+            [m.from_address for m in fresh],
+            ["\n".join(d.address for d in m.deliveries) for m in fresh],
+            [m.campaign for m in fresh],
+            [m.list for m in fresh],
+            [len(m.content) for m in fresh],
+            [m.api_key for m in fresh],
+            [m.content for m in fresh],
+            [m.route.tenant for m, _ in entries],
+            [d.hash for _, d in entries],
+            [d.id for _, d in entries],
+            [m.route.lane for m, _ in queued],
+            [d.id for _, d in queued],
+            [m.route.tenant for m, _ in queued],
+            [d.provider for _, d in queued],
+            [d.hash for _, d in queued],
+            [m.campaign for m, _ in queued],
+            [m.list for m, _ in queued],
+            now,
+            [d.id for _, d, _ in refused],
+            [m.route.tenant for m, _, _ in refused],
+            [m.route.lane for m, _, _ in refused],
+            [d.provider for _, d, _ in refused],
+            ["suppressed"] * len(refused),
+            [s.sentence for _, _, s in refused],
+            self._node,
+            lanes,
+            [deliveries[lane] for lane in lanes],
+            [sizes[lane] for lane in lanes],
+            sorted({m.route.turn for m, _ in queued}),
+        )

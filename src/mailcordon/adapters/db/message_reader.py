@@ -1,0 +1,108 @@
+"""Reads messages for whoever asks: under a tenant's key as the reader role, which sees that tenant's rows and no others.
+
+Implements `send.view.MessageReader`. Everything about one message is read in one snapshot, so no delivery is ever seen in two
+places or in none.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.line import GONE
+from mailcordon.core.delivery import State
+from mailcordon.core.errors import Unavailable
+from mailcordon.core.priority import WORTH, Class
+from mailcordon.send.view import MessageRow, Moment, Place, Records, event_word
+
+_SQL = engine.load_queries("send.sql")
+_SLACK_MS = 3_600_000  #: events may come this much later than SES's own time limit
+
+
+class MessageReader:
+    def __init__(self, control: engine.Pool, reader: engine.Pool) -> None:
+        self._control = control
+        self._reader = reader
+
+    @asynccontextmanager
+    async def _snapshot(self, tenant: int | None) -> AsyncGenerator[engine.PooledConnection]:
+        pool = self._control if tenant is None else self._reader
+        try:
+            async with (
+                pool.acquire() as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                if tenant is not None:
+                    await connection.execute("select set_config('mailcordon.tenant', $1, true)", str(tenant))
+                yield connection
+        except GONE as gone:
+            raise Unavailable(
+                f"the database does not answer ({type(gone).__name__})", retry_after=1
+            ) from gone
+
+    async def records(self, message: int, tenant: int | None) -> Records | None:
+        """None when there is no such message for this reader."""
+        async with self._snapshot(tenant) as connection:
+            row = await connection.fetchrow(_SQL.message, message)
+            if row is None:
+                return None
+            places = await connection.fetch(_SQL.deliveries, message, row["lane"])
+            history = await connection.fetch(_SQL.history, message)
+            held = await connection.fetch(_SQL.why_held, [row["lane"]])
+            now = await connection.fetchval("select now_ms()")
+        moments: dict[int, list[Moment]] = {}
+        for one in history:
+            moments.setdefault(one["delivery"], []).append(_moment(one))
+        worth = WORTH[Class(row["class"])]
+        return Records(
+            message=MessageRow(
+                id=row["id"],
+                tenant=row["tenant"],
+                tenant_slug=row["slug"],
+                lane=row["lane"],
+                type=row["type"],
+                from_address=row["from_address"],
+                recipients=row["recipients"],
+                campaign=row["campaign"],
+                list=row["list"],
+            ),
+            places=[_place(one) for one in places],
+            history=moments,
+            lane_hold=next((f"held by {h['owner']} ({h['by']}): {h['because']}" for h in held), None),
+            expiry_ms=row["expiry_ms"],
+            silence_ms=worth.max_delivery_seconds * 1000 + _SLACK_MS,
+            now=now,
+        )
+
+    async def deliveries_to(self, tenant: int, hash: bytes, limit: int) -> Sequence[int]:
+        """The newest deliveries of this tenant to an address."""
+        async with self._snapshot(tenant) as connection:
+            return [row["id"] for row in await connection.fetch(_SQL.deliveries_to, tenant, hash, limit)]
+
+    async def suppressions_of(self, tenant: int, hash: bytes) -> Sequence[asyncpg.Record]:
+        async with self._snapshot(tenant) as connection:
+            return await connection.fetch(_SQL.suppressions_of, tenant, hash)
+
+
+def _place(row: asyncpg.Record) -> Place:
+    return Place(
+        place=row["place"],
+        id=row["id"],
+        state=State(row["state"]),
+        attempt=row["attempt"],
+        provider=row["provider"],
+        ses_id=row["ses_id"],
+        called_at=row["called_at"],
+        at=row["at"],
+        reason=row["reason"],
+        detail=row["detail"],
+        lane_held=row["held"],
+    )
+
+
+def _moment(row: asyncpg.Record) -> Moment:
+    what: str = row["what"]
+    if what.startswith("event:"):
+        what = "SES: " + event_word(int(what.removeprefix("event:")))
+    return Moment(at=row["at"], what=what, detail=row["detail"])

@@ -1,0 +1,388 @@
+"""The queue as a dispatcher sees it: take turns, claim, complete, and look again before believing that a turn is empty.
+
+Implements `send.ports.QueueStore`. Claims and completions have a connection each, so that recording answers never waits for
+claiming more; both are pinned (adapters/db/line.py).
+"""
+
+import os
+import socket
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import asyncpg
+
+from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.line import Line
+from mailcordon.core import ids
+from mailcordon.core.hold import Hold
+from mailcordon.core.priority import WORTH, Class
+from mailcordon.core.provider import Provider
+from mailcordon.send import limits
+from mailcordon.send.ports import Claimed, Leave, Park, Way
+
+_SQL = engine.load_queries("send.sql")
+_WORKER_LOCK = 0x6D64  #: first key of the advisory locks that say "this worker lives"
+_MOST_TURNS = 64  #: of one class in one claim: visits cost more than mails (lab: 13 us + 18 us a visit)
+_WEIGHTS = {int(class_): worth.weight for class_, worth in WORTH.items()}
+
+
+class QueueStore:
+    def __init__(self, dsn: str) -> None:
+        self.worker = 0
+        self._claims = Line(dsn, "claim")
+        self._results = Line(dsn, "complete")
+        self._life = Line(dsn, "worker", pinned=False, prepare=self._begin)
+        self._rate = Line(dsn, "rate", pinned=False)
+        self._watch = Line(dsn, "holds", pinned=False)
+        #: turns set idle here -> xmax of their first recheck; None: not rechecked yet
+        self._idle: dict[int, int | None] = {}
+
+    async def close(self) -> None:
+        for line in (self._claims, self._results, self._rate, self._watch, self._life):
+            await line.close()
+
+    # Life ---------------------------------------------------------------------------------------------------------------
+
+    async def _begin(self, connection: engine.Connection) -> None:
+        # A new connection is a new worker: while the old one was gone, others may have called its calls unknown.
+        worker = await connection.fetchval(_SQL.new_worker, socket.gethostname(), os.getpid())
+        await connection.execute("select pg_advisory_lock($1, $2)", _WORKER_LOCK, worker)
+        self.worker = worker
+
+    async def begin_work(self) -> int:
+        """Registers this worker, if its life line had broken anew, and says that it lives."""
+        async with self._life.use() as connection:
+            await connection.execute(_SQL.heartbeat, self.worker)
+            return self.worker
+
+    async def end_work(self) -> None:
+        async with self._life.use() as connection:
+            await connection.execute(_SQL.end_worker, self.worker)
+
+    async def reap(self, silent_ms: int) -> int:
+        """Moves what dead workers had on the wire to "outcome unknown"; how many deliveries. A worker is dead when its
+        heartbeat is old and nobody holds its lock: a slow one still holds it."""
+        reaped = 0
+        async with self._life.use() as connection:
+            for row in await connection.fetch(_SQL.silent_workers, self.worker, silent_ms):
+                worker = row["id"]
+                if await connection.fetchval("select pg_try_advisory_lock($1, $2)", _WORKER_LOCK, worker):
+                    try:
+                        reaped += await connection.fetchval(_SQL.reap_worker, worker)
+                    finally:
+                        await connection.execute("select pg_advisory_unlock($1, $2)", _WORKER_LOCK, worker)
+        return reaped
+
+    # Holds --------------------------------------------------------------------------------------------------------------
+
+    async def hold_epoch(self) -> int:
+        async with self._watch.use() as connection:
+            return await connection.fetchval(_SQL.hold_epoch)
+
+    async def holds(self) -> tuple[frozenset[int], tuple[Hold, ...]]:
+        """Lanes that are held whole, and the narrower stopping holds."""
+        async with self._watch.transaction() as connection:
+            lanes = await connection.fetch(_SQL.held_lanes)
+            rows = await connection.fetch(_SQL.narrow_holds)
+        return frozenset(row["id"] for row in lanes), tuple(_hold(row) for row in rows)
+
+    # Rate ---------------------------------------------------------------------------------------------------------------
+
+    async def take_tokens(self, cell: str, want: int, *, urgent: bool) -> tuple[int, str | None]:
+        """How many calls may start now under the account's rate, and why none if none."""
+        async with self._rate.use() as connection:
+            for _ in range(20):
+                row = await connection.fetchrow(_SQL.account_rate, cell)
+                if row is None:
+                    return 0, "SES has not told its send rate yet (GetAccount); nothing is sent without it"
+                before = _account_rate(row)
+                granted, after = before.take(want, urgent=urgent, now=row["now"])
+                if not before.sending_enabled:
+                    return 0, "SES has switched sending off for this account"
+                if before.remaining_24h is not None and before.remaining_24h < 1:
+                    return 0, "the account's 24-hour quota is used up"
+                if await connection.fetchval(
+                    _SQL.spend_account_rate,
+                    cell,
+                    row["at"],
+                    row["tokens"],
+                    after.rate,
+                    after.tokens,
+                    after.at,
+                ):
+                    return granted, None
+            return 0, None
+
+    async def return_tokens(self, cell: str, n: int) -> None:
+        async with self._rate.use() as connection:
+            await connection.execute(_SQL.return_tokens, cell, n)
+
+    async def cut_rate(self, cell: str) -> None:
+        """After a throttling answer."""
+        async with self._rate.use() as connection:
+            row = await connection.fetchrow(_SQL.account_rate, cell)
+            if row is not None:
+                after = _account_rate(row).throttled(row["now"])
+                await connection.execute(_SQL.cut_account_rate, cell, after.rate, after.tokens, after.at)
+
+    async def due(self, classes: Sequence[Class]) -> bool:
+        """Whether any turn of these classes is worth a visit: what an idle dispatcher asks instead of claiming."""
+        async with self._claims.use() as connection:
+            return await connection.fetchval(_SQL.due, [int(c) for c in classes])
+
+    # Claim --------------------------------------------------------------------------------------------------------------
+
+    async def claim(self, classes: Sequence[Class], slots: int) -> list[Claimed]:
+        """Up to `slots` deliveries whose intent is committed, fairly over the turns that are due."""
+        asked = {int(c): min(_MOST_TURNS, slots) for c in classes}
+        async with self._claims.transaction() as connection:
+            rows = await connection.fetch(_SQL.take_turns, list(asked), list(asked.values()))
+            if not rows:
+                return []
+            now: int = rows[0]["now"]
+            plan = _plan(rows, slots, now)
+            taken = await connection.fetch(
+                _SQL.claim,
+                [lane.lane for lane in plan.lanes],
+                [lane.budget for lane in plan.lanes],
+                [lane.cutoff for lane in plan.lanes],
+                [lane.turn for lane in plan.lanes],
+                [plan.budgets[lane.turn] for lane in plan.lanes],
+                now,
+                self.worker,
+            )
+            idle = await self._put_back(connection, plan, taken, now)
+        for turn in idle:
+            self._idle[turn] = None
+        return [
+            Claimed(
+                lane=row["lane"],
+                id=row["id"],
+                tenant=row["tenant"],
+                attempt=row["attempt"],
+                called_at=now,
+                provider=row["provider"],
+                campaign=row["campaign"],
+                list=row["list"],
+                to=row["recipient"] or "",
+                content=row["body"],
+                suppressed=bool(row["suppressed"]),
+            )
+            for row in taken
+            if row["attempt"]
+        ]
+
+    async def _put_back(
+        self, connection: engine.Connection, plan: "_Plan", taken: Sequence[asyncpg.Record], now: int
+    ) -> list[int]:
+        by_turn: dict[int, int] = defaultdict(int)
+        by_lane: dict[int, int] = defaultdict(int)
+        for row in taken:
+            by_turn[row["turn"]] += 1
+            by_lane[row["lane"]] += 1
+        next_at: dict[int, int | None] = {}
+        for turn, budget in plan.budgets.items():
+            full = budget > 0 and by_turn[turn] >= budget
+            dry = [
+                lane.bucket
+                for lane in plan.lanes
+                if lane.turn == turn and lane.bucket and by_lane[lane.lane] >= lane.budget
+            ]
+            if full or budget == 0:
+                next_at[turn] = now
+            elif dry:
+                times = [t for bucket in dry if (t := bucket.spent(0).next_at()) is not None]
+                next_at[turn] = max(now + 1, min(times)) if times else None
+            else:
+                next_at[turn] = None
+        limited = [lane for lane in plan.lanes if lane.bucket is not None]
+        order = sorted(next_at)
+        await connection.execute(
+            _SQL.put_turns_back,
+            order,
+            [next_at[turn] for turn in order],
+            [lane.lane for lane in limited],
+            [lane.bucket.spent(by_lane[lane.lane]).tokens for lane in limited if lane.bucket],
+            [lane.bucket.at for lane in limited if lane.bucket],
+        )
+        return [turn for turn in order if next_at[turn] is None]
+
+    async def recheck(self) -> int:
+        """Looks again at the turns that this worker set idle; how many had to be woken."""
+        if not self._idle:
+            return 0
+        turns = sorted(self._idle)
+        async with self._claims.use() as connection:
+            row = await connection.fetchrow(_SQL.recheck_turns, turns)
+        assert row is not None
+        for turn in row["woken"]:
+            self._idle.pop(turn, None)
+        for turn in turns:
+            horizon = self._idle.get(turn, 0)
+            if horizon is None:
+                self._idle[turn] = row["xmax"]
+            elif horizon and row["xmin"] >= horizon:
+                self._idle.pop(turn, None)
+        return len(row["woken"])
+
+    async def sweep(self) -> int:
+        """Wakes every idle turn that has ready mail: what dead workers no longer rechecked."""
+        async with self._claims.use() as connection:
+            return len(await connection.fetch(_SQL.sweep_turns))
+
+    async def ways(self, lanes: Sequence[int]) -> dict[int, Way]:
+        async with self._watch.use() as connection:
+            rows = await connection.fetch(_SQL.ways, lanes)
+        return {
+            row["lane"]: Way(
+                lane=row["lane"],
+                turn=row["turn"],
+                tenant=row["tenant"],
+                tenant_key=row["tenant_key"],
+                type=row["type"],
+                class_=Class(row["class"]),
+                ses_tenant=row["ses_tenant"],
+                configuration_set=row["configuration_set"],
+                domain=row["domain"],
+            )
+            for row in rows
+        }
+
+    async def control_epoch(self) -> int:
+        async with self._watch.use() as connection:
+            return await connection.fetchval(_SQL.control_epoch)
+
+    # Complete -----------------------------------------------------------------------------------------------------------
+
+    async def complete(
+        self,
+        leaves: Sequence[Leave],
+        parks: Sequence[Park],
+        backs: Sequence[Claimed],
+        turns: Mapping[int, int],
+    ) -> None:
+        """Records what became of claimed deliveries, in one transaction. `turns` names the turn of each lane in `backs`."""
+        async with self._results.transaction() as connection:
+            if leaves:
+                await self._leave(connection, leaves)
+            if parks:
+                await self._park(connection, parks)
+            if backs:
+                ordered = sorted(backs, key=lambda c: (c.lane, c.id))
+                await connection.execute(
+                    _SQL.give_back,
+                    [c.lane for c in ordered],
+                    [c.id for c in ordered],
+                    [c.attempt for c in ordered],
+                    sorted({turns[c.lane] for c in backs}),
+                )
+
+    async def _leave(self, connection: engine.Connection, leaves: Sequence[Leave]) -> None:
+        ordered = sorted(leaves, key=lambda leave: (leave.claim.lane, leave.claim.id))
+        await connection.execute(
+            _SQL.leave,
+            [x.claim.lane for x in ordered],
+            [x.claim.id for x in ordered],
+            [x.claim.attempt for x in ordered],
+            [int(x.state) for x in ordered],
+            [x.ses_id for x in ordered],
+            [x.claim.called_at for x in ordered],
+            [x.reason for x in ordered],
+            [x.detail for x in ordered],
+            [len(x.claim.content or b"") for x in ordered],
+            -self.worker,
+        )
+        urgent = sorted({(x.claim.lane, ids.message_of(x.claim.id)) for x in ordered if x.forget})
+        if urgent:
+            await connection.execute(
+                _SQL.forget_content, [lane for lane, _ in urgent], [id for _, id in urgent]
+            )
+
+    async def _park(self, connection: engine.Connection, parks: Sequence[Park]) -> None:
+        ordered = sorted(parks, key=lambda park: (park.claim.lane, park.claim.id))
+        await connection.execute(
+            _SQL.park,
+            [p.claim.lane for p in ordered],
+            [p.claim.id for p in ordered],
+            [p.claim.attempt for p in ordered],
+            [p.why for p in ordered],
+            [p.until for p in ordered],
+            [p.hold for p in ordered],
+            [p.reason for p in ordered],
+        )
+        noted = [p for p in ordered if p.note]
+        if noted:
+            await connection.execute(
+                _SQL.add_notes,
+                [p.claim.id for p in noted],
+                [p.claim.tenant for p in noted],
+                [p.note for p in noted],
+                [p.claim.attempt for p in noted],
+                [p.reason for p in noted],
+            )
+
+
+class _Lane:
+    __slots__ = ("bucket", "budget", "cutoff", "lane", "turn")
+
+    def __init__(self, turn: int, lane: int, budget: int, cutoff: int, bucket: limits.Bucket | None) -> None:
+        self.turn, self.lane, self.budget, self.cutoff, self.bucket = turn, lane, budget, cutoff, bucket
+
+
+class _Plan:
+    """What one claim asks of whom."""
+
+    def __init__(self, budgets: dict[int, int], lanes: list[_Lane]) -> None:
+        self.budgets, self.lanes = budgets, lanes
+
+
+def _plan(rows: Sequence[asyncpg.Record], slots: int, now: int) -> _Plan:
+    turns: dict[int, dict[int, None]] = defaultdict(dict)
+    for row in rows:
+        turns[row["class"]][row["turn"]] = None
+    shares = limits.shares(slots, {c: len(t) for c, t in turns.items()}, _WEIGHTS)
+    budgets: dict[int, int] = {}
+    for class_, due in turns.items():
+        each, more = divmod(shares[class_], len(due))
+        for place, turn in enumerate(due):
+            budgets[turn] = each + (place < more)
+    lanes: list[_Lane] = []
+    for row in rows:
+        if row["lane"] is None or not (budget := budgets[row["turn"]]):
+            continue
+        rate = limits.effective_rate(row["rate"], row["released_at"], now)
+        bucket = None
+        if rate is not None:
+            bucket = limits.Bucket(rate, row["tokens"], row["tokens_at"]).refilled(now)
+            budget = min(budget, bucket.whole)
+        cutoff = ids.first_of(now - row["expiry_ms"])
+        lanes.append(_Lane(row["turn"], row["lane"], budget, cutoff, bucket))
+    return _Plan(budgets, lanes)
+
+
+def _account_rate(row: asyncpg.Record) -> limits.AccountRate:
+    return limits.AccountRate(
+        ceiling=row["ceiling"],
+        rate=row["rate"],
+        tokens=row["tokens"],
+        at=row["at"],
+        remaining_24h=row["remaining_24h"],
+        sending_enabled=row["sending_enabled"],
+    )
+
+
+def _hold(row: asyncpg.Record) -> Hold:
+    return Hold(
+        id=row["id"],
+        tenant=row["tenant"],
+        class_=None if row["class"] is None else Class(row["class"]),
+        lane=row["lane"],
+        provider=None if row["provider"] is None else Provider(row["provider"]),
+        campaign=row["campaign"],
+        list=row["list"],
+        owner=row["owner"],
+        because=row["because"],
+        by=row["by"],
+        since=row["since"],
+        until=row["until"],
+    )

@@ -1,0 +1,70 @@
+"""Settling what is in doubt and moving what waited: the slow, set-based half of the queue.
+
+Implements `send.ports.SettleStore`. One dispatcher of all does this at a time: an advisory lock on the line says which.
+"""
+
+from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.line import Line
+from mailcordon.send.ports import CanaryNeed, Settled, Unknown
+
+_SQL = engine.load_queries("send.sql")
+_SETTLER_LOCK = 0x6D65
+_MOST = 2_000  #: rows a statement
+
+
+class SettleStore:
+    def __init__(self, dsn: str) -> None:
+        self._line = Line(dsn, "settle", pinned=False)
+
+    async def close(self) -> None:
+        await self._line.close()
+
+    async def settle(self) -> Settled | None:
+        """One round; None when another dispatcher is the one that settles."""
+        async with self._line.use() as connection:
+            # Held by the session: asking again while we have it is harmless, so it is given back at once.
+            if not await connection.fetchval("select pg_try_advisory_lock($1, 0)", _SETTLER_LOCK):
+                return None
+            try:
+                return await self._round(connection)
+            finally:
+                await connection.execute("select pg_advisory_unlock($1, 0)", _SETTLER_LOCK)
+
+    async def _round(self, connection: engine.Connection) -> Settled:
+        seen = await connection.fetch(_SQL.settle_seen, _MOST)
+        async with connection.transaction():
+            # The id first, as every enqueue does (docs/decisions/003).
+            await connection.execute("select pg_current_xact_id()")
+            absent = await connection.fetch(_SQL.settle_absent, _MOST)
+            resent = [row for row in absent if row["resend"]]
+            if resent:
+                await connection.execute(_SQL.wake_turns, sorted({row["turn"] for row in resent}))
+        async with connection.transaction():
+            await connection.execute("select pg_current_xact_id()")
+            due = await connection.fetch(_SQL.due_waiting, _MOST)
+            if due:
+                await connection.execute(_SQL.wake_turns, [row["turn"] for row in due])
+        expired = await connection.fetch(_SQL.expire_waiting, _MOST)
+        needs = await connection.fetch(_SQL.canary_needs)
+        return Settled(
+            now=await connection.fetchval("select now_ms()"),
+            proved_sent=len(seen),
+            resent=len(resent),
+            given_up=len(absent) - len(resent),
+            expired=len(expired),
+            no_outcome=sum(row["why"] == 2 for row in expired),
+            woken=len(due),
+            canaries=tuple(
+                CanaryNeed(
+                    Unknown(
+                        lane=row["lane"],
+                        id=row["id"],
+                        tenant=row["tenant"],
+                        attempt=row["attempt"],
+                        called_at=row["called_at"],
+                    ),
+                    row["configuration_set"],
+                )
+                for row in needs
+            ),
+        )

@@ -1,0 +1,81 @@
+"""SES's SendEmail, and nothing else of SES: the call that only the dispatcher makes.
+
+One POST, signed, never repeated here. What comes back is told apart by whether SES can have taken the mail (ses.md 3.4): the
+rest is `send/retry.py`'s to decide. Credentials that have expired are renewed once and the same call made again, since SES
+refused it before it looked at it.
+"""
+
+import re
+
+import msgspec
+
+from mailcordon.adapters.ses.signer import CredentialsSource, NoCredentials, Signer
+from mailcordon.adapters.ses.transport import Ambiguous, NotSent, Response, Transport
+from mailcordon.send.retry import Answer
+
+PATH = "/v2/email/outbound-emails"
+_HEADERS = {"content-type": "application/json"}
+_EXPIRED = frozenset({"ExpiredTokenException", "ExpiredToken", "RequestExpired"})
+_MESSAGE_ID = re.compile(rb'\{\s*"MessageId"\s*:\s*"([A-Za-z0-9-]{1,200})"\s*\}')
+
+
+class SesSend:
+    """Implements `send.ports.Sender`."""
+
+    def __init__(
+        self, transport: Transport, *, host: str, region: str, credentials: CredentialsSource
+    ) -> None:
+        self._transport = transport
+        self._signer = Signer(service="ses", region=region, host=host)
+        self._credentials = credentials
+
+    async def send_email(self, body: bytes) -> Answer:
+        """One attempt. Never raises for anything that SES or the network does."""
+        answer = await self._post(body)
+        if answer.code in _EXPIRED:
+            await self._credentials.refresh()
+            answer = await self._post(body)
+        return answer
+
+    async def _post(self, body: bytes) -> Answer:
+        try:
+            headers = self._signer.sign(self._credentials.current(), PATH, body, _HEADERS)
+            response = await self._transport.post(PATH, body, headers)
+        except NotSent as problem:
+            return Answer(0, code="NotSent", text=str(problem))
+        except NoCredentials as problem:
+            return Answer(0, code="NoCredentials", text=str(problem) or "there are no AWS credentials")
+        except Ambiguous as problem:
+            return Answer(-1, code="NoAnswer", text=str(problem))
+        return read_answer(response)
+
+
+def read_answer(response: Response) -> Answer:
+    """What SES said. A 200 that names no message is no clear answer."""
+    if response.status == 200:
+        match = _MESSAGE_ID.fullmatch(response.body.strip())
+        if match is not None:
+            return Answer(200, ses_id=match[1].decode())
+        ses_id = _members(response.body).get("MessageId")
+        return Answer(
+            200,
+            ses_id=ses_id if isinstance(ses_id, str) else None,
+            code="NoMessageId",
+            text=_text(response.body),
+        )
+    members = _members(response.body)
+    named = response.headers.get("x-amzn-errortype") or members.get("code") or members.get("__type") or ""
+    code = str(named).split(":", 1)[0].rsplit("#", 1)[-1]
+    said = members.get("message") or members.get("Message") or ""
+    return Answer(response.status, code=code, text=str(said) or _text(response.body))
+
+
+def _members(body: bytes) -> dict[str, object]:
+    try:
+        return msgspec.json.decode(body, type=dict[str, object])
+    except msgspec.DecodeError:
+        return {}
+
+
+def _text(body: bytes) -> str:
+    return body[:300].decode(errors="replace")

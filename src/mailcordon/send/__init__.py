@@ -1,0 +1,1 @@
+"""DATA PLANE: the one way out. Boring on purpose: accept, resolve, decide, queue, send, record."""

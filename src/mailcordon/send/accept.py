@@ -1,0 +1,335 @@
+"""The only door in: check, resolve, and store in one durable batch, once per idempotency key.
+
+Requests that arrive while a transaction commits form the next one, so a busy door pays for few commits and a quiet one waits
+for none. Nobody is told "accepted" before the commit. A batch that fails is tried again one by one, so that a poisonous
+message fails alone.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from mailcordon.core import address, ids, provider
+from mailcordon.core.delivery import State
+from mailcordon.core.errors import Conflict, Invalid, MailcordonError, TooMuch
+from mailcordon.send import compose, resolve
+from mailcordon.send.ports import AcceptStore, Backlog, NewDelivery, NewMessage, Replay, StaleRoutes, Stored
+from mailcordon.send.resolve import Lanes, Route
+from mailcordon.send.submission import Submission
+
+MOST = 256  #: messages a transaction
+_MOST_BYTES = 16 * 1024 * 1024  #: content a transaction
+_BACKLOG_FOR = 1.0  #: seconds that a look at a lane's backlog is believed
+_STALE_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedDelivery:
+    id: int
+    address: str
+    state: State
+    reason: str | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A message that is durably stored."""
+
+    id: int
+    tenant: str
+    type: str
+    deliveries: tuple[AcceptedDelivery, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The idempotency key came before, with the same body: the message it made then."""
+
+    message: int
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Item:
+    slug: str
+    submission: Submission
+    content: bytes
+    recipients: tuple[tuple[str, bytes, int], ...]  #: address, hash, provider
+    api_key: int
+    key: bytes | None
+    body: bytes
+    done: asyncio.Future[Accepted | Repeated]
+
+
+class Accept:
+    def __init__(self, store: AcceptStore, hash_key: bytes, now_ms: Callable[[], int]) -> None:
+        self._store = store
+        self._hash_key = hash_key
+        self._now_ms = now_ms
+        self._pending: list[_Item] = []
+        self._arrived = asyncio.Event()
+        self._lanes: dict[str, Lanes | None] = {}
+        self._epoch = 0
+        self._mint = ids.Mint(0)
+        self._backlogs: dict[int, tuple[float, Backlog]] = {}
+
+    async def submit(
+        self, slug: str, submission: Submission, *, api_key: int, key: str | None
+    ) -> Accepted | Repeated:
+        """Stores the message durably, once per (tenant, key).
+
+        Raises Invalid (unknown tenant or type, foreign From), Conflict (the key came before with another body), TooMuch (the
+        lane's backlog is at its bound) and Unavailable (nothing was stored; try again).
+        """
+        content = compose.content(submission)
+        recipients = tuple(
+            (str(to), address.hash_of(self._hash_key, to), int(provider.of(to.domain)))
+            for to in submission.to
+        )
+        digest = hashlib.blake2b(content, digest_size=16)
+        for part in (
+            slug,
+            submission.type,
+            submission.campaign,
+            submission.list,
+            *(r[0] for r in recipients),
+        ):
+            digest.update(b"\0" + (part or "").encode())
+        item = _Item(
+            slug=slug,
+            submission=submission,
+            content=content,
+            recipients=recipients,
+            api_key=api_key,
+            key=None if key is None else hashlib.blake2b(key.encode(), digest_size=16).digest(),
+            body=digest.digest(),
+            done=asyncio.get_running_loop().create_future(),
+        )
+        self._pending.append(item)
+        self._arrived.set()
+        return await item.done
+
+    async def run(self) -> None:
+        """Commits batches until cancelled; then whatever was not committed is told so."""
+        try:
+            while True:
+                await self._arrived.wait()
+                self._arrived.clear()
+                while batch := self._next_batch():
+                    await self._commit(batch)
+        finally:
+            for item in self._pending:
+                item.done.cancel()
+
+    def _next_batch(self) -> list[_Item]:
+        size = 0
+        for count, item in enumerate(self._pending[:MOST]):
+            size += len(item.content)
+            if count and size > _MOST_BYTES:
+                break
+        else:
+            count = min(MOST, len(self._pending))
+        batch, self._pending = self._pending[:count], self._pending[count:]
+        return batch
+
+    async def _commit(self, batch: list[_Item]) -> None:
+        try:
+            await self._store_batch(batch)
+        except MailcordonError as problem:
+            _fail(batch, problem)
+        except Exception as problem:
+            if len(batch) == 1:
+                _fail(batch, problem)
+                return
+            for item in batch:
+                if not item.done.done():
+                    await self._commit([item])
+
+    async def _store_batch(self, batch: list[_Item]) -> None:
+        first, twins = _part_twins(batch)
+        for _ in range(_STALE_TRIES):
+            resolved = await self._resolve(first)
+            if not resolved:
+                break
+            messages = [message for _, message in resolved]
+            try:
+                stored = await self._store.store(messages, self._epoch)
+            except StaleRoutes:
+                self._lanes.clear()
+                self._epoch = await self._store.control_epoch()
+                first = [item for item, _ in resolved]
+                continue
+            await self._answer(resolved, stored)
+            break
+        else:
+            _fail(
+                first,
+                TooMuch("lanes are being changed faster than mail can be accepted; try again", retry_after=1),
+            )
+        for twin, original in twins:
+            _settle_twin(twin, original)
+
+    async def _resolve(self, batch: Sequence[_Item]) -> list[tuple[_Item, NewMessage]]:
+        self._mint_on(await self._store.node())
+        found: list[tuple[_Item, Route, int]] = []
+        for item in batch:
+            try:
+                id = self._mint.next(self._now_ms())
+                route = resolve.resolve(
+                    await self._known(item.slug), item.slug, item.submission, (id >> 6) % 100
+                )
+                found.append((item, route, id))
+            except Invalid as problem:
+                _fail([item], problem)
+        await self._look_at_backlogs({route.lane for _, route, _ in found})
+        out: list[tuple[_Item, NewMessage]] = []
+        for item, route, id in found:
+            try:
+                self._check_backlog(route)
+                out.append((item, _message(item, route, id)))
+            except TooMuch as problem:
+                _fail([item], problem)
+        return out
+
+    def _mint_on(self, node: int) -> None:
+        if node != self._mint.node:
+            self._mint = ids.Mint(node)
+
+    async def _known(self, slug: str) -> Lanes | None:
+        if not self._lanes:
+            self._epoch = await self._store.control_epoch()
+        if slug not in self._lanes:
+            if len(self._lanes) > 50_000:  # a caller who guesses slugs must not fill the memory
+                self._lanes.clear()
+                self._epoch = await self._store.control_epoch()
+            self._lanes[slug] = await self._store.lanes(slug)
+        return self._lanes[slug]
+
+    async def _look_at_backlogs(self, lanes: set[int]) -> None:
+        now = time.monotonic()
+        stale = [
+            lane
+            for lane in lanes
+            if lane not in self._backlogs or now - self._backlogs[lane][0] > _BACKLOG_FOR
+        ]
+        if stale:
+            for lane, backlog in (await self._store.backlogs(stale)).items():
+                self._backlogs[lane] = (now, backlog)
+
+    def _check_backlog(self, route: Route) -> None:
+        backlog = self._backlogs[route.lane][1]
+        lane = f"{route.tenant_slug}'s {route.type} lane"
+        if backlog.deliveries >= route.backlog_deliveries:
+            raise TooMuch(
+                f"{lane} has {backlog.deliveries} deliveries waiting, its bound; others accept",
+                retry_after=30,
+                code="backlog",
+            )
+        if backlog.bytes >= route.backlog_bytes:
+            raise TooMuch(
+                f"{lane} has {backlog.bytes} bytes waiting, its bound; others accept",
+                retry_after=30,
+                code="backlog",
+            )
+        if (
+            backlog.oldest_id is not None
+            and self._now_ms() - ids.ms_of(backlog.oldest_id) >= route.backlog_age_ms
+        ):
+            raise TooMuch(
+                f"{lane} has mail waiting for longer than its bound; others accept",
+                retry_after=60,
+                code="backlog",
+            )
+
+    async def _answer(self, resolved: Sequence[tuple[_Item, NewMessage]], stored: Stored) -> None:
+        for position, (item, message) in enumerate(resolved):
+            if item.done.done():  # its caller went away; the mail is kept all the same
+                continue
+            if replay := stored.replays.get(position):
+                _answer_replay(item, replay)
+            else:
+                item.done.set_result(_accepted(message, stored))
+
+
+def _message(item: _Item, route: Route, id: int) -> NewMessage:
+    return NewMessage(
+        id=id,
+        route=route,
+        from_address=str(item.submission.sender),
+        deliveries=tuple(
+            NewDelivery(id=id + place, address=address, hash=hash, provider=provider)
+            for place, (address, hash, provider) in enumerate(item.recipients, start=1)
+        ),
+        campaign=item.submission.campaign,
+        list=item.submission.list,
+        content=item.content,
+        api_key=item.api_key,
+        key=item.key,
+        body=item.body,
+    )
+
+
+def _accepted(message: NewMessage, stored: Stored) -> Accepted:
+    held = stored.held.get(message.route.lane)
+    deliveries: list[AcceptedDelivery] = []
+    for d in message.deliveries:
+        if hit := stored.suppressed.get(d.id):
+            deliveries.append(AcceptedDelivery(d.id, d.address, State.REFUSED, "suppressed", hit.sentence))
+        elif held is not None:
+            deliveries.append(AcceptedDelivery(d.id, d.address, State.HELD, "held", held))
+        else:
+            deliveries.append(AcceptedDelivery(d.id, d.address, State.READY))
+    return Accepted(
+        id=message.id, tenant=message.route.tenant_slug, type=message.route.type, deliveries=tuple(deliveries)
+    )
+
+
+def _part_twins(batch: Sequence[_Item]) -> tuple[list[_Item], list[tuple[_Item, _Item]]]:
+    """Items with a key that another item of the batch has too are answered by that one's answer."""
+    originals: dict[tuple[str, bytes], _Item] = {}
+    first: list[_Item] = []
+    twins: list[tuple[_Item, _Item]] = []
+    for item in batch:
+        if item.key is None or (original := originals.setdefault((item.slug, item.key), item)) is item:
+            first.append(item)
+        else:
+            twins.append((item, original))
+    return first, twins
+
+
+def _settle_twin(twin: _Item, original: _Item) -> None:
+    if twin.done.done() or not original.done.done() or original.done.cancelled():
+        if not twin.done.done():
+            twin.done.set_exception(
+                Conflict("another request with this Idempotency-Key was cut off; try again")
+            )
+        return
+    if problem := original.done.exception():
+        twin.done.set_exception(problem)
+    elif twin.body != original.body:
+        twin.done.set_exception(_another_body())
+    else:
+        answer = original.done.result()
+        twin.done.set_result(Repeated(answer.id) if isinstance(answer, Accepted) else answer)
+
+
+def _answer_replay(item: _Item, replay: Replay) -> None:
+    if replay.same_body:
+        item.done.set_result(Repeated(replay.message))
+    else:
+        item.done.set_exception(_another_body())
+
+
+def _another_body() -> Conflict:
+    return Conflict(
+        "this Idempotency-Key was used before with another body; a new message needs a new key",
+        code="idempotency",
+    )
+
+
+def _fail(items: Sequence[_Item], problem: BaseException) -> None:
+    for item in items:
+        if not item.done.done():
+            item.done.set_exception(problem)

@@ -1,0 +1,67 @@
+"""The bytes of a SendEmail call. The costly part is made once at accept and kept; a call only adds who, where and which attempt.
+
+The body is SES's own JSON (ses.md 3.1) and is joined from pieces: every piece that is not JSON-encoded here is drawn from an
+alphabet that needs no escaping (tags, tenant keys, names of configuration sets).
+"""
+
+import json
+
+from mailcordon.core import tags
+from mailcordon.core.event import Attempt
+from mailcordon.send.submission import Submission
+
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+def content(submission: Submission) -> bytes:
+    """The members that are the same in every call for this message, without the braces around them."""
+    body: dict[str, object] = {}
+    if submission.text:
+        body["Text"] = {"Data": submission.text, "Charset": "UTF-8"}
+    if submission.html:
+        body["Html"] = {"Data": submission.html, "Charset": "UTF-8"}
+    simple: dict[str, object] = {"Subject": {"Data": submission.subject, "Charset": "UTF-8"}, "Body": body}
+    if submission.headers:
+        simple["Headers"] = [{"Name": name, "Value": value} for name, value in submission.headers]
+    members: dict[str, object] = {
+        "FromEmailAddress": submission.sender.header(),
+        "Content": {"Simple": simple},
+    }
+    if submission.reply_to:
+        members["ReplyToAddresses"] = [mailbox.header() for mailbox in submission.reply_to]
+    return _encode(members)[1:-1].encode()
+
+
+def canary_content(domain: str) -> bytes:
+    """A mail to SES's simulator, whose Send event proves that events of this route arrive."""
+    members = {
+        "FromEmailAddress": f"canary@{domain}",
+        "Content": {
+            "Simple": {
+                "Subject": {"Data": "Mailcordon canary"},
+                "Body": {"Text": {"Data": "Shows that this route is alive and that its events come back."}},
+            }
+        },
+    }
+    return _encode(members)[1:-1].encode()
+
+
+def canary_recipient(delivery: str) -> str:
+    """SES's simulator takes labels; such mail counts for no daily quota, rate or reputation (ses.md 9)."""
+    return f"success+{delivery}@simulator.amazonses.com"
+
+
+def call(
+    content: bytes, *, to: str, ses_tenant: str, configuration_set: str, key: bytes, attempt: Attempt
+) -> bytes:
+    """One recipient's SendEmail body, with tenant, configuration set and tags (architecture, invariant 1)."""
+    pairs = tags.sign(key, attempt)
+    # Feedback-ID, as Gmail's Postmaster Tools group by it (ses.md 4.4): the type, then the tenant.
+    pairs["ses:feedback-id-a"] = attempt.type
+    pairs["ses:feedback-id-b"] = attempt.tenant_key
+    listed = ",".join(f'{{"Name":"{name}","Value":"{value}"}}' for name, value in pairs.items())
+    head = (
+        f'{{"Destination":{{"ToAddresses":[{_encode(to)}]}},"TenantName":"{ses_tenant}",'
+        f'"ConfigurationSetName":"{configuration_set}","EmailTags":[{listed}],'
+    )
+    return head.encode() + content + b"}"

@@ -1,0 +1,96 @@
+"""Token buckets and ramps: state and time in, grant and new state out. Times are milliseconds since 1970."""
+
+from dataclasses import dataclass, replace
+from math import floor
+
+RAMP_MS = 60_000  #: a released lane is as free as before after this long
+_RAMP_START = 20.0  #: deliveries a second in the first moment: enough that a person watching sees mail move
+_RAMP_DOUBLES_MS = 5_000  #: 20/s, 40/s, 80/s ... 80,000/s at the end of the minute
+
+URGENT_RESERVE = 0.2  #: share of the account's rate that only urgent mail may take
+_CUT = 0.7  #: what a throttling answer leaves of the rate
+_CLIMB = 0.02  #: of the ceiling, a second: back from a cut in about 15 s
+
+
+def ramp(released_at: int | None, now: int) -> float | None:
+    """Deliveries a second that a lane may send so soon after its release; None: no ramp."""
+    if released_at is None or not 0 <= now - released_at < RAMP_MS:
+        return None
+    return _RAMP_START * 2 ** ((now - released_at) / _RAMP_DOUBLES_MS)
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A lane's own limit. Holds at most a second of work, so that a quiet lane does not save up a flood."""
+
+    rate: float
+    tokens: float
+    at: int
+
+    def refilled(self, now: int) -> "Bucket":
+        burst = max(1.0, self.rate)
+        gained = max(0, now - self.at) * self.rate / 1000
+        return replace(self, tokens=min(burst, self.tokens + gained), at=max(now, self.at))
+
+    @property
+    def whole(self) -> int:
+        return max(0, floor(self.tokens + 1e-6))
+
+    def spent(self, n: int) -> "Bucket":
+        return replace(self, tokens=self.tokens - n)
+
+    def next_at(self) -> int | None:
+        """When the next whole token is there; None if the rate is 0."""
+        if self.rate <= 0:
+            return None
+        return self.at + max(1, floor((1 - self.tokens) / self.rate * 1000) + 1)
+
+
+def effective_rate(rate: float | None, released_at: int | None, now: int) -> float | None:
+    """A lane's rate now: the lower of its own and its ramp's; None: neither limits it."""
+    rates = [r for r in (rate, ramp(released_at, now)) if r is not None]
+    return min(rates) if rates else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRate:
+    """The account's own send rate, one row a cell, shared by all dispatchers."""
+
+    ceiling: float  #: GetAccount's MaxSendRate
+    rate: float
+    tokens: float
+    at: int
+    remaining_24h: float | None  #: None: unlimited
+    sending_enabled: bool
+
+    def take(self, want: int, *, urgent: bool, now: int) -> tuple[int, "AccountRate"]:
+        """How many calls may start, and the row afterwards. Urgent mail may empty the bucket, other mail leaves the reserve."""
+        elapsed = max(0, now - self.at)
+        rate = min(self.ceiling, self.rate + self.ceiling * _CLIMB * elapsed / 1000)
+        tokens = min(max(1.0, rate), self.tokens + rate * elapsed / 1000)
+        # Below 5/s a reserve would be less than one mail and would only starve the others.
+        reserve = 0.0 if urgent or rate < 5 else rate * URGENT_RESERVE
+        granted = max(0, min(want, floor(tokens - reserve + 1e-6))) if self.sending_enabled else 0
+        if self.remaining_24h is not None:
+            granted = max(0, min(granted, floor(self.remaining_24h)))
+        return granted, replace(self, rate=rate, tokens=tokens - granted, at=max(now, self.at))
+
+    def throttled(self, now: int) -> "AccountRate":
+        """After SES said 429: an empty bucket and a slower refill."""
+        return replace(
+            self, rate=max(min(1.0, self.ceiling), self.rate * _CUT), tokens=0.0, at=max(now, self.at)
+        )
+
+
+def shares(slots: int, waiting: dict[int, int], weights: dict[int, int]) -> dict[int, int]:
+    """Free slots by class: each class its weight's share of them, what a class has no turns for goes to the others.
+
+    `waiting` holds the number of turns that are due, by class; a class with none gets nothing.
+    """
+    left, todo, out = slots, {c for c, n in waiting.items() if n > 0}, dict.fromkeys(waiting, 0)
+    for class_ in sorted(todo):
+        total = sum(weights[c] for c in todo if c >= class_)
+        grant = min(left, max(1, round(left * weights[class_] / total)))
+        out[class_] = grant
+        left -= grant
+    return out

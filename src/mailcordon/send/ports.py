@@ -1,0 +1,229 @@
+"""What the data plane needs of the world: stores of queue rows, a SES that can only send, and a governor it may ask for a hold.
+
+Rows travel in batches: one call of a store is one transaction, whatever the number of mails.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from mailcordon.core.delivery import State
+from mailcordon.core.hold import Hold
+from mailcordon.core.priority import Class
+from mailcordon.send.resolve import Lanes, Route
+from mailcordon.send.retry import Answer
+
+# ACCEPT --------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppressed:
+    """Why an address may not be mailed."""
+
+    cause: str
+    scope: str  #: tenant, class, lane or platform
+    since: int
+    by: str
+
+    @property
+    def sentence(self) -> str:
+        day = datetime.fromtimestamp(self.since / 1000, UTC)
+        return f"suppressed since {day:%Y-%m-%d %H:%M} UTC by {self.by}: {self.cause}, scope {self.scope}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDelivery:
+    id: int
+    address: str
+    hash: bytes
+    provider: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMessage:
+    """A checked and resolved message on its way into the store."""
+
+    id: int
+    route: Route
+    from_address: str
+    deliveries: tuple[NewDelivery, ...]
+    campaign: str | None
+    list: str | None
+    content: bytes
+    api_key: int
+    key: bytes | None  #: digest of the idempotency key
+    body: bytes  #: digest of the parsed body: what a repeated key is compared by
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """An idempotency key that was there before."""
+
+    message: int
+    same_body: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What became of a batch."""
+
+    replays: Mapping[int, Replay]  #: by position in the batch
+    suppressed: Mapping[int, Suppressed]  #: by delivery id
+    held: Mapping[int, str]  #: lane -> the reason of its first stopping hold
+    now: int
+
+
+class StaleRoutes(Exception):
+    """The control epoch moved since the batch was resolved; nothing was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    deliveries: int
+    bytes: int
+    oldest_id: int | None  #: of the ready rows
+
+
+class AcceptStore(Protocol):
+    async def node(self) -> int: ...
+    async def lanes(self, slug: str) -> Lanes | None: ...
+    async def control_epoch(self) -> int: ...
+    async def store(self, batch: Sequence[NewMessage], epoch: int) -> Stored: ...
+    async def backlogs(self, lanes: Sequence[int]) -> Mapping[int, Backlog]: ...
+
+
+# DISPATCH ------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A delivery whose intent to send is committed: state `sending`, its attempt counted."""
+
+    lane: int
+    id: int
+    tenant: int
+    attempt: int
+    called_at: int
+    provider: int
+    campaign: str | None
+    list: str | None
+    to: str
+    content: bytes | None  #: None: it is gone, which only a bug or a restore can do
+    suppressed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """What a dispatcher must know of a lane to call SES for it."""
+
+    lane: int
+    turn: int
+    tenant: int
+    tenant_key: str
+    type: str
+    class_: Class
+    ses_tenant: str
+    configuration_set: str
+    domain: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """A claimed delivery leaves the queue for the ledger."""
+
+    claim: Claimed
+    state: State
+    reason: str
+    detail: str
+    ses_id: str | None = None
+    forget: bool = False  #: its content is not needed any more, unless a sister delivery needs it
+
+
+WHY_RETRY, WHY_UNKNOWN, WHY_HELD, WHY_SCHEDULED, WHY_PROVIDER = 1, 2, 3, 4, 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Park:
+    """A claimed delivery goes to `waiting`."""
+
+    claim: Claimed
+    why: int
+    until: int | None
+    reason: str
+    hold: int | None = None
+    note: str | None = None  #: what the delivery's history keeps of it
+
+
+class QueueStore(Protocol):
+    async def begin_work(self) -> int: ...
+    async def end_work(self) -> None: ...
+    async def reap(self, silent_ms: int) -> int: ...
+    async def hold_epoch(self) -> int: ...
+    async def holds(self) -> tuple[frozenset[int], tuple[Hold, ...]]: ...
+    async def control_epoch(self) -> int: ...
+    async def ways(self, lanes: Sequence[int]) -> Mapping[int, Way]: ...
+    async def take_tokens(self, cell: str, want: int, *, urgent: bool) -> tuple[int, str | None]: ...
+    async def return_tokens(self, cell: str, n: int) -> None: ...
+    async def cut_rate(self, cell: str) -> None: ...
+    async def due(self, classes: Sequence[Class]) -> bool: ...
+    async def claim(self, classes: Sequence[Class], slots: int) -> Sequence[Claimed]: ...
+    async def recheck(self) -> int: ...
+    async def sweep(self) -> int: ...
+    async def complete(
+        self,
+        leaves: Sequence[Leave],
+        parks: Sequence[Park],
+        backs: Sequence[Claimed],
+        turns: Mapping[int, int],
+    ) -> None: ...
+
+
+class Sender(Protocol):
+    async def send_email(self, body: bytes) -> Answer: ...
+
+
+class HoldAsker(Protocol):
+    """The governor, as far as the data plane may ask it."""
+
+    async def hold_for_ses(self, *, tenant: int, lane: int | None, because: str) -> None: ...
+
+
+# SETTLE --------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """A delivery whose call had no clear answer."""
+
+    lane: int
+    id: int
+    tenant: int
+    attempt: int
+    called_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryNeed:
+    """An unknown whose grace is over while its configuration set has shown no later Send event."""
+
+    unknown: Unknown
+    configuration_set: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What one round of settling did, in deliveries."""
+
+    proved_sent: int
+    resent: int
+    given_up: int
+    expired: int
+    no_outcome: int
+    woken: int  #: turns
+    canaries: Sequence[CanaryNeed]
+    now: int  #: the database's clock
+
+
+class SettleStore(Protocol):
+    async def settle(self) -> Settled | None: ...

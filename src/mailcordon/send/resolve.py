@@ -1,0 +1,97 @@
+"""Tenant + message type -> route, or an error. The one place that resolves; there is no default of anything.
+
+Routes are remembered, and every accept transaction reads the control epoch first: if it moved, what is remembered is thrown
+away and the batch resolves again, so a decision is never older than the transaction that stores it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mailcordon.core.errors import Fault, Invalid
+from mailcordon.core.priority import WORTH, Class
+from mailcordon.send.submission import Submission
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    lane: int
+    turn: int
+    tenant: int
+    tenant_slug: str
+    tenant_key: str
+    type: str
+    class_: Class
+    path: str  #: shared or isolated
+    share: int  #: percent of the lane's traffic that takes this path
+    ses_tenant: str
+    domain: str
+    configuration_set: str
+    policy_version: int
+    expiry_ms: int
+    backlog_deliveries: int
+    backlog_bytes: int
+    backlog_age_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lanes:
+    """What is known of one tenant: its routes by message type."""
+
+    tenant: int
+    slug: str
+    routes: Mapping[str, tuple[Route, ...]]
+
+
+def resolve(lanes: Lanes | None, slug: str, submission: Submission, spread: int) -> Route:
+    """The route of this message. `spread` (0 to 99) says which share of the traffic it belongs to.
+
+    Raises Invalid naming `tenant`, `type`, `from` or `headers` when there is none.
+    """
+    if lanes is None:
+        raise Invalid(
+            Fault(
+                "tenant",
+                f"there is no tenant {slug[:64]}; `mailcordon tenant onboard` makes one",
+                "unknown-tenant",
+            )
+        )
+    routes = lanes.routes.get(submission.type)
+    if not routes:
+        known = ", ".join(sorted(lanes.routes)) or "none yet"
+        raise Invalid(
+            Fault(
+                "type",
+                f"{slug} has no lane for {submission.type[:64]}; its lanes are: {known}",
+                "unknown-type",
+            )
+        )
+    route = _by_share(routes, spread)
+    if submission.sender.address.domain != route.domain:
+        raise Invalid(
+            Fault(
+                "from",
+                f"{submission.sender.address.domain} is not the domain of {slug}'s {route.type} lane, which is {route.domain}",
+                "foreign-domain",
+            )
+        )
+    if WORTH[route.class_].one_click and not submission.one_click:
+        raise Invalid(
+            Fault(
+                "headers.List-Unsubscribe",
+                f"{route.type} is marketing mail: it needs List-Unsubscribe with an https address "
+                "and List-Unsubscribe-Post: List-Unsubscribe=One-Click (RFC 8058)",
+                "one-click-missing",
+            )
+        )
+    return route
+
+
+def _by_share(routes: tuple[Route, ...], spread: int) -> Route:
+    floor = 0
+    for route in routes:
+        floor += route.share
+        if spread < floor:
+            return route
+    raise Invalid(
+        Fault("type", f"the lane {routes[0].type} has no path for this share of its traffic", "no-route")
+    )

@@ -1,0 +1,98 @@
+"""What SES answered -> what becomes of the delivery. A table, pure, after ses.md 3.4 and 1.5.
+
+The one dangerous line is between "SES certainly did not take it" and "nobody knows": a 5xx, a reset or a time-out may hide an
+accepted mail, so those end in `UNKNOWN` and are settled by events, never by trying again (architecture, invariant 3).
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+ASSOCIATION_ATTEMPTS = 5  #: SES may need seconds to see a new association (ses.md 1.3)
+ASSOCIATION_RETRY_MS = 2_000
+
+
+class Next(Enum):
+    SENT = "sent"
+    THROTTLED = "throttled"  #: nothing was accepted; the account must slow down
+    AGAIN = "again"  #: nothing was accepted; try this delivery later
+    UNKNOWN = "unknown"
+    DEAD = "dead"  #: SES will never take it
+    STOP_LANE = "stop-lane"  #: a fault of the lane's set-up: hold the lane, keep the mail
+    STOP_TENANT = "stop-tenant"  #: SES paused the tenant
+    STOP_ACCOUNT = "stop-account"  #: nobody can send: keep the mail, ask again with a canary
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back from one call of SES's send."""
+
+    status: int  #: HTTP status; 0: the request certainly never left; -1: it left and no answer came
+    ses_id: str | None = None
+    code: str = ""  #: SES's error code, or ours for the two cases without an answer
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    next: Next
+    reason: str  #: code for machines
+    detail: str  #: sentence for people
+    ses_id: str | None = None
+    after_ms: int = 0
+
+
+_STOPS_ACCOUNT = {
+    "AccountSuspendedException": "SES has suspended this account",
+    "ExpiredTokenException": "the AWS credentials have expired",
+    "ExpiredToken": "the AWS credentials have expired",
+    "InvalidClientTokenId": "SES does not know these AWS credentials",
+    "UnrecognizedClientException": "SES does not know these AWS credentials",
+    "SignatureDoesNotMatch": "SES does not accept our signature; the secret key is wrong",
+    "InvalidSignatureException": "SES does not accept our signature; the secret key or the clock is wrong",
+    "RequestExpired": "SES finds our clock more than five minutes off",
+    "MissingAuthenticationTokenException": "the call carried no credentials",
+}
+
+
+def decide(answer: Answer, attempt: int) -> Verdict:
+    """The verdict on attempt number `attempt` (from 1) of a delivery."""
+    code, text = answer.code, answer.text[:500]
+    if answer.status == 200 and answer.ses_id:
+        return Verdict(Next.SENT, "sent", "SES accepted it", answer.ses_id)
+    if answer.status == 0:
+        return Verdict(Next.STOP_ACCOUNT, "ses-unreachable", f"SES cannot be reached: {text}")
+    if answer.status < 0 or answer.status >= 500 or answer.status == 200:
+        return Verdict(
+            Next.UNKNOWN, "no-clear-answer", f"SES gave no clear answer ({code or answer.status}): {text}"
+        )
+    if code in _STOPS_ACCOUNT:
+        return Verdict(Next.STOP_ACCOUNT, "account", f"{_STOPS_ACCOUNT[code]}: {text}")
+    if (
+        answer.status == 429
+        or code == "TooManyRequestsException"
+        or (code.startswith("Throttling") and "daily" not in text.lower())
+    ):
+        return Verdict(Next.THROTTLED, "throttled", "SES asked us to slow down")
+    if code == "LimitExceededException" or "daily message quota" in text.lower():
+        return Verdict(Next.STOP_ACCOUNT, "daily-quota", f"the account's 24-hour quota is used up: {text}")
+    if code == "AccessDeniedException" and text.startswith("Tenant not associated with resources"):
+        if attempt < ASSOCIATION_ATTEMPTS:
+            return Verdict(
+                Next.AGAIN,
+                "association",
+                f"SES does not see the association yet: {text}",
+                after_ms=ASSOCIATION_RETRY_MS,
+            )
+        return Verdict(Next.STOP_LANE, "association", f"SES refuses the lane's resources: {text}")
+    if code == "MessageRejected" and text.startswith("Sending disabled for"):
+        return Verdict(Next.STOP_TENANT, "tenant-paused", f"SES has paused the tenant: {text}")
+    if code == "MessageRejected" and "not verified" in text:
+        return Verdict(Next.STOP_LANE, "identity", f"SES does not find the identity verified: {text}")
+    if code in (
+        "SendingPausedException",
+        "MailFromDomainNotVerifiedException",
+        "NotFoundException",
+        "AccessDeniedException",
+    ):
+        return Verdict(Next.STOP_LANE, "set-up", f"SES refuses the lane's set-up ({code}): {text}")
+    return Verdict(Next.DEAD, "rejected-by-ses", f"SES refused the call ({code or answer.status}): {text}")

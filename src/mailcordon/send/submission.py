@@ -1,0 +1,195 @@
+"""What an app hands in, checked once at the door and trusted from there on.
+
+Every fault that can be named without asking anybody is named here, all of them at a time, each with its field; nothing of a
+faulty message is stored. Sizes and header rules are SES's (ses.md 3.3); the refused headers are those that would let a caller
+steer SES past us or speak for somebody else (architecture, invariant 1).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mailcordon.core import address
+from mailcordon.core.address import Address, Mailbox
+from mailcordon.core.errors import Fault, Invalid
+from mailcordon.core.ids import MAX_RECIPIENTS
+
+MAX_BYTES = 10 * 1024 * 1024  #: text and HTML together; SES throttles by bandwidth above 10 MB (ses.md 3.3)
+MAX_HEADERS = 15
+MAX_SUBJECT = 900  #: characters; RFC 5322's 998 octets a line, less the name and room for encoding
+
+_HEADER_NAME = re.compile(r"[!-9;-~]{1,126}", re.ASCII)
+_HEADER_VALUE = re.compile(r"[ -~]{1,995}", re.ASCII)
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/+-]{0,127}", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_LINE_BREAK = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+
+#: Header (lower case) -> why a caller may not set it.
+_REFUSED_HEADERS = {
+    **dict.fromkeys(("from", "subject", "to", "reply-to"), "has a member of its own in the body"),
+    **dict.fromkeys(("cc", "bcc"), "each recipient in `to` gets a mail of its own"),
+    **dict.fromkeys(("return-path", "message-id", "date", "sender"), "is set by SES"),
+    **dict.fromkeys(
+        ("content-type", "content-disposition", "content-transfer-encoding", "mime-version"),
+        "follows from the content",
+    ),
+    "feedback-id": "is Mailcordon's",
+    "dkim-signature": "is set by SES",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A message as it will be kept: addresses parsed, headers harmless, sizes within bounds."""
+
+    type: str
+    sender: Mailbox
+    to: tuple[Address, ...]
+    subject: str
+    text: str | None
+    html: str | None
+    reply_to: tuple[Mailbox, ...]
+    headers: tuple[tuple[str, str], ...]
+    campaign: str | None
+    list: str | None
+
+    @property
+    def one_click(self) -> bool:
+        """Whether it carries an RFC 8058 one-click unsubscribe: an https URI and the Post header."""
+        values = {name.lower(): value for name, value in self.headers}
+        return (
+            re.search(r"<https://[^>\s]+>", values.get("list-unsubscribe", "")) is not None
+            and values.get("list-unsubscribe-post", "") == "List-Unsubscribe=One-Click"
+        )
+
+
+def check(
+    *,
+    type: str,
+    sender: str,
+    to: Sequence[str],
+    subject: str,
+    text: str | None,
+    html: str | None,
+    reply_to: Sequence[str],
+    headers: Mapping[str, str],
+    campaign: str | None,
+    list: str | None,
+) -> Submission:
+    """The submission that these members make. Raises Invalid naming every member that cannot be accepted."""
+    faults: list_[Fault] = []
+    mailbox = _mailbox("from", sender, faults)
+    recipients = _recipients(to, faults)
+    answers = [m for i, one in enumerate(reply_to) if (m := _mailbox(f"reply_to[{i}]", one, faults))]
+    if len(reply_to) > 10:
+        faults.append(Fault("reply_to", "at most 10 addresses"))
+    if not subject or len(subject) > MAX_SUBJECT:
+        faults.append(Fault("subject", f"1 to {MAX_SUBJECT} characters"))
+    if _LINE_BREAK.search(subject):
+        faults.append(Fault("subject", "no line breaks or control characters", "header-injection"))
+    _body(text, html, faults)
+    pairs = _headers(headers, faults)
+    for field, label in (("campaign", campaign), ("list", list)):
+        if label is not None and _LABEL.fullmatch(label) is None:
+            faults.append(
+                Fault(
+                    field, "1 to 128 letters, digits, spaces and . _ : / + -, starting with a letter or digit"
+                )
+            )
+    if faults or mailbox is None:
+        raise Invalid(*faults)
+    return Submission(
+        type=type,
+        sender=mailbox,
+        to=recipients,
+        subject=subject,
+        text=text,
+        html=html,
+        reply_to=tuple(answers),
+        headers=pairs,
+        campaign=campaign,
+        list=list,
+    )
+
+
+list_ = list  # `list` names a member of the API above
+
+
+def _mailbox(field: str, text: str, faults: list_[Fault]) -> Mailbox | None:
+    try:
+        mailbox = address.parse_mailbox(text)
+    except ValueError as problem:
+        faults.append(Fault(field, str(problem), "bad-address"))
+        return None
+    if len(text) > 320:
+        faults.append(Fault(field, "at most 320 characters with its name"))
+    return mailbox
+
+
+def _recipients(to: Sequence[str], faults: list_[Fault]) -> tuple[Address, ...]:
+    if not 1 <= len(to) <= MAX_RECIPIENTS:
+        faults.append(Fault("to", f"1 to {MAX_RECIPIENTS} recipients"))
+        return ()
+    parsed: list_[Address] = []
+    seen: set[str] = set()
+    for index, text in enumerate(to):
+        try:
+            one = address.parse(text)
+        except ValueError as problem:
+            faults.append(Fault(f"to[{index}]", str(problem), "bad-address"))
+            continue
+        if (key := str(one).lower()) in seen:
+            faults.append(Fault(f"to[{index}]", f"{one} is there twice", "duplicate-recipient"))
+        seen.add(key)
+        parsed.append(one)
+    return tuple(parsed)
+
+
+def _body(text: str | None, html: str | None, faults: list_[Fault]) -> None:
+    if not text and not html:
+        faults.append(Fault("text", "give text, html or both"))
+    total = 0
+    for field, part in (("text", text), ("html", html)):
+        if part is None:
+            continue
+        total += len(part) if part.isascii() else len(part.encode())
+        if _CONTROL.search(part):
+            faults.append(Fault(field, "no control characters but tab and line breaks"))
+    if total > MAX_BYTES:
+        faults.append(
+            Fault(
+                "html" if html else "text",
+                f"text and html have at most {MAX_BYTES} bytes together",
+                "too-large",
+            )
+        )
+
+
+def _headers(headers: Mapping[str, str], faults: list_[Fault]) -> tuple[tuple[str, str], ...]:
+    if not headers:
+        return ()
+    if len(headers) > MAX_HEADERS:
+        faults.append(Fault("headers", f"at most {MAX_HEADERS} headers"))
+    seen: set[str] = set()
+    for name, value in headers.items():
+        field, lower = f"headers.{name[:126]}", name.lower()
+        if "\r" in name + value or "\n" in name + value:
+            faults.append(Fault(field, "no line breaks", "header-injection"))
+        elif _HEADER_NAME.fullmatch(name) is None:
+            faults.append(
+                Fault(field, "a header name is 1 to 126 printable ASCII characters without a colon")
+            )
+        elif _HEADER_VALUE.fullmatch(value) is None or len(name) + len(value) > 996:
+            faults.append(Fault(field, "a header value is 1 to 995 printable ASCII characters"))
+        elif lower.startswith("x-ses-"):
+            faults.append(
+                Fault(field, "X-SES-* headers steer SES and are not a caller's to set", "reserved-header")
+            )
+        elif lower.startswith("resent-"):
+            faults.append(Fault(field, "Resent-* headers name another sender", "reserved-header"))
+        elif why := _REFUSED_HEADERS.get(lower):
+            faults.append(Fault(field, f"{name} {why}", "reserved-header"))
+        elif lower in seen:
+            faults.append(Fault(field, "is there twice"))
+        seen.add(lower)
+    return tuple(headers.items())
