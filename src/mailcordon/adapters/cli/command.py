@@ -16,7 +16,7 @@ from typing import Annotated, Any, Concatenate, NoReturn, ParamSpec
 import typer
 from rich.console import Console, RenderableType
 
-from mailcordon.adapters.cli import client, connection, failures, show
+from mailcordon.adapters.cli import client, connection, failures, local, show
 from mailcordon.adapters.cli.document import Document
 
 P = ParamSpec("P")
@@ -73,8 +73,8 @@ class Cli:
         """Something that belongs to no answer: progress, advice, a question. To stderr."""
         self.err.print(view)
 
-    def local_ses(self, doing: str) -> client.Client:
-        """The local SES's admin pages. Raises Failure where the system does not send through one."""
+    def local_ses(self, doing: str) -> local.LocalSes:
+        """Raises Failure where the system does not send through one."""
         if self.connection.ses_url is None:
             raise failures.Failure(
                 failures.Exit.REFUSED,
@@ -82,7 +82,7 @@ class Cli:
                 "`mailcordon up` starts one; MAILCORDON_SES_ENDPOINT names another.",
                 "no-local-ses",
             )
-        return client.Client(self.connection.ses_url.rstrip("/"), None)
+        return local.LocalSes(self.connection.ses_url)
 
 
 def print_json(document: Document) -> None:

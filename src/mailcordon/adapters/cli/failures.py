@@ -63,9 +63,8 @@ def from_problem(status: int, body: object, retry_after: str | None = None) -> F
     faults = [
         (str(fault.get("field", "")), str(fault.get("problem", ""))) for fault in parts(problem, "errors")
     ]
-    sentence = str(
-        problem.get("detail") or problem.get("title") or f"the server answered {status} and did not say why"
-    )
+    said = problem.get("detail") or problem.get("title") or problem.get("error")
+    sentence = str(said or f"the server answered {status} and did not say why")
     if retry_after is not None and exit_code is Exit.UNAVAILABLE:
         sentence += f" (try again in {retry_after} s)"
     if status == 401:

@@ -11,8 +11,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from mailcordon.adapters.cli import command, failures, show, tenants
-from mailcordon.adapters.cli.client import local_path, path
-from mailcordon.adapters.cli.command import Cli, Limit, OfTenant
+from mailcordon.adapters.cli.client import path
+from mailcordon.adapters.cli.command import Cli, OfTenant
 from mailcordon.adapters.cli.document import Document, part, parts
 
 top = typer.Typer()
@@ -333,12 +333,12 @@ async def sent(
     tenant_key: Annotated[
         str | None, typer.Option("--ses-tenant", metavar="KEY", help="Only mail of this SES tenant (mc-...).")
     ] = None,
-    limit: Limit = 20,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Show at most so many.")] = 20,
 ) -> None:
     """Show what the local SES really accepted, newest first: its ledger, not our records."""
     ses = cli.local_ses("`mailcordon sent`")
     try:
-        found = await ses.get(local_path("sent"), {"recipient": to, "tenant": tenant_key, "limit": limit})
+        found = await ses.sent(recipient=to, tenant=tenant_key, limit=limit)
     finally:
         await ses.close()
     cli.answer(found, sent_table(found))

@@ -7,7 +7,7 @@ import typer
 from rich.console import RenderableType
 
 from mailcordon.adapters.cli import command, failures, show, tenants
-from mailcordon.adapters.cli.client import local_path, path
+from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Because, Cli, Limit, OfTenant, Yes
 from mailcordon.adapters.cli.document import Document
 
@@ -263,14 +263,11 @@ async def set_mailbox(
     """Decide what becomes of mail to an address at the local SES, for one tenant or for all."""
     ses = cli.local_ses("`mailcordon mailbox`")
     try:
-        body: Document = {"fate": fate}
-        if tenant is not None:
-            # SES knows tenants by their opaque key.
-            body["tenant"] = (await cli.api.get(path("tenants", tenant))).get("key")
-        found = await ses.call("PUT", local_path("mailboxes", address), body=body)
+        # SES knows tenants by their opaque key.
+        key = (await cli.api.get(path("tenants", tenant))).get("key") if tenant is not None else None
+        found = await ses.set_mailbox(address, fate, key)
     finally:
         await ses.close()
     cli.answer(
-        found or {"address": address, **body},
-        f"From now on, mail to {address}: {fate}{f' (mail of {tenant})' if tenant else ''}.",
+        found, f"From now on, mail to {address}: {fate}{f' (mail of {tenant} only)' if tenant else ''}."
     )
