@@ -1,0 +1,133 @@
+-- Statements of observability. All take a whole batch as arrays, sorted by the caller, so that observers lock rows in one
+-- order. Ranges of ids stand beside `any` and joins because only they let PostgreSQL skip the other days' partitions.
+
+-- name: moment
+select now_ms() as now, (select value from epoch where name = 'control') as epoch;
+
+-- name: lanes
+select t.key, y.name as type, l.id as lane, l.tenant, l.class
+  from unnest($1::text[], $2::text[]) as x (key, type)
+  join tenant t on t.key = x.key
+  join message_type y on y.name = x.type
+  join lane l on l.tenant = t.id and l.type = y.id;
+
+-- name: sets
+select name, kind, class, tenant from configuration_set where name = any($1::text[]);
+
+-- name: facts
+-- One statement, one snapshot: a delivery that moves from the queue to the ledger meanwhile is in one of them.
+select x.delivery, m.tenant, m.lane, m.recipient,
+       coalesce(l.attempt, r.attempt, w.attempt) as newest_attempt,
+       coalesce(l.provider, r.provider, w.provider) as provider,
+       l.attempt as ledger_attempt, l.ses_id as ledger_ses_id, s.attempts, s.ses_ids
+  from unnest($1::bigint[], $2::int[]) as x (delivery, lane)
+  left join lateral (
+      select tenant, lane, recipients[(x.delivery & 63)::int] as recipient from message
+       where id = x.delivery & ~63::bigint and id between $3 and $4 limit 1) m on true
+  left join lateral (
+      select attempt, provider, ses_id from ledger where id = x.delivery and id between $3 and $4 limit 1) l on true
+  left join lateral (
+      select attempt, provider from ready
+       where l.attempt is null and lane = x.lane and id = x.delivery limit 1) r on true
+  left join lateral (
+      select attempt, provider from waiting
+       where l.attempt is null and r.attempt is null and lane = x.lane and id = x.delivery limit 1) w on true
+  left join lateral (
+      select array_agg(attempt) as attempts, array_agg(ses_id) as ses_ids from send_event
+       where delivery = x.delivery) s on true;
+
+-- name: by_ses_id
+-- For notifications without tags. SES's id has no index; the address has one, and the newest hundred mails to it will do.
+select t.key as tenant_key, y.name as type, l.id as delivery, l.attempt, l.called_at
+  from identity i
+  join tenant t on t.id = i.tenant
+ cross join lateral (
+      select id from recipient where tenant = i.tenant and hash = $3 order by id desc limit 100) r
+  join ledger l on l.id = r.id and l.ses_id = $1 and l.called_at is not null
+  join lane n on n.id = l.lane
+  join message_type y on y.id = n.type
+ where i.domain = any($2::text[])
+ limit 1;
+
+-- name: insert_events
+insert into event (delivery, key, tenant, lane, kind, attempt, at, ses_id, detail)
+select x.delivery, x.key, x.tenant, x.lane, x.kind, x.attempt, x.at, x.ses_id, x.detail::jsonb
+  from unnest($1::bigint[], $2::bytea[], $3::int[], $4::int[], $5::smallint[], $6::smallint[], $7::bigint[], $8::text[],
+              $9::text[]) as x (delivery, key, tenant, lane, kind, attempt, at, ses_id, detail)
+on conflict do nothing
+returning delivery, key;
+
+-- name: lock_outcomes
+select id, tenant, lane, provider, left_at, state, at, kinds, attempt, ses_id, reason, detail
+  from outcome where id = any($1::bigint[]) and id between $2 and $3
+ order by id for update;
+
+-- name: insert_outcomes
+insert into outcome (id, tenant, lane, provider, left_at, state, at, kinds, attempt, ses_id, reason, detail)
+select * from unnest($1::bigint[], $2::int[], $3::int[], $4::smallint[], $5::bigint[], $6::smallint[], $7::bigint[], $8::int[],
+                     $9::smallint[], $10::text[], $11::text[], $12::text[])
+on conflict do nothing
+returning id;
+
+-- name: update_outcomes
+update outcome o
+   set provider = x.provider, left_at = x.left_at, state = x.state, at = x.at, kinds = x.kinds, attempt = x.attempt,
+       ses_id = x.ses_id, reason = x.reason, detail = x.detail
+  from unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::smallint[], $5::bigint[], $6::int[], $7::smallint[], $8::text[],
+              $9::text[], $10::text[]) as x (id, provider, left_at, state, at, kinds, attempt, ses_id, reason, detail)
+ where o.id = x.id and o.id between $11 and $12;
+
+-- name: record_sends
+insert into send_event (delivery, attempt, ses_id, at)
+select * from unnest($1::bigint[], $2::smallint[], $3::text[], $4::bigint[])
+on conflict do nothing;
+
+-- name: suppress
+-- The order of observe/suppress.py: what lasts longest stays, of that the earliest. A removal that somebody asked for stands
+-- against older evidence, and falls to newer.
+insert into suppression as s (tenant, hash, scope, target, address, cause, evidence, since, until, by)
+select x.tenant, x.hash, x.scope, x.target, x.address, x.cause, x.evidence::jsonb, x.since, x.until, x.by
+  from unnest($1::int[], $2::bytea[], $3::smallint[], $4::int[], $5::text[], $6::text[], $7::text[], $8::bigint[],
+              $9::bigint[], $10::text[]) as x (tenant, hash, scope, target, address, cause, evidence, since, until, by)
+on conflict (tenant, hash, scope, target) do update
+   set address = excluded.address, cause = excluded.cause, evidence = excluded.evidence, since = excluded.since,
+       until = excluded.until, by = excluded.by, removing_since = null
+ where excluded.since > s.removing_since
+    or s.removing_since is null and
+       (coalesce(excluded.until, 9223372036854775807), -excluded.since, excluded.cause collate "C",
+        coalesce(excluded.evidence ->> 'event', '') collate "C")
+     > (coalesce(s.until, 9223372036854775807), -s.since, s.cause collate "C",
+        coalesce(s.evidence ->> 'event', '') collate "C");
+
+-- name: quarantine
+insert into quarantine as q (digest, why, detail, document, source, tenant)
+select * from unnest($1::bytea[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[])
+on conflict (digest) do update set copies = q.copies + 1, last_received_at = now();
+
+-- name: keep_notices
+insert into ses_notice as n (digest, what, subject, document)
+select * from unnest($1::bytea[], $2::text[], $3::text[], $4::text[])
+on conflict (digest) do update set copies = n.copies + 1, last_received_at = now();
+
+-- name: count_elsewhere
+insert into elsewhere as e (installation, day, kind, documents)
+select x.installation, (to_timestamp(now_ms() / 1000.0) at time zone 'UTC')::date, x.kind, x.documents
+  from unnest($1::text[], $2::smallint[], $3::bigint[]) as x (installation, kind, documents)
+on conflict (installation, day, kind) do update set documents = e.documents + excluded.documents;
+
+-- name: count
+insert into metric_minute as m (lane, provider, minute, tenant, sent, delivered, hard_bounced, soft_bounced, complained,
+                                delayed, rejected, suppressed_at_ses, opened, clicked)
+select * from unnest($1::int[], $2::smallint[], $3::int[], $4::int[], $5::int[], $6::int[], $7::int[], $8::int[], $9::int[],
+                     $10::int[], $11::int[], $12::int[], $13::int[], $14::int[])
+on conflict (lane, provider, minute) do update
+   set sent = m.sent + excluded.sent, delivered = m.delivered + excluded.delivered,
+       hard_bounced = m.hard_bounced + excluded.hard_bounced, soft_bounced = m.soft_bounced + excluded.soft_bounced,
+       complained = m.complained + excluded.complained, delayed = m.delayed + excluded.delayed,
+       rejected = m.rejected + excluded.rejected, suppressed_at_ses = m.suppressed_at_ses + excluded.suppressed_at_ses,
+       opened = m.opened + excluded.opened, clicked = m.clicked + excluded.clicked;
+
+-- name: see_sends
+insert into send_seen as s (configuration_set, called_at)
+select * from unnest($1::text[], $2::bigint[])
+on conflict (configuration_set) do update set called_at = excluded.called_at where s.called_at < excluded.called_at;

@@ -1,0 +1,1 @@
+"""The observability plane: what came back, counted once, attributed exactly, never dropped and never guessed."""

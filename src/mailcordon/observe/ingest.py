@@ -1,0 +1,358 @@
+"""One batch of what came back, in one transaction: each event is counted once, attributed or quarantined, never dropped.
+
+Only the statements touch the world; what they write is decided by the pure modules beside this one. Running a batch again,
+alone or among others, changes nothing, so the caller may always do so, and deletes from the queue only after the commit.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mailcordon.core import address as addresses
+from mailcordon.core import ids
+from mailcordon.core.event import Attempt, Kind
+from mailcordon.core.installation import Installation
+from mailcordon.observe import attribute, fold, metrics, suppress
+from mailcordon.observe.attribute import Attributed, OtherInstallation, Quarantine
+from mailcordon.observe.ports import (
+    EventRow,
+    Facts,
+    LaneRef,
+    Malformed,
+    Notice,
+    NoticeRow,
+    Outcome,
+    Quarantined,
+    Reading,
+    Send,
+    Suppression,
+    Told,
+    Transaction,
+)
+
+LONGEST_DOCUMENT = 256 * 1024  #: characters of a document that quarantine keeps
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of a batch."""
+
+    counted: Counter[Kind] = field(default_factory=Counter[Kind])  #: new events of ours
+    copies: int = 0  #: events we had already
+    quarantined: Counter[str] = field(default_factory=Counter[str])  #: by why, copies included
+    elsewhere: int = 0  #: another installation's
+    notices: int = 0
+    new: list[Attributed] = field(default_factory=list[Attributed])
+    alarms: list[str] = field(default_factory=list[str])  #: a sentence for each that was put aside
+
+    def add(self, other: "Report") -> None:
+        self.counted += other.counted
+        self.quarantined += other.quarantined
+        self.copies += other.copies
+        self.elsewhere += other.elsewhere
+        self.notices += other.notices
+        self.new += other.new
+        self.alarms += other.alarms
+
+    @property
+    def sentence(self) -> str:
+        """For a batch of one: what became of it."""
+        if self.new:
+            return f"counted: {_sentence(self.new[0])}"
+        if self.alarms:
+            return self.alarms[0]
+        if self.copies:
+            return "nothing to do: the same event was counted before"
+        if self.elsewhere:
+            return "it belongs to another installation, and was counted there"
+        return "a notice or a canary's event: nothing to count"
+
+
+@dataclass(frozen=True, slots=True)
+class _Claimed:
+    told: Told
+    attempt: Attempt
+
+
+class Ingest:
+    """Knows our installation, so that it can tell our mail from others'. Holds nothing else."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._ours = installation
+
+    async def store(self, tx: Transaction, readings: Sequence[Reading], source: str) -> Report:
+        """All of it or, when the transaction fails, nothing."""
+        return await _Batch(self._ours, tx, source).run(readings)
+
+
+class _Batch:
+    def __init__(self, ours: Installation, tx: Transaction, source: str) -> None:
+        self._ours = ours
+        self._tx = tx
+        self._source = source
+        self._report = Report()
+        self._quarantined: list[Quarantined] = []
+        self._notices: list[NoticeRow] = []
+        self._elsewhere: Counter[tuple[str, Kind]] = Counter()
+        self._seen: dict[str, int] = {}
+        self._counts: Mapping[metrics.Cell, Sequence[int]] = {}
+
+    async def run(self, readings: Sequence[Reading]) -> Report:
+        claimed = await self._claim(readings)
+        found = await self._attribute(claimed) if claimed else []
+        new = await self._insert_events(found)
+        await self._fold(one for one in new if one.has_rows and one.event.kind is not Kind.OTHER)
+        await self._record_sends(found)
+        await self._suppress(new)
+        await self._write_the_rest()
+        return self._report
+
+    # Whose is it? ---------------------------------------------------------------------------------------------------------
+
+    async def _claim(self, readings: Sequence[Reading]) -> list[_Claimed]:
+        claimed: list[_Claimed] = []
+        for reading in readings:
+            match reading:
+                case Told():
+                    verdict = await self._claim_one(reading)
+                    if verdict is not None:
+                        claimed.append(_Claimed(reading, verdict))
+                case Notice():
+                    self._note(reading)
+                case Malformed():
+                    self._put_aside(
+                        reading.document, Quarantine("malformed", f"It cannot be read: {reading.why}")
+                    )
+        return claimed
+
+    async def _claim_one(self, told: Told) -> Attempt | None:
+        event = told.event
+        verdict = attribute.claim(event, self._ours)
+        if isinstance(verdict, Attempt):
+            return verdict
+        if isinstance(verdict, OtherInstallation):
+            self._elsewhere[verdict.name, event.kind] += 1
+            self._report.elsewhere += 1
+            return None
+        if not event.tags:
+            attempt = await self._by_ses_id(told)
+            if attempt is not None:
+                return attempt
+        self._put_aside(told.document, verdict)
+        return None
+
+    async def _by_ses_id(self, told: Told) -> Attempt | None:
+        """The notifications that an identity's own topics send carry no tags at all: SES's id is all there is."""
+        event = told.event
+        domain = str(event.detail.get("source", "")).rpartition("@")[2].rstrip(">").lower()
+        for destination in event.destinations[:1]:
+            hash = self._hash(destination)
+            known = await self._tx.by_ses_id(event.ses_id, domain, hash) if hash is not None else None
+            if known is not None:
+                return Attempt(
+                    installation=self._ours.name,
+                    tenant_key=known.tenant_key,
+                    type=known.type,
+                    delivery=known.delivery,
+                    attempt=known.attempt,
+                    called_at=known.called_at,
+                )
+        return None
+
+    async def _attribute(self, claimed: Sequence[_Claimed]) -> list[Attributed]:
+        lanes = {(one.attempt.tenant_key, one.attempt.type) for one in claimed}
+        sets = {name for one in claimed if (name := one.told.event.configuration_set) is not None}
+        directory = await self._tx.directory(lanes, sets)
+        facts = await self._facts(claimed, directory.lanes)
+        found: list[Attributed] = []
+        for one in claimed:
+            event, attempt = one.told.event, one.attempt
+            if attempt.canary:
+                self._saw_send(event.configuration_set, event.kind, attempt)
+                continue
+            known = facts.get(attempt.delivery, _NOTHING)
+            verdict = attribute.check(event, attempt, directory, known)
+            if isinstance(verdict, Quarantine):
+                self._put_aside(one.told.document, verdict)
+                continue
+            found.append(verdict)
+            self._saw_send(event.configuration_set, event.kind, attempt)
+            if verdict.settles and verdict.has_rows:
+                # Within one batch too, the second SES id of an attempt is a double.
+                facts[attempt.delivery] = _with_ses_id(known, attempt.attempt, event.ses_id)
+        return found
+
+    async def _facts(
+        self, claimed: Sequence[_Claimed], lanes: Mapping[tuple[str, str], LaneRef]
+    ) -> dict[int, Facts]:
+        asked: dict[int, int] = {}
+        for one in claimed:
+            lane = lanes.get((one.attempt.tenant_key, one.attempt.type))
+            if lane is not None and not one.attempt.canary:
+                asked[one.attempt.delivery] = lane.lane
+        return dict(await self._tx.facts(asked)) if asked else {}
+
+    def _saw_send(self, configuration_set: str | None, kind: Kind, attempt: Attempt) -> None:
+        """Only Send events tell how far SES's reporting has come; a delivery may overtake them."""
+        if kind is Kind.SEND and configuration_set is not None:
+            self._seen[configuration_set] = max(attempt.called_at, self._seen.get(configuration_set, 0))
+
+    # What follows from it -------------------------------------------------------------------------------------------------
+
+    async def _insert_events(self, found: Sequence[Attributed]) -> list[Attributed]:
+        """Those that are new. Of mail past retention every event is: there is no row to meet its first copy in."""
+        first: dict[tuple[int, bytes], Attributed] = {}
+        for one in found:
+            first.setdefault((one.attempt.delivery, one.event.key), one)
+        rows = [_event_row(one) for one in first.values() if one.has_rows]
+        inserted = await self._tx.insert_events(rows) if rows else set[tuple[int, bytes]]()
+        new = [one for key, one in first.items() if key in inserted or not one.has_rows]
+        for one in new:
+            self._report.counted[one.event.kind] += 1
+        self._report.new += new
+        self._report.copies += len(found) - len(new)
+        return new
+
+    async def _fold(self, new: Iterable[Attributed]) -> None:
+        said: dict[int, Outcome] = {}
+        for one in new:
+            outcome = fold.outcome_of(one)
+            before = said.get(outcome.id)
+            said[outcome.id] = outcome if before is None else fold.merge(before, outcome)
+        pairs: list[tuple[Outcome | None, Outcome]] = []
+        while said:
+            there = await self._tx.lock_outcomes(list(said))
+            joined = [(old, fold.merge(old, said.pop(id))) for id, old in there.items()]
+            changed = [(old, row) for old, row in joined if old != row]
+            if changed:
+                await self._tx.update_outcomes([row for _, row in changed])
+            pairs += changed
+            if said:
+                inserted = await self._tx.insert_outcomes(list(said.values()))
+                pairs += [(None, said.pop(id)) for id in inserted]
+            # What is left was inserted by another observer since we looked: look again.
+        self._counts = metrics.changes(pairs)
+
+    async def _record_sends(self, found: Sequence[Attributed]) -> None:
+        """Whatever SES reports of an attempt settles it, unless the answer of its call already did."""
+        sends: dict[tuple[int, int], Send] = {}
+        for one in found:
+            if one.settles and one.has_rows:
+                key = (one.attempt.delivery, one.attempt.attempt)
+                sends.setdefault(key, Send(*key, one.event.ses_id, one.event.mail_at))
+        if sends:
+            await self._tx.record_sends(list(sends.values()))
+
+    async def _suppress(self, new: Sequence[Attributed]) -> None:
+        rows: dict[tuple[int, bytes, int, int], Suppression] = {}
+        for one in new:
+            if one.event.kind not in _MAY_SUPPRESS:
+                continue
+            hash = self._hash(one.address)
+            row = suppress.suppression_of(one, hash) if hash is not None else None
+            if row is not None:
+                key = (row.tenant, row.hash, row.scope, row.target)
+                rows[key] = suppress.stronger(rows[key], row) if key in rows else row
+        if rows:
+            await self._tx.suppress([rows[key] for key in sorted(rows)])
+
+    async def _write_the_rest(self) -> None:
+        """Rows that all observers share come last, so that they are locked for as short as can be."""
+        if self._quarantined:
+            await self._tx.quarantine(self._quarantined)
+        if self._notices:
+            await self._tx.keep_notices(self._notices)
+        if self._elsewhere:
+            await self._tx.count_elsewhere(self._elsewhere)
+        if self._counts:
+            await self._tx.count(self._counts)
+        if self._seen:
+            await self._tx.see_sends(self._seen)
+
+    # Small things ---------------------------------------------------------------------------------------------------------
+
+    def _put_aside(self, document: str | bytes, verdict: Quarantine) -> None:
+        text = text_of(document)
+        self._report.quarantined[verdict.why] += 1
+        self._report.alarms.append(f"{verdict.why}: {verdict.detail}")
+        self._quarantined.append(
+            Quarantined(
+                why=verdict.why,
+                detail=verdict.detail.replace("\0", "")[:2000],
+                document=text[:LONGEST_DOCUMENT],
+                digest=digest_of(document),
+                source=self._source,
+                tenant=verdict.tenant,
+            )
+        )
+
+    def _note(self, notice: Notice) -> None:
+        self._report.notices += 1
+        if notice.keep:
+            subject = notice.subject[:500].replace("\0", "") if notice.subject else None
+            row = NoticeRow(
+                what=notice.what[:200].replace("\0", ""),
+                subject=subject,
+                document=text_of(notice.document)[:LONGEST_DOCUMENT],
+                digest=digest_of(notice.document),
+            )
+            self._notices.append(row)
+
+    def _hash(self, text: str) -> bytes | None:
+        """None for an address that we would never have accepted, and so never sent to."""
+        try:
+            return addresses.hash_of(self._ours.hash_key, addresses.parse(text))
+        except ValueError:
+            return None
+
+
+_NOTHING = Facts()
+_MAY_SUPPRESS = (Kind.HARD_BOUNCE, Kind.COMPLAINT, Kind.SUPPRESSED)
+
+
+def text_of(document: str | bytes) -> str:
+    """What PostgreSQL can keep of it."""
+    text = document if isinstance(document, str) else document.decode(errors="replace")
+    return text.encode(errors="replace").decode().replace("\0", "\ufffd")
+
+
+def digest_of(document: str | bytes) -> bytes:
+    raw = document.encode(errors="replace") if isinstance(document, str) else document
+    return hashlib.blake2b(raw, digest_size=16).digest()
+
+
+def _with_ses_id(facts: Facts, attempt: int, ses_id: str) -> Facts:
+    return Facts(
+        tenant=facts.tenant,
+        lane=facts.lane,
+        recipient=facts.recipient,
+        provider=facts.provider,
+        newest_attempt=facts.newest_attempt,
+        ses_ids={**facts.ses_ids, attempt: ses_id},
+    )
+
+
+def _event_row(one: Attributed) -> EventRow:
+    event = one.event
+    detail = dict(event.detail)
+    if event.reason is not None:
+        detail["reason"] = event.reason
+    if event.text is not None:
+        detail["text"] = event.text
+    return EventRow(
+        delivery=one.attempt.delivery,
+        key=event.key,
+        tenant=one.lane.tenant,
+        lane=one.lane.lane,
+        kind=event.kind,
+        attempt=one.attempt.attempt,
+        at=event.at,
+        ses_id=event.ses_id,
+        detail=detail,
+    )
+
+
+def _sentence(one: Attributed) -> str:
+    where = f"{one.lane.tenant_key} x {one.lane.type}, {ids.delivery_id(one.attempt.delivery)}"
+    return f"{one.event.kind.word} of {where}, attempt {one.attempt.attempt}"

@@ -1,0 +1,256 @@
+"""What this plane needs of the world: queues to read, a decoder of their bodies, and a store with short transactions.
+
+The nouns that pass between them are here too. Nothing in this plane knows SQS, JSON or SQL.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from mailcordon.core.delivery import State
+from mailcordon.core.event import Event, Kind
+from mailcordon.core.priority import Class
+
+T = TypeVar("T")
+
+
+# What a queue's message turns out to be ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """SES tells of one mail."""
+
+    event: Event
+    document: str | bytes  #: SES's own JSON, without its envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that speaks of no mail: a topic's test message, a tenant's status on the event bus."""
+
+    what: str  #: a few words, e.g. EventBridge's detail-type
+    subject: str | None  #: whom or what it is about, e.g. the tenant's ARN
+    keep: bool  #: whether it may matter later; a topic's test message does not
+    document: str | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    why: str
+    document: str | bytes
+
+
+Reading = Told | Notice | Malformed
+Decode = Callable[[str | bytes], Reading]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    body: str
+    receipt: str  #: what deletes it
+
+
+class Unreachable(Exception):
+    """The queue or the database does not answer. Nothing is lost: try again soon."""
+
+
+class BadRow(Exception):
+    """The database refuses something in this batch for good; trying again cannot help."""
+
+
+class Queue(Protocol):
+    name: str
+
+    async def receive(self) -> list[Received]:
+        """Waits for messages, at most for some seconds. Raises Unreachable."""
+        ...
+
+    async def delete(self, receipts: Sequence[str]) -> None:
+        """Raises Unreachable; what is not deleted comes again and changes nothing."""
+        ...
+
+
+# What is known -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneRef:
+    lane: int
+    tenant: int
+    tenant_key: str
+    type: str
+    class_: Class
+
+
+@dataclass(frozen=True, slots=True)
+class SetRef:
+    """A configuration set of ours and whose mail it may carry."""
+
+    kind: str  #: shared, dedicated or ungoverned
+    class_: Class | None
+    tenant: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """The lanes and configuration sets that a batch speaks of, as control has them now. Absent: there is none."""
+
+    now: int  #: milliseconds since 1970, by the database's clock
+    lanes: Mapping[tuple[str, str], LaneRef]  #: by tenant key and type
+    sets: Mapping[str, SetRef]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What our rows know of one delivery."""
+
+    tenant: int | None = None  #: of the message; None: we have no such message
+    lane: int | None = None
+    recipient: str | None = None
+    provider: int | None = None
+    newest_attempt: int | None = None  #: the highest that the queue or the ledger knows
+    ses_ids: Mapping[int, str] = field(
+        default_factory=dict[int, str]
+    )  #: by attempt: the ledger's, or an earlier event's
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A delivery found by SES's id, for the old notifications that carry no tags."""
+
+    tenant_key: str
+    type: str
+    delivery: int
+    attempt: int
+    called_at: int
+
+
+# What is written ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow:
+    delivery: int
+    key: bytes
+    tenant: int
+    lane: int
+    kind: Kind
+    attempt: int
+    at: int
+    ses_id: str
+    detail: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What SES reported of one delivery, all in all."""
+
+    id: int
+    tenant: int
+    lane: int
+    provider: int  #: under which it is counted
+    left_at: int  #: milliseconds since 1970: the earliest call that SES spoke of; its minute is where all is counted
+    state: State
+    at: int
+    kinds: int  #: a bit per kind seen
+    attempt: int
+    ses_id: str
+    reason: str | None
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppression:
+    tenant: int
+    hash: bytes
+    scope: int  #: 0 tenant, 1 class, 2 lane
+    target: int
+    address: str
+    cause: str
+    evidence: Mapping[str, str]
+    since: int
+    until: int | None
+    by: str = "ses"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantined:
+    why: str
+    detail: str
+    document: str
+    digest: bytes
+    source: str
+    tenant: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeRow:
+    what: str
+    subject: str | None
+    document: str
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """SES has this attempt: it settles "outcome unknown"."""
+
+    delivery: int
+    attempt: int
+    ses_id: str
+    at: int
+
+
+#: (lane, provider, minute, tenant) -> counts in the order of metrics.COLUMNS
+Counts = Mapping[tuple[int, int, int, int], Sequence[int]]
+
+
+class Transaction(Protocol):
+    """The statements of one transaction. Each takes a whole batch, and locks rows in the order of their keys."""
+
+    async def directory(self, lanes: Set[tuple[str, str]], sets: Set[str]) -> Directory:
+        """Remembered between batches, and forgotten when control changes something."""
+        ...
+
+    async def facts(self, asked: Mapping[int, int]) -> Mapping[int, Facts]:
+        """By delivery; `asked` gives each one's lane."""
+        ...
+
+    async def by_ses_id(self, ses_id: str, from_domain: str, address_hash: bytes) -> Candidate | None:
+        """Looks only at the newest deliveries to that address by the tenant whose domain it is."""
+        ...
+
+    async def insert_events(self, rows: Sequence[EventRow]) -> set[tuple[int, bytes]]:
+        """Those that were not there yet."""
+        ...
+
+    async def lock_outcomes(self, ids: Sequence[int]) -> dict[int, Outcome]: ...
+
+    async def insert_outcomes(self, rows: Sequence[Outcome]) -> set[int]:
+        """Those inserted; the others were put there by somebody else meanwhile."""
+        ...
+
+    async def update_outcomes(self, rows: Sequence[Outcome]) -> None: ...
+
+    async def record_sends(self, rows: Sequence[Send]) -> None: ...
+
+    async def suppress(self, rows: Sequence[Suppression]) -> None: ...
+
+    async def quarantine(self, rows: Sequence[Quarantined]) -> None: ...
+
+    async def count(self, counts: Counts) -> None: ...
+
+    async def count_elsewhere(self, counts: Mapping[tuple[str, Kind], int]) -> None: ...
+
+    async def keep_notices(self, notices: Sequence[NoticeRow]) -> None: ...
+
+    async def see_sends(self, latest: Mapping[str, int]) -> None:
+        """Configuration set -> the latest call whose Send event came."""
+        ...
+
+
+class Store(Protocol):
+    async def run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """One transaction, tried again when it met another one's locks. Raises Unreachable, or BadRow."""
+        ...

@@ -1,0 +1,64 @@
+"""Who may not be mailed any more because of an event, in which scope and until when.
+
+A hard bounce closes the address to the tenant, a complaint to the tenant's mail of that class, an unsubscribe to the lane:
+never to another tenant. SES's global list is a rumour of 14 days, not proof. Of several reasons the one that lasts longest
+stays, and of those the earliest: a total order, so that no order of arrival matters.
+"""
+
+from mailcordon.core import ids
+from mailcordon.core.event import Kind
+from mailcordon.observe import classify
+from mailcordon.observe.attribute import Attributed
+from mailcordon.observe.ports import Suppression
+
+TENANT, CLASS, LANE = 0, 1, 2  #: scopes, as the table has them
+SCOPES = ("tenant", "class", "lane")
+GLOBAL_LIST_MS = (
+    14 * 24 * 3600 * 1000
+)  #: SES drops entries of its global list after about as long (ses.md 2.1)
+FOREVER = 2**63 - 1
+
+
+def suppression_of(found: Attributed, hash: bytes) -> Suppression | None:
+    """`hash` is the keyed hash of the address (core/address.py)."""
+    event, lane = found.event, found.lane
+    until = None
+    if event.kind is Kind.COMPLAINT:
+        scope, target, cause = CLASS, int(lane.class_), "complaint"
+    elif event.reason == classify.UNSUBSCRIBED:
+        scope, target, cause = LANE, lane.lane, "unsubscribe"
+    elif event.kind is Kind.HARD_BOUNCE and event.reason == classify.GLOBAL_LIST:
+        scope, target, cause = TENANT, 0, "ses-global-list"
+        until = event.at + GLOBAL_LIST_MS
+    elif event.kind is Kind.HARD_BOUNCE:
+        scope, target, cause = TENANT, 0, "hard-bounce"
+    else:
+        return None
+    evidence = {
+        "event": event.key.hex(),
+        "delivery": ids.delivery_id(found.attempt.delivery),
+        "type": lane.type,
+        "ses_id": event.ses_id,
+        "reason": event.reason or "",
+        "text": event.text or "",
+    }
+    return Suppression(
+        tenant=lane.tenant,
+        hash=hash,
+        scope=scope,
+        target=target,
+        address=found.address,
+        cause=cause,
+        evidence=evidence,
+        since=event.at,
+        until=until,
+    )
+
+
+def stronger(one: Suppression, other: Suppression) -> Suppression:
+    """Which of two of the same address and scope stays. The statement `suppress` has the same order."""
+    return max(one, other, key=_strength)
+
+
+def _strength(row: Suppression) -> tuple[int, int, str, str]:
+    return (FOREVER if row.until is None else row.until, -row.since, row.cause, row.evidence.get("event", ""))
