@@ -8,7 +8,7 @@ message fails alone.
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from mailcordon.core import address, ids, provider
@@ -60,14 +60,20 @@ class _Item:
     api_key: int
     key: bytes | None
     body: bytes
+    still_allowed: Callable[[], Awaitable[object]]
     done: asyncio.Future[Accepted | Repeated]
 
 
 class Accept:
-    def __init__(self, store: AcceptStore, hash_key: bytes, now_ms: Callable[[], int]) -> None:
+    """`on_change` is called whenever the control epoch is seen to have moved: what others remember is old then, too."""
+
+    def __init__(
+        self, store: AcceptStore, hash_key: bytes, now_ms: Callable[[], int], on_change: Callable[[], None]
+    ) -> None:
         self._store = store
         self._hash_key = hash_key
         self._now_ms = now_ms
+        self._on_change = on_change
         self._pending: list[_Item] = []
         self._arrived = asyncio.Event()
         self._lanes: dict[str, Lanes | None] = {}
@@ -76,9 +82,17 @@ class Accept:
         self._backlogs: dict[int, tuple[float, Backlog]] = {}
 
     async def submit(
-        self, slug: str, submission: Submission, *, api_key: int, key: str | None
+        self,
+        slug: str,
+        submission: Submission,
+        *,
+        api_key: int,
+        key: str | None,
+        still_allowed: Callable[[], Awaitable[object]],
     ) -> Accepted | Repeated:
-        """Stores the message durably, once per (tenant, key).
+        """`still_allowed` raises if the caller's key is not good any more; it is asked when the epoch moved.
+
+        Stores the message durably, once per (tenant, key).
 
         Raises Invalid (unknown tenant or type, foreign From), Conflict (the key came before with another body), TooMuch (the
         lane's backlog is at its bound) and Unavailable (nothing was stored; try again).
@@ -105,6 +119,7 @@ class Accept:
             api_key=api_key,
             key=None if key is None else hashlib.blake2b(key.encode(), digest_size=16).digest(),
             body=digest.digest(),
+            still_allowed=still_allowed,
             done=asyncio.get_running_loop().create_future(),
         )
         self._pending.append(item)
@@ -157,9 +172,8 @@ class Accept:
             try:
                 stored = await self._store.store(messages, self._epoch)
             except StaleRoutes:
-                self._lanes.clear()
-                self._epoch = await self._store.control_epoch()
-                first = [item for item, _ in resolved]
+                await self._forget()
+                first = await _allowed([item for item, _ in resolved])
                 continue
             await self._answer(resolved, stored)
             break
@@ -198,14 +212,20 @@ class Accept:
             self._mint = ids.Mint(node)
 
     async def _known(self, slug: str) -> Lanes | None:
-        if not self._lanes:
-            self._epoch = await self._store.control_epoch()
+        if (
+            not self._lanes or len(self._lanes) > 50_000
+        ):  # a caller who guesses slugs must not fill the memory
+            await self._forget()
         if slug not in self._lanes:
-            if len(self._lanes) > 50_000:  # a caller who guesses slugs must not fill the memory
-                self._lanes.clear()
-                self._epoch = await self._store.control_epoch()
             self._lanes[slug] = await self._store.lanes(slug)
         return self._lanes[slug]
+
+    async def _forget(self) -> None:
+        self._lanes.clear()
+        epoch = await self._store.control_epoch()
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._on_change()
 
     async def _look_at_backlogs(self, lanes: set[int]) -> None:
         now = time.monotonic()
@@ -284,6 +304,17 @@ def _accepted(message: NewMessage, stored: Stored) -> Accepted:
     return Accepted(
         id=message.id, tenant=message.route.tenant_slug, type=message.route.type, deliveries=tuple(deliveries)
     )
+
+
+async def _allowed(items: Sequence[_Item]) -> list[_Item]:
+    good: list[_Item] = []
+    for item in items:
+        try:
+            await item.still_allowed()
+            good.append(item)
+        except MailcordonError as problem:
+            _fail([item], problem)
+    return good
 
 
 def _part_twins(batch: Sequence[_Item]) -> tuple[list[_Item], list[tuple[_Item, _Item]]]:

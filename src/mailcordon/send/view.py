@@ -74,11 +74,37 @@ class DeliveryView:
     timeline: tuple[Moment, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressionRow:
+    """One reason why an address may not be mailed, as it is kept."""
+
+    scope: str  #: tenant, class or lane
+    target: str | None  #: the class, or the lane's message type
+    cause: str
+    evidence: Mapping[str, object]
+    since: int
+    until: int | None
+    by: str
+    removing: bool
+
+
+class Canceller(Protocol):
+    async def cancel_message(self, message: int, lane: int, detail: str) -> Sequence[int]:
+        """Takes what has not left out of the queue, and says which deliveries that were."""
+        ...
+
+
 class MessageReader(Protocol):
     """Reads for somebody: a tenant id keeps the reading to that tenant's rows, None is for platform keys."""
 
     async def records(self, message: int, tenant: int | None) -> Records | None: ...
-    async def deliveries_to(self, tenant: int, hash: bytes, limit: int) -> Sequence[int]: ...
+    async def tenant_id(self, slug: str) -> int | None: ...
+    async def deliveries_to(
+        self, tenant: int, hash: bytes, limit: int, *, as_tenant: bool
+    ) -> Sequence[int]: ...
+    async def suppressions_of(
+        self, tenant: int, hash: bytes, *, as_tenant: bool
+    ) -> Sequence[SuppressionRow]: ...
 
 
 def deliveries(records: Records) -> tuple[DeliveryView, ...]:
@@ -131,11 +157,7 @@ def _derived(
         return State.EXPIRED
     if state is State.READY and queue is not None and queue.lane_held:
         return State.HELD
-    silent = (
-        ledger is not None and outcome is None and records.now - ledger.at > records.silence_ms
-        if ledger and ledger.at
-        else False
-    )
+    silent = ledger is not None and ledger.at is not None and records.now - ledger.at > records.silence_ms
     if state is State.SENT and silent:
         return State.NO_OUTCOME
     return state

@@ -4,17 +4,18 @@ Implements `send.view.MessageReader`. Everything about one message is read in on
 places or in none.
 """
 
+import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 import asyncpg
 
 from mailcordon.adapters.db import engine
-from mailcordon.adapters.db.line import GONE
+from mailcordon.adapters.db.line import GONE, Line
 from mailcordon.core.delivery import State
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.priority import WORTH, Class
-from mailcordon.send.view import MessageRow, Moment, Place, Records, event_word
+from mailcordon.send.view import MessageRow, Moment, Place, Records, SuppressionRow, event_word
 
 _SQL = engine.load_queries("send.sql")
 _SLACK_MS = 3_600_000  #: events may come this much later than SES's own time limit
@@ -75,14 +76,47 @@ class MessageReader:
             now=now,
         )
 
-    async def deliveries_to(self, tenant: int, hash: bytes, limit: int) -> Sequence[int]:
+    async def tenant_id(self, slug: str) -> int | None:
+        async with self._snapshot(None) as connection:
+            return await connection.fetchval("select id from tenant where slug = $1", slug)
+
+    async def deliveries_to(self, tenant: int, hash: bytes, limit: int, *, as_tenant: bool) -> Sequence[int]:
         """The newest deliveries of this tenant to an address."""
-        async with self._snapshot(tenant) as connection:
+        async with self._snapshot(tenant if as_tenant else None) as connection:
             return [row["id"] for row in await connection.fetch(_SQL.deliveries_to, tenant, hash, limit)]
 
-    async def suppressions_of(self, tenant: int, hash: bytes) -> Sequence[asyncpg.Record]:
-        async with self._snapshot(tenant) as connection:
-            return await connection.fetch(_SQL.suppressions_of, tenant, hash)
+    async def suppressions_of(self, tenant: int, hash: bytes, *, as_tenant: bool) -> Sequence[SuppressionRow]:
+        async with self._snapshot(tenant if as_tenant else None) as connection:
+            return [_suppression(row) for row in await connection.fetch(_SQL.suppressions_of, tenant, hash)]
+
+
+class MessageCanceller:
+    """Implements `send.view.Canceller`, as the send role."""
+
+    def __init__(self, dsn: str) -> None:
+        self._line = Line(dsn, "cancel", pinned=False)
+
+    async def close(self) -> None:
+        await self._line.close()
+
+    async def cancel_message(self, message: int, lane: int, detail: str) -> Sequence[int]:
+        async with self._line.use() as connection:
+            return [row["id"] for row in await connection.fetch(_SQL.cancel_message, message, lane, detail)]
+
+
+def _suppression(row: asyncpg.Record) -> SuppressionRow:
+    scope: int = row["scope"]
+    target: str | None = row["type"] if scope == 2 else Class(row["target"]).word if scope == 1 else None
+    return SuppressionRow(
+        scope=("tenant", "class", "lane")[scope],
+        target=target,
+        cause=row["cause"],
+        evidence=json.loads(row["evidence"]),
+        since=row["since"],
+        until=row["until"],
+        by=row["by"],
+        removing=row["removing_since"] is not None,
+    )
 
 
 def _place(row: asyncpg.Record) -> Place:

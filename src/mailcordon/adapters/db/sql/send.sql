@@ -431,8 +431,11 @@ order by 1, 2 limit 2000;
 select r.id from recipient r where r.tenant = $1 and r.hash = $2 order by r.id desc limit $3;
 
 -- name: suppressions_of
-select scope, target, address, cause, evidence, since, until, by, removing_since
-  from suppression where tenant = $1 and hash = $2 order by scope, target;
+select s.scope, s.target, s.cause, s.evidence, s.since, s.until, s.by, s.removing_since, ty.name as type
+  from suppression s
+  left join lane l on s.scope = 2 and l.id = s.target
+  left join message_type ty on ty.id = l.type
+ where s.tenant = $1 and s.hash = $2 order by s.scope, s.target;
 
 -- Cancel what has not left: ready rows that nobody has claimed, and waiting rows whose outcome is not in doubt.
 -- name: cancel_message

@@ -1,0 +1,417 @@
+"""The door for mail: POST, GET and DELETE of messages, and what is known of an address.
+
+POST is the hot path and a plain ASGI function: one decode, one look at the key in memory, and a place in the next batch.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from litestar import Request, delete, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import Receive, Scope, Send
+
+from mailcordon.adapters.http import problems
+from mailcordon.adapters.http.auth import KeyCache, principal_of
+from mailcordon.core import address, ids
+from mailcordon.core.delivery import State
+from mailcordon.core.errors import Fault, Invalid, NotFound
+from mailcordon.core.principal import Principal
+from mailcordon.send import submission, view
+from mailcordon.send.accept import Accept, Accepted, Repeated
+
+PATH = "/v1/messages"
+MAX_BODY = 24 * 1024 * 1024  #: bytes of JSON; escapes may double what submission.MAX_BYTES allows
+_KEY_LENGTH = 255
+_ADDRESS_LIMIT = 50
+
+
+class SendBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A mail to send: one delivery to each recipient in `to`."""
+
+    type: str
+    from_: str = msgspec.field(name="from")
+    to: str | list[str]
+    subject: str
+    text: str | None = None
+    html: str | None = None
+    tenant: str | None = None
+    reply_to: str | list[str] | None = None
+    headers: dict[str, str] = {}
+    campaign: str | None = None
+    list_: str | None = msgspec.field(name="list", default=None)
+
+
+class DeliveryAnswer(msgspec.Struct, omit_defaults=True):
+    id: str
+    to: str
+    state: str
+    reason: str | None = None
+    detail: str | None = None
+
+
+class Answer(msgspec.Struct):
+    id: str
+    tenant: str
+    type: str
+    deliveries: list[DeliveryAnswer]
+
+
+class MomentView(msgspec.Struct):
+    at: str
+    what: str
+    detail: str
+
+
+class DeliveryView(msgspec.Struct):
+    id: str
+    to: str
+    state: str
+    since: str
+    reason: str | None
+    detail: str | None
+    provider: str
+    attempts: int
+    ses_id: str | None
+    timeline: list[MomentView]
+
+
+class MessageView(msgspec.Struct):
+    id: str
+    tenant: str
+    type: str
+    from_: str = msgspec.field(name="from")
+    campaign: str | None
+    list_: str | None = msgspec.field(name="list")
+    accepted_at: str
+    deliveries: list[DeliveryView]
+
+
+class CancelAnswer(msgspec.Struct):
+    id: str
+    cancelled: list[str]
+    left: int
+
+
+class AddressDelivery(msgspec.Struct):
+    id: str
+    message: str
+    type: str
+    at: str
+    state: str
+    reason: str | None
+    detail: str | None
+
+
+class AddressSuppression(msgspec.Struct):
+    scope: str
+    target: str | None
+    cause: str
+    since: str
+    until: str | None
+    by: str
+    evidence: Any
+    removing: bool
+
+
+class AddressView(msgspec.Struct):
+    address: str
+    tenant: str
+    suppressions: list[AddressSuppression]
+    deliveries: list[AddressDelivery]
+
+
+class MessageDoor:
+    """Everything that the routes of this file need."""
+
+    def __init__(
+        self,
+        *,
+        accept: Accept,
+        keys: KeyCache,
+        reader: view.MessageReader,
+        canceller: view.Canceller,
+        hash_key: bytes,
+    ) -> None:
+        self.accept = accept
+        self.keys = keys
+        self.reader = reader
+        self.canceller = canceller
+        self.hash_key = hash_key
+        self._decode = msgspec.json.Decoder(SendBody).decode
+        self._encode = msgspec.json.Encoder().encode
+
+    # POST -----------------------------------------------------------------------------------------------------------------
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI function for POST /v1/messages."""
+        try:
+            status, body, headers = await self._post(scope, receive)
+        except Exception as error:
+            status, body, headers = problems.describe(error)
+        await send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [
+                    (b"content-length", b"%d" % len(body)),
+                    *((name.encode(), value.encode()) for name, value in headers.items()),
+                ],
+            }
+        )
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def _post(self, scope: Scope, receive: Receive) -> tuple[int, bytes, dict[str, str]]:
+        authorization, key = _headers(scope)
+        principal = self.keys.lookup(authorization) or await self.keys.load(authorization)
+        principal.require("send")
+        raw = await _read(receive)
+        try:
+            body = self._decode(raw)
+        except msgspec.DecodeError as error:
+            raise problems.from_decoding(error) from None
+        except UnicodeDecodeError:
+            raise problems.Malformed("The body is not UTF-8.", code="malformed-json") from None
+        slug = principal.tenant_for(body.tenant)
+        answer = await self.accept.submit(
+            slug,
+            _checked(body),
+            api_key=principal.key_id,
+            key=_idempotency_key(key),
+            still_allowed=_still_allowed(self.keys, authorization),
+        )
+        headers = {"content-type": "application/json"}
+        if isinstance(answer, Repeated):
+            headers["idempotency-replayed"] = "true"
+            return 202, self._encode(await self._repeated(answer.message, principal)), headers
+        return 202, self._encode(_answer(answer)), headers
+
+    async def _repeated(self, message: int, principal: Principal) -> Answer:
+        records = await self.reader.records(message, principal.tenant_id)
+        if records is None:
+            # Its rows are past retention, though its key is not: the id is all there is to say.
+            return Answer(ids.message_id(message), principal.tenant_slug or "", "", [])
+        return Answer(
+            id=ids.message_id(message),
+            tenant=records.message.tenant_slug,
+            type=records.message.type,
+            deliveries=[
+                DeliveryAnswer(ids.delivery_id(one.id), one.to, _word(one.state), one.reason, one.detail)
+                for one in view.deliveries(records)
+            ],
+        )
+
+    # GET, DELETE ------------------------------------------------------------------------------------------------------------
+
+    async def records(self, text: str, principal: Principal) -> view.Records:
+        """Raises NotFound for what is not there, or is not this key's to see."""
+        try:
+            message = ids.parse_message_id(text)
+        except ValueError as problem:
+            raise NotFound(f"There is no message {text[:64]}: {problem}.") from None
+        records = await self.reader.records(message, principal.tenant_id)
+        if records is None:
+            raise NotFound(f"There is no message {text[:64]}.")
+        return records
+
+
+def routes(door: MessageDoor) -> list[HTTPRouteHandler]:
+    """GET and DELETE; POST is the door itself."""
+
+    @get("/v1/messages/{id:str}", summary="What became of a message, delivery by delivery", tags=["messages"])
+    async def get_message(request: Request[Any, Any, Any], id: str) -> MessageView:
+        principal = principal_of(request)
+        principal.require("read")
+        return _message_view(await door.records(id, principal))
+
+    @delete(
+        "/v1/messages/{id:str}", status_code=200, summary="Cancel what has not left yet", tags=["messages"]
+    )
+    async def cancel_message(request: Request[Any, Any, Any], id: str) -> CancelAnswer:
+        principal = principal_of(request)
+        principal.require("send")
+        records = await door.records(id, principal)
+        gone = await door.canceller.cancel_message(
+            records.message.id, records.message.lane, f"cancelled by {principal.actor}"
+        )
+        return CancelAnswer(
+            id=ids.message_id(records.message.id),
+            cancelled=[ids.delivery_id(one) for one in gone],
+            left=len(records.message.recipients) - len(gone),
+        )
+
+    @get("/v1/addresses/{text:str}", summary="Why an address gets or does not get mail", tags=["messages"])
+    async def look_up_address(
+        request: Request[Any, Any, Any], text: str, tenant: str | None = None
+    ) -> AddressView:
+        principal = principal_of(request)
+        principal.require("read")
+        slug = principal.tenant_for(tenant)
+        return await _address_view(door, principal, slug, text)
+
+    return [get_message, cancel_message, look_up_address]
+
+
+async def _address_view(door: MessageDoor, principal: Principal, slug: str, text: str) -> AddressView:
+    try:
+        parsed = address.parse(text)
+    except ValueError as problem:
+        raise Invalid(Fault("address", str(problem), "bad-address")) from None
+    tenant = principal.tenant_id or await door.reader.tenant_id(slug)
+    if tenant is None:
+        raise NotFound(f"There is no tenant {slug[:64]}.")
+    hash = address.hash_of(door.hash_key, parsed)
+    found = await door.reader.deliveries_to(tenant, hash, _ADDRESS_LIMIT, as_tenant=not principal.is_platform)
+    by_message: dict[int, view.Records] = {}
+    deliveries: list[AddressDelivery] = []
+    for id in found:
+        message = ids.message_of(id)
+        records = by_message.get(message) or await door.reader.records(message, principal.tenant_id)
+        if records is None:
+            continue
+        by_message[message] = records
+        one = view.deliveries(records)[ids.recipient_of(id) - 1]
+        deliveries.append(
+            AddressDelivery(
+                id=ids.delivery_id(id),
+                message=ids.message_id(message),
+                type=records.message.type,
+                at=_iso(ids.ms_of(id)),
+                state=_word(one.state),
+                reason=one.reason,
+                detail=one.detail,
+            )
+        )
+    kept = await door.reader.suppressions_of(tenant, hash, as_tenant=not principal.is_platform)
+    return AddressView(
+        address=str(parsed),
+        tenant=slug,
+        suppressions=[_suppression(row) for row in kept],
+        deliveries=deliveries,
+    )
+
+
+def _suppression(row: view.SuppressionRow) -> AddressSuppression:
+    return AddressSuppression(
+        scope=row.scope,
+        target=row.target,
+        cause=row.cause,
+        since=_iso(row.since),
+        until=None if row.until is None else _iso(row.until),
+        by=row.by,
+        evidence=dict(row.evidence),
+        removing=row.removing,
+    )
+
+
+def _message_view(records: view.Records) -> MessageView:
+    return MessageView(
+        id=ids.message_id(records.message.id),
+        tenant=records.message.tenant_slug,
+        type=records.message.type,
+        from_=records.message.from_address,
+        campaign=records.message.campaign,
+        list_=records.message.list,
+        accepted_at=_iso(ids.ms_of(records.message.id)),
+        deliveries=[
+            DeliveryView(
+                id=ids.delivery_id(one.id),
+                to=one.to,
+                state=_word(one.state),
+                since=_iso(one.since),
+                reason=one.reason,
+                detail=one.detail,
+                provider=one.provider,
+                attempts=one.attempts,
+                ses_id=one.ses_id,
+                timeline=[MomentView(_iso(m.at), m.what, m.detail) for m in one.timeline],
+            )
+            for one in view.deliveries(records)
+        ],
+    )
+
+
+def _answer(accepted: Accepted) -> Answer:
+    return Answer(
+        id=ids.message_id(accepted.id),
+        tenant=accepted.tenant,
+        type=accepted.type,
+        deliveries=[
+            DeliveryAnswer(
+                ids.delivery_id(one.id),
+                one.address,
+                _word(one.state),
+                one.reason,
+                one.detail,
+            )
+            for one in accepted.deliveries
+        ],
+    )
+
+
+def _checked(body: SendBody) -> submission.Submission:
+    reply_to = body.reply_to
+    return submission.check(
+        type=body.type,
+        sender=body.from_,
+        to=[body.to] if isinstance(body.to, str) else body.to,
+        subject=body.subject,
+        text=body.text,
+        html=body.html,
+        reply_to=[] if reply_to is None else [reply_to] if isinstance(reply_to, str) else reply_to,
+        headers=body.headers,
+        campaign=body.campaign,
+        list=body.list_,
+    )
+
+
+def _headers(scope: Scope) -> tuple[str | None, str | None]:
+    authorization = key = None
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            authorization = value.decode("latin-1")
+        elif name == b"idempotency-key":
+            key = value.decode("latin-1")
+    return authorization, key
+
+
+def _idempotency_key(key: str | None) -> str | None:
+    if key is not None and not (0 < len(key) <= _KEY_LENGTH and key.isprintable()):
+        raise Invalid(Fault("Idempotency-Key", f"1 to {_KEY_LENGTH} printable characters"))
+    return key
+
+
+def _still_allowed(keys: KeyCache, authorization: str | None) -> Callable[[], Awaitable[object]]:
+    return lambda: keys.authenticate(authorization)
+
+
+async def _read(receive: Receive) -> bytes:
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        body = message.get("body", b"")
+        if len(body) > MAX_BODY:
+            raise problems.TooLarge(f"The body has more than {MAX_BODY} bytes.")
+        return body
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        if message["type"] != "http.request":
+            raise problems.Malformed("The connection ended before the body did.", code="cut-off")
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise problems.TooLarge(f"The body has more than {MAX_BODY} bytes.")
+        chunks.append(chunk)
+        if not message.get("more_body"):
+            return b"".join(chunks)
+        message = await receive()
+
+
+def _word(state: State) -> str:
+    """`queued` is what callers call it; `ready` is the queue's own word."""
+    return "queued" if state is State.READY else state.word
+
+
+def _iso(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

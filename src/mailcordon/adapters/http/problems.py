@@ -1,0 +1,168 @@
+"""Errors as problem+json (RFC 9457): the one place where the tree of core/errors.py becomes HTTP.
+
+`detail` is the sentence for people, `code` is stable and for programs, `errors` names each field that is at fault.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+
+from mailcordon.core.errors import (
+    Conflict,
+    Fault,
+    Forbidden,
+    Invalid,
+    Later,
+    MailcordonError,
+    NotFound,
+    Refused,
+    TooMuch,
+    Unauthorised,
+    Unavailable,
+)
+
+log: Any = structlog.get_logger()
+
+MEDIA_TYPE = "application/problem+json"
+_STATUS: tuple[tuple[type[MailcordonError], int], ...] = (
+    (Invalid, 422),
+    (Unauthorised, 401),
+    (Forbidden, 403),
+    (NotFound, 404),
+    (Conflict, 409),
+    (TooMuch, 429),
+    (Unavailable, 503),
+    (Later, 503),
+    (Refused, 422),
+)
+
+
+class TooLarge(Refused):
+    """The body has more bytes than any message may have."""
+
+    code = "too-large"
+
+
+class Malformed(Refused):
+    """The body is not JSON in UTF-8."""
+
+    code = "malformed"
+
+
+class FieldProblem(msgspec.Struct, frozen=True):
+    field: str
+    problem: str
+    code: str
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    retryable: bool
+    errors: list[FieldProblem] = []
+
+
+def status_of(error: MailcordonError) -> int:
+    if isinstance(error, TooLarge):
+        return 413
+    if isinstance(error, Malformed):
+        return 400
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+
+
+def describe(error: BaseException) -> tuple[int, bytes, dict[str, str]]:
+    """Status, body and headers for any error. What we did not foresee is a 500 that tells nothing of our insides."""
+    headers = {"content-type": MEDIA_TYPE}
+    if not isinstance(error, MailcordonError):
+        log.error("unforeseen error", error=repr(error), exc_info=error)
+        problem = _problem(
+            500,
+            "internal",
+            "Something went wrong on our side; nothing was confirmed. Try again.",
+            retryable=True,
+        )
+        return 500, msgspec.json.encode(problem), headers
+    status = status_of(error)
+    faults = error.faults if isinstance(error, Invalid) else ()
+    if isinstance(error, Later):
+        headers["retry-after"] = str(error.retry_after)
+    if status == 401:
+        headers["www-authenticate"] = 'Bearer realm="mailcordon"'
+    problem = _problem(status, error.code, str(error), retryable=error.retryable, faults=faults)
+    return status, msgspec.json.encode(problem), headers
+
+
+def _problem(
+    status: int, code: str, detail: str, *, retryable: bool, faults: tuple[Fault, ...] = ()
+) -> Problem:
+    return Problem(
+        type=f"urn:mailcordon:problem:{code}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        code=code,
+        retryable=retryable,
+        errors=[FieldProblem(fault.field, fault.problem, fault.code) for fault in faults],
+    )
+
+
+def handle(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Litestar's handler for every exception."""
+    if isinstance(error, ValidationException):
+        error = _from_validation(error)
+    elif isinstance(error, HTTPException):
+        problem = _problem(
+            error.status_code, f"http-{error.status_code}", _words(error), retryable=error.status_code >= 500
+        )
+        return Response(
+            msgspec.json.encode(problem),
+            status_code=error.status_code,
+            media_type=MEDIA_TYPE,
+            headers=_safe(error.headers),
+        )
+    status, body, headers = describe(error)
+    media_type = headers.pop("content-type")
+    return Response(body, status_code=status, media_type=media_type, headers=headers)
+
+
+def _words(error: HTTPException) -> str:
+    return {
+        404: "There is nothing at this address.",
+        405: "This address does not take this method.",
+    }.get(error.status_code, error.detail)
+
+
+def _safe(headers: Mapping[str, str] | None) -> dict[str, str]:
+    return {name: value for name, value in (headers or {}).items() if name.lower() == "allow"}
+
+
+def _from_validation(error: ValidationException) -> MailcordonError:
+    faults: list[Fault] = []
+    extra: Any = error.extra
+    for one in extra if isinstance(extra, list) else []:  # pyright: ignore[reportUnknownVariableType]
+        faults.append(Fault(str(one.get("key", "body")), str(one.get("message", error.detail))))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+    if not faults:
+        faults.append(Fault("body", error.detail))
+    return Invalid(*faults)
+
+
+def from_decoding(error: msgspec.DecodeError) -> MailcordonError:
+    """What msgspec could not read, as the field and what is wrong with it."""
+    text = str(error)
+    if not isinstance(error, msgspec.ValidationError):
+        return Malformed(f"The body is not JSON in UTF-8: {text}", code="malformed-json")
+    problem, _, path = text.partition(" - at `$")
+    field = path.rstrip("`").removeprefix(".") or "body"
+    if "missing required field" in problem or "contains unknown field" in problem:
+        name = problem.rsplit("`", 2)[-2]
+        field = name if field == "body" else f"{field}.{name}"
+        problem = "is required" if "missing" in problem else "is not a member of this request"
+    return Invalid(Fault(field, problem))
