@@ -165,7 +165,7 @@ def perform(
         fail(failure, as_json=as_json, err=err)
 
 
-def confirm(cli: Cli, question: str, *, yes: bool) -> None:
+def confirm(err: Console, question: str, *, yes: bool) -> None:
     """Returns when the person agrees. Raises Failure when they do not, or when there is nobody to ask."""
     if yes:
         return
@@ -173,6 +173,6 @@ def confirm(cli: Cli, question: str, *, yes: bool) -> None:
         raise failures.usage(
             "nothing was changed: there is no terminal to ask on; say --yes to do it without asking"
         )
-    cli.err.print(f"{question} [y/N] ", end="")
+    err.print(f"{question} [y/N] ", end="")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise failures.Failure(failures.Exit.REFUSED, "nothing was changed", "declined")

@@ -126,7 +126,7 @@ async def cordon(
     if dry_run:
         _without_acting(cli, preview)
         return
-    command.confirm(cli, f"Cordon {tenants.hold_target(meant)}?", yes=yes)
+    command.confirm(cli.err, f"Cordon {tenants.hold_target(meant)}?", yes=yes)
     body = {**meant, "because": because, **({"until_seconds": until} if until is not None else {})}
     hold = await cli.api.post(path("holds"), body)
     cli.answer(
@@ -173,7 +173,7 @@ async def uncordon(
         _without_acting(cli, preview)
         return
     what = f"hold {', '.join(map(str, hold))}" if hold else tenants.hold_target(meant)
-    command.confirm(cli, f"Uncordon {what}?", yes=yes)
+    command.confirm(cli.err, f"Uncordon {what}?", yes=yes)
     body = {"tenant": tenant, "ids": hold, "because": because} if hold else {**meant, "because": because}
     lifted = await cli.api.post(path("holds", "lift"), body)
     found: list[Document] = parts(lifted, "lifted")
@@ -226,7 +226,7 @@ async def cancel(
     if dry_run:
         _without_acting(cli, preview)
         return
-    command.confirm(cli, f"Drop this mail of {tenants.hold_target(meant)} for good?", yes=yes)
+    command.confirm(cli.err, f"Drop this mail of {tenants.hold_target(meant)} for good?", yes=yes)
     done = await cli.api.post(path("cancellations"), {**meant, "because": because})
     cli.answer(
         {"preview": preview, "done": True, **done},

@@ -89,7 +89,7 @@ async def revoke_key(
     yes: Yes = False,
 ) -> None:
     """Take a key away, at once and for good."""
-    command.confirm(cli, f"Revoke the key {prefix}? Whoever uses it is refused from then on.", yes=yes)
+    command.confirm(cli.err, f"Revoke the key {prefix}? Whoever uses it is refused from then on.", yes=yes)
     found = await cli.api.call("DELETE", path("keys", prefix))
     cli.answer(found or {"prefix": prefix, "revoked": True}, f"Revoked {prefix}.")
 

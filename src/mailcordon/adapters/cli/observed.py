@@ -132,7 +132,7 @@ async def remove_suppression(
 ) -> None:
     """Allow mail to an address again. SES's own entry goes first, so it reads as removed a moment later."""
     query: Document = {"tenant": tenant, "address": address, **scoped(scope, class_, type_)}
-    command.confirm(cli, f"Mail {address} again?", yes=yes)
+    command.confirm(cli.err, f"Mail {address} again?", yes=yes)
     found = await cli.api.call("DELETE", path("suppressions"), query=query)
     cli.answer(found or {**query, "removing": True}, f"{address} is being taken off, at SES first.")
 

@@ -51,7 +51,7 @@ def plain(value: object) -> str:
     if isinstance(value, dict):
         members = cast("Mapping[object, object]", value)
         return ", ".join(f"{plain(name)}={plain(item)}" for name, item in members.items()) or "-"
-    text = " ".join(str(value).split())
+    text = " ".join(str(value).split()) or "-"
     return "".join(
         "\N{REPLACEMENT CHARACTER}" if unicodedata.category(sign) in ("Cc", "Cf", "Zl", "Zp") else sign
         for sign in text

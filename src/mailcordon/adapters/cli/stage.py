@@ -134,7 +134,9 @@ class Stage:
         async def otherwise() -> str:
             rows = await self.suppressions(sender, name)
             have = "; ".join(mail.suppression_words(row) for row in rows) or "nothing"
-            return f"the event about {self.address(name)} came, but no suppression of scope {scope} within {PATIENCE:g} s: {have}."
+            return (
+                f"the event about {self.address(name)} came, but within {PATIENCE:g} s no suppression of scope {scope}: {have}."
+            )
 
         return await eventually(there, otherwise)
 
