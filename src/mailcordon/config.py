@@ -35,6 +35,7 @@ KNOWN = frozenset(
         *(f"MAILCORDON_DATABASE_URL_{login.upper()}" for login in LOGINS),
         "MAILCORDON_API_HOST",
         "MAILCORDON_API_PORT",
+        "MAILCORDON_API_FD",
         "MAILCORDON_SES",
         "MAILCORDON_SES_PORT",
         "MAILCORDON_SES_ENDPOINT",
@@ -84,9 +85,11 @@ class Config:
     api_host: str = "127.0.0.1"
     #: TCP port; 0 takes a free one. None: 8025 if it is free, so that examples can be pasted, else any.
     api_port: int | None = None
+    #: An open listening socket, inherited; it wins over host and port. `up` keeps it while the API restarts.
+    api_fd: int | None = None
     #: `local` or `aws`. AWS only when told: credentials that lie in the environment start nothing.
     ses: str = "local"
-    #: TCP port of the local SES; as `api_port`, with 8026.
+    #: TCP port of the local SES; as `api_port`, with 8005.
     ses_port: int | None = None
     #: URLs of the wire protocols. None on AWS: the region's own.
     ses_endpoint: str | None = None
@@ -146,8 +149,8 @@ def default_home(here: Path | None = None) -> Path:
     return Path(state) / "mailcordon"
 
 
-def read(environ: Mapping[str, str]) -> Config:
-    """The settings of this process, or every reason why it cannot start."""
+def read(environ: Mapping[str, str], role: str | None = None) -> Config:
+    """The settings of this process, or every reason why it cannot start. A role process gets its own logins only."""
     reader = _Reader(environ)
     ses = reader.choice("MAILCORDON_SES", ("local", "aws"), "local")
     local = ses == "local"
@@ -159,9 +162,10 @@ def read(environ: Mapping[str, str]) -> Config:
     config = Config(
         home=home,
         database_url=reader.database("MAILCORDON_DATABASE_URL"),
-        login_urls=_login_urls(reader, home),
+        login_urls=_login_urls(reader, home, LOGINS if role is None else PROCESS_LOGINS[role]),
         api_host=environ.get("MAILCORDON_API_HOST") or "127.0.0.1",
         api_port=reader.port("MAILCORDON_API_PORT"),
+        api_fd=reader.number("MAILCORDON_API_FD", 0, 0, 1_000_000) or None,
         ses=ses,
         ses_port=reader.port("MAILCORDON_SES_PORT"),
         ses_endpoint=ses_endpoint,
@@ -196,13 +200,12 @@ def read(environ: Mapping[str, str]) -> Config:
     return config
 
 
-def _login_urls(reader: "_Reader", home: Path) -> dict[str, str]:
+def _login_urls(reader: "_Reader", home: Path, logins: tuple[str, ...]) -> dict[str, str]:
     """What the operator names wins over what `migrate` left in the home."""
-    urls = stored_login_urls(home)
-    for login in LOGINS:
-        if given := reader.database(f"MAILCORDON_DATABASE_URL_{login.upper()}"):
-            urls[login] = given
-    return urls
+    stored = stored_login_urls(home)
+    given = {login: reader.database(f"MAILCORDON_DATABASE_URL_{login.upper()}") for login in LOGINS}
+    found = {login: given[login] or stored.get(login) for login in logins}
+    return {login: url for login, url in found.items() if url}
 
 
 def stored_login_urls(home: Path) -> dict[str, str]:

@@ -1,0 +1,50 @@
+"""Serves an ASGI application until told to stop: on the socket that `up` hands down, else on one of our own.
+
+The inherited socket stays open while the API restarts, so callers then wait a moment instead of being refused.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Generator
+from typing import Any
+
+import uvicorn
+
+from mailcordon.config import Config
+from mailcordon.run import ports
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        # Signals are the role's (run/role.py): they set `stop`, and `stop` ends us.
+        yield
+
+
+async def serve(application: Any, config: Config, stop: asyncio.Event) -> None:
+    """Requests under way get `config.drain_seconds` to finish."""
+    listener = (
+        socket.socket(fileno=config.api_fd)
+        if config.api_fd is not None
+        else ports.listen(config.api_host, config.api_port, ports.API_PORT)
+    )
+    server = _Server(
+        uvicorn.Config(
+            application,
+            http="httptools",
+            lifespan="on",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=max(1, int(config.drain_seconds)),
+            backlog=1024,
+        )
+    )
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    server.should_exit = True
+    await serving
