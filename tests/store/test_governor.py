@@ -182,7 +182,7 @@ async def test_a_new_lane_is_closed_until_derived_and_then_inherits_its_tenants_
     await world.lane("acme", "invoice", held=True)
     await world.lane("zen", "invoice", held=True)
     assert await world.held() == {("acme", "invoice"), ("zen", "invoice")}
-    await world.governor.keep_time()
+    await world.governor.align_all()
     assert await world.held() == {("acme", "invoice")}
     await world.lift("acme", hold)
     assert await world.held() == set()
@@ -196,7 +196,7 @@ async def test_a_lane_made_while_its_tenant_is_being_held_is_held_too(world: Wor
 
         async def make(slug: str = slug) -> None:
             await world.lane(slug, "receipt", held=True)
-            await world.governor.derive(world.tenants[slug])
+            await world.governor.align(world.tenants[slug])
 
         await asyncio.gather(make(), world.cordon(slug))
         assert (slug, "receipt") in await world.held()

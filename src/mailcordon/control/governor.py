@@ -49,9 +49,10 @@ class Governor:
     async def open_holds(self, tenant: int) -> list[Hold]:
         return await self._store.open_holds(tenant)
 
-    async def derive(self, tenant: int) -> None:
-        """Opens or closes each of the tenant's lanes as its open holds say: new lanes stay closed until this has run."""
-        await self._store.derive(tenant)
+    async def align(self, tenant: int) -> None:
+        """Holds the lanes whose domain SES has not verified, lifts that hold from those it has, and opens or closes each lane
+        as its open holds say. New lanes stay closed until this has run."""
+        await self._store.align(tenant)
 
     async def set_rate(self, tenant: int, lane: int, rate: float | None, *, actor: str, because: str) -> None:
         """A lane's own limit, in deliveries a second; None takes it away. A slowing hold can only lower it."""
@@ -69,9 +70,15 @@ class Governor:
             )
         for _, ids in await self._store.parked_under_lifted():
             await self._unpark(ids)
-        for tenant in await self._store.underived_tenants():
-            await self._store.derive(tenant)
         return lifted
+
+    async def align_all(self) -> None:
+        """Aligns every tenant that needs it, because whoever should have done so died on the way."""
+        seen: set[int] = set()
+        while new := set(await self._store.unaligned_tenants()) - seen:
+            for tenant in sorted(new):
+                await self._store.align(tenant)
+            seen |= new
 
     async def _unpark(self, holds: Sequence[int]) -> None:
         while holds and await self._store.unpark(holds, most=CHUNK):

@@ -19,6 +19,7 @@ from mailcordon.core.target import LaneCounts, NewHold, Preview, Target, state_o
 
 _SQL = load_queries("governor.sql")
 _TRIES = 8
+POLICY = "policy"  #: who holds lanes on domains that are not verified
 
 T = TypeVar("T")
 
@@ -66,44 +67,13 @@ class GovernorStore:
         self._pool = pool
 
     async def place(self, new: NewHold, *, actor: str, once: bool) -> Hold:
-        target = new.target
-        evidence = json.dumps(dict(new.evidence))
-
         async def run(conn: PooledConnection) -> Hold:
-            slug = await _begin(conn, target.tenant)
-            if once:
-                same = await conn.fetchrow(
-                    _SQL.same_hold, target.tenant, new.owner, evidence, *_scope(target)
-                )
-                if same is not None:
-                    return hold_of(same)
-            lanes = await _lock_lanes(conn, target)
-            row = await conn.fetchrow(
-                _SQL.insert_hold,
-                target.tenant,
-                *_scope(target),
-                new.stops,
-                new.rate,
-                new.owner,
-                new.because,
-                evidence,
-                actor,
-                new.until,
-            )
-            assert row is not None
-            hold = hold_of(row)
-            await _derive(conn, target.tenant, list(lanes))
-            words = wording.describe(target, slug, _lane_name(lanes, target.lane))
-            await conn.execute(
-                _SQL.write_audit,
-                actor,
-                "hold.place",
-                target.tenant,
-                f"hold {hold.id} on {words}",
-                None,
-                as_json(hold),
-                new.because,
-            )
+            slug = await _begin(conn, new.target.tenant)
+            if once and (same := await _same(conn, new)) is not None:
+                return same
+            lanes = await _lock_lanes(conn, new.target)
+            hold = await _insert(conn, new, actor, slug, lanes)
+            await _derive(conn, new.target.tenant, list(lanes))
             await conn.execute(_SQL.bump_epoch, "hold")
             return hold
 
@@ -113,33 +83,26 @@ class GovernorStore:
         async def run(conn: PooledConnection) -> list[Hold]:
             slug = await _begin(conn, tenant)
             lanes = await _lock_lanes(conn, Target(tenant=tenant))
-            rows = await conn.fetch(_SQL.lift_holds, tenant, list(ids), actor, because)
-            holds = sorted((hold_of(row) for row in rows), key=lambda hold: hold.id)
-            if not holds:
-                return []
-            await _derive(conn, tenant, list(lanes))
-            for hold in holds:
-                words = wording.describe(target_of(hold), slug, _lane_name(lanes, hold.lane))
-                await conn.execute(
-                    _SQL.write_audit,
-                    actor,
-                    "hold.lift",
-                    tenant,
-                    f"hold {hold.id} on {words}",
-                    as_json(hold),
-                    None,
-                    because,
-                )
-            await conn.execute(_SQL.bump_epoch, "hold")
+            holds = await _lift(conn, tenant, ids, actor, because, slug, lanes)
+            if holds:
+                await _derive(conn, tenant, list(lanes))
+                await conn.execute(_SQL.bump_epoch, "hold")
             return holds
 
         return await self._transact(run)
 
-    async def derive(self, tenant: int) -> None:
+    async def align(self, tenant: int) -> None:
         async def run(conn: PooledConnection) -> None:
-            await _begin(conn, tenant)
+            slug = await _begin(conn, tenant)
             lanes = await _lock_lanes(conn, Target(tenant=tenant))
-            if await _derive(conn, tenant, list(lanes)):
+            pending = await conn.fetch(_SQL.unverified_lanes, tenant)
+            for row in pending:
+                await _insert(conn, _pending(tenant, row["lane"], row["domain"]), POLICY, slug, lanes)
+            over = await conn.fetch(_SQL.verified_holds, tenant)
+            for row in over:
+                because = f"{row['domain']} is verified at SES"
+                await _lift(conn, tenant, [row["id"]], POLICY, because, slug, lanes)
+            if await _derive(conn, tenant, list(lanes)) or pending or over:
                 await conn.execute(_SQL.bump_epoch, "hold")
 
         await self._transact(run)
@@ -244,9 +207,9 @@ class GovernorStore:
     async def parked_under_lifted(self) -> list[tuple[int, list[int]]]:
         return await self._by_tenant(_SQL.parked_under_lifted)
 
-    async def underived_tenants(self) -> list[int]:
+    async def unaligned_tenants(self) -> list[int]:
         async with self._pool.acquire() as conn:
-            return [row["tenant"] for row in await conn.fetch(_SQL.underived_tenants)]
+            return [row["tenant"] for row in await conn.fetch(_SQL.unaligned_tenants)]
 
     async def _by_tenant(self, statement: str) -> list[tuple[int, list[int]]]:
         async with self._pool.acquire() as conn:
@@ -291,6 +254,63 @@ async def _derive(conn: PooledConnection, tenant: int, lanes: Sequence[int]) -> 
     if turns := sorted({row["turn"] for row in changed if not row["held"]}):
         await conn.execute(_SQL.wake_turns, turns)
     return len(changed)
+
+
+async def _same(conn: PooledConnection, new: NewHold) -> Hold | None:
+    target, evidence = new.target, json.dumps(dict(new.evidence))
+    row = await conn.fetchrow(_SQL.same_hold, target.tenant, new.owner, evidence, *_scope(target))
+    return None if row is None else hold_of(row)
+
+
+async def _insert(conn: PooledConnection, new: NewHold, actor: str, slug: str, lanes: dict[int, str]) -> Hold:
+    """The hold and its audit row. The caller derives the lanes and bumps the epoch."""
+    target = new.target
+    evidence = json.dumps(dict(new.evidence))
+    row = await conn.fetchrow(
+        _SQL.insert_hold,
+        target.tenant,
+        *_scope(target),
+        new.stops,
+        new.rate,
+        new.owner,
+        new.because,
+        evidence,
+        actor,
+        new.until,
+    )
+    assert row is not None
+    hold = hold_of(row)
+    words = wording.describe(target, slug, _lane_name(lanes, target.lane))
+    what = f"hold {hold.id} on {words}"
+    await conn.execute(
+        _SQL.write_audit, actor, "hold.place", target.tenant, what, None, as_json(hold), new.because
+    )
+    return hold
+
+
+async def _lift(
+    conn: PooledConnection,
+    tenant: int,
+    ids: Sequence[int],
+    actor: str,
+    because: str,
+    slug: str,
+    lanes: dict[int, str],
+) -> list[Hold]:
+    """Those that were open, lifted, and their audit rows. The caller derives the lanes and bumps the epoch."""
+    rows = await conn.fetch(_SQL.lift_holds, tenant, list(ids), actor, because)
+    holds = sorted((hold_of(row) for row in rows), key=lambda hold: hold.id)
+    for hold in holds:
+        words = wording.describe(target_of(hold), slug, _lane_name(lanes, hold.lane))
+        what = f"hold {hold.id} on {words}"
+        await conn.execute(_SQL.write_audit, actor, "hold.lift", tenant, what, as_json(hold), None, because)
+    return holds
+
+
+def _pending(tenant: int, lane: int, domain: str) -> NewHold:
+    because = f"SES has not verified {domain}: publish the DNS records that `mailcordon identity show {domain}` lists"
+    target = Target(tenant=tenant, lane=lane)
+    return NewHold(target=target, owner=POLICY, because=because, evidence={"identity": domain})
 
 
 def _scope(target: Target) -> tuple[int | str | None, ...]:

@@ -173,14 +173,43 @@ where l.tenant = $1 and l.retired_at is null order by l.class, t.name
 -- name: open_holds
 select * from hold where tenant = $1 and lifted_at is null order by id
 
--- name: underived_tenants
--- Lanes made but not yet looked at (their maker died), or whose row contradicts the set of holds.
-select distinct l.tenant
-from lane l
-where l.retired_at is null and l.held is distinct from exists (
+-- name: unverified_lanes
+-- Lanes on a domain that SES has not verified, and no hold that says so.
+select l.id as lane, i.domain
+from lane l join route r on r.lane = l.id join identity i on i.id = r.identity
+where l.tenant = $1 and l.retired_at is null and i.status <> 'verified' and not exists (
     select from hold h
-    where h.tenant = l.tenant and h.lifted_at is null and h.stops
-      and h.provider is null and h.campaign is null and h.list is null
-      and (h.class is null or h.class = l.class) and (h.lane is null or h.lane = l.id)
+    where h.tenant = l.tenant and h.lifted_at is null and h.owner = 'policy' and h.lane = l.id
+      and h.evidence ->> 'identity' = i.domain
 )
+order by l.id
+
+-- name: verified_holds
+select h.id, i.domain
+from hold h join identity i on i.tenant = h.tenant and i.domain = h.evidence ->> 'identity'
+where h.tenant = $1 and h.lifted_at is null and h.owner = 'policy' and i.status = 'verified'
+order by h.id
+
+-- name: unaligned_tenants
+-- Lanes that were made but not looked at yet, whose row contradicts the set of holds, or whose domain's state does.
+(select l.tenant
+ from lane l
+ where l.retired_at is null and l.held is distinct from exists (
+     select from hold h
+     where h.tenant = l.tenant and h.lifted_at is null and h.stops
+       and h.provider is null and h.campaign is null and h.list is null
+       and (h.class is null or h.class = l.class) and (h.lane is null or h.lane = l.id)
+ ))
+union
+(select l.tenant
+ from identity i join route r on r.identity = i.id join lane l on l.id = r.lane
+ where i.status <> 'verified' and l.retired_at is null and not exists (
+     select from hold h
+     where h.tenant = l.tenant and h.lifted_at is null and h.owner = 'policy' and h.lane = l.id
+       and h.evidence ->> 'identity' = i.domain
+ ))
+union
+(select h.tenant
+ from hold h join identity i on i.tenant = h.tenant and i.domain = h.evidence ->> 'identity'
+ where h.lifted_at is null and h.owner = 'policy' and i.status = 'verified')
 limit 100

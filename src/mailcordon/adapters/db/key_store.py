@@ -1,0 +1,120 @@
+"""API keys in PostgreSQL, under the control role: every change bumps the control epoch, so that caches of keys end at once."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+import asyncpg
+
+from mailcordon.adapters.db.engine import Pool, PooledConnection, load_queries
+from mailcordon.control.keys import Found, Key, Minted
+from mailcordon.core.errors import NotFound
+from mailcordon.core.principal import Principal
+
+_SQL = load_queries("keys.sql")
+
+
+def key_of(row: asyncpg.Record, tenant: str | None) -> Key:
+    return Key(
+        id=row["id"],
+        prefix=row["prefix"],
+        name=row["name"],
+        tenant=tenant,
+        scopes=tuple(row["scopes"]),
+        created_at=row["created_at"],
+        created_by=row["created_by"],
+        expires_at=row["expires_at"],
+        revoked_at=row["revoked_at"],
+    )
+
+
+async def insert_key(
+    conn: PooledConnection,
+    minted: Minted,
+    *,
+    tenant_id: int | None,
+    tenant: str | None,
+    name: str,
+    scopes: Sequence[str],
+    expires_at: datetime | None,
+    actor: str,
+) -> Key:
+    """Inside the caller's transaction; the caller bumps the epoch."""
+    row = await conn.fetchrow(
+        _SQL.insert_key, tenant_id, minted.prefix, minted.hash, name, list(scopes), actor, expires_at
+    )
+    assert row is not None
+    shown = {"prefix": minted.prefix, "name": name, "scopes": list(scopes)}
+    words = f"key {minted.prefix} of {tenant or 'the platform'}"
+    await conn.execute(_SQL.write_audit, actor, "key.create", tenant_id, words, None, json.dumps(shown), None)
+    return key_of(row, tenant)
+
+
+class KeyStore:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def insert(
+        self,
+        minted: Minted,
+        *,
+        tenant: str | None,
+        name: str,
+        scopes: Sequence[str],
+        expires_at: datetime | None,
+        actor: str,
+    ) -> Key:
+        async with self._pool.acquire() as conn, conn.transaction():
+            tenant_id = None
+            if tenant is not None:
+                tenant_id = await conn.fetchval(_SQL.tenant_of_slug, tenant)
+                if tenant_id is None:
+                    raise NotFound(f"There is no tenant {tenant}.", code="no-such-tenant")
+            key = await insert_key(
+                conn,
+                minted,
+                tenant_id=tenant_id,
+                tenant=tenant,
+                name=name,
+                scopes=scopes,
+                expires_at=expires_at,
+                actor=actor,
+            )
+            await conn.execute(_SQL.bump_control)
+            return key
+
+    async def revoke(self, prefix: str, *, actor: str) -> Key | None:
+        async with self._pool.acquire() as conn, conn.transaction():
+            revoked = await conn.fetchval(_SQL.revoke_key, prefix)
+            row = await conn.fetchrow(_SQL.key_by_prefix, prefix)
+            if row is None:
+                return None
+            if revoked is not None:
+                words = f"key {prefix} of {row['tenant'] or 'the platform'}"
+                await conn.execute(
+                    _SQL.write_audit, actor, "key.revoke", row["tenant_id"], words, None, None, None
+                )
+                await conn.execute(_SQL.bump_control)
+            return key_of(row, row["tenant"])
+
+    async def find(self, hash: bytes) -> Found:
+        row = await self._pool.fetchrow(_SQL.find_key, hash)
+        assert row is not None
+        if row["id"] is None:
+            return Found(principal=None, expires_at=None, epoch=row["epoch"])
+        principal = Principal(
+            key_id=row["id"],
+            prefix=row["prefix"],
+            name=row["name"],
+            tenant_id=row["tenant_id"],
+            tenant_slug=row["slug"],
+            scopes=frozenset(row["scopes"]),
+        )
+        return Found(principal=principal, expires_at=row["expires_at"], epoch=row["epoch"])
+
+    async def epoch(self) -> int:
+        return await self._pool.fetchval(_SQL.epoch)
+
+    async def list(self, tenant: int | None, *, after: int, limit: int) -> list[Key]:
+        rows = await self._pool.fetch(_SQL.list_keys, tenant, after, limit)
+        return [key_of(row, row["tenant"]) for row in rows]

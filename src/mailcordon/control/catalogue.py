@@ -1,0 +1,69 @@
+"""The catalogue of message types: what mails are for. Each names its class, which never changes, since lanes, turns and
+configuration sets are of that class; what a type says for itself overrides what its class says."""
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mailcordon.core.errors import Fault, Invalid
+from mailcordon.core.priority import WORTH, Class
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
+_LONGEST_MS = 14 * 24 * 3_600_000  #: partitions exist that far ahead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageType:
+    id: int = 0
+    name: str
+    class_: Class
+    criticality: int  #: 1 to 5: 5 hurts most when it does not arrive
+    description: str
+    expiry_ms: int | None = None  #: None: the class's
+    grace_ms: int | None = None
+    resend: bool | None = None
+
+    def __post_init__(self) -> None:
+        faults: list[Fault] = []
+        if not _NAME.fullmatch(self.name):
+            faults.append(
+                Fault(
+                    "name", "1 to 63 lower-case letters, digits and hyphens, beginning with a letter or digit"
+                )
+            )
+        if not 1 <= self.criticality <= 5:
+            faults.append(Fault("criticality", "from 1 (hardly missed) to 5 (somebody is locked out)"))
+        if not self.description.strip() or len(self.description) > 500:
+            faults.append(Fault("description", "1 to 500 characters that say what this mail is for"))
+        for field, value in (("expiry_seconds", self.expiry_ms), ("grace_seconds", self.grace_ms)):
+            if value is not None and not 0 < value <= _LONGEST_MS:
+                faults.append(Fault(field, "above 0 and at most 14 days"))
+        if faults:
+            raise Invalid(*faults)
+
+    def effective(self) -> tuple[int, int, bool]:
+        """Expiry and grace in milliseconds, and whether it is sent again: the type's own, else the class's."""
+        worth = WORTH[self.class_]
+        return (
+            self.expiry_ms if self.expiry_ms is not None else worth.expiry_ms,
+            self.grace_ms if self.grace_ms is not None else worth.grace_ms,
+            self.resend if self.resend is not None else worth.resend,
+        )
+
+    def changed(self, change: Mapping[str, object]) -> "MessageType":
+        """Raises Invalid for values that cannot be."""
+        return dataclasses.replace(self, **change)  # pyright: ignore[reportArgumentType]
+
+    def as_json(self) -> str:
+        return json.dumps(
+            {
+                "class": self.class_.word,
+                "criticality": self.criticality,
+                "description": self.description,
+                "expiry_ms": self.expiry_ms,
+                "grace_ms": self.grace_ms,
+                "resend": self.resend,
+            }
+        )

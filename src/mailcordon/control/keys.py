@@ -1,0 +1,143 @@
+"""API keys: 256 random bits each, shown once, stored as their sha256 (random bits need no slow hash), scoped and revocable.
+
+`mck_<prefix>_<secret>`: the prefix names the key in lists, logs and the audit trail, and says nothing of the secret.
+"""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+from mailcordon.core.errors import Fault, Invalid, NotFound
+from mailcordon.core.principal import SCOPES, TENANT_SCOPES, Principal
+
+_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+_PREFIX_LETTERS = 8
+_BEARER = re.compile(r"Bearer +(mck_[a-z0-9]{8}_[A-Za-z0-9_-]{43})", re.IGNORECASE | re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Minted:
+    """A new key. The text is for its owner's eyes, once; only prefix and hash are stored."""
+
+    text: str = field(repr=False)
+    prefix: str
+    hash: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """A stored key, as it may be shown to anybody who may see that it exists."""
+
+    id: int
+    prefix: str
+    name: str
+    tenant: str | None  #: slug; None: a platform key
+    scopes: tuple[str, ...]
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What the store knows of a presented key, and as of which epoch."""
+
+    principal: Principal | None  #: None: no such key, or it is revoked, or its tenant retired
+    expires_at: float | None  #: seconds since 1970
+    epoch: int
+
+
+class KeyStore(Protocol):
+    async def insert(
+        self,
+        minted: Minted,
+        *,
+        tenant: str | None,
+        name: str,
+        scopes: Sequence[str],
+        expires_at: datetime | None,
+        actor: str,
+    ) -> Key:
+        """Raises NotFound for an unknown tenant. Audits and bumps the epoch in the same transaction."""
+        ...
+
+    async def revoke(self, prefix: str, *, actor: str) -> Key | None: ...
+
+    async def find(self, hash: bytes) -> Found: ...
+
+    async def epoch(self) -> int: ...
+
+
+def mint() -> Minted:
+    prefix = "".join(secrets.choice(_ALPHABET) for _ in range(_PREFIX_LETTERS))
+    text = f"mck_{prefix}_{secrets.token_urlsafe(32)}"
+    return Minted(text=text, prefix=prefix, hash=hash_of(text))
+
+
+def hash_of(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
+def bearer(authorization: str | None) -> str | None:
+    """The key in an Authorization header; None if there is none of our form."""
+    match = _BEARER.fullmatch(authorization.strip()) if authorization else None
+    return match[1] if match else None
+
+
+class Keys:
+    """Makes and revokes keys."""
+
+    def __init__(self, store: KeyStore) -> None:
+        self._store = store
+
+    async def create(
+        self,
+        *,
+        tenant: str | None,
+        name: str,
+        scopes: Sequence[str],
+        actor: str,
+        expires_at: datetime | None = None,
+    ) -> tuple[Key, str]:
+        """The stored key and its text, which cannot be had again. Raises Invalid or NotFound."""
+        check(tenant=tenant, name=name, scopes=scopes, expires_at=expires_at)
+        minted = mint()
+        ordered = [scope for scope in SCOPES if scope in scopes]
+        key = await self._store.insert(
+            minted, tenant=tenant, name=name, scopes=ordered, expires_at=expires_at, actor=actor
+        )
+        return key, minted.text
+
+    async def mint_platform_key(self, name: str, *, actor: str = "mailcordon") -> tuple[Key, str]:
+        """A key with every scope, for whoever runs this installation."""
+        return await self.create(tenant=None, name=name, scopes=SCOPES, actor=actor)
+
+    async def revoke(self, prefix: str, *, actor: str) -> Key:
+        """Acts at once, in every process. Revoking a revoked key changes nothing. Raises NotFound."""
+        key = await self._store.revoke(prefix, actor=actor)
+        if key is None:
+            raise NotFound(f"There is no key {prefix}.", code="no-such-key")
+        return key
+
+
+def check(*, tenant: str | None, name: str, scopes: Sequence[str], expires_at: datetime | None) -> None:
+    """Raises Invalid with everything that is wrong."""
+    faults: list[Fault] = []
+    if not name.strip() or len(name) > 100:
+        faults.append(Fault("name", "a name of 1 to 100 characters tells keys apart in the audit trail"))
+    unknown = sorted(set(scopes) - set(SCOPES))
+    if unknown or not scopes:
+        faults.append(Fault("scopes", f"scopes are {', '.join(SCOPES)}, and a key has at least one"))
+    elif tenant is not None and not set(scopes) <= set(TENANT_SCOPES):
+        faults.append(Fault("scopes", "a tenant's own key sends and reads; only platform keys operate"))
+    if expires_at is not None and expires_at.tzinfo is None:
+        faults.append(Fault("expires_at", "a time with its zone, such as 2027-01-31T12:00:00Z"))
+    elif expires_at is not None and expires_at <= datetime.now(UTC):
+        faults.append(Fault("expires_at", "this is over already"))
+    if faults:
+        raise Invalid(*faults)

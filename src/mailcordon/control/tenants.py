@@ -1,0 +1,252 @@
+"""Onboarding: from a name and its domains to everything a tenant needs, as one draft that is stored in one transaction.
+
+Running it again with the same words changes nothing; naming more types adds lanes. SES is told afterwards, at its own pace
+(control/reconcile.py), and until it has verified a domain the lanes on it are held by policy. Keys are shown once or never.
+"""
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from mailcordon.control import desired, keys
+from mailcordon.control.catalogue import MessageType
+from mailcordon.control.desired import ConfigurationSet, Resource, Settings
+from mailcordon.control.governor import Governor
+from mailcordon.core import domain as domains
+from mailcordon.core.errors import Conflict, Fault, Invalid
+from mailcordon.core.principal import TENANT_SCOPES
+from mailcordon.core.priority import Class
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
+_KEY_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+_KEY_LETTERS = 12
+MOST_TYPES = 100
+FIRST_KEY_SCOPES = TENANT_SCOPES  #: what a tenant's own first key may do
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantFacts:
+    """A tenant that is there already."""
+
+    id: int
+    key: str
+    dedicated: bool
+    lanes: Mapping[str, str]  #: type -> domain
+    classes: frozenset[Class]
+    retired: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """All that onboarding decides from."""
+
+    tenant: TenantFacts | None
+    types: Mapping[str, MessageType]
+    taken: frozenset[str]  #: of the domains asked for: those equal to, above or below one of another tenant's
+    sets: int  #: configuration sets that exist by now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewLane:
+    type: MessageType
+    domain: str
+    configuration_set: str
+    expiry_ms: int
+    grace_ms: int
+    resend: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What is to be stored. An empty one changes nothing."""
+
+    slug: str
+    key: str
+    dedicated: bool
+    is_new: bool
+    domains: tuple[str, ...]  #: all that the tenant sends from, old and new
+    lanes: tuple[NewLane, ...]  #: new ones only
+    sets: tuple[ConfigurationSet, ...]  #: all that the tenant uses, and the ungoverned one
+    resources: tuple[Resource, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Onboarded:
+    tenant: int
+    slug: str
+    is_new: bool
+    added: tuple[str, ...]  #: types that got a lane now
+    key_prefix: str | None  #: of the tenant's oldest key in force
+    key_text: str | None = field(repr=False)  #: only when it was minted now
+
+
+class Onboarding(Protocol):
+    """One transaction in which a tenant is onboarded; nobody else onboards meanwhile."""
+
+    async def facts(self, slug: str, domains: Sequence[str]) -> Facts: ...
+
+    async def store(self, draft: Draft, *, actor: str) -> int:
+        """Answers the tenant's number. Writes desired state and audit, and bumps the epoch."""
+        ...
+
+    async def key_prefix(self, tenant: int) -> str | None: ...
+
+    async def add_key(self, tenant: int, slug: str, minted: keys.Minted, *, actor: str) -> None: ...
+
+
+class TenantStore(Protocol):
+    def onboarding(self) -> AbstractAsyncContextManager[Onboarding]: ...
+
+
+class Tenants:
+    def __init__(self, store: TenantStore, governor: Governor, settings: Settings) -> None:
+        self._store = store
+        self._governor = governor
+        self._settings = settings
+
+    async def onboard(
+        self, slug: str, types: Mapping[str, str], *, actor: str, dedicated: bool | None = None
+    ) -> Onboarded:
+        """Raises Invalid (naming each field that is wrong) or Conflict. `dedicated` None: as the tenant is, else shared sets."""
+        wanted = check(slug, types)
+        minted: keys.Minted | None = None
+        async with self._store.onboarding() as transaction:
+            facts = await transaction.facts(slug, sorted(set(wanted.values())))
+            result = draft(slug, wanted, facts, self._settings, dedicated=dedicated)
+            if not result.is_new and not result.lanes and facts.tenant is not None:
+                tenant = facts.tenant.id
+            else:
+                tenant = await transaction.store(result, actor=actor)
+            if result.is_new:
+                minted = keys.mint()
+                await transaction.add_key(tenant, slug, minted, actor=actor)
+            prefix = await transaction.key_prefix(tenant)
+        # New lanes were made closed; the governor opens those that nothing stops, and says why for the others.
+        await self._governor.align(tenant)
+        return Onboarded(
+            tenant=tenant,
+            slug=slug,
+            is_new=result.is_new,
+            added=tuple(lane.type.name for lane in result.lanes),
+            key_prefix=prefix,
+            key_text=minted.text if minted else None,
+        )
+
+
+def check(slug: str, types: Mapping[str, str]) -> dict[str, str]:
+    """The domains in DNS's form, by type. Raises Invalid with all that is wrong."""
+    faults: list[Fault] = []
+    if not _SLUG.fullmatch(slug):
+        faults.append(
+            Fault("slug", "1 to 63 lower-case letters, digits and hyphens, beginning with a letter or digit")
+        )
+    if not types:
+        faults.append(
+            Fault("types", "name at least one message type and the domain it is sent from", "missing")
+        )
+    if len(types) > MOST_TYPES:
+        faults.append(Fault("types", f"at most {MOST_TYPES} at a time"))
+    parsed: dict[str, str] = {}
+    for type, domain in types.items():
+        try:
+            parsed[type] = domains.parse(domain)
+        except ValueError as error:
+            faults.append(Fault(f"types.{type}", str(error)))
+    if faults:
+        raise Invalid(*faults)
+    return parsed
+
+
+def draft(
+    slug: str, wanted: Mapping[str, str], facts: Facts, settings: Settings, *, dedicated: bool | None
+) -> Draft:
+    """What to store so that the tenant has these lanes. Raises Invalid or Conflict, naming rules and never another tenant."""
+    _refuse_unknown(wanted, facts)
+    tenant = facts.tenant
+    _refuse_changes(slug, wanted, tenant, dedicated)
+    own_sets = tenant.dedicated if tenant is not None else bool(dedicated)
+    key = tenant.key if tenant is not None else new_key()
+    have: Mapping[str, str] = tenant.lanes if tenant is not None else {}
+    lanes = tuple(
+        _lane(facts.types[type], domain, key, dedicated=own_sets)
+        for type, domain in sorted(wanted.items())
+        if type not in have
+    )
+    before = tenant.classes if tenant is not None else frozenset[Class]()
+    classes = sorted(before | {lane.type.class_ for lane in lanes})
+    used = [desired.set_for(class_, key, dedicated=own_sets) for class_ in classes]
+    if own_sets:
+        desired.check_sets(facts.sets, len(set(classes) - before))
+    every_domain = tuple(sorted({*have.values(), *(lane.domain for lane in lanes)}))
+    sets = (ConfigurationSet(name=desired.UNGOVERNED, class_=None), *used)
+    resources = [resource for one in sets for resource in desired.of_set(one, settings)]
+    resources += desired.of_tenant(key, every_domain, [one.name for one in used], settings)
+    return Draft(
+        slug=slug,
+        key=key,
+        dedicated=own_sets,
+        is_new=tenant is None,
+        domains=every_domain,
+        lanes=lanes,
+        sets=sets,
+        resources=tuple(resources),
+    )
+
+
+def new_key() -> str:
+    """An opaque name for SES, tags and IAM: the slug may change, this never does."""
+    return "mc-" + "".join(secrets.choice(_KEY_ALPHABET) for _ in range(_KEY_LETTERS))
+
+
+def _refuse_unknown(wanted: Mapping[str, str], facts: Facts) -> None:
+    faults: list[Fault] = []
+    for type, domain in wanted.items():
+        if type not in facts.types:
+            known = ", ".join(sorted(facts.types))
+            faults.append(
+                Fault(f"types.{type}", f"there is no such message type; there are {known}", "unknown-type")
+            )
+        if domain in facts.taken:
+            faults.append(
+                Fault(
+                    f"types.{type}",
+                    f"{domain} cannot be used: a domain must not be equal to, above or below one of another tenant",
+                    "domain-taken",
+                )
+            )
+    if faults:
+        raise Invalid(*faults)
+
+
+def _refuse_changes(
+    slug: str, wanted: Mapping[str, str], tenant: TenantFacts | None, dedicated: bool | None
+) -> None:
+    """Onboarding adds; it never moves a lane that may be sending right now."""
+    if tenant is None:
+        return
+    if tenant.retired:
+        raise Conflict(f"{slug} was retired: onboard it under another name.", code="tenant-retired")
+    for type, domain in wanted.items():
+        if (has := tenant.lanes.get(type, domain)) != domain:
+            raise Conflict(
+                f"{type} of {slug} is sent from {has}: onboarding does not move it to {domain}.",
+                code="lane-exists",
+            )
+    if dedicated is not None and dedicated != tenant.dedicated:
+        has_sets = "sets of its own" if tenant.dedicated else "shared configuration sets"
+        raise Conflict(f"{slug} has {has_sets}: onboarding does not change that.", code="other-sets")
+
+
+def _lane(type: MessageType, domain: str, key: str, *, dedicated: bool) -> NewLane:
+    expiry_ms, grace_ms, resend = type.effective()
+    return NewLane(
+        type=type,
+        domain=domain,
+        configuration_set=desired.set_for(type.class_, key, dedicated=dedicated).name,
+        expiry_ms=expiry_ms,
+        grace_ms=grace_ms,
+        resend=resend,
+    )

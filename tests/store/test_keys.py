@@ -1,0 +1,135 @@
+"""API keys: shown once, stored hashed, ended at once; and the cache that every door asks."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.key_store import KeyStore
+from mailcordon.adapters.http.auth import KeyCache
+from mailcordon.control import keys
+from mailcordon.core.errors import Invalid, NotFound, Unauthorised
+from mailcordon.core.principal import SCOPES
+
+
+class World:
+    def __init__(self, owner: engine.Connection, pool: engine.Pool) -> None:
+        self.owner = owner
+        self.store = KeyStore(pool)
+        self.keys = keys.Keys(self.store)
+        self.now = datetime.now(UTC).timestamp()
+        self.cache = KeyCache(self.store, clock=lambda: self.now)
+
+    async def key(self, tenant: str | None = None, *scopes: str, **more: Any) -> tuple[str, str]:
+        key, text = await self.keys.create(
+            tenant=tenant, name="ci", scopes=scopes or ("send", "read"), actor="ann", **more
+        )
+        return key.prefix, f"Bearer {text}"
+
+
+@pytest.fixture
+async def world(database: Any) -> AsyncIterator[World]:
+    owner = await engine.connect(database.dsn("owner"))
+    pool = await engine.create_pool(database.dsn("control"))
+    await owner.execute("insert into tenant (key, slug) values ('mc-aaaaaaaaaa', 'acme')")
+    try:
+        yield World(owner, pool)
+    finally:
+        await pool.close()
+        await owner.close()
+
+
+async def test_a_key_is_found_with_what_it_may_do_and_for_whom(world: World) -> None:
+    prefix, header = await world.key("acme")
+    principal = await world.cache.authenticate(header)
+    assert (principal.prefix, principal.tenant_slug, principal.scopes) == (prefix, "acme", {"send", "read"})
+
+
+async def test_a_platform_key_is_bound_to_no_tenant_and_has_every_scope(world: World) -> None:
+    _, text = await world.keys.mint_platform_key("operator")
+    principal = await world.cache.authenticate(f"bearer {text}")
+    assert principal.is_platform
+    assert principal.scopes == set(SCOPES)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [None, "", "Bearer", "Basic YTpi", "Bearer mck_abc", f"Bearer mck_abcdefgh_{'x' * 43}", "Bearer mck_é"],
+)
+async def test_whoever_shows_no_key_of_ours_is_turned_away_with_what_to_do(
+    world: World, header: str | None
+) -> None:
+    with pytest.raises(Unauthorised, match="key"):
+        await world.cache.authenticate(header)
+
+
+async def test_a_revoked_key_ends_with_the_commit_even_where_it_is_remembered(world: World) -> None:
+    prefix, header = await world.key("acme")
+    await world.cache.authenticate(header)
+    assert world.cache.lookup(header) is not None
+    await world.keys.revoke(prefix, actor="ann")
+    with pytest.raises(Unauthorised, match="revoked"):
+        await world.cache.authenticate(header)
+    assert world.cache.lookup(header) is None
+
+
+async def test_a_hot_path_forgets_keys_when_it_sees_another_epoch(world: World) -> None:
+    _, header = await world.key("acme")
+    assert world.cache.lookup(header) is None
+    await world.cache.load(header)
+    assert world.cache.lookup(header) is not None
+    world.cache.invalidate()
+    assert world.cache.lookup(header) is None
+
+
+async def test_an_expired_key_ends_by_the_clock_even_where_it_is_remembered(world: World) -> None:
+    _, header = await world.key("acme", expires_at=datetime.now(UTC) + timedelta(minutes=5))
+    await world.cache.authenticate(header)
+    world.now += 301
+    assert world.cache.lookup(header) is None
+    with pytest.raises(Unauthorised, match="expired"):
+        await world.cache.authenticate(header)
+
+
+async def test_the_key_of_a_retired_tenant_opens_nothing(world: World) -> None:
+    _, header = await world.key("acme")
+    await world.owner.execute("update tenant set retired_at = now()")
+    with pytest.raises(Unauthorised):
+        await world.cache.authenticate(header)
+
+
+async def test_only_hash_and_prefix_are_stored(world: World) -> None:
+    _, header = await world.key("acme")
+    secret = header[len("Bearer mck_12345678_") :]
+    for table in ("api_key", "audit"):
+        assert secret not in repr(await world.owner.fetch(f"select * from {table}"))
+
+
+async def test_a_tenants_own_key_never_operates(world: World) -> None:
+    with pytest.raises(Invalid, match="only platform keys"):
+        await world.key("acme", "send", "operate")
+    assert await world.owner.fetchval("select count(*) from api_key") == 0
+
+
+async def test_a_key_for_an_unknown_tenant_or_without_a_scope_is_refused(world: World) -> None:
+    with pytest.raises(NotFound, match="zen"):
+        await world.key("zen")
+    with pytest.raises(Invalid, match="scopes"):
+        await world.key(None, "fly")
+    with pytest.raises(Invalid, match="over already"):
+        await world.key(None, expires_at=datetime.now(UTC) - timedelta(seconds=1))
+
+
+async def test_making_and_revoking_are_audited_and_revoking_twice_changes_nothing(world: World) -> None:
+    prefix, _ = await world.key("acme")
+    first = await world.keys.revoke(prefix, actor="bob")
+    assert await world.keys.revoke(prefix, actor="bob") == first
+    rows = await world.owner.fetch("select actor, action, object from audit order by id")
+    assert [tuple(row) for row in rows] == [
+        ("ann", "key.create", f"key {prefix} of acme"),
+        ("bob", "key.revoke", f"key {prefix} of acme"),
+    ]
+    with pytest.raises(NotFound):
+        await world.keys.revoke("zzzzzzzz", actor="bob")
