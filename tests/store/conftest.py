@@ -1,0 +1,145 @@
+"""Rows to test the queue with: tenants and lanes as onboarding leaves them, made by SQL so that these tests need no other plane."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import pytest
+
+from mailcordon.core import address
+from mailcordon.core.priority import WORTH, Class
+from mailcordon.send import submission
+from mailcordon.send.submission import Submission
+
+HASH_KEY = b"h" * 32
+MAC_KEY = b"m" * 32
+
+
+@dataclass(frozen=True)
+class World:
+    """One database with lanes in it, seen as its owner."""
+
+    database: Any
+    connection: Any  # asyncpg's, as superuser
+
+    async def lane(self, slug: str, type: str, **over: Any) -> int:
+        """The lane of tenant `slug` for a message type that ships with the product."""
+        c = self.connection
+        tenant = await c.fetchval(
+            "insert into tenant (key, slug) values ('mc-' || md5($1), $1) "
+            "on conflict (slug) do update set slug = excluded.slug returning id",
+            slug,
+        )
+        row = await c.fetchrow("select id, class from message_type where name = $1", type)
+        worth = WORTH[Class(row["class"])]
+        turn = await c.fetchval(
+            "insert into turn (tenant, class) values ($1, $2) "
+            "on conflict (tenant, class) do update set class = excluded.class returning id",
+            tenant,
+            row["class"],
+        )
+        values = {"expiry_ms": worth.expiry_ms, "grace_ms": worth.grace_ms, "resend": worth.resend, **over}
+        names = ", ".join(values)
+        lane = await c.fetchval(
+            f"insert into lane (tenant, type, class, turn, {names}) values ($1, $2, $3, $4, "
+            + ", ".join(f"${n}" for n in range(5, 5 + len(values)))
+            + ") returning id",
+            tenant,
+            row["id"],
+            row["class"],
+            turn,
+            *values.values(),
+        )
+        domain = f"{type}.{slug}.example"
+        identity = await c.fetchval(
+            "insert into identity (tenant, domain, status) values ($1, $2, 'verified') returning id",
+            tenant,
+            domain,
+        )
+        set_ = f"mc-{Class(row['class']).word}"
+        await c.execute(
+            "insert into configuration_set (name, kind, class) values ($1, 'shared', $2) on conflict do nothing",
+            set_,
+            row["class"],
+        )
+        await c.execute(
+            "insert into route (lane, tenant, path, ses_tenant, identity, domain, configuration_set) "
+            "values ($1, $2, 'isolated', 'mc-' || md5($3), $4, $5, $6)",
+            lane,
+            tenant,
+            slug,
+            identity,
+            domain,
+            set_,
+        )
+        await c.execute("update epoch set value = value + 1 where name = 'control'")
+        return lane
+
+    async def suppress(self, slug: str, text: str, scope: int = 0, target: int = 0) -> None:
+        await self.connection.execute(
+            "insert into suppression (tenant, hash, scope, target, address, cause, since, by) "
+            "select id, $2, $3, $4, $5, 'hard-bounce', now_ms(), 'test' from tenant where slug = $1",
+            slug,
+            address.hash_of(HASH_KEY, address.parse(text)),
+            scope,
+            target,
+            text,
+        )
+
+    async def account(self, rate: float = 100_000) -> None:
+        await self.connection.execute(
+            "insert into account_rate (cell, ceiling, rate, tokens, at, max_24h, sent_24h, sending_enabled, enforcement, polled_at) "
+            "values ('default', $1, $1, $1, now_ms(), -1, 0, true, 'HEALTHY', now_ms())",
+            rate,
+        )
+
+    async def count(self, table: str, where: str = "true") -> int:
+        return await self.connection.fetchval(f"select count(*) from {table} where {where}")
+
+
+@pytest.fixture
+async def world(database: Any) -> AsyncIterator[World]:
+    connection = await asyncpg.connect(database.dsn("owner"), server_settings={"search_path": "mailcordon"})
+    try:
+        yield World(database, connection)
+    finally:
+        await connection.close()
+
+
+MakeSubmission = Callable[..., Submission]
+
+
+@pytest.fixture
+def make_submission() -> MakeSubmission:
+    def make(
+        type: str = "password-reset", slug: str = "acme", to: list[str] | None = None, **over: Any
+    ) -> Submission:
+        marketing = {
+            "List-Unsubscribe": "<https://acme.example/u/1>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        }
+        return submission.check(
+            **{
+                "type": type,
+                "sender": f"Acme <hello@{type}.{slug}.example>",
+                "to": to or ["kim@example.com"],
+                "subject": "Hello",
+                "text": "Hello Kim",
+                "html": None,
+                "reply_to": [],
+                "headers": marketing if type in ("newsletter", "announcement") else {},
+                "campaign": None,
+                "list": None,
+                **over,
+            }
+        )
+
+    return make
+
+
+async def allowed() -> None:
+    return None
+
+
+Allowed = Callable[[], Awaitable[None]]

@@ -1,0 +1,398 @@
+"""The queue's rules against a real database: what is accepted is durable, who takes turns, what a hold stops."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from mailcordon.adapters.db.accept_store import AcceptStore
+from mailcordon.adapters.db.queue_store import QueueStore
+from mailcordon.adapters.db.settle_store import SettleStore
+from mailcordon.core.delivery import State
+from mailcordon.core.errors import Conflict, Invalid, MailcordonError, TooMuch
+from mailcordon.core.priority import Class
+from mailcordon.send.accept import Accept, Accepted, Repeated
+from mailcordon.send.ports import WHY_UNKNOWN, Claimed, Leave, Park
+
+HASH_KEY = b"h" * 32
+ALL = (Class.URGENT, Class.TRANSACTIONAL, Class.MARKETING)
+
+
+async def allowed() -> None:
+    return None
+
+
+@pytest.fixture
+async def accept(world) -> AsyncIterator[Accept]:
+    store = AcceptStore(world.database.dsn("send"))
+    door = Accept(store, HASH_KEY, lambda: time.time_ns() // 1_000_000, lambda: None)
+    task = asyncio.create_task(door.run())
+    yield door
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await store.close()
+
+
+@pytest.fixture
+async def queue(world) -> AsyncIterator[QueueStore]:
+    store = QueueStore(world.database.dsn("send"))
+    await store.begin_work()
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def settle(world) -> AsyncIterator[SettleStore]:
+    store = SettleStore(world.database.dsn("send"))
+    yield store
+    await store.close()
+
+
+async def put(door: Accept, submission, slug: str = "acme", key: str | None = None) -> Accepted:
+    answer = await door.submit(slug, submission, api_key=1, key=key, still_allowed=allowed)
+    assert isinstance(answer, Accepted)
+    return answer
+
+
+async def leave(queue: QueueStore, claims: list[Claimed], state: State = State.SENT) -> None:
+    await queue.complete(
+        [Leave(claim=c, state=state, reason="sent", detail="", ses_id=f"ses-{c.id}") for c in claims],
+        [],
+        [],
+        {},
+    )
+
+
+async def test_what_is_accepted_is_claimed_once_and_ends_in_the_ledger(world, accept, queue, make_submission):
+    await world.lane("acme", "password-reset")
+    answer = await put(accept, make_submission(to=["kim@example.com", "lee@example.com"]))
+    claims = await queue.claim(ALL, 10)
+    assert [c.to for c in claims] == ["kim@example.com", "lee@example.com"]
+    assert [c.id for c in claims] == [d.id for d in answer.deliveries]
+    assert all(c.attempt == 1 and b"Hello Kim" in c.content for c in claims)
+    assert await queue.claim(ALL, 10) == []
+    await leave(queue, claims)
+    assert await world.count("ready") == 0
+    assert await world.count("ledger", "state = 20") == 2
+
+
+async def test_an_idempotency_key_makes_one_message(world, accept, make_submission):
+    await world.lane("acme", "password-reset")
+    first = await put(accept, make_submission(), key="k1")
+    again = await accept.submit("acme", make_submission(), api_key=1, key="k1", still_allowed=allowed)
+    assert again == Repeated(first.id)
+    with pytest.raises(Conflict):
+        await put(accept, make_submission(subject="Other"), key="k1")
+    assert await world.count("message") == 1
+
+
+async def test_twins_in_one_batch_make_one_message(world, accept, make_submission):
+    await world.lane("acme", "password-reset")
+    answers = await asyncio.gather(
+        *(
+            accept.submit("acme", make_submission(), api_key=1, key="k", still_allowed=allowed)
+            for _ in range(8)
+        ),
+        accept.submit("acme", make_submission(subject="Other"), api_key=1, key="k", still_allowed=allowed),
+        return_exceptions=True,
+    )
+    made = [a for a in answers if isinstance(a, Accepted)]
+    assert len(made) == 1
+    assert sum(isinstance(a, Repeated) and a.message == made[0].id for a in answers) == 7
+    assert sum(isinstance(a, Conflict) for a in answers) == 1
+    assert await world.count("message") == 1
+
+
+async def test_one_tenants_key_is_not_anothers(world, accept, make_submission):
+    await world.lane("acme", "password-reset")
+    await world.lane("zen", "password-reset")
+    await put(accept, make_submission(), key="k")
+    await put(accept, make_submission(slug="zen"), slug="zen", key="k")
+    assert await world.count("message") == 2
+
+
+async def test_nothing_is_resolved_by_default(world, accept, make_submission):
+    await world.lane("acme", "password-reset")
+    for slug, submission, field in (
+        ("nobody", make_submission(), "tenant"),
+        ("acme", make_submission(type="invoice"), "type"),
+        ("acme", make_submission(sender="a@elsewhere.example"), "from"),
+    ):
+        with pytest.raises(Invalid) as refused:
+            await put(accept, submission, slug=slug)
+        assert refused.value.faults[0].field == field
+    assert await world.count("message") == 0
+
+
+async def test_a_suppressed_recipient_is_refused_with_its_reason_and_the_others_go(
+    world, accept, queue, make_submission
+):
+    lane = await world.lane("acme", "password-reset")
+    await world.lane("zen", "password-reset")
+    await world.suppress("acme", "Kim@Example.com")
+    answer = await put(accept, make_submission(to=["kim@example.com", "lee@example.com"]))
+    assert [d.state for d in answer.deliveries] == [State.REFUSED, State.READY]
+    assert "hard-bounce" in (answer.deliveries[0].detail or "")
+    other = await put(accept, make_submission(slug="zen"), slug="zen")
+    assert other.deliveries[0].state is State.READY
+    assert len(await queue.claim(ALL, 10)) == 2
+    assert await world.count("ledger", f"lane = {lane} and state = 10") == 1
+
+
+async def test_a_suppression_of_one_class_leaves_the_tenants_other_class_open(world, accept, make_submission):
+    await world.lane("acme", "password-reset")
+    await world.lane("acme", "newsletter")
+    await world.suppress("acme", "kim@example.com", scope=1, target=int(Class.MARKETING))
+    assert (await put(accept, make_submission("newsletter"))).deliveries[0].state is State.REFUSED
+    assert (await put(accept, make_submission())).deliveries[0].state is State.READY
+
+
+async def test_a_suppression_that_came_after_accept_is_seen_at_the_claim(
+    world, accept, queue, make_submission
+):
+    await world.lane("acme", "password-reset")
+    await put(accept, make_submission())
+    await world.suppress("acme", "kim@example.com")
+    assert [c.suppressed for c in await queue.claim(ALL, 10)] == [True]
+
+
+async def test_a_held_lane_is_not_claimed_and_others_are(world, accept, queue, make_submission):
+    held = await world.lane("acme", "newsletter")
+    await world.lane("acme", "password-reset")
+    await world.connection.execute("update lane set held = true where id = $1", held)
+    waiting = await put(accept, make_submission("newsletter"))
+    assert waiting.deliveries[0].state is State.HELD
+    await put(accept, make_submission())
+    assert {c.lane for c in await queue.claim(ALL, 10)} != {held}
+    assert await world.count("ready", f"lane = {held} and state = 0") == 1
+
+
+async def test_tenants_take_turns_whatever_their_backlog(world, accept, queue, make_submission):
+    big = await world.lane("acme", "newsletter")
+    small = await world.lane("zen", "newsletter")
+    to = [f"r{n}@example.com" for n in range(50)]
+    for _ in range(4):
+        await put(accept, make_submission("newsletter", to=to))
+    await put(accept, make_submission("newsletter", slug="zen", to=to[:5]), slug="zen")
+    lanes = [c.lane for c in await queue.claim(ALL, 20)]
+    assert lanes.count(small) == 5
+    assert lanes.count(big) == 10
+
+
+async def test_more_lanes_give_no_more_turns(world, accept, queue, make_submission):
+    one = await world.lane("zen", "newsletter")
+    for type in ("newsletter", "announcement"):
+        await world.lane("acme", type)
+    to = [f"r{n}@example.com" for n in range(50)]
+    for type in ("newsletter", "announcement"):
+        await put(accept, make_submission(type, to=to))
+    await put(accept, make_submission("newsletter", slug="zen", to=to), slug="zen")
+    lanes = [c.lane for c in await queue.claim(ALL, 20)]
+    assert len(lanes) == 20
+    assert lanes.count(one) == 10
+
+
+async def test_urgent_mail_has_its_weight_of_a_batch(world, accept, queue, make_submission):
+    urgent = await world.lane("acme", "password-reset")
+    await world.lane("acme", "newsletter")
+    to = [f"r{n}@example.com" for n in range(50)]
+    await put(accept, make_submission(to=to))
+    await put(accept, make_submission("newsletter", to=to))
+    lanes = [c.lane for c in await queue.claim(ALL, 45)]
+    assert lanes.count(urgent) == 40
+
+
+async def test_a_lanes_rate_is_not_exceeded(world, accept, queue, make_submission):
+    await world.lane("acme", "newsletter", rate=3.0, tokens=3.0, tokens_at=2**50)
+    await put(accept, make_submission("newsletter", to=[f"r{n}@example.com" for n in range(10)]))
+    assert len(await queue.claim(ALL, 100)) == 3
+    assert await queue.claim(ALL, 100) == []
+    assert await world.connection.fetchval("select next_at from turn") > 0
+
+
+async def test_expired_mail_is_dropped_before_it_is_claimed(world, accept, queue, make_submission):
+    await world.lane("acme", "password-reset", expiry_ms=1)
+    await put(accept, make_submission())
+    await asyncio.sleep(0.01)
+    assert await queue.claim(ALL, 10) == []
+    assert await world.count("ledger", "state = 11") == 1
+    assert await world.count("ready") == 0
+
+
+async def test_a_lane_at_its_backlog_bound_says_so_and_others_accept(world, accept, make_submission):
+    await world.lane("acme", "password-reset", backlog_deliveries=1)
+    await world.lane("zen", "password-reset")
+    await put(accept, make_submission())
+    accept._backlogs.clear()
+    with pytest.raises(TooMuch) as refused:
+        await put(accept, make_submission())
+    assert refused.value.retry_after > 0
+    await put(accept, make_submission(slug="zen"), slug="zen")
+
+
+async def test_a_completion_is_fenced_by_its_attempt(world, accept, queue, make_submission):
+    await world.lane("acme", "password-reset")
+    await put(accept, make_submission())
+    [claim] = await queue.claim(ALL, 10)
+    await world.connection.execute("update ready set attempt = 2")
+    await leave(queue, [claim])
+    assert await world.count("ledger") == 0
+    assert await world.count("ready") == 1
+
+
+async def test_an_answer_that_comes_after_the_reaper_still_settles_the_delivery(
+    world, accept, queue, make_submission
+):
+    await world.lane("acme", "password-reset")
+    await put(accept, make_submission())
+    [claim] = await queue.claim(ALL, 10)
+    other = QueueStore(world.database.dsn("send"))
+    await other.begin_work()
+    await world.connection.execute("update worker set heartbeat = 0 where id = $1", queue.worker)
+    assert await other.reap(1000) == 0, "it still holds its lock, so it lives"
+    await queue._life.close()
+    async with asyncio.timeout(5):
+        while not await other.reap(1000):
+            await asyncio.sleep(0.01)
+    assert await world.count("waiting", "why = 2") == 1
+    await leave(queue, [claim])
+    assert await world.count("ledger", "state = 20") == 1
+    assert await world.count("waiting") == 0
+    await other.close()
+
+
+async def park_unknown(queue: QueueStore, claims: list[Claimed]) -> None:
+    parks = [
+        Park(claim=c, why=WHY_UNKNOWN, until=None, reason="no answer", note="outcome-unknown") for c in claims
+    ]
+    await queue.complete([], parks, [], {})
+
+
+async def test_a_send_event_settles_an_unknown_outcome_without_a_second_call(
+    world, accept, queue, settle, make_submission
+):
+    await world.lane("acme", "password-reset")
+    await put(accept, make_submission())
+    claims = await queue.claim(ALL, 10)
+    await park_unknown(queue, claims)
+    await world.connection.execute(
+        "insert into send_event (delivery, attempt, ses_id, at) values ($1, 1, 'ses-1', now_ms())",
+        claims[0].id,
+    )
+    done = await settle.settle()
+    assert done is not None
+    assert done.proved_sent == 1
+    assert await world.connection.fetchval("select ses_id from ledger") == "ses-1"
+    assert await queue.claim(ALL, 10) == []
+
+
+@pytest.mark.parametrize(("type", "resends"), [("password-reset", True), ("newsletter", False)])
+async def test_proved_absence_resends_or_gives_up_as_the_class_says(
+    world, accept, queue, settle, make_submission, type, resends
+):
+    await world.lane("acme", type, grace_ms=1000)
+    await put(accept, make_submission(type))
+    claims = await queue.claim(ALL, 10)
+    await park_unknown(queue, claims)
+    seen = "insert into send_seen select configuration_set, $1 from route on conflict (configuration_set) do update set called_at = $1"
+    await world.connection.execute(seen, claims[0].called_at + 999)
+    done = await settle.settle()
+    assert done is not None
+    assert done.resent + done.given_up == 0, "a Send event within the grace proves nothing"
+    await world.connection.execute(seen, claims[0].called_at + 1000)
+    done = await settle.settle()
+    assert done is not None
+    assert (done.resent, done.given_up) == ((1, 0) if resends else (0, 1))
+    again = await queue.claim(ALL, 10)
+    assert [c.attempt for c in again] == ([2] if resends else [])
+    assert await world.count("note", "what in ('resend', 'given-up')") == 1
+
+
+async def test_an_unknown_past_its_grace_asks_for_a_canary(world, accept, queue, settle, make_submission):
+    await world.lane("acme", "password-reset", grace_ms=1)
+    await put(accept, make_submission())
+    claims = await queue.claim(ALL, 10)
+    await park_unknown(queue, claims)
+    await asyncio.sleep(0.01)
+    done = await settle.settle()
+    assert done is not None
+    assert [need.configuration_set for need in done.canaries] == ["mc-urgent"]
+
+
+async def test_an_unknown_that_expires_ends_as_no_outcome(world, accept, queue, settle, make_submission):
+    lane = await world.lane("acme", "password-reset")
+    await put(accept, make_submission())
+    await park_unknown(queue, await queue.claim(ALL, 10))
+    await world.connection.execute("update lane set expiry_ms = 1 where id = $1", lane)
+    await asyncio.sleep(0.01)
+    done = await settle.settle()
+    assert done is not None
+    assert done.no_outcome == 1
+    assert await world.count("ledger", "state = 28") == 1
+
+
+async def test_urgent_content_is_gone_once_the_last_sister_has_left(world, accept, queue, make_submission):
+    await world.lane("acme", "password-reset")
+    await put(accept, make_submission(to=["kim@example.com", "lee@example.com"]))
+    first, second = await queue.claim(ALL, 10)
+
+    async def hand_over(claim: Claimed) -> None:
+        await queue.complete(
+            [Leave(claim=claim, state=State.SENT, reason="sent", detail="", ses_id="x", forget=True)],
+            [],
+            [],
+            {},
+        )
+
+    await hand_over(first)
+    assert await world.count("content") == 1
+    await hand_over(second)
+    assert await world.count("content") == 0
+
+
+async def test_mail_enqueued_while_its_turn_goes_idle_is_found_by_the_recheck(
+    world, accept, queue, make_submission
+):
+    await world.lane("acme", "password-reset")
+    await put(accept, make_submission())
+    await leave(queue, await queue.claim(ALL, 10))
+    assert await world.count("turn", "next_at is null") == 1
+    # An enqueue that saw the turn awake leaves it as it is: the row below comes without a wake-up.
+    await put(accept, make_submission())
+    await world.connection.execute("update turn set next_at = null")
+    assert await queue.recheck() == 1
+    assert len(await queue.claim(ALL, 10)) == 1
+
+
+async def test_the_accounts_rate_is_shared_and_leaves_a_reserve_for_urgent_mail(world, queue):
+    granted, because = await queue.take_tokens("default", 10, urgent=True)
+    assert granted == 0
+    assert because is not None and "GetAccount" in because
+    await world.account(rate=10)
+    bulk, _ = await queue.take_tokens("default", 100, urgent=False)
+    urgent, _ = await queue.take_tokens("default", 100, urgent=True)
+    assert bulk == 8
+    assert urgent >= 2
+
+
+async def test_every_sender_sees_the_change_of_a_route_at_once(world, accept, make_submission):
+    lane = await world.lane("acme", "password-reset")
+    await put(accept, make_submission())
+    await world.connection.execute("update route set domain = 'new.acme.example' where lane = $1", lane)
+    await world.connection.execute("update epoch set value = value + 1 where name = 'control'")
+    with pytest.raises(Invalid):
+        await put(accept, make_submission())
+
+
+async def test_a_key_that_was_revoked_is_asked_for_again_when_the_epoch_moves(world, accept, make_submission):
+    await world.lane("acme", "password-reset")
+    await put(accept, make_submission())
+    await world.connection.execute("update epoch set value = value + 1 where name = 'control'")
+
+    async def revoked() -> None:
+        raise MailcordonError("revoked")
+
+    with pytest.raises(MailcordonError, match="revoked"):
+        await accept.submit("acme", make_submission(), api_key=1, key=None, still_allowed=revoked)
+    assert await world.count("message") == 1
