@@ -263,6 +263,9 @@ class PostgresTransaction:
     async def count(self, counts: Counts) -> None:
         values = [(*cell, *counts[cell]) for cell in sorted(counts)]
         await self._connection.execute(_sql.count, *_columns(values, 14))
+        emptied = [cell[:3] for cell in sorted(counts) if min(counts[cell]) < 0]
+        if emptied:
+            await self._connection.execute(_sql.drop_empty, *_columns(emptied, 3))
 
     async def see_sends(self, latest: Mapping[str, int]) -> None:
         await self._connection.execute(_sql.see_sends, *_columns(sorted(latest.items()), 2))

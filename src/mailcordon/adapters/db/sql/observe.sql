@@ -127,6 +127,12 @@ on conflict (lane, provider, minute) do update
        rejected = m.rejected + excluded.rejected, suppressed_at_ses = m.suppressed_at_ses + excluded.suppressed_at_ses,
        opened = m.opened + excluded.opened, clicked = m.clicked + excluded.clicked;
 
+-- name: drop_empty
+delete from metric_minute m using unnest($1::int[], $2::smallint[], $3::int[]) as x (lane, provider, minute)
+ where (m.lane, m.provider, m.minute) = (x.lane, x.provider, x.minute)
+   and greatest(m.sent, m.delivered, m.hard_bounced, m.soft_bounced, m.complained, m.delayed, m.rejected,
+                m.suppressed_at_ses, m.opened, m.clicked) = 0;
+
 -- name: see_sends
 insert into send_seen as s (configuration_set, called_at)
 select * from unnest($1::text[], $2::bigint[])

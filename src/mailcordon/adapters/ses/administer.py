@@ -1,0 +1,275 @@
+"""SES's management calls by boto3, in worker threads, at a pace of our own: SES allows about one a second (ses.md 2.4).
+
+Unlike sends these may be repeated, so botocore's retries are on. What exists already counts as made, and what is not there as
+gone; whoever called reads back what it set. This client cannot send: nothing here knows how.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, cast
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from mailcordon.control.administration import SesAccount, SesDestination, SesError, SesIdentity, SesSet, SesTenant
+
+_PAGE = 100
+_MOST_PAGES = 1000
+
+
+class Administer:
+    """`calls_per_second` None: as fast as SES answers, for the local one."""
+
+    def __init__(
+        self,
+        *,
+        region: str,
+        endpoint: str | None = None,
+        access_key: str | None = None,
+        secret_key: str | None = None,
+        calls_per_second: float | None = 1.0,
+    ) -> None:
+        session = boto3.session.Session(
+            aws_access_key_id=access_key, aws_secret_access_key=secret_key, region_name=region
+        )
+        config = Config(
+            retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=5, read_timeout=20
+        )
+        self._client: Any = session.client("sesv2", endpoint_url=endpoint, config=config)  # pyright: ignore[reportUnknownMemberType]
+        self._gap = 1 / calls_per_second if calls_per_second else 0.0
+        self._next = 0.0
+        self._turn = asyncio.Lock()
+
+    def close(self) -> None:
+        self._client.close()
+
+    # Configuration sets -------------------------------------------------------------------------------------------------
+
+    async def get_configuration_set(self, name: str) -> SesSet | None:
+        found = await self._read("get_configuration_set", ConfigurationSetName=name)
+        if found is None:
+            return None
+        return SesSet(
+            name=name,
+            suppression=found.get("SuppressionOptions") or {},
+            delivery=found.get("DeliveryOptions") or {},
+        )
+
+    async def create_configuration_set(
+        self, name: str, *, reasons: Sequence[str] | None, max_delivery_seconds: int | None
+    ) -> None:
+        more: dict[str, Any] = {}
+        if reasons is not None:
+            more["SuppressionOptions"] = {"SuppressedReasons": list(reasons)}
+        if max_delivery_seconds is not None:
+            more["DeliveryOptions"] = {"MaxDeliverySeconds": max_delivery_seconds}
+        await self._make("create_configuration_set", ConfigurationSetName=name, **more)
+
+    async def put_suppression(self, name: str, group: Mapping[str, Any]) -> None:
+        await self._call("put_configuration_set_suppression_options", ConfigurationSetName=name, **group)
+
+    async def put_delivery(self, name: str, group: Mapping[str, Any]) -> None:
+        await self._call("put_configuration_set_delivery_options", ConfigurationSetName=name, **group)
+
+    async def get_destinations(self, set_name: str) -> list[SesDestination]:
+        found = await self._read("get_configuration_set_event_destinations", ConfigurationSetName=set_name)
+        return [
+            SesDestination(
+                name=each["Name"],
+                events=tuple(each.get("MatchingEventTypes") or ()),
+                topic=(each.get("SnsDestination") or {}).get("TopicArn"),
+                enabled=bool(each.get("Enabled")),
+            )
+            for each in (found or {}).get("EventDestinations") or ()
+        ]
+
+    async def put_destination(self, set_name: str, destination: SesDestination, *, create: bool) -> None:
+        what = {
+            "ConfigurationSetName": set_name,
+            "EventDestinationName": destination.name,
+            "EventDestination": {
+                "Enabled": destination.enabled,
+                "MatchingEventTypes": list(destination.events),
+                "SnsDestination": {"TopicArn": destination.topic},
+            },
+        }
+        if create:
+            await self._make("create_configuration_set_event_destination", **what)
+        else:
+            await self._call("update_configuration_set_event_destination", **what)
+
+    # Identities ---------------------------------------------------------------------------------------------------------
+
+    async def get_identity(self, domain: str) -> SesIdentity | None:
+        found = await self._read("get_email_identity", EmailIdentity=domain)
+        if found is None:
+            return None
+        dkim = found.get("DkimAttributes") or {}
+        return SesIdentity(
+            domain=domain,
+            verified=bool(found.get("VerifiedForSendingStatus")),
+            status=found.get("VerificationStatus") or dkim.get("Status") or "PENDING",
+            configuration_set=found.get("ConfigurationSetName"),
+            dkim_tokens=tuple(dkim.get("Tokens") or ()),
+            dkim_zone=dkim.get("SigningHostedZone"),
+        )
+
+    async def create_identity(self, domain: str, *, configuration_set: str) -> None:
+        await self._make("create_email_identity", EmailIdentity=domain, ConfigurationSetName=configuration_set)
+
+    async def put_identity_set(self, domain: str, configuration_set: str) -> None:
+        await self._call(
+            "put_email_identity_configuration_set_attributes",
+            EmailIdentity=domain,
+            ConfigurationSetName=configuration_set,
+        )
+
+    # Tenants ------------------------------------------------------------------------------------------------------------
+
+    async def get_tenant(self, name: str) -> SesTenant | None:
+        found = await self._read("get_tenant", TenantName=name)
+        if found is None:
+            return None
+        tenant = found["Tenant"]
+        suppression = tenant.get("SuppressionAttributes") or {}
+        reasons = suppression.get("SuppressedReasons")
+        return SesTenant(
+            name=name,
+            arn=tenant["TenantArn"],
+            status=tenant.get("SendingStatus") or "ENABLED",
+            suppression_scope=suppression.get("SuppressionScope"),
+            suppressed_reasons=tuple(reasons) if reasons is not None else None,
+        )
+
+    async def create_tenant(self, name: str, *, scope: str, reasons: Sequence[str]) -> None:
+        attributes = {"SuppressionScope": scope, "SuppressedReasons": list(reasons)}
+        await self._make("create_tenant", TenantName=name, SuppressionAttributes=attributes)
+
+    async def put_tenant_suppression(self, name: str, *, scope: str, reasons: Sequence[str]) -> None:
+        await self._call(
+            "put_tenant_suppression_attributes",
+            TenantName=name,
+            SuppressionScope=scope,
+            SuppressedReasons=list(reasons),
+        )
+
+    async def get_policy(self, tenant_arn: str) -> str | None:
+        found = await self._entity(tenant_arn)
+        policy = (found or {}).get("ReputationManagementPolicy")
+        return policy.rpartition("/")[2] if policy else None
+
+    async def put_policy(self, tenant_arn: str, policy: str) -> None:
+        _, partition, _, region, *_ = tenant_arn.split(":")
+        await self._call(
+            "update_reputation_entity_policy",
+            ReputationEntityType="RESOURCE",
+            ReputationEntityReference=tenant_arn,
+            # The policies are AWS's own: their account is literally `aws` (ses.md 1.7).
+            ReputationEntityPolicy=f"arn:{partition}:ses:{region}:aws:reputation-policy/{policy}",
+        )
+
+    async def get_associations(self, tenant: str) -> list[str] | None:
+        found: list[str] = []
+        more: dict[str, Any] = {}
+        for _ in range(_MOST_PAGES):
+            page = await self._read("list_tenant_resources", TenantName=tenant, PageSize=_PAGE, **more)
+            if page is None:
+                return None
+            found += [each["ResourceArn"] for each in page.get("TenantResources") or ()]
+            if not page.get("NextToken"):
+                break
+            more = {"NextToken": page["NextToken"]}
+        return found
+
+    async def associate(self, tenant: str, arn: str) -> None:
+        await self._make("create_tenant_resource_association", TenantName=tenant, ResourceArn=arn)
+
+    async def tenants_with_status(self, status: str) -> dict[str, str]:
+        found: dict[str, str] = {}
+        more: dict[str, Any] = {}
+        for _ in range(_MOST_PAGES):
+            page = await self._call(
+                "list_tenants", Filter={"SENDING_STATUS": status}, PageSize=_PAGE, **more
+            )
+            found |= {each["TenantName"]: each["TenantArn"] for each in page.get("Tenants") or ()}
+            if not page.get("NextToken"):
+                break
+            more = {"NextToken": page["NextToken"]}
+        return found
+
+    async def status_cause(self, tenant_arn: str) -> str | None:
+        found = await self._entity(tenant_arn) or {}
+        for record in ("AwsSesManagedStatus", "CustomerManagedStatus"):
+            status = found.get(record) or {}
+            if status.get("Status") == "DISABLED":
+                return status.get("Cause")
+        return None
+
+    async def _entity(self, tenant_arn: str) -> dict[str, Any] | None:
+        found = await self._read(
+            "get_reputation_entity",
+            ReputationEntityType="RESOURCE",
+            ReputationEntityReference=tenant_arn,
+        )
+        return found.get("ReputationEntity") if found else None
+
+    # The rest -----------------------------------------------------------------------------------------------------------
+
+    async def delete_suppressed(self, address: str, *, tenant: str) -> None:
+        # SES wants the letter case it has stored, and has been seen to store the domain in lower case (ses.md 2.4).
+        local, _, domain = address.rpartition("@")
+        for spelling in dict.fromkeys([address, f"{local}@{domain.lower()}", address.lower()]):
+            gone = await self._read("delete_suppressed_destination", EmailAddress=spelling, TenantName=tenant)
+            if gone is not None:
+                return
+
+    async def get_account(self) -> SesAccount:
+        found = await self._call("get_account")
+        quota = found.get("SendQuota") or {}
+        return SesAccount(
+            max_send_rate=float(quota.get("MaxSendRate") or 0),
+            max_24h=float(quota.get("Max24HourSend") or 0),
+            sent_24h=float(quota.get("SentLast24Hours") or 0),
+            sending_enabled=bool(found.get("SendingEnabled")),
+            enforcement=found.get("EnforcementStatus") or "HEALTHY",
+        )
+
+    async def _read(self, operation: str, **members: Any) -> dict[str, Any] | None:
+        """None for what is not there."""
+        try:
+            return await self._call(operation, **members)
+        except SesError as error:
+            if error.code == "NotFoundException":
+                return None
+            raise
+
+    async def _make(self, operation: str, **members: Any) -> None:
+        """What exists already is made: a process before this one may have died right after the call."""
+        try:
+            await self._call(operation, **members)
+        except SesError as error:
+            if error.code != "AlreadyExistsException":
+                raise
+
+    async def _call(self, operation: str, **members: Any) -> dict[str, Any]:
+        await self._pace()
+        method = cast("Callable[..., dict[str, Any]]", getattr(self._client, operation))
+        try:
+            return await asyncio.to_thread(partial(method, **members))
+        except ClientError as error:
+            said = cast("dict[str, Any]", error.response).get("Error") or {}
+            raise SesError(said.get("Code") or "Unknown", said.get("Message") or str(error)) from None
+        except BotoCoreError as error:
+            raise SesError(type(error).__name__, str(error)) from None
+
+    async def _pace(self) -> None:
+        if not self._gap:
+            return
+        async with self._turn:
+            now = time.monotonic()
+            if self._next > now:
+                await asyncio.sleep(self._next - now)
+            self._next = max(now, self._next) + self._gap

@@ -1,0 +1,159 @@
+"""SQS as observe needs it: receive and delete, signed and sent by our own narrow client (JSON 1.0, ses.md 4.8).
+
+At least once and in no order is all that SQS promises, and all that is relied upon: what is received and not deleted comes
+again after the visibility time-out, which stays well below the grace of *outcome unknown*.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+import msgspec
+
+from mailcordon.adapters.ses.signer import CredentialsSource, NoCredentials, Signer
+from mailcordon.adapters.ses.transport import AiohttpTransport, CallFailed, Response, Transport
+from mailcordon.observe.ports import Received, Unreachable
+
+VISIBILITY_SECONDS = 30
+WAIT_SECONDS = 20  #: the longest that SQS holds a receive open
+MOST = 10  #: messages in one call, either way
+
+_EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
+_log = logging.getLogger("mailcordon.observe")
+
+
+class _Message(msgspec.Struct, gc=False):
+    Body: str
+    ReceiptHandle: str
+
+
+class _Received(msgspec.Struct):
+    Messages: list[_Message] | None = None
+
+
+class _Failed(msgspec.Struct):
+    Id: str = ""
+    Code: str = ""
+    Message: str | None = None
+
+
+class _Deleted(msgspec.Struct):
+    Failed: list[_Failed] | None = None
+
+
+class _Error(msgspec.Struct):
+    type: str = msgspec.field(default="", name="__type")
+    message: str | None = None
+    Message: str | None = None
+
+
+_encode = msgspec.json.Encoder().encode
+_received = msgspec.json.Decoder(_Received)
+_deleted = msgspec.json.Decoder(_Deleted)
+_error = msgspec.json.Decoder(_Error)
+
+
+class SqsQueue:
+    """One queue. Any number of calls may be open at once."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        transport: Transport,
+        signer: Signer,
+        credentials: CredentialsSource,
+        wait_seconds: int = WAIT_SECONDS,
+        visibility_seconds: int = VISIBILITY_SECONDS,
+    ) -> None:
+        self.name = url.rstrip("/").rpartition("/")[2]
+        self._url = url
+        self._transport = transport
+        self._signer = signer
+        self._credentials = credentials
+        self._receive = _encode(
+            {
+                "QueueUrl": url,
+                "MaxNumberOfMessages": MOST,
+                "WaitTimeSeconds": wait_seconds,
+                "VisibilityTimeout": visibility_seconds,
+            }
+        )
+
+    async def receive(self) -> list[Received]:
+        answer = await self._call("ReceiveMessage", self._receive)
+        try:
+            messages = _received.decode(answer).Messages
+        except msgspec.DecodeError as error:
+            raise Unreachable(f"the queue {self.name} answered no JSON of SQS: {error}") from error
+        return [Received(message.Body, message.ReceiptHandle) for message in messages or ()]
+
+    async def delete(self, receipts: Sequence[str]) -> None:
+        chunks = [receipts[start : start + MOST] for start in range(0, len(receipts), MOST)]
+        await asyncio.gather(*(self._delete(chunk) for chunk in chunks))
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+    async def _delete(self, receipts: Sequence[str]) -> None:
+        entries = [{"Id": str(n), "ReceiptHandle": receipt} for n, receipt in enumerate(receipts)]
+        answer = await self._call("DeleteMessageBatch", _encode({"QueueUrl": self._url, "Entries": entries}))
+        try:
+            failed = _deleted.decode(answer).Failed
+        except msgspec.DecodeError as error:
+            raise Unreachable(f"the queue {self.name} answered no JSON of SQS: {error}") from error
+        if failed:
+            # An old receipt, mostly: the message was received again meanwhile and that receiver deletes it.
+            _log.info("%s: %d messages were not deleted (%s)", self.name, len(failed), failed[0].Code)
+
+    async def _call(self, operation: str, body: bytes) -> bytes:
+        answer = await self._post(operation, body)
+        if answer.status in (400, 403) and _reason(answer)[0] in _EXPIRED:
+            await self._credentials.refresh()
+            answer = await self._post(operation, body)
+        if answer.status != 200:
+            code, message = _reason(answer)
+            raise Unreachable(f"the queue {self.name} answered {answer.status} {code}: {message}")
+        return answer.body
+
+    async def _post(self, operation: str, body: bytes) -> Response:
+        headers = {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"AmazonSQS.{operation}"}
+        try:
+            signed = self._signer.sign(self._credentials.current(), "/", body, headers)
+            return await self._transport.post("/", body, signed)
+        except (CallFailed, NoCredentials) as error:
+            raise Unreachable(f"the queue {self.name}: {error}") from error
+
+
+def open_queue(
+    url: str,
+    *,
+    region: str,
+    credentials: CredentialsSource,
+    endpoint: str | None = None,
+    wait_seconds: int = WAIT_SECONDS,
+    visibility_seconds: int = VISIBILITY_SECONDS,
+) -> SqsQueue:
+    """To be called inside the running event loop. `endpoint`: where SQS is; None takes the queue's own host."""
+    if endpoint is None:
+        parts = urlsplit(url)
+        endpoint = f"{parts.scheme}://{parts.netloc}"
+    transport = AiohttpTransport(endpoint, answer_seconds=wait_seconds + 10.0)
+    return SqsQueue(
+        url,
+        transport=transport,
+        signer=Signer(service="sqs", region=region, host=transport.host),
+        credentials=credentials,
+        wait_seconds=wait_seconds,
+        visibility_seconds=visibility_seconds,
+    )
+
+
+def _reason(answer: Response) -> tuple[str, str]:
+    try:
+        said = _error.decode(answer.body)
+    except msgspec.DecodeError:
+        return "", answer.body[:200].decode(errors="replace")
+    code = answer.headers.get("x-amzn-errortype") or said.type
+    return code.partition(":")[0].rpartition("#")[2], said.message or said.Message or ""

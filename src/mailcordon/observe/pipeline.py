@@ -1,0 +1,223 @@
+"""The loop around one queue: several receives in flight, what they bring stored together, deleted after the commit.
+
+Group commit: while one batch is being committed the next gathers, so a transaction's cost is shared by as many events as there
+are. When the database is away nothing is received, and the messages wait in the queue, whose copies change nothing. One
+document that cannot be stored never stops the others: the batch is tried again one by one, and that one is put aside.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from mailcordon.observe.ingest import Ingest, Report
+from mailcordon.observe.ports import (
+    BadRow,
+    Decode,
+    Malformed,
+    Queue,
+    Reading,
+    Received,
+    Store,
+    Transaction,
+    Unreachable,
+)
+
+BATCH = 500  #: events in one transaction at most: some 10 ms of locks
+HELD = 2000  #: received and not yet stored, at most
+FIRST_PAUSE = 0.1  #: seconds, when queue or database do not answer; doubled up to
+LONGEST_PAUSE = 5.0
+
+_log = logging.getLogger("mailcordon.observe")
+
+
+@dataclass(slots=True)
+class Totals:
+    """What one pipeline did since it started."""
+
+    received: int = 0
+    stored: int = 0  #: messages whose batch was committed
+    batches: int = 0
+    copies: int = 0
+    elsewhere: int = 0
+    notices: int = 0
+    counted: Counter[str] = field(default_factory=Counter[str])
+    quarantined: Counter[str] = field(default_factory=Counter[str])
+
+    def add(self, messages: int, report: Report) -> None:
+        self.stored += messages
+        self.batches += 1
+        self.copies += report.copies
+        self.elsewhere += report.elsewhere
+        self.notices += report.notices
+        self.counted.update({kind.word: count for kind, count in report.counted.items()})
+        self.quarantined.update(report.quarantined)
+
+
+class Pipeline:
+    """Reads one queue with a store of its own: a blast's opens, on another pipeline, delay no bounce."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        store: Store,
+        *,
+        decode: Decode,
+        ingest: Ingest,
+        receivers: int = 4,
+        batch: int = BATCH,
+    ) -> None:
+        self._queue = queue
+        self._store = store
+        self._decode = decode
+        self._ingest = ingest
+        self._receivers = receivers
+        self._batch = batch
+        self._held: asyncio.Queue[Received] = asyncio.Queue(HELD)
+        self._open = asyncio.Event()  #: set while the database answers
+        self._deletes: set[asyncio.Task[None]] = set()
+        self.totals = Totals()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set; then what was received is stored and deleted, and it returns."""
+        self._open.set()
+        receivers = [
+            asyncio.create_task(self._receive(), name=f"receive {self._queue.name} {n}")
+            for n in range(self._receivers)
+        ]
+        storing = asyncio.create_task(self._store_all(), name=f"store {self._queue.name}")
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            # A receiver or the storing loop ends only by a fault of ours: then all end, and the supervisor hears of it.
+            await asyncio.wait([stopping, storing, *receivers], return_when=asyncio.FIRST_COMPLETED)
+            await _cancel(receivers)
+            if not storing.done() and self._open.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._held.join(), 5)
+        finally:
+            await _cancel([*receivers, stopping, storing])
+            if self._deletes:
+                await asyncio.wait(self._deletes, timeout=5)
+        for task in (storing, *receivers):
+            if not task.cancelled() and (fault := task.exception()) is not None:
+                raise fault
+
+    # Receive --------------------------------------------------------------------------------------------------------------
+
+    async def _receive(self) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            await self._open.wait()
+            try:
+                messages = await self._queue.receive()
+                pause = FIRST_PAUSE
+            except Unreachable as error:
+                _log.warning("no events: %s; trying again in %.1f s", error, pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+                continue
+            self.totals.received += len(messages)
+            for message in messages:
+                await self._held.put(message)
+
+    # Store ----------------------------------------------------------------------------------------------------------------
+
+    async def _store_all(self) -> None:
+        while True:
+            batch = [await self._held.get()]
+            while len(batch) < self._batch and not self._held.empty():
+                batch.append(self._held.get_nowait())
+            try:
+                await self._store_batch(batch)
+            except Unreachable as error:
+                await self._wait_for_database(error)
+            finally:
+                for _ in batch:
+                    self._held.task_done()
+
+    async def _store_batch(self, batch: Sequence[Received]) -> None:
+        readings = [self._decode(message.body) for message in batch]
+        try:
+            report = await self._commit(readings)
+        except Unreachable:
+            raise
+        except Exception as error:
+            if not isinstance(error, BadRow):
+                _log.exception(
+                    "a batch of %d could not be stored; trying its messages one by one", len(batch)
+                )
+            await self._store_singly(batch, readings)
+            return
+        self._done(batch, report)
+
+    async def _store_singly(self, batch: Sequence[Received], readings: Sequence[Reading]) -> None:
+        for message, reading in zip(batch, readings, strict=True):
+            try:
+                self._done([message], await self._commit([reading]))
+            except Unreachable:
+                raise
+            except Exception as error:
+                await self._put_aside(message, error)
+
+    async def _put_aside(self, message: Received, error: Exception) -> None:
+        if not isinstance(error, BadRow):
+            _log.exception("a message could not be stored; it goes to quarantine")
+        why = f"storing it failed: {type(error).__name__}: {error}"
+        try:
+            self._done([message], await self._commit([Malformed(why, message.body)]))
+        except BadRow as worse:
+            # Not even its text can be kept. It stays in the queue, where it can be looked at, and comes again.
+            _log.error("a message can be neither stored nor quarantined: %s", worse)
+
+    async def _commit(self, readings: Sequence[Reading]) -> Report:
+        async def work(tx: Transaction) -> Report:
+            return await self._ingest.store(tx, readings, self._queue.name)
+
+        return await self._store.run(work)
+
+    def _done(self, messages: Sequence[Received], report: Report) -> None:
+        self.totals.add(len(messages), report)
+        for sentence in report.alarms:
+            _log.warning("quarantine: %s", sentence)
+        task = asyncio.create_task(self._delete([message.receipt for message in messages]))
+        self._deletes.add(task)
+        task.add_done_callback(self._deletes.discard)
+
+    async def _delete(self, receipts: Sequence[str]) -> None:
+        try:
+            await self._queue.delete(receipts)
+        except Unreachable as error:
+            _log.warning("%d stored messages were not deleted and will come again: %s", len(receipts), error)
+
+    async def _wait_for_database(self, error: Unreachable) -> None:
+        """What is held is let go: it comes again from the queue by itself, and may have been committed after all."""
+        self._open.clear()
+        pause, since = FIRST_PAUSE, time.monotonic()
+        _log.warning("no events are received: %s", error)
+        while True:
+            self._let_go()
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+            with contextlib.suppress(Unreachable):
+                await self._store.run(_nothing)
+                break
+        _log.warning("events are received again after %.1f s", time.monotonic() - since)
+        self._open.set()
+
+    def _let_go(self) -> None:
+        while not self._held.empty():
+            self._held.get_nowait()
+            self._held.task_done()
+
+
+async def _nothing(tx: Transaction) -> None:
+    await tx.directory(set(), set())
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]] | Sequence[asyncio.Task[object]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

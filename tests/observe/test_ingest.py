@@ -1,0 +1,315 @@
+"""What a batch of events leaves in the database, whoever sends it and in whatever order it comes."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mailcordon.core import ids, tags
+from mailcordon.core.delivery import State
+from mailcordon.core.event import Kind
+
+from .conftest import World
+
+DAY = 24 * 3600 * 1000
+
+
+async def state(world: World, delivery: int) -> State:
+    return State(await world.owner.fetchval("select state from outcome where id = $1", delivery))
+
+
+async def suppressed(world: World) -> list[tuple[Any, ...]]:
+    return await world.rows(
+        "select tenant, address, scope, target, cause, until from suppression order by 1, 3, 4"
+    )
+
+
+async def test_a_hard_bounce_closes_the_address_to_its_tenant_alone(world: World) -> None:
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    await world.tell(sent.send(), sent.bounce())
+    assert await state(world, sent.delivery) is State.BOUNCED
+    assert await suppressed(world) == [(world.tenants["acme"], "kim@example.com", 0, 0, "hard-bounce", None)]
+
+
+async def test_a_complaint_closes_the_class_and_no_other(world: World) -> None:
+    sent = await world.sent("acme", "newsletter", "lee@example.com")
+    await world.tell(sent.send(), sent.delivery_event(), sent.complaint(after=5000))
+    assert await state(world, sent.delivery) is State.COMPLAINED
+    assert await suppressed(world) == [(world.tenants["acme"], "lee@example.com", 1, 2, "complaint", None)]
+
+
+async def test_an_address_that_only_a_list_of_ses_had_is_not_suppressed_anew(world: World) -> None:
+    for sub_type in ("OnTenantSuppressionList", "OnAccountSuppressionList", "EmailValidationSuppressed"):
+        sent = await world.sent("acme", "newsletter", "kim@example.com")
+        await world.tell(sent.send(), sent.bounce(sub_type=sub_type))
+        assert await state(world, sent.delivery) is State.SUPPRESSED_AT_SES
+    complained = await world.sent("acme", "newsletter", "kim@example.com")
+    await world.tell(complained.complaint(complaintSubType="OnTenantSuppressionList"))
+    assert await suppressed(world) == []
+    assert await world.metrics("hard_bounced", "complained", "suppressed_at_ses") == [(0, 0, 4)]
+
+
+async def test_ses_global_list_is_believed_for_fourteen_days_and_a_real_bounce_for_good(world: World) -> None:
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    await world.tell(sent.bounce(sub_type="Suppressed", after=1000))
+    at = sent.attempt.called_at + 1000
+    acme = world.tenants["acme"]
+    assert await suppressed(world) == [(acme, "kim@example.com", 0, 0, "ses-global-list", at + 14 * DAY)]
+    later = await world.sent("acme", "receipt", "kim@example.com")
+    await world.tell(later.bounce())
+    assert await suppressed(world) == [(acme, "kim@example.com", 0, 0, "hard-bounce", None)]
+
+
+async def test_mail_is_counted_under_its_provider_in_the_minute_it_left(world: World) -> None:
+    first = await world.sent("acme", "newsletter", "a@gmail.com")
+    second = await world.sent("acme", "newsletter", "b@gmail.com", at=world.now + 60_000)
+    await world.tell(first.send(), second.send(), first.delivery_event(after=3 * 3600_000))
+    minute = world.now // 60_000
+    assert await world.metrics("lane", "provider", "minute", "tenant", "sent", "delivered") == [
+        (world.lanes["acme", "newsletter"], 1, minute, world.tenants["acme"], 1, 1),
+        (world.lanes["acme", "newsletter"], 1, minute + 1, world.tenants["acme"], 1, 0),
+    ]
+
+
+async def test_opens_count_once_a_delivery_and_move_no_state(world: World) -> None:
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    await world.tell(sent.document("Open", after=2000), sent.document("Open", after=3000))
+    assert await state(world, sent.delivery) is State.SENT
+    await world.tell(sent.delivery_event(), sent.document("Click", after=4000, link="https://x.example"))
+    assert await state(world, sent.delivery) is State.DELIVERED
+    assert await world.metrics("opened", "clicked", "delivered") == [(1, 1, 1)]
+
+
+async def test_an_event_that_beats_the_commit_settles_the_attempt(world: World) -> None:
+    sent = await world.sent("acme", "receipt", "kim@example.com", known=False)
+    await world.tell(sent.send())
+    at = sent.attempt.called_at
+    assert await world.rows("select * from send_event") == [(sent.delivery, 1, sent.ses_id, at + 40)]
+    assert await world.rows("select * from send_seen") == [("mc-transactional", at)]
+
+
+async def test_a_delivery_that_overtakes_its_send_event_settles_it_but_proves_no_absence(
+    world: World,
+) -> None:
+    sent = await world.sent("acme", "receipt", "kim@example.com", known=False)
+    await world.tell(sent.delivery_event())
+    assert await world.rows("select ses_id from send_event") == [(sent.ses_id,)]
+    assert await world.rows("select * from send_seen") == []
+
+
+async def test_send_seen_only_moves_forward(world: World) -> None:
+    early = await world.sent("acme", "newsletter", "a@example.com")
+    late = await world.sent("zen", "newsletter", "a@example.com", at=world.now + 5000)
+    await world.tell(late.send())
+    await world.tell(early.send())
+    assert await world.rows("select called_at from send_seen") == [(world.now + 5000,)]
+
+
+async def test_a_canary_moves_send_seen_and_nothing_else(world: World) -> None:
+    canary = await world.sent("acme", "newsletter", "success@simulator.amazonses.com", canary=True)
+    report = await world.tell(canary.send(), canary.delivery_event())
+    assert not report.quarantined
+    picture = await world.picture()
+    assert picture.pop("send_seen") == [("mc-marketing", world.now)]
+    assert not any(picture.values())
+
+
+# Attribution -----------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_delivery_id_under_another_tenants_tags_is_quarantined_and_suppresses_nobody(
+    world: World,
+) -> None:
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    theirs = await world.sent("zen", "newsletter", "kim@example.com")
+    stolen = sent.mail(tags=theirs.mail()["tags"] | {tags.DELIVERY: [ids.encode(sent.delivery)]})
+    await world.tell(sent.bounce(mail=stolen))
+    # Even with a signature that fits, the row says whose delivery it is.
+    signed = replace(sent, attempt=replace(sent.attempt, tenant_key=world.key("zen")))
+    await world.tell(signed.bounce())
+    assert await world.whys() == ["disagreement", "disagreement"]
+    picture = await world.picture()
+    assert not any(
+        picture[table] for table in ("event", "outcome", "suppression", "metric_minute", "send_seen")
+    )
+
+
+async def test_mail_without_our_tags_is_an_ungoverned_send_and_suppresses_nobody(world: World) -> None:
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    await world.tell(sent.bounce(mail=sent.mail(tags={"ses:configuration-set": ["ungoverned"]})))
+    assert await world.whys() == ["ungoverned"]
+    assert await suppressed(world) == []
+
+
+@pytest.mark.parametrize(
+    ("over", "named"),
+    [
+        ({"destination": ["else@example.com"]}, "another address"),
+        ({"tags": {"ses:configuration-set": ["mc-urgent"]}}, "mc-urgent"),
+        ({"tags": {"ses:configuration-set": ["ungoverned"]}}, "ungoverned"),
+        ({"tags": {"ses:configuration-set": ["somebody-elses"]}}, "none of ours"),
+        ({"tags": {"ses:tenant-name": ["mc-zenxxxxx"]}}, "mc-zenxxxxx"),
+        ({"tags": {tags.TYPE: ["receipt"]}}, "signature"),
+    ],
+)
+async def test_what_ses_says_must_agree_with_our_rows(world: World, over: dict[str, Any], named: str) -> None:
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    mail = sent.mail()
+    mail |= over | {"tags": mail["tags"] | over.get("tags", {})}
+    await world.tell(sent.bounce(mail=mail))
+    assert await world.whys() == ["disagreement"]
+    assert named in (await world.rows("select detail from quarantine"))[0][0]
+    assert await suppressed(world) == []
+
+
+async def test_names_that_fit_the_lane_agree(world: World) -> None:
+    await world.owner.execute(
+        "insert into configuration_set (name, kind, class, tenant) values ('mc-own-marketing', 'dedicated', 2, $1)",
+        world.tenants["acme"],
+    )
+    sent = await world.sent("acme", "newsletter", "Kim@Example.com")
+    mail = sent.mail(destination=["kim@example.com"])
+    mail["tags"] |= {
+        "ses:configuration-set": ["mc-own-marketing"],
+        "ses:tenant-name": [world.key("acme") + "-marketing"],
+    }
+    await world.tell(sent.bounce(mail=mail))
+    assert await world.whys() == []
+
+
+async def test_a_forwarding_does_not_change_whom_we_suppress(world: World) -> None:
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    await world.tell(sent.bounce(bouncedRecipients=[{"emailAddress": "kim@elsewhere.example"}]))
+    assert [row[1] for row in await suppressed(world)] == ["kim@example.com"]
+
+
+async def test_a_second_ses_id_for_one_attempt_is_a_double(world: World) -> None:
+    known = await world.sent("acme", "newsletter", "kim@example.com")
+    await world.tell(replace(known, ses_id="other").send())
+    waiting = await world.sent("acme", "newsletter", "kim@example.com", known=False)
+    await world.tell(waiting.send(), replace(waiting, ses_id="other").send())
+    assert await world.whys() == ["double", "double"]
+    assert await world.rows("select ses_id from send_event") == [(waiting.ses_id,)]
+
+
+async def test_two_attempts_may_have_two_ses_ids_and_count_once_where_the_first_left(world: World) -> None:
+    first = await world.sent("acme", "receipt", "kim@example.com", known=False)
+    second = first.again(ses_id="ses-second")
+    await world.owner.execute("delete from ready")
+    await world.answered(second, world.tenants["acme"], world.lanes["acme", "receipt"])
+    await world.tell(second.send(), second.delivery_event())
+    await world.tell(first.send(), first.delivery_event())
+    assert await world.whys() == []
+    assert await world.metrics("minute", "sent", "delivered") == [(world.now // 60_000, 1, 1)]
+
+
+async def test_an_attempt_newer_than_any_we_know_betrays_a_restored_database(world: World) -> None:
+    sent = await world.sent("acme", "receipt", "kim@example.com")
+    await world.tell(sent.again(ses_id="ses-later").bounce())
+    assert await world.whys() == ["disagreement"]
+    assert "restored" in (await world.rows("select detail from quarantine"))[0][0]
+    assert await suppressed(world) == []
+
+
+async def test_a_delivery_we_do_not_have_is_quarantined_unless_it_is_past_retention(world: World) -> None:
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    await world.owner.execute("delete from ledger; delete from message")
+    await world.tell(sent.bounce())
+    assert await world.whys() == ["unknown-delivery"]
+    long_ago = world.now - 91 * DAY
+    old = replace(
+        sent, attempt=replace(sent.attempt, delivery=ids.first_of(long_ago) + 1, called_at=long_ago)
+    )
+    report = await world.tell(old.bounce())
+    assert report.counted == {Kind.HARD_BOUNCE: 1}
+    assert [row[1] for row in await suppressed(world)] == ["kim@example.com"]
+    picture = await world.picture()
+    assert not any(picture[table] for table in ("event", "outcome", "metric_minute", "send_event"))
+
+
+async def test_another_installations_mail_is_counted_apart(world: World) -> None:
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    theirs = replace(sent, attempt=replace(sent.attempt, installation="there"))
+    await world.tell(theirs.bounce(), theirs.bounce())
+    assert await world.rows("select installation, kind, documents from elsewhere") == [("there", 6, 2)]
+    picture = await world.picture()
+    assert not any(picture.values())
+
+
+async def test_an_old_notification_without_tags_is_known_by_its_ses_id(world: World) -> None:
+    await world.owner.execute(
+        "insert into identity (tenant, domain) values ($1, 'acme.example')", world.tenants["acme"]
+    )
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    event = json.loads(sent.bounce(mail={**sent.mail(), "source": "hello@news.acme.example"}))
+    del event["mail"]["tags"]
+    event["notificationType"] = event.pop("eventType")
+    await world.tell(json.dumps(event))
+    await world.tell(sent.bounce())
+    assert await world.whys() == []
+    assert await world.metrics("hard_bounced") == [(1,)]
+    event["mail"]["messageId"] = "unknown"
+    await world.tell(json.dumps(event))
+    assert await world.whys() == ["ungoverned"]
+
+
+# Documents -------------------------------------------------------------------------------------------------------------------
+
+
+async def test_what_cannot_be_read_is_kept_and_counted_by_copies(world: World) -> None:
+    await world.tell("{", "{", "not json \0 at all \ud800", '{"mail": {"tags": 3}}')
+    await world.tell("{")
+    assert (
+        await world.rows("select why, document, copies from quarantine order by digest = $1 desc, id", b"")
+        != []
+    )
+    assert sorted(await world.whys()) == ["malformed"] * 3
+    assert await world.rows("select copies from quarantine where document = '{'") == [(2,)]
+
+
+async def test_notices_are_kept_apart_from_what_went_wrong(world: World) -> None:
+    paused = {
+        "detail-type": "Sending Status Disabled",
+        "source": "aws.ses",
+        "resources": ["arn:aws:ses:us-east-1:1:tenant/mc-acmexxxx/tn-1"],
+        "detail": {"version": "1.0.0", "data": {"origin": "AWS_MANAGED"}},
+    }
+    topic = "Successfully validated SNS topic for Amazon SES event publishing."
+    report = await world.tell(
+        json.dumps(paused), topic, json.dumps({"Type": "Notification", "Message": topic})
+    )
+    assert report.notices == 3
+    assert await world.rows("select what, subject from ses_notice") == [
+        ("Sending Status Disabled", "arn:aws:ses:us-east-1:1:tenant/mc-acmexxxx/tn-1")
+    ]
+    assert await world.whys() == []
+
+
+async def test_a_text_with_nul_in_it_is_stored_without(world: World) -> None:
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    recipients = [{"emailAddress": "kim@example.com", "diagnosticCode": "550 \0no"}]
+    await world.tell(sent.bounce(bouncedRecipients=recipients, reportingMTA="a\0b"))
+    assert await world.rows("select detail from outcome") == [("550 no",)]
+    assert await world.rows("select detail ->> 'reporting_mta' from event") == [("ab",)]
+
+
+async def test_evidence_from_before_a_removal_does_not_stop_it_and_newer_does(world: World) -> None:
+    first = await world.sent("acme", "newsletter", "kim@example.com")
+    await world.tell(first.bounce())
+    at = world.now + 60_000
+    await world.owner.execute("update suppression set removing_since = $1", at)
+    second = await world.sent("acme", "newsletter", "kim@example.com")
+    await world.tell(second.bounce(after=2000))
+    assert await world.rows("select removing_since from suppression") == [(at,)]
+    third = await world.sent("acme", "newsletter", "kim@example.com")
+    await world.tell(third.bounce(after=61_000))
+    assert await world.rows("select removing_since, since from suppression") == [(None, world.now + 61_000)]
+
+
+async def test_a_replayed_event_does_not_bring_back_a_suppression_that_was_removed(world: World) -> None:
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    await world.tell(sent.bounce())
+    await world.owner.execute("delete from suppression")
+    report = await world.tell(sent.bounce())
+    assert (report.copies, await suppressed(world)) == (1, [])

@@ -1,0 +1,130 @@
+"""Copies, disorder and delay leave no trace: any order of any number of copies makes the rows that one orderly pass makes."""
+
+import asyncio
+import random
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mailcordon.adapters.db import observe_store
+from mailcordon.adapters.db.observe_store import ObserveStore
+from mailcordon.adapters.ses.feedback import decode
+from mailcordon.core import ids, tags
+from mailcordon.observe.ports import Transaction
+
+from .conftest import World
+
+TABLES = "event, outcome, send_event, send_seen, suppression, metric_minute, quarantine"
+
+
+async def story(world: World) -> list[str]:
+    """All that SES may say, in the order in which it happened, with what ties and what contradicts."""
+    documents: list[str] = []
+    plain = await world.sent("acme", "newsletter", "a@gmail.com")
+    documents += [plain.send(), plain.document("DeliveryDelay", after=500, delayType="General")]
+    documents += [plain.document("DeliveryDelay", after=700, delayType="MailboxFull"), plain.delivery_event()]
+    documents += [
+        plain.document("Open", after=3000),
+        plain.document("Click", after=4000, link="https://x.example"),
+    ]
+    late = await world.sent("acme", "newsletter", "b@yahoo.com", at=world.now + 61_000)
+    documents += [late.send(), late.delivery_event(), late.bounce(after=90_000), late.complaint(after=95_000)]
+    soft = await world.sent("acme", "receipt", "a@gmail.com")
+    documents += [
+        soft.send(),
+        soft.bounce("Transient", "MailboxFull"),
+        soft.bounce("Transient", "General", feedbackId="2"),
+    ]
+    # Three reasons for one address, two of them at the same moment, and a rumour that ends after they began.
+    rumour = await world.sent("acme", "newsletter", "kim@example.com")
+    documents += [rumour.send(), rumour.bounce(sub_type="Suppressed", after=200)]
+    for type in ("newsletter", "receipt"):
+        bounced = await world.sent("acme", type, "kim@example.com")
+        documents += [bounced.send(), bounced.bounce(after=1000)]
+    listed = await world.sent("zen", "newsletter", "kim@example.com")
+    documents += [listed.send(), listed.bounce(sub_type="OnTenantSuppressionList")]
+    rejected = await world.sent("zen", "newsletter", "c@example.com")
+    documents += [rejected.send(), rejected.document("Reject", reason="Bad content")]
+    unsubscribed = await world.sent("zen", "newsletter", "d@example.com")
+    documents += [unsubscribed.send(), unsubscribed.bounce(sub_type="UnsubscribedRecipient")]
+    documents += [unsubscribed.document("Subscription", contactList="x"), unsubscribed.document("Novelty")]
+    # A mail that went out twice, by two attempts in different minutes, both of which SES reports.
+    first = await world.sent("acme", "receipt", "e@example.com", known=False)
+    second = first.again(ses_id="ses-again")
+    await world.owner.execute("delete from ready where id = $1", first.delivery)
+    await world.answered(second, world.tenants["acme"], world.lanes["acme", "receipt"])
+    documents += [first.send(), first.delivery_event(), second.send(), second.bounce(after=1000)]
+    canary = await world.sent("acme", "receipt", "success@simulator.amazonses.com", canary=True)
+    documents += [canary.send(), canary.delivery_event()]
+    stolen = plain.mail(tags=listed.mail()["tags"] | {tags.DELIVERY: [ids.encode(plain.delivery)]})
+    documents += [
+        plain.bounce(mail=stolen),
+        plain.bounce(mail=plain.mail(tags={})),
+        "{",
+        "neither JSON nor a test",
+    ]
+    return documents
+
+
+async def test_any_order_of_copies_makes_the_rows_of_one_orderly_pass(world: World) -> None:
+    documents = await story(world)
+    for document in documents:
+        await world.tell(document)
+    expected = await world.picture()
+    assert all(expected.values())
+
+    @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(st.randoms(use_true_random=True), st.integers(1, 60))
+    def orders(chance: random.Random, most: int) -> None:
+        copies = documents * 3
+        chance.shuffle(copies)
+        seen.append(split(copies, chance, most))
+
+    seen: list[list[list[str]]] = [split(documents[::-1] * 3, random.Random(1), 7)]
+    orders()
+    for batches in seen:
+        await world.owner.execute(f"truncate {TABLES}")
+        for batch in batches:
+            await world.tell(*batch)
+        assert await world.picture() == expected
+
+
+async def test_observers_that_read_the_same_events_at_once_make_the_same_rows(
+    world: World, database: Any
+) -> None:
+    documents = await story(world)
+    for document in documents:
+        await world.tell(document)
+    expected = await world.picture()
+    await world.owner.execute(f"truncate {TABLES}")
+    stores = [ObserveStore(lambda: observe_store.connect(database.dsn("observe"))) for _ in range(4)]
+
+    async def observe(store: ObserveStore, seed: int) -> None:
+        chance = random.Random(seed)
+        copies = documents * 2
+        chance.shuffle(copies)
+        for batch in split(copies, chance, 20):
+            readings = [decode(document) for document in batch]
+
+            async def work(tx: Transaction, readings: Any = readings) -> None:
+                await world.ingest.store(tx, readings, "test")
+
+            await store.run(work)
+
+    try:
+        await asyncio.gather(*(observe(store, seed) for seed, store in enumerate(stores)))
+        assert await world.picture() == expected
+    finally:
+        for store in stores:
+            await store.close()
+
+
+def split(documents: list[str], chance: random.Random, most: int) -> list[list[str]]:
+    batches: list[list[str]] = []
+    at = 0
+    while at < len(documents):
+        size = chance.randint(1, most)
+        batches.append(documents[at : at + size])
+        at += size
+    return batches
