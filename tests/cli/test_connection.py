@@ -39,6 +39,14 @@ def test_a_key_from_the_file_is_not_shown_to_another_server(tmp_path: Path) -> N
     assert found.ses_url is None
 
 
+def test_what_the_file_says_of_its_servers_ses_stands(tmp_path: Path) -> None:
+    write(tmp_path, url="http://127.0.0.1:8025", key="mck_a", ses_url=None)
+    environment = {"MAILCORDON_SES_ENDPOINT": "http://127.0.0.1:8005"}
+    assert connection.find(url=None, key=None, environment=environment, home=tmp_path).ses_url is None
+    elsewhere = connection.find(url="http://127.0.0.1:9", key="mck_b", environment=environment, home=tmp_path)
+    assert elsewhere.ses_url == "http://127.0.0.1:8005"
+
+
 def test_no_server_known_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(failures.Failure) as caught:
         connection.find(url=None, key=None, environment={}, home=tmp_path)

@@ -26,6 +26,12 @@ Exit codes: 0 done; 1 refused or failed; 2 wrong command line; 3 not found; 4 no
 """
 
 
+_UP = """
+mailcordon up                          # everything, with the local SES
+mailcordon up --port 0 --ses-port 0    # beside another copy, in another MAILCORDON_HOME
+"""
+
+
 def build(*, up: Command, down: Command, migrate: Command, doctor: Command, run: Command) -> typer.Typer:
     """The whole command line. Each of the five is registered as it is: its own signature gives its options."""
     app = typer.Typer(
@@ -38,7 +44,7 @@ def build(*, up: Command, down: Command, migrate: Command, doctor: Command, run:
         help="The one governed way out for the e-mail of many tenants through Amazon SES.",
         epilog=_EPILOG,
     )
-    app.command("up", epilog=command.epilog("mailcordon up\nmailcordon up --help"))(up)
+    app.command("up", epilog=command.epilog(_UP))(up)
     app.command("down", epilog=command.epilog("mailcordon down"))(down)
     app.add_typer(drill.top)
     app.add_typer(tenants.tenants, name="tenant")

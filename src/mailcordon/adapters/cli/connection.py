@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mailcordon.adapters.cli import failures
+from mailcordon.adapters.cli.document import Document, as_document
 
 FILE = "cli.json"
 
@@ -46,7 +47,8 @@ def find(
 ) -> Connection:
     """Raises Failure where no URL is known, or the file cannot be read."""
     written = _read(home / FILE)
-    url = url or environment.get("MAILCORDON_URL") or written.get("url")
+    theirs = str(written.get("url") or "").rstrip("/")
+    url = url or environment.get("MAILCORDON_URL") or theirs
     if not url:
         raise failures.Failure(
             failures.Exit.UNAVAILABLE,
@@ -57,18 +59,23 @@ def find(
     if not url.startswith(("http://", "https://")):
         raise failures.usage(f"{url} is no URL: it starts with http:// or https://")
     url = url.rstrip("/")
-    key = key or environment.get("MAILCORDON_KEY")
-    # The file's key and local SES belong to the file's server: a key is not shown to a stranger that --url names.
-    same = url == (written.get("url") or "").rstrip("/")
+    # The file's key and local SES belong to the file's server: a key is not shown to a stranger that --url names, and what the
+    # file says of that server's SES stands, also when it says that there is no local one.
+    own = written if url == theirs else {}
+    ses_url = own["ses_url"] if "ses_url" in own else environment.get("MAILCORDON_SES_ENDPOINT")
     return Connection(
         url=url,
-        key=key or (written.get("key") if same else None),
-        ses_url=environment.get("MAILCORDON_SES_ENDPOINT") or (written.get("ses_url") if same else None),
+        key=key or environment.get("MAILCORDON_KEY") or _text(own.get("key")),
+        ses_url=_text(ses_url),
         home=home,
     )
 
 
-def _read(path: Path) -> dict[str, str]:
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _read(path: Path) -> Document:
     try:
         found = json.loads(path.read_text())
     except FileNotFoundError:
@@ -85,4 +92,4 @@ def _read(path: Path) -> dict[str, str]:
         ) from None
     if not isinstance(found, dict):
         raise failures.usage(f"{path} is not a JSON object: remove it and run `mailcordon up` again.")
-    return {str(name): value for name, value in found.items() if isinstance(value, str)}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return as_document(found)  # pyright: ignore[reportUnknownArgumentType]

@@ -47,6 +47,9 @@ def drill(
     alone: Annotated[
         bool, typer.Option("--own", help="Start a system of its own even where one is running.")
     ] = False,
+    patience: Annotated[
+        float, typer.Option("--patience", min=0.1, metavar="SECONDS", help="How long one thing may take.")
+    ] = stage.PATIENCE,
 ) -> None:
     """Tell the story: two tenants, a bounce, a complaint, a cordon.
 
@@ -55,7 +58,7 @@ def drill(
     """
     out, err = show.console(sys.stdout), show.console(sys.stderr)
     try:
-        well = asyncio.run(_play(out, err, as_json=as_json, url=url, key=key, alone=alone))
+        well = asyncio.run(_play(out, err, patience, as_json=as_json, url=url, key=key, alone=alone))
     except failures.Failure as failure:
         command.fail(failure, as_json=as_json, err=err)
     if not well:
@@ -63,7 +66,14 @@ def drill(
 
 
 async def _play(
-    out: Console, err: Console, *, as_json: bool, url: str | None, key: str | None, alone: bool
+    out: Console,
+    err: Console,
+    patience: float,
+    *,
+    as_json: bool,
+    url: str | None,
+    key: str | None,
+    alone: bool,
 ) -> bool:
     begun = time.monotonic()
     async with _system(err, url=url, key=key, alone=alone) as (found, mine):
@@ -72,7 +82,7 @@ async def _play(
         try:
             if not as_json:
                 out.print(f"Mailcordon at {found.url}, local SES at {found.ses_url}")
-            scene = stage.Stage(api, ses)
+            scene = stage.Stage(api, ses, patience=patience)
             told: list[story.Told] = []
 
             def hear(one: story.Told) -> None:

@@ -73,7 +73,7 @@ def preview_view(preview: Document) -> RenderableType:
             ),
             "",
         ]
-    views += [show.plain(preview.get("effect")), show.plain(preview.get("untouched"))]
+    views += [show.plain(preview.get("effect")), f"Left alone: {show.plain(preview.get('untouched'))}"]
     return Group(*views)
 
 

@@ -4,13 +4,17 @@ docs/seslocal.md describes the admin pages. Nothing here sends mail.
 """
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
+from mailcordon.adapters.cli import failures
 from mailcordon.adapters.cli.client import Client, local_path
 from mailcordon.adapters.cli.document import Document, parts
 
 if TYPE_CHECKING:
     import boto3
+
+T = TypeVar("T")
 
 OUTCOME_QUEUE = "mailcordon-outcome"
 _LINES = 1000  #: the most that one answer holds
@@ -40,6 +44,8 @@ class LocalSes:
         return parts(await self._admin.get(local_path("faults")), "faults")
 
     async def knows_tenant(self, key: str) -> bool:
+        """Asked as an application would ask SES. Raises Failure where it does not answer."""
+
         def ask() -> bool:
             ses = _session().client("sesv2", endpoint_url=self.url)  # pyright: ignore[reportUnknownMemberType]
             try:
@@ -48,10 +54,10 @@ class LocalSes:
                 return False
             return True
 
-        return await asyncio.to_thread(ask)
+        return await self._ask("SES", ask)
 
     async def unread(self) -> int:
-        """How many events lie in the outcome queue, received ones that may come back included."""
+        """How many events lie in the outcome queue, received ones that may come back included. Raises Failure."""
 
         def ask() -> int:
             sqs = _session().client("sqs", endpoint_url=self.url)  # pyright: ignore[reportUnknownMemberType]
@@ -62,7 +68,19 @@ class LocalSes:
             )
             return sum(int(value) for value in found.get("Attributes", {}).values())
 
-        return await asyncio.to_thread(ask)
+        return await self._ask(f"the queue {OUTCOME_QUEUE}", ask)
+
+    async def _ask(self, what: str, ask: Callable[[], T]) -> T:
+        from botocore import exceptions
+
+        try:
+            return await asyncio.to_thread(ask)
+        except (exceptions.BotoCoreError, exceptions.ClientError) as error:
+            raise failures.Failure(
+                failures.Exit.UNAVAILABLE,
+                f"{what} of the local SES at {self.url} cannot be asked: {error}",
+                "no-local-ses",
+            ) from None
 
 
 def _session() -> "boto3.Session":

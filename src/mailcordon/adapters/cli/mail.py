@@ -19,8 +19,8 @@ top = typer.Typer()
 messages = typer.Typer(no_args_is_help=True, help="What was handed in, by its id.")
 
 #: In the queue or on the wire: something will still happen to it by itself, here or at SES.
-MOVING = frozenset({"ready", "sending", "waiting", "unknown", "sent", "delayed"})
-_IN_QUEUE = frozenset({"ready", "sending", "waiting", "held", "unknown"})
+MOVING = frozenset({"queued", "sending", "waiting", "unknown", "sent", "delayed"})
+_IN_QUEUE = frozenset({"queued", "sending", "waiting", "held", "unknown"})
 _ABOUT_THE_ADDRESS = frozenset({"refused", "bounced", "complained", "suppressed-at-ses"})
 
 
@@ -267,7 +267,7 @@ def hold_words(hold: Document) -> str:
 
 
 def suppression_words(row: Document) -> str:
-    scope = " ".join(show.plain(row[name]) for name in ("class", "type") if row.get(name))
+    scope = " ".join(show.plain(row[name]) for name in ("target", "class", "type") if row.get(name))
     until = f" until {show.when(row['until'])}" if row.get("until") else ""
     return (
         f"not mailed for {show.plain(row.get('scope'))}{' ' + scope if scope else ''}: {show.plain(row.get('cause'))} on "
@@ -321,7 +321,9 @@ async def show_message(cli: Cli, message: MessageId, tenant: OfTenant = None) ->
 async def cancel_message(cli: Cli, message: MessageId, tenant: OfTenant = None) -> None:
     """Cancel what has not left yet of one message. What is on the wire is not called back."""
     found = await cli.api.call("DELETE", path("messages", message), query={"tenant": tenant})
-    cli.answer(found, delivery_table(found) if found.get("deliveries") else f"Cancelled {message}.")
+    gone, left = len(found.get("cancelled") or []), int(found.get("left") or 0)
+    rest = f" {show.counted(left, 'delivery')} had left already, or are on the wire." if left else ""
+    cli.answer(found, f"Cancelled {show.counted(gone, 'delivery')} of {message}.{rest}")
 
 
 @command.remote(top, "sent", examples="mailcordon sent --limit 5\nmailcordon sent --to kim@example.com")

@@ -54,7 +54,7 @@ async def list_suppressions(
         (
             item.get("address"),
             item.get("scope"),
-            item.get("class") or item.get("type"),
+            item.get("target") or item.get("class") or item.get("type"),
             item.get("cause"),
             show.when(item.get("since")),
             show.when(item.get("until")),

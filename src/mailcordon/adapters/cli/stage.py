@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from mailcordon.adapters.cli import mail
+from mailcordon.adapters.cli import failures, mail
 from mailcordon.adapters.cli.client import Client, path
 from mailcordon.adapters.cli.document import Document, part, parts
 from mailcordon.adapters.cli.local import OUTCOME_QUEUE, LocalSes
@@ -19,7 +19,7 @@ from mailcordon.adapters.cli.local import OUTCOME_QUEUE, LocalSes
 T = TypeVar("T")
 
 RESET, NEWS = "password-reset", "newsletter"
-PATIENCE = 10.0  #: seconds that one thing may take; all but the onboarding take a fraction of one
+PATIENCE = 10.0  #: seconds that one thing may take; most take a fraction of one
 _POLL = 0.05
 
 
@@ -62,6 +62,7 @@ class Stage:
     ses: LocalSes
     suffix: str = field(default_factory=lambda: secrets.token_hex(3))
     mails: list[Mail] = field(default_factory=list[Mail])
+    patience: float = PATIENCE  #: seconds
 
     def address(self, name: str) -> str:
         return f"{name}@people-{self.suffix}.example"
@@ -100,7 +101,7 @@ class Stage:
 
     async def arrives(self, one: Mail) -> None:
         """In SES's ledger as a governed mail that reached its mailbox, and known to us as delivered."""
-        line = await eventually(lambda: self.line(one), lambda: self._not_left(one))
+        line = await self.eventually(lambda: self.line(one), lambda: self._not_left(one))
         if line.get("recipients") != [one.to] or not line.get("configuration_set") or not line.get("tags"):
             raise Wrong(
                 f"{one.words} reached SES, but not as one recipient with a configuration set and tags: {line}"
@@ -119,7 +120,7 @@ class Stage:
             delivery = await self.delivery(one)
             return delivery if delivery.get("state") == state else None
 
-        await eventually(there, lambda: self._not_back(one, event))
+        await self.eventually(there, lambda: self._not_back(one, event))
 
     async def suppressions(self, sender: Sender, name: str) -> list[Document]:
         return parts(
@@ -134,11 +135,9 @@ class Stage:
         async def otherwise() -> str:
             rows = await self.suppressions(sender, name)
             have = "; ".join(mail.suppression_words(row) for row in rows) or "nothing"
-            return (
-                f"the event about {self.address(name)} came, but within {PATIENCE:g} s no suppression of scope {scope}: {have}."
-            )
+            return f"{self.address(name)}: its event came, but no suppression of scope {scope} within {self.patience:g} s: {have}."
 
-        return await eventually(there, otherwise)
+        return await self.eventually(there, otherwise)
 
     async def refused(self, sender: Sender, type_: str, name: str, cause: str) -> str:
         """The next mail is refused at once, and its recorded reason names the cause."""
@@ -156,9 +155,9 @@ class Stage:
         delivery = await self.delivery(one)
         state, reason = delivery.get("state"), mail.why_words(delivery)
         last = (parts(delivery, "timeline") or [{}])[-1]
-        hint = " Is the dispatch role running?" if state == "ready" else ""
+        hint = " Is the dispatch role running?" if state == "queued" else ""
         return (
-            f"{one.words} did not reach SES within {PATIENCE:g} s: it is accepted as {one.id} and {state} ({reason}), last seen "
+            f"{one.words} did not reach SES within {self.patience:g} s: it is accepted as {one.id} and {state} ({reason}), last seen "
             f"as {last.get('what') or 'nothing'}; SES's ledger does not have it.{hint}"
         )
 
@@ -170,10 +169,13 @@ class Stage:
         delivery = await self.delivery(one)
         fate = part(part(line, "fates"), one.to)
         head = (
-            f"no {event} event for {one.to} came back within {PATIENCE:g} s: SES accepted {one.words} (ledger, id "
+            f"no {event} event for {one.to} came back within {self.patience:g} s: SES accepted {one.words} (ledger, id "
             f'{line.get("message_id")}) and its fate there is "{fate.get("fate")}", but we know it as {delivery.get("state")}'
         )
-        unread = await self.ses.unread()
+        try:
+            unread = await self.ses.unread()
+        except failures.Failure as failure:
+            return f"{head}. {failure}"
         if unread:
             return f"{head}. {unread} events lie unread in the queue {OUTCOME_QUEUE}: is the observe role running?"
         strangers = await self._quarantined(one.sender)
@@ -196,16 +198,16 @@ class Stage:
         ]
         return f" (a fault stands at the local SES: {', '.join(words)})" if words else ""
 
-
-async def eventually(
-    probe: Callable[[], Awaitable[T | None]],
-    otherwise: Callable[[], Awaitable[str]],
-    within: float = PATIENCE,
-) -> T:
-    """What the probe finds, asked again until it finds something. Raises Wrong with `otherwise` when time is over."""
-    deadline = time.monotonic() + within
-    while (found := await probe()) is None:
-        if time.monotonic() >= deadline:
-            raise Wrong(await otherwise())
-        await asyncio.sleep(_POLL)
-    return found
+    async def eventually(
+        self,
+        probe: Callable[[], Awaitable[T | None]],
+        otherwise: Callable[[], Awaitable[str]],
+        patience: float = 0.0,
+    ) -> T:
+        """What the probe finds, asked again until it finds something. Raises Wrong with `otherwise` when time is over."""
+        deadline = time.monotonic() + max(self.patience, patience)
+        while (found := await probe()) is None:
+            if time.monotonic() >= deadline:
+                raise Wrong(await otherwise())
+            await asyncio.sleep(_POLL)
+        return found

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from mailcordon.adapters.cli import failures, mail
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.document import part, parts
-from mailcordon.adapters.cli.stage import NEWS, PATIENCE, RESET, Sender, Stage, Wrong, eventually
+from mailcordon.adapters.cli.stage import NEWS, RESET, Sender, Stage, Wrong
 
 ONBOARDING_PATIENCE = 20.0  #: seconds; the control role makes some ten calls a tenant
 
@@ -96,7 +96,7 @@ class Story:
             )
             return f"SES was not set up for {sender.slug} within {ONBOARDING_PATIENCE:g} s{first}. Is the control role running?"
 
-        await eventually(done, otherwise, ONBOARDING_PATIENCE)
+        await self.stage.eventually(done, otherwise, ONBOARDING_PATIENCE)
 
     async def _both_send(self) -> str:
         sent = [await self.stage.send(sender, RESET, "robin") for sender in (self.acme, self.zen)]
@@ -197,9 +197,9 @@ class Story:
                 f"{slug} {type_}: {bounces} bounced, {complaints} complained"
                 for (slug, type_), (bounces, complaints) in sorted(seen.items())
             )
-            return f"the metrics do not say what happened within {PATIENCE:g} s: {shown or 'they are empty'}."
+            return f"the metrics do not say what happened within {self.stage.patience:g} s: {shown or 'they are empty'}."
 
-        await eventually(agree, otherwise)
+        await self.stage.eventually(agree, otherwise)
         return f"1 bounce and 1 complaint, both of {self.acme.slug}"
 
     async def _ledger(self) -> str:
