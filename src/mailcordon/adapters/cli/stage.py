@@ -135,7 +135,8 @@ class Stage:
         async def otherwise() -> str:
             rows = await self.suppressions(sender, name)
             have = "; ".join(mail.suppression_words(row) for row in rows) or "nothing"
-            return f"{self.address(name)}: its event came, but no suppression of scope {scope} within {self.patience:g} s: {have}."
+            within = f"within {self.patience:g} s"
+            return f"the event about {self.address(name)} came, but {within} no suppression of scope {scope}: {have}."
 
         return await self.eventually(there, otherwise)
 
@@ -157,8 +158,8 @@ class Stage:
         last = (parts(delivery, "timeline") or [{}])[-1]
         hint = " Is the dispatch role running?" if state == "queued" else ""
         return (
-            f"{one.words} did not reach SES within {self.patience:g} s: it is accepted as {one.id} and {state} ({reason}), last seen "
-            f"as {last.get('what') or 'nothing'}; SES's ledger does not have it.{hint}"
+            f"{one.words} did not reach SES within {self.patience:g} s: it is accepted as {one.id} and {state} ({reason}), "
+            f"last seen as {last.get('what') or 'nothing'}; SES's ledger does not have it.{hint}"
         )
 
     async def _not_back(self, one: Mail, event: str) -> str:
