@@ -11,7 +11,8 @@
        |- TooMuch         a bound is reached; says when to come back (429)
        '- Unavailable     a part we need does not answer; nothing was stored (503)
 
-A message is a sentence for its reader: what failed, for whom, what to do next. adapters/http/problems.py turns the tree into HTTP.
+A message is a sentence for its reader: what failed, for whom, what to do next. `adapters/http/problems.py` turns the tree
+into HTTP.
 """
 
 from dataclasses import dataclass

@@ -14,8 +14,16 @@ from mailcordon.adapters.db import engine
 from mailcordon.core.errors import Unavailable
 
 #: What "the database is not there right now" looks like in this driver.
-GONE = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.AdminShutdownError,
-        asyncpg.CannotConnectNowError, asyncpg.CrashShutdownError, asyncpg.TooManyConnectionsError, OSError, TimeoutError)  # fmt: skip
+GONE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    OSError,
+    TimeoutError,
+)
 
 _PINS = "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set enable_bitmapscan = off"
 
@@ -45,7 +53,8 @@ class Line:
             except GONE as gone:
                 await self._drop()
                 raise Unavailable(
-                    f"the database does not answer ({type(gone).__name__}); nothing was confirmed, so try again, with the same Idempotency-Key",
+                    f"the database does not answer ({type(gone).__name__}); nothing was confirmed, "
+                    "so try again, with the same Idempotency-Key",
                     retry_after=1,
                 ) from gone
             except BaseException:
