@@ -81,6 +81,19 @@ def test_a_field_that_the_sentence_names_already_is_not_repeated(capsys: pytest.
     assert err == "mailcordon: slug: taken\n"
 
 
+def test_a_sentence_that_only_strings_fields_together_becomes_a_list(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    faults = [{"field": "from", "problem": "no domain"}, {"field": "to[0]", "problem": "no address"}]
+    problem = {"detail": "from: no domain; to[0]: no address", "errors": faults}
+    _, err, _ = said(failures.from_problem(422, problem), capsys)
+    assert err.splitlines() == [
+        "mailcordon: 2 fields cannot be accepted:",
+        "  from: no domain",
+        "  to[0]: no address",
+    ]
+
+
 @pytest.mark.parametrize("body", [None, [], "text", {"errors": "x"}, {"errors": ["x"]}])
 def test_an_answer_that_is_no_problem_document_is_still_a_sentence(body: object) -> None:
     assert "500" in str(failures.from_problem(500, body))

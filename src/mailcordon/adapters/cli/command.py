@@ -94,10 +94,15 @@ def fail(failure: failures.Failure, *, as_json: bool, err: Console) -> NoReturn:
     """Says what failed and ends the command with the exit code that means it."""
     if as_json:
         print_json(failure.document())
-    err.print(f"mailcordon: {show.plain(failure.sentence)}")
-    for field, problem in failure.faults:
-        if len(failure.faults) > 1 or problem not in failure.sentence:
-            err.print(f"  {show.plain(field)}: {show.plain(problem)}")
+    unsaid = [fault for fault in failure.faults if fault[1] not in failure.sentence]
+    if not unsaid and len(failure.faults) > 1:
+        # The sentence only strings them together: a list reads better.
+        err.print(f"mailcordon: {len(failure.faults)} fields cannot be accepted:")
+        unsaid = failure.faults
+    else:
+        err.print(f"mailcordon: {show.plain(failure.sentence)}")
+    for field, problem in unsaid:
+        err.print(f"  {show.plain(field)}: {show.plain(problem)}")
     raise typer.Exit(int(failure.exit))
 
 

@@ -64,9 +64,11 @@ def styled(value: object) -> Text:
     return Text(text, style=_STYLE.get(text, ""))
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table | Text:
     """Columns in capitals, no lines around them; a column is right-aligned when all its values are numbers."""
     cells = list(rows)
+    if not cells:
+        return Text("(none)")
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
     for number, name in enumerate(columns):
         values = [row[number] for row in cells]
