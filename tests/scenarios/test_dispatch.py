@@ -1,0 +1,263 @@
+"""The dispatcher against the local SES: what leaves, what is held back, and what an unclear answer leads to."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import boto3
+import pytest
+from botocore.config import Config
+
+import seslocal
+from mailcordon.adapters.db.accept_store import AcceptStore
+from mailcordon.adapters.db.queue_store import QueueStore
+from mailcordon.adapters.db.settle_store import SettleStore
+from mailcordon.adapters.ses.send import SesSend
+from mailcordon.adapters.ses.signer import Credentials, FixedCredentials
+from mailcordon.adapters.ses.transport import AiohttpTransport
+from mailcordon.core.priority import Class
+from mailcordon.send.accept import Accept
+from mailcordon.send.dispatch import Dispatcher, Identity
+
+KEY = b"k" * 32
+
+
+async def allowed() -> None:
+    return None
+
+
+@dataclass
+class Asked:
+    """Keeps what the dispatcher asked the governor for, and does as a governor would with the lanes."""
+
+    world: Any
+    holds: list[tuple[int, int | None, str]] = field(default_factory=list)
+
+    async def hold_for_ses(self, *, tenant: int, lane: int | None, because: str) -> None:
+        self.holds.append((tenant, lane, because))
+        await self.world.connection.execute(
+            "update lane set held = true where tenant = $1 and ($2::int is null or id = $2)", tenant, lane
+        )
+        await self.world.connection.execute("update epoch set value = value + 1 where name = 'hold'")
+
+
+@dataclass
+class Stage:
+    world: Any
+    local: seslocal.Local
+    accept: Accept
+    governor: Asked
+    dispatcher: Dispatcher
+    http: aiohttp.ClientSession
+
+    async def put(self, submission: Any, slug: str = "acme") -> Any:
+        return await self.accept.submit(slug, submission, api_key=1, key=None, still_allowed=allowed)
+
+    async def sent(self) -> list[dict[str, Any]]:
+        async with self.http.get(f"{self.local.url}/_seslocal/sent") as answer:
+            return (await answer.json())["sent"]
+
+    async def fault(self, **body: Any) -> None:
+        async with self.http.post(f"{self.local.url}/_seslocal/faults", json=body) as answer:
+            assert answer.status < 300, await answer.text()
+
+    async def until(self, what: Callable[[], Awaitable[Any]], seconds: float = 10) -> Any:
+        async with asyncio.timeout(seconds):
+            while not (found := await what()):
+                await asyncio.sleep(0.02)
+            return found
+
+
+def set_up_ses(url: str, tenant: str, domain: str, class_: Class) -> None:
+    ses = boto3.client(
+        "sesv2",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    arn = "arn:aws:ses:us-east-1:000000000000:"
+    set_ = f"mc-{class_.word}"
+    ses.create_tenant(TenantName=tenant)
+    ses.create_email_identity(EmailIdentity=domain)
+    ses.create_configuration_set(ConfigurationSetName=set_)
+    for resource in (f"identity/{domain}", f"configuration-set/{set_}"):
+        ses.create_tenant_resource_association(TenantName=tenant, ResourceArn=arn + resource)
+    ses.close()
+
+
+@pytest.fixture
+async def stage(world: Any) -> AsyncIterator[Stage]:
+    async with seslocal.running(port=0) as local:
+        await world.lane("acme", "password-reset", grace_ms=300)
+        await world.account()
+        tenant = await world.connection.fetchval("select key from tenant where slug = 'acme'")
+        await asyncio.to_thread(set_up_ses, local.url, tenant, "password-reset.acme.example", Class.URGENT)
+        store = AcceptStore(world.database.dsn("send"))
+        accept = Accept(store, b"h" * 32, lambda: __import__("time").time_ns() // 1_000_000, lambda: None)
+        queue, settle = QueueStore(world.database.dsn("send")), SettleStore(world.database.dsn("send"))
+        transport = AiohttpTransport(local.url)
+        ses = SesSend(
+            transport,
+            host=transport.host,
+            region="us-east-1",
+            credentials=FixedCredentials(Credentials("test", "test")),
+        )
+        governor = Asked(world)
+        dispatcher = Dispatcher(
+            store=queue,
+            settle=settle,
+            ses=ses,
+            governor=governor,
+            identity=Identity(installation="test", mac_key=KEY),
+            cell="default",
+            slots=16,
+        )
+        stop = asyncio.Event()
+        tasks = [asyncio.create_task(accept.run()), asyncio.create_task(dispatcher.run(stop))]
+        async with aiohttp.ClientSession() as http:
+            yield Stage(world, local, accept, governor, dispatcher, http)
+        stop.set()
+        await tasks[1]
+        tasks[0].cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for one in (store, queue, settle, transport):
+            await one.close()
+
+
+async def test_mail_leaves_with_tenant_set_and_signed_tags(stage: Stage, make_submission: Any) -> None:
+    answer = await stage.put(make_submission())
+
+    async def recorded() -> Any:
+        return await stage.world.connection.fetchrow("select * from ledger")
+
+    row = await stage.until(recorded)
+    [mail] = await stage.sent()
+    assert row["state"] == 20
+    assert row["ses_id"] == mail["message_id"]
+    assert row["id"] == answer.deliveries[0].id
+    assert mail["configuration_set"] == "mc-urgent"
+    assert mail["tags"]["mc-type"] == ["password-reset"]
+
+
+async def test_an_accepted_mail_whose_answer_was_lost_is_not_sent_again(
+    stage: Stage, make_submission: Any
+) -> None:
+    await stage.fault(fault="accept_lose_answer", count=1)
+    await stage.put(make_submission())
+
+    async def unknown() -> int:
+        return await stage.world.count("waiting", "why = 2")
+
+    await stage.until(unknown)
+    [mail] = await stage.sent()
+    delivery = await stage.world.connection.fetchval("select id from waiting")
+    await stage.world.connection.execute(
+        "insert into send_event (delivery, attempt, ses_id, at) values ($1, 1, $2, now_ms())",
+        delivery,
+        mail["message_id"],
+    )
+
+    async def settled() -> int:
+        return await stage.world.count("ledger", "state = 20")
+
+    await stage.until(settled)
+    real = [m for m in await stage.sent() if "simulator" not in str(m["recipients"])]
+    assert len(real) == 1
+
+
+async def test_an_unknown_at_quiet_hours_is_asked_after_by_a_canary(
+    stage: Stage, make_submission: Any
+) -> None:
+    await stage.fault(fault="error_500", count=1)
+    await stage.put(make_submission())
+
+    async def canary() -> list[Any]:
+        return [m for m in await stage.sent() if "simulator" in str(m["recipients"])]
+
+    [mail, *_] = await stage.until(canary)
+    assert mail["tags"]["mc-attempt"][0].startswith("c0-")
+    assert mail["configuration_set"] == "mc-urgent"
+
+
+async def test_a_throttling_answer_loses_and_doubles_nothing(stage: Stage, make_submission: Any) -> None:
+    await stage.fault(fault="throttle", count=5)
+    for n in range(10):
+        await stage.put(make_submission(to=[f"r{n}@example.com"]))
+
+    async def all_out() -> bool:
+        return await stage.world.count("ledger", "state = 20") == 10
+
+    await stage.until(all_out)
+    assert len(await stage.sent()) == 10
+
+
+async def test_an_outage_stops_the_cell_after_a_few_unclear_answers_and_a_canary_opens_it(
+    stage: Stage, make_submission: Any
+) -> None:
+    await stage.fault(fault="error_503", count=None)
+    for n in range(60):
+        await stage.put(make_submission(to=[f"r{n}@example.com"]))
+
+    async def stopped() -> bool:
+        return stage.dispatcher._cell.stopped
+
+    await stage.until(stopped)
+    await asyncio.sleep(0.3)
+    unknown = await stage.world.count("waiting", "why = 2")
+    assert 5 <= unknown <= 5 + 16, "no more than what was on the wire when the cell stopped"
+    async with stage.http.delete(f"{stage.local.url}/_seslocal/faults"):
+        pass
+
+    async def rest_out() -> bool:
+        return await stage.world.count("ledger", "state = 20") >= 60 - unknown
+
+    await stage.until(rest_out)
+
+
+async def test_a_tenant_that_ses_paused_is_held_and_its_mail_kept(stage: Stage, make_submission: Any) -> None:
+    key = await stage.world.connection.fetchval("select key from tenant where slug = 'acme'")
+    async with stage.http.put(
+        f"{stage.local.url}/_seslocal/tenants/{key}", json={"aws_status": "DISABLED"}
+    ) as answer:
+        assert answer.status < 300, await answer.text()
+    await stage.put(make_submission())
+
+    async def held() -> bool:
+        return bool(stage.governor.holds)
+
+    await stage.until(held)
+    assert "SES has paused the tenant" in stage.governor.holds[0][2]
+
+    async def back() -> bool:
+        return await stage.world.count("ready", "state = 0") == 1
+
+    await stage.until(back)
+    assert await stage.sent() == []
+
+
+async def test_a_hold_stops_a_busy_lane_and_what_was_claimed_goes_back(
+    stage: Stage, make_submission: Any
+) -> None:
+    await stage.fault(fault="slow", seconds=0.05, count=None)
+    for n in range(8):
+        await stage.put(make_submission(to=[f"r{n}-{i}@example.com" for i in range(50)]))
+
+    async def some() -> bool:
+        return await stage.world.count("ledger", "state = 20") > 5
+
+    await stage.until(some)
+    await stage.world.connection.execute("update lane set held = true")
+    await stage.world.connection.execute("update epoch set value = value + 1 where name = 'hold'")
+
+    async def quiet() -> bool:
+        return await stage.world.count("ready", "state = 1") == 0
+
+    await stage.until(quiet)
+    before = len(await stage.sent())
+    await asyncio.sleep(0.5)
+    assert len(await stage.sent()) == before
+    assert await stage.world.count("ready") + await stage.world.count("ledger", "state = 20") == 400
