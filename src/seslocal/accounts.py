@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Final
 
 from seslocal.errors import bad_request, not_found
+from seslocal.reputation import tenant_by_arn
 from seslocal.state import Account, Caller, Params, tags_in, tags_out
-from seslocal.tenants import tenant_by_arn
 
 
 def get_account(account: Account, params: Params, caller: Caller) -> Params:

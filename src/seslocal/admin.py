@@ -11,27 +11,25 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
+from seslocal import forms
+from seslocal.events import MATCHING
 from seslocal.fates import FATES, Mailbox
 from seslocal.faults import KINDS, Fault
+from seslocal.forms import Json, Query, Refused
 from seslocal.identities import set_status as set_identity_status
 from seslocal.ledger import Accepted
 from seslocal.protocol import Answer, Request
+from seslocal.reputation import POLICIES
+from seslocal.reputation import set_status as set_tenant_status
 from seslocal.state import Account, Behaviour, StatusRecord
-from seslocal.tenants import set_status as set_tenant_status
+from seslocal.wire import ses_routes
 
-Json = dict[str, Any]
-Query = dict[str, str]
 PREFIX: Final = "/_seslocal"
 _IDENTITY_STATUSES: Final = ("PENDING", "SUCCESS", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED")
 _TENANT_STATUSES: Final = ("ENABLED", "DISABLED", "REINSTATED")
 _ENFORCEMENTS: Final = ("HEALTHY", "PROBATION", "SHUTDOWN")
 _MOST_LINES: Final = 1000
-
-
-class Refused(Exception):
-    def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(sentence)
-        self.status = status
+_FILTERS: Final = ("recipient", "tenant", "configuration_set", "limit", "after", "order")
 
 
 class Admin:
@@ -87,7 +85,7 @@ class Admin:
             if method == request.method:
                 query = dict(parse_qsl(request.query, keep_blank_values=True, errors="replace"))
                 names = [unquote(group, errors="replace") for group in match.groups()]
-                return act(*names, query, _body(request))
+                return act(*names, query, forms.body(request))
         if methods:
             raise Refused(405, f"{path} answers {', '.join(methods)}, not {request.method}.")
         raise Refused(404, f"There is nothing at {request.path}; docs/seslocal.md lists what there is.")
@@ -100,7 +98,7 @@ class Admin:
 
     def _sent(self, query: Query, body: Json) -> Json:
         ledger = self._account().ledger
-        limit = _number(query, "limit", 100, 1, _MOST_LINES)
+        limit = forms.whole(query, "limit", 100, 1, _MOST_LINES)
         if query.get("order", "oldest") not in ("oldest", "newest"):
             raise Refused(400, f"order is oldest or newest, not {query['order']}.")
         if "after" in query:
@@ -145,11 +143,11 @@ class Admin:
         return {"address": address.lower(), "tenant": tenant, **asdict(mailbox)}
 
     def _put_mailbox(self, address: str, query: Query, body: Json) -> Json:
-        _only(body, "fate", "tenant", "subtype", "then")
-        tenant, then = _text(body, "tenant"), _text(body, "then")
+        forms.only(body, "fate", "tenant", "subtype", "then")
+        tenant, then = forms.text(body, "tenant"), forms.text(body, "then")
         if "@" not in address:
             raise Refused(400, f"{address} is not an address; *@domain stands for a whole domain.")
-        fate = _choice(body, "fate", FATES)
+        fate = forms.choice(body, "fate", FATES)
         if fate is None:
             raise Refused(400, f"fate is missing: one of {', '.join(FATES)}.")
         if then is not None and then not in (*FATES, "nothing"):
@@ -158,7 +156,7 @@ class Admin:
             raise Refused(
                 400, f"then follows a mailbox that delivers or defers; one that {fate} is at its end."
             )
-        mailbox = Mailbox(fate, _text(body, "subtype"), then)
+        mailbox = Mailbox(fate, forms.text(body, "subtype"), then)
         try:
             _ = mailbox.plan
         except KeyError:
@@ -178,7 +176,7 @@ class Admin:
         return {"faults": [_fault_shown(fault) for fault in self._account().faults.standing.values()]}
 
     def _add_fault(self, query: Query, body: Json) -> Json:
-        _only(
+        forms.only(
             body,
             "fault",
             "count",
@@ -190,7 +188,7 @@ class Admin:
             "operation",
             "accepted",
         )
-        kind = _choice(body, "fault", KINDS)
+        kind = forms.choice(body, "fault", KINDS)
         if kind is None:
             raise Refused(400, f"fault is missing: one of {', '.join(KINDS)}.")
         account = self._account()
@@ -200,16 +198,21 @@ class Admin:
         events = body.get("events", [])
         if not isinstance(events, list) or not all(isinstance(event, str) for event in events):  # pyright: ignore[reportUnknownVariableType]
             raise Refused(400, 'events is a list of event types such as ["Bounce"].')
+        if wrong := [event for event in events if event not in MATCHING]:  # pyright: ignore[reportUnknownVariableType]
+            raise Refused(400, f"There is no event {wrong[0]}: {', '.join(MATCHING)} are.")
+        operation = forms.text(body, "operation") or "SendEmail"
+        if operation != "*" and operation not in ses_routes().operations:
+            raise Refused(400, f"SES v2 has no operation {operation}; * stands for all.")
         fault = Fault(
             id=account.ids.uuid()[:8],
             kind=kind,
             left=count,
-            seconds=_real(body, "seconds", 0.0, 0.0, 1e9),
-            share=_real(body, "share", 1.0, 0.0, 1.0),
+            seconds=forms.real(body, "seconds", 0.0, 0.0, 1e9),
+            share=forms.real(body, "share", 1.0, 0.0, 1.0),
             events=frozenset(events),  # pyright: ignore[reportUnknownArgumentType]
-            tenant=_text(body, "tenant"),
-            configuration_set=_text(body, "configuration_set"),
-            operation=_text(body, "operation") or "SendEmail",
+            tenant=forms.text(body, "tenant"),
+            configuration_set=forms.text(body, "configuration_set"),
+            operation=operation,
             accepted=body.get("accepted") is True,
         )
         account.faults.add(fault)
@@ -248,7 +251,7 @@ class Admin:
         }
 
     def _put_account(self, query: Query, body: Json) -> Json:
-        _only(
+        forms.only(
             body,
             "rate",
             "quota",
@@ -259,26 +262,28 @@ class Admin:
             "behaviour",
         )
         account = self._account()
-        rate = _real(body, "rate", account.allowance.rate, 0.0, 1e9)
-        quota = _real(body, "quota", account.allowance.quota, -1.0, 1e12)
-        sending = _switch(body, "sending_enabled", account.sending_enabled)
-        production = _switch(body, "production", account.production)
-        enforcement = _choice(body, "enforcement", _ENFORCEMENTS) or account.enforcement
-        bus = _text(body, "event_bus_queue") if "event_bus_queue" in body else account.bus_queue
+        rate = forms.real(body, "rate", account.allowance.rate, 0.0, 1e9)
+        quota = forms.real(body, "quota", account.allowance.quota, -1.0, 1e12)
+        sending = forms.switch(body, "sending_enabled", account.sending_enabled)
+        production = forms.switch(body, "production", account.production)
+        enforcement = forms.choice(body, "enforcement", _ENFORCEMENTS) or account.enforcement
+        bus = forms.text(body, "event_bus_queue") if "event_bus_queue" in body else account.bus_queue
         behaviour = _behaviour(account.behaviour, body.get("behaviour", {}))
         account.allowance.set_rate(rate)
         account.allowance.quota = quota
         account.sending_enabled, account.production = sending, production
         account.enforcement, account.bus_queue, account.behaviour = enforcement, bus, behaviour
+        if bus is not None:
+            account.queues.ensure(bus)
         return self._show_account(query, body)
 
     def _put_identity(self, name: str, query: Query, body: Json) -> Json:
-        _only(body, "status", "mail_from_status")
+        forms.only(body, "status", "mail_from_status")
         identity = self._account().identities.get(name.lower())
         if identity is None:
             raise Refused(404, f"There is no identity {name}.")
-        status = _choice(body, "status", _IDENTITY_STATUSES)
-        mail_from = _choice(body, "mail_from_status", _IDENTITY_STATUSES[:4])
+        status = forms.choice(body, "status", _IDENTITY_STATUSES)
+        mail_from = forms.choice(body, "mail_from_status", _IDENTITY_STATUSES[:4])
         if status is not None:
             set_identity_status(self._account(), identity, status)
         identity.mail_from_status = mail_from or identity.mail_from_status
@@ -289,24 +294,24 @@ class Admin:
         }
 
     def _put_tenant(self, name: str, query: Query, body: Json) -> Json:
-        _only(body, "aws_status", "cause", "impact")
+        forms.only(body, "aws_status", "cause", "impact")
         account = self._account()
         tenant = account.tenants.get(name)
         if tenant is None:
             raise Refused(404, f"There is no tenant {name}.")
-        status = _choice(body, "aws_status", _TENANT_STATUSES)
+        status = forms.choice(body, "aws_status", _TENANT_STATUSES)
         if "impact" in body:
-            tenant.impact = _choice(body, "impact", ("LOW", "HIGH"))
+            tenant.impact = forms.choice(body, "impact", ("LOW", "HIGH"))
         if status is not None:
-            cause = _text(body, "cause") or "Status set by the admin side of seslocal."
+            cause = forms.text(body, "cause") or "Status set by the admin side of seslocal."
             record = StatusRecord(status, cause, account.clock.now())
             set_tenant_status(account, tenant, record, by_customer=False)
         return {"tenant": name, "status": tenant.status, "aws_status": tenant.aws_managed.status}
 
     def _put_topic(self, name: str, query: Query, body: Json) -> Json:
-        _only(body, "raw")
+        forms.only(body, "raw")
         account = self._account()
-        if _switch(body, "raw", False):
+        if forms.switch(body, "raw", False):
             account.raw_topics.add(name)
         else:
             account.raw_topics.discard(name)
@@ -321,18 +326,6 @@ def _json(status: int, value: object) -> Answer:
     return Answer(status, msgspec.json.encode(value))
 
 
-def _body(request: Request) -> Json:
-    if not request.body or request.method in ("GET", "DELETE"):
-        return {}
-    try:
-        value = msgspec.json.decode(request.body)
-    except (ValueError, RecursionError) as error:
-        raise Refused(400, f"The body is not JSON: {error}.") from None
-    if not isinstance(value, dict):
-        raise Refused(400, "The body is not a JSON object.")
-    return value  # pyright: ignore[reportUnknownVariableType]
-
-
 def _first(lines: Iterator[Accepted], count: int) -> Iterator[Accepted]:
     for index, line in enumerate(lines, 1):
         yield line
@@ -342,19 +335,17 @@ def _first(lines: Iterator[Accepted], count: int) -> Iterator[Accepted]:
 
 def _filter(query: Query) -> Callable[[Accepted], bool]:
     recipient, tenant = query.get("recipient", "").lower(), query.get("tenant")
+    configuration_set = query.get("configuration_set")
     tags = {name[4:]: value for name, value in query.items() if name.startswith("tag.")}
-    unknown = [
-        n for n in query if n not in ("recipient", "tenant", "limit", "after", "order") and n[:4] != "tag."
-    ]
+    unknown = [n for n in query if n not in _FILTERS and n[:4] != "tag."]
     if unknown:
-        raise Refused(
-            400, f"There is no filter {unknown[0]}: recipient, tenant, tag.NAME, limit, after and order are."
-        )
+        raise Refused(400, f"There is no filter {unknown[0]}: tag.NAME, {', '.join(_FILTERS)} are.")
 
     def fits(line: Accepted) -> bool:
         return (
             (not recipient or any(address.lower() == recipient for address in line.recipients))
             and (tenant is None or line.tenant == tenant)
+            and (configuration_set is None or line.configuration_set == configuration_set)
             and all(value in line.tags.get(name, ()) for name, value in tags.items())
         )
 
@@ -388,53 +379,10 @@ def _behaviour(before: Behaviour, changes: object) -> Behaviour:
         if type(value) is not type(after[name]):  # pyright: ignore[reportUnknownArgumentType]
             raise Refused(400, f"The switch {name} takes a value like {after[name]!r}.")
         after[name] = value
+    if after["default_policy"] not in POLICIES:
+        raise Refused(400, f"default_policy is one of {', '.join(POLICIES)}.")
     return Behaviour(**after)
 
 
 def _of(tenant: str | None) -> str:
     return f" for tenant {tenant}" if tenant else " for all tenants"
-
-
-def _only(body: Json, *names: str) -> None:
-    for name in body:
-        if name not in names:
-            raise Refused(400, f"There is no member {name}: {', '.join(names)} are.")
-
-
-def _text(body: Json, name: str) -> str | None:
-    value = body.get(name)
-    if value is not None and (not isinstance(value, str) or not value):
-        raise Refused(400, f"{name} is a text.")
-    return value
-
-
-def _choice(body: Json, name: str, choices: tuple[str, ...]) -> str | None:
-    value = _text(body, name)
-    if value is not None and value not in choices:
-        raise Refused(400, f"{name} is one of {', '.join(choices)}, not {value}.")
-    return value
-
-
-def _switch(body: Json, name: str, default: bool) -> bool:
-    value = body.get(name, default)
-    if type(value) is not bool:
-        raise Refused(400, f"{name} is true or false.")
-    return value
-
-
-def _real(body: Json, name: str, default: float, low: float, high: float) -> float:
-    value = body.get(name)
-    if value is None:
-        return default
-    if type(value) not in (int, float) or not low <= value <= high:
-        raise Refused(400, f"{name} is a number from {low:g} to {high:g}.")
-    return float(value)
-
-
-def _number(query: Query, name: str, default: int, low: int, high: int) -> int:
-    text = query.get(name)
-    if text is None:
-        return default
-    if not re.fullmatch(r"\d{1,9}", text) or not low <= int(text) <= high:
-        raise Refused(400, f"{name} is a whole number from {low} to {high}.")
-    return int(text)

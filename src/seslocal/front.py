@@ -11,7 +11,7 @@ from typing import Final, cast
 
 import msgspec
 
-from seslocal import accounts, configuration_sets, identities, sending, sqs, suppression, tenants
+from seslocal import accounts, configuration_sets, identities, reputation, sending, sqs, suppression, tenants
 from seslocal.admin import PREFIX, Admin
 from seslocal.errors import ApiError, not_acting
 from seslocal.faults import Fault
@@ -29,6 +29,7 @@ _SQS_TARGET: Final = "AmazonSQS."
 #: every operation of SES v2 that acts
 ACTING: Final[dict[str, Callable[[Account, Params, Caller], Params]]] = {
     **tenants.OPERATIONS,
+    **reputation.OPERATIONS,
     **suppression.OPERATIONS,
     **identities.OPERATIONS,
     **configuration_sets.OPERATIONS,

@@ -65,13 +65,15 @@ class Connection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._writable = True
         self._refused = False
+        self._answering = False
+        self._reading = True
         self._peer = ""
         self._reset()
 
     @property
     def idle(self) -> bool:
         """Open, with nothing asked that is not answered."""
-        return self._task is None and not self._waiting and not self._in_request
+        return self._task is None and not self._waiting and not self._in_request and not self._answering
 
     def close(self) -> None:
         if self._transport is not None:  # pyright: ignore[reportUnnecessaryComparison]
@@ -155,7 +157,8 @@ class Connection(asyncio.Protocol):
                 keep_alive=self._parser.should_keep_alive(),
             )
         )
-        if len(self._waiting) > MAX_PIPELINED:
+        if self._reading and len(self._waiting) > MAX_PIPELINED:
+            self._reading = False
             self._transport.pause_reading()
         self._work()
 
@@ -184,16 +187,23 @@ class Connection(asyncio.Protocol):
             if isinstance(request, Answer):
                 self._write(request, None)
                 return
+            self._answering = True
             answer = self._app(request)
+            self._answering = False
             if isinstance(answer, Answer):
                 self._write(answer, request)
             else:
                 self._task = asyncio.get_running_loop().create_task(self._answer_late(answer, request))
-        if len(self._waiting) < MAX_PIPELINED // 2 and not self._transport.is_closing():
+        if not self._reading and len(self._waiting) < MAX_PIPELINED // 2 and not self._transport.is_closing():
+            self._reading = True
             self._transport.resume_reading()
 
     async def _answer_late(self, pending: Awaitable[Answer], request: Request) -> None:
-        answer = await pending
+        try:
+            answer = await pending
+        except Exception:
+            log.exception("%s %s failed", request.method, request.path)
+            answer = HANG_UP
         self._task = None
         if not self._transport.is_closing():
             self._write(answer, request)
@@ -201,7 +211,7 @@ class Connection(asyncio.Protocol):
 
     def _write(self, answer: Answer, request: Request | None) -> None:
         if answer.hang_up:
-            self._transport.abort()
+            self._transport.close()
             return
         close = answer.close or request is None or not request.keep_alive
         head = [

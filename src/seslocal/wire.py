@@ -1,7 +1,7 @@
 """The wire as botocore's own service models describe it: from them come, once at start, a route for every
 operation and a compiled check for every shape. A check walks a decoded JSON value, converts blobs and
-timestamps, drops nulls, and words what is wrong as AWS does: a wrong JSON type is a SerializationException, a
-broken constraint a validation text that names the member."""
+timestamps, drops nulls and what the model does not know, and words what is wrong as AWS does: a wrong JSON type
+is a SerializationException, a broken constraint a validation text that names the member."""
 
 from __future__ import annotations
 
@@ -230,14 +230,14 @@ class _Shapes:
             dropped = False
             for name, item in found.items():
                 known = members.get(name)
-                if item is None:
+                if item is None or known is None:
                     dropped = True
-                elif known is not None:
+                else:
                     inner = known[0](item, f"{at}.{known[1]}" if at else known[1], problems)
                     if inner is not item:
                         found[name] = inner
             if dropped:
-                found = {name: item for name, item in found.items() if item is not None}
+                found = {name: item for name, item in found.items() if item is not None and name in members}
             for name in required:
                 if name not in found:
                     where = members[name][1]
@@ -349,7 +349,7 @@ def _blob(value: Any, at: str, problems: list[str]) -> Any:
 
 
 def _timestamp(value: Any, at: str, problems: list[str]) -> Any:
-    if type(value) in (int, float):
+    if type(value) in (int, float) and abs(value) < 1e12:
         return float(value)
     if type(value) is not str:
         raise serialization(f"{_found(value)} can not be converted to a Timestamp{_at(at)}.")
@@ -400,4 +400,7 @@ def check_sqs(check: Check, body: bytes) -> Params:
     if missing:
         name = missing[1][:1].upper() + missing[1][1:]
         raise ApiError("MissingParameter", f"The request must contain the parameter {name}.")
+    unknown = re.match(r"Value '(.*)' at 'attribute(?:s\.key|Names\.\d+\.member)'", problems[0])
+    if unknown:
+        raise ApiError("InvalidAttributeName", f"Unknown Attribute {unknown[1]}.")
     raise ApiError("InvalidParameterValue", validation_text(problems))

@@ -1,0 +1,77 @@
+"""Reading what an admin call says: members of its body and of its query, each refused in a sentence that names
+it and what it could be."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from seslocal.protocol import Request
+
+Json = dict[str, Any]
+Query = dict[str, str]
+
+
+class Refused(Exception):
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+def body(request: Request) -> Json:
+    if not request.body or request.method in ("GET", "DELETE"):
+        return {}
+    try:
+        value = msgspec.json.decode(request.body)
+    except (ValueError, RecursionError) as error:
+        raise Refused(400, f"The body is not JSON: {error}.") from None
+    if not isinstance(value, dict):
+        raise Refused(400, "The body is not a JSON object.")
+    return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def only(body: Json, *names: str) -> None:
+    for name in body:
+        if name not in names:
+            raise Refused(400, f"There is no member {name}: {', '.join(names)} are.")
+
+
+def text(body: Json, name: str) -> str | None:
+    value = body.get(name)
+    if value is not None and (not isinstance(value, str) or not value):
+        raise Refused(400, f"{name} is a text.")
+    return value
+
+
+def choice(body: Json, name: str, choices: tuple[str, ...]) -> str | None:
+    value = text(body, name)
+    if value is not None and value not in choices:
+        raise Refused(400, f"{name} is one of {', '.join(choices)}, not {value}.")
+    return value
+
+
+def switch(body: Json, name: str, default: bool) -> bool:
+    value = body.get(name, default)
+    if type(value) is not bool:
+        raise Refused(400, f"{name} is true or false.")
+    return value
+
+
+def real(body: Json, name: str, default: float, low: float, high: float) -> float:
+    value = body.get(name)
+    if value is None:
+        return default
+    if type(value) not in (int, float) or not low <= value <= high:
+        raise Refused(400, f"{name} is a number from {low:g} to {high:g}.")
+    return float(value)
+
+
+def whole(query: Query, name: str, default: int, low: int, high: int) -> int:
+    text = query.get(name)
+    if text is None:
+        return default
+    if not re.fullmatch(r"\d{1,9}", text) or not low <= int(text) <= high:
+        raise Refused(400, f"{name} is a whole number from {low} to {high}.")
+    return int(text)
