@@ -81,16 +81,19 @@ class Ingest:
     def __init__(self, installation: Installation) -> None:
         self._ours = installation
 
-    async def store(self, tx: Transaction, readings: Sequence[Reading], source: str) -> Report:
-        """All of it or, when the transaction fails, nothing."""
-        return await _Batch(self._ours, tx, source).run(readings)
+    async def store(
+        self, tx: Transaction, readings: Sequence[Reading], source: str, *, put_aside: bool = True
+    ) -> Report:
+        """All of it or, when the transaction fails, nothing. `put_aside`: false for what is in quarantine already."""
+        return await _Batch(self._ours, tx, source, put_aside).run(readings)
 
 
 class _Batch:
-    def __init__(self, ours: Installation, tx: Transaction, source: str) -> None:
+    def __init__(self, ours: Installation, tx: Transaction, source: str, put_aside: bool) -> None:
         self._ours = ours
         self._tx = tx
         self._source = source
+        self._keeps_aside = put_aside
         self._report = Report()
         self._quarantined: list[Quarantined] = []
         self._notices: list[NoticeRow] = []
@@ -259,7 +262,7 @@ class _Batch:
 
     async def _write_the_rest(self) -> None:
         """Rows that all observers share come last, so that they are locked for as short as can be."""
-        if self._quarantined:
+        if self._quarantined and self._keeps_aside:
             await self._tx.quarantine(self._quarantined)
         if self._notices:
             await self._tx.keep_notices(self._notices)

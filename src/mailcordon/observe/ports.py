@@ -245,6 +245,14 @@ class Transaction(Protocol):
 
     async def keep_notices(self, notices: Sequence[NoticeRow]) -> None: ...
 
+    async def quarantined(self, id: int) -> str | None:
+        """The document, its row locked."""
+        ...
+
+    async def resolve(self, id: int, resolution: str, actor: str) -> None:
+        """What a replay came to, with its line in the audit trail."""
+        ...
+
     async def see_sends(self, latest: Mapping[str, int]) -> None:
         """Configuration set -> the latest call whose Send event came."""
         ...

@@ -4,6 +4,7 @@ A batch that meets another's locks is tried again; what the database refuses for
 away. Plans are pinned to indexes, since a table that was empty when a plan was made is a million rows an hour later.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from typing import Any, TypeVar
@@ -51,14 +52,19 @@ async def connect(dsn: str) -> engine.Connection:
 
 
 class ObserveStore:
-    """One connection, made when first needed and again after it broke. For one loop: calls must not overlap."""
+    """One connection, made when first needed and again after it broke. One transaction at a time."""
 
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
         self._connection: engine.Connection | None = None
         self._memory = _Memory()
+        self._lock = asyncio.Lock()
 
     async def run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        async with self._lock:
+            return await self._run(work)
+
+    async def _run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         for left in reversed(range(TRIES)):
             try:
                 connection = await self._ready()
@@ -266,6 +272,17 @@ class PostgresTransaction:
         emptied = [cell[:3] for cell in sorted(counts) if min(counts[cell]) < 0]
         if emptied:
             await self._connection.execute(_sql.drop_empty, *_columns(emptied, 3))
+
+    async def quarantined(self, id: int) -> str | None:
+        return await self._connection.fetchval(_sql.quarantined, id)
+
+    async def resolve(self, id: int, resolution: str, actor: str) -> None:
+        row = await self._connection.fetchrow(_sql.resolve, id, resolution[:2000])
+        if row is not None:
+            after = _clean({"why": row["why"], "resolution": resolution[:2000]})
+            await self._connection.execute(
+                _sql.audit, actor, "quarantine.replay", row["tenant"], f"quarantine {id}", None, after, None
+            )
 
     async def see_sends(self, latest: Mapping[str, int]) -> None:
         await self._connection.execute(_sql.see_sends, *_columns(sorted(latest.items()), 2))

@@ -1,0 +1,211 @@
+"""Reads counts, suppressions and quarantine for whoever asks, and changes suppressions by hand.
+
+A tenant's key reads as the reader role, which sees that tenant's rows alone; a platform key reads as control. A change and its
+line in the audit trail are one transaction.
+"""
+
+import json
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+
+import asyncpg
+import msgspec
+
+from mailcordon.adapters.db import engine
+from mailcordon.core.errors import Fault, Invalid, Unavailable
+from mailcordon.core.priority import Class
+from mailcordon.core.provider import Provider
+from mailcordon.observe import metrics, suppress, view
+
+_sql = engine.load_queries("observe.sql")
+_json = msgspec.json.Encoder()
+_PROVIDERS = [int(provider) for provider in Provider]
+_AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    OSError,
+    TimeoutError,
+)
+
+
+@asynccontextmanager
+async def _lent(pool: engine.Pool) -> AsyncGenerator[engine.PooledConnection]:
+    try:
+        async with pool.acquire() as connection, connection.transaction():
+            yield connection
+    except _AWAY as away:
+        raise Unavailable(f"The database does not answer ({type(away).__name__}).") from away
+
+
+class PostgresObserveReader:
+    """Implements observe.view.ObserveReader."""
+
+    def __init__(self, control: engine.Pool, reader: engine.Pool) -> None:
+        self._control = control
+        self._reader = reader
+
+    @asynccontextmanager
+    async def _as(self, reader: view.Reader) -> AsyncGenerator[engine.PooledConnection]:
+        async with _lent(self._reader if reader.as_tenant else self._control) as connection:
+            if reader.as_tenant:
+                await connection.execute(
+                    "select set_config('mailcordon.tenant', $1, true)", str(reader.tenant)
+                )
+            yield connection
+
+    async def tenant_id(self, slug: str) -> int | None:
+        async with _lent(self._control) as connection:
+            return await connection.fetchval(_sql.tenant_id, slug)
+
+    async def lane_id(self, tenant: int, type: str) -> int | None:
+        async with _lent(self._control) as connection:
+            return await connection.fetchval(_sql.lane_id, tenant, type)
+
+    async def metrics(self, reader: view.Reader, query: view.MetricQuery) -> Sequence[view.MetricLine]:
+        providers = _PROVIDERS if query.provider is None else [int(query.provider)]
+        after = -1 if query.after is None else query.after
+        async with self._as(reader) as connection:
+            rows = await connection.fetch(
+                _sql.metrics,
+                reader.tenant,
+                providers,
+                query.minutes,
+                query.by,
+                query.type,
+                after,
+                query.limit,
+            )
+        return [_metric_line(row, query.by) for row in rows]
+
+    async def suppressions(
+        self, reader: view.Reader, *, hash: bytes | None, after: str | None, limit: int
+    ) -> Sequence[view.SuppressionEntry]:
+        start = (b"", 0, 0) if after is None else _cursor(after)
+        async with self._as(reader) as connection:
+            rows = await connection.fetch(_sql.suppressions, reader.tenant, hash, *start, limit)
+        return [_entry(row) for row in rows]
+
+    async def quarantine(
+        self, *, why: str | None, before: int | None, limit: int
+    ) -> Sequence[view.QuarantineEntry]:
+        async with _lent(self._control) as connection:
+            rows = await connection.fetch(_sql.quarantine_list, why, before, limit)
+        return [view.QuarantineEntry(**dict(row)) for row in rows]
+
+    async def quarantine_entry(self, id: int) -> view.QuarantineEntry | None:
+        async with _lent(self._control) as connection:
+            row = await connection.fetchrow(_sql.quarantine_entry, id)
+        return None if row is None else view.QuarantineEntry(**dict(row))
+
+
+class PostgresSuppressions:
+    """Implements observe.view.Suppressions, as the control role."""
+
+    def __init__(self, control: engine.Pool) -> None:
+        self._control = control
+
+    async def add(
+        self, spot: view.Spot, *, because: str, until_seconds: int | None, actor: str
+    ) -> tuple[view.SuppressionEntry, bool]:
+        async with _lent(self._control) as connection:
+            now = await connection.fetchval("select now_ms()")
+            until = None if until_seconds is None else now + until_seconds * 1000
+            before = await self._at(connection, spot)
+            evidence = _text({"because": because})
+            await connection.execute(
+                _sql.suppress,
+                *[
+                    [value]
+                    for value in (spot.tenant, spot.hash, spot.scope, spot.target, spot.address, "manual")
+                ],
+                [evidence],
+                [now],
+                [until],
+                [actor],
+            )
+            after = await self._at(connection, spot)
+            assert after is not None
+            await self._audit(connection, spot, actor, "suppression.add", (before, after), because)
+            return after, before != after
+
+    async def remove(
+        self, spot: view.Spot, *, because: str | None, actor: str
+    ) -> view.SuppressionEntry | None:
+        async with _lent(self._control) as connection:
+            before = await self._at(connection, spot)
+            if before is None or before.removing_since is not None:
+                return before
+            await connection.execute(_sql.remove_suppression, spot.tenant, spot.hash, spot.scope, spot.target)
+            after = await self._at(connection, spot)
+            await self._audit(connection, spot, actor, "suppression.remove", (before, after), because)
+            return after
+
+    async def _at(self, connection: engine.PooledConnection, spot: view.Spot) -> view.SuppressionEntry | None:
+        row = await connection.fetchrow(_sql.suppression_at, spot.tenant, spot.hash, spot.scope, spot.target)
+        return None if row is None else _entry(row)
+
+    async def _audit(
+        self,
+        connection: engine.PooledConnection,
+        spot: view.Spot,
+        actor: str,
+        action: str,
+        change: tuple[view.SuppressionEntry | None, view.SuppressionEntry | None],
+        because: str | None,
+    ) -> None:
+        before, after = (None if one is None else _text(_shown(one)) for one in change)
+        object = f"suppression of {spot.address}, scope {suppress.SCOPES[spot.scope]}"
+        await connection.execute(_sql.audit, actor, action, spot.tenant, object, before, after, because)
+
+
+def _shown(entry: view.SuppressionEntry) -> dict[str, object]:
+    return {
+        "cause": entry.cause,
+        "since": entry.since,
+        "until": entry.until,
+        "by": entry.by,
+        "removing_since": entry.removing_since,
+    }
+
+
+def _text(value: object) -> str:
+    return _json.encode(value).decode().replace("\\u0000", "")
+
+
+def _entry(row: asyncpg.Record) -> view.SuppressionEntry:
+    return view.SuppressionEntry(
+        address=row["address"],
+        scope=row["scope"],
+        target=row["target"],
+        type=row["type"],
+        cause=row["cause"],
+        evidence=json.loads(row["evidence"]),
+        since=row["since"],
+        until=row["until"],
+        by=row["by"],
+        removing_since=row["removing_since"],
+        cursor=f"{row['hash'].hex()}.{row['scope']}.{row['target']}",
+    )
+
+
+def _cursor(text: str) -> tuple[bytes, int, int]:
+    try:
+        hash, scope, target = text.split(".")
+        cursor = bytes.fromhex(hash), int(scope), int(target)
+        if not (0 <= cursor[1] < 3 and 0 <= cursor[2] < 1 << 31):
+            raise ValueError(text)
+    except ValueError:
+        raise Invalid(Fault("after", "is no `next` that a list gave")) from None
+    return cursor
+
+
+def _metric_line(row: asyncpg.Record, by: view.By) -> view.MetricLine:
+    return view.MetricLine(
+        key=row["key"],
+        type=row["type"] if by == "lane" else None,
+        class_=Class(row["class"]) if by == "lane" else None,
+        provider=Provider(row["key"]) if by == "provider" else None,
+        minute=row["key"] if by == "minute" else None,
+        counts=[row[name] for name in metrics.COLUMNS],
+    )

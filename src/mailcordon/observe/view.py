@@ -1,0 +1,160 @@
+"""What is shown of counts, suppressions and quarantine, and what a person may change of the latter two.
+
+The stores behind these protocols read a tenant's rows under its own key as the reader role, which sees no others, and write
+each change together with its line in the audit trail.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from mailcordon.core.errors import NotFound, Unavailable
+from mailcordon.core.priority import Class
+from mailcordon.core.provider import Provider
+from mailcordon.observe.ingest import Ingest
+from mailcordon.observe.ports import BadRow, Decode, Store, Transaction, Unreachable
+
+By = Literal["lane", "provider", "minute"]
+MOST_MINUTES = 90 * 24 * 60  #: as long as our rows are kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """For whom rows are read: a tenant's key keeps the reading to its own, in the database as well."""
+
+    tenant: int
+    as_tenant: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricLine:
+    key: int  #: what the line is by: a lane's, a provider's number, or the minute; the cursor
+    type: str | None
+    class_: Class | None
+    provider: Provider | None
+    minute: int | None  #: minutes since 1970 in which the mail left
+    counts: Sequence[int]  #: in the order of metrics.COLUMNS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricQuery:
+    by: By
+    minutes: int
+    type: str | None
+    provider: Provider | None
+    after: int | None
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressionEntry:
+    address: str
+    scope: int
+    target: int
+    type: str | None  #: of the lane, where the scope is one
+    cause: str
+    evidence: Mapping[str, object]
+    since: int
+    until: int | None
+    by: str
+    removing_since: int | None
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spot:
+    """One address in one scope of one tenant: what a suppression is kept under."""
+
+    tenant: int
+    hash: bytes
+    address: str
+    scope: int
+    target: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineEntry:
+    id: int
+    why: str
+    detail: str
+    tenant: str | None
+    source: str
+    copies: int
+    first_received_at: datetime
+    last_received_at: datetime
+    replayed_at: datetime | None
+    resolution: str | None
+    document: str | None  #: only where one entry is read
+
+
+class ObserveReader(Protocol):
+    async def tenant_id(self, slug: str) -> int | None: ...
+
+    async def lane_id(self, tenant: int, type: str) -> int | None: ...
+
+    async def metrics(self, reader: Reader, query: MetricQuery) -> Sequence[MetricLine]: ...
+
+    async def suppressions(
+        self, reader: Reader, *, hash: bytes | None, after: str | None, limit: int
+    ) -> Sequence[SuppressionEntry]: ...
+
+    async def quarantine(
+        self, *, why: str | None, before: int | None, limit: int
+    ) -> Sequence[QuarantineEntry]:
+        """Newest first."""
+        ...
+
+    async def quarantine_entry(self, id: int) -> QuarantineEntry | None: ...
+
+
+class Suppressions(Protocol):
+    async def add(
+        self, spot: Spot, *, because: str, until_seconds: int | None, actor: str
+    ) -> tuple[SuppressionEntry, bool]:
+        """The row that stands now, and whether it is this one: what lasts longer than what is asked for stays."""
+        ...
+
+    async def remove(self, spot: Spot, *, because: str | None, actor: str) -> SuppressionEntry | None:
+        """Marks it to be removed: it goes once SES's own entry has. None: there is none."""
+        ...
+
+
+class Replay:
+    """Reads a quarantined document again, as if it had just come, and records what became of it."""
+
+    def __init__(self, store: Store, *, decode: Decode, ingest: Ingest) -> None:
+        self._store = store
+        self._decode = decode
+        self._ingest = ingest
+
+    async def run(self, id: int, actor: str) -> None:
+        """Raises NotFound, or Unavailable while the database is away."""
+
+        async def work(tx: Transaction) -> None:
+            document = await tx.quarantined(id)
+            if document is None:
+                raise NotFound(f"There is no entry {id} in quarantine.")
+            report = await self._ingest.store(tx, [self._decode(document)], "replay", put_aside=False)
+            still = "still " if report.quarantined else ""
+            await tx.resolve(id, still + report.sentence, actor)
+
+        try:
+            await self._store.run(work)
+        except Unreachable as error:
+            raise Unavailable(f"The replay was not done: {error}.") from error
+        except BadRow as error:
+            await self._record(id, f"still malformed: storing it failed: {error}", actor)
+
+    async def _record(self, id: int, sentence: str, actor: str) -> None:
+        try:
+            await self._store.run(lambda tx: tx.resolve(id, sentence, actor))
+        except Unreachable as error:
+            raise Unavailable(f"The replay was not recorded: {error}.") from error
+
+
+def evidence_sentence(entry: SuppressionEntry) -> str:
+    """Why, in a line: `550 5.1.1 user unknown (Permanent/General, dlv_…)`."""
+    said = [str(entry.evidence[name]) for name in ("because", "text") if entry.evidence.get(name)]
+    about = [str(entry.evidence[name]) for name in ("reason", "type", "delivery") if entry.evidence.get(name)]
+    return " ".join([*said, f"({', '.join(about)})" if about else ""]).strip()
