@@ -19,3 +19,9 @@ def parts(document: Document, name: str) -> list[Document]:
     """A member that is a list of objects; [] where it is missing or null."""
     found = document.get(name)
     return [as_document(item) for item in cast("list[object]", found)] if isinstance(found, list) else []
+
+
+def texts(document: Document, name: str) -> list[str]:
+    """A member that is a list of texts; [] where it is missing or null."""
+    found = document.get(name)
+    return [str(item) for item in cast("list[object]", found)] if isinstance(found, list) else []

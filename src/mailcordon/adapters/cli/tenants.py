@@ -12,7 +12,7 @@ from rich.text import Text
 from mailcordon.adapters.cli import command, failures, show
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Because, Cli, Limit, OfTenant, Tenant
-from mailcordon.adapters.cli.document import Document, part, parts
+from mailcordon.adapters.cli.document import Document, part, parts, texts
 
 tenants = typer.Typer(no_args_is_help=True, help="Whom we send for: onboard, list, show.")
 lanes = typer.Typer(
@@ -159,7 +159,7 @@ def _sections(tenant: Document) -> Iterable[RenderableType]:
             yield ""
             yield f"{show.plain(identity.get('domain'))} is {show.plain(identity.get('status'))}. DNS records it needs:"
             yield record_table(identity["records"])
-    shares = parts(tenant, "shares")
+    shares = texts(tenant, "shares")
     yield ""
     yield "What the lanes still share:" if shares else "The lanes share nothing with each other."
     for sentence in shares:
@@ -264,7 +264,7 @@ def lane_view(lane: Document) -> RenderableType:
     ]
     if holds := lane.get("holds"):
         views += ["", "Holds:", hold_table(holds)]
-    if shares := lane.get("shares_with"):
+    if shares := texts(lane, "shares_with"):
         views += ["", "Shares:", *(f"  - {show.plain(sentence)}" for sentence in shares)]
     return Group(*views)
 

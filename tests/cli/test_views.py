@@ -1,0 +1,192 @@
+"""What a person reads of what the API answered: the cause first, nothing left out."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import RenderableType
+
+from mailcordon.adapters.cli import drill, failures, holds, mail, observed, show, tenants
+from mailcordon.adapters.cli.connection import Connection
+
+HOLD: dict[str, Any] = {
+    "id": 17,
+    "tenant": "acme",
+    "class": "marketing",
+    "stops": True,
+    "owner": "person",
+    "by": "ops (key 4k2p9x7m)",
+    "because": "complaints rise",
+    "since": "2026-11-24T13:00:00.000Z",
+}
+LANE: dict[str, Any] = {
+    "tenant": "acme",
+    "type": "newsletter",
+    "class": "marketing",
+    "state": "held",
+    "holds": [HOLD],
+    "rate": None,
+    "backlog": {"deliveries": 1200, "oldest_at": "2026-11-24T13:00:00.000Z"},
+    "route": {"domain": "news.acme.example", "configuration_set": "mc-marketing"},
+    "shares_with": ["the configuration set mc-marketing with every tenant's marketing"],
+}
+SUPPRESSION: dict[str, Any] = {
+    "scope": "class",
+    "target": "marketing",
+    "cause": "complaint",
+    "since": "2026-11-24T12:00:00.000Z",
+    "until": None,
+    "by": "observe",
+    "evidence": {"feedback": "abuse"},
+}
+
+
+def lines(view: RenderableType) -> list[str]:
+    out = io.StringIO()
+    show.console(out).print(view)
+    return [line.strip() for line in out.getvalue().splitlines()]
+
+
+def message(**delivery: object) -> dict[str, Any]:
+    return {
+        "id": "msg_1",
+        "tenant": "acme",
+        "type": "newsletter",
+        "from": "hello@news.acme.example",
+        "accepted_at": "2026-11-24T13:00:00.000Z",
+        "deliveries": [{"id": "dlv_1", "to": "lee@example.com", **delivery}],
+    }
+
+
+def explained(document: dict[str, Any], lane: dict[str, Any] | None, addresses: dict[str, Any]) -> list[str]:
+    return lines(mail.explanation(document, document["deliveries"], lane, addresses))
+
+
+def test_why_answers_in_the_order_of_cause() -> None:
+    held = message(
+        state="held",
+        since="2026-11-24T13:00:01.000Z",
+        reason="held",
+        detail="held by person: complaints rise",
+        timeline=[{"at": "2026-11-24T13:00:00.000Z", "what": "accepted", "detail": ""}],
+    )
+    said = explained(held, LANE, {})
+    places = [
+        next(n for n, line in enumerate(said) if line.startswith(start))
+        for start in ("lee@", "because", "hold", "13:00:00")
+    ]
+    assert places == sorted(places)
+    assert said[places[2]] == (
+        "hold     acme, class marketing held by person (ops (key 4k2p9x7m)) since 2026-11-24 13:00:00Z: complaints rise [hold 17]"
+    )
+
+
+def test_why_shows_the_suppression_behind_a_refusal_with_its_evidence() -> None:
+    refused = message(state="refused", reason="suppressed", detail="complaint on 2026-11-24", timeline=[])
+    said = explained(refused, None, {"lee@example.com": {"suppressions": [SUPPRESSION]}})
+    assert "because  suppressed: complaint on 2026-11-24" in said
+    assert "list     not mailed for class marketing: complaint on 2026-11-24 12:00:00Z, by observe" in said
+    assert "evidence: feedback=abuse" in said
+
+
+def test_an_address_without_a_record_against_it_says_so() -> None:
+    said = lines(
+        mail.address_view(
+            {"address": "kim@example.com", "tenant": "acme", "suppressions": [], "deliveries": []}
+        )
+    )
+    assert said == ["acme may mail kim@example.com: nothing is recorded against it."]
+
+
+def test_a_preview_says_what_happens_and_whom_it_leaves_alone() -> None:
+    preview = {
+        "lanes": [
+            {
+                "type": "newsletter",
+                "class": "marketing",
+                "state": "open",
+                "ready": 3,
+                "waiting": 2,
+                "sending": 1,
+            }
+        ],
+        "effect": "Stops marketing of acme.",
+        "untouched": "password-reset of acme; every other tenant.",
+    }
+    said = lines(holds.preview_view(preview))
+    assert said[1].split() == ["newsletter", "marketing", "open", "3", "2", "1"]
+    assert said[-2:] == [
+        "Stops marketing of acme.",
+        "Left alone: password-reset of acme; every other tenant.",
+    ]
+
+
+def test_a_lane_shows_every_hold_and_what_it_shares() -> None:
+    said = "\n".join(lines(tenants.lane_view(LANE)))
+    for text in ("1,200 deliveries", "complaints rise", "news.acme.example", "with every tenant's marketing"):
+        assert text in said
+
+
+def test_onboarding_shows_the_records_to_publish_and_what_is_shared() -> None:
+    said = "\n".join(
+        lines(
+            tenants.onboarded(
+                {
+                    "slug": "acme",
+                    "key": "mc-0123456789",
+                    "lanes": [LANE],
+                    "identities": [
+                        {
+                            "domain": "news.acme.example",
+                            "status": "pending",
+                            "records": [
+                                {
+                                    "type": "CNAME",
+                                    "name": "a._domainkey.news.acme.example",
+                                    "value": "a.dkim.example",
+                                }
+                            ],
+                        }
+                    ],
+                    "shares": ["both lanes share the SES tenant mc-0123456789"],
+                }
+            )
+        )
+    )
+    for text in ("mc-0123456789", "a._domainkey.news.acme.example", "both lanes share"):
+        assert text in said
+
+
+def test_complaints_are_a_share_of_what_was_delivered_and_bounces_of_what_was_sent() -> None:
+    row = {"type": "newsletter", "sent": 200, "delivered": 100, "hard_bounced": 4, "complained": 1}
+    assert lines(observed.metric_table([row]))[1].split() == [
+        "newsletter",
+        "200",
+        "100",
+        "4",
+        "0",
+        "1",
+        "50.00",
+        "%",
+        "2.00",
+        "%",
+        "1.00",
+        "%",
+    ]
+
+
+@pytest.mark.parametrize("ses_url", [None, "https://email.us-east-1.amazonaws.com", "http://10.0.0.8:8005"])
+def test_the_drill_takes_no_ses_but_a_local_one(ses_url: str | None) -> None:
+    found = Connection(url="http://127.0.0.1:8025", key="k", ses_url=ses_url, home=Path("/nowhere"))
+    with pytest.raises(failures.Failure, match="local SES only") as caught:
+        drill.refuse_foreign(found)
+    assert caught.value.exit is failures.Exit.REFUSED
+
+
+def test_the_drill_takes_a_local_ses() -> None:
+    drill.refuse_foreign(
+        Connection(
+            url="http://127.0.0.1:8025", key="k", ses_url="http://127.0.0.1:8005", home=Path("/nowhere")
+        )
+    )
