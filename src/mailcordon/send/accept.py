@@ -152,10 +152,9 @@ class Accept:
     async def _commit(self, batch: list[_Item]) -> None:
         try:
             await self._store_batch(batch)
-        except MailcordonError as problem:
-            _fail(batch, problem)
         except Exception as problem:
-            if len(batch) == 1:
+            alone = len(batch) == 1 or (isinstance(problem, MailcordonError) and problem.code != "busy")
+            if alone:
                 _fail(batch, problem)
                 return
             for item in batch:

@@ -285,12 +285,22 @@ class Dispatcher:
             slots.take(len(claimed))
             ways = await self._ways.of({claim.lane for claim in claimed})
             for claim in claimed:
-                task = asyncio.create_task(self._deliver(claim, ways.get(claim.lane), slots, tokens))
+                task = asyncio.create_task(self._deliver_surely(claim, ways.get(claim.lane), slots, tokens))
                 self._calls.add(task)
                 task.add_done_callback(self._calls.discard)
         return len(claimed)
 
     # One delivery ---------------------------------------------------------------------------------------------------------
+
+    async def _deliver_surely(self, claim: Claimed, way: Way | None, slots: Slots, tokens: Tokens) -> None:
+        """A fault of ours in the middle of a delivery must leave it neither lost nor marked `sending` for ever."""
+        try:
+            await self._deliver(claim, way, slots, tokens)
+        except Exception as problem:
+            log.exception("a delivery failed by a fault of ours", delivery=ids.delivery_id(claim.id))
+            reason = f"a fault of ours during the call: {type(problem).__name__}"
+            park = Park(claim=claim, why=WHY_UNKNOWN, until=None, reason=reason, note="outcome-unknown")
+            self._results.park(slots, park)
 
     async def _deliver(self, claim: Claimed, way: Way | None, slots: Slots, tokens: Tokens) -> None:
         if way is None:

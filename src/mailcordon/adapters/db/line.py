@@ -25,6 +25,14 @@ GONE = (
     TimeoutError,
 )
 
+#: The database is there and busy with somebody else: the same statements may well pass the next time.
+BUSY = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.SerializationError,
+)
+
 _PINS = "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set enable_bitmapscan = off"
 
 
@@ -57,6 +65,10 @@ class Line:
                     "so try again, with the same Idempotency-Key",
                     retry_after=1,
                 ) from gone
+            except BUSY as busy:
+                raise Unavailable(
+                    f"the database was too busy ({busy}); nothing was stored", code="busy"
+                ) from busy
             except BaseException:
                 # An interrupted statement may leave a transaction open: never hand that to the next user.
                 if self._connection is not None and self._connection.is_in_transaction():
