@@ -60,6 +60,11 @@ class Queue:
         #: where a message goes that was received too often; the account sets it from RedrivePolicy
         self.dead_letters: Callable[[], tuple[Queue, int] | None] = lambda: None
 
+    @property
+    def polled(self) -> bool:
+        """Somebody waits for a message."""
+        return bool(self._waiters)
+
     def set_attributes(self, attributes: dict[str, str]) -> None:
         self.attributes: dict[str, str] = {**getattr(self, "attributes", DEFAULTS), **attributes}
         self.visibility = int(self.attributes["VisibilityTimeout"])
