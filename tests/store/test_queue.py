@@ -13,7 +13,7 @@ from mailcordon.core.delivery import State
 from mailcordon.core.errors import Conflict, Invalid, MailcordonError, TooMuch
 from mailcordon.core.priority import Class
 from mailcordon.send.accept import Accept, Accepted, Repeated
-from mailcordon.send.ports import WHY_UNKNOWN, Claimed, Leave, Park
+from mailcordon.send.ports import WHY_HELD, WHY_RETRY, WHY_UNKNOWN, Claimed, Leave, Park
 
 HASH_KEY = b"h" * 32
 ALL = (Class.URGENT, Class.TRANSACTIONAL, Class.MARKETING)
@@ -396,3 +396,42 @@ async def test_a_key_that_was_revoked_is_asked_for_again_when_the_epoch_moves(wo
     with pytest.raises(MailcordonError, match="revoked"):
         await accept.submit("acme", make_submission(), api_key=1, key=None, still_allowed=revoked)
     assert await world.count("message") == 1
+
+
+async def test_mail_parked_by_a_hold_that_is_gone_is_ready_again(
+    world, accept, queue, settle, make_submission
+):
+    await world.lane("acme", "newsletter")
+    await put(accept, make_submission("newsletter", campaign="spring"))
+    [claim] = await queue.claim(ALL, 10)
+    hold = await world.connection.fetchval(
+        "insert into hold (tenant, campaign, owner, because, by, since) "
+        "select id, 'spring', 'person', 'bought list', 'ann', now_ms() from tenant returning id"
+    )
+    await queue.complete([], [Park(claim=claim, why=WHY_HELD, until=None, reason="held", hold=hold)], [], {})
+    done = await settle.settle()
+    assert done is not None
+    assert done.woken == 0
+    await world.connection.execute(
+        "update hold set lifted_at = now_ms(), lifted_by = 'ann', lifted_because = 'clean'"
+    )
+    await settle.settle()
+    assert [c.attempt for c in await queue.claim(ALL, 10)] == [2]
+
+
+async def test_parked_mail_that_is_no_longer_worth_sending_expires(
+    world, accept, queue, settle, make_submission
+):
+    lane = await world.lane("acme", "newsletter")
+    for n in range(3):
+        await put(accept, make_submission("newsletter", to=[f"r{n}@example.com"]))
+    claims = await queue.claim(ALL, 10)
+    await queue.complete(
+        [], [Park(claim=c, why=WHY_RETRY, until=2**50, reason="later") for c in claims], [], {}
+    )
+    await world.connection.execute("update lane set expiry_ms = 1 where id = $1", lane)
+    await asyncio.sleep(0.01)
+    done = await settle.settle()
+    assert done is not None
+    assert done.expired == 3
+    assert await world.count("ledger", "state = 11") == 3

@@ -369,10 +369,17 @@ select distinct on (r.configuration_set) r.configuration_set, w.lane, w.id, w.te
  order by r.configuration_set, w.called_at desc;
 
 -- What waits and is no longer worth sending. An unknown ends as "no outcome reported", and is an alarm.
+-- Lane by lane, from the head of each: a million parked mails cost no more to look at than one.
 -- name: expire_waiting
-with p as (
-    select w.lane, w.id from waiting w join lane l on l.id = w.lane
-     where w.id < ((now_ms() - l.expiry_ms - 1767225600000) << 22) order by w.lane, w.id limit $1
+with recursive lanes as (
+    (select w.lane from waiting w order by w.lane limit 1)
+    union all
+    select (select w.lane from waiting w where w.lane > s.lane order by w.lane limit 1) from lanes s where s.lane is not null
+), p as (
+    select x.lane, x.id from lanes s join lane l on l.id = s.lane
+     cross join lateral (select w.lane, w.id from waiting w
+                          where w.lane = s.lane and w.id < ((now_ms() - l.expiry_ms - 1767225600000) << 22) order by w.id limit $1) x
+     order by x.lane, x.id limit $1
 ), d as (
     delete from waiting w using p where w.lane = p.lane and w.id = p.id returning w.*
 ), g as (
@@ -390,11 +397,15 @@ select lane, id, why from d;
 
 -- Retries whose time has come, and mail parked by a hold that is gone.
 -- name: due_waiting
-with p as (
+with recursive holds as (
+    (select w.hold from waiting w where w.hold is not null order by w.hold limit 1)
+    union all
+    select (select w.hold from waiting w where w.hold > s.hold order by w.hold limit 1) from holds s where s.hold is not null
+), p as (
     select w.lane, w.id from waiting w where w.why in (1, 4, 5) and w.until <= now_ms() order by w.why, w.until limit $1
 ), o as (
-    select w.lane, w.id from waiting w join hold h on h.id = w.hold
-     where w.hold is not null and (h.lifted_at is not null or h.until <= now_ms()) order by w.hold limit $1
+    select x.lane, x.id from holds s join hold h on h.id = s.hold and (h.lifted_at is not null or h.until <= now_ms())
+     cross join lateral (select w.lane, w.id from waiting w where w.hold = s.hold limit $1) x limit $1
 ), d as (
     delete from waiting w using (select * from p union select * from o) x where w.lane = x.lane and w.id = x.id and w.why <> 2
     returning w.*
