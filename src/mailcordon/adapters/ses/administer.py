@@ -14,7 +14,14 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mailcordon.control.administration import SesAccount, SesDestination, SesError, SesIdentity, SesSet, SesTenant
+from mailcordon.control.administration import (
+    SesAccount,
+    SesDestination,
+    SesError,
+    SesIdentity,
+    SesSet,
+    SesTenant,
+)
 
 _PAGE = 100
 _MOST_PAGES = 1000
@@ -54,8 +61,8 @@ class Administer:
             return None
         return SesSet(
             name=name,
-            suppression=found.get("SuppressionOptions") or {},
-            delivery=found.get("DeliveryOptions") or {},
+            suppression=_group(found, "SuppressionOptions"),
+            delivery=_group(found, "DeliveryOptions"),
         )
 
     async def create_configuration_set(
@@ -79,11 +86,11 @@ class Administer:
         return [
             SesDestination(
                 name=each["Name"],
-                events=tuple(each.get("MatchingEventTypes") or ()),
-                topic=(each.get("SnsDestination") or {}).get("TopicArn"),
+                events=tuple(_items(each, "MatchingEventTypes")),
+                topic=_group(each, "SnsDestination").get("TopicArn"),
                 enabled=bool(each.get("Enabled")),
             )
-            for each in (found or {}).get("EventDestinations") or ()
+            for each in _items(found, "EventDestinations")
         ]
 
     async def put_destination(self, set_name: str, destination: SesDestination, *, create: bool) -> None:
@@ -107,18 +114,20 @@ class Administer:
         found = await self._read("get_email_identity", EmailIdentity=domain)
         if found is None:
             return None
-        dkim = found.get("DkimAttributes") or {}
+        dkim = _group(found, "DkimAttributes")
         return SesIdentity(
             domain=domain,
             verified=bool(found.get("VerifiedForSendingStatus")),
             status=found.get("VerificationStatus") or dkim.get("Status") or "PENDING",
             configuration_set=found.get("ConfigurationSetName"),
-            dkim_tokens=tuple(dkim.get("Tokens") or ()),
+            dkim_tokens=tuple(_items(dkim, "Tokens")),
             dkim_zone=dkim.get("SigningHostedZone"),
         )
 
     async def create_identity(self, domain: str, *, configuration_set: str) -> None:
-        await self._make("create_email_identity", EmailIdentity=domain, ConfigurationSetName=configuration_set)
+        await self._make(
+            "create_email_identity", EmailIdentity=domain, ConfigurationSetName=configuration_set
+        )
 
     async def put_identity_set(self, domain: str, configuration_set: str) -> None:
         await self._call(
@@ -134,7 +143,7 @@ class Administer:
         if found is None:
             return None
         tenant = found["Tenant"]
-        suppression = tenant.get("SuppressionAttributes") or {}
+        suppression = _group(tenant, "SuppressionAttributes")
         reasons = suppression.get("SuppressedReasons")
         return SesTenant(
             name=name,
@@ -158,7 +167,7 @@ class Administer:
 
     async def get_policy(self, tenant_arn: str) -> str | None:
         found = await self._entity(tenant_arn)
-        policy = (found or {}).get("ReputationManagementPolicy")
+        policy = _group(found, "ReputationEntity").get("ReputationManagementPolicy")
         return policy.rpartition("/")[2] if policy else None
 
     async def put_policy(self, tenant_arn: str, policy: str) -> None:
@@ -178,7 +187,7 @@ class Administer:
             page = await self._read("list_tenant_resources", TenantName=tenant, PageSize=_PAGE, **more)
             if page is None:
                 return None
-            found += [each["ResourceArn"] for each in page.get("TenantResources") or ()]
+            found += [each["ResourceArn"] for each in _items(page, "TenantResources")]
             if not page.get("NextToken"):
                 break
             more = {"NextToken": page["NextToken"]}
@@ -191,30 +200,27 @@ class Administer:
         found: dict[str, str] = {}
         more: dict[str, Any] = {}
         for _ in range(_MOST_PAGES):
-            page = await self._call(
-                "list_tenants", Filter={"SENDING_STATUS": status}, PageSize=_PAGE, **more
-            )
-            found |= {each["TenantName"]: each["TenantArn"] for each in page.get("Tenants") or ()}
+            page = await self._call("list_tenants", Filter={"SENDING_STATUS": status}, PageSize=_PAGE, **more)
+            found |= {each["TenantName"]: each["TenantArn"] for each in _items(page, "Tenants")}
             if not page.get("NextToken"):
                 break
             more = {"NextToken": page["NextToken"]}
         return found
 
     async def status_cause(self, tenant_arn: str) -> str | None:
-        found = await self._entity(tenant_arn) or {}
+        found = _group(await self._entity(tenant_arn), "ReputationEntity")
         for record in ("AwsSesManagedStatus", "CustomerManagedStatus"):
-            status = found.get(record) or {}
+            status = _group(found, record)
             if status.get("Status") == "DISABLED":
                 return status.get("Cause")
         return None
 
     async def _entity(self, tenant_arn: str) -> dict[str, Any] | None:
-        found = await self._read(
+        return await self._read(
             "get_reputation_entity",
             ReputationEntityType="RESOURCE",
             ReputationEntityReference=tenant_arn,
         )
-        return found.get("ReputationEntity") if found else None
 
     # The rest -----------------------------------------------------------------------------------------------------------
 
@@ -228,7 +234,7 @@ class Administer:
 
     async def get_account(self) -> SesAccount:
         found = await self._call("get_account")
-        quota = found.get("SendQuota") or {}
+        quota = _group(found, "SendQuota")
         return SesAccount(
             max_send_rate=float(quota.get("MaxSendRate") or 0),
             max_24h=float(quota.get("Max24HourSend") or 0),
@@ -260,7 +266,7 @@ class Administer:
         try:
             return await asyncio.to_thread(partial(method, **members))
         except ClientError as error:
-            said = cast("dict[str, Any]", error.response).get("Error") or {}
+            said = _group(cast("dict[str, Any]", error.response), "Error")
             raise SesError(said.get("Code") or "Unknown", said.get("Message") or str(error)) from None
         except BotoCoreError as error:
             raise SesError(type(error).__name__, str(error)) from None
@@ -273,3 +279,13 @@ class Administer:
             if self._next > now:
                 await asyncio.sleep(self._next - now)
             self._next = max(now, self._next) + self._gap
+
+
+def _group(of: Mapping[str, Any] | None, member: str) -> dict[str, Any]:
+    """A structure that SES may leave out."""
+    return (of or {}).get(member) or {}
+
+
+def _items(of: Mapping[str, Any] | None, member: str) -> list[Any]:
+    """A list that SES may leave out."""
+    return (of or {}).get(member) or []

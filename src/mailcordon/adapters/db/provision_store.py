@@ -1,0 +1,134 @@
+"""The observed-state table: what SES should have, what it was last seen to have, and when to look again."""
+
+import json
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from mailcordon.adapters.db.control_store import want
+from mailcordon.adapters.db.engine import Pool, PooledConnection, load_queries
+from mailcordon.control import desired, plan
+from mailcordon.control.desired import ConfigurationSet, Json, Resource, Settings
+from mailcordon.control.plan import Change
+from mailcordon.control.reconcile import Row
+from mailcordon.core.priority import Class
+
+_SQL = load_queries("provision.sql")
+_CONTROL = load_queries("control.sql")
+ACTOR = "control"
+_TENANTS_AT_ONCE = 100
+
+
+class ProvisionStore:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def due(self, limit: int) -> list[Row]:
+        return [
+            Row(
+                resource=Resource(
+                    desired.parse_kind(row["kind"]),
+                    row["name"],
+                    json.loads(row["desired"]),
+                    row["tenant"] is None,
+                ),
+                tenant=row["tenant"],
+                seen=row["seen"],
+                attempts=row["attempts"],
+                age=row["age"],
+            )
+            for row in await self._pool.fetch(_SQL.due, limit)
+        ]
+
+    async def applied(
+        self, row: Row, observed: Mapping[str, Json], changes: Sequence[Change], *, again_in: float
+    ) -> None:
+        one = row.resource
+        async with self._pool.acquire() as conn, conn.transaction():
+            await conn.execute(
+                _SQL.applied, one.kind.word, one.name, json.dumps(observed), again_in, json.dumps(one.want)
+            )
+            if row.seen and any(change.action == plan.CREATE for change in changes):
+                await conn.execute(_SQL.look_again, one.name)
+            await _audit(conn, row, changes)
+
+    async def failed(self, row: Row, error: str, changes: Sequence[Change], *, again_in: float) -> None:
+        one = row.resource
+        async with self._pool.acquire() as conn, conn.transaction():
+            await conn.execute(_SQL.failed, one.kind.word, one.name, error, again_in, json.dumps(one.want))
+            await _audit(conn, row, changes)
+
+    async def identity(self, domain: str, status: str, records: Sequence[Mapping[str, str]]) -> int | None:
+        async with self._pool.acquire() as conn, conn.transaction():
+            before = await conn.fetchrow(_SQL.lock_identity, domain)
+            if before is None:
+                return None
+            await conn.execute(_SQL.set_identity, domain, status, json.dumps(list(records)))
+            if before["status"] == status:
+                return None
+            await conn.execute(
+                _SQL.write_audit,
+                ACTOR,
+                f"identity.{status}",
+                before["tenant"],
+                f"identity {domain}",
+                json.dumps({"status": before["status"]}),
+                json.dumps({"status": status}),
+                None,
+            )
+            await conn.execute(_SQL.bump_control)
+            return before["tenant"]
+
+    async def tenant_arn(self, key: str) -> str | None:
+        return await self._pool.fetchval(_SQL.tenant_arn, key)
+
+    async def want_everything(self, settings: Settings) -> None:
+        """Derives every wish anew, so that changed settings or a newer version reach what was onboarded long ago."""
+        async with self._pool.acquire() as conn, conn.transaction():
+            ungoverned = ConfigurationSet(name=desired.UNGOVERNED, class_=None)
+            shared = [desired.set_for(class_, "", dedicated=False) for class_ in Class]
+            await conn.execute(_CONTROL.insert_set, ungoverned.name, ungoverned.kind, None, None)
+            for one in shared:
+                await conn.execute(_CONTROL.insert_set, one.name, one.kind, one.class_, None)
+            await want(
+                conn, None, [r for one in (ungoverned, *shared) for r in desired.of_set(one, settings)]
+            )
+        after = 0
+        while tenants := await self._pool.fetch(_CONTROL.tenants_after, after, _TENANTS_AT_ONCE):
+            for tenant in tenants:
+                await self._want_tenant(tenant["id"], tenant["key"], settings)
+                after = tenant["id"]
+
+    async def _want_tenant(self, tenant: int, key: str, settings: Settings) -> None:
+        async with self._pool.acquire() as conn, conn.transaction():
+            # Nobody may add a lane between our reading and our writing.
+            await conn.execute(_CONTROL.lock_onboarding)
+            domains = [row["domain"] for row in await conn.fetch(_CONTROL.domains_of_tenant, tenant)]
+            sets = [
+                ConfigurationSet(
+                    name=row["name"], class_=Class(row["class"]), dedicated=row["kind"] == "dedicated"
+                )
+                for row in await conn.fetch(_CONTROL.sets_of_tenant, tenant)
+            ]
+            own = [r for one in sets if one.dedicated for r in desired.of_set(one, settings)]
+            own += desired.of_tenant(key, domains, [one.name for one in sets], settings)
+            await want(conn, tenant, own)
+
+    @asynccontextmanager
+    async def sole(self) -> AsyncGenerator[bool]:
+        """Whether this process is the one that reconciles. Two would be safe, but would call SES twice as often."""
+        async with self._pool.acquire() as conn:
+            yield await conn.fetchval(_SQL.sole)
+
+
+async def _audit(conn: PooledConnection, row: Row, changes: Sequence[Change]) -> None:
+    for change in changes:
+        await conn.execute(
+            _SQL.write_audit,
+            ACTOR,
+            f"ses.{change.action}",
+            row.tenant,
+            str(change),
+            json.dumps(change.was) if change.was is not None else None,
+            json.dumps(change.resource.want),
+            None,
+        )

@@ -1,0 +1,63 @@
+-- name: write_account
+-- The rate in use follows a new ceiling; below it, it is the dispatchers' to raise and cut. Tokens and their time are theirs alone.
+insert into account_rate (cell, ceiling, rate, tokens, at, max_24h, sent_24h, sending_enabled, enforcement, polled_at)
+values ($1, $2, $2, 0, now_ms(), $3, $4, $5, $6, now_ms())
+on conflict (cell) do update
+set rate = case when account_rate.rate >= account_rate.ceiling then excluded.ceiling
+                else least(account_rate.rate, excluded.ceiling) end,
+    ceiling = excluded.ceiling, max_24h = excluded.max_24h, sent_24h = excluded.sent_24h,
+    sending_enabled = excluded.sending_enabled, enforcement = excluded.enforcement, polled_at = excluded.polled_at
+
+-- name: tenants_by_key
+select id, key from tenant where key = any($1)
+
+-- name: paused
+select tenant, array_agg(id order by id) as holds
+from hold where lifted_at is null and owner = 'ses' and evidence = $1::jsonb
+group by tenant
+
+-- name: removals
+select s.tenant, e.key, e.slug, s.hash, s.scope, s.target, s.address,
+       not exists (
+           select from suppression o
+           where o.tenant = s.tenant and o.hash = s.hash and o.removing_since is null
+             and (o.until is null or o.until > now_ms())
+       ) as alone
+from suppression s join tenant e on e.id = s.tenant
+where s.removing_since is not null
+order by s.removing_since limit $1
+
+-- name: removed
+-- Only if nobody has suppressed it anew meanwhile.
+delete from suppression
+where tenant = $1 and hash = $2 and scope = $3 and target = $4 and removing_since is not null
+returning tenant
+
+-- name: write_audit
+insert into audit (actor, action, tenant, object, before, after, because)
+values ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7)
+
+-- name: ensure_partitions
+select ensure_partitions($1)
+
+-- name: purge_idempotency
+-- A key is kept for 24 hours after its message; ids rise with time.
+delete from idempotency
+where ctid = any(array(
+    select ctid from idempotency where message < ((now_ms() - 86400000 - 1767225600000) << 22) limit $1
+))
+
+-- name: purge_content
+-- Urgent bodies go at hand-over; here go those that never left. Whatever a queue still needs stays.
+with seen as materialized (
+    select id from content where id > $1 and id < ((now_ms() - $3::bigint - 1767225600000) << 22) order by id limit $4
+), old as (
+    select s.id
+    from seen s join message m on m.id = s.id join lane l on l.id = m.lane
+    where (l.class = 0 or not $2::boolean)
+      and not exists (select from ready r where r.lane = m.lane and r.id > s.id and r.id < s.id + 64)
+      and not exists (select from waiting w where w.lane = m.lane and w.id > s.id and w.id < s.id + 64)
+), gone as (
+    delete from content c using old where c.id = old.id returning c.id
+)
+select (select count(*) from gone)::int as gone, (select max(id) from seen) as last

@@ -1,0 +1,113 @@
+"""What keeps the installation in order besides provisioning: the account's rate, tenants that SES has paused, addresses
+that are to leave SES's lists, partitions ahead of time, and data past its keeping time in bounded batches."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mailcordon.control.administration import Administration, SesAccount, SesError
+from mailcordon.control.governor import Governor
+from mailcordon.core.target import NewHold, Target
+
+_LOG = logging.getLogger(__name__)
+SES = "ses"
+PAUSED = {"status": "DISABLED"}  #: evidence of the hold for a tenant that SES has paused
+DAYS_AHEAD = 14
+BATCH = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """A suppression that somebody asked to remove."""
+
+    tenant: int
+    ses_tenant: str
+    slug: str
+    hash: bytes
+    scope: int
+    target: int
+    address: str
+    alone: bool  #: nothing else of ours suppresses this address for the tenant
+
+
+class UpkeepStore(Protocol):
+    async def write_account(self, cell: str, account: SesAccount) -> None: ...
+
+    async def tenants_by_key(self, keys: Sequence[str]) -> dict[str, int]: ...
+
+    async def paused(self) -> dict[int, list[int]]:
+        """Open holds that say SES has paused a tenant, by tenant."""
+        ...
+
+    async def removals(self, limit: int) -> list[Removal]: ...
+
+    async def removed(self, removal: Removal) -> None: ...
+
+    async def ensure_partitions(self, days: int) -> int: ...
+
+    async def purge_idempotency(self, most: int) -> int: ...
+
+    async def purge_content(self, after: int, *, urgent: bool, most: int) -> tuple[int, int | None]:
+        """Bodies past their keeping time that no queue needs, from an id on: how many went, and the last id looked at."""
+        ...
+
+
+class Upkeep:
+    def __init__(self, store: UpkeepStore, ses: Administration, governor: Governor, *, cell: str) -> None:
+        self._store = store
+        self._ses = ses
+        self._governor = governor
+        self._cell = cell
+        self._looked_at = {
+            True: 0,
+            False: 0,
+        }  # urgent or not -> last message id, so that no pass begins at the first
+
+    async def poll_account(self) -> None:
+        """What SES allows, into the row from which every dispatcher takes its share."""
+        await self._store.write_account(self._cell, await self._ses.get_account())
+
+    async def follow_pauses(self) -> None:
+        """A tenant that SES has paused is held under SES's name, with its cause, and released when SES lets it send again."""
+        disabled = await self._ses.tenants_with_status("DISABLED")
+        known = await self._store.tenants_by_key(sorted(disabled))
+        held = await self._store.paused()
+        for key, tenant in known.items():
+            if tenant not in held:
+                cause = await self._ses.status_cause(disabled[key]) or "no cause given"
+                new = NewHold(
+                    target=Target(tenant=tenant),
+                    owner=SES,
+                    because=f"SES has paused this tenant: {cause}",
+                    evidence=PAUSED,
+                )
+                await self._governor.place(new, actor=SES, once=True)
+        for tenant in held.keys() - set(known.values()):
+            because = "SES lets this tenant send again"
+            await self._governor.lift(held[tenant], tenant=tenant, actor=SES, because=because)
+
+    async def remove_suppressions(self) -> int:
+        """First from SES's list, then from ours: an address never reads as free while SES would still drop its mail."""
+        gone = 0
+        for removal in await self._store.removals(BATCH):
+            try:
+                if removal.alone:
+                    await self._ses.delete_suppressed(removal.address, tenant=removal.ses_tenant)
+            except SesError as error:  # one address that SES dislikes must not keep the others waiting
+                _LOG.warning("SES keeps %s on the list of %s: %s", removal.address, removal.slug, error)
+                continue
+            await self._store.removed(removal)
+            gone += 1
+        return gone
+
+    async def make_partitions(self) -> int:
+        return await self._store.ensure_partitions(DAYS_AHEAD)
+
+    async def purge(self) -> None:
+        """One batch of each kind; more than that waits for the next time."""
+        await self._store.purge_idempotency(BATCH)
+        for urgent in (True, False):
+            _, last = await self._store.purge_content(self._looked_at[urgent], urgent=urgent, most=BATCH)
+            if last is not None:
+                self._looked_at[urgent] = last

@@ -1,0 +1,270 @@
+"""The control role's housekeeping against the local SES and a real database."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.control_store import ControlStore
+from mailcordon.adapters.db.governor_store import GovernorStore
+from mailcordon.adapters.db.provision_store import ProvisionStore
+from mailcordon.adapters.db.upkeep_store import UpkeepStore
+from mailcordon.adapters.ses.administer import Administer
+from mailcordon.control import desired, loop
+from mailcordon.control.governor import Governor
+from mailcordon.control.reconcile import Pace, Reconciler
+from mailcordon.control.tenants import Tenants
+from mailcordon.control.upkeep import Upkeep
+from mailcordon.core import ids
+from mailcordon.core.target import NewHold, Target
+from seslocal import server
+from seslocal.state import Settings
+
+SETTINGS = desired.Settings(
+    outcome_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-outcome",
+    engagement_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-engagement",
+)
+HOUR = 3_600_000
+
+
+class World:
+    def __init__(
+        self, local: server.Local, owner: engine.Connection, control: engine.Pool, governor: engine.Pool
+    ) -> None:
+        self.local = local
+        self.owner = owner
+        self.administer = Administer(
+            region="us-east-1",
+            endpoint=local.url,
+            access_key="test",
+            secret_key="test",
+            calls_per_second=None,
+        )
+        self.governor = Governor(GovernorStore(governor))
+        self.store = UpkeepStore(control)
+        self.upkeep = Upkeep(self.store, self.administer, self.governor, cell="default")
+        self.provision = ProvisionStore(control)
+        self.reconciler = Reconciler(
+            self.provision, self.administer, self.governor, Pace(retry=0.05, identity=0.05)
+        )
+        self.tenants = Tenants(ControlStore(control), self.governor, SETTINGS)
+        self.ses: Any = self.administer._client
+
+    async def onboard(self, slug: str, domain: str) -> tuple[int, str]:
+        await self.tenants.onboard(slug, {"newsletter": domain, "password-reset": domain}, actor="ann")
+        while await self.reconciler.step():
+            pass
+        row = await self.owner.fetchrow("select id, key from tenant where slug = $1", slug)
+        assert row is not None
+        return row["id"], row["key"]
+
+    async def pause(self, key: str, status: str, cause: str = "HIGH bounce finding") -> None:
+        self.local.account.tenants[key].aws_managed = type(self.local.account.tenants[key].aws_managed)(
+            status, cause, self.local.account.clock.now()
+        )
+
+    async def suppress(
+        self, tenant: int, address: str, *, scope: int = 0, target: int = 0, removing: bool = True
+    ) -> None:
+        await self.owner.execute(
+            "insert into suppression (tenant, hash, scope, target, address, cause, since, by, removing_since)"
+            " values ($1, $2, $3, $4, $5, 'hard-bounce', 0, 'ses', $6)",
+            tenant, address.lower().encode(), scope, target, address, 1 if removing else None,
+        )  # fmt: skip
+
+    async def listed(self, key: str) -> set[str]:
+        found = await asyncio.to_thread(lambda: self.ses.list_suppressed_destinations(TenantName=key))
+        return {each["EmailAddress"] for each in found["SuppressedDestinationSummaries"]}
+
+    async def list_at_ses(self, key: str, address: str) -> None:
+        await asyncio.to_thread(
+            lambda: self.ses.put_suppressed_destination(EmailAddress=address, Reason="BOUNCE", TenantName=key)
+        )
+
+    async def account(self) -> Any:
+        return await self.owner.fetchrow("select * from account_rate")
+
+
+@pytest.fixture
+async def world(database: Any) -> AsyncIterator[World]:
+    owner = await engine.connect(database.dsn("owner"))
+    control = await engine.create_pool(database.dsn("control"))
+    governor = await engine.create_pool(database.dsn("governor"))
+    local = server.Local(Settings(rate=80.0, quota=50_000.0), server.Clock())
+    await local.listen("127.0.0.1", 0)
+    world = World(local, owner, control, governor)
+    try:
+        yield world
+    finally:
+        world.administer.close()
+        await local.close()
+        await governor.close()
+        await control.close()
+        await owner.close()
+
+
+async def test_the_accounts_rate_comes_from_ses_and_leaves_the_dispatchers_share_alone(world: World) -> None:
+    await world.upkeep.poll_account()
+    row = await world.account()
+    assert (row["cell"], row["ceiling"], row["rate"], row["max_24h"], row["sending_enabled"]) == (
+        "default",
+        80,
+        80,
+        50_000,
+        True,
+    )
+    await world.owner.execute(
+        "update account_rate set rate = 56, tokens = 7, at = 5"
+    )  # after a throttling answer
+    await world.upkeep.poll_account()
+    row = await world.account()
+    assert (row["rate"], row["tokens"], row["at"]) == (56, 7, 5)
+    world.local.account.allowance.set_rate(40)
+    await world.upkeep.poll_account()
+    assert ((await world.account())["ceiling"], (await world.account())["rate"]) == (40, 40)
+    world.local.account.allowance.set_rate(100)
+    await world.upkeep.poll_account()
+    assert (await world.account())["rate"] == 100
+
+
+async def test_a_tenant_that_ses_pauses_is_held_with_its_cause_and_no_other(world: World) -> None:
+    acme, key = await world.onboard("acme", "mail.acme.example")
+    zen, _ = await world.onboard("zen", "mail.zen.example")
+    await world.pause(key, "DISABLED")
+    await world.upkeep.follow_pauses()
+    await world.upkeep.follow_pauses()
+    holds = await world.governor.open_holds(acme)
+    assert [(h.owner, h.because) for h in holds] == [
+        ("ses", "SES has paused this tenant: HIGH bounce finding")
+    ]
+    assert await world.governor.open_holds(zen) == []
+
+
+async def test_it_is_released_when_ses_reinstates_it_and_a_persons_hold_stays(world: World) -> None:
+    acme, key = await world.onboard("acme", "mail.acme.example")
+    await world.pause(key, "DISABLED")
+    await world.upkeep.follow_pauses()
+    await world.governor.place(
+        NewHold(target=Target(tenant=acme), owner="person", because="unpaid"), actor="ann"
+    )
+    await world.pause(key, "REINSTATED")
+    await world.upkeep.follow_pauses()
+    assert [h.owner for h in await world.governor.open_holds(acme)] == ["person"]
+
+
+async def test_nothing_is_released_when_ses_cannot_be_asked(world: World) -> None:
+    acme, key = await world.onboard("acme", "mail.acme.example")
+    await world.pause(key, "DISABLED")
+    await world.upkeep.follow_pauses()
+    await world.local.close()
+    with pytest.raises(Exception, match="onnect"):
+        await world.upkeep.follow_pauses()
+    assert len(await world.governor.open_holds(acme)) == 1
+
+
+async def test_a_removed_suppression_leaves_sess_list_of_that_tenant_first(world: World) -> None:
+    acme, key = await world.onboard("acme", "mail.acme.example")
+    zen, other = await world.onboard("zen", "mail.zen.example")
+    for k in (key, other):
+        await world.list_at_ses(k, "Kim@example.com")
+    await world.suppress(acme, "Kim@Example.com")
+    await world.suppress(zen, "Kim@example.com", removing=False)
+    assert await world.upkeep.remove_suppressions() == 1
+    assert await world.listed(key) == set()
+    assert await world.listed(other) == {"Kim@example.com"}
+    assert await world.owner.fetchval("select array_agg(tenant) from suppression") == [zen]
+
+
+async def test_sess_entry_stays_while_something_else_of_ours_suppresses_the_address(world: World) -> None:
+    acme, key = await world.onboard("acme", "mail.acme.example")
+    await world.list_at_ses(key, "kim@example.com")
+    await world.suppress(acme, "kim@example.com", scope=1, target=2)
+    await world.suppress(acme, "kim@example.com", removing=False)
+    await world.upkeep.remove_suppressions()
+    assert await world.listed(key) == {"kim@example.com"}
+    assert await world.owner.fetchval("select array_agg(scope) from suppression") == [0]
+
+
+async def test_a_suppression_does_not_read_as_removed_while_ses_cannot_be_asked(world: World) -> None:
+    acme, _ = await world.onboard("acme", "mail.acme.example")
+    await world.suppress(acme, "kim@example.com")
+    await world.local.close()
+    assert await world.upkeep.remove_suppressions() == 0
+    assert await world.owner.fetchval("select count(*) from suppression") == 1
+
+
+async def test_old_idempotency_keys_and_bodies_go_and_what_a_queue_needs_stays(world: World) -> None:
+    acme, _ = await world.onboard("acme", "mail.acme.example")
+    lanes = {
+        row["class"]: row["id"]
+        for row in await world.owner.fetch("select id, class from lane where tenant = $1", acme)
+    }
+    now = await world.owner.fetchval("select now_ms()")
+    await world.owner.execute("select ensure_partitions(9, $1)", now - 8 * 24 * HOUR)
+
+    async def message(hours: float, class_: int, *, queued: bool = False) -> int:
+        id = ids.first_of(int(now - hours * HOUR))
+        await world.owner.execute(
+            "insert into message (id, tenant, lane, path, from_address, recipients, bytes, api_key)"
+            " values ($1, $2, $3, 'isolated', 'f', '{a}', 1, 1)",
+            id, acme, lanes[class_],
+        )  # fmt: skip
+        await world.owner.execute("insert into content values ($1, 'x')", id)
+        await world.owner.execute(
+            "insert into idempotency values ($1, $2, 'b', $3)", acme, str(id).encode(), id
+        )
+        if queued:
+            await world.owner.execute(
+                "insert into ready (lane, id, tenant, hash) values ($1, $2, $3, 'h')",
+                lanes[class_],
+                id + 1,
+                acme,
+            )
+        return id
+
+    fresh = [await message(0.1, 0), await message(2.1, 2)]
+    needed = await message(2.2, 0, queued=True)
+    await message(2.3, 0)
+    await message(24 * 7 + 1, 2)
+    old_queued = await message(24 * 7 + 2, 2, queued=True)
+    await world.upkeep.purge()
+    kept = {row["id"] for row in await world.owner.fetch("select id from content")}
+    assert kept == {*fresh, needed, old_queued}
+    keys = {row["message"] for row in await world.owner.fetch("select message from idempotency")}
+    assert len(keys) == 4
+    assert keys >= set(fresh)
+
+
+async def test_partitions_exist_for_a_fortnight(world: World) -> None:
+    rows = await world.owner.fetch(
+        "select relname from pg_class where relkind = 'r' and relname ~ '^message_p\\d+$' order by relname desc limit 5"
+    )
+    for row in rows:
+        await world.owner.execute(f"drop table {row['relname']}")
+    assert await world.upkeep.make_partitions() == 5
+
+
+async def test_the_role_does_all_of_it_by_itself_and_stops_when_told(world: World) -> None:
+    stop = asyncio.Event()
+    services = loop.Services(
+        governor=world.governor,
+        reconciler=world.reconciler,
+        upkeep=world.upkeep,
+        settings=SETTINGS,
+        want_everything=world.provision.want_everything,
+        sole=world.provision.sole,
+        rhythm=loop.LOCAL,
+    )
+    role = asyncio.create_task(loop.run(services, stop))
+    await world.tenants.onboard("acme", {"newsletter": "mail.acme.example"}, actor="ann")
+    async with asyncio.timeout(30):
+        while await world.owner.fetchval("select bool_or(held) from lane") or await world.account() is None:
+            await asyncio.sleep(0.05)
+        while await world.owner.fetchval("select count(*) from ses_resource where state <> 'applied'"):
+            await asyncio.sleep(0.05)
+        stop.set()
+        await role
+    sets = await asyncio.to_thread(world.ses.list_configuration_sets)
+    assert set(sets["ConfigurationSets"]) == {"ungoverned", "mc-urgent", "mc-transactional", "mc-marketing"}
