@@ -15,7 +15,11 @@ from mailcordon.core import domain as domains
 _PLAIN = re.compile(
     r"([A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*)@([^@\s]+)", re.ASCII
 )
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _NAMED = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>\s]+)>")
+_LONGEST = 254  #: characters: what fits between the angle brackets of RCPT TO (RFC 5321 4.5.3.1.3)
+#: Control characters, lone surrogates, line and paragraph separators.
+_UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +63,15 @@ def parse(text: str) -> Address:
     local, domain = match.groups()
     if len(local) > 64:
         raise ValueError("the part before @ has at most 64 characters")
-    if len(text) > 320:
-        raise ValueError("an address has at most 320 characters")
-    return Address(local, domains.parse(domain))
+    parsed = Address(local, domains.parse(domain))
+    if len(str(parsed)) > _LONGEST:
+        raise ValueError(f"an address has at most {_LONGEST} characters")
+    return parsed
 
 
 def parse_mailbox(text: str) -> Mailbox:
     """`name@domain` or `Name <name@domain>`: exactly one mailbox, nothing around it. Raises ValueError."""
-    if any(unicodedata.category(letter) == "Cc" for letter in text):
+    if any(unicodedata.category(letter) in _UNPRINTABLE for letter in text):
         raise ValueError("no line breaks or control characters")
     stripped = text.strip()
     named = _NAMED.fullmatch(stripped)
@@ -78,12 +83,11 @@ def parse_mailbox(text: str) -> Mailbox:
 
 
 def _display_name(text: str) -> str:
-    quoted = len(text) >= 2 and text[0] == text[-1] == '"'
-    if quoted:
-        inner = re.sub(r"\\(.)", r"\1", text[1:-1])
-        if re.search(r'(?<!\\)(?:\\\\)*"', text[1:-1]):
-            raise ValueError("a quote inside the name must be escaped")
-        return inner
+    if "=?" in text:
+        # An encoded word could hide a line break or somebody else's address from us, and not from a mail program.
+        raise ValueError("write the name as it reads: it is encoded for you, and `=?` has no place in it")
+    if quoted := _QUOTED.fullmatch(text):
+        return re.sub(r"\\(.)", r"\1", quoted[1])
     if "," in text or '"' in text or "@" in text:
         # `a@x, b <c@y>` would be two mailboxes to a lenient reader.
         raise ValueError('exactly one mailbox; a name with a comma, a quote or @ in it goes in "quotes"')
