@@ -1,0 +1,212 @@
+"""States, events, holds and classes: the tables that everything else leans on."""
+
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailcordon.core import provider
+from mailcordon.core.delivery import FINAL, NEVER_SENT, State, fold
+from mailcordon.core.event import MOVES, Kind
+from mailcordon.core.hold import Hold
+from mailcordon.core.priority import WORTH, Class, parse_class
+from mailcordon.core.provider import Provider, parse_provider
+
+MAYBE = st.none() | st.sampled_from(State)
+
+
+@given(MAYBE, MAYBE, st.sampled_from(State))
+def test_what_ses_reported_outweighs_all_we_know(queue, ledger, outcome):
+    assert fold(queue, ledger, outcome) is outcome
+
+
+@given(MAYBE, st.sampled_from(State))
+def test_how_a_delivery_left_outweighs_where_it_was(queue, ledger):
+    assert fold(queue, ledger, None) is ledger
+
+
+def test_nothing_known_is_no_state():
+    with pytest.raises(ValueError):
+        fold(None, None, None)
+
+
+def test_a_mail_that_was_given_up_and_went_out_counts_as_what_became_of_it():
+    for never in NEVER_SENT:
+        assert fold(None, never, State.DELIVERED) is State.DELIVERED
+
+
+def test_no_state_of_the_queue_is_final():
+    assert FINAL.isdisjoint(
+        {State.READY, State.SENDING, State.WAITING, State.HELD, State.UNKNOWN, State.SENT, State.DELAYED}
+    )
+    assert NEVER_SENT <= FINAL
+
+
+def best(kinds):
+    """The state after these events, as observe keeps it: the highest rank."""
+    return max((MOVES[kind] for kind in kinds if kind in MOVES), default=(0, None))[1]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "state"),
+    [
+        ((Kind.SEND,), State.SENT),
+        ((Kind.SEND, Kind.DELAY), State.DELAYED),
+        ((Kind.SEND, Kind.DELAY, Kind.DELIVERY), State.DELIVERED),
+        ((Kind.SEND, Kind.DELAY, Kind.SOFT_BOUNCE), State.SOFT_BOUNCED),
+        ((Kind.SEND, Kind.DELIVERY, Kind.SOFT_BOUNCE), State.DELIVERED),
+        ((Kind.SEND, Kind.DELIVERY, Kind.HARD_BOUNCE), State.BOUNCED),
+        ((Kind.SEND, Kind.DELIVERY, Kind.COMPLAINT), State.COMPLAINED),
+        ((Kind.SEND, Kind.DELIVERY, Kind.HARD_BOUNCE, Kind.COMPLAINT), State.COMPLAINED),
+        ((Kind.SEND, Kind.SUPPRESSED), State.SUPPRESSED_AT_SES),
+        ((Kind.SEND, Kind.REJECT), State.REJECTED),
+        ((Kind.RENDERING_FAILURE,), State.REJECTED),
+        ((Kind.SEND, Kind.DELIVERY, Kind.OPEN, Kind.CLICK), State.DELIVERED),
+    ],
+)
+def test_no_order_of_arrival_changes_what_became_of_a_mail(kinds, state):
+    for order in permutations(kinds):
+        assert best(order) is state
+        assert best(order + order) is state
+
+
+def test_opens_clicks_and_news_move_nothing():
+    assert best((Kind.OPEN, Kind.CLICK, Kind.OTHER)) is None
+
+
+def test_every_rank_is_its_own():
+    ranks = [rank for rank, _ in MOVES.values()]
+    assert len(set(ranks)) == len(ranks)
+
+
+# HOLDS ---------------------------------------------------------------------------------------------------------------------
+
+NOW = 1_790_000_000_000
+
+
+def hold(**over):
+    return Hold(
+        **{
+            "id": 1,
+            "tenant": 1,
+            "owner": "person",
+            "because": "bad list",
+            "by": "kim",
+            "since": NOW - 1,
+            **over,
+        }
+    )
+
+
+def test_a_hold_stops_what_it_names_and_nothing_else():
+    one = hold(provider=Provider.GMAIL, campaign="spring", list="bought")
+    assert one.stops_mail(Provider.GMAIL, "spring", "bought", NOW)
+    assert not one.stops_mail(Provider.YAHOO, "spring", "bought", NOW)
+    assert not one.stops_mail(Provider.GMAIL, "summer", "bought", NOW)
+    assert not one.stops_mail(Provider.GMAIL, None, "bought", NOW)
+    assert not one.stops_mail(Provider.GMAIL, "spring", None, NOW)
+
+
+def test_a_hold_that_names_nothing_stops_everything():
+    assert hold().stops_mail(Provider.GMAIL, "spring", None, NOW)
+    assert not hold().narrow
+
+
+def test_a_hold_on_unknown_providers_is_narrow_too():
+    """OTHER is 0: it must not read as "every provider"."""
+    one = hold(provider=Provider.OTHER)
+    assert one.narrow
+    assert one.stops_mail(Provider.OTHER, None, None, NOW)
+    assert not one.stops_mail(Provider.GMAIL, None, None, NOW)
+
+
+def test_a_hold_ends_at_its_time_to_the_millisecond():
+    one = hold(until=NOW)
+    assert one.stops_mail(0, None, None, NOW - 1)
+    assert not one.stops_mail(0, None, None, NOW)
+
+
+def test_a_hold_that_slows_stops_nothing():
+    assert not hold(stops=False, rate=1.0).stops_mail(0, None, None, NOW)
+
+
+def test_a_hold_covers_lanes_of_its_tenant_class_and_lane_only():
+    assert hold().covers_lane(1, Class.URGENT, 7)
+    assert not hold().covers_lane(2, Class.URGENT, 7)
+    assert hold(class_=Class.URGENT).covers_lane(1, Class.URGENT, 7)  # URGENT is 0, and not "every class"
+    assert not hold(class_=Class.URGENT).covers_lane(1, Class.MARKETING, 7)
+    assert hold(lane=7).covers_lane(1, Class.MARKETING, 7)
+    assert not hold(lane=7).covers_lane(1, Class.MARKETING, 8)
+
+
+def test_a_hold_says_whose_it_is_and_why():
+    assert hold().sentence == "held by person (kim): bad list"
+
+
+# CLASSES AND PROVIDERS -----------------------------------------------------------------------------------------------------
+
+
+def test_every_class_has_its_worth():
+    assert set(WORTH) == set(Class)
+
+
+def test_only_marketing_rather_loses_a_mail_than_sends_it_twice_and_needs_one_click():
+    assert [c for c in Class if not WORTH[c].resend] == [Class.MARKETING]
+    assert [c for c in Class if WORTH[c].one_click] == [Class.MARKETING]
+
+
+def test_a_newsletters_complaint_cannot_swallow_a_password_reset_at_ses():
+    for class_ in (Class.URGENT, Class.TRANSACTIONAL):
+        assert WORTH[class_].ses_reasons == ("BOUNCE",)
+
+
+def test_ses_tries_no_longer_than_a_class_is_worth_sending_but_at_least_its_minimum():
+    for worth in WORTH.values():
+        assert 300 <= worth.max_delivery_seconds <= 50_400  # ses.md 6
+        assert worth.max_delivery_seconds * 1000 <= worth.expiry_ms
+
+
+def test_grace_ends_before_expiry_so_that_absence_can_still_be_proved():
+    for worth in WORTH.values():
+        assert worth.grace_ms < worth.expiry_ms
+
+
+def test_names_of_classes_and_providers_read_back():
+    assert [parse_class(c.word) for c in Class] == list(Class)
+    assert [parse_provider(p.word) for p in Provider] == list(Provider)
+
+
+@pytest.mark.parametrize("word", ["", "bulk", "urgent ", "0"])
+def test_other_words_are_no_class(word):
+    with pytest.raises(ValueError, match="urgent, transactional or marketing"):
+        parse_class(word)
+
+
+def test_other_words_are_no_provider():
+    with pytest.raises(ValueError, match="gmail"):
+        parse_provider("hotmail")
+
+
+@pytest.mark.parametrize(
+    ("domain", "whose"),
+    [
+        ("gmail.com", Provider.GMAIL),
+        ("googlemail.com", Provider.GMAIL),
+        ("hotmail.co.uk", Provider.MICROSOFT),
+        ("aol.com", Provider.YAHOO),
+        ("icloud.com", Provider.APPLE),
+        ("web.de", Provider.GMX),
+        ("example.com", Provider.OTHER),
+        ("notgmail.com", Provider.OTHER),
+        ("mail.gmail.com", Provider.OTHER),
+    ],
+)
+def test_a_mailbox_provider_is_known_by_its_public_domains(domain, whose):
+    assert provider.of(domain) is whose
+
+
+def test_no_domain_belongs_to_two_providers():
+    listed = [name for names in provider._DOMAINS.values() for name in names.split()]
+    assert len(listed) == len(set(listed))
+    assert all(name == name.lower() for name in listed)
