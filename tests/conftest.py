@@ -1,7 +1,9 @@
-"""What every test may ask for: one PostgreSQL for the whole run, and in it a fresh, migrated database for one test.
+"""What every test may ask for: one PostgreSQL for the whole run, in it a fresh, migrated database for one test, and one
+whole running system.
 
-The server is our embedded one in a short-lived directory (MAILCORDON_TEST_BINARIES names the `bin` of another PostgreSQL to
-run there), or the one that MAILCORDON_TEST_DATABASE_URL names, whose user must be allowed to make roles and databases. A template is migrated once; each test gets a copy, which takes milliseconds.
+The server is our embedded one in a short-lived directory (MAILCORDON_TEST_BINARIES names the `bin` of another PostgreSQL
+to run there), or the one that MAILCORDON_TEST_DATABASE_URL names, whose user must be allowed to make roles and databases.
+A template is migrated once; each test gets a copy, which takes milliseconds.
 """
 
 import asyncio
@@ -20,6 +22,9 @@ import asyncpg
 import pytest
 
 from mailcordon.adapters.db import embedded, migrate, roles
+from tests import systems
+
+pytest_plugins = ["tests.queue_world"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,13 @@ def short_directory() -> Iterator[Path]:
 def short_home() -> Callable[[], contextlib.AbstractContextManager[Path]]:
     """Makes homes for systems of a test's own: `with short_home() as home`."""
     return short_directory
+
+
+@pytest.fixture(scope="session")
+def system() -> Iterator[systems.System]:
+    """One running system for all tests that do it no harm: each uses tenants of its own."""
+    with short_directory() as home, systems.running(home) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

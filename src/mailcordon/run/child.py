@@ -9,10 +9,11 @@ import contextlib
 import os
 import subprocess
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 
 from mailcordon.adapters.db import guardian
+from mailcordon.core.errors import Unavailable
 
 REFUSED = 2  #: exit status of a process that will not run with these settings
 LONGEST_PAUSE = 5.0  #: seconds between two starts
@@ -20,7 +21,7 @@ GOOD_LIFE = 10.0  #: seconds a child has to live for its past deaths to be forgo
 LARGEST_LOG = 20_000_000  #: bytes; a larger log is moved aside at the next start
 
 Say = Callable[[str], None]
-Started = Callable[[], Awaitable[None]]
+Started = Callable[[], Coroutine[None, None, None]]
 
 
 class Child:
@@ -90,7 +91,20 @@ class Child:
         self.pid = int(first_line) if first_line.strip() else None
         self.starts += 1
         if self._on_start is not None:
-            await self._on_start()
+            await self._unless_it_dies(self._guardian, self._on_start)
+
+    async def _unless_it_dies(self, process: asyncio.subprocess.Process, ready: Started) -> None:
+        """What is to be done once it runs; a child that died meanwhile is not waited for."""
+        doing = asyncio.ensure_future(ready())
+        dying = asyncio.create_task(process.wait())
+        try:
+            await asyncio.wait({doing, dying}, return_when=asyncio.FIRST_COMPLETED)
+            if not doing.done():
+                raise Unavailable(f"{self.name} ended at its start: {self.last_words()}")
+            await doing
+        finally:
+            doing.cancel()
+            dying.cancel()
 
     async def _keep(self) -> None:
         pause = 0.05
@@ -119,9 +133,9 @@ class Child:
             try:
                 await self._spawn()
                 return
-            except OSError as trouble:
+            except (OSError, Unavailable) as trouble:
                 self._say(f"{self.name} cannot be started: {trouble}")
-                pause = LONGEST_PAUSE
+                pause = min(max(pause, 0.5) * 2, LONGEST_PAUSE)
 
     def last_words(self) -> str:
         try:

@@ -20,7 +20,7 @@ from mailcordon import app
 from mailcordon import config as configs
 from mailcordon.adapters.db import engine, roles
 from mailcordon.config import Config
-from mailcordon.core.errors import Refused
+from mailcordon.core.errors import MailcordonError, Refused
 from mailcordon.run.child import REFUSED
 
 _log = structlog.get_logger("mailcordon.run")
@@ -34,9 +34,9 @@ def run(role: str) -> int:
         write_log(config.log, role)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_live(role, config))
-    except Refused as refusal:
-        print(f"mailcordon run {role}: {refusal}", file=sys.stderr)
-        return REFUSED
+    except MailcordonError as failure:
+        print(f"mailcordon run {role}: {failure}", file=sys.stderr)
+        return REFUSED if isinstance(failure, Refused) else 1
     return 0
 
 

@@ -98,7 +98,7 @@ class System:
         config = self._config
         dsn = config.database_url
         if dsn is None:
-            self._postgres = EmbeddedPostgres(config.home, say=self._say)
+            self._postgres = EmbeddedPostgres(config.home, say=self._say, on_up=self._write_run_file)
             await self._postgres.start()
             dsn = self._postgres.dsn(DATABASE)
         given = given_logins(os.environ)

@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
@@ -75,12 +75,19 @@ class EmbeddedPostgres:
     """One server in one home. `start` returns when it takes connections; `stop` when it is down."""
 
     def __init__(
-        self, home: Path, *, say: Say = print, binaries: Path | None = None, port: int = PORT
+        self,
+        home: Path,
+        *,
+        say: Say = print,
+        binaries: Path | None = None,
+        port: int = PORT,
+        on_up: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._home = home
         self._say = say
         self._port = port
         self._given_binaries = binaries
+        self._on_up = on_up
         self._place: Place | None = None
         self._password = ""
         self._guardian: asyncio.subprocess.Process | None = None
@@ -255,6 +262,8 @@ class EmbeddedPostgres:
             self._say(f"PostgreSQL ended (status {status}); starting it again")
             await self._bring_back()
             self._say("PostgreSQL is back")
+            if self._on_up is not None:
+                await self._on_up()
 
     async def _bring_back(self) -> None:
         pause = 0.05

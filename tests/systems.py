@@ -1,0 +1,137 @@
+"""A whole running system for tests, in processes of its own: `mailcordon up` as a user starts it."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 60.0  #: seconds; real processes on a busy machine
+
+
+def environment(home: Path, settings: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Ours, without whatever settings or credentials lie about in it."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAILCORDON_", "AWS_"))}
+    return {**kept, "MAILCORDON_HOME": str(home), **(settings or {})}
+
+
+def wait_until(condition: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
+    """Only for what other processes do; everything else is told what time it is."""
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, f"still waiting until {what}"
+        time.sleep(0.02)
+
+
+def processes_naming(text: str) -> dict[int, str]:
+    """Process ids, and command lines, of everything whose command line or environment's home names `text`."""
+    asked = subprocess.run(["ps", "-ww", "-eo", "pid=,args="], capture_output=True, text=True, check=True)
+    rows = (line.split(None, 1) for line in asked.stdout.splitlines() if text in line)
+    return {int(row[0]): row[1] for row in rows}
+
+
+@dataclass
+class System:
+    """`up` in a home of its own, ready."""
+
+    home: Path
+    process: subprocess.Popen[bytes]
+    settings: Mapping[str, str]
+
+    def _file(self, name: str) -> dict[str, Any]:
+        return json.loads((self.home / name).read_text())
+
+    @property
+    def url(self) -> str:
+        return self._file("cli.json")["url"]
+
+    @property
+    def key(self) -> str:
+        return self._file("cli.json")["key"]
+
+    @property
+    def ses_url(self) -> str:
+        return self._file("cli.json")["ses_url"]
+
+    @property
+    def processes(self) -> dict[str, int]:
+        """Process ids by name: api, dispatch, observe, control, seslocal, postgres. None for one that is down."""
+        return self._file("run.json")["processes"]
+
+    def dsn(self, login: str) -> str:
+        return self._file("database.json")[login]
+
+    def log(self, name: str) -> str:
+        return (self.home / "log" / f"{name}.log").read_text()
+
+    def said(self) -> str:
+        return (self.home / "up.txt").read_text()
+
+    def kill(self, name: str, number: int = signal.SIGKILL) -> int:
+        pid = self.processes[name]
+        os.kill(pid, number)
+        return pid
+
+    def wait_replaced(self, name: str, pid: int) -> int:
+        """The process id of the one that was started in a killed one's place."""
+
+        def replaced() -> bool:
+            with contextlib.suppress(FileNotFoundError):
+                return self.processes[name] not in (None, pid)
+            return False
+
+        wait_until(replaced, f"{name} is started again")
+        return self.processes[name]
+
+    def healthy(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/v1/health", timeout=5) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    def cli(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        return mailcordon(self.home, *arguments, **settings)
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE)
+
+
+def mailcordon(home: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mailcordon", *arguments],
+        env=environment(home, settings),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+@contextlib.contextmanager
+def running(home: Path, *options: str, **settings: str) -> Iterator[System]:
+    """Starts a system and stops it after, on free ports. Fails with what it said when it does not come up."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "up.txt").open("ab") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mailcordon", "up", "--port", "0", "--ses-port", "0", *options],
+            env=environment(home, settings),
+            stdout=said,
+            stderr=said,
+        )
+    system = System(home, process, settings)
+    try:
+        wait_until(lambda: (home / "run.json").exists() or process.poll() is not None, "the system is up")
+        assert process.poll() is None, system.said()
+        yield system
+    finally:
+        if process.poll() is None:
+            system.stop()

@@ -1,0 +1,294 @@
+"""Who may import whom, and who may send: read from the sources themselves, so that no test run is needed to breach it.
+
+core <- standard library · a plane <- core and itself · an adapter package <- core, planes, itself · `app.py`, `run/`,
+`config.py` and `__main__.py` bind all. Only `send/dispatch.py` calls SES's send, which `adapters/ses/send.py` alone makes.
+`mailcordon` and `seslocal` know nothing of each other.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCES = Path(__file__).resolve().parent.parent / "src"
+PLANES = ("control", "send", "observe")
+ROOT_MODULES = ("app", "run", "config", "__main__")
+SENDERS = {"mailcordon.send.dispatch", "mailcordon.adapters.ses.send"}
+SEND_PORT = "mailcordon.send.ports"
+#: SES's operations that send, as boto3, our own client and the wire name them.
+SENDING_NAMES = {
+    "send_email",
+    "SendEmail",
+    "send_bulk_email",
+    "SendBulkEmail",
+    "send_raw_email",
+    "SendRawEmail",
+    "send_custom_verification_email",
+    "SendCustomVerificationEmail",
+}
+SENDING_PATHS = ("/v2/email/outbound-emails", "/v2/email/outbound-bulk-emails")
+
+
+def modules(root: Path) -> dict[str, str]:
+    """Every module's source, by its dotted name."""
+    return {
+        ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): path.read_text()
+        for path in sorted(root.rglob("*.py"))
+    }
+
+
+def imports(module: str, source: str, known: set[str], *, package: bool = False) -> Iterator[tuple[int, str]]:
+    """Every module that is imported, wherever in the file, by its full name. `from package import module` counts as
+    the module, a relative import as what it means, and a computed name as itself if it is a plain text."""
+    base = module if package else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            above = base.split(".")[: len(base.split(".")) - node.level + 1] if node.level else []
+            origin = ".".join([*above, node.module] if node.module else above)
+            for alias in node.names:
+                inner = f"{origin}.{alias.name}"
+                yield node.lineno, inner if inner in known else origin
+        elif isinstance(node, ast.Call) and node.args:
+            called = ast.unparse(node.func).rpartition(".")[2]
+            name = node.args[0]
+            if called in ("import_module", "__import__") and isinstance(name, ast.Constant):
+                yield node.lineno, str(name.value)
+
+
+def home_of(module: str) -> tuple[str, str]:
+    """The layer a module belongs to, and its place in it: ("plane", "send"), ("adapter", "db"), ("root", "app"), ..."""
+    top, _, rest = module.partition(".")
+    if top != "mailcordon":
+        return ("foreign", top)
+    first, _, inner = rest.partition(".")
+    if first == "core":
+        return ("core", "core")
+    if first in PLANES:
+        return ("plane", first)
+    if first == "adapters":
+        return ("adapter", inner.partition(".")[0])
+    if first == "" or first in ROOT_MODULES:
+        return ("root", first)
+    return ("unknown", first)
+
+
+def breach(module: str, imported: str) -> str | None:
+    """What is wrong with this import, or none."""
+    (layer, place), (other, there) = home_of(module), home_of(imported)
+    if layer == "unknown":
+        return f"{module} belongs to no layer: it is no plane, no adapter and not in {ROOT_MODULES}"
+    if other == "foreign":
+        if there == "seslocal" or (layer == "foreign" and place != "seslocal"):
+            return None if module.startswith("seslocal") else f"{module} imports seslocal"
+        if layer == "core" and there not in sys.stdlib_module_names:
+            return f"core imports {there}, which is not in the standard library"
+        return None
+    if layer == "foreign":
+        return f"{place} imports {imported}"
+    if imported == "mailcordon":
+        return None  # the package's version
+    allowed = {
+        "core": [("core", "core")],
+        "plane": [("core", "core"), ("plane", place)],
+        "adapter": [
+            ("core", "core"),
+            *(("plane", plane) for plane in PLANES),
+            ("adapter", place),
+            ("adapter", ""),
+        ],
+    }.get(layer)
+    if allowed is not None and (other, there) not in allowed:
+        return f"{module} ({layer} {place}) imports {imported} ({other} {there})"
+    return None
+
+
+def import_breaches(sources: dict[str, str], packages: set[str]) -> list[str]:
+    known = set(sources)
+    return [
+        f"{wrong} (line {line})"
+        for module, source in sources.items()
+        for line, imported in imports(module, source, known, package=module in packages)
+        if (wrong := breach(module, imported))
+    ]
+
+
+def send_breaches(sources: dict[str, str]) -> list[str]:
+    """Every mention of SES's send outside the two modules that may: a call, an attribute, a name, an operation's text.
+
+    The dispatcher's port declares it too, as a Protocol's method: a declaration calls nothing.
+    """
+    found: list[str] = []
+    for module, source in sources.items():
+        if not module.startswith("mailcordon") or module in SENDERS:
+            continue
+        for node in ast.walk(ast.parse(source)):
+            name = _sending_name(node, declaration_allowed=module == SEND_PORT)
+            if name:
+                found.append(f"{module} line {getattr(node, 'lineno', '?')} has SES's {name}")
+    return found
+
+
+def _sending_name(node: ast.AST, *, declaration_allowed: bool) -> str | None:
+    name: str | None = None
+    if isinstance(node, ast.Attribute):
+        name = node.attr
+    elif isinstance(node, ast.Name):
+        name = node.id
+    elif isinstance(node, ast.alias):
+        name = node.name.rpartition(".")[2]
+    elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not declaration_allowed:
+        name = node.name
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        if node.value in SENDING_NAMES or node.value.rstrip("/").endswith(SENDING_PATHS):
+            return node.value
+    return name if name in SENDING_NAMES else None
+
+
+def users_of(sources: dict[str, str], target: str) -> set[str]:
+    """Which modules import a module."""
+    known = set(sources)
+    return {
+        module
+        for module, source in sources.items()
+        for _, imported in imports(module, source, known)
+        if imported == target
+    }
+
+
+@pytest.fixture(scope="module")
+def sources() -> dict[str, str]:
+    return modules(SOURCES)
+
+
+@pytest.fixture(scope="module")
+def packages() -> set[str]:
+    return {".".join(path.parent.relative_to(SOURCES).parts) for path in SOURCES.rglob("__init__.py")}
+
+
+def test_the_layers_import_only_what_they_may(sources: dict[str, str], packages: set[str]):
+    assert import_breaches(sources, packages) == []
+
+
+def test_only_the_dispatcher_calls_ses_send(sources: dict[str, str]):
+    assert send_breaches(sources) == []
+    calls = [
+        node
+        for node in ast.walk(ast.parse(sources["mailcordon.send.dispatch"]))
+        if isinstance(node, ast.Attribute) and node.attr in SENDING_NAMES
+    ]
+    assert calls, "the dispatcher does not call the send any more: this test guards nothing"
+
+
+def test_only_the_composition_root_makes_the_client_that_sends(sources: dict[str, str]):
+    assert users_of(sources, "mailcordon.adapters.ses.send") <= {"mailcordon.app"}
+
+
+class TestTheCheckerItself:
+    """Each rule is shown a small breach, and sees it."""
+
+    KNOWN: dict[str, str] = {
+        "mailcordon": "",
+        "mailcordon.core": "",
+        "mailcordon.core.errors": "",
+        "mailcordon.send": "",
+        "mailcordon.send.ports": "",
+        "mailcordon.observe": "",
+        "mailcordon.adapters": "",
+        "mailcordon.adapters.db": "",
+        "mailcordon.adapters.http": "",
+        "mailcordon.app": "",
+        "seslocal": "",
+        "seslocal.wire": "",
+    }
+    PACKAGES = frozenset(
+        [
+            "mailcordon",
+            "mailcordon.core",
+            "mailcordon.send",
+            "mailcordon.observe",
+            "mailcordon.adapters",
+            "seslocal",
+        ]
+    )
+
+    @pytest.mark.parametrize(
+        ("module", "source"),
+        [
+            ("mailcordon.core.x", "import msgspec"),
+            ("mailcordon.core.x", "from mailcordon import send"),
+            ("mailcordon.core.x", "from .. import app"),
+            ("mailcordon.send.x", "import mailcordon.observe"),
+            ("mailcordon.send.x", "from mailcordon import observe"),
+            ("mailcordon.send.x", "from mailcordon.adapters import db"),
+            ("mailcordon.send.x", "def f():\n    from mailcordon.adapters.db import engine"),
+            ("mailcordon.send.x", "from ..observe import ingest"),
+            ("mailcordon.send.x", "import mailcordon.app"),
+            ("mailcordon.adapters.http.x", "from mailcordon.adapters import db"),
+            ("mailcordon.adapters.http.x", "from mailcordon.adapters.db.engine import connect"),
+            ("mailcordon.adapters.http.x", "from mailcordon.config import Config"),
+            (
+                "mailcordon.adapters.http.x",
+                "import importlib\nimportlib.import_module('mailcordon.adapters.db')",
+            ),
+            ("mailcordon.adapters.http.x", "from ..db import engine"),
+            ("mailcordon.run.x", "import seslocal"),
+            ("mailcordon.app", "from seslocal.wire import Wire"),
+            ("seslocal.x", "from mailcordon.core import errors"),
+            ("seslocal.x", "from mailcordon import core"),
+            ("mailcordon.helpers.x", "import os"),
+        ],
+    )
+    def test_a_forbidden_import_is_seen(self, module: str, source: str):
+        assert import_breaches({**self.KNOWN, module: source}, set(self.PACKAGES))
+
+    @pytest.mark.parametrize(
+        ("module", "source"),
+        [
+            ("mailcordon.core.x", "import asyncio, dataclasses\nfrom mailcordon.core import errors"),
+            ("mailcordon.core.x", "from . import errors"),
+            (
+                "mailcordon.send.x",
+                "from mailcordon.core.errors import Refused\nfrom mailcordon.send import ports",
+            ),
+            ("mailcordon.adapters.http.x", "import litestar\nfrom mailcordon import observe, send"),
+            ("mailcordon.adapters.db.x", "from mailcordon.adapters.db import engine"),
+            ("mailcordon.run.x", "from mailcordon.adapters import db, http\nfrom mailcordon import app"),
+            ("seslocal.x", "import botocore\nfrom seslocal import wire"),
+        ],
+    )
+    def test_an_allowed_import_is_left_alone(self, module: str, source: str):
+        assert import_breaches({**self.KNOWN, module: source}, set(self.PACKAGES)) == []
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "async def f(ses):\n    await ses.send_email()",
+            "f = ses.send_email",
+            "call(client, 'SendEmail')",
+            "getattr(client, 'send_email')",
+            "from mailcordon.adapters.ses.send import send_email",
+            "def send_email(): ...",
+            "post('https://ses/v2/email/outbound-emails')",
+            "post('/v2/email/outbound-bulk-emails')",
+            "client.send_bulk_email()",
+        ],
+    )
+    def test_another_sender_is_seen(self, source: str):
+        assert send_breaches({"mailcordon.control.x": source})
+        assert send_breaches({"mailcordon.adapters.cli.x": source})
+
+    def test_the_dispatcher_and_its_client_may(self):
+        source = "async def f(ses):\n    await ses.send_email()"
+        assert send_breaches({module: source for module in SENDERS}) == []
+
+    def test_the_port_may_declare_it_but_not_call_it(self):
+        assert send_breaches({SEND_PORT: "class P:\n    async def send_email(self) -> None: ..."}) == []
+        assert send_breaches({SEND_PORT: "async def f(ses):\n    await ses.send_email()"})
+
+    def test_seslocal_answers_the_send_and_is_left_alone(self):
+        assert send_breaches({"seslocal.sending": "OPERATION = 'SendEmail'"}) == []
