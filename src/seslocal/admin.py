@@ -121,7 +121,7 @@ class Admin:
         line = self._account().ledger.get(message_id)
         if line is None:
             raise Refused(404, f"The ledger holds no mail {message_id}.")
-        return {**line.shown(), "content": line.content}
+        return {**line.shown(), "content": line.content and msgspec.Raw(line.content)}
 
     # mailboxes
 
@@ -346,7 +346,7 @@ def _filter(query: Query) -> Callable[[Accepted], bool]:
             (not recipient or any(address.lower() == recipient for address in line.recipients))
             and (tenant is None or line.tenant == tenant)
             and (configuration_set is None or line.configuration_set == configuration_set)
-            and all(value in line.tags.get(name, ()) for name, value in tags.items())
+            and all(line.has_tag(name, value) for name, value in tags.items())
         )
 
     return fits

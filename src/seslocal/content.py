@@ -122,7 +122,6 @@ def read_letter(params: Params) -> Letter:
     return letter
 
 
-@lru_cache(maxsize=65536)
 def bare_address(text: str) -> str:
     """The address inside `Name <address>` or the text itself, checked as SES checks it."""
     if _CONTROL.search(text):
@@ -141,6 +140,12 @@ def bare_address(text: str) -> str:
     if not _DOMAIN.fullmatch(domain):
         raise bad_request("Domain contains illegal character")
     return address
+
+
+@lru_cache(maxsize=1024)
+def _sender(text: str) -> str:
+    """Senders repeat, recipients do not."""
+    return bare_address(text)
 
 
 def read_tags(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:
@@ -178,7 +183,7 @@ def _simple(params: Params, message: Params) -> Letter:
         raise bad_request("The body must hold Text, Html or both.")
     for address in reply_to:
         bare_address(address)
-    sender = bare_address(source).lower()
+    sender = _sender(source).lower()
     size, infected = len(subject), False
     for part in (text, html):
         if part is not None:

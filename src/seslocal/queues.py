@@ -182,8 +182,16 @@ class Queue:
         message.visible_at = until
         self._pushed += 1
         heapq.heappush(self._returning, (until, self._pushed, message))
+        if len(self._returning) > 2 * self.hidden + 1000:
+            self._forget_stale()
         if self._waiters:
             self._clock.call_at(until, self.wake)
+
+    def _forget_stale(self) -> None:
+        """What was deleted would otherwise be held until its time-out ends, body and all."""
+        live = [entry for entry in self._returning if entry[2].hidden and entry[2].visible_at == entry[0]]
+        heapq.heapify(live)
+        self._returning = live
 
     def _return_due(self, now: float) -> None:
         while self._returning and self._returning[0][0] <= now:

@@ -15,7 +15,6 @@ from seslocal.errors import ApiError, bad_request, limit_exceeded, not_found
 from seslocal.events import Mail, document
 from seslocal.fates import DELIVERS, SIMULATOR, Outcome, Plan
 from seslocal.identities import resolve
-from seslocal.ledger import Accepted
 from seslocal.publishing import publish
 from seslocal.state import Account, Caller, ConfigurationSet, Identity, Params, Suppressed, Tenant
 
@@ -162,21 +161,20 @@ def _accept(account: Account, passed: _Passed, content: Params, caller: Caller, 
         for recipient in letter.recipients
     ]
     account.ledger.add(
-        Accepted(
-            number=account.ledger.total + 1,
-            message_id=message_id,
-            at=now,
-            tenant=name,
-            configuration_set=configuration_set.name if configuration_set else None,
-            source=letter.source,
-            recipients=letter.recipients,
-            subject=letter.subject,
-            tags=letter.tags,
-            headers=letter.headers,
-            size=letter.size,
-            fates={r: ("rejected", "") if letter.infected else fates.in_words(plan) for r, plan in plans},
-            content=content,
-        )
+        message_id=message_id,
+        at=now,
+        tenant=name,
+        configuration_set=configuration_set.name if configuration_set else None,
+        recipients=letter.recipients,
+        facts={
+            "from": letter.source,
+            "subject": letter.subject,
+            "tags": letter.tags,
+            "headers": letter.headers,
+            "size": letter.size,
+            "fates": {recipient: _fate(plan, letter.infected) for recipient, plan in plans},
+        },
+        content=content,
     )
     mail = Mail(
         message_id=message_id,
@@ -212,6 +210,11 @@ def _plan(
     if reason := force.hit(folded):
         return (fates.suppressed(force.scope, reason),)
     return fates.ask(account.providers, folded, tenant, now)
+
+
+def _fate(plan: Plan, infected: bool) -> dict[str, str | None]:
+    fate, subtype = ("rejected", "") if infected else fates.in_words(plan)
+    return {"fate": fate, "subtype": subtype or None}
 
 
 def _auto_tags(passed: _Passed, caller: Caller) -> dict[str, list[str]]:
