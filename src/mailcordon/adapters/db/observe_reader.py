@@ -36,6 +36,8 @@ async def _lent(pool: engine.Pool) -> AsyncGenerator[engine.PooledConnection]:
             yield connection
     except _AWAY as away:
         raise Unavailable(f"The database does not answer ({type(away).__name__}).") from away
+    except asyncpg.DataError:
+        raise Invalid(Fault("query", "holds what the database cannot keep as text")) from None
 
 
 class PostgresObserveReader:

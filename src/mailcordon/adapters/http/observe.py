@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from litestar import Request, Response, delete, get, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from mailcordon.adapters.http.auth import principal_of
 from mailcordon.core import address as addresses
@@ -26,10 +26,10 @@ _HIGHEST_ID = 2**63 - 1
 
 AnyRequest = Request[Any, Any, Any]
 ScopeWord = Literal["tenant", "class", "lane"]
-Limit = Annotated[int, Parameter(ge=1, le=1000, description="How many items at most.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="How many items at most.")]
 TenantSlug = Annotated[
     str | None,
-    Parameter(description="The tenant's slug. A platform key must name it; a tenant's key need not."),
+    QueryParameter(description="The tenant's slug. A platform key must name it; a tenant's key need not."),
 ]
 
 
@@ -130,11 +130,11 @@ def _metric_routes(services: ObserveServices) -> list[HTTPRouteHandler]:
     async def get_metrics(
         request: AnyRequest,
         tenant: TenantSlug = None,
-        type: str | None = None,
-        provider: str | None = None,
-        minutes: Annotated[int, Parameter(ge=1, le=view.MOST_MINUTES)] = 60,
-        by: view.By = "lane",
-        after: Annotated[int | None, Parameter(ge=0, lt=2**31)] = None,
+        type: FromQuery[str | None] = None,
+        provider: FromQuery[str | None] = None,
+        minutes: Annotated[int, QueryParameter(ge=1, le=view.MOST_MINUTES)] = 60,
+        by: FromQuery[view.By] = "lane",
+        after: Annotated[int | None, QueryParameter(ge=0, lt=2**31)] = None,
         limit: Limit = 1000,
     ) -> MetricPage:
         slug, reader = await _reading(services, principal_of(request), tenant)
@@ -175,8 +175,8 @@ def _suppression_routes(services: ObserveServices) -> list[HTTPRouteHandler]:
     async def list_suppressions(
         request: AnyRequest,
         tenant: TenantSlug = None,
-        address: str | None = None,
-        after: str | None = None,
+        address: FromQuery[str | None] = None,
+        after: FromQuery[str | None] = None,
         limit: Limit = 1000,
     ) -> SuppressionPage:
         slug, reader = await _reading(services, principal_of(request), tenant)
@@ -186,7 +186,9 @@ def _suppression_routes(services: ObserveServices) -> list[HTTPRouteHandler]:
         return SuppressionPage([_suppression_item(entry, slug) for entry in entries], last)
 
     @post("/v1/suppressions", summary="Stop a tenant's mail to an address", tags=["observe"])
-    async def add_suppression(request: AnyRequest, data: NewSuppression) -> Response[SuppressionItem]:
+    async def add_suppression(
+        request: AnyRequest, data: JSONBody[NewSuppression]
+    ) -> Response[SuppressionItem]:
         principal = principal_of(request)
         principal.require(OPERATE)
         because, until = _because(data.because), _seconds(data.until_seconds)
@@ -205,21 +207,21 @@ def _suppression_routes(services: ObserveServices) -> list[HTTPRouteHandler]:
     )
     async def remove_suppression(
         request: AnyRequest,
-        address: str,
-        scope: ScopeWord,
+        address: FromQuery[str],
+        scope_: Annotated[ScopeWord, QueryParameter(name="scope")],
         tenant: TenantSlug = None,
-        class_: Annotated[str | None, Parameter(query="class")] = None,
-        type: str | None = None,
-        because: str | None = None,
+        class_: Annotated[str | None, QueryParameter(name="class")] = None,
+        type: FromQuery[str | None] = None,
+        because: FromQuery[str | None] = None,
     ) -> SuppressionItem:
         principal = principal_of(request)
         principal.require(OPERATE)
         reason = None if because is None else _because(because)
         slug = principal.tenant_for(tenant)
-        spot = await _spot(services, slug, address, scope, class_, type)
+        spot = await _spot(services, slug, address, scope_, class_, type)
         entry = await services.suppressions.remove(spot, because=reason, actor=principal.actor)
         if entry is None:
-            raise NotFound(f"Mail of {slug} to {spot.address} is not suppressed in the scope {scope}.")
+            raise NotFound(f"Mail of {slug} to {spot.address} is not suppressed in the scope {scope_}.")
         return _suppression_item(entry, slug)
 
     return [list_suppressions, add_suppression, remove_suppression]
@@ -276,8 +278,8 @@ def _quarantine_routes(services: ObserveServices) -> list[HTTPRouteHandler]:
     @get("/v1/quarantine", summary="What SES said that could not be attributed", tags=["observe"])
     async def list_quarantine(
         request: AnyRequest,
-        why: str | None = None,
-        after: Annotated[int | None, Parameter(ge=1, le=_HIGHEST_ID)] = None,
+        why: FromQuery[str | None] = None,
+        after: Annotated[int | None, QueryParameter(ge=1, le=_HIGHEST_ID)] = None,
         limit: Limit = 1000,
     ) -> QuarantinePage:
         _operator(request)
@@ -286,7 +288,7 @@ def _quarantine_routes(services: ObserveServices) -> list[HTTPRouteHandler]:
         return QuarantinePage([_quarantine_item(entry) for entry in entries], last)
 
     @get("/v1/quarantine/{id:int}", summary="One entry, with the document as it came", tags=["observe"])
-    async def get_quarantine(request: AnyRequest, id: int) -> QuarantineDocument:
+    async def get_quarantine(request: AnyRequest, id: FromPath[int]) -> QuarantineDocument:
         _operator(request)
         return await _quarantine_entry(services, id)
 
@@ -296,7 +298,7 @@ def _quarantine_routes(services: ObserveServices) -> list[HTTPRouteHandler]:
         summary="Try an entry again, as if it had just come",
         tags=["observe"],
     )
-    async def replay_quarantine(request: AnyRequest, id: int) -> QuarantineDocument:
+    async def replay_quarantine(request: AnyRequest, id: FromPath[int]) -> QuarantineDocument:
         principal = _operator(request)
         await _quarantine_entry(services, id)
         await services.replay.run(id, principal.actor)
