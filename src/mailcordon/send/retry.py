@@ -52,6 +52,15 @@ _STOPS_ACCOUNT = {
     "RequestExpired": "SES finds our clock more than five minutes off",
     "MissingAuthenticationTokenException": "the call carried no credentials",
 }
+_SET_UP = frozenset(
+    {
+        "SendingPausedException",
+        "MailFromDomainNotVerifiedException",
+        "NotFoundException",
+        "AccessDeniedException",
+    }
+)
+_ABOUT_THE_MAIL = frozenset({400, 413})
 
 
 def decide(answer: Answer, attempt: int) -> Verdict:
@@ -61,7 +70,7 @@ def decide(answer: Answer, attempt: int) -> Verdict:
         return Verdict(Next.SENT, "sent", "SES accepted it", answer.ses_id)
     if answer.status == 0:
         return Verdict(Next.STOP_ACCOUNT, "ses-unreachable", f"SES cannot be reached: {text}")
-    if answer.status < 0 or answer.status >= 500 or answer.status == 200:
+    if answer.status < 300 or answer.status >= 500:
         return Verdict(
             Next.UNKNOWN, "no-clear-answer", f"SES gave no clear answer ({code or answer.status}): {text}"
         )
@@ -73,7 +82,11 @@ def decide(answer: Answer, attempt: int) -> Verdict:
         or (code.startswith("Throttling") and "daily" not in text.lower())
     ):
         return Verdict(Next.THROTTLED, "throttled", "SES asked us to slow down")
-    if code == "LimitExceededException" or "daily message quota" in text.lower():
+    if (
+        code == "LimitExceededException"
+        or code.startswith("Throttling")
+        or "daily message quota" in text.lower()
+    ):
         return Verdict(Next.STOP_ACCOUNT, "daily-quota", f"the account's 24-hour quota is used up: {text}")
     if code == "AccessDeniedException" and text.startswith("Tenant not associated with resources"):
         if attempt < ASSOCIATION_ATTEMPTS:
@@ -88,11 +101,9 @@ def decide(answer: Answer, attempt: int) -> Verdict:
         return Verdict(Next.STOP_TENANT, "tenant-paused", f"SES has paused the tenant: {text}")
     if code == "MessageRejected" and "not verified" in text:
         return Verdict(Next.STOP_LANE, "identity", f"SES does not find the identity verified: {text}")
-    if code in (
-        "SendingPausedException",
-        "MailFromDomainNotVerifiedException",
-        "NotFoundException",
-        "AccessDeniedException",
-    ):
-        return Verdict(Next.STOP_LANE, "set-up", f"SES refuses the lane's set-up ({code}): {text}")
+    if code in _SET_UP or not (code == "MessageRejected" or answer.status in _ABOUT_THE_MAIL):
+        # A proxy's 403 or an error newer than this code says nothing against the mail, so the mail is kept.
+        return Verdict(
+            Next.STOP_LANE, "set-up", f"SES refuses the lane's set-up ({code or answer.status}): {text}"
+        )
     return Verdict(Next.DEAD, "rejected-by-ses", f"SES refused the call ({code or answer.status}): {text}")
