@@ -1,5 +1,6 @@
 """Token buckets and ramps: state and time in, grant and new state out. Times are milliseconds since 1970."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import floor
 
@@ -14,9 +15,10 @@ _CLIMB = 0.02  #: of the ceiling, a second: back from a cut in about 15 s
 
 def ramp(released_at: int | None, now: int) -> float | None:
     """Deliveries a second that a lane may send so soon after its release; None: no ramp."""
-    if released_at is None or not 0 <= now - released_at < RAMP_MS:
+    if released_at is None or now - released_at >= RAMP_MS:
         return None
-    return _RAMP_START * 2 ** ((now - released_at) / _RAMP_DOUBLES_MS)
+    # A clock that stepped back must not read as "released long ago".
+    return _RAMP_START * 2 ** (max(0, now - released_at) / _RAMP_DOUBLES_MS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,8 @@ class Bucket:
 
     @property
     def whole(self) -> int:
-        return max(0, floor(self.tokens + 1e-6))
+        # A rate of 0 stops the lane: what was saved up before does not leave either.
+        return max(0, floor(self.tokens + 1e-6)) if self.rate > 0 else 0
 
     def spent(self, n: int) -> "Bucket":
         return replace(self, tokens=self.tokens - n)
@@ -82,15 +85,19 @@ class AccountRate:
         )
 
 
-def shares(slots: int, waiting: dict[int, int], weights: dict[int, int]) -> dict[int, int]:
+def shares(
+    slots: int, waiting: Mapping[int, int], weights: Mapping[int, int], chance: float
+) -> dict[int, int]:
     """Free slots by class: each class its weight's share of them, what a class has no turns for goes to the others.
 
-    `waiting` holds the number of turns that are due, by class; a class with none gets nothing.
+    `waiting` holds the number of turns that are due, by class; a class with none gets nothing. `chance` (0 to below 1) says
+    which way the fractions of slots fall: drawn anew each time, even a class whose share is less than one slot has its turn.
     """
-    left, todo, out = slots, {c for c, n in waiting.items() if n > 0}, dict.fromkeys(waiting, 0)
-    for class_ in sorted(todo):
-        total = sum(weights[c] for c in todo if c >= class_)
-        grant = min(left, max(1, round(left * weights[class_] / total)))
-        out[class_] = grant
-        left -= grant
+    due = [class_ for class_ in sorted(waiting) if waiting[class_] > 0]
+    total = sum(weights[class_] for class_ in due)
+    out, weight, given = dict.fromkeys(waiting, 0), 0, 0
+    for class_ in due:
+        weight += weights[class_]
+        so_far = min(slots, floor(slots * weight / total + chance))
+        out[class_], given = so_far - given, so_far
     return out

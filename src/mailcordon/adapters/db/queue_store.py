@@ -5,6 +5,7 @@ claiming more; both are pinned (adapters/db/line.py).
 """
 
 import os
+import random
 import socket
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -340,7 +341,7 @@ def _plan(rows: Sequence[asyncpg.Record], slots: int, now: int) -> _Plan:
     turns: dict[int, dict[int, None]] = defaultdict(dict)
     for row in rows:
         turns[row["class"]][row["turn"]] = None
-    shares = limits.shares(slots, {c: len(t) for c, t in turns.items()}, _WEIGHTS)
+    shares = limits.shares(slots, {c: len(t) for c, t in turns.items()}, _WEIGHTS, random.random())
     budgets: dict[int, int] = {}
     for class_, due in turns.items():
         each, more = divmod(shares[class_], len(due))
