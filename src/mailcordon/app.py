@@ -20,12 +20,17 @@ from mailcordon.adapters.db.installation import load_installation, load_or_creat
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.line import GONE
 from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReader
+from mailcordon.adapters.db.observe_reader import PostgresObserveReader, PostgresSuppressions
+from mailcordon.adapters.db.provision_store import ProvisionStore
 from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.adapters.db.settle_store import SettleStore
+from mailcordon.adapters.db.upkeep_store import UpkeepStore
+from mailcordon.adapters.http import observe as observe_routes
 from mailcordon.adapters.http import server
 from mailcordon.adapters.http.auth import KeyCache
 from mailcordon.adapters.http.messages import MessageDoor
 from mailcordon.adapters.ses import feedback
+from mailcordon.adapters.ses.administer import Administer
 from mailcordon.adapters.ses.queue import open_queue
 from mailcordon.adapters.ses.send import SesSend
 from mailcordon.adapters.ses.signer import (
@@ -36,16 +41,23 @@ from mailcordon.adapters.ses.signer import (
 )
 from mailcordon.adapters.ses.transport import AiohttpTransport
 from mailcordon.config import Config
-from mailcordon.control import keys
+from mailcordon.control import keys, loop
+from mailcordon.control.desired import Settings
 from mailcordon.control.governor import Governor
+from mailcordon.control.reconcile import Reconciler
+from mailcordon.control.upkeep import Upkeep
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.installation import Installation
 from mailcordon.core.target import NewHold, Target
+from mailcordon.observe import view as observe_view
 from mailcordon.observe.ingest import Ingest
 from mailcordon.observe.pipeline import Pipeline
 from mailcordon.run import serve
 from mailcordon.send.accept import Accept
 from mailcordon.send.dispatch import Dispatcher, Identity
+
+#: SES's management rate (ses.md 3.5).
+AWS_CALLS_PER_SECOND = 1.0
 
 Body = Callable[[Config, asyncio.Event], Awaitable[None]]
 
@@ -84,8 +96,19 @@ async def run_api(config: Config, stop: asyncio.Event) -> None:
             canceller=canceller,
             hash_key=installation.hash_key,
         )
+        replays = observe_store.ObserveStore(
+            functools.partial(observe_store.connect, config.login_url("observe"))
+        )
+        stack.push_async_callback(replays.close)
+        observed = observe_routes.ObserveServices(
+            reader=PostgresObserveReader(pools["control"], pools["reader"]),
+            suppressions=PostgresSuppressions(pools["control"]),
+            replay=observe_view.Replay(replays, decode=feedback.decode, ingest=Ingest(installation)),
+            hash_key=installation.hash_key,
+        )
+        handlers = [*observe_routes.routes(observed)]
         health = functools.partial(_health, pools["control"])
-        application = server.build(door, cache, [], health, mailcordon.__version__)
+        application = server.build(door, cache, handlers, health, mailcordon.__version__)
         await stack.enter_async_context(_running(accept.run()))
         await serve.serve(application, config, stop)
 
@@ -139,7 +162,39 @@ async def run_observe(config: Config, stop: asyncio.Event) -> None:
 
 async def run_control(config: Config, stop: asyncio.Event) -> None:
     """Reconciles SES with what is desired; keeps partitions ahead; ends holds whose time is over."""
-    await stop.wait()
+    async with contextlib.AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(await engine.create_pool(config.login_url("control")))
+        governors = await stack.enter_async_context(
+            await engine.create_pool(config.login_url("governor"), max_size=2)
+        )
+        ses = Administer(
+            region=config.region,
+            endpoint=config.ses_endpoint,
+            access_key=config.access_key,
+            secret_key=config.secret_key,
+            calls_per_second=None if config.local else AWS_CALLS_PER_SECOND,
+        )
+        stack.callback(ses.close)
+        governor = Governor(GovernorStore(governors))
+        provision = ProvisionStore(pool)
+        services = loop.Services(
+            governor=governor,
+            reconciler=Reconciler(provision, ses, governor),
+            upkeep=Upkeep(UpkeepStore(pool), ses, governor, cell=config.cell),
+            settings=_settings(config),
+            want_everything=provision.want_everything,
+            sole=provision.sole,
+            rhythm=loop.LOCAL if config.local else loop.Rhythm(),
+        )
+        await loop.run(services, stop)
+
+
+def _settings(config: Config) -> Settings:
+    assert config.outcome_topic_arn is not None
+    assert config.engagement_topic_arn is not None
+    return Settings(
+        outcome_topic_arn=config.outcome_topic_arn, engagement_topic_arn=config.engagement_topic_arn
+    )
 
 
 def _now_ms() -> int:
