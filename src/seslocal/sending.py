@@ -18,6 +18,8 @@ from seslocal.identities import resolve
 from seslocal.publishing import publish
 from seslocal.state import Account, Caller, ConfigurationSet, Identity, Params, Suppressed, Tenant
 
+_NAMED_IDENTITIES: Final = ("FromEmailAddressIdentityArn", "FeedbackForwardingEmailAddressIdentityArn")
+
 
 @dataclass(slots=True)
 class _Passed:
@@ -67,7 +69,9 @@ def _gate(account: Account, params: Params) -> _Passed:
     first = identities[0][1]
     configuration_set = _configuration_set(account, params, letter, first)
     if tenant is not None:
-        _check_tenant(account, tenant, [i for _, i in identities if i], configuration_set)
+        arns = [identity.arn for _, identity in identities if identity]
+        arns += [params[name] for name in _NAMED_IDENTITIES if name in params]
+        _check_tenant(account, tenant, arns, configuration_set)
     if account.enforcement == "SHUTDOWN":
         raise ApiError("AccountSuspendedException", "Sending suspended for this account.")
     if not account.sending_enabled:
@@ -110,12 +114,13 @@ def _configuration_set(
 def _check_tenant(
     account: Account,
     tenant: Tenant,
-    identities: list[Identity],
+    identities: list[str],
     configuration_set: ConfigurationSet | None,
 ) -> None:
+    """`identities` are the ARNs of all identities that the call names or uses."""
     if configuration_set is None and account.behaviour.tenant_needs_configuration_set:
         raise bad_request("A configuration set is required when sending with a tenant.")
-    arns = dict.fromkeys(identity.arn for identity in identities)
+    arns = dict.fromkeys(identities)
     if configuration_set is not None:
         arns[configuration_set.arn] = None
     if missing := [arn for arn in arns if arn not in tenant.associations]:

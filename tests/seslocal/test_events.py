@@ -234,6 +234,22 @@ def test_only_matching_types_of_enabled_destinations_are_published(world: World)
     assert world.silent()  # Enabled was left out, which is false
 
 
+def test_a_disabled_destination_stays_silent_beside_an_enabled_one(world: World) -> None:
+    world.ready()
+    world.ses.create_configuration_set_event_destination(
+        ConfigurationSetName="acme-reset",
+        EventDestinationName="off",
+        EventDestination={
+            "Enabled": False,
+            "MatchingEventTypes": ["SEND"],
+            "SnsDestination": {"TopicArn": TOPIC.replace("events", "other")},
+        },
+    )
+    world.send("kim@example.com")
+    assert world.kinds(2) == ["Send", "Delivery"]
+    assert world.silent("other")
+
+
 def test_a_mail_without_set_publishes_nothing(world: World) -> None:
     world.ready()
     world.send("kim@example.com", tenant=None, configuration_set=None)

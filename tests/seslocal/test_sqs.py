@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import threading
@@ -9,6 +10,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from seslocal.clock import Clock
+from seslocal.ids import Ids
+from seslocal.queues import Queues
 
 if TYPE_CHECKING:
     from tests.seslocal.conftest import World
@@ -191,6 +196,18 @@ def test_what_is_received_too_often_goes_to_the_dead_letters(world: World, url: 
         assert len(take(world, url, VisibilityTimeout=0)) == 1
     assert take(world, url) == []
     assert [m["Body"] for m in take(world, dead)] == ["poison"]
+
+
+async def test_a_waiter_that_gives_up_hands_its_wake_up_on() -> None:
+    queue = Queues(Clock(), Ids(), "us-east-1", "0" * 12).ensure("q")
+    until = queue.created_at + 30
+    first = asyncio.create_task(queue.wait_for_message(until))
+    second = asyncio.create_task(queue.wait_for_message(until))
+    await asyncio.sleep(0)
+    queue.put("x")
+    first.cancel()  # woken already, but it will never look
+    await asyncio.wait_for(second, 5)
+    assert first.cancelled()
 
 
 def test_a_poller_that_hangs_up_leaves_the_message_to_others(world: World, url: str) -> None:

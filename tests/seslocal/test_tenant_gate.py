@@ -94,6 +94,21 @@ def test_an_address_identity_is_matched_before_its_domain(world: World) -> None:
     )
 
 
+def test_an_identity_named_by_arn_must_be_associated_too(world: World) -> None:
+    world.ready()
+    other = world.domain("other.example")
+    assert world.refused(
+        lambda: world.send("kim@example.com", FeedbackForwardingEmailAddressIdentityArn=other)
+    )[2] == (f"Tenant not associated with resources [{other}].")
+
+
+def test_a_pending_address_does_not_hide_its_verified_domain(world: World) -> None:
+    world.ready()
+    world.ses.create_email_identity(EmailIdentity="no-reply@mail.acme.example")
+    world.admin("PUT", "/identities/no-reply@mail.acme.example", {"status": "PENDING"})
+    assert world.send("kim@example.com")
+
+
 def test_a_parent_domain_covers_its_sub_domains(world: World) -> None:
     world.ready()
     assert world.send("kim@example.com", sender="a@deep.mail.acme.example")
