@@ -134,7 +134,7 @@ def decode(body: str | bytes) -> Reading:
 def _decode(body: str | bytes, depth: int) -> Reading:
     try:
         document = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         return _no_json(body, str(error))
     try:
         if document.mail is not None:
@@ -175,12 +175,13 @@ def _sns(type: str, message: str, topic: str | None, depth: int) -> Reading:
 def _event_bridge(detail_type: str, detail: bytes, resources: list[str] | None, body: str | bytes) -> Reading:
     try:
         document = _decoder.decode(detail)
-    except msgspec.DecodeError as error:
-        if detail_type.startswith("Email "):
-            return Malformed(f"the event bus's `{detail_type}` holds no SES event: {error}", body)
-        document = _Document()
+        problem = "it has no member `mail`"
+    except (msgspec.DecodeError, RecursionError) as error:
+        document, problem = _Document(), str(error)
     if document.mail is not None:
         return _told(document, document.mail, detail)
+    if detail_type.startswith("Email "):
+        return Malformed(f"the event bus's `{detail_type}` holds no SES event: {problem}", body)
     return Notice(detail_type, resources[0] if resources else None, True, body)
 
 

@@ -1,0 +1,205 @@
+"""The loop from a real queue to a real database: what it survives, and what it never loses."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import pytest
+
+import seslocal
+from mailcordon.adapters.db import observe_store
+from mailcordon.adapters.db.observe_store import ObserveStore
+from mailcordon.adapters.ses.feedback import decode
+from mailcordon.adapters.ses.queue import open_queue
+from mailcordon.adapters.ses.signer import Credentials, FixedCredentials
+from mailcordon.core import ids
+from mailcordon.observe.pipeline import Pipeline
+
+from .conftest import World
+
+DAY = 24 * 3600 * 1000
+
+
+async def until(true: Callable[[], Awaitable[object]], what: str) -> None:
+    deadline = time.monotonic() + 20
+    while not await true():
+        assert time.monotonic() < deadline, f"not within 20 s: {what}"
+        await asyncio.sleep(0.02)
+
+
+@dataclass
+class Line:
+    """A queue, and the pipeline that reads it."""
+
+    client: Any
+    url: str
+    endpoint: str
+    dsn: str
+    world: World
+
+    async def put(self, *bodies: str) -> None:
+        """As any program with boto3 could."""
+        for body in bodies:
+            await asyncio.to_thread(self.client.send_message, QueueUrl=self.url, MessageBody=body)
+
+    async def left(self, *, waiting: bool = True, in_flight: bool = True) -> int:
+        names = ["ApproximateNumberOfMessages"] * waiting + [
+            "ApproximateNumberOfMessagesNotVisible"
+        ] * in_flight
+        answer = await asyncio.to_thread(
+            self.client.get_queue_attributes, QueueUrl=self.url, AttributeNames=names
+        )
+        return sum(int(answer["Attributes"][name]) for name in names)
+
+    async def empty(self) -> bool:
+        return await self.left() == 0
+
+    @asynccontextmanager
+    async def running(self, *, visibility_seconds: int = 1) -> AsyncIterator[Pipeline]:
+        queue = open_queue(
+            self.url,
+            region="us-east-1",
+            credentials=FixedCredentials(Credentials("test", "test")),
+            endpoint=self.endpoint,
+            wait_seconds=1,
+            visibility_seconds=visibility_seconds,
+        )
+        store = ObserveStore(lambda: observe_store.connect(self.dsn))
+        pipeline = Pipeline(queue, store, decode=decode, ingest=self.world.ingest, receivers=2)
+        stop = asyncio.Event()
+        task = asyncio.create_task(pipeline.run(stop))
+        try:
+            yield pipeline
+        finally:
+            stop.set()
+            await task
+            await store.close()
+            await queue.close()
+
+
+@pytest.fixture
+async def line(world: World, database: Any) -> AsyncIterator[Line]:
+    async with seslocal.running() as local:
+        client = boto3.client(
+            "sqs",
+            endpoint_url=local.url,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+        made = await asyncio.to_thread(client.create_queue, QueueName="outcome")
+        yield Line(client, made["QueueUrl"], local.url, database.dsn("observe"), world)
+        client.close()
+
+
+async def test_whoever_puts_a_real_deliverys_document_on_the_queue_is_heard_like_ses(line: Line) -> None:
+    world = line.world
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    await line.put(sent.send(), json.dumps({"Type": "Notification", "Message": sent.bounce()}))
+    async with line.running():
+        await until(line.empty, "both stored and deleted")
+    assert await world.metrics("sent", "hard_bounced") == [(1, 1)]
+    assert await world.rows("select address from suppression") == [("kim@example.com",)]
+
+
+async def test_a_document_without_our_tags_is_an_ungoverned_send(line: Line) -> None:
+    sent = await line.world.sent("acme", "newsletter", "kim@example.com")
+    await line.put(sent.bounce(mail=sent.mail(tags={"ses:configuration-set": ["mc-marketing"]})))
+    async with line.running():
+        await until(line.empty, "quarantined and deleted")
+    assert await line.world.whys() == ["ungoverned"]
+    assert await line.world.rows("select 1 from suppression") == []
+
+
+async def test_nonsense_never_stops_the_loop(line: Line) -> None:
+    sent = await line.world.sent("acme", "newsletter", "kim@example.com")
+    topic = "Successfully validated SNS topic for Amazon SES event publishing."
+    await line.put(topic, "{", "nothing", '{"mail":' * 5000, "[]")
+    async with line.running() as pipeline:
+        await until(line.empty, "all put aside")
+        await line.put(sent.send())
+        await until(line.empty, "the event after them stored")
+    assert (pipeline.totals.stored, pipeline.totals.counted) == (6, {"send": 1})
+    assert await line.world.whys() == ["malformed"] * 4
+
+
+async def test_nothing_is_deleted_when_the_commit_fails(line: Line) -> None:
+    world = line.world
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    await world.owner.execute("""
+        create function fail() returns trigger language plpgsql as $$
+        begin raise exception 'no space left' using errcode = 'disk_full'; end $$;
+        create constraint trigger fail after insert on send_seen deferrable initially deferred
+            for each row execute function fail()
+    """)
+    await line.put(sent.send())
+    async with line.running() as pipeline:
+        await until(lambda: _true(pipeline.totals.received >= 2), "received a second time")
+        assert (pipeline.totals.stored, await line.left()) == (0, 1)
+        await world.owner.execute("drop trigger fail on send_seen")
+        await until(line.empty, "stored once the disk has room")
+    assert await world.metrics("sent") == [(1,)]
+
+
+async def test_nothing_is_received_while_the_database_is_away(line: Line) -> None:
+    world = line.world
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    role = urlsplit(line.dsn).username
+    async with line.running() as pipeline:
+        await line.put(sent.send())
+        await until(line.empty, "the first stored")
+        await world.owner.execute(f'alter role "{role}" nologin')
+        try:
+            await world.owner.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where usename = $1", role
+            )
+            await line.put(sent.delivery_event())
+            await until(lambda: _true(not pipeline._open.is_set()), "receiving has stopped")
+            # Receives that were open when it went may still bring something; nothing new is asked for.
+            await until(lambda: _none(line.left(waiting=False)), "what was in flight is back")
+            received = pipeline.totals.received
+            await line.put(sent.complaint())
+            assert (await line.left(in_flight=False), pipeline.totals.received) == (2, received)
+        finally:
+            await world.owner.execute(f'alter role "{role}" login')
+        await until(line.empty, "all stored once it is back")
+    assert await world.metrics("sent", "delivered", "complained") == [(1, 1, 1)]
+
+
+async def test_one_message_that_the_database_refuses_does_not_keep_the_others(line: Line) -> None:
+    world = line.world
+    gone = await world.sent("acme", "newsletter", "lee@example.com", at=world.now - DAY)
+    good = [await world.sent("acme", "newsletter", f"a{n}@example.com") for n in range(5)]
+    partition = await world.owner.fetchval(
+        "select tableoid::regclass::text from message where id = $1", ids.message_of(gone.delivery)
+    )
+    await world.owner.execute(f"drop table {partition.replace('message', 'event')}")
+    await line.put(gone.bounce(), *[sent.send() for sent in good])
+    async with line.running():
+        await until(line.empty, "all stored or put aside")
+    assert await world.rows("select sum(sent) from metric_minute") == [(5,)]
+    assert await world.whys() == ["malformed"]
+    assert "no partition" in (await world.rows("select detail from quarantine"))[0][0]
+
+
+async def test_stopping_stores_and_deletes_what_was_received(line: Line) -> None:
+    sent = [await line.world.sent("acme", "newsletter", f"a{n}@example.com") for n in range(60)]
+    await line.put(*[one.send() for one in sent])
+    async with line.running(visibility_seconds=30) as pipeline:
+        await until(lambda: _true(pipeline.totals.received > 0), "some received")
+    assert pipeline.totals.stored == pipeline.totals.received
+    assert await line.left() == 60 - pipeline.totals.stored
+
+
+async def _true(value: bool) -> bool:
+    return value
+
+
+async def _none(count: Awaitable[int]) -> bool:
+    return await count == 0

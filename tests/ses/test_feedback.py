@@ -1,0 +1,377 @@
+"""SES's documents in every envelope and dialect, with what it leaves out, adds and gets wrong."""
+
+import gzip
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailcordon.adapters.ses.feedback import decode
+from mailcordon.core.event import Event, Kind
+from mailcordon.observe.ports import Malformed, Notice, Told
+
+AT = "2026-03-01T10:00:05.250Z"
+MAIL_MS = 1_772_359_200_000  # 2026-03-01T10:00:00Z
+TO = "kim@example.com"
+
+
+def mail(**over: Any) -> dict[str, Any]:
+    return {
+        "timestamp": "2026-03-01T10:00:00.000Z",
+        "messageId": "0100-a",
+        "source": "Acme <hello@mail.acme.example>",
+        "destination": [TO],
+        "headersTruncated": False,
+        "headers": [{"name": "Subject", "value": "Hi"}],
+        "commonHeaders": {"subject": "Hi"},
+        "tags": {
+            "ses:configuration-set": ["mc-marketing"],
+            "ses:tenant-name": ["mc-acme"],
+            "mc-type": ["newsletter", "second"],
+            "empty": [],
+            "null": None,
+        },
+    } | over
+
+
+def document(type: str, key: str | None = None, member: Any = None, **over: Any) -> dict[str, Any]:
+    whole: dict[str, Any] = {"eventType": type, "mail": mail(**over)}
+    if key is not None:
+        whole[key] = member
+    return whole
+
+
+def bounce(type: str = "Permanent", sub_type: str = "General", **over: Any) -> dict[str, Any]:
+    recipient = {"emailAddress": TO, "status": "5.1.1", "action": "failed", "diagnosticCode": "550 unknown"}
+    member = {
+        "bounceType": type,
+        "bounceSubType": sub_type,
+        "bouncedRecipients": [recipient],
+        "timestamp": AT,
+        "feedbackId": "f-1",
+        "reportingMTA": "dns; mx.example.com",
+    }
+    return document("Bounce", "bounce", member | over)
+
+
+def complaint(**over: Any) -> dict[str, Any]:
+    member = {"complainedRecipients": [{"emailAddress": TO}], "timestamp": AT, "feedbackId": "c-1"}
+    return document("Complaint", "complaint", member | over)
+
+
+DELIVERY = {"timestamp": AT, "recipients": [TO], "smtpResponse": "250 ok", "processingTimeMillis": "odd"}
+DELAY = {
+    "delayType": "MailboxFull",
+    "delayedRecipients": [{"emailAddress": TO}],
+    "expirationTime": AT,
+    "timestamp": AT,
+}
+CLICK = {
+    "timestamp": AT,
+    "ipAddress": "192.0.2.1",
+    "link": "https://x.example",
+    "linkTags": None,
+    "isBotEvent": "Likely",
+}
+
+
+def told(body: Any) -> Event:
+    reading = decode(body if isinstance(body, str | bytes) else json.dumps(body))
+    assert isinstance(reading, Told), reading
+    return reading.event
+
+
+@pytest.mark.parametrize(
+    ("whole", "kind", "at", "reason", "text"),
+    [
+        (document("Send", "send", {}), Kind.SEND, 0, None, None),
+        (document("Delivery", "delivery", DELIVERY), Kind.DELIVERY, 5250, None, "250 ok"),
+        (bounce(), Kind.HARD_BOUNCE, 5250, "Permanent/General", "550 unknown"),
+        (bounce("Permanent", "NoEmail"), Kind.HARD_BOUNCE, 5250, "Permanent/NoEmail", "550 unknown"),
+        (bounce("Permanent", "Suppressed"), Kind.HARD_BOUNCE, 5250, "Permanent/Suppressed", "550 unknown"),
+        (bounce("Permanent", "NewWord"), Kind.HARD_BOUNCE, 5250, "Permanent/NewWord", "550 unknown"),
+        (bounce("Transient", "General"), Kind.SOFT_BOUNCE, 5250, "Transient/General", "550 unknown"),
+        (
+            bounce("Undetermined", "Undetermined"),
+            Kind.SOFT_BOUNCE,
+            5250,
+            "Undetermined/Undetermined",
+            "550 unknown",
+        ),
+        (
+            bounce("Permanent", "OnTenantSuppressionList"),
+            Kind.SUPPRESSED,
+            5250,
+            "Permanent/OnTenantSuppressionList",
+            "550 unknown",
+        ),
+        (
+            bounce("Permanent", "OnOrganisationSuppressionList"),
+            Kind.SUPPRESSED,
+            5250,
+            "Permanent/OnOrganisationSuppressionList",
+            "550 unknown",
+        ),
+        (
+            bounce(bouncedRecipients=None, reportingMTA=None),
+            Kind.HARD_BOUNCE,
+            5250,
+            "Permanent/General",
+            None,
+        ),
+        (complaint(complaintFeedbackType="abuse"), Kind.COMPLAINT, 5250, "abuse", None),
+        (complaint(complaintSubType=None), Kind.COMPLAINT, 5250, None, None),
+        (complaint(complaintFeedbackType="not-spam"), Kind.OTHER, 5250, "not-spam", None),
+        (
+            complaint(complaintSubType="OnAccountSuppressionList"),
+            Kind.SUPPRESSED,
+            5250,
+            "OnAccountSuppressionList",
+            None,
+        ),
+        (document("DeliveryDelay", "deliveryDelay", DELAY), Kind.DELAY, 5250, "MailboxFull", None),
+        (
+            document("Reject", "reject", {"reason": "Bad content"}),
+            Kind.REJECT,
+            0,
+            "Bad content",
+            "Bad content",
+        ),
+        (
+            document("Rendering Failure", "failure", {"templateName": "T", "errorMessage": "no name"}),
+            Kind.RENDERING_FAILURE,
+            0,
+            "T",
+            "no name",
+        ),
+        (document("Open", "open", {"timestamp": AT, "userAgent": None}), Kind.OPEN, 5250, None, None),
+        (document("Click", "click", CLICK), Kind.CLICK, 5250, None, None),
+        (document("Subscription", "subscription", {"timestamp": AT}), Kind.OTHER, 0, "Subscription", None),
+        (document("Telepathy", "telepathy", {"x": 1}), Kind.OTHER, 0, "Telepathy", None),
+        (document("Bounce"), Kind.OTHER, 0, "Bounce", None),
+    ],
+)
+def test_each_kind_is_read(whole: Any, kind: Kind, at: int, reason: str | None, text: str | None) -> None:
+    event = told(whole)
+    assert (event.kind, event.at - MAIL_MS, event.reason, event.text) == (kind, at, reason, text)
+    assert (event.mail_at, event.ses_id, event.destinations) == (MAIL_MS, "0100-a", (TO,))
+    assert (event.configuration_set, event.ses_tenant) == ("mc-marketing", "mc-acme")
+    assert event.tags == {
+        "ses:configuration-set": "mc-marketing",
+        "ses:tenant-name": "mc-acme",
+        "mc-type": "newsletter",
+    }
+
+
+def sns(text: str) -> str:
+    return json.dumps(
+        {
+            "Type": "Notification",
+            "MessageId": "m-1",
+            "TopicArn": "arn:aws:sns:us-east-1:1:outcome",
+            "Subject": "Amazon SES Email Event Notification",
+            "Message": text,
+            "Timestamp": AT,
+            "SignatureVersion": "1",
+            "Signature": "x",
+            "SigningCertURL": "https://sns.example/c.pem",
+            "UnsubscribeURL": "https://sns.example/u",
+        }
+    )
+
+
+def event_bridge(detail: Any, detail_type: str = "Email Bounced", **over: Any) -> str:
+    return json.dumps(
+        {
+            "version": "0",
+            "id": "e-1",
+            "detail-type": detail_type,
+            "source": "aws.ses",
+            "account": "1",
+            "time": AT,
+            "region": "us-east-1",
+            "resources": ["arn:aws:ses:us-east-1:1:identity/acme.example"],
+            "detail": detail,
+        }
+        | over
+    )
+
+
+def test_the_envelope_changes_nothing() -> None:
+    bare = json.dumps(bounce())
+    bodies = [bare, bare.encode(), sns(bare), sns(bare).encode(), event_bridge(bounce()), " \n" + bare]
+    first = told(bodies[0])
+    assert all(told(body) == first for body in bodies)
+
+
+def test_the_document_kept_is_ses_own_without_its_envelope() -> None:
+    bare = json.dumps(bounce())
+    for body in (bare, sns(bare), event_bridge(bounce())):
+        reading = decode(body)
+        assert isinstance(reading, Told)
+        assert json.loads(reading.document) == bounce()
+        assert decode(reading.document) == reading or told(reading.document) == reading.event
+
+
+def test_the_older_dialect_is_the_same_event() -> None:
+    older: dict[str, Any] = bounce()
+    older["notificationType"] = older.pop("eventType")
+    assert told(older) == told(bounce())
+    del older["mail"]["tags"]
+    assert (told(older).tags, told(older).key) == ({}, told(bounce()).key)
+
+
+def test_an_event_is_itself_by_content_and_not_by_envelope_or_order_of_recipients() -> None:
+    one, two = {"emailAddress": "a@x.example"}, {"emailAddress": "b@x.example"}
+    assert told(bounce(bouncedRecipients=[one, two])).key == told(bounce(bouncedRecipients=[two, one])).key
+    different = [
+        bounce(),
+        bounce(feedbackId="f-2"),
+        bounce(feedbackId=None),
+        complaint(feedbackId="f-1"),
+        document("Send"),
+        document("Send", messageId="0100-b"),
+        document("Delivery", "delivery", DELIVERY),
+        document("Delivery", "delivery", DELIVERY | {"timestamp": "2026-03-01T10:00:06Z"}),
+        document("Open", "open", CLICK),
+        document("Click", "click", CLICK),
+        document("Click", "click", CLICK | {"link": "https://y.example"}),
+        document("Telepathy", "x", 1),
+        document("Telepathy", "x", 2),
+    ]
+    assert len({told(one).key for one in different}) == len(different)
+
+
+def test_names_around_addresses_fall_away() -> None:
+    event = told(bounce(bouncedRecipients=[{"emailAddress": "Kim <kim@example.com>"}]))
+    assert event.recipients == (TO,)
+    assert told(document("Send", destination=["Kim <kim@example.com>", TO])).destinations == (TO, TO)
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        {"messageId": None},
+        {"messageId": ""},
+        {"timestamp": None},
+        {"timestamp": "yesterday"},
+        {"messageId": 7},
+    ],
+)
+def test_a_mail_without_id_or_time_is_malformed(over: dict[str, Any]) -> None:
+    assert isinstance(decode(json.dumps(document("Send", **over))), Malformed)
+
+
+def test_an_event_with_a_time_of_its_own_needs_no_other() -> None:
+    event = told(document("Delivery", "delivery", DELIVERY, timestamp=None))
+    assert (event.at, event.mail_at) == (MAIL_MS + 5250, MAIL_MS + 5250)
+
+
+@pytest.mark.parametrize(
+    ("body", "keep"),
+    [
+        ("Successfully validated SNS topic for Amazon SES event publishing.", False),
+        (sns("Successfully validated SNS topic for Amazon SES event publishing."), False),
+        (json.dumps({"notificationType": "AmazonSnsSubscriptionSucceeded", "message": "x"}), False),
+        (json.dumps({"Type": "SubscriptionConfirmation", "Message": "You have chosen", "Token": "t"}), True),
+        (
+            event_bridge(
+                {"version": "1.0.0", "data": {"record": {"status": "DISABLED"}}}, "Sending Status Disabled"
+            ),
+            True,
+        ),
+        (event_bridge({"version": "1.0.0", "data": "text"}, "Advisor Recommendation Status Open"), True),
+        (event_bridge([1, 2], "Something New"), True),
+        (json.dumps(document("x") | {"eventType": None, "notificationType": "Received"}), True),
+    ],
+)
+def test_what_speaks_of_no_mail_of_ours_is_a_notice(body: str, keep: bool) -> None:
+    reading = decode(body)
+    assert isinstance(reading, Notice)
+    assert reading.keep is keep
+
+
+def test_a_notice_names_whom_it_is_about() -> None:
+    arn = "arn:aws:ses:us-east-1:1:tenant/mc-acme/tn-1"
+    reading = decode(event_bridge({"version": "1.0.0"}, "Sending Status Disabled", resources=[arn]))
+    assert isinstance(reading, Notice)
+    assert (reading.what, reading.subject) == ("Sending Status Disabled", arn)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "{",
+        "hello",
+        "[]",
+        "3",
+        "null",
+        "{}",
+        '{"mail": 3}',
+        b"\xff\xfe",
+        "\ud800",
+        '{"mail": {"tags": {"a": "b"}, "messageId": "x", "timestamp": "2026-01-01T00:00:00Z"}, "eventType": "Send"}',
+        sns("{}"),
+        sns(sns(sns(sns("{}")))),
+        event_bridge({"eventType": "Bounce", "mail": 3}),
+        "[" * 100_000,
+        '{"mail":' * 10_000,
+    ],
+)
+def test_nonsense_is_malformed_and_says_why(body: str | bytes) -> None:
+    reading = decode(body)
+    assert isinstance(reading, Malformed)
+    assert reading.why
+
+
+@given(st.binary() | st.text())
+def test_no_body_makes_it_raise(body: str | bytes) -> None:
+    decode(body)
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(
+    st.sampled_from(["mail", "eventType", "bounce", "timestamp", "messageId", "tags", "Type", "Message", "detail",
+                     "detail-type", "bouncedRecipients", "emailAddress"]), x), max_leaves=30))  # fmt: skip
+def test_no_json_makes_it_raise(value: Any) -> None:
+    decode(json.dumps(value))
+
+
+def test_long_texts_are_cut() -> None:
+    recipient = {"emailAddress": TO, "diagnosticCode": "x" * 100_000}
+    assert len(told(bounce(bouncedRecipients=[recipient])).text or "") == 1000
+
+
+# Documents of other projects, which are not ours to carry -----------------------------------------------------------------
+
+SHARED = Path(os.environ.get("MAILCORDON_SHARED", "nowhere")) / "data" / "ses_events"
+SUPPRESSING = (Kind.HARD_BOUNCE, Kind.COMPLAINT)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="MAILCORDON_SHARED names no folder with SES documents")
+def test_documents_of_other_projects_are_read_as_their_makers_read_them() -> None:
+    with gzip.open(SHARED / "envelopes.jsonl.gz", "rt") as file:
+        cases = [json.loads(line) for line in file]
+    cases = [case for case in cases if case["envelope"] in ("raw", "sns_http", "eventbridge")]
+    read = 0
+    for case in cases:
+        reading, expected = decode(json.dumps(case["payload"])), case["expected"]
+        if isinstance(reading, Malformed):
+            # Templates and shortened ones: no id, or no time, and nothing to attribute or order them by.
+            assert any(word in reading.why for word in ("no messageId", "has a time", "no member `mail`")), (
+                reading
+            )
+            continue
+        assert isinstance(reading, Told)
+        event = reading.event
+        read += 1
+        assert event.ses_id == expected["message_id"]
+        assert (event.configuration_set or None) == expected.get("configuration_set")
+        assert expected["kind"] in event.kind.word or event.kind in (Kind.SUPPRESSED, Kind.OTHER)
+        suppressed = list(event.recipients) if event.kind in SUPPRESSING else []
+        assert sorted(suppressed) == sorted(expected["suppress"])
+    assert read > len(cases) / 2
