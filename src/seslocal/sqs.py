@@ -135,13 +135,14 @@ async def _long_poll(
 ) -> Params:
     until = account.clock.now() + wait
     while not queue.deleted:
-        await queue.wait_for_message(until)
+        # Taken before every wait, the first too: a message may have come since the caller last looked.
         if account.faults.stands("queue_outage"):
             raise ApiError("ServiceUnavailable", "The queue is out, as a fault asks.", 503)
         if taken := queue.take(limit, visibility):
             return _received(account, taken, params)
         if account.clock.now() >= until:
             return _received(account, [], params)
+        await queue.wait_for_message(until)
     raise _no_queue()
 
 

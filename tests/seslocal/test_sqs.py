@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from seslocal import sqs
 from seslocal.clock import Clock
 from seslocal.ids import Ids
 from seslocal.queues import Queues
+from seslocal.state import Account, Caller, Settings
 
 if TYPE_CHECKING:
     from tests.seslocal.conftest import World
@@ -208,6 +210,17 @@ async def test_a_waiter_that_gives_up_hands_its_wake_up_on() -> None:
     first.cancel()  # woken already, but it will never look
     await asyncio.wait_for(second, 5)
     assert first.cancelled()
+
+
+async def test_a_message_that_comes_before_a_poll_has_begun_to_wait_is_not_missed() -> None:
+    account = Account(Settings(), Clock())
+    queue = account.queues.ensure("q")
+    params = {"QueueUrl": "http://x/000000000000/q", "WaitTimeSeconds": 20}
+    pending = sqs.receive_message(account, params, Caller("test", "us-east-1", "", "x"))
+    assert not isinstance(pending, dict)
+    queue.put("x")
+    answer = await asyncio.wait_for(pending, 5)
+    assert [message["Body"] for message in answer["Messages"]] == ["x"]
 
 
 def test_a_poller_that_hangs_up_leaves_the_message_to_others(world: World, url: str) -> None:
