@@ -58,7 +58,7 @@ async def list_suppressions(
             item.get("cause"),
             show.when(item.get("since")),
             show.when(item.get("until")),
-            item.get("by"),
+            "being removed" if item.get("removing") else item.get("by"),
             item.get("evidence"),
         )
         for item in found["items"]
@@ -128,13 +128,21 @@ async def remove_suppression(
     tenant: OfTenant = None,
     class_: OfClass = None,
     type_: OfType = None,
+    because: Annotated[
+        str | None, typer.Option("--because", metavar="TEXT", help="Why, for the record.")
+    ] = None,
     yes: Yes = False,
 ) -> None:
     """Allow mail to an address again. SES's own entry goes first, so it reads as removed a moment later."""
-    query: Document = {"tenant": tenant, "address": address, **scoped(scope, class_, type_)}
+    query: Document = {
+        "tenant": tenant,
+        "address": address,
+        "because": because,
+        **scoped(scope, class_, type_),
+    }
     command.confirm(cli.err, f"Mail {address} again?", yes=yes)
     found = await cli.api.call("DELETE", path("suppressions"), query=query)
-    cli.answer(found or {**query, "removing": True}, f"{address} is being taken off, at SES first.")
+    cli.answer(found, f"{address} is being taken off, at SES first.")
 
 
 _COUNTS = (

@@ -72,9 +72,9 @@ async def onboard(
         failure.partial = made
         raise
     cli.answer(final, onboarded(final))
-    failed = _failed_steps(final)
-    if failed or not _done(final):
-        first = f": {show.plain(failed[0].get('detail') or failed[0].get('name'))}" if failed else ""
+    failing = _failing_steps(final)
+    if not _done(final):
+        first = f": {show.plain(failing[0].get('detail') or failing[0].get('name'))}" if failing else ""
         cli.note(
             f"mailcordon: SES is not set up for {tenant} yet{first}. It goes on by itself; "
             f"`mailcordon tenant show {tenant}` says how far it is."
@@ -124,8 +124,8 @@ def _steps(tenant: Document) -> list[Document]:
     return _provisioning(tenant).get("steps") or []
 
 
-def _failed_steps(tenant: Document) -> list[Document]:
-    return [step for step in _steps(tenant) if step.get("state") == "failed"]
+def _failing_steps(tenant: Document) -> list[Document]:
+    return [step for step in _steps(tenant) if step.get("state") == "failing"]
 
 
 def _done(tenant: Document) -> bool:
