@@ -120,6 +120,7 @@ def mailcordon(home: Path, *arguments: str, **settings: str) -> subprocess.Compl
 def running(home: Path, *options: str, **settings: str) -> Iterator[System]:
     """Starts a system and stops it after, on free ports. Fails with what it said when it does not come up."""
     home.mkdir(parents=True, exist_ok=True)
+    (home / "run.json").unlink(missing_ok=True)
     with (home / "up.txt").open("ab") as said:
         process = subprocess.Popen(
             [sys.executable, "-m", "mailcordon", "up", "--port", "0", "--ses-port", "0", *options],

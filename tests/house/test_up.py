@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -116,7 +117,6 @@ def test_a_killed_up_leaves_no_orphan_and_the_next_one_starts(home: Path):
         system.process.wait()
         systems.wait_until(lambda: not any(alive(pid) for pid in pids.values()), "all its children are gone")
         assert not systems.processes_naming(str(home))
-    (home / "run.json").unlink()
     with systems.running(home) as system:
         assert system.healthy()
 
@@ -144,6 +144,20 @@ def test_what_hangs_is_killed_when_its_time_to_drain_is_over(home: Path):
         assert system.stop() == 0
         print(f"stopped after {time.monotonic() - begun:.1f} s")
         assert not alive(hung)
+
+
+def test_it_drains_though_nobody_reads_what_it_says_any_more(home: Path):
+    command = [sys.executable, "-m", "mailcordon", "up", "--port", "0", "--ses-port", "0"]
+    process = subprocess.Popen(
+        command, env=systems.environment(home), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    systems.wait_until((home / "run.json").exists, "it is up")
+    process.terminate()
+    assert process.wait(systems.PATIENCE) == 0
+    assert not (home / "run.json").exists()
 
 
 def test_two_systems_run_side_by_side(system: System, home: Path):

@@ -55,7 +55,13 @@ def _sentences(command: Callable[P, int]) -> Callable[P, None]:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # whoever listened has gone; that is no reason to stop
+        print(line, file=sys.stderr, flush=True)
+
+
+def _show(text: str) -> None:
+    with contextlib.suppress(OSError):
+        print(text, flush=True)
 
 
 @_sentences
@@ -106,7 +112,7 @@ async def _up(config: Config, *, new_key: bool) -> int:
             if stop.is_set():
                 starting.cancel()
                 return 0
-            print(welcome.text(await starting, config), flush=True)
+            _show(welcome.text(await starting, config))
             refused = asyncio.create_task(system.wait_refused())
             await asyncio.wait({refused, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if not stop.is_set():

@@ -53,6 +53,7 @@ class System:
 
     async def start(self) -> Addresses:
         config = self._config
+        (config.home / homes.RUN).unlink(missing_ok=True)  # of one that was killed
         self._listener = ports.listen(config.api_host, config.api_port, ports.API_PORT)
         ses_ready = asyncio.create_task(self._start_local_ses()) if config.local else None
         try:
