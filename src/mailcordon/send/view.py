@@ -120,25 +120,16 @@ def deliveries(records: Records) -> tuple[DeliveryView, ...]:
 def _delivery(records: Records, id: int, to: str, places: Mapping[str, Place]) -> DeliveryView:
     queue = places.get("ready") or places.get("waiting")
     ledger, outcome = places.get("ledger"), places.get("outcome")
-    state = _derived(records, id, queue, ledger, outcome)
-    speaks = outcome or ledger or queue
-    reason, detail = (speaks.reason, speaks.detail) if speaks else (None, None)
-    if state is State.HELD and reason is None:
-        reason, detail = "held", records.lane_hold or "its lane is held"
-    elif state is State.EXPIRED and ledger is None:
-        reason, detail = "expired", "no longer worth sending; it is dropped when its turn comes"
-    elif state is State.NO_OUTCOME and ledger is not None and outcome is None:
-        reason, detail = "no-outcome", "SES took it and reported nothing within its own time limit"
     rows = [place for place in (queue, ledger, outcome) if place]
+    recorded = _as_recorded(id, queue, ledger, outcome)
+    now = _by_time(records, id, recorded.state, queue, ledger) or recorded
     return DeliveryView(
         id=id,
         to=to,
-        state=state,
-        since=(speaks.at if speaks and speaks.at else None)
-        or (speaks.called_at if speaks else None)
-        or ids.ms_of(id),
-        reason=reason,
-        detail=detail,
+        state=now.state,
+        since=now.since,
+        reason=now.reason,
+        detail=now.detail,
         provider=Provider(max((place.provider for place in rows), default=0)).word,
         attempts=max((place.attempt for place in rows), default=0),
         ses_id=next((place.ses_id for place in (ledger, outcome) if place and place.ses_id), None),
@@ -146,21 +137,48 @@ def _delivery(records: Records, id: int, to: str, places: Mapping[str, Place]) -
     )
 
 
-def _derived(
-    records: Records, id: int, queue: Place | None, ledger: Place | None, outcome: Place | None
-) -> State:
-    """The fold, and the states that only time makes: no row changes for them until somebody needs it to."""
-    if queue is None and ledger is None and outcome is None:
-        return State.READY  # between two statements of a move nothing is there; the next look shows it
+@dataclass(frozen=True, slots=True)
+class _Now:
+    state: State
+    since: int
+    reason: str | None
+    detail: str | None
+
+
+def _as_recorded(id: int, queue: Place | None, ledger: Place | None, outcome: Place | None) -> _Now:
+    speaks = outcome or ledger or queue
+    if speaks is None:
+        # Its rows are past retention or not there yet; that it was accepted is certain.
+        return _Now(State.READY, ids.ms_of(id), None, None)
     state = fold(queue and queue.state, ledger and ledger.state, outcome and outcome.state)
-    if state is State.READY and queue is not None and ids.ms_of(id) + records.expiry_ms < records.now:
-        return State.EXPIRED
-    if state is State.READY and queue is not None and queue.lane_held:
-        return State.HELD
-    silent = ledger is not None and ledger.at is not None and records.now - ledger.at > records.silence_ms
-    if state is State.SENT and silent:
-        return State.NO_OUTCOME
-    return state
+    return _Now(state, speaks.at or speaks.called_at or ids.ms_of(id), speaks.reason, speaks.detail)
+
+
+def _by_time(
+    records: Records, id: int, state: State, queue: Place | None, ledger: Place | None
+) -> _Now | None:
+    """The states that only time or a hold makes: no row changes for them until somebody needs it to."""
+    if state is State.READY and queue is not None:
+        expires = ids.ms_of(id) + records.expiry_ms
+        if expires < records.now:
+            return _Now(
+                State.EXPIRED,
+                expires,
+                "expired",
+                "no longer worth sending; it is dropped when its turn comes",
+            )
+        if queue.lane_held:
+            return _Now(State.HELD, ids.ms_of(id), "held", records.lane_hold or "its lane is held")
+    if state in (State.SENT, State.DELAYED) and ledger is not None and ledger.at is not None:
+        silent_at = ledger.at + records.silence_ms
+        if silent_at < records.now:
+            return _Now(
+                State.NO_OUTCOME,
+                silent_at,
+                "no-outcome",
+                "SES took it and reported nothing final within its own time limit",
+            )
+    return None
 
 
 def _timeline(records: Records, id: int, queue: Place | None, ledger: Place | None) -> tuple[Moment, ...]:
