@@ -1,0 +1,171 @@
+"""The bytes of a call are SES's own JSON, say what was handed in and nothing more, and carry tenant, set and tags."""
+
+import json
+
+import botocore.session
+import pytest
+from botocore.validate import ParamValidator
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailcordon.core import ids, tags
+from mailcordon.core.event import Attempt
+from mailcordon.send import compose, submission
+
+KEY = b"k" * 32
+DELIVERY = ids.Mint(1).next(1_790_000_000_000) + 1
+ATTEMPT = Attempt(
+    installation="main",
+    tenant_key="mc-acme0000",
+    type="receipt",
+    delivery=DELIVERY,
+    attempt=2,
+    called_at=1_790_000_000_123,
+)
+
+
+@pytest.fixture(scope="module")
+def shape():
+    return botocore.session.get_session().get_service_model("sesv2").operation_model("SendEmail").input_shape
+
+
+def sent(content: bytes, to: str = "kim@example.com") -> dict:
+    body = compose.call(
+        content,
+        to=to,
+        ses_tenant="mc-acme0000",
+        configuration_set="mc-transactional",
+        key=KEY,
+        attempt=ATTEMPT,
+    )
+    return json.loads(body)
+
+
+def handed_in(**over):
+    return submission.check(
+        **{
+            "type": "receipt",
+            "sender": "Acme <hello@acme.example>",
+            "to": ["kim@example.com"],
+            "subject": "Your receipt",
+            "text": "Thank you.",
+            "html": None,
+            "reply_to": [],
+            "headers": {},
+            "campaign": None,
+            "list": None,
+            **over,
+        }
+    )
+
+
+def test_a_call_says_exactly_this():
+    message = handed_in(
+        sender="Jörg <hello@acme.example>",
+        html="<p>Thank \"you\" \\ é</p>",
+        reply_to=["Help <help@acme.example>", "desk@acme.example"],
+        headers={"List-Id": "<news.acme.example>"},
+    )  # fmt: skip
+    signed = tags.sign(KEY, ATTEMPT)
+    assert sent(compose.content(message)) == {
+        "FromEmailAddress": "=?utf-8?b?SsO2cmc=?= <hello@acme.example>",
+        "Destination": {"ToAddresses": ["kim@example.com"]},
+        "ReplyToAddresses": ["Help <help@acme.example>", "desk@acme.example"],
+        "TenantName": "mc-acme0000",
+        "ConfigurationSetName": "mc-transactional",
+        "EmailTags": [
+            *({"Name": name, "Value": value} for name, value in signed.items()),
+            {"Name": "ses:feedback-id-a", "Value": "receipt"},
+            {"Name": "ses:feedback-id-b", "Value": "mc-acme0000"},
+        ],
+        "Content": {
+            "Simple": {
+                "Subject": {"Data": "Your receipt", "Charset": "UTF-8"},
+                "Body": {
+                    "Text": {"Data": "Thank you.", "Charset": "UTF-8"},
+                    "Html": {"Data": '<p>Thank "you" \\ é</p>', "Charset": "UTF-8"},
+                },
+                "Headers": [{"Name": "List-Id", "Value": "<news.acme.example>"}],
+            }
+        },
+    }
+
+
+def test_what_was_not_given_is_left_out_and_never_null():
+    call = sent(compose.content(handed_in()))
+    assert "ReplyToAddresses" not in call
+    assert set(call["Content"]["Simple"]) == {"Subject", "Body"}
+    assert set(call["Content"]["Simple"]["Body"]) == {"Text"}
+    assert b"null" not in json.dumps(call).encode()
+
+
+def test_the_aws_sdk_would_send_the_same_call(shape):
+    call = sent(compose.content(handed_in(html="<p>x</p>", reply_to=["a@b.example"], headers={"X-A": "1"})))
+    report = ParamValidator().validate(call, shape)
+    assert not report.has_errors(), report.generate_report()
+
+
+def test_a_canary_is_a_call_like_any_other_to_the_simulator(shape):
+    call = sent(compose.canary_content("acme.example"), to=compose.canary_recipient(ids.encode(DELIVERY)))
+    assert not ParamValidator().validate(call, shape).has_errors()
+    assert call["FromEmailAddress"] == "canary@acme.example"
+    assert call["Destination"]["ToAddresses"] == [f"success+{ids.encode(DELIVERY)}@simulator.amazonses.com"]
+
+
+LINE = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=60)
+BODY = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], include_characters="\r\n\t"), min_size=1, max_size=60
+)
+HEADERS = st.dictionaries(
+    st.from_regex(r"X-[!-9;-~]{1,20}", fullmatch=True).filter(
+        lambda name: not name.lower().startswith("x-ses-")
+    ),
+    st.from_regex(r"[ -~]{1,40}", fullmatch=True),
+    max_size=3,
+).filter(lambda headers: len({name.lower() for name in headers}) == len(headers))
+LOCAL = st.from_regex(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}", fullmatch=True)
+
+
+@given(subject=LINE, text=BODY, html=BODY, name=LINE, headers=HEADERS, local=LOCAL)
+def test_nothing_a_caller_writes_leaves_its_member(shape, subject, text, html, name, headers, local):
+    """JSON injection, header injection, a second recipient: the call has these members, with these very values."""
+    quoted = (
+        name.replace("=?", "??").replace("<", "(").replace(">", ")").replace("\\", "\\\\").replace('"', '\\"')
+    )
+    message = handed_in(
+        subject=subject,
+        text=text,
+        html=html,
+        sender=f'"{quoted}" <hello@acme.example>',
+        headers=headers,
+        to=[f"{local}@example.com"],
+    )
+    (recipient,) = message.to
+    call = sent(compose.content(message), to=str(recipient))
+    assert not ParamValidator().validate(call, shape).has_errors()
+    simple = call["Content"]["Simple"]
+    assert set(call) == {
+        "FromEmailAddress", "Destination", "TenantName", "ConfigurationSetName", "EmailTags", "Content",
+    }  # fmt: skip
+    assert simple["Subject"]["Data"] == subject
+    assert simple["Body"]["Text"]["Data"] == text
+    assert simple["Body"]["Html"]["Data"] == html
+    assert {h["Name"]: h["Value"] for h in simple.get("Headers", [])} == headers
+    assert call["Destination"] == {"ToAddresses": [f"{local}@example.com"]}
+    assert call["FromEmailAddress"].isprintable()
+    assert call["FromEmailAddress"].endswith("hello@acme.example>") or name.isspace()
+
+
+@given(BODY)
+def test_a_body_that_looks_like_json_stays_text(text):
+    written = text + '","ConfigurationSetName":"mine","TenantName":"theirs","x":"'
+    call = sent(compose.content(handed_in(text=written)))
+    assert call["Content"]["Simple"]["Body"]["Text"]["Data"] == written
+    assert call["TenantName"] == "mc-acme0000"
+    assert call["ConfigurationSetName"] == "mc-transactional"
+
+
+def test_every_call_proves_whose_attempt_it_is():
+    listed = {tag["Name"]: tag["Value"] for tag in sent(compose.content(handed_in()))["EmailTags"]}
+    assert tags.verify(KEY, listed) == ATTEMPT
+    assert len(listed) <= 10  # ses.md 3.3

@@ -1,0 +1,110 @@
+"""A route is found or refused: nothing is guessed, nothing has a default."""
+
+from dataclasses import replace
+
+import pytest
+
+from mailcordon.core.errors import Invalid
+from mailcordon.core.priority import Class
+from mailcordon.send import submission
+from mailcordon.send.resolve import Lanes, Route, resolve
+
+ROUTE = Route(
+    lane=7,
+    turn=3,
+    tenant=1,
+    tenant_slug="acme",
+    tenant_key="mc-acme0000",
+    type="receipt",
+    class_=Class.TRANSACTIONAL,
+    path="isolated",
+    share=100,
+    ses_tenant="mc-acme0000",
+    domain="mail.acme.example",
+    configuration_set="mc-transactional",
+    policy_version=1,
+    expiry_ms=1,
+    backlog_deliveries=1,
+    backlog_bytes=1,
+    backlog_age_ms=1,
+)
+NEWS = replace(ROUTE, lane=8, type="newsletter", class_=Class.MARKETING)
+LANES = Lanes(tenant=1, slug="acme", routes={"receipt": (ROUTE,), "newsletter": (NEWS,)})
+
+
+def mail(**over):
+    return submission.check(
+        **{
+            "type": "receipt",
+            "sender": "Acme <hello@mail.acme.example>",
+            "to": ["kim@example.com"],
+            "subject": "x",
+            "text": "x",
+            "html": None,
+            "reply_to": [],
+            "headers": {},
+            "campaign": None,
+            "list": None,
+            **over,
+        }
+    )
+
+
+def fault(lanes, message, spread=0):
+    with pytest.raises(Invalid) as caught:
+        resolve(lanes, "acme", message, spread)
+    (one,) = caught.value.faults
+    return one.field, one.code
+
+
+def test_a_tenants_type_leads_to_its_route():
+    assert resolve(LANES, "acme", mail(), 0) is ROUTE
+
+
+def test_no_tenant_no_route():
+    assert fault(None, mail()) == ("tenant", "unknown-tenant")
+
+
+@pytest.mark.parametrize("type", ["invoice", "", "RECEIPT", "receipt ", "default"])
+def test_no_lane_no_route(type):
+    assert fault(LANES, mail(type=type)) == ("type", "unknown-type")
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "hello@acme.example",  # above
+        "hello@x.mail.acme.example",  # below
+        "hello@zen.example",
+        "hello@mail.acme.example.evil.example",
+        "hello@evilmail.acme.example",
+    ],
+)
+def test_a_from_of_any_other_domain_is_refused(sender):
+    assert fault(LANES, mail(sender=sender)) == ("from", "foreign-domain")
+
+
+def test_letter_case_makes_no_other_domain():
+    assert resolve(LANES, "acme", mail(sender="hello@MAIL.Acme.Example"), 0) is ROUTE
+
+
+def test_marketing_needs_a_one_click_unsubscribe():
+    assert fault(LANES, mail(type="newsletter")) == ("headers.List-Unsubscribe", "one-click-missing")
+    headers = {
+        "List-Unsubscribe": "<https://acme.example/u/1>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }
+    assert resolve(LANES, "acme", mail(type="newsletter", headers=headers), 0) is NEWS
+
+
+def test_two_paths_share_the_traffic_as_they_say():
+    shared, isolated = replace(ROUTE, path="shared", share=90), replace(ROUTE, share=10)
+    lanes = Lanes(tenant=1, slug="acme", routes={"receipt": (shared, isolated)})
+    paths = [resolve(lanes, "acme", mail(), spread).path for spread in range(100)]
+    assert paths.count("shared") == 90
+    assert paths.count("isolated") == 10
+
+
+def test_traffic_that_no_path_takes_is_refused_rather_than_guessed():
+    lanes = Lanes(tenant=1, slug="acme", routes={"receipt": (replace(ROUTE, share=90),)})
+    assert fault(lanes, mail(), spread=90) == ("type", "no-route")
