@@ -176,18 +176,19 @@ async def uncordon(
     command.confirm(cli.err, f"Uncordon {what}?", yes=yes)
     body = {"tenant": tenant, "ids": hold, "because": because} if hold else {**meant, "because": because}
     lifted = await cli.api.post(path("holds", "lift"), body)
-    found: list[Document] = parts(lifted, "lifted")
+    found, remaining = parts(lifted, "lifted"), parts(lifted, "remaining")
     cli.answer(
         {"preview": preview, "done": True, **lifted},
         f"Lifted {show.counted(len(found), 'hold')}, {show.counted(int(lifted.get('released') or 0), 'delivery')} released.",
         *([tenants.hold_table(found)] if found else []),
+        *(["", "Still held by:", tenants.hold_table(remaining)] if remaining else []),
     )
 
 
 async def _chosen(cli: Cli, tenant: str, ids: list[int]) -> Document:
     """The holds that were named, in place of a preview. Raises Failure for one that is not open."""
-    open_ = (await cli.api.items(path("holds"), {"tenant": tenant}))["items"]
-    chosen = [hold for hold in open_ if hold.get("id") in ids and not hold.get("lifted_at")]
+    open_ = parts(await cli.api.items(path("holds"), {"tenant": tenant, "open": "true"}), "items")
+    chosen = [hold for hold in open_ if hold.get("id") in ids]
     missing = set(ids) - {hold.get("id") for hold in chosen}
     if missing:
         raise failures.Failure(
@@ -235,7 +236,15 @@ async def cancel(
 
 
 @command.remote(holds, "list", examples="mailcordon holds list --tenant acme")
-async def list_holds(cli: Cli, tenant: OfTenant = None, limit: Limit = 200) -> None:
-    """List holds, open ones and lifted ones."""
-    found = await cli.api.items(path("holds"), {"tenant": tenant}, limit=limit)
+async def list_holds(
+    cli: Cli,
+    tenant: OfTenant = None,
+    open_: Annotated[
+        bool | None, typer.Option("--open/--lifted", help="Only open ones, or only lifted ones; else both.")
+    ] = None,
+    limit: Limit = 200,
+) -> None:
+    """List holds, newest first."""
+    is_open = None if open_ is None else str(open_).lower()
+    found = await cli.api.items(path("holds"), {"tenant": tenant, "open": is_open}, limit=limit)
     cli.answer(found, tenants.hold_table(found["items"]), *tenants.more(found))

@@ -16,8 +16,8 @@ from rich.text import Text
 
 _UNLIMITED = 100_000  #: columns; a pipe has no width
 _STYLES = {
-    "green": "delivered open verified applied sent",
-    "red": "bounced complained rejected rejected-at-call given-up failed failing held refused suppressed-at-ses revoked",
+    "green": "delivered open verified done sent",
+    "red": "bounced complained rejected rejected-at-call given-up failed held refused suppressed-at-ses revoked",
     "yellow": "waiting throttled unknown delayed pending expired cancelled soft-bounced",
 }
 _STYLE = {word: style for style, words in _STYLES.items() for word in words.split()}

@@ -88,7 +88,7 @@ class Story:
         async def otherwise() -> str:
             tenant = await self.stage.api.get(path("tenants", sender.slug))
             steps = parts(part(tenant, "provisioning"), "steps")
-            open_ = [step for step in steps if step.get("state") != "applied"]
+            open_ = [step for step in steps if step.get("state") != "done"]
             first = (
                 f"; it is at {open_[0].get('kind')} {open_[0].get('name')}: {open_[0].get('detail')}"
                 if open_

@@ -72,9 +72,9 @@ async def onboard(
         failure.partial = made
         raise
     cli.answer(final, onboarded(final))
-    failing = _failing_steps(final)
+    failed = _failed_steps(final)
     if not _done(final):
-        first = f": {show.plain(failing[0].get('detail') or failing[0].get('name'))}" if failing else ""
+        first = f": {show.plain(failed[0].get('detail') or failed[0].get('name'))}" if failed else ""
         cli.note(
             f"mailcordon: SES is not set up for {tenant} yet{first}. It goes on by itself; "
             f"`mailcordon tenant show {tenant}` says how far it is."
@@ -124,8 +124,8 @@ def _steps(tenant: Document) -> list[Document]:
     return _provisioning(tenant).get("steps") or []
 
 
-def _failing_steps(tenant: Document) -> list[Document]:
-    return [step for step in _steps(tenant) if step.get("state") == "failing"]
+def _failed_steps(tenant: Document) -> list[Document]:
+    return [step for step in _steps(tenant) if step.get("state") == "failed"]
 
 
 def _done(tenant: Document) -> bool:
@@ -255,7 +255,11 @@ def lane_view(lane: Document) -> RenderableType:
             [
                 ("lane", f"{lane.get('tenant')} / {lane.get('type')} ({lane.get('class')})"),
                 ("state", lane.get("state")),
-                ("rate", "no limit of its own" if lane.get("rate") is None else f"{lane['rate']:g} a second"),
+                ("rate", "no limit" if lane.get("rate") is None else f"{lane['rate']:g} a second"),
+                (
+                    "own rate",
+                    "no limit" if lane.get("own_rate") is None else f"{lane['own_rate']:g} a second",
+                ),
                 ("waiting", show.counted(int(backlog.get("deliveries") or 0), "delivery")),
                 ("oldest", show.when(backlog.get("oldest_at"))),
                 *((name.replace("_", " "), value) for name, value in route.items()),
@@ -310,7 +314,8 @@ async def limit_lane(
     type_: Annotated[str, typer.Argument(metavar="TYPE", help="The message type.")],
     because: Because,
     rate: Annotated[
-        float | None, typer.Option("--rate", min=0, metavar="N", help="Deliveries a second; 0 stops it.")
+        float | None,
+        typer.Option("--rate", min=0.001, metavar="N", help="Deliveries a second; to stop it, cordon it."),
     ] = None,
     no_limit: Annotated[bool, typer.Option("--no-limit", help="Take the lane's own limit away.")] = False,
 ) -> None:
@@ -423,14 +428,23 @@ async def add_type(
 async def change_type(
     cli: Cli,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The message type.")],
+    description: Annotated[
+        str | None, typer.Option("--description", metavar="TEXT", help="What such a mail is for.")
+    ] = None,
+    criticality: Annotated[
+        int | None,
+        typer.Option("--criticality", min=1, max=5, help="1: nice to have; 5: people are locked out."),
+    ] = None,
     expiry: Expiry = None,
     grace: Grace = None,
     resend: Resend = None,
 ) -> None:
     """Change what mail of a type is worth, for every lane of it. Its class is what it is: add another type instead."""
     body = _worth(expiry, grace, resend)
+    body |= {"description": description} if description is not None else {}
+    body |= {"criticality": criticality} if criticality is not None else {}
     if not body:
-        raise failures.usage("say what to change: --expiry, --grace, --resend or --give-up")
+        raise failures.usage("say what to change, for example --expiry 300")
     found = await cli.api.call("PATCH", path("types", name), body=body)
     cli.answer(found, type_table([found]))
 
