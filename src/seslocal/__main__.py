@@ -7,20 +7,27 @@ import asyncio
 import json
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from seslocal.front import ACTING
 from seslocal.server import Local, start
+from seslocal.sqs import OPERATIONS as SQS_ACTING
 from seslocal.state import Settings
+from seslocal.wire import ses_routes, sqs_checks
 
 DEFAULTS = Settings()
 
 
 def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_args(argv)
+    if options.operations:
+        print(operations())
+        return 0
     logging.basicConfig(level=logging.WARNING, format="seslocal: %(levelname)s: %(message)s")
     settings = Settings(
         region=options.region,
@@ -39,13 +46,31 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
+def operations() -> str:
+    """What acts and what does not, from the code itself, as a Markdown table."""
+    rows = [f"| {name} | {'acts' if name in ACTING else 'no'} |" for name in sorted(ses_routes().operations)]
+    rows += [f"| SQS {name} | {'acts' if name in SQS_ACTING else 'no'} |" for name in sorted(sqs_checks())]
+    return "\n".join(["| operation | |", "| --- | --- |", *rows])
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="seslocal", description="A local SES that behaves like SES.")
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     add("--port", type=int, default=8005, help="port; 0 takes a free one and prints it (default %(default)s)")
-    add("--region", default=DEFAULTS.region, help="region of every ARN (default %(default)s)")
-    add("--account", default=DEFAULTS.account_id, help="account id, 12 digits (default %(default)s)")
+    add("--operations", action="store_true", help="print which operations act, and stop")
+    add(
+        "--region",
+        type=_like(r"[a-z]{2,4}(-[a-z]+)+-\d", "a region"),
+        default=DEFAULTS.region,
+        help="region of every ARN (default %(default)s)",
+    )
+    add(
+        "--account",
+        type=_like(r"\d{12}", "an account id of 12 digits"),
+        default=DEFAULTS.account_id,
+        help="account id, 12 digits (default %(default)s)",
+    )
     add(
         "--rate",
         type=float,
@@ -69,6 +94,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--ready-file", type=Path, help='file that gets {"port": ...} once it listens')
     add("--ready-fd", type=int, help="open file descriptor that gets the same line")
     return parser
+
+
+def _like(pattern: str, what: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+        return text
+
+    return check
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-ON_CALLS: Final = ("accept_lose_answer", "error_500", "error_503", "slow", "throttle")
-ON_EVENTS: Final = ("drop_events", "double_events", "reorder_events", "delay_events")
+# In the order they are asked; of a group, one at most strikes.
+_ANSWERS: Final = ("throttle", "error_500", "error_503", "accept_lose_answer")
+_WAYS: Final = ("drop_events", "reorder_events", "delay_events")
+ON_CALLS: Final = (*_ANSWERS, "slow")
+ON_EVENTS: Final = (*_WAYS, "double_events")
 KINDS: Final = (*ON_CALLS, "close_idle", *ON_EVENTS, "queue_outage")
 
 
@@ -40,51 +43,47 @@ class Faults:
         return any(fault.kind == kind for fault in self.standing.values())
 
     def on_call(self, operation: str, tenant: str | None, configuration_set: str | None) -> list[Fault]:
-        """The faults that strike this call: each kind at most once."""
+        """The faults that strike this call: one that decides the answer, and `slow`."""
         if not self.standing:
             return []
-        return self._strike(
-            [
-                fault
-                for fault in self.standing.values()
-                if fault.kind in ON_CALLS
-                and fault.operation in ("*", operation)
-                and _concerns(fault, tenant, configuration_set)
-            ]
-        )
+        concerned = [
+            fault
+            for fault in self.standing.values()
+            if fault.operation in ("*", operation) and _concerns(fault, tenant, configuration_set)
+        ]
+        return self._one(concerned, ("slow",)) + self._one(concerned, _ANSWERS)
 
     def on_event(self, event: str, tenant: str | None, configuration_set: str | None) -> list[Fault]:
         if not self.standing:
             return []
-        return self._strike(
-            [
-                fault
-                for fault in self.standing.values()
-                if fault.kind in ON_EVENTS
-                and (not fault.events or event in fault.events)
-                and _concerns(fault, tenant, configuration_set)
-            ]
-        )
+        concerned = [
+            fault
+            for fault in self.standing.values()
+            if (not fault.events or event in fault.events) and _concerns(fault, tenant, configuration_set)
+        ]
+        way = self._one(concerned, _WAYS)
+        return way if way and way[0].kind == "drop_events" else way + self._one(concerned, ("double_events",))
 
     def strikes(self, kind: str) -> Fault | None:
         """For the faults that concern nobody in particular."""
         if not self.standing:
             return None
-        struck = self._strike([fault for fault in self.standing.values() if fault.kind == kind])
+        struck = self._one(list(self.standing.values()), (kind,))
         return struck[0] if struck else None
 
-    def _strike(self, candidates: list[Fault]) -> list[Fault]:
-        struck: dict[str, Fault] = {}
-        for fault in candidates:
-            if fault.kind in struck or (fault.share < 1 and self._random.random() >= fault.share):
-                continue
-            struck[fault.kind] = fault
-            fault.struck += 1
-            if fault.left is not None:
-                fault.left -= 1
-                if fault.left <= 0:
-                    self.standing.pop(fault.id, None)
-        return list(struck.values())
+    def _one(self, concerned: list[Fault], kinds: tuple[str, ...]) -> list[Fault]:
+        """The first that strikes, if any does: only that one is used up."""
+        for kind in kinds:
+            for fault in concerned:
+                if fault.kind != kind or (fault.share < 1 and self._random.random() >= fault.share):
+                    continue
+                fault.struck += 1
+                if fault.left is not None:
+                    fault.left -= 1
+                    if fault.left <= 0:
+                        self.standing.pop(fault.id, None)
+                return [fault]
+        return []
 
 
 def _concerns(fault: Fault, tenant: str | None, configuration_set: str | None) -> bool:

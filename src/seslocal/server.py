@@ -24,7 +24,7 @@ class Local:
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
 
     async def listen(self, host: str, port: int) -> None:
         loop = asyncio.get_running_loop()
