@@ -1,17 +1,25 @@
-"""`python -m mailcordon`: builds the command line and hands argv to it."""
+"""`python -m mailcordon`: builds the command line and hands argv to it; a role process goes its own, shorter way."""
 
-from mailcordon.adapters import cli
-from mailcordon.run import commands
+import sys
 
 
 def main() -> None:
-    cli.build(
-        up=commands.up,
-        down=commands.down,
-        migrate=commands.migrate,
-        doctor=commands.doctor,
-        run=commands.run,
-    )()
+    match sys.argv[1:]:
+        case ["run", role] if not role.startswith("-"):
+            from mailcordon.run import role as roles
+
+            sys.exit(roles.run(role))
+        case _:
+            from mailcordon.adapters import cli
+            from mailcordon.run import commands
+
+            cli.build(
+                up=commands.up,
+                down=commands.down,
+                migrate=commands.migrate,
+                doctor=commands.doctor,
+                run=commands.run,
+            )()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import mailcordon
 from mailcordon.adapters.db import engine, observe_store
 from mailcordon.adapters.db.accept_store import AcceptStore
 from mailcordon.adapters.db.governor_store import GovernorStore
-from mailcordon.adapters.db.installation import load_installation, load_or_create_installation
+from mailcordon.adapters.db.installation import load_installation
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.line import GONE
 from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReader
@@ -41,7 +41,7 @@ from mailcordon.adapters.ses.signer import (
 )
 from mailcordon.adapters.ses.transport import AiohttpTransport
 from mailcordon.config import Config
-from mailcordon.control import keys, loop
+from mailcordon.control import loop
 from mailcordon.control.desired import Settings
 from mailcordon.control.governor import Governor
 from mailcordon.control.reconcile import Reconciler
@@ -257,27 +257,3 @@ ROLES: Mapping[str, Body] = {
     "observe": run_observe,
     "control": run_control,
 }
-
-
-async def begin(config: Config) -> None:
-    """After migrating, before any role starts: the installation's row and its keys exist."""
-    connection = await engine.connect(config.login_url("control"))
-    try:
-        await load_or_create_installation(connection, config.secret_keys, config.installation)
-    finally:
-        await connection.close()
-
-
-async def platform_key(config: Config, held: str | None, *, anew: bool = False) -> str:
-    """The CLI's key: the one it holds while that is good, else a new one. `anew` revokes the held one first."""
-    async with await engine.create_pool(config.login_url("control"), max_size=1) as pool:
-        store = KeyStore(pool)
-        maker = keys.Keys(store)
-        if held is not None:
-            found = await store.find(keys.hash_of(held))
-            if found.principal is not None and not anew:
-                return held
-            if found.principal is not None:
-                await maker.revoke(found.principal.prefix, actor="mailcordon up --new-key")
-        _, text = await maker.mint_platform_key("cli", actor="mailcordon up")
-        return text

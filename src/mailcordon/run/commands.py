@@ -1,32 +1,23 @@
 """The commands that start and mend the system itself: `up`, `down`, `migrate`, `doctor`, and `run` for one role.
 
 All others speak the REST API. These cannot, for they are needed when it does not answer; they read the settings of the
-environment, and an option is just a setting said aloud.
+environment, and an option is just a setting said aloud. What they need is loaded when they run: `mailcordon why` should not
+wait for a database driver.
 """
 
 import asyncio
-import contextlib
-import dataclasses
 import functools
 import os
-import signal
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Annotated, ParamSpec
 
 import typer
 
-from mailcordon import app
 from mailcordon import config as configs
-from mailcordon.adapters.db import migrate as migrations
-from mailcordon.adapters.db.embedded import EmbeddedPostgres
-from mailcordon.config import BadConfig, Config
-from mailcordon.core.errors import MailcordonError, Refused
-from mailcordon.run import doctor as doctors
+from mailcordon.config import BadConfig
+from mailcordon.core.errors import MailcordonError
 from mailcordon.run import home as homes
-from mailcordon.run import role as roles
-from mailcordon.run import welcome
-from mailcordon.run.system import DATABASE, System, given_logins, secret_keys
 
 P = ParamSpec("P")
 
@@ -52,16 +43,6 @@ def _sentences(command: Callable[P, int]) -> Callable[P, None]:
         raise typer.Exit(status)
 
     return run
-
-
-def _say(line: str) -> None:
-    with contextlib.suppress(OSError):  # whoever listened has gone; that is no reason to stop
-        print(line, file=sys.stderr, flush=True)
-
-
-def _show(text: str) -> None:
-    with contextlib.suppress(OSError):
-        print(text, flush=True)
 
 
 @_sentences
@@ -98,48 +79,9 @@ def up(
     os.environ.update({name: value for name, value in said.items() if value is not None})
     config = configs.read(os.environ)
     with homes.claimed(config.home, "up"):
-        return asyncio.run(_up(config, new_key=new_key))
+        from mailcordon.run import operation
 
-
-async def _up(config: Config, *, new_key: bool) -> int:
-    with _stop_signals() as stop:
-        system = System(config, _say, new_key=new_key)
-        stopped = asyncio.create_task(stop.wait())
-        starting = asyncio.create_task(system.start())
-        try:
-            _say(f"starting Mailcordon in {config.home}")
-            await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if stop.is_set():
-                starting.cancel()
-                return 0
-            _show(welcome.text(await starting, config))
-            refused = asyncio.create_task(system.wait_refused())
-            await asyncio.wait({refused, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if not stop.is_set():
-                raise Refused(refused.result(), code="role-refused")
-            refused.cancel()
-            return 0
-        finally:
-            _say("stopping: what was begun is finished first")
-            with contextlib.suppress(asyncio.CancelledError):
-                if not starting.done():
-                    await starting
-            await system.stop()
-            _say("stopped")
-
-
-@contextlib.contextmanager
-def _stop_signals() -> Generator[asyncio.Event]:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    for number in numbers:
-        loop.add_signal_handler(number, stop.set)
-    try:
-        yield stop
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
+        return asyncio.run(operation.up(config, new_key=new_key))
 
 
 @_sentences
@@ -173,42 +115,9 @@ def migrate(
     roles' addresses are written to database.json in the home; MAILCORDON_DATABASE_URL_SEND and its like win over them.
     """
     config = configs.read(os.environ)
-    return asyncio.run(_migrate(config, first_key=first_key, new_passwords=new_passwords))
+    from mailcordon.run import operation
 
-
-async def _migrate(config: Config, *, first_key: bool, new_passwords: bool) -> int:
-    with homes.claimed(config.home, "migrate"):
-        postgres = None if config.database_url else EmbeddedPostgres(config.home, say=_say)
-        try:
-            if postgres is not None:
-                await postgres.start()
-            made = await migrations.migrate(
-                postgres.dsn(DATABASE) if postgres else str(config.database_url),
-                home=config.home,
-                say=print,
-                given=given_logins(os.environ),
-                own_cluster=postgres is not None,
-                new_passwords=new_passwords,
-            )
-            settled = dataclasses.replace(config, login_urls=made.dsns, secret_keys=secret_keys(config))
-            await app.begin(settled)
-            if first_key:
-                await _write_first_key(settled)
-        finally:
-            if postgres is not None:
-                await postgres.stop()
-    if not made.applied:
-        print("the database is up to date")
-    return 0
-
-
-async def _write_first_key(config: Config) -> None:
-    file = config.home / homes.CLI
-    known = homes.read(file)
-    key = await app.platform_key(config, known.get("key"))
-    url = known.get("url") or f"http://{config.api_host}:{config.api_port or 8025}"
-    homes.write(file, {**known, "url": url, "key": key})
-    print(f"the CLI's key is in {file}")
+    return asyncio.run(operation.migrate(config, first_key=first_key, new_passwords=new_passwords))
 
 
 @_sentences
@@ -218,6 +127,8 @@ def doctor(
     ] = False,
 ) -> int:
     """Say what is well with this system and what is not, and what to do about it. Changes nothing."""
+    from mailcordon.run import doctor as doctors
+
     return asyncio.run(doctors.examine(os.environ, as_json=as_json))
 
 
@@ -226,6 +137,6 @@ def run(
     role: Annotated[str, typer.Argument(metavar="ROLE", help="api, dispatch, observe or control.")],
 ) -> int:
     """One role process, as a service manager on a host of its own would start it."""
-    if role not in app.ROLES:
-        raise BadConfig(f"there is no role {role!r}: {', '.join(app.ROLES)} are those there are.")
+    from mailcordon.run import role as roles
+
     return roles.run(role)

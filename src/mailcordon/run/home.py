@@ -14,7 +14,7 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mailcordon.adapters.db.embedded import write_private
+from mailcordon.adapters.db.places import write_private
 from mailcordon.core.errors import Refused
 
 LOCK = "lock"

@@ -19,7 +19,7 @@ import uvloop
 from mailcordon import app
 from mailcordon import config as configs
 from mailcordon.adapters.db import engine, roles
-from mailcordon.config import Config
+from mailcordon.config import BadConfig, Config
 from mailcordon.core.errors import MailcordonError, Refused
 from mailcordon.run.child import REFUSED
 
@@ -29,6 +29,10 @@ _log = structlog.get_logger("mailcordon.run")
 def run(role: str) -> int:
     """The whole life of one role process; answers its exit status."""
     try:
+        if role not in configs.PROCESS_LOGINS:
+            raise BadConfig(
+                f"there is no such role: {', '.join(configs.PROCESS_LOGINS)} are those there are."
+            )
         config = configs.read(os.environ, role)
         config.require_logins(role)
         write_log(config.log, role)

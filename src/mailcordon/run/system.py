@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mailcordon import app
 from mailcordon import config as configs
 from mailcordon.adapters.db import migrate, secrets
-from mailcordon.adapters.db.embedded import EmbeddedPostgres, write_private
+from mailcordon.adapters.db.embedded import EmbeddedPostgres
+from mailcordon.adapters.db.places import write_private
 from mailcordon.config import Config
 from mailcordon.core.errors import Refused, Unavailable
+from mailcordon.run import beginning, local_ses, ports
 from mailcordon.run import home as homes
-from mailcordon.run import local_ses, ports
 from mailcordon.run.child import Child
 
 DATABASE = "mailcordon"
@@ -59,15 +59,15 @@ class System:
         try:
             logins = await self._prepare_database()
             config = dataclasses.replace(config, login_urls=logins, secret_keys=secret_keys(config))
-            await app.begin(config)
+            await beginning.begin_installation(config)
             if ses_ready is not None:
                 config = dataclasses.replace(config, **await ses_ready)
         finally:
             if ses_ready is not None:
                 ses_ready.cancel()
         held = homes.read(config.home / homes.CLI).get("key")
-        key = await app.platform_key(config, held, anew=self._new_key)
-        for role in app.ROLES:
+        key = await beginning.platform_key(config, held, anew=self._new_key)
+        for role in configs.PROCESS_LOGINS:
             await self._start_role(role, config)
         url = url_of(self._listener)
         await self._wait_ready(url)

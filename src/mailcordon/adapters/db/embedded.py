@@ -23,7 +23,7 @@ from urllib.parse import quote
 
 from mailcordon.adapters.db import guardian as guardians
 from mailcordon.adapters.db import places
-from mailcordon.adapters.db.places import Place, Say
+from mailcordon.adapters.db.places import Place, Say, write_private
 from mailcordon.core.errors import Refused
 
 SUPERUSER = "postgres"
@@ -317,17 +317,6 @@ async def running(
         yield server
     finally:
         await server.stop()
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replaces a file at once, readable by its owner alone from its first byte on."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    making = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    with open(os.open(making, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    making.replace(path)
 
 
 def _open_log(path: Path) -> IO[bytes]:
