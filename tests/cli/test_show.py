@@ -5,13 +5,14 @@ import io
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import RenderableType
 
 from mailcordon.adapters.cli import show
 
 
-def printed(view: object) -> str:
+def printed(view: RenderableType) -> str:
     out = io.StringIO()
-    show.console(out).print(view)
+    show.put(show.console(out), view)
     return out.getvalue()
 
 
@@ -22,6 +23,13 @@ def test_in_a_pipe_nothing_is_coloured_cut_or_wrapped(monkeypatch: pytest.Monkey
     assert "\x1b" not in text
     assert [len(line.split()) for line in text.splitlines()] == [2, 2, 2]
     assert "x" * 500 in text
+
+
+def test_no_line_ends_in_blanks() -> None:
+    assert all(
+        line == line.rstrip()
+        for line in printed(show.table(("a", "b"), [("x", "yy"), ("xxx", "y")])).splitlines()
+    )
 
 
 @given(st.text())

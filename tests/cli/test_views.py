@@ -44,7 +44,7 @@ SUPPRESSION: dict[str, Any] = {
 
 def lines(view: RenderableType) -> list[str]:
     out = io.StringIO()
-    show.console(out).print(view)
+    show.put(show.console(out), view)
     return [line.strip() for line in out.getvalue().splitlines()]
 
 

@@ -60,18 +60,16 @@ class Cli:
             self._answered = True
             print_json(document)
             return
-        for view in views:
-            self.out.print(view)
+        show.put(self.out, *views)
 
     def say(self, *views: RenderableType) -> None:
         """Something for people on the way to the answer; machines are not told."""
         if not self.json:
-            for view in views:
-                self.out.print(view)
+            show.put(self.out, *views)
 
     def note(self, view: RenderableType = "") -> None:
         """Something that belongs to no answer: progress, advice, a question. To stderr."""
-        self.err.print(view)
+        show.put(self.err, view)
 
     def local_ses(self, doing: str) -> local.LocalSes:
         """Raises Failure where the system does not send through one."""

@@ -81,7 +81,7 @@ async def _play(
         api, ses = client.Client(found.url, found.key), local.LocalSes(found.ses_url)
         try:
             if not as_json:
-                out.print(f"Mailcordon at {found.url}, local SES at {found.ses_url}")
+                show.put(out, f"Mailcordon at {found.url}, local SES at {found.ses_url}")
             scene = stage.Stage(api, ses, patience=patience)
             told: list[story.Told] = []
 
@@ -150,9 +150,9 @@ def _foreign(why: str) -> failures.Failure:
 def _say(out: Console, told: story.Told) -> None:
     well, ill = ("✓", "✗") if "utf" in out.encoding.lower() else ("ok  ", "FAIL")
     mark = Text(ill, style="red") if told.wrong else Text(well, style="green")
-    out.print(Text.assemble(mark, f" {told.title}", (f"  {told.seconds:.2f} s", "dim")))
+    show.put(out, Text.assemble(mark, f" {told.title}", (f"  {told.seconds:.2f} s", "dim")))
     for sentence in filter(None, (told.seen, told.wrong)):
-        out.print(f"    {show.plain(sentence)}")
+        show.put(out, f"    {show.plain(sentence)}")
 
 
 async def _became(api: client.Client, one: stage.Mail) -> Document:
@@ -191,13 +191,11 @@ def _conclude(
     out: Console, deliveries: list[Document], seconds: float, well: bool, mine: own.Own | None
 ) -> None:
     columns = ("tenant", "type", "to", "state", "why")
-    out.print()
-    out.print(show.table(columns, [[item[name] for name in columns] for item in deliveries]))
-    out.print()
+    show.put(out, "", show.table(columns, [[item[name] for name in columns] for item in deliveries]), "")
     if well:
-        out.print(f"All steps saw what they must, in {seconds:.1f} s.")
+        show.put(out, f"All steps saw what they must, in {seconds:.1f} s.")
     else:
         kept = (
             f" The logs of the drill's own system are kept in {mine.log.parent}." if mine is not None else ""
         )
-        out.print(f"The drill FAILED after {seconds:.1f} s: the last step above says where.{kept}")
+        show.put(out, f"The drill FAILED after {seconds:.1f} s: the last step above says where.{kept}")

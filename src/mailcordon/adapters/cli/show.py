@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TextIO, cast
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -35,6 +35,15 @@ def console(file: TextIO) -> Console:
         no_color=True,
         force_terminal=False,
     )
+
+
+def put(out: Console, *views: RenderableType) -> None:
+    """Prints, without the blanks that tables leave at the ends of lines."""
+    for view in views:
+        with out.capture() as capture:
+            out.print(view)
+        out.file.write("\n".join(line.rstrip() for line in capture.get().split("\n")))
+    out.file.flush()
 
 
 def plain(value: object) -> str:
@@ -72,18 +81,18 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table | T
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
     for number, name in enumerate(columns):
         values = [row[number] for row in cells]
-        numeric = bool(values) and all(
-            (isinstance(value, int | float) and not isinstance(value, bool)) or _is_rate(value)
-            for value in values
-        )
+        numeric = all(map(_is_number, values)) and any(value != "-" for value in values)
         made.add_column(name.upper(), justify="right" if numeric else "left", overflow="fold")
     for row in cells:
         made.add_row(*(value if isinstance(value, Text) else styled(value) for value in row))
     return made
 
 
-def _is_rate(value: object) -> bool:
-    return isinstance(value, str) and (value.endswith(" %") or value == "-")
+def _is_number(value: object) -> bool:
+    """A count, a share, or the sign for none."""
+    if isinstance(value, str):
+        return value == "-" or value.endswith(" %")
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def fields(pairs: Iterable[tuple[str, object]]) -> Table:

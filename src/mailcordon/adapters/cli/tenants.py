@@ -98,22 +98,19 @@ def parse_types(given: list[str]) -> dict[str, str]:
 
 
 async def _watch(cli: Cli, tenant: str, made: Document, seconds: float) -> Document:
-    """The tenant as it is when its set-up is done, has failed, or time is over. Says each step when it gets there."""
+    """The tenant as it is when its set-up is done, or time is over. Says each step when it gets there."""
     deadline = time.monotonic() + seconds
-    said: dict[tuple[str, str], str] = {}
+    said: set[tuple[str, ...]] = set()
     now = made
-    while True:
-        for step in _steps(now):
-            name, state = (str(step.get("kind")), str(step.get("name"))), str(step.get("state"))
-            if said.get(name) != state and state != "pending":
-                cli.say(
-                    Text.assemble("  ", show.styled(state), f"  {show.plain(name[0])} {show.plain(name[1])}")
-                )
-            said[name] = state
-        if _done(now) or time.monotonic() >= deadline:
-            return now
+    while not _done(now) and time.monotonic() < deadline:
         await asyncio.sleep(_POLL_SECONDS)
         now = await cli.api.get(path("tenants", tenant))
+        for step in _steps(now):
+            words = tuple(show.plain(step.get(name)) for name in ("kind", "name", "state"))
+            if words not in said and words[2] != "pending":
+                said.add(words)
+                cli.say(Text.assemble("  ", show.styled(words[2]), f"  {words[0]} {words[1]}"))
+    return now
 
 
 def _provisioning(tenant: Document) -> Document:
@@ -157,7 +154,7 @@ def _sections(tenant: Document) -> Iterable[RenderableType]:
     for identity in parts(tenant, "identities"):
         if identity.get("records"):
             yield ""
-            yield f"{show.plain(identity.get('domain'))} is {show.plain(identity.get('status'))}. DNS records it needs:"
+            yield f"{show.plain(identity.get('domain'))} is {show.plain(identity.get('status'))}. Its DNS records:"
             yield record_table(identity["records"])
     shares = texts(tenant, "shares")
     yield ""
