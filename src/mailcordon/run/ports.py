@@ -3,8 +3,10 @@
 So the pasted examples of the documentation work on a machine that runs one system, and a second one gets out of its way.
 """
 
+import asyncio
 import fcntl
 import socket
+import time
 
 from mailcordon.adapters.db.guardian import LOWEST_FREE_DESCRIPTOR
 from mailcordon.core.errors import Refused
@@ -15,6 +17,18 @@ SES_PORT = 8005
 
 class PortTaken(Refused):
     code = "port-taken"
+
+
+async def listen_patiently(host: str, port: int | None, preferred: int, patience: float) -> socket.socket:
+    """The same, while a system that was killed here may still be letting go of its port: that is worth some seconds."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return listen(host, preferred if port is None else port, preferred)
+        except PortTaken:
+            if time.monotonic() > deadline:
+                return listen(host, port, preferred)
+        await asyncio.sleep(0.05)
 
 
 def listen(host: str, port: int | None, preferred: int) -> socket.socket:

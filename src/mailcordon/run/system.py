@@ -28,6 +28,9 @@ DATABASE = "mailcordon"
 #: Seconds until the API has to answer. A database recovering from a kill is waited for before this begins.
 READY_PATIENCE = 30.0
 
+#: Seconds that the processes of a killed `up` may need to let go of their port.
+KILLED_PATIENCE = 5.0
+
 Say = Callable[[str], None]
 
 
@@ -53,8 +56,11 @@ class System:
 
     async def start(self) -> Addresses:
         config = self._config
-        (config.home / homes.RUN).unlink(missing_ok=True)  # of one that was killed
-        self._listener = ports.listen(config.api_host, config.api_port, ports.API_PORT)
+        killed = (config.home / homes.RUN).exists()
+        (config.home / homes.RUN).unlink(missing_ok=True)
+        self._listener = await ports.listen_patiently(
+            config.api_host, config.api_port, ports.API_PORT, KILLED_PATIENCE if killed else 0.0
+        )
         ses_ready = asyncio.create_task(self._start_local_ses()) if config.local else None
         try:
             logins = await self._prepare_database()
@@ -65,6 +71,7 @@ class System:
         finally:
             if ses_ready is not None:
                 ses_ready.cancel()
+                await asyncio.gather(ses_ready, return_exceptions=True)
         held = homes.read(config.home / homes.CLI).get("key")
         key = await beginning.platform_key(config, held, anew=self._new_key)
         for role in configs.PROCESS_LOGINS:
