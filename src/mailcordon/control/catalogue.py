@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.priority import WORTH, Class
@@ -67,3 +68,15 @@ class MessageType:
                 "resend": self.resend,
             }
         )
+
+
+class TypeStore(Protocol):
+    """Each method is one transaction with its audit row; both bump the control epoch."""
+
+    async def add_type(self, new: MessageType, *, actor: str) -> MessageType:
+        """Raises Conflict for a name that is taken."""
+        ...
+
+    async def change_type(self, name: str, change: dict[str, object], *, actor: str) -> MessageType:
+        """Raises NotFound, or Invalid for values that cannot be."""
+        ...

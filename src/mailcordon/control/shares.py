@@ -1,6 +1,6 @@
 """What a lane still shares with others, as sentences: isolation that is not there is shown, never hidden."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mailcordon.core import domain as domains
@@ -56,3 +56,33 @@ def _of_lane(lane: LaneFacts, others: Sequence[LaneFacts]) -> Sequence[str]:
 def _enumerate(words: Sequence[str]) -> str:
     words = sorted(words)
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def summary(lanes: Sequence[LaneFacts]) -> list[str]:
+    """For a whole tenant: each thing that several of its lanes go through, or that others go through too."""
+    said: list[str] = []
+    for domain, types in _grouped(lanes, lambda lane: lane.domain).items():
+        if len(types) > 1:
+            said.append(f"domain {domain}, and so its reputation: {_enumerate(types)}")
+    for name, types in _grouped(lanes, lambda lane: lane.ses_tenant).items():
+        if len(types) > 1:
+            said.append(f"SES tenant {name}: {_enumerate(types)}; when SES pauses it, all of them stop")
+    shared = [lane for lane in lanes if lane.set_kind == "shared"]
+    for name, types in _grouped(shared, lambda lane: lane.configuration_set).items():
+        said.append(
+            f"configuration set {name}: {_enumerate(types)}, with lanes of the same class of other tenants"
+        )
+    own = [lane for lane in lanes if lane.set_kind != "shared"]
+    for name, types in _grouped(own, lambda lane: lane.configuration_set).items():
+        if len(types) > 1:
+            said.append(f"configuration set {name}: {_enumerate(types)}")
+    if pooled := [lane.type for lane in lanes if lane.ip_pool is None]:
+        said.append(f"SES's shared IP pool: {_enumerate(pooled)}, with every sender in the region")
+    return said
+
+
+def _grouped(lanes: Sequence[LaneFacts], by: Callable[[LaneFacts], str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for lane in lanes:
+        found.setdefault(by(lane), []).append(lane.type)
+    return found

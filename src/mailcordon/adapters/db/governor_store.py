@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import asyncpg
 
+from mailcordon.adapters.db import lend
 from mailcordon.adapters.db.engine import Pool, PooledConnection, load_queries
 from mailcordon.control import wording
 from mailcordon.core.errors import Fault, Invalid, NotFound, Unavailable
@@ -141,7 +142,7 @@ class GovernorStore:
         return await self._transact(run)
 
     async def open_holds(self, tenant: int) -> list[Hold]:
-        async with self._pool.acquire() as conn:
+        async with lend.lend(self._pool) as conn:
             return [hold_of(row) for row in await conn.fetch(_SQL.open_holds, tenant)]
 
     async def preview(self, target: Target) -> Preview:
@@ -174,7 +175,7 @@ class GovernorStore:
                 holds=tuple(hold for hold in holds if any(hold in covering for covering in by_lane.values())),
             )
 
-        return await self._transact(run, isolation="repeatable_read")
+        return await self._transact(run, snapshot=True)
 
     async def announce_cancel(self, target: Target, *, actor: str, because: str) -> list[int]:
         async def run(conn: PooledConnection) -> list[int]:
@@ -208,19 +209,19 @@ class GovernorStore:
         return await self._by_tenant(_SQL.parked_under_lifted)
 
     async def unaligned_tenants(self) -> list[int]:
-        async with self._pool.acquire() as conn:
+        async with lend.lend(self._pool) as conn:
             return [row["tenant"] for row in await conn.fetch(_SQL.unaligned_tenants)]
 
     async def _by_tenant(self, statement: str) -> list[tuple[int, list[int]]]:
-        async with self._pool.acquire() as conn:
+        async with lend.lend(self._pool) as conn:
             return [(row["tenant"], row["holds"]) for row in await conn.fetch(statement)]
 
     async def _transact(
-        self, run: Callable[[PooledConnection], Awaitable[T]], *, isolation: str = "read_committed"
+        self, run: Callable[[PooledConnection], Awaitable[T]], *, snapshot: bool = False
     ) -> T:
         for attempt in range(_TRIES):
             try:
-                async with self._pool.acquire() as conn, conn.transaction(isolation=isolation):  # pyright: ignore[reportArgumentType]
+                async with lend.transaction(self._pool, snapshot=snapshot) as conn:
                     return await run(conn)
             except asyncpg.DeadlockDetectedError:
                 await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import asyncpg
 
+from mailcordon.adapters.db import lend
 from mailcordon.adapters.db.engine import Pool, PooledConnection, load_queries
 from mailcordon.control.keys import Found, Key, Minted
 from mailcordon.core.errors import NotFound
@@ -64,7 +65,7 @@ class KeyStore:
         expires_at: datetime | None,
         actor: str,
     ) -> Key:
-        async with self._pool.acquire() as conn, conn.transaction():
+        async with lend.transaction(self._pool) as conn:
             tenant_id = None
             if tenant is not None:
                 tenant_id = await conn.fetchval(_SQL.tenant_of_slug, tenant)
@@ -84,7 +85,7 @@ class KeyStore:
             return key
 
     async def revoke(self, prefix: str, *, actor: str) -> Key | None:
-        async with self._pool.acquire() as conn, conn.transaction():
+        async with lend.transaction(self._pool) as conn:
             revoked = await conn.fetchval(_SQL.revoke_key, prefix)
             row = await conn.fetchrow(_SQL.key_by_prefix, prefix)
             if row is None:
@@ -98,7 +99,8 @@ class KeyStore:
             return key_of(row, row["tenant"])
 
     async def find(self, hash: bytes) -> Found:
-        row = await self._pool.fetchrow(_SQL.find_key, hash)
+        async with lend.lend(self._pool) as conn:
+            row = await conn.fetchrow(_SQL.find_key, hash)
         assert row is not None
         if row["id"] is None:
             return Found(principal=None, expires_at=None, epoch=row["epoch"])
@@ -113,8 +115,10 @@ class KeyStore:
         return Found(principal=principal, expires_at=row["expires_at"], epoch=row["epoch"])
 
     async def epoch(self) -> int:
-        return await self._pool.fetchval(_SQL.epoch)
+        async with lend.lend(self._pool) as conn:
+            return await conn.fetchval(_SQL.epoch)
 
     async def list(self, tenant: int | None, *, after: int, limit: int) -> list[Key]:
-        rows = await self._pool.fetch(_SQL.list_keys, tenant, after, limit)
+        async with lend.lend(self._pool) as conn:
+            rows = await conn.fetch(_SQL.list_keys, tenant, after, limit)
         return [key_of(row, row["tenant"]) for row in rows]

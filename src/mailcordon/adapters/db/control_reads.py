@@ -1,0 +1,167 @@
+"""What the control plane shows, from PostgreSQL: for a platform key as the control role, for a tenant's own key as the reader."""
+
+import json
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+from mailcordon.adapters.db import lend
+from mailcordon.adapters.db.control_store import type_of
+from mailcordon.adapters.db.engine import Pool, PooledConnection, load_queries
+from mailcordon.adapters.db.governor_store import hold_of
+from mailcordon.adapters.db.key_store import KeyStore
+from mailcordon.adapters.db.reader import Reader
+from mailcordon.control.catalogue import MessageType
+from mailcordon.control.keys import Key
+from mailcordon.control.shares import LaneFacts
+from mailcordon.control.views import AuditView, HoldView, IdentityView, LaneView, StepView, TenantView, Viewer
+from mailcordon.core import ids
+from mailcordon.core.priority import Class
+
+_SQL = load_queries("reads.sql")
+
+
+class ControlReads:
+    def __init__(self, control: Pool, reader: Pool) -> None:
+        self._control = control
+        self._reader = Reader(reader)
+        self._keys = KeyStore(control)
+
+    @asynccontextmanager
+    async def _as(self, viewer: Viewer) -> AsyncGenerator[PooledConnection]:
+        if viewer.as_tenant:
+            assert viewer.tenant is not None
+            async with self._reader.as_tenant(viewer.tenant) as conn:
+                yield conn
+        else:
+            async with lend.transaction(self._control, snapshot=True) as conn:
+                yield conn
+
+    async def now_ms(self) -> int:
+        async with lend.lend(self._control) as conn:
+            return await conn.fetchval(_SQL.now)
+
+    async def tenant_id(self, slug: str) -> int | None:
+        async with lend.lend(self._control) as conn:
+            return await conn.fetchval(_SQL.tenant_id, slug)
+
+    async def lane_id(self, tenant: int, type: str) -> int | None:
+        async with lend.lend(self._control) as conn:
+            return await conn.fetchval(_SQL.lane_id, tenant, type)
+
+    async def tenant(self, viewer: Viewer, slug: str) -> TenantView | None:
+        async with self._as(viewer) as conn:
+            row = await conn.fetchrow(_SQL.tenant, slug)
+        return None if row is None else TenantView(**dict(row))
+
+    async def tenants(self, viewer: Viewer, *, after: int, limit: int) -> list[TenantView]:
+        async with self._as(viewer) as conn:
+            rows = await conn.fetch(_SQL.tenants, viewer.tenant, after, limit)
+        return [TenantView(**dict(row)) for row in rows]
+
+    async def lanes(
+        self, viewer: Viewer, *, type: str | None, state: str | None, after: int, limit: int, count_to: int
+    ) -> list[LaneView]:
+        async with self._as(viewer) as conn:
+            rows = await conn.fetch(_SQL.lanes, viewer.tenant, type, state, after, limit, count_to)
+        return [_lane(row) for row in rows]
+
+    async def facts(self, viewer: Viewer, tenants: Sequence[int]) -> dict[int, list[LaneFacts]]:
+        async with self._as(viewer) as conn:
+            rows = await conn.fetch(_SQL.facts, list(tenants))
+        found: dict[int, list[LaneFacts]] = {tenant: [] for tenant in tenants}
+        for row in rows:
+            found[row["tenant"]].append(_facts(row))
+        return found
+
+    async def open_holds(self, viewer: Viewer, tenants: Sequence[int]) -> list[HoldView]:
+        async with self._as(viewer) as conn:
+            return [_hold(row) for row in await conn.fetch(_SQL.open_holds, list(tenants))]
+
+    async def holds(
+        self, viewer: Viewer, *, is_open: bool | None, before: int | None, limit: int
+    ) -> list[HoldView]:
+        async with self._as(viewer) as conn:
+            rows = await conn.fetch(_SQL.holds, viewer.tenant, is_open, before, limit)
+        return [_hold(row) for row in rows]
+
+    async def holds_by_id(self, ids: Sequence[int]) -> list[HoldView]:
+        async with lend.lend(self._control) as conn:
+            return [_hold(row) for row in await conn.fetch(_SQL.holds_by_id, list(ids))]
+
+    async def identities(
+        self, viewer: Viewer, *, domain: str | None, after: int, limit: int
+    ) -> list[IdentityView]:
+        async with self._as(viewer) as conn:
+            rows = await conn.fetch(_SQL.identities, viewer.tenant, domain, after, limit)
+        return [IdentityView(**{**dict(row), "records": json.loads(row["records"])}) for row in rows]
+
+    async def provisioning(self, viewer: Viewer, tenant: int) -> list[StepView]:
+        async with self._as(viewer) as conn:
+            return [StepView(**dict(row)) for row in await conn.fetch(_SQL.provisioning, tenant)]
+
+    async def key_prefix(self, tenant: int) -> str | None:
+        async with lend.lend(self._control) as conn:
+            return await conn.fetchval(_SQL.key_prefix, tenant)
+
+    async def types(self) -> list[MessageType]:
+        async with lend.lend(self._control) as conn:
+            return [type_of(row) for row in await conn.fetch(_SQL.types)]
+
+    async def keys(self, tenant: int | None, *, after: int, limit: int) -> list[Key]:
+        return await self._keys.list(tenant, after=after, limit=limit)
+
+    async def audit(self, tenant: int | None, *, before: int | None, limit: int) -> list[AuditView]:
+        async with lend.lend(self._control) as conn:
+            rows = await conn.fetch(_SQL.audit, tenant, before, limit)
+        return [
+            AuditView(**{**dict(row), "before": _json(row["before"]), "after": _json(row["after"])})
+            for row in rows
+        ]
+
+
+def _json(text: str | None) -> Any:
+    return None if text is None else json.loads(text)
+
+
+def _hold(row: asyncpg.Record) -> HoldView:
+    return HoldView(
+        hold=hold_of(row),
+        tenant=row["slug"],
+        type=row["type_name"],
+        lifted_at=row["lifted_at"],
+        lifted_by=row["lifted_by"],
+        lifted_because=row["lifted_because"],
+    )
+
+
+def _facts(row: asyncpg.Record) -> LaneFacts:
+    return LaneFacts(
+        type=row["type"],
+        class_=Class(row["class"]),
+        domain=row["domain"],
+        ses_tenant=row["ses_tenant"],
+        configuration_set=row["configuration_set"],
+        set_kind=row["set_kind"],
+        ip_pool=row["ip_pool"],
+    )
+
+
+def _lane(row: asyncpg.Record) -> LaneView:
+    return LaneView(
+        id=row["id"],
+        tenant_id=row["tenant_id"],
+        tenant=row["tenant"],
+        type=row["type"],
+        class_=Class(row["class"]),
+        state=row["state"],
+        rate=row["rate"],
+        own_rate=row["policy_rate"],
+        deliveries=row["deliveries"],
+        oldest_at=None if row["oldest_id"] is None else ids.ms_of(row["oldest_id"]),
+        facts=_facts(row),
+        path=row["path"],
+        identity_status=row["identity_status"],
+    )

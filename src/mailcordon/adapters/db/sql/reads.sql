@@ -1,0 +1,108 @@
+-- $1 is the tenant to show, or null for all. Under the reader role row-level security decides besides.
+
+-- name: now
+select now_ms()
+
+-- name: tenant_id
+select id from tenant where slug = $1 and retired_at is null
+
+-- name: lane_id
+select l.id from lane l join message_type t on t.id = l.type
+where l.tenant = $1 and t.name = $2 and l.retired_at is null
+
+-- name: tenant
+select id, slug, key, dedicated, created_at, retired_at from tenant where slug = $1
+
+-- name: tenants
+select id, slug, key, dedicated, created_at, retired_at
+from tenant where ($1::int is null or id = $1) and id > $2 order by id limit $3
+
+-- name: lanes
+-- Counting stops at $6: a list must not cost a scan of every backlog.
+select l.id, l.tenant as tenant_id, e.slug as tenant, t.name as type, l.class, s.state, l.rate, l.policy_rate,
+       (select count(*) from (select from ready r where r.lane = l.id and r.id >= c.oldest limit $6) r)
+         + (select count(*) from (select from waiting w where w.lane = l.id and w.id >= c.oldest limit $6) w) as deliveries,
+       least((select r.id from ready r where r.lane = l.id and r.id >= c.oldest order by r.id limit 1),
+             (select w.id from waiting w where w.lane = l.id and w.id >= c.oldest order by w.id limit 1)) as oldest_id,
+       r.path, r.ses_tenant, r.domain, r.configuration_set, r.ip_pool, k.kind as set_kind, i.status as identity_status
+from lane l
+join tenant e on e.id = l.tenant
+join message_type t on t.id = l.type
+join route r on r.lane = l.id and r.path = 'isolated'
+join identity i on i.id = r.identity
+join configuration_set k on k.name = r.configuration_set
+cross join lateral (select (now_ms() - l.expiry_ms - 1767225600000) << 22 as oldest) c
+cross join lateral (
+    select case when l.held then 'held'
+                when exists (
+                    select from hold h
+                    where h.tenant = l.tenant and h.lifted_at is null
+                      and (h.class is null or h.class = l.class) and (h.lane is null or h.lane = l.id)
+                ) then 'throttled'
+                else 'open' end as state
+) s
+where ($1::int is null or l.tenant = $1) and l.retired_at is null and ($2::text is null or t.name = $2)
+  and ($3::text is null or s.state = $3) and l.id > $4
+order by l.id limit $5
+
+-- name: facts
+select l.tenant, t.name as type, l.class, r.domain, r.ses_tenant, r.configuration_set, r.ip_pool, k.kind as set_kind
+from lane l
+join message_type t on t.id = l.type
+join route r on r.lane = l.id and r.path = 'isolated'
+join configuration_set k on k.name = r.configuration_set
+where l.tenant = any($1) and l.retired_at is null
+order by l.tenant, l.class, t.name
+
+-- name: open_holds
+select h.*, e.slug, t.name as type_name
+from hold h join tenant e on e.id = h.tenant
+left join lane l on l.id = h.lane left join message_type t on t.id = l.type
+where h.tenant = any($1) and h.lifted_at is null
+order by h.id
+
+-- name: holds
+select h.*, e.slug, t.name as type_name
+from hold h join tenant e on e.id = h.tenant
+left join lane l on l.id = h.lane left join message_type t on t.id = l.type
+where ($1::int is null or h.tenant = $1) and ($2::boolean is null or (h.lifted_at is null) = $2)
+  and ($3::bigint is null or h.id < $3)
+order by h.id desc limit $4
+
+-- name: holds_by_id
+select h.*, e.slug, t.name as type_name
+from hold h join tenant e on e.id = h.tenant
+left join lane l on l.id = h.lane left join message_type t on t.id = l.type
+where h.id = any($1) order by h.id
+
+-- name: identities
+select i.id, e.slug as tenant, i.domain, i.status, i.records, i.checked_at, i.created_at
+from identity i join tenant e on e.id = i.tenant
+where ($1::int is null or i.tenant = $1) and ($2::text is null or i.domain = $2) and i.id > $3
+order by i.id limit $4
+
+-- name: provisioning
+-- The tenant's own resources, and the shared sets it sends through.
+select kind, name, state, error, attempts, observed_at
+from ses_resource s
+where s.tenant = $1
+   or (s.tenant is null and split_part(s.name, '/', 1) in (
+       select 'ungoverned' union all select r.configuration_set from route r where r.tenant = $1
+   ))
+order by phase, name
+limit 1000
+
+-- name: key_prefix
+select prefix from api_key
+where tenant = $1 and revoked_at is null and (expires_at is null or expires_at > now())
+order by id limit 1
+
+-- name: types
+select id, name, class, criticality, description, expiry_ms, grace_ms, resend
+from message_type where retired_at is null order by class, name limit 1000
+
+-- name: audit
+select a.id, a.at, a.actor, a.action, e.slug as tenant, a.object, a.before, a.after, a.because
+from audit a left join tenant e on e.id = a.tenant
+where ($1::int is null or a.tenant = $1) and ($2::bigint is null or a.id < $2)
+order by a.id desc limit $3

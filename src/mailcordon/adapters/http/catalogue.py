@@ -1,0 +1,122 @@
+"""The catalogue of message types over HTTP."""
+
+from typing import Any
+
+import msgspec
+from litestar import get, patch, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, JSONBody
+from msgspec import UNSET, UnsetType
+
+from mailcordon.adapters.http import shapes
+from mailcordon.adapters.http.auth import principal_of
+from mailcordon.adapters.http.shapes import AnyRequest
+from mailcordon.control.catalogue import MessageType, TypeStore
+from mailcordon.control.views import Reads
+from mailcordon.core.errors import Fault, Invalid
+from mailcordon.core.principal import ADMIN, READ
+from mailcordon.core.priority import parse_class
+
+_LONGEST_SECONDS = 10**9  #: what a duration may say at all; the catalogue's own bound is lower
+
+
+class TypeItem(msgspec.Struct):
+    name: str
+    class_: str = msgspec.field(name="class")
+    criticality: int
+    description: str
+    expiry_seconds: float | None  #: null: as its class
+    grace_seconds: float | None
+    resend: bool | None
+
+
+class TypePage(msgspec.Struct):
+    items: list[TypeItem]
+    next: str | None = None
+
+
+class NewType(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    class_: str = msgspec.field(name="class")
+    criticality: int
+    description: str
+    expiry_seconds: float | None = None
+    grace_seconds: float | None = None
+    resend: bool | None = None
+
+
+class TypeChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What is left out stays; null means: as its class."""
+
+    criticality: int | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    expiry_seconds: float | UnsetType | None = UNSET
+    grace_seconds: float | UnsetType | None = UNSET
+    resend: bool | UnsetType | None = UNSET
+
+
+def routes(reads: Reads, store: TypeStore) -> list[HTTPRouteHandler]:
+    @get("/v1/types", summary="The catalogue of message types", tags=["control"])
+    async def list_types(request: AnyRequest) -> TypePage:
+        principal_of(request).require(READ)
+        return TypePage([_item(one) for one in await reads.types()])
+
+    @post("/v1/types", summary="Add a message type", tags=["control"])
+    async def add_type(request: AnyRequest, data: JSONBody[NewType]) -> TypeItem:
+        principal = shapes.only_platform(principal_of(request), ADMIN)
+        try:
+            class_ = parse_class(data.class_)
+        except ValueError as problem:
+            raise Invalid(Fault("class", str(problem))) from None
+        new = MessageType(
+            name=data.name,
+            class_=class_,
+            criticality=data.criticality,
+            description=data.description,
+            expiry_ms=_ms("expiry_seconds", data.expiry_seconds),
+            grace_ms=_ms("grace_seconds", data.grace_seconds),
+            resend=data.resend,
+        )
+        return _item(await store.add_type(new, actor=principal.actor))
+
+    @patch(
+        "/v1/types/{name:str}",
+        summary="Change what mail of a type is worth, in every lane of it",
+        tags=["control"],
+    )
+    async def change_type(request: AnyRequest, name: FromPath[str], data: JSONBody[TypeChange]) -> TypeItem:
+        principal = shapes.only_platform(principal_of(request), ADMIN)
+        change: dict[str, Any] = {}
+        if data.criticality is not UNSET:
+            change["criticality"] = data.criticality
+        if data.description is not UNSET:
+            change["description"] = data.description
+        if data.resend is not UNSET:
+            change["resend"] = data.resend
+        if data.expiry_seconds is not UNSET:
+            change["expiry_ms"] = _ms("expiry_seconds", data.expiry_seconds)
+        if data.grace_seconds is not UNSET:
+            change["grace_ms"] = _ms("grace_seconds", data.grace_seconds)
+        return _item(await store.change_type(name, change, actor=principal.actor))
+
+    return [list_types, add_type, change_type]
+
+
+def _ms(field: str, seconds: float | None) -> int | None:
+    if seconds is None:
+        return None
+    if not 0 < seconds <= _LONGEST_SECONDS:
+        raise Invalid(Fault(field, "is a number of seconds above 0 and at most 14 days"))
+    return max(1, int(seconds * 1000))
+
+
+def _item(one: MessageType) -> TypeItem:
+    return TypeItem(
+        name=one.name,
+        class_=one.class_.word,
+        criticality=one.criticality,
+        description=one.description,
+        expiry_seconds=None if one.expiry_ms is None else one.expiry_ms / 1000,
+        grace_seconds=None if one.grace_ms is None else one.grace_ms / 1000,
+        resend=one.resend,
+    )

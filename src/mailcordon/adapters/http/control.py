@@ -1,0 +1,33 @@
+"""The control plane's routes, put together: who and what there is, and the stopping and releasing of mail."""
+
+from dataclasses import dataclass
+
+from litestar.handlers import HTTPRouteHandler
+
+from mailcordon.adapters.http import catalogue, holds, keys, lanes, tenants
+from mailcordon.control.catalogue import TypeStore
+from mailcordon.control.governor import Governor
+from mailcordon.control.keys import Keys
+from mailcordon.control.tenants import Tenants
+from mailcordon.control.views import Reads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlServices:
+    """What app.py hands to the routes of this plane."""
+
+    reads: Reads
+    tenants: Tenants
+    types: TypeStore
+    keys: Keys
+    governor: Governor
+
+
+def routes(services: ControlServices) -> list[HTTPRouteHandler]:
+    return [
+        *tenants.routes(services.reads, services.tenants),
+        *lanes.routes(services.reads, services.governor),
+        *holds.routes(services.reads, services.governor),
+        *catalogue.routes(services.reads, services.types),
+        *keys.routes(services.reads, services.keys),
+    ]

@@ -1,0 +1,184 @@
+"""Tenants and their domains over HTTP: onboarding, and how far SES agrees."""
+
+from typing import Any
+
+import msgspec
+from litestar import Response, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, JSONBody
+
+from mailcordon.adapters.http import lanes, shapes
+from mailcordon.adapters.http.auth import principal_of
+from mailcordon.adapters.http.lanes import LaneItem
+from mailcordon.adapters.http.shapes import After, AnyRequest, Limit, TenantSlug
+from mailcordon.control import shares
+from mailcordon.control.tenants import Tenants
+from mailcordon.control.views import IdentityView, Reads, StepView, TenantView, Viewer
+from mailcordon.core.errors import NotFound
+from mailcordon.core.principal import ADMIN
+
+_MOST_IDENTITIES = 1000
+_STATES = {"pending": "pending", "applied": "done", "failing": "failed"}
+
+
+class NewTenant(msgspec.Struct, forbid_unknown_fields=True):
+    slug: str
+    types: dict[str, str]  #: message type -> the domain it is sent from
+    dedicated: bool | None = None  #: configuration sets of its own; left out: as it is, else shared by class
+
+
+class Record(msgspec.Struct):
+    type: str
+    name: str
+    value: str
+
+
+class IdentityItem(msgspec.Struct):
+    domain: str
+    tenant: str
+    status: str
+    records: list[Record]  #: to publish in DNS
+    checked_at: str | None
+    created_at: str
+
+
+class IdentityPage(msgspec.Struct):
+    items: list[IdentityItem]
+    next: str | None
+
+
+class Step(msgspec.Struct):
+    kind: str
+    name: str
+    state: str  #: pending, done or failed
+    detail: str
+    checked_at: str | None
+
+
+class Provisioning(msgspec.Struct):
+    done: bool
+    steps: list[Step]
+
+
+class ApiKey(msgspec.Struct, omit_defaults=True):
+    prefix: str
+    key: str | None = None  #: only in the answer that made it
+
+
+class TenantItem(msgspec.Struct):
+    slug: str
+    key: str
+    dedicated: bool
+    created_at: str
+    retired_at: str | None
+
+
+class TenantPage(msgspec.Struct):
+    items: list[TenantItem]
+    next: str | None
+
+
+class TenantAnswer(TenantItem):
+    lanes: list[LaneItem]
+    identities: list[IdentityItem]
+    shares: list[str]  #: what its lanes share with each other, and with whom else
+    api_key: ApiKey | None  #: the oldest in force
+    provisioning: Provisioning
+
+
+def routes(reads: Reads, tenants: Tenants) -> list[HTTPRouteHandler]:
+    @post("/v1/tenants", summary="Onboard a tenant, or add lanes to one", tags=["control"])
+    async def onboard(request: AnyRequest, data: JSONBody[NewTenant]) -> Response[TenantAnswer]:
+        principal = shapes.only_platform(principal_of(request), ADMIN)
+        made = await tenants.onboard(data.slug, data.types, actor=principal.actor, dedicated=data.dedicated)
+        answer = await _answer(Viewer(made.tenant), made.slug)
+        if made.key_text is not None and made.key_prefix is not None:
+            answer.api_key = ApiKey(made.key_prefix, made.key_text)
+        return Response(answer, status_code=201 if made.is_new else 200)
+
+    @get("/v1/tenants", summary="Tenants", tags=["control"])
+    async def list_tenants(request: AnyRequest, after: After = None, limit: Limit = 100) -> TenantPage:
+        viewer = await shapes.viewer_of(reads, principal_of(request), None)
+        found = await reads.tenants(viewer, after=shapes.id32(after), limit=limit)
+        items = [TenantItem(**_fields(view)) for view in found]
+        return TenantPage(items, shapes.next_of([view.id for view in found], limit))
+
+    @get("/v1/tenants/{slug:str}", summary="One tenant, and how far SES agrees", tags=["control"])
+    async def get_tenant(request: AnyRequest, slug: FromPath[str]) -> TenantAnswer:
+        return await _answer(await shapes.viewer_of(reads, principal_of(request), slug), slug)
+
+    @get("/v1/identities", summary="Domains, and how far each is verified", tags=["control"])
+    async def list_identities(
+        request: AnyRequest, tenant: TenantSlug = None, after: After = None, limit: Limit = 100
+    ) -> IdentityPage:
+        viewer = await shapes.viewer_of(reads, principal_of(request), tenant)
+        found = await reads.identities(viewer, domain=None, after=shapes.id32(after), limit=limit)
+        return IdentityPage(
+            [_identity(view) for view in found], shapes.next_of([view.id for view in found], limit)
+        )
+
+    @get("/v1/identities/{domain:str}", summary="One domain, and the DNS records it needs", tags=["control"])
+    async def get_identity(request: AnyRequest, domain: FromPath[str]) -> IdentityItem:
+        viewer = await shapes.viewer_of(reads, principal_of(request), None)
+        found = await reads.identities(viewer, domain=domain.lower(), after=0, limit=1)
+        if not found:
+            raise NotFound(f"There is no identity {domain[:253]}.", code="no-such-identity")
+        return _identity(found[0])
+
+    async def _answer(viewer: Viewer, slug: str) -> TenantAnswer:
+        tenant = await reads.tenant(viewer, slug)
+        if tenant is None:
+            raise shapes.no_tenant(slug)
+        items, _ = await lanes.lanes_of(reads, viewer)
+        facts = await reads.facts(viewer, [tenant.id])
+        identities = await reads.identities(viewer, domain=None, after=0, limit=_MOST_IDENTITIES)
+        steps = await reads.provisioning(viewer, tenant.id)
+        prefix = await reads.key_prefix(tenant.id)
+        return TenantAnswer(
+            **_fields(tenant),
+            lanes=items,
+            identities=[_identity(view) for view in identities],
+            shares=shares.summary(facts[tenant.id]),
+            api_key=None if prefix is None else ApiKey(prefix),
+            provisioning=Provisioning(
+                done=all(step.state == "applied" for step in steps), steps=[_step(step) for step in steps]
+            ),
+        )
+
+    return [onboard, list_tenants, get_tenant, list_identities, get_identity]
+
+
+def _fields(view: TenantView) -> dict[str, Any]:
+    return {
+        "slug": view.slug,
+        "key": view.key,
+        "dedicated": view.dedicated,
+        "created_at": shapes.iso(view.created_at),
+        "retired_at": shapes.iso_or_none(view.retired_at),
+    }
+
+
+def _identity(view: IdentityView) -> IdentityItem:
+    return IdentityItem(
+        domain=view.domain,
+        tenant=view.tenant,
+        status=view.status,
+        records=[Record(**record) for record in view.records],
+        checked_at=shapes.iso_or_none(view.checked_at),
+        created_at=shapes.iso(view.created_at),
+    )
+
+
+def _step(view: StepView) -> Step:
+    detail = view.error or ""
+    if view.error is None and view.state == "pending":
+        detail = "not applied yet"
+    elif view.error is not None and view.attempts > 1:
+        detail = f"{view.error} (tried {view.attempts} times, goes on)"
+    return Step(
+        kind=view.kind,
+        name=view.name,
+        state=_STATES[view.state],
+        detail=detail,
+        checked_at=shapes.iso_or_none(view.observed_at),
+    )
