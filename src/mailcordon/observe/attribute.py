@@ -13,6 +13,7 @@ from mailcordon.core.event import Attempt, Event
 from mailcordon.core.installation import Installation
 from mailcordon.observe.ports import Directory, Facts, LaneRef, SetRef
 
+SIGNED = (tags.INSTALLATION, tags.TENANT, tags.TYPE, tags.DELIVERY, tags.ATTEMPT)
 RETENTION_MS = 90 * 24 * 3600 * 1000  #: how long our rows of a message are kept
 
 

@@ -18,24 +18,25 @@ RANK: dict[State, int] = {state: rank for rank, state in sorted(MOVES.values())}
 def outcome_of(found: Attributed) -> Outcome:
     """What this one event says of its delivery. Whatever SES reports, it has the mail: that is the least it says."""
     event = found.event
-    base = Outcome(
+    move = MOVES.get(event.kind)
+    if move is None or event.kind is Kind.SEND:
+        state, at, reason, detail = State.SENT, event.mail_at, None, None
+    else:
+        state, at, reason, detail = move[1], event.at, event.reason, event.text
+    return Outcome(
         id=found.attempt.delivery,
         tenant=found.lane.tenant,
         lane=found.lane.lane,
         provider=found.provider,
         left_at=found.attempt.called_at,
-        state=State.SENT,
-        at=event.mail_at,
+        state=state,
+        at=at,
         kinds=1 << event.kind,
         attempt=found.attempt.attempt,
         ses_id=event.ses_id,
-        reason=None,
-        detail=None,
+        reason=reason,
+        detail=detail,
     )
-    move = MOVES.get(event.kind)
-    if move is None or event.kind is Kind.SEND:
-        return base
-    return replace(base, state=move[1], at=event.at, reason=event.reason, detail=event.text)
 
 
 def merge(one: Outcome, other: Outcome) -> Outcome:

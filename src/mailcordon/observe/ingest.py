@@ -31,7 +31,12 @@ from mailcordon.observe.ports import (
     Transaction,
 )
 
+MOST_PROOFS = 50_000  #: some 30 MB
 LONGEST_DOCUMENT = 256 * 1024  #: characters of a document that quarantine keeps
+
+
+#: The values of all signed tags -> the attempt that they prove.
+Proofs = dict[tuple[str | None, ...], Attempt]
 
 
 @dataclass(slots=True)
@@ -76,21 +81,27 @@ class _Claimed:
 
 
 class Ingest:
-    """Knows our installation, so that it can tell our mail from others'. Holds nothing else."""
+    """Knows our installation, so that it can tell our mail from others'. Remembers proofs, since a mail has several events."""
 
     def __init__(self, installation: Installation) -> None:
         self._ours = installation
+        self._proofs: Proofs = {}
 
     async def store(
         self, tx: Transaction, readings: Sequence[Reading], source: str, *, put_aside: bool = True
     ) -> Report:
         """All of it or, when the transaction fails, nothing. `put_aside`: false for what is in quarantine already."""
-        return await _Batch(self._ours, tx, source, put_aside).run(readings)
+        if len(self._proofs) > MOST_PROOFS:
+            self._proofs.clear()
+        return await _Batch(self._ours, self._proofs, tx, source, put_aside).run(readings)
 
 
 class _Batch:
-    def __init__(self, ours: Installation, tx: Transaction, source: str, put_aside: bool) -> None:
+    def __init__(
+        self, ours: Installation, proofs: Proofs, tx: Transaction, source: str, put_aside: bool
+    ) -> None:
         self._ours = ours
+        self._proofs = proofs
         self._tx = tx
         self._source = source
         self._keeps_aside = put_aside
@@ -131,8 +142,13 @@ class _Batch:
 
     async def _claim_one(self, told: Told) -> Attempt | None:
         event = told.event
+        signed = tuple([event.tags.get(name) for name in attribute.SIGNED])
+        proved = self._proofs.get(signed)
+        if proved is not None:
+            return proved
         verdict = attribute.claim(event, self._ours)
         if isinstance(verdict, Attempt):
+            self._proofs[signed] = verdict
             return verdict
         if isinstance(verdict, OtherInstallation):
             self._elsewhere[verdict.name, event.kind] += 1

@@ -4,7 +4,8 @@ A delivery counts once a kind: what a row's bits gained is what is added. Should
 delivery counted for moves to that attempt's minute, so that the sums depend on what happened and not on what was heard first.
 """
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Iterable
 
 from mailcordon.core.event import Kind
 from mailcordon.observe.ports import Outcome
@@ -44,11 +45,11 @@ def _add(cells: dict[Cell, list[int]], row: Outcome, sign: int) -> None:
     counts = cells.get(cell)
     if counts is None:
         counts = cells[cell] = [0] * len(COLUMNS)
-    for index, bit in enumerate(bits(row.kinds)):
-        if bit:
-            counts[index] += sign
+    for column in columns_of(row.kinds):
+        counts[column] += sign
 
 
-def bits(kinds: int) -> Sequence[bool]:
-    """Which columns a delivery counts in."""
-    return [bool(kinds & mask) for mask in _MASKS]
+@functools.cache
+def columns_of(kinds: int) -> tuple[int, ...]:
+    """The columns in which a delivery with these bits counts. There are few combinations."""
+    return tuple(column for column, mask in enumerate(_MASKS) if kinds & mask)

@@ -1,8 +1,9 @@
 """The loop around one queue: several receives in flight, what they bring stored together, deleted after the commit.
 
-Group commit: while one batch is being committed the next gathers, so a transaction's cost is shared by as many events as there
-are. When the database is away nothing is received, and the messages wait in the queue, whose copies change nothing. One
-document that cannot be stored never stops the others: the batch is tried again one by one, and that one is put aside.
+Calls and commits are shared: events gather for a moment before they are stored, and while one batch is being committed
+the next gathers. When the database is away nothing is received, and the messages wait in the queue, whose copies change
+nothing. One document that cannot be stored never stops the others: the batch is tried again one by one, and that one is
+put aside.
 """
 
 import asyncio
@@ -27,6 +28,9 @@ from mailcordon.observe.ports import (
 )
 
 BATCH = 500  #: events in one transaction at most: some 10 ms of locks
+GATHER = 0.1  #: seconds in which events gather before they are stored
+BREATH = 0.05  #: seconds before a queue that gave few is asked again
+FULL = 10  #: messages that one receive brings at most
 HELD = 2000  #: received and not yet stored, at most
 FIRST_PAUSE = 0.1  #: seconds, when queue or database do not answer; doubled up to
 LONGEST_PAUSE = 5.0
@@ -78,6 +82,9 @@ class Pipeline:
         self._batch = batch
         self._held: asyncio.Queue[Received] = asyncio.Queue(HELD)
         self._open = asyncio.Event()  #: set while the database answers
+        self._busy = (
+            asyncio.Event()
+        )  #: set while the queue gives all that a call can bring: one receiver is not enough
         self._deletes: set[asyncio.Task[None]] = set()
         self.totals = Totals()
 
@@ -85,7 +92,7 @@ class Pipeline:
         """Until `stop` is set; then what was received is stored and deleted, and it returns."""
         self._open.set()
         receivers = [
-            asyncio.create_task(self._receive(), name=f"receive {self._queue.name} {n}")
+            asyncio.create_task(self._receive(first=n == 0), name=f"receive {self._queue.name} {n}")
             for n in range(self._receivers)
         ]
         storing = asyncio.create_task(self._store_all(), name=f"store {self._queue.name}")
@@ -107,10 +114,12 @@ class Pipeline:
 
     # Receive --------------------------------------------------------------------------------------------------------------
 
-    async def _receive(self) -> None:
-        pause = FIRST_PAUSE
+    async def _receive(self, *, first: bool) -> None:
+        pause, full = FIRST_PAUSE, 0
         while True:
             await self._open.wait()
+            if not first:
+                await self._busy.wait()
             try:
                 messages = await self._queue.receive()
                 pause = FIRST_PAUSE
@@ -120,14 +129,24 @@ class Pipeline:
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue
             self.totals.received += len(messages)
+            full = full + 1 if len(messages) >= FULL else 0
+            if full > 1:
+                self._busy.set()
+            elif not full:
+                self._busy.clear()
             for message in messages:
                 await self._held.put(message)
+            if messages and not full:
+                # A call costs as much for one message as for ten, and a waiting call would return with each that comes.
+                await asyncio.sleep(BREATH)
 
     # Store ----------------------------------------------------------------------------------------------------------------
 
     async def _store_all(self) -> None:
         while True:
             batch = [await self._held.get()]
+            if self._held.qsize() < self._batch:
+                await asyncio.sleep(GATHER)
             while len(batch) < self._batch and not self._held.empty():
                 batch.append(self._held.get_nowait())
             try:

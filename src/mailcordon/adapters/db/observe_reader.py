@@ -12,6 +12,7 @@ import asyncpg
 import msgspec
 
 from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.observe_store import as_array
 from mailcordon.core.errors import Fault, Invalid, Unavailable
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
@@ -114,18 +115,9 @@ class PostgresSuppressions:
             now = await connection.fetchval("select now_ms()")
             until = None if until_seconds is None else now + until_seconds * 1000
             before = await self._at(connection, spot)
-            evidence = _text({"because": because})
-            await connection.execute(
-                _sql.suppress,
-                *[
-                    [value]
-                    for value in (spot.tenant, spot.hash, spot.scope, spot.target, spot.address, "manual")
-                ],
-                [evidence],
-                [now],
-                [until],
-                [actor],
-            )
+            where = (spot.tenant, spot.hash, spot.scope, spot.target, spot.address)
+            row = (*where, "manual", _text({"because": because}), now, until, actor)
+            await connection.execute(_sql.suppress, *[as_array([value]) for value in row])
             after = await self._at(connection, spot)
             assert after is not None
             await self._audit(connection, spot, actor, "suppression.add", (before, after), because)

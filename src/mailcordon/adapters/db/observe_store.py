@@ -6,7 +6,7 @@ away. Plans are pinned to indexes, since a table that was empty when a plan was 
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, TypeVar
 
 import asyncpg
@@ -125,7 +125,7 @@ class PostgresTransaction:
         memory.at(row["epoch"])
         missing = sorted(lanes - memory.lanes.keys())
         if missing:
-            keys, types = _columns(missing, 2)
+            keys, types = zip(*missing, strict=True)
             for lane in await self._connection.fetch(_sql.lanes, keys, types):
                 memory.lanes[lane["key"], lane["type"]] = LaneRef(
                     lane=lane["lane"],
@@ -143,7 +143,9 @@ class PostgresTransaction:
 
     async def facts(self, asked: Mapping[int, int]) -> Mapping[int, Facts]:
         first = ids.message_of(min(asked))
-        rows = await self._connection.fetch(_sql.facts, list(asked), list(asked.values()), first, max(asked))
+        rows = await self._connection.fetch(
+            _sql.facts, as_array(asked), as_array(asked.values()), first, max(asked)
+        )
         return {row["delivery"]: _facts(row) for row in rows}
 
     async def by_ses_id(self, ses_id: str, from_domain: str, address_hash: bytes) -> Candidate | None:
@@ -177,7 +179,7 @@ class PostgresTransaction:
         return {(row["delivery"], row["key"]) for row in inserted}
 
     async def lock_outcomes(self, ids: Sequence[int]) -> dict[int, Outcome]:
-        rows = await self._connection.fetch(_sql.lock_outcomes, list(ids), min(ids), max(ids))
+        rows = await self._connection.fetch(_sql.lock_outcomes, as_array(ids), min(ids), max(ids))
         return {row["id"]: _outcome(row) for row in rows}
 
     async def insert_outcomes(self, rows: Sequence[Outcome]) -> set[int]:
@@ -223,7 +225,8 @@ class PostgresTransaction:
             ],
             10,
         )
-        await self._connection.execute(_sql.update_outcomes, *columns, min(columns[0]), max(columns[0]))
+        first, last = min(row.id for row in rows), max(row.id for row in rows)
+        await self._connection.execute(_sql.update_outcomes, *columns, first, last)
 
     async def record_sends(self, rows: Sequence[Send]) -> None:
         ordered = sorted((row.delivery, row.attempt, row.ses_id, row.at) for row in rows)
@@ -288,9 +291,25 @@ class PostgresTransaction:
         await self._connection.execute(_sql.see_sends, *_columns(sorted(latest.items()), 2))
 
 
-def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
-    """Rows turned to the arrays that `unnest` takes."""
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[str]:
+    """Rows turned to the arrays that `unnest` takes, each as PostgreSQL writes it."""
+    return [as_array(column) for column in zip(*rows, strict=True)] if rows else ["{}"] * width
+
+
+def as_array(values: Iterable[int | str | bytes | None]) -> str:
+    return "{" + ",".join([_element(value) for value in values]) + "}"
+
+
+def _element(value: int | str | bytes | None) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, bytes):
+        return f'"\\\\x{value.hex()}"'
+    if "\\" in value or '"' in value:
+        value = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{value}"'
 
 
 def _clean(detail: Mapping[str, object]) -> str:

@@ -1,0 +1,57 @@
+"""Arrays that we write as text are read by PostgreSQL as what they were, whatever is in them."""
+
+from typing import Any
+
+import asyncpg
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailcordon.adapters.db.observe_store import as_array
+
+HOSTILE = [
+    "",
+    "NULL",
+    "null",
+    '"',
+    "\\",
+    '\\"',
+    "{",
+    "}",
+    "{a,b}",
+    ",",
+    " a ",
+    "\n",
+    "'",
+    "\\x41",
+    "ü",
+    "\U0001f4e8",
+    None,
+]
+TEXTS = st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+
+
+async def test_every_array_survives_the_way(database: Any) -> None:
+    texts: list[list[str | None]] = [HOSTILE, []]
+    bytes_: list[list[bytes | None]] = [[b"", b"\0\xff", b'\\"', None]]
+    numbers: list[list[int | None]] = [[0, -1, 2**63 - 1, None]]
+
+    @settings(max_examples=50, database=None)
+    @given(
+        st.lists(TEXTS),
+        st.lists(st.none() | st.binary()),
+        st.lists(st.none() | st.integers(-(2**63), 2**63 - 1)),
+    )
+    def gather(text: list[str | None], binary: list[bytes | None], number: list[int | None]) -> None:
+        texts.append(text)
+        bytes_.append(binary)
+        numbers.append(number)
+
+    gather()
+    connection = await asyncpg.connect(database.dsn("observe"))
+    try:
+        for kind, cases in (("text", texts), ("bytea", bytes_), ("bigint", numbers)):
+            for case in cases:
+                found = await connection.fetchval(f"select $1::text::{kind}[]", as_array(case))
+                assert found == case
+    finally:
+        await connection.close()
