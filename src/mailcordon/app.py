@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import mailcordon
 from mailcordon.adapters.db import engine, observe_store
 from mailcordon.adapters.db.accept_store import AcceptStore
+from mailcordon.adapters.db.control_reads import ControlReads
+from mailcordon.adapters.db.control_store import ControlStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.installation import load_installation
 from mailcordon.adapters.db.key_store import KeyStore
@@ -25,6 +27,7 @@ from mailcordon.adapters.db.provision_store import ProvisionStore
 from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.adapters.db.settle_store import SettleStore
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
+from mailcordon.adapters.http import control as control_routes
 from mailcordon.adapters.http import observe as observe_routes
 from mailcordon.adapters.http import server
 from mailcordon.adapters.http.auth import KeyCache
@@ -45,6 +48,7 @@ from mailcordon.control import loop
 from mailcordon.control.desired import Settings
 from mailcordon.control.governor import Governor
 from mailcordon.control.reconcile import Reconciler
+from mailcordon.control.tenants import Tenants
 from mailcordon.control.upkeep import Upkeep
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.installation import Installation
@@ -106,7 +110,16 @@ async def run_api(config: Config, stop: asyncio.Event) -> None:
             replay=observe_view.Replay(replays, decode=feedback.decode, ingest=Ingest(installation)),
             hash_key=installation.hash_key,
         )
-        handlers = [*observe_routes.routes(observed)]
+        governor = Governor(GovernorStore(pools["governor"]))
+        control_store = ControlStore(pools["control"])
+        controlled = control_routes.ControlServices(
+            reads=ControlReads(pools["control"], pools["reader"]),
+            tenants=Tenants(control_store, governor, _settings(config)),
+            types=control_store,
+            keys=keys.Keys(KeyStore(pools["control"])),
+            governor=governor,
+        )
+        handlers = [*control_routes.routes(controlled), *observe_routes.routes(observed)]
         health = functools.partial(_health, pools["control"])
         application = server.build(door, cache, handlers, health, mailcordon.__version__)
         await stack.enter_async_context(_running(accept.run()))
