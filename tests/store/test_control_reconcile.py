@@ -1,0 +1,327 @@
+"""Onboarding as SES sees it: real boto3 against the local SES, the real database, and deaths at every step."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.control_store import ControlStore
+from mailcordon.adapters.db.governor_store import GovernorStore
+from mailcordon.adapters.db.provision_store import ProvisionStore
+from mailcordon.adapters.ses.administer import Administer
+from mailcordon.control import desired
+from mailcordon.control.governor import Governor
+from mailcordon.control.reconcile import Pace, Reconciler
+from mailcordon.control.tenants import Tenants
+from seslocal import server
+from seslocal.state import Settings
+
+TYPES = {"password-reset": "mail.acme.example", "newsletter": "news.acme.example"}
+TOPICS = desired.Settings(
+    outcome_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-outcome",
+    engagement_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-engagement",
+)
+
+
+class Killed(BaseException):
+    """Stands for the process's death: nothing catches it."""
+
+
+class World:
+    """`calls` are the operations that reached the wire, `die_after` kills the process after that many changing ones."""
+
+    def __init__(
+        self, local: server.Local, owner: engine.Connection, control: engine.Pool, governor: engine.Pool
+    ) -> None:
+        self.local = local
+        self.owner = owner
+        self.governor = Governor(GovernorStore(governor))
+        self.store = ProvisionStore(control)
+        self.tenants = Tenants(ControlStore(control), self.governor, TOPICS)
+        self.administer = Administer(
+            region="us-east-1",
+            endpoint=local.url,
+            access_key="test",
+            secret_key="test",
+            calls_per_second=None,
+        )
+        self.reconciler = Reconciler(self.store, self.administer, self.governor, Pace(retry=0, identity=0.05))
+        self.ses: Any = self.administer._client  # the same real client, to look at the result
+        self.calls: list[str] = []
+        self.die_after: int | None = None
+        self.ses.meta.events.register("after-call.sesv2", self._after)
+
+    def _after(self, model: Any, **_: Any) -> None:
+        self.calls.append(model.name)
+        if self.die_after is not None and len(self.changes) >= self.die_after:
+            self.die_after = None
+            raise Killed
+
+    @property
+    def changes(self) -> list[str]:
+        return [c for c in self.calls if not c.startswith(("Get", "List"))]
+
+    async def onboard(self, slug: str = "acme", types: dict[str, str] | None = None, **more: Any) -> str:
+        await self.tenants.onboard(slug, types or TYPES, actor="ann", **more)
+        return await self.owner.fetchval("select key from tenant where slug = $1", slug)
+
+    async def settle(self) -> None:
+        for _ in range(200):
+            if not await self.reconciler.step():
+                return
+        raise AssertionError(await self.rows())
+
+    async def rows(self) -> list[tuple[Any, ...]]:
+        return [
+            tuple(r)
+            for r in await self.owner.fetch("select kind, name, state, error from ses_resource order by 1, 2")
+        ]
+
+    async def behave(self, **behaviour: Any) -> None:
+        for name, value in behaviour.items():
+            object.__setattr__(self.local.account.behaviour, name, value)
+
+    async def held(self) -> int:
+        return await self.owner.fetchval("select count(*) from lane where held")
+
+
+@pytest.fixture
+async def world(database: Any) -> AsyncIterator[World]:
+    owner = await engine.connect(database.dsn("owner"))
+    control = await engine.create_pool(database.dsn("control"))
+    governor = await engine.create_pool(database.dsn("governor"))
+    local = server.Local(Settings(), server.Clock())
+    await local.listen("127.0.0.1", 0)
+    world = World(local, owner, control, governor)
+    try:
+        yield world
+    finally:
+        world.administer.close()
+        await local.close()
+        await governor.close()
+        await control.close()
+        await owner.close()
+
+
+async def ask(call: Any, **members: Any) -> Any:
+    return await asyncio.to_thread(lambda: call(**members))
+
+
+async def test_the_tenant_has_a_list_of_its_own_from_its_first_moment_and_the_standard_policy(
+    world: World,
+) -> None:
+    key = await world.onboard()
+    await world.settle()
+    tenant = (await ask(world.ses.get_tenant, TenantName=key))["Tenant"]
+    assert tenant["SuppressionAttributes"] == {
+        "SuppressionScope": "TENANT",
+        "SuppressedReasons": ["BOUNCE", "COMPLAINT"],
+    }
+    assert "PutTenantSuppressionAttributes" not in world.calls  # both came with the create call
+    entity = await ask(
+        world.ses.get_reputation_entity,
+        ReputationEntityType="RESOURCE",
+        ReputationEntityReference=tenant["TenantArn"],
+    )
+    assert entity["ReputationEntity"]["ReputationManagementPolicy"].endswith(
+        ":aws:reputation-policy/standard"
+    )
+
+
+async def test_the_sets_carry_their_classs_reasons_and_time_and_both_destinations(world: World) -> None:
+    await world.onboard()
+    await world.settle()
+    found = {}
+    for name in ("mc-urgent", "mc-marketing", "ungoverned"):
+        one = await ask(world.ses.get_configuration_set, ConfigurationSetName=name)
+        to = await ask(world.ses.get_configuration_set_event_destinations, ConfigurationSetName=name)
+        found[name] = (
+            one.get("SuppressionOptions"),
+            one.get("DeliveryOptions", {}).get("MaxDeliverySeconds"),
+            {d["Name"]: (d["Enabled"], sorted(d["MatchingEventTypes"])) for d in to["EventDestinations"]},
+        )
+    outcome = (True, sorted(desired.OUTCOME_EVENTS))
+    assert found == {
+        "mc-urgent": (
+            {"SuppressedReasons": ["BOUNCE"]},
+            900,
+            {"outcome": outcome, "engagement": (False, ["CLICK", "OPEN"])},
+        ),
+        "mc-marketing": (None, 50_400, {"outcome": outcome, "engagement": (True, ["CLICK", "OPEN"])}),
+        "ungoverned": (None, None, {"outcome": outcome, "engagement": (False, ["CLICK", "OPEN"])}),
+    }
+
+
+async def test_the_tenant_is_associated_with_exactly_what_it_sends_through(world: World) -> None:
+    key = await world.onboard()
+    await world.settle()
+    resources = (await ask(world.ses.list_tenant_resources, TenantName=key))["TenantResources"]
+    assert sorted(r["ResourceArn"].split(":", 5)[5] for r in resources) == [
+        "configuration-set/mc-marketing",
+        "configuration-set/mc-urgent",
+        "identity/mail.acme.example",
+        "identity/news.acme.example",
+    ]
+    identity = await ask(world.ses.get_email_identity, EmailIdentity="mail.acme.example")
+    assert identity["ConfigurationSetName"] == "ungoverned"
+
+
+async def test_doing_it_again_reads_and_changes_nothing(world: World) -> None:
+    await world.onboard()
+    await world.store.want_everything(TOPICS)
+    await world.settle()
+    world.calls.clear()
+    await world.store.want_everything(TOPICS)
+    assert await world.reconciler.step() == 0
+    await world.owner.execute("update ses_resource set state = 'pending', next_try_at = now()")
+    await world.settle()
+    assert world.changes == []
+    assert len(world.calls) > 10
+
+
+async def test_killed_after_any_call_it_completes_and_makes_nothing_twice(world: World) -> None:
+    await world.onboard("ref", {"password-reset": "mail.ref.example", "newsletter": "news.ref.example"})
+    await world.settle()
+    whole = len(world.changes)
+    assert whole > 15
+    for step in range(1, whole + 1):
+        world.local.reset()
+        await world.owner.execute(
+            "update ses_resource set state = 'pending', observed = null, attempts = 0, next_try_at = now()"
+        )
+        world.calls.clear()
+        world.die_after = step
+        with pytest.raises(Killed):
+            await world.settle()
+        await world.settle()
+        # The call it died in was heard by SES; whatever was read back afterwards was found there.
+        assert len(world.changes) == whole, (step, world.changes)
+        assert {row[2] for row in await world.rows()} == {"applied"}
+
+
+async def test_a_verified_domain_opens_its_lanes_and_shows_the_records_to_publish(world: World) -> None:
+    await world.onboard()
+    assert await world.held() == 2
+    await world.settle()
+    assert await world.held() == 0
+    row = await world.owner.fetchrow(
+        "select status, records::text from identity where domain = 'mail.acme.example'"
+    )
+    assert row is not None
+    assert row["status"] == "verified"
+    assert row["records"].count("._domainkey.mail.acme.example") == 3
+
+
+async def test_a_domain_that_is_not_verified_keeps_its_lanes_held_and_is_asked_about_again(
+    world: World,
+) -> None:
+    await world.behave(verify_at_once=False)
+    await world.onboard()
+    await world.reconciler.step(limit=100)
+    assert await world.held() == 2
+    identity = world.local.account.identities["mail.acme.example"]
+    identity.status = "SUCCESS"
+    await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        while await world.held() != 1:
+            await world.reconciler.step()
+            await asyncio.sleep(0.02)
+
+
+async def test_drift_is_found_repaired_and_audited(world: World) -> None:
+    key = await world.onboard()
+    await world.settle()
+    await ask(
+        world.ses.put_configuration_set_suppression_options,
+        ConfigurationSetName="mc-urgent",
+        SuppressedReasons=["BOUNCE", "COMPLAINT"],
+        SuppressionScope="ACCOUNT",
+    )
+    await ask(
+        world.ses.put_tenant_suppression_attributes,
+        TenantName=key,
+        SuppressionScope="ACCOUNT",
+        SuppressedReasons=[],
+    )
+    await world.owner.execute("update ses_resource set next_try_at = now()")
+    await world.settle()
+    one = await ask(world.ses.get_configuration_set, ConfigurationSetName="mc-urgent")
+    assert one["SuppressionOptions"] == {"SuppressedReasons": ["BOUNCE"]}
+    tenant = (await ask(world.ses.get_tenant, TenantName=key))["Tenant"]
+    assert tenant["SuppressionAttributes"]["SuppressionScope"] == "TENANT"
+    audit = await world.owner.fetch(
+        "select object, before::text from audit where action = 'ses.update' order by id desc limit 2"
+    )
+    assert {row["object"] for row in audit} == {
+        "update configuration-set mc-urgent: suppression",
+        f"update tenant {key}: suppression",
+    }
+    assert any("ACCOUNT" in (row["before"] or "") for row in audit)
+
+
+async def test_what_is_not_ours_in_a_group_is_left_as_it_is(world: World) -> None:
+    await world.onboard()
+    await world.settle()
+    await ask(
+        world.ses.put_configuration_set_delivery_options,
+        ConfigurationSetName="mc-urgent",
+        TlsPolicy="REQUIRE",
+        MaxDeliverySeconds=300,
+    )
+    await world.owner.execute("update ses_resource set next_try_at = now()")
+    await world.settle()
+    one = await ask(world.ses.get_configuration_set, ConfigurationSetName="mc-urgent")
+    assert one["DeliveryOptions"] == {"TlsPolicy": "REQUIRE", "MaxDeliverySeconds": 900}
+
+
+async def test_a_tenant_deleted_at_ses_comes_back_whole(world: World) -> None:
+    key = await world.onboard()
+    await world.settle()
+    await ask(world.ses.delete_tenant, TenantName=key)
+    await world.owner.execute("update ses_resource set next_try_at = now() where kind = 'tenant'")
+    await world.settle()
+    resources = (await ask(world.ses.list_tenant_resources, TenantName=key))["TenantResources"]
+    assert len(resources) == 4
+
+
+async def test_an_error_of_ses_is_kept_with_its_sentence_and_tried_again(world: World) -> None:
+    await world.onboard()
+    bad = "Invalid SNS topic"
+    await world.owner.execute(
+        "update ses_resource set desired = jsonb_set(desired, '{topic}', '\"arn:aws:sns:eu-west-1:1:x\"')"
+        " where kind = 'event-destination' and name = 'mc-urgent/outcome'"
+    )
+    for _ in range(12):  # retries are due at once here
+        await world.reconciler.step()
+    row = await world.owner.fetchrow(
+        "select state, error, attempts from ses_resource where name = 'mc-urgent/outcome'"
+    )
+    assert row is not None
+    assert row["state"] == "failing"
+    assert bad in row["error"]
+    assert row["attempts"] >= 2
+    others = {r[2] for r in await world.rows() if r[1] != "mc-urgent/outcome"}
+    assert others == {"applied"}
+    await world.store.want_everything(TOPICS)
+    await world.settle()
+    assert {r[2:] for r in await world.rows()} == {("applied", None)}
+
+
+async def test_changed_settings_reach_what_was_onboarded_before(world: World) -> None:
+    await world.onboard(dedicated=True)
+    await world.store.want_everything(TOPICS)
+    await world.settle()
+    world.calls.clear()
+    other = desired.Settings(
+        outcome_topic_arn="arn:aws:sns:us-east-1:000000000000:other",
+        engagement_topic_arn=TOPICS.engagement_topic_arn,
+        policy="strict",
+    )
+    await world.store.want_everything(other)
+    await world.settle()
+    assert (
+        world.changes.count("UpdateConfigurationSetEventDestination") == 6
+    )  # four shared sets, two of its own
+    assert world.changes.count("UpdateReputationEntityPolicy") == 1
