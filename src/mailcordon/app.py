@@ -44,7 +44,7 @@ from mailcordon.adapters.ses.signer import (
 )
 from mailcordon.adapters.ses.transport import AiohttpTransport
 from mailcordon.config import Config
-from mailcordon.control import loop
+from mailcordon.control import loop, reconcile
 from mailcordon.control.desired import Settings
 from mailcordon.control.governor import Governor
 from mailcordon.control.reconcile import Reconciler
@@ -192,7 +192,7 @@ async def run_control(config: Config, stop: asyncio.Event) -> None:
         provision = ProvisionStore(pool)
         services = loop.Services(
             governor=governor,
-            reconciler=Reconciler(provision, ses, governor),
+            reconciler=Reconciler(provision, ses, governor, reconcile.LOCAL if config.local else None),
             upkeep=Upkeep(UpkeepStore(pool), ses, governor, cell=config.cell),
             settings=_settings(config),
             want_everything=provision.want_everything,
