@@ -44,7 +44,7 @@ from mailcordon.adapters.ses.signer import (
 )
 from mailcordon.adapters.ses.transport import AiohttpTransport
 from mailcordon.config import Config
-from mailcordon.control import loop, reconcile
+from mailcordon.control import keys, loop, reconcile
 from mailcordon.control.desired import Settings
 from mailcordon.control.governor import Governor
 from mailcordon.control.reconcile import Reconciler
