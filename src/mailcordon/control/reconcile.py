@@ -40,6 +40,10 @@ class Pace:
     recheck: float = 86_400.0  #: everything else
 
 
+#: The local SES answers at once, and whoever sets a domain's status there by hand is waiting for it.
+LOCAL = Pace(retry=0.5, identity=1.0, recheck=3_600.0)
+
+
 class ProvisionStore(Protocol):
     async def due(self, limit: int) -> list[Row]:
         """Rows that are due, wishes before re-checks, each only when what it needs of its tenant is there."""

@@ -1,0 +1,151 @@
+"""What should exist at SES, and what is to be done when something else does: pure."""
+
+from typing import Any
+
+import pytest
+
+from mailcordon.control import desired, plan
+from mailcordon.control.desired import ConfigurationSet, Kind, Resource
+from mailcordon.core.errors import Refused
+from mailcordon.core.priority import Class
+
+SETTINGS = desired.Settings(outcome_topic_arn="arn:o", engagement_topic_arn="arn:e")
+TENANT = desired.of_tenant("mc-abc", ["b.example", "a.example", "a.example"], ["mc-urgent"], SETTINGS)
+
+
+def wanted(kind: Kind, resources: tuple[Resource, ...]) -> dict[str, Any]:
+    return {each.name: dict(each.want) for each in resources if each.kind == kind}
+
+
+def of_class(class_: Class | None, *, dedicated: bool = False) -> tuple[Resource, ...]:
+    one = (
+        ConfigurationSet(name=desired.UNGOVERNED, class_=None)
+        if class_ is None
+        else desired.set_for(class_, "mc-abc", dedicated=dedicated)
+    )
+    return desired.of_set(one, SETTINGS)
+
+
+def test_a_tenants_suppression_is_its_own_with_both_reasons() -> None:
+    assert wanted(Kind.TENANT, TENANT) == {
+        "mc-abc": {"suppression_scope": "TENANT", "suppressed_reasons": ["BOUNCE", "COMPLAINT"]}
+    }
+
+
+def test_the_reputation_policy_is_said_even_where_it_is_the_default() -> None:
+    assert wanted(Kind.POLICY, TENANT) == {"mc-abc": {"policy": "standard"}}
+
+
+def test_every_identity_falls_back_to_the_ungoverned_set() -> None:
+    expected = {"configuration_set": "ungoverned"}
+    assert wanted(Kind.IDENTITY, TENANT) == {"a.example": expected, "b.example": expected}
+
+
+def test_a_tenant_is_not_associated_with_the_ungoverned_set() -> None:
+    """A send that names the tenant but no set must fail, not pass by the default."""
+    resources = wanted(Kind.ASSOCIATION, TENANT)["mc-abc"]
+    assert resources == {
+        "resources": ["identity/a.example", "identity/b.example", "configuration-set/mc-urgent"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("class_", "reasons", "seconds"),
+    [
+        (Class.URGENT, ["BOUNCE"], 900),
+        (Class.TRANSACTIONAL, ["BOUNCE"], 14_400),
+        (Class.MARKETING, None, 50_400),
+    ],
+)
+def test_a_newsletter_complaint_never_stops_a_password_reset(
+    class_: Class, reasons: list[str] | None, seconds: int
+) -> None:
+    (want,) = wanted(Kind.CONFIGURATION_SET, of_class(class_)).values()
+    assert want == {"suppression_scope": None, "suppressed_reasons": reasons, "max_delivery_seconds": seconds}
+
+
+@pytest.mark.parametrize("class_", [None, *Class])
+def test_opens_and_clicks_are_tracked_in_marketing_alone(class_: Class | None) -> None:
+    to = {
+        name.rpartition("/")[2]: want
+        for name, want in wanted(Kind.EVENT_DESTINATION, of_class(class_)).items()
+    }
+    assert to["outcome"]["enabled"]
+    assert to["engagement"]["enabled"] == (class_ == Class.MARKETING)
+    assert not {"OPEN", "CLICK"} & set(desired.OUTCOME_EVENTS)
+
+
+def test_a_tenants_own_sets_carry_its_key_and_the_shared_ones_only_the_class() -> None:
+    assert desired.set_for(Class.URGENT, "mc-abc", dedicated=True).name == "mc-abc-urgent"
+    assert desired.set_for(Class.URGENT, "mc-abc", dedicated=False).name == "mc-urgent"
+    assert all(not each.shared for each in of_class(Class.URGENT, dedicated=True))
+    assert all(each.shared for each in of_class(Class.URGENT))
+
+
+def test_a_plan_that_would_fill_the_accounts_sets_is_refused() -> None:
+    desired.check_sets(7_997, 3)
+    desired.check_sets(9_999, 0)
+    with pytest.raises(Refused, match="8000"):
+        desired.check_sets(7_998, 3)
+
+
+# Planning ----------------------------------------------------------------------------------------------------------------
+
+
+def actual_of(resources: tuple[Resource, ...]) -> dict[tuple[Kind, str], dict[str, Any] | None]:
+    return {(each.kind, each.name): dict(each.want) for each in resources}
+
+
+def test_nothing_there_means_everything_in_an_order_in_which_each_finds_what_it_needs() -> None:
+    every = (*TENANT, *of_class(Class.URGENT), *of_class(None))
+    kinds = [change.resource.kind for change in plan.plan(every, {})]
+    assert kinds == sorted(kinds)
+    assert [str(c) for c in plan.plan(TENANT, {})] == [
+        "create identity a.example",
+        "create identity b.example",
+        "create tenant mc-abc",
+        "create policy mc-abc",
+        "associate identity/a.example with tenant mc-abc",
+        "associate identity/b.example with tenant mc-abc",
+        "associate configuration-set/mc-urgent with tenant mc-abc",
+    ]
+
+
+def test_agreement_means_no_change_whatever_the_order_ses_answers_in() -> None:
+    every = (*TENANT, *of_class(Class.MARKETING))
+    actual = actual_of(every)
+    tenant = actual[Kind.TENANT, "mc-abc"]
+    assert tenant is not None
+    tenant["suppressed_reasons"] = ["COMPLAINT", "BOUNCE"]
+    assert plan.plan(every, actual) == []
+
+
+def test_more_than_we_asked_for_is_left_alone() -> None:
+    actual = actual_of(TENANT)
+    association = actual[Kind.ASSOCIATION, "mc-abc"]
+    assert association is not None
+    association["resources"] = [*association["resources"], "template/theirs"]
+    assert plan.plan(TENANT, actual) == []
+
+
+def test_an_override_of_the_scope_on_a_set_is_taken_off_since_it_beats_every_tenants() -> None:
+    resources = of_class(Class.MARKETING)
+    actual = actual_of(resources)
+    one = actual[Kind.CONFIGURATION_SET, "mc-marketing"]
+    assert one is not None
+    one["suppression_scope"] = "ACCOUNT"
+    (change,) = plan.plan(resources, actual)
+    assert (str(change), change.was) == (
+        "update configuration-set mc-marketing: suppression",
+        {"suppression_scope": "ACCOUNT"},
+    )
+
+
+def test_an_empty_list_of_reasons_is_not_the_same_as_none_at_all() -> None:
+    """Empty means suppress nobody, unset means as the tenant says (ses.md 2.2)."""
+    resources = of_class(Class.MARKETING)
+    actual = actual_of(resources)
+    one = actual[Kind.CONFIGURATION_SET, "mc-marketing"]
+    assert one is not None
+    one["suppressed_reasons"] = []
+    assert len(plan.plan(resources, actual)) == 1
