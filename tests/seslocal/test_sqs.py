@@ -51,7 +51,7 @@ def test_a_message_comes_back_with_its_digest_and_attributes(world: World, url: 
 
 def test_a_message_in_flight_is_hidden_and_returns_after_its_time_out(world: World, url: str) -> None:
     world.sqs.send_message(QueueUrl=url, MessageBody="x")
-    [first] = take(world, url, VisibilityTimeout=1)
+    [first] = take(world, url, VisibilityTimeout=2)
     assert take(world, url) == []
     [again] = take(world, url, WaitTimeSeconds=5, MessageSystemAttributeNames=["ApproximateReceiveCount"])
     assert again["MessageId"] == first["MessageId"]
@@ -85,7 +85,7 @@ def test_counts_tell_visible_in_flight_and_delayed(world: World, url: str) -> No
 
 
 def test_a_delayed_message_stays_away_until_its_time(world: World, url: str) -> None:
-    world.sqs.send_message(QueueUrl=url, MessageBody="later", DelaySeconds=1)
+    world.sqs.send_message(QueueUrl=url, MessageBody="later", DelaySeconds=2)
     assert take(world, url) == []
     assert [m["Body"] for m in take(world, url, WaitTimeSeconds=5)] == ["later"]
 
