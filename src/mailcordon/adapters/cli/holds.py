@@ -177,6 +177,14 @@ async def uncordon(
     body = {"tenant": tenant, "ids": hold, "because": because} if hold else {**meant, "because": because}
     lifted = await cli.api.post(path("holds", "lift"), body)
     found, remaining = parts(lifted, "lifted"), parts(lifted, "remaining")
+    if not found:
+        raise failures.Failure(
+            failures.Exit.NOT_FOUND,
+            f"nothing was lifted: no open hold of a person is aimed at exactly {tenants.hold_target(meant)}. "
+            f"`mailcordon holds list --tenant {tenant} --open` shows those there are; `--hold ID` lifts one.",
+            "no-such-hold",
+            partial={"preview": preview, "done": False, **lifted},
+        )
     cli.answer(
         {"preview": preview, "done": True, **lifted},
         f"Lifted {show.counted(len(found), 'hold')}, {show.counted(int(lifted.get('released') or 0), 'delivery')} released.",

@@ -246,15 +246,13 @@ def _one_delivery(
         yield f"  list     {suppression_words(row)}"
         if row.get("evidence"):
             yield f"           evidence: {show.plain(row['evidence'])}"
-    at_ses = [f"{name} {show.plain(item[key])}" for name, key in _AT_SES if item.get(key)]
-    if at_ses:
-        yield f"  at SES   {', '.join(at_ses)}"
+    if item.get("ses_id"):
+        # Before SES has it, an attempt is only a claim that may have been handed back.
+        facts = ("provider", "attempts")
+        yield f"  at SES   {item['ses_id']}{''.join(f', {name} {show.plain(item.get(name))}' for name in facts)}"
     for entry in parts(item, "timeline"):
         detail = f": {show.plain(entry['detail'])}" if entry.get("detail") else ""
         yield f"  {show.clock(entry.get('at'))}  {show.plain(entry.get('what'))}{detail}"
-
-
-_AT_SES = (("provider", "provider"), ("attempts", "attempts"), ("id", "ses_id"))
 
 
 def hold_words(hold: Document) -> str:
@@ -322,7 +320,7 @@ async def cancel_message(cli: Cli, message: MessageId, tenant: OfTenant = None) 
     """Cancel what has not left yet of one message. What is on the wire is not called back."""
     found = await cli.api.call("DELETE", path("messages", message), query={"tenant": tenant})
     gone, left = len(found.get("cancelled") or []), int(found.get("left") or 0)
-    rest = f" {show.counted(left, 'delivery')} had left already, or are on the wire." if left else ""
+    rest = f" Not cancelled, since gone already or on the wire: {left}." if left else ""
     cli.answer(found, f"Cancelled {show.counted(gone, 'delivery')} of {message}.{rest}")
 
 
