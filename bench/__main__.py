@@ -1,0 +1,18 @@
+"""`./dev bench NAME ARGS`."""
+
+import sys
+
+from bench import send
+
+_BENCHES = {"send": send.main}
+
+
+def main(argv: list[str]) -> int:
+    if not argv or argv[0] not in _BENCHES:
+        print(f"usage: ./dev bench {{{','.join(_BENCHES)}}} [--help]", file=sys.stderr)
+        return 0 if argv[:1] in (["-h"], ["--help"]) else 2
+    return _BENCHES[argv[0]](argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,83 @@
+"""CPU of a tree of processes, out of /proc: user and system time of everything alive in it, and of everything it has buried.
+
+A process that ends leaves its time to the parent that waits for it, so the sum over a tree only grows, and the difference of
+two samples is what the tree used in between. Times come in clock ticks (10 ms), so a phase has to last for many of them.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    pid: int
+    parent: int
+    seconds: float  #: user and system, its own and that of children it has waited for
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """CPU seconds so far, by part. Parts of PostgreSQL are named `postgres:...`."""
+
+    seconds: Mapping[str, float]
+
+    def since(self, before: "Sample") -> dict[str, float]:
+        names = {*self.seconds, *before.seconds}
+        return {name: self.seconds.get(name, 0.0) - before.seconds.get(name, 0.0) for name in sorted(names)}
+
+
+class Tree:
+    """Everything below `root`. `named` gives parts their names by the process they begin at; what lies below none of them
+    (guardians, the supervisor itself) is `up`. `backends` names PostgreSQL's sessions; `uncounted` are the bench's own."""
+
+    def __init__(self, root: int, named: Mapping[str, int]) -> None:
+        self._root = root
+        self._names = {pid: name for name, pid in named.items()}
+        self.backends: dict[int, str] = {}
+        self.uncounted: set[int] = set()
+
+    def sample(self) -> Sample:
+        children: dict[int, list[Process]] = {}
+        for process in processes():
+            children.setdefault(process.parent, []).append(process)
+        root = read(self._root)
+        if root is None:
+            raise RuntimeError(f"process {self._root}, which was to be measured, is gone")
+        seconds: dict[str, float] = {}
+        pending = [(root, "up")]
+        while pending:
+            process, inherited = pending.pop()
+            if process.pid in self.uncounted:
+                continue
+            part = self._names.get(process.pid, inherited)
+            label = self._backend(process) if part == "postgres" else part
+            seconds[label] = seconds.get(label, 0.0) + process.seconds
+            pending += [(child, part) for child in children.get(process.pid, [])]
+        return Sample(seconds)
+
+    def _backend(self, process: Process) -> str:
+        if name := self.backends.get(process.pid):
+            return f"postgres:{name}"
+        kind = process.title.partition("postgres: ")[2].split(" ")[0]
+        return f"postgres:{kind or 'postmaster and ended backends'}"
+
+
+def processes() -> Iterator[Process]:
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and (process := read(int(entry))) is not None:
+            yield process
+
+
+def read(pid: int) -> Process | None:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        title = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # proc(5): state is field 3 and stands first here; ppid is field 4, utime to cstime 14 to 17.
+    return Process(pid, int(fields[1]), sum(map(int, fields[11:15])) / _TICKS, title)

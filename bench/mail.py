@@ -1,0 +1,56 @@
+"""The mail that is sent, on both sides the same: a short text and a small page, to one recipient each."""
+
+import json
+from dataclasses import dataclass
+
+SUBJECT = "Your weekly summary is ready"
+TEXT = (
+    "Hello,\n\n"
+    + "here is what happened in your workspace this week, in a few lines.\n" * 8
+    + "\nYours, the team\n"
+)
+HTML = (
+    "<!doctype html><html><body><h1>Your weekly summary</h1>"
+    + "<p>Here is what happened in your <b>workspace</b> this week, in a few lines.</p>" * 16
+    + '<p><a href="https://app.example/summary">Open it</a></p></body></html>'
+)
+UNSUBSCRIBE = {
+    "List-Unsubscribe": "<https://app.example/unsubscribe/1>",
+    "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One lane that mail is sent on."""
+
+    tenant: str
+    type: str
+    domain: str
+    marketing: bool
+
+
+def recipients(run: str, count: int) -> list[str]:
+    """Each is mailed once in a whole bench, so that the ledger tells every mail from every other."""
+    return [f"{run}-{number}@inbox{number % 7}.example" for number in range(count)]
+
+
+def request(stream: Stream, to: str, key: str, host: str) -> bytes:
+    """One whole HTTP request for one mail."""
+    body = json.dumps(
+        {
+            "tenant": stream.tenant,
+            "type": stream.type,
+            "from": f"Team <hello@{stream.domain}>",
+            "to": to,
+            "subject": SUBJECT,
+            "text": TEXT,
+            "html": HTML,
+            **({"headers": UNSUBSCRIBE} if stream.marketing else {}),
+        }
+    ).encode()
+    head = (
+        f"POST /v1/messages HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\n"
+        f"Content-Type: application/json\r\nIdempotency-Key: bench-{to}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body

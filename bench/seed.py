@@ -1,0 +1,53 @@
+"""The tenants and lanes that mail is sent on: onboarded over the API, as anybody's are."""
+
+import asyncio
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+from bench.mail import Stream
+
+TENANTS = ("acme", "zen", "orbit", "tulip")
+TYPES = ("password-reset", "receipt", "newsletter")  # one of each class
+MARKETING = "newsletter"
+
+
+class CannotOnboard(Exception):
+    """The API would not take a tenant, or its lanes do not come ready."""
+
+
+async def onboard(url: str, key: str) -> list[Stream]:
+    """Answers the lanes, once SES has all that they need."""
+    slugs = list(TENANTS)
+    for slug in slugs:
+        types = {type: _domain(slug, type) for type in TYPES}
+        await asyncio.to_thread(_call, url, key, "/v1/tenants", {"slug": slug, "types": types})
+    async with asyncio.timeout(60):
+        while slugs:
+            tenant = await asyncio.to_thread(_call, url, key, f"/v1/tenants/{slugs[0]}")
+            if tenant["provisioning"]["done"]:
+                slugs.pop(0)
+            else:
+                await asyncio.sleep(0.1)
+    # Lanes alternate, so that neighbours in the queue differ in tenant and class.
+    return [Stream(slug, type, _domain(slug, type), type == MARKETING) for type in TYPES for slug in TENANTS]
+
+
+def _domain(slug: str, type: str) -> str:
+    return f"{type}.{slug}.example"
+
+
+def _call(url: str, key: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    request = urllib.request.Request(
+        url + path,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"authorization": f"Bearer {key}", "content-type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        raise CannotOnboard(
+            f"{path} answered {error.code}: {error.read().decode(errors='replace')}"
+        ) from error

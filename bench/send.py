@@ -1,0 +1,228 @@
+"""`./dev bench send`: what a governed mail costs beside a bare boto3 `send_email`, in one run, against the same endpoint.
+
+Three things are measured in turn, round by round, each for a short while: bare boto3; the governed path while nobody reads SES's
+events; and the governed path with its events, until the outcome of every delivery is recorded. One HTTP request a mail, with an
+idempotency key, everything durable. CPU is that of all our processes and all of PostgreSQL's, and that of the boto3 process; the
+local SES and the load generator count on no side. Every mail has to be in SES's ledger exactly once and its delivery where it
+has to be in the database, all of it before counting stops, else there is no figure.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from bench import load, mail, report, seed, stage
+from bench.stage import Failed, Stage
+
+SENT, DELIVERED = 20, 23  # states in the ledger and in what came back
+_EVENTS = 2  #: a mail: Send and Delivery
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    messages: int  #: a governed phase
+    bare: int  #: a bare phase
+    concurrency: int  #: connections of the load generator
+    seconds: float  #: the longest that a phase may hand in mail
+    rounds: int
+    json: bool
+
+
+def parse(argv: list[str]) -> Options:
+    parser = argparse.ArgumentParser(prog="./dev bench send", description=__doc__)
+    add = parser.add_argument
+    add("--messages", type=_count, default=6000, help="mails in each governed phase (default %(default)s)")
+    add("--bare", type=_count, help="mails in each bare phase (default: a quarter of --messages)")
+    add(
+        "--concurrency",
+        type=_count,
+        default=64,
+        help="keep-alive connections to the API (default %(default)s)",
+    )
+    add(
+        "--seconds",
+        type=float,
+        default=20.0,
+        help="the longest that a phase hands in mail (default %(default)g)",
+    )
+    add("--rounds", type=_count, default=3, help="times that all is measured in turn (default %(default)s)")
+    add("--json", action="store_true", help="end with one line of JSON")
+    given = parser.parse_args(argv)
+    return Options(
+        messages=given.messages,
+        bare=given.bare or max(1, given.messages // 4),
+        concurrency=given.concurrency,
+        seconds=given.seconds,
+        rounds=given.rounds,
+        json=given.json,
+    )
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1")
+    return int(text)
+
+
+def main(argv: list[str]) -> int:
+    options = parse(argv)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            result = runner.run(_until_told(_bench(options)))
+    except asyncio.CancelledError:
+        return 143
+    except (Failed, load.BadAnswer, seed.CannotOnboard) as failure:
+        print(f"bench: {failure}", file=sys.stderr)
+        return 1
+    print(report.table(result))
+    if options.json:
+        print(report.line(result))
+    return 0
+
+
+async def _until_told(work: Coroutine[Any, Any, report.Result]) -> report.Result:
+    """Being told to end, as by Ctrl-C, ends what we started too."""
+    task = asyncio.ensure_future(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task
+
+
+def _say(sentence: str) -> None:
+    print(f"bench: {sentence}", file=sys.stderr, flush=True)
+
+
+async def _bench(options: Options) -> report.Result:
+    async with stage.running(_say) as on:
+        _say("warming up")
+        warm = max(options.concurrency * 2, min(1000, options.messages))
+        await _governed(on, options, "warm", warm, events=True)
+        await on.name_backends()
+        rounds: list[report.Round] = []
+        for number in range(1, options.rounds + 1):
+            _say(f"round {number} of {options.rounds}")
+            rounds.append(
+                report.Round(
+                    bare=await _bare(on, options, f"r{number}a"),
+                    quiet=await _governed(on, options, f"r{number}b", options.messages, events=False),
+                    events=await _governed(on, options, f"r{number}c", options.messages, events=True),
+                )
+            )
+        return report.Result(
+            rounds=rounds, engine=on.engine, lanes=len(on.streams), concurrency=options.concurrency
+        )
+
+
+# Bare -------------------------------------------------------------------------------------------------------------------
+
+
+async def _bare(on: Stage, options: Options, run: str) -> report.Phase:
+    newest = await on.ses.newest()
+    before = on.tree.sample()
+    began = time.perf_counter()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bench.bare", "--endpoint", on.ses.url, "--run", run,
+        "--messages", str(options.bare), "--seconds", str(options.seconds),
+        stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent,
+    )  # fmt: skip
+    out, _ = await process.communicate()
+    if process.returncode != 0:
+        raise Failed("the bare boto3 process failed")
+    beside = on.tree.sample().since(before)
+    said = json.loads(out)
+    sent = await on.ses.recipients_after(newest)
+    expected = mail.recipients(run, said["sent"]) + mail.recipients(f"{run}-warm", said["warm_up"])
+    _check_ledger(expected, sent)
+    return report.Phase(
+        messages=said["sent"],
+        wall=said["wall_seconds"],
+        cpu={"boto3": said["cpu_seconds"]},
+        beside=sum(beside.values()) / (time.perf_counter() - began),
+    )
+
+
+# Governed ---------------------------------------------------------------------------------------------------------------
+
+
+async def _governed(on: Stage, options: Options, run: str, count: int, *, events: bool) -> report.Phase:
+    recipients = mail.recipients(run, count)
+    host, port = on.address
+    requests = [
+        mail.request(on.streams[n % len(on.streams)], to, on.key, f"{host}:{port}")
+        for n, to in enumerate(recipients)
+    ]
+    newest, last, total = await on.ses.newest(), await on.newest_id(), await on.ses.total()
+    asleep = contextlib.nullcontext() if events else on.observe_asleep()
+    with asleep:
+        before, own, began = on.tree.sample(), _own_cpu(), time.perf_counter()
+        done = await load.run(host, port, requests, options.concurrency, options.seconds)
+        own = _own_cpu() - own
+        await _settled(on, total, last, len(done.answers), events=events)
+        cpu, wall = on.tree.sample().since(before), time.perf_counter() - began
+        await _check(on, recipients[: len(done.answers)], newest, last, done, events=events)
+    if not events:
+        await _settled(on, total, last, len(done.answers), events=True)
+    return report.Phase(
+        messages=len(done.answers), wall=wall, cpu=cpu, generator=own, latencies=sorted(done.latencies)
+    )
+
+
+async def _settled(on: Stage, total: int, last: int, count: int, *, events: bool) -> None:
+    """Until all of it is done. The local SES is asked first, since asking it costs what is measured nothing."""
+    await stage.until(
+        on.ses.total, lambda found: found >= total + count, f"SES has to have {total + count} mails"
+    )
+    if events:
+        await stage.until(on.ses.waiting_events, lambda found: not found, "the event queue has to be empty")
+        await stage.until(
+            lambda: on.count_outcomes(last),
+            lambda found: found >= count,
+            f"{count} outcomes have to be there",
+        )
+        await stage.until(on.ses.waiting_events, lambda found: not found, "the event queue has to be empty")
+    await stage.until(
+        lambda: on.count_ledger(last), lambda found: found >= count, f"{count} results have to be there"
+    )
+
+
+async def _check(
+    on: Stage, expected: list[str], newest: str | None, last: int, done: load.Run, *, events: bool
+) -> None:
+    if any(b'"state":"queued"' not in answer for answer in done.answers):
+        raise Failed("not every mail was queued")
+    _check_ledger(expected, await on.ses.recipients_after(newest))
+    deliveries = await on.deliveries(last)
+    wrong = [one for one in deliveries if one[1:] != (SENT, 1, DELIVERED if events else None)]
+    if wrong or sorted(one[0] for one in deliveries) != sorted(expected):
+        raise Failed(
+            f"{len(deliveries)} deliveries are in the database where {len(expected)} have to be, "
+            f"and {len(wrong)} are not where they have to be, such as {wrong[:3]}"
+        )
+
+
+def _check_ledger(expected: list[str], sent: list[str]) -> None:
+    """SES has each of them exactly once, and nothing else."""
+    if sorted(sent) != sorted(expected):
+        twice = sum(1 for times in Counter(sent).values() if times > 1)
+        missing = len(set(expected) - set(sent))
+        raise Failed(
+            f"SES's ledger has {len(sent)} mails of this phase where {len(expected)} were handed in: "
+            f"{missing} are missing, {twice} came more than once"
+        )
+
+
+def _own_cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime

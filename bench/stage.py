@@ -1,0 +1,256 @@
+"""What a benchmark runs against: the local SES, and `mailcordon up` beside it, in a home that goes away afterwards.
+
+The local SES is a process of our own starting and no child of `up`, so that it is counted on neither side; its rate and quota
+are lifted, so that what is measured is us. Everything listens on free ports.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from bench import bare, seed
+from bench.cpu import Tree
+from bench.mail import Stream
+
+PATIENCE = 60.0  #: seconds; for starting, and for what was sent to be recorded
+_RATE = 100_000  #: recipients a second that the local SES grants
+_LEDGER = 2_000_000  #: mails that it keeps
+
+
+class Failed(Exception):
+    """The bench cannot vouch for its figures."""
+
+
+@dataclass
+class Ses:
+    """The local SES, asked as its judge."""
+
+    url: str
+
+    def _get(self, path: str) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self.url}/_seslocal{path}", timeout=30) as answer:
+            return json.loads(answer.read())
+
+    async def total(self) -> int:
+        return (await asyncio.to_thread(self._get, "/health"))["sent"]
+
+    async def newest(self) -> str | None:
+        """Id of the newest mail: what came after it is what a phase has sent."""
+        sent = (await asyncio.to_thread(self._get, "/sent?limit=1&order=newest"))["sent"]
+        return sent[0]["message_id"] if sent else None
+
+    async def recipients_after(self, message_id: str | None) -> list[str]:
+        found: list[str] = []
+        while True:
+            place = f"&after={message_id}" if message_id else ""
+            page = await asyncio.to_thread(self._get, f"/sent?limit=1000{place}")
+            found += [to for line in page["sent"] for to in line["recipients"]]
+            message_id = page["next"]
+            if message_id is None:
+                return found
+
+    async def waiting_events(self) -> int:
+        """Messages in the outcome queue that are not deleted yet."""
+        return await asyncio.to_thread(self._waiting_events)
+
+    def _waiting_events(self) -> int:
+        wanted = [
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
+        ]
+        request = urllib.request.Request(
+            self.url,
+            data=json.dumps(
+                {"QueueUrl": f"{self.url}/000000000000/mailcordon-outcome", "AttributeNames": wanted}
+            ).encode(),
+            headers={
+                "content-type": "application/x-amz-json-1.0",
+                "x-amz-target": "AmazonSQS.GetQueueAttributes",
+            },
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return sum(int(number) for number in json.loads(answer.read())["Attributes"].values())
+
+
+@dataclass
+class Stage:
+    """Everything is up, tenants have their lanes, and somebody can look into the database uncounted."""
+
+    ses: Ses
+    url: str
+    key: str
+    streams: list[Stream]
+    tree: Tree
+    processes: dict[str, int]
+    logins: dict[str, str]
+    looker: asyncpg.Connection  #: the bench's own session
+    engine: str  #: PostgreSQL's version and settings, for the report
+
+    @property
+    def address(self) -> tuple[str, int]:
+        parts = urlsplit(self.url)
+        return parts.hostname or "127.0.0.1", parts.port or 80
+
+    @contextlib.contextmanager
+    def observe_asleep(self) -> Iterator[None]:
+        """Nobody reads the event queue; nothing is lost, since nothing is deleted there."""
+        os.kill(self.processes["observe"], signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.processes["observe"], signal.SIGCONT)
+
+    async def name_backends(self) -> None:
+        """Learns which session serves which of our loops. Each login may see its own sessions' names only."""
+        for dsn in self.logins.values():
+            connection = await asyncpg.connect(dsn)
+            try:
+                for row in await connection.fetch(
+                    "select pid, application_name from pg_stat_activity where usename = current_user and pid <> pg_backend_pid()"
+                ):
+                    self.tree.backends[row["pid"]] = row["application_name"].removeprefix("mailcordon ")
+            finally:
+                await connection.close()
+
+    async def newest_id(self) -> int:
+        return await self.looker.fetchval("select coalesce(max(id), 0) from message")
+
+    async def count_ledger(self, after: int) -> int:
+        return await self.looker.fetchval("select count(*) from ledger where id > $1", after + 63)
+
+    async def count_outcomes(self, after: int) -> int:
+        """Deliveries whose outcome is there: `delivered` (23)."""
+        return await self.looker.fetchval(
+            "select count(*) from outcome where id > $1 and state = 23", after + 63
+        )
+
+    async def deliveries(self, after: int) -> list[tuple[str, int | None, int | None, int | None]]:
+        """Recipient, state in the ledger, attempt, state by the outcome: of every mail accepted after that message."""
+        rows = await self.looker.fetch(
+            "select m.recipients[1] as recipient, l.state, l.attempt, o.state as outcome from message m "
+            "left join ledger l on l.id = m.id + 1 left join outcome o on o.id = m.id + 1 where m.id > $1",
+            after,
+        )
+        return [tuple(row) for row in rows]
+
+
+async def until(
+    what: Callable[[], Any], wanted: Callable[[Any], bool], sentence: str, pause: float = 0.02
+) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not wanted(found := await what()):
+        if time.monotonic() > deadline:
+            raise Failed(f"{sentence}: still {found} after {PATIENCE:.0f} s")
+        await asyncio.sleep(pause)
+
+
+@contextlib.asynccontextmanager
+async def running(say: Callable[[str], None]) -> AsyncIterator[Stage]:
+    with _home() as home, _seslocal(home) as ses_url:
+        say("starting the system, with the local SES in a process of its own")
+        with _up(home, ses_url) as up:
+            ran = json.loads((home / "run.json").read_text())
+            cli = json.loads((home / "cli.json").read_text())
+            logins = json.loads((home / "database.json").read_text())
+            streams = await seed.onboard(cli["url"], cli["key"])
+            await asyncio.to_thread(_verify_bare_identity, ses_url)
+            looker = await asyncpg.connect(logins["control"], server_settings={"search_path": "mailcordon"})
+            tree = Tree(up.pid, ran["processes"])
+            tree.uncounted.add(await looker.fetchval("select pg_backend_pid()"))
+            stage = Stage(
+                ses=Ses(ses_url),
+                url=cli["url"],
+                key=cli["key"],
+                streams=streams,
+                tree=tree,
+                processes=ran["processes"],
+                logins=logins,
+                looker=looker,
+                engine=await _engine(looker),
+            )
+            try:
+                yield stage
+            finally:
+                await looker.close()
+
+
+async def _engine(connection: asyncpg.Connection) -> str:
+    names = ("server_version", "fsync", "synchronous_commit", "full_page_writes")
+    values = [await connection.fetchval(f"show {name}") for name in names]
+    return "PostgreSQL " + ", ".join(
+        f"{n} {v}" if n != "server_version" else v for n, v in zip(names, values, strict=True)
+    )
+
+
+def _verify_bare_identity(ses_url: str) -> None:
+    client = bare.client(ses_url)
+    client.create_email_identity(EmailIdentity=bare.DOMAIN)
+    client.close()
+
+
+@contextlib.contextmanager
+def _home() -> Iterator[Path]:
+    """Where PostgreSQL's user can enter even when we are root."""
+    directory = Path(tempfile.mkdtemp(prefix="mc-bench-"))
+    directory.chmod(0o711)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _environment(**settings: str) -> dict[str, str]:
+    """Ours without settings or credentials that lie about in it."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAILCORDON_", "AWS_"))}
+    return kept | settings
+
+
+@contextlib.contextmanager
+def _process(
+    command: list[str], log: Path, environment: dict[str, str], ready: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("ab") as said:
+        process = subprocess.Popen(command, env=environment, stdout=said, stderr=said)
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not ready.exists():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise Failed(f"{' '.join(command[1:4])} did not start: {log.read_text()[-2000:]}")
+            time.sleep(0.05)
+        yield process
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+@contextlib.contextmanager
+def _seslocal(home: Path) -> Iterator[str]:
+    ready = home / "seslocal.json"
+    command = [sys.executable, "-m", "seslocal", "--port", "0", "--ready-file", str(ready)]
+    command += ["--rate", str(_RATE), "--quota", "-1", "--ledger", str(_LEDGER)]
+    with _process(command, home / "seslocal.log", _environment(), ready):
+        yield json.loads(ready.read_text())["url"]
+
+
+@contextlib.contextmanager
+def _up(home: Path, ses_url: str) -> Iterator[subprocess.Popen[bytes]]:
+    environment = _environment(MAILCORDON_HOME=str(home), MAILCORDON_SES_ENDPOINT=ses_url)
+    command = [sys.executable, "-m", "mailcordon", "up", "--port", "0"]
+    with _process(command, home / "up.log", environment, home / "run.json") as process:
+        yield process
