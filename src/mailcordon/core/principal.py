@@ -4,6 +4,7 @@ A platform key serves every tenant and names the one it means; a tenant's key se
 tenant in what is sent is forbidden; asking for another tenant's things finds nothing, so that nobody learns what exists.
 """
 
+import re
 from dataclasses import dataclass
 
 from mailcordon.core.errors import Fault, Forbidden, Invalid
@@ -14,6 +15,8 @@ OPERATE = "operate"
 ADMIN = "admin"
 SCOPES = (SEND, READ, OPERATE, ADMIN)
 TENANT_SCOPES = (SEND, READ)  #: all that a tenant's own key can have
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,12 @@ class Principal:
             return self.tenant_slug
         if slug is None:
             raise Invalid(Fault(field, "a platform key must name the tenant", "missing"))
+        if _SLUG.fullmatch(slug) is None:
+            raise Invalid(
+                Fault(
+                    field, f"no tenant can be named {ascii(slug[:64])[1:-1] or 'nothing'}", "unknown-tenant"
+                )
+            )
         return slug
 
     def sees(self, slug: str) -> bool:

@@ -1,0 +1,93 @@
+"""The control plane's routes on a real database, in the test's own event loop."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from litestar import Litestar
+
+from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.control_reads import ControlReads
+from mailcordon.adapters.db.control_store import ControlStore
+from mailcordon.adapters.db.governor_store import GovernorStore
+from mailcordon.adapters.db.key_store import KeyStore
+from mailcordon.adapters.http import control, problems
+from mailcordon.adapters.http.auth import KeyCache, before_request
+from mailcordon.control import desired
+from mailcordon.control.governor import Governor
+from mailcordon.control.keys import Keys
+from mailcordon.control.tenants import Tenants
+
+SETTINGS = desired.Settings(
+    outcome_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-outcome",
+    engagement_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-engagement",
+)
+
+
+class ControlWorld:
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        keys: Keys,
+        app: Litestar,
+        owner: engine.Connection,
+        governor: Governor,
+    ) -> None:
+        self.client = client
+        self.keys = keys
+        self.app = app
+        self.owner = owner
+        self.governor = governor
+        self.tenant_keys: dict[str, str] = {}
+        self.spare = ""
+
+    async def key(self, tenant: str | None, *scopes: str) -> str:
+        _, text = await self.keys.create(tenant=tenant, name="t", scopes=scopes, actor="test")
+        return text
+
+    async def ask(self, endpoint: tuple[Any, ...], key: str | None) -> Any:
+        method, path, body, *_ = endpoint
+        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        return await self.client.request(
+            method, path.replace("{prefix}", self.spare), json=body, headers=headers
+        )
+
+    async def everything(self) -> list[Any]:
+        tables = ("tenant", "lane", "hold", "message_type", "audit", "api_key", "ledger")
+        return [[tuple(r) for r in await self.owner.fetch(f"select * from {t} order by 1")] for t in tables]
+
+
+@pytest.fixture
+async def world(database: Any) -> AsyncIterator[ControlWorld]:
+    owner = await engine.connect(database.dsn("owner"))
+    pools = {role: await engine.create_pool(database.dsn(role)) for role in ("control", "governor", "reader")}
+    governor = Governor(GovernorStore(pools["governor"]))
+    store, key_store = ControlStore(pools["control"]), KeyStore(pools["control"])
+    keys = Keys(key_store)
+    services = control.ControlServices(
+        reads=ControlReads(pools["control"], pools["reader"]),
+        tenants=Tenants(store, governor, SETTINGS),
+        types=store,
+        keys=keys,
+        governor=governor,
+    )
+    app = Litestar(
+        control.routes(services),
+        before_request=before_request(KeyCache(key_store)),
+        exception_handlers={Exception: problems.handle},
+        openapi_config=None,
+    )
+    # In this loop, where the pools live.
+    transport = httpx.ASGITransport(app)  # pyright: ignore[reportArgumentType]
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        world = ControlWorld(client, keys, app, owner, governor)
+        for slug in ("acme", "zen"):
+            made = await services.tenants.onboard(slug, {"newsletter": f"news.{slug}.example"}, actor="test")
+            world.tenant_keys[slug] = made.key_text or ""
+        key, _ = await keys.create(tenant=None, name="spare", scopes=["send"], actor="test")
+        world.spare = key.prefix
+        yield world
+    for pool in pools.values():
+        await pool.close()
+    await owner.close()
