@@ -88,7 +88,8 @@ class Sent:
         return self.document("Bounce", bounceType=type, bounceSubType=sub_type, **more)
 
     def complaint(self, **more: Any) -> str:
-        return self.document("Complaint", **({"complaintFeedbackType": "abuse"} | more))
+        more.setdefault("complaintFeedbackType", "abuse")
+        return self.document("Complaint", **more)
 
     def again(self, *, ses_id: str, attempt: int = 2, later: int = 90_000) -> "Sent":
         """A later attempt of the same delivery."""

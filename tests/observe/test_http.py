@@ -66,7 +66,7 @@ async def api(world: World, database: Any) -> AsyncIterator[Api]:
         "acme": (await keys.create(tenant="acme", name="a", scopes=["send", "read"], actor="test"))[1],
         "zen": (await keys.create(tenant="zen", name="z", scopes=["send", "read"], actor="test"))[1],
     }
-    app = Litestar(
+    app: Any = Litestar(
         observe.routes(services),
         before_request=before_request(KeyCache(KeyStore(control))),
         exception_handlers={Exception: problems.handle},

@@ -74,15 +74,15 @@ async def test_any_order_of_copies_makes_the_rows_of_one_orderly_pass(world: Wor
     expected = await world.picture()
     assert all(expected.values())
 
-    @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-    @given(st.randoms(use_true_random=True), st.integers(1, 60))
-    def orders(chance: random.Random, most: int) -> None:
-        copies = documents * 3
-        chance.shuffle(copies)
-        seen.append(split(copies, chance, most))
-
+    # Hypothesis is no friend of coroutines over one database: it draws the orders, and they are run after.
     seen: list[list[list[str]]] = [split(documents[::-1] * 3, random.Random(1), 7)]
-    orders()
+
+    @settings(max_examples=25, derandomize=True, suppress_health_check=[HealthCheck.large_base_example])
+    @given(st.permutations(documents * 3), st.integers(1, 60))
+    def draw(copies: list[str], most: int) -> None:
+        seen.append(split(copies, random.Random(most), most))
+
+    draw()
     for batches in seen:
         await world.owner.execute(f"truncate {TABLES}")
         for batch in batches:

@@ -1,0 +1,187 @@
+"""The pure parts: laws that make order and copies harmless, and the table of what a bounce really is."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailcordon.core.delivery import State
+from mailcordon.core.event import MOVES, Attempt, Event, Kind
+from mailcordon.core.priority import Class
+from mailcordon.observe import classify, fold, metrics, suppress
+from mailcordon.observe.attribute import Attributed
+from mailcordon.observe.ports import LaneRef, Outcome, Suppression
+
+DAY = 24 * 3600 * 1000
+LANE = LaneRef(lane=7, tenant=3, tenant_key="mc-acmexxxx", type="newsletter", class_=Class.MARKETING)
+
+
+def found(
+    kind: Kind, *, at: int = 5000, attempt: int = 1, called_at: int = 1000, reason: str | None = None
+) -> Attributed:
+    event = Event(
+        kind=kind,
+        at=called_at + 40 if kind is Kind.SEND else at,
+        mail_at=called_at + 40,
+        ses_id=f"ses-{attempt}",
+        configuration_set=None,
+        ses_tenant=None,
+        destinations=("kim@example.com",),
+        recipients=(),
+        tags={},
+        key=bytes([kind, attempt, at % 251]),
+        reason=reason,
+        text=None,
+    )
+    made = Attempt(
+        installation="here",
+        tenant_key="mc-acmexxxx",
+        type="newsletter",
+        delivery=65,
+        attempt=attempt,
+        called_at=called_at,
+    )
+    return Attributed(event, made, LANE, "kim@example.com", 1, True, False)
+
+
+KINDS = st.sampled_from([kind for kind in Kind if kind is not Kind.OTHER])
+OUTCOMES = st.builds(
+    found,
+    KINDS,
+    at=st.integers(1000, 1005),
+    attempt=st.integers(1, 2),
+    called_at=st.sampled_from([1000, 70_000]),
+).map(fold.outcome_of)
+
+
+@given(OUTCOMES, OUTCOMES, OUTCOMES)
+def test_merging_is_commutative_associative_and_idempotent(a: Outcome, b: Outcome, c: Outcome) -> None:
+    assert fold.merge(a, b) == fold.merge(b, a)
+    assert fold.merge(a, fold.merge(b, c)) == fold.merge(fold.merge(a, b), c)
+    assert fold.merge(a, a) == a
+    assert fold.merge(a, fold.merge(a, b)) == fold.merge(a, b)
+
+
+@given(st.permutations([kind for kind in Kind if kind in MOVES]))
+def test_the_highest_rank_wins_in_every_order(kinds: list[Kind]) -> None:
+    row = fold.outcome_of(found(kinds[0]))
+    best = kinds[0]
+    for kind in kinds[1:]:
+        row = fold.merge(row, fold.outcome_of(found(kind)))
+        best = max(best, kind, key=lambda one: MOVES[one][0])
+        assert row.state is MOVES[best][1]
+
+
+def test_an_open_before_everything_says_no_more_than_that_ses_has_the_mail() -> None:
+    opened, sent = fold.outcome_of(found(Kind.OPEN)), fold.outcome_of(found(Kind.SEND))
+    assert replace(opened, kinds=0) == replace(sent, kinds=0)
+    assert opened.state is State.SENT
+
+
+@given(st.lists(OUTCOMES, min_size=1, max_size=8), st.randoms())
+def test_counts_depend_on_what_happened_and_not_on_what_was_heard_first(
+    said: list[Outcome], chance: object
+) -> None:
+    def total(rows: list[Outcome]) -> dict[metrics.Cell, list[int]]:
+        cells: dict[metrics.Cell, list[int]] = {}
+        before: Outcome | None = None
+        for row in rows:
+            after = row if before is None else fold.merge(before, row)
+            for cell, counts in metrics.changes([(before, after)]).items():
+                kept = cells.setdefault(cell, [0] * len(metrics.COLUMNS))
+                cells[cell] = [one + other for one, other in zip(kept, counts, strict=True)]
+            before = after
+        return {cell: counts for cell, counts in cells.items() if any(counts)}
+
+    shuffled = list(said)
+    chance.shuffle(shuffled)  # type: ignore[attr-defined]
+    expected = total(said)
+    assert total(shuffled) == total(said + shuffled) == expected
+    assert all(count in (0, 1) for counts in expected.values() for count in counts)
+
+
+def test_every_kind_that_moves_a_state_is_counted_in_one_column() -> None:
+    for kind in Kind:
+        expected = 0 if kind is Kind.OTHER else 1
+        assert len(metrics.columns_of(1 << kind)) == expected
+    both = metrics.columns_of(1 << Kind.REJECT | 1 << Kind.RENDERING_FAILURE)
+    assert [metrics.COLUMNS[column] for column in both] == ["rejected"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "scope", "target", "cause", "until"),
+    [
+        (Kind.HARD_BOUNCE, "Permanent/General", suppress.TENANT, 0, "hard-bounce", None),
+        (Kind.HARD_BOUNCE, classify.GLOBAL_LIST, suppress.TENANT, 0, "ses-global-list", 5000 + 14 * DAY),
+        (Kind.COMPLAINT, "abuse", suppress.CLASS, 2, "complaint", None),
+        (Kind.SUPPRESSED, classify.UNSUBSCRIBED, suppress.LANE, 7, "unsubscribe", None),
+    ],
+)
+def test_each_cause_closes_its_own_scope(
+    kind: Kind, reason: str, scope: int, target: int, cause: str, until: int | None
+) -> None:
+    row = suppress.suppression_of(found(kind, reason=reason), b"h")
+    assert row is not None
+    assert (row.scope, row.target, row.cause, row.since, row.until) == (scope, target, cause, 5000, until)
+    assert (row.tenant, row.address, row.by) == (3, "kim@example.com", "ses")
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (Kind.SOFT_BOUNCE, "Transient/MailboxFull"),
+        (Kind.SUPPRESSED, "Permanent/OnTenantSuppressionList"),
+        (Kind.DELIVERY, None),
+        (Kind.REJECT, "Bad content"),
+        (Kind.OTHER, "not-spam"),
+    ],
+)
+def test_nothing_else_suppresses(kind: Kind, reason: str | None) -> None:
+    assert suppress.suppression_of(found(kind, reason=reason), b"h") is None
+
+
+def reasons() -> st.SearchStrategy[Suppression]:
+    made = suppress.suppression_of(found(Kind.HARD_BOUNCE, reason="Permanent/General"), b"h")
+    assert made is not None
+    base = made
+    return st.builds(
+        lambda cause, since, until, event: replace(
+            base, cause=cause, since=since, until=until, evidence={"event": event}
+        ),
+        st.sampled_from(["hard-bounce", "manual"]),
+        st.integers(0, 3),
+        st.none() | st.integers(5, 7),
+        st.sampled_from(["a", "b"]),
+    )
+
+
+@given(reasons(), reasons(), reasons())
+def test_which_suppression_stays_does_not_depend_on_order(
+    a: Suppression, b: Suppression, c: Suppression
+) -> None:
+    assert suppress.stronger(a, b) == suppress.stronger(b, a)
+    assert suppress.stronger(a, suppress.stronger(b, c)) == suppress.stronger(suppress.stronger(a, b), c)
+    if a.until is None:
+        assert suppress.stronger(a, b).until is None
+
+
+@pytest.mark.parametrize(
+    ("type", "sub_type", "kind"),
+    [
+        *((type, sub_type, kind) for (type, sub_type), kind in classify.BOUNCES.items()),
+        ("Permanent", "SomethingNew", Kind.HARD_BOUNCE),
+        ("Permanent", None, Kind.HARD_BOUNCE),
+        ("Transient", "SomethingNew", Kind.SOFT_BOUNCE),
+        ("SomethingNew", "General", Kind.SOFT_BOUNCE),
+        (None, None, Kind.SOFT_BOUNCE),
+        ("Permanent", "OnSomeNewSuppressionList", Kind.SUPPRESSED),
+    ],
+)
+def test_only_types_decide_what_a_bounce_is(type: str | None, sub_type: str | None, kind: Kind) -> None:
+    assert classify.bounce(type, sub_type) is kind
+
+
+@pytest.mark.parametrize("sub_type", [sub for type, sub in classify.BOUNCES if type != "Permanent"])
+def test_no_passing_trouble_is_a_hard_bounce(sub_type: str) -> None:
+    assert classify.bounce("Transient", sub_type) is Kind.SOFT_BOUNCE
