@@ -164,15 +164,14 @@ class Accept:
     async def _store_batch(self, batch: list[_Item]) -> None:
         first, twins = _part_twins(batch)
         for _ in range(_STALE_TRIES):
-            resolved = await self._resolve(first)
-            if not resolved:
-                break
-            messages = [message for _, message in resolved]
             try:
-                stored = await self._store.store(messages, self._epoch)
+                resolved = await self._resolve(first)
+                if not resolved:
+                    break
+                stored = await self._store.store([message for _, message in resolved], self._epoch)
             except StaleRoutes:
                 await self._forget()
-                first = await _allowed([item for item, _ in resolved])
+                first = await _allowed([item for item in first if not _answered(item)])
                 continue
             await self._answer(resolved, stored)
             break
@@ -195,6 +194,9 @@ class Accept:
                 )
                 found.append((item, route, id))
             except Invalid as problem:
+                if await self._store.control_epoch() != self._epoch:
+                    # Nobody is refused from memory: the tenant or lane may be there since.
+                    raise StaleRoutes from None
                 _fail([item], problem)
         await self._look_at_backlogs({route.lane for _, route, _ in found})
         out: list[tuple[_Item, NewMessage]] = []
@@ -303,6 +305,11 @@ def _accepted(message: NewMessage, stored: Stored) -> Accepted:
     return Accepted(
         id=message.id, tenant=message.route.tenant_slug, type=message.route.type, deliveries=tuple(deliveries)
     )
+
+
+def _answered(item: _Item) -> bool:
+    """A caller who went away was told nothing, so that the mail is still to be stored."""
+    return item.done.done() and not item.done.cancelled()
 
 
 async def _allowed(items: Sequence[_Item]) -> list[_Item]:
