@@ -9,7 +9,9 @@ from typing import Any
 
 import msgspec
 from litestar import Request, delete, get
+from litestar.exceptions import MethodNotAllowedException
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, FromQuery
 from litestar.types import Receive, Scope, Send
 
 from mailcordon.adapters.http import problems
@@ -145,8 +147,10 @@ class MessageDoor:
     # POST -----------------------------------------------------------------------------------------------------------------
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI function for POST /v1/messages."""
+        """The ASGI function for /v1/messages, which takes POST only."""
         try:
+            if scope["type"] != "http" or scope["method"] != "POST":
+                raise MethodNotAllowedException(headers={"allow": "POST"})
             status, body, headers = await self._post(scope, receive)
         except Exception as error:
             status, body, headers = problems.describe(error)
@@ -220,7 +224,7 @@ def routes(door: MessageDoor) -> list[HTTPRouteHandler]:
     """GET and DELETE; POST is the door itself."""
 
     @get("/v1/messages/{id:str}", summary="What became of a message, delivery by delivery", tags=["messages"])
-    async def get_message(request: Request[Any, Any, Any], id: str) -> MessageView:
+    async def get_message(request: Request[Any, Any, Any], id: FromPath[str]) -> MessageView:
         principal = principal_of(request)
         principal.require("read")
         return _message_view(await door.records(id, principal))
@@ -228,7 +232,7 @@ def routes(door: MessageDoor) -> list[HTTPRouteHandler]:
     @delete(
         "/v1/messages/{id:str}", status_code=200, summary="Cancel what has not left yet", tags=["messages"]
     )
-    async def cancel_message(request: Request[Any, Any, Any], id: str) -> CancelAnswer:
+    async def cancel_message(request: Request[Any, Any, Any], id: FromPath[str]) -> CancelAnswer:
         principal = principal_of(request)
         principal.require("send")
         records = await door.records(id, principal)
@@ -243,7 +247,7 @@ def routes(door: MessageDoor) -> list[HTTPRouteHandler]:
 
     @get("/v1/addresses/{text:str}", summary="Why an address gets or does not get mail", tags=["messages"])
     async def look_up_address(
-        request: Request[Any, Any, Any], text: str, tenant: str | None = None
+        request: Request[Any, Any, Any], text: FromPath[str], tenant: FromQuery[str | None] = None
     ) -> AddressView:
         principal = principal_of(request)
         principal.require("read")

@@ -81,6 +81,12 @@ def status_of(error: MailcordonError) -> int:
 def describe(error: BaseException) -> tuple[int, bytes, dict[str, str]]:
     """Status, body and headers for any error. What we did not foresee is a 500 that tells nothing of our insides."""
     headers = {"content-type": MEDIA_TYPE}
+    if isinstance(error, ValidationException):
+        error = _from_validation(error)
+    elif isinstance(error, HTTPException):
+        status = error.status_code
+        problem = _problem(status, f"http-{status}", _words(error), retryable=status >= 500)
+        return status, msgspec.json.encode(problem), {**headers, **_safe(error.headers)}
     if not isinstance(error, MailcordonError):
         log.error("unforeseen error", error=repr(error), exc_info=error)
         problem = _problem(
@@ -116,18 +122,6 @@ def _problem(
 
 def handle(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Litestar's handler for every exception."""
-    if isinstance(error, ValidationException):
-        error = _from_validation(error)
-    elif isinstance(error, HTTPException):
-        problem = _problem(
-            error.status_code, f"http-{error.status_code}", _words(error), retryable=error.status_code >= 500
-        )
-        return Response(
-            msgspec.json.encode(problem),
-            status_code=error.status_code,
-            media_type=MEDIA_TYPE,
-            headers=_safe(error.headers),
-        )
     status, body, headers = describe(error)
     media_type = headers.pop("content-type")
     return Response(body, status_code=status, media_type=media_type, headers=headers)

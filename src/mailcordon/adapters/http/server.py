@@ -39,7 +39,7 @@ def build(
     rest = _rest(keys, [*messages.routes(door), *handlers], health, version)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == messages.PATH and scope["method"] == "POST":
+        if scope["type"] == "http" and scope["path"] == messages.PATH:
             await door(scope, receive, send)
         else:
             await rest(scope, receive, send)
