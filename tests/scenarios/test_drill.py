@@ -72,7 +72,7 @@ def test_without_a_running_system_the_drill_brings_its_own_and_leaves_nothing(
     with short_home() as home:
         done = systems.mailcordon(home, "drill", TMPDIR=str(home))
         assert done.returncode == 0, done.stdout + done.stderr
-        assert "All steps saw what they must" in done.stdout
+        assert "steps saw what they must" in done.stdout
         assert list(home.iterdir()) == []
         assert systems.processes_naming(str(home)) == {}
 

@@ -101,7 +101,7 @@ async def _play(
         if as_json:
             command.print_json(_document(told, deliveries, seconds, well))
         else:
-            _conclude(out, deliveries, seconds, well, mine)
+            _conclude(out, told, deliveries, seconds, mine)
     return well
 
 
@@ -188,14 +188,14 @@ def _document(told: list[story.Told], deliveries: list[Document], seconds: float
 
 
 def _conclude(
-    out: Console, deliveries: list[Document], seconds: float, well: bool, mine: own.Own | None
+    out: Console, told: list[story.Told], deliveries: list[Document], seconds: float, mine: own.Own | None
 ) -> None:
     columns = ("tenant", "type", "to", "state", "why")
     show.put(out, "", show.table(columns, [[item[name] for name in columns] for item in deliveries]), "")
-    if well:
-        show.put(out, f"All steps saw what they must, in {seconds:.1f} s.")
-    else:
-        kept = (
-            f" The logs of the drill's own system are kept in {mine.log.parent}." if mine is not None else ""
-        )
-        show.put(out, f"The drill FAILED after {seconds:.1f} s: the last step above says where.{kept}")
+    if told[-1].wrong is None:
+        steps = sum(one.seconds for one in told)
+        rest = ", the rest for starting the system" if mine is not None else ""
+        show.put(out, f"All {len(told)} steps saw what they must: {steps:.1f} s of {seconds:.1f} s{rest}.")
+        return
+    kept = f" The logs of the drill's own system are kept in {mine.log.parent}." if mine is not None else ""
+    show.put(out, f"The drill FAILED after {seconds:.1f} s: the last step above says where.{kept}")
