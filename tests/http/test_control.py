@@ -193,7 +193,10 @@ async def test_a_misspelt_member_is_refused_rather_than_holding_more_than_was_me
 
 
 async def test_a_change_of_a_type_reaches_its_lanes_and_null_gives_back_the_classs_value(api: Api) -> None:
-    lanes = "select l.expiry_ms, l.grace_ms, l.resend from lane l join message_type t on t.id = l.type where t.name = 'newsletter'"
+    lanes = (
+        "select l.expiry_ms, l.grace_ms, l.resend from lane l join message_type t on t.id = l.type"
+        " where t.name = 'newsletter'"
+    )
     changed = await api.ask("PATCH", "/v1/types/newsletter", {"expiry_seconds": 1.5, "resend": True})
     assert (changed["expiry_seconds"], changed["grace_seconds"], changed["resend"]) == (1.5, None, True)
     assert {tuple(row) for row in await api.owner.fetch(lanes)} == {(1_500, 600_000, True)}
