@@ -12,8 +12,9 @@ import os
 import secrets
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -27,12 +28,17 @@ from tests import systems
 pytest_plugins = ["tests.queue_world"]
 
 
+MOST_USED = 100  #: databases, of 12 MB each
+
+
 @dataclass(frozen=True)
 class Server:
     """A PostgreSQL for tests. `dsn` enters as one who may make roles and databases."""
 
     dsn: str
     home: Path
+    used: deque[str] = field(default_factory=deque[str])  #: databases of past tests, the oldest first
+    ours: bool = True  #: it ends with the tests, and all that is in it
 
     def database_dsn(self, database: str) -> str:
         return urlunsplit(urlsplit(self.dsn)._replace(path=f"/{database}"))
@@ -83,7 +89,7 @@ def system() -> Iterator[systems.System]:
 def postgres() -> Iterator[Server]:
     with short_directory() as home:
         if given := os.environ.get("MAILCORDON_TEST_DATABASE_URL"):
-            yield Server(given, home)
+            yield Server(given, home, ours=False)
             return
         with anyio.from_thread.start_blocking_portal() as portal:
             binaries = os.environ.get("MAILCORDON_TEST_BINARIES")
@@ -117,7 +123,8 @@ def template(postgres: Server) -> Iterator[Database]:
         role_dsns = asyncio.run(make())
         yield Database(name, postgres.database_dsn(name), role_dsns)
     finally:
-        asyncio.run(drop())
+        if not postgres.ours:
+            asyncio.run(drop())
 
 
 @pytest.fixture
@@ -128,6 +135,9 @@ async def database(postgres: Server, template: Database) -> AsyncIterator[Databa
         await admin.execute(f"create database {name} template {template.name}")
         role_dsns = {role: renamed(dsn, name) for role, dsn in template.role_dsns.items()}
         yield Database(name, postgres.database_dsn(name), role_dsns)
-        await admin.execute(f"drop database if exists {name} with (force)")
+        # Dropping costs as much as making. What the server's own end sweeps away is only dropped when disk adds up.
+        postgres.used.append(name)
+        while len(postgres.used) > (MOST_USED if postgres.ours else 0):
+            await admin.execute(f"drop database if exists {postgres.used.popleft()} with (force)")
     finally:
         await admin.close()
