@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from mailcordon.adapters.ses.signer import CredentialsSource, NoCredentials, Signer
-from mailcordon.adapters.ses.transport import AiohttpTransport, CallFailed, Response, Transport
+from mailcordon.adapters.ses.transport import CallFailed, Response, Transport
+from mailcordon.adapters.ses.wire import LeanTransport
 from mailcordon.observe.ports import Received, Unreachable
 
 VISIBILITY_SECONDS = 30
@@ -139,7 +140,7 @@ def open_queue(
     if endpoint is None:
         parts = urlsplit(url)
         endpoint = f"{parts.scheme}://{parts.netloc}"
-    transport = AiohttpTransport(endpoint, answer_seconds=wait_seconds + 10.0)
+    transport = LeanTransport(endpoint, answer_seconds=wait_seconds + 10.0)
     return SqsQueue(
         url,
         transport=transport,

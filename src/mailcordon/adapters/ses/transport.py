@@ -23,7 +23,7 @@ LONGEST_BODY = (
 @dataclass(frozen=True, slots=True)
 class Response:
     status: int
-    headers: Mapping[str, str]  #: look-up ignores case
+    headers: Mapping[str, str]  #: looked up by names in lower case
     body: bytes
 
 
@@ -40,6 +40,8 @@ class Ambiguous(CallFailed):
 
 
 class Transport(Protocol):
+    host: str  #: what the Host header says, which the signature covers
+
     async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Response:
         """Raises NotSent or Ambiguous; every complete answer, whatever its status, is returned."""
         ...

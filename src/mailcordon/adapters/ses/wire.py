@@ -1,0 +1,218 @@
+"""The lean transport: HTTP/1.1 POSTs over httptools and nothing between, for the calls that are made for every mail.
+
+It keeps the promises of transport.py at a third of aiohttp's cost: never tries again, tells `NotSent` from `Ambiguous`, and
+lets no connection rest longer than five seconds. A connection carries one call at a time; one that did anything unexpected is
+closed, not reused.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from typing import cast
+from urllib.parse import urlsplit
+
+import httptools
+
+from mailcordon.adapters.ses.transport import (
+    CONNECT_SECONDS,
+    KEEP_ALIVE_SECONDS,
+    LONGEST_BODY,
+    Ambiguous,
+    NotSent,
+    Response,
+)
+
+_ONE_WRITE = 64 * 1024  #: bytes; up to here one copy is cheaper than two writes
+
+
+class LeanTransport:
+    """One endpoint, one pool of connections. To be made inside the running event loop."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        answer_seconds: float = 30.0,
+        keep_alive_seconds: float = KEEP_ALIVE_SECONDS,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """`answer_seconds`: how long a call may take once connected. The caller limits how many are open.
+
+        `tls`: for an https endpoint whose certificate the system's own authorities do not vouch for.
+        """
+        parts = urlsplit(endpoint)
+        assert parts.hostname is not None, f"{endpoint} names no host"
+        secure = parts.scheme == "https"
+        self._address = parts.hostname
+        self._port = parts.port or (443 if secure else 80)
+        #: What the Host header says, which the signature covers.
+        self.host = parts.netloc.rpartition("@")[2]
+        if parts.port == (443 if secure else 80):
+            self.host = self.host.rpartition(":")[0]
+        self._tls = (tls or ssl.create_default_context()) if secure else None
+        self._answer_seconds = answer_seconds
+        self._keep_alive = keep_alive_seconds
+        self._loop = asyncio.get_running_loop()
+        self._idle: list[_Connection] = []  #: the one used last is used next, so that the others age
+        self._all: set[_Connection] = set()
+        self._sweep: asyncio.TimerHandle | None = None
+
+    async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Response:
+        lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+        if "host" not in headers:
+            lines.append(f"host: {self.host}\r\n")
+        head = f"POST {path} HTTP/1.1\r\n{''.join(lines)}content-length: {len(body)}\r\n\r\n".encode()
+        connection = self._rested() or await self._connect()
+        try:
+            response = await connection.call(head, body, self._answer_seconds)
+        except BaseException:
+            connection.close()
+            raise
+        if connection.reusable:
+            self._rest(connection)
+        else:
+            connection.close()
+        return response
+
+    async def close(self) -> None:
+        if self._sweep is not None:
+            self._sweep.cancel()
+        ending = [connection.closed for connection in self._all]
+        for connection in list(self._all):
+            connection.close()
+        if ending:
+            await asyncio.wait(ending, timeout=2)
+
+    def _rested(self) -> "_Connection | None":
+        oldest = self._loop.time() - self._keep_alive
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.reusable and connection.since > oldest:
+                return connection
+            connection.close()
+        return None
+
+    def _rest(self, connection: "_Connection") -> None:
+        connection.since = self._loop.time()
+        self._idle.append(connection)
+        if self._sweep is None:
+            self._sweep = self._loop.call_later(self._keep_alive, self._close_old)
+
+    def _close_old(self) -> None:
+        oldest = self._loop.time() - self._keep_alive
+        kept: list[_Connection] = []
+        for connection in self._idle:
+            if connection.reusable and connection.since > oldest:
+                kept.append(connection)
+            else:
+                connection.close()
+        self._idle = kept
+        # The next look is due when the oldest that is left has rested long enough.
+        wait = min((connection.since for connection in kept), default=None)
+        self._sweep = None if wait is None else self._loop.call_at(wait + self._keep_alive, self._close_old)
+
+    async def _connect(self) -> "_Connection":
+        name = self._address if self._tls is not None else None
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                _, connection = await self._loop.create_connection(
+                    lambda: _Connection(self._loop, self._all),
+                    self._address,
+                    self._port,
+                    ssl=self._tls,
+                    server_hostname=name,
+                )
+        except (OSError, TimeoutError) as error:
+            raise NotSent(f"no connection to {self.host}: {error or type(error).__name__}") from error
+        return connection
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, loop: asyncio.AbstractEventLoop, all: set["_Connection"]) -> None:
+        self._loop = loop
+        self._all = all
+        self._transport: asyncio.Transport | None = None
+        self._answer: asyncio.Future[Response] | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._status = 0
+        self._headers: dict[str, str] = {}
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self.since = 0.0  #: the loop's time when it came to rest
+        self.reusable = False
+        self.closed: asyncio.Future[None] = loop.create_future()
+
+    def close(self) -> None:
+        self.reusable = False
+        if self._transport is not None:
+            self._transport.close()
+
+    async def call(self, head: bytes, body: bytes, seconds: float) -> Response:
+        if self._transport is None or self._transport.is_closing():
+            raise NotSent("the connection ended before anything was written")
+        self._parser = httptools.HttpResponseParser(self)
+        self._answer = self._loop.create_future()
+        self._deadline = self._loop.call_later(seconds, self._fail, f"no answer within {seconds:g} s")
+        self.reusable = False
+        if len(body) < _ONE_WRITE:
+            self._transport.write(head + body)
+        else:
+            self._transport.writelines((head, body))
+        try:
+            return await self._answer
+        finally:
+            self._deadline.cancel()
+            self._answer = None
+
+    def _fail(self, why: str) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(Ambiguous(f"no complete answer: {why}"))
+        self.close()
+
+    # asyncio calls these ----------------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are of no asyncio class, so there is nothing to check it by.
+        self._transport = cast(asyncio.Transport, transport)
+        self._all.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._answer is None or self._answer.done():
+            # Nobody asked: an answer to this could be taken for the next call's.
+            self.close()
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._fail(f"it is no HTTP ({error})")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail(f"the connection ended{f': {exc}' if exc else ''}")
+        self._transport = None
+        self._all.discard(self)
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    # httptools calls these --------------------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        if self._answer is None or self._answer.done():
+            self.close()
+        self._headers, self._chunks, self._size = {}, [], 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_body(self, body: bytes) -> None:
+        self._size += len(body)
+        if self._size > LONGEST_BODY:
+            self._fail(f"more than {LONGEST_BODY} bytes")
+        else:
+            self._chunks.append(body)
+
+    def on_message_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if status < 200 or self._answer is None or self._answer.done():
+            return  # `100 Continue` and its like come before the answer
+        self.reusable = self._parser.should_keep_alive() and self._transport is not None
+        self._answer.set_result(Response(status, self._headers, b"".join(self._chunks)))
