@@ -154,6 +154,18 @@ async def test_it_is_released_when_ses_reinstates_it_and_a_persons_hold_stays(wo
     assert [h.owner for h in await world.governor.open_holds(acme)] == ["person"]
 
 
+async def test_a_pause_that_a_refused_call_told_of_ends_like_any_other(world: World) -> None:
+    acme, key = await world.onboard("acme", "mail.acme.example")
+    await world.pause(key, "DISABLED")
+    refused = NewHold(target=Target(tenant=acme), owner="ses", because=f"Sending disabled for {key}.")
+    await world.governor.place(refused, actor="dispatch", once=True)
+    await world.upkeep.follow_pauses()
+    assert len(await world.governor.open_holds(acme)) == 1
+    await world.pause(key, "REINSTATED")
+    await world.upkeep.follow_pauses()
+    assert await world.governor.open_holds(acme) == []
+
+
 async def test_nothing_is_released_when_ses_cannot_be_asked(world: World) -> None:
     acme, key = await world.onboard("acme", "mail.acme.example")
     await world.pause(key, "DISABLED")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from mailcordon.adapters.db.engine import Pool, load_queries
 from mailcordon.control.administration import SesAccount
-from mailcordon.control.upkeep import PAUSED, Removal
+from mailcordon.control.upkeep import Removal
 from mailcordon.core.priority import WORTH, Class
 
 _SQL = load_queries("upkeep.sql")
@@ -32,7 +32,7 @@ class UpkeepStore:
         return {row["key"]: row["id"] for row in rows}
 
     async def paused(self) -> dict[int, list[int]]:
-        rows = await self._pool.fetch(_SQL.paused, json.dumps(PAUSED))
+        rows = await self._pool.fetch(_SQL.paused)
         return {row["tenant"]: row["holds"] for row in rows}
 
     async def removals(self, limit: int) -> list[Removal]:

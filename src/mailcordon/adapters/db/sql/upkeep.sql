@@ -12,8 +12,11 @@ set rate = case when account_rate.rate >= account_rate.ceiling then excluded.cei
 select id, key from tenant where key = any($1)
 
 -- name: paused
+-- SES's holds on whole tenants, whoever noticed: the poll, or a dispatcher whose call was refused.
 select tenant, array_agg(id order by id) as holds
-from hold where lifted_at is null and owner = 'ses' and evidence = $1::jsonb
+from hold
+where lifted_at is null and owner = 'ses' and class is null and lane is null
+  and provider is null and campaign is null and list is null
 group by tenant
 
 -- name: removals
