@@ -60,11 +60,24 @@ class Tree:
             pending += [(child, part) for child in children.get(process.pid, [])]
         return Sample(seconds)
 
+    def missing(self) -> list[str]:
+        """Parts whose process is gone: what was started in its place would be counted under another name."""
+        alive = {process.pid for process in processes()}
+        return [name for pid, name in self._names.items() if pid not in alive]
+
     def _backend(self, process: Process) -> str:
         if name := self.backends.get(process.pid):
             return f"postgres:{name}"
         kind = process.title.partition("postgres: ")[2].split(" ")[0]
         return f"postgres:{kind or 'postmaster and ended backends'}"
+
+
+def machine() -> float:
+    """Seconds that all of this machine's CPUs were busy so far, for anybody: in user and kernel, interrupts, and stolen."""
+    user, nice, system, _, _, irq, softirq, steal, *_ = map(
+        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    )
+    return (user + nice + system + irq + softirq + steal) / _TICKS
 
 
 def processes() -> Iterator[Process]:

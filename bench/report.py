@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
+_BUSY = 0.1  #: share of the machine beyond which the work of others blurs the figures
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
@@ -13,6 +15,7 @@ class Phase:
     wall: float  #: seconds, from the first request until all was recorded
     cpu: Mapping[str, float]  #: CPU seconds by part
     generator: float = 0.0  #: CPU seconds of the load generator, not counted
+    others: float = 0.0  #: share of the machine's CPU that processes of others used
     beside: float = 0.0  #: CPU seconds that our idle system used meanwhile, per second
     latencies: Sequence[float] = field(default_factory=tuple)  #: seconds from request to answer, sorted
 
@@ -61,6 +64,9 @@ class Result:
         values = [figure(one) for one in self.rounds]
         return median(values), min(values), max(values)
 
+    def others(self) -> float:
+        return median(phase.others for one in self.rounds for phase in (one.bare, one.quiet, one.events))
+
     def parts(self) -> dict[str, tuple[float, float]]:
         """Each part's median CPU microseconds a message, without and with events. Those of PostgreSQL lie inside `postgres`."""
         names = {name for one in self.rounds for name in (*one.quiet.cpu, *one.events.cpu)}
@@ -87,6 +93,8 @@ def table(result: Result) -> str:
         lines.append(f"{name:29}{_figure(each):26}{_figure(rate):26}")
     lines += ["", "Where it goes, CPU us a message (without / with events):"]
     for name, (quiet, events) in result.parts().items():
+        if ":" in name and max(quiet, events) < 0.5:
+            continue
         lines.append(
             f"  {'  ' + name.partition(':')[2] if ':' in name else name:36}{quiet:8.1f}{events:8.1f}"
         )
@@ -94,6 +102,7 @@ def table(result: Result) -> str:
     beside = median(one.bare.beside * 1e6 for one in result.rounds)
     p50, p99 = (median(one.events.quantile(q) * 1000 for one in result.rounds) for q in (0.5, 0.99))
     ratio = result.spread(lambda r: r.ratio)
+    others = result.others()
     lines += [
         "",
         f"Not counted: load generator {generator:.0f} us a message; the local SES. "
@@ -101,6 +110,8 @@ def table(result: Result) -> str:
         f"202 after {p50:.1f} ms in the median, {p99:.1f} ms at p99, with {result.concurrency} callers on {result.lanes} lanes.",
         f"{result.engine}; Python {platform.python_version()}; {len(result.rounds)} rounds of "
         f"{result.rounds[0].events.messages} governed and {result.rounds[0].bare.messages} bare mails.",
+        f"Others used {others:.0%} of this machine's CPU meanwhile"
+        + (": such figures are for orientation only." if others > _BUSY else "."),
         f"cpu_ratio {ratio[0]:.3f} (from {ratio[1]:.3f} to {ratio[2]:.3f}): governed with events / bare",
     ]
     return "\n".join(lines)
@@ -131,6 +142,7 @@ def line(result: Result) -> str:
             },
             "messages": [one.events.messages for one in result.rounds],
             "concurrency": result.concurrency,
+            "others_share_of_cpu": round(result.others(), 3),
         }
     )
 

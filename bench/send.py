@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import resource
 import signal
 import subprocess
@@ -24,7 +25,7 @@ from typing import Any
 
 import uvloop
 
-from bench import load, mail, report, seed, stage
+from bench import cpu, load, mail, report, seed, stage
 from bench.stage import Failed, Stage
 
 SENT, DELIVERED = 20, 23  # states in the ledger and in what came back
@@ -125,13 +126,37 @@ async def _bench(options: Options) -> report.Result:
         )
 
 
+class _Meter:
+    """What a phase used, and what the rest of this machine did meanwhile."""
+
+    def __init__(self, on: Stage) -> None:
+        self._on = on
+        self._machine, self._ses, self._own = cpu.machine(), on.ses.cpu(), _own_cpu()
+        self._tree, self._began = on.tree.sample(), time.perf_counter()
+
+    def read(self, bare: float = 0.0) -> "_Reading":
+        wall = time.perf_counter() - self._began
+        parts = self._on.tree.sample().since(self._tree)
+        if gone := self._on.tree.missing():
+            raise Failed(f"{', '.join(gone)} died meanwhile")
+        known = sum(parts.values()) + self._on.ses.cpu() - self._ses + _own_cpu() - self._own + bare
+        others = max(0.0, cpu.machine() - self._machine - known) / wall / (os.cpu_count() or 1)
+        return _Reading(parts, wall, others)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    parts: dict[str, float]
+    wall: float
+    others: float  #: share of the machine's CPU that processes of others used
+
+
 # Bare -------------------------------------------------------------------------------------------------------------------
 
 
 async def _bare(on: Stage, options: Options, run: str) -> report.Phase:
     newest = await on.ses.newest()
-    before = on.tree.sample()
-    began = time.perf_counter()
+    meter = _Meter(on)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bench.bare", "--endpoint", on.ses.url, "--run", run,
         "--messages", str(options.bare), "--seconds", str(options.seconds),
@@ -140,16 +165,17 @@ async def _bare(on: Stage, options: Options, run: str) -> report.Phase:
     out, _ = await process.communicate()
     if process.returncode != 0:
         raise Failed("the bare boto3 process failed")
-    beside = on.tree.sample().since(before)
     said = json.loads(out)
+    read = meter.read(said["whole_cpu_seconds"])
     sent = await on.ses.recipients_after(newest)
     expected = mail.recipients(run, said["sent"]) + mail.recipients(f"{run}-warm", said["warm_up"])
-    _check_ledger(expected, sent)
+    check_ledger(expected, sent)
     return report.Phase(
         messages=said["sent"],
         wall=said["wall_seconds"],
         cpu={"boto3": said["cpu_seconds"]},
-        beside=sum(beside.values()) / (time.perf_counter() - began),
+        beside=sum(read.parts.values()) / read.wall,
+        others=read.others,
     )
 
 
@@ -166,16 +192,21 @@ async def _governed(on: Stage, options: Options, run: str, count: int, *, events
     newest, last, total = await on.ses.newest(), await on.newest_id(), await on.ses.total()
     asleep = contextlib.nullcontext() if events else on.observe_asleep()
     with asleep:
-        before, own, began = on.tree.sample(), _own_cpu(), time.perf_counter()
+        meter, own = _Meter(on), _own_cpu()
         done = await load.run(host, port, requests, options.concurrency, options.seconds)
         own = _own_cpu() - own
         await _settled(on, total, last, len(done.answers), events=events)
-        cpu, wall = on.tree.sample().since(before), time.perf_counter() - began
+        read = meter.read()
         await _check(on, recipients[: len(done.answers)], newest, last, done, events=events)
     if not events:
         await _settled(on, total, last, len(done.answers), events=True)
     return report.Phase(
-        messages=len(done.answers), wall=wall, cpu=cpu, generator=own, latencies=sorted(done.latencies)
+        messages=len(done.answers),
+        wall=read.wall,
+        cpu=read.parts,
+        generator=own,
+        others=read.others,
+        latencies=sorted(done.latencies),
     )
 
 
@@ -202,7 +233,7 @@ async def _check(
 ) -> None:
     if any(b'"state":"queued"' not in answer for answer in done.answers):
         raise Failed("not every mail was queued")
-    _check_ledger(expected, await on.ses.recipients_after(newest))
+    check_ledger(expected, await on.ses.recipients_after(newest))
     deliveries = await on.deliveries(last)
     wrong = [one for one in deliveries if one[1:] != (SENT, 1, DELIVERED if events else None)]
     if wrong or sorted(one[0] for one in deliveries) != sorted(expected):
@@ -212,7 +243,7 @@ async def _check(
         )
 
 
-def _check_ledger(expected: list[str], sent: list[str]) -> None:
+def check_ledger(expected: list[str], sent: list[str]) -> None:
     """SES has each of them exactly once, and nothing else."""
     if sorted(sent) != sorted(expected):
         twice = sum(1 for times in Counter(sent).values() if times > 1)

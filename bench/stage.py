@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from bench import bare, seed
+from bench import bare, cpu, seed
 from bench.cpu import Tree
 from bench.mail import Stream
 
@@ -41,6 +41,11 @@ class Ses:
     """The local SES, asked as its judge."""
 
     url: str
+    pid: int
+
+    def cpu(self) -> float:
+        process = cpu.read(self.pid)
+        return process.seconds if process is not None else 0.0
 
     def _get(self, path: str) -> dict[str, Any]:
         with urllib.request.urlopen(f"{self.url}/_seslocal{path}", timeout=30) as answer:
@@ -124,7 +129,8 @@ class Stage:
                 for row in await connection.fetch(
                     "select pid, application_name from pg_stat_activity where usename = current_user and pid <> pg_backend_pid()"
                 ):
-                    self.tree.backends[row["pid"]] = row["application_name"].removeprefix("mailcordon ")
+                    name = row["application_name"].removeprefix("mailcordon ")
+                    self.tree.backends[row["pid"]] = "pools" if name == "mailcordon" else name
             finally:
                 await connection.close()
 
@@ -162,19 +168,19 @@ async def until(
 
 @contextlib.asynccontextmanager
 async def running(say: Callable[[str], None]) -> AsyncIterator[Stage]:
-    with _home() as home, _seslocal(home) as ses_url:
+    with _home() as home, _seslocal(home) as ses:
         say("starting the system, with the local SES in a process of its own")
-        with _up(home, ses_url) as up:
+        with _up(home, ses.url) as up:
             ran = json.loads((home / "run.json").read_text())
             cli = json.loads((home / "cli.json").read_text())
             logins = json.loads((home / "database.json").read_text())
             streams = await seed.onboard(cli["url"], cli["key"])
-            await asyncio.to_thread(_verify_bare_identity, ses_url)
+            await asyncio.to_thread(_verify_bare_identity, ses.url)
             looker = await asyncpg.connect(logins["control"], server_settings={"search_path": "mailcordon"})
             tree = Tree(up.pid, ran["processes"])
             tree.uncounted.add(await looker.fetchval("select pg_backend_pid()"))
             stage = Stage(
-                ses=Ses(ses_url),
+                ses=ses,
                 url=cli["url"],
                 key=cli["key"],
                 streams=streams,
@@ -240,12 +246,12 @@ def _process(
 
 
 @contextlib.contextmanager
-def _seslocal(home: Path) -> Iterator[str]:
+def _seslocal(home: Path) -> Iterator[Ses]:
     ready = home / "seslocal.json"
     command = [sys.executable, "-m", "seslocal", "--port", "0", "--ready-file", str(ready)]
     command += ["--rate", str(_RATE), "--quota", "-1", "--ledger", str(_LEDGER)]
-    with _process(command, home / "seslocal.log", _environment(), ready):
-        yield json.loads(ready.read_text())["url"]
+    with _process(command, home / "seslocal.log", _environment(), ready) as process:
+        yield Ses(json.loads(ready.read_text())["url"], process.pid)
 
 
 @contextlib.contextmanager
