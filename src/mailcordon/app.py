@@ -42,7 +42,7 @@ from mailcordon.adapters.ses.signer import (
     CredentialsSource,
     FixedCredentials,
 )
-from mailcordon.adapters.ses.transport import AiohttpTransport
+from mailcordon.adapters.ses.wire import LeanTransport
 from mailcordon.config import Config
 from mailcordon.control import keys, loop, reconcile
 from mailcordon.control.desired import Settings
@@ -131,7 +131,7 @@ async def run_dispatch(config: Config, stop: asyncio.Event) -> None:
     installation = await _installation(config, "send")
     async with contextlib.AsyncExitStack() as stack:
         credentials = await stack.enter_async_context(_credentials(config))
-        transport = AiohttpTransport(config.ses_endpoint or f"https://email.{config.region}.amazonaws.com")
+        transport = LeanTransport(config.ses_endpoint or f"https://email.{config.region}.amazonaws.com")
         stack.push_async_callback(transport.close)
         governors = await stack.enter_async_context(
             await engine.create_pool(config.login_url("governor"), max_size=2)
