@@ -269,6 +269,8 @@ class QueueStore:
             if parks:
                 await self._park(connection, parks)
             if backs:
+                # The id first, as whatever fills `ready` takes it before it reads turns (docs/decisions/003).
+                await connection.execute("select pg_current_xact_id()")
                 ordered = sorted(backs, key=lambda c: (c.lane, c.id))
                 await connection.execute(
                     _SQL.give_back,
