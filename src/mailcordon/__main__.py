@@ -19,7 +19,7 @@ def main() -> None:
                 migrate=commands.migrate,
                 doctor=commands.doctor,
                 run=commands.run,
-            )()
+            )(prog_name="mailcordon")
 
 
 if __name__ == "__main__":
