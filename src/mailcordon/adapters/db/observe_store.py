@@ -39,6 +39,7 @@ T = TypeVar("T")
 Connect = Callable[[], Awaitable[engine.Connection]]
 
 TRIES = 5
+_PINS = "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set enable_bitmapscan = off"
 MOST_REMEMBERED = 100_000  #: lanes; beyond it all are forgotten and read again as they come
 
 _sql = engine.load_queries("observe.sql")
@@ -90,9 +91,7 @@ class ObserveStore:
     async def _ready(self) -> engine.Connection:
         if self._connection is None or self._connection.is_closed():
             connection = await self._connect()
-            await connection.execute(
-                "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off"
-            )
+            await connection.execute(_PINS)
             self._connection = connection
         return self._connection
 

@@ -1,0 +1,78 @@
+"""The hot statements look rows up by whole keys in the days concerned, on empty tables as on full ones."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from mailcordon.adapters.db import engine, observe_store
+from mailcordon.adapters.db.observe_store import ObserveStore, as_array
+
+from .conftest import World
+
+_sql = engine.load_queries("observe.sql")
+
+
+@pytest.fixture
+async def connection(world: World, database: Any) -> AsyncIterator[engine.Connection]:
+    """As the loop's own, with its plans pinned."""
+    store = ObserveStore(lambda: observe_store.connect(database.dsn("observe")))
+    made = await store._ready()
+    yield made
+    await store.close()
+
+
+async def plan(connection: engine.Connection, name: str, types: str, *arguments: object) -> str:
+    await connection.execute(f"prepare hot ({types}) as {_sql[name].rstrip(';')}")
+    literals = ", ".join(f"'{one}'" if isinstance(one, str) else str(one) for one in arguments)
+    rows = await connection.fetch(f"explain (costs off) execute hot ({literals})")
+    await connection.execute("deallocate hot")
+    return "\n".join(row[0] for row in rows)
+
+
+async def filled(world: World) -> None:
+    """Many more rows than anybody would look through, in two days."""
+    tenant, lane = world.tenants["acme"], world.lanes["acme", "newsletter"]
+    first = (await world.sent("acme", "newsletter", "a@example.com")).delivery
+    for day in (0, 1):
+        start = first + 64 - day * (86_400_000 << 22)
+        await world.owner.execute(
+            "insert into message select $1::bigint + n * 64, $2, $3, 'shared', 'x@x.example', '{a@x.example}', null, null, 1, 1"
+            " from generate_series(0, 20000) n",
+            start & ~63,
+            tenant,
+            lane,
+        )
+        await world.owner.execute(
+            "insert into ledger select $1::bigint + n * 64, $2, $3, 20, 1, 0, 'x', 1, 1 from generate_series(0, 20000) n",
+            start,
+            tenant,
+            lane,
+        )
+        await world.owner.execute(
+            "insert into outcome select $1::bigint + n * 64, $2, $3, 20, 1, 1, 1, 'x', null, null, 0, 1"
+            " from generate_series(0, 20000) n",
+            start,
+            tenant,
+            lane,
+        )
+    await world.owner.execute("analyze message; analyze ledger; analyze outcome")
+
+
+@pytest.mark.parametrize("full", [False, True])
+async def test_facts_and_outcomes_are_looked_up_in_their_own_day(
+    world: World, connection: engine.Connection, full: bool
+) -> None:
+    delivery = (await world.sent("acme", "newsletter", "kim@example.com")).delivery
+    if full:
+        await filled(world)
+    one = as_array([delivery])
+    facts = await plan(connection, "facts", "text, text, bigint, bigint", one, "{1}", delivery - 1, delivery)
+    locked = await plan(connection, "lock_outcomes", "text, bigint, bigint", one, delivery, delivery)
+    for shown, tables in ((facts, ["message", "ledger"]), (locked, ["outcome"])):
+        assert "Seq Scan" not in shown
+        assert "Bitmap" not in shown
+        for table in tables:
+            assert len(re.findall(rf"Index.* on {table}_p\d+", shown)) == 1, shown
+    assert {"ready_pkey", "waiting_pkey", "send_event_pkey"} <= set(re.findall(r"\w+_pkey", facts))
