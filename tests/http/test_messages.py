@@ -1,16 +1,24 @@
 """The door for mail, as the whole ASGI application on a real database: what is let in, what is refused, and in which words."""
 
 import asyncio
+import base64
+import gzip
 import json
+import os
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis.generation import GenerationMode
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.accept_store import AcceptStore
@@ -545,3 +553,56 @@ async def test_the_api_describes_itself_in_openapi_3_1(api: Api) -> None:
         "/v1/addresses/{text}",
         "/v1/health",
     }
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(data=st.data())
+async def test_whatever_comes_gets_an_answer_that_the_description_names(
+    api: Api, data: st.DataObject
+) -> None:
+    """Bodies as the description allows them, and as it does not; a good message with some members exchanged for theirs."""
+    described = (await api.ask("GET", "/openapi.json", None)).json()
+    schema = schemathesis.openapi.from_dict(described)
+    mode = data.draw(st.sampled_from([GenerationMode.POSITIVE, GenerationMode.NEGATIVE]))
+    body = data.draw(schema["/v1/messages"]["POST"].as_strategy(generation_mode=mode)).body
+    if isinstance(body, dict) and data.draw(st.booleans()):
+        exchanged = data.draw(st.sets(st.sampled_from(sorted(body)), max_size=2)) if body else set()
+        body = {**GOOD, "tenant": "acme", **{name: body[name] for name in exchanged}}
+    answer = await api.post(body, "platform")
+    assert str(answer.status_code) in described["paths"]["/v1/messages"]["post"]["responses"]
+    if answer.status_code != 202:
+        problem(answer)
+    for path in ("/v1/messages/{id}", "/v1/addresses/{text}"):
+        case = data.draw(schema[path]["GET"].as_strategy(generation_mode=mode))
+        asked = case.as_transport_kwargs(base_url="http://mailcordon")
+        answer = await api.ask("GET", asked["url"], "platform", params=asked.get("params") or {})
+        assert answer.status_code in (200, 400, 404, 422), asked
+        if answer.status_code != 200:
+            problem(answer)
+
+
+HOSTILE = Path(os.environ.get("MAILCORDON_SHARED") or "/nonexistent") / "data/robustness"
+
+
+@pytest.mark.skipif(not HOSTILE.is_dir(), reason="MAILCORDON_SHARED names no data")
+async def test_hostile_texts_and_documents_that_others_collected_do_no_harm(api: Api) -> None:
+    texts = [json.loads(line)["s"] for line in (HOSTILE / "naughty_strings.jsonl").read_text().splitlines()]
+    for text in texts:
+        for over in ({"subject": text}, {"text": text, "html": text}, {"from": f"{text} <a@password-reset.acme.example>"},
+                     {"to": text}, {"headers": {"X-A": text}}, {"campaign": text}, {"type": text}):  # fmt: skip
+            answer = await api.post({**GOOD, **over})
+            assert answer.status_code in (202, 422), over
+            if answer.status_code == 202 and "subject" in over:
+                sent = await api.world.connection.fetchval(
+                    "select body from content order by id desc limit 1"
+                )
+                assert json.loads(b"{" + sent + b"}")["Content"]["Simple"]["Subject"]["Data"] == text
+    for line in gzip.decompress((HOSTILE / "jsontestsuite.jsonl.gz").read_bytes()).splitlines():
+        row = json.loads(line)
+        answer = await api.post(base64.b64decode(row["body_b64"]))
+        wanted = {"reject": (400, 422), "accept": (422,), "either": (400, 422)}[row["expect"]]
+        assert problem(answer)[0] in wanted, row
