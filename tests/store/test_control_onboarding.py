@@ -13,7 +13,7 @@ from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.control import desired, keys
 from mailcordon.control.governor import Governor
 from mailcordon.control.tenants import Onboarded, Tenants
-from mailcordon.core.errors import Conflict, Invalid
+from mailcordon.core.errors import Conflict, Invalid, Unavailable
 from mailcordon.core.priority import Class
 from mailcordon.core.target import NewHold, Target
 
@@ -41,7 +41,8 @@ class World:
     def __init__(self, owner: engine.Connection, control: engine.Pool, governor: engine.Pool) -> None:
         self.owner = owner
         self.governor = Governor(GovernorStore(governor))
-        self.tenants = Tenants(ControlStore(control), self.governor, SETTINGS)
+        self.store = ControlStore(control)
+        self.tenants = Tenants(self.store, self.governor, SETTINGS)
         self.keys = keys.Keys(KeyStore(control))
         self.key_store = KeyStore(control)
 
@@ -224,12 +225,18 @@ async def test_losing_the_verification_closes_the_lane_again(world: World) -> No
     assert await world.owner.fetchval("select count(*) from lane where held") == 1
 
 
-async def test_an_onboarding_that_died_before_its_holds_is_completed_by_the_sweep(world: World) -> None:
-    made = await world.onboard()
-    await world.owner.execute("delete from hold")  # as if the process had died between the two transactions
+async def test_an_onboarding_that_died_before_its_holds_leaves_closed_lanes_and_is_completed_by_the_sweep(
+    world: World, database: Any
+) -> None:
+    gone = await engine.create_pool(database.dsn("governor"))
+    await gone.close()
+    dying = Tenants(world.store, Governor(GovernorStore(gone)), SETTINGS)
+    with pytest.raises(Unavailable):
+        await dying.onboard("acme", TYPES, actor="ann")
     assert await world.owner.fetchval("select bool_and(held) from lane")
+    assert await world.owner.fetchval("select count(*) from hold") == 0
     await world.governor.align_all()
-    assert len(await world.governor.open_holds(made.tenant)) == 2
+    assert await world.owner.fetchval("select count(*) from hold") == 2
 
 
 async def test_a_lane_added_under_a_tenants_hold_is_held_by_it_too(world: World) -> None:

@@ -112,6 +112,7 @@ async def ask(call: Any, **members: Any) -> Any:
 async def test_the_tenant_has_a_list_of_its_own_from_its_first_moment_and_the_standard_policy(
     world: World,
 ) -> None:
+    await world.behave(default_policy="none")  # as a live run has seen it (ses.md 1.7)
     key = await world.onboard()
     await world.settle()
     tenant = (await ask(world.ses.get_tenant, TenantName=key))["Tenant"]
@@ -307,6 +308,35 @@ async def test_an_error_of_ses_is_kept_with_its_sentence_and_tried_again(world: 
     await world.store.want_everything(TOPICS)
     await world.settle()
     assert {r[2:] for r in await world.rows()} == {("applied", None)}
+
+
+async def test_what_exists_already_counts_as_made(world: World) -> None:
+    """A call that SES heard and whose answer was lost is repeated by the client itself."""
+    key = await world.onboard()
+    await world.settle()
+    arn = (await world.administer.get_associations(key) or [""])[0]
+    await world.administer.create_tenant(key, scope="TENANT", reasons=["BOUNCE"])
+    await world.administer.create_identity("mail.acme.example", configuration_set="ungoverned")
+    await world.administer.create_configuration_set("mc-urgent", reasons=None, max_delivery_seconds=None)
+    await world.administer.associate(key, arn)
+
+
+async def test_what_ses_took_but_does_not_read_back_is_not_called_applied(world: World) -> None:
+    await world.behave(default_policy="none")
+    key = await world.onboard()
+
+    def forget(model: Any, **_: Any) -> None:
+        if model.name == "UpdateReputationEntityPolicy":
+            tenant = world.local.account.tenants[key]
+            tenant.policy = tenant.policy.replace("standard", "none")
+
+    world.ses.meta.events.register("after-call.sesv2", forget)
+    for _ in range(10):
+        await world.reconciler.step()
+    row = await world.owner.fetchrow("select state, error from ses_resource where kind = 'policy'")
+    assert row is not None
+    assert row["state"] == "failing"
+    assert "reads back otherwise: update policy" in row["error"]
 
 
 async def test_changed_settings_reach_what_was_onboarded_before(world: World) -> None:
