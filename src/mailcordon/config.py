@@ -56,6 +56,7 @@ KNOWN = frozenset(
         "MAILCORDON_KEY",
         "MAILCORDON_TEST_DATABASE_URL",
         "MAILCORDON_TEST_BINARIES",
+        "MAILCORDON_SHARED",
     ]
 )
 
