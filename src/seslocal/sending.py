@@ -6,17 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
-from seslocal import fates, suppression
+from seslocal import aftermath, fates, suppression
 from seslocal.content import Letter, read_letter
 from seslocal.errors import ApiError, bad_request, limit_exceeded, not_found
-from seslocal.events import Mail, document
-from seslocal.fates import DELIVERS, SIMULATOR, Outcome, Plan
+from seslocal.events import Mail
+from seslocal.fates import DELIVERS, SIMULATOR, Plan
 from seslocal.identities import resolve
-from seslocal.publishing import publish
-from seslocal.state import Account, Caller, ConfigurationSet, Identity, Params, Suppressed, Tenant
+from seslocal.state import Account, Caller, ConfigurationSet, Identity, Params, Tenant
 
 _NAMED_IDENTITIES: Final = ("FromEmailAddressIdentityArn", "FeedbackForwardingEmailAddressIdentityArn")
 
@@ -194,10 +192,7 @@ def _accept(account: Account, passed: _Passed, content: Params, caller: Caller, 
         tenant=name,
         max_delivery_seconds=_max_delivery(configuration_set),
     )
-    account.clock.call_later(
-        account.settings.event_delay,
-        partial(_leave, account, mail, configuration_set, plans, force, letter.infected),
-    )
+    aftermath.begin(account, mail, configuration_set, plans, force, infected=letter.infected)
     return message_id
 
 
@@ -238,89 +233,6 @@ def _max_delivery(configuration_set: ConfigurationSet | None) -> float | None:
     if configuration_set is None:
         return None
     return configuration_set.options.get("DeliveryOptions", {}).get("MaxDeliverySeconds")
-
-
-# what becomes of it
-
-
-def _leave(
-    account: Account,
-    mail: Mail,
-    configuration_set: ConfigurationSet | None,
-    plans: list[tuple[str, Plan]],
-    force: suppression.InForce,
-    infected: bool,
-) -> None:
-    tell = partial(_tell, account, mail, configuration_set)
-    tell("Send", None, [])
-    if infected:
-        account.clock.call_later(account.settings.event_delay, partial(tell, "Reject", None, []))
-        return
-    for step in range(max(len(plan) for _, plan in plans)):
-        for outcome, recipients in _together(plans, step):
-            account.clock.call_later(
-                account.settings.event_delay * (step + 1),
-                partial(_happen, account, mail, configuration_set, outcome, recipients, force),
-            )
-
-
-def _together(plans: list[tuple[str, Plan]], step: int) -> list[tuple[Outcome, list[str]]]:
-    """Recipients that share an outcome share its event; deliveries go by domain."""
-    groups: dict[tuple[Outcome, str], list[str]] = {}
-    for recipient, plan in plans:
-        if step < len(plan):
-            domain = recipient.rpartition("@")[2].lower() if plan[step].kind == "Delivery" else ""
-            groups.setdefault((plan[step], domain), []).append(recipient)
-    return [(outcome, recipients) for (outcome, _), recipients in groups.items()]
-
-
-def _happen(
-    account: Account,
-    mail: Mail,
-    configuration_set: ConfigurationSet | None,
-    outcome: Outcome,
-    recipients: list[str],
-    force: suppression.InForce,
-) -> None:
-    now = account.clock.now()
-    feedback_id = account.ids.message(now) if outcome.kind in ("Bounce", "Complaint") else ""
-    if outcome.feedback == "not-spam":
-        for recipient in recipients:
-            force.list.forget_complaint(recipient.lower())
-    elif outcome.listed and feedback_id:
-        reason = "BOUNCE" if outcome.kind == "Bounce" else "COMPLAINT"
-        for recipient in recipients:
-            suppression.record(
-                force,
-                Suppressed(suppression.stored(recipient), reason, now, mail.message_id, feedback_id),
-            )
-    _tell(account, mail, configuration_set, outcome.kind, outcome, recipients, feedback_id)
-
-
-def _tell(
-    account: Account,
-    mail: Mail,
-    configuration_set: ConfigurationSet | None,
-    event: str,
-    outcome: Outcome | None,
-    recipients: list[str],
-    feedback_id: str = "",
-) -> None:
-    publish(
-        account,
-        configuration_set,
-        event,
-        mail.tenant,
-        lambda: document(
-            mail,
-            event,
-            outcome,
-            recipients,
-            account.clock.now(),
-            feedback_id,
-            tenant_tag=account.behaviour.tenant_tag_on_every_event,
-        ),
-    )
 
 
 OPERATIONS: Final[dict[str, Callable[[Account, Params, Caller], Params]]] = {"SendEmail": send_email}
