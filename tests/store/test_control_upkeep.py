@@ -166,6 +166,41 @@ async def test_a_pause_that_a_refused_call_told_of_ends_like_any_other(world: Wo
     assert await world.governor.open_holds(acme) == []
 
 
+async def test_a_lane_that_ses_refuses_is_looked_at_repaired_and_released(world: World) -> None:
+    acme, key = await world.onboard("acme", "mail.acme.example")
+    lane = await world.owner.fetchval("select min(id) from lane")
+    arn = (await world.administer.get_associations(key) or [""])[0]
+    await asyncio.to_thread(
+        lambda: world.ses.delete_tenant_resource_association(TenantName=key, ResourceArn=arn)
+    )
+    assert await world.upkeep.doubt() == 0
+    refused = NewHold(
+        target=Target(tenant=acme, lane=lane), owner="ses", because="Tenant not associated with resources"
+    )
+    await world.governor.place(refused, actor="dispatch", once=True)
+    assert await world.upkeep.doubt() > 0
+    while await world.reconciler.step():
+        pass
+    assert arn in (await world.administer.get_associations(key) or [])
+    assert await world.governor.open_holds(acme) == []
+
+
+async def test_a_refused_lane_whose_set_up_is_as_it_should_be_stays_held_and_is_not_asked_about_for_ever(
+    world: World,
+) -> None:
+    acme, _ = await world.onboard("acme", "mail.acme.example")
+    lane = await world.owner.fetchval("select min(id) from lane")
+    refused = NewHold(
+        target=Target(tenant=acme, lane=lane), owner="ses", because="mail from domain not verified"
+    )
+    await world.governor.place(refused, actor="dispatch", once=True)
+    await world.upkeep.doubt()
+    while await world.reconciler.step():
+        pass
+    assert await world.upkeep.doubt() == 0
+    assert len(await world.governor.open_holds(acme)) == 1
+
+
 async def test_nothing_is_released_when_ses_cannot_be_asked(world: World) -> None:
     acme, key = await world.onboard("acme", "mail.acme.example")
     await world.pause(key, "DISABLED")

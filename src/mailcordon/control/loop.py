@@ -55,6 +55,7 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         ("make SES agree", rhythm.reconcile, lambda: _reconcile(services, stop)),
         ("ask SES for the account's rate", rhythm.account, upkeep.poll_account),
         ("ask SES for paused tenants", rhythm.pauses, upkeep.follow_pauses),
+        ("look again at what SES refuses", rhythm.clock, upkeep.doubt),
         ("remove suppressions", rhythm.removals, upkeep.remove_suppressions),
         ("end holds whose time is over", rhythm.clock, services.governor.keep_time),
         ("align lanes", rhythm.align, services.governor.align_all),

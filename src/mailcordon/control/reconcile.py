@@ -93,6 +93,16 @@ class Reconciler:
         if row.resource.kind == Kind.IDENTITY:
             again = await self._verification(row, observed, again)
         await self._store.applied(row, observed, done, again_in=again)
+        if done and row.seen and row.tenant is not None:
+            await self._release(row.tenant, done)
+
+    async def _release(self, tenant: int, repaired: Sequence[Change]) -> None:
+        """What SES refused because of this can go again; should it still refuse, the dispatcher holds it again."""
+        holds = await self._governor.open_holds(tenant)
+        ids = [hold.id for hold in holds if hold.owner == "ses" and hold.lane is not None]
+        if ids:
+            because = f"repaired at SES: {'; '.join(map(str, repaired))}"
+            await self._governor.lift(ids, tenant=tenant, actor="control", because=because)
 
     async def _agree(self, row: Row, done: list[Change]) -> Mapping[str, Json]:
         """What SES has once it agrees. Raises SesError."""

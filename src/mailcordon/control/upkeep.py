@@ -40,6 +40,10 @@ class UpkeepStore(Protocol):
         """SES's open holds on whole tenants, by tenant, whoever noticed the pause."""
         ...
 
+    async def doubt(self) -> int:
+        """Makes due what belongs to lanes whose calls SES has refused since it was last looked at."""
+        ...
+
     async def removals(self, limit: int) -> list[Removal]: ...
 
     async def removed(self, removal: Removal) -> None: ...
@@ -86,6 +90,10 @@ class Upkeep:
         for tenant in held.keys() - set(known.values()):
             because = "SES lets this tenant send again"
             await self._governor.lift(held[tenant], tenant=tenant, actor=SES, because=because)
+
+    async def doubt(self) -> int:
+        """A lane that SES refuses for its set-up says that the set-up is not what we last saw. Answers how much is in doubt."""
+        return await self._store.doubt()
 
     async def remove_suppressions(self) -> int:
         """First from SES's list, then from ours: an address never reads as free while SES would still drop its mail."""

@@ -35,6 +35,9 @@ class UpkeepStore:
         rows = await self._pool.fetch(_SQL.paused)
         return {row["tenant"]: row["holds"] for row in rows}
 
+    async def doubt(self) -> int:
+        return int((await self._pool.execute(_SQL.doubt)).split()[-1])
+
     async def removals(self, limit: int) -> list[Removal]:
         return [
             Removal(

@@ -19,6 +19,16 @@ where lifted_at is null and owner = 'ses' and class is null and lane is null
   and provider is null and campaign is null and list is null
 group by tenant
 
+-- name: doubt
+-- SES refused a lane's call for its set-up after we had last seen that set-up: it is looked at again, once for each such hold.
+update ses_resource r
+set next_try_at = now()
+where r.state = 'applied' and r.next_try_at > now() and exists (
+    select from hold h
+    where h.tenant = r.tenant and h.lifted_at is null and h.owner = 'ses' and h.lane is not null
+      and h.since > extract(epoch from r.observed_at) * 1000
+)
+
 -- name: removals
 select s.tenant, e.key, e.slug, s.hash, s.scope, s.target, s.address,
        not exists (
