@@ -116,11 +116,13 @@ class Child:
             if status == REFUSED:
                 self.refused.set_result(f"{self.name} refuses to run: {self.last_words()}")
                 return
-            if time.monotonic() - born > GOOD_LIFE:
+            lived = time.monotonic() - born
+            if lived > GOOD_LIFE:
                 pause = 0.05
             why = f"was killed by signal {status - 128}" if status > 128 else f"ended with status {status}"
             self._say(f"{self.name} {why}; starting it again (its log: {self._log})")
-            await self._start_again(pause)
+            # Never longer than twice its life: what worked for a while and was killed is missed more than it costs.
+            await self._start_again(min(pause, max(0.05, 2 * lived)))
             pause = min(pause * 2, LONGEST_PAUSE)
 
     async def _start_again(self, pause: float) -> None:
