@@ -1,6 +1,8 @@
-"""Time, as everything in the local SES sees it. One object says what time it is and runs what is due, so
-that a clock that is set, frozen or sped up can take its place without another line changing. Callbacks run
-in the order of their due time, and those due at one moment in the order they were asked for."""
+"""Time, as everything in the local SES sees it. One object says what time it is and runs what is due: it goes with
+the world's clock until it is set, frozen, sped up or moved. Callbacks run in the order of their due time, and those
+due at one moment in the order they were asked for; a clock that is moved forward runs what is due on the way, each
+at its own moment, so that fourteen hours pass as fast as their work is done. What a client waits for (an answer, a
+long poll) is no business of this clock: clients' patience is measured in the world's seconds."""
 
 from __future__ import annotations
 
@@ -17,16 +19,38 @@ Callback = Callable[[], None]
 
 
 class Clock:
-    """The real clock. Seconds since the epoch, as floats."""
+    """Seconds since the epoch, as floats. `at` is where it starts (None: now), `speed` how many of its seconds pass
+    in one of the world's, 0 being frozen."""
 
-    def __init__(self) -> None:
+    def __init__(self, at: float | None = None, speed: float = 1.0) -> None:
+        self._start = (at, speed)
         self._due: list[tuple[float, int, Callback]] = []
         self._asked = 0
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = float("inf")
+        self._fixed: float | None = None  # the moment of a clock that does not run by itself
+        self._speed = speed
+        self._read_at = self._world_at = 0.0  # what it showed, and when by the world's clock
+        self._go_on(time.time() if at is None else at, speed)
+
+    @property
+    def speed(self) -> float:
+        return self._speed
+
+    @property
+    def frozen(self) -> bool:
+        return self._speed == 0
+
+    @property
+    def pending(self) -> int:
+        """How many callbacks wait for their time."""
+        return len(self._due)
 
     def now(self) -> float:
-        return time.time()
+        if self._fixed is not None:
+            return self._fixed
+        passed = time.time() - self._world_at
+        return self._read_at + (passed if self._speed == 1 else passed * self._speed)
 
     def call_later(self, seconds: float, callback: Callback) -> None:
         self.call_at(self.now() + seconds, callback)
@@ -42,12 +66,58 @@ class Clock:
         self.call_later(seconds, lambda: None if done.done() else done.set_result(None))
         await done
 
+    # setting it
+
+    def set(self, *, at: float | None = None, speed: float | None = None) -> None:
+        """Moves to `at`, running what is due on the way, and goes on at `speed`. Back in time nothing is undone."""
+        if at is not None:
+            self._move(at)
+        self._go_on(self.now(), self._speed if speed is None else speed)
+        self._wind()
+
+    def advance(self, seconds: float) -> None:
+        self.set(at=self.now() + seconds)
+
+    def reset(self) -> None:
+        """As it was when it started; what was due is forgotten."""
+        self._due.clear()
+        at, speed = self._start
+        self._go_on(time.time() if at is None else at, speed)
+        self._wind()
+
+    def settle(self) -> None:
+        """Of a frozen clock: runs what is due by now, so that what a call finds does not depend on how fast it came."""
+        if self._speed == 0 and self._due:
+            self._move(self.now())
+
+    def _go_on(self, at: float, speed: float) -> None:
+        self._speed = speed
+        self._read_at, self._world_at = at, time.time()
+        self._fixed = at if speed == 0 else None
+
+    def _move(self, at: float) -> None:
+        while self._due and self._due[0][0] <= at:
+            due, _, callback = heapq.heappop(self._due)
+            # An overdue one runs now, not in the past.
+            self._fixed = max(due, self.now() if self._fixed is None else self._fixed)
+            self._run(callback)
+        self._fixed = None
+        self._go_on(at, self._speed)
+
+    # running what is due
+
     def _wind(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
+        self._timer_due = float("inf")
+        if not self._due:
+            return
+        wait = max(0.0, self._due[0][0] - self.now())
+        if self._speed == 0 and wait:
+            return  # until it is moved
         self._timer_due = self._due[0][0]
-        wait = max(0.0, self._timer_due - self.now())
-        self._timer = asyncio.get_running_loop().call_later(wait, self._run_due)
+        self._timer = asyncio.get_running_loop().call_later(wait / (self._speed or 1.0), self._run_due)
 
     def _run_due(self) -> None:
         self._timer, self._timer_due = None, float("inf")
@@ -59,14 +129,17 @@ class Clock:
             if entry[1] > last:
                 later.append(entry)
                 continue
-            try:
-                entry[2]()
-            except Exception:
-                log.exception("a callback of the clock failed")
+            self._run(entry[2])
         for entry in later:
             heapq.heappush(self._due, entry)
         if self._due:
             self._wind()
+
+    def _run(self, callback: Callback) -> None:
+        try:
+            callback()
+        except Exception:
+            log.exception("a callback of the clock failed")
 
 
 def iso(at: float) -> str:

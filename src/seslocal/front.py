@@ -4,6 +4,7 @@ only way to an unasked 500, and it is logged."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -17,6 +18,7 @@ from seslocal.errors import ApiError, not_acting
 from seslocal.faults import Fault
 from seslocal.protocol import HANG_UP, Answer, Request
 from seslocal.state import Account, Caller
+from seslocal.web import Web
 from seslocal.wire import Params, check_sqs, read_input, ses_routes, sqs_checks
 
 log = logging.getLogger("seslocal")
@@ -39,9 +41,10 @@ ACTING: Final[dict[str, Callable[[Account, Params, Caller], Params]]] = {
 
 
 class Front:
-    def __init__(self, account: Callable[[], Account], admin: Admin, host: str) -> None:
+    def __init__(self, account: Callable[[], Account], admin: Admin, web: Web, host: str) -> None:
         self._account = account
         self._admin = admin
+        self._web = web
         self._host = host  #: for requests that name none
         self._routes = ses_routes()
         self._sqs = sqs_checks()
@@ -49,11 +52,14 @@ class Front:
     def __call__(self, request: Request) -> Answer | Awaitable[Answer]:
         target = request.headers.get("x-amz-target", "")
         is_sqs = target.startswith(_SQS_TARGET)
+        self._account().clock.settle()
         try:
             if is_sqs:
                 return self._answer_sqs(request, target[len(_SQS_TARGET) :])
             if request.path == PREFIX or request.path.startswith(PREFIX + "/"):
                 return self._admin.answer(request)
+            if (answer := self._web.answer(request)) is not None:
+                return answer
             return self._answer_ses(request)
         except ApiError as error:
             return self._refusal(error, is_sqs)
@@ -122,7 +128,7 @@ class Front:
             answer = cast(Answer, self._answer_struck(account, act, params, caller, others))
         except ApiError as error:
             answer = self._refusal(error, False)
-        await account.clock.sleep(seconds)
+        await asyncio.sleep(seconds)  # of the world's: it is the client's patience that is tried
         return answer
 
     # SQS

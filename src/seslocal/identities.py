@@ -45,6 +45,7 @@ def create(account: Account, params: Params, caller: Caller) -> Params:
     if account.behaviour.verify_at_once:
         set_status(account, identity, "SUCCESS")
     account.identities[name] = identity
+    account.on_identity(identity)
     return {
         "IdentityType": _type(identity),
         "VerifiedForSendingStatus": identity.verified,
@@ -57,8 +58,8 @@ def get(account: Account, params: Params, caller: Caller) -> Params:
     info: Params = {"LastCheckedTimestamp": identity.checked_at} if identity.checked_at else {}
     if identity.verified_at:
         info["LastSuccessTimestamp"] = identity.verified_at
-    if identity.status == "FAILED":
-        info["ErrorType"] = "HOST_NOT_FOUND"
+    if identity.error or identity.status == "FAILED":
+        info["ErrorType"] = identity.error or "HOST_NOT_FOUND"
     shown: Params = {
         "IdentityType": _type(identity),
         "FeedbackForwardingStatus": identity.feedback,
@@ -122,6 +123,7 @@ def put_dkim_signing(account: Account, params: Params, caller: Caller) -> Params
     signing: Params = params.get("SigningAttributes", {})
     identity.dkim = _dkim(account, signing, params["SigningAttributesOrigin"], account.clock.now())
     set_status(account, identity, "SUCCESS" if account.behaviour.verify_at_once else "PENDING")
+    account.on_identity(identity)
     shown = _dkim_shown(identity)
     return {
         "DkimStatus": shown["Status"],
@@ -143,6 +145,7 @@ def put_mail_from(account: Account, params: Params, caller: Caller) -> Params:
     identity.mail_from = domain and domain.lower()
     identity.mail_from_status = "SUCCESS" if identity.verified else "PENDING"
     identity.on_mx_failure = params.get("BehaviorOnMxFailure", "USE_DEFAULT_VALUE")
+    account.on_identity(identity)
     return {}
 
 

@@ -45,12 +45,16 @@ class Message:
 
 
 class Queue:
-    def __init__(self, name: str, arn: str, clock: Clock, ids: Ids, attributes: dict[str, str]) -> None:
+    def __init__(
+        self, name: str, arn: str, clock: Clock, ids: Ids, attributes: dict[str, str], most: int
+    ) -> None:
         self.name = name
         self.arn = arn
         self.created_at = self.modified_at = clock.now()
         self.tags: dict[str, str] = {}
         self.deleted = False
+        self.most = most  #: messages it holds
+        self.dropped = 0  #: messages that found no room
         self.set_attributes(attributes)
         self.purge(clock)
         self._clock = clock
@@ -92,11 +96,20 @@ class Queue:
 
     def _place(self, message: Message, delay: float = 0.0) -> None:
         self.messages[message.id] = message
+        if len(self.messages) > self.most:
+            self._drop_oldest()
         if delay > 0:
             self._hide(message, self._clock.now() + delay)
         else:
             self._ready.append(message)
             self.wake()
+
+    def _drop_oldest(self) -> None:
+        """Nobody reads this queue, or nobody deletes what was read: memory is worth more than the past."""
+        self.remove(next(iter(self.messages.values())))
+        self.dropped += 1
+        if len(self._ready) > 2 * self.most:
+            self._ready = deque(message for message in self._ready if not message.gone)
 
     # out
 
@@ -124,11 +137,13 @@ class Queue:
             taken.append(message)
         return taken
 
-    async def wait_for_message(self, until: float) -> None:
-        """Returns when there may be something to take, at `until`, or when the queue is gone."""
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async def wait_for_message(self, seconds: float) -> None:
+        """Returns when there may be something to take, after so many of the world's seconds (a client's patience is
+        measured in those), or when the queue is gone."""
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
         self._waiters.append(waiter)
-        self._clock.call_at(until, lambda: None if waiter.done() else waiter.set_result(None))
+        patience = loop.call_later(seconds, lambda: None if waiter.done() else waiter.set_result(None))
         if self._returning:
             self._clock.call_at(self._returning[0][0], self.wake)
         try:
@@ -138,6 +153,7 @@ class Queue:
                 self.wake()  # the message this waiter was woken for belongs to the next one
             raise
         finally:
+            patience.cancel()
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
 
@@ -206,16 +222,17 @@ class Queue:
 class Queues:
     """All queues of the account, by name."""
 
-    def __init__(self, clock: Clock, ids: Ids, region: str, account_id: str) -> None:
+    def __init__(self, clock: Clock, ids: Ids, region: str, account_id: str, most: int = 200_000) -> None:
         self.by_name: dict[str, Queue] = {}
         self._clock = clock
         self._ids = ids
         self._arn = f"arn:aws:sqs:{region}:{account_id}:"
+        self._most = most
 
     def ensure(self, name: str, attributes: dict[str, str] | None = None) -> Queue:
         queue = self.by_name.get(name)
         if queue is None:
-            queue = Queue(name, self._arn + name, self._clock, self._ids, attributes or {})
+            queue = Queue(name, self._arn + name, self._clock, self._ids, attributes or {}, self._most)
             self.by_name[name] = queue
         return queue
 

@@ -12,6 +12,7 @@ from seslocal.clock import Clock
 from seslocal.front import Front
 from seslocal.protocol import Connection, Request
 from seslocal.state import Account, Settings
+from seslocal.web import Web
 
 
 class Local:
@@ -29,7 +30,8 @@ class Local:
     async def listen(self, host: str, port: int) -> None:
         loop = asyncio.get_running_loop()
         admin = Admin(lambda: self.account, self.reset, self.close_idle)
-        front = Front(lambda: self.account, admin, host)
+        web = Web(lambda: self.account)
+        front = Front(lambda: self.account, admin, web, host)
         self._server = await loop.create_server(
             lambda: Connection(front, self._connections, self._after_answer), host, port, backlog=1024
         )
@@ -47,6 +49,7 @@ class Local:
     def reset(self) -> None:
         """Everything is forgotten but what it was started with. Who waits at a queue learns that it is gone."""
         before = self.account
+        before.clock.reset()
         self.account = Account(before.settings, before.clock)
         for queue in list(before.queues.by_name.values()):
             before.queues.delete(queue)

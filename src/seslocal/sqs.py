@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import struct
+import time
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, cast
@@ -133,16 +134,17 @@ def receive_message(account: Account, params: Params, caller: Caller) -> Params 
 async def _long_poll(
     account: Account, queue: Queue, limit: int, visibility: int, wait: int, params: Params
 ) -> Params:
-    until = account.clock.now() + wait
+    until = time.monotonic() + wait
     while not queue.deleted:
         # Taken before every wait, the first too: a message may have come since the caller last looked.
         if account.faults.stands("queue_outage"):
             raise ApiError("ServiceUnavailable", "The queue is out, as a fault asks.", 503)
         if taken := queue.take(limit, visibility):
             return _received(account, taken, params)
-        if account.clock.now() >= until:
+        left = until - time.monotonic()
+        if left <= 0:
             return _received(account, [], params)
-        await queue.wait_for_message(until)
+        await queue.wait_for_message(left)
     raise _no_queue()
 
 

@@ -14,6 +14,7 @@ from seslocal.faults import Faults
 from seslocal.ids import Ids
 from seslocal.ledger import Ledger
 from seslocal.queues import Queues
+from seslocal.topics import Topic
 
 Params = dict[str, Any]
 BOTH_REASONS: Final = ("BOUNCE", "COMPLAINT")
@@ -31,6 +32,11 @@ class Settings:
     ledger: int = 100_000  #: mails the ledger keeps
     ledger_bytes: int = 64 * 1024 * 1024  #: bytes of content the ledger keeps
     seed: int | None = None  #: of every id; None: from the system
+    queue_most: int = 200_000  #: messages a queue holds; beyond that the oldest are dropped
+    strict: bool = False  #: identities verify only when their records are published
+    dns_port: int | None = None  #: UDP and TCP port of its own DNS; 0: a free one; None: no DNS
+    sns_url: str | None = None  #: base of the URLs in SNS messages; None: as AWS writes it
+    scenario: tuple[Params, ...] = ()  #: what goes wrong when, from the start and after each reset
 
 
 @dataclass(slots=True)
@@ -42,6 +48,7 @@ class Behaviour:
     association_twice_is_error: bool = True  #: AlreadyExistsException, as the model says
     tenant_tag_on_every_event: bool = False  #: ses:tenant-name also beyond bounces and complaints
     default_policy: str = "standard"  #: reputation policy of a new tenant
+    sign_in_queues: bool = False  #: SNS messages in queues are signed too, which is slow
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +188,7 @@ class Identity:
     on_mx_failure: str = "USE_DEFAULT_VALUE"
     checked_at: float = 0.0
     verified_at: float | None = None
+    error: str | None = None  #: VerificationInfo.ErrorType
 
     @property
     def verified(self) -> bool:
@@ -197,6 +205,7 @@ class Allowance:
         self._filled_at: float | None = None
         self._minutes: deque[list[float]] = deque()  # [minute, recipients]
         self._sent = 0.0
+        self.exhausted = False  #: a fault says that the quota is used up
 
     def set_rate(self, rate: float) -> None:
         self.rate = rate
@@ -211,6 +220,8 @@ class Allowance:
         return self._tokens >= min(float(recipients), burst)
 
     def has_quota(self, recipients: int, now: float) -> bool:
+        if self.exhausted:
+            return False
         return self.quota < 0 or self.sent(now) + recipients <= self.quota
 
     def take(self, rated: int, counted: int, now: float) -> None:
@@ -225,7 +236,7 @@ class Allowance:
         """Recipients of the last 24 hours."""
         while self._minutes and self._minutes[0][0] <= now // 60 - 1440:
             self._sent -= self._minutes.popleft()[1]
-        return self._sent
+        return max(self._sent, self.quota) if self.exhausted else self._sent
 
 
 class Account:
@@ -247,7 +258,8 @@ class Account:
         self.production = True
         self.enforcement = "HEALTHY"
         self.allowance = Allowance(settings.rate, settings.quota)
-        self.queues = Queues(clock, self.ids, settings.region, settings.account_id)
+        self.queues = Queues(clock, self.ids, settings.region, settings.account_id, settings.queue_most)
+        self.topics: dict[str, Topic] = {}  #: those made through SNS, by name
         self.raw_topics: set[str] = set()  #: names of topics whose queue gets the bare document
         self.bus_queue: str | None = None  #: queue that a rule on the default bus feeds
         self.mailboxes = Mailboxes()
@@ -255,6 +267,8 @@ class Account:
         self.faults = Faults(self.ids.random)
         self.held_back: list[Callable[[], None]] = []  #: deliveries that a reordering fault gathers
         self.ledger = Ledger(settings.ledger, settings.ledger_bytes)
+        #: told of an identity that was made, or whose keys or MAIL FROM changed
+        self.on_identity: Callable[[Identity], None] = lambda identity: None
 
     def arn(self, resource: str) -> str:
         return f"arn:aws:ses:{self.region}:{self.id}:{resource}"
