@@ -262,6 +262,16 @@ async def test_an_answer_that_comes_after_the_reaper_still_settles_the_delivery(
     await other.close()
 
 
+async def test_what_is_given_back_was_no_attempt_and_is_claimed_again(world, accept, queue, make_submission):
+    lane = await world.lane("acme", "password-reset")
+    turn = await world.connection.fetchval("select turn from lane where id = $1", lane)
+    await put(accept, make_submission())
+    for _ in range(2):
+        [claim] = await queue.claim(ALL, 10)
+        assert claim.attempt == 1
+        await queue.complete([], [], [claim], {lane: turn})
+
+
 async def park_unknown(queue: QueueStore, claims: list[Claimed]) -> None:
     parks = [
         Park(claim=c, why=WHY_UNKNOWN, until=None, reason="no answer", note="outcome-unknown") for c in claims
@@ -416,7 +426,7 @@ async def test_mail_parked_by_a_hold_that_is_gone_is_ready_again(
         "update hold set lifted_at = now_ms(), lifted_by = 'ann', lifted_because = 'clean'"
     )
     await settle.settle()
-    assert [c.attempt for c in await queue.claim(ALL, 10)] == [2]
+    assert [c.attempt for c in await queue.claim(ALL, 10)] == [1], "what was never called is no attempt"
 
 
 async def test_parked_mail_that_is_no_longer_worth_sending_expires(

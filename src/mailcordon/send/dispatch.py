@@ -8,7 +8,6 @@ at once more, in memory. Urgent mail has a loop and slots of its own, so that no
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -16,9 +15,9 @@ import structlog
 from mailcordon.core import ids
 from mailcordon.core.delivery import State
 from mailcordon.core.errors import Unavailable
-from mailcordon.core.event import Attempt
 from mailcordon.core.priority import WORTH, Class
 from mailcordon.send import compose, retry
+from mailcordon.send.canary import Canaries, Identity
 from mailcordon.send.cell import Cell
 from mailcordon.send.holds import Holds, boot_time
 from mailcordon.send.ports import (
@@ -32,151 +31,25 @@ from mailcordon.send.ports import (
     QueueStore,
     Sender,
     SettleStore,
-    Unknown,
     Way,
 )
+from mailcordon.send.results import Results, Slots
 from mailcordon.send.retry import Next, Verdict
+from mailcordon.send.tokens import Tokens
+from mailcordon.send.ways import Ways
 
 log: Any = structlog.get_logger()
 
 POLL_BUSY = 0.01  #: seconds between claims while there was mail lately
 POLL_IDLE = 0.05  #: seconds between claims after a quiet second
 BUSY_FOR = 1.0  #: seconds
-TOKENS_FOR = 0.5  #: seconds that tokens of the account's rate are kept before they lapse
 DEAD_AFTER_MS = 2_000  #: of silence, and with its lock free, a worker is dead
+ONE_EXCESS = 1.0  #: seconds within which throttling answers are of one cause
 SWEEP_EVERY = 30.0  #: seconds
 SETTLE_EVERY = 0.25  #: seconds
-CANARY_AGAIN = 5.0  #: seconds between two canaries for one configuration set
 URGENT_SHARE = 0.25  #: of the call slots, for urgent mail alone
 
 CLASSES = ((Class.URGENT,), (Class.TRANSACTIONAL, Class.MARKETING))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """What goes into every tag of this installation."""
-
-    installation: str
-    mac_key: bytes
-
-
-class Ways:
-    """What is remembered of lanes' routes; thrown away whenever the control epoch moves."""
-
-    def __init__(self, store: QueueStore) -> None:
-        self._store = store
-        self._known: dict[int, Way] = {}
-        self._epoch = -1
-
-    async def of(self, lanes: set[int]) -> dict[int, Way]:
-        epoch = await self._store.control_epoch()
-        if epoch != self._epoch:
-            self._known, self._epoch = {}, epoch
-        if missing := [lane for lane in lanes if lane not in self._known]:
-            self._known.update(await self._store.ways(missing))
-        return self._known
-
-
-class Tokens:
-    """This process's share of the account's rate, taken in lots so that the row is not visited for every claim."""
-
-    def __init__(self, store: QueueStore, cell: str, *, urgent: bool) -> None:
-        self._store, self._cell, self._urgent = store, cell, urgent
-        self._have = 0
-        self._until = 0.0
-        self.because: str | None = None  #: why there are none
-
-    async def take(self, want: int) -> int:
-        now = time.monotonic()
-        if now > self._until:
-            self._have = 0
-        if self._have < want:
-            granted, self.because = await self._store.take_tokens(
-                self._cell, want * 2 - self._have, urgent=self._urgent
-            )
-            self._have += granted
-            self._until = now + TOKENS_FOR
-        taken = min(want, self._have)
-        self._have -= taken
-        return taken
-
-    async def give_back(self, n: int) -> None:
-        """There was less mail than tokens: what is left goes back to the row, for the other loops and processes."""
-        left, self._have = self._have + n, 0
-        await self._store.return_tokens(self._cell, left)
-
-    def lapse(self) -> None:
-        self._have = 0
-
-
-class Slots:
-    """How many calls may still start here. A slot is taken at the claim and free again when its result is committed."""
-
-    def __init__(self, size: int) -> None:
-        self.size = self.free = size
-
-    def take(self, n: int) -> None:
-        self.free -= n
-
-    def release(self) -> None:
-        self.free += 1
-
-
-class Results:
-    """Collects what became of deliveries and commits it batch by batch, freeing the slots afterwards."""
-
-    def __init__(self, store: QueueStore) -> None:
-        self._store = store
-        self._leaves: list[Leave] = []
-        self._parks: list[Park] = []
-        self._backs: list[Claimed] = []
-        self._turns: dict[int, int] = {}
-        self._slots: list[Slots] = []
-        self._arrived = asyncio.Event()
-
-    def leave(self, slots: Slots, leave: Leave) -> None:
-        self._leaves.append(leave)
-        self._done(slots)
-
-    def park(self, slots: Slots, park: Park) -> None:
-        self._parks.append(park)
-        self._done(slots)
-
-    def give_back(self, slots: Slots, claim: Claimed, turn: int) -> None:
-        self._backs.append(claim)
-        self._turns[claim.lane] = turn
-        self._done(slots)
-
-    def _done(self, slots: Slots) -> None:
-        self._slots.append(slots)
-        self._arrived.set()
-
-    async def run(self) -> None:
-        while True:
-            await self._arrived.wait()
-            self._arrived.clear()
-            await self.flush()
-
-    async def flush(self) -> None:
-        while self._slots:
-            leaves, parks, backs, turns, slots = (
-                self._leaves,
-                self._parks,
-                self._backs,
-                self._turns,
-                self._slots,
-            )
-            self._leaves, self._parks, self._backs, self._turns, self._slots = [], [], [], {}, []
-            while True:
-                try:
-                    await self._store.complete(leaves, parks, backs, turns)
-                    break
-                except Unavailable as problem:
-                    # The rows say `sending` until this is committed; if we die first they become "outcome unknown".
-                    log.warning("results wait for the database", results=len(slots), problem=str(problem))
-                    await asyncio.sleep(0.25)
-            for one in slots:
-                one.release()
 
 
 class Dispatcher:
@@ -204,9 +77,9 @@ class Dispatcher:
         urgent = max(1, round(slots * URGENT_SHARE))
         self._slots = (urgent, max(1, slots - urgent))
         self._calls: set[asyncio.Task[None]] = set()
-        self._canaried: dict[str, float] = {}
-        self._skew_ms = 0  #: of the database's clock against ours
-        self._last_way: tuple[Claimed, Way] | None = None
+        self._canaries = Canaries(identity, ses.send_email)
+        self._slowed_at = float("-inf")
+        self._last_call: tuple[int, Way] | None = None
         self._stopping = False
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -283,12 +156,21 @@ class Dispatcher:
             await tokens.give_back(granted - len(claimed))
         if claimed:
             slots.take(len(claimed))
-            ways = await self._ways.of({claim.lane for claim in claimed})
+            ways = await self._ways_of(claimed)
             for claim in claimed:
                 task = asyncio.create_task(self._deliver_surely(claim, ways.get(claim.lane), slots, tokens))
                 self._calls.add(task)
                 task.add_done_callback(self._calls.discard)
         return len(claimed)
+
+    async def _ways_of(self, claimed: Sequence[Claimed]) -> dict[int, Way]:
+        """What is claimed must not be dropped: without a database it waits here, and is given back since no hold can be read."""
+        while True:
+            try:
+                return await self._ways.of({claim.lane for claim in claimed})
+            except Unavailable as problem:
+                log.warning("routes cannot be read", problem=str(problem))
+                await asyncio.sleep(0.25)
 
     # One delivery ---------------------------------------------------------------------------------------------------------
 
@@ -352,14 +234,14 @@ class Dispatcher:
             await self._call(claim, way, claim.content, slots, tokens)
 
     async def _call(self, claim: Claimed, way: Way, content: bytes, slots: Slots, tokens: Tokens) -> None:
-        self._last_way = (claim, way)
+        self._last_call = (claim.id, way)
         body = compose.call(
             content,
             to=claim.to,
             ses_tenant=way.ses_tenant,
             configuration_set=way.configuration_set,
             key=self._identity.mac_key,
-            attempt=self._attempt(claim, way),
+            attempt=self._identity.attempt(way, claim.id, claim.attempt, claim.called_at),
         )
         answer = await self._ses.send_email(body)
         await self._record(claim, way, retry.decide(answer, claim.attempt), slots, tokens)
@@ -387,7 +269,7 @@ class Dispatcher:
                 )
             case Next.THROTTLED:
                 tokens.lapse()
-                await self._quietly(self._store.cut_rate(self._cell.name))
+                await self._slow_down()
                 self._results.give_back(slots, claim, way.turn)
             case Next.AGAIN:
                 self._results.park(
@@ -427,67 +309,14 @@ class Dispatcher:
             slots, Leave(claim=claim, state=state, reason=reason, detail=detail, ses_id=ses_id, forget=forget)
         )
 
-    def _attempt(self, claim: Claimed, way: Way) -> Attempt:
-        return Attempt(
-            installation=self._identity.installation,
-            tenant_key=way.tenant_key,
-            type=way.type,
-            delivery=claim.id,
-            attempt=claim.attempt,
-            called_at=claim.called_at,
-        )
-
     def _answered(self) -> None:
         if self._cell.answered():
             log.info("the cell is open again", cell=self._cell.name)
 
-    # Canaries -------------------------------------------------------------------------------------------------------------
-
     async def _probe(self) -> None:
         """Asks a stopped cell's SES whether it answers again, over the way of the last call."""
-        if self._last_way is None:
-            self._cell.answered()  # nothing was ever called: the next real call will tell
-            return
-        claim, way = self._last_way
-        verdict = await self._canary(claim.id, way)
-        if verdict.next not in (Next.UNKNOWN, Next.STOP_ACCOUNT):
-            self._answered()
-
-    async def _canary(self, delivery: int, way: Way) -> Verdict:
-        attempt = Attempt(
-            installation=self._identity.installation,
-            tenant_key=way.tenant_key,
-            type=way.type,
-            delivery=delivery,
-            attempt=0,
-            called_at=time.time_ns() // 1_000_000 + self._skew_ms,
-            canary=True,
-        )
-        body = compose.call(
-            compose.canary_content(way.domain),
-            to=compose.canary_recipient(ids.encode(delivery)),
-            ses_tenant=way.ses_tenant,
-            configuration_set=way.configuration_set,
-            key=self._identity.mac_key,
-            attempt=attempt,
-        )
-        return retry.decide(await self._ses.send_email(body), 1)
-
-    async def _canary_for(self, unknown: Unknown, configuration_set: str) -> None:
-        now = time.monotonic()
-        if now - self._canaried.get(configuration_set, float("-inf")) < CANARY_AGAIN or self._cell.stopped:
-            return
-        if not self._holds.fresh:
-            return
-        way = (await self._ways.of({unknown.lane})).get(unknown.lane)
-        if way is None:
-            return
-        self._canaried[configuration_set] = now
-        log.info(
-            "a canary is sent, since nothing else can prove what became of a call",
-            delivery=ids.delivery_id(unknown.id),
-        )
-        await self._canary(unknown.id, way)
+        if self._last_call is None or await self._canaries.answers(*self._last_call):
+            self._answered()  # where nothing was ever called, the next real call will tell
 
     # The slow half ----------------------------------------------------------------------------------------------------------
 
@@ -495,7 +324,7 @@ class Dispatcher:
         settled = await self._settle.settle()
         if settled is None:
             return
-        self._skew_ms = settled.now - time.time_ns() // 1_000_000
+        self._canaries.skew_ms = settled.now - time.time_ns() // 1_000_000
         if settled.proved_sent or settled.resent or settled.given_up or settled.no_outcome:
             log.info(
                 "unknown outcomes settled",
@@ -504,8 +333,11 @@ class Dispatcher:
                 given_up=settled.given_up,
                 no_outcome=settled.no_outcome,
             )
+        if self._cell.stopped or not self._holds.fresh:
+            return
         for need in settled.canaries:
-            await self._canary_for(need.unknown, need.configuration_set)
+            if way := (await self._ways.of({need.unknown.lane})).get(need.unknown.lane):
+                await self._canaries.prove(need, way)
 
     async def _beat(self) -> None:
         async def once() -> None:
@@ -528,6 +360,13 @@ class Dispatcher:
             except Unavailable as problem:
                 log.warning("the database is away", problem=str(problem))
                 await asyncio.sleep(0.5)
+
+    async def _slow_down(self) -> None:
+        """Once for all the calls that were on the wire together: they were throttled by one and the same excess."""
+        now = time.monotonic()
+        if now - self._slowed_at >= ONE_EXCESS:
+            self._slowed_at = now
+            await self._quietly(self._store.cut_rate(self._cell.name))
 
     async def _quietly(self, asked: Coroutine[Any, Any, None]) -> None:
         try:

@@ -65,7 +65,7 @@ _ABOUT_THE_MAIL = frozenset({400, 413})
 
 def decide(answer: Answer, attempt: int) -> Verdict:
     """The verdict on attempt number `attempt` (from 1) of a delivery."""
-    code, text = answer.code, answer.text[:500]
+    code, text = answer.code, answer.text[:500].replace("\0", "")  # no database keeps a NUL
     if answer.status == 200 and answer.ses_id:
         return Verdict(Next.SENT, "sent", "SES accepted it", answer.ses_id)
     if answer.status == 0:

@@ -217,20 +217,22 @@ with u as materialized (
     returning r.*, u.why, u.until, u.hold, u.reason
 )
 insert into waiting (lane, id, tenant, why, until, attempt, provider, called_at, hash, campaign, list, hold, reason, since)
-select lane, id, tenant, why, until, attempt, provider, called_at, hash, campaign, list, hold, reason, now_ms() from d;
+select lane, id, tenant, why, until, case why when 3 then attempt - 1 else attempt end, provider, called_at, hash, campaign, list, hold,
+       reason, now_ms() from d;
 
--- SES certainly did not take it: back to the head of its lane. If a reaper called the outcome unknown meanwhile, we know better.
+-- SES certainly did not take it: back to the head of its lane, and the attempt was none. If a reaper called the outcome unknown
+-- meanwhile, we know better.
 -- name: give_back
 with u as materialized (
     select * from unnest($1::int[], $2::bigint[], $3::smallint[]) u (lane, id, attempt)
 ), b as (
-    update ready r set state = 0, worker = null from u
+    update ready r set state = 0, attempt = r.attempt - 1, worker = null from u
      where r.lane = u.lane and r.id = u.id and r.state = 1 and r.attempt = u.attempt
 ), w as (
     delete from waiting r using u where r.lane = u.lane and r.id = u.id and r.why = 2 and r.attempt = u.attempt returning r.*
 ), q as (
     insert into ready (lane, id, tenant, attempt, provider, hash, campaign, list)
-    select lane, id, tenant, attempt, provider, hash, campaign, list from w
+    select lane, id, tenant, attempt - 1, provider, hash, campaign, list from w
 )
 update turn t set next_at = now_ms() from unnest($4::int[]) x (turn) where t.id = x.turn and t.next_at is null;
 

@@ -1,0 +1,78 @@
+"""Mails to SES's own simulator that prove something: that SES answers again, or that a route's events arrive.
+
+They ride the very route that is in doubt, are marked in their tags, count for nothing (ses.md 9), and are sent by the dispatcher.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from mailcordon.core import ids
+from mailcordon.core.event import Attempt
+from mailcordon.send import compose, retry
+from mailcordon.send.ports import CanaryNeed, Way
+from mailcordon.send.retry import Answer, Next
+
+log: Any = structlog.get_logger()
+
+AGAIN = 5.0  #: seconds between two canaries for one configuration set
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What goes into every tag of this installation."""
+
+    installation: str
+    mac_key: bytes
+
+    def attempt(
+        self, way: Way, delivery: int, attempt: int, called_at: int, *, canary: bool = False
+    ) -> Attempt:
+        return Attempt(
+            installation=self.installation,
+            tenant_key=way.tenant_key,
+            type=way.type,
+            delivery=delivery,
+            attempt=attempt,
+            called_at=called_at,
+            canary=canary,
+        )
+
+
+@dataclass(slots=True)
+class Canaries:
+    identity: Identity
+    call: Callable[[bytes], Awaitable[Answer]]
+    skew_ms: int = 0  #: of the database's clock against ours
+    _sent: dict[str, float] = field(default_factory=dict[str, float])
+
+    async def answers(self, delivery: int, way: Way) -> bool:
+        """Whether SES gives a clear answer over this way."""
+        return await self._send(delivery, way) not in (Next.UNKNOWN, Next.STOP_ACCOUNT)
+
+    async def prove(self, need: CanaryNeed, way: Way) -> None:
+        """Sends one for a delivery of unknown outcome, unless its configuration set had one just now."""
+        now = time.monotonic()
+        if now - self._sent.get(need.configuration_set, float("-inf")) < AGAIN:
+            return
+        self._sent[need.configuration_set] = now
+        log.info(
+            "a canary is sent: nothing else can prove what became of a call",
+            delivery=ids.delivery_id(need.unknown.id),
+        )
+        await self._send(need.unknown.id, way)
+
+    async def _send(self, delivery: int, way: Way) -> Next:
+        called_at = time.time_ns() // 1_000_000 + self.skew_ms
+        body = compose.call(
+            compose.canary_content(way.domain),
+            to=compose.canary_recipient(ids.encode(delivery)),
+            ses_tenant=way.ses_tenant,
+            configuration_set=way.configuration_set,
+            key=self.identity.mac_key,
+            attempt=self.identity.attempt(way, delivery, 0, called_at, canary=True),
+        )
+        return retry.decide(await self.call(body), 1).next

@@ -1,0 +1,83 @@
+"""What became of claimed deliveries, committed batch by batch; only then are their call slots free again.
+
+So what is marked `sending` never exceeds the slots, whatever the database does. While it is away results wait here: if the
+process dies with them, their deliveries are of unknown outcome, which is true.
+"""
+
+import asyncio
+from typing import Any
+
+import structlog
+
+from mailcordon.core.errors import Unavailable
+from mailcordon.send.ports import Claimed, Leave, Park, QueueStore
+
+log: Any = structlog.get_logger()
+
+
+class Slots:
+    """How many calls may still start here. A slot is taken at the claim and free again when its result is committed."""
+
+    def __init__(self, size: int) -> None:
+        self.size = self.free = size
+
+    def take(self, n: int) -> None:
+        self.free -= n
+
+    def release(self) -> None:
+        self.free += 1
+
+
+class Results:
+    def __init__(self, store: QueueStore) -> None:
+        self._store = store
+        self._leaves: list[Leave] = []
+        self._parks: list[Park] = []
+        self._backs: list[Claimed] = []
+        self._turns: dict[int, int] = {}
+        self._slots: list[Slots] = []
+        self._arrived = asyncio.Event()
+
+    def leave(self, slots: Slots, leave: Leave) -> None:
+        self._leaves.append(leave)
+        self._done(slots)
+
+    def park(self, slots: Slots, park: Park) -> None:
+        self._parks.append(park)
+        self._done(slots)
+
+    def give_back(self, slots: Slots, claim: Claimed, turn: int) -> None:
+        self._backs.append(claim)
+        self._turns[claim.lane] = turn
+        self._done(slots)
+
+    def _done(self, slots: Slots) -> None:
+        self._slots.append(slots)
+        self._arrived.set()
+
+    async def run(self) -> None:
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            await self.flush()
+
+    async def flush(self) -> None:
+        while self._slots:
+            leaves, parks, backs, turns, slots = (
+                self._leaves,
+                self._parks,
+                self._backs,
+                self._turns,
+                self._slots,
+            )
+            self._leaves, self._parks, self._backs, self._turns, self._slots = [], [], [], {}, []
+            while True:
+                try:
+                    await self._store.complete(leaves, parks, backs, turns)
+                    break
+                except Unavailable as problem:
+                    # The rows say `sending` until this is committed; if we die first they become "outcome unknown".
+                    log.warning("results wait for the database", results=len(slots), problem=str(problem))
+                    await asyncio.sleep(0.25)
+            for one in slots:
+                one.release()
