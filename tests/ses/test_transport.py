@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from mailcordon.adapters.ses.transport import AiohttpTransport, Ambiguous, NotSent, Transport
+from mailcordon.adapters.ses.transport import Ambiguous, NotSent, Transport
 from mailcordon.adapters.ses.wire import LeanTransport
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -39,7 +39,7 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
     return head + await reader.readexactly(length)
 
 
-@pytest.fixture(params=[AiohttpTransport, LeanTransport])
+@pytest.fixture(params=[LeanTransport])
 def make(request: pytest.FixtureRequest) -> Callable[..., Transport]:
     return request.param
 
