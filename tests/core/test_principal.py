@@ -29,24 +29,11 @@ def test_a_tenants_key_names_no_other(slug):
     assert caught.value.code == "foreign-tenant"
 
 
-def test_a_platform_key_must_name_the_tenant():
-    assert principal(None).tenant_for("acme") == "acme"
-    with pytest.raises(Invalid) as caught:
-        principal(None).tenant_for(None, field="tenant")
-    assert caught.value.faults[0].field == "tenant"
-
-
 @pytest.mark.parametrize("slug", ["", "-acme", "ACME", "a b", "a\x00b", "a" * 64, "ä", "acme\n"])
 def test_a_name_that_no_tenant_can_have_never_reaches_the_database(slug):
     with pytest.raises(Invalid) as caught:
         principal(None).tenant_for(slug)
     assert caught.value.code == "unknown-tenant"
-
-
-def test_a_scope_that_is_missing_is_named_with_those_that_are_there():
-    principal("acme", "send").require("send")
-    with pytest.raises(Forbidden, match=r"scope read.*has send"):
-        principal("acme", "send").require("read")
 
 
 def test_a_tenants_key_is_no_platform_key():
