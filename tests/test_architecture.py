@@ -185,7 +185,7 @@ def test_only_the_dispatcher_calls_ses_send(sources: dict[str, str]):
 
 
 def test_only_the_composition_root_makes_the_client_that_sends(sources: dict[str, str]):
-    assert users_of(sources, "mailcordon.adapters.ses.send") <= {"mailcordon.app"}
+    assert users_of(sources, "mailcordon.adapters.ses.send") <= {"mailcordon.app.dispatch"}
 
 
 #: A small tree for the checker to be tried on.

@@ -52,7 +52,7 @@ async def _live(role: str, config: Config) -> None:
     if not await check_databases(role, config, stop):
         return
     _log.info("started", role=role, pid=os.getpid())
-    await app.ROLES[role](config, stop)
+    await app.body(role)(config, stop)
     _log.info("ended", role=role, pid=os.getpid())
 
 

@@ -1,0 +1,98 @@
+"""The `api` role: the REST API of all planes, and the door for mail."""
+
+import asyncio
+import contextlib
+import functools
+import time
+
+import mailcordon
+from mailcordon.adapters.db import engine, observe_store
+from mailcordon.adapters.db.accept_store import AcceptStore
+from mailcordon.adapters.db.control_reads import ControlReads
+from mailcordon.adapters.db.control_store import ControlStore
+from mailcordon.adapters.db.governor_store import GovernorStore
+from mailcordon.adapters.db.key_store import KeyStore
+from mailcordon.adapters.db.line import GONE
+from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReader
+from mailcordon.adapters.db.observe_reader import PostgresObserveReader, PostgresSuppressions
+from mailcordon.adapters.http import control as control_routes
+from mailcordon.adapters.http import observe as observe_routes
+from mailcordon.adapters.http import server
+from mailcordon.adapters.http.auth import KeyCache
+from mailcordon.adapters.http.messages import MessageDoor
+from mailcordon.adapters.ses import feedback
+from mailcordon.app import parts
+from mailcordon.config import Config
+from mailcordon.control import keys
+from mailcordon.control.governor import Governor
+from mailcordon.control.tenants import Tenants
+from mailcordon.observe import view as observe_view
+from mailcordon.observe.ingest import Ingest
+from mailcordon.run import serve
+from mailcordon.send.accept import Accept
+
+
+async def run(config: Config, stop: asyncio.Event) -> None:
+    """REST, on `config.api_fd` if it is there, else on `config.api_host` and `config.api_port`."""
+    installation = await parts.installation(config, "control")
+    async with contextlib.AsyncExitStack() as stack:
+        pools = {
+            login: await stack.enter_async_context(await engine.create_pool(config.login_url(login)))
+            for login in ("control", "governor", "reader")
+        }
+        accept_store = AcceptStore(config.login_url("send"))
+        stack.push_async_callback(accept_store.close)
+        canceller = MessageCanceller(config.login_url("send"))
+        stack.push_async_callback(canceller.close)
+        cache = KeyCache(KeyStore(pools["control"]))
+        accept = Accept(accept_store, installation.hash_key, _now_ms, cache.invalidate)
+        door = MessageDoor(
+            accept=accept,
+            keys=cache,
+            reader=MessageReader(pools["control"], pools["reader"]),
+            canceller=canceller,
+            hash_key=installation.hash_key,
+        )
+        replays = observe_store.ObserveStore(
+            functools.partial(observe_store.connect, config.login_url("observe"))
+        )
+        stack.push_async_callback(replays.close)
+        observed = observe_routes.ObserveServices(
+            reader=PostgresObserveReader(pools["control"], pools["reader"]),
+            suppressions=PostgresSuppressions(pools["control"]),
+            replay=observe_view.Replay(replays, decode=feedback.decode, ingest=Ingest(installation)),
+            hash_key=installation.hash_key,
+        )
+        governor = Governor(GovernorStore(pools["governor"]))
+        control_store = ControlStore(pools["control"])
+        controlled = control_routes.ControlServices(
+            reads=ControlReads(pools["control"], pools["reader"]),
+            tenants=Tenants(control_store, governor, parts.settings(config)),
+            types=control_store,
+            keys=keys.Keys(KeyStore(pools["control"])),
+            governor=governor,
+        )
+        handlers = [*control_routes.routes(controlled), *observe_routes.routes(observed)]
+        health = functools.partial(_health, pools["control"])
+        application = server.build(door, cache, handlers, health, mailcordon.__version__)
+        await stack.enter_async_context(parts.running(accept.run(), stop))
+        await serve.serve(application, config, stop)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+async def _health(pool: engine.Pool) -> server.Health:
+    try:
+        async with pool.acquire(timeout=2) as connection:
+            oldest = await connection.fetchval(
+                "select extract(epoch from max(now() - xact_start))::float8 from pg_stat_activity "
+                "where backend_xmin is not null and pid <> pg_backend_pid()",
+                timeout=2,
+            )
+    except GONE as gone:
+        return server.Health(
+            ok=False, database=f"does not answer ({type(gone).__name__})", oldest_snapshot_seconds=None
+        )
+    return server.Health(ok=True, database="ok", oldest_snapshot_seconds=oldest)

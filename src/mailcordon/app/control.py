@@ -1,0 +1,48 @@
+"""The `control` role: makes SES agree with what is desired, and keeps house."""
+
+import asyncio
+import contextlib
+
+from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.governor_store import GovernorStore
+from mailcordon.adapters.db.provision_store import ProvisionStore
+from mailcordon.adapters.db.upkeep_store import UpkeepStore
+from mailcordon.adapters.ses.administer import Administer
+from mailcordon.app import parts
+from mailcordon.config import Config
+from mailcordon.control import loop, reconcile
+from mailcordon.control.governor import Governor
+from mailcordon.control.reconcile import Reconciler
+from mailcordon.control.upkeep import Upkeep
+
+#: SES's management rate (ses.md 3.5).
+AWS_CALLS_PER_SECOND = 1.0
+
+
+async def run(config: Config, stop: asyncio.Event) -> None:
+    """Reconciles SES with what is desired; keeps partitions ahead; ends holds whose time is over."""
+    async with contextlib.AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(await engine.create_pool(config.login_url("control")))
+        governors = await stack.enter_async_context(
+            await engine.create_pool(config.login_url("governor"), max_size=2)
+        )
+        ses = Administer(
+            region=config.region,
+            endpoint=config.ses_endpoint,
+            access_key=config.access_key,
+            secret_key=config.secret_key,
+            calls_per_second=None if config.local else AWS_CALLS_PER_SECOND,
+        )
+        stack.callback(ses.close)
+        governor = Governor(GovernorStore(governors))
+        provision = ProvisionStore(pool)
+        services = loop.Services(
+            governor=governor,
+            reconciler=Reconciler(provision, ses, governor, reconcile.LOCAL if config.local else None),
+            upkeep=Upkeep(UpkeepStore(pool), ses, governor, cell=config.cell),
+            settings=parts.settings(config),
+            want_everything=provision.want_everything,
+            sole=provision.sole,
+            rhythm=loop.LOCAL if config.local else loop.Rhythm(),
+        )
+        await loop.run(services, stop)

@@ -1,0 +1,32 @@
+"""The `observe` role: reads what SES reports."""
+
+import asyncio
+import contextlib
+import functools
+
+from mailcordon.adapters.db import observe_store
+from mailcordon.adapters.ses import feedback
+from mailcordon.adapters.ses.queue import open_queue
+from mailcordon.app import calls, parts
+from mailcordon.config import Config
+from mailcordon.observe.ingest import Ingest
+from mailcordon.observe.pipeline import Pipeline
+
+
+async def run(config: Config, stop: asyncio.Event) -> None:
+    """Reads both event queues, each by a pipeline of its own, so that a blast's opens delay no bounce."""
+    installation = await parts.installation(config, "observe")
+    async with contextlib.AsyncExitStack() as stack:
+        signing = await stack.enter_async_context(calls.credentials(config, stop))
+        pipelines: list[Pipeline] = []
+        for url in (config.outcome_queue_url, config.engagement_queue_url):
+            if url is None:
+                continue
+            queue = open_queue(url, region=config.region, credentials=signing, endpoint=config.sqs_endpoint)
+            stack.push_async_callback(queue.close)
+            store = observe_store.ObserveStore(
+                functools.partial(observe_store.connect, config.login_url("observe"))
+            )
+            stack.push_async_callback(store.close)
+            pipelines.append(Pipeline(queue, store, decode=feedback.decode, ingest=Ingest(installation)))
+        await asyncio.gather(*(pipeline.run(stop) for pipeline in pipelines))
