@@ -278,6 +278,7 @@ class QueueStore:
                     [c.id for c in ordered],
                     [c.attempt for c in ordered],
                     sorted({turns[c.lane] for c in backs}),
+                    [c.called_at for c in ordered],
                 )
 
     async def _leave(self, connection: engine.Connection, leaves: Sequence[Leave]) -> None:
@@ -312,6 +313,7 @@ class QueueStore:
             [p.until for p in ordered],
             [p.hold for p in ordered],
             [p.reason for p in ordered],
+            [p.claim.called_at for p in ordered],
         )
         noted = [p for p in ordered if p.note]
         if noted:

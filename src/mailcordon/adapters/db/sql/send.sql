@@ -208,12 +208,15 @@ g as (
 )
 select count(*) from gone;
 
+-- Parking and giving back take an attempt's number away again, so the time of the call is part of their fence: a record that is
+-- repeated because its confirmation was lost must not touch whoever claimed the mail since, under the same number.
 -- name: park
 with u as materialized (
-    select * from unnest($1::int[], $2::bigint[], $3::smallint[], $4::smallint[], $5::bigint[], $6::bigint[], $7::text[])
-      u (lane, id, attempt, why, until, hold, reason)
+    select * from unnest($1::int[], $2::bigint[], $3::smallint[], $4::smallint[], $5::bigint[], $6::bigint[], $7::text[], $8::bigint[])
+      u (lane, id, attempt, why, until, hold, reason, called_at)
 ), d as (
-    delete from ready r using u where r.lane = u.lane and r.id = u.id and r.state = 1 and r.attempt = u.attempt
+    delete from ready r using u
+     where r.lane = u.lane and r.id = u.id and r.state = 1 and r.attempt = u.attempt and r.called_at = u.called_at
     returning r.*, u.why, u.until, u.hold, u.reason
 )
 insert into waiting (lane, id, tenant, why, until, attempt, provider, called_at, hash, campaign, list, hold, reason, since)
@@ -224,12 +227,14 @@ select lane, id, tenant, why, until, case why when 3 then attempt - 1 else attem
 -- meanwhile, we know better.
 -- name: give_back
 with u as materialized (
-    select * from unnest($1::int[], $2::bigint[], $3::smallint[]) u (lane, id, attempt)
+    select * from unnest($1::int[], $2::bigint[], $3::smallint[], $5::bigint[]) u (lane, id, attempt, called_at)
 ), b as (
     update ready r set state = 0, attempt = r.attempt - 1, worker = null from u
-     where r.lane = u.lane and r.id = u.id and r.state = 1 and r.attempt = u.attempt
+     where r.lane = u.lane and r.id = u.id and r.state = 1 and r.attempt = u.attempt and r.called_at = u.called_at
 ), w as (
-    delete from waiting r using u where r.lane = u.lane and r.id = u.id and r.why = 2 and r.attempt = u.attempt returning r.*
+    delete from waiting r using u
+     where r.lane = u.lane and r.id = u.id and r.why = 2 and r.attempt = u.attempt and r.called_at = u.called_at
+    returning r.*
 ), q as (
     insert into ready (lane, id, tenant, attempt, provider, hash, campaign, list)
     select lane, id, tenant, attempt - 1, provider, hash, campaign, list from w

@@ -1,0 +1,109 @@
+"""A record may be committed and its confirmation lost: recording it again must not touch what was claimed since."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from mailcordon.adapters.db.accept_store import AcceptStore
+from mailcordon.adapters.db.queue_store import QueueStore
+from mailcordon.core.delivery import State
+from mailcordon.core.priority import Class
+from mailcordon.send import compose
+from mailcordon.send.ports import (
+    WHY_HELD,
+    WHY_RETRY,
+    WHY_UNKNOWN,
+    Claimed,
+    Leave,
+    NewDelivery,
+    NewMessage,
+    Park,
+)
+
+NO_TURNS: dict[int, int] = {}
+
+
+@pytest.fixture
+async def queue(world: Any) -> AsyncIterator[QueueStore]:
+    store = QueueStore(world.database.dsn("send"))
+    await store.begin_work()
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def claimed(world: Any, queue: QueueStore, make_submission: Any) -> Claimed:
+    """One mail, claimed and on the wire."""
+    await world.lane("acme", "password-reset")
+    store = AcceptStore(world.database.dsn("send"))
+    lanes = await store.lanes("acme")
+    assert lanes is not None
+    (route,) = lanes.routes["password-reset"]
+    id = await world.connection.fetchval("select (now_ms() - 1767225600000) << 22")
+    message = NewMessage(
+        id=id,
+        route=route,
+        from_address="hello@password-reset.acme.example",
+        deliveries=(NewDelivery(id=id + 1, address="kim@example.com", hash=b"h" * 16, provider=0),),
+        campaign="spring",
+        list=None,
+        content=compose.content(make_submission()),
+        api_key=1,
+        key=None,
+        body=b"b",
+    )
+    await store.node()
+    await store.store([message], await store.control_epoch())
+    await store.close()
+    return await claim(queue)
+
+
+async def claim(queue: QueueStore) -> Claimed:
+    (one,) = await queue.claim([Class.URGENT], 1)
+    return one
+
+
+async def again(world: Any, queue: QueueStore, lane: int) -> Claimed:
+    """Whatever waits becomes ready, as settling or lifting would make it, and is claimed by somebody else."""
+    await world.connection.execute(
+        "with w as (delete from waiting returning *) "
+        "insert into ready (lane, id, tenant, attempt, provider, hash, campaign, list) "
+        "select lane, id, tenant, attempt, provider, hash, campaign, list from w"
+    )
+    await world.connection.execute("update turn set next_at = now_ms()")
+    return await claim(queue)
+
+
+async def on_the_wire(world: Any) -> int:
+    return await world.count("ready", "state = 1")
+
+
+async def test_mail_given_back_twice_is_not_taken_from_whoever_sends_it_now(
+    world: Any, queue: QueueStore, claimed: Claimed
+) -> None:
+    turn = await world.connection.fetchval("select turn from lane")
+    await queue.complete([], [], [claimed], {claimed.lane: turn})
+    await again(world, queue, claimed.lane)
+    await queue.complete([], [], [claimed], {claimed.lane: turn})
+    assert await on_the_wire(world) == 1
+
+
+@pytest.mark.parametrize("why", [WHY_RETRY, WHY_UNKNOWN, WHY_HELD])
+async def test_mail_parked_twice_is_not_taken_from_whoever_sends_it_now(
+    world: Any, queue: QueueStore, claimed: Claimed, why: int
+) -> None:
+    park = Park(claim=claimed, why=why, until=None, reason="r")
+    await queue.complete([], [park], [], NO_TURNS)
+    await again(world, queue, claimed.lane)
+    await queue.complete([], [park], [], NO_TURNS)
+    assert await on_the_wire(world) == 1
+
+
+async def test_mail_recorded_twice_is_in_the_ledger_once(
+    world: Any, queue: QueueStore, claimed: Claimed
+) -> None:
+    leave = Leave(claim=claimed, state=State.SENT, reason="sent", detail="", ses_id="ses-1")
+    for _ in range(2):
+        await queue.complete([leave], [], [], NO_TURNS)
+    assert await world.count("ledger") == 1
