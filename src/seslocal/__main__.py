@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from seslocal.clock import Clock
+from seslocal.forms import Refused, moment
 from seslocal.front import ACTING
 from seslocal.server import Local, start
 from seslocal.sqs import OPERATIONS as SQS_ACTING
@@ -37,6 +39,8 @@ def main(argv: list[str] | None = None) -> int:
         event_delay=options.event_delay,
         ledger=options.ledger,
         seed=options.seed,
+        queue_most=options.queue_most,
+        sns_url=options.sns_url,
     )
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -91,6 +95,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--ledger", type=int, default=DEFAULTS.ledger, help="mails the ledger keeps (default %(default)s)")
     add("--seed", type=int, default=None, help="seed of every id, for runs that repeat")
+    add(
+        "--queue-most",
+        type=int,
+        default=DEFAULTS.queue_most,
+        help="messages a queue holds (default %(default)s)",
+    )
+    add("--clock", type=_moment, help="time to start at, such as 2026-01-01T00:00:00Z (default: now)")
+    add("--speed", type=float, default=1.0, help="seconds of its clock in one of ours; 0: frozen (default 1)")
+    add("--sns-url", help="base of the URLs in SNS messages; local: this server (default: as AWS writes it)")
     add("--ready-file", type=Path, help='file that gets {"port": ...} once it listens')
     add("--ready-fd", type=int, help="open file descriptor that gets the same line")
     return parser
@@ -103,6 +116,15 @@ def _like(pattern: str, what: str) -> Callable[[str], str]:
         return text
 
     return check
+
+
+def _moment(text: str) -> float:
+    try:
+        found = moment({"time": float(text) if re.fullmatch(r"[0-9.]+", text) else text}, "time")
+    except Refused as refused:
+        raise argparse.ArgumentTypeError(str(refused)) from None
+    assert found is not None
+    return found
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -118,7 +140,8 @@ async def _serve(options: Any, settings: Settings) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    local = await start(host=options.host, port=options.port, settings=settings)
+    clock = Clock(options.clock, options.speed)
+    local = await start(host=options.host, port=options.port, settings=settings, clock=clock)
     _say_ready(local, options)
     await stop.wait()
     await local.close()

@@ -6,15 +6,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from seslocal import forms
-from seslocal.events import MATCHING
+from seslocal import faulting, forms
+from seslocal.clock import iso
 from seslocal.fates import FATES, Mailbox
-from seslocal.faults import KINDS, Fault
+from seslocal.firehose import Stream, flush
 from seslocal.forms import Json, Query, Refused
 from seslocal.identities import set_status as set_identity_status
 from seslocal.ledger import Accepted
@@ -22,7 +22,6 @@ from seslocal.protocol import Answer, Request
 from seslocal.reputation import POLICIES
 from seslocal.reputation import set_status as set_tenant_status
 from seslocal.state import Account, Behaviour, StatusRecord
-from seslocal.wire import ses_routes
 
 PREFIX: Final = "/_seslocal"
 _IDENTITY_STATUSES: Final = ("PENDING", "SUCCESS", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED")
@@ -64,6 +63,13 @@ class Admin:
                 ("PUT", r"/identities/([^/]+)", self._put_identity),
                 ("PUT", r"/tenants/([^/]+)", self._put_tenant),
                 ("PUT", r"/topics/([^/]+)", self._put_topic),
+                ("GET", r"/streams", self._streams),
+                ("PUT", r"/streams/([^/]+)", self._put_stream),
+                ("DELETE", r"/streams/([^/]+)", self._delete_stream),
+                ("POST", r"/streams/([^/]+)/flush", self._flush_stream),
+                ("GET", r"/outbox", self._outbox),
+                ("GET", r"/clock", self._clock),
+                ("PUT", r"/clock", self._put_clock),
                 ("POST", r"/reset", self._start_over),
             )
         ]
@@ -143,7 +149,7 @@ class Admin:
         return {"address": address.lower(), "tenant": tenant, **asdict(mailbox)}
 
     def _put_mailbox(self, address: str, query: Query, body: Json) -> Json:
-        forms.only(body, "fate", "tenant", "subtype", "then")
+        forms.only(body, "fate", "tenant", "subtype", "then", "seconds", "delays")
         tenant, then = forms.text(body, "tenant"), forms.text(body, "then")
         if "@" not in address:
             raise Refused(400, f"{address} is not an address; *@domain stands for a whole domain.")
@@ -156,7 +162,11 @@ class Admin:
             raise Refused(
                 400, f"then follows a mailbox that delivers or defers; one that {fate} is at its end."
             )
-        mailbox = Mailbox(fate, forms.text(body, "subtype"), then)
+        delays = body.get("delays", 1)
+        if type(delays) is not int or not 1 <= delays <= 100:
+            raise Refused(400, "delays is a whole number from 1 to 100.")
+        seconds = forms.real(body, "seconds", 0.0, 0.0, 1e9)
+        mailbox = Mailbox(fate, forms.text(body, "subtype"), then, seconds, delays)
         try:
             _ = mailbox.plan
         except KeyError:
@@ -173,65 +183,20 @@ class Admin:
     # faults
 
     def _faults(self, query: Query, body: Json) -> Json:
-        return {"faults": [_fault_shown(fault) for fault in self._account().faults.standing.values()]}
+        return {"faults": [faulting.shown(fault) for fault in self._account().faults.standing.values()]}
 
     def _add_fault(self, query: Query, body: Json) -> Json:
-        forms.only(
-            body,
-            "fault",
-            "count",
-            "seconds",
-            "share",
-            "events",
-            "tenant",
-            "configuration_set",
-            "operation",
-            "accepted",
-        )
-        kind = forms.choice(body, "fault", KINDS)
-        if kind is None:
-            raise Refused(400, f"fault is missing: one of {', '.join(KINDS)}.")
         account = self._account()
-        count = body.get("count")
-        if count is not None and (type(count) is not int or count < 1):
-            raise Refused(400, "count is a whole number from 1, or null for until removed.")
-        events = body.get("events", [])
-        if not isinstance(events, list) or not all(isinstance(event, str) for event in events):  # pyright: ignore[reportUnknownVariableType]
-            raise Refused(400, 'events is a list of event types such as ["Bounce"].')
-        if wrong := [event for event in events if event not in MATCHING]:  # pyright: ignore[reportUnknownVariableType]
-            raise Refused(400, f"There is no event {wrong[0]}: {', '.join(MATCHING)} are.")
-        operation = forms.text(body, "operation") or "SendEmail"
-        if operation != "*" and operation not in ses_routes().operations:
-            raise Refused(400, f"SES v2 has no operation {operation}; * stands for all.")
-        fault = Fault(
-            id=account.ids.uuid()[:8],
-            kind=kind,
-            left=count,
-            seconds=forms.real(body, "seconds", 0.0, 0.0, 1e9),
-            share=forms.real(body, "share", 1.0, 0.0, 1.0),
-            events=frozenset(events),  # pyright: ignore[reportUnknownArgumentType]
-            tenant=forms.text(body, "tenant"),
-            configuration_set=forms.text(body, "configuration_set"),
-            operation=operation,
-            accepted=body.get("accepted") is True,
-        )
-        account.faults.add(fault)
-        if kind == "close_idle":
-            fault.struck = self._close_idle(fault.left)
-            if fault.left is not None:
-                fault.left -= fault.struck
-                if fault.left <= 0:
-                    account.faults.standing.pop(fault.id)
-        elif kind == "queue_outage":
-            account.queues.wake_all()  # who waits for a message learns of the outage now
-        return _fault_shown(fault)
+        fault = faulting.read(account, body)
+        faulting.stand(account, fault, self._close_idle)
+        return faulting.shown(fault)
 
     def _delete_faults(self, query: Query, body: Json) -> Json:
-        self._account().faults.standing.clear()
+        faulting.end_all(self._account())
         return {}
 
     def _delete_fault(self, fault_id: str, query: Query, body: Json) -> Json:
-        if self._account().faults.standing.pop(fault_id, None) is None:
+        if not faulting.end(self._account(), fault_id):
             raise Refused(404, f"No fault {fault_id} stands; it was used up or removed.")
         return {}
 
@@ -247,6 +212,7 @@ class Admin:
             "production": account.production,
             "enforcement": account.enforcement,
             "event_bus_queue": account.bus_queue,
+            "sns_url": account.sns_url,
             "behaviour": asdict(account.behaviour),
         }
 
@@ -259,6 +225,7 @@ class Admin:
             "production",
             "enforcement",
             "event_bus_queue",
+            "sns_url",
             "behaviour",
         )
         account = self._account()
@@ -268,10 +235,12 @@ class Admin:
         production = forms.switch(body, "production", account.production)
         enforcement = forms.choice(body, "enforcement", _ENFORCEMENTS) or account.enforcement
         bus = forms.text(body, "event_bus_queue") if "event_bus_queue" in body else account.bus_queue
+        sns_url = forms.text(body, "sns_url") if "sns_url" in body else account.sns_url
         behaviour = _behaviour(account.behaviour, body.get("behaviour", {}))
         account.allowance.set_rate(rate)
         account.allowance.quota = quota
         account.sending_enabled, account.production = sending, production
+        account.sns_url = sns_url and sns_url.rstrip("/")
         account.enforcement, account.bus_queue, account.behaviour = enforcement, bus, behaviour
         if bus is not None:
             account.queues.ensure(bus)
@@ -317,6 +286,71 @@ class Admin:
             account.raw_topics.discard(name)
         return {"topic": name, "raw": name in account.raw_topics}
 
+    def _clock(self, query: Query, body: Json) -> Json:
+        clock = self._account().clock
+        now = clock.now()
+        return {
+            "now": now,
+            "time": iso(now),
+            "speed": clock.speed,
+            "frozen": clock.frozen,
+            "due": clock.pending,
+        }
+
+    def _put_clock(self, query: Query, body: Json) -> Json:
+        forms.only(body, "at", "advance", "speed", "frozen")
+        clock = self._account().clock
+        at, speed = forms.moment(body, "at"), body.get("speed")
+        if "advance" in body:
+            if at is not None:
+                raise Refused(400, "at and advance both say where to; give one of them.")
+            at = clock.now() + forms.real(body, "advance", 0.0, 0.0, 1e9)
+        if speed is not None:
+            speed = forms.real(body, "speed", 1.0, 0.0, 1e7)
+        if "frozen" in body:
+            frozen = forms.switch(body, "frozen", False)
+            if speed is not None and frozen != (speed == 0):
+                raise Refused(
+                    400, "A frozen clock has the speed 0, and only that one; frozen and speed disagree."
+                )
+            if speed is None:
+                speed = 0.0 if frozen else (clock.speed or 1.0)
+        clock.set(at=at, speed=speed)
+        return self._clock(query, body)
+
+    def _streams(self, query: Query, body: Json) -> Json:
+        return {"streams": [_stream_shown(stream) for stream in self._account().streams.values()]}
+
+    def _put_stream(self, name: str, query: Query, body: Json) -> Json:
+        forms.only(body, "url", "access_key", "seconds", "bytes", "attributes")
+        url = forms.text(body, "url") or ""
+        if not re.match(r"https?://[^/]+", url):
+            raise Refused(400, "url is missing: where the stream delivers to, by http or https.")
+        attributes: object = body.get("attributes", {})
+        if not isinstance(attributes, dict):
+            raise Refused(400, "attributes are an object of texts.")
+        pairs = {str(key): str(value) for key, value in cast("Json", attributes).items()}
+        most = int(forms.real(body, "bytes", 5 * 1024 * 1024, 1.0, 64 * 1024 * 1024))
+        seconds = forms.real(body, "seconds", 60.0, 0.0, 900.0)
+        stream = Stream(name, url, forms.text(body, "access_key"), seconds, most, pairs)
+        self._account().streams[name] = stream
+        return _stream_shown(stream)
+
+    def _delete_stream(self, name: str, query: Query, body: Json) -> Json:
+        if self._account().streams.pop(name, None) is None:
+            raise Refused(404, f"The stream {name} was given no endpoint.")
+        return {}
+
+    def _flush_stream(self, name: str, query: Query, body: Json) -> Json:
+        account = self._account()
+        if name not in account.streams:
+            raise Refused(404, f"The stream {name} was given no endpoint.")
+        return {"records": flush(account, account.streams[name])}
+
+    def _outbox(self, query: Query, body: Json) -> Json:
+        outbox = self._account().outbox
+        return {"sent": outbox.sent, "dropped": outbox.dropped, "waiting": outbox.waiting}
+
     def _start_over(self, query: Query, body: Json) -> Json:
         self._reset()
         return {}
@@ -352,19 +386,14 @@ def _filter(query: Query) -> Callable[[Accepted], bool]:
     return fits
 
 
-def _fault_shown(fault: Fault) -> Json:
+def _stream_shown(stream: Stream) -> Json:
     return {
-        "id": fault.id,
-        "fault": fault.kind,
-        "count": fault.left,
-        "seconds": fault.seconds,
-        "share": fault.share,
-        "events": sorted(fault.events),
-        "tenant": fault.tenant,
-        "configuration_set": fault.configuration_set,
-        "operation": fault.operation,
-        "accepted": fault.accepted,
-        "struck": fault.struck,
+        "stream": stream.name,
+        "url": stream.url,
+        "seconds": stream.seconds,
+        "bytes": stream.most_bytes,
+        "attributes": stream.attributes,
+        "waiting": len(stream.records),
     }
 
 

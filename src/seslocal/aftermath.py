@@ -3,9 +3,10 @@ entered on the suppression list in force where SES would enter it, and told by e
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
-from seslocal import suppression
+from seslocal import suppression, tracking
 from seslocal.events import Mail, document
 from seslocal.fates import Outcome, Plan
 from seslocal.publishing import publish
@@ -22,6 +23,9 @@ def begin(
     infected: bool,
 ) -> None:
     """Lets a mail that was just accepted take its course."""
+    if skew := account.faults.skew():
+        mail = replace(mail, accepted_at=mail.accepted_at + skew)
+    tracking.remember(account, mail, configuration_set)
     account.clock.call_later(
         account.settings.event_delay,
         partial(_leave, account, mail, configuration_set, plans, force, infected),
@@ -41,22 +45,27 @@ def _leave(
     if infected:
         account.clock.call_later(account.settings.event_delay, partial(tell, "Reject", None, []))
         return
-    for step in range(max(len(plan) for _, plan in plans)):
-        for outcome, recipients in _together(plans, step):
-            account.clock.call_later(
-                account.settings.event_delay * (step + 1),
-                partial(_happen, account, mail, configuration_set, outcome, recipients, force),
-            )
+    for due, outcome, recipients in _in_time(plans, account.settings.event_delay):
+        account.clock.call_later(
+            due, partial(_happen, account, mail, configuration_set, outcome, recipients, force)
+        )
 
 
-def _together(plans: list[tuple[str, Plan]], step: int) -> list[tuple[Outcome, list[str]]]:
-    """Recipients that share an outcome share its event; deliveries go by domain."""
-    groups: dict[tuple[Outcome, str], list[str]] = {}
+def _in_time(plans: list[tuple[str, Plan]], pause: float) -> list[tuple[float, Outcome, list[str]]]:
+    """When what happens to whom. Recipients that share an outcome share its event; deliveries go by domain."""
+    if len(plans) == 1:
+        recipient, plan = plans[0]
+        if len(plan) == 1:
+            return [(pause + plan[0].after, plan[0], [recipient])]
+    groups: dict[tuple[int, float, Outcome, str], list[str]] = {}
     for recipient, plan in plans:
-        if step < len(plan):
-            domain = recipient.rpartition("@")[2].lower() if plan[step].kind == "Delivery" else ""
-            groups.setdefault((plan[step], domain), []).append(recipient)
-    return [(outcome, recipients) for (outcome, _), recipients in groups.items()]
+        due = 0.0
+        for step, outcome in enumerate(plan):
+            due += pause + outcome.after
+            domain = recipient.rpartition("@")[2].lower() if outcome.kind == "Delivery" else ""
+            groups.setdefault((step, due, outcome, domain), []).append(recipient)
+    in_steps = sorted(groups.items(), key=lambda group: group[0][0])
+    return [(due, outcome, recipients) for (_, due, outcome, _), recipients in in_steps]
 
 
 def _happen(
@@ -101,7 +110,7 @@ def _tell(
             event,
             outcome,
             recipients,
-            account.clock.now(),
+            account.clock.now() + account.faults.skew(),
             feedback_id,
             tenant_tag=account.behaviour.tenant_tag_on_every_event,
         ),

@@ -70,9 +70,11 @@ class Clock:
 
     def set(self, *, at: float | None = None, speed: float | None = None) -> None:
         """Moves to `at`, running what is due on the way, and goes on at `speed`. Back in time nothing is undone."""
-        if at is not None:
+        if at is None:
+            at = self.now()
+        else:
             self._move(at)
-        self._go_on(self.now(), self._speed if speed is None else speed)
+        self._go_on(at, self._speed if speed is None else speed)
         self._wind()
 
     def advance(self, seconds: float) -> None:

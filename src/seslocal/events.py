@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from seslocal.clock import iso
-from seslocal.fates import Outcome
+from seslocal.fates import DELIVERY_SECONDS, Outcome
 
 Document = dict[str, Any]
 
@@ -18,7 +18,11 @@ MATCHING: Final = {
     "Bounce": "BOUNCE",
     "Complaint": "COMPLAINT",
     "Reject": "REJECT",
+    "Open": "OPEN",
+    "Click": "CLICK",
+    "Rendering Failure": "RENDERING_FAILURE",
     "DeliveryDelay": "DELIVERY_DELAY",
+    "Subscription": "SUBSCRIPTION",
 }
 _DETAIL_TYPES: Final = {
     "Send": "Email Sent",
@@ -26,11 +30,18 @@ _DETAIL_TYPES: Final = {
     "Bounce": "Email Bounced",
     "Complaint": "Email Complaint Received",
     "Reject": "Email Rejected",
+    "Open": "Email Opened",
+    "Click": "Email Clicked",
+    "Rendering Failure": "Email Rendering Failed",
     "DeliveryDelay": "Email Delivery Delayed",
+    "Subscription": "Email Subscribed",
 }
-_DELIVERY_SECONDS: Final = 14 * 3600  # SES gives up on a mail after that
+_BODIES: Final = {"DeliveryDelay": "deliveryDelay", "Rendering Failure": "failure"}  # others: in lower case
+_WITHOUT_HEADERS: Final = ("DeliveryDelay", "Rendering Failure")
 _MOST_HEADER_BYTES: Final = 10 * 1024
 OUTGOING_IP: Final = "192.0.2.25"
+_OUTGOING: Final = {"ses:outgoing-ip": [OUTGOING_IP], "ses:outgoing-tls-version": ["TLSv1.3"]}
+CERTIFICATE_PATH: Final = "/SimpleNotificationService-5e510ca15e510ca15e510ca15e510ca1.pem"
 TOPIC_IS_VALID: Final = "Successfully validated SNS topic for Amazon SES event publishing."
 
 
@@ -79,15 +90,11 @@ def document(
     *,
     tenant_tag: bool = False,
 ) -> Document:
-    extra: dict[str, list[str]] = {}
-    if mail.tenant and (tenant_tag or event in ("Bounce", "Complaint")):
-        extra["ses:tenant-name"] = [mail.tenant]
-    if event == "Delivery":
-        extra["ses:outgoing-ip"] = [OUTGOING_IP]
-    shown = mail.shown(extra, with_headers=event != "DeliveryDelay")
+    """The document of what SES or a recipient's server did with a mail."""
     if outcome is None:
-        body = {"reason": "Bad content"} if event == "Reject" else {}
-        return {"eventType": event, "mail": shown, event.lower(): body}
+        return told(
+            mail, event, {"reason": "Bad content"} if event == "Reject" else {}, tenant_tag=tenant_tag
+        )
     match outcome.kind:
         case "Delivery":
             body = _delivery(mail, recipients, at)
@@ -97,7 +104,68 @@ def document(
             body = _complaint(outcome, recipients, at, feedback_id)
         case "DeliveryDelay":
             body = _delay(mail, outcome, recipients, at)
-    return {"eventType": event, "mail": shown, event[0].lower() + event[1:]: body}
+    tried = event in ("Delivery", "Bounce", "Complaint") and not outcome.suppressed
+    return told(mail, event, body, tenant_tag=tenant_tag, left=tried)
+
+
+def told(mail: Mail, event: str, body: Document, *, tenant_tag: bool = False, left: bool = False) -> Document:
+    """Any event of a mail around its own object; `left` says that the mail got as far as an outgoing address."""
+    extra: dict[str, list[str]] = {}
+    if mail.tenant and (tenant_tag or event in ("Bounce", "Complaint")):
+        extra["ses:tenant-name"] = [mail.tenant]
+    if left:
+        extra |= _OUTGOING
+    shown = mail.shown(extra, with_headers=event not in _WITHOUT_HEADERS)
+    return {"eventType": event, "mail": shown, _BODIES.get(event) or event.lower(): body}
+
+
+def opened(ip: str, user_agent: str, at: float, bot: str) -> Document:
+    return {"ipAddress": ip, "timestamp": iso(at), "userAgent": user_agent, "isBotEvent": bot}
+
+
+def clicked(
+    ip: str, user_agent: str, at: float, bot: str, link: str, tags: dict[str, list[str]] | None
+) -> Document:
+    return {**opened(ip, user_agent, at, bot), "link": link, "linkTags": tags or None}
+
+
+def rendering_failure(template: str, sentence: str) -> Document:
+    return {"errorMessage": sentence, "templateName": template}
+
+
+def subscription(contact_list: str, source: str, at: float, old: Preferences, new: Preferences) -> Document:
+    """`source` is what the contact used: UnsubscribeHeader, SubscriptionManagementPage or the API."""
+    return {
+        "contactList": contact_list,
+        "timestamp": iso(at),
+        "source": source,
+        "newTopicPreferences": new.shown(),
+        "oldTopicPreferences": old.shown(),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """What a contact wants to hear of."""
+
+    unsubscribe_all: bool
+    topics: dict[str, str]  #: topic name -> OptIn or OptOut
+    defaults: dict[str, str] | None = (
+        None  #: the same, of the list, for topics the contact said nothing about
+    )
+
+    def shown(self) -> Document:
+        shown: Document = {
+            "unsubscribeAll": self.unsubscribe_all,
+            "topicSubscriptionStatus": _statuses(self.topics),
+        }
+        if self.defaults is not None:
+            shown["topicDefaultSubscriptionStatus"] = _statuses(self.defaults)
+        return shown
+
+
+def _statuses(topics: dict[str, str]) -> list[Document]:
+    return [{"topicName": name, "subscriptionStatus": status} for name, status in topics.items()]
 
 
 def _delivery(mail: Mail, recipients: list[str], at: float) -> Document:
@@ -150,13 +218,21 @@ def _delay(mail: Mail, outcome: Outcome, recipients: list[str], at: float) -> Do
     return {
         "timestamp": iso(at),
         "delayType": outcome.subtype,
-        "expirationTime": iso(mail.accepted_at + (mail.max_delivery_seconds or _DELIVERY_SECONDS)),
+        "expirationTime": iso(mail.accepted_at + (mail.max_delivery_seconds or DELIVERY_SECONDS)),
         "delayedRecipients": [
             {"emailAddress": recipient, "status": outcome.status, "diagnosticCode": outcome.diagnostic}
             for recipient in recipients
         ],
         "reportingMTA": outcome.reporter,
     }
+
+
+def advice(sentence: str, impact: str | None = None, kind: str | None = None) -> Document:
+    """The detail of an advisor's event on the bus; only those about tenants say impact and type."""
+    detail: Document = {"version": "1.0.0", "data": sentence}
+    if impact and kind:
+        detail["metadata"] = {"impact": impact, "type": kind}
+    return detail
 
 
 def _within(headers: list[dict[str, str]]) -> tuple[list[dict[str, str]], bool]:
@@ -169,21 +245,55 @@ def _within(headers: list[dict[str, str]]) -> tuple[list[dict[str, str]], bool]:
 
 
 def sns_envelope(
-    message: str, topic: str, region: str, at: float, message_id: str, subject: str | None
+    message: str,
+    topic: str,
+    base: str,
+    at: float,
+    message_id: str,
+    subject: str | None,
+    *,
+    subscription: str | None = None,
+    version: str = "1",
 ) -> Document:
+    """An SNS Notification that is not signed yet. `base` is where SNS answers, `subscription` whom it is for."""
     envelope: Document = {"Type": "Notification", "MessageId": message_id, "TopicArn": topic}
     if subject is not None:
         envelope["Subject"] = subject
-    host = f"https://sns.{region}.amazonaws.com"
+    arn = subscription or f"{topic}:00000000-0000-4000-8000-000000000000"
     envelope |= {
         "Message": message,
         "Timestamp": iso(at),
-        "SignatureVersion": "1",
+        "SignatureVersion": version,
         "Signature": "EXAMPLE",
-        "SigningCertURL": f"{host}/SimpleNotificationService-00000000000000000000000000000000.pem",
-        "UnsubscribeURL": f"{host}/?Action=Unsubscribe&SubscriptionArn={topic}:00000000-0000-4000-8000-000000000000",
+        "SigningCertURL": base + CERTIFICATE_PATH,
+        "UnsubscribeURL": f"{base}/?Action=Unsubscribe&SubscriptionArn={arn}",
     }
     return envelope
+
+
+def sns_confirmation(
+    topic: str, token: str, base: str, at: float, message_id: str, version: str, *, farewell: bool = False
+) -> Document:
+    """An SNS SubscriptionConfirmation, or the UnsubscribeConfirmation that says farewell. Not signed yet."""
+    sentence = (
+        f"You have chosen to deactivate subscription to the topic {topic}.\nTo cancel this operation and restore "
+        "the subscription, visit the SubscribeURL included in this message."
+        if farewell
+        else f"You have chosen to subscribe to the topic {topic}.\nTo confirm the subscription, visit the SubscribeURL "
+        "included in this message."
+    )
+    return {
+        "Type": "UnsubscribeConfirmation" if farewell else "SubscriptionConfirmation",
+        "MessageId": message_id,
+        "Token": token,
+        "TopicArn": topic,
+        "Message": sentence,
+        "SubscribeURL": f"{base}/?Action=ConfirmSubscription&TopicArn={topic}&Token={token}",
+        "Timestamp": iso(at),
+        "SignatureVersion": version,
+        "Signature": "EXAMPLE",
+        "SigningCertURL": base + CERTIFICATE_PATH,
+    }
 
 
 def bus_envelope(

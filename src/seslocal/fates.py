@@ -5,11 +5,12 @@ that react to reputation find their place before the last."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, Protocol
 
 Kind = Literal["Delivery", "Bounce", "Complaint", "DeliveryDelay"]
 SIMULATOR: Final = "simulator.amazonses.com"
+DELIVERY_SECONDS: Final = 14 * 3600  # SES gives up on a mail after that
 FATES: Final = ("delivers", "bounces", "complains", "defers")
 
 
@@ -25,6 +26,12 @@ class Outcome:
     feedback: str = ""  #: complaintFeedbackType
     reporter: str = "dns; mail.example.com"  #: reportingMTA
     listed: bool = True  #: a hard bounce or complaint goes onto the suppression list in force
+    after: float = 0.0  #: seconds between the outcome before, or the mail's leaving, and this one
+
+    @property
+    def suppressed(self) -> bool:
+        """SES did not even try."""
+        return self.subtype in ("OnTenantSuppressionList", "OnAccountSuppressionList")
 
 
 Plan = tuple[Outcome, ...]
@@ -123,15 +130,40 @@ class Mailbox:
     fate: str  #: one of FATES
     subtype: str | None = None  #: of the bounce, complaint or delay
     then: str | None = None  #: what comes after a delivery or a delay; a delay alone ends in a delivery
+    seconds: float = 0.0  #: until the last outcome: how long it defers, how late it bounces or complains
+    delays: int = 1  #: how many DeliveryDelay events are told in that time
 
     @property
     def plan(self) -> Plan:
         plan = _plan(self.fate, self.subtype)
-        then = self.then or ("delivers" if self.fate == "defers" else None)
+        defers = self.fate == "defers"
+        step = self.seconds / self.delays if defers else self.seconds
+        if defers:
+            plan += (replace(plan[0], after=step),) * (self.delays - 1)
+        then = self.then or ("delivers" if defers else None)
         if then and then != "nothing":
             rest = _plan(then, None)
             plan += rest[1:] if plan[-1] == rest[0] else rest
+        late = self.delays if defers else len(plan) - 1  # the one that is waited for
+        if step and late < len(plan):
+            plan = (*plan[:late], replace(plan[late], after=step), *plan[late + 1 :])
         return plan
+
+
+def within(plan: Plan, most: float | None) -> Plan:
+    """What is left of a plan when SES gives up after `most` seconds, as its configuration set says, or else after its
+    own fourteen hours: what would still be deferred then, bounces."""
+    if plan[0].kind != "DeliveryDelay":
+        return plan
+    limit, passed = most or DELIVERY_SECONDS, 0.0
+    for index, outcome in enumerate(plan):
+        if passed + outcome.after > limit:
+            last = bounce("CustomTimeoutExceeded" if most else "Transient/General")
+            return (*plan[:index], replace(last, after=limit - passed))
+        passed += outcome.after
+        if outcome.kind != "DeliveryDelay":
+            break
+    return plan
 
 
 def _plan(fate: str, subtype: str | None) -> Plan:
@@ -205,7 +237,7 @@ def ask(providers: tuple[Provider, ...], recipient: str, tenant: str | None, now
 def in_words(plan: Plan) -> tuple[str, str]:
     """The fate of a whole plan and its sub-type, as the ledger shows it."""
     last = plan[-1]
-    if last.subtype in ("OnTenantSuppressionList", "OnAccountSuppressionList"):
+    if last.suppressed:
         return "suppressed", last.subtype
     words = {"Delivery": "delivers", "Bounce": "bounces", "Complaint": "complains", "DeliveryDelay": "defers"}
     return words[last.kind], last.subtype or last.feedback

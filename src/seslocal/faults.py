@@ -9,11 +9,13 @@ from random import Random
 from typing import Final
 
 # In the order they are asked; of a group, one at most strikes.
-_ANSWERS: Final = ("throttle", "error_500", "error_503", "accept_lose_answer")
+_ANSWERS: Final = ("throttle", "throttle_storm", "error_500", "error_503", "time_out", "accept_lose_answer")
 _WAYS: Final = ("drop_events", "reorder_events", "delay_events")
 ON_CALLS: Final = (*_ANSWERS, "slow")
 ON_EVENTS: Final = (*_WAYS, "double_events")
-KINDS: Final = (*ON_CALLS, "close_idle", *ON_EVENTS, "queue_outage")
+#: what is so while they stand, and not so after
+STATES: Final = ("quota_gone", "tenant_paused", "account_under_review", "clock_skew")
+KINDS: Final = (*ON_CALLS, "close_idle", *ON_EVENTS, "queue_outage", "dns_outage", *STATES)
 
 
 @dataclass(slots=True)
@@ -21,13 +23,14 @@ class Fault:
     id: str
     kind: str  #: one of KINDS
     left: int | None  #: how often it still strikes; None: until removed
-    seconds: float  #: for slow, delay_events, reorder_events
+    seconds: float  #: for slow, time_out, delay_events, reorder_events, clock_skew
     share: float  #: 0..1 of the chances it strikes at
     events: frozenset[str]  #: event types as in eventType; empty: all
     tenant: str | None
     configuration_set: str | None
     operation: str  #: SES operation it strikes at; * for all
-    accepted: bool  #: error_500 and error_503: the mail was accepted all the same
+    accepted: bool  #: error_500, error_503 and time_out: the mail was accepted all the same
+    until: float | None = None  #: when it ends by itself; None: it does not
     struck: int = 0  #: how often it did
 
 
@@ -41,6 +44,12 @@ class Faults:
 
     def stands(self, kind: str) -> bool:
         return any(fault.kind == kind for fault in self.standing.values())
+
+    def skew(self) -> float:
+        """How many seconds SES's clock is ahead of ours, in what it signs, checks and tells."""
+        if not self.standing:
+            return 0.0
+        return sum(fault.seconds for fault in self.standing.values() if fault.kind == "clock_skew")
 
     def on_call(self, operation: str, tenant: str | None, configuration_set: str | None) -> list[Fault]:
         """The faults that strike this call: one that decides the answer, and `slow`."""

@@ -4,7 +4,8 @@ it and what it could be."""
 from __future__ import annotations
 
 import re
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import msgspec
 
@@ -12,6 +13,9 @@ from seslocal.protocol import Request
 
 Json = dict[str, Any]
 Query = dict[str, str]
+
+
+LATEST: Final = 221_845_392_000.0  # seconds since the epoch: the year 9000, beyond which dates get hard
 
 
 class Refused(Exception):
@@ -66,6 +70,24 @@ def real(body: Json, name: str, default: float, low: float, high: float) -> floa
     if type(value) not in (int, float) or not low <= value <= high:
         raise Refused(400, f"{name} is a number from {low:g} to {high:g}.")
     return float(value)
+
+
+def moment(body: Json, name: str) -> float | None:
+    """A time as seconds since the epoch or as ISO 8601; without a zone, UTC."""
+    value = body.get(name)
+    if value is None:
+        return None
+    if type(value) in (int, float) and 0 <= value <= LATEST:
+        return float(value)
+    if isinstance(value, str):
+        try:
+            found = datetime.fromisoformat(value)
+            at = (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            at = -1.0
+        if 0 <= at <= LATEST:
+            return at
+    raise Refused(400, f"{name} is a time such as 1767225600 or 2026-01-01T00:00:00Z, until the year 9000.")
 
 
 def whole(query: Query, name: str, default: int, low: int, high: int) -> int:

@@ -5,6 +5,7 @@ only way to an unasked 500, and it is logged."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -25,6 +26,7 @@ log = logging.getLogger("seslocal")
 
 _encode = msgspec.json.Encoder().encode
 _CREDENTIAL: Final = re.compile(r"Credential=([^/,\s]+)/\d+/([^/,\s]+)/")
+_PATIENCE: Final = 3600.0  # seconds; no client's is longer
 _SQS_KIND: Final = "application/x-amz-json-1.0"
 _SQS_TARGET: Final = "AmazonSQS."
 
@@ -100,11 +102,19 @@ class Front:
         struck: list[Fault],
     ) -> Answer | Awaitable[Answer]:
         faults = {fault.kind: fault for fault in struck}
+        if stuck := faults.get("time_out"):
+            return self._never_answer(stuck, act, account, params, caller)
         slow = faults.pop("slow", None)
         if slow is not None:
             return self._answer_slowly(account, slow.seconds, act, params, caller, list(faults.values()))
         if "throttle" in faults:
             raise sending.too_fast()
+        if "throttle_storm" in faults:
+            raise (
+                sending.too_fast()
+                if "Content" in params
+                else ApiError("TooManyRequestsException", "Too many requests have been made.", 429)
+            )
         for kind, status in (("error_500", 500), ("error_503", 503)):
             if fault := faults.get(kind):
                 if fault.accepted:
@@ -130,6 +140,21 @@ class Front:
             answer = self._refusal(error, False)
         await asyncio.sleep(seconds)  # of the world's: it is the client's patience that is tried
         return answer
+
+    async def _never_answer(
+        self,
+        fault: Fault,
+        act: Callable[[Account, Params, Caller], Params],
+        account: Account,
+        params: Params,
+        caller: Caller,
+    ) -> Answer:
+        """The connection stays open without a word until the client has enough of it."""
+        if fault.accepted:
+            with contextlib.suppress(ApiError):
+                act(account, params, caller)
+        await asyncio.sleep(fault.seconds or _PATIENCE)
+        return HANG_UP
 
     # SQS
 

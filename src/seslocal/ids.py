@@ -3,7 +3,9 @@ give the same ids. Shapes follow what SES prints; nobody should read meaning int
 
 from __future__ import annotations
 
+import hashlib
 from random import Random
+from secrets import token_bytes
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -11,6 +13,7 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 class Ids:
     def __init__(self, seed: int | None = None, region: str = "us-east-1") -> None:
         self.random = Random(seed)
+        self._seed = seed
         self._prefix = "0100" if region == "us-east-1" else "0102"
 
     def uuid(self) -> str:
@@ -22,8 +25,20 @@ class Ids:
         """A MessageId or feedback id: milliseconds in hex, then a UUID."""
         return f"{self._prefix}{int(at * 1000):012x}-{self.uuid()}-000000"
 
+    def token(self) -> str:
+        """What confirms an SNS subscription."""
+        return f"{self.random.getrandbits(1024):0256x}"
+
     def tenant(self) -> str:
         return f"tn-{self.random.getrandbits(120):030x}"
+
+    def secret(self) -> bytes:
+        """Not from the row of ids, which it must not disturb."""
+        return (
+            hashlib.sha256(f"seslocal {self._seed}".encode()).digest()
+            if self._seed is not None
+            else token_bytes(32)
+        )
 
     def dkim_token(self) -> str:
         return "".join(self.random.choice(_LETTERS) for _ in range(32))

@@ -1,15 +1,31 @@
-"""Where events go: through the event destinations of the mail's configuration set into queues, wrapped as SNS
-or EventBridge wrap them, past the faults that lose, repeat, delay or disorder them. A topic whose ARN ends in
-NAME feeds the queue NAME, which is made when it is first needed."""
+"""Where events go: through the event destinations of the mail's configuration set, past the faults that lose,
+repeat, delay or disorder them, to SNS topics, the event bus and Firehose streams. A topic nobody made whose ARN ends
+in NAME feeds the queue NAME, which is made when it is first needed; one made through SNS has its subscriptions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
-from seslocal.events import MATCHING, TOPIC_IS_VALID, Document, bus_envelope, sns_envelope
+from seslocal import endpoints, firehose
+from seslocal.certificate import sign
+from seslocal.events import (
+    MATCHING,
+    TOPIC_IS_VALID,
+    Document,
+    Mail,
+    Preferences,
+    advice,
+    bus_envelope,
+    rendering_failure,
+    sns_envelope,
+    subscription,
+    told,
+)
 from seslocal.state import Account, ConfigurationSet
+from seslocal.topics import Subscription, Topic
 
 SUBJECT = "Amazon SES Email Event Notification"
 HELD_BACK = 0.25  # seconds that a reordering fault gathers events for, unless it says otherwise
@@ -52,15 +68,76 @@ def to_bus(account: Account, kind: str, resource: str, detail: Document) -> None
     """Puts an event onto the default bus; with no rule to catch it, it is gone."""
     if account.bus_queue is None:
         return
-    envelope = bus_envelope(
-        detail, kind, resource, account.region, account.id, account.clock.now(), account.ids.uuid()
-    )
+    at = account.clock.now() + account.faults.skew()
+    envelope = bus_envelope(detail, kind, resource, account.region, account.id, at, account.ids.uuid())
     account.queues.ensure(account.bus_queue).put(_encode(envelope).decode())
+
+
+def advise(
+    account: Account,
+    resource: str,
+    sentence: str,
+    impact: str | None = None,
+    kind: str | None = None,
+    *,
+    is_open: bool = True,
+) -> None:
+    """Tells the bus of an advisor's recommendation about this ARN that was opened or resolved."""
+    word = "Open" if is_open else "Resolved"
+    to_bus(account, f"Advisor Recommendation Status {word}", resource, advice(sentence, impact, kind))
+
+
+def rendering_failed(
+    account: Account, configuration_set: ConfigurationSet | None, mail: Mail, template: str, sentence: str
+) -> None:
+    """Tells that a template could not be filled in."""
+    body = rendering_failure(template, sentence)
+    _publish_told(account, configuration_set, mail, "Rendering Failure", body)
+
+
+def preferences_changed(
+    account: Account,
+    configuration_set: ConfigurationSet | None,
+    mail: Mail,
+    contact_list: str,
+    source: str,
+    old: Preferences,
+    new: Preferences,
+) -> None:
+    """Tells that a recipient used a mail's way out of a contact list, or back."""
+    at = account.clock.now() + account.faults.skew()
+    body = subscription(contact_list, source, at, old, new)
+    _publish_told(account, configuration_set, mail, "Subscription", body)
 
 
 def announce_topic(account: Account, topic: str) -> None:
     """The plain text that SES sends through a topic to see whether it may."""
-    _to_topic(account, topic, TOPIC_IS_VALID, None)
+    to_topic(account, topic, TOPIC_IS_VALID, None)
+
+
+def to_topic(account: Account, arn: str, text: str, subject: str | None) -> str:
+    """Publishes to everybody who subscribed. The MessageId."""
+    name = arn.rpartition(":")[2]
+    topic = account.topics.get(name)
+    if topic is None:
+        raw = name in account.raw_topics
+        message_id = "" if raw else account.ids.uuid()
+        body = text if raw else _in_envelope(account, arn, text, subject, message_id, None, "1")
+        account.queues.ensure(name).put(body)
+        return message_id
+    message_id = account.ids.uuid()
+    for subscriber in tuple(topic.subscriptions.values()):
+        if subscriber.confirmed:
+            _to_subscriber(account, topic, subscriber, text, subject, message_id)
+    return message_id
+
+
+def _publish_told(
+    account: Account, configuration_set: ConfigurationSet | None, mail: Mail, event: str, body: Document
+) -> None:
+    tenant_tag = account.behaviour.tenant_tag_on_every_event
+    build = partial(told, mail, event, body, tenant_tag=tenant_tag)
+    publish(account, configuration_set, event, mail.tenant, build)
 
 
 def _deliver(account: Account, configuration_set: ConfigurationSet, event: str, document: Document) -> None:
@@ -69,20 +146,64 @@ def _deliver(account: Account, configuration_set: ConfigurationSet, event: str, 
     for destination in tuple(configuration_set.destinations.values()):
         if not destination.enabled or matching not in destination.types:
             continue
-        if destination.topic is not None:
-            text = text or _encode(document).decode()
-            _to_topic(account, destination.topic, text, SUBJECT)
-        elif destination.bus:
+        if destination.bus:
             to_bus(account, event, document["mail"]["sourceArn"], document)
+            continue
+        text = text or _encode(document).decode()
+        if destination.topic is not None:
+            to_topic(account, destination.topic, text, SUBJECT)
+        elif stream := destination.definition.get("KinesisFirehoseDestination"):
+            firehose.put(account, stream["DeliveryStreamArn"], text.encode() + b"\n")
 
 
-def _to_topic(account: Account, topic: str, text: str, subject: str | None) -> None:
-    name = topic.rpartition(":")[2]
-    body = text
-    if name not in account.raw_topics:
-        envelope = sns_envelope(text, topic, account.region, account.clock.now(), account.ids.uuid(), subject)
-        body = _encode(envelope).decode()
-    account.queues.ensure(name).put(body)
+def _to_subscriber(
+    account: Account,
+    topic: Topic,
+    subscriber: Subscription,
+    text: str,
+    subject: str | None,
+    message_id: str,
+) -> None:
+    is_queue = subscriber.protocol == "sqs"
+    version = topic.signature_version
+    if subscriber.raw:
+        body = text
+    else:
+        body = _in_envelope(
+            account, topic.arn, text, subject, message_id, subscriber.arn, version, is_queue=is_queue
+        )
+    if is_queue:
+        queue = account.queues.by_name.get(subscriber.endpoint.rpartition(":")[2])
+        if queue is not None:
+            queue.put(body)
+        return
+    endpoints.deliver(account, topic, subscriber, "Notification", message_id, body)
+
+
+def _in_envelope(
+    account: Account,
+    topic: str,
+    text: str,
+    subject: str | None,
+    message_id: str,
+    subscription: str | None,
+    version: str,
+    *,
+    is_queue: bool = True,
+) -> str:
+    envelope = sns_envelope(
+        text,
+        topic,
+        endpoints.base(account),
+        account.clock.now() + account.faults.skew(),
+        message_id,
+        subject,
+        subscription=subscription,
+        version=version,
+    )
+    if not is_queue or account.behaviour.sign_in_queues:
+        sign(envelope)
+    return _encode(envelope).decode()
 
 
 def _hold_back(account: Account, seconds: float, deliver: Callable[[], None]) -> None:

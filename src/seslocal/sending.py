@@ -159,8 +159,9 @@ def _accept(account: Account, passed: _Passed, content: Params, caller: Caller, 
     message_id = account.ids.message(now)
     force = suppression.in_force(account, tenant, configuration_set)
     name = tenant.name if tenant else None
+    most = _max_delivery(configuration_set)
     plans = [
-        (recipient, _plan(account, force, recipient, name, letter.infected, now))
+        (recipient, fates.within(_plan(account, force, recipient, name, letter.infected, now), most))
         for recipient in letter.recipients
     ]
     account.ledger.add(
@@ -190,7 +191,7 @@ def _accept(account: Account, passed: _Passed, content: Params, caller: Caller, 
         common={**letter.common, "messageId": message_id},
         tags={**_auto_tags(passed, caller), **letter.tags},
         tenant=name,
-        max_delivery_seconds=_max_delivery(configuration_set),
+        max_delivery_seconds=most,
     )
     aftermath.begin(account, mail, configuration_set, plans, force, infected=letter.infected)
     return message_id

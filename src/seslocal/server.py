@@ -21,6 +21,7 @@ class Local:
         self.host = ""
         self.port = 0
         self._connections: set[Connection] = set()
+        self._closing: set[asyncio.Task[None]] = set()  #: what a reset left to end
         self._server: asyncio.Server | None = None
 
     @property
@@ -37,12 +38,15 @@ class Local:
         )
         self.host = host
         self.port = self._server.sockets[0].getsockname()[1]
+        self._furnish()
 
     async def close(self) -> None:
         if self._server is not None:
             self._server.close()
         for connection in list(self._connections):
             connection.close()
+        await self.account.outbox.close()
+        await asyncio.gather(*self._closing)
         if self._server is not None:
             await self._server.wait_closed()
 
@@ -50,9 +54,18 @@ class Local:
         """Everything is forgotten but what it was started with. Who waits at a queue learns that it is gone."""
         before = self.account
         before.clock.reset()
+        closing = asyncio.get_running_loop().create_task(before.outbox.close())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
         self.account = Account(before.settings, before.clock)
+        self._furnish()
         for queue in list(before.queues.by_name.values()):
             before.queues.delete(queue)
+
+    def _furnish(self) -> None:
+        """What a new account needs to know of the server that it is on."""
+        if self.account.sns_url == "local":
+            self.account.sns_url = self.url
 
     def close_idle(self, most: int | None) -> int:
         """Closes connections that rest between two requests, without a word, as servers and middleboxes do."""

@@ -6,15 +6,20 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from seslocal.clock import Clock
 from seslocal.fates import Mailboxes, Provider, Simulator
 from seslocal.faults import Faults
 from seslocal.ids import Ids
 from seslocal.ledger import Ledger
+from seslocal.outbox import Outbox
 from seslocal.queues import Queues
 from seslocal.topics import Topic
+
+if TYPE_CHECKING:
+    from seslocal.firehose import Stream
+    from seslocal.tracking import Tracked
 
 Params = dict[str, Any]
 BOTH_REASONS: Final = ("BOUNCE", "COMPLAINT")
@@ -162,6 +167,12 @@ class ConfigurationSet:
         return self.options["SendingOptions"].get("SendingEnabled", False)
 
     @property
+    def tracks_engagement(self) -> bool:
+        """The set's VDM options switch opens and clicks on, whatever its destinations say."""
+        dashboard: Params = self.options.get("VdmOptions", {}).get("DashboardOptions", {})
+        return dashboard.get("EngagementMetrics") == "ENABLED"
+
+    @property
     def scope(self) -> str | None:
         return self.options.get("SuppressionOptions", {}).get("SuppressionScope")
 
@@ -260,6 +271,11 @@ class Account:
         self.allowance = Allowance(settings.rate, settings.quota)
         self.queues = Queues(clock, self.ids, settings.region, settings.account_id, settings.queue_most)
         self.topics: dict[str, Topic] = {}  #: those made through SNS, by name
+        self.tracked: dict[str, Tracked] = {}  #: mails whose opens and clicks are told, by MessageId
+        self.secret = self.ids.secret()  #: marks the links that only this account makes
+        self.outbox = Outbox(clock)
+        self.streams: dict[str, Stream] = {}  #: Firehose streams that have an endpoint, by name
+        self.sns_url = settings.sns_url
         self.raw_topics: set[str] = set()  #: names of topics whose queue gets the bare document
         self.bus_queue: str | None = None  #: queue that a rule on the default bus feeds
         self.mailboxes = Mailboxes()

@@ -1,11 +1,18 @@
-"""What is served beside the APIs, to browsers and to whoever follows a link in a mail or a message."""
+"""What is served beside the APIs of JSON, to browsers and to whoever follows a link: SNS with its certificate, the
+pixels and links of tracked mails, and the page to look at. Everything else it leaves to SES."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from urllib.parse import parse_qsl
 
+from seslocal import sns, tracking
+from seslocal.certificate import certificate
+from seslocal.events import CERTIFICATE_PATH
 from seslocal.protocol import Answer, Request
 from seslocal.state import Account
+
+_SNS = b"Version=2010-03-31"
 
 
 class Web:
@@ -14,6 +21,25 @@ class Web:
     def __init__(self, account: Callable[[], Account]) -> None:
         self._account = account
 
-    def answer(self, request: Request) -> Answer | Awaitable[Answer] | None:
+    def answer(self, request: Request) -> Answer | None:
         """None: none of ours."""
-        return None
+        path = request.path
+        if path.startswith("/v2/"):
+            return None
+        account = self._account()
+        if path == "/":
+            if request.method == "POST":
+                return sns.answer(account, _pairs(request.body)) if _SNS in request.body else None
+            if "Action=" in request.query:
+                return sns.answer(account, _pairs(request.query.encode()), by_link=True)
+        if path == CERTIFICATE_PATH and request.method == "GET":
+            return Answer(200, certificate(), "application/x-pem-file")
+        return tracking.fetch(account, request)
+
+
+def _pairs(form: bytes) -> dict[str, str]:
+    text = form.decode("utf-8", "replace")
+    try:
+        return dict(parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=1000))
+    except ValueError:
+        return {}

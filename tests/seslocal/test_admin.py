@@ -137,6 +137,8 @@ def test_mailboxes_are_read_listed_and_deleted(world: World) -> None:
         "fate": "bounces",
         "subtype": "MailboxFull",
         "then": None,
+        "seconds": 0.0,
+        "delays": 1,
     }
     assert world.admin("GET", "/mailboxes/kim%40example.com?tenant=acme") == expected
     assert world.admin("GET", "/mailboxes")["mailboxes"] == [expected]

@@ -1,0 +1,67 @@
+"""SNS's HTTP and HTTPS subscribers: the headers, retries and confirmations that they are dealt with."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from seslocal.certificate import sign
+from seslocal.events import sns_confirmation
+from seslocal.outbox import Parcel
+from seslocal.state import Account
+from seslocal.topics import Subscription, Topic
+
+_encode = msgspec.json.Encoder().encode
+_PAUSES: Final = (20.0, 20.0, 20.0)  # SNS's default: three more tries
+
+
+def base(account: Account) -> str:
+    """Where SNS answers, as its messages write it."""
+    return account.sns_url or f"https://sns.{account.region}.amazonaws.com"
+
+
+def ask(account: Account, topic: Topic, subscription: Subscription) -> None:
+    """Asks an endpoint to confirm that it wants to hear."""
+    _confirmation(account, topic, subscription, farewell=False)
+
+
+def bid_farewell(account: Account, topic: Topic, subscription: Subscription) -> None:
+    _confirmation(account, topic, subscription, farewell=True)
+
+
+def deliver(
+    account: Account, topic: Topic, subscription: Subscription, kind: str, message_id: str, body: str
+) -> None:
+    headers = {
+        "Content-Type": "text/plain; charset=UTF-8",
+        "User-Agent": "Amazon Simple Notification Service Agent",
+        "x-amz-sns-message-type": kind,
+        "x-amz-sns-message-id": message_id,
+        "x-amz-sns-topic-arn": topic.arn,
+    }
+    if kind == "Notification":
+        headers["x-amz-sns-subscription-arn"] = subscription.arn
+        if subscription.raw:
+            headers["x-amz-sns-rawdelivery"] = "true"
+    account.outbox.send(
+        Parcel(subscription.endpoint, headers, body.encode("utf-8", "surrogatepass"), _judge, _PAUSES)
+    )
+
+
+def _confirmation(account: Account, topic: Topic, subscription: Subscription, *, farewell: bool) -> None:
+    message_id = account.ids.uuid()
+    at = account.clock.now() + account.faults.skew()
+    version = topic.signature_version
+    message = sns_confirmation(
+        topic.arn, subscription.token, base(account), at, message_id, version, farewell=farewell
+    )
+    sign(message)
+    deliver(account, topic, subscription, message["Type"], message_id, _encode(message).decode())
+
+
+def _judge(status: int, body: bytes) -> bool | None:
+    """SNS takes any 2xx for delivered, and gives up at a 4xx other than 429."""
+    if 200 <= status < 300:
+        return True
+    return None if 400 <= status < 500 and status != 429 else False

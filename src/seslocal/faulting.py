@@ -1,0 +1,161 @@
+"""Faults as they are asked for: reading one from an admin call or a scenario, letting it stand, and ending it. Most
+faults only wait to strike; those that are a state of the account change it here, and change it back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final, cast
+
+from seslocal import forms
+from seslocal.events import MATCHING
+from seslocal.faults import KINDS, Fault
+from seslocal.forms import Json, Refused
+from seslocal.reputation import set_status
+from seslocal.state import Account, StatusRecord, Tenant
+from seslocal.wire import ses_routes
+
+_MEMBERS: Final = (
+    "fault",
+    "count",
+    "seconds",
+    "lasts",
+    "share",
+    "events",
+    "tenant",
+    "configuration_set",
+    "operation",
+    "accepted",
+)
+_STORM_LASTS: Final = 60.0  # seconds, unless it says otherwise
+_PAUSED: Final = "Sending paused by AWS, as a fault asks."
+
+
+def read(account: Account, body: Json) -> Fault:
+    """The fault that these members describe. Raises Refused."""
+    forms.only(body, *_MEMBERS)
+    kind = forms.choice(body, "fault", KINDS)
+    if kind is None:
+        raise Refused(400, f"fault is missing: one of {', '.join(KINDS)}.")
+    count = body.get("count")
+    if count is not None and (type(count) is not int or count < 1):
+        raise Refused(400, "count is a whole number from 1, or null for until removed.")
+    low = -1e9 if kind == "clock_skew" else 0.0
+    lasts = forms.real(body, "lasts", _STORM_LASTS if kind == "throttle_storm" else 0.0, 0.0, 1e9)
+    fault = Fault(
+        id=account.ids.uuid()[:8],
+        kind=kind,
+        left=count,
+        seconds=forms.real(body, "seconds", 0.0, low, 1e9),
+        share=forms.real(body, "share", 1.0, 0.0, 1.0),
+        events=_events(body),
+        tenant=forms.text(body, "tenant"),
+        configuration_set=forms.text(body, "configuration_set"),
+        operation=_operation(body, "*" if kind == "throttle_storm" else "SendEmail"),
+        accepted=body.get("accepted") is True,
+        until=account.clock.now() + lasts if lasts else None,
+    )
+    if kind == "tenant_paused" and not fault.tenant:
+        raise Refused(400, "tenant_paused needs the tenant that it pauses.")
+    if kind == "clock_skew" and not fault.seconds:
+        raise Refused(400, "clock_skew needs seconds: how far SES's clock is ahead; below zero, behind.")
+    return fault
+
+
+def stand(account: Account, fault: Fault, close_idle: Callable[[int | None], int]) -> None:
+    if fault.kind == "tenant_paused":
+        _pause(account, fault)
+    account.faults.add(fault)
+    if fault.until is not None:
+        account.clock.call_at(fault.until, partial(_over, account, fault.id))
+    match fault.kind:
+        case "close_idle":
+            fault.struck = close_idle(fault.left)
+            if fault.left is not None:
+                fault.left -= fault.struck
+                if fault.left <= 0:
+                    end(account, fault.id)
+        case "queue_outage":
+            account.queues.wake_all()  # who waits for a message learns of the outage now
+        case "quota_gone":
+            account.allowance.exhausted = True
+        case "account_under_review":
+            account.enforcement = "PROBATION"
+        case _:
+            pass
+
+
+def end(account: Account, fault_id: str) -> bool:
+    """Whether it still stood."""
+    fault = account.faults.standing.pop(fault_id, None)
+    if fault is None:
+        return False
+    if not account.faults.stands(fault.kind):
+        if fault.kind == "quota_gone":
+            account.allowance.exhausted = False
+        elif fault.kind == "account_under_review" and account.enforcement == "PROBATION":
+            account.enforcement = "HEALTHY"
+    if fault.kind == "tenant_paused":
+        _reinstate(account, fault)
+    return True
+
+
+def end_all(account: Account) -> None:
+    for fault_id in list(account.faults.standing):
+        end(account, fault_id)
+
+
+def shown(fault: Fault) -> Json:
+    return {
+        "id": fault.id,
+        "fault": fault.kind,
+        "count": fault.left,
+        "seconds": fault.seconds,
+        "until": fault.until,
+        "share": fault.share,
+        "events": sorted(fault.events),
+        "tenant": fault.tenant,
+        "configuration_set": fault.configuration_set,
+        "operation": fault.operation,
+        "accepted": fault.accepted,
+        "struck": fault.struck,
+    }
+
+
+def _pause(account: Account, fault: Fault) -> None:
+    tenant: Tenant | None = account.tenants.get(fault.tenant or "")
+    if tenant is None:
+        raise Refused(404, f"There is no tenant {fault.tenant}.")
+    record = StatusRecord("DISABLED", _PAUSED, account.clock.now())
+    set_status(account, tenant, record, by_customer=False)
+
+
+def _reinstate(account: Account, fault: Fault) -> None:
+    """Only what the fault wrote is taken back."""
+    tenant = account.tenants.get(fault.tenant or "")
+    if tenant and tenant.aws_managed.status == "DISABLED" and tenant.aws_managed.cause == _PAUSED:
+        record = StatusRecord("REINSTATED", "Sending reinstated by AWS.", account.clock.now())
+        set_status(account, tenant, record, by_customer=False)
+
+
+def _over(account: Account, fault_id: str) -> None:
+    end(account, fault_id)
+
+
+def _events(body: Json) -> frozenset[str]:
+    events = body.get("events", [])
+    if not isinstance(events, list) or not all(
+        isinstance(event, str) for event in cast("list[object]", events)
+    ):
+        raise Refused(400, 'events is a list of event types such as ["Bounce"].')
+    names = cast("list[str]", events)
+    if wrong := [event for event in names if event not in MATCHING]:
+        raise Refused(400, f"There is no event {wrong[0]}: {', '.join(MATCHING)} are.")
+    return frozenset(names)
+
+
+def _operation(body: Json, default: str) -> str:
+    operation = forms.text(body, "operation") or default
+    if operation != "*" and operation not in ses_routes().operations:
+        raise Refused(400, f"SES v2 has no operation {operation}; * stands for all.")
+    return operation

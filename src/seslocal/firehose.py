@@ -1,0 +1,97 @@
+"""Firehose's HTTP endpoints: documents are gathered in a stream's buffer and leave as one batch when it is full or
+old enough, in the request format of HTTP endpoint delivery. A stream that was given no endpoint swallows what it
+gets, as one without a destination would not exist."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from seslocal.outbox import Parcel
+from seslocal.state import Account
+
+_encode = msgspec.json.Encoder().encode
+_PAUSES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)  # within the five minutes that Firehose tries
+_MOST_RECORDS: Final = 10_000
+
+
+class _Receipt(msgspec.Struct):
+    requestId: str  #: as Firehose spells it
+
+
+@dataclass(slots=True, eq=False)
+class Stream:
+    name: str
+    url: str
+    access_key: str | None = None
+    seconds: float = 60.0  #: how long a record waits for others
+    most_bytes: int = 5 * 1024 * 1024  #: of records in a batch
+    attributes: dict[str, str] = field(default_factory=dict[str, str])  #: common attributes of each batch
+    records: list[bytes] = field(default_factory=list[bytes])
+    size: int = 0
+    batch: int = 0  #: counts the batches that were begun
+
+
+def put(account: Account, arn: str, record: bytes) -> None:
+    stream = account.streams.get(arn.rpartition("/")[2])
+    if stream is None:
+        return
+    if not stream.records:
+        account.clock.call_later(stream.seconds, partial(_when_old, account, stream, stream.batch))
+    stream.records.append(record)
+    stream.size += len(record)
+    if stream.size >= stream.most_bytes or len(stream.records) >= _MOST_RECORDS:
+        flush(account, stream)
+
+
+def flush(account: Account, stream: Stream) -> int:
+    """Sends what waits. How many records that were."""
+    records, stream.records, stream.size = stream.records, [], 0
+    stream.batch += 1
+    if records:
+        account.outbox.send(_parcel(account, stream, records))
+    return len(records)
+
+
+def _when_old(account: Account, stream: Stream, batch: int) -> None:
+    if stream.batch == batch and account.streams.get(stream.name) is stream:
+        flush(account, stream)
+
+
+def _parcel(account: Account, stream: Stream, records: list[bytes]) -> Parcel:
+    request_id = account.ids.uuid()
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "Amazon Kinesis Data Firehose Agent/1.0",
+        "X-Amz-Firehose-Protocol-Version": "1.0",
+        "X-Amz-Firehose-Request-Id": request_id,
+        "X-Amz-Firehose-Source-Arn": (
+            f"arn:aws:firehose:{account.region}:{account.id}:deliverystream/{stream.name}"
+        ),
+    }
+    if stream.access_key:
+        headers["X-Amz-Firehose-Access-Key"] = stream.access_key
+    if stream.attributes:
+        common = _encode({"commonAttributes": stream.attributes}).decode()
+        headers["X-Amz-Firehose-Common-Attributes"] = common
+    body = {
+        "requestId": request_id,
+        "timestamp": int(account.clock.now() * 1000),
+        "records": [{"data": base64.b64encode(record).decode()} for record in records],
+    }
+    return Parcel(stream.url, headers, _encode(body), partial(_judge, request_id), _PAUSES)
+
+
+def _judge(request_id: str, status: int, body: bytes) -> bool | None:
+    """Firehose takes a batch as delivered only when the answer repeats its id; all else it tries again, but a 413."""
+    if status == 413:
+        return None
+    try:
+        answer = msgspec.json.decode(body, type=_Receipt)
+    except (ValueError, RecursionError):
+        return False
+    return status == 200 and answer.requestId == request_id

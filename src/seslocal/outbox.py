@@ -1,0 +1,120 @@
+"""What leaves by HTTP: messages to SNS endpoints and batches to Firehose's. A parcel that fails is tried again as its
+sender asks, after pauses on the account's clock; one that is refused for good, or too often, is dropped and counted.
+At most ten thousand wait at a time. An endpoint on this machine may show any certificate."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+from yarl import URL
+
+from seslocal.clock import Clock
+
+log = logging.getLogger("seslocal")
+
+MOST: Final = 10_000  # parcels that wait
+_AT_ONCE: Final = 32
+_PATIENCE: Final = 15.0  # seconds for one try, as SNS has
+
+#: status and body of an answer -> True: done, False: try again, None: refused for good
+Judge = Callable[[int, bytes], bool | None]
+
+
+@dataclass(slots=True)
+class Parcel:
+    url: str
+    headers: dict[str, str]
+    body: bytes
+    judge: Judge
+    pauses: tuple[float, ...]  #: seconds before each further try
+    tries: int = 0
+
+
+class Outbox:
+    def __init__(self, clock: Clock) -> None:
+        self.sent = 0  #: parcels that arrived
+        self.dropped = 0  #: parcels that did not, after all tries or for want of room
+        self._clock = clock
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.waiting = 0  #: parcels that are still to arrive
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._session: aiohttp.ClientSession | None = None
+        self._closed = False
+
+    def send(self, parcel: Parcel) -> None:
+        if self.waiting >= MOST or self._closed:
+            self.dropped += 1
+            return
+        self.waiting += 1
+        self._start(parcel)
+
+    async def close(self) -> None:
+        self._closed = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._session is not None:
+            await self._session.close()
+
+    def _start(self, parcel: Parcel) -> None:
+        if self._closed:
+            return
+        task = asyncio.get_running_loop().create_task(self._try(parcel))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _try(self, parcel: Parcel) -> None:
+        parcel.tries += 1
+        async with self._turns:
+            done = await self._post(parcel)
+        if done is False and parcel.tries <= len(parcel.pauses):
+            self._clock.call_later(parcel.pauses[parcel.tries - 1], lambda: self._start(parcel))
+            return
+        self.waiting -= 1
+        if done:
+            self.sent += 1
+        else:
+            self.dropped += 1
+            log.warning("gave up on %s after %d tries", URL(parcel.url).with_user(None), parcel.tries)
+
+    async def _post(self, parcel: Parcel) -> bool | None:
+        if self._session is None:
+            timeout = aiohttp.ClientTimeout(total=_PATIENCE)
+            # No idle connection to be cut by an endpoint that restarts between two tests.
+            connector = aiohttp.TCPConnector(force_close=True)
+            self._session = aiohttp.ClientSession(timeout=timeout, connector=connector, auto_decompress=False)
+        url = URL(parcel.url)
+        bare = url.with_user(None) if url.user is not None else url
+        try:
+            status, body, challenged = await self._once(bare, parcel, None)
+            if challenged and url.user is not None:
+                credentials = aiohttp.BasicAuth(url.user, url.password or "")
+                status, body, _ = await self._once(bare, parcel, credentials)
+        except (OSError, aiohttp.ClientError, TimeoutError, ValueError) as error:
+            log.info("%s: %s", bare, error)
+            return False
+        return parcel.judge(status, body)
+
+    async def _once(
+        self, url: URL, parcel: Parcel, auth: aiohttp.BasicAuth | None
+    ) -> tuple[int, bytes, bool]:
+        assert self._session is not None
+        checked = not (url.scheme == "https" and _is_here(url.host or ""))
+        async with self._session.post(
+            url, data=parcel.body, headers=parcel.headers, auth=auth, ssl=checked, allow_redirects=False
+        ) as answer:
+            body = await answer.content.read(64 * 1024)
+            return answer.status, body, answer.status == 401 and "WWW-Authenticate" in answer.headers
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,179 @@
+"""Opens and clicks: the pixel and the links that SES puts into the HTML of a mail whose configuration set tracks, and
+what is told when somebody fetches them. The ledger keeps what the caller gave; the HTML as it would arrive is made
+from it on demand. Links carry a mark that only this account can make, so that nobody can use them to lead a browser
+elsewhere. The newest ten thousand tracked mails can be opened and clicked."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+from html import escape, unescape
+from typing import Final
+from urllib.parse import quote, unquote
+
+from seslocal.events import Mail, clicked, opened, told
+from seslocal.protocol import Answer, Request
+from seslocal.publishing import publish
+from seslocal.state import Account, ConfigurationSet
+
+OPEN: Final = "/I0/"
+CLICK: Final = "/L0/"
+MOST: Final = 10_000  # mails that can be opened and clicked
+_MOST_LINKS: Final = 250  # in one mail; SES leaves the others as they are
+_PIXEL: Final = bytes.fromhex(
+    "47494638396101000100800000ffffff00000021f90401000000002c00000000010001000002024401003b"
+)
+_LINK: Final = re.compile(r"<a\b[^>]*?>", re.IGNORECASE | re.DOTALL)
+_HREF: Final = re.compile(r"""(\bhref\s*=\s*)("[^"]*"|'[^']*'|[^\s>]+)""", re.IGNORECASE)
+_LINK_TAGS: Final = re.compile(r"""\sses:tags\s*=\s*("[^"]*"|'[^']*')""", re.IGNORECASE)
+_NO_TRACK: Final = re.compile(r"\sses:no-track(\s*=\s*(\"[^\"]*\"|'[^']*'))?(?=[\s/>])", re.IGNORECASE)
+_OPEN_TRACKER: Final = re.compile(r"\{\{\s*ses:openTracker\s*\}\}")
+_BOTS: Final = re.compile(r"bot|crawl|spider|preview|proxy|scanner|curl|python|wget|http", re.IGNORECASE)
+
+
+@dataclass(slots=True, eq=False)
+class Tracked:
+    mail: Mail
+    configuration_set: ConfigurationSet
+    opens: bool
+    clicks: bool
+
+
+def remember(account: Account, mail: Mail, configuration_set: ConfigurationSet | None) -> None:
+    """Keeps what is needed to tell of opens and clicks, if the set asks for them."""
+    if configuration_set is None:
+        return
+    opens = clicks = configuration_set.tracks_engagement
+    for destination in configuration_set.destinations.values():
+        if destination.enabled:
+            opens = opens or "OPEN" in destination.types
+            clicks = clicks or "CLICK" in destination.types
+    if opens or clicks:
+        account.tracked[mail.message_id] = Tracked(mail, configuration_set, opens, clicks)
+        if len(account.tracked) > MOST:
+            del account.tracked[next(iter(account.tracked))]
+
+
+def as_delivered(account: Account, message_id: str, html: str, base: str) -> str:
+    """The HTML as it would arrive, its links and pixel leading to `base`."""
+    tracked = account.tracked.get(message_id)
+    if tracked is None:
+        return _OPEN_TRACKER.sub("", html)
+    if tracked.clicks:
+        html = _rewritten(account, message_id, html, base)
+    if not tracked.opens:
+        return _OPEN_TRACKER.sub("", html)
+    mark = _mark(account, OPEN, message_id)
+    pixel = f'<img alt="" src="{escape(base)}{OPEN}{message_id}/{mark}" width="1" height="1">'
+    html, placed = _OPEN_TRACKER.subn(lambda _: pixel, html, count=1)
+    if placed:
+        return _OPEN_TRACKER.sub("", html)
+    end = html.lower().rfind("</body")
+    return html + pixel if end < 0 else html[:end] + pixel + html[end:]
+
+
+def fetch(account: Account, request: Request) -> Answer | None:
+    """Answers a pixel or a link, and tells of it. None: it is neither."""
+    if request.method not in ("GET", "HEAD"):
+        return None
+    if request.path.startswith(OPEN):
+        return _fetch_pixel(account, request)
+    if request.path.startswith(CLICK):
+        return _follow(account, request)
+    return None
+
+
+def _fetch_pixel(account: Account, request: Request) -> Answer:
+    parts = request.path[len(OPEN) :].split("/")
+    if len(parts) == 2 and hmac.compare_digest(parts[1].encode(), _mark(account, OPEN, parts[0]).encode()):
+        tracked = account.tracked.get(parts[0])
+        if tracked is not None and tracked.opens:
+            body = opened(*_who(request), _now(account), _bot(request))
+            _tell(account, tracked, "Open", body)
+    return Answer(200, _PIXEL, "image/gif", (("Cache-Control", "no-cache, no-store"),))
+
+
+def _follow(account: Account, request: Request) -> Answer:
+    parts = request.path[len(CLICK) :].split("/")
+    if len(parts) != 4:
+        return _gone()
+    link, pairs, message_id, mark = unquote(parts[0]), unquote(parts[1]), parts[2], parts[3]
+    if not hmac.compare_digest(mark.encode(), _mark(account, CLICK, message_id, link, pairs).encode()):
+        return _gone()
+    tracked = account.tracked.get(message_id)
+    if tracked is not None and tracked.clicks:
+        ip, agent = _who(request)
+        body = clicked(ip, agent, _now(account), _bot(request), link, _link_tags(pairs))
+        _tell(account, tracked, "Click", body)
+    return Answer(302, b"", "text/plain", (("Location", quote(link, safe="%/:=&?~#+!$,;'@()*[]")),))
+
+
+def _gone() -> Answer:
+    return Answer(404, b"This link was not made here, or was changed.", "text/plain")
+
+
+def _rewritten(account: Account, message_id: str, html: str, base: str) -> str:
+    left = _MOST_LINKS
+
+    def rewrite(anchor: re.Match[str]) -> str:
+        nonlocal left
+        text = anchor[0]
+        if _NO_TRACK.search(text):
+            return _NO_TRACK.sub("", text)
+        tags = _LINK_TAGS.search(text)
+        text = _LINK_TAGS.sub("", text)
+        href = _HREF.search(text)
+        if href is None or left <= 0:
+            return text
+        link = unescape(href[2].strip("\"'").strip())
+        if not re.match(r"https?://", link, re.IGNORECASE) or re.search(r"[\x00-\x20\x7f]", link):
+            return text
+        left -= 1
+        pairs = unescape(tags[1].strip("\"'")) if tags else ""
+        mark = _mark(account, CLICK, message_id, link, pairs)
+        url = f"{base}{CLICK}{quote(link, safe='')}/{quote(pairs, safe='')}/{message_id}/{mark}"
+        return f'{text[: href.start()]}{href[1]}"{escape(url)}"{text[href.end() :]}'
+
+    return _LINK.sub(rewrite, html)
+
+
+def _link_tags(pairs: str) -> dict[str, list[str]] | None:
+    tags: dict[str, list[str]] = {}
+    for pair in pairs.split(";"):
+        name, colon, value = pair.partition(":")
+        if colon and name.strip():
+            tags.setdefault(name.strip(), []).append(value.strip())
+    return tags or None
+
+
+def _tell(account: Account, tracked: Tracked, event: str, body: dict[str, object]) -> None:
+    tenant_tag = account.behaviour.tenant_tag_on_every_event
+    mail = tracked.mail
+    publish(
+        account,
+        tracked.configuration_set,
+        event,
+        mail.tenant,
+        lambda: told(mail, event, body, tenant_tag=tenant_tag, left=True),
+    )
+
+
+def _who(request: Request) -> tuple[str, str]:
+    return request.peer, request.headers.get("user-agent", "")
+
+
+def _bot(request: Request) -> str:
+    agent = request.headers.get("user-agent", "")
+    return "Unlikely" if agent and not _BOTS.search(agent) else "Likely"
+
+
+def _now(account: Account) -> float:
+    return account.clock.now() + account.faults.skew()
+
+
+def _mark(account: Account, *parts: str) -> str:
+    return hmac.new(account.secret, "\n".join(parts).encode("utf-8", "replace"), hashlib.sha256).hexdigest()[
+        :24
+    ]
