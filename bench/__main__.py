@@ -2,9 +2,9 @@
 
 import sys
 
-from bench import send
+from bench import send, seslocal
 
-_BENCHES = {"send": send.main}
+_BENCHES = {"send": send.main, "seslocal": seslocal.main}
 
 
 def main(argv: list[str]) -> int:

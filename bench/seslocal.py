@@ -1,0 +1,239 @@
+"""`./dev bench seslocal`: how many SendEmail a second the local SES takes on one core, and what it keeps of a million mails.
+
+The server is one process, measured from outside: its CPU time and its resident memory, out of /proc. Another process sends (each
+call signed, each mail with a tenant, a configuration set and a tag) and consumes: it receives and deletes both events of each
+mail. A run counts only if every mail was accepted and had its Send and its Delivery exactly once.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import boto3
+
+from bench import cpu, seslocal_load
+from bench.stage import PATIENCE, Failed
+
+_ROOT = Path(__file__).resolve().parent.parent
+_WARM = 2000  #: mails before anything is measured
+_GOAL_RATE, _GOAL_RATIO = 5000, 1.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    messages: int
+    cpu: float  #: seconds of the server
+    wall: float  #: seconds, until every event was received
+    generator: float  #: CPU seconds of the load
+    p50: float  #: seconds from call to answer
+    p99: float
+    memory: int  #: bytes resident in the server afterwards
+
+    @property
+    def rate(self) -> float:
+        """Mails for each second of the server's CPU."""
+        return self.messages / self.cpu
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    messages: int
+    connections: int
+    consumers: int
+    json: bool
+    seslocal: tuple[str, ...]
+
+
+def main(argv: list[str]) -> int:
+    options = parse(argv)
+    try:
+        phases = run(options)
+    except Failed as failed:
+        print(f"bench: {failed}", file=sys.stderr)
+        return 1
+    if not options.json:
+        print(table(phases))
+    print(line(phases))
+    return 0
+
+
+def parse(argv: list[str]) -> Options:
+    parser = argparse.ArgumentParser(prog="./dev bench seslocal", description=__doc__)
+    add = parser.add_argument
+    add(
+        "--messages",
+        type=_count,
+        default=1_000_000,
+        help="mails in all; memory is read after a tenth (%(default)s)",
+    )
+    add("--connections", type=_count, default=32, help="connections that send (%(default)s)")
+    add("--consumers", type=_count, default=4, help="connections that receive and delete (%(default)s)")
+    add("--json", action="store_true", help="only the last line, for machines")
+    add("seslocal", nargs="*", help="options for the server, after --")
+    given = parser.parse_args(argv)
+    return Options(given.messages, given.connections, given.consumers, given.json, tuple(given.seslocal))
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 10:
+        raise argparse.ArgumentTypeError(f"{number} mails measure nothing: give 10 or more")
+    return number
+
+
+def run(options: Options) -> list[Phase]:
+    """The first tenth, then the rest."""
+    with tempfile.TemporaryDirectory() as home, _server(Path(home), options.seslocal) as (url, pid):
+        _furnish(url)
+        with _load(url, options) as load:
+            _phase(load, pid, min(_WARM, options.messages))
+            tenth = options.messages // 10
+            return [_phase(load, pid, tenth), _phase(load, pid, options.messages - tenth)]
+
+
+def _phase(load: "subprocess.Popen[str]", pid: int, count: int) -> Phase:
+    assert load.stdin is not None
+    assert load.stdout is not None
+    before = cpu.read(pid)
+    load.stdin.write(f"{count}\n")
+    load.stdin.flush()
+    told = json.loads(load.stdout.readline() or '{"void": "the load ended"}')
+    if "void" in told:
+        raise Failed(f"no figure: {told['void']}")
+    after = cpu.read(pid)
+    if before is None or after is None:
+        raise Failed("no figure: the server is gone")
+    return Phase(
+        messages=count,
+        cpu=after.seconds - before.seconds,
+        wall=told["wall"],
+        generator=told["cpu"],
+        p50=told["p50"],
+        p99=told["p99"],
+        memory=_resident(pid),
+    )
+
+
+def _resident(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@contextmanager
+def _server(home: Path, options: tuple[str, ...]) -> Iterator[tuple[str, int]]:
+    ready = home / "ready.json"
+    command = [sys.executable, "-m", "seslocal", "--port", "0", "--rate", "1000000", "--quota", "-1"]
+    process = subprocess.Popen([*command, "--ready-file", str(ready), *options], stdout=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + PATIENCE
+        while not ready.exists():
+            if process.poll() is not None or time.monotonic() > until:
+                raise Failed("the local SES did not start")
+            time.sleep(0.02)
+        yield json.loads(ready.read_text())["url"], process.pid
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@contextmanager
+def _load(url: str, options: Options) -> Iterator["subprocess.Popen[str]"]:
+    at = urlsplit(url)
+    arguments = [str(at.hostname), str(at.port), str(options.connections), str(options.consumers)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.seslocal_load", *arguments],
+        cwd=_ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _furnish(url: str) -> None:
+    """A tenant with an identity and a configuration set whose events go to a queue."""
+    ses = boto3.client(
+        "sesv2",
+        endpoint_url=url,
+        region_name=seslocal_load.REGION,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    ses.create_email_identity(EmailIdentity=seslocal_load.SENDER)
+    ses.create_configuration_set(ConfigurationSetName=seslocal_load.SET)
+    topic = f"arn:aws:sns:{seslocal_load.REGION}:{seslocal_load.ACCOUNT}:{seslocal_load.QUEUE}"
+    ses.create_configuration_set_event_destination(
+        ConfigurationSetName=seslocal_load.SET,
+        EventDestinationName="queue",
+        EventDestination={
+            "Enabled": True,
+            "MatchingEventTypes": ["SEND", "DELIVERY"],
+            "SnsDestination": {"TopicArn": topic},
+        },
+    )
+    ses.create_tenant(TenantName=seslocal_load.TENANT)
+    for resource in (f"identity/{seslocal_load.SENDER}", f"configuration-set/{seslocal_load.SET}"):
+        arn = f"arn:aws:ses:{seslocal_load.REGION}:{seslocal_load.ACCOUNT}:{resource}"
+        ses.create_tenant_resource_association(TenantName=seslocal_load.TENANT, ResourceArn=arn)
+
+
+def whole(phases: list[Phase]) -> float:
+    """Mails for each second of the server's CPU, over all phases."""
+    return sum(phase.messages for phase in phases) / sum(phase.cpu for phase in phases)
+
+
+def growth(phases: list[Phase]) -> float:
+    """Memory at the end, as a multiple of that after the first phase."""
+    return phases[-1].memory / phases[0].memory
+
+
+def table(phases: list[Phase]) -> str:
+    lines = [
+        "",
+        f"{'mails':>10}{'per CPU s':>11}{'CPU us':>9}{'per wall s':>12}{'p50 ms':>9}{'p99 ms':>9}{'MB':>8}",
+    ]
+    for phase in phases:
+        lines.append(
+            f"{phase.messages:>10,}{phase.rate:>11,.0f}{phase.cpu / phase.messages * 1e6:>9.0f}"
+            f"{phase.messages / phase.wall:>12,.0f}{phase.p50 * 1000:>9.1f}{phase.p99 * 1000:>9.1f}"
+            f"{phase.memory / 1e6:>8.0f}"
+        )
+    rate, ratio, sent = whole(phases), growth(phases), sum(phase.messages for phase in phases)
+    generator = sum(phase.generator for phase in phases) / sent * 1e6
+    lines += [
+        "",
+        f"{rate:,.0f} signed SendEmail a second on one core, both events received and deleted "
+        f"(goal {_GOAL_RATE:,}: {'reached' if rate >= _GOAL_RATE else 'missed'}).",
+        f"Memory after {sent:,} mails is {ratio:.2f} times that after {phases[0].messages:,} "
+        f"(goal {_GOAL_RATIO}: {'reached' if ratio <= _GOAL_RATIO else 'missed'}).",
+        f"Not counted: the load, {generator:.0f} us a mail on another core. Python {platform.python_version()}.",
+    ]
+    return "\n".join(lines)
+
+
+def line(phases: list[Phase]) -> str:
+    return json.dumps(
+        {
+            "messages_per_second_on_one_core": round(whole(phases), 1),
+            "memory_ratio": round(growth(phases), 4),
+            "phases": [asdict(phase) for phase in phases],
+        }
+    )
