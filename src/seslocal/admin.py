@@ -18,10 +18,12 @@ from seslocal.firehose import Stream, flush
 from seslocal.forms import Json, Query, Refused
 from seslocal.identities import set_status as set_identity_status
 from seslocal.ledger import Accepted
+from seslocal.parts import take_apart
 from seslocal.protocol import Answer, Request
 from seslocal.reputation import POLICIES
 from seslocal.reputation import set_status as set_tenant_status
 from seslocal.state import Account, Behaviour, StatusRecord
+from seslocal.tracking import LOCKED, as_delivered
 
 PREFIX: Final = "/_seslocal"
 _IDENTITY_STATUSES: Final = ("PENDING", "SUCCESS", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED")
@@ -50,6 +52,7 @@ class Admin:
                 ("GET", r"/health", self._health),
                 ("GET", r"/sent", self._sent),
                 ("GET", r"/sent/([^/]+)", self._one_sent),
+                ("GET", r"/sent/([^/]+)/html", self._html_sent),
                 ("GET", r"/mailboxes", self._mailboxes),
                 ("GET", r"/mailboxes/([^/]+)", self._mailbox),
                 ("PUT", r"/mailboxes/([^/]+)", self._put_mailbox),
@@ -76,11 +79,12 @@ class Admin:
 
     def answer(self, request: Request) -> Answer:
         try:
-            return _json(200, self._dispatch(request))
+            result = self._dispatch(request)
+            return result if isinstance(result, Answer) else _json(200, result)
         except Refused as refused:
             return _json(refused.status, {"error": str(refused)})
 
-    def _dispatch(self, request: Request) -> Json:
+    def _dispatch(self, request: Request) -> Json | Answer:
         path = request.path[len(PREFIX) :].rstrip("/")
         methods: list[str] = []
         for method, pattern, act in self._routes:
@@ -128,6 +132,15 @@ class Admin:
         if line is None:
             raise Refused(404, f"The ledger holds no mail {message_id}.")
         return {**line.shown(), "content": line.content and msgspec.Raw(line.content)}
+
+    def _html_sent(self, message_id: str, query: Query, body: Json) -> Answer:
+        account = self._account()
+        line = account.ledger.get(message_id)
+        parts = line and take_apart(line)
+        if not parts or parts.html is None:
+            raise Refused(404, f"The ledger holds no HTML of the mail {message_id}.")
+        html = as_delivered(account, message_id, parts.html, account.base)
+        return Answer(200, html.encode("utf-8", "replace"), "text/html; charset=utf-8", LOCKED)
 
     # mailboxes
 

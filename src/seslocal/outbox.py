@@ -5,6 +5,7 @@ At most ten thousand wait at a time. An endpoint on this machine may show any ce
 from __future__ import annotations
 
 import asyncio
+import base64
 import ipaddress
 import logging
 from collections.abc import Callable
@@ -92,22 +93,22 @@ class Outbox:
         url = URL(parcel.url)
         bare = url.with_user(None) if url.user is not None else url
         try:
-            status, body, challenged = await self._once(bare, parcel, None)
+            status, body, challenged = await self._once(bare, parcel, parcel.headers)
             if challenged and url.user is not None:
-                credentials = aiohttp.BasicAuth(url.user, url.password or "")
-                status, body, _ = await self._once(bare, parcel, credentials)
+                pair = base64.b64encode(f"{url.user}:{url.password or ''}".encode()).decode()
+                status, body, _ = await self._once(
+                    bare, parcel, {**parcel.headers, "Authorization": f"Basic {pair}"}
+                )
         except (OSError, aiohttp.ClientError, TimeoutError, ValueError) as error:
             log.info("%s: %s", bare, error)
             return False
         return parcel.judge(status, body)
 
-    async def _once(
-        self, url: URL, parcel: Parcel, auth: aiohttp.BasicAuth | None
-    ) -> tuple[int, bytes, bool]:
+    async def _once(self, url: URL, parcel: Parcel, headers: dict[str, str]) -> tuple[int, bytes, bool]:
         assert self._session is not None
         checked = not (url.scheme == "https" and _is_here(url.host or ""))
         async with self._session.post(
-            url, data=parcel.body, headers=parcel.headers, auth=auth, ssl=checked, allow_redirects=False
+            url, data=parcel.body, headers=headers, ssl=checked, allow_redirects=False
         ) as answer:
             body = await answer.content.read(64 * 1024)
             return answer.status, body, answer.status == 401 and "WWW-Authenticate" in answer.headers

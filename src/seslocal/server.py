@@ -64,6 +64,7 @@ class Local:
 
     def _furnish(self) -> None:
         """What a new account needs to know of the server that it is on."""
+        self.account.base = self.url
         if self.account.sns_url == "local":
             self.account.sns_url = self.url
 

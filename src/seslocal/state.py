@@ -276,6 +276,7 @@ class Account:
         self.outbox = Outbox(clock)
         self.streams: dict[str, Stream] = {}  #: Firehose streams that have an endpoint, by name
         self.sns_url = settings.sns_url
+        self.base = "http://127.0.0.1"  #: URL of the server that this account is on
         self.raw_topics: set[str] = set()  #: names of topics whose queue gets the bare document
         self.bus_queue: str | None = None  #: queue that a rule on the default bus feeds
         self.mailboxes = Mailboxes()

@@ -20,6 +20,12 @@ from seslocal.state import Account, ConfigurationSet
 
 OPEN: Final = "/I0/"
 CLICK: Final = "/L0/"
+#: headers for a stranger's HTML: no script runs in it, nothing is loaded, and it is of no origin
+LOCKED: Final = (
+    ("Content-Security-Policy", "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+)
 MOST: Final = 10_000  # mails that can be opened and clicked
 _MOST_LINKS: Final = 250  # in one mail; SES leaves the others as they are
 _PIXEL: Final = bytes.fromhex(

@@ -8,7 +8,7 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -177,6 +177,24 @@ class World:
 
     def fault(self, kind: str, **more: object) -> str:
         return self.admin("POST", "/faults", {"fault": kind, **more})["id"]
+
+    def wait_for(self, so: Callable[[], bool], seconds: float = 10.0) -> None:
+        """For what happens between two servers, which nothing here can wait on."""
+        until = time.monotonic() + seconds
+        while not so():
+            assert time.monotonic() < until, "it never became so"
+            time.sleep(0.005)
+
+    def followed(self, path: str, headers: dict[str, str]) -> tuple[int, str | None]:
+        """Status and Location of a link."""
+        connection = http.client.HTTPConnection(self.local.host, self.local.port, timeout=10)
+        try:
+            connection.request("GET", path, headers=headers)
+            answer = connection.getresponse()
+            answer.read()
+            return answer.status, answer.getheader("Location")
+        finally:
+            connection.close()
 
     def refused(self, call: Any, **params: Any) -> tuple[int, str, str]:
         """HTTP status, code and message of a call that must fail."""

@@ -177,7 +177,8 @@ def run_once(port_box: list[int]) -> bytes:
     session = boto3.Session("test", "test", region_name="us-east-1")
     config = Config(retries={"total_max_attempts": 1})
     where = {"endpoint_url": f"http://127.0.0.1:{port_box[0]}", "config": config}
-    ses, sqs, sns = (session.client(name, **where) for name in ("sesv2", "sqs", "sns"))  # type: ignore[call-overload]
+    client: Any = session.client
+    ses, sqs, sns = client("sesv2", **where), client("sqs", **where), client("sns", **where)
     said: list[Any] = []
 
     def say(answer: Any) -> Any:

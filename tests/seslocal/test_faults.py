@@ -245,3 +245,137 @@ def test_a_read_time_out_may_hide_an_accepted_mail(world: World) -> None:
         )
     impatient.close()
     assert len(world.sent(recipient="kim@example.com")) == 1
+
+
+@pytest.mark.parametrize("accepted", [False, True])
+def test_a_time_out_never_answers(world: World, accepted: bool) -> None:
+    world.ready()
+    world.fault("time_out", count=1, accepted=accepted)
+    connection = http.client.HTTPConnection(world.local.host, world.local.port, timeout=0.3)
+    body = {
+        "FromEmailAddress": "a@mail.acme.example",
+        "Destination": {"ToAddresses": ["lee@example.com"]},
+        "Content": {"Simple": {"Subject": {"Data": "x"}, "Body": {"Text": {"Data": "x"}}}},
+    }
+    connection.request("POST", "/v2/email/outbound-emails", json.dumps(body))
+    with pytest.raises(TimeoutError):
+        connection.getresponse()
+    connection.close()
+    assert len(world.sent(recipient="lee@example.com")) == (1 if accepted else 0)
+
+
+def test_a_time_out_ends_without_an_answer_when_its_seconds_are_over(world: World) -> None:
+    world.ready()
+    world.fault("time_out", count=1, seconds=0.2)
+    with pytest.raises(ConnectionClosedError):
+        world.send("kim@example.com")
+
+
+def test_a_throttle_storm_meets_every_operation_and_passes(world: World) -> None:
+    world.ready()
+    world.admin("PUT", "/clock", {"frozen": True})
+    world.fault("throttle_storm")
+    assert world.refused(lambda: world.send("kim@example.com"))[2] == "Maximum sending rate exceeded."
+    assert world.refused(world.ses.list_tenants)[:2] == (429, "TooManyRequestsException")
+    world.admin("PUT", "/clock", {"advance": 59})
+    assert world.refused(world.ses.get_account)[0] == 429
+    world.admin("PUT", "/clock", {"advance": 1})
+    assert world.ses.get_account()
+    assert world.admin("GET", "/faults") == {"faults": []}
+
+
+def test_any_fault_can_last_for_a_while(world: World) -> None:
+    world.ready()
+    world.admin("PUT", "/clock", {"frozen": True})
+    world.fault("error_500", lasts=10)
+    assert world.refused(lambda: world.send("kim@example.com"))[0] == 500
+    world.admin("PUT", "/clock", {"advance": 10})
+    assert world.send("kim@example.com")
+
+
+def test_events_are_lost_by_share(world: World) -> None:
+    world.ready(events=["SEND"])
+    fault = world.fault("drop_events", share=0.5)
+    for number in range(100):
+        world.send(f"k{number}@example.com")
+    world.wait_for(lambda: world.admin("GET", "/clock")["due"] == 0)
+    [shown] = world.admin("GET", "/faults")["faults"]
+    assert shown["id"] == fault
+    assert 20 < shown["struck"] < 80
+    world.admin("DELETE", "/faults")
+    world.bodies(100 - shown["struck"])
+    assert world.silent()
+
+
+def test_events_can_be_hours_late(world: World) -> None:
+    world.ready(events=["SEND"])
+    world.admin("PUT", "/clock", {"frozen": True})
+    world.fault("delay_events", seconds=5 * 3600)
+    world.send("kim@example.com")
+    world.admin("PUT", "/clock", {"advance": 5 * 3600 - 1})
+    queue = world.sqs.receive_message(QueueUrl=world.queue(), MaxNumberOfMessages=10)["Messages"]
+    assert len(queue) == 1  # the topic's greeting
+    world.admin("PUT", "/clock", {"advance": 2})
+    assert world.kinds(1) == ["Send"]
+
+
+def test_a_quota_that_is_gone_is_said_and_shown(world: World) -> None:
+    world.ready()
+    fault = world.fault("quota_gone")
+    status, code, message = world.refused(lambda: world.send("kim@example.com"))
+    assert (status, code, message) == (400, "LimitExceededException", "Daily message quota exceeded.")
+    shown = world.ses.get_account()["SendQuota"]
+    assert shown["SentLast24Hours"] == shown["Max24HourSend"]
+    world.admin("DELETE", f"/faults/{fault}")
+    assert world.send("kim@example.com")
+    assert world.ses.get_account()["SendQuota"]["SentLast24Hours"] == 1
+
+
+def test_aws_pauses_a_tenant_and_lets_it_go_on(world: World) -> None:
+    arn = world.ready()
+    world.admin("PUT", "/account", {"event_bus_queue": "bus"})
+    fault = world.fault("tenant_paused", tenant="acme")
+    assert world.refused(lambda: world.send("kim@example.com"))[1:] == (
+        "MessageRejected",
+        f"Sending disabled for {arn}.",
+    )
+    assert world.ses.get_tenant(TenantName="acme")["Tenant"]["SendingStatus"] == "DISABLED"
+    world.admin("DELETE", f"/faults/{fault}")
+    assert world.send("kim@example.com")
+    bodies = [json.loads(body) for body in world.bodies(2, "bus")]
+    kinds = [(body["detail-type"], body["detail"]["data"]["origin"]) for body in bodies]
+    assert kinds == [("Sending Status Disabled", "AWS_MANAGED"), ("Sending Status Enabled", "AWS_MANAGED")]
+    assert (
+        "needs the tenant" in world.admin("POST", "/faults", {"fault": "tenant_paused"}, expect=400)["error"]
+    )
+    assert world.admin("POST", "/faults", {"fault": "tenant_paused", "tenant": "x"}, expect=404)["error"]
+
+
+def test_a_pause_that_somebody_else_wrote_outlives_the_fault(world: World) -> None:
+    world.ready()
+    world.fault("tenant_paused", tenant="acme")
+    world.admin("PUT", "/tenants/acme", {"aws_status": "DISABLED", "cause": "Bounces."})
+    world.admin("DELETE", "/faults")
+    assert world.ses.get_tenant(TenantName="acme")["Tenant"]["SendingStatus"] == "DISABLED"
+
+
+def test_an_account_under_review_still_sends(world: World) -> None:
+    world.ready()
+    fault = world.fault("account_under_review")
+    assert world.ses.get_account()["EnforcementStatus"] == "PROBATION"
+    assert world.send("kim@example.com")
+    world.admin("DELETE", f"/faults/{fault}")
+    assert world.ses.get_account()["EnforcementStatus"] == "HEALTHY"
+
+
+def test_a_skewed_clock_shows_in_what_is_told(world: World) -> None:
+    world.ready(events=["SEND"])
+    world.admin("PUT", "/clock", {"at": "2026-01-01T00:00:00Z", "frozen": True})
+    world.fault("clock_skew", seconds=-600)
+    world.send("kim@example.com")
+    world.admin("PUT", "/clock", {"advance": 1})
+    [body] = world.bodies(1)
+    envelope = json.loads(body)
+    assert envelope["Timestamp"] == "2025-12-31T23:50:00.001Z"
+    assert json.loads(envelope["Message"])["mail"]["timestamp"] == "2025-12-31T23:50:00.000Z"
+    assert "clock_skew" in world.admin("POST", "/faults", {"fault": "clock_skew"}, expect=400)["error"]

@@ -1,0 +1,138 @@
+"""A mail taken apart for people to look at: its text, its HTML, its attachments and its source, whether the caller
+gave it whole or in pieces. What cannot be read is shown as far as it can be; nothing here refuses."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import email.parser
+import email.policy
+import re
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from typing import Any, Final, cast
+
+import msgspec
+
+from seslocal.ledger import Accepted
+
+Json = dict[str, Any]
+_UNSAFE_NAME: Final = re.compile(r'[\x00-\x1f\x7f"\\/:]')
+
+
+@dataclass(slots=True)
+class File:
+    name: str
+    kind: str  #: media type
+    data: bytes
+    content_id: str | None = None  #: what the HTML calls it by
+
+
+@dataclass(slots=True)
+class Parts:
+    text: str | None = None
+    html: str | None = None
+    files: list[File] = field(default_factory=list[File])
+    source: bytes = b""  #: as it would go over the wire, before SES adds its own
+
+
+def take_apart(line: Accepted) -> Parts | None:
+    """None: the ledger dropped the content for room."""
+    if line.content is None:
+        return None
+    content = cast(Json, msgspec.json.decode(line.content))
+    if "Raw" in content:
+        return _from_source(_bytes(content["Raw"].get("Data", "")))
+    simple = content.get("Simple") or content.get("Rendered")
+    if simple is None:
+        text = msgspec.json.format(line.content, indent=2).decode()
+        return Parts(text=text, source=text.encode())
+    parts = Parts(text=_body(simple, "Text"), html=_body(simple, "Html"))
+    for attachment in cast("list[Json]", simple.get("Attachments") or []):
+        name = str(attachment.get("FileName", "attachment"))
+        kind = str(attachment.get("ContentType") or "application/octet-stream")
+        data = _bytes(attachment.get("RawContent", ""))
+        parts.files.append(File(_safe(name), kind, data, attachment.get("ContentId")))
+    parts.source = _source(line, parts)
+    return parts
+
+
+def _body(simple: Json, kind: str) -> str | None:
+    return simple.get("Body", {}).get(kind, {}).get("Data")
+
+
+def _from_source(source: bytes) -> Parts:
+    message = email.parser.BytesParser(policy=email.policy.default).parsebytes(source)
+    parts = Parts(source=source)
+    for part in message.walk():
+        if part.is_multipart():
+            continue
+        kind = part.get_content_type()
+        name = part.get_filename()
+        is_file = part.get_content_disposition() == "attachment" or name is not None
+        if kind == "text/plain" and not is_file and parts.text is None:
+            parts.text = _text(part)
+        elif kind == "text/html" and not is_file and parts.html is None:
+            parts.html = _text(part)
+        else:
+            found: object = part.get_payload(decode=True)
+            content_id = str(part.get("Content-ID", "")).strip(" <>") or None
+            name = _safe(name or content_id or f"part-{len(parts.files) + 1}")
+            parts.files.append(File(name, kind, found if isinstance(found, bytes) else b"", content_id))
+    return parts
+
+
+def _text(part: EmailMessage) -> str:
+    found: object = part.get_payload(decode=True)
+    data = found if isinstance(found, bytes) else b""
+    try:
+        return data.decode(part.get_content_charset() or "utf-8", "replace")
+    except LookupError:
+        return data.decode("utf-8", "replace")
+
+
+def _source(line: Accepted, parts: Parts) -> bytes:
+    """A mail given in pieces, put together as SES would."""
+    shown = line.shown()
+    message = EmailMessage(policy=email.policy.SMTP)
+    if parts.text is not None or parts.html is None:
+        message.set_content(_encodable(parts.text or ""))
+    if parts.html is not None:
+        if parts.text is None:
+            message.set_content(_encodable(parts.html), subtype="html")
+        else:
+            message.add_alternative(_encodable(parts.html), subtype="html")
+    for file in parts.files:
+        main, _, sub = file.kind.partition(";")[0].strip().partition("/")
+        cid = f"<{file.content_id}>" if file.content_id else None
+        try:
+            message.add_attachment(
+                file.data, maintype=main, subtype=sub or "octet-stream", filename=file.name, cid=cid
+            )
+        except (ValueError, KeyError, TypeError):
+            message.add_attachment(
+                file.data, maintype="application", subtype="octet-stream", filename=file.name
+            )
+    body = message.as_bytes()
+    ours = ("mime-version", "content-type")
+    head = "".join(
+        f"{header['name']}: {header['value']}\r\n"
+        for header in shown["headers"]
+        if header["name"].lower() not in ours
+    )
+    return head.encode("utf-8", "replace") + body
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return base64.b64decode(text)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _safe(name: str) -> str:
+    return _UNSAFE_NAME.sub("_", name)[:200] or "attachment"

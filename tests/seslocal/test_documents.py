@@ -1,0 +1,119 @@
+"""The events no ordinary mail brings about, and their shapes, called as those who bring them about call them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from seslocal import Clock, Settings
+from seslocal.events import Mail, Preferences
+from seslocal.publishing import advise, preferences_changed, rendering_failed
+from seslocal.state import Account, ConfigurationSet, EventDestination
+
+ARN = "arn:aws:ses:us-east-1:000000000000:"
+KINDS = frozenset({"RENDERING_FAILURE", "SUBSCRIPTION"})
+
+
+@pytest.fixture
+async def account() -> AsyncIterator[Account]:
+    account = Account(Settings(seed=1), Clock(1_767_225_600.0, 0))
+    account.bus_queue = "bus"
+    account.queues.ensure("bus")
+    yield account
+    await account.outbox.close()
+
+
+def a_set() -> ConfigurationSet:
+    destination = EventDestination("bus", True, KINDS, {}, None, True)
+    return ConfigurationSet("s", ARN + "configuration-set/s", {}, {}, {"bus": destination})
+
+
+def a_mail() -> Mail:
+    return Mail(
+        message_id="m-1",
+        accepted_at=1_767_225_599.0,
+        source="a@acme.example",
+        source_arn=ARN + "identity/acme.example",
+        account_id="000000000000",
+        destination=("kim@example.com",),
+        headers=[{"name": "From", "value": "a@acme.example"}],
+        common={"from": ["a@acme.example"], "subject": "Hi", "messageId": "m-1"},
+        tags={"ses:configuration-set": ["s"]},
+        tenant="acme",
+        max_delivery_seconds=None,
+    )
+
+
+def envelope(account: Account) -> dict[str, object]:
+    [message] = account.queues.ensure("bus").take(10, None)
+    return json.loads(message.body)
+
+
+async def test_a_template_that_cannot_be_filled_in_is_told_without_headers(account: Account) -> None:
+    sentence = "Attribute 'name' is not present in the rendering data."
+    rendering_failed(account, a_set(), a_mail(), "Welcome", sentence)
+    told = envelope(account)
+    assert told["detail-type"] == "Email Rendering Failed"
+    assert told["resources"] == [ARN + "identity/acme.example"]
+    assert told["detail"] == {
+        "eventType": "Rendering Failure",
+        "mail": {
+            "timestamp": "2025-12-31T23:59:59.000Z",
+            "source": "a@acme.example",
+            "sourceArn": ARN + "identity/acme.example",
+            "sendingAccountId": "000000000000",
+            "messageId": "m-1",
+            "destination": ["kim@example.com"],
+            "headersTruncated": False,
+            "tags": {"ses:configuration-set": ["s"]},
+        },
+        "failure": {"errorMessage": sentence, "templateName": "Welcome"},
+    }
+
+
+async def test_a_changed_subscription_tells_of_before_and_after(account: Account) -> None:
+    old = Preferences(False, {"news": "OptIn"}, {"news": "OptOut"})
+    new = Preferences(True, {"news": "OptOut"})
+    preferences_changed(account, a_set(), a_mail(), "list", "UnsubscribeHeader", old, new)
+    told = envelope(account)
+    assert told["detail-type"] == "Email Subscribed"
+    detail = told["detail"]
+    assert isinstance(detail, dict)
+    assert detail["eventType"] == "Subscription"
+    assert "commonHeaders" in detail["mail"]
+    assert detail["subscription"] == {
+        "contactList": "list",
+        "timestamp": "2026-01-01T00:00:00.000Z",
+        "source": "UnsubscribeHeader",
+        "newTopicPreferences": {
+            "unsubscribeAll": True,
+            "topicSubscriptionStatus": [{"topicName": "news", "subscriptionStatus": "OptOut"}],
+        },
+        "oldTopicPreferences": {
+            "unsubscribeAll": False,
+            "topicSubscriptionStatus": [{"topicName": "news", "subscriptionStatus": "OptIn"}],
+            "topicDefaultSubscriptionStatus": [{"topicName": "news", "subscriptionStatus": "OptOut"}],
+        },
+    }
+
+
+@pytest.mark.parametrize(("is_open", "word"), [(True, "Open"), (False, "Resolved")])
+async def test_the_advisor_speaks_on_the_bus(account: Account, is_open: bool, word: str) -> None:
+    tenant = ARN + "tenant/acme/tn-1"
+    advise(account, tenant, "The bounce rate exceeded 15.0%.", "HIGH", "BOUNCE", is_open=is_open)
+    told = envelope(account)
+    assert told["detail-type"] == f"Advisor Recommendation Status {word}"
+    assert (told["source"], told["version"], told["resources"]) == ("aws.ses", "0", [tenant])
+    assert told["detail"] == {
+        "version": "1.0.0",
+        "data": "The bounce rate exceeded 15.0%.",
+        "metadata": {"impact": "HIGH", "type": "BOUNCE"},
+    }
+    assert told["time"] == "2026-01-01T00:00:00Z"
+
+
+async def test_an_advice_about_an_identity_has_no_metadata(account: Account) -> None:
+    advise(account, ARN + "identity/acme.example", "SPF record was not found.")
+    assert envelope(account)["detail"] == {"version": "1.0.0", "data": "SPF record was not found."}
