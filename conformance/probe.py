@@ -1,0 +1,324 @@
+"""One minimal valid call to every operation that seslocal says acts, in an order in which each finds what it needs.
+
+Inputs come from botocore's own model: the required members, filled by what the model allows, with a few names that have to
+fit together (an identity, a tenant, a list). `EXTRA` adds the members without which a call would mean nothing, and `REFUSED` names the
+few operations that have to be refused, with the code that SES documents. Nothing here knows how a call is made: boto3 and the AWS
+CLI are both driven by it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import botocore.session
+
+REGION: Final = "us-east-1"
+ACCOUNT: Final = "123456789012"
+IDENTITY: Final = "probe.example"
+TENANT: Final = "probe-tenant"
+SET: Final = "probe-set"
+PERSON: Final = "reader@recipient.example"
+
+_VERBS: Final = (
+    "Create",
+    "Associate",
+    "Put",
+    "Update",
+    "Send",
+    "Test",
+    "Tag",
+    "Get",
+    "Batch",
+    "List",
+    "Cancel",
+    "Untag",
+)
+_FIRST: Final = (
+    "CreateTenant",
+    "CreateEmailIdentity",
+    "CreateConfigurationSet",
+    "CreateContactList",
+    "CreateDedicatedIpPool",
+)
+#: Others hang on these.
+_LAST: Final = (
+    "DeleteEmailIdentity",
+    "DeleteConfigurationSet",
+    "DeleteContactList",
+    "DeleteDedicatedIpPool",
+    "DeleteTenant",
+)
+
+#: Members by name, wherever they stand.
+_NAMES: Final[Mapping[str, Any]] = {
+    "EmailIdentity": IDENTITY,
+    "ConfigurationSetName": SET,
+    "TenantName": TENANT,
+    "ResourceArn": f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/{IDENTITY}",
+    "EmailAddress": PERSON,
+    "FromEmailAddress": f"sender@{IDENTITY}",
+    "ContactListName": "probe-list",
+    "EventDestinationName": "probe-destination",
+    "TemplateName": "probe-template",
+    "PoolName": "probe-pool",
+    "DestinationPoolName": "probe-pool",
+    "EndpointName": "probe-endpoint",
+    "PolicyName": "probe-policy",
+    "Policy": '{"Version":"2012-10-17","Statement":[]}',
+    "CertificateArn": f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/probe",
+    "ReputationEntityPolicy": "arn:aws:ses:us-east-1:aws:reputation-policy/standard",
+    "SubscribedDomain": IDENTITY,
+    "Domain": IDENTITY,
+    "Ip": "192.0.2.1",
+    "TemplateData": '{"name":"Ada"}',
+    "TemplateSubject": "Please confirm",
+    "SuccessRedirectionURL": "https://probe.example/yes",
+    "FailureRedirectionURL": "https://probe.example/no",
+    "WebsiteURL": "https://probe.example/",
+    "S3Url": "s3://probe/addresses.csv",
+    "MailType": "TRANSACTIONAL",
+    "SendingStatus": "ENABLED",
+    "WarmupPercentage": 50,
+    "SigningAttributesOrigin": "AWS_SES",
+    "StartDate": datetime(2026, 1, 1, tzinfo=UTC),
+    "EndDate": datetime(2026, 1, 2, tzinfo=UTC),
+    "JobId": "probe-job",
+    "ReportId": "probe-report",
+    "CampaignId": "probe-campaign",
+    "MessageId": "probe-message",
+}
+_SIMPLE: Final = {"Simple": {"Subject": {"Data": "Hi"}, "Body": {"Text": {"Data": "Hello"}}}}
+_PARTS: Final = {"Subject": "Hi {{name}}", "Text": "Hello {{name}}"}
+_TOPIC: Final = f"arn:aws:sns:{REGION}:{ACCOUNT}:probe-events"
+#: Structures by name.
+_SHAPES: Final[Mapping[str, Any]] = {
+    "EmailContent": _SIMPLE,
+    "EmailTemplateContent": _PARTS,
+    "BulkEmailContent": {"Template": {"TemplateContent": _PARTS, "TemplateData": '{"name":"you"}'}},
+    "Destination": {"ToAddresses": [PERSON]},
+    "EventDestinationDefinition": {
+        "Enabled": True,
+        "MatchingEventTypes": ["SEND", "DELIVERY"],
+        "SnsDestination": {"TopicArn": _TOPIC},
+    },
+    "ImportDestination": {"SuppressionListDestination": {"SuppressionListImportAction": "PUT"}},
+    "ExportDataSource": {
+        "MessageInsightsDataSource": {"StartDate": _NAMES["StartDate"], "EndDate": _NAMES["EndDate"]}
+    },
+}
+#: Members beyond the required ones, by operation.
+EXTRA: Final[Mapping[str, Mapping[str, Any]]] = {
+    "SendEmail": {
+        "FromEmailAddress": _NAMES["FromEmailAddress"],
+        "Destination": _SHAPES["Destination"],
+        "ConfigurationSetName": SET,
+        "TenantName": TENANT,
+    },
+    "SendBulkEmail": {"FromEmailAddress": _NAMES["FromEmailAddress"]},
+    "SendCustomVerificationEmail": {"EmailAddress": "newcomer@recipient.example"},
+    "PutConfigurationSetDeliveryOptions": {"TlsPolicy": "REQUIRE"},
+    "PutConfigurationSetTrackingOptions": {"CustomRedirectDomain": f"links.{IDENTITY}"},
+    "PutConfigurationSetSuppressionOptions": {"SuppressedReasons": ["BOUNCE"]},
+    "PutTenantSuppressionAttributes": {
+        "SuppressionScope": "TENANT",
+        "SuppressedReasons": ["BOUNCE", "COMPLAINT"],
+    },
+    "PutAccountSuppressionAttributes": {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]},
+    "PutAccountSendingAttributes": {"SendingEnabled": True},
+    "PutConfigurationSetSendingOptions": {"SendingEnabled": True},
+    "PutEmailIdentityDkimAttributes": {"SigningEnabled": True},
+    "PutEmailIdentityMailFromAttributes": {"MailFromDomain": f"bounce.{IDENTITY}"},
+    "PutEmailIdentityFeedbackAttributes": {"EmailForwardingEnabled": False},
+}
+#: A second call right after the first, with members in place of others.
+AGAIN: Final[Mapping[str, Mapping[str, Any]]] = dict.fromkeys(
+    ("CreateTenantResourceAssociation", "DeleteTenantResourceAssociation"),
+    {"ResourceArn": f"arn:aws:ses:{REGION}:{ACCOUNT}:configuration-set/{SET}"},
+)
+#: Valid calls that SES has to refuse in the world the probe makes, and how.
+REFUSED: Final[Mapping[str, str]] = {
+    "GetDedicatedIp": "NotFoundException",
+    "PutDedicatedIpInPool": "NotFoundException",
+    "PutDedicatedIpWarmupAttributes": "NotFoundException",
+}
+
+
+class Departure(Exception):
+    """An answer is not what the model says it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The client raised an error of the service."""
+
+    code: str
+    status: int
+    message: str
+
+
+Call = Callable[[str, "dict[str, Any]"], "dict[str, Any] | Refusal"]
+
+
+@dataclass
+class Told:
+    """What answers said that later calls need: the ids that only the service knows."""
+
+    values: dict[str, str] = field(default_factory=dict[str, str])
+
+    def hear(self, operation: str, answer: Mapping[str, Any]) -> None:
+        if job := answer.get("JobId"):
+            self.values["import" if operation == "CreateImportJob" else "export"] = job
+        if operation == "SendEmail":
+            self.values["message"] = answer["MessageId"]
+        if operation == "CreateTenant":
+            self.values["tenant"] = answer["TenantArn"]
+
+    def into(self, operation: str, given: dict[str, Any]) -> dict[str, Any]:
+        known = {
+            "JobId": self.values.get("import" if "Import" in operation else "export"),
+            "MessageId": self.values.get("message"),
+            "ReputationEntityReference": self.values.get("tenant"),
+        }
+        return given | {name: value for name, value in known.items() if value and name in given}
+
+
+def model() -> Any:
+    return botocore.session.get_session().get_service_model("sesv2")
+
+
+def acting() -> list[str]:
+    """What `seslocal --operations` says acts, of SES v2."""
+    command = [sys.executable, "-m", "seslocal", "--operations"]
+    rows = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    cells = [[cell.strip() for cell in row.strip("| ").split("|")] for row in rows if row.startswith("|")]
+    known = set(model().operation_names)
+    return [row[0] for row in cells if row[0] in known and row[1].startswith("acts")]
+
+
+def ordered(operations: Iterable[str]) -> list[str]:
+    """Makers first and removers last, and what others hang on before and after them."""
+
+    def place(name: str) -> tuple[int, int, str]:
+        if name.startswith(("Delete", "Disassociate")):
+            return len(_VERBS) + 1, _LAST.index(name) if name in _LAST else -1, name
+        rank = next((n for n, verb in enumerate(_VERBS) if name.startswith(verb)), len(_VERBS))
+        return rank, _FIRST.index(name) if name in _FIRST else len(_FIRST), name
+
+    return sorted(operations, key=place)
+
+
+def minimal(operation: str) -> dict[str, Any]:
+    """The smallest input that the model allows and that means something."""
+    shape = model().operation_model(operation).input_shape
+    return {**_structure(shape), **EXTRA.get(operation, {})} if shape is not None else {}
+
+
+def run(operations: Iterable[str], call: Call) -> dict[str, dict[str, Any] | Refusal]:
+    told = Told()
+    answers: dict[str, dict[str, Any] | Refusal] = {}
+    for operation in ordered(operations):
+        answer = call(operation, told.into(operation, minimal(operation)))
+        if operation in AGAIN and not isinstance(answer, Refusal):
+            answer = call(operation, minimal(operation) | AGAIN[operation])
+        answers[operation] = answer
+        if not isinstance(answer, Refusal):
+            told.hear(operation, answer)
+    return answers
+
+
+def judge(operation: str, answer: dict[str, Any] | Refusal) -> None:
+    """Raises AssertionError unless the call went as SES has it."""
+    wanted = REFUSED.get(operation)
+    if isinstance(answer, Refusal):
+        assert answer.status < 500, answer
+        assert answer.code == wanted, f"{operation} with {minimal(operation)}: {answer}"
+    else:
+        assert wanted is None, f"{operation} was to be refused as {wanted}"
+
+
+def check_answer(operation: str, document: object) -> None:
+    """Every member of a raw answer is one that the model knows there, of its type, and no required one is missing."""
+    shape = model().operation_model(operation).output_shape
+    if shape is None:
+        if document not in ({}, None):
+            raise Departure(f"{operation}: {document!r} where the model has nothing")
+        return
+    _check(shape, document, operation)
+
+
+def _check(shape: Any, value: object, where: str) -> None:
+    kind = shape.type_name
+    if kind == "structure":
+        if not isinstance(value, dict):
+            raise Departure(f"{where}: {value!r} is no object")
+        names = {
+            member.serialization.get("name", name): (name, member) for name, member in shape.members.items()
+        }
+        strange = set(value) - set(names)
+        missing = set(shape.required_members) - {names[key][0] for key in value if key in names}
+        if strange or missing:
+            raise Departure(f"{where}: members {sorted(strange)} are unknown, {sorted(missing)} missing")
+        for key, inner in value.items():
+            _check(names[key][1], inner, f"{where}.{key}")
+    elif kind == "list":
+        if not isinstance(value, list):
+            raise Departure(f"{where}: {value!r} is no list")
+        for inner in value:
+            _check(shape.member, inner, f"{where}[]")
+    elif kind == "map":
+        if not isinstance(value, dict):
+            raise Departure(f"{where}: {value!r} is no map")
+        for key, inner in value.items():
+            _check(shape.key, key, f"{where} key")
+            _check(shape.value, inner, f"{where}[{key}]")
+    else:
+        _check_scalar(shape, value, where)
+
+
+def _check_scalar(shape: Any, value: object, where: str) -> None:
+    kinds = {
+        "string": str,
+        "blob": str,
+        "boolean": bool,
+        "integer": int,
+        "long": int,
+        "double": (int, float),
+        "float": (int, float),
+        "timestamp": (int, float),
+    }[shape.type_name]
+    right = isinstance(value, kinds) and (shape.type_name == "boolean" or not isinstance(value, bool))
+    if not right or (getattr(shape, "enum", None) and value not in shape.enum):
+        raise Departure(f"{where}: {value!r} is no {shape.name}")
+
+
+def _structure(shape: Any) -> dict[str, Any]:
+    return {name: _value(name, shape.members[name]) for name in shape.required_members}
+
+
+def _value(name: str, shape: Any) -> Any:
+    if shape.name in _SHAPES:
+        return _SHAPES[shape.name]
+    if name in _NAMES:
+        return _NAMES[name]
+    match shape.type_name:
+        case "structure":
+            return _structure(shape)
+        case "list":
+            return [_value(name.removesuffix("s"), shape.member)]
+        case "map":
+            return {"probe": _value(name, shape.value)}
+        case "boolean":
+            return True
+        case "integer" | "long":
+            return max(1, shape.metadata.get("min", 1))
+        case "double" | "float":
+            return 1.0
+        case "timestamp":
+            return _NAMES["StartDate"]
+        case _:
+            return shape.enum[0] if shape.enum else "probe".ljust(shape.metadata.get("min", 1), "x")
