@@ -598,7 +598,7 @@ async def test_hostile_texts_and_documents_that_others_collected_do_no_harm(api:
             assert answer.status_code in (202, 422), over
             if answer.status_code == 202 and "subject" in over:
                 sent = await api.world.connection.fetchval(
-                    "select body from content order by id desc limit 1"
+                    "select body from urgent_content order by id desc limit 1"
                 )
                 assert json.loads(b"{" + sent + b"}")["Content"]["Simple"]["Subject"]["Data"] == text
     for line in gzip.decompress((HOSTILE / "jsontestsuite.jsonl.gz").read_bytes()).splitlines():

@@ -258,7 +258,8 @@ async def test_old_idempotency_keys_and_bodies_go_and_what_a_queue_needs_stays(w
             " values ($1, $2, $3, 'isolated', 'f', '{a}', 1, 1)",
             id, acme, lanes[class_],
         )  # fmt: skip
-        await world.owner.execute("insert into content values ($1, 'x')", id)
+        table = "content" if class_ else "urgent_content"
+        await world.owner.execute(f"insert into {table} values ($1, 'x')", id)
         await world.owner.execute(
             "insert into idempotency values ($1, $2, 'b', $3)", acme, str(id).encode(), id
         )
@@ -277,7 +278,7 @@ async def test_old_idempotency_keys_and_bodies_go_and_what_a_queue_needs_stays(w
     await message(24 * 7 + 1, 2)
     old_queued = await message(24 * 7 + 2, 2, queued=True)
     await world.upkeep.purge()
-    kept = {row["id"] for row in await world.owner.fetch("select id from content")}
+    kept = {row["id"] for row in await world.owner.fetch("table content union all table urgent_content")}
     assert kept == {*fresh, needed, old_queued}
     keys = {row["message"] for row in await world.owner.fetch("select message from idempotency")}
     assert len(keys) == 4

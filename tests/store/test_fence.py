@@ -60,7 +60,7 @@ async def claimed(world: Any, queue: QueueStore, make_submission: Any) -> Claime
 
 
 async def claim(queue: QueueStore) -> Claimed:
-    (one,) = await queue.claim([Class.URGENT], 1)
+    (one,) = (await queue.claim([Class.URGENT], 1)).claimed
     return one
 
 

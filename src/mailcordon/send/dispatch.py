@@ -42,6 +42,7 @@ log: Any = structlog.get_logger()
 
 POLL_BUSY = 0.01  #: seconds between claims while there was mail lately
 POLL_IDLE = 0.05  #: seconds between claims after a quiet second
+RECHECK_EVERY = 0.05  #: seconds between two looks at turns that were set idle
 BUSY_FOR = 1.0  #: seconds
 DEAD_AFTER_MS = 2_000  #: of silence, and with its lock free, a worker is dead
 ONE_EXCESS = 1.0  #: seconds within which throttling answers are of one cause
@@ -49,7 +50,8 @@ SWEEP_EVERY = 30.0  #: seconds
 SETTLE_EVERY = 0.25  #: seconds
 URGENT_SHARE = 0.25  #: of the call slots, for urgent mail alone
 
-CLASSES = ((Class.URGENT,), (Class.TRANSACTIONAL, Class.MARKETING))
+#: Which classes share a loop, and how long (seconds) a busy one lets mail gather between two claims.
+LOOPS = (((Class.URGENT,), 0.01), ((Class.TRANSACTIONAL, Class.MARKETING), 0.04))
 
 
 class Dispatcher:
@@ -94,7 +96,10 @@ class Dispatcher:
             self._every(SWEEP_EVERY, self._store.sweep),
         ]
         tasks = [asyncio.create_task(one) for one in endless]
-        loops = [asyncio.create_task(self._loop(c, n)) for c, n in zip(CLASSES, self._slots, strict=True)]
+        loops = [
+            asyncio.create_task(self._loop(classes, size, gather))
+            for (classes, gather), size in zip(LOOPS, self._slots, strict=True)
+        ]
         waiter = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait([waiter, *tasks, *loops], return_when=asyncio.FIRST_COMPLETED)
@@ -114,14 +119,14 @@ class Dispatcher:
 
     # The loop of a group of classes ---------------------------------------------------------------------------------------
 
-    async def _loop(self, classes: Sequence[Class], size: int) -> None:
+    async def _loop(self, classes: Sequence[Class], size: int, gather: float) -> None:
         slots = Slots(size)
         tokens = Tokens(self._store, self._cell.name, urgent=Class.URGENT in classes)
-        busy_until = 0.0
+        quiet_since = 0.0
         said: str | None = None
         while not self._stopping:
             try:
-                claimed = await self._claim(classes, slots, tokens)
+                claimed = await self._claim(classes, slots, tokens, busy=quiet_since == 0)
             except Unavailable as problem:
                 log.warning("nothing can be claimed", problem=str(problem))
                 await asyncio.sleep(0.25)
@@ -132,42 +137,45 @@ class Dispatcher:
                     log.warning("nothing is sent", because=said)
             now = time.monotonic()
             if claimed:
-                busy_until = now + BUSY_FOR
-            elif now >= busy_until:
-                await asyncio.sleep(POLL_IDLE)
-                continue
-            # Waiting a moment lets slots gather: a claim costs the same for one mail as for many.
-            await asyncio.sleep(POLL_BUSY if not claimed else 0.002)
+                quiet_since = 0.0
+                # Slots and mail gather meanwhile: a claim of many costs little more than a claim of one.
+                await asyncio.sleep(gather)
+            elif slots.free < slots.size:
+                await asyncio.sleep(POLL_BUSY)
+            else:
+                quiet_since = quiet_since or now
+                await asyncio.sleep(POLL_BUSY if now - quiet_since < BUSY_FOR else POLL_IDLE)
 
-    async def _claim(self, classes: Sequence[Class], slots: Slots, tokens: Tokens) -> int:
+    async def _claim(self, classes: Sequence[Class], slots: Slots, tokens: Tokens, *, busy: bool) -> int:
         free = slots.free
-        if free < max(1, slots.size // 8) or self._cell.stopped or not self._holds.fresh:
+        if free < slots.size // 2 or self._cell.stopped or not self._holds.fresh:
             if self._cell.canary_due():
                 await self._probe()
             return 0
-        await self._store.recheck()
-        if not await self._store.due(classes):
+        await self._store.recheck(RECHECK_EVERY)
+        if not busy and not await self._store.due(classes):
+            await tokens.give_back()
             return 0
         granted = await tokens.take(free)
         if not granted:
             return 0
-        claimed = await self._store.claim(classes, granted)
-        if len(claimed) < granted:
-            await tokens.give_back(granted - len(claimed))
+        batch = await self._store.claim(classes, granted)
+        claimed = batch.claimed
+        tokens.keep(granted - len(claimed))
         if claimed:
             slots.take(len(claimed))
-            ways = await self._ways_of(claimed)
+            ways = await self._ways_of(claimed, batch.epoch)
             for claim in claimed:
                 task = asyncio.create_task(self._deliver_surely(claim, ways.get(claim.lane), slots, tokens))
                 self._calls.add(task)
                 task.add_done_callback(self._calls.discard)
         return len(claimed)
 
-    async def _ways_of(self, claimed: Sequence[Claimed]) -> dict[int, Way]:
+    async def _ways_of(self, claimed: Sequence[Claimed], epoch: int) -> dict[int, Way]:
         """What is claimed must not be dropped: without a database it waits here, and is given back since no hold can be read."""
         while True:
             try:
-                return await self._ways.of({claim.lane for claim in claimed})
+                return await self._ways.of({claim.lane for claim in claimed}, epoch)
             except Unavailable as problem:
                 log.warning("routes cannot be read", problem=str(problem))
                 await asyncio.sleep(0.25)
@@ -336,7 +344,7 @@ class Dispatcher:
         if self._cell.stopped or not self._holds.fresh:
             return
         for need in settled.canaries:
-            if way := (await self._ways.of({need.unknown.lane})).get(need.unknown.lane):
+            if way := (await self._ways.of({need.unknown.lane}, settled.epoch)).get(need.unknown.lane):
                 await self._canaries.prove(need, way)
 
     async def _beat(self) -> None:

@@ -14,6 +14,8 @@ from mailcordon.send.ports import Claimed, Leave, Park, QueueStore
 
 log: Any = structlog.get_logger()
 
+GATHER = 0.015  #: seconds that results gather while there are many: they share one commit
+
 
 class Slots:
     """How many calls may still start here. A slot is taken at the claim and free again when its result is committed."""
@@ -37,6 +39,7 @@ class Results:
         self._turns: dict[int, int] = {}
         self._slots: list[Slots] = []
         self._arrived = asyncio.Event()
+        self._busy = False
 
     def leave(self, slots: Slots, leave: Leave) -> None:
         self._leaves.append(leave)
@@ -59,6 +62,9 @@ class Results:
         while True:
             await self._arrived.wait()
             self._arrived.clear()
+            if len(self._slots) > 1 or self._busy:
+                await asyncio.sleep(GATHER)
+            self._busy = len(self._slots) > 1
             await self.flush()
 
     async def flush(self) -> None:

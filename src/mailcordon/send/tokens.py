@@ -4,6 +4,7 @@ import time
 
 from mailcordon.send.ports import QueueStore
 
+LOT = 8  #: claims that one visit of the row is to serve
 TOKENS_FOR = 0.5  #: seconds that tokens are kept before they lapse: others may need them
 
 
@@ -15,12 +16,13 @@ class Tokens:
         self.because: str | None = None  #: why there are none
 
     async def take(self, want: int) -> int:
+        """Up to `want` tokens. A lot is enough for several claims; `because` says why there are none."""
         now = time.monotonic()
         if now > self._until:
             self._have = 0
         if self._have < want:
             granted, self.because = await self._store.take_tokens(
-                self._cell, want * 2 - self._have, urgent=self._urgent
+                self._cell, want * LOT - self._have, urgent=self._urgent
             )
             self._have += granted
             self._until = now + TOKENS_FOR
@@ -28,10 +30,15 @@ class Tokens:
         self._have -= taken
         return taken
 
-    async def give_back(self, n: int) -> None:
-        """There was less mail than tokens: what is left goes back to the row, for the other loops and processes."""
-        left, self._have = self._have + n, 0
-        await self._store.return_tokens(self._cell, left)
+    def keep(self, n: int) -> None:
+        """What a claim did not need serves the next one."""
+        self._have += n
+
+    async def give_back(self) -> None:
+        """There is no mail: what is left goes back to the row, for the other loops and processes."""
+        left, self._have = self._have, 0
+        if left and time.monotonic() <= self._until:
+            await self._store.return_tokens(self._cell, left)
 
     def lapse(self) -> None:
         self._have = 0

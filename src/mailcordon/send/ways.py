@@ -9,9 +9,8 @@ class Ways:
         self._known: dict[int, Way] = {}
         self._epoch = -1
 
-    async def of(self, lanes: set[int]) -> dict[int, Way]:
-        epoch = await self._store.control_epoch()
-        if epoch != self._epoch:
+    async def of(self, lanes: set[int], epoch: int) -> dict[int, Way]:
+        if epoch > self._epoch:
             self._known, self._epoch = {}, epoch
         if missing := [lane for lane in lanes if lane not in self._known]:
             self._known.update(await self._store.ways(missing))

@@ -182,7 +182,7 @@ class AcceptStore:
             [m.list for m in fresh],
             [len(m.content) for m in fresh],
             [m.api_key for m in fresh],
-            [m.content for m in fresh],
+            [m.content for m in fresh if m.route.class_ is not Class.URGENT],
             [m.route.tenant for m, _ in entries],
             [d.hash for _, d in entries],
             [d.id for _, d in entries],
@@ -205,4 +205,7 @@ class AcceptStore:
             [deliveries[lane] for lane in lanes],
             [sizes[lane] for lane in lanes],
             sorted({m.route.turn for m, _ in queued}),
+            [m.id for m in fresh if m.route.class_ is not Class.URGENT],
+            [m.id for m in fresh if m.route.class_ is Class.URGENT],
+            [m.content for m in fresh if m.route.class_ is Class.URGENT],
         )

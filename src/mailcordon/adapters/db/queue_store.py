@@ -7,6 +7,7 @@ claiming more; both are pinned (adapters/db/line.py).
 import os
 import random
 import socket
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -15,11 +16,12 @@ import asyncpg
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.line import Line
 from mailcordon.core import ids
+from mailcordon.core.delivery import State
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import WORTH, Class
 from mailcordon.core.provider import Provider
 from mailcordon.send import limits
-from mailcordon.send.ports import Claimed, Leave, Park, Way
+from mailcordon.send.ports import Batch, Claimed, Leave, Park, Way
 
 _SQL = engine.load_queries("send.sql")
 _WORKER_LOCK = 0x6D64  #: first key of the advisory locks that say "this worker lives"
@@ -37,6 +39,7 @@ class QueueStore:
         self._watch = Line(dsn, "holds", pinned=False)
         #: turns set idle here -> xmax of their first recheck; None: not rechecked yet
         self._idle: dict[int, int | None] = {}
+        self._rechecked_at = 0.0
 
     async def close(self) -> None:
         for line in (self._claims, self._results, self._rate, self._watch, self._life):
@@ -133,13 +136,13 @@ class QueueStore:
 
     # Claim --------------------------------------------------------------------------------------------------------------
 
-    async def claim(self, classes: Sequence[Class], slots: int) -> list[Claimed]:
+    async def claim(self, classes: Sequence[Class], slots: int) -> Batch:
         """Up to `slots` deliveries whose intent is committed, fairly over the turns that are due."""
         asked = {int(c): min(_MOST_TURNS, slots) for c in classes}
         async with self._claims.transaction() as connection:
             rows = await connection.fetch(_SQL.take_turns, list(asked), list(asked.values()))
             if not rows:
-                return []
+                return Batch([], 0)
             now: int = rows[0]["now"]
             plan = _plan(rows, slots, now)
             taken = await connection.fetch(
@@ -152,26 +155,19 @@ class QueueStore:
                 now,
                 self.worker,
             )
+            claimed = [row for row in taken if row["attempt"]]
+            if len(claimed) < len(taken):
+                expired = [row for row in taken if not row["attempt"]]
+                await connection.execute(
+                    _SQL.count_expired, [row["lane"] for row in expired], [row["id"] for row in expired]
+                )
             idle = await self._put_back(connection, plan, taken, now)
+            contents = await _contents(
+                connection, claimed, urgent=Class.URGENT in classes, only=len(classes) == 1
+            )
         for turn in idle:
             self._idle[turn] = None
-        return [
-            Claimed(
-                lane=row["lane"],
-                id=row["id"],
-                tenant=row["tenant"],
-                attempt=row["attempt"],
-                called_at=now,
-                provider=row["provider"],
-                campaign=row["campaign"],
-                list=row["list"],
-                to=row["recipient"] or "",
-                content=row["body"],
-                suppressed=bool(row["suppressed"]),
-            )
-            for row in taken
-            if row["attempt"]
-        ]
+        return Batch([_claimed(row, now, contents) for row in claimed], rows[0]["epoch"])
 
     async def _put_back(
         self, connection: engine.Connection, plan: "_Plan", taken: Sequence[asyncpg.Record], now: int
@@ -208,10 +204,12 @@ class QueueStore:
         )
         return [turn for turn in order if next_at[turn] is None]
 
-    async def recheck(self) -> int:
-        """Looks again at the turns that this worker set idle; how many had to be woken."""
-        if not self._idle:
+    async def recheck(self, every: float = 0.0) -> int:
+        """Looks again at the turns that this worker set idle, if that was not done `every` seconds ago; how many were woken."""
+        now = time.monotonic()
+        if not self._idle or now - self._rechecked_at < every:
             return 0
+        self._rechecked_at = now
         turns = sorted(self._idle)
         async with self._claims.use() as connection:
             row = await connection.fetchrow(_SQL.recheck_turns, turns)
@@ -249,10 +247,6 @@ class QueueStore:
             for row in rows
         }
 
-    async def control_epoch(self) -> int:
-        async with self._watch.use() as connection:
-            return await connection.fetchval(_SQL.control_epoch)
-
     # Complete -----------------------------------------------------------------------------------------------------------
 
     async def complete(
@@ -263,46 +257,73 @@ class QueueStore:
         turns: Mapping[int, int],
     ) -> None:
         """Records what became of claimed deliveries, in one transaction. `turns` names the turn of each lane in `backs`."""
-        async with self._results.transaction() as connection:
-            if leaves:
+        if parks or backs:
+            async with self._results.transaction() as connection:
                 await self._leave(connection, leaves)
-            if parks:
                 await self._park(connection, parks)
-            if backs:
-                # The id first, as whatever fills `ready` takes it before it reads turns (docs/decisions/003).
-                await connection.execute("select pg_current_xact_id()")
-                ordered = sorted(backs, key=lambda c: (c.lane, c.id))
+                await self._give_back(connection, backs, turns)
+        else:
+            async with self._results.use() as connection:
+                await self._leave(connection, leaves)
+        urgent = sorted({(x.claim.lane, ids.message_of(x.claim.id)) for x in leaves if x.forget})
+        if urgent:
+            # After the commit: should we die in between, what is left is purged later.
+            async with self._results.use() as connection:
                 await connection.execute(
-                    _SQL.give_back,
-                    [c.lane for c in ordered],
-                    [c.id for c in ordered],
-                    [c.attempt for c in ordered],
-                    sorted({turns[c.lane] for c in backs}),
-                    [c.called_at for c in ordered],
+                    _SQL.forget_content, [lane for lane, _ in urgent], [id for _, id in urgent]
                 )
 
     async def _leave(self, connection: engine.Connection, leaves: Sequence[Leave]) -> None:
+        """Two statements at most; each is whole by itself, since no delivery is in both."""
         ordered = sorted(leaves, key=lambda leave: (leave.claim.lane, leave.claim.id))
-        await connection.execute(
-            _SQL.leave,
-            [x.claim.lane for x in ordered],
-            [x.claim.id for x in ordered],
-            [x.claim.attempt for x in ordered],
-            [int(x.state) for x in ordered],
-            [x.ses_id for x in ordered],
-            [x.claim.called_at for x in ordered],
-            [x.reason for x in ordered],
-            [x.detail for x in ordered],
-            [len(x.claim.content or b"") for x in ordered],
-            -self.worker,
-        )
-        urgent = sorted({(x.claim.lane, ids.message_of(x.claim.id)) for x in ordered if x.forget})
-        if urgent:
+        sent = [x for x in ordered if x.state is State.SENT]
+        if sent:
             await connection.execute(
-                _SQL.forget_content, [lane for lane, _ in urgent], [id for _, id in urgent]
+                _SQL.leave_sent,
+                [x.claim.lane for x in sent],
+                [x.claim.id for x in sent],
+                [x.claim.attempt for x in sent],
+                [x.ses_id for x in sent],
+                [x.claim.called_at for x in sent],
+                [len(x.claim.content or b"") for x in sent],
+                -self.worker,
+            )
+        others = [x for x in ordered if x.state is not State.SENT]
+        if others:
+            await connection.execute(
+                _SQL.leave,
+                [x.claim.lane for x in others],
+                [x.claim.id for x in others],
+                [x.claim.attempt for x in others],
+                [int(x.state) for x in others],
+                [x.ses_id for x in others],
+                [x.claim.called_at for x in others],
+                [x.reason for x in others],
+                [x.detail for x in others],
+                [len(x.claim.content or b"") for x in others],
+                -self.worker,
             )
 
+    async def _give_back(
+        self, connection: engine.Connection, backs: Sequence[Claimed], turns: Mapping[int, int]
+    ) -> None:
+        if not backs:
+            return
+        # The id first, as whatever fills `ready` takes it before it reads turns (docs/decisions/003).
+        await connection.execute("select pg_current_xact_id()")
+        ordered = sorted(backs, key=lambda c: (c.lane, c.id))
+        await connection.execute(
+            _SQL.give_back,
+            [c.lane for c in ordered],
+            [c.id for c in ordered],
+            [c.attempt for c in ordered],
+            sorted({turns[c.lane] for c in backs}),
+            [c.called_at for c in ordered],
+        )
+
     async def _park(self, connection: engine.Connection, parks: Sequence[Park]) -> None:
+        if not parks:
+            return
         ordered = sorted(parks, key=lambda park: (park.claim.lane, park.claim.id))
         await connection.execute(
             _SQL.park,
@@ -325,6 +346,43 @@ class QueueStore:
                 [p.claim.attempt for p in noted],
                 [p.reason for p in noted],
             )
+
+
+async def _contents(
+    connection: engine.Connection, claimed: Sequence[asyncpg.Record], *, urgent: bool, only: bool
+) -> dict[int, tuple[list[str], bytes | None]]:
+    """Recipients and content by message. A claim of urgent mail alone looks in one place, one of other mail in the other."""
+    if not claimed:
+        return {}
+    messages = sorted({ids.message_of(row["id"]) for row in claimed})
+    found: dict[int, tuple[list[str], bytes | None]] = {}
+    for apart in (True,) if urgent and only else (False, True) if urgent else (False,):
+        rows = await connection.fetch(_SQL.claimed_content, messages, messages[0], messages[-1], apart)
+        for row in rows:
+            if row["body"] is not None or row["id"] not in found:
+                found[row["id"]] = (row["recipients"], row["body"])
+    return found
+
+
+def _claimed(
+    row: asyncpg.Record, now: int, contents: Mapping[int, tuple[list[str], bytes | None]]
+) -> Claimed:
+    id: int = row["id"]
+    recipients, content = contents.get(ids.message_of(id), ([], None))
+    place = ids.recipient_of(id) - 1
+    return Claimed(
+        lane=row["lane"],
+        id=id,
+        tenant=row["tenant"],
+        attempt=row["attempt"],
+        called_at=now,
+        provider=row["provider"],
+        campaign=row["campaign"],
+        list=row["list"],
+        to=recipients[place] if place < len(recipients) else "",
+        content=content,
+        suppressed=row["suppressed"],
+    )
 
 
 class _Lane:

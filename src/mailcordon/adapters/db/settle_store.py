@@ -46,8 +46,11 @@ class SettleStore:
                 await connection.execute(_SQL.wake_turns, [row["turn"] for row in due])
         expired = await connection.fetch(_SQL.expire_waiting, _MOST)
         needs = await connection.fetch(_SQL.canary_needs)
+        moment = await connection.fetchrow(_SQL.moment)
+        assert moment is not None
         return Settled(
-            now=await connection.fetchval("select now_ms()"),
+            now=moment["now"],
+            epoch=moment["epoch"],
             proved_sent=len(seen),
             resent=len(resent),
             given_up=len(absent) - len(resent),

@@ -82,6 +82,7 @@ class UpkeepStore:
     async def purge_content(self, after: int, *, urgent: bool, most: int) -> tuple[int, int | None]:
         # Past its expiry it is never sent; an hour more for whatever types say for themselves.
         kept = _URGENT_KEPT_MS if urgent else max(worth.content_kept_ms for worth in WORTH.values())
-        row = await self._pool.fetchrow(_SQL.purge_content, after, urgent, kept, most)
+        statement = _SQL.purge_urgent_content if urgent else _SQL.purge_content
+        row = await self._pool.fetchrow(statement, after, kept, most)
         assert row is not None
         return row["gone"], row["last"]

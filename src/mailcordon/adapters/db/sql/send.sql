@@ -64,7 +64,9 @@ with m as (
       from unnest($1::bigint[], $2::int[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::int[], $10::int[])
         u (id, tenant, lane, path, from_address, recipients, campaign, list, bytes, api_key)
 ), c as (
-    insert into content (id, body) select * from unnest($1::bigint[], $11::bytea[])
+    insert into content (id, body) select * from unnest($34::bigint[], $11::bytea[])
+), uc as (
+    insert into urgent_content (id, body) select * from unnest($35::bigint[], $36::bytea[])
 ), r as (
     insert into recipient (tenant, hash, id) select * from unnest($12::int[], $13::bytea[], $14::bigint[])
 ), q as (
@@ -101,7 +103,8 @@ select exists (select from unnest($1::smallint[]) c (class)
 -- Tenants take turns inside a class: the turn that waited longest goes first, and more lanes or more mail give no more turns.
 -- The row lock lasts for the claim's transaction and is the whole lease: a dead worker's turns are free at once.
 -- name: take_turns
-select p.id as turn, p.class, l.id as lane, l.rate, l.tokens, l.tokens_at, l.released_at, l.expiry_ms, n.now
+select p.id as turn, p.class, l.id as lane, l.rate, l.tokens, l.tokens_at, l.released_at, l.expiry_ms, n.now,
+       (select value from epoch where name = 'control') as epoch
   from (select now_ms() as now) n
  cross join unnest($1::smallint[], $2::int[]) c (class, k)
  cross join lateral (select t.id, t.class from turn t where t.class = c.class and t.next_at <= n.now and t.next_at is not null
@@ -127,18 +130,12 @@ with l as (
 ), g as (
     insert into ledger (id, tenant, lane, state, attempt, provider, at, reason, detail)
     select id, tenant, lane, 11, attempt, provider, $6, 'expired', 'no longer worth sending when its turn came' from e
-), f as (
-    insert into lane_finished as z (lane, node, deliveries, bytes)
-    select e.lane, 0, count(*), sum((select bytes from message where message.id = (e.id & -64))) from e group by e.lane order by e.lane
-    on conflict (lane, node) do update set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.bytes
 ), i as (
     update ready q set state = 1, attempt = q.attempt + 1, worker = $7, called_at = $6
       from m where not m.late and q.lane = m.lane and q.id = m.id and q.state = 0
     returning q.lane, q.id, q.tenant, q.attempt, q.provider, q.hash, q.campaign, q.list, m.turn
 )
 select i.turn, i.lane, i.id, i.tenant, i.attempt, i.provider, i.campaign, i.list,
-       (select recipients[(i.id & 63)::int] from message where message.id = (i.id & -64)) as recipient,
-       (select body from content where content.id = (i.id & -64)) as body,
        exists (select from suppression s where s.tenant = i.tenant and s.hash = i.hash
                 and (s.scope = 0 or s.scope = 1 and s.target = (select l.class from lane l where l.id = i.lane)
                      or s.scope = 2 and s.target = i.lane)
@@ -146,7 +143,20 @@ select i.turn, i.lane, i.id, i.tenant, i.attempt, i.provider, i.campaign, i.list
          or exists (select from platform_suppression p where p.hash = i.hash) as suppressed
   from i
 union all
-select e.turn, e.lane, e.id, e.tenant, 0::smallint, 0::smallint, null, null, null, null, null from e;
+select e.turn, e.lane, e.id, e.tenant, 0::smallint, 0::smallint, null, null, null from e;
+
+-- What was claimed, with its content. Apart from the claim, and between two ids, so that only the days concerned are opened.
+-- name: claimed_content
+select m.id, m.recipients,
+       case when $4 then (select u.body from urgent_content u where u.id = m.id)
+            else (select c.body from content c where c.id = m.id and c.id between $2 and $3) end as body
+  from message m where m.id = any ($1::bigint[]) and m.id between $2 and $3;
+
+-- name: count_expired
+insert into lane_finished as z (lane, node, deliveries, bytes)
+select u.lane, 0, count(*), sum((select bytes from message where message.id = (u.id & -64))) from unnest($1::int[], $2::bigint[]) u (lane, id)
+ group by u.lane order by u.lane
+on conflict (lane, node) do update set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.bytes;
 
 -- name: put_turns_back
 with b as (
@@ -195,7 +205,8 @@ with u as materialized (
     delete from ready r using u where r.lane = u.lane and r.id = u.id and r.state = 1 and r.attempt = u.attempt
     returning r.lane, r.id, r.tenant, r.provider, r.attempt, u.state, u.ses_id, u.called_at, u.reason, u.detail, u.bytes
 ), w as (
-    delete from waiting r using u where r.lane = u.lane and r.id = u.id and r.why = 2 and r.attempt = u.attempt
+    -- `why + 0`: by its key, not by a scan of all that is unknown.
+    delete from waiting r using u where r.lane = u.lane and r.id = u.id and r.why + 0 = 2 and r.attempt = u.attempt
     returning r.lane, r.id, r.tenant, r.provider, r.attempt, u.state, u.ses_id, u.called_at, u.reason, u.detail, u.bytes
 ), gone as (select * from d union all select * from w),
 g as (
@@ -207,6 +218,25 @@ g as (
     on conflict (lane, node) do update set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.bytes
 )
 select count(*) from gone;
+
+-- The same for what SES took at once: nearly all mail, and so with as few arguments as it can do with.
+-- name: leave_sent
+with u as materialized (
+    select * from unnest($1::int[], $2::bigint[], $3::smallint[], $4::text[], $5::bigint[], $6::int[]) u (lane, id, attempt, ses_id, called_at, bytes)
+), d as (
+    delete from ready r using u where r.lane = u.lane and r.id = u.id and r.state = 1 and r.attempt = u.attempt
+    returning r.lane, r.id, r.tenant, r.provider, r.attempt, u.ses_id, u.called_at, u.bytes
+), w as (
+    delete from waiting r using u where r.lane = u.lane and r.id = u.id and r.why + 0 = 2 and r.attempt = u.attempt
+    returning r.lane, r.id, r.tenant, r.provider, r.attempt, u.ses_id, u.called_at, u.bytes
+), gone as (select * from d union all select * from w),
+g as (
+    insert into ledger (id, tenant, lane, state, attempt, provider, ses_id, called_at, at, reason, detail)
+    select id, tenant, lane, 20, attempt, provider, ses_id, called_at, now_ms(), 'sent', 'SES accepted it' from gone
+)
+insert into lane_finished as z (lane, node, deliveries, bytes)
+select lane, $7::int, count(*), sum(bytes) from gone group by lane order by lane
+on conflict (lane, node) do update set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.bytes;
 
 -- Parking and giving back take an attempt's number away again, so the time of the call is part of their fence: a record that is
 -- repeated because its confirmation was lost must not touch whoever claimed the mail since, under the same number.
@@ -233,7 +263,7 @@ with u as materialized (
      where r.lane = u.lane and r.id = u.id and r.state = 1 and r.attempt = u.attempt and r.called_at = u.called_at
 ), w as (
     delete from waiting r using u
-     where r.lane = u.lane and r.id = u.id and r.why = 2 and r.attempt = u.attempt and r.called_at = u.called_at
+     where r.lane = u.lane and r.id = u.id and r.why + 0 = 2 and r.attempt = u.attempt and r.called_at = u.called_at
     returning r.*
 ), q as (
     insert into ready (lane, id, tenant, attempt, provider, hash, campaign, list)
@@ -248,7 +278,7 @@ select id, tenant, now_ms(), what, attempt, detail from unnest($1::bigint[], $2:
 
 -- Urgent content goes when no delivery of its message can need it any more.
 -- name: forget_content
-delete from content c using unnest($1::int[], $2::bigint[]) u (lane, id)
+delete from urgent_content c using unnest($1::int[], $2::bigint[]) u (lane, id)
  where c.id = u.id
    and not exists (select from ready r where r.lane = u.lane and r.id > u.id and r.id <= u.id + 50)
    and not exists (select from waiting w where w.lane = u.lane and w.id > u.id and w.id <= u.id + 50);
@@ -374,6 +404,9 @@ select distinct on (r.configuration_set) r.configuration_set, w.lane, w.id, w.te
  where w.why = 2 and now_ms() >= w.called_at + l.grace_ms
    and coalesce((select s.called_at from send_seen s where s.configuration_set = r.configuration_set), 0) < w.called_at + l.grace_ms
  order by r.configuration_set, w.called_at desc;
+
+-- name: moment
+select now_ms() as now, (select value from epoch where name = 'control') as epoch;
 
 -- What waits and is no longer worth sending. An unknown ends as "no outcome reported", and is an alarm.
 -- Lane by lane, from the head of each: a million parked mails cost no more to look at than one.

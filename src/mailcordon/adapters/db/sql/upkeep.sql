@@ -61,16 +61,29 @@ where ctid = any(array(
 ))
 
 -- name: purge_content
--- Urgent bodies go at hand-over; here go those that never left. Whatever a queue still needs stays.
+-- Whatever a queue still needs stays.
 with seen as materialized (
-    select id from content where id > $1 and id < ((now_ms() - $3::bigint - 1767225600000) << 22) order by id limit $4
+    select id from content where id > $1 and id < ((now_ms() - $2::bigint - 1767225600000) << 22) order by id limit $3
 ), old as (
     select s.id
-    from seen s join message m on m.id = s.id join lane l on l.id = m.lane
-    where (l.class = 0 or not $2::boolean)
-      and not exists (select from ready r where r.lane = m.lane and r.id > s.id and r.id < s.id + 64)
+    from seen s join message m on m.id = s.id
+    where not exists (select from ready r where r.lane = m.lane and r.id > s.id and r.id < s.id + 64)
       and not exists (select from waiting w where w.lane = m.lane and w.id > s.id and w.id < s.id + 64)
 ), gone as (
     delete from content c using old where c.id = old.id returning c.id
+)
+select (select count(*) from gone)::int as gone, (select max(id) from seen) as last
+
+-- name: purge_urgent_content
+-- Urgent bodies go at hand-over; here go those that never left. Whatever a queue still needs stays.
+with seen as materialized (
+    select id from urgent_content where id > $1 and id < ((now_ms() - $2::bigint - 1767225600000) << 22) order by id limit $3
+), old as (
+    select s.id
+    from seen s join message m on m.id = s.id
+    where not exists (select from ready r where r.lane = m.lane and r.id > s.id and r.id < s.id + 64)
+      and not exists (select from waiting w where w.lane = m.lane and w.id > s.id and w.id < s.id + 64)
+), gone as (
+    delete from urgent_content c using old where c.id = old.id returning c.id
 )
 select (select count(*) from gone)::int as gone, (select max(id) from seen) as last
