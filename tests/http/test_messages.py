@@ -478,7 +478,7 @@ async def test_cancelling_drops_what_has_not_left_and_says_what_it_could_not(api
     sent = await api.accepted({**GOOD, "to": ["kim@example.com", "lee@example.com"]})
     queue = QueueStore(api.world.database.dsn("send"))
     await queue.begin_work()
-    (claim,) = await queue.claim([Class.URGENT], 1)
+    (claim,) = (await queue.claim([Class.URGENT], 1)).claimed
     answer = (await api.ask("DELETE", f"/v1/messages/{sent['id']}")).json()
     assert answer == {"id": sent["id"], "cancelled": [sent["deliveries"][1]["id"]], "left": 1}
     assert claim.to == "kim@example.com"
