@@ -1,8 +1,29 @@
 """A local SES that behaves like SES: tenants, suppression, events, quotas and faults over SES's own wire
-protocol, with the queues its events arrive in. It imports nothing of mailcordon and is useful alone."""
+protocol, with the queues its events arrive in. It imports nothing of mailcordon and is useful alone. Its names are
+imported when they are asked for, so that a test run which merely has the pytest plugin pays nothing for it."""
 
-from seslocal.clock import Clock
-from seslocal.server import Local, running, start
-from seslocal.state import Settings
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seslocal.clock import Clock
+    from seslocal.server import Local, running, start
+    from seslocal.state import Settings
 
 __all__ = ["Clock", "Local", "Settings", "running", "start"]
+
+_HOMES = {
+    "Clock": "seslocal.clock",
+    "Local": "seslocal.server",
+    "Settings": "seslocal.state",
+    "running": "seslocal.server",
+    "start": "seslocal.server",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'seslocal' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -41,6 +41,8 @@ def main(argv: list[str] | None = None) -> int:
         seed=options.seed,
         queue_most=options.queue_most,
         sns_url=options.sns_url,
+        strict=options.strict,
+        dns_port=options.dns_port,
     )
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -104,6 +106,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--clock", type=_moment, help="time to start at, such as 2026-01-01T00:00:00Z (default: now)")
     add("--speed", type=float, default=1.0, help="seconds of its clock in one of ours; 0: frozen (default 1)")
     add("--sns-url", help="base of the URLs in SNS messages; local: this server (default: as AWS writes it)")
+    add("--strict", action="store_true", help="identities verify only when their records are in its own DNS")
+    add(
+        "--dns-port",
+        type=int,
+        help="UDP and TCP port of its own DNS; 0: a free one (default: none, or free if --strict)",
+    )
     add("--ready-file", type=Path, help='file that gets {"port": ...} once it listens')
     add("--ready-fd", type=int, help="open file descriptor that gets the same line")
     return parser
@@ -157,7 +165,11 @@ def _say_ready(local: Local, options: Any) -> None:
         f"What was sent: curl {local.url}/_seslocal/sent",
         flush=True,
     )
-    line = json.dumps({"port": local.port, "url": local.url}) + "\n"
+    ready: dict[str, object] = {"port": local.port, "url": local.url}
+    if local.names is not None:
+        ready["dns_port"] = local.names.port
+        print(f"Its DNS: dig @{local.host} -p {local.names.port} NAME", flush=True)
+    line = json.dumps(ready) + "\n"
     if options.ready_file is not None:
         # Whole or not at all: who watches for the file reads it the moment it is there.
         partial = options.ready_file.with_name(options.ready_file.name + ".part")

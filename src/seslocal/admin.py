@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from seslocal import faulting, forms
+from seslocal import dns_admin, faulting, forms
 from seslocal.clock import iso
 from seslocal.fates import FATES, Mailbox
 from seslocal.firehose import Stream, flush
@@ -74,6 +74,7 @@ class Admin:
                 ("GET", r"/clock", self._clock),
                 ("PUT", r"/clock", self._put_clock),
                 ("POST", r"/reset", self._start_over),
+                *((method, pattern, self._on_account(act)) for method, pattern, act in dns_admin.ROUTES),
             )
         ]
 
@@ -99,6 +100,9 @@ class Admin:
         if methods:
             raise Refused(405, f"{path} answers {', '.join(methods)}, not {request.method}.")
         raise Refused(404, f"There is nothing at {request.path}; docs/seslocal.md lists what there is.")
+
+    def _on_account(self, act: Callable[..., Json]) -> Callable[..., Json]:
+        return lambda *given: act(self._account(), *given)
 
     # what was accepted
 

@@ -81,6 +81,8 @@ def stand(account: Account, fault: Fault, close_idle: Callable[[int | None], int
             account.allowance.exhausted = True
         case "account_under_review":
             account.enforcement = "PROBATION"
+        case "dns_outage":
+            account.zone.changed()
         case _:
             pass
 
@@ -95,6 +97,8 @@ def end(account: Account, fault_id: str) -> bool:
             account.allowance.exhausted = False
         elif fault.kind == "account_under_review" and account.enforcement == "PROBATION":
             account.enforcement = "HEALTHY"
+    if fault.kind == "dns_outage":
+        account.zone.changed()
     if fault.kind == "tenant_paused":
         _reinstate(account, fault)
     return True

@@ -10,8 +10,10 @@ from contextlib import asynccontextmanager
 from seslocal.admin import PREFIX, Admin
 from seslocal.clock import Clock
 from seslocal.front import Front
+from seslocal.nameserver import NameServer
 from seslocal.protocol import Connection, Request
 from seslocal.state import Account, Settings
+from seslocal.strict import Watch
 from seslocal.web import Web
 
 
@@ -23,6 +25,7 @@ class Local:
         self._connections: set[Connection] = set()
         self._closing: set[asyncio.Task[None]] = set()  #: what a reset left to end
         self._server: asyncio.Server | None = None
+        self.names: NameServer | None = None  #: its DNS, if it has one
 
     @property
     def url(self) -> str:
@@ -39,12 +42,18 @@ class Local:
         self.host = host
         self.port = self._server.sockets[0].getsockname()[1]
         self._furnish()
+        settings = self.account.settings
+        if settings.dns_port is not None or settings.strict:
+            self.names = NameServer(lambda: self.account)
+            await self.names.listen(host, settings.dns_port or 0)
 
     async def close(self) -> None:
         if self._server is not None:
             self._server.close()
         for connection in list(self._connections):
             connection.close()
+        if self.names is not None:
+            await self.names.close()
         await self.account.outbox.close()
         await asyncio.gather(*self._closing)
         if self._server is not None:
@@ -65,6 +74,9 @@ class Local:
     def _furnish(self) -> None:
         """What a new account needs to know of the server that it is on."""
         self.account.base = self.url
+        if self.account.settings.strict:
+            self.account.behaviour.verify_at_once = False
+            Watch(self.account)
         if self.account.sns_url == "local":
             self.account.sns_url = self.url
 

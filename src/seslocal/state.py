@@ -16,6 +16,7 @@ from seslocal.ledger import Ledger
 from seslocal.outbox import Outbox
 from seslocal.queues import Queues
 from seslocal.topics import Topic
+from seslocal.zone import Zone
 
 if TYPE_CHECKING:
     from seslocal.firehose import Stream
@@ -276,6 +277,7 @@ class Account:
         self.outbox = Outbox(clock)
         self.streams: dict[str, Stream] = {}  #: Firehose streams that have an endpoint, by name
         self.sns_url = settings.sns_url
+        self.zone = Zone()
         self.base = "http://127.0.0.1"  #: URL of the server that this account is on
         self.raw_topics: set[str] = set()  #: names of topics whose queue gets the bare document
         self.bus_queue: str | None = None  #: queue that a rule on the default bus feeds

@@ -1,0 +1,90 @@
+"""The admin side of its DNS: records put, read and taken away, and those that an identity needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, Final, cast
+
+from seslocal import forms
+from seslocal.forms import Json, Query, Refused
+from seslocal.state import Account, Identity
+from seslocal.zone import TTL, Record, needed
+
+
+def show(account: Account, query: Query, body: Json) -> Json:
+    return {"records": [asdict(record) for record in account.zone]}
+
+
+def put_many(account: Account, query: Query, body: Json) -> Json:
+    """{"records": [{name, type, value, ttl}]}"""
+    forms.only(body, "records")
+    given: object = body.get("records")
+    if not isinstance(given, list) or not given:
+        raise Refused(400, "records is a list of objects with name, type and value.")
+    records = [_record(each, None) for each in cast("list[object]", given)]
+    return _put(account, records)
+
+
+def put(account: Account, name: str, query: Query, body: Json) -> Json:
+    """{"type": …, "value": …} or {"type": …, "values": […]}"""
+    forms.only(body, "type", "value", "values", "ttl")
+    values: object = body.get("values", [body.get("value")])
+    if not isinstance(values, list):
+        raise Refused(400, "values is a list of texts.")
+    rest = {key: body[key] for key in ("type", "ttl") if key in body}
+    return _put(account, [_record({**rest, "value": value}, name) for value in cast("list[object]", values)])
+
+
+def delete(account: Account, name: str, query: Query, body: Json) -> Json:
+    kind = query.get("type")
+    if not account.zone.delete(name, kind and kind.upper()):
+        raise Refused(404, f"{name} has no {kind or 'record'} here.")
+    return {}
+
+
+def records_of(account: Account, name: str, query: Query, body: Json) -> Json:
+    return {"records": [asdict(record) for record in needed(_identity(account, name), account.region)]}
+
+
+def publish(account: Account, name: str, query: Query, body: Json) -> Json:
+    """Puts all that the identity needs, as its owner would."""
+    identity = _identity(account, name)
+    shown = _put(account, needed(identity, account.region))
+    return {**shown, "status": identity.status}
+
+
+def _put(account: Account, records: list[Record]) -> Json:
+    try:
+        account.zone.put(records)
+    except ValueError as error:
+        raise Refused(400, str(error)) from None
+    return {"records": [asdict(record) for record in records]}
+
+
+def _record(given: object, name: str | None) -> Record:
+    if not isinstance(given, dict):
+        raise Refused(400, "A record is an object with name, type and value.")
+    body = cast(Json, given)
+    forms.only(body, *(() if name else ("name",)), "type", "value", "ttl")
+    owner, kind, value = name or forms.text(body, "name"), forms.text(body, "type"), forms.text(body, "value")
+    if not owner or not kind or value is None:
+        raise Refused(400, "A record needs its name, type and value, such as a.example, TXT and v=spf1 -all.")
+    return Record(owner, kind, value, int(forms.real(body, "ttl", TTL, 0, 604_800)))
+
+
+def _identity(account: Account, name: str) -> Identity:
+    identity = account.identities.get(name.lower())
+    if identity is None:
+        raise Refused(404, f"There is no identity {name}.")
+    return identity
+
+
+ROUTES: Final[tuple[tuple[str, str, Callable[..., Any]], ...]] = (
+    ("GET", r"/dns", show),
+    ("PUT", r"/dns", put_many),
+    ("PUT", r"/dns/([^/]+)", put),
+    ("DELETE", r"/dns/([^/]+)", delete),
+    ("GET", r"/identities/([^/]+)/records", records_of),
+    ("POST", r"/identities/([^/]+)/publish", publish),
+)

@@ -1,0 +1,184 @@
+"""A name server for the records of the zone, over UDP and TCP on one port, so that any resolver can ask what the
+local SES asks. It answers with authority for every name: what it does not know does not exist. The names of SES
+that records point to are there too."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import struct
+from collections.abc import Callable
+from typing import Final, cast
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.opcode
+import dns.rcode
+import dns.rdataclass
+import dns.rdatatype
+import dns.rrset
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from seslocal.certificate import certificate
+from seslocal.state import Account
+from seslocal.zone import Record, folded
+
+_MOST_HOPS: Final = 8  # from CNAME to CNAME
+_PLAIN: Final = 512  # bytes of an answer over UDP, unless the asker takes more
+_IDLE: Final = 30.0  # seconds a TCP connection may rest
+_SOA: Final = "ns.seslocal. hostmaster.seslocal. 1 3600 600 86400 60"
+
+
+class NameServer:
+    """`account` gives the account of the moment."""
+
+    def __init__(self, account: Callable[[], Account]) -> None:
+        self._account = account
+        self.port = 0
+        self._udp: asyncio.DatagramTransport | None = None
+        self._tcp: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+
+    async def listen(self, host: str, port: int) -> None:
+        loop = asyncio.get_running_loop()
+        for tries in range(20):
+            self._tcp = await asyncio.start_server(self._serve, host, port)
+            self.port = self._tcp.sockets[0].getsockname()[1]
+            try:
+                self._udp, _ = await loop.create_datagram_endpoint(
+                    lambda: _Datagrams(self), local_addr=(host, self.port)
+                )
+                return
+            except OSError:
+                # A free TCP port need not be a free UDP port.
+                self._tcp.close()
+                await self._tcp.wait_closed()
+                if port or tries == 19:
+                    raise
+
+    async def close(self) -> None:
+        if self._udp is not None:
+            self._udp.close()
+        if self._tcp is not None:
+            self._tcp.close()
+            for writer in list(self._open):
+                writer.close()
+            await self._tcp.wait_closed()
+
+    def answer(self, question: bytes, *, over_udp: bool) -> bytes | None:
+        """None: that was no question."""
+        try:
+            query = dns.message.from_wire(question)
+            answer = dns.message.make_response(query)
+        except (dns.exception.DNSException, ValueError):
+            return _not_understood(question)
+        answer.flags |= dns.flags.AA
+        if query.opcode() != dns.opcode.QUERY:
+            answer.set_rcode(dns.rcode.NOTIMP)
+        elif len(query.question) != 1 or query.question[0].rdclass != dns.rdataclass.IN:
+            answer.set_rcode(dns.rcode.REFUSED)
+        elif self._account().faults.strikes("dns_outage"):
+            answer.set_rcode(dns.rcode.SERVFAIL)
+        else:
+            self._fill(answer, query.question[0].name, query.question[0].rdtype)
+        most = max(_PLAIN, query.payload) if over_udp else 65535
+        try:
+            return answer.to_wire(max_size=most)
+        except dns.exception.TooBig:
+            cut = dns.message.make_response(query)
+            cut.flags |= dns.flags.TC | dns.flags.AA
+            return cut.to_wire()
+
+    def _fill(self, answer: dns.message.Message, name: dns.name.Name, kind: int) -> None:
+        wanted = dns.rdatatype.to_text(dns.rdatatype.RdataType.make(kind))
+        for _ in range(_MOST_HOPS):
+            records = self._records(folded(name.to_text()))
+            found = [record for record in records if wanted in (record.type, "ANY")]
+            alias = [record for record in records if record.type == "CNAME"]
+            for record in found or alias:
+                _add(answer, name, record)
+            if found or not alias:
+                if not found:
+                    self._nothing(answer, name, bool(records))
+                return
+            name = dns.name.from_text(alias[0].value)
+
+    def _nothing(self, answer: dns.message.Message, name: dns.name.Name, has_others: bool) -> None:
+        if not has_others and not self._account().zone.has(folded(name.to_text())):
+            answer.set_rcode(dns.rcode.NXDOMAIN)
+        answer.authority.append(dns.rrset.from_text(dns.name.root, 60, "IN", "SOA", _SOA))
+
+    def _records(self, name: str) -> list[Record]:
+        account = self._account()
+        if found := account.zone.at(name):
+            return found
+        if name == "amazonses.com":
+            return [Record(name, "TXT", '"v=spf1 ip4:192.0.2.0/24 -all"')]
+        if name == f"feedback-smtp.{account.region}.amazonses.com":
+            return [Record(name, "A", "192.0.2.26")]
+        token, _, zone = name.partition(".")
+        if zone == "dkim.amazonses.com" and _is_token(account, token):
+            return [Record(name, "TXT", " ".join(f'"{piece}"' for piece in _public_key()))]
+        return []
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open.add(writer)
+        try:
+            while True:
+                async with asyncio.timeout(_IDLE):
+                    (size,) = struct.unpack("!H", await reader.readexactly(2))
+                    question = await reader.readexactly(size)
+                answer = self.answer(question, over_udp=False)
+                if answer is None:
+                    return
+                writer.write(struct.pack("!H", len(answer)) + answer)
+                await writer.drain()
+        except (TimeoutError, OSError, asyncio.IncompleteReadError):
+            pass  # it went away, or rested too long
+        finally:
+            self._open.discard(writer)
+            writer.close()
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    def __init__(self, server: NameServer) -> None:
+        self._server = server
+        self._transport: asyncio.DatagramTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        answer = self._server.answer(data, over_udp=True)
+        if answer is not None and self._transport is not None:
+            self._transport.sendto(answer, addr)
+
+
+def _not_understood(question: bytes) -> bytes | None:
+    if len(question) < 12 or question[2] & 0x80:  # no header, or itself an answer
+        return None
+    flags = 0x8000 | ((question[2] & 0x79) << 8) | int(dns.rcode.FORMERR)
+    return question[:2] + struct.pack("!HHHHH", flags, 0, 0, 0, 0)
+
+
+def _add(answer: dns.message.Message, name: dns.name.Name, record: Record) -> None:
+    rdata = dns.rrset.from_text(name, record.ttl, "IN", record.type, record.value)
+    for existing in answer.answer:
+        if existing.match(name, rdata.rdclass, rdata.rdtype, rdata.covers):
+            existing.update(rdata)  # pyright: ignore[reportUnknownMemberType]
+            return
+    answer.answer.append(rdata)
+
+
+def _is_token(account: Account, token: str) -> bool:
+    return any(token in identity.dkim.get("Tokens", ()) for identity in account.identities.values())
+
+
+def _public_key() -> list[str]:
+    key = x509.load_pem_x509_certificate(certificate()).public_key()
+    der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    text = "v=DKIM1; k=rsa; p=" + base64.b64encode(der).decode()
+    return [text[i : i + 250] for i in range(0, len(text), 250)]

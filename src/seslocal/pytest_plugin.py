@@ -1,0 +1,134 @@
+"""A pytest plugin: the fixture `seslocal` is a local SES for one test, fresh each time. The server itself runs in a
+thread for the whole run and is emptied between tests, which costs nothing; `seslocal_settings`, overridden in a
+conftest, says what it is started with. Nothing is imported or started before a test asks for it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Coroutine, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlencode
+
+import pytest
+
+if TYPE_CHECKING:
+    from seslocal.server import Local
+    from seslocal.state import Settings
+
+_T = TypeVar("_T")
+_PATIENCE = 30.0  # seconds for anything the server is asked
+
+
+class SesLocal:
+    """What a test gets. `url` is where any client of SES v2, SQS or SNS finds it."""
+
+    def __init__(self, local: Local) -> None:
+        self.url = local.url
+        self.region = local.account.region
+        self.account_id = local.account.id
+        self.dns_port = local.names.port if local.names is not None else None
+        self._clients: list[Any] = []
+
+    def client(self, service: str, **more: Any) -> Any:
+        """A boto3 client of `sesv2`, `sqs` or `sns` for it; closed when the test ends."""
+        import boto3
+
+        session = boto3.Session("test", "test", region_name=self.region)
+        make: Callable[..., Any] = session.client  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        client = make(service, endpoint_url=self.url, **more)
+        self._clients.append(client)
+        return client
+
+    def admin(self, method: str, path: str, body: object = None) -> Any:
+        """An admin call below `/_seslocal`; a refusal is an AssertionError with its sentence."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url}/_seslocal{path}", data, method=method)  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310
+                return json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                sentence = json.loads(error.read()).get("error", error.reason)
+            raise AssertionError(f"seslocal: {sentence}") from None
+
+    def sent(self, **filters: str) -> list[dict[str, Any]]:
+        """The newest thousand mails that were accepted, oldest first; filters as `GET /_seslocal/sent` has them."""
+        found = self.admin("GET", "/sent?" + urlencode({"limit": "1000", "order": "newest", **filters}))[
+            "sent"
+        ]
+        return found[::-1]
+
+    def mail(self, message_id: str) -> dict[str, Any]:
+        """One of them with its content."""
+        return self.admin("GET", f"/sent/{message_id}")
+
+    def mailbox(self, address: str, fate: str, **more: object) -> None:
+        """Gives a mailbox a fate: delivers, bounces, complains or defers."""
+        self.admin("PUT", f"/mailboxes/{address}", {"fate": fate, **more})
+
+    def fault(self, kind: str, **more: object) -> str:
+        """Makes something go wrong. The fault's id."""
+        return self.admin("POST", "/faults", {"fault": kind, **more})["id"]
+
+    def advance(self, seconds: float) -> None:
+        """Lets time pass."""
+        self.admin("PUT", "/clock", {"advance": seconds})
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.close()
+
+
+class _Thread:
+    """A loop of its own for the server, so that blocking tests can talk to it."""
+
+    def __init__(self, settings: Settings) -> None:
+        from seslocal.server import start
+
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="seslocal", daemon=True)
+        self._thread.start()
+        self.local = self._run(start(settings=settings))
+
+    def reset(self) -> None:
+        async def reset() -> None:
+            self.local.reset()
+
+        self._run(reset())
+
+    def stop(self) -> None:
+        self._run(self.local.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_PATIENCE)
+        self._loop.close()
+
+    def _run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(_PATIENCE)
+
+
+@pytest.fixture(scope="session")
+def seslocal_settings() -> Settings:
+    """What the server is started with; override it to have another."""
+    from seslocal.state import Settings
+
+    return Settings()
+
+
+@pytest.fixture(scope="session")
+def _seslocal_server(seslocal_settings: Settings) -> Iterator[_Thread]:  # pyright: ignore[reportUnusedFunction]
+    server = _Thread(seslocal_settings)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def seslocal(_seslocal_server: _Thread) -> Iterator[SesLocal]:
+    """A local SES with nothing in it."""
+    _seslocal_server.reset()
+    found = SesLocal(_seslocal_server.local)
+    yield found
+    found.close()

@@ -1,0 +1,83 @@
+"""Strict identities: a domain verifies when its records are in the zone and not before, and is lost when they are:
+first for the time being, after 72 hours for good. MAIL FROM domains likewise. SES looks again and again; here a look
+is taken whenever identity or records change, and when a time runs out. An address verifies by its owner's word, for
+which `PUT /_seslocal/identities/{address}` stands; its letter is good for a day."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from seslocal.state import Account, Identity
+from seslocal.zone import Finding, check_keys, check_mail_from
+
+PATIENCE: Final = 72 * 3600.0  # seconds that SES looks for records
+LETTER: Final = 24 * 3600.0  # seconds that the letter to an address is good for
+_DNS_IS_OUT: Final = Finding(False, "DNS_SERVER_ERROR")
+
+
+class Watch:
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        #: identity or MAIL FROM domain -> since when its records have been missing
+        self._missing: dict[tuple[str, bool], float] = {}
+        account.on_identity = self.identity_changed
+        account.zone.changed = self.look_at_all
+
+    def identity_changed(self, identity: Identity) -> None:
+        if identity.status == "PENDING":
+            self._begin(identity, mail_from=False)
+        if identity.mail_from:
+            identity.mail_from_status = "PENDING"
+            self._begin(identity, mail_from=True)
+        self.look_at(identity)
+
+    def look_at_all(self) -> None:
+        for identity in self._account.identities.values():
+            self.look_at(identity)
+
+    def look_at(self, identity: Identity) -> None:
+        account = self._account
+        now = identity.checked_at = account.clock.now()
+        is_out = account.faults.stands("dns_outage")
+        if identity.is_domain:
+            finding = _DNS_IS_OUT if is_out else check_keys(account.zone, identity)
+            identity.status = self._judged(identity, identity.status, finding, mail_from=False)
+            identity.error = finding.error
+            if identity.status == "SUCCESS":
+                identity.verified_at = now
+        elif identity.status == "PENDING" and now - self._since(identity, False) >= LETTER:
+            identity.status = "FAILED"
+        if identity.mail_from:
+            finding = (
+                _DNS_IS_OUT if is_out else check_mail_from(account.zone, identity.mail_from, account.region)
+            )
+            status = self._judged(identity, identity.mail_from_status, finding, mail_from=True)
+            identity.mail_from_status = status
+
+    def _judged(self, identity: Identity, status: str, finding: Finding, *, mail_from: bool) -> str:
+        if status in ("FAILED", "NOT_STARTED"):
+            return status  # SES looks no more until it is asked to again
+        if finding.ok:
+            self._missing.pop((identity.name, mail_from), None)
+            return "SUCCESS"
+        if finding.final and status == "PENDING":
+            return "FAILED"
+        if status == "SUCCESS":
+            self._begin(identity, mail_from=mail_from)
+            return "TEMPORARY_FAILURE"
+        over = self._account.clock.now() - self._since(identity, mail_from) >= PATIENCE
+        return "FAILED" if over else status
+
+    def _since(self, identity: Identity, mail_from: bool) -> float:
+        return self._missing.setdefault((identity.name, mail_from), self._account.clock.now())
+
+    def _begin(self, identity: Identity, *, mail_from: bool) -> None:
+        now = self._account.clock.now()
+        self._missing[identity.name, mail_from] = now
+        wait = PATIENCE if identity.is_domain or mail_from else LETTER
+        self._account.clock.call_at(now + wait, partial(self._time_is_up, identity))
+
+    def _time_is_up(self, identity: Identity) -> None:
+        if self._account.identities.get(identity.name) is identity:
+            self.look_at(identity)

@@ -1,0 +1,183 @@
+"""The DNS records that the local SES knows, put there by hand, and what its identities need among them. Names are in
+lower case without a final dot; values are text as in a zone file, checked when they are put. Pure but for telling
+whoever watches that something changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, cast
+
+import dns.exception
+import dns.name
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+from dns.rdtypes.ANY.TXT import TXT
+
+if TYPE_CHECKING:
+    from seslocal.state import Identity
+
+TTL: Final = 300  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    name: str
+    type: str  #: such as CNAME
+    value: str
+    ttl: int = TTL
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a look at the records showed."""
+
+    ok: bool
+    error: str | None = None  #: as VerificationInfo.ErrorType names it
+    final: bool = False  #: waiting will not mend it
+
+
+FOUND: Final = Finding(True)
+
+
+class Zone:
+    def __init__(self) -> None:
+        self._records: dict[str, dict[str, list[Record]]] = {}
+        self.changed: Callable[[], None] = lambda: None  #: told after each change
+
+    def put(self, records: list[Record]) -> None:
+        """Replaces what their names have of their types. All or nothing; raises ValueError with a sentence."""
+        new: dict[tuple[str, str], list[Record]] = {}
+        for record in records:
+            checked = _checked(record)
+            new.setdefault((checked.name, checked.type), []).append(checked)
+        for (name, kind), found in new.items():
+            kinds = {*self._records.get(name, ()), *(other for owner, other in new if owner == name)} - {kind}
+            if (kind == "CNAME" and (kinds or len(found) > 1)) or "CNAME" in kinds:
+                raise ValueError(f"{name} has a CNAME, and a name that has one has nothing else.")
+        for (name, kind), found in new.items():
+            self._records.setdefault(name, {})[kind] = found
+        self.changed()
+
+    def delete(self, name: str, kind: str | None = None) -> int:
+        """How many records are gone."""
+        name = folded(name)
+        kinds = self._records.get(name, {})
+        gone = [kinds.pop(each) for each in list(kinds) if kind in (None, each)]
+        if not kinds:
+            self._records.pop(name, None)
+        if gone:
+            self.changed()
+        return sum(len(records) for records in gone)
+
+    def find(self, name: str, kind: str) -> list[Record]:
+        return self._records.get(folded(name), {}).get(kind, [])
+
+    def at(self, name: str) -> list[Record]:
+        return [record for records in self._records.get(folded(name), {}).values() for record in records]
+
+    def has(self, name: str) -> bool:
+        """The name exists: it has records, or a name below it does."""
+        name = folded(name)
+        return name in self._records or any(other.endswith("." + name) for other in self._records)
+
+    def __iter__(self) -> Iterator[Record]:
+        for name in sorted(self._records):
+            yield from self.at(name)
+
+
+def folded(name: str) -> str:
+    return name.rstrip(".").lower()
+
+
+def needed(identity: Identity, region: str) -> list[Record]:
+    """What this identity's domain has to publish."""
+    records: list[Record] = []
+    if identity.is_domain:
+        tokens: list[str] = identity.dkim.get("Tokens", [])
+        if identity.dkim.get("SigningAttributesOrigin") == "EXTERNAL":
+            records += [
+                Record(f"{t}._domainkey.{identity.name}", "TXT", "v=DKIM1; k=rsa; p=MIIB") for t in tokens
+            ]
+        else:
+            zone = identity.dkim.get("SigningHostedZone", "dkim.amazonses.com")
+            records += [Record(f"{t}._domainkey.{identity.name}", "CNAME", f"{t}.{zone}.") for t in tokens]
+    if identity.mail_from:
+        records.append(Record(identity.mail_from, "MX", f"10 feedback-smtp.{region}.amazonses.com."))
+        records.append(Record(identity.mail_from, "TXT", "v=spf1 include:amazonses.com ~all"))
+    return records
+
+
+def check_keys(zone: Zone, identity: Identity) -> Finding:
+    """Whether an identity's DKIM records are there."""
+    external = identity.dkim.get("SigningAttributesOrigin") == "EXTERNAL"
+    kind = "TXT" if external else "CNAME"
+    target = identity.dkim.get("SigningHostedZone", "dkim.amazonses.com")
+    for token in identity.dkim.get("Tokens", []):
+        name = f"{token}._domainkey.{identity.name}"
+        found = zone.find(name, kind)
+        if not found:
+            return Finding(False, "TYPE_NOT_FOUND" if zone.has(name) else "HOST_NOT_FOUND")
+        if external:
+            fits = any(_tag(text_of(record), "p") for record in found)
+        else:
+            fits = folded(found[0].value) == folded(f"{token}.{target}")
+        if not fits:
+            return Finding(False, "INVALID_VALUE")
+    return FOUND
+
+
+def check_mail_from(zone: Zone, domain: str, region: str) -> Finding:
+    """Whether a MAIL FROM domain has the one MX, and the SPF, that SES wants."""
+    exchanges = zone.find(domain, "MX")
+    if not exchanges:
+        return Finding(False, "TYPE_NOT_FOUND" if zone.has(domain) else "HOST_NOT_FOUND")
+    hosts = [folded(record.value.split()[1]) for record in exchanges]
+    if hosts != [f"feedback-smtp.{region}.amazonses.com"]:
+        return Finding(False, "INVALID_VALUE", final=len(hosts) > 1)
+    policies = [text_of(record) for record in zone.find(domain, "TXT")]
+    policies = [text for text in policies if text.lower().split()[:1] == ["v=spf1"]]
+    if not policies:
+        return Finding(False, "TYPE_NOT_FOUND")
+    if len(policies) > 1 or "include:amazonses.com" not in policies[0].lower().split():
+        return Finding(False, "INVALID_VALUE")
+    return FOUND
+
+
+def text_of(record: Record) -> str:
+    """A TXT record's strings, joined."""
+    parsed = cast(TXT, dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.TXT, record.value))
+    strings: tuple[bytes, ...] = parsed.strings
+    return b"".join(strings).decode("utf-8", "replace")
+
+
+def _checked(record: Record) -> Record:
+    kind = record.type.upper()
+    value = record.value
+    if kind == "TXT" and not value.startswith('"'):
+        octets = value.encode()
+        pieces = [octets[i : i + 255] for i in range(0, len(octets), 255)] or [b""]
+        value = " ".join(f'"{_escaped(piece)}"' for piece in pieces)
+    try:
+        owner = dns.name.from_text(record.name)
+        dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.from_text(kind), value, origin=dns.name.root)
+    except (dns.exception.DNSException, ValueError) as error:
+        raise ValueError(f"{record.name} {kind} {record.value} is no record: {error}.") from None
+    return Record(folded(owner.to_text()), kind, value, record.ttl)
+
+
+def _escaped(octets: bytes) -> str:
+    """As zone files write it."""
+    return "".join(
+        f"\\{octet:03d}" if octet in b'"\\' or not 32 <= octet < 127 else chr(octet) for octet in octets
+    )
+
+
+def _tag(text: str, name: str) -> str:
+    """A tag of a DKIM record."""
+    for part in text.split(";"):
+        key, _, value = part.partition("=")
+        if key.strip() == name:
+            return value.strip()
+    return ""
