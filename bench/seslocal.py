@@ -76,8 +76,8 @@ def parse(argv: list[str]) -> Options:
         default=1_000_000,
         help="mails in all; memory is read after a tenth (%(default)s)",
     )
-    add("--connections", type=_count, default=32, help="connections that send (%(default)s)")
-    add("--consumers", type=_count, default=4, help="connections that receive and delete (%(default)s)")
+    add("--connections", type=int, default=24, help="connections that send (%(default)s)")
+    add("--consumers", type=int, default=16, help="connections that receive and delete (%(default)s)")
     add("--json", action="store_true", help="only the last line, for machines")
     add("seslocal", nargs="*", help="options for the server, after --")
     given = parser.parse_args(argv)

@@ -290,7 +290,7 @@ async def _serve(host: str, port: int, connections: int, consumers: int, orders:
             print(json.dumps(told), flush=True)
     finally:
         reading.cancel()
-        await asyncio.wait((reading,))
+        await asyncio.gather(reading, return_exceptions=True)
         for reader in readers:
             reader.close()
 
