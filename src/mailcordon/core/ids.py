@@ -17,6 +17,7 @@ _COUNTERS = 512
 _RECIPIENT_MASK = 63
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}
+_PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 _DIGITS = 13
 
 
@@ -41,11 +42,16 @@ def recipient_of(delivery: int) -> int:
 
 def encode(id: int) -> str:
     """13 letters and digits, fit for a URL and for an SES tag (`[A-Za-z0-9_-]`, ses.md 3.3)."""
-    out: list[str] = []
-    for _ in range(_DIGITS):
-        out.append(_ALPHABET[id & 31])
-        id >>= 5
-    return "".join(reversed(out))
+    pairs = _PAIRS
+    return (
+        _ALPHABET[id >> 60]
+        + pairs[id >> 50 & 1023]
+        + pairs[id >> 40 & 1023]
+        + pairs[id >> 30 & 1023]
+        + pairs[id >> 20 & 1023]
+        + pairs[id >> 10 & 1023]
+        + pairs[id & 1023]
+    )
 
 
 def decode(text: str) -> int:

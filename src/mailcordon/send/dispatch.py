@@ -44,6 +44,7 @@ POLL_BUSY = 0.01  #: seconds between claims while there was mail lately
 POLL_IDLE = 0.05  #: seconds between claims after a quiet second
 RECHECK_EVERY = 0.05  #: seconds between two looks at turns that were set idle
 BUSY_FOR = 1.0  #: seconds
+BEAT_EVERY = 0.75  #: seconds between two signs of life
 DEAD_AFTER_MS = 2_000  #: of silence, and with its lock free, a worker is dead
 ONE_EXCESS = 1.0  #: seconds within which throttling answers are of one cause
 SWEEP_EVERY = 30.0  #: seconds
@@ -353,7 +354,7 @@ class Dispatcher:
             if reaped := await self._store.reap(DEAD_AFTER_MS):
                 log.warning("a worker died; what it had on the wire is unknown", deliveries=reaped)
 
-        await self._every(0.5, once)
+        await self._every(BEAT_EVERY, once)
 
     async def _every(self, seconds: float, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         while True:

@@ -4,8 +4,8 @@ The one dangerous line is between "SES certainly did not take it" and "nobody kn
 accepted mail, so those end in `UNKNOWN` and are settled by events, never by trying again (architecture, invariant 3).
 """
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 ASSOCIATION_ATTEMPTS = 5  #: SES may need seconds to see a new association (ses.md 1.3)
 ASSOCIATION_RETRY_MS = 2_000
@@ -22,8 +22,7 @@ class Next(Enum):
     STOP_ACCOUNT = "stop-account"  #: nobody can send: keep the mail, ask again with a canary
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What came back from one call of SES's send."""
 
     status: int  #: HTTP status; 0: the request certainly never left; -1: it left and no answer came
@@ -32,8 +31,7 @@ class Answer:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     next: Next
     reason: str  #: code for machines
     detail: str  #: sentence for people

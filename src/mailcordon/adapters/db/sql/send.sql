@@ -340,6 +340,9 @@ select id, tenant, class, lane, provider, campaign, list, owner, because, by, si
 
 -- SETTLE ------------------------------------------------------------------------------------------------------------------
 
+-- name: anything_waits
+select case when exists (select from waiting) then pg_try_advisory_lock($1, 0) else false end;
+
 -- The Send event that carries our attempt's tag proves that SES took it.
 -- name: settle_seen
 with p as (
