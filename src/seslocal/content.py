@@ -265,12 +265,13 @@ def _raw(params: Params, data: bytes) -> Letter:
     if not source or "from" not in by_name:
         raise bad_request("Missing required header 'From'.")
     senders = [bare_address(source).lower(), *(a.lower() for a in _addresses(by_name["from"]))]
-    lists = {name: _addresses(by_name.get(name, [])) for name in ("to", "cc", "bcc")}
     given: Params = params.get("Destination", {})
     groups = [given.get(name, []) for name in ("ToAddresses", "CcAddresses", "BccAddresses")]
     recipients = [bare_address(address) for group in groups for address in group]
-    # A Destination is the envelope; without one, the headers are.
-    recipients = recipients or [address for group in lists.values() for address in group]
+    # A Destination is the envelope; without one, the headers are, and only then have to be readable.
+    recipients = recipients or [
+        one for name in ("to", "cc", "bcc") for one in _addresses(by_name.get(name, []))
+    ]
     subject = next(iter(by_name.get("subject", ())), "")
     common: Params = {"from": by_name["from"], "to": by_name.get("to", []), "subject": subject}
     for name, key in (("cc", "cc"), ("reply-to", "replyTo")):
