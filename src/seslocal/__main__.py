@@ -17,6 +17,7 @@ from typing import Any
 from seslocal.clock import Clock
 from seslocal.forms import Refused, moment
 from seslocal.front import ACTING
+from seslocal.scenario import load
 from seslocal.server import Local, start
 from seslocal.sqs import OPERATIONS as SQS_ACTING
 from seslocal.state import Settings
@@ -31,6 +32,11 @@ def main(argv: list[str] | None = None) -> int:
         print(operations())
         return 0
     logging.basicConfig(level=logging.WARNING, format="seslocal: %(levelname)s: %(message)s")
+    try:
+        steps = load(options.scenario) if options.scenario else ()
+    except Refused as refused:
+        print(f"seslocal: {refused}", file=sys.stderr)
+        return 1
     settings = Settings(
         region=options.region,
         account_id=options.account,
@@ -43,10 +49,14 @@ def main(argv: list[str] | None = None) -> int:
         sns_url=options.sns_url,
         strict=options.strict,
         dns_port=options.dns_port,
+        scenario=steps,
     )
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(_serve(options, settings))
+    except Refused as refused:
+        print(f"seslocal: the scenario {options.scenario}: {refused}", file=sys.stderr)
+        return 1
     except OSError as error:
         print(f"seslocal: cannot listen on {options.host}:{options.port}: {error.strerror}.", file=sys.stderr)
         return 1
@@ -112,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         help="UDP and TCP port of its own DNS; 0: a free one (default: none, or free if --strict)",
     )
+    add("--scenario", type=Path, help="TOML or JSON file that says what goes wrong when")
     add("--ready-file", type=Path, help='file that gets {"port": ...} once it listens')
     add("--ready-fd", type=int, help="open file descriptor that gets the same line")
     return parser

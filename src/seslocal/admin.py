@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from seslocal import dns_admin, faulting, forms
-from seslocal.clock import iso
+from seslocal import dns_admin, faulting, forms, scenario
+from seslocal.clock import Clock, iso
 from seslocal.fates import FATES, Mailbox
 from seslocal.firehose import Stream, flush
 from seslocal.forms import Json, Query, Refused
@@ -22,7 +22,8 @@ from seslocal.parts import take_apart
 from seslocal.protocol import Answer, Request
 from seslocal.reputation import POLICIES
 from seslocal.reputation import set_status as set_tenant_status
-from seslocal.state import Account, Behaviour, StatusRecord
+from seslocal.scenario import Step
+from seslocal.state import Account, Behaviour, Settings, StatusRecord
 from seslocal.tracking import LOCKED, as_delivered
 
 PREFIX: Final = "/_seslocal"
@@ -73,6 +74,8 @@ class Admin:
                 ("GET", r"/outbox", self._outbox),
                 ("GET", r"/clock", self._clock),
                 ("PUT", r"/clock", self._put_clock),
+                ("GET", r"/scenario", self._show_scenario),
+                ("POST", r"/scenario", self._begin_scenario),
                 ("POST", r"/reset", self._start_over),
                 *((method, pattern, self._on_account(act)) for method, pattern, act in dns_admin.ROUTES),
             )
@@ -85,21 +88,40 @@ class Admin:
         except Refused as refused:
             return _json(refused.status, {"error": str(refused)})
 
+    def perform(self, method: str, path: str, body: Json) -> Any:
+        """A call that comes from within. `path` is below the prefix. Raises Refused."""
+        path, _, query = path.partition("?")
+        act, names = self._find(method, path)
+        return act(*names, _query(query), body)
+
+    def check(self, method: str, path: str, body: Json) -> None:
+        """Raises Refused if such a call could never be right."""
+        self._find(method, path.partition("?")[0])
+        if path == "/faults" and method == "POST":
+            faulting.read(Account(Settings(), Clock(0.0, 0)), body)
+
+    def begin_scenario(self, steps: list[Step]) -> None:
+        account = self._account()
+        account.scenario = steps
+        scenario.begin(steps, account.clock, self.perform)
+
     def _dispatch(self, request: Request) -> Json | Answer:
-        path = request.path[len(PREFIX) :].rstrip("/")
+        act, names = self._find(request.method, request.path[len(PREFIX) :])
+        return act(*names, _query(request.query), forms.body(request))
+
+    def _find(self, method: str, path: str) -> tuple[Callable[..., Any], list[str]]:
         methods: list[str] = []
-        for method, pattern, act in self._routes:
+        path = path.rstrip("/")
+        for known, pattern, act in self._routes:
             match = pattern.fullmatch(path)
             if match is None:
                 continue
-            methods.append(method)
-            if method == request.method:
-                query = dict(parse_qsl(request.query, keep_blank_values=True, errors="replace"))
-                names = [unquote(group, errors="replace") for group in match.groups()]
-                return act(*names, query, forms.body(request))
+            methods.append(known)
+            if known == method:
+                return act, [unquote(group, errors="replace") for group in match.groups()]
         if methods:
-            raise Refused(405, f"{path} answers {', '.join(methods)}, not {request.method}.")
-        raise Refused(404, f"There is nothing at {request.path}; docs/seslocal.md lists what there is.")
+            raise Refused(405, f"{path} answers {', '.join(methods)}, not {method}.")
+        raise Refused(404, f"There is nothing at {PREFIX}{path}; docs/seslocal.md lists what there is.")
 
     def _on_account(self, act: Callable[..., Json]) -> Callable[..., Json]:
         return lambda *given: act(self._account(), *given)
@@ -368,9 +390,21 @@ class Admin:
         outbox = self._account().outbox
         return {"sent": outbox.sent, "dropped": outbox.dropped, "waiting": outbox.waiting}
 
+    def _show_scenario(self, query: Query, body: Json) -> Json:
+        return {"steps": [step.shown() for step in self._account().scenario]}
+
+    def _begin_scenario(self, query: Query, body: Json) -> Json:
+        forms.only(body, "steps")
+        self.begin_scenario(scenario.read(body.get("steps"), self.check))
+        return self._show_scenario(query, body)
+
     def _start_over(self, query: Query, body: Json) -> Json:
         self._reset()
         return {}
+
+
+def _query(text: str) -> Query:
+    return dict(parse_qsl(text, keep_blank_values=True, errors="replace"))
 
 
 def _json(status: int, value: object) -> Answer:

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from seslocal import scenario
 from seslocal.admin import PREFIX, Admin
 from seslocal.clock import Clock
 from seslocal.front import Front
@@ -25,6 +26,7 @@ class Local:
         self._connections: set[Connection] = set()
         self._closing: set[asyncio.Task[None]] = set()  #: what a reset left to end
         self._server: asyncio.Server | None = None
+        self._admin: Admin | None = None
         self.names: NameServer | None = None  #: its DNS, if it has one
 
     @property
@@ -33,7 +35,7 @@ class Local:
 
     async def listen(self, host: str, port: int) -> None:
         loop = asyncio.get_running_loop()
-        admin = Admin(lambda: self.account, self.reset, self.close_idle)
+        admin = self._admin = Admin(lambda: self.account, self.reset, self.close_idle)
         web = Web(lambda: self.account)
         front = Front(lambda: self.account, admin, web, host)
         self._server = await loop.create_server(
@@ -77,6 +79,9 @@ class Local:
         if self.account.settings.strict:
             self.account.behaviour.verify_at_once = False
             Watch(self.account)
+        if self.account.settings.scenario and self._admin is not None:
+            steps = scenario.read(self.account.settings.scenario, self._admin.check)
+            self._admin.begin_scenario(steps)
         if self.account.sns_url == "local":
             self.account.sns_url = self.url
 

@@ -20,6 +20,7 @@ from seslocal.zone import Zone
 
 if TYPE_CHECKING:
     from seslocal.firehose import Stream
+    from seslocal.scenario import Step
     from seslocal.tracking import Tracked
 
 Params = dict[str, Any]
@@ -278,6 +279,7 @@ class Account:
         self.streams: dict[str, Stream] = {}  #: Firehose streams that have an endpoint, by name
         self.sns_url = settings.sns_url
         self.zone = Zone()
+        self.scenario: list[Step] = []  #: the latest that was begun
         self.base = "http://127.0.0.1"  #: URL of the server that this account is on
         self.raw_topics: set[str] = set()  #: names of topics whose queue gets the bare document
         self.bus_queue: str | None = None  #: queue that a rule on the default bus feeds

@@ -1,0 +1,111 @@
+"""Scenarios: what goes wrong when, as a list of steps in a TOML or JSON file or an admin call. A step has a time,
+`at`, in seconds of the clock from the start, and either is a fault with its members or calls the admin side. A
+whole scenario is checked before its first step is taken; a step that fails then, because what it concerns is not
+there, is logged and kept with its sentence."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, cast
+
+from seslocal import forms
+from seslocal.clock import Clock
+from seslocal.forms import Json, Refused
+
+log = logging.getLogger("seslocal")
+
+#: method, path below the admin's prefix, body -> answer; raises Refused
+Perform = Callable[[str, str, Json], Any]
+_METHODS: Final = ("GET", "PUT", "POST", "DELETE")
+_FOREVER: Final = 1e9  # seconds
+
+
+@dataclass(slots=True)
+class Step:
+    at: float  #: seconds after the scenario began
+    method: str
+    path: str
+    body: Json
+    outcome: str = "waits"  #: or done, or the sentence it was refused with
+
+    def shown(self) -> Json:
+        return {
+            "at": self.at,
+            "call": f"{self.method} {self.path}",
+            "body": self.body,
+            "outcome": self.outcome,
+        }
+
+
+def load(path: Path) -> tuple[Json, ...]:
+    """The steps in a file as they stand there. Raises Refused in a sentence that names the file."""
+    try:
+        text = path.read_text()
+        found: object = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    except OSError as error:
+        raise Refused(400, f"The scenario {path} cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise Refused(400, f"The scenario {path} is neither TOML nor JSON: {error}.") from None
+    if isinstance(found, dict):
+        # TOML has no list at its top: a scenario there is written as [[step]].
+        found = cast("dict[str, object]", found).get("step")
+    if not isinstance(found, list):
+        raise Refused(400, f"The scenario {path} is not a list of steps, nor has it any [[step]].")
+    return tuple(cast("list[Json]", found))
+
+
+def read(given: object, check: Callable[[str, str, Json], None]) -> list[Step]:
+    """The steps of a scenario, checked. Raises Refused in a sentence that counts from 1."""
+    if not isinstance(given, (list, tuple)):
+        raise Refused(400, "steps is a list.")
+    steps: list[Step] = []
+    for number, each in enumerate(cast("list[object]", given), 1):
+        try:
+            if not isinstance(each, dict):
+                raise Refused(400, "it is an object with at, and fault or call.")
+            step = _step(cast(Json, each))
+            check(step.method, step.path, step.body)
+        except Refused as refused:
+            raise Refused(400, f"Step {number}: {refused}") from None
+        steps.append(step)
+    return steps
+
+
+def begin(steps: list[Step], clock: Clock, perform: Perform) -> None:
+    """Takes the steps that are due at once, and sees to it that the others are taken in their time."""
+    for step in sorted(steps, key=lambda step: step.at):
+        if step.at <= 0:
+            _take(step, perform)
+        else:
+            clock.call_later(step.at, partial(_take, step, perform))
+
+
+def _take(step: Step, perform: Perform) -> None:
+    try:
+        perform(step.method, step.path, dict(step.body))
+        step.outcome = "done"
+    except Refused as refused:
+        step.outcome = str(refused)
+        log.warning("scenario, %g seconds in: %s %s: %s", step.at, step.method, step.path, refused)
+
+
+def _step(given: Json) -> Step:
+    at = forms.real(given, "at", 0.0, 0.0, _FOREVER)
+    rest = {name: value for name, value in given.items() if name != "at"}
+    if "fault" in rest:
+        return Step(at, "POST", "/faults", rest)
+    forms.only(rest, "call", "body")
+    call = forms.text(rest, "call") or ""
+    method, _, path = call.partition(" ")
+    if method not in _METHODS or not path.startswith("/"):
+        raise Refused(400, 'it needs a fault, or a call such as "PUT /mailboxes/kim@example.com".')
+    body: object = rest.get("body", {})
+    if not isinstance(body, dict):
+        raise Refused(400, "body is an object.")
+    return Step(at, method, path, cast(Json, body))
