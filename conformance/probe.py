@@ -1,9 +1,9 @@
 """One minimal valid call to every operation that seslocal says acts, in an order in which each finds what it needs.
 
 Inputs come from botocore's own model: the required members, filled by what the model allows, with a few names that have to
-fit together (an identity, a tenant, a list). `EXTRA` adds the members without which a call would mean nothing, and `REFUSED` names the
-few operations that have to be refused, with the code that SES documents. Nothing here knows how a call is made: boto3 and the AWS
-CLI are both driven by it.
+fit together (an identity, a tenant, a list). `EXTRA` adds the members without which a call would mean nothing, and
+`REFUSED` names the few operations that have to be refused, with the code that SES documents. Nothing here knows how a call
+is made: boto3 and the AWS CLI are both driven by it.
 """
 
 from __future__ import annotations
@@ -136,10 +136,12 @@ EXTRA: Final[Mapping[str, Mapping[str, Any]]] = {
     "PutEmailIdentityFeedbackAttributes": {"EmailForwardingEnabled": False},
 }
 #: A second call right after the first, with members in place of others.
-AGAIN: Final[Mapping[str, Mapping[str, Any]]] = dict.fromkeys(
-    ("CreateTenantResourceAssociation", "DeleteTenantResourceAssociation"),
-    {"ResourceArn": f"arn:aws:ses:{REGION}:{ACCOUNT}:configuration-set/{SET}"},
-)
+AGAIN: Final[Mapping[str, Mapping[str, Any]]] = {
+    f"{verb}TenantResourceAssociation": {
+        "ResourceArn": f"arn:aws:ses:{REGION}:{ACCOUNT}:configuration-set/{SET}"
+    }
+    for verb in ("Create", "Delete")
+}
 #: Valid calls that SES has to refuse in the world the probe makes, and how.
 REFUSED: Final[Mapping[str, str]] = {
     "GetDedicatedIp": "NotFoundException",

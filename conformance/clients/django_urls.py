@@ -1,0 +1,9 @@
+"""Where the Django clients receive what SNS sends."""
+
+from django.urls import include, path
+from django_ses.views import SESEventWebhookView
+
+urlpatterns = [
+    path("anymail/", include("anymail.urls")),
+    path("django-ses/", SESEventWebhookView.as_view()),
+]
