@@ -10,7 +10,7 @@ import asyncpg
 from mailcordon.adapters.db import lend
 from mailcordon.adapters.db.control_store import type_of
 from mailcordon.adapters.db.engine import Pool, PooledConnection, load_queries
-from mailcordon.adapters.db.governor_store import hold_of
+from mailcordon.adapters.db.holds import hold_of
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.reader import Reader
 from mailcordon.control.catalogue import MessageType

@@ -11,11 +11,11 @@ import asyncpg
 
 from mailcordon.adapters.db import lend
 from mailcordon.adapters.db.engine import Pool, PooledConnection, load_queries
+from mailcordon.adapters.db.holds import hold_of
 from mailcordon.control import wording
 from mailcordon.core.errors import Fault, Invalid, NotFound, Unavailable
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
-from mailcordon.core.provider import Provider
 from mailcordon.core.target import LaneCounts, NewHold, Preview, Target, state_of, target_of
 
 _SQL = load_queries("governor.sql")
@@ -23,25 +23,6 @@ _TRIES = 8
 POLICY = "policy"  #: who holds lanes on domains that are not verified
 
 T = TypeVar("T")
-
-
-def hold_of(row: asyncpg.Record) -> Hold:
-    return Hold(
-        id=row["id"],
-        tenant=row["tenant"],
-        class_=None if row["class"] is None else Class(row["class"]),
-        lane=row["lane"],
-        provider=None if row["provider"] is None else Provider(row["provider"]),
-        campaign=row["campaign"],
-        list=row["list"],
-        stops=row["stops"],
-        rate=row["rate"],
-        owner=row["owner"],
-        because=row["because"],
-        by=row["by"],
-        since=row["since"],
-        until=row["until"],
-    )
 
 
 def as_json(hold: Hold) -> str:

@@ -10,10 +10,9 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from mailcordon.adapters.db import engine
-from mailcordon.adapters.db.line import GONE, Line
+from mailcordon.adapters.db import engine, lend
+from mailcordon.adapters.db.line import Line
 from mailcordon.core.delivery import State
-from mailcordon.core.errors import Unavailable
 from mailcordon.core.priority import WORTH, Class
 from mailcordon.send.view import MessageRow, Moment, Place, Records, SuppressionRow, event_word
 
@@ -29,18 +28,10 @@ class MessageReader:
     @asynccontextmanager
     async def _snapshot(self, tenant: int | None) -> AsyncGenerator[engine.PooledConnection]:
         pool = self._control if tenant is None else self._reader
-        try:
-            async with (
-                pool.acquire() as connection,
-                connection.transaction(isolation="repeatable_read", readonly=True),
-            ):
-                if tenant is not None:
-                    await connection.execute("select set_config('mailcordon.tenant', $1, true)", str(tenant))
-                yield connection
-        except GONE as gone:
-            raise Unavailable(
-                f"the database does not answer ({type(gone).__name__})", retry_after=1
-            ) from gone
+        async with lend.transaction(pool, snapshot=True) as connection:
+            if tenant is not None:
+                await connection.execute("select set_config('mailcordon.tenant', $1, true)", str(tenant))
+            yield connection
 
     async def records(self, message: int, tenant: int | None) -> Records | None:
         """None when there is no such message for this reader."""

@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 import asyncpg
 import msgspec
 
-from mailcordon.adapters.db import engine
+from mailcordon.adapters.db import engine, lend
 from mailcordon.adapters.db.observe_store import as_array
-from mailcordon.core.errors import Fault, Invalid, Unavailable
+from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
 from mailcordon.observe import metrics, suppress, view
@@ -21,24 +21,6 @@ from mailcordon.observe import metrics, suppress, view
 _sql = engine.load_queries("observe.sql")
 _json = msgspec.json.Encoder()
 _PROVIDERS = [int(provider) for provider in Provider]
-_AWAY = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
-    OSError,
-    TimeoutError,
-)
-
-
-@asynccontextmanager
-async def _lent(pool: engine.Pool) -> AsyncGenerator[engine.PooledConnection]:
-    try:
-        async with pool.acquire() as connection, connection.transaction():
-            yield connection
-    except _AWAY as away:
-        raise Unavailable(f"The database does not answer ({type(away).__name__}).") from away
-    except asyncpg.DataError:
-        raise Invalid(Fault("query", "holds what the database cannot keep as text")) from None
 
 
 class PostgresObserveReader:
@@ -50,7 +32,7 @@ class PostgresObserveReader:
 
     @asynccontextmanager
     async def _as(self, reader: view.Reader) -> AsyncGenerator[engine.PooledConnection]:
-        async with _lent(self._reader if reader.as_tenant else self._control) as connection:
+        async with lend.transaction(self._reader if reader.as_tenant else self._control) as connection:
             if reader.as_tenant:
                 await connection.execute(
                     "select set_config('mailcordon.tenant', $1, true)", str(reader.tenant)
@@ -58,11 +40,11 @@ class PostgresObserveReader:
             yield connection
 
     async def tenant_id(self, slug: str) -> int | None:
-        async with _lent(self._control) as connection:
+        async with lend.transaction(self._control) as connection:
             return await connection.fetchval(_sql.tenant_id, slug)
 
     async def lane_id(self, tenant: int, type: str) -> int | None:
-        async with _lent(self._control) as connection:
+        async with lend.transaction(self._control) as connection:
             return await connection.fetchval(_sql.lane_id, tenant, type)
 
     async def metrics(self, reader: view.Reader, query: view.MetricQuery) -> Sequence[view.MetricLine]:
@@ -92,12 +74,12 @@ class PostgresObserveReader:
     async def quarantine(
         self, *, why: str | None, before: int | None, limit: int
     ) -> Sequence[view.QuarantineEntry]:
-        async with _lent(self._control) as connection:
+        async with lend.transaction(self._control) as connection:
             rows = await connection.fetch(_sql.quarantine_list, why, before, limit)
         return [view.QuarantineEntry(**dict(row)) for row in rows]
 
     async def quarantine_entry(self, id: int) -> view.QuarantineEntry | None:
-        async with _lent(self._control) as connection:
+        async with lend.transaction(self._control) as connection:
             row = await connection.fetchrow(_sql.quarantine_entry, id)
         return None if row is None else view.QuarantineEntry(**dict(row))
 
@@ -111,7 +93,7 @@ class PostgresSuppressions:
     async def add(
         self, spot: view.Spot, *, because: str, until_seconds: int | None, actor: str
     ) -> tuple[view.SuppressionEntry, bool]:
-        async with _lent(self._control) as connection:
+        async with lend.transaction(self._control) as connection:
             now = await connection.fetchval("select now_ms()")
             until = None if until_seconds is None else now + until_seconds * 1000
             before = await self._at(connection, spot)
@@ -126,7 +108,7 @@ class PostgresSuppressions:
     async def remove(
         self, spot: view.Spot, *, because: str | None, actor: str
     ) -> view.SuppressionEntry | None:
-        async with _lent(self._control) as connection:
+        async with lend.transaction(self._control) as connection:
             before = await self._at(connection, spot)
             if before is None or before.removing_since is not None:
                 return before

@@ -14,12 +14,12 @@ from collections.abc import Mapping, Sequence
 import asyncpg
 
 from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.holds import hold_of
 from mailcordon.adapters.db.line import Line
 from mailcordon.core import ids
 from mailcordon.core.delivery import State
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import WORTH, Class
-from mailcordon.core.provider import Provider
 from mailcordon.send import limits
 from mailcordon.send.ports import Batch, Claimed, Leave, Park, Way
 
@@ -88,7 +88,7 @@ class QueueStore:
         async with self._watch.transaction() as connection:
             lanes = await connection.fetch(_SQL.held_lanes)
             rows = await connection.fetch(_SQL.narrow_holds)
-        return frozenset(row["id"] for row in lanes), tuple(_hold(row) for row in rows)
+        return frozenset(row["id"] for row in lanes), tuple(hold_of(row) for row in rows)
 
     # Rate ---------------------------------------------------------------------------------------------------------------
 
@@ -431,21 +431,4 @@ def _account_rate(row: asyncpg.Record) -> limits.AccountRate:
         at=row["at"],
         remaining_24h=row["remaining_24h"],
         sending_enabled=row["sending_enabled"],
-    )
-
-
-def _hold(row: asyncpg.Record) -> Hold:
-    return Hold(
-        id=row["id"],
-        tenant=row["tenant"],
-        class_=None if row["class"] is None else Class(row["class"]),
-        lane=row["lane"],
-        provider=None if row["provider"] is None else Provider(row["provider"]),
-        campaign=row["campaign"],
-        list=row["list"],
-        owner=row["owner"],
-        because=row["because"],
-        by=row["by"],
-        since=row["since"],
-        until=row["until"],
     )

@@ -335,7 +335,7 @@ select value from epoch where name = 'hold';
 select id from lane where held;
 
 -- name: narrow_holds
-select id, tenant, class, lane, provider, campaign, list, owner, because, by, since, until
+select id, tenant, class, lane, provider, campaign, list, stops, rate, owner, because, by, since, until
   from hold where lifted_at is null and stops and (provider is not null or campaign is not null or list is not null);
 
 -- SETTLE ------------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,26 @@
+"""A row of the table `hold` as the noun, for whichever plane read it."""
+
+import asyncpg
+
+from mailcordon.core.hold import Hold
+from mailcordon.core.priority import Class
+from mailcordon.core.provider import Provider
+
+
+def hold_of(row: asyncpg.Record) -> Hold:
+    return Hold(
+        id=row["id"],
+        tenant=row["tenant"],
+        class_=None if row["class"] is None else Class(row["class"]),
+        lane=row["lane"],
+        provider=None if row["provider"] is None else Provider(row["provider"]),
+        campaign=row["campaign"],
+        list=row["list"],
+        stops=row["stops"],
+        rate=row["rate"],
+        owner=row["owner"],
+        because=row["because"],
+        by=row["by"],
+        since=row["since"],
+        until=row["until"],
+    )
