@@ -156,6 +156,26 @@ def test_nothing_a_caller_writes_leaves_its_member(shape, subject, text, html, n
     assert call["FromEmailAddress"].endswith("hello@acme.example>") or name.isspace()
 
 
+@given(subject=LINE, text=BODY, name=LINE)
+def test_the_bytes_of_a_content_are_those_that_they_always_were(subject, text, name):
+    """Digests that idempotency keys are compared by are made of them, and outlive a release."""
+    quoted = name.replace("=?", "??").replace("\\", "\\\\").replace('"', '\\"')
+    for letters in ("<", ">"):
+        quoted = quoted.replace(letters, "(")
+    message = handed_in(subject=subject, text=text, sender=f'"{quoted}" <hello@acme.example>')
+    members = {
+        "FromEmailAddress": message.sender.header(),
+        "Content": {
+            "Simple": {
+                "Subject": {"Data": subject, "Charset": "UTF-8"},
+                "Body": {"Text": {"Data": text, "Charset": "UTF-8"}},
+            }
+        },
+    }
+    plain = json.dumps(members, separators=(",", ":"), ensure_ascii=False).encode()
+    assert b"{" + compose.content(message) + b"}" == plain
+
+
 @given(BODY)
 def test_a_body_that_looks_like_json_stays_text(text):
     written = text + '","ConfigurationSetName":"mine","TenantName":"theirs","x":"'

@@ -4,6 +4,7 @@ Anything that could smuggle a header, a second mailbox or a display name past us
 section 4.1.2; quoted local parts and domain literals are legal there and refused here, since no mailbox provider needs them).
 """
 
+import functools
 import hashlib
 import re
 import unicodedata
@@ -18,6 +19,7 @@ _PLAIN = re.compile(
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _NAMED = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>\s]+)>")
 _LONGEST = 254  #: characters: what fits between the angle brackets of RCPT TO (RFC 5321 4.5.3.1.3)
+_REMEMBERED = 320  #: characters: longer texts are read each time, so that memory has a bound
 #: Control characters, lone surrogates, line and paragraph separators.
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
@@ -40,13 +42,18 @@ class Mailbox:
 
     def header(self) -> str:
         """As a header value: ASCII, the name in RFC 2047 form where it needs one."""
-        return formataddr((self.name, str(self.address))) if self.name else str(self.address)
+        return _header(self.name, str(self.address)) if self.name else str(self.address)
 
     def __str__(self) -> str:
         if not self.name:
             return str(self.address)
         quoted = self.name.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{quoted}" <{self.address}>'
+
+
+@functools.lru_cache(maxsize=1024)
+def _header(name: str, address: str) -> str:
+    return formataddr((name, address))
 
 
 def parse(text: str) -> Address:
@@ -63,14 +70,20 @@ def parse(text: str) -> Address:
     local, domain = match.groups()
     if len(local) > 64:
         raise ValueError("the part before @ has at most 64 characters")
-    parsed = Address(local, domains.parse(domain))
-    if len(str(parsed)) > _LONGEST:
+    domain = domains.parse(domain)
+    if len(local) + 1 + len(domain) > _LONGEST:
         raise ValueError(f"an address has at most {_LONGEST} characters")
-    return parsed
+    return Address(local, domain)
 
 
 def parse_mailbox(text: str) -> Mailbox:
-    """`name@domain` or `Name <name@domain>`: exactly one mailbox, nothing around it. Raises ValueError."""
+    """`name@domain` or `Name <name@domain>`: exactly one mailbox, nothing around it. Raises ValueError.
+
+    What was read lately is remembered: the same few senders are named again and again."""
+    return _known_mailbox(text) if len(text) <= _REMEMBERED else _parse_mailbox(text)
+
+
+def _parse_mailbox(text: str) -> Mailbox:
     if any(unicodedata.category(letter) in _UNPRINTABLE for letter in text):
         raise ValueError("no line breaks or control characters")
     stripped = text.strip()
@@ -80,6 +93,9 @@ def parse_mailbox(text: str) -> Mailbox:
             raise ValueError("exactly one mailbox: Name <name@domain>")
         return Mailbox("", parse(stripped))
     return Mailbox(_display_name(named["name"].strip()), parse(named["address"]))
+
+
+_known_mailbox = functools.lru_cache(maxsize=4096)(_parse_mailbox)
 
 
 def _display_name(text: str) -> str:

@@ -4,13 +4,13 @@ The body is SES's own JSON (ses.md 3.1) and is joined from pieces: every piece t
 alphabet that needs no escaping (tags, tenant keys, names of configuration sets).
 """
 
-import json
+import msgspec
 
 from mailcordon.core import tags
 from mailcordon.core.event import Attempt
 from mailcordon.send.submission import Submission
 
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_encode = msgspec.json.Encoder().encode
 
 
 def content(submission: Submission) -> bytes:
@@ -29,7 +29,7 @@ def content(submission: Submission) -> bytes:
     }
     if submission.reply_to:
         members["ReplyToAddresses"] = [mailbox.header() for mailbox in submission.reply_to]
-    return _encode(members)[1:-1].encode()
+    return _encode(members)[1:-1]
 
 
 def canary_content(domain: str) -> bytes:
@@ -43,7 +43,7 @@ def canary_content(domain: str) -> bytes:
             }
         },
     }
-    return _encode(members)[1:-1].encode()
+    return _encode(members)[1:-1]
 
 
 def canary_recipient(delivery: str) -> str:
@@ -61,7 +61,7 @@ def call(
     pairs["ses:feedback-id-b"] = attempt.tenant_key
     listed = ",".join(f'{{"Name":"{name}","Value":"{value}"}}' for name, value in pairs.items())
     head = (
-        f'{{"Destination":{{"ToAddresses":[{_encode(to)}]}},"TenantName":"{ses_tenant}",'
+        f'{{"Destination":{{"ToAddresses":[{_encode(to).decode()}]}},"TenantName":"{ses_tenant}",'
         f'"ConfigurationSetName":"{configuration_set}","EmailTags":[{listed}],'
     )
     return head.encode() + content + b"}"
