@@ -160,6 +160,7 @@ async def test_the_lane_is_released_and_its_turn_woken_when_the_last_stopping_ho
     second = await world.cordon("acme", class_=Class.MARKETING)
     lane = world.lanes["acme", "newsletter"]
     turn = "select t.next_at from turn t join lane l on l.turn = t.id where l.id = $1"
+    await world.enqueue("acme", "newsletter")
 
     await world.lift("acme", first)
     assert await world.owner.fetchval("select released_at from lane where id = $1", lane) is None
@@ -167,6 +168,12 @@ async def test_the_lane_is_released_and_its_turn_woken_when_the_last_stopping_ho
     await world.lift("acme", second)
     assert await world.owner.fetchval("select released_at from lane where id = $1", lane) is not None
     assert await world.owner.fetchval(turn, lane) is not None
+
+
+async def test_a_lane_in_which_nothing_waits_is_released_without_a_ramp(world: World) -> None:
+    await world.lift("acme", await world.cordon("acme", "newsletter"))
+    lane = world.lanes["acme", "newsletter"]
+    assert await world.owner.fetchval("select released_at from lane where id = $1", lane) is None
 
 
 async def test_lifting_twice_says_that_nothing_was_lifted(world: World) -> None:

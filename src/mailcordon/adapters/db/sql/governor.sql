@@ -35,7 +35,8 @@ where tenant = $1 and id = any($2) and lifted_at is null
 returning *
 
 -- name: derive_lanes
--- held and rate are only what the set of open holds says. The moment of release starts the ramp.
+-- held and rate are only what the set of open holds says. The moment of release starts the ramp, where mail has gathered: without
+-- any, as in a new lane, there is nothing to let out slowly.
 with derived as (
     select l.id, l.held as was_held, l.rate as was_rate,
            exists (
@@ -55,7 +56,10 @@ with derived as (
 )
 update lane l
 set held = d.held, rate = d.rate,
-    released_at = case when d.was_held and not d.held then now_ms() else l.released_at end
+    released_at = case
+        when not (d.was_held and not d.held) then l.released_at
+        when exists (select from ready r where r.lane = l.id) or exists (select from waiting w where w.lane = l.id) then now_ms()
+    end
 from derived d
 where l.id = d.id and (d.was_held is distinct from d.held or d.was_rate is distinct from d.rate)
 returning l.id, l.turn, l.held
