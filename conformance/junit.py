@@ -1,0 +1,90 @@
+"""Test reports as pytest and node write them, and what a list of accepted differences makes of them. Files in, values out."""
+
+from __future__ import annotations
+
+import tomllib
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+KINDS: Final = ("contradicts", "outside")
+
+
+class BadList(Exception):
+    """The list of differences does not say what it has to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    name: str  #: MODULE::TEST
+    outcome: str  #: passed, failed or skipped
+    detail: str  #: why it did not pass, in a line
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A test of somebody else's that seslocal does not pass on purpose."""
+
+    test: str
+    kind: str  #: contradicts: SES does otherwise; outside: SES has it and seslocal says that it does not act on it
+    facts: str  #: where the facts about SES say so
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    passed: tuple[Case, ...]
+    differing: tuple[Case, ...]  #: failed, and listed
+    failed: tuple[Case, ...]  #: failed, and listed nowhere
+    skipped: tuple[Case, ...]
+    stale: tuple[str, ...]  #: listed, and passing or gone
+
+    @property
+    def good(self) -> bool:
+        return not self.failed and not self.stale and bool(self.passed)
+
+
+def read(report: Path) -> list[Case]:
+    return [_case(element) for element in ElementTree.parse(report).iter("testcase")]
+
+
+def _case(element: ElementTree.Element) -> Case:
+    module = (element.get("classname") or "").rpartition(".")[2]
+    name = f"{module}::{element.get('name')}" if module else str(element.get("name"))
+    for kind, outcome in (("failure", "failed"), ("error", "failed"), ("skipped", "skipped")):
+        if (found := element.find(kind)) is not None:
+            text = (found.get("message") or found.text or "").strip()
+            return Case(name, outcome, text.splitlines()[0] if text else kind)
+    return Case(name, "passed", "")
+
+
+def differences(path: Path) -> dict[str, Difference]:
+    listed: dict[str, Difference] = {}
+    for entry in tomllib.loads(path.read_text()).get("difference", []):
+        for test in entry.get("tests", []):
+            found = Difference(test, entry.get("kind", ""), entry.get("facts", ""), entry.get("why", ""))
+            if found.kind not in KINDS:
+                raise BadList(f"{test}: kind is one of {', '.join(KINDS)}, not {found.kind!r}.")
+            if not found.why or not found.facts.startswith("SES facts, section "):
+                raise BadList(f"{test}: it needs a why, and facts that name a section of the SES facts.")
+            if test in listed:
+                raise BadList(f"{test} is listed twice.")
+            listed[test] = found
+    return listed
+
+
+def judge(cases: Iterable[Case], listed: Mapping[str, Difference]) -> Verdict:
+    found: dict[str, list[Case]] = {"passed": [], "differing": [], "failed": [], "skipped": []}
+    for case in cases:
+        outcome = "differing" if case.outcome == "failed" and case.name in listed else case.outcome
+        found[outcome].append(case)
+    differing = {case.name for case in found["differing"]}
+    return Verdict(
+        tuple(found["passed"]),
+        tuple(found["differing"]),
+        tuple(found["failed"]),
+        tuple(found["skipped"]),
+        tuple(sorted(set(listed) - differing)),
+    )
