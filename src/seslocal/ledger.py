@@ -96,6 +96,13 @@ class Ledger:
         skip = max(0, number - self._lines[0].number + 1)
         return islice(self._lines, skip, None)
 
+    def clear(self) -> None:
+        """What was accepted stays counted."""
+        self._lines.clear()
+        self._by_id.clear()
+        self._with_content.clear()
+        self._content_bytes = 0
+
     def __len__(self) -> int:
         return len(self._lines)
 

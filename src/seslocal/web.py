@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import parse_qsl
 
-from seslocal import sns, tracking
+from seslocal import page, sns, tracking
 from seslocal.certificate import certificate
 from seslocal.events import CERTIFICATE_PATH
 from seslocal.protocol import Answer, Request
@@ -34,7 +34,7 @@ class Web:
                 return sns.answer(account, _pairs(request.query.encode()), by_link=True)
         if path == CERTIFICATE_PATH and request.method == "GET":
             return Answer(200, certificate(), "application/x-pem-file")
-        return tracking.fetch(account, request)
+        return tracking.fetch(account, request) or page.answer(account, request)
 
 
 def _pairs(form: bytes) -> dict[str, str]:

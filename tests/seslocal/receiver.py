@@ -32,6 +32,7 @@ class Receiver:
     def __init__(self, tls: Path | None = None) -> None:
         self.got: list[Posted] = []
         self.reply: Reply = lambda posted: (200, b"", {})
+        self.seen: Callable[[str], object] = lambda path: None  # told of what is fetched
         self._came = threading.Condition()
         receiver = self
 
@@ -49,6 +50,12 @@ class Receiver:
                 with receiver._came:
                     receiver.got.append(posted)
                     receiver._came.notify_all()
+
+            def do_GET(self) -> None:
+                receiver.seen(self.path)
+                self.send_response(404)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
 
             def log_message(self, format: str, *args: object) -> None:
                 pass

@@ -1,0 +1,145 @@
+"""The page to look at: what arrived, who it was for and what became of it. It is made on the server from the ledger
+and works without scripts; a small one only says when there is more. A mail's HTML is a stranger's: it is shown in a
+sandboxed frame under a policy that runs nothing and, unless asked, loads nothing from elsewhere."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Final
+from urllib.parse import parse_qs, quote, unquote
+
+from seslocal.ledger import Accepted
+from seslocal.page import letter, views
+from seslocal.page.search import find
+from seslocal.parts import take_apart
+from seslocal.protocol import Answer, Request
+from seslocal.state import Account
+
+_ASSETS: Final = {"page.css": "text/css", "page.js": "text/javascript"}
+_COMMON: Final = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
+_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_PAGE: Final = (("Content-Security-Policy", _POLICY), ("Cache-Control", "no-store"), *_COMMON)
+PER_PAGE: Final = 50
+
+
+def answer(account: Account, request: Request) -> Answer | None:
+    """None: it is none of the page's."""
+    path = request.path
+    if path == "/clear":
+        return _clear(account, request)
+    if request.method not in ("GET", "HEAD"):
+        return None
+    if path == "/":
+        return _html(views.listing(_seen(account, request), None))
+    if path.startswith("/assets/"):
+        return _asset(path[len("/assets/") :])
+    if path.startswith("/mail/"):
+        return _mail(account, request, [unquote(part) for part in path[len("/mail/") :].split("/")])
+    return None
+
+
+def _mail(account: Account, request: Request, parts: list[str]) -> Answer:
+    line = account.ledger.get(parts[0])
+    if line is None:
+        return _html(views.missing(_seen(account, request), parts[0]), 404)
+    match parts[1:]:
+        case []:
+            return _html(views.listing(_seen(account, request), line))
+        case ["body"]:
+            return _body(account, request, line)
+        case ["source"]:
+            found = take_apart(line)
+            return _download(found.source if found else b"", f"{line.message_id}.eml", "message/rfc822")
+        case ["files", number]:
+            return _file(line, number)
+        case _:
+            return _html(views.missing(_seen(account, request), parts[0]), 404)
+
+
+def _seen(account: Account, request: Request) -> views.Seen:
+    """What the page was asked for."""
+    query = parse_qs(request.query, errors="replace", max_num_fields=50) if request.query else {}
+
+    def of(name: str) -> str:
+        return query.get(name, [""])[0]
+
+    text, tenant = of("q").strip(), of("tenant")
+    before = int(of("before")) if of("before").isascii() and of("before").isdigit() else None
+    lines, more = find(account.ledger, text, tenant, before, PER_PAGE)
+    return views.Seen(
+        account=account,
+        text=text,
+        tenant=tenant,
+        before=before,
+        view=of("view"),
+        remote=of("remote") == "1",
+        lines=lines,
+        more=more,
+        base=f"http://{request.headers.get('host', '')}" if request.headers.get("host") else account.base,
+    )
+
+
+def _body(account: Account, request: Request, line: Accepted) -> Answer:
+    found = take_apart(line)
+    remote = "remote=1" in request.query.split("&")
+    if found is None or found.html is None:
+        return Answer(404, b"There is no HTML.", "text/plain", _COMMON)
+    host = request.headers.get("host")
+    text = letter.html(account, line, found, f"http://{host}" if host else account.base)
+    headers = (
+        ("Content-Security-Policy", letter.policy(remote=remote)),
+        ("Cache-Control", "no-store"),
+        *_COMMON,
+    )
+    return Answer(200, text.encode("utf-8", "replace"), "text/html; charset=utf-8", headers)
+
+
+def _file(line: Accepted, number: str) -> Answer:
+    found = take_apart(line)
+    if found is None or not number.isascii() or not number.isdigit() or int(number) >= len(found.files):
+        return Answer(404, b"There is no such attachment.", "text/plain", _COMMON)
+    file = found.files[int(number)]
+    return _download(file.data, file.name, "application/octet-stream")
+
+
+def _download(data: bytes, name: str, kind: str) -> Answer:
+    """Saved, never shown: it is a stranger's."""
+    headers = (
+        ("Content-Disposition", f"attachment; filename*=UTF-8''{quote(name, safe='')}"),
+        ("Content-Security-Policy", "sandbox; default-src 'none'"),
+        *_COMMON,
+    )
+    return Answer(200, data, kind, headers)
+
+
+def _clear(account: Account, request: Request) -> Answer:
+    if request.method != "POST":
+        return Answer(405, b"Clearing takes a POST.", "text/plain", (("Allow", "POST"), *_COMMON))
+    origin, host = request.headers.get("origin"), request.headers.get("host", "")
+    site = request.headers.get("sec-fetch-site", "same-origin")
+    # Another site's page must not be able to do this through a browser that has it open.
+    if site not in ("same-origin", "none") or origin not in (None, f"http://{host}"):
+        return Answer(403, b"Only this page clears.", "text/plain", _COMMON)
+    account.ledger.clear()
+    account.tracked.clear()
+    return Answer(303, b"", "text/plain", (("Location", "/"), *_COMMON))
+
+
+def _asset(name: str) -> Answer:
+    kind = _ASSETS.get(name)
+    if kind is None:
+        return Answer(404, b"There is nothing here.", "text/plain", _COMMON)
+    return Answer(200, _read(name), f"{kind}; charset=utf-8", _COMMON)
+
+
+@cache
+def _read(name: str) -> bytes:
+    return files("seslocal.page").joinpath(name).read_bytes()
+
+
+def _html(text: str, status: int = 200) -> Answer:
+    return Answer(status, text.encode("utf-8", "replace"), "text/html; charset=utf-8", _PAGE)

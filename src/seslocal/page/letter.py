@@ -1,0 +1,42 @@
+"""A mail's HTML as the frame shows it: as it would arrive, with its pixel and rewritten links, its embedded pictures
+put in place, and links that open elsewhere. What keeps it harmless is the policy it is served under."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import Final
+from urllib.parse import unquote
+
+from seslocal.ledger import Accepted
+from seslocal.parts import Parts
+from seslocal.state import Account
+from seslocal.tracking import as_delivered
+
+_CID: Final = re.compile(r"""cid:([^"'\s)>]+)""", re.IGNORECASE)
+_PICTURES: Final = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp")
+_REFRESH: Final = re.compile(r"<meta\b[^>]*http-equiv\s*=\s*[\"']?\s*refresh[^>]*>", re.IGNORECASE)
+
+
+def policy(*, remote: bool) -> str:
+    """No script ever, no origin, no form; pictures, styles and fonts from elsewhere only if asked for."""
+    always = (
+        "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; frame-ancestors 'self'; "
+    )
+    if remote:
+        return always + "img-src * data:; style-src * 'unsafe-inline'; font-src * data:; media-src *"
+    return always + "img-src data:; style-src 'unsafe-inline'; font-src data:"
+
+
+def html(account: Account, line: Accepted, parts: Parts, base: str) -> str:
+    text = as_delivered(account, line.message_id, parts.html or "", base)
+    pictures = {file.content_id: file for file in parts.files if file.content_id and file.kind in _PICTURES}
+
+    def embedded(match: re.Match[str]) -> str:
+        file = pictures.get(unquote(match[1]))
+        if file is None:
+            return match[0]
+        return f"data:{file.kind};base64,{base64.b64encode(file.data).decode()}"
+
+    text = _CID.sub(embedded, text)
+    return '<base target="_blank">' + _REFRESH.sub("", text)

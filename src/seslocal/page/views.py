@@ -1,0 +1,260 @@
+"""The page's HTML. Everything that came in a mail is escaped where it is put in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html import escape
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from seslocal.clock import iso
+from seslocal.ledger import Accepted
+from seslocal.parts import File, Parts, take_apart
+from seslocal.state import Account
+
+_VIEWS: Final = (("html", "HTML"), ("text", "Text"), ("headers", "Headers"), ("source", "Source"))
+_MOST_SOURCE: Final = 256 * 1024  # bytes shown; the rest is in the download
+_FATES: Final = {
+    "delivers": ("good", "delivered"),
+    "bounces": ("bad", "bounced"),
+    "complains": ("bad", "complained"),
+    "defers": ("slow", "deferred"),
+    "suppressed": ("off", "suppressed"),
+    "rejected": ("bad", "rejected"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One look at the page."""
+
+    account: Account
+    text: str  #: searched for
+    tenant: str
+    before: int | None  #: number of the mail that the list goes on after
+    view: str
+    remote: bool
+    lines: list[Accepted]
+    more: bool
+    base: str
+
+    def query(self, **changes: str | None) -> str:
+        """This look with something else."""
+        now = {"q": self.text, "tenant": self.tenant, "before": str(self.before or "")}
+        pairs = {name: value for name, value in {**now, **changes}.items() if value}
+        return "?" + urlencode(pairs) if pairs else ""
+
+
+def listing(seen: Seen, chosen: Accepted | None) -> str:
+    """The list, with one mail beside it if one is chosen."""
+    detail = _detail(seen, chosen) if chosen else _hint(seen)
+    title = _facts(chosen)["subject"] or "(no subject)" if chosen else "Mail"
+    return _frame(seen, f"{_list(seen, chosen)}{detail}", title, has_detail=chosen is not None)
+
+
+def missing(seen: Seen, message_id: str) -> str:
+    text = (
+        '<main class="detail"><a class="back" href="/">All mail</a><div class="hint"><h1>Not here</h1><p>The ledger '
+        f"holds no mail <code>{escape(message_id)}</code>: it was cleared, or dropped for room.</p></div></main>"
+    )
+    return _frame(seen, _list(seen, None) + text, "Not here", has_detail=True)
+
+
+def _frame(seen: Seen, inner: str, title: str, *, has_detail: bool) -> str:
+    ledger = seen.account.ledger
+    kept = f"{len(ledger):,} of {ledger.total:,}" if len(ledger) < ledger.total else f"{ledger.total:,}"
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{
+        escape(title)
+    } · seslocal</title><link rel="icon" href="data:,"><link rel="stylesheet" href="/assets/page.css">
+<script src="/assets/page.js" defer></script></head>
+<body class="{"has-detail" if has_detail else ""}" data-total="{ledger.total}">
+<header><a class="name" href="/">seslocal</a><span class="state">{kept} mail{
+        "" if ledger.total == 1 else "s"
+    }{_conditions(seen.account)}</span><a id="new" href="/" hidden></a>
+<form class="search" action="/" role="search"><input type="search" name="q" value="{
+        escape(seen.text)
+    }" placeholder="Recipient, subject, tenant" aria-label="Search">{
+        f'<input type="hidden" name="tenant" value="{escape(seen.tenant)}">' if seen.tenant else ""
+    }</form>
+<form class="clear" action="/clear" method="post"><button>Clear</button></form></header>
+<div class="panes">{inner}</div></body></html>"""
+
+
+def _conditions(account: Account) -> str:
+    """What is not as usual: a clock that does not go with the world's, and faults."""
+    notes: list[str] = []
+    if account.clock.frozen:
+        notes.append(f"clock stands at {iso(account.clock.now())[:19].replace('T', ' ')}")
+    elif account.clock.speed != 1:
+        notes.append(f"clock runs {account.clock.speed:g} times as fast")
+    if count := len(account.faults.standing):
+        notes.append(f"{count} fault{'s' if count > 1 else ''}")
+    return "".join(f'<span class="note">{escape(note)}</span>' for note in notes)
+
+
+def _list(seen: Seen, chosen: Accepted | None) -> str:
+    rows = "".join(_row(seen, line, line is chosen) for line in seen.lines)
+    if not rows:
+        words = "Nothing fits." if seen.text or seen.tenant else "No mail yet."
+        rows = f'<li class="none">{words}</li>'
+    narrowed = ""
+    if seen.text or seen.tenant:
+        told = " ".join(
+            [f"“{escape(seen.text)}”"] * bool(seen.text)
+            + [f"tenant {escape(seen.tenant)}"] * bool(seen.tenant)
+        )
+        narrowed = f'<p class="narrowed"><span>{told}</span><a href="/">Show all</a></p>'
+    pages = f'<a href="/{seen.query(before=None)}">Newest</a>' if seen.before else "<span></span>"
+    if seen.more:
+        pages += f'<a href="/{seen.query(before=str(seen.lines[-1].number))}">Older</a>'
+    foot = f'<nav class="pages">{pages}</nav>' if seen.more or seen.before else ""
+    return f'<aside class="list">{narrowed}<ol>{rows}</ol>{foot}</aside>'
+
+
+def _row(seen: Seen, line: Accepted, is_chosen: bool) -> str:
+    facts = _facts(line)
+    to = ", ".join(line.recipients)
+    tenant = f'<span class="tenant">{escape(line.tenant)}</span>' if line.tenant else ""
+    link = f"/mail/{quote(line.message_id)}{seen.query()}"
+    fates = {fate["fate"] for fate in facts["fates"].values()}
+    badge = _badge(*_FATES[next(iter(fates))]) if len(fates) == 1 else _badge("slow", "mixed")
+    return (
+        f'<li{" class=chosen" if is_chosen else ""}><a href="{escape(link)}"><span class=line><span class=to>{escape(to)}</span>'
+        f"{_time(line.at, seen.account.clock.now())}</span><span class=line><span class=subject>"
+        f"{escape(facts['subject']) or '<i>no subject</i>'}</span>"
+        f"<span class=marks>{tenant}{badge}</span></span></a></li>"
+    )
+
+
+def _detail(seen: Seen, line: Accepted) -> str:
+    facts, parts = _facts(line), take_apart(line)
+    views = _views(parts)
+    view = seen.view if seen.view in views else views[0]
+    base = f"/mail/{quote(line.message_id)}"
+    tabs = "".join(
+        f'<a href="{escape(base + seen.query(view=name))}"{" aria-current=page" if name == view else ""}>{word}</a>'
+        for name, word in _VIEWS
+        if name in views
+    )
+    return f"""<main class="detail"><a class="back" href="/{seen.query()}">All mail</a>
+<h1>{escape(facts["subject"]) or "<i>no subject</i>"}</h1>
+<dl class="facts">{_facts_shown(seen, line, facts)}</dl>
+{_files(base, parts.files) if parts else ""}
+<nav class="tabs">{tabs}<a class="save" href="{escape(base)}/source" download>Save</a></nav>
+{_shown(seen, line, facts, parts, view, base)}</main>"""
+
+
+def _facts_shown(seen: Seen, line: Accepted, facts: Any) -> str:
+    rows = [("From", escape(facts["from"]))]
+    to = "".join(
+        f"<li>{escape(recipient)} {_fate(facts['fates'].get(recipient))}</li>"
+        for recipient in line.recipients
+    )
+    rows.append(("To", f"<ul>{to}</ul>"))
+    if line.tenant:
+        link = f"/?{urlencode({'tenant': line.tenant})}"
+        rows.append(("Tenant", f'<a href="{escape(link)}">{escape(line.tenant)}</a>'))
+    if line.configuration_set:
+        rows.append(("Set", escape(line.configuration_set)))
+    if facts["tags"]:
+        tags = "".join(
+            f'<span class="tag">{escape(name)}<b>{escape(", ".join(values))}</b></span>'
+            for name, values in facts["tags"].items()
+        )
+        rows.append(("Tags", tags))
+    rows.append(("Accepted", f"{iso(line.at)[:19].replace('T', ' ')} UTC · {_size(facts['size'])}"))
+    rows.append(("MessageId", f"<code>{escape(line.message_id)}</code>"))
+    return "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
+
+
+def _views(parts: Parts | None) -> list[str]:
+    if parts is None:
+        return ["headers"]
+    views = [name for name, part in (("html", parts.html), ("text", parts.text)) if part is not None]
+    return [*views, "headers", "source"]
+
+
+def _shown(seen: Seen, line: Accepted, facts: Any, parts: Parts | None, view: str, base: str) -> str:
+    if view == "headers":
+        rows = "".join(
+            f"<tr><th>{escape(header['name'])}</th><td>{escape(header['value'])}</td></tr>"
+            for header in facts["headers"]
+        )
+        dropped = "" if parts else '<p class="narrowed">Its content was dropped for room.</p>'
+        return f'{dropped}<div class="scroll"><table class="headers">{rows}</table></div>'
+    assert parts is not None
+    if view == "text":
+        return f'<pre class="text">{escape(parts.text or "")}</pre>'
+    if view == "source":
+        source = parts.source[:_MOST_SOURCE].decode("utf-8", "replace")
+        more = "<p>… and more; save it to see all.</p>" if len(parts.source) > _MOST_SOURCE else ""
+        return f'<pre class="source">{escape(source)}</pre>{more}'
+    remote = "?remote=1" if seen.remote else ""
+    if seen.remote:
+        note = "<span>Pictures and styles from elsewhere are loaded, and with them the pixel that tells of an open.</span>"
+        link = f'<a href="{escape(base + seen.query(view="html"))}">Stop</a>'
+    else:
+        note = "<span>Nothing is loaded from elsewhere.</span>"
+        link = f'<a href="{escape(base + seen.query(view="html", remote="1"))}">Load pictures</a>'
+    tracked = " Links lead through click tracking." if line.message_id in seen.account.tracked else ""
+    return (
+        f'<p class="remote">{note}{tracked} {link}</p><iframe title="The mail" src="{escape(base)}/body{remote}" '
+        'sandbox="allow-popups allow-popups-to-escape-sandbox" referrerpolicy="no-referrer"></iframe>'
+    )
+
+
+def _files(base: str, files: list[File]) -> str:
+    if not files:
+        return ""
+    rows = "".join(
+        f'<li><a href="{escape(base)}/files/{number}" download>{escape(file.name)}</a> '
+        f"<span>{escape(file.kind)} · {_size(len(file.data))}</span></li>"
+        for number, file in enumerate(files)
+    )
+    return f'<ul class="files" aria-label="Attachments">{rows}</ul>'
+
+
+def _hint(seen: Seen) -> str:
+    if seen.lines:
+        inner = "<p>Choose a mail to look at it.</p>"
+    else:
+        code = (
+            f'import boto3\nses = boto3.client("sesv2", endpoint_url="{seen.base}",\n'
+            f'                   region_name="{seen.account.region}",\n'
+            '                   aws_access_key_id="test", aws_secret_access_key="test")'
+        )
+        inner = f"<h1>Mail that is sent here shows here</h1><p>Any client of Amazon SES will do:</p><pre>{escape(code)}</pre>"
+    return f'<main class="detail empty"><div class="hint">{inner}</div></main>'
+
+
+def _fate(fate: dict[str, Any] | None) -> str:
+    if fate is None:
+        return ""
+    colour, word = _FATES[fate["fate"]]
+    return _badge(colour, word, fate["subtype"] or "")
+
+
+def _badge(colour: str, word: str, more: str = "") -> str:
+    told = f" <small>{escape(more)}</small>" if more else ""
+    return f'<span class="fate {colour}">{word}{told}</span>'
+
+
+def _time(at: float, now: float) -> str:
+    moment, today = datetime.fromtimestamp(at, UTC), datetime.fromtimestamp(now, UTC)
+    text = f"{moment:%H:%M:%S}" if moment.date() == today.date() else f"{moment.day} {moment:%b %H:%M}"
+    return f'<time datetime="{iso(at)}" title="{iso(at)}">{text}</time>'
+
+
+def _size(count: int) -> str:
+    if count < 1024:
+        return f"{count} B"
+    return f"{count / 1024:.1f} KB" if count < 1024 * 1024 else f"{count / 1024 / 1024:.1f} MB"
+
+
+def _facts(line: Accepted | None) -> Any:
+    return msgspec.json.decode(line.facts) if line else {}
