@@ -79,8 +79,9 @@ def probed(server: Server) -> Probed:
         try:
             return client._make_api_call(operation, given)
         except ClientError as error:
-            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            return probe.Refusal(error.response["Error"]["Code"], status, error.response["Error"]["Message"])
+            told: Any = error.response
+            status = told["ResponseMetadata"]["HTTPStatusCode"]
+            return probe.Refusal(told["Error"]["Code"], status, told["Error"]["Message"])
 
     answers = probe.run(ACTING, call)
     return Probed(answers, departures, server.log())
