@@ -16,8 +16,8 @@ from mailcordon.adapters.db.line import GONE
 from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReader
 from mailcordon.adapters.db.observe_reader import PostgresObserveReader, PostgresSuppressions
 from mailcordon.adapters.http import control as control_routes
+from mailcordon.adapters.http import direct, server
 from mailcordon.adapters.http import observe as observe_routes
-from mailcordon.adapters.http import server
 from mailcordon.adapters.http.auth import KeyCache
 from mailcordon.adapters.http.messages import MessageDoor
 from mailcordon.adapters.ses import feedback
@@ -76,7 +76,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         health = functools.partial(_health, pools["control"])
         application = server.build(door, cache, handlers, health, mailcordon.__version__)
         await stack.enter_async_context(parts.running(accept.run(), stop))
-        await serve.serve(application, config, stop)
+        await serve.serve(application, direct.protocol(door), config, stop)
 
 
 def _now_ms() -> int:

@@ -1,4 +1,4 @@
-"""Serves an ASGI application until told to stop: on the socket that `up` hands down, else on one of our own.
+"""Serves an application until told to stop: on the socket that `up` hands down, else on one of our own.
 
 The inherited socket stays open while the API restarts, so callers then wait a moment instead of being refused.
 """
@@ -6,8 +6,8 @@ The inherited socket stays open while the API restarts, so callers then wait a m
 import asyncio
 import contextlib
 import socket
-from collections.abc import Generator
-from typing import Any
+from collections.abc import Callable, Generator
+from typing import Any, cast
 
 import uvicorn
 
@@ -22,8 +22,10 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(application: Any, config: Config, stop: asyncio.Event) -> None:
-    """Requests under way get `config.drain_seconds` to finish."""
+async def serve(
+    application: Any, protocol: Callable[..., asyncio.Protocol], config: Config, stop: asyncio.Event
+) -> None:
+    """An ASGI application, on connections that speak `protocol`. Requests under way get `config.drain_seconds` to finish."""
     listener = (
         socket.socket(fileno=config.api_fd)
         if config.api_fd is not None
@@ -32,7 +34,7 @@ async def serve(application: Any, config: Config, stop: asyncio.Event) -> None:
     server = _Server(
         uvicorn.Config(
             application,
-            http="httptools",
+            http=cast(Any, protocol),  # uvicorn calls it, and asks no more of it
             lifespan="on",
             access_log=False,
             log_config=None,

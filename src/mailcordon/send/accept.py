@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from mailcordon.core import address, ids, provider
 from mailcordon.core.delivery import State
-from mailcordon.core.errors import Conflict, Invalid, MailcordonError, TooMuch
+from mailcordon.core.errors import Conflict, Invalid, MailcordonError, TooMuch, Unavailable
 from mailcordon.send import compose, resolve
 from mailcordon.send.ports import AcceptStore, Backlog, NewDelivery, NewMessage, Replay, StaleRoutes, Stored
 from mailcordon.send.resolve import Lanes, Route
@@ -59,7 +59,7 @@ class _Item:
     recipients: tuple[tuple[str, bytes, int], ...]  #: address, hash, provider
     api_key: int
     key: bytes | None
-    body: bytes
+    body: bytes  #: digest, if there is a key
     still_allowed: Callable[[], Awaitable[object]]
     done: asyncio.Future[Accepted | Repeated]
 
@@ -90,27 +90,30 @@ class Accept:
         key: str | None,
         still_allowed: Callable[[], Awaitable[object]],
     ) -> Accepted | Repeated:
-        """`still_allowed` raises if the caller's key is not good any more; it is asked when the epoch moved.
+        """As `enqueue`, and waits for it."""
+        return await self.enqueue(slug, submission, api_key=api_key, key=key, still_allowed=still_allowed)
 
-        Stores the message durably, once per (tenant, key).
+    def enqueue(
+        self,
+        slug: str,
+        submission: Submission,
+        *,
+        api_key: int,
+        key: str | None,
+        still_allowed: Callable[[], Awaitable[object]],
+    ) -> asyncio.Future[Accepted | Repeated]:
+        """Puts the message into the next batch; done once it is stored durably, once per (tenant, key).
 
-        Raises Invalid (unknown tenant or type, foreign From), Conflict (the key came before with another body), TooMuch (the
-        lane's backlog is at its bound) and Unavailable (nothing was stored; try again).
+        `still_allowed` raises if the caller's key is not good any more; it is asked when the epoch moved.
+
+        Ends with Invalid (unknown tenant or type, foreign From), Conflict (the key came before with another body), TooMuch (the
+        lane's backlog is at its bound) or Unavailable (nothing was confirmed; try again).
         """
         content = compose.content(submission)
         recipients = tuple(
             (str(to), address.hash_of(self._hash_key, to), int(provider.of(to.domain)))
             for to in submission.to
         )
-        digest = hashlib.blake2b(content, digest_size=16)
-        for part in (
-            slug,
-            submission.type,
-            submission.campaign,
-            submission.list,
-            *(r[0] for r in recipients),
-        ):
-            digest.update(b"\0" + (part or "").encode())
         item = _Item(
             slug=slug,
             submission=submission,
@@ -118,13 +121,13 @@ class Accept:
             recipients=recipients,
             api_key=api_key,
             key=None if key is None else hashlib.blake2b(key.encode(), digest_size=16).digest(),
-            body=digest.digest(),
+            body=b"" if key is None else _digest(slug, submission, content, recipients),
             still_allowed=still_allowed,
             done=asyncio.get_running_loop().create_future(),
         )
         self._pending.append(item)
         self._arrived.set()
-        return await item.done
+        return item.done
 
     async def run(self) -> None:
         """Commits batches until cancelled; then whatever was not committed is told so."""
@@ -135,8 +138,7 @@ class Accept:
                 while batch := self._next_batch():
                     await self._commit(batch)
         finally:
-            for item in self._pending:
-                item.done.cancel()
+            _fail(self._pending, Unavailable("we are stopping, and nothing was confirmed; try again"))
 
     def _next_batch(self) -> list[_Item]:
         size = 0
@@ -272,6 +274,14 @@ class Accept:
                 _answer_replay(item, replay)
             else:
                 item.done.set_result(_accepted(message, stored))
+
+
+def _digest(
+    slug: str, submission: Submission, content: bytes, recipients: Sequence[tuple[str, bytes, int]]
+) -> bytes:
+    parts = (slug, submission.type, submission.campaign, submission.list, *(r[0] for r in recipients))
+    whole = b"\0".join((content, *((part or "").encode() for part in parts)))
+    return hashlib.blake2b(whole, digest_size=16).digest()
 
 
 def _message(item: _Item, route: Route, id: int) -> NewMessage:

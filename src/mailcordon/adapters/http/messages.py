@@ -1,9 +1,12 @@
 """The door for mail: POST, GET and DELETE of messages, and what is known of an address.
 
-POST is the hot path and a plain ASGI function: one decode, one look at the key in memory, and a place in the next batch.
+POST is the hot path: one decode, one look at the key in memory, and a place in the next batch. It has two ways in that do the
+same: a plain ASGI function here, and `direct.py`, which does without ASGI.
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +21,7 @@ from mailcordon.adapters.http import problems
 from mailcordon.adapters.http.auth import KeyCache, principal_of
 from mailcordon.core import address, ids
 from mailcordon.core.delivery import State
-from mailcordon.core.errors import Fault, Invalid, NotFound
+from mailcordon.core.errors import Fault, Invalid, MailcordonError, NotFound, Unavailable
 from mailcordon.core.principal import Principal
 from mailcordon.send import submission, view
 from mailcordon.send.accept import Accept, Accepted, Repeated
@@ -124,6 +127,15 @@ class AddressView(msgspec.Struct):
     deliveries: list[AddressDelivery]
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer to POST."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str]
+
+
 class MessageDoor:
     """Everything that the routes of this file need."""
 
@@ -151,45 +163,62 @@ class MessageDoor:
         try:
             if scope["type"] != "http" or scope["method"] != "POST":
                 raise MethodNotAllowedException(headers={"allow": "POST"})
-            status, body, headers = await self._post(scope, receive)
+            authorization, key = key_headers(scope["headers"])
+            await self._sender(authorization)  # before anything of a stranger's body is kept
+            reply = await self.answer(authorization, key, await _read(receive))
         except Exception as error:
-            status, body, headers = problems.describe(error)
+            reply = failure(error)
         await send(
             {
                 "type": "http.response.start",
-                "status": status,
+                "status": reply.status,
                 "headers": [
-                    (b"content-length", b"%d" % len(body)),
-                    *((name.encode(), value.encode()) for name, value in headers.items()),
+                    (b"content-length", b"%d" % len(reply.body)),
+                    *((name.encode(), value.encode()) for name, value in reply.headers.items()),
                 ],
             }
         )
-        await send({"type": "http.response.body", "body": body, "more_body": False})
+        await send({"type": "http.response.body", "body": reply.body, "more_body": False})
 
-    async def _post(self, scope: Scope, receive: Receive) -> tuple[int, bytes, dict[str, str]]:
-        authorization, key = _headers(scope)
+    async def answer(self, authorization: str | None, key: str | None, raw: bytes) -> Reply:
+        """All of it. Raises whatever stands against it."""
+        principal = await self._sender(authorization)
+        answer = await self.enqueue(principal, authorization, key, raw)
+        return (
+            await self.repeated(answer, principal) if isinstance(answer, Repeated) else self.accepted(answer)
+        )
+
+    async def _sender(self, authorization: str | None) -> Principal:
         principal = self.keys.lookup(authorization) or await self.keys.load(authorization)
         principal.require("send")
-        raw = await _read(receive)
+        return principal
+
+    def enqueue(
+        self, principal: Principal, authorization: str | None, key: str | None, raw: bytes
+    ) -> asyncio.Future[Accepted | Repeated]:
+        """The mail in its batch. Raises what can be said against it at once."""
+        principal.require("send")
         try:
             body = self._decode(raw)
         except msgspec.DecodeError as error:
             raise problems.from_decoding(error) from None
         except UnicodeDecodeError:
             raise problems.Malformed("The body is not UTF-8.", code="malformed-json") from None
-        slug = principal.tenant_for(body.tenant)
-        answer = await self.accept.submit(
-            slug,
+        return self.accept.enqueue(
+            principal.tenant_for(body.tenant),
             _checked(body),
             api_key=principal.key_id,
             key=_idempotency_key(key),
             still_allowed=_still_allowed(self.keys, authorization),
         )
-        headers = {"content-type": "application/json"}
-        if isinstance(answer, Repeated):
-            headers["idempotency-replayed"] = "true"
-            return 202, self._encode(await self._repeated(answer.message, principal)), headers
-        return 202, self._encode(_answer(answer)), headers
+
+    def accepted(self, accepted: Accepted) -> Reply:
+        return Reply(202, self._encode(_answer(accepted)), {"content-type": "application/json"})
+
+    async def repeated(self, repeated: Repeated, principal: Principal) -> Reply:
+        answer = await self._repeated(repeated.message, principal)
+        headers = {"content-type": "application/json", "idempotency-replayed": "true"}
+        return Reply(202, self._encode(answer), headers)
 
     async def _repeated(self, message: int, principal: Principal) -> Answer:
         records = await self.reader.records(message, principal.tenant_id)
@@ -370,9 +399,20 @@ def _checked(body: SendBody) -> submission.Submission:
     )
 
 
-def _headers(scope: Scope) -> tuple[str | None, str | None]:
+def failure(error: BaseException) -> Reply:
+    if isinstance(error, asyncio.CancelledError):
+        error = Unavailable("we are stopping, and nothing was confirmed; try again")
+    return Reply(*problems.describe(error))
+
+
+def too_large() -> MailcordonError:
+    return problems.TooLarge(f"The body has more than {MAX_BODY} bytes.")
+
+
+def key_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str | None, str | None]:
+    """Authorization and Idempotency-Key; names come in lower case."""
     authorization = key = None
-    for name, value in scope["headers"]:
+    for name, value in headers:
         if name == b"authorization":
             authorization = value.decode("latin-1")
         elif name == b"idempotency-key":
@@ -395,7 +435,7 @@ async def _read(receive: Receive) -> bytes:
     if message["type"] == "http.request" and not message.get("more_body"):
         body = message.get("body", b"")
         if len(body) > MAX_BODY:
-            raise problems.TooLarge(f"The body has more than {MAX_BODY} bytes.")
+            raise too_large()
         return body
     chunks: list[bytes] = []
     size = 0
@@ -405,7 +445,7 @@ async def _read(receive: Receive) -> bytes:
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > MAX_BODY:
-            raise problems.TooLarge(f"The body has more than {MAX_BODY} bytes.")
+            raise too_large()
         chunks.append(chunk)
         if not message.get("more_body"):
             return b"".join(chunks)
