@@ -56,7 +56,7 @@ def server() -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def probed(server: Server) -> Probed:
     server.reset()
-    client = boto3.client(
+    client: Any = boto3.client(
         "sesv2",
         endpoint_url=server.url,
         region_name=probe.REGION,
