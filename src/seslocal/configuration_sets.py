@@ -143,7 +143,7 @@ def delete_destination(account: Account, params: Params, caller: Caller) -> Para
 def set_of(account: Account, name: str) -> ConfigurationSet:
     found = account.configuration_sets.get(name)
     if found is None:
-        raise not_found(f"Configuration set {name} does not exist")
+        raise not_found(f"Configuration set <{name}> does not exist.")
     return found
 
 

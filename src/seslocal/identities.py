@@ -215,7 +215,7 @@ def _checked_name(name: str) -> str:
 
 def _require_set(account: Account, name: str | None) -> None:
     if name is not None and name not in account.configuration_sets:
-        raise not_found(f"Configuration set {name} does not exist")
+        raise not_found(f"Configuration set <{name}> does not exist.")
 
 
 def _origin(signing: Params) -> str:

@@ -105,7 +105,7 @@ def _configuration_set(
         return None
     found = account.configuration_sets.get(name)
     if found is None:
-        raise not_found(f"Configuration set {name} does not exist")
+        raise not_found(f"Configuration set <{name}> does not exist.")
     return found
 
 

@@ -144,12 +144,12 @@ def require_resource(account: Account, arn: str) -> None:
     match kind:
         case "identity":
             if name not in account.identities:
-                raise not_found(f"Identity {name} does not exist")
+                raise not_found(f"Identity <{name}> does not exist.")
         case "configuration-set":
             if name not in account.configuration_sets:
-                raise not_found(f"Configuration set {name} does not exist")
+                raise not_found(f"Configuration set <{name}> does not exist.")
         case _:
-            raise not_found(f"Template {name} does not exist")
+            raise not_found(f"Template <{name}> does not exist.")
 
 
 def checked_suppression(attributes: Params) -> tuple[str | None, tuple[str, ...] | None]:

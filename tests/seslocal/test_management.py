@@ -89,9 +89,9 @@ def test_what_is_associated_must_exist_here(world: World) -> None:
     world.tenant("acme")
     associate = world.ses.create_tenant_resource_association
     for resource, message in (
-        ("identity/x.example", "Identity x.example does not exist"),
-        ("configuration-set/x", "Configuration set x does not exist"),
-        ("template/x", "Template x does not exist"),
+        ("identity/x.example", "Identity <x.example> does not exist."),
+        ("configuration-set/x", "Configuration set <x> does not exist."),
+        ("template/x", "Template <x> does not exist."),
     ):
         assert world.refused(associate, TenantName="acme", ResourceArn=world.arn(resource)) == (
             404,
@@ -306,7 +306,7 @@ def test_configuration_sets_are_refused_when_wrong_there_or_absent(world: World)
         assert world.refused(call, ConfigurationSetName="none") == (
             404,
             "NotFoundException",
-            "Configuration set none does not exist",
+            "Configuration set <none> does not exist.",
         )
     world.domain("a.example")
     world.ses.put_email_identity_configuration_set_attributes(

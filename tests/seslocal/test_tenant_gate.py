@@ -201,7 +201,7 @@ def test_unknown_configuration_set_is_404(world: World) -> None:
     assert world.refused(lambda: world.send("kim@example.com", tenant=None, configuration_set="none")) == (
         404,
         "NotFoundException",
-        "Configuration set none does not exist",
+        "Configuration set <none> does not exist.",
     )
 
 
