@@ -169,7 +169,7 @@ async def _serve(options: Any, settings: Settings) -> int:
 
 def _say_ready(local: Local, options: Any) -> None:
     print(
-        f"seslocal listens on {local.url}: SES v2 and SQS; admin at {local.url}/_seslocal/health\n\n"
+        f"seslocal listens on {local.url}: SES v2, SNS and SQS. Open it in a browser to see the mail.\n\n"
         "    import boto3\n"
         f'    ses = boto3.client("sesv2", endpoint_url="{local.url}", region_name="{options.region}",\n'
         '                       aws_access_key_id="test", aws_secret_access_key="test")\n\n'

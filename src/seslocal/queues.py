@@ -108,8 +108,8 @@ class Queue:
         """Nobody reads this queue, or nobody deletes what was read: memory is worth more than the past."""
         self.remove(next(iter(self.messages.values())))
         self.dropped += 1
-        if len(self._ready) > 2 * self.most:
-            self._ready = deque(message for message in self._ready if not message.gone)
+        while self._ready and self._ready[0].gone:
+            self._ready.popleft()
 
     # out
 
@@ -198,7 +198,7 @@ class Queue:
         message.visible_at = until
         self._pushed += 1
         heapq.heappush(self._returning, (until, self._pushed, message))
-        if len(self._returning) > 2 * self.hidden + 1000:
+        if len(self._returning) > 2 * self.hidden + 100:
             self._forget_stale()
         if self._waiters:
             self._clock.call_at(until, self.wake)
