@@ -212,7 +212,7 @@ def _moto(*plugin: str) -> Callable[[Path, str, Path], Job]:
 
 
 SUITES: Final = (
-    Suite("boto3", "boto3, every acting operation", _boto3),
+    Suite("boto3", "boto3, every operation, and what is malformed", _boto3),
     Suite("awscli", "AWS CLI, every acting operation", _client("test_awscli.py")),
     Suite("javascript", "JavaScript SDK v3", _node("sdk.test.mjs")),
     Suite("nodemailer", "nodemailer's SES transport", _node("nodemailer.test.mjs")),
