@@ -146,7 +146,7 @@ def test_unknown_members_are_ignored_and_not_kept(world: World) -> None:
 
 def test_an_unknown_path_or_method_is_404_unknown_operation(world: World) -> None:
     for method, path in (
-        ("GET", "/"),
+        ("GET", "/v3/email"),
         ("GET", "/v2/email"),
         ("PATCH", SEND),
         ("GET", "/v2/email/nonsense"),
@@ -277,7 +277,7 @@ def test_an_unknown_sqs_operation_is_refused(world: World) -> None:
         b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
         b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
         b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-        b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+        b"GET /v2/x HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\n" + b"X-A: " + b"a" * 70_000 + b"\r\n\r\n",
