@@ -41,6 +41,7 @@ from mailcordon.send.ways import Ways
 log: Any = structlog.get_logger()
 
 POLL_BUSY = 0.01  #: seconds between claims while there was mail lately
+POLL_FULL = 0.002  #: seconds between looks for free slots while mail waits for them
 POLL_IDLE = 0.05  #: seconds between claims after a quiet second
 RECHECK_EVERY = 0.05  #: seconds between two looks at turns that were set idle
 BUSY_FOR = 1.0  #: seconds
@@ -52,7 +53,7 @@ SETTLE_EVERY = 0.25  #: seconds
 URGENT_SHARE = 0.25  #: of the call slots, for urgent mail alone
 
 #: Which classes share a loop, and how long (seconds) a busy one lets mail gather between two claims.
-LOOPS = (((Class.URGENT,), 0.01), ((Class.TRANSACTIONAL, Class.MARKETING), 0.04))
+LOOPS = (((Class.URGENT,), 0.02), ((Class.TRANSACTIONAL, Class.MARKETING), 0.06))
 
 
 class Dispatcher:
@@ -139,8 +140,11 @@ class Dispatcher:
             now = time.monotonic()
             if claimed:
                 quiet_since = 0.0
-                # Slots and mail gather meanwhile: a claim of many costs little more than a claim of one.
-                await asyncio.sleep(gather)
+                # Mail gathers meanwhile: a claim of many costs little more than a claim of one. Where slots are what is scarce,
+                # there is enough of it.
+                await asyncio.sleep(gather if slots.free else POLL_FULL)
+            elif slots.free < slots.size // 2:
+                await asyncio.sleep(POLL_FULL)
             elif slots.free < slots.size:
                 await asyncio.sleep(POLL_BUSY)
             else:

@@ -14,7 +14,7 @@ from mailcordon.send.ports import Claimed, Leave, Park, QueueStore
 
 log: Any = structlog.get_logger()
 
-GATHER = 0.015  #: seconds that results gather while there are many: they share one commit
+GATHER = 0.02  #: seconds that results gather while there are many: they share one commit
 
 
 class Slots:
