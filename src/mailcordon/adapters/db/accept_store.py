@@ -1,6 +1,7 @@
 """Where accepted mail is stored: one transaction a batch, keyed by tenant, durable before anybody is told.
 
-Implements `send.ports.AcceptStore`. The node number that makes ids unique is leased with the connection (an advisory lock), so
+Implements `send.ports.AcceptStore`. A batch of which nothing came before and nobody is suppressed is one statement; others go the
+long way, which can tell why. The node number that makes ids unique is leased with the connection (an advisory lock), so
 two processes never share one and a dead process's is free at once.
 """
 
@@ -8,7 +9,9 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from mailcordon.adapters.db import engine
+import asyncpg
+
+from mailcordon.adapters.db import accept_columns, engine
 from mailcordon.adapters.db.line import Line
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.ids import NODES
@@ -88,6 +91,22 @@ class AcceptStore:
 
     async def store(self, batch: Sequence[NewMessage], epoch: int) -> Stored:
         """Stores what is new. Raises StaleRoutes, and stores nothing, if the control epoch is not `epoch` any more."""
+        async with self._line.use() as connection:
+            assert self._node is not None
+            try:
+                row = await connection.fetchrow(_SQL.accept, epoch, *accept_columns.of(batch, self._node))
+            except asyncpg.UniqueViolationError:
+                row = None  # a rival had one of our keys at the same time; nothing was stored
+            if row is not None:
+                if row["epoch"] != epoch:
+                    raise StaleRoutes
+                if row["ok"]:
+                    held = await self._held(connection, row["held"]) if row["held"] else {}
+                    return Stored(replays={}, suppressed={}, held=held, now=row["now"])
+        return await self._store_the_long_way(batch, epoch)
+
+    async def _store_the_long_way(self, batch: Sequence[NewMessage], epoch: int) -> Stored:
+        """For a batch with a key that came before, or a recipient who is suppressed."""
         keyed = sorted((m.route.tenant, m.key, m.body, m.id) for m in batch if m.key is not None)
         entries = [(m, d) for m in batch for d in m.deliveries]
         lanes = sorted({m.route.lane for m in batch})

@@ -82,6 +82,14 @@ create table turn (
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000);
 create index turn_due on turn (class, next_at) where next_at is not null;
 
+-- Wakes those that look idle. The first statement gives the transaction its id, so that the second, which reads the turns, has a
+-- snapshot from after that (docs/decisions/003). `after` only says what has to be done before.
+create function wake_turns(turns int[], at bigint, after bigint) returns void language plpgsql as $$
+begin
+    perform pg_current_xact_id();
+    update turn t set next_at = at from unnest(turns) u (turn) where t.id = u.turn and (t.next_at is null or t.next_at > at);
+end $$;
+
 create table lane (
     id int generated always as identity primary key,
     tenant int not null references tenant,
@@ -231,7 +239,7 @@ alter table content alter column body set storage external;
 create table urgent_content (
     id bigint primary key,
     body bytea not null
-) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 5000);
+) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 5000, toast_tuple_target = 8160);
 alter table urgent_content alter column body set storage external;
 
 create table recipient (
@@ -433,8 +441,10 @@ begin
         continue when low < 0;
         foreach parent in array array['message', 'content', 'recipient', 'ledger', 'event', 'outcome'] loop
             if to_regclass(format('%I', parent || to_char(day, '"_p"YYYYMMDD'))) is null then
-                execute format('create table %I partition of %I for values from (%s) to (%s)',
-                    parent || to_char(day, '"_p"YYYYMMDD'), parent, low, low + (86400000::bigint << 22));
+                -- Content up to a page stays beside its id: a mail of a few kB in TOAST costs two rows and an index more.
+                execute format('create table %I partition of %I for values from (%s) to (%s)%s',
+                    parent || to_char(day, '"_p"YYYYMMDD'), parent, low, low + (86400000::bigint << 22),
+                    case parent when 'content' then ' with (toast_tuple_target = 8160)' else '' end);
                 made := made + 1;
             end if;
         end loop;
@@ -443,6 +453,8 @@ begin
 end $$;
 revoke all on function ensure_partitions(int, bigint) from public;
 grant execute on function ensure_partitions(int, bigint) to {{control}};
+revoke all on function wake_turns(int[], bigint, bigint) from public;
+grant execute on function wake_turns(int[], bigint, bigint) to {{send}};
 select ensure_partitions(14);
 
 -- Who may do what (invariant 9) -----------------------------------------------------------------------------------------------

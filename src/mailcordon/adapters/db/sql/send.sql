@@ -16,7 +16,62 @@ select t.id as tenant, t.slug, t.key, l.id as lane, l.turn, ty.name as type, l.c
 -- name: control_epoch
 select value from epoch where name = 'control';
 
--- First statement of an accept transaction. It takes the transaction's id before any turn row is read: the proof that a
+-- A whole batch in one statement, or nothing of it: if the epoch moved, if a key came before or if somebody is suppressed, `ok` is
+-- false and nothing was written. Two requests with one key at the same time end in a unique violation. What goes the long way,
+-- by `accept_check` and `accept_store`, is rare.
+--
+-- Arguments are as few as can be: what messages have in common is a kind ($12 to $21), which they name by its number; numbers come
+-- as the text of an array, hashes and keys as one string of bytes. The turns are read after the transaction has its id
+-- (docs/decisions/003): wake_turns sees to that, and is called once the keys are in, as in the long way.
+-- name: accept
+with d as materialized (
+    select x.id, x.kind, x.provider, substr($5::bytea, (x.o * 16 - 15)::int, 16) as hash, ($12::int[])[x.kind] as tenant,
+           ($14::int[])[x.kind] as lane
+      from unnest($2::text::bigint[], $3::text::int[], $4::text::smallint[]) with ordinality x (id, kind, provider, o)
+), x as materialized (
+    select ($12::int[])[x.kind] as tenant, substr($8::bytea, (x.o * 32 - 31)::int, 16) as key,
+           substr($8::bytea, (x.o * 32 - 15)::int, 16) as body, x.id
+      from unnest($6::text::bigint[], $7::text::int[]) with ordinality x (id, kind, o)
+), b as materialized (
+    select e.value as epoch, now_ms() as now,
+           e.value = $1
+           and not exists (select from d
+                            where exists (select from suppression s where s.tenant = d.tenant and s.hash = d.hash
+                                           and (s.scope = 0 or s.scope = 1 and s.target = ($13::int[])[d.kind] or s.scope = 2 and s.target = d.lane)
+                                           and (s.until is null or s.until > now_ms()))
+                               or exists (select from platform_suppression p where p.hash = d.hash))
+           and not exists (select from x where exists (select from idempotency i where i.tenant = x.tenant and i.key = x.key)) as ok
+      from epoch e where e.name = 'control'
+), k as (
+    insert into idempotency (tenant, key, body, message)
+    select tenant, key, body, id from x where (select ok from b) order by tenant, key returning 1
+), m as (
+    insert into message (id, tenant, lane, path, from_address, recipients, campaign, list, bytes, api_key)
+    select id, ($12::int[])[kind], ($14::int[])[kind], ($15::text[])[kind], ($16::text[])[kind], string_to_array(recipients, E'\n'),
+           ($17::text[])[kind], ($18::text[])[kind], bytes, ($19::int[])[kind]
+      from unnest($9::text::bigint[], $10::text::int[], $11::text[], $22::text::int[]) u (id, kind, recipients, bytes)
+     where (select ok from b)
+), c as (
+    insert into content (id, body) select * from unnest($23::text::bigint[], $24::bytea[]) where (select ok from b)
+), v as (
+    insert into urgent_content (id, body) select * from unnest($25::text::bigint[], $26::bytea[]) where (select ok from b)
+), r as (
+    insert into recipient (tenant, hash, id) select tenant, hash, id from d where (select ok from b)
+), q as (
+    insert into ready (lane, id, tenant, provider, hash, campaign, list)
+    select lane, id, tenant, provider, hash, ($17::text[])[kind], ($18::text[])[kind] from d where (select ok from b)
+), n as (
+    insert into lane_intake as i (lane, node, deliveries, bytes)
+    select lane, $27::int, sum(deliveries), sum(bytes) from unnest($14::int[], $20::bigint[], $21::bigint[]) u (lane, deliveries, bytes)
+     where (select ok from b) group by lane order by lane
+    on conflict (lane, node) do update set deliveries = i.deliveries + excluded.deliveries, bytes = i.bytes + excluded.bytes
+)
+select b.epoch, b.now, b.ok,
+       array(select distinct l.id from unnest($14::int[]) u (lane) join lane l on l.id = u.lane where l.held) as held,
+       case when b.ok then wake_turns($28::int[], b.now, (select count(*) from k)) end
+  from b;
+
+-- The long way's first statement. It takes the transaction's id before any turn row is read: the proof that a
 -- drained turn is never forgotten with mail in it needs that order (docs/decisions/003). Keys arrive sorted.
 -- name: accept_check
 with mine as (
