@@ -4,6 +4,8 @@ The body is SES's own JSON (ses.md 3.1) and is joined from pieces: every piece t
 alphabet that needs no escaping (tags, tenant keys, names of configuration sets).
 """
 
+import functools
+
 import msgspec
 
 from mailcordon.core import tags
@@ -55,13 +57,25 @@ def call(
     content: bytes, *, to: str, ses_tenant: str, configuration_set: str, key: bytes, attempt: Attempt
 ) -> bytes:
     """One recipient's SendEmail body, with tenant, configuration set and tags (architecture, invariant 1)."""
-    pairs = tags.sign(key, attempt)
-    # Feedback-ID, as Gmail's Postmaster Tools group by it (ses.md 4.4): the type, then the tenant.
-    pairs["ses:feedback-id-a"] = attempt.type
-    pairs["ses:feedback-id-b"] = attempt.tenant_key
-    listed = ",".join(f'{{"Name":"{name}","Value":"{value}"}}' for name, value in pairs.items())
+    delivery, value = tags.attempt_values(key, attempt)
+    frame = _frame(ses_tenant, configuration_set, attempt.installation, attempt.tenant_key, attempt.type)
     head = (
-        f'{{"Destination":{{"ToAddresses":[{_encode(to).decode()}]}},"TenantName":"{ses_tenant}",'
-        f'"ConfigurationSetName":"{configuration_set}","EmailTags":[{listed}],'
+        f'{{"Destination":{{"ToAddresses":[{_encode(to).decode()}]}},{frame},{{"Name":"{tags.DELIVERY}","Value":"{delivery}"}},'
+        f'{{"Name":"{tags.ATTEMPT}","Value":"{value}"}}],'
     )
     return head.encode() + content + b"}"
+
+
+@functools.lru_cache(maxsize=10_000)
+def _frame(ses_tenant: str, configuration_set: str, installation: str, tenant_key: str, type: str) -> str:
+    """What all calls of a lane have in common. The tags' list is left open for the two that differ."""
+    pairs = {
+        tags.INSTALLATION: installation,
+        tags.TENANT: tenant_key,
+        tags.TYPE: type,
+        # Feedback-ID, as Gmail's Postmaster Tools group by it (ses.md 4.4): the type, then the tenant.
+        "ses:feedback-id-a": type,
+        "ses:feedback-id-b": tenant_key,
+    }
+    listed = ",".join(f'{{"Name":"{name}","Value":"{value}"}}' for name, value in pairs.items())
+    return f'"TenantName":"{ses_tenant}","ConfigurationSetName":"{configuration_set}","EmailTags":[{listed}'

@@ -7,8 +7,7 @@ on a socket that the other side has just closed cannot be told from one that was
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 KEEP_ALIVE_SECONDS = 5.0
 CONNECT_SECONDS = 5.0
@@ -17,8 +16,7 @@ LONGEST_BODY = (
 )  #: bytes; ten SQS messages of 1 MiB with their escapes are the most we ever get
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     status: int
     headers: Mapping[str, str]  #: looked up by names in lower case
     body: bytes

@@ -7,7 +7,7 @@ closed, not reused.
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -58,10 +58,9 @@ class LeanTransport:
         self._sweep: asyncio.TimerHandle | None = None
 
     async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Response:
-        lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
-        if "host" not in headers:
-            lines.append(f"host: {self.host}\r\n")
-        head = f"POST {path} HTTP/1.1\r\n{''.join(lines)}content-length: {len(body)}\r\n\r\n".encode()
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        host = "" if "host" in headers else f"host: {self.host}\r\n"
+        head = f"POST {path} HTTP/1.1\r\n{lines}{host}content-length: {len(body)}\r\n\r\n".encode()
         connection = self._rested() or await self._connect()
         try:
             response = await connection.call(head, body, self._answer_seconds)
@@ -127,6 +126,32 @@ class LeanTransport:
         return connection
 
 
+class _Headers(Mapping[str, str]):
+    """Headers as they came, made into text only if somebody asks: nearly nobody does."""
+
+    __slots__ = ("_raw", "_text")
+
+    def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
+        self._raw = raw
+        self._text: dict[str, str] | None = None
+
+    def _all(self) -> dict[str, str]:
+        if self._text is None:
+            self._text = {
+                name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self._raw
+            }
+        return self._text
+
+    def __getitem__(self, name: str) -> str:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+
 class _Connection(asyncio.Protocol):
     def __init__(self, loop: asyncio.AbstractEventLoop, all: set["_Connection"]) -> None:
         self._loop = loop
@@ -135,9 +160,10 @@ class _Connection(asyncio.Protocol):
         self._answer: asyncio.Future[Response] | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._status = 0
-        self._headers: dict[str, str] = {}
+        self._headers: list[tuple[bytes, bytes]] = []
         self._chunks: list[bytes] = []
         self._size = 0
+        self._parser = httptools.HttpResponseParser(self)
         self.since = 0.0  #: the loop's time when it came to rest
         self.reusable = False
         self.closed: asyncio.Future[None] = loop.create_future()
@@ -150,7 +176,6 @@ class _Connection(asyncio.Protocol):
     async def call(self, head: bytes, body: bytes, seconds: float) -> Response:
         if self._transport is None or self._transport.is_closing():
             raise NotSent("the connection ended before anything was written")
-        self._parser = httptools.HttpResponseParser(self)
         self._answer = self._loop.create_future()
         self._deadline = self._loop.call_later(seconds, self._fail, f"no answer within {seconds:g} s")
         self.reusable = False
@@ -198,10 +223,10 @@ class _Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         if self._answer is None or self._answer.done():
             self.close()
-        self._headers, self._chunks, self._size = {}, [], 0
+        self._headers, self._chunks, self._size = [], [], 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        self._headers.append((name, value))
 
     def on_body(self, body: bytes) -> None:
         self._size += len(body)
@@ -215,4 +240,5 @@ class _Connection(asyncio.Protocol):
         if status < 200 or self._answer is None or self._answer.done():
             return  # `100 Continue` and its like come before the answer
         self.reusable = self._parser.should_keep_alive() and self._transport is not None
-        self._answer.set_result(Response(status, self._headers, b"".join(self._chunks)))
+        body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._answer.set_result(Response(status, _Headers(self._headers), body))
