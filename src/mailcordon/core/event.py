@@ -45,7 +45,10 @@ MOVES: dict[Kind, tuple[int, State]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Made for every event, and so not frozen, which would make them three times as dear. Nobody changes one.
+
+
+@dataclass(slots=True, kw_only=True)
 class Attempt:
     """What our tags on a mail say: which attempt of which delivery it was (see core/tags.py)."""
 
@@ -58,7 +61,7 @@ class Attempt:
     canary: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Event:
     kind: Kind
     at: int  #: milliseconds since 1970: the event's own time, else the mail's

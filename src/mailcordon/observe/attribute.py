@@ -17,7 +17,7 @@ SIGNED = (tags.INSTALLATION, tags.TENANT, tags.TYPE, tags.DELIVERY, tags.ATTEMPT
 RETENTION_MS = 90 * 24 * 3600 * 1000  #: how long our rows of a message are kept
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: made for every event
 class Attributed:
     event: Event
     attempt: Attempt

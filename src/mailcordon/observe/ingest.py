@@ -74,7 +74,7 @@ class Report:
         return "a notice or a canary's event: nothing to count"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Claimed:
     told: Told
     attempt: Attempt

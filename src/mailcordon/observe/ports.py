@@ -1,6 +1,7 @@
 """What this plane needs of the world: queues to read, a decoder of their bodies, and a store with short transactions.
 
-The nouns that pass between them are here too. Nothing in this plane knows SQS, JSON or SQL.
+The nouns that pass between them are here too. Nothing in this plane knows SQS, JSON or SQL. Those that are made for every
+event are not frozen, which would make them three times as dear; still nobody changes one.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
@@ -17,7 +18,7 @@ T = TypeVar("T")
 # What a queue's message turns out to be ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Told:
     """SES tells of one mail."""
 
@@ -45,7 +46,7 @@ Reading = Told | Notice | Malformed
 Decode = Callable[[str | bytes], Reading]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Received:
     body: str
     receipt: str  #: what deletes it
@@ -101,7 +102,7 @@ class Directory:
     sets: Mapping[str, SetRef]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Facts:
     """What our rows know of one delivery."""
 
@@ -129,7 +130,7 @@ class Candidate:
 # What is written ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class EventRow:
     delivery: int
     key: bytes
@@ -142,7 +143,7 @@ class EventRow:
     detail: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Outcome:
     """What SES reported of one delivery, all in all."""
 
@@ -192,7 +193,7 @@ class NoticeRow:
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Send:
     """SES has this attempt: it settles "outcome unknown"."""
 
