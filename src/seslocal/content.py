@@ -3,6 +3,7 @@ kind of Letter, and everything SES refuses in them is refused here with a BadReq
 
 from __future__ import annotations
 
+import email.errors
 import email.header
 import email.parser
 import email.policy
@@ -307,5 +308,5 @@ def _tag_pairs(text: str) -> list[tuple[str, str]]:
 def _decoded(subject: str) -> str:
     try:
         return str(email.header.make_header(email.header.decode_header(subject)))
-    except (LookupError, ValueError):
+    except (LookupError, ValueError, email.errors.MessageError):
         return subject

@@ -53,7 +53,10 @@ def take_apart(line: Accepted) -> Parts | None:
         kind = str(attachment.get("ContentType") or "application/octet-stream")
         data = _bytes(attachment.get("RawContent", ""))
         parts.files.append(File(_safe(name), kind, data, attachment.get("ContentId")))
-    parts.source = _source(line, parts)
+    try:
+        parts.source = _source(line, parts)
+    except Exception:
+        parts.source = (parts.text or parts.html or "").encode("utf-8", "replace")
     return parts
 
 
@@ -62,6 +65,14 @@ def _body(simple: Json, kind: str) -> str | None:
 
 
 def _from_source(source: bytes) -> Parts:
+    try:
+        return _parsed(source)
+    except Exception:
+        # The email package trips over some malformed headers in ways of its own; the source can be shown all the same.
+        return Parts(text=source.decode("utf-8", "replace"), source=source)
+
+
+def _parsed(source: bytes) -> Parts:
     message = email.parser.BytesParser(policy=email.policy.default).parsebytes(source)
     parts = Parts(source=source)
     for part in message.walk():

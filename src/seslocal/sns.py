@@ -22,6 +22,7 @@ _NAMESPACE: Final = "http://sns.amazonaws.com/doc/2010-03-31/"
 _PENDING: Final = "PendingConfirmation"
 _PROTOCOLS: Final = ("sqs", "http", "https")
 _PAGE: Final = 100
+_NO_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def answer(account: Account, form: Form, *, by_link: bool = False) -> Answer:
@@ -32,12 +33,12 @@ def answer(account: Account, form: Form, *, by_link: bool = False) -> Answer:
     try:
         act = OPERATIONS.get(action)
         if act is None or (by_link and action not in ("ConfirmSubscription", "Unsubscribe")):
-            raise ApiError("InvalidAction", f"seslocal does not act on SNS's {action or 'empty action'}.")
+            raise ApiError("InvalidAction", f"seslocal does not act on SNS's {_word(action)}.")
         result = _xml(act(account, form))
     except ApiError as error:
         text = (
             f'<ErrorResponse xmlns="{_NAMESPACE}"><Error><Type>Sender</Type><Code>{error.code}</Code><Message>'
-            f"{escape(error.message)}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+            f"{_text(error.message)}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
         )
         return Answer(error.status, text.encode(), "text/xml", headers)
     text = (
@@ -235,6 +236,10 @@ def _shown(account: Account, subscription: Subscription) -> Tree:
     }
 
 
+def _word(action: str) -> str:
+    return action if re.fullmatch(r"\w{1,64}", action) else "nameless action"
+
+
 def _needed(form: Form, name: str) -> str:
     value = form.get(name)
     if not value:
@@ -280,7 +285,12 @@ def _xml(value: Any, item: str = "member") -> str:
         )
     if isinstance(value, list):
         return "".join(f"<{item}>{_xml(inner)}</{item}>" for inner in value)  # pyright: ignore[reportUnknownVariableType]
-    return escape(str(value))
+    return _text(str(value))
+
+
+def _text(text: str) -> str:
+    """Escaped; what XML cannot carry at all is replaced."""
+    return escape(_NO_XML.sub("\ufffd", text))
 
 
 OPERATIONS: Final[dict[str, Callable[[Account, Form], Tree]]] = {

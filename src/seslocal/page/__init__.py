@@ -4,6 +4,7 @@ sandboxed frame under a policy that runs nothing and, unless asked, loads nothin
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -62,13 +63,13 @@ def _mail(account: Account, request: Request, parts: list[str]) -> Answer:
 
 def _seen(account: Account, request: Request) -> views.Seen:
     """What the page was asked for."""
-    query = parse_qs(request.query, errors="replace", max_num_fields=50) if request.query else {}
+    query = parse_qs(request.query, errors="replace") if request.query.count("&") < 50 else {}
 
     def of(name: str) -> str:
         return query.get(name, [""])[0]
 
     text, tenant = of("q").strip(), of("tenant")
-    before = int(of("before")) if of("before").isascii() and of("before").isdigit() else None
+    before = _number(of("before"))
     lines, more = find(account.ledger, text, tenant, before, PER_PAGE)
     return views.Seen(
         account=account,
@@ -100,9 +101,10 @@ def _body(account: Account, request: Request, line: Accepted) -> Answer:
 
 def _file(line: Accepted, number: str) -> Answer:
     found = take_apart(line)
-    if found is None or not number.isascii() or not number.isdigit() or int(number) >= len(found.files):
+    index = _number(number)
+    if found is None or index is None or index >= len(found.files):
         return Answer(404, b"There is no such attachment.", "text/plain", _COMMON)
-    file = found.files[int(number)]
+    file = found.files[index]
     return _download(file.data, file.name, "application/octet-stream")
 
 
@@ -139,6 +141,10 @@ def _asset(name: str) -> Answer:
 @cache
 def _read(name: str) -> bytes:
     return files("seslocal.page").joinpath(name).read_bytes()
+
+
+def _number(text: str) -> int | None:
+    return int(text) if re.fullmatch("[0-9]{1,12}", text) else None
 
 
 def _html(text: str, status: int = 200) -> Answer:
