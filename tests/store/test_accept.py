@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ async def accept(world) -> AsyncIterator[Accept]:
     await store.close()
 
 
-async def put(accept: Accept, *submissions, slug: str = "acme", keys=()):
+async def put(accept: Accept, *submissions, slug: str = "acme", keys=()) -> list[Any]:
     """All of them in one batch."""
     waiting = [
         accept.enqueue(slug, one, api_key=7, key=keys[n] if keys else None, still_allowed=allowed)

@@ -130,7 +130,8 @@ class Accept:
         return item.done
 
     async def run(self) -> None:
-        """Commits batches until cancelled; then whatever was not committed is told so."""
+        """Commits batches until cancelled; then whoever is not answered yet is told so."""
+        batch: list[_Item] = []
         try:
             while True:
                 await self._arrived.wait()
@@ -138,7 +139,9 @@ class Accept:
                 while batch := self._next_batch():
                     await self._commit(batch)
         finally:
-            _fail(self._pending, Unavailable("we are stopping, and nothing was confirmed; try again"))
+            _fail(
+                [*batch, *self._pending], Unavailable("we are stopping, and nothing was confirmed; try again")
+            )
 
     def _next_batch(self) -> list[_Item]:
         size = 0
