@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailcordon.adapters.ses import feedback
 from mailcordon.adapters.ses.feedback import decode
+from mailcordon.core import tags
 from mailcordon.core.event import Event, Kind
 from mailcordon.observe.ports import Malformed, Notice, Told
 
@@ -375,3 +378,78 @@ def test_documents_of_other_projects_are_read_as_their_makers_read_them() -> Non
         suppressed = list(event.recipients) if event.kind in SUPPRESSING else []
         assert sorted(suppressed) == sorted(expected["suppress"])
     assert read > len(cases) / 2
+
+
+GOVERNED = {
+    tags.INSTALLATION: ["here"],
+    tags.TENANT: ["mc-acme"],
+    tags.TYPE: ["receipt", "second"],
+    tags.DELIVERY: ["0000000000041"],
+    tags.ATTEMPT: ["1-1772359200000-abcdefghijklmnop"],
+    "ses:configuration-set": ["mc-transactional"],
+    "ses:tenant-name": ["mc-acme"],
+    "ses:from-domain": ["mail.acme.example"],
+}
+SOMETHING = st.none() | st.text(max_size=5) | st.integers() | st.just([]) | st.just([None]) | st.just({})
+ODD_TIMES = st.sampled_from(
+    [
+        AT,
+        "2026-03-01T10:00:05.250+00:00",
+        "2026-03-01T10:00:05Z",
+        "2026-03-01T10:00:60.000Z",
+        "2026-03-01T10:00:75.000Z",
+        "2026-03-01T10:00:5 .250Z",
+        "2026-03-01T10:00:\u0665\u0665.250Z",
+        "2026-02-30T10:00:05.250Z",
+        "",
+    ]
+)
+
+
+@given(
+    st.sampled_from([("Send", "send", {}), ("Delivery", "delivery", DELIVERY)]),
+    st.dictionaries(st.sampled_from([*GOVERNED, "mc-else"]), SOMETHING | st.just(["x"]), max_size=2),
+    st.dictionaries(
+        st.sampled_from(["timestamp", "messageId", "source", "destination", "tags"]),
+        SOMETHING | ODD_TIMES | st.just(["Kim <kim@example.com>", "lee@example.com "]),
+        max_size=2,
+    ),
+    st.dictionaries(
+        st.sampled_from([*DELIVERY, "reportingMTA", "remoteMtaIp"]),
+        SOMETHING | ODD_TIMES | st.just([f"Kim <{TO}>", "lee@example.com"]) | st.just("x\0" * 600),
+        max_size=2,
+    ),
+    st.dictionaries(
+        st.sampled_from(["eventType", "notificationType", "delivery", "mail"]), SOMETHING, max_size=1
+    ),
+    st.sampled_from(["bare", "SNS", "SNS twice", "another Type"]),
+)
+def test_the_short_way_reads_what_the_careful_one_does(
+    of: tuple[str, str, Any],
+    tagged: dict[str, Any],
+    mailed: dict[str, Any],
+    said: dict[str, Any],
+    top: dict[str, Any],
+    wrapped: str,
+) -> None:
+    type, key, member = of
+    whole = document(type, key, {**member, **said} if member else {}, **{"tags": GOVERNED | tagged} | mailed)
+    body = json.dumps(whole | top)
+    if wrapped != "bare":
+        body = json.dumps({"Type": "Other" if wrapped == "another Type" else "Notification", "Message": body})
+    if wrapped == "SNS twice":
+        body = json.dumps({"Type": "Notification", "Message": body})
+    short, careful = feedback._common(body), feedback._decode(body, 0)
+    if short is None:
+        return
+    assert isinstance(careful, Told)
+    kept = {name: careful.event.tags[name] for name in short.event.tags}
+    assert (short.event, short.document) == (replace(careful.event, tags=kept), careful.document)
+    assert set(kept) >= {*tags.SIGNED} | {"ses:configuration-set", "ses:tenant-name"} & {*careful.event.tags}
+
+
+@pytest.mark.parametrize("of", [("Send", "send", {}), ("Delivery", "delivery", DELIVERY)])
+def test_governed_sends_and_deliveries_go_the_short_way(of: tuple[str, str, Any]) -> None:
+    body = json.dumps(document(*of, tags=GOVERNED))
+    for wrapped in (body, json.dumps({"Type": "Notification", "Message": body})):
+        assert feedback._common(wrapped) == decode(wrapped) is not None

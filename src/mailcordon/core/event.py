@@ -71,7 +71,7 @@ class Event:
     ses_tenant: str | None
     destinations: tuple[str, ...]  #: the envelope, bare addresses
     recipients: tuple[str, ...]  #: whom this event concerns; empty where SES names nobody
-    tags: Mapping[str, str]  #: first value of each tag, SES's own included
+    tags: Mapping[str, str]  #: first value of each; where all of ours are there, maybe no others
     key: bytes  #: digest of what makes it this event and no other (ses.md 4.9)
     reason: str | None = None  #: e.g. `Permanent/General`
     text: str | None = None  #: diagnostic text, bounded

@@ -16,6 +16,7 @@ TENANT = "mc-tenant"
 TYPE = "mc-type"
 DELIVERY = "mc-delivery"
 ATTEMPT = "mc-attempt"  #: number, call time and signature, joined by `-`; a canary's starts with `c`
+SIGNED = (INSTALLATION, TENANT, TYPE, DELIVERY, ATTEMPT)  #: all of them: what the signature binds together
 
 _MAC_BYTES = 10  #: 80 bits: enough against guessing, short enough for a tag
 
@@ -47,23 +48,25 @@ def carries_ours(tags: Mapping[str, str]) -> bool:
 
 def verify(key: bytes, tags: Mapping[str, str]) -> Attempt:
     """The attempt that these tags prove. Raises ValueError saying what is wrong with them."""
-    missing = [name for name in (INSTALLATION, TENANT, TYPE, DELIVERY, ATTEMPT) if name not in tags]
-    if missing:
-        raise ValueError(f"the tags {', '.join(missing)} are missing")
-    parts = tags[ATTEMPT].split("-")
+    try:
+        installation, tenant, type, delivery, made = [tags[name] for name in SIGNED]
+    except KeyError:
+        missing = [name for name in SIGNED if name not in tags]
+        raise ValueError(f"the tags {', '.join(missing)} are missing") from None
+    parts = made.split("-")
     if len(parts) != 3:
         raise ValueError("the attempt tag has not three parts")
     number, called_at, mac = parts
     canary = number.startswith("c")
     head = f"{number}-{called_at}"
-    expected = _mac(key, tags[INSTALLATION], tags[TENANT], tags[TYPE], tags[DELIVERY], head)
+    expected = _mac(key, installation, tenant, type, delivery, head)
     if not hmac.compare_digest(mac.encode(), expected.encode()):
         raise ValueError("the attempt tag's signature does not belong to the other tags")
     return Attempt(
-        installation=tags[INSTALLATION],
-        tenant_key=tags[TENANT],
-        type=tags[TYPE],
-        delivery=ids.decode(tags[DELIVERY]),
+        installation=installation,
+        tenant_key=tenant,
+        type=type,
+        delivery=ids.decode(delivery),
         attempt=int(number.removeprefix("c")),
         called_at=int(called_at),
         canary=canary,

@@ -13,7 +13,6 @@ from mailcordon.core.event import Attempt, Event
 from mailcordon.core.installation import Installation
 from mailcordon.observe.ports import Directory, Facts, LaneRef, SetRef
 
-SIGNED = (tags.INSTALLATION, tags.TENANT, tags.TYPE, tags.DELIVERY, tags.ATTEMPT)
 RETENTION_MS = 90 * 24 * 3600 * 1000  #: how long our rows of a message are kept
 
 
@@ -73,33 +72,45 @@ def check(event: Event, attempt: Attempt, directory: Directory, facts: Facts) ->
 
 
 def _with_rows(event: Event, attempt: Attempt, lane: LaneRef, facts: Facts) -> Attributed | Quarantine:
-    which = f"{ids.delivery_id(attempt.delivery)}, attempt {attempt.attempt}"
-    if (facts.tenant, facts.lane) != (lane.tenant, lane.lane):
+    if facts.tenant != lane.tenant or facts.lane != lane.lane:
         detail = (
-            f"Its tags say {lane.tenant_key} x {lane.type}, our rows say that {which} is of another lane."
+            f"Its tags say {lane.tenant_key} x {lane.type}, "
+            f"our rows say that {_which(attempt)} is of another lane."
         )
         return Quarantine("disagreement", detail, lane.tenant)
     if facts.recipient is None:
-        detail = f"{which}: its message has no such recipient."
+        detail = f"{_which(attempt)}: its message has no such recipient."
         return Quarantine("disagreement", detail, lane.tenant)
-    sent_to = [address.lower() for address in event.destinations]
-    if sent_to and facts.recipient.lower() not in sent_to:
-        detail = f"{which} was for another address than the {len(sent_to)} that SES names."
+    if not _is_among(facts.recipient, event.destinations):
+        detail = (
+            f"{_which(attempt)} was for another address than the {len(event.destinations)} that SES names."
+        )
         return Quarantine("disagreement", detail, lane.tenant)
     if facts.newest_attempt is not None and attempt.attempt > facts.newest_attempt:
         detail = (
-            f"{which} is newer than any attempt we know ({facts.newest_attempt}): "
+            f"{_which(attempt)} is newer than any attempt we know ({facts.newest_attempt}): "
             "was the database restored from a backup?"
         )
         return Quarantine("disagreement", detail, lane.tenant)
     known = facts.ses_ids.get(attempt.attempt)
     if known is not None and known != event.ses_id:
-        detail = f"{which} has two SES ids, {known} and {event.ses_id}: the mail went out twice."
+        detail = f"{_which(attempt)} has two SES ids, {known} and {event.ses_id}: the mail went out twice."
         return Quarantine("double", detail, lane.tenant)
     own = facts.provider
     if own is None:
         own = provider.of(facts.recipient.rpartition("@")[2].lower())
     return Attributed(event, attempt, lane, facts.recipient, int(own), True, known is None)
+
+
+def _which(attempt: Attempt) -> str:
+    return f"{ids.delivery_id(attempt.delivery)}, attempt {attempt.attempt}"
+
+
+def _is_among(recipient: str, destinations: tuple[str, ...]) -> bool:
+    """Whether SES wrote to whom we did, as far as it says."""
+    if not destinations or recipient in destinations:
+        return True
+    return recipient.lower() in [address.lower() for address in destinations]
 
 
 def _without_rows(event: Event, attempt: Attempt, lane: LaneRef, now: int) -> Attributed | Quarantine:

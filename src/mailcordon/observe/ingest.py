@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mailcordon.core import address as addresses
-from mailcordon.core import ids
+from mailcordon.core import ids, tags
 from mailcordon.core.event import Attempt, Kind
 from mailcordon.core.installation import Installation
 from mailcordon.observe import attribute, fold, metrics, suppress
@@ -142,7 +142,7 @@ class _Batch:
 
     async def _claim_one(self, told: Told) -> Attempt | None:
         event = told.event
-        signed = tuple([event.tags.get(name) for name in attribute.SIGNED])
+        signed = tuple([event.tags.get(name) for name in tags.SIGNED])
         proved = self._proofs.get(signed)
         if proved is not None:
             return proved

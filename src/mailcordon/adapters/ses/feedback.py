@@ -2,7 +2,8 @@
 
 Lenient where SES is loose (unknown members, missing ones, nulls), strict where a mistake would cost: an event without a
 message id or a time is malformed, never guessed. Both dialects are read, `eventType` of event publishing and the older
-`notificationType`. One pass of msgspec per layer; headers are skipped, not parsed.
+`notificationType`. One pass of msgspec per layer; headers are skipped, not parsed. A Send or Delivery of governed mail, as nearly
+all are, is read by a shorter way that makes of it the same event, but for the tags that nobody asks for.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from mailcordon.core import tags
 from mailcordon.core.event import Event, Kind
 from mailcordon.observe import classify
 from mailcordon.observe.ports import Malformed, Notice, Reading, Told
@@ -21,6 +23,7 @@ LONGEST_TEXT = 1000  #: characters of what a receiving server said
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _TOPIC_TEST = "Successfully validated SNS topic"
+_SET, _SES_TENANT = "ses:configuration-set", "ses:tenant-name"
 _WHITE = " \t\r\n\ufeff"
 
 
@@ -128,7 +131,7 @@ _decoder = msgspec.json.Decoder(_Document)
 
 def decode(body: str | bytes) -> Reading:
     """One body of an SQS message, or a document that quarantine kept. Never raises."""
-    return _decode(body, 0)
+    return _common(body) or _decode(body, 0)
 
 
 def _decode(body: str | bytes, depth: int) -> Reading:
@@ -185,6 +188,114 @@ def _event_bridge(detail_type: str, detail: bytes, resources: list[str] | None, 
     return Notice(detail_type, resources[0] if resources else None, True, body)
 
 
+# The common case ---------------------------------------------------------------------------------------------------------
+
+
+class _GovernedTags(_Lenient):
+    """What attribution reads of a governed mail's tags."""
+
+    installation: list[str] | None = msgspec.field(default=None, name=tags.INSTALLATION)
+    tenant: list[str] | None = msgspec.field(default=None, name=tags.TENANT)
+    type: list[str] | None = msgspec.field(default=None, name=tags.TYPE)
+    delivery: list[str] | None = msgspec.field(default=None, name=tags.DELIVERY)
+    attempt: list[str] | None = msgspec.field(default=None, name=tags.ATTEMPT)
+    configuration_set: list[str] | None = msgspec.field(default=None, name=_SET)
+    ses_tenant: list[str] | None = msgspec.field(default=None, name=_SES_TENANT)
+
+
+class _CommonMail(_Lenient):
+    timestamp: str
+    messageId: str
+    destination: list[str]
+    tags: _GovernedTags
+    source: str | None = None
+
+
+class _Common(_Lenient):
+    eventType: str | None = None
+    notificationType: str | None = None
+    mail: _CommonMail | None = None
+    delivery: _Delivery | None = None
+    Type: str | None = None
+    Message: str | None = None
+
+
+_common_decoder = msgspec.json.Decoder(_Common)
+
+
+def _common(body: str | bytes) -> Told | None:
+    """None: it is something else, or not as it should be, and wants to be read with care."""
+    try:
+        document = _common_decoder.decode(body)
+        if document.mail is None and document.Message is not None and document.Type == "Notification":
+            body = document.Message
+            document = _common_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    mail = document.mail
+    if mail is None or document.notificationType is not None or not mail.messageId:
+        return None
+    mail_at = _milliseconds(mail.timestamp)
+    all_tags = _first_values(mail.tags)
+    if mail_at is None or all_tags is None:
+        return None
+    detail: dict[str, object] = {}
+    if document.eventType == "Send":
+        kind, at, recipients, text = Kind.SEND, mail_at, (), None
+        key = f"Send\x1f{mail.messageId}\x1f"
+    elif document.eventType == "Delivery" and (said := document.delivery) is not None:
+        delivered_at = _milliseconds(said.timestamp)
+        if delivered_at is None or said.recipients is None or len(said.recipients) != 1:
+            return None
+        kind, at, recipients = Kind.DELIVERY, delivered_at, (_bare(said.recipients[0]),)
+        key = f"Delivery\x1f{mail.messageId}\x1f{recipients[0]}\x1f\x1f{said.timestamp}"
+        text = said.smtpResponse
+        if text is not None:
+            text = text[:LONGEST_TEXT].replace("\0", "")
+        if said.reportingMTA is not None:
+            detail["reporting_mta"] = said.reportingMTA
+        if said.remoteMtaIp is not None:
+            detail["remote_ip"] = said.remoteMtaIp
+    else:
+        return None
+    if mail.source is not None:
+        detail["source"] = mail.source[:320]
+    event = Event(
+        kind=kind,
+        at=at,
+        mail_at=mail_at,
+        ses_id=mail.messageId.replace("\0", ""),
+        configuration_set=all_tags.get(_SET),
+        ses_tenant=all_tags.get(_SES_TENANT),
+        destinations=tuple([_bare(address) for address in mail.destination]),
+        recipients=recipients,
+        tags=all_tags,
+        key=hashlib.blake2b(key.encode(errors="replace"), digest_size=16).digest(),
+        reason=None,
+        text=text,
+        detail=detail,
+    )
+    return Told(event, body)
+
+
+def _first_values(of: _GovernedTags) -> dict[str, str] | None:
+    """None where one of ours is missing: such mail is judged by all of its tags."""
+    if not (of.installation and of.tenant and of.type and of.delivery and of.attempt):
+        return None
+    found = {
+        tags.INSTALLATION: of.installation[0],
+        tags.TENANT: of.tenant[0],
+        tags.TYPE: of.type[0],
+        tags.DELIVERY: of.delivery[0],
+        tags.ATTEMPT: of.attempt[0],
+    }
+    if of.configuration_set:
+        found[_SET] = of.configuration_set[0]
+    if of.ses_tenant:
+        found[_SES_TENANT] = of.ses_tenant[0]
+    return found
+
+
 # One kind each -----------------------------------------------------------------------------------------------------------
 
 
@@ -235,17 +346,17 @@ def _event(document: _Document, mail: _Mail, source: str | bytes) -> Event:
         raise _Unusable("neither it nor its mail has a time")
     if part.text is not None:
         part.text = part.text[:LONGEST_TEXT].replace("\0", "")
-    tags = {name: values[0] for name, values in mail.tags.items() if values} if mail.tags else {}
+    said = {name: values[0] for name, values in mail.tags.items() if values} if mail.tags else {}
     return Event(
         kind=part.kind,
         at=mail_at if at is None else at,
         mail_at=mail_at,
         ses_id=mail.messageId.replace("\0", ""),
-        configuration_set=tags.get("ses:configuration-set"),
-        ses_tenant=tags.get("ses:tenant-name"),
+        configuration_set=said.get(_SET),
+        ses_tenant=said.get(_SES_TENANT),
         destinations=tuple([_bare(address) for address in mail.destination or ()]),
         recipients=part.recipients,
-        tags=tags,
+        tags=said,
         key=_digest(type, mail.messageId, part.recipients, part.key),
         reason=part.reason,
         text=part.text,
@@ -397,9 +508,27 @@ def _bare(address: str) -> str:
     return address.strip()
 
 
+_minutes: dict[str, int] = {}  #: `2026-03-01T10:00:` -> milliseconds since 1970: times come in droves
+
+
 def _milliseconds(text: str | None) -> int | None:
     if text is None:
         return None
+    digits = text[17:19] + text[20:23]
+    if len(text) == 24 and text[19] == "." and text[23] == "Z" and digits.isdigit() and digits.isascii():
+        minute, rest = _minutes.get(text[:17]), int(digits)
+        if minute is not None and rest < 60_000:
+            return minute + rest
+        found = _any_milliseconds(text)
+        if found is not None:
+            if len(_minutes) > 1000:
+                _minutes.clear()
+            _minutes[text[:17]] = found - rest
+        return found
+    return _any_milliseconds(text)
+
+
+def _any_milliseconds(text: str) -> int | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
