@@ -59,6 +59,15 @@ def test_what_is_listed_must_fail(cases: list[Case]):
     assert not verdict.good
 
 
+def test_what_is_outside_must_have_failed_for_that():
+    outside = {"a::b": Difference("a::b", "outside", "", "not ours")}
+    said = "An error occurred (InvalidAction) when calling the CreateReceiptRule operation"
+    assert judge([Case("a::b", "failed", said), Case("a::c", "passed", "")], outside).good
+    assert not judge(
+        [Case("a::b", "failed", "ResponseParserError"), Case("a::c", "passed", "")], outside
+    ).good
+
+
 def test_a_run_in_which_nothing_passed_is_no_good_one():
     assert not judge([], {}).good
 
