@@ -1,5 +1,5 @@
 """A pytest plugin: moto's own tests, in its server mode, with seslocal as the server. The one thing they need of moto's server
-beyond AWS is its reset; here that is seslocal's."""
+beyond AWS is its reset; here that is seslocal's. They sign with the keys of the environment, since here signatures are checked."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import urllib.request
 from typing import Any
 
 from moto import settings
+from moto.core.config import default_user_config
 from moto.core.models import ServerModeMockAWS
 
 
@@ -16,3 +17,4 @@ def _reset(_: Any) -> None:
 
 
 ServerModeMockAWS.reset = _reset
+default_user_config["core"]["mock_credentials"] = False
