@@ -1,7 +1,5 @@
 """A pytest plugin: moto's own tests, in its server mode, with seslocal as the server. The one thing they need of moto's server
-beyond AWS is its reset; here that is seslocal's. They sign with the keys of the environment, since here signatures are checked."""
-
-from __future__ import annotations
+beyond AWS is its reset; here that is seslocal's. They sign with the keys of the environment: here signatures are checked."""
 
 import urllib.request
 from typing import Any
