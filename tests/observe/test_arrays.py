@@ -6,7 +6,8 @@ import asyncpg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailcordon.adapters.db.observe_store import as_array
+from mailcordon.adapters.db.observe_store import as_array, integers
+from mailcordon.adapters.db.observe_store import texts as texts_array
 
 HOSTILE = [
     "",
@@ -31,7 +32,7 @@ TEXTS = st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_cha
 
 
 async def test_every_array_survives_the_way(database: Any) -> None:
-    texts: list[list[str | None]] = [HOSTILE, []]
+    texts: list[list[str | None]] = [HOSTILE, [], *[[one] for one in HOSTILE], ["a", "b"], ["a", '","', "b"]]
     bytes_: list[list[bytes | None]] = [[b"", b"\0\xff", b'\\"', None]]
     numbers: list[list[int | None]] = [[0, -1, 2**63 - 1, None]]
 
@@ -53,5 +54,10 @@ async def test_every_array_survives_the_way(database: Any) -> None:
             for case in cases:
                 found = await connection.fetchval(f"select $1::text::{kind}[]", as_array(case))
                 assert found == case
+        for case in texts:
+            assert await connection.fetchval("select $1::text::text[]", texts_array(case)) == case
+        for case in numbers:
+            whole = [one for one in case if one is not None]
+            assert await connection.fetchval("select $1::text::bigint[]", integers(whole)) == whole
     finally:
         await connection.close()

@@ -391,19 +391,18 @@ GOVERNED = {
     "ses:from-domain": ["mail.acme.example"],
 }
 SOMETHING = st.none() | st.text(max_size=5) | st.integers() | st.just([]) | st.just([None]) | st.just({})
-ODD_TIMES = st.sampled_from(
-    [
-        AT,
-        "2026-03-01T10:00:05.250+00:00",
-        "2026-03-01T10:00:05Z",
-        "2026-03-01T10:00:60.000Z",
-        "2026-03-01T10:00:75.000Z",
-        "2026-03-01T10:00:5 .250Z",
-        "2026-03-01T10:00:\u0665\u0665.250Z",
-        "2026-02-30T10:00:05.250Z",
-        "",
-    ]
-)
+TIMES = [
+    AT,
+    "2026-03-01T10:00:05.250+00:00",
+    "2026-03-01T10:00:05Z",
+    "2026-03-01T10:00:60.000Z",
+    "2026-03-01T10:00:75.000Z",
+    "2026-03-01T10:00:5 .250Z",
+    "2026-03-01T10:00:\u0665\u0665.250Z",
+    "2026-02-30T10:00:05.250Z",
+    "",
+]
+ODD_TIMES = st.sampled_from(TIMES)
 
 
 @given(
@@ -453,3 +452,11 @@ def test_governed_sends_and_deliveries_go_the_short_way(of: tuple[str, str, Any]
     body = json.dumps(document(*of, tags=GOVERNED))
     for wrapped in (body, json.dumps({"Type": "Notification", "Message": body})):
         assert feedback._common(wrapped) == decode(wrapped) is not None
+
+
+@pytest.mark.parametrize("time", TIMES)
+def test_a_time_is_read_alike_whatever_was_read_before(time: str) -> None:
+    feedback._minutes.clear()
+    fresh = feedback._milliseconds(time)
+    assert feedback._milliseconds(AT) == MAIL_MS + 5250
+    assert feedback._milliseconds(time) == fresh == feedback._any_milliseconds(time)

@@ -41,7 +41,8 @@ def outcome_of(found: Attributed) -> Outcome:
 
 def merge(one: Outcome, other: Outcome) -> Outcome:
     """Both of one delivery. Which provider wins matters to nobody, as long as it is always the same."""
-    first = min(one, other, key=_order)
+    ranks = RANK[one.state] - RANK[other.state]
+    first = min(one, other, key=_order) if ranks == 0 else one if ranks > 0 else other
     kinds = one.kinds | other.kinds
     left_at = min(one.left_at, other.left_at)
     provider = max(one.provider, other.provider)
@@ -50,5 +51,6 @@ def merge(one: Outcome, other: Outcome) -> Outcome:
     return replace(first, kinds=kinds, left_at=left_at, provider=provider)
 
 
-def _order(row: Outcome) -> tuple[int, int, int, str, str, str]:
-    return (-RANK[row.state], row.at, row.attempt, row.ses_id, row.reason or "", row.detail or "")
+def _order(row: Outcome) -> tuple[int, int, str, str, str]:
+    """Among those of one rank."""
+    return (row.at, row.attempt, row.ses_id, row.reason or "", row.detail or "")

@@ -6,7 +6,7 @@ alone or among others, changes nothing, so the caller may always do so, and dele
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from mailcordon.core import address as addresses
@@ -18,7 +18,6 @@ from mailcordon.observe.attribute import Attributed, OtherInstallation, Quaranti
 from mailcordon.observe.ports import (
     EventRow,
     Facts,
-    LaneRef,
     Malformed,
     Notice,
     NoticeRow,
@@ -115,10 +114,10 @@ class _Batch:
     async def run(self, readings: Sequence[Reading]) -> Report:
         claimed = await self._claim(readings)
         found = await self._attribute(claimed) if claimed else []
-        new = await self._insert_events(found)
-        await self._fold(one for one in new if one.has_rows and one.event.kind is not Kind.OTHER)
-        await self._record_sends(found)
-        await self._suppress(new)
+        if found:
+            new = await self._record(found)
+            await self._record_sends(found)
+            await self._suppress(new)
         await self._write_the_rest()
         return self._report
 
@@ -182,8 +181,13 @@ class _Batch:
     async def _attribute(self, claimed: Sequence[_Claimed]) -> list[Attributed]:
         lanes = {(one.attempt.tenant_key, one.attempt.type) for one in claimed}
         sets = {name for one in claimed if (name := one.told.event.configuration_set) is not None}
-        directory = await self._tx.directory(lanes, sets)
-        facts = await self._facts(claimed, directory.lanes)
+        asked = {
+            one.attempt.delivery: (one.attempt.tenant_key, one.attempt.type)
+            for one in claimed
+            if not one.attempt.canary
+        }
+        directory, known_facts = await self._tx.known(asked, lanes, sets)
+        facts = dict(known_facts)
         found: list[Attributed] = []
         for one in claimed:
             event, attempt = one.told.event, one.attempt
@@ -202,16 +206,6 @@ class _Batch:
                 facts[attempt.delivery] = _with_ses_id(known, attempt.attempt, event.ses_id)
         return found
 
-    async def _facts(
-        self, claimed: Sequence[_Claimed], lanes: Mapping[tuple[str, str], LaneRef]
-    ) -> dict[int, Facts]:
-        asked: dict[int, int] = {}
-        for one in claimed:
-            lane = lanes.get((one.attempt.tenant_key, one.attempt.type))
-            if lane is not None and not one.attempt.canary:
-                asked[one.attempt.delivery] = lane.lane
-        return dict(await self._tx.facts(asked)) if asked else {}
-
     def _saw_send(self, configuration_set: str | None, kind: Kind, attempt: Attempt) -> None:
         """Only Send events tell how far SES's reporting has come; a delivery may overtake them."""
         if kind is Kind.SEND and configuration_set is not None:
@@ -219,13 +213,17 @@ class _Batch:
 
     # What follows from it -------------------------------------------------------------------------------------------------
 
-    async def _insert_events(self, found: Sequence[Attributed]) -> list[Attributed]:
+    async def _record(self, found: Sequence[Attributed]) -> list[Attributed]:
         """Those that are new. Of mail past retention every event is: there is no row to meet its first copy in."""
         first: dict[tuple[int, bytes], Attributed] = {}
         for one in found:
             first.setdefault((one.attempt.delivery, one.event.key), one)
+        said = _outcomes(first.values())
         rows = [_event_row(one) for one in first.values() if one.has_rows]
-        inserted = await self._tx.insert_events(rows) if rows else set[tuple[int, bytes]]()
+        inserted: Set[tuple[int, bytes]] = set()
+        if rows:
+            inserted, outcomes = await self._tx.record(rows, list(said.values()))
+            await self._fold([(None, said.pop(id)) for id in outcomes], said)
         new = [one for key, one in first.items() if key in inserted or not one.has_rows]
         for one in new:
             self._report.counted[one.event.kind] += 1
@@ -233,13 +231,8 @@ class _Batch:
         self._report.copies += len(found) - len(new)
         return new
 
-    async def _fold(self, new: Iterable[Attributed]) -> None:
-        said: dict[int, Outcome] = {}
-        for one in new:
-            outcome = fold.outcome_of(one)
-            before = said.get(outcome.id)
-            said[outcome.id] = outcome if before is None else fold.merge(before, outcome)
-        pairs: list[tuple[Outcome | None, Outcome]] = []
+    async def _fold(self, pairs: list[tuple[Outcome | None, Outcome]], said: dict[int, Outcome]) -> None:
+        """`said` of deliveries that have a row: copies as well, since folding what was folded changes nothing."""
         while said:
             there = await self._tx.lock_outcomes(list(said))
             joined = [(old, fold.merge(old, said.pop(id))) for id, old in there.items()]
@@ -248,9 +241,9 @@ class _Batch:
                 await self._tx.update_outcomes([row for _, row in changed])
             pairs += changed
             if said:
-                inserted = await self._tx.insert_outcomes(list(said.values()))
+                # Their rows went between the two statements.
+                _, inserted = await self._tx.record([], list(said.values()))
                 pairs += [(None, said.pop(id)) for id in inserted]
-            # What is left was inserted by another observer since we looked: look again.
         self._counts = metrics.changes(pairs)
 
     async def _record_sends(self, found: Sequence[Attributed]) -> None:
@@ -284,10 +277,8 @@ class _Batch:
             await self._tx.keep_notices(self._notices)
         if self._elsewhere:
             await self._tx.count_elsewhere(self._elsewhere)
-        if self._counts:
-            await self._tx.count(self._counts)
-        if self._seen:
-            await self._tx.see_sends(self._seen)
+        if self._counts or self._seen:
+            await self._tx.count(self._counts, self._seen)
 
     # Small things ---------------------------------------------------------------------------------------------------------
 
@@ -339,6 +330,17 @@ def text_of(document: str | bytes) -> str:
 def digest_of(document: str | bytes) -> bytes:
     raw = document.encode(errors="replace") if isinstance(document, str) else document
     return hashlib.blake2b(raw, digest_size=16).digest()
+
+
+def _outcomes(found: Iterable[Attributed]) -> dict[int, Outcome]:
+    """By delivery: all that these say of it."""
+    said: dict[int, Outcome] = {}
+    for one in found:
+        if one.has_rows and one.event.kind is not Kind.OTHER:
+            outcome = fold.outcome_of(one)
+            before = said.get(outcome.id)
+            said[outcome.id] = outcome if before is None else fold.merge(before, outcome)
+    return said
 
 
 def _with_ses_id(facts: Facts, attempt: int, ses_id: str) -> Facts:

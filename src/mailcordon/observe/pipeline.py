@@ -233,7 +233,7 @@ class Pipeline:
 
 
 async def _nothing(tx: Transaction) -> None:
-    await tx.directory(set(), set())
+    await tx.known({}, set(), set())
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]] | Sequence[asyncio.Task[object]]) -> None:

@@ -75,6 +75,9 @@ class Queue(Protocol):
 # What is known -----------------------------------------------------------------------------------------------------------
 
 
+LaneName = tuple[str, str]  #: tenant key and type
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneRef:
     lane: int
@@ -98,7 +101,7 @@ class Directory:
     """The lanes and configuration sets that a batch speaks of, as control has them now. Absent: there is none."""
 
     now: int  #: milliseconds since 1970, by the database's clock
-    lanes: Mapping[tuple[str, str], LaneRef]  #: by tenant key and type
+    lanes: Mapping[LaneName, LaneRef]
     sets: Mapping[str, SetRef]
 
 
@@ -210,27 +213,24 @@ Counts = Mapping[tuple[int, int, int, int], Sequence[int]]
 class Transaction(Protocol):
     """The statements of one transaction. Each takes a whole batch, and locks rows in the order of their keys."""
 
-    async def directory(self, lanes: Set[tuple[str, str]], sets: Set[str]) -> Directory:
-        """Remembered between batches, and forgotten when control changes something."""
-        ...
-
-    async def facts(self, asked: Mapping[int, int]) -> Mapping[int, Facts]:
-        """By delivery; `asked` gives each one's lane."""
+    async def known(
+        self, deliveries: Mapping[int, LaneName], lanes: Set[LaneName], sets: Set[str]
+    ) -> tuple[Directory, Mapping[int, Facts]]:
+        """Lanes and sets, remembered between batches and forgotten when control changes something; and what is known of each
+        delivery whose lane there is."""
         ...
 
     async def by_ses_id(self, ses_id: str, from_domain: str, address_hash: bytes) -> Candidate | None:
         """Looks only at the newest deliveries to that address by the tenant whose domain it is."""
         ...
 
-    async def insert_events(self, rows: Sequence[EventRow]) -> set[tuple[int, bytes]]:
-        """Those that were not there yet."""
+    async def record(
+        self, events: Sequence[EventRow], outcomes: Sequence[Outcome]
+    ) -> tuple[Set[tuple[int, bytes]], Set[int]]:
+        """Adds those that are not there yet, and answers which these are; what is there stays as it is."""
         ...
 
     async def lock_outcomes(self, ids: Sequence[int]) -> dict[int, Outcome]: ...
-
-    async def insert_outcomes(self, rows: Sequence[Outcome]) -> set[int]:
-        """Those inserted; the others were put there by somebody else meanwhile."""
-        ...
 
     async def update_outcomes(self, rows: Sequence[Outcome]) -> None: ...
 
@@ -240,7 +240,9 @@ class Transaction(Protocol):
 
     async def quarantine(self, rows: Sequence[Quarantined]) -> None: ...
 
-    async def count(self, counts: Counts) -> None: ...
+    async def count(self, counts: Counts, seen: Mapping[str, int]) -> None:
+        """`seen`: configuration set -> the latest call whose Send event came."""
+        ...
 
     async def count_elsewhere(self, counts: Mapping[tuple[str, Kind], int]) -> None: ...
 
@@ -252,10 +254,6 @@ class Transaction(Protocol):
 
     async def resolve(self, id: int, resolution: str, actor: str) -> None:
         """What a replay came to, with its line in the audit trail."""
-        ...
-
-    async def see_sends(self, latest: Mapping[str, int]) -> None:
-        """Configuration set -> the latest call whose Send event came."""
         ...
 
 

@@ -6,8 +6,9 @@ away. Plans are pinned to indexes, since a table that was empty when a plan was 
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
-from typing import Any, TypeVar
+import operator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence, Set
+from typing import Any, TypeVar, cast
 
 import asyncpg
 import msgspec
@@ -24,6 +25,7 @@ from mailcordon.observe.ports import (
     Directory,
     EventRow,
     Facts,
+    LaneName,
     LaneRef,
     NoticeRow,
     Outcome,
@@ -44,6 +46,8 @@ MOST_REMEMBERED = 100_000  #: lanes; beyond it all are forgotten and read again 
 
 _sql = engine.load_queries("observe.sql")
 _json = msgspec.json.Encoder()
+_place = operator.attrgetter("delivery", "key")
+_id = operator.attrgetter("id")
 
 
 async def connect(dsn: str) -> engine.Connection:
@@ -101,8 +105,11 @@ class _Memory:
 
     def __init__(self) -> None:
         self.epoch = -1
-        self.lanes: dict[tuple[str, str], LaneRef] = {}
+        self.lanes: dict[LaneName, LaneRef] = {}
         self.sets: dict[str, SetRef] = {}
+
+    def has(self, lanes: Set[LaneName], sets: Set[str]) -> bool:
+        return lanes <= self.lanes.keys() and sets <= self.sets.keys()
 
     def at(self, epoch: int) -> None:
         if epoch != self.epoch or len(self.lanes) > MOST_REMEMBERED:
@@ -117,7 +124,30 @@ class PostgresTransaction:
         self._connection = connection
         self._memory = memory or _Memory()
 
-    async def directory(self, lanes: Set[tuple[str, str]], sets: Set[str]) -> Directory:
+    async def known(
+        self, deliveries: Mapping[int, LaneName], lanes: Set[LaneName], sets: Set[str]
+    ) -> tuple[Directory, Mapping[int, Facts]]:
+        memory = self._memory
+        if memory.has(lanes, sets) and deliveries:
+            rows = await self._facts(deliveries)
+            if rows and rows[0]["epoch"] == memory.epoch:
+                return Directory(rows[0]["now"], memory.lanes, memory.sets), _by_delivery(rows)
+        now = await self._remember(lanes, sets)
+        rows = await self._facts(deliveries)
+        return Directory(now, memory.lanes, memory.sets), _by_delivery(rows)
+
+    async def _facts(self, deliveries: Mapping[int, LaneName]) -> list[asyncpg.Record]:
+        known = self._memory.lanes
+        asked = {id: known[name].lane for id, name in deliveries.items() if name in known}
+        if not asked:
+            return []
+        first, last = ids.message_of(min(asked)), max(asked)
+        return await self._connection.fetch(
+            _sql.facts, integers(asked), integers(asked.values()), first, last
+        )
+
+    async def _remember(self, lanes: Set[LaneName], sets: Set[str]) -> int:
+        """Learns what is not remembered, as control has it now; answers the time."""
         row = await self._connection.fetchrow(_sql.moment)
         assert row is not None
         memory = self._memory
@@ -138,14 +168,7 @@ class PostgresTransaction:
             for set_ in await self._connection.fetch(_sql.sets, unknown):
                 of = None if set_["class"] is None else Class(set_["class"])
                 memory.sets[set_["name"]] = SetRef(set_["kind"], of, set_["tenant"])
-        return Directory(row["now"], memory.lanes, memory.sets)
-
-    async def facts(self, asked: Mapping[int, int]) -> Mapping[int, Facts]:
-        first = ids.message_of(min(asked))
-        rows = await self._connection.fetch(
-            _sql.facts, as_array(asked), as_array(asked.values()), first, max(asked)
-        )
-        return {row["delivery"]: _facts(row) for row in rows}
+        return row["now"]
 
     async def by_ses_id(self, ses_id: str, from_domain: str, address_hash: bytes) -> Candidate | None:
         labels = from_domain.split(".")
@@ -155,55 +178,50 @@ class PostgresTransaction:
             return None
         return Candidate(row["tenant_key"], row["type"], row["delivery"], row["attempt"], row["called_at"])
 
-    async def insert_events(self, rows: Sequence[EventRow]) -> set[tuple[int, bytes]]:
-        ordered = sorted(rows, key=lambda row: (row.delivery, row.key))
-        columns = _columns(
-            [
-                (
-                    row.delivery,
-                    row.key,
-                    row.tenant,
-                    row.lane,
-                    int(row.kind),
-                    row.attempt,
-                    row.at,
-                    row.ses_id,
-                    _clean(row.detail),
-                )
-                for row in ordered
-            ],
-            9,
+    async def record(
+        self, events: Sequence[EventRow], outcomes: Sequence[Outcome]
+    ) -> tuple[Set[tuple[int, bytes]], Set[int]]:
+        events = sorted(events, key=_place)
+        outcomes = sorted(outcomes, key=_id)
+        row = await self._connection.fetchrow(
+            _sql.record,
+            integers([row.delivery for row in events]),
+            as_array([row.key for row in events]),
+            integers([row.tenant for row in events]),
+            integers([row.lane for row in events]),
+            integers([row.kind for row in events]),
+            integers([row.attempt for row in events]),
+            integers([row.at for row in events]),
+            texts([row.ses_id for row in events]),
+            texts([_clean(row.detail) for row in events]),
+            integers([row.id for row in outcomes]),
+            integers([row.tenant for row in outcomes]),
+            integers([row.lane for row in outcomes]),
+            integers([row.provider for row in outcomes]),
+            integers([row.left_at for row in outcomes]),
+            integers([row.state for row in outcomes]),
+            integers([row.at for row in outcomes]),
+            integers([row.kinds for row in outcomes]),
+            integers([row.attempt for row in outcomes]),
+            texts([row.ses_id for row in outcomes]),
+            as_array([row.reason for row in outcomes]),
+            texts([row.detail for row in outcomes]),
+            len(events),
+            len(outcomes),
         )
-        inserted = await self._connection.fetch(_sql.insert_events, *columns)
-        return {(row["delivery"], row["key"]) for row in inserted}
+        assert row is not None
+        new: Set[tuple[int, bytes]]
+        if row["events"] == len(events):
+            new = {(one.delivery, one.key) for one in events}
+        else:
+            new = set(zip(row["deliveries"] or (), row["keys"] or (), strict=True))
+        if row["outcomes"] == len(outcomes):
+            return new, {one.id for one in outcomes}
+        return new, set(row["ids"] or ())
 
     async def lock_outcomes(self, ids: Sequence[int]) -> dict[int, Outcome]:
         rows = await self._connection.fetch(_sql.lock_outcomes, as_array(ids), min(ids), max(ids))
         return {row["id"]: _outcome(row) for row in rows}
-
-    async def insert_outcomes(self, rows: Sequence[Outcome]) -> set[int]:
-        ordered = sorted(rows, key=lambda row: row.id)
-        columns = _columns(
-            [
-                (
-                    row.id,
-                    row.tenant,
-                    row.lane,
-                    row.provider,
-                    row.left_at,
-                    int(row.state),
-                    row.at,
-                    row.kinds,
-                    row.attempt,
-                    row.ses_id,
-                    row.reason,
-                    row.detail,
-                )
-                for row in ordered
-            ],
-            12,
-        )
-        return {row["id"] for row in await self._connection.fetch(_sql.insert_outcomes, *columns)}
 
     async def update_outcomes(self, rows: Sequence[Outcome]) -> None:
         columns = _columns(
@@ -268,10 +286,11 @@ class PostgresTransaction:
         values = [(name, int(kind), documents) for (name, kind), documents in sorted(counts.items())]
         await self._connection.execute(_sql.count_elsewhere, *_columns(values, 3))
 
-    async def count(self, counts: Counts) -> None:
-        values = [(*cell, *counts[cell]) for cell in sorted(counts)]
-        await self._connection.execute(_sql.count, *_columns(values, 14))
-        emptied = [cell[:3] for cell in sorted(counts) if min(counts[cell]) < 0]
+    async def count(self, counts: Counts, seen: Mapping[str, int]) -> None:
+        cells = sorted(counts)
+        values = [(*cell, *counts[cell]) for cell in cells]
+        await self._connection.execute(_sql.count, *_columns(values, 14), *_columns(sorted(seen.items()), 2))
+        emptied = [cell[:3] for cell in cells if min(counts[cell]) < 0]
         if emptied:
             await self._connection.execute(_sql.drop_empty, *_columns(emptied, 3))
 
@@ -286,9 +305,6 @@ class PostgresTransaction:
                 _sql.audit, actor, "quarantine.replay", row["tenant"], f"quarantine {id}", None, after, None
             )
 
-    async def see_sends(self, latest: Mapping[str, int]) -> None:
-        await self._connection.execute(_sql.see_sends, *_columns(sorted(latest.items()), 2))
-
 
 def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[str]:
     """Rows turned to the arrays that `unnest` takes, each as PostgreSQL writes it."""
@@ -297,6 +313,21 @@ def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[str]:
 
 def as_array(values: Iterable[int | str | bytes | None]) -> str:
     return "{" + ",".join([_element(value) for value in values]) + "}"
+
+
+def integers(values: Collection[int]) -> str:
+    """As `as_array`, and cheaper."""
+    return "{" + ",".join(map(str, map(int, values))) + "}" if values else "{}"
+
+
+def texts(values: Sequence[str | None]) -> str:
+    """As `as_array`, and cheaper where no text needs an escape, nor is missing."""
+    if not values or None in values:
+        return as_array(values)
+    joined = '","'.join(cast("Sequence[str]", values))
+    if "\\" in joined or joined.count('"') != 2 * (len(values) - 1):
+        return as_array(values)
+    return '{"' + joined + '"}'
 
 
 def _element(value: int | str | bytes | None) -> str:
@@ -315,6 +346,10 @@ def _clean(detail: Mapping[str, object]) -> str:
     """JSON that PostgreSQL takes: it knows no NUL in a text."""
     text = _json.encode(detail).decode()
     return text.replace("\\u0000", "") if "\\u0000" in text else text
+
+
+def _by_delivery(rows: Iterable[asyncpg.Record]) -> dict[int, Facts]:
+    return {row["delivery"]: _facts(row) for row in rows}
 
 
 def _facts(row: asyncpg.Record) -> Facts:

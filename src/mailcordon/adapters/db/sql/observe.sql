@@ -16,8 +16,10 @@ select t.key, y.name as type, l.id as lane, l.tenant, l.class
 select name, kind, class, tenant from configuration_set where name = any($1::text[]);
 
 -- name: facts
--- One statement, one snapshot: a delivery that moves from the queue to the ledger meanwhile is in one of them.
-select x.delivery, m.tenant, m.lane, m.recipient,
+-- One statement, one snapshot: a delivery that moves from the queue to the ledger meanwhile is in one of them. The clock and
+-- the epoch by which the lanes asked for were right come along.
+select (select now_ms()) as now, (select value from epoch where name = 'control') as epoch,
+       x.delivery, m.tenant, m.lane, m.recipient,
        coalesce(l.attempt, r.attempt, w.attempt) as newest_attempt,
        coalesce(l.provider, r.provider, w.provider) as provider,
        l.attempt as ledger_attempt, l.ses_id as ledger_ses_id, s.attempts, s.ses_ids
@@ -50,25 +52,35 @@ select t.key as tenant_key, y.name as type, l.id as delivery, l.attempt, l.calle
  where i.domain = any($2::text[])
  limit 1;
 
--- name: insert_events
-insert into event (delivery, key, tenant, lane, kind, attempt, at, ses_id, detail)
-select x.delivery, x.key, x.tenant, x.lane, x.kind, x.attempt, x.at, x.ses_id, x.detail::jsonb
-  from unnest($1::text::bigint[], $2::text::bytea[], $3::text::int[], $4::text::int[], $5::text::smallint[], $6::text::smallint[], $7::text::bigint[], $8::text::text[],
-              $9::text::text[]) as x (delivery, key, tenant, lane, kind, attempt, at, ses_id, detail)
-on conflict do nothing
-returning delivery, key;
+-- name: record
+-- Events, and what they say of deliveries of which nothing was known. Which of them were new is told only where some were not,
+-- which is rare.
+with e as (
+    insert into event (delivery, key, tenant, lane, kind, attempt, at, ses_id, detail)
+    select x.delivery, x.key, x.tenant, x.lane, x.kind, x.attempt, x.at, x.ses_id, x.detail::jsonb
+      from unnest($1::text::bigint[], $2::text::bytea[], $3::text::int[], $4::text::int[], $5::text::smallint[],
+                  $6::text::smallint[], $7::text::bigint[], $8::text::text[], $9::text::text[])
+           as x (delivery, key, tenant, lane, kind, attempt, at, ses_id, detail)
+    on conflict do nothing
+    returning delivery, key),
+o as (
+    insert into outcome (id, tenant, lane, provider, left_at, state, at, kinds, attempt, ses_id, reason, detail)
+    select * from unnest($10::text::bigint[], $11::text::int[], $12::text::int[], $13::text::smallint[], $14::text::bigint[],
+                         $15::text::smallint[], $16::text::bigint[], $17::text::int[], $18::text::smallint[], $19::text::text[],
+                         $20::text::text[], $21::text::text[])
+    on conflict do nothing
+    returning id),
+n as (select (select count(*) from e) as events, (select count(*) from o) as outcomes)
+select n.events, n.outcomes,
+       case when n.events < $22::int then (select array_agg(delivery) from e) end as deliveries,
+       case when n.events < $22 then (select array_agg(key) from e) end as keys,
+       case when n.outcomes < $23::int then (select array_agg(id) from o) end as ids
+  from n;
 
 -- name: lock_outcomes
 select id, tenant, lane, provider, left_at, state, at, kinds, attempt, ses_id, reason, detail
   from outcome where id = any($1::text::bigint[]) and id between $2 and $3
  order by id for update;
-
--- name: insert_outcomes
-insert into outcome (id, tenant, lane, provider, left_at, state, at, kinds, attempt, ses_id, reason, detail)
-select * from unnest($1::text::bigint[], $2::text::int[], $3::text::int[], $4::text::smallint[], $5::text::bigint[], $6::text::smallint[], $7::text::bigint[], $8::text::int[],
-                     $9::text::smallint[], $10::text::text[], $11::text::text[], $12::text::text[])
-on conflict do nothing
-returning id;
 
 -- name: update_outcomes
 update outcome o
@@ -117,27 +129,28 @@ select x.installation, (to_timestamp(now_ms() / 1000.0) at time zone 'UTC')::dat
 on conflict (installation, day, kind) do update set documents = e.documents + excluded.documents;
 
 -- name: count
-insert into metric_minute as m (lane, provider, minute, tenant, sent, delivered, hard_bounced, soft_bounced, complained,
-                                delayed, rejected, suppressed_at_ses, opened, clicked)
-select * from unnest($1::text::int[], $2::text::smallint[], $3::text::int[], $4::text::int[], $5::text::int[], $6::text::int[], $7::text::int[], $8::text::int[], $9::text::int[],
-                     $10::text::int[], $11::text::int[], $12::text::int[], $13::text::int[], $14::text::int[])
-on conflict (lane, provider, minute) do update
-   set sent = m.sent + excluded.sent, delivered = m.delivered + excluded.delivered,
-       hard_bounced = m.hard_bounced + excluded.hard_bounced, soft_bounced = m.soft_bounced + excluded.soft_bounced,
-       complained = m.complained + excluded.complained, delayed = m.delayed + excluded.delayed,
-       rejected = m.rejected + excluded.rejected, suppressed_at_ses = m.suppressed_at_ses + excluded.suppressed_at_ses,
-       opened = m.opened + excluded.opened, clicked = m.clicked + excluded.clicked;
+-- Which counts change, and up to which call Send events came: the rows that all observers share.
+with counted as (
+    insert into metric_minute as m (lane, provider, minute, tenant, sent, delivered, hard_bounced, soft_bounced, complained,
+                                    delayed, rejected, suppressed_at_ses, opened, clicked)
+    select * from unnest($1::text::int[], $2::text::smallint[], $3::text::int[], $4::text::int[], $5::text::int[],
+                         $6::text::int[], $7::text::int[], $8::text::int[], $9::text::int[], $10::text::int[], $11::text::int[],
+                         $12::text::int[], $13::text::int[], $14::text::int[])
+    on conflict (lane, provider, minute) do update
+       set sent = m.sent + excluded.sent, delivered = m.delivered + excluded.delivered,
+           hard_bounced = m.hard_bounced + excluded.hard_bounced, soft_bounced = m.soft_bounced + excluded.soft_bounced,
+           complained = m.complained + excluded.complained, delayed = m.delayed + excluded.delayed,
+           rejected = m.rejected + excluded.rejected, suppressed_at_ses = m.suppressed_at_ses + excluded.suppressed_at_ses,
+           opened = m.opened + excluded.opened, clicked = m.clicked + excluded.clicked)
+insert into send_seen as s (configuration_set, called_at)
+select * from unnest($15::text::text[], $16::text::bigint[])
+on conflict (configuration_set) do update set called_at = excluded.called_at where s.called_at < excluded.called_at;
 
 -- name: drop_empty
 delete from metric_minute m using unnest($1::text::int[], $2::text::smallint[], $3::text::int[]) as x (lane, provider, minute)
  where (m.lane, m.provider, m.minute) = (x.lane, x.provider, x.minute)
    and greatest(m.sent, m.delivered, m.hard_bounced, m.soft_bounced, m.complained, m.delayed, m.rejected,
                 m.suppressed_at_ses, m.opened, m.clicked) = 0;
-
--- name: see_sends
-insert into send_seen as s (configuration_set, called_at)
-select * from unnest($1::text::text[], $2::text::bigint[])
-on conflict (configuration_set) do update set called_at = excluded.called_at where s.called_at < excluded.called_at;
 
 -- READING AND CHANGING BY HAND ---------------------------------------------------------------------------------------------
 
