@@ -36,11 +36,11 @@ class Asked:
     holds: list[tuple[int, int | None, str]] = field(default_factory=list)
 
     async def hold_for_ses(self, *, tenant: int, lane: int | None, because: str) -> None:
-        self.holds.append((tenant, lane, because))
         await self.world.connection.execute(
             "update lane set held = true where tenant = $1 and ($2::int is null or id = $2)", tenant, lane
         )
         await self.world.connection.execute("update epoch set value = value + 1 where name = 'hold'")
+        self.holds.append((tenant, lane, because))  # last: a test that sees it uses the connection again
 
 
 @dataclass
