@@ -166,7 +166,7 @@ def _boto3(home: Path, url: str, report: Path) -> Job:
         "pytest",
         "-q",
         f"--junitxml={report}",
-        "tests/conformance/test_boto3.py",
+        "tests/conformance",
     ]
     return Job(command, ROOT, {})
 
