@@ -407,7 +407,12 @@ ODD_TIMES = st.sampled_from(TIMES)
 
 @given(
     st.sampled_from([("Send", "send", {}), ("Delivery", "delivery", DELIVERY)]),
-    st.dictionaries(st.sampled_from([*GOVERNED, "mc-else"]), SOMETHING | st.just(["x"]), max_size=2),
+    # Tags that attribution does not read are not checked by the short way.
+    st.dictionaries(
+        st.sampled_from([name for name in GOVERNED if name != "ses:from-domain"]),
+        SOMETHING | st.just(["x"]),
+        max_size=2,
+    ),
     st.dictionaries(
         st.sampled_from(["timestamp", "messageId", "source", "destination", "tags"]),
         SOMETHING | ODD_TIMES | st.just(["Kim <kim@example.com>", "lee@example.com "]),
@@ -431,6 +436,7 @@ def test_the_short_way_reads_what_the_careful_one_does(
     top: dict[str, Any],
     wrapped: str,
 ) -> None:
+    """Where it reads at all: what is odd it leaves to the other."""
     type, key, member = of
     whole = document(type, key, {**member, **said} if member else {}, **{"tags": GOVERNED | tagged} | mailed)
     body = json.dumps(whole | top)
