@@ -1,9 +1,9 @@
 """The loop around one queue: several receives in flight, what they bring stored together, deleted after the commit.
 
-Calls and commits are shared: events gather for a moment before they are stored, and while one batch is being committed
-the next gathers. When the database is away nothing is received, and the messages wait in the queue, whose copies change
-nothing. One document that cannot be stored never stops the others: the batch is tried again one by one, and that one is
-put aside.
+Calls and commits are shared: events gather for a moment before they are stored, for longer the more there are, and while one
+batch is being committed the next gathers. When the database is away nothing is received, and the messages wait in the queue,
+whose copies change nothing. One document that cannot be stored never stops the others: the batch is tried again one by one, and
+that one is put aside.
 """
 
 import asyncio
@@ -27,11 +27,13 @@ from mailcordon.observe.ports import (
     Unreachable,
 )
 
-BATCH = 500  #: events in one transaction at most: some 10 ms of locks
+BATCH = 500  #: events in one transaction, at which it stops growing: some 10 ms of locks
 GATHER = 0.1  #: seconds in which events gather before they are stored
-BREATH = 0.05  #: seconds before a queue that gave few is asked again
+GATHER_BUSY = 0.25  #: the same while batches are as large as
+BUSY_BATCH = 40  #: events
 FULL = 10  #: messages that one receive brings at most
-HELD = 2000  #: received and not yet stored, at most
+MANY_FULL = 3  #: full receives in a row after which one receiver is not enough
+HELD = 200  #: receives whose messages are not yet stored, at most
 FIRST_PAUSE = 0.1  #: seconds, when queue or database do not answer; doubled up to
 LONGEST_PAUSE = 5.0
 
@@ -80,7 +82,8 @@ class Pipeline:
         self._ingest = ingest
         self._receivers = receivers
         self._batch = batch
-        self._held: asyncio.Queue[Received] = asyncio.Queue(HELD)
+        self._held: asyncio.Queue[list[Received]] = asyncio.Queue(HELD)
+        self._gather = GATHER
         self._open = asyncio.Event()  #: set while the database answers
         self._busy = (
             asyncio.Event()
@@ -115,46 +118,53 @@ class Pipeline:
     # Receive --------------------------------------------------------------------------------------------------------------
 
     async def _receive(self, *, first: bool) -> None:
+        """The first one waits at the queue; the others only help while it is full, and do not wait where there is nothing."""
         pause, full = FIRST_PAUSE, 0
         while True:
             await self._open.wait()
             if not first:
                 await self._busy.wait()
             try:
-                messages = await self._queue.receive()
+                messages = await self._queue.receive(wait=first)
                 pause = FIRST_PAUSE
             except Unreachable as error:
                 _log.warning("no events: %s; trying again in %.1f s", error, pause)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue
-            self.totals.received += len(messages)
+            if messages:
+                self.totals.received += len(messages)
+                await self._held.put(messages)
             full = full + 1 if len(messages) >= FULL else 0
-            if full > 1:
+            if not first:
+                if not messages:
+                    self._busy.clear()
+            elif full >= MANY_FULL:
                 self._busy.set()
             elif not full:
                 self._busy.clear()
-            for message in messages:
-                await self._held.put(message)
-            if messages and not full:
-                # A call costs as much for one message as for ten, and a waiting call would return with each that comes.
-                await asyncio.sleep(BREATH)
+                if messages:
+                    # A call costs as much for one message as for ten, and a waiting call would return with each that comes.
+                    await asyncio.sleep(self._gather / 2)
 
     # Store ----------------------------------------------------------------------------------------------------------------
 
     async def _store_all(self) -> None:
         while True:
-            batch = [await self._held.get()]
-            if self._held.qsize() < self._batch:
-                await asyncio.sleep(GATHER)
+            batch = list(await self._held.get())
+            receives = 1
+            if self._held.qsize() * FULL < self._batch:
+                await asyncio.sleep(self._gather)
             while len(batch) < self._batch and not self._held.empty():
-                batch.append(self._held.get_nowait())
+                batch += self._held.get_nowait()
+                receives += 1
+            self._gather = GATHER_BUSY if len(batch) >= BUSY_BATCH else GATHER
             try:
                 await self._store_batch(batch)
             except Unreachable as error:
                 await self._wait_for_database(error)
             finally:
-                for _ in batch:
+                for _ in range(receives):
                     self._held.task_done()
 
     async def _store_batch(self, batch: Sequence[Received]) -> None:

@@ -63,8 +63,8 @@ class BadRow(Exception):
 class Queue(Protocol):
     name: str
 
-    async def receive(self) -> list[Received]:
-        """Waits for messages, at most for some seconds. Raises Unreachable."""
+    async def receive(self, *, wait: bool = True) -> list[Received]:
+        """Waits for messages, at most for some seconds, unless told not to. Raises Unreachable."""
         ...
 
     async def delete(self, receipts: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ again after the visibility time-out, which stays well below the grace of *outcom
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 import msgspec
@@ -19,6 +19,7 @@ from mailcordon.observe.ports import Received, Unreachable
 VISIBILITY_SECONDS = 30
 WAIT_SECONDS = 20  #: the longest that SQS holds a receive open
 MOST = 10  #: messages in one call, either way
+DELETING = 4  #: calls open at once for one batch
 
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
 _log = logging.getLogger("mailcordon.observe")
@@ -73,17 +74,12 @@ class SqsQueue:
         self._transport = transport
         self._signer = signer
         self._credentials = credentials
-        self._receive = _encode(
-            {
-                "QueueUrl": url,
-                "MaxNumberOfMessages": MOST,
-                "WaitTimeSeconds": wait_seconds,
-                "VisibilityTimeout": visibility_seconds,
-            }
-        )
+        asked = {"QueueUrl": url, "MaxNumberOfMessages": MOST, "VisibilityTimeout": visibility_seconds}
+        self._receive = _encode(asked | {"WaitTimeSeconds": wait_seconds})
+        self._receive_now = _encode(asked | {"WaitTimeSeconds": 0})
 
-    async def receive(self) -> list[Received]:
-        answer = await self._call("ReceiveMessage", self._receive)
+    async def receive(self, *, wait: bool = True) -> list[Received]:
+        answer = await self._call("ReceiveMessage", self._receive if wait else self._receive_now)
         try:
             messages = _received.decode(answer).Messages
         except msgspec.DecodeError as error:
@@ -92,10 +88,15 @@ class SqsQueue:
 
     async def delete(self, receipts: Sequence[str]) -> None:
         chunks = [receipts[start : start + MOST] for start in range(0, len(receipts), MOST)]
-        await asyncio.gather(*(self._delete(chunk) for chunk in chunks))
+        left = iter(chunks)
+        await asyncio.gather(*[self._delete_all(left) for _ in chunks[:DELETING]])
 
     async def close(self) -> None:
         await self._transport.close()
+
+    async def _delete_all(self, chunks: Iterator[Sequence[str]]) -> None:
+        for chunk in chunks:
+            await self._delete(chunk)
 
     async def _delete(self, receipts: Sequence[str]) -> None:
         entries = [{"Id": str(n), "ReceiptHandle": receipt} for n, receipt in enumerate(receipts)]
