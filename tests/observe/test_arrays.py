@@ -6,7 +6,7 @@ import asyncpg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailcordon.adapters.db.observe_store import as_array, integers
+from mailcordon.adapters.db.observe_store import as_array, digests, integers
 from mailcordon.adapters.db.observe_store import texts as texts_array
 
 HOSTILE = [
@@ -32,7 +32,15 @@ TEXTS = st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_cha
 
 
 async def test_every_array_survives_the_way(database: Any) -> None:
-    texts: list[list[str | None]] = [HOSTILE, [], *[[one] for one in HOSTILE], ["a", "b"], ["a", '","', "b"]]
+    texts: list[list[str | None]] = [
+        HOSTILE,
+        [],
+        *[[one] for one in HOSTILE],
+        ["a", "b"],
+        ["a", '","', "b"],
+        ["\x1f", ""],
+        [None, None],
+    ]
     bytes_: list[list[bytes | None]] = [[b"", b"\0\xff", b'\\"', None]]
     numbers: list[list[int | None]] = [[0, -1, 2**63 - 1, None]]
 
@@ -56,6 +64,9 @@ async def test_every_array_survives_the_way(database: Any) -> None:
                 assert found == case
         for case in texts:
             assert await connection.fetchval("select $1::text::text[]", texts_array(case)) == case
+        for case in bytes_:
+            there = [one for one in case if one is not None]
+            assert await connection.fetchval("select $1::text::bytea[]", digests(there)) == there
         for case in numbers:
             whole = [one for one in case if one is not None]
             assert await connection.fetchval("select $1::text::bigint[]", integers(whole)) == whole

@@ -4,8 +4,6 @@ Merging is a join: commutative, associative, idempotent. The highest-ranked stat
 those a fixed order of their other members, so that two observers who saw the same events in any order hold the same row.
 """
 
-from dataclasses import replace
-
 from mailcordon.core.delivery import State
 from mailcordon.core.event import MOVES, Kind
 from mailcordon.observe.attribute import Attributed
@@ -48,7 +46,20 @@ def merge(one: Outcome, other: Outcome) -> Outcome:
     provider = max(one.provider, other.provider)
     if (kinds, left_at, provider) == (first.kinds, first.left_at, first.provider):
         return first
-    return replace(first, kinds=kinds, left_at=left_at, provider=provider)
+    return Outcome(
+        id=first.id,
+        tenant=first.tenant,
+        lane=first.lane,
+        provider=provider,
+        left_at=left_at,
+        state=first.state,
+        at=first.at,
+        kinds=kinds,
+        attempt=first.attempt,
+        ses_id=first.ses_id,
+        reason=first.reason,
+        detail=first.detail,
+    )
 
 
 def _order(row: Outcome) -> tuple[int, int, str, str, str]:

@@ -356,11 +356,11 @@ def _with_ses_id(facts: Facts, attempt: int, ses_id: str) -> Facts:
 
 def _event_row(one: Attributed) -> EventRow:
     event = one.event
-    detail = dict(event.detail)
+    detail = event.detail
     if event.reason is not None:
-        detail["reason"] = event.reason
+        detail = {**detail, "reason": event.reason}
     if event.text is not None:
-        detail["text"] = event.text
+        detail = {**detail, "text": event.text}
     return EventRow(
         delivery=one.attempt.delivery,
         key=event.key,
