@@ -32,7 +32,7 @@ GATHER = 0.1  #: seconds in which events gather before they are stored
 GATHER_BUSY = 0.25  #: the same while batches are as large as
 BUSY_BATCH = 40  #: events
 FULL = 10  #: messages that one receive brings at most
-MANY_FULL = 3  #: full receives in a row after which one receiver is not enough
+MANY_FULL = 4  #: full receives in a row after which one more receiver helps
 HELD = 200  #: receives whose messages are not yet stored, at most
 FIRST_PAUSE = 0.1  #: seconds, when queue or database do not answer; doubled up to
 LONGEST_PAUSE = 5.0
@@ -80,14 +80,13 @@ class Pipeline:
         self._store = store
         self._decode = decode
         self._ingest = ingest
-        self._receivers = receivers
         self._batch = batch
         self._held: asyncio.Queue[list[Received]] = asyncio.Queue(HELD)
         self._gather = GATHER
         self._open = asyncio.Event()  #: set while the database answers
-        self._busy = (
-            asyncio.Event()
-        )  #: set while the queue gives all that a call can bring: one receiver is not enough
+        self._wanted = [
+            asyncio.Event() for _ in range(receivers - 1)
+        ]  #: each helper's; set while it should help
         self._deletes: set[asyncio.Task[None]] = set()
         self.totals = Totals()
 
@@ -95,8 +94,8 @@ class Pipeline:
         """Until `stop` is set; then what was received is stored and deleted, and it returns."""
         self._open.set()
         receivers = [
-            asyncio.create_task(self._receive(first=n == 0), name=f"receive {self._queue.name} {n}")
-            for n in range(self._receivers)
+            asyncio.create_task(receive, name=f"receive {self._queue.name} {n}")
+            for n, receive in enumerate([self._receive(None), *map(self._receive, self._wanted)])
         ]
         storing = asyncio.create_task(self._store_all(), name=f"store {self._queue.name}")
         stopping = asyncio.create_task(stop.wait())
@@ -117,15 +116,15 @@ class Pipeline:
 
     # Receive --------------------------------------------------------------------------------------------------------------
 
-    async def _receive(self, *, first: bool) -> None:
-        """The first one waits at the queue; the others only help while it is full, and do not wait where there is nothing."""
+    async def _receive(self, wanted: asyncio.Event | None) -> None:
+        """The first one waits at the queue. The others, who have an event, help while it is full, and do not wait."""
         pause, full = FIRST_PAUSE, 0
         while True:
             await self._open.wait()
-            if not first:
-                await self._busy.wait()
+            if wanted is not None:
+                await wanted.wait()
             try:
-                messages = await self._queue.receive(wait=first)
+                messages = await self._queue.receive(wait=wanted is None)
                 pause = FIRST_PAUSE
             except Unreachable as error:
                 _log.warning("no events: %s; trying again in %.1f s", error, pause)
@@ -135,17 +134,20 @@ class Pipeline:
             if messages:
                 self.totals.received += len(messages)
                 await self._held.put(messages)
-            full = full + 1 if len(messages) >= FULL else 0
-            if not first:
+            if wanted is not None:
                 if not messages:
-                    self._busy.clear()
-            elif full >= MANY_FULL:
-                self._busy.set()
-            elif not full:
-                self._busy.clear()
-                if messages:
-                    # A call costs as much for one message as for ten, and a waiting call would return with each that comes.
-                    await asyncio.sleep(self._gather / 2)
+                    wanted.clear()
+                continue
+            full = full + 1 if len(messages) >= FULL else 0
+            if full:
+                self._ask_for_help(full)
+            elif messages:
+                # A call costs as much for one message as for ten, and a waiting call would return with each that comes.
+                await asyncio.sleep(self._gather / 2)
+
+    def _ask_for_help(self, full: int) -> None:
+        for helper in self._wanted[: full // MANY_FULL]:
+            helper.set()
 
     # Store ----------------------------------------------------------------------------------------------------------------
 
