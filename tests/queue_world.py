@@ -1,4 +1,4 @@
-"""Rows to test the queue with: tenants and lanes as onboarding leaves them, made by SQL so that these tests need no other plane."""
+"""Rows to test the queue with: tenants and lanes as onboarding leaves them, made by SQL: these tests need no other plane."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -89,8 +89,8 @@ class World:
 
     async def account(self, rate: float = 100_000) -> None:
         await self.connection.execute(
-            "insert into account_rate (cell, ceiling, rate, tokens, at, max_24h, sent_24h, sending_enabled, enforcement, polled_at) "
-            "values ('default', $1, $1, $1, now_ms(), -1, 0, true, 'HEALTHY', now_ms())",
+            "insert into account_rate (cell, ceiling, rate, tokens, at, max_24h, sent_24h, sending_enabled, enforcement, "
+            "polled_at) values ('default', $1, $1, $1, now_ms(), -1, 0, true, 'HEALTHY', now_ms())",
             rate,
         )
 
