@@ -18,7 +18,6 @@ from mailcordon.observe.attribute import Attributed, OtherInstallation, Quaranti
 from mailcordon.observe.ports import (
     EventRow,
     Facts,
-    Malformed,
     Notice,
     NoticeRow,
     Outcome,
@@ -126,25 +125,21 @@ class _Batch:
     async def _claim(self, readings: Sequence[Reading]) -> list[_Claimed]:
         claimed: list[_Claimed] = []
         for reading in readings:
-            match reading:
-                case Told():
-                    verdict = await self._claim_one(reading)
-                    if verdict is not None:
-                        claimed.append(_Claimed(reading, verdict))
-                case Notice():
-                    self._note(reading)
-                case Malformed():
-                    self._put_aside(
-                        reading.document, Quarantine("malformed", f"It cannot be read: {reading.why}")
-                    )
+            if isinstance(reading, Told):
+                signed = tuple(map(reading.event.tags.get, tags.SIGNED))
+                attempt = self._proofs.get(signed) or await self._prove(reading, signed)
+                if attempt is not None:
+                    claimed.append(_Claimed(reading, attempt))
+            elif isinstance(reading, Notice):
+                self._note(reading)
+            else:
+                self._put_aside(
+                    reading.document, Quarantine("malformed", f"It cannot be read: {reading.why}")
+                )
         return claimed
 
-    async def _claim_one(self, told: Told) -> Attempt | None:
+    async def _prove(self, told: Told, signed: tuple[str | None, ...]) -> Attempt | None:
         event = told.event
-        signed = tuple([event.tags.get(name) for name in tags.SIGNED])
-        proved = self._proofs.get(signed)
-        if proved is not None:
-            return proved
         verdict = attribute.claim(event, self._ours)
         if isinstance(verdict, Attempt):
             self._proofs[signed] = verdict
