@@ -30,7 +30,9 @@ class Suppressed:
     @property
     def sentence(self) -> str:
         day = datetime.fromtimestamp(self.since / 1000, UTC)
-        return f"not mailed since {day:%Y-%m-%d %H:%M} UTC: {self.cause}, scope {self.scope}, noted by {self.by}"
+        return (
+            f"not mailed since {day:%Y-%m-%d %H:%M} UTC: {self.cause}, scope {self.scope}, noted by {self.by}"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
