@@ -177,30 +177,29 @@ class QueueStore:
         for row in taken:
             by_turn[row["turn"]] += 1
             by_lane[row["lane"]] += 1
+        left = {
+            lane.lane: lane.bucket.spent(by_lane[lane.lane]) for lane in plan.lanes if lane.bucket is not None
+        }
+        #: turn -> when its lanes that gave all they had tokens for have the next one; None: never
+        dry: dict[int, list[int | None]] = defaultdict(list)
+        for lane in plan.lanes:
+            if lane.lane in left and by_lane[lane.lane] >= lane.budget:
+                dry[lane.turn].append(left[lane.lane].next_at())
         next_at: dict[int, int | None] = {}
         for turn, budget in plan.budgets.items():
-            full = budget > 0 and by_turn[turn] >= budget
-            dry = [
-                lane.bucket
-                for lane in plan.lanes
-                if lane.turn == turn and lane.bucket and by_lane[lane.lane] >= lane.budget
-            ]
-            if full or budget == 0:
+            if by_turn[turn] >= budget:
                 next_at[turn] = now
-            elif dry:
-                times = [t for bucket in dry if (t := bucket.spent(0).next_at()) is not None]
-                next_at[turn] = max(now + 1, min(times)) if times else None
             else:
-                next_at[turn] = None
-        limited = [lane for lane in plan.lanes if lane.bucket is not None]
+                times = [at for at in dry[turn] if at is not None]
+                next_at[turn] = max(now + 1, min(times)) if times else None
         order = sorted(next_at)
         await connection.execute(
             _SQL.put_turns_back,
             order,
             [next_at[turn] for turn in order],
-            [lane.lane for lane in limited],
-            [lane.bucket.spent(by_lane[lane.lane]).tokens for lane in limited if lane.bucket],
-            [lane.bucket.at for lane in limited if lane.bucket],
+            list(left),
+            [bucket.tokens for bucket in left.values()],
+            [bucket.at for bucket in left.values()],
         )
         return [turn for turn in order if next_at[turn] is None]
 
