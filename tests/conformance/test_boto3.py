@@ -17,20 +17,6 @@ from conformance import probe
 from conformance.server import Server, seslocal
 
 ACTING = probe.acting()
-#: What no member takes, by turns; each is put in place of each member.
-HOSTILE: tuple[Any, ...] = (
-    None,
-    True,
-    -1,
-    1e400,
-    "",
-    "x" * 3000,
-    "\x00\ud800",
-    [],
-    [None],
-    {},
-    {"x": {"y": []}},
-)
 
 
 @dataclass

@@ -94,7 +94,6 @@ class EmbeddedPostgres:
         self._postmaster: int | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._stopping = False
-        self._up = asyncio.Event()
         self.starts = 0  #: how often the server came up, the first time included
 
     @property
@@ -133,9 +132,6 @@ class EmbeddedPostgres:
             with contextlib.suppress(asyncio.CancelledError):
                 await keeper
         await self._end()
-
-    async def wait_up(self) -> None:
-        await self._up.wait()
 
     # -- the cluster ------------------------------------------------------------------------------------------------
 
@@ -251,7 +247,6 @@ class EmbeddedPostgres:
             await asyncio.sleep(0.01)
         self._postmaster = postmaster
         self.starts += 1
-        self._up.set()
 
     async def _keep(self) -> None:
         """Brings the server back whenever it dies."""
@@ -294,7 +289,6 @@ class EmbeddedPostgres:
             await guardian.wait()
 
     def _down(self) -> None:
-        self._up.clear()
         self._postmaster = None
 
     def _log_since(self, mark: int) -> str:
