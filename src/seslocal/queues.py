@@ -65,9 +65,9 @@ class Queue:
         self.dead_letters: Callable[[], tuple[Queue, int] | None] = lambda: None
 
     @property
-    def polled(self) -> bool:
-        """Somebody waits for a message."""
-        return bool(self._waiters)
+    def polls(self) -> int:
+        """How many wait for a message."""
+        return len(self._waiters)
 
     def set_attributes(self, attributes: dict[str, str]) -> None:
         self.attributes: dict[str, str] = {**getattr(self, "attributes", DEFAULTS), **attributes}

@@ -109,7 +109,7 @@ async def test_one_runs_inside_a_test_and_stops_with_polls_open() -> None:
         head = b"POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: AmazonSQS.ReceiveMessage\r\nContent-Length: %d\r\n\r\n"
         writer.write(head % len(body) + body)
         await writer.drain()
-        while not queue.polled:
+        while not queue.polls:
             await asyncio.sleep(0.001)
     assert await reader.read() == b""
     writer.close()
