@@ -14,14 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from seslocal.admin.forms import Refused, moment
+from seslocal.admin.scenario import load
 from seslocal.clock import Clock
-from seslocal.forms import Refused, moment
 from seslocal.front import ACTING
-from seslocal.scenario import load
 from seslocal.server import Local, start
-from seslocal.sqs import OPERATIONS as SQS_ACTING
+from seslocal.sqs.operations import OPERATIONS as SQS_ACTING
 from seslocal.state import Settings
-from seslocal.wire import ses_routes, sqs_checks
+from seslocal.wire.model import ses_routes, sqs_checks
 
 DEFAULTS = Settings()
 

@@ -13,14 +13,16 @@ from typing import Final, cast
 
 import msgspec
 
-from seslocal import accounts, configuration_sets, identities, reputation, sending, sqs, suppression, tenants
-from seslocal.admin import PREFIX, Admin
+from seslocal.admin.calls import PREFIX, Admin
+from seslocal.admin.faults import Fault
 from seslocal.errors import ApiError, not_acting
-from seslocal.faults import Fault
-from seslocal.protocol import HANG_UP, Answer, Request
+from seslocal.mail import sending
+from seslocal.sesv2 import accounts, configuration_sets, identities, reputation, suppression, tenants
+from seslocal.sqs import operations as sqs
 from seslocal.state import Account, Caller
-from seslocal.web import Web
-from seslocal.wire import Params, check_sqs, read_input, ses_routes, sqs_checks
+from seslocal.wire.model import Params, check_sqs, read_input, ses_routes, sqs_checks
+from seslocal.wire.protocol import HANG_UP, Answer, Request
+from seslocal.wire.web import Web
 
 log = logging.getLogger("seslocal")
 

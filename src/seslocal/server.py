@@ -7,15 +7,15 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from seslocal import scenario
-from seslocal.admin import PREFIX, Admin
+from seslocal.admin import scenario
+from seslocal.admin.calls import PREFIX, Admin
 from seslocal.clock import Clock
+from seslocal.dns.nameserver import NameServer
+from seslocal.dns.strict import Watch
 from seslocal.front import Front
-from seslocal.nameserver import NameServer
-from seslocal.protocol import Connection, Request
 from seslocal.state import Account, Settings
-from seslocal.strict import Watch
-from seslocal.web import Web
+from seslocal.wire.protocol import Connection, Request
+from seslocal.wire.web import Web
 
 
 class Local:

@@ -8,20 +8,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from seslocal.admin.faults import Faults
 from seslocal.clock import Clock
-from seslocal.fates import Mailboxes, Provider, Simulator
-from seslocal.faults import Faults
+from seslocal.dns.zone import Zone
+from seslocal.events.outbox import Outbox
+from seslocal.events.topics import Topic
 from seslocal.ids import Ids
-from seslocal.ledger import Ledger
-from seslocal.outbox import Outbox
-from seslocal.queues import Queues
-from seslocal.topics import Topic
-from seslocal.zone import Zone
+from seslocal.mail.fates import Mailboxes, Provider, Simulator
+from seslocal.mail.ledger import Ledger
+from seslocal.sqs.queues import Queues
 
 if TYPE_CHECKING:
-    from seslocal.firehose import Stream
-    from seslocal.scenario import Step
-    from seslocal.tracking import Tracked
+    from seslocal.admin.scenario import Step
+    from seslocal.events.firehose import Stream
+    from seslocal.mail.tracking import Tracked
 
 Params = dict[str, Any]
 BOTH_REASONS: Final = ("BOUNCE", "COMPLAINT")

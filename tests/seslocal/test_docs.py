@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seslocal.__main__ import main
-from seslocal.fates import FATES
-from seslocal.faults import KINDS
+from seslocal.admin.faults import KINDS
 from seslocal.front import ACTING
+from seslocal.mail.fates import FATES
 from seslocal.state import Behaviour
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from seslocal import Clock, Settings
-from seslocal.events import Mail, Preferences
-from seslocal.publishing import advise, preferences_changed, rendering_failed
+from seslocal.events.documents import Mail, Preferences
+from seslocal.events.publishing import advise, preferences_changed, rendering_failed
 from seslocal.state import Account, ConfigurationSet, EventDestination
 
 ARN = "arn:aws:ses:us-east-1:000000000000:"

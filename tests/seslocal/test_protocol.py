@@ -12,7 +12,7 @@ import pytest
 from botocore.loaders import Loader
 
 from seslocal.front import ACTING
-from seslocal.wire import read_input, ses_routes
+from seslocal.wire.model import read_input, ses_routes
 
 if TYPE_CHECKING:
     from tests.seslocal.conftest import World

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import seslocal
-from seslocal.faults import KINDS
-from seslocal.scenario import load
+from seslocal.admin.faults import KINDS
+from seslocal.admin.scenario import load
 
 if TYPE_CHECKING:
     from tests.seslocal.conftest import World

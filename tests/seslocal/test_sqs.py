@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from seslocal import sqs
 from seslocal.clock import Clock
 from seslocal.ids import Ids
-from seslocal.queues import Queues
+from seslocal.sqs import operations as sqs
+from seslocal.sqs.queues import Queues
 from seslocal.state import Account, Caller, Settings
 
 if TYPE_CHECKING:

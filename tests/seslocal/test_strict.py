@@ -21,7 +21,7 @@ import seslocal
 from tests.seslocal.conftest import Background, World
 
 if TYPE_CHECKING:
-    from seslocal.nameserver import NameServer
+    from seslocal.dns.nameserver import NameServer
 
 HOUR = 3600.0
 DOMAIN = "mail.acme.example"

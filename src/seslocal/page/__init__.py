@@ -10,12 +10,12 @@ from importlib.resources import files
 from typing import Final
 from urllib.parse import parse_qs, quote, unquote
 
-from seslocal.ledger import Accepted
+from seslocal.mail.ledger import Accepted
+from seslocal.mail.parts import take_apart
 from seslocal.page import letter, views
 from seslocal.page.search import find
-from seslocal.parts import take_apart
-from seslocal.protocol import Answer, Request
 from seslocal.state import Account
+from seslocal.wire.protocol import Answer, Request
 
 _ASSETS: Final = {"page.css": "text/css", "page.js": "text/javascript"}
 _COMMON: Final = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))

@@ -11,8 +11,8 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from seslocal.clock import iso
-from seslocal.ledger import Accepted
-from seslocal.parts import File, Parts, take_apart
+from seslocal.mail.ledger import Accepted
+from seslocal.mail.parts import File, Parts, take_apart
 from seslocal.state import Account
 
 _VIEWS: Final = (("html", "HTML"), ("text", "Text"), ("headers", "Headers"), ("source", "Source"))

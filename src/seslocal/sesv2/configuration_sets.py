@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Final
 
 from seslocal.errors import already_exists, bad_request, limit_exceeded, not_found
-from seslocal.paging import page
-from seslocal.publishing import announce_topic
+from seslocal.events.publishing import announce_topic
+from seslocal.sesv2.tenants import refuse_repeated, refuse_while_associated
 from seslocal.state import Account, Caller, ConfigurationSet, EventDestination, Params, tags_in, tags_out
-from seslocal.tenants import refuse_repeated, refuse_while_associated
+from seslocal.wire.paging import page
 
 MOST_SETS: Final = 10_000
 MOST_DESTINATIONS: Final = 10

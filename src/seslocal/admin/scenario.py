@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
-from seslocal import forms
+from seslocal.admin import forms
+from seslocal.admin.forms import Json, Refused
 from seslocal.clock import Clock
-from seslocal.forms import Json, Refused
 
 log = logging.getLogger("seslocal")
 

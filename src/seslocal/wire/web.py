@@ -6,11 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import parse_qsl
 
-from seslocal import page, sns, tracking
-from seslocal.certificate import certificate
-from seslocal.events import CERTIFICATE_PATH
-from seslocal.protocol import Answer, Request
+from seslocal import page
+from seslocal.events import sns
+from seslocal.events.certificate import certificate
+from seslocal.events.documents import CERTIFICATE_PATH
+from seslocal.mail import tracking
 from seslocal.state import Account
+from seslocal.wire.protocol import Answer, Request
 
 _SNS = b"Version=2010-03-31"
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from seslocal.protocol import Request
+from seslocal.wire.protocol import Request
 
 Json = dict[str, Any]
 Query = dict[str, str]

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from seslocal import aftermath, fates, suppression
-from seslocal.content import Letter, read_letter
 from seslocal.errors import ApiError, bad_request, limit_exceeded, not_found
-from seslocal.events import Mail
-from seslocal.fates import DELIVERS, SIMULATOR, Plan
-from seslocal.identities import resolve
+from seslocal.events.documents import Mail
+from seslocal.mail import aftermath, fates
+from seslocal.mail.content import Letter, read_letter
+from seslocal.mail.fates import DELIVERS, SIMULATOR, Plan
+from seslocal.sesv2 import suppression
+from seslocal.sesv2.identities import resolve
 from seslocal.state import Account, Caller, ConfigurationSet, Identity, Params, Tenant
 
 _NAMED_IDENTITIES: Final = ("FromEmailAddressIdentityArn", "FeedbackForwardingEmailAddressIdentityArn")

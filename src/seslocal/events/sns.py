@@ -9,12 +9,12 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
-from seslocal import endpoints
 from seslocal.errors import ApiError
-from seslocal.protocol import Answer
-from seslocal.publishing import to_topic
+from seslocal.events import endpoints
+from seslocal.events.publishing import to_topic
+from seslocal.events.topics import Subscription, Topic
 from seslocal.state import Account
-from seslocal.topics import Subscription, Topic
+from seslocal.wire.protocol import Answer
 
 Form = dict[str, str]
 Tree = dict[str, Any]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from seslocal.errors import ApiError, not_found
-from seslocal.paging import page
+from seslocal.sesv2.tenants import refuse_repeated, tenant_of
 from seslocal.state import (
     Account,
     Caller,
@@ -19,7 +19,7 @@ from seslocal.state import (
     SuppressionList,
     Tenant,
 )
-from seslocal.tenants import refuse_repeated, tenant_of
+from seslocal.wire.paging import page
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, cast
 
-from seslocal import forms
-from seslocal.events import MATCHING
-from seslocal.faults import KINDS, Fault
-from seslocal.forms import Json, Refused
-from seslocal.reputation import set_status
+from seslocal.admin import forms
+from seslocal.admin.faults import KINDS, Fault
+from seslocal.admin.forms import Json, Refused
+from seslocal.events.documents import MATCHING
+from seslocal.sesv2.reputation import set_status
 from seslocal.state import Account, StatusRecord, Tenant
-from seslocal.wire import ses_routes
+from seslocal.wire.model import ses_routes
 
 _MEMBERS: Final = (
     "fault",

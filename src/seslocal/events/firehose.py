@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from seslocal.outbox import Parcel
+from seslocal.events.outbox import Parcel
 from seslocal.state import Account
 
 _encode = msgspec.json.Encoder().encode

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Final
 
 from seslocal.errors import already_exists, bad_request, limit_exceeded, not_found
-from seslocal.paging import page
-from seslocal.reputation import policy_arn
+from seslocal.sesv2.reputation import policy_arn
 from seslocal.state import Account, Caller, Params, StatusRecord, Tenant, tags_in, tags_out
+from seslocal.wire.paging import page
 
 MOST_TENANTS: Final = 10_000
 _TYPES: Final = {

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Final, cast
 
-from seslocal import forms
-from seslocal.forms import Json, Query, Refused
+from seslocal.admin import forms
+from seslocal.admin.forms import Json, Query, Refused
+from seslocal.dns.zone import TTL, Record, needed
 from seslocal.state import Account, Identity
-from seslocal.zone import TTL, Record, needed
 
 
 def show(account: Account, query: Query, body: Json) -> Json:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from seslocal.errors import bad_request, not_found
-from seslocal.reputation import tenant_by_arn
+from seslocal.sesv2.reputation import tenant_by_arn
 from seslocal.state import Account, Caller, Params, tags_in, tags_out
 
 

@@ -9,9 +9,9 @@ from functools import partial
 
 import msgspec
 
-from seslocal import endpoints, firehose
-from seslocal.certificate import sign
-from seslocal.events import (
+from seslocal.events import endpoints, firehose
+from seslocal.events.certificate import sign
+from seslocal.events.documents import (
     MATCHING,
     TOPIC_IS_VALID,
     Document,
@@ -24,8 +24,8 @@ from seslocal.events import (
     subscription,
     told,
 )
+from seslocal.events.topics import Subscription, Topic
 from seslocal.state import Account, ConfigurationSet
-from seslocal.topics import Subscription, Topic
 
 SUBJECT = "Amazon SES Email Event Notification"
 HELD_BACK = 0.25  # seconds that a reordering fault gathers events for, unless it says otherwise

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from seslocal.errors import already_exists, bad_request, limit_exceeded, not_found
-from seslocal.paging import page
+from seslocal.sesv2.tenants import refuse_while_associated
 from seslocal.state import Account, Caller, Identity, Params, tags_in, tags_out
-from seslocal.tenants import refuse_while_associated
+from seslocal.wire.paging import page
 
 MOST_IDENTITIES: Final = 10_000
 SIGNING_ZONE: Final = "dkim.amazonses.com"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from seslocal.clock import iso
-from seslocal.fates import DELIVERY_SECONDS, Outcome
+from seslocal.mail.fates import DELIVERY_SECONDS, Outcome
 
 Document = dict[str, Any]
 

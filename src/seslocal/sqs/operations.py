@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, cast
 
 from seslocal.errors import ApiError
-from seslocal.queues import DEFAULTS, Message, Queue
+from seslocal.sqs.queues import DEFAULTS, Message, Queue
 from seslocal.state import Account, Caller
-from seslocal.wire import Params
+from seslocal.wire.model import Params
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _ENTRY_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")

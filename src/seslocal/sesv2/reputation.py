@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from seslocal.errors import bad_request, not_found
-from seslocal.paging import page
-from seslocal.publishing import to_bus
+from seslocal.events.publishing import to_bus
 from seslocal.state import Account, Caller, Params, StatusRecord, Tenant
+from seslocal.wire.paging import page
 
 POLICIES: Final = ("standard", "strict", "none")
 

@@ -13,10 +13,10 @@ from html import escape, unescape
 from typing import Final
 from urllib.parse import quote, unquote
 
-from seslocal.events import Mail, clicked, opened, told
-from seslocal.protocol import Answer, Request
-from seslocal.publishing import publish
+from seslocal.events.documents import Mail, clicked, opened, told
+from seslocal.events.publishing import publish
 from seslocal.state import Account, ConfigurationSet
+from seslocal.wire.protocol import Answer, Request
 
 OPEN: Final = "/I0/"
 CLICK: Final = "/L0/"

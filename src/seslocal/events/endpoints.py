@@ -6,11 +6,11 @@ from typing import Final
 
 import msgspec
 
-from seslocal.certificate import sign
-from seslocal.events import sns_confirmation
-from seslocal.outbox import Parcel
+from seslocal.events.certificate import sign
+from seslocal.events.documents import sns_confirmation
+from seslocal.events.outbox import Parcel
+from seslocal.events.topics import Subscription, Topic
 from seslocal.state import Account
-from seslocal.topics import Subscription, Topic
 
 _encode = msgspec.json.Encoder().encode
 _PAUSES: Final = (20.0, 20.0, 20.0)  # SNS's default: three more tries

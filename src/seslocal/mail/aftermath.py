@@ -6,10 +6,11 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from seslocal import suppression, tracking
-from seslocal.events import Mail, document
-from seslocal.fates import Outcome, Plan
-from seslocal.publishing import publish
+from seslocal.events.documents import Mail, document
+from seslocal.events.publishing import publish
+from seslocal.mail import tracking
+from seslocal.mail.fates import Outcome, Plan
+from seslocal.sesv2 import suppression
 from seslocal.state import Account, ConfigurationSet, Suppressed
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from seslocal.ledger import Accepted
+from seslocal.mail.ledger import Accepted
 
 Json = dict[str, Any]
 _UNSAFE_NAME: Final = re.compile(r'[\x00-\x1f\x7f"\\/:]')

@@ -11,20 +11,20 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from seslocal import dns_admin, faulting, forms, scenario
+from seslocal.admin import dns_calls, faulting, forms, scenario
+from seslocal.admin.forms import Json, Query, Refused
+from seslocal.admin.scenario import Step
 from seslocal.clock import Clock, iso
-from seslocal.fates import FATES, Mailbox
-from seslocal.firehose import Stream, flush
-from seslocal.forms import Json, Query, Refused
-from seslocal.identities import set_status as set_identity_status
-from seslocal.ledger import Accepted
-from seslocal.parts import take_apart
-from seslocal.protocol import Answer, Request
-from seslocal.reputation import POLICIES
-from seslocal.reputation import set_status as set_tenant_status
-from seslocal.scenario import Step
+from seslocal.events.firehose import Stream, flush
+from seslocal.mail.fates import FATES, Mailbox
+from seslocal.mail.ledger import Accepted
+from seslocal.mail.parts import take_apart
+from seslocal.mail.tracking import LOCKED, as_delivered
+from seslocal.sesv2.identities import set_status as set_identity_status
+from seslocal.sesv2.reputation import POLICIES
+from seslocal.sesv2.reputation import set_status as set_tenant_status
 from seslocal.state import Account, Behaviour, Settings, StatusRecord
-from seslocal.tracking import LOCKED, as_delivered
+from seslocal.wire.protocol import Answer, Request
 
 PREFIX: Final = "/_seslocal"
 _IDENTITY_STATUSES: Final = ("PENDING", "SUCCESS", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED")
@@ -77,7 +77,7 @@ class Admin:
                 ("GET", r"/scenario", self._show_scenario),
                 ("POST", r"/scenario", self._begin_scenario),
                 ("POST", r"/reset", self._start_over),
-                *((method, pattern, self._on_account(act)) for method, pattern, act in dns_admin.ROUTES),
+                *((method, pattern, self._on_account(act)) for method, pattern, act in dns_calls.ROUTES),
             )
         ]
 

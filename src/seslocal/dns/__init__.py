@@ -1,0 +1,1 @@
+"""Its own DNS, and the identities that wait for records in it."""

@@ -1,0 +1,1 @@
+"""What is told of a mail, and the ways it goes: SNS, EventBridge, Firehose."""
