@@ -196,10 +196,10 @@ def model() -> Any:
 def acting() -> list[str]:
     """What `seslocal --operations` says acts, of SES v2."""
     command = [sys.executable, "-m", "seslocal", "--operations"]
-    rows = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    cells = [[cell.strip() for cell in row.strip("| ").split("|")] for row in rows if row.startswith("|")]
-    known = set(model().operation_names)
-    return [row[0] for row in cells if row[0] in known and row[1].startswith("acts")]
+    page = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    section = page.partition("## SES v2")[2].partition("\n## ")[0]
+    rows = [row.strip("| ").split("|") for row in section.splitlines() if row.startswith("| ")]
+    return [name.strip() for name, acts in rows if acts.strip() == "acts"]
 
 
 def ordered(operations: Iterable[str]) -> list[str]:

@@ -17,8 +17,8 @@ from typing import Any
 from seslocal.admin.forms import Refused, moment
 from seslocal.admin.scenario import load
 from seslocal.clock import Clock
-from seslocal.front import ACTING
 from seslocal.server import Local, start
+from seslocal.sesv2.table import ACTING
 from seslocal.sqs.operations import OPERATIONS as SQS_ACTING
 from seslocal.state import Settings
 from seslocal.wire.model import ses_routes, sqs_checks
@@ -63,10 +63,21 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def operations() -> str:
-    """What acts and what does not, from the code itself, as a Markdown table."""
-    rows = [f"| {name} | {'acts' if name in ACTING else 'no'} |" for name in sorted(ses_routes().operations)]
-    rows += [f"| SQS {name} | {'acts' if name in SQS_ACTING else 'no'} |" for name in sorted(sqs_checks())]
-    return "\n".join(["| operation | |", "| --- | --- |", *rows])
+    """What acts and what does not, from the code itself, as a page of Markdown."""
+    services = (
+        ("SES v2", ACTING, sorted(ses_routes().operations)),
+        ("SQS", SQS_ACTING, sorted(sqs_checks())),
+    )
+    lines = [
+        "# What seslocal acts on",
+        "",
+        "Made by `python -m seslocal --operations`. Every operation is routed and its input checked.",
+    ]
+    for service, acting, names in services:
+        count = sum(name in acting for name in names)
+        lines += ["", f"## {service}: {count} of {len(names)}", "", "| operation | |", "| --- | --- |"]
+        lines += [f"| {name} | {'acts' if name in acting else 'no'} |" for name in names]
+    return "\n".join(lines)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,44 +4,31 @@ only way to an unasked 500, and it is logged."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from typing import Final, cast
+from typing import Final
 
 import msgspec
 
+from seslocal.admin import striking
 from seslocal.admin.calls import PREFIX, Admin
-from seslocal.admin.faults import Fault
+from seslocal.admin.striking import Call
 from seslocal.errors import ApiError, not_acting
-from seslocal.mail import sending
-from seslocal.sesv2 import accounts, configuration_sets, identities, reputation, suppression, tenants
+from seslocal.sesv2.sending import whose
+from seslocal.sesv2.table import ACTING
 from seslocal.sqs import operations as sqs
 from seslocal.state import Account, Caller
 from seslocal.wire.model import Params, check_sqs, read_input, ses_routes, sqs_checks
-from seslocal.wire.protocol import HANG_UP, Answer, Request
+from seslocal.wire.protocol import Answer, Request
 from seslocal.wire.web import Web
 
 log = logging.getLogger("seslocal")
 
 _encode = msgspec.json.Encoder().encode
 _CREDENTIAL: Final = re.compile(r"Credential=([^/,\s]+)/\d+/([^/,\s]+)/")
-_PATIENCE: Final = 3600.0  # seconds; no client's is longer
 _SQS_KIND: Final = "application/x-amz-json-1.0"
 _SQS_TARGET: Final = "AmazonSQS."
-
-#: every operation of SES v2 that acts
-ACTING: Final[dict[str, Callable[[Account, Params, Caller], Params]]] = {
-    **tenants.OPERATIONS,
-    **reputation.OPERATIONS,
-    **suppression.OPERATIONS,
-    **identities.OPERATIONS,
-    **configuration_sets.OPERATIONS,
-    **accounts.OPERATIONS,
-    **sending.OPERATIONS,
-}
 
 
 class Front:
@@ -90,73 +77,17 @@ class Front:
         if act is None:
             raise not_acting(operation.name)
         if account.faults.standing:
-            struck = account.faults.on_call(operation.name, *sending.whose(params))
+            struck = account.faults.on_call(operation.name, *whose(params))
             if struck:
-                return self._answer_struck(account, act, params, self._caller(request), struck)
+                caller = self._caller(request)
+                call = Call(
+                    "Content" in params,
+                    lambda: act(account, params, caller),
+                    self._done,
+                    lambda error: self._refusal(error, False),
+                )
+                return striking.meet(call, struck)
         return self._done(act(account, params, self._caller(request)))
-
-    def _answer_struck(
-        self,
-        account: Account,
-        act: Callable[[Account, Params, Caller], Params],
-        params: Params,
-        caller: Caller,
-        struck: list[Fault],
-    ) -> Answer | Awaitable[Answer]:
-        faults = {fault.kind: fault for fault in struck}
-        if stuck := faults.get("time_out"):
-            return self._never_answer(stuck, act, account, params, caller)
-        slow = faults.pop("slow", None)
-        if slow is not None:
-            return self._answer_slowly(account, slow.seconds, act, params, caller, list(faults.values()))
-        if "throttle" in faults:
-            raise sending.too_fast()
-        if "throttle_storm" in faults:
-            raise (
-                sending.too_fast()
-                if "Content" in params
-                else ApiError("TooManyRequestsException", "Too many requests have been made.", 429)
-            )
-        for kind, status in (("error_500", 500), ("error_503", 503)):
-            if fault := faults.get(kind):
-                if fault.accepted:
-                    act(account, params, caller)
-                code = "InternalServiceErrorException" if status == 500 else "ServiceUnavailable"
-                raise ApiError(code, "The service failed, as a fault asks.", status)
-        answer = self._done(act(account, params, caller))
-        return HANG_UP if "accept_lose_answer" in faults else answer
-
-    async def _answer_slowly(
-        self,
-        account: Account,
-        seconds: float,
-        act: Callable[[Account, Params, Caller], Params],
-        params: Params,
-        caller: Caller,
-        others: list[Fault],
-    ) -> Answer:
-        """The work is done at once, the answer is what is slow: a client that gives up has been accepted."""
-        try:
-            answer = cast(Answer, self._answer_struck(account, act, params, caller, others))
-        except ApiError as error:
-            answer = self._refusal(error, False)
-        await asyncio.sleep(seconds)  # of the world's: it is the client's patience that is tried
-        return answer
-
-    async def _never_answer(
-        self,
-        fault: Fault,
-        act: Callable[[Account, Params, Caller], Params],
-        account: Account,
-        params: Params,
-        caller: Caller,
-    ) -> Answer:
-        """The connection stays open without a word until the client has enough of it."""
-        if fault.accepted:
-            with contextlib.suppress(ApiError):
-                act(account, params, caller)
-        await asyncio.sleep(fault.seconds or _PATIENCE)
-        return HANG_UP
 
     # SQS
 

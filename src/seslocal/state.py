@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from seslocal.admin.scenario import Step
     from seslocal.events.firehose import Stream
     from seslocal.mail.tracking import Tracked
+    from seslocal.mail.witness import Witness
 
 Params = dict[str, Any]
 BOTH_REASONS: Final = ("BOUNCE", "COMPLAINT")
@@ -286,6 +287,7 @@ class Account:
         self.mailboxes = Mailboxes()
         self.providers: tuple[Provider, ...] = (Simulator(), self.mailboxes)
         self.faults = Faults(self.ids.random)
+        self.witnesses: tuple[Witness, ...] = ()  #: told of every mail and of what happens to it
         self.held_back: list[Callable[[], None]] = []  #: deliveries that a reordering fault gathers
         self.ledger = Ledger(settings.ledger, settings.ledger_bytes)
         #: told of an identity that was made, or whose keys or MAIL FROM changed

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from seslocal import Clock, Settings
-from seslocal.mail import sending, tracking
-from seslocal.sesv2 import configuration_sets, identities
+from seslocal.mail import tracking
+from seslocal.sesv2 import configuration_sets, identities, sending
 from seslocal.state import Account, Caller
 
 CALLER = Caller("test", "us-east-1", "127.0.0.1", "127.0.0.1:8005")

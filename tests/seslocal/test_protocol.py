@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.loaders import Loader
 
-from seslocal.front import ACTING
+from seslocal.sesv2.table import ACTING
 from seslocal.wire.model import read_input, ses_routes
 
 if TYPE_CHECKING:

@@ -26,6 +26,8 @@ def begin(
     """Lets a mail that was just accepted take its course."""
     if skew := account.faults.skew():
         mail = replace(mail, accepted_at=mail.accepted_at + skew)
+    for witness in account.witnesses:
+        witness.accepted(mail, configuration_set, plans)
     tracking.remember(account, mail, configuration_set)
     account.clock.call_later(
         account.settings.event_delay,
@@ -101,6 +103,9 @@ def _tell(
     recipients: list[str],
     feedback_id: str = "",
 ) -> None:
+    now = account.clock.now()
+    for witness in account.witnesses:
+        witness.happened(mail, event, outcome, recipients, now)
     publish(
         account,
         configuration_set,
@@ -111,7 +116,7 @@ def _tell(
             event,
             outcome,
             recipients,
-            account.clock.now() + account.faults.skew(),
+            now + account.faults.skew(),
             feedback_id,
             tenant_tag=account.behaviour.tenant_tag_on_every_event,
         ),

@@ -1,75 +1,88 @@
-"""SendEmail: the checks in SES's order, one line in the ledger, and then what becomes of the mail. A mail that
-passes is accepted whatever happens to it later; a suppressed recipient, a virus or a bounce is found afterwards
-and told by events."""
+"""The one way a mail gets in, whichever operation brings it: SES's checks in SES's order, the rate and the quota, one line
+in the ledger, and then what becomes of it. A mail that passes is accepted whatever happens to it later; a suppressed
+recipient, a virus or a bounce is found afterwards and told by events."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 from seslocal.errors import ApiError, bad_request, limit_exceeded, not_found
 from seslocal.events.documents import Mail
 from seslocal.mail import aftermath, fates
-from seslocal.mail.content import Letter, read_letter
+from seslocal.mail.content import Letter
 from seslocal.mail.fates import DELIVERS, SIMULATOR, Plan
 from seslocal.sesv2 import suppression
 from seslocal.sesv2.identities import resolve
 from seslocal.state import Account, Caller, ConfigurationSet, Identity, Params, Tenant
 
-_NAMED_IDENTITIES: Final = ("FromEmailAddressIdentityArn", "FeedbackForwardingEmailAddressIdentityArn")
+
+@dataclass(slots=True)
+class Submission:
+    """What a call asks to be sent."""
+
+    operation: str  #: as the tag ses:operation names it
+    letter: Letter
+    content: Params  #: as the ledger keeps it: Simple, Raw or Rendered
+    tenant: Tenant | None
+    configuration_set: str | None  #: named by the call; else the letter's, else the identity's default
+    named: tuple[str, ...] = ()  #: ARNs of further identities and of stored templates that the call refers to
 
 
 @dataclass(slots=True)
-class _Passed:
-    """A letter that may leave, with all that was found out about it on the way."""
+class Passed:
+    """A submission that may leave, with all that was found out about it on the way."""
 
-    letter: Letter
+    submission: Submission
     tenant: Tenant | None
     configuration_set: ConfigurationSet | None
     identity: Identity
 
 
-def send_email(account: Account, params: Params, caller: Caller) -> Params:
-    passed = _gate(account, params)
+def submit(account: Account, submission: Submission, caller: Caller) -> str:
+    """Checks, counts and accepts one mail. Its MessageId. Raises ApiError, and then nothing happened."""
+    passed = check(account, submission)
+    take(account, submission.letter)
+    return accept(account, passed, caller)
+
+
+def take(account: Account, letter: Letter) -> None:
+    """Takes the recipients from the rate and the quota (ses.md 3.5). Raises ApiError, and then nothing was taken."""
     now = account.clock.now()
-    recipients = passed.letter.recipients
+    recipients = letter.recipients
     counted = sum(1 for address in recipients if not address.lower().endswith("@" + SIMULATOR))
     if not account.allowance.has_tokens(len(recipients), now):
         raise too_fast()
     if not account.allowance.has_quota(counted, now):
         raise limit_exceeded("Daily message quota exceeded.")
     account.allowance.take(len(recipients), counted, now)
-    return {"MessageId": _accept(account, passed, params["Content"], caller, now)}
 
 
 def too_fast() -> ApiError:
     return ApiError("TooManyRequestsException", "Maximum sending rate exceeded.", 429)
 
 
-def whose(params: Params) -> tuple[str | None, str | None]:
-    """Tenant and configuration set that a call names, for faults that concern only some."""
-    tenant, name = params.get("TenantName"), params.get("ConfigurationSetName")
-    return tenant if isinstance(tenant, str) else None, name if isinstance(name, str) else None
+def tenant_named(account: Account, name: str) -> Tenant:
+    """SES looks for the tenant before it reads the rest of a call (ses.md 1.5)."""
+    tenant = account.tenants.get(name)
+    if tenant is None:
+        raise not_found(f"Tenant {name} for AwsAccountId {account.id} not found.")
+    return tenant
 
 
 # the gate
 
 
-def _gate(account: Account, params: Params) -> _Passed:
-    tenant = _tenant(account, params["TenantName"]) if "TenantName" in params else None
-    letter = read_letter(params)
+def check(account: Account, submission: Submission) -> Passed:
+    """SES's checks in its order (ses.md 1.5, 3.4). Raises ApiError."""
+    letter, tenant = submission.letter, submission.tenant
     if tenant is None and letter.tenant is not None:
-        tenant = _tenant(account, letter.tenant)
-    if "ListManagementOptions" in params:
-        name = params["ListManagementOptions"]["ContactListName"]
-        raise not_found(f"List with name: {name} doesn't exist.")
+        tenant = tenant_named(account, letter.tenant)
     identities = [(sender, resolve(account, sender)) for sender in letter.senders]
     first = identities[0][1]
-    configuration_set = _configuration_set(account, params, letter, first)
+    configuration_set = _configuration_set(account, submission, first)
     if tenant is not None:
         arns = [identity.arn for _, identity in identities if identity]
-        arns += [params[name] for name in _NAMED_IDENTITIES if name in params]
+        arns += submission.named
         _check_tenant(account, tenant, arns, configuration_set)
     if account.enforcement == "SHUTDOWN":
         raise ApiError("AccountSuspendedException", "Sending suspended for this account.")
@@ -79,7 +92,7 @@ def _gate(account: Account, params: Params) -> _Passed:
         name = configuration_set.name
         raise ApiError("SendingPausedException", f"Sending paused for configuration set {name}.")
     if unverified := [sender for sender, identity in identities if not identity or not identity.verified]:
-        raise _not_verified(account, unverified)
+        raise not_verified(account, unverified)
     assert first is not None  # an identity that failed the check above never gets here
     if first.mail_from and first.on_mx_failure == "REJECT_MESSAGE" and first.mail_from_status != "SUCCESS":
         raise ApiError(
@@ -87,21 +100,14 @@ def _gate(account: Account, params: Params) -> _Passed:
         )
     if not account.production:
         _check_sandbox(account, letter)
-    return _Passed(letter, tenant, configuration_set, first)
-
-
-def _tenant(account: Account, name: str) -> Tenant:
-    tenant = account.tenants.get(name)
-    if tenant is None:
-        raise not_found(f"Tenant {name} for AwsAccountId {account.id} not found.")
-    return tenant
+    return Passed(submission, tenant, configuration_set, first)
 
 
 def _configuration_set(
-    account: Account, params: Params, letter: Letter, identity: Identity | None
+    account: Account, submission: Submission, identity: Identity | None
 ) -> ConfigurationSet | None:
     default = identity.configuration_set if identity else None
-    name: str | None = params.get("ConfigurationSetName") or letter.configuration_set or default
+    name = submission.configuration_set or submission.letter.configuration_set or default
     if name is None:
         return None
     found = account.configuration_sets.get(name)
@@ -113,13 +119,13 @@ def _configuration_set(
 def _check_tenant(
     account: Account,
     tenant: Tenant,
-    identities: list[str],
+    resources: list[str],
     configuration_set: ConfigurationSet | None,
 ) -> None:
-    """`identities` are the ARNs of all identities that the call names or uses."""
+    """`resources` are the ARNs of all identities and templates that the call names or uses."""
     if configuration_set is None and account.behaviour.tenant_needs_configuration_set:
         raise bad_request("A configuration set is required when sending with a tenant.")
-    arns = dict.fromkeys(identities)
+    arns = dict.fromkeys(resources)
     if configuration_set is not None:
         arns[configuration_set.arn] = None
     if missing := [arn for arn in arns if arn not in tenant.associations]:
@@ -141,10 +147,10 @@ def _check_sandbox(account: Account, letter: Letter) -> None:
         if not folded.endswith("@" + SIMULATOR) and not (identity and identity.verified):
             strangers.append(recipient)
     if strangers:
-        raise _not_verified(account, strangers)
+        raise not_verified(account, strangers)
 
 
-def _not_verified(account: Account, addresses: list[str]) -> ApiError:
+def not_verified(account: Account, addresses: list[str]) -> ApiError:
     return ApiError(
         "MessageRejected",
         "Email address is not verified. The following identities failed the check in region "
@@ -155,8 +161,10 @@ def _not_verified(account: Account, addresses: list[str]) -> ApiError:
 # accepted
 
 
-def _accept(account: Account, passed: _Passed, content: Params, caller: Caller, now: float) -> str:
-    letter, tenant, configuration_set = passed.letter, passed.tenant, passed.configuration_set
+def accept(account: Account, passed: Passed, caller: Caller) -> str:
+    """One line in the ledger, and the mail takes its course. Its MessageId."""
+    submission, tenant, configuration_set = passed.submission, passed.tenant, passed.configuration_set
+    letter, now = submission.letter, account.clock.now()
     message_id = account.ids.message(now)
     force = suppression.in_force(account, tenant, configuration_set)
     name = tenant.name if tenant else None
@@ -179,7 +187,7 @@ def _accept(account: Account, passed: _Passed, content: Params, caller: Caller, 
             "size": letter.size,
             "fates": {recipient: _fate(plan, letter.infected) for recipient, plan in plans},
         },
-        content=content,
+        content=submission.content,
     )
     mail = Mail(
         message_id=message_id,
@@ -219,11 +227,11 @@ def _fate(plan: Plan, infected: bool) -> dict[str, str | None]:
     return {"fate": fate, "subtype": subtype or None}
 
 
-def _auto_tags(passed: _Passed, caller: Caller) -> dict[str, list[str]]:
+def _auto_tags(passed: Passed, caller: Caller) -> dict[str, list[str]]:
     tags = {
-        "ses:operation": ["SendEmail"],
+        "ses:operation": [passed.submission.operation],
         "ses:source-ip": [caller.source_ip],
-        "ses:from-domain": [passed.letter.senders[0].rpartition("@")[2]],
+        "ses:from-domain": [passed.submission.letter.senders[0].rpartition("@")[2]],
         "ses:caller-identity": [caller.access_key],
     }
     if passed.configuration_set is not None:
@@ -235,6 +243,3 @@ def _max_delivery(configuration_set: ConfigurationSet | None) -> float | None:
     if configuration_set is None:
         return None
     return configuration_set.options.get("DeliveryOptions", {}).get("MaxDeliverySeconds")
-
-
-OPERATIONS: Final[dict[str, Callable[[Account, Params, Caller], Params]]] = {"SendEmail": send_email}

@@ -157,6 +157,8 @@ def _link_tags(pairs: str) -> dict[str, list[str]] | None:
 def _tell(account: Account, tracked: Tracked, event: str, body: dict[str, object]) -> None:
     tenant_tag = account.behaviour.tenant_tag_on_every_event
     mail = tracked.mail
+    for witness in account.witnesses:
+        witness.happened(mail, event, None, (), account.clock.now())
     publish(
         account,
         tracked.configuration_set,

@@ -1,0 +1,45 @@
+"""SendEmail: one call, one mail, to all its recipients at once (ses.md 3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from seslocal.errors import not_found
+from seslocal.mail import sending
+from seslocal.mail.content import read_letter
+from seslocal.mail.sending import Submission
+from seslocal.state import Account, Caller, Params
+
+_NAMED_IDENTITIES: Final = ("FromEmailAddressIdentityArn", "FeedbackForwardingEmailAddressIdentityArn")
+
+
+def send_email(account: Account, params: Params, caller: Caller) -> Params:
+    tenant = sending.tenant_named(account, params["TenantName"]) if "TenantName" in params else None
+    letter = read_letter(params)
+    if "ListManagementOptions" in params:
+        name = params["ListManagementOptions"]["ContactListName"]
+        raise not_found(f"List with name: {name} doesn't exist.")
+    submission = Submission(
+        "SendEmail",
+        letter,
+        params["Content"],
+        tenant,
+        params.get("ConfigurationSetName"),
+        named_identities(params),
+    )
+    return {"MessageId": sending.submit(account, submission, caller)}
+
+
+def named_identities(params: Params) -> tuple[str, ...]:
+    """ARNs of the identities that a call names beside its From (ses.md 1.4)."""
+    return tuple([params[name] for name in _NAMED_IDENTITIES if name in params])
+
+
+def whose(params: Params) -> tuple[str | None, str | None]:
+    """Tenant and configuration set that a call names, for faults that concern only some."""
+    tenant, name = params.get("TenantName"), params.get("ConfigurationSetName")
+    return tenant if isinstance(tenant, str) else None, name if isinstance(name, str) else None
+
+
+OPERATIONS: Final[dict[str, Callable[[Account, Params, Caller], Params]]] = {"SendEmail": send_email}

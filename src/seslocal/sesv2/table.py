@@ -1,0 +1,29 @@
+"""Every operation of SES v2 that acts, from the modules that own them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from seslocal.sesv2 import (
+    accounts,
+    configuration_sets,
+    identities,
+    reputation,
+    sending,
+    suppression,
+    tenants,
+)
+from seslocal.state import Account, Caller, Params
+
+Act = Callable[[Account, Params, Caller], Params]
+
+ACTING: Final[dict[str, Act]] = {
+    **accounts.OPERATIONS,
+    **configuration_sets.OPERATIONS,
+    **identities.OPERATIONS,
+    **reputation.OPERATIONS,
+    **sending.OPERATIONS,
+    **suppression.OPERATIONS,
+    **tenants.OPERATIONS,
+}
