@@ -198,8 +198,8 @@ def acting() -> list[str]:
     command = [sys.executable, "-m", "seslocal", "--operations"]
     page = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     section = page.partition("## SES v2")[2].partition("\n## ")[0]
-    rows = [row.strip("| ").split("|") for row in section.splitlines() if row.startswith("| ")]
-    return [name.strip() for name, acts in rows if acts.strip() == "acts"]
+    rows = [[cell.strip() for cell in row.split("|")] for row in section.splitlines() if row.startswith("|")]
+    return [name for _, name, acts, _ in rows if acts == "acts"]
 
 
 def ordered(operations: Iterable[str]) -> list[str]:
