@@ -21,6 +21,7 @@ from seslocal.sqs.queues import Queues
 if TYPE_CHECKING:
     from seslocal.admin.scenario import Step
     from seslocal.events.firehose import Stream
+    from seslocal.mail.templated import Stored
     from seslocal.mail.tracking import Tracked
     from seslocal.mail.witness import Witness
 
@@ -263,6 +264,7 @@ class Account:
         self.behaviour = Behaviour()
         self.tenants: dict[str, Tenant] = {}
         self.identities: dict[str, Identity] = {}
+        self.templates: dict[str, Stored] = {}  #: e-mail templates, by name
         self.configuration_sets: dict[str, ConfigurationSet] = {}
         self.tenants_of: dict[str, dict[str, float]] = {}  #: resource ARN -> tenant name -> when
         self.suppression = SuppressionList()

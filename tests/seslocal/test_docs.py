@@ -52,5 +52,5 @@ def test_the_table_of_operations_is_made_from_the_code(capsys: pytest.CaptureFix
     assert main(["--operations"]) == 0
     out = capsys.readouterr().out
     assert "| SendEmail | acts |" in out
-    assert "| SendBulkEmail | no |" in out
+    assert "| CreateDeliverabilityTestReport | no |" in out
     assert "| ReceiveMessage | acts |" in out

@@ -407,10 +407,8 @@ def test_tags_follow_every_resource_with_an_arn(world: World) -> None:
 
 
 def test_what_does_not_act_says_so_after_checking_its_input(world: World) -> None:
-    status, code, message = world.refused(world.ses.get_email_template, TemplateName="t")
+    status, code, message = world.refused(world.ses.get_deliverability_test_report, ReportId="r")
     assert (status, code) == (400, "NotImplementedException")
-    assert "GetEmailTemplate" in message
-    assert world.refused(world.ses.create_email_template, TemplateName="t")[:2] == (
-        400,
-        "BadRequestException",
-    )
+    assert "GetDeliverabilityTestReport" in message
+    refused = world.refused(world.ses.create_deliverability_test_report, FromEmailAddress="a@acme.example")
+    assert refused[:2] == (400, "BadRequestException")

@@ -97,7 +97,7 @@ def simple(**changes: Any) -> dict[str, Any]:
         (with_changes(Content={"Raw": {"Data": "ü"}}), "SerializationException"),
         (with_changes(Content={"Raw": {"Data": ""}}), "BadRequestException"),
         (with_changes(Content={"Raw": {"Data": "AAAA"}}), "BadRequestException"),
-        (with_changes(Content={"Template": {"TemplateName": "t"}}), "NotImplementedException"),
+        (with_changes(Content={"Template": {"TemplateName": "t"}}), "NotFoundException"),
         (with_changes(ListManagementOptions={"ContactListName": "x"}), "NotFoundException"),
         (simple(Body={}), "BadRequestException"),
         (simple(Subject={"Data": "a\nBcc: x"}), "BadRequestException"),

@@ -7,8 +7,9 @@ from dataclasses import replace
 from functools import partial
 
 from seslocal.events.documents import Mail, document
-from seslocal.events.publishing import publish
+from seslocal.events.publishing import publish, rendering_failed
 from seslocal.mail import tracking
+from seslocal.mail.content import Letter
 from seslocal.mail.fates import Outcome, Plan
 from seslocal.sesv2 import suppression
 from seslocal.state import Account, ConfigurationSet, Suppressed
@@ -20,8 +21,7 @@ def begin(
     configuration_set: ConfigurationSet | None,
     plans: list[tuple[str, Plan]],
     force: suppression.InForce,
-    *,
-    infected: bool,
+    letter: Letter,
 ) -> None:
     """Lets a mail that was just accepted take its course."""
     if skew := account.faults.skew():
@@ -31,7 +31,7 @@ def begin(
     tracking.remember(account, mail, configuration_set)
     account.clock.call_later(
         account.settings.event_delay,
-        partial(_leave, account, mail, configuration_set, plans, force, infected),
+        partial(_leave, account, mail, configuration_set, plans, force, letter),
     )
 
 
@@ -41,17 +41,28 @@ def _leave(
     configuration_set: ConfigurationSet | None,
     plans: list[tuple[str, Plan]],
     force: suppression.InForce,
-    infected: bool,
+    letter: Letter,
 ) -> None:
+    if letter.broken:
+        _tell_failure(account, mail, configuration_set, *letter.broken)
+        return
     tell = partial(_tell, account, mail, configuration_set)
     tell("Send", None, [])
-    if infected:
+    if letter.infected:
         account.clock.call_later(account.settings.event_delay, partial(tell, "Reject", None, []))
         return
     for due, outcome, recipients in _in_time(plans, account.settings.event_delay):
         account.clock.call_later(
             due, partial(_happen, account, mail, configuration_set, outcome, recipients, force)
         )
+
+
+def _tell_failure(
+    account: Account, mail: Mail, configuration_set: ConfigurationSet | None, template: str, sentence: str
+) -> None:
+    for witness in account.witnesses:
+        witness.happened(mail, "Rendering Failure", None, (), account.clock.now())
+    rendering_failed(account, configuration_set, mail, template, sentence)
 
 
 def _in_time(plans: list[tuple[str, Plan]], pause: float) -> list[tuple[float, Outcome, list[str]]]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, cast
 
-from seslocal.errors import bad_request, not_acting
+from seslocal.errors import bad_request
 
 Params = dict[str, Any]
 
@@ -100,18 +100,16 @@ class Letter:
     #: of X-SES-* headers in Raw; a parameter of the call wins
     tenant: str | None = None
     configuration_set: str | None = None
+    #: the template, and why it could not be filled in: the mail is accepted and goes nowhere
+    broken: tuple[str, str] | None = None
 
 
 def read_letter(params: Params) -> Letter:
+    """Of a call whose Content is Simple or Raw; a Template is filled in before. Raises ApiError."""
     content: Params = params["Content"]
-    kinds = [kind for kind in ("Simple", "Raw", "Template") if kind in content]
-    if len(kinds) != 1:
+    if sum(kind in content for kind in ("Simple", "Raw", "Template")) != 1:
         raise bad_request("Content must hold exactly one of Simple, Raw and Template.")
-    if kinds[0] == "Template":
-        raise not_acting("SendEmail with Template content")
-    letter = (
-        _simple(params, content["Simple"]) if kinds[0] == "Simple" else _raw(params, content["Raw"]["Data"])
-    )
+    letter = _raw(params, content["Raw"]["Data"]) if "Raw" in content else _simple(params, content["Simple"])
     if not letter.recipients:
         raise bad_request("Missing required header 'To'.")
     if len(letter.recipients) > MOST_RECIPIENTS:

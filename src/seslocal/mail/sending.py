@@ -87,10 +87,12 @@ def check(account: Account, submission: Submission) -> Passed:
     if account.enforcement == "SHUTDOWN":
         raise ApiError("AccountSuspendedException", "Sending suspended for this account.")
     if not account.sending_enabled:
-        raise ApiError("SendingPausedException", "Sending paused for this account.")
+        raise ApiError("SendingPausedException", "Sending paused for this account.", kind="account_paused")
     if configuration_set is not None and not configuration_set.sending_enabled:
         name = configuration_set.name
-        raise ApiError("SendingPausedException", f"Sending paused for configuration set {name}.")
+        raise ApiError(
+            "SendingPausedException", f"Sending paused for configuration set {name}.", kind="set_paused"
+        )
     if unverified := [sender for sender, identity in identities if not identity or not identity.verified]:
         raise not_verified(account, unverified)
     assert first is not None  # an identity that failed the check above never gets here
@@ -112,7 +114,7 @@ def _configuration_set(
         return None
     found = account.configuration_sets.get(name)
     if found is None:
-        raise not_found(f"Configuration set <{name}> does not exist.")
+        raise not_found(f"Configuration set <{name}> does not exist.", kind="set_absent")
     return found
 
 
@@ -136,7 +138,7 @@ def _check_tenant(
             key="Message",
         )
     if tenant.status == "DISABLED":
-        raise ApiError("MessageRejected", f"Sending disabled for {tenant.arn}.")
+        raise ApiError("MessageRejected", f"Sending disabled for {tenant.arn}.", kind="tenant_paused")
 
 
 def _check_sandbox(account: Account, letter: Letter) -> None:
@@ -170,7 +172,7 @@ def accept(account: Account, passed: Passed, caller: Caller) -> str:
     name = tenant.name if tenant else None
     most = _max_delivery(configuration_set)
     plans = [
-        (recipient, fates.within(_plan(account, force, recipient, name, letter.infected, now), most))
+        (recipient, fates.within(_plan(account, force, recipient, name, letter, now), most))
         for recipient in letter.recipients
     ]
     account.ledger.add(
@@ -185,7 +187,7 @@ def accept(account: Account, passed: Passed, caller: Caller) -> str:
             "tags": letter.tags,
             "headers": letter.headers,
             "size": letter.size,
-            "fates": {recipient: _fate(plan, letter.infected) for recipient, plan in plans},
+            "fates": {recipient: _fate(plan, letter) for recipient, plan in plans},
         },
         content=submission.content,
     )
@@ -202,7 +204,7 @@ def accept(account: Account, passed: Passed, caller: Caller) -> str:
         tenant=name,
         max_delivery_seconds=most,
     )
-    aftermath.begin(account, mail, configuration_set, plans, force, infected=letter.infected)
+    aftermath.begin(account, mail, configuration_set, plans, force, letter)
     return message_id
 
 
@@ -211,10 +213,10 @@ def _plan(
     force: suppression.InForce,
     recipient: str,
     tenant: str | None,
-    infected: bool,
+    letter: Letter,
     now: float,
 ) -> Plan:
-    if infected:
+    if letter.infected or letter.broken:
         return DELIVERS
     folded = recipient.lower()
     if reason := force.hit(folded):
@@ -222,8 +224,10 @@ def _plan(
     return fates.ask(account.providers, folded, tenant, now)
 
 
-def _fate(plan: Plan, infected: bool) -> dict[str, str | None]:
-    fate, subtype = ("rejected", "") if infected else fates.in_words(plan)
+def _fate(plan: Plan, letter: Letter) -> dict[str, str | None]:
+    if letter.infected or letter.broken:
+        return {"fate": "rendering_failed" if letter.broken else "rejected", "subtype": None}
+    fate, subtype = fates.in_words(plan)
     return {"fate": fate, "subtype": subtype or None}
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Final
 
 from seslocal.errors import not_found
-from seslocal.mail import sending
+from seslocal.mail import sending, templated
 from seslocal.mail.content import read_letter
 from seslocal.mail.sending import Submission
+from seslocal.mail.templated import Stored
 from seslocal.state import Account, Caller, Params
 
 _NAMED_IDENTITIES: Final = ("FromEmailAddressIdentityArn", "FeedbackForwardingEmailAddressIdentityArn")
@@ -16,17 +17,26 @@ _NAMED_IDENTITIES: Final = ("FromEmailAddressIdentityArn", "FeedbackForwardingEm
 
 def send_email(account: Account, params: Params, caller: Caller) -> Params:
     tenant = sending.tenant_named(account, params["TenantName"]) if "TenantName" in params else None
-    letter = read_letter(params)
+    content: Params = params["Content"]
+    named = named_identities(params)
+    if "Template" in content and len(content) == 1:
+        given: Params = content["Template"]
+        template = templated.named_by(account, given)
+        filled = templated.fill(template, templated.read_data(given.get("TemplateData")), given)
+        letter, kept = templated.letter_of(params, filled), templated.kept(filled, given)
+        named += (template.arn,) if isinstance(template, Stored) else ()
+    else:
+        letter, kept = read_letter(params), content
     if "ListManagementOptions" in params:
         name = params["ListManagementOptions"]["ContactListName"]
         raise not_found(f"List with name: {name} doesn't exist.")
     submission = Submission(
         "SendEmail",
         letter,
-        params["Content"],
+        kept,
         tenant,
         params.get("ConfigurationSetName"),
-        named_identities(params),
+        named,
     )
     return {"MessageId": sending.submit(account, submission, caller)}
 

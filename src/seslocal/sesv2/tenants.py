@@ -149,7 +149,8 @@ def require_resource(account: Account, arn: str) -> None:
             if name not in account.configuration_sets:
                 raise not_found(f"Configuration set <{name}> does not exist.")
         case _:
-            raise not_found(f"Template <{name}> does not exist.")
+            if name not in account.templates:
+                raise not_found(f"Template <{name}> does not exist.")
 
 
 def checked_suppression(attributes: Params) -> tuple[str | None, tuple[str, ...] | None]:

@@ -1,0 +1,129 @@
+"""Content made from a template: a stored one or one that comes with the call, filled in with the call's data. What
+cannot be filled in is accepted all the same and told by an event later (ses.md 3.3), so filling in never refuses; what
+cannot be read does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Final, cast
+
+import msgspec
+
+from seslocal.errors import bad_request, not_found
+from seslocal.mail.content import Letter, read_letter
+from seslocal.mail.rendering import filling, reading
+from seslocal.state import Account, Params
+
+MOST_BYTES: Final = 500 * 1024  #: of one template (ses.md 3.3)
+PARTS: Final = ("Subject", "Text", "Html")
+INLINE: Final = "inline"  #: what a template that comes with the call is called in its failures
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One that can be filled in: its parts as they were given, and read."""
+
+    name: str
+    parts: dict[str, str]  #: Subject, Text, Html; those it has
+    trees: dict[str, tuple[reading.Node, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Template):
+    arn: str
+    created: float
+    tags: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What a template and data make: a Simple message, or the reason why they make none."""
+
+    template: str  #: its name
+    message: Params
+    failure: str | None = None
+
+
+def read_template(name: str, parts: dict[str, str]) -> Template:
+    """Raises ApiError where a part cannot be read or all are too long."""
+    if sum(len(text.encode("utf-8", "surrogatepass")) for text in parts.values()) > MOST_BYTES:
+        raise bad_request("The template is larger than 500 KB.", kind="template_too_large")
+    trees: dict[str, tuple[reading.Node, ...]] = {}
+    for part, text in parts.items():
+        try:
+            trees[part] = reading.read(text)
+        except reading.TemplateError as error:
+            raise bad_request(
+                f"The {part.lower()} of the template is not valid: {error}.", kind="template_invalid"
+            ) from None
+    return Template(name, parts, trees)
+
+
+def template_of(account: Account, name: str) -> Stored:
+    found = account.templates.get(name)
+    if found is None:
+        raise not_found(f"Template {name} does not exist.", kind="template_absent")
+    return found
+
+
+def named_by(account: Account, given: Params) -> Template:
+    """The template that a call's Template names or holds. Raises ApiError."""
+    ways = [way for way in ("TemplateName", "TemplateArn", "TemplateContent") if way in given]
+    if ("TemplateContent" in ways and len(ways) > 1) or not ways:
+        raise bad_request("A template is given by its TemplateName, its TemplateArn or its TemplateContent.")
+    if "TemplateContent" in given:
+        content: dict[str, str] = given["TemplateContent"]
+        if "Subject" not in content or not ("Text" in content or "Html" in content):
+            raise bad_request("TemplateContent must hold a Subject, and Text or Html.")
+        return read_template(INLINE, content)
+    if "TemplateArn" not in given:
+        return template_of(account, given["TemplateName"])
+    arn: str = given["TemplateArn"]
+    name = arn.rpartition(":template/")[2]
+    if account.arn(f"template/{name}") != arn or given.get("TemplateName", name) != name:
+        raise bad_request(f"Invalid template ARN {arn}.")
+    return template_of(account, name)
+
+
+def read_data(text: str | None) -> dict[str, Any]:
+    """TemplateData. Raises ApiError."""
+    if not text:
+        return {}
+    try:
+        data = msgspec.json.decode(text.encode())
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        data = None
+    if not isinstance(data, dict):
+        raise bad_request(
+            "Template rendering data is invalid: it must be a JSON object.", kind="data_invalid"
+        )
+    return cast("dict[str, Any]", data)
+
+
+def fill(template: Template, data: dict[str, Any], given: Params) -> Filled:
+    """The message that `given`, a call's Template, asks for."""
+    message: Params = {"Subject": {"Data": ""}, "Body": {"Text": {"Data": ""}}}
+    message.update({name: given[name] for name in ("Headers", "Attachments") if name in given})
+    try:
+        filled = {part: filling.fill(tree, data) for part, tree in template.trees.items()}
+    except filling.RenderingError as error:
+        return Filled(template.name, message, str(error))
+    message["Subject"] = {"Data": " ".join(filled.get("Subject", "").split())}
+    message["Body"] = {part: {"Data": filled[part]} for part in ("Text", "Html") if part in filled}
+    return Filled(template.name, message)
+
+
+def letter_of(params: Params, filled: Filled) -> Letter:
+    """The letter of a call with that message as its content. Raises ApiError."""
+    letter = read_letter({**params, "Content": {"Simple": filled.message}})
+    return letter if filled.failure is None else replace(letter, broken=(filled.template, filled.failure))
+
+
+def kept(filled: Filled, given: Params) -> Params:
+    """What the ledger keeps: the message as it arrives, and what it was made from."""
+    made = {
+        name: given[name]
+        for name in ("TemplateName", "TemplateArn", "TemplateContent", "TemplateData")
+        if name in given
+    }
+    return {"Rendered": filled.message, "Template": made} if filled.failure is None else {"Template": made}

@@ -1,0 +1,103 @@
+"""SendBulkEmail: one template, up to fifty mails (ses.md 3.2). What is wrong with the call refuses it whole, the tenant's gate
+included; what is wrong with one mail is that entry's status, and the others leave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from seslocal.errors import ApiError, bad_request
+from seslocal.mail import sending, templated
+from seslocal.mail.sending import Submission
+from seslocal.mail.templated import Stored, Template
+from seslocal.sesv2.sending import named_identities
+from seslocal.state import Account, Caller, Params, Tenant
+
+MOST_ENTRIES: Final = 50
+#: by the finer kind of a refusal, then by its code
+_STATUSES: Final = {
+    "account_paused": "ACCOUNT_SENDING_PAUSED",
+    "set_paused": "CONFIGURATION_SET_SENDING_PAUSED",
+    "set_absent": "CONFIGURATION_SET_NOT_FOUND",
+    "template_absent": "TEMPLATE_NOT_FOUND",
+    "pool_absent": "INVALID_SENDING_POOL_NAME",
+    "AccountSuspendedException": "ACCOUNT_SUSPENDED",
+    "BadRequestException": "INVALID_PARAMETER",
+    "LimitExceededException": "ACCOUNT_DAILY_QUOTA_EXCEEDED",
+    "MailFromDomainNotVerifiedException": "MAIL_FROM_DOMAIN_NOT_VERIFIED",
+    "MessageRejected": "MESSAGE_REJECTED",
+    "TooManyRequestsException": "ACCOUNT_THROTTLED",
+}
+
+
+def send_bulk_email(account: Account, params: Params, caller: Caller) -> Params:
+    tenant = sending.tenant_named(account, params["TenantName"]) if "TenantName" in params else None
+    results: list[Params] = []
+    for outcome in each_outcome(account, params, tenant, caller, "SendBulkEmail"):
+        if isinstance(outcome, str):
+            results.append({"Status": "SUCCESS", "MessageId": outcome})
+        else:
+            status = _STATUSES.get(outcome.kind) or _STATUSES.get(outcome.code, "FAILED")
+            results.append({"Status": status, "Error": outcome.message})
+    return {"BulkEmailEntryResults": results}
+
+
+def each_outcome(
+    account: Account, params: Params, tenant: Tenant | None, caller: Caller, operation: str
+) -> list[str | ApiError]:
+    """A MessageId or a refusal for every entry, in order. Raises ApiError where the whole call is refused."""
+    entries: list[Params] = params["BulkEmailEntries"]
+    if not 1 <= len(entries) <= MOST_ENTRIES:
+        raise bad_request(f"A bulk call has 1 to {MOST_ENTRIES} entries, not {len(entries)}.")
+    default: Params | None = params["DefaultContent"].get("Template")
+    if default is None:
+        raise bad_request("DefaultContent must hold a Template.")
+    template: Template | ApiError
+    try:
+        template = templated.named_by(account, default)
+    except ApiError as error:
+        if error.kind != "template_absent":
+            raise
+        template = error
+    data = templated.read_data(default.get("TemplateData"))
+    outcomes: list[str | ApiError] = []
+    for entry in entries:
+        try:
+            if isinstance(template, ApiError):
+                raise template
+            submission = _submission(params, entry, template, data, tenant, operation)
+            outcomes.append(sending.submit(account, submission, caller))
+        except ApiError as error:
+            if error.code == "AccessDeniedException" or error.kind == "tenant_paused":
+                raise
+            outcomes.append(error)
+    return outcomes
+
+
+def _submission(
+    params: Params, entry: Params, template: Template, data: Params, tenant: Tenant | None, operation: str
+) -> Submission:
+    default: Params = params["DefaultContent"]["Template"]
+    own: Params = entry.get("ReplacementEmailContent", {}).get("ReplacementTemplate", {})
+    given = {**default, "Headers": _merged(default.get("Headers", []), entry.get("ReplacementHeaders", []))}
+    merged = {**data, **templated.read_data(own.get("ReplacementTemplateData"))}
+    filled = templated.fill(template, merged, given)
+    tags = _merged(params.get("DefaultEmailTags", []), entry.get("ReplacementTags", []))
+    call = {**params, "Destination": entry["Destination"]}
+    if tags:
+        call["EmailTags"] = tags
+    kept = templated.kept(filled, {**default, "TemplateData": msgspec.json.encode(merged).decode()})
+    named = named_identities(params) + ((template.arn,) if isinstance(template, Stored) else ())
+    letter = templated.letter_of(call, filled)
+    return Submission(operation, letter, kept, tenant, params.get("ConfigurationSetName"), named)
+
+
+def _merged(defaults: list[dict[str, str]], own: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The entry's own win over the defaults of the same name."""
+    names = {one["Name"].lower() for one in own}
+    return [one for one in defaults if one["Name"].lower() not in names] + own
+
+
+OPERATIONS: Final[dict[str, Callable[[Account, Params, Caller], Params]]] = {"SendBulkEmail": send_bulk_email}
