@@ -26,6 +26,7 @@ import asyncpg
 from bench import bare, cpu, seed
 from bench.cpu import Tree
 from bench.mail import Stream
+from mailcordon.adapters.ses.signer import Credentials, Signer
 
 PATIENCE = 60.0  #: seconds; for starting, and for what was sent to be recorded
 _RATE = 100_000  #: recipients a second that the local SES grants
@@ -79,16 +80,15 @@ class Ses:
             "ApproximateNumberOfMessagesNotVisible",
             "ApproximateNumberOfMessagesDelayed",
         ]
-        request = urllib.request.Request(
-            self.url,
-            data=json.dumps(
-                {"QueueUrl": f"{self.url}/000000000000/mailcordon-outcome", "AttributeNames": wanted}
-            ).encode(),
-            headers={
-                "content-type": "application/x-amz-json-1.0",
-                "x-amz-target": "AmazonSQS.GetQueueAttributes",
-            },
-        )
+        queue = f"{self.url}/000000000000/mailcordon-outcome"
+        body = json.dumps({"QueueUrl": queue, "AttributeNames": wanted}).encode()
+        headers = {
+            "content-type": "application/x-amz-json-1.0",
+            "x-amz-target": "AmazonSQS.GetQueueAttributes",
+        }
+        signer = Signer(service="sqs", region="us-east-1", host=urlsplit(self.url).netloc)
+        headers = signer.sign(Credentials("test", "test"), "/", body, headers)
+        request = urllib.request.Request(self.url, body, headers)
         with urllib.request.urlopen(request, timeout=30) as answer:
             return sum(int(number) for number in json.loads(answer.read())["Attributes"].values())
 

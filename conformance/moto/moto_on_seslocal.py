@@ -1,5 +1,6 @@
 """A pytest plugin: moto's own tests, in its server mode, with seslocal as the server. The one thing they need of moto's server
-beyond AWS is its reset; here that is seslocal's. They sign with the keys of the environment: here signatures are checked."""
+beyond AWS is its reset; here that is seslocal's. They sign with the keys of the environment,
+but for many regions: the server is started without checks of signatures."""
 
 import urllib.request
 from typing import Any

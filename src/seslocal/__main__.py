@@ -21,6 +21,7 @@ from seslocal.server import Local, start
 from seslocal.sesv2.table import ACTING
 from seslocal.sqs.operations import OPERATIONS as SQS_ACTING
 from seslocal.state import Settings
+from seslocal.wire.keys import pair
 from seslocal.wire.model import ses_routes, sqs_checks
 
 DEFAULTS = Settings()
@@ -49,6 +50,8 @@ def main(argv: list[str] | None = None) -> int:
         sns_url=options.sns_url,
         strict=options.strict,
         dns_port=options.dns_port,
+        keys=DEFAULTS.keys + tuple(options.key),
+        check_signatures=not options.no_auth,
         scenario=steps,
     )
     try:
@@ -133,6 +136,15 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         help="UDP and TCP port of its own DNS; 0: a free one (default: none, or free if --strict)",
     )
+    add(
+        "--key",
+        type=_key,
+        action="append",
+        default=[],
+        metavar="ID:SECRET",
+        help="an access key beside test:test; may be repeated",
+    )
+    add("--no-auth", action="store_true", help="check no signatures")
     add("--scenario", type=Path, help="TOML or JSON file that says what goes wrong when")
     add("--ready-file", type=Path, help='file that gets {"port": ...} once it listens')
     add("--ready-fd", type=int, help="open file descriptor that gets the same line")
@@ -155,6 +167,13 @@ def _moment(text: str) -> float:
         raise argparse.ArgumentTypeError(str(refused)) from None
     assert found is not None
     return found
+
+
+def _key(text: str) -> tuple[str, str]:
+    try:
+        return pair(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

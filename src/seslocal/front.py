@@ -5,7 +5,6 @@ only way to an unasked 500, and it is logged."""
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -18,7 +17,8 @@ from seslocal.errors import ApiError, not_acting
 from seslocal.sesv2.sending import whose
 from seslocal.sesv2.table import ACTING
 from seslocal.sqs import operations as sqs
-from seslocal.state import Account, Caller
+from seslocal.state import Account
+from seslocal.wire import callers, signature
 from seslocal.wire.model import Params, check_sqs, read_input, ses_routes, sqs_checks
 from seslocal.wire.protocol import Answer, Request
 from seslocal.wire.web import Web
@@ -26,7 +26,6 @@ from seslocal.wire.web import Web
 log = logging.getLogger("seslocal")
 
 _encode = msgspec.json.Encoder().encode
-_CREDENTIAL: Final = re.compile(r"Credential=([^/,\s]+)/\d+/([^/,\s]+)/")
 _SQS_KIND: Final = "application/x-amz-json-1.0"
 _SQS_TARGET: Final = "AmazonSQS."
 
@@ -72,6 +71,7 @@ class Front:
                 404,
             )
         account = self._account()
+        caller = callers.caller(account, request, signature.SES, self._host)
         params = read_input(operation, request.path, request.query, request.body)
         act = ACTING.get(operation.name)
         if act is None:
@@ -79,7 +79,6 @@ class Front:
         if account.faults.standing:
             struck = account.faults.on_call(operation.name, *whose(params))
             if struck:
-                caller = self._caller(request)
                 call = Call(
                     "Content" in params,
                     lambda: act(account, params, caller),
@@ -87,7 +86,7 @@ class Front:
                     lambda error: self._refusal(error, False),
                 )
                 return striking.meet(call, struck)
-        return self._done(act(account, params, self._caller(request)))
+        return self._done(act(account, params, caller))
 
     # SQS
 
@@ -98,11 +97,12 @@ class Front:
         account = self._account()
         if account.faults.standing and account.faults.strikes("queue_outage"):
             raise ApiError("ServiceUnavailable", "The queue is out, as a fault asks.", 503)
+        caller = callers.caller(account, request, signature.SQS, self._host)
         params = check_sqs(check, request.body)
         act = sqs.OPERATIONS.get(name)
         if act is None:
             raise ApiError("UnsupportedOperation", f"seslocal knows SQS's {name} but does not act on it.")
-        result = act(account, params, self._caller(request))
+        result = act(account, params, caller)
         if isinstance(result, dict):
             return Answer(200, _encode(result), _SQS_KIND, self._ids())
         return self._answer_sqs_late(result)
@@ -123,18 +123,13 @@ class Front:
 
     def _refusal(self, error: ApiError, is_sqs: bool) -> Answer:
         if not is_sqs:
+            if self._account().behaviour.old_signature_codes:
+                error = signature.as_query(error)
             headers = (*self._ids(), ("x-amzn-ErrorType", error.code))
             return Answer(error.status, _encode({error.key: error.message}), headers=headers)
         fault = "Receiver" if error.status >= 500 else "Sender"
-        old = sqs.OLD_CODES.get(error.code, error.code)
+        old = sqs.OLD_CODES.get(error.code) or signature.QUERY_CODES.get(error.code, error.code)
+        space = "com.amazon.coral.service" if error.code in signature.QUERY_CODES else "com.amazonaws.sqs"
         headers = (*self._ids(), ("x-amzn-query-error", f"{old};{fault}"))
-        body = _encode({"__type": f"com.amazonaws.sqs#{error.code}", "message": error.message})
+        body = _encode({"__type": f"{space}#{error.code}", "message": error.message})
         return Answer(error.status, body, _SQS_KIND, headers)
-
-    def _caller(self, request: Request) -> Caller:
-        # The place where the signature will be checked; for now it is only read.
-        found = _CREDENTIAL.search(request.headers.get("authorization", ""))
-        host = request.headers.get("host") or self._host
-        if found is None:
-            return Caller("anonymous", self._account().region, request.peer, host)
-        return Caller(found[1], found[2], request.peer, host)

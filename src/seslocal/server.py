@@ -4,7 +4,7 @@ that has a loop, for tests; `python -m seslocal` runs one by itself."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from seslocal.admin import scenario
@@ -14,6 +14,7 @@ from seslocal.dns.nameserver import NameServer
 from seslocal.dns.strict import Watch
 from seslocal.front import Front
 from seslocal.state import Account, Settings
+from seslocal.wire import callers
 from seslocal.wire.protocol import Connection, Request
 from seslocal.wire.web import Web
 
@@ -36,11 +37,9 @@ class Local:
     async def listen(self, host: str, port: int) -> None:
         loop = asyncio.get_running_loop()
         admin = self._admin = Admin(lambda: self.account, self.reset, self.close_idle)
-        web = Web(lambda: self.account)
+        web = Web(lambda: self.account, host)
         front = Front(lambda: self.account, admin, web, host)
-        self._server = await loop.create_server(
-            lambda: Connection(front, self._connections, self._after_answer), host, port, backlog=1024
-        )
+        self._server = await loop.create_server(self._connection(front), host, port, backlog=1024)
         self.host = host
         self.port = self._server.sockets[0].getsockname()[1]
         self._furnish()
@@ -48,6 +47,12 @@ class Local:
         if settings.dns_port is not None or settings.strict:
             self.names = NameServer(lambda: self.account)
             await self.names.listen(host, settings.dns_port or 0)
+
+    def _connection(self, front: Front) -> Callable[[], Connection]:
+        def date() -> bytes:
+            return callers.date_line(self.account)
+
+        return lambda: Connection(front, self._connections, self._after_answer, date)
 
     async def close(self) -> None:
         if self._server is not None:

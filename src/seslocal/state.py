@@ -17,6 +17,7 @@ from seslocal.ids import Ids
 from seslocal.mail.fates import Mailboxes, Provider, Simulator
 from seslocal.mail.ledger import Ledger
 from seslocal.sqs.queues import Queues
+from seslocal.wire.keys import Keys
 
 if TYPE_CHECKING:
     from seslocal.admin.scenario import Step
@@ -45,6 +46,8 @@ class Settings:
     strict: bool = False  #: identities verify only when their records are published
     dns_port: int | None = None  #: UDP and TCP port of its own DNS; 0: a free one; None: no DNS
     sns_url: str | None = None  #: base of the URLs in SNS messages; None: as AWS writes it
+    keys: tuple[tuple[str, str], ...] = (("test", "test"),)  #: access keys with their secrets
+    check_signatures: bool = True  #: off: anybody may call, signed or not
     scenario: tuple[Params, ...] = ()  #: what goes wrong when, from the start and after each reset
 
 
@@ -58,16 +61,19 @@ class Behaviour:
     tenant_tag_on_every_event: bool = False  #: ses:tenant-name also beyond bounces and complaints
     default_policy: str = "standard"  #: reputation policy of a new tenant
     sign_in_queues: bool = False  #: SNS messages in queues are signed too, which is slow
+    old_signature_codes: bool = False  #: SES v2 spells refusals of signatures as the Query protocol does
+    explain_signatures: bool = False  #: a wrong signature is answered with what should have been signed
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, as far as we look."""
+    """Who asks, by the key that signed."""
 
     access_key: str
     region: str
     source_ip: str
     host: str  #: the Host header, for URLs that lead back here
+    user: str  #: name of whom the key belongs to
 
 
 @dataclass(slots=True)
@@ -262,6 +268,8 @@ class Account:
         self.id = settings.account_id
         self.ids = Ids(settings.seed, settings.region)
         self.behaviour = Behaviour()
+        self.keys = Keys(settings.keys)
+        self.check_signatures = settings.check_signatures
         self.tenants: dict[str, Tenant] = {}
         self.identities: dict[str, Identity] = {}
         self.templates: dict[str, Stored] = {}  #: e-mail templates, by name

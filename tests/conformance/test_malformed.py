@@ -43,9 +43,10 @@ PATHS = (
     "arn%3Aaws%3Ases%3Aus-east-1%3A1%3Aidentity%2Fx",
     "%F0%9F%92%A9",
 )
+#: Encoded in capitals, as AWS signs them; botocore signs them as they stand.
 QUERIES = (
     "",
-    "PageSize=x&NextToken=%ff",
+    "PageSize=x&NextToken=%FF",
     "PageSize=-1&PageSize=0",
     "NextToken=AAAA&Reason=&StartDate=never",
     "ResourceArn=x&TagKeys=%00&&=&",

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 import seslocal
+from tests.seslocal import signing
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -53,6 +55,20 @@ class World:
         self.ses = ses
         self.sqs = sqs
 
+    def talk(self, data: bytes) -> bytes:
+        """What comes back for these bytes until the server closes, which it does when nothing more can come."""
+        with socket.create_connection((self.local.host, self.local.port), timeout=5) as sock:
+            sock.sendall(data)
+            sock.shutdown(socket.SHUT_WR)
+            got = b""
+            while chunk := sock.recv(65536):
+                got += chunk
+            return got
+
+    @property
+    def host(self) -> str:
+        return f"{self.local.host}:{self.local.port}"
+
     def arn(self, resource: str) -> str:
         return f"arn:aws:ses:{REGION}:{ACCOUNT}:{resource}"
 
@@ -66,6 +82,17 @@ class World:
     def http(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> tuple[int, bytes]:
+        """As sent, but signed where AWS asks for it."""
+        headers = headers or {}
+        service = signing.service_of(path, body, headers)
+        if service is not None:
+            headers = signing.signed(method, path, body, headers, host=self.host, service=service)
+        return self.bare(method, path, body, headers)
+
+    def bare(
+        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> tuple[int, bytes]:
+        """As given, unsigned."""
         connection = http.client.HTTPConnection(self.local.host, self.local.port, timeout=10)
         try:
             connection.request(method, path, body, headers or {})

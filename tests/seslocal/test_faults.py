@@ -10,8 +10,17 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
+from tests.seslocal import signing
+
 if TYPE_CHECKING:
     from tests.seslocal.conftest import World
+
+SEND, ACCOUNT = "/v2/email/outbound-emails", "/v2/email/account"
+
+
+def signed(world: World, method: str, path: str, body: object = None) -> tuple[bytes, dict[str, str]]:
+    data = b"" if body is None else json.dumps(body).encode()
+    return data, signing.signed(method, path, data, host=world.host)
 
 
 def test_an_accepted_mail_whose_answer_is_lost_is_in_the_ledger_and_sends_events(world: World) -> None:
@@ -64,7 +73,7 @@ def test_slow_accepts_at_once_and_answers_later(world: World) -> None:
         "Destination": {"ToAddresses": ["lee@example.com"]},
         "Content": {"Simple": {"Subject": {"Data": "x"}, "Body": {"Text": {"Data": "x"}}}},
     }
-    connection.request("POST", "/v2/email/outbound-emails", json.dumps(body))
+    connection.request("POST", SEND, *signed(world, "POST", SEND, body))
     with pytest.raises(TimeoutError):
         connection.getresponse()
     connection.close()
@@ -73,22 +82,22 @@ def test_slow_accepts_at_once_and_answers_later(world: World) -> None:
 
 def test_idle_connections_are_closed_now_and_after_each_answer(world: World) -> None:
     connection = http.client.HTTPConnection(world.local.host, world.local.port, timeout=5)
-    connection.request("GET", "/v2/email/account")
+    connection.request("GET", ACCOUNT, *signed(world, "GET", ACCOUNT))
     connection.getresponse().read()
     fault = world.fault("close_idle")
     assert connection.sock is not None
     assert connection.sock.recv(1) == b""  # closed without a word while it rested
     connection.close()
-    connection.request("GET", "/v2/email/account")
+    connection.request("GET", ACCOUNT, *signed(world, "GET", ACCOUNT))
     answer = connection.getresponse()
     answer.read()
     assert answer.getheader("Connection") is None  # it does not say so either
     assert connection.sock.recv(1) == b""
     connection.close()
     world.admin("DELETE", f"/faults/{fault}")
-    connection.request("GET", "/v2/email/account")
+    connection.request("GET", ACCOUNT, *signed(world, "GET", ACCOUNT))
     connection.getresponse().read()
-    connection.request("GET", "/v2/email/account")
+    connection.request("GET", ACCOUNT, *signed(world, "GET", ACCOUNT))
     assert connection.getresponse().read()
     connection.close()
 
@@ -257,7 +266,7 @@ def test_a_time_out_never_answers(world: World, accepted: bool) -> None:
         "Destination": {"ToAddresses": ["lee@example.com"]},
         "Content": {"Simple": {"Subject": {"Data": "x"}, "Body": {"Text": {"Data": "x"}}}},
     }
-    connection.request("POST", "/v2/email/outbound-emails", json.dumps(body))
+    connection.request("POST", SEND, *signed(world, "POST", SEND, body))
     with pytest.raises(TimeoutError):
         connection.getresponse()
     connection.close()
@@ -371,11 +380,11 @@ def test_an_account_under_review_still_sends(world: World) -> None:
 def test_a_skewed_clock_shows_in_what_is_told(world: World) -> None:
     world.ready(events=["SEND"])
     world.admin("PUT", "/clock", {"at": "2026-01-01T00:00:00Z", "frozen": True})
-    world.fault("clock_skew", seconds=-600)
+    world.fault("clock_skew", seconds=-240)
     world.send("kim@example.com")
     world.admin("PUT", "/clock", {"advance": 1})
     [body] = world.bodies(1)
     envelope = json.loads(body)
-    assert envelope["Timestamp"] == "2025-12-31T23:50:00.001Z"
-    assert json.loads(envelope["Message"])["mail"]["timestamp"] == "2025-12-31T23:50:00.000Z"
+    assert envelope["Timestamp"] == "2025-12-31T23:56:00.001Z"
+    assert json.loads(envelope["Message"])["mail"]["timestamp"] == "2025-12-31T23:56:00.000Z"
     assert "clock_skew" in world.admin("POST", "/faults", {"fault": "clock_skew"}, expect=400)["error"]

@@ -13,6 +13,7 @@ from botocore.loaders import Loader
 
 from seslocal.sesv2.table import ACTING
 from seslocal.wire.model import read_input, ses_routes
+from tests.seslocal import signing
 
 if TYPE_CHECKING:
     from tests.seslocal.conftest import World
@@ -115,8 +116,8 @@ def simple(**changes: Any) -> dict[str, Any]:
 def test_a_malformed_mail_is_refused_in_ses_shape(world: World, body: object, code: str) -> None:
     world.domain()
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    head = f"POST {SEND} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(data)}\r\n\r\n"
-    top, _, answer = talk(world, head.encode() + data).partition(b"\r\n\r\n")
+    sent = signing.wire("POST", SEND, data, {"Connection": "close"})
+    top, _, answer = talk(world, sent).partition(b"\r\n\r\n")
     assert top.split()[1][:1] == b"4", top
     assert f"x-amzn-ErrorType: {code}" in top.decode()
     assert list(json.loads(answer)) == ["message"]
@@ -320,13 +321,10 @@ def test_a_message_beyond_40_mb_is_refused(world: World) -> None:
 def test_pipelined_requests_are_answered_in_their_order(world: World) -> None:
     url = world.sqs.create_queue(QueueName="q")["QueueUrl"]
     wait = json.dumps({"QueueUrl": url, "WaitTimeSeconds": 1}).encode()
-    slow = (
-        b"POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: AmazonSQS.ReceiveMessage\r\nContent-Length: %d\r\n\r\n"
-        % len(wait)
-    )
+    slow = signing.wire("POST", "/", wait, {"X-Amz-Target": "AmazonSQS.ReceiveMessage"}, service="sqs")
     quick = b"GET /v2/email/nonsense HTTP/1.1\r\nHost: x\r\n\r\n" * 100
     last = b"GET /_seslocal/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    answer = talk(world, slow + wait + quick + last, until_closed=False)
+    answer = talk(world, slow + quick + last, until_closed=False)
     starts = [line for line in answer.split(b"\r\n") if line.startswith(b"HTTP/1.1 ") or b"HTTP/1.1 " in line]
     assert len(starts) == 102
     assert starts[0] == b"HTTP/1.1 200 OK"
@@ -341,11 +339,8 @@ def test_chunked_bodies_and_bytes_that_trickle_are_read(world: World) -> None:
     chunks = b"".join(
         b"%x\r\n%b\r\n" % (len(body[i : i + 7]), body[i : i + 7]) for i in range(0, len(body), 7)
     )
-    data = (
-        f"POST {SEND} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n".encode()
-        + chunks
-        + b"0\r\n\r\n"
-    )
+    head = signing.wire("POST", SEND, body, {"Transfer-Encoding": "chunked", "Connection": "close"})
+    data = head.removesuffix(body) + chunks + b"0\r\n\r\n"
     with socket.create_connection((world.local.host, world.local.port), timeout=5) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for i in range(0, len(data), 11):
@@ -360,9 +355,9 @@ def test_chunked_bodies_and_bytes_that_trickle_are_read(world: World) -> None:
 def test_who_expects_100_continue_gets_it_before_the_body(world: World) -> None:
     world.domain()
     body = json.dumps(MAIL).encode()
-    head = f"POST {SEND} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = signing.wire("POST", SEND, body, {"Expect": "100-continue"}).removesuffix(body)
     with socket.create_connection((world.local.host, world.local.port), timeout=5) as sock:
-        sock.sendall(head.encode())
+        sock.sendall(head)
         assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         sock.sendall(body)
         assert sock.recv(1000).startswith(b"HTTP/1.1 200 OK")

@@ -18,6 +18,7 @@ import boto3
 import pytest
 
 import seslocal
+from tests.seslocal import signing
 
 
 def started(tmp_path: Path, *options: str) -> tuple[subprocess.Popen[str], dict[str, Any]]:
@@ -106,8 +107,8 @@ async def test_one_runs_inside_a_test_and_stops_with_polls_open() -> None:
         queue = local.account.queues.ensure("q")
         reader, writer = await asyncio.open_connection(local.host, local.port)
         body = b'{"QueueUrl":"http://x/000000000000/q","WaitTimeSeconds":20}'
-        head = b"POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: AmazonSQS.ReceiveMessage\r\nContent-Length: %d\r\n\r\n"
-        writer.write(head % len(body) + body)
+        target = {"X-Amz-Target": "AmazonSQS.ReceiveMessage"}
+        writer.write(signing.wire("POST", "/", body, target, service="sqs"))
         await writer.drain()
         while not queue.polls:
             await asyncio.sleep(0.001)

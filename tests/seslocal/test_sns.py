@@ -274,5 +274,5 @@ def test_what_sns_refuses_is_refused(world: World, sns: Any) -> None:
         == "InvalidAction"
     )
     status, _ = world.http("GET", "/?Action=DeleteTopic&TopicArn=" + topic)
-    assert status == 400  # a link confirms or unsubscribes, and nothing else
+    assert status == 403  # a link confirms or unsubscribes, and nothing else
     assert sns.list_topics()["Topics"]

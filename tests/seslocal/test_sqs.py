@@ -16,6 +16,7 @@ from seslocal.ids import Ids
 from seslocal.sqs import operations as sqs
 from seslocal.sqs.queues import Queues
 from seslocal.state import Account, Caller, Settings
+from tests.seslocal import signing
 
 if TYPE_CHECKING:
     from tests.seslocal.conftest import World
@@ -216,7 +217,7 @@ async def test_a_message_that_comes_before_a_poll_has_begun_to_wait_is_not_misse
     account = Account(Settings(), Clock())
     queue = account.queues.ensure("q")
     params = {"QueueUrl": "http://x/000000000000/q", "WaitTimeSeconds": 20}
-    pending = sqs.receive_message(account, params, Caller("test", "us-east-1", "", "x"))
+    pending = sqs.receive_message(account, params, Caller("test", "us-east-1", "", "x", "test"))
     assert not isinstance(pending, dict)
     queue.put("x")
     answer = await asyncio.wait_for(pending, 5)
@@ -228,8 +229,9 @@ def test_a_poller_that_hangs_up_leaves_the_message_to_others(world: World, url: 
 
     body = json.dumps({"QueueUrl": url, "WaitTimeSeconds": 20}).encode()
     with socket.create_connection((world.local.host, world.local.port)) as sock:
-        head = f"POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: AmazonSQS.ReceiveMessage\r\nContent-Length: {len(body)}\r\n\r\n"
-        sock.sendall(head.encode() + body)
+        sock.sendall(
+            signing.wire("POST", "/", body, {"X-Amz-Target": "AmazonSQS.ReceiveMessage"}, service="sqs")
+        )
         assert world.admin("GET", "/health")["status"] == "ok"
     assert world.admin("GET", "/health")["status"] == "ok"
     world.sqs.send_message(QueueUrl=url, MessageBody="x")

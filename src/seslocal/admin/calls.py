@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from seslocal.admin import dns_calls, faulting, forms, scenario
+from seslocal.admin import dns_calls, faulting, forms, key_calls, scenario
 from seslocal.admin.forms import Json, Query, Refused
 from seslocal.admin.scenario import Step
 from seslocal.clock import Clock, iso
@@ -77,7 +77,10 @@ class Admin:
                 ("GET", r"/scenario", self._show_scenario),
                 ("POST", r"/scenario", self._begin_scenario),
                 ("POST", r"/reset", self._start_over),
-                *((method, pattern, self._on_account(act)) for method, pattern, act in dns_calls.ROUTES),
+                *(
+                    (method, pattern, self._on_account(act))
+                    for method, pattern, act in (*dns_calls.ROUTES, *key_calls.ROUTES)
+                ),
             )
         ]
 
@@ -252,6 +255,7 @@ class Admin:
             "enforcement": account.enforcement,
             "event_bus_queue": account.bus_queue,
             "sns_url": account.sns_url,
+            "check_signatures": account.check_signatures,
             "behaviour": asdict(account.behaviour),
         }
 
@@ -265,6 +269,7 @@ class Admin:
             "enforcement",
             "event_bus_queue",
             "sns_url",
+            "check_signatures",
             "behaviour",
         )
         account = self._account()
@@ -275,10 +280,12 @@ class Admin:
         enforcement = forms.choice(body, "enforcement", _ENFORCEMENTS) or account.enforcement
         bus = forms.text(body, "event_bus_queue") if "event_bus_queue" in body else account.bus_queue
         sns_url = forms.text(body, "sns_url") if "sns_url" in body else account.sns_url
+        checking = forms.switch(body, "check_signatures", account.check_signatures)
         behaviour = _behaviour(account.behaviour, body.get("behaviour", {}))
         account.allowance.set_rate(rate)
         account.allowance.quota = quota
         account.sending_enabled, account.production = sending, production
+        account.check_signatures = checking
         account.sns_url = sns_url and sns_url.rstrip("/")
         account.enforcement, account.bus_queue, account.behaviour = enforcement, bus, behaviour
         if bus is not None:

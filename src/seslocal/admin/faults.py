@@ -46,7 +46,7 @@ class Faults:
         return any(fault.kind == kind for fault in self.standing.values())
 
     def skew(self) -> float:
-        """How many seconds SES's clock is ahead of ours, in what it tells; signatures have to be checked by it too."""
+        """How many seconds SES's clock is ahead of ours, in what it tells and when it checks signatures."""
         if not self.standing:
             return 0.0
         return sum(fault.seconds for fault in self.standing.values() if fault.kind == "clock_skew")

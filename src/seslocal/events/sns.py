@@ -15,6 +15,7 @@ from seslocal.events.publishing import to_topic
 from seslocal.events.topics import Subscription, Topic
 from seslocal.state import Account
 from seslocal.wire.protocol import Answer
+from seslocal.wire.signature import as_query
 
 Form = dict[str, str]
 Tree = dict[str, Any]
@@ -22,20 +23,24 @@ _NAMESPACE: Final = "http://sns.amazonaws.com/doc/2010-03-31/"
 _PENDING: Final = "PendingConfirmation"
 _PROTOCOLS: Final = ("sqs", "http", "https")
 _PAGE: Final = 100
+_FREE: Final = ("ConfirmSubscription", "Unsubscribe")  # what the links in its messages call
 _NO_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
-def answer(account: Account, form: Form, *, by_link: bool = False) -> Answer:
-    """`by_link`: somebody followed a SubscribeURL or an UnsubscribeURL, which needs no signature."""
+def answer(account: Account, form: Form, check: Callable[[], None], *, signed: bool) -> Answer:
+    """`check` raises ApiError unless the request's signature is right; following a link of SNS's needs none."""
     request_id = account.ids.uuid()
     headers = (("x-amzn-RequestId", request_id),)
     action = form.get("Action", "")
     try:
         act = OPERATIONS.get(action)
-        if act is None or (by_link and action not in ("ConfirmSubscription", "Unsubscribe")):
+        if act is None:
             raise ApiError("InvalidAction", f"seslocal does not act on SNS's {_word(action)}.")
+        if signed or action not in _FREE:
+            check()
         result = _xml(act(account, form))
-    except ApiError as error:
+    except ApiError as refused:
+        error = as_query(refused)
         text = (
             f'<ErrorResponse xmlns="{_NAMESPACE}"><Error><Type>Sender</Type><Code>{error.code}</Code><Message>'
             f"{_text(error.message)}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"

@@ -236,7 +236,7 @@ def _auto_tags(passed: Passed, caller: Caller) -> dict[str, list[str]]:
         "ses:operation": [passed.submission.operation],
         "ses:source-ip": [caller.source_ip],
         "ses:from-domain": [passed.submission.letter.senders[0].rpartition("@")[2]],
-        "ses:caller-identity": [caller.access_key],
+        "ses:caller-identity": [caller.user],
     }
     if passed.configuration_set is not None:
         tags["ses:configuration-set"] = [passed.configuration_set.name]

@@ -27,7 +27,7 @@ class Request:
     method: str
     path: str  #: as sent, still percent-encoded
     query: str  #: as sent
-    headers: dict[str, str]  #: names in lower case
+    headers: dict[str, str]  #: names in lower case, values without blanks around them
     body: bytes
     peer: str  #: the client's address
     keep_alive: bool
@@ -51,14 +51,19 @@ _STATUS_LINES: Final = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() f
 
 class Connection(asyncio.Protocol):
     """One client. `connections` is the server's set of open ones; `after_answer` is asked after each answer
-    to a request that leaves the connection idle."""
+    to a request that leaves the connection idle, `date` for the line that says when it was given."""
 
     def __init__(
-        self, app: App, connections: set[Connection], after_answer: Callable[[Connection, Request], None]
+        self,
+        app: App,
+        connections: set[Connection],
+        after_answer: Callable[[Connection, Request], None],
+        date: Callable[[], bytes],
     ) -> None:
         self._app = app
         self._connections = connections
         self._after_answer = after_answer
+        self._date = date
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
         self._parser: Any = httptools.HttpRequestParser(self)
         self._waiting: deque[Request | Answer] = deque()
@@ -126,7 +131,11 @@ class Connection(asyncio.Protocol):
         if self._header_bytes > MAX_HEADERS:
             self._refuse(431, "The headers are larger than 64 KB.")
             return
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
+        if key in self._headers:
+            self._repeated.setdefault(key, [self._headers[key]]).append(text)
+        else:
+            self._headers[key] = text
 
     def on_headers_complete(self) -> None:
         expects = self._headers.get("expect", "").lower() == "100-continue"
@@ -145,6 +154,8 @@ class Connection(asyncio.Protocol):
         self._in_request = False
         if self._refused:
             return
+        for name, values in self._repeated.items():  # they mean a list, also to a signature
+            self._headers[name] = ",".join(values)
         path, _, query = self._url.decode("latin-1").partition("?")
         self._waiting.append(
             Request(
@@ -168,6 +179,7 @@ class Connection(asyncio.Protocol):
         self._in_request = False
         self._url = b""
         self._headers: dict[str, str] = {}
+        self._repeated: dict[str, list[str]] = {}
         self._header_bytes = 0
         self._body: list[bytes] = []
         self._body_bytes = 0
@@ -216,6 +228,7 @@ class Connection(asyncio.Protocol):
         close = answer.close or request is None or not request.keep_alive
         head = [
             _STATUS_LINES[answer.status],
+            self._date(),
             f"Content-Type: {answer.kind}\r\nContent-Length: {len(answer.body)}\r\n".encode(),
         ]
         head.extend(f"{name}: {value}\r\n".encode() for name, value in answer.headers)

@@ -12,16 +12,18 @@ from seslocal.events.certificate import certificate
 from seslocal.events.documents import CERTIFICATE_PATH
 from seslocal.mail import tracking
 from seslocal.state import Account
+from seslocal.wire import callers, signature
 from seslocal.wire.protocol import Answer, Request
 
 _SNS = b"Version=2010-03-31"
 
 
 class Web:
-    """`account` gives the account of the moment."""
+    """`account` gives the account of the moment; `host` is for requests that name none."""
 
-    def __init__(self, account: Callable[[], Account]) -> None:
+    def __init__(self, account: Callable[[], Account], host: str) -> None:
         self._account = account
+        self._host = host
 
     def answer(self, request: Request) -> Answer | None:
         """None: none of ours."""
@@ -31,12 +33,18 @@ class Web:
         account = self._account()
         if path == "/":
             if request.method == "POST":
-                return sns.answer(account, _pairs(request.body)) if _SNS in request.body else None
+                return self._sns(account, request, request.body) if _SNS in request.body else None
             if "Action=" in request.query:
-                return sns.answer(account, _pairs(request.query.encode()), by_link=True)
+                return self._sns(account, request, request.query.encode())
         if path == CERTIFICATE_PATH and request.method == "GET":
             return Answer(200, certificate(), "application/x-pem-file")
         return tracking.fetch(account, request) or page.answer(account, request)
+
+    def _sns(self, account: Account, request: Request, form: bytes) -> Answer:
+        def check() -> None:
+            callers.caller(account, request, signature.SNS, self._host)
+
+        return sns.answer(account, _pairs(form), check, signed=signature.is_signed(request))
 
 
 def _pairs(form: bytes) -> dict[str, str]:

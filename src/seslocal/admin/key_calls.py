@@ -1,0 +1,70 @@
+"""Admin calls on access keys: which there are, new ones, temporary ones that end, and none any more. Secrets go in and never
+come out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from seslocal.admin import forms
+from seslocal.admin.forms import Json, Query, Refused
+from seslocal.state import Account
+from seslocal.wire.keys import MOST, Key, is_id
+
+
+def show(account: Account, query: Query, body: Json) -> Json:
+    return {
+        "check_signatures": account.check_signatures,
+        "keys": [_shown(account, key) for key in account.keys.by_id.values()],
+    }
+
+
+def show_one(account: Account, key_id: str, query: Query, body: Json) -> Json:
+    key = account.keys.by_id.get(key_id)
+    if key is None:
+        raise Refused(404, f"There is no access key {key_id}.")
+    return _shown(account, key)
+
+
+def put(account: Account, key_id: str, query: Query, body: Json) -> Json:
+    forms.only(body, "secret", "session_token", "expires", "user")
+    if not is_id(key_id):
+        raise Refused(400, "An access key id is up to 128 letters, digits and any of _ . @ + -")
+    secret = forms.text(body, "secret")
+    if secret is None:
+        raise Refused(400, "secret is missing: what the key signs with.")
+    token, expires = forms.text(body, "session_token"), forms.moment(body, "expires")
+    if token is not None and not (token.isascii() and token.isprintable()):
+        raise Refused(400, "session_token goes into a header: printable ASCII.")
+    if expires is not None and token is None:
+        raise Refused(400, "Only temporary credentials expire: give a session_token too.")
+    if key_id not in account.keys.by_id and len(account.keys.by_id) >= MOST:
+        raise Refused(400, f"There are {MOST} access keys already; delete one first.")
+    key = Key(id=key_id, secret=secret, token=token, expires=expires, user=forms.text(body, "user") or key_id)
+    account.keys.put(key)
+    return _shown(account, key)
+
+
+def delete(account: Account, key_id: str, query: Query, body: Json) -> Json:
+    if not account.keys.delete(key_id):
+        raise Refused(404, f"There is no access key {key_id}.")
+    return {}
+
+
+def _shown(account: Account, key: Key) -> Json:
+    now = account.clock.now() + account.faults.skew()
+    return {
+        "key": key.id,
+        "user": key.user,
+        "temporary": key.token is not None,
+        "expires": key.expires,
+        "expired": key.expires is not None and key.expires <= now,
+    }
+
+
+ROUTES: Final[tuple[tuple[str, str, Callable[..., Any]], ...]] = (
+    ("GET", r"/keys", show),
+    ("GET", r"/keys/([^/]+)", show_one),
+    ("PUT", r"/keys/([^/]+)", put),
+    ("DELETE", r"/keys/([^/]+)", delete),
+)

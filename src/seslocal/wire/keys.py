@@ -1,0 +1,77 @@
+"""Access keys that this account knows, and what is derived from them. A signing key costs four HMACs and is good for a
+day, a region and a service, so it is kept beside the credential that asks for it; a key that changes takes those with it."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+MOST: Final = 1000  # keys
+_MOST_SCOPES: Final = 1000
+_ID: Final = re.compile(r"[A-Za-z0-9_.@+-]{1,128}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    id: str  #: access key id
+    secret: str = field(repr=False)
+    token: str | None = field(default=None, repr=False)  #: session token of temporary credentials
+    expires: float | None = None  #: of temporary credentials, on the account's clock
+    user: str  #: who signs with it, as `ses:caller-identity` tells
+
+
+class Scope(NamedTuple):
+    """A credential as it stands in a request, with what it takes to check a signature."""
+
+    key: Key
+    date: str  #: YYYYMMDD
+    region: str
+    service: str
+    text: str  #: date/region/service/aws4_request
+    signing_key: bytes
+
+
+class Keys:
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        self.by_id: dict[str, Key] = {}
+        self._scopes: dict[str, Scope] = {}
+        for key_id, secret in pairs:
+            self.put(Key(id=key_id, secret=secret, user=key_id))
+
+    def put(self, key: Key) -> None:
+        self.by_id[key.id] = key
+        self._scopes.clear()
+
+    def delete(self, key_id: str) -> bool:
+        self._scopes.clear()
+        return self.by_id.pop(key_id, None) is not None
+
+    def scope(self, credential: str) -> Scope | None:
+        """What was kept for this credential: only credentials of known keys are."""
+        return self._scopes.get(credential)
+
+    def derive(self, credential: str, key: Key, date: str, region: str, service: str) -> Scope:
+        if len(self._scopes) >= _MOST_SCOPES:
+            self._scopes.clear()
+        text = f"{date}/{region}/{service}/aws4_request"
+        signing_key = f"AWS4{key.secret}".encode()
+        for part in text.split("/"):
+            signing_key = hmac.digest(signing_key, part.encode(), "sha256")
+        scope = self._scopes[credential] = Scope(key, date, region, service, text, signing_key)
+        return scope
+
+
+def pair(text: str) -> tuple[str, str]:
+    """ID:SECRET, as an option gives them. Raises ValueError."""
+    key_id, colon, secret = text.partition(":")
+    secret.encode()
+    if not colon or not secret or not is_id(key_id):
+        raise ValueError(f"{text!r} is not ID:SECRET")
+    return key_id, secret
+
+
+def is_id(text: str) -> bool:
+    return _ID.fullmatch(text) is not None

@@ -1,0 +1,311 @@
+"""AWS Signature Version 4, checked as the services check it: by Authorization header or in the query, in AWS's order, refused
+in AWS's words. `check` is pure: a request, the keys there are and the time in, the key that signed it out, or an ApiError whose
+code is that of the JSON protocols; `QUERY_CODES` has what the Query protocol calls it. It runs on every call, hence the care for
+what is derived once and what is not done for the plain case. SigV4a, which only SES's global endpoints ask for, is not spoken."""
+
+from __future__ import annotations
+
+import hmac
+from calendar import timegm
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from hashlib import sha256
+from time import gmtime, strftime
+from typing import Final, NamedTuple
+from urllib.parse import quote, unquote_plus, unquote_to_bytes
+
+from seslocal.errors import ApiError
+from seslocal.wire.keys import Key, Keys, Scope
+from seslocal.wire.protocol import Request
+
+SES: Final = ("ses", "email")  #: signing names that SES takes; old clients say email
+SQS: Final = ("sqs",)
+SNS: Final = ("sns",)
+
+#: Codes of the JSON protocols, and how SES v1, SNS and SQS's older protocol spell them.
+QUERY_CODES: Final[Mapping[str, str]] = {
+    "MissingAuthenticationTokenException": "MissingAuthenticationToken",
+    "IncompleteSignatureException": "IncompleteSignature",
+    "InvalidSignatureException": "SignatureDoesNotMatch",
+    "UnrecognizedClientException": "InvalidClientTokenId",
+    "ExpiredTokenException": "ExpiredToken",
+}
+
+_ALGORITHM: Final = "AWS4-HMAC-SHA256"
+_TERMINATOR: Final = "aws4_request"
+_SKEW: Final = 300  # seconds
+_LONGEST: Final = 604_800  # seconds that a presigned request may be good for
+_IN_HEADER: Final = ("Credential", "Signature", "SignedHeaders")
+_IN_QUERY: Final = ("X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date")
+_MISMATCH: Final = (
+    "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and "
+    "signing method. Consult the service documentation for details."
+)
+
+
+class Claim(NamedTuple):
+    """What a request says about its signature."""
+
+    algorithm: str
+    credential: str
+    signed_headers: str
+    signature: str
+    date: str  #: as sent
+    token: str | None
+    lifetime: int | None  #: seconds that a presigned request is good for
+    presigned: bool
+
+
+def check(
+    request: Request, keys: Keys, services: Collection[str], region: str, now: float, *, explain: bool = False
+) -> Key:
+    """The key that signed this request. `explain`: a mismatch tells what should have been signed, as AWS once did."""
+    claim = _claim(request)
+    stamp, at = _moment(claim.date)
+    _check_time(claim, stamp, at, now)
+    signed, names = _names(claim.signed_headers)
+    if "host" not in names:
+        raise _invalid("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
+    scope = _scope(claim, keys, services, region, stamp)
+    canonical = _canonical_request(request, signed, names, claim.presigned)
+    digest = sha256(canonical.encode("latin-1", "replace")).hexdigest()  # names in a query may be any text
+    to_sign = f"{_ALGORITHM}\n{stamp}\n{scope.text}\n{digest}"
+    expected = hmac.digest(scope.signing_key, to_sign.encode(), "sha256").hex()
+    if not hmac.compare_digest(expected.encode(), claim.signature.encode("utf-8", "replace")):
+        raise _invalid(_MISMATCH + _explained(canonical, to_sign) if explain else _MISMATCH)
+    if claim.token != scope.key.token:
+        raise _unknown()
+    return scope.key
+
+
+def is_signed(request: Request) -> bool:
+    """Whether the request claims to be; the few calls that need no signature are still refused for a wrong one."""
+    return "authorization" in request.headers or "X-Amz-Algorithm=" in request.query
+
+
+def expired() -> ApiError:
+    return _refusal("ExpiredTokenException", "The security token included in the request is expired")
+
+
+def as_query(error: ApiError) -> ApiError:
+    """The same refusal in the words of the Query protocol."""
+    return ApiError(QUERY_CODES.get(error.code, error.code), error.message, error.status, key=error.key)
+
+
+# the claim
+
+
+def _claim(request: Request) -> Claim:
+    text = request.headers.get("authorization")
+    presigned = "X-Amz-Algorithm=" in request.query
+    if text is not None:
+        if presigned:
+            raise _invalid(
+                "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header."
+            )
+        if text.startswith("AWS4-"):
+            return _claim_in_header(text, request.headers)
+    elif presigned:
+        return _claim_in_query(request.query)
+    raise _refusal("MissingAuthenticationTokenException", "Missing Authentication Token")
+
+
+def _claim_in_header(text: str, headers: Mapping[str, str]) -> Claim:
+    algorithm, _, rest = text.partition(" ")
+    found: dict[str, str] = {}
+    for part in rest.split(","):
+        name, equals, value = part.strip().partition("=")
+        if equals:
+            found[name] = value
+        elif name:
+            raise _incomplete(
+                f"'{name}' not a valid key=value pair (missing equal-sign) in Authorization header: '{text}'."
+            )
+    date = headers.get("x-amz-date") or headers.get("date")
+    lacking = [
+        f"Authorization header requires '{name}' parameter. " for name in _IN_HEADER if not found.get(name)
+    ]
+    if not date:
+        lacking.append(
+            "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. "
+        )
+    if lacking or not date:
+        raise _incomplete(f"{''.join(lacking)}Authorization={text}")
+    credential, signature, signed_headers = found["Credential"], found["Signature"], found["SignedHeaders"]
+    token = headers.get("x-amz-security-token")
+    return Claim(algorithm, credential, signed_headers, signature, date, token, None, False)
+
+
+def _claim_in_query(query: str) -> Claim:
+    found: dict[str, str] = {}
+    for part in query.split("&"):
+        name, _, value = part.partition("=")
+        if name.startswith("X-Amz-"):
+            found[name] = unquote_plus(value)
+    lacking = [
+        f"AWS query-string parameters must include '{name}'. " for name in _IN_QUERY if not found.get(name)
+    ]
+    if lacking:
+        raise _incomplete("".join(lacking) + "Re-examine the query-string parameters.")
+    lifetime = found.get("X-Amz-Expires", str(_SKEW))
+    if not lifetime.isascii() or not lifetime.isdigit() or len(lifetime) > 9:
+        raise _incomplete("X-Amz-Expires should be a number.")
+    if int(lifetime) > _LONGEST:
+        raise _incomplete(
+            f"X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be "
+            f"less than {_LONGEST} seconds."
+        )
+    credential, signature, signed_headers, date = (found[name] for name in _IN_QUERY)
+    token = found.get("X-Amz-Security-Token")
+    algorithm = found["X-Amz-Algorithm"]
+    return Claim(algorithm, credential, signed_headers, signature, date, token, int(lifetime), True)
+
+
+# time
+
+
+@lru_cache(64)
+def _moment(text: str) -> tuple[str, int]:
+    """A date as YYYYMMDDTHHMMSSZ, and in seconds since the epoch. A Date header may have HTTP's form."""
+    try:
+        if len(text) == 16 and text.isascii() and (text[:8] + text[9:15]).isdigit() and text[8::7] == "TZ":
+            at = datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+            return text, timegm(at.timetuple())
+        found = parsedate_to_datetime(text)
+        found = found.astimezone(UTC) if found.tzinfo else found
+        return f"{found:%Y%m%dT%H%M%SZ}", timegm(found.timetuple())
+    except (ValueError, TypeError, OverflowError, IndexError):
+        raise _incomplete(
+            f"Date must be in ISO-8601 'basic format'. Got '{text}'. See http://en.wikipedia.org/wiki/ISO_8601"
+        ) from None
+
+
+def _check_time(claim: Claim, stamp: str, at: int, now: float) -> None:
+    past = _SKEW if claim.lifetime is None else claim.lifetime
+    if at < now - past:
+        raise _invalid(
+            f"Signature expired: {stamp} is now earlier than {_stamp(now - past)} ({_stamp(now)} - {past / 60:g} min.)"
+        )
+    if at > now + _SKEW:
+        raise _invalid(
+            f"Signature not yet current: {stamp} is still later than {_stamp(now + _SKEW)} ({_stamp(now)} + 5 min.)"
+        )
+
+
+def _stamp(at: float) -> str:
+    return strftime("%Y%m%dT%H%M%SZ", gmtime(at))
+
+
+# the credential
+
+
+def _scope(claim: Claim, keys: Keys, services: Collection[str], region: str, stamp: str) -> Scope:
+    if claim.algorithm != _ALGORITHM:
+        raise _incomplete(f"Unsupported AWS 'algorithm': '{claim.algorithm}' (only {_ALGORITHM} for now). ")
+    scope = keys.scope(claim.credential)
+    if scope is not None and scope.service in services and scope.region == region and scope.date == stamp[:8]:
+        return scope
+    parts = claim.credential.split("/")
+    if len(parts) != 5:
+        raise _incomplete(
+            "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, "
+            f"got '{claim.credential}'"
+        )
+    key_id, date, its_region, service, terminator = parts
+    wrong = ""
+    if its_region != region:
+        wrong += "Credential should be scoped to a valid region. "
+    if service not in services:
+        wrong += f"Credential should be scoped to correct service: '{next(iter(services))}'. "
+    if terminator != _TERMINATOR:
+        wrong += f"Credential should be scoped with a valid terminator: '{_TERMINATOR}', not '{terminator}'. "
+    if date != stamp[:8]:
+        wrong += (
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
+            f"'{date}' != '{stamp[:8]}', from '{stamp}'. "
+        )
+    if wrong:
+        raise _invalid(wrong)
+    key = keys.by_id.get(key_id)
+    if key is None:
+        raise _unknown()
+    return keys.derive(claim.credential, key, date, its_region, service)
+
+
+# the canonical request
+
+
+def _canonical_request(request: Request, signed: str, names: tuple[str, ...], presigned: bool) -> str:
+    headers = request.headers
+    lines = "".join([f"{name}:{_folded(headers.get(name, ''))}\n" for name in names])
+    query = _canonical_query(request.query, presigned) if request.query else ""
+    # What x-amz-content-sha256 says does not count: only S3 takes UNSIGNED-PAYLOAD or somebody else's digest.
+    digest = sha256(request.body).hexdigest()
+    return f"{request.method}\n{_canonical_path(request.path)}\n{query}\n{lines}\n{signed}\n{digest}"
+
+
+@lru_cache(64)
+def _names(signed_headers: str) -> tuple[str, tuple[str, ...]]:
+    names = tuple(sorted({name.strip().lower() for name in signed_headers.split(";")}))
+    return ";".join(names), names
+
+
+def _folded(value: str) -> str:
+    if "  " in value or "\t" in value:
+        return b" ".join(value.encode("latin-1").split()).decode("latin-1")
+    return value
+
+
+@lru_cache(128)
+def _canonical_path(path: str) -> str:
+    """Without dot segments and empty ones, and what was sent encoded once more: every service but S3 has it so."""
+    kept: list[str] = []
+    for segment in path.split("/"):
+        if segment == "..":
+            del kept[-1:]
+        elif segment and segment != ".":
+            kept.append(segment)
+    last = "/" if kept and path.endswith("/") else ""
+    return quote(f"/{'/'.join(kept)}{last}".encode("latin-1"), safe="/~")
+
+
+def _canonical_query(query: str, presigned: bool) -> str:
+    pairs: list[tuple[str, str]] = []
+    for part in query.split("&"):
+        name, _, value = part.partition("=")
+        name = _encoded(name)
+        if not (presigned and name == "X-Amz-Signature"):
+            pairs.append((name, _encoded(value)))
+    return "&".join([f"{name}={value}" for name, value in sorted(pairs)])
+
+
+def _encoded(text: str) -> str:
+    return quote(unquote_to_bytes(text.replace("+", " ").encode("latin-1")), safe="-_.~")
+
+
+# refusals
+
+
+def _explained(canonical: str, to_sign: str) -> str:
+    return (
+        f"\n\nThe Canonical String for this request should have been\n'{canonical}'"
+        f"\n\nThe String-to-Sign should have been\n'{to_sign}'\n"
+    )
+
+
+def _refusal(code: str, message: str) -> ApiError:
+    return ApiError(code, message, 403)
+
+
+def _incomplete(message: str) -> ApiError:
+    return _refusal("IncompleteSignatureException", message)
+
+
+def _invalid(message: str) -> ApiError:
+    return _refusal("InvalidSignatureException", message)
+
+
+def _unknown() -> ApiError:
+    return _refusal("UnrecognizedClientException", "The security token included in the request is invalid.")

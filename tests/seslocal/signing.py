@@ -1,0 +1,46 @@
+"""Requests that no client makes, signed all the same: by botocore, as the headers or as the bytes to send."""
+
+from __future__ import annotations
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+REGION = "us-east-1"
+TEST = Credentials("test", "test")
+
+
+def service_of(path: str, body: bytes | None, headers: dict[str, str]) -> str | None:
+    """Whose call it is; None: nobody's who asks for a signature."""
+    if any(name.lower() == "x-amz-target" for name in headers):
+        return "sqs"
+    if path.startswith("/v2/"):
+        return "ses"
+    return "sns" if b"Version=2010-03-31" in (body or b"") else None
+
+
+def signed(
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
+    *,
+    host: str,
+    service: str = "ses",
+    credentials: Credentials = TEST,
+    region: str = REGION,
+) -> dict[str, str]:
+    """The headers with the date and the Authorization."""
+    request = AWSRequest(method, f"http://{host}{path}", headers or {}, body or b"")
+    SigV4Auth(credentials, service, region).add_auth(request)
+    return dict(request.headers)
+
+
+def wire(
+    method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None, *, service: str = "ses"
+) -> bytes:
+    """The whole request to the host x."""
+    lines = signed(method, path, body, headers, host="x", service=service)
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    length = "" if "Transfer-Encoding" in lines or not body else f"Content-Length: {len(body)}\r\n"
+    return f"{method} {path} HTTP/1.1\r\nHost: x\r\n{length}{head}\r\n".encode() + body
