@@ -69,7 +69,7 @@ _NAMES: Final[Mapping[str, Any]] = {
     "DestinationPoolName": "probe-pool",
     "EndpointName": "probe-endpoint",
     "PolicyName": "probe-policy",
-    "Policy": '{"Version":"2012-10-17","Statement":[]}',
+    "Policy": '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"ses:SendEmail"}]}',
     "CertificateArn": f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/probe",
     "ReputationEntityPolicy": "arn:aws:ses:us-east-1:aws:reputation-policy/standard",
     "SubscribedDomain": IDENTITY,

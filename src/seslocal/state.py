@@ -14,6 +14,7 @@ from seslocal.dns.zone import Zone
 from seslocal.events.outbox import Outbox
 from seslocal.events.topics import Topic
 from seslocal.ids import Ids
+from seslocal.mail.addresses import DedicatedIps
 from seslocal.mail.fates import Mailboxes, Provider, Simulator
 from seslocal.mail.ledger import Ledger
 from seslocal.sqs.queues import Queues
@@ -210,10 +211,29 @@ class Identity:
     checked_at: float = 0.0
     verified_at: float | None = None
     error: str | None = None  #: VerificationInfo.ErrorType
+    public_key: str | None = None  #: of a key that the customer brought, as p= has it
+    policies: dict[str, str] = field(default_factory=dict[str, str])  #: sending authorization, as given
 
     @property
     def verified(self) -> bool:
         return self.status == "SUCCESS"
+
+
+@dataclass(slots=True)
+class Attributes:
+    """What the account says of itself and has switched on, as GetAccount shows it."""
+
+    details: Params | None = None
+    vdm: Params = field(default_factory=lambda: {"VdmEnabled": "DISABLED"})
+    plan: str = "NONE"  #: pricing plan
+    cases: int = 0  #: reviews that were asked for
+
+    @property
+    def tracks_engagement(self) -> bool:
+        return (
+            self.vdm["VdmEnabled"] == "ENABLED"
+            and self.vdm.get("DashboardAttributes", {}).get("EngagementMetrics") == "ENABLED"
+        )
 
 
 class Allowance:
@@ -272,6 +292,8 @@ class Account:
         self.check_signatures = settings.check_signatures
         self.tenants: dict[str, Tenant] = {}
         self.identities: dict[str, Identity] = {}
+        self.dedicated = DedicatedIps()
+        self.attributes = Attributes()
         self.templates: dict[str, Stored] = {}  #: e-mail templates, by name
         self.configuration_sets: dict[str, ConfigurationSet] = {}
         self.tenants_of: dict[str, dict[str, float]] = {}  #: resource ARN -> tenant name -> when

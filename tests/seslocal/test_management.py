@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.seslocal.keys import private_key
+
 if TYPE_CHECKING:
     from tests.seslocal.conftest import World
 
@@ -186,8 +188,41 @@ def test_a_domain_can_be_kept_pending_and_fail(world: World) -> None:
     assert [(i.get("IdentityName"), i.get("SendingEnabled")) for i in found] == [("mail.acme.example", False)]
 
 
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        ("QUJD", "it is not an RSA private key in base64 without armour"),
+        (private_key(bits=3072), "it has 3072 bits, not 1024 to 2048"),
+        (private_key(curve=True), "it is not an RSA key"),
+    ],
+)
+def test_what_is_no_key_for_dkim_is_refused(world: World, key: str, why: str) -> None:
+    own = {"DomainSigningSelector": "s1", "DomainSigningPrivateKey": key}
+    refused = world.refused(
+        world.ses.create_email_identity, EmailIdentity="own.example", DkimSigningAttributes=own
+    )
+    assert refused == (400, "BadRequestException", f"The DomainSigningPrivateKey cannot be used: {why}.")
+
+
+def test_the_length_of_a_key_changes_once_in_a_day(world: World) -> None:
+    world.domain("acme.example")
+
+    def put(length: str) -> Any:
+        return world.ses.put_email_identity_dkim_signing_attributes(
+            EmailIdentity="acme.example",
+            SigningAttributesOrigin="AWS_SES",
+            SigningAttributes={"NextSigningKeyLength": length},
+        )
+
+    world.admin("PUT", "/clock", {"advance": 60})
+    put("RSA_1024_BIT")
+    assert world.refused(lambda: put("RSA_2048_BIT"))[:2] == (400, "BadRequestException")
+    world.admin("PUT", "/clock", {"advance": 86400})
+    put("RSA_2048_BIT")
+
+
 def test_a_key_of_ones_own_shows_its_selector(world: World) -> None:
-    own = {"DomainSigningSelector": "s1", "DomainSigningPrivateKey": "QUJD"}
+    own = {"DomainSigningSelector": "s1", "DomainSigningPrivateKey": private_key()}
     made = world.ses.create_email_identity(EmailIdentity="own.example", DkimSigningAttributes=own)
     assert made["DkimAttributes"].get("SigningAttributesOrigin") == "EXTERNAL"
     assert made["DkimAttributes"].get("Tokens") == ["s1"]
@@ -253,6 +288,7 @@ def test_old_list_spellings_are_served_too(world: World) -> None:
 
 
 def test_a_configuration_set_keeps_all_its_options(world: World) -> None:
+    world.domain("acme.example")
     options: dict[str, Any] = {
         "TrackingOptions": {"CustomRedirectDomain": "t.acme.example", "HttpsPolicy": "REQUIRE"},
         "DeliveryOptions": {"TlsPolicy": "REQUIRE", "MaxDeliverySeconds": 300},

@@ -18,7 +18,9 @@ import pytest
 from botocore.config import Config
 
 import seslocal
+from seslocal.dns.keys import public_half
 from tests.seslocal.conftest import Background, World
+from tests.seslocal.keys import private_key
 
 if TYPE_CHECKING:
     from seslocal.dns.nameserver import NameServer
@@ -128,15 +130,25 @@ def test_a_domain_without_records_fails_after_three_days(strict: World) -> None:
 
 
 def test_records_that_were_there_first_verify_at_once(strict: World) -> None:
-    key = {"DomainSigningSelector": "s1", "DomainSigningPrivateKey": "MIIE" + "A" * 100}
-    strict.admin("PUT", f"/dns/s1._domainkey.{DOMAIN}", {"type": "TXT", "value": "v=DKIM1; p=MIIB"})
+    private = private_key()
+    key = {"DomainSigningSelector": "s1", "DomainSigningPrivateKey": private}
+    value = f"v=DKIM1; p={public_half(private)}"
+    strict.admin("PUT", f"/dns/s1._domainkey.{DOMAIN}", {"type": "TXT", "value": value})
     create(strict, DkimSigningAttributes=key)
     assert state(strict)[0] == "SUCCESS"
 
 
 def test_a_key_that_was_taken_back_does_not_verify(strict: World) -> None:
-    key = {"DomainSigningSelector": "s1", "DomainSigningPrivateKey": "MIIE" + "A" * 100}
+    key = {"DomainSigningSelector": "s1", "DomainSigningPrivateKey": private_key()}
     strict.admin("PUT", f"/dns/s1._domainkey.{DOMAIN}", {"type": "TXT", "value": "v=DKIM1; p="})
+    create(strict, DkimSigningAttributes=key)
+    assert state(strict) == ("PENDING", False, "INVALID_VALUE")
+
+
+def test_another_key_than_the_one_that_was_brought_does_not_verify(strict: World) -> None:
+    key = {"DomainSigningSelector": "s1", "DomainSigningPrivateKey": private_key()}
+    value = f"v=DKIM1; p={public_half(private_key(bits=1024))}"
+    strict.admin("PUT", f"/dns/s1._domainkey.{DOMAIN}", {"type": "TXT", "value": value})
     create(strict, DkimSigningAttributes=key)
     assert state(strict) == ("PENDING", False, "INVALID_VALUE")
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from seslocal.admin import dns_calls, faulting, forms, key_calls, scenario
+from seslocal.admin import dns_calls, faulting, forms, key_calls, lease_calls, scenario
 from seslocal.admin.forms import Json, Query, Refused
 from seslocal.admin.scenario import Step
 from seslocal.clock import Clock, iso
@@ -30,6 +30,8 @@ PREFIX: Final = "/_seslocal"
 _IDENTITY_STATUSES: Final = ("PENDING", "SUCCESS", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED")
 _TENANT_STATUSES: Final = ("ENABLED", "DISABLED", "REINSTATED")
 _ENFORCEMENTS: Final = ("HEALTHY", "PROBATION", "SHUTDOWN")
+_MODULES: Final = (dns_calls, key_calls, lease_calls)  #: more calls, each told the account first
+_REVIEWS: Final = ("PENDING", "GRANTED", "DENIED", "FAILED")
 _MOST_LINES: Final = 1000
 _FILTERS: Final = ("recipient", "tenant", "configuration_set", "limit", "after", "order")
 
@@ -79,7 +81,8 @@ class Admin:
                 ("POST", r"/reset", self._start_over),
                 *(
                     (method, pattern, self._on_account(act))
-                    for method, pattern, act in (*dns_calls.ROUTES, *key_calls.ROUTES)
+                    for module in _MODULES
+                    for method, pattern, act in module.ROUTES
                 ),
             )
         ]
@@ -253,6 +256,7 @@ class Admin:
             "sending_enabled": account.sending_enabled,
             "production": account.production,
             "enforcement": account.enforcement,
+            "review": (account.attributes.details or {}).get("ReviewDetails", {}).get("Status"),
             "event_bus_queue": account.bus_queue,
             "sns_url": account.sns_url,
             "check_signatures": account.check_signatures,
@@ -267,6 +271,7 @@ class Admin:
             "sending_enabled",
             "production",
             "enforcement",
+            "review",
             "event_bus_queue",
             "sns_url",
             "check_signatures",
@@ -278,13 +283,16 @@ class Admin:
         sending = forms.switch(body, "sending_enabled", account.sending_enabled)
         production = forms.switch(body, "production", account.production)
         enforcement = forms.choice(body, "enforcement", _ENFORCEMENTS) or account.enforcement
+        review = forms.choice(body, "review", _REVIEWS)
         bus = forms.text(body, "event_bus_queue") if "event_bus_queue" in body else account.bus_queue
         sns_url = forms.text(body, "sns_url") if "sns_url" in body else account.sns_url
         checking = forms.switch(body, "check_signatures", account.check_signatures)
         behaviour = _behaviour(account.behaviour, body.get("behaviour", {}))
         account.allowance.set_rate(rate)
         account.allowance.quota = quota
-        account.sending_enabled, account.production = sending, production
+        account.sending_enabled, account.production = sending, production or review == "GRANTED"
+        if review is not None and account.attributes.details:
+            account.attributes.details.setdefault("ReviewDetails", {})["Status"] = review
         account.check_signatures = checking
         account.sns_url = sns_url and sns_url.rstrip("/")
         account.enforcement, account.bus_queue, account.behaviour = enforcement, bus, behaviour

@@ -98,7 +98,8 @@ def needed(identity: Identity, region: str) -> list[Record]:
         tokens: list[str] = identity.dkim.get("Tokens", [])
         if identity.dkim.get("SigningAttributesOrigin") == "EXTERNAL":
             records += [
-                Record(f"{t}._domainkey.{identity.name}", "TXT", "v=DKIM1; k=rsa; p=MIIB") for t in tokens
+                Record(f"{t}._domainkey.{identity.name}", "TXT", f"v=DKIM1; k=rsa; p={identity.public_key}")
+                for t in tokens
             ]
         else:
             zone = identity.dkim.get("SigningHostedZone", "dkim.amazonses.com")
@@ -120,7 +121,7 @@ def check_keys(zone: Zone, identity: Identity) -> Finding:
         if not found:
             return Finding(False, "TYPE_NOT_FOUND" if zone.has(name) else "HOST_NOT_FOUND")
         if external:
-            fits = any(_tag(text_of(record), "p") for record in found)
+            fits = any(_tag(text_of(record), "p") == identity.public_key for record in found)
         else:
             fits = folded(found[0].value) == folded(f"{token}.{target}")
         if not fits:

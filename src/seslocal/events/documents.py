@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from seslocal.clock import iso
+from seslocal.mail.addresses import SHARED_IP
 from seslocal.mail.fates import DELIVERY_SECONDS, Outcome
 
 Document = dict[str, Any]
@@ -39,8 +40,6 @@ _DETAIL_TYPES: Final = {
 _BODIES: Final = {"DeliveryDelay": "deliveryDelay", "Rendering Failure": "failure"}  # others: in lower case
 _WITHOUT_HEADERS: Final = ("DeliveryDelay", "Rendering Failure")
 _MOST_HEADER_BYTES: Final = 10 * 1024
-OUTGOING_IP: Final = "192.0.2.25"
-_OUTGOING: Final = {"ses:outgoing-ip": [OUTGOING_IP], "ses:outgoing-tls-version": ["TLSv1.3"]}
 CERTIFICATE_PATH: Final = "/SimpleNotificationService-5e510ca15e510ca15e510ca15e510ca1.pem"
 TOPIC_IS_VALID: Final = "Successfully validated SNS topic for Amazon SES event publishing."
 
@@ -60,6 +59,7 @@ class Mail:
     tags: dict[str, list[str]]  #: SES's own and the caller's
     tenant: str | None
     max_delivery_seconds: float | None  #: of the configuration set
+    outgoing_ip: str = SHARED_IP
 
     def shown(self, extra_tags: dict[str, list[str]], *, with_headers: bool = True) -> Document:
         shown: Document = {
@@ -114,7 +114,8 @@ def told(mail: Mail, event: str, body: Document, *, tenant_tag: bool = False, le
     if mail.tenant and (tenant_tag or event in ("Bounce", "Complaint")):
         extra["ses:tenant-name"] = [mail.tenant]
     if left:
-        extra |= _OUTGOING
+        extra["ses:outgoing-ip"] = [mail.outgoing_ip]
+        extra["ses:outgoing-tls-version"] = ["TLSv1.3"]
     shown = mail.shown(extra, with_headers=event not in _WITHOUT_HEADERS)
     return {"eventType": event, "mail": shown, _BODIES.get(event) or event.lower(): body}
 

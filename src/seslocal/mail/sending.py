@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from seslocal.errors import ApiError, bad_request, limit_exceeded, not_found
 from seslocal.events.documents import Mail
 from seslocal.mail import aftermath, fates
+from seslocal.mail.addresses import SHARED_IP
 from seslocal.mail.content import Letter
 from seslocal.mail.fates import DELIVERS, SIMULATOR, Plan
 from seslocal.sesv2 import suppression
@@ -203,6 +204,7 @@ def accept(account: Account, passed: Passed, caller: Caller) -> str:
         tags={**_auto_tags(passed, caller), **letter.tags},
         tenant=name,
         max_delivery_seconds=most,
+        outgoing_ip=_outgoing_ip(account, configuration_set, now) if account.dedicated.by_ip else SHARED_IP,
     )
     aftermath.begin(account, mail, configuration_set, plans, force, letter)
     return message_id
@@ -241,6 +243,11 @@ def _auto_tags(passed: Passed, caller: Caller) -> dict[str, list[str]]:
     if passed.configuration_set is not None:
         tags["ses:configuration-set"] = [passed.configuration_set.name]
     return tags
+
+
+def _outgoing_ip(account: Account, configuration_set: ConfigurationSet | None, now: float) -> str:
+    delivery: Params = configuration_set.options.get("DeliveryOptions", {}) if configuration_set else {}
+    return account.dedicated.outgoing(delivery.get("SendingPoolName"), now)
 
 
 def _max_delivery(configuration_set: ConfigurationSet | None) -> float | None:

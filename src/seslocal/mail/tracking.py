@@ -51,7 +51,7 @@ def remember(account: Account, mail: Mail, configuration_set: ConfigurationSet |
     """Keeps what is needed to tell of opens and clicks, if the set asks for them."""
     if configuration_set is None:
         return
-    opens = clicks = configuration_set.tracks_engagement
+    opens = clicks = configuration_set.tracks_engagement or account.attributes.tracks_engagement
     for destination in configuration_set.destinations.values():
         if destination.enabled:
             opens = opens or "OPEN" in destination.types

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from seslocal.errors import ApiError
 from seslocal.state import Account, Caller, Params
 
 
@@ -13,7 +14,7 @@ def get_account(account: Account, params: Params, caller: Caller) -> Params:
     if account.validation:
         suppression["ValidationAttributes"] = account.validation
     return {
-        "DedicatedIpAutoWarmupEnabled": False,
+        "DedicatedIpAutoWarmupEnabled": account.dedicated.auto_warm_up,
         "EnforcementStatus": account.enforcement,
         "ProductionAccessEnabled": account.production,
         "SendQuota": {
@@ -23,8 +24,9 @@ def get_account(account: Account, params: Params, caller: Caller) -> Params:
         },
         "SendingEnabled": account.sending_enabled,
         "SuppressionAttributes": suppression,
-        "VdmAttributes": {"VdmEnabled": "DISABLED"},
-        "PricingAttributes": {"CurrentPlan": "NONE"},
+        "VdmAttributes": account.attributes.vdm,
+        "PricingAttributes": {"CurrentPlan": account.attributes.plan},
+        **({"Details": account.attributes.details} if account.attributes.details else {}),
     }
 
 
@@ -33,7 +35,39 @@ def put_sending(account: Account, params: Params, caller: Caller) -> Params:
     return {}
 
 
+def put_details(account: Account, params: Params, caller: Caller) -> Params:
+    """A request for production opens a review, which the admin side decides: `PUT /_seslocal/account {"review": ...}`."""
+    attributes = account.attributes
+    review: Params = (attributes.details or {}).get("ReviewDetails", {})
+    if review.get("Status") == "PENDING":
+        raise ApiError(
+            "ConflictException", "Your account is under review; its details cannot be changed now.", 409
+        )
+    details = {name: value for name, value in params.items() if name != "ProductionAccessEnabled"}
+    if params.get("ProductionAccessEnabled") and not account.production:
+        attributes.cases += 1
+        review = {"Status": "PENDING", "CaseId": f"case-{account.id}-{attributes.cases}"}
+    if review:
+        details["ReviewDetails"] = review
+    attributes.details = details
+    return {}
+
+
+def put_vdm(account: Account, params: Params, caller: Caller) -> Params:
+    account.attributes.vdm = params["VdmAttributes"]
+    return {}
+
+
+def put_pricing(account: Account, params: Params, caller: Caller) -> Params:
+    """In force at once; SES changes plans at the end of a billing period, which nobody here pays for."""
+    account.attributes.plan = params["Plan"]
+    return {}
+
+
 OPERATIONS: Final[dict[str, Callable[[Account, Params, Caller], Params]]] = {
     "GetAccount": get_account,
     "PutAccountSendingAttributes": put_sending,
+    "PutAccountDetails": put_details,
+    "PutAccountVdmAttributes": put_vdm,
+    "PutAccountPricingAttributes": put_pricing,
 }

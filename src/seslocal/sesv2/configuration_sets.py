@@ -9,6 +9,7 @@ from typing import Final
 
 from seslocal.errors import already_exists, bad_request, limit_exceeded, not_found
 from seslocal.events.publishing import announce_topic
+from seslocal.sesv2.identities import resolve
 from seslocal.sesv2.tenants import refuse_repeated, refuse_while_associated
 from seslocal.state import Account, Caller, ConfigurationSet, EventDestination, Params, tags_in, tags_out
 from seslocal.wire.paging import page
@@ -47,6 +48,7 @@ def create(account: Account, params: Params, caller: Caller) -> Params:
         "DeliveryOptions": {"TlsPolicy": "OPTIONAL"},
     }
     options.update({group: params[group] for group in _GROUPS if group in params})
+    _check_options(account, options)
     account.configuration_sets[name] = ConfigurationSet(
         name, account.arn(f"configuration-set/{name}"), tags_in(params.get("Tags", [])), options
     )
@@ -81,10 +83,25 @@ def delete(account: Account, params: Params, caller: Caller) -> Params:
     return {}
 
 
+def _check_options(account: Account, options: dict[str, Params]) -> None:
+    """What the options name has to be there."""
+    pool: str | None = options.get("DeliveryOptions", {}).get("SendingPoolName")
+    if pool is not None and not account.dedicated.knows(pool):
+        raise not_found(f"Dedicated IP pool {pool} does not exist.", kind="pool_absent")
+    redirect: str | None = options.get("TrackingOptions", {}).get("CustomRedirectDomain")
+    if redirect is not None:
+        identity = resolve(account, redirect.lower())
+        if identity is None or not identity.verified:
+            raise bad_request(
+                f"The custom redirect domain {redirect} is not verified.", kind="redirect_unverified"
+            )
+
+
 def _put(group: str, booleans: tuple[str, ...] = ()) -> Callable[[Account, Params, Caller], Params]:
     def put(account: Account, params: Params, caller: Caller) -> Params:
         found = set_of(account, params.pop("ConfigurationSetName"))
         refuse_repeated(params.get("SuppressedReasons"))
+        _check_options(account, {group: params})
         found.options[group] = {**dict.fromkeys(booleans, False), **params}
         return {}
 

@@ -8,12 +8,14 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from seslocal.dns.keys import public_half
 from seslocal.errors import already_exists, bad_request, limit_exceeded, not_found
 from seslocal.sesv2.tenants import refuse_while_associated
 from seslocal.state import Account, Caller, Identity, Params, tags_in, tags_out
 from seslocal.wire.paging import page
 
 MOST_IDENTITIES: Final = 10_000
+DAY: Final = 86400.0  # seconds
 SIGNING_ZONE: Final = "dkim.amazonses.com"
 _DOMAIN: Final = re.compile(
     r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -41,6 +43,7 @@ def create(account: Account, params: Params, caller: Caller) -> Params:
         dkim=_dkim(account, signing, _origin(signing), now) if is_domain else {},
         signing=is_domain,
         configuration_set=default_set,
+        public_key=_public_key(signing),
     )
     if account.behaviour.verify_at_once:
         set_status(account, identity, "SUCCESS")
@@ -65,7 +68,7 @@ def get(account: Account, params: Params, caller: Caller) -> Params:
         "FeedbackForwardingStatus": identity.feedback,
         "VerifiedForSendingStatus": identity.verified,
         "DkimAttributes": _dkim_shown(identity),
-        "Policies": {},
+        "Policies": identity.policies,
         "Tags": tags_out(identity.tags),
         "VerificationStatus": identity.status,
         "VerificationInfo": info,
@@ -121,7 +124,10 @@ def put_dkim_signing(account: Account, params: Params, caller: Caller) -> Params
     if not identity.is_domain:
         raise bad_request("DKIM signing attributes can only be set for a domain.")
     signing: Params = params.get("SigningAttributes", {})
-    identity.dkim = _dkim(account, signing, params["SigningAttributesOrigin"], account.clock.now())
+    now, origin = account.clock.now(), params["SigningAttributesOrigin"]
+    _refuse_early_change(identity, signing, now)
+    identity.dkim = _dkim(account, signing, origin, now)
+    identity.public_key = _public_key(signing)
     set_status(account, identity, "SUCCESS" if account.behaviour.verify_at_once else "PENDING")
     account.on_identity(identity)
     shown = _dkim_shown(identity)
@@ -221,6 +227,25 @@ def _require_set(account: Account, name: str | None) -> None:
 def _origin(signing: Params) -> str:
     origin: str | None = signing.get("DomainSigningAttributesOrigin")
     return origin or ("EXTERNAL" if "DomainSigningPrivateKey" in signing else "AWS_SES")
+
+
+def _public_key(signing: Params) -> str | None:
+    if "DomainSigningPrivateKey" not in signing:
+        return None
+    try:
+        return public_half(signing["DomainSigningPrivateKey"])
+    except ValueError as error:
+        raise bad_request(f"The DomainSigningPrivateKey cannot be used: {error}.") from None
+
+
+def _refuse_early_change(identity: Identity, signing: Params, now: float) -> None:
+    """The length of SES's own keys changes at most once in a day (ses.md 5.3)."""
+    last: float | None = identity.dkim.get("LastKeyGenerationTimestamp")
+    wanted = signing.get("NextSigningKeyLength", identity.dkim.get("NextSigningKeyLength"))
+    if last in (None, identity.created) or wanted == identity.dkim.get("NextSigningKeyLength"):
+        return
+    if now - last < DAY:
+        raise bad_request("The signing key length can be changed once in 24 hours; try again later.")
 
 
 def _dkim(account: Account, signing: Params, origin: str, now: float) -> Params:

@@ -24,6 +24,7 @@ _OWNERS: Final[dict[str, Callable[[Account], Mapping[str, Tagged]]]] = {
     "configuration-set": lambda account: account.configuration_sets,
     "tenant": lambda account: account.tenants,
     "template": lambda account: account.templates,
+    "dedicated-ip-pool": lambda account: account.dedicated.pools,
 }
 
 

@@ -1,0 +1,42 @@
+"""Leasing dedicated IP addresses, which at AWS is a matter between people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from seslocal.admin import forms
+from seslocal.admin.forms import Json, Query, Refused
+from seslocal.mail.addresses import DEFAULT_POOL, DedicatedIp
+from seslocal.state import Account
+
+MOST_IPS: Final = 254 * 2
+_NETWORKS: Final = ("198.51.100", "203.0.113")  # set aside for examples (RFC 5737)
+
+
+def lease(account: Account, query: Query, body: Json) -> Json:
+    forms.only(body, "count", "pool")
+    count = int(forms.real(body, "count", 1, 1, MOST_IPS))
+    pool = forms.text(body, "pool") or DEFAULT_POOL
+    if not account.dedicated.knows(pool):
+        raise Refused(404, f"There is no dedicated IP pool {pool}.")
+    by_ip = account.dedicated.by_ip
+    free = [ip for net in _NETWORKS for ip in (f"{net}.{host}" for host in range(1, 255)) if ip not in by_ip]
+    if count > len(free):
+        raise Refused(400, f"Of {MOST_IPS} addresses {len(free)} are left.")
+    for ip in free[:count]:
+        warms = account.dedicated.auto_warm_up
+        by_ip[ip] = DedicatedIp(ip, pool, account.clock.now(), 0 if warms else 100, warms)
+    return {"ips": free[:count], "pool": pool}
+
+
+def give_back(account: Account, ip: str, query: Query, body: Json) -> Json:
+    if account.dedicated.by_ip.pop(ip, None) is None:
+        raise Refused(404, f"The address {ip} is not leased.")
+    return {}
+
+
+ROUTES: Final[tuple[tuple[str, str, Callable[..., Json]], ...]] = (
+    ("POST", r"/dedicated-ips", lease),
+    ("DELETE", r"/dedicated-ips/([^/]+)", give_back),
+)

@@ -1,0 +1,146 @@
+"""Dedicated IP addresses and their pools (ses.md 7). Addresses are leased by the admin side, as they are from AWS's support;
+here they are moved, warmed up and looked at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from seslocal.errors import already_exists, bad_request, limit_exceeded, not_found
+from seslocal.mail.addresses import DEFAULT_POOL, DedicatedIp, Pool
+from seslocal.state import Account, Caller, Params, tags_in
+from seslocal.wire.paging import page
+
+MOST_POOLS: Final = 50
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def create_pool(account: Account, params: Params, caller: Caller) -> Params:
+    name: str = params["PoolName"]
+    pools = account.dedicated.pools
+    if not _NAME.fullmatch(name):
+        raise bad_request(
+            f"Invalid pool name <{name}>: letters, digits, '_' and '-' are allowed, 1 to 64 of them."
+        )
+    if account.dedicated.knows(name):
+        raise already_exists(f"Dedicated IP pool {name} already exists.")
+    if len(pools) >= MOST_POOLS:
+        raise limit_exceeded(f"The account has {MOST_POOLS} dedicated IP pools, which is its limit.")
+    mode: str = params.get("ScalingMode", "STANDARD")
+    pools[name] = Pool(name, account.arn(f"dedicated-ip-pool/{name}"), mode, tags_in(params.get("Tags", [])))
+    return {}
+
+
+def get_pool(account: Account, params: Params, caller: Caller) -> Params:
+    pool = _pool(account, params["PoolName"])
+    return {"DedicatedIpPool": {"PoolName": pool.name, "ScalingMode": pool.mode}}
+
+
+def list_pools(account: Account, params: Params, caller: Caller) -> Params:
+    chosen, more = page("pools", account.dedicated.pools, lambda name: name, params, most=1000)
+    return {"DedicatedIpPools": chosen, **more}
+
+
+def delete_pool(account: Account, params: Params, caller: Caller) -> Params:
+    """Its addresses go back to the default pool."""
+    pool = _pool(account, params["PoolName"])
+    for found in account.configuration_sets.values():
+        if found.options.get("DeliveryOptions", {}).get("SendingPoolName") == pool.name:
+            raise bad_request(f"Cannot delete pool {pool.name}: configuration set {found.name} sends by it.")
+    for ip in account.dedicated.by_ip.values():
+        if ip.pool == pool.name:
+            ip.pool = DEFAULT_POOL
+    del account.dedicated.pools[pool.name]
+    return {}
+
+
+def put_scaling(account: Account, params: Params, caller: Caller) -> Params:
+    pool = _pool(account, params["PoolName"])
+    if pool.mode == "MANAGED" and params["ScalingMode"] == "STANDARD":
+        raise bad_request("A managed pool cannot be converted back to a standard pool.")
+    pool.mode = params["ScalingMode"]
+    return {}
+
+
+def put_in_pool(account: Account, params: Params, caller: Caller) -> Params:
+    ip = _ip(account, params["Ip"])
+    target: str = params["DestinationPoolName"]
+    if not account.dedicated.knows(target):
+        raise _no_pool(target)
+    if account.dedicated.is_managed(target) or account.dedicated.is_managed(ip.pool):
+        raise bad_request("Addresses cannot be moved into or out of a managed pool.")
+    ip.pool = target
+    return {}
+
+
+def put_warm_up(account: Account, params: Params, caller: Caller) -> Params:
+    """From this percentage on it warms by time as before, as long as the account's automatic warm-up is on."""
+    ip = _ip(account, params["Ip"])
+    percentage: int = params["WarmupPercentage"]
+    if not 0 <= percentage <= 100:
+        raise bad_request(f"WarmupPercentage {percentage} is not between 0 and 100.")
+    if account.dedicated.is_managed(ip.pool):
+        raise bad_request("Addresses of a managed pool are warmed up by SES.")
+    ip.percentage, ip.since, ip.warms = percentage, account.clock.now(), account.dedicated.auto_warm_up
+    return {}
+
+
+def get_ip(account: Account, params: Params, caller: Caller) -> Params:
+    return {"DedicatedIp": _shown(account, _ip(account, params["Ip"]))}
+
+
+def get_ips(account: Account, params: Params, caller: Caller) -> Params:
+    pool: str | None = params.get("PoolName")
+    if pool is not None and not account.dedicated.knows(pool):
+        raise _no_pool(pool)
+    found = [ip for ip in account.dedicated.by_ip.values() if pool in (None, ip.pool)]
+    chosen, more = page("ips", found, lambda ip: ip.ip, params, most=1000)
+    return {"DedicatedIps": [_shown(account, ip) for ip in chosen], **more}
+
+
+def put_auto_warm_up(account: Account, params: Params, caller: Caller) -> Params:
+    """Off: what is leased later arrives as warm; what is warming goes on."""
+    account.dedicated.auto_warm_up = params.get("AutoWarmupEnabled", False)
+    return {}
+
+
+def _shown(account: Account, ip: DedicatedIp) -> Params:
+    if account.dedicated.is_managed(ip.pool):
+        status, percentage = "NOT_APPLICABLE", -1
+    else:
+        percentage = ip.warmed(account.clock.now())
+        status = "DONE" if percentage == 100 else "IN_PROGRESS"
+    return {"Ip": ip.ip, "WarmupStatus": status, "WarmupPercentage": percentage, "PoolName": ip.pool}
+
+
+def _ip(account: Account, text: str) -> DedicatedIp:
+    found = account.dedicated.by_ip.get(text)
+    if found is None:
+        raise not_found(f"Dedicated IP {text} does not exist.")
+    return found
+
+
+def _pool(account: Account, name: str) -> Pool:
+    found = account.dedicated.pools.get(name)
+    if found is None:
+        raise _no_pool(name)
+    return found
+
+
+def _no_pool(name: str) -> Exception:
+    return not_found(f"Dedicated IP pool {name} does not exist.", kind="pool_absent")
+
+
+OPERATIONS: Final[dict[str, Callable[[Account, Params, Caller], Params]]] = {
+    "CreateDedicatedIpPool": create_pool,
+    "GetDedicatedIpPool": get_pool,
+    "ListDedicatedIpPools": list_pools,
+    "DeleteDedicatedIpPool": delete_pool,
+    "PutDedicatedIpPoolScalingAttributes": put_scaling,
+    "PutDedicatedIpInPool": put_in_pool,
+    "PutDedicatedIpWarmupAttributes": put_warm_up,
+    "GetDedicatedIp": get_ip,
+    "GetDedicatedIps": get_ips,
+    "PutAccountDedicatedIpWarmupAttributes": put_auto_warm_up,
+}
