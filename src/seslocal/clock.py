@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 log = logging.getLogger("seslocal")
 
@@ -146,4 +147,13 @@ class Clock:
 
 def iso(at: float) -> str:
     """ISO 8601 in UTC with milliseconds, as events carry it."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    second = int(at // 1)
+    micro = round((at - second) * 1_000_000)
+    if micro == 1_000_000:
+        second, micro = second + 1, 0
+    return f"{_to_the_second(second)}.{micro // 1000:03d}Z"
+
+
+@lru_cache(64)
+def _to_the_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).isoformat()[:19]

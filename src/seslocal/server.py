@@ -49,7 +49,7 @@ class Local:
             await self.names.listen(host, settings.dns_port or 0)
 
     def _connection(self, front: Front) -> Callable[[], Connection]:
-        def date() -> bytes:
+        def date() -> str:
             return callers.date_line(self.account)
 
         return lambda: Connection(front, self._connections, self._after_answer, date)

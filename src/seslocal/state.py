@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from seslocal.admin.faults import Faults
 from seslocal.clock import Clock
@@ -66,8 +66,7 @@ class Behaviour:
     explain_signatures: bool = False  #: a wrong signature is answered with what should have been signed
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """Who asks, by the key that signed."""
 
     access_key: str

@@ -37,14 +37,14 @@ def world_now(account: Account) -> float:
     return time.time() + account.faults.skew()
 
 
-def date_line(account: Account) -> bytes:
+def date_line(account: Account) -> str:
     """The Date header of every answer, by which some SDKs set their own clock right."""
     return _date_line(int(world_now(account)))
 
 
 @lru_cache(4)
-def _date_line(second: int) -> bytes:
-    return f"Date: {formatdate(second, usegmt=True)}\r\n".encode()
+def _date_line(second: int) -> str:
+    return f"Date: {formatdate(second, usegmt=True)}\r\n"
 
 
 def _unchecked(account: Account, request: Request, host: str) -> Caller:

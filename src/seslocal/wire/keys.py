@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Final, NamedTuple
 
 MOST: Final = 1000  # keys
@@ -31,7 +32,7 @@ class Scope(NamedTuple):
     region: str
     service: str
     text: str  #: date/region/service/aws4_request
-    signing_key: bytes
+    sign: Callable[[bytes], str]  #: a string to sign -> the signature in hexadecimal
 
 
 class Keys:
@@ -60,8 +61,23 @@ class Keys:
         signing_key = f"AWS4{key.secret}".encode()
         for part in text.split("/"):
             signing_key = hmac.digest(signing_key, part.encode(), "sha256")
-        scope = self._scopes[credential] = Scope(key, date, region, service, text, signing_key)
+        scope = Scope(key, date, region, service, text, signer(signing_key))
+        self._scopes[credential] = scope
         return scope
+
+
+def signer(signing_key: bytes) -> Callable[[bytes], str]:
+    """HMAC-SHA256 with both its pads hashed already, which hmac.digest does anew each time at more than the rest's cost."""
+    padded = signing_key.ljust(64, b"\0")
+    inner, outer = (sha256(bytes(byte ^ pad for byte in padded)) for pad in (0x36, 0x5C))
+
+    def sign(text: bytes) -> str:
+        within, around = inner.copy(), outer.copy()
+        within.update(text)
+        around.update(within.digest())
+        return around.hexdigest()
+
+    return sign
 
 
 def pair(text: str) -> tuple[str, str]:

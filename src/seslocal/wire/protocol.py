@@ -46,7 +46,8 @@ class Answer:
 HANG_UP: Final = Answer(0, hang_up=True)
 App = Callable[[Request], "Answer | Awaitable[Answer]"]
 
-_STATUS_LINES: Final = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
+_STATUS_LINES: Final = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n" for s in HTTPStatus}
+_CLOSE: Final = "Connection: close\r\n"
 
 
 class Connection(asyncio.Protocol):
@@ -58,7 +59,7 @@ class Connection(asyncio.Protocol):
         app: App,
         connections: set[Connection],
         after_answer: Callable[[Connection, Request], None],
-        date: Callable[[], bytes],
+        date: Callable[[], str],
     ) -> None:
         self._app = app
         self._connections = connections
@@ -226,18 +227,13 @@ class Connection(asyncio.Protocol):
             self._transport.close()
             return
         close = answer.close or request is None or not request.keep_alive
-        head = [
-            _STATUS_LINES[answer.status],
-            self._date(),
-            f"Content-Type: {answer.kind}\r\nContent-Length: {len(answer.body)}\r\n".encode(),
-        ]
-        head.extend(f"{name}: {value}\r\n".encode() for name, value in answer.headers)
-        if close:
-            head.append(b"Connection: close\r\n")
-        head.append(b"\r\n")
-        if request is None or request.method != "HEAD":
-            head.append(answer.body)
-        self._transport.write(b"".join(head))
+        lines = "".join([f"{name}: {value}\r\n" for name, value in answer.headers])
+        head = (
+            f"{_STATUS_LINES[answer.status]}{self._date()}Content-Type: {answer.kind}\r\n"
+            f"Content-Length: {len(answer.body)}\r\n{lines}{_CLOSE if close else ''}\r\n"
+        )
+        body = b"" if request is not None and request.method == "HEAD" else answer.body
+        self._transport.write(head.encode() + body)
         if close:
             self._transport.close()
         elif request is not None:

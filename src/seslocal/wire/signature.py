@@ -37,7 +37,12 @@ _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 _TERMINATOR: Final = "aws4_request"
 _SKEW: Final = 300  # seconds
 _LONGEST: Final = 604_800  # seconds that a presigned request may be good for
-_IN_HEADER: Final = ("Credential", "Signature", "SignedHeaders")
+_IN_HEADER: Final = (
+    "'Credential' parameter",
+    "'Signature' parameter",
+    "'SignedHeaders' parameter",
+    "existence of either a 'X-Amz-Date' or a 'Date' header",
+)
 _IN_QUERY: Final = ("X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date")
 _MISMATCH: Final = (
     "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and "
@@ -72,7 +77,7 @@ def check(
     canonical = _canonical_request(request, signed, names, claim.presigned)
     digest = sha256(canonical.encode("latin-1", "replace")).hexdigest()  # names in a query may be any text
     to_sign = f"{_ALGORITHM}\n{stamp}\n{scope.text}\n{digest}"
-    expected = hmac.digest(scope.signing_key, to_sign.encode(), "sha256").hex()
+    expected = scope.sign(to_sign.encode())
     if not hmac.compare_digest(expected.encode(), claim.signature.encode("utf-8", "replace")):
         raise _invalid(_MISMATCH + _explained(canonical, to_sign) if explain else _MISMATCH)
     if claim.token != scope.key.token:
@@ -113,6 +118,23 @@ def _claim(request: Request) -> Claim:
 
 
 def _claim_in_header(text: str, headers: Mapping[str, str]) -> Claim:
+    # All but the signature, which clients put last, is the same all day.
+    start, _, signature = text.rpartition("Signature=")
+    if not start or not signature or "," in signature:
+        start, signature = text, ""
+    algorithm, found = _members(start)
+    date = headers.get("x-amz-date") or headers.get("date")
+    credential, signed_headers = found.get("Credential"), found.get("SignedHeaders")
+    signature = signature or found.get("Signature")
+    if not credential or not signature or not signed_headers or not date:
+        raise _lacking(text, credential, signature, signed_headers, date)
+    token = headers.get("x-amz-security-token")
+    return Claim(algorithm, credential, signed_headers, signature, date, token, None, False)
+
+
+@lru_cache(64)
+def _members(text: str) -> tuple[str, Mapping[str, str]]:
+    """The algorithm, and what follows it as NAME=VALUE."""
     algorithm, _, rest = text.partition(" ")
     found: dict[str, str] = {}
     for part in rest.split(","):
@@ -123,19 +145,16 @@ def _claim_in_header(text: str, headers: Mapping[str, str]) -> Claim:
             raise _incomplete(
                 f"'{name}' not a valid key=value pair (missing equal-sign) in Authorization header: '{text}'."
             )
-    date = headers.get("x-amz-date") or headers.get("date")
+    return algorithm, found
+
+
+def _lacking(text: str, *found: str | None) -> ApiError:
     lacking = [
-        f"Authorization header requires '{name}' parameter. " for name in _IN_HEADER if not found.get(name)
+        f"Authorization header requires {what}. "
+        for what, value in zip(_IN_HEADER, found, strict=True)
+        if not value
     ]
-    if not date:
-        lacking.append(
-            "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. "
-        )
-    if lacking or not date:
-        raise _incomplete(f"{''.join(lacking)}Authorization={text}")
-    credential, signature, signed_headers = found["Credential"], found["Signature"], found["SignedHeaders"]
-    token = headers.get("x-amz-security-token")
-    return Claim(algorithm, credential, signed_headers, signature, date, token, None, False)
+    return _incomplete(f"{''.join(lacking)}Authorization={text}")
 
 
 def _claim_in_query(query: str) -> Claim:
@@ -239,7 +258,9 @@ def _scope(claim: Claim, keys: Keys, services: Collection[str], region: str, sta
 
 def _canonical_request(request: Request, signed: str, names: tuple[str, ...], presigned: bool) -> str:
     headers = request.headers
-    lines = "".join([f"{name}:{_folded(headers.get(name, ''))}\n" for name in names])
+    lines = "".join([f"{name}:{headers.get(name, '')}\n" for name in names])
+    if "  " in lines or "\t" in lines:
+        lines = "".join([f"{name}:{_folded(headers.get(name, ''))}\n" for name in names])
     query = _canonical_query(request.query, presigned) if request.query else ""
     # What x-amz-content-sha256 says does not count: only S3 takes UNSIGNED-PAYLOAD or somebody else's digest.
     digest = sha256(request.body).hexdigest()
@@ -253,9 +274,8 @@ def _names(signed_headers: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _folded(value: str) -> str:
-    if "  " in value or "\t" in value:
-        return b" ".join(value.encode("latin-1").split()).decode("latin-1")
-    return value
+    """Each run of blanks is one blank. Not str.split, to which some of Latin-1 is blank too."""
+    return b" ".join(value.encode("latin-1").split()).decode("latin-1")
 
 
 @lru_cache(128)
