@@ -23,8 +23,11 @@ from seslocal.wire.keys import Keys
 if TYPE_CHECKING:
     from seslocal.admin.scenario import Step
     from seslocal.events.firehose import Stream
+    from seslocal.mail.contacts import ContactList
+    from seslocal.mail.subscribing import Managed
     from seslocal.mail.templated import Stored
     from seslocal.mail.tracking import Tracked
+    from seslocal.mail.verifying import Pending, VerificationTemplate
     from seslocal.mail.witness import Witness
 
 Params = dict[str, Any]
@@ -291,6 +294,12 @@ class Account:
         self.check_signatures = settings.check_signatures
         self.tenants: dict[str, Tenant] = {}
         self.identities: dict[str, Identity] = {}
+        self.contact_lists: dict[str, ContactList] = {}
+        self.managed: dict[str, Managed] = {}  #: mails that carry a way out of a list, by its token
+        self.verification_templates: dict[str, VerificationTemplate] = {}
+        self.verifications: dict[
+            str, Pending
+        ] = {}  #: letters that wait for their reader, by their link's token
         self.dedicated = DedicatedIps()
         self.attributes = Attributes()
         self.templates: dict[str, Stored] = {}  #: e-mail templates, by name

@@ -11,9 +11,12 @@ import email.utils
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from seslocal.errors import bad_request
+
+if TYPE_CHECKING:
+    from seslocal.mail.subscribing import Managed
 
 Params = dict[str, Any]
 
@@ -102,6 +105,9 @@ class Letter:
     configuration_set: str | None = None
     #: the template, and why it could not be filled in: the mail is accepted and goes nowhere
     broken: tuple[str, str] | None = None
+    list_management: str | None = None  #: of X-SES-LIST-MANAGEMENT-OPTIONS in Raw
+    managed: Managed | None = None  #: it goes to a contact list's person
+    opted_out: tuple[str, ...] = ()  #: recipients who do not want it
 
 
 def read_letter(params: Params) -> Letter:
@@ -291,6 +297,7 @@ def _raw(params: Params, data: bytes) -> Letter:
         tags=read_tags(_tag_pairs(next(iter(by_name.get("x-ses-message-tags", ())), ""))),
         tenant=next(iter(by_name.get("x-ses-tenant", ())), "").strip() or None,
         configuration_set=next(iter(by_name.get("x-ses-configuration-set", ())), "").strip() or None,
+        list_management=next(iter(by_name.get("x-ses-list-management-options", ())), "").strip() or None,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from seslocal.errors import ApiError, bad_request, limit_exceeded, not_found
 from seslocal.events.documents import Mail
-from seslocal.mail import aftermath, fates
+from seslocal.mail import aftermath, fates, subscribing
 from seslocal.mail.addresses import SHARED_IP
 from seslocal.mail.content import Letter
 from seslocal.mail.fates import DELIVERS, SIMULATOR, Plan
@@ -206,6 +206,8 @@ def accept(account: Account, passed: Passed, caller: Caller) -> str:
         max_delivery_seconds=most,
         outgoing_ip=_outgoing_ip(account, configuration_set, now) if account.dedicated.by_ip else SHARED_IP,
     )
+    if letter.managed is not None:
+        subscribing.remember(account, letter.managed, mail, configuration_set)
     aftermath.begin(account, mail, configuration_set, plans, force, letter)
     return message_id
 
@@ -220,6 +222,8 @@ def _plan(
 ) -> Plan:
     if letter.infected or letter.broken:
         return DELIVERS
+    if recipient in letter.opted_out:
+        return (fates.bounce("UnsubscribedRecipient"),)
     folded = recipient.lower()
     if reason := force.hit(folded):
         return (fates.suppressed(force.scope, reason),)

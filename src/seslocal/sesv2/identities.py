@@ -31,23 +31,10 @@ def create(account: Account, params: Params, caller: Caller) -> Params:
         raise limit_exceeded(f"The account has {MOST_IDENTITIES} identities, which is its limit.")
     default_set: str | None = params.get("ConfigurationSetName")
     _require_set(account, default_set)
-    now, is_domain = account.clock.now(), "@" not in name
-    signing: Params = params.get("DkimSigningAttributes", {})
-    identity = Identity(
-        name=name,
-        arn=account.arn(f"identity/{name}"),
-        created=now,
-        tags=tags_in(params.get("Tags", [])),
-        is_domain=is_domain,
-        status="PENDING",
-        dkim=_dkim(account, signing, _origin(signing), now) if is_domain else {},
-        signing=is_domain,
-        configuration_set=default_set,
-        public_key=_public_key(signing),
-    )
+    tags = tags_in(params.get("Tags", []))
+    identity = _add(account, name, params.get("DkimSigningAttributes", {}), default_set, tags)
     if account.behaviour.verify_at_once:
         set_status(account, identity, "SUCCESS")
-    account.identities[name] = identity
     account.on_identity(identity)
     return {
         "IdentityType": _type(identity),
@@ -191,6 +178,15 @@ def resolve(account: Account, address: str) -> Identity | None:
     return unverified
 
 
+def await_verification(account: Account, address: str) -> None:
+    """An address that waits for its owner's word, unless that was given; the letter that asks for it is on its way."""
+    name = _checked_name(address)
+    identity = account.identities.get(name) or _add(account, name, {}, None, {})
+    if not identity.verified:
+        set_status(account, identity, "PENDING")
+        account.on_identity(identity)
+
+
 def set_status(account: Account, identity: Identity, status: str) -> None:
     now = account.clock.now()
     identity.status = status
@@ -206,6 +202,25 @@ def _covering(address: str) -> Iterator[str]:
     while "." in domain:
         yield domain
         domain = domain.partition(".")[2]
+
+
+def _add(
+    account: Account, name: str, signing: Params, default_set: str | None, tags: dict[str, str]
+) -> Identity:
+    now, is_domain = account.clock.now(), "@" not in name
+    identity = account.identities[name] = Identity(
+        name=name,
+        arn=account.arn(f"identity/{name}"),
+        created=now,
+        tags=tags,
+        is_domain=is_domain,
+        status="PENDING",
+        dkim=_dkim(account, signing, _origin(signing), now) if is_domain else {},
+        signing=is_domain,
+        configuration_set=default_set,
+        public_key=_public_key(signing),
+    )
+    return identity
 
 
 def _checked_name(name: str) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from seslocal.errors import not_found
-from seslocal.mail import sending, templated
-from seslocal.mail.content import read_letter
+from seslocal.mail import sending, subscribing, templated
+from seslocal.mail.content import Letter, read_letter
 from seslocal.mail.sending import Submission
 from seslocal.mail.templated import Stored
 from seslocal.state import Account, Caller, Params
@@ -27,9 +26,8 @@ def send_email(account: Account, params: Params, caller: Caller) -> Params:
         named += (template.arn,) if isinstance(template, Stored) else ()
     else:
         letter, kept = read_letter(params), content
-    if "ListManagementOptions" in params:
-        name = params["ListManagementOptions"]["ContactListName"]
-        raise not_found(f"List with name: {name} doesn't exist.")
+    if managed := _list_management(params, letter):
+        letter, kept = subscribing.manage(account, letter, kept, *managed)
     submission = Submission(
         "SendEmail",
         letter,
@@ -39,6 +37,13 @@ def send_email(account: Account, params: Params, caller: Caller) -> Params:
         named,
     )
     return {"MessageId": sending.submit(account, submission, caller)}
+
+
+def _list_management(params: Params, letter: Letter) -> tuple[str, str | None] | None:
+    """List and topic, of the parameter or else of the header."""
+    if (options := params.get("ListManagementOptions")) is not None:
+        return options["ContactListName"], options.get("TopicName")
+    return subscribing.options_of(letter.list_management) if letter.list_management else None
 
 
 def named_identities(params: Params) -> tuple[str, ...]:

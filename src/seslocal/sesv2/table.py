@@ -9,6 +9,8 @@ from seslocal.sesv2 import (
     accounts,
     bulk,
     configuration_sets,
+    contact_lists,
+    contacts,
     dedicated_ips,
     identities,
     identity_policies,
@@ -18,6 +20,7 @@ from seslocal.sesv2 import (
     tags,
     templates,
     tenants,
+    verification_mail,
 )
 from seslocal.state import Account, Caller, Params
 
@@ -27,6 +30,8 @@ ACTING: Final[dict[str, Act]] = {
     **accounts.OPERATIONS,
     **bulk.OPERATIONS,
     **configuration_sets.OPERATIONS,
+    **contact_lists.OPERATIONS,
+    **contacts.OPERATIONS,
     **dedicated_ips.OPERATIONS,
     **identities.OPERATIONS,
     **identity_policies.OPERATIONS,
@@ -36,4 +41,5 @@ ACTING: Final[dict[str, Act]] = {
     **tags.OPERATIONS,
     **templates.OPERATIONS,
     **tenants.OPERATIONS,
+    **verification_mail.OPERATIONS,
 }

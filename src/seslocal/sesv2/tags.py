@@ -24,6 +24,8 @@ _OWNERS: Final[dict[str, Callable[[Account], Mapping[str, Tagged]]]] = {
     "configuration-set": lambda account: account.configuration_sets,
     "tenant": lambda account: account.tenants,
     "template": lambda account: account.templates,
+    "custom-verification-email-template": lambda account: account.verification_templates,
+    "contact-list": lambda account: account.contact_lists,
     "dedicated-ip-pool": lambda account: account.dedicated.pools,
 }
 

@@ -10,7 +10,7 @@ from seslocal import page
 from seslocal.events import sns
 from seslocal.events.certificate import certificate
 from seslocal.events.documents import CERTIFICATE_PATH
-from seslocal.mail import tracking
+from seslocal.mail import subscribing, tracking, verifying
 from seslocal.state import Account
 from seslocal.wire import callers, signature
 from seslocal.wire.protocol import Answer, Request
@@ -38,7 +38,12 @@ class Web:
                 return self._sns(account, request, request.query.encode())
         if path == CERTIFICATE_PATH and request.method == "GET":
             return Answer(200, certificate(), "application/x-pem-file")
-        return tracking.fetch(account, request) or page.answer(account, request)
+        return (
+            tracking.fetch(account, request)
+            or subscribing.fetch(account, request)
+            or verifying.fetch(account, request)
+            or page.answer(account, request)
+        )
 
     def _sns(self, account: Account, request: Request, form: bytes) -> Answer:
         def check() -> None:

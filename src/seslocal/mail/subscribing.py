@@ -1,0 +1,195 @@
+"""List management: a mail that goes to a contact list's people carries SES's own way out, and who takes it is heard of
+(ses.md 3.1, 8.2). The way out is a link to here: a POST of `List-Unsubscribe=One-Click` takes it at once (RFC 8058), a GET only
+shows the choices. The newest ten thousand such mails can be answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from html import escape
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from seslocal.errors import bad_request, not_found
+from seslocal.events.documents import Mail
+from seslocal.events.publishing import preferences_changed
+from seslocal.mail.contacts import OPT_IN, OPT_OUT, Contact, ContactList
+from seslocal.mail.content import Letter
+from seslocal.sesv2 import contacts
+from seslocal.sesv2.contact_lists import list_of
+from seslocal.state import Account, ConfigurationSet, Params
+from seslocal.wire.protocol import Answer, Request
+
+PATH: Final = "/U0/"
+MOST: Final = 10_000  # mails whose way out is remembered
+PLACEHOLDER: Final = "{{amazonSESUnsubscribeUrl}}"
+_MOST_PLACEHOLDERS: Final = 2
+_MOST_BYTES: Final = 64 * 1024  # of a form that are read
+_OURS: Final = ("list-unsubscribe", "list-unsubscribe-post")
+_HEADERS: Final = (
+    ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+)
+
+
+@dataclass(slots=True)
+class Managed:
+    """One mail to a contact list's person."""
+
+    token: str  #: in the link; nobody guesses it
+    list: ContactList
+    topic: str | None
+    address: str
+    mail: Mail | None = None
+    configuration_set: ConfigurationSet | None = None
+
+
+def manage(
+    account: Account, letter: Letter, content: Params, name: str, topic: str | None
+) -> tuple[Letter, Params]:
+    """The letter with SES's way out, and its content as it arrives. Raises ApiError."""
+    found = list_of(account, name)
+    if topic is not None and topic not in found.topics:
+        raise not_found(f"Topic with name: {topic} doesn't exist in List {name}.")
+    if len(letter.recipients) != 1:
+        raise bad_request("Only one recipient is allowed when ListManagementOptions are used.")
+    [address] = letter.recipients
+    managed = Managed(account.ids.uuid(), found, topic, address)
+    url = f"{account.base}{PATH}{managed.token}"
+    headers = [header for header in letter.headers if header["name"].lower() not in _OURS]
+    headers += [
+        {"name": "List-Unsubscribe", "value": f"<{url}>, <mailto:{managed.token}@unsubscribe.amazonses.com>"},
+        {"name": "List-Unsubscribe-Post", "value": "List-Unsubscribe=One-Click"},
+    ]
+    out = () if found.wants(address, topic) else (address,)
+    return replace(letter, headers=headers, managed=managed, opted_out=out), _with_link(content, url)
+
+
+def options_of(text: str) -> tuple[str, str | None]:
+    """List and topic of the header X-SES-LIST-MANAGEMENT-OPTIONS: `{list}; topic={topic}`."""
+    name, _, rest = text.partition(";")
+    key, _, topic = rest.partition("=")
+    return name.strip(), topic.strip() or None if key.strip().lower() == "topic" else None
+
+
+def remember(
+    account: Account, managed: Managed, mail: Mail, configuration_set: ConfigurationSet | None
+) -> None:
+    """The mail was accepted: its link works, and whom it goes to is a contact."""
+    managed.mail, managed.configuration_set = mail, configuration_set
+    account.managed[managed.token] = managed
+    if len(account.managed) > MOST:
+        del account.managed[next(iter(account.managed))]
+    if managed.address.lower() not in managed.list.contacts:
+        contacts.put(account, managed.list, managed.address, {})
+
+
+def fetch(account: Account, request: Request) -> Answer | None:
+    """Answers the link of a mail. None: it is none."""
+    if not request.path.startswith(PATH):
+        return None
+    managed = account.managed.get(request.path[len(PATH) :])
+    if managed is None or account.contact_lists.get(managed.list.name) is not managed.list:
+        return _page(404, "<p>This link is not known, or no longer.</p>")
+    if request.method in ("GET", "HEAD"):
+        return _page(200, _choices(managed))
+    if request.method != "POST":
+        return Answer(405, b"", "text/plain")
+    form = parse_qsl(request.body[:_MOST_BYTES].decode("utf-8", "replace"), keep_blank_values=True)
+    if ("List-Unsubscribe", "One-Click") in form:
+        _leave(account, managed)
+        return _page(200, "<p>You are unsubscribed.</p>")
+    _choose(account, managed, dict(form))
+    return _page(200, "<p>Your choices were saved.</p>" + _choices(managed))
+
+
+# what the person does
+
+
+def _leave(account: Account, managed: Managed) -> None:
+    def out(contact: Contact) -> None:
+        if managed.topic is None:
+            contact.unsubscribed_all = True
+        else:
+            contact.topics[managed.topic] = OPT_OUT
+
+    _change(account, managed, out, "UnsubscribeHeader")
+
+
+def _choose(account: Account, managed: Managed, form: dict[str, str]) -> None:
+    def choose(contact: Contact) -> None:
+        contact.unsubscribed_all = "all" in form
+        contact.topics = {
+            name: OPT_IN if f"topic-{name}" in form else OPT_OUT for name in managed.list.topics
+        }
+
+    _change(account, managed, choose, "SubscriptionManagementPage")
+
+
+def _change(account: Account, managed: Managed, act: Any, source: str) -> None:
+    found = managed.list
+    contact = found.contacts.get(managed.address.lower()) or contacts.put(account, found, managed.address, {})
+    before = found.preferences(contact)
+    act(contact)
+    after = found.preferences(contact)
+    if before == after:
+        return
+    contact.updated = account.clock.now()
+    if managed.mail is not None:
+        preferences_changed(
+            account, managed.configuration_set, managed.mail, found.name, source, before, after
+        )
+
+
+# how it looks
+
+
+def _choices(managed: Managed) -> str:
+    found = managed.list
+    contact = found.contacts.get(managed.address.lower())
+    rows: list[str] = []
+    for topic in found.topics.values():
+        own = contact.topics.get(topic.name) if contact else None
+        checked = " checked" if (own or topic.default) == OPT_IN else ""
+        name = escape(topic.name, quote=True)
+        said = f" <small>{escape(topic.description)}</small>" if topic.description else ""
+        rows.append(
+            f'<p><label><input type="checkbox" name="topic-{name}"{checked}> {escape(topic.display_name)}</label>{said}</p>'
+        )
+    everything = " checked" if contact and contact.unsubscribed_all else ""
+    return (
+        f'<p>What may {escape(found.name)} send to {escape(managed.address)}?</p><form method="post">{"".join(rows)}'
+        f'<p><label><input type="checkbox" name="all"{everything}> Nothing at all</label></p><p><button>Save</button></p></form>'
+    )
+
+
+def _page(status: int, body: str) -> Answer:
+    text = (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>Subscription preferences</title><style>body{{font:1rem sans-serif;max-width:32rem;margin:2rem auto;"
+        f"padding:0 1rem}}</style><h1>Subscription preferences</h1>{body}</html>"
+    )
+    return Answer(status, text.encode("utf-8", "replace"), "text/html; charset=utf-8", _HEADERS)
+
+
+def _with_link(content: Params, url: str) -> Params:
+    """The placeholder may stand in the bodies, twice in all. Raises ApiError."""
+    if "Raw" in content:
+        data: bytes = content["Raw"]["Data"]
+        _check_count(data.count(PLACEHOLDER.encode()))
+        return {"Raw": {"Data": data.replace(PLACEHOLDER.encode(), url.encode())}}
+    kind = "Simple" if "Simple" in content else "Rendered"
+    if kind not in content:
+        return content
+    message: Params = content[kind]
+    _check_count(sum(part["Data"].count(PLACEHOLDER) for part in message["Body"].values()))
+    body = {
+        name: {**part, "Data": part["Data"].replace(PLACEHOLDER, url)}
+        for name, part in message["Body"].items()
+    }
+    return {**content, kind: {**message, "Body": body}}
+
+
+def _check_count(count: int) -> None:
+    if count > _MOST_PLACEHOLDERS:
+        raise bad_request(f"{PLACEHOLDER} may be used at most twice.")

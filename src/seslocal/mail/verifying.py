@@ -1,0 +1,68 @@
+"""Letters that ask whether an address is its reader's: each has a link that leads here, verifies the identity, and sends the
+reader on to where the template says. A link is good for a day (ses.md 5.6); the newest ten thousand are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import Final
+
+from seslocal.sesv2.identities import set_status
+from seslocal.state import Account
+from seslocal.wire.protocol import Answer, Request
+
+PATH: Final = "/V0/"
+GOOD_FOR: Final = 24 * 3600.0  # seconds
+MOST: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationTemplate:
+    """A custom verification e-mail."""
+
+    name: str
+    arn: str
+    sender: str
+    subject: str
+    content: str  #: HTML
+    success_url: str
+    failure_url: str
+    tags: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    address: str
+    since: float
+    success_url: str
+    failure_url: str
+
+
+def ask(account: Account, address: str, template: VerificationTemplate) -> str:
+    """The HTML of a letter to this address, with its link."""
+    token = account.ids.uuid()
+    account.verifications[token] = Pending(
+        address, account.clock.now(), template.success_url, template.failure_url
+    )
+    if len(account.verifications) > MOST:
+        del account.verifications[next(iter(account.verifications))]
+    url = escape(f"{account.base}{PATH}{token}")
+    link = f'<p><a href="{url}">{url}</a></p>'
+    end = template.content.lower().rfind("</body")
+    return template.content + link if end < 0 else template.content[:end] + link + template.content[end:]
+
+
+def fetch(account: Account, request: Request) -> Answer | None:
+    """Answers the link of a letter. None: it is none."""
+    if not request.path.startswith(PATH) or request.method not in ("GET", "HEAD"):
+        return None
+    pending = account.verifications.get(request.path[len(PATH) :])
+    if pending is None:
+        return Answer(404, b"This link is not known, or no longer.", "text/plain")
+    identity = account.identities.get(pending.address.lower())
+    is_late = account.clock.now() - pending.since >= GOOD_FOR
+    if identity is None or is_late:
+        return Answer(302, headers=(("Location", pending.failure_url),))
+    if not identity.verified:
+        set_status(account, identity, "SUCCESS")
+    return Answer(302, headers=(("Location", pending.success_url),))

@@ -1,0 +1,140 @@
+"""Contacts: people on a contact list, and what they want to hear of. Changes made here are the customer's and tell no event;
+those that people make themselves are `mail/subscribing.py`'s."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from seslocal.errors import already_exists, bad_request, not_found
+from seslocal.mail.contacts import Contact, ContactList
+from seslocal.mail.content import bare_address
+from seslocal.sesv2.contact_lists import list_of
+from seslocal.state import Account, Caller, Params
+from seslocal.wire.paging import page
+
+MOST_CONTACTS: Final = 1_000_000
+
+
+def create(account: Account, params: Params, caller: Caller) -> Params:
+    found = list_of(account, params["ContactListName"])
+    address = bare_address(params["EmailAddress"])
+    if address.lower() in found.contacts:
+        raise already_exists(f"{address} already exists in List.")
+    put(account, found, address, params)
+    return {}
+
+
+def get(account: Account, params: Params, caller: Caller) -> Params:
+    found = list_of(account, params["ContactListName"])
+    contact = contact_of(found, params["EmailAddress"])
+    shown: Params = {
+        "ContactListName": found.name,
+        "CreatedTimestamp": contact.created,
+        **_shown(found, contact),
+    }
+    return shown if contact.attributes is None else {**shown, "AttributesData": contact.attributes}
+
+
+def update(account: Account, params: Params, caller: Caller) -> Params:
+    """Replaces what the contact said of the topics that are named, as a PUT that is given some of them does."""
+    found = list_of(account, params["ContactListName"])
+    contact = contact_of(found, params["EmailAddress"])
+    topics = _preferences(found, params.get("TopicPreferences", []))
+    contact.topics.update(topics)
+    contact.unsubscribed_all = params.get("UnsubscribeAll", contact.unsubscribed_all)
+    contact.attributes = params.get("AttributesData", contact.attributes)
+    contact.updated = account.clock.now()
+    return {}
+
+
+def delete(account: Account, params: Params, caller: Caller) -> Params:
+    found = list_of(account, params["ContactListName"])
+    del found.contacts[contact_of(found, params["EmailAddress"]).address.lower()]
+    return {}
+
+
+def list_all(account: Account, params: Params, caller: Caller) -> Params:
+    found = list_of(account, params["ContactListName"])
+    fits = _filter(found, params.get("Filter", {}))
+    chosen, more = page(
+        "contacts", filter(fits, found.contacts.values()), lambda c: c.address, params, most=1000
+    )
+    return {"Contacts": [_shown(found, contact) for contact in chosen], **more}
+
+
+def put(account: Account, found: ContactList, address: str, given: Params) -> Contact:
+    """Adds a contact, or replaces it: TopicPreferences, UnsubscribeAll, AttributesData. Raises ApiError."""
+    topics = _preferences(found, given.get("TopicPreferences", []))
+    before = found.contacts.get(address.lower())
+    if before is None and len(found.contacts) >= MOST_CONTACTS:
+        raise bad_request(f"A list has at most {MOST_CONTACTS} contacts here.")
+    now = account.clock.now()
+    contact = Contact(
+        address=before.address if before else address,
+        created=before.created if before else now,
+        updated=now,
+        unsubscribed_all=given.get("UnsubscribeAll", False),
+        topics=topics,
+        attributes=given.get("AttributesData"),
+    )
+    found.contacts[address.lower()] = contact
+    return contact
+
+
+def contact_of(found: ContactList, address: str) -> Contact:
+    contact = found.contacts.get(address.lower())
+    if contact is None:
+        raise not_found(f"{address} doesn't exist in List.")
+    return contact
+
+
+def _preferences(found: ContactList, given: list[dict[str, str]]) -> dict[str, str]:
+    for one in given:
+        if one["TopicName"] not in found.topics:
+            raise bad_request(f"{one['TopicName']} doesn't exist in List.")
+    return {one["TopicName"]: one["SubscriptionStatus"] for one in given}
+
+
+def _filter(found: ContactList, given: Params) -> Callable[[Contact], bool]:
+    """By a topic, or else by being on the list at all."""
+    status: str | None = given.get("FilteredStatus")
+    chosen: Params = given.get("TopicFilter", {})
+    topic: str | None = chosen.get("TopicName")
+    by_default: bool = chosen.get("UseDefaultIfPreferenceUnavailable", False)
+    if topic is not None and topic not in found.topics:
+        raise bad_request(f"{topic} doesn't exist in List.")
+
+    def fits(contact: Contact) -> bool:
+        if status is None:
+            return True
+        if topic is None:
+            return ("OPT_OUT" if contact.unsubscribed_all else "OPT_IN") == status
+        own = contact.topics.get(topic) or (found.topics[topic].default if by_default else None)
+        return own == status
+
+    return fits
+
+
+def _shown(found: ContactList, contact: Contact) -> Params:
+    defaults = {name: status for name, status in found.defaults().items() if name not in contact.topics}
+    return {
+        "EmailAddress": contact.address,
+        "TopicPreferences": _statuses(contact.topics),
+        "TopicDefaultPreferences": _statuses(defaults),
+        "UnsubscribeAll": contact.unsubscribed_all,
+        "LastUpdatedTimestamp": contact.updated,
+    }
+
+
+def _statuses(topics: dict[str, str]) -> list[Params]:
+    return [{"TopicName": name, "SubscriptionStatus": status} for name, status in topics.items()]
+
+
+OPERATIONS: Final[dict[str, Callable[[Account, Params, Caller], Params]]] = {
+    "CreateContact": create,
+    "GetContact": get,
+    "UpdateContact": update,
+    "DeleteContact": delete,
+    "ListContacts": list_all,
+}

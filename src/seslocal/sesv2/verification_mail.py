@@ -1,0 +1,136 @@
+"""Custom verification e-mails: templates for the letter that asks whether an address is its reader's, and sending it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from seslocal.errors import ApiError, already_exists, bad_request, limit_exceeded, not_found
+from seslocal.mail import sending, verifying
+from seslocal.mail.content import bare_address, read_letter
+from seslocal.mail.sending import Submission
+from seslocal.mail.verifying import VerificationTemplate
+from seslocal.sesv2 import identities
+from seslocal.state import Account, Caller, Params, tags_in, tags_out
+from seslocal.wire.paging import page
+
+MOST_TEMPLATES: Final = 50
+MOST_BYTES: Final = 10 * 1024 * 1024  # of one template's content
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_URL: Final = re.compile(r"https?://[!-~]{1,2000}")
+
+
+def create(account: Account, params: Params, caller: Caller) -> Params:
+    name: str = params["TemplateName"]
+    if not _NAME.fullmatch(name):
+        raise bad_request(
+            f"Invalid template name <{name}>: only alphanumeric ASCII characters, '_', and '-' are allowed, 1 to 64 of them."
+        )
+    made = _read(account, name, params, tags_in(params.get("Tags", [])))
+    if name in account.verification_templates:
+        raise already_exists(f"Custom verification email template {name} already exists.")
+    if len(account.verification_templates) >= MOST_TEMPLATES:
+        raise limit_exceeded(
+            f"The account has {MOST_TEMPLATES} custom verification email templates, which is its limit."
+        )
+    account.verification_templates[name] = made
+    return {}
+
+
+def get(account: Account, params: Params, caller: Caller) -> Params:
+    found = template_of(account, params["TemplateName"])
+    return {**_shown(found), "TemplateContent": found.content, "Tags": tags_out(found.tags)}
+
+
+def update(account: Account, params: Params, caller: Caller) -> Params:
+    found = template_of(account, params["TemplateName"])
+    account.verification_templates[found.name] = _read(account, found.name, params, found.tags)
+    return {}
+
+
+def delete(account: Account, params: Params, caller: Caller) -> Params:
+    """Of one that is not there it says so."""
+    del account.verification_templates[template_of(account, params["TemplateName"]).name]
+    return {}
+
+
+def list_all(account: Account, params: Params, caller: Caller) -> Params:
+    templates = account.verification_templates.values()
+    chosen, more = page("verification-templates", templates, lambda one: one.name, params, most=50)
+    return {"CustomVerificationEmailTemplates": [_shown(one) for one in chosen], **more}
+
+
+def send(account: Account, params: Params, caller: Caller) -> Params:
+    """The address becomes an identity that waits, whatever identities do otherwise: the letter's link is the point."""
+    template = template_of(account, params["TemplateName"])
+    address = bare_address(params["EmailAddress"])
+    if not account.production:
+        raise ApiError(
+            "BadRequestException",
+            "Your account has not been granted production access; custom verification emails need it.",
+            kind="production_needed",
+        )
+    html = verifying.ask(account, address, template)
+    content: Params = {"Simple": {"Subject": {"Data": template.subject}, "Body": {"Html": {"Data": html}}}}
+    call = {
+        "FromEmailAddress": template.sender,
+        "Destination": {"ToAddresses": [address]},
+        "Content": content,
+    }
+    named: str | None = params.get("ConfigurationSetName")
+    submission = Submission("SendCustomVerificationEmail", read_letter(call), content, None, named)
+    message_id = sending.submit(account, submission, caller)
+    identities.await_verification(account, address)
+    return {"MessageId": message_id}
+
+
+def template_of(account: Account, name: str) -> VerificationTemplate:
+    found = account.verification_templates.get(name)
+    if found is None:
+        raise not_found(
+            f"Custom verification email template {name} does not exist.", kind="verification_template_absent"
+        )
+    return found
+
+
+def _read(account: Account, name: str, params: Params, tags: dict[str, str]) -> VerificationTemplate:
+    sender: str = params["FromEmailAddress"]
+    identity = identities.resolve(account, bare_address(sender).lower())
+    if identity is None or not identity.verified:
+        raise bad_request(f"The from email address {sender} is not verified.", kind="from_unverified")
+    for member in ("SuccessRedirectionURL", "FailureRedirectionURL"):
+        if not _URL.fullmatch(params[member]):
+            raise bad_request(f"{member} is not an http or https URL.", kind="verification_template_invalid")
+    if len(params["TemplateContent"].encode("utf-8", "surrogatepass")) > MOST_BYTES:
+        raise bad_request("The template is larger than 10 MB.", kind="verification_template_invalid")
+    return VerificationTemplate(
+        name=name,
+        arn=account.arn(f"custom-verification-email-template/{name}"),
+        sender=sender,
+        subject=params["TemplateSubject"],
+        content=params["TemplateContent"],
+        success_url=params["SuccessRedirectionURL"],
+        failure_url=params["FailureRedirectionURL"],
+        tags=tags,
+    )
+
+
+def _shown(found: VerificationTemplate) -> Params:
+    return {
+        "TemplateName": found.name,
+        "FromEmailAddress": found.sender,
+        "TemplateSubject": found.subject,
+        "SuccessRedirectionURL": found.success_url,
+        "FailureRedirectionURL": found.failure_url,
+    }
+
+
+OPERATIONS: Final[dict[str, Callable[[Account, Params, Caller], Params]]] = {
+    "CreateCustomVerificationEmailTemplate": create,
+    "GetCustomVerificationEmailTemplate": get,
+    "UpdateCustomVerificationEmailTemplate": update,
+    "DeleteCustomVerificationEmailTemplate": delete,
+    "ListCustomVerificationEmailTemplates": list_all,
+    "SendCustomVerificationEmail": send,
+}
