@@ -80,7 +80,7 @@ class Front:
             struck = account.faults.on_call(operation.name, *whose(params))
             if struck:
                 call = Call(
-                    "Content" in params,
+                    operation.name.startswith("Send"),
                     lambda: act(account, params, caller),
                     self._done,
                     lambda error: self._refusal(error, False),

@@ -64,6 +64,10 @@ class Behaviour:
     association_twice_is_error: bool = True  #: AlreadyExistsException, as the model says
     tenant_tag_on_every_event: bool = False  #: ses:tenant-name also beyond bounces and complaints
     default_policy: str = "standard"  #: reputation policy of a new tenant
+    merge_template_data: bool = (
+        True  #: an entry of bulk mail overrides the default data name by name, not whole
+    )
+    inline_plain_names: bool = True  #: a template in a call takes names of letters and digits only
     sign_in_queues: bool = False  #: SNS messages in queues are signed too, which is slow
     old_signature_codes: bool = False  #: SES v2 spells refusals of signatures as the Query protocol does
     explain_signatures: bool = False  #: a wrong signature is answered with what should have been signed

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, HTTPClientError
 
 from tests.seslocal.conftest import World
 
@@ -61,6 +62,14 @@ def test_data_is_merged_over_the_default(ready: World) -> None:
     bulk(ready, entry("a@x.example", {"name": "A"}))
     line = ready.admin("GET", f"/sent/{ready.sent()[0]['message_id']}")
     assert line["content"]["Rendered"]["Body"]["Text"]["Data"] == "Acme greets A"
+
+
+def test_data_may_replace_the_default_whole(ready: World) -> None:
+    ready.admin("PUT", "/account", {"behaviour": {"merge_template_data": False}})
+    results = bulk(ready, entry("a@x.example", {"name": "A"}), entry("b@x.example", {}), entry("c@x.example"))
+    assert statuses(results) == ["SUCCESS"] * 3
+    assert [mail["subject"] for mail in ready.sent()] == ["", "Hello you", "Hello you"]
+    assert ready.sent()[0]["fates"]["a@x.example"]["fate"] == "rendering_failed"
 
 
 def test_tags_and_headers_of_an_entry_win_over_the_defaults(ready: World) -> None:
@@ -154,6 +163,56 @@ def test_the_tenants_gate_refuses_the_whole_call(ready: World) -> None:
     assert ready.sent() == []
 
 
+def test_a_tenant_that_may_not_send_refuses_the_whole_call(ready: World) -> None:
+    arn = ready.ses.get_tenant(TenantName="acme")["Tenant"]["TenantArn"]
+    ready.ses.update_reputation_entity_customer_managed_status(
+        ReputationEntityType="RESOURCE", ReputationEntityReference=arn, SendingStatus="DISABLED"
+    )
+    refused = ready.refused(lambda: bulk(ready, entry("no address"), entry("a@x.example")))
+    assert refused == (400, "MessageRejected", f"Sending disabled for {arn}.")
+    assert ready.sent() == []
+
+
+def test_a_call_of_a_tenant_without_a_set_is_refused_whole(ready: World) -> None:
+    content = {"Template": {"TemplateName": "hello", "TemplateData": '{"shop": 1, "name": 2}'}}
+    refused = ready.refused(
+        ready.ses.send_bulk_email,
+        FromEmailAddress="a@mail.acme.example",
+        TenantName="acme",
+        DefaultContent=content,
+        BulkEmailEntries=[entry("a@x.example")],
+    )
+    assert refused[2] == "A configuration set is required when sending with a tenant."
+
+
+def test_rate_and_quota_count_recipients_not_entries(ready: World) -> None:
+    ready.admin("PUT", "/clock", {"frozen": True})
+    ready.admin("PUT", "/account", {"rate": 5})
+    many = entry("a@x.example")
+    many["Destination"]["CcAddresses"] = [f"{n}@x.example" for n in range(3)]
+    assert statuses(bulk(ready, many, many, entry("b@x.example"))) == [
+        "SUCCESS",
+        "ACCOUNT_THROTTLED",
+        "SUCCESS",
+    ]
+    assert ready.ses.get_account()["SendQuota"]["SentLast24Hours"] == 5
+
+
+def test_an_empty_template_is_told_before_a_tenant_that_is_not_there(ready: World) -> None:
+    empty = {"TemplateContent": {"Subject": ""}}
+    refused = ready.refused(lambda: bulk(ready, entry("a@x.example"), template=empty, TenantName="no"))
+    assert refused[:2] == (400, "BadRequestException")
+
+
+def test_a_template_in_the_call_takes_simple_substitution_only(ready: World) -> None:
+    fine = {"TemplateContent": {"Subject": "Hi {{name}}", "Text": "x"}}
+    assert statuses(bulk(ready, entry("a@x.example", {"name": "A"}), template=fine)) == ["SUCCESS"]
+    assert ready.sent()[0]["subject"] == "Hi A"
+    other = {"TemplateContent": {"Subject": "Hi", "Text": "{{#if var}}{{var}}{{/if}}"}}
+    refused = ready.refused(lambda: bulk(ready, entry("a@x.example"), template=other))
+    assert refused == (400, "BadRequestException", "Template contains unsupported operations.")
+
+
 @pytest.mark.parametrize("count", [0, 51])
 def test_a_call_has_one_to_fifty_entries(ready: World, count: int) -> None:
     refused = ready.refused(lambda: bulk(ready, *(entry("a@x.example") for _ in range(count))))
@@ -161,6 +220,15 @@ def test_a_call_has_one_to_fifty_entries(ready: World, count: int) -> None:
 
 
 def test_faults_strike_bulk_calls_too(ready: World) -> None:
-    ready.fault("throttle", operation="SendBulkEmail", count=1)
+    ready.fault("throttle", operation="SendBulkEmail", count=1, tenant="acme")
     assert ready.refused(lambda: bulk(ready, entry("a@x.example")))[:2] == (429, "TooManyRequestsException")
     assert statuses(bulk(ready, entry("a@x.example"))) == ["SUCCESS"]
+
+
+@pytest.mark.parametrize("fault", [{"fault": "accept_lose_answer"}, {"fault": "error_500", "accepted": True}])
+def test_a_bulk_call_may_be_accepted_without_saying_so(ready: World, fault: dict[str, Any]) -> None:
+    ready.admin("POST", "/faults", {**fault, "operation": "SendBulkEmail", "count": 1})
+    with pytest.raises((ClientError, HTTPClientError)):
+        bulk(ready, entry("a@x.example"), entry("b@x.example"))
+    assert [mail["recipients"] for mail in ready.sent()] == [["a@x.example"], ["b@x.example"]]
+    assert ready.kinds(2) == ["Send", "Send"]

@@ -137,9 +137,12 @@ def test_html_is_framed_under_a_policy_that_runs_and_loads_nothing(world: World)
 def test_embedded_pictures_are_put_in_place_and_attachments_are_only_saved(world: World) -> None:
     world.ready()
     files = [
-        {"FileName": "logo.png", "RawContent": DOT, "ContentType": "image/png", "ContentId": "logo@acme"},
+        {
+            "FileName": "logo.png", "RawContent": DOT, "ContentType": "image/png", "ContentId": "logo@acme",
+            "ContentTransferEncoding": "BASE64",
+        },
         {"FileName": "page.html", "RawContent": b"<script>1</script>", "ContentType": "text/html"},
-    ]
+    ]  # fmt: skip
     message_id = mail(world, body={"Html": {"Data": HTML}}, attachments=files)
     _, body, _ = get(world, f"/mail/{message_id}/body")
     assert 'src="data:image/png;base64,iVBOR' in body
@@ -257,3 +260,21 @@ def test_content_that_was_dropped_for_room_leaves_the_rest(world: World) -> None
 @pytest.mark.parametrize("path", ["/", "/mail/x", "/assets/page.css", "/assets/page.js"])
 def test_every_answer_forbids_guessing_its_type(world: World, path: str) -> None:
     assert get(world, path)[2]["x-content-type-options"] == "nosniff"
+
+
+def test_a_mail_made_from_a_template_shows_the_template_its_data_and_why_it_failed(world: World) -> None:
+    world.ready()
+    template = {"TemplateContent": {"Subject": "Hello {{name}}", "Text": "Dear {{name}}"}}
+    made, failed = (
+        world.send("kim@example.com", Content={"Template": {**template, "TemplateData": data}})
+        for data in ('{"name": "Kim"}', '{"nom": "<b>"}')
+    )
+    _, text, _ = get(world, f"/mail/{made}")
+    assert "<dt>Template</dt><dd>inline</dd>" in text
+    assert '<pre class="data">{&quot;name&quot;: &quot;Kim&quot;}</pre>' in text
+    assert '<pre class="text">Dear Kim</pre>' in text
+    status, text, _ = get(world, f"/mail/{failed}")
+    assert status == 200
+    assert "Attribute &#x27;name&#x27; is not present in the rendering data." in text
+    assert "&lt;b&gt;" in text
+    assert "not rendered" in get(world, "/")[1]

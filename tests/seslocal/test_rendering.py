@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import time
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seslocal.mail.rendering import filling, reading
+from seslocal.mail.rendering import filling, reading, scanning
 
 
 def filled(template: str, **data: Any) -> str:
-    return filling.fill(reading.read(template), data)
+    return filling.fill({"Text": reading.read(template)}, data)["Text"]
 
 
 @pytest.mark.parametrize(
@@ -31,12 +33,19 @@ def filled(template: str, **data: Any) -> str:
         ("{{#each xs as |x i|}}{{i}}={{x}} {{/each}}", {"xs": ["a", "b"]}, "0=a 1=b "),
         ("{{#each m}}{{@key}}={{this}} {{/each}}", {"m": {"a": 1, "b": 2}}, "a=1 b=2 "),
         ("{{#each xs}}x{{else}}none{{/each}}", {"xs": []}, "none"),
-        ("{{#with m}}{{a}}{{/with}}{{#m}}{{a}}{{/m}}{{^no}}not{{/no}}", {"m": {"a": 1}}, "11not"),
+        ("{{#each no}}x{{else}}none{{/each}}{{#each no}}x{{/each}}", {}, "none"),
+        ("{{#with m}}{{a}}{{/with}}{{#with no}}x{{else}}y{{/with}}", {"m": {"a": 1}}, "1y"),
+        ("{{#m}}{{a}}{{/m}}{{#xs}}{{this}}{{/xs}}{{^f}}not{{/f}}", {"m": {"a": 1}, "xs": [2, 3], "f": False}, "123not"),
+        ("{{xs.0}}{{xs.[1].a}}{{#if (lookup xs 0)}}!{{/if}}", {"xs": ["a", {"a": "b"}]}, "ab!"),
+        ("{{#if no.way}}x{{/if}}{{#unless no}}y{{/unless}}{{#if (lookup no 1)}}x{{/if}}", {}, "y"),
         ("{{lookup m k}}{{#each xs}}{{lookup ../m this}}{{/each}}", {"m": {"a": 1}, "k": "a", "xs": ["a"]}, "11"),
         ('{{#* inline "r"}}[{{x}}]{{/inline}}{{> r x=1}}{{> r}}{{#m}}{{> r}}{{/m}}', {"x": 2, "m": {"x": 3}}, "[1][2][3]"),
         ('{{#* inline "p"}}{{a}}{{/inline}}{{> p m}}{{> (lookup this "which") m}}', {"m": {"a": 4}, "which": "p"}, "44"),
-        ("a {{~n~}} b", {"n": 1}, "a1b"),
-        (r"\{{n}} \\{{n}}", {"n": 1}, r"{{n}} \1"),
+        ('{{> p}}{{#* inline "p"}}1{{/inline}}{{#if a}}{{#* inline "p"}}2{{/inline}}{{> p}}{{/if}}{{> p}}', {"a": 1}, "121"),
+        ("a {{~n~}} b\n{{~#if n~}} c {{~/if~}} d {{~{n}~}} e", {"n": 1}, "a1bcd1e"),
+        ("{{~! x ~}} a {{! y }} b {{!-- z --~}} c", {}, "a  b c"),
+        ("{{amazonSESUnsubscribeUrl}}", {}, "{{amazonSESUnsubscribeUrl}}"),
+        (r"\{{n}} \\{{n}} \{{n}}", {"n": 1}, r"{{n}} \1 {{n}}"),
         ("{{! not this }}x{{!-- {{nor}} this --}}y", {}, "xy"),
         ("a { b } {c} {}", {}, "a { b } {c} {}"),
         ("line\n{{#if a}}\nin\n{{/if}}\n", {"a": 1}, "line\n\nin\n\n"),
@@ -47,13 +56,20 @@ def test_it_renders(template: str, data: dict[str, Any], text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "template", ["{{name}}", "{{a.name}}", "{{#each name}}x{{/each}}", "{{#with name}}{{/with}}"]
-)
-def test_what_the_data_does_not_have_fails_by_name(template: str) -> None:
-    with pytest.raises(
-        filling.RenderingError, match=r"Attribute '(a\.)?name' is not present in the rendering data\."
-    ):
-        filled(template, a={})
+    "template",
+    [
+        "{{name}}", "{{a.name}}", "{{null}}", "{{#name}}x{{/name}}", "{{^name}}x{{/name}}", "{{lookup a 'name'}}",
+        "{{name 1 x=2}}", "{{#name a}}{{/name}}", "{{#if (name a)}}{{/if}}", "{{#if null}}{{else if (name 1)}}{{/if}}",
+    ],
+)  # fmt: skip
+def test_what_the_data_does_not_have_fails_by_name_and_so_does_a_helper_that_nobody_knows(
+    template: str,
+) -> None:
+    with pytest.raises(filling.RenderingError) as caught:
+        filled(template, a={}, null=None)
+    assert re.fullmatch(
+        r"Attribute '(a\.|lookup a )?(name|null)' is not present in the rendering data\.", str(caught.value)
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,40 +79,73 @@ def test_what_the_data_does_not_have_fails_by_name(template: str) -> None:
         ("x\n{{/if}}", "line 2: found '{{/if}}' where no block is open"),
         ("{{#if a}}{{/each}}", "found '{{/each}}' where '{{/if}}' was expected"),
         ("{{#if a}}{{else}}{{else}}{{/if}}", "a second else"),
-        ("{{#if}}x{{/if}}", "'if' takes one value"),
+        ("{{#if}}x{{/if}}", "'if' takes a value"),
+        ("{{#if a == b}}x{{/if}}", "'== b' is not understood"),
         ("{{name", "a tag is not closed"),
         ("{{}}", "a tag is empty"),
-        ("{{{name}}", "'{{{' needs '}}}'"),
-        ("{{upper name}}", "could not find helper: 'upper'"),
-        ("{{#list xs}}{{/list}}", "could not find helper: 'list'"),
+        ("{{{name}}", "a tag is not closed"),
+        ("{{!-- name }}", "a tag is not closed"),
+        ("{{" + "x" * 4097 + "}}", "a tag is longer than 4096 characters"),
         ("{{#* inline name}}{{/inline}}", "a partial is made by"),
-        ("{{a (b c)}}", "of helpers inside helpers only"),
-        ("{{a=1}}", "a tag is empty"),
+        ("{{a (b c}}", "a parenthesis is not closed"),
+        ("{{a b)}}", "')' is not understood"),
+        ("{{a " + "(b " * 65 + ")" * 65 + "}}", "'(' is not understood"),
+        ("{{a=1}}", "a tag needs a name"),
         ("{{#a}}" * 65, "more than 64 blocks"),
         ("{{#if a}}x" + "{{else if a}}x" * 70 + "{{/if}}", "more than 64 blocks"),
     ],
 )
 def test_what_cannot_be_read_says_where_and_why(template: str, why: str) -> None:
-    with pytest.raises(reading.TemplateError) as caught:
+    with pytest.raises(scanning.TemplateError) as caught:
         reading.read(template)
     assert why in str(caught.value)
 
 
-def test_a_partial_that_calls_itself_ends() -> None:
-    with pytest.raises(filling.RenderingError, match="More than 32 partials"):
-        filled('{{#* inline "p"}}{{> p}}{{/inline}}{{> p}}')
+DEEP = "{{#a}}" * 60 + "{{> p}}" + "{{/a}}" * 60
 
 
-def test_lists_inside_lists_end_after_so_many_steps() -> None:
-    template = "{{#each a}}" * 4 + "x" + "{{/each}}" * 4
+@pytest.mark.parametrize(
+    ("template", "why"),
+    [
+        ('{{#* inline "p"}}{{> p}}{{/inline}}{{> p}}', "More than 100 blocks and partials"),
+        ('{{#* inline "p"}}' + DEEP + "{{/inline}}{{> p}}", "More than 100 blocks and partials"),
+        ("{{#each @root.b}}" * 4 + "x" + "{{/each}}" * 4, "more than 100000 steps"),
+        ("{{#if (lookup . b)}}{{/if}}" * 3000, "more than 100000 steps"),
+        ("{{#each b}}{{" + "../" * 1300 + "a}}{{/each}}", "more than 100000 steps"),
+        ("{{#each b}}{{@root.long}}{{/each}}", "longer than 10485760 characters"),
+        ("{{> p}}", "The partial 'p' could not be found."),
+    ],
+)
+def test_what_asks_for_too_much_fails(template: str, why: str) -> None:
+    with pytest.raises(filling.RenderingError, match=re.escape(why)):
+        filled(template, a=[1], b=list(range(100)), long="x" * 110_000)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{a" * 160_000,
+        "{{!--" * 100_000,
+        "\\" * 500_000,
+        "{{{" + "a}} " * 120_000,
+        "{{" + "a " * 250_000 + "}}",
+    ],
+)
+def test_half_a_megabyte_of_nonsense_is_soon_read(template: str) -> None:
+    began = time.process_time()
+    with contextlib.suppress(scanning.TemplateError):
+        reading.read(template)
+    assert time.process_time() - began < 1
+
+
+def test_each_part_has_its_own_partials_and_all_share_the_bounds() -> None:
+    read = reading.read
+    with pytest.raises(filling.RenderingError, match="The partial 'p' could not be found"):
+        filling.fill({"Text": read('{{#* inline "p"}}x{{/inline}}'), "Html": read("{{> p}}")}, {})
+    half = read("{{#each xs}}{{#each @root.xs}}x{{/each}}{{/each}}")
+    assert len(filling.fill({"Text": half}, {"xs": [1] * 150})["Text"]) == 22_500
     with pytest.raises(filling.RenderingError, match="steps"):
-        filled(template.replace("{{#each a}}", "{{#each @root.a}}"), a=list(range(50)))
-
-
-def test_the_output_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filling, "MOST_OUTPUT", 1000)
-    with pytest.raises(filling.RenderingError, match="longer than 1000"):
-        filled("{{#each xs}}{{@root.t}}{{/each}}", xs=[1] * 101, t="x" * 10)
+        filling.fill({"Text": half, "Html": half, "Subject": half}, {"xs": [1] * 150})
 
 
 TAGS = "{{ }} {{#if a}} {{/if}} {{else}} {{#each a}} {{/each}} {{{ }}} a ../ @index ~ ( ) | as [ ] 1"
@@ -105,5 +154,5 @@ PIECES = [*TAGS.split(" "), "{{> p}}", '{{#* inline "p"}}', "{{/inline}}", "\\",
 
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=14).map("".join))
 def test_any_text_is_read_or_refused_and_filled_or_failed(template: str) -> None:
-    with contextlib.suppress(reading.TemplateError, filling.RenderingError):
+    with contextlib.suppress(scanning.TemplateError, filling.RenderingError):
         filled(template, a=[1, {"a": "b"}])

@@ -136,6 +136,89 @@ def test_missing_data_is_accepted_and_told_as_a_rendering_failure(ready: World) 
     assert ready.silent()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{#if a}}x{{/if}}",
+        "{{#each a}}{{/each}}",
+        "{{> p}}",
+        "{{lookup a 1}}",
+        "{{a.b}}",
+        "{{a_b}}",
+        "{{../a}}",
+    ],
+)
+def test_a_template_in_a_call_takes_simple_substitution_only(ready: World, text: str) -> None:
+    template = {"TemplateContent": {"Subject": "s", "Text": text}}
+    refused = ready.refused(lambda: ready.send("k@x.example", Content=by(template, {"a": 1})))
+    assert refused == (400, "BadRequestException", "Template contains unsupported operations.")
+
+
+def test_names_in_a_template_of_a_call_may_be_freed(ready: World) -> None:
+    ready.admin("PUT", "/account", {"behaviour": {"inline_plain_names": False}})
+    template = {"TemplateContent": {"Subject": "{{a_b}}", "Text": "{{c.d}} {{{e}}}{{! nothing }}"}}
+    ready.send("k@x.example", Content=by(template, {"a_b": 1, "c": {"d": 2}, "e": 3}))
+    assert ready.sent()[0]["subject"] == "1"
+
+
+def test_an_empty_template_is_told_before_a_tenant_that_is_not_there(ready: World) -> None:
+    empty = by({"TemplateContent": {}})
+    assert ready.refused(lambda: ready.send("k@x.example", tenant="no", Content=empty))[:2] == (
+        400,
+        "BadRequestException",
+    )
+    other = by({"TemplateName": "no"})
+    refused = ready.refused(lambda: ready.send("k@x.example", tenant="no", Content=other))
+    assert refused[2].startswith("Tenant no for AwsAccountId")
+
+
+def test_a_template_that_is_associated_must_be_there(world: World) -> None:
+    world.tenant()
+    refused = world.refused(
+        world.ses.create_tenant_resource_association, TenantName="acme", ResourceArn=world.arn("template/no")
+    )
+    assert refused == (404, "NotFoundException", "Template <no> does not exist.")
+
+
+def test_tags_of_a_template_outlive_its_changes(ready: World) -> None:
+    arn = ready.arn("template/hello")
+    ready.ses.tag_resource(ResourceArn=arn, Tags=[{"Key": "k", "Value": "v"}])
+    ready.ses.update_email_template(TemplateName="hello", TemplateContent=HELLO)
+    assert ready.ses.list_tags_for_resource(ResourceArn=arn)["Tags"] == [{"Key": "k", "Value": "v"}]
+
+
+def test_an_unknown_helper_is_found_only_when_the_template_is_filled_in(ready: World) -> None:
+    content = {"Subject": "{{upper name}}", "Text": "{{#IF name}}x{{/IF}}"}
+    ready.ses.update_email_template(TemplateName="hello", TemplateContent=content)
+    refused = ready.refused(
+        ready.ses.test_render_email_template, TemplateName="hello", TemplateData='{"upper": 1, "name": 1}'
+    )
+    assert refused == (
+        400,
+        "BadRequestException",
+        "Attribute 'IF' is not present in the rendering data.",
+    )
+
+
+@pytest.mark.parametrize("data", ["[" * 50_000, '{"a":' + "[" * 101 + "]" * 101 + "}", '{"a": "\\ud800"}'])
+def test_data_that_no_one_could_print_is_refused(ready: World, data: str) -> None:
+    given = {"Template": {"TemplateName": "hello", "TemplateData": data}}
+    refused = ready.refused(lambda: ready.send("k@x.example", Content=given))
+    assert refused[:2] == (400, "BadRequestException")
+    assert refused[2].startswith("Template rendering data is invalid")
+
+
+def test_headers_and_attachments_of_a_template_arrive(ready: World) -> None:
+    more = {
+        "Headers": [{"Name": "X-A", "Value": "1"}],
+        "Attachments": [{"FileName": "a.txt", "RawContent": b"hi"}],
+    }
+    message_id = ready.send("kim@example.com", Content=by({"TemplateName": "hello", **more}, {"name": "Kim"}))
+    headers = ready.sent()[0]["headers"]
+    assert {"name": "X-A", "value": "1"} in headers
+    assert ready.http("GET", f"/mail/{message_id}/files/0")[1] == b"hi"
+
+
 def test_a_stored_template_must_be_the_tenants(ready: World) -> None:
     ready.ses.create_email_template(TemplateName="other", TemplateContent=HELLO)
     refused = ready.refused(

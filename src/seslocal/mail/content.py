@@ -67,24 +67,21 @@ _ONCE: Final = frozenset(
         "content-type",
     }
 )
+MOST_PARTS: Final = 500  #: MIME parts of one message
+#: as the Developer Guide lists them
 _REFUSED_FILES: Final = frozenset(
-    {
-        "exe",
-        "bat",
-        "cmd",
-        "com",
-        "js",
-        "vbs",
-        "scr",
-        "msi",
-        "ps1",
-        "reg",
-        "url",
-        "crt",
-        "der",
-        "tmp",
-    }
-)
+    (
+        "ade", "adp", "app", "asp", "bas", "bat", "cer", "chm", "cmd", "com", "cpl", "crt", "csh", "der",
+        "exe", "fxp", "gadget", "hlp", "hta", "inf", "ins", "isp", "its", "js", "jse", "ksh", "lib", "lnk",
+        "mad", "maf", "mag", "mam", "maq", "mar", "mas", "mat", "mau", "mav", "maw", "mda", "mdb", "mde",
+        "mdt", "mdw", "mdz", "msc", "msh", "msh1", "msh2", "mshxml", "msh1xml", "msh2xml", "msi", "msp",
+        "mst", "ops", "pcd", "pif", "plg", "prf", "prg", "reg", "scf", "scr", "sct", "shb", "shs", "sys",
+        "ps1", "ps1xml", "ps2", "ps2xml", "psc1", "psc2", "tmp", "url", "vb", "vbe", "vbs", "vps",
+        "vsmacros", "vss", "vst", "vsw", "vxd", "ws", "wsc", "wsf", "wsh", "xnk",
+    )
+)  # fmt: skip
+#: what may name a file in raw mail; each match takes all that it looked at, so that long mails cost no more than their length
+_NAMES: Final = re.compile(rb"name(\*?)[0-9*]{0,9}\s*=\s*\"?([^\"\r\n;]{0,255})", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -196,8 +193,10 @@ def _simple(params: Params, message: Params) -> Letter:
             size += len(octets)
             infected = infected or _EICAR in octets
     attachments: list[Params] = message.get("Attachments", [])
+    if len(attachments) + 2 > MOST_PARTS:
+        raise bad_request(f"The message has more than {MOST_PARTS} MIME parts.")
     for attachment in attachments:
-        _check_attachment(attachment)
+        _check_file(attachment["FileName"])
         size += len(attachment["RawContent"])
         infected = infected or _EICAR in attachment["RawContent"]
     headers = [{"name": "From", "value": source}]
@@ -250,10 +249,24 @@ def _check_headers(headers: list[dict[str, str]]) -> None:
         seen.add(name)
 
 
-def _check_attachment(attachment: Params) -> None:
-    name: str = attachment["FileName"]
-    if name.rpartition(".")[2].lower() in _REFUSED_FILES and "." in name:
+def _check_file(name: str) -> None:
+    stem, _, ending = name.rpartition(".")
+    if (stem or "." in name) and ending.strip().lower() in _REFUSED_FILES:
         raise bad_request(f"Illegal filename '{name}'.")
+
+
+def _check_files(data: bytes) -> None:
+    """Of raw mail, which is taken apart only if it may hold a name that is refused."""
+    if not any(found[1] or _perhaps_refused(found[2]) for found in _NAMES.finditer(data)):
+        return
+    message = email.parser.BytesParser(policy=email.policy.compat32).parsebytes(data)
+    for part in message.walk():
+        _check_file(_decoded(part.get_filename() or ""))
+
+
+def _perhaps_refused(name: bytes) -> bool:
+    ending = name.rstrip().rpartition(b".")[2].lower()
+    return b"=?" in name or ending.decode("ascii", "replace") in _REFUSED_FILES
 
 
 def _raw(params: Params, data: bytes) -> Letter:
@@ -277,6 +290,7 @@ def _raw(params: Params, data: bytes) -> Letter:
     recipients = recipients or [
         one for name in ("to", "cc", "bcc") for one in _addresses(by_name.get(name, []))
     ]
+    _check_files(data)
     subject = next(iter(by_name.get("subject", ())), "")
     common: Params = {"from": by_name["from"], "to": by_name.get("to", []), "subject": subject}
     for name, key in (("cc", "cc"), ("reply-to", "replyTo")):

@@ -17,6 +17,8 @@ import msgspec
 from seslocal.mail.ledger import Accepted
 
 Json = dict[str, Any]
+#: SES sends attachments in seven bits unless told otherwise, which spoils what has eight (ses.md 3.3)
+_SEVEN_BIT: Final = bytes(range(128)) + b"?" * 128
 _UNSAFE_NAME: Final = re.compile(r'[\x00-\x1f\x7f"\\/:]')
 
 
@@ -36,6 +38,27 @@ class Parts:
     source: bytes = b""  #: as it would go over the wire, before SES adds its own
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a mail was made from."""
+
+    name: str | None  #: the template's; None for one that came with the call
+    data: str
+    failure: str | None  #: why it could not be filled in
+
+
+def template_of(line: Accepted) -> Made | None:
+    if line.content is None:
+        return None
+    content = cast(Json, msgspec.json.decode(line.content))
+    given = content.get("Template")
+    if given is None:
+        return None
+    arn = given.get("TemplateArn")
+    name = given.get("TemplateName") or (arn.rpartition("/")[2] if arn else None)
+    return Made(name, given.get("TemplateData") or "", content.get("Failure"))
+
+
 def take_apart(line: Accepted) -> Parts | None:
     """None: the ledger dropped the content for room."""
     if line.content is None:
@@ -44,6 +67,8 @@ def take_apart(line: Accepted) -> Parts | None:
     if "Raw" in content:
         return _from_source(_bytes(content["Raw"].get("Data", "")))
     simple = content.get("Simple") or content.get("Rendered")
+    if "Failure" in content:
+        return Parts()
     if simple is None:
         text = msgspec.json.format(line.content, indent=2).decode()
         return Parts(text=text, source=text.encode())
@@ -52,6 +77,8 @@ def take_apart(line: Accepted) -> Parts | None:
         name = str(attachment.get("FileName", "attachment"))
         kind = str(attachment.get("ContentType") or "application/octet-stream")
         data = _bytes(attachment.get("RawContent", ""))
+        if attachment.get("ContentTransferEncoding", "SEVEN_BIT") == "SEVEN_BIT":
+            data = data.translate(_SEVEN_BIT)
         parts.files.append(File(_safe(name), kind, data, attachment.get("ContentId")))
     try:
         parts.source = _source(line, parts)

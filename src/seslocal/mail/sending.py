@@ -5,6 +5,7 @@ recipient, a virus or a bounce is found afterwards and told by events."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from seslocal.errors import ApiError, bad_request, limit_exceeded, not_found
 from seslocal.events.documents import Mail
@@ -15,6 +16,9 @@ from seslocal.mail.fates import DELIVERS, SIMULATOR, Plan
 from seslocal.sesv2 import suppression
 from seslocal.sesv2.identities import resolve
 from seslocal.state import Account, Caller, ConfigurationSet, Identity, Params, Tenant
+
+#: kinds of refusals that concern a call as a whole, however many mails it brings
+TENANT_GATE: Final = ("tenant_set", "tenant_resources", "tenant_paused")
 
 
 @dataclass(slots=True)
@@ -127,7 +131,7 @@ def _check_tenant(
 ) -> None:
     """`resources` are the ARNs of all identities and templates that the call names or uses."""
     if configuration_set is None and account.behaviour.tenant_needs_configuration_set:
-        raise bad_request("A configuration set is required when sending with a tenant.")
+        raise bad_request("A configuration set is required when sending with a tenant.", kind="tenant_set")
     arns = dict.fromkeys(resources)
     if configuration_set is not None:
         arns[configuration_set.arn] = None
@@ -137,6 +141,7 @@ def _check_tenant(
             f"Tenant not associated with resources [{', '.join(missing)}].",
             403,
             key="Message",
+            kind="tenant_resources",
         )
     if tenant.status == "DISABLED":
         raise ApiError("MessageRejected", f"Sending disabled for {tenant.arn}.", kind="tenant_paused")

@@ -4,6 +4,7 @@ cannot be read does."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
@@ -14,9 +15,13 @@ from seslocal.mail.content import Letter, read_letter
 from seslocal.mail.rendering import filling, reading
 from seslocal.state import Account, Params
 
-MOST_BYTES: Final = 500 * 1024  #: of one template (ses.md 3.3)
+MOST_BYTES: Final = 500 * 1024  #: of a stored template (ses.md 3.3)
+MOST_INLINE: Final = 1024 * 1024  #: of one that comes with the call
+MOST_LEVELS: Final = 100  #: of data inside each other
 PARTS: Final = ("Subject", "Text", "Html")
 INLINE: Final = "inline"  #: what a template that comes with the call is called in its failures
+_PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +49,10 @@ class Filled:
     failure: str | None = None
 
 
-def read_template(name: str, parts: dict[str, str]) -> Template:
+def read_template(name: str, parts: dict[str, str], most: int = MOST_BYTES) -> Template:
     """Raises ApiError where a part cannot be read or all are too long."""
-    if sum(len(text.encode("utf-8", "surrogatepass")) for text in parts.values()) > MOST_BYTES:
-        raise bad_request("The template is larger than 500 KB.", kind="template_too_large")
+    if sum(len(text.encode("utf-8", "surrogatepass")) for text in parts.values()) > most:
+        raise bad_request(f"The template is larger than {most // 1024} KB.", kind="template_too_large")
     trees: dict[str, tuple[reading.Node, ...]] = {}
     for part, text in parts.items():
         try:
@@ -66,16 +71,23 @@ def template_of(account: Account, name: str) -> Stored:
     return found
 
 
-def named_by(account: Account, given: Params) -> Template:
-    """The template that a call's Template names or holds. Raises ApiError."""
+def check_shape(given: Params) -> None:
+    """What SES refuses in a call's Template before it looks anything up, the tenant included. Raises ApiError."""
     ways = [way for way in ("TemplateName", "TemplateArn", "TemplateContent") if way in given]
     if ("TemplateContent" in ways and len(ways) > 1) or not ways:
         raise bad_request("A template is given by its TemplateName, its TemplateArn or its TemplateContent.")
     if "TemplateContent" in given:
         content: dict[str, str] = given["TemplateContent"]
-        if "Subject" not in content or not ("Text" in content or "Html" in content):
+        if not content.get("Subject") or not (content.get("Text") or content.get("Html")):
             raise bad_request("TemplateContent must hold a Subject, and Text or Html.")
-        return read_template(INLINE, content)
+
+
+def named_by(account: Account, given: Params) -> Template:
+    """The template that a call's Template names or holds, whose shape was checked. Raises ApiError."""
+    if "TemplateContent" in given:
+        template = read_template(INLINE, given["TemplateContent"], MOST_INLINE)
+        _refuse_operations(template, plain_names=account.behaviour.inline_plain_names)
+        return template
     if "TemplateArn" not in given:
         return template_of(account, given["TemplateName"])
     arn: str = given["TemplateArn"]
@@ -83,6 +95,20 @@ def named_by(account: Account, given: Params) -> Template:
     if account.arn(f"template/{name}") != arn or given.get("TemplateName", name) != name:
         raise bad_request(f"Invalid template ARN {arn}.")
     return template_of(account, name)
+
+
+def _refuse_operations(template: Template, *, plain_names: bool) -> None:
+    """In templates that come with a call SES does simple substitution only, and was seen to take no name but letters
+    and digits for it."""
+    for tree in template.trees.values():
+        for node in tree:
+            if isinstance(node, reading.Text):
+                continue
+            name = (
+                node.of.text if isinstance(node, reading.Value) and isinstance(node.of, reading.Path) else ""
+            )
+            if not name or (plain_names and not _PLAIN.fullmatch(name)):
+                raise bad_request("Template contains unsupported operations.", kind="template_invalid")
 
 
 def read_data(text: str | None) -> dict[str, Any]:
@@ -97,7 +123,26 @@ def read_data(text: str | None) -> dict[str, Any]:
         raise bad_request(
             "Template rendering data is invalid: it must be a JSON object.", kind="data_invalid"
         )
+    if text.count("[") + text.count("{") > MOST_LEVELS and _levels(data) > MOST_LEVELS:
+        raise bad_request(
+            f"Template rendering data is invalid: it is more than {MOST_LEVELS} levels deep.",
+            kind="data_invalid",
+        )
     return cast("dict[str, Any]", data)
+
+
+def _levels(data: Any) -> int:
+    level, inner = 0, [data]
+    while inner and level <= MOST_LEVELS:
+        level += 1
+        inner = [one for group in inner for one in _members(group)]
+    return level
+
+
+def _members(group: Any) -> list[Any]:
+    if isinstance(group, dict):
+        return list(cast("dict[str, Any]", group).values())
+    return cast("list[Any]", group) if isinstance(group, list) else []
 
 
 def fill(template: Template, data: dict[str, Any], given: Params) -> Filled:
@@ -105,10 +150,10 @@ def fill(template: Template, data: dict[str, Any], given: Params) -> Filled:
     message: Params = {"Subject": {"Data": ""}, "Body": {"Text": {"Data": ""}}}
     message.update({name: given[name] for name in ("Headers", "Attachments") if name in given})
     try:
-        filled = {part: filling.fill(tree, data) for part, tree in template.trees.items()}
+        filled = filling.fill(template.trees, data)
     except filling.RenderingError as error:
         return Filled(template.name, message, str(error))
-    message["Subject"] = {"Data": " ".join(filled.get("Subject", "").split())}
+    message["Subject"] = {"Data": _CONTROL.sub(" ", filled.get("Subject", ""))}
     message["Body"] = {part: {"Data": filled[part]} for part in ("Text", "Html") if part in filled}
     return Filled(template.name, message)
 
@@ -120,10 +165,12 @@ def letter_of(params: Params, filled: Filled) -> Letter:
 
 
 def kept(filled: Filled, given: Params) -> Params:
-    """What the ledger keeps: the message as it arrives, and what it was made from."""
+    """What the ledger keeps: what the message was made from, and the message as it arrives or why it does not."""
     made = {
         name: given[name]
         for name in ("TemplateName", "TemplateArn", "TemplateContent", "TemplateData")
         if name in given
     }
-    return {"Rendered": filled.message, "Template": made} if filled.failure is None else {"Template": made}
+    if filled.failure is not None:
+        return {"Template": made, "Failure": filled.failure}
+    return {"Rendered": filled.message, "Template": made}

@@ -12,7 +12,7 @@ import msgspec
 
 from seslocal.clock import iso
 from seslocal.mail.ledger import Accepted
-from seslocal.mail.parts import File, Parts, take_apart
+from seslocal.mail.parts import File, Made, Parts, take_apart, template_of
 from seslocal.state import Account
 
 _VIEWS: Final = (("html", "HTML"), ("text", "Text"), ("headers", "Headers"), ("source", "Source"))
@@ -24,6 +24,7 @@ _FATES: Final = {
     "defers": ("slow", "deferred"),
     "suppressed": ("off", "suppressed"),
     "rejected": ("bad", "rejected"),
+    "rendering_failed": ("bad", "not rendered"),
 }
 
 
@@ -133,6 +134,7 @@ def _row(seen: Seen, line: Accepted, is_chosen: bool) -> str:
 
 def _detail(seen: Seen, line: Accepted) -> str:
     facts, parts = _facts(line), take_apart(line)
+    made = template_of(line)
     views = _views(parts)
     view = seen.view if seen.view in views else views[0]
     base = f"/mail/{quote(line.message_id)}"
@@ -143,7 +145,7 @@ def _detail(seen: Seen, line: Accepted) -> str:
     )
     return f"""<main class="detail"><a class="back" href="/{seen.query()}">All mail</a>
 <h1>{escape(facts["subject"]) or "<i>no subject</i>"}</h1>
-<dl class="facts">{_facts_shown(seen, line, facts)}</dl>
+<dl class="facts">{_facts_shown(seen, line, facts)}{_made_shown(made)}</dl>
 {_files(base, parts.files) if parts else ""}
 <nav class="tabs">{tabs}<a class="save" href="{escape(base)}/source" download>Save</a></nav>
 {_shown(seen, line, facts, parts, view, base)}</main>"""
@@ -169,6 +171,18 @@ def _facts_shown(seen: Seen, line: Accepted, facts: Any) -> str:
         rows.append(("Tags", tags))
     rows.append(("Accepted", f"{iso(line.at)[:19].replace('T', ' ')} UTC · {_size(facts['size'])}"))
     rows.append(("MessageId", f"<code>{escape(line.message_id)}</code>"))
+    return "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
+
+
+def _made_shown(made: Made | None) -> str:
+    """What the mail was made from, and why it could not be."""
+    if made is None:
+        return ""
+    rows = [("Template", escape(made.name or "inline"))]
+    if made.failure:
+        rows.append(("Failure", escape(made.failure)))
+    if made.data:
+        rows.append(("Data", f'<pre class="data">{escape(made.data)}</pre>'))
     return "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
 
 

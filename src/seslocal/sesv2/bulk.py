@@ -10,7 +10,7 @@ import msgspec
 
 from seslocal.errors import ApiError, bad_request
 from seslocal.mail import sending, templated
-from seslocal.mail.sending import Submission
+from seslocal.mail.sending import Passed, Submission
 from seslocal.mail.templated import Stored, Template
 from seslocal.sesv2.sending import named_identities
 from seslocal.state import Account, Caller, Params, Tenant
@@ -33,6 +33,8 @@ _STATUSES: Final = {
 
 
 def send_bulk_email(account: Account, params: Params, caller: Caller) -> Params:
+    if "Template" in params["DefaultContent"]:
+        templated.check_shape(params["DefaultContent"]["Template"])
     tenant = sending.tenant_named(account, params["TenantName"]) if "TenantName" in params else None
     results: list[Params] = []
     for outcome in each_outcome(account, params, tenant, caller, "SendBulkEmail"):
@@ -48,47 +50,70 @@ def each_outcome(
     account: Account, params: Params, tenant: Tenant | None, caller: Caller, operation: str
 ) -> list[str | ApiError]:
     """A MessageId or a refusal for every entry, in order. Raises ApiError where the whole call is refused."""
+    return [
+        passed if isinstance(passed, ApiError) else _sent(account, passed, caller)
+        for passed in _checked(account, params, tenant, operation)
+    ]
+
+
+def _checked(
+    account: Account, params: Params, tenant: Tenant | None, operation: str
+) -> list[Passed | ApiError]:
+    """All entries before any is accepted, so that a refused call has sent nothing."""
     entries: list[Params] = params["BulkEmailEntries"]
     if not 1 <= len(entries) <= MOST_ENTRIES:
         raise bad_request(f"A bulk call has 1 to {MOST_ENTRIES} entries, not {len(entries)}.")
     default: Params | None = params["DefaultContent"].get("Template")
     if default is None:
         raise bad_request("DefaultContent must hold a Template.")
-    template: Template | ApiError
+    data = templated.read_data(default.get("TemplateData"))
     try:
         template = templated.named_by(account, default)
     except ApiError as error:
         if error.kind != "template_absent":
             raise
-        template = error
-    data = templated.read_data(default.get("TemplateData"))
-    outcomes: list[str | ApiError] = []
+        return [error] * len(entries)
+    checked: list[Passed | ApiError] = []
     for entry in entries:
         try:
-            if isinstance(template, ApiError):
-                raise template
-            submission = _submission(params, entry, template, data, tenant, operation)
-            outcomes.append(sending.submit(account, submission, caller))
+            submission = _submission(account, params, entry, template, data, tenant, operation)
+            checked.append(sending.check(account, submission))
         except ApiError as error:
-            if error.code == "AccessDeniedException" or error.kind == "tenant_paused":
+            if error.kind in sending.TENANT_GATE:
                 raise
-            outcomes.append(error)
-    return outcomes
+            checked.append(error)
+    return checked
+
+
+def _sent(account: Account, passed: Passed, caller: Caller) -> str | ApiError:
+    try:
+        sending.take(account, passed.submission.letter)
+    except ApiError as error:
+        return error
+    return sending.accept(account, passed, caller)
 
 
 def _submission(
-    params: Params, entry: Params, template: Template, data: Params, tenant: Tenant | None, operation: str
+    account: Account,
+    params: Params,
+    entry: Params,
+    template: Template,
+    data: Params,
+    tenant: Tenant | None,
+    operation: str,
 ) -> Submission:
     default: Params = params["DefaultContent"]["Template"]
     own: Params = entry.get("ReplacementEmailContent", {}).get("ReplacementTemplate", {})
     given = {**default, "Headers": _merged(default.get("Headers", []), entry.get("ReplacementHeaders", []))}
-    merged = {**data, **templated.read_data(own.get("ReplacementTemplateData"))}
-    filled = templated.fill(template, merged, given)
+    replacement = templated.read_data(own.get("ReplacementTemplateData"))
+    if account.behaviour.merge_template_data or not replacement:
+        replacement = {**data, **replacement}
+    filled = templated.fill(template, replacement, given)
     tags = _merged(params.get("DefaultEmailTags", []), entry.get("ReplacementTags", []))
     call = {**params, "Destination": entry["Destination"]}
     if tags:
         call["EmailTags"] = tags
-    kept = templated.kept(filled, {**default, "TemplateData": msgspec.json.encode(merged).decode()})
+    kept = templated.kept(filled, {**default, "TemplateData": msgspec.json.encode(replacement).decode()})
     named = named_identities(params) + ((template.arn,) if isinstance(template, Stored) else ())
     letter = templated.letter_of(call, filled)
     return Submission(operation, letter, kept, tenant, params.get("ConfigurationSetName"), named)

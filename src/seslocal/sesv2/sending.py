@@ -15,11 +15,13 @@ _NAMED_IDENTITIES: Final = ("FromEmailAddressIdentityArn", "FeedbackForwardingEm
 
 
 def send_email(account: Account, params: Params, caller: Caller) -> Params:
-    tenant = sending.tenant_named(account, params["TenantName"]) if "TenantName" in params else None
     content: Params = params["Content"]
+    given: Params | None = content.get("Template") if len(content) == 1 else None
+    if given is not None:
+        templated.check_shape(given)
+    tenant = sending.tenant_named(account, params["TenantName"]) if "TenantName" in params else None
     named = named_identities(params)
-    if "Template" in content and len(content) == 1:
-        given: Params = content["Template"]
+    if given is not None:
         template = templated.named_by(account, given)
         filled = templated.fill(template, templated.read_data(given.get("TemplateData")), given)
         letter, kept = templated.letter_of(params, filled), templated.kept(filled, given)

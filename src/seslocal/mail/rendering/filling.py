@@ -1,9 +1,11 @@
-"""Filling a template in: a tree and data become text, or a RenderingError says what was missing. As SES does, nothing is
-escaped, and a value that the data does not have ends it all, unless a condition asks for it. Work and
-output are bounded: what a stranger's template asks for is refused, never suffered."""
+"""Filling a template in: a tree and data become text, or a RenderingError says what was missing. As SES does it, nothing is
+escaped, in HTML neither, and a name that the data does not have ends it all, while `if`, `unless`, `each` and `with` take it
+for nothing, as the helpers of Handlebars' Java edition do. Work, depth and output are bounded: what a stranger's
+template asks for is refused, never suffered."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -16,13 +18,16 @@ from seslocal.mail.rendering.reading import (
     Node,
     Partial,
     Path,
+    Stranger,
     Text,
     Value,
 )
 
-MOST_STEPS: Final = 100_000  #: nodes that are visited while one template is filled in
-MOST_OUTPUT: Final = 10 * 1024 * 1024  #: characters of one part
-MOST_PARTIALS: Final = 32  #: inside each other
+MOST_STEPS: Final = 100_000  #: nodes visited and values printed, in all parts of one mail
+MOST_OUTPUT: Final = 10 * 1024 * 1024  #: characters, in all parts of one mail
+MOST_INSIDE: Final = 100  #: blocks and partials inside each other, and values inside each other in print
+#: SES puts the link in after the template is filled in, so the data need not have it.
+UNSUBSCRIBE: Final = "amazonSESUnsubscribeUrl"
 
 
 class RenderingError(Exception):
@@ -46,9 +51,10 @@ class _Scope:
     names: dict[str, Any] = field(default_factory=dict[str, Any])  #: of `as |…|` and of a partial's key=value
 
 
-def fill(nodes: tuple[Node, ...], data: dict[str, Any]) -> str:
-    """Raises RenderingError."""
-    return _Filling(data).text(nodes)
+def fill(trees: Mapping[str, tuple[Node, ...]], data: dict[str, Any]) -> dict[str, str]:
+    """The parts of one mail, filled in. Raises RenderingError."""
+    filling = _Filling(data)
+    return {part: filling.text(nodes) for part, nodes in trees.items()}
 
 
 class _Filling:
@@ -56,64 +62,75 @@ class _Filling:
         self._root = _Scope(data)
         self._steps = 0
         self._size = 0
-        self._depth = 0
+        self._inside = 0
         self._out: list[str] = []
         self._partials: dict[str, tuple[Node, ...]] = {}
 
     def text(self, nodes: tuple[Node, ...]) -> str:
+        self._out, self._partials = [], {}
         self._all(nodes, self._root)
         return "".join(self._out)
 
     def _all(self, nodes: tuple[Node, ...], scope: _Scope) -> None:
+        self._inside += 1
+        if self._inside > MOST_INSIDE:
+            raise RenderingError(f"More than {MOST_INSIDE} blocks and partials are inside each other.")
+        outer = self._partials
         for node in nodes:
-            self._steps += 1
-            if self._steps > MOST_STEPS:
-                raise RenderingError(f"The template asks for more than {MOST_STEPS} steps.")
+            self._step()
             match node:
                 case Text(text):
                     self._put(text)
                 case Value(of):
-                    self._put(_printed(self._needed(of, scope)))
+                    self._put(self._print(of, scope))
                 case Block():
                     self._block(node, scope)
                 case Inline(name, inner):
+                    if self._partials is outer:
+                        self._step(len(outer))
+                        self._partials = dict(outer)
                     self._partials[name] = inner
                 case Partial():
                     self._partial(node, scope)
+        self._partials = outer
+        self._inside -= 1
+
+    def _step(self, count: int = 1) -> None:
+        self._steps += count
+        if self._steps > MOST_STEPS:
+            raise RenderingError(f"The template asks for more than {MOST_STEPS} steps.")
 
     def _put(self, text: str) -> None:
         self._size += len(text)
         if self._size > MOST_OUTPUT:
-            raise RenderingError(f"The rendered part is longer than {MOST_OUTPUT} characters.")
+            raise RenderingError(f"The rendered mail is longer than {MOST_OUTPUT} characters.")
         self._out.append(text)
 
     # blocks
 
     def _block(self, block: Block, scope: _Scope) -> None:
+        if block.kind == "section":
+            self._section(block, self._needed(block.of, scope), scope)
+            return
         value = self._value(block.of, scope)
-        found = None if value is _MISSING else value
         match block.kind:
             case "if":
-                self._all(block.inner if _holds(found) else block.other, scope)
+                self._all(block.inner if _holds(value) else block.other, scope)
             case "unless":
-                self._all(block.other if _holds(found) else block.inner, scope)
+                self._all(block.other if _holds(value) else block.inner, scope)
             case "each":
-                self._each(block, self._needed(block.of, scope), scope)
-            case "with":
-                self._with(block, self._needed(block.of, scope), scope)
+                self._each(block, value, scope)
             case _:
-                self._section(block, found, scope)
+                self._with(block, value, scope)
 
     def _section(self, block: Block, value: Any, scope: _Scope) -> None:
         """A block of a plain name: a list is gone through, an object stepped into, anything else a condition."""
-        if not _holds(value):
-            self._all(block.other, scope)
-        elif isinstance(value, list):
+        if isinstance(value, list):
             self._each(block, value, scope)
         elif isinstance(value, dict):
             self._with(block, value, scope)
         else:
-            self._all(block.inner, scope)
+            self._all(block.inner if _holds(value) else block.other, scope)
 
     def _with(self, block: Block, value: Any, scope: _Scope) -> None:
         if not _holds(value):
@@ -132,6 +149,7 @@ class _Filling:
         if not items:
             self._all(block.other, scope)
             return
+        self._step(len(items))
         last = len(items) - 1
         for index, (key, item) in enumerate(items):
             data = {"index": index, "key": key, "first": index == 0, "last": index == last}
@@ -139,67 +157,99 @@ class _Filling:
             self._all(block.inner, _Scope(item, scope, data, names))
 
     def _partial(self, partial: Partial, scope: _Scope) -> None:
-        name = _printed(self._needed(partial.name, scope))
+        self._step(len(partial.more))
+        name = self._print(partial.name, scope)
         nodes = self._partials.get(name)
         if nodes is None:
             raise RenderingError(f"The partial '{name}' could not be found.")
         names = {key: self._needed(of, scope) for key, of in partial.more}
         value = scope.value if partial.context is None else self._needed(partial.context, scope)
-        self._depth += 1
-        if self._depth > MOST_PARTIALS:
-            raise RenderingError(f"More than {MOST_PARTIALS} partials inside each other, at '{name}'.")
         self._all(nodes, _Scope(value, scope, scope.data, names))
-        self._depth -= 1
 
     # values
 
     def _needed(self, of: Argument, scope: _Scope) -> Any:
         value = self._value(of, scope)
-        if value is _MISSING or value is None:
-            raise RenderingError(f"Attribute '{_named(of)}' is not present in the rendering data.")
+        if value is None or value is _MISSING:
+            raise _absent(_named(of))
         return value
 
     def _value(self, of: Argument, scope: _Scope) -> Any:
         match of:
+            case Path():
+                return self._at(of, scope)
             case Literal(value):
                 return value
             case Lookup(inner, key):
-                return _member(self._value(inner, scope), _printed(self._value(key, scope)))
-            case Path():
-                return self._at(of, scope)
+                self._step()
+                return _member(self._value(inner, scope), self._text(self._value(key, scope)))
+            case Stranger(name):
+                return self._needed(name, scope)
 
     def _at(self, path: Path, scope: _Scope) -> Any:
-        for _ in range(path.up):
-            scope = scope.around or scope
-        if path.data:
-            return self._data(path, scope)
+        if path.up:
+            self._step(path.up)
+            for _ in range(path.up):
+                scope = scope.around or scope
         if not path.parts:
-            return scope.value
-        found = _first(path, scope)
+            return _MISSING if path.data else scope.value
+        first = path.parts[0]
+        if not path.data:
+            found = self._first(path, scope)
+        else:
+            found = self._root.value if first == "root" else scope.data.get(first, _MISSING)
         for part in path.parts[1:]:
+            if found is _MISSING:
+                break
             found = _member(found, part)
         return found
 
-    def _data(self, path: Path, scope: _Scope) -> Any:
-        first, *rest = path.parts or ("",)
-        found = self._root.value if first == "root" else scope.data.get(first, _MISSING)
-        for part in rest:
-            found = _member(found, part)
-        return found
+    def _first(self, path: Path, scope: _Scope) -> Any:
+        """Java's Handlebars looks for a plain name in the contexts around as well."""
+        name = path.parts[0]
+        around: _Scope | None = scope
+        while around is not None:
+            if path.bare and name in around.names:
+                return around.names[name]
+            found = _member(around.value, name)
+            if found is not _MISSING or not path.bare:
+                return found
+            around = around.around
+            self._step()
+        return _MISSING
+
+    def _print(self, of: Argument, scope: _Scope) -> str:
+        value = self._value(of, scope)
+        if isinstance(value, str):
+            return value
+        if value is None or value is _MISSING:
+            if _named(of) == UNSUBSCRIBE:
+                return f"{{{{{UNSUBSCRIBE}}}}}"
+            raise _absent(_named(of))
+        return self._text(value)
+
+    def _text(self, value: Any, inside: int = 0) -> str:
+        """As Java prints it."""
+        if isinstance(value, str):
+            return value
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if value is None or value is _MISSING:
+            return ""
+        if not isinstance(value, list | dict):
+            return str(value)
+        if inside > MOST_INSIDE:
+            raise RenderingError(f"A value that is to be printed is more than {MOST_INSIDE} levels deep.")
+        self._step(len(cast("list[Any] | dict[str, Any]", value)) + 1)
+        if isinstance(value, list):
+            items = cast("list[Any]", value)
+            return "[" + ", ".join([self._text(item, inside + 1) for item in items]) + "]"
+        members = cast("dict[str, Any]", value).items()
+        return "{" + ", ".join([f"{key}={self._text(item, inside + 1)}" for key, item in members]) + "}"
 
 
-def _first(path: Path, scope: _Scope) -> Any:
-    """Java's Handlebars looks for a plain name in the contexts around as well."""
-    name = path.parts[0]
-    around: _Scope | None = scope
-    while around is not None:
-        if path.bare and name in around.names:
-            return around.names[name]
-        found = _member(around.value, name)
-        if found is not _MISSING or not path.bare:
-            return found
-        around = around.around
-    return _MISSING
+def _absent(name: str) -> RenderingError:
+    return RenderingError(f"Attribute '{name}' is not present in the rendering data.")
 
 
 def _member(of: Any, name: str) -> Any:
@@ -215,26 +265,18 @@ def _member(of: Any, name: str) -> Any:
 
 
 def _holds(value: Any) -> bool:
-    return value not in (None, False, 0, "") and value != [] and value is not _MISSING
+    if isinstance(value, dict):
+        return True
+    return bool(value) and value is not _MISSING
 
 
 def _named(of: Argument) -> str:
-    if isinstance(of, Path):
-        return of.text
-    return f"lookup {_named(of.of)} {_named(of.key)}" if isinstance(of, Lookup) else str(of.value)
-
-
-def _printed(value: Any) -> str:
-    """As Java prints it."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value is None or value is _MISSING:
-        return ""
-    if isinstance(value, list):
-        return "[" + ", ".join(_printed(item) for item in cast("list[Any]", value)) + "]"
-    if isinstance(value, dict):
-        members = cast("dict[str, Any]", value).items()
-        return "{" + ", ".join(f"{key}={_printed(item)}" for key, item in members) + "}"
-    return str(value)
+    match of:
+        case Path():
+            return of.text
+        case Literal(value):
+            return "null" if value is None else str(value)
+        case Lookup(inner, key):
+            return f"lookup {_named(inner)} {_named(key)}"
+        case Stranger(name):
+            return name.text
