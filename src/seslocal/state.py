@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from seslocal import tagging
 from seslocal.admin.faults import Faults
 from seslocal.clock import Clock
 from seslocal.dns.zone import Zone
+from seslocal.events.cloudwatch import Metrics
 from seslocal.events.outbox import Outbox
 from seslocal.events.topics import Topic
 from seslocal.ids import Ids
@@ -218,6 +220,7 @@ class Identity:
     verified_at: float | None = None
     error: str | None = None  #: VerificationInfo.ErrorType
     public_key: str | None = None  #: of a key that the customer brought, as p= has it
+    rotates: bool = False  #: it has new keys, whose records were not seen yet; the old ones go on signing
     policies: dict[str, str] = field(default_factory=dict[str, str])  #: sending authorization, as given
 
     @property
@@ -231,6 +234,7 @@ class Attributes:
 
     details: Params | None = None
     vdm: Params = field(default_factory=lambda: {"VdmEnabled": "DISABLED"})
+    has_vdm: bool = False  #: somebody switched VDM on or off; before that SES does not show it
     plan: str = "NONE"  #: pricing plan
     cases: int = 0  #: reviews that were asked for
 
@@ -321,6 +325,7 @@ class Account:
         self.tracked: dict[str, Tracked] = {}  #: mails whose opens and clicks are told, by MessageId
         self.secret = self.ids.secret()  #: marks the links that only this account makes
         self.outbox = Outbox(clock)
+        self.cloudwatch = Metrics()  #: what CloudWatch destinations were told
         self.streams: dict[str, Stream] = {}  #: Firehose streams that have an endpoint, by name
         self.sns_url = settings.sns_url
         self.zone = Zone()
@@ -342,7 +347,8 @@ class Account:
 
 
 def tags_in(tags: list[dict[str, str]]) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in tags}
+    """By key, checked. Raises ApiError."""
+    return tagging.read(tags)
 
 
 def tags_out(tags: dict[str, str]) -> list[dict[str, str]]:

@@ -88,7 +88,7 @@ def test_a_pool_that_a_set_sends_by_stays(pooled: World) -> None:
     )
 
 
-NO_POOL = (404, "NotFoundException", "Dedicated IP pool no does not exist.")
+NO_POOL = (404, "NotFoundException", "The requested pool <no> does not exist.")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ NO_POOL = (404, "NotFoundException", "Dedicated IP pool no does not exist.")
         (
             "create_dedicated_ip_pool",
             {"PoolName": "bulk"},
-            (400, "AlreadyExistsException", "Dedicated IP pool bulk already exists."),
+            (400, "AlreadyExistsException", "The pool <bulk> already exists."),
         ),
         ("get_dedicated_ip_pool", {"PoolName": "no"}, NO_POOL),
         ("delete_dedicated_ip_pool", {"PoolName": "no"}, NO_POOL),
@@ -105,16 +105,26 @@ NO_POOL = (404, "NotFoundException", "Dedicated IP pool no does not exist.")
         (
             "get_dedicated_ip",
             {"Ip": "192.0.2.1"},
-            (404, "NotFoundException", "Dedicated IP 192.0.2.1 does not exist."),
+            (404, "NotFoundException", "Could not find dedicated IP <192.0.2.1> under this account."),
         ),
         (
             "put_configuration_set_delivery_options",
             {"ConfigurationSetName": "s", "SendingPoolName": "no"},
-            NO_POOL,
+            (400, "BadRequestException", "SendingPool <no> doesn't exist"),
+        ),
+        (
+            "get_dedicated_ip_pool",
+            {"PoolName": "ses-default-dedicated-pool"},
+            (400, "BadRequestException", "Pool name describes either a shared or default dedicated ip pool"),
+        ),
+        (
+            "put_dedicated_ip_warmup_attributes",
+            {"Ip": "192.0.2.1", "WarmupPercentage": 101},
+            (400, "BadRequestException", "Warmup Percentage must be between 0 and 100."),
         ),
     ],
 )
-def test_what_is_not_there_says_so(pooled: World, call: str, given: dict[str, str], refusal: Any) -> None:
+def test_what_is_not_there_says_so(pooled: World, call: str, given: dict[str, Any], refusal: Any) -> None:
     pooled.ses.create_configuration_set(ConfigurationSetName="s")
     assert pooled.refused(getattr(pooled.ses, call), **given) == refusal
 

@@ -179,7 +179,9 @@ def test_a_domain_is_verified_at_once_with_easy_dkim(world: World) -> None:
 def test_a_domain_can_be_kept_pending_and_fail(world: World) -> None:
     world.admin("PUT", "/account", {"behaviour": {"verify_at_once": False}})
     made = world.ses.create_email_identity(EmailIdentity="mail.acme.example")
-    assert (made["VerifiedForSendingStatus"], made["DkimAttributes"].get("Status")) == (False, "PENDING")
+    assert (made["VerifiedForSendingStatus"], made["DkimAttributes"].get("Status")) == (False, "NOT_STARTED")
+    read = world.ses.get_email_identity(EmailIdentity="mail.acme.example")
+    assert (read["VerificationStatus"], read["DkimAttributes"].get("Status")) == ("PENDING", "PENDING")
     world.admin("PUT", "/identities/mail.acme.example", {"status": "FAILED"})
     read = world.ses.get_email_identity(EmailIdentity="mail.acme.example")
     assert (read["VerificationStatus"], read["VerifiedForSendingStatus"]) == ("FAILED", False)
@@ -221,6 +223,76 @@ def test_the_length_of_a_key_changes_once_in_a_day(world: World) -> None:
     put("RSA_2048_BIT")
 
 
+def test_keys_that_are_asked_for_again_stay(world: World) -> None:
+    tokens = world.ses.create_email_identity(EmailIdentity="acme.example")["DkimAttributes"]["Tokens"]
+    put = world.ses.put_email_identity_dkim_signing_attributes
+    assert put(EmailIdentity="acme.example", SigningAttributesOrigin="AWS_SES")["DkimTokens"] == tokens
+
+
+def test_an_address_has_the_signing_of_its_domain(world: World) -> None:
+    world.ses.create_email_identity(EmailIdentity="kim@acme.example")
+    assert signing(world, "kim@acme.example") == {
+        "SigningEnabled": False,
+        "Status": "NOT_STARTED",
+        "Tokens": [],
+    }
+    put = world.ses.put_email_identity_dkim_attributes
+    refusal = (400, "BadRequestException", "Domain acme.example is not verified for DKIM signing.")
+    assert world.refused(put, EmailIdentity="kim@acme.example", SigningEnabled=True) == refusal
+    assert world.refused(put, EmailIdentity="acme.example", SigningEnabled=True) == refusal
+    world.domain("acme.example")
+    assert signing(world, "kim@acme.example") == signing(world, "acme.example")
+    put(EmailIdentity="kim@acme.example", SigningEnabled=False)  # goes well and changes nothing
+    assert signing(world, "acme.example")["SigningEnabled"] is True
+    put(EmailIdentity="acme.example", SigningEnabled=False)
+    assert signing(world, "kim@acme.example")["SigningEnabled"] is False
+
+
+def signing(world: World, name: str) -> Any:
+    return world.ses.get_email_identity(EmailIdentity=name)["DkimAttributes"]
+
+
+def test_a_replica_has_no_keys_of_its_own(world: World) -> None:
+    create = world.ses.create_email_identity
+    replica = {"DomainSigningAttributesOrigin": "AWS_SES_EU_WEST_1"}
+    made = create(EmailIdentity="acme.example", DkimSigningAttributes=replica)
+    assert (made["VerifiedForSendingStatus"], made["DkimAttributes"].get("SigningAttributesOrigin")) == (
+        True,
+        "AWS_SES_EU_WEST_1",
+    )
+    for more in (
+        {"NextSigningKeyLength": "RSA_2048_BIT"},
+        {"DomainSigningSelector": "s", "DomainSigningPrivateKey": private_key()},
+    ):
+        given = {**replica, **more}
+        refused = world.refused(create, EmailIdentity="b.example", DkimSigningAttributes=given)
+        assert refused[:2] == (400, "BadRequestException")
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "why"),
+    [
+        ("kim@acme.example", {}, "The EmailIdentity value must be a valid domain."),
+        (
+            "acme.example",
+            {"DomainSigningAttributesOrigin": "AWS_SES"},
+            "DomainSigningAttributesOrigin cannot be given here; use SigningAttributesOrigin.",
+        ),
+    ],
+)
+def test_signing_attributes_that_make_no_sense_are_refused(
+    world: World, name: str, given: dict[str, str], why: str
+) -> None:
+    world.domain("acme.example")
+    refused = world.refused(
+        world.ses.put_email_identity_dkim_signing_attributes,
+        EmailIdentity=name,
+        SigningAttributesOrigin="AWS_SES",
+        SigningAttributes=given,
+    )
+    assert refused == (400, "BadRequestException", why)
+
+
 def test_a_key_of_ones_own_shows_its_selector(world: World) -> None:
     own = {"DomainSigningSelector": "s1", "DomainSigningPrivateKey": private_key()}
     made = world.ses.create_email_identity(EmailIdentity="own.example", DkimSigningAttributes=own)
@@ -248,8 +320,9 @@ def test_mail_from_must_be_a_sub_domain_of_the_identity(world: World) -> None:
         "MailFromDomainStatus": "SUCCESS",
         "BehaviorOnMxFailure": "USE_DEFAULT_VALUE",
     }
-    put(EmailIdentity="acme.example")
-    assert "MailFromAttributes" not in world.ses.get_email_identity(EmailIdentity="acme.example")
+    put(EmailIdentity="acme.example", BehaviorOnMxFailure="REJECT_MESSAGE")
+    read = world.ses.get_email_identity(EmailIdentity="acme.example")
+    assert read["MailFromAttributes"] == {"BehaviorOnMxFailure": "USE_DEFAULT_VALUE"}
 
 
 def test_identities_that_are_none_or_there_already_or_absent_are_refused(world: World) -> None:

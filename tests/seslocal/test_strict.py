@@ -153,6 +153,60 @@ def test_another_key_than_the_one_that_was_brought_does_not_verify(strict: World
     assert state(strict) == ("PENDING", False, "INVALID_VALUE")
 
 
+def test_new_keys_leave_a_verified_domain_verified_while_their_records_are_awaited(strict: World) -> None:
+    before = create(strict)
+    strict.admin("POST", f"/identities/{DOMAIN}/publish")
+    strict.admin("PUT", "/clock", {"advance": HOUR})
+    longer: Any = {"NextSigningKeyLength": "RSA_1024_BIT"}
+    answer = strict.ses.put_email_identity_dkim_signing_attributes(
+        EmailIdentity=DOMAIN, SigningAttributesOrigin="AWS_SES", SigningAttributes=longer
+    )
+    assert answer["DkimStatus"] == "PENDING"
+    assert not set(answer["DkimTokens"]) & set(before)
+    assert lengths(strict) == ("PENDING", "RSA_2048_BIT", "RSA_1024_BIT")
+    assert state(strict)[:2] == ("SUCCESS", True)
+    strict.admin("POST", f"/identities/{DOMAIN}/publish")
+    assert lengths(strict) == ("SUCCESS", "RSA_1024_BIT", "RSA_1024_BIT")
+
+
+def lengths(world: World) -> tuple[str, str, str]:
+    dkim = world.ses.get_email_identity(EmailIdentity=DOMAIN)["DkimAttributes"]
+    return dkim["Status"], dkim["CurrentSigningKeyLength"], dkim["NextSigningKeyLength"]
+
+
+def test_new_keys_whose_records_never_come_lose_the_domain(strict: World) -> None:
+    create(strict)
+    strict.admin("POST", f"/identities/{DOMAIN}/publish")
+    own: Any = {"DomainSigningSelector": "s1", "DomainSigningPrivateKey": private_key()}
+    strict.ses.put_email_identity_dkim_signing_attributes(
+        EmailIdentity=DOMAIN, SigningAttributesOrigin="EXTERNAL", SigningAttributes=own
+    )
+    strict.admin("PUT", "/clock", {"advance": 71 * HOUR})
+    assert state(strict)[0] == "SUCCESS"
+    strict.admin("PUT", "/clock", {"advance": 2 * HOUR})
+    assert state(strict) == ("FAILED", False, "HOST_NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    ("region", "error"),
+    [
+        ("EU_WEST_1", "REPLICATION_PRIMARY_NOT_FOUND"),
+        ("US_EAST_1", "REPLICATION_PRIMARY_INVALID_REGION"),
+    ],
+)
+def test_a_replica_finds_no_parent_in_a_world_of_one_region(strict: World, region: str, error: str) -> None:
+    create(strict, DkimSigningAttributes={"DomainSigningAttributesOrigin": f"AWS_SES_{region}"})
+    strict.admin("POST", f"/identities/{DOMAIN}/publish")
+    assert state(strict) == ("PENDING", False, error)
+
+
+def test_the_zone_that_was_asked_is_told(strict: World) -> None:
+    create(strict)
+    info = strict.ses.get_email_identity(EmailIdentity=DOMAIN)["VerificationInfo"]
+    soa = {"PrimaryNameServer": "ns.seslocal", "AdminEmail": "hostmaster.seslocal", "SerialNumber": 1}
+    assert info["SOARecord"] == soa
+
+
 def test_a_mail_from_domain_needs_its_one_mx_and_its_spf(strict: World) -> None:
     create(strict)
     strict.admin("POST", f"/identities/{DOMAIN}/publish")

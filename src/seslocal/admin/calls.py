@@ -74,6 +74,7 @@ class Admin:
                 ("DELETE", r"/streams/([^/]+)", self._delete_stream),
                 ("POST", r"/streams/([^/]+)/flush", self._flush_stream),
                 ("GET", r"/outbox", self._outbox),
+                ("GET", r"/cloudwatch", self._cloudwatch),
                 ("GET", r"/clock", self._clock),
                 ("PUT", r"/clock", self._put_clock),
                 ("GET", r"/scenario", self._show_scenario),
@@ -404,6 +405,10 @@ class Admin:
     def _outbox(self, query: Query, body: Json) -> Json:
         outbox = self._account().outbox
         return {"sent": outbox.sent, "dropped": outbox.dropped, "waiting": outbox.waiting}
+
+    def _cloudwatch(self, query: Query, body: Json) -> Json:
+        metrics = self._account().cloudwatch
+        return {"metrics": metrics.shown(), "dropped": metrics.dropped}
 
     def _show_scenario(self, query: Query, body: Json) -> Json:
         return {"steps": [step.shown() for step in self._account().scenario]}

@@ -22,14 +22,13 @@ import dns.rrset
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from seslocal.dns.zone import Record, folded
+from seslocal.dns.zone import SOA, Record, folded
 from seslocal.events.certificate import certificate
 from seslocal.state import Account
 
 _MOST_HOPS: Final = 8  # from CNAME to CNAME
 _PLAIN: Final = 512  # bytes of an answer over UDP, unless the asker takes more
 _IDLE: Final = 30.0  # seconds a TCP connection may rest
-_SOA: Final = "ns.seslocal. hostmaster.seslocal. 1 3600 600 86400 60"
 
 
 class NameServer:
@@ -109,7 +108,7 @@ class NameServer:
     def _nothing(self, answer: dns.message.Message, name: dns.name.Name, has_others: bool) -> None:
         if not has_others and not self._account().zone.has(folded(name.to_text())):
             answer.set_rcode(dns.rcode.NXDOMAIN)
-        answer.authority.append(dns.rrset.from_text(dns.name.root, 60, "IN", "SOA", _SOA))
+        answer.authority.append(dns.rrset.from_text(dns.name.root, 60, "IN", "SOA", SOA))
 
     def _records(self, name: str) -> list[Record]:
         account = self._account()

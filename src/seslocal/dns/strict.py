@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final
 
 from seslocal.dns.zone import Finding, check_keys, check_mail_from
+from seslocal.sesv2.identities import uses_new_keys
 from seslocal.state import Account, Identity
 
 PATIENCE: Final = 72 * 3600.0  # seconds that SES looks for records
@@ -25,7 +26,7 @@ class Watch:
         account.zone.changed = self.look_at_all
 
     def identity_changed(self, identity: Identity) -> None:
-        if identity.status == "PENDING":
+        if identity.status == "PENDING" or identity.rotates:
             self._begin(identity, mail_from=False)
         if identity.mail_from:
             identity.mail_from_status = "PENDING"
@@ -41,11 +42,12 @@ class Watch:
         now = identity.checked_at = account.clock.now()
         is_out = account.faults.stands("dns_outage")
         if identity.is_domain:
-            finding = _DNS_IS_OUT if is_out else check_keys(account.zone, identity)
+            finding = _DNS_IS_OUT if is_out else check_keys(account.zone, identity, account.region)
             identity.status = self._judged(identity, identity.status, finding, mail_from=False)
             identity.error = finding.error
-            if identity.status == "SUCCESS":
+            if finding.ok and identity.status == "SUCCESS":
                 identity.verified_at = now
+                uses_new_keys(identity)
         elif identity.status == "PENDING" and now - self._since(identity, False) >= LETTER:
             identity.status = "FAILED"
         if identity.mail_from:
@@ -63,7 +65,7 @@ class Watch:
             return "SUCCESS"
         if finding.final and status == "PENDING":
             return "FAILED"
-        if status == "SUCCESS":
+        if status == "SUCCESS" and not (identity.rotates and not mail_from):
             self._begin(identity, mail_from=mail_from)
             return "TEMPORARY_FAILURE"
         over = self._account.clock.now() - self._since(identity, mail_from) >= PATIENCE

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from seslocal.state import Identity
 
 TTL: Final = 300  # seconds
+SOA: Final = "ns.seslocal. hostmaster.seslocal. 1 3600 600 86400 60"  #: of every zone there is
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +111,14 @@ def needed(identity: Identity, region: str) -> list[Record]:
     return records
 
 
-def check_keys(zone: Zone, identity: Identity) -> Finding:
-    """Whether an identity's DKIM records are there."""
-    external = identity.dkim.get("SigningAttributesOrigin") == "EXTERNAL"
+def check_keys(zone: Zone, identity: Identity, region: str) -> Finding:
+    """Whether an identity's DKIM records are there. Of a replica, whether its parent is: one server is one region, so that
+    no parent is ever found (ses.md 5.3)."""
+    origin: str = identity.dkim.get("SigningAttributesOrigin", "AWS_SES")
+    external = origin == "EXTERNAL"
+    if origin.startswith("AWS_SES_"):
+        is_here = origin == f"AWS_SES_{region.upper().replace('-', '_')}"
+        return Finding(False, f"REPLICATION_PRIMARY_{'INVALID_REGION' if is_here else 'NOT_FOUND'}")
     kind = "TXT" if external else "CNAME"
     target = identity.dkim.get("SigningHostedZone", "dkim.amazonses.com")
     for token in identity.dkim.get("Tokens", []):

@@ -154,6 +154,8 @@ def _deliver(account: Account, configuration_set: ConfigurationSet, event: str, 
             to_topic(account, destination.topic, text, SUBJECT)
         elif stream := destination.definition.get("KinesisFirehoseDestination"):
             firehose.put(account, stream["DeliveryStreamArn"], text.encode() + b"\n")
+        elif metrics := destination.definition.get("CloudWatchDestination"):
+            account.cloudwatch.count(event, document, metrics["DimensionConfigurations"])
 
 
 def _to_subscriber(

@@ -24,8 +24,8 @@ def get_account(account: Account, params: Params, caller: Caller) -> Params:
         },
         "SendingEnabled": account.sending_enabled,
         "SuppressionAttributes": suppression,
-        "VdmAttributes": account.attributes.vdm,
         "PricingAttributes": {"CurrentPlan": account.attributes.plan},
+        **({"VdmAttributes": account.attributes.vdm} if account.attributes.has_vdm else {}),
         **({"Details": account.attributes.details} if account.attributes.details else {}),
     }
 
@@ -54,7 +54,16 @@ def put_details(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def put_vdm(account: Account, params: Params, caller: Caller) -> Params:
-    account.attributes.vdm = params["VdmAttributes"]
+    """What it does not mention is off; while VDM is off, there is nothing else to show."""
+    given: Params = params["VdmAttributes"]
+    vdm: Params = {"VdmEnabled": given["VdmEnabled"]}
+    if vdm["VdmEnabled"] == "ENABLED":
+        vdm["DashboardAttributes"] = {"EngagementMetrics": "DISABLED", **given.get("DashboardAttributes", {})}
+        vdm["GuardianAttributes"] = {
+            "OptimizedSharedDelivery": "DISABLED",
+            **given.get("GuardianAttributes", {}),
+        }
+    account.attributes.vdm, account.attributes.has_vdm = vdm, True
     return {}
 
 

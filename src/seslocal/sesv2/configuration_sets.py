@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from seslocal.errors import already_exists, bad_request, limit_exceeded, not_found
+from seslocal.events import cloudwatch
 from seslocal.events.publishing import announce_topic
 from seslocal.sesv2.identities import resolve
 from seslocal.sesv2.tenants import refuse_repeated, refuse_while_associated
@@ -16,6 +17,7 @@ from seslocal.wire.paging import page
 
 MOST_SETS: Final = 10_000
 MOST_DESTINATIONS: Final = 10
+MOST_NAME: Final = 64  # characters
 _GROUPS: Final = (
     "TrackingOptions",
     "DeliveryOptions",
@@ -37,6 +39,7 @@ _TARGETS: Final = (
 
 def create(account: Account, params: Params, caller: Caller) -> Params:
     name: str = params["ConfigurationSetName"]
+    tags = tags_in(params.get("Tags", []))
     refuse_repeated(params.get("SuppressionOptions", {}).get("SuppressedReasons"))
     if name in account.configuration_sets:
         raise already_exists(f"Configuration set {name} already exists.")
@@ -48,9 +51,10 @@ def create(account: Account, params: Params, caller: Caller) -> Params:
         "DeliveryOptions": {"TlsPolicy": "OPTIONAL"},
     }
     options.update({group: params[group] for group in _GROUPS if group in params})
+    options["ReputationOptions"].pop("LastFreshStart", None)  # SES's to write
     _check_options(account, options)
     account.configuration_sets[name] = ConfigurationSet(
-        name, account.arn(f"configuration-set/{name}"), tags_in(params.get("Tags", [])), options
+        name, account.arn(f"configuration-set/{name}"), tags, options
     )
     return {}
 
@@ -65,8 +69,11 @@ def get(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def list_all(account: Account, params: Params, caller: Caller) -> Params:
-    part: str = params.get("Filter", {}).get("CONFIGURATION_SET_NAME_CONTAINS", "")
-    names = [name for name in account.configuration_sets if part in name]
+    part: str | None = params.get("Filter", {}).get("CONFIGURATION_SET_NAME_CONTAINS")
+    if part is not None and not 3 <= len(part) <= MOST_NAME:
+        raise bad_request(f"CONFIGURATION_SET_NAME_CONTAINS must be between 3 and {MOST_NAME} characters")
+    folded = (part or "").lower()
+    names = [name for name in account.configuration_sets if folded in name.lower()]
     chosen, more = page("sets", names, lambda name: name, params, most=1000)
     return {"ConfigurationSets": chosen, **more}
 
@@ -87,13 +94,16 @@ def _check_options(account: Account, options: dict[str, Params]) -> None:
     """What the options name has to be there."""
     pool: str | None = options.get("DeliveryOptions", {}).get("SendingPoolName")
     if pool is not None and not account.dedicated.knows(pool):
-        raise not_found(f"Dedicated IP pool {pool} does not exist.", kind="pool_absent")
-    redirect: str | None = options.get("TrackingOptions", {}).get("CustomRedirectDomain")
+        raise bad_request(f"SendingPool <{pool}> doesn't exist", kind="pool_absent")
+    tracking = options.get("TrackingOptions", {})
+    redirect: str | None = tracking.get("CustomRedirectDomain")
+    if redirect == "" or (redirect is None and "HttpsPolicy" in tracking):
+        raise bad_request("CustomRedirectDomain must be specified.")
     if redirect is not None:
         identity = resolve(account, redirect.lower())
         if identity is None or not identity.verified:
             raise bad_request(
-                f"The custom redirect domain {redirect} is not verified.", kind="redirect_unverified"
+                f"Domain <{redirect}> is not verified under this account.", kind="redirect_unverified"
             )
 
 
@@ -114,8 +124,10 @@ def _put_vdm(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def update(account: Account, params: Params, caller: Caller) -> Params:
+    """Unlike a PUT it leaves alone what it does not mention."""
     found = set_of(account, params["ConfigurationSetName"])
-    found.options["MessageSecurityOptions"] = params.get("MessageSecurityOptions", {})
+    if "MessageSecurityOptions" in params:
+        found.options["MessageSecurityOptions"] = params["MessageSecurityOptions"]
     return {}
 
 
@@ -126,7 +138,9 @@ def create_destination(account: Account, params: Params, caller: Caller) -> Para
     found = set_of(account, params["ConfigurationSetName"])
     name: str = params["EventDestinationName"]
     if name in found.destinations:
-        raise already_exists(f"Event destination {name} already exists.")
+        raise already_exists(
+            f"An event destination with name <{name}> already exists for configuration set <{found.name}>."
+        )
     if len(found.destinations) >= MOST_DESTINATIONS:
         raise limit_exceeded(f"A configuration set has at most {MOST_DESTINATIONS} event destinations.")
     found.destinations[name] = _destination(account, name, params["EventDestination"])
@@ -166,19 +180,28 @@ def set_of(account: Account, name: str) -> ConfigurationSet:
 
 def _existing(found: ConfigurationSet, name: str) -> str:
     if name not in found.destinations:
-        raise not_found(f"Event destination {name} does not exist in configuration set {found.name}.")
+        raise not_found(
+            f"An event destination with name <{name}> does not exist for configuration set <{found.name}>."
+        )
     return name
 
 
 def _destination(
     account: Account, name: str, definition: Params, before: EventDestination | None = None
 ) -> EventDestination:
-    targets = [target for target in _TARGETS if target in definition]
-    if len(targets) != 1:
-        raise bad_request(f"An event destination names exactly one target; this one names {len(targets)}.")
     types: list[str] = definition.get("MatchingEventTypes", [])
     if not types:
-        raise bad_request("An event destination needs at least one matching event type.")
+        raise bad_request("At least one event type must be specified.")
+    targets = [target for target in _TARGETS if target in definition]
+    if not targets:
+        raise bad_request("Event destination is not provided.")
+    if len(targets) > 1:
+        raise bad_request(
+            "Please provide only one destination with each request. Either a Firehose Destination or a Cloudwatch "
+            "Destination or an SNS Destination or an EventBridge Destination."
+        )
+    if "CloudWatchDestination" in definition:
+        cloudwatch.check(definition["CloudWatchDestination"]["DimensionConfigurations"])
     topic: str | None = definition.get("SnsDestination", {}).get("TopicArn")
     bus: str | None = definition.get("EventBridgeDestination", {}).get("EventBusArn")
     if topic is not None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from seslocal.errors import already_exists, bad_request, limit_exceeded, not_found
-from seslocal.mail.addresses import DEFAULT_POOL, DedicatedIp, Pool
+from seslocal.mail.addresses import DEFAULT_POOL, SHARED_POOL, DedicatedIp, Pool
 from seslocal.state import Account, Caller, Params, tags_in
 from seslocal.wire.paging import page
 
@@ -24,7 +24,7 @@ def create_pool(account: Account, params: Params, caller: Caller) -> Params:
             f"Invalid pool name <{name}>: letters, digits, '_' and '-' are allowed, 1 to 64 of them."
         )
     if account.dedicated.knows(name):
-        raise already_exists(f"Dedicated IP pool {name} already exists.")
+        raise already_exists(f"The pool <{name}> already exists.")
     if len(pools) >= MOST_POOLS:
         raise limit_exceeded(f"The account has {MOST_POOLS} dedicated IP pools, which is its limit.")
     mode: str = params.get("ScalingMode", "STANDARD")
@@ -58,7 +58,7 @@ def delete_pool(account: Account, params: Params, caller: Caller) -> Params:
 def put_scaling(account: Account, params: Params, caller: Caller) -> Params:
     pool = _pool(account, params["PoolName"])
     if pool.mode == "MANAGED" and params["ScalingMode"] == "STANDARD":
-        raise bad_request("A managed pool cannot be converted back to a standard pool.")
+        raise bad_request("The ScalingMode parameter is invalid.")
     pool.mode = params["ScalingMode"]
     return {}
 
@@ -76,10 +76,10 @@ def put_in_pool(account: Account, params: Params, caller: Caller) -> Params:
 
 def put_warm_up(account: Account, params: Params, caller: Caller) -> Params:
     """From this percentage on it warms by time as before, as long as the account's automatic warm-up is on."""
-    ip = _ip(account, params["Ip"])
     percentage: int = params["WarmupPercentage"]
     if not 0 <= percentage <= 100:
-        raise bad_request(f"WarmupPercentage {percentage} is not between 0 and 100.")
+        raise bad_request("Warmup Percentage must be between 0 and 100.")
+    ip = _ip(account, params["Ip"])
     if account.dedicated.is_managed(ip.pool):
         raise bad_request("Addresses of a managed pool are warmed up by SES.")
     ip.percentage, ip.since, ip.warms = percentage, account.clock.now(), account.dedicated.auto_warm_up
@@ -117,11 +117,13 @@ def _shown(account: Account, ip: DedicatedIp) -> Params:
 def _ip(account: Account, text: str) -> DedicatedIp:
     found = account.dedicated.by_ip.get(text)
     if found is None:
-        raise not_found(f"Dedicated IP {text} does not exist.")
+        raise not_found(f"Could not find dedicated IP <{text}> under this account.")
     return found
 
 
 def _pool(account: Account, name: str) -> Pool:
+    if name in (DEFAULT_POOL, SHARED_POOL):
+        raise bad_request("Pool name describes either a shared or default dedicated ip pool")
     found = account.dedicated.pools.get(name)
     if found is None:
         raise _no_pool(name)
@@ -129,7 +131,7 @@ def _pool(account: Account, name: str) -> Pool:
 
 
 def _no_pool(name: str) -> Exception:
-    return not_found(f"Dedicated IP pool {name} does not exist.", kind="pool_absent")
+    return not_found(f"The requested pool <{name}> does not exist.")
 
 
 OPERATIONS: Final[dict[str, Callable[[Account, Params, Caller], Params]]] = {

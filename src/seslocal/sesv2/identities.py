@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from seslocal.dns.keys import public_half
+from seslocal.dns.zone import SOA
 from seslocal.errors import already_exists, bad_request, limit_exceeded, not_found
 from seslocal.sesv2.tenants import refuse_while_associated
 from seslocal.state import Account, Caller, Identity, Params, tags_in, tags_out
@@ -29,43 +30,40 @@ def create(account: Account, params: Params, caller: Caller) -> Params:
         raise already_exists(f"Email identity {name} already exist.")
     if len(account.identities) >= MOST_IDENTITIES:
         raise limit_exceeded(f"The account has {MOST_IDENTITIES} identities, which is its limit.")
+    tags = tags_in(params.get("Tags", []))
     default_set: str | None = params.get("ConfigurationSetName")
     _require_set(account, default_set)
-    tags = tags_in(params.get("Tags", []))
     identity = _add(account, name, params.get("DkimSigningAttributes", {}), default_set, tags)
     if account.behaviour.verify_at_once:
         set_status(account, identity, "SUCCESS")
     account.on_identity(identity)
+    shown = dkim_shown(account, identity)
+    if identity.is_domain and shown["Status"] == "PENDING":
+        shown["Status"] = "NOT_STARTED"  # SES has not begun to look; whoever asks next is told that it has
     return {
         "IdentityType": _type(identity),
         "VerifiedForSendingStatus": identity.verified,
-        "DkimAttributes": _dkim_shown(identity),
+        "DkimAttributes": shown,
     }
 
 
 def get(account: Account, params: Params, caller: Caller) -> Params:
     identity = identity_of(account, params["EmailIdentity"])
-    info: Params = {"LastCheckedTimestamp": identity.checked_at} if identity.checked_at else {}
-    if identity.verified_at:
-        info["LastSuccessTimestamp"] = identity.verified_at
-    if identity.error or identity.status == "FAILED":
-        info["ErrorType"] = identity.error or "HOST_NOT_FOUND"
+    mail_from: Params = {"BehaviorOnMxFailure": identity.on_mx_failure}
+    if identity.mail_from:
+        mail_from["MailFromDomain"] = identity.mail_from
+        mail_from["MailFromDomainStatus"] = identity.mail_from_status
     shown: Params = {
         "IdentityType": _type(identity),
         "FeedbackForwardingStatus": identity.feedback,
         "VerifiedForSendingStatus": identity.verified,
-        "DkimAttributes": _dkim_shown(identity),
+        "DkimAttributes": dkim_shown(account, identity),
+        "MailFromAttributes": mail_from,
         "Policies": identity.policies,
         "Tags": tags_out(identity.tags),
         "VerificationStatus": identity.status,
-        "VerificationInfo": info,
+        "VerificationInfo": _verification(account, identity),
     }
-    if identity.mail_from:
-        shown["MailFromAttributes"] = {
-            "MailFromDomain": identity.mail_from,
-            "MailFromDomainStatus": identity.mail_from_status,
-            "BehaviorOnMxFailure": identity.on_mx_failure,
-        }
     if identity.configuration_set:
         shown["ConfigurationSetName"] = identity.configuration_set
     return shown
@@ -101,23 +99,40 @@ def delete(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def put_dkim(account: Account, params: Params, caller: Caller) -> Params:
-    identity = identity_of(account, params["EmailIdentity"])
-    identity.signing = params.get("SigningEnabled", False)
+    """Signing is the domain's business: an address of a domain that is here has the domain's, whatever is put."""
+    name: str = params["EmailIdentity"].lower()
+    domain = account.identities.get(name.rpartition("@")[2])
+    if domain is None:
+        raise bad_request(f"Domain {name.rpartition('@')[2]} is not verified for DKIM signing.")
+    if domain.name == name:
+        domain.signing = params.get("SigningEnabled", False)
     return {}
 
 
 def put_dkim_signing(account: Account, params: Params, caller: Caller) -> Params:
+    """New keys start a new look at the records. A domain that is verified stays so meanwhile, by its old keys."""
+    if "@" in params["EmailIdentity"]:
+        raise bad_request("The EmailIdentity value must be a valid domain.")
     identity = identity_of(account, params["EmailIdentity"])
-    if not identity.is_domain:
-        raise bad_request("DKIM signing attributes can only be set for a domain.")
     signing: Params = params.get("SigningAttributes", {})
+    if "DomainSigningAttributesOrigin" in signing:
+        raise bad_request("DomainSigningAttributesOrigin cannot be given here; use SigningAttributesOrigin.")
     now, origin = account.clock.now(), params["SigningAttributesOrigin"]
     _refuse_early_change(identity, signing, now)
-    identity.dkim = _dkim(account, signing, origin, now)
-    identity.public_key = _public_key(signing)
-    set_status(account, identity, "SUCCESS" if account.behaviour.verify_at_once else "PENDING")
+    new, key = _dkim(account, signing, origin, now), _public_key(signing)
+    if _asks_for_the_same(identity.dkim, new):
+        new = identity.dkim
+    elif identity.verified and not account.behaviour.verify_at_once:
+        identity.rotates = True
+        if "CurrentSigningKeyLength" in identity.dkim and "CurrentSigningKeyLength" in new:
+            new["CurrentSigningKeyLength"] = identity.dkim["CurrentSigningKeyLength"]
+    identity.dkim, identity.public_key = new, key
+    if account.behaviour.verify_at_once:
+        set_status(account, identity, "SUCCESS")
+    elif not identity.verified:
+        set_status(account, identity, "PENDING")
     account.on_identity(identity)
-    shown = _dkim_shown(identity)
+    shown = dkim_shown(account, identity)
     return {
         "DkimStatus": shown["Status"],
         "DkimTokens": shown["Tokens"],
@@ -137,7 +152,8 @@ def put_mail_from(account: Account, params: Params, caller: Caller) -> Params:
         )
     identity.mail_from = domain and domain.lower()
     identity.mail_from_status = "SUCCESS" if identity.verified else "PENDING"
-    identity.on_mx_failure = params.get("BehaviorOnMxFailure", "USE_DEFAULT_VALUE")
+    on_failure = params.get("BehaviorOnMxFailure", "USE_DEFAULT_VALUE")
+    identity.on_mx_failure = on_failure if domain else "USE_DEFAULT_VALUE"
     account.on_identity(identity)
     return {}
 
@@ -194,6 +210,23 @@ def set_status(account: Account, identity: Identity, status: str) -> None:
     identity.mail_from_status = "SUCCESS" if status == "SUCCESS" else identity.mail_from_status
     if status == "SUCCESS":
         identity.verified_at = now
+        uses_new_keys(identity)
+
+
+def uses_new_keys(identity: Identity) -> None:
+    """From now on SES signs by the keys that were asked for last."""
+    identity.rotates = False
+    if "NextSigningKeyLength" in identity.dkim:
+        identity.dkim["CurrentSigningKeyLength"] = identity.dkim["NextSigningKeyLength"]
+
+
+def dkim_shown(account: Account, identity: Identity) -> Params:
+    """DkimAttributes. An address has those of its domain, if that is an identity too (ses.md 5.3)."""
+    owner = identity if identity.is_domain else account.identities.get(identity.name.rpartition("@")[2])
+    if owner is None:
+        return {"SigningEnabled": False, "Status": "NOT_STARTED", "Tokens": []}
+    status = "PENDING" if owner.rotates and owner.verified else owner.status
+    return {"SigningEnabled": owner.signing, "Status": status, "Tokens": [], **owner.dkim}
 
 
 def _covering(address: str) -> Iterator[str]:
@@ -273,6 +306,8 @@ def _dkim(account: Account, signing: Params, origin: str, now: float) -> Params:
         return {"SigningAttributesOrigin": origin, "Tokens": [signing["DomainSigningSelector"]]}
     if own_key:
         raise bad_request(f"A key of your own cannot be given with the origin {origin}.")
+    if origin != "AWS_SES" and "NextSigningKeyLength" in signing:
+        raise bad_request("A replica has the key length of its parent; NextSigningKeyLength cannot be given.")
     length = signing.get("NextSigningKeyLength", "RSA_2048_BIT")
     return {
         "SigningAttributesOrigin": origin,
@@ -284,9 +319,26 @@ def _dkim(account: Account, signing: Params, origin: str, now: float) -> Params:
     }
 
 
-def _dkim_shown(identity: Identity) -> Params:
-    status = identity.status if identity.is_domain else "NOT_STARTED"
-    return {"SigningEnabled": identity.signing, "Status": status, "Tokens": [], **identity.dkim}
+def _asks_for_the_same(old: Params, new: Params) -> bool:
+    """SES's own keys, of the length that they have: they stay."""
+    same = ("SigningAttributesOrigin", "NextSigningKeyLength")
+    return new["SigningAttributesOrigin"] != "EXTERNAL" and all(old.get(n) == new.get(n) for n in same)
+
+
+def _verification(account: Account, identity: Identity) -> Params:
+    info: Params = {"LastCheckedTimestamp": identity.checked_at} if identity.checked_at else {}
+    if identity.verified_at:
+        info["LastSuccessTimestamp"] = identity.verified_at
+    if identity.error or identity.status == "FAILED":
+        info["ErrorType"] = identity.error or "HOST_NOT_FOUND"
+    if account.settings.strict and identity.is_domain:
+        primary, admin, serial = SOA.split()[:3]
+        info["SOARecord"] = {
+            "PrimaryNameServer": primary.rstrip("."),
+            "AdminEmail": admin.rstrip("."),
+            "SerialNumber": int(serial),
+        }
+    return info
 
 
 def _type(identity: Identity) -> str:

@@ -1,14 +1,14 @@
-"""The tags of whatever has an ARN and can carry them."""
+"""The tags of whatever has an ARN and can carry them. SES finds a resource by the name in its ARN, in the region of the call;
+an ARN of another region names nothing that has tags."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
+from seslocal import tagging
 from seslocal.errors import bad_request, not_found
 from seslocal.state import Account, Caller, Params, tags_in, tags_out
-
-MOST_TAGS: Final = 50
 
 
 class Tagged(Protocol):
@@ -18,51 +18,55 @@ class Tagged(Protocol):
     def tags(self) -> dict[str, str]: ...
 
 
-#: resource type in the ARN -> those of the account, by the first name after it
-_OWNERS: Final[dict[str, Callable[[Account], Mapping[str, Tagged]]]] = {
-    "identity": lambda account: account.identities,
-    "configuration-set": lambda account: account.configuration_sets,
-    "tenant": lambda account: account.tenants,
-    "template": lambda account: account.templates,
-    "custom-verification-email-template": lambda account: account.verification_templates,
-    "contact-list": lambda account: account.contact_lists,
-    "dedicated-ip-pool": lambda account: account.dedicated.pools,
+#: resource type in the ARN -> what SES calls it, and those of the account by the first name after it
+_OWNERS: Final[dict[str, tuple[str, Callable[[Account], Mapping[str, Tagged]]]]] = {
+    "identity": ("EmailIdentity", lambda account: account.identities),
+    "configuration-set": ("ConfigurationSet", lambda account: account.configuration_sets),
+    "tenant": ("Tenant", lambda account: account.tenants),
+    "template": ("Template", lambda account: account.templates),
+    "custom-verification-email-template": (
+        "CustomVerificationEmailTemplate",
+        lambda account: account.verification_templates,
+    ),
+    "contact-list": ("ContactList", lambda account: account.contact_lists),
+    "dedicated-ip-pool": ("DedicatedIpPool", lambda account: account.dedicated.pools),
 }
 
 
 def tag(account: Account, params: Params, caller: Caller) -> Params:
-    tags = _tags(account, params["ResourceArn"])
     given = tags_in(params["Tags"])
-    if refused := [key for key in given if key.lower().startswith("aws:")]:
-        raise bad_request(f"Tag keys that begin with aws: are AWS's own: {', '.join(refused)}.")
-    if len(tags.keys() | given.keys()) > MOST_TAGS:
-        raise bad_request(f"A resource has at most {MOST_TAGS} tags.")
-    tags.update(given)
+    found = _resource(account, params["ResourceArn"])
+    if found.arn != params["ResourceArn"]:
+        raise bad_request(f"Failed to tag resource {params['ResourceArn']}.")
+    found.tags.update(tagging.merged(found.tags, given))
     return {}
 
 
 def untag(account: Account, params: Params, caller: Caller) -> Params:
-    tags = _tags(account, params["ResourceArn"])
+    found = _resource(account, params["ResourceArn"])
+    if found.arn != params["ResourceArn"]:
+        raise bad_request(f"Failed to untag resource {params['ResourceArn']}.")
     for key in params["TagKeys"]:
-        tags.pop(key, None)
+        found.tags.pop(key, None)
     return {}
 
 
 def list_tags(account: Account, params: Params, caller: Caller) -> Params:
-    return {"Tags": tags_out(_tags(account, params["ResourceArn"]))}
+    found = _resource(account, params["ResourceArn"])
+    return {"Tags": tags_out(found.tags) if found.arn == params["ResourceArn"] else []}
 
 
-def _tags(account: Account, arn: str) -> dict[str, str]:
+def _resource(account: Account, arn: str) -> Tagged:
     parts = arn.split(":", 5)
-    if len(parts) < 6 or parts[0] != "arn":
-        raise bad_request(f"Invalid resource ARN {arn}.")
-    kind, _, rest = parts[5].partition("/")
-    owner = _OWNERS.get(kind)
-    names: Any = owner(account) if owner else {}
-    found: Tagged | None = names.get(rest) or names.get(rest.partition("/")[0])
-    if found is None or found.arn != arn:
-        raise not_found(f"Resource {arn} does not exist.")
-    return found.tags
+    kind, _, name = parts[-1].partition("/")
+    if len(parts) < 6 or parts[0] != "arn" or parts[2] != "ses" or kind not in _OWNERS or not name:
+        raise bad_request("Provided resource identifier is not an SES resource")
+    word, owner = _OWNERS[kind]
+    names: Any = owner(account)
+    found: Tagged | None = names.get(name) or names.get(name.partition("/")[0])
+    if found is None or found.arn.partition("/")[2] != name:
+        raise not_found(f"No {word} present with name: {name}")
+    return found
 
 
 OPERATIONS: Final[dict[str, Callable[[Account, Params, Caller], Params]]] = {
