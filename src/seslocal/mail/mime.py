@@ -1,46 +1,72 @@
-"""A message given in pieces, put together as SES would send it. Slow, and asked for only when somebody looks."""
+"""A message given in pieces, put together as SES would send it. Slow, and asked for only when somebody looks; the same
+pieces and boundary always make the same bytes."""
 
 from __future__ import annotations
 
 import email.message
 import email.policy
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from email.utils import format_datetime
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Final
 
-from seslocal.ids import Ids
-
-Json = dict[str, Any]
+#: as Python calls what the API calls ContentTransferEncoding
+ENCODINGS: Final = {"BASE64": "base64", "QUOTED_PRINTABLE": "quoted-printable", "SEVEN_BIT": "7bit"}
 
 
-def whole(message: Json, headers: Sequence[tuple[str, str]], at: float, ids: Ids) -> bytes:
-    """Headers and body of a Simple message; its own Date first."""
-    date = format_datetime(datetime.fromtimestamp(int(at), UTC))
-    given = [(header["Name"], header["Value"]) for header in cast("list[Json]", message.get("Headers", []))]
-    body = _body(message, f"----=_Part_{ids.uuid().replace('-', '')[:16]}")
-    head = "".join(f"{name}: {_folded(value)}\r\n" for name, value in (("Date", date), *headers, *given))
-    return head.encode("utf-8", "replace") + body
+@dataclass(slots=True)
+class File:
+    name: str
+    kind: str  #: media type
+    data: bytes
+    content_id: str | None = None  #: what the HTML calls it by
+    encoding: str = "base64"
+    inline: bool = False
 
 
-def _body(message: Json, boundary: str) -> bytes:
-    texts = [
-        (kind, message["Body"][part]["Data"])
-        for part, kind in (("Text", "plain"), ("Html", "html"))
-        if part in message["Body"]
-    ]
+def head(headers: Sequence[tuple[str, str]]) -> bytes:
+    lines = [f"{name}: {_on_one_line(value)}\r\n" for name, value in headers]
+    return "".join(lines).encode("utf-8", "replace")
+
+
+def body(text: str | None, html: str | None, files: Sequence[File], boundary: str) -> bytes:
+    """From MIME-Version and Content-Type on."""
     made = email.message.EmailMessage(policy=email.policy.SMTP)
-    first_kind, first = texts[0] if texts else ("plain", "")
-    made.set_content(_encodable(first), subtype=first_kind)
-    for kind, text in texts[1:]:
-        made.add_alternative(_encodable(text), subtype=kind)
-        made.set_boundary(boundary)
+    if text is not None or html is None:
+        made.set_content(_encodable(text or ""))
+    if html is not None:
+        if text is None:
+            made.set_content(_encodable(html), subtype="html")
+        else:
+            made.add_alternative(_encodable(html), subtype="html")
+    for file in files:
+        _attach(made, file)
+    for number, part in enumerate(made.walk()):
+        if part.is_multipart():
+            part.set_boundary(f"----=_Part_{number}_{boundary}")
     return made.as_bytes()
+
+
+def _attach(made: email.message.EmailMessage, file: File) -> None:
+    main, _, sub = file.kind.partition(";")[0].strip().partition("/")
+    cid = f"<{file.content_id}>" if file.content_id else None
+    disposition = "inline" if file.inline else "attachment"
+    try:
+        made.add_attachment(
+            file.data,
+            maintype=main,
+            subtype=sub or "octet-stream",
+            cte=file.encoding,
+            disposition=disposition,
+            filename=file.name,
+            cid=cid,
+        )
+    except (ValueError, KeyError, TypeError):
+        made.add_attachment(file.data, maintype="application", subtype="octet-stream", filename=file.name)
 
 
 def _encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _folded(value: str) -> str:
+def _on_one_line(value: str) -> str:
     return value.replace("\r", " ").replace("\n", " ")

@@ -14,20 +14,14 @@ from typing import Any, Final, cast
 
 import msgspec
 
+from seslocal.mail import mime
 from seslocal.mail.ledger import Accepted
+from seslocal.mail.mime import ENCODINGS, File
 
 Json = dict[str, Any]
 #: SES sends attachments in seven bits unless told otherwise, which spoils what has eight (ses.md 3.3)
 _SEVEN_BIT: Final = bytes(range(128)) + b"?" * 128
 _UNSAFE_NAME: Final = re.compile(r'[\x00-\x1f\x7f"\\/:]')
-
-
-@dataclass(slots=True)
-class File:
-    name: str
-    kind: str  #: media type
-    data: bytes
-    content_id: str | None = None  #: what the HTML calls it by
 
 
 @dataclass(slots=True)
@@ -73,18 +67,25 @@ def take_apart(line: Accepted) -> Parts | None:
         text = msgspec.json.format(line.content, indent=2).decode()
         return Parts(text=text, source=text.encode())
     parts = Parts(text=_body(simple, "Text"), html=_body(simple, "Html"))
-    for attachment in cast("list[Json]", simple.get("Attachments") or []):
-        name = str(attachment.get("FileName", "attachment"))
-        kind = str(attachment.get("ContentType") or "application/octet-stream")
-        data = _bytes(attachment.get("RawContent", ""))
-        if attachment.get("ContentTransferEncoding", "SEVEN_BIT") == "SEVEN_BIT":
-            data = data.translate(_SEVEN_BIT)
-        parts.files.append(File(_safe(name), kind, data, attachment.get("ContentId")))
+    parts.files = [_file(one) for one in cast("list[Json]", simple.get("Attachments") or [])]
     try:
         parts.source = _source(line, parts)
     except Exception:
         parts.source = (parts.text or parts.html or "").encode("utf-8", "replace")
     return parts
+
+
+def _file(attachment: Json) -> File:
+    encoding = attachment.get("ContentTransferEncoding", "SEVEN_BIT")
+    data = _bytes(attachment.get("RawContent", ""))
+    return File(
+        _safe(str(attachment.get("FileName", "attachment"))),
+        str(attachment.get("ContentType") or "application/octet-stream"),
+        data.translate(_SEVEN_BIT) if encoding == "SEVEN_BIT" else data,
+        attachment.get("ContentId"),
+        ENCODINGS[encoding],
+        attachment.get("ContentDisposition") == "INLINE",
+    )
 
 
 def _body(simple: Json, kind: str) -> str | None:
@@ -131,38 +132,12 @@ def _text(part: EmailMessage) -> str:
 
 def _source(line: Accepted, parts: Parts) -> bytes:
     """A mail given in pieces, put together as SES would."""
-    shown = line.shown()
-    message = EmailMessage(policy=email.policy.SMTP)
-    if parts.text is not None or parts.html is None:
-        message.set_content(_encodable(parts.text or ""))
-    if parts.html is not None:
-        if parts.text is None:
-            message.set_content(_encodable(parts.html), subtype="html")
-        else:
-            message.add_alternative(_encodable(parts.html), subtype="html")
-    for file in parts.files:
-        main, _, sub = file.kind.partition(";")[0].strip().partition("/")
-        cid = f"<{file.content_id}>" if file.content_id else None
-        try:
-            message.add_attachment(
-                file.data, maintype=main, subtype=sub or "octet-stream", filename=file.name, cid=cid
-            )
-        except (ValueError, KeyError, TypeError):
-            message.add_attachment(
-                file.data, maintype="application", subtype="octet-stream", filename=file.name
-            )
-    body = message.as_bytes()
     ours = ("mime-version", "content-type")
-    head = "".join(
-        f"{header['name']}: {header['value']}\r\n"
-        for header in shown["headers"]
-        if header["name"].lower() not in ours
-    )
-    return head.encode("utf-8", "replace") + body
-
-
-def _encodable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()
+    headers = [
+        (one["name"], one["value"]) for one in line.shown()["headers"] if one["name"].lower() not in ours
+    ]
+    body = mime.body(parts.text, parts.html, parts.files, str(line.number))
+    return mime.head(headers) + body
 
 
 def _bytes(text: str) -> bytes:

@@ -12,7 +12,8 @@ import msgspec
 
 from seslocal.clock import iso
 from seslocal.mail.ledger import Accepted
-from seslocal.mail.parts import File, Made, Parts, take_apart, template_of
+from seslocal.mail.mime import File
+from seslocal.mail.parts import Made, Parts, take_apart, template_of
 from seslocal.state import Account
 
 _VIEWS: Final = (("html", "HTML"), ("text", "Text"), ("headers", "Headers"), ("source", "Source"))

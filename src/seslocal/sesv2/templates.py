@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Final
 
 from seslocal.errors import already_exists, bad_request, limit_exceeded
@@ -69,10 +71,11 @@ def test_render(account: Account, params: Params, caller: Caller) -> Params:
     filled = templated.fill(found, templated.read_data(params["TemplateData"]), {})
     if filled.failure is not None:
         raise bad_request(filled.failure, kind="attribute_missing")
-    source = mime.whole(
-        filled.message, [("Subject", filled.message["Subject"]["Data"])], account.clock.now(), account.ids
-    )
-    return {"RenderedTemplate": source.decode("utf-8", "replace")}
+    date = format_datetime(datetime.fromtimestamp(int(account.clock.now()), UTC))
+    texts = [filled.message["Body"].get(part, {}).get("Data") for part in ("Text", "Html")]
+    made = mime.head([("Date", date), ("Subject", filled.message["Subject"]["Data"])])
+    made += mime.body(texts[0], texts[1], (), account.ids.uuid().replace("-", "")[:16])
+    return {"RenderedTemplate": made.decode("utf-8", "replace")}
 
 
 def _parts(content: dict[str, str]) -> dict[str, str]:
