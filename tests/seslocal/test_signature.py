@@ -152,6 +152,20 @@ def _changed(good: Request, data: st.DataObject) -> Request:
     return Request(parts["method"], parts["path"], parts["query"], headers, body, "", keep_alive=True)
 
 
+def test_a_credential_that_passed_once_is_good_for_its_region_service_and_day_only() -> None:
+    request = unsigned("GET", ["v2"], [], headers={"Date": "Thu, 01 Jan 2026 00:00:00 GMT"})
+    SigV4Auth(Credentials("test", "test"), "ses", REGION).add_auth(request)
+    known, now = Keys([("test", "test")]), time.time()
+    assert passes(sent(request), known)
+    with pytest.raises(ApiError, match="correct service: 'sqs'"):
+        passes(sent(request), known, "sqs")
+    with pytest.raises(ApiError, match="valid region"):
+        signature.check(sent(request), known, ("ses",), "eu-west-1", now)
+    request.headers.replace_header("Date", "Thu, 01 Jan 2026 00:00:00 GMT")
+    with pytest.raises(ApiError, match="Date in Credential scope does not match"):
+        passes(sent(request), known, now=1767225600)
+
+
 def test_repeated_headers_are_a_list_to_a_signature(world: World) -> None:
     data = signing.wire("GET", "/v2/email/account", headers={"X-Amz-Two": "a,b   c"})
     twice = data.replace(b"X-Amz-Two: a,b   c", b"X-Amz-Two:  a \r\nX-Amz-Two: b   c")
@@ -347,6 +361,23 @@ def test_a_presigned_call_is_told_what_it_lacks(world: World) -> None:
     )
     refused = plain(world, ACCOUNT + "?X-Amz-Algorithm=AWS4-HMAC-SHA256", {"Authorization": FOUR})
     assert refused[2].startswith("Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization'")
+
+
+@pytest.mark.parametrize("expires", ["", "x", "-1", "604801", "9" * 5000])
+def test_a_presigned_call_is_good_for_a_week_at_most(world: World, expires: str) -> None:
+    claim = (
+        f"&X-Amz-Credential=a&X-Amz-Signature=b&X-Amz-SignedHeaders=host&X-Amz-Date=x&X-Amz-Expires={expires}"
+    )
+    refused = plain(world, f"{ACCOUNT}?X-Amz-Algorithm=AWS4-HMAC-SHA256{claim}", {})
+    assert refused[:2] == (403, "IncompleteSignatureException")
+    assert refused[2].startswith("X-Amz-Expires ")
+
+
+def test_headers_that_no_request_can_have_may_be_named(world: World) -> None:
+    date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    claim = f"X-Amz-Credential=test/{date[:8]}/us-east-1/ses/aws4_request&X-Amz-Signature=b&X-Amz-Date={date}"
+    path = f"{ACCOUNT}?X-Amz-Algorithm=AWS4-HMAC-SHA256&{claim}&X-Amz-SignedHeaders=host;%E2%98%83"
+    assert plain(world, path, {})[2] == MISMATCH
 
 
 def test_a_presigned_call_of_boto3_acts(world: World, client: Client) -> None:
