@@ -49,6 +49,9 @@ def main(argv: list[str] | None = None) -> int:
         queue_most=options.queue_most,
         sns_url=options.sns_url,
         strict=options.strict,
+        sandbox=options.sandbox,
+        management_rate=options.management_rate,
+        management_together=options.management_together,
         dns_port=options.dns_port,
         keys=DEFAULTS.keys + tuple(options.key),
         check_signatures=not options.no_auth,
@@ -130,6 +133,18 @@ def _parser() -> argparse.ArgumentParser:
     add("--clock", type=_moment, help="time to start at, such as 2026-01-01T00:00:00Z (default: now)")
     add("--speed", type=float, default=1.0, help="seconds of its clock in one of ours; 0: frozen (default 1)")
     add("--sns-url", help="base of the URLs in SNS messages; local: this server (default: as AWS writes it)")
+    add(
+        "--sandbox",
+        action="store_true",
+        help="without production access: 200 mails a day, 1 a second, to verified ones",
+    )
+    add(
+        "--management-rate",
+        type=float,
+        default=DEFAULTS.management_rate,
+        help="calls a second of each operation that does not send, 0: no limit (default %(default)g; SES: about 1)",
+    )
+    add("--management-together", action="store_true", help="that limit is one for all operations")
     add("--strict", action="store_true", help="identities verify only when their records are in its own DNS")
     add(
         "--dns-port",

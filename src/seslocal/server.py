@@ -13,6 +13,7 @@ from seslocal.clock import Clock
 from seslocal.dns.nameserver import NameServer
 from seslocal.dns.strict import Watch
 from seslocal.front import Front
+from seslocal.sesv2.oversight import Oversight
 from seslocal.state import Account, Settings
 from seslocal.wire import callers
 from seslocal.wire.protocol import Connection, Request
@@ -81,6 +82,7 @@ class Local:
     def _furnish(self) -> None:
         """What a new account needs to know of the server that it is on."""
         self.account.base = self.url
+        self.account.witnesses = (Oversight(self.account),)
         if self.account.settings.strict:
             self.account.behaviour.verify_at_once = False
             Watch(self.account)

@@ -3,7 +3,6 @@ that owns them; whatever decides or publishes gets the account handed in."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -17,10 +16,14 @@ from seslocal.events.outbox import Outbox
 from seslocal.events.topics import Topic
 from seslocal.ids import Ids
 from seslocal.mail.addresses import DedicatedIps
+from seslocal.mail.allowance import SANDBOX_QUOTA, SANDBOX_RATE, Allowance
 from seslocal.mail.fates import Mailboxes, Provider, Simulator
+from seslocal.mail.findings import Counts, Finding, Thresholds
+from seslocal.mail.global_list import GlobalList
 from seslocal.mail.ledger import Ledger
 from seslocal.sqs.queues import Queues
 from seslocal.wire.keys import Keys
+from seslocal.wire.pace import Pace
 
 if TYPE_CHECKING:
     from seslocal.admin.scenario import Step
@@ -49,6 +52,9 @@ class Settings:
     ledger_bytes: int = 64 * 1024 * 1024  #: bytes of content the ledger keeps
     seed: int | None = None  #: of every id; None: from the system
     queue_most: int = 200_000  #: messages a queue holds; beyond that the oldest are dropped
+    sandbox: bool = False  #: without production access: little mail, to verified recipients only
+    management_rate: float = 0.0  #: calls a second of operations that do not send; 0: no limit
+    management_together: bool = False  #: that limit is one for all operations, not one for each
     strict: bool = False  #: identities verify only when their records are published
     dns_port: int | None = None  #: UDP and TCP port of its own DNS; 0: a free one; None: no DNS
     sns_url: str | None = None  #: base of the URLs in SNS messages; None: as AWS writes it
@@ -70,6 +76,7 @@ class Behaviour:
         True  #: an entry of bulk mail overrides the default data name by name, not whole
     )
     inline_plain_names: bool = True  #: a template in a call takes names of letters and digits only
+    global_list: bool = True  #: addresses that hard bounced for anyone are on the global list for days
     sign_in_queues: bool = False  #: SNS messages in queues are signed too, which is slow
     old_signature_codes: bool = False  #: SES v2 spells refusals of signatures as the Query protocol does
     explain_signatures: bool = False  #: a wrong signature is answered with what should have been signed
@@ -154,7 +161,14 @@ class Tenant:
     aws_managed: StatusRecord
     suppression: SuppressionList = field(default_factory=SuppressionList)
     associations: dict[str, float] = field(default_factory=dict[str, float])  #: ARN -> when
-    impact: str | None = None  #: LOW or HIGH while findings are open
+    impact: str | None = None  #: LOW or HIGH where the admin side says so
+    counts: Counts = field(default_factory=Counts)
+    findings: dict[str, Finding] = field(default_factory=dict[str, Finding])  #: the latest of each type
+    is_watched: bool = False  #: a look at what is open is due
+
+    @property
+    def open_findings(self) -> list[Finding]:
+        return [finding for finding in self.findings.values() if finding.is_open]
 
     @property
     def status(self) -> str:
@@ -246,50 +260,6 @@ class Attributes:
         )
 
 
-class Allowance:
-    """The send rate and the rolling 24-hour quota. A failed call takes nothing from either."""
-
-    def __init__(self, rate: float, quota: float) -> None:
-        self.rate = rate
-        self.quota = quota
-        self._tokens = max(rate, 1.0)
-        self._filled_at: float | None = None
-        self._minutes: deque[list[float]] = deque()  # [minute, recipients]
-        self._sent = 0.0
-        self.exhausted = False  #: a fault says that the quota is used up
-
-    def set_rate(self, rate: float) -> None:
-        self.rate = rate
-        self._tokens = min(self._tokens, max(rate, 1.0))
-
-    def has_tokens(self, recipients: int, now: float) -> bool:
-        """A second's worth may leave at once."""
-        burst = max(self.rate, 1.0)
-        if self._filled_at is not None:
-            self._tokens = min(burst, self._tokens + max(0.0, now - self._filled_at) * self.rate)
-        self._filled_at = now
-        return self._tokens >= min(float(recipients), burst)
-
-    def has_quota(self, recipients: int, now: float) -> bool:
-        if self.exhausted:
-            return False
-        return self.quota < 0 or self.sent(now) + recipients <= self.quota
-
-    def take(self, rated: int, counted: int, now: float) -> None:
-        self._tokens -= rated
-        minute = now // 60
-        if not self._minutes or self._minutes[-1][0] != minute:
-            self._minutes.append([minute, 0.0])
-        self._minutes[-1][1] += counted
-        self._sent += counted
-
-    def sent(self, now: float) -> float:
-        """Recipients of the last 24 hours."""
-        while self._minutes and self._minutes[0][0] <= now // 60 - 1440:
-            self._sent -= self._minutes.popleft()[1]
-        return max(self._sent, self.quota) if self.exhausted else self._sent
-
-
 class Account:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings
@@ -314,12 +284,20 @@ class Account:
         self.configuration_sets: dict[str, ConfigurationSet] = {}
         self.tenants_of: dict[str, dict[str, float]] = {}  #: resource ARN -> tenant name -> when
         self.suppression = SuppressionList()
+        self.global_list = GlobalList()
+        self.verdicts: dict[
+            str, str
+        ] = {}  #: what the admin side says of an address's validity, by it in lower case
+        self.finds = True  #: findings arise by themselves
+        self.thresholds = Thresholds()
         self.suppressed_reasons: tuple[str, ...] = BOTH_REASONS
         self.validation: Params | None = None  #: ValidationAttributes
         self.sending_enabled = True
-        self.production = True
+        self.production = not settings.sandbox
         self.enforcement = "HEALTHY"
         self.allowance = Allowance(settings.rate, settings.quota)
+        self.pace = Pace(settings.management_rate, together=settings.management_together)
+        self._limit()
         self.queues = Queues(clock, self.ids, settings.region, settings.account_id, settings.queue_most)
         self.topics: dict[str, Topic] = {}  #: those made through SNS, by name
         self.tracked: dict[str, Tracked] = {}  #: mails whose opens and clicks are told, by MessageId
@@ -341,6 +319,18 @@ class Account:
         self.ledger = Ledger(settings.ledger, settings.ledger_bytes)
         #: told of an identity that was made, or whose keys or MAIL FROM changed
         self.on_identity: Callable[[Identity], None] = lambda identity: None
+
+    def set_production(self, production: bool) -> None:
+        """Into the sandbox, with its small rate and quota, or out of it."""
+        if production != self.production:
+            self.production = production
+            self._limit()
+
+    def _limit(self) -> None:
+        most = (float("inf"), float("inf")) if self.production else (SANDBOX_RATE, SANDBOX_QUOTA)
+        self.allowance.set_rate(min(self.settings.rate, most[0]))
+        quota = self.settings.quota
+        self.allowance.quota = min(quota, most[1]) if quota >= 0 or self.production else most[1]
 
     def arn(self, resource: str) -> str:
         return f"arn:aws:ses:{self.region}:{self.id}:{resource}"

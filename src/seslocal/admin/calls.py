@@ -5,13 +5,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any, Final, cast
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from seslocal.admin import dns_calls, faulting, forms, key_calls, lease_calls, scenario
+from seslocal.admin import (
+    account_calls,
+    dns_calls,
+    faulting,
+    forms,
+    key_calls,
+    lease_calls,
+    scenario,
+    tenant_calls,
+)
 from seslocal.admin.forms import Json, Query, Refused
 from seslocal.admin.scenario import Step
 from seslocal.clock import Clock, iso
@@ -21,17 +30,18 @@ from seslocal.mail.ledger import Accepted
 from seslocal.mail.parts import take_apart
 from seslocal.mail.tracking import LOCKED, as_delivered
 from seslocal.sesv2.identities import set_status as set_identity_status
-from seslocal.sesv2.reputation import POLICIES
-from seslocal.sesv2.reputation import set_status as set_tenant_status
-from seslocal.state import Account, Behaviour, Settings, StatusRecord
+from seslocal.state import Account, Settings
 from seslocal.wire.protocol import Answer, Request
 
 PREFIX: Final = "/_seslocal"
 _IDENTITY_STATUSES: Final = ("PENDING", "SUCCESS", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED")
-_TENANT_STATUSES: Final = ("ENABLED", "DISABLED", "REINSTATED")
-_ENFORCEMENTS: Final = ("HEALTHY", "PROBATION", "SHUTDOWN")
-_MODULES: Final = (dns_calls, key_calls, lease_calls)  #: more calls, each told the account first
-_REVIEWS: Final = ("PENDING", "GRANTED", "DENIED", "FAILED")
+_MODULES: Final = (
+    account_calls,
+    dns_calls,
+    key_calls,
+    lease_calls,
+    tenant_calls,
+)  #: more calls, each told the account first
 _MOST_LINES: Final = 1000
 _FILTERS: Final = ("recipient", "tenant", "configuration_set", "limit", "after", "order")
 
@@ -64,10 +74,7 @@ class Admin:
                 ("POST", r"/faults", self._add_fault),
                 ("DELETE", r"/faults", self._delete_faults),
                 ("DELETE", r"/faults/([^/]+)", self._delete_fault),
-                ("GET", r"/account", self._show_account),
-                ("PUT", r"/account", self._put_account),
                 ("PUT", r"/identities/([^/]+)", self._put_identity),
-                ("PUT", r"/tenants/([^/]+)", self._put_tenant),
                 ("PUT", r"/topics/([^/]+)", self._put_topic),
                 ("GET", r"/streams", self._streams),
                 ("PUT", r"/streams/([^/]+)", self._put_stream),
@@ -246,60 +253,7 @@ class Admin:
             raise Refused(404, f"No fault {fault_id} stands; it was used up or removed.")
         return {}
 
-    # the account and what is in it
-
-    def _show_account(self, query: Query, body: Json) -> Json:
-        account = self._account()
-        return {
-            "rate": account.allowance.rate,
-            "quota": account.allowance.quota,
-            "sent_last_24_hours": account.allowance.sent(account.clock.now()),
-            "sending_enabled": account.sending_enabled,
-            "production": account.production,
-            "enforcement": account.enforcement,
-            "review": (account.attributes.details or {}).get("ReviewDetails", {}).get("Status"),
-            "event_bus_queue": account.bus_queue,
-            "sns_url": account.sns_url,
-            "check_signatures": account.check_signatures,
-            "behaviour": asdict(account.behaviour),
-        }
-
-    def _put_account(self, query: Query, body: Json) -> Json:
-        forms.only(
-            body,
-            "rate",
-            "quota",
-            "sending_enabled",
-            "production",
-            "enforcement",
-            "review",
-            "event_bus_queue",
-            "sns_url",
-            "check_signatures",
-            "behaviour",
-        )
-        account = self._account()
-        rate = forms.real(body, "rate", account.allowance.rate, 0.0, 1e9)
-        quota = forms.real(body, "quota", account.allowance.quota, -1.0, 1e12)
-        sending = forms.switch(body, "sending_enabled", account.sending_enabled)
-        production = forms.switch(body, "production", account.production)
-        enforcement = forms.choice(body, "enforcement", _ENFORCEMENTS) or account.enforcement
-        review = forms.choice(body, "review", _REVIEWS)
-        bus = forms.text(body, "event_bus_queue") if "event_bus_queue" in body else account.bus_queue
-        sns_url = forms.text(body, "sns_url") if "sns_url" in body else account.sns_url
-        checking = forms.switch(body, "check_signatures", account.check_signatures)
-        behaviour = _behaviour(account.behaviour, body.get("behaviour", {}))
-        account.allowance.set_rate(rate)
-        account.allowance.quota = quota
-        account.sending_enabled, account.production = sending, production or review == "GRANTED"
-        if review is not None and account.attributes.details:
-            account.attributes.details.setdefault("ReviewDetails", {})["Status"] = review
-        account.check_signatures = checking
-        account.sns_url = sns_url and sns_url.rstrip("/")
-        account.enforcement, account.bus_queue, account.behaviour = enforcement, bus, behaviour
-        if bus is not None:
-            account.queues.ensure(bus)
-        return self._show_account(query, body)
+    # what is in the account
 
     def _put_identity(self, name: str, query: Query, body: Json) -> Json:
         forms.only(body, "status", "mail_from_status")
@@ -316,21 +270,6 @@ class Admin:
             "status": identity.status,
             "mail_from_status": identity.mail_from_status if identity.mail_from else None,
         }
-
-    def _put_tenant(self, name: str, query: Query, body: Json) -> Json:
-        forms.only(body, "aws_status", "cause", "impact")
-        account = self._account()
-        tenant = account.tenants.get(name)
-        if tenant is None:
-            raise Refused(404, f"There is no tenant {name}.")
-        status = forms.choice(body, "aws_status", _TENANT_STATUSES)
-        if "impact" in body:
-            tenant.impact = forms.choice(body, "impact", ("LOW", "HIGH"))
-        if status is not None:
-            cause = forms.text(body, "cause") or "Status set by the admin side of seslocal."
-            record = StatusRecord(status, cause, account.clock.now())
-            set_tenant_status(account, tenant, record, by_customer=False)
-        return {"tenant": name, "status": tenant.status, "aws_status": tenant.aws_managed.status}
 
     def _put_topic(self, name: str, query: Query, body: Json) -> Json:
         forms.only(body, "raw")
@@ -466,22 +405,6 @@ def _stream_shown(stream: Stream) -> Json:
         "attributes": stream.attributes,
         "waiting": len(stream.records),
     }
-
-
-def _behaviour(before: Behaviour, changes: object) -> Behaviour:
-    if not isinstance(changes, dict):
-        raise Refused(400, "behaviour is an object of switches.")
-    after = asdict(before)
-    known = {field.name for field in fields(Behaviour)}
-    for name, value in changes.items():  # pyright: ignore[reportUnknownVariableType]
-        if name not in known:
-            raise Refused(400, f"There is no switch {name}: {', '.join(sorted(known))} are.")
-        if type(value) is not type(after[name]):  # pyright: ignore[reportUnknownArgumentType]
-            raise Refused(400, f"The switch {name} takes a value like {after[name]!r}.")
-        after[name] = value
-    if after["default_policy"] not in POLICIES:
-        raise Refused(400, f"default_policy is one of {', '.join(POLICIES)}.")
-    return Behaviour(**after)
 
 
 def _of(tenant: str | None) -> str:

@@ -98,6 +98,8 @@ def _happen(
     elif outcome.listed and feedback_id:
         reason = "BOUNCE" if outcome.kind == "Bounce" else "COMPLAINT"
         for recipient in recipients:
+            if reason == "BOUNCE":
+                account.global_list.bounced(recipient.lower(), now)
             suppression.record(
                 force,
                 Suppressed(suppression.stored(recipient), reason, now, mail.message_id, feedback_id),

@@ -9,7 +9,7 @@ from typing import Final
 
 from seslocal.errors import ApiError, bad_request, limit_exceeded, not_found
 from seslocal.events.documents import Mail
-from seslocal.mail import aftermath, fates, subscribing
+from seslocal.mail import aftermath, fates, subscribing, validation
 from seslocal.mail.addresses import SHARED_IP
 from seslocal.mail.content import Letter
 from seslocal.mail.fates import DELIVERS, SIMULATOR, Plan
@@ -178,7 +178,10 @@ def accept(account: Account, passed: Passed, caller: Caller) -> str:
     name = tenant.name if tenant else None
     most = _max_delivery(configuration_set)
     plans = [
-        (recipient, fates.within(_plan(account, force, recipient, name, letter, now), most))
+        (
+            recipient,
+            fates.within(_plan(account, force, recipient, name, letter, configuration_set, now), most),
+        )
         for recipient in letter.recipients
     ]
     account.ledger.add(
@@ -223,6 +226,7 @@ def _plan(
     recipient: str,
     tenant: str | None,
     letter: Letter,
+    configuration_set: ConfigurationSet | None,
     now: float,
 ) -> Plan:
     if letter.infected or letter.broken:
@@ -232,6 +236,14 @@ def _plan(
     folded = recipient.lower()
     if reason := force.hit(folded):
         return (fates.suppressed(force.scope, reason),)
+    if (
+        "BOUNCE" not in force.reasons
+        and account.behaviour.global_list
+        and account.global_list.holds(folded, now)
+    ):
+        return (fates.bounce("Suppressed"),)
+    if validation.drops(account, configuration_set, recipient):
+        return (fates.bounce("EmailValidationSuppressed"),)
     return fates.ask(account.providers, folded, tenant, now)
 
 

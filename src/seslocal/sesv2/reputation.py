@@ -1,5 +1,5 @@
 """Reputation entities: what SES holds for and against a tenant. Two records say whether it may send, of which
-the customer writes one; a policy says when SES would write it. Findings do not arise by themselves yet."""
+the customer writes one, and a policy for him; findings say why."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import Final
 
 from seslocal.errors import bad_request, not_found
 from seslocal.events.publishing import to_bus
+from seslocal.mail.findings import Finding
 from seslocal.state import Account, Caller, Params, StatusRecord, Tenant
 from seslocal.wire.paging import page
 
 POLICIES: Final = ("standard", "strict", "none")
+TYPES: Final = ("DKIM", "DMARC", "SPF", "BIMI", "COMPLAINT", "BOUNCE", "FEEDBACK_3P", "IP_LISTING")
+_RECOMMENDATION_VALUES: Final = {"TYPE": TYPES, "IMPACT": ("LOW", "HIGH"), "STATUS": ("OPEN", "FIXED")}
 
 
 def get_entity(account: Account, params: Params, caller: Caller) -> Params:
@@ -32,7 +35,7 @@ def list_entities(account: Account, params: Params, caller: Caller) -> Params:
     found = [
         tenant
         for tenant in account.tenants.values()
-        if impact in (None, tenant.impact)
+        if impact in (None, impact_of(tenant))
         and status in (None, tenant.status)
         and tenant.arn.startswith(prefix)
     ]
@@ -41,8 +44,12 @@ def list_entities(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def update_customer_managed_status(account: Account, params: Params, caller: Caller) -> Params:
+    """Whoever is enabled with findings open is reinstated until they close (ses.md 1.6)."""
     tenant = _entity_to_change(account, params)
-    record = StatusRecord(params["SendingStatus"], "Status manually updated.", account.clock.now())
+    status: str = params["SendingStatus"]
+    if status == "ENABLED" and tenant.open_findings:
+        status = "REINSTATED"
+    record = StatusRecord(status, "Status manually updated.", account.clock.now())
     set_status(account, tenant, record, by_customer=True)
     return {}
 
@@ -80,6 +87,29 @@ def set_status(account: Account, tenant: Tenant, record: StatusRecord, *, by_cus
     )
 
 
+def list_recommendations(account: Account, params: Params, caller: Caller) -> Params:
+    wanted: dict[str, str] = params.get("Filter", {})
+    if len(wanted) > 1 and set(wanted) not in ({"STATUS", "IMPACT"}, {"STATUS", "TYPE"}):
+        raise bad_request("Filter by one attribute, or by STATUS with IMPACT or TYPE.")
+    for name, choices in _RECOMMENDATION_VALUES.items():
+        if name in wanted and wanted[name] not in choices:
+            raise bad_request(f"Invalid filter value {wanted[name]}: {name} is one of {', '.join(choices)}.")
+    found = [
+        shown
+        for tenant in account.tenants.values()
+        for finding in tenant.findings.values()
+        if _fits(shown := _recommendation(tenant, finding), wanted)
+    ]
+    chosen, more = page("recommendations", found, lambda r: f"{r['ResourceArn']} {r['Type']}", params)
+    return {"Recommendations": chosen, **more}
+
+
+def impact_of(tenant: Tenant) -> str | None:
+    """The worst of what is open, or what the admin side says."""
+    impacts = {finding.impact for finding in tenant.open_findings}
+    return tenant.impact or ("HIGH" if "HIGH" in impacts else "LOW" if impacts else None)
+
+
 def tenant_by_arn(account: Account, arn: str) -> Tenant | None:
     parts = arn.split("/")
     tenant = account.tenants.get(parts[1]) if len(parts) == 3 else None
@@ -108,9 +138,26 @@ def _entity(tenant: Tenant) -> Params:
         "AwsSesManagedStatus": tenant.aws_managed.shown(),
         "SendingStatusAggregate": tenant.status,
     }
-    if tenant.impact:
-        shown["ReputationImpact"] = tenant.impact
+    if impact := impact_of(tenant):
+        shown["ReputationImpact"] = impact
     return shown
+
+
+def _recommendation(tenant: Tenant, finding: Finding) -> Params:
+    return {
+        "ResourceArn": tenant.arn,
+        "Type": finding.type,
+        "Description": finding.description,
+        "Status": "OPEN" if finding.is_open else "FIXED",
+        "CreatedTimestamp": finding.created,
+        "LastUpdatedTimestamp": finding.updated,
+        "Impact": finding.impact,
+    }
+
+
+def _fits(shown: Params, wanted: dict[str, str]) -> bool:
+    names = {"TYPE": "Type", "IMPACT": "Impact", "STATUS": "Status", "RESOURCE_ARN": "ResourceArn"}
+    return all(shown[names[name]] == value for name, value in wanted.items())
 
 
 def _parts(at: float) -> list[int]:
@@ -124,4 +171,5 @@ OPERATIONS: Final[dict[str, Callable[[Account, Params, Caller], Params]]] = {
     "ListReputationEntities": list_entities,
     "UpdateReputationEntityCustomerManagedStatus": update_customer_managed_status,
     "UpdateReputationEntityPolicy": update_policy,
+    "ListRecommendations": list_recommendations,
 }

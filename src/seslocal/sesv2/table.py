@@ -7,6 +7,7 @@ from typing import Final
 
 from seslocal.sesv2 import (
     accounts,
+    address_insights,
     bulk,
     configuration_sets,
     contact_lists,
@@ -28,6 +29,7 @@ Act = Callable[[Account, Params, Caller], Params]
 
 ACTING: Final[dict[str, Act]] = {
     **accounts.OPERATIONS,
+    **address_insights.OPERATIONS,
     **bulk.OPERATIONS,
     **configuration_sets.OPERATIONS,
     **contact_lists.OPERATIONS,

@@ -1,0 +1,143 @@
+"""The account seen and set from outside: its limits and switches, who is on the global list, what addresses are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from typing import Any, Final, cast
+
+from seslocal.admin import forms
+from seslocal.admin.forms import Json, Query, Refused
+from seslocal.mail.findings import Thresholds
+from seslocal.mail.global_list import LONGEST, Entry
+from seslocal.mail.validation import VERDICTS, look_at
+from seslocal.sesv2.reputation import POLICIES
+from seslocal.state import Account, Behaviour
+
+_ENFORCEMENTS: Final = ("HEALTHY", "PROBATION", "SHUTDOWN")
+_REVIEWS: Final = ("PENDING", "GRANTED", "DENIED", "FAILED")
+
+
+def show(account: Account, query: Query, body: Json) -> Json:
+    return {
+        "rate": account.allowance.rate,
+        "quota": account.allowance.quota,
+        "sent_last_24_hours": account.allowance.sent(account.clock.now()),
+        "sending_enabled": account.sending_enabled,
+        "production": account.production,
+        "enforcement": account.enforcement,
+        "review": (account.attributes.details or {}).get("ReviewDetails", {}).get("Status"),
+        "event_bus_queue": account.bus_queue,
+        "sns_url": account.sns_url,
+        "check_signatures": account.check_signatures,
+        "management_rate": account.pace.rate,
+        "management_together": account.pace.together,
+        "findings": account.finds,
+        "thresholds": asdict(account.thresholds),
+        "behaviour": asdict(account.behaviour),
+    }
+
+
+def put(account: Account, query: Query, body: Json) -> Json:
+    """All is read before anything is changed."""
+    forms.only(body, *(name for name in show(account, query, body) if name != "sent_last_24_hours"))
+    production = forms.switch(body, "production", account.production)
+    review = forms.choice(body, "review", _REVIEWS)
+    rate = forms.real(body, "rate", account.allowance.rate, 0.0, 1e9)
+    quota = forms.real(body, "quota", account.allowance.quota, -1.0, 1e12)
+    sending = forms.switch(body, "sending_enabled", account.sending_enabled)
+    enforcement = forms.choice(body, "enforcement", _ENFORCEMENTS) or account.enforcement
+    bus = forms.text(body, "event_bus_queue") if "event_bus_queue" in body else account.bus_queue
+    sns_url = forms.text(body, "sns_url") if "sns_url" in body else account.sns_url
+    checking = forms.switch(body, "check_signatures", account.check_signatures)
+    management = forms.real(body, "management_rate", account.pace.rate, 0.0, 1e6)
+    together = forms.switch(body, "management_together", account.pace.together)
+    finds = forms.switch(body, "findings", account.finds)
+    thresholds = _thresholds(account.thresholds, body.get("thresholds", {}))
+    behaviour = _behaviour(account.behaviour, body.get("behaviour", {}))
+
+    account.set_production(production or review == "GRANTED")
+    if "rate" in body:
+        account.allowance.set_rate(rate)
+    if "quota" in body:
+        account.allowance.quota = quota
+    if review is not None and account.attributes.details:
+        account.attributes.details.setdefault("ReviewDetails", {})["Status"] = review
+    if "management_rate" in body or "management_together" in body:
+        account.pace.set(management, together=together)
+    account.sending_enabled, account.enforcement, account.check_signatures = sending, enforcement, checking
+    account.finds, account.thresholds, account.behaviour = finds, thresholds, behaviour
+    account.sns_url, account.bus_queue = sns_url and sns_url.rstrip("/"), bus
+    if bus is not None:
+        account.queues.ensure(bus)
+    return show(account, query, body)
+
+
+def global_list(account: Account, query: Query, body: Json) -> Json:
+    return {"addresses": [_entry(address, entry) for address, entry in account.global_list.entries.items()]}
+
+
+def put_global(account: Account, address: str, query: Query, body: Json) -> Json:
+    forms.only(body, "seconds")
+    seconds = forms.real(body, "seconds", LONGEST, 0.0, LONGEST)
+    entry = account.global_list.entries[address.lower()] = Entry(account.clock.now() + seconds, 1)
+    return _entry(address.lower(), entry)
+
+
+def delete_global(account: Account, address: str, query: Query, body: Json) -> Json:
+    if account.global_list.entries.pop(address.lower(), None) is None:
+        raise Refused(404, f"The global list does not hold {address}.")
+    return {}
+
+
+def put_verdict(account: Account, address: str, query: Query, body: Json) -> Json:
+    """What Auto Validation shall make of an address; null lets it judge by itself again."""
+    forms.only(body, "verdict")
+    verdict = forms.choice(body, "verdict", VERDICTS)
+    if verdict is None:
+        account.verdicts.pop(address.lower(), None)
+    else:
+        account.verdicts[address.lower()] = verdict
+    return {"address": address, "verdict": look_at(account, address).valid}
+
+
+def _entry(address: str, entry: Entry) -> Json:
+    return {"address": address, "until": entry.until, "bounces": entry.bounces}
+
+
+def _thresholds(before: Thresholds, changes: object) -> Thresholds:
+    if not isinstance(changes, dict):
+        raise Refused(400, "thresholds are an object of numbers.")
+    given = cast("Json", changes)
+    forms.only(given, *asdict(before))
+    after: dict[str, Any] = {
+        name: forms.real(given, name, value, 0.0, 1e9) for name, value in asdict(before).items()
+    }
+    after["minimum"] = int(after["minimum"])
+    return Thresholds(**after)
+
+
+def _behaviour(before: Behaviour, changes: object) -> Behaviour:
+    if not isinstance(changes, dict):
+        raise Refused(400, "behaviour is an object of switches.")
+    after = asdict(before)
+    known = {field.name for field in fields(Behaviour)}
+    for name, value in cast("Json", changes).items():
+        if name not in known:
+            raise Refused(400, f"There is no switch {name}: {', '.join(sorted(known))} are.")
+        if type(value) is not type(after[name]):
+            raise Refused(400, f"The switch {name} takes a value like {after[name]!r}.")
+        after[name] = value
+    if after["default_policy"] not in POLICIES:
+        raise Refused(400, f"default_policy is one of {', '.join(POLICIES)}.")
+    return Behaviour(**after)
+
+
+ROUTES: Final[tuple[tuple[str, str, Callable[..., Json]], ...]] = (
+    ("GET", r"/account", show),
+    ("PUT", r"/account", put),
+    ("GET", r"/global-list", global_list),
+    ("PUT", r"/global-list/([^/]+)", put_global),
+    ("DELETE", r"/global-list/([^/]+)", delete_global),
+    ("PUT", r"/verdicts/([^/]+)", put_verdict),
+)

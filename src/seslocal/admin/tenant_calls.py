@@ -1,0 +1,65 @@
+"""What only AWS decides about a tenant: its record, its impact, and findings that nothing here could count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from seslocal.admin import forms
+from seslocal.admin.forms import Json, Query, Refused
+from seslocal.mail.findings import Finding
+from seslocal.sesv2 import oversight, reputation
+from seslocal.state import Account, StatusRecord, Tenant
+
+_STATUSES: Final = ("ENABLED", "DISABLED", "REINSTATED")
+_IMPACTS: Final = ("LOW", "HIGH")
+
+
+def put(account: Account, name: str, query: Query, body: Json) -> Json:
+    forms.only(body, "aws_status", "cause", "impact")
+    tenant = _tenant(account, name)
+    status = forms.choice(body, "aws_status", _STATUSES)
+    if "impact" in body:
+        tenant.impact = forms.choice(body, "impact", _IMPACTS)
+    if status is not None:
+        cause = forms.text(body, "cause") or "Status set by the admin side of seslocal."
+        record = StatusRecord(status, cause, account.clock.now())
+        reputation.set_status(account, tenant, record, by_customer=False)
+    return {"tenant": name, "status": tenant.status, "aws_status": tenant.aws_managed.status}
+
+
+def find(account: Account, name: str, query: Query, body: Json) -> Json:
+    """A finding by hand, as by a mailbox provider or a blocklist; the tenant's policy acts on it."""
+    forms.only(body, "type", "impact", "description")
+    tenant = _tenant(account, name)
+    kind = forms.choice(body, "type", reputation.TYPES)
+    if kind is None:
+        raise Refused(400, f"type is missing: one of {', '.join(reputation.TYPES)}.")
+    impact = forms.choice(body, "impact", _IMPACTS) or "LOW"
+    description = forms.text(body, "description") or f"A finding of type {kind} was set by hand."
+    now = account.clock.now()
+    oversight.open_finding(account, tenant, Finding(kind, impact, description, now, now, by_hand=True))
+    return {"tenant": name, "status": tenant.status, "type": kind, "impact": impact}
+
+
+def close(account: Account, name: str, kind: str, query: Query, body: Json) -> Json:
+    tenant = _tenant(account, name)
+    finding = tenant.findings.get(kind)
+    if finding is None or not finding.is_open:
+        raise Refused(404, f"The tenant {name} has no open finding of type {kind}.")
+    oversight.close_finding(account, tenant, finding)
+    return {"tenant": name, "status": tenant.status}
+
+
+def _tenant(account: Account, name: str) -> Tenant:
+    tenant = account.tenants.get(name)
+    if tenant is None:
+        raise Refused(404, f"There is no tenant {name}.")
+    return tenant
+
+
+ROUTES: Final[tuple[tuple[str, str, Callable[..., Json]], ...]] = (
+    ("PUT", r"/tenants/([^/]+)", put),
+    ("POST", r"/tenants/([^/]+)/findings", find),
+    ("DELETE", r"/tenants/([^/]+)/findings/([^/]+)", close),
+)

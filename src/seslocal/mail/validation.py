@@ -1,0 +1,108 @@
+"""Auto Validation: what SES makes of an address before it mails it (ses.md 2.6). A verdict says how sure SES is that a
+statement is true. SES does not say how it judges; here it goes by what can be seen: syntax, this server's DNS and
+mailboxes, and plain rules for the rest. The admin side can say otherwise for an address."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from seslocal.errors import ApiError
+from seslocal.mail import fates
+from seslocal.mail.content import bare_address
+from seslocal.state import Account, ConfigurationSet, Params
+
+LOW: Final = "LOW"
+MEDIUM: Final = "MEDIUM"
+HIGH: Final = "HIGH"
+VERDICTS: Final = (LOW, MEDIUM, HIGH)
+#: threshold -> the verdicts that are mailed
+_MAILED: Final = {MEDIUM: (MEDIUM, HIGH), HIGH: (HIGH,), "MANAGED": (MEDIUM, HIGH)}
+_ROLES: Final = re.compile(
+    r"abuse|admin|billing|contact|help|hostmaster|info|marketing|no-?reply|office|postmaster|sales|security|support|webmaster"
+)
+_DISPOSABLE: Final = re.compile(
+    r"(.+\.)?(10minutemail|dispostable|getnada|guerrillamail|mailinator|sharklasers|temp-mail|trashmail|yopmail)\.(com|org)"
+)
+_DEAD: Final = (".invalid", ".localhost")  # names that RFC 2606 keeps out of the DNS
+
+
+@dataclass(frozen=True, slots=True)
+class Insight:
+    """Verdicts about one address."""
+
+    valid_syntax: str
+    valid_dns: str
+    mailbox_exists: str
+    role_address: str
+    disposable: str
+    random_input: str
+    said: str | None = None  #: by the admin side
+
+    @property
+    def valid(self) -> str:
+        if self.said is not None:
+            return self.said
+        if LOW in (self.valid_syntax, self.valid_dns, self.mailbox_exists):
+            return LOW
+        return MEDIUM if HIGH in (self.role_address, self.disposable, self.random_input) else HIGH
+
+
+def look_at(account: Account, address: str) -> Insight:
+    folded = address.lower()
+    local, _, domain = folded.rpartition("@")
+    local = local.partition("+")[0]
+    is_address = _is_address(address)
+    has_dns = is_address and _has_dns(account, domain)
+    return Insight(
+        valid_syntax=HIGH if is_address else LOW,
+        valid_dns=HIGH if has_dns else LOW,
+        mailbox_exists=HIGH if has_dns and not _bounces(account, folded) else LOW,
+        role_address=HIGH if _ROLES.fullmatch(local) else LOW,
+        disposable=HIGH if _DISPOSABLE.fullmatch(domain) else LOW,
+        random_input=HIGH if _looks_random(local) else LOW,
+        said=account.verdicts.get(folded),
+    )
+
+
+def drops(account: Account, configuration_set: ConfigurationSet | None, address: str) -> bool:
+    """Whether the threshold in force, the set's before the account's, keeps this recipient from being mailed."""
+    options: Params | None = None
+    if configuration_set is not None:
+        options = configuration_set.options.get("SuppressionOptions", {}).get("ValidationOptions")
+    condition: Params = (options or account.validation or {}).get("ConditionThreshold", {})
+    if condition.get("ConditionThresholdEnabled") != "ENABLED":
+        return False
+    overall: Params = condition.get("OverallConfidenceThreshold", {})
+    threshold: str = overall.get("ConfidenceVerdictThreshold", "MANAGED")
+    return look_at(account, address).valid not in _MAILED[threshold]
+
+
+def _is_address(address: str) -> bool:
+    try:
+        return bare_address(address) == address
+    except ApiError:
+        return False
+
+
+def _has_dns(account: Account, domain: str) -> bool:
+    """Where the own zone knows the domain, it must take mail; all others do but those that cannot be."""
+    if account.zone.has(domain):
+        return any(account.zone.find(domain, kind) for kind in ("MX", "A", "AAAA"))
+    return "." in domain and not domain.endswith(_DEAD)
+
+
+def _bounces(account: Account, folded: str) -> bool:
+    plan = fates.ask(account.providers, folded, None, account.clock.now())
+    return plan[0].kind == "Bounce" and plan[0].type == "Permanent"
+
+
+def _looks_random(local: str) -> bool:
+    """Ten characters and more with hardly a vowel, or letters and digits in turns."""
+    letters = [c for c in local if c.isalpha()]
+    if len(local) < 10 or not letters:
+        return False
+    vowels = sum(c in "aeiouy" for c in letters)
+    turns = len(re.findall(r"[a-z](?=\d)|\d(?=[a-z])", local))
+    return vowels * 6 < len(letters) or turns >= 5

@@ -1,0 +1,130 @@
+"""What SES does about a tenant whose mail bounces or is complained of: a witness counts, findings open and close, and the
+tenant's reputation policy pauses it (ses.md 1.6 to 1.8). While a tenant that was reinstated has findings open they are
+not acted on; once all are closed it is ENABLED again by itself. What is open is looked at every hour of the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from seslocal.events.publishing import advise
+from seslocal.mail.fates import SIMULATOR, Outcome, Plan
+from seslocal.mail.findings import HIGH, Finding, judge
+from seslocal.sesv2 import reputation
+from seslocal.state import Account, StatusRecord, Tenant
+
+if TYPE_CHECKING:
+    from seslocal.events.documents import Mail
+    from seslocal.state import ConfigurationSet
+
+LOOK: Final = 3600.0  # seconds between two looks at what is open
+_SILENT: Final = ("@gmail.com", "@googlemail.com")  # these providers report no complaints (ses.md 8.1)
+_NOT_SEEN: Final = (
+    "OnTenantSuppressionList",
+    "OnAccountSuppressionList",
+    "EmailValidationSuppressed",
+    "UnsubscribedRecipient",
+)
+
+
+class Oversight:
+    """A witness that acts on what it counts."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    def accepted(
+        self, mail: Mail, configuration_set: ConfigurationSet | None, plans: list[tuple[str, Plan]]
+    ) -> None:
+        pass
+
+    def happened(
+        self, mail: Mail, event: str, outcome: Outcome | None, recipients: Sequence[str], at: float
+    ) -> None:
+        if mail.tenant is None or not self._account.finds:
+            return
+        tenant = self._account.tenants.get(mail.tenant)
+        if tenant is None:
+            return
+        if event == "Send":
+            seen = [address for address in mail.destination if not address.lower().endswith("@" + SIMULATOR)]
+            telling = sum(not address.lower().endswith(_SILENT) for address in seen)
+            tenant.counts.add(at, len(seen), 0, telling, 0)
+        elif outcome is not None and (weight := _weight(outcome, recipients)):
+            bounced, complained = weight
+            tenant.counts.add(at, 0, bounced, 0, complained)
+            review(self._account, tenant)
+
+
+def _weight(outcome: Outcome, recipients: Sequence[str]) -> tuple[int, int] | None:
+    if outcome.subtype in _NOT_SEEN:
+        return None
+    seen = sum(not address.lower().endswith("@" + SIMULATOR) for address in recipients)
+    if outcome.kind == "Bounce" and outcome.type == "Permanent":
+        return (seen, 0) if seen else None
+    if outcome.kind == "Complaint" and outcome.feedback != "not-spam":
+        return (0, seen) if seen else None
+    return None
+
+
+def review(account: Account, tenant: Tenant) -> None:
+    """Opens, changes and closes what the counts say now."""
+    now = account.clock.now()
+    tenant.counts.forget(now)
+    found = judge(tenant.counts, account.thresholds)
+    for kind, (impact, threshold) in found.items():
+        before = tenant.findings.get(kind)
+        is_open = before is not None and before.is_open
+        if before is not None and is_open and (before.by_hand or before.impact == impact):
+            continue
+        volume = tenant.counts.mailed if kind == "BOUNCE" else tenant.counts.telling
+        sentence = (
+            f"The {kind.lower()} rate exceeded {threshold:.1%} based on a representative volume of {volume} emails "
+            f"from {_in_words(tenant.counts.since)} to {_in_words(now)}."
+        )
+        since = before.created if before is not None and is_open else now
+        open_finding(account, tenant, Finding(kind, impact, sentence, since, now))
+    for finding in list(tenant.findings.values()):
+        if finding.is_open and not finding.by_hand and finding.type not in found:
+            close_finding(account, tenant, finding)
+
+
+def open_finding(account: Account, tenant: Tenant, finding: Finding) -> None:
+    """Keeps it, tells the bus, and does what the tenant's policy asks for."""
+    tenant.findings[finding.type] = finding
+    advise(account, tenant.arn, finding.description, finding.impact, finding.type)
+    policy = tenant.policy.rpartition("/")[2]
+    acts = policy == "strict" or (policy == "standard" and finding.impact == HIGH)
+    if acts and tenant.customer_managed.status == "ENABLED":
+        cause = f"Reputation policy {policy}: {finding.description}"[:512]
+        record = StatusRecord("DISABLED", cause, account.clock.now())
+        reputation.set_status(account, tenant, record, by_customer=True)
+    if not tenant.is_watched:
+        tenant.is_watched = True
+        account.clock.call_later(LOOK, partial(_look, account, tenant))
+
+
+def close_finding(account: Account, tenant: Tenant, finding: Finding) -> None:
+    finding.is_open, finding.updated = False, account.clock.now()
+    advise(account, tenant.arn, finding.description, finding.impact, finding.type, is_open=False)
+    if not tenant.open_findings and tenant.customer_managed.status == "REINSTATED":
+        record = StatusRecord("ENABLED", "All findings are resolved.", account.clock.now())
+        reputation.set_status(account, tenant, record, by_customer=True)
+
+
+def _look(account: Account, tenant: Tenant) -> None:
+    tenant.is_watched = False
+    if account.tenants.get(tenant.name) is not tenant:
+        return
+    review(account, tenant)
+    if tenant.open_findings and not tenant.is_watched:
+        tenant.is_watched = True
+        account.clock.call_later(LOOK, partial(_look, account, tenant))
+
+
+def _in_words(at: float) -> str:
+    """As AWS writes a time in a finding."""
+    moment = datetime.fromtimestamp(at, UTC)
+    return f"{moment:%B} {moment.day}, {moment:%Y} at {moment:%H:%M} (UTC)"

@@ -1,0 +1,42 @@
+"""The pace of management: SES takes about one call a second of every operation that does not send (ses.md 2.4, 3.5). Whether that
+is counted an operation or for all together is not documented, so both can be had. Off unless asked for."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from seslocal.errors import ApiError
+from seslocal.mail.allowance import Bucket
+
+#: calls a second that are documented to be more
+_DOCUMENTED: Final = {"BatchGetMetricData": 16.0, "GetEmailTemplate": 50.0}
+_SENDS: Final = frozenset({"SendEmail", "SendBulkEmail"})
+BURST: Final = 2.0  # seconds' worth that is tolerated at once
+
+
+class Pace:
+    def __init__(self, rate: float, *, together: bool) -> None:
+        self.rate = rate  #: calls a second; 0: no limit
+        self.together = together  #: one limit for all operations, not one for each
+        self._buckets: dict[str, Bucket] = {}
+
+    def set(self, rate: float, *, together: bool) -> None:
+        self.rate, self.together = rate, together
+        self._buckets.clear()
+
+    def spend(self, operation: str, now: float) -> None:
+        """Raises ApiError for a call that comes too soon."""
+        if operation in _SENDS:
+            return
+        rate = self.rate
+        name = "" if self.together else operation
+        if not self.together and (documented := _DOCUMENTED.get(operation)):
+            rate = max(rate, documented)
+        bucket = self._buckets.get(name)
+        if bucket is None:
+            bucket = self._buckets[name] = Bucket(rate, max(1.0, rate * BURST))
+        if not bucket.has(1, now):
+            raise ApiError(
+                "TooManyRequestsException", "Too many requests have been made to the operation.", 429
+            )
+        bucket.take(1)
