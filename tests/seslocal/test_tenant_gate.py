@@ -250,7 +250,8 @@ def test_mail_from_that_is_not_verified_rejects_only_if_asked_to(world: World) -
 
 def test_the_sandbox_mails_only_the_verified_and_the_simulator(world: World) -> None:
     world.ready()
-    world.admin("PUT", "/account", {"production": False, "rate": 10})
+    world.admin("PUT", "/account", {"production": False})
     assert world.refused(lambda: world.send("kim@example.com"))[:2] == (400, "MessageRejected")
     assert world.send("success@simulator.amazonses.com")
+    world.admin("PUT", "/clock", {"advance": 1})
     assert world.send("me@mail.acme.example")
