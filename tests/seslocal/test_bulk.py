@@ -225,6 +225,12 @@ def test_faults_strike_bulk_calls_too(ready: World) -> None:
     assert statuses(bulk(ready, entry("a@x.example"))) == ["SUCCESS"]
 
 
+def test_a_storm_answers_bulk_calls_as_it_answers_all_mail(ready: World) -> None:
+    ready.fault("throttle_storm", operation="SendBulkEmail")
+    refused = ready.refused(lambda: bulk(ready, entry("a@x.example")))
+    assert refused == (429, "TooManyRequestsException", "Maximum sending rate exceeded.")
+
+
 @pytest.mark.parametrize("fault", [{"fault": "accept_lose_answer"}, {"fault": "error_500", "accepted": True}])
 def test_a_bulk_call_may_be_accepted_without_saying_so(ready: World, fault: dict[str, Any]) -> None:
     ready.admin("POST", "/faults", {**fault, "operation": "SendBulkEmail", "count": 1})

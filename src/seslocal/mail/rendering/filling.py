@@ -67,7 +67,7 @@ class _Filling:
         self._partials: dict[str, tuple[Node, ...]] = {}
 
     def text(self, nodes: tuple[Node, ...]) -> str:
-        self._out, self._partials = [], {}
+        self._out = []
         self._all(nodes, self._root)
         return "".join(self._out)
 
