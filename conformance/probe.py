@@ -39,6 +39,7 @@ _VERBS: Final = (
     "Untag",
 )
 _FIRST: Final = (
+    "PutAccountVdmAttributes",
     "CreateTenant",
     "CreateEmailIdentity",
     "CreateConfigurationSet",
@@ -208,8 +209,10 @@ def ordered(operations: Iterable[str]) -> list[str]:
     def place(name: str) -> tuple[int, int, str]:
         if name.startswith(("Delete", "Disassociate")):
             return len(_VERBS) + 1, _LAST.index(name) if name in _LAST else -1, name
+        if name in _FIRST:
+            return -1, _FIRST.index(name), name
         rank = next((n for n, verb in enumerate(_VERBS) if name.startswith(verb)), len(_VERBS))
-        return rank, _FIRST.index(name) if name in _FIRST else len(_FIRST), name
+        return rank, 0, name
 
     return sorted(operations, key=place)
 

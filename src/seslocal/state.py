@@ -20,6 +20,7 @@ from seslocal.mail.allowance import SANDBOX_QUOTA, SANDBOX_RATE, Allowance
 from seslocal.mail.fates import Mailboxes, Provider, Simulator
 from seslocal.mail.findings import Counts, Finding, Thresholds
 from seslocal.mail.global_list import GlobalList
+from seslocal.mail.insights import Insights
 from seslocal.mail.ledger import Ledger
 from seslocal.sqs.queues import Queues
 from seslocal.wire.keys import Keys
@@ -253,10 +254,13 @@ class Attributes:
     cases: int = 0  #: reviews that were asked for
 
     @property
+    def vdm_enabled(self) -> bool:
+        return self.vdm["VdmEnabled"] == "ENABLED"
+
+    @property
     def tracks_engagement(self) -> bool:
         return (
-            self.vdm["VdmEnabled"] == "ENABLED"
-            and self.vdm.get("DashboardAttributes", {}).get("EngagementMetrics") == "ENABLED"
+            self.vdm_enabled and self.vdm.get("DashboardAttributes", {}).get("EngagementMetrics") == "ENABLED"
         )
 
 
@@ -314,6 +318,7 @@ class Account:
         self.mailboxes = Mailboxes()
         self.providers: tuple[Provider, ...] = (Simulator(), self.mailboxes)
         self.faults = Faults(self.ids.random)
+        self.insights = Insights(self)  #: a witness, as soon as there is a server
         self.witnesses: tuple[Witness, ...] = ()  #: told of every mail and of what happens to it
         self.held_back: list[Callable[[], None]] = []  #: deliveries that a reordering fault gathers
         self.ledger = Ledger(settings.ledger, settings.ledger_bytes)

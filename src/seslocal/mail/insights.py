@@ -1,0 +1,137 @@
+"""What Virtual Deliverability Manager saw: of each mail that it tracks, what happened to it, and the counts of all. As at SES
+it sees nothing while it is switched off, and never mail to the simulator or to more than one recipient. It keeps as many of
+the newest mails as the ledger does, encoded like the ledger's lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from seslocal.events.documents import MATCHING, Mail
+from seslocal.mail.fates import SIMULATOR, Outcome, Plan
+from seslocal.mail.isps import isp_of, tells_of_complaints
+from seslocal.mail.metrics import Metrics, Series
+
+if TYPE_CHECKING:
+    from seslocal.state import Account, ConfigurationSet
+
+_MOST_BYTES: Final = 8192  # of one mail's events; what is opened more often than that, we know
+_SUPPRESSED: Final = {
+    "OnAccountSuppressionList": "ON_ACCOUNT_SUPPRESSION_LIST",
+    "OnTenantSuppressionList": "ON_TENANT_SUPPRESSION_LIST",
+}
+_encode = msgspec.json.Encoder().encode
+_lines = msgspec.json.Decoder().decode_lines
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    at: float
+    type: str  #: as MatchingEventTypes names it
+    bounce_type: str = ""  #: PERMANENT, TRANSIENT or UNDETERMINED
+    subtype: str = ""  #: of the bounce or complaint
+    diagnostic: str = ""  #: of the bounce
+    feedback: str = ""  #: of the complaint
+
+
+@dataclass(slots=True, eq=False)
+class Seen:
+    """One mail."""
+
+    message_id: str
+    at: float
+    recipient: str
+    series: Series
+    facts: bytes  #: JSON: sender, subject, tags
+    told: bytes = b""  #: JSON: its events, one a line
+
+    @property
+    def events(self) -> list[Event]:
+        return [Event(*event) for event in _lines(self.told)]
+
+    def read(self) -> tuple[str, str, dict[str, list[str]]]:
+        """Sender, subject and tags."""
+        sender, subject, tags = msgspec.json.decode(self.facts)
+        return sender, subject, tags
+
+
+class Insights:
+    """A witness."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._seen: dict[str, Seen] = {}
+        self.metrics = Metrics()
+
+    def get(self, message_id: str) -> Seen | None:
+        return self._seen.get(message_id)
+
+    def between(self, start: float, end: float) -> Iterator[Seen]:
+        """Those sent from `start` to `end`, both included, oldest first."""
+        return (seen for seen in self._seen.values() if start <= seen.at <= end)
+
+    def accepted(
+        self, mail: Mail, configuration_set: ConfigurationSet | None, plans: list[tuple[str, Plan]]
+    ) -> None:
+        if not self._account.attributes.vdm_enabled or len(mail.destination) != 1:
+            return
+        recipient = mail.destination[0]
+        if recipient.lower().endswith("@" + SIMULATOR):
+            return
+        series = Series(
+            mail.source_arn.partition("/")[2],
+            configuration_set.name if configuration_set else None,
+            isp_of(recipient),
+            mail.tenant,
+        )
+        facts = _encode((mail.source, mail.common.get("subject") or "", mail.tags))
+        self._seen[mail.message_id] = Seen(mail.message_id, mail.accepted_at, recipient, series, facts)
+        if len(self._seen) > self._account.settings.ledger:
+            del self._seen[next(iter(self._seen))]
+
+    def happened(
+        self, mail: Mail, event: str, outcome: Outcome | None, recipients: Sequence[str], at: float
+    ) -> None:
+        if not self._seen or (seen := self._seen.get(mail.message_id)) is None:
+            return
+        if outcome is not None and outcome.kind == "Complaint" and outcome.suppressed:
+            return
+        kind = MATCHING[event]
+        is_first = b'"%b"' % kind.encode() not in seen.told
+        if len(seen.told) < _MOST_BYTES:
+            seen.told += _encode((at, kind, *_details(outcome))) + b"\n"
+        for metric in self._metrics(seen, kind, outcome, is_first=is_first):
+            self.metrics.count(metric, seen.series, at)
+
+    def _metrics(self, seen: Seen, kind: str, outcome: Outcome | None, *, is_first: bool) -> Iterator[str]:
+        match kind:
+            case "SEND" | "COMPLAINT":
+                yield kind
+            case "OPEN" | "CLICK":
+                if is_first:
+                    yield kind
+            case "BOUNCE" if outcome is not None and not outcome.suppressed:
+                yield "PERMANENT_BOUNCE" if outcome.type == "Permanent" else "TRANSIENT_BOUNCE"
+            case "DELIVERY":
+                yield kind
+                if tells_of_complaints(seen.series.ISP):
+                    yield "DELIVERY_COMPLAINT"
+                tracked = self._account.tracked.get(seen.message_id)
+                if tracked and tracked.opens:
+                    yield "DELIVERY_OPEN"
+                if tracked and tracked.clicks:
+                    yield "DELIVERY_CLICK"
+            case _:
+                return
+
+
+def _details(outcome: Outcome | None) -> tuple[Any, ...]:
+    if outcome is None or outcome.kind not in ("Bounce", "Complaint"):
+        return ()
+    subtype = _SUPPRESSED.get(outcome.subtype, outcome.subtype)
+    if outcome.kind == "Bounce":
+        return (outcome.type.upper(), subtype, outcome.diagnostic)
+    return ("", subtype, "", outcome.feedback)
