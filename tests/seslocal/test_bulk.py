@@ -238,3 +238,13 @@ def test_a_bulk_call_may_be_accepted_without_saying_so(ready: World, fault: dict
         bulk(ready, entry("a@x.example"), entry("b@x.example"))
     assert [mail["recipients"] for mail in ready.sent()] == [["a@x.example"], ["b@x.example"]]
     assert ready.kinds(2) == ["Send", "Send"]
+
+
+@pytest.mark.parametrize(("accepted", "count"), [(False, 2), (True, 3)])
+def test_an_entry_may_fail_and_have_been_accepted_all_the_same(
+    ready: World, accepted: bool, count: int
+) -> None:
+    ready.fault("entry_fails", count=1, tenant="acme", accepted=accepted)
+    results = bulk(ready, *(entry(f"{n}@x.example") for n in range(3)))
+    assert statuses(results) == ["TRANSIENT_FAILURE", "SUCCESS", "SUCCESS"]
+    assert len(ready.sent()) == count

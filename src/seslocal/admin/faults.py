@@ -15,7 +15,7 @@ ON_CALLS: Final = (*_ANSWERS, "slow")
 ON_EVENTS: Final = (*_WAYS, "double_events")
 #: what is so while they stand, and not so after
 STATES: Final = ("quota_gone", "tenant_paused", "account_under_review", "clock_skew")
-KINDS: Final = (*ON_CALLS, "close_idle", *ON_EVENTS, "queue_outage", "dns_outage", *STATES)
+KINDS: Final = (*ON_CALLS, "entry_fails", "close_idle", *ON_EVENTS, "queue_outage", "dns_outage", *STATES)
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class Fault:
     tenant: str | None
     configuration_set: str | None
     operation: str  #: SES operation it strikes at; * for all
-    accepted: bool  #: error_500, error_503 and time_out: the mail was accepted all the same
+    accepted: bool  #: error_500, error_503, time_out and entry_fails: the mail was accepted all the same
     until: float | None = None  #: when it ends by itself; None: it does not
     struck: int = 0  #: how often it did
 
@@ -61,6 +61,14 @@ class Faults:
             if fault.operation in ("*", operation) and _concerns(fault, tenant, configuration_set)
         ]
         return self._one(concerned, ("slow",)) + self._one(concerned, _ANSWERS)
+
+    def on_entry(self, tenant: str | None, configuration_set: str | None) -> Fault | None:
+        """The fault that strikes this entry of bulk mail."""
+        if not self.standing:
+            return None
+        concerned = [one for one in self.standing.values() if _concerns(one, tenant, configuration_set)]
+        struck = self._one(concerned, ("entry_fails",))
+        return struck[0] if struck else None
 
     def on_event(self, event: str, tenant: str | None, configuration_set: str | None) -> list[Fault]:
         if not self.standing:

@@ -23,6 +23,7 @@ _STATUSES: Final = {
     "set_absent": "CONFIGURATION_SET_NOT_FOUND",
     "template_absent": "TEMPLATE_NOT_FOUND",
     "pool_absent": "INVALID_SENDING_POOL_NAME",
+    "transient": "TRANSIENT_FAILURE",
     "AccountSuspendedException": "ACCOUNT_SUSPENDED",
     "BadRequestException": "INVALID_PARAMETER",
     "LimitExceededException": "ACCOUNT_DAILY_QUOTA_EXCEEDED",
@@ -86,11 +87,21 @@ def _checked(
 
 
 def _sent(account: Account, passed: Passed, caller: Caller) -> str | ApiError:
+    tenant, configuration_set = passed.tenant, passed.configuration_set
+    fault = account.faults.on_entry(
+        tenant.name if tenant else None, configuration_set.name if configuration_set else None
+    )
+    failed = ApiError(
+        "InternalServiceErrorException", "The service failed, as a fault asks.", 500, kind="transient"
+    )
+    if fault and not fault.accepted:
+        return failed
     try:
         sending.take(account, passed.submission.letter)
     except ApiError as error:
         return error
-    return sending.accept(account, passed, caller)
+    message_id = sending.accept(account, passed, caller)
+    return failed if fault else message_id
 
 
 def _submission(
