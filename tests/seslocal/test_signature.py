@@ -3,6 +3,7 @@ through real boto3 in each service's protocol."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -16,12 +17,14 @@ from botocore.auth import SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
 import seslocal
 from seslocal.errors import ApiError
-from seslocal.wire import signature
+from seslocal.wire import signature, sigv4a
 from seslocal.wire.keys import Key, Keys
 from seslocal.wire.protocol import Request
 from tests.seslocal import signing
@@ -140,8 +143,10 @@ def _changed(good: Request, data: st.DataObject) -> Request:
     }
     place = data.draw(st.sampled_from([name for name, text in places.items() if text]))
     text = places[place]
-    at = data.draw(st.integers(0, len(text) - 1))
-    other = data.draw(st.sampled_from("aZ0=%&/;, ").filter(lambda c: c != text[at]))
+    # How a claim is laid out, and in which case it names headers, is no part of what it says.
+    layout = ", " if place == "header authorization" else ""
+    at = data.draw(st.sampled_from([at for at, character in enumerate(text) if character not in layout]))
+    other = data.draw(st.sampled_from("aZ0=%&/;, ").filter(lambda c: c.lower() != text[at].lower()))
     changed = text[:at] + other + text[at + 1 :]
     headers = dict(good.headers)
     if place.startswith("header "):
@@ -185,6 +190,84 @@ def test_a_date_header_of_http_will_do() -> None:
     SigV4Auth(Credentials("test", "test"), "ses", REGION).add_auth(request)
     assert "X-Amz-Date" not in request.headers
     assert passes(sent(request), Keys([("test", "test")])) == "test"
+
+
+# SigV4a
+
+
+def wide(regions: str, *, secret: str = "test", signed_regions: bool = True) -> Request:
+    """Signed for several regions, by the key pair that seslocal derives; a test below holds that against AWS's own runtime."""
+    names = "host;x-amz-date;x-amz-region-set" if signed_regions else "host;x-amz-date"
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    headers = {"host": "h:1", "x-amz-date": stamp, "x-amz-region-set": regions}
+    lines = "".join(f"{name}:{headers[name]}\n" for name in names.split(";"))
+    canonical = f"GET\n/v2/email/account\n\n{lines}\n{names}\n{hashlib.sha256(b'').hexdigest()}"
+    scope = f"{stamp[:8]}/ses/aws4_request"
+    to_sign = f"{sigv4a.ALGORITHM}\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    pair = sigv4a.private_key("test", secret)
+    made = pair.sign(to_sign.encode(), ec.ECDSA(hashes.SHA256())).hex()
+    claim = f"{sigv4a.ALGORITHM} Credential=test/{scope}, SignedHeaders={names}, Signature={made}"
+    return Request(
+        "GET", "/v2/email/account", "", {**headers, "authorization": claim}, b"", "", keep_alive=True
+    )
+
+
+def test_what_awss_own_runtime_signs_for_all_regions_passes() -> None:
+    names = "content-type;host;x-amz-date;x-amz-region-set"
+    made = (
+        "30440220658ecd9a234a9f4d3c582e0ceced58514d071dba89d0559f992aa59c833715"
+        "79022074c74346d505148670d13d1c8daee1f294d8a7d0e04553610bd0411f580d6ef4"
+    )
+    headers = {
+        "content-type": "application/json",
+        "host": "h:1",
+        "x-amz-date": "20261128T074450Z",
+        "x-amz-region-set": "*",
+        "authorization": f"AWS4-ECDSA-P256-SHA256 Credential=test/20261128/ses/aws4_request, SignedHeaders={names}, "
+        f"Signature={made}",
+    }
+    at = datetime(2026, 11, 28, 7, 45, tzinfo=UTC).timestamp()
+    request = Request("POST", "/v2/email/a%40b/0", "b=2&a=%20x", headers, b'{"x":0}', "", keep_alive=True)
+    known = Keys([("test", "test")])
+    assert passes(request, known, now=at) == passes(request, known, now=at) == "test"
+    request.body = b'{"x":1}'
+    with pytest.raises(ApiError, match="does not match"):
+        passes(request, known, now=at)
+
+
+@pytest.mark.parametrize("regions", ["*", "us-east-1", "eu-west-1, us-east-1", "us-*"])
+def test_a_signature_for_many_regions_is_good_for_each_of_them(regions: str) -> None:
+    assert passes(wide(regions), Keys([("test", "test")])) == "test"
+
+
+@pytest.mark.parametrize(
+    ("regions", "more", "why"),
+    [
+        ("eu-west-1", {}, "valid region"),
+        ("us-east-11", {}, "valid region"),
+        ("eu-*", {}, "valid region"),
+        ("*", {"signed_regions": False}, "valid region"),
+        ("*", {"secret": "other"}, "does not match"),
+    ],
+)
+def test_a_signature_for_many_regions_is_refused_elsewhere(
+    regions: str, more: dict[str, Any], why: str
+) -> None:
+    known = Keys([("test", "test")])
+    assert passes(wide("*"), known)
+    with pytest.raises(ApiError, match=why):
+        passes(wide(regions, **more), known)
+
+
+def test_the_two_algorithms_are_not_to_be_mixed() -> None:
+    request = unsigned("GET", ["v2"], [])
+    SigV4Auth(Credentials("test", "test"), "ses", REGION).add_auth(request)
+    known = Keys([("test", "test")])
+    assert passes(sent(request), known)
+    claim = request.headers["Authorization"].replace("AWS4-HMAC-SHA256", sigv4a.ALGORITHM)
+    request.headers.replace_header("Authorization", claim)
+    with pytest.raises(ApiError, match="exactly 4 slash-delimited"):
+        passes(sent(request), known)
 
 
 # each refusal, through boto3
@@ -361,6 +444,12 @@ def test_a_presigned_call_is_told_what_it_lacks(world: World) -> None:
     )
     refused = plain(world, ACCOUNT + "?X-Amz-Algorithm=AWS4-HMAC-SHA256", {"Authorization": FOUR})
     assert refused[2].startswith("Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization'")
+
+
+def test_a_member_that_only_ends_like_one_of_a_signature_is_none(world: World) -> None:
+    claim = "X-Amz-Credential=a&X-Amz-Signature=b&X-Amz-SignedHeaders=host&X-Amz-Date=x"
+    refused = plain(world, f"{ACCOUNT}?{claim}&My-X-Amz-Algorithm=AWS4-HMAC-SHA256", {})
+    assert refused[1] == "MissingAuthenticationTokenException"
 
 
 @pytest.mark.parametrize("expires", ["", "x", "-1", "604801", "9" * 5000])

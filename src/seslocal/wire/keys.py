@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final, NamedTuple
 
+from seslocal.wire import sigv4a
+
 MOST: Final = 1000  # keys
 _MOST_SCOPES: Final = 1000
 _ID: Final = re.compile(r"[A-Za-z0-9_.@+-]{1,128}")
@@ -29,10 +31,10 @@ class Scope(NamedTuple):
 
     key: Key
     date: str  #: YYYYMMDD
-    region: str
+    region: str  #: empty: of the regions that the request names beside
     service: str
     text: str  #: date/region/service/aws4_request
-    sign: Callable[[bytes], str]  #: a string to sign -> the signature in hexadecimal
+    holds: Callable[[bytes, str], bool]  #: a string to sign and its signature in hexadecimal
 
 
 class Keys:
@@ -55,29 +57,37 @@ class Keys:
         return self._scopes.get(credential)
 
     def derive(self, credential: str, key: Key, date: str, region: str, service: str) -> Scope:
-        if len(self._scopes) >= _MOST_SCOPES:
-            self._scopes.clear()
         text = f"{date}/{region}/{service}/aws4_request"
         signing_key = f"AWS4{key.secret}".encode()
         for part in text.split("/"):
             signing_key = hmac.digest(signing_key, part.encode(), "sha256")
-        scope = Scope(key, date, region, service, text, signer(signing_key))
+        return self._keep(credential, Scope(key, date, region, service, text, _verifier(signing_key)))
+
+    def derive_wide(self, credential: str, key: Key, date: str, service: str) -> Scope:
+        text = f"{date}/{service}/aws4_request"
+        return self._keep(
+            credential, Scope(key, date, "", service, text, sigv4a.verifier(key.id, key.secret))
+        )
+
+    def _keep(self, credential: str, scope: Scope) -> Scope:
+        if len(self._scopes) >= _MOST_SCOPES:
+            self._scopes.clear()
         self._scopes[credential] = scope
         return scope
 
 
-def signer(signing_key: bytes) -> Callable[[bytes], str]:
+def _verifier(signing_key: bytes) -> Callable[[bytes, str], bool]:
     """HMAC-SHA256 with both its pads hashed already, which hmac.digest does anew each time at more than the rest's cost."""
     padded = signing_key.ljust(64, b"\0")
     inner, outer = (sha256(bytes(byte ^ pad for byte in padded)) for pad in (0x36, 0x5C))
 
-    def sign(text: bytes) -> str:
+    def holds(text: bytes, signature: str) -> bool:
         within, around = inner.copy(), outer.copy()
         within.update(text)
         around.update(within.digest())
-        return around.hexdigest()
+        return hmac.compare_digest(around.hexdigest().encode(), signature.encode("utf-8", "replace"))
 
-    return sign
+    return holds
 
 
 def pair(text: str) -> tuple[str, str]:

@@ -1,11 +1,10 @@
 """AWS Signature Version 4, checked as the services check it: by Authorization header or in the query, in AWS's order, refused
 in AWS's words. `check` is pure: a request, the keys there are and the time in, the key that signed it out, or an ApiError whose
 code is that of the JSON protocols; `QUERY_CODES` has what the Query protocol calls it. It runs on every call, hence the care for
-what is derived once and what is not done for the plain case. SigV4a, which only SES's global endpoints ask for, is not spoken."""
+what is derived once and what is not done for the plain case."""
 
 from __future__ import annotations
 
-import hmac
 from calendar import timegm
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from typing import Final, NamedTuple
 from urllib.parse import quote, unquote_plus, unquote_to_bytes
 
 from seslocal.errors import ApiError
+from seslocal.wire import sigv4a
 from seslocal.wire.keys import Key, Keys, Scope
 from seslocal.wire.protocol import Request
 
@@ -59,6 +59,7 @@ class Claim(NamedTuple):
     signature: str
     date: str  #: as sent
     token: str | None
+    regions: str | None  #: those that a signature of SigV4a is good for
     lifetime: int | None  #: seconds that a presigned request is good for
     presigned: bool
 
@@ -73,12 +74,13 @@ def check(
     signed, names = _names(claim.signed_headers)
     if "host" not in names:
         raise _invalid("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
+    if claim.regions is not None and not claim.presigned and "x-amz-region-set" not in names:
+        claim = claim._replace(regions=None)  # nobody signed for it
     scope = _scope(claim, keys, services, region, stamp)
     canonical = _canonical_request(request, signed, names, claim.presigned)
     digest = sha256(canonical.encode("latin-1", "replace")).hexdigest()  # names in a query may be any text
-    to_sign = f"{_ALGORITHM}\n{stamp}\n{scope.text}\n{digest}"
-    expected = scope.sign(to_sign.encode())
-    if not hmac.compare_digest(expected.encode(), claim.signature.encode("utf-8", "replace")):
+    to_sign = f"{claim.algorithm}\n{stamp}\n{scope.text}\n{digest}"
+    if not scope.holds(to_sign.encode(), claim.signature):
         raise _invalid(_MISMATCH + _explained(canonical, to_sign) if explain else _MISMATCH)
     if claim.token != scope.key.token:
         raise _unknown()
@@ -87,7 +89,7 @@ def check(
 
 def is_signed(request: Request) -> bool:
     """Whether the request claims to be; the few calls that need no signature are still refused for a wrong one."""
-    return "authorization" in request.headers or "X-Amz-Algorithm=" in request.query
+    return "authorization" in request.headers or _is_presigned(request.query)
 
 
 def expired() -> ApiError:
@@ -102,9 +104,15 @@ def as_query(error: ApiError) -> ApiError:
 # the claim
 
 
+def _is_presigned(query: str) -> bool:
+    return "X-Amz-Algorithm=" in query and any(
+        part.startswith("X-Amz-Algorithm=") for part in query.split("&")
+    )
+
+
 def _claim(request: Request) -> Claim:
     text = request.headers.get("authorization")
-    presigned = "X-Amz-Algorithm=" in request.query
+    presigned = _is_presigned(request.query)
     if text is not None:
         if presigned:
             raise _invalid(
@@ -129,7 +137,17 @@ def _claim_in_header(text: str, headers: Mapping[str, str]) -> Claim:
     if not credential or not signature or not signed_headers or not date:
         raise _lacking(text, credential, signature, signed_headers, date)
     token = headers.get("x-amz-security-token")
-    return Claim(algorithm, credential, signed_headers, signature, date, token, None, False)
+    return Claim(
+        algorithm,
+        credential,
+        signed_headers,
+        signature,
+        date,
+        token,
+        headers.get("x-amz-region-set"),
+        None,
+        False,
+    )
 
 
 @lru_cache(64)
@@ -178,8 +196,8 @@ def _claim_in_query(query: str) -> Claim:
         )
     credential, signature, signed_headers, date = (found[name] for name in _IN_QUERY)
     token = found.get("X-Amz-Security-Token")
-    algorithm = found["X-Amz-Algorithm"]
-    return Claim(algorithm, credential, signed_headers, signature, date, token, int(lifetime), True)
+    algorithm, regions = found["X-Amz-Algorithm"], found.get("X-Amz-Region-Set")
+    return Claim(algorithm, credential, signed_headers, signature, date, token, regions, int(lifetime), True)
 
 
 # time
@@ -221,21 +239,39 @@ def _stamp(at: float) -> str:
 
 
 def _scope(claim: Claim, keys: Keys, services: Collection[str], region: str, stamp: str) -> Scope:
-    if claim.algorithm != _ALGORITHM:
+    wide = claim.algorithm == sigv4a.ALGORITHM
+    if claim.algorithm != _ALGORITHM and not wide:
         raise _incomplete(f"Unsupported AWS 'algorithm': '{claim.algorithm}' (only {_ALGORITHM} for now). ")
     scope = keys.scope(claim.credential)
-    if scope is not None and scope.service in services and scope.region == region and scope.date == stamp[:8]:
+    if (
+        scope is not None
+        and not wide
+        and scope.region == region
+        and scope.service in services
+        and scope.date == stamp[:8]
+    ):
         return scope
     parts = claim.credential.split("/")
-    if len(parts) != 5:
+    if len(parts) != (4 if wide else 5):
         raise _incomplete(
-            "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, "
-            f"got '{claim.credential}'"
+            f"Credential must have exactly {'4' if wide else '5'} slash-delimited elements, e.g. "
+            f"keyid/date/{'' if wide else 'region/'}service/term, got '{claim.credential}'"
         )
-    key_id, date, its_region, service, terminator = parts
-    wrong = ""
-    if its_region != region:
-        wrong += "Credential should be scoped to a valid region. "
+    key_id, date, *middle, service, terminator = parts
+    here = sigv4a.covers(claim.regions or "", region) if wide else middle == [region]
+    _check_scope(here, service, services, terminator, date, stamp)
+    key = keys.by_id.get(key_id)
+    if key is None:
+        raise _unknown()
+    if wide:
+        return scope or keys.derive_wide(claim.credential, key, date, service)
+    return keys.derive(claim.credential, key, date, region, service)
+
+
+def _check_scope(
+    here: bool, service: str, services: Collection[str], terminator: str, date: str, stamp: str
+) -> None:
+    wrong = "" if here else "Credential should be scoped to a valid region. "
     if service not in services:
         wrong += f"Credential should be scoped to correct service: '{next(iter(services))}'. "
     if terminator != _TERMINATOR:
@@ -247,10 +283,6 @@ def _scope(claim: Claim, keys: Keys, services: Collection[str], region: str, sta
         )
     if wrong:
         raise _invalid(wrong)
-    key = keys.by_id.get(key_id)
-    if key is None:
-        raise _unknown()
-    return keys.derive(claim.credential, key, date, its_region, service)
 
 
 # the canonical request
