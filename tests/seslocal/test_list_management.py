@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -69,6 +70,39 @@ def test_one_click_leaves_the_topic_and_is_told(ready: World) -> None:
     assert ready.ses.get_contact(**KIM)["TopicPreferences"] == prefers("news", "OPT_OUT")
 
 
+def test_one_click_may_come_as_multipart(ready: World) -> None:
+    send(ready)
+    body = b'--b\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--b--\r\n'
+    ready.http("POST", way_out(ready), body, {"Content-Type": "multipart/form-data; boundary=b"})
+    assert ready.ses.get_contact(**KIM)["TopicPreferences"] == prefers("news", "OPT_OUT")
+
+
+@pytest.mark.parametrize("body", [b"", b"List-Unsubscribe=Perhaps", b"topic-news=on", b"\xff"])
+def test_a_post_that_is_no_choice_changes_nothing(ready: World, body: bytes) -> None:
+    send(ready)
+    assert ready.http("POST", way_out(ready), body)[0] == 400
+    assert ready.ses.get_contact(**KIM)["TopicPreferences"] == []
+
+
+def test_a_topic_that_is_gone_cannot_be_left(ready: World) -> None:
+    send(ready)
+    ready.ses.update_contact_list(ContactListName="people", Topics=TOPICS[1:])
+    assert ready.http("POST", way_out(ready), ONE_CLICK)[0] == 200
+    assert ready.ses.get_contact(**KIM)["TopicPreferences"] == []
+
+
+def test_the_link_is_put_into_raw_text_in_base64(ready: World) -> None:
+    text = base64.encodebytes(b"Leave: {{amazonSESUnsubscribeUrl}}")
+    raw = (
+        b"From: no-reply@mail.acme.example\r\nTo: kim@example.com\r\nSubject: s\r\nContent-Type: text/plain\r\n"
+        b"Content-Transfer-Encoding: base64\r\n\r\n"
+    )
+    message_id = send(ready, Content={"Raw": {"Data": raw + text}})
+    kept = base64.b64decode(ready.admin("GET", f"/sent/{message_id}")["content"]["Raw"]["Data"])
+    assert kept.startswith(raw)
+    assert base64.b64decode(kept[len(raw) :]) == f"Leave: {ready.local.url}{way_out(ready)}".encode()
+
+
 def test_one_click_without_a_topic_leaves_everything(ready: World) -> None:
     send(ready, {"ContactListName": "people"})
     ready.http("POST", way_out(ready), ONE_CLICK)
@@ -85,7 +119,7 @@ def test_looking_at_the_link_changes_nothing(ready: World) -> None:
 
 def test_the_page_saves_what_is_chosen(ready: World) -> None:
     send(ready)
-    ready.http("POST", way_out(ready), b"topic-offers=on")
+    ready.http("POST", way_out(ready), b"choices=1&topic-offers=on")
     found = ready.ses.get_contact(**KIM)
     assert found["TopicPreferences"] == prefers("news", "OPT_OUT") + prefers("offers", "OPT_IN")
     told = [event for event in ready.events(3) if event["eventType"] == "Subscription"]

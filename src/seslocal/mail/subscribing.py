@@ -4,6 +4,10 @@ shows the choices. The newest ten thousand such mails can be answered."""
 
 from __future__ import annotations
 
+import base64
+import email.parser
+import email.policy
+import re
 from dataclasses import dataclass, replace
 from html import escape
 from typing import Any, Final
@@ -24,7 +28,13 @@ MOST: Final = 10_000  # mails whose way out is remembered
 PLACEHOLDER: Final = "{{amazonSESUnsubscribeUrl}}"
 _MOST_PLACEHOLDERS: Final = 2
 _MOST_BYTES: Final = 64 * 1024  # of a form that are read
+_MOST_ONE_CLICK: Final = 4096  # of a multipart one, which a regular expression reads
+_CHOICES: Final = "choices"  # the page's form has it; a POST without is somebody else's and changes nothing
+_MULTIPART: Final = re.compile(
+    rb'name="?List-Unsubscribe"?[^\r\n]*(?:\r?\n[^\r\n]+)*\r?\n\r?\nOne-Click\r?\n', re.I
+)
 _OURS: Final = ("list-unsubscribe", "list-unsubscribe-post")
+_AS_GIVEN: Final = email.policy.compat32.clone(linesep="\r\n", mangle_from_=False, max_line_length=None)
 _HEADERS: Final = (
     ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'"),
     ("X-Content-Type-Options", "nosniff"),
@@ -95,12 +105,25 @@ def fetch(account: Account, request: Request) -> Answer | None:
         return _page(200, _choices(managed))
     if request.method != "POST":
         return Answer(405, b"", "text/plain")
-    form = parse_qsl(request.body[:_MOST_BYTES].decode("utf-8", "replace"), keep_blank_values=True)
-    if ("List-Unsubscribe", "One-Click") in form:
+    if _is_one_click(request):
         _leave(account, managed)
         return _page(200, "<p>You are unsubscribed.</p>")
-    _choose(account, managed, dict(form))
+    form = dict(_form(request))
+    if _CHOICES not in form:
+        return _page(400, "<p>This is no choice.</p>" + _choices(managed))
+    _choose(account, managed, form)
     return _page(200, "<p>Your choices were saved.</p>" + _choices(managed))
+
+
+def _form(request: Request) -> list[tuple[str, str]]:
+    return parse_qsl(request.body[:_MOST_BYTES].decode("utf-8", "replace"), keep_blank_values=True)
+
+
+def _is_one_click(request: Request) -> bool:
+    """RFC 8058 section 3.2: the form comes url-encoded or as multipart/form-data."""
+    if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        return _MULTIPART.search(request.body[:_MOST_ONE_CLICK]) is not None
+    return ("List-Unsubscribe", "One-Click") in _form(request)
 
 
 # what the person does
@@ -110,7 +133,7 @@ def _leave(account: Account, managed: Managed) -> None:
     def out(contact: Contact) -> None:
         if managed.topic is None:
             contact.unsubscribed_all = True
-        else:
+        elif managed.topic in managed.list.topics:  # else there is nothing left to leave
             contact.topics[managed.topic] = OPT_OUT
 
     _change(account, managed, out, "UnsubscribeHeader")
@@ -158,7 +181,8 @@ def _choices(managed: Managed) -> str:
         )
     everything = " checked" if contact and contact.unsubscribed_all else ""
     return (
-        f'<p>What may {escape(found.name)} send to {escape(managed.address)}?</p><form method="post">{"".join(rows)}'
+        f'<p>What may {escape(found.name)} send to {escape(managed.address)}?</p><form method="post">'
+        f'<input type="hidden" name="{_CHOICES}" value="1">{"".join(rows)}'
         f'<p><label><input type="checkbox" name="all"{everything}> Nothing at all</label></p><p><button>Save</button></p></form>'
     )
 
@@ -176,8 +200,9 @@ def _with_link(content: Params, url: str) -> Params:
     """The placeholder may stand in the bodies, twice in all. Raises ApiError."""
     if "Raw" in content:
         data: bytes = content["Raw"]["Data"]
-        _check_count(data.count(PLACEHOLDER.encode()))
-        return {"Raw": {"Data": data.replace(PLACEHOLDER.encode(), url.encode())}}
+        filled, count = _raw_with_link(data, url.encode())
+        _check_count(count)
+        return {"Raw": {"Data": filled}}
     kind = "Simple" if "Simple" in content else "Rendered"
     if kind not in content:
         return content
@@ -188,6 +213,27 @@ def _with_link(content: Params, url: str) -> Params:
         for name, part in message["Body"].items()
     }
     return {**content, kind: {**message, "Body": body}}
+
+
+def _raw_with_link(data: bytes, url: bytes) -> tuple[bytes, int]:
+    """Texts in base64 are looked into as well; the mail is only put together anew if one of them has the placeholder."""
+    placeholder, count = PLACEHOLDER.encode(), 0
+    if b"base64" in data.lower():
+        message = email.parser.BytesParser(policy=email.policy.compat32).parsebytes(data)
+        for part in message.walk():
+            encoding = str(part.get("Content-Transfer-Encoding", "")).strip().lower()
+            text = part.get_payload(decode=True) if encoding == "base64" else None
+            if (
+                part.get_content_maintype() != "text"
+                or not isinstance(text, bytes)
+                or placeholder not in text
+            ):
+                continue
+            count += text.count(placeholder)
+            part.set_payload(base64.encodebytes(text.replace(placeholder, url)).decode("ascii"))
+        if count:
+            data = message.as_bytes(policy=_AS_GIVEN)
+    return data.replace(placeholder, url), count + data.count(placeholder)
 
 
 def _check_count(count: int) -> None:

@@ -38,18 +38,24 @@ class Pending:
     failure_url: str
 
 
-def ask(account: Account, address: str, template: VerificationTemplate) -> str:
-    """The HTML of a letter to this address, with its link."""
+def letter(account: Account, template: VerificationTemplate) -> tuple[str, str]:
+    """The HTML of a letter, and the token in its link, which leads nowhere before `remember`."""
     token = account.ids.uuid()
+    url = escape(f"{account.base}{PATH}{token}")
+    link = f'<p><a href="{url}">{url}</a></p>'
+    end = template.content.lower().rfind("</body")
+    if end < 0:
+        return template.content + link, token
+    return template.content[:end] + link + template.content[end:], token
+
+
+def remember(account: Account, token: str, address: str, template: VerificationTemplate) -> None:
+    """The letter was accepted: its link works from now on."""
     account.verifications[token] = Pending(
         address, account.clock.now(), template.success_url, template.failure_url
     )
     if len(account.verifications) > MOST:
         del account.verifications[next(iter(account.verifications))]
-    url = escape(f"{account.base}{PATH}{token}")
-    link = f'<p><a href="{url}">{url}</a></p>'
-    end = template.content.lower().rfind("</body")
-    return template.content + link if end < 0 else template.content[:end] + link + template.content[end:]
 
 
 def fetch(account: Account, request: Request) -> Answer | None:

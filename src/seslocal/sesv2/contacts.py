@@ -37,11 +37,11 @@ def get(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def update(account: Account, params: Params, caller: Caller) -> Params:
-    """Replaces what the contact said of the topics that are named, as a PUT that is given some of them does."""
+    """All preferences have to be given: those that are not named are forgotten, as the model warns. What else is left
+    out stays."""
     found = list_of(account, params["ContactListName"])
     contact = contact_of(found, params["EmailAddress"])
-    topics = _preferences(found, params.get("TopicPreferences", []))
-    contact.topics.update(topics)
+    contact.topics = _preferences(found, params.get("TopicPreferences", []))
     contact.unsubscribed_all = params.get("UnsubscribeAll", contact.unsubscribed_all)
     contact.attributes = params.get("AttributesData", contact.attributes)
     contact.updated = account.clock.now()

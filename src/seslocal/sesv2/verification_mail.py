@@ -71,7 +71,7 @@ def send(account: Account, params: Params, caller: Caller) -> Params:
             "Your account has not been granted production access; custom verification emails need it.",
             kind="production_needed",
         )
-    html = verifying.ask(account, address, template)
+    html, token = verifying.letter(account, template)
     content: Params = {"Simple": {"Subject": {"Data": template.subject}, "Body": {"Html": {"Data": html}}}}
     call = {
         "FromEmailAddress": template.sender,
@@ -81,6 +81,7 @@ def send(account: Account, params: Params, caller: Caller) -> Params:
     named: str | None = params.get("ConfigurationSetName")
     submission = Submission("SendCustomVerificationEmail", read_letter(call), content, None, named)
     message_id = sending.submit(account, submission, caller)
+    verifying.remember(account, token, address, template)
     identities.await_verification(account, address)
     return {"MessageId": message_id}
 
