@@ -139,3 +139,11 @@ test('throttling and failures are told apart, and a fault that passes is retried
   await patient.send(new ses.SendEmailCommand(mail()))
   assert.equal((await sent()).length, 1)
 })
+
+test('a clock that is off is told and learnt from the Date header, as the SDK does with AWS', async () => {
+  await admin('POST', '/faults', { fault: 'clock_skew', seconds: 600 })
+  await assert.rejects(client(1).send(new ses.GetAccountCommand()), { name: 'InvalidSignatureException' })
+  const patient = client(3)
+  assert.equal((await patient.send(new ses.GetAccountCommand())).$metadata.attempts, 2)
+  assert.equal((await patient.send(new ses.GetAccountCommand())).$metadata.attempts, 1)
+})
