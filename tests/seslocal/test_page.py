@@ -271,10 +271,49 @@ def test_a_mail_made_from_a_template_shows_the_template_its_data_and_why_it_fail
     )
     _, text, _ = get(world, f"/mail/{made}")
     assert "<dt>Template</dt><dd>inline</dd>" in text
-    assert '<pre class="data">{&quot;name&quot;: &quot;Kim&quot;}</pre>' in text
+    assert '<pre class="data">{\n  &quot;name&quot;: &quot;Kim&quot;\n}</pre>' in text
     assert '<pre class="text">Dear Kim</pre>' in text
     status, text, _ = get(world, f"/mail/{failed}")
     assert status == 200
     assert "Attribute &#x27;name&#x27; is not present in the rendering data." in text
     assert "&lt;b&gt;" in text
     assert "not rendered" in get(world, "/")[1]
+
+
+def test_data_that_is_large_or_no_json_is_shown_as_it_is_and_not_without_end(world: World) -> None:
+    world.ready()
+    data = '{"name": [' + "1," * 20_000 + "1]}"
+    template = {"TemplateContent": {"Subject": "s", "Text": "t"}, "TemplateData": data}
+    _, text, _ = get(world, f"/mail/{world.send('kim@example.com', Content={'Template': template})}")
+    assert "1,1,1 …</pre>" in text or "1,1, …</pre>" in text
+    assert len(text) < 40_000
+
+
+def test_who_left_the_list_shows_as_unsubscribed_with_the_way_to_choose(world: World) -> None:
+    world.ready()
+    world.ses.create_contact_list(ContactListName="people")
+    world.ses.create_contact(ContactListName="people", EmailAddress="kim@example.com", UnsubscribeAll=True)
+    sent = mail(world, ListManagementOptions={"ContactListName": "people"})
+    _, text, _ = get(world, f"/mail/{sent}")
+    assert text.count('<span class="fate off">unsubscribed</span>') == 2  # in the list and beside it
+    found = re.search('<dt>Way out</dt><dd><a href="(/U0/[^"]+)">', text)
+    assert found is not None
+    assert get(world, found[1])[0] == 200
+
+
+def test_a_strangers_way_out_is_no_link(world: World) -> None:
+    world.ready()
+    header = {"Name": "List-Unsubscribe", "Value": '<javascript:alert("x")>'}
+    simple = {"Subject": {"Data": "s"}, "Body": {"Text": {"Data": "t"}}, "Headers": [header]}
+    _, text, _ = get(world, f"/mail/{world.send('kim@example.com', Content={'Simple': simple})}")
+    assert "<dt>Way out</dt><dd>&lt;javascript:alert(&quot;x&quot;)&gt;</dd>" in text
+
+
+def test_events_show_while_virtual_deliverability_manager_looks_on(world: World) -> None:
+    world.ready()
+    assert "<dt>Events</dt>" not in get(world, f"/mail/{mail(world)}")[1]
+    world.ses.put_account_vdm_attributes(VdmAttributes={"VdmEnabled": "ENABLED"})
+    sent = mail(world)
+    world.admin("PUT", "/clock", {"advance": 60})
+    events = get(world, f"/mail/{sent}")[1].partition("<dt>Events</dt>")[2].partition("</dd>")[0]
+    assert re.findall(r"<span>(\w+) ", events) == ["Send", "Delivery"]

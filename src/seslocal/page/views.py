@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from seslocal.clock import iso
+from seslocal.mail import subscribing
 from seslocal.mail.ledger import Accepted
 from seslocal.mail.mime import File
 from seslocal.mail.parts import Made, Parts, take_apart, template_of
@@ -27,6 +28,10 @@ _FATES: Final = {
     "rejected": ("bad", "rejected"),
     "rendering_failed": ("bad", "not rendered"),
 }
+
+_UNSUBSCRIBED: Final = ("off", "unsubscribed")
+_MOST_DATA: Final = 16 * 1024  # characters of a template's data shown
+_MOST_EVENTS: Final = 20  # told of one mail
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +128,8 @@ def _row(seen: Seen, line: Accepted, is_chosen: bool) -> str:
     to = ", ".join(line.recipients)
     tenant = f'<span class="tenant">{escape(line.tenant)}</span>' if line.tenant else ""
     link = f"/mail/{quote(line.message_id)}{seen.query()}"
-    fates = {fate["fate"] for fate in facts["fates"].values()}
-    badge = _badge(*_FATES[next(iter(fates))]) if len(fates) == 1 else _badge("slow", "mixed")
+    looks = {_look(fate) for fate in facts["fates"].values()}
+    badge = _badge(*next(iter(looks))) if len(looks) == 1 else _badge("slow", "mixed")
     return (
         f'<li{" class=chosen" if is_chosen else ""}><a href="{escape(link)}"><span class=line><span class=to>{escape(to)}</span>'
         f"{_time(line.at, seen.account.clock.now())}</span><span class=line><span class=subject>"
@@ -170,9 +175,36 @@ def _facts_shown(seen: Seen, line: Accepted, facts: Any) -> str:
             for name, values in facts["tags"].items()
         )
         rows.append(("Tags", tags))
+    if out := _way_out(seen, facts):
+        rows.append(("Way out", out))
+    if told := _told(seen, line):
+        rows.append(("Events", told))
     rows.append(("Accepted", f"{iso(line.at)[:19].replace('T', ' ')} UTC · {_size(facts['size'])}"))
     rows.append(("MessageId", f"<code>{escape(line.message_id)}</code>"))
     return "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
+
+
+def _way_out(seen: Seen, facts: Any) -> str:
+    """The mail's List-Unsubscribe. Only SES's own is a link: the others are strangers'."""
+    value = next((one["value"] for one in facts["headers"] if one["name"].lower() == "list-unsubscribe"), "")
+    token = value.partition(">")[0].rpartition("/")[2]
+    if token in seen.account.managed:
+        return f'<a href="{escape(subscribing.PATH + token)}">What the recipient may choose</a>'
+    return escape(value)
+
+
+def _told(seen: Seen, line: Accepted) -> str:
+    """What Virtual Deliverability Manager saw of it; nothing while that is off."""
+    found = seen.account.insights.get(line.message_id)
+    if found is None:
+        return ""
+    events = found.events
+    told = [
+        f"{escape(event.type.replace('_', ' ').capitalize())} <small>{_time(event.at, seen.account.clock.now())}</small>"
+        for event in events[:_MOST_EVENTS]
+    ]
+    more = f"<span>and {len(events) - _MOST_EVENTS} more</span>" if len(events) > _MOST_EVENTS else ""
+    return f'<span class="told">{"".join(f"<span>{one}</span>" for one in told)}{more}</span>'
 
 
 def _made_shown(made: Made | None) -> str:
@@ -183,8 +215,17 @@ def _made_shown(made: Made | None) -> str:
     if made.failure:
         rows.append(("Failure", escape(made.failure)))
     if made.data:
-        rows.append(("Data", f'<pre class="data">{escape(made.data)}</pre>'))
+        rows.append(("Data", f'<pre class="data">{escape(_laid_out(made.data))}</pre>'))
     return "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
+
+
+def _laid_out(data: str) -> str:
+    if len(data) > _MOST_DATA:
+        return data[:_MOST_DATA] + " …"
+    try:
+        return msgspec.json.format(data.encode("utf-8", "replace"), indent=2).decode()
+    except (msgspec.DecodeError, RecursionError):
+        return data
 
 
 def _views(parts: Parts | None) -> list[str]:
@@ -250,8 +291,13 @@ def _hint(seen: Seen) -> str:
 def _fate(fate: dict[str, Any] | None) -> str:
     if fate is None:
         return ""
-    colour, word = _FATES[fate["fate"]]
-    return _badge(colour, word, fate["subtype"] or "")
+    colour, word = _look(fate)
+    return _badge(colour, word, "" if word == _UNSUBSCRIBED[1] else fate["subtype"] or "")
+
+
+def _look(fate: dict[str, Any]) -> tuple[str, str]:
+    """Colour and word. Whoever left the list is no address that fails."""
+    return _UNSUBSCRIBED if fate["subtype"] == "UnsubscribedRecipient" else _FATES[fate["fate"]]
 
 
 def _badge(colour: str, word: str, more: str = "") -> str:
