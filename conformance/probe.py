@@ -145,6 +145,7 @@ AGAIN: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 #: Valid calls that SES has to refuse in the world the probe makes, and how.
 REFUSED: Final[Mapping[str, str]] = {
+    "CancelExportJob": "BadRequestException",
     "GetDedicatedIp": "NotFoundException",
     "PutDedicatedIpInPool": "NotFoundException",
     "PutDedicatedIpWarmupAttributes": "NotFoundException",

@@ -48,6 +48,7 @@ def main(argv: list[str] | None = None) -> int:
         seed=options.seed,
         queue_most=options.queue_most,
         sns_url=options.sns_url,
+        home=options.home,
         strict=options.strict,
         sandbox=options.sandbox,
         management_rate=options.management_rate,
@@ -158,6 +159,10 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="ID:SECRET",
         help="an access key beside test:test; may be repeated",
+    )
+    add(
+        "--home",
+        help="directory that stands for S3: s3://BUCKET/KEY is the file BUCKET/KEY (default: an empty one)",
     )
     add("--no-auth", action="store_true", help="check no signatures")
     add("--scenario", type=Path, help="TOML or JSON file that says what goes wrong when")

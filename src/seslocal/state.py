@@ -14,7 +14,9 @@ from seslocal.dns.zone import Zone
 from seslocal.events.cloudwatch import Metrics
 from seslocal.events.outbox import Outbox
 from seslocal.events.topics import Topic
+from seslocal.home import Home
 from seslocal.ids import Ids
+from seslocal.jobs import Jobs
 from seslocal.mail.addresses import DedicatedIps
 from seslocal.mail.allowance import SANDBOX_QUOTA, SANDBOX_RATE, Allowance
 from seslocal.mail.fates import Mailboxes, Provider, Simulator
@@ -56,6 +58,7 @@ class Settings:
     sandbox: bool = False  #: without production access: little mail, to verified recipients only
     management_rate: float = 0.0  #: calls a second of operations that do not send; 0: no limit
     management_together: bool = False  #: that limit is one for all operations, not one for each
+    home: str | None = None  #: directory that stands for S3; None: an empty one, until the process ends
     strict: bool = False  #: identities verify only when their records are published
     dns_port: int | None = None  #: UDP and TCP port of its own DNS; 0: a free one; None: no DNS
     sns_url: str | None = None  #: base of the URLs in SNS messages; None: as AWS writes it
@@ -318,6 +321,9 @@ class Account:
         self.mailboxes = Mailboxes()
         self.providers: tuple[Provider, ...] = (Simulator(), self.mailboxes)
         self.faults = Faults(self.ids.random)
+        self.home = Home(settings.home)
+        self.imports = Jobs()
+        self.exports = Jobs()
         self.insights = Insights(self)  #: a witness, as soon as there is a server
         self.witnesses: tuple[Witness, ...] = ()  #: told of every mail and of what happens to it
         self.held_back: list[Callable[[], None]] = []  #: deliveries that a reordering fault gathers

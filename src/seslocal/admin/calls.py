@@ -16,6 +16,7 @@ from seslocal.admin import (
     dns_calls,
     faulting,
     forms,
+    job_calls,
     key_calls,
     lease_calls,
     scenario,
@@ -38,6 +39,7 @@ _IDENTITY_STATUSES: Final = ("PENDING", "SUCCESS", "FAILED", "TEMPORARY_FAILURE"
 _MODULES: Final = (
     account_calls,
     dns_calls,
+    job_calls,
     key_calls,
     lease_calls,
     tenant_calls,

@@ -4,6 +4,7 @@ the newest mails as the ledger does, encoded like the ledger's lines."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -64,6 +65,7 @@ class Insights:
     def __init__(self, account: Account) -> None:
         self._account = account
         self._seen: dict[str, Seen] = {}
+        self._order: deque[str] = deque()  # a dict alone takes long to find its oldest
         self.metrics = Metrics()
 
     def get(self, message_id: str) -> Seen | None:
@@ -89,8 +91,9 @@ class Insights:
         )
         facts = _encode((mail.source, mail.common.get("subject") or "", mail.tags))
         self._seen[mail.message_id] = Seen(mail.message_id, mail.accepted_at, recipient, series, facts)
+        self._order.append(mail.message_id)
         if len(self._seen) > self._account.settings.ledger:
-            del self._seen[next(iter(self._seen))]
+            del self._seen[self._order.popleft()]
 
     def happened(
         self, mail: Mail, event: str, outcome: Outcome | None, recipients: Sequence[str], at: float

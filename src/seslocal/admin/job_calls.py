@@ -1,0 +1,28 @@
+"""What jobs wrote, by the URLs that they give, and where the files are that they read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from seslocal.admin.forms import Json, Query, Refused
+from seslocal.state import Account
+from seslocal.wire.protocol import Answer
+
+
+def fetch(account: Account, job_id: str, name: str, query: Query, body: Json) -> Answer:
+    job = account.exports.get(job_id) or account.imports.get(job_id)
+    if job is None or not job.file_name or name != job.file_name:
+        raise Refused(404, f"No job {job_id} wrote a file {name}.")
+    kind = "text/csv" if name.endswith(".csv") else "application/json"
+    return Answer(200, job.file, f"{kind}; charset=utf-8", (("X-Content-Type-Options", "nosniff"),))
+
+
+def home(account: Account, query: Query, body: Json) -> Json:
+    return {"path": str(account.home.path)}
+
+
+ROUTES: Final[tuple[tuple[str, str, Callable[..., Any]], ...]] = (
+    ("GET", r"/jobs/([^/]+)/([^/]+)", fetch),
+    ("GET", r"/home", home),
+)

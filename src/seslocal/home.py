@@ -1,0 +1,49 @@
+"""The files that stand for S3: `s3://bucket/key` is the file `bucket/key` in the home directory, and nothing outside of it can be
+read, whatever a URL says. Without a directory of its own it is an empty one, made when it is first asked for and gone when the
+process ends."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+MOST_BYTES: Final = 256 * 1024 * 1024  # of one file
+
+
+class Missing(Exception):
+    """A sentence says what is not there, or cannot be read."""
+
+
+class Home:
+    def __init__(self, directory: str | None) -> None:
+        self._directory = directory
+
+    @property
+    def path(self) -> Path:
+        return Path(self._directory) if self._directory is not None else _temporary()
+
+    def read(self, url: str) -> str:
+        """The text of the object at this `s3://` URL. Raises Missing."""
+        root = self.path.resolve()
+        try:
+            found = (root / url.removeprefix("s3://")).resolve()
+            if not found.is_relative_to(root) or not found.is_file():
+                raise Missing(f"There is no object {url}.")
+            if found.stat().st_size > MOST_BYTES:
+                raise Missing(f"The object {url} is larger than {MOST_BYTES >> 20} MB.")
+            return found.read_bytes().decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise Missing(f"The object {url} is not text in UTF-8.") from None
+        except (OSError, ValueError):  # unreadable, or a name that no file can have
+            raise Missing(f"The object {url} cannot be read.") from None
+
+
+@cache
+def _temporary() -> Path:
+    made = tempfile.mkdtemp(prefix="seslocal-")
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return Path(made)

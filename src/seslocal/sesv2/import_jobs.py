@@ -1,0 +1,166 @@
+"""Import jobs: addresses from a file onto the suppression list or a contact list, or off it. They work in slices, so that others
+are served meanwhile; a record that makes no sense fails by itself, and can be looked at afterwards."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from functools import partial
+from io import StringIO
+from itertools import islice
+from typing import Final
+
+from seslocal.errors import ApiError, bad_request, not_found
+from seslocal.home import Missing
+from seslocal.jobs import Job, by_age
+from seslocal.mail.content import bare_address
+from seslocal.sesv2 import contacts, import_records, suppression
+from seslocal.sesv2.import_records import Record, Unreadable
+from seslocal.state import Account, Caller, Params, Suppressed
+from seslocal.wire.paging import page
+
+SLICE: Final = 500  # records at a time
+MOST_RECORDS: Final = {"SUPPRESSION_LIST": 100_000, "CONTACT_LIST": 1_000_000}
+_MOST_FAILED_BYTES: Final = 1024 * 1024  # of records that failed, kept to be looked at
+
+
+def create(account: Account, params: Params, caller: Caller) -> Params:
+    destination: Params = params["ImportDestination"]
+    if len(destination) != 1:
+        raise bad_request("One import destination must be provided")
+    if not account.production:
+        raise bad_request("Import jobs need production access; the account is in the sandbox.")
+    kind = "SUPPRESSION_LIST" if "SuppressionListDestination" in destination else "CONTACT_LIST"
+    if kind == "CONTACT_LIST":
+        _require_list(account, destination["ContactListDestination"]["ContactListName"])
+    now = account.clock.now()
+    job = Job(account.ids.uuid(), kind, params, now, "CREATED")
+    account.imports.add(job, "import")
+    account.clock.call_later(account.settings.event_delay, partial(_begin, account, job))
+    return {"JobId": job.id}
+
+
+def get(account: Account, params: Params, caller: Caller) -> Params:
+    job = account.imports.get(params["JobId"])
+    if job is None:
+        raise not_found(f"Import job {params['JobId']} does not exist.")
+    shown: Params = {**_summary(job), "ImportDataSource": job.request["ImportDataSource"]}
+    if job.completed is not None:
+        shown["CompletedTimestamp"] = job.completed
+    failure: Params = {"ErrorMessage": job.error} if job.error else {}
+    if job.file:
+        failure["FailedRecordsS3Url"] = f"http://{caller.host}/_seslocal/jobs/{job.id}/{job.file_name}"
+    return {**shown, "FailureInfo": failure} if failure else shown
+
+
+def list_all(account: Account, params: Params, caller: Caller) -> Params:
+    kind: str | None = params.get("ImportDestinationType")
+    found = [job for job in account.imports if kind in (None, job.kind)]
+    chosen, more = page("imports", found, by_age, params, most=1000)
+    return {"ImportJobs": [_summary(job) for job in chosen], **more}
+
+
+# the work
+
+
+def _begin(account: Account, job: Job) -> None:
+    job.status = "PROCESSING"
+    source: Params = job.request["ImportDataSource"]
+    try:
+        text = account.home.read(source["S3Url"])
+        read = import_records.suppressed if job.kind == "SUPPRESSION_LIST" else import_records.contacts
+        records = read(text, source["DataFormat"], delete=_action(job) == "DELETE")
+    except (Missing, Unreadable) as error:
+        job.end("FAILED", account.clock.now(), str(error))
+        return
+    _go_on(account, job, records)
+
+
+def _go_on(account: Account, job: Job, records: Iterator[Record]) -> None:
+    try:
+        some = list(islice(records, SLICE))
+        if job.processed + len(some) > MOST_RECORDS[job.kind]:
+            raise Unreadable(f"An import has at most {MOST_RECORDS[job.kind]} records.")
+        for record in some:
+            _import(account, job, record)
+    except (Unreadable, ApiError) as error:
+        job.end("FAILED", account.clock.now(), str(error))
+        return
+    if len(some) < SLICE:
+        job.end("COMPLETED", account.clock.now())
+    else:
+        account.clock.call_later(0.0, partial(_go_on, account, job, records))
+
+
+def _import(account: Account, job: Job, record: Record) -> None:
+    job.processed += 1
+    wrong = record.wrong
+    if not wrong:
+        apply = _to_suppression if job.kind == "SUPPRESSION_LIST" else _to_contacts
+        try:
+            apply(account, job, record.address, record.given or {})
+        except ApiError as error:
+            wrong = error.message
+    if wrong:
+        job.failed += 1
+        _keep_failed(job, record.text, wrong)
+
+
+def _to_suppression(account: Account, job: Job, address: str, given: Params) -> None:
+    address = suppression.stored(address)
+    if _action(job) == "PUT":
+        account.suppression.put(Suppressed(address, given["Reason"], account.clock.now()))
+    elif not account.suppression.delete(address):
+        raise not_found(f"Email address {address} does not exist on your suppression list.")
+
+
+def _to_contacts(account: Account, job: Job, address: str, given: Params) -> None:
+    """A contact that is there already is replaced whole, whatever the record leaves out."""
+    found = account.contact_lists[_require_list(account, _target(job)["ContactListName"])]
+    if _action(job) == "PUT":
+        contacts.put(account, found, bare_address(address), given)
+    else:
+        del found.contacts[contacts.contact_of(found, address).address.lower()]
+
+
+def _keep_failed(job: Job, text: str, wrong: str) -> None:
+    if len(job.file) > _MOST_FAILED_BYTES:
+        return
+    line = StringIO()
+    csv.writer(line).writerow((job.processed, wrong, text))
+    job.file_name = "failed-records.csv"
+    job.file += line.getvalue().encode("utf-8", "replace")
+
+
+def _require_list(account: Account, name: str) -> str:
+    if name not in account.contact_lists:
+        raise not_found(f"ContactList <{name}> doesn't exist")
+    return name
+
+
+def _target(job: Job) -> Params:
+    (target,) = job.request["ImportDestination"].values()
+    return target
+
+
+def _action(job: Job) -> str:
+    target = _target(job)
+    return target.get("SuppressionListImportAction") or target["ContactListImportAction"]
+
+
+def _summary(job: Job) -> Params:
+    return {
+        "JobId": job.id,
+        "ImportDestination": job.request["ImportDestination"],
+        "JobStatus": job.status,
+        "CreatedTimestamp": job.created,
+        "ProcessedRecordsCount": job.processed,
+        "FailedRecordsCount": job.failed,
+    }
+
+
+OPERATIONS: Final[dict[str, Callable[[Account, Params, Caller], Params]]] = {
+    "CreateImportJob": create,
+    "GetImportJob": get,
+    "ListImportJobs": list_all,
+}
