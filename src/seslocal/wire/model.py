@@ -63,7 +63,7 @@ class Routes:
     def __init__(self, model: Model) -> None:
         self.operations: dict[str, Operation] = {}
         self._roots: dict[str, _Node] = {}
-        shapes = _Shapes(model["shapes"])
+        shapes = Shapes(model["shapes"])
         for name, spec in model["operations"].items():
             operation = _operation(name, spec["http"]["method"], spec["http"]["requestUri"], spec, shapes)
             self.operations[name] = operation
@@ -157,7 +157,7 @@ def _segments(path: str) -> list[str]:
 
 
 def _operation(
-    name: str, method: str, uri: str, spec: Model, shapes: _Shapes, *, all_in_query: bool = False
+    name: str, method: str, uri: str, spec: Model, shapes: Shapes, *, all_in_query: bool = False
 ) -> Operation:
     segments = tuple(_segments(uri))
     input_name = cast(str, spec["input"]["shape"])
@@ -179,7 +179,7 @@ def _operation(
     )
 
 
-class _Shapes:
+class Shapes:
     """Compiles each shape of a model once."""
 
     def __init__(self, raw: Mapping[str, Model]) -> None:
@@ -387,7 +387,7 @@ def ses_routes() -> Routes:
 def sqs_checks() -> Mapping[str, Check]:
     """SQS speaks JSON 1.0: an operation is named in a header, its whole input is the body."""
     model: Model = Loader().load_service_model("sqs", "service-2")
-    shapes = _Shapes(model["shapes"])
+    shapes = Shapes(model["shapes"])
     return {name: shapes.check(spec["input"]["shape"]) for name, spec in model["operations"].items()}
 
 

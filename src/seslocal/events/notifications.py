@@ -1,0 +1,32 @@
+"""Identity notifications: the older format, which topics on an identity get for each bounce, complaint and delivery of its mail,
+beside what configuration sets publish (ses.md 4.5). It has no tags, and the mail's headers only where they were asked for."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from seslocal.events.documents import Document, Mail
+from seslocal.events.publishing import to_topic
+from seslocal.state import Account
+
+import msgspec
+
+TYPES: Final = ("Bounce", "Complaint", "Delivery")
+_encode = msgspec.json.Encoder().encode
+
+
+def notify(account: Account, mail: Mail, event: str, document: Document) -> None:
+    """Tells the topic of the mail's identity, if it has one for this. `document` is the event's."""
+    identity = account.identities.get(mail.source_arn.partition("identity/")[2])
+    topic = identity.topics.get(event) if identity is not None else None
+    if identity is None or topic is None:
+        return
+    with_headers = event in identity.with_headers
+    shown = mail.shown({}, with_headers=with_headers)
+    del shown["tags"]
+    if not with_headers:
+        del shown["headersTruncated"]
+    shown["sourceIp"] = mail.tags["ses:source-ip"][0]
+    shown["callerIdentity"] = mail.tags["ses:caller-identity"][0]
+    body = {"notificationType": event, event.lower(): document[event.lower()], "mail": shown}
+    to_topic(account, topic, _encode(body).decode(), None)

@@ -1,0 +1,65 @@
+"""The door of the older API: forms in, XML out. It lets the same faults strike as SES v2's."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from seslocal.admin import striking
+from seslocal.admin.striking import Call
+from seslocal.errors import ApiError
+from seslocal.sesv1.refusals import in_v1
+from seslocal.sesv1.table import ACTING
+from seslocal.state import Account, Caller, Params
+from seslocal.wire.protocol import Answer, Request
+from seslocal.wire.query import QueryOperation, read_form, ses_v1
+
+_KIND = "text/xml"
+
+
+def is_for(request: Request) -> bool:
+    """A form at the root: what else comes there is SNS's, and looked at before."""
+    if request.path != "/":
+        return False
+    return b"Action=" in request.body if request.method == "POST" else "Action=" in request.query
+
+
+def answer(account: Account, request: Request, caller: Callable[[], Caller]) -> Answer | Awaitable[Answer]:
+    """`caller` raises ApiError unless the request's signature is right."""
+    try:
+        who = caller()
+        form = read_form(request.body if request.method == "POST" else request.query.encode("latin-1"))
+        name, model = str(form.pop("Action", "")), ses_v1()
+        operation = model.operations.get(name)
+        if operation is None or form.pop("Version", model.version) != model.version:
+            raise ApiError("InvalidAction", f"Could not find operation {name[:64]} for version {model.version}.")
+        params = model.read(operation, form)
+        act = ACTING.get(name)
+        if act is None:
+            raise ApiError("NotImplemented", f"seslocal knows {name} and found the request valid, but does not act on it yet.")
+        if account.pace.rate:
+            account.pace.spend(name, account.clock.now())
+        if account.faults.standing:
+            struck = account.faults.on_call(name, None, params.get("ConfigurationSetName"))
+            if struck:
+                call = Call(
+                    name.startswith("Send"),
+                    lambda: act(account, params, who),
+                    lambda result: _done(account, operation, result),
+                    lambda error: refuse(account, error),
+                )
+                return striking.meet(call, struck)
+        return _done(account, operation, act(account, params, who))
+    except ApiError as error:
+        return refuse(account, error)
+
+
+def refuse(account: Account, error: ApiError) -> Answer:
+    request_id = account.ids.uuid()
+    said = in_v1(error)
+    return Answer(said.status, ses_v1().refuse(said, request_id), _KIND, (("x-amzn-RequestId", request_id),))
+
+
+def _done(account: Account, operation: QueryOperation, result: Params) -> Answer:
+    request_id = account.ids.uuid()
+    body = ses_v1().write(operation, result, request_id)
+    return Answer(200, body, _KIND, (("x-amzn-RequestId", request_id),))

@@ -1,0 +1,215 @@
+"""Identities as the older API has them: verified by name, their attributes read for many at once, and its own topics for
+notifications (ses.md 4.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from seslocal.errors import ApiError, bad_request
+from seslocal.events.notifications import TYPES
+from seslocal.sesv2 import identities, identity_policies
+from seslocal.state import Account, Caller, Identity, Params
+from seslocal.wire.paging import page
+
+MOST_ASKED: Final = 100
+_STATUSES: Final = {
+    "SUCCESS": "Success",
+    "PENDING": "Pending",
+    "FAILED": "Failed",
+    "TEMPORARY_FAILURE": "TemporaryFailure",
+    "NOT_STARTED": "NotStarted",
+}
+_TO_V2: Final = {"UseDefaultValue": "USE_DEFAULT_VALUE", "RejectMessage": "REJECT_MESSAGE"}
+_TO_V1: Final = {v2: v1 for v1, v2 in _TO_V2.items()}
+
+
+def verify_address(account: Account, params: Params, caller: Caller) -> Params:
+    _ensure(account, params["EmailAddress"], caller)
+    return {}
+
+
+def verify_domain(account: Account, params: Params, caller: Caller) -> Params:
+    return {"VerificationToken": _token(account, _ensure(account, params["Domain"], caller))}
+
+
+def verify_dkim(account: Account, params: Params, caller: Caller) -> Params:
+    return {"DkimTokens": _ensure(account, params["Domain"], caller).dkim.get("Tokens", [])}
+
+
+def delete(account: Account, params: Params, caller: Caller) -> Params:
+    """Of one that is not there it says the same."""
+    name: str = params.get("Identity") or params["EmailAddress"]
+    if name.lower() in account.identities:
+        identities.delete(account, {"EmailIdentity": name}, caller)
+    return {}
+
+
+def list_all(account: Account, params: Params, caller: Caller) -> Params:
+    kind: str | None = params.get("IdentityType")
+    found = [one for one in account.identities.values() if kind is None or (kind == "Domain") == one.is_domain]
+    asked = {"PageSize": params.get("MaxItems", 1000), "NextToken": params.get("NextToken")}
+    chosen, more = page("identities", found, lambda one: one.name, asked, most=1000)
+    return {"Identities": [one.name for one in chosen], **more}
+
+
+def list_addresses(account: Account, params: Params, caller: Caller) -> Params:
+    found = account.identities.values()
+    return {"VerifiedEmailAddresses": [one.name for one in found if one.verified and not one.is_domain]}
+
+
+def verification_attributes(account: Account, params: Params, caller: Caller) -> Params:
+    def shown(identity: Identity) -> Params:
+        token = {"VerificationToken": _token(account, identity)} if identity.is_domain else {}
+        return {"VerificationStatus": _STATUSES[identity.status], **token}
+
+    return {"VerificationAttributes": _of_each(account, params, shown)}
+
+
+def dkim_attributes(account: Account, params: Params, caller: Caller) -> Params:
+    def shown(identity: Identity) -> Params:
+        found = identities.dkim_shown(account, identity)
+        return {
+            "DkimEnabled": found["SigningEnabled"],
+            "DkimVerificationStatus": _STATUSES[found["Status"]],
+            "DkimTokens": found["Tokens"],
+        }
+
+    return {"DkimAttributes": _of_each(account, params, shown)}
+
+
+def mail_from_attributes(account: Account, params: Params, caller: Caller) -> Params:
+    def shown(identity: Identity) -> Params:
+        return {
+            "MailFromDomain": identity.mail_from or "",
+            "MailFromDomainStatus": _STATUSES[identity.mail_from_status],
+            "BehaviorOnMXFailure": _TO_V1[identity.on_mx_failure],
+        }
+
+    return {"MailFromDomainAttributes": _of_each(account, params, shown)}
+
+
+def notification_attributes(account: Account, params: Params, caller: Caller) -> Params:
+    def shown(identity: Identity) -> Params:
+        found: Params = {"ForwardingEnabled": identity.feedback}
+        for kind in TYPES:
+            found[f"{kind}Topic"] = identity.topics.get(kind, "")
+            found[f"HeadersIn{kind}NotificationsEnabled"] = kind in identity.with_headers
+        return found
+
+    return {"NotificationAttributes": _of_each(account, params, shown)}
+
+
+def set_dkim(account: Account, params: Params, caller: Caller) -> Params:
+    given = {"EmailIdentity": params["Identity"], "SigningEnabled": params["DkimEnabled"]}
+    return identities.put_dkim(account, given, caller)
+
+
+def set_mail_from(account: Account, params: Params, caller: Caller) -> Params:
+    behaviour = _TO_V2[params.get("BehaviorOnMXFailure", "UseDefaultValue")]
+    given = {"EmailIdentity": params["Identity"], "BehaviorOnMxFailure": behaviour}
+    return identities.put_mail_from(account, {**given, "MailFromDomain": params.get("MailFromDomain")}, caller)
+
+
+def set_forwarding(account: Account, params: Params, caller: Caller) -> Params:
+    """Some way of hearing of bounces there must be (ses.md 4.1)."""
+    identity = identities.identity_of(account, params["Identity"])
+    enabled: bool = params["ForwardingEnabled"]
+    if not enabled and not {"Bounce", "Complaint"} <= identity.topics.keys():
+        raise bad_request(
+            f"Identity {identity.name} must have both a bounce topic and a complaint topic before forwarding is disabled."
+        )
+    identity.feedback = enabled
+    return {}
+
+
+def set_topic(account: Account, params: Params, caller: Caller) -> Params:
+    """No topic: notifications of this type end."""
+    identity = identities.identity_of(account, params["Identity"])
+    kind, topic = params["NotificationType"], params.get("SnsTopic")
+    if topic:
+        if not topic.startswith(f"arn:aws:sns:{account.region}:"):
+            raise bad_request(f"Invalid SNS topic <{topic}>.")
+        identity.topics[kind] = topic
+    else:
+        identity.topics.pop(kind, None)
+    return {}
+
+
+def set_headers(account: Account, params: Params, caller: Caller) -> Params:
+    identity = identities.identity_of(account, params["Identity"])
+    kinds = set(identity.with_headers) - {params["NotificationType"]}
+    identity.with_headers = frozenset(kinds | {params["NotificationType"]} if params["Enabled"] else kinds)
+    return {}
+
+
+# policies
+
+
+def put_policy(account: Account, params: Params, caller: Caller) -> Params:
+    """Makes it or replaces it."""
+    identity, name = identities.identity_of(account, params["Identity"]), params["PolicyName"]
+    act = identity_policies.update if name in identity.policies else identity_policies.create
+    return act(account, _policy(params), caller)
+
+
+def get_policies(account: Account, params: Params, caller: Caller) -> Params:
+    found = identities.identity_of(account, params["Identity"]).policies
+    return {"Policies": {name: found[name] for name in params["PolicyNames"] if name in found}}
+
+
+def list_policies(account: Account, params: Params, caller: Caller) -> Params:
+    return {"PolicyNames": sorted(identities.identity_of(account, params["Identity"]).policies)}
+
+
+def delete_policy(account: Account, params: Params, caller: Caller) -> Params:
+    return identity_policies.delete(account, _policy(params), caller)
+
+
+def _policy(params: Params) -> Params:
+    return {"EmailIdentity": params["Identity"], "PolicyName": params["PolicyName"], "Policy": params.get("Policy")}
+
+
+def _ensure(account: Account, name: str, caller: Caller) -> Identity:
+    """Asking for what is there already is no fault here."""
+    if name.lower() not in account.identities:
+        identities.create(account, {"EmailIdentity": name}, caller)
+    return identities.identity_of(account, name)
+
+
+def _token(account: Account, identity: Identity) -> str:
+    if identity.token is None:
+        identity.token = account.ids.dkim_token()
+    return identity.token
+
+
+def _of_each(account: Account, params: Params, shown: Callable[[Identity], Params]) -> Params:
+    names: list[str] = params["Identities"]
+    if len(names) > MOST_ASKED:
+        raise ApiError("ValidationError", f"At most {MOST_ASKED} identities can be asked for at once.")
+    return {name: shown(account.identities[name.lower()]) for name in names if name.lower() in account.identities}
+
+
+OPERATIONS: Final[dict[str, Callable[[Account, Params, Caller], Params]]] = {
+    "VerifyEmailIdentity": verify_address,
+    "VerifyEmailAddress": verify_address,
+    "VerifyDomainIdentity": verify_domain,
+    "VerifyDomainDkim": verify_dkim,
+    "DeleteIdentity": delete,
+    "DeleteVerifiedEmailAddress": delete,
+    "ListIdentities": list_all,
+    "ListVerifiedEmailAddresses": list_addresses,
+    "GetIdentityVerificationAttributes": verification_attributes,
+    "GetIdentityDkimAttributes": dkim_attributes,
+    "GetIdentityMailFromDomainAttributes": mail_from_attributes,
+    "GetIdentityNotificationAttributes": notification_attributes,
+    "SetIdentityDkimEnabled": set_dkim,
+    "SetIdentityMailFromDomain": set_mail_from,
+    "SetIdentityFeedbackForwardingEnabled": set_forwarding,
+    "SetIdentityNotificationTopic": set_topic,
+    "SetIdentityHeadersInNotificationsEnabled": set_headers,
+    "PutIdentityPolicy": put_policy,
+    "GetIdentityPolicies": get_policies,
+    "ListIdentityPolicies": list_policies,
+    "DeleteIdentityPolicy": delete_policy,
+}

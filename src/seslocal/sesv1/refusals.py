@@ -1,0 +1,54 @@
+"""What SES v2 refuses with, in the codes of the older API: by the finer kind where there is one, else by the code and the operation."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from seslocal.errors import ApiError
+from seslocal.wire.signature import as_query
+
+_BY_KIND: Final = {
+    "account_paused": "AccountSendingPausedException",
+    "attribute_missing": "MissingRenderingAttribute",
+    "data_invalid": "InvalidRenderingParameter",
+    "destination_absent": "EventDestinationDoesNotExist",
+    "destination_exists": "EventDestinationAlreadyExists",
+    "from_unverified": "FromEmailAddressNotVerified",
+    "policy_invalid": "InvalidPolicy",
+    "production_needed": "ProductionAccessNotGranted",
+    "redirect_unverified": "InvalidTrackingOptions",
+    "set_absent": "ConfigurationSetDoesNotExist",
+    "set_exists": "ConfigurationSetAlreadyExists",
+    "set_paused": "ConfigurationSetSendingPausedException",
+    "template_absent": "TemplateDoesNotExist",
+    "template_invalid": "InvalidTemplate",
+    "template_too_large": "InvalidTemplate",
+    "topic_invalid": "InvalidSNSDestination",
+    "verification_template_absent": "CustomVerificationEmailTemplateDoesNotExist",
+    "verification_template_exists": "CustomVerificationEmailTemplateAlreadyExists",
+    "verification_template_invalid": "CustomVerificationEmailInvalidContent",
+}
+_BY_CODE: Final = {
+    "AccountSuspendedException": "MessageRejected",
+    "AccessDeniedException": "AccessDenied",
+    "AlreadyExistsException": "AlreadyExists",
+    "BadRequestException": "InvalidParameterValue",
+    "InternalServiceErrorException": "InternalFailure",
+    "LimitExceededException": "LimitExceeded",
+    "NotFoundException": "InvalidParameterValue",
+    "SerializationException": "MalformedInput",
+    "TooManyRequestsException": "Throttling",
+}
+#: the older API words its two send limits alike
+_QUOTA: Final = "quota_gone"
+
+
+def in_v1(error: ApiError) -> ApiError:
+    """The same refusal as the older API says it: nearly everything is a 400 there."""
+    if error.kind == _QUOTA:
+        return ApiError("Throttling", error.message)
+    code = _BY_KIND.get(error.kind) or _BY_CODE.get(error.code)
+    if code is None:
+        return as_query(error)
+    status = error.status if error.status >= 500 or error.status == 403 else 400
+    return ApiError(code, error.message, status)

@@ -1,0 +1,126 @@
+"""Sending by the older API: plain, raw and by template, one by one and in bulk (ses.md 3). It knows no tenants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from seslocal.errors import ApiError, bad_request
+from seslocal.mail import sending, templated
+from seslocal.mail.content import read_letter
+from seslocal.mail.sending import Submission
+from seslocal.sesv2 import bulk, verification_mail
+from seslocal.state import Account, Caller, Params
+
+MOST_BYTES: Final = 10 * 1024 * 1024  # of one mail (ses.md 3.3)
+#: by the finer kind of a refusal, then by its code
+_STATUSES: Final = {
+    "account_paused": "AccountSendingPaused",
+    "set_paused": "ConfigurationSetSendingPaused",
+    "set_absent": "ConfigurationSetDoesNotExist",
+    "template_absent": "TemplateDoesNotExist",
+    "pool_absent": "InvalidSendingPoolName",
+    "quota_gone": "AccountDailyQuotaExceeded",
+    "AccountSuspendedException": "AccountSuspended",
+    "BadRequestException": "InvalidParameterValue",
+    "MailFromDomainNotVerifiedException": "MailFromDomainNotVerified",
+    "MessageRejected": "MessageRejected",
+    "TooManyRequestsException": "AccountThrottled",
+}
+#: what is the same for every mail of a bulk call refuses it whole here
+_WHOLE: Final = ("set_absent", "template_absent", "account_paused", "set_paused")
+
+
+def send_email(account: Account, params: Params, caller: Caller) -> Params:
+    message: Params = params["Message"]
+    simple = {"Subject": message["Subject"], "Body": message["Body"]}
+    return _send(account, params, {"Simple": simple}, caller, "SendEmail")
+
+
+def send_raw_email(account: Account, params: Params, caller: Caller) -> Params:
+    """Destinations are the envelope; without them the headers are."""
+    data: bytes = params["RawMessage"]["Data"]
+    call: Params = {**params, "Destination": {"ToAddresses": params.get("Destinations", [])}}
+    if len(data) > MOST_BYTES:
+        raise bad_request(f"Message length is more than {MOST_BYTES} bytes long: '{len(data)}'.")
+    return _send(account, call, {"Raw": {"Data": data}}, caller, "SendRawEmail")
+
+
+def send_templated_email(account: Account, params: Params, caller: Caller) -> Params:
+    given = {"TemplateName": params["Template"], "TemplateData": params["TemplateData"]}
+    template = templated.template_of(account, given["TemplateName"])
+    filled = templated.fill(template, templated.read_data(given["TemplateData"]), given)
+    letter = templated.letter_of(_call(params, {}), filled)
+    named = params.get("ConfigurationSetName")
+    kept = templated.kept(filled, given)
+    submission = Submission("SendTemplatedEmail", letter, kept, None, named)
+    return {"MessageId": sending.submit(account, submission, caller)}
+
+
+def send_bulk_templated_email(account: Account, params: Params, caller: Caller) -> Params:
+    entries: list[Params] = [
+        {
+            "Destination": one["Destination"],
+            "ReplacementTags": one.get("ReplacementTags", []),
+            "ReplacementEmailContent": {
+                "ReplacementTemplate": {"ReplacementTemplateData": one.get("ReplacementTemplateData", "")}
+            },
+        }
+        for one in params["Destinations"]
+    ]
+    default = {"TemplateName": params["Template"], "TemplateData": params["DefaultTemplateData"]}
+    call = _call(params, {}) | {
+        "DefaultContent": {"Template": default},
+        "DefaultEmailTags": params.get("DefaultTags", []),
+        "BulkEmailEntries": entries,
+    }
+    if len(entries) > bulk.MOST_ENTRIES:
+        raise ApiError("MessageRejected", f"Recipient count exceeds {bulk.MOST_ENTRIES}.")
+    outcomes = bulk.each_outcome(account, call, None, caller, "SendBulkTemplatedEmail")
+    refusals = [one for one in outcomes if isinstance(one, ApiError)]
+    if len(refusals) == len(outcomes) and (refusals[0].kind in _WHOLE or refusals[0].code == "MessageRejected"):
+        raise refusals[0]
+    return {"Status": [_status(outcome) for outcome in outcomes]}
+
+
+def send_custom_verification(account: Account, params: Params, caller: Caller) -> Params:
+    return verification_mail.send(account, params, caller)
+
+
+def _send(account: Account, params: Params, content: Params, caller: Caller, operation: str) -> Params:
+    letter = read_letter(_call(params, content))
+    if letter.size > MOST_BYTES:
+        raise bad_request(f"Message length is more than {MOST_BYTES} bytes long: '{letter.size}'.")
+    letter.tenant = None  # no tenants here, whatever a header says (ses.md 1.4)
+    submission = Submission(operation, letter, content, None, params.get("ConfigurationSetName"))
+    return {"MessageId": sending.submit(account, submission, caller)}
+
+
+def _call(params: Params, content: Params) -> Params:
+    """The same call in SES v2's words."""
+    call: Params = {"Destination": params.get("Destination", {}), "Content": content}
+    for ours, theirs in (
+        ("FromEmailAddress", "Source"),
+        ("ReplyToAddresses", "ReplyToAddresses"),
+        ("EmailTags", "Tags"),
+        ("ConfigurationSetName", "ConfigurationSetName"),
+    ):
+        if params.get(theirs):
+            call[ours] = params[theirs]
+    return call
+
+
+def _status(outcome: str | ApiError) -> dict[str, Any]:
+    if isinstance(outcome, str):
+        return {"Status": "Success", "MessageId": outcome}
+    status = _STATUSES.get(outcome.kind) or _STATUSES.get(outcome.code, "Failed")
+    return {"Status": status, "Error": outcome.message}
+
+
+OPERATIONS: Final[dict[str, Callable[[Account, Params, Caller], Params]]] = {
+    "SendEmail": send_email,
+    "SendRawEmail": send_raw_email,
+    "SendTemplatedEmail": send_templated_email,
+    "SendBulkTemplatedEmail": send_bulk_templated_email,
+    "SendCustomVerificationEmail": send_custom_verification,
+}

@@ -1,0 +1,61 @@
+"""GetSendStatistics: what became of mail, in points of a quarter of an hour, of the last two weeks. A witness counts."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from seslocal.mail.fates import Outcome, Plan
+from seslocal.state import Account, Caller, Params
+
+if TYPE_CHECKING:
+    from seslocal.events.documents import Mail
+    from seslocal.state import ConfigurationSet
+
+POINT: Final = 900  # seconds
+MOST: Final = 14 * 86400 // POINT
+_ATTEMPTS, _BOUNCES, _COMPLAINTS, _REJECTS = range(1, 5)
+_WHAT: Final = {"Send": _ATTEMPTS, "Bounce": _BOUNCES, "Complaint": _COMPLAINTS, "Reject": _REJECTS}
+
+
+class Statistics:
+    """A witness."""
+
+    def __init__(self) -> None:
+        self.points: deque[list[int]] = deque(maxlen=MOST)  # [point, attempts, bounces, complaints, rejects]
+
+    def accepted(
+        self, mail: Mail, configuration_set: ConfigurationSet | None, plans: list[tuple[str, Plan]]
+    ) -> None:
+        pass
+
+    def happened(
+        self, mail: Mail, event: str, outcome: Outcome | None, recipients: Sequence[str], at: float
+    ) -> None:
+        what = _WHAT.get(event)
+        if what is None:
+            return
+        point = int(at) // POINT
+        if not self.points or self.points[-1][0] < point:
+            self.points.append([point, 0, 0, 0, 0])
+        self.points[-1][what] += len(recipients) or len(mail.destination)
+
+
+def get(account: Account, params: Params, caller: Caller) -> Params:
+    oldest = int(account.clock.now()) // POINT - MOST
+    shown = [
+        {
+            "Timestamp": float(point * POINT),
+            "DeliveryAttempts": attempts,
+            "Bounces": bounces,
+            "Complaints": complaints,
+            "Rejects": rejects,
+        }
+        for point, attempts, bounces, complaints, rejects in account.statistics.points
+        if point > oldest
+    ]
+    return {"SendDataPoints": shown}
+
+
+OPERATIONS: Final[dict[str, Callable[[Account, Params, Caller], Params]]] = {"GetSendStatistics": get}

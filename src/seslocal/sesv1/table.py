@@ -1,0 +1,15 @@
+"""Every operation of the older API that acts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from seslocal.sesv1 import identities, sending, settings, statistics
+from seslocal.sesv2.table import Act
+
+ACTING: Final[dict[str, Act]] = {
+    **identities.OPERATIONS,
+    **sending.OPERATIONS,
+    **settings.OPERATIONS,
+    **statistics.OPERATIONS,
+}
