@@ -18,11 +18,13 @@ from seslocal.admin.forms import Refused, moment
 from seslocal.admin.scenario import load
 from seslocal.clock import Clock
 from seslocal.server import Local, start
+from seslocal.sesv1.table import ACTING as V1_ACTING
 from seslocal.sesv2.table import ACTING
 from seslocal.sqs.operations import OPERATIONS as SQS_ACTING
 from seslocal.state import Settings
 from seslocal.wire.keys import pair
 from seslocal.wire.model import ses_routes, sqs_checks
+from seslocal.wire.query import ses_v1
 
 DEFAULTS = Settings()
 
@@ -73,6 +75,7 @@ def operations() -> str:
     """What acts and what does not, from the code itself, as a page of Markdown."""
     services = (
         ("SES v2", ACTING, sorted(ses_routes().operations)),
+        ("SES v1", V1_ACTING, sorted(ses_v1().operations)),
         ("SQS", SQS_ACTING, sorted(sqs_checks())),
     )
     lines = [

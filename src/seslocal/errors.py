@@ -28,12 +28,12 @@ def not_found(message: str, *, kind: str = "") -> ApiError:
     return ApiError("NotFoundException", message, 404, kind=kind)
 
 
-def already_exists(message: str) -> ApiError:
-    return ApiError("AlreadyExistsException", message)
+def already_exists(message: str, *, kind: str = "") -> ApiError:
+    return ApiError("AlreadyExistsException", message, kind=kind)
 
 
-def limit_exceeded(message: str) -> ApiError:
-    return ApiError("LimitExceededException", message)
+def limit_exceeded(message: str, *, kind: str = "") -> ApiError:
+    return ApiError("LimitExceededException", message, kind=kind)
 
 
 def serialization(message: str) -> ApiError:

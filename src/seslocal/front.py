@@ -14,6 +14,7 @@ from seslocal.admin import striking
 from seslocal.admin.calls import PREFIX, Admin
 from seslocal.admin.striking import Call
 from seslocal.errors import ApiError, not_acting
+from seslocal.sesv1 import door
 from seslocal.sesv2.sending import whose
 from seslocal.sesv2.table import ACTING
 from seslocal.sqs import operations as sqs
@@ -50,6 +51,8 @@ class Front:
                 return self._admin.answer(request)
             if (answer := self._web.answer(request)) is not None:
                 return answer
+            if door.is_for(request):
+                return self._answer_v1(request)
             return self._answer_ses(request)
         except ApiError as error:
             return self._refusal(error, is_sqs)
@@ -89,6 +92,12 @@ class Front:
                 )
                 return striking.meet(call, struck)
         return self._done(act(account, params, caller))
+
+    def _answer_v1(self, request: Request) -> Answer | Awaitable[Answer]:
+        account = self._account()
+        return door.answer(
+            account, request, lambda: callers.caller(account, request, signature.SES, self._host)
+        )
 
     # SQS
 

@@ -82,7 +82,11 @@ class Local:
     def _furnish(self) -> None:
         """What a new account needs to know of the server that it is on."""
         self.account.base = self.url
-        self.account.witnesses = (self.account.insights, Oversight(self.account))
+        self.account.witnesses = (
+            self.account.insights,
+            self.account.statistics,
+            Oversight(self.account),
+        )
         if self.account.settings.strict:
             self.account.behaviour.verify_at_once = False
             Watch(self.account)

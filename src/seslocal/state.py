@@ -24,6 +24,7 @@ from seslocal.mail.findings import Counts, Finding, Thresholds
 from seslocal.mail.global_list import GlobalList
 from seslocal.mail.insights import Insights
 from seslocal.mail.ledger import Ledger
+from seslocal.mail.statistics import Statistics
 from seslocal.sqs.queues import Queues
 from seslocal.wire.keys import Keys
 from seslocal.wire.pace import Pace
@@ -240,6 +241,11 @@ class Identity:
     public_key: str | None = None  #: of a key that the customer brought, as p= has it
     rotates: bool = False  #: it has new keys, whose records were not seen yet; the old ones go on signing
     policies: dict[str, str] = field(default_factory=dict[str, str])  #: sending authorization, as given
+    token: str | None = None  #: the older API's, of domains
+    topics: dict[str, str] = field(
+        default_factory=dict[str, str]
+    )  #: Bounce, Complaint, Delivery -> topic ARN
+    with_headers: frozenset[str] = frozenset()  #: which of these notifications carry the mail's headers
 
     @property
     def verified(self) -> bool:
@@ -325,6 +331,8 @@ class Account:
         self.imports = Jobs()
         self.exports = Jobs()
         self.insights = Insights(self)  #: a witness, as soon as there is a server
+        self.statistics = Statistics()
+        self.notified: set[str] = set()  #: ARNs of identities that have topics of their own
         self.witnesses: tuple[Witness, ...] = ()  #: told of every mail and of what happens to it
         self.held_back: list[Callable[[], None]] = []  #: deliveries that a reordering fault gathers
         self.ledger = Ledger(settings.ledger, settings.ledger_bytes)

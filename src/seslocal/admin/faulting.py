@@ -14,6 +14,7 @@ from seslocal.events.documents import MATCHING
 from seslocal.sesv2.reputation import set_status
 from seslocal.state import Account, StatusRecord, Tenant
 from seslocal.wire.model import ses_routes
+from seslocal.wire.query import ses_v1
 
 _MEMBERS: Final = (
     "fault",
@@ -160,6 +161,7 @@ def _events(body: Json) -> frozenset[str]:
 
 def _operation(body: Json, default: str) -> str:
     operation = forms.text(body, "operation") or default
-    if operation != "*" and operation not in ses_routes().operations:
-        raise Refused(400, f"SES v2 has no operation {operation}; * stands for all.")
+    known = operation in ses_routes().operations or operation in ses_v1().operations
+    if operation != "*" and not known:
+        raise Refused(400, f"SES has no operation {operation}; * stands for all.")
     return operation

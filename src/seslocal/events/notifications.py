@@ -5,14 +5,24 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from seslocal.events.documents import Document, Mail
 from seslocal.events.publishing import to_topic
 from seslocal.state import Account
 
-import msgspec
-
 TYPES: Final = ("Bounce", "Complaint", "Delivery")
 _encode = msgspec.json.Encoder().encode
+
+
+def announce(account: Account, identity: str, topic: str, event: str) -> None:
+    """The first thing that a topic hears, as soon as an identity has it."""
+    sentence = (
+        f"You have successfully subscribed your Amazon SNS topic '{topic}' to receive '{event}' notifications from "
+        f"Amazon SES for identity '{identity}'."
+    )
+    body = {"notificationType": "AmazonSnsSubscriptionSucceeded", "message": sentence}
+    to_topic(account, topic, _encode(body).decode(), None)
 
 
 def notify(account: Account, mail: Mail, event: str, document: Document) -> None:

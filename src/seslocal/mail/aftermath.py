@@ -6,7 +6,8 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from seslocal.events.documents import Mail, document
+from seslocal.events import notifications
+from seslocal.events.documents import Document, Mail, document
 from seslocal.events.publishing import publish, rendering_failed
 from seslocal.mail import tracking
 from seslocal.mail.content import Letter
@@ -119,12 +120,9 @@ def _tell(
     now = account.clock.now()
     for witness in account.witnesses:
         witness.happened(mail, event, outcome, recipients, now)
-    publish(
-        account,
-        configuration_set,
-        event,
-        mail.tenant,
-        lambda: document(
+
+    def build() -> Document:
+        return document(
             mail,
             event,
             outcome,
@@ -132,5 +130,8 @@ def _tell(
             now + account.faults.skew(),
             feedback_id,
             tenant_tag=account.behaviour.tenant_tag_on_every_event,
-        ),
-    )
+        )
+
+    publish(account, configuration_set, event, mail.tenant, build)
+    if mail.source_arn in account.notified and event in notifications.TYPES:
+        notifications.notify(account, mail, event, build())

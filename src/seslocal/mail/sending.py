@@ -58,7 +58,7 @@ def take(account: Account, letter: Letter) -> None:
     if not account.allowance.has_tokens(len(recipients), now):
         raise too_fast()
     if not account.allowance.has_quota(counted, now):
-        raise limit_exceeded("Daily message quota exceeded.")
+        raise limit_exceeded("Daily message quota exceeded.", kind="quota_gone")
     account.allowance.take(len(recipients), counted, now)
 
 

@@ -31,11 +31,16 @@ def answer(account: Account, request: Request, caller: Callable[[], Caller]) -> 
         name, model = str(form.pop("Action", "")), ses_v1()
         operation = model.operations.get(name)
         if operation is None or form.pop("Version", model.version) != model.version:
-            raise ApiError("InvalidAction", f"Could not find operation {name[:64]} for version {model.version}.")
+            raise ApiError(
+                "InvalidAction", f"Could not find operation {name[:64]} for version {model.version}."
+            )
         params = model.read(operation, form)
         act = ACTING.get(name)
         if act is None:
-            raise ApiError("NotImplemented", f"seslocal knows {name} and found the request valid, but does not act on it yet.")
+            raise ApiError(
+                "NotImplemented",
+                f"seslocal knows {name} and found the request valid, but does not act on it yet.",
+            )
         if account.pace.rate:
             account.pace.spend(name, account.clock.now())
         if account.faults.standing:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from seslocal.errors import ApiError, bad_request
+from seslocal.events import notifications
 from seslocal.events.notifications import TYPES
 from seslocal.sesv2 import identities, identity_policies
 from seslocal.state import Account, Caller, Identity, Params
@@ -39,7 +40,7 @@ def verify_dkim(account: Account, params: Params, caller: Caller) -> Params:
 
 def delete(account: Account, params: Params, caller: Caller) -> Params:
     """Of one that is not there it says the same."""
-    name: str = params.get("Identity") or params["EmailAddress"]
+    name: str = params["Identity"] if "Identity" in params else params["EmailAddress"]
     if name.lower() in account.identities:
         identities.delete(account, {"EmailIdentity": name}, caller)
     return {}
@@ -47,7 +48,9 @@ def delete(account: Account, params: Params, caller: Caller) -> Params:
 
 def list_all(account: Account, params: Params, caller: Caller) -> Params:
     kind: str | None = params.get("IdentityType")
-    found = [one for one in account.identities.values() if kind is None or (kind == "Domain") == one.is_domain]
+    found = [
+        one for one in account.identities.values() if kind is None or (kind == "Domain") == one.is_domain
+    ]
     asked = {"PageSize": params.get("MaxItems", 1000), "NextToken": params.get("NextToken")}
     chosen, more = page("identities", found, lambda one: one.name, asked, most=1000)
     return {"Identities": [one.name for one in chosen], **more}
@@ -108,7 +111,9 @@ def set_dkim(account: Account, params: Params, caller: Caller) -> Params:
 def set_mail_from(account: Account, params: Params, caller: Caller) -> Params:
     behaviour = _TO_V2[params.get("BehaviorOnMXFailure", "UseDefaultValue")]
     given = {"EmailIdentity": params["Identity"], "BehaviorOnMxFailure": behaviour}
-    return identities.put_mail_from(account, {**given, "MailFromDomain": params.get("MailFromDomain")}, caller)
+    return identities.put_mail_from(
+        account, {**given, "MailFromDomain": params.get("MailFromDomain")}, caller
+    )
 
 
 def set_forwarding(account: Account, params: Params, caller: Caller) -> Params:
@@ -131,8 +136,10 @@ def set_topic(account: Account, params: Params, caller: Caller) -> Params:
         if not topic.startswith(f"arn:aws:sns:{account.region}:"):
             raise bad_request(f"Invalid SNS topic <{topic}>.")
         identity.topics[kind] = topic
+        notifications.announce(account, identity.name, topic, kind)
     else:
         identity.topics.pop(kind, None)
+    (account.notified.add if identity.topics else account.notified.discard)(identity.arn)
     return {}
 
 
@@ -167,7 +174,11 @@ def delete_policy(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def _policy(params: Params) -> Params:
-    return {"EmailIdentity": params["Identity"], "PolicyName": params["PolicyName"], "Policy": params.get("Policy")}
+    return {
+        "EmailIdentity": params["Identity"],
+        "PolicyName": params["PolicyName"],
+        "Policy": params.get("Policy"),
+    }
 
 
 def _ensure(account: Account, name: str, caller: Caller) -> Identity:
@@ -187,7 +198,9 @@ def _of_each(account: Account, params: Params, shown: Callable[[Identity], Param
     names: list[str] = params["Identities"]
     if len(names) > MOST_ASKED:
         raise ApiError("ValidationError", f"At most {MOST_ASKED} identities can be asked for at once.")
-    return {name: shown(account.identities[name.lower()]) for name in names if name.lower() in account.identities}
+    return {
+        name: shown(account.identities[name.lower()]) for name in names if name.lower() in account.identities
+    }
 
 
 OPERATIONS: Final[dict[str, Callable[[Account, Params, Caller], Params]]] = {

@@ -1,4 +1,4 @@
-"""What SES v2 refuses with, in the codes of the older API: by the finer kind where there is one, else by the code and the operation."""
+"""What SES v2 refuses with, in the codes of the older API: by the finer kind where there is one, else by the code."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ _BY_KIND: Final = {
     "destination_exists": "EventDestinationAlreadyExists",
     "from_unverified": "FromEmailAddressNotVerified",
     "policy_invalid": "InvalidPolicy",
+    "quota_gone": "Throttling",
     "production_needed": "ProductionAccessNotGranted",
     "redirect_unverified": "InvalidTrackingOptions",
     "set_absent": "ConfigurationSetDoesNotExist",
@@ -39,14 +40,10 @@ _BY_CODE: Final = {
     "SerializationException": "MalformedInput",
     "TooManyRequestsException": "Throttling",
 }
-#: the older API words its two send limits alike
-_QUOTA: Final = "quota_gone"
 
 
 def in_v1(error: ApiError) -> ApiError:
     """The same refusal as the older API says it: nearly everything is a 400 there."""
-    if error.kind == _QUOTA:
-        return ApiError("Throttling", error.message)
     code = _BY_KIND.get(error.kind) or _BY_CODE.get(error.code)
     if code is None:
         return as_query(error)

@@ -78,7 +78,9 @@ def send_bulk_templated_email(account: Account, params: Params, caller: Caller) 
         raise ApiError("MessageRejected", f"Recipient count exceeds {bulk.MOST_ENTRIES}.")
     outcomes = bulk.each_outcome(account, call, None, caller, "SendBulkTemplatedEmail")
     refusals = [one for one in outcomes if isinstance(one, ApiError)]
-    if len(refusals) == len(outcomes) and (refusals[0].kind in _WHOLE or refusals[0].code == "MessageRejected"):
+    if len(refusals) == len(outcomes) and (
+        refusals[0].kind in _WHOLE or refusals[0].code == "MessageRejected"
+    ):
         raise refusals[0]
     return {"Status": [_status(outcome) for outcome in outcomes]}
 

@@ -67,7 +67,9 @@ def delete_template(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def list_templates(account: Account, params: Params, caller: Caller) -> Params:
-    chosen, more = page("templates", account.templates.values(), lambda one: one.name, _asked(params, "MaxItems"))
+    chosen, more = page(
+        "templates", account.templates.values(), lambda one: one.name, _asked(params, "MaxItems")
+    )
     shown = [{"Name": one.name, "CreatedTimestamp": one.created} for one in chosen]
     return {"TemplatesMetadata": shown, **more}
 
@@ -81,7 +83,9 @@ def _template(given: dict[str, str]) -> Params:
 
 
 def create_set(account: Account, params: Params, caller: Caller) -> Params:
-    return configuration_sets.create(account, {"ConfigurationSetName": params["ConfigurationSet"]["Name"]}, caller)
+    return configuration_sets.create(
+        account, {"ConfigurationSetName": params["ConfigurationSet"]["Name"]}, caller
+    )
 
 
 def list_sets(account: Account, params: Params, caller: Caller) -> Params:
@@ -95,7 +99,9 @@ def describe_set(account: Account, params: Params, caller: Caller) -> Params:
     wanted: list[str] = params.get("ConfigurationSetAttributeNames", [])
     shown: Params = {"ConfigurationSet": {"Name": found.name}}
     if "eventDestinations" in wanted:
-        shown["EventDestinations"] = [_destination_shown(one.definition, one.name) for one in found.destinations.values()]
+        shown["EventDestinations"] = [
+            _destination_shown(one.definition, one.name) for one in found.destinations.values()
+        ]
     if "trackingOptions" in wanted and (tracking := found.options.get("TrackingOptions")):
         shown["TrackingOptions"] = tracking
     if "deliveryOptions" in wanted:
@@ -103,14 +109,20 @@ def describe_set(account: Account, params: Params, caller: Caller) -> Params:
         shown["DeliveryOptions"] = {"TlsPolicy": _TLS_V1[policy]}
     if "reputationOptions" in wanted:
         metrics = found.options.get("ReputationOptions", {}).get("ReputationMetricsEnabled", False)
-        shown["ReputationOptions"] = {"SendingEnabled": found.sending_enabled, "ReputationMetricsEnabled": metrics}
+        shown["ReputationOptions"] = {
+            "SendingEnabled": found.sending_enabled,
+            "ReputationMetricsEnabled": metrics,
+        }
     return shown
 
 
 def put_delivery(account: Account, params: Params, caller: Caller) -> Params:
     found = configuration_sets.set_of(account, params["ConfigurationSetName"])
     policy = params.get("DeliveryOptions", {}).get("TlsPolicy", "Optional")
-    found.options["DeliveryOptions"] = {**found.options.get("DeliveryOptions", {}), "TlsPolicy": _TLS_V2[policy]}
+    found.options["DeliveryOptions"] = {
+        **found.options.get("DeliveryOptions", {}),
+        "TlsPolicy": _TLS_V2[policy],
+    }
     return {}
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from seslocal.sesv1 import identities, sending, settings, statistics
+from seslocal.sesv1 import identities, send_statistics, sending, settings
 from seslocal.sesv2.table import Act
 
 ACTING: Final[dict[str, Act]] = {
     **identities.OPERATIONS,
     **sending.OPERATIONS,
     **settings.OPERATIONS,
-    **statistics.OPERATIONS,
+    **send_statistics.OPERATIONS,
 }

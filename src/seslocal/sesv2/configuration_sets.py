@@ -42,7 +42,7 @@ def create(account: Account, params: Params, caller: Caller) -> Params:
     tags = tags_in(params.get("Tags", []))
     refuse_repeated(params.get("SuppressionOptions", {}).get("SuppressedReasons"))
     if name in account.configuration_sets:
-        raise already_exists(f"Configuration set {name} already exists.")
+        raise already_exists(f"Configuration set {name} already exists.", kind="set_exists")
     if len(account.configuration_sets) >= MOST_SETS:
         raise limit_exceeded(f"The account has {MOST_SETS} configuration sets, which is its limit.")
     options: dict[str, Params] = {
@@ -139,7 +139,8 @@ def create_destination(account: Account, params: Params, caller: Caller) -> Para
     name: str = params["EventDestinationName"]
     if name in found.destinations:
         raise already_exists(
-            f"An event destination with name <{name}> already exists for configuration set <{found.name}>."
+            f"An event destination with name <{name}> already exists for configuration set <{found.name}>.",
+            kind="destination_exists",
         )
     if len(found.destinations) >= MOST_DESTINATIONS:
         raise limit_exceeded(f"A configuration set has at most {MOST_DESTINATIONS} event destinations.")
@@ -174,14 +175,15 @@ def delete_destination(account: Account, params: Params, caller: Caller) -> Para
 def set_of(account: Account, name: str) -> ConfigurationSet:
     found = account.configuration_sets.get(name)
     if found is None:
-        raise not_found(f"Configuration set <{name}> does not exist.")
+        raise not_found(f"Configuration set <{name}> does not exist.", kind="set_absent")
     return found
 
 
 def _existing(found: ConfigurationSet, name: str) -> str:
     if name not in found.destinations:
         raise not_found(
-            f"An event destination with name <{name}> does not exist for configuration set <{found.name}>."
+            f"An event destination with name <{name}> does not exist for configuration set <{found.name}>.",
+            kind="destination_absent",
         )
     return name
 
@@ -217,9 +219,13 @@ def _destination(
 def _check_topic(account: Account, topic: str) -> None:
     match = re.fullmatch(r"arn:aws[a-z-]*:sns:([^:]+):(\d{12}):([A-Za-z0-9_-]{1,256})(\.fifo)?", topic)
     if match is None or match[4]:
-        raise bad_request(f"Invalid SNS topic <{topic}>: it must be the ARN of a standard topic.")
+        raise bad_request(
+            f"Invalid SNS topic <{topic}>: it must be the ARN of a standard topic.", kind="topic_invalid"
+        )
     if match[1] != account.region:
-        raise bad_request(f"Invalid SNS topic <{topic}>: it must be in the region {account.region}.")
+        raise bad_request(
+            f"Invalid SNS topic <{topic}>: it must be in the region {account.region}.", kind="topic_invalid"
+        )
 
 
 OPERATIONS: Final[dict[str, Callable[[Account, Params, Caller], Params]]] = {

@@ -57,10 +57,11 @@ def checked(name: str, policy: str) -> str:
     """The policy as it is kept. Raises ApiError where this cannot be one."""
     if not _NAME.fullmatch(name):
         raise bad_request(
-            "PolicyName is invalid. Policy names must only include alpha-numeric characters, dashes, and underscores."
+            "PolicyName is invalid. Policy names must only include alpha-numeric characters, dashes, and underscores.",
+            kind="policy_invalid",
         )
     if len(policy.encode("utf-8", "surrogatepass")) > MOST_BYTES:
-        raise bad_request(f"Policy {name} is longer than {MOST_BYTES} bytes.")
+        raise bad_request(f"Policy {name} is longer than {MOST_BYTES} bytes.", kind="policy_invalid")
     try:
         read: Any = msgspec.json.decode(
             policy
@@ -72,11 +73,14 @@ def checked(name: str, policy: str) -> str:
     if isinstance(statements, dict):
         statements = [statements]
     if not isinstance(statements, list) or not statements:
-        raise bad_request(f"Policy {name} is not valid: it is not a JSON policy with a Statement.")
+        raise bad_request(
+            f"Policy {name} is not valid: it is not a JSON policy with a Statement.", kind="policy_invalid"
+        )
     for statement in cast("list[Any]", statements):
         if not isinstance(statement, dict) or not {"Effect", "Principal", "Action"} <= statement.keys():
             raise bad_request(
-                f"Policy {name} is not valid: a Statement has an Effect, a Principal and an Action."
+                f"Policy {name} is not valid: a Statement has an Effect, a Principal and an Action.",
+                kind="policy_invalid",
             )
     return kept
 

@@ -29,7 +29,9 @@ def create(account: Account, params: Params, caller: Caller) -> Params:
         )
     made = _read(account, name, params, tags_in(params.get("Tags", [])))
     if name in account.verification_templates:
-        raise already_exists(f"Custom verification email template {name} already exists.")
+        raise already_exists(
+            f"Custom verification email template {name} already exists.", kind="verification_template_exists"
+        )
     if len(account.verification_templates) >= MOST_TEMPLATES:
         raise limit_exceeded(
             f"The account has {MOST_TEMPLATES} custom verification email templates, which is its limit."

@@ -96,7 +96,9 @@ class QueryModel:
         if kind == "map":
             entries = [_tree(entry, at) for entry in _numbered(_tree(node, at).get("entry", {}), at)]
             return {
-                _leaf(entry.get("key", ""), at): self._read(shape["value"]["shape"], entry.get("value", ""), at)
+                _leaf(entry.get("key", ""), at): self._read(
+                    shape["value"]["shape"], entry.get("value", ""), at
+                )
                 for entry in entries
             }
         leaf = _leaf(node, at)
@@ -118,7 +120,9 @@ class QueryModel:
                     if value.get(member) is not None
                 )
             case "list":
-                return "".join(f"<member>{self._xml(shape['member']['shape'], one)}</member>" for one in value)
+                return "".join(
+                    f"<member>{self._xml(shape['member']['shape'], one)}</member>" for one in value
+                )
             case "map":
                 return "".join(
                     f"<entry><key>{text(key)}</key><value>{self._xml(shape['value']['shape'], one)}</value></entry>"

@@ -33,8 +33,10 @@ class Web:
         account = self._account()
         if path == "/":
             if request.method == "POST":
-                return self._sns(account, request, request.body) if _SNS in request.body else None
-            if "Action=" in request.query:
+                is_sns = _SNS in request.body or _scope(request) == "sns"
+                return self._sns(account, request, request.body) if is_sns else None
+            is_ses = "Version=2010-12-01" in request.query or _scope(request) == "ses"
+            if "Action=" in request.query and not is_ses:
                 return self._sns(account, request, request.query.encode())
         if path == CERTIFICATE_PATH and request.method == "GET":
             return Answer(200, certificate(), "application/x-pem-file")
@@ -50,6 +52,12 @@ class Web:
             callers.caller(account, request, signature.SNS, self._host)
 
         return sns.answer(account, _pairs(form), check, signed=signature.is_signed(request))
+
+
+def _scope(request: Request) -> str:
+    """The service that a signature is for, where a form does not say its version."""
+    head, found, _ = request.headers.get("authorization", "").partition("/aws4_request")
+    return head.rpartition("/")[2] if found else ""
 
 
 def _pairs(form: bytes) -> dict[str, str]:

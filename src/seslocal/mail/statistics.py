@@ -1,13 +1,12 @@
-"""GetSendStatistics: what became of mail, in points of a quarter of an hour, of the last two weeks. A witness counts."""
+"""What became of mail, in points of a quarter of an hour, of the last two weeks: a witness that counts."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from seslocal.mail.fates import Outcome, Plan
-from seslocal.state import Account, Caller, Params
 
 if TYPE_CHECKING:
     from seslocal.events.documents import Mail
@@ -40,22 +39,3 @@ class Statistics:
         if not self.points or self.points[-1][0] < point:
             self.points.append([point, 0, 0, 0, 0])
         self.points[-1][what] += len(recipients) or len(mail.destination)
-
-
-def get(account: Account, params: Params, caller: Caller) -> Params:
-    oldest = int(account.clock.now()) // POINT - MOST
-    shown = [
-        {
-            "Timestamp": float(point * POINT),
-            "DeliveryAttempts": attempts,
-            "Bounces": bounces,
-            "Complaints": complaints,
-            "Rejects": rejects,
-        }
-        for point, attempts, bounces, complaints, rejects in account.statistics.points
-        if point > oldest
-    ]
-    return {"SendDataPoints": shown}
-
-
-OPERATIONS: Final[dict[str, Callable[[Account, Params, Caller], Params]]] = {"GetSendStatistics": get}

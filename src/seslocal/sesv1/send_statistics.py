@@ -1,0 +1,28 @@
+"""GetSendStatistics: what became of mail, a quarter of an hour at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from seslocal.mail.statistics import MOST, POINT
+from seslocal.state import Account, Caller, Params
+
+
+def get(account: Account, params: Params, caller: Caller) -> Params:
+    oldest = int(account.clock.now()) // POINT - MOST
+    shown = [
+        {
+            "Timestamp": float(point * POINT),
+            "DeliveryAttempts": attempts,
+            "Bounces": bounces,
+            "Complaints": complaints,
+            "Rejects": rejects,
+        }
+        for point, attempts, bounces, complaints, rejects in account.statistics.points
+        if point > oldest
+    ]
+    return {"SendDataPoints": shown}
+
+
+OPERATIONS: Final[dict[str, Callable[[Account, Params, Caller], Params]]] = {"GetSendStatistics": get}
