@@ -56,6 +56,9 @@ class Suite:
     prepare: Callable[[Path, str, Path], Job]  #: home of the clients, URL of the server, report to write
     differences: str = ""  #: file of listed differences
     options: tuple[str, ...] = ()  #: of the server
+    short: tuple[str, ...] | None = (
+        None  #: what makes its command short enough for each `./dev test`; None: it never is
+    )
     against: str = "seslocal"
 
 
@@ -73,7 +76,12 @@ def main(argv: list[str]) -> int:
         "--home", type=Path, default=ROOT / ".mailcordon" / "conformance", help="of the clients"
     )
     parser.add_argument("--require-all", action="store_true", help="fail where something is absent, too")
+    parser.add_argument(
+        "--bring", action="store_true", help="fetch JavaScript's clients, where absent, and stop"
+    )
     given = parser.parse_args(argv)
+    if given.bring:
+        return bring(given.home.resolve())
     if unknown := set(given.suite) - {suite.name for suite in SUITES}:
         parser.error(f"there is no suite {', '.join(sorted(unknown))}")
     chosen = [suite for suite in SUITES if not given.suite or suite.name in given.suite]
@@ -87,7 +95,15 @@ def main(argv: list[str]) -> int:
     return 1 if failed or (absent and given.require_all) else 0
 
 
-def run(suite: Suite, home: Path) -> Row:
+def bring(home: Path) -> int:
+    try:
+        clients.javascript(home)
+    except Absence as absence:
+        print(f"conformance: JAVASCRIPT'S CLIENTS ARE ABSENT: {absence}", file=sys.stderr)
+    return 0
+
+
+def run(suite: Suite, home: Path, *, short: bool = False) -> Row:
     with tempfile.TemporaryDirectory(prefix="conformance-") as directory:
         report = Path(directory) / "report.xml"
         server = _moto_server(home) if suite.against == "moto" else _seslocal(*suite.options)
@@ -95,7 +111,7 @@ def run(suite: Suite, home: Path) -> Row:
             with server as url:
                 job = suite.prepare(home, url, report)
                 done = subprocess.run(
-                    job.command,
+                    [*job.command, *((short and suite.short) or ())],
                     cwd=job.cwd,
                     env={**_inherited(), **_CLEAN, **job.settings},
                     capture_output=True,
@@ -214,11 +230,21 @@ def _moto(*plugin: str) -> Callable[[Path, str, Path], Job]:
 
 SUITES: Final = (
     Suite("boto3", "boto3, every operation, and what is malformed", _boto3),
-    Suite("awscli", "AWS CLI, every acting operation", _client("test_awscli.py")),
-    Suite("javascript", "JavaScript SDK v3", _node("sdk.test.mjs")),
-    Suite("nodemailer", "nodemailer's SES transport", _node("nodemailer.test.mjs")),
-    Suite("django-ses", "django-ses, v1 and v2, with its webhook", _client("test_django_ses.py")),
-    Suite("anymail", "django-anymail, with its webhook", _client("test_anymail.py")),
+    Suite("awscli", "AWS CLI, every acting operation", _client("test_awscli.py"), short=("-k", "typed")),
+    Suite("javascript", "JavaScript SDK v3", _node("sdk.test.mjs"), short=()),
+    Suite("nodemailer", "nodemailer's SES transport", _node("nodemailer.test.mjs"), short=()),
+    Suite(
+        "django-ses",
+        "django-ses, v1 and v2, with its webhook",
+        _client("test_django_ses.py"),
+        short=("-k", "arrives or unverified"),
+    ),
+    Suite(
+        "anymail",
+        "django-anymail, with its webhook",
+        _client("test_anymail.py"),
+        short=("-k", "mail_with or stored_template or refuses"),
+    ),
     Suite("moto", "moto's tests, against moto", _moto(), against="moto"),
     Suite(
         "moto-seslocal",

@@ -20,6 +20,7 @@ from conformance.server import ROOT
 
 HERE: Final = ROOT / "conformance"
 _LEAST_NODE: Final = 20
+_INSTALLED: Final = "installed.json"  # the lock that JavaScript's clients were installed by
 _PATIENCE: Final = 600.0  # seconds, for what comes over the network
 
 
@@ -64,17 +65,21 @@ def javascript(home: Path) -> tuple[Node, Path]:
     found = node()
     place = home / "js"
     place.mkdir(parents=True, exist_ok=True)
-    lock = (HERE / "package-lock.json").read_bytes()
-    installed = place / "installed.json"
-    if not installed.exists() or installed.read_bytes() != lock:
+    if not has_javascript(home):
         for name in ("package.json", "package-lock.json"):
             shutil.copy(HERE / name, place / name)
         # By its path: npm's own scripts look for a `node` where there may be none.
         _bring([*found.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], place)
-        installed.write_bytes(lock)
+        shutil.copy(HERE / "package-lock.json", place / _INSTALLED)
     for test in (HERE / "clients" / "js").glob("*.mjs"):
         shutil.copy(test, place / test.name)
     return found, place
+
+
+def has_javascript(home: Path) -> bool:
+    """Whether the locked clients are there, so that nothing has to be fetched."""
+    installed = home / "js" / _INSTALLED
+    return installed.exists() and installed.read_bytes() == (HERE / "package-lock.json").read_bytes()
 
 
 def moto(home: Path) -> Path:
