@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 Params = dict[str, Any]
 BOTH_REASONS: Final = ("BOUNCE", "COMPLAINT")
+ABANDONED: Final = 90 * 86400.0  # seconds of pause after which an account's suppression list is deleted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,7 @@ class Behaviour:
     )
     inline_plain_names: bool = True  #: a template in a call takes names of letters and digits only
     global_list: bool = True  #: addresses that hard bounced for anyone are on the global list for days
+    global_list_for_tenants: bool = False  #: it strikes although bounces are held against a tenant's list
     sign_in_queues: bool = False  #: SNS messages in queues are signed too, which is slow
     old_signature_codes: bool = False  #: SES v2 spells refusals of signatures as the Query protocol does
     explain_signatures: bool = False  #: a wrong signature is answered with what should have been signed
@@ -145,6 +147,10 @@ class SuppressionList:
             if (reason := self.entries[address].reason) in reasons:
                 return reason
         return None
+
+    def clear(self) -> None:
+        self.entries.clear()
+        self._folded.clear()
 
     def forget_complaint(self, folded: str) -> None:
         for address in list(self._folded.get(folded, ())):
@@ -305,7 +311,9 @@ class Account:
         self.thresholds = Thresholds()
         self.suppressed_reasons: tuple[str, ...] = BOTH_REASONS
         self.validation: Params | None = None  #: ValidationAttributes
-        self.sending_enabled = True
+        self.sending_enabled = True  #: changed by set_sending
+        self._paused_at: float | None = None
+        self._is_watched = False  #: a look at how long it is paused is due
         self.production = not settings.sandbox
         self.enforcement = "HEALTHY"
         self.allowance = Allowance(settings.rate, settings.quota)
@@ -338,6 +346,26 @@ class Account:
         self.ledger = Ledger(settings.ledger, settings.ledger_bytes)
         #: told of an identity that was made, or whose keys or MAIL FROM changed
         self.on_identity: Callable[[Identity], None] = lambda identity: None
+
+    def set_sending(self, enabled: bool) -> None:
+        """Pauses the account or goes on. The list of one that is paused for long is deleted (ses.md 2.4)."""
+        if enabled != self.sending_enabled:
+            self.sending_enabled = enabled
+            self._paused_at = None if enabled else self.clock.now()
+            self._watch_pause()
+
+    def _watch_pause(self) -> None:
+        if self._paused_at is None:
+            return
+        if self.clock.now() >= self._paused_at + ABANDONED:
+            self.suppression.clear()
+        elif not self._is_watched:  # one look at a time, however often it is paused
+            self._is_watched = True
+            self.clock.call_at(self._paused_at + ABANDONED, self._look_at_pause)
+
+    def _look_at_pause(self) -> None:
+        self._is_watched = False
+        self._watch_pause()
 
     def set_production(self, production: bool) -> None:
         """Into the sandbox, with its small rate and quota, or out of it."""

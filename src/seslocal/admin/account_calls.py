@@ -65,7 +65,8 @@ def put(account: Account, query: Query, body: Json) -> Json:
         account.attributes.details.setdefault("ReviewDetails", {})["Status"] = review
     if "management_rate" in body or "management_together" in body:
         account.pace.set(management, together=together)
-    account.sending_enabled, account.enforcement, account.check_signatures = sending, enforcement, checking
+    account.set_sending(sending)
+    account.enforcement, account.check_signatures = enforcement, checking
     account.finds, account.thresholds, account.behaviour = finds, thresholds, behaviour
     account.sns_url, account.bus_queue = sns_url and sns_url.rstrip("/"), bus
     if bus is not None:

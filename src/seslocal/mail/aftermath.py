@@ -12,6 +12,7 @@ from seslocal.events.publishing import publish, rendering_failed
 from seslocal.mail import tracking
 from seslocal.mail.content import Letter
 from seslocal.mail.fates import Outcome, Plan
+from seslocal.mail.isps import isp_of, tells_of_complaints
 from seslocal.sesv2 import suppression
 from seslocal.state import Account, ConfigurationSet, Suppressed
 
@@ -91,6 +92,10 @@ def _happen(
     recipients: list[str],
     force: suppression.InForce,
 ) -> None:
+    if outcome.kind == "Complaint" and not outcome.suppressed:
+        recipients = [one for one in recipients if tells_of_complaints(isp_of(one))]
+        if not recipients:
+            return
     now = account.clock.now()
     feedback_id = account.ids.message(now) if outcome.kind in ("Bounce", "Complaint") else ""
     if outcome.feedback == "not-spam":

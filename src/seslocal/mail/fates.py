@@ -62,7 +62,9 @@ _BOUNCES: Final = {
     "AttachmentRejected": ("Transient", "5.7.1", "smtp; 554 5.7.1 attachment rejected"),
     "Undetermined": ("Undetermined", "5.0.0", "smtp; 550 5.0.0 unspecified"),
 }
-_NOT_LISTED: Final = {"Suppressed", "EmailValidationSuppressed", "UnsubscribedRecipient"}
+#: bounces of mails that SES did not try to deliver: they say nothing new, and SES itself reports them
+_NOT_TRIED: Final = {"Suppressed", "EmailValidationSuppressed", "UnsubscribedRecipient"}
+_SES: Final = "dns; amazonses.com"
 _FEEDBACK: Final = ("abuse", "auth-failure", "fraud", "not-spam", "other", "virus")
 _DELAYS: Final = [
     "TransientCommunicationFailure",
@@ -86,8 +88,9 @@ def bounce(subtype: str = "General", *, listed: bool = True) -> Outcome:
         if subtype != "Transient/General":
             raise KeyError(subtype)
         kind, status, diagnostic = "Transient", "4.4.7", "smtp; 421 4.4.7 giving up after many attempts"
-    hard = kind == "Permanent" and name not in _NOT_LISTED
-    return Outcome("Bounce", kind, name, status, diagnostic, listed=listed and hard)
+    if name in _NOT_TRIED:
+        return Outcome("Bounce", kind, name, status, diagnostic, reporter=_SES, listed=False)
+    return Outcome("Bounce", kind, name, status, diagnostic, listed=listed and kind == "Permanent")
 
 
 def complaint(feedback: str = "abuse", *, listed: bool = True) -> Outcome:
@@ -118,9 +121,7 @@ def suppressed(scope: str, reason: str) -> Outcome:
         sentence += " For more information about removing addresses from the list, see the Amazon SES Developer Guide."
     if reason == "COMPLAINT":
         return Outcome("Complaint", subtype=subtype, listed=False)
-    return Outcome(
-        "Bounce", "Permanent", subtype, "5.1.1", sentence, reporter="dns; amazonses.com", listed=False
-    )
+    return Outcome("Bounce", "Permanent", subtype, "5.1.1", sentence, reporter=_SES, listed=False)
 
 
 @dataclass(frozen=True, slots=True)

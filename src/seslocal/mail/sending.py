@@ -236,15 +236,20 @@ def _plan(
     folded = recipient.lower()
     if reason := force.hit(folded):
         return (fates.suppressed(force.scope, reason),)
-    if (
-        "BOUNCE" not in force.reasons
-        and account.behaviour.global_list
-        and account.global_list.holds(folded, now)
-    ):
+    if account.global_list.entries and _globally_suppressed(account, force, folded, now):
         return (fates.bounce("Suppressed"),)
     if validation.drops(account, configuration_set, recipient):
         return (fates.bounce("EmailValidationSuppressed"),)
     return fates.ask(account.providers, folded, tenant, now)
+
+
+def _globally_suppressed(account: Account, force: suppression.InForce, folded: str, now: float) -> bool:
+    """Where bounces are held against a list of one's own, SES tries an address that is not on it (ses.md 2.2)."""
+    switches = account.behaviour
+    shielded = "BOUNCE" in force.reasons and not (
+        switches.global_list_for_tenants and force.scope == "TENANT"
+    )
+    return switches.global_list and not shielded and account.global_list.holds(folded, now)
 
 
 def _fate(plan: Plan, letter: Letter) -> dict[str, str | None]:

@@ -31,7 +31,7 @@ def get_account(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def put_sending(account: Account, params: Params, caller: Caller) -> Params:
-    account.sending_enabled = params.get("SendingEnabled", False)
+    account.set_sending(params.get("SendingEnabled", False))
     return {}
 
 

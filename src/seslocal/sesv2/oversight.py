@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from seslocal.events.publishing import advise
 from seslocal.mail.fates import SIMULATOR, Outcome, Plan
 from seslocal.mail.findings import HIGH, Finding, judge
+from seslocal.mail.isps import isp_of, tells_of_complaints
 from seslocal.sesv2 import reputation
 from seslocal.state import Account, StatusRecord, Tenant
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from seslocal.state import ConfigurationSet
 
 LOOK: Final = 3600.0  # seconds between two looks at what is open
-_SILENT: Final = ("@gmail.com", "@googlemail.com")  # these providers report no complaints (ses.md 8.1)
 _NOT_SEEN: Final = (
     "OnTenantSuppressionList",
     "OnAccountSuppressionList",
@@ -50,7 +50,7 @@ class Oversight:
             return
         if event == "Send":
             seen = [address for address in mail.destination if not address.lower().endswith("@" + SIMULATOR)]
-            telling = sum(not address.lower().endswith(_SILENT) for address in seen)
+            telling = sum(tells_of_complaints(isp_of(address)) for address in seen)
             tenant.counts.add(at, len(seen), 0, telling, 0)
         elif outcome is not None and (weight := _weight(outcome, recipients)):
             bounced, complained = weight
