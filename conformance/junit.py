@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-KINDS: Final = ("contradicts", "outside")
+KINDS: Final = ("contradicts", "outside", "undecided")
 _NOT_ACTING: Final = re.compile(r"does not act on|InvalidAction|NotImplemented")
 
 
@@ -30,7 +30,8 @@ class Difference:
     """A test of somebody else's that seslocal does not pass on purpose."""
 
     test: str
-    kind: str  #: contradicts: SES does otherwise; outside: SES has it and seslocal says that it does not act on it
+    kind: str  #: contradicts: SES does otherwise; outside: SES has it and seslocal says that it does not act on it;
+    #: undecided: the facts are silent, and seslocal goes by something else
     facts: str  #: where the facts about SES say so, of what contradicts them
     why: str
 

@@ -83,11 +83,11 @@ def dkim_attributes(account: Account, params: Params, caller: Caller) -> Params:
 
 def mail_from_attributes(account: Account, params: Params, caller: Caller) -> Params:
     def shown(identity: Identity) -> Params:
-        return {
-            "MailFromDomain": identity.mail_from or "",
-            "MailFromDomainStatus": _STATUSES[identity.mail_from_status],
-            "BehaviorOnMXFailure": _TO_V1[identity.on_mx_failure],
-        }
+        behaviour = {"BehaviorOnMXFailure": _TO_V1[identity.on_mx_failure]}
+        if identity.mail_from is None:
+            return behaviour
+        status = _STATUSES[identity.mail_from_status]
+        return {"MailFromDomain": identity.mail_from, "MailFromDomainStatus": status, **behaviour}
 
     return {"MailFromDomainAttributes": _of_each(account, params, shown)}
 

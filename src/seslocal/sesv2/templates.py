@@ -81,7 +81,7 @@ def test_render(account: Account, params: Params, caller: Caller) -> Params:
 def _parts(content: dict[str, str]) -> dict[str, str]:
     if not content.get("Subject"):
         raise bad_request("The subject must be specified.", kind="template_invalid")
-    if not (content.get("Text") or content.get("Html")):
+    if not ("Text" in content or "Html" in content):
         raise bad_request("The template must hold Text, Html or both.", kind="template_invalid")
     return {part: content[part] for part in PARTS if part in content}
 
