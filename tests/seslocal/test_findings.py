@@ -138,6 +138,14 @@ def test_each_policy_acts_on_its_findings(ready: World, name: str, bounces: int,
     assert entity(ready)["SendingStatusAggregate"] == status
 
 
+def test_a_stricter_policy_acts_on_what_is_open_at_the_next_look(ready: World) -> None:
+    mail(ready, 19, bounces=1)
+    assert entity(ready)["SendingStatusAggregate"] == "ENABLED"
+    policy(ready, "strict")
+    ready.admin("PUT", "/clock", {"advance": HOUR})
+    assert entity(ready)["SendingStatusAggregate"] == "DISABLED"
+
+
 def test_complaints_are_found_too(ready: World) -> None:
     mail(ready, 19, complains=1)
     assert findings(ready) == [("COMPLAINT", "HIGH", "OPEN")]

@@ -12,7 +12,7 @@ def test_an_entry_lives_twice_as_long_each_time_up_to_fourteen_days() -> None:
     assert lives == [1, 2, 4, 8, 14, 14]
     assert found.holds("a", 14 * DAY - 1)
     assert not found.holds("a", 14 * DAY)
-    assert found.entries == {}
+    assert found.bounced("a", 20 * DAY).until == 34 * DAY  # what is over is not forgotten
 
 
 def bounce(world: World) -> None:

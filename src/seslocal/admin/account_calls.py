@@ -75,7 +75,9 @@ def put(account: Account, query: Query, body: Json) -> Json:
 
 
 def global_list(account: Account, query: Query, body: Json) -> Json:
-    return {"addresses": [_entry(address, entry) for address, entry in account.global_list.entries.items()]}
+    """Those that are on it now."""
+    now, entries = account.clock.now(), account.global_list.entries
+    return {"addresses": [_entry(address, entry) for address, entry in entries.items() if now < entry.until]}
 
 
 def put_global(account: Account, address: str, query: Query, body: Json) -> Json:

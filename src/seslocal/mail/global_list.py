@@ -1,5 +1,6 @@
 """The global suppression list: addresses that hard bounced for any of SES's customers (ses.md 2.1). Nobody can query it
-at SES; an entry lives longer each time its address bounces, up to fourteen days. It keeps the newest hundred thousand."""
+at SES; an entry lives longer each time its address bounces, up to fourteen days, and is remembered afterwards for that. It
+keeps the newest hundred thousand."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ class Entry:
 
 class GlobalList:
     def __init__(self) -> None:
-        self.entries: dict[str, Entry] = {}  #: by the address in lower case
+        self.entries: dict[str, Entry] = {}  #: by the address in lower case; some are over
 
     def bounced(self, folded: str, now: float) -> Entry:
         """One day the first time, and twice as long each time again."""
@@ -32,9 +33,4 @@ class GlobalList:
 
     def holds(self, folded: str, now: float) -> bool:
         entry = self.entries.get(folded)
-        if entry is None:
-            return False
-        if entry.until <= now:
-            del self.entries[folded]
-            return False
-        return True
+        return entry is not None and now < entry.until

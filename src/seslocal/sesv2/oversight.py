@@ -59,7 +59,7 @@ class Oversight:
 
 
 def _weight(outcome: Outcome, recipients: Sequence[str]) -> tuple[int, int] | None:
-    if outcome.subtype in _NOT_SEEN:
+    if outcome.kind == "Delivery" or outcome.subtype in _NOT_SEEN:
         return None
     seen = sum(not address.lower().endswith("@" + SIMULATOR) for address in recipients)
     if outcome.kind == "Bounce" and outcome.type == "Permanent":
@@ -89,21 +89,30 @@ def review(account: Account, tenant: Tenant) -> None:
     for finding in list(tenant.findings.values()):
         if finding.is_open and not finding.by_hand and finding.type not in found:
             close_finding(account, tenant, finding)
+    enforce(account, tenant)  # the policy may have changed since they opened
 
 
 def open_finding(account: Account, tenant: Tenant, finding: Finding) -> None:
     """Keeps it, tells the bus, and does what the tenant's policy asks for."""
     tenant.findings[finding.type] = finding
     advise(account, tenant.arn, finding.description, finding.impact, finding.type)
-    policy = tenant.policy.rpartition("/")[2]
-    acts = policy == "strict" or (policy == "standard" and finding.impact == HIGH)
-    if acts and tenant.customer_managed.status == "ENABLED":
-        cause = f"Reputation policy {policy}: {finding.description}"[:512]
-        record = StatusRecord("DISABLED", cause, account.clock.now())
-        reputation.set_status(account, tenant, record, by_customer=True)
+    enforce(account, tenant)
     if not tenant.is_watched:
         tenant.is_watched = True
         account.clock.call_later(LOOK, partial(_look, account, tenant))
+
+
+def enforce(account: Account, tenant: Tenant) -> None:
+    """Pauses the tenant if its policy asks for that on account of anything that is open."""
+    policy = tenant.policy.rpartition("/")[2]
+    if policy == "none" or tenant.customer_managed.status != "ENABLED":
+        return
+    for finding in tenant.open_findings:
+        if policy == "strict" or finding.impact == HIGH:
+            cause = f"Reputation policy {policy}: {finding.description}"[:512]
+            record = StatusRecord("DISABLED", cause, account.clock.now())
+            reputation.set_status(account, tenant, record, by_customer=True)
+            return
 
 
 def close_finding(account: Account, tenant: Tenant, finding: Finding) -> None:
