@@ -81,6 +81,7 @@ class Behaviour:
     merge_template_data: bool = (
         True  #: an entry of bulk mail overrides the default data name by name, not whole
     )
+    merge_topic_preferences: bool = True  #: UpdateContact keeps the preferences it does not name
     inline_plain_names: bool = True  #: a template in a call takes names of letters and digits only
     global_list: bool = True  #: addresses that hard bounced for anyone are on the global list for days
     global_list_for_tenants: bool = False  #: it strikes although bounces are held against a tenant's list

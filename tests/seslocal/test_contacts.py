@@ -54,21 +54,33 @@ def test_an_account_has_one_list(listed: World) -> None:
     refused = listed.refused(listed.ses.create_contact_list, ContactListName="more")
     assert refused == (400, "BadRequestException", "A maximum of 1 Lists allowed per account.")
     refused = listed.refused(listed.ses.create_contact_list, ContactListName="people")
-    assert refused == (400, "AlreadyExistsException", "List with name: people already exists.")
+    assert refused == (400, "BadRequestException", "A maximum of 1 Lists allowed per account.")
+
+
+NAME = "can contain up to 64 characters. Only alphanumeric characters, underscores(_) and hyphens(-) are allowed."
 
 
 @pytest.mark.parametrize(
-    "more",
+    ("more", "message"),
     [
-        {"ContactListName": "no spaces"},
-        {"Topics": [TOPICS[0]] * 2},
-        {"Topics": [{**TOPICS[0], "TopicName": "a b"}]},
-        {"Topics": [{**TOPICS[0], "TopicName": f"t{n}"} for n in range(21)]},
+        ({"ContactListName": "no spaces"}, f"ContactListName {NAME}"),
+        ({"ContactListName": " "}, "ContactListName can't be blank."),
+        ({"Topics": [TOPICS[0]] * 2}, "Duplicate topic names are not allowed within a List."),
+        ({"Topics": [{**TOPICS[0], "TopicName": "a b"}]}, f"TopicName {NAME}"),
+        (
+            {"Topics": [{**TOPICS[0], "DisplayName": "x" * 129}]},
+            "Topic DisplayName can contain up to <128> characters.",
+        ),
+        (
+            {"Topics": [{**TOPICS[0], "TopicName": f"t{n}"} for n in range(21)]},
+            "Maximum of <20> topics allowed per ContactList",
+        ),
+        ({"Description": "x" * 501}, "List description can contain up to 500 characters."),
     ],
 )
-def test_what_cannot_be_a_list_is_refused(world: World, more: dict[str, Any]) -> None:
+def test_what_cannot_be_a_list_is_refused(world: World, more: dict[str, Any], message: str) -> None:
     refused = world.refused(world.ses.create_contact_list, **{"ContactListName": "people", **more})
-    assert refused[:2] == (400, "BadRequestException")
+    assert refused == (400, "BadRequestException", message)
 
 
 def test_a_contact_shows_what_it_said_and_what_holds_by_default(listed: World) -> None:
@@ -79,13 +91,30 @@ def test_a_contact_shows_what_it_said_and_what_holds_by_default(listed: World) -
     assert (found["UnsubscribeAll"], found["AttributesData"]) == (False, '{"n": 1}')
 
 
-def test_an_update_forgets_the_preferences_it_does_not_name_and_nothing_else(listed: World) -> None:
+def test_an_update_keeps_the_preferences_it_does_not_name_and_clears_the_rest(listed: World) -> None:
+    listed.ses.create_contact(
+        **KIM, TopicPreferences=prefers("news", "OPT_OUT"), UnsubscribeAll=True, AttributesData="a"
+    )
+    listed.ses.update_contact(**KIM, TopicPreferences=prefers("offers", "OPT_IN"))
+    found = listed.ses.get_contact(**KIM)
+    assert found["TopicPreferences"] == prefers("news", "OPT_OUT") + prefers("offers", "OPT_IN")
+    assert found["UnsubscribeAll"] is False
+    assert "AttributesData" not in found
+
+
+def test_or_it_forgets_them_as_the_model_says(listed: World) -> None:
+    listed.admin("PUT", "/account", {"behaviour": {"merge_topic_preferences": False}})
+    listed.ses.create_contact(**KIM, TopicPreferences=prefers("news", "OPT_OUT"))
+    listed.ses.update_contact(**KIM, TopicPreferences=prefers("offers", "OPT_IN"))
+    assert listed.ses.get_contact(**KIM)["TopicPreferences"] == prefers("offers", "OPT_IN")
+
+
+def test_an_update_sets_what_it_is_given_and_its_time(listed: World) -> None:
     listed.ses.create_contact(**KIM, TopicPreferences=prefers("news", "OPT_OUT"), AttributesData="a")
     listed.admin("PUT", "/clock", {"advance": 60})
-    listed.ses.update_contact(**KIM, UnsubscribeAll=True, TopicPreferences=prefers("offers", "OPT_IN"))
+    listed.ses.update_contact(**KIM, UnsubscribeAll=True, AttributesData="b")
     found = listed.ses.get_contact(**KIM)
-    assert found["TopicPreferences"] == prefers("offers", "OPT_IN")
-    assert (found["UnsubscribeAll"], found["AttributesData"]) == (True, "a")
+    assert (found["UnsubscribeAll"], found["AttributesData"]) == (True, "b")
     assert (found["LastUpdatedTimestamp"] - found["CreatedTimestamp"]).total_seconds() >= 60
 
 
@@ -133,16 +162,16 @@ BAD = (400, "BadRequestException")
         ("get_contact", STRANGER, (*NOT_FOUND, "x@x.example doesn't exist in List.")),
         ("delete_contact", STRANGER, (*NOT_FOUND, "x@x.example doesn't exist in List.")),
         ("create_contact", KIM, (400, "AlreadyExistsException", "kim@example.com already exists in List.")),
-        ("create_contact", {**KIM, "EmailAddress": "x"}, (*BAD, "Missing final '@domain'")),
+        ("create_contact", {**KIM, "EmailAddress": "x"}, (*BAD, "EmailAddress <x> is invalid")),
         (
             "update_contact",
             {**KIM, "TopicPreferences": prefers("no", "OPT_IN")},
-            (*BAD, "no doesn't exist in List."),
+            (*BAD, "List: people doesn't contain Topic: no"),
         ),
         (
             "list_contacts",
             {"ContactListName": "people", "Filter": {"TopicFilter": {"TopicName": "no"}}},
-            (*BAD, "no doesn't exist in List."),
+            (*BAD, "List: people doesn't contain Topic: no"),
         ),
     ],
 )

@@ -190,9 +190,13 @@ def test_only_one_recipient_can_be_managed(ready: World) -> None:
     )
 
 
-def test_the_placeholder_stands_at_most_twice(ready: World) -> None:
-    refused = ready.refused(lambda: send(ready, text="{{amazonSESUnsubscribeUrl}}" * 3))
-    assert refused == (400, "BadRequestException", "{{amazonSESUnsubscribeUrl}} may be used at most twice.")
+def test_the_first_two_placeholders_become_the_link(ready: World) -> None:
+    place = "{{amazonSESUnsubscribeUrl}} "
+    body = {"Text": {"Data": place}, "Html": {"Data": place * 2}}
+    message_id = send(ready, Content={"Simple": {"Subject": {"Data": "s"}, "Body": body}})
+    body = ready.admin("GET", f"/sent/{message_id}")["content"]["Simple"]["Body"]
+    link = f"{ready.local.url}{way_out(ready)} "
+    assert (body["Text"]["Data"], body["Html"]["Data"]) == (link, link + place)
 
 
 def test_a_strangers_link_and_a_list_that_is_gone_lead_nowhere(ready: World) -> None:

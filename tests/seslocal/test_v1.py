@@ -440,3 +440,17 @@ def test_what_is_malformed_is_refused(world: World, form: bytes, code: bytes) ->
     assert status == 400
     assert b"<Code>" + code + b"</Code>" in answer
     assert b"<Type>Sender</Type>" in answer
+
+
+def test_raw_mail_may_name_a_contact_list_in_its_header(world: World, v1: Any) -> None:
+    world.domain()
+    world.ses.create_contact_list(ContactListName="people")
+    raw = (
+        b"From: a@mail.acme.example\r\nTo: b@x.example\r\nSubject: s\r\n"
+        b"X-SES-LIST-MANAGEMENT-OPTIONS: people\r\n\r\n{{amazonSESUnsubscribeUrl}}\r\n"
+    )
+    v1.send_raw_email(RawMessage={"Data": raw})
+    assert "List-Unsubscribe" in [header["name"] for header in world.sent()[0]["headers"]]
+    assert (
+        world.ses.get_contact(ContactListName="people", EmailAddress="b@x.example")["UnsubscribeAll"] is False
+    )

@@ -197,27 +197,25 @@ def _page(status: int, body: str) -> Answer:
 
 
 def _with_link(content: Params, url: str) -> Params:
-    """The placeholder may stand in the bodies, twice in all. Raises ApiError."""
+    """Of the placeholders in the bodies the first two become the link."""
     if "Raw" in content:
-        data: bytes = content["Raw"]["Data"]
-        filled, count = _raw_with_link(data, url.encode())
-        _check_count(count)
-        return {"Raw": {"Data": filled}}
+        return {"Raw": {"Data": _raw_with_link(content["Raw"]["Data"], url.encode())}}
     kind = "Simple" if "Simple" in content else "Rendered"
     if kind not in content:
         return content
     message: Params = content[kind]
-    _check_count(sum(part["Data"].count(PLACEHOLDER) for part in message["Body"].values()))
-    body = {
-        name: {**part, "Data": part["Data"].replace(PLACEHOLDER, url)}
-        for name, part in message["Body"].items()
-    }
+    body, left = dict(message["Body"]), _MOST_PLACEHOLDERS
+    for name in ("Text", "Html"):
+        if name in body:
+            text: str = body[name]["Data"]
+            body[name] = {**body[name], "Data": text.replace(PLACEHOLDER, url, left)}
+            left = max(0, left - text.count(PLACEHOLDER))
     return {**content, kind: {**message, "Body": body}}
 
 
-def _raw_with_link(data: bytes, url: bytes) -> tuple[bytes, int]:
+def _raw_with_link(data: bytes, url: bytes) -> bytes:
     """Texts in base64 are looked into as well; the mail is only put together anew if one of them has the placeholder."""
-    placeholder, count = PLACEHOLDER.encode(), 0
+    placeholder, left = PLACEHOLDER.encode(), _MOST_PLACEHOLDERS
     if b"base64" in data.lower():
         message = email.parser.BytesParser(policy=email.policy.compat32).parsebytes(data)
         for part in message.walk():
@@ -229,13 +227,9 @@ def _raw_with_link(data: bytes, url: bytes) -> tuple[bytes, int]:
                 or placeholder not in text
             ):
                 continue
-            count += text.count(placeholder)
-            part.set_payload(base64.encodebytes(text.replace(placeholder, url)).decode("ascii"))
-        if count:
+            filled = text.replace(placeholder, url, left)
+            left = max(0, left - text.count(placeholder))
+            part.set_payload(base64.encodebytes(filled).decode("ascii"))
+        if left < _MOST_PLACEHOLDERS:
             data = message.as_bytes(policy=_AS_GIVEN)
-    return data.replace(placeholder, url), count + data.count(placeholder)
-
-
-def _check_count(count: int) -> None:
-    if count > _MOST_PLACEHOLDERS:
-        raise bad_request(f"{PLACEHOLDER} may be used at most twice.")
+    return data.replace(placeholder, url, left)

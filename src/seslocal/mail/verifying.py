@@ -14,6 +14,12 @@ from seslocal.wire.protocol import Answer, Request
 PATH: Final = "/V0/"
 GOOD_FOR: Final = 24 * 3600.0  # seconds
 MOST: Final = 10_000
+#: SES puts it below each of these letters
+_NOTE: Final = (
+    "<p>If you did not request to verify this email address, please disregard this message. If you have any concerns, please "
+    "forward this message to the following email address along with your questions or comments: "
+    '<a href="mailto:aws-email-domain-verification@amazon.com">aws-email-domain-verification@amazon.com</a></p>'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +48,11 @@ def letter(account: Account, template: VerificationTemplate) -> tuple[str, str]:
     """The HTML of a letter, and the token in its link, which leads nowhere before `remember`."""
     token = account.ids.uuid()
     url = escape(f"{account.base}{PATH}{token}")
-    link = f'<p><a href="{url}">{url}</a></p>'
+    ours = f'<p><a href="{url}">{url}</a></p>{_NOTE}'
     end = template.content.lower().rfind("</body")
     if end < 0:
-        return template.content + link, token
-    return template.content[:end] + link + template.content[end:], token
+        return template.content + ours, token
+    return template.content[:end] + ours + template.content[end:], token
 
 
 def remember(account: Account, token: str, address: str, template: VerificationTemplate) -> None:

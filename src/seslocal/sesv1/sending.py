@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from seslocal.errors import ApiError, bad_request
-from seslocal.mail import sending, templated
+from seslocal.mail import sending, subscribing, templated
 from seslocal.mail.content import read_letter
 from seslocal.mail.sending import Submission
 from seslocal.sesv2 import bulk, verification_mail
@@ -94,6 +94,9 @@ def _send(account: Account, params: Params, content: Params, caller: Caller, ope
     if letter.size > MOST_BYTES:
         raise bad_request(f"Message length is more than {MOST_BYTES} bytes long: '{letter.size}'.")
     letter.tenant = None  # no tenants here, whatever a header says (ses.md 1.4)
+    if letter.list_management:
+        options = subscribing.options_of(letter.list_management)
+        letter, content = subscribing.manage(account, letter, content, *options)
     submission = Submission(operation, letter, content, None, params.get("ConfigurationSetName"))
     return {"MessageId": sending.submit(account, submission, caller)}
 

@@ -6,32 +6,30 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from seslocal.errors import already_exists, bad_request, not_found
+from seslocal.errors import bad_request, not_found
 from seslocal.mail.contacts import ContactList, Topic
 from seslocal.state import Account, Caller, Params, tags_in, tags_out
 from seslocal.wire.paging import page
 
 MOST_LISTS: Final = 1
 MOST_TOPICS: Final = 20
+MOST_DISPLAYED: Final = 128  # characters of a topic's DisplayName
+MOST_DESCRIBED: Final = 500  # characters of a list's Description
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def create(account: Account, params: Params, caller: Caller) -> Params:
-    name: str = params["ContactListName"]
-    if not _NAME.fullmatch(name):
-        raise bad_request(
-            f"Invalid list name <{name}>: letters, digits, '_' and '-' are allowed, 1 to 64 of them."
-        )
-    if name in account.contact_lists:
-        raise already_exists(f"List with name: {name} already exists.")
+    """A name that is taken meets the limit first: there is one list."""
+    name = _checked("ContactListName", params["ContactListName"])
+    topics, description = _topics(params.get("Topics", [])), _description(params)
     if len(account.contact_lists) >= MOST_LISTS:
         raise bad_request(f"A maximum of {MOST_LISTS} Lists allowed per account.")
     now = account.clock.now()
     account.contact_lists[name] = ContactList(
         name=name,
         arn=account.arn(f"contact-list/{name}"),
-        description=params.get("Description"),
-        topics=_topics(params.get("Topics", [])),
+        description=description,
+        topics=topics,
         tags=tags_in(params.get("Tags", [])),
         created=now,
         updated=now,
@@ -53,11 +51,12 @@ def get(account: Account, params: Params, caller: Caller) -> Params:
 
 def update(account: Account, params: Params, caller: Caller) -> Params:
     """Replaces topics and description; what contacts said of a topic that goes is forgotten."""
+    _checked("ContactListName", params["ContactListName"])
+    topics, description = _topics(params.get("Topics", [])), _description(params)
     found = list_of(account, params["ContactListName"])
-    topics = _topics(params.get("Topics", []))
     for contact in found.contacts.values():
         contact.topics = {name: status for name, status in contact.topics.items() if name in topics}
-    found.topics, found.description = topics, params.get("Description")
+    found.topics, found.description = topics, description
     found.updated = account.clock.now()
     return {}
 
@@ -74,7 +73,7 @@ def list_all(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def list_of(account: Account, name: str) -> ContactList:
-    found = account.contact_lists.get(name)
+    found = account.contact_lists.get(_checked("ContactListName", name))
     if found is None:
         raise not_found(f"List with name: {name} doesn't exist.")
     return found
@@ -82,20 +81,36 @@ def list_of(account: Account, name: str) -> ContactList:
 
 def _topics(given: list[Params]) -> dict[str, Topic]:
     if len(given) > MOST_TOPICS:
-        raise bad_request(f"A list has at most {MOST_TOPICS} topics.")
+        raise bad_request(f"Maximum of <{MOST_TOPICS}> topics allowed per ContactList")
     topics: dict[str, Topic] = {}
     for one in given:
-        name: str = one["TopicName"]
-        if not _NAME.fullmatch(name):
-            raise bad_request(
-                f"Invalid topic name <{name}>: letters, digits, '_' and '-' are allowed, 1 to 64 of them."
-            )
+        name = _checked("TopicName", one["TopicName"])
+        if len(one["DisplayName"]) > MOST_DISPLAYED:
+            raise bad_request(f"Topic DisplayName can contain up to <{MOST_DISPLAYED}> characters.")
         if name in topics:
-            raise bad_request(f"The topic {name} is given twice.")
+            raise bad_request("Duplicate topic names are not allowed within a List.")
         topics[name] = Topic(
             name, one["DisplayName"], one.get("Description"), one["DefaultSubscriptionStatus"]
         )
     return topics
+
+
+def _checked(member: str, name: str) -> str:
+    if not name.strip():
+        raise bad_request(f"{member} can't be blank.")
+    if not _NAME.fullmatch(name):
+        raise bad_request(
+            f"{member} can contain up to 64 characters. Only alphanumeric characters, underscores(_) and hyphens(-) are "
+            "allowed."
+        )
+    return name
+
+
+def _description(params: Params) -> str | None:
+    found: str | None = params.get("Description")
+    if found is not None and len(found) > MOST_DESCRIBED:
+        raise bad_request(f"List description can contain up to {MOST_DESCRIBED} characters.")
+    return found
 
 
 def _topic_shown(topic: Topic) -> Params:

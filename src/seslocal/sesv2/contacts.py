@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from seslocal.errors import already_exists, bad_request, not_found
+from seslocal.errors import ApiError, already_exists, bad_request, not_found
 from seslocal.mail.contacts import Contact, ContactList
 from seslocal.mail.content import bare_address
 from seslocal.sesv2.contact_lists import list_of
@@ -17,8 +17,9 @@ MOST_CONTACTS: Final = 1_000_000
 
 
 def create(account: Account, params: Params, caller: Caller) -> Params:
+    address = _address(params["EmailAddress"])
     found = list_of(account, params["ContactListName"])
-    address = bare_address(params["EmailAddress"])
+    _preferences(found, params.get("TopicPreferences", []))
     if address.lower() in found.contacts:
         raise already_exists(f"{address} already exists in List.")
     put(account, found, address, params)
@@ -26,8 +27,7 @@ def create(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def get(account: Account, params: Params, caller: Caller) -> Params:
-    found = list_of(account, params["ContactListName"])
-    contact = contact_of(found, params["EmailAddress"])
+    found, contact = _both(account, params)
     shown: Params = {
         "ContactListName": found.name,
         "CreatedTimestamp": contact.created,
@@ -37,20 +37,22 @@ def get(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def update(account: Account, params: Params, caller: Caller) -> Params:
-    """All preferences have to be given: those that are not named are forgotten, as the model warns. What else is left
-    out stays."""
+    """SES was seen to keep the preferences that a call does not name, whatever its model says, and to clear what else is
+    left out."""
+    _address(params["EmailAddress"])
     found = list_of(account, params["ContactListName"])
+    topics = _preferences(found, params.get("TopicPreferences", []))
     contact = contact_of(found, params["EmailAddress"])
-    contact.topics = _preferences(found, params.get("TopicPreferences", []))
-    contact.unsubscribed_all = params.get("UnsubscribeAll", contact.unsubscribed_all)
-    contact.attributes = params.get("AttributesData", contact.attributes)
+    contact.topics = {**contact.topics, **topics} if account.behaviour.merge_topic_preferences else topics
+    contact.unsubscribed_all = params.get("UnsubscribeAll", False)
+    contact.attributes = params.get("AttributesData")
     contact.updated = account.clock.now()
     return {}
 
 
 def delete(account: Account, params: Params, caller: Caller) -> Params:
-    found = list_of(account, params["ContactListName"])
-    del found.contacts[contact_of(found, params["EmailAddress"]).address.lower()]
+    found, contact = _both(account, params)
+    del found.contacts[contact.address.lower()]
     return {}
 
 
@@ -89,11 +91,30 @@ def contact_of(found: ContactList, address: str) -> Contact:
     return contact
 
 
+def _both(account: Account, params: Params) -> tuple[ContactList, Contact]:
+    address = _address(params["EmailAddress"])
+    found = list_of(account, params["ContactListName"])
+    return found, contact_of(found, address)
+
+
+def _address(text: str) -> str:
+    if not text.strip():
+        raise bad_request("EmailAddress can't be blank.")
+    try:
+        return bare_address(text)
+    except ApiError:
+        raise bad_request(f"EmailAddress <{text}> is invalid") from None
+
+
 def _preferences(found: ContactList, given: list[dict[str, str]]) -> dict[str, str]:
     for one in given:
         if one["TopicName"] not in found.topics:
-            raise bad_request(f"{one['TopicName']} doesn't exist in List.")
+            raise _no_topic(found, one["TopicName"])
     return {one["TopicName"]: one["SubscriptionStatus"] for one in given}
+
+
+def _no_topic(found: ContactList, topic: str) -> ApiError:
+    return bad_request(f"List: {found.name} doesn't contain Topic: {topic}")
 
 
 def _filter(found: ContactList, given: Params) -> Callable[[Contact], bool]:
@@ -103,7 +124,7 @@ def _filter(found: ContactList, given: Params) -> Callable[[Contact], bool]:
     topic: str | None = chosen.get("TopicName")
     by_default: bool = chosen.get("UseDefaultIfPreferenceUnavailable", False)
     if topic is not None and topic not in found.topics:
-        raise bad_request(f"{topic} doesn't exist in List.")
+        raise _no_topic(found, topic)
 
     def fits(contact: Contact) -> bool:
         if status is None:

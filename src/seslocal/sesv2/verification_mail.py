@@ -30,7 +30,7 @@ def create(account: Account, params: Params, caller: Caller) -> Params:
     made = _read(account, name, params, tags_in(params.get("Tags", [])))
     if name in account.verification_templates:
         raise already_exists(
-            f"Custom verification email template {name} already exists.", kind="verification_template_exists"
+            f"Custom verification email template <{name}> already exists", kind="verification_template_exists"
         )
     if len(account.verification_templates) >= MOST_TEMPLATES:
         raise limit_exceeded(
@@ -65,8 +65,10 @@ def list_all(account: Account, params: Params, caller: Caller) -> Params:
 
 def send(account: Account, params: Params, caller: Caller) -> Params:
     """The address becomes an identity that waits, whatever identities do otherwise: the letter's link is the point."""
-    template = template_of(account, params["TemplateName"])
-    address = bare_address(params["EmailAddress"])
+    address = _address(params["EmailAddress"])
+    template = account.verification_templates.get(params["TemplateName"])
+    if template is None:
+        raise _absent(f"Template <{params['TemplateName']}> does not exist")
     if not account.production:
         raise ApiError(
             "BadRequestException",
@@ -91,20 +93,31 @@ def send(account: Account, params: Params, caller: Caller) -> Params:
 def template_of(account: Account, name: str) -> VerificationTemplate:
     found = account.verification_templates.get(name)
     if found is None:
-        raise not_found(
-            f"Custom verification email template {name} does not exist.", kind="verification_template_absent"
-        )
+        raise _absent(f"Custom verification email template <{name}> does not exist")
     return found
+
+
+def _absent(message: str) -> ApiError:
+    return not_found(message, kind="verification_template_absent")
+
+
+def _address(text: str) -> str:
+    if not text.strip():
+        raise bad_request("Email address not specified.")
+    try:
+        return bare_address(text)
+    except ApiError:
+        raise bad_request(f"Invalid email address<{text}>.") from None
 
 
 def _read(account: Account, name: str, params: Params, tags: dict[str, str]) -> VerificationTemplate:
     sender: str = params["FromEmailAddress"]
     identity = identities.resolve(account, bare_address(sender).lower())
     if identity is None or not identity.verified:
-        raise bad_request(f"The from email address {sender} is not verified.", kind="from_unverified")
-    for member in ("SuccessRedirectionURL", "FailureRedirectionURL"):
-        if not _URL.fullmatch(params[member]):
-            raise bad_request(f"{member} is not an http or https URL.", kind="verification_template_invalid")
+        raise not_found(f"The from email address <{sender}> is not verified", kind="from_unverified")
+    for which in ("Success", "Failure"):
+        if not _URL.fullmatch(params[f"{which}RedirectionURL"]):
+            raise bad_request(f"The {which.lower()} redirection URL is invalid")
     if len(params["TemplateContent"].encode("utf-8", "surrogatepass")) > MOST_BYTES:
         raise bad_request("The template is larger than 10 MB.", kind="verification_template_invalid")
     return VerificationTemplate(
