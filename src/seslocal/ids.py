@@ -7,6 +7,8 @@ import hashlib
 from random import Random
 from secrets import token_bytes
 
+_FIXED = 0x4000_8000_0000_0000_0000  # version 4, variant 1 (RFC 9562)
+_FREE = ~0xF000_C000_0000_0000_0000
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -17,9 +19,8 @@ class Ids:
         self._prefix = "0100" if region == "us-east-1" else "0102"
 
     def uuid(self) -> str:
-        bits = f"{self.random.getrandbits(128):032x}"
-        variant = "89ab"[int(bits[16], 16) & 3]
-        return f"{bits[:8]}-{bits[8:12]}-4{bits[13:16]}-{variant}{bits[17:20]}-{bits[20:]}"
+        bits = "%032x" % (self.random.getrandbits(128) & _FREE | _FIXED)
+        return f"{bits[:8]}-{bits[8:12]}-{bits[12:16]}-{bits[16:20]}-{bits[20:]}"
 
     def message(self, at: float) -> str:
         """A MessageId or feedback id: milliseconds in hex, then a UUID."""

@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
+
 from seslocal.clock import iso
 from seslocal.mail.addresses import SHARED_IP
 from seslocal.mail.fates import DELIVERY_SECONDS, Outcome
@@ -44,8 +46,7 @@ CERTIFICATE_PATH: Final = "/SimpleNotificationService-5e510ca15e510ca15e510ca15e
 TOPIC_IS_VALID: Final = "Successfully validated SNS topic for Amazon SES event publishing."
 
 
-@dataclass(frozen=True, slots=True)
-class Mail:
+class Mail(msgspec.Struct, frozen=True):
     """One accepted mail, as its events tell it."""
 
     message_id: str

@@ -3,8 +3,9 @@ entered on the suppression list in force where SES would enter it, and told by e
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
+
+import msgspec
 
 from seslocal.events import notifications
 from seslocal.events.documents import Document, Mail, document
@@ -27,7 +28,7 @@ def begin(
 ) -> None:
     """Lets a mail that was just accepted take its course."""
     if skew := account.faults.skew():
-        mail = replace(mail, accepted_at=mail.accepted_at + skew)
+        mail = msgspec.structs.replace(mail, accepted_at=mail.accepted_at + skew)
     for witness in account.witnesses:
         witness.accepted(mail, configuration_set, plans)
     tracking.remember(account, mail, configuration_set)

@@ -46,11 +46,12 @@ class Counts:
         self.mailed = self.bounced = self.telling = self.complained = 0
 
     def add(self, now: float, mailed: int, bounced: int, telling: int, complained: int) -> None:
-        self.forget(now)
         hour = int(now // 3600)
-        if not self._hours or self._hours[-1][0] != hour:
-            self._hours.append([hour, 0, 0, 0, 0])
-        last = self._hours[-1]
+        last = self._hours[-1] if self._hours else None
+        if last is None or last[0] != hour:
+            self.forget(now)
+            last = [hour, 0, 0, 0, 0]
+            self._hours.append(last)
         last[1] += mailed
         last[2] += bounced
         last[3] += telling

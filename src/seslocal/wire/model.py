@@ -20,7 +20,9 @@ from botocore.loaders import Loader
 from seslocal.errors import ApiError, bad_request, serialization
 
 Params = dict[str, Any]
-Check = Callable[[Any, str, list[str]], Any]
+#: where in the input a value stands: what holds it, and a member's name or an item's number; spelt only when told
+Place = tuple[Any, str | int] | None
+Check = Callable[[Any, Place, list[str]], Any]
 Model = Mapping[str, Any]
 
 _NAME_RULE: Final[Params] = {"max": 64, "pattern": "^[a-zA-Z0-9_-]+$"}
@@ -107,7 +109,7 @@ def read_input(operation: Operation, path: str, query: str, body: bytes) -> Para
     if query and operation.query_members:
         _read_query(operation, query, params)
     problems: list[str] = []
-    params = operation.check(params, "", problems)
+    params = operation.check(params, None, problems)
     if problems:
         raise bad_request(validation_text(problems))
     return params
@@ -223,7 +225,7 @@ class Shapes:
         required: tuple[str, ...] = tuple(shape.get("required", ()))
         is_union = bool(shape.get("union"))
 
-        def check(value: Any, at: str, problems: list[str]) -> Any:
+        def check(value: Any, at: Place, problems: list[str]) -> Any:
             if type(value) is not dict:
                 raise serialization(f"{_found(value)} where a structure was expected{_at(at)}.")
             found = cast(Params, value)
@@ -233,7 +235,7 @@ class Shapes:
                 if item is None or known is None:
                     dropped = True
                 else:
-                    inner = known[0](item, f"{at}.{known[1]}" if at else known[1], problems)
+                    inner = known[0](item, (at, known[1]), problems)
                     if inner is not item:
                         found[name] = inner
             if dropped:
@@ -242,11 +244,13 @@ class Shapes:
                 if name not in found:
                     where = members[name][1]
                     problems.append(
-                        f"Value null at '{f'{at}.{where}' if at else where}' failed to satisfy constraint: "
+                        f"Value null at '{_spelt((at, where))}' failed to satisfy constraint: "
                         "Member must not be null"
                     )
             if is_union and sum(name in members for name in found) != 1:
-                problems.append(f"Value at '{at}' failed to satisfy constraint: Member must hold one choice")
+                problems.append(
+                    f"Value at '{_spelt(at)}' failed to satisfy constraint: Member must hold one choice"
+                )
             return found
 
         return check
@@ -259,7 +263,7 @@ def _string(shape: Params) -> Check:
     pattern = shape.get("pattern")
     fits = re.compile(pattern).fullmatch if pattern else None
 
-    def check(value: Any, at: str, problems: list[str]) -> Any:
+    def check(value: Any, at: Place, problems: list[str]) -> Any:
         if type(value) is not str:
             raise serialization(f"{_found(value)} can not be converted to a String{_at(at)}.")
         if enum is not None:
@@ -281,7 +285,7 @@ def _number(shape: Params) -> Check:
     low, high = shape.get("min"), shape.get("max")
     whole = shape["type"] in ("integer", "long")
 
-    def check(value: Any, at: str, problems: list[str]) -> Any:
+    def check(value: Any, at: Place, problems: list[str]) -> Any:
         if type(value) is not int and (whole or type(value) is not float):
             raise serialization(f"{_found(value)} can not be converted to a number{_at(at)}.")
         if low is not None and value < low:
@@ -296,13 +300,13 @@ def _number(shape: Params) -> Check:
 def _list(item_check: Check, shape: Params) -> Check:
     low, high = shape.get("min"), shape.get("max")
 
-    def check(value: Any, at: str, problems: list[str]) -> Any:
+    def check(value: Any, at: Place, problems: list[str]) -> Any:
         if type(value) is not list:
             raise serialization(f"{_found(value)} can not be converted to a List{_at(at)}.")
         items = cast(list[Any], value)
         _check_size(len(items), low, high, at, problems)
         for index, item in enumerate(items):
-            inner = item_check(item, f"{at}.{index + 1}.member", problems)
+            inner = item_check(item, (at, index), problems)
             if inner is not item:
                 items[index] = inner
         return items
@@ -313,33 +317,33 @@ def _list(item_check: Check, shape: Params) -> Check:
 def _map(key_check: Check, value_check: Check, shape: Params) -> Check:
     low, high = shape.get("min"), shape.get("max")
 
-    def check(value: Any, at: str, problems: list[str]) -> Any:
+    def check(value: Any, at: Place, problems: list[str]) -> Any:
         if type(value) is not dict:
             raise serialization(f"{_found(value)} can not be converted to a Map{_at(at)}.")
         found = cast(Params, value)
         _check_size(len(found), low, high, at, problems)
         for key, item in found.items():
-            key_check(key, f"{at}.key", problems)
-            found[key] = value_check(item, f"{at}.{key}.member", problems)
+            key_check(key, (at, "key"), problems)
+            found[key] = value_check(item, (at, f"{key}.member"), problems)
         return found
 
     return check
 
 
-def _check_size(size: int, low: int | None, high: int | None, at: str, problems: list[str]) -> None:
+def _check_size(size: int, low: int | None, high: int | None, at: Place, problems: list[str]) -> None:
     if low is not None and size < low:
         problems.append(_broken(f"{size} members", at, f"have length greater than or equal to {low}"))
     if high is not None and size > high:
         problems.append(_broken(f"{size} members", at, f"have length less than or equal to {high}"))
 
 
-def _boolean(value: Any, at: str, problems: list[str]) -> Any:
+def _boolean(value: Any, at: Place, problems: list[str]) -> Any:
     if type(value) is not bool:
         raise serialization(f"{_found(value)} can not be converted to a Boolean{_at(at)}.")
     return value
 
 
-def _blob(value: Any, at: str, problems: list[str]) -> Any:
+def _blob(value: Any, at: Place, problems: list[str]) -> Any:
     if type(value) is not str:
         raise serialization(f"{_found(value)} can not be converted to a Blob{_at(at)}.")
     try:
@@ -348,7 +352,7 @@ def _blob(value: Any, at: str, problems: list[str]) -> Any:
         raise serialization(f"The value is not base64{_at(at)}.") from None
 
 
-def _timestamp(value: Any, at: str, problems: list[str]) -> Any:
+def _timestamp(value: Any, at: Place, problems: list[str]) -> Any:
     if type(value) in (int, float) and abs(value) < 1e12:
         return float(value)
     if type(value) is not str:
@@ -360,12 +364,21 @@ def _timestamp(value: Any, at: str, problems: list[str]) -> Any:
         raise serialization(f"The value is not an ISO 8601 time{_at(at)}.") from None
 
 
-def _broken(value: object, at: str, rule: str) -> str:
-    return f"Value '{str(value)[:512]}' at '{at}' failed to satisfy constraint: Member must {rule}"
+def _broken(value: object, at: Place, rule: str) -> str:
+    return f"Value '{str(value)[:512]}' at '{_spelt(at)}' failed to satisfy constraint: Member must {rule}"
 
 
-def _at(at: str) -> str:
-    return f" at '{at}'" if at else ""
+def _at(at: Place) -> str:
+    return f" at '{_spelt(at)}'" if at else ""
+
+
+def _spelt(at: Place) -> str:
+    """`destination.toAddresses.1.member`."""
+    parts: list[str] = []
+    while at is not None:
+        at, step = at
+        parts.append(f"{step + 1}.member" if isinstance(step, int) else step)
+    return ".".join(reversed(parts))
 
 
 def _found(value: object) -> str:
@@ -393,7 +406,7 @@ def sqs_checks() -> Mapping[str, Check]:
 
 def check_sqs(check: Check, body: bytes) -> Params:
     problems: list[str] = []
-    params = check(read_object(body), "", problems)
+    params = check(read_object(body), None, problems)
     if not problems:
         return params
     missing = re.match(r"Value null at '(?:.*\.)?(\w+)'", problems[0])

@@ -9,6 +9,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final, cast
 
@@ -48,6 +49,12 @@ App = Callable[[Request], "Answer | Awaitable[Answer]"]
 
 _STATUS_LINES: Final = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n" for s in HTTPStatus}
 _CLOSE: Final = "Connection: close\r\n"
+
+
+@lru_cache(512)
+def _key(name: bytes) -> str:
+    """Clients use the same few names all day."""
+    return name.decode("latin-1").lower()
 
 
 class Connection(asyncio.Protocol):
@@ -132,7 +139,7 @@ class Connection(asyncio.Protocol):
         if self._header_bytes > MAX_HEADERS:
             self._refuse(431, "The headers are larger than 64 KB.")
             return
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
+        key, text = _key(name), value.decode("latin-1").strip(" \t")
         if key in self._headers:
             self._repeated.setdefault(key, [self._headers[key]]).append(text)
         else:

@@ -56,7 +56,7 @@ class QueryModel:
             return {}
         params = cast(Params, self._read(operation.input, form, operation.input))
         problems: list[str] = []
-        params = operation.check(params, "", problems)
+        params = operation.check(params, None, problems)
         if problems:
             raise ApiError("ValidationError", validation_text(problems))
         return params
