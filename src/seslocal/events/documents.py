@@ -13,6 +13,7 @@ from seslocal.mail.addresses import SHARED_IP
 from seslocal.mail.fates import DELIVERY_SECONDS, Outcome
 
 Document = dict[str, Any]
+_encode = msgspec.json.Encoder().encode
 
 #: eventType -> its name in MatchingEventTypes
 MATCHING: Final = {
@@ -46,6 +47,16 @@ CERTIFICATE_PATH: Final = "/SimpleNotificationService-5e510ca15e510ca15e510ca15e
 TOPIC_IS_VALID: Final = "Successfully validated SNS topic for Amazon SES event publishing."
 
 
+#: headersTruncated, headers and commonHeaders, the latter two as JSON
+Written = tuple[bool, msgspec.Raw, msgspec.Raw]
+
+
+def write_headers(headers: list[dict[str, str]], common: Document) -> Written:
+    """A mail's headers up to ten kilobytes, and those everybody looks for (ses.md 4.2)."""
+    kept, truncated = _within(headers)
+    return truncated, msgspec.Raw(_encode(kept)), msgspec.Raw(_encode(common))
+
+
 class Mail(msgspec.Struct, frozen=True):
     """One accepted mail, as its events tell it."""
 
@@ -61,6 +72,7 @@ class Mail(msgspec.Struct, frozen=True):
     tenant: str | None
     max_delivery_seconds: float | None  #: of the configuration set
     outgoing_ip: str = SHARED_IP
+    written: Written | None = None  #: headers and common, once for all events
 
     def shown(self, extra_tags: dict[str, list[str]], *, with_headers: bool = True) -> Document:
         shown: Document = {
@@ -73,10 +85,8 @@ class Mail(msgspec.Struct, frozen=True):
             "headersTruncated": False,
         }
         if with_headers:
-            kept, truncated = _within(self.headers)
-            shown["headersTruncated"] = truncated
-            shown["headers"] = kept
-            shown["commonHeaders"] = self.common
+            written = self.written or write_headers(self.headers, self.common)
+            shown["headersTruncated"], shown["headers"], shown["commonHeaders"] = written
         shown["tags"] = {**self.tags, **extra_tags} if extra_tags else self.tags
         return shown
 

@@ -10,6 +10,7 @@ from typing import Final, Literal, Protocol
 
 Kind = Literal["Delivery", "Bounce", "Complaint", "DeliveryDelay"]
 SIMULATOR: Final = "simulator.amazonses.com"
+_AT_SIMULATOR: Final = "@" + SIMULATOR
 DELIVERY_SECONDS: Final = 14 * 3600  # SES gives up on a mail after that
 FATES: Final = ("delivers", "bounces", "complains", "defers")
 
@@ -78,6 +79,11 @@ _DELAYS: Final = [
     "Undetermined",
     "SendingDeferral",
 ]
+
+
+def is_simulator(address: str) -> bool:
+    """Mail to it counts for the rate, and for nothing else (ses.md 9)."""
+    return address.lower().endswith(_AT_SIMULATOR)
 
 
 def bounce(subtype: str = "General", *, listed: bool = True) -> Outcome:

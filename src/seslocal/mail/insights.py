@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from seslocal.events.documents import MATCHING, Mail
-from seslocal.mail.fates import SIMULATOR, Outcome, Plan
+from seslocal.mail.fates import Outcome, Plan, is_simulator
 from seslocal.mail.isps import isp_of, tells_of_complaints
 from seslocal.mail.metrics import Metrics, Series
 
@@ -81,7 +81,7 @@ class Insights:
         if not self._account.attributes.vdm_enabled or len(mail.destination) != 1:
             return
         recipient = mail.destination[0]
-        if recipient.lower().endswith("@" + SIMULATOR):
+        if is_simulator(recipient):
             return
         series = Series(
             mail.source_arn.partition("/")[2],

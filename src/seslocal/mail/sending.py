@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from seslocal.errors import ApiError, bad_request, limit_exceeded, not_found
-from seslocal.events.documents import Mail
+from seslocal.events.documents import Mail, write_headers
 from seslocal.mail import aftermath, fates, subscribing, validation
 from seslocal.mail.addresses import SHARED_IP
 from seslocal.mail.content import Letter
-from seslocal.mail.fates import DELIVERS, SIMULATOR, Plan
+from seslocal.mail.fates import DELIVERS, Plan, is_simulator
 from seslocal.sesv2 import suppression
 from seslocal.sesv2.identities import resolve
 from seslocal.state import Account, Caller, ConfigurationSet, Identity, Params, Tenant
@@ -54,7 +54,7 @@ def take(account: Account, letter: Letter) -> None:
     """Takes the recipients from the rate and the quota (ses.md 3.5). Raises ApiError, and then nothing was taken."""
     now = account.clock.now()
     recipients = letter.recipients
-    counted = sum(1 for address in recipients if not address.lower().endswith("@" + SIMULATOR))
+    counted = len(recipients) - sum([is_simulator(address) for address in recipients])
     if not account.allowance.has_tokens(len(recipients), now):
         raise too_fast()
     if not account.allowance.has_quota(counted, now):
@@ -152,7 +152,7 @@ def _check_sandbox(account: Account, letter: Letter) -> None:
     for recipient in letter.recipients:
         folded = recipient.lower()
         identity = resolve(account, folded)
-        if not folded.endswith("@" + SIMULATOR) and not (identity and identity.verified):
+        if not is_simulator(recipient) and not (identity and identity.verified):
             strangers.append(recipient)
     if strangers:
         raise not_verified(account, strangers)
@@ -200,6 +200,7 @@ def accept(account: Account, passed: Passed, caller: Caller) -> str:
         },
         content=submission.content,
     )
+    common = {**letter.common, "messageId": message_id}
     mail = Mail(
         message_id=message_id,
         accepted_at=now,
@@ -208,7 +209,8 @@ def accept(account: Account, passed: Passed, caller: Caller) -> str:
         account_id=account.id,
         destination=letter.recipients,
         headers=letter.headers,
-        common={**letter.common, "messageId": message_id},
+        written=write_headers(letter.headers, common),
+        common=common,
         tags={**_auto_tags(passed, caller), **letter.tags},
         tenant=name,
         max_delivery_seconds=most,

@@ -94,7 +94,7 @@ def _has_dns(account: Account, domain: str) -> bool:
 
 
 def _bounces(account: Account, folded: str) -> bool:
-    if folded.endswith("@" + fates.SIMULATOR):
+    if fates.is_simulator(folded):
         return False  # its mailboxes are there; what they do is played
     plan = fates.ask(account.providers, folded, None, account.clock.now())
     return plan[0].kind == "Bounce" and plan[0].type == "Permanent"

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from seslocal.events.publishing import advise
-from seslocal.mail.fates import SIMULATOR, Outcome, Plan
+from seslocal.mail.fates import Outcome, Plan, is_simulator
 from seslocal.mail.findings import HIGH, Finding, judge
 from seslocal.mail.isps import isp_of, tells_of_complaints
 from seslocal.sesv2 import reputation
@@ -49,8 +49,8 @@ class Oversight:
         if tenant is None:
             return
         if event == "Send":
-            seen = [address for address in mail.destination if not address.lower().endswith("@" + SIMULATOR)]
-            telling = sum(tells_of_complaints(isp_of(address)) for address in seen)
+            seen = [address for address in mail.destination if not is_simulator(address)]
+            telling = sum([tells_of_complaints(isp_of(address)) for address in seen])
             tenant.counts.add(at, len(seen), 0, telling, 0)
         elif outcome is not None and (weight := _weight(outcome, recipients)):
             bounced, complained = weight
@@ -61,7 +61,7 @@ class Oversight:
 def _weight(outcome: Outcome, recipients: Sequence[str]) -> tuple[int, int] | None:
     if outcome.kind == "Delivery" or outcome.subtype in _NOT_SEEN:
         return None
-    seen = sum(not address.lower().endswith("@" + SIMULATOR) for address in recipients)
+    seen = len(recipients) - sum([is_simulator(address) for address in recipients])
     if outcome.kind == "Bounce" and outcome.type == "Permanent":
         return (seen, 0) if seen else None
     if outcome.kind == "Complaint" and outcome.feedback != "not-spam":
