@@ -61,6 +61,8 @@ class Front:
             broken = ApiError(
                 "InternalServiceErrorException", "seslocal itself failed; its log says how.", 500
             )
+            if door.is_for(request):
+                return door.refuse(self._account(), broken)
             return self._refusal(broken, is_sqs)
 
     # SES

@@ -258,3 +258,24 @@ def world(background: Background, clients: tuple[Any, Any]) -> World:
     world = World(background.local, *clients)
     world.admin("POST", "/reset")
     return world
+
+
+@pytest.fixture(scope="session")
+def older(background: Background) -> Iterator[Any]:
+    config = Config(retries={"total_max_attempts": 1}, parameter_validation=False)
+    client = boto3.client(
+        "ses",
+        endpoint_url=background.local.url,
+        region_name=REGION,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=config,
+    )
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def v1(world: World, older: Any) -> Any:
+    """The older API."""
+    return older

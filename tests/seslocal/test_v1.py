@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 
-from tests.seslocal.conftest import REGION, TOPIC, World
+from tests.seslocal.conftest import TOPIC, World
 
 TEXT: Any = {"Subject": {"Data": "Hi <&> é"}, "Body": {"Text": {"Data": "Hello"}}}
 SENDER = "Acme <no-reply@mail.acme.example>"
-
-
-@pytest.fixture(scope="module")
-def client(background: Any) -> Iterator[Any]:
-    session = boto3.Session("test", "test", region_name=REGION)
-    config = Config(retries={"total_max_attempts": 1}, parameter_validation=False)
-    made = session.client("ses", endpoint_url=background.local.url, config=config)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def v1(world: World, client: Any) -> Any:
-    return client
 
 
 def send(v1: Any, *to: str, **more: Any) -> str:
@@ -404,44 +387,6 @@ def test_faults_strike_here_too(world: World, v1: Any) -> None:
     assert world.refused(v1.get_send_quota)[:2] == (503, "ServiceUnavailable")
 
 
-def test_signatures_are_checked_in_its_own_codes(world: World, background: Any) -> None:
-    stranger = boto3.client(
-        "ses",
-        endpoint_url=background.local.url,
-        region_name=REGION,
-        aws_access_key_id="nobody",
-        aws_secret_access_key="x",
-    )
-    assert world.refused(stranger.get_send_quota)[:2] == (403, "InvalidClientTokenId")
-    stranger.close()
-    status, answer = world.http("POST", "/", b"Action=GetSendQuota&Version=2010-12-01")
-    assert status == 403
-    assert b"<Code>MissingAuthenticationToken</Code>" in answer
-
-
-@pytest.mark.parametrize(
-    ("form", "code"),
-    [
-        (b"Action=Nothing&Version=2010-12-01", b"InvalidAction"),
-        (b"Action=SendEmail&Version=2009-01-01", b"InvalidAction"),
-        (b"Action=ListIdentities&Version=2010-12-01&MaxItems=x", b"MalformedInput"),
-        (b"Action=SendEmail&Version=2010-12-01&Source=a&Source.b=c", b"MalformedInput"),
-        (b"Action=SendEmail&Version=2010-12-01&Destination.ToAddresses.member.x=a", b"MalformedInput"),
-        (b"Action=SendEmail&Version=2010-12-01&Source=%FF", b"MalformedInput"),
-        (b"Action=SendRawEmail&Version=2010-12-01&RawMessage.Data=%25", b"MalformedInput"),
-        (b"Action=DeleteIdentity&Version=2010-12-01", b"ValidationError"),
-        (b"Action=DeleteIdentity&Version=2010-12-01&Identity.a=b", b"MalformedInput"),
-        (b"Action=" + b"a." * 50 + b"b=1", b"InvalidAction"),
-    ],
-)
-def test_what_is_malformed_is_refused(world: World, form: bytes, code: bytes) -> None:
-    world.admin("PUT", "/account", {"check_signatures": False})
-    status, answer = world.http("POST", "/", form)
-    assert status == 400
-    assert b"<Code>" + code + b"</Code>" in answer
-    assert b"<Type>Sender</Type>" in answer
-
-
 def test_raw_mail_may_name_a_contact_list_in_its_header(world: World, v1: Any) -> None:
     world.domain()
     world.ses.create_contact_list(ContactListName="people")
@@ -454,3 +399,58 @@ def test_raw_mail_may_name_a_contact_list_in_its_header(world: World, v1: Any) -
     assert (
         world.ses.get_contact(ContactListName="people", EmailAddress="b@x.example")["UnsubscribeAll"] is False
     )
+
+
+def test_where_bounces_are_forwarded_to_has_to_be_verified_too(world: World, v1: Any) -> None:
+    world.domain()
+    refused = world.refused(lambda: send(v1, "a@x.example", ReturnPath="bounces@no.example"))
+    assert refused[:2] == (400, "MessageRejected")
+    assert refused[2].endswith(": bounces@no.example")
+    v1.create_template(Template=THERE)
+    bulk = {
+        "Source": SENDER,
+        "Template": "there",
+        "DefaultTemplateData": "{}",
+        "ReturnPath": "bounces@no.example",
+    }
+    destinations = [{"Destination": {"ToAddresses": ["a@x.example"]}}]
+    refused = world.refused(v1.send_bulk_templated_email, **bulk, Destinations=destinations)
+    assert refused[:2] == (400, "MessageRejected")
+    send(v1, "a@x.example", ReturnPath="bounces@mail.acme.example")
+    assert len(world.sent()) == 1
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "arn:aws:sns:us-east-1:x",
+        "arn:aws:sns:us-east-1:000000000000:a.fifo",
+        "x",
+        "arn:aws:sns:eu-west-1:000000000000:a",
+    ],
+)
+def test_a_topic_that_cannot_be_published_to_is_refused(world: World, v1: Any, topic: str) -> None:
+    world.domain()
+    given: Any = {"Identity": "mail.acme.example", "NotificationType": "Bounce", "SnsTopic": topic}
+    assert world.refused(v1.set_identity_notification_topic, **given)[:2] == (400, "InvalidParameterValue")
+
+
+def test_topics_go_with_their_identity(notified: World, v1: Any) -> None:
+    v1.delete_identity(Identity="mail.acme.example")
+    notified.domain()
+    send(v1, "success@simulator.amazonses.com")
+    assert notified.silent()
+
+
+def test_what_cloudwatch_cannot_count_by_is_refused(world: World, v1: Any) -> None:
+    v1.create_configuration_set(ConfigurationSet={"Name": "s"})
+    odd = {"DimensionName": "no name", "DimensionValueSource": "messageTag", "DefaultDimensionValue": "x"}
+    destination = {
+        "Name": "d",
+        "MatchingEventTypes": ["send"],
+        "CloudWatchDestination": {"DimensionConfigurations": [odd]},
+    }
+    refused = world.refused(
+        v1.create_configuration_set_event_destination, ConfigurationSetName="s", EventDestination=destination
+    )
+    assert refused[:2] == (400, "InvalidCloudWatchDestination")

@@ -40,7 +40,12 @@ def meet(call: Call, struck: list[Fault]) -> Answer | Awaitable[Answer]:
         raise (
             too_fast()
             if call.sends
-            else ApiError("TooManyRequestsException", "Too many requests have been made.", 429)
+            else ApiError(
+                "TooManyRequestsException",
+                "Too many requests have been made.",
+                429,
+                kind="too_many_calls",
+            )
         )
     for kind, status in (("error_500", 500), ("error_503", 503)):
         if fault := faults.get(kind):

@@ -9,6 +9,7 @@ from typing import Any, Final
 from seslocal.errors import bad_request, limit_exceeded
 from seslocal.events.documents import Document
 
+_KIND: Final = "dimensions_invalid"
 MOST_DIMENSIONS: Final = 10  # of one destination
 MOST_SERIES: Final = 10_000
 _MOST_TEXT: Final = 255  # characters of a name or a value
@@ -24,17 +25,17 @@ Dimensions = tuple[tuple[str, str], ...]
 def check(dimensions: list[dict[str, str]]) -> None:
     """Raises ApiError where a destination cannot have these."""
     if not dimensions:
-        raise bad_request("CloudWatch metrics dimension configuration list cannot be empty.")
+        raise bad_request("CloudWatch metrics dimension configuration list cannot be empty.", kind=_KIND)
     if len(dimensions) > MOST_DIMENSIONS:
         raise limit_exceeded(f"A CloudWatch destination has at most {MOST_DIMENSIONS} dimensions.")
     for dimension in dimensions:
         name, value = dimension["DimensionName"], dimension["DefaultDimensionValue"]
         if not _NAME.fullmatch(name):
-            raise bad_request(f"Invalid dimension name <{name}>: {_ALLOWED}")
+            raise bad_request(f"Invalid dimension name <{name}>: {_ALLOWED}", kind=_KIND)
         if not _VALUE.fullmatch(value):
-            raise bad_request(f"Invalid default dimension value <{value}>: {_ALLOWED}")
+            raise bad_request(f"Invalid default dimension value <{value}>: {_ALLOWED}", kind=_KIND)
     if len({dimension["DimensionName"] for dimension in dimensions}) < len(dimensions):
-        raise bad_request("Dimension names must be unique in a destination.")
+        raise bad_request("Dimension names must be unique in a destination.", kind=_KIND)
 
 
 class Metrics:

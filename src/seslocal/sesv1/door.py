@@ -18,16 +18,14 @@ _KIND = "text/xml"
 
 def is_for(request: Request) -> bool:
     """A form at the root: what else comes there is SNS's, and looked at before."""
-    if request.path != "/":
-        return False
-    return b"Action=" in request.body if request.method == "POST" else "Action=" in request.query
+    return request.path == "/" and ("Action=" in request.query or b"Action=" in _posted(request))
 
 
 def answer(account: Account, request: Request, caller: Callable[[], Caller]) -> Answer | Awaitable[Answer]:
     """`caller` raises ApiError unless the request's signature is right."""
     try:
         who = caller()
-        form = read_form(request.body if request.method == "POST" else request.query.encode("latin-1"))
+        form = read_form(_form(request))
         name, model = str(form.pop("Action", "")), ses_v1()
         operation = model.operations.get(name)
         if operation is None or form.pop("Version", model.version) != model.version:
@@ -56,6 +54,16 @@ def answer(account: Account, request: Request, caller: Callable[[], Caller]) -> 
         return _done(account, operation, act(account, params, who))
     except ApiError as error:
         return refuse(account, error)
+
+
+def _form(request: Request) -> bytes:
+    """What was asked for in the query is asked for by a POST as well."""
+    query, posted = request.query.encode("latin-1"), _posted(request)
+    return query + b"&" + posted if query and posted else query or posted
+
+
+def _posted(request: Request) -> bytes:
+    return request.body if request.method == "POST" else b""
 
 
 def refuse(account: Account, error: ApiError) -> Answer:

@@ -9,7 +9,7 @@ from typing import Final
 from seslocal.errors import ApiError, bad_request
 from seslocal.events import notifications
 from seslocal.events.notifications import TYPES
-from seslocal.sesv2 import identities, identity_policies
+from seslocal.sesv2 import configuration_sets, identities, identity_policies
 from seslocal.state import Account, Caller, Identity, Params
 from seslocal.wire.paging import page
 
@@ -133,8 +133,10 @@ def set_topic(account: Account, params: Params, caller: Caller) -> Params:
     identity = identities.identity_of(account, params["Identity"])
     kind, topic = params["NotificationType"], params.get("SnsTopic")
     if topic:
-        if not topic.startswith(f"arn:aws:sns:{account.region}:"):
-            raise bad_request(f"Invalid SNS topic <{topic}>.")
+        try:
+            configuration_sets.check_topic(account, topic)
+        except ApiError as error:
+            raise bad_request(error.message) from None  # the finer code is that of event destinations
         identity.topics[kind] = topic
         notifications.announce(account, identity.name, topic, kind)
     else:

@@ -11,6 +11,7 @@ _BY_KIND: Final = {
     "account_paused": "AccountSendingPausedException",
     "attribute_missing": "MissingRenderingAttribute",
     "data_invalid": "InvalidRenderingParameter",
+    "dimensions_invalid": "InvalidCloudWatchDestination",
     "destination_absent": "EventDestinationDoesNotExist",
     "destination_exists": "EventDestinationAlreadyExists",
     "from_unverified": "FromEmailAddressNotVerified",
@@ -24,6 +25,7 @@ _BY_KIND: Final = {
     "template_absent": "TemplateDoesNotExist",
     "template_invalid": "InvalidTemplate",
     "template_too_large": "InvalidTemplate",
+    "too_many_calls": "Throttling",
     "topic_invalid": "InvalidSNSDestination",
     "verification_template_absent": "CustomVerificationEmailTemplateDoesNotExist",
     "verification_template_exists": "CustomVerificationEmailTemplateAlreadyExists",
@@ -42,10 +44,14 @@ _BY_CODE: Final = {
 }
 
 
+#: where the older API has a sentence of its own
+_SENTENCES: Final = {"too_many_calls": "Rate exceeded"}
+
+
 def in_v1(error: ApiError) -> ApiError:
     """The same refusal as the older API says it: nearly everything is a 400 there."""
     code = _BY_KIND.get(error.kind) or _BY_CODE.get(error.code)
     if code is None:
         return as_query(error)
     status = error.status if error.status >= 500 or error.status == 403 else 400
-    return ApiError(code, error.message, status)
+    return ApiError(code, _SENTENCES.get(error.kind, error.message), status)

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from seslocal.errors import ApiError, bad_request
 from seslocal.mail import sending, subscribing, templated
-from seslocal.mail.content import read_letter
+from seslocal.mail.content import Letter, bare_address, read_letter
 from seslocal.mail.sending import Submission
 from seslocal.sesv2 import bulk, verification_mail
+from seslocal.sesv2.identities import resolve
 from seslocal.state import Account, Caller, Params
 
 MOST_BYTES: Final = 10 * 1024 * 1024  # of one mail (ses.md 3.3)
@@ -50,7 +51,8 @@ def send_templated_email(account: Account, params: Params, caller: Caller) -> Pa
     given = {"TemplateName": params["Template"], "TemplateData": params["TemplateData"]}
     template = templated.template_of(account, given["TemplateName"])
     filled = templated.fill(template, templated.read_data(given["TemplateData"]), given)
-    letter = templated.letter_of(_call(params, {}), filled)
+    letter = _within(templated.letter_of(_call(params, {}), filled))
+    _return_path(letter, params)
     named = params.get("ConfigurationSetName")
     kept = templated.kept(filled, given)
     submission = Submission("SendTemplatedEmail", letter, kept, None, named)
@@ -76,6 +78,8 @@ def send_bulk_templated_email(account: Account, params: Params, caller: Caller) 
     }
     if len(entries) > bulk.MOST_ENTRIES:
         raise ApiError("MessageRejected", f"Recipient count exceeds {bulk.MOST_ENTRIES}.")
+    if (path := params.get("ReturnPath")) and not _is_verified(account, path):
+        raise sending.not_verified(account, [path])
     outcomes = bulk.each_outcome(account, call, None, caller, "SendBulkTemplatedEmail")
     refusals = [one for one in outcomes if isinstance(one, ApiError)]
     if len(refusals) == len(outcomes) and (
@@ -90,15 +94,32 @@ def send_custom_verification(account: Account, params: Params, caller: Caller) -
 
 
 def _send(account: Account, params: Params, content: Params, caller: Caller, operation: str) -> Params:
-    letter = read_letter(_call(params, content))
-    if letter.size > MOST_BYTES:
-        raise bad_request(f"Message length is more than {MOST_BYTES} bytes long: '{letter.size}'.")
+    letter = _within(read_letter(_call(params, content)))
+    _return_path(letter, params)
     letter.tenant = None  # no tenants here, whatever a header says (ses.md 1.4)
     if letter.list_management:
         options = subscribing.options_of(letter.list_management)
         letter, content = subscribing.manage(account, letter, content, *options)
     submission = Submission(operation, letter, content, None, params.get("ConfigurationSetName"))
     return {"MessageId": sending.submit(account, submission, caller)}
+
+
+def _within(letter: Letter) -> Letter:
+    if letter.size > MOST_BYTES:
+        raise bad_request(f"Message length is more than {MOST_BYTES} bytes long: '{letter.size}'.")
+    return letter
+
+
+def _is_verified(account: Account, address: str) -> bool:
+    identity = resolve(account, bare_address(address).lower())
+    return identity is not None and identity.verified
+
+
+def _return_path(letter: Letter, params: Params) -> None:
+    """Where bounces are forwarded to has to be verified too."""
+    if given := params.get("ReturnPath"):
+        letter.common["returnPath"] = given
+        letter.senders = tuple(dict.fromkeys((*letter.senders, bare_address(given).lower())))
 
 
 def _call(params: Params, content: Params) -> Params:

@@ -207,7 +207,7 @@ def _destination(
     topic: str | None = definition.get("SnsDestination", {}).get("TopicArn")
     bus: str | None = definition.get("EventBridgeDestination", {}).get("EventBusArn")
     if topic is not None:
-        _check_topic(account, topic)
+        check_topic(account, topic)
         if before is None or before.topic != topic:
             announce_topic(account, topic)
     if bus is not None and bus != f"arn:aws:events:{account.region}:{account.id}:event-bus/default":
@@ -216,7 +216,8 @@ def _destination(
     return EventDestination(name, enabled, frozenset(types), definition, topic, bus is not None)
 
 
-def _check_topic(account: Account, topic: str) -> None:
+def check_topic(account: Account, topic: str) -> None:
+    """Raises ApiError where SES cannot publish to it."""
     match = re.fullmatch(r"arn:aws[a-z-]*:sns:([^:]+):(\d{12}):([A-Za-z0-9_-]{1,256})(\.fifo)?", topic)
     if match is None or match[4]:
         raise bad_request(

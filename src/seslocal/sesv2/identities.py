@@ -95,6 +95,7 @@ def delete(account: Account, params: Params, caller: Caller) -> Params:
     identity = identity_of(account, params["EmailIdentity"])
     refuse_while_associated(account, identity.arn)
     del account.identities[identity.name]
+    account.notified.discard(identity.arn)
     return {}
 
 

@@ -10,7 +10,9 @@ from seslocal.mail.allowance import Bucket
 
 #: calls a second that are documented to be more
 _DOCUMENTED: Final = {"BatchGetMetricData": 16.0, "GetEmailTemplate": 50.0}
-_SENDS: Final = frozenset({"SendEmail", "SendBulkEmail"})
+_SENDS: Final = frozenset(
+    {"SendEmail", "SendBulkEmail", "SendRawEmail", "SendTemplatedEmail", "SendBulkTemplatedEmail"}
+)
 BURST: Final = 2.0  # seconds' worth that is tolerated at once
 
 
@@ -37,6 +39,9 @@ class Pace:
             bucket = self._buckets[name] = Bucket(rate, max(1.0, rate * BURST))
         if not bucket.has(1, now):
             raise ApiError(
-                "TooManyRequestsException", "Too many requests have been made to the operation.", 429
+                "TooManyRequestsException",
+                "Too many requests have been made to the operation.",
+                429,
+                kind="too_many_calls",
             )
         bucket.take(1)

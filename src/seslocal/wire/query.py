@@ -20,6 +20,7 @@ from seslocal.wire.model import Check, Model, Params, Shapes, validation_text
 
 _MOST_FIELDS: Final = 5000
 _MOST_DEPTH: Final = 12
+_LINES: Final = {ord("\r"): None, ord("\n"): None}
 _NO_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 Tree = dict[str, Any]
@@ -102,6 +103,8 @@ class QueryModel:
                 for entry in entries
             }
         leaf = _leaf(node, at)
+        if kind == "blob":
+            return leaf.translate(_LINES)  # older clients send base64 in lines, as mail has it
         if kind == "boolean":
             return _boolean(leaf, at)
         if kind in ("integer", "long", "double", "float"):

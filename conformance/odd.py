@@ -1,0 +1,111 @@
+"""Calls that a model allows and hardly anybody makes: every member filled with something of its type that is odd (nothing,
+much, negative, foreign, control characters, half a character), or with the name of something that is there. One seed makes the
+same calls each time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Any, Final
+
+STRINGS: Final = (
+    "",
+    " ",
+    "\x00",
+    "\ud800",
+    "a\r\nBcc: b@x.example",
+    "x" * 300,
+    "Ä ö <&> 💩 \u202e",
+    "a@b@c",
+    "kim@nowhere",
+    '"odd one"@x.example',
+    "Ada <ada@x.example>, <",
+    "=?utf-8?q?=ff?=",
+    "{{#each a}}{{x}}",
+    "{{x}}{{{y.z}}} {{#if x}}b{{/if}}",
+    '{"x": [1, {"y": null}]}',
+    "[" * 500,
+    "{}",
+    "arn:aws:ses:us-east-1:123456789012:",
+    "arn:aws:sns:us-east-1:123456789012:a:b",
+    "%00%ff../..",
+    "-1",
+    "1e400",
+    "null",
+    "true",
+    "2026-01-05T12:00:00Z",
+    "https://x.example/\u00e4 b",
+    "<a href='http://x.example' ses:tags='a:b;c'>x</a>{{ses:openTracker}}",
+)
+NUMBERS: Final = (-(2**31), -1, 0, 1, 2, 50, 100, 101, 2**31, 10**14)
+BYTES: Final = (
+    b"",
+    b"\x00\xff",
+    b"From: a@odd.example\r\nTo: b@x.example\r\nSubject: =?utf-8?b?/w?=\r\n\r\nHello",
+    b"From: a@odd.example\nTo: undisclosed:;\nContent-Type: multipart/mixed; boundary=\n\n--\n--",
+    b"From: =?x?q?=ff?= <a@odd.example>\r\nTo: \xff\xfe@x, <b@x.example\r\nX-SES-MESSAGE-TAGS: a=b, c\r\n\r\n",
+    b"From: a@odd.example\r\nX-SES-CONFIGURATION-SET: odd-set\r\nX-SES-LIST-MANAGEMENT-OPTIONS: odd; topic=\r\n"
+    b"Cc: b@x.example\r\n\r\n<a href=x>",
+    b"From: a@odd.example\r\nTo: b@x.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+    b'Content-Disposition: attachment; filename*0="a."; filename*1=exe\r\n\r\nx\r\n--b--',
+)
+_DEEPEST: Final = 6
+
+
+class Odd:
+    """`known` has values worth trying for a member or a shape, by its name: of things that are there, or nearly."""
+
+    def __init__(self, random: Random, known: Mapping[str, Sequence[Any]]) -> None:
+        self._random = random
+        self._known = known
+        self._strange = self._optional = 0.5
+
+    def call(self, shape: Any) -> dict[str, Any]:
+        """An input for an operation whose input has that shape: sometimes nearly all of it odd, mostly little, since what is
+        refused early leads nowhere."""
+        self._strange = self._random.choice((0.02, 0.02, 0.2, 0.7))
+        self._optional = self._random.choice((0.1, 0.4))
+        return self._structure(shape, 0) if shape is not None else {}
+
+    def _structure(self, shape: Any, depth: int) -> dict[str, Any]:
+        required = set(shape.required_members)
+        return {
+            name: self._value(name, member, depth + 1)
+            for name, member in shape.members.items()
+            if depth < _DEEPEST and self._random.random() < (0.98 if name in required else self._optional)
+        }
+
+    def _value(self, name: str, shape: Any, depth: int) -> Any:
+        kind = {"structure": dict, "list": list, "string": str, "blob": bytes}.get(shape.type_name)
+        tried = [*self._known.get(name, ()), *self._known.get(shape.name, ())]
+        known = [one for one in tried if type(one) is kind]
+        if known and self._random.random() > self._strange:
+            return self._random.choice(known)
+        match shape.type_name:
+            case "structure":
+                return self._structure(shape, depth)
+            case "list":
+                size = self._random.choice((0, 2, 3, 51)) if self._random.random() < self._strange else 1
+                return [self._value(name, shape.member, depth + 1) for _ in range(size)]
+            case "map":
+                return {key: self._value(name, shape.value, depth + 1) for key in self._keys(shape)}
+            case "boolean":
+                return self._random.random() < 0.5
+            case "integer" | "long":
+                return self._random.choice(NUMBERS)
+            case "double" | "float":
+                return self._random.choice(NUMBERS) / 7
+            case "timestamp":
+                return self._random.choice((0, 1767614400, -(10**9), 10**10))
+            case "blob":
+                return self._random.choice(BYTES)
+            case _:
+                return self._string(shape)
+
+    def _keys(self, shape: Any) -> list[str]:
+        return [self._string(shape.key) for _ in range(self._random.choice((0, 1, 2)))]
+
+    def _string(self, shape: Any) -> str:
+        if shape.enum and self._random.random() > self._strange / 4:
+            return self._random.choice(shape.enum)
+        return self._random.choice(STRINGS)

@@ -1,0 +1,171 @@
+"""Nothing that the older API's model allows makes the server fail, however odd it is, nor what comes of it later: mail that was
+accepted, events, the page. The calls come from a seed: `SESLOCAL_ODD_SEED` says which,
+and `SESLOCAL_ODD_CALLS` how many."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import urllib.error
+import urllib.request
+from base64 import b64encode
+from collections.abc import Iterator
+from random import Random
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+import botocore.session
+import pytest
+
+from conformance import odd, probe
+from conformance.server import Server, seslocal
+from seslocal.sesv1 import table
+
+CALLS: Final = int(os.environ.get("SESLOCAL_ODD_CALLS", "3000"))
+SEED: Final = os.environ.get("SESLOCAL_ODD_SEED", "1")
+ACTING: Final = sorted(table.ACTING)
+_TOPIC: Final = f"arn:aws:sns:{probe.REGION}:{probe.ACCOUNT}:odd"
+_SENDERS: Final = ("a@odd.example", "Ada <kim@odd.example>", "kim@odd.example")
+_IDENTITIES: Final = ("odd.example", "kim@odd.example", "ODD.example", "absent.example")
+_SETS: Final = ("odd-set", "odd-two", "absent")
+_NAMES: Final = ("odd-one", "odd-two", "absent")
+_TO: Final = (
+    "b@x.example",
+    "bounce@simulator.amazonses.com",
+    "complaint+x@simulator.amazonses.com",
+    "B@X.Example",
+)
+#: Values by member or shape: what is there, and a little that is not.
+KNOWN: Final[dict[str, tuple[Any, ...]]] = {
+    "Source": _SENDERS,
+    "FromEmailAddress": _SENDERS,
+    "ReturnPath": _SENDERS,
+    "Body": ({"Html": {"Data": "<a href='https://x.example'>x</a>"}}, {"Text": {"Data": ""}}),
+    "Destination": ({"ToAddresses": list(_TO[:3])}, {"BccAddresses": [_TO[0]]}, {}),
+    "SNSDestination": ({"TopicARN": _TOPIC},),
+    "ReplyToAddresses": (["r@x.example"], []),
+    "Address": _TO,
+    "ToAddresses": tuple([[one] for one in _TO]),
+    "EmailAddress": ("kim@odd.example", "lee@odd.example"),
+    "Identity": _IDENTITIES,
+    "Domain": ("odd.example", "two.example"),
+    "MailFromDomain": ("b.odd.example", ""),
+    "SnsTopic": (_TOPIC,),
+    "TopicARN": (_TOPIC,),
+    "ConfigurationSetName": _SETS,
+    "Name": (*_SETS, "a"),
+    "Value": ("b",),
+    "CustomRedirectDomain": ("odd.example", "t.odd.example"),
+    "EventDestinationName": _NAMES,
+    "Template": ("odd-one", "odd-two"),
+    "TemplateName": _NAMES,
+    "PolicyName": _NAMES,
+    "Policy": ('{"Statement":[{"Effect":"Allow","Principal":"*","Action":"*"}]}', '{"Statement":{}}'),
+    "TemplateData": ('{"x": 1}', '{"y": {"z": [1]}, "x": {}}'),
+    "SuccessRedirectionURL": ("https://x.example/y",),
+    "FailureRedirectionURL": ("https://x.example/n",),
+    "NextToken": ("aWRlbnRpdGllczphYg==", "dGVtcGxhdGVzOg=="),
+    "RawMessageData": odd.BYTES,
+}  # fmt: skip
+#: Mail by these means is most of what comes of calls later.
+_OFTEN: Final = (
+    "SendEmail",
+    "SendRawEmail",
+    "SendTemplatedEmail",
+    "SendBulkTemplatedEmail",
+    "UpdateTemplate",
+)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with seslocal("--account", probe.ACCOUNT, "--no-auth") as running:
+        yield running
+
+
+def test_odd_calls_are_answered_below_500_and_what_they_lead_to_fails_nowhere(server: Server):
+    model = botocore.session.get_session().get_service_model("ses")
+    random = Random(SEED)
+    made = odd.Odd(random, KNOWN)
+    address = urlsplit(server.url)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=20)
+    names = [*ACTING, *ACTING, *model.operation_names, *_OFTEN * 12]
+    bad: list[str] = []
+    codes: dict[str, set[int]] = {}
+    _begin(server)
+    for number in range(CALLS):
+        name = random.choice(names)
+        form = "&".join(_pairs({"Action": name, "Version": model.api_version}, ""))
+        inner = _pairs(made.call(model.operation_model(name).input_shape), "")
+        body = "&".join([form, *inner]).encode("ascii")
+        connection.request("POST", "/", body, {"content-type": "application/x-www-form-urlencoded"})
+        answer = connection.getresponse()
+        text = answer.read()
+        codes.setdefault(name, set()).add(answer.status)
+        if answer.status >= 500 or not text.startswith(b"<"):
+            bad.append(f"call {number}: {body[:600]!r}: {answer.status} {text[:200]!r}")
+        if number % 40 == 39:
+            _begin(server)  # what the calls spoiled
+    bad += _look(connection)
+    connection.close()
+    log = server.log()
+    assert (bad, log[log.find("Traceback") - 500 :][:4000] if "Traceback" in log else "") == ([], "")
+    # A generator that is always refused would prove nothing.
+    assert [name for name in _OFTEN if 200 not in codes[name]] == []
+
+
+def _look(connection: http.client.HTTPConnection) -> list[str]:
+    """At all that can be seen of the mails: what was answered with a 5xx."""
+
+    def read(path: str) -> tuple[int, bytes]:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+    sent: list[dict[str, Any]] = json.loads(read("/_seslocal/sent")[1])["sent"]
+    assert sent
+    mails = [mail["message_id"] for mail in sent]
+    paths = [
+        f"/{kind}{one}{end}" for one in mails for kind, end in (("_seslocal/sent/", "/html"), ("mail/", ""))
+    ]
+    return [path for path in ("/", "/_seslocal/outbox", *paths) if read(path)[0] >= 500]
+
+
+def _begin(server: Server) -> None:
+    """Verified senders who may send, sets that tell of everything, templates."""
+    everything = ["send", "reject", "bounce", "complaint", "delivery", "open", "click", "renderingFailure"]
+    destination = {"Name": "odd-one", "Enabled": True, "MatchingEventTypes": everything}
+    destination["SNSDestination"] = {"TopicARN": _TOPIC}
+    calls: list[tuple[str, dict[str, Any]]] = [
+        ("UpdateAccountSendingEnabled", {"Enabled": True}),
+        ("VerifyDomainIdentity", {"Domain": "odd.example"}),
+        ("CreateConfigurationSet", {"ConfigurationSet": {"Name": "odd-set"}}),
+        ("CreateConfigurationSetEventDestination", {"ConfigurationSetName": "odd-set", "EventDestination": destination}),
+        ("UpdateConfigurationSetSendingEnabled", {"ConfigurationSetName": "odd-set", "Enabled": True}),
+        ("CreateTemplate", {"Template": {"TemplateName": "odd-one", "SubjectPart": "{{x}}", "HtmlPart": "<a href=x>"}}),
+    ]  # fmt: skip
+    for kind in ("Bounce", "Complaint", "Delivery"):
+        given = {"Identity": "odd.example", "NotificationType": kind, "SnsTopic": _TOPIC}
+        calls.append(("SetIdentityNotificationTopic", given))
+    for name, given in calls:
+        body = "&".join(_pairs({"Action": name, "Version": "2010-12-01", **given}, "")).encode()
+        try:
+            urllib.request.urlopen(server.url, body, timeout=20).close()
+        except urllib.error.HTTPError as error:
+            error.close()  # it is there
+    settings = json.dumps({"rate": 10000, "quota": 10_000_000}).encode()
+    put = urllib.request.Request(f"{server.url}/_seslocal/account", settings, method="PUT")
+    urllib.request.urlopen(put, timeout=20).close()
+
+
+def _pairs(value: Any, at: str) -> list[str]:
+    """A form's pairs. Half a character goes as the bytes that it would be."""
+    if isinstance(value, dict):
+        return [pair for key, one in value.items() for pair in _pairs(one, f"{at}.{key}" if at else key)]
+    if isinstance(value, list):
+        return [pair for n, one in enumerate(value, 1) for pair in _pairs(one, f"{at}.member.{n}")]
+    if isinstance(value, bytes):
+        value = b64encode(value).decode()
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return [f"{at}={quote(text, safe='', errors='surrogatepass')}"]
