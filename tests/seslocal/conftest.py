@@ -31,12 +31,14 @@ BUS = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"
 class Background:
     """A server on a loop of its own, so that a blocking client can be used as its users do."""
 
-    def __init__(self, settings: seslocal.Settings | None = None) -> None:
+    def __init__(
+        self, settings: seslocal.Settings | None = None, clock: seslocal.Clock | None = None
+    ) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self.local: seslocal.Local = self._run(
-            seslocal.start(settings=settings or seslocal.Settings(event_delay=0.001))
+            seslocal.start(settings=settings or seslocal.Settings(event_delay=0.001), clock=clock)
         )
 
     def _run(self, work: Any) -> Any:

@@ -31,7 +31,7 @@ def begin(
         mail = msgspec.structs.replace(mail, accepted_at=mail.accepted_at + skew)
     for witness in account.witnesses:
         witness.accepted(mail, configuration_set, plans)
-    tracking.remember(account, mail, configuration_set)
+    tracking.remember(account, mail, configuration_set, letter.tracking)
     account.clock.call_later(
         account.settings.event_delay,
         partial(_leave, account, mail, configuration_set, plans, force, letter),

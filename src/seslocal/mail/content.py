@@ -47,26 +47,24 @@ _REFUSED_HEADERS: Final = frozenset(
         "to",
     }
 )
+#: headers that may stand once, as the Developer Guide lists them
 _ONCE: Final = frozenset(
-    {
-        "from",
-        "subject",
-        "date",
-        "message-id",
-        "reply-to",
-        "sender",
-        "in-reply-to",
-        "references",
-        "list-id",
-        "list-unsubscribe",
-        "list-unsubscribe-post",
-        "precedence",
-        "auto-submitted",
-        "dkim-signature",
-        "mime-version",
-        "content-type",
-    }
-)
+    (
+        "accept-language", "archived-at", "auto-submitted", "bounces-to", "comments",
+        "content-alternative", "content-base", "content-class", "content-description",
+        "content-disposition", "content-duration", "content-id", "content-language", "content-length",
+        "content-location", "content-md5", "content-transfer-encoding", "content-type", "date",
+        "dkim-signature", "domainkey-signature", "errors-to", "from", "importance", "in-reply-to",
+        "keywords", "list-archive", "list-help", "list-id", "list-owner", "list-post",
+        "list-subscribe", "list-unsubscribe", "list-unsubscribe-post", "message-context", "message-id",
+        "mime-version", "organization", "original-from", "original-message-id", "original-recipient",
+        "original-subject", "precedence", "priority", "references", "reply-to", "return-path",
+        "return-receipt-to", "sender", "sensitivity", "solicitation", "subject", "thread-index",
+        "thread-topic", "user-agent", "vbr-info",
+    )
+)  # fmt: skip
+MOST_LINE: Final = 1000  # octets of a line, its end included (RFC 5322, 2.1.1)
+_LONG_LINE: Final = re.compile(rb"[^\n]{%d}" % MOST_LINE)
 MOST_PARTS: Final = 500  #: MIME parts of one message
 #: as the Developer Guide lists them
 _REFUSED_FILES: Final = frozenset(
@@ -105,6 +103,7 @@ class Letter:
     list_management: str | None = None  #: of X-SES-LIST-MANAGEMENT-OPTIONS in Raw
     managed: Managed | None = None  #: it goes to a contact list's person
     opted_out: tuple[str, ...] = ()  #: recipients who do not want it
+    tracking: Params | None = None  #: what the call says of opens and clicks, whatever its set says
 
 
 def read_letter(params: Params) -> Letter:
@@ -119,6 +118,8 @@ def read_letter(params: Params) -> Letter:
         raise bad_request(f"Recipient count exceeds {MOST_RECIPIENTS}.")
     if letter.size * 4 // 3 > MOST_BYTES:
         raise bad_request(f"Message length is more than {MOST_BYTES} bytes long: '{letter.size * 4 // 3}'.")
+    if "ConfigurationOverrides" in params:
+        letter.tracking = params["ConfigurationOverrides"].get("Tracking")
     if "EmailTags" in params:
         letter.tags = read_tags([(tag["Name"], tag["Value"]) for tag in params["EmailTags"]])
     return letter
@@ -288,9 +289,11 @@ def _raw(params: Params, data: bytes) -> Letter:
     by_name: dict[str, list[str]] = {}
     for name, value in found:
         by_name.setdefault(name.lower(), []).append(value)
-    for name in _ONCE:
-        if len(by_name.get(name, ())) > 1:
+    for name, values in by_name.items():
+        if len(values) > 1 and name in _ONCE:
             raise bad_request(f"Duplicate header '{name.title()}'.")
+    if _LONG_LINE.search(data):
+        raise bad_request(f"A line of the message is longer than {MOST_LINE} octets.")
     source: str | None = params.get("FromEmailAddress") or next(iter(by_name.get("from", ())), None)
     if not source or "from" not in by_name:
         raise bad_request("Missing required header 'From'.")

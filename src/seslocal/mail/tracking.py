@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 
 from seslocal.events.documents import Mail, clicked, opened, told
 from seslocal.events.publishing import publish
-from seslocal.state import Account, ConfigurationSet
+from seslocal.state import Account, ConfigurationSet, Params
 from seslocal.wire.protocol import Answer, Request
 
 OPEN: Final = "/I0/"
@@ -47,8 +47,11 @@ class Tracked:
     clicks: bool
 
 
-def remember(account: Account, mail: Mail, configuration_set: ConfigurationSet | None) -> None:
-    """Keeps what is needed to tell of opens and clicks, if the set asks for them."""
+def remember(
+    account: Account, mail: Mail, configuration_set: ConfigurationSet | None, overrides: Params | None = None
+) -> None:
+    """Keeps what is needed to tell of opens and clicks, if the set asks for them; what the call itself says beats all
+    (ses.md 4.1)."""
     if configuration_set is None:
         return
     opens = clicks = configuration_set.tracks_engagement or account.attributes.tracks_engagement
@@ -56,6 +59,9 @@ def remember(account: Account, mail: Mail, configuration_set: ConfigurationSet |
         if destination.enabled:
             opens = opens or "OPEN" in destination.types
             clicks = clicks or "CLICK" in destination.types
+    if overrides is not None:
+        opens = overrides.get("OpenTrackingEnabled", "ENABLED" if opens else "") == "ENABLED"
+        clicks = overrides.get("ClickTrackingEnabled", "ENABLED" if clicks else "") == "ENABLED"
     if opens or clicks:
         account.tracked[mail.message_id] = Tracked(mail, configuration_set, opens, clicks)
         if len(account.tracked) > MOST:
