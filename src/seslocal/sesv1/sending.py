@@ -22,6 +22,7 @@ _STATUSES: Final = {
     "template_absent": "TemplateDoesNotExist",
     "pool_absent": "InvalidSendingPoolName",
     "quota_gone": "AccountDailyQuotaExceeded",
+    "transient": "TransientFailure",
     "AccountSuspendedException": "AccountSuspended",
     "BadRequestException": "InvalidParameterValue",
     "MailFromDomainNotVerifiedException": "MailFromDomainNotVerified",
