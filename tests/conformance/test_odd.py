@@ -137,11 +137,19 @@ def _begin(server: Server) -> None:
     everything = ["send", "reject", "bounce", "complaint", "delivery", "open", "click", "renderingFailure"]
     destination = {"Name": "odd-one", "Enabled": True, "MatchingEventTypes": everything}
     destination["SNSDestination"] = {"TopicARN": _TOPIC}
+    dimension = {
+        "DimensionName": "Subject",
+        "DimensionValueSource": "emailHeader",
+        "DefaultDimensionValue": "none",
+    }
+    counts = {"Name": "odd-two", "Enabled": True, "MatchingEventTypes": everything}
+    counts["CloudWatchDestination"] = {"DimensionConfigurations": [dimension]}
     calls: list[tuple[str, dict[str, Any]]] = [
         ("UpdateAccountSendingEnabled", {"Enabled": True}),
         ("VerifyDomainIdentity", {"Domain": "odd.example"}),
         ("CreateConfigurationSet", {"ConfigurationSet": {"Name": "odd-set"}}),
         ("CreateConfigurationSetEventDestination", {"ConfigurationSetName": "odd-set", "EventDestination": destination}),
+        ("CreateConfigurationSetEventDestination", {"ConfigurationSetName": "odd-set", "EventDestination": counts}),
         ("UpdateConfigurationSetSendingEnabled", {"ConfigurationSetName": "odd-set", "Enabled": True}),
         ("CreateTemplate", {"Template": {"TemplateName": "odd-one", "SubjectPart": "{{x}}", "HtmlPart": "<a href=x>"}}),
     ]  # fmt: skip

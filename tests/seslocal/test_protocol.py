@@ -310,7 +310,7 @@ def test_a_body_beyond_the_limit_is_413(world: World) -> None:
 
 def test_a_message_beyond_40_mb_is_refused(world: World) -> None:
     world.domain()
-    data = b"From: a@mail.acme.example\r\nTo: kim@example.com\r\n\r\n" + b"x" * (32 * 1024 * 1024)
+    data = b"From: a@mail.acme.example\r\nTo: kim@example.com\r\n\r\n" + (b"x" * 62 + b"\r\n") * (512 * 1024)
     status, code, message = world.refused(
         lambda: world.send(Content={"Raw": {"Data": data}}, tenant=None, configuration_set=None)
     )

@@ -6,6 +6,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+import msgspec
+
 from seslocal.errors import bad_request, limit_exceeded
 from seslocal.events.documents import Document
 
@@ -62,7 +64,9 @@ def _value(event: str, document: Document, dimension: dict[str, str]) -> str:
     tags: dict[str, list[str]] = mail["tags"]
     match dimension["DimensionValueSource"]:
         case "EMAIL_HEADER":
-            values = [h["value"] for h in mail.get("headers", ()) if h["name"].lower() == name.lower()]
+            written: msgspec.Raw | None = mail.get("headers")
+            headers = msgspec.json.decode(written, type=list[dict[str, str]]) if written is not None else []
+            values = [h["value"] for h in headers if h["name"].lower() == name.lower()]
         case "LINK_TAG":
             tags = (document["click"]["linkTags"] if event == "Click" else None) or {}
             values = tags.get(name, [])
