@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final
 
 import botocore.session
@@ -191,6 +192,7 @@ class Told:
         return given | {name: value for name, value in known.items() if value and name in given}
 
 
+@cache
 def model() -> Any:
     return botocore.session.get_session().get_service_model("sesv2")
 

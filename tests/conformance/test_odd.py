@@ -107,7 +107,7 @@ def test_odd_calls_are_answered_below_500_and_what_they_lead_to_fails_nowhere(se
             bad.append(f"call {number}: {body[:600]!r}: {answer.status} {text[:200]!r}")
         if number % 40 == 39:
             _begin(server)  # what the calls spoiled
-    bad += _look(connection)
+    bad += look(connection)
     connection.close()
     log = server.log()
     assert (bad, log[log.find("Traceback") - 500 :][:4000] if "Traceback" in log else "") == ([], "")
@@ -115,7 +115,7 @@ def test_odd_calls_are_answered_below_500_and_what_they_lead_to_fails_nowhere(se
     assert [name for name in _OFTEN if 200 not in codes[name]] == []
 
 
-def _look(connection: http.client.HTTPConnection) -> list[str]:
+def look(connection: http.client.HTTPConnection) -> list[str]:
     """At all that can be seen of the mails: what was answered with a 5xx."""
 
     def read(path: str) -> tuple[int, bytes]:
