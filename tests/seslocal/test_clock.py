@@ -146,6 +146,11 @@ def test_a_time_that_makes_no_sense_is_refused_in_a_sentence(world: World, body:
     assert word in world.admin("PUT", "/clock", body, expect=400)["error"]
 
 
+def test_a_clock_cannot_be_moved_beyond_what_dates_can_say(frozen: World) -> None:
+    frozen.admin("PUT", "/clock", {"at": "8999-01-01T00:00:00Z"})
+    assert "year 9000" in frozen.admin("PUT", "/clock", {"advance": 1e9}, expect=400)["error"]
+
+
 async def test_callbacks_run_in_the_order_of_their_time_and_each_sees_its_own() -> None:
     clock = seslocal.Clock(100.0, 0)
     seen: list[tuple[str, float]] = []

@@ -257,6 +257,15 @@ def test_topics_and_subscriptions_are_listed_and_changed(world: World, sns: Any,
     assert sns.list_topics()["Topics"] == []
 
 
+@pytest.mark.parametrize(
+    "endpoint", ["https://[::1", "http://receiver.example/", "https:///hook", "https://"]
+)
+def test_an_endpoint_is_a_url_of_its_protocol(world: World, sns: Any, endpoint: str) -> None:
+    topic = sns.create_topic(Name="news")["TopicArn"]
+    refused = world.refused(sns.subscribe, TopicArn=topic, Protocol="https", Endpoint=endpoint)
+    assert refused[:2] == (400, "InvalidParameter")
+
+
 def test_what_sns_refuses_is_refused(world: World, sns: Any) -> None:
     assert world.refused(sns.get_topic_attributes, TopicArn=TOPIC)[:2] == (404, "NotFound")
     assert world.refused(sns.create_topic, Name="a b")[:2] == (400, "InvalidParameter")

@@ -201,6 +201,17 @@ def test_what_is_received_too_often_goes_to_the_dead_letters(world: World, url: 
     assert [m["Body"] for m in take(world, dead)] == ["poison"]
 
 
+@pytest.mark.parametrize("count", ["1e999", "NaN", "[" * 100_000, "null", '"often"'])
+def test_a_redrive_policy_counts_in_whole_numbers(world: World, url: str, count: str) -> None:
+    policy = (
+        f'{{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:dead", "maxReceiveCount": {count}}}'
+    )
+    refused = world.refused(
+        world.sqs.set_queue_attributes, QueueUrl=url, Attributes={"RedrivePolicy": policy}
+    )
+    assert refused[:2] == (400, "InvalidAttributeValue")
+
+
 async def test_a_waiter_that_gives_up_hands_its_wake_up_on() -> None:
     queue = Queues(Clock(), Ids(), "us-east-1", "0" * 12).ensure("q")
     until = queue.created_at + 30

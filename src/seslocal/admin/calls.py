@@ -301,6 +301,8 @@ class Admin:
             if at is not None:
                 raise Refused(400, "at and advance both say where to; give one of them.")
             at = clock.now() + forms.real(body, "advance", 0.0, 0.0, 1e9)
+            if at > forms.LATEST:
+                raise Refused(400, "advance leads beyond the year 9000.")
         if speed is not None:
             speed = forms.real(body, "speed", 1.0, 0.0, 1e7)
         if "frozen" in body:

@@ -116,7 +116,7 @@ def subscribe(account: Account, form: Form) -> Tree:
         raise _invalid(f"Protocol: seslocal knows {', '.join(_PROTOCOLS)}")
     if protocol == "sqs":
         _check_queue(account, endpoint)
-    elif urlsplit(endpoint).scheme != protocol or not urlsplit(endpoint).hostname:
+    elif not _leads_by(protocol, endpoint):
         raise _invalid("Endpoint must match the specified protocol")
     attributes = _entries(form, "Attributes")
     for subscription in topic.subscriptions.values():
@@ -207,6 +207,14 @@ def _set(topic: Topic, name: str, value: str) -> None:
         raise _invalid("FifoTopic: SES publishes to standard topics only")
     else:
         topic.attributes[name] = value
+
+
+def _leads_by(protocol: str, endpoint: str) -> bool:
+    try:
+        url = urlsplit(endpoint)
+    except ValueError:  # brackets that are no IPv6 address
+        return False
+    return url.scheme == protocol and bool(url.hostname)
 
 
 def _check_queue(account: Account, arn: str) -> None:

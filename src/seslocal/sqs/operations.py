@@ -382,7 +382,7 @@ def _redrive(policy: str) -> tuple[str, int]:
     try:
         read = json.loads(policy)
         return str(read["deadLetterTargetArn"]).rpartition(":")[2], int(read["maxReceiveCount"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         raise ApiError("InvalidAttributeValue", "Invalid value for the parameter RedrivePolicy.") from None
 
 
