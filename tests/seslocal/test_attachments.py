@@ -64,3 +64,21 @@ def test_a_mail_has_at_most_five_hundred_parts(world: World) -> None:
     files = [{"FileName": "a.txt", "RawContent": b"x"}] * 499
     refused = world.refused(lambda: world.send("kim@example.com", Content=simple(*files)))
     assert refused == (400, "BadRequestException", "The message has more than 500 MIME parts.")
+
+
+def test_raw_mail_has_at_most_five_hundred_parts(world: World) -> None:
+    world.ready()
+    head = b"From: a@mail.acme.example\r\nTo: kim@example.com\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    part = b"--b\r\n\r\nx\r\n"
+    world.send("kim@example.com", Content={"Raw": {"Data": head + part * 499 + b"--b--\r\n"}})
+    for body in (part * 500, b"--b\r\n" + b"Content-Type: message/rfc822\r\n\r\n" * 2000):
+        content = {"Raw": {"Data": head + body}}
+        refused = world.refused(lambda content=content: world.send("kim@example.com", Content=content))
+        assert refused == (400, "BadRequestException", "The message has more than 500 MIME parts.")
+
+
+def test_dashes_in_the_text_of_raw_mail_are_no_parts(world: World) -> None:
+    world.ready()
+    head = b"From: a@mail.acme.example\r\nTo: kim@example.com\r\n\r\n"
+    world.send("kim@example.com", Content={"Raw": {"Data": head + b"-- \r\n" * 600}})
+    assert len(world.sent()) == 1

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from seslocal.errors import bad_request
+from seslocal.errors import ApiError, bad_request
 
 if TYPE_CHECKING:
     from seslocal.mail.subscribing import Managed
@@ -195,7 +195,7 @@ def _simple(params: Params, message: Params) -> Letter:
             infected = infected or _EICAR in octets
     attachments: list[Params] = message.get("Attachments", [])
     if len(attachments) + 2 > MOST_PARTS:
-        raise bad_request(f"The message has more than {MOST_PARTS} MIME parts.")
+        raise _too_many_parts()
     for attachment in attachments:
         _check_file(attachment["FileName"])
         size += len(attachment["RawContent"])
@@ -256,13 +256,26 @@ def _check_file(name: str) -> None:
         raise bad_request(f"Illegal filename '{name}'.")
 
 
-def _check_files(data: bytes) -> None:
-    """Of raw mail, which is taken apart only if it may hold a name that is refused."""
-    if not _may_hold_refused(data.lower()):
+def _check_parts(data: bytes) -> None:
+    """Of raw mail, which is taken apart only if it may hold a name that is refused, or too many parts."""
+    lowered = data.lower()
+    # The whole is a part too; each other one begins with a boundary, or is a message within a message.
+    most = 1 + data.count(b"\n--") + lowered.count(b"message/")
+    if most <= MOST_PARTS and not _may_hold_refused(lowered):
         return
-    message = email.parser.BytesParser(policy=email.policy.compat32).parsebytes(data)
-    for part in message.walk():
+    try:
+        message = email.parser.BytesParser(policy=email.policy.compat32).parsebytes(data)
+        parts = list(message.walk())
+    except RecursionError:  # parts in parts in parts
+        raise _too_many_parts() from None
+    if len(parts) > MOST_PARTS:
+        raise _too_many_parts()
+    for part in parts:
         _check_file(_decoded(part.get_filename() or ""))
+
+
+def _too_many_parts() -> ApiError:
+    return bad_request(f"The message has more than {MOST_PARTS} MIME parts.")
 
 
 def _may_hold_refused(data: bytes) -> bool:
@@ -305,7 +318,7 @@ def _raw(params: Params, data: bytes) -> Letter:
     recipients = recipients or [
         one for name in ("to", "cc", "bcc") for one in _addresses(by_name.get(name, []))
     ]
-    _check_files(data)
+    _check_parts(data)
     subject = next(iter(by_name.get("subject", ())), "")
     common: Params = {"from": by_name["from"], "to": by_name.get("to", []), "subject": subject}
     for name, key in (("cc", "cc"), ("reply-to", "replyTo")):
