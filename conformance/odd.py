@@ -4,7 +4,10 @@ same calls each time."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import http.client
+import json
+import re
+from collections.abc import Collection, Mapping, Sequence
 from random import Random
 from typing import Any, Final
 
@@ -49,16 +52,29 @@ BYTES: Final = (
     b"From: a@odd.example\r\nTo: b@x.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
     b'Content-Disposition: attachment; filename*0="a."; filename*1=exe\r\n\r\nx\r\n--b--',
 )
+#: Nothing odd about them: for members whose pattern allows little else.
+_PLAIN: Final = ("a", "odd-one", "1")
 _DEEPEST: Final = 6
 
 
 class Odd:
-    """`known` has values worth trying for a member or a shape, by its name: of things that are there, or nearly."""
+    """`known` has values worth trying for a member or a shape, by its name: of things that are there, or nearly. `wanted` are
+    members without which a call is hardly ever taken though the model lets them lack; `choices`, by a structure's name, those of
+    which it takes one."""
 
-    def __init__(self, random: Random, known: Mapping[str, Sequence[Any]]) -> None:
+    def __init__(
+        self,
+        random: Random,
+        known: Mapping[str, Sequence[Any]],
+        wanted: Collection[str] = (),
+        choices: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self._random = random
         self._known = known
+        self._wanted = wanted
+        self._choices = choices or {}
         self._strange = self._optional = 0.5
+        self._fits: dict[str, list[str]] = {}
 
     def call(self, shape: Any) -> dict[str, Any]:
         """An input for an operation whose input has that shape: sometimes nearly all of it odd, mostly little, since what is
@@ -68,16 +84,30 @@ class Odd:
         return self._structure(shape, 0) if shape is not None else {}
 
     def _structure(self, shape: Any, depth: int) -> dict[str, Any]:
-        required = set(shape.required_members)
+        needed = {*shape.required_members, *self._wanted}
+        left: set[str] = set()
+        if (choice := self._choices.get(shape.name)) and self._random.random() > self._strange / 2:
+            chosen = self._random.choice(choice)
+            left = {*choice} - {chosen}
+            needed.add(chosen)
         return {
             name: self._value(name, member, depth + 1)
             for name, member in shape.members.items()
-            if depth < _DEEPEST and self._random.random() < (0.98 if name in required else self._optional)
+            if depth < _DEEPEST
+            and name not in left
+            and self._random.random() < (0.98 if name in needed else self._optional)
         }
 
     def _value(self, name: str, shape: Any, depth: int) -> Any:
-        kind = {"structure": dict, "list": list, "string": str, "blob": bytes}.get(shape.type_name)
-        tried = [*self._known.get(name, ()), *self._known.get(shape.name, ())]
+        kind = {
+            "structure": dict,
+            "list": list,
+            "map": dict,
+            "string": str,
+            "blob": bytes,
+            "timestamp": int,
+        }.get(shape.type_name)
+        tried = self._known.get(name) or self._known.get(shape.name, ())
         known = [one for one in tried if type(one) is kind]
         if known and self._random.random() > self._strange:
             return self._random.choice(known)
@@ -108,4 +138,50 @@ class Odd:
     def _string(self, shape: Any) -> str:
         if shape.enum and self._random.random() > self._strange / 4:
             return self._random.choice(shape.enum)
-        return self._random.choice(STRINGS)
+        fitting = self._fitting(shape) if self._random.random() > self._strange else ()
+        return self._random.choice(fitting or STRINGS)
+
+    def _fitting(self, shape: Any) -> Sequence[str]:
+        """What is within the shape's own bounds."""
+        if shape.name not in self._fits:
+            rules = shape.metadata
+            fits = re.compile(rules.get("pattern", r"[\s\S]*")).fullmatch
+            low, high = rules.get("min", 0), rules.get("max", 1 << 20)
+            self._fits[shape.name] = [
+                one for one in (*STRINGS, *_PLAIN) if low <= len(one) <= high and fits(one)
+            ]
+        return self._fits[shape.name]
+
+
+def ask(
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> tuple[int, bytes]:
+    connection.request(method, path, body, headers or {})
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+def look(connection: http.client.HTTPConnection) -> list[str]:
+    """At all that can be seen of the newest mails: what was answered with a 5xx."""
+    sent: list[dict[str, Any]] = json.loads(
+        ask(connection, "GET", "/_seslocal/sent?limit=1000&order=newest")[1]
+    )["sent"]
+    assert sent
+    mails = [mail["message_id"] for mail in sent]
+    ends = (
+        ("_seslocal/sent/", ""),
+        ("_seslocal/sent/", "/html"),
+        ("mail/", ""),
+        ("mail/", "/source"),
+        ("mail/", "/body"),
+    )
+    paths = [f"/{kind}{one}{end}" for one in mails for kind, end in ends]
+    return [
+        path
+        for path in ("/", "/_seslocal/outbox", "/_seslocal/cloudwatch", *paths)
+        if ask(connection, "GET", path)[0] >= 500
+    ]

@@ -153,6 +153,10 @@ REFUSED: Final[Mapping[str, str]] = {
 }
 
 
+#: Members that the model requires and SES leaves out where there is nothing to say.
+_LEFT_OUT: Final = {"MailFromAttributes": frozenset(("MailFromDomain", "MailFromDomainStatus"))}
+
+
 class Departure(Exception):
     """An answer is not what the model says it is."""
 
@@ -269,6 +273,7 @@ def _check(shape: Any, value: object, where: str) -> None:
         }
         strange = set(value) - set(names)
         missing = set(shape.required_members) - {names[key][0] for key in value if key in names}
+        missing -= _LEFT_OUT.get(shape.name, frozenset())
         if strange or missing:
             raise Departure(f"{where}: members {sorted(strange)} are unknown, {sorted(missing)} missing")
         for key, inner in value.items():

@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import socket
 from collections.abc import Iterable, Iterator
+from random import Random
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -51,6 +54,39 @@ QUERIES = (
     "NextToken=AAAA&Reason=&StartDate=never",
     "ResourceArn=x&TagKeys=%00&&=&",
 )
+
+#: As text: what no encoder of JSON writes, or only half of it.
+TEXTS = (
+    b"NaN",
+    b"-Infinity",
+    b"1e999999",
+    b"9" * 5000,
+    b"-0",
+    b"0.%s1" % (b"0" * 4000),
+    b'"\\ud800"',
+    b'"\\udc00\\ud800"',
+    b'"\xed\xa0\x80"',
+    b'"\xc0\x80"',
+    b'"a\nb"',
+    b"[" * 3000,
+    b"[" * 900 + b"]" * 900,
+    b"'x'",
+    b'"x","x":1',
+    b"{} {}",
+    b"/**/1",
+    b"\x00",
+    b"",
+)
+KINDS = (
+    "text/plain",
+    "application/xml",
+    "multipart/form-data; boundary=x",
+    "application/json; charset=utf-16",
+    "application/x-amz-json-1.1",
+    ";",
+)
+MANGLED = int(os.environ.get("SESLOCAL_ODD_CALLS", "3000"))
+SEED = os.environ.get("SESLOCAL_ODD_SEED", "1")
 
 Sent = tuple[str, str, bytes, dict[str, str]]  #: method, path with query, body, headers
 
@@ -155,6 +191,115 @@ def test_forms_of_the_query_protocols_that_are_none(server: Server, service: str
             requests.append(("POST", "/", urlencode({"Action": operation, **nested}).encode(), kind))
             requests.append(("GET", f"/?Action={operation}&X={quote(value)}", b"", {}))
     assert unanswered(server, service, requests) == []
+
+
+def test_requests_mangled_at_random(server: Server):
+    random = Random(SEED)
+    pool = [*_of_ses(), *_of_sqs(server), *_of_forms("sns"), *_of_forms("ses")]
+    mangled: dict[str, list[Sent]] = {"ses": [], "sqs": [], "sns": []}
+    for _ in range(MANGLED):
+        service, (method, path, body, headers) = random.choice(pool)
+        for _ in range(random.choice((1, 1, 1, 3))):
+            body = _mangled(random, body)
+        if random.random() < 0.1:
+            headers = headers | {"content-type": random.choice(KINDS)}
+        mangled[service].append((method, path, body, headers))
+    assert [
+        bad for service, requests in mangled.items() for bad in unanswered(server, service, requests)
+    ] == []
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"Content-Length: 50\r\n\r\n{",
+        b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+        b"Content-Length: -1\r\n\r\n",
+        b"Content-Length: 99999999999999999999999\r\n\r\n",
+        b"Content-Length: x\r\n\r\n{}",
+        b"Transfer-Encoding: chunked\r\n\r\n2\r\n{",
+        b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n{}",
+        b"Transfer-Encoding: chunked\r\n\r\n-2\r\n{}\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        b"Transfer-Encoding: gzip\r\n\r\n{}",
+        b"Expect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+        b"X-Amz-Target: AmazonSQS.SendMessage\r\nContent-Length: 9\r\n\r\n{",
+    ],
+)
+def test_bodies_that_end_early_or_have_no_length(server: Server, rest: bytes):
+    address = urlsplit(server.url)
+    for path in (b"/v2/email/tenants", b"/"):
+        with socket.create_connection((str(address.hostname), address.port or 0), timeout=10) as sock:
+            sock.sendall(b"POST " + path + b" HTTP/1.1\r\nHost: x\r\n" + rest)
+            sock.shutdown(socket.SHUT_WR)
+            told = b""
+            while some := sock.recv(65536):
+                told += some
+        assert b"HTTP/1.1 5" not in told
+    assert "Traceback" not in server.log()
+
+
+def _of_ses() -> Iterator[tuple[str, Sent]]:
+    for operation in probe.model().operation_names:
+        form = probe.model().operation_model(operation).http
+        body = json.dumps(probe.minimal(operation), default=lambda moment: moment.timestamp()).encode()
+        yield (
+            "ses",
+            (form["method"], filled(form["requestUri"], "probe"), body, {"content-type": "application/json"}),
+        )
+
+
+def _of_sqs(server: Server) -> Iterator[tuple[str, Sent]]:
+    model = botocore.session.get_session().get_service_model("sqs")
+    known = {"QueueUrl": f"{server.url}/{probe.ACCOUNT}/probe", "QueueName": "probe", "MessageBody": "x"}
+    known |= {"Attributes": {"DelaySeconds": "0"}, "Entries": [{"Id": "a", "MessageBody": "x"}]}
+    for operation in model.operation_names:
+        shape = model.operation_model(operation).input_shape
+        assert shape is not None
+        body = json.dumps({name: value for name, value in known.items() if name in shape.members}).encode()
+        kind = {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"AmazonSQS.{operation}"}
+        yield "sqs", ("POST", "/", body, kind)
+
+
+def _of_forms(service: str) -> Iterator[tuple[str, Sent]]:
+    model = botocore.session.get_session().get_service_model(service)
+    kind = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
+    for operation in model.operation_names:
+        shape = model.operation_model(operation).input_shape
+        given = dict.fromkeys(shape.members if shape is not None else (), "probe")
+        form = {"Action": operation, "Version": model.api_version, **given}
+        yield service, ("POST", "/", urlencode(form).encode(), kind)
+
+
+def _mangled(random: Random, body: bytes) -> bytes:
+    at = random.randrange(len(body) + 1)
+    match random.randrange(5):
+        case 0:
+            return body[:at]
+        case 1:
+            return body[:at] + random.randbytes(random.choice((1, 4))) + body[at:]
+        case 2:
+            return body[:at] + random.choice(TEXTS) + body[at:]
+        case 3:
+            return body[:at] + body[at + random.choice((1, 8)) :]
+        case _:
+            return _with_a_text(random, body)
+
+
+def _with_a_text(random: Random, body: bytes) -> bytes:
+    """One of its values becomes one of the texts; of a form one field."""
+    text = random.choice(TEXTS)
+    try:
+        given = json.loads(body)
+        places = list(_places(given))
+    except (ValueError, RecursionError):
+        fields = body.split(b"&")
+        chosen = random.randrange(len(fields))
+        fields[chosen] = fields[chosen].partition(b"=")[0] + b"=" + quote(text).encode()
+        return b"&".join(fields)
+    if not places:
+        return b'{"TenantName": ' + text + b"}"
+    return json.dumps(_replaced(given, random.choice(places), "<text>")).encode().replace(b'"<text>"', text)
 
 
 def spoiled(given: Any) -> Iterator[Any]:

@@ -1,0 +1,152 @@
+"""Nothing that the models of SQS and SNS allow makes the server fail, however odd it is: queues, messages and topics by names and
+attributes that hardly anybody gives. The calls come from a seed: `SESLOCAL_ODD_SEED` says which,
+and `SESLOCAL_ODD_CALLS` how many."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+from base64 import b64encode
+from collections.abc import Iterator
+from random import Random
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+from xml.etree import ElementTree
+
+import botocore.session
+import pytest
+
+from conformance import odd, probe
+from conformance.odd import ask
+from conformance.server import Server, seslocal
+
+CALLS: Final = int(os.environ.get("SESLOCAL_ODD_CALLS", "3000"))
+SEED: Final = os.environ.get("SESLOCAL_ODD_SEED", "1")
+_ARN: Final = f"{probe.REGION}:{probe.ACCOUNT}:odd"
+#: Values by member or shape: what is there, and a little that is not.
+KNOWN: Final[dict[str, tuple[Any, ...]]] = {
+    "QueueName": ("odd", "odd", "odd.fifo", "absent"),
+    "Name": ("odd", "odd-two"),
+    "TopicArn": (f"arn:aws:sns:{_ARN}", f"arn:aws:sns:{_ARN}", f"arn:aws:sns:{_ARN}-two"),
+    "TargetArn": (f"arn:aws:sns:{_ARN}",),
+    "ResourceArn": (f"arn:aws:sns:{_ARN}",),
+    "protocol": ("sqs", "sqs", "http", "https", "email"),
+    "Endpoint": (f"arn:aws:sqs:{_ARN}", "http://127.0.0.1:1/", "https://[::1"),
+    "MessageBody": ("x", "y" * 2000),
+    "Message": ("x", '{"default": "x"}'),
+    "MessageStructure": ("json",),
+    "AttributeNames": (["All"], ["QueueArn", "Policy"], ["SentTimestamp"]),
+    "MessageSystemAttributeNames": (["All"],),
+    "QueueAttributeMap": (
+        {"VisibilityTimeout": "0"},
+        {"RedrivePolicy": json.dumps({"deadLetterTargetArn": f"arn:aws:sqs:{_ARN}", "maxReceiveCount": 1})},
+        {"RedrivePolicy": "[]"},
+        {"DelaySeconds": "-1", "Policy": "{"},
+    ),
+    "MessageBodyAttributeMap": (
+        {"a": {"DataType": "String", "StringValue": "x"}},
+        {"b": {"DataType": "Binary", "BinaryValue": b"\xff"}},
+        {"c": {"DataType": "Number", "StringValue": "x"}},
+    ),
+    "attributeName": ("RawMessageDelivery", "FilterPolicy", "SignatureVersion", "Policy"),
+    "attributeValue": ("true", "2", "{}"),
+    "Attributes": ({"SignatureVersion": "2"}, {"RawMessageDelivery": "true"}),
+    "Id": ("a", "b"),
+}
+#: What most of the others hang on.
+_OFTEN: Final = (
+    "CreateQueue", "SendMessage", "SendMessageBatch", "ReceiveMessage", "DeleteMessage",
+    "CreateTopic", "Subscribe", "Publish",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with seslocal("--account", probe.ACCOUNT, "--no-auth", "--seed", "1") as running:
+        yield running
+
+
+@pytest.fixture
+def connection(server: Server) -> Iterator[http.client.HTTPConnection]:
+    address = urlsplit(server.url)
+    made = http.client.HTTPConnection(str(address.hostname), address.port, timeout=20)
+    yield made
+    made.close()
+
+
+def test_odd_calls_of_queues_and_topics_are_answered_below_500(
+    server: Server, connection: http.client.HTTPConnection
+):
+    bad, accepted = _called(connection, server.url)
+    log = server.log()
+    assert (bad, log[log.find("Traceback") - 500 :][:4000] if "Traceback" in log else "") == ([], "")
+    # A generator that is always refused would prove nothing.
+    assert [name for name in _OFTEN if name not in accepted] == []
+
+
+def _called(connection: http.client.HTTPConnection, url: str) -> tuple[list[str], set[str]]:
+    """What was answered as neither would, and the operations that once were answered with 200."""
+    random = Random(SEED)
+    queue = f"{url}/{probe.ACCOUNT}/odd"
+    known = KNOWN | {"QueueUrl": (queue, queue, queue, f"{url}/{probe.ACCOUNT}/absent")}
+    made = odd.Odd(random, known)
+    session = botocore.session.get_session()
+    models: dict[str, Any] = {name: session.get_service_model(name) for name in ("sqs", "sns")}
+    calls = [(service, name) for service, model in models.items() for name in model.operation_names]
+    often = [(service, name) for service, name in calls if name in _OFTEN]
+    bad: list[str] = []
+    accepted: set[str] = set()
+    for number in range(CALLS):
+        service, name = random.choice(often if random.random() < 0.5 else calls)
+        given = made.call(models[service].operation_model(name).input_shape)
+        if service == "sqs":
+            body, headers = _json(name, given)
+        else:
+            body, headers = _form(name, models["sns"].api_version, given)
+        status, text = ask(connection, "POST", "/", body, headers)
+        told = f"call {number}: {name} {body[:700]!r}: {status} {text[:300]!r}"
+        if status >= 500:
+            bad.append(told)
+            continue
+        try:
+            answer = json.loads(text) if service == "sqs" else ElementTree.fromstring(text.decode())
+        except (ValueError, ElementTree.ParseError) as error:
+            bad.append(f"{told}: {error}")
+            continue
+        if status == 200:
+            accepted.add(name)
+            if name == "ReceiveMessage" and isinstance(answer, dict) and answer.get("Messages"):
+                known["ReceiptHandle"] = (answer["Messages"][0]["ReceiptHandle"],)
+        if name in ("DeleteQueue", "DeleteTopic"):  # again what the calls spoiled
+            ask(connection, "POST", "/", *_json("CreateQueue", {"QueueName": "odd"}))
+            ask(connection, "POST", "/", *_form("CreateTopic", models["sns"].api_version, {"Name": "odd"}))
+    return bad, accepted
+
+
+def _json(name: str, given: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
+    if given.get("WaitTimeSeconds", 0) > 0:
+        given["WaitTimeSeconds"] = 0  # nobody waits here
+    body = json.dumps(given, default=lambda blob: b64encode(blob).decode()).encode()
+    return body, {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"AmazonSQS.{name}"}
+
+
+def _form(name: str, version: str, given: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
+    form = "&".join([f"Action={name}", f"Version={version}", *_pairs(given, "")])
+    return form.encode("ascii"), {"content-type": "application/x-www-form-urlencoded"}
+
+
+def _pairs(value: Any, at: str) -> list[str]:
+    """A form's pairs, maps within the outermost structure as entries. Half a character goes as the bytes that it would be."""
+    if isinstance(value, dict):
+        pairs: list[str] = []
+        for n, (key, one) in enumerate(value.items(), 1):
+            if at.endswith("ttributes"):
+                pairs += [*_pairs(key, f"{at}.entry.{n}.key"), *_pairs(one, f"{at}.entry.{n}.value")]
+            else:
+                pairs += _pairs(one, f"{at}.{key}" if at else key)
+        return pairs
+    if isinstance(value, list):
+        return [pair for n, one in enumerate(value, 1) for pair in _pairs(one, f"{at}.member.{n}")]
+    text = b64encode(value).decode() if isinstance(value, bytes) else str(value)
+    return [f"{at}={quote(text, safe='', errors='surrogatepass')}"]

@@ -1,0 +1,276 @@
+"""Nothing that the model of SES v2 allows makes the server fail, however odd it is, nor what comes of it later: events of every
+kind to every kind of destination, jobs, time that passes, the page. What is answered keeps to the model too. The calls come from
+a seed: `SESLOCAL_ODD_SEED` says which, and `SESLOCAL_ODD_CALLS` how many."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+from base64 import b64encode
+from collections.abc import Iterator
+from random import Random
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+import pytest
+
+from conformance import odd, probe
+from conformance.odd import ask
+from conformance.server import Server, seslocal
+
+CALLS: Final = int(os.environ.get("SESLOCAL_ODD_CALLS", "3000"))
+SEED: Final = os.environ.get("SESLOCAL_ODD_SEED", "1")
+_SES: Final = f"arn:aws:ses:{probe.REGION}:{probe.ACCOUNT}:"
+_POLICY: Final = f"arn:aws:ses:{probe.REGION}:aws:reputation-policy"
+_TOPIC: Final = f"arn:aws:sns:{probe.REGION}:{probe.ACCOUNT}:odd"
+_BUS: Final = f"arn:aws:events:{probe.REGION}:{probe.ACCOUNT}:event-bus/default"
+_STREAM: Final = f"arn:aws:firehose:{probe.REGION}:{probe.ACCOUNT}:deliverystream/odd"
+_ROLE: Final = f"arn:aws:iam::{probe.ACCOUNT}:role/odd"
+_EVERYTHING: Final = [
+    "SEND", "REJECT", "BOUNCE", "COMPLAINT", "DELIVERY", "OPEN", "CLICK", "RENDERING_FAILURE", "DELIVERY_DELAY", "SUBSCRIPTION",
+]  # fmt: skip
+_SENDERS: Final = ("a@odd.example", "Ada <kim@odd.example>", "KIM@odd.example", "lee@person.example")
+_TO: Final = (
+    "b@x.example",
+    "bounces@x.example",
+    "complains@x.example",
+    "defers@x.example",
+    "bounce@simulator.amazonses.com",
+    "complaint+x@simulator.amazonses.com",
+    "suppressionlist@simulator.amazonses.com",
+    "B@X.Example",
+)
+_NAMES: Final = ("odd-one", "odd-one", "odd-two", "absent")
+_BEGIN: Final = 1767614400  # 2026-01-05T12:00:00Z
+_ARNS: Final = (
+    f"{_SES}identity/odd.example",
+    f"{_SES}configuration-set/odd-set",
+    f"{_SES}template/odd-one",
+    f"{_SES}contact-list/odd-one",
+    f"{_SES}dedicated-ip-pool/odd-one",
+)
+_HTML: Final = "<a href='https://x.example' ses:tags='a:b'>x</a>{{amazonSESUnsubscribeUrl}}"
+#: Values by member or shape: what is there, and a little that is not.
+KNOWN: Final[dict[str, tuple[Any, ...]]] = {
+    "FromEmailAddress": _SENDERS,
+    "FromAddress": _SENDERS,
+    "EmailIdentity": ("odd.example", "odd.example", "kim@odd.example", "ODD.example", "absent.example"),
+    "EmailAddress": _TO,
+    "ToAddresses": tuple([[one] for one in _TO]),
+    "Body": ({"Html": {"Data": _HTML}}, {"Text": {"Data": ""}}, {"Html": {"Data": _HTML}, "Text": {"Data": "x"}}),
+    "ReplyToAddresses": (["r@x.example"], []),
+    "RawMessageData": odd.BYTES,
+    "ConfigurationSetName": ("odd-set", "odd-set", "odd-two", "absent"),
+    "TenantName": _NAMES,
+    "TemplateName": _NAMES,
+    "TemplateArn": (f"{_SES}template/odd-one", f"{_SES}template/absent"),
+    "TemplateData": ('{"x": 1}', '{"y": {"z": [1]}, "x": {}}', "{}"),
+    "ReplacementTemplateData": ('{"x": 1}', '{"x": [null]}', ""),
+    "ContactListName": ("odd-one", "odd-one", "odd-one", "absent"),
+    "TopicName": ("odd-topic", "absent"),
+    "EventDestinationName": ("to-0", "to-1", "to-2", "to-3", *_NAMES),
+    "PolicyName": _NAMES,
+    "Policy": (
+        '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"ses:SendEmail"}}',
+        '{"Statement":[{"Effect":1,"Principal":[],"Action":{}}]}',
+        '{"Statement":[]}',
+    ),
+    "PoolName": _NAMES,
+    "SendingPoolName": ("odd-one", "absent"),
+    "DestinationPoolName": ("odd-one", "absent"),
+    "ResourceArn": _ARNS,
+    "ReputationEntityReference": _ARNS[:1],
+    "ReputationEntityPolicy": (f"{_POLICY}/none", f"{_POLICY}/standard", f"{_POLICY}/strict"),
+    "FromEmailAddressIdentityArn": _ARNS[:1],
+    "TopicArn": (_TOPIC,),
+    "EventBusArn": (_BUS,),
+    "DeliveryStreamArn": (_STREAM,),
+    "IamRoleArn": (_ROLE,),
+    "MailFromDomain": ("b.odd.example", ""),
+    "CustomRedirectDomain": ("odd.example", "t.odd.example"),
+    "S3Url": ("s3://odd/addresses.csv", "s3://odd/../../x"),
+    "SuccessRedirectionURL": ("https://x.example/y",),
+    "FailureRedirectionURL": ("https://x.example/n",),
+    "EndpointId": ("abc.def",),
+    "Ip": ("198.51.100.1", "198.51.100.1", "absent"),
+    "NextToken": ("aWRlbnRpdGllczphYg==", "dGVtcGxhdGVzOg=="),
+    "AttributesData": ('{"name": "Ada"}', "[]"),
+    "StartDate": (_BEGIN - 86400, _BEGIN),
+    "EndDate": (_BEGIN + 86400, _BEGIN + 40 * 86400),
+    "Namespace": ("VDM",),
+    "Key": ("a", "team"),
+    "Dimensions": ({"ISP": "Gmail"}, {"EMAIL_IDENTITY": "odd.example"}, {"ISP": ["Gmail"]}, {}),
+    "Filter": ({}, {"RESOURCE_TYPE": "EMAIL_IDENTITY"}, {"TYPE": "DKIM"}, {"IMPACT": "LOW"}),
+}  # fmt: skip
+#: The model lets them lack, and hardly any call is taken without.
+_WANTED: Final = frozenset(
+    ("FromEmailAddress", "Destination", "ToAddresses", "Template", "MatchingEventTypes", "Subject", "Html")
+)
+_CHOICES: Final[dict[str, tuple[str, ...]]] = {
+    "EmailContent": ("Simple", "Raw", "Template"),
+    "Template": ("TemplateName", "TemplateArn", "TemplateContent"),
+    "ExportDataSource": ("MetricsDataSource", "MessageInsightsDataSource"),
+    "ImportDestination": ("SuppressionListDestination", "ContactListDestination"),
+    "EventDestinationDefinition": (
+        "SnsDestination",
+        "EventBridgeDestination",
+        "CloudWatchDestination",
+        "KinesisFirehoseDestination",
+    ),
+}
+#: Mail by these means is most of what comes of calls later.
+_OFTEN: Final = (
+    "SendEmail",
+    "SendBulkEmail",
+    "SendCustomVerificationEmail",
+    "UpdateEmailTemplate",
+    "CreateContact",
+)
+
+#: What answers say that later calls may name, and how these call it.
+_TOLD: Final = {
+    "MessageId": "MessageId",
+    "JobId": "JobId",
+    "NextToken": "NextToken",
+    "TenantArn": "ReputationEntityReference",
+}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with seslocal(
+        "--account", probe.ACCOUNT, "--no-auth", "--seed", "1", "--clock", "2026-01-05T12:00:00Z"
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def connection(server: Server) -> Iterator[http.client.HTTPConnection]:
+    address = urlsplit(server.url)
+    made = http.client.HTTPConnection(str(address.hostname), address.port, timeout=20)
+    yield made
+    made.close()
+
+
+def test_odd_calls_are_answered_below_500_and_what_they_lead_to_fails_nowhere(
+    server: Server, connection: http.client.HTTPConnection
+):
+    bad, accepted = _called(connection)
+    bad += odd.look(connection)
+    log = server.log()
+    assert (bad, log[log.find("Traceback") - 500 :][:4000] if "Traceback" in log else "") == ([], "")
+    # A generator that is always refused would prove nothing.
+    assert [name for name in _OFTEN if name not in accepted] == []
+
+
+def _called(connection: http.client.HTTPConnection) -> tuple[list[str], set[str]]:
+    """What was answered as no SES would, and the operations that once were answered with 200."""
+    random = Random(SEED)
+    known = dict(KNOWN)
+    made = odd.Odd(random, known, _WANTED, _CHOICES)
+    names = [*probe.acting(), *probe.acting(), *_OFTEN * 12]
+    bad: list[str] = []
+    accepted: set[str] = set()
+    for number in range(CALLS):
+        if number % 40 == 0:
+            _begin(connection)  # again what the calls spoiled
+        if number % 500 == 499:
+            ask(connection, "PUT", "/_seslocal/clock", b'{"advance": 90000}')
+        name = random.choice(names)
+        operation = probe.model().operation_model(name)
+        method, path, body = _request(operation, made.call(operation.input_shape))
+        status, text = ask(connection, method, path, body, {"content-type": "application/json"})
+        told = f"call {number}: {name} {path[:200]} {body[:700]!r}: {status} {text[:300]!r}"
+        if status >= 500:
+            bad.append(told)
+        elif status == 200:
+            accepted.add(name)
+            answer: dict[str, Any] = json.loads(text)
+            try:
+                probe.check_answer(name, answer)
+            except probe.Departure as departure:
+                bad.append(f"{told}: {departure}")
+            for member, called in _TOLD.items():
+                if isinstance(one := answer.get(member), str):
+                    known[called] = (*known.get(called, ())[-9:], one)
+    return bad, accepted
+
+
+def _request(operation: Any, given: dict[str, Any]) -> tuple[str, str, bytes]:
+    path: str = operation.http["requestUri"]
+    query: list[str] = []
+    for name, shape in (operation.input_shape.members if operation.input_shape else {}).items():
+        where = shape.serialization.get("location")
+        wire = shape.serialization.get("name", name)
+        if where == "uri":
+            path = path.replace(
+                "{" + wire + "}", _quoted(given.pop(name, "") or "-")
+            )  # no client sends nothing
+        elif where == "querystring" and name in given:
+            values = given.pop(name)
+            query += [f"{wire}={_quoted(one)}" for one in (values if isinstance(values, list) else [values])]
+    body = json.dumps(given, default=lambda blob: b64encode(blob).decode()).encode()
+    return operation.http["method"], path + ("?" + "&".join(query) if query else ""), body
+
+
+def _quoted(value: object) -> str:
+    return quote(str(value), safe="", errors="surrogatepass")
+
+
+def _begin(connection: http.client.HTTPConnection) -> None:
+    """Senders who may send, mailboxes of all fates, sets that tell of everything in every way, and one of each other thing."""
+
+    def call(name: str, **given: Any) -> None:
+        method, path, body = _request(probe.model().operation_model(name), given)
+        ask(connection, method, path, body)
+
+    def admin(path: str, **body: Any) -> None:
+        status, text = ask(connection, "PUT", f"/_seslocal/{path}", json.dumps(body).encode())
+        assert status == 200, text
+
+    ask(connection, "POST", "/_seslocal/dedicated-ips", b'{"count": 1}')
+    admin("account", rate=10_000, quota=10_000_000, production=True, enforcement="HEALTHY")
+    for fate in ("bounces", "complains", "defers"):
+        admin(f"mailboxes/{fate}@x.example", fate=fate)
+    call("PutAccountSendingAttributes", SendingEnabled=True)
+    call("PutAccountVdmAttributes", VdmAttributes={"VdmEnabled": "ENABLED"})
+    for identity in ("odd.example", "person.example"):
+        call("CreateEmailIdentity", EmailIdentity=identity)
+        admin(f"identities/{identity}", status="SUCCESS")
+    call("PutEmailIdentityMailFromAttributes", EmailIdentity="odd.example")
+    call("CreateConfigurationSet", ConfigurationSetName="odd-set")
+    call("PutConfigurationSetSendingOptions", ConfigurationSetName="odd-set", SendingEnabled=True)
+    call("PutConfigurationSetDeliveryOptions", ConfigurationSetName="odd-set", TlsPolicy="OPTIONAL")
+    counted = {"DimensionName": "s", "DimensionValueSource": "EMAIL_HEADER", "DefaultDimensionValue": "n"}
+    for number, target in enumerate(
+        (
+            {"SnsDestination": {"TopicArn": _TOPIC}},
+            {"EventBridgeDestination": {"EventBusArn": _BUS}},
+            {"CloudWatchDestination": {"DimensionConfigurations": [counted]}},
+            {"KinesisFirehoseDestination": {"IamRoleArn": _ROLE, "DeliveryStreamArn": _STREAM}},
+        )
+    ):
+        call(
+            "CreateConfigurationSetEventDestination",
+            ConfigurationSetName="odd-set",
+            EventDestinationName=f"to-{number}",
+            EventDestination={"Enabled": True, "MatchingEventTypes": _EVERYTHING, **target},
+        )
+    call("CreateDedicatedIpPool", PoolName="odd-one")
+    topic = {"TopicName": "odd-topic", "DisplayName": "t", "DefaultSubscriptionStatus": "OPT_IN"}
+    call("CreateContactList", ContactListName="odd-one", Topics=[topic])
+    parts = {"Subject": "{{x}}", "Html": "<a href='https://x.example'>{{x}}</a>", "Text": "{{x}}"}
+    call("CreateEmailTemplate", TemplateName="odd-one", TemplateContent=parts)
+    call(
+        "CreateCustomVerificationEmailTemplate",
+        TemplateName="odd-one",
+        FromEmailAddress="a@odd.example",
+        TemplateSubject="s",
+        TemplateContent="<a href=x>",
+        SuccessRedirectionURL="https://x.example/y",
+        FailureRedirectionURL="https://x.example/n",
+    )
+    call("CreateTenant", TenantName="odd-one")
+    for arn in _ARNS[:3]:
+        call("CreateTenantResourceAssociation", TenantName="odd-one", ResourceArn=arn)
