@@ -107,29 +107,12 @@ def test_odd_calls_are_answered_below_500_and_what_they_lead_to_fails_nowhere(se
             bad.append(f"call {number}: {body[:600]!r}: {answer.status} {text[:200]!r}")
         if number % 40 == 39:
             _begin(server)  # what the calls spoiled
-    bad += look(connection)
+    bad += odd.look(connection)
     connection.close()
     log = server.log()
     assert (bad, log[log.find("Traceback") - 500 :][:4000] if "Traceback" in log else "") == ([], "")
     # A generator that is always refused would prove nothing.
     assert [name for name in _OFTEN if 200 not in codes[name]] == []
-
-
-def look(connection: http.client.HTTPConnection) -> list[str]:
-    """At all that can be seen of the mails: what was answered with a 5xx."""
-
-    def read(path: str) -> tuple[int, bytes]:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-
-    sent: list[dict[str, Any]] = json.loads(read("/_seslocal/sent")[1])["sent"]
-    assert sent
-    mails = [mail["message_id"] for mail in sent]
-    paths = [
-        f"/{kind}{one}{end}" for one in mails for kind, end in (("_seslocal/sent/", "/html"), ("mail/", ""))
-    ]
-    return [path for path in ("/", "/_seslocal/outbox", *paths) if read(path)[0] >= 500]
 
 
 def _begin(server: Server) -> None:
