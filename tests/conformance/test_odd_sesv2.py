@@ -126,6 +126,8 @@ _OFTEN: Final = (
     "SendCustomVerificationEmail",
     "UpdateEmailTemplate",
     "CreateContact",
+    "GetMessageInsights",
+    "BatchGetMetricData",
 )
 
 #: What answers say that later calls may name, and how these call it.
@@ -169,7 +171,7 @@ def _called(connection: http.client.HTTPConnection) -> tuple[list[str], set[str]
     random = Random(SEED)
     known = dict(KNOWN)
     made = odd.Odd(random, known, _WANTED, _CHOICES)
-    names = [*probe.acting(), *probe.acting(), *_OFTEN * 12]
+    names = [*probe.acting(), *probe.model().operation_names, *_OFTEN * 12]
     bad: list[str] = []
     accepted: set[str] = set()
     for number in range(CALLS):
