@@ -21,6 +21,7 @@ from conformance.server import Server, seslocal
 
 CALLS: Final = int(os.environ.get("SESLOCAL_ODD_CALLS", "3000"))
 SEED: Final = os.environ.get("SESLOCAL_ODD_SEED", "1")
+_TWICE: Final = 1500  # calls that are compared
 _SES: Final = f"arn:aws:ses:{probe.REGION}:{probe.ACCOUNT}:"
 _POLICY: Final = f"arn:aws:ses:{probe.REGION}:aws:reputation-policy"
 _TOPIC: Final = f"arn:aws:sns:{probe.REGION}:{probe.ACCOUNT}:odd"
@@ -59,11 +60,16 @@ KNOWN: Final[dict[str, tuple[Any, ...]]] = {
     "EmailAddress": _TO,
     "ToAddresses": tuple([[one] for one in _TO]),
     "Body": ({"Html": {"Data": _HTML}}, {"Text": {"Data": ""}}, {"Html": {"Data": _HTML}, "Text": {"Data": "x"}}),
+    "CcAddresses": ([], ["c@x.example"]),
+    "BccAddresses": ([], [_TO[0], _TO[1]]),
     "ReplyToAddresses": (["r@x.example"], []),
+    "MessageTagName": ("a", "odd-tag", "ses:feedback-id-a"),
+    "MessageTagValue": ("b", "c"),
+    "AttachmentFileName": ("a.txt", "b"),
     "RawMessageData": odd.BYTES,
     "ConfigurationSetName": ("odd-set", "odd-set", "odd-two", "absent"),
     "TenantName": _NAMES,
-    "TemplateName": _NAMES,
+    "TemplateName": ("odd-one", *_NAMES),
     "TemplateArn": (f"{_SES}template/odd-one", f"{_SES}template/absent"),
     "TemplateData": ('{"x": 1}', '{"y": {"z": [1]}, "x": {}}', "{}"),
     "ReplacementTemplateData": ('{"x": 1}', '{"x": [null]}', ""),
@@ -105,7 +111,16 @@ KNOWN: Final[dict[str, tuple[Any, ...]]] = {
 }  # fmt: skip
 #: The model lets them lack, and hardly any call is taken without.
 _WANTED: Final = frozenset(
-    ("FromEmailAddress", "Destination", "ToAddresses", "Template", "MatchingEventTypes", "Subject", "Html")
+    (
+        "ConfigurationSetName",
+        "FromEmailAddress",
+        "Destination",
+        "ToAddresses",
+        "Template",
+        "MatchingEventTypes",
+        "Subject",
+        "Html",
+    )
 )
 _CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "EmailContent": ("Simple", "Raw", "Template"),
@@ -166,15 +181,48 @@ def test_odd_calls_are_answered_below_500_and_what_they_lead_to_fails_nowhere(
     assert [name for name in _OFTEN if name not in accepted] == []
 
 
-def _called(connection: http.client.HTTPConnection) -> tuple[list[str], set[str]]:
-    """What was answered as no SES would, and the operations that once were answered with 200."""
+def test_odd_calls_are_answered_the_same_twice_and_tell_the_same_events(monkeypatch: pytest.MonkeyPatch):
+    first, second = (_told(monkeypatch, hash_seed) for hash_seed in ("1", "2"))
+    assert len([name for name, _, _ in first if name == "event"]) > 20
+    assert [pair for pair in zip(first, second, strict=True) if pair[0] != pair[1]][:3] == []
+
+
+def _told(monkeypatch: pytest.MonkeyPatch, hash_seed: str) -> list[tuple[str, int, bytes]]:
+    """The answers and then the events of a server whose clock stands still, and whose sets are in an order of their own."""
+    monkeypatch.setenv("PYTHONHASHSEED", hash_seed)
+    heard: list[tuple[str, int, bytes]] = []
+    options = ("--account", probe.ACCOUNT, "--no-auth", "--seed", "1", "--clock", "2026-01-05T12:00:00Z")
+    with seslocal(*options, "--speed", "0") as server:
+        address = urlsplit(server.url)
+        connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=20)
+        _called(connection, _TWICE, heard)
+        ask(connection, "PUT", "/_seslocal/clock", b'{"advance": 90000}')
+        receive = {"content-type": "application/x-amz-json-1.0", "x-amz-target": "AmazonSQS.ReceiveMessage"}
+        wanted = {"QueueUrl": f"{server.url}/{probe.ACCOUNT}/odd", "MaxNumberOfMessages": 10}
+        while b"Messages" in (text := ask(connection, "POST", "/", json.dumps(wanted).encode(), receive)[1]):
+            heard += [("event", 200, message["Body"].encode()) for message in json.loads(text)["Messages"]]
+        heard.append(("metrics", *ask(connection, "GET", "/_seslocal/cloudwatch")))
+        connection.close()
+    here = server.url.encode(), urlsplit(server.url).netloc.encode()
+    return [
+        (name, status, text.replace(here[0], b"URL").replace(here[1], b"HOST"))
+        for name, status, text in heard
+    ]
+
+
+def _called(
+    connection: http.client.HTTPConnection,
+    calls: int = CALLS,
+    heard: list[tuple[str, int, bytes]] | None = None,
+) -> tuple[list[str], set[str]]:
+    """What was answered as no SES would, and the operations that once were answered with 200. `heard` gets every answer."""
     random = Random(SEED)
     known = dict(KNOWN)
     made = odd.Odd(random, known, _WANTED, _CHOICES)
-    names = [*probe.acting(), *probe.model().operation_names, *_OFTEN * 12]
+    names = [*probe.acting(), *probe.model().operation_names, *_OFTEN * 12, *_OFTEN[:2] * 40]
     bad: list[str] = []
     accepted: set[str] = set()
-    for number in range(CALLS):
+    for number in range(calls):
         if number % 40 == 0:
             _begin(connection)  # again what the calls spoiled
         if number % 500 == 499:
@@ -183,6 +231,8 @@ def _called(connection: http.client.HTTPConnection) -> tuple[list[str], set[str]
         operation = probe.model().operation_model(name)
         method, path, body = _request(operation, made.call(operation.input_shape))
         status, text = ask(connection, method, path, body, {"content-type": "application/json"})
+        if heard is not None:
+            heard.append((name, status, text))
         told = f"call {number}: {name} {path[:200]} {body[:700]!r}: {status} {text[:300]!r}"
         if status >= 500:
             bad.append(told)
@@ -253,12 +303,13 @@ def _begin(connection: http.client.HTTPConnection) -> None:
             {"KinesisFirehoseDestination": {"IamRoleArn": _ROLE, "DeliveryStreamArn": _STREAM}},
         )
     ):
-        call(
-            "CreateConfigurationSetEventDestination",
-            ConfigurationSetName="odd-set",
-            EventDestinationName=f"to-{number}",
-            EventDestination={"Enabled": True, "MatchingEventTypes": _EVERYTHING, **target},
-        )
+        for verb in ("Create", "Update"):  # a call may have changed or switched off what is there
+            call(
+                f"{verb}ConfigurationSetEventDestination",
+                ConfigurationSetName="odd-set",
+                EventDestinationName=f"to-{number}",
+                EventDestination={"Enabled": True, "MatchingEventTypes": _EVERYTHING, **target},
+            )
     call("CreateDedicatedIpPool", PoolName="odd-one")
     topic = {"TopicName": "odd-topic", "DisplayName": "t", "DefaultSubscriptionStatus": "OPT_IN"}
     call("CreateContactList", ContactListName="odd-one", Topics=[topic])
