@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-SOURCES = Path(__file__).resolve().parent.parent / "src"
+PACKAGES_DIRECTORY = Path(__file__).resolve().parent.parent / "packages"
+SOURCES = (PACKAGES_DIRECTORY / "mailcordon" / "src", PACKAGES_DIRECTORY / "seslocal" / "src")
 PLANES = ("control", "send", "observe")
 ROOT_MODULES = ("app", "run", "config", "__main__")
 SENDERS = {"mailcordon.send.dispatch", "mailcordon.adapters.ses.send"}
@@ -31,10 +32,11 @@ SENDING_NAMES = {
 SENDING_PATHS = ("/v2/email/outbound-emails", "/v2/email/outbound-bulk-emails")
 
 
-def modules(root: Path) -> dict[str, str]:
+def modules(*roots: Path) -> dict[str, str]:
     """Every module's source, by its dotted name."""
     return {
         ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): path.read_text()
+        for root in roots
         for path in sorted(root.rglob("*.py"))
     }
 
@@ -162,12 +164,16 @@ def users_of(sources: dict[str, str], target: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def sources() -> dict[str, str]:
-    return modules(SOURCES)
+    return modules(*SOURCES)
 
 
 @pytest.fixture(scope="module")
 def packages() -> set[str]:
-    return {".".join(path.parent.relative_to(SOURCES).parts) for path in SOURCES.rglob("__init__.py")}
+    return {
+        ".".join(path.parent.relative_to(root).parts)
+        for root in SOURCES
+        for path in root.rglob("__init__.py")
+    }
 
 
 def test_the_layers_import_only_what_they_may(sources: dict[str, str], packages: set[str]):

@@ -1,0 +1,198 @@
+"""The command line itself: what it takes, what it teaches, and what it refuses before any server is asked."""
+
+import json
+import os
+import re
+import shlex
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from typer import core
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from mailcordon.adapters import cli
+from mailcordon.adapters.cli import command, failures, holds, mail, observed, show, tenants
+
+
+def _local(home: str = "") -> None:
+    """Does something on this machine."""
+
+
+@pytest.fixture(scope="module")
+def app() -> typer.Typer:
+    return cli.build(up=_local, down=_local, migrate=_local, doctor=_local, run=_local)
+
+
+@pytest.fixture(autouse=True)
+def nobody_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.startswith("MAILCORDON_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MAILCORDON_HOME", str(tmp_path))
+
+
+def commands(group: core.TyperGroup, *above: str) -> Iterator[tuple[str, core.TyperCommand]]:
+    for name, found in group.commands.items():
+        if isinstance(found, core.TyperGroup):
+            yield from commands(found, *above, name)
+        elif isinstance(found, core.TyperCommand):
+            yield " ".join((*above, name)), found
+
+
+LOCAL = ("up", "down", "migrate", "doctor", "run")
+
+
+def every(app: typer.Typer) -> dict[str, core.TyperCommand]:
+    root = get_command(app)
+    assert isinstance(root, core.TyperGroup)
+    return dict(commands(root))
+
+
+def test_every_command_of_the_issue_is_there(app: typer.Typer) -> None:
+    wanted = """up down migrate doctor run drill send why sent cordon uncordon cancel metrics audit
+        tenant_onboard tenant_list tenant_show lane_list lane_show lane_limit identity_list identity_show type_list type_add
+        type_change message_show message_cancel suppression_list suppression_add suppression_remove holds_list key_create
+        key_list key_revoke quarantine_list quarantine_show quarantine_replay mailbox_set"""
+    assert set(every(app)) == {name.replace("_", " ") for name in wanted.split()}
+
+
+def test_every_command_teaches_by_example_and_speaks_json(app: typer.Typer) -> None:
+    for name, found in every(app).items():
+        if name in LOCAL:
+            continue
+        assert found.help, name
+        assert f"mailcordon {name}" in (found.epilog or ""), name
+        assert any("--json" in parameter.opts for parameter in found.params), name
+        for parameter in found.params:
+            assert getattr(parameter, "help", None), f"{name} {parameter.name}"
+
+
+def test_every_example_in_a_help_is_a_command_line_that_is_understood(app: typer.Typer) -> None:
+    for name, found in every(app).items():
+        text = (found.epilog or "").replace("\\\n", " ")
+        for line in re.findall(r"mailcordon (?!up|down|migrate|doctor).*", text):
+            words = shlex.split(line.partition("|")[0], comments=True)[1:]
+            if "..." in words:
+                continue
+            at: object = get_command(app)
+            while words and isinstance(at, core.TyperGroup):
+                at = at.commands[words.pop(0)]
+            assert isinstance(at, core.TyperCommand), line
+            at.make_context(name, words)
+
+
+def test_every_command_is_documented(app: typer.Typer) -> None:
+    page = (Path(__file__).parents[4] / "docs" / "cli.md").read_text()
+    for name, found in every(app).items():
+        if not found.hidden:
+            assert f"`mailcordon {name}" in page, name
+
+
+def run(app: typer.Typer, *words: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, list(words))
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_without_a_server_a_command_says_how_to_start_one(app: typer.Typer) -> None:
+    code, out, err = run(app, "tenant", "list")
+    assert (code, out) == (5, "")
+    assert "mailcordon up" in err
+
+
+def test_nobody_listening_is_exit_code_5_and_one_json_document(app: typer.Typer) -> None:
+    with socket.socket() as taken:  # bound, not listening: nobody else can take it, and it refuses
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        code, out, err = run(app, "lane", "list", "--url", url, "--json")
+    assert code == 5
+    assert json.loads(out)["problem"]["code"] == "cannot-connect"
+    assert url in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("cordon", "acme"),
+        ("uncordon", "acme", "--class", "marketing"),
+        ("cancel", "acme", "--campaign", "spring"),
+        ("lane", "limit", "acme", "newsletter", "--rate", "5"),
+        ("suppression", "add", "kim@example.com", "--scope", "tenant"),
+    ],
+)
+def test_what_stops_or_drops_mail_needs_a_reason(app: typer.Typer, words: tuple[str, ...]) -> None:
+    code, _, err = run(app, *words)
+    assert code == 2
+    assert "--because" in err
+
+
+def test_an_unknown_option_is_a_usage_error(app: typer.Typer) -> None:
+    assert run(app, "tenant", "list", "--no-such")[0] == 2
+
+
+def test_types_are_given_with_their_domains() -> None:
+    assert tenants.parse_types(["password-reset=mail.acme.example", "newsletter=news.acme.example"]) == {
+        "password-reset": "mail.acme.example",
+        "newsletter": "news.acme.example",
+    }
+    for wrong in (["newsletter"], ["=news.acme.example"], ["newsletter="], ["a=x.example", "a=y.example"]):
+        with pytest.raises(failures.Failure):
+            tenants.parse_types(wrong)
+
+
+def test_a_class_given_as_a_type_is_told_apart() -> None:
+    with pytest.raises(failures.Failure, match="--class marketing"):
+        holds.target("acme", "marketing", None, None, None, None)
+
+
+def test_a_target_names_only_what_was_said() -> None:
+    assert holds.target("acme", None, "marketing", "gmail", None, None) == {
+        "tenant": "acme",
+        "class": "marketing",
+        "provider": "gmail",
+    }
+
+
+@pytest.mark.parametrize(
+    ("scope", "class_", "type_"),
+    [
+        ("everything", None, None),
+        ("class", None, None),
+        ("lane", "marketing", None),
+        ("tenant", None, "newsletter"),
+    ],
+)
+def test_a_scope_and_what_it_names_must_fit(scope: str, class_: str | None, type_: str | None) -> None:
+    with pytest.raises(failures.Failure):
+        observed.scoped(scope, class_, type_)
+
+
+def test_headers_are_split_at_the_first_colon() -> None:
+    assert mail.parse_headers(["X-Link: https://a.example"]) == {"X-Link": "https://a.example"}
+    with pytest.raises(failures.Failure):
+        mail.parse_headers(["no colon"])
+
+
+def test_without_a_terminal_nothing_is_changed_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open(os.devnull) as nothing:
+        monkeypatch.setattr("sys.stdin", nothing)
+        with pytest.raises(failures.Failure, match="--yes") as caught:
+            command.confirm(show.console(nothing), "Cordon acme?", yes=False)
+        assert caught.value.exit is failures.Exit.USAGE
+        command.confirm(show.console(nothing), "Cordon acme?", yes=True)
+
+
+@pytest.mark.parametrize(("typed", "agreed"), [("y\n", True), ("yes\n", True), ("\n", False), ("n\n", False)])
+def test_on_a_terminal_only_yes_is_yes(monkeypatch: pytest.MonkeyPatch, typed: str, agreed: bool) -> None:
+    keyboard, terminal = os.openpty()
+    with os.fdopen(terminal) as stdin, open(os.devnull, "w") as nowhere:
+        monkeypatch.setattr("sys.stdin", stdin)
+        os.write(keyboard, typed.encode())
+        if agreed:
+            command.confirm(show.console(nowhere), "Cordon acme?", yes=False)
+        else:
+            with pytest.raises(failures.Failure, match="nothing was changed"):
+                command.confirm(show.console(nowhere), "Cordon acme?", yes=False)
+    os.close(keyboard)

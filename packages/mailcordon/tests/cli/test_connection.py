@@ -1,0 +1,78 @@
+"""Where a command finds the server."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mailcordon.adapters.cli import connection, failures
+
+
+def write(home: Path, **values: object) -> None:
+    home.mkdir(exist_ok=True)
+    (home / "cli.json").write_text(json.dumps(values))
+
+
+def test_the_file_that_up_wrote_is_enough(tmp_path: Path) -> None:
+    write(tmp_path, url="http://127.0.0.1:8025", key="mck_a", ses_url="http://127.0.0.1:8026")
+    found = connection.find(url=None, key=None, environment={}, home=tmp_path)
+    assert (found.url, found.key, found.ses_url) == (
+        "http://127.0.0.1:8025",
+        "mck_a",
+        "http://127.0.0.1:8026",
+    )
+
+
+def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
+    write(tmp_path, url="http://file", key="mck_file")
+    environment = {"MAILCORDON_URL": "http://environment", "MAILCORDON_KEY": "mck_environment"}
+    by_environment = connection.find(url=None, key=None, environment=environment, home=tmp_path)
+    by_flag = connection.find(url="http://flag/", key="mck_flag", environment=environment, home=tmp_path)
+    assert (by_environment.url, by_environment.key) == ("http://environment", "mck_environment")
+    assert (by_flag.url, by_flag.key) == ("http://flag", "mck_flag")
+
+
+def test_a_key_from_the_file_is_not_shown_to_another_server(tmp_path: Path) -> None:
+    write(tmp_path, url="http://127.0.0.1:8025", key="mck_a", ses_url="http://127.0.0.1:8026")
+    found = connection.find(url="http://stranger.example", key=None, environment={}, home=tmp_path)
+    assert found.key is None
+    assert found.ses_url is None
+
+
+def test_what_the_file_says_of_its_servers_ses_stands(tmp_path: Path) -> None:
+    write(tmp_path, url="http://127.0.0.1:8025", key="mck_a", ses_url=None)
+    environment = {"MAILCORDON_SES_ENDPOINT": "http://127.0.0.1:8005"}
+    assert connection.find(url=None, key=None, environment=environment, home=tmp_path).ses_url is None
+    elsewhere = connection.find(url="http://127.0.0.1:9", key="mck_b", environment=environment, home=tmp_path)
+    assert elsewhere.ses_url == "http://127.0.0.1:8005"
+
+
+def test_no_server_known_says_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(failures.Failure) as caught:
+        connection.find(url=None, key=None, environment={}, home=tmp_path)
+    assert caught.value.exit is failures.Exit.UNAVAILABLE
+    assert "mailcordon up" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "\xff"])
+def test_a_broken_file_is_a_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "cli.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(failures.Failure) as caught:
+        connection.find(url=None, key=None, environment={}, home=tmp_path)
+    assert str(tmp_path / "cli.json") in str(caught.value)
+
+
+def test_a_url_without_a_scheme_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(failures.Failure) as caught:
+        connection.find(url="localhost:8025", key=None, environment={}, home=tmp_path)
+    assert caught.value.exit is failures.Exit.USAGE
+
+
+def test_the_home_is_named_or_the_checkouts_or_the_users_own(tmp_path: Path) -> None:
+    code = Path("packages/mailcordon/src/mailcordon/adapters/cli/connection.py")
+    (tmp_path / "checkout" / "packages" / "mailcordon").mkdir(parents=True)
+    (tmp_path / "checkout" / "dev").touch()
+    assert connection.home_of({"MAILCORDON_HOME": str(tmp_path)}, tmp_path / "checkout" / code) == tmp_path
+    assert connection.home_of({}, tmp_path / "checkout" / code) == tmp_path / "checkout" / ".mailcordon"
+    state = {"XDG_STATE_HOME": str(tmp_path / "state")}
+    assert connection.home_of(state, tmp_path / "installed" / code) == tmp_path / "state" / "mailcordon"

@@ -1,0 +1,143 @@
+"""What every test may ask for: one PostgreSQL for the whole run, in it a fresh, migrated database for one test, and one
+whole running system.
+
+The server is our embedded one in a short-lived directory (MAILCORDON_TEST_BINARIES names the `bin` of another PostgreSQL
+to run there), or the one that MAILCORDON_TEST_DATABASE_URL names, whose user must be allowed to make roles and databases.
+A template is migrated once; each test gets a copy, which takes milliseconds.
+"""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import shutil
+import tempfile
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import anyio.from_thread
+import asyncpg
+import pytest
+
+from mailcordon.adapters.db import embedded, migrate, roles
+from mailcordon_fixtures import systems
+
+pytest_plugins = ["mailcordon_fixtures.queue_world"]
+
+
+MOST_USED = 100  #: databases, of 12 MB each
+
+
+@dataclass(frozen=True)
+class Server:
+    """A PostgreSQL for tests. `dsn` enters as one who may make roles and databases."""
+
+    dsn: str
+    home: Path
+    used: deque[str] = field(default_factory=deque[str])  #: databases of past tests, the oldest first
+    ours: bool = True  #: it ends with the tests, and all that is in it
+
+    def database_dsn(self, database: str) -> str:
+        return urlunsplit(urlsplit(self.dsn)._replace(path=f"/{database}"))
+
+
+@dataclass(frozen=True)
+class Database:
+    """One test's own database."""
+
+    name: str
+    owner_dsn: str
+    role_dsns: dict[str, str]
+
+    def dsn(self, role: str) -> str:
+        """The address for `control`, `governor`, `send`, `observe`, `reader`; `owner` is migrate's superuser."""
+        return self.owner_dsn if role == roles.OWNER else self.role_dsns[role]
+
+
+def renamed(dsn: str, database: str) -> str:
+    return urlunsplit(urlsplit(dsn)._replace(path=f"/{database}"))
+
+
+@contextlib.contextmanager
+def short_directory() -> Iterator[Path]:
+    """A new directory that PostgreSQL's user can enter even when the tests run as root."""
+    directory = Path(tempfile.mkdtemp(prefix="mc-"))
+    directory.chmod(0o711)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def short_home() -> Callable[[], contextlib.AbstractContextManager[Path]]:
+    """Makes homes for systems of a test's own: `with short_home() as home`."""
+    return short_directory
+
+
+@pytest.fixture(scope="session")
+def system() -> Iterator[systems.System]:
+    """One running system for all tests that do it no harm: each uses tenants of its own."""
+    with short_directory() as home, systems.running(home) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    with short_directory() as home:
+        if given := os.environ.get("MAILCORDON_TEST_DATABASE_URL"):
+            yield Server(given, home, ours=False)
+            return
+        with anyio.from_thread.start_blocking_portal() as portal:
+            binaries = os.environ.get("MAILCORDON_TEST_BINARIES")
+            server = embedded.EmbeddedPostgres(home, binaries=Path(binaries) if binaries else None)
+            try:
+                portal.call(server.start)
+                yield Server(server.dsn(), home)
+            finally:
+                portal.call(server.stop)
+
+
+@pytest.fixture(scope="session")
+def template(postgres: Server) -> Iterator[Database]:
+    """The migrated database that tests' databases are copied from; nobody connects to it."""
+    name = f"mct_{os.getpid()}_{secrets.token_hex(3)}"
+
+    async def make() -> dict[str, str]:
+        dsn = postgres.database_dsn(name)
+        return (await migrate.migrate(dsn, home=postgres.home, say=lambda _: None)).dsns
+
+    async def drop() -> None:
+        admin = await asyncpg.connect(postgres.dsn)
+        try:
+            await admin.execute(f"drop database if exists {name} with (force)")
+            for role in roles.role_names(name).values():
+                await admin.execute(f"drop role if exists {role}")
+        finally:
+            await admin.close()
+
+    try:
+        role_dsns = asyncio.run(make())
+        yield Database(name, postgres.database_dsn(name), role_dsns)
+    finally:
+        if not postgres.ours:
+            asyncio.run(drop())
+
+
+@pytest.fixture
+async def database(postgres: Server, template: Database) -> AsyncIterator[Database]:
+    name = f"{template.name}_{secrets.token_hex(4)}"
+    admin = await asyncpg.connect(postgres.dsn)
+    try:
+        await admin.execute(f"create database {name} template {template.name}")
+        role_dsns = {role: renamed(dsn, name) for role, dsn in template.role_dsns.items()}
+        yield Database(name, postgres.database_dsn(name), role_dsns)
+        # Dropping costs as much as making. What the server's own end sweeps away is only dropped when disk adds up.
+        postgres.used.append(name)
+        while len(postgres.used) > (MOST_USED if postgres.ours else 0):
+            await admin.execute(f"drop database if exists {postgres.used.popleft()} with (force)")
+    finally:
+        await admin.close()

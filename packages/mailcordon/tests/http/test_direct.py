@@ -1,0 +1,475 @@
+"""The way past ASGI, through real sockets: what a connection may do, and that both ways give the same answers."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import uvicorn
+
+from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.accept_store import AcceptStore
+from mailcordon.adapters.db.key_store import KeyStore
+from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReader
+from mailcordon.adapters.http import direct, messages, server
+from mailcordon.adapters.http.auth import KeyCache
+from mailcordon.adapters.http.messages import MessageDoor
+from mailcordon.control import keys
+from mailcordon.send.accept import Accept
+from mailcordon_fixtures.queue_world import HASH_KEY, World
+
+PATIENCE = 20.0  #: seconds
+GOOD: dict[str, Any] = {
+    "type": "receipt",
+    "from": "Acme <hello@receipt.acme.example>",
+    "to": "kim@example.com",
+    "subject": "Your receipt",
+    "text": "Thank you.",
+}
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def said(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Client:
+    """One connection, on which bytes are written as a test wants them."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def write(self, raw: bytes) -> None:
+        self.writer.write(raw)
+        await self.writer.drain()
+
+    async def head(self) -> tuple[int, dict[str, str]]:
+        raw = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE)
+        first, *lines = raw.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
+        headers = dict(line.lower().split(": ", 1) for line in lines)
+        assert len(headers) == len(lines), "a header came twice"
+        return int(first.split(" ")[1]), headers
+
+    async def answer(self) -> Answer:
+        status, headers = await self.head()
+        body = await asyncio.wait_for(self.reader.readexactly(int(headers["content-length"])), PATIENCE)
+        return Answer(status, headers, body)
+
+    async def ended(self) -> bytes:
+        return await asyncio.wait_for(self.reader.read(), PATIENCE)
+
+
+@dataclass
+class Door:
+    """The API on a port, and the way in."""
+
+    world: World
+    port: int
+    key: str
+    prefix: str
+    keys: keys.Keys
+    cache: KeyCache
+    accept: Accept
+    server: uvicorn.Server
+    running: list[asyncio.Task[Any]] = field(default_factory=list[asyncio.Task[Any]])
+    through_asgi: list[str] = field(default_factory=list[str])  #: methods and paths of what came by ASGI
+
+    @contextlib.asynccontextmanager
+    async def client(self) -> AsyncIterator[Client]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=2**26)
+        try:
+            yield Client(reader, writer)
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    def head(
+        self, *lines: str, method: str = "POST", path: str = messages.PATH, key: str | None = None
+    ) -> bytes:
+        said = [
+            f"{method} {path} HTTP/1.1",
+            "Host: x",
+            f"Authorization: Bearer {key or self.key}",
+            *lines,
+            "",
+            "",
+        ]
+        return "\r\n".join(said).encode()
+
+    def request(self, body: Any = GOOD, *lines: str, key: str | None = None) -> bytes:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.head(*lines, f"Content-Length: {len(raw)}", key=key) + raw
+
+    async def ask(self, raw: bytes) -> Answer:
+        async with self.client() as client:
+            await client.write(raw)
+            return await client.answer()
+
+    async def stored(self) -> int:
+        return await self.world.count("message")
+
+    def start_committing(self) -> None:
+        self.running.append(asyncio.create_task(self.accept.run()))
+
+    async def stop_committing(self) -> None:
+        for task in self.running:
+            task.cancel()
+        await asyncio.gather(*self.running, return_exceptions=True)
+        self.running.clear()
+
+
+@pytest.fixture
+async def world(database: Any) -> AsyncIterator[World]:
+    connection = await engine.connect(database.dsn("owner"))
+    yield World(database, connection)
+    await connection.close()
+
+
+@pytest.fixture
+async def door(world: World) -> AsyncIterator[Door]:
+    """Its key is in memory already, as it is from a tenant's second request on."""
+    await world.lane("acme", "receipt")
+    pools = {login: await engine.create_pool(world.database.dsn(login)) for login in ("control", "reader")}
+    store, canceller = AcceptStore(world.database.dsn("send")), MessageCanceller(world.database.dsn("send"))
+    key_store = KeyStore(pools["control"])
+    cache = KeyCache(key_store)
+    accept = Accept(store, HASH_KEY, lambda: time.time_ns() // 1_000_000, cache.invalidate)
+    mail = MessageDoor(
+        accept=accept,
+        keys=cache,
+        reader=MessageReader(pools["control"], pools["reader"]),
+        canceller=canceller,
+        hash_key=HASH_KEY,
+    )
+
+    async def health() -> server.Health:
+        return server.Health(ok=True, database="ok", oldest_snapshot_seconds=None)
+
+    app: Any = server.build(mail, cache, [], health, "0")
+    made: Door
+
+    async def watched(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            made.through_asgi.append(f"{scope['method']} {scope['path']}")
+        await app(scope, receive, send)
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    serving = _Server(
+        uvicorn.Config(
+            watched,
+            http=direct.protocol(mail),  # pyright: ignore[reportArgumentType]
+            lifespan="on",
+            access_log=False,
+            log_config=None,
+            timeout_graceful_shutdown=5,
+        )
+    )
+    key, text = await keys.Keys(key_store).create(
+        tenant="acme", name="acme", scopes=("send", "read"), actor="test"
+    )
+    made = Door(
+        world, listener.getsockname()[1], text, key.prefix, keys.Keys(key_store), cache, accept, serving
+    )
+    task = asyncio.create_task(serving.serve(sockets=[listener]))
+    made.start_committing()
+    await accept._forget()  # sees the epoch, and would forget the key
+    await cache.load(f"Bearer {text}")
+    deadline = time.monotonic() + PATIENCE
+    while not serving.started:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+    yield made
+    serving.should_exit = True
+    await asyncio.wait_for(task, PATIENCE)
+    await made.stop_committing()
+    await store.close()
+    await canceller.close()
+    for pool in pools.values():
+        await pool.close()
+
+
+async def test_one_connection_takes_mail_after_mail_and_anything_else_between(door: Door) -> None:
+    async with door.client() as client:
+        for number in range(3):
+            await client.write(door.request({**GOOD, "to": f"r{number}@example.com"}))
+            answer = await client.answer()
+            assert answer.status == 202
+            assert answer.headers["content-type"] == "application/json"
+            assert {"date", "content-length"} <= set(answer.headers)
+            assert answer.said["deliveries"][0]["to"] == f"r{number}@example.com"
+            await client.write(door.head(method="GET", path=f"/v1/messages/{answer.said['id']}"))
+            assert (await client.answer()).said["id"] == answer.said["id"]
+    assert await door.stored() == 3
+    assert [one for one in door.through_asgi if one.startswith("POST")] == []
+
+
+async def test_both_ways_in_give_the_same_answer(door: Door) -> None:
+    bodies: list[Any] = [
+        GOOD,
+        {**GOOD, "to": ["a@x.example", "b@x.example"]},
+        {**GOOD, "subject": ""},
+        {**GOOD, "type": "fax"},
+        {**GOOD, "tenant": "zen"},
+        b"{",
+        b"",
+        b"\xff",
+        b"[]",
+    ]
+    for body in bodies:
+        direct_answer = await door.ask(door.request(body))
+        door.cache.invalidate()  # a key that is not in memory goes by ASGI
+        came = len(door.through_asgi)
+        asgi_answer = await door.ask(door.request(body))
+        assert len(door.through_asgi) == came + 1
+        assert direct_answer.status == asgi_answer.status
+        assert {n: v for n, v in direct_answer.headers.items() if n != "date"} == {
+            n: v for n, v in asgi_answer.headers.items() if n != "date"
+        }
+        if direct_answer.status != 202:
+            assert direct_answer.body == asgi_answer.body
+    assert door.through_asgi == [f"POST {messages.PATH}"] * len(bodies)
+
+
+async def test_a_repeated_key_is_answered_as_the_first_was_and_says_so(door: Door) -> None:
+    request = door.request(GOOD, "Idempotency-Key: k1")
+    first, again = await door.ask(request), await door.ask(request)
+    assert again.status == first.status == 202
+    assert "idempotency-replayed" not in first.headers
+    assert again.headers["idempotency-replayed"] == "true"
+    assert again.said == first.said
+    other = await door.ask(door.request({**GOOD, "subject": "Other"}, "Idempotency-Key: k1"))
+    assert (other.status, other.said["code"]) == (409, "idempotency")
+    assert (await door.ask(door.request(GOOD, f"Idempotency-Key: {'k' * 256}"))).status == 422
+    assert await door.stored() == 1
+    assert door.through_asgi == []
+
+
+async def test_pipelined_requests_are_answered_in_their_order(door: Door) -> None:
+    async with door.client() as client:
+        requests = [door.request({**GOOD, "to": f"r{number}@example.com"}) for number in range(5)]
+        requests.insert(2, door.head(method="GET", path="/v1/health"))
+        await client.write(b"".join(requests))
+        answers = [await client.answer() for _ in requests]
+    assert [one.status for one in answers] == [202, 202, 200, 202, 202, 202]
+    sent = [one.said["deliveries"][0]["to"] for one in answers if one.status == 202]
+    assert sent == [f"r{number}@example.com" for number in range(5)]
+    assert await door.stored() == 5
+
+
+async def test_a_body_in_chunks_is_one_body(door: Door) -> None:
+    raw = json.dumps(GOOD).encode()
+    chunks = b"".join(
+        b"%x\r\n%b\r\n" % (len(raw[at : at + 7]), raw[at : at + 7]) for at in range(0, len(raw), 7)
+    )
+    async with door.client() as client:
+        for _ in range(2):
+            await client.write(door.head("Transfer-Encoding: chunked") + chunks + b"0\r\n\r\n")
+            assert (await client.answer()).status == 202
+    assert await door.stored() == 2
+    assert door.through_asgi == []
+
+
+async def test_a_request_that_comes_byte_by_byte_is_one_request(door: Door) -> None:
+    async with door.client() as client:
+        for byte in door.request():
+            await client.write(bytes([byte]))
+            await asyncio.sleep(0)
+        assert (await client.answer()).status == 202
+    assert await door.stored() == 1
+
+
+async def test_a_client_that_waits_for_100_continue_gets_it(door: Door) -> None:
+    raw = json.dumps(GOOD).encode()
+    async with door.client() as client:
+        await client.write(door.head("Expect: 100-continue", f"Content-Length: {len(raw)}"))
+        assert await client.head() == (100, {})
+        await client.write(raw)
+        assert (await client.answer()).status == 202
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_body_beyond_the_bound_is_refused_and_the_connection_lives(door: Door, chunked: bool) -> None:
+    size = messages.MAX_BODY + 1
+    async with door.client() as client:
+        if chunked:
+            head = door.head("Transfer-Encoding: chunked")
+            await client.write(head + b"%x\r\n" % size + b" " * size + b"\r\n0\r\n\r\n")
+        else:
+            await client.write(door.head(f"Content-Length: {size}") + b" " * size)
+        refused = await client.answer()
+        assert (refused.status, refused.said["code"]) == (413, "too-large")
+        await client.write(door.request())
+        assert (await client.answer()).status == 202
+    assert await door.stored() == 1
+    assert door.through_asgi == []
+
+
+async def test_who_sends_on_for_ever_is_cut_off(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(messages, "MAX_BODY", 1000)
+    monkeypatch.setattr(direct, "_MOST_DISCARDED", 4000)
+    async with door.client() as client:
+        await client.write(door.head("Content-Length: 1000000000") + b" " * 2000)
+        assert (await client.answer()).status == 413
+        with contextlib.suppress(OSError):
+            for _ in range(1000):
+                await client.write(b" " * 1000)
+        with contextlib.suppress(ConnectionResetError):
+            assert await client.ended() == b""
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"nonsense\r\n\r\n",
+        b"POST /v1/messages HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+        b"POST /v1/messages HTTP/9\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    ],
+)
+async def test_what_is_no_http_is_refused_and_ends_the_connection(door: Door, raw: bytes) -> None:
+    async with door.client() as client:
+        await client.write(raw)
+        assert (await client.head())[0] == 400
+        await client.ended()
+    assert (await door.ask(door.request())).status == 202
+
+
+async def test_a_broken_chunk_in_the_middle_of_a_mail_stores_nothing(door: Door) -> None:
+    async with door.client() as client:
+        await client.write(door.head("Transfer-Encoding: chunked") + b'5\r\n{"typ\r\nzz\r\n')
+        assert (await client.head())[0] == 400
+        await client.ended()
+    assert await door.stored() == 0
+    assert (await door.ask(door.request())).status == 202
+
+
+async def test_http_1_0_and_connection_close_end_the_connection_after_the_answer(door: Door) -> None:
+    async with door.client() as client:
+        await client.write(door.request(GOOD, "Connection: close"))
+        answer = await client.answer()
+        assert (answer.status, answer.headers["connection"]) == (202, "close")
+        assert await client.ended() == b""
+    async with door.client() as client:
+        await client.write(door.request().replace(b"HTTP/1.1", b"HTTP/1.0"))
+        assert (await client.answer()).status == 202
+        assert await client.ended() == b""
+
+
+async def test_other_methods_and_neighbouring_paths_are_not_the_doors(door: Door) -> None:
+    for method, path, status in (
+        ("GET", "/v1/messages", 405),
+        ("POST", "/v1/messages/", 404),
+        ("POST", "/v1/messagesX", 404),
+    ):
+        answer = await door.ask(door.head("Content-Length: 0", method=method, path=path))
+        assert answer.status == status, path
+    assert (await door.ask(door.request().replace(b"/v1/messages ", b"/v1/messages?a=b "))).status == 202
+
+
+async def test_no_key_is_refused_before_its_body_is_kept(door: Door) -> None:
+    async with door.client() as client:
+        await client.write(door.head("Content-Length: 1000000", key="mck_nobody") + b" " * 1000)
+        answer = await client.answer()
+        assert (answer.status, answer.said["code"]) == (401, "unauthorised")
+
+
+async def test_a_key_that_is_revoked_while_the_body_comes_is_out(door: Door) -> None:
+    raw = json.dumps(GOOD).encode()
+    async with door.client() as client:
+        await client.write(door.head(f"Content-Length: {len(raw)}") + raw[:20])
+        await _seen(door)
+        await door.keys.revoke(door.prefix, actor="test")
+        door.cache.invalidate()  # as any other request does that sees the new epoch
+        await client.write(raw[20:])
+        answer = await client.answer()
+        assert (answer.status, answer.said["code"]) == (401, "unauthorised")
+    assert await door.stored() == 0
+
+
+async def test_mail_whose_sender_went_away_is_kept_all_the_same(door: Door) -> None:
+    await door.stop_committing()
+    async with door.client() as client:
+        await client.write(door.request())
+        await _pending(door, 1)
+    door.start_committing()
+    deadline = time.monotonic() + PATIENCE
+    while await door.stored() < 1:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+    assert (await door.ask(door.request())).status == 202
+
+
+async def test_what_is_under_way_at_the_end_is_answered_and_its_connection_closed(door: Door) -> None:
+    await door.stop_committing()
+    raw = json.dumps(GOOD).encode()
+    async with door.client() as whole, door.client() as half, door.client() as idle:
+        await idle.write(door.head(method="GET", path="/v1/health"))
+        await idle.answer()
+        await whole.write(door.request())
+        await half.write(door.head(f"Content-Length: {len(raw)}") + raw[:20])
+        await _pending(door, 1)
+        await _seen(door)
+        door.server.should_exit = True
+        assert await idle.ended() == b""
+        door.start_committing()
+        await half.write(raw[20:])
+        for client in (whole, half):
+            answer = await client.answer()
+            assert (answer.status, answer.headers["connection"]) == (202, "close")
+            assert await client.ended() == b""
+    assert await door.stored() == 2
+
+
+async def test_what_cannot_be_committed_any_more_is_told_so(door: Door) -> None:
+    await door.stop_committing()
+    async with door.client() as client:
+        await client.write(door.request())
+        await _pending(door, 1)
+        async with door.world.connection.transaction():
+            await door.world.connection.execute("lock table message")
+            door.start_committing()
+            while not await door.world.connection.fetchval("select count(*) from pg_locks where not granted"):
+                await asyncio.sleep(0.005)
+            await door.stop_committing()
+        answer = await client.answer()
+        assert (answer.status, answer.said["retryable"]) == (503, True)
+    assert await door.stored() == 0
+
+
+async def _pending(door: Door, count: int) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while len(door.accept._pending) < count:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.005)
+
+
+async def _seen(door: Door) -> None:
+    """Until some connection has a mail of which not all is there."""
+    deadline = time.monotonic() + PATIENCE
+    while not any(
+        one.cycle is not None and not one.cycle.response_complete and one.cycle._chunks  # type: ignore[union-attr]
+        for one in door.server.server_state.connections
+        if isinstance(one, direct.DirectProtocol)
+    ):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.005)

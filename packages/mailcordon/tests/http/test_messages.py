@@ -1,0 +1,608 @@
+"""The door for mail, as the whole ASGI application on a real database: what is let in, what is refused, and in which words."""
+
+import asyncio
+import base64
+import gzip
+import json
+import os
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis.generation import GenerationMode
+
+from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.accept_store import AcceptStore
+from mailcordon.adapters.db.key_store import KeyStore
+from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReader
+from mailcordon.adapters.db.queue_store import QueueStore
+from mailcordon.adapters.http import messages, server
+from mailcordon.adapters.http.auth import KeyCache
+from mailcordon.adapters.http.messages import MessageDoor
+from mailcordon.control import keys
+from mailcordon.core.priority import Class
+from mailcordon.send import submission
+from mailcordon.send.accept import Accept
+from mailcordon_fixtures.queue_world import HASH_KEY, World
+
+GOOD: dict[str, Any] = {
+    "type": "password-reset",
+    "from": "Acme <hello@password-reset.acme.example>",
+    "to": "kim@example.com",
+    "subject": "Your new password",
+    "text": "Here it is.",
+}
+NEWS: dict[str, Any] = {
+    **GOOD,
+    "type": "newsletter",
+    "from": "hello@newsletter.acme.example",
+    "headers": {
+        "List-Unsubscribe": "<https://acme.example/u/1>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    },
+}
+TABLES = ("message", "content", "recipient", "ready", "ledger", "idempotency", "lane_intake")
+
+
+@dataclass
+class Api:
+    """The application, and whoever asks it."""
+
+    world: World
+    client: httpx.AsyncClient
+    keys: keys.Keys
+    tokens: dict[str, str] = field(default_factory=dict)
+    offset: float = 0.0  #: seconds that the key cache's clock is ahead
+
+    async def key(self, name: str, tenant: str | None = None, *scopes: str, **over: Any) -> str:
+        key, text = await self.keys.create(
+            tenant=tenant, name=name, scopes=scopes or ("send", "read"), actor="test", **over
+        )
+        self.tokens[name] = text
+        return key.prefix
+
+    async def ask(self, method: str, path: str, who: str | None = "acme", **over: Any) -> httpx.Response:
+        headers = {} if who is None else {"authorization": f"Bearer {self.tokens[who]}"}
+        return await self.client.request(method, path, headers={**headers, **over.pop("headers", {})}, **over)
+
+    async def post(self, body: Any, who: str | None = "acme", **headers: str) -> httpx.Response:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.ask("POST", "/v1/messages", who, content=raw, headers=named)
+
+    async def accepted(self, body: Any, who: str = "acme", **headers: str) -> Any:
+        answer = await self.post(body, who, **headers)
+        assert answer.status_code == 202, answer.text
+        return answer.json()
+
+    async def rows(self) -> dict[str, int]:
+        return {table: await self.world.count(table) for table in TABLES}
+
+
+@pytest.fixture
+async def world(database: Any) -> AsyncIterator[World]:
+    """The queue's world, not that of the control plane's routes next door."""
+    connection = await asyncpg.connect(database.dsn("owner"), server_settings={"search_path": "mailcordon"})
+    yield World(database, connection)
+    await connection.close()
+
+
+@pytest.fixture
+async def api(world: World) -> AsyncIterator[Api]:
+    for slug in ("acme", "zen"):
+        await world.lane(slug, "password-reset")
+        await world.lane(slug, "newsletter")
+    pools = {login: await engine.create_pool(world.database.dsn(login)) for login in ("control", "reader")}
+    store, canceller = AcceptStore(world.database.dsn("send")), MessageCanceller(world.database.dsn("send"))
+    key_store = KeyStore(pools["control"])
+    made = Api(world, httpx.AsyncClient(), keys.Keys(key_store))
+    cache = KeyCache(key_store, clock=lambda: time.time() + made.offset)
+    accept = Accept(store, HASH_KEY, lambda: time.time_ns() // 1_000_000, cache.invalidate)
+    door = MessageDoor(
+        accept=accept,
+        keys=cache,
+        reader=MessageReader(pools["control"], pools["reader"]),
+        canceller=canceller,
+        hash_key=HASH_KEY,
+    )
+
+    async def health() -> server.Health:
+        return server.Health(ok=True, database="ok", oldest_snapshot_seconds=None)
+
+    app: Any = server.build(door, cache, [], health, "0")
+    running = asyncio.create_task(accept.run())
+    await made.key("acme", "acme")
+    await made.key("zen", "zen")
+    await made.key("platform", None, "send", "read")
+    await made.key("reader", "acme", "read")
+    await made.key("sender", "acme", "send")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://mailcordon") as client:
+        made.client = client
+        yield made
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await store.close()
+    await canceller.close()
+    for pool in pools.values():
+        await pool.close()
+
+
+def problem(answer: httpx.Response) -> tuple[int, str, list[str]]:
+    """Status, code and the fields at fault of an answer that must have the shape of a problem."""
+    assert answer.headers["content-type"] == "application/problem+json"
+    said = answer.json()
+    assert set(said) <= {"type", "title", "status", "detail", "code", "retryable", "errors"}
+    assert set(said) >= {"type", "title", "status", "detail", "code", "retryable"}
+    assert said["type"] == f"urn:mailcordon:problem:{said['code']}"
+    assert said["status"] == answer.status_code
+    assert said["title"]
+    assert said["detail"]
+    assert all(set(one) == {"field", "problem", "code"} for one in said.get("errors", []))
+    return answer.status_code, said["code"], [one["field"] for one in said.get("errors", [])]
+
+
+# WHAT IS REFUSED ------------------------------------------------------------------------------------------------------------
+
+BAD: dict[str, tuple[Any, int, str, list[str]]] = {
+    "unknown type": ({"type": "fax"}, 422, "unknown-type", ["type"]),
+    "a type that the tenant has no lane for": ({"type": "receipt"}, 422, "unknown-type", ["type"]),
+    "another of the tenant's domains": ({"from": "a@newsletter.acme.example"}, 422, "foreign-domain", ["from"]),
+    "another tenant's domain": ({"from": "a@password-reset.zen.example"}, 422, "foreign-domain", ["from"]),
+    "the domain above": ({"from": "a@acme.example"}, 422, "foreign-domain", ["from"]),
+    "no from": ({"from": ""}, 422, "bad-address", ["from"]),
+    "two froms": (
+        {"from": "a@password-reset.acme.example, b@password-reset.acme.example"}, 422, "bad-address", ["from"]),
+    "two named froms": (
+        {"from": "A <a@password-reset.acme.example>, B <b@zen.example>"}, 422, "bad-address", ["from"]),
+    "a line break in from": ({"from": "a@password-reset.acme.example\r\nBcc: e@x.example"}, 422, "bad-address", ["from"]),
+    "a line break in the name": (
+        {"from": "Acme\r\nBcc: e@x.example <a@password-reset.acme.example>"}, 422, "bad-address", ["from"]),
+    "an encoded line break": (
+        {"from": "=?utf-8?q?A=0d=0aBcc=3a_e=40x?= <a@password-reset.acme.example>"}, 422, "bad-address", ["from"]),
+    "a line break in the subject": ({"subject": "Hi\r\nBcc: e@x.example"}, 422, "header-injection", ["subject"]),
+    "no subject": ({"subject": ""}, 422, "invalid", ["subject"]),
+    "a line break in a header": ({"headers": {"X-A": "1\r\nBcc: e@x.example"}}, 422, "header-injection", ["headers.X-A"]),
+    "a line break in a header's name": (
+        {"headers": {"X-A\r\nBcc": "1"}}, 422, "header-injection", ["headers.X-A\r\nBcc"]),
+    "a configuration set": (
+        {"headers": {"X-SES-CONFIGURATION-SET": "mine"}}, 422, "reserved-header", ["headers.X-SES-CONFIGURATION-SET"]),
+    "another tenant at SES": ({"headers": {"x-ses-tenant": "zen"}}, 422, "reserved-header", ["headers.x-ses-tenant"]),
+    "bcc": ({"headers": {"Bcc": "e@x.example"}}, 422, "reserved-header", ["headers.Bcc"]),
+    "cc": ({"headers": {"cc": "e@x.example"}}, 422, "reserved-header", ["headers.cc"]),
+    "a second from": ({"headers": {"From": "e@x.example"}}, 422, "reserved-header", ["headers.From"]),
+    "return-path": ({"headers": {"Return-Path": "e@x.example"}}, 422, "reserved-header", ["headers.Return-Path"]),
+    "resent-from": ({"headers": {"Resent-From": "e@x.example"}}, 422, "reserved-header", ["headers.Resent-From"]),
+    "message-id": ({"headers": {"Message-ID": "<1@x.example>"}}, 422, "reserved-header", ["headers.Message-ID"]),
+    "feedback-id": ({"headers": {"Feedback-ID": "a:b:c:d"}}, 422, "reserved-header", ["headers.Feedback-ID"]),
+    "too much text": ({"text": "x" * (submission.MAX_BYTES + 1)}, 422, "too-large", ["text"]),
+    "no text": ({"text": None}, 422, "invalid", ["text"]),
+    "a bad address in the middle": (
+        {"to": ["a@x.example", "b@x.example", "c@x.example", "nobody", "d@x.example"]}, 422, "bad-address", ["to[3]"]),
+    "a named recipient": ({"to": "Kim <kim@example.com>"}, 422, "bad-address", ["to[0]"]),
+    "the same recipient twice": (
+        {"to": ["kim@example.com", "KIM@example.com"]}, 422, "duplicate-recipient", ["to[1]"]),
+    "nobody": ({"to": []}, 422, "invalid", ["to"]),
+    "fifty-one": ({"to": [f"kim{n}@example.com" for n in range(51)]}, 422, "invalid", ["to"]),
+    "a bad reply-to": ({"reply_to": ["help"]}, 422, "bad-address", ["reply_to[0]"]),
+    "a bad campaign": ({"campaign": "a\nb"}, 422, "invalid", ["campaign"]),
+    "a bad list": ({"list": ""}, 422, "invalid", ["list"]),
+    "an unknown member": ({"bcc": "e@x.example"}, 422, "invalid", ["bcc"]),
+    "a number for a text": ({"subject": 7}, 422, "invalid", ["subject"]),
+    "a number among recipients": ({"to": ["a@x.example", 7]}, 422, "invalid", ["to[1]"]),
+    "null for a text": ({"from": None}, 422, "invalid", ["from"]),
+    "a header that is a list": ({"headers": {"X-A": ["1"]}}, 422, "invalid", ["headers[...]"]),
+    "several at once": (
+        {"from": "x", "to": ["y"], "subject": ""}, 422, "bad-address", ["from", "to[0]", "subject"]),
+    "a list": (b"[]", 422, "invalid", ["body"]),
+    "a text": (b'"hello"', 422, "invalid", ["body"]),
+    "nothing": (b"", 400, "malformed-json", []),
+    "half": (b'{"type": "password-reset", ', 400, "malformed-json", []),
+    "a form": (b"type=password-reset&to=kim", 400, "malformed-json", []),
+    "latin-1": (json.dumps(GOOD, ensure_ascii=False).replace("Acme", "Acmé").encode("latin-1"), 400, "malformed-json", []),
+    "half a surrogate pair": (json.dumps({**GOOD, "subject": "x\ud800y"}).encode(), 400, "malformed-json", []),
+    "deeper than anybody means": (b"[" * 100_000, 422, "invalid", ["body"]),
+    "more than any mail": (b" " * (messages.MAX_BODY + 1), 413, "too-large", []),
+}  # fmt: skip
+
+
+async def test_a_faulty_message_is_refused_with_its_field_and_nothing_of_it_is_stored(api: Api) -> None:
+    before = await api.rows()
+    said = {}
+    for name, (over, *_) in BAD.items():
+        said[name] = problem(await api.post(over if isinstance(over, bytes) else {**GOOD, **over}))
+    assert said == {name: (status, code, fields) for name, (_, status, code, fields) in BAD.items()}
+    assert await api.rows() == before
+    assert len((await api.accepted(GOOD))["deliveries"]) == 1  # the table varies a message that is good
+
+
+async def test_a_missing_member_is_named(api: Api) -> None:
+    for member in ("type", "from", "to", "subject"):
+        answer = await api.post({name: value for name, value in GOOD.items() if name != member})
+        assert problem(answer) == (422, "invalid", [member])
+        assert "is required" in answer.text
+
+
+async def test_a_tenant_that_is_not_there_is_refused(api: Api) -> None:
+    for slug in ("nobody", "", "ACME", "acme ", "a\x00b", "x" * 10_000, "acme'; drop table tenant--"):
+        answer = await api.post({**GOOD, "tenant": slug}, "platform")
+        assert problem(answer) == (422, "unknown-tenant", ["tenant"])
+    assert await api.world.count("message") == 0
+
+
+async def test_a_platform_key_must_say_for_whom(api: Api) -> None:
+    assert problem(await api.post(GOOD, "platform")) == (422, "missing", ["tenant"])
+
+
+async def test_marketing_without_one_click_is_refused(api: Api) -> None:
+    for missing in NEWS["headers"]:
+        headers = {name: value for name, value in NEWS["headers"].items() if name != missing}
+        answer = await api.post({**NEWS, "headers": headers})
+        assert problem(answer) == (422, "one-click-missing", ["headers.List-Unsubscribe"])
+
+
+# WHO ASKS -------------------------------------------------------------------------------------------------------------------
+
+
+NO_KEYS = ("", "Bearer", "Bearer x", "Basic YTpi", f"Bearer mck_abcdefgh_{'x' * 43}", "Bearer mck_\xe9", None)
+
+
+async def test_no_key_of_ours_is_no_entry(api: Api) -> None:
+    for header in NO_KEYS:
+        headers = {} if header is None else {"authorization": header.encode("latin-1")}
+        for method, path in (("POST", "/v1/messages"), ("GET", "/v1/messages/msg_0000000000000")):
+            answer = await api.ask(method, path, None, headers=headers, content=json.dumps(GOOD))
+            assert problem(answer) == (401, "unauthorised", [])
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert await api.world.count("message") == 0
+
+
+async def test_a_revoked_key_is_out_at_once_even_where_it_is_remembered(api: Api) -> None:
+    prefix = await api.key("leaver", "acme")
+    await api.accepted(GOOD, "leaver")
+    await api.keys.revoke(prefix, actor="test")
+    assert problem(await api.post(GOOD, "leaver")) == (401, "unauthorised", [])
+    assert await api.world.count("message") == 1
+
+
+async def test_an_expired_key_is_out_at_once_even_where_it_is_remembered(api: Api) -> None:
+    await api.key("guest", "acme", expires_at=datetime.now(UTC) + timedelta(hours=1))
+    await api.accepted(GOOD, "guest")
+    api.offset = 3_601
+    assert problem(await api.post(GOOD, "guest")) == (401, "unauthorised", [])
+
+
+async def test_a_key_that_only_reads_sends_nothing_and_the_other_way_round(api: Api) -> None:
+    assert problem(await api.post(GOOD, "reader")) == (403, "scope-missing", [])
+    sent = await api.accepted(GOOD, "sender")
+    path = f"/v1/messages/{sent['id']}"
+    assert problem(await api.ask("GET", path, "sender")) == (403, "scope-missing", [])
+    assert problem(await api.ask("DELETE", path, "reader")) == (403, "scope-missing", [])
+    assert problem(await api.ask("GET", "/v1/addresses/kim@example.com", "sender"))[0] == 403
+
+
+async def test_a_tenants_key_cannot_name_another_tenant(api: Api) -> None:
+    for slug in ("zen", "nobody", ""):
+        assert problem(await api.post({**GOOD, "tenant": slug})) == (403, "foreign-tenant", [])
+    assert await api.world.count("message") == 0
+    assert (await api.accepted({**GOOD, "tenant": "acme"}))["tenant"] == "acme"
+
+
+async def test_anothers_message_is_not_there(api: Api) -> None:
+    sent = await api.accepted(GOOD)
+    for id in (sent["id"], sent["deliveries"][0]["id"], "msg_0000000000000", "nonsense", "msg_zzzzzzzzzzzzz"):
+        for method in ("GET", "DELETE"):
+            assert problem(await api.ask(method, f"/v1/messages/{id}", "zen")) == (404, "not-found", [])
+    assert await api.world.count("ready") == 1
+
+
+async def test_a_platform_key_serves_every_tenant_by_name(api: Api) -> None:
+    for slug in ("acme", "zen"):
+        body = {**GOOD, "tenant": slug, "from": f"a@password-reset.{slug}.example"}
+        sent = await api.accepted(body, "platform")
+        assert (await api.ask("GET", f"/v1/messages/{sent['id']}", "platform")).json()["tenant"] == slug
+
+
+# WHAT IS LET IN -------------------------------------------------------------------------------------------------------------
+
+
+async def test_an_accepted_message_can_be_looked_up_by_itself_or_by_its_delivery(api: Api) -> None:
+    sent = await api.accepted(
+        {**NEWS, "to": ["kim@gmail.com", "lee@example.com"], "campaign": "spring", "list": "all"}
+    )
+    assert [d["state"] for d in sent["deliveries"]] == ["queued", "queued"]
+    for id in (sent["id"], sent["deliveries"][1]["id"]):
+        seen = (await api.ask("GET", f"/v1/messages/{id}")).json()
+        assert seen["id"] == sent["id"]
+        assert (seen["tenant"], seen["type"], seen["campaign"], seen["list"]) == (
+            "acme",
+            "newsletter",
+            "spring",
+            "all",
+        )
+        assert [d["id"] for d in seen["deliveries"]] == [d["id"] for d in sent["deliveries"]]
+        assert [d["provider"] for d in seen["deliveries"]] == ["gmail", "other"]
+        assert [m["what"] for m in seen["deliveries"][0]["timeline"]] == ["accepted"]
+        assert seen["accepted_at"].endswith("Z")
+
+
+async def test_fifty_recipients_get_a_delivery_each(api: Api) -> None:
+    sent = await api.accepted({**GOOD, "to": [f"kim{n}@example.com" for n in range(50)]})
+    assert len({d["id"] for d in sent["deliveries"]}) == 50
+
+
+async def test_whom_we_will_not_mail_is_refused_by_name_and_the_others_are_mailed(api: Api) -> None:
+    await api.world.suppress("acme", "kim@example.com")
+    sent = await api.accepted({**GOOD, "to": ["Kim@example.com", "lee@example.com"]})
+    refused, queued = sent["deliveries"]
+    assert (refused["state"], refused["reason"]) == ("refused", "suppressed")
+    assert "hard-bounce" in refused["detail"]
+    assert queued["state"] == "queued"
+
+
+async def test_one_tenants_suppression_is_not_anothers(api: Api) -> None:
+    await api.world.suppress("acme", "kim@example.com")
+    sent = await api.accepted({**GOOD, "from": "a@password-reset.zen.example"}, "zen")
+    assert sent["deliveries"][0]["state"] == "queued"
+
+
+async def test_mail_for_a_held_lane_is_taken_and_says_what_holds_it(api: Api) -> None:
+    await api.world.connection.execute(
+        "insert into hold (tenant, owner, because, by, since) "
+        "select id, 'person', 'bad list', 'kim', now_ms() from tenant where slug = 'acme'"
+    )
+    await api.world.connection.execute(
+        "update lane set held = true where tenant = (select id from tenant where slug = 'acme')"
+    )
+    sent = await api.accepted(GOOD)
+    assert sent["deliveries"][0]["state"] == "held"
+    assert "bad list" in sent["deliveries"][0]["detail"]
+    seen = (await api.ask("GET", f"/v1/messages/{sent['id']}")).json()
+    assert seen["deliveries"][0]["state"] == "held"
+    assert "bad list" in seen["deliveries"][0]["detail"]
+    zen = await api.accepted({**GOOD, "from": "a@password-reset.zen.example"}, "zen")
+    assert zen["deliveries"][0]["state"] == "queued"
+
+
+async def test_a_tenant_or_lane_that_was_unknown_a_moment_ago_is_served_as_soon_as_it_is_there(
+    api: Api,
+) -> None:
+    later = {**GOOD, "tenant": "late", "from": "a@password-reset.late.example"}
+    assert problem(await api.post(later, "platform"))[1] == "unknown-tenant"
+    await api.world.lane("late", "password-reset")
+    await api.accepted(later, "platform")
+    receipt = {**later, "type": "receipt", "from": "a@receipt.late.example"}
+    assert problem(await api.post(receipt, "platform"))[1] == "unknown-type"
+    await api.world.lane("late", "receipt")
+    await api.accepted(receipt, "platform")
+
+
+async def test_a_lane_at_its_bound_asks_to_come_back_and_others_accept(api: Api) -> None:
+    await api.world.connection.execute(
+        "update lane set backlog_deliveries = 1 where id = (select min(id) from lane)"
+    )
+    await api.world.connection.execute("update epoch set value = value + 1 where name = 'control'")
+    await api.world.connection.execute(
+        "insert into lane_intake (lane, node, deliveries) select min(id), 0, 1 from lane"
+    )
+    answer = await api.post(GOOD)
+    assert problem(answer) == (429, "backlog", [])
+    assert int(answer.headers["retry-after"]) > 0
+    assert answer.json()["retryable"]
+    await api.accepted(NEWS)
+
+
+# ONCE -----------------------------------------------------------------------------------------------------------------------
+
+
+async def test_the_same_key_and_body_are_the_same_message(api: Api) -> None:
+    first = await api.accepted(GOOD, idempotency_key="order-7")
+    again = await api.post(GOOD, idempotency_key="order-7")
+    assert again.status_code == 202
+    assert again.headers["idempotency-replayed"] == "true"
+    assert again.json() == first
+    assert await api.world.count("message") == 1
+
+
+async def test_a_replay_tells_what_became_of_the_message_meanwhile(api: Api) -> None:
+    first = await api.accepted(GOOD, idempotency_key="order-7")
+    await api.ask("DELETE", f"/v1/messages/{first['id']}")
+    assert (await api.accepted(GOOD, idempotency_key="order-7"))["deliveries"][0]["state"] == "cancelled"
+
+
+async def test_the_same_key_with_another_body_is_a_conflict(api: Api) -> None:
+    await api.accepted(GOOD, idempotency_key="order-7")
+    for over in (
+        {"subject": "Another"},
+        {"to": "lee@example.com"},
+        {"campaign": "spring"},
+        {"text": "Here."},
+    ):
+        assert problem(await api.post({**GOOD, **over}, idempotency_key="order-7")) == (
+            409,
+            "idempotency",
+            [],
+        )
+    assert await api.world.count("message") == 1
+
+
+async def test_the_same_body_written_otherwise_is_the_same_body(api: Api) -> None:
+    first = await api.accepted(GOOD, idempotency_key="order-7")
+    otherwise = json.dumps({**dict(reversed(GOOD.items())), "to": ["kim@example.com"]}, indent=2).encode()
+    assert await api.accepted(otherwise, idempotency_key="order-7") == first
+
+
+async def test_keys_of_two_tenants_do_not_meet(api: Api) -> None:
+    first = await api.accepted(GOOD, idempotency_key="order-7")
+    other = await api.accepted(
+        {**GOOD, "from": "a@password-reset.zen.example"}, "zen", idempotency_key="order-7"
+    )
+    assert first["id"] != other["id"]
+
+
+async def test_twins_that_arrive_together_are_one_message(api: Api) -> None:
+    answers = await asyncio.gather(*(api.post(GOOD, idempotency_key="order-7") for _ in range(8)))
+    assert {a.status_code for a in answers} == {202}
+    assert len({a.json()["id"] for a in answers}) == 1
+    assert await api.world.count("ready") == 1
+
+
+async def test_without_a_key_each_request_is_a_message(api: Api) -> None:
+    first, second = await api.accepted(GOOD), await api.accepted(GOOD)
+    assert first["id"] != second["id"]
+
+
+async def test_a_refused_message_does_not_use_up_its_key(api: Api) -> None:
+    assert problem(await api.post({**GOOD, "type": "fax"}, idempotency_key="order-7"))[0] == 422
+    await api.accepted(GOOD, idempotency_key="order-7")
+
+
+async def test_an_idempotency_key_of_another_shape_is_refused(api: Api) -> None:
+    for key in ("", "x" * 256, "a\tb"):
+        answer = await api.post(GOOD, idempotency_key=key)
+        assert problem(answer) == (422, "invalid", ["Idempotency-Key"])
+
+
+# CANCEL AND LOOK ------------------------------------------------------------------------------------------------------------
+
+
+async def test_cancelling_drops_what_has_not_left_and_says_what_it_could_not(api: Api) -> None:
+    sent = await api.accepted({**GOOD, "to": ["kim@example.com", "lee@example.com"]})
+    queue = QueueStore(api.world.database.dsn("send"))
+    await queue.begin_work()
+    (claim,) = (await queue.claim([Class.URGENT], 1)).claimed
+    answer = (await api.ask("DELETE", f"/v1/messages/{sent['id']}")).json()
+    assert answer == {"id": sent["id"], "cancelled": [sent["deliveries"][1]["id"]], "left": 1}
+    assert claim.to == "kim@example.com"
+    seen = (await api.ask("GET", f"/v1/messages/{sent['id']}")).json()
+    assert [d["state"] for d in seen["deliveries"]] == ["sending", "cancelled"]
+    assert "acme" in seen["deliveries"][1]["detail"]
+    again = (await api.ask("DELETE", f"/v1/messages/{sent['id']}")).json()
+    assert again == {"id": sent["id"], "cancelled": [], "left": 2}
+    await queue.close()
+
+
+async def test_an_address_tells_its_mail_and_why_it_gets_none(api: Api) -> None:
+    first = await api.accepted(GOOD)
+    await api.world.suppress("acme", "kim@example.com")
+    second = await api.accepted(GOOD)
+    seen = (await api.ask("GET", "/v1/addresses/KIM@example.com")).json()
+    assert [(d["message"], d["state"]) for d in seen["deliveries"]] == [
+        (second["id"], "refused"),
+        (first["id"], "queued"),
+    ]
+    assert [(s["scope"], s["cause"]) for s in seen["suppressions"]] == [("tenant", "hard-bounce")]
+    zen = (await api.ask("GET", "/v1/addresses/kim@example.com", "zen")).json()
+    assert (zen["deliveries"], zen["suppressions"]) == ([], [])
+
+
+async def test_an_address_is_looked_up_for_one_tenant_only(api: Api) -> None:
+    kim = "/v1/addresses/kim@example.com"
+    for path, who, said in (
+        (f"{kim}?tenant=zen", "acme", (403, "foreign-tenant", [])),
+        (kim, "platform", (422, "missing", ["tenant"])),
+        (f"{kim}?tenant=nobody", "platform", (404, "not-found", [])),
+        (f"{kim}?tenant=a%00b", "platform", (422, "unknown-tenant", ["tenant"])),
+        ("/v1/addresses/kim", "acme", (422, "bad-address", ["address"])),
+    ):
+        assert problem(await api.ask("GET", path, who)) == said
+    assert (await api.ask("GET", f"{kim}?tenant=zen", "platform")).status_code == 200
+
+
+# THE APPLICATION ------------------------------------------------------------------------------------------------------------
+
+
+async def test_an_address_that_is_not_there_is_a_problem_like_any_other(api: Api) -> None:
+    for path in ("/", "/v2/messages", "/v1/messages/msg_0000000000000/raw"):
+        assert problem(await api.ask("GET", path))[0] == 404
+    for method, path, allowed in (
+        ("PUT", "/v1/messages", "POST"),
+        ("GET", "/v1/messages", "POST"),
+        ("POST", "/v1/messages/msg_0000000000000", "GET"),
+        ("POST", "/v1/health", "GET"),
+    ):
+        answer = await api.ask(method, path)
+        assert problem(answer)[0] == 405
+        assert allowed in answer.headers["allow"]
+
+
+async def test_health_needs_no_key(api: Api) -> None:
+    assert (await api.ask("GET", "/v1/health", None)).json()["ok"] is True
+
+
+async def test_the_api_describes_itself_in_openapi_3_1(api: Api) -> None:
+    jsonschema_rs = pytest.importorskip("jsonschema_rs")
+    from schemathesis.specs.openapi import definitions
+
+    described = (await api.ask("GET", "/openapi.json", None)).json()
+    assert described["openapi"].startswith("3.1")
+    assert jsonschema_rs.validator_for(definitions.OPENAPI_31).is_valid(described)
+    post = described["paths"]["/v1/messages"]["post"]
+    assert set(post["responses"]) >= {"202", "400", "401", "403", "409", "413", "422", "429", "503"}
+    assert set(described["paths"]) >= {
+        "/v1/messages",
+        "/v1/messages/{id}",
+        "/v1/addresses/{text}",
+        "/v1/health",
+    }
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(data=st.data())
+async def test_whatever_comes_gets_an_answer_that_the_description_names(
+    api: Api, data: st.DataObject
+) -> None:
+    """Bodies as the description allows them, and as it does not; a good message with some members exchanged for theirs."""
+    described = (await api.ask("GET", "/openapi.json", None)).json()
+    schema = schemathesis.openapi.from_dict(described)
+    mode = data.draw(st.sampled_from([GenerationMode.POSITIVE, GenerationMode.NEGATIVE]))
+    body = data.draw(schema["/v1/messages"]["POST"].as_strategy(generation_mode=mode)).body
+    if isinstance(body, dict) and data.draw(st.booleans()):
+        exchanged = data.draw(st.sets(st.sampled_from(sorted(body)), max_size=2)) if body else set()
+        body = {**GOOD, "tenant": "acme", **{name: body[name] for name in exchanged}}
+    answer = await api.post(body, "platform")
+    assert str(answer.status_code) in described["paths"]["/v1/messages"]["post"]["responses"]
+    if answer.status_code != 202:
+        problem(answer)
+    for path in ("/v1/messages/{id}", "/v1/addresses/{text}"):
+        case = data.draw(schema[path]["GET"].as_strategy(generation_mode=mode))
+        asked = case.as_transport_kwargs(base_url="http://mailcordon")
+        answer = await api.ask("GET", asked["url"], "platform", params=asked.get("params") or {})
+        assert answer.status_code in (200, 400, 404, 422), asked
+        if answer.status_code != 200:
+            problem(answer)
+
+
+HOSTILE = Path(os.environ.get("MAILCORDON_SHARED") or "/nonexistent") / "data/robustness"
+
+
+@pytest.mark.skipif(not HOSTILE.is_dir(), reason="MAILCORDON_SHARED names no data")
+async def test_hostile_texts_and_documents_that_others_collected_do_no_harm(api: Api) -> None:
+    texts = [json.loads(line)["s"] for line in (HOSTILE / "naughty_strings.jsonl").read_text().splitlines()]
+    for text in texts:
+        for over in ({"subject": text}, {"text": text, "html": text}, {"from": f"{text} <a@password-reset.acme.example>"},
+                     {"to": text}, {"headers": {"X-A": text}}, {"campaign": text}, {"type": text}):  # fmt: skip
+            answer = await api.post({**GOOD, **over})
+            assert answer.status_code in (202, 422), over
+            if answer.status_code == 202 and "subject" in over:
+                sent = await api.world.connection.fetchval(
+                    "select body from urgent_content order by id desc limit 1"
+                )
+                assert json.loads(b"{" + sent + b"}")["Content"]["Simple"]["Subject"]["Data"] == text
+    for line in gzip.decompress((HOSTILE / "jsontestsuite.jsonl.gz").read_bytes()).splitlines():
+        row = json.loads(line)
+        answer = await api.post(base64.b64decode(row["body_b64"]))
+        wanted = {"reject": (400, 422), "accept": (422,), "either": (400, 422)}[row["expect"]]
+        assert problem(answer)[0] in wanted, row

@@ -1,0 +1,1 @@
+"""What the tests share: running systems, and a queue with mail in it."""

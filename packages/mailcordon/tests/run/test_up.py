@@ -1,0 +1,233 @@
+"""`mailcordon up` and its kin, with real processes: it starts, keeps, drains, and leaves nothing behind."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import boto3
+import pytest
+
+from mailcordon.adapters.db import roles
+from mailcordon_fixtures import systems
+from mailcordon_fixtures.systems import System
+
+ROLES = ("api", "dispatch", "observe", "control")
+
+
+@pytest.fixture
+def home(short_home) -> Iterator[Path]:
+    with short_home() as directory:
+        yield directory
+
+
+@pytest.fixture
+def own(home: Path) -> Iterator[System]:
+    """A system of this test's own, since it is going to be hurt."""
+    with systems.running(home) as system:
+        yield system
+
+
+def alive(pid: int) -> bool:
+    state = subprocess.run(
+        ["ps", "-o", "state=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return state not in ("", "Z")
+
+
+def test_it_says_where_everything_is_and_everything_is_there(system: System):
+    assert system.healthy()
+    assert set(system.processes) == {*ROLES, "seslocal", "postgres"}
+    assert all(alive(pid) for pid in system.processes.values())
+    for word in (system.url, system.ses_url, str(system.home), system.key):
+        assert word in system.said()
+    sqs = boto3.client(
+        "sqs",
+        endpoint_url=system.ses_url,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    names = {urlsplit(url).path.rpartition("/")[2] for url in sqs.list_queues()["QueueUrls"]}
+    assert {"mailcordon-outcome", "mailcordon-engagement"} <= names
+    sqs.close()
+
+
+def test_secrets_in_the_home_can_be_read_by_their_owner_alone(system: System):
+    for name in ("cli.json", "database.json", "run.json", "secret-keys"):
+        assert (system.home / name).stat().st_mode & 0o077 == 0, name
+
+
+def test_doctor_finds_nothing_bad(system: System):
+    done = system.cli("doctor")
+    assert done.returncode == 0, done.stdout
+    assert "BAD" not in done.stdout
+
+
+def test_a_second_up_in_the_same_home_refuses_and_names_the_first(system: System):
+    done = system.cli("up")
+    assert done.returncode == 1
+    assert f"pid {system.process.pid}" in done.stderr
+    assert system.healthy()
+
+
+def test_each_role_gets_its_own_logins_and_no_others(system: System):
+    environ = Path(f"/proc/{system.processes['dispatch']}/environ")
+    if not environ.exists():
+        pytest.skip("this system shows no process's environment")
+    names = {item.partition("=")[0] for item in environ.read_text().split("\0")}
+    databases = {name for name in names if name.startswith("MAILCORDON_DATABASE_URL")}
+    assert databases == {"MAILCORDON_DATABASE_URL_SEND", "MAILCORDON_DATABASE_URL_GOVERNOR"}
+
+
+def test_down_stops_it_and_nothing_stays(home: Path):
+    with systems.running(home) as system:
+        pids = system.processes
+        done = system.cli("down")
+        assert done.returncode == 0
+        assert str(system.process.pid) in done.stdout
+        assert system.process.wait(systems.PATIENCE) == 0
+        assert not any(alive(pid) for pid in pids.values())
+    assert not (home / "run.json").exists()
+    assert "nothing runs" in systems.mailcordon(home, "down").stdout
+
+
+def test_it_comes_up_again_with_the_same_key_and_data(home: Path):
+    with systems.running(home) as system:
+        key, dsn = system.key, system.dsn("send")
+    with systems.running(home) as system:
+        assert (system.key, system.dsn("send")) == (key, dsn)
+        assert "made a new, empty database" in system.said()
+        assert system.said().count("made a new, empty database") == 1
+    with systems.running(home, "--new-key") as system:
+        assert system.key != key
+
+
+def test_a_killed_up_leaves_no_orphan_and_the_next_one_starts(home: Path):
+    with systems.running(home) as system:
+        pids = system.processes
+        system.process.kill()
+        system.process.wait()
+        systems.wait_until(lambda: not any(alive(pid) for pid in pids.values()), "all its children are gone")
+        assert not systems.processes_naming(str(home))
+    with systems.running(home) as system:
+        assert system.healthy()
+
+
+def test_what_is_killed_is_started_again(own: System):
+    for name in (*ROLES, "seslocal", "postgres"):
+        own.wait_replaced(name, own.kill(name))
+        systems.wait_until(own.healthy, f"the API answers after {name} was killed")
+    assert own.process.poll() is None
+
+
+def test_callers_wait_while_the_api_restarts_instead_of_being_refused(own: System):
+    host, port = urlsplit(own.url).hostname, urlsplit(own.url).port
+    first = own.kill("api")
+    with socket.create_connection((host, port), timeout=systems.PATIENCE) as caller:
+        caller.sendall(f"GET /v1/health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        assert caller.recv(12) == b"HTTP/1.1 200"
+    assert own.wait_replaced("api", first) != first
+
+
+def test_what_hangs_is_killed_when_its_time_to_drain_is_over(home: Path):
+    with systems.running(home, MAILCORDON_DRAIN_SECONDS="1") as system:
+        hung = system.kill("dispatch", signal.SIGSTOP)
+        begun = time.monotonic()
+        assert system.stop() == 0
+        print(f"stopped after {time.monotonic() - begun:.1f} s")
+        assert not alive(hung)
+
+
+def test_it_drains_though_nobody_reads_what_it_says_any_more(home: Path):
+    command = [sys.executable, "-m", "mailcordon", "up", "--port", "0", "--ses-port", "0"]
+    process = subprocess.Popen(
+        command, env=systems.environment(home), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    systems.wait_until((home / "run.json").exists, "it is up")
+    process.terminate()
+    assert process.wait(systems.PATIENCE) == 0
+    assert not (home / "run.json").exists()
+
+
+def test_two_systems_run_side_by_side(system: System, home: Path):
+    with systems.running(home) as other:
+        assert other.url != system.url
+        assert other.ses_url != system.ses_url
+        assert other.healthy()
+        assert system.healthy()
+
+
+def test_a_port_that_is_taken_is_refused_with_its_number(home: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = systems.mailcordon(home, "up", "--port", str(port))
+    assert done.returncode == 1
+    assert str(port) in done.stderr
+
+
+def test_a_role_with_too_much_power_refuses_to_run_and_up_says_so(home: Path, postgres):
+    """The operator gave `send` the owner's address: nothing may start."""
+    name = f"mct_up_{os.getpid()}"
+    dsn = postgres.database_dsn(name)
+    settings = {"MAILCORDON_DATABASE_URL": dsn, "MAILCORDON_DATABASE_URL_SEND": dsn}
+    try:
+        done = systems.mailcordon(home, "up", "--port", "0", "--ses-port", "0", **settings)
+        assert done.returncode == 1
+        assert "superuser" in done.stderr
+        assert not systems.processes_naming(str(home))
+    finally:
+        _drop(postgres, name)
+
+
+def test_a_server_that_forgets_commits_stops_the_start(home: Path, postgres):
+    name = f"mct_async_{os.getpid()}"
+    dsn = postgres.database_dsn(name)
+    try:
+        assert systems.mailcordon(home, "migrate", MAILCORDON_DATABASE_URL=dsn).returncode == 0
+        _execute(postgres.dsn, f"alter database {name} set synchronous_commit = off")
+        done = systems.mailcordon(home, "up", "--port", "0", "--ses-port", "0", MAILCORDON_DATABASE_URL=dsn)
+        assert done.returncode == 1
+        assert "synchronous_commit is off" in done.stderr
+    finally:
+        _drop(postgres, name)
+
+
+def test_migrate_alone_makes_a_database_and_a_key(home: Path):
+    done = systems.mailcordon(home, "migrate", "--first-key")
+    assert done.returncode == 0, done.stderr
+    assert (home / "cli.json").exists()
+    again = systems.mailcordon(home, "migrate")
+    assert "up to date" in again.stdout
+    assert not systems.processes_naming(str(home))
+
+
+def test_a_role_started_by_hand_without_a_migrated_home_says_what_to_run(home: Path):
+    done = systems.mailcordon(home, "run", "dispatch")
+    assert done.returncode == 2
+    assert "mailcordon migrate" in done.stderr
+
+
+def _execute(dsn: str, *statements: str) -> None:
+    async def run() -> None:
+        connection = await asyncpg.connect(dsn)
+        for statement in statements:
+            await connection.execute(statement)
+        await connection.close()
+
+    asyncio.run(run())
+
+
+def _drop(postgres, name: str) -> None:
+    dropped = [f"drop role if exists {role}" for role in roles.role_names(name).values()]
+    _execute(postgres.dsn, f"drop database if exists {name} with (force)", *dropped)

@@ -1,0 +1,223 @@
+"""The command line against a running system: exit codes that mean something, one JSON document, and no key lost."""
+
+import json
+import os
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from mailcordon.adapters import cli
+from mailcordon_fixtures import systems
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def _local() -> None:
+    """Not asked for here."""
+
+
+@pytest.fixture
+def run(system: systems.System, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """One command in this process, against the running system, with nobody at a terminal."""
+    for name in [name for name in os.environ if name.startswith("MAILCORDON_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MAILCORDON_HOME", str(system.home))
+    app = cli.build(up=_local, down=_local, migrate=_local, doctor=_local, run=_local)
+
+    def command(*words: str) -> tuple[int, str, str]:
+        result = CliRunner().invoke(app, list(words))
+        return result.exit_code, result.stdout, result.stderr
+
+    return command
+
+
+@pytest.fixture
+def tenant() -> str:
+    return f"cli-{secrets.token_hex(3)}"
+
+
+def onboard(run: Run, tenant: str) -> dict[str, Any]:
+    types = (f"password-reset=mail.{tenant}.example", f"newsletter=news.{tenant}.example")
+    code, out, err = run("tenant", "onboard", tenant, "--type", types[0], "--type", types[1], "--json")
+    assert code == 0, err
+    return json.loads(out)
+
+
+def send(run: Run, tenant: str, *more: str, type_: str = "password-reset") -> tuple[int, str, str]:
+    sender = f"hello@{'mail' if type_ == 'password-reset' else 'news'}.{tenant}.example"
+    words = (
+        "--tenant",
+        tenant,
+        "--type",
+        type_,
+        "--from",
+        sender,
+        "--to",
+        f"kim@{tenant}.example",
+        "--subject",
+        "Hi",
+    )
+    return run("send", *words, "--text", "Hello.", *more)
+
+
+def test_onboarding_shows_the_key_once_and_then_its_prefix(run: Run, tenant: str) -> None:
+    first, again = onboard(run, tenant), onboard(run, tenant)
+    assert first["provisioning"]["done"]
+    assert first["api_key"]["key"].startswith("mck_" + again["api_key"]["prefix"])
+    assert "key" not in again["api_key"]
+
+
+def test_a_key_of_the_tenant_sends_and_reads_and_does_nothing_else(run: Run, tenant: str) -> None:
+    key = onboard(run, tenant)["api_key"]["key"]
+    code, out, _ = send(run, tenant, "--key", key, "--json")
+    assert code == 0
+    assert run("why", json.loads(out)["id"], "--key", key)[0] == 0
+    code, _, err = run("cordon", tenant, "--because", "try", "--yes", "--key", key)
+    assert (code, "platform key" in err) == (4, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("tenant", "show", "nobody-here"), 3),
+        (("lane", "show", "nobody-here", "newsletter"), 3),
+        (("why", "msg_0000000000000"), 3),
+        (("quarantine", "show", "999999"), 3),
+        (("key", "revoke", "nonesuch", "--yes"), 3),
+        (("tenant", "list", "--key", "mck_nonesuch_x"), 4),
+        (("tenant", "onboard", "UPPER", "--type", "newsletter=news.upper.example"), 1),
+        (("tenant", "onboard", "lower", "--type", "no-such-type=news.lower.example"), 1),
+        (
+            (
+                "type",
+                "add",
+                "newsletter",
+                "--class",
+                "marketing",
+                "--criticality",
+                "1",
+                "--description",
+                "again",
+            ),
+            1,
+        ),
+        (("why", "neither"), 2),
+        (("key", "revoke", "nonesuch"), 2),
+    ],
+)
+def test_a_refusal_is_a_sentence_an_exit_code_and_with_json_one_document(
+    run: Run, words: tuple[str, ...], code: int
+) -> None:
+    found, out, err = run(*words, "--json")
+    assert (found, json.loads(out)["exit"]) == (code, code)
+    assert err.startswith("mailcordon: ")
+    assert "Traceback" not in err
+
+
+def test_a_bad_mail_names_its_fields(run: Run, tenant: str) -> None:
+    onboard(run, tenant)
+    code, _, err = send(run, tenant, "--to", "nonsense", "--header", "X-SES-A: b")
+    assert code == 1
+    assert "to[1]" in err
+    assert "X-SES-A" in err
+
+
+def test_a_cordon_says_what_it_will_do_and_without_a_terminal_does_nothing(run: Run, tenant: str) -> None:
+    onboard(run, tenant)
+    code, _, err = run("cordon", tenant, "--class", "marketing", "--because", "try")
+    assert code == 2
+    assert "Left alone: password-reset" in err
+    assert "--yes" in err
+    assert json.loads(run("lane", "show", tenant, "newsletter", "--json")[1])["state"] == "open"
+
+
+def test_cordoned_mail_waits_says_why_and_is_cancelled_or_released(run: Run, tenant: str) -> None:
+    onboard(run, tenant)
+    assert run("cordon", tenant, "--class", "marketing", "--because", "wrong list", "--yes")[0] == 0
+    unsubscribe = ("--unsubscribe", f"https://{tenant}.example/u")
+    first = json.loads(send(run, tenant, *unsubscribe, "--json", type_="newsletter")[1])
+    second = json.loads(send(run, tenant, *unsubscribe, "--json", type_="newsletter")[1])
+    assert first["deliveries"][0]["state"] == "held"
+    assert "wrong list" in run("why", first["id"])[1]
+    assert run("message", "cancel", first["id"])[0] == 0
+    assert "cancelled" in run("why", first["id"])[1]
+    code, out, _ = run("uncordon", tenant, "--class", "marketing", "--because", "was fine", "--yes")
+    assert code == 0
+    assert "1 delivery released" in out
+    systems.wait_until(
+        lambda: "delivered" in run("why", second["id"])[1], "the released newsletter is delivered"
+    )
+
+
+def test_uncordon_of_what_is_not_cordoned_is_told_apart_from_success(run: Run, tenant: str) -> None:
+    onboard(run, tenant)
+    code, _, err = run("uncordon", tenant, "--campaign", "spring", "--because", "typo", "--yes")
+    assert code == 3
+    assert "holds list" in err
+
+
+def test_a_manual_suppression_refuses_mail_until_it_is_removed(run: Run, tenant: str) -> None:
+    onboard(run, tenant)
+    address = f"kim@{tenant}.example"
+    assert (
+        run("suppression", "add", address, "--tenant", tenant, "--scope", "tenant", "--because", "by letter")[
+            0
+        ]
+        == 0
+    )
+    assert json.loads(send(run, tenant, "--json")[1])["deliveries"][0]["state"] == "refused"
+    assert "by letter" in run("why", address, "--tenant", tenant)[1]
+    assert run("suppression", "remove", address, "--tenant", tenant, "--scope", "tenant", "--yes")[0] == 0
+    systems.wait_until(
+        lambda: json.loads(send(run, tenant, "--json")[1])["deliveries"][0]["state"] == "queued",
+        "it is removed",
+    )
+
+
+def test_a_mailbox_set_for_one_tenant_bounces_for_it_and_shows_in_why_and_metrics(
+    run: Run, tenant: str
+) -> None:
+    onboard(run, tenant)
+    assert run("mailbox", "set", f"kim@{tenant}.example", "bounces", "--tenant", tenant)[0] == 0
+    code, out, _ = send(run, tenant, "--wait", "30", "--json")
+    assert (code, json.loads(out)["deliveries"][0]["state"]) == (0, "bounced")
+    assert "hard-bounce" in run("why", f"kim@{tenant}.example", "--tenant", tenant)[1]
+    [row] = json.loads(run("metrics", "--tenant", tenant, "--json")[1])["items"]
+    assert (row["type"], row["hard_bounced"]) == ("password-reset", 1)
+    assert "bounces" in run("sent", "--to", f"kim@{tenant}.example")[1]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "tenant list",
+        "tenant show {}",
+        "lane list --tenant {}",
+        "lane show {} newsletter",
+        "lane limit {} newsletter --rate 5 --because try",
+        "identity list",
+        "identity show mail.{}.example",
+        "type list",
+        "sent",
+        "holds list --open",
+        "suppression list --tenant {}",
+        "metrics --tenant {}",
+        "quarantine list",
+        "key list --tenant {}",
+        "audit --tenant {}",
+        "cordon {} --because try --dry-run",
+    ],
+)
+def test_every_reading_command_answers_people_and_machines(run: Run, words: str) -> None:
+    """One tenant for all of them: they only read."""
+    tenant = "cli-readers"
+    onboard(run, tenant)
+    code, out, err = run(*words.format(tenant).split())
+    assert code == 0, err
+    assert not any(line != line.rstrip() for line in (out + err).splitlines())
+    code, out, err = run(*words.format(tenant).split(), "--json")
+    assert code == 0, err
+    assert isinstance(json.loads(out), dict)

@@ -1,0 +1,137 @@
+"""The drill on real processes: it sees what happened, and where something was lost it says so."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailcordon_fixtures import systems
+
+DRILL_FAILED = 6
+
+
+def told(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    return json.loads(done.stdout)
+
+
+def asked(method: str, url: str, body: object = None) -> dict[str, Any]:
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(urllib.request.Request(url, data, method=method), timeout=10) as answer:
+        return json.loads(answer.read() or b"{}")
+
+
+@contextlib.contextmanager
+def fault(system: systems.System, **which: object) -> Iterator[None]:
+    made = asked("POST", f"{system.ses_url}/_seslocal/faults", which)
+    try:
+        yield
+    finally:
+        asked("DELETE", f"{system.ses_url}/_seslocal/faults/{made['id']}")
+
+
+@contextlib.contextmanager
+def stopped(system: systems.System, name: str) -> Iterator[None]:
+    pid = system.processes[name]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_the_drill_sees_every_step_and_can_be_run_again_at_once(system: systems.System) -> None:
+    for _ in range(2):
+        done = system.cli("drill", "--json")
+        assert done.returncode == 0, done.stdout + done.stderr
+        document = told(done)
+        assert [step["wrong"] for step in document["steps"]] == [None] * 11
+        assert document["seconds"] < 30
+        states = {
+            (one["tenant"].partition("-")[0], one["type"], one["to"][:3]): one["state"]
+            for one in document["deliveries"]
+        }
+        # The last mail of each kind: what the story left behind.
+        assert states["acme", "password-reset", "kim"] == "refused"
+        assert states["zen", "password-reset", "kim"] == "delivered"
+        assert states["acme", "newsletter", "lee"] == "refused"
+        assert states["acme", "password-reset", "lee"] == "delivered"
+        assert states["acme", "newsletter", "rob"] == "delivered"
+
+
+def test_without_a_running_system_the_drill_brings_its_own_and_leaves_nothing(
+    short_home: Callable[[], AbstractContextManager[Path]],
+) -> None:
+    with short_home() as home:
+        done = systems.mailcordon(home, "drill", TMPDIR=str(home))
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "steps saw what they must" in done.stdout
+        assert list(home.iterdir()) == []
+        assert systems.processes_naming(str(home)) == {}
+
+
+def test_with_bounce_events_lost_the_drill_fails_and_says_where(system: systems.System) -> None:
+    with fault(system, fault="drop_events", events=["Bounce"]):
+        done = system.cli("drill", "--patience", "3", "--json")
+    assert done.returncode == DRILL_FAILED
+    last = told(done)["steps"][-1]
+    assert last["title"].startswith("kim bounces")
+    assert "no Bounce event for kim@" in last["wrong"]
+    assert "lost between SES and the queue" in last["wrong"]
+    assert "drop_events of Bounce" in last["wrong"]
+
+
+@pytest.mark.parametrize(
+    ("role", "says"),
+    [("dispatch", "did not reach SES within 2 s"), ("observe", "lie unread in the queue mailcordon-outcome")],
+)
+def test_with_a_role_stopped_the_drill_says_where_its_mail_stands(
+    system: systems.System, role: str, says: str
+) -> None:
+    with stopped(system, role):
+        done = system.cli("drill", "--patience", "2", "--json")
+    assert done.returncode == DRILL_FAILED
+    assert says in told(done)["steps"][-1]["wrong"]
+    assert role in told(done)["steps"][-1]["wrong"]
+
+
+def test_the_drill_refuses_an_ses_that_is_not_the_local_one(system: systems.System, tmp_path: Path) -> None:
+    for ses_url, why in (
+        (None, "not known to send through a local SES"),
+        ("https://email.example.com", "not on this machine"),
+    ):
+        (tmp_path / "cli.json").write_text(
+            json.dumps({"url": system.url, "key": system.key, "ses_url": ses_url})
+        )
+        done = systems.mailcordon(tmp_path, "drill", "--json")
+        assert done.returncode == 1
+        assert why in told(done)["problem"]["detail"]
+
+
+def test_a_ledger_that_does_not_have_the_tenants_stops_the_drill_before_it_sends(
+    system: systems.System, tmp_path: Path
+) -> None:
+    # Another local SES than the one the system sends through: as good as AWS to the drill.
+    ready = tmp_path / "ready.json"
+    command = [sys.executable, "-m", "seslocal", "--port", "0", "--ready-file", str(ready)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as stranger:
+        try:
+            systems.wait_until(ready.exists, "the other local SES is there")
+            other = {"url": system.url, "key": system.key, "ses_url": json.loads(ready.read_text())["url"]}
+            (tmp_path / "cli.json").write_text(json.dumps(other))
+            sent_before = asked("GET", f"{system.ses_url}/_seslocal/health")["sent"]
+            done = systems.mailcordon(tmp_path, "drill", "--json")
+            assert done.returncode == DRILL_FAILED
+            assert "does not send through the local SES" in told(done)["steps"][-1]["wrong"]
+            assert told(done)["deliveries"] == []
+            assert asked("GET", f"{system.ses_url}/_seslocal/health")["sent"] == sent_before
+        finally:
+            stranger.terminate()

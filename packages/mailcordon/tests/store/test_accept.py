@@ -1,0 +1,157 @@
+"""A batch is stored as one statement where it can be, and says the same and leaves the same rows where it cannot."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from mailcordon.adapters.db.accept_store import AcceptStore
+from mailcordon.core import ids
+from mailcordon.core.delivery import State
+from mailcordon.core.errors import Conflict
+from mailcordon.send.accept import Accept, Repeated
+from mailcordon_fixtures.queue_world import HASH_KEY, allowed
+
+NOW = time.time_ns() // 1_000_000  #: stands still: what is minted in one millisecond has to be told apart too
+
+
+@pytest.fixture
+async def accept(world) -> AsyncIterator[Accept]:
+    store = AcceptStore(world.database.dsn("send"))
+    one = Accept(store, HASH_KEY, lambda: NOW, lambda: None)
+    running = asyncio.create_task(one.run())
+    yield one
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await store.close()
+
+
+async def put(accept: Accept, *submissions, slug: str = "acme", keys=()) -> list[Any]:
+    """All of them in one batch."""
+    waiting = [
+        accept.enqueue(slug, one, api_key=7, key=keys[n] if keys else None, still_allowed=allowed)
+        for n, one in enumerate(submissions)
+    ]
+    return await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def rows(world) -> list[tuple]:
+    """What is stored of each delivery, ids replaced by their place."""
+    found = await world.connection.fetch(
+        "select m.id, m.recipients[(r.id & 63)::int] as to, m.tenant, m.lane, m.path, m.from_address, m.campaign, m.list, "
+        "m.bytes, m.api_key, r.lane as ready_lane, r.tenant as ready_tenant, r.provider, r.hash, r.campaign as c, r.list as l, "
+        "(select count(*) from recipient p where p.id = r.id and p.tenant = r.tenant and p.hash = r.hash) as known, "
+        "length(coalesce((select body from content where id = m.id), (select body from urgent_content where id = m.id))) as body "
+        "from message m join ready r on (r.id & -64) = m.id order by r.id"
+    )
+    places: dict[int, int] = {}
+    return [(places.setdefault(row["id"], len(places)), *tuple(row)[1:]) for row in found]
+
+
+@pytest.mark.parametrize("type", ["password-reset", "receipt"])
+async def test_each_mail_of_a_mixed_batch_keeps_what_is_its_own_the_short_way_and_the_long(
+    world, accept, make_submission, type
+):
+    lane = await world.lane("acme", type)
+    other = await world.lane("acme", "newsletter")
+    mails = [
+        make_submission(type, to=["kim@gmail.com", "lee@example.com"], subject="One"),
+        make_submission("newsletter", to=["kim@gmail.com"], campaign="spring", list="all", text="x" * 20_000),
+        make_submission("newsletter", to=["ann@example.com"], campaign="autumn", list=None),
+        make_submission("newsletter", to=["bob@example.com"], campaign="spring", list="all"),
+        make_submission(type, sender=f"Other <other@{type}.acme.example>", to=["zoe@example.com"]),
+    ]
+    answers = await put(accept, *mails, keys=["a", None, "b", None, "c"])
+    short = await rows(world)
+    assert [(row[0], row[1], row[3], row[5], row[6], row[7]) for row in short] == [
+        (0, "kim@gmail.com", lane, f'"Acme" <hello@{type}.acme.example>', None, None),
+        (0, "lee@example.com", lane, f'"Acme" <hello@{type}.acme.example>', None, None),
+        (1, "kim@gmail.com", other, '"Acme" <hello@newsletter.acme.example>', "spring", "all"),
+        (2, "ann@example.com", other, '"Acme" <hello@newsletter.acme.example>', "autumn", None),
+        (3, "bob@example.com", other, '"Acme" <hello@newsletter.acme.example>', "spring", "all"),
+        (4, "zoe@example.com", lane, f'"Other" <other@{type}.acme.example>', None, None),
+    ]
+    assert all(row[8] == row[17] and row[16] == 1 for row in short)
+    assert await world.count("urgent_content") == (2 if type == "password-reset" else 0)
+    assert await world.count("idempotency") == 3
+    intake = "select lane, deliveries, bytes from lane_intake order by lane"
+    counted = [tuple(row) for row in await world.connection.fetch(intake)]
+    assert counted == [
+        (lane, 3, 2 * short[0][8] + short[5][8]),
+        (other, 3, sum(row[8] for row in short[2:5])),
+    ]
+
+    for table in ("ready", "message", "content", "urgent_content", "recipient", "idempotency", "lane_intake"):
+        await world.connection.execute(f"delete from {table}")
+    await world.suppress("acme", "gone@example.com")
+    again = await put(
+        accept, *mails, make_submission(type, to=["gone@example.com"]), keys=["a", None, "b", None, "c", None]
+    )
+    assert await rows(world) == short
+    assert [tuple(row) for row in await world.connection.fetch(intake)] == counted
+    assert [[d.state for d in one.deliveries] for one in again] == [
+        *([d.state for d in one.deliveries] for one in answers),
+        [State.REFUSED],
+    ]
+
+
+async def test_a_batch_with_one_repeated_key_stores_the_others(world, accept, make_submission):
+    await world.lane("acme", "receipt")
+    [first] = await put(accept, make_submission("receipt"), keys=["k"])
+    repeated, refused, fresh = await put(
+        accept,
+        make_submission("receipt"),
+        make_submission("receipt", subject="Another"),
+        make_submission("receipt", to=["lee@example.com"]),
+        keys=["k", "k2", None],
+    )
+    assert repeated == Repeated(first.id)
+    assert refused.deliveries[0].state is fresh.deliveries[0].state is State.READY
+    assert await world.count("message") == 3
+    [conflict] = await put(accept, make_submission("receipt", subject="Third"), keys=["k2"])
+    assert isinstance(conflict, Conflict)
+
+
+async def test_of_two_processes_with_one_key_at_a_time_one_stores(world, accept, make_submission):
+    """The rival commits while our statement waits for its key: what looked new when it began is not."""
+    await world.lane("acme", "receipt")
+    [first] = await put(accept, make_submission("receipt"), keys=["k"])
+    kept = await world.connection.fetchrow("delete from idempotency returning *")
+    async with world.connection.transaction():
+        await world.connection.execute("insert into idempotency values ($1, $2, $3, $4)", *kept)
+        waiting = accept.enqueue(
+            "acme", make_submission("receipt"), api_key=7, key="k", still_allowed=allowed
+        )
+        deadline = asyncio.get_running_loop().time() + 20
+        blocked = "select count(*) from pg_locks where not granted"
+        while not await world.connection.fetchval(blocked):
+            assert asyncio.get_running_loop().time() < deadline
+            await asyncio.sleep(0.01)
+        assert not waiting.done()
+    assert await waiting == Repeated(first.id)
+    assert await world.count("message") == 1
+
+
+async def test_a_turn_that_looks_idle_is_woken_and_one_that_is_due_is_left_alone(
+    world, accept, make_submission
+):
+    await world.lane("acme", "receipt")
+    next_at = "select next_at from turn"
+    await put(accept, make_submission("receipt"))
+    woken = await world.connection.fetchval(next_at)
+    assert woken is not None
+    await put(accept, make_submission("receipt"))
+    assert await world.connection.fetchval(next_at) == woken
+    await world.connection.execute("update turn set next_at = 9000000000000")
+    await put(accept, make_submission("receipt"))
+    assert woken <= await world.connection.fetchval(next_at) < 9000000000000
+
+
+async def test_ids_of_a_batch_are_in_the_order_in_which_it_came(world, accept, make_submission):
+    await world.lane("acme", "receipt")
+    answers = await put(accept, *(make_submission("receipt", to=[f"r{n}@example.com"]) for n in range(80)))
+    assert [one.id for one in answers] == sorted(one.id for one in answers)
+    assert {ids.ms_of(one.id) for one in answers} <= {NOW, NOW + 1}
+    assert await world.count("ready") == 80

@@ -1,0 +1,147 @@
+"""Settings: each wrong one is a sentence, and nothing that lies about in an environment sends mail."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from mailcordon import config
+from mailcordon.config import BadConfig, Config
+from mailcordon.run.system import plain_environment, role_environment
+
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "operations.md"
+AWS = {
+    "MAILCORDON_SES": "aws",
+    "MAILCORDON_INSTALLATION": "prod",
+    "MAILCORDON_SECRET_KEYS": "k1,k2",
+    "MAILCORDON_OUTCOME_QUEUE_URL": "https://sqs/1/o",
+    "MAILCORDON_ENGAGEMENT_QUEUE_URL": "https://sqs/1/e",
+    "MAILCORDON_OUTCOME_TOPIC_ARN": "arn:aws:sns:eu-west-1:1:o",
+    "MAILCORDON_ENGAGEMENT_TOPIC_ARN": "arn:aws:sns:eu-west-1:1:e",
+}
+
+
+def read(tmp_path: Path, **settings: str) -> Config:
+    return config.read({"MAILCORDON_HOME": str(tmp_path), **settings})
+
+
+def test_nothing_set_is_a_local_system_on_this_machine_alone(tmp_path: Path):
+    found = read(tmp_path)
+    assert found.local
+    assert found.api_host == "127.0.0.1"
+    assert found.outcome_topic_arn == "arn:aws:sns:us-east-1:000000000000:mailcordon-outcome"
+
+
+def test_credentials_in_the_environment_do_not_choose_aws(tmp_path: Path):
+    found = read(tmp_path, AWS_ACCESS_KEY_ID="AKIA", AWS_SECRET_ACCESS_KEY="x", AWS_REGION="eu-west-1")
+    assert (found.ses, found.access_key, found.region) == ("local", "test", "us-east-1")
+
+
+def test_aws_takes_nothing_for_granted(tmp_path: Path):
+    with pytest.raises(BadConfig) as wrong:
+        read(tmp_path, MAILCORDON_SES="aws")
+    missing = {name for name in AWS if name != "MAILCORDON_SES"}
+    assert {
+        name for name in missing if any(name in sentence for sentence in wrong.value.sentences)
+    } == missing
+
+
+def test_aws_with_everything_named_leaves_credentials_to_botocore(tmp_path: Path):
+    found = read(tmp_path, **AWS)
+    assert (found.access_key, found.ses_endpoint, found.secret_keys) == (None, None, ("k1", "k2"))
+
+
+def test_a_secret_key_in_the_home_is_not_enough_for_aws(tmp_path: Path):
+    (tmp_path / "secret-keys").write_text("kept\n")
+    assert read(tmp_path).secret_keys == ("kept",)
+    with pytest.raises(BadConfig, match="MAILCORDON_SECRET_KEYS"):
+        read(tmp_path, **{**AWS, "MAILCORDON_SECRET_KEYS": ""})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("MAILCORDON_SES", "amazon", "local or aws"),
+        ("MAILCORDON_API_PORT", "80a", "whole number"),
+        ("MAILCORDON_API_PORT", "70000", "65535"),
+        ("MAILCORDON_CALL_SLOTS", "0", "from 1"),
+        ("MAILCORDON_REGION", "Frankfurt", "us-east-1"),
+        ("MAILCORDON_INSTALLATION", "My Platform", "a-z"),
+        ("MAILCORDON_SES_ENDPOINT", "localhost:8005", "http://"),
+        ("MAILCORDON_DATABASE_URL", "mysql://root:hunter2@db/x", "postgresql://"),
+        ("MAILCORDON_LOG", "xml", "text or json"),
+        ("MAILCORDON_DATABSE_URL", "postgresql://x", "did you mean MAILCORDON_DATABASE_URL?"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_it_takes(tmp_path: Path, name: str, value: str, words: str):
+    with pytest.raises(BadConfig) as wrong:
+        read(tmp_path, **{name: value})
+    assert name in str(wrong.value)
+    assert words in str(wrong.value)
+    assert "hunter2" not in str(wrong.value)
+
+
+def test_all_that_is_wrong_is_said_at_once(tmp_path: Path):
+    with pytest.raises(BadConfig) as wrong:
+        read(tmp_path, MAILCORDON_LOG="xml", MAILCORDON_CALL_SLOTS="many")
+    assert len(wrong.value.sentences) == 2
+
+
+def test_the_clock_is_shifted_for_tests_only(tmp_path: Path):
+    assert read(tmp_path, MAILCORDON_CLOCK_OFFSET_MS="5000").clock_offset_ms == 5000
+    with pytest.raises(BadConfig, match="tests"):
+        read(tmp_path, **AWS, MAILCORDON_CLOCK_OFFSET_MS="5000")
+
+
+def test_what_up_hands_to_a_role_reads_as_what_it_found_out(tmp_path: Path):
+    urls = {login: f"postgresql://{login}@/x" for login in config.LOGINS}
+    found = dataclasses.replace(
+        read(tmp_path, MAILCORDON_CELL="eu"),
+        login_urls=urls,
+        ses_endpoint="http://127.0.0.1:1",
+        sqs_endpoint="http://127.0.0.1:1",
+        outcome_queue_url="http://127.0.0.1:1/000000000000/mailcordon-outcome",
+        engagement_queue_url="http://127.0.0.1:1/000000000000/mailcordon-engagement",
+        secret_keys=("one", "two"),
+    )
+    for role, logins in config.PROCESS_LOGINS.items():
+        environment = role_environment({"MAILCORDON_CELL": "eu", "PATH": "/bin"}, role, found)
+        expected = dataclasses.replace(found, login_urls={login: urls[login] for login in logins})
+        assert config.read(environment, role) == expected
+
+
+def test_no_role_sees_migrates_database_or_foreign_credentials(tmp_path: Path):
+    ours = {
+        "PATH": "/bin",
+        "AWS_ACCESS_KEY_ID": "AKIA",
+        "MAILCORDON_DATABASE_URL": "postgresql://postgres:secret@/x",
+        "MAILCORDON_DATABASE_URL_CONTROL": "postgresql://control@/x",
+    }
+    urls = {login: f"postgresql://{login}@/x" for login in config.LOGINS}
+    local = dataclasses.replace(read(tmp_path), login_urls=urls)
+    environment = role_environment(ours, "dispatch", local)
+    assert "secret" not in " ".join(environment.values())
+    assert "MAILCORDON_DATABASE_URL_CONTROL" not in environment
+    assert "AWS_ACCESS_KEY_ID" not in environment
+    assert plain_environment(ours) == {"PATH": "/bin"}
+
+
+def test_a_role_without_its_addresses_does_not_start(tmp_path: Path):
+    with pytest.raises(BadConfig, match="MAILCORDON_DATABASE_URL_SEND"):
+        read(tmp_path).require_logins("dispatch")
+
+
+def test_outside_a_checkout_the_home_is_the_users_state_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    installed = tmp_path / "lib" / "site-packages" / "mailcordon" / "config.py"
+    assert config.default_home(installed) == tmp_path / "mailcordon"
+    assert config.default_home() == Path(config.__file__).resolve().parents[4] / ".mailcordon"
+
+
+def test_every_setting_has_its_paragraph():
+    text = DOCS.read_text()
+    described = set(re.findall(r"`(MAILCORDON_[A-Z_]+)`", text))
+    assert described == set(config.KNOWN)

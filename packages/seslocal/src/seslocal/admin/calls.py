@@ -1,0 +1,415 @@
+"""The admin side: JSON over HTTP below `/_seslocal/`, for people and tests that judge or torment a sender. It
+reads the ledger, sets mailboxes, faults and statuses, and starts over. Every refusal is a sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Any, Final, cast
+from urllib.parse import parse_qsl, unquote
+
+import msgspec
+
+from seslocal.admin import (
+    account_calls,
+    dns_calls,
+    faulting,
+    forms,
+    job_calls,
+    key_calls,
+    lease_calls,
+    scenario,
+    tenant_calls,
+)
+from seslocal.admin.forms import Json, Query, Refused
+from seslocal.admin.scenario import Step
+from seslocal.clock import Clock, iso
+from seslocal.events.firehose import Stream, flush
+from seslocal.mail.fates import FATES, Mailbox
+from seslocal.mail.ledger import Accepted
+from seslocal.mail.parts import take_apart
+from seslocal.mail.tracking import LOCKED, as_delivered
+from seslocal.sesv2.identities import set_status as set_identity_status
+from seslocal.state import Account, Settings
+from seslocal.wire.protocol import Answer, Request
+
+PREFIX: Final = "/_seslocal"
+_IDENTITY_STATUSES: Final = ("PENDING", "SUCCESS", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED")
+_MODULES: Final = (
+    account_calls,
+    dns_calls,
+    job_calls,
+    key_calls,
+    lease_calls,
+    tenant_calls,
+)  #: more calls, each told the account first
+_MOST_LINES: Final = 1000
+_FILTERS: Final = ("recipient", "tenant", "configuration_set", "limit", "after", "order")
+
+
+class Admin:
+    """`account` gives the account of the moment; `reset` starts a new one; `close_idle` closes connections that
+    rest and answers how many."""
+
+    def __init__(
+        self,
+        account: Callable[[], Account],
+        reset: Callable[[], None],
+        close_idle: Callable[[int | None], int],
+    ) -> None:
+        self._account = account
+        self._reset = reset
+        self._close_idle = close_idle
+        self._routes: list[tuple[str, re.Pattern[str], Callable[..., Any]]] = [
+            (method, re.compile(pattern), act)
+            for method, pattern, act in (
+                ("GET", r"/health", self._health),
+                ("GET", r"/sent", self._sent),
+                ("GET", r"/sent/([^/]+)", self._one_sent),
+                ("GET", r"/sent/([^/]+)/html", self._html_sent),
+                ("GET", r"/mailboxes", self._mailboxes),
+                ("GET", r"/mailboxes/([^/]+)", self._mailbox),
+                ("PUT", r"/mailboxes/([^/]+)", self._put_mailbox),
+                ("DELETE", r"/mailboxes/([^/]+)", self._delete_mailbox),
+                ("GET", r"/faults", self._faults),
+                ("POST", r"/faults", self._add_fault),
+                ("DELETE", r"/faults", self._delete_faults),
+                ("DELETE", r"/faults/([^/]+)", self._delete_fault),
+                ("PUT", r"/identities/([^/]+)", self._put_identity),
+                ("PUT", r"/topics/([^/]+)", self._put_topic),
+                ("GET", r"/streams", self._streams),
+                ("PUT", r"/streams/([^/]+)", self._put_stream),
+                ("DELETE", r"/streams/([^/]+)", self._delete_stream),
+                ("POST", r"/streams/([^/]+)/flush", self._flush_stream),
+                ("GET", r"/outbox", self._outbox),
+                ("GET", r"/cloudwatch", self._cloudwatch),
+                ("GET", r"/clock", self._clock),
+                ("PUT", r"/clock", self._put_clock),
+                ("GET", r"/scenario", self._show_scenario),
+                ("POST", r"/scenario", self._begin_scenario),
+                ("POST", r"/reset", self._start_over),
+                *(
+                    (method, pattern, self._on_account(act))
+                    for module in _MODULES
+                    for method, pattern, act in module.ROUTES
+                ),
+            )
+        ]
+
+    def answer(self, request: Request) -> Answer:
+        try:
+            result = self._dispatch(request)
+            return result if isinstance(result, Answer) else _json(200, result)
+        except Refused as refused:
+            return _json(refused.status, {"error": str(refused)})
+
+    def perform(self, method: str, path: str, body: Json) -> Any:
+        """A call that comes from within. `path` is below the prefix. Raises Refused."""
+        path, _, query = path.partition("?")
+        act, names = self._find(method, path)
+        return act(*names, _query(query), body)
+
+    def check(self, method: str, path: str, body: Json) -> None:
+        """Raises Refused if such a call could never be right."""
+        self._find(method, path.partition("?")[0])
+        if path == "/faults" and method == "POST":
+            faulting.read(Account(Settings(), Clock(0.0, 0)), body)
+
+    def begin_scenario(self, steps: list[Step]) -> None:
+        account = self._account()
+        account.scenario = steps
+        scenario.begin(steps, account.clock, self.perform)
+
+    def _dispatch(self, request: Request) -> Json | Answer:
+        act, names = self._find(request.method, request.path[len(PREFIX) :])
+        return act(*names, _query(request.query), forms.body(request))
+
+    def _find(self, method: str, path: str) -> tuple[Callable[..., Any], list[str]]:
+        methods: list[str] = []
+        path = path.rstrip("/")
+        for known, pattern, act in self._routes:
+            match = pattern.fullmatch(path)
+            if match is None:
+                continue
+            methods.append(known)
+            if known == method:
+                return act, [unquote(group, errors="replace") for group in match.groups()]
+        if methods:
+            raise Refused(405, f"{path} answers {', '.join(methods)}, not {method}.")
+        raise Refused(404, f"There is nothing at {PREFIX}{path}; docs/guide.md lists what there is.")
+
+    def _on_account(self, act: Callable[..., Json]) -> Callable[..., Json]:
+        return lambda *given: act(self._account(), *given)
+
+    # what was accepted
+
+    def _health(self, query: Query, body: Json) -> Json:
+        account = self._account()
+        return {"status": "ok", "region": account.region, "account": account.id, "sent": account.ledger.total}
+
+    def _sent(self, query: Query, body: Json) -> Json:
+        ledger = self._account().ledger
+        limit = forms.whole(query, "limit", 100, 1, _MOST_LINES)
+        if query.get("order", "oldest") not in ("oldest", "newest"):
+            raise Refused(400, f"order is oldest or newest, not {query['order']}.")
+        if "after" in query:
+            after = ledger.get(query["after"])
+            if after is None:
+                raise Refused(404, f"The ledger holds no mail {query['after']} to go on after.")
+            lines: Iterator[Accepted] = ledger.since(after.number)
+        else:
+            lines = ledger.newest_first() if query.get("order") == "newest" else ledger.since(0)
+        found = list(_first(filter(_filter(query), lines), limit + 1))
+        page = found[:limit]
+        return {
+            "sent": [line.shown() for line in page],
+            "next": page[-1].message_id if len(found) > limit else None,
+            "total": ledger.total,
+            "kept": len(ledger),
+        }
+
+    def _one_sent(self, message_id: str, query: Query, body: Json) -> Json:
+        line = self._account().ledger.get(message_id)
+        if line is None:
+            raise Refused(404, f"The ledger holds no mail {message_id}.")
+        return {**line.shown(), "content": line.content and msgspec.Raw(line.content)}
+
+    def _html_sent(self, message_id: str, query: Query, body: Json) -> Answer:
+        account = self._account()
+        line = account.ledger.get(message_id)
+        parts = line and take_apart(line)
+        if not parts or parts.html is None:
+            raise Refused(404, f"The ledger holds no HTML of the mail {message_id}.")
+        html = as_delivered(account, message_id, parts.html, account.base)
+        return Answer(200, html.encode("utf-8", "replace"), "text/html; charset=utf-8", LOCKED)
+
+    # mailboxes
+
+    def _mailboxes(self, query: Query, body: Json) -> Json:
+        by_tenant = self._account().mailboxes.by_tenant
+        return {
+            "mailboxes": [
+                {"address": address, "tenant": tenant, **asdict(mailbox)}
+                for tenant, boxes in by_tenant.items()
+                for address, mailbox in boxes.items()
+            ]
+        }
+
+    def _mailbox(self, address: str, query: Query, body: Json) -> Json:
+        tenant = query.get("tenant")
+        mailbox = self._account().mailboxes.by_tenant.get(tenant, {}).get(address.lower())
+        if mailbox is None:
+            raise Refused(404, f"The mailbox {address} has no fate{_of(tenant)}.")
+        return {"address": address.lower(), "tenant": tenant, **asdict(mailbox)}
+
+    def _put_mailbox(self, address: str, query: Query, body: Json) -> Json:
+        forms.only(body, "fate", "tenant", "subtype", "then", "seconds", "delays")
+        tenant, then = forms.text(body, "tenant"), forms.text(body, "then")
+        if "@" not in address:
+            raise Refused(400, f"{address} is not an address; *@domain stands for a whole domain.")
+        fate = forms.choice(body, "fate", FATES)
+        if fate is None:
+            raise Refused(400, f"fate is missing: one of {', '.join(FATES)}.")
+        if then is not None and then not in (*FATES, "nothing"):
+            raise Refused(400, f"then is one of {', '.join(FATES)} or nothing, not {then}.")
+        if then is not None and fate in ("bounces", "complains"):
+            raise Refused(
+                400, f"then follows a mailbox that delivers or defers; one that {fate} is at its end."
+            )
+        delays = body.get("delays", 1)
+        if type(delays) is not int or not 1 <= delays <= 100:
+            raise Refused(400, "delays is a whole number from 1 to 100.")
+        seconds = forms.real(body, "seconds", 0.0, 0.0, 1e9)
+        mailbox = Mailbox(fate, forms.text(body, "subtype"), then, seconds, delays)
+        try:
+            _ = mailbox.plan
+        except KeyError:
+            raise Refused(400, f"{mailbox.subtype} is no sub-type of a mailbox that {fate}.") from None
+        self._account().mailboxes.put(address, tenant, mailbox)
+        return {"address": address.lower(), "tenant": tenant, **asdict(mailbox)}
+
+    def _delete_mailbox(self, address: str, query: Query, body: Json) -> Json:
+        tenant = query.get("tenant")
+        if not self._account().mailboxes.delete(address, tenant):
+            raise Refused(404, f"The mailbox {address} has no fate{_of(tenant)}.")
+        return {}
+
+    # faults
+
+    def _faults(self, query: Query, body: Json) -> Json:
+        return {"faults": [faulting.shown(fault) for fault in self._account().faults.standing.values()]}
+
+    def _add_fault(self, query: Query, body: Json) -> Json:
+        account = self._account()
+        fault = faulting.read(account, body)
+        faulting.stand(account, fault, self._close_idle)
+        return faulting.shown(fault)
+
+    def _delete_faults(self, query: Query, body: Json) -> Json:
+        faulting.end_all(self._account())
+        return {}
+
+    def _delete_fault(self, fault_id: str, query: Query, body: Json) -> Json:
+        if not faulting.end(self._account(), fault_id):
+            raise Refused(404, f"No fault {fault_id} stands; it was used up or removed.")
+        return {}
+
+    # what is in the account
+
+    def _put_identity(self, name: str, query: Query, body: Json) -> Json:
+        forms.only(body, "status", "mail_from_status")
+        identity = self._account().identities.get(name.lower())
+        if identity is None:
+            raise Refused(404, f"There is no identity {name}.")
+        status = forms.choice(body, "status", _IDENTITY_STATUSES)
+        mail_from = forms.choice(body, "mail_from_status", _IDENTITY_STATUSES[:4])
+        if status is not None:
+            set_identity_status(self._account(), identity, status)
+        identity.mail_from_status = mail_from or identity.mail_from_status
+        return {
+            "identity": identity.name,
+            "status": identity.status,
+            "mail_from_status": identity.mail_from_status if identity.mail_from else None,
+        }
+
+    def _put_topic(self, name: str, query: Query, body: Json) -> Json:
+        forms.only(body, "raw")
+        account = self._account()
+        if forms.switch(body, "raw", False):
+            account.raw_topics.add(name)
+        else:
+            account.raw_topics.discard(name)
+        return {"topic": name, "raw": name in account.raw_topics}
+
+    def _clock(self, query: Query, body: Json) -> Json:
+        clock = self._account().clock
+        now = clock.now()
+        return {
+            "now": now,
+            "time": iso(now),
+            "speed": clock.speed,
+            "frozen": clock.frozen,
+            "due": clock.pending,
+        }
+
+    def _put_clock(self, query: Query, body: Json) -> Json:
+        forms.only(body, "at", "advance", "speed", "frozen")
+        clock = self._account().clock
+        at, speed = forms.moment(body, "at"), body.get("speed")
+        if "advance" in body:
+            if at is not None:
+                raise Refused(400, "at and advance both say where to; give one of them.")
+            at = clock.now() + forms.real(body, "advance", 0.0, 0.0, 1e9)
+            if at > forms.LATEST:
+                raise Refused(400, "advance leads beyond the year 9000.")
+        if speed is not None:
+            speed = forms.real(body, "speed", 1.0, 0.0, 1e7)
+        if "frozen" in body:
+            frozen = forms.switch(body, "frozen", False)
+            if speed is not None and frozen != (speed == 0):
+                raise Refused(
+                    400, "A frozen clock has the speed 0, and only that one; frozen and speed disagree."
+                )
+            if speed is None:
+                speed = 0.0 if frozen else (clock.speed or 1.0)
+        clock.set(at=at, speed=speed)
+        return self._clock(query, body)
+
+    def _streams(self, query: Query, body: Json) -> Json:
+        return {"streams": [_stream_shown(stream) for stream in self._account().streams.values()]}
+
+    def _put_stream(self, name: str, query: Query, body: Json) -> Json:
+        forms.only(body, "url", "access_key", "seconds", "bytes", "attributes")
+        url = forms.text(body, "url") or ""
+        if not re.match(r"https?://[^/]+", url):
+            raise Refused(400, "url is missing: where the stream delivers to, by http or https.")
+        attributes: object = body.get("attributes", {})
+        if not isinstance(attributes, dict):
+            raise Refused(400, "attributes are an object of texts.")
+        pairs = {str(key): str(value) for key, value in cast("Json", attributes).items()}
+        most = int(forms.real(body, "bytes", 5 * 1024 * 1024, 1.0, 64 * 1024 * 1024))
+        seconds = forms.real(body, "seconds", 60.0, 0.0, 900.0)
+        stream = Stream(name, url, forms.text(body, "access_key"), seconds, most, pairs)
+        self._account().streams[name] = stream
+        return _stream_shown(stream)
+
+    def _delete_stream(self, name: str, query: Query, body: Json) -> Json:
+        if self._account().streams.pop(name, None) is None:
+            raise Refused(404, f"The stream {name} was given no endpoint.")
+        return {}
+
+    def _flush_stream(self, name: str, query: Query, body: Json) -> Json:
+        account = self._account()
+        if name not in account.streams:
+            raise Refused(404, f"The stream {name} was given no endpoint.")
+        return {"records": flush(account, account.streams[name])}
+
+    def _outbox(self, query: Query, body: Json) -> Json:
+        outbox = self._account().outbox
+        return {"sent": outbox.sent, "dropped": outbox.dropped, "waiting": outbox.waiting}
+
+    def _cloudwatch(self, query: Query, body: Json) -> Json:
+        metrics = self._account().cloudwatch
+        return {"metrics": metrics.shown(), "dropped": metrics.dropped}
+
+    def _show_scenario(self, query: Query, body: Json) -> Json:
+        return {"steps": [step.shown() for step in self._account().scenario]}
+
+    def _begin_scenario(self, query: Query, body: Json) -> Json:
+        forms.only(body, "steps")
+        self.begin_scenario(scenario.read(body.get("steps"), self.check))
+        return self._show_scenario(query, body)
+
+    def _start_over(self, query: Query, body: Json) -> Json:
+        self._reset()
+        return {}
+
+
+def _query(text: str) -> Query:
+    return dict(parse_qsl(text, keep_blank_values=True, errors="replace"))
+
+
+def _json(status: int, value: object) -> Answer:
+    return Answer(status, msgspec.json.encode(value))
+
+
+def _first(lines: Iterator[Accepted], count: int) -> Iterator[Accepted]:
+    for index, line in enumerate(lines, 1):
+        yield line
+        if index >= count:
+            return
+
+
+def _filter(query: Query) -> Callable[[Accepted], bool]:
+    recipient, tenant = query.get("recipient", "").lower(), query.get("tenant")
+    configuration_set = query.get("configuration_set")
+    tags = {name[4:]: value for name, value in query.items() if name.startswith("tag.")}
+    unknown = [n for n in query if n not in _FILTERS and n[:4] != "tag."]
+    if unknown:
+        raise Refused(400, f"There is no filter {unknown[0]}: tag.NAME, {', '.join(_FILTERS)} are.")
+
+    def fits(line: Accepted) -> bool:
+        return (
+            (not recipient or any(address.lower() == recipient for address in line.recipients))
+            and (tenant is None or line.tenant == tenant)
+            and (configuration_set is None or line.configuration_set == configuration_set)
+            and all(line.has_tag(name, value) for name, value in tags.items())
+        )
+
+    return fits
+
+
+def _stream_shown(stream: Stream) -> Json:
+    return {
+        "stream": stream.name,
+        "url": stream.url,
+        "seconds": stream.seconds,
+        "bytes": stream.most_bytes,
+        "attributes": stream.attributes,
+        "waiting": len(stream.records),
+    }
+
+
+def _of(tenant: str | None) -> str:
+    return f" for tenant {tenant}" if tenant else " for all tenants"

@@ -1,0 +1,189 @@
+"""The page in a real browser, Debian's Chromium without a window, told what to do over its own protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import boto3
+import pytest
+
+import seslocal
+from seslocal_fixtures.receiver import Receiver
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None,
+    reason="THE PAGE WAS NOT LOOKED AT: there is no chromium here (Debian: apt install chromium)",
+)
+
+
+class Tab:
+    """One page, and what is asked of it."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._socket = socket
+        self._asked = 0
+        self.logged: list[str] = []
+
+    async def call(self, method: str, **params: Any) -> dict[str, Any]:
+        self._asked += 1
+        await self._socket.send_json({"id": self._asked, "method": method, "params": params})
+        while True:
+            message = await self._next()
+            if message.get("id") == self._asked:
+                assert "error" not in message, message
+                return message["result"]
+
+    async def go(self, url: str, width: int = 1280) -> None:
+        size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
+        await self.call("Emulation.setDeviceMetricsOverride", **size)
+        await self.call("Page.navigate", url=url)
+        while (await self._next()).get("method") != "Page.loadEventFired":
+            pass
+
+    async def value(self, expression: str) -> Any:
+        result = await self.call(
+            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
+        )
+        return result["result"].get("value")
+
+    async def _next(self) -> dict[str, Any]:
+        message = json.loads((await self._socket.receive(timeout=20)).data)
+        if message.get("method") == "Log.entryAdded":
+            self.logged.append(message["params"]["entry"]["text"])
+        return message
+
+
+@asynccontextmanager
+async def browser(directory: Path) -> AsyncIterator[Tab]:
+    assert CHROMIUM is not None
+    process = subprocess.Popen(
+        [
+            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+            "--disable-dev-shm-usage", f"--user-data-dir={directory}", "--remote-debugging-port=0", "about:blank",
+        ],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        port_file = directory / "DevToolsActivePort"
+        async with asyncio.timeout(30):
+            while not port_file.exists() or not port_file.read_text().strip():
+                await asyncio.sleep(0.05)
+        port = port_file.read_text().split()[0]
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"http://127.0.0.1:{port}/json") as answer:
+                [page, *_] = [each for each in await answer.json() if each["type"] == "page"]
+            async with session.ws_connect(page["webSocketDebuggerUrl"], max_msg_size=0) as socket:
+                tab = Tab(socket)
+                for domain in ("Page", "Log", "Runtime"):
+                    await tab.call(f"{domain}.enable")
+                yield tab
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def send(local: seslocal.Local, html: str) -> str:
+    session = boto3.Session("test", "test", region_name="us-east-1")
+    ses = session.client("sesv2", endpoint_url=local.url)
+    ses.create_email_identity(EmailIdentity="acme.example")
+    ses.create_configuration_set(ConfigurationSetName="s")
+    long = "averylongaddress" * 3 + "@" + "subdomain." * 8 + "example.com"
+    message_id = ""
+    for number in range(3):
+        message_id = ses.send_email(
+            FromEmailAddress="a@acme.example",
+            Destination={"ToAddresses": [long]},
+            Content={"Simple": {
+                "Subject": {"Data": f"{'Long' * 40} {number}"},
+                "Body": {"Html": {"Data": html}, "Text": {"Data": "x" * 500}},
+                "Headers": [{"Name": "X-Long", "Value": "y" * 900}],
+                "Attachments": [{"FileName": "f" * 120 + ".txt", "RawContent": b"x"}],
+            }},
+        )["MessageId"]  # fmt: skip
+    ses.close()
+    return message_id
+
+
+async def test_a_strangers_html_runs_nothing_loads_nothing_and_leads_nowhere(tmp_path: Path) -> None:
+    spy = Receiver()
+    html = (
+        f'<html><head><meta http-equiv=refresh content="0;url={spy.url}/refresh">'
+        f'<link rel=stylesheet href="{spy.url}/style.css"><style>@import "{spy.url}/import.css";'
+        f'p {{ background: url("{spy.url}/background.png") }}</style></head><body><p id=p>Hello</p>'
+        f'<img src="{spy.url}/spy.png"><img srcset="{spy.url}/srcset.png 2x"><iframe src="{spy.url}/frame"></iframe>'
+        f'<object data="{spy.url}/object"></object><video poster="{spy.url}/poster.png"></video>'
+        f'<svg><image href="{spy.url}/svg.png"/></svg><form action="{spy.url}/form"><input autofocus></form>'
+        f"<script>fetch('{spy.url}/script'); parent.document.title = 'caught'; top.location = '{spy.url}/top'</script>"
+        f"<img src=x onerror=\"parent.document.title = 'caught'\"></body></html>"
+    )
+    fetched: list[str] = []
+    spy.seen = fetched.append
+    try:
+        async with seslocal.running() as local, browser(tmp_path) as tab:
+            message_id = await asyncio.to_thread(send, local, html)
+            url = f"{local.url}/mail/{quote(message_id)}"
+            await tab.go(url)
+            assert await tab.value("document.querySelector('iframe').getBoundingClientRect().height") > 300
+            await tab.go(f"{local.url}/")  # by now the frame had all the time it wanted
+            await tab.go(url + "/body")  # and by itself it is no more dangerous
+            assert await tab.value("document.getElementById('p').textContent") == "Hello"
+            assert await tab.value("location.pathname") == f"/mail/{message_id}/body"
+            assert await tab.value("window.origin") == "null"
+            assert fetched == []
+            await tab.go(url + "?view=html&remote=1")
+            assert await tab.value("document.title") != "caught"
+            async with asyncio.timeout(10):
+                while "/spy.png" not in fetched:
+                    await asyncio.sleep(0.05)
+            for never in ("/script", "/top", "/refresh", "/frame", "/object", "/form"):
+                assert never not in fetched
+            assert await tab.value("location.href") == url + "?view=html&remote=1"
+    finally:
+        spy.close()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+async def test_nothing_sticks_out_at_the_width_of_a_phone_or_a_desk(tmp_path: Path, width: int) -> None:
+    async with seslocal.running() as local, browser(tmp_path) as tab:
+        empty = local.url + "/"
+        await tab.go(empty, width)
+        assert await tab.value("document.documentElement.scrollWidth") == width
+        message_id = await asyncio.to_thread(send, local, "<p>Hello</p>")
+        mail = f"{local.url}/mail/{quote(message_id)}"
+        for url in (empty, mail, *(f"{mail}?view={view}" for view in ("text", "headers", "source"))):
+            await tab.go(url, width)
+            assert await tab.value("document.documentElement.scrollWidth") == width, url
+            sticking = (
+                "[...document.querySelectorAll('body *')].filter(e => !e.closest('.scroll, .tabs, pre, svg') && "
+                "e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))"
+            )
+            assert await tab.value(sticking) == [], url
+        await tab.go(mail, width)
+        is_shown = "getComputedStyle(document.querySelector('.list')).display !== 'none'"
+        assert await tab.value(is_shown) is (width > 760)
+        assert [text for text in tab.logged if "Content Security Policy" in text] == []
+
+
+async def test_new_mail_is_announced_without_a_reload(tmp_path: Path) -> None:
+    async with seslocal.running() as local, browser(tmp_path) as tab:
+        await tab.go(local.url + "/")
+        assert await tab.value("document.getElementById('new').hidden") is True
+        await asyncio.to_thread(send, local, "<p>Hello</p>")
+        async with asyncio.timeout(15):
+            while await tab.value("document.getElementById('new').textContent") != "3 new":
+                await asyncio.sleep(0.1)
+        await tab.value("document.getElementById('new').click()")
+        async with asyncio.timeout(15):
+            while await tab.value("document.querySelectorAll('.list li a').length") != 3:
+                await asyncio.sleep(0.1)

@@ -1,0 +1,216 @@
+"""Mail to a list's people carries a way out that works, and those who took it get no more."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from seslocal_fixtures.contacts import KIM, TOPICS, prefers
+from seslocal_fixtures.world import World
+
+NEWS = {"ContactListName": "people", "TopicName": "news"}
+ONE_CLICK = b"List-Unsubscribe=One-Click"
+
+
+@pytest.fixture
+def ready(world: World) -> World:
+    world.ready(events=["SEND", "DELIVERY", "BOUNCE", "SUBSCRIPTION"])
+    world.ses.create_contact_list(ContactListName="people", Topics=TOPICS)
+    return world
+
+
+def send(world: World, options: dict[str, str] | None = None, **more: Any) -> str:
+    return world.send("kim@example.com", ListManagementOptions=options or NEWS, **more)
+
+
+def headers(world: World) -> dict[str, str]:
+    return {header["name"]: header["value"] for header in world.sent()[-1]["headers"]}
+
+
+def way_out(world: World) -> str:
+    """The path of the link in the newest mail."""
+    return urlsplit(headers(world)["List-Unsubscribe"].partition(">")[0][1:]).path
+
+
+def test_a_mail_carries_ses_own_way_out_instead_of_the_callers(ready: World) -> None:
+    content = {
+        "Simple": {
+            "Subject": {"Data": "s"},
+            "Body": {"Text": {"Data": "Leave: {{amazonSESUnsubscribeUrl}}"}},
+            "Headers": [{"Name": "List-Unsubscribe", "Value": "<https://acme.example/out>"}],
+        }
+    }
+    message_id = send(ready, Content=content)
+    found = headers(ready)
+    assert found["List-Unsubscribe"].startswith(f"<{ready.local.url}/U0/")
+    assert found["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    body = ready.admin("GET", f"/sent/{message_id}")["content"]["Simple"]["Body"]["Text"]["Data"]
+    assert body == f"Leave: {ready.local.url}{way_out(ready)}"
+
+
+def test_whoever_is_mailed_becomes_a_contact(ready: World) -> None:
+    send(ready)
+    assert ready.ses.get_contact(**KIM)["TopicPreferences"] == []
+
+
+def test_one_click_leaves_the_topic_and_is_told(ready: World) -> None:
+    message_id = send(ready)
+    assert ready.http("POST", way_out(ready), ONE_CLICK)[0] == 200
+    [event] = [event for event in ready.events(3) if event["eventType"] == "Subscription"]
+    assert event["mail"]["messageId"] == message_id
+    told = event["subscription"]
+    assert (told["contactList"], told["source"]) == ("people", "UnsubscribeHeader")
+    assert told["oldTopicPreferences"]["topicSubscriptionStatus"] == []
+    assert told["newTopicPreferences"]["topicSubscriptionStatus"] == [
+        {"topicName": "news", "subscriptionStatus": "OptOut"}
+    ]
+    assert ready.ses.get_contact(**KIM)["TopicPreferences"] == prefers("news", "OPT_OUT")
+
+
+def test_one_click_may_come_as_multipart(ready: World) -> None:
+    send(ready)
+    body = b'--b\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--b--\r\n'
+    ready.http("POST", way_out(ready), body, {"Content-Type": "multipart/form-data; boundary=b"})
+    assert ready.ses.get_contact(**KIM)["TopicPreferences"] == prefers("news", "OPT_OUT")
+
+
+@pytest.mark.parametrize("body", [b"", b"List-Unsubscribe=Perhaps", b"topic-news=on", b"\xff"])
+def test_a_post_that_is_no_choice_changes_nothing(ready: World, body: bytes) -> None:
+    send(ready)
+    assert ready.http("POST", way_out(ready), body)[0] == 400
+    assert ready.ses.get_contact(**KIM)["TopicPreferences"] == []
+
+
+def test_a_topic_that_is_gone_cannot_be_left(ready: World) -> None:
+    send(ready)
+    ready.ses.update_contact_list(ContactListName="people", Topics=TOPICS[1:])
+    assert ready.http("POST", way_out(ready), ONE_CLICK)[0] == 200
+    assert ready.ses.get_contact(**KIM)["TopicPreferences"] == []
+
+
+def test_the_link_is_put_into_raw_text_in_base64(ready: World) -> None:
+    text = base64.encodebytes(b"Leave: {{amazonSESUnsubscribeUrl}}")
+    raw = (
+        b"From: no-reply@mail.acme.example\r\nTo: kim@example.com\r\nSubject: s\r\nContent-Type: text/plain\r\n"
+        b"Content-Transfer-Encoding: base64\r\n\r\n"
+    )
+    message_id = send(ready, Content={"Raw": {"Data": raw + text}})
+    kept = base64.b64decode(ready.admin("GET", f"/sent/{message_id}")["content"]["Raw"]["Data"])
+    assert kept.startswith(raw)
+    assert base64.b64decode(kept[len(raw) :]) == f"Leave: {ready.local.url}{way_out(ready)}".encode()
+
+
+def test_one_click_without_a_topic_leaves_everything(ready: World) -> None:
+    send(ready, {"ContactListName": "people"})
+    ready.http("POST", way_out(ready), ONE_CLICK)
+    assert ready.ses.get_contact(**KIM)["UnsubscribeAll"] is True
+
+
+def test_looking_at_the_link_changes_nothing(ready: World) -> None:
+    send(ready)
+    status, page = ready.http("GET", way_out(ready))
+    assert status == 200
+    assert b"What may people send to kim@example.com?" in page
+    assert ready.ses.get_contact(**KIM)["TopicPreferences"] == []
+
+
+def test_the_page_saves_what_is_chosen(ready: World) -> None:
+    send(ready)
+    ready.http("POST", way_out(ready), b"choices=1&topic-offers=on")
+    found = ready.ses.get_contact(**KIM)
+    assert found["TopicPreferences"] == prefers("news", "OPT_OUT") + prefers("offers", "OPT_IN")
+    told = [event for event in ready.events(3) if event["eventType"] == "Subscription"]
+    assert told[0]["subscription"]["source"] == "SubscriptionManagementPage"
+
+
+def test_the_same_choice_again_tells_nothing(ready: World) -> None:
+    send(ready)
+    for _ in range(2):
+        ready.http("POST", way_out(ready), ONE_CLICK)
+    assert sorted(ready.kinds(3)) == ["Delivery", "Send", "Subscription"]
+    assert ready.silent()
+
+
+@pytest.mark.parametrize(
+    ("contact", "options"),
+    [
+        ({"UnsubscribeAll": True}, NEWS),
+        ({"UnsubscribeAll": True}, {"ContactListName": "people"}),
+        ({"TopicPreferences": prefers("news", "OPT_OUT")}, NEWS),
+        ({}, {"ContactListName": "people", "TopicName": "offers"}),
+    ],
+)
+def test_whoever_does_not_want_it_is_not_mailed(
+    ready: World, contact: dict[str, Any], options: dict[str, str]
+) -> None:
+    ready.ses.create_contact(**KIM, **contact)
+    send(ready, options)
+    [event] = [event for event in ready.events(2) if event["eventType"] == "Bounce"]
+    assert (event["bounce"]["bounceType"], event["bounce"]["bounceSubType"]) == (
+        "Permanent",
+        "UnsubscribedRecipient",
+    )
+    assert ready.ses.list_suppressed_destinations(TenantName="acme")["SuppressedDestinationSummaries"] == []
+    assert ready.silent()
+
+
+def test_raw_mail_names_its_list_in_a_header(ready: World) -> None:
+    raw = (
+        b"From: no-reply@mail.acme.example\r\nTo: kim@example.com\r\nSubject: s\r\n"
+        b"X-SES-LIST-MANAGEMENT-OPTIONS: people; topic=news\r\n\r\n{{amazonSESUnsubscribeUrl}}\r\n"
+    )
+    ready.send(Destination={"ToAddresses": ["kim@example.com"]}, Content={"Raw": {"Data": raw}})
+    assert ready.http("POST", way_out(ready), ONE_CLICK)[0] == 200
+    assert ready.ses.get_contact(**KIM)["TopicPreferences"] == prefers("news", "OPT_OUT")
+
+
+@pytest.mark.parametrize(
+    ("options", "refusal"),
+    [
+        ({"ContactListName": "no"}, (404, "NotFoundException", "List with name: no doesn't exist.")),
+        (
+            {**NEWS, "TopicName": "no"},
+            (404, "NotFoundException", "Topic with name: no doesn't exist in List people."),
+        ),
+    ],
+)
+def test_a_list_and_a_topic_must_be_there(ready: World, options: dict[str, str], refusal: Any) -> None:
+    assert ready.refused(lambda: send(ready, options)) == refusal
+
+
+def test_only_one_recipient_can_be_managed(ready: World) -> None:
+    refused = ready.refused(lambda: ready.send("a@x.example", "b@x.example", ListManagementOptions=NEWS))
+    assert refused == (
+        400,
+        "BadRequestException",
+        "Only one recipient is allowed when ListManagementOptions are used.",
+    )
+
+
+def test_the_first_two_placeholders_become_the_link(ready: World) -> None:
+    place = "{{amazonSESUnsubscribeUrl}} "
+    body = {"Text": {"Data": place}, "Html": {"Data": place * 2}}
+    message_id = send(ready, Content={"Simple": {"Subject": {"Data": "s"}, "Body": body}})
+    body = ready.admin("GET", f"/sent/{message_id}")["content"]["Simple"]["Body"]
+    link = f"{ready.local.url}{way_out(ready)} "
+    assert (body["Text"]["Data"], body["Html"]["Data"]) == (link, link + place)
+
+
+def test_a_strangers_link_and_a_list_that_is_gone_lead_nowhere(ready: World) -> None:
+    assert ready.http("GET", "/U0/00000000")[0] == 404
+    send(ready)
+    path = way_out(ready)
+    ready.ses.delete_contact_list(ContactListName="people")
+    assert ready.http("POST", path, ONE_CLICK)[0] == 404
+
+
+def test_names_are_escaped_on_the_page(ready: World) -> None:
+    topics = [
+        {"TopicName": "t", "DisplayName": "<script>alert(1)</script>", "DefaultSubscriptionStatus": "OPT_IN"}
+    ]
+    ready.ses.update_contact_list(ContactListName="people", Topics=topics)
+    send(ready, {"ContactListName": "people"})
+    assert b"<script" not in ready.http("GET", way_out(ready))[1]

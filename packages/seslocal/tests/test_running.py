@@ -1,0 +1,185 @@
+"""Starting and stopping: in a process of its own, inside a test, and with a seed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+import seslocal
+from seslocal_fixtures import signing
+
+
+def started(tmp_path: Path, *options: str) -> tuple[subprocess.Popen[str], dict[str, Any]]:
+    ready = tmp_path / "ready.json"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seslocal", "--port", "0", "--ready-file", str(ready), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until = time.monotonic() + 20
+    while not ready.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    return process, json.loads(ready.read_text())
+
+
+def test_the_command_announces_itself_serves_and_stops_on_sigterm(tmp_path: Path) -> None:
+    process, ready = started(
+        tmp_path, "--rate", "7", "--quota", "70", "--region", "eu-west-1", "--account", "1" * 12
+    )
+    try:
+        session = boto3.Session("test", "test", region_name="eu-west-1")
+        client: Any = session.client("sesv2", endpoint_url=f"http://127.0.0.1:{ready['port']}")
+        quota = client.get_account()["SendQuota"]
+        assert (quota["MaxSendRate"], quota["Max24HourSend"]) == (7, 70)
+        arn = client.create_tenant(TenantName="t")["TenantArn"]
+        assert arn.startswith(f"arn:aws:ses:eu-west-1:{'1' * 12}:tenant/t/")
+        client.close()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert err == ""
+    assert f"http://127.0.0.1:{ready['port']}" in out
+    assert 'boto3.client("sesv2"' in out
+
+
+def test_the_ready_line_can_go_to_a_file_descriptor(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seslocal", "--port", "0", "--ready-fd", str(write)],
+        pass_fds=[write],
+        stdout=subprocess.DEVNULL,
+    )
+    os.close(write)
+    try:
+        with os.fdopen(read) as pipe:
+            port = json.loads(pipe.read())["port"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_seslocal/health") as answer:
+            assert json.loads(answer.read())["status"] == "ok"
+    finally:
+        process.terminate()
+        assert process.wait(10) == 0
+
+
+def test_a_port_that_is_taken_is_said_in_a_sentence() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-m", "seslocal", "--port", str(port)],
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+    assert done.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+async def test_one_runs_inside_a_test_and_stops_with_polls_open() -> None:
+    async with seslocal.running() as local:
+
+        def use() -> str:
+            session = boto3.Session("test", "test", region_name="us-east-1")
+            client: Any = session.client("sesv2", endpoint_url=local.url)
+            client.create_email_identity(EmailIdentity="a.example")
+            client.close()
+            return local.url
+
+        assert (await asyncio.to_thread(use)).startswith("http://127.0.0.1:")
+        assert list(local.account.identities) == ["a.example"]
+        queue = local.account.queues.ensure("q")
+        reader, writer = await asyncio.open_connection(local.host, local.port)
+        body = b'{"QueueUrl":"http://x/000000000000/q","WaitTimeSeconds":20}'
+        target = {"X-Amz-Target": "AmazonSQS.ReceiveMessage"}
+        writer.write(signing.wire("POST", "/", body, target, service="sqs"))
+        await writer.drain()
+        while not queue.polls:
+            await asyncio.sleep(0.001)
+    assert await reader.read() == b""
+    writer.close()
+    with pytest.raises(OSError):
+        await asyncio.open_connection(local.host, local.port)
+
+
+async def test_two_run_side_by_side_and_know_nothing_of_each_other() -> None:
+    async with seslocal.running() as one, seslocal.running() as two:
+        assert one.port != two.port
+        one.account.queues.ensure("q")
+        assert "q" not in two.account.queues.by_name
+
+
+class StoppedClock(seslocal.Clock):
+    def now(self) -> float:
+        return 1_800_000_000.0
+
+
+async def test_with_a_seed_and_a_stopped_clock_ids_repeat() -> None:
+    async def ids() -> list[str]:
+        settings = seslocal.Settings(seed=42)
+        async with seslocal.running(settings=settings, clock=StoppedClock()) as local:
+
+            def use() -> list[str]:
+                session = boto3.Session("test", "test", region_name="us-east-1")
+                client: Any = session.client("sesv2", endpoint_url=local.url)
+                client.create_email_identity(EmailIdentity="a.example")
+                sent = [
+                    client.send_email(
+                        FromEmailAddress="x@a.example",
+                        Destination={"ToAddresses": ["kim@example.com"]},
+                        Content={"Simple": {"Subject": {"Data": "x"}, "Body": {"Text": {"Data": "x"}}}},
+                    )["MessageId"]
+                    for _ in range(3)
+                ]
+                sent.append(client.create_tenant(TenantName="t")["TenantArn"])
+                client.close()
+                return sent
+
+            return await asyncio.to_thread(use)
+
+    first = await ids()
+    assert len(set(first)) == 4
+    assert first == await ids()
+
+
+async def test_the_ledger_keeps_the_newest_and_counts_all() -> None:
+    settings = seslocal.Settings(ledger=3, ledger_bytes=10)
+    async with seslocal.running(settings=settings) as local:
+
+        def use() -> None:
+            session = boto3.Session("test", "test", region_name="us-east-1")
+            client: Any = session.client("sesv2", endpoint_url=local.url)
+            client.create_email_identity(EmailIdentity="a.example")
+            for i in range(5):
+                client.send_email(
+                    FromEmailAddress="x@a.example",
+                    Destination={"ToAddresses": [f"k{i}@example.com"]},
+                    Content={"Simple": {"Subject": {"Data": "x"}, "Body": {"Text": {"Data": "123456"}}}},
+                )
+            client.close()
+
+        await asyncio.to_thread(use)
+        lines = list(local.account.ledger.since(0))
+        assert (local.account.ledger.total, len(lines)) == (5, 3)
+        assert [line.recipients for line in lines] == [
+            ("k2@example.com",),
+            ("k3@example.com",),
+            ("k4@example.com",),
+        ]
+        assert [line.content is None for line in lines] == [True, True, False]

@@ -1,0 +1,67 @@
+"""`./dev bench seslocal` measures a server that was really sent to, and gives no figure that it cannot vouch for."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import seslocal
+from bench.seslocal import Phase
+from bench.seslocal_load import Ticks, Void
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def phase(messages: int, cpu: float, memory: int) -> Phase:
+    return Phase(messages=messages, cpu=cpu, wall=1.0, generator=0.1, p50=0.001, p99=0.002, memory=memory)
+
+
+def envelope(kind: str, number: int) -> str:
+    event = {"eventType": kind, "mail": {"tags": {"number": [str(number)]}}}
+    return json.dumps({"Message": json.dumps(event)})
+
+
+def test_a_run_says_what_it_measured():
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "seslocal", "--messages", "400", "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert [one["messages"] for one in said["phases"]] == [40, 360]
+    assert said["memory_ratio"] > 0
+    assert all(one["memory"] > 10_000_000 for one in said["phases"])
+
+
+def test_rate_is_by_the_servers_cpu_and_growth_from_first_to_last():
+    phases = [phase(100, 0.02, 200), phase(900, 0.18, 300)]
+    assert seslocal.whole(phases) == pytest.approx(5000)
+    assert seslocal.growth(phases) == pytest.approx(1.5)
+    said = seslocal.table(phases)
+    assert "5,000 signed SendEmail a second" in said
+    assert "1.50 times" in said
+    assert "missed" in said
+
+
+def test_a_mail_is_complete_with_both_its_events_and_no_more():
+    ticks = Ticks()
+    ticks.expect(2)
+    ticks.event(envelope("Send", 1))
+    assert ticks.complete == 0
+    ticks.event(envelope("Delivery", 1))
+    assert ticks.complete == 1
+    for kind in ("Send", "Bounce"):
+        with pytest.raises(Void):
+            ticks.event(envelope(kind, 1))
+
+
+def test_what_a_destination_says_first_is_no_event():
+    ticks = Ticks()
+    ticks.event(json.dumps({"Message": "Successfully validated SNS topic for Amazon SES event publishing."}))
+    assert ticks.complete == 0
