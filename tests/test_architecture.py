@@ -1,6 +1,6 @@
 """Who may import whom, and who may send: read from the sources themselves, so that no test run is needed to breach it.
 
-core <- standard library · a plane <- core and itself · an adapter package <- core, planes, itself · `app.py`, `run/`,
+messages <- standard library · core <- standard library, messages · a plane <- core, messages and itself · an adapter package <- core, messages, planes, itself · `app.py`, `run/`,
 `config.py` and `__main__.py` bind all. Only `send/dispatch.py` calls SES's send, which `adapters/ses/send.py` alone makes.
 `mailcordon` and `seslocal` know nothing of each other.
 """
@@ -16,6 +16,7 @@ PACKAGES_DIRECTORY = Path(__file__).resolve().parent.parent / "packages"
 SOURCES = (PACKAGES_DIRECTORY / "mailcordon" / "src", PACKAGES_DIRECTORY / "seslocal" / "src")
 PLANES = ("control", "send", "observe")
 ROOT_MODULES = ("app", "run", "config", "__main__")
+MESSAGES = ("messages", "messages")
 SENDERS = {"mailcordon.send.dispatch", "mailcordon.adapters.ses.send"}
 SEND_PORT = "mailcordon.send.ports"
 #: SES's operations that send, as boto3, our own client and the wire name them.
@@ -68,8 +69,8 @@ def home_of(module: str) -> tuple[str, str]:
     if top != "mailcordon":
         return ("foreign", top)
     first, _, inner = rest.partition(".")
-    if first == "core":
-        return ("core", "core")
+    if first in ("core", "messages"):
+        return (first, first)
     if first in PLANES:
         return ("plane", first)
     if first == "adapters":
@@ -87,18 +88,20 @@ def breach(module: str, imported: str) -> str | None:
     if other == "foreign":
         if there == "seslocal" or (layer == "foreign" and place != "seslocal"):
             return None if module.startswith("seslocal") else f"{module} imports seslocal"
-        if layer == "core" and there not in sys.stdlib_module_names:
-            return f"core imports {there}, which is not in the standard library"
+        if layer in ("core", "messages") and there not in sys.stdlib_module_names:
+            return f"{layer} imports {there}, which is not in the standard library"
         return None
     if layer == "foreign":
         return f"{place} imports {imported}"
     if imported == "mailcordon":
         return None  # the package's version
     allowed = {
-        "core": [("core", "core")],
-        "plane": [("core", "core"), ("plane", place)],
+        "messages": [MESSAGES],
+        "core": [("core", "core"), MESSAGES],
+        "plane": [("core", "core"), MESSAGES, ("plane", place)],
         "adapter": [
             ("core", "core"),
+            MESSAGES,
             *(("plane", plane) for plane in PLANES),
             ("adapter", place),
             ("adapter", ""),
@@ -199,6 +202,8 @@ KNOWN = {
     "mailcordon": "",
     "mailcordon.core": "",
     "mailcordon.core.errors": "",
+    "mailcordon.messages": "",
+    "mailcordon.messages.api": "",
     "mailcordon.send": "",
     "mailcordon.send.ports": "",
     "mailcordon.observe": "",
@@ -213,6 +218,7 @@ PACKAGES = frozenset(
     [
         "mailcordon",
         "mailcordon.core",
+        "mailcordon.messages",
         "mailcordon.send",
         "mailcordon.observe",
         "mailcordon.adapters",
@@ -229,6 +235,8 @@ class TestTheCheckerItself:
         [
             ("mailcordon.core.x", "import msgspec"),
             ("mailcordon.core.x", "from mailcordon import send"),
+            ("mailcordon.messages.x", "import rich"),
+            ("mailcordon.messages.x", "from mailcordon.core import errors"),
             ("mailcordon.core.x", "from .. import app"),
             ("mailcordon.send.x", "import mailcordon.observe"),
             ("mailcordon.send.x", "from mailcordon import observe"),
@@ -259,6 +267,8 @@ class TestTheCheckerItself:
         [
             ("mailcordon.core.x", "import asyncio, dataclasses\nfrom mailcordon.core import errors"),
             ("mailcordon.core.x", "from . import errors"),
+            ("mailcordon.core.x", "from mailcordon.messages import api"),
+            ("mailcordon.adapters.http.x", "from mailcordon.messages import api"),
             (
                 "mailcordon.send.x",
                 "from mailcordon.core.errors import Refused\nfrom mailcordon.send import ports",

@@ -1,0 +1,1 @@
+"""What the REST API says when it refuses a request."""

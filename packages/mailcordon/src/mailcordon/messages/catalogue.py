@@ -1,0 +1,71 @@
+"""Collects the messages with their examples, and prints them as one page."""
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import ParamSpec
+
+P = ParamSpec("P")
+Message = Callable[P, str]
+
+SURFACES = ("reasons", "api", "cli", "system")
+
+_examples: dict[str, list[str]] = {}
+
+
+def example(*args: P.args, **kwargs: P.kwargs) -> Callable[[Message[P]], Message[P]]:
+    """Shows a message with these values on the reference page. May be used more than once, for each form of a text."""
+
+    def register(message: Message[P]) -> Message[P]:
+        # Decorators apply from the bottom up: the one written first is shown first.
+        _examples.setdefault(_key(message), []).insert(0, message(*args, **kwargs))
+        return message
+
+    return register
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    name: str
+    when: str  #: when a user sees it
+    examples: tuple[str, ...]
+
+
+def messages(surface: str) -> Iterator[Entry]:
+    """The messages of one surface, in the order they are written. One without an example has an empty tuple."""
+    module = importlib.import_module(f"mailcordon.messages.{surface}")
+    for name, value in vars(module).items():
+        if _is_message(module, name, value):
+            yield Entry(name, inspect.getdoc(value) or "", tuple(_examples.get(_key(value), ())))
+
+
+def page() -> str:
+    """docs/reference/messages.md."""
+    lines = [
+        "# Messages",
+        "",
+        "Every sentence that Mailcordon shows to a person, with example values. `./dev messages` writes this page from",
+        "`mailcordon/messages/`; a test fails when the page and the code differ.",
+    ]
+    for surface in SURFACES:
+        module = importlib.import_module(f"mailcordon.messages.{surface}")
+        lines += ["", f"## {surface}", "", _paragraph(inspect.getdoc(module) or "")]
+        for entry in messages(surface):
+            lines += ["", f"### {entry.name}", "", _paragraph(entry.when)]
+            for text in entry.examples:
+                lines += ["", *(f"    {line}".rstrip() for line in text.splitlines())]
+    return "\n".join(lines) + "\n"
+
+
+def _is_message(module: ModuleType, name: str, value: object) -> bool:
+    return inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
+
+
+def _key(message: Callable[..., str]) -> str:
+    return f"{message.__module__}.{message.__qualname__}"
+
+
+def _paragraph(text: str) -> str:
+    return " ".join(text.split())
