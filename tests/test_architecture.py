@@ -1,8 +1,8 @@
 """Who may import whom, and who may send: read from the sources themselves, so that no test run is needed to breach it.
 
-messages <- standard library · core <- standard library, messages · a plane <- core, messages and itself · an adapter package <- core, messages, planes, itself · `app.py`, `run/`,
-`config.py` and `__main__.py` bind all. Only `send/dispatch.py` calls SES's send, which `adapters/ses/send.py` alone makes.
-`mailcordon` and `seslocal` know nothing of each other.
+messages <- standard library · core <- standard library, messages · a plane <- core, messages and itself · an adapter package
+<- core, messages, planes, itself · `app.py`, `run/`, `config.py` and `__main__.py` bind all. Only `send/dispatch.py` calls SES's
+send, which `adapters/ses/send.py` alone makes. `mailcordon` and `seslocal` know nothing of each other.
 """
 
 import ast
