@@ -1,8 +1,8 @@
 """Who may import whom, and who may send: read from the sources themselves, so that no test run is needed to breach it.
 
-messages <- standard library · core <- standard library, messages · a plane <- core, messages and itself · an adapter package
-<- core, messages, planes, itself · `app.py`, `run/`, `config.py` and `__main__.py` bind all. Only `send/dispatch.py` calls SES's
-send, which `adapters/ses/send.py` alone makes. `mailcordon` and `seslocal` know nothing of each other.
+messages, host <- standard library · core <- standard library, messages · a plane <- core, messages and itself · an adapter package
+<- core, messages, host, planes, itself · `app.py`, `run/`, `config.py` and `__main__.py` bind all. Only `send/dispatch.py` calls
+SES's send, which `adapters/ses/send.py` alone makes. `mailcordon` and `seslocal` know nothing of each other.
 """
 
 import ast
@@ -17,6 +17,7 @@ SOURCES = (PACKAGES_DIRECTORY / "mailcordon" / "src", PACKAGES_DIRECTORY / "sesl
 PLANES = ("control", "send", "observe")
 ROOT_MODULES = ("app", "run", "config", "__main__")
 MESSAGES = ("messages", "messages")
+HOST = ("host", "host")
 SENDERS = {"mailcordon.send.dispatch", "mailcordon.adapters.ses.send"}
 SEND_PORT = "mailcordon.send.ports"
 #: SES's operations that send, as boto3, our own client and the wire name them.
@@ -69,7 +70,7 @@ def home_of(module: str) -> tuple[str, str]:
     if top != "mailcordon":
         return ("foreign", top)
     first, _, inner = rest.partition(".")
-    if first in ("core", "messages"):
+    if first in ("core", "messages", "host"):
         return (first, first)
     if first in PLANES:
         return ("plane", first)
@@ -88,7 +89,7 @@ def breach(module: str, imported: str) -> str | None:
     if other == "foreign":
         if there == "seslocal" or (layer == "foreign" and place != "seslocal"):
             return None if module.startswith("seslocal") else f"{module} imports seslocal"
-        if layer in ("core", "messages") and there not in sys.stdlib_module_names:
+        if layer in ("core", "messages", "host") and there not in sys.stdlib_module_names:
             return f"{layer} imports {there}, which is not in the standard library"
         return None
     if layer == "foreign":
@@ -97,11 +98,13 @@ def breach(module: str, imported: str) -> str | None:
         return None  # the package's version
     allowed = {
         "messages": [MESSAGES],
+        "host": [HOST],
         "core": [("core", "core"), MESSAGES],
         "plane": [("core", "core"), MESSAGES, ("plane", place)],
         "adapter": [
             ("core", "core"),
             MESSAGES,
+            HOST,
             *(("plane", plane) for plane in PLANES),
             ("adapter", place),
             ("adapter", ""),
@@ -204,6 +207,7 @@ KNOWN = {
     "mailcordon.core.errors": "",
     "mailcordon.messages": "",
     "mailcordon.messages.api": "",
+    "mailcordon.host": "",
     "mailcordon.send": "",
     "mailcordon.send.ports": "",
     "mailcordon.observe": "",
@@ -219,6 +223,7 @@ PACKAGES = frozenset(
         "mailcordon",
         "mailcordon.core",
         "mailcordon.messages",
+        "mailcordon.host",
         "mailcordon.send",
         "mailcordon.observe",
         "mailcordon.adapters",
@@ -237,6 +242,10 @@ class TestTheCheckerItself:
             ("mailcordon.core.x", "from mailcordon import send"),
             ("mailcordon.messages.x", "import rich"),
             ("mailcordon.messages.x", "from mailcordon.core import errors"),
+            ("mailcordon.host.x", "import msgspec"),
+            ("mailcordon.host.x", "from mailcordon.core import errors"),
+            ("mailcordon.core.x", "from mailcordon import host"),
+            ("mailcordon.send.x", "from mailcordon import host"),
             ("mailcordon.core.x", "from .. import app"),
             ("mailcordon.send.x", "import mailcordon.observe"),
             ("mailcordon.send.x", "from mailcordon import observe"),
@@ -269,6 +278,7 @@ class TestTheCheckerItself:
             ("mailcordon.core.x", "from . import errors"),
             ("mailcordon.core.x", "from mailcordon.messages import api"),
             ("mailcordon.adapters.http.x", "from mailcordon.messages import api"),
+            ("mailcordon.adapters.db.x", "from mailcordon import host"),
             (
                 "mailcordon.send.x",
                 "from mailcordon.core.errors import Refused\nfrom mailcordon.send import ports",

@@ -1,6 +1,6 @@
 """One child process of `up`: kept running, ended with us.
 
-It runs under a guardian (`adapters/db/guardian.py`), so that even our kill -9 ends it. When it dies it is started again,
+It runs under a guardian (`host/guardian.py`), so that even our kill -9 ends it. When it dies it is started again,
 at first at once, then ever slower; when it ends with status 2 it has refused to run, and trying again would not help.
 """
 
@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 
-from mailcordon.adapters.db import guardian
 from mailcordon.core.errors import Unavailable
+from mailcordon.host import guardian
 
 REFUSED = 2  #: exit status of a process that will not run with these settings
 LONGEST_PAUSE = 5.0  #: seconds between two starts

@@ -14,8 +14,8 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mailcordon.adapters.db.places import write_private
 from mailcordon.core.errors import Refused
+from mailcordon.host.private_file import write_private
 
 LOCK = "lock"
 RUN = "run.json"

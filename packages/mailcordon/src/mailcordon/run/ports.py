@@ -8,8 +8,8 @@ import fcntl
 import socket
 import time
 
-from mailcordon.adapters.db.guardian import LOWEST_FREE_DESCRIPTOR
 from mailcordon.core.errors import Refused
+from mailcordon.host.guardian import LOWEST_FREE_DESCRIPTOR
 
 API_PORT = 8025
 SES_PORT = 8005

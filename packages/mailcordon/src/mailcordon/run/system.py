@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 from mailcordon import config as configs
 from mailcordon.adapters.db import migrate, secrets
 from mailcordon.adapters.db.embedded import EmbeddedPostgres
-from mailcordon.adapters.db.places import write_private
 from mailcordon.config import Config
 from mailcordon.core.errors import Refused, Unavailable
+from mailcordon.host.private_file import write_private
 from mailcordon.run import beginning, local_ses, ports
 from mailcordon.run import home as homes
 from mailcordon.run.child import Child

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
-from mailcordon.adapters.db import guardian as guardians
 from mailcordon.adapters.db import places
-from mailcordon.adapters.db.places import Place, Say, write_private
+from mailcordon.adapters.db.places import Place, Say
 from mailcordon.core.errors import Refused
+from mailcordon.host import guardian as guardians
+from mailcordon.host.private_file import write_private
 
 SUPERUSER = "postgres"
 PASSWORD_FILE = "mailcordon.password"  # noqa: S105 (the name of the file inside the data directory)

@@ -22,8 +22,9 @@ from pogo_core.util import migrate as pogo
 from pogo_core.util import sql as pogo_sql
 
 from mailcordon.adapters.db import engine, roles
-from mailcordon.adapters.db.places import Say, write_private
+from mailcordon.adapters.db.places import Say
 from mailcordon.core.errors import Refused
+from mailcordon.host.private_file import write_private
 
 LOCK = 0x6D61696C63  #: one number for the advisory lock of every migration: "mailc"
 DSN_FILE = "database.json"

@@ -12,7 +12,6 @@ import importlib.metadata
 import importlib.util
 import os
 import pwd
-import secrets
 import shutil
 import stat
 import tempfile
@@ -191,14 +190,3 @@ def _make_sockets(home: Path, root: Path, runner: Runner) -> Path:
     if runner.switched:
         os.chown(sockets, runner.uid, runner.gid)
     return sockets
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replaces a file at once, readable by its owner alone from its first byte on."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    making = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    with open(os.open(making, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    making.replace(path)

@@ -1,8 +1,8 @@
-"""Starts a program that cannot outlive us: a few lines of shell stand between, holding a pipe of ours.
+"""Runs a program that ends when we end, however we end: a small shell script between us and the program holds our pipe.
 
-When we die, in whatever way, the pipe closes and the guardian ends the program, first kindly, then not. When the
-program ends, so does the guardian, with its status. It answers the program's process id as its first line on
-stdout; all that the program prints goes to stderr. The one who starts it keeps the other end of its stdin.
+When our process dies, the pipe closes and the guardian ends the program, first with the signal `kind`, after `patience` seconds
+with `hard`. When the program ends, the guardian exits with its status. The guardian prints the program's process id as the first
+line of its stdout; the program's own output goes to stderr. The caller keeps the other end of the guardian's stdin open.
 """
 
 from collections.abc import Sequence
@@ -34,10 +34,10 @@ kill "$watcher" 2>/dev/null
 exit "$status"
 """
 
-#: File descriptors handed through to the program lie here or above, clear of those the shell uses itself.
+#: File descriptors passed on to the program must be this or higher: the shell uses the lower ones itself.
 LOWEST_FREE_DESCRIPTOR = 20
 
 
 def command(program: Sequence[str], *, kind: str, hard: str, patience: int) -> list[str]:
-    """The guardian's own command line. `kind` and `hard` are signals without SIG, `patience` the seconds between."""
+    """The command line that runs `program` under a guardian. `kind` and `hard` are signal names without SIG."""
     return ["/bin/sh", "-c", _SCRIPT, "mailcordon-guardian", kind, str(patience), hard, *program]
