@@ -15,7 +15,8 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from mailcordon.adapters import cli
-from mailcordon.adapters.cli import command, failures, holds, mail, observed, show, tenants
+from mailcordon.adapters.cli import command, failures, show
+from mailcordon.adapters.cli.commands import cordon, send, suppression, tenant
 
 
 def _local(home: str = "") -> None:
@@ -133,22 +134,22 @@ def test_an_unknown_option_is_a_usage_error(app: typer.Typer) -> None:
 
 
 def test_types_are_given_with_their_domains() -> None:
-    assert tenants.parse_types(["password-reset=mail.acme.example", "newsletter=news.acme.example"]) == {
+    assert tenant.parse_types(["password-reset=mail.acme.example", "newsletter=news.acme.example"]) == {
         "password-reset": "mail.acme.example",
         "newsletter": "news.acme.example",
     }
     for wrong in (["newsletter"], ["=news.acme.example"], ["newsletter="], ["a=x.example", "a=y.example"]):
         with pytest.raises(failures.Failure):
-            tenants.parse_types(wrong)
+            tenant.parse_types(wrong)
 
 
 def test_a_class_given_as_a_type_is_told_apart() -> None:
     with pytest.raises(failures.Failure, match="--class marketing"):
-        holds.target("acme", "marketing", None, None, None, None)
+        cordon.target("acme", "marketing", None, None, None, None)
 
 
 def test_a_target_names_only_what_was_said() -> None:
-    assert holds.target("acme", None, "marketing", "gmail", None, None) == {
+    assert cordon.target("acme", None, "marketing", "gmail", None, None) == {
         "tenant": "acme",
         "class": "marketing",
         "provider": "gmail",
@@ -166,13 +167,13 @@ def test_a_target_names_only_what_was_said() -> None:
 )
 def test_a_scope_and_what_it_names_must_fit(scope: str, class_: str | None, type_: str | None) -> None:
     with pytest.raises(failures.Failure):
-        observed.scoped(scope, class_, type_)
+        suppression.scoped(scope, class_, type_)
 
 
 def test_headers_are_split_at_the_first_colon() -> None:
-    assert mail.parse_headers(["X-Link: https://a.example"]) == {"X-Link": "https://a.example"}
+    assert send.parse_headers(["X-Link: https://a.example"]) == {"X-Link": "https://a.example"}
     with pytest.raises(failures.Failure):
-        mail.parse_headers(["no colon"])
+        send.parse_headers(["no colon"])
 
 
 def test_without_a_terminal_nothing_is_changed_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:

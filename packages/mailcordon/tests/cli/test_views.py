@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from rich.console import RenderableType
 
-from mailcordon.adapters.cli import drill, failures, holds, mail, observed, show, tenants
+from mailcordon.adapters.cli import failures, show
+from mailcordon.adapters.cli.commands import cordon, lane, metrics, tenant, why
 from mailcordon.adapters.cli.connection import Connection
+from mailcordon.adapters.cli.drill import command as drill
 
 HOLD: dict[str, Any] = {
     "id": 17,
@@ -60,7 +62,7 @@ def message(**delivery: object) -> dict[str, Any]:
 
 
 def explained(document: dict[str, Any], lane: dict[str, Any] | None, addresses: dict[str, Any]) -> list[str]:
-    return lines(mail.explanation(document, document["deliveries"], lane, addresses))
+    return lines(why.explanation(document, document["deliveries"], lane, addresses))
 
 
 def test_why_answers_in_the_order_of_cause() -> None:
@@ -92,7 +94,7 @@ def test_why_shows_the_suppression_behind_a_refusal_with_its_evidence() -> None:
 
 def test_an_address_without_a_record_against_it_says_so() -> None:
     said = lines(
-        mail.address_view(
+        why.address_view(
             {"address": "kim@example.com", "tenant": "acme", "suppressions": [], "deliveries": []}
         )
     )
@@ -114,7 +116,7 @@ def test_a_preview_says_what_happens_and_whom_it_leaves_alone() -> None:
         "effect": "Stops marketing of acme.",
         "untouched": "password-reset of acme; every other tenant.",
     }
-    said = lines(holds.preview_view(preview))
+    said = lines(cordon.preview_view(preview))
     assert said[1].split() == ["newsletter", "marketing", "open", "3", "2", "1"]
     assert said[-2:] == [
         "Stops marketing of acme.",
@@ -123,7 +125,7 @@ def test_a_preview_says_what_happens_and_whom_it_leaves_alone() -> None:
 
 
 def test_a_lane_shows_every_hold_and_what_it_shares() -> None:
-    said = "\n".join(lines(tenants.lane_view(LANE)))
+    said = "\n".join(lines(lane.lane_view(LANE)))
     for text in ("1,200 deliveries", "complaints rise", "news.acme.example", "with every tenant's marketing"):
         assert text in said
 
@@ -131,7 +133,7 @@ def test_a_lane_shows_every_hold_and_what_it_shares() -> None:
 def test_onboarding_shows_the_records_to_publish_and_what_is_shared() -> None:
     said = "\n".join(
         lines(
-            tenants.onboarded(
+            tenant.onboarded(
                 {
                     "slug": "acme",
                     "key": "mc-0123456789",
@@ -160,7 +162,7 @@ def test_onboarding_shows_the_records_to_publish_and_what_is_shared() -> None:
 
 def test_complaints_are_a_share_of_what_was_delivered_and_bounces_of_what_was_sent() -> None:
     row = {"type": "newsletter", "sent": 200, "delivered": 100, "hard_bounced": 4, "complained": 1}
-    assert lines(observed.metric_table([row]))[1].split() == [
+    assert lines(metrics.metric_table([row]))[1].split() == [
         "newsletter",
         "200",
         "100",
@@ -176,7 +178,7 @@ def test_complaints_are_a_share_of_what_was_delivered_and_bounces_of_what_was_se
     ]
 
 
-@pytest.mark.parametrize("ses_url", [None, "https://email.us-east-1.amazonaws.com", "http://10.0.0.8:8005"])
+@pytest.mark.parametrize("ses_url", [None, "https://ewhy.us-east-1.amazonaws.com", "http://10.0.0.8:8005"])
 def test_the_drill_takes_no_ses_but_a_local_one(ses_url: str | None) -> None:
     found = Connection(url="http://127.0.0.1:8025", key="k", ses_url=ses_url, home=Path("/nowhere"))
     with pytest.raises(failures.Failure, match="local SES only") as caught:

@@ -10,7 +10,26 @@ from typing import Any
 
 import typer
 
-from mailcordon.adapters.cli import command, drill, holds, keys, mail, observed, tenants
+from mailcordon.adapters.cli import command
+from mailcordon.adapters.cli.commands import (
+    audit,
+    cordon,
+    holds,
+    identity,
+    key,
+    lane,
+    mailbox,
+    message,
+    message_type,
+    metrics,
+    quarantine,
+    send,
+    sent,
+    suppression,
+    tenant,
+    why,
+)
+from mailcordon.adapters.cli.drill import command as drill
 
 Command = Callable[..., Any]  #: its signature and docstring are the command's options and help
 
@@ -31,6 +50,21 @@ mailcordon up                          # everything, with the local SES
 mailcordon up --port 0 --ses-port 0    # beside another copy, in another MAILCORDON_HOME
 """
 
+#: In the order of the help.
+GROUPS = {
+    "tenant": tenant.app,
+    "lane": lane.app,
+    "identity": identity.app,
+    "type": message_type.app,
+    "message": message.app,
+    "holds": holds.app,
+    "suppression": suppression.app,
+    "quarantine": quarantine.app,
+    "mailbox": mailbox.app,
+    "key": key.app,
+}
+SINGLE_COMMANDS = (send.app, why.app, sent.app, cordon.app, metrics.app, audit.app)
+
 
 def build(*, up: Command, down: Command, migrate: Command, doctor: Command, run: Command) -> typer.Typer:
     """The whole command line. Each of the five is registered as it is: its own signature gives its options."""
@@ -46,21 +80,11 @@ def build(*, up: Command, down: Command, migrate: Command, doctor: Command, run:
     )
     app.command("up", epilog=command.epilog(_UP))(up)
     app.command("down", epilog=command.epilog("mailcordon down"))(down)
-    app.add_typer(drill.top)
-    app.add_typer(tenants.tenants, name="tenant")
-    app.add_typer(tenants.lanes, name="lane")
-    app.add_typer(tenants.identities, name="identity")
-    app.add_typer(tenants.types, name="type")
-    app.add_typer(mail.top)
-    app.add_typer(mail.messages, name="message")
-    app.add_typer(holds.top)
-    app.add_typer(holds.holds, name="holds")
-    app.add_typer(observed.suppressions, name="suppression")
-    app.add_typer(observed.top)
-    app.add_typer(observed.quarantine, name="quarantine")
-    app.add_typer(observed.mailboxes, name="mailbox")
-    app.add_typer(keys.keys, name="key")
-    app.add_typer(keys.top)
+    app.add_typer(drill.app)
+    for name, group in GROUPS.items():
+        app.add_typer(group, name=name)
+    for single in SINGLE_COMMANDS:
+        app.add_typer(single)
     app.command("migrate", epilog=command.epilog("mailcordon migrate"))(migrate)
     app.command("doctor", epilog=command.epilog("mailcordon doctor"))(doctor)
     app.command("run", hidden=True)(run)

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Concatenate, NoReturn, ParamSpec
 import typer
 from rich.console import Console, RenderableType
 
-from mailcordon.adapters.cli import client, connection, failures, local, show
+from mailcordon.adapters.cli import client, connection, failures, local_ses, show
 from mailcordon.adapters.cli.document import Document
 
 P = ParamSpec("P")
@@ -71,7 +71,7 @@ class Cli:
         """Something that belongs to no answer: progress, advice, a question. To stderr."""
         show.put(self.err, view)
 
-    def local_ses(self, doing: str) -> local.LocalSes:
+    def local_ses(self, doing: str) -> local_ses.LocalSes:
         """Raises Failure where the system does not send through one."""
         if self.connection.ses_url is None:
             raise failures.Failure(
@@ -80,7 +80,7 @@ class Cli:
                 "`mailcordon up` starts one; MAILCORDON_SES_ENDPOINT names another.",
                 "no-local-ses",
             )
-        return local.LocalSes(self.connection.ses_url)
+        return local_ses.LocalSes(self.connection.ses_url)
 
 
 def print_json(document: Document) -> None:

@@ -14,6 +14,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from mailcordon.adapters.cli.document import Document
+
 _UNLIMITED = 100_000  #: columns; a pipe has no width
 _STYLES = {
     "green": "delivered open verified done sent",
@@ -142,3 +144,8 @@ def percent(part: int, whole: int) -> str:
 def counted(number: int, noun: str) -> str:
     plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
     return f"{number:,} {noun if number == 1 else plural}"
+
+
+def more(found: Document) -> list[RenderableType]:
+    """A line that says a list goes on, where it does."""
+    return ["(there is more: raise --limit)"] if found.get("next") is not None else []

@@ -11,10 +11,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from mailcordon.adapters.cli import failures, mail
+from mailcordon.adapters.cli import failures
 from mailcordon.adapters.cli.client import Client, path
+from mailcordon.adapters.cli.commands import why
 from mailcordon.adapters.cli.document import Document, part, parts
-from mailcordon.adapters.cli.local import OUTCOME_QUEUE, LocalSes
+from mailcordon.adapters.cli.local_ses import OUTCOME_QUEUE, LocalSes
 
 T = TypeVar("T")
 
@@ -134,7 +135,7 @@ class Stage:
 
         async def otherwise() -> str:
             rows = await self.suppressions(sender, name)
-            have = "; ".join(mail.suppression_words(row) for row in rows) or "nothing"
+            have = "; ".join(why.suppression_words(row) for row in rows) or "nothing"
             within = f"within {self.patience:g} s"
             return f"the event about {self.address(name)} came, but {within} no suppression of scope {scope}: {have}."
 
@@ -145,7 +146,7 @@ class Stage:
         one = await self.send(sender, type_, name)
         if one.state != "refused":
             raise Wrong(f"{one.words} was answered as {one.state}, though {one.to} is suppressed for it.")
-        reason = mail.why_words(await self.delivery(one))
+        reason = why.why_words(await self.delivery(one))
         if cause not in reason.lower():
             raise Wrong(f"{one.words} was refused without naming its cause ({cause}): {reason}")
         return reason
@@ -154,7 +155,7 @@ class Stage:
 
     async def _not_left(self, one: Mail) -> str:
         delivery = await self.delivery(one)
-        state, reason = delivery.get("state"), mail.why_words(delivery)
+        state, reason = delivery.get("state"), why.why_words(delivery)
         last = (parts(delivery, "timeline") or [{}])[-1]
         hint = " Is the dispatch role running?" if state == "queued" else ""
         return (

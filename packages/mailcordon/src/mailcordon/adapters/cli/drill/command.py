@@ -1,4 +1,4 @@
-"""`mailcordon drill`: plays the story of `story.py` on the running system, or on one of its own that it starts and stops.
+"""`mailcordon drill`: plays the story of `steps.py` on the running system, or on one of its own that it starts and stops.
 
 It refuses every SES but the local one, before anything is changed. Its output is for people and, with `--json`, one document;
 its exit code is 0 when every step saw what it must, 6 when one did not.
@@ -17,26 +17,17 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from mailcordon.adapters.cli import (
-    client,
-    command,
-    connection,
-    failures,
-    local,
-    mail,
-    own,
-    show,
-    stage,
-    story,
-)
+from mailcordon.adapters.cli import client, command, connection, failures, local_ses, show
+from mailcordon.adapters.cli.commands import why
 from mailcordon.adapters.cli.document import Document
+from mailcordon.adapters.cli.drill import checks, steps, temporary_system
 
-top = typer.Typer()
+app = typer.Typer()
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-@top.command(
+@app.command(
     "drill",
     epilog=command.epilog("mailcordon drill\nmailcordon drill --own       # leave a running system alone"),
 )
@@ -49,7 +40,7 @@ def drill(
     ] = False,
     patience: Annotated[
         float, typer.Option("--patience", min=0.1, metavar="SECONDS", help="How long one thing may take.")
-    ] = stage.PATIENCE,
+    ] = checks.PATIENCE,
 ) -> None:
     """Tell the story: two tenants, a bounce, a complaint, a cordon.
 
@@ -78,19 +69,19 @@ async def _play(
     begun = time.monotonic()
     async with _system(err, url=url, key=key, alone=alone) as (found, mine):
         assert found.ses_url is not None
-        api, ses = client.Client(found.url, found.key), local.LocalSes(found.ses_url)
+        api, ses = client.Client(found.url, found.key), local_ses.LocalSes(found.ses_url)
         try:
             if not as_json:
                 show.put(out, f"Mailcordon at {found.url}, local SES at {found.ses_url}")
-            scene = stage.Stage(api, ses, patience=patience)
-            told: list[story.Told] = []
+            scene = checks.Stage(api, ses, patience=patience)
+            told: list[steps.Told] = []
 
-            def hear(one: story.Told) -> None:
+            def hear(one: steps.Told) -> None:
                 told.append(one)
                 if not as_json:
                     _say(out, one)
 
-            well = await story.Story(scene).tell(hear)
+            well = await steps.Story(scene).tell(hear)
             if not well and mine is not None:
                 mine.keep = True
             deliveries = [await _became(api, one) for one in scene.mails]
@@ -108,13 +99,13 @@ async def _play(
 @contextlib.asynccontextmanager
 async def _system(
     err: Console, *, url: str | None, key: str | None, alone: bool
-) -> AsyncGenerator[tuple[connection.Connection, own.Own | None], None]:
+) -> AsyncGenerator[tuple[connection.Connection, temporary_system.Own | None], None]:
     """The running system, or one of our own. Raises Failure for a system that does not send through the local SES."""
     home = connection.home_of(os.environ)
     named = url or os.environ.get("MAILCORDON_URL")
     if not alone and (named or (home / connection.FILE).exists()):
         found = connection.find(url=url, key=key, environment=os.environ, home=home)
-        if await own.answers(found):
+        if await temporary_system.answers(found):
             refuse_foreign(found)
             yield found, None
             return
@@ -125,7 +116,7 @@ async def _system(
     err.print(
         "drill: nothing is running here; starting a system of the drill's own, in a temporary directory"
     )
-    async with own.system(err.print) as mine:
+    async with temporary_system.system(err.print) as mine:
         refuse_foreign(mine.connection)
         yield mine.connection, mine
 
@@ -147,7 +138,7 @@ def _foreign(why: str) -> failures.Failure:
     )
 
 
-def _say(out: Console, told: story.Told) -> None:
+def _say(out: Console, told: steps.Told) -> None:
     well, ill = ("✓", "✗") if "utf" in out.encoding.lower() else ("ok  ", "FAIL")
     mark = Text(ill, style="red") if told.wrong else Text(well, style="green")
     show.put(out, Text.assemble(mark, f" {told.title}", (f"  {told.seconds:.2f} s", "dim")))
@@ -155,25 +146,25 @@ def _say(out: Console, told: story.Told) -> None:
         show.put(out, f"    {show.plain(sentence)}")
 
 
-async def _became(api: client.Client, one: stage.Mail) -> Document:
+async def _became(api: client.Client, one: checks.Mail) -> Document:
     """What our records say about one mail of the story, at its end."""
     try:
         view = await api.get(client.path("messages", one.id), {"tenant": one.sender.slug})
         delivery = view["deliveries"][0]
-        state, why = delivery.get("state"), mail.why_words(delivery)
+        state, reason = delivery.get("state"), why.why_words(delivery)
     except (failures.Failure, LookupError) as error:
-        state, why = "unreadable", str(error)
+        state, reason = "unreadable", str(error)
     return {
         "id": one.id,
         "tenant": one.sender.slug,
         "type": one.type,
         "to": one.to,
         "state": state,
-        "why": why,
+        "why": reason,
     }
 
 
-def _document(told: list[story.Told], deliveries: list[Document], seconds: float, well: bool) -> Document:
+def _document(told: list[steps.Told], deliveries: list[Document], seconds: float, well: bool) -> Document:
     steps = [
         {
             "title": one.title,
@@ -188,7 +179,11 @@ def _document(told: list[story.Told], deliveries: list[Document], seconds: float
 
 
 def _conclude(
-    out: Console, told: list[story.Told], deliveries: list[Document], seconds: float, mine: own.Own | None
+    out: Console,
+    told: list[steps.Told],
+    deliveries: list[Document],
+    seconds: float,
+    mine: temporary_system.Own | None,
 ) -> None:
     columns = ("tenant", "type", "to", "state", "why")
     show.put(out, "", show.table(columns, [[item[name] for name in columns] for item in deliveries]), "")

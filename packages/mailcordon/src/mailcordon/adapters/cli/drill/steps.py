@@ -9,10 +9,11 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from mailcordon.adapters.cli import failures, mail
+from mailcordon.adapters.cli import failures
 from mailcordon.adapters.cli.client import path
+from mailcordon.adapters.cli.commands import why
 from mailcordon.adapters.cli.document import part, parts
-from mailcordon.adapters.cli.stage import NEWS, RESET, Sender, Stage, Wrong
+from mailcordon.adapters.cli.drill.checks import NEWS, RESET, Sender, Stage, Wrong
 
 ONBOARDING_PATIENCE = 20.0  #: seconds; the control role makes some ten calls a tenant
 
@@ -112,7 +113,7 @@ class Story:
         row = await self.stage.suppression(self.acme, "kim", scope="tenant")
         if await self.stage.suppressions(self.zen, "kim"):
             raise Wrong(f"{kim} bounced for {self.acme.slug} and is now suppressed for {self.zen.slug} too.")
-        return mail.suppression_words(row)
+        return why.suppression_words(row)
 
     async def _kim_is_refused(self) -> str:
         return await self.stage.refused(self.acme, RESET, "kim", "bounce")
@@ -163,7 +164,7 @@ class Story:
             raise Wrong(
                 f"{held.words} is {now.get('state')}, not held, while hold {hold.get('id')} stops it."
             )
-        return f"hold {hold.get('id')}: {mail.why_words(now)}"
+        return f"hold {hold.get('id')}: {why.why_words(now)}"
 
     async def _uncordon(self) -> str:
         target = {"tenant": self.acme.slug, "class": "marketing", "because": "the drill says so"}

@@ -1,4 +1,4 @@
-"""Stopping mail and letting it go again: `cordon`, `uncordon`, `cancel` and the list of holds.
+"""`mailcordon cordon`, `uncordon` and `cancel`.
 
 Each of the three first shows what it will hold, release or drop, and whom it leaves alone, as the server computed it; then it
 asks. In a script nobody can be asked, so there it takes `--yes` or refuses.
@@ -9,31 +9,168 @@ from typing import Annotated
 import typer
 from rich.console import Group, RenderableType
 
-from mailcordon.adapters.cli import command, failures, show, tenants
+from mailcordon.adapters.cli import command, failures, show
 from mailcordon.adapters.cli.client import path
-from mailcordon.adapters.cli.command import Because, Cli, Limit, OfTenant, Tenant, Yes
+from mailcordon.adapters.cli.command import Because, Cli, Tenant, Yes
+from mailcordon.adapters.cli.commands import holds
 from mailcordon.adapters.cli.document import Document, parts
 
-holds = typer.Typer(no_args_is_help=True, help="Reasons that stop or slow mail, each with its owner.")
-top = typer.Typer()
+app = typer.Typer()
 
 Type = Annotated[str | None, typer.Option("--type", metavar="TYPE", help="Only this message type: one lane.")]
+
 Class = Annotated[
     str | None,
     typer.Option("--class", metavar="CLASS", help="Only this class: urgent, transactional or marketing."),
 ]
+
 Provider = Annotated[
     str | None,
     typer.Option("--provider", metavar="NAME", help="Only mail to this mailbox provider, as in gmail."),
 ]
+
 Campaign = Annotated[
     str | None, typer.Option("--campaign", metavar="NAME", help="Only mail of this campaign.")
 ]
+
 ListName = Annotated[
     str | None, typer.Option("--list", metavar="NAME", help="Only mail to this list or import.")
 ]
+
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would do, and do nothing.")]
+
 _CLASSES = ("urgent", "transactional", "marketing")
+
+
+@command.remote(
+    app,
+    "cordon",
+    examples="""
+mailcordon cordon acme --class marketing --because "complaints rise since 9:00"
+mailcordon cordon acme --type newsletter --provider gmail --because "gmail defers" --until 3600
+mailcordon cordon acme --campaign spring-sale --because "wrong list" --yes
+mailcordon cordon acme --because "account taken over"              # everything of this tenant
+""",
+)
+async def cordon(
+    cli: Cli,
+    tenant: Tenant,
+    because: Because,
+    type_: Type = None,
+    class_: Class = None,
+    provider: Provider = None,
+    campaign: Campaign = None,
+    list_: ListName = None,
+    until: Annotated[
+        float | None,
+        typer.Option("--until", min=1, metavar="SECONDS", help="Lift it by itself after so long."),
+    ] = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Stop mail of a tenant, or of a part of it. It is kept until its own expiry and leaves when the hold is lifted.
+
+    To drop mail for good, use `cancel`.
+    """
+    meant = target(tenant, type_, class_, provider, campaign, list_)
+    preview = await _preview(cli, meant, "cordon")
+    if dry_run:
+        _without_acting(cli, preview)
+        return
+    command.confirm(cli.err, f"Cordon {holds.hold_target(meant)}?", yes=yes)
+    body = {**meant, "because": because, **({"until_seconds": until} if until is not None else {})}
+    hold = await cli.api.post(path("holds"), body)
+    cli.answer(
+        {"preview": preview, "done": True, "hold": hold},
+        f"Cordoned: {holds.hold_target(hold)} (hold {hold.get('id')}). Undo it with `{_undo(meant)}`.",
+    )
+
+
+@command.remote(
+    app,
+    "uncordon",
+    examples="""
+mailcordon uncordon acme --class marketing --because "list was cleaned"
+mailcordon uncordon acme --hold 17 --because "false alarm"
+""",
+)
+async def uncordon(
+    cli: Cli,
+    tenant: Tenant,
+    because: Because,
+    type_: Type = None,
+    class_: Class = None,
+    provider: Provider = None,
+    campaign: Campaign = None,
+    list_: ListName = None,
+    hold: Annotated[
+        list[int] | None,
+        typer.Option("--hold", metavar="ID", help="Exactly this hold, as `holds list` shows it."),
+    ] = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Lift holds. Mail leaves when no hold is left on it: lifting one never lifts another."""
+    meant = target(tenant, type_, class_, provider, campaign, list_)
+    if hold and len(meant) > 1:
+        raise failures.usage("say either --hold or what to uncordon, not both")
+    preview = await _preview(cli, meant, "uncordon") if not hold else await _chosen(cli, tenant, hold)
+    if dry_run:
+        _without_acting(cli, preview)
+        return
+    what = f"hold {', '.join(map(str, hold))}" if hold else holds.hold_target(meant)
+    command.confirm(cli.err, f"Uncordon {what}?", yes=yes)
+    body = {"tenant": tenant, "ids": hold, "because": because} if hold else {**meant, "because": because}
+    lifted = await cli.api.post(path("holds", "lift"), body)
+    found, remaining = parts(lifted, "lifted"), parts(lifted, "remaining")
+    if not found:
+        raise failures.Failure(
+            failures.Exit.NOT_FOUND,
+            f"nothing was lifted: no open hold of a person is aimed at exactly {holds.hold_target(meant)}. "
+            f"`mailcordon holds list --tenant {tenant} --open` shows those there are; `--hold ID` lifts one.",
+            "no-such-hold",
+            partial={"preview": preview, "done": False, **lifted},
+        )
+    cli.answer(
+        {"preview": preview, "done": True, **lifted},
+        f"Lifted {show.counted(len(found), 'hold')}, {show.counted(int(lifted.get('released') or 0), 'delivery')} released.",
+        *([holds.hold_table(found)] if found else []),
+        *(["", "Still held by:", holds.hold_table(remaining)] if remaining else []),
+    )
+
+
+@command.remote(
+    app,
+    "cancel",
+    examples="""
+mailcordon cancel acme --campaign spring-sale --because "sent to the wrong list"
+mailcordon message cancel msg_0r4tq2v6k7m8n                # one message only
+""",
+)
+async def cancel(
+    cli: Cli,
+    tenant: Tenant,
+    because: Because,
+    type_: Type = None,
+    class_: Class = None,
+    provider: Provider = None,
+    campaign: Campaign = None,
+    list_: ListName = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Drop mail that has not left, for good. What is on the wire is not called back."""
+    meant = target(tenant, type_, class_, provider, campaign, list_)
+    preview = await _preview(cli, meant, "cancel")
+    if dry_run:
+        _without_acting(cli, preview)
+        return
+    command.confirm(cli.err, f"Drop this mail of {holds.hold_target(meant)} for good?", yes=yes)
+    done = await cli.api.post(path("cancellations"), {**meant, "because": because})
+    cli.answer(
+        {"preview": preview, "done": True, **done},
+        f"Cancelled {show.counted(int(done.get('cancelled') or 0), 'delivery')}.",
+    )
 
 
 def target(
@@ -91,106 +228,9 @@ def _without_acting(cli: Cli, preview: Document) -> None:
     cli.note("nothing was changed: --dry-run")
 
 
-@command.remote(
-    top,
-    "cordon",
-    examples="""
-mailcordon cordon acme --class marketing --because "complaints rise since 9:00"
-mailcordon cordon acme --type newsletter --provider gmail --because "gmail defers" --until 3600
-mailcordon cordon acme --campaign spring-sale --because "wrong list" --yes
-mailcordon cordon acme --because "account taken over"              # everything of this tenant
-""",
-)
-async def cordon(
-    cli: Cli,
-    tenant: Tenant,
-    because: Because,
-    type_: Type = None,
-    class_: Class = None,
-    provider: Provider = None,
-    campaign: Campaign = None,
-    list_: ListName = None,
-    until: Annotated[
-        float | None,
-        typer.Option("--until", min=1, metavar="SECONDS", help="Lift it by itself after so long."),
-    ] = None,
-    yes: Yes = False,
-    dry_run: DryRun = False,
-) -> None:
-    """Stop mail of a tenant, or of a part of it. It is kept until its own expiry and leaves when the hold is lifted.
-
-    To drop mail for good, use `cancel`.
-    """
-    meant = target(tenant, type_, class_, provider, campaign, list_)
-    preview = await _preview(cli, meant, "cordon")
-    if dry_run:
-        _without_acting(cli, preview)
-        return
-    command.confirm(cli.err, f"Cordon {tenants.hold_target(meant)}?", yes=yes)
-    body = {**meant, "because": because, **({"until_seconds": until} if until is not None else {})}
-    hold = await cli.api.post(path("holds"), body)
-    cli.answer(
-        {"preview": preview, "done": True, "hold": hold},
-        f"Cordoned: {tenants.hold_target(hold)} (hold {hold.get('id')}). Undo it with `{_undo(meant)}`.",
-    )
-
-
 def _undo(meant: Document) -> str:
     options = "".join(f" --{name} {value}" for name, value in meant.items() if name != "tenant")
     return f'mailcordon uncordon {meant["tenant"]}{options} --because "..."'
-
-
-@command.remote(
-    top,
-    "uncordon",
-    examples="""
-mailcordon uncordon acme --class marketing --because "list was cleaned"
-mailcordon uncordon acme --hold 17 --because "false alarm"
-""",
-)
-async def uncordon(
-    cli: Cli,
-    tenant: Tenant,
-    because: Because,
-    type_: Type = None,
-    class_: Class = None,
-    provider: Provider = None,
-    campaign: Campaign = None,
-    list_: ListName = None,
-    hold: Annotated[
-        list[int] | None,
-        typer.Option("--hold", metavar="ID", help="Exactly this hold, as `holds list` shows it."),
-    ] = None,
-    yes: Yes = False,
-    dry_run: DryRun = False,
-) -> None:
-    """Lift holds. Mail leaves when no hold is left on it: lifting one never lifts another."""
-    meant = target(tenant, type_, class_, provider, campaign, list_)
-    if hold and len(meant) > 1:
-        raise failures.usage("say either --hold or what to uncordon, not both")
-    preview = await _preview(cli, meant, "uncordon") if not hold else await _chosen(cli, tenant, hold)
-    if dry_run:
-        _without_acting(cli, preview)
-        return
-    what = f"hold {', '.join(map(str, hold))}" if hold else tenants.hold_target(meant)
-    command.confirm(cli.err, f"Uncordon {what}?", yes=yes)
-    body = {"tenant": tenant, "ids": hold, "because": because} if hold else {**meant, "because": because}
-    lifted = await cli.api.post(path("holds", "lift"), body)
-    found, remaining = parts(lifted, "lifted"), parts(lifted, "remaining")
-    if not found:
-        raise failures.Failure(
-            failures.Exit.NOT_FOUND,
-            f"nothing was lifted: no open hold of a person is aimed at exactly {tenants.hold_target(meant)}. "
-            f"`mailcordon holds list --tenant {tenant} --open` shows those there are; `--hold ID` lifts one.",
-            "no-such-hold",
-            partial={"preview": preview, "done": False, **lifted},
-        )
-    cli.answer(
-        {"preview": preview, "done": True, **lifted},
-        f"Lifted {show.counted(len(found), 'hold')}, {show.counted(int(lifted.get('released') or 0), 'delivery')} released.",
-        *([tenants.hold_table(found)] if found else []),
-        *(["", "Still held by:", tenants.hold_table(remaining)] if remaining else []),
-    )
 
 
 async def _chosen(cli: Cli, tenant: str, ids: list[int]) -> Document:
@@ -205,54 +245,5 @@ async def _chosen(cli: Cli, tenant: str, ids: list[int]) -> Document:
             "no-such-hold",
         )
     if not cli.json:
-        cli.note(tenants.hold_table(chosen))
+        cli.note(holds.hold_table(chosen))
     return {"action": "uncordon", "holds": chosen}
-
-
-@command.remote(
-    top,
-    "cancel",
-    examples="""
-mailcordon cancel acme --campaign spring-sale --because "sent to the wrong list"
-mailcordon message cancel msg_0r4tq2v6k7m8n                # one message only
-""",
-)
-async def cancel(
-    cli: Cli,
-    tenant: Tenant,
-    because: Because,
-    type_: Type = None,
-    class_: Class = None,
-    provider: Provider = None,
-    campaign: Campaign = None,
-    list_: ListName = None,
-    yes: Yes = False,
-    dry_run: DryRun = False,
-) -> None:
-    """Drop mail that has not left, for good. What is on the wire is not called back."""
-    meant = target(tenant, type_, class_, provider, campaign, list_)
-    preview = await _preview(cli, meant, "cancel")
-    if dry_run:
-        _without_acting(cli, preview)
-        return
-    command.confirm(cli.err, f"Drop this mail of {tenants.hold_target(meant)} for good?", yes=yes)
-    done = await cli.api.post(path("cancellations"), {**meant, "because": because})
-    cli.answer(
-        {"preview": preview, "done": True, **done},
-        f"Cancelled {show.counted(int(done.get('cancelled') or 0), 'delivery')}.",
-    )
-
-
-@command.remote(holds, "list", examples="mailcordon holds list --tenant acme")
-async def list_holds(
-    cli: Cli,
-    tenant: OfTenant = None,
-    open_: Annotated[
-        bool | None, typer.Option("--open/--lifted", help="Only open ones, or only lifted ones; else both.")
-    ] = None,
-    limit: Limit = 200,
-) -> None:
-    """List holds, newest first."""
-    is_open = None if open_ is None else str(open_).lower()
-    found = await cli.api.items(path("holds"), {"tenant": tenant, "open": is_open}, limit=limit)
-    cli.answer(found, tenants.hold_table(found["items"]), *tenants.more(found))

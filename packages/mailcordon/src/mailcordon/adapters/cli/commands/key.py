@@ -1,20 +1,19 @@
-"""Commands of the control plane about who may ask: API keys, and the audit trail of everything that was changed."""
+"""`mailcordon key`: API keys."""
 
 from typing import Annotated
 
 import typer
 
-from mailcordon.adapters.cli import command, failures, show, tenants
+from mailcordon.adapters.cli import command, failures, show
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Cli, Limit, OfTenant, Yes
 from mailcordon.adapters.cli.document import Document
 
-top = typer.Typer()
-keys = typer.Typer(no_args_is_help=True, help="API keys: of the platform, or of one tenant.")
+app = typer.Typer(no_args_is_help=True, help="API keys: of the platform, or of one tenant.")
 
 
 @command.remote(
-    keys,
+    app,
     "create",
     examples="""
 mailcordon key create acme                                    # send and read, for acme only
@@ -61,7 +60,7 @@ async def create_key(
     )
 
 
-@command.remote(keys, "list", examples="mailcordon key list --tenant acme")
+@command.remote(app, "list", examples="mailcordon key list --tenant acme")
 async def list_keys(cli: Cli, tenant: OfTenant = None, limit: Limit = 200) -> None:
     """List keys by prefix: whose, what for, and until when. The keys themselves are not stored."""
     found = await cli.api.items(path("keys"), {"tenant": tenant}, limit=limit)
@@ -79,10 +78,10 @@ async def list_keys(cli: Cli, tenant: OfTenant = None, limit: Limit = 200) -> No
         for item in found["items"]
     ]
     columns = ("prefix", "of", "name", "may", "made", "by", "ends", "revoked")
-    cli.answer(found, show.table(columns, rows), *tenants.more(found))
+    cli.answer(found, show.table(columns, rows), *show.more(found))
 
 
-@command.remote(keys, "revoke", examples="mailcordon key revoke 4k2p9x7m")
+@command.remote(app, "revoke", examples="mailcordon key revoke 4k2p9x7m")
 async def revoke_key(
     cli: Cli,
     prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="As `key list` shows it.")],
@@ -92,23 +91,3 @@ async def revoke_key(
     command.confirm(cli.err, f"Revoke the key {prefix}? Whoever uses it is refused from then on.", yes=yes)
     found = await cli.api.call("DELETE", path("keys", prefix))
     cli.answer(found or {"prefix": prefix, "revoked": True}, f"Revoked {prefix}.")
-
-
-@command.remote(top, "audit", examples="mailcordon audit --tenant acme --limit 20")
-async def audit(cli: Cli, tenant: OfTenant = None, limit: Limit = 50) -> None:
-    """Show who changed what, when and why, newest first."""
-    found = await cli.api.items(path("audit"), {"tenant": tenant}, limit=limit)
-    rows: list[tuple[object, ...]] = [
-        (
-            show.when(item.get("at")),
-            item.get("actor"),
-            item.get("action"),
-            item.get("tenant"),
-            item.get("object"),
-            item.get("because"),
-        )
-        for item in found["items"]
-    ]
-    cli.answer(
-        found, show.table(("at", "who", "did", "tenant", "object", "because"), rows), *tenants.more(found)
-    )

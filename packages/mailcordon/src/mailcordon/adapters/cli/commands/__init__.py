@@ -1,0 +1,1 @@
+"""The commands that call the server, one module for each command or group."""

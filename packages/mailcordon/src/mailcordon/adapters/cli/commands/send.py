@@ -1,0 +1,146 @@
+"""`mailcordon send`: hand in a mail."""
+
+import asyncio
+import sys
+import time
+from typing import Annotated
+
+import typer
+from rich.console import RenderableType
+
+from mailcordon.adapters.cli import command, failures, show
+from mailcordon.adapters.cli.client import path
+from mailcordon.adapters.cli.command import Cli, OfTenant
+from mailcordon.adapters.cli.commands import why
+from mailcordon.adapters.cli.document import Document, parts
+
+app = typer.Typer()
+
+#: In the queue or on the wire: something will still happen to it by itself, here or at SES.
+MOVING = frozenset({"queued", "sending", "waiting", "unknown", "sent", "delayed"})
+
+
+@command.remote(
+    app,
+    "send",
+    examples="""
+mailcordon send --tenant acme --type password-reset --from no-reply@mail.acme.example \\
+    --to kim@example.com --subject "Your new password" --text "Follow this link: ..."
+mailcordon send --tenant acme --type newsletter --from hello@news.acme.example --to kim@example.com \\
+    --subject "News" --html "<p>News</p>" --unsubscribe https://acme.example/u/1 --campaign spring
+generate-report | mailcordon send ... --text -
+""",
+)
+async def send(
+    cli: Cli,
+    type_: Annotated[
+        str, typer.Option("--type", metavar="TYPE", help="What the mail is for (`mailcordon type list`).")
+    ],
+    from_: Annotated[
+        str, typer.Option("--from", metavar="ADDRESS", help="The sender; its domain is the lane's.")
+    ],
+    to: Annotated[
+        list[str],
+        typer.Option("--to", metavar="ADDRESS", help="A recipient; again for more, each on its own."),
+    ],
+    subject: Annotated[str, typer.Option("--subject", metavar="TEXT", help="The subject.")],
+    tenant: OfTenant = None,
+    text: Annotated[
+        str | None, typer.Option("--text", metavar="TEXT", help="The text body; - reads it from stdin.")
+    ] = None,
+    html: Annotated[
+        str | None, typer.Option("--html", metavar="HTML", help="The HTML body; - reads it from stdin.")
+    ] = None,
+    reply_to: Annotated[
+        list[str] | None, typer.Option("--reply-to", metavar="ADDRESS", help="Where answers go.")
+    ] = None,
+    header: Annotated[
+        list[str] | None, typer.Option("--header", metavar="NAME: VALUE", help="One more header.")
+    ] = None,
+    unsubscribe: Annotated[
+        str | None,
+        typer.Option(
+            "--unsubscribe",
+            metavar="URL",
+            help="https URL for one-click unsubscribe (RFC 8058); marketing needs it.",
+        ),
+    ] = None,
+    campaign: Annotated[
+        str | None, typer.Option("--campaign", metavar="NAME", help="The mailing it belongs to.")
+    ] = None,
+    list_: Annotated[
+        str | None, typer.Option("--list", metavar="NAME", help="The list its recipients came from.")
+    ] = None,
+    idempotency_key: Annotated[
+        str | None,
+        typer.Option("--idempotency-key", metavar="KEY", help="Saying the same again sends nothing twice."),
+    ] = None,
+    wait: Annotated[
+        float,
+        typer.Option(
+            "--wait", min=0, metavar="SECONDS", help="Watch what becomes of it for at most so long."
+        ),
+    ] = 0.0,
+) -> None:
+    """Hand in a mail. It is durable when this returns; what became of it is asked with `mailcordon why ID`."""
+    headers = parse_headers(header or [])
+    if unsubscribe is not None:
+        headers |= {
+            "List-Unsubscribe": f"<{unsubscribe}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        }
+    body: Document = {
+        "tenant": tenant,
+        "type": type_,
+        "from": from_,
+        "to": to,
+        "subject": subject,
+        "text": _body(text),
+        "html": _body(html),
+        "reply_to": reply_to or None,
+        "headers": headers or None,
+        "campaign": campaign,
+        "list": list_,
+    }
+    body = {name: value for name, value in body.items() if value is not None}
+    key = {"Idempotency-Key": idempotency_key} if idempotency_key else None
+    accepted = await cli.api.post(path("messages"), body, key)
+    final = await _settled(cli, accepted, tenant, wait) if wait else accepted
+    cli.answer(
+        final,
+        delivery_table(final),
+        f"Accepted as {final.get('id')}. Ask on with `mailcordon why {final.get('id')}`.",
+    )
+
+
+def parse_headers(given: list[str]) -> dict[str, str]:
+    """`Name: value`, several times. Raises Failure."""
+    headers: dict[str, str] = {}
+    for text in given:
+        name, separator, value = text.partition(":")
+        if not separator or not name.strip():
+            raise failures.usage(f"--header {text!r}: say NAME: VALUE")
+        headers[name.strip()] = value.strip()
+    return headers
+
+
+def _body(given: str | None) -> str | None:
+    return sys.stdin.read() if given == "-" else given
+
+
+async def _settled(cli: Cli, accepted: Document, tenant: str | None, seconds: float) -> Document:
+    """The message once nothing about it moves any more, or as it is when time is over."""
+    deadline = time.monotonic() + seconds
+    while True:
+        message = await cli.api.get(path("messages", str(accepted["id"])), {"tenant": tenant})
+        states = {str(delivery.get("state")) for delivery in parts(message, "deliveries")}
+        if not states & MOVING or time.monotonic() >= deadline:
+            return message
+        await asyncio.sleep(0.2)
+
+
+def delivery_table(message: Document) -> RenderableType:
+    return show.table(
+        ("to", "state", "why"),
+        [(item.get("to"), item.get("state"), why.why_words(item)) for item in parts(message, "deliveries")],
+    )
