@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
-from typing import ParamSpec
+from typing import ParamSpec, cast
 
 P = ParamSpec("P")
 Message = Callable[P, str]
@@ -15,12 +15,14 @@ SURFACES = ("reasons", "api", "cli", "system")
 _examples: dict[str, list[str]] = {}
 
 
-def example(*args: P.args, **kwargs: P.kwargs) -> Callable[[Message[P]], Message[P]]:
+def example(*args: object, **kwargs: object) -> Callable[[Message[P]], Message[P]]:
     """Shows a message with these values on the reference page. May be used more than once, for each form of a text."""
 
     def register(message: Message[P]) -> Message[P]:
+        # No type can say that these values fit the message; the call fails on import if they do not.
+        call = cast("Callable[..., str]", message)
         # Decorators apply from the bottom up: the one written first is shown first.
-        _examples.setdefault(_key(message), []).insert(0, message(*args, **kwargs))
+        _examples.setdefault(_key(message), []).insert(0, call(*args, **kwargs))
         return message
 
     return register
