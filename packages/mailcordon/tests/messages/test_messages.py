@@ -66,7 +66,6 @@ STILL_TO_MOVE: frozenset[str] = frozenset(
         "control/keys.py",
         "control/tenants.py",
         "core/principal.py",
-        "observe/view.py",
         "run/child.py",
         "run/commands.py",
         "run/doctor.py",
@@ -74,9 +73,6 @@ STILL_TO_MOVE: frozenset[str] = frozenset(
         "run/operation.py",
         "run/role.py",
         "run/system.py",
-        "send/accept.py",
-        "send/resolve.py",
-        "send/submission.py",
     ]
 )
 

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 from mailcordon.core.errors import NotFound, Unavailable
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
+from mailcordon.messages import api
 from mailcordon.observe.ingest import Ingest
 from mailcordon.observe.ports import BadRow, Decode, Store, Transaction, Unreachable
 
@@ -134,7 +135,7 @@ class Replay:
         async def work(tx: Transaction) -> None:
             document = await tx.quarantined(id)
             if document is None:
-                raise NotFound(f"There is no entry {id} in quarantine.")
+                raise NotFound(api.not_in_quarantine(id))
             report = await self._ingest.store(tx, [self._decode(document)], "replay", put_aside=False)
             still = "still " if report.quarantined else ""
             await tx.resolve(id, still + report.sentence, actor)
@@ -142,15 +143,15 @@ class Replay:
         try:
             await self._store.run(work)
         except Unreachable as error:
-            raise Unavailable(f"The replay was not done: {error}.") from error
+            raise Unavailable(api.not_replayed(id, str(error))) from error
         except BadRow as error:
-            await self._record(id, f"still malformed: storing it failed: {error}", actor)
+            await self._record(id, api.replay_still_malformed(str(error)), actor)
 
     async def _record(self, id: int, sentence: str, actor: str) -> None:
         try:
             await self._store.run(lambda tx: tx.resolve(id, sentence, actor))
         except Unreachable as error:
-            raise Unavailable(f"The replay was not recorded: {error}.") from error
+            raise Unavailable(api.not_replayed(id, str(error))) from error
 
 
 def evidence_sentence(entry: SuppressionEntry) -> str:

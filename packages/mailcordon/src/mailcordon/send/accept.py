@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from mailcordon.core import address, ids, provider
 from mailcordon.core.delivery import State
 from mailcordon.core.errors import Conflict, Invalid, MailcordonError, TooMuch, Unavailable
+from mailcordon.messages import api
 from mailcordon.send import compose, resolve
 from mailcordon.send.ports import AcceptStore, Backlog, NewDelivery, NewMessage, Replay, StaleRoutes, Stored
 from mailcordon.send.resolve import Lanes, Route
@@ -139,9 +140,7 @@ class Accept:
                 while batch := self._next_batch():
                     await self._commit(batch)
         finally:
-            _fail(
-                [*batch, *self._pending], Unavailable("we are stopping, and nothing was confirmed; try again")
-            )
+            _fail([*batch, *self._pending], Unavailable(api.server_stopping()))
 
     def _next_batch(self) -> list[_Item]:
         size = 0
@@ -181,10 +180,7 @@ class Accept:
             await self._answer(resolved, stored)
             break
         else:
-            _fail(
-                first,
-                TooMuch("lanes are being changed faster than mail can be accepted; try again", retry_after=1),
-            )
+            _fail(first, TooMuch(api.lanes_keep_changing(), retry_after=1))
         for twin, original in twins:
             _settle_twin(twin, original)
 
@@ -246,28 +242,18 @@ class Accept:
 
     def _check_backlog(self, route: Route) -> None:
         backlog = self._backlogs[route.lane][1]
-        lane = f"{route.tenant_slug}'s {route.type} lane"
+        slug, type = route.tenant_slug, route.type
         if backlog.deliveries >= route.backlog_deliveries:
-            raise TooMuch(
-                f"{lane} has {backlog.deliveries} deliveries waiting, its bound; others accept",
-                retry_after=30,
-                code="backlog",
-            )
+            problem = api.backlog_deliveries(slug, type, backlog.deliveries)
+            raise TooMuch(problem, retry_after=30, code="backlog")
         if backlog.bytes >= route.backlog_bytes:
-            raise TooMuch(
-                f"{lane} has {backlog.bytes} bytes waiting, its bound; others accept",
-                retry_after=30,
-                code="backlog",
-            )
+            problem = api.backlog_bytes(slug, type, backlog.bytes)
+            raise TooMuch(problem, retry_after=30, code="backlog")
         if (
             backlog.oldest_id is not None
             and self._now_ms() - ids.ms_of(backlog.oldest_id) >= route.backlog_age_ms
         ):
-            raise TooMuch(
-                f"{lane} has mail waiting for longer than its bound; others accept",
-                retry_after=60,
-                code="backlog",
-            )
+            raise TooMuch(api.backlog_age(slug, type), retry_after=60, code="backlog")
 
     async def _answer(self, resolved: Sequence[tuple[_Item, NewMessage]], stored: Stored) -> None:
         for position, (item, message) in enumerate(resolved):
@@ -352,9 +338,7 @@ def _part_twins(batch: Sequence[_Item]) -> tuple[list[_Item], list[tuple[_Item, 
 def _settle_twin(twin: _Item, original: _Item) -> None:
     if twin.done.done() or not original.done.done() or original.done.cancelled():
         if not twin.done.done():
-            twin.done.set_exception(
-                Conflict("another request with this Idempotency-Key was cut off; try again")
-            )
+            twin.done.set_exception(Conflict(api.same_key_interrupted()))
         return
     if problem := original.done.exception():
         twin.done.set_exception(problem)
@@ -373,10 +357,7 @@ def _answer_replay(item: _Item, replay: Replay) -> None:
 
 
 def _another_body() -> Conflict:
-    return Conflict(
-        "this Idempotency-Key was used before with another body; a new message needs a new key",
-        code="idempotency",
-    )
+    return Conflict(api.key_used_with_another_body(), code="idempotency")
 
 
 def _fail(items: Sequence[_Item], problem: BaseException) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.priority import WORTH, Class
+from mailcordon.messages import api
 from mailcordon.send.submission import Submission
 
 
@@ -48,41 +49,19 @@ def resolve(lanes: Lanes | None, slug: str, submission: Submission, spread: int)
     Raises Invalid naming `tenant`, `type`, `from` or `headers` when there is none.
     """
     if lanes is None:
-        raise Invalid(
-            Fault(
-                "tenant",
-                f"there is no tenant {slug[:64]}; `mailcordon tenant onboard` makes one",
-                "unknown-tenant",
-            )
-        )
+        raise Invalid(Fault("tenant", api.tenant_unknown(slug[:64]), "unknown-tenant"))
     routes = lanes.routes.get(submission.type)
     if not routes:
-        known = ", ".join(sorted(lanes.routes)) or "none yet"
-        raise Invalid(
-            Fault(
-                "type",
-                f"{slug} has no lane for {submission.type[:64]}; its lanes are: {known}",
-                "unknown-type",
-            )
-        )
+        problem = api.no_lane_for_type(slug, submission.type[:64], sorted(lanes.routes))
+        raise Invalid(Fault("type", problem, "unknown-type"))
     route = _by_share(routes, spread)
-    if submission.sender.address.domain != route.domain:
-        raise Invalid(
-            Fault(
-                "from",
-                f"{submission.sender.address.domain} is not the domain of {slug}'s {route.type} lane, which is {route.domain}",
-                "foreign-domain",
-            )
-        )
+    domain = submission.sender.address.domain
+    if domain != route.domain:
+        problem = api.from_another_domain(slug, route.type, route.domain, domain)
+        raise Invalid(Fault("from", problem, "foreign-domain"))
     if WORTH[route.class_].one_click and not submission.one_click:
-        raise Invalid(
-            Fault(
-                "headers.List-Unsubscribe",
-                f"{route.type} is marketing mail: it needs List-Unsubscribe with an https address "
-                "and List-Unsubscribe-Post: List-Unsubscribe=One-Click (RFC 8058)",
-                "one-click-missing",
-            )
-        )
+        problem = api.one_click_missing(route.type)
+        raise Invalid(Fault("headers.List-Unsubscribe", problem, "one-click-missing"))
     return route
 
 
@@ -92,6 +71,4 @@ def _by_share(routes: tuple[Route, ...], spread: int) -> Route:
         floor += route.share
         if spread < floor:
             return route
-    raise Invalid(
-        Fault("type", f"the lane {routes[0].type} has no path for this share of its traffic", "no-route")
-    )
+    raise Invalid(Fault("type", api.no_route(routes[0].type), "no-route"))

@@ -6,16 +6,19 @@ steer SES past us or speak for somebody else (architecture, invariant 1).
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mailcordon.core import address
 from mailcordon.core.address import Address, Mailbox
 from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.ids import MAX_RECIPIENTS
+from mailcordon.messages import api
 
 MAX_BYTES = 10 * 1024 * 1024  #: text and HTML together; SES throttles by bandwidth above 10 MB (ses.md 3.3)
 MAX_HEADERS = 15
+MAX_REPLY_TO = 10
+MAX_MAILBOX = 320  #: characters of an address with its display name
 MAX_SUBJECT = 900  #: characters; RFC 5322's 998 octets a line, less the name and room for encoding
 
 _HEADER_NAME = re.compile(r"[!-9;-~]{1,126}", re.ASCII)
@@ -24,17 +27,16 @@ _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/+-]{0,127}", re.ASCII)
 _CONTROL = bytes([*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F])  #: all but tab and line breaks
 _LINE_BREAK = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
-#: Header (lower case) -> why a caller may not set it.
-_REFUSED_HEADERS = {
-    **dict.fromkeys(("from", "subject", "to", "reply-to"), "has a member of its own in the body"),
-    **dict.fromkeys(("cc", "bcc"), "each recipient in `to` gets a mail of its own"),
-    **dict.fromkeys(("return-path", "message-id", "date", "sender"), "is set by SES"),
+#: Header (lower case) -> why a caller may not set it, given its name.
+_REFUSED_HEADERS: Mapping[str, Callable[[str], str]] = {
+    **dict.fromkeys(("from", "subject", "to", "reply-to"), api.header_is_a_field),
+    **dict.fromkeys(("cc", "bcc"), api.header_names_recipients),
+    **dict.fromkeys(("return-path", "message-id", "date", "sender", "dkim-signature"), api.header_set_by_ses),
     **dict.fromkeys(
         ("content-type", "content-disposition", "content-transfer-encoding", "mime-version"),
-        "follows from the content",
+        api.header_follows_from_content,
     ),
-    "feedback-id": "is Mailcordon's",
-    "dkim-signature": "is set by SES",
+    "feedback-id": api.header_set_by_mailcordon,
 }
 
 
@@ -81,21 +83,17 @@ def check(
     mailbox = _mailbox("from", sender, faults)
     recipients = _recipients(to, faults)
     answers = [m for i, one in enumerate(reply_to) if (m := _mailbox(f"reply_to[{i}]", one, faults))]
-    if len(reply_to) > 10:
-        faults.append(Fault("reply_to", "at most 10 addresses"))
+    if len(reply_to) > MAX_REPLY_TO:
+        faults.append(Fault("reply_to", api.too_many_addresses(MAX_REPLY_TO)))
     if not subject or len(subject) > MAX_SUBJECT:
-        faults.append(Fault("subject", f"1 to {MAX_SUBJECT} characters"))
+        faults.append(Fault("subject", api.bad_length(MAX_SUBJECT)))
     if _LINE_BREAK.search(subject):
-        faults.append(Fault("subject", "no line breaks or control characters", "header-injection"))
+        faults.append(Fault("subject", api.has_line_breaks(), "header-injection"))
     _body(text, html, faults)
     pairs = _headers(headers, faults)
     for field, label in (("campaign", campaign), ("list", list)):
         if label is not None and _LABEL.fullmatch(label) is None:
-            faults.append(
-                Fault(
-                    field, "1 to 128 letters, digits, spaces and . _ : / + -, starting with a letter or digit"
-                )
-            )
+            faults.append(Fault(field, api.bad_label(128)))
     if faults or mailbox is None:
         raise Invalid(*faults)
     return Submission(
@@ -121,14 +119,14 @@ def _mailbox(field: str, text: str, faults: list_[Fault]) -> Mailbox | None:
     except ValueError as problem:
         faults.append(Fault(field, str(problem), "bad-address"))
         return None
-    if len(text) > 320:
-        faults.append(Fault(field, "at most 320 characters with its name"))
+    if len(text) > MAX_MAILBOX:
+        faults.append(Fault(field, api.mailbox_too_long(MAX_MAILBOX)))
     return mailbox
 
 
 def _recipients(to: Sequence[str], faults: list_[Fault]) -> tuple[Address, ...]:
     if not 1 <= len(to) <= MAX_RECIPIENTS:
-        faults.append(Fault("to", f"1 to {MAX_RECIPIENTS} recipients"))
+        faults.append(Fault("to", api.bad_recipient_count(MAX_RECIPIENTS)))
         return ()
     parsed: list_[Address] = []
     seen: set[str] = set()
@@ -139,7 +137,7 @@ def _recipients(to: Sequence[str], faults: list_[Fault]) -> tuple[Address, ...]:
             faults.append(Fault(f"to[{index}]", str(problem), "bad-address"))
             continue
         if (key := str(one).lower()) in seen:
-            faults.append(Fault(f"to[{index}]", f"{one} is there twice", "duplicate-recipient"))
+            faults.append(Fault(f"to[{index}]", api.recipient_twice(str(one)), "duplicate-recipient"))
         seen.add(key)
         parsed.append(one)
     return tuple(parsed)
@@ -147,7 +145,7 @@ def _recipients(to: Sequence[str], faults: list_[Fault]) -> tuple[Address, ...]:
 
 def _body(text: str | None, html: str | None, faults: list_[Fault]) -> None:
     if not text and not html:
-        faults.append(Fault("text", "give text, html or both"))
+        faults.append(Fault("text", api.no_content()))
     total = 0
     for field, part in (("text", text), ("html", html)):
         if part is None:
@@ -155,42 +153,32 @@ def _body(text: str | None, html: str | None, faults: list_[Fault]) -> None:
         raw = part.encode()
         total += len(raw)
         if len(raw.translate(None, _CONTROL)) != len(raw):  # four times as fast as a regular expression
-            faults.append(Fault(field, "no control characters but tab and line breaks"))
+            faults.append(Fault(field, api.has_control_characters()))
     if total > MAX_BYTES:
-        faults.append(
-            Fault(
-                "html" if html else "text",
-                f"text and html have at most {MAX_BYTES} bytes together",
-                "too-large",
-            )
-        )
+        faults.append(Fault("html" if html else "text", api.content_too_large(MAX_BYTES), "too-large"))
 
 
 def _headers(headers: Mapping[str, str], faults: list_[Fault]) -> tuple[tuple[str, str], ...]:
     if not headers:
         return ()
     if len(headers) > MAX_HEADERS:
-        faults.append(Fault("headers", f"at most {MAX_HEADERS} headers"))
+        faults.append(Fault("headers", api.too_many_headers(MAX_HEADERS)))
     seen: set[str] = set()
     for name, value in headers.items():
         field, lower = f"headers.{name[:126]}", name.lower()
         if "\r" in name + value or "\n" in name + value:
-            faults.append(Fault(field, "no line breaks", "header-injection"))
+            faults.append(Fault(field, api.has_line_breaks(), "header-injection"))
         elif _HEADER_NAME.fullmatch(name) is None:
-            faults.append(
-                Fault(field, "a header name is 1 to 126 printable ASCII characters without a colon")
-            )
+            faults.append(Fault(field, api.bad_header_name()))
         elif _HEADER_VALUE.fullmatch(value) is None or len(name) + len(value) > 996:
-            faults.append(Fault(field, "a header value is 1 to 995 printable ASCII characters"))
+            faults.append(Fault(field, api.bad_header_value()))
         elif lower.startswith("x-ses-"):
-            faults.append(
-                Fault(field, "X-SES-* headers steer SES and are not a caller's to set", "reserved-header")
-            )
+            faults.append(Fault(field, api.header_controls_ses(), "reserved-header"))
         elif lower.startswith("resent-"):
-            faults.append(Fault(field, "Resent-* headers name another sender", "reserved-header"))
+            faults.append(Fault(field, api.header_resent(), "reserved-header"))
         elif why := _REFUSED_HEADERS.get(lower):
-            faults.append(Fault(field, f"{name} {why}", "reserved-header"))
+            faults.append(Fault(field, why(name), "reserved-header"))
         elif lower in seen:
-            faults.append(Fault(field, "is there twice"))
+            faults.append(Fault(field, api.header_twice()))
         seen.add(lower)
     return tuple(headers.items())
