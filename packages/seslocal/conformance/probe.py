@@ -202,12 +202,12 @@ def model() -> Any:
 
 
 def acting() -> list[str]:
-    """What `seslocal --operations` says acts, of SES v2."""
+    """Returns the SES v2 operations that `seslocal --operations` lists as implemented."""
     command = [sys.executable, "-m", "seslocal", "--operations"]
     page = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     section = page.partition("## SES v2")[2].partition("\n## ")[0]
     rows = [[cell.strip() for cell in row.split("|")] for row in section.splitlines() if row.startswith("|")]
-    return [name for _, name, acts, _ in rows if acts == "acts"]
+    return [name for _, name, implemented, _ in rows if implemented == "yes"]
 
 
 def ordered(operations: Iterable[str]) -> list[str]:

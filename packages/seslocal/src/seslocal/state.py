@@ -71,7 +71,7 @@ class Settings:
 
 @dataclass(slots=True)
 class Behaviour:
-    """Choices where the facts about SES are disputed or missing. `docs/guide.md` tells each one."""
+    """Choices where the facts about SES are disputed or missing. docs/behaviour.md describes each."""
 
     verify_at_once: bool = True  #: a new identity is verified, as a developer expects
     tenant_needs_configuration_set: bool = True  #: a tenant's mail without any set is refused

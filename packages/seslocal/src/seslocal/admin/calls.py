@@ -137,7 +137,7 @@ class Admin:
                 return act, [unquote(group, errors="replace") for group in match.groups()]
         if methods:
             raise Refused(405, f"{path} answers {', '.join(methods)}, not {method}.")
-        raise Refused(404, f"There is nothing at {PREFIX}{path}; docs/guide.md lists what there is.")
+        raise Refused(404, f"There is no call at {PREFIX}{path}; docs/admin-api.md lists the calls.")
 
     def _on_account(self, act: Callable[..., Json]) -> Callable[..., Json]:
         return lambda *given: act(self._account(), *given)
