@@ -8,7 +8,7 @@ import pytest
 
 from mailcordon import config
 from mailcordon.config import BadConfig, Config
-from mailcordon.run.system import plain_environment, role_environment
+from mailcordon.run.supervisor import plain_environment, role_environment
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "operations.md"
 AWS = {
@@ -130,15 +130,6 @@ def test_no_role_sees_migrates_database_or_foreign_credentials(tmp_path: Path):
 def test_a_role_without_its_addresses_does_not_start(tmp_path: Path):
     with pytest.raises(BadConfig, match="MAILCORDON_DATABASE_URL_SEND"):
         read(tmp_path).require_logins("dispatch")
-
-
-def test_outside_a_checkout_the_home_is_the_users_state_directory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    installed = tmp_path / "lib" / "site-packages" / "mailcordon" / "config.py"
-    assert config.default_home(installed) == tmp_path / "mailcordon"
-    assert config.default_home() == Path(config.__file__).resolve().parents[4] / ".mailcordon"
 
 
 def test_every_setting_has_its_paragraph():

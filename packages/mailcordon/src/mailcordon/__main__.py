@@ -6,11 +6,12 @@ import sys
 def main() -> None:
     match sys.argv[1:]:
         case ["run", role] if not role.startswith("-"):
-            from mailcordon.run import role as roles
+            from mailcordon.app import process
 
-            sys.exit(roles.run(role))
+            sys.exit(process.run(role))
         case _:
             from mailcordon.adapters import cli
+            from mailcordon.app import command as app_command
             from mailcordon.run import commands
 
             cli.build(
@@ -18,7 +19,7 @@ def main() -> None:
                 down=commands.down,
                 migrate=commands.migrate,
                 doctor=commands.doctor,
-                run=commands.run,
+                run=app_command.run,
             )(prog_name="mailcordon")
 
 

@@ -7,7 +7,6 @@ a role process started by hand or by a service manager is configured in just the
 
 import difflib
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mailcordon.core.errors import Refused
+from mailcordon.host.home import find_home
 
 #: The databases' logins each role process needs, and gets: accept answers for every plane's routes, so `api` has most.
 PROCESS_LOGINS: Mapping[str, tuple[str, ...]] = {
@@ -141,15 +141,6 @@ class Config:
             )
 
 
-def default_home(here: Path | None = None) -> Path:
-    """`.mailcordon/` of the checkout that the code runs from, else the user's state directory."""
-    root = (here or Path(__file__)).resolve().parents[4]
-    if (root / "dev").exists() and (root / "packages" / "mailcordon").is_dir():
-        return root / ".mailcordon"
-    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(state) / "mailcordon"
-
-
 def read(environ: Mapping[str, str], role: str | None = None) -> Config:
     """The settings of this process, or every reason why it cannot start. A role process gets its own logins only."""
     reader = _Reader(environ)
@@ -158,7 +149,7 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
     region = reader.pattern(
         "MAILCORDON_REGION", r"[a-z]{2}(-[a-z]+)+-\d", "a region as us-east-1", "us-east-1"
     )
-    home = Path(environ.get("MAILCORDON_HOME") or default_home()).expanduser().absolute()
+    home = find_home(environ)
     ses_endpoint = reader.url("MAILCORDON_SES_ENDPOINT")
     config = Config(
         home=home,

@@ -66,13 +66,3 @@ def test_a_url_without_a_scheme_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(failures.Failure) as caught:
         connection.find(url="localhost:8025", key=None, environment={}, home=tmp_path)
     assert caught.value.exit is failures.Exit.USAGE
-
-
-def test_the_home_is_named_or_the_checkouts_or_the_users_own(tmp_path: Path) -> None:
-    code = Path("packages/mailcordon/src/mailcordon/adapters/cli/connection.py")
-    (tmp_path / "checkout" / "packages" / "mailcordon").mkdir(parents=True)
-    (tmp_path / "checkout" / "dev").touch()
-    assert connection.home_of({"MAILCORDON_HOME": str(tmp_path)}, tmp_path / "checkout" / code) == tmp_path
-    assert connection.home_of({}, tmp_path / "checkout" / code) == tmp_path / "checkout" / ".mailcordon"
-    state = {"XDG_STATE_HOME": str(tmp_path / "state")}
-    assert connection.home_of(state, tmp_path / "installed" / code) == tmp_path / "state" / "mailcordon"

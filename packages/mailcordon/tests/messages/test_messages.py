@@ -58,7 +58,8 @@ STILL_TO_MOVE: frozenset[str] = frozenset(
         "adapters/http/shapes.py",
         "adapters/http/tenants.py",
         "adapters/ses/feedback.py",
-        "app/parts.py",
+        "app/process.py",
+        "app/wiring.py",
         "config.py",
         "control/catalogue.py",
         "control/desired.py",
@@ -71,8 +72,7 @@ STILL_TO_MOVE: frozenset[str] = frozenset(
         "run/doctor.py",
         "run/local_ses.py",
         "run/operation.py",
-        "run/role.py",
-        "run/system.py",
+        "run/supervisor.py",
     ]
 )
 

@@ -1,7 +1,7 @@
 """The composition root: settings become adapters, adapters meet planes, planes become the four role processes.
 
 The only place (with `run/`, which keeps the processes) that may import everything. A role is an async function of the
-settings and of `stop`; it serves until `stop` is set, finishes what it began, and returns. Its frame (`run/role.py`) has
+settings and of `stop`; it serves until `stop` is set, finishes what it began, and returns. Its frame (`app/process.py`) has
 checked the databases before. Each role has a module of its own and loads only what it needs.
 """
 

@@ -21,20 +21,20 @@ from mailcordon.adapters.http import observe as observe_routes
 from mailcordon.adapters.http.auth import KeyCache
 from mailcordon.adapters.http.messages import MessageDoor
 from mailcordon.adapters.ses import feedback
-from mailcordon.app import parts
+from mailcordon.app import server as http_server
+from mailcordon.app import wiring
 from mailcordon.config import Config
 from mailcordon.control import keys
 from mailcordon.control.governor import Governor
 from mailcordon.control.tenants import Tenants
 from mailcordon.observe import view as observe_view
 from mailcordon.observe.ingest import Ingest
-from mailcordon.run import serve
 from mailcordon.send.accept import Accept
 
 
 async def run(config: Config, stop: asyncio.Event) -> None:
     """REST, on `config.api_fd` if it is there, else on `config.api_host` and `config.api_port`."""
-    installation = await parts.installation(config, "control")
+    installation = await wiring.installation(config, "control")
     async with contextlib.AsyncExitStack() as stack:
         pools = {
             login: await stack.enter_async_context(await engine.create_pool(config.login_url(login)))
@@ -67,7 +67,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         control_store = ControlStore(pools["control"])
         controlled = control_routes.ControlServices(
             reads=ControlReads(pools["control"], pools["reader"]),
-            tenants=Tenants(control_store, governor, parts.settings(config)),
+            tenants=Tenants(control_store, governor, wiring.settings(config)),
             types=control_store,
             keys=keys.Keys(KeyStore(pools["control"])),
             governor=governor,
@@ -75,8 +75,8 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         handlers = [*control_routes.routes(controlled), *observe_routes.routes(observed)]
         health = functools.partial(_health, pools["control"])
         application = server.build(door, cache, handlers, health, mailcordon.__version__)
-        await stack.enter_async_context(parts.running(accept.run(), stop))
-        await serve.serve(application, direct.protocol(door), config, stop)
+        await stack.enter_async_context(wiring.running(accept.run(), stop))
+        await http_server.serve(application, direct.protocol(door), config, stop)
 
 
 def _now_ms() -> int:

@@ -8,7 +8,7 @@ from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.adapters.ses.administer import Administer
-from mailcordon.app import parts
+from mailcordon.app import wiring
 from mailcordon.config import Config
 from mailcordon.control import loop, reconcile
 from mailcordon.control.governor import Governor
@@ -40,7 +40,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             governor=governor,
             reconciler=Reconciler(provision, ses, governor, reconcile.LOCAL if config.local else None),
             upkeep=Upkeep(UpkeepStore(pool), ses, governor, cell=config.cell),
-            settings=parts.settings(config),
+            settings=wiring.settings(config),
             want_everything=provision.want_everything,
             sole=provision.sole,
             rhythm=loop.LOCAL if config.local else loop.Rhythm(),

@@ -10,7 +10,8 @@ from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.adapters.db.settle_store import SettleStore
 from mailcordon.adapters.ses.send import SesSend
 from mailcordon.adapters.ses.wire import LeanTransport
-from mailcordon.app import calls, parts
+from mailcordon.app import wiring
+from mailcordon.app.credentials import credentials
 from mailcordon.config import Config
 from mailcordon.control.governor import Governor
 from mailcordon.core.target import NewHold, Target
@@ -32,9 +33,9 @@ class SesHolds:
 
 async def run(config: Config, stop: asyncio.Event) -> None:
     """Takes turns and sends."""
-    installation = await parts.installation(config, "send")
+    installation = await wiring.installation(config, "send")
     async with contextlib.AsyncExitStack() as stack:
-        signing = await stack.enter_async_context(calls.credentials(config, stop))
+        signing = await stack.enter_async_context(credentials(config, stop))
         transport = LeanTransport(config.ses_endpoint or f"https://email.{config.region}.amazonaws.com")
         stack.push_async_callback(transport.close)
         governors = await stack.enter_async_context(

@@ -7,7 +7,8 @@ import functools
 from mailcordon.adapters.db import observe_store
 from mailcordon.adapters.ses import feedback
 from mailcordon.adapters.ses.queue import open_queue
-from mailcordon.app import calls, parts
+from mailcordon.app import wiring
+from mailcordon.app.credentials import credentials
 from mailcordon.config import Config
 from mailcordon.observe.ingest import Ingest
 from mailcordon.observe.pipeline import Pipeline
@@ -15,9 +16,9 @@ from mailcordon.observe.pipeline import Pipeline
 
 async def run(config: Config, stop: asyncio.Event) -> None:
     """Reads both event queues, each by a pipeline of its own, so that a blast's opens delay no bounce."""
-    installation = await parts.installation(config, "observe")
+    installation = await wiring.installation(config, "observe")
     async with contextlib.AsyncExitStack() as stack:
-        signing = await stack.enter_async_context(calls.credentials(config, stop))
+        signing = await stack.enter_async_context(credentials(config, stop))
         pipelines: list[Pipeline] = []
         for url in (config.outcome_queue_url, config.engagement_queue_url):
             if url is None:

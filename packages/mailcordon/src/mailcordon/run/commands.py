@@ -17,7 +17,7 @@ import typer
 from mailcordon import config as configs
 from mailcordon.config import BadConfig
 from mailcordon.core.errors import MailcordonError
-from mailcordon.run import home as homes
+from mailcordon.run import home_lock
 
 P = ParamSpec("P")
 
@@ -78,7 +78,7 @@ def up(
     }
     os.environ.update({name: value for name, value in said.items() if value is not None})
     config = configs.read(os.environ)
-    with homes.claimed(config.home, "up"):
+    with home_lock.claimed(config.home, "up"):
         from mailcordon.run import operation
 
         return asyncio.run(operation.up(config, new_key=new_key))
@@ -88,7 +88,7 @@ def up(
 def down() -> int:
     """Stop the system that runs in this home: it finishes what it began, then ends."""
     config = configs.read(os.environ)
-    pid = homes.stop_holder(config.home, config.drain_seconds + STOP_PATIENCE)
+    pid = home_lock.stop_holder(config.home, config.drain_seconds + STOP_PATIENCE)
     print(
         f"nothing runs in {config.home}"
         if pid is None
@@ -130,13 +130,3 @@ def doctor(
     from mailcordon.run import doctor as doctors
 
     return asyncio.run(doctors.examine(os.environ, as_json=as_json))
-
-
-@_sentences
-def run(
-    role: Annotated[str, typer.Argument(metavar="ROLE", help="api, dispatch, observe or control.")],
-) -> int:
-    """One role process, as a service manager on a host of its own would start it."""
-    from mailcordon.run import role as roles
-
-    return roles.run(role)

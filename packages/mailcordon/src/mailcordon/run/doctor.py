@@ -16,7 +16,7 @@ from mailcordon import config as configs
 from mailcordon.adapters.db import engine, roles
 from mailcordon.config import BadConfig, Config
 from mailcordon.core.errors import Refused
-from mailcordon.run import home as homes
+from mailcordon.run import home_lock
 
 State = Literal["ok", "warn", "bad"]
 
@@ -72,11 +72,11 @@ def _home(config: Config) -> list[Finding]:
             Finding("home", "bad", f"{home} cannot be written: run as its owner, or set MAILCORDON_HOME.")
         ]
     found = [Finding("home", "ok", f"{home}.")]
-    pid = homes.holder(home)
+    pid = home_lock.holder(home)
     if pid is None:
         found.append(Finding("up", "warn", "nothing runs in this home: `mailcordon up` starts it."))
         return found
-    facts = homes.read(home / homes.RUN)
+    facts = home_lock.read(home / home_lock.RUN)
     found.append(
         Finding("up", "ok", f"process {pid} runs here; the API is {facts.get('url', 'not ready yet')}.")
     )

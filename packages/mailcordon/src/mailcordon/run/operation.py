@@ -12,9 +12,8 @@ from mailcordon.adapters.db import migrate as migrations
 from mailcordon.adapters.db.embedded import EmbeddedPostgres
 from mailcordon.config import Config
 from mailcordon.core.errors import Refused
-from mailcordon.run import beginning, welcome
-from mailcordon.run import home as homes
-from mailcordon.run.system import DATABASE, System, given_logins, secret_keys
+from mailcordon.run import bootstrap, home_lock, welcome
+from mailcordon.run.supervisor import DATABASE, System, given_logins, secret_keys
 
 
 def _say(line: str) -> None:
@@ -69,7 +68,7 @@ def _stop_signals() -> Generator[asyncio.Event]:
 
 
 async def migrate(config: Config, *, first_key: bool, new_passwords: bool) -> int:
-    with homes.claimed(config.home, "migrate"):
+    with home_lock.claimed(config.home, "migrate"):
         postgres = None if config.database_url else EmbeddedPostgres(config.home, say=_say)
         try:
             if postgres is not None:
@@ -83,7 +82,7 @@ async def migrate(config: Config, *, first_key: bool, new_passwords: bool) -> in
                 new_passwords=new_passwords,
             )
             settled = dataclasses.replace(config, login_urls=made.dsns, secret_keys=secret_keys(config))
-            await beginning.begin_installation(settled)
+            await bootstrap.begin_installation(settled)
             if first_key:
                 await _write_first_key(settled)
         finally:
@@ -95,9 +94,9 @@ async def migrate(config: Config, *, first_key: bool, new_passwords: bool) -> in
 
 
 async def _write_first_key(config: Config) -> None:
-    file = config.home / homes.CLI
-    known = homes.read(file)
-    key = await beginning.platform_key(config, known.get("key"))
+    file = config.home / home_lock.CLI
+    known = home_lock.read(file)
+    key = await bootstrap.platform_key(config, known.get("key"))
     url = known.get("url") or f"http://{config.api_host}:{config.api_port or 8025}"
-    homes.write(file, {**known, "url": url, "key": key})
+    home_lock.write(file, {**known, "url": url, "key": key})
     print(f"the CLI's key is in {file}")

@@ -4,7 +4,7 @@ import shlex
 import sys
 
 from mailcordon.config import Config
-from mailcordon.run.system import Addresses
+from mailcordon.run.supervisor import Addresses
 
 
 def text(addresses: Addresses, config: Config) -> str:

@@ -18,6 +18,7 @@ from rich.console import Console, RenderableType
 
 from mailcordon.adapters.cli import client, connection, failures, local_ses, show
 from mailcordon.adapters.cli.document import Document
+from mailcordon.host.home import find_home
 
 P = ParamSpec("P")
 
@@ -154,7 +155,7 @@ def perform(
     out, err = show.console(sys.stdout), show.console(sys.stderr)
 
     async def run() -> None:
-        home = connection.home_of(os.environ)
+        home = find_home(os.environ)
         found = connection.find(url=url, key=key, environment=os.environ, home=home)
         api = client.Client(found.url, found.key)
         try:

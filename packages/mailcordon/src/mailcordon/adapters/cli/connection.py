@@ -11,8 +11,9 @@ from pathlib import Path
 
 from mailcordon.adapters.cli import failures
 from mailcordon.adapters.cli.document import Document, as_document
+from mailcordon.host.home import CLI_FILE
 
-FILE = "cli.json"
+FILE = CLI_FILE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,21 +22,6 @@ class Connection:
     key: str | None
     ses_url: str | None  #: of the local SES; None where the system sends through another one, or nobody said
     home: Path
-
-
-def home_of(environment: Mapping[str, str], code: Path = Path(__file__)) -> Path:
-    """MAILCORDON_HOME; else `.mailcordon` of the checkout that the code runs from; else the user's own state directory.
-
-    The settings of the running system (`config.py`) decide alike; an adapter cannot import them.
-    """
-    named = environment.get("MAILCORDON_HOME")
-    if named:
-        return Path(named).expanduser().absolute()
-    root = code.resolve().parents[6]
-    if (root / "dev").exists() and (root / "packages" / "mailcordon").is_dir():
-        return root / ".mailcordon"
-    state = environment.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(state) / "mailcordon"
 
 
 def find(

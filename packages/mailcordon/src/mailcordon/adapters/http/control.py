@@ -14,7 +14,7 @@ from mailcordon.control.views import Reads
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlServices:
-    """What app.py hands to the routes of this plane."""
+    """What `app/` hands to the routes of this plane."""
 
     reads: Reads
     tenants: Tenants

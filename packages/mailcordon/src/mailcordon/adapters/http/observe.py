@@ -35,7 +35,7 @@ TenantSlug = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObserveServices:
-    """What app.py hands to the routes of this file."""
+    """What `app/` hands to the routes of this file."""
 
     reader: view.ObserveReader
     suppressions: view.Suppressions

@@ -1,6 +1,6 @@
 """The API's one ASGI application: POST /v1/messages goes straight to its door, everything else through Litestar.
 
-Routes come from the planes' files and are put together by app.py; here they get their keys checked, their errors turned into
+Routes come from the planes' files and are put together by `app/`; here they get their keys checked, their errors turned into
 problem+json, and their description at /openapi.json (OpenAPI 3.1), the hot route's included.
 """
 

@@ -21,6 +21,7 @@ from mailcordon.adapters.cli import client, command, connection, failures, local
 from mailcordon.adapters.cli.commands import why
 from mailcordon.adapters.cli.document import Document
 from mailcordon.adapters.cli.drill import checks, steps, temporary_system
+from mailcordon.host.home import find_home
 
 app = typer.Typer()
 
@@ -101,7 +102,7 @@ async def _system(
     err: Console, *, url: str | None, key: str | None, alone: bool
 ) -> AsyncGenerator[tuple[connection.Connection, temporary_system.Own | None], None]:
     """The running system, or one of our own. Raises Failure for a system that does not send through the local SES."""
-    home = connection.home_of(os.environ)
+    home = find_home(os.environ)
     named = url or os.environ.get("MAILCORDON_URL")
     if not alone and (named or (home / connection.FILE).exists()):
         found = connection.find(url=url, key=key, environment=os.environ, home=home)

@@ -19,9 +19,9 @@ from mailcordon.adapters.db import migrate, secrets
 from mailcordon.adapters.db.embedded import EmbeddedPostgres
 from mailcordon.config import Config
 from mailcordon.core.errors import Refused, Unavailable
+from mailcordon.host import listening
 from mailcordon.host.private_file import write_private
-from mailcordon.run import beginning, local_ses, ports
-from mailcordon.run import home as homes
+from mailcordon.run import bootstrap, home_lock, local_ses
 from mailcordon.run.child import Child
 
 DATABASE = "mailcordon"
@@ -56,36 +56,36 @@ class System:
 
     async def start(self) -> Addresses:
         config = self._config
-        killed = (config.home / homes.RUN).exists()
-        (config.home / homes.RUN).unlink(missing_ok=True)
-        self._listener = await ports.listen_patiently(
-            config.api_host, config.api_port, ports.API_PORT, KILLED_PATIENCE if killed else 0.0
+        killed = (config.home / home_lock.RUN).exists()
+        (config.home / home_lock.RUN).unlink(missing_ok=True)
+        self._listener = await listening.listen_patiently(
+            config.api_host, config.api_port, listening.API_PORT, KILLED_PATIENCE if killed else 0.0
         )
         ses_ready = asyncio.create_task(self._start_local_ses()) if config.local else None
         try:
             logins = await self._prepare_database()
             config = dataclasses.replace(config, login_urls=logins, secret_keys=secret_keys(config))
-            await beginning.begin_installation(config)
+            await bootstrap.begin_installation(config)
             if ses_ready is not None:
                 config = dataclasses.replace(config, **await ses_ready)
         finally:
             if ses_ready is not None:
                 ses_ready.cancel()
                 await asyncio.gather(ses_ready, return_exceptions=True)
-        held = homes.read(config.home / homes.CLI).get("key")
-        key = await beginning.platform_key(config, held, anew=self._new_key)
+        held = home_lock.read(config.home / home_lock.CLI).get("key")
+        key = await bootstrap.platform_key(config, held, anew=self._new_key)
         for role in configs.PROCESS_LOGINS:
             await self._start_role(role, config)
         url = url_of(self._listener)
         await self._wait_ready(url)
         self.addresses = Addresses(api=url, ses=config.ses_endpoint if config.local else None, key=key)
-        homes.write(config.home / homes.CLI, {"url": url, "key": key, "ses_url": self.addresses.ses})
+        home_lock.write(config.home / home_lock.CLI, {"url": url, "key": key, "ses_url": self.addresses.ses})
         await self._write_run_file()
         return self.addresses
 
     async def stop(self) -> None:
         """Drains: the roles finish what they began, then their servers end."""
-        (self._config.home / homes.RUN).unlink(missing_ok=True)
+        (self._config.home / home_lock.RUN).unlink(missing_ok=True)
         await asyncio.gather(*(child.stop() for child in self._roles))
         if self._ses is not None:
             await self._ses.stop()
@@ -126,10 +126,10 @@ class System:
         directory.mkdir(parents=True, exist_ok=True)
         ready = directory / "seslocal.json"
         ready.unlink(missing_ok=True)
-        port = ports.choose("127.0.0.1", config.ses_port, ports.SES_PORT)
+        port = listening.choose("127.0.0.1", config.ses_port, listening.SES_PORT)
         if port == 0:
             # The same port after each restart: its address is written down in other places.
-            with ports.listen("127.0.0.1", 0, 0) as free:
+            with listening.listen("127.0.0.1", 0, 0) as free:
                 port = free.getsockname()[1]
         self._ses = Child(
             "seslocal",
@@ -216,8 +216,8 @@ class System:
         processes = {child.name: child.pid for child in children}
         if self._postgres is not None:
             processes["postgres"] = self._postgres.postmaster
-        homes.write(
-            self._config.home / homes.RUN,
+        home_lock.write(
+            self._config.home / home_lock.RUN,
             {
                 "pid": os.getpid(),
                 "url": self.addresses.api,

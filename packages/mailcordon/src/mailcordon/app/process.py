@@ -22,7 +22,8 @@ from mailcordon import config as configs
 from mailcordon.adapters.db import engine, roles
 from mailcordon.config import BadConfig, Config
 from mailcordon.core.errors import MailcordonError, Refused
-from mailcordon.run.child import REFUSED
+
+REFUSED = 2  #: exit status of a process that will not run with these settings
 
 _log = structlog.get_logger("mailcordon.run")
 

@@ -10,7 +10,7 @@ from mailcordon.adapters.ses.signer import (
     CredentialsSource,
     FixedCredentials,
 )
-from mailcordon.app import parts
+from mailcordon.app import wiring
 from mailcordon.config import Config
 
 
@@ -22,5 +22,5 @@ async def credentials(config: Config, stop: asyncio.Event) -> AsyncGenerator[Cre
         return
     source = BotocoreCredentialsSource()
     await source.refresh()
-    async with parts.running(source.keep_fresh(), stop):
+    async with wiring.running(source.keep_fresh(), stop):
         yield source

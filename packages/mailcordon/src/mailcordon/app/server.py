@@ -12,13 +12,13 @@ from typing import Any, cast
 import uvicorn
 
 from mailcordon.config import Config
-from mailcordon.run import ports
+from mailcordon.host import listening
 
 
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
-        # Signals are the role's (run/role.py): they set `stop`, and `stop` ends us.
+        # Signals are the role's (app/process.py): they set `stop`, and `stop` ends us.
         yield
 
 
@@ -29,7 +29,7 @@ async def serve(
     listener = (
         socket.socket(fileno=config.api_fd)
         if config.api_fd is not None
-        else ports.listen(config.api_host, config.api_port, ports.API_PORT)
+        else listening.listen(config.api_host, config.api_port, listening.API_PORT)
     )
     server = _Server(
         uvicorn.Config(

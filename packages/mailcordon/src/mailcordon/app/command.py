@@ -1,0 +1,14 @@
+"""`mailcordon run ROLE` as a command of the command line; `app/process.py`, which it loads when it runs, does the work."""
+
+from typing import Annotated
+
+import typer
+
+
+def run(
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="api, dispatch, observe or control.")],
+) -> None:
+    """Run one role process, for a service manager on a host of its own."""
+    from mailcordon.app import process
+
+    raise typer.Exit(process.run(role))
