@@ -1,7 +1,6 @@
 """What was measured, as a table for people and as a line for machines: medians of the rounds, and their spread."""
 
 import json
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -56,6 +55,7 @@ class Round:
 class Result:
     rounds: Sequence[Round]
     engine: str
+    interpreter: str
     lanes: int
     concurrency: int
 
@@ -108,8 +108,9 @@ def table(result: Result) -> str:
         f"Not counted: load generator {generator:.0f} us a message; the local SES. "
         f"Our idle system used {beside:.0f} us a second beside boto3.",
         f"202 after {p50:.1f} ms in the median, {p99:.1f} ms at p99, with {result.concurrency} callers on {result.lanes} lanes.",
-        f"{result.engine}; Python {platform.python_version()}; {len(result.rounds)} rounds of "
+        f"{result.engine}; {len(result.rounds)} rounds of "
         f"{result.rounds[0].events.messages} governed and {result.rounds[0].bare.messages} bare mails.",
+        result.interpreter + ".",
         f"Others used {others:.0%} of this machine's CPU meanwhile"
         + (": such figures are for orientation only." if others > _BUSY else "."),
         f"cpu_ratio {ratio[0]:.3f} (from {ratio[1]:.3f} to {ratio[2]:.3f}): governed with events / bare",

@@ -5,6 +5,9 @@ events; and the governed path with its events, until the outcome of every delive
 idempotency key, everything durable. CPU is that of all our processes and all of PostgreSQL's, and that of the boto3 process; the
 local SES and the load generator count on no side. Every mail has to be in SES's ledger exactly once and its delivery where it
 has to be in the database, all of it before counting stops, else there is no figure.
+
+With `--against PATH` the governed path of this checkout is measured beside that of another one, in the same run and with this
+checkout's local SES and load for both.
 """
 
 import argparse
@@ -25,7 +28,7 @@ from typing import Any
 
 import uvloop
 
-from bench import cpu, load, mail, report, seed, stage
+from bench import checkout, compare, cpu, load, mail, report, seed, stage
 from bench.stage import Failed, Stage
 
 SENT, DELIVERED = 20, 23  # states in the ledger and in what came back
@@ -38,7 +41,8 @@ class Options:
     bare: int  #: a bare phase
     concurrency: int  #: connections of the load generator
     seconds: float  #: the longest that a phase may hand in mail
-    rounds: int
+    rounds: int  #: at least; a comparison adds rounds until it is precise
+    against: Path | None  #: another checkout
     json: bool
 
 
@@ -60,6 +64,12 @@ def parse(argv: list[str]) -> Options:
         help="the longest that a phase hands in mail (default %(default)g)",
     )
     add("--rounds", type=_count, default=3, help="times that all is measured in turn (default %(default)s)")
+    add(
+        "--against",
+        type=Path,
+        metavar="PATH",
+        help="another checkout to compare this one with; it is set up by its ./dev",
+    )
     add("--json", action="store_true", help="end with one line of JSON")
     given = parser.parse_args(argv)
     return Options(
@@ -68,6 +78,7 @@ def parse(argv: list[str]) -> Options:
         concurrency=given.concurrency,
         seconds=given.seconds,
         rounds=given.rounds,
+        against=given.against,
         json=given.json,
     )
 
@@ -82,20 +93,29 @@ def main(argv: list[str]) -> int:
     options = parse(argv)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            result = runner.run(_until_told(_bench(options)))
+            text, line = runner.run(_until_terminated(_measured(options)))
     except asyncio.CancelledError:
         return 143
-    except (Failed, load.BadAnswer, seed.CannotOnboard) as failure:
+    except (Failed, load.BadAnswer, seed.CannotOnboard, checkout.NoCheckout) as failure:
         print(f"bench: {failure}", file=sys.stderr)
         return 1
-    print(report.table(result))
+    print(text)
     if options.json:
-        print(report.line(result))
+        print(line)
     return 0
 
 
-async def _until_told(work: Coroutine[Any, Any, report.Result]) -> report.Result:
-    """Being told to end, as by Ctrl-C, ends what we started too."""
+async def _measured(options: Options) -> tuple[str, str]:
+    """The report for people, and its line for machines."""
+    if options.against is not None:
+        comparison = await _compare(options, checkout.at(options.against))
+        return compare.table(comparison), compare.line(comparison)
+    result = await _bench(options)
+    return report.table(result), report.line(result)
+
+
+async def _until_terminated(work: Coroutine[Any, Any, tuple[str, str]]) -> tuple[str, str]:
+    """SIGTERM cancels the work, as Ctrl-C does, so that the processes we started end too."""
     task = asyncio.ensure_future(work)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     return await task
@@ -106,24 +126,62 @@ def _say(sentence: str) -> None:
 
 
 async def _bench(options: Options) -> report.Result:
-    async with stage.running(_say) as on:
-        _say("warming up")
-        warm = max(options.concurrency * 2, min(1000, options.messages))
-        await _governed(on, options, "warm", warm, events=True)
-        await on.name_backends()
+    here = checkout.this()
+    async with stage.running(_say, here) as on:
+        await _warm_up(on, options)
         rounds: list[report.Round] = []
         for number in range(1, options.rounds + 1):
             _say(f"round {number} of {options.rounds}")
-            rounds.append(
-                report.Round(
-                    bare=await _bare(on, options, f"r{number}a"),
-                    quiet=await _governed(on, options, f"r{number}b", options.messages, events=False),
-                    events=await _governed(on, options, f"r{number}c", options.messages, events=True),
-                )
-            )
+            bare = await _bare(on, options, f"r{number}a")
+            rounds.append(report.Round(bare, *await _both(on, options, f"r{number}")))
         return report.Result(
-            rounds=rounds, engine=on.engine, lanes=len(on.streams), concurrency=options.concurrency
+            rounds=rounds,
+            engine=on.engine,
+            interpreter=str(here.interpreter()),
+            lanes=len(on.streams),
+            concurrency=options.concurrency,
         )
+
+
+async def _compare(options: Options, other: checkout.Checkout) -> compare.Comparison:
+    """Both systems run all the time; only one of them has mail at any moment."""
+    here = checkout.this()
+    async with stage.running(_say, here) as mine, stage.running(_say, other) as theirs:
+        for on in (mine, theirs):
+            await _warm_up(on, options)
+        pairs: list[compare.Pair] = []
+        while True:
+            number = len(pairs) + 1
+            _say(f"round {number}")
+            sides: dict[str, dict[str, float]] = {}
+            order = [("here", mine), ("there", theirs)]
+            for name, on in order if number % 2 else reversed(order):
+                quiet, events = await _both(on, options, f"r{number}")
+                sides[name] = {"without events": quiet.each, "with its 2 events": events.each}
+            pairs.append(compare.Pair(**sides))
+            result = compare.Comparison(
+                pairs=pairs,
+                headline="with its 2 events",
+                here=f"{here.name}; {here.interpreter()}",
+                there=f"{other.name}; {other.interpreter()}",
+                notes=[mine.engine, f"{options.messages} mails a phase, {options.concurrency} callers"],
+            )
+            if number >= options.rounds and (result.precise or number >= compare.MOST_ROUNDS):
+                return result
+
+
+async def _warm_up(on: Stage, options: Options) -> None:
+    _say("warming up")
+    await _governed(
+        on, options, "warm", max(options.concurrency * 2, min(1000, options.messages)), events=True
+    )
+    await on.name_backends()
+
+
+async def _both(on: Stage, options: Options, run: str) -> tuple[report.Phase, report.Phase]:
+    """The governed path without and with its events."""
+    quiet = await _governed(on, options, f"{run}b", options.messages, events=False)
+    return quiet, await _governed(on, options, f"{run}c", options.messages, events=True)
 
 
 class _Meter:

@@ -8,25 +8,25 @@ mail. A run counts only if every mail was accepted and had its Send and its Deli
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import boto3
 
-from bench import cpu, seslocal_load
+from bench import checkout, compare, cpu, seslocal_load
 from bench.stage import PATIENCE, Failed
 
 _ROOT = Path(__file__).resolve().parent.parent
 _WARM = 2000  #: mails before anything is measured
 _GOAL_RATE, _GOAL_RATIO = 5000, 1.2
+_LEDGER = 100_000  #: mails that the ledger keeps by default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +50,9 @@ class Options:
     messages: int
     connections: int
     consumers: int
+    ledger: int  #: mails that the server's ledger keeps
+    rounds: int  #: of a comparison, at least
+    against: Path | None  #: another checkout
     json: bool
     seslocal: tuple[str, ...]
 
@@ -57,14 +60,23 @@ class Options:
 def main(argv: list[str]) -> int:
     options = parse(argv)
     try:
-        phases = run(options)
-    except Failed as failed:
+        text, machine = _measured(options)
+    except (Failed, checkout.NoCheckout) as failed:
         print(f"bench: {failed}", file=sys.stderr)
         return 1
     if not options.json:
-        print(table(phases))
-    print(line(phases))
+        print(text)
+    print(machine)
     return 0
+
+
+def _measured(options: Options) -> tuple[str, str]:
+    """The report for people, and its line for machines."""
+    if options.against is not None:
+        comparison = run_against(options, checkout.at(options.against))
+        return compare.table(comparison), compare.line(comparison)
+    phases = run(options)
+    return table(phases), line(phases)
 
 
 def parse(argv: list[str]) -> Options:
@@ -73,15 +85,36 @@ def parse(argv: list[str]) -> Options:
     add(
         "--messages",
         type=_count,
-        default=1_000_000,
-        help="mails in all; memory is read after a tenth (%(default)s)",
+        help="mails in all (1,000,000); with --against, mails a round for each side (20,000)",
     )
     add("--connections", type=int, default=24, help="connections that send (%(default)s)")
     add("--consumers", type=int, default=16, help="connections that receive and delete (%(default)s)")
+    add(
+        "--ledger",
+        type=int,
+        help="mails the server's ledger keeps (100,000, or a tenth of --messages if that is less)",
+    )
+    add(
+        "--against",
+        type=Path,
+        metavar="PATH",
+        help="another checkout to compare this one with; it is set up by its ./dev",
+    )
+    add("--rounds", type=int, default=5, help="rounds of a comparison, at least (%(default)s)")
     add("--json", action="store_true", help="only the last line, for machines")
     add("seslocal", nargs="*", help="options for the server, after --")
     given = parser.parse_args(argv)
-    return Options(given.messages, given.connections, given.consumers, given.json, tuple(given.seslocal))
+    messages = given.messages or (1_000_000 if given.against is None else 20_000)
+    return Options(
+        messages=messages,
+        connections=given.connections,
+        consumers=given.consumers,
+        ledger=given.ledger or min(_LEDGER, messages // 10),
+        rounds=max(1, given.rounds),
+        against=given.against,
+        json=given.json,
+        seslocal=tuple(given.seslocal),
+    )
 
 
 def _count(text: str) -> int:
@@ -92,13 +125,49 @@ def _count(text: str) -> int:
 
 
 def run(options: Options) -> list[Phase]:
-    """The first tenth, then the rest."""
-    with tempfile.TemporaryDirectory() as home, _server(Path(home), options.seslocal) as (url, pid):
+    """Two phases: until the ledger is full and a tenth is sent, then the rest. So memory is compared between two moments
+    at which the ledger holds as many mails as it may."""
+    first = max(options.ledger, options.messages // 10)
+    if first >= options.messages:
+        raise Failed(
+            f"{options.messages} mails do not fill a ledger of {options.ledger} and leave some: send more"
+        )
+    with tempfile.TemporaryDirectory() as home, _server(checkout.this(), Path(home), options) as (url, pid):
         _furnish(url)
         with _load(url, options) as load:
             _phase(load, pid, min(_WARM, options.messages))
-            tenth = options.messages // 10
-            return [_phase(load, pid, tenth), _phase(load, pid, options.messages - tenth)]
+            return [_phase(load, pid, first), _phase(load, pid, options.messages - first)]
+
+
+def run_against(options: Options, other: checkout.Checkout) -> compare.Comparison:
+    """Both servers run all the time, under this checkout's load; only one of them has mail at any moment."""
+    here = checkout.this()
+    with ExitStack() as stack:
+        sides: dict[str, tuple[subprocess.Popen[str], int]] = {}
+        for name, side in (("here", here), ("there", other)):
+            home = stack.enter_context(tempfile.TemporaryDirectory())
+            url, pid = stack.enter_context(_server(side, Path(home), options))
+            _furnish(url)
+            load = stack.enter_context(_load(url, options))
+            _phase(load, pid, min(_WARM, options.messages))
+            sides[name] = load, pid
+        pairs: list[compare.Pair] = []
+        while True:
+            number = len(pairs) + 1
+            print(f"bench: round {number}", file=sys.stderr, flush=True)
+            order = list(sides) if number % 2 else list(reversed(sides))
+            phases = {name: _phase(*sides[name], options.messages) for name in order}
+            each = {name: {"a SendEmail": phase.cpu / phase.messages * 1e6} for name, phase in phases.items()}
+            pairs.append(compare.Pair(each["here"], each["there"]))
+            result = compare.Comparison(
+                pairs=pairs,
+                headline="a SendEmail",
+                here=f"{here.name}; {here.interpreter()}",
+                there=f"{other.name}; {other.interpreter()}",
+                notes=[f"{options.messages} mails a round for each side"],
+            )
+            if number >= options.rounds and (result.precise or number >= compare.MOST_ROUNDS):
+                return result
 
 
 def _phase(load: "subprocess.Popen[str]", pid: int, count: int) -> Phase:
@@ -129,10 +198,22 @@ def _resident(pid: int) -> int:
 
 
 @contextmanager
-def _server(home: Path, options: tuple[str, ...]) -> Iterator[tuple[str, int]]:
+def _server(side: checkout.Checkout, home: Path, options: Options) -> Iterator[tuple[str, int]]:
     ready = home / "ready.json"
-    command = [sys.executable, "-m", "seslocal", "--port", "0", "--rate", "1000000", "--quota", "-1"]
-    process = subprocess.Popen([*command, "--ready-file", str(ready), *options], stdout=subprocess.DEVNULL)
+    command = [
+        *side.seslocal,
+        "--port",
+        "0",
+        "--rate",
+        "1000000",
+        "--quota",
+        "-1",
+        "--ledger",
+        str(options.ledger),
+    ]
+    process = subprocess.Popen(
+        [*command, "--ready-file", str(ready), *options.seslocal], stdout=subprocess.DEVNULL
+    )
     try:
         until = time.monotonic() + PATIENCE
         while not ready.exists():
@@ -222,9 +303,10 @@ def table(phases: list[Phase]) -> str:
         "",
         f"{rate:,.0f} signed SendEmail a second on one core, both events received and deleted "
         f"(goal {_GOAL_RATE:,}: {'reached' if rate >= _GOAL_RATE else 'missed'}).",
-        f"Memory after {sent:,} mails is {ratio:.2f} times that after {phases[0].messages:,} "
+        f"Memory after {sent:,} mails is {ratio:.2f} times that after {phases[0].messages:,}, the ledger full at both moments "
         f"(goal {_GOAL_RATIO}: {'reached' if ratio <= _GOAL_RATIO else 'missed'}).",
-        f"Not counted: the load, {generator:.0f} us a mail on another core. Python {platform.python_version()}.",
+        f"Not counted: the load, {generator:.0f} us a mail on another core.",
+        f"{checkout.this().interpreter()}.",
     ]
     return "\n".join(lines)
 

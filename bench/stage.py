@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from bench import bare, cpu, seed
+from bench.checkout import Checkout
 from bench.cpu import Tree
 from bench.mail import Stream
 from mailcordon.adapters.ses.signer import Credentials, Signer
@@ -167,10 +168,10 @@ async def until(
 
 
 @contextlib.asynccontextmanager
-async def running(say: Callable[[str], None]) -> AsyncIterator[Stage]:
+async def running(say: Callable[[str], None], checkout: Checkout) -> AsyncIterator[Stage]:
     with _home() as home, _seslocal(home) as ses:
-        say("starting the system, with the local SES in a process of its own")
-        with _up(home, ses.url) as up:
+        say(f"starting the system of {checkout.name}, and a local SES for it in a separate process")
+        with _up(checkout, home, ses.url) as up:
             ran = json.loads((home / "run.json").read_text())
             cli = json.loads((home / "cli.json").read_text())
             logins = json.loads((home / "database.json").read_text())
@@ -263,8 +264,8 @@ def _seslocal(home: Path) -> Iterator[Ses]:
 
 
 @contextlib.contextmanager
-def _up(home: Path, ses_url: str) -> Iterator[subprocess.Popen[bytes]]:
+def _up(checkout: Checkout, home: Path, ses_url: str) -> Iterator[subprocess.Popen[bytes]]:
     environment = _environment(MAILCORDON_HOME=str(home), MAILCORDON_SES_ENDPOINT=ses_url)
-    command = [sys.executable, "-m", "mailcordon", "up", "--port", "0"]
+    command = [*checkout.mailcordon, "up", "--port", "0"]
     with _process(command, home / "up.log", environment, home / "run.json") as process:
         yield process

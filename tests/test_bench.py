@@ -23,7 +23,7 @@ def result(*bare_and_governed: tuple[float, float]) -> Result:
     rounds = [
         Round(phase(bare), phase(governed / 2), phase(governed)) for bare, governed in bare_and_governed
     ]
-    return Result(rounds=rounds, engine="PostgreSQL", lanes=1, concurrency=8)
+    return Result(rounds=rounds, engine="PostgreSQL", interpreter="Python", lanes=1, concurrency=8)
 
 
 def test_a_bare_phase_is_a_quarter_of_a_governed_one():

@@ -10,6 +10,7 @@ import pytest
 from bench import seslocal
 from bench.seslocal import Phase
 from bench.seslocal_load import Ticks, Void
+from bench.stage import Failed
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -37,6 +38,41 @@ def test_a_run_says_what_it_measured():
     assert [one["messages"] for one in said["phases"]] == [40, 360]
     assert said["memory_ratio"] > 0
     assert all(one["memory"] > 10_000_000 for one in said["phases"])
+
+
+def test_memory_is_compared_with_the_ledger_full_at_both_moments():
+    assert seslocal.parse([]).ledger == 100_000
+    assert seslocal.parse(["--messages", "400"]).ledger == 40
+    with pytest.raises(Failed, match="do not fill"):
+        seslocal.run(seslocal.parse(["--messages", "400", "--ledger", "400"]))
+
+
+def test_another_checkout_is_measured_in_the_same_run():
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "bench",
+            "seslocal",
+            "--messages",
+            "200",
+            "--rounds",
+            "2",
+            "--json",
+            "--against",
+            ".",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert said["rounds"] >= 2
+    assert said["ratio"]["a SendEmail"] > 0
+    assert said["verdict"]
 
 
 def test_rate_is_by_the_servers_cpu_and_growth_from_first_to_last():

@@ -1,0 +1,96 @@
+"""Two checkouts measured in one run, round by round: what the comparison says, and when it has enough rounds to say it.
+
+The figure is a ratio of CPU per message, this checkout to the other, from phases that follow each other directly. Absolute values
+drift with the machine; a ratio of neighbours does not.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median, stdev
+
+TOLERANCE = 0.03  #: a change of CPU per message that counts as "the same"
+PRECISE = 0.01  #: standard error of the mean ratio up to which a difference of TOLERANCE can be told
+MOST_ROUNDS = 20  #: after which the run ends even if it is not precise
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One round: CPU microseconds per message by phase, here and there."""
+
+    here: Mapping[str, float]
+    there: Mapping[str, float]
+
+    def ratio(self, phase: str) -> float:
+        return self.here[phase] / self.there[phase]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    pairs: Sequence[Pair]
+    headline: str  #: the phase that decides
+    here: str
+    there: str
+    notes: Sequence[str] = ()
+
+    def ratios(self, phase: str) -> list[float]:
+        return [pair.ratio(phase) for pair in self.pairs]
+
+    def error(self, phase: str) -> float:
+        """Standard error of the mean ratio; infinite for a single round."""
+        ratios = self.ratios(phase)
+        return stdev(ratios) / len(ratios) ** 0.5 if len(ratios) > 1 else float("inf")
+
+    @property
+    def precise(self) -> bool:
+        return self.error(self.headline) <= PRECISE
+
+    @property
+    def verdict(self) -> str:
+        middle = median(self.ratios(self.headline))
+        if not self.precise:
+            return "no verdict: the rounds differ too much; run it on a quiet machine or with more --rounds"
+        if middle > 1 + TOLERANCE:
+            return f"this checkout uses {middle - 1:.1%} MORE CPU per message"
+        if middle < 1 - TOLERANCE:
+            return f"this checkout uses {1 - middle:.1%} less CPU per message"
+        return f"the same within {TOLERANCE:.0%}"
+
+
+def table(result: Comparison) -> str:
+    lines = ["", f"{'CPU us per message':30}{'here':>10}{'there':>10}{'ratio':>9}   least to most"]
+    for phase in result.pairs[0].here:
+        here, there = (median(side[phase] for side in sides) for sides in _sides(result))
+        ratios = result.ratios(phase)
+        lines.append(
+            f"{phase:30}{here:>10.1f}{there:>10.1f}{median(ratios):>9.3f}   {min(ratios):.3f} to {max(ratios):.3f}"
+        )
+    lines += [
+        "",
+        f"here: {result.here}",
+        f"there: {result.there}",
+        *result.notes,
+        f"{len(result.pairs)} rounds, the two taking turns at going first. "
+        f"Standard error of the ratio of {result.headline}: {result.error(result.headline):.3f}.",
+        f"{result.headline}: {result.verdict}",
+    ]
+    return "\n".join(lines)
+
+
+def line(result: Comparison) -> str:
+    return json.dumps(
+        {
+            "verdict": result.verdict,
+            "rounds": len(result.pairs),
+            "standard_error": round(result.error(result.headline), 4) if len(result.pairs) > 1 else None,
+            "ratio": {phase: round(median(result.ratios(phase)), 4) for phase in result.pairs[0].here},
+            "ratio_spread": {
+                phase: [round(min(result.ratios(phase)), 4), round(max(result.ratios(phase)), 4)]
+                for phase in result.pairs[0].here
+            },
+        }
+    )
+
+
+def _sides(result: Comparison) -> tuple[list[Mapping[str, float]], list[Mapping[str, float]]]:
+    return [pair.here for pair in result.pairs], [pair.there for pair in result.pairs]
