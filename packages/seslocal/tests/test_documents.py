@@ -10,7 +10,7 @@ import pytest
 from seslocal import Clock, Settings
 from seslocal.events.documents import Mail, Preferences
 from seslocal.events.publishing import advise, preferences_changed, rendering_failed
-from seslocal.state import Account, ConfigurationSet, EventDestination
+from seslocal.state.account import Account, ConfigurationSet, EventDestination
 
 ARN = "arn:aws:ses:us-east-1:000000000000:"
 KINDS = frozenset({"RENDERING_FAILURE", "SUBSCRIPTION"})

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from seslocal.mail.findings import Counts, Thresholds, judge
+from seslocal.state.findings import Counts, Thresholds, judge
 from seslocal_fixtures.world import World
 
 HOUR = 3600

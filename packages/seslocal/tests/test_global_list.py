@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seslocal.mail.global_list import DAY, GlobalList
+from seslocal.state.global_suppression import DAY, GlobalList
 from seslocal_fixtures.world import World
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from seslocal.home import Home, Missing
-from seslocal.jobs import Job, Jobs
 from seslocal.sesv2 import export_files, import_jobs
+from seslocal.state.jobs import Job, Jobs
+from seslocal.state.s3_directory import Home, Missing
 from seslocal_fixtures.world import World
 
 START = datetime(2026, 3, 1, tzinfo=UTC)

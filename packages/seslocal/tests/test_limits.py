@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seslocal.state import Allowance
+from seslocal.state.sending import Allowance
 
 if TYPE_CHECKING:
     from seslocal_fixtures.world import World

@@ -12,7 +12,7 @@ import pytest
 from seslocal import Clock, Settings
 from seslocal.mail import tracking
 from seslocal.sesv2 import configuration_sets, identities, sending
-from seslocal.state import Account, Caller
+from seslocal.state.account import Account, Caller
 
 CALLER = Caller("test", "us-east-1", "127.0.0.1", "127.0.0.1:8005", "test")
 KEPT = 300  # mails in the ledger, and twice as many messages in a queue

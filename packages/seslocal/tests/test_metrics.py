@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from seslocal.mail.metrics import DAY, Metrics, Series
+from seslocal.state.vdm_metrics import DAY, Metrics, Series
 from seslocal_fixtures.world import World
 
 DAY_1 = datetime(2026, 3, 1, tzinfo=UTC)

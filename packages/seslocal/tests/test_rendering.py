@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seslocal.mail.rendering import filling, reading, scanning
+from seslocal.rendering import parser, renderer, scanner
 
 
 def filled(template: str, **data: Any) -> str:
-    return filling.fill({"Text": reading.read(template)}, data)["Text"]
+    return renderer.fill({"Text": parser.read(template)}, data)["Text"]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_it_renders(template: str, data: dict[str, Any], text: str) -> None:
 def test_what_the_data_does_not_have_fails_by_name_and_so_does_a_helper_that_nobody_knows(
     template: str,
 ) -> None:
-    with pytest.raises(filling.RenderingError) as caught:
+    with pytest.raises(renderer.RenderingError) as caught:
         filled(template, a={}, null=None)
     assert re.fullmatch(
         r"Attribute '(a\.|lookup a )?(name|null)' is not present in the rendering data\.", str(caught.value)
@@ -96,8 +96,8 @@ def test_what_the_data_does_not_have_fails_by_name_and_so_does_a_helper_that_nob
     ],
 )
 def test_what_cannot_be_read_says_where_and_why(template: str, why: str) -> None:
-    with pytest.raises(scanning.TemplateError) as caught:
-        reading.read(template)
+    with pytest.raises(scanner.TemplateError) as caught:
+        parser.read(template)
     assert why in str(caught.value)
 
 
@@ -117,7 +117,7 @@ DEEP = "{{#a}}" * 60 + "{{> p}}" + "{{/a}}" * 60
     ],
 )
 def test_what_asks_for_too_much_fails(template: str, why: str) -> None:
-    with pytest.raises(filling.RenderingError, match=re.escape(why)):
+    with pytest.raises(renderer.RenderingError, match=re.escape(why)):
         filled(template, a=[1], b=list(range(100)), long="x" * 110_000)
 
 
@@ -133,19 +133,19 @@ def test_what_asks_for_too_much_fails(template: str, why: str) -> None:
 )
 def test_half_a_megabyte_of_nonsense_is_soon_read(template: str) -> None:
     began = time.process_time()
-    with contextlib.suppress(scanning.TemplateError):
-        reading.read(template)
+    with contextlib.suppress(scanner.TemplateError):
+        parser.read(template)
     assert time.process_time() - began < 1
 
 
 def test_each_part_has_its_own_partials_and_all_share_the_bounds() -> None:
-    read = reading.read
-    with pytest.raises(filling.RenderingError, match="The partial 'p' could not be found"):
-        filling.fill({"Text": read('{{#* inline "p"}}x{{/inline}}'), "Html": read("{{> p}}")}, {})
+    read = parser.read
+    with pytest.raises(renderer.RenderingError, match="The partial 'p' could not be found"):
+        renderer.fill({"Text": read('{{#* inline "p"}}x{{/inline}}'), "Html": read("{{> p}}")}, {})
     half = read("{{#each xs}}{{#each @root.xs}}x{{/each}}{{/each}}")
-    assert len(filling.fill({"Text": half}, {"xs": [1] * 150})["Text"]) == 22_500
-    with pytest.raises(filling.RenderingError, match="steps"):
-        filling.fill({"Text": half, "Html": half, "Subject": half}, {"xs": [1] * 150})
+    assert len(renderer.fill({"Text": half}, {"xs": [1] * 150})["Text"]) == 22_500
+    with pytest.raises(renderer.RenderingError, match="steps"):
+        renderer.fill({"Text": half, "Html": half, "Subject": half}, {"xs": [1] * 150})
 
 
 TAGS = "{{ }} {{#if a}} {{/if}} {{else}} {{#each a}} {{/each}} {{{ }}} a ../ @index ~ ( ) | as [ ] 1"
@@ -154,5 +154,5 @@ PIECES = [*TAGS.split(" "), "{{> p}}", '{{#* inline "p"}}', "{{/inline}}", "\\",
 
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=14).map("".join))
 def test_any_text_is_read_or_refused_and_filled_or_failed(template: str) -> None:
-    with contextlib.suppress(scanning.TemplateError, filling.RenderingError):
+    with contextlib.suppress(scanner.TemplateError, renderer.RenderingError):
         filled(template, a=[1, {"a": "b"}])

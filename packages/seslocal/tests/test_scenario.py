@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import seslocal
-from seslocal.admin.faults import KINDS
 from seslocal.admin.scenario import load
+from seslocal.state.faults import KINDS
 
 if TYPE_CHECKING:
     from seslocal_fixtures.world import World

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 import seslocal
 from seslocal.errors import ApiError
 from seslocal.wire import signature, sigv4a
-from seslocal.wire.keys import Key, Keys
+from seslocal.wire.access_keys import Key, Keys
 from seslocal.wire.protocol import Request
 from seslocal_fixtures import signing
 from seslocal_fixtures.world import Background

@@ -14,8 +14,8 @@ import pytest
 from seslocal.clock import Clock
 from seslocal.ids import Ids
 from seslocal.sqs import operations as sqs
-from seslocal.sqs.queues import Queues
-from seslocal.state import Account, Caller, Settings
+from seslocal.state.account import Account, Caller, Settings
+from seslocal.state.queues import Queues
 from seslocal_fixtures import signing
 
 if TYPE_CHECKING:

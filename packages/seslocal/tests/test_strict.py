@@ -18,7 +18,7 @@ import pytest
 from botocore.config import Config
 
 import seslocal
-from seslocal.dns.keys import public_half
+from seslocal.dns.dkim_keys import public_half
 from seslocal_fixtures.keys import private_key
 from seslocal_fixtures.world import Background, World
 

@@ -20,7 +20,7 @@ from mailcordon.control.upkeep import Upkeep
 from mailcordon.core import ids
 from mailcordon.core.target import NewHold, Target
 from seslocal import server
-from seslocal.state import Settings
+from seslocal.state.account import Settings
 
 SETTINGS = desired.Settings(
     outcome_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-outcome",

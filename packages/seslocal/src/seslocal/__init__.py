@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from seslocal.clock import Clock
     from seslocal.server import Local, running, start
-    from seslocal.state import Settings
+    from seslocal.state.account import Settings
 
 __all__ = ["Clock", "Local", "Settings", "running", "start"]
 
 _HOMES = {
     "Clock": "seslocal.clock",
     "Local": "seslocal.server",
-    "Settings": "seslocal.state",
+    "Settings": "seslocal.state.account",
     "running": "seslocal.server",
     "start": "seslocal.server",
 }

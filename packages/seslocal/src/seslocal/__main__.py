@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from seslocal import messages
-from seslocal.admin.forms import Refused, moment
+from seslocal.admin.fields import Refused, moment
 from seslocal.admin.scenario import load
 from seslocal.clock import Clock
 from seslocal.server import Local, start
 from seslocal.sesv1.table import ACTING as V1_ACTING
 from seslocal.sesv2.table import ACTING
 from seslocal.sqs.operations import OPERATIONS as SQS_ACTING
-from seslocal.state import Settings
-from seslocal.wire.keys import pair
+from seslocal.state.account import Settings
+from seslocal.wire.access_keys import pair
 from seslocal.wire.model import ses_routes, sqs_checks
 from seslocal.wire.query import ses_v1
 

@@ -10,19 +10,19 @@ from typing import Final
 
 import msgspec
 
-from seslocal.admin import striking
-from seslocal.admin.calls import PREFIX, Admin
-from seslocal.admin.striking import Call
+from seslocal import authentication, faulted_calls
+from seslocal.admin.api import PREFIX, Admin
 from seslocal.errors import ApiError, not_acting
-from seslocal.sesv1 import door
+from seslocal.faulted_calls import Call
+from seslocal.sesv1 import endpoint
 from seslocal.sesv2.sending import whose
 from seslocal.sesv2.table import ACTING
 from seslocal.sqs import operations as sqs
-from seslocal.state import Account
-from seslocal.wire import callers, signature
+from seslocal.state.account import Account
+from seslocal.web import Web
+from seslocal.wire import signature
 from seslocal.wire.model import Params, check_sqs, read_input, ses_routes, sqs_checks
 from seslocal.wire.protocol import Answer, Request
-from seslocal.wire.web import Web
 
 log = logging.getLogger("seslocal")
 
@@ -51,7 +51,7 @@ class Front:
                 return self._admin.answer(request)
             if (answer := self._web.answer(request)) is not None:
                 return answer
-            if door.is_for(request):
+            if endpoint.is_for(request):
                 return self._answer_v1(request)
             return self._answer_ses(request)
         except ApiError as error:
@@ -61,8 +61,8 @@ class Front:
             broken = ApiError(
                 "InternalServiceErrorException", "seslocal itself failed; its log says how.", 500
             )
-            if door.is_for(request):
-                return door.refuse(self._account(), broken)
+            if endpoint.is_for(request):
+                return endpoint.refuse(self._account(), broken)
             return self._refusal(broken, is_sqs)
 
     # SES
@@ -76,7 +76,7 @@ class Front:
                 404,
             )
         account = self._account()
-        caller = callers.caller(account, request, signature.SES, self._host)
+        caller = authentication.caller(account, request, signature.SES, self._host)
         params = read_input(operation, request.path, request.query, request.body)
         act = ACTING.get(operation.name)
         if act is None:
@@ -92,13 +92,13 @@ class Front:
                     self._done,
                     lambda error: self._refusal(error, False),
                 )
-                return striking.meet(call, struck)
+                return faulted_calls.meet(call, struck)
         return self._done(act(account, params, caller))
 
     def _answer_v1(self, request: Request) -> Answer | Awaitable[Answer]:
         account = self._account()
-        return door.answer(
-            account, request, lambda: callers.caller(account, request, signature.SES, self._host)
+        return endpoint.answer(
+            account, request, lambda: authentication.caller(account, request, signature.SES, self._host)
         )
 
     # SQS
@@ -110,7 +110,7 @@ class Front:
         account = self._account()
         if account.faults.standing and account.faults.strikes("queue_outage"):
             raise ApiError("ServiceUnavailable", "The queue is out, as a fault asks.", 503)
-        caller = callers.caller(account, request, signature.SQS, self._host)
+        caller = authentication.caller(account, request, signature.SQS, self._host)
         params = check_sqs(check, request.body)
         act = sqs.OPERATIONS.get(name)
         if act is None:

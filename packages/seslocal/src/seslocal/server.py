@@ -7,17 +7,17 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
+from seslocal import authentication
 from seslocal.admin import scenario
-from seslocal.admin.calls import PREFIX, Admin
+from seslocal.admin.api import PREFIX, Admin
 from seslocal.clock import Clock
 from seslocal.dns.nameserver import NameServer
 from seslocal.dns.strict import Watch
 from seslocal.front import Front
-from seslocal.sesv2.oversight import Oversight
-from seslocal.state import Account, Settings
-from seslocal.wire import callers
+from seslocal.sesv2.reputation_monitor import Oversight
+from seslocal.state.account import Account, Settings
+from seslocal.web import Web
 from seslocal.wire.protocol import Connection, Request
-from seslocal.wire.web import Web
 
 
 class Local:
@@ -51,7 +51,7 @@ class Local:
 
     def _connection(self, front: Front) -> Callable[[], Connection]:
         def date() -> str:
-            return callers.date_line(self.account)
+            return authentication.date_line(self.account)
 
         return lambda: Connection(front, self._connections, self._after_answer, date)
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any, Final, cast
 
-from seslocal.admin import forms
-from seslocal.admin.forms import Json, Query, Refused
-from seslocal.mail.findings import Thresholds
-from seslocal.mail.global_list import LONGEST, Entry
-from seslocal.mail.validation import VERDICTS, look_at
+from seslocal.admin import fields
+from seslocal.admin.fields import Json, Query, Refused
+from seslocal.mail.auto_validation import VERDICTS, look_at
 from seslocal.sesv2.reputation import POLICIES
-from seslocal.state import Account, Behaviour
+from seslocal.state.account import Account, Behaviour
+from seslocal.state.findings import Thresholds
+from seslocal.state.global_suppression import LONGEST, Entry
 
 _ENFORCEMENTS: Final = ("HEALTHY", "PROBATION", "SHUTDOWN")
 _REVIEWS: Final = ("PENDING", "GRANTED", "DENIED", "FAILED")
@@ -40,19 +41,19 @@ def show(account: Account, query: Query, body: Json) -> Json:
 
 def put(account: Account, query: Query, body: Json) -> Json:
     """All is read before anything is changed."""
-    forms.only(body, *(name for name in show(account, query, body) if name != "sent_last_24_hours"))
-    production = forms.switch(body, "production", account.production)
-    review = forms.choice(body, "review", _REVIEWS)
-    rate = forms.real(body, "rate", account.allowance.rate, 0.0, 1e9)
-    quota = forms.real(body, "quota", account.allowance.quota, -1.0, 1e12)
-    sending = forms.switch(body, "sending_enabled", account.sending_enabled)
-    enforcement = forms.choice(body, "enforcement", _ENFORCEMENTS) or account.enforcement
-    bus = forms.text(body, "event_bus_queue") if "event_bus_queue" in body else account.bus_queue
-    sns_url = forms.text(body, "sns_url") if "sns_url" in body else account.sns_url
-    checking = forms.switch(body, "check_signatures", account.check_signatures)
-    management = forms.real(body, "management_rate", account.pace.rate, 0.0, 1e6)
-    together = forms.switch(body, "management_together", account.pace.together)
-    finds = forms.switch(body, "findings", account.finds)
+    fields.only(body, *(name for name in show(account, query, body) if name != "sent_last_24_hours"))
+    production = fields.switch(body, "production", account.production)
+    review = fields.choice(body, "review", _REVIEWS)
+    rate = fields.real(body, "rate", account.allowance.rate, 0.0, 1e9)
+    quota = fields.real(body, "quota", account.allowance.quota, -1.0, 1e12)
+    sending = fields.switch(body, "sending_enabled", account.sending_enabled)
+    enforcement = fields.choice(body, "enforcement", _ENFORCEMENTS) or account.enforcement
+    bus = fields.text(body, "event_bus_queue") if "event_bus_queue" in body else account.bus_queue
+    sns_url = fields.text(body, "sns_url") if "sns_url" in body else account.sns_url
+    checking = fields.switch(body, "check_signatures", account.check_signatures)
+    management = fields.real(body, "management_rate", account.pace.rate, 0.0, 1e6)
+    together = fields.switch(body, "management_together", account.pace.together)
+    finds = fields.switch(body, "findings", account.finds)
     thresholds = _thresholds(account.thresholds, body.get("thresholds", {}))
     behaviour = _behaviour(account.behaviour, body.get("behaviour", {}))
 
@@ -81,8 +82,8 @@ def global_list(account: Account, query: Query, body: Json) -> Json:
 
 
 def put_global(account: Account, address: str, query: Query, body: Json) -> Json:
-    forms.only(body, "seconds")
-    seconds = forms.real(body, "seconds", LONGEST, 0.0, LONGEST)
+    fields.only(body, "seconds")
+    seconds = fields.real(body, "seconds", LONGEST, 0.0, LONGEST)
     entry = account.global_list.entries[address.lower()] = Entry(account.clock.now() + seconds, 1)
     return _entry(address.lower(), entry)
 
@@ -95,8 +96,8 @@ def delete_global(account: Account, address: str, query: Query, body: Json) -> J
 
 def put_verdict(account: Account, address: str, query: Query, body: Json) -> Json:
     """What Auto Validation shall make of an address; null lets it judge by itself again."""
-    forms.only(body, "verdict")
-    verdict = forms.choice(body, "verdict", VERDICTS)
+    fields.only(body, "verdict")
+    verdict = fields.choice(body, "verdict", VERDICTS)
     if verdict is None:
         account.verdicts.pop(address.lower(), None)
     else:
@@ -112,9 +113,9 @@ def _thresholds(before: Thresholds, changes: object) -> Thresholds:
     if not isinstance(changes, dict):
         raise Refused(400, "thresholds are an object of numbers.")
     given = cast("Json", changes)
-    forms.only(given, *asdict(before))
+    fields.only(given, *asdict(before))
     after: dict[str, Any] = {
-        name: forms.real(given, name, value, 0.0, 1e9) for name, value in asdict(before).items()
+        name: fields.real(given, name, value, 0.0, 1e9) for name, value in asdict(before).items()
     }
     after["minimum"] = int(after["minimum"])
     return Thresholds(**after)
@@ -124,7 +125,7 @@ def _behaviour(before: Behaviour, changes: object) -> Behaviour:
     if not isinstance(changes, dict):
         raise Refused(400, "behaviour is an object of switches.")
     after = asdict(before)
-    known = {field.name for field in fields(Behaviour)}
+    known = {field.name for field in dataclasses.fields(Behaviour)}
     for name, value in cast("Json", changes).items():
         if name not in known:
             raise Refused(400, f"There is no switch {name}: {', '.join(sorted(known))} are.")

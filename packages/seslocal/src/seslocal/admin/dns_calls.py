@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Final, cast
 
-from seslocal.admin import forms
-from seslocal.admin.forms import Json, Query, Refused
-from seslocal.dns.zone import TTL, Record, needed
-from seslocal.state import Account, Identity
+from seslocal.admin import fields
+from seslocal.admin.fields import Json, Query, Refused
+from seslocal.state.account import Account, Identity
+from seslocal.state.zone import TTL, Record, needed
 
 
 def show(account: Account, query: Query, body: Json) -> Json:
@@ -18,7 +18,7 @@ def show(account: Account, query: Query, body: Json) -> Json:
 
 def put_many(account: Account, query: Query, body: Json) -> Json:
     """{"records": [{name, type, value, ttl}]}"""
-    forms.only(body, "records")
+    fields.only(body, "records")
     given: object = body.get("records")
     if not isinstance(given, list) or not given:
         raise Refused(400, "records is a list of objects with name, type and value.")
@@ -28,7 +28,7 @@ def put_many(account: Account, query: Query, body: Json) -> Json:
 
 def put(account: Account, name: str, query: Query, body: Json) -> Json:
     """{"type": …, "value": …} or {"type": …, "values": […]}"""
-    forms.only(body, "type", "value", "values", "ttl")
+    fields.only(body, "type", "value", "values", "ttl")
     values: object = body.get("values", [body.get("value")])
     if not isinstance(values, list):
         raise Refused(400, "values is a list of texts.")
@@ -66,11 +66,15 @@ def _record(given: object, name: str | None) -> Record:
     if not isinstance(given, dict):
         raise Refused(400, "A record is an object with name, type and value.")
     body = cast(Json, given)
-    forms.only(body, *(() if name else ("name",)), "type", "value", "ttl")
-    owner, kind, value = name or forms.text(body, "name"), forms.text(body, "type"), forms.text(body, "value")
+    fields.only(body, *(() if name else ("name",)), "type", "value", "ttl")
+    owner, kind, value = (
+        name or fields.text(body, "name"),
+        fields.text(body, "type"),
+        fields.text(body, "value"),
+    )
     if not owner or not kind or value is None:
         raise Refused(400, "A record needs its name, type and value, such as a.example, TXT and v=spf1 -all.")
-    return Record(owner, kind, value, int(forms.real(body, "ttl", TTL, 0, 604_800)))
+    return Record(owner, kind, value, int(fields.real(body, "ttl", TTL, 0, 604_800)))
 
 
 def _identity(account: Account, name: str) -> Identity:

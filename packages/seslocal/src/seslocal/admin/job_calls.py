@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from seslocal.admin.forms import Json, Query, Refused
-from seslocal.state import Account
+from seslocal.admin.fields import Json, Query, Refused
+from seslocal.state.account import Account
 from seslocal.wire.protocol import Answer
 
 

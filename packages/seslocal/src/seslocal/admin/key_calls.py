@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from seslocal.admin import forms
-from seslocal.admin.forms import Json, Query, Refused
-from seslocal.state import Account
-from seslocal.wire.keys import MOST, Key, is_id
+from seslocal.admin import fields
+from seslocal.admin.fields import Json, Query, Refused
+from seslocal.state.account import Account
+from seslocal.wire.access_keys import MOST, Key, is_id
 
 
 def show(account: Account, query: Query, body: Json) -> Json:
@@ -27,20 +27,22 @@ def show_one(account: Account, key_id: str, query: Query, body: Json) -> Json:
 
 
 def put(account: Account, key_id: str, query: Query, body: Json) -> Json:
-    forms.only(body, "secret", "session_token", "expires", "user")
+    fields.only(body, "secret", "session_token", "expires", "user")
     if not is_id(key_id):
         raise Refused(400, "An access key id is up to 128 letters, digits and any of _ . @ + -")
-    secret = forms.text(body, "secret")
+    secret = fields.text(body, "secret")
     if secret is None:
         raise Refused(400, "secret is missing: what the key signs with.")
-    token, expires = forms.text(body, "session_token"), forms.moment(body, "expires")
+    token, expires = fields.text(body, "session_token"), fields.moment(body, "expires")
     if token is not None and not (token.isascii() and token.isprintable()):
         raise Refused(400, "session_token goes into a header: printable ASCII.")
     if expires is not None and token is None:
         raise Refused(400, "Only temporary credentials expire: give a session_token too.")
     if key_id not in account.keys.by_id and len(account.keys.by_id) >= MOST:
         raise Refused(400, f"There are {MOST} access keys already; delete one first.")
-    key = Key(id=key_id, secret=secret, token=token, expires=expires, user=forms.text(body, "user") or key_id)
+    key = Key(
+        id=key_id, secret=secret, token=token, expires=expires, user=fields.text(body, "user") or key_id
+    )
     account.keys.put(key)
     return _shown(account, key)
 

@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
-from seslocal.admin import forms
-from seslocal.admin.forms import Json, Refused
+from seslocal.admin import fields
+from seslocal.admin.fields import Json, Refused
 from seslocal.clock import Clock
 
 log = logging.getLogger("seslocal")
@@ -96,12 +96,12 @@ def _take(step: Step, perform: Perform) -> None:
 
 
 def _step(given: Json) -> Step:
-    at = forms.real(given, "at", 0.0, 0.0, _FOREVER)
+    at = fields.real(given, "at", 0.0, 0.0, _FOREVER)
     rest = {name: value for name, value in given.items() if name != "at"}
     if "fault" in rest:
         return Step(at, "POST", "/faults", rest)
-    forms.only(rest, "call", "body")
-    call = forms.text(rest, "call") or ""
+    fields.only(rest, "call", "body")
+    call = fields.text(rest, "call") or ""
     method, _, path = call.partition(" ")
     if method not in _METHODS or not path.startswith("/"):
         raise Refused(400, 'it needs a fault, or a call such as "PUT /mailboxes/kim@example.com".')

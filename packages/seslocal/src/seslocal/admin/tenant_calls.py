@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from seslocal.admin import forms
-from seslocal.admin.forms import Json, Query, Refused
-from seslocal.mail.findings import Finding
-from seslocal.sesv2 import oversight, reputation
-from seslocal.state import Account, StatusRecord, Tenant
+from seslocal.admin import fields
+from seslocal.admin.fields import Json, Query, Refused
+from seslocal.sesv2 import reputation, reputation_monitor
+from seslocal.state.account import Account, StatusRecord, Tenant
+from seslocal.state.findings import Finding
 
 _STATUSES: Final = ("ENABLED", "DISABLED", "REINSTATED")
 _IMPACTS: Final = ("LOW", "HIGH")
 
 
 def put(account: Account, name: str, query: Query, body: Json) -> Json:
-    forms.only(body, "aws_status", "cause", "impact")
+    fields.only(body, "aws_status", "cause", "impact")
     tenant = _tenant(account, name)
-    status = forms.choice(body, "aws_status", _STATUSES)
+    status = fields.choice(body, "aws_status", _STATUSES)
     if "impact" in body:
-        tenant.impact = forms.choice(body, "impact", _IMPACTS)
+        tenant.impact = fields.choice(body, "impact", _IMPACTS)
     if status is not None:
-        cause = forms.text(body, "cause") or "Status set by the admin side of seslocal."
+        cause = fields.text(body, "cause") or "Status set by the admin side of seslocal."
         record = StatusRecord(status, cause, account.clock.now())
         reputation.set_status(account, tenant, record, by_customer=False)
     return {"tenant": name, "status": tenant.status, "aws_status": tenant.aws_managed.status}
@@ -30,15 +30,17 @@ def put(account: Account, name: str, query: Query, body: Json) -> Json:
 
 def find(account: Account, name: str, query: Query, body: Json) -> Json:
     """A finding by hand, as by a mailbox provider or a blocklist; the tenant's policy acts on it."""
-    forms.only(body, "type", "impact", "description")
+    fields.only(body, "type", "impact", "description")
     tenant = _tenant(account, name)
-    kind = forms.choice(body, "type", reputation.TYPES)
+    kind = fields.choice(body, "type", reputation.TYPES)
     if kind is None:
         raise Refused(400, f"type is missing: one of {', '.join(reputation.TYPES)}.")
-    impact = forms.choice(body, "impact", _IMPACTS) or "LOW"
-    description = forms.text(body, "description") or f"A finding of type {kind} was set by hand."
+    impact = fields.choice(body, "impact", _IMPACTS) or "LOW"
+    description = fields.text(body, "description") or f"A finding of type {kind} was set by hand."
     now = account.clock.now()
-    oversight.open_finding(account, tenant, Finding(kind, impact, description, now, now, by_hand=True))
+    reputation_monitor.open_finding(
+        account, tenant, Finding(kind, impact, description, now, now, by_hand=True)
+    )
     return {"tenant": name, "status": tenant.status, "type": kind, "impact": impact}
 
 
@@ -47,7 +49,7 @@ def close(account: Account, name: str, kind: str, query: Query, body: Json) -> J
     finding = tenant.findings.get(kind)
     if finding is None or not finding.is_open:
         raise Refused(404, f"The tenant {name} has no open finding of type {kind}.")
-    oversight.close_finding(account, tenant, finding)
+    reputation_monitor.close_finding(account, tenant, finding)
     return {"tenant": name, "status": tenant.status}
 
 

@@ -22,9 +22,9 @@ import dns.rrset
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from seslocal.dns.zone import SOA, Record, folded
 from seslocal.events.certificate import certificate
-from seslocal.state import Account
+from seslocal.state.account import Account
+from seslocal.state.zone import SOA, Record, folded
 
 _MOST_HOPS: Final = 8  # from CNAME to CNAME
 _PLAIN: Final = 512  # bytes of an answer over UDP, unless the asker takes more

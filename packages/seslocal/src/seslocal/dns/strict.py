@@ -8,9 +8,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from seslocal.dns.zone import Finding, check_keys, check_mail_from
 from seslocal.sesv2.identities import uses_new_keys
-from seslocal.state import Account, Identity
+from seslocal.state.account import Account, Identity
+from seslocal.state.zone import Finding, check_keys, check_mail_from
 
 PATIENCE: Final = 72 * 3600.0  # seconds that SES looks for records
 LETTER: Final = 24 * 3600.0  # seconds that the letter to an address is good for

@@ -9,8 +9,8 @@ from typing import Any, Final
 import msgspec
 
 from seslocal.clock import iso
-from seslocal.mail.addresses import SHARED_IP
-from seslocal.mail.fates import DELIVERY_SECONDS, Outcome
+from seslocal.state.dedicated_ips import SHARED_IP
+from seslocal.state.outcomes import DELIVERY_SECONDS, Outcome
 
 Document = dict[str, Any]
 _encode = msgspec.json.Encoder().encode

@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
-from seslocal.events.outbox import Parcel
-from seslocal.state import Account
+from seslocal.state.account import Account
+from seslocal.state.outbox import Parcel
 
 _encode = msgspec.json.Encoder().encode
 _PAUSES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)  # within the five minutes that Firehose tries

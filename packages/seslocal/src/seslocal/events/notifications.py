@@ -9,7 +9,7 @@ import msgspec
 
 from seslocal.events.documents import Document, Mail
 from seslocal.events.publishing import to_topic
-from seslocal.state import Account
+from seslocal.state.account import Account
 
 TYPES: Final = ("Bounce", "Complaint", "Delivery")
 _encode = msgspec.json.Encoder().encode

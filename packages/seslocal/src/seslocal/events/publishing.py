@@ -9,7 +9,7 @@ from functools import partial
 
 import msgspec
 
-from seslocal.events import endpoints, firehose
+from seslocal.events import firehose, http_subscribers
 from seslocal.events.certificate import sign
 from seslocal.events.documents import (
     MATCHING,
@@ -24,8 +24,8 @@ from seslocal.events.documents import (
     subscription,
     told,
 )
-from seslocal.events.topics import Subscription, Topic
-from seslocal.state import Account, ConfigurationSet
+from seslocal.state.account import Account, ConfigurationSet
+from seslocal.state.topics import Subscription, Topic
 
 SUBJECT = "Amazon SES Email Event Notification"
 HELD_BACK = 0.25  # seconds that a reordering fault gathers events for, unless it says otherwise
@@ -182,7 +182,7 @@ def _to_subscriber(
         if queue is not None:
             queue.put(body)
         return
-    endpoints.deliver(account, topic, subscriber, "Notification", message_id, body)
+    http_subscribers.deliver(account, topic, subscriber, "Notification", message_id, body)
 
 
 def _in_envelope(
@@ -199,7 +199,7 @@ def _in_envelope(
     envelope = sns_envelope(
         text,
         topic,
-        endpoints.base(account),
+        http_subscribers.base(account),
         account.clock.now() + account.faults.skew(),
         message_id,
         subject,

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
 from seslocal.errors import ApiError
-from seslocal.events import endpoints
+from seslocal.events import http_subscribers
 from seslocal.events.publishing import to_topic
-from seslocal.events.topics import Subscription, Topic
-from seslocal.state import Account
+from seslocal.state.account import Account
+from seslocal.state.topics import Subscription, Topic
 from seslocal.wire.protocol import Answer
 from seslocal.wire.signature import as_query
 
@@ -122,7 +122,7 @@ def subscribe(account: Account, form: Form) -> Tree:
     for subscription in topic.subscriptions.values():
         if (subscription.protocol, subscription.endpoint) == (protocol, endpoint):
             if not subscription.confirmed:
-                endpoints.ask(account, topic, subscription)
+                http_subscribers.ask(account, topic, subscription)
             break
     else:
         subscription = Subscription(
@@ -136,7 +136,7 @@ def subscribe(account: Account, form: Form) -> Tree:
         )
         topic.subscriptions[subscription.arn] = subscription
         if not subscription.confirmed:
-            endpoints.ask(account, topic, subscription)
+            http_subscribers.ask(account, topic, subscription)
     told = subscription.confirmed or form.get("ReturnSubscriptionArn", "").lower() == "true"
     return {"SubscriptionArn": subscription.arn if told else "pending confirmation"}
 
@@ -156,7 +156,7 @@ def unsubscribe(account: Account, form: Form) -> Tree:
     for topic in account.topics.values():
         if subscription := topic.subscriptions.pop(arn, None):
             if subscription.protocol != "sqs" and subscription.confirmed:
-                endpoints.bid_farewell(account, topic, subscription)
+                http_subscribers.bid_farewell(account, topic, subscription)
             break
     return {}
 

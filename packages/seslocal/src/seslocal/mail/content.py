@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from seslocal.errors import ApiError, bad_request
 
 if TYPE_CHECKING:
-    from seslocal.mail.subscribing import Managed
+    from seslocal.mail.list_management import Managed
 
 Params = dict[str, Any]
 

@@ -15,8 +15,8 @@ from typing import Any, Final, cast
 import msgspec
 
 from seslocal.mail import mime
-from seslocal.mail.ledger import Accepted
 from seslocal.mail.mime import ENCODINGS, File
+from seslocal.state.ledger import Accepted
 
 Json = dict[str, Any]
 #: SES sends attachments in seven bits unless told otherwise, which spoils what has eight (ses.md 3.3)

@@ -9,13 +9,14 @@ from typing import Final
 
 from seslocal.errors import ApiError, bad_request, limit_exceeded, not_found
 from seslocal.events.documents import Mail, write_headers
-from seslocal.mail import aftermath, fates, subscribing, validation
-from seslocal.mail.addresses import SHARED_IP
+from seslocal.mail import auto_validation, delivery, list_management
 from seslocal.mail.content import Letter
-from seslocal.mail.fates import DELIVERS, Plan, is_simulator
 from seslocal.sesv2 import suppression
 from seslocal.sesv2.identities import resolve
-from seslocal.state import Account, Caller, ConfigurationSet, Identity, Params, Tenant
+from seslocal.state import outcomes
+from seslocal.state.account import Account, Caller, ConfigurationSet, Identity, Params, Tenant
+from seslocal.state.dedicated_ips import SHARED_IP
+from seslocal.state.outcomes import DELIVERS, Plan, is_simulator
 
 #: kinds of refusals that concern a call as a whole, however many mails it brings
 TENANT_GATE: Final = ("tenant_set", "tenant_resources", "tenant_paused")
@@ -180,7 +181,7 @@ def accept(account: Account, passed: Passed, caller: Caller) -> str:
     plans = [
         (
             recipient,
-            fates.within(_plan(account, force, recipient, name, letter, configuration_set, now), most),
+            outcomes.within(_plan(account, force, recipient, name, letter, configuration_set, now), most),
         )
         for recipient in letter.recipients
     ]
@@ -217,8 +218,8 @@ def accept(account: Account, passed: Passed, caller: Caller) -> str:
         outgoing_ip=_outgoing_ip(account, configuration_set, now) if account.dedicated.by_ip else SHARED_IP,
     )
     if letter.managed is not None:
-        subscribing.remember(account, letter.managed, mail, configuration_set)
-    aftermath.begin(account, mail, configuration_set, plans, force, letter)
+        list_management.remember(account, letter.managed, mail, configuration_set)
+    delivery.begin(account, mail, configuration_set, plans, force, letter)
     return message_id
 
 
@@ -234,15 +235,15 @@ def _plan(
     if letter.infected or letter.broken:
         return DELIVERS
     if recipient in letter.opted_out:
-        return (fates.bounce("UnsubscribedRecipient"),)
+        return (outcomes.bounce("UnsubscribedRecipient"),)
     folded = recipient.lower()
     if reason := force.hit(folded):
-        return (fates.suppressed(force.scope, reason),)
+        return (outcomes.suppressed(force.scope, reason),)
     if account.global_list.entries and _globally_suppressed(account, force, folded, now):
-        return (fates.bounce("Suppressed"),)
-    if validation.drops(account, configuration_set, recipient):
-        return (fates.bounce("EmailValidationSuppressed"),)
-    return fates.ask(account.providers, folded, tenant, now)
+        return (outcomes.bounce("Suppressed"),)
+    if auto_validation.drops(account, configuration_set, recipient):
+        return (outcomes.bounce("EmailValidationSuppressed"),)
+    return outcomes.ask(account.providers, folded, tenant, now)
 
 
 def _globally_suppressed(account: Account, force: suppression.InForce, folded: str, now: float) -> bool:
@@ -257,7 +258,7 @@ def _globally_suppressed(account: Account, force: suppression.InForce, folded: s
 def _fate(plan: Plan, letter: Letter) -> dict[str, str | None]:
     if letter.infected or letter.broken:
         return {"fate": "rendering_failed" if letter.broken else "rejected", "subtype": None}
-    fate, subtype = fates.in_words(plan)
+    fate, subtype = outcomes.in_words(plan)
     return {"fate": fate, "subtype": subtype or None}
 
 

@@ -12,8 +12,8 @@ import msgspec
 
 from seslocal.errors import bad_request, not_found
 from seslocal.mail.content import Letter, read_letter
-from seslocal.mail.rendering import filling, reading
-from seslocal.state import Account, Params
+from seslocal.rendering import parser, renderer
+from seslocal.state.account import Account, Params
 
 MOST_BYTES: Final = 500 * 1024  #: of a stored template (ses.md 3.3)
 MOST_INLINE: Final = 1024 * 1024  #: of one that comes with the call
@@ -30,7 +30,7 @@ class Template:
 
     name: str
     parts: dict[str, str]  #: Subject, Text, Html; those it has
-    trees: dict[str, tuple[reading.Node, ...]]
+    trees: dict[str, tuple[parser.Node, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +53,11 @@ def read_template(name: str, parts: dict[str, str], most: int = MOST_BYTES) -> T
     """Raises ApiError where a part cannot be read or all are too long."""
     if sum(len(text.encode("utf-8", "surrogatepass")) for text in parts.values()) > most:
         raise bad_request(f"The template is larger than {most // 1024} KB.", kind="template_too_large")
-    trees: dict[str, tuple[reading.Node, ...]] = {}
+    trees: dict[str, tuple[parser.Node, ...]] = {}
     for part, text in parts.items():
         try:
-            trees[part] = reading.read(text)
-        except reading.TemplateError as error:
+            trees[part] = parser.read(text)
+        except parser.TemplateError as error:
             raise bad_request(
                 f"The {part.lower()} of the template is not valid: {error}.", kind="template_invalid"
             ) from None
@@ -102,11 +102,9 @@ def _refuse_operations(template: Template, *, plain_names: bool) -> None:
     and digits for it."""
     for tree in template.trees.values():
         for node in tree:
-            if isinstance(node, reading.Text):
+            if isinstance(node, parser.Text):
                 continue
-            name = (
-                node.of.text if isinstance(node, reading.Value) and isinstance(node.of, reading.Path) else ""
-            )
+            name = node.of.text if isinstance(node, parser.Value) and isinstance(node.of, parser.Path) else ""
             if not name or (plain_names and not _PLAIN.fullmatch(name)):
                 raise bad_request("Template contains unsupported operations.", kind="template_invalid")
 
@@ -150,8 +148,8 @@ def fill(template: Template, data: dict[str, Any], given: Params) -> Filled:
     message: Params = {"Subject": {"Data": ""}, "Body": {"Text": {"Data": ""}}}
     message.update({name: given[name] for name in ("Headers", "Attachments") if name in given})
     try:
-        filled = filling.fill(template.trees, data)
-    except filling.RenderingError as error:
+        filled = renderer.fill(template.trees, data)
+    except renderer.RenderingError as error:
         return Filled(template.name, message, str(error))
     message["Subject"] = {"Data": _CONTROL.sub(" ", filled.get("Subject", ""))}
     message["Body"] = {part: {"Data": filled[part]} for part in ("Text", "Html") if part in filled}

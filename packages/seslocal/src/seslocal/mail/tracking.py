@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 
 from seslocal.events.documents import Mail, clicked, opened, told
 from seslocal.events.publishing import publish
-from seslocal.state import Account, ConfigurationSet, Params
+from seslocal.state.account import Account, ConfigurationSet, Params
 from seslocal.wire.protocol import Answer, Request
 
 OPEN: Final = "/I0/"

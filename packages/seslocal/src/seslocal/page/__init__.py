@@ -10,11 +10,11 @@ from importlib.resources import files
 from typing import Final
 from urllib.parse import parse_qs, quote, unquote
 
-from seslocal.mail.ledger import Accepted
 from seslocal.mail.parts import take_apart
 from seslocal.page import letter, views
 from seslocal.page.search import find
-from seslocal.state import Account
+from seslocal.state.account import Account
+from seslocal.state.ledger import Accepted
 from seslocal.wire.protocol import Answer, Request
 
 _ASSETS: Final = {"page.css": "text/css", "page.js": "text/javascript"}

@@ -8,10 +8,10 @@ import re
 from typing import Final
 from urllib.parse import unquote
 
-from seslocal.mail.ledger import Accepted
 from seslocal.mail.parts import Parts
 from seslocal.mail.tracking import as_delivered
-from seslocal.state import Account
+from seslocal.state.account import Account
+from seslocal.state.ledger import Accepted
 
 _CID: Final = re.compile(r"""cid:([^"'\s)>]+)""", re.IGNORECASE)
 _PICTURES: Final = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp")

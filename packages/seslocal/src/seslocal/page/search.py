@@ -7,7 +7,7 @@ import json
 
 import msgspec
 
-from seslocal.mail.ledger import Accepted, Ledger
+from seslocal.state.ledger import Accepted, Ledger
 
 
 def find(

@@ -11,11 +11,11 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from seslocal.clock import iso
-from seslocal.mail import subscribing
-from seslocal.mail.ledger import Accepted
+from seslocal.mail import list_management
 from seslocal.mail.mime import File
 from seslocal.mail.parts import Made, Parts, take_apart, template_of
-from seslocal.state import Account
+from seslocal.state.account import Account
+from seslocal.state.ledger import Accepted
 
 _VIEWS: Final = (("html", "HTML"), ("text", "Text"), ("headers", "Headers"), ("source", "Source"))
 _MOST_SOURCE: Final = 256 * 1024  # bytes shown; the rest is in the download
@@ -189,7 +189,7 @@ def _way_out(seen: Seen, facts: Any) -> str:
     value = next((one["value"] for one in facts["headers"] if one["name"].lower() == "list-unsubscribe"), "")
     token = value.partition(">")[0].rpartition("/")[2]
     if token in seen.account.managed:
-        return f'<a href="{escape(subscribing.PATH + token)}">What the recipient may choose</a>'
+        return f'<a href="{escape(list_management.PATH + token)}">What the recipient may choose</a>'
     return escape(value)
 
 

@@ -10,7 +10,7 @@ from seslocal.errors import ApiError, bad_request
 from seslocal.events import notifications
 from seslocal.events.notifications import TYPES
 from seslocal.sesv2 import configuration_sets, identities, identity_policies
-from seslocal.state import Account, Caller, Identity, Params
+from seslocal.state.account import Account, Caller, Identity, Params
 from seslocal.wire.paging import page
 
 MOST_ASKED: Final = 100

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from seslocal.mail.statistics import MOST, POINT
-from seslocal.state import Account, Caller, Params
+from seslocal.state.account import Account, Caller, Params
+from seslocal.state.statistics import MOST, POINT
 
 
 def get(account: Account, params: Params, caller: Caller) -> Params:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from seslocal.errors import ApiError, bad_request
-from seslocal.mail import sending, subscribing, templated
+from seslocal.mail import list_management, sending, templated
 from seslocal.mail.content import Letter, bare_address, read_letter
 from seslocal.mail.sending import Submission
 from seslocal.sesv2 import bulk, verification_mail
 from seslocal.sesv2.identities import resolve
-from seslocal.state import Account, Caller, Params
+from seslocal.state.account import Account, Caller, Params
 
 MOST_BYTES: Final = 10 * 1024 * 1024  # of one mail (ses.md 3.3)
 #: by the finer kind of a refusal, then by its code
@@ -99,8 +99,8 @@ def _send(account: Account, params: Params, content: Params, caller: Caller, ope
     _return_path(letter, params)
     letter.tenant = None  # no tenants here, whatever a header says (ses.md 1.4)
     if letter.list_management:
-        options = subscribing.options_of(letter.list_management)
-        letter, content = subscribing.manage(account, letter, content, *options)
+        options = list_management.options_of(letter.list_management)
+        letter, content = list_management.manage(account, letter, content, *options)
     submission = Submission(operation, letter, content, None, params.get("ConfigurationSetName"))
     return {"MessageId": sending.submit(account, submission, caller)}
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from seslocal.errors import ApiError, bad_request
 from seslocal.mail import templated
 from seslocal.sesv2 import accounts, configuration_sets, templates, verification_mail
-from seslocal.state import Account, Caller, ConfigurationSet, Params
+from seslocal.state.account import Account, Caller, ConfigurationSet, Params
 from seslocal.wire.paging import page
 
 _TLS_V2: Final = {"Require": "REQUIRE", "Optional": "OPTIONAL"}

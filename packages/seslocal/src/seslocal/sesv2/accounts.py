@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from seslocal.errors import ApiError
-from seslocal.state import Account, Caller, Params
+from seslocal.state.account import Account, Caller, Params
 
 
 def get_account(account: Account, params: Params, caller: Caller) -> Params:

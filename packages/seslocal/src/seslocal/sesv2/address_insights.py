@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from seslocal.mail import validation
-from seslocal.state import Account, Caller, Params
+from seslocal.mail import auto_validation
+from seslocal.state.account import Account, Caller, Params
 
 
 def get_address_insights(account: Account, params: Params, caller: Caller) -> Params:
-    found = validation.look_at(account, params["EmailAddress"])
+    found = auto_validation.look_at(account, params["EmailAddress"])
     evaluations = {
         "HasValidSyntax": found.valid_syntax,
         "HasValidDnsRecords": found.valid_dns,

@@ -13,7 +13,7 @@ from seslocal.mail import sending, templated
 from seslocal.mail.sending import Passed, Submission
 from seslocal.mail.templated import Stored, Template
 from seslocal.sesv2.sending import named_identities
-from seslocal.state import Account, Caller, Params, Tenant
+from seslocal.state.account import Account, Caller, Params, Tenant
 
 MOST_ENTRIES: Final = 50
 #: by the finer kind of a refusal, then by its code

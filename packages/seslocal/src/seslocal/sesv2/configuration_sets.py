@@ -8,11 +8,19 @@ from collections.abc import Callable
 from typing import Final
 
 from seslocal.errors import already_exists, bad_request, limit_exceeded, not_found
-from seslocal.events import cloudwatch
 from seslocal.events.publishing import announce_topic
 from seslocal.sesv2.identities import resolve
 from seslocal.sesv2.tenants import refuse_repeated, refuse_while_associated
-from seslocal.state import Account, Caller, ConfigurationSet, EventDestination, Params, tags_in, tags_out
+from seslocal.state import cloudwatch
+from seslocal.state.account import (
+    Account,
+    Caller,
+    ConfigurationSet,
+    EventDestination,
+    Params,
+    tags_in,
+    tags_out,
+)
 from seslocal.wire.paging import page
 
 MOST_SETS: Final = 10_000

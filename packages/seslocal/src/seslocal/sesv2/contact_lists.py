@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Final
 
 from seslocal.errors import bad_request, not_found
-from seslocal.mail.contacts import ContactList, Topic
-from seslocal.state import Account, Caller, Params, tags_in, tags_out
+from seslocal.state.account import Account, Caller, Params, tags_in, tags_out
+from seslocal.state.contacts import ContactList, Topic
 from seslocal.wire.paging import page
 
 MOST_LISTS: Final = 1

@@ -1,5 +1,5 @@
 """Contacts: people on a contact list, and what they want to hear of. Changes made here are the customer's and tell no event;
-those that people make themselves are `mail/subscribing.py`'s."""
+those that people make themselves are `mail/list_management.py`'s."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Final
 
 from seslocal.errors import ApiError, already_exists, bad_request, not_found
-from seslocal.mail.contacts import Contact, ContactList
 from seslocal.mail.content import bare_address
 from seslocal.sesv2.contact_lists import list_of
-from seslocal.state import Account, Caller, Params
+from seslocal.state.account import Account, Caller, Params
+from seslocal.state.contacts import Contact, ContactList
 from seslocal.wire.paging import page
 
 MOST_CONTACTS: Final = 1_000_000

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Final
 
 from seslocal.errors import already_exists, bad_request, limit_exceeded, not_found
-from seslocal.mail.addresses import DEFAULT_POOL, SHARED_POOL, DedicatedIp, Pool
-from seslocal.state import Account, Caller, Params, tags_in
+from seslocal.state.account import Account, Caller, Params, tags_in
+from seslocal.state.dedicated_ips import DEFAULT_POOL, SHARED_POOL, DedicatedIp, Pool
 from seslocal.wire.paging import page
 
 MOST_POOLS: Final = 50

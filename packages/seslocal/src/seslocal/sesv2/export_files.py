@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from seslocal.mail.insights import Event, Seen
+from seslocal.state.insights import Event, Seen
 
 COLUMNS: Final = (
     "messageid",

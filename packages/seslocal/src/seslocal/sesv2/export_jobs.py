@@ -9,11 +9,11 @@ from itertools import islice
 from typing import Final
 
 from seslocal.errors import bad_request
-from seslocal.jobs import Job, newest_first
-from seslocal.mail.metrics import DAY
 from seslocal.sesv2 import export_files
 from seslocal.sesv2.insights import SWITCHED_OFF
-from seslocal.state import Account, Caller, Params
+from seslocal.state.account import Account, Caller, Params
+from seslocal.state.jobs import Job, newest_first
+from seslocal.state.vdm_metrics import DAY
 from seslocal.wire.paging import page
 
 DEFAULT_ROWS: Final = 1000  # where MaxResults does not say otherwise

@@ -8,11 +8,11 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from seslocal.dns.keys import public_half
-from seslocal.dns.zone import SOA
+from seslocal.dns.dkim_keys import public_half
 from seslocal.errors import already_exists, bad_request, limit_exceeded, not_found
 from seslocal.sesv2.tenants import refuse_while_associated
-from seslocal.state import Account, Caller, Identity, Params, tags_in, tags_out
+from seslocal.state.account import Account, Caller, Identity, Params, tags_in, tags_out
+from seslocal.state.zone import SOA
 from seslocal.wire.paging import page
 
 MOST_IDENTITIES: Final = 10_000

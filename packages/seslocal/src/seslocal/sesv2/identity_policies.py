@@ -12,7 +12,7 @@ import msgspec
 
 from seslocal.errors import already_exists, bad_request, limit_exceeded, not_found
 from seslocal.sesv2.identities import identity_of
-from seslocal.state import Account, Caller, Params
+from seslocal.state.account import Account, Caller, Params
 
 MOST_POLICIES: Final = 20  # of one identity
 MOST_BYTES: Final = 4096  # of one policy

@@ -11,12 +11,12 @@ from itertools import islice
 from typing import Final
 
 from seslocal.errors import ApiError, bad_request, not_found
-from seslocal.home import Missing
-from seslocal.jobs import Job, by_age
 from seslocal.mail.content import bare_address
 from seslocal.sesv2 import contacts, import_records, suppression
 from seslocal.sesv2.import_records import Record, Unreadable
-from seslocal.state import Account, Caller, Params, Suppressed
+from seslocal.state.account import Account, Caller, Params, Suppressed
+from seslocal.state.jobs import Job, by_age
+from seslocal.state.s3_directory import Missing
 from seslocal.wire.paging import page
 
 SLICE: Final = 500  # records at a time

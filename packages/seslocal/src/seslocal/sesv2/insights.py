@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Final
 
 from seslocal.errors import ApiError, bad_request, not_found
-from seslocal.mail.insights import Event, Seen
-from seslocal.state import Account, Caller, Params
+from seslocal.state.account import Account, Caller, Params
+from seslocal.state.insights import Event, Seen
 
 MOST_DAYS: Final = 60
 SWITCHED_OFF: Final = "To use this feature you must enable Virtual Deliverability Manager"

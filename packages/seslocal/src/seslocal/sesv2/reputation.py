@@ -9,8 +9,8 @@ from typing import Final
 
 from seslocal.errors import bad_request, not_found
 from seslocal.events.publishing import to_bus
-from seslocal.mail.findings import Finding
-from seslocal.state import Account, Caller, Params, StatusRecord, Tenant
+from seslocal.state.account import Account, Caller, Params, StatusRecord, Tenant
+from seslocal.state.findings import Finding
 from seslocal.wire.paging import page
 
 POLICIES: Final = ("standard", "strict", "none")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from seslocal.mail import sending, subscribing, templated
+from seslocal.mail import list_management, sending, templated
 from seslocal.mail.content import Letter, read_letter
 from seslocal.mail.sending import Submission
 from seslocal.mail.templated import Stored
-from seslocal.state import Account, Caller, Params
+from seslocal.state.account import Account, Caller, Params
 
 _NAMED_IDENTITIES: Final = ("FromEmailAddressIdentityArn", "FeedbackForwardingEmailAddressIdentityArn")
 
@@ -29,7 +29,7 @@ def send_email(account: Account, params: Params, caller: Caller) -> Params:
     else:
         letter, kept = read_letter(params), content
     if managed := _list_management(params, letter):
-        letter, kept = subscribing.manage(account, letter, kept, *managed)
+        letter, kept = list_management.manage(account, letter, kept, *managed)
     submission = Submission(
         "SendEmail",
         letter,
@@ -45,7 +45,7 @@ def _list_management(params: Params, letter: Letter) -> tuple[str, str | None] |
     """List and topic, of the parameter or else of the header."""
     if (options := params.get("ListManagementOptions")) is not None:
         return options["ContactListName"], options.get("TopicName")
-    return subscribing.options_of(letter.list_management) if letter.list_management else None
+    return list_management.options_of(letter.list_management) if letter.list_management else None
 
 
 def named_identities(params: Params) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Final
 
 from seslocal.errors import ApiError, not_found
 from seslocal.sesv2.tenants import refuse_repeated, tenant_of
-from seslocal.state import (
+from seslocal.state.account import (
     Account,
     Caller,
     ConfigurationSet,

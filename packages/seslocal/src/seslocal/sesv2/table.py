@@ -26,7 +26,7 @@ from seslocal.sesv2 import (
     tenants,
     verification_mail,
 )
-from seslocal.state import Account, Caller, Params
+from seslocal.state.account import Account, Caller, Params
 
 Act = Callable[[Account, Params, Caller], Params]
 

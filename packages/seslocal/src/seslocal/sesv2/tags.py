@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 from seslocal import tagging
 from seslocal.errors import bad_request, not_found
-from seslocal.state import Account, Caller, Params, tags_in, tags_out
+from seslocal.state.account import Account, Caller, Params, tags_in, tags_out
 
 
 class Tagged(Protocol):

@@ -13,7 +13,7 @@ from seslocal.errors import already_exists, bad_request, limit_exceeded
 from seslocal.mail import mime, templated
 from seslocal.mail.templated import PARTS, Stored
 from seslocal.sesv2.tenants import refuse_while_associated
-from seslocal.state import Account, Caller, Params, tags_in, tags_out
+from seslocal.state.account import Account, Caller, Params, tags_in, tags_out
 from seslocal.wire.paging import page
 
 MOST_TEMPLATES: Final = 20_000

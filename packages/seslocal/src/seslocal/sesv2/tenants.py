@@ -9,7 +9,7 @@ from typing import Final
 
 from seslocal.errors import already_exists, bad_request, limit_exceeded, not_found
 from seslocal.sesv2.reputation import policy_arn
-from seslocal.state import Account, Caller, Params, StatusRecord, Tenant, tags_in, tags_out
+from seslocal.state.account import Account, Caller, Params, StatusRecord, Tenant, tags_in, tags_out
 from seslocal.wire.paging import page
 
 MOST_TENANTS: Final = 10_000

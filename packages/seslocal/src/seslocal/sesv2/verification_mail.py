@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Final
 
 from seslocal.errors import ApiError, already_exists, bad_request, limit_exceeded, not_found
-from seslocal.mail import sending, verifying
+from seslocal.mail import sending, verification_links
 from seslocal.mail.content import bare_address, read_letter
 from seslocal.mail.sending import Submission
-from seslocal.mail.verifying import VerificationTemplate
+from seslocal.mail.verification_links import VerificationTemplate
 from seslocal.sesv2 import identities
-from seslocal.state import Account, Caller, Params, tags_in, tags_out
+from seslocal.state.account import Account, Caller, Params, tags_in, tags_out
 from seslocal.wire.paging import page
 
 MOST_TEMPLATES: Final = 50
@@ -75,7 +75,7 @@ def send(account: Account, params: Params, caller: Caller) -> Params:
             "Your account has not been granted production access; custom verification emails need it.",
             kind="production_needed",
         )
-    html, token = verifying.letter(account, template)
+    html, token = verification_links.letter(account, template)
     content: Params = {"Simple": {"Subject": {"Data": template.subject}, "Body": {"Html": {"Data": html}}}}
     call = {
         "FromEmailAddress": template.sender,
@@ -85,7 +85,7 @@ def send(account: Account, params: Params, caller: Caller) -> Params:
     named: str | None = params.get("ConfigurationSetName")
     submission = Submission("SendCustomVerificationEmail", read_letter(call), content, None, named)
     message_id = sending.submit(account, submission, caller)
-    verifying.remember(account, token, address, template)
+    verification_links.remember(account, token, address, template)
     identities.await_verification(account, address)
     return {"MessageId": message_id}
 

@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, cast
 
 from seslocal.errors import ApiError
-from seslocal.sqs.queues import DEFAULTS, Message, Queue
-from seslocal.state import Account, Caller
+from seslocal.state.account import Account, Caller
+from seslocal.state.queues import DEFAULTS, Message, Queue
 from seslocal.wire.model import Params
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")

@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote_plus, unquote_to_bytes
 
 from seslocal.errors import ApiError
 from seslocal.wire import sigv4a
-from seslocal.wire.keys import Key, Keys, Scope
+from seslocal.wire.access_keys import Key, Keys, Scope
 from seslocal.wire.protocol import Request
 
 SES: Final = ("ses", "email")  #: signing names that SES takes; old clients say email

@@ -8,9 +8,9 @@ import msgspec
 
 from seslocal.events.certificate import sign
 from seslocal.events.documents import sns_confirmation
-from seslocal.events.outbox import Parcel
-from seslocal.events.topics import Subscription, Topic
-from seslocal.state import Account
+from seslocal.state.account import Account
+from seslocal.state.outbox import Parcel
+from seslocal.state.topics import Subscription, Topic
 
 _encode = msgspec.json.Encoder().encode
 _PAUSES: Final = (20.0, 20.0, 20.0)  # SNS's default: three more tries

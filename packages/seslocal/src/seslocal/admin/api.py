@@ -13,25 +13,25 @@ import msgspec
 
 from seslocal.admin import (
     account_calls,
+    dedicated_ip_calls,
     dns_calls,
-    faulting,
-    forms,
+    fault_calls,
+    fields,
     job_calls,
     key_calls,
-    lease_calls,
     scenario,
     tenant_calls,
 )
-from seslocal.admin.forms import Json, Query, Refused
+from seslocal.admin.fields import Json, Query, Refused
 from seslocal.admin.scenario import Step
 from seslocal.clock import Clock, iso
 from seslocal.events.firehose import Stream, flush
-from seslocal.mail.fates import FATES, Mailbox
-from seslocal.mail.ledger import Accepted
 from seslocal.mail.parts import take_apart
 from seslocal.mail.tracking import LOCKED, as_delivered
 from seslocal.sesv2.identities import set_status as set_identity_status
-from seslocal.state import Account, Settings
+from seslocal.state.account import Account, Settings
+from seslocal.state.ledger import Accepted
+from seslocal.state.outcomes import FATES, Mailbox
 from seslocal.wire.protocol import Answer, Request
 
 PREFIX: Final = "/_seslocal"
@@ -41,7 +41,7 @@ _MODULES: Final = (
     dns_calls,
     job_calls,
     key_calls,
-    lease_calls,
+    dedicated_ip_calls,
     tenant_calls,
 )  #: more calls, each told the account first
 _MOST_LINES: Final = 1000
@@ -114,7 +114,7 @@ class Admin:
         """Raises Refused if such a call could never be right."""
         self._find(method, path.partition("?")[0])
         if path == "/faults" and method == "POST":
-            faulting.read(Account(Settings(), Clock(0.0, 0)), body)
+            fault_calls.read(Account(Settings(), Clock(0.0, 0)), body)
 
     def begin_scenario(self, steps: list[Step]) -> None:
         account = self._account()
@@ -123,7 +123,7 @@ class Admin:
 
     def _dispatch(self, request: Request) -> Json | Answer:
         act, names = self._find(request.method, request.path[len(PREFIX) :])
-        return act(*names, _query(request.query), forms.body(request))
+        return act(*names, _query(request.query), fields.body(request))
 
     def _find(self, method: str, path: str) -> tuple[Callable[..., Any], list[str]]:
         methods: list[str] = []
@@ -150,7 +150,7 @@ class Admin:
 
     def _sent(self, query: Query, body: Json) -> Json:
         ledger = self._account().ledger
-        limit = forms.whole(query, "limit", 100, 1, _MOST_LINES)
+        limit = fields.whole(query, "limit", 100, 1, _MOST_LINES)
         if query.get("order", "oldest") not in ("oldest", "newest"):
             raise Refused(400, f"order is oldest or newest, not {query['order']}.")
         if "after" in query:
@@ -204,11 +204,11 @@ class Admin:
         return {"address": address.lower(), "tenant": tenant, **asdict(mailbox)}
 
     def _put_mailbox(self, address: str, query: Query, body: Json) -> Json:
-        forms.only(body, "fate", "tenant", "subtype", "then", "seconds", "delays")
-        tenant, then = forms.text(body, "tenant"), forms.text(body, "then")
+        fields.only(body, "fate", "tenant", "subtype", "then", "seconds", "delays")
+        tenant, then = fields.text(body, "tenant"), fields.text(body, "then")
         if "@" not in address:
             raise Refused(400, f"{address} is not an address; *@domain stands for a whole domain.")
-        fate = forms.choice(body, "fate", FATES)
+        fate = fields.choice(body, "fate", FATES)
         if fate is None:
             raise Refused(400, f"fate is missing: one of {', '.join(FATES)}.")
         if then is not None and then not in (*FATES, "nothing"):
@@ -220,8 +220,8 @@ class Admin:
         delays = body.get("delays", 1)
         if type(delays) is not int or not 1 <= delays <= 100:
             raise Refused(400, "delays is a whole number from 1 to 100.")
-        seconds = forms.real(body, "seconds", 0.0, 0.0, 1e9)
-        mailbox = Mailbox(fate, forms.text(body, "subtype"), then, seconds, delays)
+        seconds = fields.real(body, "seconds", 0.0, 0.0, 1e9)
+        mailbox = Mailbox(fate, fields.text(body, "subtype"), then, seconds, delays)
         try:
             _ = mailbox.plan
         except KeyError:
@@ -238,32 +238,32 @@ class Admin:
     # faults
 
     def _faults(self, query: Query, body: Json) -> Json:
-        return {"faults": [faulting.shown(fault) for fault in self._account().faults.standing.values()]}
+        return {"faults": [fault_calls.shown(fault) for fault in self._account().faults.standing.values()]}
 
     def _add_fault(self, query: Query, body: Json) -> Json:
         account = self._account()
-        fault = faulting.read(account, body)
-        faulting.stand(account, fault, self._close_idle)
-        return faulting.shown(fault)
+        fault = fault_calls.read(account, body)
+        fault_calls.stand(account, fault, self._close_idle)
+        return fault_calls.shown(fault)
 
     def _delete_faults(self, query: Query, body: Json) -> Json:
-        faulting.end_all(self._account())
+        fault_calls.end_all(self._account())
         return {}
 
     def _delete_fault(self, fault_id: str, query: Query, body: Json) -> Json:
-        if not faulting.end(self._account(), fault_id):
+        if not fault_calls.end(self._account(), fault_id):
             raise Refused(404, f"No fault {fault_id} stands; it was used up or removed.")
         return {}
 
     # what is in the account
 
     def _put_identity(self, name: str, query: Query, body: Json) -> Json:
-        forms.only(body, "status", "mail_from_status")
+        fields.only(body, "status", "mail_from_status")
         identity = self._account().identities.get(name.lower())
         if identity is None:
             raise Refused(404, f"There is no identity {name}.")
-        status = forms.choice(body, "status", _IDENTITY_STATUSES)
-        mail_from = forms.choice(body, "mail_from_status", _IDENTITY_STATUSES[:4])
+        status = fields.choice(body, "status", _IDENTITY_STATUSES)
+        mail_from = fields.choice(body, "mail_from_status", _IDENTITY_STATUSES[:4])
         if status is not None:
             set_identity_status(self._account(), identity, status)
         identity.mail_from_status = mail_from or identity.mail_from_status
@@ -274,9 +274,9 @@ class Admin:
         }
 
     def _put_topic(self, name: str, query: Query, body: Json) -> Json:
-        forms.only(body, "raw")
+        fields.only(body, "raw")
         account = self._account()
-        if forms.switch(body, "raw", False):
+        if fields.switch(body, "raw", False):
             account.raw_topics.add(name)
         else:
             account.raw_topics.discard(name)
@@ -294,19 +294,19 @@ class Admin:
         }
 
     def _put_clock(self, query: Query, body: Json) -> Json:
-        forms.only(body, "at", "advance", "speed", "frozen")
+        fields.only(body, "at", "advance", "speed", "frozen")
         clock = self._account().clock
-        at, speed = forms.moment(body, "at"), body.get("speed")
+        at, speed = fields.moment(body, "at"), body.get("speed")
         if "advance" in body:
             if at is not None:
                 raise Refused(400, "at and advance both say where to; give one of them.")
-            at = clock.now() + forms.real(body, "advance", 0.0, 0.0, 1e9)
-            if at > forms.LATEST:
+            at = clock.now() + fields.real(body, "advance", 0.0, 0.0, 1e9)
+            if at > fields.LATEST:
                 raise Refused(400, "advance leads beyond the year 9000.")
         if speed is not None:
-            speed = forms.real(body, "speed", 1.0, 0.0, 1e7)
+            speed = fields.real(body, "speed", 1.0, 0.0, 1e7)
         if "frozen" in body:
-            frozen = forms.switch(body, "frozen", False)
+            frozen = fields.switch(body, "frozen", False)
             if speed is not None and frozen != (speed == 0):
                 raise Refused(
                     400, "A frozen clock has the speed 0, and only that one; frozen and speed disagree."
@@ -320,17 +320,17 @@ class Admin:
         return {"streams": [_stream_shown(stream) for stream in self._account().streams.values()]}
 
     def _put_stream(self, name: str, query: Query, body: Json) -> Json:
-        forms.only(body, "url", "access_key", "seconds", "bytes", "attributes")
-        url = forms.text(body, "url") or ""
+        fields.only(body, "url", "access_key", "seconds", "bytes", "attributes")
+        url = fields.text(body, "url") or ""
         if not re.match(r"https?://[^/]+", url):
             raise Refused(400, "url is missing: where the stream delivers to, by http or https.")
         attributes: object = body.get("attributes", {})
         if not isinstance(attributes, dict):
             raise Refused(400, "attributes are an object of texts.")
         pairs = {str(key): str(value) for key, value in cast("Json", attributes).items()}
-        most = int(forms.real(body, "bytes", 5 * 1024 * 1024, 1.0, 64 * 1024 * 1024))
-        seconds = forms.real(body, "seconds", 60.0, 0.0, 900.0)
-        stream = Stream(name, url, forms.text(body, "access_key"), seconds, most, pairs)
+        most = int(fields.real(body, "bytes", 5 * 1024 * 1024, 1.0, 64 * 1024 * 1024))
+        seconds = fields.real(body, "seconds", 60.0, 0.0, 900.0)
+        stream = Stream(name, url, fields.text(body, "access_key"), seconds, most, pairs)
         self._account().streams[name] = stream
         return _stream_shown(stream)
 
@@ -357,7 +357,7 @@ class Admin:
         return {"steps": [step.shown() for step in self._account().scenario]}
 
     def _begin_scenario(self, query: Query, body: Json) -> Json:
-        forms.only(body, "steps")
+        fields.only(body, "steps")
         self.begin_scenario(scenario.read(body.get("steps"), self.check))
         return self._show_scenario(query, body)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-from seslocal.mail.rendering.reading import (
+from seslocal.rendering.parser import (
     Argument,
     Block,
     Inline,

@@ -6,11 +6,11 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from seslocal.mail.fates import Outcome, Plan
+from seslocal.state.outcomes import Outcome, Plan
 
 if TYPE_CHECKING:
     from seslocal.events.documents import Mail
-    from seslocal.state import ConfigurationSet
+    from seslocal.state.account import ConfigurationSet
 
 POINT: Final = 900  # seconds
 MOST: Final = 14 * 86400 // POINT

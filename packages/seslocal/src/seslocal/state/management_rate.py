@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Final
 
 from seslocal.errors import ApiError
-from seslocal.mail.allowance import Bucket
+from seslocal.state.sending import Bucket
 
 #: calls a second that are documented to be more
 _DOCUMENTED: Final = {"BatchGetMetricData": 16.0, "GetEmailTemplate": 50.0}

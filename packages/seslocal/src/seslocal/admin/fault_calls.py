@@ -7,12 +7,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, cast
 
-from seslocal.admin import forms
-from seslocal.admin.faults import KINDS, Fault
-from seslocal.admin.forms import Json, Refused
+from seslocal.admin import fields
+from seslocal.admin.fields import Json, Refused
 from seslocal.events.documents import MATCHING
 from seslocal.sesv2.reputation import set_status
-from seslocal.state import Account, StatusRecord, Tenant
+from seslocal.state.account import Account, StatusRecord, Tenant
+from seslocal.state.faults import KINDS, Fault
 from seslocal.wire.model import ses_routes
 from seslocal.wire.query import ses_v1
 
@@ -34,24 +34,24 @@ _PAUSED: Final = "Sending paused by AWS, as a fault asks."
 
 def read(account: Account, body: Json) -> Fault:
     """The fault that these members describe. Raises Refused."""
-    forms.only(body, *_MEMBERS)
-    kind = forms.choice(body, "fault", KINDS)
+    fields.only(body, *_MEMBERS)
+    kind = fields.choice(body, "fault", KINDS)
     if kind is None:
         raise Refused(400, f"fault is missing: one of {', '.join(KINDS)}.")
     count = body.get("count")
     if count is not None and (type(count) is not int or count < 1):
         raise Refused(400, "count is a whole number from 1, or null for until removed.")
     low = -1e9 if kind == "clock_skew" else 0.0
-    lasts = forms.real(body, "lasts", _STORM_LASTS if kind == "throttle_storm" else 0.0, 0.0, 1e9)
+    lasts = fields.real(body, "lasts", _STORM_LASTS if kind == "throttle_storm" else 0.0, 0.0, 1e9)
     fault = Fault(
         id=account.ids.uuid()[:8],
         kind=kind,
         left=count,
-        seconds=forms.real(body, "seconds", 0.0, low, 1e9),
-        share=forms.real(body, "share", 1.0, 0.0, 1.0),
+        seconds=fields.real(body, "seconds", 0.0, low, 1e9),
+        share=fields.real(body, "share", 1.0, 0.0, 1.0),
         events=_events(body),
-        tenant=forms.text(body, "tenant"),
-        configuration_set=forms.text(body, "configuration_set"),
+        tenant=fields.text(body, "tenant"),
+        configuration_set=fields.text(body, "configuration_set"),
         operation=_operation(body, "*" if kind == "throttle_storm" else "SendEmail"),
         accepted=body.get("accepted") is True,
         until=account.clock.now() + lasts if lasts else None,
@@ -160,7 +160,7 @@ def _events(body: Json) -> frozenset[str]:
 
 
 def _operation(body: Json, default: str) -> str:
-    operation = forms.text(body, "operation") or default
+    operation = fields.text(body, "operation") or default
     known = operation in ses_routes().operations or operation in ses_v1().operations
     if operation != "*" and not known:
         raise Refused(400, f"SES has no operation {operation}; * stands for all.")

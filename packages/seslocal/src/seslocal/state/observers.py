@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from seslocal.mail.fates import Outcome, Plan
+from seslocal.state.outcomes import Outcome, Plan
 
 if TYPE_CHECKING:
     from seslocal.events.documents import Mail
-    from seslocal.state import ConfigurationSet
+    from seslocal.state.account import ConfigurationSet
 
 
 class Witness(Protocol):

@@ -10,15 +10,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from seslocal.events.publishing import advise
-from seslocal.mail.fates import Outcome, Plan, is_simulator
-from seslocal.mail.findings import HIGH, Finding, judge
-from seslocal.mail.isps import isp_of, tells_of_complaints
 from seslocal.sesv2 import reputation
-from seslocal.state import Account, StatusRecord, Tenant
+from seslocal.state.account import Account, StatusRecord, Tenant
+from seslocal.state.findings import HIGH, Finding, judge
+from seslocal.state.isps import isp_of, tells_of_complaints
+from seslocal.state.outcomes import Outcome, Plan, is_simulator
 
 if TYPE_CHECKING:
     from seslocal.events.documents import Mail
-    from seslocal.state import ConfigurationSet
+    from seslocal.state.account import ConfigurationSet
 
 LOOK: Final = 3600.0  # seconds between two looks at what is open
 _NOT_SEEN: Final = (

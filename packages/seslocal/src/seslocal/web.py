@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import parse_qsl
 
-from seslocal import page
+from seslocal import authentication, page
 from seslocal.events import sns
 from seslocal.events.certificate import certificate
 from seslocal.events.documents import CERTIFICATE_PATH
-from seslocal.mail import subscribing, tracking, verifying
-from seslocal.state import Account
-from seslocal.wire import callers, signature
+from seslocal.mail import list_management, tracking, verification_links
+from seslocal.state.account import Account
+from seslocal.wire import signature
 from seslocal.wire.protocol import Answer, Request
 
 _SNS = b"Version=2010-03-31"
@@ -42,14 +42,14 @@ class Web:
             return Answer(200, certificate(), "application/x-pem-file")
         return (
             tracking.fetch(account, request)
-            or subscribing.fetch(account, request)
-            or verifying.fetch(account, request)
+            or list_management.fetch(account, request)
+            or verification_links.fetch(account, request)
             or page.answer(account, request)
         )
 
     def _sns(self, account: Account, request: Request, form: bytes) -> Answer:
         def check() -> None:
-            callers.caller(account, request, signature.SNS, self._host)
+            authentication.caller(account, request, signature.SNS, self._host)
 
         return sns.answer(account, _pairs(form), check, signed=signature.is_signed(request))
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from seslocal.mail.rendering.scanning import Tag, TemplateError, Words, scan
+from seslocal.rendering.scanner import Tag, TemplateError, Words, scan
 
 MOST_DEPTH: Final = 64  #: blocks inside each other
 BLOCKS: Final = ("if", "unless", "each", "with")

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from seslocal.admin import forms
-from seslocal.admin.forms import Json, Query, Refused
-from seslocal.mail.addresses import DEFAULT_POOL, DedicatedIp
-from seslocal.state import Account
+from seslocal.admin import fields
+from seslocal.admin.fields import Json, Query, Refused
+from seslocal.state.account import Account
+from seslocal.state.dedicated_ips import DEFAULT_POOL, DedicatedIp
 
 MOST_IPS: Final = 254 * 2
 _NETWORKS: Final = ("198.51.100", "203.0.113")  # set aside for examples (RFC 5737)
 
 
 def lease(account: Account, query: Query, body: Json) -> Json:
-    forms.only(body, "count", "pool")
-    count = int(forms.real(body, "count", 1, 1, MOST_IPS))
-    pool = forms.text(body, "pool") or DEFAULT_POOL
+    fields.only(body, "count", "pool")
+    count = int(fields.real(body, "count", 1, 1, MOST_IPS))
+    pool = fields.text(body, "pool") or DEFAULT_POOL
     if not account.dedicated.knows(pool):
         raise Refused(404, f"There is no dedicated IP pool {pool}.")
     by_ip = account.dedicated.by_ip

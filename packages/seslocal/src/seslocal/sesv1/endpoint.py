@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from seslocal.admin import striking
-from seslocal.admin.striking import Call
+from seslocal import faulted_calls
 from seslocal.errors import ApiError
+from seslocal.faulted_calls import Call
 from seslocal.sesv1.refusals import in_v1
 from seslocal.sesv1.table import ACTING
-from seslocal.state import Account, Caller, Params
+from seslocal.state.account import Account, Caller, Params
 from seslocal.wire.protocol import Answer, Request
 from seslocal.wire.query import QueryOperation, read_form, ses_v1
 
@@ -50,7 +50,7 @@ def answer(account: Account, request: Request, caller: Callable[[], Caller]) -> 
                     lambda result: _done(account, operation, result),
                     lambda error: refuse(account, error),
                 )
-                return striking.meet(call, struck)
+                return faulted_calls.meet(call, struck)
         return _done(account, operation, act(account, params, who))
     except ApiError as error:
         return refuse(account, error)

@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from seslocal.admin.faults import Fault
 from seslocal.errors import ApiError
 from seslocal.mail.sending import too_fast
+from seslocal.state.faults import Fault
 from seslocal.wire.protocol import HANG_UP, Answer
 
 _PATIENCE: Final = 3600.0  # seconds; no client's is longer

@@ -16,7 +16,7 @@ import dns.rdatatype
 from dns.rdtypes.ANY.TXT import TXT
 
 if TYPE_CHECKING:
-    from seslocal.state import Identity
+    from seslocal.state.account import Identity
 
 TTL: Final = 300  # seconds
 SOA: Final = "ns.seslocal. hostmaster.seslocal. 1 3600 600 86400 60"  #: of every zone there is

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from seslocal.events.documents import MATCHING, Mail
-from seslocal.mail.fates import Outcome, Plan, is_simulator
-from seslocal.mail.isps import isp_of, tells_of_complaints
-from seslocal.mail.metrics import Metrics, Series
+from seslocal.state.isps import isp_of, tells_of_complaints
+from seslocal.state.outcomes import Outcome, Plan, is_simulator
+from seslocal.state.vdm_metrics import Metrics, Series
 
 if TYPE_CHECKING:
-    from seslocal.state import Account, ConfigurationSet
+    from seslocal.state.account import Account, ConfigurationSet
 
 _MOST_BYTES: Final = 8192  # of one mail's events; what is opened more often than that, we know
 _SUPPRESSED: Final = {

@@ -16,11 +16,11 @@ from urllib.parse import parse_qsl
 from seslocal.errors import bad_request, not_found
 from seslocal.events.documents import Mail
 from seslocal.events.publishing import preferences_changed
-from seslocal.mail.contacts import OPT_IN, OPT_OUT, Contact, ContactList
 from seslocal.mail.content import Letter
 from seslocal.sesv2 import contacts
 from seslocal.sesv2.contact_lists import list_of
-from seslocal.state import Account, ConfigurationSet, Params
+from seslocal.state.account import Account, ConfigurationSet, Params
+from seslocal.state.contacts import OPT_IN, OPT_OUT, Contact, ContactList
 from seslocal.wire.protocol import Answer, Request
 
 PATH: Final = "/U0/"

@@ -11,7 +11,7 @@ from email.utils import formatdate
 from functools import lru_cache
 from typing import Final
 
-from seslocal.state import Account, Caller
+from seslocal.state.account import Account, Caller
 from seslocal.wire import signature
 from seslocal.wire.protocol import Request
 

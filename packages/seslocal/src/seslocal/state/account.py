@@ -8,36 +8,36 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from seslocal import tagging
-from seslocal.admin.faults import Faults
 from seslocal.clock import Clock
-from seslocal.dns.zone import Zone
-from seslocal.events.cloudwatch import Metrics
-from seslocal.events.outbox import Outbox
-from seslocal.events.topics import Topic
-from seslocal.home import Home
 from seslocal.ids import Ids
-from seslocal.jobs import Jobs
-from seslocal.mail.addresses import DedicatedIps
-from seslocal.mail.allowance import SANDBOX_QUOTA, SANDBOX_RATE, Allowance
-from seslocal.mail.fates import Mailboxes, Provider, Simulator
-from seslocal.mail.findings import Counts, Finding, Thresholds
-from seslocal.mail.global_list import GlobalList
-from seslocal.mail.insights import Insights
-from seslocal.mail.ledger import Ledger
-from seslocal.mail.statistics import Statistics
-from seslocal.sqs.queues import Queues
-from seslocal.wire.keys import Keys
-from seslocal.wire.pace import Pace
+from seslocal.state.cloudwatch import Metrics
+from seslocal.state.dedicated_ips import DedicatedIps
+from seslocal.state.faults import Faults
+from seslocal.state.findings import Counts, Finding, Thresholds
+from seslocal.state.global_suppression import GlobalList
+from seslocal.state.insights import Insights
+from seslocal.state.jobs import Jobs
+from seslocal.state.ledger import Ledger
+from seslocal.state.management_rate import Pace
+from seslocal.state.outbox import Outbox
+from seslocal.state.outcomes import Mailboxes, Provider, Simulator
+from seslocal.state.queues import Queues
+from seslocal.state.s3_directory import Home
+from seslocal.state.sending import SANDBOX_QUOTA, SANDBOX_RATE, Allowance
+from seslocal.state.statistics import Statistics
+from seslocal.state.topics import Topic
+from seslocal.state.zone import Zone
+from seslocal.wire.access_keys import Keys
 
 if TYPE_CHECKING:
     from seslocal.admin.scenario import Step
     from seslocal.events.firehose import Stream
-    from seslocal.mail.contacts import ContactList
-    from seslocal.mail.subscribing import Managed
+    from seslocal.mail.list_management import Managed
     from seslocal.mail.templated import Stored
     from seslocal.mail.tracking import Tracked
-    from seslocal.mail.verifying import Pending, VerificationTemplate
-    from seslocal.mail.witness import Witness
+    from seslocal.mail.verification_links import Pending, VerificationTemplate
+    from seslocal.state.contacts import ContactList
+    from seslocal.state.observers import Witness
 
 Params = dict[str, Any]
 BOTH_REASONS: Final = ("BOUNCE", "COMPLAINT")

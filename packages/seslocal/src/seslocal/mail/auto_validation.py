@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from seslocal.errors import ApiError
-from seslocal.mail import fates
 from seslocal.mail.content import bare_address
-from seslocal.state import Account, ConfigurationSet, Params
+from seslocal.state import outcomes
+from seslocal.state.account import Account, ConfigurationSet, Params
 
 LOW: Final = "LOW"
 MEDIUM: Final = "MEDIUM"
@@ -94,9 +94,9 @@ def _has_dns(account: Account, domain: str) -> bool:
 
 
 def _bounces(account: Account, folded: str) -> bool:
-    if fates.is_simulator(folded):
+    if outcomes.is_simulator(folded):
         return False  # its mailboxes are there; what they do is played
-    plan = fates.ask(account.providers, folded, None, account.clock.now())
+    plan = outcomes.ask(account.providers, folded, None, account.clock.now())
     return plan[0].kind == "Bounce" and plan[0].type == "Permanent"
 
 

@@ -12,10 +12,10 @@ from seslocal.events.documents import Document, Mail, document
 from seslocal.events.publishing import publish, rendering_failed
 from seslocal.mail import tracking
 from seslocal.mail.content import Letter
-from seslocal.mail.fates import Outcome, Plan
-from seslocal.mail.isps import isp_of, tells_of_complaints
 from seslocal.sesv2 import suppression
-from seslocal.state import Account, ConfigurationSet, Suppressed
+from seslocal.state.account import Account, ConfigurationSet, Suppressed
+from seslocal.state.isps import isp_of, tells_of_complaints
+from seslocal.state.outcomes import Outcome, Plan
 
 
 def begin(

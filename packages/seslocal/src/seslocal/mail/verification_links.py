@@ -8,7 +8,7 @@ from html import escape
 from typing import Final
 
 from seslocal.sesv2.identities import set_status
-from seslocal.state import Account
+from seslocal.state.account import Account
 from seslocal.wire.protocol import Answer, Request
 
 PATH: Final = "/V0/"
