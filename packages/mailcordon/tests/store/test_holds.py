@@ -16,7 +16,7 @@ from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
 from mailcordon.core.target import NewHold, Target
 from mailcordon.send.holds import TRUSTED_FOR, Holds
-from mailcordon.send.ports import Claimed, Way
+from mailcordon.send.ports import Claimed, LaneRoute
 
 
 @dataclass
@@ -66,7 +66,7 @@ class Watch:
             content=b"",
             suppressed=False,
         )
-        way = Way(
+        route = LaneRoute(
             lane=lane,
             turn=1,
             tenant=self.tenant,
@@ -77,7 +77,7 @@ class Watch:
             configuration_set="mc-marketing",
             domain="acme.example",
         )
-        return self.holds.holds_lane(lane) or self.holds.narrow_hold(claim, way, now) is not None
+        return self.holds.holds_lane(lane) or self.holds.narrow_hold(claim, route, now) is not None
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import structlog
 from mailcordon.core import ids
 from mailcordon.core.event import Attempt
 from mailcordon.send import compose, retry
-from mailcordon.send.ports import CanaryNeed, Way
+from mailcordon.send.ports import CanaryNeed, LaneRoute
 from mailcordon.send.retry import Answer, Next
 
 log: Any = structlog.get_logger()
@@ -29,12 +29,12 @@ class Identity:
     mac_key: bytes
 
     def attempt(
-        self, way: Way, delivery: int, attempt: int, called_at: int, *, canary: bool = False
+        self, route: LaneRoute, delivery: int, attempt: int, called_at: int, *, canary: bool = False
     ) -> Attempt:
         return Attempt(
             installation=self.installation,
-            tenant_key=way.tenant_key,
-            type=way.type,
+            tenant_key=route.tenant_key,
+            type=route.type,
             delivery=delivery,
             attempt=attempt,
             called_at=called_at,
@@ -49,11 +49,11 @@ class Canaries:
     skew_ms: int = 0  #: of the database's clock against ours
     _sent: dict[str, float] = field(default_factory=dict[str, float])
 
-    async def answers(self, delivery: int, way: Way) -> bool:
-        """Whether SES gives a clear answer over this way."""
-        return await self._send(delivery, way) not in (Next.UNKNOWN, Next.STOP_ACCOUNT)
+    async def answers(self, delivery: int, route: LaneRoute) -> bool:
+        """Whether SES gives a clear answer over this route."""
+        return await self._send(delivery, route) not in (Next.UNKNOWN, Next.STOP_ACCOUNT)
 
-    async def prove(self, need: CanaryNeed, way: Way) -> None:
+    async def prove(self, need: CanaryNeed, route: LaneRoute) -> None:
         """Sends one for a delivery of unknown outcome, unless its configuration set had one just now."""
         now = time.monotonic()
         if now - self._sent.get(need.configuration_set, float("-inf")) < AGAIN:
@@ -63,16 +63,16 @@ class Canaries:
             "a canary is sent: nothing else can prove what became of a call",
             delivery=ids.delivery_id(need.unknown.id),
         )
-        await self._send(need.unknown.id, way)
+        await self._send(need.unknown.id, route)
 
-    async def _send(self, delivery: int, way: Way) -> Next:
+    async def _send(self, delivery: int, route: LaneRoute) -> Next:
         called_at = time.time_ns() // 1_000_000 + self.skew_ms
         body = compose.call(
-            compose.canary_content(way.domain),
+            compose.canary_content(route.domain),
             to=compose.canary_recipient(ids.encode(delivery)),
-            ses_tenant=way.ses_tenant,
-            configuration_set=way.configuration_set,
+            ses_tenant=route.ses_tenant,
+            configuration_set=route.configuration_set,
             key=self.identity.mac_key,
-            attempt=self.identity.attempt(way, delivery, 0, called_at, canary=True),
+            attempt=self.identity.attempt(route, delivery, 0, called_at, canary=True),
         )
         return retry.decide(await self.call(body), 1).next

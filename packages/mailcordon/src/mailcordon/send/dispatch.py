@@ -26,17 +26,17 @@ from mailcordon.send.ports import (
     WHY_UNKNOWN,
     Claimed,
     HoldAsker,
+    LaneRoute,
     Leave,
     Park,
     QueueStore,
     Sender,
     SettleStore,
-    Way,
 )
 from mailcordon.send.results import Results, Slots
 from mailcordon.send.retry import Next, Verdict
+from mailcordon.send.route_cache import RouteCache
 from mailcordon.send.tokens import Tokens
-from mailcordon.send.ways import Ways
 
 log: Any = structlog.get_logger()
 
@@ -75,7 +75,7 @@ class Dispatcher:
         self._governor = governor
         self._identity = identity
         self._holds = Holds(store, clock)
-        self._ways = Ways(store)
+        self._routes = RouteCache(store)
         self._results = Results(store)
         self._cell = Cell(cell, clock)
         urgent = max(1, round(slots * URGENT_SHARE))
@@ -83,7 +83,7 @@ class Dispatcher:
         self._calls: set[asyncio.Task[None]] = set()
         self._canaries = Canaries(identity, ses.send_email)
         self._slowed_at = float("-inf")
-        self._last_call: tuple[int, Way] | None = None
+        self._last_call: tuple[int, LaneRoute] | None = None
         self._stopping = False
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -169,36 +169,40 @@ class Dispatcher:
         tokens.keep(granted - len(claimed))
         if claimed:
             slots.take(len(claimed))
-            ways = await self._ways_of(claimed, batch.epoch)
+            routes = await self._routes_of(claimed, batch.epoch)
             for claim in claimed:
-                task = asyncio.create_task(self._deliver_surely(claim, ways.get(claim.lane), slots, tokens))
+                task = asyncio.create_task(
+                    self._deliver_guarded(claim, routes.get(claim.lane), slots, tokens)
+                )
                 self._calls.add(task)
                 task.add_done_callback(self._calls.discard)
         return len(claimed)
 
-    async def _ways_of(self, claimed: Sequence[Claimed], epoch: int) -> dict[int, Way]:
+    async def _routes_of(self, claimed: Sequence[Claimed], epoch: int) -> dict[int, LaneRoute]:
         """What is claimed must not be dropped: without a database it waits here, and is given back since no hold can be read."""
         while True:
             try:
-                return await self._ways.of({claim.lane for claim in claimed}, epoch)
+                return await self._routes.get({claim.lane for claim in claimed}, epoch)
             except Unavailable as problem:
                 log.warning("routes cannot be read", problem=str(problem))
                 await asyncio.sleep(0.25)
 
     # One delivery ---------------------------------------------------------------------------------------------------------
 
-    async def _deliver_surely(self, claim: Claimed, way: Way | None, slots: Slots, tokens: Tokens) -> None:
+    async def _deliver_guarded(
+        self, claim: Claimed, route: LaneRoute | None, slots: Slots, tokens: Tokens
+    ) -> None:
         """A fault of ours in the middle of a delivery must leave it neither lost nor marked `sending` for ever."""
         try:
-            await self._deliver(claim, way, slots, tokens)
+            await self._deliver(claim, route, slots, tokens)
         except Exception as problem:
             log.exception("a delivery failed by a fault of ours", delivery=ids.delivery_id(claim.id))
             reason = f"a fault of ours during the call: {type(problem).__name__}"
             park = Park(claim=claim, why=WHY_UNKNOWN, until=None, reason=reason, note="outcome-unknown")
             self._results.park(slots, park)
 
-    async def _deliver(self, claim: Claimed, way: Way | None, slots: Slots, tokens: Tokens) -> None:
-        if way is None:
+    async def _deliver(self, claim: Claimed, route: LaneRoute | None, slots: Slots, tokens: Tokens) -> None:
+        if route is None:
             # The lane lost its route between accept and now: the mail stays, somebody must look.
             self._results.park(
                 slots,
@@ -217,8 +221,8 @@ class Dispatcher:
             or self._cell.stopped
             or self._stopping
         ):
-            self._results.give_back(slots, claim, way.turn)
-        elif hold := self._holds.narrow_hold(claim, way, claim.called_at):
+            self._results.give_back(slots, claim, route.turn)
+        elif hold := self._holds.narrow_hold(claim, route, claim.called_at):
             self._results.park(
                 slots,
                 Park(
@@ -229,7 +233,7 @@ class Dispatcher:
             self._leave(
                 slots,
                 claim,
-                way,
+                route,
                 State.REFUSED,
                 "suppressed",
                 "suppressed after it was accepted, found just before the call",
@@ -238,35 +242,39 @@ class Dispatcher:
             self._leave(
                 slots,
                 claim,
-                way,
+                route,
                 State.GIVEN_UP,
                 "no-content",
                 "its content is gone, so it cannot be sent; this should not happen",
             )
         else:
-            await self._call(claim, way, claim.content, slots, tokens)
+            await self._call(claim, route, claim.content, slots, tokens)
 
-    async def _call(self, claim: Claimed, way: Way, content: bytes, slots: Slots, tokens: Tokens) -> None:
-        self._last_call = (claim.id, way)
+    async def _call(
+        self, claim: Claimed, route: LaneRoute, content: bytes, slots: Slots, tokens: Tokens
+    ) -> None:
+        self._last_call = (claim.id, route)
         body = compose.call(
             content,
             to=claim.to,
-            ses_tenant=way.ses_tenant,
-            configuration_set=way.configuration_set,
+            ses_tenant=route.ses_tenant,
+            configuration_set=route.configuration_set,
             key=self._identity.mac_key,
-            attempt=self._identity.attempt(way, claim.id, claim.attempt, claim.called_at),
+            attempt=self._identity.attempt(route, claim.id, claim.attempt, claim.called_at),
         )
         answer = await self._ses.send_email(body)
-        await self._record(claim, way, retry.decide(answer, claim.attempt), slots, tokens)
+        await self._record(claim, route, retry.decide(answer, claim.attempt), slots, tokens)
 
-    async def _record(self, claim: Claimed, way: Way, verdict: Verdict, slots: Slots, tokens: Tokens) -> None:
+    async def _record(
+        self, claim: Claimed, route: LaneRoute, verdict: Verdict, slots: Slots, tokens: Tokens
+    ) -> None:
         match verdict.next:
             case Next.SENT:
                 self._answered()
-                self._leave(slots, claim, way, State.SENT, verdict.reason, verdict.detail, verdict.ses_id)
+                self._leave(slots, claim, route, State.SENT, verdict.reason, verdict.detail, verdict.ses_id)
             case Next.DEAD:
                 self._answered()
-                self._leave(slots, claim, way, State.REJECTED_AT_CALL, verdict.reason, verdict.detail)
+                self._leave(slots, claim, route, State.REJECTED_AT_CALL, verdict.reason, verdict.detail)
             case Next.UNKNOWN:
                 if self._cell.unclear(verdict.detail):
                     log.error("the cell is stopped", cell=self._cell.name, because=self._cell.because)
@@ -283,7 +291,7 @@ class Dispatcher:
             case Next.THROTTLED:
                 tokens.lapse()
                 await self._slow_down()
-                self._results.give_back(slots, claim, way.turn)
+                self._results.give_back(slots, claim, route.turn)
             case Next.AGAIN:
                 self._results.park(
                     slots,
@@ -301,23 +309,23 @@ class Dispatcher:
                 await self._quietly(
                     self._governor.hold_for_ses(tenant=claim.tenant, lane=lane, because=verdict.detail)
                 )
-                self._results.give_back(slots, claim, way.turn)
+                self._results.give_back(slots, claim, route.turn)
             case Next.STOP_ACCOUNT:
                 if self._cell.stop(verdict.detail):
                     log.error("the cell is stopped", cell=self._cell.name, because=verdict.detail)
-                self._results.give_back(slots, claim, way.turn)
+                self._results.give_back(slots, claim, route.turn)
 
     def _leave(
         self,
         slots: Slots,
         claim: Claimed,
-        way: Way,
+        route: LaneRoute,
         state: State,
         reason: str,
         detail: str,
         ses_id: str | None = None,
     ) -> None:
-        forget = WORTH[way.class_].content_kept_ms == 0
+        forget = WORTH[route.class_].content_kept_ms == 0
         self._results.leave(
             slots, Leave(claim=claim, state=state, reason=reason, detail=detail, ses_id=ses_id, forget=forget)
         )
@@ -327,7 +335,7 @@ class Dispatcher:
             log.info("the cell is open again", cell=self._cell.name)
 
     async def _probe(self) -> None:
-        """Asks a stopped cell's SES whether it answers again, over the way of the last call."""
+        """Asks a stopped cell's SES whether it answers again, over the route of the last call."""
         if self._last_call is None or await self._canaries.answers(*self._last_call):
             self._answered()  # where nothing was ever called, the next real call will tell
 
@@ -349,8 +357,8 @@ class Dispatcher:
         if self._cell.stopped or not self._holds.fresh:
             return
         for need in settled.canaries:
-            if way := (await self._ways.of({need.unknown.lane}, settled.epoch)).get(need.unknown.lane):
-                await self._canaries.prove(need, way)
+            if route := (await self._routes.get({need.unknown.lane}, settled.epoch)).get(need.unknown.lane):
+                await self._canaries.prove(need, route)
 
     async def _beat(self) -> None:
         async def once() -> None:

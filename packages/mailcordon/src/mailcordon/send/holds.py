@@ -14,7 +14,7 @@ import structlog
 
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.hold import Hold
-from mailcordon.send.ports import Claimed, QueueStore, Way
+from mailcordon.send.ports import Claimed, LaneRoute, QueueStore
 
 READ_EVERY = 0.25  #: seconds
 TRUSTED_FOR = 0.75  #: seconds; with the reading this keeps "no later than 1 s after the commit"
@@ -45,10 +45,10 @@ class Holds:
     def holds_lane(self, lane: int) -> bool:
         return lane in self._lanes
 
-    def narrow_hold(self, claim: Claimed, way: Way, now_ms: int) -> Hold | None:
+    def narrow_hold(self, claim: Claimed, route: LaneRoute, now_ms: int) -> Hold | None:
         """The hold on this mail's campaign, list or mailbox provider, if there is one."""
         for hold in self._narrow.get(claim.tenant, ()):
-            if hold.covers_lane(way.tenant, way.class_, way.lane) and hold.stops_mail(
+            if hold.covers_lane(route.tenant, route.class_, route.lane) and hold.stops_mail(
                 claim.provider, claim.campaign, claim.list, now_ms
             ):
                 return hold

@@ -21,7 +21,7 @@ from mailcordon.core.delivery import State
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import WORTH, Class
 from mailcordon.send import limits
-from mailcordon.send.ports import Batch, Claimed, Leave, Park, Way
+from mailcordon.send.ports import Batch, Claimed, LaneRoute, Leave, Park
 
 _SQL = engine.load_queries("send.sql")
 _WORKER_LOCK = 0x6D64  #: first key of the advisory locks that say "this worker lives"
@@ -228,11 +228,11 @@ class QueueStore:
         async with self._claims.use() as connection:
             return len(await connection.fetch(_SQL.sweep_turns))
 
-    async def ways(self, lanes: Sequence[int]) -> dict[int, Way]:
+    async def lane_routes(self, lanes: Sequence[int]) -> dict[int, LaneRoute]:
         async with self._watch.use() as connection:
-            rows = await connection.fetch(_SQL.ways, lanes)
+            rows = await connection.fetch(_SQL.lane_routes, lanes)
         return {
-            row["lane"]: Way(
+            row["lane"]: LaneRoute(
                 lane=row["lane"],
                 turn=row["turn"],
                 tenant=row["tenant"],

@@ -243,7 +243,7 @@ with sleeping as (
 )
 update turn t set next_at = now_ms() from sleeping s where t.id = s.id returning t.id;
 
--- name: ways
+-- name: lane_routes
 select l.id as lane, l.turn, l.tenant, t.key as tenant_key, ty.name as type, l.class, r.ses_tenant, r.configuration_set, r.domain, r.path
   from lane l join tenant t on t.id = l.tenant join message_type ty on ty.id = l.type join route r on r.lane = l.id
  where l.id = any ($1::int[]) order by l.id, r.share;
