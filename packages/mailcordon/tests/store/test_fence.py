@@ -15,10 +15,10 @@ from mailcordon.send.ports import (
     WHY_RETRY,
     WHY_UNKNOWN,
     Claimed,
-    Leave,
+    Defer,
+    Finish,
     NewDelivery,
     NewMessage,
-    Park,
 )
 
 NO_TURNS: dict[int, int] = {}
@@ -93,17 +93,17 @@ async def test_mail_given_back_twice_is_not_taken_from_whoever_sends_it_now(
 async def test_mail_parked_twice_is_not_taken_from_whoever_sends_it_now(
     world: Any, queue: QueueStore, claimed: Claimed, why: int
 ) -> None:
-    park = Park(claim=claimed, why=why, until=None, reason="r")
-    await queue.complete([], [park], [], NO_TURNS)
+    defer = Defer(claim=claimed, why=why, until=None, reason="r")
+    await queue.complete([], [defer], [], NO_TURNS)
     await again(world, queue, claimed.lane)
-    await queue.complete([], [park], [], NO_TURNS)
+    await queue.complete([], [defer], [], NO_TURNS)
     assert await on_the_wire(world) == 1
 
 
 async def test_mail_recorded_twice_is_in_the_ledger_once(
     world: Any, queue: QueueStore, claimed: Claimed
 ) -> None:
-    leave = Leave(claim=claimed, state=State.SENT, reason="sent", detail="", ses_id="ses-1")
+    finish = Finish(claim=claimed, state=State.SENT, reason="sent", detail="", ses_id="ses-1")
     for _ in range(2):
-        await queue.complete([leave], [], [], NO_TURNS)
+        await queue.complete([finish], [], [], NO_TURNS)
     assert await world.count("ledger") == 1

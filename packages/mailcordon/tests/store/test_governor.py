@@ -72,7 +72,7 @@ class World:
         )  # fmt: skip
         return id
 
-    async def park(self, slug: str, type: str, *, why: int, hold: int | None = None) -> int:
+    async def defer(self, slug: str, type: str, *, why: int, hold: int | None = None) -> int:
         now = await self.owner.fetchval("select now_ms()")
         id = self._mint.next(now) + 1
         await self.owner.execute(
@@ -280,9 +280,9 @@ async def test_a_hold_ends_by_the_clock_under_the_clocks_name(world: World) -> N
 async def test_lifting_a_narrow_hold_brings_back_what_it_alone_had_parked(world: World) -> None:
     one = await world.cordon("acme", "newsletter", campaign="spring")
     two = await world.cordon("acme", "newsletter", provider=Provider.GMAIL)
-    mine = [await world.park("acme", "newsletter", why=3, hold=one) for _ in range(3)]
-    other = await world.park("acme", "newsletter", why=3, hold=two)
-    retry = await world.park("acme", "newsletter", why=1)
+    mine = [await world.defer("acme", "newsletter", why=3, hold=one) for _ in range(3)]
+    other = await world.defer("acme", "newsletter", why=3, hold=two)
+    retry = await world.defer("acme", "newsletter", why=1)
     await world.lift("acme", one)
     rows = await world.owner.fetch("select id, state, attempt, tenant from ready order by id")
     assert [tuple(row) for row in rows] == [(id, 0, 1, world.tenants["acme"]) for id in mine]
@@ -293,7 +293,7 @@ async def test_lifting_a_narrow_hold_brings_back_what_it_alone_had_parked(world:
 async def test_mail_parked_under_a_hold_that_was_lifted_meanwhile_is_found(world: World) -> None:
     hold = await world.cordon("acme", "newsletter", campaign="spring")
     await world.lift("acme", hold)
-    late = await world.park("acme", "newsletter", why=3, hold=hold)
+    late = await world.defer("acme", "newsletter", why=3, hold=hold)
     await world.governor.keep_time()
     assert await world.owner.fetchval("select id from ready") == late
 
@@ -319,8 +319,8 @@ async def test_a_cancel_drops_what_it_names_and_leaves_the_wire_and_the_unknown_
 
 
 async def test_a_cancel_takes_the_waiting_but_not_the_unknown_and_counts_them_finished(world: World) -> None:
-    await world.park("acme", "newsletter", why=1)
-    unknown = await world.park("acme", "newsletter", why=2)
+    await world.defer("acme", "newsletter", why=1)
+    unknown = await world.defer("acme", "newsletter", why=2)
     assert (
         await world.governor.cancel(world.target("acme", "newsletter"), actor="ann", because="wrong price")
         == 1
@@ -334,7 +334,7 @@ async def test_a_preview_counts_what_is_there_and_changes_nothing(world: World) 
     await world.enqueue("acme", "newsletter", provider=Provider.GMAIL)
     await world.enqueue("acme", "newsletter", provider=Provider.GMAIL, state=1)
     await world.enqueue("acme", "newsletter")
-    await world.park("acme", "newsletter", why=1)
+    await world.defer("acme", "newsletter", why=1)
     whole = await world.governor.preview(world.target("acme", class_=Class.MARKETING))
     assert [(lane.type, lane.ready, lane.waiting, lane.sending, lane.state) for lane in whole.lanes] == [
         ("announcement", 0, 0, 0, "open"),

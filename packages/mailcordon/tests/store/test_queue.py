@@ -13,7 +13,7 @@ from mailcordon.core.delivery import State
 from mailcordon.core.errors import Conflict, Invalid, MailcordonError, TooMuch
 from mailcordon.core.priority import Class
 from mailcordon.send.accept import Accept, Accepted, Repeated
-from mailcordon.send.ports import WHY_HELD, WHY_RETRY, WHY_UNKNOWN, Claimed, Leave, Park
+from mailcordon.send.ports import WHY_HELD, WHY_RETRY, WHY_UNKNOWN, Claimed, Defer, Finish
 
 HASH_KEY = b"h" * 32
 ALL = (Class.URGENT, Class.TRANSACTIONAL, Class.MARKETING)
@@ -55,9 +55,9 @@ async def put(door: Accept, submission, slug: str = "acme", key: str | None = No
     return answer
 
 
-async def leave(queue: QueueStore, claims: list[Claimed], state: State = State.SENT) -> None:
+async def finish(queue: QueueStore, claims: list[Claimed], state: State = State.SENT) -> None:
     await queue.complete(
-        [Leave(claim=c, state=state, reason="sent", detail="", ses_id=f"ses-{c.id}") for c in claims],
+        [Finish(claim=c, state=state, reason="sent", detail="", ses_id=f"ses-{c.id}") for c in claims],
         [],
         [],
         {},
@@ -72,7 +72,7 @@ async def test_what_is_accepted_is_claimed_once_and_ends_in_the_ledger(world, ac
     assert [c.id for c in claims] == [d.id for d in answer.deliveries]
     assert all(c.attempt == 1 and b"Hello Kim" in c.content for c in claims)
     assert (await queue.claim(ALL, 10)).claimed == []
-    await leave(queue, claims)
+    await finish(queue, claims)
     assert await world.count("ready") == 0
     assert await world.count("ledger", "state = 20") == 2
 
@@ -243,7 +243,7 @@ async def test_a_completion_is_fenced_by_its_attempt(world, accept, queue, make_
     await put(accept, make_submission())
     [claim] = (await queue.claim(ALL, 10)).claimed
     await world.connection.execute("update ready set attempt = 2")
-    await leave(queue, [claim])
+    await finish(queue, [claim])
     assert await world.count("ledger") == 0
     assert await world.count("ready") == 1
 
@@ -263,7 +263,7 @@ async def test_an_answer_that_comes_after_the_reaper_still_settles_the_delivery(
         while not await other.reap(1000):
             await asyncio.sleep(0.01)
     assert await world.count("waiting", "why = 2") == 1
-    await leave(queue, [claim])
+    await finish(queue, [claim])
     assert await world.count("ledger", "state = 20") == 1
     assert await world.count("waiting") == 0
     await other.close()
@@ -280,10 +280,11 @@ async def test_what_is_given_back_was_no_attempt_and_is_claimed_again(world, acc
 
 
 async def park_unknown(queue: QueueStore, claims: list[Claimed]) -> None:
-    parks = [
-        Park(claim=c, why=WHY_UNKNOWN, until=None, reason="no answer", note="outcome-unknown") for c in claims
+    deferred = [
+        Defer(claim=c, why=WHY_UNKNOWN, until=None, reason="no answer", note="outcome-unknown")
+        for c in claims
     ]
-    await queue.complete([], parks, [], {})
+    await queue.complete([], deferred, [], {})
 
 
 async def test_a_send_event_settles_an_unknown_outcome_without_a_second_call(
@@ -359,7 +360,7 @@ async def test_urgent_content_is_gone_once_the_last_sister_has_left(world, accep
 
     async def hand_over(claim: Claimed) -> None:
         await queue.complete(
-            [Leave(claim=claim, state=State.SENT, reason="sent", detail="", ses_id="x", forget=True)],
+            [Finish(claim=claim, state=State.SENT, reason="sent", detail="", ses_id="x", forget=True)],
             [],
             [],
             {},
@@ -376,7 +377,7 @@ async def test_mail_enqueued_while_its_turn_goes_idle_is_found_by_the_recheck(
 ):
     await world.lane("acme", "password-reset")
     await put(accept, make_submission())
-    await leave(queue, (await queue.claim(ALL, 10)).claimed)
+    await finish(queue, (await queue.claim(ALL, 10)).claimed)
     assert await world.count("turn", "next_at is null") == 1
     # An enqueue that saw the turn awake leaves it as it is: the row below comes without a wake-up.
     await put(accept, make_submission())
@@ -428,7 +429,7 @@ async def test_mail_parked_by_a_hold_that_is_gone_is_ready_again(
         "insert into hold (tenant, campaign, owner, because, by, since) "
         "select id, 'spring', 'person', 'bought list', 'ann', now_ms() from tenant returning id"
     )
-    await queue.complete([], [Park(claim=claim, why=WHY_HELD, until=None, reason="held", hold=hold)], [], {})
+    await queue.complete([], [Defer(claim=claim, why=WHY_HELD, until=None, reason="held", hold=hold)], [], {})
     done = await settle.settle()
     assert done is not None
     assert done.woken == 0
@@ -449,7 +450,7 @@ async def test_parked_mail_that_is_no_longer_worth_sending_expires(
         await put(accept, make_submission("newsletter", to=[f"r{n}@example.com"]))
     claims = (await queue.claim(ALL, 10)).claimed
     await queue.complete(
-        [], [Park(claim=c, why=WHY_RETRY, until=2**50, reason="later") for c in claims], [], {}
+        [], [Defer(claim=c, why=WHY_RETRY, until=2**50, reason="later") for c in claims], [], {}
     )
     await world.connection.execute("update lane set expiry_ms = 1 where id = $1", lane)
     await asyncio.sleep(0.01)

@@ -1,7 +1,7 @@
 """The governor: the one place where mail is stopped, slowed, released and cancelled, whoever asks and in whichever process.
 
 A hold acts with its own commit, which also derives the lanes it covers and writes who did it and why. Lifting names the holds it
-lifts and touches no other. Big moves (parked mail, cancels) go in bounded transactions, and each can be taken up again.
+lifts and touches no other. Big moves (deferred mail, cancels) go in bounded transactions, and each can be taken up again.
 """
 
 from collections.abc import Sequence
@@ -25,10 +25,10 @@ class Governor:
         return await self._store.place(hold, actor=actor, once=once)
 
     async def lift(self, hold_ids: Sequence[int], *, tenant: int, actor: str, because: str) -> list[Hold]:
-        """The holds that were open and are lifted now; what they alone had parked is on its way out again."""
+        """The holds that were open and are lifted now; what they alone had deferred is ready again."""
         require_because(because)
         lifted = await self._store.lift(tenant, hold_ids, actor=actor, because=because)
-        await self._unpark([hold.id for hold in lifted if hold.narrow])
+        await self._requeue_deferred([hold.id for hold in lifted if hold.narrow])
         return lifted
 
     async def preview(self, target: Target) -> Preview:
@@ -68,8 +68,8 @@ class Governor:
             lifted += len(
                 await self.lift(ids, tenant=tenant, actor=CLOCK, because="the time it was set for is over")
             )
-        for _, ids in await self._store.parked_under_lifted():
-            await self._unpark(ids)
+        for _, ids in await self._store.deferred_under_lifted():
+            await self._requeue_deferred(ids)
         return lifted
 
     async def align_all(self) -> None:
@@ -80,8 +80,8 @@ class Governor:
                 await self._store.align(tenant)
             seen |= new
 
-    async def _unpark(self, holds: Sequence[int]) -> None:
-        while holds and await self._store.unpark(holds, most=CHUNK):
+    async def _requeue_deferred(self, holds: Sequence[int]) -> None:
+        while holds and await self._store.requeue_deferred(holds, most=CHUNK):
             pass
 
 

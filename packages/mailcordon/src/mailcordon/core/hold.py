@@ -29,7 +29,7 @@ class Hold:
 
     @property
     def narrow(self) -> bool:
-        """Whether it stops only part of a lane: such mail is parked after its claim, the lane itself keeps moving."""
+        """Whether it stops only part of a lane: such mail is deferred after its claim; the lane itself keeps moving."""
         return self.provider is not None or self.campaign is not None or self.list is not None
 
     def covers_lane(self, tenant: int, class_: Class, lane: int) -> bool:

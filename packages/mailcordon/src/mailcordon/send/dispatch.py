@@ -25,10 +25,10 @@ from mailcordon.send.ports import (
     WHY_RETRY,
     WHY_UNKNOWN,
     Claimed,
+    Defer,
+    Finish,
     HoldAsker,
     LaneRoute,
-    Leave,
-    Park,
     QueueStore,
     Sender,
     SettleStore,
@@ -159,7 +159,7 @@ class Dispatcher:
             return 0
         await self._store.recheck(RECHECK_EVERY)
         if not busy and not await self._store.due(classes):
-            await tokens.give_back()
+            await tokens.return_unused()
             return 0
         granted = await tokens.take(free)
         if not granted:
@@ -198,15 +198,15 @@ class Dispatcher:
         except Exception as problem:
             log.exception("a delivery failed by a fault of ours", delivery=ids.delivery_id(claim.id))
             reason = f"a fault of ours during the call: {type(problem).__name__}"
-            park = Park(claim=claim, why=WHY_UNKNOWN, until=None, reason=reason, note="outcome-unknown")
-            self._results.park(slots, park)
+            defer = Defer(claim=claim, why=WHY_UNKNOWN, until=None, reason=reason, note="outcome-unknown")
+            self._results.defer(slots, defer)
 
     async def _deliver(self, claim: Claimed, route: LaneRoute | None, slots: Slots, tokens: Tokens) -> None:
         if route is None:
             # The lane lost its route between accept and now: the mail stays, somebody must look.
-            self._results.park(
+            self._results.defer(
                 slots,
-                Park(
+                Defer(
                     claim=claim,
                     why=WHY_RETRY,
                     until=claim.called_at + 5_000,
@@ -221,16 +221,16 @@ class Dispatcher:
             or self._cell.stopped
             or self._stopping
         ):
-            self._results.give_back(slots, claim, route.turn)
+            self._results.requeue(slots, claim, route.turn)
         elif hold := self._holds.narrow_hold(claim, route, claim.called_at):
-            self._results.park(
+            self._results.defer(
                 slots,
-                Park(
+                Defer(
                     claim=claim, why=WHY_HELD, until=None, reason=hold.sentence, hold=hold.id, note="parked"
                 ),
             )
         elif claim.suppressed:
-            self._leave(
+            self._finish(
                 slots,
                 claim,
                 route,
@@ -239,7 +239,7 @@ class Dispatcher:
                 "suppressed after it was accepted, found just before the call",
             )
         elif claim.content is None or not claim.to:
-            self._leave(
+            self._finish(
                 slots,
                 claim,
                 route,
@@ -271,16 +271,16 @@ class Dispatcher:
         match verdict.next:
             case Next.SENT:
                 self._answered()
-                self._leave(slots, claim, route, State.SENT, verdict.reason, verdict.detail, verdict.ses_id)
+                self._finish(slots, claim, route, State.SENT, verdict.reason, verdict.detail, verdict.ses_id)
             case Next.DEAD:
                 self._answered()
-                self._leave(slots, claim, route, State.REJECTED_AT_CALL, verdict.reason, verdict.detail)
+                self._finish(slots, claim, route, State.REJECTED_AT_CALL, verdict.reason, verdict.detail)
             case Next.UNKNOWN:
                 if self._cell.unclear(verdict.detail):
                     log.error("the cell is stopped", cell=self._cell.name, because=self._cell.because)
-                self._results.park(
+                self._results.defer(
                     slots,
-                    Park(
+                    Defer(
                         claim=claim,
                         why=WHY_UNKNOWN,
                         until=None,
@@ -291,11 +291,11 @@ class Dispatcher:
             case Next.THROTTLED:
                 tokens.lapse()
                 await self._slow_down()
-                self._results.give_back(slots, claim, route.turn)
+                self._results.requeue(slots, claim, route.turn)
             case Next.AGAIN:
-                self._results.park(
+                self._results.defer(
                     slots,
-                    Park(
+                    Defer(
                         claim=claim,
                         why=WHY_RETRY,
                         until=claim.called_at + verdict.after_ms,
@@ -309,13 +309,13 @@ class Dispatcher:
                 await self._quietly(
                     self._governor.hold_for_ses(tenant=claim.tenant, lane=lane, because=verdict.detail)
                 )
-                self._results.give_back(slots, claim, route.turn)
+                self._results.requeue(slots, claim, route.turn)
             case Next.STOP_ACCOUNT:
                 if self._cell.stop(verdict.detail):
                     log.error("the cell is stopped", cell=self._cell.name, because=verdict.detail)
-                self._results.give_back(slots, claim, route.turn)
+                self._results.requeue(slots, claim, route.turn)
 
-    def _leave(
+    def _finish(
         self,
         slots: Slots,
         claim: Claimed,
@@ -326,8 +326,9 @@ class Dispatcher:
         ses_id: str | None = None,
     ) -> None:
         forget = WORTH[route.class_].content_kept_ms == 0
-        self._results.leave(
-            slots, Leave(claim=claim, state=state, reason=reason, detail=detail, ses_id=ses_id, forget=forget)
+        self._results.finish(
+            slots,
+            Finish(claim=claim, state=state, reason=reason, detail=detail, ses_id=ses_id, forget=forget),
         )
 
     def _answered(self) -> None:

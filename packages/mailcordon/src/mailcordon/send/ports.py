@@ -137,7 +137,7 @@ class LaneRoute:
     domain: str
 
 
-class Leave(NamedTuple):
+class Finish(NamedTuple):
     """A claimed delivery leaves the queue for the ledger."""
 
     claim: Claimed
@@ -151,7 +151,7 @@ class Leave(NamedTuple):
 WHY_RETRY, WHY_UNKNOWN, WHY_HELD, WHY_SCHEDULED, WHY_PROVIDER = 1, 2, 3, 4, 5
 
 
-class Park(NamedTuple):
+class Defer(NamedTuple):
     """A claimed delivery goes to `waiting`."""
 
     claim: Claimed
@@ -178,9 +178,9 @@ class QueueStore(Protocol):
     async def sweep(self) -> int: ...
     async def complete(
         self,
-        leaves: Sequence[Leave],
-        parks: Sequence[Park],
-        backs: Sequence[Claimed],
+        finished: Sequence[Finish],
+        deferred: Sequence[Defer],
+        requeued: Sequence[Claimed],
         turns: Mapping[int, int],
     ) -> None: ...
 

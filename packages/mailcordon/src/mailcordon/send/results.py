@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from mailcordon.core.errors import Unavailable
-from mailcordon.send.ports import Claimed, Leave, Park, QueueStore
+from mailcordon.send.ports import Claimed, Defer, Finish, QueueStore
 
 log: Any = structlog.get_logger()
 
@@ -33,24 +33,24 @@ class Slots:
 class Results:
     def __init__(self, store: QueueStore) -> None:
         self._store = store
-        self._leaves: list[Leave] = []
-        self._parks: list[Park] = []
-        self._backs: list[Claimed] = []
+        self._finished: list[Finish] = []
+        self._deferred: list[Defer] = []
+        self._requeued: list[Claimed] = []
         self._turns: dict[int, int] = {}
         self._slots: list[Slots] = []
         self._arrived = asyncio.Event()
         self._busy = False
 
-    def leave(self, slots: Slots, leave: Leave) -> None:
-        self._leaves.append(leave)
+    def finish(self, slots: Slots, finish: Finish) -> None:
+        self._finished.append(finish)
         self._done(slots)
 
-    def park(self, slots: Slots, park: Park) -> None:
-        self._parks.append(park)
+    def defer(self, slots: Slots, defer: Defer) -> None:
+        self._deferred.append(defer)
         self._done(slots)
 
-    def give_back(self, slots: Slots, claim: Claimed, turn: int) -> None:
-        self._backs.append(claim)
+    def requeue(self, slots: Slots, claim: Claimed, turn: int) -> None:
+        self._requeued.append(claim)
         self._turns[claim.lane] = turn
         self._done(slots)
 
@@ -69,17 +69,17 @@ class Results:
 
     async def flush(self) -> None:
         while self._slots:
-            leaves, parks, backs, turns, slots = (
-                self._leaves,
-                self._parks,
-                self._backs,
+            finished, deferred, requeued, turns, slots = (
+                self._finished,
+                self._deferred,
+                self._requeued,
                 self._turns,
                 self._slots,
             )
-            self._leaves, self._parks, self._backs, self._turns, self._slots = [], [], [], {}, []
+            self._finished, self._deferred, self._requeued, self._turns, self._slots = [], [], [], {}, []
             while True:
                 try:
-                    await self._store.complete(leaves, parks, backs, turns)
+                    await self._store.complete(finished, deferred, requeued, turns)
                     break
                 except Unavailable as problem:
                     # The rows say `sending` until this is committed; if we die first they become "outcome unknown".

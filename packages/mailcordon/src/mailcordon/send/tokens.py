@@ -34,7 +34,7 @@ class Tokens:
         """What a claim did not need serves the next one."""
         self._have += n
 
-    async def give_back(self) -> None:
+    async def return_unused(self) -> None:
         """There is no mail: what is left goes back to the row, for the other loops and processes."""
         left, self._have = self._have, 0
         if left and time.monotonic() <= self._until:

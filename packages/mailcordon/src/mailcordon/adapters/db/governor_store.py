@@ -113,9 +113,9 @@ class GovernorStore:
 
         await self._transact(run)
 
-    async def unpark(self, holds: Sequence[int], *, most: int) -> int:
+    async def requeue_deferred(self, holds: Sequence[int], *, most: int) -> int:
         async def run(conn: PooledConnection) -> int:
-            rows = await conn.fetch(_SQL.unpark, list(holds), most)
+            rows = await conn.fetch(_SQL.requeue_deferred, list(holds), most)
             if turns := sorted({row["turn"] for row in rows if not row["held"]}):
                 await conn.execute(_SQL.wake_turns, turns)
             return sum(row["moved"] for row in rows)
@@ -186,8 +186,8 @@ class GovernorStore:
     async def due_holds(self) -> list[tuple[int, list[int]]]:
         return await self._by_tenant(_SQL.due_holds)
 
-    async def parked_under_lifted(self) -> list[tuple[int, list[int]]]:
-        return await self._by_tenant(_SQL.parked_under_lifted)
+    async def deferred_under_lifted(self) -> list[tuple[int, list[int]]]:
+        return await self._by_tenant(_SQL.deferred_under_lifted)
 
     async def unaligned_tenants(self) -> list[int]:
         async with lend.lend(self._pool) as conn:

@@ -21,7 +21,7 @@ from mailcordon.core.delivery import State
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import WORTH, Class
 from mailcordon.send import limits
-from mailcordon.send.ports import Batch, Claimed, LaneRoute, Leave, Park
+from mailcordon.send.ports import Batch, Claimed, Defer, Finish, LaneRoute
 
 _SQL = engine.load_queries("send.sql")
 _WORKER_LOCK = 0x6D64  #: first key of the advisory locks that say "this worker lives"
@@ -250,21 +250,21 @@ class QueueStore:
 
     async def complete(
         self,
-        leaves: Sequence[Leave],
-        parks: Sequence[Park],
-        backs: Sequence[Claimed],
+        finished: Sequence[Finish],
+        deferred: Sequence[Defer],
+        requeued: Sequence[Claimed],
         turns: Mapping[int, int],
     ) -> None:
-        """Records what became of claimed deliveries, in one transaction. `turns` names the turn of each lane in `backs`."""
-        if parks or backs:
+        """Records what became of claimed deliveries, in one transaction. `turns` names the turn of each lane in `requeued`."""
+        if deferred or requeued:
             async with self._results.transaction() as connection:
-                await self._leave(connection, leaves)
-                await self._park(connection, parks)
-                await self._give_back(connection, backs, turns)
+                await self._finish(connection, finished)
+                await self._defer(connection, deferred)
+                await self._requeue(connection, requeued, turns)
         else:
             async with self._results.use() as connection:
-                await self._leave(connection, leaves)
-        urgent = sorted({(x.claim.lane, ids.message_of(x.claim.id)) for x in leaves if x.forget})
+                await self._finish(connection, finished)
+        urgent = sorted({(x.claim.lane, ids.message_of(x.claim.id)) for x in finished if x.forget})
         if urgent:
             # After the commit: should we die in between, what is left is purged later.
             async with self._results.use() as connection:
@@ -272,13 +272,13 @@ class QueueStore:
                     _SQL.forget_content, [lane for lane, _ in urgent], [id for _, id in urgent]
                 )
 
-    async def _leave(self, connection: engine.Connection, leaves: Sequence[Leave]) -> None:
+    async def _finish(self, connection: engine.Connection, finished: Sequence[Finish]) -> None:
         """Two statements at most; each is whole by itself, since no delivery is in both."""
-        ordered = sorted(leaves, key=lambda leave: (leave.claim.lane, leave.claim.id))
+        ordered = sorted(finished, key=lambda one: (one.claim.lane, one.claim.id))
         sent = [x for x in ordered if x.state is State.SENT]
         if sent:
             await connection.execute(
-                _SQL.leave_sent,
+                _SQL.finish_sent,
                 [x.claim.lane for x in sent],
                 [x.claim.id for x in sent],
                 [x.claim.attempt for x in sent],
@@ -290,7 +290,7 @@ class QueueStore:
         others = [x for x in ordered if x.state is not State.SENT]
         if others:
             await connection.execute(
-                _SQL.leave,
+                _SQL.finish,
                 [x.claim.lane for x in others],
                 [x.claim.id for x in others],
                 [x.claim.attempt for x in others],
@@ -303,29 +303,29 @@ class QueueStore:
                 -self.worker,
             )
 
-    async def _give_back(
-        self, connection: engine.Connection, backs: Sequence[Claimed], turns: Mapping[int, int]
+    async def _requeue(
+        self, connection: engine.Connection, requeued: Sequence[Claimed], turns: Mapping[int, int]
     ) -> None:
-        if not backs:
+        if not requeued:
             return
         # The id first, as whatever fills `ready` takes it before it reads turns (docs/decisions/003).
         await connection.execute("select pg_current_xact_id()")
-        ordered = sorted(backs, key=lambda c: (c.lane, c.id))
+        ordered = sorted(requeued, key=lambda c: (c.lane, c.id))
         await connection.execute(
-            _SQL.give_back,
+            _SQL.requeue,
             [c.lane for c in ordered],
             [c.id for c in ordered],
             [c.attempt for c in ordered],
-            sorted({turns[c.lane] for c in backs}),
+            sorted({turns[c.lane] for c in requeued}),
             [c.called_at for c in ordered],
         )
 
-    async def _park(self, connection: engine.Connection, parks: Sequence[Park]) -> None:
-        if not parks:
+    async def _defer(self, connection: engine.Connection, deferred: Sequence[Defer]) -> None:
+        if not deferred:
             return
-        ordered = sorted(parks, key=lambda park: (park.claim.lane, park.claim.id))
+        ordered = sorted(deferred, key=lambda one: (one.claim.lane, one.claim.id))
         await connection.execute(
-            _SQL.park,
+            _SQL.defer,
             [p.claim.lane for p in ordered],
             [p.claim.id for p in ordered],
             [p.claim.attempt for p in ordered],

@@ -82,8 +82,8 @@ update lane set policy_rate = $2 where id = $1
 -- name: policy_rate
 select policy_rate from lane where id = $1 and tenant = $2
 
--- name: unpark
--- What narrow holds had parked becomes ready as new mail does; a hold that still stops it parks it again. Rows in other hands
+-- name: requeue_deferred
+-- What narrow holds had deferred becomes ready as new mail does; a hold that still stops it defers it again. Rows in other hands
 -- are left to the next round.
 with chosen as (
     select lane, id from waiting where hold = any($1) limit $2 for update skip locked
@@ -97,8 +97,8 @@ with chosen as (
 )
 select b.lane, count(*)::int as moved, l.turn, l.held from back b join lane l on l.id = b.lane group by b.lane, l.turn, l.held
 
--- name: parked_under_lifted
--- What a dispatcher parked for a hold in the moment it was lifted, or an unparking left when its process died.
+-- name: deferred_under_lifted
+-- What a dispatcher deferred for a hold in the moment it was lifted, or a requeueing left when its process died.
 select h.tenant, array_agg(h.id order by h.id) as holds
 from hold h
 where h.lifted_at is not null and h.id in (select distinct hold from waiting where hold is not null)

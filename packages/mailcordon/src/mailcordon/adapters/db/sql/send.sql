@@ -252,7 +252,7 @@ select l.id as lane, l.turn, l.tenant, t.key as tenant_key, ty.name as type, l.c
 
 -- Out of the queue, into the ledger. The fence is (state, attempt); if a reaper thought this worker dead and called the outcome
 -- unknown meanwhile, the answer still settles it.
--- name: leave
+-- name: finish
 with u as materialized (
     select * from unnest($1::int[], $2::bigint[], $3::smallint[], $4::smallint[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::bigint[])
       u (lane, id, attempt, state, ses_id, called_at, reason, detail, bytes)
@@ -275,7 +275,7 @@ g as (
 select count(*) from gone;
 
 -- The same for what SES took at once: nearly all mail, and so with as few arguments as it can do with.
--- name: leave_sent
+-- name: finish_sent
 with u as materialized (
     select * from unnest($1::int[], $2::bigint[], $3::smallint[], $4::text[], $5::bigint[], $6::int[]) u (lane, id, attempt, ses_id, called_at, bytes)
 ), d as (
@@ -293,9 +293,9 @@ insert into lane_finished as z (lane, node, deliveries, bytes)
 select lane, $7::int, count(*), sum(bytes) from gone group by lane order by lane
 on conflict (lane, node) do update set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.bytes;
 
--- Parking and giving back take an attempt's number away again, so the time of the call is part of their fence: a record that is
+-- Deferring and requeueing take an attempt's number away again, so the time of the call is part of their fence: a record that is
 -- repeated because its confirmation was lost must not touch whoever claimed the mail since, under the same number.
--- name: park
+-- name: defer
 with u as materialized (
     select * from unnest($1::int[], $2::bigint[], $3::smallint[], $4::smallint[], $5::bigint[], $6::bigint[], $7::text[], $8::bigint[])
       u (lane, id, attempt, why, until, hold, reason, called_at)
@@ -310,7 +310,7 @@ select lane, id, tenant, why, until, case why when 3 then attempt - 1 else attem
 
 -- SES certainly did not take it: back to the head of its lane, and the attempt was none. If a reaper called the outcome unknown
 -- meanwhile, we know better.
--- name: give_back
+-- name: requeue
 with u as materialized (
     select * from unnest($1::int[], $2::bigint[], $3::smallint[], $5::bigint[]) u (lane, id, attempt, called_at)
 ), b as (
@@ -467,7 +467,7 @@ select distinct on (r.configuration_set) r.configuration_set, w.lane, w.id, w.te
 select now_ms() as now, (select value from epoch where name = 'control') as epoch;
 
 -- What waits and is no longer worth sending. An unknown ends as "no outcome reported", and is an alarm.
--- Lane by lane, from the head of each: a million parked mails cost no more to look at than one.
+-- Lane by lane, from the head of each: a million deferred mails cost no more to look at than one.
 -- name: expire_waiting
 with recursive lanes as (
     (select w.lane from waiting w order by w.lane limit 1)
@@ -493,7 +493,7 @@ with recursive lanes as (
 )
 select lane, id, why from d;
 
--- Retries whose time has come, and mail parked by a hold that is gone.
+-- Retries whose time has come, and mail deferred by a hold that is gone.
 -- name: due_waiting
 with recursive holds as (
     (select w.hold from waiting w where w.hold is not null order by w.hold limit 1)
