@@ -10,7 +10,7 @@ from mailcordon.core import provider
 from mailcordon.core.delivery import FINAL, NEVER_SENT, State, fold
 from mailcordon.core.event import MOVES, Kind
 from mailcordon.core.hold import Hold
-from mailcordon.core.priority import WORTH, Class, parse_class
+from mailcordon.core.priority import CLASS_DEFAULTS, Class, parse_class
 from mailcordon.core.provider import Provider, parse_provider
 
 MAYBE = st.none() | st.sampled_from(State)
@@ -148,28 +148,28 @@ def test_a_hold_says_whose_it_is_and_why():
 
 
 def test_every_class_has_its_worth():
-    assert set(WORTH) == set(Class)
+    assert set(CLASS_DEFAULTS) == set(Class)
 
 
 def test_only_marketing_rather_loses_a_mail_than_sends_it_twice_and_needs_one_click():
-    assert [c for c in Class if not WORTH[c].resend] == [Class.MARKETING]
-    assert [c for c in Class if WORTH[c].one_click] == [Class.MARKETING]
+    assert [c for c in Class if not CLASS_DEFAULTS[c].resend] == [Class.MARKETING]
+    assert [c for c in Class if CLASS_DEFAULTS[c].one_click] == [Class.MARKETING]
 
 
 def test_a_newsletters_complaint_cannot_swallow_a_password_reset_at_ses():
     for class_ in (Class.URGENT, Class.TRANSACTIONAL):
-        assert WORTH[class_].ses_reasons == ("BOUNCE",)
+        assert CLASS_DEFAULTS[class_].ses_reasons == ("BOUNCE",)
 
 
 def test_ses_tries_no_longer_than_a_class_is_worth_sending_but_at_least_its_minimum():
-    for worth in WORTH.values():
-        assert 300 <= worth.max_delivery_seconds <= 50_400  # ses.md 6
-        assert worth.max_delivery_seconds * 1000 <= worth.expiry_ms
+    for defaults in CLASS_DEFAULTS.values():
+        assert 300 <= defaults.max_delivery_seconds <= 50_400  # ses.md 6
+        assert defaults.max_delivery_seconds * 1000 <= defaults.expiry_ms
 
 
 def test_grace_ends_before_expiry_so_that_absence_can_still_be_proved():
-    for worth in WORTH.values():
-        assert worth.grace_ms < worth.expiry_ms
+    for defaults in CLASS_DEFAULTS.values():
+        assert defaults.grace_ms < defaults.expiry_ms
 
 
 def test_names_of_classes_and_providers_read_back():

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from mailcordon.core import address
-from mailcordon.core.priority import WORTH, Class
+from mailcordon.core.priority import CLASS_DEFAULTS, Class
 from mailcordon.send import submission
 from mailcordon.send.submission import Submission
 
@@ -32,14 +32,19 @@ class World:
             slug,
         )
         row = await c.fetchrow("select id, class from message_type where name = $1", type)
-        worth = WORTH[Class(row["class"])]
+        defaults = CLASS_DEFAULTS[Class(row["class"])]
         turn = await c.fetchval(
             "insert into turn (tenant, class) values ($1, $2) "
             "on conflict (tenant, class) do update set class = excluded.class returning id",
             tenant,
             row["class"],
         )
-        values = {"expiry_ms": worth.expiry_ms, "grace_ms": worth.grace_ms, "resend": worth.resend, **over}
+        values = {
+            "expiry_ms": defaults.expiry_ms,
+            "grace_ms": defaults.grace_ms,
+            "resend": defaults.resend,
+            **over,
+        }
         names = ", ".join(values)
         lane = await c.fetchval(
             f"insert into lane (tenant, type, class, turn, {names}) values ($1, $2, $3, $4, "

@@ -211,10 +211,10 @@ class World:
 
     async def tell(self, *documents: str) -> Report:
         """One batch, in one transaction."""
-        readings = [decode(document) for document in documents]
+        decoded = [decode(document) for document in documents]
 
         async def work(tx: Transaction) -> Report:
-            return await self.ingest.store(tx, readings, "test")
+            return await self.ingest.store(tx, decoded, "test")
 
         return await self.store.run(work)
 

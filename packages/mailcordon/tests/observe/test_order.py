@@ -105,10 +105,10 @@ async def test_observers_that_read_the_same_events_at_once_make_the_same_rows(
         copies = documents * 2
         chance.shuffle(copies)
         for batch in split(copies, chance, 20):
-            readings = [decode(document) for document in batch]
+            decoded = [decode(document) for document in batch]
 
-            async def work(tx: Transaction, readings: Any = readings) -> None:
-                await world.ingest.store(tx, readings, "test")
+            async def work(tx: Transaction, decoded: Any = decoded) -> None:
+                await world.ingest.store(tx, decoded, "test")
 
             await store.run(work)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailcordon.core.priority import WORTH, Class
+from mailcordon.core.priority import CLASS_DEFAULTS, Class
 from mailcordon.send import limits
 from mailcordon.send.limits import AccountRate, Bucket
 
@@ -183,7 +183,7 @@ def test_an_account_that_ses_switched_off_sends_nothing():
 
 # CLASSES -------------------------------------------------------------------------------------------------------------------
 
-WEIGHTS = {int(c): worth.weight for c, worth in WORTH.items()}
+WEIGHTS = {int(c): defaults.weight for c, defaults in CLASS_DEFAULTS.items()}
 WAITING = st.dictionaries(st.sampled_from([0, 1, 2]), st.integers(0, 50), min_size=1)
 CHANCES = st.floats(0, 1, exclude_max=True)
 

@@ -15,7 +15,7 @@ from mailcordon.adapters.ses import feedback
 from mailcordon.adapters.ses.feedback import decode
 from mailcordon.core import tags
 from mailcordon.core.event import Event, Kind
-from mailcordon.observe.ports import Malformed, Notice, Told
+from mailcordon.observe.ports import DecodedEvent, Malformed, Notice
 
 AT = "2026-03-01T10:00:05.250Z"
 MAIL_MS = 1_772_359_200_000  # 2026-03-01T10:00:00Z
@@ -82,10 +82,10 @@ CLICK = {
 }
 
 
-def told(body: Any) -> Event:
-    reading = decode(body if isinstance(body, str | bytes) else json.dumps(body))
-    assert isinstance(reading, Told), reading
-    return reading.event
+def event_of(body: Any) -> Event:
+    decoded = decode(body if isinstance(body, str | bytes) else json.dumps(body))
+    assert isinstance(decoded, DecodedEvent), decoded
+    return decoded.event
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def told(body: Any) -> Event:
     ],
 )
 def test_each_kind_is_read(whole: Any, kind: Kind, at: int, reason: str | None, text: str | None) -> None:
-    event = told(whole)
+    event = event_of(whole)
     assert (event.kind, event.at - MAIL_MS, event.reason, event.text) == (kind, at, reason, text)
     assert (event.mail_at, event.ses_id, event.destinations) == (MAIL_MS, "0100-a", (TO,))
     assert (event.configuration_set, event.ses_tenant) == ("mc-marketing", "mc-acme")
@@ -207,30 +207,33 @@ def event_bridge(detail: Any, detail_type: str = "Email Bounced", **over: Any) -
 def test_the_envelope_changes_nothing() -> None:
     bare = json.dumps(bounce())
     bodies = [bare, bare.encode(), sns(bare), sns(bare).encode(), event_bridge(bounce()), " \n" + bare]
-    first = told(bodies[0])
-    assert all(told(body) == first for body in bodies)
+    first = event_of(bodies[0])
+    assert all(event_of(body) == first for body in bodies)
 
 
 def test_the_document_kept_is_ses_own_without_its_envelope() -> None:
     bare = json.dumps(bounce())
     for body in (bare, sns(bare), event_bridge(bounce())):
-        reading = decode(body)
-        assert isinstance(reading, Told)
-        assert json.loads(reading.document) == bounce()
-        assert decode(reading.document) == reading or told(reading.document) == reading.event
+        decoded = decode(body)
+        assert isinstance(decoded, DecodedEvent)
+        assert json.loads(decoded.document) == bounce()
+        assert decode(decoded.document) == decoded or event_of(decoded.document) == decoded.event
 
 
 def test_the_older_dialect_is_the_same_event() -> None:
     older: dict[str, Any] = bounce()
     older["notificationType"] = older.pop("eventType")
-    assert told(older) == told(bounce())
+    assert event_of(older) == event_of(bounce())
     del older["mail"]["tags"]
-    assert (told(older).tags, told(older).key) == ({}, told(bounce()).key)
+    assert (event_of(older).tags, event_of(older).key) == ({}, event_of(bounce()).key)
 
 
 def test_an_event_is_itself_by_content_and_not_by_envelope_or_order_of_recipients() -> None:
     one, two = {"emailAddress": "a@x.example"}, {"emailAddress": "b@x.example"}
-    assert told(bounce(bouncedRecipients=[one, two])).key == told(bounce(bouncedRecipients=[two, one])).key
+    assert (
+        event_of(bounce(bouncedRecipients=[one, two])).key
+        == event_of(bounce(bouncedRecipients=[two, one])).key
+    )
     different = [
         bounce(),
         bounce(feedbackId="f-2"),
@@ -246,13 +249,13 @@ def test_an_event_is_itself_by_content_and_not_by_envelope_or_order_of_recipient
         document("Telepathy", "x", 1),
         document("Telepathy", "x", 2),
     ]
-    assert len({told(one).key for one in different}) == len(different)
+    assert len({event_of(one).key for one in different}) == len(different)
 
 
 def test_names_around_addresses_fall_away() -> None:
-    event = told(bounce(bouncedRecipients=[{"emailAddress": "Kim <kim@example.com>"}]))
+    event = event_of(bounce(bouncedRecipients=[{"emailAddress": "Kim <kim@example.com>"}]))
     assert event.recipients == (TO,)
-    assert told(document("Send", destination=["Kim <kim@example.com>", TO])).destinations == (TO, TO)
+    assert event_of(document("Send", destination=["Kim <kim@example.com>", TO])).destinations == (TO, TO)
 
 
 @pytest.mark.parametrize(
@@ -270,7 +273,7 @@ def test_a_mail_without_id_or_time_is_malformed(over: dict[str, Any]) -> None:
 
 
 def test_an_event_with_a_time_of_its_own_needs_no_other() -> None:
-    event = told(document("Delivery", "delivery", DELIVERY, timestamp=None))
+    event = event_of(document("Delivery", "delivery", DELIVERY, timestamp=None))
     assert (event.at, event.mail_at) == (MAIL_MS + 5250, MAIL_MS + 5250)
 
 
@@ -293,16 +296,16 @@ def test_an_event_with_a_time_of_its_own_needs_no_other() -> None:
     ],
 )
 def test_what_speaks_of_no_mail_of_ours_is_a_notice(body: str, keep: bool) -> None:
-    reading = decode(body)
-    assert isinstance(reading, Notice)
-    assert reading.keep is keep
+    decoded = decode(body)
+    assert isinstance(decoded, Notice)
+    assert decoded.keep is keep
 
 
 def test_a_notice_names_whom_it_is_about() -> None:
     arn = "arn:aws:ses:us-east-1:1:tenant/mc-acme/tn-1"
-    reading = decode(event_bridge({"version": "1.0.0"}, "Sending Status Disabled", resources=[arn]))
-    assert isinstance(reading, Notice)
-    assert (reading.what, reading.subject) == ("Sending Status Disabled", arn)
+    decoded = decode(event_bridge({"version": "1.0.0"}, "Sending Status Disabled", resources=[arn]))
+    assert isinstance(decoded, Notice)
+    assert (decoded.what, decoded.subject) == ("Sending Status Disabled", arn)
 
 
 @pytest.mark.parametrize(
@@ -327,9 +330,9 @@ def test_a_notice_names_whom_it_is_about() -> None:
     ],
 )
 def test_nonsense_is_malformed_and_says_why(body: str | bytes) -> None:
-    reading = decode(body)
-    assert isinstance(reading, Malformed)
-    assert reading.why
+    decoded = decode(body)
+    assert isinstance(decoded, Malformed)
+    assert decoded.why
 
 
 @given(st.binary() | st.text())
@@ -346,7 +349,7 @@ def test_no_json_makes_it_raise(value: Any) -> None:
 
 def test_long_texts_are_cut() -> None:
     recipient = {"emailAddress": TO, "diagnosticCode": "x" * 100_000}
-    assert len(told(bounce(bouncedRecipients=[recipient])).text or "") == 1000
+    assert len(event_of(bounce(bouncedRecipients=[recipient])).text or "") == 1000
 
 
 # Documents of other projects, which are not ours to carry -----------------------------------------------------------------
@@ -362,15 +365,15 @@ def test_documents_of_other_projects_are_read_as_their_makers_read_them() -> Non
     cases = [case for case in cases if case["envelope"] in ("raw", "sns_http", "eventbridge")]
     read = 0
     for case in cases:
-        reading, expected = decode(json.dumps(case["payload"])), case["expected"]
-        if isinstance(reading, Malformed):
+        decoded, expected = decode(json.dumps(case["payload"])), case["expected"]
+        if isinstance(decoded, Malformed):
             # Templates and shortened ones: no id, or no time, and nothing to attribute or order them by.
-            assert any(word in reading.why for word in ("no messageId", "has a time", "no member `mail`")), (
-                reading
+            assert any(word in decoded.why for word in ("no messageId", "has a time", "no member `mail`")), (
+                decoded
             )
             continue
-        assert isinstance(reading, Told)
-        event = reading.event
+        assert isinstance(decoded, DecodedEvent)
+        event = decoded.event
         read += 1
         assert event.ses_id == expected["message_id"]
         assert (event.configuration_set or None) == expected.get("configuration_set")
@@ -447,7 +450,7 @@ def test_the_short_way_reads_what_the_careful_one_does(
     short, careful = feedback._common(body), feedback._decode(body, 0)
     if short is None:
         return
-    assert isinstance(careful, Told)
+    assert isinstance(careful, DecodedEvent)
     kept = {name: careful.event.tags[name] for name in short.event.tags}
     assert (short.event, short.document) == (replace(careful.event, tags=kept), careful.document)
     assert set(kept) >= {*tags.SIGNED} | {"ses:configuration-set", "ses:tenant-name"} & {*careful.event.tags}

@@ -173,12 +173,12 @@ async def test_a_lane_that_ses_refuses_is_looked_at_repaired_and_released(world:
     await asyncio.to_thread(
         lambda: world.ses.delete_tenant_resource_association(TenantName=key, ResourceArn=arn)
     )
-    assert await world.upkeep.doubt() == 0
+    assert await world.upkeep.recheck_refused() == 0
     refused = NewHold(
         target=Target(tenant=acme, lane=lane), owner="ses", because="Tenant not associated with resources"
     )
     await world.governor.place(refused, actor="dispatch", once=True)
-    assert await world.upkeep.doubt() > 0
+    assert await world.upkeep.recheck_refused() > 0
     while await world.reconciler.step():
         pass
     assert arn in (await world.administer.get_associations(key) or [])
@@ -194,10 +194,10 @@ async def test_a_refused_lane_whose_set_up_is_as_it_should_be_stays_held_and_is_
         target=Target(tenant=acme, lane=lane), owner="ses", because="mail from domain not verified"
     )
     await world.governor.place(refused, actor="dispatch", once=True)
-    await world.upkeep.doubt()
+    await world.upkeep.recheck_refused()
     while await world.reconciler.step():
         pass
-    assert await world.upkeep.doubt() == 0
+    assert await world.upkeep.recheck_refused() == 0
     assert len(await world.governor.open_holds(acme)) == 1
 
 

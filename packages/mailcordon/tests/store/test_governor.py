@@ -13,7 +13,7 @@ from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.control.governor import Governor
 from mailcordon.core import ids
 from mailcordon.core.errors import Invalid, NotFound
-from mailcordon.core.priority import WORTH, Class
+from mailcordon.core.priority import CLASS_DEFAULTS, Class
 from mailcordon.core.provider import Provider
 from mailcordon.core.target import NewHold, Target, state_of
 
@@ -47,11 +47,11 @@ class World:
             tenant,
             row["class"],
         )
-        worth = WORTH[Class(row["class"])]
+        defaults = CLASS_DEFAULTS[Class(row["class"])]
         self.lanes[slug, type] = await self.owner.fetchval(
             "insert into lane (tenant, type, class, turn, held, expiry_ms, grace_ms, resend)"
             " values ($1, $2, $3, $4, $5, $6, $7, $8) returning id",
-            tenant, row["id"], row["class"], turn, held, worth.expiry_ms, worth.grace_ms, worth.resend,
+            tenant, row["id"], row["class"], turn, held, defaults.expiry_ms, defaults.grace_ms, defaults.resend,
         )  # fmt: skip
         return self.lanes[slug, type]
 
@@ -272,7 +272,7 @@ async def test_a_hold_ends_by_the_clock_under_the_clocks_name(world: World) -> N
             NewHold(target=world.target("acme", "newsletter"), owner="person", because="x", until=until),
             actor="ann",
         )
-    assert await world.governor.keep_time() == 1
+    assert await world.governor.lift_expired() == 1
     assert await world.held() == {("acme", "newsletter")}
     assert await world.owner.fetchval("select lifted_by from hold where lifted_at is not null") == "clock"
 
@@ -294,7 +294,7 @@ async def test_mail_parked_under_a_hold_that_was_lifted_meanwhile_is_found(world
     hold = await world.cordon("acme", "newsletter", campaign="spring")
     await world.lift("acme", hold)
     late = await world.defer("acme", "newsletter", why=3, hold=hold)
-    await world.governor.keep_time()
+    await world.governor.lift_expired()
     assert await world.owner.fetchval("select id from ready") == late
 
 

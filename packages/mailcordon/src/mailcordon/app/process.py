@@ -55,14 +55,14 @@ async def _live(role: str, config: Config) -> None:
         return
     _log.info("started", role=role, pid=os.getpid())
     body = app.body(role)
-    settle_memory()
+    freeze_heap()
     await body(config, stop)
     _log.info("ended", role=role, pid=os.getpid())
 
 
-def settle_memory() -> None:
-    """What is loaded by now stays: the collector of cycles need not look at it again, and looks seldom at what comes after.
-    Our objects go by their count of references; rows and tasks of a batch are no cycles."""
+def freeze_heap() -> None:
+    """Keeps the cycle collector away from what was loaded at startup, and makes it run rarely afterwards: rows and tasks of a
+    batch form no cycles, so reference counts free them."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mailcordon.core.errors import Fault, Invalid
-from mailcordon.core.priority import WORTH, Class
+from mailcordon.core.priority import CLASS_DEFAULTS, Class
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _LONGEST_MS = 14 * 24 * 3_600_000  #: partitions exist that far ahead
@@ -46,11 +46,11 @@ class MessageType:
 
     def effective(self) -> tuple[int, int, bool]:
         """Expiry and grace in milliseconds, and whether it is sent again: the type's own, else the class's."""
-        worth = WORTH[self.class_]
+        defaults = CLASS_DEFAULTS[self.class_]
         return (
-            self.expiry_ms if self.expiry_ms is not None else worth.expiry_ms,
-            self.grace_ms if self.grace_ms is not None else worth.grace_ms,
-            self.resend if self.resend is not None else worth.resend,
+            self.expiry_ms if self.expiry_ms is not None else defaults.expiry_ms,
+            self.grace_ms if self.grace_ms is not None else defaults.grace_ms,
+            self.resend if self.resend is not None else defaults.resend,
         )
 
     def changed(self, change: Mapping[str, object]) -> "MessageType":

@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import TypeAlias
 
 from mailcordon.core.errors import Refused
-from mailcordon.core.priority import WORTH, Class
+from mailcordon.core.priority import CLASS_DEFAULTS, Class
 
 Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | int | float | bool | None"
 
@@ -96,9 +96,9 @@ def of_set(one: ConfigurationSet, settings: Settings) -> tuple[Resource, ...]:
     """
     want: dict[str, Json] = {"suppression_scope": None, "suppressed_reasons": None}
     if one.class_ is not None:
-        worth = WORTH[one.class_]
-        want["suppressed_reasons"] = list(worth.ses_reasons) if worth.ses_reasons is not None else None
-        want["max_delivery_seconds"] = worth.max_delivery_seconds
+        defaults = CLASS_DEFAULTS[one.class_]
+        want["suppressed_reasons"] = list(defaults.ses_reasons) if defaults.ses_reasons is not None else None
+        want["max_delivery_seconds"] = defaults.max_delivery_seconds
     return (
         Resource(Kind.CONFIGURATION_SET, one.name, want, not one.dedicated),
         _destination(one, OUTCOME, OUTCOME_EVENTS, settings.outcome_topic_arn, enabled=True),

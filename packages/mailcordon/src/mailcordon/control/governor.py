@@ -61,8 +61,8 @@ class Governor:
             raise Invalid(Fault("rate", "a rate is above 0; to stop a lane, cordon it"))
         await self._store.set_rate(tenant, lane, rate, actor=actor, because=because)
 
-    async def keep_time(self) -> int:
-        """Lifts holds whose time is over, and finishes what a dead process left half done. Answers how many were lifted."""
+    async def lift_expired(self) -> int:
+        """Lifts holds past their end, and finishes what a dead process left undone. Returns how many were lifted."""
         lifted = 0
         for tenant, ids in await self._store.due_holds():
             lifted += len(

@@ -40,8 +40,8 @@ class UpkeepStore(Protocol):
         """SES's open holds on whole tenants, by tenant, whoever noticed the pause."""
         ...
 
-    async def doubt(self) -> int:
-        """Makes due what belongs to lanes whose calls SES has refused since it was last looked at."""
+    async def recheck_refused(self) -> int:
+        """Makes due the resources of lanes that SES has refused since they were last read."""
         ...
 
     async def removals(self, limit: int) -> list[Removal]: ...
@@ -91,9 +91,9 @@ class Upkeep:
             because = "SES lets this tenant send again"
             await self._governor.lift(held[tenant], tenant=tenant, actor=SES, because=because)
 
-    async def doubt(self) -> int:
-        """A lane that SES refuses for its set-up says that the set-up is not what we last saw. Answers how much is in doubt."""
-        return await self._store.doubt()
+    async def recheck_refused(self) -> int:
+        """SES refused a lane's set-up, so what we last read of it may be out of date. Returns how many resources became due."""
+        return await self._store.recheck_refused()
 
     async def remove_suppressions(self) -> int:
         """First from SES's list, then from ours: an address never reads as free while SES would still drop its mail."""

@@ -18,7 +18,7 @@ class Class(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Worth:
+class ClassDefaults:
     """How mail of a class is treated."""
 
     expiry_ms: int  #: worth sending for this long after accept; later it is dropped before it is claimed
@@ -37,8 +37,8 @@ _MINUTE = 60_000
 _HOUR = 60 * _MINUTE
 _DAY = 24 * _HOUR
 
-WORTH: dict[Class, Worth] = {
-    Class.URGENT: Worth(
+CLASS_DEFAULTS: dict[Class, ClassDefaults] = {
+    Class.URGENT: ClassDefaults(
         expiry_ms=15 * _MINUTE,
         grace_ms=_MINUTE,
         resend=True,
@@ -48,7 +48,7 @@ WORTH: dict[Class, Worth] = {
         content_kept_ms=0,
         one_click=False,
     ),
-    Class.TRANSACTIONAL: Worth(
+    Class.TRANSACTIONAL: ClassDefaults(
         expiry_ms=_DAY,
         grace_ms=10 * _MINUTE,
         resend=True,
@@ -58,7 +58,7 @@ WORTH: dict[Class, Worth] = {
         content_kept_ms=7 * _DAY,
         one_click=False,
     ),
-    Class.MARKETING: Worth(
+    Class.MARKETING: ClassDefaults(
         expiry_ms=72 * _HOUR,
         grace_ms=10 * _MINUTE,
         resend=False,

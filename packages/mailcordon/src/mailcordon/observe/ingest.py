@@ -16,16 +16,16 @@ from mailcordon.core.installation import Installation
 from mailcordon.observe import attribute, fold, metrics, suppress
 from mailcordon.observe.attribute import Attributed, OtherInstallation, Quarantine
 from mailcordon.observe.ports import (
+    Decoded,
+    DecodedEvent,
     EventRow,
     Facts,
     Notice,
     NoticeRow,
     Outcome,
     Quarantined,
-    Reading,
     Send,
     Suppression,
-    Told,
     Transaction,
 )
 
@@ -74,7 +74,7 @@ class Report:
 
 @dataclass(slots=True)
 class _Claimed:
-    told: Told
+    decoded: DecodedEvent
     attempt: Attempt
 
 
@@ -86,12 +86,12 @@ class Ingest:
         self._proofs: Proofs = {}
 
     async def store(
-        self, tx: Transaction, readings: Sequence[Reading], source: str, *, put_aside: bool = True
+        self, tx: Transaction, decoded: Sequence[Decoded], source: str, *, put_aside: bool = True
     ) -> Report:
         """All of it or, when the transaction fails, nothing. `put_aside`: false for what is in quarantine already."""
         if len(self._proofs) > MOST_PROOFS:
             self._proofs.clear()
-        return await _Batch(self._ours, self._proofs, tx, source, put_aside).run(readings)
+        return await _Batch(self._ours, self._proofs, tx, source, put_aside).run(decoded)
 
 
 class _Batch:
@@ -110,8 +110,8 @@ class _Batch:
         self._seen: dict[str, int] = {}
         self._counts: Mapping[metrics.Cell, Sequence[int]] = {}
 
-    async def run(self, readings: Sequence[Reading]) -> Report:
-        claimed = await self._claim(readings)
+    async def run(self, decoded: Sequence[Decoded]) -> Report:
+        claimed = await self._claim(decoded)
         found = await self._attribute(claimed) if claimed else []
         if found:
             new = await self._record(found)
@@ -122,24 +122,22 @@ class _Batch:
 
     # Whose is it? ---------------------------------------------------------------------------------------------------------
 
-    async def _claim(self, readings: Sequence[Reading]) -> list[_Claimed]:
+    async def _claim(self, decoded: Sequence[Decoded]) -> list[_Claimed]:
         claimed: list[_Claimed] = []
-        for reading in readings:
-            if isinstance(reading, Told):
-                signed = tuple(map(reading.event.tags.get, tags.SIGNED))
-                attempt = self._proofs.get(signed) or await self._prove(reading, signed)
+        for one in decoded:
+            if isinstance(one, DecodedEvent):
+                signed = tuple(map(one.event.tags.get, tags.SIGNED))
+                attempt = self._proofs.get(signed) or await self._prove(one, signed)
                 if attempt is not None:
-                    claimed.append(_Claimed(reading, attempt))
-            elif isinstance(reading, Notice):
-                self._note(reading)
+                    claimed.append(_Claimed(one, attempt))
+            elif isinstance(one, Notice):
+                self._note(one)
             else:
-                self._put_aside(
-                    reading.document, Quarantine("malformed", f"It cannot be read: {reading.why}")
-                )
+                self._put_aside(one.document, Quarantine("malformed", f"It cannot be read: {one.why}"))
         return claimed
 
-    async def _prove(self, told: Told, signed: tuple[str | None, ...]) -> Attempt | None:
-        event = told.event
+    async def _prove(self, decoded: DecodedEvent, signed: tuple[str | None, ...]) -> Attempt | None:
+        event = decoded.event
         verdict = attribute.claim(event, self._ours)
         if isinstance(verdict, Attempt):
             self._proofs[signed] = verdict
@@ -149,15 +147,15 @@ class _Batch:
             self._report.elsewhere += 1
             return None
         if not event.tags:
-            attempt = await self._by_ses_id(told)
+            attempt = await self._by_ses_id(decoded)
             if attempt is not None:
                 return attempt
-        self._put_aside(told.document, verdict)
+        self._put_aside(decoded.document, verdict)
         return None
 
-    async def _by_ses_id(self, told: Told) -> Attempt | None:
+    async def _by_ses_id(self, decoded: DecodedEvent) -> Attempt | None:
         """The notifications that an identity's own topics send carry no tags at all: SES's id is all there is."""
-        event = told.event
+        event = decoded.event
         domain = str(event.detail.get("source", "")).rpartition("@")[2].rstrip(">").lower()
         for destination in event.destinations[:1]:
             hash = self._hash(destination)
@@ -175,7 +173,7 @@ class _Batch:
 
     async def _attribute(self, claimed: Sequence[_Claimed]) -> list[Attributed]:
         lanes = {(one.attempt.tenant_key, one.attempt.type) for one in claimed}
-        sets = {name for one in claimed if (name := one.told.event.configuration_set) is not None}
+        sets = {name for one in claimed if (name := one.decoded.event.configuration_set) is not None}
         asked = {
             one.attempt.delivery: (one.attempt.tenant_key, one.attempt.type)
             for one in claimed
@@ -185,14 +183,14 @@ class _Batch:
         facts = dict(known_facts)
         found: list[Attributed] = []
         for one in claimed:
-            event, attempt = one.told.event, one.attempt
+            event, attempt = one.decoded.event, one.attempt
             if attempt.canary:
                 self._saw_send(event.configuration_set, event.kind, attempt)
                 continue
             known = facts.get(attempt.delivery, _NOTHING)
             verdict = attribute.check(event, attempt, directory, known)
             if isinstance(verdict, Quarantine):
-                self._put_aside(one.told.document, verdict)
+                self._put_aside(one.decoded.document, verdict)
                 continue
             found.append(verdict)
             self._saw_send(event.configuration_set, event.kind, attempt)

@@ -18,9 +18,9 @@ from mailcordon.observe.ingest import Ingest, Report
 from mailcordon.observe.ports import (
     BadRow,
     Decode,
+    Decoded,
     Malformed,
     Queue,
-    Reading,
     Received,
     Store,
     Transaction,
@@ -170,9 +170,9 @@ class Pipeline:
                     self._held.task_done()
 
     async def _store_batch(self, batch: Sequence[Received]) -> None:
-        readings = [self._decode(message.body) for message in batch]
+        decoded = [self._decode(message.body) for message in batch]
         try:
-            report = await self._commit(readings)
+            report = await self._commit(decoded)
         except Unreachable:
             raise
         except Exception as error:
@@ -180,14 +180,14 @@ class Pipeline:
                 _log.exception(
                     "a batch of %d could not be stored; trying its messages one by one", len(batch)
                 )
-            await self._store_singly(batch, readings)
+            await self._store_singly(batch, decoded)
             return
         self._done(batch, report)
 
-    async def _store_singly(self, batch: Sequence[Received], readings: Sequence[Reading]) -> None:
-        for message, reading in zip(batch, readings, strict=True):
+    async def _store_singly(self, batch: Sequence[Received], decoded: Sequence[Decoded]) -> None:
+        for message, one in zip(batch, decoded, strict=True):
             try:
-                self._done([message], await self._commit([reading]))
+                self._done([message], await self._commit([one]))
             except Unreachable:
                 raise
             except Exception as error:
@@ -203,9 +203,9 @@ class Pipeline:
             # Not even its text can be kept. It stays in the queue, where it can be looked at, and comes again.
             _log.error("a message can be neither stored nor quarantined: %s", worse)
 
-    async def _commit(self, readings: Sequence[Reading]) -> Report:
+    async def _commit(self, decoded: Sequence[Decoded]) -> Report:
         async def work(tx: Transaction) -> Report:
-            return await self._ingest.store(tx, readings, self._queue.name)
+            return await self._ingest.store(tx, decoded, self._queue.name)
 
         return await self._store.run(work)
 

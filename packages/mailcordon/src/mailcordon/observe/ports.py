@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Told:
+class DecodedEvent:
     """SES tells of one mail."""
 
     event: Event
@@ -42,8 +42,8 @@ class Malformed:
     document: str | bytes
 
 
-Reading = Told | Notice | Malformed
-Decode = Callable[[str | bytes], Reading]
+Decoded = DecodedEvent | Notice | Malformed
+Decode = Callable[[str | bytes], Decoded]
 
 
 @dataclass(slots=True)

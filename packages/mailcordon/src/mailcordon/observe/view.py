@@ -64,7 +64,7 @@ class SuppressionEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spot:
+class SuppressionKey:
     """One address in one scope of one tenant: what a suppression is kept under."""
 
     tenant: int
@@ -111,12 +111,14 @@ class ObserveReader(Protocol):
 
 class Suppressions(Protocol):
     async def add(
-        self, spot: Spot, *, because: str, until_seconds: int | None, actor: str
+        self, key: SuppressionKey, *, because: str, until_seconds: int | None, actor: str
     ) -> tuple[SuppressionEntry, bool]:
         """The row that stands now, and whether it is this one: what lasts longer than what is asked for stays."""
         ...
 
-    async def remove(self, spot: Spot, *, because: str | None, actor: str) -> SuppressionEntry | None:
+    async def remove(
+        self, key: SuppressionKey, *, because: str | None, actor: str
+    ) -> SuppressionEntry | None:
         """Marks it to be removed: it goes once SES's own entry has. None: there is none."""
         ...
 

@@ -15,7 +15,7 @@ import structlog
 from mailcordon.core import ids
 from mailcordon.core.delivery import State
 from mailcordon.core.errors import Unavailable
-from mailcordon.core.priority import WORTH, Class
+from mailcordon.core.priority import CLASS_DEFAULTS, Class
 from mailcordon.send import compose, retry
 from mailcordon.send.canary import Canaries, Identity
 from mailcordon.send.cell import Cell
@@ -325,7 +325,7 @@ class Dispatcher:
         detail: str,
         ses_id: str | None = None,
     ) -> None:
-        forget = WORTH[route.class_].content_kept_ms == 0
+        forget = CLASS_DEFAULTS[route.class_].content_kept_ms == 0
         self._results.finish(
             slots,
             Finish(claim=claim, state=state, reason=reason, detail=detail, ses_id=ses_id, forget=forget),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mailcordon.core.errors import Fault, Invalid
-from mailcordon.core.priority import WORTH, Class
+from mailcordon.core.priority import CLASS_DEFAULTS, Class
 from mailcordon.messages import api
 from mailcordon.send.submission import Submission
 
@@ -59,7 +59,7 @@ def resolve(lanes: Lanes | None, slug: str, submission: Submission, spread: int)
     if domain != route.domain:
         problem = api.from_another_domain(slug, route.type, route.domain, domain)
         raise Invalid(Fault("from", problem, "foreign-domain"))
-    if WORTH[route.class_].one_click and not submission.one_click:
+    if CLASS_DEFAULTS[route.class_].one_click and not submission.one_click:
         problem = api.one_click_missing(route.type)
         raise Invalid(Fault("headers.List-Unsubscribe", problem, "one-click-missing"))
     return route

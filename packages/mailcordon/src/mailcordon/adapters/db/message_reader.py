@@ -13,7 +13,7 @@ import asyncpg
 from mailcordon.adapters.db import engine, lend
 from mailcordon.adapters.db.line import Line
 from mailcordon.core.delivery import State
-from mailcordon.core.priority import WORTH, Class
+from mailcordon.core.priority import CLASS_DEFAULTS, Class
 from mailcordon.send.view import MessageRow, Moment, Place, Records, SuppressionRow, event_word
 
 _SQL = engine.load_queries("send.sql")
@@ -46,7 +46,7 @@ class MessageReader:
         moments: dict[int, list[Moment]] = {}
         for one in history:
             moments.setdefault(one["delivery"], []).append(_moment(one))
-        worth = WORTH[Class(row["class"])]
+        defaults = CLASS_DEFAULTS[Class(row["class"])]
         return Records(
             message=MessageRow(
                 id=row["id"],
@@ -63,7 +63,7 @@ class MessageReader:
             history=moments,
             lane_hold=next((f"held by {h['owner']} ({h['by']}): {h['because']}" for h in held), None),
             expiry_ms=row["expiry_ms"],
-            silence_ms=worth.max_delivery_seconds * 1000 + _SLACK_MS,
+            silence_ms=defaults.max_delivery_seconds * 1000 + _SLACK_MS,
             now=now,
         )
 

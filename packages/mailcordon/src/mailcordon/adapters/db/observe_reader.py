@@ -91,48 +91,50 @@ class PostgresSuppressions:
         self._control = control
 
     async def add(
-        self, spot: view.Spot, *, because: str, until_seconds: int | None, actor: str
+        self, key: view.SuppressionKey, *, because: str, until_seconds: int | None, actor: str
     ) -> tuple[view.SuppressionEntry, bool]:
         async with lend.transaction(self._control) as connection:
             now = await connection.fetchval("select now_ms()")
             until = None if until_seconds is None else now + until_seconds * 1000
-            before = await self._at(connection, spot)
-            where = (spot.tenant, spot.hash, spot.scope, spot.target, spot.address)
+            before = await self._at(connection, key)
+            where = (key.tenant, key.hash, key.scope, key.target, key.address)
             row = (*where, "manual", _text({"because": because}), now, until, actor)
             await connection.execute(_sql.suppress, *[as_array([value]) for value in row])
-            after = await self._at(connection, spot)
+            after = await self._at(connection, key)
             assert after is not None
-            await self._audit(connection, spot, actor, "suppression.add", (before, after), because)
+            await self._audit(connection, key, actor, "suppression.add", (before, after), because)
             return after, before != after
 
     async def remove(
-        self, spot: view.Spot, *, because: str | None, actor: str
+        self, key: view.SuppressionKey, *, because: str | None, actor: str
     ) -> view.SuppressionEntry | None:
         async with lend.transaction(self._control) as connection:
-            before = await self._at(connection, spot)
+            before = await self._at(connection, key)
             if before is None or before.removing_since is not None:
                 return before
-            await connection.execute(_sql.remove_suppression, spot.tenant, spot.hash, spot.scope, spot.target)
-            after = await self._at(connection, spot)
-            await self._audit(connection, spot, actor, "suppression.remove", (before, after), because)
+            await connection.execute(_sql.remove_suppression, key.tenant, key.hash, key.scope, key.target)
+            after = await self._at(connection, key)
+            await self._audit(connection, key, actor, "suppression.remove", (before, after), because)
             return after
 
-    async def _at(self, connection: engine.PooledConnection, spot: view.Spot) -> view.SuppressionEntry | None:
-        row = await connection.fetchrow(_sql.suppression_at, spot.tenant, spot.hash, spot.scope, spot.target)
+    async def _at(
+        self, connection: engine.PooledConnection, key: view.SuppressionKey
+    ) -> view.SuppressionEntry | None:
+        row = await connection.fetchrow(_sql.suppression_at, key.tenant, key.hash, key.scope, key.target)
         return None if row is None else _entry(row)
 
     async def _audit(
         self,
         connection: engine.PooledConnection,
-        spot: view.Spot,
+        key: view.SuppressionKey,
         actor: str,
         action: str,
         change: tuple[view.SuppressionEntry | None, view.SuppressionEntry | None],
         because: str | None,
     ) -> None:
         before, after = (None if one is None else _text(_shown(one)) for one in change)
-        object = f"suppression of {spot.address}, scope {suppress.SCOPES[spot.scope]}"
-        await connection.execute(_sql.audit, actor, action, spot.tenant, object, before, after, because)
+        object = f"suppression of {key.address}, scope {suppress.SCOPES[key.scope]}"
+        await connection.execute(_sql.audit, actor, action, key.tenant, object, before, after, because)
 
 
 def _shown(entry: view.SuppressionEntry) -> dict[str, object]:

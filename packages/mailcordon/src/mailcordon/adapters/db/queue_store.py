@@ -19,14 +19,14 @@ from mailcordon.adapters.db.line import Line
 from mailcordon.core import ids
 from mailcordon.core.delivery import State
 from mailcordon.core.hold import Hold
-from mailcordon.core.priority import WORTH, Class
+from mailcordon.core.priority import CLASS_DEFAULTS, Class
 from mailcordon.send import limits
 from mailcordon.send.ports import Batch, Claimed, Defer, Finish, LaneRoute
 
 _SQL = engine.load_queries("send.sql")
 _WORKER_LOCK = 0x6D64  #: first key of the advisory locks that say "this worker lives"
 _MOST_TURNS = 64  #: of one class in one claim: visits cost more than mails (lab: 13 us + 18 us a visit)
-_WEIGHTS = {int(class_): worth.weight for class_, worth in WORTH.items()}
+_WEIGHTS = {int(class_): defaults.weight for class_, defaults in CLASS_DEFAULTS.items()}
 
 
 class QueueStore:

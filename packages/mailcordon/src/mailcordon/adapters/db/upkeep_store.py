@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from mailcordon.adapters.db.engine import Pool, load_queries
 from mailcordon.control.administration import SesAccount
 from mailcordon.control.upkeep import Removal
-from mailcordon.core.priority import WORTH, Class
+from mailcordon.core.priority import CLASS_DEFAULTS, Class
 
 _SQL = load_queries("upkeep.sql")
-_URGENT_KEPT_MS = WORTH[Class.URGENT].expiry_ms + 3_600_000
+_URGENT_KEPT_MS = CLASS_DEFAULTS[Class.URGENT].expiry_ms + 3_600_000
 
 
 class UpkeepStore:
@@ -35,8 +35,8 @@ class UpkeepStore:
         rows = await self._pool.fetch(_SQL.paused)
         return {row["tenant"]: row["holds"] for row in rows}
 
-    async def doubt(self) -> int:
-        return int((await self._pool.execute(_SQL.doubt)).split()[-1])
+    async def recheck_refused(self) -> int:
+        return int((await self._pool.execute(_SQL.recheck_refused)).split()[-1])
 
     async def removals(self, limit: int) -> list[Removal]:
         return [
@@ -81,7 +81,11 @@ class UpkeepStore:
 
     async def purge_content(self, after: int, *, urgent: bool, most: int) -> tuple[int, int | None]:
         # Past its expiry it is never sent; an hour more for whatever types say for themselves.
-        kept = _URGENT_KEPT_MS if urgent else max(worth.content_kept_ms for worth in WORTH.values())
+        kept = (
+            _URGENT_KEPT_MS
+            if urgent
+            else max(defaults.content_kept_ms for defaults in CLASS_DEFAULTS.values())
+        )
         statement = _SQL.purge_urgent_content if urgent else _SQL.purge_content
         row = await self._pool.fetchrow(statement, after, kept, most)
         assert row is not None

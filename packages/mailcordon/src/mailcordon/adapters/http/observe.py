@@ -193,9 +193,9 @@ def _suppression_routes(services: ObserveServices) -> list[HTTPRouteHandler]:
         principal.require(OPERATE)
         because, until = _because(data.because), _seconds(data.until_seconds)
         slug = principal.tenant_for(data.tenant)
-        spot = await _spot(services, slug, data.address, data.scope, data.class_, data.type)
+        key = await _suppression_key(services, slug, data.address, data.scope, data.class_, data.type)
         entry, changed = await services.suppressions.add(
-            spot, because=because, until_seconds=until, actor=principal.actor
+            key, because=because, until_seconds=until, actor=principal.actor
         )
         return Response(_suppression_item(entry, slug), status_code=201 if changed else 200)
 
@@ -218,18 +218,18 @@ def _suppression_routes(services: ObserveServices) -> list[HTTPRouteHandler]:
         principal.require(OPERATE)
         reason = None if because is None else _because(because)
         slug = principal.tenant_for(tenant)
-        spot = await _spot(services, slug, address, scope_, class_, type)
-        entry = await services.suppressions.remove(spot, because=reason, actor=principal.actor)
+        key = await _suppression_key(services, slug, address, scope_, class_, type)
+        entry = await services.suppressions.remove(key, because=reason, actor=principal.actor)
         if entry is None:
-            raise NotFound(f"Mail of {slug} to {spot.address} is not suppressed in the scope {scope_}.")
+            raise NotFound(f"Mail of {slug} to {key.address} is not suppressed in the scope {scope_}.")
         return _suppression_item(entry, slug)
 
     return [list_suppressions, add_suppression, remove_suppression]
 
 
-async def _spot(
+async def _suppression_key(
     services: ObserveServices, slug: str, address: str, scope: ScopeWord, class_: str | None, type: str | None
-) -> view.Spot:
+) -> view.SuppressionKey:
     """Raises Invalid where scope, class and type do not fit together, NotFound for an unknown tenant or lane."""
     parsed = _address(address)
     if (class_ is not None) != (scope == "class"):
@@ -245,7 +245,7 @@ async def _spot(
         target = int(of_class)
     elif type is not None:
         target = await _lane_of(services, tenant, slug, type)
-    return view.Spot(
+    return view.SuppressionKey(
         tenant=tenant,
         hash=addresses.hash_of(services.hash_key, parsed),
         address=str(parsed),

@@ -15,7 +15,7 @@ import msgspec
 from mailcordon.core import tags
 from mailcordon.core.event import Event, Kind
 from mailcordon.observe import classify
-from mailcordon.observe.ports import Malformed, Notice, Reading, Told
+from mailcordon.observe.ports import Decoded, DecodedEvent, Malformed, Notice
 
 INBOUND = "inbound mail: it speaks of no mail that we sent"
 LONGEST_TEXT = 1000  #: characters of what a receiving server said
@@ -129,12 +129,12 @@ class _Document(_Lenient):
 _decoder = msgspec.json.Decoder(_Document)
 
 
-def decode(body: str | bytes) -> Reading:
+def decode(body: str | bytes) -> Decoded:
     """One body of an SQS message, or a document that quarantine kept. Never raises."""
     return _common(body) or _decode(body, 0)
 
 
-def _decode(body: str | bytes, depth: int) -> Reading:
+def _decode(body: str | bytes, depth: int) -> Decoded:
     try:
         document = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -155,27 +155,27 @@ def _decode(body: str | bytes, depth: int) -> Reading:
     return Malformed("valid JSON, but no SES event: it has no member `mail`", body)
 
 
-def _told(document: _Document, mail: _Mail, source: str | bytes) -> Reading:
+def _told(document: _Document, mail: _Mail, source: str | bytes) -> Decoded:
     if document.notificationType == "Received":
         return Notice(INBOUND, None, True, source)
-    return Told(_event(document, mail, source), source)
+    return DecodedEvent(_event(document, mail, source), source)
 
 
-def _no_json(body: str | bytes, error: str) -> Reading:
+def _no_json(body: str | bytes, error: str) -> Decoded:
     start = body[:400] if isinstance(body, str) else body[:400].decode(errors="replace")
     if start.lstrip(_WHITE).startswith(_TOPIC_TEST):
         return Notice("SES tested the topic", None, False, body)
     return Malformed(f"no SES event in JSON: {error}", body)
 
 
-def _sns(type: str, message: str, topic: str | None, depth: int) -> Reading:
+def _sns(type: str, message: str, topic: str | None, depth: int) -> Decoded:
     if type != "Notification":
         # With a queue SNS confirms by itself; such a message comes when somebody subscribed the queue by hand.
         return Notice(f"SNS: {type}", topic, True, message)
     return _decode(message, depth + 1)
 
 
-def _event_bridge(detail_type: str, detail: bytes, resources: list[str] | None, body: str | bytes) -> Reading:
+def _event_bridge(detail_type: str, detail: bytes, resources: list[str] | None, body: str | bytes) -> Decoded:
     try:
         document = _decoder.decode(detail)
         problem = "it has no member `mail`"
@@ -223,7 +223,7 @@ class _Common(_Lenient):
 _common_decoder = msgspec.json.Decoder(_Common)
 
 
-def _common(body: str | bytes) -> Told | None:
+def _common(body: str | bytes) -> DecodedEvent | None:
     """None: it is something else, or not as it should be, and wants to be read with care."""
     try:
         document = _common_decoder.decode(body)
@@ -275,7 +275,7 @@ def _common(body: str | bytes) -> Told | None:
         text=text,
         detail=detail,
     )
-    return Told(event, body)
+    return DecodedEvent(event, body)
 
 
 def _first_values(of: _GovernedTags) -> dict[str, str] | None:

@@ -19,7 +19,7 @@ where lifted_at is null and owner = 'ses' and class is null and lane is null
   and provider is null and campaign is null and list is null
 group by tenant
 
--- name: doubt
+-- name: recheck_refused
 -- SES refused a lane's call for its set-up after we had last seen that set-up: it is looked at again, once for each such hold.
 update ses_resource r
 set next_try_at = now()
