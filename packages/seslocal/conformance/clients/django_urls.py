@@ -1,4 +1,4 @@
-"""Where the Django clients receive what SNS sends."""
+"""The URLs at which the Django clients receive SNS messages."""
 
 from django.urls import include, path
 from django_ses.views import SESEventWebhookView

@@ -1,4 +1,4 @@
-"""The local SES that `./dev conformance` started, as its clients meet it, and what its own side tells of what came."""
+"""The local SES that `./dev conformance` started: settings for clients, and its admin API."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Local:
             return json.loads(answer.read() or b"null")
 
     def sent(self) -> list[dict[str, Any]]:
-        """The ledger: what was really accepted."""
+        """Returns the ledger: the mails that were accepted."""
         return self.admin("GET", "/sent")["sent"]
 
     def only(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The AWS CLI: the same probe as boto3's, typed as commands; and one mail sent the way people type it."""
+"""The AWS CLI: the same calls as boto3's, as commands; and one mail sent as a person would type it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def answers(environment: dict[str, str]) -> dict[str, dict[str, Any] | probe.Ref
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
-        # One driver for all commands: a process each would take a second each.
+        # One driver for all commands: a process per command would take a second each.
         driver = create_clidriver()
 
         def call(operation: str, given: dict[str, Any]) -> dict[str, Any] | probe.Refusal:

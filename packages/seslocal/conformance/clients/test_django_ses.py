@@ -1,5 +1,5 @@
-"""django-ses, by SES v1 (its default) and by v2: mail, quota and its throttle, addresses, statistics, and its webhook,
-which checks the signature of all it is sent."""
+"""django-ses with SES v1 (its default) and v2: mail, quota and its throttle, addresses, statistics, and its webhook,
+which verifies all signatures."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_send_statistics_count_what_was_sent(local: Local, backend: SESBackend):
 
 @pytest.fixture
 def amazon(local: Local, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """SNS's messages name SNS's own host, which django-ses insists on: here that name leads to the local SES."""
+    """django-ses requires SNS's host name in messages: here that name leads to the local SES."""
 
     def at_local(url: str) -> str:
         assert url.startswith(AMAZON), url

@@ -1,4 +1,4 @@
-"""A Django site on a free port, for SNS to send to, and a topic that sends to it."""
+"""A Django site on a free port, and an SNS topic that sends to it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _Quiet(WSGIRequestHandler):
 
 @contextmanager
 def site() -> Iterator[str]:
-    """Its HOST:PORT."""
+    """Yields its HOST:PORT."""
     with make_server("127.0.0.1", 0, get_wsgi_application(), WSGIServer, _Quiet) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
@@ -34,7 +34,7 @@ def site() -> Iterator[str]:
 
 
 def subscribe(local: Local, endpoint: str) -> str:
-    """A configuration set whose events go to a topic that the endpoint is asked to confirm. The topic's ARN."""
+    """Makes a configuration set whose events go to a topic, and subscribes the endpoint. Returns the topic's ARN."""
     sns, ses = local.client("sns"), local.client("sesv2")
     topic = sns.create_topic(Name="shop-events")["TopicArn"]
     assert topic == f"arn:aws:sns:{REGION}:{ACCOUNT}:shop-events"

@@ -1,6 +1,5 @@
-"""A pytest plugin: moto's own tests, in its server mode, with seslocal as the server. The one thing they need of moto's server
-beyond AWS is its reset; here that is seslocal's. They sign with the keys of the environment,
-but for many regions: the server is started without checks of signatures."""
+"""A pytest plugin that runs moto's own tests, in server mode, against seslocal. The only thing they need beyond AWS is moto's
+reset, which is mapped to seslocal's. They sign for many regions, so the server runs without signature checks."""
 
 import urllib.request
 from typing import Any

@@ -1,6 +1,6 @@
-"""Who calls. The front asks here before an operation acts; here the signature is checked against the account's keys, unless
-checking is off. Signatures are judged by the world's clock, since clients sign by it whatever an account's clock was set to;
-the fault `clock_skew` puts it wrong. When temporary credentials end is a matter of the account's clock."""
+"""The caller of a request. Checks the signature against the account's keys, unless checking is off, before an operation
+runs. Signatures are compared with real time, because clients sign with it whatever the account's clock shows; the fault
+`clock_skew` shifts it. Temporary credentials expire by the account's clock."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CREDENTIAL: Final = re.compile(r"Credential=([^/,\s&]+)/\d+/([^/,\s]+)/")
 
 
 def caller(account: Account, request: Request, services: Collection[str], host: str) -> Caller:
-    """Raises ApiError. `host` is for requests that name none."""
+    """Raises ApiError if the signature is wrong. `host` is used for requests without a Host header."""
     host = request.headers.get("host") or host
     if not account.check_signatures:
         return _unchecked(account, request, host)
@@ -33,12 +33,12 @@ def caller(account: Account, request: Request, services: Collection[str], host: 
 
 
 def world_now(account: Account) -> float:
-    """What AWS's clocks show to whoever signs."""
+    """The time that signatures are compared with: real time, plus the fault `clock_skew`."""
     return time.time() + account.faults.skew()
 
 
 def date_line(account: Account) -> str:
-    """The Date header of every answer, by which some SDKs set their own clock right."""
+    """The Date header of every response. Some SDKs correct their clock by it."""
     return _date_line(int(world_now(account)))
 
 

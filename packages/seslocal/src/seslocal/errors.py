@@ -41,8 +41,8 @@ def serialization(message: str) -> ApiError:
 
 
 def not_acting(operation: str) -> ApiError:
-    """The one answer of every operation that is known but not acted upon."""
+    """The error of every operation that is known but not implemented."""
     return ApiError(
         "NotImplementedException",
-        f"seslocal knows {operation} and found the request valid, but does not act on it yet.",
+        f"seslocal does not implement {operation}. The request was valid.",
     )

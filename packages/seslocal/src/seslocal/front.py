@@ -114,7 +114,7 @@ class Front:
         params = check_sqs(check, request.body)
         act = sqs.OPERATIONS.get(name)
         if act is None:
-            raise ApiError("UnsupportedOperation", f"seslocal knows SQS's {name} but does not act on it.")
+            raise ApiError("UnsupportedOperation", f"seslocal does not implement {name} of SQS.")
         result = act(account, params, caller)
         if isinstance(result, dict):
             return Answer(200, _encode(result), _SQS_KIND, self._ids())

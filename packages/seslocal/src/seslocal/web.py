@@ -1,5 +1,5 @@
-"""What is served beside the APIs of JSON, to browsers and to whoever follows a link: SNS with its certificate, the
-pixels and links of tracked mails, and the page to look at. Everything else it leaves to SES."""
+"""Serves everything other than SES and SQS: SNS and its certificate, the pixels and links of tracked mails, unsubscribe and
+verification links, and the page."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _SNS = b"Version=2010-03-31"
 
 
 class Web:
-    """`account` gives the account of the moment; `host` is for requests that name none."""
+    """`account` returns the current account. `host` is used for requests without a Host header."""
 
     def __init__(self, account: Callable[[], Account], host: str) -> None:
         self._account = account
         self._host = host
 
     def answer(self, request: Request) -> Answer | None:
-        """None: none of ours."""
+        """Returns None if the request is for another API."""
         path = request.path
         if path.startswith("/v2/"):
             return None
@@ -55,7 +55,7 @@ class Web:
 
 
 def _scope(request: Request) -> str:
-    """The service that a signature is for, where a form does not say its version."""
+    """Returns the service in the credential, for a form without a Version."""
     head, found, _ = request.headers.get("authorization", "").partition("/aws4_request")
     return head.rpartition("/")[2] if found else ""
 

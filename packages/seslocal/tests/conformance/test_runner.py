@@ -94,8 +94,8 @@ def test_our_list_of_differences_is_well_formed():
 
 
 def test_what_is_absent_is_told_loudly_and_counted():
-    said = table([Row(SUITES[0], None, "there is no node 20 or newer")])
-    assert f"{SUITES[0].title:44}  ABSENT: there is no node 20 or newer" in said
+    said = table([Row(SUITES[0], None, "node 20 or newer is not installed")])
+    assert f"{SUITES[0].title:44}  ABSENT: node 20 or newer is not installed" in said
     assert "!!! 1 of 1 suites did not run" in said
 
 

@@ -1,1 +1,1 @@
-"""Its own DNS, and the identities that wait for records in it."""
+"""The local DNS zone and name server, and the identities that verify by its records."""

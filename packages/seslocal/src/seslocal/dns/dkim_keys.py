@@ -1,4 +1,4 @@
-"""Keys that customers bring for DKIM: what SES takes as one, and the public half that belongs into the DNS (ses.md 5.3)."""
+"""DKIM keys that customers bring (BYODKIM): which ones SES accepts, and the public key to publish in DNS (ses.md 5.3)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _BITS: Final = (1024, 2048)
 
 
 def public_half(private_key: str) -> str:
-    """Base64 of the public key, as `p=` has it. Raises ValueError with a sentence where it is no key that SES takes: base64
-    of PKCS#1 or PKCS#8 without armour, RSA, 1024 to 2048 bits."""
+    """Returns the public key in base64, as `p=` has it. Raises ValueError with a sentence unless it is a key that SES accepts:
+    base64 of PKCS#1 or PKCS#8 without PEM header and footer, RSA, 1024 to 2048 bits."""
     try:
         key = load_der_private_key(b64decode("".join(private_key.split()), validate=True), None)
     except (binascii.Error, ValueError, TypeError, UnsupportedAlgorithm):

@@ -1,6 +1,6 @@
-"""A name server for the records of the zone, over UDP and TCP on one port, so that any resolver can ask what the
-local SES asks. It answers with authority for every name: what it does not know does not exist. The names of SES
-that records point to are there too."""
+"""A name server for the records of the zone, over UDP and TCP on one port, so that any resolver can see what the local
+SES sees. It is authoritative for every name: an unknown name does not exist. SES's own names, which records point to,
+are included."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from seslocal.state.account import Account
 from seslocal.state.zone import SOA, Record, folded
 
 _MOST_HOPS: Final = 8  # from CNAME to CNAME
-_PLAIN: Final = 512  # bytes of an answer over UDP, unless the asker takes more
-_IDLE: Final = 30.0  # seconds a TCP connection may rest
+_PLAIN: Final = 512  # bytes of a UDP response, unless the query allows more
+_IDLE: Final = 30.0  # seconds a TCP connection can be idle
 
 
 class NameServer:
-    """`account` gives the account of the moment."""
+    """`account` returns the current account."""
 
     def __init__(self, account: Callable[[], Account]) -> None:
         self._account = account
@@ -68,7 +68,7 @@ class NameServer:
             await self._tcp.wait_closed()
 
     def answer(self, question: bytes, *, over_udp: bool) -> bytes | None:
-        """None: that was no question."""
+        """Returns None if this is not a DNS query."""
         try:
             query = dns.message.from_wire(question)
             answer = dns.message.make_response(query)
@@ -136,7 +136,7 @@ class NameServer:
                 writer.write(struct.pack("!H", len(answer)) + answer)
                 await writer.drain()
         except (TimeoutError, OSError, asyncio.IncompleteReadError):
-            pass  # it went away, or rested too long
+            pass  # the client closed, or was idle too long
         finally:
             self._open.discard(writer)
             writer.close()
@@ -157,7 +157,7 @@ class _Datagrams(asyncio.DatagramProtocol):
 
 
 def _not_understood(question: bytes) -> bytes | None:
-    if len(question) < 12 or question[2] & 0x80:  # no header, or itself an answer
+    if len(question) < 12 or question[2] & 0x80:  # no header, or a response
         return None
     flags = 0x8000 | ((question[2] & 0x79) << 8) | int(dns.rcode.FORMERR)
     return question[:2] + struct.pack("!HHHHH", flags, 0, 0, 0, 0)

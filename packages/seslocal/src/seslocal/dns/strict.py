@@ -1,7 +1,7 @@
-"""Strict identities: a domain verifies when its records are in the zone and not before, and is lost when they are:
-first for the time being, after 72 hours for good. MAIL FROM domains likewise. SES looks again and again; here a look
-is taken whenever identity or records change, and when a time runs out. An address verifies by its owner's word, for
-which `PUT /_seslocal/identities/{address}` stands; its letter is good for a day."""
+"""Strict identities: a domain verifies only when its records are in the zone. If the records disappear, it fails
+temporarily, and permanently after 72 hours. MAIL FROM domains likewise. SES checks periodically; here a check runs whenever
+identities or records change and when a deadline passes. An address verifies by
+`PUT /_seslocal/identities/{address}`, within a day; at AWS its owner follows a link."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from seslocal.sesv2.identities import uses_new_keys
 from seslocal.state.account import Account, Identity
 from seslocal.state.zone import Finding, check_keys, check_mail_from
 
-PATIENCE: Final = 72 * 3600.0  # seconds that SES looks for records
-LETTER: Final = 24 * 3600.0  # seconds that the letter to an address is good for
+PATIENCE: Final = 72 * 3600.0  # seconds that SES keeps checking for records
+LETTER: Final = 24 * 3600.0  # seconds that the verification mail to an address is valid
 _DNS_IS_OUT: Final = Finding(False, "DNS_SERVER_ERROR")
 
 
@@ -59,7 +59,7 @@ class Watch:
 
     def _judged(self, identity: Identity, status: str, finding: Finding, *, mail_from: bool) -> str:
         if status in ("FAILED", "NOT_STARTED"):
-            return status  # SES looks no more until it is asked to again
+            return status  # SES stops checking until it is asked again
         if finding.ok:
             self._missing.pop((identity.name, mail_from), None)
             return "SUCCESS"

@@ -35,7 +35,7 @@ def answer(account: Account, form: Form, check: Callable[[], None], *, signed: b
     try:
         act = OPERATIONS.get(action)
         if act is None:
-            raise ApiError("InvalidAction", f"seslocal does not act on SNS's {_word(action)}.")
+            raise ApiError("InvalidAction", f"seslocal does not implement {_word(action)} of SNS.")
         if signed or action not in _FREE:
             check()
         result = _xml(act(account, form))

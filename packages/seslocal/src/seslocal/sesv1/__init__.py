@@ -1,2 +1,2 @@
-"""SES's older API, by forms and XML. It has no state of its own and no tenants: each operation is said in SES v2's words,
-and what v2 refuses is said in the older API's codes."""
+"""SES v1, the older API, with forms and XML. It has no state and no tenants: each operation is translated to SES v2 calls,
+and their errors to the older codes."""

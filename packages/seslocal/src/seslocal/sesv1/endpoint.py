@@ -1,4 +1,4 @@
-"""The door of the older API: forms in, XML out. It lets the same faults strike as SES v2's."""
+"""The entry point of SES v1: reads forms, calls the operation, writes XML. Faults apply as in SES v2."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _KIND = "text/xml"
 
 
 def is_for(request: Request) -> bool:
-    """A form at the root: what else comes there is SNS's, and looked at before."""
+    """Whether this is a form posted to the root. SNS has the same path and must be checked first."""
     return request.path == "/" and ("Action=" in request.query or b"Action=" in _posted(request))
 
 
 def answer(account: Account, request: Request, caller: Callable[[], Caller]) -> Answer | Awaitable[Answer]:
-    """`caller` raises ApiError unless the request's signature is right."""
+    """`caller` raises ApiError if the request's signature is wrong."""
     try:
         who = caller()
         form = read_form(_form(request))
@@ -37,7 +37,7 @@ def answer(account: Account, request: Request, caller: Callable[[], Caller]) -> 
         if act is None:
             raise ApiError(
                 "NotImplemented",
-                f"seslocal knows {name} and found the request valid, but does not act on it yet.",
+                f"seslocal does not implement {name}. The request was valid.",
             )
         if account.pace.rate:
             account.pace.spend(name, account.clock.now())
@@ -57,7 +57,7 @@ def answer(account: Account, request: Request, caller: Callable[[], Caller]) -> 
 
 
 def _form(request: Request) -> bytes:
-    """What was asked for in the query is asked for by a POST as well."""
+    """The form's parameters; a POST may also carry them in the query."""
     query, posted = request.query.encode("latin-1"), _posted(request)
     return query + b"&" + posted if query and posted else query or posted
 

@@ -1,5 +1,5 @@
-"""Identities as the older API has them: verified by name, their attributes read for many at once, and its own topics for
-notifications (ses.md 4.5)."""
+"""Identities in SES v1: verification by name, attributes read for many identities at once, and notification topics
+(ses.md 4.5)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def verify_dkim(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def delete(account: Account, params: Params, caller: Caller) -> Params:
-    """Of one that is not there it says the same."""
+    """Succeeds if the identity does not exist."""
     name: str = params["Identity"] if "Identity" in params else params["EmailAddress"]
     if name.lower() in account.identities:
         identities.delete(account, {"EmailIdentity": name}, caller)
@@ -117,7 +117,7 @@ def set_mail_from(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def set_forwarding(account: Account, params: Params, caller: Caller) -> Params:
-    """Some way of hearing of bounces there must be (ses.md 4.1)."""
+    """Turning it off needs topics for bounces and complaints (ses.md 4.1)."""
     identity = identities.identity_of(account, params["Identity"])
     enabled: bool = params["ForwardingEnabled"]
     if not enabled and not {"Bounce", "Complaint"} <= identity.topics.keys():
@@ -129,14 +129,16 @@ def set_forwarding(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def set_topic(account: Account, params: Params, caller: Caller) -> Params:
-    """No topic: notifications of this type end."""
+    """Without a topic, notifications of this type stop."""
     identity = identities.identity_of(account, params["Identity"])
     kind, topic = params["NotificationType"], params.get("SnsTopic")
     if topic:
         try:
             configuration_sets.check_topic(account, topic)
         except ApiError as error:
-            raise bad_request(error.message) from None  # the finer code is that of event destinations
+            raise bad_request(
+                error.message
+            ) from None  # drops the detailed code, which is for event destinations
         identity.topics[kind] = topic
         notifications.announce(account, identity.name, topic, kind)
     else:
@@ -156,7 +158,7 @@ def set_headers(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def put_policy(account: Account, params: Params, caller: Caller) -> Params:
-    """Makes it or replaces it."""
+    """Creates or replaces it."""
     identity, name = identities.identity_of(account, params["Identity"]), params["PolicyName"]
     act = identity_policies.update if name in identity.policies else identity_policies.create
     return act(account, _policy(params), caller)
@@ -172,7 +174,7 @@ def list_policies(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def delete_policy(account: Account, params: Params, caller: Caller) -> Params:
-    """Unlike the newer API it says the same of one that is not there."""
+    """Succeeds if the policy does not exist, unlike SES v2."""
     identities.identity_of(account, params["Identity"]).policies.pop(params["PolicyName"], None)
     return {}
 
@@ -186,7 +188,7 @@ def _policy(params: Params) -> Params:
 
 
 def _ensure(account: Account, name: str, caller: Caller) -> Identity:
-    """Asking for what is there already is no fault here."""
+    """Creates the identity unless it exists, which is no error in SES v1."""
     if name.lower() not in account.identities:
         identities.create(account, {"EmailIdentity": name}, caller)
     return identities.identity_of(account, name)

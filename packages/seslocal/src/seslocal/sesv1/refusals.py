@@ -1,4 +1,4 @@
-"""What SES v2 refuses with, in the codes of the older API: by the finer kind where there is one, else by the code."""
+"""Translates errors of SES v2 to the codes of SES v1: by `kind` where the error has one, else by code."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ _BY_CODE: Final = {
 }
 
 
-#: where the older API has a sentence of its own
+#: errors whose text differs in SES v1
 _SENTENCES: Final = {"too_many_calls": "Rate exceeded"}
 
 
 def in_v1(error: ApiError) -> ApiError:
-    """The same refusal as the older API says it: nearly everything is a 400 there."""
+    """Returns the same error as SES v1 has it: nearly always a 400."""
     code = _BY_KIND.get(error.kind) or _BY_CODE.get(error.code)
     if code is None:
         return as_query(error)

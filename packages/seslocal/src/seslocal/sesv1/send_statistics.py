@@ -1,4 +1,4 @@
-"""GetSendStatistics: what became of mail, a quarter of an hour at a time."""
+"""GetSendStatistics: counts of mail and its outcomes per 15 minutes."""
 
 from __future__ import annotations
 

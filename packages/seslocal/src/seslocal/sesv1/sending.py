@@ -1,4 +1,4 @@
-"""Sending by the older API: plain, raw and by template, one by one and in bulk (ses.md 3). It knows no tenants."""
+"""Sending in SES v1: simple, raw and templated mail, one at a time and in bulk (ses.md 3). It has no tenants."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from seslocal.sesv2.identities import resolve
 from seslocal.state.account import Account, Caller, Params
 
 MOST_BYTES: Final = 10 * 1024 * 1024  # of one mail (ses.md 3.3)
-#: by the finer kind of a refusal, then by its code
+#: entry status by the error's kind, else by its code
 _STATUSES: Final = {
     "account_paused": "AccountSendingPaused",
     "set_paused": "ConfigurationSetSendingPaused",
@@ -29,7 +29,7 @@ _STATUSES: Final = {
     "MessageRejected": "MessageRejected",
     "TooManyRequestsException": "AccountThrottled",
 }
-#: what is the same for every mail of a bulk call refuses it whole here
+#: errors that refuse the whole bulk call, because they are the same for every entry
 _WHOLE: Final = ("set_absent", "template_absent", "account_paused", "set_paused")
 
 
@@ -40,7 +40,7 @@ def send_email(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def send_raw_email(account: Account, params: Params, caller: Caller) -> Params:
-    """Destinations are the envelope; without them the headers are."""
+    """Recipients are Destinations, or those in the headers if there are none."""
     data: bytes = params["RawMessage"]["Data"]
     call: Params = {**params, "Destination": {"ToAddresses": params.get("Destinations", [])}}
     if len(data) > MOST_BYTES:
@@ -97,7 +97,7 @@ def send_custom_verification(account: Account, params: Params, caller: Caller) -
 def _send(account: Account, params: Params, content: Params, caller: Caller, operation: str) -> Params:
     letter = _within(read_letter(_call(params, content)))
     _return_path(letter, params)
-    letter.tenant = None  # no tenants here, whatever a header says (ses.md 1.4)
+    letter.tenant = None  # SES v1 ignores a tenant header (ses.md 1.4)
     if letter.list_management:
         options = list_management.options_of(letter.list_management)
         letter, content = list_management.manage(account, letter, content, *options)
@@ -117,14 +117,14 @@ def _is_verified(account: Account, address: str) -> bool:
 
 
 def _return_path(letter: Letter, params: Params) -> None:
-    """Where bounces are forwarded to has to be verified too."""
+    """The address that bounces are forwarded to must be verified too."""
     if given := params.get("ReturnPath"):
         letter.common["returnPath"] = given
         letter.senders = tuple(dict.fromkeys((*letter.senders, bare_address(given).lower())))
 
 
 def _call(params: Params, content: Params) -> Params:
-    """The same call in SES v2's words."""
+    """Returns the same call as SES v2 input."""
     call: Params = {"Destination": params.get("Destination", {}), "Content": content}
     for ours, theirs in (
         ("FromEmailAddress", "Source"),

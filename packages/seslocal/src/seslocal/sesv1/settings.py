@@ -1,4 +1,4 @@
-"""The account, templates and configuration sets as the older API has them, each said in SES v2's words."""
+"""Account, templates and configuration sets in SES v1, each translated to SES v2."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def get_template(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def delete_template(account: Account, params: Params, caller: Caller) -> Params:
-    """Of one that is not there it says the same."""
+    """Succeeds if the template does not exist."""
     if params["TemplateName"] in account.templates:
         templates.delete(account, params, caller)
     return {}
@@ -236,7 +236,7 @@ def _destination_shown(definition: Params, name: str) -> Params:
 
 
 def update_verification(account: Account, params: Params, caller: Caller) -> Params:
-    """What is left out stays."""
+    """Members that are left out keep their value."""
     before = verification_mail.get(account, {"TemplateName": params["TemplateName"]}, caller)
     return verification_mail.update(account, {**before, **params}, caller)
 
@@ -255,7 +255,7 @@ def list_verifications(account: Account, params: Params, caller: Caller) -> Para
 
 
 def _asked(params: Params, size: str) -> Params:
-    """A page, in SES v2's words."""
+    """Returns the paging parameters as SES v2 names them."""
     asked: Params = {}
     if size in params:
         if params[size] < 1:

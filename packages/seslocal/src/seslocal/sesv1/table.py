@@ -1,4 +1,4 @@
-"""Every operation of the older API that acts."""
+"""Every operation of SES v1 that is implemented."""
 
 from __future__ import annotations
 

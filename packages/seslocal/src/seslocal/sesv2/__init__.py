@@ -1,1 +1,1 @@
-"""The operations of SES v2, a module a noun; each has its part of the table `OPERATIONS`."""
+"""The operations of SES v2, one module per noun. Each module has a table `OPERATIONS`; `table` joins them."""

@@ -1,4 +1,4 @@
-"""The account's own face: its quotas and switches."""
+"""Account operations: quotas, switches, VDM, details."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def put_sending(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def put_details(account: Account, params: Params, caller: Caller) -> Params:
-    """A request for production opens a review, which the admin side decides: `PUT /_seslocal/account {"review": ...}`."""
+    """A request for production access opens a review. The admin API decides it: `PUT /_seslocal/account {"review": ...}`."""
     attributes = account.attributes
     review: Params = (attributes.details or {}).get("ReviewDetails", {})
     if review.get("Status") == "PENDING":
@@ -54,7 +54,7 @@ def put_details(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def put_vdm(account: Account, params: Params, caller: Caller) -> Params:
-    """What it does not mention is off; while VDM is off, there is nothing else to show."""
+    """Members that are left out are turned off. While VDM is off, GetAccount shows nothing else of it."""
     given: Params = params["VdmAttributes"]
     vdm: Params = {"VdmEnabled": given["VdmEnabled"]}
     if vdm["VdmEnabled"] == "ENABLED":
@@ -68,7 +68,7 @@ def put_vdm(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def put_pricing(account: Account, params: Params, caller: Caller) -> Params:
-    """In force at once; SES changes plans at the end of a billing period, which nobody here pays for."""
+    """Takes effect immediately; SES changes plans at the end of the billing period."""
     account.attributes.plan = params["Plan"]
     return {}
 

@@ -1,4 +1,4 @@
-"""GetEmailAddressInsights: what SES makes of an address (ses.md 2.6)."""
+"""GetEmailAddressInsights: how likely an address is valid (ses.md 2.6)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""SendBulkEmail: one template, up to fifty mails (ses.md 3.2). What is wrong with the call refuses it whole, the tenant's gate
-included; what is wrong with one mail is that entry's status, and the others leave."""
+"""SendBulkEmail: one template, up to fifty mails (ses.md 3.2). An error of the call, including the tenant checks, refuses all of
+it. An error of one mail is that entry's status, and the others are sent."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seslocal.sesv2.sending import named_identities
 from seslocal.state.account import Account, Caller, Params, Tenant
 
 MOST_ENTRIES: Final = 50
-#: by the finer kind of a refusal, then by its code
+#: entry status by the error's kind, else by its code
 _STATUSES: Final = {
     "account_paused": "ACCOUNT_SENDING_PAUSED",
     "set_paused": "CONFIGURATION_SET_SENDING_PAUSED",
@@ -50,7 +50,7 @@ def send_bulk_email(account: Account, params: Params, caller: Caller) -> Params:
 def each_outcome(
     account: Account, params: Params, tenant: Tenant | None, caller: Caller, operation: str
 ) -> list[str | ApiError]:
-    """A MessageId or a refusal for every entry, in order. Raises ApiError where the whole call is refused."""
+    """Returns a MessageId or an error for every entry, in order. Raises ApiError if the whole call is refused."""
     return [
         passed if isinstance(passed, ApiError) else _sent(account, passed, caller)
         for passed in _checked(account, params, tenant, operation)
@@ -60,7 +60,7 @@ def each_outcome(
 def _checked(
     account: Account, params: Params, tenant: Tenant | None, operation: str
 ) -> list[Passed | ApiError]:
-    """All entries before any is accepted, so that a refused call has sent nothing."""
+    """Checks all entries before any is accepted, so that a refused call sends nothing."""
     entries: list[Params] = params["BulkEmailEntries"]
     if not 1 <= len(entries) <= MOST_ENTRIES:
         raise bad_request(f"A bulk call has 1 to {MOST_ENTRIES} entries, not {len(entries)}.")
@@ -131,7 +131,7 @@ def _submission(
 
 
 def _merged(defaults: list[dict[str, str]], own: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The entry's own win over the defaults of the same name."""
+    """Joins both; the entry's values override defaults of the same name."""
     names = {one["Name"].lower() for one in own}
     return [one for one in defaults if one["Name"].lower() not in names] + own
 

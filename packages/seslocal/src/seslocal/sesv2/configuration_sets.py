@@ -1,5 +1,5 @@
-"""Configuration sets: option groups and event destinations. A PUT replaces its whole group, as SES does: what
-it leaves out is cleared, and a boolean left out is false."""
+"""Configuration sets: option groups and event destinations. As in SES, a PUT replaces its whole group: members that are
+left out are cleared, booleans become false."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def create(account: Account, params: Params, caller: Caller) -> Params:
         "DeliveryOptions": {"TlsPolicy": "OPTIONAL"},
     }
     options.update({group: params[group] for group in _GROUPS if group in params})
-    options["ReputationOptions"].pop("LastFreshStart", None)  # SES's to write
+    options["ReputationOptions"].pop("LastFreshStart", None)  # only SES writes it
     _check_options(account, options)
     account.configuration_sets[name] = ConfigurationSet(
         name, account.arn(f"configuration-set/{name}"), tags, options
@@ -99,7 +99,7 @@ def delete(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def _check_options(account: Account, options: dict[str, Params]) -> None:
-    """What the options name has to be there."""
+    """Raises ApiError if the options name something that does not exist."""
     pool: str | None = options.get("DeliveryOptions", {}).get("SendingPoolName")
     if pool is not None and not account.dedicated.knows(pool):
         raise bad_request(f"SendingPool <{pool}> doesn't exist", kind="pool_absent")
@@ -132,7 +132,7 @@ def _put_vdm(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def update(account: Account, params: Params, caller: Caller) -> Params:
-    """Unlike a PUT it leaves alone what it does not mention."""
+    """Unlike a PUT it keeps members that are left out."""
     found = set_of(account, params["ConfigurationSetName"])
     if "MessageSecurityOptions" in params:
         found.options["MessageSecurityOptions"] = params["MessageSecurityOptions"]
@@ -225,7 +225,7 @@ def _destination(
 
 
 def check_topic(account: Account, topic: str) -> None:
-    """Raises ApiError where SES cannot publish to it."""
+    """Raises ApiError if SES cannot publish to the topic."""
     match = re.fullmatch(r"arn:aws[a-z-]*:sns:([^:]+):(\d{12}):([A-Za-z0-9_-]{1,256})(\.fifo)?", topic)
     if match is None or match[4]:
         raise bad_request(

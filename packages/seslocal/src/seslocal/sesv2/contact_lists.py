@@ -1,4 +1,4 @@
-"""Contact lists: one an account, with its topics."""
+"""Contact lists and their topics. An account has one list."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def create(account: Account, params: Params, caller: Caller) -> Params:
-    """A name that is taken meets the limit first: there is one list."""
+    """For a name that exists, the limit of one list is reported first."""
     name = _checked("ContactListName", params["ContactListName"])
     topics, description = _topics(params.get("Topics", [])), _description(params)
     if len(account.contact_lists) >= MOST_LISTS:
@@ -50,7 +50,7 @@ def get(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def update(account: Account, params: Params, caller: Caller) -> Params:
-    """Replaces topics and description; what contacts said of a topic that goes is forgotten."""
+    """Replaces topics and description. Preferences for removed topics are deleted."""
     _checked("ContactListName", params["ContactListName"])
     topics, description = _topics(params.get("Topics", [])), _description(params)
     found = list_of(account, params["ContactListName"])

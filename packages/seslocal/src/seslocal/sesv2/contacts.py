@@ -1,5 +1,5 @@
-"""Contacts: people on a contact list, and what they want to hear of. Changes made here are the customer's and tell no event;
-those that people make themselves are `mail/list_management.py`'s."""
+"""Contacts of a contact list and their topic preferences. Changes made through these operations publish no event; changes
+that recipients make are in `mail/list_management.py`."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def get(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def update(account: Account, params: Params, caller: Caller) -> Params:
-    """SES was seen to keep the preferences that a call does not name, whatever its model says, and to clear what else is
-    left out."""
+    """In live tests SES kept preferences that a call does not name, although its model says otherwise, and cleared other
+    members that are left out."""
     _address(params["EmailAddress"])
     found = list_of(account, params["ContactListName"])
     topics = _preferences(found, params.get("TopicPreferences", []))
@@ -66,7 +66,7 @@ def list_all(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def put(account: Account, found: ContactList, address: str, given: Params) -> Contact:
-    """Adds a contact, or replaces it: TopicPreferences, UnsubscribeAll, AttributesData. Raises ApiError."""
+    """Adds or replaces a contact: TopicPreferences, UnsubscribeAll, AttributesData. Raises ApiError."""
     topics = _preferences(found, given.get("TopicPreferences", []))
     before = found.contacts.get(address.lower())
     if before is None and len(found.contacts) >= MOST_CONTACTS:
@@ -118,7 +118,7 @@ def _no_topic(found: ContactList, topic: str) -> ApiError:
 
 
 def _filter(found: ContactList, given: Params) -> Callable[[Contact], bool]:
-    """By a topic, or else by being on the list at all."""
+    """Filters by topic, or without one by UnsubscribeAll."""
     status: str | None = given.get("FilteredStatus")
     chosen: Params = given.get("TopicFilter", {})
     topic: str | None = chosen.get("TopicName")

@@ -1,5 +1,5 @@
-"""Dedicated IP addresses and their pools (ses.md 7). Addresses are leased by the admin side, as they are from AWS's support;
-here they are moved, warmed up and looked at."""
+"""Dedicated IPs and their pools (ses.md 7): moving, warming up and reading them. They are leased through the admin API, as they
+are from AWS support."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def list_pools(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def delete_pool(account: Account, params: Params, caller: Caller) -> Params:
-    """Its addresses go back to the default pool."""
+    """Its IPs return to the default pool."""
     pool = _pool(account, params["PoolName"])
     for found in account.configuration_sets.values():
         if found.options.get("DeliveryOptions", {}).get("SendingPoolName") == pool.name:
@@ -75,7 +75,7 @@ def put_in_pool(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def put_warm_up(account: Account, params: Params, caller: Caller) -> Params:
-    """From this percentage on it warms by time as before, as long as the account's automatic warm-up is on."""
+    """Warm-up continues over time from this percentage while the account's automatic warm-up is on."""
     percentage: int = params["WarmupPercentage"]
     if not 0 <= percentage <= 100:
         raise bad_request("Warmup Percentage must be between 0 and 100.")
@@ -100,7 +100,7 @@ def get_ips(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def put_auto_warm_up(account: Account, params: Params, caller: Caller) -> Params:
-    """Off: what is leased later arrives as warm; what is warming goes on."""
+    """If off, IPs leased later start fully warm; IPs that are warming continue."""
     account.dedicated.auto_warm_up = params.get("AutoWarmupEnabled", False)
     return {}
 

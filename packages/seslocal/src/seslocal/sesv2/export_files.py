@@ -1,5 +1,5 @@
-"""The files that export jobs write, byte for byte as SES writes them: odd in places, such as the comma at the end of each line.
-Pure, but for reading what was seen of each mail."""
+"""The files that export jobs write, byte for byte as SES does, including oddities such as a comma at the end of each line. Pure,
+except for reading the recorded insights."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ COLUMNS: Final = (
     "bounce_sub_type",
     "diagnostic_code",
 )
-_DELIVERY: Final = ("SEND", "BOUNCE", "DELIVERY", "COMPLAINT")  # the later ones win
+_DELIVERY: Final = ("SEND", "BOUNCE", "DELIVERY", "COMPLAINT")  # later entries win
 _ENGAGEMENT: Final = ("OPEN", "CLICK")
-#: filter -> the column that it is about
+#: filter -> the column it applies to
 _FILTERS: Final = {
     "FromEmailAddress": "fromaddress",
     "Destination": "destination",
@@ -44,9 +44,9 @@ Fits = Callable[[str], bool]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A mail of the message insights."""
+    """One mail in a message insights export."""
 
-    columns: Mapping[str, str]  #: those that have a value
+    columns: Mapping[str, str]  #: those with a value
     tenant: str
 
 
@@ -73,7 +73,7 @@ def rows(mails: Iterable[Seen]) -> Iterator[Row]:
 
 
 def chosen(found: Iterable[Row], include: Mapping[str, Any], exclude: Mapping[str, Any]) -> Iterator[Row]:
-    """Those that fit every filter of `include`, and not all of `exclude`."""
+    """Returns rows that match every filter of `include`, and not all of `exclude`."""
     wanted, unwanted = _filter(include), _filter(exclude)
     return (row for row in found if wanted(row) and not (any(exclude.values()) and unwanted(row)))
 
@@ -95,7 +95,7 @@ def metrics(
     sums: Mapping[tuple[str, ...], Mapping[str, int]],
     form: str,
 ) -> bytes:
-    """`names` are the dimensions, `asked` the metrics with their aggregations; `sums` by the dimensions' values."""
+    """`names` are the dimensions, `asked` the metrics with their aggregations, `sums` the counts by dimension values."""
     columns = [f"{metric.get('Name', '')}_{metric.get('Aggregation', 'VOLUME')}" for metric in asked]
     lines = [(values, [_figure(found, metric) for metric in asked]) for values, found in sums.items()]
     if form == "CSV":
@@ -147,7 +147,7 @@ def _filter(filters: Mapping[str, Any]) -> Callable[[Row], bool]:
 
 
 def pattern(value: str) -> Fits:
-    r"""With `*` at the beginning, the end or both standing for anything; `\` makes it a star."""
+    r"""`*` at the start, the end or both matches anything; `\*` is a literal star."""
     head, tail = value.startswith("*"), len(value) > 1 and bool(re.search(r"(?<!\\)(\\\\)*\*$", value))
     inner = re.sub(r"\\([*\\])", r"\1", value[1 if head else 0 : -1 if tail else None])
     if head and tail:

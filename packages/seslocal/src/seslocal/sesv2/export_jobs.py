@@ -1,4 +1,4 @@
-"""Export jobs: what Virtual Deliverability Manager saw, as a file to be fetched from here, by the URL in GetExportJob."""
+"""Export jobs: what Virtual Deliverability Manager recorded, as a file that seslocal serves at the URL in GetExportJob."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seslocal.state.jobs import Job, newest_first
 from seslocal.state.vdm_metrics import DAY
 from seslocal.wire.paging import page
 
-DEFAULT_ROWS: Final = 1000  # where MaxResults does not say otherwise
+DEFAULT_ROWS: Final = 1000  # without MaxResults
 
 
 def create(account: Account, params: Params, caller: Caller) -> Params:

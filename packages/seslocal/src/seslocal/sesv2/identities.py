@@ -1,6 +1,5 @@
-"""Identities: the domains and addresses that may stand in From, their DKIM and MAIL FROM, and which of them
-SES resolves a From address to. By default a new identity is verified at once; the admin side can say
-otherwise."""
+"""Identities: the domains and addresses allowed in From, their DKIM and MAIL FROM, and which identity SES resolves a From
+address to. By default a new identity is verified immediately; the switch `verify_at_once` changes that."""
 
 from __future__ import annotations
 
@@ -39,7 +38,7 @@ def create(account: Account, params: Params, caller: Caller) -> Params:
     account.on_identity(identity)
     shown = dkim_shown(account, identity)
     if identity.is_domain and shown["Status"] == "PENDING":
-        shown["Status"] = "NOT_STARTED"  # SES has not begun to look; whoever asks next is told that it has
+        shown["Status"] = "NOT_STARTED"  # SES has not started to check; the next read shows PENDING
     return {
         "IdentityType": _type(identity),
         "VerifiedForSendingStatus": identity.verified,
@@ -100,7 +99,7 @@ def delete(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def put_dkim(account: Account, params: Params, caller: Caller) -> Params:
-    """Signing is the domain's business: an address of a domain that is here has the domain's, whatever is put."""
+    """DKIM belongs to the domain: an address whose domain is an identity keeps the domain's settings."""
     name: str = params["EmailIdentity"].lower()
     domain = account.identities.get(name.rpartition("@")[2])
     if domain is None:
@@ -111,7 +110,7 @@ def put_dkim(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def put_dkim_signing(account: Account, params: Params, caller: Caller) -> Params:
-    """New keys start a new look at the records. A domain that is verified stays so meanwhile, by its old keys."""
+    """New keys start a new check of the records. A verified domain stays verified by its old keys meanwhile."""
     if "@" in params["EmailIdentity"]:
         raise bad_request("The EmailIdentity value must be a valid domain.")
     identity = identity_of(account, params["EmailIdentity"])
@@ -173,7 +172,7 @@ def put_configuration_set(account: Account, params: Params, caller: Caller) -> P
     return {}
 
 
-# shared with sending and the admin side
+# shared with sending and the admin API
 
 
 def identity_of(account: Account, name: str) -> Identity:
@@ -184,8 +183,8 @@ def identity_of(account: Account, name: str) -> Identity:
 
 
 def resolve(account: Account, address: str) -> Identity | None:
-    """The identity SES sends this address as: the address itself, its domain, then the domain's parents; a
-    verified one before any that is not. `address` is in lower case."""
+    """Returns the identity for this From address: the address itself, its domain, or a parent domain, in this order, verified
+    ones first. `address` is in lower case."""
     unverified: Identity | None = None
     for name in _covering(address):
         if identity := account.identities.get(name):
@@ -196,7 +195,7 @@ def resolve(account: Account, address: str) -> Identity | None:
 
 
 def await_verification(account: Account, address: str) -> None:
-    """An address that waits for its owner's word, unless that was given; the letter that asks for it is on its way."""
+    """Makes an address identity pending, as if a verification mail had been sent, unless it is verified."""
     name = _checked_name(address)
     identity = account.identities.get(name) or _add(account, name, {}, None, {})
     if not identity.verified:
@@ -215,14 +214,14 @@ def set_status(account: Account, identity: Identity, status: str) -> None:
 
 
 def uses_new_keys(identity: Identity) -> None:
-    """From now on SES signs by the keys that were asked for last."""
+    """From now on SES signs with the keys requested last."""
     identity.rotates = False
     if "NextSigningKeyLength" in identity.dkim:
         identity.dkim["CurrentSigningKeyLength"] = identity.dkim["NextSigningKeyLength"]
 
 
 def dkim_shown(account: Account, identity: Identity) -> Params:
-    """DkimAttributes. An address has those of its domain, if that is an identity too (ses.md 5.3)."""
+    """Returns DkimAttributes. An address has its domain's if the domain is an identity (ses.md 5.3)."""
     owner = identity if identity.is_domain else account.identities.get(identity.name.rpartition("@")[2])
     if owner is None:
         return {"SigningEnabled": False, "Status": "NOT_STARTED", "Tokens": []}
@@ -288,7 +287,7 @@ def _public_key(signing: Params) -> str | None:
 
 
 def _refuse_early_change(identity: Identity, signing: Params, now: float) -> None:
-    """The length of SES's own keys changes at most once in a day (ses.md 5.3)."""
+    """Raises ApiError: the length of SES's keys can change at most once a day (ses.md 5.3)."""
     last: float | None = identity.dkim.get("LastKeyGenerationTimestamp")
     wanted = signing.get("NextSigningKeyLength", identity.dkim.get("NextSigningKeyLength"))
     if last in (None, identity.created) or wanted == identity.dkim.get("NextSigningKeyLength"):
@@ -321,7 +320,7 @@ def _dkim(account: Account, signing: Params, origin: str, now: float) -> Params:
 
 
 def _asks_for_the_same(old: Params, new: Params) -> bool:
-    """SES's own keys, of the length that they have: they stay."""
+    """Whether SES's keys of their current length are requested: then they stay."""
     same = ("SigningAttributesOrigin", "NextSigningKeyLength")
     return new["SigningAttributesOrigin"] != "EXTERNAL" and all(old.get(n) == new.get(n) for n in same)
 

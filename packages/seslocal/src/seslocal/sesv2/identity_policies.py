@@ -1,5 +1,5 @@
-"""Sending authorization policies of identities: kept without their white space, as SES does, once they are JSON
-of a policy's shape. Nobody else sends through this account, so that they decide nothing."""
+"""Sending authorization policies of identities. Like SES, it checks that they have a policy's shape and stores them without white
+space. They have no effect, because no other account sends through this one."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def get_all(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def checked(name: str, policy: str) -> str:
-    """The policy as it is kept. Raises ApiError where this cannot be one."""
+    """Returns the policy as it is stored. Raises ApiError if it is invalid."""
     if not _NAME.fullmatch(name):
         raise bad_request(
             "PolicyName is invalid. Policy names must only include alpha-numeric characters, dashes, and underscores.",
@@ -65,7 +65,7 @@ def checked(name: str, policy: str) -> str:
     try:
         read: Any = msgspec.json.decode(
             policy
-        )  # stricter than json, which alone keeps long numbers as they are
+        )  # msgspec is stricter than json, but only json keeps long numbers unchanged
         kept = json.dumps(json.loads(policy), separators=(",", ":"), ensure_ascii=False)
     except (ValueError, RecursionError):
         read, kept = None, ""

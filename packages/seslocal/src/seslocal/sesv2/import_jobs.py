@@ -1,5 +1,5 @@
-"""Import jobs: addresses from a file onto the suppression list or a contact list, or off it. They work in slices, so that others
-are served meanwhile; a record that makes no sense fails by itself, and can be looked at afterwards."""
+"""Import jobs: add the addresses of a file to the suppression list or a contact list, or remove them. They work in slices so that
+other calls are served meanwhile. An invalid record fails alone, and can be read afterwards."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from seslocal.wire.paging import page
 
 SLICE: Final = 500  # records at a time
 MOST_RECORDS: Final = {"SUPPRESSION_LIST": 100_000, "CONTACT_LIST": 1_000_000}
-_MOST_FAILED_BYTES: Final = 1024 * 1024  # of records that failed, kept to be looked at
+_MOST_FAILED_BYTES: Final = 1024 * 1024  # of failed records that are kept
 
 
 def create(account: Account, params: Params, caller: Caller) -> Params:
@@ -115,7 +115,7 @@ def _to_suppression(account: Account, job: Job, address: str, given: Params) -> 
 
 
 def _to_contacts(account: Account, job: Job, address: str, given: Params) -> None:
-    """A contact that is there already is replaced whole, whatever the record leaves out."""
+    """An existing contact is replaced; members that the record leaves out are cleared."""
     found = account.contact_lists[_require_list(account, _target(job)["ContactListName"])]
     if _action(job) == "PUT":
         contacts.put(account, found, bare_address(address), given)

@@ -1,5 +1,5 @@
-"""Files of addresses as import jobs read them, a record at a time: CSV, or JSON with an object a line. A record that makes no
-sense is told as such, and its neighbours are read all the same. Pure."""
+"""Reads the files of import jobs record by record: CSV, or JSON with one object per line. An invalid record is reported, and the
+others are still read. Pure."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _REASONS: Final = ("BOUNCE", "COMPLAINT")
 
 
 class Unreadable(Exception):
-    """A file that nothing can be read of; a sentence says why."""
+    """The file cannot be read at all; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    text: str  #: as the file has it, or nearly so
+    text: str  #: as in the file, or nearly
     address: str = ""
-    given: Params | None = None  #: what else is said of the address, in the names of the API
+    given: Params | None = None  #: the other fields, with the API's names
     wrong: str = ""  #: why it cannot be imported
 
 
@@ -36,14 +36,14 @@ class _Wrong(Exception):
 
 
 def suppressed(text: str, form: str, *, delete: bool) -> Iterator[Record]:
-    """Addresses for the suppression list: with their reason, unless they are to be deleted."""
+    """Reads addresses for the suppression list, with their reason unless they are to be deleted."""
     if form == "JSON":
         return _json(text, lambda row: _suppressed(_text(row, "emailAddress"), row.get("reason"), delete))
     return _csv(_rows(text), lambda cells: _suppressed_cells(cells, delete))
 
 
 def contacts(text: str, form: str, *, delete: bool) -> Iterator[Record]:
-    """Contacts. The first line of CSV names the columns. Raises Unreadable."""
+    """Reads contacts. The first line of CSV names the columns. Raises Unreadable."""
     if form == "JSON":
         return _json(text, lambda row: _contact(row, delete))
     rows = _rows(text)
@@ -111,7 +111,7 @@ def _suppressed(address: str, reason: object, delete: bool) -> Record:
 
 
 def _from_cells(cells: dict[str, str]) -> dict[str, Any]:
-    """A row of CSV as JSON would have it."""
+    """Returns a CSV row as the JSON format would have it."""
     row: dict[str, Any] = {"emailAddress": cells["emailAddress"].strip()}
     if all_of_it := cells.get("unsubscribeAll", "").strip().lower():
         row["unsubscribeAll"] = {"true": True, "false": False}.get(all_of_it, all_of_it)

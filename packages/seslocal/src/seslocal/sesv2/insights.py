@@ -1,5 +1,5 @@
-"""Virtual Deliverability Manager's answers: what happened to one mail, and counts by the day (ses.md 8.3). While it is switched
-off there is nothing to ask."""
+"""Virtual Deliverability Manager: what happened to one mail, and counts per day (ses.md 8.3). The calls are refused while it is
+off."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def get_message(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def get_metrics(account: Account, params: Params, caller: Caller) -> Params:
-    """Days on which nothing happened are left out, and the day on which the time ends is not in it."""
+    """Days without counts are left out. The day of EndDate is not included."""
     _require_vdm(account)
     queries: list[Params] = params["Queries"]
     if len({query["Id"] for query in queries}) < len(queries):

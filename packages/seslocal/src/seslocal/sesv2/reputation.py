@@ -1,5 +1,5 @@
-"""Reputation entities: what SES holds for and against a tenant. Two records say whether it may send, of which
-the customer writes one, and a policy for him; findings say why."""
+"""Reputation entities. Two records say whether a tenant may send: one that AWS writes, and one that the customer or the
+tenant's reputation policy writes. Findings are the reasons."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def list_entities(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def update_customer_managed_status(account: Account, params: Params, caller: Caller) -> Params:
-    """Whoever is enabled with findings open is reinstated until they close (ses.md 1.6)."""
+    """Enabling a tenant with open findings makes it REINSTATED until they close (ses.md 1.6)."""
     tenant = _entity_to_change(account, params)
     status: str = params["SendingStatus"]
     if status == "ENABLED" and tenant.open_findings:
@@ -64,7 +64,7 @@ def update_policy(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def set_status(account: Account, tenant: Tenant, record: StatusRecord, *, by_customer: bool) -> None:
-    """Writes one of the two records and tells the bus, whichever changed."""
+    """Writes one of the two records and publishes the change on the event bus."""
     if by_customer:
         tenant.customer_managed = record
     else:
@@ -105,7 +105,7 @@ def list_recommendations(account: Account, params: Params, caller: Caller) -> Pa
 
 
 def impact_of(tenant: Tenant) -> str | None:
-    """The worst of what is open, or what the admin side says."""
+    """Returns the highest impact of the open findings, or what the admin API set."""
     impacts = {finding.impact for finding in tenant.open_findings}
     return tenant.impact or ("HIGH" if "HIGH" in impacts else "LOW" if impacts else None)
 
@@ -117,7 +117,7 @@ def tenant_by_arn(account: Account, arn: str) -> Tenant | None:
 
 
 def policy_arn(account: Account, name: str) -> str:
-    """The ARN of one of the POLICIES; AWS owns them."""
+    """Returns the ARN of one of POLICIES, which belong to AWS."""
     return f"arn:aws:ses:{account.region}:aws:reputation-policy/{name}"
 
 
@@ -161,7 +161,7 @@ def _fits(shown: Params, wanted: dict[str, str]) -> bool:
 
 
 def _parts(at: float) -> list[int]:
-    """The array that AWS prints a status' time as: year to second, then nanoseconds."""
+    """Returns the array that AWS writes a status's time as: year to second, then nanoseconds."""
     moment = datetime.fromtimestamp(at, UTC)
     return [*moment.timetuple()[:6], moment.microsecond * 1000]
 

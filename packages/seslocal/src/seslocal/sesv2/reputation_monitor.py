@@ -1,6 +1,6 @@
-"""What SES does about a tenant whose mail bounces or is complained of: a witness counts, findings open and close, and the
-tenant's reputation policy pauses it (ses.md 1.6 to 1.8). While a tenant that was reinstated has findings open they are
-not acted on; once all are closed it is ENABLED again by itself. What is open is looked at every hour of the clock."""
+"""How SES reacts to a tenant's bounces and complaints: counts them, opens and closes findings, and pauses the tenant if its
+reputation policy says so (ses.md 1.6 to 1.8). Open findings of a reinstated tenant are ignored; once all are closed it becomes
+ENABLED. Open findings are evaluated every hour of the clock."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from seslocal.events.documents import Mail
     from seslocal.state.account import ConfigurationSet
 
-LOOK: Final = 3600.0  # seconds between two looks at what is open
+LOOK: Final = 3600.0  # seconds between two evaluations of open findings
 _NOT_SEEN: Final = (
     "OnTenantSuppressionList",
     "OnAccountSuppressionList",
@@ -30,7 +30,7 @@ _NOT_SEEN: Final = (
 
 
 class Oversight:
-    """A witness that acts on what it counts."""
+    """Counts outcomes of mail and acts on the counts."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -70,7 +70,7 @@ def _weight(outcome: Outcome, recipients: Sequence[str]) -> tuple[int, int] | No
 
 
 def review(account: Account, tenant: Tenant) -> None:
-    """Opens, changes and closes what the counts say now."""
+    """Opens, changes and closes findings by the current counts."""
     now = account.clock.now()
     tenant.counts.forget(now)
     found = judge(tenant.counts, account.thresholds)
@@ -93,7 +93,7 @@ def review(account: Account, tenant: Tenant) -> None:
 
 
 def open_finding(account: Account, tenant: Tenant, finding: Finding) -> None:
-    """Keeps it, tells the bus, and does what the tenant's policy asks for."""
+    """Stores the finding, publishes it on the event bus, and applies the tenant's policy."""
     tenant.findings[finding.type] = finding
     advise(account, tenant.arn, finding.description, finding.impact, finding.type)
     enforce(account, tenant)
@@ -103,7 +103,7 @@ def open_finding(account: Account, tenant: Tenant, finding: Finding) -> None:
 
 
 def enforce(account: Account, tenant: Tenant) -> None:
-    """Pauses the tenant if its policy asks for that on account of anything that is open."""
+    """Pauses the tenant if its policy requires it for an open finding."""
     policy = tenant.policy.rpartition("/")[2]
     if policy == "none" or tenant.customer_managed.status != "ENABLED":
         return
@@ -134,6 +134,6 @@ def _look(account: Account, tenant: Tenant) -> None:
 
 
 def _in_words(at: float) -> str:
-    """As AWS writes a time in a finding."""
+    """Formats a time as AWS does in a finding."""
     moment = datetime.fromtimestamp(at, UTC)
     return f"{moment:%B} {moment.day}, {moment:%Y} at {moment:%H:%M} (UTC)"

@@ -1,4 +1,4 @@
-"""SendEmail: one call, one mail, to all its recipients at once (ses.md 3.1)."""
+"""SendEmail: one mail to all its recipients (ses.md 3.1)."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ def send_email(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def _list_management(params: Params, letter: Letter) -> tuple[str, str | None] | None:
-    """List and topic, of the parameter or else of the header."""
+    """Returns list and topic, from the parameter or else from the header."""
     if (options := params.get("ListManagementOptions")) is not None:
         return options["ContactListName"], options.get("TopicName")
     return list_management.options_of(letter.list_management) if letter.list_management else None
 
 
 def named_identities(params: Params) -> tuple[str, ...]:
-    """ARNs of the identities that a call names beside its From (ses.md 1.4)."""
+    """Returns the ARNs of identities that a call names in addition to From (ses.md 1.4)."""
     return tuple([params[name] for name in _NAMED_IDENTITIES if name in params])
 
 
 def whose(params: Params) -> tuple[str | None, str | None]:
-    """Tenant and configuration set that a call names, for faults that concern only some."""
+    """Returns tenant and configuration set of a call, for faults that apply only to some."""
     tenant, name = params.get("TenantName"), params.get("ConfigurationSetName")
     return tenant if isinstance(tenant, str) else None, name if isinstance(name, str) else None
 

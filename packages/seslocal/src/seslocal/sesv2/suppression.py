@@ -1,6 +1,5 @@
-"""Suppression: the account's and the tenants' lists as they are managed, and the rule that decides which of
-them a mail is held against. Scope and reasons resolve apart from each other, the configuration set before the
-tenant before the account."""
+"""Suppression lists of account and tenants: their operations, and the rule that decides which list applies to a mail.
+Scope and reasons are resolved separately: configuration set, else tenant, else account."""
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ from seslocal.wire.paging import page
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """What applies to one mail."""
+    """The suppression settings that apply to one mail."""
 
     scope: str  #: TENANT or ACCOUNT
     reasons: tuple[str, ...]
@@ -43,12 +42,12 @@ def in_force(account: Account, tenant: Tenant | None, configuration_set: Configu
         reasons = account.suppressed_reasons
     if scope == "TENANT" and tenant is not None:
         return InForce("TENANT", reasons, tenant.suppression)
-    # Scope TENANT without a tenant is not described anywhere: the account's list is the careful reading.
+    # Scope TENANT without a tenant is not documented: the account's list is the safe choice.
     return InForce("ACCOUNT", reasons, account.suppression)
 
 
 def record(force: InForce, entry: Suppressed) -> None:
-    """A hard bounce or complaint that SES saw itself."""
+    """Adds an entry for a hard bounce or complaint."""
     if entry.reason in force.reasons:
         force.list.put(entry)
 
@@ -111,7 +110,7 @@ def _list(account: Account, params: Params) -> SuppressionList:
 
 
 def stored(address: str) -> str:
-    """As given, but for the domain, which SES was seen to put in lower case."""
+    """Returns the address with its domain in lower case, as SES stores it (seen in live tests)."""
     local, at, domain = address.rpartition("@")
     if not at or not local or not domain or any(c.isspace() for c in address):
         raise ApiError("BadRequestException", f"Email address {address} is not valid.")

@@ -1,4 +1,4 @@
-"""Every operation of SES v2 that acts, from the modules that own them."""
+"""Every operation of SES v2 that is implemented."""
 
 from __future__ import annotations
 

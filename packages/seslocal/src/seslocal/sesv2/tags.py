@@ -1,5 +1,5 @@
-"""The tags of whatever has an ARN and can carry them. SES finds a resource by the name in its ARN, in the region of the call;
-an ARN of another region names nothing that has tags."""
+"""Tags of resources. SES finds a resource by the name in its ARN, in the region of the call; an ARN of another region is not
+found."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Tagged(Protocol):
     def tags(self) -> dict[str, str]: ...
 
 
-#: resource type in the ARN -> what SES calls it, and those of the account by the first name after it
+#: resource type in the ARN -> SES's name for it, and the account's resources by the first name after the type
 _OWNERS: Final[dict[str, tuple[str, Callable[[Account], Mapping[str, Tagged]]]]] = {
     "identity": ("EmailIdentity", lambda account: account.identities),
     "configuration-set": ("ConfigurationSet", lambda account: account.configuration_sets),

@@ -1,4 +1,4 @@
-"""E-mail templates: kept, listed, and filled in on trial (ses.md 3.3). Sending by them is `mail/templated.py`'s part."""
+"""Email templates: storing, listing and test rendering (ses.md 3.3). Sending with them is in `mail/templated.py`."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def list_all(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def test_render(account: Account, params: Params, caller: Caller) -> Params:
-    """The whole MIME message that the template and the data make. Raises ApiError where SES would only tell later."""
+    """Returns the whole rendered MIME message. Raises ApiError where a sent mail would get a Rendering Failure event."""
     found = templated.template_of(account, params["TemplateName"])
     filled = templated.fill(found, templated.read_data(params["TemplateData"]), {})
     if filled.failure is not None:

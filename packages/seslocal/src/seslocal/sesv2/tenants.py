@@ -1,5 +1,5 @@
-"""Tenants and the resources associated with them. A tenant routes nothing: it is a name, associations,
-suppression settings, and the reputation that `reputation` keeps."""
+"""Tenants and the resources associated with them. A tenant is a name with associations, suppression settings and a
+reputation, which is in `reputation`."""
 
 from __future__ import annotations
 

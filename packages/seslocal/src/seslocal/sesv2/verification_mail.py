@@ -1,4 +1,4 @@
-"""Custom verification e-mails: templates for the letter that asks whether an address is its reader's, and sending it."""
+"""Custom verification emails: their templates, and sending the mail that asks the owner of an address to verify it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def update(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def delete(account: Account, params: Params, caller: Caller) -> Params:
-    """Of one that is not there it says so."""
+    """Raises ApiError if the template does not exist."""
     del account.verification_templates[template_of(account, params["TemplateName"]).name]
     return {}
 
@@ -64,7 +64,7 @@ def list_all(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def send(account: Account, params: Params, caller: Caller) -> Params:
-    """The address becomes an identity that waits, whatever identities do otherwise: the letter's link is the point."""
+    """Makes the address a pending identity, whatever `verify_at_once` says: it verifies by the mail's link."""
     address = _address(params["EmailAddress"])
     template = account.verification_templates.get(params["TemplateName"])
     if template is None:

@@ -1,5 +1,5 @@
-"""SQS as the queues' wire: each operation of its JSON 1.0 protocol that acts, in SQS's words and with its
-errors. Messages and their fates are in `queues`."""
+"""The SQS operations that are implemented, over SQS's JSON 1.0 protocol and with its errors. The queues themselves are
+in `queues`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from seslocal.wire.model import Params
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _ENTRY_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
-# What a body may hold: #x9 | #xA | #xD | #x20-#xD7FF | #xE000-#xFFFD | #x10000-#x10FFFF
+# Characters that a body can contain: #x9 | #xA | #xD | #x20-#xD7FF | #xE000-#xFFFD | #x10000-#x10FFFF
 _FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _RANGES: Final = {
     "VisibilityTimeout": (0, 43200),
@@ -136,7 +136,7 @@ async def _long_poll(
 ) -> Params:
     until = time.monotonic() + wait
     while not queue.deleted:
-        # Taken before every wait, the first too: a message may have come since the caller last looked.
+        # Checked before every wait, also the first: a message may have arrived since the caller checked.
         if account.faults.stands("queue_outage"):
             raise ApiError("ServiceUnavailable", "The queue is out, as a fault asks.", 503)
         if taken := queue.take(limit, visibility):
@@ -252,7 +252,7 @@ def _attribute_shown(value: Params) -> Params:
 
 
 def _attributes_md5(attributes: Params) -> str:
-    """The digest clients compare: name, type, transport and value of each attribute, by name."""
+    """The digest that clients compare: name, type, transport and value of each attribute, sorted by name."""
     digest = hashlib.md5(usedforsecurity=False)
     for name in sorted(attributes):
         value: Params = attributes[name]
@@ -286,7 +286,7 @@ def _change_visibility(queue: Queue, params: Params) -> Params:
             "ReceiptHandleIsInvalid", f'The input receipt handle "{handle}" is not a valid receipt handle.'
         )
     seconds = _number(params, "VisibilityTimeout", queue.visibility, 0, 43200)
-    queue.counts()  # what is due has returned before we judge
+    queue.counts()  # returns messages whose visibility timeout has ended
     message = queue.find(handle)
     if message is None or not message.hidden:
         raise ApiError(
@@ -420,7 +420,7 @@ OPERATIONS: Final[dict[str, Handler]] = {
     "UntagQueue": untag_queue,
     "ListQueueTags": list_queue_tags,
 }
-# Clients that grew up with SQS's Query protocol look for these codes.
+# Clients written for SQS's Query protocol expect these codes.
 OLD_CODES: Final = {
     "QueueDoesNotExist": "AWS.SimpleQueueService.NonExistentQueue",
     "QueueNameExists": "QueueAlreadyExists",

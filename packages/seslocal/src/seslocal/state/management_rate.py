@@ -1,5 +1,5 @@
-"""The pace of management: SES takes about one call a second of every operation that does not send (ses.md 2.4, 3.5). Whether that
-is counted an operation or for all together is not documented, so both can be had. Off unless asked for."""
+"""The rate limit of management calls: SES allows about one call per second of each operation that does not send (ses.md 2.4,
+3.5). Whether it counts each operation or all together is not documented, so both are available. Off by default."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Final
 from seslocal.errors import ApiError
 from seslocal.state.sending import Bucket
 
-#: calls a second that are documented to be more
+#: operations with a higher documented rate, in calls per second
 _DOCUMENTED: Final = {"BatchGetMetricData": 16.0, "GetEmailTemplate": 50.0}
 _SENDS: Final = frozenset(
     {"SendEmail", "SendBulkEmail", "SendRawEmail", "SendTemplatedEmail", "SendBulkTemplatedEmail"}
 )
-BURST: Final = 2.0  # seconds' worth that is tolerated at once
+BURST: Final = 2.0  # seconds' worth of calls allowed at once
 
 
 class Pace:
     def __init__(self, rate: float, *, together: bool) -> None:
-        self.rate = rate  #: calls a second; 0: no limit
+        self.rate = rate  #: calls per second; 0: no limit
         self.together = together  #: one limit for all operations, not one for each
         self._buckets: dict[str, Bucket] = {}
 
@@ -27,7 +27,7 @@ class Pace:
         self._buckets.clear()
 
     def spend(self, operation: str, now: float) -> None:
-        """Raises ApiError for a call that comes too soon."""
+        """Counts a call. Raises ApiError if it exceeds the rate."""
         if operation in _SENDS:
             return
         rate = self.rate

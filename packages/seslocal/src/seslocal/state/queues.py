@@ -1,6 +1,6 @@
-"""The queues: what SQS's standard queues promise, in memory. A message received is hidden until its visibility
-time-out ends, is deleted by the handle of its latest receipt, and comes back otherwise. A long poll waits for
-the first message without holding anybody else up. The wire's side of it is in `sqs`."""
+"""SQS's standard queues, in memory. A received message is hidden until its visibility timeout ends, then returns unless
+it was deleted with the handle of its latest receipt. A long poll waits for the first message without blocking other
+callers. The operations are in `operations`."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Message:
     sent_at: float
     visible_at: float
     hidden: bool = False  #: in flight or delayed
-    gone: bool = False  #: deleted; queues may still hold a stale reference
-    receipts: int = 0  #: how often it was received
+    gone: bool = False  #: deleted; a queue may still have a stale reference
+    receipts: int = 0  #: number of times it was received
     first_received_at: float = 0.0
     attributes: dict[str, Any] = field(default_factory=dict[str, Any])
     attributes_md5: str = ""
@@ -53,20 +53,20 @@ class Queue:
         self.created_at = self.modified_at = clock.now()
         self.tags: dict[str, str] = {}
         self.deleted = False
-        self.most = most  #: messages it holds
-        self.dropped = 0  #: messages that found no room
+        self.most = most  #: maximum number of messages
+        self.dropped = 0  #: messages dropped because it was full
         self.set_attributes(attributes)
         self.purge(clock)
         self._clock = clock
         self._ids = ids
         self._pushed = 0
         self._waiters: deque[asyncio.Future[None]] = deque()
-        #: where a message goes that was received too often; the account sets it from RedrivePolicy
+        #: called with a message that was received too often; the account sets it from RedrivePolicy
         self.dead_letters: Callable[[], tuple[Queue, int] | None] = lambda: None
 
     @property
     def polls(self) -> int:
-        """How many wait for a message."""
+        """Number of long polls waiting for a message."""
         return len(self._waiters)
 
     def set_attributes(self, attributes: dict[str, str]) -> None:
@@ -105,7 +105,7 @@ class Queue:
             self.wake()
 
     def _drop_oldest(self) -> None:
-        """Nobody reads this queue, or nobody deletes what was read: memory is worth more than the past."""
+        """Nobody reads this queue or deletes what was read: drops the oldest message to bound memory."""
         self.remove(next(iter(self.messages.values())))
         self.dropped += 1
         while self._ready and self._ready[0].gone:
@@ -114,7 +114,7 @@ class Queue:
     # out
 
     def take(self, limit: int, visibility: float | None) -> list[Message]:
-        """Up to `limit` messages, hidden from now on."""
+        """Returns up to `limit` messages and hides them from now on."""
         now = self._clock.now()
         self._return_due(now)
         timeout = self.visibility if visibility is None else visibility
@@ -138,8 +138,8 @@ class Queue:
         return taken
 
     async def wait_for_message(self, seconds: float) -> None:
-        """Returns when there may be something to take, after so many of the world's seconds (a client's patience is
-        measured in those), or when the queue is gone."""
+        """Returns when there may be a message to take, after the timeout in real seconds (clients wait in real time), or
+        when the queue is deleted."""
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
         self._waiters.append(waiter)
@@ -150,7 +150,7 @@ class Queue:
             await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled():
-                self.wake()  # the message this waiter was woken for belongs to the next one
+                self.wake()  # this waiter was woken for a message that it will not take: wake the next
             raise
         finally:
             patience.cancel()
@@ -168,7 +168,7 @@ class Queue:
     # by handle
 
     def find(self, handle: str) -> Message | None:
-        """The message of this handle, if it is the handle of its latest receipt."""
+        """Returns the message of this handle, or None if it is not the handle of its latest receipt."""
         identity, _, receipt = handle.partition("#")
         message = self.messages.get(identity)
         return message if message and receipt == str(message.receipts) else None
@@ -184,7 +184,7 @@ class Queue:
         self._hide(message, self._clock.now() + seconds)
 
     def counts(self) -> tuple[int, int, int]:
-        """Messages that are visible, in flight and delayed."""
+        """Returns the numbers of messages that are visible, in flight and delayed."""
         self._return_due(self._clock.now())
         delayed = 0
         if self.hidden:
@@ -204,7 +204,7 @@ class Queue:
             self._clock.call_at(until, self.wake)
 
     def _forget_stale(self) -> None:
-        """What was deleted would otherwise be held until its time-out ends, body and all."""
+        """Frees deleted messages, which would otherwise stay in memory until their timeout ends."""
         live = [entry for entry in self._returning if entry[2].hidden and entry[2].visible_at == entry[0]]
         heapq.heapify(live)
         self._returning = live
@@ -213,7 +213,7 @@ class Queue:
         while self._returning and self._returning[0][0] <= now:
             due, _, message = heapq.heappop(self._returning)
             if message.gone or not message.hidden or message.visible_at != due:
-                continue  # deleted, or its time-out was changed meanwhile
+                continue  # deleted, or its timeout was changed meanwhile
             message.hidden = False
             self.hidden -= 1
             self._ready.append(message)

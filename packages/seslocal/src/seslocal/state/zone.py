@@ -1,6 +1,5 @@
-"""The DNS records that the local SES knows, put there by hand, and what its identities need among them. Names are in
-lower case without a final dot; values are text as in a zone file, checked when they are put. Pure but for telling
-whoever watches that something changed."""
+"""The DNS records that the admin API put, and the records that identities need. Names are in lower case without a final
+dot; values are text as in a zone file and checked when put. Pure, except that each change calls `Zone.changed`."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from seslocal.state.account import Identity
 
 TTL: Final = 300  # seconds
-SOA: Final = "ns.seslocal. hostmaster.seslocal. 1 3600 600 86400 60"  #: of every zone there is
+SOA: Final = "ns.seslocal. hostmaster.seslocal. 1 3600 600 86400 60"  #: of every zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +31,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a look at the records showed."""
+    """The result of checking records."""
 
     ok: bool
-    error: str | None = None  #: as VerificationInfo.ErrorType names it
-    final: bool = False  #: waiting will not mend it
+    error: str | None = None  #: a VerificationInfo.ErrorType
+    final: bool = False  #: waiting will not fix it
 
 
 FOUND: Final = Finding(True)
@@ -45,10 +44,10 @@ FOUND: Final = Finding(True)
 class Zone:
     def __init__(self) -> None:
         self._records: dict[str, dict[str, list[Record]]] = {}
-        self.changed: Callable[[], None] = lambda: None  #: told after each change
+        self.changed: Callable[[], None] = lambda: None  #: called after each change
 
     def put(self, records: list[Record]) -> None:
-        """Replaces what their names have of their types. All or nothing; raises ValueError with a sentence."""
+        """Replaces all records of the same name and type. All or nothing; raises ValueError with a sentence."""
         new: dict[tuple[str, str], list[Record]] = {}
         for record in records:
             checked = _checked(record)
@@ -62,7 +61,7 @@ class Zone:
         self.changed()
 
     def delete(self, name: str, kind: str | None = None) -> int:
-        """How many records are gone."""
+        """Returns the number of deleted records."""
         name = folded(name)
         kinds = self._records.get(name, {})
         gone = [kinds.pop(each) for each in list(kinds) if kind in (None, each)]
@@ -79,7 +78,7 @@ class Zone:
         return [record for records in self._records.get(folded(name), {}).values() for record in records]
 
     def has(self, name: str) -> bool:
-        """The name exists: it has records, or a name below it does."""
+        """Whether the name exists: it has records, or a name below it does."""
         name = folded(name)
         return name in self._records or any(other.endswith("." + name) for other in self._records)
 
@@ -93,7 +92,7 @@ def folded(name: str) -> str:
 
 
 def needed(identity: Identity, region: str) -> list[Record]:
-    """What this identity's domain has to publish."""
+    """Returns the records that this identity's domain must publish."""
     records: list[Record] = []
     if identity.is_domain:
         tokens: list[str] = identity.dkim.get("Tokens", [])
@@ -112,8 +111,8 @@ def needed(identity: Identity, region: str) -> list[Record]:
 
 
 def check_keys(zone: Zone, identity: Identity, region: str) -> Finding:
-    """Whether an identity's DKIM records are there. Of a replica, whether its parent is: one server is one region, so that
-    no parent is ever found (ses.md 5.3)."""
+    """Checks an identity's DKIM records. For a replica it checks its parent, which is never found because one server is one
+    region (ses.md 5.3)."""
     origin: str = identity.dkim.get("SigningAttributesOrigin", "AWS_SES")
     external = origin == "EXTERNAL"
     if origin.startswith("AWS_SES_"):
@@ -136,7 +135,7 @@ def check_keys(zone: Zone, identity: Identity, region: str) -> Finding:
 
 
 def check_mail_from(zone: Zone, domain: str, region: str) -> Finding:
-    """Whether a MAIL FROM domain has the one MX, and the SPF, that SES wants."""
+    """Checks that a MAIL FROM domain has exactly the MX, and an SPF record, that SES requires."""
     exchanges = zone.find(domain, "MX")
     if not exchanges:
         return Finding(False, "TYPE_NOT_FOUND" if zone.has(domain) else "HOST_NOT_FOUND")
@@ -153,7 +152,7 @@ def check_mail_from(zone: Zone, domain: str, region: str) -> Finding:
 
 
 def text_of(record: Record) -> str:
-    """A TXT record's strings, joined."""
+    """Returns a TXT record's strings, joined."""
     parsed = cast(TXT, dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.TXT, record.value))
     strings: tuple[bytes, ...] = parsed.strings
     return b"".join(strings).decode("utf-8", "replace")
@@ -175,14 +174,14 @@ def _checked(record: Record) -> Record:
 
 
 def _escaped(octets: bytes) -> str:
-    """As zone files write it."""
+    """Escapes as in zone files."""
     return "".join(
         f"\\{octet:03d}" if octet in b'"\\' or not 32 <= octet < 127 else chr(octet) for octet in octets
     )
 
 
 def _tag(text: str, name: str) -> str:
-    """A tag of a DKIM record."""
+    """Returns the value of a tag of a DKIM record."""
     for part in text.split(";"):
         key, _, value = part.partition("=")
         if key.strip() == name:

@@ -1,1 +1,1 @@
-"""What goes over the wire: HTTP, the checks made from botocore's models, pages of lists."""
+"""The wire protocols: HTTP, signatures, input checks made from botocore's models, pagination."""

@@ -1,5 +1,5 @@
-"""Access keys that this account knows, and what is derived from them. A signing key costs four HMACs and is good for a
-day, a region and a service, so it is kept beside the credential that asks for it; a key that changes takes those with it."""
+"""The account's access keys and the signing keys derived from them. A signing key costs four HMACs and is valid for one
+day, region and service, so it is cached by credential. Changing an access key clears the cache."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ class Key:
     secret: str = field(repr=False)
     token: str | None = field(default=None, repr=False)  #: session token of temporary credentials
     expires: float | None = None  #: of temporary credentials, on the account's clock
-    user: str  #: who signs with it, as `ses:caller-identity` tells
+    user: str  #: the name in `ses:caller-identity`
 
 
 class Scope(NamedTuple):
-    """A credential as it stands in a request, with what it takes to check a signature."""
+    """A credential of a request, and what is needed to check its signature."""
 
     key: Key
     date: str  #: YYYYMMDD
-    region: str  #: empty: of the regions that the request names beside
+    region: str  #: empty for SigV4a, where a header names the regions
     service: str
     text: str  #: date/region/service/aws4_request
-    holds: Callable[[bytes, str], bool]  #: a string to sign and its signature in hexadecimal
+    holds: Callable[[bytes, str], bool]  #: whether a string to sign has this signature (hexadecimal)
 
 
 class Keys:
@@ -53,7 +53,7 @@ class Keys:
         return self.by_id.pop(key_id, None) is not None
 
     def scope(self, credential: str) -> Scope | None:
-        """What was kept for this credential: only credentials of known keys are."""
+        """Returns the cached scope of this credential, or None. Only credentials of known keys are cached."""
         return self._scopes.get(credential)
 
     def derive(self, credential: str, key: Key, date: str, region: str, service: str) -> Scope:
@@ -77,7 +77,7 @@ class Keys:
 
 
 def _verifier(signing_key: bytes) -> Callable[[bytes, str], bool]:
-    """HMAC-SHA256 with both its pads hashed already, which hmac.digest does anew each time at more than the rest's cost."""
+    """HMAC-SHA256 with both pads already hashed: hashing them is most of the cost of hmac.digest."""
     padded = signing_key.ljust(64, b"\0")
     inner, outer = (sha256(bytes(byte ^ pad for byte in padded)) for pad in (0x36, 0x5C))
 
@@ -91,7 +91,7 @@ def _verifier(signing_key: bytes) -> Callable[[bytes, str], bool]:
 
 
 def pair(text: str) -> tuple[str, str]:
-    """ID:SECRET, as an option gives them. Raises ValueError."""
+    """Splits ID:SECRET. Raises ValueError."""
     key_id, colon, secret = text.partition(":")
     secret.encode()
     if not colon or not secret or not is_id(key_id):

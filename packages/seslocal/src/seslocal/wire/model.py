@@ -1,7 +1,7 @@
-"""The wire as botocore's own service models describe it: from them come, once at start, a route for every
-operation and a compiled check for every shape. A check walks a decoded JSON value, converts blobs and
-timestamps, drops nulls and what the model does not know, and words what is wrong as AWS does: a wrong JSON type
-is a SerializationException, a broken constraint a validation text that names the member."""
+"""Routes and input checks made at startup from botocore's service models: a route for every operation, a compiled check
+for every shape. A check walks a decoded JSON value, converts blobs and timestamps, and drops nulls and unknown members.
+Its errors are worded as AWS's: a wrong JSON type is a SerializationException, a violated constraint a validation text
+that names the member."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from botocore.loaders import Loader
 from seslocal.errors import ApiError, bad_request, serialization
 
 Params = dict[str, Any]
-#: where in the input a value stands: what holds it, and a member's name or an item's number; spelt only when told
+#: position of a value in the input: its parent's, and its member name or index. Formatted only for an error.
 Place = tuple[Any, str | int] | None
 Check = Callable[[Any, Place, list[str]], Any]
 Model = Mapping[str, Any]
 
 _NAME_RULE: Final[Params] = {"max": 64, "pattern": "^[a-zA-Z0-9_-]+$"}
-# Rules that SES keeps and the model leaves out.
+# Rules that SES enforces and the model lacks.
 _EXTRA: Final[dict[str, Params]] = {
     "TenantName": _NAME_RULE,
     "ConfigurationSetName": _NAME_RULE,
     "EventDestinationName": _NAME_RULE,
 }
-# Older clients list with GET; the query members they send.
+# Older clients list with GET and query parameters.
 _OLD_SPELLINGS: Final = {
     "ListEmailIdentities": "/v2/email/identities",
     "ListConfigurationSets": "/v2/email/configuration-sets",
@@ -60,7 +60,7 @@ class _Node:
 
 
 class Routes:
-    """All operations of a REST model, found by method and path."""
+    """Finds the operation of a REST model by method and path."""
 
     def __init__(self, model: Model) -> None:
         self.operations: dict[str, Operation] = {}
@@ -95,7 +95,7 @@ class Routes:
 
 
 def read_input(operation: Operation, path: str, query: str, body: bytes) -> Params:
-    """The operation's checked input. Raises ApiError."""
+    """Returns the operation's checked input. Raises ApiError."""
     params = read_object(body)
     for member in operation.located:
         params.pop(member, None)
@@ -190,7 +190,7 @@ class Shapes:
 
     def check(self, name: str) -> Check:
         if name not in self._checks:
-            # Registered before it is compiled, so that a shape may hold itself.
+            # Registered before it is compiled, because a shape can contain itself.
             self._checks[name] = lambda value, at, problems: self._checks[name](value, at, problems)
             self._checks[name] = self._compile(name)
         return self._checks[name]
@@ -348,7 +348,7 @@ def _blob(value: Any, at: Place, problems: list[str]) -> Any:
         raise serialization(f"{_found(value)} can not be converted to a Blob{_at(at)}.")
     try:
         return binascii.a2b_base64(value.encode("ascii"), strict_mode=True)
-    except ValueError:  # binascii.Error and UnicodeEncodeError are both of its kind
+    except ValueError:  # binascii.Error and UnicodeEncodeError are subclasses
         raise serialization(f"The value is not base64{_at(at)}.") from None
 
 
@@ -398,7 +398,7 @@ def ses_routes() -> Routes:
 
 @cache
 def sqs_checks() -> Mapping[str, Check]:
-    """SQS speaks JSON 1.0: an operation is named in a header, its whole input is the body."""
+    """Checks for SQS. Its JSON 1.0 protocol names the operation in a header; the body is the whole input."""
     model: Model = Loader().load_service_model("sqs", "service-2")
     shapes = Shapes(model["shapes"])
     return {name: shapes.check(spec["input"]["shape"]) for name, spec in model["operations"].items()}

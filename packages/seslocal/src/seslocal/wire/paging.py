@@ -1,5 +1,5 @@
-"""Pages of a sorted list. A token says after which key to go on, so that a list that changes between two pages
-repeats and skips nothing that stayed; a token of another list is refused."""
+"""Pages of a sorted list. A token holds the last key of its page, so a list that changes between two pages neither
+repeats nor skips an item that stayed. A token of another list is refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def page(
     most: int = 100,
     refusal: str = "BadRequestException",
 ) -> tuple[list[T], dict[str, str]]:
-    """The page that `PageSize` and `NextToken` of the input ask for, and `NextToken` for the answer if more follows."""
+    """Returns the requested page (`PageSize`, `NextToken`), and a dict with the response's `NextToken` if there are more."""
     size: int = params.get("PageSize", most)
     if not 1 <= size <= most:
         rule = "greater than or equal to 1" if size < 1 else f"less than or equal to {most}"

@@ -1,6 +1,6 @@
-"""HTTP/1.1 on httptools: bytes in, Requests to the app, Answers out in the order the requests came, however
-they were pipelined. It knows nothing of SES. A request that cannot be parsed or is too large gets a 4xx and
-the connection is closed; an app that answers late holds back only its own connection."""
+"""HTTP/1.1 on httptools: parses bytes into Requests, calls the app, and writes its Answers in the order of the requests,
+also for pipelined requests. It is independent of SES. A request that cannot be parsed or is too large gets a 4xx and
+the connection is closed. A slow response delays only its own connection."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger("seslocal")
 
 MAX_URL: Final = 16 * 1024  # bytes
 MAX_HEADERS: Final = 64 * 1024  # bytes, all of them together
-MAX_BODY: Final = 64 * 1024 * 1024  # bytes; SES takes 40 MB of message, JSON and base64 come on top
+MAX_BODY: Final = 64 * 1024 * 1024  # bytes; SES allows 40 MB of message, plus JSON and base64 overhead
 MAX_PIPELINED: Final = 64  # requests read ahead on one connection
 
 
@@ -28,7 +28,7 @@ class Request:
     method: str
     path: str  #: as sent, still percent-encoded
     query: str  #: as sent
-    headers: dict[str, str]  #: names in lower case, values without blanks around them
+    headers: dict[str, str]  #: names in lower case, values stripped
     body: bytes
     peer: str  #: the client's address
     keep_alive: bool
@@ -40,8 +40,8 @@ class Answer:
     body: bytes = b""
     kind: str = "application/json"  #: the Content-Type
     headers: tuple[tuple[str, str], ...] = ()
-    close: bool = False  #: close after this answer, saying so
-    hang_up: bool = False  #: write nothing at all and close: the answer is lost
+    close: bool = False  #: close after this response, with `Connection: close`
+    hang_up: bool = False  #: close without writing a response
 
 
 HANG_UP: Final = Answer(0, hang_up=True)
@@ -53,13 +53,13 @@ _CLOSE: Final = "Connection: close\r\n"
 
 @lru_cache(512)
 def _key(name: bytes) -> str:
-    """Clients use the same few names all day."""
+    """Cached: clients use few distinct names."""
     return name.decode("latin-1").lower()
 
 
 class Connection(asyncio.Protocol):
-    """One client. `connections` is the server's set of open ones; `after_answer` is asked after each answer
-    to a request that leaves the connection idle, `date` for the line that says when it was given."""
+    """One client connection. `connections` is the server's set of open connections. `after_answer` is called after each
+    response that leaves the connection idle. `date` returns the Date header line."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def idle(self) -> bool:
-        """Open, with nothing asked that is not answered."""
+        """Whether it is open and every request has been answered."""
         return self._task is None and not self._waiting and not self._in_request and not self._answering
 
     def close(self) -> None:
@@ -147,7 +147,7 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         expects = self._headers.get("expect", "").lower() == "100-continue"
-        # Behind unanswered requests it must not overtake their answers; the client sends after a while anyway.
+        # After unanswered requests it must not overtake their responses; the client sends the body after a while anyway.
         if expects and not self._refused and self._task is None and not self._waiting:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -162,7 +162,7 @@ class Connection(asyncio.Protocol):
         self._in_request = False
         if self._refused:
             return
-        for name, values in self._repeated.items():  # they mean a list, also to a signature
+        for name, values in self._repeated.items():  # repeated headers mean a list, also in a signature
             self._headers[name] = ",".join(values)
         path, _, query = self._url.decode("latin-1").partition("?")
         self._waiting.append(

@@ -1,5 +1,5 @@
-"""AWS's Query protocol as botocore's models describe it: a form whose names spell out structures and lists becomes checked
-input, and an output becomes XML. Names that lead nowhere are passed over, as AWS does."""
+"""AWS's Query protocol as botocore's models describe it: reads a form whose dotted names describe structures and lists, checks
+it, and writes the output as XML. Unknown names are ignored, as AWS does."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class QueryOperation:
 
 
 class QueryModel:
-    """A service that speaks Query."""
+    """A service that uses the Query protocol."""
 
     def __init__(self, model: Model) -> None:
         self.namespace: str = model["metadata"]["xmlNamespace"]
@@ -52,7 +52,7 @@ class QueryModel:
             self.operations[name] = operation
 
     def read(self, operation: QueryOperation, form: Tree) -> Params:
-        """The operation's checked input. Raises ApiError."""
+        """Returns the operation's checked input. Raises ApiError."""
         if operation.input is None or operation.check is None:
             return {}
         params = cast(Params, self._read(operation.input, form, operation.input))
@@ -104,7 +104,7 @@ class QueryModel:
             }
         leaf = _leaf(node, at)
         if kind == "blob":
-            return leaf.translate(_LINES)  # older clients send base64 in lines, as mail has it
+            return leaf.translate(_LINES)  # older clients break base64 into lines, as in mail
         if kind == "boolean":
             return _boolean(leaf, at)
         if kind in ("integer", "long", "double", "float"):
@@ -142,7 +142,7 @@ class QueryModel:
 
 
 def read_form(data: bytes) -> Tree:
-    """The tree that a form's dotted names spell. Raises ApiError."""
+    """Returns the tree that a form's dotted names describe. Raises ApiError."""
     try:
         pairs = parse_qsl(
             data.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS
@@ -167,7 +167,7 @@ def read_form(data: bytes) -> Tree:
 
 
 def text(value: str) -> str:
-    """Escaped, and without what XML cannot hold."""
+    """Escapes, and removes characters that XML cannot contain."""
     return escape(_NO_XML.sub("\ufffd", value))
 
 

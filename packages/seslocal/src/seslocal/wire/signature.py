@@ -1,7 +1,7 @@
-"""AWS Signature Version 4, checked as the services check it: by Authorization header or in the query, in AWS's order, refused
-in AWS's words. `check` is pure: a request, the keys there are and the time in, the key that signed it out, or an ApiError whose
-code is that of the JSON protocols; `QUERY_CODES` has what the Query protocol calls it. It runs on every call, hence the care for
-what is derived once and what is not done for the plain case."""
+"""Checks AWS Signature Version 4 as the services do: in the Authorization header or the query, in AWS's order, with AWS's error
+texts. `check` is pure: it takes a request, the keys and the time, and returns the key that signed, or raises an ApiError with
+the code of the JSON protocols; `QUERY_CODES` maps it to the Query protocol's. It runs on every call, so derived values are
+cached and the common case takes a shortcut."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from seslocal.wire import sigv4a
 from seslocal.wire.access_keys import Key, Keys, Scope
 from seslocal.wire.protocol import Request
 
-SES: Final = ("ses", "email")  #: signing names that SES takes; old clients say email
+SES: Final = ("ses", "email")  #: signing names that SES accepts; old clients use email
 SQS: Final = ("sqs",)
 SNS: Final = ("sns",)
 
-#: Codes of the JSON protocols, and how SES v1, SNS and SQS's older protocol spell them.
+#: Codes of the JSON protocols -> codes in SES v1, SNS and SQS's older protocol.
 QUERY_CODES: Final[Mapping[str, str]] = {
     "MissingAuthenticationTokenException": "MissingAuthenticationToken",
     "IncompleteSignatureException": "IncompleteSignature",
@@ -36,7 +36,7 @@ QUERY_CODES: Final[Mapping[str, str]] = {
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 _TERMINATOR: Final = "aws4_request"
 _SKEW: Final = 300  # seconds
-_LONGEST: Final = 604_800  # seconds that a presigned request may be good for
+_LONGEST: Final = 604_800  # seconds that a presigned request can be valid
 _IN_HEADER: Final = (
     "'Credential' parameter",
     "'Signature' parameter",
@@ -51,7 +51,7 @@ _MISMATCH: Final = (
 
 
 class Claim(NamedTuple):
-    """What a request says about its signature."""
+    """The signature of a request and its parameters."""
 
     algorithm: str
     credential: str
@@ -59,15 +59,15 @@ class Claim(NamedTuple):
     signature: str
     date: str  #: as sent
     token: str | None
-    regions: str | None  #: those that a signature of SigV4a is good for
-    lifetime: int | None  #: seconds that a presigned request is good for
+    regions: str | None  #: those that a SigV4a signature is valid for
+    lifetime: int | None  #: seconds that a presigned request is valid
     presigned: bool
 
 
 def check(
     request: Request, keys: Keys, services: Collection[str], region: str, now: float, *, explain: bool = False
 ) -> Key:
-    """The key that signed this request. `explain`: a mismatch tells what should have been signed, as AWS once did."""
+    """Returns the key that signed this request. Raises ApiError; with `explain` it includes the string to sign, as AWS's did."""
     claim = _claim(request)
     stamp, at = _moment(claim.date)
     _check_time(claim, stamp, at, now)
@@ -75,10 +75,10 @@ def check(
     if "host" not in names:
         raise _invalid("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
     if claim.regions is not None and not claim.presigned and "x-amz-region-set" not in names:
-        claim = claim._replace(regions=None)  # nobody signed for it
+        claim = claim._replace(regions=None)  # the header is not signed
     scope = _scope(claim, keys, services, region, stamp)
     canonical = _canonical_request(request, signed, names, claim.presigned)
-    digest = sha256(canonical.encode("latin-1", "replace")).hexdigest()  # names in a query may be any text
+    digest = sha256(canonical.encode("latin-1", "replace")).hexdigest()  # query names may be any text
     to_sign = f"{claim.algorithm}\n{stamp}\n{scope.text}\n{digest}"
     if not scope.holds(to_sign.encode(), claim.signature):
         raise _invalid(_MISMATCH + _explained(canonical, to_sign) if explain else _MISMATCH)
@@ -88,7 +88,7 @@ def check(
 
 
 def is_signed(request: Request) -> bool:
-    """Whether the request claims to be; the few calls that need no signature are still refused for a wrong one."""
+    """Whether the request has a signature. The few calls that need none are still refused if it is wrong."""
     return "authorization" in request.headers or _is_presigned(request.query)
 
 
@@ -97,7 +97,7 @@ def expired() -> ApiError:
 
 
 def as_query(error: ApiError) -> ApiError:
-    """The same refusal in the words of the Query protocol."""
+    """Returns the same error with the Query protocol's code."""
     return ApiError(QUERY_CODES.get(error.code, error.code), error.message, error.status, key=error.key)
 
 
@@ -126,7 +126,7 @@ def _claim(request: Request) -> Claim:
 
 
 def _claim_in_header(text: str, headers: Mapping[str, str]) -> Claim:
-    # All but the signature, which clients put last, is the same all day.
+    # All but the signature, which clients put last, stays the same all day.
     start, _, signature = text.rpartition("Signature=")
     if not start or not signature or "," in signature:
         start, signature = text, ""
@@ -152,7 +152,7 @@ def _claim_in_header(text: str, headers: Mapping[str, str]) -> Claim:
 
 @lru_cache(64)
 def _members(text: str) -> tuple[str, Mapping[str, str]]:
-    """The algorithm, and what follows it as NAME=VALUE."""
+    """Returns the algorithm, and the NAME=VALUE pairs after it."""
     algorithm, _, rest = text.partition(" ")
     found: dict[str, str] = {}
     for part in rest.split(","):
@@ -205,7 +205,7 @@ def _claim_in_query(query: str) -> Claim:
 
 @lru_cache(64)
 def _moment(text: str) -> tuple[str, int]:
-    """A date as YYYYMMDDTHHMMSSZ, and in seconds since the epoch. A Date header may have HTTP's form."""
+    """Returns the date as YYYYMMDDTHHMMSSZ, and in seconds since the epoch. A Date header may be in HTTP's format."""
     try:
         if len(text) == 16 and text.isascii() and (text[:8] + text[9:15]).isdigit() and text[8::7] == "TZ":
             at = datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
@@ -294,7 +294,7 @@ def _canonical_request(request: Request, signed: str, names: tuple[str, ...], pr
     if "  " in lines or "\t" in lines:
         lines = "".join([f"{name}:{_folded(headers.get(name, ''))}\n" for name in names])
     query = _canonical_query(request.query, presigned) if request.query else ""
-    # What x-amz-content-sha256 says does not count: only S3 takes UNSIGNED-PAYLOAD or somebody else's digest.
+    # x-amz-content-sha256 is ignored: only S3 accepts UNSIGNED-PAYLOAD or another digest.
     digest = sha256(request.body).hexdigest()
     return f"{request.method}\n{_canonical_path(request.path)}\n{query}\n{lines}\n{signed}\n{digest}"
 
@@ -306,13 +306,13 @@ def _names(signed_headers: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _folded(value: str) -> str:
-    """Each run of blanks is one blank. Not str.split, to which some of Latin-1 is blank too."""
+    """Collapses runs of spaces. Not with str.split, which also splits at some Latin-1 characters."""
     return b" ".join(value.encode("latin-1").split()).decode("latin-1")
 
 
 @lru_cache(128)
 def _canonical_path(path: str) -> str:
-    """Without dot segments and empty ones, and what was sent encoded once more: every service but S3 has it so."""
+    """Removes dot segments and empty ones, and encodes the path once more, as every service but S3 does."""
     kept: list[str] = []
     for segment in path.split("/"):
         if segment == "..":

@@ -1,6 +1,6 @@
-"""SigV4a, which clients use for SES's global endpoints: one signature for many regions, by ECDSA on P-256 with a key pair that is
-derived from the secret. To check it we derive the same pair and keep its public half. AWS publishes the derivation in its SDKs
-only: NIST SP 800-108's counter mode with HMAC-SHA256, again with the next counter until the number fits."""
+"""SigV4a, which clients use for SES's global endpoints: one signature for many regions, by ECDSA on P-256 with a key pair
+derived from the secret. To check it we derive the same pair and keep the public key. AWS publishes the derivation only in its
+SDKs: NIST SP 800-108's counter mode with HMAC-SHA256, repeated with the next counter until the number is in range."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def private_key(key_id: str, secret: str) -> ec.EllipticCurvePrivateKey:
 
 
 def verifier(key_id: str, secret: str) -> Callable[[bytes, str], bool]:
-    """A string to sign and a signature in hexadecimal -> whether it holds."""
+    """Returns a function: (string to sign, signature in hexadecimal) -> whether the signature is valid."""
     public = private_key(key_id, secret).public_key()
     by_ecdsa = ec.ECDSA(hashes.SHA256())
 
@@ -42,7 +42,7 @@ def verifier(key_id: str, secret: str) -> Callable[[bytes, str], bool]:
 
 
 def covers(region_set: str, region: str) -> bool:
-    """Whether a list of regions, with * for any and a leading part such as us-*, has this one."""
+    """Whether a list of regions includes this one. `*` matches any; `us-*` matches a prefix."""
     for wanted in region_set.split(","):
         start, star, _ = wanted.strip().partition("*")
         if region == start or (star and region.startswith(start)):
