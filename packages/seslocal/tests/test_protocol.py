@@ -176,7 +176,9 @@ def test_every_operation_of_the_model_routes_and_checks(world: World) -> None:
         assert status < 500, (name, answer)
         if name not in ACTING and status == 400:
             assert (
-                b"NotImplemented" in answer or b"does not implement" in answer or b"validation error" in answer
+                b"NotImplemented" in answer
+                or b"does not implement" in answer
+                or b"validation error" in answer
             ), name
 
 
