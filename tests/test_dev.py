@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-RUNTIME, DEV = "packages/mailcordon/requirements.txt", "requirements-dev.txt"
+RUNTIME, DEV = "packages/mailcordon/requirements-local.txt", "requirements-dev.txt"
 #: Nothing answers here, so that whoever goes to the network fails.
 NOWHERE = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
 

