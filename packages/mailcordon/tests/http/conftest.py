@@ -13,9 +13,10 @@ from mailcordon.adapters.db.control_store import ControlStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.http import control, problems
-from mailcordon.adapters.http.auth import KeyCache, before_request
+from mailcordon.adapters.http.auth import before_request
 from mailcordon.control import desired
 from mailcordon.control.governor import Governor
+from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.keys import Keys
 from mailcordon.control.tenants import Tenants
 

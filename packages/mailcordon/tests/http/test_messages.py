@@ -1,4 +1,4 @@
-"""The door for mail, as the whole ASGI application on a real database: what is let in, what is refused, and in which words."""
+"""/v1/messages through the whole ASGI application on a real database: what is accepted, what is refused, and how."""
 
 import asyncio
 import base64
@@ -26,9 +26,9 @@ from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReader
 from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.adapters.http import messages, server
-from mailcordon.adapters.http.auth import KeyCache
-from mailcordon.adapters.http.messages import MessageDoor
+from mailcordon.adapters.http.messages import MessageEndpoint
 from mailcordon.control import keys
+from mailcordon.control.key_cache import KeyCache
 from mailcordon.core.priority import Class
 from mailcordon.send import submission
 from mailcordon.send.accept import Accept
@@ -90,7 +90,7 @@ class Api:
 
 @pytest.fixture
 async def world(database: Any) -> AsyncIterator[World]:
-    """The queue's world, not that of the control plane's routes next door."""
+    """The world of the queue tests, instead of the one in conftest.py."""
     connection = await asyncpg.connect(database.dsn("owner"), server_settings={"search_path": "mailcordon"})
     yield World(database, connection)
     await connection.close()
@@ -107,7 +107,7 @@ async def api(world: World) -> AsyncIterator[Api]:
     made = Api(world, httpx.AsyncClient(), keys.Keys(key_store))
     cache = KeyCache(key_store, clock=lambda: time.time() + made.offset)
     accept = Accept(store, HASH_KEY, lambda: time.time_ns() // 1_000_000, cache.invalidate)
-    door = MessageDoor(
+    endpoint = MessageEndpoint(
         accept=accept,
         keys=cache,
         reader=MessageReader(pools["control"], pools["reader"]),
@@ -118,7 +118,7 @@ async def api(world: World) -> AsyncIterator[Api]:
     async def health() -> server.Health:
         return server.Health(ok=True, database="ok", oldest_snapshot_seconds=None)
 
-    app: Any = server.build(door, cache, [], health, "0")
+    app: Any = server.build(endpoint, cache, [], health, "0")
     running = asyncio.create_task(accept.run())
     await made.key("acme", "acme")
     await made.key("zen", "zen")

@@ -48,7 +48,6 @@ STILL_TO_MOVE: frozenset[str] = frozenset(
         "adapters/db/observe_reader.py",
         "adapters/db/places.py",
         "adapters/db/secrets.py",
-        "adapters/http/auth.py",
         "adapters/http/catalogue.py",
         "adapters/http/holds.py",
         "adapters/http/lanes.py",

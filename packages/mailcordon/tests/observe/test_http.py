@@ -14,8 +14,9 @@ from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.observe_reader import PostgresObserveReader, PostgresSuppressions
 from mailcordon.adapters.db.observe_store import ObserveStore
 from mailcordon.adapters.http import observe, problems
-from mailcordon.adapters.http.auth import KeyCache, before_request
+from mailcordon.adapters.http.auth import before_request
 from mailcordon.adapters.ses.feedback import decode
+from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.keys import Keys
 from mailcordon.observe.view import Replay
 

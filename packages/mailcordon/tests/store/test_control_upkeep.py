@@ -12,7 +12,7 @@ from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.adapters.ses.administer import Administer
-from mailcordon.control import desired, loop
+from mailcordon.control import desired, schedule
 from mailcordon.control.governor import Governor
 from mailcordon.control.reconcile import Pace, Reconciler
 from mailcordon.control.tenants import Tenants
@@ -296,16 +296,16 @@ async def test_partitions_exist_for_a_fortnight(world: World) -> None:
 
 async def test_the_role_does_all_of_it_by_itself_and_stops_when_told(world: World) -> None:
     stop = asyncio.Event()
-    services = loop.Services(
+    services = schedule.Services(
         governor=world.governor,
         reconciler=world.reconciler,
         upkeep=world.upkeep,
         settings=SETTINGS,
         want_everything=world.provision.want_everything,
         sole=world.provision.sole,
-        rhythm=loop.LOCAL,
+        intervals=schedule.LOCAL,
     )
-    role = asyncio.create_task(loop.run(services, stop))
+    role = asyncio.create_task(schedule.run(services, stop))
     await world.tenants.onboard("acme", {"newsletter": "mail.acme.example"}, actor="ann")
     async with asyncio.timeout(30):
         while await world.owner.fetchval("select bool_or(held) from lane") or await world.account() is None:

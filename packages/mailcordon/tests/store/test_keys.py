@@ -1,4 +1,4 @@
-"""API keys: shown once, stored hashed, ended at once; and the cache that every door asks."""
+"""API keys: shown once, stored hashed, ended at once; and the cache of them."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -8,8 +8,8 @@ import pytest
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.key_store import KeyStore
-from mailcordon.adapters.http.auth import KeyCache
 from mailcordon.control import keys
+from mailcordon.control.key_cache import KeyCache
 from mailcordon.core.errors import Invalid, NotFound, Unauthorised
 from mailcordon.core.principal import SCOPES
 

@@ -1,4 +1,4 @@
-"""The `api` role: the REST API of all planes, and the door for mail."""
+"""The `api` role: the REST API of all planes, and the endpoint for mail."""
 
 import asyncio
 import contextlib
@@ -16,16 +16,16 @@ from mailcordon.adapters.db.line import GONE
 from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReader
 from mailcordon.adapters.db.observe_reader import PostgresObserveReader, PostgresSuppressions
 from mailcordon.adapters.http import control as control_routes
-from mailcordon.adapters.http import direct, server
+from mailcordon.adapters.http import message_protocol, server
 from mailcordon.adapters.http import observe as observe_routes
-from mailcordon.adapters.http.auth import KeyCache
-from mailcordon.adapters.http.messages import MessageDoor
+from mailcordon.adapters.http.messages import MessageEndpoint
 from mailcordon.adapters.ses import feedback
 from mailcordon.app import server as http_server
 from mailcordon.app import wiring
 from mailcordon.config import Config
 from mailcordon.control import keys
 from mailcordon.control.governor import Governor
+from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.tenants import Tenants
 from mailcordon.observe import view as observe_view
 from mailcordon.observe.ingest import Ingest
@@ -46,7 +46,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         stack.push_async_callback(canceller.close)
         cache = KeyCache(KeyStore(pools["control"]))
         accept = Accept(accept_store, installation.hash_key, _now_ms, cache.invalidate)
-        door = MessageDoor(
+        endpoint = MessageEndpoint(
             accept=accept,
             keys=cache,
             reader=MessageReader(pools["control"], pools["reader"]),
@@ -74,9 +74,9 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         )
         handlers = [*control_routes.routes(controlled), *observe_routes.routes(observed)]
         health = functools.partial(_health, pools["control"])
-        application = server.build(door, cache, handlers, health, mailcordon.__version__)
+        application = server.build(endpoint, cache, handlers, health, mailcordon.__version__)
         await stack.enter_async_context(wiring.running(accept.run(), stop))
-        await http_server.serve(application, direct.protocol(door), config, stop)
+        await http_server.serve(application, message_protocol.protocol(endpoint), config, stop)
 
 
 def _now_ms() -> int:

@@ -10,7 +10,7 @@ from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.adapters.ses.administer import Administer
 from mailcordon.app import wiring
 from mailcordon.config import Config
-from mailcordon.control import loop, reconcile
+from mailcordon.control import reconcile, schedule
 from mailcordon.control.governor import Governor
 from mailcordon.control.reconcile import Reconciler
 from mailcordon.control.upkeep import Upkeep
@@ -36,13 +36,13 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         stack.callback(ses.close)
         governor = Governor(GovernorStore(governors))
         provision = ProvisionStore(pool)
-        services = loop.Services(
+        services = schedule.Services(
             governor=governor,
             reconciler=Reconciler(provision, ses, governor, reconcile.LOCAL if config.local else None),
             upkeep=Upkeep(UpkeepStore(pool), ses, governor, cell=config.cell),
             settings=wiring.settings(config),
             want_everything=provision.want_everything,
             sole=provision.sole,
-            rhythm=loop.LOCAL if config.local else loop.Rhythm(),
+            intervals=schedule.LOCAL if config.local else schedule.Intervals(),
         )
-        await loop.run(services, stop)
+        await schedule.run(services, stop)

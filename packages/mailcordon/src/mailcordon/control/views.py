@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from mailcordon.control.catalogue import MessageType
 from mailcordon.control.keys import Key
-from mailcordon.control.shares import LaneFacts
+from mailcordon.control.sharing import LaneFacts
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
 

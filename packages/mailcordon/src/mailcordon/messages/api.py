@@ -234,3 +234,30 @@ def not_replayed(id: int, error: str) -> str:
 def replay_still_malformed(error: str) -> str:
     """The resolution of a replayed entry that the database refuses to store."""
     return f"still malformed: storing it failed: {error}"
+
+
+# Keys --------------------------------------------------------------------------------------------------------------------
+
+
+@example()
+def key_missing() -> str:
+    """A request has no Authorization header (401)."""
+    return "An API key is required. Send the header `Authorization: Bearer mck_...`."
+
+
+@example()
+def key_malformed() -> str:
+    """The Authorization header of a request has no key in it (401)."""
+    return "The Authorization header has no API key. Send `Authorization: Bearer mck_...`."
+
+
+@example()
+def key_unknown() -> str:
+    """The key of a request does not exist, was revoked, or belongs to a retired tenant (401)."""
+    return "This API key is unknown or was revoked."
+
+
+@example("k7pq2m9d")
+def key_expired(prefix: str) -> str:
+    """The key of a request has expired (401)."""
+    return f"The API key {prefix} has expired."

@@ -15,7 +15,7 @@ from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.reader import Reader
 from mailcordon.control.catalogue import MessageType
 from mailcordon.control.keys import Key
-from mailcordon.control.shares import LaneFacts
+from mailcordon.control.sharing import LaneFacts
 from mailcordon.control.views import AuditView, HoldView, IdentityView, LaneView, StepView, TenantView, Viewer
 from mailcordon.core import ids
 from mailcordon.core.priority import Class

@@ -12,7 +12,7 @@ import asyncpg
 from mailcordon.adapters.db import lend
 from mailcordon.adapters.db.engine import Pool, PooledConnection, load_queries
 from mailcordon.adapters.db.holds import hold_of
-from mailcordon.control import wording
+from mailcordon.control import preview
 from mailcordon.core.errors import Fault, Invalid, NotFound, Unavailable
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
@@ -162,7 +162,7 @@ class GovernorStore:
         async def run(conn: PooledConnection) -> list[int]:
             slug = await _begin(conn, target.tenant)
             lanes = await _lock_lanes(conn, target)
-            words = wording.describe(target, slug, _lane_name(lanes, target.lane))
+            words = preview.describe(target, slug, _lane_name(lanes, target.lane))
             await conn.execute(
                 _SQL.write_audit, actor, "delivery.cancel", target.tenant, words, None, None, because
             )
@@ -262,7 +262,7 @@ async def _insert(conn: PooledConnection, new: NewHold, actor: str, slug: str, l
     )
     assert row is not None
     hold = hold_of(row)
-    words = wording.describe(target, slug, _lane_name(lanes, target.lane))
+    words = preview.describe(target, slug, _lane_name(lanes, target.lane))
     what = f"hold {hold.id} on {words}"
     await conn.execute(
         _SQL.write_audit, actor, "hold.place", target.tenant, what, None, as_json(hold), new.because
@@ -283,7 +283,7 @@ async def _lift(
     rows = await conn.fetch(_SQL.lift_holds, tenant, list(ids), actor, because)
     holds = sorted((hold_of(row) for row in rows), key=lambda hold: hold.id)
     for hold in holds:
-        words = wording.describe(target_of(hold), slug, _lane_name(lanes, hold.lane))
+        words = preview.describe(target_of(hold), slug, _lane_name(lanes, hold.lane))
         what = f"hold {hold.id} on {words}"
         await conn.execute(_SQL.write_audit, actor, "hold.lift", tenant, what, as_json(hold), None, because)
     return holds

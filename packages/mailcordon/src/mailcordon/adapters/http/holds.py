@@ -10,7 +10,7 @@ from litestar.params import JSONBody, QueryParameter
 from mailcordon.adapters.http import shapes
 from mailcordon.adapters.http.auth import principal_of
 from mailcordon.adapters.http.shapes import After, AnyRequest, Limit, TenantSlug
-from mailcordon.control import wording
+from mailcordon.control import preview
 from mailcordon.control.governor import Governor
 from mailcordon.control.views import HoldView, Reads
 from mailcordon.core.errors import Fault, Invalid, NotFound
@@ -152,7 +152,7 @@ def routes(reads: Reads, governor: Governor) -> list[HTTPRouteHandler]:
         summary="What an action would do; changes nothing",
         tags=["control"],
     )
-    async def preview(request: AnyRequest, data: JSONBody[PreviewBody]) -> PreviewAnswer:
+    async def preview_action(request: AnyRequest, data: JSONBody[PreviewBody]) -> PreviewAnswer:
         slug, target = await _target(reads, _operator(request), data)
         found = await governor.preview(target)
         return PreviewAnswer(
@@ -168,8 +168,8 @@ def routes(reads: Reads, governor: Governor) -> list[HTTPRouteHandler]:
                 )
                 for lane in found.lanes
             ],
-            effect=wording.effect(data.action, found, slug),
-            untouched=wording.untouched(found, slug),
+            effect=preview.effect(data.action, found, slug),
+            untouched=preview.untouched(found, slug),
         )
 
     @post("/v1/holds", summary="Cordon: hold mail until it is lifted or expires", tags=["control"])
@@ -190,7 +190,7 @@ def routes(reads: Reads, governor: Governor) -> list[HTTPRouteHandler]:
             tenant, lifting = await _named(reads, principal, data)
         else:
             _, target = await _target(reads, principal, data)
-            tenant, lifting = target.tenant, wording.liftable(await governor.preview(target))
+            tenant, lifting = target.tenant, preview.liftable(await governor.preview(target))
         released, remaining = await _will_release(tenant, lifting)
         lifted = await governor.lift(
             [hold.id for hold in lifting], tenant=tenant, actor=principal.actor, because=because
@@ -218,12 +218,12 @@ def routes(reads: Reads, governor: Governor) -> list[HTTPRouteHandler]:
         going = {hold.id for hold in lifting}
         for hold in lifting:
             found = await governor.preview(target_of(hold))
-            for lane in wording.released(found, lifting):
+            for lane in preview.released(found, lifting):
                 free[lane.lane] = max(free.get(lane.lane, 0), lane.ready + lane.waiting)
             remaining |= {other.id for other in found.holds if other.id not in going}
         return sum(free.values()), sorted(remaining)
 
-    return [list_holds, preview, cordon, lift, cancel]
+    return [list_holds, preview_action, cordon, lift, cancel]
 
 
 def _operator(request: AnyRequest) -> Principal:

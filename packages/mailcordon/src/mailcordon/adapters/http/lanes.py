@@ -11,7 +11,7 @@ from mailcordon.adapters.http import shapes
 from mailcordon.adapters.http.auth import principal_of
 from mailcordon.adapters.http.holds import HoldItem, hold_item
 from mailcordon.adapters.http.shapes import After, AnyRequest, Limit, TenantSlug
-from mailcordon.control import shares
+from mailcordon.control import sharing
 from mailcordon.control.governor import Governor
 from mailcordon.control.views import HoldView, LaneView, Reads, Viewer
 from mailcordon.core.errors import NotFound
@@ -82,7 +82,7 @@ async def lanes_of(
     )
     tenants = sorted({row.tenant_id for row in rows})
     facts = await reads.facts(viewer, tenants)
-    shared = {tenant: shares.shares(lanes) for tenant, lanes in facts.items()}
+    shared = {tenant: sharing.by_type(lanes) for tenant, lanes in facts.items()}
     holds = await reads.open_holds(viewer, tenants)
     items = [_item(row, holds, shared[row.tenant_id].get(row.type, [])) for row in rows]
     return items, [row.id for row in rows]

@@ -1,4 +1,4 @@
-"""The door for mail: POST, GET and DELETE of messages, and what is known of an address.
+"""The endpoint for mail: POST, GET and DELETE of messages, and what is known of an address.
 
 POST is the hot path: one decode, one look at the key in memory, and a place in the next batch. It has two ways in that do the
 same: a plain ASGI function here, and `direct.py`, which does without ASGI.
@@ -18,7 +18,8 @@ from litestar.params import FromPath, FromQuery
 from litestar.types import Receive, Scope, Send
 
 from mailcordon.adapters.http import problems
-from mailcordon.adapters.http.auth import KeyCache, principal_of
+from mailcordon.adapters.http.auth import principal_of
+from mailcordon.control.key_cache import KeyCache
 from mailcordon.core import address, ids
 from mailcordon.core.delivery import State
 from mailcordon.core.errors import Fault, Invalid, MailcordonError, NotFound, Unavailable
@@ -136,7 +137,7 @@ class Reply:
     headers: dict[str, str]
 
 
-class MessageDoor:
+class MessageEndpoint:
     """Everything that the routes of this file need."""
 
     def __init__(
@@ -249,14 +250,14 @@ class MessageDoor:
         return records
 
 
-def routes(door: MessageDoor) -> list[HTTPRouteHandler]:
-    """GET and DELETE; POST is the door itself."""
+def routes(endpoint: MessageEndpoint) -> list[HTTPRouteHandler]:
+    """GET and DELETE; POST is the endpoint itself."""
 
     @get("/v1/messages/{id:str}", summary="What became of a message, delivery by delivery", tags=["messages"])
     async def get_message(request: Request[Any, Any, Any], id: FromPath[str]) -> MessageView:
         principal = principal_of(request)
         principal.require("read")
-        return _message_view(await door.records(id, principal))
+        return _message_view(await endpoint.records(id, principal))
 
     @delete(
         "/v1/messages/{id:str}", status_code=200, summary="Cancel what has not left yet", tags=["messages"]
@@ -264,8 +265,8 @@ def routes(door: MessageDoor) -> list[HTTPRouteHandler]:
     async def cancel_message(request: Request[Any, Any, Any], id: FromPath[str]) -> CancelAnswer:
         principal = principal_of(request)
         principal.require("send")
-        records = await door.records(id, principal)
-        gone = await door.canceller.cancel_message(
+        records = await endpoint.records(id, principal)
+        gone = await endpoint.canceller.cancel_message(
             records.message.id, records.message.lane, f"cancelled by {principal.actor}"
         )
         return CancelAnswer(
@@ -281,26 +282,28 @@ def routes(door: MessageDoor) -> list[HTTPRouteHandler]:
         principal = principal_of(request)
         principal.require("read")
         slug = principal.tenant_for(tenant)
-        return await _address_view(door, principal, slug, text)
+        return await _address_view(endpoint, principal, slug, text)
 
     return [get_message, cancel_message, look_up_address]
 
 
-async def _address_view(door: MessageDoor, principal: Principal, slug: str, text: str) -> AddressView:
+async def _address_view(endpoint: MessageEndpoint, principal: Principal, slug: str, text: str) -> AddressView:
     try:
         parsed = address.parse(text)
     except ValueError as problem:
         raise Invalid(Fault("address", str(problem), "bad-address")) from None
-    tenant = principal.tenant_id or await door.reader.tenant_id(slug)
+    tenant = principal.tenant_id or await endpoint.reader.tenant_id(slug)
     if tenant is None:
         raise NotFound(f"There is no tenant {slug[:64]}.")
-    hash = address.hash_of(door.hash_key, parsed)
-    found = await door.reader.deliveries_to(tenant, hash, _ADDRESS_LIMIT, as_tenant=not principal.is_platform)
+    hash = address.hash_of(endpoint.hash_key, parsed)
+    found = await endpoint.reader.deliveries_to(
+        tenant, hash, _ADDRESS_LIMIT, as_tenant=not principal.is_platform
+    )
     by_message: dict[int, view.Records] = {}
     deliveries: list[AddressDelivery] = []
     for id in found:
         message = ids.message_of(id)
-        records = by_message.get(message) or await door.reader.records(message, principal.tenant_id)
+        records = by_message.get(message) or await endpoint.reader.records(message, principal.tenant_id)
         if records is None:
             continue
         by_message[message] = records
@@ -316,7 +319,7 @@ async def _address_view(door: MessageDoor, principal: Principal, slug: str, text
                 detail=one.detail,
             )
         )
-    kept = await door.reader.suppressions_of(tenant, hash, as_tenant=not principal.is_platform)
+    kept = await endpoint.reader.suppressions_of(tenant, hash, as_tenant=not principal.is_platform)
     return AddressView(
         address=str(parsed),
         tenant=slug,

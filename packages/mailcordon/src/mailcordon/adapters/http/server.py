@@ -1,4 +1,4 @@
-"""The API's one ASGI application: POST /v1/messages goes straight to its door, everything else through Litestar.
+"""The API's one ASGI application: POST /v1/messages goes straight to its endpoint, everything else through Litestar.
 
 Routes come from the planes' files and are put together by `app/`; here they get their keys checked, their errors turned into
 problem+json, and their description at /openapi.json (OpenAPI 3.1), the hot route's included.
@@ -15,8 +15,9 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import Receive, Scope, Send
 
 from mailcordon.adapters.http import messages, problems
-from mailcordon.adapters.http.auth import KeyCache, before_request
-from mailcordon.adapters.http.messages import MessageDoor
+from mailcordon.adapters.http.auth import before_request
+from mailcordon.adapters.http.messages import MessageEndpoint
+from mailcordon.control.key_cache import KeyCache
 
 MAX_BODY = 1024 * 1024  #: bytes, of every request but POST /v1/messages
 
@@ -34,13 +35,17 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def build(
-    door: MessageDoor, keys: KeyCache, handlers: Sequence[HTTPRouteHandler], health: HealthCheck, version: str
+    endpoint: MessageEndpoint,
+    keys: KeyCache,
+    handlers: Sequence[HTTPRouteHandler],
+    health: HealthCheck,
+    version: str,
 ) -> App:
-    rest = _rest(keys, [*messages.routes(door), *handlers], health, version)
+    rest = _rest(keys, [*messages.routes(endpoint), *handlers], health, version)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == messages.PATH:
-            await door(scope, receive, send)
+            await endpoint(scope, receive, send)
         else:
             await rest(scope, receive, send)
 

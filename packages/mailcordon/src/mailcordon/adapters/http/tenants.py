@@ -11,7 +11,7 @@ from mailcordon.adapters.http import lanes, shapes
 from mailcordon.adapters.http.auth import principal_of
 from mailcordon.adapters.http.lanes import LaneItem
 from mailcordon.adapters.http.shapes import After, AnyRequest, Limit, TenantSlug
-from mailcordon.control import shares
+from mailcordon.control import sharing
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.views import IdentityView, Reads, StepView, TenantView, Viewer
 from mailcordon.core.errors import NotFound
@@ -138,7 +138,7 @@ def routes(reads: Reads, tenants: Tenants) -> list[HTTPRouteHandler]:
             **_fields(tenant),
             lanes=items,
             identities=[_identity(view) for view in identities],
-            shares=shares.summary(facts[tenant.id]),
+            shares=sharing.summary(facts[tenant.id]),
             api_key=None if prefix is None else ApiKey(prefix),
             provisioning=Provisioning(
                 done=all(step.state == "applied" for step in steps), steps=[_step(step) for step in steps]

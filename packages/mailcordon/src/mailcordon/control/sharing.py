@@ -20,7 +20,7 @@ class LaneFacts:
     ip_pool: str | None  #: None: SES's shared addresses
 
 
-def shares(lanes: Sequence[LaneFacts]) -> dict[str, list[str]]:
+def by_type(lanes: Sequence[LaneFacts]) -> dict[str, list[str]]:
     """For each of one tenant's lanes (by type) what it shares and with whom, the widest sharing last."""
     return {lane.type: list(_of_lane(lane, [o for o in lanes if o.type != lane.type])) for lane in lanes}
 

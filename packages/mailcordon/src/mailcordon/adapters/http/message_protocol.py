@@ -1,9 +1,9 @@
-"""POST /v1/messages without ASGI: uvicorn's HTTP protocol, in which that one request goes from the parser straight to its door.
+"""uvicorn's HTTP protocol with a fast path: POST /v1/messages goes from the parser straight to its endpoint, without ASGI.
 
-A mail then costs no task, no scope and no messages between coroutines: it is checked as its last byte is read, and answered when
-its commit is. Whatever is not quite ordinary is left to the base class and comes to the same door through ASGI: a key that is
-not in memory, a request sent before the last one was answered, a client that does not read. Connections, keep-alive, the
-order of answers and the graceful end are the base class's in either case.
+A message then costs no task, no scope and no messages between coroutines: it is checked when its last byte is read, and answered
+when it is committed. Everything unusual is left to the base class and reaches the same endpoint through ASGI: a key that is not
+cached, a request sent before the last one was answered, a client that does not read. Connections, keep-alive, the order of
+responses and graceful shutdown are the base class's in both cases.
 """
 
 import asyncio
@@ -14,35 +14,35 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from mailcordon.adapters.http import messages
-from mailcordon.adapters.http.messages import MessageDoor, Reply
+from mailcordon.adapters.http.messages import MessageEndpoint, Reply
 from mailcordon.core.principal import Principal
 from mailcordon.send.accept import Accepted, Repeated
 
 _URL = messages.PATH.encode()
 _MOST_DISCARDED = (
     4 * messages.MAX_BODY
-)  #: bytes of a refused body that are read, so that its sender can read why
+)  #: bytes of a refused body that are read, so that the client can read why
 
 
-def protocol(door: MessageDoor) -> Callable[..., asyncio.Protocol]:
-    """What uvicorn makes a connection's protocol with (its setting `http`)."""
-    return functools.partial(DirectProtocol, door=door)
+def protocol(endpoint: MessageEndpoint) -> Callable[..., asyncio.Protocol]:
+    """The factory that uvicorn takes as its setting `http`."""
+    return functools.partial(MessageProtocol, endpoint=endpoint)
 
 
-class DirectProtocol(HttpToolsProtocol):
+class MessageProtocol(HttpToolsProtocol):
     """One connection."""
 
-    def __init__(self, *args: Any, door: MessageDoor, **named: Any) -> None:
+    def __init__(self, *args: Any, endpoint: MessageEndpoint, **named: Any) -> None:
         super().__init__(*args, **named)
-        self.door = door
-        self.reads = 0  #: chunks read so far: tells whether a request came in one of them
-        self._mail: _Mail | None = None  #: the cycle, if it is ours
+        self.endpoint = endpoint
+        self.reads = 0  #: chunks read so far: shows whether a request came in one of them
+        self._mail: _Mail | None = None  #: the current request, if it takes the fast path
 
     def data_received(self, data: bytes) -> None:
         self.reads += 1
         super().data_received(data)
 
-    # The parser's side. The base class's scope is made only for requests that go to ASGI.
+    # Called by the parser. The base class makes its scope only for requests that go to ASGI.
 
     def on_message_begin(self) -> None:
         self.url = b""
@@ -52,7 +52,9 @@ class DirectProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._mail = self._begin_mail() if self.url == _URL else None
         if self._mail is not None:
-            self.cycle = cast(RequestResponseCycle, self._mail)  # it is one, as far as the base class looks
+            self.cycle = cast(
+                RequestResponseCycle, self._mail
+            )  # has the attributes that the base class reads
             if self.expect_100_continue:
                 self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             return
@@ -75,7 +77,7 @@ class DirectProtocol(HttpToolsProtocol):
             super().on_message_complete()
 
     def _begin_mail(self) -> "_Mail | None":
-        """None: this request cannot be answered without waiting for something else than its commit."""
+        """Returns None if answering this request would wait for something other than its commit."""
         parser = self.parser
         assert parser is not None
         if (
@@ -88,14 +90,14 @@ class DirectProtocol(HttpToolsProtocol):
         ):
             return None
         authorization, key = messages.key_headers(self.headers)
-        principal = self.door.keys.lookup(authorization)
+        principal = self.endpoint.keys.lookup(authorization)
         if principal is None:
             return None
         return _Mail(self, principal, authorization, key, keep_alive=parser.should_keep_alive())
 
 
 class _Mail:
-    """One mail on its way in. The base class knows it as its cycle: the request that is under way, or was the last."""
+    """One POST of a message. The base class holds it as its cycle: the current request, or the last one."""
 
     __slots__ = (
         "_authorization",
@@ -112,7 +114,7 @@ class _Mail:
 
     def __init__(
         self,
-        connection: DirectProtocol,
+        connection: MessageProtocol,
         principal: Principal,
         authorization: str | None,
         key: str | None,
@@ -135,7 +137,7 @@ class _Mail:
         return self
 
     def set(self) -> None:
-        """Nobody waits for an event of ours."""
+        """Nothing waits for this event."""
 
     def add(self, chunk: bytes) -> None:
         self._size += len(chunk)
@@ -148,42 +150,42 @@ class _Mail:
             self._respond(messages.failure(messages.too_large()))
 
     def complete(self) -> None:
-        """The whole request is there."""
+        """The whole request has been read."""
         if self.response_complete:
             return
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks.clear()
-        door = self._connection.door
+        endpoint = self._connection.endpoint
         if self._read != self._connection.reads:
-            # It took its time, in which the key may have been revoked.
-            principal = door.keys.lookup(self._authorization)
+            # It came in several chunks: the key may have been revoked in between.
+            principal = endpoint.keys.lookup(self._authorization)
             if principal is None:
-                self._wait_for(door.answer(self._authorization, self._key, body))
+                self._wait_for(endpoint.answer(self._authorization, self._key, body))
                 return
             self._principal = principal
         try:
-            stored = door.enqueue(self._principal, self._authorization, self._key, body)
+            stored = endpoint.enqueue(self._principal, self._authorization, self._key, body)
         except Exception as error:
             self._respond(messages.failure(error))
         else:
             stored.add_done_callback(self._stored)
 
     def _stored(self, stored: asyncio.Future[Accepted | Repeated]) -> None:
-        door = self._connection.door
+        endpoint = self._connection.endpoint
         try:
             answer = stored.result()
             if isinstance(answer, Repeated):
-                self._wait_for(door.repeated(answer, self._principal))
+                self._wait_for(endpoint.repeated(answer, self._principal))
             else:
-                self._respond(door.accepted(answer))
+                self._respond(endpoint.accepted(answer))
         except (Exception, asyncio.CancelledError) as error:
             self._respond(messages.failure(error))
 
     def _wait_for(self, work: Coroutine[Any, Any, Reply]) -> None:
-        """The rare way: what needs the database to be answered."""
+        """The slow path: the response needs the database."""
         connection = self._connection
         task = connection.loop.create_task(work)
-        connection.tasks.add(task)  # pyright: ignore[reportArgumentType]  # what the server waits for at its end
+        connection.tasks.add(task)  # pyright: ignore[reportArgumentType]  # the server waits for these when it stops
         task.add_done_callback(self._waited)
 
     def _waited(self, task: asyncio.Task[Reply]) -> None:

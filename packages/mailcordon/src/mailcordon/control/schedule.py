@@ -19,7 +19,7 @@ _LONGEST_WAIT = 30.0  #: seconds between two tries of a duty that fails
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rhythm:
+class Intervals:
     """Seconds between two rounds of a duty."""
 
     reconcile: float = 1.0
@@ -32,7 +32,7 @@ class Rhythm:
     partitions: float = 3_600.0
 
 
-LOCAL = Rhythm(reconcile=0.2, account=3.0, pauses=3.0, removals=0.5, align=10.0)
+LOCAL = Intervals(reconcile=0.2, account=3.0, pauses=3.0, removals=0.5, align=10.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,22 +45,22 @@ class Services:
     settings: Settings
     want_everything: Callable[[Settings], Awaitable[None]]
     sole: Callable[[], AbstractAsyncContextManager[bool]]
-    rhythm: Rhythm
+    intervals: Intervals
 
 
 async def run(services: Services, stop: asyncio.Event) -> None:
     """Returns soon after `stop` is set, with nothing half recorded: what was begun is taken up by the next start."""
-    rhythm, upkeep = services.rhythm, services.upkeep
+    intervals, upkeep = services.intervals, services.upkeep
     duties: list[tuple[str, float, Callable[[], Awaitable[object]]]] = [
-        ("make SES agree", rhythm.reconcile, lambda: _reconcile(services, stop)),
-        ("ask SES for the account's rate", rhythm.account, upkeep.poll_account),
-        ("ask SES for paused tenants", rhythm.pauses, upkeep.follow_pauses),
-        ("look again at what SES refuses", rhythm.clock, upkeep.recheck_refused),
-        ("remove suppressions", rhythm.removals, upkeep.remove_suppressions),
-        ("end holds whose time is over", rhythm.clock, services.governor.lift_expired),
-        ("align lanes", rhythm.align, services.governor.align_all),
-        ("make partitions", rhythm.partitions, upkeep.make_partitions),
-        ("purge", rhythm.purge, upkeep.purge),
+        ("make SES agree", intervals.reconcile, lambda: _reconcile(services, stop)),
+        ("ask SES for the account's rate", intervals.account, upkeep.poll_account),
+        ("ask SES for paused tenants", intervals.pauses, upkeep.follow_pauses),
+        ("look again at what SES refuses", intervals.clock, upkeep.recheck_refused),
+        ("remove suppressions", intervals.removals, upkeep.remove_suppressions),
+        ("end holds whose time is over", intervals.clock, services.governor.lift_expired),
+        ("align lanes", intervals.align, services.governor.align_all),
+        ("make partitions", intervals.partitions, upkeep.make_partitions),
+        ("purge", intervals.purge, upkeep.purge),
     ]
     async with asyncio.TaskGroup() as group:
         first = group.create_task(_until_done("derive what SES should have", lambda: _want(services), stop))

@@ -16,10 +16,10 @@ from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.accept_store import AcceptStore
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReader
-from mailcordon.adapters.http import direct, messages, server
-from mailcordon.adapters.http.auth import KeyCache
-from mailcordon.adapters.http.messages import MessageDoor
+from mailcordon.adapters.http import message_protocol, messages, server
+from mailcordon.adapters.http.messages import MessageEndpoint
 from mailcordon.control import keys
+from mailcordon.control.key_cache import KeyCache
 from mailcordon.send.accept import Accept
 from mailcordon_fixtures.queue_world import HASH_KEY, World
 
@@ -78,7 +78,7 @@ class Client:
 
 
 @dataclass
-class Door:
+class Api:
     """The API on a port, and the way in."""
 
     world: World
@@ -145,7 +145,7 @@ async def world(database: Any) -> AsyncIterator[World]:
 
 
 @pytest.fixture
-async def door(world: World) -> AsyncIterator[Door]:
+async def api(world: World) -> AsyncIterator[Api]:
     """Its key is in memory already, as it is from a tenant's second request on."""
     await world.lane("acme", "receipt")
     pools = {login: await engine.create_pool(world.database.dsn(login)) for login in ("control", "reader")}
@@ -153,7 +153,7 @@ async def door(world: World) -> AsyncIterator[Door]:
     key_store = KeyStore(pools["control"])
     cache = KeyCache(key_store)
     accept = Accept(store, HASH_KEY, lambda: time.time_ns() // 1_000_000, cache.invalidate)
-    mail = MessageDoor(
+    mail = MessageEndpoint(
         accept=accept,
         keys=cache,
         reader=MessageReader(pools["control"], pools["reader"]),
@@ -165,7 +165,7 @@ async def door(world: World) -> AsyncIterator[Door]:
         return server.Health(ok=True, database="ok", oldest_snapshot_seconds=None)
 
     app: Any = server.build(mail, cache, [], health, "0")
-    made: Door
+    made: Api
 
     async def watched(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
@@ -176,7 +176,7 @@ async def door(world: World) -> AsyncIterator[Door]:
     serving = _Server(
         uvicorn.Config(
             watched,
-            http=direct.protocol(mail),  # pyright: ignore[reportArgumentType]
+            http=message_protocol.protocol(mail),  # pyright: ignore[reportArgumentType]
             lifespan="on",
             access_log=False,
             log_config=None,
@@ -186,7 +186,7 @@ async def door(world: World) -> AsyncIterator[Door]:
     key, text = await keys.Keys(key_store).create(
         tenant="acme", name="acme", scopes=("send", "read"), actor="test"
     )
-    made = Door(
+    made = Api(
         world, listener.getsockname()[1], text, key.prefix, keys.Keys(key_store), cache, accept, serving
     )
     task = asyncio.create_task(serving.serve(sockets=[listener]))
@@ -207,22 +207,22 @@ async def door(world: World) -> AsyncIterator[Door]:
         await pool.close()
 
 
-async def test_one_connection_takes_mail_after_mail_and_anything_else_between(door: Door) -> None:
-    async with door.client() as client:
+async def test_one_connection_takes_mail_after_mail_and_anything_else_between(api: Api) -> None:
+    async with api.client() as client:
         for number in range(3):
-            await client.write(door.request({**GOOD, "to": f"r{number}@example.com"}))
+            await client.write(api.request({**GOOD, "to": f"r{number}@example.com"}))
             answer = await client.answer()
             assert answer.status == 202
             assert answer.headers["content-type"] == "application/json"
             assert {"date", "content-length"} <= set(answer.headers)
             assert answer.said["deliveries"][0]["to"] == f"r{number}@example.com"
-            await client.write(door.head(method="GET", path=f"/v1/messages/{answer.said['id']}"))
+            await client.write(api.head(method="GET", path=f"/v1/messages/{answer.said['id']}"))
             assert (await client.answer()).said["id"] == answer.said["id"]
-    assert await door.stored() == 3
-    assert [one for one in door.through_asgi if one.startswith("POST")] == []
+    assert await api.stored() == 3
+    assert [one for one in api.through_asgi if one.startswith("POST")] == []
 
 
-async def test_both_ways_in_give_the_same_answer(door: Door) -> None:
+async def test_both_ways_in_give_the_same_answer(api: Api) -> None:
     bodies: list[Any] = [
         GOOD,
         {**GOOD, "to": ["a@x.example", "b@x.example"]},
@@ -235,99 +235,99 @@ async def test_both_ways_in_give_the_same_answer(door: Door) -> None:
         b"[]",
     ]
     for body in bodies:
-        direct_answer = await door.ask(door.request(body))
-        door.cache.invalidate()  # a key that is not in memory goes by ASGI
-        came = len(door.through_asgi)
-        asgi_answer = await door.ask(door.request(body))
-        assert len(door.through_asgi) == came + 1
+        direct_answer = await api.ask(api.request(body))
+        api.cache.invalidate()  # a key that is not in memory goes by ASGI
+        came = len(api.through_asgi)
+        asgi_answer = await api.ask(api.request(body))
+        assert len(api.through_asgi) == came + 1
         assert direct_answer.status == asgi_answer.status
         assert {n: v for n, v in direct_answer.headers.items() if n != "date"} == {
             n: v for n, v in asgi_answer.headers.items() if n != "date"
         }
         if direct_answer.status != 202:
             assert direct_answer.body == asgi_answer.body
-    assert door.through_asgi == [f"POST {messages.PATH}"] * len(bodies)
+    assert api.through_asgi == [f"POST {messages.PATH}"] * len(bodies)
 
 
-async def test_a_repeated_key_is_answered_as_the_first_was_and_says_so(door: Door) -> None:
-    request = door.request(GOOD, "Idempotency-Key: k1")
-    first, again = await door.ask(request), await door.ask(request)
+async def test_a_repeated_key_is_answered_as_the_first_was_and_says_so(api: Api) -> None:
+    request = api.request(GOOD, "Idempotency-Key: k1")
+    first, again = await api.ask(request), await api.ask(request)
     assert again.status == first.status == 202
     assert "idempotency-replayed" not in first.headers
     assert again.headers["idempotency-replayed"] == "true"
     assert again.said == first.said
-    other = await door.ask(door.request({**GOOD, "subject": "Other"}, "Idempotency-Key: k1"))
+    other = await api.ask(api.request({**GOOD, "subject": "Other"}, "Idempotency-Key: k1"))
     assert (other.status, other.said["code"]) == (409, "idempotency")
-    assert (await door.ask(door.request(GOOD, f"Idempotency-Key: {'k' * 256}"))).status == 422
-    assert await door.stored() == 1
-    assert door.through_asgi == []
+    assert (await api.ask(api.request(GOOD, f"Idempotency-Key: {'k' * 256}"))).status == 422
+    assert await api.stored() == 1
+    assert api.through_asgi == []
 
 
-async def test_pipelined_requests_are_answered_in_their_order(door: Door) -> None:
-    async with door.client() as client:
-        requests = [door.request({**GOOD, "to": f"r{number}@example.com"}) for number in range(5)]
-        requests.insert(2, door.head(method="GET", path="/v1/health"))
+async def test_pipelined_requests_are_answered_in_their_order(api: Api) -> None:
+    async with api.client() as client:
+        requests = [api.request({**GOOD, "to": f"r{number}@example.com"}) for number in range(5)]
+        requests.insert(2, api.head(method="GET", path="/v1/health"))
         await client.write(b"".join(requests))
         answers = [await client.answer() for _ in requests]
     assert [one.status for one in answers] == [202, 202, 200, 202, 202, 202]
     sent = [one.said["deliveries"][0]["to"] for one in answers if one.status == 202]
     assert sent == [f"r{number}@example.com" for number in range(5)]
-    assert await door.stored() == 5
+    assert await api.stored() == 5
 
 
-async def test_a_body_in_chunks_is_one_body(door: Door) -> None:
+async def test_a_body_in_chunks_is_one_body(api: Api) -> None:
     raw = json.dumps(GOOD).encode()
     chunks = b"".join(
         b"%x\r\n%b\r\n" % (len(raw[at : at + 7]), raw[at : at + 7]) for at in range(0, len(raw), 7)
     )
-    async with door.client() as client:
+    async with api.client() as client:
         for _ in range(2):
-            await client.write(door.head("Transfer-Encoding: chunked") + chunks + b"0\r\n\r\n")
+            await client.write(api.head("Transfer-Encoding: chunked") + chunks + b"0\r\n\r\n")
             assert (await client.answer()).status == 202
-    assert await door.stored() == 2
-    assert door.through_asgi == []
+    assert await api.stored() == 2
+    assert api.through_asgi == []
 
 
-async def test_a_request_that_comes_byte_by_byte_is_one_request(door: Door) -> None:
-    async with door.client() as client:
-        for byte in door.request():
+async def test_a_request_that_comes_byte_by_byte_is_one_request(api: Api) -> None:
+    async with api.client() as client:
+        for byte in api.request():
             await client.write(bytes([byte]))
             await asyncio.sleep(0)
         assert (await client.answer()).status == 202
-    assert await door.stored() == 1
+    assert await api.stored() == 1
 
 
-async def test_a_client_that_waits_for_100_continue_gets_it(door: Door) -> None:
+async def test_a_client_that_waits_for_100_continue_gets_it(api: Api) -> None:
     raw = json.dumps(GOOD).encode()
-    async with door.client() as client:
-        await client.write(door.head("Expect: 100-continue", f"Content-Length: {len(raw)}"))
+    async with api.client() as client:
+        await client.write(api.head("Expect: 100-continue", f"Content-Length: {len(raw)}"))
         assert await client.head() == (100, {})
         await client.write(raw)
         assert (await client.answer()).status == 202
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-async def test_a_body_beyond_the_bound_is_refused_and_the_connection_lives(door: Door, chunked: bool) -> None:
+async def test_a_body_beyond_the_bound_is_refused_and_the_connection_lives(api: Api, chunked: bool) -> None:
     size = messages.MAX_BODY + 1
-    async with door.client() as client:
+    async with api.client() as client:
         if chunked:
-            head = door.head("Transfer-Encoding: chunked")
+            head = api.head("Transfer-Encoding: chunked")
             await client.write(head + b"%x\r\n" % size + b" " * size + b"\r\n0\r\n\r\n")
         else:
-            await client.write(door.head(f"Content-Length: {size}") + b" " * size)
+            await client.write(api.head(f"Content-Length: {size}") + b" " * size)
         refused = await client.answer()
         assert (refused.status, refused.said["code"]) == (413, "too-large")
-        await client.write(door.request())
+        await client.write(api.request())
         assert (await client.answer()).status == 202
-    assert await door.stored() == 1
-    assert door.through_asgi == []
+    assert await api.stored() == 1
+    assert api.through_asgi == []
 
 
-async def test_who_sends_on_for_ever_is_cut_off(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_sends_on_for_ever_is_cut_off(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(messages, "MAX_BODY", 1000)
-    monkeypatch.setattr(direct, "_MOST_DISCARDED", 4000)
-    async with door.client() as client:
-        await client.write(door.head("Content-Length: 1000000000") + b" " * 2000)
+    monkeypatch.setattr(message_protocol, "_MOST_DISCARDED", 4000)
+    async with api.client() as client:
+        await client.write(api.head("Content-Length: 1000000000") + b" " * 2000)
         assert (await client.answer()).status == 413
         with contextlib.suppress(OSError):
             for _ in range(1000):
@@ -346,130 +346,130 @@ async def test_who_sends_on_for_ever_is_cut_off(door: Door, monkeypatch: pytest.
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ],
 )
-async def test_what_is_no_http_is_refused_and_ends_the_connection(door: Door, raw: bytes) -> None:
-    async with door.client() as client:
+async def test_what_is_no_http_is_refused_and_ends_the_connection(api: Api, raw: bytes) -> None:
+    async with api.client() as client:
         await client.write(raw)
         assert (await client.head())[0] == 400
         await client.ended()
-    assert (await door.ask(door.request())).status == 202
+    assert (await api.ask(api.request())).status == 202
 
 
-async def test_a_broken_chunk_in_the_middle_of_a_mail_stores_nothing(door: Door) -> None:
-    async with door.client() as client:
-        await client.write(door.head("Transfer-Encoding: chunked") + b'5\r\n{"typ\r\nzz\r\n')
+async def test_a_broken_chunk_in_the_middle_of_a_mail_stores_nothing(api: Api) -> None:
+    async with api.client() as client:
+        await client.write(api.head("Transfer-Encoding: chunked") + b'5\r\n{"typ\r\nzz\r\n')
         assert (await client.head())[0] == 400
         await client.ended()
-    assert await door.stored() == 0
-    assert (await door.ask(door.request())).status == 202
+    assert await api.stored() == 0
+    assert (await api.ask(api.request())).status == 202
 
 
-async def test_http_1_0_and_connection_close_end_the_connection_after_the_answer(door: Door) -> None:
-    async with door.client() as client:
-        await client.write(door.request(GOOD, "Connection: close"))
+async def test_http_1_0_and_connection_close_end_the_connection_after_the_answer(api: Api) -> None:
+    async with api.client() as client:
+        await client.write(api.request(GOOD, "Connection: close"))
         answer = await client.answer()
         assert (answer.status, answer.headers["connection"]) == (202, "close")
         assert await client.ended() == b""
-    async with door.client() as client:
-        await client.write(door.request().replace(b"HTTP/1.1", b"HTTP/1.0"))
+    async with api.client() as client:
+        await client.write(api.request().replace(b"HTTP/1.1", b"HTTP/1.0"))
         assert (await client.answer()).status == 202
         assert await client.ended() == b""
 
 
-async def test_other_methods_and_neighbouring_paths_are_not_the_doors(door: Door) -> None:
+async def test_other_methods_and_neighbouring_paths_are_not_the_endpoints(api: Api) -> None:
     for method, path, status in (
         ("GET", "/v1/messages", 405),
         ("POST", "/v1/messages/", 404),
         ("POST", "/v1/messagesX", 404),
     ):
-        answer = await door.ask(door.head("Content-Length: 0", method=method, path=path))
+        answer = await api.ask(api.head("Content-Length: 0", method=method, path=path))
         assert answer.status == status, path
-    assert (await door.ask(door.request().replace(b"/v1/messages ", b"/v1/messages?a=b "))).status == 202
+    assert (await api.ask(api.request().replace(b"/v1/messages ", b"/v1/messages?a=b "))).status == 202
 
 
-async def test_no_key_is_refused_before_its_body_is_kept(door: Door) -> None:
-    async with door.client() as client:
-        await client.write(door.head("Content-Length: 1000000", key="mck_nobody") + b" " * 1000)
+async def test_no_key_is_refused_before_its_body_is_kept(api: Api) -> None:
+    async with api.client() as client:
+        await client.write(api.head("Content-Length: 1000000", key="mck_nobody") + b" " * 1000)
         answer = await client.answer()
         assert (answer.status, answer.said["code"]) == (401, "unauthorised")
 
 
-async def test_a_key_that_is_revoked_while_the_body_comes_is_out(door: Door) -> None:
+async def test_a_key_that_is_revoked_while_the_body_comes_is_out(api: Api) -> None:
     raw = json.dumps(GOOD).encode()
-    async with door.client() as client:
-        await client.write(door.head(f"Content-Length: {len(raw)}") + raw[:20])
-        await _seen(door)
-        await door.keys.revoke(door.prefix, actor="test")
-        door.cache.invalidate()  # as any other request does that sees the new epoch
+    async with api.client() as client:
+        await client.write(api.head(f"Content-Length: {len(raw)}") + raw[:20])
+        await _seen(api)
+        await api.keys.revoke(api.prefix, actor="test")
+        api.cache.invalidate()  # as any other request does that sees the new epoch
         await client.write(raw[20:])
         answer = await client.answer()
         assert (answer.status, answer.said["code"]) == (401, "unauthorised")
-    assert await door.stored() == 0
+    assert await api.stored() == 0
 
 
-async def test_mail_whose_sender_went_away_is_kept_all_the_same(door: Door) -> None:
-    await door.stop_committing()
-    async with door.client() as client:
-        await client.write(door.request())
-        await _pending(door, 1)
-    door.start_committing()
+async def test_mail_whose_sender_went_away_is_kept_all_the_same(api: Api) -> None:
+    await api.stop_committing()
+    async with api.client() as client:
+        await client.write(api.request())
+        await _pending(api, 1)
+    api.start_committing()
     deadline = time.monotonic() + PATIENCE
-    while await door.stored() < 1:
+    while await api.stored() < 1:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
-    assert (await door.ask(door.request())).status == 202
+    assert (await api.ask(api.request())).status == 202
 
 
-async def test_what_is_under_way_at_the_end_is_answered_and_its_connection_closed(door: Door) -> None:
-    await door.stop_committing()
+async def test_what_is_under_way_at_the_end_is_answered_and_its_connection_closed(api: Api) -> None:
+    await api.stop_committing()
     raw = json.dumps(GOOD).encode()
-    async with door.client() as whole, door.client() as half, door.client() as idle:
-        await idle.write(door.head(method="GET", path="/v1/health"))
+    async with api.client() as whole, api.client() as half, api.client() as idle:
+        await idle.write(api.head(method="GET", path="/v1/health"))
         await idle.answer()
-        await whole.write(door.request())
-        await half.write(door.head(f"Content-Length: {len(raw)}") + raw[:20])
-        await _pending(door, 1)
-        await _seen(door)
-        door.server.should_exit = True
+        await whole.write(api.request())
+        await half.write(api.head(f"Content-Length: {len(raw)}") + raw[:20])
+        await _pending(api, 1)
+        await _seen(api)
+        api.server.should_exit = True
         assert await idle.ended() == b""
-        door.start_committing()
+        api.start_committing()
         await half.write(raw[20:])
         for client in (whole, half):
             answer = await client.answer()
             assert (answer.status, answer.headers["connection"]) == (202, "close")
             assert await client.ended() == b""
-    assert await door.stored() == 2
+    assert await api.stored() == 2
 
 
-async def test_what_cannot_be_committed_any_more_is_told_so(door: Door) -> None:
-    await door.stop_committing()
-    async with door.client() as client:
-        await client.write(door.request())
-        await _pending(door, 1)
-        async with door.world.connection.transaction():
-            await door.world.connection.execute("lock table message")
-            door.start_committing()
-            while not await door.world.connection.fetchval("select count(*) from pg_locks where not granted"):
+async def test_what_cannot_be_committed_any_more_is_told_so(api: Api) -> None:
+    await api.stop_committing()
+    async with api.client() as client:
+        await client.write(api.request())
+        await _pending(api, 1)
+        async with api.world.connection.transaction():
+            await api.world.connection.execute("lock table message")
+            api.start_committing()
+            while not await api.world.connection.fetchval("select count(*) from pg_locks where not granted"):
                 await asyncio.sleep(0.005)
-            await door.stop_committing()
+            await api.stop_committing()
         answer = await client.answer()
         assert (answer.status, answer.said["retryable"]) == (503, True)
-    assert await door.stored() == 0
+    assert await api.stored() == 0
 
 
-async def _pending(door: Door, count: int) -> None:
+async def _pending(api: Api, count: int) -> None:
     deadline = time.monotonic() + PATIENCE
-    while len(door.accept._pending) < count:
+    while len(api.accept._pending) < count:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.005)
 
 
-async def _seen(door: Door) -> None:
+async def _seen(api: Api) -> None:
     """Until some connection has a mail of which not all is there."""
     deadline = time.monotonic() + PATIENCE
     while not any(
         one.cycle is not None and not one.cycle.response_complete and one.cycle._chunks  # type: ignore[union-attr]
-        for one in door.server.server_state.connections
-        if isinstance(one, direct.DirectProtocol)
+        for one in api.server.server_state.connections
+        if isinstance(one, message_protocol.MessageProtocol)
     ):
         assert time.monotonic() < deadline
         await asyncio.sleep(0.005)
