@@ -8,7 +8,7 @@ import pytest
 from litestar import Litestar
 
 from mailcordon.adapters.db import engine
-from mailcordon.adapters.db.control_reads import ControlReads
+from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.control_store import ControlStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.key_store import KeyStore
@@ -67,7 +67,7 @@ async def world(database: Any) -> AsyncIterator[ControlWorld]:
     store, key_store = ControlStore(pools["control"]), KeyStore(pools["control"])
     keys = Keys(key_store)
     services = control.ControlServices(
-        reads=ControlReads(pools["control"], pools["reader"]),
+        reads=ControlReader(pools["control"], pools["reader"]),
         tenants=Tenants(store, governor, SETTINGS),
         types=store,
         keys=keys,

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from mailcordon.adapters.db import engine, observe_store
+from mailcordon.adapters.db import engine, observe_store, queries
 from mailcordon.adapters.db.observe_store import ObserveStore, as_array
 
 from .conftest import World
 
-_sql = engine.load_queries("observe.sql")
+_SQL = queries.load("observe.sql")
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ async def connection(world: World, database: Any) -> AsyncIterator[engine.Connec
 
 
 async def plan(connection: engine.Connection, name: str, types: str, *arguments: object) -> str:
-    await connection.execute(f"prepare hot ({types}) as {_sql[name].rstrip(';')}")
+    await connection.execute(f"prepare hot ({types}) as {_SQL[name].rstrip(';')}")
     literals = ", ".join(f"'{one}'" if isinstance(one, str) else str(one) for one in arguments)
     rows = await connection.fetch(f"explain (costs off) execute hot ({literals})")
     await connection.execute("deallocate hot")

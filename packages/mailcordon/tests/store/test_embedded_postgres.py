@@ -14,7 +14,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from mailcordon.adapters.db import embedded, migrate, places, roles
+from mailcordon.adapters.db import cluster_files, embedded, migrate, roles
 
 SYSTEM_15 = Path("/usr/lib/postgresql/15/bin")
 ROOT = os.geteuid() == 0
@@ -162,8 +162,8 @@ async def test_the_next_supervisor_starts_after_everything_was_killed_at_once(ho
 async def test_a_lock_file_whose_pid_is_another_programs_now_does_not_block_the_start(home: Path):
     async with embedded.running(home) as server:
         await remember(server.dsn(), 1)
-        runner, data = server.place.runner, server.place.data
-    stranger = subprocess.Popen(["sleep", "600"], user=runner.uid if runner.switched else None)
+        user, data = server.files.user, server.files.data
+    stranger = subprocess.Popen(["sleep", "600"], user=user.uid if user.switched else None)
     try:
         lines = [str(stranger.pid), str(data), "1", "5432", "", "", "", "ready"]
         (data / "postmaster.pid").write_text("\n".join(lines) + "\n")
@@ -180,9 +180,9 @@ async def test_a_lock_file_that_names_a_zombie_does_not_block_the_start(home: Pa
     """In a container whose first process never collects its dead, a killed server's pid answers signals for ever."""
     async with embedded.running(home) as server:
         await remember(server.dsn(), 1)
-        runner, data = server.place.runner, server.place.data
-    user = runner.uid if runner.switched else None
-    zombie = subprocess.Popen(["sh", "-c", "printf postgres >/proc/self/comm; kill -9 $$"], user=user)
+        user, data = server.files.user, server.files.data
+    uid = user.uid if user.switched else None
+    zombie = subprocess.Popen(["sh", "-c", "printf postgres >/proc/self/comm; kill -9 $$"], user=uid)
     stat = Path(f"/proc/{zombie.pid}/stat")
     await until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z", "it is dead")
     assert Path(f"/proc/{zombie.pid}/comm").read_text() == "postgres\n"
@@ -204,7 +204,7 @@ async def test_an_initdb_that_was_killed_half_way_is_begun_anew(home: Path):
 
 async def test_what_waiting_cannot_mend_fails_at_once_with_postgres_own_words(home: Path):
     async with embedded.running(home) as server:
-        data = server.place.data
+        data = server.files.data
     with (data / "postgresql.conf").open("a") as settings:
         settings.write("no_such_setting_of_postgres = 1\n")
     with pytest.raises(embedded.DatabaseWillNotStart, match="no_such_setting_of_postgres"):
@@ -214,7 +214,7 @@ async def test_what_waiting_cannot_mend_fails_at_once_with_postgres_own_words(ho
 
 async def test_data_of_another_major_version_is_refused_with_the_way_out(home: Path):
     async with embedded.running(home) as server:
-        data = server.place.data
+        data = server.files.data
     (data / "PG_VERSION").write_text("14\n")
     with pytest.raises(embedded.DatabaseWillNotStart, match="made by PostgreSQL 14.*pg_dump"):
         async with embedded.running(home):
@@ -245,10 +245,10 @@ async def test_two_homes_run_side_by_side(home: Path):
 async def test_a_home_with_a_path_too_long_for_a_socket_works(home: Path):
     deep = home / ("x" * 60) / ("y" * 60)
     async with embedded.running(deep) as server:
-        assert len(str(server.place.sockets)) <= places.LONGEST_SOCKET_DIRECTORY
+        assert len(str(server.files.sockets)) <= cluster_files.LONGEST_SOCKET_DIRECTORY
         await remember(server.dsn(), 1)
         assert await remembered(server.dsn()) == [1]
-    server.place.sockets.rmdir()
+    server.files.sockets.rmdir()
 
 
 @pytest.mark.skipif(not ROOT, reason="only root hands the server to another user")
@@ -258,8 +258,8 @@ async def test_root_with_a_private_home_moves_data_and_binaries_where_they_can_b
     said: list[str] = []
     async with embedded.running(private, say=said.append) as server:
         await remember(server.dsn(), 1)
-        assert (private / "postgres").resolve().parent == places.SHARED_ROOT
-        assert any(str(places.SHARED_ROOT) in line for line in said)
+        assert (private / "postgres").resolve().parent == cluster_files.SHARED_ROOT
+        assert any(str(cluster_files.SHARED_ROOT) in line for line in said)
     async with embedded.running(private, say=said.append) as server:
         assert await remembered(server.dsn()) == [1]
     (private / "postgres").unlink()  # the home was deleted, and one of the same name is made
@@ -276,16 +276,16 @@ async def test_root_with_a_private_home_moves_data_and_binaries_where_they_can_b
 
 @pytest.mark.skipif(not ROOT, reason="copies are only needed where root switches to another user")
 async def test_binaries_out_of_the_other_users_reach_are_copied_with_their_libraries(home: Path):
-    runner = places.find_runner()
+    user = cluster_files.find_server_user()
     hidden = home / "hidden"
-    shipped = places.find_binaries()
-    place = places.prepare(home, print)
-    assert place.binaries == shipped or place.root in place.binaries.parents
-    copied = places.copy_binaries(shipped, place.root)
+    shipped = cluster_files.find_binaries()
+    files = cluster_files.prepare(home, print)
+    assert files.binaries == shipped or files.root in files.binaries.parents
+    copied = cluster_files.copy_binaries(shipped, files.root)
     hidden.mkdir(mode=0o700)
-    assert not places.reachable(hidden, runner)
+    assert not cluster_files.reachable(hidden, user)
     asked = subprocess.run(
-        [copied / "initdb", "--version"], capture_output=True, text=True, user=runner.uid, check=False
+        [copied / "initdb", "--version"], capture_output=True, text=True, user=user.uid, check=False
     )
     assert asked.stdout.startswith("initdb (PostgreSQL) 18"), asked.stderr
 
@@ -305,17 +305,17 @@ def test_a_plain_user_needs_no_root(home: Path) -> None:
     """As root: the whole supervisor once more as another user. As a plain user all the tests above are this test."""
     if not ROOT:
         return
-    runner = places.find_runner()
+    user = cluster_files.find_server_user()
     python = Path(sys.executable).resolve()
-    if not places.reachable(python, runner):
-        pytest.skip(f"{python} is out of reach for `{runner.name}`")
-    os.chown(home, runner.uid, runner.gid)
+    if not cluster_files.reachable(python, user):
+        pytest.skip(f"{python} is out of reach for `{user.name}`")
+    os.chown(home, user.uid, user.gid)
     script = SUPERVISOR.replace("await asyncio.sleep(600)", "await server.stop()")
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     done = subprocess.run(
         [sys.executable, "-c", script, str(home)],
-        user=runner.uid,
-        group=runner.gid,
+        user=user.uid,
+        group=user.gid,
         extra_groups=[],
         env=environment,
         cwd="/",
@@ -325,4 +325,4 @@ def test_a_plain_user_needs_no_root(home: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert (home / "postgres" / "data").stat().st_uid == runner.uid
+    assert (home / "postgres" / "data").stat().st_uid == user.uid

@@ -8,11 +8,11 @@ import time
 import mailcordon
 from mailcordon.adapters.db import engine, observe_store
 from mailcordon.adapters.db.accept_store import AcceptStore
-from mailcordon.adapters.db.control_reads import ControlReads
+from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.control_store import ControlStore
+from mailcordon.adapters.db.driver_errors import UNREACHABLE
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.key_store import KeyStore
-from mailcordon.adapters.db.line import GONE
 from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReader
 from mailcordon.adapters.db.observe_reader import PostgresObserveReader, PostgresSuppressions
 from mailcordon.adapters.http import control as control_routes
@@ -66,7 +66,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         governor = Governor(GovernorStore(pools["governor"]))
         control_store = ControlStore(pools["control"])
         controlled = control_routes.ControlServices(
-            reads=ControlReads(pools["control"], pools["reader"]),
+            reads=ControlReader(pools["control"], pools["reader"]),
             tenants=Tenants(control_store, governor, wiring.settings(config)),
             types=control_store,
             keys=keys.Keys(KeyStore(pools["control"])),
@@ -91,7 +91,7 @@ async def _health(pool: engine.Pool) -> server.Health:
                 "where backend_xmin is not null and pid <> pg_backend_pid()",
                 timeout=2,
             )
-    except GONE as gone:
+    except UNREACHABLE as gone:
         return server.Health(
             ok=False, database=f"does not answer ({type(gone).__name__})", oldest_snapshot_seconds=None
         )

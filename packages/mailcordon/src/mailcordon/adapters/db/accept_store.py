@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 
 import asyncpg
 
-from mailcordon.adapters.db import accept_columns, engine
-from mailcordon.adapters.db.line import Line
+from mailcordon.adapters.db import accept_arguments, engine, queries
+from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.ids import NODES
 from mailcordon.core.priority import Class
 from mailcordon.send.ports import Backlog, NewDelivery, NewMessage, Replay, StaleRoutes, Stored, Suppressed
 from mailcordon.send.resolve import Lanes, Route
 
-_SQL = engine.load_queries("send.sql")
+_SQL = queries.load("send.sql")
 _SCOPES = ("tenant", "class", "lane", "platform")
 _NODE_LOCK = 0x6D63  #: first key of the advisory locks that lease nodes
 
@@ -27,16 +27,16 @@ _NODE_LOCK = 0x6D63  #: first key of the advisory locks that lease nodes
 class AcceptStore:
     def __init__(self, dsn: str) -> None:
         self._node: int | None = None
-        self._line = Line(dsn, "accept", prepare=self._lease_node)
-        self._side = Line(dsn, "resolve", pinned=False)
+        self._stores = PinnedConnection(dsn, "accept", prepare=self._lease_node)
+        self._reads = PinnedConnection(dsn, "resolve", index_plans=False)
 
     async def close(self) -> None:
-        await self._line.close()
-        await self._side.close()
+        await self._stores.close()
+        await self._reads.close()
 
     async def node(self) -> int:
         """The node number this process makes ids with now. It changes when the connection had to be made again."""
-        async with self._line.use():
+        async with self._stores.use():
             assert self._node is not None
             return self._node
 
@@ -50,7 +50,7 @@ class AcceptStore:
         raise Unavailable(f"all {NODES} nodes are taken: no more processes can accept mail here")
 
     async def lanes(self, slug: str) -> Lanes | None:
-        async with self._side.use() as connection:
+        async with self._reads.use() as connection:
             rows = await connection.fetch(_SQL.lanes_of_tenant, slug)
         if not rows:
             return None
@@ -81,20 +81,22 @@ class AcceptStore:
         return Lanes(tenant=rows[0]["tenant"], slug=slug, routes=routes)
 
     async def control_epoch(self) -> int:
-        async with self._side.use() as connection:
+        async with self._reads.use() as connection:
             return await connection.fetchval(_SQL.control_epoch)
 
     async def backlogs(self, lanes: Sequence[int]) -> Mapping[int, Backlog]:
-        async with self._side.use() as connection:
+        async with self._reads.use() as connection:
             rows = await connection.fetch(_SQL.backlogs, lanes)
         return {row["lane"]: Backlog(row["deliveries"], row["bytes"], row["oldest_id"]) for row in rows}
 
     async def store(self, batch: Sequence[NewMessage], epoch: int) -> Stored:
         """Stores what is new. Raises StaleRoutes, and stores nothing, if the control epoch is not `epoch` any more."""
-        async with self._line.use() as connection:
+        async with self._stores.use() as connection:
             assert self._node is not None
             try:
-                row = await connection.fetchrow(_SQL.accept, epoch, *accept_columns.of(batch, self._node))
+                row = await connection.fetchrow(
+                    _SQL.accept, epoch, *accept_arguments.build(batch, self._node)
+                )
             except asyncpg.UniqueViolationError:
                 row = None  # a rival had one of our keys at the same time; nothing was stored
             if row is not None:
@@ -110,7 +112,7 @@ class AcceptStore:
         keyed = sorted((m.route.tenant, m.key, m.body, m.id) for m in batch if m.key is not None)
         entries = [(m, d) for m in batch for d in m.deliveries]
         lanes = sorted({m.route.lane for m in batch})
-        async with self._line.transaction() as connection:
+        async with self._stores.transaction() as connection:
             checked = await connection.fetchrow(
                 _SQL.accept_check,
                 [k[0] for k in keyed],

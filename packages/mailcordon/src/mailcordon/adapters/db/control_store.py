@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from mailcordon.adapters.db import key_store, lend
-from mailcordon.adapters.db.engine import Pool, PooledConnection, load_queries
+from mailcordon.adapters.db import connection_pool, key_store, queries
+from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.control import keys
 from mailcordon.control.catalogue import MessageType
 from mailcordon.control.desired import Resource
@@ -15,7 +15,7 @@ from mailcordon.control.tenants import FIRST_KEY_SCOPES, Draft, Facts, Onboardin
 from mailcordon.core.errors import Conflict, NotFound
 from mailcordon.core.priority import Class
 
-_SQL = load_queries("control.sql")
+_SQL = queries.load("control.sql")
 
 
 def type_of(row: asyncpg.Record) -> MessageType:
@@ -128,12 +128,12 @@ class ControlStore:
 
     @asynccontextmanager
     async def onboarding(self) -> AsyncGenerator[Onboarding]:
-        async with lend.transaction(self._pool) as conn:
+        async with connection_pool.transaction(self._pool) as conn:
             await conn.execute(_SQL.lock_onboarding)
             yield _Transaction(conn)
 
     async def add_type(self, new: MessageType, *, actor: str) -> MessageType:
-        async with lend.transaction(self._pool) as conn:
+        async with connection_pool.transaction(self._pool) as conn:
             row = await conn.fetchrow(
                 _SQL.insert_type,
                 new.name,
@@ -155,7 +155,7 @@ class ControlStore:
 
     async def change_type(self, name: str, change: dict[str, object], *, actor: str) -> MessageType:
         """The type with some members changed, and every lane of it with the new values."""
-        async with lend.transaction(self._pool) as conn:
+        async with connection_pool.transaction(self._pool) as conn:
             row = await conn.fetchrow(_SQL.lock_type, name)
             if row is None:
                 raise NotFound(f"There is no message type {name}.", code="no-such-type")

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
-from mailcordon.adapters.db import places
-from mailcordon.adapters.db.places import Place, Say
+from mailcordon.adapters.db import cluster_files
+from mailcordon.adapters.db.cluster_files import ClusterFiles, Say
 from mailcordon.core.errors import Refused
 from mailcordon.host import guardian as guardians
 from mailcordon.host.private_file import write_private
@@ -89,7 +89,7 @@ class EmbeddedPostgres:
         self._port = port
         self._given_binaries = binaries
         self._on_up = on_up
-        self._place: Place | None = None
+        self._files: ClusterFiles | None = None
         self._password = ""
         self._guardian: asyncio.subprocess.Process | None = None
         self._postmaster: int | None = None
@@ -98,9 +98,9 @@ class EmbeddedPostgres:
         self.starts = 0  #: how often the server came up, the first time included
 
     @property
-    def place(self) -> Place:
-        assert self._place is not None, "the server was not started"
-        return self._place
+    def files(self) -> ClusterFiles:
+        assert self._files is not None, "the server was not started"
+        return self._files
 
     @property
     def postmaster(self) -> int | None:
@@ -113,14 +113,14 @@ class EmbeddedPostgres:
 
     def dsn(self, database: str = "postgres") -> str:
         """The superuser's address: for `migrate` only, no running role may have it."""
-        where = f"host={quote(str(self.place.sockets), safe='/')}&port={self._port}"
+        where = f"host={quote(str(self.files.sockets), safe='/')}&port={self._port}"
         return f"postgresql://{SUPERUSER}:{self._password}@/{database}?{where}"
 
     async def start(self) -> None:
-        place = await asyncio.to_thread(places.prepare, self._home, self._say, self._given_binaries)
-        self._place = place
+        files = await asyncio.to_thread(cluster_files.prepare, self._home, self._say, self._given_binaries)
+        self._files = files
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
-        self._password = await self._ensure_cluster(place)
+        self._password = await self._ensure_cluster(files)
         await self._start_patiently()
         self._keeper = asyncio.create_task(self._keep(), name="embedded-postgres")
 
@@ -136,69 +136,71 @@ class EmbeddedPostgres:
 
     # -- the cluster ------------------------------------------------------------------------------------------------
 
-    async def _ensure_cluster(self, place: Place) -> str:
+    async def _ensure_cluster(self, files: ClusterFiles) -> str:
         """Makes the data directory if there is none, and answers the superuser's password.
 
         initdb works in a directory of its own that is renamed when complete, the password inside it: killed in between,
         it leaves no half, and the data never parts from its password.
         """
-        if not (place.data / "PG_VERSION").exists():
-            await self._make_cluster(place)
-            self._say(f"made a new, empty database in {place.root}")
+        if not (files.data / "PG_VERSION").exists():
+            await self._make_cluster(files)
+            self._say(f"made a new, empty database in {files.root}")
         else:
-            await self._check_version(place)
-        return (place.data / PASSWORD_FILE).read_text().strip()
+            await self._check_version(files)
+        return (files.data / PASSWORD_FILE).read_text().strip()
 
-    async def _make_cluster(self, place: Place) -> None:
-        for left in place.root.glob("making-*"):
+    async def _make_cluster(self, files: ClusterFiles) -> None:
+        for left in files.root.glob("making-*"):
             shutil.rmtree(left, ignore_errors=True)
-        making = place.root / f"making-{secrets.token_hex(4)}"
-        password = place.root / f"{making.name}.password"
+        making = files.root / f"making-{secrets.token_hex(4)}"
+        password = files.root / f"{making.name}.password"
         write_private(password, secrets.token_urlsafe(24) + "\n")
-        if place.runner.switched:
-            os.chown(password, place.runner.uid, place.runner.gid)
+        if files.user.switched:
+            os.chown(password, files.user.uid, files.user.gid)
         arguments = ["-D", str(making), "-U", SUPERUSER, f"--pwfile={password}", "--auth=scram-sha-256"]
-        done = await self._run(place, "initdb", *arguments, "--encoding=UTF8", "--locale=C")
+        done = await self._run(files, "initdb", *arguments, "--encoding=UTF8", "--locale=C")
         if done.returncode != 0:
             password.unlink()
             said = (done.stderr or done.stdout).strip()
-            raise DatabaseWillNotStart(f"initdb could not make a database in {place.root}: {said}")
+            raise DatabaseWillNotStart(f"initdb could not make a database in {files.root}: {said}")
         password.rename(making / PASSWORD_FILE)
-        making.rename(place.data)
+        making.rename(files.data)
 
-    async def _check_version(self, place: Place) -> None:
-        made_by = (place.data / "PG_VERSION").read_text().strip()
-        said = (await self._run(place, "postgres", "--version")).stdout
+    async def _check_version(self, files: ClusterFiles) -> None:
+        made_by = (files.data / "PG_VERSION").read_text().strip()
+        said = (await self._run(files, "postgres", "--version")).stdout
         found = re.search(r"(\d+)", said)
         if found is None or found[1] != made_by:
             raise DatabaseWillNotStart(
-                f"{place.data} was made by PostgreSQL {made_by}, but {place.binaries} is {said.strip()}: "
+                f"{files.data} was made by PostgreSQL {made_by}, but {files.binaries} is {said.strip()}: "
                 "dump it with the old one and restore it (pg_dump, pg_restore), or use the old binaries."
             )
 
-    async def _run(self, place: Place, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    async def _run(
+        self, files: ClusterFiles, program: str, *arguments: str
+    ) -> subprocess.CompletedProcess[str]:
         process = await asyncio.create_subprocess_exec(
-            place.binaries / program,
+            files.binaries / program,
             *arguments,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            **self._identity(place),
+            **self._identity(files),
         )
         out, err = await process.communicate()
         return subprocess.CompletedProcess(
             arguments, process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace")
         )
 
-    def _identity(self, place: Place) -> dict[str, Any]:
+    def _identity(self, files: ClusterFiles) -> dict[str, Any]:
         """How the server's processes differ from us: their user, a plain environment, a session of their own.
 
         The session keeps a terminal's Ctrl-C from them: we drain first and stop the database last.
         """
         environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
-        options: dict[str, Any] = {"env": environment, "cwd": place.root, "start_new_session": True}
-        if place.runner.switched:
-            options |= {"user": place.runner.uid, "group": place.runner.gid, "extra_groups": []}
+        options: dict[str, Any] = {"env": environment, "cwd": files.root, "start_new_session": True}
+        if files.user.switched:
+            options |= {"user": files.user.uid, "group": files.user.gid, "extra_groups": []}
         return options
 
     # -- the server -------------------------------------------------------------------------------------------------
@@ -222,12 +224,12 @@ class EmbeddedPostgres:
             await asyncio.sleep(0.2)
 
     async def _start_once(self, deadline: float) -> None:
-        place = self.place
-        for lock_file in (place.data / "postmaster.pid", place.sockets / f".s.PGSQL.{self._port}.lock"):
+        files = self.files
+        for lock_file in (files.data / "postmaster.pid", files.sockets / f".s.PGSQL.{self._port}.lock"):
             _forget_dead_owner(lock_file)
-        settings = SETTINGS | {"unix_socket_directories": str(place.sockets), "port": str(self._port)}
+        settings = SETTINGS | {"unix_socket_directories": str(files.sockets), "port": str(self._port)}
         options = [f"-c{name}={value}" for name, value in settings.items()]
-        server = [str(place.binaries / "postgres"), "-D", str(place.data), *options]
+        server = [str(files.binaries / "postgres"), "-D", str(files.data), *options]
         with _open_log(self.log_file) as log:
             # INT is PostgreSQL's fast shutdown, QUIT its immediate one.
             guardian = await asyncio.create_subprocess_exec(
@@ -235,13 +237,13 @@ class EmbeddedPostgres:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                **self._identity(place),
+                **self._identity(files),
             )
         self._guardian = guardian
         assert guardian.stdout is not None
         first_line = await guardian.stdout.readline()
         postmaster = int(first_line) if first_line.strip() else None
-        while postmaster is None or not _takes_connections(place.data, postmaster):
+        while postmaster is None or not _takes_connections(files.data, postmaster):
             if guardian.returncode is not None or time.monotonic() > deadline:
                 await self._end()
                 raise _Died

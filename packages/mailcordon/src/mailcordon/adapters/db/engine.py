@@ -1,13 +1,9 @@
-"""Connections to PostgreSQL and the statements sent over them.
+"""Connections to PostgreSQL.
 
-Hot paths hold fixed connections from `connect`; cold paths share a pool. Every connection of ours looks up names in the
-schema `mailcordon` and has time-outs, so that nothing holds a snapshot or a lock for long. Statements live in named
-blocks of the files in `sql/`; `load_queries` gives them as attributes.
+Hot paths keep a connection of their own from `connect`; cold paths share a pool. Every connection looks up names in the schema
+`mailcordon` and has time-outs, so that no connection holds a snapshot or a lock for long.
 """
 
-import importlib.resources
-import re
-from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import asyncpg
@@ -79,49 +75,3 @@ async def create_pool(
         timeout=CONNECT_PATIENCE,
         server_settings=_settings("auto", statement_timeout_ms, lock_timeout_ms, application_name),
     )
-
-
-class Queries(Mapping[str, str]):
-    """The named statements of one file: `queries.claim_due` or `queries["claim_due"]`."""
-
-    def __init__(self, file: str, statements: Mapping[str, str]) -> None:
-        self._file = file
-        self._statements = dict(statements)
-
-    def __getitem__(self, name: str) -> str:
-        return self._statements[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._statements)
-
-    def __len__(self) -> int:
-        return len(self._statements)
-
-    def __getattr__(self, name: str) -> str:
-        try:
-            return self.__dict__["_statements"][name]
-        except KeyError:
-            raise AttributeError(f"{self.__dict__.get('_file')} has no statement named {name}") from None
-
-
-_NAME = re.compile(r"^-- name: *([a-z][a-z0-9_]*) *$", re.MULTILINE)
-
-
-def load_queries(file: str) -> Queries:
-    """The statements of `sql/<file>`, a block each, headed by `-- name: its_name`."""
-    text = (importlib.resources.files("mailcordon.adapters.db") / "sql" / file).read_text()
-    return parse_queries(file, text)
-
-
-def parse_queries(file: str, text: str) -> Queries:
-    parts = _NAME.split(text)
-    if any(line.strip() and not line.startswith("--") for line in parts[0].splitlines()):
-        raise ValueError(f"{file}: SQL stands before the first `-- name:` line")
-    statements: dict[str, str] = {}
-    for name, body in zip(parts[1::2], parts[2::2], strict=True):
-        if name in statements:
-            raise ValueError(f"{file}: two statements are named {name}")
-        if not body.strip():
-            raise ValueError(f"{file}: {name} is empty")
-        statements[name] = body.strip()
-    return Queries(file, statements)

@@ -9,16 +9,16 @@ from typing import TypeVar
 
 import asyncpg
 
-from mailcordon.adapters.db import lend
-from mailcordon.adapters.db.engine import Pool, PooledConnection, load_queries
-from mailcordon.adapters.db.holds import hold_of
+from mailcordon.adapters.db import connection_pool, queries
+from mailcordon.adapters.db.engine import Pool, PooledConnection
+from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.control import preview
 from mailcordon.core.errors import Fault, Invalid, NotFound, Unavailable
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
 from mailcordon.core.target import LaneCounts, NewHold, Preview, Target, state_of, target_of
 
-_SQL = load_queries("governor.sql")
+_SQL = queries.load("governor.sql")
 _TRIES = 8
 POLICY = "policy"  #: who holds lanes on domains that are not verified
 
@@ -123,8 +123,8 @@ class GovernorStore:
         return await self._transact(run)
 
     async def open_holds(self, tenant: int) -> list[Hold]:
-        async with lend.lend(self._pool) as conn:
-            return [hold_of(row) for row in await conn.fetch(_SQL.open_holds, tenant)]
+        async with connection_pool.acquire(self._pool) as conn:
+            return [hold_from_row(row) for row in await conn.fetch(_SQL.open_holds, tenant)]
 
     async def preview(self, target: Target) -> Preview:
         scope = (target.tenant, target.class_, target.lane, target.provider, target.campaign, target.list)
@@ -132,7 +132,7 @@ class GovernorStore:
         async def run(conn: PooledConnection) -> Preview:
             rows = await conn.fetch(_SQL.preview, *scope)
             names = await conn.fetch(_SQL.lane_names, target.tenant)
-            holds = [hold_of(row) for row in await conn.fetch(_SQL.open_holds, target.tenant)]
+            holds = [hold_from_row(row) for row in await conn.fetch(_SQL.open_holds, target.tenant)]
             covered = {row["id"] for row in rows}
             by_lane = {
                 row["id"]: [h for h in holds if h.covers_lane(target.tenant, Class(row["class"]), row["id"])]
@@ -190,11 +190,11 @@ class GovernorStore:
         return await self._by_tenant(_SQL.deferred_under_lifted)
 
     async def unaligned_tenants(self) -> list[int]:
-        async with lend.lend(self._pool) as conn:
+        async with connection_pool.acquire(self._pool) as conn:
             return [row["tenant"] for row in await conn.fetch(_SQL.unaligned_tenants)]
 
     async def _by_tenant(self, statement: str) -> list[tuple[int, list[int]]]:
-        async with lend.lend(self._pool) as conn:
+        async with connection_pool.acquire(self._pool) as conn:
             return [(row["tenant"], row["holds"]) for row in await conn.fetch(statement)]
 
     async def _transact(
@@ -202,7 +202,7 @@ class GovernorStore:
     ) -> T:
         for attempt in range(_TRIES):
             try:
-                async with lend.transaction(self._pool, snapshot=snapshot) as conn:
+                async with connection_pool.transaction(self._pool, snapshot=snapshot) as conn:
                     return await run(conn)
             except asyncpg.DeadlockDetectedError:
                 await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))
@@ -241,7 +241,7 @@ async def _derive(conn: PooledConnection, tenant: int, lanes: Sequence[int]) -> 
 async def _same(conn: PooledConnection, new: NewHold) -> Hold | None:
     target, evidence = new.target, json.dumps(dict(new.evidence))
     row = await conn.fetchrow(_SQL.same_hold, target.tenant, new.owner, evidence, *_scope(target))
-    return None if row is None else hold_of(row)
+    return None if row is None else hold_from_row(row)
 
 
 async def _insert(conn: PooledConnection, new: NewHold, actor: str, slug: str, lanes: dict[int, str]) -> Hold:
@@ -261,7 +261,7 @@ async def _insert(conn: PooledConnection, new: NewHold, actor: str, slug: str, l
         new.until,
     )
     assert row is not None
-    hold = hold_of(row)
+    hold = hold_from_row(row)
     words = preview.describe(target, slug, _lane_name(lanes, target.lane))
     what = f"hold {hold.id} on {words}"
     await conn.execute(
@@ -281,7 +281,7 @@ async def _lift(
 ) -> list[Hold]:
     """Those that were open, lifted, and their audit rows. The caller derives the lanes and bumps the epoch."""
     rows = await conn.fetch(_SQL.lift_holds, tenant, list(ids), actor, because)
-    holds = sorted((hold_of(row) for row in rows), key=lambda hold: hold.id)
+    holds = sorted((hold_from_row(row) for row in rows), key=lambda hold: hold.id)
     for hold in holds:
         words = preview.describe(target_of(hold), slug, _lane_name(lanes, hold.lane))
         what = f"hold {hold.id} on {words}"

@@ -6,13 +6,13 @@ from datetime import datetime
 
 import asyncpg
 
-from mailcordon.adapters.db import lend
-from mailcordon.adapters.db.engine import Pool, PooledConnection, load_queries
+from mailcordon.adapters.db import connection_pool, queries
+from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.control.keys import Found, Key, Minted
 from mailcordon.core.errors import NotFound
 from mailcordon.core.principal import Principal
 
-_SQL = load_queries("keys.sql")
+_SQL = queries.load("keys.sql")
 
 
 def key_of(row: asyncpg.Record, tenant: str | None) -> Key:
@@ -65,7 +65,7 @@ class KeyStore:
         expires_at: datetime | None,
         actor: str,
     ) -> Key:
-        async with lend.transaction(self._pool) as conn:
+        async with connection_pool.transaction(self._pool) as conn:
             tenant_id = None
             if tenant is not None:
                 tenant_id = await conn.fetchval(_SQL.tenant_of_slug, tenant)
@@ -85,7 +85,7 @@ class KeyStore:
             return key
 
     async def revoke(self, prefix: str, *, actor: str) -> Key | None:
-        async with lend.transaction(self._pool) as conn:
+        async with connection_pool.transaction(self._pool) as conn:
             revoked = await conn.fetchval(_SQL.revoke_key, prefix)
             row = await conn.fetchrow(_SQL.key_by_prefix, prefix)
             if row is None:
@@ -99,7 +99,7 @@ class KeyStore:
             return key_of(row, row["tenant"])
 
     async def find(self, hash: bytes) -> Found:
-        async with lend.lend(self._pool) as conn:
+        async with connection_pool.acquire(self._pool) as conn:
             row = await conn.fetchrow(_SQL.find_key, hash)
         assert row is not None
         if row["id"] is None:
@@ -115,10 +115,10 @@ class KeyStore:
         return Found(principal=principal, expires_at=row["expires_at"], epoch=row["epoch"])
 
     async def epoch(self) -> int:
-        async with lend.lend(self._pool) as conn:
+        async with connection_pool.acquire(self._pool) as conn:
             return await conn.fetchval(_SQL.epoch)
 
     async def list(self, tenant: int | None, *, after: int, limit: int) -> list[Key]:
-        async with lend.lend(self._pool) as conn:
+        async with connection_pool.acquire(self._pool) as conn:
             rows = await conn.fetch(_SQL.list_keys, tenant, after, limit)
         return [key_of(row, row["tenant"]) for row in rows]

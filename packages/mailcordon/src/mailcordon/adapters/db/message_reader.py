@@ -5,18 +5,18 @@ places or in none.
 """
 
 import json
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 
 import asyncpg
 
-from mailcordon.adapters.db import engine, lend
-from mailcordon.adapters.db.line import Line
+from mailcordon.adapters.db import engine, queries, row_level_security
+from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.core.delivery import State
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
 from mailcordon.send.view import MessageRow, Moment, Place, Records, SuppressionRow, event_word
 
-_SQL = engine.load_queries("send.sql")
+_SQL = queries.load("send.sql")
 _SLACK_MS = 3_600_000  #: events may come this much later than SES's own time limit
 
 
@@ -25,13 +25,8 @@ class MessageReader:
         self._control = control
         self._reader = reader
 
-    @asynccontextmanager
-    async def _snapshot(self, tenant: int | None) -> AsyncGenerator[engine.PooledConnection]:
-        pool = self._control if tenant is None else self._reader
-        async with lend.transaction(pool, snapshot=True) as connection:
-            if tenant is not None:
-                await connection.execute("select set_config('mailcordon.tenant', $1, true)", str(tenant))
-            yield connection
+    def _snapshot(self, tenant: int | None) -> AbstractAsyncContextManager[engine.PooledConnection]:
+        return row_level_security.read_transaction(self._control, self._reader, tenant, snapshot=True)
 
     async def records(self, message: int, tenant: int | None) -> Records | None:
         """None when there is no such message for this reader."""
@@ -85,13 +80,13 @@ class MessageCanceller:
     """Implements `send.view.Canceller`, as the send role."""
 
     def __init__(self, dsn: str) -> None:
-        self._line = Line(dsn, "cancel", pinned=False)
+        self._connection = PinnedConnection(dsn, "cancel", index_plans=False)
 
     async def close(self) -> None:
-        await self._line.close()
+        await self._connection.close()
 
     async def cancel_message(self, message: int, lane: int, detail: str) -> Sequence[int]:
-        async with self._line.use() as connection:
+        async with self._connection.use() as connection:
             return [row["id"] for row in await connection.fetch(_SQL.cancel_message, message, lane, detail)]
 
 

@@ -22,7 +22,7 @@ from pogo_core.util import migrate as pogo
 from pogo_core.util import sql as pogo_sql
 
 from mailcordon.adapters.db import engine, roles
-from mailcordon.adapters.db.places import Say
+from mailcordon.adapters.db.cluster_files import Say
 from mailcordon.core.errors import Refused
 from mailcordon.host.private_file import write_private
 

@@ -5,20 +5,20 @@ line in the audit trail are one transaction.
 """
 
 import json
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 
 import asyncpg
 import msgspec
 
-from mailcordon.adapters.db import engine, lend
+from mailcordon.adapters.db import connection_pool, engine, queries, row_level_security
 from mailcordon.adapters.db.observe_store import as_array
 from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
 from mailcordon.observe import metrics, suppress, view
 
-_sql = engine.load_queries("observe.sql")
+_SQL = queries.load("observe.sql")
 _json = msgspec.json.Encoder()
 _PROVIDERS = [int(provider) for provider in Provider]
 
@@ -30,29 +30,24 @@ class PostgresObserveReader:
         self._control = control
         self._reader = reader
 
-    @asynccontextmanager
-    async def _as(self, reader: view.Reader) -> AsyncGenerator[engine.PooledConnection]:
-        async with lend.transaction(self._reader if reader.as_tenant else self._control) as connection:
-            if reader.as_tenant:
-                await connection.execute(
-                    "select set_config('mailcordon.tenant', $1, true)", str(reader.tenant)
-                )
-            yield connection
+    def _as(self, reader: view.Reader) -> AbstractAsyncContextManager[engine.PooledConnection]:
+        tenant = reader.tenant if reader.as_tenant else None
+        return row_level_security.read_transaction(self._control, self._reader, tenant, snapshot=False)
 
     async def tenant_id(self, slug: str) -> int | None:
-        async with lend.transaction(self._control) as connection:
-            return await connection.fetchval(_sql.tenant_id, slug)
+        async with connection_pool.transaction(self._control) as connection:
+            return await connection.fetchval(_SQL.tenant_id, slug)
 
     async def lane_id(self, tenant: int, type: str) -> int | None:
-        async with lend.transaction(self._control) as connection:
-            return await connection.fetchval(_sql.lane_id, tenant, type)
+        async with connection_pool.transaction(self._control) as connection:
+            return await connection.fetchval(_SQL.lane_id, tenant, type)
 
     async def metrics(self, reader: view.Reader, query: view.MetricQuery) -> Sequence[view.MetricLine]:
         providers = _PROVIDERS if query.provider is None else [int(query.provider)]
         after = -1 if query.after is None else query.after
         async with self._as(reader) as connection:
             rows = await connection.fetch(
-                _sql.metrics,
+                _SQL.metrics,
                 reader.tenant,
                 providers,
                 query.minutes,
@@ -68,19 +63,19 @@ class PostgresObserveReader:
     ) -> Sequence[view.SuppressionEntry]:
         start = (b"", 0, 0) if after is None else _cursor(after)
         async with self._as(reader) as connection:
-            rows = await connection.fetch(_sql.suppressions, reader.tenant, hash, *start, limit)
+            rows = await connection.fetch(_SQL.suppressions, reader.tenant, hash, *start, limit)
         return [_entry(row) for row in rows]
 
     async def quarantine(
         self, *, why: str | None, before: int | None, limit: int
     ) -> Sequence[view.QuarantineEntry]:
-        async with lend.transaction(self._control) as connection:
-            rows = await connection.fetch(_sql.quarantine_list, why, before, limit)
+        async with connection_pool.transaction(self._control) as connection:
+            rows = await connection.fetch(_SQL.quarantine_list, why, before, limit)
         return [view.QuarantineEntry(**dict(row)) for row in rows]
 
     async def quarantine_entry(self, id: int) -> view.QuarantineEntry | None:
-        async with lend.transaction(self._control) as connection:
-            row = await connection.fetchrow(_sql.quarantine_entry, id)
+        async with connection_pool.transaction(self._control) as connection:
+            row = await connection.fetchrow(_SQL.quarantine_entry, id)
         return None if row is None else view.QuarantineEntry(**dict(row))
 
 
@@ -93,13 +88,13 @@ class PostgresSuppressions:
     async def add(
         self, key: view.SuppressionKey, *, because: str, until_seconds: int | None, actor: str
     ) -> tuple[view.SuppressionEntry, bool]:
-        async with lend.transaction(self._control) as connection:
+        async with connection_pool.transaction(self._control) as connection:
             now = await connection.fetchval("select now_ms()")
             until = None if until_seconds is None else now + until_seconds * 1000
             before = await self._at(connection, key)
             where = (key.tenant, key.hash, key.scope, key.target, key.address)
             row = (*where, "manual", _text({"because": because}), now, until, actor)
-            await connection.execute(_sql.suppress, *[as_array([value]) for value in row])
+            await connection.execute(_SQL.suppress, *[as_array([value]) for value in row])
             after = await self._at(connection, key)
             assert after is not None
             await self._audit(connection, key, actor, "suppression.add", (before, after), because)
@@ -108,11 +103,11 @@ class PostgresSuppressions:
     async def remove(
         self, key: view.SuppressionKey, *, because: str | None, actor: str
     ) -> view.SuppressionEntry | None:
-        async with lend.transaction(self._control) as connection:
+        async with connection_pool.transaction(self._control) as connection:
             before = await self._at(connection, key)
             if before is None or before.removing_since is not None:
                 return before
-            await connection.execute(_sql.remove_suppression, key.tenant, key.hash, key.scope, key.target)
+            await connection.execute(_SQL.remove_suppression, key.tenant, key.hash, key.scope, key.target)
             after = await self._at(connection, key)
             await self._audit(connection, key, actor, "suppression.remove", (before, after), because)
             return after
@@ -120,7 +115,7 @@ class PostgresSuppressions:
     async def _at(
         self, connection: engine.PooledConnection, key: view.SuppressionKey
     ) -> view.SuppressionEntry | None:
-        row = await connection.fetchrow(_sql.suppression_at, key.tenant, key.hash, key.scope, key.target)
+        row = await connection.fetchrow(_SQL.suppression_at, key.tenant, key.hash, key.scope, key.target)
         return None if row is None else _entry(row)
 
     async def _audit(
@@ -134,7 +129,7 @@ class PostgresSuppressions:
     ) -> None:
         before, after = (None if one is None else _text(_shown(one)) for one in change)
         object = f"suppression of {key.address}, scope {suppress.SCOPES[key.scope]}"
-        await connection.execute(_sql.audit, actor, action, key.tenant, object, before, after, because)
+        await connection.execute(_SQL.audit, actor, action, key.tenant, object, before, after, because)
 
 
 def _shown(entry: view.SuppressionEntry) -> dict[str, object]:

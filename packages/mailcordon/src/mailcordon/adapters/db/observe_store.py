@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 import asyncpg
 import msgspec
 
-from mailcordon.adapters.db import engine
+from mailcordon.adapters.db import engine, queries
 from mailcordon.core import ids
 from mailcordon.core.delivery import State
 from mailcordon.core.event import Kind
@@ -44,7 +44,7 @@ TRIES = 5
 _PINS = "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set enable_bitmapscan = off"
 MOST_REMEMBERED = 100_000  #: lanes; beyond it all are forgotten and read again as they come
 
-_sql = engine.load_queries("observe.sql")
+_SQL = queries.load("observe.sql")
 _json = msgspec.json.Encoder()
 _SEPARATOR = "\x1f"
 _place = operator.attrgetter("delivery", "key")
@@ -144,19 +144,19 @@ class PostgresTransaction:
             return []
         first, last = ids.message_of(min(asked)), max(asked)
         return await self._connection.fetch(
-            _sql.facts, integers(asked), integers(asked.values()), first, last
+            _SQL.facts, integers(asked), integers(asked.values()), first, last
         )
 
     async def _remember(self, lanes: Set[LaneName], sets: Set[str]) -> int:
         """Learns what is not remembered, as control has it now; answers the time."""
-        row = await self._connection.fetchrow(_sql.moment)
+        row = await self._connection.fetchrow(_SQL.moment)
         assert row is not None
         memory = self._memory
         memory.at(row["epoch"])
         missing = sorted(lanes - memory.lanes.keys())
         if missing:
             keys, types = zip(*missing, strict=True)
-            for lane in await self._connection.fetch(_sql.lanes, keys, types):
+            for lane in await self._connection.fetch(_SQL.lanes, keys, types):
                 memory.lanes[lane["key"], lane["type"]] = LaneRef(
                     lane=lane["lane"],
                     tenant=lane["tenant"],
@@ -166,7 +166,7 @@ class PostgresTransaction:
                 )
         unknown = sorted(sets - memory.sets.keys())
         if unknown:
-            for set_ in await self._connection.fetch(_sql.sets, unknown):
+            for set_ in await self._connection.fetch(_SQL.sets, unknown):
                 of = None if set_["class"] is None else Class(set_["class"])
                 memory.sets[set_["name"]] = SetRef(set_["kind"], of, set_["tenant"])
         return row["now"]
@@ -174,7 +174,7 @@ class PostgresTransaction:
     async def by_ses_id(self, ses_id: str, from_domain: str, address_hash: bytes) -> Candidate | None:
         labels = from_domain.split(".")
         domains = [".".join(labels[start:]) for start in range(len(labels) - 1)]
-        row = await self._connection.fetchrow(_sql.by_ses_id, ses_id, domains, address_hash)
+        row = await self._connection.fetchrow(_SQL.by_ses_id, ses_id, domains, address_hash)
         if row is None:
             return None
         return Candidate(row["tenant_key"], row["type"], row["delivery"], row["attempt"], row["called_at"])
@@ -185,7 +185,7 @@ class PostgresTransaction:
         events = sorted(events, key=_place)
         outcomes = sorted(outcomes, key=_id)
         row = await self._connection.fetchrow(
-            _sql.record,
+            _SQL.record,
             integers([row.delivery for row in events]),
             digests([row.key for row in events]),
             integers([row.tenant for row in events]),
@@ -221,7 +221,7 @@ class PostgresTransaction:
         return new, set(row["ids"] or ())
 
     async def lock_outcomes(self, ids: Sequence[int]) -> dict[int, Outcome]:
-        rows = await self._connection.fetch(_sql.lock_outcomes, as_array(ids), min(ids), max(ids))
+        rows = await self._connection.fetch(_SQL.lock_outcomes, as_array(ids), min(ids), max(ids))
         return {row["id"]: _outcome(row) for row in rows}
 
     async def update_outcomes(self, rows: Sequence[Outcome]) -> None:
@@ -244,11 +244,11 @@ class PostgresTransaction:
             10,
         )
         first, last = min(row.id for row in rows), max(row.id for row in rows)
-        await self._connection.execute(_sql.update_outcomes, *columns, first, last)
+        await self._connection.execute(_SQL.update_outcomes, *columns, first, last)
 
     async def record_sends(self, rows: Sequence[Send]) -> None:
         ordered = sorted((row.delivery, row.attempt, row.ses_id, row.at) for row in rows)
-        await self._connection.execute(_sql.record_sends, *_columns(ordered, 4))
+        await self._connection.execute(_SQL.record_sends, *_columns(ordered, 4))
 
     async def suppress(self, rows: Sequence[Suppression]) -> None:
         values = [
@@ -266,7 +266,7 @@ class PostgresTransaction:
             )
             for row in rows
         ]
-        await self._connection.execute(_sql.suppress, *_columns(sorted(values, key=lambda one: one[:4]), 10))
+        await self._connection.execute(_SQL.suppress, *_columns(sorted(values, key=lambda one: one[:4]), 10))
 
     async def quarantine(self, rows: Sequence[Quarantined]) -> None:
         # One statement must not meet the same digest twice; copies within a batch are counted as one.
@@ -274,36 +274,36 @@ class PostgresTransaction:
         values = [
             (row.digest, row.why, row.detail, row.document, row.source, row.tenant) for row in once.values()
         ]
-        await self._connection.execute(_sql.quarantine, *_columns(sorted(values, key=lambda one: one[0]), 6))
+        await self._connection.execute(_SQL.quarantine, *_columns(sorted(values, key=lambda one: one[0]), 6))
 
     async def keep_notices(self, notices: Sequence[NoticeRow]) -> None:
         once = {row.digest: row for row in notices}
         values = [(row.digest, row.what, row.subject, row.document) for row in once.values()]
         await self._connection.execute(
-            _sql.keep_notices, *_columns(sorted(values, key=lambda one: one[0]), 4)
+            _SQL.keep_notices, *_columns(sorted(values, key=lambda one: one[0]), 4)
         )
 
     async def count_elsewhere(self, counts: Mapping[tuple[str, Kind], int]) -> None:
         values = [(name, int(kind), documents) for (name, kind), documents in sorted(counts.items())]
-        await self._connection.execute(_sql.count_elsewhere, *_columns(values, 3))
+        await self._connection.execute(_SQL.count_elsewhere, *_columns(values, 3))
 
     async def count(self, counts: Counts, seen: Mapping[str, int]) -> None:
         cells = sorted(counts)
         values = [(*cell, *counts[cell]) for cell in cells]
-        await self._connection.execute(_sql.count, *_columns(values, 14), *_columns(sorted(seen.items()), 2))
+        await self._connection.execute(_SQL.count, *_columns(values, 14), *_columns(sorted(seen.items()), 2))
         emptied = [cell[:3] for cell in cells if min(counts[cell]) < 0]
         if emptied:
-            await self._connection.execute(_sql.drop_empty, *_columns(emptied, 3))
+            await self._connection.execute(_SQL.drop_empty, *_columns(emptied, 3))
 
     async def quarantined(self, id: int) -> str | None:
-        return await self._connection.fetchval(_sql.quarantined, id)
+        return await self._connection.fetchval(_SQL.quarantined, id)
 
     async def resolve(self, id: int, resolution: str, actor: str) -> None:
-        row = await self._connection.fetchrow(_sql.resolve, id, resolution[:2000])
+        row = await self._connection.fetchrow(_SQL.resolve, id, resolution[:2000])
         if row is not None:
             after = _clean({"why": row["why"], "resolution": resolution[:2000]})
             await self._connection.execute(
-                _sql.audit, actor, "quarantine.replay", row["tenant"], f"quarantine {id}", None, after, None
+                _SQL.audit, actor, "quarantine.replay", row["tenant"], f"quarantine {id}", None, after, None
             )
 
 

@@ -4,16 +4,17 @@ import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+from mailcordon.adapters.db import queries
 from mailcordon.adapters.db.control_store import want
-from mailcordon.adapters.db.engine import Pool, PooledConnection, load_queries
+from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.control import desired, plan
 from mailcordon.control.desired import ConfigurationSet, Json, Resource, Settings
 from mailcordon.control.plan import Change
 from mailcordon.control.reconcile import Row
 from mailcordon.core.priority import Class
 
-_SQL = load_queries("provision.sql")
-_CONTROL = load_queries("control.sql")
+_SQL = queries.load("provision.sql")
+_CONTROL = queries.load("control.sql")
 ACTOR = "control"
 _TENANTS_AT_ONCE = 100
 

@@ -1,7 +1,7 @@
 """The queue as a dispatcher sees it: take turns, claim, complete, and look again before believing that a turn is empty.
 
 Implements `send.ports.QueueStore`. Claims and completions have a connection each, so that recording answers never waits for
-claiming more; both are pinned (adapters/db/line.py).
+claiming more; both are pinned (adapters/db/pinned_connection.py).
 """
 
 import os
@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 
 import asyncpg
 
-from mailcordon.adapters.db import engine
-from mailcordon.adapters.db.holds import hold_of
-from mailcordon.adapters.db.line import Line
+from mailcordon.adapters.db import engine, queries
+from mailcordon.adapters.db.hold_row import hold_from_row
+from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.core import ids
 from mailcordon.core.delivery import State
 from mailcordon.core.hold import Hold
@@ -23,7 +23,7 @@ from mailcordon.core.priority import CLASS_DEFAULTS, Class
 from mailcordon.send import limits
 from mailcordon.send.ports import Batch, Claimed, Defer, Finish, LaneRoute
 
-_SQL = engine.load_queries("send.sql")
+_SQL = queries.load("send.sql")
 _WORKER_LOCK = 0x6D64  #: first key of the advisory locks that say "this worker lives"
 _MOST_TURNS = 64  #: of one class in one claim: visits cost more than mails (lab: 13 us + 18 us a visit)
 _WEIGHTS = {int(class_): defaults.weight for class_, defaults in CLASS_DEFAULTS.items()}
@@ -32,18 +32,18 @@ _WEIGHTS = {int(class_): defaults.weight for class_, defaults in CLASS_DEFAULTS.
 class QueueStore:
     def __init__(self, dsn: str) -> None:
         self.worker = 0
-        self._claims = Line(dsn, "claim")
-        self._results = Line(dsn, "complete")
-        self._life = Line(dsn, "worker", pinned=False, prepare=self._begin)
-        self._rate = Line(dsn, "rate", pinned=False)
-        self._watch = Line(dsn, "holds", pinned=False)
+        self._claims = PinnedConnection(dsn, "claim")
+        self._results = PinnedConnection(dsn, "complete")
+        self._life = PinnedConnection(dsn, "worker", index_plans=False, prepare=self._begin)
+        self._rate = PinnedConnection(dsn, "rate", index_plans=False)
+        self._watch = PinnedConnection(dsn, "holds", index_plans=False)
         #: turns set idle here -> xmax of their first recheck; None: not rechecked yet
         self._idle: dict[int, int | None] = {}
         self._rechecked_at = 0.0
 
     async def close(self) -> None:
-        for line in (self._claims, self._results, self._rate, self._watch, self._life):
-            await line.close()
+        for connection in (self._claims, self._results, self._rate, self._watch, self._life):
+            await connection.close()
 
     # Life ---------------------------------------------------------------------------------------------------------------
 
@@ -88,7 +88,7 @@ class QueueStore:
         async with self._watch.transaction() as connection:
             lanes = await connection.fetch(_SQL.held_lanes)
             rows = await connection.fetch(_SQL.narrow_holds)
-        return frozenset(row["id"] for row in lanes), tuple(hold_of(row) for row in rows)
+        return frozenset(row["id"] for row in lanes), tuple(hold_from_row(row) for row in rows)
 
     # Rate ---------------------------------------------------------------------------------------------------------------
 

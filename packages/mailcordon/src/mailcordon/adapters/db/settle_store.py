@@ -3,25 +3,25 @@
 Implements `send.ports.SettleStore`. One dispatcher of all does this at a time: an advisory lock on the line says which.
 """
 
-from mailcordon.adapters.db import engine
-from mailcordon.adapters.db.line import Line
+from mailcordon.adapters.db import engine, queries
+from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.send.ports import CanaryNeed, Settled, Unknown
 
-_SQL = engine.load_queries("send.sql")
+_SQL = queries.load("send.sql")
 _SETTLER_LOCK = 0x6D65
 _MOST = 2_000  #: rows a statement
 
 
 class SettleStore:
     def __init__(self, dsn: str) -> None:
-        self._line = Line(dsn, "settle", pinned=False)
+        self._connection = PinnedConnection(dsn, "settle", index_plans=False)
 
     async def close(self) -> None:
-        await self._line.close()
+        await self._connection.close()
 
     async def settle(self) -> Settled | None:
         """One round; None when another dispatcher is the one that settles."""
-        async with self._line.use() as connection:
+        async with self._connection.use() as connection:
             # Held by the session: asking again while we have it is harmless, so it is given back at once.
             # At most times nothing waits: one look tells, without a lock.
             if not await connection.fetchval(_SQL.anything_waits, _SETTLER_LOCK):

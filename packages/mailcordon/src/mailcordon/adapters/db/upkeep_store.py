@@ -3,12 +3,13 @@
 import json
 from collections.abc import Sequence
 
-from mailcordon.adapters.db.engine import Pool, load_queries
+from mailcordon.adapters.db import queries
+from mailcordon.adapters.db.engine import Pool
 from mailcordon.control.administration import SesAccount
 from mailcordon.control.upkeep import Removal
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
 
-_SQL = load_queries("upkeep.sql")
+_SQL = queries.load("upkeep.sql")
 _URGENT_KEPT_MS = CLASS_DEFAULTS[Class.URGENT].expiry_ms + 3_600_000
 
 

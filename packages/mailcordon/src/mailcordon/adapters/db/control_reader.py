@@ -1,18 +1,17 @@
 """What the control plane shows, from PostgreSQL: for a platform key as the control role, for a tenant's own key as the reader."""
 
 import json
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import asyncpg
 
-from mailcordon.adapters.db import lend
+from mailcordon.adapters.db import connection_pool, queries, row_level_security
 from mailcordon.adapters.db.control_store import type_of
-from mailcordon.adapters.db.engine import Pool, PooledConnection, load_queries
-from mailcordon.adapters.db.holds import hold_of
+from mailcordon.adapters.db.engine import Pool, PooledConnection
+from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.key_store import KeyStore
-from mailcordon.adapters.db.reader import Reader
 from mailcordon.control.catalogue import MessageType
 from mailcordon.control.keys import Key
 from mailcordon.control.sharing import LaneFacts
@@ -20,35 +19,31 @@ from mailcordon.control.views import AuditView, HoldView, IdentityView, LaneView
 from mailcordon.core import ids
 from mailcordon.core.priority import Class
 
-_SQL = load_queries("reads.sql")
+_SQL = queries.load("control_reader.sql")
 
 
-class ControlReads:
+class ControlReader:
     def __init__(self, control: Pool, reader: Pool) -> None:
         self._control = control
-        self._reader = Reader(reader)
+        self._reader = reader
         self._keys = KeyStore(control)
 
-    @asynccontextmanager
-    async def _as(self, viewer: Viewer) -> AsyncGenerator[PooledConnection]:
+    def _as(self, viewer: Viewer) -> AbstractAsyncContextManager[PooledConnection]:
         if viewer.as_tenant:
             assert viewer.tenant is not None
-            async with self._reader.as_tenant(viewer.tenant) as conn:
-                yield conn
-        else:
-            async with lend.transaction(self._control, snapshot=True) as conn:
-                yield conn
+        tenant = viewer.tenant if viewer.as_tenant else None
+        return row_level_security.read_transaction(self._control, self._reader, tenant, snapshot=True)
 
     async def now_ms(self) -> int:
-        async with lend.lend(self._control) as conn:
+        async with connection_pool.acquire(self._control) as conn:
             return await conn.fetchval(_SQL.now)
 
     async def tenant_id(self, slug: str) -> int | None:
-        async with lend.lend(self._control) as conn:
+        async with connection_pool.acquire(self._control) as conn:
             return await conn.fetchval(_SQL.tenant_id, slug)
 
     async def lane_id(self, tenant: int, type: str) -> int | None:
-        async with lend.lend(self._control) as conn:
+        async with connection_pool.acquire(self._control) as conn:
             return await conn.fetchval(_SQL.lane_id, tenant, type)
 
     async def tenant(self, viewer: Viewer, slug: str) -> TenantView | None:
@@ -88,7 +83,7 @@ class ControlReads:
         return [_hold(row) for row in rows]
 
     async def holds_by_id(self, ids: Sequence[int]) -> list[HoldView]:
-        async with lend.lend(self._control) as conn:
+        async with connection_pool.acquire(self._control) as conn:
             return [_hold(row) for row in await conn.fetch(_SQL.holds_by_id, list(ids))]
 
     async def identities(
@@ -103,18 +98,18 @@ class ControlReads:
             return [StepView(**dict(row)) for row in await conn.fetch(_SQL.provisioning, tenant)]
 
     async def key_prefix(self, tenant: int) -> str | None:
-        async with lend.lend(self._control) as conn:
+        async with connection_pool.acquire(self._control) as conn:
             return await conn.fetchval(_SQL.key_prefix, tenant)
 
     async def types(self) -> list[MessageType]:
-        async with lend.lend(self._control) as conn:
+        async with connection_pool.acquire(self._control) as conn:
             return [type_of(row) for row in await conn.fetch(_SQL.types)]
 
     async def keys(self, tenant: int | None, *, after: int, limit: int) -> list[Key]:
         return await self._keys.list(tenant, after=after, limit=limit)
 
     async def audit(self, tenant: int | None, *, before: int | None, limit: int) -> list[AuditView]:
-        async with lend.lend(self._control) as conn:
+        async with connection_pool.acquire(self._control) as conn:
             rows = await conn.fetch(_SQL.audit, tenant, before, limit)
         return [
             AuditView(**{**dict(row), "before": _json(row["before"]), "after": _json(row["after"])})
@@ -128,7 +123,7 @@ def _json(text: str | None) -> Any:
 
 def _hold(row: asyncpg.Record) -> HoldView:
     return HoldView(
-        hold=hold_of(row),
+        hold=hold_from_row(row),
         tenant=row["slug"],
         type=row["type_name"],
         lifted_at=row["lifted_at"],

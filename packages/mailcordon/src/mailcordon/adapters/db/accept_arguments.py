@@ -23,7 +23,7 @@ class _Kind:
         self.bytes = 0
 
 
-def of(batch: Sequence[NewMessage], node: int) -> tuple[object, ...]:
+def build(batch: Sequence[NewMessage], node: int) -> tuple[object, ...]:
     """The arguments $2 to $28 of `accept`."""
     kinds: dict[tuple[object, ...], _Kind] = {}
     ids: list[int] = []

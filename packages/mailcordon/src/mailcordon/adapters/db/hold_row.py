@@ -7,7 +7,7 @@ from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
 
 
-def hold_of(row: asyncpg.Record) -> Hold:
+def hold_from_row(row: asyncpg.Record) -> Hold:
     return Hold(
         id=row["id"],
         tenant=row["tenant"],

@@ -1,0 +1,32 @@
+"""Borrowing a connection from a pool. Errors of the database become errors with a sentence for the caller."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from mailcordon.adapters.db.driver_errors import BUSY, UNREACHABLE
+from mailcordon.adapters.db.engine import Pool, PooledConnection
+from mailcordon.core.errors import Fault, Invalid, Unavailable
+
+
+@asynccontextmanager
+async def acquire(pool: Pool) -> AsyncGenerator[PooledConnection]:
+    """Raises Unavailable, or Invalid for text that PostgreSQL cannot store (a NUL). Deadlocks pass: the governor retries them."""
+    try:
+        async with pool.acquire() as connection:
+            yield connection
+    except (*UNREACHABLE, *BUSY) as error:
+        raise Unavailable(
+            f"The database does not answer ({type(error).__name__}); nothing was confirmed."
+        ) from error
+    except asyncpg.DataError:
+        raise Invalid(Fault("body", "holds what the database cannot keep as text or number")) from None
+
+
+@asynccontextmanager
+async def transaction(pool: Pool, *, snapshot: bool = False) -> AsyncGenerator[PooledConnection]:
+    """One transaction. With `snapshot`, all its statements see the database as of the first one."""
+    isolation = "repeatable_read" if snapshot else "read_committed"
+    async with acquire(pool) as connection, connection.transaction(isolation=isolation):
+        yield connection

@@ -1,0 +1,26 @@
+"""Read transactions that show a tenant's own key only that tenant's rows.
+
+The reader role is under row-level security: it sees the rows of the tenant that the transaction names, and no rows before it
+names one. A query that forgets its tenant condition therefore shows too little, never another tenant's rows.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from mailcordon.adapters.db import connection_pool
+from mailcordon.adapters.db.engine import Pool, PooledConnection
+
+
+@asynccontextmanager
+async def read_transaction(
+    control: Pool, reader: Pool, tenant: int | None, *, snapshot: bool
+) -> AsyncGenerator[PooledConnection]:
+    """As the reader role, limited to `tenant`. Without one (a platform key) as the control role, which sees all rows.
+
+    `snapshot`: all statements see the database as of the first one.
+    """
+    pool = control if tenant is None else reader
+    async with connection_pool.transaction(pool, snapshot=snapshot) as connection:
+        if tenant is not None:
+            await connection.execute("select set_config('mailcordon.tenant', $1, true)", str(tenant))
+        yield connection
