@@ -204,7 +204,7 @@ def test_identities_and_tenants_that_are_not_there_are_404(world: World) -> None
 
 
 def test_unknown_places_methods_and_bodies_are_refused_in_sentences(world: World) -> None:
-    assert "nothing at" in world.admin("GET", "/nowhere", expect=404)["error"]
+    assert "no call at" in world.admin("GET", "/nowhere", expect=404)["error"]
     assert "not PATCH" in world.admin("PATCH", "/sent", expect=405)["error"]
     for body in (b"{", b"[]", b"\xff", b"[" * 100_000):
         status, answer = world.http("PUT", "/_seslocal/account", body)

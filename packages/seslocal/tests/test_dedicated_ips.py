@@ -150,7 +150,7 @@ def test_a_warming_address_carries_its_share_and_shared_ones_the_rest(pooled: Wo
 
 def test_the_admin_side_leases_what_there_is(world: World) -> None:
     assert len(world.admin("POST", "/dedicated-ips", {"count": 508})["ips"]) == 508
-    assert "0 are left" in world.admin("POST", "/dedicated-ips", expect=400)["error"]
+    assert "Only 0 of" in world.admin("POST", "/dedicated-ips", expect=400)["error"]
     assert (
         "no dedicated IP pool x" in world.admin("POST", "/dedicated-ips", {"pool": "x"}, expect=404)["error"]
     )

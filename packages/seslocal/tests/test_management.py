@@ -193,7 +193,7 @@ def test_a_domain_can_be_kept_pending_and_fail(world: World) -> None:
 @pytest.mark.parametrize(
     ("key", "why"),
     [
-        ("QUJD", "it is not an RSA private key in base64 without armour"),
+        ("QUJD", "it is not an RSA private key in base64 without PEM header and footer"),
         (private_key(bits=3072), "it has 3072 bits, not 1024 to 2048"),
         (private_key(curve=True), "it is not an RSA key"),
     ],

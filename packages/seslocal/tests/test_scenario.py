@@ -73,12 +73,12 @@ def test_every_fault_can_be_a_step(world: World, kind: str) -> None:
 @pytest.mark.parametrize(
     ("steps", "word"),
     [
-        ("x", "steps is a list"),
-        ([{"fault": "throttle"}, {"fault": "explode"}], "Step 2: fault is one of"),
-        ([{"call": "PUT /nowhere"}], "Step 1: There is nothing"),
+        ("x", "steps must be a list"),
+        ([{"fault": "throttle"}, {"fault": "explode"}], "Step 2: fault must be one of"),
+        ([{"call": "PUT /nowhere"}], "Step 1: There is no call at"),
         ([{"call": "FETCH /account"}], "such as"),
-        ([{"at": -1, "fault": "throttle"}], "at is a number"),
-        ([{"fault": "throttle", "body": {}}], "There is no member body"),
+        ([{"at": -1, "fault": "throttle"}], "at must be a number"),
+        ([{"fault": "throttle", "body": {}}], "Unknown member body"),
         ([5], "an object"),
     ],
 )
@@ -114,10 +114,10 @@ async def test_a_file_is_run_from_the_start_and_again_after_a_reset(tmp_path: Pa
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("[[step]", "neither"),
+        ("[[step]", "not valid TOML"),
         ("a = 1", "[[step]]"),
         ('[[step]]\nfault = "explode"', "Step 1"),
-        (None, "cannot be read"),
+        (None, "cannot read the scenario"),
     ],
 )
 def test_a_file_that_makes_no_sense_stops_the_start_in_a_sentence(

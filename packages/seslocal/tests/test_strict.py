@@ -322,13 +322,13 @@ def test_noise_does_not_stop_the_name_server(strict: World) -> None:
 @pytest.mark.parametrize(
     ("path", "body", "word"),
     [
-        ("/dns/a.example", {"type": "MX", "value": "nonsense"}, "no record"),
-        ("/dns/a.example", {"type": "NONE", "value": "x"}, "no record"),
-        ("/dns/a.example", {"type": "TXT"}, "needs its name"),
+        ("/dns/a.example", {"type": "MX", "value": "nonsense"}, "not a valid record"),
+        ("/dns/a.example", {"type": "NONE", "value": "x"}, "not a valid record"),
+        ("/dns/a.example", {"type": "TXT"}, "needs name, type and value"),
         ("/dns/a.example", {"type": "CNAME", "values": ["a.", "b."]}, "CNAME"),
         ("/dns", {"records": []}, "list of objects"),
-        ("/dns", {"records": ["x"]}, "is an object"),
-        ("/dns", {"records": [{"name": "a..b", "type": "A", "value": "192.0.2.1"}]}, "no record"),
+        ("/dns", {"records": ["x"]}, "must be an object"),
+        ("/dns", {"records": [{"name": "a..b", "type": "A", "value": "192.0.2.1"}]}, "not a valid record"),
     ],
 )
 def test_records_that_make_no_sense_are_refused_in_a_sentence(

@@ -52,7 +52,7 @@ def meet(call: Call, struck: list[Fault]) -> Answer | Awaitable[Answer]:
             if fault.accepted:
                 call.work()
             code = "InternalServiceErrorException" if status == 500 else "ServiceUnavailable"
-            raise ApiError(code, "The service failed, as a fault asks.", status)
+            raise ApiError(code, "The service failed (injected fault).", status)
     answer = call.finish(call.work())
     return HANG_UP if "accept_lose_answer" in faults else answer
 

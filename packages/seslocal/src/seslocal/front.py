@@ -109,7 +109,7 @@ class Front:
             raise ApiError("UnknownOperationException", f"SQS has no operation {name}.")
         account = self._account()
         if account.faults.standing and account.faults.strikes("queue_outage"):
-            raise ApiError("ServiceUnavailable", "The queue is out, as a fault asks.", 503)
+            raise ApiError("ServiceUnavailable", "The queue is down (injected fault).", 503)
         caller = authentication.caller(account, request, signature.SQS, self._host)
         params = check_sqs(check, request.body)
         act = sqs.OPERATIONS.get(name)

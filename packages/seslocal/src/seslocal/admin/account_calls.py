@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Final, cast
 
-from seslocal.admin import fields
+from seslocal.admin import fields, messages
 from seslocal.admin.fields import Json, Query, Refused
 from seslocal.mail.auto_validation import VERDICTS, look_at
 from seslocal.sesv2.reputation import POLICIES
@@ -90,7 +90,7 @@ def put_global(account: Account, address: str, query: Query, body: Json) -> Json
 
 def delete_global(account: Account, address: str, query: Query, body: Json) -> Json:
     if account.global_list.entries.pop(address.lower(), None) is None:
-        raise Refused(404, f"The global list does not hold {address}.")
+        raise Refused(404, messages.not_on_global_list(address))
     return {}
 
 
@@ -111,7 +111,7 @@ def _entry(address: str, entry: Entry) -> Json:
 
 def _thresholds(before: Thresholds, changes: object) -> Thresholds:
     if not isinstance(changes, dict):
-        raise Refused(400, "thresholds are an object of numbers.")
+        raise Refused(400, messages.must_be("thresholds", "an object of numbers"))
     given = cast("Json", changes)
     fields.only(given, *asdict(before))
     after: dict[str, Any] = {
@@ -123,17 +123,19 @@ def _thresholds(before: Thresholds, changes: object) -> Thresholds:
 
 def _behaviour(before: Behaviour, changes: object) -> Behaviour:
     if not isinstance(changes, dict):
-        raise Refused(400, "behaviour is an object of switches.")
+        raise Refused(400, messages.must_be("behaviour", "an object of switches"))
     after = asdict(before)
     known = {field.name for field in dataclasses.fields(Behaviour)}
     for name, value in cast("Json", changes).items():
         if name not in known:
-            raise Refused(400, f"There is no switch {name}: {', '.join(sorted(known))} are.")
+            raise Refused(400, messages.unknown_switch(name, sorted(known)))
         if type(value) is not type(after[name]):
-            raise Refused(400, f"The switch {name} takes a value like {after[name]!r}.")
+            raise Refused(
+                400, messages.must_be(name, "a string" if isinstance(after[name], str) else "true or false")
+            )
         after[name] = value
     if after["default_policy"] not in POLICIES:
-        raise Refused(400, f"default_policy is one of {', '.join(POLICIES)}.")
+        raise Refused(400, messages.must_be_one_of("default_policy", POLICIES, after["default_policy"]))
     return Behaviour(**after)
 
 

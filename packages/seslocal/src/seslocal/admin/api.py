@@ -19,6 +19,7 @@ from seslocal.admin import (
     fields,
     job_calls,
     key_calls,
+    messages,
     scenario,
     tenant_calls,
 )
@@ -136,8 +137,8 @@ class Admin:
             if known == method:
                 return act, [unquote(group, errors="replace") for group in match.groups()]
         if methods:
-            raise Refused(405, f"{path} answers {', '.join(methods)}, not {method}.")
-        raise Refused(404, f"There is no call at {PREFIX}{path}; docs/admin-api.md lists the calls.")
+            raise Refused(405, messages.wrong_method(path, method, methods))
+        raise Refused(404, messages.no_call(PREFIX + path))
 
     def _on_account(self, act: Callable[..., Json]) -> Callable[..., Json]:
         return lambda *given: act(self._account(), *given)
@@ -152,11 +153,11 @@ class Admin:
         ledger = self._account().ledger
         limit = fields.whole(query, "limit", 100, 1, _MOST_LINES)
         if query.get("order", "oldest") not in ("oldest", "newest"):
-            raise Refused(400, f"order is oldest or newest, not {query['order']}.")
+            raise Refused(400, messages.must_be_one_of("order", ("oldest", "newest"), query["order"]))
         if "after" in query:
             after = ledger.get(query["after"])
             if after is None:
-                raise Refused(404, f"The ledger holds no mail {query['after']} to go on after.")
+                raise Refused(404, messages.not_in_ledger(query["after"]))
             lines: Iterator[Accepted] = ledger.since(after.number)
         else:
             lines = ledger.newest_first() if query.get("order") == "newest" else ledger.since(0)
@@ -172,7 +173,7 @@ class Admin:
     def _one_sent(self, message_id: str, query: Query, body: Json) -> Json:
         line = self._account().ledger.get(message_id)
         if line is None:
-            raise Refused(404, f"The ledger holds no mail {message_id}.")
+            raise Refused(404, messages.not_in_ledger(message_id))
         return {**line.shown(), "content": line.content and msgspec.Raw(line.content)}
 
     def _html_sent(self, message_id: str, query: Query, body: Json) -> Answer:
@@ -180,7 +181,7 @@ class Admin:
         line = account.ledger.get(message_id)
         parts = line and take_apart(line)
         if not parts or parts.html is None:
-            raise Refused(404, f"The ledger holds no HTML of the mail {message_id}.")
+            raise Refused(404, messages.no_html(message_id))
         html = as_delivered(account, message_id, parts.html, account.base)
         return Answer(200, html.encode("utf-8", "replace"), "text/html; charset=utf-8", LOCKED)
 
@@ -200,39 +201,37 @@ class Admin:
         tenant = query.get("tenant")
         mailbox = self._account().mailboxes.by_tenant.get(tenant, {}).get(address.lower())
         if mailbox is None:
-            raise Refused(404, f"The mailbox {address} has no fate{_of(tenant)}.")
+            raise Refused(404, messages.mailbox_not_set(address, tenant))
         return {"address": address.lower(), "tenant": tenant, **asdict(mailbox)}
 
     def _put_mailbox(self, address: str, query: Query, body: Json) -> Json:
         fields.only(body, "fate", "tenant", "subtype", "then", "seconds", "delays")
         tenant, then = fields.text(body, "tenant"), fields.text(body, "then")
         if "@" not in address:
-            raise Refused(400, f"{address} is not an address; *@domain stands for a whole domain.")
+            raise Refused(400, messages.not_an_address(address))
         fate = fields.choice(body, "fate", FATES)
         if fate is None:
-            raise Refused(400, f"fate is missing: one of {', '.join(FATES)}.")
+            raise Refused(400, messages.missing("fate", FATES))
         if then is not None and then not in (*FATES, "nothing"):
-            raise Refused(400, f"then is one of {', '.join(FATES)} or nothing, not {then}.")
+            raise Refused(400, messages.must_be_one_of("then", (*FATES, "nothing"), then))
         if then is not None and fate in ("bounces", "complains"):
-            raise Refused(
-                400, f"then follows a mailbox that delivers or defers; one that {fate} is at its end."
-            )
+            raise Refused(400, messages.nothing_follows(fate))
         delays = body.get("delays", 1)
         if type(delays) is not int or not 1 <= delays <= 100:
-            raise Refused(400, "delays is a whole number from 1 to 100.")
+            raise Refused(400, messages.out_of_range("delays", 1, 100, whole=True))
         seconds = fields.real(body, "seconds", 0.0, 0.0, 1e9)
         mailbox = Mailbox(fate, fields.text(body, "subtype"), then, seconds, delays)
         try:
             _ = mailbox.plan
         except KeyError:
-            raise Refused(400, f"{mailbox.subtype} is no sub-type of a mailbox that {fate}.") from None
+            raise Refused(400, messages.unknown_subtype(mailbox.subtype, fate)) from None
         self._account().mailboxes.put(address, tenant, mailbox)
         return {"address": address.lower(), "tenant": tenant, **asdict(mailbox)}
 
     def _delete_mailbox(self, address: str, query: Query, body: Json) -> Json:
         tenant = query.get("tenant")
         if not self._account().mailboxes.delete(address, tenant):
-            raise Refused(404, f"The mailbox {address} has no fate{_of(tenant)}.")
+            raise Refused(404, messages.mailbox_not_set(address, tenant))
         return {}
 
     # faults
@@ -252,7 +251,7 @@ class Admin:
 
     def _delete_fault(self, fault_id: str, query: Query, body: Json) -> Json:
         if not fault_calls.end(self._account(), fault_id):
-            raise Refused(404, f"No fault {fault_id} stands; it was used up or removed.")
+            raise Refused(404, messages.no_fault(fault_id))
         return {}
 
     # what is in the account
@@ -261,7 +260,7 @@ class Admin:
         fields.only(body, "status", "mail_from_status")
         identity = self._account().identities.get(name.lower())
         if identity is None:
-            raise Refused(404, f"There is no identity {name}.")
+            raise Refused(404, messages.no_such("identity", name))
         status = fields.choice(body, "status", _IDENTITY_STATUSES)
         mail_from = fields.choice(body, "mail_from_status", _IDENTITY_STATUSES[:4])
         if status is not None:
@@ -299,18 +298,16 @@ class Admin:
         at, speed = fields.moment(body, "at"), body.get("speed")
         if "advance" in body:
             if at is not None:
-                raise Refused(400, "at and advance both say where to; give one of them.")
+                raise Refused(400, messages.at_and_advance())
             at = clock.now() + fields.real(body, "advance", 0.0, 0.0, 1e9)
             if at > fields.LATEST:
-                raise Refused(400, "advance leads beyond the year 9000.")
+                raise Refused(400, messages.advance_too_far())
         if speed is not None:
             speed = fields.real(body, "speed", 1.0, 0.0, 1e7)
         if "frozen" in body:
             frozen = fields.switch(body, "frozen", False)
             if speed is not None and frozen != (speed == 0):
-                raise Refused(
-                    400, "A frozen clock has the speed 0, and only that one; frozen and speed disagree."
-                )
+                raise Refused(400, messages.frozen_and_speed())
             if speed is None:
                 speed = 0.0 if frozen else (clock.speed or 1.0)
         clock.set(at=at, speed=speed)
@@ -323,10 +320,10 @@ class Admin:
         fields.only(body, "url", "access_key", "seconds", "bytes", "attributes")
         url = fields.text(body, "url") or ""
         if not re.match(r"https?://[^/]+", url):
-            raise Refused(400, "url is missing: where the stream delivers to, by http or https.")
+            raise Refused(400, messages.stream_url_missing())
         attributes: object = body.get("attributes", {})
         if not isinstance(attributes, dict):
-            raise Refused(400, "attributes are an object of texts.")
+            raise Refused(400, messages.must_be("attributes", "an object of strings"))
         pairs = {str(key): str(value) for key, value in cast("Json", attributes).items()}
         most = int(fields.real(body, "bytes", 5 * 1024 * 1024, 1.0, 64 * 1024 * 1024))
         seconds = fields.real(body, "seconds", 60.0, 0.0, 900.0)
@@ -336,13 +333,13 @@ class Admin:
 
     def _delete_stream(self, name: str, query: Query, body: Json) -> Json:
         if self._account().streams.pop(name, None) is None:
-            raise Refused(404, f"The stream {name} was given no endpoint.")
+            raise Refused(404, messages.stream_not_set(name))
         return {}
 
     def _flush_stream(self, name: str, query: Query, body: Json) -> Json:
         account = self._account()
         if name not in account.streams:
-            raise Refused(404, f"The stream {name} was given no endpoint.")
+            raise Refused(404, messages.stream_not_set(name))
         return {"records": flush(account, account.streams[name])}
 
     def _outbox(self, query: Query, body: Json) -> Json:
@@ -387,7 +384,7 @@ def _filter(query: Query) -> Callable[[Accepted], bool]:
     tags = {name[4:]: value for name, value in query.items() if name.startswith("tag.")}
     unknown = [n for n in query if n not in _FILTERS and n[:4] != "tag."]
     if unknown:
-        raise Refused(400, f"There is no filter {unknown[0]}: tag.NAME, {', '.join(_FILTERS)} are.")
+        raise Refused(400, messages.unknown_filter(unknown[0], _FILTERS))
 
     def fits(line: Accepted) -> bool:
         return (
@@ -409,7 +406,3 @@ def _stream_shown(stream: Stream) -> Json:
         "attributes": stream.attributes,
         "waiting": len(stream.records),
     }
-
-
-def _of(tenant: str | None) -> str:
-    return f" for tenant {tenant}" if tenant else " for all tenants"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from seslocal.admin import fields
+from seslocal.admin import fields, messages
 from seslocal.admin.fields import Json, Query, Refused
 from seslocal.state.account import Account
 from seslocal.state.dedicated_ips import DEFAULT_POOL, DedicatedIp
@@ -19,11 +19,11 @@ def lease(account: Account, query: Query, body: Json) -> Json:
     count = int(fields.real(body, "count", 1, 1, MOST_IPS))
     pool = fields.text(body, "pool") or DEFAULT_POOL
     if not account.dedicated.knows(pool):
-        raise Refused(404, f"There is no dedicated IP pool {pool}.")
+        raise Refused(404, messages.no_such("dedicated IP pool", pool))
     by_ip = account.dedicated.by_ip
     free = [ip for net in _NETWORKS for ip in (f"{net}.{host}" for host in range(1, 255)) if ip not in by_ip]
     if count > len(free):
-        raise Refused(400, f"Of {MOST_IPS} addresses {len(free)} are left.")
+        raise Refused(400, messages.too_few_ips(MOST_IPS, len(free)))
     for ip in free[:count]:
         warms = account.dedicated.auto_warm_up
         by_ip[ip] = DedicatedIp(ip, pool, account.clock.now(), 0 if warms else 100, warms)
@@ -32,7 +32,7 @@ def lease(account: Account, query: Query, body: Json) -> Json:
 
 def give_back(account: Account, ip: str, query: Query, body: Json) -> Json:
     if account.dedicated.by_ip.pop(ip, None) is None:
-        raise Refused(404, f"The address {ip} is not leased.")
+        raise Refused(404, messages.not_leased(ip))
     return {}
 
 

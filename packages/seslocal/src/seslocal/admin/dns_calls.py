@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Final, cast
 
-from seslocal.admin import fields
+from seslocal.admin import fields, messages
 from seslocal.admin.fields import Json, Query, Refused
 from seslocal.state.account import Account, Identity
 from seslocal.state.zone import TTL, Record, needed
@@ -21,7 +21,7 @@ def put_many(account: Account, query: Query, body: Json) -> Json:
     fields.only(body, "records")
     given: object = body.get("records")
     if not isinstance(given, list) or not given:
-        raise Refused(400, "records is a list of objects with name, type and value.")
+        raise Refused(400, messages.must_be("records", "a list of objects with name, type and value"))
     records = [_record(each, None) for each in cast("list[object]", given)]
     return _put(account, records)
 
@@ -31,7 +31,7 @@ def put(account: Account, name: str, query: Query, body: Json) -> Json:
     fields.only(body, "type", "value", "values", "ttl")
     values: object = body.get("values", [body.get("value")])
     if not isinstance(values, list):
-        raise Refused(400, "values is a list of texts.")
+        raise Refused(400, messages.must_be("values", "a list of strings"))
     rest = {key: body[key] for key in ("type", "ttl") if key in body}
     return _put(account, [_record({**rest, "value": value}, name) for value in cast("list[object]", values)])
 
@@ -39,7 +39,7 @@ def put(account: Account, name: str, query: Query, body: Json) -> Json:
 def delete(account: Account, name: str, query: Query, body: Json) -> Json:
     kind = query.get("type")
     if not account.zone.delete(name, kind and kind.upper()):
-        raise Refused(404, f"{name} has no {kind or 'record'} here.")
+        raise Refused(404, messages.no_record(name, kind))
     return {}
 
 
@@ -64,7 +64,7 @@ def _put(account: Account, records: list[Record]) -> Json:
 
 def _record(given: object, name: str | None) -> Record:
     if not isinstance(given, dict):
-        raise Refused(400, "A record is an object with name, type and value.")
+        raise Refused(400, messages.must_be("A record", "an object with name, type and value"))
     body = cast(Json, given)
     fields.only(body, *(() if name else ("name",)), "type", "value", "ttl")
     owner, kind, value = (
@@ -73,14 +73,14 @@ def _record(given: object, name: str | None) -> Record:
         fields.text(body, "value"),
     )
     if not owner or not kind or value is None:
-        raise Refused(400, "A record needs its name, type and value, such as a.example, TXT and v=spf1 -all.")
+        raise Refused(400, messages.record_incomplete())
     return Record(owner, kind, value, int(fields.real(body, "ttl", TTL, 0, 604_800)))
 
 
 def _identity(account: Account, name: str) -> Identity:
     identity = account.identities.get(name.lower())
     if identity is None:
-        raise Refused(404, f"There is no identity {name}.")
+        raise Refused(404, messages.no_such("identity", name))
     return identity
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, cast
 
-from seslocal.admin import fields
+from seslocal.admin import fields, messages
 from seslocal.admin.fields import Json, Refused
 from seslocal.events.documents import MATCHING
 from seslocal.sesv2.reputation import set_status
@@ -29,7 +29,7 @@ _MEMBERS: Final = (
     "accepted",
 )
 _STORM_LASTS: Final = 60.0  # seconds, unless it says otherwise
-_PAUSED: Final = "Sending paused by AWS, as a fault asks."
+_PAUSED: Final = "Sending paused by AWS (fault tenant_paused)."
 
 
 def read(account: Account, body: Json) -> Fault:
@@ -37,10 +37,10 @@ def read(account: Account, body: Json) -> Fault:
     fields.only(body, *_MEMBERS)
     kind = fields.choice(body, "fault", KINDS)
     if kind is None:
-        raise Refused(400, f"fault is missing: one of {', '.join(KINDS)}.")
+        raise Refused(400, messages.missing("fault", KINDS))
     count = body.get("count")
     if count is not None and (type(count) is not int or count < 1):
-        raise Refused(400, "count is a whole number from 1, or null for until removed.")
+        raise Refused(400, messages.must_be("count", "a whole number from 1, or null (until removed)"))
     low = -1e9 if kind == "clock_skew" else 0.0
     lasts = fields.real(body, "lasts", _STORM_LASTS if kind == "throttle_storm" else 0.0, 0.0, 1e9)
     fault = Fault(
@@ -57,9 +57,9 @@ def read(account: Account, body: Json) -> Fault:
         until=account.clock.now() + lasts if lasts else None,
     )
     if kind == "tenant_paused" and not fault.tenant:
-        raise Refused(400, "tenant_paused needs the tenant that it pauses.")
+        raise Refused(400, messages.paused_tenant_missing())
     if kind == "clock_skew" and not fault.seconds:
-        raise Refused(400, "clock_skew needs seconds: how far SES's clock is ahead; below zero, behind.")
+        raise Refused(400, messages.skew_missing())
     return fault
 
 
@@ -130,7 +130,7 @@ def shown(fault: Fault) -> Json:
 def _pause(account: Account, fault: Fault) -> None:
     tenant: Tenant | None = account.tenants.get(fault.tenant or "")
     if tenant is None:
-        raise Refused(404, f"There is no tenant {fault.tenant}.")
+        raise Refused(404, messages.no_such("tenant", str(fault.tenant)))
     record = StatusRecord("DISABLED", _PAUSED, account.clock.now())
     set_status(account, tenant, record, by_customer=False)
 
@@ -152,10 +152,10 @@ def _events(body: Json) -> frozenset[str]:
     if not isinstance(events, list) or not all(
         isinstance(event, str) for event in cast("list[object]", events)
     ):
-        raise Refused(400, 'events is a list of event types such as ["Bounce"].')
+        raise Refused(400, messages.must_be("events", 'a list of event types such as ["Bounce"]'))
     names = cast("list[str]", events)
     if wrong := [event for event in names if event not in MATCHING]:
-        raise Refused(400, f"There is no event {wrong[0]}: {', '.join(MATCHING)} are.")
+        raise Refused(400, messages.unknown_event(wrong[0], MATCHING))
     return frozenset(names)
 
 
@@ -163,5 +163,5 @@ def _operation(body: Json, default: str) -> str:
     operation = fields.text(body, "operation") or default
     known = operation in ses_routes().operations or operation in ses_v1().operations
     if operation != "*" and not known:
-        raise Refused(400, f"SES has no operation {operation}; * stands for all.")
+        raise Refused(400, messages.unknown_operation(operation))
     return operation

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from seslocal.admin import messages
 from seslocal.wire.protocol import Request
 
 Json = dict[str, Any]
@@ -30,36 +31,36 @@ def body(request: Request) -> Json:
     try:
         value = msgspec.json.decode(request.body)
     except (ValueError, RecursionError) as error:
-        raise Refused(400, f"The body is not JSON: {error}.") from None
+        raise Refused(400, messages.not_json(str(error))) from None
     if not isinstance(value, dict):
-        raise Refused(400, "The body is not a JSON object.")
+        raise Refused(400, messages.body_not_object())
     return value  # pyright: ignore[reportUnknownVariableType]
 
 
 def only(body: Json, *names: str) -> None:
     for name in body:
         if name not in names:
-            raise Refused(400, f"There is no member {name}: {', '.join(names)} are.")
+            raise Refused(400, messages.unknown_member(name, names))
 
 
 def text(body: Json, name: str) -> str | None:
     value = body.get(name)
     if value is not None and (not isinstance(value, str) or not value):
-        raise Refused(400, f"{name} is a text.")
+        raise Refused(400, messages.must_be(name, "a string that is not empty"))
     return value
 
 
 def choice(body: Json, name: str, choices: tuple[str, ...]) -> str | None:
     value = text(body, name)
     if value is not None and value not in choices:
-        raise Refused(400, f"{name} is one of {', '.join(choices)}, not {value}.")
+        raise Refused(400, messages.must_be_one_of(name, choices, value))
     return value
 
 
 def switch(body: Json, name: str, default: bool) -> bool:
     value = body.get(name, default)
     if type(value) is not bool:
-        raise Refused(400, f"{name} is true or false.")
+        raise Refused(400, messages.must_be(name, "true or false"))
     return value
 
 
@@ -68,7 +69,7 @@ def real(body: Json, name: str, default: float, low: float, high: float) -> floa
     if value is None:
         return default
     if type(value) not in (int, float) or not low <= value <= high:
-        raise Refused(400, f"{name} is a number from {low:g} to {high:g}.")
+        raise Refused(400, messages.out_of_range(name, low, high))
     return float(value)
 
 
@@ -87,7 +88,7 @@ def moment(body: Json, name: str) -> float | None:
             at = -1.0
         if 0 <= at <= LATEST:
             return at
-    raise Refused(400, f"{name} is a time such as 1767225600 or 2026-01-01T00:00:00Z, until the year 9000.")
+    raise Refused(400, messages.not_a_time(name))
 
 
 def whole(query: Query, name: str, default: int, low: int, high: int) -> int:
@@ -95,5 +96,5 @@ def whole(query: Query, name: str, default: int, low: int, high: int) -> int:
     if text is None:
         return default
     if not re.fullmatch(r"\d{1,9}", text) or not low <= int(text) <= high:
-        raise Refused(400, f"{name} is a whole number from {low} to {high}.")
+        raise Refused(400, messages.out_of_range(name, low, high, whole=True))
     return int(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from seslocal.admin import messages
 from seslocal.admin.fields import Json, Query, Refused
 from seslocal.state.account import Account
 from seslocal.wire.protocol import Answer
@@ -13,7 +14,7 @@ from seslocal.wire.protocol import Answer
 def fetch(account: Account, job_id: str, name: str, query: Query, body: Json) -> Answer:
     job = account.exports.get(job_id) or account.imports.get(job_id)
     if job is None or not job.file_name or name != job.file_name:
-        raise Refused(404, f"No job {job_id} wrote a file {name}.")
+        raise Refused(404, messages.no_job_file(job_id, name))
     kind = "text/csv" if name.endswith(".csv") else "application/json"
     return Answer(200, job.file, f"{kind}; charset=utf-8", (("X-Content-Type-Options", "nosniff"),))
 

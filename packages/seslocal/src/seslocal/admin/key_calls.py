@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from seslocal.admin import fields
+from seslocal.admin import fields, messages
 from seslocal.admin.fields import Json, Query, Refused
 from seslocal.state.account import Account
 from seslocal.wire.access_keys import MOST, Key, is_id
@@ -22,24 +22,26 @@ def show(account: Account, query: Query, body: Json) -> Json:
 def show_one(account: Account, key_id: str, query: Query, body: Json) -> Json:
     key = account.keys.by_id.get(key_id)
     if key is None:
-        raise Refused(404, f"There is no access key {key_id}.")
+        raise Refused(404, messages.no_such("access key", key_id))
     return _shown(account, key)
 
 
 def put(account: Account, key_id: str, query: Query, body: Json) -> Json:
     fields.only(body, "secret", "session_token", "expires", "user")
     if not is_id(key_id):
-        raise Refused(400, "An access key id is up to 128 letters, digits and any of _ . @ + -")
+        raise Refused(400, messages.bad_key_id())
     secret = fields.text(body, "secret")
     if secret is None:
-        raise Refused(400, "secret is missing: what the key signs with.")
+        raise Refused(400, messages.secret_missing())
     token, expires = fields.text(body, "session_token"), fields.moment(body, "expires")
     if token is not None and not (token.isascii() and token.isprintable()):
-        raise Refused(400, "session_token goes into a header: printable ASCII.")
+        raise Refused(
+            400, messages.must_be("session_token", "printable ASCII, because it is sent in a header")
+        )
     if expires is not None and token is None:
-        raise Refused(400, "Only temporary credentials expire: give a session_token too.")
+        raise Refused(400, messages.only_temporary_keys_expire())
     if key_id not in account.keys.by_id and len(account.keys.by_id) >= MOST:
-        raise Refused(400, f"There are {MOST} access keys already; delete one first.")
+        raise Refused(400, messages.too_many_keys(MOST))
     key = Key(
         id=key_id, secret=secret, token=token, expires=expires, user=fields.text(body, "user") or key_id
     )
@@ -49,7 +51,7 @@ def put(account: Account, key_id: str, query: Query, body: Json) -> Json:
 
 def delete(account: Account, key_id: str, query: Query, body: Json) -> Json:
     if not account.keys.delete(key_id):
-        raise Refused(404, f"There is no access key {key_id}.")
+        raise Refused(404, messages.no_such("access key", key_id))
     return {}
 
 

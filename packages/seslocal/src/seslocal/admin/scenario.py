@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
-from seslocal.admin import fields
+from seslocal.admin import fields, messages
 from seslocal.admin.fields import Json, Refused
 from seslocal.clock import Clock
 
@@ -49,30 +49,30 @@ def load(path: Path) -> tuple[Json, ...]:
         text = path.read_text()
         found: object = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except OSError as error:
-        raise Refused(400, f"The scenario {path} cannot be read: {error.strerror}.") from None
+        raise Refused(400, messages.scenario_unreadable(str(path), error.strerror)) from None
     except ValueError as error:
-        raise Refused(400, f"The scenario {path} is neither TOML nor JSON: {error}.") from None
+        raise Refused(400, messages.scenario_malformed(str(path), str(error))) from None
     if isinstance(found, dict):
         # TOML has no list at its top: a scenario there is written as [[step]].
         found = cast("dict[str, object]", found).get("step")
     if not isinstance(found, list):
-        raise Refused(400, f"The scenario {path} is not a list of steps, nor has it any [[step]].")
+        raise Refused(400, messages.scenario_without_steps(str(path)))
     return tuple(cast("list[Json]", found))
 
 
 def read(given: object, check: Callable[[str, str, Json], None]) -> list[Step]:
     """The steps of a scenario, checked. Raises Refused in a sentence that counts from 1."""
     if not isinstance(given, (list, tuple)):
-        raise Refused(400, "steps is a list.")
+        raise Refused(400, messages.must_be("steps", "a list"))
     steps: list[Step] = []
     for number, each in enumerate(cast("list[object]", given), 1):
         try:
             if not isinstance(each, dict):
-                raise Refused(400, "it is an object with at, and fault or call.")
+                raise Refused(400, messages.must_be("A step", "an object with at, and fault or call"))
             step = _step(cast(Json, each))
             check(step.method, step.path, step.body)
         except Refused as refused:
-            raise Refused(400, f"Step {number}: {refused}") from None
+            raise Refused(400, messages.in_step(number, str(refused))) from None
         steps.append(step)
     return steps
 
@@ -104,8 +104,8 @@ def _step(given: Json) -> Step:
     call = fields.text(rest, "call") or ""
     method, _, path = call.partition(" ")
     if method not in _METHODS or not path.startswith("/"):
-        raise Refused(400, 'it needs a fault, or a call such as "PUT /mailboxes/kim@example.com".')
+        raise Refused(400, messages.step_needs_fault_or_call())
     body: object = rest.get("body", {})
     if not isinstance(body, dict):
-        raise Refused(400, "body is an object.")
+        raise Refused(400, messages.must_be("body", "an object"))
     return Step(at, method, path, cast(Json, body))

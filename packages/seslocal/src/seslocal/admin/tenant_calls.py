@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from seslocal.admin import fields
+from seslocal.admin import fields, messages
 from seslocal.admin.fields import Json, Query, Refused
 from seslocal.sesv2 import reputation, reputation_monitor
 from seslocal.state.account import Account, StatusRecord, Tenant
@@ -22,7 +22,7 @@ def put(account: Account, name: str, query: Query, body: Json) -> Json:
     if "impact" in body:
         tenant.impact = fields.choice(body, "impact", _IMPACTS)
     if status is not None:
-        cause = fields.text(body, "cause") or "Status set by the admin side of seslocal."
+        cause = fields.text(body, "cause") or "Status set through the admin API of seslocal."
         record = StatusRecord(status, cause, account.clock.now())
         reputation.set_status(account, tenant, record, by_customer=False)
     return {"tenant": name, "status": tenant.status, "aws_status": tenant.aws_managed.status}
@@ -34,9 +34,11 @@ def find(account: Account, name: str, query: Query, body: Json) -> Json:
     tenant = _tenant(account, name)
     kind = fields.choice(body, "type", reputation.TYPES)
     if kind is None:
-        raise Refused(400, f"type is missing: one of {', '.join(reputation.TYPES)}.")
+        raise Refused(400, messages.missing("type", reputation.TYPES))
     impact = fields.choice(body, "impact", _IMPACTS) or "LOW"
-    description = fields.text(body, "description") or f"A finding of type {kind} was set by hand."
+    description = (
+        fields.text(body, "description") or f"A finding of type {kind} was set through the admin API."
+    )
     now = account.clock.now()
     reputation_monitor.open_finding(
         account, tenant, Finding(kind, impact, description, now, now, by_hand=True)
@@ -48,7 +50,7 @@ def close(account: Account, name: str, kind: str, query: Query, body: Json) -> J
     tenant = _tenant(account, name)
     finding = tenant.findings.get(kind)
     if finding is None or not finding.is_open:
-        raise Refused(404, f"The tenant {name} has no open finding of type {kind}.")
+        raise Refused(404, messages.no_open_finding(name, kind))
     reputation_monitor.close_finding(account, tenant, finding)
     return {"tenant": name, "status": tenant.status}
 
@@ -56,7 +58,7 @@ def close(account: Account, name: str, kind: str, query: Query, body: Json) -> J
 def _tenant(account: Account, name: str) -> Tenant:
     tenant = account.tenants.get(name)
     if tenant is None:
-        raise Refused(404, f"There is no tenant {name}.")
+        raise Refused(404, messages.no_such("tenant", name))
     return tenant
 
 

@@ -19,7 +19,7 @@ def public_half(private_key: str) -> str:
     try:
         key = load_der_private_key(b64decode("".join(private_key.split()), validate=True), None)
     except (binascii.Error, ValueError, TypeError, UnsupportedAlgorithm):
-        raise ValueError("it is not an RSA private key in base64 without armour") from None
+        raise ValueError("it is not an RSA private key in base64 without PEM header and footer") from None
     if not isinstance(key, RSAPrivateKey):
         raise ValueError("it is not an RSA key")
     if not _BITS[0] <= key.key_size <= _BITS[1]:

@@ -92,7 +92,7 @@ def _sent(account: Account, passed: Passed, caller: Caller) -> str | ApiError:
         tenant.name if tenant else None, configuration_set.name if configuration_set else None
     )
     failed = ApiError(
-        "InternalServiceErrorException", "The service failed, as a fault asks.", 500, kind="transient"
+        "InternalServiceErrorException", "The service failed (injected fault).", 500, kind="transient"
     )
     if fault and not fault.accepted:
         return failed

@@ -138,7 +138,7 @@ async def _long_poll(
     while not queue.deleted:
         # Checked before every wait, also the first: a message may have arrived since the caller checked.
         if account.faults.stands("queue_outage"):
-            raise ApiError("ServiceUnavailable", "The queue is out, as a fault asks.", 503)
+            raise ApiError("ServiceUnavailable", "The queue is down (injected fault).", 503)
         if taken := queue.take(limit, visibility):
             return _received(account, taken, params)
         left = until - time.monotonic()

@@ -55,7 +55,7 @@ class Zone:
         for (name, kind), found in new.items():
             kinds = {*self._records.get(name, ()), *(other for owner, other in new if owner == name)} - {kind}
             if (kind == "CNAME" and (kinds or len(found) > 1)) or "CNAME" in kinds:
-                raise ValueError(f"{name} has a CNAME, and a name that has one has nothing else.")
+                raise ValueError(f"{name} has a CNAME. A name with a CNAME can have no other record.")
         for (name, kind), found in new.items():
             self._records.setdefault(name, {})[kind] = found
         self.changed()
@@ -169,7 +169,7 @@ def _checked(record: Record) -> Record:
         owner = dns.name.from_text(record.name)
         dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.from_text(kind), value, origin=dns.name.root)
     except (dns.exception.DNSException, ValueError) as error:
-        raise ValueError(f"{record.name} {kind} {record.value} is no record: {error}.") from None
+        raise ValueError(f"{record.name} {kind} {record.value} is not a valid record: {error}.") from None
     return Record(folded(owner.to_text()), kind, value, record.ttl)
 
 
