@@ -1,9 +1,9 @@
-"""What every test may ask for: one PostgreSQL for the whole run, in it a fresh, migrated database for one test, and one
-whole running system.
+"""Shared fixtures: one PostgreSQL and one running system per pytest process (so per xdist worker), and a fresh, migrated
+database per test.
 
 The server is our embedded one in a short-lived directory (MAILCORDON_TEST_BINARIES names the `bin` of another PostgreSQL
 to run there), or the one that MAILCORDON_TEST_DATABASE_URL names, whose user must be allowed to make roles and databases.
-A template is migrated once; each test gets a copy, which takes milliseconds.
+A template is migrated once; each test gets a copy, which takes about 30 ms in memory (docs/testing.md).
 """
 
 import asyncio
@@ -22,13 +22,15 @@ import anyio.from_thread
 import asyncpg
 import pytest
 
-from mailcordon.adapters.db import embedded, migrate, roles
+from mailcordon.adapters.db import embedded, engine, migrate, roles
 from mailcordon_fixtures import systems
 
 pytest_plugins = ["mailcordon_fixtures.queue_world"]
 
 
-MOST_USED = 100  #: databases, of 12 MB each
+MOST_USED = 20  #: databases, of 9 MB each
+MEMORY = Path("/dev/shm")
+MEMORY_NEEDED = 2 << 30  #: bytes free for one pytest process; a container often has 64 MB
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,19 @@ def renamed(dsn: str, database: str) -> str:
     return urlunsplit(urlsplit(dsn)._replace(path=f"/{database}"))
 
 
+def fast_directory() -> Path | None:
+    """None for the usual temporary directory."""
+    with contextlib.suppress(OSError):
+        if os.access(MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(MEMORY).free >= MEMORY_NEEDED:
+            return MEMORY
+    return None
+
+
 @contextlib.contextmanager
 def short_directory() -> Iterator[Path]:
-    """A new directory that PostgreSQL's user can enter even when the tests run as root."""
-    directory = Path(tempfile.mkdtemp(prefix="mc-"))
+    """A new directory that PostgreSQL's user can enter even when the tests run as root. In memory if there is room:
+    fsync stays on, as every role demands, but costs nothing there."""
+    directory = Path(tempfile.mkdtemp(prefix="mc-", dir=fast_directory()))
     directory.chmod(0o711)
     try:
         yield directory
@@ -103,12 +114,18 @@ def postgres() -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def template(postgres: Server) -> Iterator[Database]:
-    """The migrated database that tests' databases are copied from; nobody connects to it."""
+    """The migrated database that tests' databases are copied from; nobody connects to it.
+
+    It keeps the partitions of yesterday, today and tomorrow: those of two weeks are half of all relations, and every
+    copy and every plan would pay for them. Tests of partitions use `shipped_database`.
+    """
     name = f"mct_{os.getpid()}_{secrets.token_hex(3)}"
 
     async def make() -> dict[str, str]:
         dsn = postgres.database_dsn(name)
-        return (await migrate.migrate(dsn, home=postgres.home, say=lambda _: None)).dsns
+        made = await migrate.migrate(dsn, home=postgres.home, say=lambda _: None)
+        await drop_later_partitions(dsn)
+        return made.dsns
 
     async def drop() -> None:
         admin = await asyncpg.connect(postgres.dsn)
@@ -127,12 +144,41 @@ def template(postgres: Server) -> Iterator[Database]:
             asyncio.run(drop())
 
 
+async def drop_later_partitions(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn, server_settings={"search_path": engine.SCHEMA})
+    try:
+        rows = await connection.fetch(
+            "select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid"
+            " where c.relkind = 'r' and right(c.relname, 8) > to_char(to_timestamp(now_ms() / 1000.0)"
+            " at time zone 'UTC' + interval '1 day', 'YYYYMMDD')"
+        )
+        await connection.execute("drop table " + ", ".join(row["relname"] for row in rows))
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def shipped_database(postgres: Server, tmp_path: Path) -> AsyncIterator[Database]:
+    """A database as `migrate` leaves it, with all its partitions."""
+    name = f"mct_shipped_{secrets.token_hex(4)}"
+    dsn = postgres.database_dsn(name)
+    made = await migrate.migrate(dsn, home=tmp_path, say=lambda _: None)
+    yield Database(name, dsn, made.dsns)
+    admin = await asyncpg.connect(postgres.dsn)
+    try:
+        await admin.execute(f"drop database {name} with (force)")
+        for role in roles.role_names(name).values():
+            await admin.execute(f"drop role if exists {role}")
+    finally:
+        await admin.close()
+
+
 @pytest.fixture
 async def database(postgres: Server, template: Database) -> AsyncIterator[Database]:
     name = f"{template.name}_{secrets.token_hex(4)}"
     admin = await asyncpg.connect(postgres.dsn)
     try:
-        await admin.execute(f"create database {name} template {template.name}")
+        await admin.execute(f"create database {name} template {template.name} strategy file_copy")
         role_dsns = {role: renamed(dsn, name) for role, dsn in template.role_dsns.items()}
         yield Database(name, postgres.database_dsn(name), role_dsns)
         # Dropping costs as much as making. What the server's own end sweeps away is only dropped when disk adds up.

@@ -286,6 +286,7 @@ async def test_old_idempotency_keys_and_bodies_go_and_what_a_queue_needs_stays(w
 
 
 async def test_partitions_exist_for_a_fortnight(world: World) -> None:
+    await world.upkeep.make_partitions()
     rows = await world.owner.fetch(
         "select relname from pg_class where relkind = 'r' and relname ~ '^message_p\\d+$' order by relname desc limit 5"
     )
