@@ -1,1 +1,1 @@
-"""The side for people and tests that judge or torment a sender: `/_seslocal`, faults, scenarios."""
+"""The admin API below `/_seslocal`: reads the ledger, sets mailboxes, faults, clock and account, runs scenarios."""

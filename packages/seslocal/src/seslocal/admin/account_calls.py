@@ -1,4 +1,4 @@
-"""The account seen and set from outside: its limits and switches, who is on the global list, what addresses are worth."""
+"""Admin calls on the account: its limits and switches, the global list, and verdicts of Auto Validation."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def show(account: Account, query: Query, body: Json) -> Json:
 
 
 def put(account: Account, query: Query, body: Json) -> Json:
-    """All is read before anything is changed."""
+    """Checks everything before anything is changed."""
     fields.only(body, *(name for name in show(account, query, body) if name != "sent_last_24_hours"))
     production = fields.switch(body, "production", account.production)
     review = fields.choice(body, "review", _REVIEWS)
@@ -76,7 +76,7 @@ def put(account: Account, query: Query, body: Json) -> Json:
 
 
 def global_list(account: Account, query: Query, body: Json) -> Json:
-    """Those that are on it now."""
+    """Returns the addresses that are on it now."""
     now, entries = account.clock.now(), account.global_list.entries
     return {"addresses": [_entry(address, entry) for address, entry in entries.items() if now < entry.until]}
 
@@ -95,7 +95,7 @@ def delete_global(account: Account, address: str, query: Query, body: Json) -> J
 
 
 def put_verdict(account: Account, address: str, query: Query, body: Json) -> Json:
-    """What Auto Validation shall make of an address; null lets it judge by itself again."""
+    """Sets the verdict of Auto Validation for an address; null: it is computed again."""
     fields.only(body, "verdict")
     verdict = fields.choice(body, "verdict", VERDICTS)
     if verdict is None:

@@ -1,5 +1,5 @@
-"""The admin side: JSON over HTTP below `/_seslocal/`, for people and tests that judge or torment a sender. It
-reads the ledger, sets mailboxes, faults and statuses, and starts over. Every refusal is a sentence."""
+"""The admin API: JSON over HTTP below `/_seslocal/`, for people and tests. Reads the ledger; sets mailboxes, faults and
+statuses; resets. Every error is a sentence."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ _MODULES: Final = (
     key_calls,
     dedicated_ip_calls,
     tenant_calls,
-)  #: more calls, each told the account first
+)  #: more calls, with the account as first argument
 _MOST_LINES: Final = 1000
 _FILTERS: Final = ("recipient", "tenant", "configuration_set", "limit", "after", "order")
 
 
 class Admin:
-    """`account` gives the account of the moment; `reset` starts a new one; `close_idle` closes connections that
-    rest and answers how many."""
+    """`account` returns the current account; `reset` starts a new one; `close_idle` closes idle connections and returns
+    how many."""
 
     def __init__(
         self,
@@ -106,13 +106,13 @@ class Admin:
             return _json(refused.status, {"error": str(refused)})
 
     def perform(self, method: str, path: str, body: Json) -> Any:
-        """A call that comes from within. `path` is below the prefix. Raises Refused."""
+        """Makes an admin call from a scenario. `path` is below the prefix. Raises Refused."""
         path, _, query = path.partition("?")
         act, names = self._find(method, path)
         return act(*names, _query(query), body)
 
     def check(self, method: str, path: str, body: Json) -> None:
-        """Raises Refused if such a call could never be right."""
+        """Raises Refused if such a call can never succeed."""
         self._find(method, path.partition("?")[0])
         if path == "/faults" and method == "POST":
             fault_calls.read(Account(Settings(), Clock(0.0, 0)), body)
@@ -143,7 +143,7 @@ class Admin:
     def _on_account(self, act: Callable[..., Json]) -> Callable[..., Json]:
         return lambda *given: act(self._account(), *given)
 
-    # what was accepted
+    # the ledger
 
     def _health(self, query: Query, body: Json) -> Json:
         account = self._account()
@@ -254,7 +254,7 @@ class Admin:
             raise Refused(404, messages.no_fault(fault_id))
         return {}
 
-    # what is in the account
+    # the account
 
     def _put_identity(self, name: str, query: Query, body: Json) -> Json:
         fields.only(body, "status", "mail_from_status")

@@ -1,4 +1,4 @@
-"""Leasing dedicated IP addresses, which at AWS is a matter between people."""
+"""Admin calls that lease and return dedicated IPs. At AWS, support does that."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The admin side of its DNS: records put, read and taken away, and those that an identity needs."""
+"""Admin calls on DNS: reading, putting and deleting records, and the records that an identity needs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def records_of(account: Account, name: str, query: Query, body: Json) -> Json:
 
 
 def publish(account: Account, name: str, query: Query, body: Json) -> Json:
-    """Puts all that the identity needs, as its owner would."""
+    """Puts all records that the identity needs, as its owner would."""
     identity = _identity(account, name)
     shown = _put(account, needed(identity, account.region))
     return {**shown, "status": identity.status}

@@ -1,5 +1,5 @@
-"""Faults as they are asked for: reading one from an admin call or a scenario, letting it stand, and ending it. Most
-faults only wait to strike; those that are a state of the account change it here, and change it back."""
+"""Reads a fault from an admin call or a scenario, starts it and ends it. Most faults only wait for a call or an event; those
+that are a state of the account change the account here, and change it back."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _MEMBERS: Final = (
     "operation",
     "accepted",
 )
-_STORM_LASTS: Final = 60.0  # seconds, unless it says otherwise
+_STORM_LASTS: Final = 60.0  # seconds, without `lasts`
 _PAUSED: Final = "Sending paused by AWS (fault tenant_paused)."
 
 
 def read(account: Account, body: Json) -> Fault:
-    """The fault that these members describe. Raises Refused."""
+    """Returns the fault that these members describe. Raises Refused."""
     fields.only(body, *_MEMBERS)
     kind = fields.choice(body, "fault", KINDS)
     if kind is None:
@@ -77,7 +77,7 @@ def stand(account: Account, fault: Fault, close_idle: Callable[[int | None], int
                 if fault.left <= 0:
                     end(account, fault.id)
         case "queue_outage":
-            account.queues.wake_all()  # who waits for a message learns of the outage now
+            account.queues.wake_all()  # long polls fail now
         case "quota_gone":
             account.allowance.exhausted = True
         case "account_under_review":
@@ -89,7 +89,7 @@ def stand(account: Account, fault: Fault, close_idle: Callable[[int | None], int
 
 
 def end(account: Account, fault_id: str) -> bool:
-    """Whether it still stood."""
+    """Ends a fault. Returns whether it was active."""
     fault = account.faults.standing.pop(fault_id, None)
     if fault is None:
         return False
@@ -136,7 +136,7 @@ def _pause(account: Account, fault: Fault) -> None:
 
 
 def _reinstate(account: Account, fault: Fault) -> None:
-    """Only what the fault wrote is taken back."""
+    """Reinstates the tenant only if its record is still the fault's."""
     tenant = account.tenants.get(fault.tenant or "")
     if tenant and tenant.aws_managed.status == "DISABLED" and tenant.aws_managed.cause == _PAUSED:
         record = StatusRecord("REINSTATED", "Sending reinstated by AWS.", account.clock.now())

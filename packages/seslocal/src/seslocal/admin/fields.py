@@ -1,5 +1,4 @@
-"""Reading what an admin call says: members of its body and of its query, each refused in a sentence that names
-it and what it could be."""
+"""Reads the members of an admin call's body and query. An error names the member and what is allowed."""
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ Json = dict[str, Any]
 Query = dict[str, str]
 
 
-LATEST: Final = 221_845_392_000.0  # seconds since the epoch: the year 9000, beyond which dates get hard
+LATEST: Final = 221_845_392_000.0  # seconds since the epoch: the year 9000; datetime fails soon after it
 
 
 class Refused(Exception):
@@ -74,7 +73,7 @@ def real(body: Json, name: str, default: float, low: float, high: float) -> floa
 
 
 def moment(body: Json, name: str) -> float | None:
-    """A time as seconds since the epoch or as ISO 8601; without a zone, UTC."""
+    """Returns a time given as seconds since the epoch or as ISO 8601; without a zone, UTC."""
     value = body.get(name)
     if value is None:
         return None

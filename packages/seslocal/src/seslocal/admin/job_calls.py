@@ -1,4 +1,4 @@
-"""What jobs wrote, by the URLs that they give, and where the files are that they read."""
+"""Admin calls on jobs: the files that they wrote, at the URLs that jobs return, and the directory they read from."""
 
 from __future__ import annotations
 

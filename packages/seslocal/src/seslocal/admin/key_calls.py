@@ -1,5 +1,4 @@
-"""Admin calls on access keys: which there are, new ones, temporary ones that end, and none any more. Secrets go in and never
-come out."""
+"""Admin calls on access keys, permanent and temporary. Secrets are never returned."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""Scenarios: what goes wrong when, as a list of steps in a TOML or JSON file or an admin call. A step has a time,
-`at`, in seconds of the clock from the start, and either is a fault with its members or calls the admin side. A
-whole scenario is checked before its first step is taken; a step that fails then, because what it concerns is not
-there, is logged and kept with its sentence."""
+"""Scenarios: a list of steps from a TOML or JSON file or an admin call. A step has a time `at`, in seconds of the clock
+from the start, and is a fault with its members or an admin call. The whole scenario is checked before its first step runs.
+A step that fails later, because something does not exist, is logged and keeps its error as outcome."""
 
 from __future__ import annotations
 
@@ -20,7 +19,7 @@ from seslocal.clock import Clock
 
 log = logging.getLogger("seslocal")
 
-#: method, path below the admin's prefix, body -> answer; raises Refused
+#: (method, path below the prefix, body) -> response; raises Refused
 Perform = Callable[[str, str, Json], Any]
 _METHODS: Final = ("GET", "PUT", "POST", "DELETE")
 _FOREVER: Final = 1e9  # seconds
@@ -28,11 +27,11 @@ _FOREVER: Final = 1e9  # seconds
 
 @dataclass(slots=True)
 class Step:
-    at: float  #: seconds after the scenario began
+    at: float  #: seconds after the start
     method: str
     path: str
     body: Json
-    outcome: str = "waits"  #: or done, or the sentence it was refused with
+    outcome: str = "waits"  #: waits, done, or the error
 
     def shown(self) -> Json:
         return {
@@ -44,7 +43,7 @@ class Step:
 
 
 def load(path: Path) -> tuple[Json, ...]:
-    """The steps in a file as they stand there. Raises Refused in a sentence that names the file."""
+    """Returns the steps in a file, unchecked. Raises Refused with a sentence that names the file."""
     try:
         text = path.read_text()
         found: object = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
@@ -53,7 +52,7 @@ def load(path: Path) -> tuple[Json, ...]:
     except ValueError as error:
         raise Refused(400, messages.scenario_malformed(str(path), str(error))) from None
     if isinstance(found, dict):
-        # TOML has no list at its top: a scenario there is written as [[step]].
+        # TOML has no list at the top level: a scenario is written as [[step]].
         found = cast("dict[str, object]", found).get("step")
     if not isinstance(found, list):
         raise Refused(400, messages.scenario_without_steps(str(path)))
@@ -61,7 +60,7 @@ def load(path: Path) -> tuple[Json, ...]:
 
 
 def read(given: object, check: Callable[[str, str, Json], None]) -> list[Step]:
-    """The steps of a scenario, checked. Raises Refused in a sentence that counts from 1."""
+    """Returns the checked steps of a scenario. Raises Refused with the step's number, from 1."""
     if not isinstance(given, (list, tuple)):
         raise Refused(400, messages.must_be("steps", "a list"))
     steps: list[Step] = []
@@ -78,7 +77,7 @@ def read(given: object, check: Callable[[str, str, Json], None]) -> list[Step]:
 
 
 def begin(steps: list[Step], clock: Clock, perform: Perform) -> None:
-    """Takes the steps that are due at once, and sees to it that the others are taken in their time."""
+    """Runs the steps that are due immediately, and schedules the others."""
     for step in sorted(steps, key=lambda step: step.at):
         if step.at <= 0:
             _take(step, perform)

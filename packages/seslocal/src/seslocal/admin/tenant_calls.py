@@ -1,4 +1,4 @@
-"""What only AWS decides about a tenant: its record, its impact, and findings that nothing here could count."""
+"""Admin calls for what only AWS decides about a tenant: its status record, its impact, and findings."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def put(account: Account, name: str, query: Query, body: Json) -> Json:
 
 
 def find(account: Account, name: str, query: Query, body: Json) -> Json:
-    """A finding by hand, as by a mailbox provider or a blocklist; the tenant's policy acts on it."""
+    """Opens a finding, as a mailbox provider or a blocklist would cause. The tenant's policy acts on it."""
     fields.only(body, "type", "impact", "description")
     tenant = _tenant(account, name)
     kind = fields.choice(body, "type", reputation.TYPES)

@@ -1,6 +1,6 @@
-"""The page to look at: what arrived, who it was for and what became of it. It is made on the server from the ledger
-and works without scripts; a small one only says when there is more. A mail's HTML is a stranger's: it is shown in a
-sandboxed frame under a policy that runs nothing and, unless asked, loads nothing from elsewhere."""
+"""The web page that shows the mail that arrived, its recipients and outcomes. It is rendered on the server from the ledger and
+works without scripts; a small script only shows that there is new mail. A mail's HTML is untrusted: it is shown in a
+sandboxed frame under a policy that runs no scripts and loads nothing remote unless asked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import parse_qs, quote, unquote
 
 from seslocal.mail.parts import take_apart
-from seslocal.page import letter, views
+from seslocal.page import letter, messages, views
 from seslocal.page.search import find
 from seslocal.state.account import Account
 from seslocal.state.ledger import Accepted
@@ -28,14 +28,14 @@ PER_PAGE: Final = 50
 
 
 def answer(account: Account, request: Request) -> Answer | None:
-    """None: it is none of the page's."""
+    """Returns None if the path is not the page's."""
     path = request.path
     if path == "/clear":
         return _clear(account, request)
     if request.method not in ("GET", "HEAD"):
         return None
     if path == "/":
-        return _html(views.listing(_seen(account, request), None))
+        return _html(views.listing(_page_request(account, request), None))
     if path.startswith("/assets/"):
         return _asset(path[len("/assets/") :])
     if path.startswith("/mail/"):
@@ -46,10 +46,10 @@ def answer(account: Account, request: Request) -> Answer | None:
 def _mail(account: Account, request: Request, parts: list[str]) -> Answer:
     line = account.ledger.get(parts[0])
     if line is None:
-        return _html(views.missing(_seen(account, request), parts[0]), 404)
+        return _html(views.missing(_page_request(account, request), parts[0]), 404)
     match parts[1:]:
         case []:
-            return _html(views.listing(_seen(account, request), line))
+            return _html(views.listing(_page_request(account, request), line))
         case ["body"]:
             return _body(account, request, line)
         case ["source"]:
@@ -58,11 +58,11 @@ def _mail(account: Account, request: Request, parts: list[str]) -> Answer:
         case ["files", number]:
             return _file(line, number)
         case _:
-            return _html(views.missing(_seen(account, request), parts[0]), 404)
+            return _html(views.missing(_page_request(account, request), parts[0]), 404)
 
 
-def _seen(account: Account, request: Request) -> views.Seen:
-    """What the page was asked for."""
+def _page_request(account: Account, request: Request) -> views.PageRequest:
+    """Reads the request's query and finds the mails to list."""
     query = parse_qs(request.query, errors="replace") if request.query.count("&") < 50 else {}
 
     def of(name: str) -> str:
@@ -71,7 +71,7 @@ def _seen(account: Account, request: Request) -> views.Seen:
     text, tenant = of("q").strip(), of("tenant")
     before = _number(of("before"))
     lines, more = find(account.ledger, text, tenant, before, PER_PAGE)
-    return views.Seen(
+    return views.PageRequest(
         account=account,
         text=text,
         tenant=tenant,
@@ -88,7 +88,7 @@ def _body(account: Account, request: Request, line: Accepted) -> Answer:
     found = take_apart(line)
     remote = "remote=1" in request.query.split("&")
     if found is None or found.html is None:
-        return Answer(404, b"There is no HTML.", "text/plain", _COMMON)
+        return Answer(404, messages.NO_HTML.encode(), "text/plain", _COMMON)
     host = request.headers.get("host")
     text = letter.html(account, line, found, f"http://{host}" if host else account.base)
     headers = (
@@ -103,13 +103,13 @@ def _file(line: Accepted, number: str) -> Answer:
     found = take_apart(line)
     index = _number(number)
     if found is None or index is None or index >= len(found.files):
-        return Answer(404, b"There is no such attachment.", "text/plain", _COMMON)
+        return Answer(404, messages.NO_ATTACHMENT.encode(), "text/plain", _COMMON)
     file = found.files[index]
     return _download(file.data, file.name, "application/octet-stream")
 
 
 def _download(data: bytes, name: str, kind: str) -> Answer:
-    """Saved, never shown: it is a stranger's."""
+    """Always downloaded, never displayed: the content is untrusted."""
     headers = (
         ("Content-Disposition", f"attachment; filename*=UTF-8''{quote(name, safe='')}"),
         ("Content-Security-Policy", "sandbox; default-src 'none'"),
@@ -120,12 +120,12 @@ def _download(data: bytes, name: str, kind: str) -> Answer:
 
 def _clear(account: Account, request: Request) -> Answer:
     if request.method != "POST":
-        return Answer(405, b"Clearing takes a POST.", "text/plain", (("Allow", "POST"), *_COMMON))
+        return Answer(405, messages.CLEAR_TAKES_POST.encode(), "text/plain", (("Allow", "POST"), *_COMMON))
     origin, host = request.headers.get("origin"), request.headers.get("host", "")
     site = request.headers.get("sec-fetch-site", "same-origin")
-    # Another site's page must not be able to do this through a browser that has it open.
+    # Protects from cross-site requests.
     if site not in ("same-origin", "none") or origin not in (None, f"http://{host}"):
-        return Answer(403, b"Only this page clears.", "text/plain", _COMMON)
+        return Answer(403, messages.CLEAR_FROM_OTHER_SITE.encode(), "text/plain", _COMMON)
     account.ledger.clear()
     account.tracked.clear()
     return Answer(303, b"", "text/plain", (("Location", "/"), *_COMMON))
@@ -134,7 +134,7 @@ def _clear(account: Account, request: Request) -> Answer:
 def _asset(name: str) -> Answer:
     kind = _ASSETS.get(name)
     if kind is None:
-        return Answer(404, b"There is nothing here.", "text/plain", _COMMON)
+        return Answer(404, messages.NO_ASSET.encode(), "text/plain", _COMMON)
     return Answer(200, _read(name), f"{kind}; charset=utf-8", _COMMON)
 
 

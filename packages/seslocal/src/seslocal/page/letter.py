@@ -1,5 +1,5 @@
-"""A mail's HTML as the frame shows it: as it would arrive, with its pixel and rewritten links, its embedded pictures
-put in place, and links that open elsewhere. What keeps it harmless is the policy it is served under."""
+"""A mail's HTML as the frame shows it: as delivered, with its pixel and rewritten links, embedded pictures inlined, and links
+that open in a new tab. The content security policy that it is served with makes it safe."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _REFRESH: Final = re.compile(r"<meta\b[^>]*http-equiv\s*=\s*[\"']?\s*refresh[^>]
 
 
 def policy(*, remote: bool) -> str:
-    """No script ever, no origin, no form; pictures, styles and fonts from elsewhere only if asked for."""
+    """Allows no scripts, no origin and no forms, and remote pictures, styles and fonts only if `remote`."""
     always = (
         "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; frame-ancestors 'self'; "
     )

@@ -1,4 +1,4 @@
-// Says when there is mail that the list does not show yet; everything else works without it.
+// Shows a link when there is new mail that the list does not show. Everything else works without this script.
 const seen = Number(document.body.dataset.total);
 const link = document.getElementById("new");
 setInterval(async () => {
@@ -9,7 +9,7 @@ setInterval(async () => {
     link.hidden = false;
     link.textContent = sent > seen ? `${sent - seen} new` : "Reload";
   } catch {
-    // It is being restarted; the next turn will tell.
+    // The server is restarting; the next poll will work.
   }
 }, 2000);
 document.querySelector("form.clear").addEventListener("submit", (event) => {

@@ -1,5 +1,5 @@
-"""Finding mails in the ledger by what a person remembers of them: recipient, subject, sender or tenant. Newest
-first. The lines are kept encoded, so what cannot fit is passed over before anything is decoded."""
+"""Searches the ledger by recipient, subject, sender or tenant, newest first. The ledger's lines are encoded, so a line that
+cannot match is skipped before it is decoded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seslocal.state.ledger import Accepted, Ledger
 def find(
     ledger: Ledger, text: str, tenant: str, before: int | None, limit: int
 ) -> tuple[list[Accepted], bool]:
-    """Up to `limit` mails older than the number `before`, and whether there are more."""
+    """Returns up to `limit` mails older than the number `before`, and whether there are more."""
     found: list[Accepted] = []
     wanted = text.lower()
     for line in ledger.newest_first():

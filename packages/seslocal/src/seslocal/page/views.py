@@ -1,4 +1,4 @@
-"""The page's HTML. Everything that came in a mail is escaped where it is put in."""
+"""The page's HTML. Everything from a mail is escaped where it is inserted."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from seslocal.clock import iso
 from seslocal.mail import list_management
 from seslocal.mail.mime import File
 from seslocal.mail.parts import Made, Parts, take_apart, template_of
+from seslocal.page import messages
 from seslocal.state.account import Account
 from seslocal.state.ledger import Accepted
 
@@ -31,17 +32,17 @@ _FATES: Final = {
 
 _UNSUBSCRIBED: Final = ("off", "unsubscribed")
 _MOST_DATA: Final = 16 * 1024  # characters of a template's data shown
-_MOST_EVENTS: Final = 20  # told of one mail
+_MOST_EVENTS: Final = 20  # shown for one mail
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """One look at the page."""
+class PageRequest:
+    """One request for the page: the search and the mails it found."""
 
     account: Account
-    text: str  #: searched for
+    text: str  #: the search
     tenant: str
-    before: int | None  #: number of the mail that the list goes on after
+    before: int | None  #: the list starts after the mail of this number
     view: str
     remote: bool
     lines: list[Accepted]
@@ -49,29 +50,29 @@ class Seen:
     base: str
 
     def query(self, **changes: str | None) -> str:
-        """This look with something else."""
+        """Returns the query string of this request with some parameters changed."""
         now = {"q": self.text, "tenant": self.tenant, "before": str(self.before or "")}
         pairs = {name: value for name, value in {**now, **changes}.items() if value}
         return "?" + urlencode(pairs) if pairs else ""
 
 
-def listing(seen: Seen, chosen: Accepted | None) -> str:
-    """The list, with one mail beside it if one is chosen."""
-    detail = _detail(seen, chosen) if chosen else _hint(seen)
+def listing(page: PageRequest, chosen: Accepted | None) -> str:
+    """The list, with one mail next to it if one is chosen."""
+    detail = _detail(page, chosen) if chosen else _hint(page)
     title = _facts(chosen)["subject"] or "(no subject)" if chosen else "Mail"
-    return _frame(seen, f"{_list(seen, chosen)}{detail}", title, has_detail=chosen is not None)
+    return _frame(page, f"{_list(page, chosen)}{detail}", title, has_detail=chosen is not None)
 
 
-def missing(seen: Seen, message_id: str) -> str:
+def missing(page: PageRequest, message_id: str) -> str:
     text = (
-        '<main class="detail"><a class="back" href="/">All mail</a><div class="hint"><h1>Not here</h1><p>The ledger '
-        f"holds no mail <code>{escape(message_id)}</code>: it was cleared, or dropped for room.</p></div></main>"
+        '<main class="detail"><a class="back" href="/">All mail</a><div class="hint">'
+        f"<h1>{messages.MAIL_NOT_FOUND}</h1><p>{messages.not_in_ledger(f'<code>{escape(message_id)}</code>')}</p></div></main>"
     )
-    return _frame(seen, _list(seen, None) + text, "Not here", has_detail=True)
+    return _frame(page, _list(page, None) + text, messages.MAIL_NOT_FOUND, has_detail=True)
 
 
-def _frame(seen: Seen, inner: str, title: str, *, has_detail: bool) -> str:
-    ledger = seen.account.ledger
+def _frame(page: PageRequest, inner: str, title: str, *, has_detail: bool) -> str:
+    ledger = page.account.ledger
     kept = f"{len(ledger):,} of {ledger.total:,}" if len(ledger) < ledger.total else f"{ledger.total:,}"
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -82,82 +83,82 @@ def _frame(seen: Seen, inner: str, title: str, *, has_detail: bool) -> str:
 <body class="{"has-detail" if has_detail else ""}" data-total="{ledger.total}">
 <header><a class="name" href="/">seslocal</a><span class="state">{kept} mail{
         "" if ledger.total == 1 else "s"
-    }{_conditions(seen.account)}</span><a id="new" href="/" hidden></a>
+    }{_conditions(page.account)}</span><a id="new" href="/" hidden></a>
 <form class="search" action="/" role="search"><input type="search" name="q" value="{
-        escape(seen.text)
+        escape(page.text)
     }" placeholder="Recipient, subject, tenant" aria-label="Search">{
-        f'<input type="hidden" name="tenant" value="{escape(seen.tenant)}">' if seen.tenant else ""
+        f'<input type="hidden" name="tenant" value="{escape(page.tenant)}">' if page.tenant else ""
     }</form>
 <form class="clear" action="/clear" method="post"><button>Clear</button></form></header>
 <div class="panes">{inner}</div></body></html>"""
 
 
 def _conditions(account: Account) -> str:
-    """What is not as usual: a clock that does not go with the world's, and faults."""
+    """Notes on unusual conditions: a clock that differs from real time, and active faults."""
     notes: list[str] = []
     if account.clock.frozen:
-        notes.append(f"clock stands at {iso(account.clock.now())[:19].replace('T', ' ')}")
+        notes.append(messages.clock_frozen(iso(account.clock.now())[:19].replace("T", " ")))
     elif account.clock.speed != 1:
-        notes.append(f"clock runs {account.clock.speed:g} times as fast")
+        notes.append(messages.clock_speed(account.clock.speed))
     if count := len(account.faults.standing):
-        notes.append(f"{count} fault{'s' if count > 1 else ''}")
+        notes.append(messages.active_faults(count))
     return "".join(f'<span class="note">{escape(note)}</span>' for note in notes)
 
 
-def _list(seen: Seen, chosen: Accepted | None) -> str:
-    rows = "".join(_row(seen, line, line is chosen) for line in seen.lines)
+def _list(page: PageRequest, chosen: Accepted | None) -> str:
+    rows = "".join(_row(page, line, line is chosen) for line in page.lines)
     if not rows:
-        words = "Nothing fits." if seen.text or seen.tenant else "No mail yet."
+        words = messages.NO_MATCHES if page.text or page.tenant else messages.NO_MAIL
         rows = f'<li class="none">{words}</li>'
     narrowed = ""
-    if seen.text or seen.tenant:
-        told = " ".join(
-            [f"“{escape(seen.text)}”"] * bool(seen.text)
-            + [f"tenant {escape(seen.tenant)}"] * bool(seen.tenant)
+    if page.text or page.tenant:
+        terms = " ".join(
+            [f"“{escape(page.text)}”"] * bool(page.text)
+            + [f"tenant {escape(page.tenant)}"] * bool(page.tenant)
         )
-        narrowed = f'<p class="narrowed"><span>{told}</span><a href="/">Show all</a></p>'
-    pages = f'<a href="/{seen.query(before=None)}">Newest</a>' if seen.before else "<span></span>"
-    if seen.more:
-        pages += f'<a href="/{seen.query(before=str(seen.lines[-1].number))}">Older</a>'
-    foot = f'<nav class="pages">{pages}</nav>' if seen.more or seen.before else ""
+        narrowed = f'<p class="narrowed"><span>{terms}</span><a href="/">Show all</a></p>'
+    pages = f'<a href="/{page.query(before=None)}">Newest</a>' if page.before else "<span></span>"
+    if page.more:
+        pages += f'<a href="/{page.query(before=str(page.lines[-1].number))}">Older</a>'
+    foot = f'<nav class="pages">{pages}</nav>' if page.more or page.before else ""
     return f'<aside class="list">{narrowed}<ol>{rows}</ol>{foot}</aside>'
 
 
-def _row(seen: Seen, line: Accepted, is_chosen: bool) -> str:
+def _row(page: PageRequest, line: Accepted, is_chosen: bool) -> str:
     facts = _facts(line)
     to = ", ".join(line.recipients)
     tenant = f'<span class="tenant">{escape(line.tenant)}</span>' if line.tenant else ""
-    link = f"/mail/{quote(line.message_id)}{seen.query()}"
-    looks = {_look(fate) for fate in facts["fates"].values()}
+    link = f"/mail/{quote(line.message_id)}{page.query()}"
+    looks = {_badge_of(fate) for fate in facts["fates"].values()}
     badge = _badge(*next(iter(looks))) if len(looks) == 1 else _badge("slow", "mixed")
     return (
         f'<li{" class=chosen" if is_chosen else ""}><a href="{escape(link)}"><span class=line><span class=to>{escape(to)}</span>'
-        f"{_time(line.at, seen.account.clock.now())}</span><span class=line><span class=subject>"
+        f"{_time(line.at, page.account.clock.now())}</span><span class=line><span class=subject>"
         f"{escape(facts['subject']) or '<i>no subject</i>'}</span>"
         f"<span class=marks>{tenant}{badge}</span></span></a></li>"
     )
 
 
-def _detail(seen: Seen, line: Accepted) -> str:
+def _detail(page: PageRequest, line: Accepted) -> str:
     facts, parts = _facts(line), take_apart(line)
     made = template_of(line)
     views = _views(parts)
-    view = seen.view if seen.view in views else views[0]
+    view = page.view if page.view in views else views[0]
     base = f"/mail/{quote(line.message_id)}"
     tabs = "".join(
-        f'<a href="{escape(base + seen.query(view=name))}"{" aria-current=page" if name == view else ""}>{word}</a>'
+        f'<a href="{escape(base + page.query(view=name))}"{" aria-current=page" if name == view else ""}>{word}</a>'
         for name, word in _VIEWS
         if name in views
     )
-    return f"""<main class="detail"><a class="back" href="/{seen.query()}">All mail</a>
+    return f"""<main class="detail"><a class="back" href="/{page.query()}">All mail</a>
 <h1>{escape(facts["subject"]) or "<i>no subject</i>"}</h1>
-<dl class="facts">{_facts_shown(seen, line, facts)}{_made_shown(made)}</dl>
+<dl class="facts">{_facts_shown(page, line, facts)}{_template(made)}</dl>
 {_files(base, parts.files) if parts else ""}
 <nav class="tabs">{tabs}<a class="save" href="{escape(base)}/source" download>Save</a></nav>
-{_shown(seen, line, facts, parts, view, base)}</main>"""
+{_shown(page, line, facts, parts, view, base)}</main>"""
 
 
-def _facts_shown(seen: Seen, line: Accepted, facts: Any) -> str:
+def _facts_shown(page: PageRequest, line: Accepted, facts: Any) -> str:
     rows = [("From", escape(facts["from"]))]
     to = "".join(
         f"<li>{escape(recipient)} {_fate(facts['fates'].get(recipient))}</li>"
@@ -175,51 +176,51 @@ def _facts_shown(seen: Seen, line: Accepted, facts: Any) -> str:
             for name, values in facts["tags"].items()
         )
         rows.append(("Tags", tags))
-    if out := _way_out(seen, facts):
-        rows.append(("Way out", out))
-    if told := _told(seen, line):
-        rows.append(("Events", told))
+    if out := _unsubscribe(page, facts):
+        rows.append(("Unsubscribe", out))
+    if events := _events(page, line):
+        rows.append(("Events", events))
     rows.append(("Accepted", f"{iso(line.at)[:19].replace('T', ' ')} UTC · {_size(facts['size'])}"))
     rows.append(("MessageId", f"<code>{escape(line.message_id)}</code>"))
     return "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
 
 
-def _way_out(seen: Seen, facts: Any) -> str:
-    """The mail's List-Unsubscribe. Only SES's own is a link: the others are strangers'."""
+def _unsubscribe(page: PageRequest, facts: Any) -> str:
+    """The mail's List-Unsubscribe. Only SES's own is shown as a link: others are untrusted."""
     value = next((one["value"] for one in facts["headers"] if one["name"].lower() == "list-unsubscribe"), "")
     token = value.partition(">")[0].rpartition("/")[2]
-    if token in seen.account.managed:
-        return f'<a href="{escape(list_management.PATH + token)}">What the recipient may choose</a>'
+    if token in page.account.managed:
+        return f'<a href="{escape(list_management.PATH + token)}">{messages.UNSUBSCRIBE_PAGE}</a>'
     return escape(value)
 
 
-def _told(seen: Seen, line: Accepted) -> str:
-    """What Virtual Deliverability Manager saw of it; nothing while that is off."""
-    found = seen.account.insights.get(line.message_id)
+def _events(page: PageRequest, line: Accepted) -> str:
+    """The mail's events as Virtual Deliverability Manager recorded them; empty while that is off."""
+    found = page.account.insights.get(line.message_id)
     if found is None:
         return ""
     events = found.events
-    told = [
-        f"{escape(event.type.replace('_', ' ').capitalize())} <small>{_time(event.at, seen.account.clock.now())}</small>"
+    shown = [
+        f"{escape(event.type.replace('_', ' ').capitalize())} <small>{_time(event.at, page.account.clock.now())}</small>"
         for event in events[:_MOST_EVENTS]
     ]
     more = f"<span>and {len(events) - _MOST_EVENTS} more</span>" if len(events) > _MOST_EVENTS else ""
-    return f'<span class="told">{"".join(f"<span>{one}</span>" for one in told)}{more}</span>'
+    return f'<span class="events">{"".join(f"<span>{one}</span>" for one in shown)}{more}</span>'
 
 
-def _made_shown(made: Made | None) -> str:
-    """What the mail was made from, and why it could not be."""
+def _template(made: Made | None) -> str:
+    """The template and data that the mail was rendered from, and why it failed."""
     if made is None:
         return ""
     rows = [("Template", escape(made.name or "inline"))]
     if made.failure:
         rows.append(("Failure", escape(made.failure)))
     if made.data:
-        rows.append(("Data", f'<pre class="data">{escape(_laid_out(made.data))}</pre>'))
+        rows.append(("Data", f'<pre class="data">{escape(_formatted(made.data))}</pre>'))
     return "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
 
 
-def _laid_out(data: str) -> str:
+def _formatted(data: str) -> str:
     if len(data) > _MOST_DATA:
         return data[:_MOST_DATA] + " …"
     try:
@@ -235,29 +236,29 @@ def _views(parts: Parts | None) -> list[str]:
     return [*views, "headers", "source"]
 
 
-def _shown(seen: Seen, line: Accepted, facts: Any, parts: Parts | None, view: str, base: str) -> str:
+def _shown(page: PageRequest, line: Accepted, facts: Any, parts: Parts | None, view: str, base: str) -> str:
     if view == "headers":
         rows = "".join(
             f"<tr><th>{escape(header['name'])}</th><td>{escape(header['value'])}</td></tr>"
             for header in facts["headers"]
         )
-        dropped = "" if parts else '<p class="narrowed">Its content was dropped for room.</p>'
+        dropped = "" if parts else '<p class="narrowed">' + messages.CONTENT_DROPPED + "</p>"
         return f'{dropped}<div class="scroll"><table class="headers">{rows}</table></div>'
     assert parts is not None
     if view == "text":
         return f'<pre class="text">{escape(parts.text or "")}</pre>'
     if view == "source":
         source = parts.source[:_MOST_SOURCE].decode("utf-8", "replace")
-        more = "<p>… and more; save it to see all.</p>" if len(parts.source) > _MOST_SOURCE else ""
+        more = f"<p>{messages.SOURCE_TRUNCATED}</p>" if len(parts.source) > _MOST_SOURCE else ""
         return f'<pre class="source">{escape(source)}</pre>{more}'
-    remote = "?remote=1" if seen.remote else ""
-    if seen.remote:
-        note = "<span>Pictures and styles from elsewhere are loaded, and with them the pixel that tells of an open.</span>"
-        link = f'<a href="{escape(base + seen.query(view="html"))}">Stop</a>'
+    remote = "?remote=1" if page.remote else ""
+    if page.remote:
+        note = f"<span>{messages.REMOTE_LOADED}</span>"
+        link = f'<a href="{escape(base + page.query(view="html"))}">Stop</a>'
     else:
-        note = "<span>Nothing is loaded from elsewhere.</span>"
-        link = f'<a href="{escape(base + seen.query(view="html", remote="1"))}">Load pictures</a>'
-    tracked = " Links lead through click tracking." if line.message_id in seen.account.tracked else ""
+        note = f"<span>{messages.REMOTE_BLOCKED}</span>"
+        link = f'<a href="{escape(base + page.query(view="html", remote="1"))}">Load pictures</a>'
+    tracked = f" {messages.LINKS_TRACKED}" if line.message_id in page.account.tracked else ""
     return (
         f'<p class="remote">{note}{tracked} {link}</p><iframe title="The mail" src="{escape(base)}/body{remote}" '
         'sandbox="allow-popups allow-popups-to-escape-sandbox" referrerpolicy="no-referrer"></iframe>'
@@ -275,34 +276,36 @@ def _files(base: str, files: list[File]) -> str:
     return f'<ul class="files" aria-label="Attachments">{rows}</ul>'
 
 
-def _hint(seen: Seen) -> str:
-    if seen.lines:
-        inner = "<p>Choose a mail to look at it.</p>"
+def _hint(page: PageRequest) -> str:
+    if page.lines:
+        inner = f"<p>{messages.SELECT_A_MAIL}</p>"
     else:
         code = (
-            f'import boto3\nses = boto3.client("sesv2", endpoint_url="{seen.base}",\n'
-            f'                   region_name="{seen.account.region}",\n'
+            f'import boto3\nses = boto3.client("sesv2", endpoint_url="{page.base}",\n'
+            f'                   region_name="{page.account.region}",\n'
             '                   aws_access_key_id="test", aws_secret_access_key="test")'
         )
-        inner = f"<h1>Mail that is sent here shows here</h1><p>Any client of Amazon SES will do:</p><pre>{escape(code)}</pre>"
+        inner = (
+            f"<h1>{messages.MAIL_APPEARS_HERE}</h1><p>{messages.USE_ANY_CLIENT}</p><pre>{escape(code)}</pre>"
+        )
     return f'<main class="detail empty"><div class="hint">{inner}</div></main>'
 
 
 def _fate(fate: dict[str, Any] | None) -> str:
     if fate is None:
         return ""
-    colour, word = _look(fate)
+    colour, word = _badge_of(fate)
     return _badge(colour, word, "" if word == _UNSUBSCRIBED[1] else fate["subtype"] or "")
 
 
-def _look(fate: dict[str, Any]) -> tuple[str, str]:
-    """Colour and word. Whoever left the list is no address that fails."""
+def _badge_of(fate: dict[str, Any]) -> tuple[str, str]:
+    """Returns colour and word. An unsubscribed recipient is not shown as a bounce."""
     return _UNSUBSCRIBED if fate["subtype"] == "UnsubscribedRecipient" else _FATES[fate["fate"]]
 
 
 def _badge(colour: str, word: str, more: str = "") -> str:
-    told = f" <small>{escape(more)}</small>" if more else ""
-    return f'<span class="fate {colour}">{word}{told}</span>'
+    small = f" <small>{escape(more)}</small>" if more else ""
+    return f'<span class="fate {colour}">{word}{small}</span>'
 
 
 def _time(at: float, now: float) -> str:

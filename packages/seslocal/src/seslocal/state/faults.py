@@ -1,6 +1,6 @@
-"""Faults on demand: what can be made to go wrong, how often and for whom. This file only decides whether a
-fault strikes; the places that answer, publish or hang up ask it and act. A fault with a count is used up; one
-without stands until it is removed."""
+"""Injected faults: what goes wrong, how often and for whom. This module only decides whether a fault applies; the code
+that responds, publishes or closes connections asks it and acts. A fault with a count is used up; one without stays until
+it is removed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-# In the order they are asked; of a group, one at most strikes.
+# In order of precedence; at most one of a group applies.
 _ANSWERS: Final = ("throttle", "throttle_storm", "error_500", "error_503", "time_out", "accept_lose_answer")
 _WAYS: Final = ("drop_events", "reorder_events", "delay_events")
 ON_CALLS: Final = (*_ANSWERS, "slow")
 ON_EVENTS: Final = (*_WAYS, "double_events")
-#: what is so while they stand, and not so after
+#: faults that are a state of the account while they are active
 STATES: Final = ("quota_gone", "tenant_paused", "account_under_review", "clock_skew")
 KINDS: Final = (*ON_CALLS, "entry_fails", "close_idle", *ON_EVENTS, "queue_outage", "dns_outage", *STATES)
 
@@ -22,16 +22,16 @@ KINDS: Final = (*ON_CALLS, "entry_fails", "close_idle", *ON_EVENTS, "queue_outag
 class Fault:
     id: str
     kind: str  #: one of KINDS
-    left: int | None  #: how often it still strikes; None: until removed
+    left: int | None  #: how many more times it applies; None: until removed
     seconds: float  #: for slow, time_out, delay_events, reorder_events, clock_skew
-    share: float  #: 0..1 of the chances it strikes at
+    share: float  #: 0..1, probability that it applies
     events: frozenset[str]  #: event types as in eventType; empty: all
     tenant: str | None
     configuration_set: str | None
-    operation: str  #: SES operation it strikes at; * for all
-    accepted: bool  #: error_500, error_503, time_out and entry_fails: the mail was accepted all the same
-    until: float | None = None  #: when it ends by itself; None: it does not
-    struck: int = 0  #: how often it did
+    operation: str  #: SES operation it applies to; * for all
+    accepted: bool  #: error_500, error_503, time_out and entry_fails: the mail was accepted nevertheless
+    until: float | None = None  #: when it ends; None: when removed
+    struck: int = 0  #: how often it has applied
 
 
 class Faults:
@@ -46,13 +46,13 @@ class Faults:
         return any(fault.kind == kind for fault in self.standing.values())
 
     def skew(self) -> float:
-        """How many seconds SES's clock is ahead of ours, in what it tells and when it checks signatures."""
+        """Returns how many seconds SES's clock is ahead, in the times it returns and when it checks signatures."""
         if not self.standing:
             return 0.0
         return sum(fault.seconds for fault in self.standing.values() if fault.kind == "clock_skew")
 
     def on_call(self, operation: str, tenant: str | None, configuration_set: str | None) -> list[Fault]:
-        """The faults that strike this call: one that decides the answer, and `slow`."""
+        """Returns the faults that apply to this call: at most one that decides the response, and `slow`."""
         if not self.standing:
             return []
         concerned = [
@@ -63,7 +63,7 @@ class Faults:
         return self._one(concerned, ("slow",)) + self._one(concerned, _ANSWERS)
 
     def on_entry(self, tenant: str | None, configuration_set: str | None) -> Fault | None:
-        """The fault that strikes this entry of bulk mail."""
+        """Returns the fault that applies to this entry of bulk mail."""
         if not self.standing:
             return None
         concerned = [one for one in self.standing.values() if _concerns(one, tenant, configuration_set)]
@@ -82,14 +82,14 @@ class Faults:
         return way if way and way[0].kind == "drop_events" else way + self._one(concerned, ("double_events",))
 
     def strikes(self, kind: str) -> Fault | None:
-        """For the faults that concern nobody in particular."""
+        """Returns a fault of a kind that has no tenant, operation or event."""
         if not self.standing:
             return None
         struck = self._one(list(self.standing.values()), (kind,))
         return struck[0] if struck else None
 
     def _one(self, concerned: list[Fault], kinds: tuple[str, ...]) -> list[Fault]:
-        """The first that strikes, if any does: only that one is used up."""
+        """Returns the first that applies, if any. Only that one is used up."""
         for kind in kinds:
             for fault in concerned:
                 if fault.kind != kind or (fault.share < 1 and self._random.random() >= fault.share):
