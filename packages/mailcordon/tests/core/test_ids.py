@@ -33,19 +33,19 @@ def test_a_public_id_fits_a_url_and_a_tag(id):
 
 @given(MOMENTS)
 def test_an_id_names_the_millisecond_it_was_made_in(now):
-    assert ids.ms_of(ids.Mint(5).next(now)) == now
+    assert ids.ms_of(ids.IdGenerator(5).next(now)) == now
 
 
 @given(MOMENTS, st.integers(0, 127))
 def test_what_is_older_than_a_moment_has_a_lower_id_than_its_first(now, node):
-    id = ids.Mint(node).next(now)
+    id = ids.IdGenerator(node).next(now)
     assert ids.first_of(now) <= id
     assert id + ids.MAX_RECIPIENTS < ids.first_of(now + 1)
 
 
 @given(MOMENTS, st.integers(1, ids.MAX_RECIPIENTS))
 def test_a_delivery_names_its_message_and_its_place(now, place):
-    message = ids.Mint(0).next(now)
+    message = ids.IdGenerator(0).next(now)
     assert ids.message_of(message + place) == message
     assert ids.recipient_of(message + place) == place
     assert ids.recipient_of(message) == 0
@@ -53,34 +53,34 @@ def test_a_delivery_names_its_message_and_its_place(now, place):
 
 @given(st.lists(st.integers(NOW - 10_000, NOW + 10_000), min_size=1, max_size=60), st.integers(0, 127))
 def test_ids_of_a_node_rise_even_if_its_clock_steps_back(clock, node):
-    mint = ids.Mint(node)
-    made = [mint.next(now) for now in clock]
+    generator = ids.IdGenerator(node)
+    made = [generator.next(now) for now in clock]
     assert made == sorted(set(made))
 
 
 def test_more_than_512_messages_in_a_millisecond_borrow_from_the_next_and_stay_unique():
-    mint = ids.Mint(1)
-    made = [mint.next(NOW) for _ in range(2_000)]
+    generator = ids.IdGenerator(1)
+    made = [generator.next(NOW) for _ in range(2_000)]
     assert len(set(made)) == 2_000
     assert ids.ms_of(made[-1]) - NOW == 3
 
 
 def test_two_nodes_never_make_the_same_id():
-    one, other = ids.Mint(3), ids.Mint(4)
+    one, other = ids.IdGenerator(3), ids.IdGenerator(4)
     assert {one.next(NOW) for _ in range(600)}.isdisjoint(other.next(NOW) for _ in range(600))
 
 
 @given(st.integers(0, 127), st.integers(0, 700))
 def test_deliveries_of_neighbouring_messages_never_overlap(node, before):
-    mint = ids.Mint(node)
+    generator = ids.IdGenerator(node)
     for _ in range(before):
-        mint.next(NOW)
-    assert mint.next(NOW) + ids.MAX_RECIPIENTS < mint.next(NOW)
+        generator.next(NOW)
+    assert generator.next(NOW) + ids.MAX_RECIPIENTS < generator.next(NOW)
 
 
 def test_ids_stay_positive_until_2095():
     last = int(datetime(2095, 1, 1, tzinfo=UTC).timestamp() * 1000)
-    assert 0 < ids.Mint(127).next(last) < 1 << 63
+    assert 0 < ids.IdGenerator(127).next(last) < 1 << 63
 
 
 @given(st.dates(datetime(2026, 1, 1).date(), datetime(2090, 1, 1).date()))  # noqa: DTZ001
@@ -92,8 +92,8 @@ def test_a_day_is_one_range_of_ids(day):
     high = low + (86_400_000 << 22)
     assert ids.first_of(ms) == low
     assert ids.first_of(int((midnight + timedelta(days=1)).timestamp() * 1000)) == high
-    assert low <= ids.Mint(127).next(ms) + ids.MAX_RECIPIENTS < high
-    assert low <= ids.Mint(127).next(ms + 86_399_999) + ids.MAX_RECIPIENTS < high
+    assert low <= ids.IdGenerator(127).next(ms) + ids.MAX_RECIPIENTS < high
+    assert low <= ids.IdGenerator(127).next(ms + 86_399_999) + ids.MAX_RECIPIENTS < high
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_what_no_id_was_ever_written_as_is_refused(text):
 
 
 def test_the_id_of_a_delivery_leads_to_its_message():
-    message = ids.Mint(9).next(NOW)
+    message = ids.IdGenerator(9).next(NOW)
     assert ids.parse_message_id(ids.message_id(message)) == message
     assert ids.parse_message_id(ids.delivery_id(message + 7)) == message
 
@@ -119,4 +119,4 @@ def test_the_id_of_something_else_is_no_message(text):
 @pytest.mark.parametrize("node", [-1, 128])
 def test_a_node_out_of_range_makes_no_ids(node):
     with pytest.raises(ValueError):
-        ids.Mint(node)
+        ids.IdGenerator(node)

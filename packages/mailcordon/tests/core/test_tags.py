@@ -109,7 +109,7 @@ def _attempt() -> Attempt:
         installation="main",
         tenant_key="mc-acme0000",
         type="receipt",
-        delivery=ids.Mint(1).next(1_790_000_000_000) + 1,
+        delivery=ids.IdGenerator(1).next(1_790_000_000_000) + 1,
         attempt=1,
         called_at=1_790_000_000_123,
     )

@@ -106,7 +106,7 @@ class World:
         self.tenants: dict[str, int] = {}
         self.lanes: dict[tuple[str, str], int] = {}
         self.classes: dict[tuple[str, str], int] = {}
-        self._mint = ids.Mint(3)
+        self._ids = ids.IdGenerator(3)
         self._sent = 0
 
     async def tenant(self, slug: str, *types: str) -> int:
@@ -151,7 +151,7 @@ class World:
     ) -> Sent:
         """`known`: SES's answer is in the ledger; else the intent alone is there (it is on the wire)."""
         called_at = self.now if at is None else at
-        delivery = self._mint.next(called_at) + 1
+        delivery = self._ids.next(called_at) + 1
         self._sent += 1
         attempt = Attempt(
             installation=INSTALLATION.name,

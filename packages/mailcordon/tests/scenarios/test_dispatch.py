@@ -14,9 +14,9 @@ import seslocal
 from mailcordon.adapters.db.accept_store import AcceptStore
 from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.adapters.db.settle_store import SettleStore
+from mailcordon.adapters.ses.httptools_transport import HttptoolsTransport
 from mailcordon.adapters.ses.send import SesSend
 from mailcordon.adapters.ses.signer import Credentials, FixedCredentials
-from mailcordon.adapters.ses.wire import LeanTransport
 from mailcordon.core.priority import Class
 from mailcordon.send.accept import Accept
 from mailcordon.send.dispatch import Dispatcher, Identity
@@ -99,7 +99,7 @@ async def stage(world: Any) -> AsyncIterator[Stage]:
         store = AcceptStore(world.database.dsn("send"))
         accept = Accept(store, b"h" * 32, lambda: __import__("time").time_ns() // 1_000_000, lambda: None)
         queue, settle = QueueStore(world.database.dsn("send")), SettleStore(world.database.dsn("send"))
-        transport = LeanTransport(local.url)
+        transport = HttptoolsTransport(local.url)
         ses = SesSend(
             transport,
             host=transport.host,

@@ -13,7 +13,7 @@ from mailcordon.core.event import Attempt
 from mailcordon.send import compose, submission
 
 KEY = b"k" * 32
-DELIVERY = ids.Mint(1).next(1_790_000_000_000) + 1
+DELIVERY = ids.IdGenerator(1).next(1_790_000_000_000) + 1
 ATTEMPT = Attempt(
     installation="main",
     tenant_key="mc-acme0000",

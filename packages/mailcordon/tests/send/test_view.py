@@ -6,18 +6,18 @@ from mailcordon.core import ids
 from mailcordon.core.delivery import State
 from mailcordon.core.event import Kind
 from mailcordon.send import view
-from mailcordon.send.view import DeliveryView, MessageRow, Moment, Place, Records
+from mailcordon.send.view import DeliveryRow, DeliveryView, MessageRecords, MessageRow, TimelineEntry
 
 NOW = 1_790_000_000_000
-ID = ids.Mint(1).next(NOW)
+ID = ids.IdGenerator(1).next(NOW)
 EXPIRY = 900_000
 SILENCE = 4_500_000
 
 
-def place(where: str, state: State, *, index: int = 1, **over) -> Place:
-    return Place(
+def row(source: str, state: State, *, index: int = 1, **over) -> DeliveryRow:
+    return DeliveryRow(
         **{
-            "place": where,
+            "source": source,
             "id": ID + index,
             "state": state,
             "attempt": 0,
@@ -33,9 +33,11 @@ def place(where: str, state: State, *, index: int = 1, **over) -> Place:
     )
 
 
-def read(*places: Place, after: int = 0, hold: str | None = None, history=None) -> tuple[DeliveryView, ...]:
+def read(
+    *rows: DeliveryRow, after: int = 0, hold: str | None = None, history=None
+) -> tuple[DeliveryView, ...]:
     return view.deliveries(
-        Records(
+        MessageRecords(
             message=MessageRow(
                 id=ID,
                 tenant=1,
@@ -47,7 +49,7 @@ def read(*places: Place, after: int = 0, hold: str | None = None, history=None) 
                 campaign=None,
                 list=None,
             ),
-            places=places,
+            rows=rows,
             history=history or {},
             lane_hold=hold,
             expiry_ms=EXPIRY,
@@ -57,13 +59,13 @@ def read(*places: Place, after: int = 0, hold: str | None = None, history=None) 
     )
 
 
-def kim(*places: Place, after: int = 0, hold: str | None = None, history=None) -> DeliveryView:
-    return read(*places, after=after, hold=hold, history=history)[0]
+def kim(*rows: DeliveryRow, after: int = 0, hold: str | None = None, history=None) -> DeliveryView:
+    return read(*rows, after=after, hold=hold, history=history)[0]
 
 
 def test_each_recipient_has_a_view_of_its_own():
     one, other = read(
-        place("ready", State.READY), place("ledger", State.REFUSED, index=2, reason="suppressed", at=NOW)
+        row("ready", State.READY), row("ledger", State.REFUSED, index=2, reason="suppressed", at=NOW)
     )
     assert (one.to, one.state) == ("kim@example.com", State.READY)
     assert (other.to, other.state, other.reason) == ("lee@example.com", State.REFUSED, "suppressed")
@@ -71,32 +73,30 @@ def test_each_recipient_has_a_view_of_its_own():
 
 
 @pytest.mark.parametrize(
-    ("places", "state"),
+    ("rows", "state"),
     [
-        ([place("ready", State.READY)], State.READY),
-        ([place("ready", State.SENDING, attempt=1, called_at=NOW)], State.SENDING),
-        ([place("waiting", State.WAITING, at=NOW)], State.WAITING),
-        ([place("waiting", State.UNKNOWN, at=NOW)], State.UNKNOWN),
-        ([place("ledger", State.SENT, at=NOW)], State.SENT),
-        ([place("ledger", State.SENT, at=NOW), place("outcome", State.BOUNCED, at=NOW)], State.BOUNCED),
-        ([place("ready", State.SENDING), place("outcome", State.DELIVERED, at=NOW)], State.DELIVERED),
+        ([row("ready", State.READY)], State.READY),
+        ([row("ready", State.SENDING, attempt=1, called_at=NOW)], State.SENDING),
+        ([row("waiting", State.WAITING, at=NOW)], State.WAITING),
+        ([row("waiting", State.UNKNOWN, at=NOW)], State.UNKNOWN),
+        ([row("ledger", State.SENT, at=NOW)], State.SENT),
+        ([row("ledger", State.SENT, at=NOW), row("outcome", State.BOUNCED, at=NOW)], State.BOUNCED),
+        ([row("ready", State.SENDING), row("outcome", State.DELIVERED, at=NOW)], State.DELIVERED),
         (
-            [place("ledger", State.GIVEN_UP, at=NOW), place("outcome", State.DELIVERED, at=NOW)],
+            [row("ledger", State.GIVEN_UP, at=NOW), row("outcome", State.DELIVERED, at=NOW)],
             State.DELIVERED,
         ),
-        ([place("ledger", State.EXPIRED, at=NOW)], State.EXPIRED),
+        ([row("ledger", State.EXPIRED, at=NOW)], State.EXPIRED),
     ],
 )
-def test_the_state_is_the_fold_of_all_that_is_known(places, state):
-    assert kim(*places).state is state
+def test_the_state_is_the_fold_of_all_that_is_known(rows, state):
+    assert kim(*rows).state is state
 
 
 def test_the_reason_shown_is_that_of_the_record_that_decided():
     one = kim(
-        place("ledger", State.SENT, at=NOW, reason="sent", ses_id="ses-1"),
-        place(
-            "outcome", State.BOUNCED, at=NOW + 5_000, reason="Permanent/General", detail="550 no such user"
-        ),
+        row("ledger", State.SENT, at=NOW, reason="sent", ses_id="ses-1"),
+        row("outcome", State.BOUNCED, at=NOW + 5_000, reason="Permanent/General", detail="550 no such user"),
     )
     assert (one.reason, one.detail, one.since, one.ses_id) == (
         "Permanent/General", "550 no such user", NOW + 5_000, "ses-1",
@@ -104,54 +104,54 @@ def test_the_reason_shown_is_that_of_the_record_that_decided():
 
 
 def test_mail_in_a_held_lane_is_held_and_says_by_whom():
-    one = kim(place("ready", State.READY, lane_held=True), hold="held by person (kim): bad list")
+    one = kim(row("ready", State.READY, lane_held=True), hold="held by person (kim): bad list")
     assert (one.state, one.reason, one.detail) == (State.HELD, "held", "held by person (kim): bad list")
 
 
 def test_mail_parked_by_a_narrow_hold_says_by_which():
-    one = kim(place("waiting", State.HELD, at=NOW, reason="held", detail="held by breaker: spring"))
+    one = kim(row("waiting", State.HELD, at=NOW, reason="held", detail="held by breaker: spring"))
     assert (one.state, one.detail) == (State.HELD, "held by breaker: spring")
 
 
 def test_a_hold_does_not_speak_of_what_is_on_the_wire_or_gone():
-    assert kim(place("ready", State.SENDING, lane_held=True)).state is State.SENDING
-    assert kim(place("ledger", State.SENT, at=NOW, lane_held=True)).state is State.SENT
+    assert kim(row("ready", State.SENDING, lane_held=True)).state is State.SENDING
+    assert kim(row("ledger", State.SENT, at=NOW, lane_held=True)).state is State.SENT
 
 
 def test_mail_that_is_no_longer_worth_sending_reads_expired_before_its_row_is_touched():
-    row = place("ready", State.READY, lane_held=True)
-    assert kim(row, after=EXPIRY).state is State.HELD
-    one = kim(row, after=EXPIRY + 1, hold="held by person (kim): bad list")
+    ready = row("ready", State.READY, lane_held=True)
+    assert kim(ready, after=EXPIRY).state is State.HELD
+    one = kim(ready, after=EXPIRY + 1, hold="held by person (kim): bad list")
     assert (one.state, one.reason) == (State.EXPIRED, "expired")
     assert one.since == NOW + EXPIRY
 
 
 def test_a_call_on_the_wire_never_reads_expired():
-    assert kim(place("ready", State.SENDING, called_at=NOW), after=EXPIRY * 2).state is State.SENDING
+    assert kim(row("ready", State.SENDING, called_at=NOW), after=EXPIRY * 2).state is State.SENDING
 
 
 @pytest.mark.parametrize(
     "outcome",
-    [[], [place("outcome", State.SENT, at=NOW)], [place("outcome", State.DELAYED, at=NOW)]],
+    [[], [row("outcome", State.SENT, at=NOW)], [row("outcome", State.DELAYED, at=NOW)]],
     ids=["none", "send", "delay"],
 )
 def test_silence_beyond_sess_own_time_limit_reads_no_outcome_and_says_so(outcome):
-    places = [place("ledger", State.SENT, at=NOW, reason="sent", detail="SES accepted it"), *outcome]
-    assert kim(*places, after=SILENCE).state in (State.SENT, State.DELAYED)
-    one = kim(*places, after=SILENCE + 1)
+    rows = [row("ledger", State.SENT, at=NOW, reason="sent", detail="SES accepted it"), *outcome]
+    assert kim(*rows, after=SILENCE).state in (State.SENT, State.DELAYED)
+    one = kim(*rows, after=SILENCE + 1)
     assert (one.state, one.reason) == (State.NO_OUTCOME, "no-outcome")
     assert "reported nothing" in (one.detail or "")
     assert one.since == NOW + SILENCE
 
 
 def test_a_final_outcome_stays_what_it_is_however_old():
-    places = [place("ledger", State.SENT, at=NOW), place("outcome", State.DELIVERED, at=NOW)]
-    assert kim(*places, after=SILENCE * 100).state is State.DELIVERED
+    rows = [row("ledger", State.SENT, at=NOW), row("outcome", State.DELIVERED, at=NOW)]
+    assert kim(*rows, after=SILENCE * 100).state is State.DELIVERED
 
 
 def test_an_unknown_that_expired_keeps_the_reason_that_was_recorded():
-    row = place("ledger", State.NO_OUTCOME, at=NOW, reason="no-outcome", detail="neither event nor proof")
-    assert kim(row, after=SILENCE * 2).detail == "neither event nor proof"
+    ended = row("ledger", State.NO_OUTCOME, at=NOW, reason="no-outcome", detail="neither event nor proof")
+    assert kim(ended, after=SILENCE * 2).detail == "neither event nor proof"
 
 
 def test_a_delivery_without_any_row_is_still_there():
@@ -160,16 +160,14 @@ def test_a_delivery_without_any_row_is_still_there():
 
 def test_the_timeline_is_in_order_and_begins_with_the_acceptance():
     one = kim(
-        place(
-            "ledger", State.SENT, attempt=2, called_at=NOW + 4_000, at=NOW + 4_100, detail="SES accepted it"
-        ),
-        place("outcome", State.DELIVERED, attempt=2, at=NOW + 9_000),
+        row("ledger", State.SENT, attempt=2, called_at=NOW + 4_000, at=NOW + 4_100, detail="SES accepted it"),
+        row("outcome", State.DELIVERED, attempt=2, at=NOW + 9_000),
         history={
             ID + 1: [
-                Moment(at=NOW + 9_000, what="SES: delivery", detail=""),
-                Moment(at=NOW + 1_000, what="retry", detail="association"),
+                TimelineEntry(at=NOW + 9_000, what="SES: delivery", detail=""),
+                TimelineEntry(at=NOW + 1_000, what="retry", detail="association"),
             ],
-            ID + 2: [Moment(at=NOW + 2_000, what="retry", detail="another's")],
+            ID + 2: [TimelineEntry(at=NOW + 2_000, what="retry", detail="another's")],
         },
     )
     assert [m.what for m in one.timeline] == ["accepted", "retry", "called", "sent", "SES: delivery"]
@@ -177,13 +175,13 @@ def test_the_timeline_is_in_order_and_begins_with_the_acceptance():
 
 
 def test_a_call_without_an_answer_yet_is_in_the_timeline():
-    one = kim(place("ready", State.SENDING, attempt=1, called_at=NOW + 10))
+    one = kim(row("ready", State.SENDING, attempt=1, called_at=NOW + 10))
     assert [(m.what, m.detail) for m in one.timeline][1:] == [("called", "attempt 1, no answer yet")]
 
 
 def test_the_provider_is_named():
-    assert kim(place("ready", State.READY, provider=1)).provider == "gmail"
-    assert kim(place("ready", State.READY, provider=0)).provider == "other"
+    assert kim(row("ready", State.READY, provider=1)).provider == "gmail"
+    assert kim(row("ready", State.READY, provider=0)).provider == "other"
 
 
 def test_events_are_named_even_when_they_are_newer_than_this_code():

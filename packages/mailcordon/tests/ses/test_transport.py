@@ -14,8 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from mailcordon.adapters.ses.httptools_transport import HttptoolsTransport
 from mailcordon.adapters.ses.transport import Ambiguous, NotSent, Transport
-from mailcordon.adapters.ses.wire import LeanTransport
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -39,7 +39,7 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
     return head + await reader.readexactly(length)
 
 
-@pytest.fixture(params=[LeanTransport])
+@pytest.fixture(params=[HttptoolsTransport])
 def make(request: pytest.FixtureRequest) -> Callable[..., Transport]:
     return request.param
 
@@ -174,7 +174,7 @@ class Counting:
 
 async def test_calls_one_after_another_share_a_connection_and_calls_at_once_do_not() -> None:
     answer = Counting()
-    async with server(answer) as endpoint, client(LeanTransport, endpoint) as transport:
+    async with server(answer) as endpoint, client(HttptoolsTransport, endpoint) as transport:
         for _ in range(5):
             await transport.post("/", b"{}", {})
         assert answer.connections == 1
@@ -184,7 +184,7 @@ async def test_calls_one_after_another_share_a_connection_and_calls_at_once_do_n
 
 async def test_a_connection_that_the_other_side_closed_while_it_rested_is_not_used() -> None:
     answer = Counting()
-    async with server(answer) as endpoint, client(LeanTransport, endpoint) as transport:
+    async with server(answer) as endpoint, client(HttptoolsTransport, endpoint) as transport:
         await transport.post("/", b"{}", {})
         answer.hang_up.set()
         deadline = asyncio.get_running_loop().time() + 10
@@ -200,7 +200,7 @@ async def test_a_connection_rests_no_longer_than_it_may() -> None:
     answer = Counting()
     async with (
         server(answer) as endpoint,
-        client(LeanTransport, endpoint, keep_alive_seconds=0.05) as transport,
+        client(HttptoolsTransport, endpoint, keep_alive_seconds=0.05) as transport,
     ):
         await transport.post("/", b"{}", {})
         await asyncio.wait_for(answer.gone.wait(), 10)
@@ -232,7 +232,7 @@ async def test_each_form_of_answer_is_read_and_only_clean_connections_are_used_a
     answer: bytes, status: int, body: bytes, connections: int
 ) -> None:
     counting = Counting(answer)
-    async with server(counting) as endpoint, client(LeanTransport, endpoint) as transport:
+    async with server(counting) as endpoint, client(HttptoolsTransport, endpoint) as transport:
         for _ in range(2):
             response = await transport.post("/", b"{}", {})
             assert (response.status, response.body) == (status, body)
@@ -242,7 +242,7 @@ async def test_each_form_of_answer_is_read_and_only_clean_connections_are_used_a
 async def test_what_is_no_http_is_ambiguous() -> None:
     async with (
         server(Counting(b"220 mail.example ESMTP\r\n")) as endpoint,
-        client(LeanTransport, endpoint) as transport,
+        client(HttptoolsTransport, endpoint) as transport,
     ):
         with pytest.raises(Ambiguous):
             await transport.post("/", b"{}", {})
@@ -251,14 +251,14 @@ async def test_what_is_no_http_is_ambiguous() -> None:
 async def test_a_large_body_arrives_whole() -> None:
     body = bytes(range(256)) * 20_000
     counting = Counting()
-    async with server(counting) as endpoint, client(LeanTransport, endpoint) as transport:
+    async with server(counting) as endpoint, client(HttptoolsTransport, endpoint) as transport:
         await transport.post("/", body, {})
     assert counting.requests[0].endswith(body)
 
 
 async def test_a_call_that_is_cancelled_takes_its_connection_with_it() -> None:
     counting = Counting(b"")
-    async with server(counting) as endpoint, client(LeanTransport, endpoint) as transport:
+    async with server(counting) as endpoint, client(HttptoolsTransport, endpoint) as transport:
         call = asyncio.create_task(transport.post("/", b"{}", {}))
         while not counting.requests:
             await asyncio.sleep(0.01)
@@ -274,13 +274,13 @@ async def test_tls_is_spoken_with_a_server_that_proves_its_name_and_with_no_othe
     port = listening.sockets[0].getsockname()[1]
     tls = ssl.create_default_context(cafile=str(tmp_path / "certificate"))
     async with listening:
-        async with client(LeanTransport, f"https://localhost:{port}", tls=tls) as transport:
+        async with client(HttptoolsTransport, f"https://localhost:{port}", tls=tls) as transport:
             assert (await transport.post("/", b"{}", {})).status == 200
         for endpoint, options in (
             (f"https://127.0.0.1:{port}", {"tls": tls}),
             (f"https://localhost:{port}", {}),
         ):
-            async with client(LeanTransport, endpoint, **options) as transport:
+            async with client(HttptoolsTransport, endpoint, **options) as transport:
                 with pytest.raises(NotSent):
                     await transport.post("/", b"{}", {})
     assert len(counting.requests) == 1

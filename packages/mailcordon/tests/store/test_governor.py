@@ -26,7 +26,7 @@ class World:
         self.governor = Governor(GovernorStore(pool))
         self.lanes: dict[tuple[str, str], int] = {}
         self.tenants: dict[str, int] = {}
-        self._mint = ids.Mint(0)
+        self._ids = ids.IdGenerator(0)
 
     async def tenant(self, slug: str, types: Sequence[str], *, held: bool = False) -> int:
         self.tenants[slug] = await self.owner.fetchval(
@@ -65,7 +65,7 @@ class World:
         state: int = 0,
     ) -> int:
         now = await self.owner.fetchval("select now_ms()")
-        id = self._mint.next(now) + 1
+        id = self._ids.next(now) + 1
         await self.owner.execute(
             "insert into ready (lane, id, tenant, state, provider, hash, campaign) values ($1, $2, $3, $4, $5, '\\x00', $6)",
             self.lanes[slug, type], id, self.tenants[slug], state, provider, campaign,
@@ -74,7 +74,7 @@ class World:
 
     async def defer(self, slug: str, type: str, *, why: int, hold: int | None = None) -> int:
         now = await self.owner.fetchval("select now_ms()")
-        id = self._mint.next(now) + 1
+        id = self._ids.next(now) + 1
         await self.owner.execute(
             "insert into waiting (lane, id, tenant, why, attempt, hash, hold, reason, since)"
             " values ($1, $2, $3, $4, 1, '\\x00', $5, 'r', 0)",

@@ -40,7 +40,7 @@ async def test_each_partition_holds_exactly_the_ids_of_its_day(connection: engin
 async def test_two_weeks_of_partitions_exist_ahead_for_every_parent(connection: engine.Connection) -> None:
     now = await connection.fetchval("select now_ms()")
     for days in range(14):
-        id = ids.Mint(127).next(now + days * 86_400_000)
+        id = ids.IdGenerator(127).next(now + days * 86_400_000)
         for parent in PARENTS:
             name = f"{parent}_p{datetime.fromtimestamp(ids.ms_of(id) / 1000, UTC):%Y%m%d}"
             assert await connection.fetchval("select to_regclass($1)::text", name) == name

@@ -8,8 +8,8 @@ from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.adapters.db.settle_store import SettleStore
+from mailcordon.adapters.ses.httptools_transport import HttptoolsTransport
 from mailcordon.adapters.ses.send import SesSend
-from mailcordon.adapters.ses.wire import LeanTransport
 from mailcordon.app import wiring
 from mailcordon.app.credentials import credentials
 from mailcordon.config import Config
@@ -36,7 +36,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
     installation = await wiring.installation(config, "send")
     async with contextlib.AsyncExitStack() as stack:
         signing = await stack.enter_async_context(credentials(config, stop))
-        transport = LeanTransport(config.ses_endpoint or f"https://email.{config.region}.amazonaws.com")
+        transport = HttptoolsTransport(config.ses_endpoint or f"https://email.{config.region}.amazonaws.com")
         stack.push_async_callback(transport.close)
         governors = await stack.enter_async_context(
             await engine.create_pool(config.login_url("governor"), max_size=2)

@@ -90,7 +90,7 @@ def parse_message_id(text: str) -> int:
 
 
 @dataclass(slots=True)
-class Mint:
+class IdGenerator:
     """Makes message ids on one node: rising, unique as long as nobody else has the node, even if the clock steps back."""
 
     node: int  #: 0 to 127, leased

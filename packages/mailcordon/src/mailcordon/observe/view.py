@@ -21,7 +21,7 @@ MOST_MINUTES = 90 * 24 * 60  #: as long as our rows are kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
+class ReadScope:
     """For whom rows are read: a tenant's key keeps the reading to its own, in the database as well."""
 
     tenant: int
@@ -94,10 +94,10 @@ class ObserveReader(Protocol):
 
     async def lane_id(self, tenant: int, type: str) -> int | None: ...
 
-    async def metrics(self, reader: Reader, query: MetricQuery) -> Sequence[MetricLine]: ...
+    async def metrics(self, scope: ReadScope, query: MetricQuery) -> Sequence[MetricLine]: ...
 
     async def suppressions(
-        self, reader: Reader, *, hash: bytes | None, after: str | None, limit: int
+        self, scope: ReadScope, *, hash: bytes | None, after: str | None, limit: int
     ) -> Sequence[SuppressionEntry]: ...
 
     async def quarantine(

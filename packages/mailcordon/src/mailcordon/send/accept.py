@@ -79,7 +79,7 @@ class Accept:
         self._arrived = asyncio.Event()
         self._lanes: dict[str, Lanes | None] = {}
         self._epoch = 0
-        self._mint = ids.Mint(0)
+        self._ids = ids.IdGenerator(0)
         self._backlogs: dict[int, tuple[float, Backlog]] = {}
 
     async def submit(
@@ -185,11 +185,11 @@ class Accept:
             _settle_twin(twin, original)
 
     async def _resolve(self, batch: Sequence[_Item]) -> list[tuple[_Item, NewMessage]]:
-        self._mint_on(await self._store.node())
+        self._use_node(await self._store.node())
         found: list[tuple[_Item, Route, int]] = []
         for item in batch:
             try:
-                id = self._mint.next(self._now_ms())
+                id = self._ids.next(self._now_ms())
                 route = resolve.resolve(
                     await self._known(item.slug), item.slug, item.submission, (id >> 6) % 100
                 )
@@ -209,9 +209,9 @@ class Accept:
                 _fail([item], problem)
         return out
 
-    def _mint_on(self, node: int) -> None:
-        if node != self._mint.node:
-            self._mint = ids.Mint(node)
+    def _use_node(self, node: int) -> None:
+        if node != self._ids.node:
+            self._ids = ids.IdGenerator(node)
 
     async def _known(self, slug: str) -> Lanes | None:
         if (

@@ -11,10 +11,10 @@ from mailcordon.core.provider import Provider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class DeliveryRow:
     """One row that speaks of a delivery: where it is, or how it left, or what SES reported."""
 
-    place: str  #: ready, waiting, ledger or outcome
+    source: str  #: ready, waiting, ledger or outcome
     id: int
     state: State
     attempt: int
@@ -28,7 +28,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+class TimelineEntry:
     at: int  #: milliseconds since 1970
     what: str
     detail: str
@@ -48,12 +48,12 @@ class MessageRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Records:
+class MessageRecords:
     """Everything known of one message, read in one snapshot."""
 
     message: MessageRow
-    places: Sequence[Place]
-    history: Mapping[int, Sequence[Moment]]  #: delivery -> notes and events
+    rows: Sequence[DeliveryRow]
+    history: Mapping[int, Sequence[TimelineEntry]]  #: delivery -> notes and events
     lane_hold: str | None  #: the reason of the lane's first stopping hold
     expiry_ms: int
     silence_ms: int  #: after this long without any outcome, SES's own time limit has passed
@@ -71,7 +71,7 @@ class DeliveryView:
     provider: str
     attempts: int
     ses_id: str | None
-    timeline: tuple[Moment, ...]
+    timeline: tuple[TimelineEntry, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ class Canceller(Protocol):
 class MessageReader(Protocol):
     """Reads for somebody: a tenant id keeps the reading to that tenant's rows, None is for platform keys."""
 
-    async def records(self, message: int, tenant: int | None) -> Records | None: ...
+    async def records(self, message: int, tenant: int | None) -> MessageRecords | None: ...
     async def tenant_id(self, slug: str) -> int | None: ...
     async def deliveries_to(
         self, tenant: int, hash: bytes, limit: int, *, as_tenant: bool
@@ -107,20 +107,20 @@ class MessageReader(Protocol):
     ) -> Sequence[SuppressionRow]: ...
 
 
-def deliveries(records: Records) -> tuple[DeliveryView, ...]:
-    by_delivery: dict[int, dict[str, Place]] = {}
-    for place in records.places:
-        by_delivery.setdefault(place.id, {})[place.place] = place
+def deliveries(records: MessageRecords) -> tuple[DeliveryView, ...]:
+    by_delivery: dict[int, dict[str, DeliveryRow]] = {}
+    for row in records.rows:
+        by_delivery.setdefault(row.id, {})[row.source] = row
     return tuple(
         _delivery(records, records.message.id + index, to, by_delivery.get(records.message.id + index, {}))
         for index, to in enumerate(records.message.recipients, start=1)
     )
 
 
-def _delivery(records: Records, id: int, to: str, places: Mapping[str, Place]) -> DeliveryView:
-    queue = places.get("ready") or places.get("waiting")
-    ledger, outcome = places.get("ledger"), places.get("outcome")
-    rows = [place for place in (queue, ledger, outcome) if place]
+def _delivery(records: MessageRecords, id: int, to: str, rows: Mapping[str, DeliveryRow]) -> DeliveryView:
+    queue = rows.get("ready") or rows.get("waiting")
+    ledger, outcome = rows.get("ledger"), rows.get("outcome")
+    found = [row for row in (queue, ledger, outcome) if row]
     recorded = _as_recorded(id, queue, ledger, outcome)
     now = _by_time(records, id, recorded.state, queue, ledger) or recorded
     return DeliveryView(
@@ -130,9 +130,9 @@ def _delivery(records: Records, id: int, to: str, places: Mapping[str, Place]) -
         since=now.since,
         reason=now.reason,
         detail=now.detail,
-        provider=Provider(max((place.provider for place in rows), default=0)).word,
-        attempts=max((place.attempt for place in rows), default=0),
-        ses_id=next((place.ses_id for place in (ledger, outcome) if place and place.ses_id), None),
+        provider=Provider(max((row.provider for row in found), default=0)).word,
+        attempts=max((row.attempt for row in found), default=0),
+        ses_id=next((row.ses_id for row in (ledger, outcome) if row and row.ses_id), None),
         timeline=_timeline(records, id, queue, ledger),
     )
 
@@ -145,7 +145,9 @@ class _Now:
     detail: str | None
 
 
-def _as_recorded(id: int, queue: Place | None, ledger: Place | None, outcome: Place | None) -> _Now:
+def _as_recorded(
+    id: int, queue: DeliveryRow | None, ledger: DeliveryRow | None, outcome: DeliveryRow | None
+) -> _Now:
     speaks = outcome or ledger or queue
     if speaks is None:
         # Its rows are past retention or not there yet; that it was accepted is certain.
@@ -155,7 +157,7 @@ def _as_recorded(id: int, queue: Place | None, ledger: Place | None, outcome: Pl
 
 
 def _by_time(
-    records: Records, id: int, state: State, queue: Place | None, ledger: Place | None
+    records: MessageRecords, id: int, state: State, queue: DeliveryRow | None, ledger: DeliveryRow | None
 ) -> _Now | None:
     """The states that only time or a hold makes: no row changes for them until somebody needs it to."""
     if state is State.READY and queue is not None:
@@ -181,9 +183,11 @@ def _by_time(
     return None
 
 
-def _timeline(records: Records, id: int, queue: Place | None, ledger: Place | None) -> tuple[Moment, ...]:
+def _timeline(
+    records: MessageRecords, id: int, queue: DeliveryRow | None, ledger: DeliveryRow | None
+) -> tuple[TimelineEntry, ...]:
     moments = [
-        Moment(
+        TimelineEntry(
             at=ids.ms_of(id),
             what="accepted",
             detail=f"{records.message.type} for {records.message.tenant_slug}",
@@ -192,14 +196,16 @@ def _timeline(records: Records, id: int, queue: Place | None, ledger: Place | No
     moments.extend(records.history.get(id, ()))
     if ledger is not None and ledger.called_at is not None and ledger.state is State.SENT:
         moments.append(
-            Moment(at=ledger.called_at, what="called", detail=f"attempt {ledger.attempt} of SES's send")
+            TimelineEntry(
+                at=ledger.called_at, what="called", detail=f"attempt {ledger.attempt} of SES's send"
+            )
         )
     if queue is not None and queue.state is State.SENDING and queue.called_at is not None:
         moments.append(
-            Moment(at=queue.called_at, what="called", detail=f"attempt {queue.attempt}, no answer yet")
+            TimelineEntry(at=queue.called_at, what="called", detail=f"attempt {queue.attempt}, no answer yet")
         )
     if ledger is not None and ledger.at is not None:
-        moments.append(Moment(at=ledger.at, what=ledger.state.word, detail=ledger.detail or ""))
+        moments.append(TimelineEntry(at=ledger.at, what=ledger.state.word, detail=ledger.detail or ""))
     return tuple(sorted(moments, key=lambda moment: moment.at))
 
 

@@ -14,7 +14,14 @@ from mailcordon.adapters.db import engine, queries, row_level_security
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.core.delivery import State
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
-from mailcordon.send.view import MessageRow, Moment, Place, Records, SuppressionRow, event_word
+from mailcordon.send.view import (
+    DeliveryRow,
+    MessageRecords,
+    MessageRow,
+    SuppressionRow,
+    TimelineEntry,
+    event_word,
+)
 
 _SQL = queries.load("send.sql")
 _SLACK_MS = 3_600_000  #: events may come this much later than SES's own time limit
@@ -28,21 +35,21 @@ class MessageReader:
     def _snapshot(self, tenant: int | None) -> AbstractAsyncContextManager[engine.PooledConnection]:
         return row_level_security.read_transaction(self._control, self._reader, tenant, snapshot=True)
 
-    async def records(self, message: int, tenant: int | None) -> Records | None:
+    async def records(self, message: int, tenant: int | None) -> MessageRecords | None:
         """None when there is no such message for this reader."""
         async with self._snapshot(tenant) as connection:
             row = await connection.fetchrow(_SQL.message, message)
             if row is None:
                 return None
-            places = await connection.fetch(_SQL.deliveries, message, row["lane"])
+            rows = await connection.fetch(_SQL.deliveries, message, row["lane"])
             history = await connection.fetch(_SQL.history, message)
             held = await connection.fetch(_SQL.why_held, [row["lane"]])
             now = await connection.fetchval("select now_ms()")
-        moments: dict[int, list[Moment]] = {}
+        timelines: dict[int, list[TimelineEntry]] = {}
         for one in history:
-            moments.setdefault(one["delivery"], []).append(_moment(one))
+            timelines.setdefault(one["delivery"], []).append(_timeline_entry(one))
         defaults = CLASS_DEFAULTS[Class(row["class"])]
-        return Records(
+        return MessageRecords(
             message=MessageRow(
                 id=row["id"],
                 tenant=row["tenant"],
@@ -54,8 +61,8 @@ class MessageReader:
                 campaign=row["campaign"],
                 list=row["list"],
             ),
-            places=[_place(one) for one in places],
-            history=moments,
+            rows=[_row(one) for one in rows],
+            history=timelines,
             lane_hold=next((f"held by {h['owner']} ({h['by']}): {h['because']}" for h in held), None),
             expiry_ms=row["expiry_ms"],
             silence_ms=defaults.max_delivery_seconds * 1000 + _SLACK_MS,
@@ -105,9 +112,9 @@ def _suppression(row: asyncpg.Record) -> SuppressionRow:
     )
 
 
-def _place(row: asyncpg.Record) -> Place:
-    return Place(
-        place=row["place"],
+def _row(row: asyncpg.Record) -> DeliveryRow:
+    return DeliveryRow(
+        source=row["source"],
         id=row["id"],
         state=State(row["state"]),
         attempt=row["attempt"],
@@ -121,8 +128,8 @@ def _place(row: asyncpg.Record) -> Place:
     )
 
 
-def _moment(row: asyncpg.Record) -> Moment:
+def _timeline_entry(row: asyncpg.Record) -> TimelineEntry:
     what: str = row["what"]
     if what.startswith("event:"):
         what = "SES: " + event_word(int(what.removeprefix("event:")))
-    return Moment(at=row["at"], what=what, detail=row["detail"])
+    return TimelineEntry(at=row["at"], what=what, detail=row["detail"])

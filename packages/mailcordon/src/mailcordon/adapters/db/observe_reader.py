@@ -30,8 +30,8 @@ class PostgresObserveReader:
         self._control = control
         self._reader = reader
 
-    def _as(self, reader: view.Reader) -> AbstractAsyncContextManager[engine.PooledConnection]:
-        tenant = reader.tenant if reader.as_tenant else None
+    def _as(self, scope: view.ReadScope) -> AbstractAsyncContextManager[engine.PooledConnection]:
+        tenant = scope.tenant if scope.as_tenant else None
         return row_level_security.read_transaction(self._control, self._reader, tenant, snapshot=False)
 
     async def tenant_id(self, slug: str) -> int | None:
@@ -42,13 +42,13 @@ class PostgresObserveReader:
         async with connection_pool.transaction(self._control) as connection:
             return await connection.fetchval(_SQL.lane_id, tenant, type)
 
-    async def metrics(self, reader: view.Reader, query: view.MetricQuery) -> Sequence[view.MetricLine]:
+    async def metrics(self, scope: view.ReadScope, query: view.MetricQuery) -> Sequence[view.MetricLine]:
         providers = _PROVIDERS if query.provider is None else [int(query.provider)]
         after = -1 if query.after is None else query.after
-        async with self._as(reader) as connection:
+        async with self._as(scope) as connection:
             rows = await connection.fetch(
                 _SQL.metrics,
-                reader.tenant,
+                scope.tenant,
                 providers,
                 query.minutes,
                 query.by,
@@ -59,11 +59,11 @@ class PostgresObserveReader:
         return [_metric_line(row, query.by) for row in rows]
 
     async def suppressions(
-        self, reader: view.Reader, *, hash: bytes | None, after: str | None, limit: int
+        self, scope: view.ReadScope, *, hash: bytes | None, after: str | None, limit: int
     ) -> Sequence[view.SuppressionEntry]:
         start = (b"", 0, 0) if after is None else _cursor(after)
-        async with self._as(reader) as connection:
-            rows = await connection.fetch(_SQL.suppressions, reader.tenant, hash, *start, limit)
+        async with self._as(scope) as connection:
+            rows = await connection.fetch(_SQL.suppressions, scope.tenant, hash, *start, limit)
         return [_entry(row) for row in rows]
 
     async def quarantine(

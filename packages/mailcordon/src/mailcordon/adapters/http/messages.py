@@ -238,7 +238,7 @@ class MessageEndpoint:
 
     # GET, DELETE ------------------------------------------------------------------------------------------------------------
 
-    async def records(self, text: str, principal: Principal) -> view.Records:
+    async def records(self, text: str, principal: Principal) -> view.MessageRecords:
         """Raises NotFound for what is not there, or is not this key's to see."""
         try:
             message = ids.parse_message_id(text)
@@ -299,7 +299,7 @@ async def _address_view(endpoint: MessageEndpoint, principal: Principal, slug: s
     found = await endpoint.reader.deliveries_to(
         tenant, hash, _ADDRESS_LIMIT, as_tenant=not principal.is_platform
     )
-    by_message: dict[int, view.Records] = {}
+    by_message: dict[int, view.MessageRecords] = {}
     deliveries: list[AddressDelivery] = []
     for id in found:
         message = ids.message_of(id)
@@ -341,7 +341,7 @@ def _suppression(row: view.SuppressionRow) -> AddressSuppression:
     )
 
 
-def _message_view(records: view.Records) -> MessageView:
+def _message_view(records: view.MessageRecords) -> MessageView:
     return MessageView(
         id=ids.message_id(records.message.id),
         tenant=records.message.tenant_slug,

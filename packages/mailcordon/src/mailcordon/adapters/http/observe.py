@@ -343,15 +343,15 @@ def _quarantine_item(entry: view.QuarantineEntry) -> QuarantineItem:
 
 async def _reading(
     services: ObserveServices, principal: Principal, slug: str | None
-) -> tuple[str, view.Reader]:
+) -> tuple[str, view.ReadScope]:
     """The tenant that is read and the role that reads. A foreign tenant is not there for a tenant's key."""
     principal.require(READ)
     if slug is not None and not principal.sees(slug):
         raise NotFound(f"There is no tenant {slug[:64]}.")
     named = principal.tenant_for(slug)
     if principal.tenant_id is not None:
-        return named, view.Reader(tenant=principal.tenant_id, as_tenant=True)
-    return named, view.Reader(tenant=await _tenant(services, named), as_tenant=False)
+        return named, view.ReadScope(tenant=principal.tenant_id, as_tenant=True)
+    return named, view.ReadScope(tenant=await _tenant(services, named), as_tenant=False)
 
 
 async def _tenant(services: ObserveServices, slug: str) -> int:

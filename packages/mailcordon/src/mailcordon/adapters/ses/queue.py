@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from mailcordon.adapters.ses.httptools_transport import HttptoolsTransport
 from mailcordon.adapters.ses.signer import CredentialsSource, NoCredentials, Signer
 from mailcordon.adapters.ses.transport import CallFailed, Response, Transport
-from mailcordon.adapters.ses.wire import LeanTransport
 from mailcordon.observe.ports import Received, Unreachable
 
 VISIBILITY_SECONDS = 30
@@ -141,7 +141,7 @@ def open_queue(
     if endpoint is None:
         parts = urlsplit(url)
         endpoint = f"{parts.scheme}://{parts.netloc}"
-    transport = LeanTransport(endpoint, answer_seconds=wait_seconds + 10.0)
+    transport = HttptoolsTransport(endpoint, answer_seconds=wait_seconds + 10.0)
     return SqsQueue(
         url,
         transport=transport,

@@ -3,7 +3,7 @@
 It never tries again and keeps apart the two kinds of failure that matter to mail: `NotSent` (the request cannot have
 left) and `Ambiguous` (it may have been carried out). Idle connections are closed after five seconds, because a POST
 on a socket that the other side has just closed cannot be told from one that was served. `Transport` is the seam;
-`wire.py` has the client in use.
+`httptools_transport.py` has the client in use.
 """
 
 from collections.abc import Mapping

@@ -522,7 +522,7 @@ select m.*, t.slug, ty.name as type, ty.class, l.expiry_ms from message m join t
 
 -- One snapshot of everything that is known of a message's deliveries.
 -- name: deliveries
-select 'ready' as place, r.id, case r.state when 1 then 2 else 1 end::smallint as state, r.attempt, r.provider, null::text as ses_id,
+select 'ready' as source, r.id, case r.state when 1 then 2 else 1 end::smallint as state, r.attempt, r.provider, null::text as ses_id,
        r.called_at, null::bigint as at, null::text as reason, null::text as detail, l.held, r.campaign, r.list
   from ready r join lane l on l.id = r.lane where r.lane = $2 and r.id > $1 and r.id <= $1 + 50
 union all

@@ -25,7 +25,7 @@ from mailcordon.adapters.ses.transport import (
 _ONE_WRITE = 64 * 1024  #: bytes; up to here one copy is cheaper than two writes
 
 
-class LeanTransport:
+class HttptoolsTransport:
     """One endpoint, one pool of connections. To be made inside the running event loop."""
 
     def __init__(
