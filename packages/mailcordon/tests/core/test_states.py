@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailcordon.core import provider
-from mailcordon.core.delivery import FINAL, NEVER_SENT, State, fold
+from mailcordon.core.delivery import State, fold
 from mailcordon.core.event import MOVES, Kind
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import CLASS_DEFAULTS, Class, parse_class
@@ -32,15 +32,8 @@ def test_nothing_known_is_no_state():
 
 
 def test_a_mail_that_was_given_up_and_went_out_counts_as_what_became_of_it():
-    for never in NEVER_SENT:
+    for never in (State.REFUSED, State.EXPIRED, State.CANCELLED, State.GIVEN_UP, State.REJECTED_AT_CALL):
         assert fold(None, never, State.DELIVERED) is State.DELIVERED
-
-
-def test_no_state_of_the_queue_is_final():
-    assert FINAL.isdisjoint(
-        {State.READY, State.SENDING, State.WAITING, State.HELD, State.UNKNOWN, State.SENT, State.DELAYED}
-    )
-    assert NEVER_SENT <= FINAL
 
 
 def best(kinds):

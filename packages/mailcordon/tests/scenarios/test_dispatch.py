@@ -53,7 +53,7 @@ class Stage:
     http: aiohttp.ClientSession
 
     async def put(self, submission: Any, slug: str = "acme") -> Any:
-        return await self.accept.submit(slug, submission, api_key=1, key=None, still_allowed=allowed)
+        return await self.accept.enqueue(slug, submission, api_key=1, key=None, still_allowed=allowed)
 
     async def sent(self) -> list[dict[str, Any]]:
         async with self.http.get(f"{self.local.url}/_seslocal/sent") as answer:

@@ -50,7 +50,7 @@ async def settle(world) -> AsyncIterator[SettleStore]:
 
 
 async def put(door: Accept, submission, slug: str = "acme", key: str | None = None) -> Accepted:
-    answer = await door.submit(slug, submission, api_key=1, key=key, still_allowed=allowed)
+    answer = await door.enqueue(slug, submission, api_key=1, key=key, still_allowed=allowed)
     assert isinstance(answer, Accepted)
     return answer
 
@@ -80,7 +80,7 @@ async def test_what_is_accepted_is_claimed_once_and_ends_in_the_ledger(world, ac
 async def test_an_idempotency_key_makes_one_message(world, accept, make_submission):
     await world.lane("acme", "password-reset")
     first = await put(accept, make_submission(), key="k1")
-    again = await accept.submit("acme", make_submission(), api_key=1, key="k1", still_allowed=allowed)
+    again = await accept.enqueue("acme", make_submission(), api_key=1, key="k1", still_allowed=allowed)
     assert again == Repeated(first.id)
     with pytest.raises(Conflict):
         await put(accept, make_submission(subject="Other"), key="k1")
@@ -91,10 +91,10 @@ async def test_twins_in_one_batch_make_one_message(world, accept, make_submissio
     await world.lane("acme", "password-reset")
     answers = await asyncio.gather(
         *(
-            accept.submit("acme", make_submission(), api_key=1, key="k", still_allowed=allowed)
+            accept.enqueue("acme", make_submission(), api_key=1, key="k", still_allowed=allowed)
             for _ in range(8)
         ),
-        accept.submit("acme", make_submission(subject="Other"), api_key=1, key="k", still_allowed=allowed),
+        accept.enqueue("acme", make_submission(subject="Other"), api_key=1, key="k", still_allowed=allowed),
         return_exceptions=True,
     )
     made = [a for a in answers if isinstance(a, Accepted)]
@@ -415,7 +415,7 @@ async def test_a_key_that_was_revoked_is_asked_for_again_when_the_epoch_moves(wo
         raise MailcordonError("revoked")
 
     with pytest.raises(MailcordonError, match="revoked"):
-        await accept.submit("acme", make_submission(), api_key=1, key=None, still_allowed=revoked)
+        await accept.enqueue("acme", make_submission(), api_key=1, key=None, still_allowed=revoked)
     assert await world.count("message") == 1
 
 

@@ -38,25 +38,6 @@ class State(IntEnum):
         return self.name.lower().replace("_", "-")
 
 
-#: Ledger states that speak of mail SES never took: an outcome that arrives nevertheless wins (a mail we gave up did go out).
-NEVER_SENT = frozenset(
-    {State.REFUSED, State.EXPIRED, State.CANCELLED, State.GIVEN_UP, State.REJECTED_AT_CALL}
-)
-
-FINAL = frozenset(
-    {
-        *NEVER_SENT,
-        State.SOFT_BOUNCED,
-        State.DELIVERED,
-        State.SUPPRESSED_AT_SES,
-        State.REJECTED,
-        State.BOUNCED,
-        State.COMPLAINED,
-        State.NO_OUTCOME,
-    }
-)
-
-
 def fold(queue: State | None, ledger: State | None, outcome: State | None) -> State:
     """The one state to show. `outcome` wins wherever there is one: SES spoke of a mail it really had.
 

@@ -82,18 +82,6 @@ class Accept:
         self._ids = ids.IdGenerator(0)
         self._backlogs: dict[int, tuple[float, Backlog]] = {}
 
-    async def submit(
-        self,
-        slug: str,
-        submission: Submission,
-        *,
-        api_key: int,
-        key: str | None,
-        still_allowed: Callable[[], Awaitable[object]],
-    ) -> Accepted | Repeated:
-        """As `enqueue`, and waits for it."""
-        return await self.enqueue(slug, submission, api_key=api_key, key=key, still_allowed=still_allowed)
-
     def enqueue(
         self,
         slug: str,

@@ -148,7 +148,8 @@ class Finish(NamedTuple):
     forget: bool = False  #: its content is not needed any more, unless a sister delivery needs it
 
 
-WHY_RETRY, WHY_UNKNOWN, WHY_HELD, WHY_SCHEDULED, WHY_PROVIDER = 1, 2, 3, 4, 5
+#: Why a delivery waits, as in `waiting.why`. 4 (scheduled) and 5 (capped by mailbox provider) are reserved.
+WHY_RETRY, WHY_UNKNOWN, WHY_HELD = 1, 2, 3
 
 
 class Defer(NamedTuple):
