@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seslocal.__main__ import main
-from seslocal.state.account import Behaviour
 from seslocal.state.faults import KINDS
-from seslocal.state.outcomes import FATES
+from seslocal.state.mailboxes import FATES
+from seslocal.state.settings import Behaviour
 
 if TYPE_CHECKING:
     from seslocal_fixtures.world import World

@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from seslocal import Clock, Settings
-from seslocal.events.documents import Mail, Preferences
 from seslocal.events.publishing import advise, preferences_changed, rendering_failed
-from seslocal.state.account import Account, ConfigurationSet, EventDestination
+from seslocal.state.accepted_mail import Mail
+from seslocal.state.account import Account
+from seslocal.state.configuration_sets import ConfigurationSet, EventDestination
+from seslocal.state.contacts import Preferences
 
 ARN = "arn:aws:ses:us-east-1:000000000000:"
 KINDS = frozenset({"RENDERING_FAILURE", "SUBSCRIPTION"})
@@ -19,10 +21,10 @@ KINDS = frozenset({"RENDERING_FAILURE", "SUBSCRIPTION"})
 @pytest.fixture
 async def account() -> AsyncIterator[Account]:
     account = Account(Settings(seed=1), Clock(1_767_225_600.0, 0))
-    account.bus_queue = "bus"
+    account.events.bus_queue = "bus"
     account.queues.ensure("bus")
     yield account
-    await account.outbox.close()
+    await account.events.outbox.close()
 
 
 def a_set() -> ConfigurationSet:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from seslocal.state.global_suppression import DAY, GlobalList
+from seslocal.state.global_suppression import DAY, GlobalSuppressionList
 from seslocal_fixtures.world import World
 
 
 def test_an_entry_lives_twice_as_long_each_time_up_to_fourteen_days() -> None:
-    found = GlobalList()
+    found = GlobalSuppressionList()
     lives = [found.bounced("a", 0.0).until / DAY for _ in range(6)]
     assert lives == [1, 2, 4, 8, 14, 14]
     assert found.holds("a", 14 * DAY - 1)

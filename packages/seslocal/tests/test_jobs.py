@@ -13,7 +13,7 @@ import pytest
 
 from seslocal.sesv2 import export_files, import_jobs
 from seslocal.state.jobs import Job, Jobs
-from seslocal.state.s3_directory import Home, Missing
+from seslocal.state.s3_directory import ObjectNotFound, S3Directory
 from seslocal_fixtures.world import World
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -185,9 +185,9 @@ def test_nothing_outside_of_the_home_can_be_read(tmp_path: Path, url: str) -> No
     (tmp_path / "secret").write_text("s")
     (home / "b" / "link").symlink_to(tmp_path / "secret")
     (home / "b" / "text").write_text("\ufefft", "utf-8")
-    assert Home(str(home)).read("s3://b/text") == "t"
-    with pytest.raises(Missing):
-        Home(str(home)).read(url)
+    assert S3Directory(str(home)).read("s3://b/text") == "t"
+    with pytest.raises(ObjectNotFound):
+        S3Directory(str(home)).read(url)
 
 
 def test_jobs_that_ended_are_forgotten_before_they_are_too_many() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seslocal.state.sending import Allowance
+from seslocal.state.sending import SendLimits
 
 if TYPE_CHECKING:
     from seslocal_fixtures.world import World
@@ -60,7 +60,7 @@ def test_an_unlimited_quota_is_minus_one(world: World) -> None:
 
 
 def test_tokens_come_back_with_time_up_to_a_seconds_worth() -> None:
-    allowance = Allowance(rate=10, quota=-1)
+    allowance = SendLimits(rate=10, quota=-1)
     assert allowance.has_tokens(10, now=100.0)
     allowance.take(10, 10, now=100.0)
     assert not allowance.has_tokens(1, now=100.05)
@@ -72,7 +72,7 @@ def test_tokens_come_back_with_time_up_to_a_seconds_worth() -> None:
 
 
 def test_a_message_larger_than_the_bucket_goes_when_it_is_full() -> None:
-    allowance = Allowance(rate=1, quota=-1)
+    allowance = SendLimits(rate=1, quota=-1)
     assert allowance.has_tokens(50, now=0.0)
     allowance.take(50, 50, now=0.0)
     assert not allowance.has_tokens(1, now=49.0)
@@ -80,7 +80,7 @@ def test_a_message_larger_than_the_bucket_goes_when_it_is_full() -> None:
 
 
 def test_the_quota_rolls_over_24_hours() -> None:
-    allowance = Allowance(rate=1000, quota=10)
+    allowance = SendLimits(rate=1000, quota=10)
     day = 24 * 3600
     allowance.take(6, 6, now=1000.0)
     allowance.take(4, 4, now=1000.0 + 3600)

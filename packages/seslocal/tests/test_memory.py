@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from seslocal import Clock, Settings
-from seslocal.mail import tracking
 from seslocal.sesv2 import configuration_sets, identities, sending
-from seslocal.state.account import Account, Caller
+from seslocal.state import tracking
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
 
 CALLER = Caller("test", "us-east-1", "127.0.0.1", "127.0.0.1:8005", "test")
 KEPT = 300  # mails in the ledger, and twice as many messages in a queue
@@ -34,7 +35,7 @@ async def account(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Account]:
         CALLER,
     )
     yield account
-    await account.outbox.close()
+    await account.events.outbox.close()
 
 
 def send(account: Account, count: int, *, consume: bool) -> None:
@@ -71,8 +72,8 @@ async def test_ten_times_the_mail_needs_hardly_more_memory(account: Account, con
     finally:
         tracemalloc.stop()
     assert after < 1.2 * before, (before, after)
-    assert account.ledger.total == 10 * KEPT
-    assert len(account.ledger) == KEPT
+    assert account.mail.ledger.total == 10 * KEPT
+    assert len(account.mail.ledger) == KEPT
 
 
 async def test_a_queue_that_is_full_drops_its_oldest_and_counts_them(account: Account) -> None:

@@ -247,7 +247,7 @@ def test_a_mail_that_is_gone_says_so(world: World) -> None:
 def test_content_that_was_dropped_for_room_leaves_the_rest(world: World) -> None:
     world.ready()
     message_id = mail(world)
-    line = world.local.account.ledger.get(message_id)
+    line = world.local.account.mail.ledger.get(message_id)
     assert line is not None
     line.content = None
     status, text, _ = get(world, f"/mail/{message_id}")

@@ -175,8 +175,8 @@ async def test_the_ledger_keeps_the_newest_and_counts_all() -> None:
             client.close()
 
         await asyncio.to_thread(use)
-        lines = list(local.account.ledger.since(0))
-        assert (local.account.ledger.total, len(lines)) == (5, 3)
+        lines = list(local.account.mail.ledger.since(0))
+        assert (local.account.mail.ledger.total, len(lines)) == (5, 3)
         assert [line.recipients for line in lines] == [
             ("k2@example.com",),
             ("k3@example.com",),

@@ -106,7 +106,7 @@ async def test_a_file_is_run_from_the_start_and_again_after_a_reset(tmp_path: Pa
             account.clock.advance(30)
             assert not account.faults.stands("throttle_storm")
             account.clock.advance(3600)
-            assert account.enforcement == "PROBATION"
+            assert account.sending.enforcement == "PROBATION"
             local.reset()
             assert local.account is not account
 

@@ -553,7 +553,7 @@ def test_a_key_that_makes_no_sense_is_refused(world: World, key: str, body: dict
 
 def test_keys_are_bounded(world: World) -> None:
     for number in range(999):
-        world.local.account.keys.put(Key(id=str(number), secret="s", user="u"))
+        world.local.account.access.keys.put(Key(id=str(number), secret="s", user="u"))
     world.admin("PUT", "/keys/more", {"secret": "s"}, expect=400)
 
 

@@ -14,8 +14,10 @@ import pytest
 from seslocal.clock import Clock
 from seslocal.ids import Ids
 from seslocal.sqs import operations as sqs
-from seslocal.state.account import Account, Caller, Settings
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
 from seslocal.state.queues import Queues
+from seslocal.state.settings import Settings
 from seslocal_fixtures import signing
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from mailcordon.control.governor import Governor
 from mailcordon.control.reconcile import Pace, Reconciler
 from mailcordon.control.tenants import Tenants
 from seslocal import server
-from seslocal.state.account import Settings
+from seslocal.state.settings import Settings
 
 TYPES = {"password-reset": "mail.acme.example", "newsletter": "news.acme.example"}
 TOPICS = desired.Settings(

@@ -20,7 +20,7 @@ from mailcordon.control.upkeep import Upkeep
 from mailcordon.core import ids
 from mailcordon.core.target import NewHold, Target
 from seslocal import server
-from seslocal.state.account import Settings
+from seslocal.state.settings import Settings
 
 SETTINGS = desired.Settings(
     outcome_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-outcome",
@@ -121,10 +121,10 @@ async def test_the_accounts_rate_comes_from_ses_and_leaves_the_dispatchers_share
     await world.upkeep.poll_account()
     row = await world.account()
     assert (row["rate"], row["tokens"], row["at"]) == (56, 7, 5)
-    world.local.account.allowance.set_rate(40)
+    world.local.account.sending.limits.set_rate(40)
     await world.upkeep.poll_account()
     assert ((await world.account())["ceiling"], (await world.account())["rate"]) == (40, 40)
-    world.local.account.allowance.set_rate(100)
+    world.local.account.sending.limits.set_rate(100)
     await world.upkeep.poll_account()
     assert (await world.account())["rate"] == 100
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from seslocal.clock import Clock
     from seslocal.server import Local, running, start
-    from seslocal.state.account import Settings
+    from seslocal.state.settings import Settings
 
 __all__ = ["Clock", "Local", "Settings", "running", "start"]
 

@@ -23,7 +23,7 @@ from seslocal.server import Local, start
 from seslocal.sesv1.table import ACTING as V1_ACTING
 from seslocal.sesv2.table import ACTING
 from seslocal.sqs.operations import OPERATIONS as SQS_ACTING
-from seslocal.state.account import Settings
+from seslocal.state.settings import Settings
 from seslocal.wire.access_keys import pair
 from seslocal.wire.model import ses_routes, sqs_checks
 from seslocal.wire.query import ses_v1

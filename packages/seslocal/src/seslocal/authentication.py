@@ -11,7 +11,8 @@ from email.utils import formatdate
 from functools import lru_cache
 from typing import Final
 
-from seslocal.state.account import Account, Caller
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
 from seslocal.wire import signature
 from seslocal.wire.protocol import Request
 
@@ -21,11 +22,11 @@ _CREDENTIAL: Final = re.compile(r"Credential=([^/,\s&]+)/\d+/([^/,\s]+)/")
 def caller(account: Account, request: Request, services: Collection[str], host: str) -> Caller:
     """Raises ApiError if the signature is wrong. `host` is used for requests without a Host header."""
     host = request.headers.get("host") or host
-    if not account.check_signatures:
+    if not account.access.check_signatures:
         return _unchecked(account, request, host)
     explain = account.behaviour.explain_signatures
     key = signature.check(
-        request, account.keys, services, account.region, world_now(account), explain=explain
+        request, account.access.keys, services, account.region, world_now(account), explain=explain
     )
     if key.expires is not None and key.expires <= account.clock.now() + account.faults.skew():
         raise signature.expired()

@@ -81,8 +81,8 @@ class Front:
         act = ACTING.get(operation.name)
         if act is None:
             raise not_acting(operation.name)
-        if account.pace.rate:
-            account.pace.spend(operation.name, account.clock.now())
+        if account.access.management_rate.rate:
+            account.access.management_rate.spend(operation.name, account.clock.now())
         if account.faults.standing:
             struck = account.faults.on_call(operation.name, *whose(params))
             if struck:

@@ -17,7 +17,7 @@ import pytest
 
 if TYPE_CHECKING:
     from seslocal.server import Local
-    from seslocal.state.account import Settings
+    from seslocal.state.settings import Settings
 
 _T = TypeVar("_T")
 _PATIENCE = 30.0  # seconds for anything the server is asked
@@ -113,7 +113,7 @@ class _Thread:
 @pytest.fixture(scope="session")
 def seslocal_settings() -> Settings:
     """What the server is started with; override it to have another."""
-    from seslocal.state.account import Settings
+    from seslocal.state.settings import Settings
 
     return Settings()
 

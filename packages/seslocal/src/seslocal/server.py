@@ -12,10 +12,11 @@ from seslocal.admin import scenario
 from seslocal.admin.api import PREFIX, Admin
 from seslocal.clock import Clock
 from seslocal.dns.nameserver import NameServer
-from seslocal.dns.strict import Watch
+from seslocal.dns.strict import RecordWatch
 from seslocal.front import Front
-from seslocal.sesv2.reputation_monitor import Oversight
-from seslocal.state.account import Account, Settings
+from seslocal.sesv2.reputation_monitor import ReputationMonitor
+from seslocal.state.account import Account
+from seslocal.state.settings import Settings
 from seslocal.web import Web
 from seslocal.wire.protocol import Connection, Request
 
@@ -62,7 +63,7 @@ class Local:
             connection.close()
         if self.names is not None:
             await self.names.close()
-        await self.account.outbox.close()
+        await self.account.events.outbox.close()
         await asyncio.gather(*self._closing)
         if self._server is not None:
             await self._server.wait_closed()
@@ -71,7 +72,7 @@ class Local:
         """Everything is forgotten but what it was started with. Who waits at a queue learns that it is gone."""
         before = self.account
         before.clock.reset()
-        closing = asyncio.get_running_loop().create_task(before.outbox.close())
+        closing = asyncio.get_running_loop().create_task(before.events.outbox.close())
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
         self.account = Account(before.settings, before.clock)
@@ -81,20 +82,16 @@ class Local:
 
     def _furnish(self) -> None:
         """What a new account needs to know of the server that it is on."""
-        self.account.base = self.url
-        self.account.witnesses = (
-            self.account.insights,
-            self.account.statistics,
-            Oversight(self.account),
-        )
+        self.account.url = self.url
+        self.account.mail.observers += (ReputationMonitor(self.account),)
         if self.account.settings.strict:
             self.account.behaviour.verify_at_once = False
-            Watch(self.account)
+            RecordWatch(self.account)
         if self.account.settings.scenario and self._admin is not None:
             steps = scenario.read(self.account.settings.scenario, self._admin.check)
             self._admin.begin_scenario(steps)
-        if self.account.sns_url == "local":
-            self.account.sns_url = self.url
+        if self.account.events.sns_url == "local":
+            self.account.events.sns_url = self.url
 
     def close_idle(self, most: int | None) -> int:
         """Closes connections that rest between two requests, without a word, as servers and middleboxes do."""

@@ -19,7 +19,7 @@ _TOO_MANY: Final = (
 )
 
 
-def read(tags: list[dict[str, str]]) -> dict[str, str]:
+def tags_in(tags: list[dict[str, str]]) -> dict[str, str]:
     """The tags that a call gives, by key. Raises ApiError."""
     if len(tags) > MOST_TAGS:
         raise bad_request(_TOO_MANY)
@@ -34,6 +34,11 @@ def read(tags: list[dict[str, str]]) -> dict[str, str]:
     if len(read) < len(tags):
         raise bad_request("Cannot provide multiple tags with the same key")
     return read
+
+
+def tags_out(tags: dict[str, str]) -> list[dict[str, str]]:
+    """As responses list them."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def merged(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:

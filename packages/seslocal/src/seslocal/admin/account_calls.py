@@ -11,9 +11,10 @@ from seslocal.admin import fields, messages
 from seslocal.admin.fields import Json, Query, Refused
 from seslocal.mail.auto_validation import VERDICTS, look_at
 from seslocal.sesv2.reputation import POLICIES
-from seslocal.state.account import Account, Behaviour
+from seslocal.state.account import Account
 from seslocal.state.findings import Thresholds
 from seslocal.state.global_suppression import LONGEST, Entry
+from seslocal.state.settings import Behaviour
 
 _ENFORCEMENTS: Final = ("HEALTHY", "PROBATION", "SHUTDOWN")
 _REVIEWS: Final = ("PENDING", "GRANTED", "DENIED", "FAILED")
@@ -21,20 +22,20 @@ _REVIEWS: Final = ("PENDING", "GRANTED", "DENIED", "FAILED")
 
 def show(account: Account, query: Query, body: Json) -> Json:
     return {
-        "rate": account.allowance.rate,
-        "quota": account.allowance.quota,
-        "sent_last_24_hours": account.allowance.sent(account.clock.now()),
-        "sending_enabled": account.sending_enabled,
-        "production": account.production,
-        "enforcement": account.enforcement,
+        "rate": account.sending.limits.rate,
+        "quota": account.sending.limits.quota,
+        "sent_last_24_hours": account.sending.limits.sent(account.clock.now()),
+        "sending_enabled": account.sending.enabled,
+        "production": account.sending.production,
+        "enforcement": account.sending.enforcement,
         "review": (account.attributes.details or {}).get("ReviewDetails", {}).get("Status"),
-        "event_bus_queue": account.bus_queue,
-        "sns_url": account.sns_url,
-        "check_signatures": account.check_signatures,
-        "management_rate": account.pace.rate,
-        "management_together": account.pace.together,
-        "findings": account.finds,
-        "thresholds": asdict(account.thresholds),
+        "event_bus_queue": account.events.bus_queue,
+        "sns_url": account.events.sns_url,
+        "check_signatures": account.access.check_signatures,
+        "management_rate": account.access.management_rate.rate,
+        "management_together": account.access.management_rate.together,
+        "findings": account.tenants.automatic_findings,
+        "thresholds": asdict(account.tenants.thresholds),
         "behaviour": asdict(account.behaviour),
     }
 
@@ -42,34 +43,38 @@ def show(account: Account, query: Query, body: Json) -> Json:
 def put(account: Account, query: Query, body: Json) -> Json:
     """Checks everything before anything is changed."""
     fields.only(body, *(name for name in show(account, query, body) if name != "sent_last_24_hours"))
-    production = fields.switch(body, "production", account.production)
+    production = fields.switch(body, "production", account.sending.production)
     review = fields.choice(body, "review", _REVIEWS)
-    rate = fields.real(body, "rate", account.allowance.rate, 0.0, 1e9)
-    quota = fields.real(body, "quota", account.allowance.quota, -1.0, 1e12)
-    sending = fields.switch(body, "sending_enabled", account.sending_enabled)
-    enforcement = fields.choice(body, "enforcement", _ENFORCEMENTS) or account.enforcement
-    bus = fields.text(body, "event_bus_queue") if "event_bus_queue" in body else account.bus_queue
-    sns_url = fields.text(body, "sns_url") if "sns_url" in body else account.sns_url
-    checking = fields.switch(body, "check_signatures", account.check_signatures)
-    management = fields.real(body, "management_rate", account.pace.rate, 0.0, 1e6)
-    together = fields.switch(body, "management_together", account.pace.together)
-    finds = fields.switch(body, "findings", account.finds)
-    thresholds = _thresholds(account.thresholds, body.get("thresholds", {}))
+    rate = fields.real(body, "rate", account.sending.limits.rate, 0.0, 1e9)
+    quota = fields.real(body, "quota", account.sending.limits.quota, -1.0, 1e12)
+    sending = fields.switch(body, "sending_enabled", account.sending.enabled)
+    enforcement = fields.choice(body, "enforcement", _ENFORCEMENTS) or account.sending.enforcement
+    bus = fields.text(body, "event_bus_queue") if "event_bus_queue" in body else account.events.bus_queue
+    sns_url = fields.text(body, "sns_url") if "sns_url" in body else account.events.sns_url
+    checking = fields.switch(body, "check_signatures", account.access.check_signatures)
+    management = fields.real(body, "management_rate", account.access.management_rate.rate, 0.0, 1e6)
+    together = fields.switch(body, "management_together", account.access.management_rate.together)
+    finds = fields.switch(body, "findings", account.tenants.automatic_findings)
+    thresholds = _thresholds(account.tenants.thresholds, body.get("thresholds", {}))
     behaviour = _behaviour(account.behaviour, body.get("behaviour", {}))
 
-    account.set_production(production or review == "GRANTED")
+    account.sending.set_production(production or review == "GRANTED")
     if "rate" in body:
-        account.allowance.set_rate(rate)
+        account.sending.limits.set_rate(rate)
     if "quota" in body:
-        account.allowance.quota = quota
+        account.sending.limits.quota = quota
     if review is not None and account.attributes.details:
         account.attributes.details.setdefault("ReviewDetails", {})["Status"] = review
     if "management_rate" in body or "management_together" in body:
-        account.pace.set(management, together=together)
-    account.set_sending(sending)
-    account.enforcement, account.check_signatures = enforcement, checking
-    account.finds, account.thresholds, account.behaviour = finds, thresholds, behaviour
-    account.sns_url, account.bus_queue = sns_url and sns_url.rstrip("/"), bus
+        account.access.management_rate.set(management, together=together)
+    account.sending.set_enabled(sending)
+    account.sending.enforcement, account.access.check_signatures = enforcement, checking
+    account.tenants.automatic_findings, account.tenants.thresholds, account.behaviour = (
+        finds,
+        thresholds,
+        behaviour,
+    )
+    account.events.sns_url, account.events.bus_queue = sns_url and sns_url.rstrip("/"), bus
     if bus is not None:
         account.queues.ensure(bus)
     return show(account, query, body)
@@ -77,19 +82,19 @@ def put(account: Account, query: Query, body: Json) -> Json:
 
 def global_list(account: Account, query: Query, body: Json) -> Json:
     """Returns the addresses that are on it now."""
-    now, entries = account.clock.now(), account.global_list.entries
+    now, entries = account.clock.now(), account.suppression.global_list.entries
     return {"addresses": [_entry(address, entry) for address, entry in entries.items() if now < entry.until]}
 
 
 def put_global(account: Account, address: str, query: Query, body: Json) -> Json:
     fields.only(body, "seconds")
     seconds = fields.real(body, "seconds", LONGEST, 0.0, LONGEST)
-    entry = account.global_list.entries[address.lower()] = Entry(account.clock.now() + seconds, 1)
+    entry = account.suppression.global_list.entries[address.lower()] = Entry(account.clock.now() + seconds, 1)
     return _entry(address.lower(), entry)
 
 
 def delete_global(account: Account, address: str, query: Query, body: Json) -> Json:
-    if account.global_list.entries.pop(address.lower(), None) is None:
+    if account.suppression.global_list.entries.pop(address.lower(), None) is None:
         raise Refused(404, messages.not_on_global_list(address))
     return {}
 
@@ -99,9 +104,9 @@ def put_verdict(account: Account, address: str, query: Query, body: Json) -> Jso
     fields.only(body, "verdict")
     verdict = fields.choice(body, "verdict", VERDICTS)
     if verdict is None:
-        account.verdicts.pop(address.lower(), None)
+        account.suppression.verdicts.pop(address.lower(), None)
     else:
-        account.verdicts[address.lower()] = verdict
+        account.suppression.verdicts[address.lower()] = verdict
     return {"address": address, "verdict": look_at(account, address).valid}
 
 

@@ -24,15 +24,16 @@ from seslocal.admin import (
     tenant_calls,
 )
 from seslocal.admin.fields import Json, Query, Refused
-from seslocal.admin.scenario import Step
 from seslocal.clock import Clock, iso
-from seslocal.events.firehose import Stream, flush
+from seslocal.events.firehose import flush
 from seslocal.mail.parts import take_apart
 from seslocal.mail.tracking import LOCKED, as_delivered
-from seslocal.sesv2.identities import set_status as set_identity_status
-from seslocal.state.account import Account, Settings
-from seslocal.state.ledger import Accepted
-from seslocal.state.outcomes import FATES, Mailbox
+from seslocal.state.account import Account
+from seslocal.state.firehose_streams import FirehoseStream
+from seslocal.state.ledger import LedgerEntry
+from seslocal.state.mailboxes import FATES, Mailbox
+from seslocal.state.scenario import Step
+from seslocal.state.settings import Settings
 from seslocal.wire.protocol import Answer, Request
 
 PREFIX: Final = "/_seslocal"
@@ -119,7 +120,7 @@ class Admin:
 
     def begin_scenario(self, steps: list[Step]) -> None:
         account = self._account()
-        account.scenario = steps
+        account.faults.scenario = steps
         scenario.begin(steps, account.clock, self.perform)
 
     def _dispatch(self, request: Request) -> Json | Answer:
@@ -147,10 +148,15 @@ class Admin:
 
     def _health(self, query: Query, body: Json) -> Json:
         account = self._account()
-        return {"status": "ok", "region": account.region, "account": account.id, "sent": account.ledger.total}
+        return {
+            "status": "ok",
+            "region": account.region,
+            "account": account.id,
+            "sent": account.mail.ledger.total,
+        }
 
     def _sent(self, query: Query, body: Json) -> Json:
-        ledger = self._account().ledger
+        ledger = self._account().mail.ledger
         limit = fields.whole(query, "limit", 100, 1, _MOST_LINES)
         if query.get("order", "oldest") not in ("oldest", "newest"):
             raise Refused(400, messages.must_be_one_of("order", ("oldest", "newest"), query["order"]))
@@ -158,7 +164,7 @@ class Admin:
             after = ledger.get(query["after"])
             if after is None:
                 raise Refused(404, messages.not_in_ledger(query["after"]))
-            lines: Iterator[Accepted] = ledger.since(after.number)
+            lines: Iterator[LedgerEntry] = ledger.since(after.number)
         else:
             lines = ledger.newest_first() if query.get("order") == "newest" else ledger.since(0)
         found = list(_first(filter(_filter(query), lines), limit + 1))
@@ -171,18 +177,18 @@ class Admin:
         }
 
     def _one_sent(self, message_id: str, query: Query, body: Json) -> Json:
-        line = self._account().ledger.get(message_id)
+        line = self._account().mail.ledger.get(message_id)
         if line is None:
             raise Refused(404, messages.not_in_ledger(message_id))
         return {**line.shown(), "content": line.content and msgspec.Raw(line.content)}
 
     def _html_sent(self, message_id: str, query: Query, body: Json) -> Answer:
         account = self._account()
-        line = account.ledger.get(message_id)
+        line = account.mail.ledger.get(message_id)
         parts = line and take_apart(line)
         if not parts or parts.html is None:
             raise Refused(404, messages.no_html(message_id))
-        html = as_delivered(account, message_id, parts.html, account.base)
+        html = as_delivered(account, message_id, parts.html, account.url)
         return Answer(200, html.encode("utf-8", "replace"), "text/html; charset=utf-8", LOCKED)
 
     # mailboxes
@@ -264,7 +270,7 @@ class Admin:
         status = fields.choice(body, "status", _IDENTITY_STATUSES)
         mail_from = fields.choice(body, "mail_from_status", _IDENTITY_STATUSES[:4])
         if status is not None:
-            set_identity_status(self._account(), identity, status)
+            identity.set_status(status, self._account().clock.now())
         identity.mail_from_status = mail_from or identity.mail_from_status
         return {
             "identity": identity.name,
@@ -276,10 +282,10 @@ class Admin:
         fields.only(body, "raw")
         account = self._account()
         if fields.switch(body, "raw", False):
-            account.raw_topics.add(name)
+            account.events.raw_topics.add(name)
         else:
-            account.raw_topics.discard(name)
-        return {"topic": name, "raw": name in account.raw_topics}
+            account.events.raw_topics.discard(name)
+        return {"topic": name, "raw": name in account.events.raw_topics}
 
     def _clock(self, query: Query, body: Json) -> Json:
         clock = self._account().clock
@@ -314,7 +320,7 @@ class Admin:
         return self._clock(query, body)
 
     def _streams(self, query: Query, body: Json) -> Json:
-        return {"streams": [_stream_shown(stream) for stream in self._account().streams.values()]}
+        return {"streams": [_stream_shown(stream) for stream in self._account().events.streams.values()]}
 
     def _put_stream(self, name: str, query: Query, body: Json) -> Json:
         fields.only(body, "url", "access_key", "seconds", "bytes", "attributes")
@@ -327,31 +333,31 @@ class Admin:
         pairs = {str(key): str(value) for key, value in cast("Json", attributes).items()}
         most = int(fields.real(body, "bytes", 5 * 1024 * 1024, 1.0, 64 * 1024 * 1024))
         seconds = fields.real(body, "seconds", 60.0, 0.0, 900.0)
-        stream = Stream(name, url, fields.text(body, "access_key"), seconds, most, pairs)
-        self._account().streams[name] = stream
+        stream = FirehoseStream(name, url, fields.text(body, "access_key"), seconds, most, pairs)
+        self._account().events.streams[name] = stream
         return _stream_shown(stream)
 
     def _delete_stream(self, name: str, query: Query, body: Json) -> Json:
-        if self._account().streams.pop(name, None) is None:
+        if self._account().events.streams.pop(name, None) is None:
             raise Refused(404, messages.stream_not_set(name))
         return {}
 
     def _flush_stream(self, name: str, query: Query, body: Json) -> Json:
         account = self._account()
-        if name not in account.streams:
+        if name not in account.events.streams:
             raise Refused(404, messages.stream_not_set(name))
-        return {"records": flush(account, account.streams[name])}
+        return {"records": flush(account, account.events.streams[name])}
 
     def _outbox(self, query: Query, body: Json) -> Json:
-        outbox = self._account().outbox
+        outbox = self._account().events.outbox
         return {"sent": outbox.sent, "dropped": outbox.dropped, "waiting": outbox.waiting}
 
     def _cloudwatch(self, query: Query, body: Json) -> Json:
-        metrics = self._account().cloudwatch
+        metrics = self._account().events.cloudwatch
         return {"metrics": metrics.shown(), "dropped": metrics.dropped}
 
     def _show_scenario(self, query: Query, body: Json) -> Json:
-        return {"steps": [step.shown() for step in self._account().scenario]}
+        return {"steps": [step.shown() for step in self._account().faults.scenario]}
 
     def _begin_scenario(self, query: Query, body: Json) -> Json:
         fields.only(body, "steps")
@@ -371,14 +377,14 @@ def _json(status: int, value: object) -> Answer:
     return Answer(status, msgspec.json.encode(value))
 
 
-def _first(lines: Iterator[Accepted], count: int) -> Iterator[Accepted]:
+def _first(lines: Iterator[LedgerEntry], count: int) -> Iterator[LedgerEntry]:
     for index, line in enumerate(lines, 1):
         yield line
         if index >= count:
             return
 
 
-def _filter(query: Query) -> Callable[[Accepted], bool]:
+def _filter(query: Query) -> Callable[[LedgerEntry], bool]:
     recipient, tenant = query.get("recipient", "").lower(), query.get("tenant")
     configuration_set = query.get("configuration_set")
     tags = {name[4:]: value for name, value in query.items() if name.startswith("tag.")}
@@ -386,7 +392,7 @@ def _filter(query: Query) -> Callable[[Accepted], bool]:
     if unknown:
         raise Refused(400, messages.unknown_filter(unknown[0], _FILTERS))
 
-    def fits(line: Accepted) -> bool:
+    def fits(line: LedgerEntry) -> bool:
         return (
             (not recipient or any(address.lower() == recipient for address in line.recipients))
             and (tenant is None or line.tenant == tenant)
@@ -397,7 +403,7 @@ def _filter(query: Query) -> Callable[[Accepted], bool]:
     return fits
 
 
-def _stream_shown(stream: Stream) -> Json:
+def _stream_shown(stream: FirehoseStream) -> Json:
     return {
         "stream": stream.name,
         "url": stream.url,

@@ -18,20 +18,20 @@ def lease(account: Account, query: Query, body: Json) -> Json:
     fields.only(body, "count", "pool")
     count = int(fields.real(body, "count", 1, 1, MOST_IPS))
     pool = fields.text(body, "pool") or DEFAULT_POOL
-    if not account.dedicated.knows(pool):
+    if not account.dedicated_ips.knows(pool):
         raise Refused(404, messages.no_such("dedicated IP pool", pool))
-    by_ip = account.dedicated.by_ip
+    by_ip = account.dedicated_ips.by_ip
     free = [ip for net in _NETWORKS for ip in (f"{net}.{host}" for host in range(1, 255)) if ip not in by_ip]
     if count > len(free):
         raise Refused(400, messages.too_few_ips(MOST_IPS, len(free)))
     for ip in free[:count]:
-        warms = account.dedicated.auto_warm_up
+        warms = account.dedicated_ips.auto_warm_up
         by_ip[ip] = DedicatedIp(ip, pool, account.clock.now(), 0 if warms else 100, warms)
     return {"ips": free[:count], "pool": pool}
 
 
 def give_back(account: Account, ip: str, query: Query, body: Json) -> Json:
-    if account.dedicated.by_ip.pop(ip, None) is None:
+    if account.dedicated_ips.by_ip.pop(ip, None) is None:
         raise Refused(404, messages.not_leased(ip))
     return {}
 

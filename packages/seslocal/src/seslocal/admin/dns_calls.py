@@ -8,8 +8,10 @@ from typing import Any, Final, cast
 
 from seslocal.admin import fields, messages
 from seslocal.admin.fields import Json, Query, Refused
-from seslocal.state.account import Account, Identity
-from seslocal.state.zone import TTL, Record, needed
+from seslocal.dns.identity_records import needed
+from seslocal.state.account import Account
+from seslocal.state.identities import Identity
+from seslocal.state.zone import TTL, Record
 
 
 def show(account: Account, query: Query, body: Json) -> Json:

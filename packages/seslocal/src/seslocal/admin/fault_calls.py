@@ -9,10 +9,11 @@ from typing import Final, cast
 
 from seslocal.admin import fields, messages
 from seslocal.admin.fields import Json, Refused
-from seslocal.events.documents import MATCHING
 from seslocal.sesv2.reputation import set_status
-from seslocal.state.account import Account, StatusRecord, Tenant
+from seslocal.state.account import Account
+from seslocal.state.configuration_sets import MATCHING
 from seslocal.state.faults import KINDS, Fault
+from seslocal.state.tenants import StatusRecord, Tenant
 from seslocal.wire.model import ses_routes
 from seslocal.wire.query import ses_v1
 
@@ -79,9 +80,9 @@ def stand(account: Account, fault: Fault, close_idle: Callable[[int | None], int
         case "queue_outage":
             account.queues.wake_all()  # long polls fail now
         case "quota_gone":
-            account.allowance.exhausted = True
+            account.sending.limits.exhausted = True
         case "account_under_review":
-            account.enforcement = "PROBATION"
+            account.sending.enforcement = "PROBATION"
         case "dns_outage":
             account.zone.changed()
         case _:
@@ -95,9 +96,9 @@ def end(account: Account, fault_id: str) -> bool:
         return False
     if not account.faults.stands(fault.kind):
         if fault.kind == "quota_gone":
-            account.allowance.exhausted = False
-        elif fault.kind == "account_under_review" and account.enforcement == "PROBATION":
-            account.enforcement = "HEALTHY"
+            account.sending.limits.exhausted = False
+        elif fault.kind == "account_under_review" and account.sending.enforcement == "PROBATION":
+            account.sending.enforcement = "HEALTHY"
     if fault.kind == "dns_outage":
         account.zone.changed()
     if fault.kind == "tenant_paused":

@@ -12,7 +12,7 @@ from seslocal.wire.protocol import Answer
 
 
 def fetch(account: Account, job_id: str, name: str, query: Query, body: Json) -> Answer:
-    job = account.exports.get(job_id) or account.imports.get(job_id)
+    job = account.jobs.exports.get(job_id) or account.jobs.imports.get(job_id)
     if job is None or not job.file_name or name != job.file_name:
         raise Refused(404, messages.no_job_file(job_id, name))
     kind = "text/csv" if name.endswith(".csv") else "application/json"
@@ -20,7 +20,7 @@ def fetch(account: Account, job_id: str, name: str, query: Query, body: Json) ->
 
 
 def home(account: Account, query: Query, body: Json) -> Json:
-    return {"path": str(account.home.path)}
+    return {"path": str(account.jobs.files.path)}
 
 
 ROUTES: Final[tuple[tuple[str, str, Callable[..., Any]], ...]] = (

@@ -13,13 +13,13 @@ from seslocal.wire.access_keys import MOST, Key, is_id
 
 def show(account: Account, query: Query, body: Json) -> Json:
     return {
-        "check_signatures": account.check_signatures,
-        "keys": [_shown(account, key) for key in account.keys.by_id.values()],
+        "check_signatures": account.access.check_signatures,
+        "keys": [_shown(account, key) for key in account.access.keys.by_id.values()],
     }
 
 
 def show_one(account: Account, key_id: str, query: Query, body: Json) -> Json:
-    key = account.keys.by_id.get(key_id)
+    key = account.access.keys.by_id.get(key_id)
     if key is None:
         raise Refused(404, messages.no_such("access key", key_id))
     return _shown(account, key)
@@ -39,17 +39,17 @@ def put(account: Account, key_id: str, query: Query, body: Json) -> Json:
         )
     if expires is not None and token is None:
         raise Refused(400, messages.only_temporary_keys_expire())
-    if key_id not in account.keys.by_id and len(account.keys.by_id) >= MOST:
+    if key_id not in account.access.keys.by_id and len(account.access.keys.by_id) >= MOST:
         raise Refused(400, messages.too_many_keys(MOST))
     key = Key(
         id=key_id, secret=secret, token=token, expires=expires, user=fields.text(body, "user") or key_id
     )
-    account.keys.put(key)
+    account.access.keys.put(key)
     return _shown(account, key)
 
 
 def delete(account: Account, key_id: str, query: Query, body: Json) -> Json:
-    if not account.keys.delete(key_id):
+    if not account.access.keys.delete(key_id):
         raise Refused(404, messages.no_such("access key", key_id))
     return {}
 

@@ -8,7 +8,6 @@ import json
 import logging
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
@@ -16,6 +15,7 @@ from typing import Any, Final, cast
 from seslocal.admin import fields, messages
 from seslocal.admin.fields import Json, Refused
 from seslocal.clock import Clock
+from seslocal.state.scenario import Step
 
 log = logging.getLogger("seslocal")
 
@@ -23,23 +23,6 @@ log = logging.getLogger("seslocal")
 Perform = Callable[[str, str, Json], Any]
 _METHODS: Final = ("GET", "PUT", "POST", "DELETE")
 _FOREVER: Final = 1e9  # seconds
-
-
-@dataclass(slots=True)
-class Step:
-    at: float  #: seconds after the start
-    method: str
-    path: str
-    body: Json
-    outcome: str = "waits"  #: waits, done, or the error
-
-    def shown(self) -> Json:
-        return {
-            "at": self.at,
-            "call": f"{self.method} {self.path}",
-            "body": self.body,
-            "outcome": self.outcome,
-        }
 
 
 def load(path: Path) -> tuple[Json, ...]:

@@ -8,8 +8,9 @@ from typing import Final
 from seslocal.admin import fields, messages
 from seslocal.admin.fields import Json, Query, Refused
 from seslocal.sesv2 import reputation, reputation_monitor
-from seslocal.state.account import Account, StatusRecord, Tenant
+from seslocal.state.account import Account
 from seslocal.state.findings import Finding
+from seslocal.state.tenants import StatusRecord, Tenant
 
 _STATUSES: Final = ("ENABLED", "DISABLED", "REINSTATED")
 _IMPACTS: Final = ("LOW", "HIGH")

@@ -8,21 +8,21 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from seslocal.sesv2.identities import uses_new_keys
-from seslocal.state.account import Account, Identity
-from seslocal.state.zone import Finding, check_keys, check_mail_from
+from seslocal.dns.identity_records import Finding, check_keys, check_mail_from
+from seslocal.state.account import Account
+from seslocal.state.identities import Identity
 
 PATIENCE: Final = 72 * 3600.0  # seconds that SES keeps checking for records
 LETTER: Final = 24 * 3600.0  # seconds that the verification mail to an address is valid
 _DNS_IS_OUT: Final = Finding(False, "DNS_SERVER_ERROR")
 
 
-class Watch:
+class RecordWatch:
     def __init__(self, account: Account) -> None:
         self._account = account
         #: identity or MAIL FROM domain -> since when its records have been missing
         self._missing: dict[tuple[str, bool], float] = {}
-        account.on_identity = self.identity_changed
+        account.identities.changed = self.identity_changed
         account.zone.changed = self.look_at_all
 
     def identity_changed(self, identity: Identity) -> None:
@@ -47,7 +47,7 @@ class Watch:
             identity.error = finding.error
             if finding.ok and identity.status == "SUCCESS":
                 identity.verified_at = now
-                uses_new_keys(identity)
+                identity.use_new_keys()
         elif identity.status == "PENDING" and now - self._since(identity, False) >= LETTER:
             identity.status = "FAILED"
         if identity.mail_from:

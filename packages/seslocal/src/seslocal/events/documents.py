@@ -3,31 +3,18 @@ EventBridge put around them. Pure; where they go is decided in `publishing`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
 from seslocal.clock import iso
-from seslocal.state.dedicated_ips import SHARED_IP
+from seslocal.state.accepted_mail import Mail
+from seslocal.state.contacts import Preferences
 from seslocal.state.outcomes import DELIVERY_SECONDS, Outcome
 
 Document = dict[str, Any]
 _encode = msgspec.json.Encoder().encode
 
-#: eventType -> its name in MatchingEventTypes
-MATCHING: Final = {
-    "Send": "SEND",
-    "Delivery": "DELIVERY",
-    "Bounce": "BOUNCE",
-    "Complaint": "COMPLAINT",
-    "Reject": "REJECT",
-    "Open": "OPEN",
-    "Click": "CLICK",
-    "Rendering Failure": "RENDERING_FAILURE",
-    "DeliveryDelay": "DELIVERY_DELAY",
-    "Subscription": "SUBSCRIPTION",
-}
 _DETAIL_TYPES: Final = {
     "Send": "Email Sent",
     "Delivery": "Email Delivered",
@@ -42,53 +29,8 @@ _DETAIL_TYPES: Final = {
 }
 _BODIES: Final = {"DeliveryDelay": "deliveryDelay", "Rendering Failure": "failure"}  # others: in lower case
 _WITHOUT_HEADERS: Final = ("DeliveryDelay", "Rendering Failure")
-_MOST_HEADER_BYTES: Final = 10 * 1024
 CERTIFICATE_PATH: Final = "/SimpleNotificationService-5e510ca15e510ca15e510ca15e510ca1.pem"
 TOPIC_IS_VALID: Final = "Successfully validated SNS topic for Amazon SES event publishing."
-
-
-#: headersTruncated, headers and commonHeaders, the latter two as JSON
-Written = tuple[bool, msgspec.Raw, msgspec.Raw]
-
-
-def write_headers(headers: list[dict[str, str]], common: Document) -> Written:
-    """A mail's headers up to ten kilobytes, and those everybody looks for (ses.md 4.2)."""
-    kept, truncated = _within(headers)
-    return truncated, msgspec.Raw(_encode(kept)), msgspec.Raw(_encode(common))
-
-
-class Mail(msgspec.Struct, frozen=True):
-    """One accepted mail, as its events tell it."""
-
-    message_id: str
-    accepted_at: float
-    source: str
-    source_arn: str
-    account_id: str
-    destination: tuple[str, ...]
-    headers: list[dict[str, str]]
-    common: Document  #: commonHeaders
-    tags: dict[str, list[str]]  #: SES's own and the caller's
-    tenant: str | None
-    max_delivery_seconds: float | None  #: of the configuration set
-    outgoing_ip: str = SHARED_IP
-    written: Written | None = None  #: headers and common, once for all events
-
-    def shown(self, extra_tags: dict[str, list[str]], *, with_headers: bool = True) -> Document:
-        shown: Document = {
-            "timestamp": iso(self.accepted_at),
-            "source": self.source,
-            "sourceArn": self.source_arn,
-            "sendingAccountId": self.account_id,
-            "messageId": self.message_id,
-            "destination": self.destination,
-            "headersTruncated": False,
-        }
-        if with_headers:
-            written = self.written or write_headers(self.headers, self.common)
-            shown["headersTruncated"], shown["headers"], shown["commonHeaders"] = written
-        shown["tags"] = {**self.tags, **extra_tags} if extra_tags else self.tags
-        return shown
 
 
 def document(
@@ -156,30 +98,6 @@ def subscription(contact_list: str, source: str, at: float, old: Preferences, ne
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Preferences:
-    """What a contact wants to hear of."""
-
-    unsubscribe_all: bool
-    topics: dict[str, str]  #: topic name -> OptIn or OptOut
-    defaults: dict[str, str] | None = (
-        None  #: the same, of the list, for topics the contact said nothing about
-    )
-
-    def shown(self) -> Document:
-        shown: Document = {
-            "unsubscribeAll": self.unsubscribe_all,
-            "topicSubscriptionStatus": _statuses(self.topics),
-        }
-        if self.defaults is not None:
-            shown["topicDefaultSubscriptionStatus"] = _statuses(self.defaults)
-        return shown
-
-
-def _statuses(topics: dict[str, str]) -> list[Document]:
-    return [{"topicName": name, "subscriptionStatus": status} for name, status in topics.items()]
-
-
 def _delivery(mail: Mail, recipients: list[str], at: float) -> Document:
     return {
         "timestamp": iso(at),
@@ -245,15 +163,6 @@ def advice(sentence: str, impact: str | None = None, kind: str | None = None) ->
     if impact and kind:
         detail["metadata"] = {"impact": impact, "type": kind}
     return detail
-
-
-def _within(headers: list[dict[str, str]]) -> tuple[list[dict[str, str]], bool]:
-    size = 0
-    for index, header in enumerate(headers):
-        size += len(header["name"]) + len(header["value"]) + 4
-        if size > _MOST_HEADER_BYTES:
-            return headers[:index], True
-    return headers, False
 
 
 def sns_envelope(

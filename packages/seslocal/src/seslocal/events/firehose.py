@@ -5,14 +5,14 @@ gets, as one without a destination would not exist."""
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
 import msgspec
 
 from seslocal.state.account import Account
-from seslocal.state.outbox import Parcel
+from seslocal.state.firehose_streams import FirehoseStream
+from seslocal.state.outbox import HttpDelivery
 
 _encode = msgspec.json.Encoder().encode
 _PAUSES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)  # within the five minutes that Firehose tries
@@ -23,21 +23,8 @@ class _Receipt(msgspec.Struct):
     requestId: str  #: as Firehose spells it
 
 
-@dataclass(slots=True, eq=False)
-class Stream:
-    name: str
-    url: str
-    access_key: str | None = None
-    seconds: float = 60.0  #: how long a record waits for others
-    most_bytes: int = 5 * 1024 * 1024  #: of records in a batch
-    attributes: dict[str, str] = field(default_factory=dict[str, str])  #: common attributes of each batch
-    records: list[bytes] = field(default_factory=list[bytes])
-    size: int = 0
-    batch: int = 0  #: counts the batches that were begun
-
-
 def put(account: Account, arn: str, record: bytes) -> None:
-    stream = account.streams.get(arn.rpartition("/")[2])
+    stream = account.events.streams.get(arn.rpartition("/")[2])
     if stream is None:
         return
     if not stream.records:
@@ -48,21 +35,21 @@ def put(account: Account, arn: str, record: bytes) -> None:
         flush(account, stream)
 
 
-def flush(account: Account, stream: Stream) -> int:
+def flush(account: Account, stream: FirehoseStream) -> int:
     """Sends what waits. How many records that were."""
     records, stream.records, stream.size = stream.records, [], 0
     stream.batch += 1
     if records:
-        account.outbox.send(_parcel(account, stream, records))
+        account.events.outbox.send(_parcel(account, stream, records))
     return len(records)
 
 
-def _when_old(account: Account, stream: Stream, batch: int) -> None:
-    if stream.batch == batch and account.streams.get(stream.name) is stream:
+def _when_old(account: Account, stream: FirehoseStream, batch: int) -> None:
+    if stream.batch == batch and account.events.streams.get(stream.name) is stream:
         flush(account, stream)
 
 
-def _parcel(account: Account, stream: Stream, records: list[bytes]) -> Parcel:
+def _parcel(account: Account, stream: FirehoseStream, records: list[bytes]) -> HttpDelivery:
     request_id = account.ids.uuid()
     headers = {
         "Content-Type": "application/json",
@@ -83,7 +70,7 @@ def _parcel(account: Account, stream: Stream, records: list[bytes]) -> Parcel:
         "timestamp": int(account.clock.now() * 1000),
         "records": [{"data": base64.b64encode(record).decode()} for record in records],
     }
-    return Parcel(stream.url, headers, _encode(body), partial(_judge, request_id), _PAUSES)
+    return HttpDelivery(stream.url, headers, _encode(body), partial(_judge, request_id), _PAUSES)
 
 
 def _judge(request_id: str, status: int, body: bytes) -> bool | None:

@@ -9,7 +9,7 @@ import msgspec
 from seslocal.events.certificate import sign
 from seslocal.events.documents import sns_confirmation
 from seslocal.state.account import Account
-from seslocal.state.outbox import Parcel
+from seslocal.state.outbox import HttpDelivery
 from seslocal.state.topics import Subscription, Topic
 
 _encode = msgspec.json.Encoder().encode
@@ -18,7 +18,7 @@ _PAUSES: Final = (20.0, 20.0, 20.0)  # SNS's default: three more tries
 
 def base(account: Account) -> str:
     """Where SNS answers, as its messages write it."""
-    return account.sns_url or f"https://sns.{account.region}.amazonaws.com"
+    return account.events.sns_url or f"https://sns.{account.region}.amazonaws.com"
 
 
 def ask(account: Account, topic: Topic, subscription: Subscription) -> None:
@@ -44,8 +44,8 @@ def deliver(
         headers["x-amz-sns-subscription-arn"] = subscription.arn
         if subscription.raw:
             headers["x-amz-sns-rawdelivery"] = "true"
-    account.outbox.send(
-        Parcel(subscription.endpoint, headers, body.encode("utf-8", "surrogatepass"), _judge, _PAUSES)
+    account.events.outbox.send(
+        HttpDelivery(subscription.endpoint, headers, body.encode("utf-8", "surrogatepass"), _judge, _PAUSES)
     )
 
 

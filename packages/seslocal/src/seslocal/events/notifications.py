@@ -7,8 +7,9 @@ from typing import Final
 
 import msgspec
 
-from seslocal.events.documents import Document, Mail
+from seslocal.events.documents import Document
 from seslocal.events.publishing import to_topic
+from seslocal.state.accepted_mail import Mail
 from seslocal.state.account import Account
 
 TYPES: Final = ("Bounce", "Complaint", "Delivery")

@@ -12,11 +12,8 @@ import msgspec
 from seslocal.events import firehose, http_subscribers
 from seslocal.events.certificate import sign
 from seslocal.events.documents import (
-    MATCHING,
     TOPIC_IS_VALID,
     Document,
-    Mail,
-    Preferences,
     advice,
     bus_envelope,
     rendering_failure,
@@ -24,7 +21,10 @@ from seslocal.events.documents import (
     subscription,
     told,
 )
-from seslocal.state.account import Account, ConfigurationSet
+from seslocal.state.accepted_mail import Mail
+from seslocal.state.account import Account
+from seslocal.state.configuration_sets import MATCHING, ConfigurationSet
+from seslocal.state.contacts import Preferences
 from seslocal.state.topics import Subscription, Topic
 
 SUBJECT = "Amazon SES Email Event Notification"
@@ -69,11 +69,11 @@ def publish(
 
 def to_bus(account: Account, kind: str, resource: str, detail: Document) -> None:
     """Puts an event onto the default bus; with no rule to catch it, it is gone."""
-    if account.bus_queue is None:
+    if account.events.bus_queue is None:
         return
     at = account.clock.now() + account.faults.skew()
     envelope = bus_envelope(detail, kind, resource, account.region, account.id, at, account.ids.uuid())
-    account.queues.ensure(account.bus_queue).put(_encode(envelope).decode())
+    account.queues.ensure(account.events.bus_queue).put(_encode(envelope).decode())
 
 
 def advise(
@@ -121,9 +121,9 @@ def announce_topic(account: Account, topic: str) -> None:
 def to_topic(account: Account, arn: str, text: str, subject: str | None) -> str:
     """Publishes to everybody who subscribed. The MessageId."""
     name = arn.rpartition(":")[2]
-    topic = account.topics.get(name)
+    topic = account.events.topics.get(name)
     if topic is None:
-        raw = name in account.raw_topics
+        raw = name in account.events.raw_topics
         message_id = "" if raw else account.ids.uuid()
         body = text if raw else _in_envelope(account, arn, text, subject, message_id, None, "1")
         account.queues.ensure(name).put(body)
@@ -158,7 +158,7 @@ def _deliver(account: Account, configuration_set: ConfigurationSet, event: str, 
         elif stream := destination.definition.get("KinesisFirehoseDestination"):
             firehose.put(account, stream["DeliveryStreamArn"], text.encode() + b"\n")
         elif metrics := destination.definition.get("CloudWatchDestination"):
-            account.cloudwatch.count(event, document, metrics["DimensionConfigurations"])
+            account.events.cloudwatch.count(event, document, metrics["DimensionConfigurations"])
 
 
 def _to_subscriber(
@@ -213,13 +213,13 @@ def _in_envelope(
 
 def _hold_back(account: Account, seconds: float, deliver: Callable[[], None]) -> None:
     """Gathers events and lets them go last first."""
-    account.held_back.append(deliver)
-    if len(account.held_back) > 1:
+    account.events.held_back.append(deliver)
+    if len(account.events.held_back) > 1:
         return
 
     def release() -> None:
-        gathered = account.held_back[::-1]
-        account.held_back.clear()
+        gathered = account.events.held_back[::-1]
+        account.events.held_back.clear()
         for deliver in gathered:
             deliver()
 

@@ -60,21 +60,21 @@ def create_topic(account: Account, form: Form) -> Tree:
     name = _needed(form, "Name")
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", name):
         raise _invalid("Topic Name")
-    topic = account.topics.get(name)
+    topic = account.events.topics.get(name)
     if topic is None:
-        topic = account.topics[name] = Topic(name, f"arn:aws:sns:{account.region}:{account.id}:{name}")
+        topic = account.events.topics[name] = Topic(name, f"arn:aws:sns:{account.region}:{account.id}:{name}")
         for attribute, value in _entries(form, "Attributes").items():
             _set(topic, attribute, value)
     return {"TopicArn": topic.arn}
 
 
 def delete_topic(account: Account, form: Form) -> Tree:
-    account.topics.pop(_name(_needed(form, "TopicArn")), None)
+    account.events.topics.pop(_name(_needed(form, "TopicArn")), None)
     return {}
 
 
 def list_topics(account: Account, form: Form) -> Tree:
-    topics = list(account.topics.values())
+    topics = list(account.events.topics.values())
     return _page("Topics", [{"TopicArn": topic.arn} for topic in topics], form)
 
 
@@ -153,7 +153,7 @@ def confirm_subscription(account: Account, form: Form) -> Tree:
 
 def unsubscribe(account: Account, form: Form) -> Tree:
     arn = _needed(form, "SubscriptionArn")
-    for topic in account.topics.values():
+    for topic in account.events.topics.values():
         if subscription := topic.subscriptions.pop(arn, None):
             if subscription.protocol != "sqs" and subscription.confirmed:
                 http_subscribers.bid_farewell(account, topic, subscription)
@@ -162,7 +162,7 @@ def unsubscribe(account: Account, form: Form) -> Tree:
 
 
 def list_subscriptions(account: Account, form: Form) -> Tree:
-    found = [s for topic in account.topics.values() for s in topic.subscriptions.values()]
+    found = [s for topic in account.events.topics.values() for s in topic.subscriptions.values()]
     return _page("Subscriptions", [_shown(account, s) for s in found], form)
 
 
@@ -175,7 +175,7 @@ def get_subscription_attributes(account: Account, form: Form) -> Tree:
     subscription = _subscription(account, form)
     attributes = {
         "SubscriptionArn": subscription.arn,
-        "TopicArn": account.topics[subscription.topic].arn,
+        "TopicArn": account.events.topics[subscription.topic].arn,
         "Owner": account.id,
         "Protocol": subscription.protocol,
         "Endpoint": subscription.endpoint,
@@ -225,7 +225,7 @@ def _check_queue(account: Account, arn: str) -> None:
 
 def _topic(account: Account, form: Form) -> Topic:
     arn = _needed(form, "TopicArn")
-    topic = account.topics.get(_name(arn))
+    topic = account.events.topics.get(_name(arn))
     if topic is None or topic.arn != arn:
         raise ApiError("NotFound", "Topic does not exist", 404)
     return topic
@@ -233,7 +233,7 @@ def _topic(account: Account, form: Form) -> Topic:
 
 def _subscription(account: Account, form: Form) -> Subscription:
     arn = _needed(form, "SubscriptionArn")
-    for topic in account.topics.values():
+    for topic in account.events.topics.values():
         if subscription := topic.subscriptions.get(arn):
             return subscription
     raise ApiError("NotFound", "Subscription does not exist", 404)
@@ -245,7 +245,7 @@ def _shown(account: Account, subscription: Subscription) -> Tree:
         "Owner": account.id,
         "Protocol": subscription.protocol,
         "Endpoint": subscription.endpoint,
-        "TopicArn": account.topics[subscription.topic].arn,
+        "TopicArn": account.events.topics[subscription.topic].arn,
     }
 
 

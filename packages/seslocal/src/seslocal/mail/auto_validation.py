@@ -11,7 +11,9 @@ from typing import Final
 from seslocal.errors import ApiError
 from seslocal.mail.content import bare_address
 from seslocal.state import outcomes
-from seslocal.state.account import Account, ConfigurationSet, Params
+from seslocal.state.account import Account
+from seslocal.state.configuration_sets import ConfigurationSet
+from seslocal.wire.params import Params
 
 LOW: Final = "LOW"
 MEDIUM: Final = "MEDIUM"
@@ -62,7 +64,7 @@ def look_at(account: Account, address: str) -> Insight:
         role_address=HIGH if _ROLES.fullmatch(local) else LOW,
         disposable=HIGH if _DISPOSABLE.fullmatch(domain) else LOW,
         random_input=HIGH if _looks_random(local) else LOW,
-        said=account.verdicts.get(folded),
+        said=account.suppression.verdicts.get(folded),
     )
 
 
@@ -71,7 +73,7 @@ def drops(account: Account, configuration_set: ConfigurationSet | None, address:
     options: Params | None = None
     if configuration_set is not None:
         options = configuration_set.options.get("SuppressionOptions", {}).get("ValidationOptions")
-    condition: Params = (options or account.validation or {}).get("ConditionThreshold", {})
+    condition: Params = (options or account.suppression.validation or {}).get("ConditionThreshold", {})
     if condition.get("ConditionThresholdEnabled") != "ENABLED":
         return False
     overall: Params = condition.get("OverallConfidenceThreshold", {})
@@ -96,7 +98,7 @@ def _has_dns(account: Account, domain: str) -> bool:
 def _bounces(account: Account, folded: str) -> bool:
     if outcomes.is_simulator(folded):
         return False  # its mailboxes are there; what they do is played
-    plan = outcomes.ask(account.providers, folded, None, account.clock.now())
+    plan = account.mailboxes.plan(folded, None, account.clock.now())
     return plan[0].kind == "Bounce" and plan[0].type == "Permanent"
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from seslocal.errors import ApiError, bad_request
 
 if TYPE_CHECKING:
-    from seslocal.mail.list_management import Managed
+    from seslocal.state.contacts import ManagedMail
 
 Params = dict[str, Any]
 
@@ -101,7 +101,7 @@ class Letter:
     #: the template, and why it could not be filled in: the mail is accepted and goes nowhere
     broken: tuple[str, str] | None = None
     list_management: str | None = None  #: of X-SES-LIST-MANAGEMENT-OPTIONS in Raw
-    managed: Managed | None = None  #: it goes to a contact list's person
+    managed: ManagedMail | None = None  #: it goes to a contact list's person
     opted_out: tuple[str, ...] = ()  #: recipients who do not want it
     tracking: Params | None = None  #: what the call says of opens and clicks, whatever its set says
 

@@ -8,14 +8,16 @@ from functools import partial
 import msgspec
 
 from seslocal.events import notifications
-from seslocal.events.documents import Document, Mail, document
+from seslocal.events.documents import Document, document
 from seslocal.events.publishing import publish, rendering_failed
-from seslocal.mail import tracking
+from seslocal.mail import suppression, tracking
 from seslocal.mail.content import Letter
-from seslocal.sesv2 import suppression
-from seslocal.state.account import Account, ConfigurationSet, Suppressed
-from seslocal.state.isps import isp_of, tells_of_complaints
+from seslocal.state.accepted_mail import Mail
+from seslocal.state.account import Account
+from seslocal.state.configuration_sets import ConfigurationSet
+from seslocal.state.isps import has_feedback_loop, isp_of
 from seslocal.state.outcomes import Outcome, Plan
+from seslocal.state.suppression import SuppressedDestination
 
 
 def begin(
@@ -29,8 +31,8 @@ def begin(
     """Lets a mail that was just accepted take its course."""
     if skew := account.faults.skew():
         mail = msgspec.structs.replace(mail, accepted_at=mail.accepted_at + skew)
-    for witness in account.witnesses:
-        witness.accepted(mail, configuration_set, plans)
+    for observer in account.mail.observers:
+        observer.accepted(mail, configuration_set, plans)
     tracking.remember(account, mail, configuration_set, letter.tracking)
     account.clock.call_later(
         account.settings.event_delay,
@@ -63,8 +65,8 @@ def _leave(
 def _tell_failure(
     account: Account, mail: Mail, configuration_set: ConfigurationSet | None, template: str, sentence: str
 ) -> None:
-    for witness in account.witnesses:
-        witness.happened(mail, "Rendering Failure", None, (), account.clock.now())
+    for observer in account.mail.observers:
+        observer.happened(mail, "Rendering Failure", None, (), account.clock.now())
     rendering_failed(account, configuration_set, mail, template, sentence)
 
 
@@ -94,7 +96,7 @@ def _happen(
     force: suppression.InForce,
 ) -> None:
     if outcome.kind == "Complaint" and not outcome.suppressed:
-        recipients = [one for one in recipients if tells_of_complaints(isp_of(one))]
+        recipients = [one for one in recipients if has_feedback_loop(isp_of(one))]
         if not recipients:
             return
     now = account.clock.now()
@@ -106,10 +108,12 @@ def _happen(
         reason = "BOUNCE" if outcome.kind == "Bounce" else "COMPLAINT"
         for recipient in recipients:
             if reason == "BOUNCE":
-                account.global_list.bounced(recipient.lower(), now)
+                account.suppression.global_list.bounced(recipient.lower(), now)
             suppression.record(
                 force,
-                Suppressed(suppression.stored(recipient), reason, now, mail.message_id, feedback_id),
+                SuppressedDestination(
+                    suppression.stored(recipient), reason, now, mail.message_id, feedback_id
+                ),
             )
     _tell(account, mail, configuration_set, outcome.kind, outcome, recipients, feedback_id)
 
@@ -124,8 +128,8 @@ def _tell(
     feedback_id: str = "",
 ) -> None:
     now = account.clock.now()
-    for witness in account.witnesses:
-        witness.happened(mail, event, outcome, recipients, now)
+    for observer in account.mail.observers:
+        observer.happened(mail, event, outcome, recipients, now)
 
     def build() -> Document:
         return document(
@@ -139,5 +143,5 @@ def _tell(
         )
 
     publish(account, configuration_set, event, mail.tenant, build)
-    if mail.source_arn in account.notified and event in notifications.TYPES:
+    if mail.source_arn in account.identities.with_topics and event in notifications.TYPES:
         notifications.notify(account, mail, event, build())

@@ -8,23 +8,22 @@ import base64
 import email.parser
 import email.policy
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from html import escape
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from seslocal.errors import bad_request, not_found
-from seslocal.events.documents import Mail
 from seslocal.events.publishing import preferences_changed
 from seslocal.mail.content import Letter
-from seslocal.sesv2 import contacts
-from seslocal.sesv2.contact_lists import list_of
-from seslocal.state.account import Account, ConfigurationSet, Params
-from seslocal.state.contacts import OPT_IN, OPT_OUT, Contact, ContactList
+from seslocal.state.accepted_mail import Mail
+from seslocal.state.account import Account
+from seslocal.state.configuration_sets import ConfigurationSet
+from seslocal.state.contacts import OPT_IN, OPT_OUT, Contact, ManagedMail
+from seslocal.wire.params import Params
 from seslocal.wire.protocol import Answer, Request
 
 PATH: Final = "/U0/"
-MOST: Final = 10_000  # mails whose way out is remembered
 PLACEHOLDER: Final = "{{amazonSESUnsubscribeUrl}}"
 _MOST_PLACEHOLDERS: Final = 2
 _MOST_BYTES: Final = 64 * 1024  # of a form that are read
@@ -42,30 +41,18 @@ _HEADERS: Final = (
 )
 
 
-@dataclass(slots=True)
-class Managed:
-    """One mail to a contact list's person."""
-
-    token: str  #: in the link; nobody guesses it
-    list: ContactList
-    topic: str | None
-    address: str
-    mail: Mail | None = None
-    configuration_set: ConfigurationSet | None = None
-
-
 def manage(
     account: Account, letter: Letter, content: Params, name: str, topic: str | None
 ) -> tuple[Letter, Params]:
     """The letter with SES's way out, and its content as it arrives. Raises ApiError."""
-    found = list_of(account, name)
+    found = account.contact_lists.find(name)
     if topic is not None and topic not in found.topics:
         raise not_found(f"Topic with name: {topic} doesn't exist in List {name}.")
     if len(letter.recipients) != 1:
         raise bad_request("Only one recipient is allowed when ListManagementOptions are used.")
     [address] = letter.recipients
-    managed = Managed(account.ids.uuid(), found, topic, address)
-    url = f"{account.base}{PATH}{managed.token}"
+    managed = ManagedMail(account.ids.uuid(), found, topic, address)
+    url = f"{account.url}{PATH}{managed.token}"
     headers = [header for header in letter.headers if header["name"].lower() not in _OURS]
     headers += [
         {"name": "List-Unsubscribe", "value": f"<{url}>, <mailto:{managed.token}@unsubscribe.amazonses.com>"},
@@ -83,22 +70,20 @@ def options_of(text: str) -> tuple[str, str | None]:
 
 
 def remember(
-    account: Account, managed: Managed, mail: Mail, configuration_set: ConfigurationSet | None
+    account: Account, managed: ManagedMail, mail: Mail, configuration_set: ConfigurationSet | None
 ) -> None:
     """The mail was accepted: its link works, and whom it goes to is a contact."""
     managed.mail, managed.configuration_set = mail, configuration_set
-    account.managed[managed.token] = managed
-    if len(account.managed) > MOST:
-        del account.managed[next(iter(account.managed))]
+    account.contact_lists.add_managed(managed)
     if managed.address.lower() not in managed.list.contacts:
-        contacts.put(account, managed.list, managed.address, {})
+        managed.list.put(managed.address, {}, account.clock.now())
 
 
 def fetch(account: Account, request: Request) -> Answer | None:
     """Answers the link of a mail. None: it is none."""
     if not request.path.startswith(PATH):
         return None
-    managed = account.managed.get(request.path[len(PATH) :])
+    managed = account.contact_lists.managed.get(request.path[len(PATH) :])
     if managed is None or account.contact_lists.get(managed.list.name) is not managed.list:
         return _page(404, "<p>This link is not known, or no longer.</p>")
     if request.method in ("GET", "HEAD"):
@@ -129,7 +114,7 @@ def _is_one_click(request: Request) -> bool:
 # what the person does
 
 
-def _leave(account: Account, managed: Managed) -> None:
+def _leave(account: Account, managed: ManagedMail) -> None:
     def out(contact: Contact) -> None:
         if managed.topic is None:
             contact.unsubscribed_all = True
@@ -139,7 +124,7 @@ def _leave(account: Account, managed: Managed) -> None:
     _change(account, managed, out, "UnsubscribeHeader")
 
 
-def _choose(account: Account, managed: Managed, form: dict[str, str]) -> None:
+def _choose(account: Account, managed: ManagedMail, form: dict[str, str]) -> None:
     def choose(contact: Contact) -> None:
         contact.unsubscribed_all = "all" in form
         contact.topics = {
@@ -149,9 +134,11 @@ def _choose(account: Account, managed: Managed, form: dict[str, str]) -> None:
     _change(account, managed, choose, "SubscriptionManagementPage")
 
 
-def _change(account: Account, managed: Managed, act: Any, source: str) -> None:
+def _change(account: Account, managed: ManagedMail, act: Any, source: str) -> None:
     found = managed.list
-    contact = found.contacts.get(managed.address.lower()) or contacts.put(account, found, managed.address, {})
+    contact = found.contacts.get(managed.address.lower()) or found.put(
+        managed.address, {}, account.clock.now()
+    )
     before = found.preferences(contact)
     act(contact)
     after = found.preferences(contact)
@@ -167,7 +154,7 @@ def _change(account: Account, managed: Managed, act: Any, source: str) -> None:
 # how it looks
 
 
-def _choices(managed: Managed) -> str:
+def _choices(managed: ManagedMail) -> str:
     found = managed.list
     contact = found.contacts.get(managed.address.lower())
     rows: list[str] = []

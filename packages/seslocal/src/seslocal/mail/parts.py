@@ -16,7 +16,7 @@ import msgspec
 
 from seslocal.mail import mime
 from seslocal.mail.mime import ENCODINGS, File
-from seslocal.state.ledger import Accepted
+from seslocal.state.ledger import LedgerEntry
 
 Json = dict[str, Any]
 #: SES sends attachments in seven bits unless told otherwise, which spoils what has eight (ses.md 3.3)
@@ -41,7 +41,7 @@ class Made:
     failure: str | None  #: why it could not be filled in
 
 
-def template_of(line: Accepted) -> Made | None:
+def template_of(line: LedgerEntry) -> Made | None:
     if line.content is None:
         return None
     content = cast(Json, msgspec.json.decode(line.content))
@@ -53,7 +53,7 @@ def template_of(line: Accepted) -> Made | None:
     return Made(name, given.get("TemplateData") or "", content.get("Failure"))
 
 
-def take_apart(line: Accepted) -> Parts | None:
+def take_apart(line: LedgerEntry) -> Parts | None:
     """None: the ledger dropped the content for room."""
     if line.content is None:
         return None
@@ -130,7 +130,7 @@ def _text(part: EmailMessage) -> str:
         return data.decode("utf-8", "replace")
 
 
-def _source(line: Accepted, parts: Parts) -> bytes:
+def _source(line: LedgerEntry, parts: Parts) -> bytes:
     """A mail given in pieces, put together as SES would."""
     ours = ("mime-version", "content-type")
     headers = [

@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from seslocal.errors import ApiError, bad_request, limit_exceeded, not_found
-from seslocal.events.documents import Mail, write_headers
-from seslocal.mail import auto_validation, delivery, list_management
+from seslocal.mail import auto_validation, delivery, list_management, suppression
 from seslocal.mail.content import Letter
-from seslocal.sesv2 import suppression
-from seslocal.sesv2.identities import resolve
 from seslocal.state import outcomes
-from seslocal.state.account import Account, Caller, ConfigurationSet, Identity, Params, Tenant
+from seslocal.state.accepted_mail import Mail, write_headers
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
+from seslocal.state.configuration_sets import ConfigurationSet
 from seslocal.state.dedicated_ips import SHARED_IP
+from seslocal.state.identities import Identity
 from seslocal.state.outcomes import DELIVERS, Plan, is_simulator
+from seslocal.state.tenants import Tenant
+from seslocal.wire.params import Params
 
 #: kinds of refusals that concern a call as a whole, however many mails it brings
 TENANT_GATE: Final = ("tenant_set", "tenant_resources", "tenant_paused")
@@ -35,7 +38,7 @@ class Submission:
 
 
 @dataclass(slots=True)
-class Passed:
+class CheckedSubmission:
     """A submission that may leave, with all that was found out about it on the way."""
 
     submission: Submission
@@ -56,11 +59,11 @@ def take(account: Account, letter: Letter) -> None:
     now = account.clock.now()
     recipients = letter.recipients
     counted = len(recipients) - sum([is_simulator(address) for address in recipients])
-    if not account.allowance.has_tokens(len(recipients), now):
+    if not account.sending.limits.has_tokens(len(recipients), now):
         raise too_fast()
-    if not account.allowance.has_quota(counted, now):
+    if not account.sending.limits.has_quota(counted, now):
         raise limit_exceeded("Daily message quota exceeded.", kind="quota_gone")
-    account.allowance.take(len(recipients), counted, now)
+    account.sending.limits.take(len(recipients), counted, now)
 
 
 def too_fast() -> ApiError:
@@ -78,21 +81,21 @@ def tenant_named(account: Account, name: str) -> Tenant:
 # the gate
 
 
-def check(account: Account, submission: Submission) -> Passed:
+def check(account: Account, submission: Submission) -> CheckedSubmission:
     """SES's checks in its order (ses.md 1.5, 3.4). Raises ApiError."""
     letter, tenant = submission.letter, submission.tenant
     if tenant is None and letter.tenant is not None:
         tenant = tenant_named(account, letter.tenant)
-    identities = [(sender, resolve(account, sender)) for sender in letter.senders]
+    identities = [(sender, account.identities.resolve(sender)) for sender in letter.senders]
     first = identities[0][1]
     configuration_set = _configuration_set(account, submission, first)
     if tenant is not None:
         arns = [identity.arn for _, identity in identities if identity]
         arns += submission.named
         _check_tenant(account, tenant, arns, configuration_set)
-    if account.enforcement == "SHUTDOWN":
+    if account.sending.enforcement == "SHUTDOWN":
         raise ApiError("AccountSuspendedException", "Sending suspended for this account.")
-    if not account.sending_enabled:
+    if not account.sending.enabled:
         raise ApiError("SendingPausedException", "Sending paused for this account.", kind="account_paused")
     if configuration_set is not None and not configuration_set.sending_enabled:
         name = configuration_set.name
@@ -106,9 +109,9 @@ def check(account: Account, submission: Submission) -> Passed:
         raise ApiError(
             "MailFromDomainNotVerifiedException", f"Mail-From domain {first.mail_from} is not verified."
         )
-    if not account.production:
+    if not account.sending.production:
         _check_sandbox(account, letter)
-    return Passed(submission, tenant, configuration_set, first)
+    return CheckedSubmission(submission, tenant, configuration_set, first)
 
 
 def _configuration_set(
@@ -152,7 +155,7 @@ def _check_sandbox(account: Account, letter: Letter) -> None:
     strangers: list[str] = []
     for recipient in letter.recipients:
         folded = recipient.lower()
-        identity = resolve(account, folded)
+        identity = account.identities.resolve(folded)
         if not is_simulator(recipient) and not (identity and identity.verified):
             strangers.append(recipient)
     if strangers:
@@ -170,7 +173,7 @@ def not_verified(account: Account, addresses: list[str]) -> ApiError:
 # accepted
 
 
-def accept(account: Account, passed: Passed, caller: Caller) -> str:
+def accept(account: Account, passed: CheckedSubmission, caller: Caller) -> str:
     """One line in the ledger, and the mail takes its course. Its MessageId."""
     submission, tenant, configuration_set = passed.submission, passed.tenant, passed.configuration_set
     letter, now = submission.letter, account.clock.now()
@@ -185,7 +188,7 @@ def accept(account: Account, passed: Passed, caller: Caller) -> str:
         )
         for recipient in letter.recipients
     ]
-    account.ledger.add(
+    account.mail.ledger.add(
         message_id=message_id,
         at=now,
         tenant=name,
@@ -215,7 +218,9 @@ def accept(account: Account, passed: Passed, caller: Caller) -> str:
         tags={**_auto_tags(passed, caller), **letter.tags},
         tenant=name,
         max_delivery_seconds=most,
-        outgoing_ip=_outgoing_ip(account, configuration_set, now) if account.dedicated.by_ip else SHARED_IP,
+        outgoing_ip=_outgoing_ip(account, configuration_set, now)
+        if account.dedicated_ips.by_ip
+        else SHARED_IP,
     )
     if letter.managed is not None:
         list_management.remember(account, letter.managed, mail, configuration_set)
@@ -239,11 +244,11 @@ def _plan(
     folded = recipient.lower()
     if reason := force.hit(folded):
         return (outcomes.suppressed(force.scope, reason),)
-    if account.global_list.entries and _globally_suppressed(account, force, folded, now):
+    if account.suppression.global_list.entries and _globally_suppressed(account, force, folded, now):
         return (outcomes.bounce("Suppressed"),)
     if auto_validation.drops(account, configuration_set, recipient):
         return (outcomes.bounce("EmailValidationSuppressed"),)
-    return outcomes.ask(account.providers, folded, tenant, now)
+    return account.mailboxes.plan(folded, tenant, now)
 
 
 def _globally_suppressed(account: Account, force: suppression.InForce, folded: str, now: float) -> bool:
@@ -252,7 +257,7 @@ def _globally_suppressed(account: Account, force: suppression.InForce, folded: s
     shielded = "BOUNCE" in force.reasons and not (
         switches.global_list_for_tenants and force.scope == "TENANT"
     )
-    return switches.global_list and not shielded and account.global_list.holds(folded, now)
+    return switches.global_list and not shielded and account.suppression.global_list.holds(folded, now)
 
 
 def _fate(plan: Plan, letter: Letter) -> dict[str, str | None]:
@@ -262,7 +267,7 @@ def _fate(plan: Plan, letter: Letter) -> dict[str, str | None]:
     return {"fate": fate, "subtype": subtype or None}
 
 
-def _auto_tags(passed: Passed, caller: Caller) -> dict[str, list[str]]:
+def _auto_tags(passed: CheckedSubmission, caller: Caller) -> dict[str, list[str]]:
     tags = {
         "ses:operation": [passed.submission.operation],
         "ses:source-ip": [caller.source_ip],
@@ -276,7 +281,7 @@ def _auto_tags(passed: Passed, caller: Caller) -> dict[str, list[str]]:
 
 def _outgoing_ip(account: Account, configuration_set: ConfigurationSet | None, now: float) -> str:
     delivery: Params = configuration_set.options.get("DeliveryOptions", {}) if configuration_set else {}
-    return account.dedicated.outgoing(delivery.get("SendingPoolName"), now)
+    return account.dedicated_ips.outgoing(delivery.get("SendingPoolName"), now)
 
 
 def _max_delivery(configuration_set: ConfigurationSet | None) -> float | None:

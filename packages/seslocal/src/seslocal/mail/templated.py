@@ -13,7 +13,9 @@ import msgspec
 from seslocal.errors import bad_request, not_found
 from seslocal.mail.content import Letter, read_letter
 from seslocal.rendering import parser, renderer
-from seslocal.state.account import Account, Params
+from seslocal.state.account import Account
+from seslocal.state.templates import StoredTemplate, Template
+from seslocal.wire.params import Params
 
 MOST_BYTES: Final = 500 * 1024  #: of a stored template (ses.md 3.3)
 MOST_INLINE: Final = 1024 * 1024  #: of one that comes with the call
@@ -22,22 +24,6 @@ PARTS: Final = ("Subject", "Text", "Html")
 INLINE: Final = "inline"  #: what a template that comes with the call is called in its failures
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """One that can be filled in: its parts as they were given, and read."""
-
-    name: str
-    parts: dict[str, str]  #: Subject, Text, Html; those it has
-    trees: dict[str, tuple[parser.Node, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Stored(Template):
-    arn: str
-    created: float
-    tags: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +50,7 @@ def read_template(name: str, parts: dict[str, str], most: int = MOST_BYTES) -> T
     return Template(name, parts, trees)
 
 
-def template_of(account: Account, name: str) -> Stored:
+def template_of(account: Account, name: str) -> StoredTemplate:
     found = account.templates.get(name)
     if found is None:
         raise not_found(f"Template {name} does not exist.", kind="template_absent")

@@ -8,14 +8,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
 from html import escape, unescape
 from typing import Final
 from urllib.parse import quote, unquote
 
-from seslocal.events.documents import Mail, clicked, opened, told
+from seslocal.events.documents import clicked, opened, told
 from seslocal.events.publishing import publish
-from seslocal.state.account import Account, ConfigurationSet, Params
+from seslocal.state.accepted_mail import Mail
+from seslocal.state.account import Account
+from seslocal.state.configuration_sets import ConfigurationSet
+from seslocal.state.tracking import Tracked
+from seslocal.wire.params import Params
 from seslocal.wire.protocol import Answer, Request
 
 OPEN: Final = "/I0/"
@@ -26,7 +29,6 @@ LOCKED: Final = (
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
 )
-MOST: Final = 10_000  # mails that can be opened and clicked
 _MOST_LINKS: Final = 250  # in one mail; SES leaves the others as they are
 _PIXEL: Final = bytes.fromhex(
     "47494638396101000100800000ffffff00000021f90401000000002c00000000010001000002024401003b"
@@ -37,14 +39,6 @@ _LINK_TAGS: Final = re.compile(r"""\sses:tags\s*=\s*("[^"]*"|'[^']*')""", re.IGN
 _NO_TRACK: Final = re.compile(r"\sses:no-track(\s*=\s*(\"[^\"]*\"|'[^']*'))?(?=[\s/>])", re.IGNORECASE)
 _OPEN_TRACKER: Final = re.compile(r"\{\{\s*ses:openTracker\s*\}\}")
 _BOTS: Final = re.compile(r"bot|crawl|spider|preview|proxy|scanner|curl|python|wget|http", re.IGNORECASE)
-
-
-@dataclass(slots=True, eq=False)
-class Tracked:
-    mail: Mail
-    configuration_set: ConfigurationSet
-    opens: bool
-    clicks: bool
 
 
 def remember(
@@ -63,14 +57,12 @@ def remember(
         opens = overrides.get("OpenTrackingEnabled", "ENABLED" if opens else "") == "ENABLED"
         clicks = overrides.get("ClickTrackingEnabled", "ENABLED" if clicks else "") == "ENABLED"
     if opens or clicks:
-        account.tracked[mail.message_id] = Tracked(mail, configuration_set, opens, clicks)
-        if len(account.tracked) > MOST:
-            del account.tracked[next(iter(account.tracked))]
+        account.mail.tracking.add(Tracked(mail, configuration_set, opens, clicks))
 
 
 def as_delivered(account: Account, message_id: str, html: str, base: str) -> str:
     """The HTML as it would arrive, its links and pixel leading to `base`."""
-    tracked = account.tracked.get(message_id)
+    tracked = account.mail.tracking.get(message_id)
     if tracked is None:
         return _OPEN_TRACKER.sub("", html)
     if tracked.clicks:
@@ -100,7 +92,7 @@ def fetch(account: Account, request: Request) -> Answer | None:
 def _fetch_pixel(account: Account, request: Request) -> Answer:
     parts = request.path[len(OPEN) :].split("/")
     if len(parts) == 2 and hmac.compare_digest(parts[1].encode(), _mark(account, OPEN, parts[0]).encode()):
-        tracked = account.tracked.get(parts[0])
+        tracked = account.mail.tracking.get(parts[0])
         if tracked is not None and tracked.opens:
             body = opened(*_who(request), _now(account), _bot(request))
             _tell(account, tracked, "Open", body)
@@ -114,7 +106,7 @@ def _follow(account: Account, request: Request) -> Answer:
     link, pairs, message_id, mark = unquote(parts[0]), unquote(parts[1]), parts[2], parts[3]
     if not hmac.compare_digest(mark.encode(), _mark(account, CLICK, message_id, link, pairs).encode()):
         return _gone()
-    tracked = account.tracked.get(message_id)
+    tracked = account.mail.tracking.get(message_id)
     if tracked is not None and tracked.clicks:
         ip, agent = _who(request)
         body = clicked(ip, agent, _now(account), _bot(request), link, _link_tags(pairs))
@@ -163,8 +155,8 @@ def _link_tags(pairs: str) -> dict[str, list[str]] | None:
 def _tell(account: Account, tracked: Tracked, event: str, body: dict[str, object]) -> None:
     tenant_tag = account.behaviour.tenant_tag_on_every_event
     mail = tracked.mail
-    for witness in account.witnesses:
-        witness.happened(mail, event, None, (), account.clock.now())
+    for observer in account.mail.observers:
+        observer.happened(mail, event, None, (), account.clock.now())
     publish(
         account,
         tracked.configuration_set,
@@ -188,6 +180,6 @@ def _now(account: Account) -> float:
 
 
 def _mark(account: Account, *parts: str) -> str:
-    return hmac.new(account.secret, "\n".join(parts).encode("utf-8", "replace"), hashlib.sha256).hexdigest()[
-        :24
-    ]
+    return hmac.new(
+        account.mail.tracking.secret, "\n".join(parts).encode("utf-8", "replace"), hashlib.sha256
+    ).hexdigest()[:24]

@@ -3,17 +3,15 @@ reader on to where the template says. A link is good for a day (ses.md 5.6); the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from seslocal.sesv2.identities import set_status
 from seslocal.state.account import Account
+from seslocal.state.verification import MOST, PendingVerification, VerificationTemplate
 from seslocal.wire.protocol import Answer, Request
 
 PATH: Final = "/V0/"
 GOOD_FOR: Final = 24 * 3600.0  # seconds
-MOST: Final = 10_000
 #: SES puts it below each of these letters
 _NOTE: Final = (
     "<p>If you did not request to verify this email address, please disregard this message. If you have any concerns, please "
@@ -22,32 +20,10 @@ _NOTE: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class VerificationTemplate:
-    """A custom verification e-mail."""
-
-    name: str
-    arn: str
-    sender: str
-    subject: str
-    content: str  #: HTML
-    success_url: str
-    failure_url: str
-    tags: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    address: str
-    since: float
-    success_url: str
-    failure_url: str
-
-
 def letter(account: Account, template: VerificationTemplate) -> tuple[str, str]:
     """The HTML of a letter, and the token in its link, which leads nowhere before `remember`."""
     token = account.ids.uuid()
-    url = escape(f"{account.base}{PATH}{token}")
+    url = escape(f"{account.url}{PATH}{token}")
     ours = f'<p><a href="{url}">{url}</a></p>{_NOTE}'
     end = template.content.lower().rfind("</body")
     if end < 0:
@@ -57,18 +33,19 @@ def letter(account: Account, template: VerificationTemplate) -> tuple[str, str]:
 
 def remember(account: Account, token: str, address: str, template: VerificationTemplate) -> None:
     """The letter was accepted: its link works from now on."""
-    account.verifications[token] = Pending(
+    pending = account.identities.pending_verifications
+    pending[token] = PendingVerification(
         address, account.clock.now(), template.success_url, template.failure_url
     )
-    if len(account.verifications) > MOST:
-        del account.verifications[next(iter(account.verifications))]
+    if len(pending) > MOST:
+        del pending[next(iter(pending))]
 
 
 def fetch(account: Account, request: Request) -> Answer | None:
     """Answers the link of a letter. None: it is none."""
     if not request.path.startswith(PATH) or request.method not in ("GET", "HEAD"):
         return None
-    pending = account.verifications.get(request.path[len(PATH) :])
+    pending = account.identities.pending_verifications.get(request.path[len(PATH) :])
     if pending is None:
         return Answer(404, b"This link is not known, or no longer.", "text/plain")
     identity = account.identities.get(pending.address.lower())
@@ -76,5 +53,5 @@ def fetch(account: Account, request: Request) -> Answer | None:
     if identity is None or is_late:
         return Answer(302, headers=(("Location", pending.failure_url),))
     if not identity.verified:
-        set_status(account, identity, "SUCCESS")
+        identity.set_status("SUCCESS", account.clock.now())
     return Answer(302, headers=(("Location", pending.success_url),))

@@ -14,7 +14,7 @@ from seslocal.mail.parts import take_apart
 from seslocal.page import letter, messages, views
 from seslocal.page.search import find
 from seslocal.state.account import Account
-from seslocal.state.ledger import Accepted
+from seslocal.state.ledger import LedgerEntry
 from seslocal.wire.protocol import Answer, Request
 
 _ASSETS: Final = {"page.css": "text/css", "page.js": "text/javascript"}
@@ -44,7 +44,7 @@ def answer(account: Account, request: Request) -> Answer | None:
 
 
 def _mail(account: Account, request: Request, parts: list[str]) -> Answer:
-    line = account.ledger.get(parts[0])
+    line = account.mail.ledger.get(parts[0])
     if line is None:
         return _html(views.missing(_page_request(account, request), parts[0]), 404)
     match parts[1:]:
@@ -70,7 +70,7 @@ def _page_request(account: Account, request: Request) -> views.PageRequest:
 
     text, tenant = of("q").strip(), of("tenant")
     before = _number(of("before"))
-    lines, more = find(account.ledger, text, tenant, before, PER_PAGE)
+    lines, more = find(account.mail.ledger, text, tenant, before, PER_PAGE)
     return views.PageRequest(
         account=account,
         text=text,
@@ -80,17 +80,17 @@ def _page_request(account: Account, request: Request) -> views.PageRequest:
         remote=of("remote") == "1",
         lines=lines,
         more=more,
-        base=f"http://{request.headers.get('host', '')}" if request.headers.get("host") else account.base,
+        base=f"http://{request.headers.get('host', '')}" if request.headers.get("host") else account.url,
     )
 
 
-def _body(account: Account, request: Request, line: Accepted) -> Answer:
+def _body(account: Account, request: Request, line: LedgerEntry) -> Answer:
     found = take_apart(line)
     remote = "remote=1" in request.query.split("&")
     if found is None or found.html is None:
         return Answer(404, messages.NO_HTML.encode(), "text/plain", _COMMON)
     host = request.headers.get("host")
-    text = letter.html(account, line, found, f"http://{host}" if host else account.base)
+    text = letter.html(account, line, found, f"http://{host}" if host else account.url)
     headers = (
         ("Content-Security-Policy", letter.policy(remote=remote)),
         ("Cache-Control", "no-store"),
@@ -99,7 +99,7 @@ def _body(account: Account, request: Request, line: Accepted) -> Answer:
     return Answer(200, text.encode("utf-8", "replace"), "text/html; charset=utf-8", headers)
 
 
-def _file(line: Accepted, number: str) -> Answer:
+def _file(line: LedgerEntry, number: str) -> Answer:
     found = take_apart(line)
     index = _number(number)
     if found is None or index is None or index >= len(found.files):
@@ -126,8 +126,8 @@ def _clear(account: Account, request: Request) -> Answer:
     # Protects from cross-site requests.
     if site not in ("same-origin", "none") or origin not in (None, f"http://{host}"):
         return Answer(403, messages.CLEAR_FROM_OTHER_SITE.encode(), "text/plain", _COMMON)
-    account.ledger.clear()
-    account.tracked.clear()
+    account.mail.ledger.clear()
+    account.mail.tracking.clear()
     return Answer(303, b"", "text/plain", (("Location", "/"), *_COMMON))
 
 

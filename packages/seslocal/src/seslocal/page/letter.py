@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from seslocal.mail.parts import Parts
 from seslocal.mail.tracking import as_delivered
 from seslocal.state.account import Account
-from seslocal.state.ledger import Accepted
+from seslocal.state.ledger import LedgerEntry
 
 _CID: Final = re.compile(r"""cid:([^"'\s)>]+)""", re.IGNORECASE)
 _PICTURES: Final = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp")
@@ -28,7 +28,7 @@ def policy(*, remote: bool) -> str:
     return always + "img-src data:; style-src 'unsafe-inline'; font-src data:"
 
 
-def html(account: Account, line: Accepted, parts: Parts, base: str) -> str:
+def html(account: Account, line: LedgerEntry, parts: Parts, base: str) -> str:
     text = as_delivered(account, line.message_id, parts.html or "", base)
     pictures = {file.content_id: file for file in parts.files if file.content_id and file.kind in _PICTURES}
 

@@ -7,14 +7,14 @@ import json
 
 import msgspec
 
-from seslocal.state.ledger import Accepted, Ledger
+from seslocal.state.ledger import Ledger, LedgerEntry
 
 
 def find(
     ledger: Ledger, text: str, tenant: str, before: int | None, limit: int
-) -> tuple[list[Accepted], bool]:
+) -> tuple[list[LedgerEntry], bool]:
     """Returns up to `limit` mails older than the number `before`, and whether there are more."""
-    found: list[Accepted] = []
+    found: list[LedgerEntry] = []
     wanted = text.lower()
     for line in ledger.newest_first():
         if before is not None and line.number >= before:
@@ -27,7 +27,7 @@ def find(
     return found, False
 
 
-def _fits(line: Accepted, wanted: str) -> bool:
+def _fits(line: LedgerEntry, wanted: str) -> bool:
     if not wanted:
         return True
     if wanted in line.message_id or (line.tenant and wanted in line.tenant.lower()):

@@ -16,7 +16,7 @@ from seslocal.mail.mime import File
 from seslocal.mail.parts import Made, Parts, take_apart, template_of
 from seslocal.page import messages
 from seslocal.state.account import Account
-from seslocal.state.ledger import Accepted
+from seslocal.state.ledger import LedgerEntry
 
 _VIEWS: Final = (("html", "HTML"), ("text", "Text"), ("headers", "Headers"), ("source", "Source"))
 _MOST_SOURCE: Final = 256 * 1024  # bytes shown; the rest is in the download
@@ -45,7 +45,7 @@ class PageRequest:
     before: int | None  #: the list starts after the mail of this number
     view: str
     remote: bool
-    lines: list[Accepted]
+    lines: list[LedgerEntry]
     more: bool
     base: str
 
@@ -56,7 +56,7 @@ class PageRequest:
         return "?" + urlencode(pairs) if pairs else ""
 
 
-def listing(page: PageRequest, chosen: Accepted | None) -> str:
+def listing(page: PageRequest, chosen: LedgerEntry | None) -> str:
     """The list, with one mail next to it if one is chosen."""
     detail = _detail(page, chosen) if chosen else _hint(page)
     title = _facts(chosen)["subject"] or "(no subject)" if chosen else "Mail"
@@ -72,7 +72,7 @@ def missing(page: PageRequest, message_id: str) -> str:
 
 
 def _frame(page: PageRequest, inner: str, title: str, *, has_detail: bool) -> str:
-    ledger = page.account.ledger
+    ledger = page.account.mail.ledger
     kept = f"{len(ledger):,} of {ledger.total:,}" if len(ledger) < ledger.total else f"{ledger.total:,}"
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -105,7 +105,7 @@ def _conditions(account: Account) -> str:
     return "".join(f'<span class="note">{escape(note)}</span>' for note in notes)
 
 
-def _list(page: PageRequest, chosen: Accepted | None) -> str:
+def _list(page: PageRequest, chosen: LedgerEntry | None) -> str:
     rows = "".join(_row(page, line, line is chosen) for line in page.lines)
     if not rows:
         words = messages.NO_MATCHES if page.text or page.tenant else messages.NO_MAIL
@@ -124,7 +124,7 @@ def _list(page: PageRequest, chosen: Accepted | None) -> str:
     return f'<aside class="list">{narrowed}<ol>{rows}</ol>{foot}</aside>'
 
 
-def _row(page: PageRequest, line: Accepted, is_chosen: bool) -> str:
+def _row(page: PageRequest, line: LedgerEntry, is_chosen: bool) -> str:
     facts = _facts(line)
     to = ", ".join(line.recipients)
     tenant = f'<span class="tenant">{escape(line.tenant)}</span>' if line.tenant else ""
@@ -139,7 +139,7 @@ def _row(page: PageRequest, line: Accepted, is_chosen: bool) -> str:
     )
 
 
-def _detail(page: PageRequest, line: Accepted) -> str:
+def _detail(page: PageRequest, line: LedgerEntry) -> str:
     facts, parts = _facts(line), take_apart(line)
     made = template_of(line)
     views = _views(parts)
@@ -158,7 +158,7 @@ def _detail(page: PageRequest, line: Accepted) -> str:
 {_shown(page, line, facts, parts, view, base)}</main>"""
 
 
-def _facts_shown(page: PageRequest, line: Accepted, facts: Any) -> str:
+def _facts_shown(page: PageRequest, line: LedgerEntry, facts: Any) -> str:
     rows = [("From", escape(facts["from"]))]
     to = "".join(
         f"<li>{escape(recipient)} {_fate(facts['fates'].get(recipient))}</li>"
@@ -180,7 +180,7 @@ def _facts_shown(page: PageRequest, line: Accepted, facts: Any) -> str:
         rows.append(("Unsubscribe", out))
     if events := _events(page, line):
         rows.append(("Events", events))
-    rows.append(("Accepted", f"{iso(line.at)[:19].replace('T', ' ')} UTC · {_size(facts['size'])}"))
+    rows.append(("LedgerEntry", f"{iso(line.at)[:19].replace('T', ' ')} UTC · {_size(facts['size'])}"))
     rows.append(("MessageId", f"<code>{escape(line.message_id)}</code>"))
     return "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
 
@@ -189,14 +189,14 @@ def _unsubscribe(page: PageRequest, facts: Any) -> str:
     """The mail's List-Unsubscribe. Only SES's own is shown as a link: others are untrusted."""
     value = next((one["value"] for one in facts["headers"] if one["name"].lower() == "list-unsubscribe"), "")
     token = value.partition(">")[0].rpartition("/")[2]
-    if token in page.account.managed:
+    if token in page.account.contact_lists.managed:
         return f'<a href="{escape(list_management.PATH + token)}">{messages.UNSUBSCRIBE_PAGE}</a>'
     return escape(value)
 
 
-def _events(page: PageRequest, line: Accepted) -> str:
+def _events(page: PageRequest, line: LedgerEntry) -> str:
     """The mail's events as Virtual Deliverability Manager recorded them; empty while that is off."""
-    found = page.account.insights.get(line.message_id)
+    found = page.account.mail.insights.get(line.message_id)
     if found is None:
         return ""
     events = found.events
@@ -236,7 +236,9 @@ def _views(parts: Parts | None) -> list[str]:
     return [*views, "headers", "source"]
 
 
-def _shown(page: PageRequest, line: Accepted, facts: Any, parts: Parts | None, view: str, base: str) -> str:
+def _shown(
+    page: PageRequest, line: LedgerEntry, facts: Any, parts: Parts | None, view: str, base: str
+) -> str:
     if view == "headers":
         rows = "".join(
             f"<tr><th>{escape(header['name'])}</th><td>{escape(header['value'])}</td></tr>"
@@ -258,7 +260,7 @@ def _shown(page: PageRequest, line: Accepted, facts: Any, parts: Parts | None, v
     else:
         note = f"<span>{messages.REMOTE_BLOCKED}</span>"
         link = f'<a href="{escape(base + page.query(view="html", remote="1"))}">Load pictures</a>'
-    tracked = f" {messages.LINKS_TRACKED}" if line.message_id in page.account.tracked else ""
+    tracked = f" {messages.LINKS_TRACKED}" if line.message_id in page.account.mail.tracking else ""
     return (
         f'<p class="remote">{note}{tracked} {link}</p><iframe title="The mail" src="{escape(base)}/body{remote}" '
         'sandbox="allow-popups allow-popups-to-escape-sandbox" referrerpolicy="no-referrer"></iframe>'
@@ -320,5 +322,5 @@ def _size(count: int) -> str:
     return f"{count / 1024:.1f} KB" if count < 1024 * 1024 else f"{count / 1024 / 1024:.1f} MB"
 
 
-def _facts(line: Accepted | None) -> Any:
+def _facts(line: LedgerEntry | None) -> Any:
     return msgspec.json.decode(line.facts) if line else {}

@@ -9,7 +9,9 @@ from seslocal.errors import ApiError
 from seslocal.faulted_calls import Call
 from seslocal.sesv1.refusals import in_v1
 from seslocal.sesv1.table import ACTING
-from seslocal.state.account import Account, Caller, Params
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
+from seslocal.wire.params import Params
 from seslocal.wire.protocol import Answer, Request
 from seslocal.wire.query import QueryOperation, read_form, ses_v1
 
@@ -39,8 +41,8 @@ def answer(account: Account, request: Request, caller: Callable[[], Caller]) -> 
                 "NotImplemented",
                 f"seslocal does not implement {name}. The request was valid.",
             )
-        if account.pace.rate:
-            account.pace.spend(name, account.clock.now())
+        if account.access.management_rate.rate:
+            account.access.management_rate.spend(name, account.clock.now())
         if account.faults.standing:
             struck = account.faults.on_call(name, None, params.get("ConfigurationSetName"))
             if struck:

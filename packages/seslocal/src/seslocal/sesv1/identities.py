@@ -10,8 +10,11 @@ from seslocal.errors import ApiError, bad_request
 from seslocal.events import notifications
 from seslocal.events.notifications import TYPES
 from seslocal.sesv2 import configuration_sets, identities, identity_policies
-from seslocal.state.account import Account, Caller, Identity, Params
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
+from seslocal.state.identities import Identity
 from seslocal.wire.paging import page
+from seslocal.wire.params import Params
 
 MOST_ASKED: Final = 100
 _STATUSES: Final = {
@@ -143,7 +146,9 @@ def set_topic(account: Account, params: Params, caller: Caller) -> Params:
         notifications.announce(account, identity.name, topic, kind)
     else:
         identity.topics.pop(kind, None)
-    (account.notified.add if identity.topics else account.notified.discard)(identity.arn)
+    (account.identities.with_topics.add if identity.topics else account.identities.with_topics.discard)(
+        identity.arn
+    )
     return {}
 
 

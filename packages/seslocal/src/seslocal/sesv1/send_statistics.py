@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from seslocal.state.account import Account, Caller, Params
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
 from seslocal.state.statistics import MOST, POINT
+from seslocal.wire.params import Params
 
 
 def get(account: Account, params: Params, caller: Caller) -> Params:
@@ -19,7 +21,7 @@ def get(account: Account, params: Params, caller: Caller) -> Params:
             "Complaints": complaints,
             "Rejects": rejects,
         }
-        for point, attempts, bounces, complaints, rejects in account.statistics.points
+        for point, attempts, bounces, complaints, rejects in account.mail.statistics.points
         if point > oldest
     ]
     return {"SendDataPoints": shown}

@@ -10,8 +10,9 @@ from seslocal.mail import list_management, sending, templated
 from seslocal.mail.content import Letter, bare_address, read_letter
 from seslocal.mail.sending import Submission
 from seslocal.sesv2 import bulk, verification_mail
-from seslocal.sesv2.identities import resolve
-from seslocal.state.account import Account, Caller, Params
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
+from seslocal.wire.params import Params
 
 MOST_BYTES: Final = 10 * 1024 * 1024  # of one mail (ses.md 3.3)
 #: entry status by the error's kind, else by its code
@@ -112,7 +113,7 @@ def _within(letter: Letter) -> Letter:
 
 
 def _is_verified(account: Account, address: str) -> bool:
-    identity = resolve(account, bare_address(address).lower())
+    identity = account.identities.resolve(bare_address(address).lower())
     return identity is not None and identity.verified
 
 

@@ -8,8 +8,11 @@ from typing import Any, Final
 from seslocal.errors import ApiError, bad_request
 from seslocal.mail import templated
 from seslocal.sesv2 import accounts, configuration_sets, templates, verification_mail
-from seslocal.state.account import Account, Caller, ConfigurationSet, Params
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
+from seslocal.state.configuration_sets import ConfigurationSet
 from seslocal.wire.paging import page
+from seslocal.wire.params import Params
 
 _TLS_V2: Final = {"Require": "REQUIRE", "Optional": "OPTIONAL"}
 _TLS_V1: Final = {v2: v1 for v1, v2 in _TLS_V2.items()}
@@ -35,7 +38,7 @@ def quota(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def sending_enabled(account: Account, params: Params, caller: Caller) -> Params:
-    return {"Enabled": account.sending_enabled}
+    return {"Enabled": account.sending.enabled}
 
 
 def enable_sending(account: Account, params: Params, caller: Caller) -> Params:
@@ -246,7 +249,7 @@ def get_verification(account: Account, params: Params, caller: Caller) -> Params
 
 
 def delete_verification(account: Account, params: Params, caller: Caller) -> Params:
-    account.verification_templates.pop(params["TemplateName"], None)
+    account.identities.verification_templates.pop(params["TemplateName"], None)
     return {}
 
 

@@ -6,23 +6,25 @@ from collections.abc import Callable
 from typing import Final
 
 from seslocal.errors import ApiError
-from seslocal.state.account import Account, Caller, Params
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
+from seslocal.wire.params import Params
 
 
 def get_account(account: Account, params: Params, caller: Caller) -> Params:
-    suppression: Params = {"SuppressedReasons": list(account.suppressed_reasons)}
-    if account.validation:
-        suppression["ValidationAttributes"] = account.validation
+    suppression: Params = {"SuppressedReasons": list(account.suppression.reasons)}
+    if account.suppression.validation:
+        suppression["ValidationAttributes"] = account.suppression.validation
     return {
-        "DedicatedIpAutoWarmupEnabled": account.dedicated.auto_warm_up,
-        "EnforcementStatus": account.enforcement,
-        "ProductionAccessEnabled": account.production,
+        "DedicatedIpAutoWarmupEnabled": account.dedicated_ips.auto_warm_up,
+        "EnforcementStatus": account.sending.enforcement,
+        "ProductionAccessEnabled": account.sending.production,
         "SendQuota": {
-            "Max24HourSend": account.allowance.quota,
-            "MaxSendRate": account.allowance.rate,
-            "SentLast24Hours": account.allowance.sent(account.clock.now()),
+            "Max24HourSend": account.sending.limits.quota,
+            "MaxSendRate": account.sending.limits.rate,
+            "SentLast24Hours": account.sending.limits.sent(account.clock.now()),
         },
-        "SendingEnabled": account.sending_enabled,
+        "SendingEnabled": account.sending.enabled,
         "SuppressionAttributes": suppression,
         "PricingAttributes": {"CurrentPlan": account.attributes.plan},
         **({"VdmAttributes": account.attributes.vdm} if account.attributes.has_vdm else {}),
@@ -31,7 +33,7 @@ def get_account(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def put_sending(account: Account, params: Params, caller: Caller) -> Params:
-    account.set_sending(params.get("SendingEnabled", False))
+    account.sending.set_enabled(params.get("SendingEnabled", False))
     return {}
 
 
@@ -44,7 +46,7 @@ def put_details(account: Account, params: Params, caller: Caller) -> Params:
             "ConflictException", "Your account is under review; its details cannot be changed now.", 409
         )
     details = {name: value for name, value in params.items() if name != "ProductionAccessEnabled"}
-    if params.get("ProductionAccessEnabled") and not account.production:
+    if params.get("ProductionAccessEnabled") and not account.sending.production:
         attributes.cases += 1
         review = {"Status": "PENDING", "CaseId": f"case-{account.id}-{attributes.cases}"}
     if review:

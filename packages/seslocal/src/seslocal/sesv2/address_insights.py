@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Final
 
 from seslocal.mail import auto_validation
-from seslocal.state.account import Account, Caller, Params
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
+from seslocal.wire.params import Params
 
 
 def get_address_insights(account: Account, params: Params, caller: Caller) -> Params:

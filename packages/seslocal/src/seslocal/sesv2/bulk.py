@@ -10,10 +10,13 @@ import msgspec
 
 from seslocal.errors import ApiError, bad_request
 from seslocal.mail import sending, templated
-from seslocal.mail.sending import Passed, Submission
-from seslocal.mail.templated import Stored, Template
+from seslocal.mail.sending import CheckedSubmission, Submission
 from seslocal.sesv2.sending import named_identities
-from seslocal.state.account import Account, Caller, Params, Tenant
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
+from seslocal.state.templates import StoredTemplate, Template
+from seslocal.state.tenants import Tenant
+from seslocal.wire.params import Params
 
 MOST_ENTRIES: Final = 50
 #: entry status by the error's kind, else by its code
@@ -59,7 +62,7 @@ def each_outcome(
 
 def _checked(
     account: Account, params: Params, tenant: Tenant | None, operation: str
-) -> list[Passed | ApiError]:
+) -> list[CheckedSubmission | ApiError]:
     """Checks all entries before any is accepted, so that a refused call sends nothing."""
     entries: list[Params] = params["BulkEmailEntries"]
     if not 1 <= len(entries) <= MOST_ENTRIES:
@@ -74,7 +77,7 @@ def _checked(
         if error.kind != "template_absent":
             raise
         return [error] * len(entries)
-    checked: list[Passed | ApiError] = []
+    checked: list[CheckedSubmission | ApiError] = []
     for entry in entries:
         try:
             submission = _submission(account, params, entry, template, data, tenant, operation)
@@ -86,7 +89,7 @@ def _checked(
     return checked
 
 
-def _sent(account: Account, passed: Passed, caller: Caller) -> str | ApiError:
+def _sent(account: Account, passed: CheckedSubmission, caller: Caller) -> str | ApiError:
     tenant, configuration_set = passed.tenant, passed.configuration_set
     fault = account.faults.on_entry(
         tenant.name if tenant else None, configuration_set.name if configuration_set else None
@@ -125,7 +128,7 @@ def _submission(
     if tags:
         call["EmailTags"] = tags
     kept = templated.kept(filled, {**default, "TemplateData": msgspec.json.encode(replacement).decode()})
-    named = named_identities(params) + ((template.arn,) if isinstance(template, Stored) else ())
+    named = named_identities(params) + ((template.arn,) if isinstance(template, StoredTemplate) else ())
     letter = templated.letter_of(call, filled)
     return Submission(operation, letter, kept, tenant, params.get("ConfigurationSetName"), named)
 

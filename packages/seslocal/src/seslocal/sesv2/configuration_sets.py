@@ -9,19 +9,14 @@ from typing import Final
 
 from seslocal.errors import already_exists, bad_request, limit_exceeded, not_found
 from seslocal.events.publishing import announce_topic
-from seslocal.sesv2.identities import resolve
 from seslocal.sesv2.tenants import refuse_repeated, refuse_while_associated
 from seslocal.state import cloudwatch
-from seslocal.state.account import (
-    Account,
-    Caller,
-    ConfigurationSet,
-    EventDestination,
-    Params,
-    tags_in,
-    tags_out,
-)
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
+from seslocal.state.configuration_sets import ConfigurationSet, EventDestination
+from seslocal.tagging import tags_in, tags_out
 from seslocal.wire.paging import page
+from seslocal.wire.params import Params
 
 MOST_SETS: Final = 10_000
 MOST_DESTINATIONS: Final = 10
@@ -101,14 +96,14 @@ def delete(account: Account, params: Params, caller: Caller) -> Params:
 def _check_options(account: Account, options: dict[str, Params]) -> None:
     """Raises ApiError if the options name something that does not exist."""
     pool: str | None = options.get("DeliveryOptions", {}).get("SendingPoolName")
-    if pool is not None and not account.dedicated.knows(pool):
+    if pool is not None and not account.dedicated_ips.knows(pool):
         raise bad_request(f"SendingPool <{pool}> doesn't exist", kind="pool_absent")
     tracking = options.get("TrackingOptions", {})
     redirect: str | None = tracking.get("CustomRedirectDomain")
     if redirect == "" or (redirect is None and "HttpsPolicy" in tracking):
         raise bad_request("CustomRedirectDomain must be specified.")
     if redirect is not None:
-        identity = resolve(account, redirect.lower())
+        identity = account.identities.resolve(redirect.lower())
         if identity is None or not identity.verified:
             raise bad_request(
                 f"Domain <{redirect}> is not verified under this account.", kind="redirect_unverified"

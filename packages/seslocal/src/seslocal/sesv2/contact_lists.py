@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Final
 
-from seslocal.errors import bad_request, not_found
-from seslocal.state.account import Account, Caller, Params, tags_in, tags_out
-from seslocal.state.contacts import ContactList, Topic
+from seslocal.errors import bad_request
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
+from seslocal.state.contacts import ContactList, Topic, checked_name
+from seslocal.tagging import tags_in, tags_out
 from seslocal.wire.paging import page
+from seslocal.wire.params import Params
 
 MOST_LISTS: Final = 1
 MOST_TOPICS: Final = 20
 MOST_DISPLAYED: Final = 128  # characters of a topic's DisplayName
 MOST_DESCRIBED: Final = 500  # characters of a list's Description
-_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def create(account: Account, params: Params, caller: Caller) -> Params:
     """For a name that exists, the limit of one list is reported first."""
-    name = _checked("ContactListName", params["ContactListName"])
+    name = checked_name("ContactListName", params["ContactListName"])
     topics, description = _topics(params.get("Topics", [])), _description(params)
     if len(account.contact_lists) >= MOST_LISTS:
         raise bad_request(f"A maximum of {MOST_LISTS} Lists allowed per account.")
@@ -38,7 +39,7 @@ def create(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def get(account: Account, params: Params, caller: Caller) -> Params:
-    found = list_of(account, params["ContactListName"])
+    found = account.contact_lists.find(params["ContactListName"])
     shown: Params = {
         "ContactListName": found.name,
         "Topics": [_topic_shown(topic) for topic in found.topics.values()],
@@ -51,9 +52,9 @@ def get(account: Account, params: Params, caller: Caller) -> Params:
 
 def update(account: Account, params: Params, caller: Caller) -> Params:
     """Replaces topics and description. Preferences for removed topics are deleted."""
-    _checked("ContactListName", params["ContactListName"])
+    checked_name("ContactListName", params["ContactListName"])
     topics, description = _topics(params.get("Topics", [])), _description(params)
-    found = list_of(account, params["ContactListName"])
+    found = account.contact_lists.find(params["ContactListName"])
     for contact in found.contacts.values():
         contact.topics = {name: status for name, status in contact.topics.items() if name in topics}
     found.topics, found.description = topics, description
@@ -62,7 +63,7 @@ def update(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def delete(account: Account, params: Params, caller: Caller) -> Params:
-    del account.contact_lists[list_of(account, params["ContactListName"]).name]
+    del account.contact_lists[account.contact_lists.find(params["ContactListName"]).name]
     return {}
 
 
@@ -72,19 +73,12 @@ def list_all(account: Account, params: Params, caller: Caller) -> Params:
     return {"ContactLists": shown, **more}
 
 
-def list_of(account: Account, name: str) -> ContactList:
-    found = account.contact_lists.get(_checked("ContactListName", name))
-    if found is None:
-        raise not_found(f"List with name: {name} doesn't exist.")
-    return found
-
-
 def _topics(given: list[Params]) -> dict[str, Topic]:
     if len(given) > MOST_TOPICS:
         raise bad_request(f"Maximum of <{MOST_TOPICS}> topics allowed per ContactList")
     topics: dict[str, Topic] = {}
     for one in given:
-        name = _checked("TopicName", one["TopicName"])
+        name = checked_name("TopicName", one["TopicName"])
         if len(one["DisplayName"]) > MOST_DISPLAYED:
             raise bad_request(f"Topic DisplayName can contain up to <{MOST_DISPLAYED}> characters.")
         if name in topics:
@@ -93,17 +87,6 @@ def _topics(given: list[Params]) -> dict[str, Topic]:
             name, one["DisplayName"], one.get("Description"), one["DefaultSubscriptionStatus"]
         )
     return topics
-
-
-def _checked(member: str, name: str) -> str:
-    if not name.strip():
-        raise bad_request(f"{member} can't be blank.")
-    if not _NAME.fullmatch(name):
-        raise bad_request(
-            f"{member} can contain up to 64 characters. Only alphanumeric characters, underscores(_) and hyphens(-) are "
-            "allowed."
-        )
-    return name
 
 
 def _description(params: Params) -> str | None:

@@ -8,21 +8,20 @@ from typing import Final
 
 from seslocal.errors import ApiError, already_exists, bad_request, not_found
 from seslocal.mail.content import bare_address
-from seslocal.sesv2.contact_lists import list_of
-from seslocal.state.account import Account, Caller, Params
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
 from seslocal.state.contacts import Contact, ContactList
 from seslocal.wire.paging import page
-
-MOST_CONTACTS: Final = 1_000_000
+from seslocal.wire.params import Params
 
 
 def create(account: Account, params: Params, caller: Caller) -> Params:
     address = _address(params["EmailAddress"])
-    found = list_of(account, params["ContactListName"])
-    _preferences(found, params.get("TopicPreferences", []))
+    found = account.contact_lists.find(params["ContactListName"])
+    found.checked_preferences(params.get("TopicPreferences", []))
     if address.lower() in found.contacts:
         raise already_exists(f"{address} already exists in List.")
-    put(account, found, address, params)
+    found.put(address, params, account.clock.now())
     return {}
 
 
@@ -40,8 +39,8 @@ def update(account: Account, params: Params, caller: Caller) -> Params:
     """In live tests SES kept preferences that a call does not name, although its model says otherwise, and cleared other
     members that are left out."""
     _address(params["EmailAddress"])
-    found = list_of(account, params["ContactListName"])
-    topics = _preferences(found, params.get("TopicPreferences", []))
+    found = account.contact_lists.find(params["ContactListName"])
+    topics = found.checked_preferences(params.get("TopicPreferences", []))
     contact = contact_of(found, params["EmailAddress"])
     contact.topics = {**contact.topics, **topics} if account.behaviour.merge_topic_preferences else topics
     contact.unsubscribed_all = params.get("UnsubscribeAll", False)
@@ -57,31 +56,12 @@ def delete(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def list_all(account: Account, params: Params, caller: Caller) -> Params:
-    found = list_of(account, params["ContactListName"])
+    found = account.contact_lists.find(params["ContactListName"])
     fits = _filter(found, params.get("Filter", {}))
     chosen, more = page(
         "contacts", filter(fits, found.contacts.values()), lambda c: c.address, params, most=1000
     )
     return {"Contacts": [_shown(found, contact) for contact in chosen], **more}
-
-
-def put(account: Account, found: ContactList, address: str, given: Params) -> Contact:
-    """Adds or replaces a contact: TopicPreferences, UnsubscribeAll, AttributesData. Raises ApiError."""
-    topics = _preferences(found, given.get("TopicPreferences", []))
-    before = found.contacts.get(address.lower())
-    if before is None and len(found.contacts) >= MOST_CONTACTS:
-        raise bad_request(f"A list has at most {MOST_CONTACTS} contacts here.")
-    now = account.clock.now()
-    contact = Contact(
-        address=before.address if before else address,
-        created=before.created if before else now,
-        updated=now,
-        unsubscribed_all=given.get("UnsubscribeAll", False),
-        topics=topics,
-        attributes=given.get("AttributesData"),
-    )
-    found.contacts[address.lower()] = contact
-    return contact
 
 
 def contact_of(found: ContactList, address: str) -> Contact:
@@ -93,7 +73,7 @@ def contact_of(found: ContactList, address: str) -> Contact:
 
 def _both(account: Account, params: Params) -> tuple[ContactList, Contact]:
     address = _address(params["EmailAddress"])
-    found = list_of(account, params["ContactListName"])
+    found = account.contact_lists.find(params["ContactListName"])
     return found, contact_of(found, address)
 
 
@@ -106,17 +86,6 @@ def _address(text: str) -> str:
         raise bad_request(f"EmailAddress <{text}> is invalid") from None
 
 
-def _preferences(found: ContactList, given: list[dict[str, str]]) -> dict[str, str]:
-    for one in given:
-        if one["TopicName"] not in found.topics:
-            raise _no_topic(found, one["TopicName"])
-    return {one["TopicName"]: one["SubscriptionStatus"] for one in given}
-
-
-def _no_topic(found: ContactList, topic: str) -> ApiError:
-    return bad_request(f"List: {found.name} doesn't contain Topic: {topic}")
-
-
 def _filter(found: ContactList, given: Params) -> Callable[[Contact], bool]:
     """Filters by topic, or without one by UnsubscribeAll."""
     status: str | None = given.get("FilteredStatus")
@@ -124,7 +93,7 @@ def _filter(found: ContactList, given: Params) -> Callable[[Contact], bool]:
     topic: str | None = chosen.get("TopicName")
     by_default: bool = chosen.get("UseDefaultIfPreferenceUnavailable", False)
     if topic is not None and topic not in found.topics:
-        raise _no_topic(found, topic)
+        raise found.no_topic(topic)
 
     def fits(contact: Contact) -> bool:
         if status is None:

@@ -8,9 +8,12 @@ from collections.abc import Callable
 from typing import Final
 
 from seslocal.errors import already_exists, bad_request, limit_exceeded, not_found
-from seslocal.state.account import Account, Caller, Params, tags_in
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
 from seslocal.state.dedicated_ips import DEFAULT_POOL, SHARED_POOL, DedicatedIp, Pool
+from seslocal.tagging import tags_in
 from seslocal.wire.paging import page
+from seslocal.wire.params import Params
 
 MOST_POOLS: Final = 50
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -18,12 +21,12 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 def create_pool(account: Account, params: Params, caller: Caller) -> Params:
     name: str = params["PoolName"]
-    pools = account.dedicated.pools
+    pools = account.dedicated_ips.pools
     if not _NAME.fullmatch(name):
         raise bad_request(
             f"Invalid pool name <{name}>: letters, digits, '_' and '-' are allowed, 1 to 64 of them."
         )
-    if account.dedicated.knows(name):
+    if account.dedicated_ips.knows(name):
         raise already_exists(f"The pool <{name}> already exists.")
     if len(pools) >= MOST_POOLS:
         raise limit_exceeded(f"The account has {MOST_POOLS} dedicated IP pools, which is its limit.")
@@ -38,7 +41,7 @@ def get_pool(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def list_pools(account: Account, params: Params, caller: Caller) -> Params:
-    chosen, more = page("pools", account.dedicated.pools, lambda name: name, params, most=1000)
+    chosen, more = page("pools", account.dedicated_ips.pools, lambda name: name, params, most=1000)
     return {"DedicatedIpPools": chosen, **more}
 
 
@@ -48,10 +51,10 @@ def delete_pool(account: Account, params: Params, caller: Caller) -> Params:
     for found in account.configuration_sets.values():
         if found.options.get("DeliveryOptions", {}).get("SendingPoolName") == pool.name:
             raise bad_request(f"Cannot delete pool {pool.name}: configuration set {found.name} sends by it.")
-    for ip in account.dedicated.by_ip.values():
+    for ip in account.dedicated_ips.by_ip.values():
         if ip.pool == pool.name:
             ip.pool = DEFAULT_POOL
-    del account.dedicated.pools[pool.name]
+    del account.dedicated_ips.pools[pool.name]
     return {}
 
 
@@ -66,9 +69,9 @@ def put_scaling(account: Account, params: Params, caller: Caller) -> Params:
 def put_in_pool(account: Account, params: Params, caller: Caller) -> Params:
     ip = _ip(account, params["Ip"])
     target: str = params["DestinationPoolName"]
-    if not account.dedicated.knows(target):
+    if not account.dedicated_ips.knows(target):
         raise _no_pool(target)
-    if account.dedicated.is_managed(target) or account.dedicated.is_managed(ip.pool):
+    if account.dedicated_ips.is_managed(target) or account.dedicated_ips.is_managed(ip.pool):
         raise bad_request("Addresses cannot be moved into or out of a managed pool.")
     ip.pool = target
     return {}
@@ -80,9 +83,9 @@ def put_warm_up(account: Account, params: Params, caller: Caller) -> Params:
     if not 0 <= percentage <= 100:
         raise bad_request("Warmup Percentage must be between 0 and 100.")
     ip = _ip(account, params["Ip"])
-    if account.dedicated.is_managed(ip.pool):
+    if account.dedicated_ips.is_managed(ip.pool):
         raise bad_request("Addresses of a managed pool are warmed up by SES.")
-    ip.percentage, ip.since, ip.warms = percentage, account.clock.now(), account.dedicated.auto_warm_up
+    ip.percentage, ip.since, ip.warms = percentage, account.clock.now(), account.dedicated_ips.auto_warm_up
     return {}
 
 
@@ -92,21 +95,21 @@ def get_ip(account: Account, params: Params, caller: Caller) -> Params:
 
 def get_ips(account: Account, params: Params, caller: Caller) -> Params:
     pool: str | None = params.get("PoolName")
-    if pool is not None and not account.dedicated.knows(pool):
+    if pool is not None and not account.dedicated_ips.knows(pool):
         raise _no_pool(pool)
-    found = [ip for ip in account.dedicated.by_ip.values() if pool in (None, ip.pool)]
+    found = [ip for ip in account.dedicated_ips.by_ip.values() if pool in (None, ip.pool)]
     chosen, more = page("ips", found, lambda ip: ip.ip, params, most=1000)
     return {"DedicatedIps": [_shown(account, ip) for ip in chosen], **more}
 
 
 def put_auto_warm_up(account: Account, params: Params, caller: Caller) -> Params:
     """If off, IPs leased later start fully warm; IPs that are warming continue."""
-    account.dedicated.auto_warm_up = params.get("AutoWarmupEnabled", False)
+    account.dedicated_ips.auto_warm_up = params.get("AutoWarmupEnabled", False)
     return {}
 
 
 def _shown(account: Account, ip: DedicatedIp) -> Params:
-    if account.dedicated.is_managed(ip.pool):
+    if account.dedicated_ips.is_managed(ip.pool):
         status, percentage = "NOT_APPLICABLE", -1
     else:
         percentage = ip.warmed(account.clock.now())
@@ -115,7 +118,7 @@ def _shown(account: Account, ip: DedicatedIp) -> Params:
 
 
 def _ip(account: Account, text: str) -> DedicatedIp:
-    found = account.dedicated.by_ip.get(text)
+    found = account.dedicated_ips.by_ip.get(text)
     if found is None:
         raise not_found(f"Could not find dedicated IP <{text}> under this account.")
     return found
@@ -124,7 +127,7 @@ def _ip(account: Account, text: str) -> DedicatedIp:
 def _pool(account: Account, name: str) -> Pool:
     if name in (DEFAULT_POOL, SHARED_POOL):
         raise bad_request("Pool name describes either a shared or default dedicated ip pool")
-    found = account.dedicated.pools.get(name)
+    found = account.dedicated_ips.pools.get(name)
     if found is None:
         raise _no_pool(name)
     return found

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from seslocal.state.insights import Event, Seen
+from seslocal.state.insights import Event, VdmMail
 
 COLUMNS: Final = (
     "messageid",
@@ -50,7 +50,7 @@ class Row:
     tenant: str
 
 
-def rows(mails: Iterable[Seen]) -> Iterator[Row]:
+def rows(mails: Iterable[VdmMail]) -> Iterator[Row]:
     for seen in mails:
         sender, subject, _ = seen.read()
         events = seen.events

@@ -11,10 +11,12 @@ from typing import Final
 from seslocal.errors import bad_request
 from seslocal.sesv2 import export_files
 from seslocal.sesv2.insights import SWITCHED_OFF
-from seslocal.state.account import Account, Caller, Params
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
 from seslocal.state.jobs import Job, newest_first
 from seslocal.state.vdm_metrics import DAY
 from seslocal.wire.paging import page
+from seslocal.wire.params import Params
 
 DEFAULT_ROWS: Final = 1000  # without MaxResults
 
@@ -37,7 +39,7 @@ def create(account: Account, params: Params, caller: Caller) -> Params:
             "from midnight to midnight UTC."
         )
     job = Job(account.ids.uuid(), kind, params, account.clock.now(), "PROCESSING")
-    account.exports.add(job, f"<{kind}> export")
+    account.jobs.exports.add(job, f"<{kind}> export")
     account.clock.call_later(account.settings.event_delay, partial(_work, account, job))
     return {"JobId": job.id}
 
@@ -57,7 +59,7 @@ def get(account: Account, params: Params, caller: Caller) -> Params:
 
 def list_all(account: Account, params: Params, caller: Caller) -> Params:
     kind, status = params.get("ExportSourceType"), params.get("JobStatus")
-    found = [job for job in account.exports if kind in (None, job.kind) and status in (None, job.status)]
+    found = [job for job in account.jobs.exports if kind in (None, job.kind) and status in (None, job.status)]
     chosen, more = page("exports", found, newest_first, params, most=1000)
     return {"ExportJobs": [_summary(job) for job in chosen], **more}
 
@@ -88,7 +90,7 @@ def _work(account: Account, job: Job) -> None:
 
 
 def _insights(account: Account, job: Job, source: Params, form: str) -> bytes:
-    mails = list(account.insights.between(source["StartDate"], source["EndDate"]))
+    mails = list(account.mail.insights.between(source["StartDate"], source["EndDate"]))
     found = export_files.chosen(
         export_files.rows(mails), source.get("Include", {}), source.get("Exclude", {})
     )
@@ -100,14 +102,14 @@ def _insights(account: Account, job: Job, source: Params, form: str) -> bytes:
 def _metrics(account: Account, job: Job, source: Params, form: str) -> bytes:
     start, end = source["StartDate"], source["EndDate"]
     names = list(source["Dimensions"])
-    sums = account.insights.metrics.by_series(names, source["Dimensions"], start, end)
-    job.processed = sum(seen.at < end for seen in account.insights.between(start, end))
+    sums = account.mail.insights.metrics.by_series(names, source["Dimensions"], start, end)
+    job.processed = sum(seen.at < end for seen in account.mail.insights.between(start, end))
     job.exported = len(sums)
     return export_files.metrics(names, source["Metrics"], sums, form)
 
 
 def _job(account: Account, job_id: str) -> Job:
-    job = account.exports.get(job_id)
+    job = account.jobs.exports.get(job_id)
     if job is None:
         raise bad_request("Invalid JobId")
     return job

@@ -4,15 +4,19 @@ address to. By default a new identity is verified immediately; the switch `verif
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
 from seslocal.dns.dkim_keys import public_half
 from seslocal.errors import already_exists, bad_request, limit_exceeded, not_found
 from seslocal.sesv2.tenants import refuse_while_associated
-from seslocal.state.account import Account, Caller, Identity, Params, tags_in, tags_out
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
+from seslocal.state.identities import Identity
 from seslocal.state.zone import SOA
+from seslocal.tagging import tags_in, tags_out
 from seslocal.wire.paging import page
+from seslocal.wire.params import Params
 
 MOST_IDENTITIES: Final = 10_000
 DAY: Final = 86400.0  # seconds
@@ -34,8 +38,8 @@ def create(account: Account, params: Params, caller: Caller) -> Params:
     _require_set(account, default_set)
     identity = _add(account, name, params.get("DkimSigningAttributes", {}), default_set, tags)
     if account.behaviour.verify_at_once:
-        set_status(account, identity, "SUCCESS")
-    account.on_identity(identity)
+        identity.set_status("SUCCESS", account.clock.now())
+    account.identities.changed(identity)
     shown = dkim_shown(account, identity)
     if identity.is_domain and shown["Status"] == "PENDING":
         shown["Status"] = "NOT_STARTED"  # SES has not started to check; the next read shows PENDING
@@ -94,7 +98,7 @@ def delete(account: Account, params: Params, caller: Caller) -> Params:
     identity = identity_of(account, params["EmailIdentity"])
     refuse_while_associated(account, identity.arn)
     del account.identities[identity.name]
-    account.notified.discard(identity.arn)
+    account.identities.with_topics.discard(identity.arn)
     return {}
 
 
@@ -128,10 +132,10 @@ def put_dkim_signing(account: Account, params: Params, caller: Caller) -> Params
             new["CurrentSigningKeyLength"] = identity.dkim["CurrentSigningKeyLength"]
     identity.dkim, identity.public_key = new, key
     if account.behaviour.verify_at_once:
-        set_status(account, identity, "SUCCESS")
+        identity.set_status("SUCCESS", account.clock.now())
     elif not identity.verified:
-        set_status(account, identity, "PENDING")
-    account.on_identity(identity)
+        identity.set_status("PENDING", account.clock.now())
+    account.identities.changed(identity)
     shown = dkim_shown(account, identity)
     return {
         "DkimStatus": shown["Status"],
@@ -154,7 +158,7 @@ def put_mail_from(account: Account, params: Params, caller: Caller) -> Params:
     identity.mail_from_status = "SUCCESS" if identity.verified else "PENDING"
     on_failure = params.get("BehaviorOnMxFailure", "USE_DEFAULT_VALUE")
     identity.on_mx_failure = on_failure if domain else "USE_DEFAULT_VALUE"
-    account.on_identity(identity)
+    account.identities.changed(identity)
     return {}
 
 
@@ -182,42 +186,13 @@ def identity_of(account: Account, name: str) -> Identity:
     return identity
 
 
-def resolve(account: Account, address: str) -> Identity | None:
-    """Returns the identity for this From address: the address itself, its domain, or a parent domain, in this order, verified
-    ones first. `address` is in lower case."""
-    unverified: Identity | None = None
-    for name in _covering(address):
-        if identity := account.identities.get(name):
-            if identity.verified:
-                return identity
-            unverified = unverified or identity
-    return unverified
-
-
 def await_verification(account: Account, address: str) -> None:
     """Makes an address identity pending, as if a verification mail had been sent, unless it is verified."""
     name = _checked_name(address)
     identity = account.identities.get(name) or _add(account, name, {}, None, {})
     if not identity.verified:
-        set_status(account, identity, "PENDING")
-        account.on_identity(identity)
-
-
-def set_status(account: Account, identity: Identity, status: str) -> None:
-    now = account.clock.now()
-    identity.status = status
-    identity.checked_at = now
-    identity.mail_from_status = "SUCCESS" if status == "SUCCESS" else identity.mail_from_status
-    if status == "SUCCESS":
-        identity.verified_at = now
-        uses_new_keys(identity)
-
-
-def uses_new_keys(identity: Identity) -> None:
-    """From now on SES signs with the keys requested last."""
-    identity.rotates = False
-    if "NextSigningKeyLength" in identity.dkim:
-        identity.dkim["CurrentSigningKeyLength"] = identity.dkim["NextSigningKeyLength"]
+        identity.set_status("PENDING", account.clock.now())
+        account.identities.changed(identity)
 
 
 def dkim_shown(account: Account, identity: Identity) -> Params:
@@ -227,14 +202,6 @@ def dkim_shown(account: Account, identity: Identity) -> Params:
         return {"SigningEnabled": False, "Status": "NOT_STARTED", "Tokens": []}
     status = "PENDING" if owner.rotates and owner.verified else owner.status
     return {"SigningEnabled": owner.signing, "Status": status, "Tokens": [], **owner.dkim}
-
-
-def _covering(address: str) -> Iterator[str]:
-    yield address
-    domain = address.rpartition("@")[2]
-    while "." in domain:
-        yield domain
-        domain = domain.partition(".")[2]
 
 
 def _add(

@@ -12,7 +12,9 @@ import msgspec
 
 from seslocal.errors import already_exists, bad_request, limit_exceeded, not_found
 from seslocal.sesv2.identities import identity_of
-from seslocal.state.account import Account, Caller, Params
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
+from seslocal.wire.params import Params
 
 MOST_POLICIES: Final = 20  # of one identity
 MOST_BYTES: Final = 4096  # of one policy

@@ -14,10 +14,13 @@ from seslocal.errors import ApiError, bad_request, not_found
 from seslocal.mail.content import bare_address
 from seslocal.sesv2 import contacts, import_records, suppression
 from seslocal.sesv2.import_records import Record, Unreadable
-from seslocal.state.account import Account, Caller, Params, Suppressed
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
 from seslocal.state.jobs import Job, by_age
-from seslocal.state.s3_directory import Missing
+from seslocal.state.s3_directory import ObjectNotFound
+from seslocal.state.suppression import SuppressedDestination
 from seslocal.wire.paging import page
+from seslocal.wire.params import Params
 
 SLICE: Final = 500  # records at a time
 MOST_RECORDS: Final = {"SUPPRESSION_LIST": 100_000, "CONTACT_LIST": 1_000_000}
@@ -28,20 +31,20 @@ def create(account: Account, params: Params, caller: Caller) -> Params:
     destination: Params = params["ImportDestination"]
     if len(destination) != 1:
         raise bad_request("One import destination must be provided")
-    if not account.production:
+    if not account.sending.production:
         raise bad_request("Import jobs need production access; the account is in the sandbox.")
     kind = "SUPPRESSION_LIST" if "SuppressionListDestination" in destination else "CONTACT_LIST"
     if kind == "CONTACT_LIST":
         _require_list(account, destination["ContactListDestination"]["ContactListName"])
     now = account.clock.now()
     job = Job(account.ids.uuid(), kind, params, now, "CREATED")
-    account.imports.add(job, "import")
+    account.jobs.imports.add(job, "import")
     account.clock.call_later(account.settings.event_delay, partial(_begin, account, job))
     return {"JobId": job.id}
 
 
 def get(account: Account, params: Params, caller: Caller) -> Params:
-    job = account.imports.get(params["JobId"])
+    job = account.jobs.imports.get(params["JobId"])
     if job is None:
         raise not_found(f"Import job {params['JobId']} does not exist.")
     shown: Params = {**_summary(job), "ImportDataSource": job.request["ImportDataSource"]}
@@ -55,7 +58,7 @@ def get(account: Account, params: Params, caller: Caller) -> Params:
 
 def list_all(account: Account, params: Params, caller: Caller) -> Params:
     kind: str | None = params.get("ImportDestinationType")
-    found = [job for job in account.imports if kind in (None, job.kind)]
+    found = [job for job in account.jobs.imports if kind in (None, job.kind)]
     chosen, more = page("imports", found, by_age, params, most=1000)
     return {"ImportJobs": [_summary(job) for job in chosen], **more}
 
@@ -67,10 +70,10 @@ def _begin(account: Account, job: Job) -> None:
     job.status = "PROCESSING"
     source: Params = job.request["ImportDataSource"]
     try:
-        text = account.home.read(source["S3Url"])
+        text = account.jobs.files.read(source["S3Url"])
         read = import_records.suppressed if job.kind == "SUPPRESSION_LIST" else import_records.contacts
         records = read(text, source["DataFormat"], delete=_action(job) == "DELETE")
-    except (Missing, Unreadable) as error:
+    except (ObjectNotFound, Unreadable) as error:
         job.end("FAILED", account.clock.now(), str(error))
         return
     _go_on(account, job, records)
@@ -109,8 +112,8 @@ def _import(account: Account, job: Job, record: Record) -> None:
 def _to_suppression(account: Account, job: Job, address: str, given: Params) -> None:
     address = suppression.stored(address)
     if _action(job) == "PUT":
-        account.suppression.put(Suppressed(address, given["Reason"], account.clock.now()))
-    elif not account.suppression.delete(address):
+        account.suppression.list.put(SuppressedDestination(address, given["Reason"], account.clock.now()))
+    elif not account.suppression.list.delete(address):
         raise not_found(f"Email address {address} does not exist on your suppression list.")
 
 
@@ -118,7 +121,7 @@ def _to_contacts(account: Account, job: Job, address: str, given: Params) -> Non
     """An existing contact is replaced; members that the record leaves out are cleared."""
     found = account.contact_lists[_require_list(account, _target(job)["ContactListName"])]
     if _action(job) == "PUT":
-        contacts.put(account, found, bare_address(address), given)
+        found.put(bare_address(address), given, account.clock.now())
     else:
         del found.contacts[contacts.contact_of(found, address).address.lower()]
 

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
-from seslocal.state.account import Params
+from seslocal.wire.params import Params
 
 T = TypeVar("T")
 _PREFERENCE: Final = "topicPreferences."

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from typing import Final
 
 from seslocal.errors import ApiError, bad_request, not_found
-from seslocal.state.account import Account, Caller, Params
-from seslocal.state.insights import Event, Seen
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
+from seslocal.state.insights import Event, VdmMail
+from seslocal.wire.params import Params
 
 MOST_DAYS: Final = 60
 SWITCHED_OFF: Final = "To use this feature you must enable Virtual Deliverability Manager"
@@ -19,7 +21,7 @@ _IDENTITY: Final = re.compile(r"([^\s*@]+@)?[^\s*@]+")
 
 def get_message(account: Account, params: Params, caller: Caller) -> Params:
     _require_vdm(account)
-    seen = account.insights.get(params["MessageId"])
+    seen = account.mail.insights.get(params["MessageId"])
     if seen is None:
         raise not_found(f"Message <{params['MessageId']}> not found for account <{account.id}>")
     sender, subject, tags = seen.read()
@@ -50,7 +52,7 @@ def get_metrics(account: Account, params: Params, caller: Caller) -> Params:
 
 def _result(account: Account, query: Params) -> Params:
     wanted = {name: (value,) for name, value in query.get("Dimensions", {}).items()}
-    days = account.insights.metrics.by_day(query["Metric"], wanted, query["StartDate"], query["EndDate"])
+    days = account.mail.insights.metrics.by_day(query["Metric"], wanted, query["StartDate"], query["EndDate"])
     return {"Id": query["Id"], "Timestamps": list(days), "Values": list(days.values())}
 
 
@@ -93,7 +95,7 @@ def _check_dates(start: float, end: float) -> None:
         )
 
 
-def _insight(seen: Seen) -> Params:
+def _insight(seen: VdmMail) -> Params:
     return {
         "Destination": seen.recipient,
         "Isp": seen.series.ISP,

@@ -9,9 +9,12 @@ from typing import Final
 
 from seslocal.errors import bad_request, not_found
 from seslocal.events.publishing import to_bus
-from seslocal.state.account import Account, Caller, Params, StatusRecord, Tenant
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
 from seslocal.state.findings import Finding
+from seslocal.state.tenants import StatusRecord, Tenant
 from seslocal.wire.paging import page
+from seslocal.wire.params import Params
 
 POLICIES: Final = ("standard", "strict", "none")
 TYPES: Final = ("DKIM", "DMARC", "SPF", "BIMI", "COMPLAINT", "BOUNCE", "FEEDBACK_3P", "IP_LISTING")

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Final
 
 from seslocal.events.publishing import advise
 from seslocal.sesv2 import reputation
-from seslocal.state.account import Account, StatusRecord, Tenant
+from seslocal.state.account import Account
 from seslocal.state.findings import HIGH, Finding, judge
-from seslocal.state.isps import isp_of, tells_of_complaints
+from seslocal.state.isps import has_feedback_loop, isp_of
 from seslocal.state.outcomes import Outcome, Plan, is_simulator
+from seslocal.state.tenants import StatusRecord, Tenant
 
 if TYPE_CHECKING:
-    from seslocal.events.documents import Mail
-    from seslocal.state.account import ConfigurationSet
+    from seslocal.state.accepted_mail import Mail
+    from seslocal.state.configuration_sets import ConfigurationSet
 
 LOOK: Final = 3600.0  # seconds between two evaluations of open findings
 _NOT_SEEN: Final = (
@@ -29,7 +30,7 @@ _NOT_SEEN: Final = (
 )
 
 
-class Oversight:
+class ReputationMonitor:
     """Counts outcomes of mail and acts on the counts."""
 
     def __init__(self, account: Account) -> None:
@@ -43,14 +44,14 @@ class Oversight:
     def happened(
         self, mail: Mail, event: str, outcome: Outcome | None, recipients: Sequence[str], at: float
     ) -> None:
-        if mail.tenant is None or not self._account.finds:
+        if mail.tenant is None or not self._account.tenants.automatic_findings:
             return
         tenant = self._account.tenants.get(mail.tenant)
         if tenant is None:
             return
         if event == "Send":
             seen = [address for address in mail.destination if not is_simulator(address)]
-            telling = sum([tells_of_complaints(isp_of(address)) for address in seen])
+            telling = sum([has_feedback_loop(isp_of(address)) for address in seen])
             tenant.counts.add(at, len(seen), 0, telling, 0)
         elif outcome is not None and (weight := _weight(outcome, recipients)):
             bounced, complained = weight
@@ -73,7 +74,7 @@ def review(account: Account, tenant: Tenant) -> None:
     """Opens, changes and closes findings by the current counts."""
     now = account.clock.now()
     tenant.counts.forget(now)
-    found = judge(tenant.counts, account.thresholds)
+    found = judge(tenant.counts, account.tenants.thresholds)
     for kind, (impact, threshold) in found.items():
         before = tenant.findings.get(kind)
         is_open = before is not None and before.is_open

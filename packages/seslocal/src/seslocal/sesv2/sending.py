@@ -8,8 +8,10 @@ from typing import Final
 from seslocal.mail import list_management, sending, templated
 from seslocal.mail.content import Letter, read_letter
 from seslocal.mail.sending import Submission
-from seslocal.mail.templated import Stored
-from seslocal.state.account import Account, Caller, Params
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
+from seslocal.state.templates import StoredTemplate
+from seslocal.wire.params import Params
 
 _NAMED_IDENTITIES: Final = ("FromEmailAddressIdentityArn", "FeedbackForwardingEmailAddressIdentityArn")
 
@@ -25,7 +27,7 @@ def send_email(account: Account, params: Params, caller: Caller) -> Params:
         template = templated.named_by(account, given)
         filled = templated.fill(template, templated.read_data(given.get("TemplateData")), given)
         letter, kept = templated.letter_of(params, filled), templated.kept(filled, given)
-        named += (template.arn,) if isinstance(template, Stored) else ()
+        named += (template.arn,) if isinstance(template, StoredTemplate) else ()
     else:
         letter, kept = read_letter(params), content
     if managed := _list_management(params, letter):

@@ -26,7 +26,9 @@ from seslocal.sesv2 import (
     tenants,
     verification_mail,
 )
-from seslocal.state.account import Account, Caller, Params
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
+from seslocal.wire.params import Params
 
 Act = Callable[[Account, Params, Caller], Params]
 

@@ -8,7 +8,10 @@ from typing import Any, Final, Protocol
 
 from seslocal import tagging
 from seslocal.errors import bad_request, not_found
-from seslocal.state.account import Account, Caller, Params, tags_in, tags_out
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
+from seslocal.tagging import tags_in, tags_out
+from seslocal.wire.params import Params
 
 
 class Tagged(Protocol):
@@ -26,10 +29,10 @@ _OWNERS: Final[dict[str, tuple[str, Callable[[Account], Mapping[str, Tagged]]]]]
     "template": ("Template", lambda account: account.templates),
     "custom-verification-email-template": (
         "CustomVerificationEmailTemplate",
-        lambda account: account.verification_templates,
+        lambda account: account.identities.verification_templates,
     ),
     "contact-list": ("ContactList", lambda account: account.contact_lists),
-    "dedicated-ip-pool": ("DedicatedIpPool", lambda account: account.dedicated.pools),
+    "dedicated-ip-pool": ("DedicatedIpPool", lambda account: account.dedicated_ips.pools),
 }
 
 

@@ -11,10 +11,14 @@ from typing import Final
 
 from seslocal.errors import already_exists, bad_request, limit_exceeded
 from seslocal.mail import mime, templated
-from seslocal.mail.templated import PARTS, Stored
+from seslocal.mail.templated import PARTS
 from seslocal.sesv2.tenants import refuse_while_associated
-from seslocal.state.account import Account, Caller, Params, tags_in, tags_out
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
+from seslocal.state.templates import StoredTemplate
+from seslocal.tagging import tags_in, tags_out
 from seslocal.wire.paging import page
+from seslocal.wire.params import Params
 
 MOST_TEMPLATES: Final = 20_000
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -32,7 +36,9 @@ def create(account: Account, params: Params, caller: Caller) -> Params:
     if len(account.templates) >= MOST_TEMPLATES:
         raise limit_exceeded(f"The account has {MOST_TEMPLATES} templates, which is its limit.")
     arn, now = account.arn(f"template/{name}"), account.clock.now()
-    account.templates[name] = Stored(name, read.parts, read.trees, arn, now, tags_in(params.get("Tags", [])))
+    account.templates[name] = StoredTemplate(
+        name, read.parts, read.trees, arn, now, tags_in(params.get("Tags", []))
+    )
     return {}
 
 

@@ -9,8 +9,12 @@ from typing import Final
 
 from seslocal.errors import already_exists, bad_request, limit_exceeded, not_found
 from seslocal.sesv2.reputation import policy_arn
-from seslocal.state.account import Account, Caller, Params, StatusRecord, Tenant, tags_in, tags_out
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
+from seslocal.state.tenants import StatusRecord, Tenant
+from seslocal.tagging import tags_in, tags_out
 from seslocal.wire.paging import page
+from seslocal.wire.params import Params
 
 MOST_TENANTS: Final = 10_000
 _TYPES: Final = {
@@ -58,8 +62,8 @@ def list_tenants(account: Account, params: Params, caller: Caller) -> Params:
 
 def delete_tenant(account: Account, params: Params, caller: Caller) -> Params:
     tenant = tenant_of(account, params["TenantName"])
-    for arn in tenant.associations:
-        _unlink(account, arn, tenant.name)
+    for arn in list(tenant.associations):
+        account.tenants.dissociate(tenant, arn)
     del account.tenants[tenant.name]
     return {}
 
@@ -72,9 +76,7 @@ def associate(account: Account, params: Params, caller: Caller) -> Params:
         if account.behaviour.association_twice_is_error:
             raise already_exists(f"Resource {arn} is already associated with tenant {tenant.name}.")
         return {}
-    now = account.clock.now()
-    tenant.associations[arn] = now
-    account.tenants_of.setdefault(arn, {})[tenant.name] = now
+    account.tenants.associate(tenant, arn, account.clock.now())
     return {}
 
 
@@ -82,8 +84,7 @@ def dissociate(account: Account, params: Params, caller: Caller) -> Params:
     tenant = tenant_of(account, params["TenantName"])
     arn: str = params["ResourceArn"]
     _resource(account, arn)
-    if tenant.associations.pop(arn, None) is not None:
-        _unlink(account, arn, tenant.name)
+    account.tenants.dissociate(tenant, arn)
     return {}
 
 
@@ -102,7 +103,7 @@ def list_tenant_resources(account: Account, params: Params, caller: Caller) -> P
 def list_resource_tenants(account: Account, params: Params, caller: Caller) -> Params:
     arn: str = params["ResourceArn"]
     require_resource(account, arn)
-    found = list(account.tenants_of.get(arn, {}).items())
+    found = list(account.tenants.of_resource.get(arn, {}).items())
     chosen, more = page("resource-tenants", found, lambda link: f"{link[1]:020.6f} {link[0]}", params)
     shown = [
         {
@@ -133,7 +134,7 @@ def tenant_of(account: Account, name: str) -> Tenant:
 
 
 def refuse_while_associated(account: Account, arn: str) -> None:
-    if account.tenants_of.get(arn):
+    if account.tenants.of_resource.get(arn):
         raise bad_request(
             f"Cannot delete {arn} because it has tenant associations. Remove all tenant associations and try again."
         )
@@ -182,13 +183,6 @@ def _resource(account: Account, arn: str) -> tuple[str, str]:
 
 def _type(arn: str) -> str:
     return _TYPES[arn.split(":", 5)[5].partition("/")[0]]
-
-
-def _unlink(account: Account, arn: str, name: str) -> None:
-    links = account.tenants_of.get(arn, {})
-    links.pop(name, None)
-    if not links:
-        account.tenants_of.pop(arn, None)
 
 
 def _summary(tenant: Tenant) -> Params:

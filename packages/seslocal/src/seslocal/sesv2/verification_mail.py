@@ -10,10 +10,13 @@ from seslocal.errors import ApiError, already_exists, bad_request, limit_exceede
 from seslocal.mail import sending, verification_links
 from seslocal.mail.content import bare_address, read_letter
 from seslocal.mail.sending import Submission
-from seslocal.mail.verification_links import VerificationTemplate
 from seslocal.sesv2 import identities
-from seslocal.state.account import Account, Caller, Params, tags_in, tags_out
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
+from seslocal.state.verification import VerificationTemplate
+from seslocal.tagging import tags_in, tags_out
 from seslocal.wire.paging import page
+from seslocal.wire.params import Params
 
 MOST_TEMPLATES: Final = 50
 MOST_BYTES: Final = 10 * 1024 * 1024  # of one template's content
@@ -28,15 +31,15 @@ def create(account: Account, params: Params, caller: Caller) -> Params:
             f"Invalid template name <{name}>: only alphanumeric ASCII characters, '_', and '-' are allowed, 1 to 64 of them."
         )
     made = _read(account, name, params, tags_in(params.get("Tags", [])))
-    if name in account.verification_templates:
+    if name in account.identities.verification_templates:
         raise already_exists(
             f"Custom verification email template <{name}> already exists", kind="verification_template_exists"
         )
-    if len(account.verification_templates) >= MOST_TEMPLATES:
+    if len(account.identities.verification_templates) >= MOST_TEMPLATES:
         raise limit_exceeded(
             f"The account has {MOST_TEMPLATES} custom verification email templates, which is its limit."
         )
-    account.verification_templates[name] = made
+    account.identities.verification_templates[name] = made
     return {}
 
 
@@ -47,18 +50,18 @@ def get(account: Account, params: Params, caller: Caller) -> Params:
 
 def update(account: Account, params: Params, caller: Caller) -> Params:
     found = template_of(account, params["TemplateName"])
-    account.verification_templates[found.name] = _read(account, found.name, params, found.tags)
+    account.identities.verification_templates[found.name] = _read(account, found.name, params, found.tags)
     return {}
 
 
 def delete(account: Account, params: Params, caller: Caller) -> Params:
     """Raises ApiError if the template does not exist."""
-    del account.verification_templates[template_of(account, params["TemplateName"]).name]
+    del account.identities.verification_templates[template_of(account, params["TemplateName"]).name]
     return {}
 
 
 def list_all(account: Account, params: Params, caller: Caller) -> Params:
-    templates = account.verification_templates.values()
+    templates = account.identities.verification_templates.values()
     chosen, more = page("verification-templates", templates, lambda one: one.name, params, most=50)
     return {"CustomVerificationEmailTemplates": [_shown(one) for one in chosen], **more}
 
@@ -66,10 +69,10 @@ def list_all(account: Account, params: Params, caller: Caller) -> Params:
 def send(account: Account, params: Params, caller: Caller) -> Params:
     """Makes the address a pending identity, whatever `verify_at_once` says: it verifies by the mail's link."""
     address = _address(params["EmailAddress"])
-    template = account.verification_templates.get(params["TemplateName"])
+    template = account.identities.verification_templates.get(params["TemplateName"])
     if template is None:
         raise _absent(f"Template <{params['TemplateName']}> does not exist")
-    if not account.production:
+    if not account.sending.production:
         raise ApiError(
             "BadRequestException",
             "Your account has not been granted production access; custom verification emails need it.",
@@ -91,7 +94,7 @@ def send(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def template_of(account: Account, name: str) -> VerificationTemplate:
-    found = account.verification_templates.get(name)
+    found = account.identities.verification_templates.get(name)
     if found is None:
         raise _absent(f"Custom verification email template <{name}> does not exist")
     return found
@@ -112,7 +115,7 @@ def _address(text: str) -> str:
 
 def _read(account: Account, name: str, params: Params, tags: dict[str, str]) -> VerificationTemplate:
     sender: str = params["FromEmailAddress"]
-    identity = identities.resolve(account, bare_address(sender).lower())
+    identity = account.identities.resolve(bare_address(sender).lower())
     if identity is None or not identity.verified:
         raise not_found(f"The from email address <{sender}> is not verified", kind="from_unverified")
     for which in ("Success", "Failure"):

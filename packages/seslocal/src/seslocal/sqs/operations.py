@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, cast
 
 from seslocal.errors import ApiError
-from seslocal.state.account import Account, Caller
+from seslocal.state.access import Caller
+from seslocal.state.account import Account
 from seslocal.state.queues import DEFAULTS, Message, Queue
 from seslocal.wire.model import Params
 

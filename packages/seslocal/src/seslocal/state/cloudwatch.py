@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from seslocal.errors import bad_request, limit_exceeded
-from seslocal.events.documents import Document
+from seslocal.wire.params import Params
 
 _KIND: Final = "dimensions_invalid"
 MOST_DIMENSIONS: Final = 10  # of one destination
@@ -45,7 +45,7 @@ class Metrics:
         self._sums: dict[tuple[str, Dimensions], int] = {}
         self.dropped = 0
 
-    def count(self, event: str, document: Document, dimensions: list[dict[str, str]]) -> None:
+    def count(self, event: str, document: Params, dimensions: list[dict[str, str]]) -> None:
         series = event, tuple((d["DimensionName"], _value(event, document, d)) for d in dimensions)
         if series not in self._sums and len(self._sums) >= MOST_SERIES:
             self.dropped += 1
@@ -59,7 +59,7 @@ class Metrics:
         ]
 
 
-def _value(event: str, document: Document, dimension: dict[str, str]) -> str:
+def _value(event: str, document: Params, dimension: dict[str, str]) -> str:
     name, mail = dimension["DimensionName"], document["mail"]
     tags: dict[str, list[str]] = mail["tags"]
     match dimension["DimensionValueSource"]:

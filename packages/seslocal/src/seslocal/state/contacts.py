@@ -3,14 +3,40 @@ may be mailed about something (ses.md 8.2)."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from seslocal.events.documents import Preferences
+from seslocal.errors import ApiError, bad_request, not_found
+from seslocal.state.accepted_mail import Mail
+from seslocal.state.configuration_sets import ConfigurationSet
+from seslocal.wire.params import Params
 
 OPT_IN: Final = "OPT_IN"
 OPT_OUT: Final = "OPT_OUT"
+MOST_CONTACTS: Final = 1_000_000
+MOST_MANAGED: Final = 10_000  # mails whose unsubscribe link is remembered
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SHOWN: Final = {OPT_IN: "OptIn", OPT_OUT: "OptOut"}
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """What a contact wants to hear of."""
+
+    unsubscribe_all: bool
+    topics: dict[str, str]  #: topic name -> OptIn or OptOut
+    #: the same, of the list, for topics without a preference of the contact
+    defaults: dict[str, str] | None = None
+
+    def shown(self) -> Params:
+        shown: Params = {
+            "unsubscribeAll": self.unsubscribe_all,
+            "topicSubscriptionStatus": _statuses(self.topics),
+        }
+        if self.defaults is not None:
+            shown["topicDefaultSubscriptionStatus"] = _statuses(self.defaults)
+        return shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +82,82 @@ class ContactList:
         return (own or self.topics[topic].default) == OPT_IN
 
     def preferences(self, contact: Contact) -> Preferences:
-        """As events tell it."""
+        """As events show them."""
         topics = {name: _SHOWN[status] for name, status in contact.topics.items()}
         defaults = {name: _SHOWN[status] for name, status in self.defaults().items()}
         return Preferences(contact.unsubscribed_all, topics, defaults)
+
+    def put(self, address: str, given: Params, at: float) -> Contact:
+        """Adds or replaces a contact: TopicPreferences, UnsubscribeAll, AttributesData. Raises ApiError."""
+        topics = self.checked_preferences(given.get("TopicPreferences", []))
+        before = self.contacts.get(address.lower())
+        if before is None and len(self.contacts) >= MOST_CONTACTS:
+            raise bad_request(f"A list has at most {MOST_CONTACTS} contacts here.")
+        contact = Contact(
+            address=before.address if before else address,
+            created=before.created if before else at,
+            updated=at,
+            unsubscribed_all=given.get("UnsubscribeAll", False),
+            topics=topics,
+            attributes=given.get("AttributesData"),
+        )
+        self.contacts[address.lower()] = contact
+        return contact
+
+    def checked_preferences(self, given: list[dict[str, str]]) -> dict[str, str]:
+        """TopicPreferences by topic. Raises ApiError if a topic is not on the list."""
+        for one in given:
+            if one["TopicName"] not in self.topics:
+                raise self.no_topic(one["TopicName"])
+        return {one["TopicName"]: one["SubscriptionStatus"] for one in given}
+
+    def no_topic(self, topic: str) -> ApiError:
+        return bad_request(f"List: {self.name} doesn't contain Topic: {topic}")
+
+
+@dataclass(slots=True)
+class ManagedMail:
+    """One mail to a contact list's person."""
+
+    token: str  #: in the link; nobody guesses it
+    list: ContactList
+    topic: str | None
+    address: str
+    mail: Mail | None = None
+    configuration_set: ConfigurationSet | None = None
+
+
+class ContactLists(dict[str, ContactList]):
+    """All contact lists by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.managed: dict[str, ManagedMail] = {}  #: mails with an unsubscribe link, by its token
+
+    def find(self, name: str) -> ContactList:
+        """Raises ApiError."""
+        found = self.get(checked_name("ContactListName", name))
+        if found is None:
+            raise not_found(f"List with name: {name} doesn't exist.")
+        return found
+
+    def add_managed(self, managed: ManagedMail) -> None:
+        self.managed[managed.token] = managed
+        if len(self.managed) > MOST_MANAGED:
+            del self.managed[next(iter(self.managed))]
+
+
+def checked_name(member: str, name: str) -> str:
+    """The name of a list or a topic. Raises ApiError."""
+    if not name.strip():
+        raise bad_request(f"{member} can't be blank.")
+    if not _NAME.fullmatch(name):
+        raise bad_request(
+            f"{member} can contain up to 64 characters. Only alphanumeric characters, underscores(_) and hyphens(-) are "
+            "allowed."
+        )
+    return name
+
+
+def _statuses(topics: dict[str, str]) -> list[Params]:
+    return [{"topicName": name, "subscriptionStatus": status} for name, status in topics.items()]

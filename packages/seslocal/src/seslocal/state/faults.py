@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
+from seslocal.state.scenario import Step
+
 # In order of precedence; at most one of a group applies.
 _ANSWERS: Final = ("throttle", "throttle_storm", "error_500", "error_503", "time_out", "accept_lose_answer")
 _WAYS: Final = ("drop_events", "reorder_events", "delay_events")
@@ -37,6 +39,7 @@ class Fault:
 class Faults:
     def __init__(self, random: Random) -> None:
         self.standing: dict[str, Fault] = {}
+        self.scenario: list[Step] = []  #: the steps of the latest scenario
         self._random = random
 
     def add(self, fault: Fault) -> None:

@@ -18,7 +18,7 @@ class Entry:
     bounces: int
 
 
-class GlobalList:
+class GlobalSuppressionList:
     def __init__(self) -> None:
         self.entries: dict[str, Entry] = {}  #: by the address in lower case; some are over
 

@@ -7,17 +7,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
-from seslocal.events.documents import MATCHING, Mail
-from seslocal.state.isps import isp_of, tells_of_complaints
+from seslocal.state.accepted_mail import Mail
+from seslocal.state.attributes import Attributes
+from seslocal.state.configuration_sets import MATCHING, ConfigurationSet
+from seslocal.state.isps import has_feedback_loop, isp_of
 from seslocal.state.outcomes import Outcome, Plan, is_simulator
+from seslocal.state.tracking import Tracking
 from seslocal.state.vdm_metrics import Metrics, Series
-
-if TYPE_CHECKING:
-    from seslocal.state.account import Account, ConfigurationSet
 
 _MOST_BYTES: Final = 8192  # of one mail's events; what is opened more often than that, we know
 _SUPPRESSED: Final = {
@@ -39,7 +39,7 @@ class Event:
 
 
 @dataclass(slots=True, eq=False)
-class Seen:
+class VdmMail:
     """One mail."""
 
     message_id: str
@@ -60,25 +60,27 @@ class Seen:
 
 
 class Insights:
-    """A witness."""
+    """Observes every mail."""
 
-    def __init__(self, account: Account) -> None:
-        self._account = account
-        self._seen: dict[str, Seen] = {}
+    def __init__(self, attributes: Attributes, tracking: Tracking, most: int) -> None:
+        self._attributes = attributes
+        self._tracking = tracking
+        self._most = most  #: mails that are kept
+        self._seen: dict[str, VdmMail] = {}
         self._order: deque[str] = deque()  # a dict alone takes long to find its oldest
         self.metrics = Metrics()
 
-    def get(self, message_id: str) -> Seen | None:
+    def get(self, message_id: str) -> VdmMail | None:
         return self._seen.get(message_id)
 
-    def between(self, start: float, end: float) -> Iterator[Seen]:
+    def between(self, start: float, end: float) -> Iterator[VdmMail]:
         """Those sent from `start` to `end`, both included, oldest first."""
         return (seen for seen in self._seen.values() if start <= seen.at <= end)
 
     def accepted(
         self, mail: Mail, configuration_set: ConfigurationSet | None, plans: list[tuple[str, Plan]]
     ) -> None:
-        if not self._account.attributes.vdm_enabled or len(mail.destination) != 1:
+        if not self._attributes.vdm_enabled or len(mail.destination) != 1:
             return
         recipient = mail.destination[0]
         if is_simulator(recipient):
@@ -90,9 +92,9 @@ class Insights:
             mail.tenant,
         )
         facts = _encode((mail.source, mail.common.get("subject") or "", mail.tags))
-        self._seen[mail.message_id] = Seen(mail.message_id, mail.accepted_at, recipient, series, facts)
+        self._seen[mail.message_id] = VdmMail(mail.message_id, mail.accepted_at, recipient, series, facts)
         self._order.append(mail.message_id)
-        if len(self._seen) > self._account.settings.ledger:
+        if len(self._seen) > self._most:
             del self._seen[self._order.popleft()]
 
     def happened(
@@ -109,7 +111,7 @@ class Insights:
         for metric in self._metrics(seen, kind, outcome, is_first=is_first):
             self.metrics.count(metric, seen.series, at)
 
-    def _metrics(self, seen: Seen, kind: str, outcome: Outcome | None, *, is_first: bool) -> Iterator[str]:
+    def _metrics(self, seen: VdmMail, kind: str, outcome: Outcome | None, *, is_first: bool) -> Iterator[str]:
         match kind:
             case "SEND" | "COMPLAINT":
                 yield kind
@@ -120,9 +122,9 @@ class Insights:
                 yield "PERMANENT_BOUNCE" if outcome.type == "Permanent" else "TRANSIENT_BOUNCE"
             case "DELIVERY":
                 yield kind
-                if tells_of_complaints(seen.series.ISP):
+                if has_feedback_loop(seen.series.ISP):
                     yield "DELIVERY_COMPLAINT"
-                tracked = self._account.tracked.get(seen.message_id)
+                tracked = self._tracking.get(seen.message_id)
                 if tracked and tracked.opens:
                     yield "DELIVERY_OPEN"
                 if tracked and tracked.clicks:

@@ -39,6 +39,6 @@ def isp_of(recipient: str) -> str:
     return _BY_DOMAIN.get(recipient.rpartition("@")[2].lower(), UNKNOWN)
 
 
-def tells_of_complaints(isp: str) -> bool:
+def has_feedback_loop(isp: str) -> bool:
     """Gmail has no feedback loop that SES is part of (ses.md 8.1)."""
     return isp != GMAIL

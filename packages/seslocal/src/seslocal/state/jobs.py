@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from seslocal.errors import limit_exceeded
+from seslocal.state.s3_directory import S3Directory
 
 MOST_RUNNING: Final = 20
 _MOST_KEPT: Final = 1000
@@ -65,6 +66,13 @@ class Jobs:
             if job.has_ended:
                 size -= len(job.file)
                 del self._by_id[job.id]
+
+
+class JobState:
+    def __init__(self, home: str | None) -> None:
+        self.imports = Jobs()
+        self.exports = Jobs()
+        self.files = S3Directory(home)  #: what imports read
 
 
 def by_age(job: Job) -> str:

@@ -17,7 +17,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(slots=True, eq=False)
-class Accepted:
+class LedgerEntry:
     """One mail that SES took."""
 
     number: int  #: counts from 1
@@ -50,10 +50,10 @@ class Ledger:
         self.most = most  #: mails kept
         self.most_bytes = most_bytes  #: bytes of content kept
         self.total = 0  #: accepted since the start, kept or not
-        self._lines: deque[Accepted] = deque()
-        self._with_content: deque[Accepted] = deque()
+        self._lines: deque[LedgerEntry] = deque()
+        self._with_content: deque[LedgerEntry] = deque()
         self._content_bytes = 0
-        self._by_id: dict[str, Accepted] = {}
+        self._by_id: dict[str, LedgerEntry] = {}
 
     def add(
         self,
@@ -68,7 +68,7 @@ class Ledger:
     ) -> None:
         self.total += 1
         kept = _encode(content)
-        line = Accepted(
+        line = LedgerEntry(
             self.total, message_id, at, tenant, configuration_set, recipients, _encode(facts), kept
         )
         self._lines.append(line)
@@ -83,13 +83,13 @@ class Ledger:
             if self._with_content and self._with_content[0] is oldest:
                 self._drop_content()
 
-    def get(self, message_id: str) -> Accepted | None:
+    def get(self, message_id: str) -> LedgerEntry | None:
         return self._by_id.get(message_id)
 
-    def newest_first(self) -> Iterator[Accepted]:
+    def newest_first(self) -> Iterator[LedgerEntry]:
         return reversed(self._lines)
 
-    def since(self, number: int) -> Iterator[Accepted]:
+    def since(self, number: int) -> Iterator[LedgerEntry]:
         """Those after this number, oldest first."""
         if not self._lines:
             return iter(())

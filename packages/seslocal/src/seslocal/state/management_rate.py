@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Final
 
 from seslocal.errors import ApiError
-from seslocal.state.sending import Bucket
+from seslocal.state.token_bucket import TokenBucket
 
 #: operations with a higher documented rate, in calls per second
 _DOCUMENTED: Final = {"BatchGetMetricData": 16.0, "GetEmailTemplate": 50.0}
@@ -16,11 +16,11 @@ _SENDS: Final = frozenset(
 BURST: Final = 2.0  # seconds' worth of calls allowed at once
 
 
-class Pace:
+class ManagementRate:
     def __init__(self, rate: float, *, together: bool) -> None:
         self.rate = rate  #: calls per second; 0: no limit
         self.together = together  #: one limit for all operations, not one for each
-        self._buckets: dict[str, Bucket] = {}
+        self._buckets: dict[str, TokenBucket] = {}
 
     def set(self, rate: float, *, together: bool) -> None:
         self.rate, self.together = rate, together
@@ -36,7 +36,7 @@ class Pace:
             rate = max(rate, documented)
         bucket = self._buckets.get(name)
         if bucket is None:
-            bucket = self._buckets[name] = Bucket(rate, max(1.0, rate * BURST))
+            bucket = self._buckets[name] = TokenBucket(rate, max(1.0, rate * BURST))
         if not bucket.has(1, now):
             raise ApiError(
                 "TooManyRequestsException",

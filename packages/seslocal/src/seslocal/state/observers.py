@@ -1,29 +1,27 @@
-"""Who watches the mail go by: what counts, keeps or judges mails is told of each one that was accepted and of each
-thing that happened to it, and sending knows none of them. A witness changes nothing about a mail, and does little, since
-it is asked several times a mail."""
+"""The interface of what counts, keeps or judges mails: an observer is called for each mail that was accepted and for each
+thing that happened to it, so that sending depends on no observer. An observer never changes a mail, and must be fast: it is
+called several times for each mail."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from seslocal.state.accepted_mail import Mail
+from seslocal.state.configuration_sets import ConfigurationSet
 from seslocal.state.outcomes import Outcome, Plan
 
-if TYPE_CHECKING:
-    from seslocal.events.documents import Mail
-    from seslocal.state.account import ConfigurationSet
 
-
-class Witness(Protocol):
+class MailObserver(Protocol):
     def accepted(
         self, mail: Mail, configuration_set: ConfigurationSet | None, plans: list[tuple[str, Plan]]
     ) -> None:
-        """A mail was taken. `plans` says what will become of it for each recipient."""
+        """A mail was accepted. `plans` says what will happen to it for each recipient."""
         ...
 
     def happened(
         self, mail: Mail, event: str, outcome: Outcome | None, recipients: Sequence[str], at: float
     ) -> None:
-        """`event` is an eventType (`Send`, `Bounce`, `Open`, ...); `outcome` comes with those that have one. `at` is a
-        moment of the account's clock, in seconds since the epoch. No recipients: it concerns all of the mail's."""
+        """`event` is an eventType (`Send`, `Bounce`, `Open`, ...); some have an `outcome`. `at` is a time of the
+        account's clock, in seconds since the epoch. Without recipients the event concerns all of the mail's."""
         ...

@@ -28,7 +28,7 @@ Judge = Callable[[int, bytes], bool | None]
 
 
 @dataclass(slots=True)
-class Parcel:
+class HttpDelivery:
     url: str
     headers: dict[str, str]
     body: bytes
@@ -48,7 +48,7 @@ class Outbox:
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
-    def send(self, parcel: Parcel) -> None:
+    def send(self, parcel: HttpDelivery) -> None:
         if self.waiting >= MOST or self._closed:
             self.dropped += 1
             return
@@ -63,14 +63,14 @@ class Outbox:
         if self._session is not None:
             await self._session.close()
 
-    def _start(self, parcel: Parcel) -> None:
+    def _start(self, parcel: HttpDelivery) -> None:
         if self._closed:
             return
         task = asyncio.get_running_loop().create_task(self._try(parcel))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _try(self, parcel: Parcel) -> None:
+    async def _try(self, parcel: HttpDelivery) -> None:
         parcel.tries += 1
         async with self._turns:
             done = await self._post(parcel)
@@ -84,7 +84,7 @@ class Outbox:
             self.dropped += 1
             log.warning("gave up on %s after %d tries", URL(parcel.url).with_user(None), parcel.tries)
 
-    async def _post(self, parcel: Parcel) -> bool | None:
+    async def _post(self, parcel: HttpDelivery) -> bool | None:
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=_PATIENCE)
             # No idle connection to be cut by an endpoint that restarts between two tests.
@@ -104,7 +104,7 @@ class Outbox:
             return False
         return parcel.judge(status, body)
 
-    async def _once(self, url: URL, parcel: Parcel, headers: dict[str, str]) -> tuple[int, bytes, bool]:
+    async def _once(self, url: URL, parcel: HttpDelivery, headers: dict[str, str]) -> tuple[int, bytes, bool]:
         assert self._session is not None
         checked = not (url.scheme == "https" and _is_here(url.host or ""))
         async with self._session.post(

@@ -1,18 +1,14 @@
-"""What happens to a mail after it was accepted: a recipient's mailbox turns it into a plan, a row of outcomes
-that SES would see one after the other. Providers are asked in turn and the first that knows the recipient
-decides: SES's mailbox simulator, the mailboxes set by hand, and last one that delivers everything. Providers
-that react to reputation find their place before the last."""
+"""What SES learns about a recipient after it accepted a mail. A plan is the row of outcomes that SES sees one after the other."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 Kind = Literal["Delivery", "Bounce", "Complaint", "DeliveryDelay"]
 SIMULATOR: Final = "simulator.amazonses.com"
 _AT_SIMULATOR: Final = "@" + SIMULATOR
 DELIVERY_SECONDS: Final = 14 * 3600  # SES gives up on a mail after that
-FATES: Final = ("delivers", "bounces", "complains", "defers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,33 +126,6 @@ def suppressed(scope: str, reason: str) -> Outcome:
     return Outcome("Bounce", "Permanent", subtype, "5.1.1", sentence, reporter=_SES, listed=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Mailbox:
-    """A mailbox with a fate, set by hand."""
-
-    fate: str  #: one of FATES
-    subtype: str | None = None  #: of the bounce, complaint or delay
-    then: str | None = None  #: what comes after a delivery or a delay; a delay alone ends in a delivery
-    seconds: float = 0.0  #: until the last outcome: how long it defers, how late it bounces or complains
-    delays: int = 1  #: how many DeliveryDelay events are told in that time
-
-    @property
-    def plan(self) -> Plan:
-        plan = _plan(self.fate, self.subtype)
-        defers = self.fate == "defers"
-        step = self.seconds / self.delays if defers else self.seconds
-        if defers:
-            plan += (replace(plan[0], after=step),) * (self.delays - 1)
-        then = self.then or ("delivers" if defers else None)
-        if then and then != "nothing":
-            rest = _plan(then, None)
-            plan += rest[1:] if plan[-1] == rest[0] else rest
-        late = self.delays if defers else len(plan) - 1  # the one that is waited for
-        if step and late < len(plan):
-            plan = (*plan[:late], replace(plan[late], after=step), *plan[late + 1 :])
-        return plan
-
-
 def within(plan: Plan, most: float | None) -> Plan:
     """What is left of a plan when SES gives up after `most` seconds, as its configuration set says, or else after its
     own fourteen hours: what would still be deferred then, bounces."""
@@ -171,74 +140,6 @@ def within(plan: Plan, most: float | None) -> Plan:
         if outcome.kind != "DeliveryDelay":
             break
     return plan
-
-
-def _plan(fate: str, subtype: str | None) -> Plan:
-    match fate:
-        case "bounces":
-            return (bounce(subtype or "General"),)
-        case "complains":
-            return (DELIVERY, complaint(subtype or "abuse"))
-        case "defers":
-            return (delay(subtype or "TransientCommunicationFailure"),)
-        case _:
-            return DELIVERS
-
-
-class Provider(Protocol):
-    """Somebody who runs mailboxes."""
-
-    def receive(self, recipient: str, tenant: str | None, now: float) -> Plan | None:
-        """What happens to this mail, or None if the recipient is none of ours. `recipient` is in lower case."""
-        ...
-
-
-class Simulator:
-    """The mailbox simulator of SES. Nothing it does reaches a suppression list."""
-
-    def receive(self, recipient: str, tenant: str | None, now: float) -> Plan | None:
-        local, _, domain = recipient.rpartition("@")
-        if domain != SIMULATOR:
-            return None
-        match local.partition("+")[0]:
-            case "bounce":
-                return (bounce("General", listed=False),)
-            case "complaint":
-                return (DELIVERY, complaint("abuse", listed=False))
-            case "suppressionlist":
-                return (bounce("Suppressed", listed=False),)
-            case _:
-                return DELIVERS
-
-
-class Mailboxes:
-    """The mailboxes set by hand, for one tenant or for all. `*@domain` stands for every address there."""
-
-    def __init__(self) -> None:
-        self.by_tenant: dict[str | None, dict[str, Mailbox]] = {}
-
-    def put(self, address: str, tenant: str | None, mailbox: Mailbox) -> None:
-        self.by_tenant.setdefault(tenant, {})[address.lower()] = mailbox
-
-    def delete(self, address: str, tenant: str | None) -> bool:
-        return self.by_tenant.get(tenant, {}).pop(address.lower(), None) is not None
-
-    def receive(self, recipient: str, tenant: str | None, now: float) -> Plan | None:
-        if not self.by_tenant:
-            return None
-        everybody = "*@" + recipient.rpartition("@")[2]
-        for owner in (tenant, None) if tenant else (None,):
-            boxes = self.by_tenant.get(owner)
-            if boxes and (mailbox := boxes.get(recipient) or boxes.get(everybody)):
-                return mailbox.plan
-        return None
-
-
-def ask(providers: tuple[Provider, ...], recipient: str, tenant: str | None, now: float) -> Plan:
-    for provider in providers:
-        if (plan := provider.receive(recipient, tenant, now)) is not None:
-            return plan
-    return DELIVERS
 
 
 def in_words(plan: Plan) -> tuple[str, str]:

@@ -14,11 +14,11 @@ from typing import Final
 MOST_BYTES: Final = 256 * 1024 * 1024  # of one file
 
 
-class Missing(Exception):
+class ObjectNotFound(Exception):
     """A sentence says what is not there, or cannot be read."""
 
 
-class Home:
+class S3Directory:
     def __init__(self, directory: str | None) -> None:
         self._directory = directory
 
@@ -27,19 +27,19 @@ class Home:
         return Path(self._directory) if self._directory is not None else _temporary()
 
     def read(self, url: str) -> str:
-        """The text of the object at this `s3://` URL. Raises Missing."""
+        """The text of the object at this `s3://` URL. Raises ObjectNotFound."""
         root = self.path.resolve()
         try:
             found = (root / url.removeprefix("s3://")).resolve()
             if not found.is_relative_to(root) or not found.is_file():
-                raise Missing(f"There is no object {url}.")
+                raise ObjectNotFound(f"There is no object {url}.")
             if found.stat().st_size > MOST_BYTES:
-                raise Missing(f"The object {url} is larger than {MOST_BYTES >> 20} MB.")
+                raise ObjectNotFound(f"The object {url} is larger than {MOST_BYTES >> 20} MB.")
             return found.read_bytes().decode("utf-8-sig")
         except UnicodeDecodeError:
-            raise Missing(f"The object {url} is not text in UTF-8.") from None
+            raise ObjectNotFound(f"The object {url} is not text in UTF-8.") from None
         except (OSError, ValueError):  # unreadable, or a name that no file can have
-            raise Missing(f"The object {url} cannot be read.") from None
+            raise ObjectNotFound(f"The object {url} cannot be read.") from None
 
 
 @cache

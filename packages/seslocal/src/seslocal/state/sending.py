@@ -1,45 +1,27 @@
-"""How much may leave: a rate that tolerates short bursts, and a rolling 24-hour quota (ses.md 3.5)."""
+"""Sending of the account as a whole: whether it may, in which environment, and how much (ses.md 2.4, 3.5)."""
 
 from __future__ import annotations
 
 from collections import deque
 from typing import Final
 
+from seslocal.clock import Clock
+from seslocal.state.settings import Settings
+from seslocal.state.suppression import SuppressionList
+from seslocal.state.token_bucket import TokenBucket
+
 SANDBOX_RATE: Final = 1.0  # recipients a second
 SANDBOX_QUOTA: Final = 200.0  # recipients in 24 hours
+ABANDONED: Final = 90 * 86400.0  # seconds of pause after which an account's suppression list is deleted
 
 
-class Bucket:
-    """A token bucket. It is asked first and taken from later, so that what is refused takes nothing."""
-
-    def __init__(self, rate: float, burst: float) -> None:
-        self.rate = rate  #: tokens a second
-        self.burst = burst  #: tokens that may be taken at once after a quiet spell
-        self._tokens = burst
-        self._filled_at: float | None = None
-
-    def set(self, rate: float, burst: float) -> None:
-        self.rate, self.burst = rate, burst
-        self._tokens = min(self._tokens, burst)
-
-    def has(self, count: float, now: float) -> bool:
-        """More than a burst is let through when the bucket is full: it could never be."""
-        if self._filled_at is not None:
-            self._tokens = min(self.burst, self._tokens + max(0.0, now - self._filled_at) * self.rate)
-        self._filled_at = now
-        return self._tokens >= min(count, self.burst)
-
-    def take(self, count: float) -> None:
-        self._tokens -= count
-
-
-class Allowance:
+class SendLimits:
     """The account's send rate and quota, in recipients. A failed call takes nothing from either."""
 
     def __init__(self, rate: float, quota: float) -> None:
         self.quota = quota  #: in 24 hours; -1: no limit
         self.exhausted = False  #: a fault says that the quota is used up
-        self._bucket = Bucket(rate, max(rate, 1.0))  # a second's worth may leave at once
+        self._bucket = TokenBucket(rate, max(rate, 1.0))  # a second's worth may leave at once
         self._minutes: deque[list[float]] = deque()  # [minute, recipients]
         self._sent = 0.0
 
@@ -71,3 +53,49 @@ class Allowance:
         while self._minutes and self._minutes[0][0] <= now // 60 - 1440:
             self._sent -= self._minutes.popleft()[1]
         return max(self._sent, self.quota) if self.exhausted else self._sent
+
+
+class Sending:
+    def __init__(self, settings: Settings, clock: Clock, suppression: SuppressionList) -> None:
+        self.enabled = True  #: changed by set_enabled
+        self.production = not settings.sandbox  #: changed by set_production
+        self.enforcement = "HEALTHY"  #: EnforcementStatus
+        self.limits = SendLimits(settings.rate, settings.quota)
+        self._settings = settings
+        self._clock = clock
+        self._suppression = suppression
+        self._paused_at: float | None = None
+        self._check_is_due = False  #: a check of how long sending is paused is scheduled
+        self._limit()
+
+    def set_enabled(self, enabled: bool) -> None:
+        """Pauses or resumes sending. The suppression list of an account that is paused for long is deleted (ses.md 2.4)."""
+        if enabled != self.enabled:
+            self.enabled = enabled
+            self._paused_at = None if enabled else self._clock.now()
+            self._check_pause()
+
+    def set_production(self, production: bool) -> None:
+        """Moves the account out of the sandbox, or into it with its small rate and quota."""
+        if production != self.production:
+            self.production = production
+            self._limit()
+
+    def _check_pause(self) -> None:
+        if self._paused_at is None:
+            return
+        if self._clock.now() >= self._paused_at + ABANDONED:
+            self._suppression.clear()
+        elif not self._check_is_due:  # one check at a time, however often it is paused
+            self._check_is_due = True
+            self._clock.call_at(self._paused_at + ABANDONED, self._check_again)
+
+    def _check_again(self) -> None:
+        self._check_is_due = False
+        self._check_pause()
+
+    def _limit(self) -> None:
+        most = (float("inf"), float("inf")) if self.production else (SANDBOX_RATE, SANDBOX_QUOTA)
+        self.limits.set_rate(min(self._settings.rate, most[0]))
+        quota = self._settings.quota
+        self.limits.quota = min(quota, most[1]) if quota >= 0 or self.production else most[1]

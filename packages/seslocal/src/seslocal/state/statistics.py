@@ -1,16 +1,14 @@
-"""What became of mail, in points of a quarter of an hour, of the last two weeks: a witness that counts."""
+"""Counts of what happened to mail, for each quarter of an hour of the last two weeks."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from seslocal.state.accepted_mail import Mail
+from seslocal.state.configuration_sets import ConfigurationSet
 from seslocal.state.outcomes import Outcome, Plan
-
-if TYPE_CHECKING:
-    from seslocal.events.documents import Mail
-    from seslocal.state.account import ConfigurationSet
 
 POINT: Final = 900  # seconds
 MOST: Final = 14 * 86400 // POINT
@@ -19,7 +17,7 @@ _WHAT: Final = {"Send": _ATTEMPTS, "Bounce": _BOUNCES, "Complaint": _COMPLAINTS,
 
 
 class Statistics:
-    """A witness."""
+    """Observes every mail."""
 
     def __init__(self) -> None:
         self.points: deque[list[int]] = deque(maxlen=MOST)  # [point, attempts, bounces, complaints, rejects]

@@ -1,0 +1,26 @@
+"""Who may call, and how often: access keys, whether signatures are checked, and the rate of management calls."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from seslocal.state.management_rate import ManagementRate
+from seslocal.state.settings import Settings
+from seslocal.wire.access_keys import Keys
+
+
+class Caller(NamedTuple):
+    """Who called: the key that signed the request, and where it came from."""
+
+    access_key: str
+    region: str
+    source_ip: str
+    host: str  #: the Host header, for URLs that lead back to this server
+    user: str  #: name of the key's owner
+
+
+class Access:
+    def __init__(self, settings: Settings) -> None:
+        self.keys = Keys(settings.keys)
+        self.check_signatures = settings.check_signatures
+        self.management_rate = ManagementRate(settings.management_rate, together=settings.management_together)

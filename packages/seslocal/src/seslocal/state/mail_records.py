@@ -1,0 +1,20 @@
+"""The mails that were accepted: the ledger, and what is counted and tracked of them."""
+
+from __future__ import annotations
+
+from seslocal.state.attributes import Attributes
+from seslocal.state.insights import Insights
+from seslocal.state.ledger import Ledger
+from seslocal.state.observers import MailObserver
+from seslocal.state.settings import Settings
+from seslocal.state.statistics import Statistics
+from seslocal.state.tracking import Tracking
+
+
+class MailRecords:
+    def __init__(self, settings: Settings, attributes: Attributes, secret: bytes) -> None:
+        self.ledger = Ledger(settings.ledger, settings.ledger_bytes)
+        self.tracking = Tracking(secret)
+        self.insights = Insights(attributes, self.tracking, settings.ledger)
+        self.statistics = Statistics()
+        self.observers: tuple[MailObserver, ...] = (self.insights, self.statistics)

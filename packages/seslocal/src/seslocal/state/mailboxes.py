@@ -1,0 +1,106 @@
+"""Mailboxes: what the owner of a recipient's mailbox does with a mail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from seslocal.state.outcomes import DELIVERS, DELIVERY, SIMULATOR, Plan, bounce, complaint, delay
+
+FATES: Final = ("delivers", "bounces", "complains", "defers")
+
+
+def _plan(fate: str, subtype: str | None) -> Plan:
+    match fate:
+        case "bounces":
+            return (bounce(subtype or "General"),)
+        case "complains":
+            return (DELIVERY, complaint(subtype or "abuse"))
+        case "defers":
+            return (delay(subtype or "TransientCommunicationFailure"),)
+        case _:
+            return DELIVERS
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """A mailbox with a fate, set by hand."""
+
+    fate: str  #: one of FATES
+    subtype: str | None = None  #: of the bounce, complaint, delay or delay
+    then: str | None = None  #: what comes after a delivery or a delay; a delay alone ends in a delivery
+    seconds: float = 0.0  #: until the last outcome: how long it defers, how late it bounces or complains
+    delays: int = 1  #: how many DeliveryDelay events are told in that time
+
+    @property
+    def plan(self) -> Plan:
+        plan = _plan(self.fate, self.subtype)
+        defers = self.fate == "defers"
+        step = self.seconds / self.delays if defers else self.seconds
+        if defers:
+            plan += (replace(plan[0], after=step),) * (self.delays - 1)
+        then = self.then or ("delivers" if defers else None)
+        if then and then != "nothing":
+            rest = _plan(then, None)
+            plan += rest[1:] if plan[-1] == rest[0] else rest
+        late = self.delays if defers else len(plan) - 1  # the one that is waited for
+        if step and late < len(plan):
+            plan = (*plan[:late], replace(plan[late], after=step), *plan[late + 1 :])
+        return plan
+
+
+class Provider(Protocol):
+    """Somebody who runs mailboxes."""
+
+    def receive(self, recipient: str, tenant: str | None, now: float) -> Plan | None:
+        """What happens to this mail, or None if the recipient is none of ours. `recipient` is in lower case."""
+        ...
+
+
+class Simulator:
+    """The mailbox simulator of SES. Nothing it does reaches a suppression list."""
+
+    def receive(self, recipient: str, tenant: str | None, now: float) -> Plan | None:
+        local, _, domain = recipient.rpartition("@")
+        if domain != SIMULATOR:
+            return None
+        match local.partition("+")[0]:
+            case "bounce":
+                return (bounce("General", listed=False),)
+            case "complaint":
+                return (DELIVERY, complaint("abuse", listed=False))
+            case "suppressionlist":
+                return (bounce("Suppressed", listed=False),)
+            case _:
+                return DELIVERS
+
+
+class Mailboxes:
+    """The mailboxes set by hand, for one tenant or for all. `*@domain` stands for every address there."""
+
+    def __init__(self) -> None:
+        self.by_tenant: dict[str | None, dict[str, Mailbox]] = {}
+        self._providers: tuple[Provider, ...] = (Simulator(), self)
+
+    def plan(self, recipient: str, tenant: str | None, now: float) -> Plan:
+        """What happens to a mail: the first provider that has the recipient decides, and any other mail is delivered."""
+        for provider in self._providers:
+            if (plan := provider.receive(recipient, tenant, now)) is not None:
+                return plan
+        return DELIVERS
+
+    def put(self, address: str, tenant: str | None, mailbox: Mailbox) -> None:
+        self.by_tenant.setdefault(tenant, {})[address.lower()] = mailbox
+
+    def delete(self, address: str, tenant: str | None) -> bool:
+        return self.by_tenant.get(tenant, {}).pop(address.lower(), None) is not None
+
+    def receive(self, recipient: str, tenant: str | None, now: float) -> Plan | None:
+        if not self.by_tenant:
+            return None
+        everybody = "*@" + recipient.rpartition("@")[2]
+        for owner in (tenant, None) if tenant else (None,):
+            boxes = self.by_tenant.get(owner)
+            if boxes and (mailbox := boxes.get(recipient) or boxes.get(everybody)):
+                return mailbox.plan
+        return None

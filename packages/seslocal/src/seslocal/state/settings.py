@@ -1,0 +1,53 @@
+"""What one local SES is started with, and the switches for behaviour that is disputed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seslocal.wire.params import Params
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What one local SES is started with."""
+
+    region: str = "us-east-1"
+    account_id: str = "000000000000"
+    rate: float = 1000.0  #: recipients per second (MaxSendRate)
+    quota: float = 10_000_000.0  #: recipients per rolling 24 hours; -1: no limit
+    event_delay: float = 0.005  #: seconds between accepting a mail and its Send, and between later events
+    ledger: int = 100_000  #: mails the ledger keeps
+    ledger_bytes: int = 64 * 1024 * 1024  #: bytes of content the ledger keeps
+    seed: int | None = None  #: of every id; None: from the system
+    queue_most: int = 200_000  #: messages a queue holds; beyond that the oldest are dropped
+    sandbox: bool = False  #: without production access: little mail, to verified recipients only
+    management_rate: float = 0.0  #: calls a second of operations that do not send; 0: no limit
+    management_together: bool = False  #: that limit is one for all operations, not one for each
+    home: str | None = None  #: directory that stands for S3; None: an empty one, until the process ends
+    strict: bool = False  #: identities verify only when their records are published
+    dns_port: int | None = None  #: UDP and TCP port of its own DNS; 0: a free one; None: no DNS
+    sns_url: str | None = None  #: base of the URLs in SNS messages; None: as AWS writes it
+    keys: tuple[tuple[str, str], ...] = (("test", "test"),)  #: access keys with their secrets
+    check_signatures: bool = True  #: off: anybody may call, signed or not
+    scenario: tuple[Params, ...] = ()  #: what goes wrong when, from the start and after each reset
+
+
+@dataclass(slots=True)
+class Behaviour:
+    """Choices where the facts about SES are disputed or missing. docs/behaviour.md describes each."""
+
+    verify_at_once: bool = True  #: a new identity is verified, as a developer expects
+    tenant_needs_configuration_set: bool = True  #: a tenant's mail without any set is refused
+    association_twice_is_error: bool = True  #: AlreadyExistsException, as the model says
+    tenant_tag_on_every_event: bool = False  #: ses:tenant-name also beyond bounces and complaints
+    default_policy: str = "standard"  #: reputation policy of a new tenant
+    merge_template_data: bool = (
+        True  #: an entry of bulk mail overrides the default data name by name, not whole
+    )
+    merge_topic_preferences: bool = True  #: UpdateContact keeps the preferences it does not name
+    inline_plain_names: bool = True  #: a template in a call takes names of letters and digits only
+    global_list: bool = True  #: addresses that hard bounced for anyone are on the global list for days
+    global_list_for_tenants: bool = False  #: it strikes although bounces are held against a tenant's list
+    sign_in_queues: bool = False  #: SNS messages in queues are signed too, which is slow
+    old_signature_codes: bool = False  #: SES v2 spells refusals of signatures as the Query protocol does
+    explain_signatures: bool = False  #: a wrong signature is answered with what should have been signed
