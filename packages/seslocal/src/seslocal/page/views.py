@@ -180,7 +180,7 @@ def _facts_shown(page: PageRequest, line: LedgerEntry, facts: Any) -> str:
         rows.append(("Unsubscribe", out))
     if events := _events(page, line):
         rows.append(("Events", events))
-    rows.append(("LedgerEntry", f"{iso(line.at)[:19].replace('T', ' ')} UTC · {_size(facts['size'])}"))
+    rows.append(("Accepted", f"{iso(line.at)[:19].replace('T', ' ')} UTC · {_size(facts['size'])}"))
     rows.append(("MessageId", f"<code>{escape(line.message_id)}</code>"))
     return "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
 
