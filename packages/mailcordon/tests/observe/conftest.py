@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from mailcordon.adapters.db import engine, observe_store
+from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.observe_store import ObserveStore
 from mailcordon.adapters.ses.feedback import decode
 from mailcordon.core import address, ids, provider, tags
@@ -251,7 +251,7 @@ async def world(database: Any) -> AsyncIterator[World]:
     owner: engine.Connection = await asyncpg.connect(
         database.dsn("owner"), server_settings={"search_path": engine.SCHEMA}
     )
-    store = ObserveStore(lambda: observe_store.connect(database.dsn("observe")))
+    store = ObserveStore(database.dsn("observe"))
     try:
         for class_, name in SETS.items():
             await owner.execute(

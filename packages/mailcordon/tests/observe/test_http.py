@@ -9,7 +9,7 @@ import pytest
 from httpx import ASGITransport, AsyncClient, Response
 from litestar import Litestar
 
-from mailcordon.adapters.db import engine, observe_store
+from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.observe_reader import PostgresObserveReader, PostgresSuppressions
 from mailcordon.adapters.db.observe_store import ObserveStore
@@ -52,7 +52,7 @@ class Api:
 async def api(world: World, database: Any) -> AsyncIterator[Api]:
     control = await engine.create_pool(database.dsn("control"))
     reader = await engine.create_pool(database.dsn("reader"))
-    store = ObserveStore(lambda: observe_store.connect(database.dsn("observe")))
+    store = ObserveStore(database.dsn("observe"))
     services = observe.ObserveServices(
         reader=PostgresObserveReader(control, reader),
         suppressions=PostgresSuppressions(control),

@@ -7,7 +7,6 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mailcordon.adapters.db import observe_store
 from mailcordon.adapters.db.observe_store import ObserveStore
 from mailcordon.adapters.ses.feedback import decode
 from mailcordon.core import ids, tags
@@ -98,7 +97,7 @@ async def test_observers_that_read_the_same_events_at_once_make_the_same_rows(
         await world.tell(document)
     expected = await world.picture()
     await world.owner.execute(f"truncate {TABLES}")
-    stores = [ObserveStore(lambda: observe_store.connect(database.dsn("observe"))) for _ in range(4)]
+    stores = [ObserveStore(database.dsn("observe")) for _ in range(4)]
 
     async def observe(store: ObserveStore, seed: int) -> None:
         chance = random.Random(seed)

@@ -13,7 +13,6 @@ import boto3
 import pytest
 
 import seslocal
-from mailcordon.adapters.db import observe_store
 from mailcordon.adapters.db.observe_store import ObserveStore
 from mailcordon.adapters.ses.feedback import decode
 from mailcordon.adapters.ses.queue import open_queue
@@ -70,7 +69,7 @@ class Line:
             wait_seconds=1,
             visibility_seconds=visibility_seconds,
         )
-        store = ObserveStore(lambda: observe_store.connect(self.dsn))
+        store = ObserveStore(self.dsn)
         pipeline = Pipeline(queue, store, decode=decode, ingest=self.world.ingest, receivers=2)
         stop = asyncio.Event()
         task = asyncio.create_task(pipeline.run(stop))

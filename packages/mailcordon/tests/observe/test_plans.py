@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mailcordon.adapters.db import engine, observe_store, queries
-from mailcordon.adapters.db.observe_store import ObserveStore, as_array
+from mailcordon.adapters.db import arrays, engine, queries
+from mailcordon.adapters.db.pinned_connection import PinnedConnection
 
 from .conftest import World
 
@@ -16,11 +16,11 @@ _SQL = queries.load("observe.sql")
 
 @pytest.fixture
 async def connection(world: World, database: Any) -> AsyncIterator[engine.Connection]:
-    """As the loop's own, with its plans pinned."""
-    store = ObserveStore(lambda: observe_store.connect(database.dsn("observe")))
-    made = await store._ready()
-    yield made
-    await store.close()
+    """As the observe loop has it, with its plans pinned."""
+    pinned = PinnedConnection(database.dsn("observe"), "test")
+    async with pinned.use() as made:
+        yield made
+    await pinned.close()
 
 
 async def plan(connection: engine.Connection, name: str, types: str, *arguments: object) -> str:
@@ -67,7 +67,7 @@ async def test_facts_and_outcomes_are_looked_up_in_their_own_day(
     delivery = (await world.sent("acme", "newsletter", "kim@example.com")).delivery
     if full:
         await filled(world)
-    one = as_array([delivery])
+    one = arrays.mixed([delivery])
     facts = await plan(connection, "facts", "text, text, bigint, bigint", one, "{1}", delivery - 1, delivery)
     locked = await plan(connection, "lock_outcomes", "text, bigint, bigint", one, delivery, delivery)
     for shown, tables in ((facts, ["message", "ledger"]), (locked, ["outcome"])):

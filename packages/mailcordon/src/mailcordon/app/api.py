@@ -6,7 +6,7 @@ import functools
 import time
 
 import mailcordon
-from mailcordon.adapters.db import engine, observe_store
+from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.accept_store import AcceptStore
 from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.control_store import ControlStore
@@ -15,6 +15,7 @@ from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReader
 from mailcordon.adapters.db.observe_reader import PostgresObserveReader, PostgresSuppressions
+from mailcordon.adapters.db.observe_store import ObserveStore
 from mailcordon.adapters.http import control as control_routes
 from mailcordon.adapters.http import message_protocol, server
 from mailcordon.adapters.http import observe as observe_routes
@@ -53,9 +54,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             canceller=canceller,
             hash_key=installation.hash_key,
         )
-        replays = observe_store.ObserveStore(
-            functools.partial(observe_store.connect, config.login_url("observe"))
-        )
+        replays = ObserveStore(config.login_url("observe"))
         stack.push_async_callback(replays.close)
         observed = observe_routes.ObserveServices(
             reader=PostgresObserveReader(pools["control"], pools["reader"]),

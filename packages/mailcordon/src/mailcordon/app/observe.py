@@ -2,9 +2,8 @@
 
 import asyncio
 import contextlib
-import functools
 
-from mailcordon.adapters.db import observe_store
+from mailcordon.adapters.db.observe_store import ObserveStore
 from mailcordon.adapters.ses import feedback
 from mailcordon.adapters.ses.queue import open_queue
 from mailcordon.app import wiring
@@ -25,9 +24,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                 continue
             queue = open_queue(url, region=config.region, credentials=signing, endpoint=config.sqs_endpoint)
             stack.push_async_callback(queue.close)
-            store = observe_store.ObserveStore(
-                functools.partial(observe_store.connect, config.login_url("observe"))
-            )
+            store = ObserveStore(config.login_url("observe"))
             stack.push_async_callback(store.close)
             pipelines.append(Pipeline(queue, store, decode=feedback.decode, ingest=Ingest(installation)))
         await asyncio.gather(*(pipeline.run(stop) for pipeline in pipelines))

@@ -261,3 +261,18 @@ def key_unknown() -> str:
 def key_expired(prefix: str) -> str:
     """The key of a request has expired (401)."""
     return f"The API key {prefix} has expired."
+
+
+# Database ----------------------------------------------------------------------------------------------------------------
+
+
+@example("connection refused")
+def database_unreachable(error: str) -> str:
+    """Why a quarantine entry was not replayed, and in the log of `observe`: the database refuses or does not answer."""
+    return f"the database is unavailable: {error}"
+
+
+@example("deadlock detected")
+def batch_always_blocked(error: str) -> str:
+    """Why a quarantine entry was not replayed, and in the log of `observe`: every retry met another transaction's locks."""
+    return f"other transactions blocked every retry: {error}"

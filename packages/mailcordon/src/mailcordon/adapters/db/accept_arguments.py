@@ -5,8 +5,9 @@ keys as one string of bytes, and what messages have in common (lane, sender, cam
 its number, counted from 1.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from mailcordon.adapters.db.arrays import integers
 from mailcordon.core.priority import Class
 from mailcordon.send.ports import NewMessage
 
@@ -64,15 +65,15 @@ def build(batch: Sequence[NewMessage], node: int) -> tuple[object, ...]:
         kind.bytes += size * len(m.deliveries)
     common_of = [kind.message for kind in kinds.values()]
     return (
-        _numbers(deliveries),
-        _numbers(of_deliveries),
-        _numbers(providers),
+        integers(deliveries),
+        integers(of_deliveries),
+        integers(providers),
         b"".join(hashes),
-        _numbers(keyed),
-        _numbers(of_keyed),
+        integers(keyed),
+        integers(of_keyed),
         b"".join(keys),
-        _numbers(ids),
-        _numbers(numbers),
+        integers(ids),
+        integers(numbers),
         recipients,
         [m.route.tenant for m in common_of],
         [int(m.route.class_) for m in common_of],
@@ -84,15 +85,11 @@ def build(batch: Sequence[NewMessage], node: int) -> tuple[object, ...]:
         [m.api_key for m in common_of],
         [kind.deliveries for kind in kinds.values()],
         [kind.bytes for kind in kinds.values()],
-        _numbers(sizes),
-        _numbers([m.id for m in plain]),
+        integers(sizes),
+        integers([m.id for m in plain]),
         [m.content for m in plain],
-        _numbers([m.id for m in urgent]),
+        integers([m.id for m in urgent]),
         [m.content for m in urgent],
         node,
         sorted({m.route.turn for m in common_of}),
     )
-
-
-def _numbers(numbers: Iterable[int]) -> str:
-    return "{" + ",".join(map(str, numbers)) + "}"

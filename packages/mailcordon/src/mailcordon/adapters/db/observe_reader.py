@@ -11,8 +11,7 @@ from contextlib import AbstractAsyncContextManager
 import asyncpg
 import msgspec
 
-from mailcordon.adapters.db import connection_pool, engine, queries, row_level_security
-from mailcordon.adapters.db.observe_store import as_array
+from mailcordon.adapters.db import arrays, connection_pool, engine, queries, row_level_security
 from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
@@ -94,7 +93,7 @@ class PostgresSuppressions:
             before = await self._at(connection, key)
             where = (key.tenant, key.hash, key.scope, key.target, key.address)
             row = (*where, "manual", _text({"because": because}), now, until, actor)
-            await connection.execute(_SQL.suppress, *[as_array([value]) for value in row])
+            await connection.execute(_SQL.suppress, *[arrays.mixed([value]) for value in row])
             after = await self._at(connection, key)
             assert after is not None
             await self._audit(connection, key, actor, "suppression.add", (before, after), because)

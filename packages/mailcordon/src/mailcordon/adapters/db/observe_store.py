@@ -4,20 +4,21 @@ A batch that meets another's locks is tried again; what the database refuses for
 away. Plans are pinned to indexes, since a table that was empty when a plan was made is a million rows an hour later.
 """
 
-import asyncio
-import contextlib
 import operator
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence, Set
-from typing import Any, TypeVar, cast
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
+from typing import Any, TypeVar
 
 import asyncpg
 import msgspec
 
-from mailcordon.adapters.db import engine, queries
+from mailcordon.adapters.db import arrays, engine, queries
+from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.core import ids
 from mailcordon.core.delivery import State
+from mailcordon.core.errors import Unavailable
 from mailcordon.core.event import Kind
 from mailcordon.core.priority import Class
+from mailcordon.messages import api
 from mailcordon.observe.ports import (
     BadRow,
     Candidate,
@@ -38,70 +39,53 @@ from mailcordon.observe.ports import (
 )
 
 T = TypeVar("T")
-Connect = Callable[[], Awaitable[engine.Connection]]
 
 TRIES = 5
-_PINS = "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set enable_bitmapscan = off"
 MOST_REMEMBERED = 100_000  #: lanes; beyond it all are forgotten and read again as they come
 
 _SQL = queries.load("observe.sql")
 _json = msgspec.json.Encoder()
-_SEPARATOR = "\x1f"
 _place = operator.attrgetter("delivery", "key")
 _id = operator.attrgetter("id")
 
 
-async def connect(dsn: str) -> engine.Connection:
-    return await engine.connect(
-        dsn, plan_cache_mode="force_generic_plan", application_name="mailcordon observe"
-    )
-
-
 class ObserveStore:
-    """One connection, made when first needed and again after it broke. One transaction at a time."""
+    """One connection, one transaction at a time. Implements observe.ports.Store."""
 
-    def __init__(self, connect: Connect) -> None:
-        self._connect = connect
-        self._connection: engine.Connection | None = None
-        self._memory = _Memory()
-        self._lock = asyncio.Lock()
-
-    async def run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        async with self._lock:
-            return await self._run(work)
-
-    async def _run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        for left in reversed(range(TRIES)):
-            try:
-                connection = await self._ready()
-                async with connection.transaction():
-                    return await work(PostgresTransaction(connection, self._memory))
-            except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
-                if left == 0:
-                    raise Unreachable(f"other batches were always in the way: {error}") from error
-            except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
-                raise BadRow(str(error)) from error
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-                # A missing grant is no better than a missing server: nothing is lost, somebody has to look.
-                await self.close()
-                raise Unreachable(f"the database: {error or type(error).__name__}") from error
-        raise AssertionError("the last try returns or raises")
+    def __init__(self, dsn: str) -> None:
+        self._connection = PinnedConnection(dsn, "observe")
+        self._cache = _Cache()
 
     async def close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
-                await connection.close(timeout=2)
+        await self._connection.close()
 
-    async def _ready(self) -> engine.Connection:
-        if self._connection is None or self._connection.is_closed():
-            connection = await self._connect()
-            await connection.execute(_PINS)
-            self._connection = connection
-        return self._connection
+    async def run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        try:
+            async with self._connection.use() as connection:
+                return await self._with_retries(connection, work)
+        except Unavailable as error:
+            cause = error.__cause__
+            raise Unreachable(api.database_unreachable(str(cause) or type(cause).__name__)) from cause
+        except asyncpg.PostgresError as error:
+            # A missing grant or a login that is switched off is treated as a missing server: nothing is lost, the events wait.
+            raise Unreachable(api.database_unreachable(str(error))) from error
+
+    async def _with_retries(
+        self, connection: engine.Connection, work: Callable[[Transaction], Awaitable[T]]
+    ) -> T:
+        for left in reversed(range(TRIES)):
+            try:
+                async with connection.transaction():
+                    return await work(PostgresTransaction(connection, self._cache))
+            except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
+                if left == 0:
+                    raise Unreachable(api.batch_always_blocked(str(error))) from error
+            except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+                raise BadRow(str(error)) from error
+        raise AssertionError("the last try returns or raises")
 
 
-class _Memory:
+class _Cache:
     """Lanes and configuration sets as of one epoch. Absent ones are not remembered."""
 
     def __init__(self) -> None:
@@ -121,54 +105,54 @@ class _Memory:
 class PostgresTransaction:
     """Implements observe.ports.Transaction."""
 
-    def __init__(self, connection: engine.Connection, memory: _Memory | None = None) -> None:
+    def __init__(self, connection: engine.Connection, cache: _Cache | None = None) -> None:
         self._connection = connection
-        self._memory = memory or _Memory()
+        self._cache = cache or _Cache()
 
     async def known(
         self, deliveries: Mapping[int, LaneName], lanes: Set[LaneName], sets: Set[str]
     ) -> tuple[Directory, Mapping[int, Facts]]:
-        memory = self._memory
-        if memory.has(lanes, sets) and deliveries:
+        cache = self._cache
+        if cache.has(lanes, sets) and deliveries:
             rows = await self._facts(deliveries)
-            if rows and rows[0]["epoch"] == memory.epoch:
-                return Directory(rows[0]["now"], memory.lanes, memory.sets), _by_delivery(rows)
+            if rows and rows[0]["epoch"] == cache.epoch:
+                return Directory(rows[0]["now"], cache.lanes, cache.sets), _by_delivery(rows)
         now = await self._remember(lanes, sets)
         rows = await self._facts(deliveries)
-        return Directory(now, memory.lanes, memory.sets), _by_delivery(rows)
+        return Directory(now, cache.lanes, cache.sets), _by_delivery(rows)
 
     async def _facts(self, deliveries: Mapping[int, LaneName]) -> list[asyncpg.Record]:
-        known = self._memory.lanes
+        known = self._cache.lanes
         asked = {id: known[name].lane for id, name in deliveries.items() if name in known}
         if not asked:
             return []
         first, last = ids.message_of(min(asked)), max(asked)
         return await self._connection.fetch(
-            _SQL.facts, integers(asked), integers(asked.values()), first, last
+            _SQL.facts, arrays.integers(asked), arrays.integers(asked.values()), first, last
         )
 
     async def _remember(self, lanes: Set[LaneName], sets: Set[str]) -> int:
         """Learns what is not remembered, as control has it now; answers the time."""
         row = await self._connection.fetchrow(_SQL.moment)
         assert row is not None
-        memory = self._memory
-        memory.at(row["epoch"])
-        missing = sorted(lanes - memory.lanes.keys())
+        cache = self._cache
+        cache.at(row["epoch"])
+        missing = sorted(lanes - cache.lanes.keys())
         if missing:
             keys, types = zip(*missing, strict=True)
             for lane in await self._connection.fetch(_SQL.lanes, keys, types):
-                memory.lanes[lane["key"], lane["type"]] = LaneRef(
+                cache.lanes[lane["key"], lane["type"]] = LaneRef(
                     lane=lane["lane"],
                     tenant=lane["tenant"],
                     tenant_key=lane["key"],
                     type=lane["type"],
                     class_=Class(lane["class"]),
                 )
-        unknown = sorted(sets - memory.sets.keys())
+        unknown = sorted(sets - cache.sets.keys())
         if unknown:
             for set_ in await self._connection.fetch(_SQL.sets, unknown):
                 of = None if set_["class"] is None else Class(set_["class"])
-                memory.sets[set_["name"]] = SetRef(set_["kind"], of, set_["tenant"])
+                cache.sets[set_["name"]] = SetRef(set_["kind"], of, set_["tenant"])
         return row["now"]
 
     async def by_ses_id(self, ses_id: str, from_domain: str, address_hash: bytes) -> Candidate | None:
@@ -186,27 +170,27 @@ class PostgresTransaction:
         outcomes = sorted(outcomes, key=_id)
         row = await self._connection.fetchrow(
             _SQL.record,
-            integers([row.delivery for row in events]),
-            digests([row.key for row in events]),
-            integers([row.tenant for row in events]),
-            integers([row.lane for row in events]),
-            integers([row.kind for row in events]),
-            integers([row.attempt for row in events]),
-            integers([row.at for row in events]),
-            texts([row.ses_id for row in events]),
-            texts([_clean(row.detail) for row in events]),
-            integers([row.id for row in outcomes]),
-            integers([row.tenant for row in outcomes]),
-            integers([row.lane for row in outcomes]),
-            integers([row.provider for row in outcomes]),
-            integers([row.left_at for row in outcomes]),
-            integers([row.state for row in outcomes]),
-            integers([row.at for row in outcomes]),
-            integers([row.kinds for row in outcomes]),
-            integers([row.attempt for row in outcomes]),
-            texts([row.ses_id for row in outcomes]),
-            texts([row.reason for row in outcomes]),
-            texts([row.detail for row in outcomes]),
+            arrays.integers([row.delivery for row in events]),
+            arrays.digests([row.key for row in events]),
+            arrays.integers([row.tenant for row in events]),
+            arrays.integers([row.lane for row in events]),
+            arrays.integers([row.kind for row in events]),
+            arrays.integers([row.attempt for row in events]),
+            arrays.integers([row.at for row in events]),
+            arrays.texts([row.ses_id for row in events]),
+            arrays.texts([_clean(row.detail) for row in events]),
+            arrays.integers([row.id for row in outcomes]),
+            arrays.integers([row.tenant for row in outcomes]),
+            arrays.integers([row.lane for row in outcomes]),
+            arrays.integers([row.provider for row in outcomes]),
+            arrays.integers([row.left_at for row in outcomes]),
+            arrays.integers([row.state for row in outcomes]),
+            arrays.integers([row.at for row in outcomes]),
+            arrays.integers([row.kinds for row in outcomes]),
+            arrays.integers([row.attempt for row in outcomes]),
+            arrays.texts([row.ses_id for row in outcomes]),
+            arrays.texts([row.reason for row in outcomes]),
+            arrays.texts([row.detail for row in outcomes]),
             len(events),
             len(outcomes),
         )
@@ -221,7 +205,7 @@ class PostgresTransaction:
         return new, set(row["ids"] or ())
 
     async def lock_outcomes(self, ids: Sequence[int]) -> dict[int, Outcome]:
-        rows = await self._connection.fetch(_SQL.lock_outcomes, as_array(ids), min(ids), max(ids))
+        rows = await self._connection.fetch(_SQL.lock_outcomes, arrays.mixed(ids), min(ids), max(ids))
         return {row["id"]: _outcome(row) for row in rows}
 
     async def update_outcomes(self, rows: Sequence[Outcome]) -> None:
@@ -309,45 +293,7 @@ class PostgresTransaction:
 
 def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[str]:
     """Rows turned to the arrays that `unnest` takes, each as PostgreSQL writes it."""
-    return [as_array(column) for column in zip(*rows, strict=True)] if rows else ["{}"] * width
-
-
-def as_array(values: Iterable[int | str | bytes | None]) -> str:
-    return "{" + ",".join([_element(value) for value in values]) + "}"
-
-
-def integers(values: Collection[int]) -> str:
-    """As `as_array`, and cheaper."""
-    return "{" + ",".join(map(str, map(int, values))) + "}" if values else "{}"
-
-
-def texts(values: Sequence[str | None]) -> str:
-    """As `as_array`, and cheaper where all are there, or none is."""
-    missing = values.count(None)
-    if missing == len(values):
-        return "{" + ",".join(["NULL"] * missing) + "}"
-    joined = _SEPARATOR.join(cast("Sequence[str]", values)) if not missing else ""
-    if missing or joined.count(_SEPARATOR) != len(values) - 1:
-        return as_array(values)
-    escaped = joined.replace("\\", "\\\\").replace('"', '\\"')
-    return '{"' + escaped.replace(_SEPARATOR, '","') + '"}'
-
-
-def digests(values: Sequence[bytes]) -> str:
-    """As `as_array`, and cheaper."""
-    return '{"\\\\x' + '","\\\\x'.join([value.hex() for value in values]) + '"}' if values else "{}"
-
-
-def _element(value: int | str | bytes | None) -> str:
-    if value is None:
-        return "NULL"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, bytes):
-        return f'"\\\\x{value.hex()}"'
-    if "\\" in value or '"' in value:
-        value = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{value}"'
+    return [arrays.mixed(column) for column in zip(*rows, strict=True)] if rows else ["{}"] * width
 
 
 def _clean(detail: Mapping[str, object]) -> str:
