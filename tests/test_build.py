@@ -68,7 +68,9 @@ def environment(directory: Path, lock: Path, wheel: Path) -> Path:
         UV, "pip", "install", "--quiet", "--offline", "--require-hashes", "--python", python, "-r", lock
     )
     if filled.returncode:
-        pytest.skip(f"ABSENT: {wheel.name} WAS NOT TRIED: its dependencies are not in the package cache (does `./dev test` run this?)")
+        pytest.skip(
+            f"ABSENT: {wheel.name} WAS NOT TRIED: its dependencies are not in the package cache (does `./dev test` run this?)"
+        )
     succeeded(run(UV, "pip", "install", "--quiet", "--offline", "--no-deps", "--python", python, wheel))
     return python
 

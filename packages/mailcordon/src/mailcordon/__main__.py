@@ -1,26 +1,41 @@
-"""`python -m mailcordon`: builds the command line and hands argv to it; a role process goes its own, shorter way."""
+"""`python -m mailcordon`: binds the command line, `run` and `app`, inside the outermost error boundary.
+
+A role process takes a shorter way, without the command line.
+"""
 
 import sys
+
+from mailcordon.core import boundary
 
 
 def main() -> None:
     match sys.argv[1:]:
         case ["run", role] if not role.startswith("-"):
-            from mailcordon.app import process
-
-            sys.exit(process.run(role))
+            sys.exit(boundary.guard(lambda: _run_role(role)))
         case _:
-            from mailcordon.adapters import cli
-            from mailcordon.app import command as app_command
-            from mailcordon.run import commands
+            sys.exit(boundary.guard(_run_command))
 
-            cli.build(
-                up=commands.up,
-                down=commands.down,
-                migrate=commands.migrate,
-                doctor=commands.doctor,
-                run=app_command.run,
-            )(prog_name="mailcordon")
+
+def _run_role(role: str) -> int:
+    from mailcordon.app import process
+
+    return process.run(role)
+
+
+def _run_command() -> int:
+    from mailcordon.adapters import cli
+    from mailcordon.app import command
+    from mailcordon.run import commands
+
+    build = cli.build(
+        up=commands.up,
+        down=commands.down,
+        migrate=commands.migrate,
+        doctor=commands.doctor,
+        run=command.run,
+    )
+    build(prog_name="mailcordon")
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """All settings of one process, read once from its environment and frozen.
 
-A setting that is wrong, unknown or missing stops the start with a sentence; nothing is guessed. What `mailcordon up`
-finds out (ports, the databases' addresses, the local SES) it hands to its children as the same settings, so that
-a role process started by hand or by a service manager is configured in just the same way.
+The process does not start if a setting is wrong, unknown or missing: every fault gets a sentence. `mailcordon up` passes what it
+has found out (ports, database addresses, the local SES) to its children as the same settings, so a role process that a person or
+a service manager starts is configured in the same way.
 """
 
+import base64
 import difflib
 import json
 import re
@@ -13,10 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mailcordon.core.errors import Refused
-from mailcordon.host.home import find_home
+from mailcordon.core.errors import BadConfig
+from mailcordon.host.home import DATABASE_FILE, SECRET_KEYS_FILE, find_home
+from mailcordon.messages import system
 
-#: The databases' logins each role process needs, and gets: accept answers for every plane's routes, so `api` has most.
+#: The database logins that each role process needs and gets. `api` serves the routes of every plane, so it has all of them.
 PROCESS_LOGINS: Mapping[str, tuple[str, ...]] = {
     "api": ("send", "control", "governor", "observe", "reader"),
     "dispatch": ("send", "governor"),
@@ -27,7 +29,15 @@ LOGINS = ("control", "governor", "send", "observe", "reader")
 QUEUES = {"outcome": "mailcordon-outcome", "engagement": "mailcordon-engagement"}
 LOCAL_ACCOUNT = "000000000000"
 
-#: Every variable we read, or that the CLI and the tests read. Another MAILCORDON_* one is a typing error.
+_REGION = r"[a-z]{2}(-[a-z]+)+-\d"
+_NAME = r"[a-z0-9-]{1,32}"
+_NAME_IN_WORDS = "1 to 32 of a-z, 0-9 and -"
+_TOPIC = r"arn:[a-z-]+:sns:[a-z0-9-]+:\d+:[A-Za-z0-9_-]{1,256}"
+_TOPIC_IN_WORDS = "the ARN of an SNS topic, such as arn:aws:sns:us-east-1:123456789012:name"
+_DATABASE_URL_IN_WORDS = "a URL such as postgresql://user:password@host:5432/mailcordon"
+_SECRET_KEYS_IN_WORDS = "keys of 32 bytes in URL-safe base64, separated by commas"  # noqa: S105 (words, not a key)
+
+#: Every variable that a process, the command line or the tests read. Any other MAILCORDON_* variable is a typing error.
 KNOWN = frozenset(
     [
         "MAILCORDON_HOME",
@@ -51,7 +61,6 @@ KNOWN = frozenset(
         "MAILCORDON_CELL",
         "MAILCORDON_DRAIN_SECONDS",
         "MAILCORDON_LOG",
-        "MAILCORDON_CLOCK_OFFSET_MS",
         "MAILCORDON_URL",
         "MAILCORDON_KEY",
         "MAILCORDON_TEST_DATABASE_URL",
@@ -61,95 +70,75 @@ KNOWN = frozenset(
 )
 
 
-class BadConfig(Refused):
-    """One or more settings are wrong. Each has its sentence, so that one start shows them all."""
-
-    code = "bad-config"
-
-    def __init__(self, *sentences: str) -> None:
-        super().__init__("\n".join(sentences))
-        self.sentences = sentences
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Each field: its unit, its default, and why that."""
+    """Each field has its unit, its default and the reason for the default."""
 
-    #: Directory of all state: database, keys, logs. `.mailcordon/` in a checkout, else `~/.local/state/mailcordon`,
-    #: so that removing one directory removes everything.
+    #: Directory of all state: database, keys, logs. `.mailcordon/` in a checkout, else `~/.local/state/mailcordon`:
+    #: deleting one directory deletes everything.
     home: Path
-    #: Migrate's address of a PostgreSQL >= 15. None: the embedded one, so that nothing has to be installed first.
+    #: The address that `up` and `migrate` use, of a PostgreSQL >= 15. None: the embedded one, so nothing has to be installed.
     database_url: str | None = None
-    #: Addresses by login. Empty: those that `migrate` left in the home.
+    #: Addresses by login. Default: those that `migrate` wrote to the home.
     login_urls: Mapping[str, str] = field(default_factory=dict[str, str])
-    #: Where the API listens. This machine only: exposing it is a decision, behind TLS.
+    #: Address the API listens on. Default: this machine only, because the API must be exposed behind TLS.
     api_host: str = "127.0.0.1"
     #: TCP port; 0 takes a free one. None: 8025 if it is free, so that examples can be pasted, else any.
     api_port: int | None = None
-    #: An open listening socket, inherited; it wins over host and port. `up` keeps it while the API restarts.
+    #: Number of a listening socket that `up` passes on, instead of host and port: `up` keeps it open while the API restarts.
     api_fd: int | None = None
-    #: `local` or `aws`. AWS only when told: credentials that lie in the environment start nothing.
+    #: `local` or `aws`. AWS only if set: credentials found in the environment must not start to send.
     ses: str = "local"
-    #: TCP port of the local SES; as `api_port`, with 8005.
+    #: TCP port of the local SES; 0 takes a free one. None: 8005 if it is free, else any.
     ses_port: int | None = None
-    #: URLs of the wire protocols. None on AWS: the region's own.
+    #: URLs of SES and SQS. None on AWS: the endpoints of the region.
     ses_endpoint: str | None = None
     sqs_endpoint: str | None = None
-    #: AWS region; every resource of one cell is in one.
+    #: AWS region; all resources of one cell are in one region.
     region: str = "us-east-1"
-    #: Credentials of the local SES, which knows only these. None on AWS: botocore finds and renews them.
+    #: The only credentials that the local SES accepts. None on AWS: botocore finds and renews them.
     access_key: str | None = "test"
     secret_key: str | None = "test"  # noqa: S105 (the local SES takes only this)
-    #: Tells our mail from another Mailcordon's in the same account; travels as a tag. 1 to 32 of a-z, 0-9 and -.
+    #: Tells our mail from another Mailcordon's in the same account; sent as a tag. 1 to 32 of a-z, 0-9 and -.
     installation: str = "local"
-    #: Encrypt secrets in the database; the first encrypts, all decrypt. Local: made into the home at the first start.
+    #: Encrypt secrets in the database; the first encrypts, all decrypt. Local: one is created in the home at the first start.
     secret_keys: tuple[str, ...] = field(default=(), repr=False)
-    #: Where SES's events arrive. Two queues, so that a blast's opens do not delay bounces.
+    #: Where SES's events arrive. Two queues, so that a large mailing's opens do not delay bounces.
     outcome_queue_url: str | None = None
     engagement_queue_url: str | None = None
     outcome_topic_arn: str | None = None
     engagement_topic_arn: str | None = None
-    #: Calls to SES that one dispatcher has open at most. 128 keeps a claim below a second of work.
+    #: Most calls to SES that one dispatcher has open. 128 keeps each claim below one second of work.
     call_slots: int = 128
     #: Name of the AWS account, region and database this process belongs to. One is enough to begin with.
     cell: str = "default"
-    #: Seconds a process may take to finish what it began before it is killed. SES answers well within 20.
+    #: Seconds a process may take to finish its work before it is killed. SES answers well within 20.
     drain_seconds: float = 20.0
-    #: `text` for people, `json` for machines.
+    #: Format of the log: `text` for people, `json` for machines (every line is a JSON object).
     log: str = "text"
-    #: Milliseconds added to the database's clock on our connections. Scenario tests only; 0 otherwise.
-    clock_offset_ms: int = 0
 
     @property
     def local(self) -> bool:
         return self.ses == "local"
 
     def login_url(self, login: str) -> str:
-        """The address for one login; asking for one that this process was not given is a bug of ours."""
+        """The address for one login. Raises KeyError for a login that this process was not given."""
         return self.login_urls[login]
 
     def require_logins(self, role: str) -> None:
-        """A role process does not start without all its addresses."""
+        """Raises BadConfig unless the role has all its addresses."""
         missing = [login for login in PROCESS_LOGINS[role] if login not in self.login_urls]
         if missing:
-            raise BadConfig(
-                *(
-                    f"`{role}` has no address for the database login `{login}`: run `mailcordon migrate` with the same "
-                    f"MAILCORDON_HOME, or set MAILCORDON_DATABASE_URL_{login.upper()}."
-                    for login in missing
-                )
-            )
+            raise BadConfig(*(system.login_url_missing(role=role, login=login) for login in missing))
 
 
 def read(environ: Mapping[str, str], role: str | None = None) -> Config:
-    """The settings of this process, or every reason why it cannot start. A role process gets its own logins only."""
+    """The settings of this process; a role process gets only its own logins. Raises BadConfig with every fault found."""
     reader = _Reader(environ)
     ses = reader.choice("MAILCORDON_SES", ("local", "aws"), "local")
     local = ses == "local"
-    region = reader.pattern(
-        "MAILCORDON_REGION", r"[a-z]{2}(-[a-z]+)+-\d", "a region as us-east-1", "us-east-1"
-    )
-    home = find_home(environ)
+    region = reader.pattern("MAILCORDON_REGION", _REGION, "an AWS region such as us-east-1", "us-east-1")
+    home = reader.home()
     ses_endpoint = reader.url("MAILCORDON_SES_ENDPOINT")
     config = Config(
         home=home,
@@ -166,77 +155,78 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         access_key="test" if local else None,
         secret_key="test" if local else None,
         installation=reader.pattern(
-            "MAILCORDON_INSTALLATION",
-            r"[a-z0-9-]{1,32}",
-            "1 to 32 of a-z, 0-9 and -",
-            "local" if local else None,
+            "MAILCORDON_INSTALLATION", _NAME, _NAME_IN_WORDS, "local" if local else None
         ),
-        secret_keys=_secret_keys(environ, home, local=local),
+        secret_keys=_secret_keys(reader, home, local=local),
         call_slots=reader.number("MAILCORDON_CALL_SLOTS", 128, 1, 10_000),
-        cell=reader.pattern("MAILCORDON_CELL", r"[a-z0-9-]{1,32}", "1 to 32 of a-z, 0-9 and -", "default"),
+        cell=reader.pattern("MAILCORDON_CELL", _NAME, _NAME_IN_WORDS, "default"),
         drain_seconds=float(reader.number("MAILCORDON_DRAIN_SECONDS", 20, 0, 600)),
         log=reader.choice("MAILCORDON_LOG", ("text", "json"), "text"),
-        clock_offset_ms=reader.number("MAILCORDON_CLOCK_OFFSET_MS", 0, -(10**12), 10**12),
         **_feedback(reader, local=local, region=region, endpoint=ses_endpoint),
     )
-    if not local and not config.secret_keys:
-        reader.wrong.append(
-            "MAILCORDON_SECRET_KEYS is not set: with AWS it must come from your secret store, so that losing this machine "
-            "loses no secret. Make one with `python -c 'from cryptography.fernet import Fernet as F; "
-            "print(F.generate_key().decode())'`."
-        )
-    if not local and config.clock_offset_ms:
-        reader.wrong.append("MAILCORDON_CLOCK_OFFSET_MS is for tests against the local SES only: unset it.")
     if reader.wrong:
         raise BadConfig(*reader.wrong)
     return config
 
 
+def login_setting(login: str) -> str:
+    """The setting that holds the address of one database login."""
+    return f"MAILCORDON_DATABASE_URL_{login.upper()}"
+
+
+def given_login_urls(environ: Mapping[str, str]) -> dict[str, str]:
+    """The addresses of database logins that the operator has set."""
+    named = {login: environ.get(login_setting(login)) for login in LOGINS}
+    return {login: url for login, url in named.items() if url}
+
+
 def _login_urls(reader: "_Reader", home: Path, logins: tuple[str, ...]) -> dict[str, str]:
-    """What the operator names wins over what `migrate` left in the home."""
-    stored = stored_login_urls(home)
-    given = {login: reader.database(f"MAILCORDON_DATABASE_URL_{login.upper()}") for login in LOGINS}
+    """An address that the operator sets wins over the one that `migrate` wrote to the home."""
+    stored = reader.json(home / DATABASE_FILE, system.repair_database_file())
+    given = {login: reader.database(login_setting(login)) for login in LOGINS}
     found = {login: given[login] or stored.get(login) for login in logins}
     return {login: url for login, url in found.items() if url}
 
 
-def stored_login_urls(home: Path) -> dict[str, str]:
-    file = home / "database.json"
-    return json.loads(file.read_text()) if file.exists() else {}
+def _secret_keys(reader: "_Reader", home: Path, *, local: bool) -> tuple[str, ...]:
+    text = reader.environ.get("MAILCORDON_SECRET_KEYS", "")
+    file = home / SECRET_KEYS_FILE
+    source = "MAILCORDON_SECRET_KEYS"
+    if not text and local:
+        text, source = reader.text(file), str(file)
+    keys = tuple(key for key in re.split(r"[\s,]+", text) if key)
+    if not keys and not local:
+        reader.wrong.append(system.secret_keys_missing())
+    if not all(_is_secret_key(key) for key in keys):
+        reader.wrong.append(system.setting_wrong_secret(name=source, takes=_SECRET_KEYS_IN_WORDS))
+    return keys
 
 
-def _secret_keys(environ: Mapping[str, str], home: Path, *, local: bool) -> tuple[str, ...]:
-    text = environ.get("MAILCORDON_SECRET_KEYS", "")
-    file = home / "secret-keys"
-    if not text and local and file.exists():
-        text = file.read_text()
-    return tuple(key for key in re.split(r"[\s,]+", text) if key)
+def _is_secret_key(text: str) -> bool:
+    try:
+        return len(base64.urlsafe_b64decode(text)) == 32
+    except ValueError:
+        return False
 
 
 def _feedback(reader: "_Reader", *, local: bool, region: str, endpoint: str | None) -> dict[str, str | None]:
-    """Queues and topics: settings that must exist on AWS, made by `up` in the local SES."""
+    """Queues and topics. On AWS they must exist and be set; `up` creates them in the local SES."""
     found: dict[str, str | None] = {}
     for kind, name in QUEUES.items():
         queue, topic = f"MAILCORDON_{kind.upper()}_QUEUE_URL", f"MAILCORDON_{kind.upper()}_TOPIC_ARN"
-        found[f"{kind}_queue_url"] = reader.url(queue)
-        found[f"{kind}_topic_arn"] = reader.environ.get(topic) or None
-        if local:
-            if endpoint and not found[f"{kind}_queue_url"]:
-                found[f"{kind}_queue_url"] = f"{endpoint.rstrip('/')}/{LOCAL_ACCOUNT}/{name}"
-            found[f"{kind}_topic_arn"] = (
-                found[f"{kind}_topic_arn"] or f"arn:aws:sns:{region}:{LOCAL_ACCOUNT}:{name}"
-            )
-        else:
-            for variable, value in ((queue, f"{kind}_queue_url"), (topic, f"{kind}_topic_arn")):
-                if not found[value]:
-                    reader.wrong.append(
-                        f"{variable} is not set: with AWS, topics and queues must exist already."
-                    )
+        queue_url = reader.url(queue)
+        if local and endpoint and not queue_url:
+            queue_url = f"{endpoint.rstrip('/')}/{LOCAL_ACCOUNT}/{name}"
+        if not local and not queue_url:
+            reader.wrong.append(system.setting_missing(name=queue, takes="the URL of an SQS queue"))
+        default = f"arn:aws:sns:{region}:{LOCAL_ACCOUNT}:{name}" if local else None
+        found[f"{kind}_queue_url"] = queue_url
+        found[f"{kind}_topic_arn"] = reader.pattern(topic, _TOPIC, _TOPIC_IN_WORDS, default)
     return found
 
 
 class _Reader:
-    """Reads settings of a kind, and gathers a sentence for each that is wrong."""
+    """Reads one setting of each kind, and collects a sentence for each that is wrong."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = environ
@@ -244,16 +234,44 @@ class _Reader:
         for name in sorted(environ):
             if name.startswith("MAILCORDON_") and name not in KNOWN:
                 near = difflib.get_close_matches(name, KNOWN, n=1)
-                hint = f"did you mean {near[0]}?" if near else "docs/operations.md lists those there are."
-                self.wrong.append(f"{name} is no setting of Mailcordon: {hint}")
+                self.wrong.append(system.setting_unknown(name=name, similar=near[0] if near else None))
 
     def _get(self, name: str) -> str | None:
         return self.environ.get(name, "").strip() or None
 
+    def _is_wrong(self, name: str, value: str, takes: str) -> None:
+        self.wrong.append(system.setting_wrong(name=name, value=value, takes=takes))
+
+    def home(self) -> Path:
+        try:
+            return find_home(self.environ)
+        except RuntimeError:
+            value = self.environ.get("MAILCORDON_HOME") or "~/.local/state/mailcordon"
+            self.wrong.append(system.home_user_unknown(value=value))
+            return Path("/nonexistent")
+
+    def text(self, file: Path) -> str:
+        """The content of a file of the home; empty if it does not exist."""
+        try:
+            return file.read_text()
+        except FileNotFoundError:
+            return ""
+
+    def json(self, file: Path, repair: str) -> dict[str, str]:
+        """A JSON file of the home; empty if it does not exist."""
+        text = self.text(file)
+        if not text:
+            return {}
+        try:
+            return dict(json.loads(text))
+        except (ValueError, TypeError):
+            self.wrong.append(system.file_not_readable_as_json(path=str(file), repair=repair))
+            return {}
+
     def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
         value = self._get(name) or default
         if value not in choices:
-            self.wrong.append(f"{name} is {value!r}: it takes {' or '.join(choices)}.")
+            self._is_wrong(name, value, " or ".join(choices))
         return value
 
     def number(self, name: str, default: int, least: int, most: int) -> int:
@@ -261,33 +279,40 @@ class _Reader:
         if value is None:
             return default
         if not re.fullmatch(r"-?\d{1,15}", value, re.ASCII) or not least <= int(value) <= most:
-            self.wrong.append(f"{name} is {value!r}: it takes a whole number from {least} to {most}.")
+            self._is_wrong(name, value, f"a whole number from {least} to {most}")
             return default
         return int(value)
 
     def port(self, name: str) -> int | None:
         return None if self._get(name) is None else self.number(name, 0, 0, 65535)
 
-    def pattern(self, name: str, pattern: str, wanted: str, default: str | None) -> str:
-        value = self._get(name) or default
+    def pattern(self, name: str, pattern: str, takes: str, default: str | None) -> str:
+        value = self._get(name)
         if value is None:
-            self.wrong.append(f"{name} is not set: it takes {wanted}.")
-            return ""
+            if default is None:
+                self.wrong.append(system.setting_missing(name=name, takes=takes))
+            return default or ""
         if not re.fullmatch(pattern, value, re.ASCII):
-            self.wrong.append(f"{name} is {value!r}: it takes {wanted}.")
+            self._is_wrong(name, value, takes)
         return value
 
     def url(self, name: str) -> str | None:
         value = self._get(name)
-        if value is None:
-            return None
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            self.wrong.append(f"{name} is {value!r}: it takes a URL that begins with http:// or https://.")
+        if value is not None and not _is_url(value, ("http", "https"), host=True):
+            self._is_wrong(name, value, "a URL that begins with http:// or https://")
         return value
 
     def database(self, name: str) -> str | None:
         value = self._get(name)
-        if value is not None and urlsplit(value).scheme not in ("postgresql", "postgres"):
-            self.wrong.append(f"{name} must begin with postgresql://.")  # not shown: it may hold a password
+        if value is not None and not _is_url(value, ("postgresql", "postgres"), host=False):
+            self.wrong.append(system.setting_wrong_secret(name=name, takes=_DATABASE_URL_IN_WORDS))
         return value
+
+
+def _is_url(value: str, schemes: tuple[str, ...], *, host: bool) -> bool:
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # raises ValueError if it is not a number from 0 to 65535
+    except ValueError:
+        return False
+    return parts.scheme in schemes and (bool(parts.hostname) or not host)

@@ -57,21 +57,12 @@ STILL_TO_MOVE: frozenset[str] = frozenset(
         "adapters/http/shapes.py",
         "adapters/http/tenants.py",
         "adapters/ses/feedback.py",
-        "app/process.py",
-        "app/wiring.py",
-        "config.py",
         "control/catalogue.py",
         "control/desired.py",
         "control/governor.py",
         "control/keys.py",
         "control/tenants.py",
         "core/principal.py",
-        "run/child.py",
-        "run/commands.py",
-        "run/doctor.py",
-        "run/local_ses.py",
-        "run/operation.py",
-        "run/supervisor.py",
     ]
 )
 

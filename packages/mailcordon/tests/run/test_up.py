@@ -46,8 +46,9 @@ def test_it_says_where_everything_is_and_everything_is_there(system: System):
     assert system.healthy()
     assert set(system.processes) == {*ROLES, "seslocal", "postgres"}
     assert all(alive(pid) for pid in system.processes.values())
-    for word in (system.url, system.ses_url, str(system.home), system.key):
+    for word in (system.url, system.ses_url, str(system.home), 'mailcordon env)"'):
         assert word in system.said()
+    assert system.key not in system.said()
     sqs = boto3.client(
         "sqs",
         endpoint_url=system.ses_url,

@@ -1,23 +1,21 @@
-"""The composition root: settings become adapters, adapters meet planes, planes become the four role processes.
+"""The composition root: settings become adapters, adapters are given to planes, planes become the four role processes.
 
-The only place (with `run/`, which keeps the processes) that may import everything. A role is an async function of the
-settings and of `stop`; it serves until `stop` is set, finishes what it began, and returns. Its frame (`app/process.py`) has
-checked the databases before. Each role has a module of its own and loads only what it needs.
+A role is an async function of the settings and of `stop`: it serves until `stop` is set, finishes the work in progress, and
+returns. `app/process.py` has checked the databases before. Each role has a module here and imports only what it needs. `run/`
+starts roles as processes and does not import this package.
 """
 
 import asyncio
 import importlib
 from collections.abc import Awaitable, Callable
 
-from mailcordon.config import Config
+from mailcordon.config import PROCESS_LOGINS, Config
 
 Body = Callable[[Config, asyncio.Event], Awaitable[None]]
 
-ROLES = ("api", "dispatch", "observe", "control")
-
 
 def body(role: str) -> Body:
-    """The role's function. Raises KeyError for a role there is not."""
-    if role not in ROLES:
+    """The role's function. Raises KeyError for an unknown role."""
+    if role not in PROCESS_LOGINS:
         raise KeyError(role)
     return importlib.import_module(f"mailcordon.app.{role}").run

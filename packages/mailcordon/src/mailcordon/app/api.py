@@ -6,7 +6,7 @@ import functools
 import time
 
 import mailcordon
-from mailcordon.adapters.db import engine
+from mailcordon.adapters.db import engine, health_reader
 from mailcordon.adapters.db.accept_store import AcceptStore
 from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.control_store import ControlStore
@@ -85,11 +85,7 @@ def _now_ms() -> int:
 async def _health(pool: engine.Pool) -> server.Health:
     try:
         async with pool.acquire(timeout=2) as connection:
-            oldest = await connection.fetchval(
-                "select extract(epoch from max(now() - xact_start))::float8 from pg_stat_activity "
-                "where backend_xmin is not null and pid <> pg_backend_pid()",
-                timeout=2,
-            )
+            oldest = await health_reader.oldest_snapshot(connection, timeout=2)
     except UNREACHABLE as gone:
         return server.Health(
             ok=False, database=f"does not answer ({type(gone).__name__})", oldest_snapshot_seconds=None

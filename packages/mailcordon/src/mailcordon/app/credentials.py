@@ -1,4 +1,4 @@
-"""Who signs the calls to SES and SQS."""
+"""The credentials that sign calls to SES and SQS."""
 
 import asyncio
 import contextlib
@@ -9,18 +9,27 @@ from mailcordon.adapters.ses.signer import (
     Credentials,
     CredentialsSource,
     FixedCredentials,
+    NoCredentials,
 )
 from mailcordon.app import wiring
 from mailcordon.config import Config
+from mailcordon.core.errors import Unavailable
+from mailcordon.messages import system
 
 
 @contextlib.asynccontextmanager
 async def credentials(config: Config, stop: asyncio.Event) -> AsyncGenerator[CredentialsSource]:
-    """The local SES's fixed pair, or whatever botocore finds on this host, kept fresh."""
+    """The local SES's fixed pair, or what botocore finds on this host, renewed before it expires.
+
+    Raises Unavailable if botocore finds none.
+    """
     if config.access_key is not None and config.secret_key is not None:
         yield FixedCredentials(Credentials(config.access_key, config.secret_key))
         return
     source = BotocoreCredentialsSource()
-    await source.refresh()
+    try:
+        await source.refresh()
+    except NoCredentials:
+        raise Unavailable(system.aws_credentials_missing(), code="no-credentials") from None
     async with wiring.running(source.keep_fresh(), stop):
         yield source

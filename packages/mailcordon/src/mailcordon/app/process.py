@@ -1,49 +1,54 @@
-"""The frame around each role process: settings, log, database checks, signals; the role itself is `app.py`'s.
+"""One role process: settings, log, database checks and signals; then the role itself, from its module in this package.
 
-A role never starts with wrong settings, with too much power in the database, or on a server that forgets commits: it says why
-and ends with status 2, which its supervisor takes as final. A database that is merely away is waited for. SIGTERM and
-SIGINT set `stop`; the role then finishes what it began and returns.
+A role does not start with wrong settings, with too many rights in the database, or on a server that may lose commits: it says why
+and exits with status 2, and its supervisor does not start it again. A database that cannot be reached is waited for. SIGTERM and
+SIGINT set `stop`; the role then finishes the work in progress and returns.
 """
 
 import asyncio
 import contextlib
 import gc
-import logging
 import os
 import signal
-import sys
 
-import asyncpg
 import structlog
 import uvloop
 
 from mailcordon import app
 from mailcordon import config as configs
-from mailcordon.adapters.db import engine, roles
-from mailcordon.config import BadConfig, Config
-from mailcordon.core.errors import MailcordonError, Refused
+from mailcordon.adapters.db import connect_errors, engine, roles
+from mailcordon.app import log
+from mailcordon.config import Config
+from mailcordon.core import boundary
+from mailcordon.core.errors import BadConfig, Later
+from mailcordon.messages import system
 
-REFUSED = 2  #: exit status of a process that will not run with these settings
+DATABASE_PAUSE = 1.0  #: seconds between two attempts to reach the database at startup
 
-_log = structlog.get_logger("mailcordon.run")
+_log = structlog.get_logger("mailcordon.app")
 
 
 def run(role: str) -> int:
-    """The whole life of one role process; answers its exit status."""
-    try:
-        if role not in configs.PROCESS_LOGINS:
-            raise BadConfig(
-                f"there is no such role: {', '.join(configs.PROCESS_LOGINS)} are those there are."
-            )
-        config = configs.read(os.environ, role)
-        config.require_logins(role)
-        write_log(config.log, role)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_live(role, config))
-    except MailcordonError as failure:
-        print(f"mailcordon run {role}: {failure}", file=sys.stderr)
-        return REFUSED if isinstance(failure, Refused) else 1
+    """The whole life of one role process. Returns its exit status."""
+    # Before the settings are read, so that a wrong setting is logged in the same format.
+    log.configure(os.environ.get("MAILCORDON_LOG", ""), role)
+    return boundary.guard(lambda: _run(role), _log_ending)
+
+
+def _run(role: str) -> int:
+    if role not in configs.PROCESS_LOGINS:
+        raise BadConfig(system.role_unknown(role=role, roles=", ".join(configs.PROCESS_LOGINS)))
+    config = configs.read(os.environ, role)
+    config.require_logins(role)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_live(role, config))
     return 0
+
+
+def _log_ending(ending: boundary.Ending) -> int:
+    for sentence in ending.sentences:
+        _log.error(sentence, code=ending.code)
+    return boundary.FAILED if ending.retryable else boundary.REFUSED
 
 
 async def _live(role: str, config: Config) -> None:
@@ -53,11 +58,11 @@ async def _live(role: str, config: Config) -> None:
         loop.add_signal_handler(number, stop.set)
     if not await check_databases(role, config, stop):
         return
-    _log.info("started", role=role, pid=os.getpid())
+    _log.info("started", pid=os.getpid())
     body = app.body(role)
     freeze_heap()
     await body(config, stop)
-    _log.info("ended", role=role, pid=os.getpid())
+    _log.info("stopped", pid=os.getpid())
 
 
 def freeze_heap() -> None:
@@ -69,53 +74,26 @@ def freeze_heap() -> None:
 
 
 async def check_databases(role: str, config: Config, stop: asyncio.Event) -> bool:
-    """Checks each login once the server answers. False: we were told to stop before it did."""
+    """Checks each login, and waits until the server can be reached. False if `stop` was set first."""
     for login in configs.PROCESS_LOGINS[role]:
-        while not await _checked(config.login_url(login)):
-            _log.warning("the database does not answer; waiting", login=login)
+        while (failure := await _check(login, config.login_url(login))) is not None:
+            _log.warning("waiting for the database", login=login, problem=str(failure))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), 1.0)
+                await asyncio.wait_for(stop.wait(), DATABASE_PAUSE)
             if stop.is_set():
                 return False
     return True
 
 
-async def _checked(dsn: str) -> bool:
+async def _check(login: str, url: str) -> Later | None:
+    """Returns why the server cannot be used at the moment, or None. Raises Refused if this login must not be used."""
     try:
-        connection = await engine.connect(dsn, application_name="mailcordon start check")
-    except asyncpg.InvalidAuthorizationSpecificationError as refusal:
-        raise roles.UnfitDatabase(
-            f"the database refuses us: {refusal}. `mailcordon migrate --new-passwords` mends lost passwords."
-        ) from refusal
-    except asyncpg.InvalidCatalogNameError as refusal:
-        raise roles.UnfitDatabase(f"{refusal}: run `mailcordon migrate` first.") from refusal
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        return False
-    try:
-        await roles.check_running(connection)
-        return True
-    finally:
-        await connection.close()
-
-
-def write_log(kind: str, role: str) -> None:
-    """structlog to stderr: text for people, JSON for machines; the standard library's warnings go the same way."""
-    show = (
-        structlog.processors.JSONRenderer() if kind == "json" else structlog.dev.ConsoleRenderer(colors=False)
-    )
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            show,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
-    structlog.contextvars.bind_contextvars(role=role)
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format=f"%(asctime)s {role} %(name)s %(message)s"
-    )
+        with connect_errors.explained(url, configs.login_setting(login)):
+            connection = await engine.connect(url, application_name="mailcordon start check")
+            try:
+                await roles.check_running(connection)
+            finally:
+                await connection.close()
+    except Later as failure:
+        return failure
+    return None

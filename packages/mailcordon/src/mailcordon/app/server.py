@@ -1,6 +1,6 @@
-"""Serves an application until told to stop: on the socket that `up` hands down, else on one of our own.
+"""The HTTP server of the `api` role, on the socket that `up` passes on, else on one of its own.
 
-The inherited socket stays open while the API restarts, so callers then wait a moment instead of being refused.
+The inherited socket stays open while the API restarts, so clients wait for a moment instead of being refused.
 """
 
 import asyncio
@@ -12,29 +12,26 @@ from typing import Any, cast
 import uvicorn
 
 from mailcordon.config import Config
+from mailcordon.core.errors import BadConfig
 from mailcordon.host import listening
+from mailcordon.messages import system
 
 
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
-        # Signals are the role's (app/process.py): they set `stop`, and `stop` ends us.
+        # app/process.py handles the signals: they set `stop`, and `stop` ends the server.
         yield
 
 
 async def serve(
     application: Any, protocol: Callable[..., asyncio.Protocol], config: Config, stop: asyncio.Event
 ) -> None:
-    """An ASGI application, on connections that speak `protocol`. Requests under way get `config.drain_seconds` to finish."""
-    listener = (
-        socket.socket(fileno=config.api_fd)
-        if config.api_fd is not None
-        else listening.listen(config.api_host, config.api_port, listening.API_PORT)
-    )
+    """Serves an ASGI application on connections of `protocol`. At `stop`, open requests get `config.drain_seconds` to finish."""
     server = _Server(
         uvicorn.Config(
             application,
-            http=cast(Any, protocol),  # uvicorn calls it, and asks no more of it
+            http=cast(Any, protocol),  # uvicorn only calls it
             lifespan="on",
             access_log=False,
             log_config=None,
@@ -44,9 +41,24 @@ async def serve(
             backlog=1024,
         )
     )
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    serving = asyncio.create_task(server.serve(sockets=[open_listener(config)]))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     server.should_exit = True
     await serving
+
+
+def open_listener(config: Config) -> socket.socket:
+    """Raises PortTaken, or BadConfig for a MAILCORDON_API_FD that is not a listening socket."""
+    number = config.api_fd
+    if number is None:
+        return listening.listen(listening.api(config.api_host, config.api_port))
+    try:
+        listener = socket.socket(fileno=number)
+        accepting = listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    except OSError as error:
+        raise BadConfig(system.api_fd_wrong(number=number, why=error.strerror or "")) from None
+    if not accepting:
+        raise BadConfig(system.api_fd_wrong(number=number, why="it does not listen"))
+    return listener

@@ -1,4 +1,4 @@
-"""What several roles are put together from."""
+"""Parts that several roles are composed of."""
 
 import asyncio
 import contextlib
@@ -11,9 +11,11 @@ from mailcordon.config import Config
 from mailcordon.control.desired import Settings
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.installation import Installation
+from mailcordon.messages import system
 
 
 def settings(config: Config) -> Settings:
+    """What the control plane needs to know of this process's settings."""
     assert config.outcome_topic_arn is not None
     assert config.engagement_topic_arn is not None
     return Settings(
@@ -22,21 +24,20 @@ def settings(config: Config) -> Settings:
 
 
 async def installation(config: Config, login: str) -> Installation:
+    """The installation with its keys. Raises Unavailable if the database has none yet."""
     connection = await engine.connect(config.login_url(login))
     try:
         installation = await load_installation(connection, config.secret_keys)
     finally:
         await connection.close()
     if installation is None:
-        raise Unavailable(
-            "this database has no installation yet: `mailcordon up` or `mailcordon migrate` begins it"
-        )
+        raise Unavailable(system.installation_missing())
     return installation
 
 
 @contextlib.asynccontextmanager
 async def running(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> AsyncGenerator[None]:
-    """Runs this beside the body. Should it end by itself, `stop` is set: a role without it must not seem alive."""
+    """Runs `work` beside the body. If it ends early, `stop` is set: a role without it must not look healthy."""
     task = asyncio.create_task(work)
     task.add_done_callback(lambda _: stop.set())
     try:

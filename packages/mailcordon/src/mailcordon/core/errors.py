@@ -6,7 +6,8 @@
     |  |- Unauthorised    no key, or none that we know (401)
     |  |- Forbidden       the key may not do this (403)
     |  |- NotFound        no such thing, for this caller (404)
-    |  '- Conflict        it would contradict what is there (409)
+    |  |- Conflict        it would contradict what is there (409)
+    |  '- BadConfig       settings that are wrong; the process does not start
     '- Later            trying again can help
        |- TooMuch         a bound is reached; says when to come back (429)
        '- Unavailable     a part we need does not answer; nothing was stored (503)
@@ -69,6 +70,16 @@ class NotFound(Refused):
 
 class Conflict(Refused):
     code = "conflict"
+
+
+class BadConfig(Refused):
+    """One or more settings are wrong. Each has its own sentence, so that one start shows all of them."""
+
+    code = "bad-config"
+
+    def __init__(self, *sentences: str) -> None:
+        super().__init__("\n".join(sentences))
+        self.sentences = sentences
 
 
 class Later(MailcordonError):

@@ -5,7 +5,11 @@ with `hard`. When the program ends, the guardian exits with its status. The guar
 line of its stdout; the program's own output goes to stderr. The caller keeps the other end of the guardian's stdin open.
 """
 
+import asyncio
+import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import IO, Any, cast
 
 _SCRIPT = r"""
 kind=$1 patience=$2 hard=$3
@@ -14,7 +18,8 @@ exec 9<&0
 "$@" </dev/null >&2 9<&- &
 program=$!
 echo "$program"
-exec >&2
+# Some shells report a killed program on stderr; that line does not belong in the program's log.
+exec >/dev/null 2>&1
 (
     read -r _ <&9
     kill -"$kind" "$program" 2>/dev/null
@@ -38,6 +43,51 @@ exit "$status"
 LOWEST_FREE_DESCRIPTOR = 20
 
 
-def command(program: Sequence[str], *, kind: str, hard: str, patience: int) -> list[str]:
-    """The command line that runs `program` under a guardian. `kind` and `hard` are signal names without SIG."""
-    return ["/bin/sh", "-c", _SCRIPT, "mailcordon-guardian", kind, str(patience), hard, *program]
+@dataclass(slots=True)
+class Guarded:
+    """A program under a guardian. It ends when `release` is called, or when our process ends in any way."""
+
+    pid: int | None  #: the program's process id; None if it could not be started
+    _guardian: asyncio.subprocess.Process
+
+    @property
+    def ended(self) -> bool:
+        return self._guardian.returncode is not None
+
+    async def wait(self) -> int:
+        """The program's exit status when it has ended; above 128, a signal's number plus 128."""
+        return await self._guardian.wait()
+
+    def release(self) -> None:
+        """Lets the guardian end the program: the first signal now, the second one after its patience."""
+        if self._guardian.stdin is not None:
+            self._guardian.stdin.close()
+
+    async def stop(self) -> int:
+        self.release()
+        return await self.wait()
+
+
+async def start(
+    program: Sequence[str], *, kind: str, hard: str, patience: int, log: IO[bytes], **options: Any
+) -> Guarded:
+    """Starts a program in a session of its own, so that a terminal's Ctrl-C does not reach it. Its output goes to `log`.
+
+    `kind` and `hard` are signal names without SIG, `patience` the seconds between them; `options` as for `subprocess.Popen`.
+    """
+    guardian = await asyncio.create_subprocess_exec(
+        *("/bin/sh", "-c", _SCRIPT, "mailcordon-guardian", kind, str(patience), hard, *program),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        **cast(Any, options | {"start_new_session": True}),
+    )
+    guarded = Guarded(None, guardian)
+    try:
+        assert guardian.stdout is not None
+        first_line = await guardian.stdout.readline()
+    except BaseException:
+        guarded.release()
+        raise
+    guarded.pid = int(first_line) if first_line.strip() else None
+    return guarded

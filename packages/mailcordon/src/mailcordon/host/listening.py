@@ -1,69 +1,149 @@
-"""Ports: the one asked for, or the one that examples use if it is free, or any.
+"""Listening sockets: the port that was asked for, else the usual one if it is free, else any.
 
-So the pasted examples of the documentation work on a machine that runs one system, and a second one gets out of its way.
+So the examples of the documentation work on a machine that runs one system, and a second system does not collide with it.
 """
 
 import asyncio
+import contextlib
+import errno
 import fcntl
+import os
 import socket
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 from mailcordon.core.errors import Refused
 from mailcordon.host.guardian import LOWEST_FREE_DESCRIPTOR
+from mailcordon.messages import system
 
-API_PORT = 8025
-SES_PORT = 8005
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Where to listen, and the settings that say so."""
+
+    host: str
+    port: int | None  #: 0 takes any free port; None takes `usual` if it is free, else any
+    usual: int
+    host_setting: str
+    port_setting: str
+
+
+def api(host: str, port: int | None) -> Wanted:
+    return Wanted(host, port, 8025, "MAILCORDON_API_HOST", "MAILCORDON_API_PORT")
+
+
+def local_ses(port: int | None) -> Wanted:
+    return Wanted("127.0.0.1", port, 8005, "MAILCORDON_SES_ENDPOINT", "MAILCORDON_SES_PORT")
 
 
 class PortTaken(Refused):
+    """The port is in use, or cannot be listened on."""
+
     code = "port-taken"
 
 
-async def listen_patiently(host: str, port: int | None, preferred: int, patience: float) -> socket.socket:
-    """The same, while a system that was killed here may still be letting go of its port: that is worth some seconds."""
+async def listen_patiently(wanted: Wanted, patience: float, say: Callable[[str], None]) -> socket.socket:
+    """Like `listen`, but waits up to `patience` seconds for the port: a killed system may still be releasing it."""
+    port = wanted.usual if wanted.port is None else wanted.port
     deadline = time.monotonic() + patience
     while True:
         try:
-            return listen(host, preferred if port is None else port, preferred)
+            return _listen(wanted, port)
         except PortTaken:
             if time.monotonic() > deadline:
-                return listen(host, port, preferred)
+                return listen(wanted, say)
         await asyncio.sleep(0.05)
 
 
-def listen(host: str, port: int | None, preferred: int) -> socket.socket:
-    """A listening socket. A port that was asked for and is taken is refused; a preferred one is not insisted on."""
-    for wanted in [preferred, 0] if port is None else [port]:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, wanted))
-        except OSError as trouble:
-            listener.close()
-            if port is not None:
-                raise PortTaken(
-                    f"{host}:{port} cannot be listened on ({trouble.strerror}): choose another port, or 0 for a free one."
-                ) from None
-            continue
+def listen(wanted: Wanted, say: Callable[[str], None] = lambda _: None) -> socket.socket:
+    """A listening socket. Raises PortTaken; the usual port is replaced by another one instead, and `say` gets a line."""
+    if wanted.port is not None:
+        return _listen(wanted, wanted.port)
+    try:
+        return _listen(wanted, wanted.usual)
+    except PortTaken:
+        listener = _listen(wanted, 0)
+    chosen = int(listener.getsockname()[1])
+    say(system.port_replaced(port=wanted.usual, chosen=chosen, holder=holder_of(wanted.usual)))
+    return listener
+
+
+def _listen(wanted: Wanted, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in wanted.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((wanted.host, port))
         listener.listen(1024)
-        return _clear_of_shells(listener)
-    raise PortTaken(f"no port of {host} can be listened on.")
+    except OSError as error:
+        listener.close()
+        raise PortTaken(_why_not(wanted, port, error)) from None
+    return _above_shell_descriptors(listener)
 
 
-def _clear_of_shells(listener: socket.socket) -> socket.socket:
+def _why_not(wanted: Wanted, port: int, error: OSError) -> str:
+    why = error.strerror or str(error)
+    if error.errno == errno.EADDRINUSE:
+        return system.port_taken(
+            host=wanted.host, port=port, setting=wanted.port_setting, holder=holder_of(port)
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return system.port_not_usable(host=wanted.host, port=port, setting=wanted.port_setting, why=why)
+    return system.host_not_usable(host=wanted.host, setting=wanted.host_setting, why=why)
+
+
+def _above_shell_descriptors(listener: socket.socket) -> socket.socket:
     # Children inherit it by number through a shell that uses low numbers itself.
     number = fcntl.fcntl(listener.fileno(), fcntl.F_DUPFD_CLOEXEC, LOWEST_FREE_DESCRIPTOR)
     listener.close()
     return socket.socket(fileno=number)
 
 
-def choose(host: str, port: int | None, preferred: int) -> int:
-    """A port for a program that insists on listening by itself; 0 leaves the choice to it."""
-    if port is not None:
-        return port
-    try:
-        with listen(host, preferred, preferred):
-            return preferred
-    except PortTaken:
-        return 0
+def free_port(wanted: Wanted, say: Callable[[str], None]) -> int:
+    """A port for a program that opens its own socket. Raises PortTaken."""
+    with listen(wanted, say) as listener:
+        return int(listener.getsockname()[1])
+
+
+def holder_of(port: int) -> str | None:
+    """The process that listens on a TCP port, as `process 4711 (node)`; None if it cannot be found out.
+
+    Linux only, and only for processes of this user unless we are root.
+    """
+    inodes = set(_listening_inodes(port))
+    with contextlib.suppress(OSError):
+        for process in Path("/proc").glob("[0-9]*"):
+            if inodes & set(_socket_inodes(process)):
+                return system.process_named(pid=int(process.name), name=_program(process))
+    return None
+
+
+def _listening_inodes(port: int) -> Iterator[str]:
+    for table in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError):
+            for line in Path("/proc/net", table).read_text().splitlines()[1:]:
+                fields = line.split()
+                # 0A is TCP_LISTEN; the local address is `hex address:hex port`.
+                if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
+                    yield fields[9]
+
+
+def _socket_inodes(process: Path) -> Iterator[str]:
+    with contextlib.suppress(OSError):
+        for descriptor in (process / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                target = os.readlink(descriptor)
+                if target.startswith("socket:["):
+                    yield target[8:-1]
+
+
+def _program(process: Path) -> str:
+    """The program's name, with the module for `python -m`: `python -m mailcordon`."""
+    with contextlib.suppress(OSError):
+        words = (process / "cmdline").read_text(errors="replace").split("\0")
+        if words[0]:
+            module = words[words.index("-m") : words.index("-m") + 2] if "-m" in words else []
+            return " ".join([os.path.basename(words[0]), *module])
+    return "unknown"

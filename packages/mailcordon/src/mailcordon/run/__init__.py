@@ -1,1 +1,4 @@
-"""Running the system on one machine: the supervisor behind `mailcordon up`, and the frame around each role process."""
+"""Supervision on one machine: `up`, which starts the processes and keeps them running, and `down`, `migrate` and `doctor`.
+
+A role is started as a process, `python -m mailcordon run ROLE`; nothing here imports `app/`.
+"""

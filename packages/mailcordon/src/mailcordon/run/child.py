@@ -1,31 +1,32 @@
-"""One child process of `up`: kept running, ended with us.
+"""One child process of `up`: restarted when it ends, and ended with us.
 
-It runs under a guardian (`host/guardian.py`), so that even our kill -9 ends it. When it dies it is started again,
-at first at once, then ever slower; when it ends with status 2 it has refused to run, and trying again would not help.
+It runs under a guardian (`host/guardian.py`), so it ends even when we are killed. A child that ends is started again, at first at
+once, then after growing pauses. A child that exits with status 2 must not run with these settings, and is not started again.
 """
 
 import asyncio
 import contextlib
-import os
-import subprocess
+import json
+import re
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 
+from mailcordon.core import boundary
 from mailcordon.core.errors import Unavailable
-from mailcordon.host import guardian
+from mailcordon.host import guardian, log_file
+from mailcordon.messages import system
 
-REFUSED = 2  #: exit status of a process that will not run with these settings
-LONGEST_PAUSE = 5.0  #: seconds between two starts
-GOOD_LIFE = 10.0  #: seconds a child has to live for its past deaths to be forgotten
-LARGEST_LOG = 20_000_000  #: bytes; a larger log is moved aside at the next start
+SHORTEST_PAUSE = 0.05  #: seconds between two starts
+LONGEST_PAUSE = 5.0
+GOOD_LIFE = 10.0  #: seconds after which a child's earlier ends no longer lengthen the pause
 
 Say = Callable[[str], None]
 Started = Callable[[], Coroutine[None, None, None]]
 
 
 class Child:
-    """`start` answers when the process exists, not when it is ready: what ready means is known to who started it."""
+    """`start` returns when the process exists and `on_start` has finished; `refused` is set if it must not run."""
 
     def __init__(
         self,
@@ -35,7 +36,7 @@ class Child:
         environment: Mapping[str, str],
         log: Path,
         say: Say,
-        drain: float,
+        drain: float,  #: seconds between SIGTERM and SIGKILL
         descriptors: Sequence[int] = (),
         on_start: Started | None = None,
     ) -> None:
@@ -50,98 +51,102 @@ class Child:
         self._drain = drain
         self._descriptors = tuple(descriptors)
         self._on_start = on_start
-        self._guardian: asyncio.subprocess.Process | None = None
-        self._keeper: asyncio.Task[None] | None = None
+        self._log_start = 0  #: size of the log when the child was last started
+        self._process: guardian.Guarded | None = None
+        self._restarting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         await self._spawn()
-        self._keeper = asyncio.create_task(self._keep(), name=f"keep-{self.name}")
+        self._restarting = asyncio.create_task(self._restart_when_it_ends(), name=f"restart-{self.name}")
 
     async def stop(self) -> None:
-        """Asks it to finish what it began; it is killed when that takes longer than it may."""
-        keeper, self._keeper = self._keeper, None
-        if keeper is not None:
-            keeper.cancel()
+        """Asks it to finish its work, and kills it if that takes longer than `drain`."""
+        restarting, self._restarting = self._restarting, None
+        if restarting is not None:
+            restarting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await keeper
+                await restarting
         self.refused.cancel()
-        process, self._guardian = self._guardian, None
+        process, self._process = self._process, None
         if process is not None:
-            if process.stdin is not None:
-                process.stdin.close()
-            await process.wait()
+            await process.stop()
         self.pid = None
 
     async def _spawn(self) -> None:
-        self._log.parent.mkdir(parents=True, exist_ok=True)
-        if self._log.exists() and self._log.stat().st_size > LARGEST_LOG:
-            self._log.replace(self._log.with_suffix(".log.1"))
-        with open(os.open(self._log, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600), "ab") as log:
-            self._guardian = await asyncio.create_subprocess_exec(
-                *guardian.command(self._command, kind="TERM", hard="KILL", patience=int(self._drain) + 1),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
+        with log_file.open_log(self._log) as log:
+            self._log_start = log.tell()
+            self._process = await guardian.start(
+                self._command,
+                kind="TERM",
+                hard="KILL",
+                patience=int(self._drain) + 1,
+                log=log,
                 env=self._environment,
                 pass_fds=self._descriptors,
-                start_new_session=True,  # a terminal's Ctrl-C is ours to pass on
             )
-        assert self._guardian.stdout is not None
-        first_line = await self._guardian.stdout.readline()
-        self.pid = int(first_line) if first_line.strip() else None
+        self.pid = self._process.pid
         self.starts += 1
         if self._on_start is not None:
-            await self._unless_it_dies(self._guardian, self._on_start)
+            await self._run_unless_it_ends(self._process, self._on_start)
 
-    async def _unless_it_dies(self, process: asyncio.subprocess.Process, ready: Started) -> None:
-        """What is to be done once it runs; a child that died meanwhile is not waited for."""
-        doing = asyncio.ensure_future(ready())
-        dying = asyncio.create_task(process.wait())
+    async def _run_unless_it_ends(self, process: guardian.Guarded, on_start: Started) -> None:
+        starting = asyncio.ensure_future(on_start())
+        ending = asyncio.create_task(process.wait())
         try:
-            await asyncio.wait({doing, dying}, return_when=asyncio.FIRST_COMPLETED)
-            if not doing.done():
-                raise Unavailable(f"{self.name} ended at its start: {self.last_words()}")
-            await doing
+            await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)
+            if not starting.done():
+                raise Unavailable(system.ended_at_start(name=self.name, log_end=self.log_end()))
+            await starting
         finally:
-            doing.cancel()
-            dying.cancel()
+            starting.cancel()
+            ending.cancel()
 
-    async def _keep(self) -> None:
-        pause = 0.05
+    async def _restart_when_it_ends(self) -> None:
+        pause = SHORTEST_PAUSE
         while True:
-            assert self._guardian is not None
-            born = time.monotonic()
-            status = await self._guardian.wait()
+            assert self._process is not None
+            started_at = time.monotonic()
+            status = await self._process.wait()
             self.pid = None
-            if status == REFUSED:
-                self.refused.set_result(f"{self.name} refuses to run: {self.last_words()}")
+            if status == boundary.REFUSED:
+                self.refused.set_result(system.refuses_to_run(name=self.name, log_end=self.log_end()))
                 return
-            lived = time.monotonic() - born
+            lived = time.monotonic() - started_at
             if lived > GOOD_LIFE:
-                pause = 0.05
-            why = f"was killed by signal {status - 128}" if status > 128 else f"ended with status {status}"
-            self._say(f"{self.name} {why}; starting it again (its log: {self._log})")
-            # Never longer than twice its life: what worked for a while and was killed is missed more than it costs.
-            await self._start_again(min(pause, max(0.05, 2 * lived)))
+                pause = SHORTEST_PAUSE
+            why = (
+                system.killed_by_signal(signal=status - 128)
+                if status > 128
+                else system.ended_with_status(status=status)
+            )
+            self._say(system.restarting(name=self.name, why=why, log=str(self._log)))
+            # At most twice its life: a child that ran for a while and was killed should be back soon.
+            await self._start_again(min(pause, max(SHORTEST_PAUSE, 2 * lived)))
             pause = min(pause * 2, LONGEST_PAUSE)
 
     async def _start_again(self, pause: float) -> None:
-        """Also when starting itself fails, for lack of processes or memory: that passes."""
+        """Tries until it starts: a lack of processes or memory passes."""
         while True:
             await asyncio.sleep(pause)
-            # A guardian that was killed has left its program behind: closing the pipe ends it.
-            if self._guardian is not None and self._guardian.stdin is not None:
-                self._guardian.stdin.close()
+            # A guardian that was killed leaves its program running; closing the pipe ends it.
+            if self._process is not None:
+                self._process.release()
             try:
                 await self._spawn()
                 return
-            except (OSError, Unavailable) as trouble:
-                self._say(f"{self.name} cannot be started: {trouble}")
+            except (OSError, Unavailable) as failure:
+                self._say(system.cannot_start(name=self.name, why=str(failure)))
                 pause = min(max(pause, 0.5) * 2, LONGEST_PAUSE)
 
-    def last_words(self) -> str:
-        try:
-            said = self._log.read_bytes()[-4000:].decode(errors="replace")
-        except OSError:
-            return "it left no word"
-        return " ".join(line for line in said.strip().splitlines()[-3:] if line) or "it left no word"
+    def log_end(self) -> str:
+        """The last lines that it logged since its start, as one line."""
+        lines = log_file.last_lines(self._log, since=self._log_start)
+        return " ".join(_message(line) for line in lines) or system.log_empty()
+
+
+def _message(line: str) -> str:
+    """The event of a log line, in either format of `app/log.py`; any other line as it is."""
+    with contextlib.suppress(ValueError, TypeError, KeyError):
+        return str(json.loads(line)["event"])
+    found = re.fullmatch(r"\S+Z \w+ +\w+: (.*?)(?:  \w+=.*)?", line)
+    return found[1] if found else line

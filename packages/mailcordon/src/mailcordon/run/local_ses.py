@@ -1,7 +1,7 @@
-"""What the local SES has to hold before the roles start: the two queues that SES's events arrive in.
+"""What the local SES needs before the roles start: the two queues in which SES's events arrive.
 
-On AWS, queues and topics are infrastructure with owners of their own; here `up` makes them, again after each start, since the
-local SES remembers nothing.
+On AWS, queues and topics are part of the infrastructure and exist already. In the local SES `up` creates them, again after each
+of its starts, because it keeps nothing.
 """
 
 import asyncio
@@ -14,41 +14,43 @@ from urllib.parse import urlsplit
 from mailcordon.adapters.ses.signer import Credentials, Signer
 from mailcordon.config import QUEUES
 from mailcordon.core.errors import Unavailable
+from mailcordon.messages import system
 
 #: Seconds. Well below the shortest grace period (60 s), so that a crashed observer's events come back before it ends.
-VISIBILITY = 20
+VISIBILITY_TIMEOUT = 20
 
-_KEYS = Credentials("test", "test")  #: the pair that every local SES knows
+_CREDENTIALS = Credentials("test", "test")  #: every local SES accepts this pair
 
 
 async def wait_ready(ready_file: Path, patience: float = 20.0) -> str:
-    """The URL that a starting seslocal writes into its ready file."""
+    """The URL that a starting seslocal writes to its ready file. Raises Unavailable after `patience` seconds."""
     deadline = time.monotonic() + patience
     while not ready_file.exists():
         if time.monotonic() > deadline:
-            raise Unavailable(f"the local SES did not start within {patience:.0f} s.")
+            raise Unavailable(system.local_ses_not_ready(seconds=patience))
         await asyncio.sleep(0.02)
     return str(json.loads(ready_file.read_text())["url"])
 
 
-async def make_queues(endpoint: str, region: str) -> dict[str, str]:
-    """Creates both queues, where they are not there yet, and answers their URLs, by kind."""
+async def create_queues(endpoint: str, region: str) -> dict[str, str]:
+    """Creates both queues if they do not exist. Returns their URLs by kind. Raises Unavailable."""
     signer = Signer(service="sqs", region=region, host=urlsplit(endpoint).netloc)
-    made = {kind: asyncio.to_thread(_create_queue, endpoint, name, signer) for kind, name in QUEUES.items()}
-    return dict(zip(made, await asyncio.gather(*made.values()), strict=True))
+    calls = {kind: asyncio.to_thread(_create_queue, endpoint, name, signer) for kind, name in QUEUES.items()}
+    return dict(zip(calls, await asyncio.gather(*calls.values()), strict=True))
 
 
 def _create_queue(endpoint: str, name: str, signer: Signer) -> str:
-    # SQS's JSON protocol, spoken to the local SES alone: loading boto3 for two calls would take longer than all else
-    # that starts here.
-    body = json.dumps({"QueueName": name, "Attributes": {"VisibilityTimeout": str(VISIBILITY)}}).encode()
+    # SQS's JSON protocol by hand: loading boto3 for two calls takes longer than everything else that starts here.
+    body = json.dumps(
+        {"QueueName": name, "Attributes": {"VisibilityTimeout": str(VISIBILITY_TIMEOUT)}}
+    ).encode()
     headers = {"x-amz-target": "AmazonSQS.CreateQueue", "content-type": "application/x-amz-json-1.0"}
-    signed = signer.sign(_KEYS, "/", body, headers)
+    signed = signer.sign(_CREDENTIALS, "/", body, headers)
     request = urllib.request.Request(endpoint, body, signed)  # noqa: S310 (the local SES's own address)
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
-            return str(json.load(answer)["QueueUrl"])
-    except (OSError, ValueError, KeyError) as trouble:
-        raise Unavailable(
-            f"the local SES at {endpoint} did not make the queue {name}: {trouble}."
-        ) from trouble
+        with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310
+            return str(json.load(response)["QueueUrl"])
+    except (OSError, ValueError, KeyError) as error:
+        why = getattr(error, "reason", None) or error  # URLError keeps the cause in `reason`
+        why = getattr(why, "strerror", None) or str(why)
+        raise Unavailable(system.queue_not_created(url=endpoint, queue=name, why=why)) from error

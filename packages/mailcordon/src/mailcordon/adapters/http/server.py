@@ -67,6 +67,7 @@ def _rest(keys: KeyCache, handlers: Sequence[HTTPRouteHandler], check: HealthChe
         before_request=before_request(keys),
         exception_handlers={Exception: problems.handle},
         request_max_body_size=MAX_BODY,
+        logging_config=None,  # Litestar would replace the process's log handlers
         openapi_config=OpenAPIConfig(
             title="Mailcordon",
             version=version,
