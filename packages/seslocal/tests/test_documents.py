@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from seslocal import Clock, Settings
-from seslocal.events.publishing import advise, preferences_changed, rendering_failed
+from seslocal.events.publishing import preferences_changed, publish_recommendation, rendering_failed
 from seslocal.state.accepted_mail import Mail
 from seslocal.state.account import Account
 from seslocal.state.configuration_sets import ConfigurationSet, EventDestination
@@ -104,7 +104,9 @@ async def test_a_changed_subscription_tells_of_before_and_after(account: Account
 @pytest.mark.parametrize(("is_open", "word"), [(True, "Open"), (False, "Resolved")])
 async def test_the_advisor_speaks_on_the_bus(account: Account, is_open: bool, word: str) -> None:
     tenant = ARN + "tenant/acme/tn-1"
-    advise(account, tenant, "The bounce rate exceeded 15.0%.", "HIGH", "BOUNCE", is_open=is_open)
+    publish_recommendation(
+        account, tenant, "The bounce rate exceeded 15.0%.", "HIGH", "BOUNCE", is_open=is_open
+    )
     told = envelope(account)
     assert told["detail-type"] == f"Advisor Recommendation Status {word}"
     assert (told["source"], told["version"], told["resources"]) == ("aws.ses", "0", [tenant])
@@ -117,5 +119,5 @@ async def test_the_advisor_speaks_on_the_bus(account: Account, is_open: bool, wo
 
 
 async def test_an_advice_about_an_identity_has_no_metadata(account: Account) -> None:
-    advise(account, ARN + "identity/acme.example", "SPF record was not found.")
+    publish_recommendation(account, ARN + "identity/acme.example", "SPF record was not found.")
     assert envelope(account)["detail"] == {"version": "1.0.0", "data": "SPF record was not found."}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from seslocal.state.findings import Counts, Thresholds, judge
+from seslocal.state.findings import Counts, Thresholds, find_exceeded
 from seslocal_fixtures.world import World
 
 HOUR = 3600
@@ -32,7 +32,7 @@ def counts(mailed: int, bounced: int = 0, complained: int = 0, at: float = 0.0) 
     ],
 )
 def test_rates_are_judged_by_thresholds_beyond_a_minimum(given: Counts, found: dict[str, Any]) -> None:
-    assert judge(given, Thresholds()) == found
+    assert find_exceeded(given, Thresholds()) == found
 
 
 def test_counts_forget_what_is_older_than_a_day() -> None:

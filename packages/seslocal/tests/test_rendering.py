@@ -15,7 +15,7 @@ from seslocal.rendering import parser, renderer, scanner
 
 
 def filled(template: str, **data: Any) -> str:
-    return renderer.fill({"Text": parser.read(template)}, data)["Text"]
+    return renderer.render({"Text": parser.parse(template)}, data)["Text"]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_what_the_data_does_not_have_fails_by_name_and_so_does_a_helper_that_nob
 )
 def test_what_cannot_be_read_says_where_and_why(template: str, why: str) -> None:
     with pytest.raises(scanner.TemplateError) as caught:
-        parser.read(template)
+        parser.parse(template)
     assert why in str(caught.value)
 
 
@@ -134,18 +134,18 @@ def test_what_asks_for_too_much_fails(template: str, why: str) -> None:
 def test_half_a_megabyte_of_nonsense_is_soon_read(template: str) -> None:
     began = time.process_time()
     with contextlib.suppress(scanner.TemplateError):
-        parser.read(template)
+        parser.parse(template)
     assert time.process_time() - began < 1
 
 
 def test_each_part_has_its_own_partials_and_all_share_the_bounds() -> None:
-    read = parser.read
+    read = parser.parse
     with pytest.raises(renderer.RenderingError, match="The partial 'p' could not be found"):
-        renderer.fill({"Text": read('{{#* inline "p"}}x{{/inline}}'), "Html": read("{{> p}}")}, {})
+        renderer.render({"Text": read('{{#* inline "p"}}x{{/inline}}'), "Html": read("{{> p}}")}, {})
     half = read("{{#each xs}}{{#each @root.xs}}x{{/each}}{{/each}}")
-    assert len(renderer.fill({"Text": half}, {"xs": [1] * 150})["Text"]) == 22_500
+    assert len(renderer.render({"Text": half}, {"xs": [1] * 150})["Text"]) == 22_500
     with pytest.raises(renderer.RenderingError, match="steps"):
-        renderer.fill({"Text": half, "Html": half, "Subject": half}, {"xs": [1] * 150})
+        renderer.render({"Text": half, "Html": half, "Subject": half}, {"xs": [1] * 150})
 
 
 TAGS = "{{ }} {{#if a}} {{/if}} {{else}} {{#each a}} {{/each}} {{{ }}} a ../ @index ~ ( ) | as [ ] 1"

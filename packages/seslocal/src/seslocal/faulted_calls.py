@@ -27,13 +27,13 @@ class Call:
     refuse: Callable[[ApiError], Answer]
 
 
-def meet(call: Call, struck: list[Fault]) -> Answer | Awaitable[Answer]:
+def respond(call: Call, struck: list[Fault]) -> Answer | Awaitable[Answer]:
     """The answer, now or later. Raises ApiError where the front would have to refuse."""
     faults = {fault.kind: fault for fault in struck}
     if stuck := faults.get("time_out"):
-        return _never(call, stuck)
+        return _keep_open(call, stuck)
     if slow := faults.pop("slow", None):
-        return _slowly(call, slow.seconds, list(faults.values()))
+        return _respond_late(call, slow.seconds, list(faults.values()))
     if "throttle" in faults:
         raise too_fast()
     if "throttle_storm" in faults:
@@ -57,17 +57,17 @@ def meet(call: Call, struck: list[Fault]) -> Answer | Awaitable[Answer]:
     return HANG_UP if "accept_lose_answer" in faults else answer
 
 
-async def _slowly(call: Call, seconds: float, others: list[Fault]) -> Answer:
+async def _respond_late(call: Call, seconds: float, others: list[Fault]) -> Answer:
     """The work is done at once, the answer is what is slow: a client that gives up has been accepted."""
     try:
-        answer = cast(Answer, meet(call, others))
+        answer = cast(Answer, respond(call, others))
     except ApiError as error:
         answer = call.refuse(error)
     await asyncio.sleep(seconds)  # of the world's: it is the client's patience that is tried
     return answer
 
 
-async def _never(call: Call, fault: Fault) -> Answer:
+async def _keep_open(call: Call, fault: Fault) -> Answer:
     """The connection stays open without a word until the client has enough of it."""
     if fault.accepted:
         with contextlib.suppress(ApiError):

@@ -92,7 +92,7 @@ class Front:
                     self._done,
                     lambda error: self._refusal(error, False),
                 )
-                return faulted_calls.meet(call, struck)
+                return faulted_calls.respond(call, struck)
         return self._done(act(account, params, caller))
 
     def _answer_v1(self, request: Request) -> Answer | Awaitable[Answer]:

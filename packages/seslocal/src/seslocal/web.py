@@ -41,9 +41,9 @@ class Web:
         if path == CERTIFICATE_PATH and request.method == "GET":
             return Answer(200, certificate(), "application/x-pem-file")
         return (
-            tracking.fetch(account, request)
-            or list_management.fetch(account, request)
-            or verification_links.fetch(account, request)
+            tracking.respond(account, request)
+            or list_management.respond(account, request)
+            or verification_links.respond(account, request)
             or page.answer(account, request)
         )
 

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from seslocal.admin import fields, messages
 from seslocal.admin.fields import Json, Query, Refused
-from seslocal.mail.auto_validation import VERDICTS, look_at
+from seslocal.mail.auto_validation import VERDICTS, assess
 from seslocal.sesv2.reputation import POLICIES
 from seslocal.state.account import Account
 from seslocal.state.findings import Thresholds
@@ -107,7 +107,7 @@ def put_verdict(account: Account, address: str, query: Query, body: Json) -> Jso
         account.suppression.verdicts.pop(address.lower(), None)
     else:
         account.suppression.verdicts[address.lower()] = verdict
-    return {"address": address, "verdict": look_at(account, address).valid}
+    return {"address": address, "verdict": assess(account, address).valid}
 
 
 def _entry(address: str, entry: Entry) -> Json:

@@ -33,7 +33,7 @@ CERTIFICATE_PATH: Final = "/SimpleNotificationService-5e510ca15e510ca15e510ca15e
 TOPIC_IS_VALID: Final = "Successfully validated SNS topic for Amazon SES event publishing."
 
 
-def document(
+def outcome_document(
     mail: Mail,
     event: str,
     outcome: Outcome | None,
@@ -45,7 +45,7 @@ def document(
 ) -> Document:
     """The document of what SES or a recipient's server did with a mail."""
     if outcome is None:
-        return told(
+        return event_document(
             mail, event, {"reason": "Bad content"} if event == "Reject" else {}, tenant_tag=tenant_tag
         )
     match outcome.kind:
@@ -58,10 +58,12 @@ def document(
         case "DeliveryDelay":
             body = _delay(mail, outcome, recipients, at)
     tried = event in ("Delivery", "Bounce", "Complaint") and not outcome.suppressed
-    return told(mail, event, body, tenant_tag=tenant_tag, left=tried)
+    return event_document(mail, event, body, tenant_tag=tenant_tag, left=tried)
 
 
-def told(mail: Mail, event: str, body: Document, *, tenant_tag: bool = False, left: bool = False) -> Document:
+def event_document(
+    mail: Mail, event: str, body: Document, *, tenant_tag: bool = False, left: bool = False
+) -> Document:
     """Any event of a mail around its own object; `left` says that the mail got as far as an outgoing address."""
     extra: dict[str, list[str]] = {}
     if mail.tenant and (tenant_tag or event in ("Bounce", "Complaint")):
@@ -157,7 +159,7 @@ def _delay(mail: Mail, outcome: Outcome, recipients: list[str], at: float) -> Do
     }
 
 
-def advice(sentence: str, impact: str | None = None, kind: str | None = None) -> Document:
+def recommendation(sentence: str, impact: str | None = None, kind: str | None = None) -> Document:
     """The detail of an advisor's event on the bus; only those about tenants say impact and type."""
     detail: Document = {"version": "1.0.0", "data": sentence}
     if impact and kind:

@@ -28,7 +28,7 @@ def put(account: Account, arn: str, record: bytes) -> None:
     if stream is None:
         return
     if not stream.records:
-        account.clock.call_later(stream.seconds, partial(_when_old, account, stream, stream.batch))
+        account.clock.call_later(stream.seconds, partial(_flush_when_due, account, stream, stream.batch))
     stream.records.append(record)
     stream.size += len(record)
     if stream.size >= stream.most_bytes or len(stream.records) >= _MOST_RECORDS:
@@ -40,16 +40,16 @@ def flush(account: Account, stream: FirehoseStream) -> int:
     records, stream.records, stream.size = stream.records, [], 0
     stream.batch += 1
     if records:
-        account.events.outbox.send(_parcel(account, stream, records))
+        account.events.outbox.send(_batch(account, stream, records))
     return len(records)
 
 
-def _when_old(account: Account, stream: FirehoseStream, batch: int) -> None:
+def _flush_when_due(account: Account, stream: FirehoseStream, batch: int) -> None:
     if stream.batch == batch and account.events.streams.get(stream.name) is stream:
         flush(account, stream)
 
 
-def _parcel(account: Account, stream: FirehoseStream, records: list[bytes]) -> HttpDelivery:
+def _batch(account: Account, stream: FirehoseStream, records: list[bytes]) -> HttpDelivery:
     request_id = account.ids.uuid()
     headers = {
         "Content-Type": "application/json",
@@ -70,10 +70,10 @@ def _parcel(account: Account, stream: FirehoseStream, records: list[bytes]) -> H
         "timestamp": int(account.clock.now() * 1000),
         "records": [{"data": base64.b64encode(record).decode()} for record in records],
     }
-    return HttpDelivery(stream.url, headers, _encode(body), partial(_judge, request_id), _PAUSES)
+    return HttpDelivery(stream.url, headers, _encode(body), partial(_is_delivered, request_id), _PAUSES)
 
 
-def _judge(request_id: str, status: int, body: bytes) -> bool | None:
+def _is_delivered(request_id: str, status: int, body: bytes) -> bool | None:
     """Firehose takes a batch as delivered only when the answer repeats its id; all else it tries again, but a 413."""
     if status == 413:
         return None

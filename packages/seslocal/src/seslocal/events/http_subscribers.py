@@ -16,17 +16,17 @@ _encode = msgspec.json.Encoder().encode
 _PAUSES: Final = (20.0, 20.0, 20.0)  # SNS's default: three more tries
 
 
-def base(account: Account) -> str:
+def sns_url(account: Account) -> str:
     """Where SNS answers, as its messages write it."""
     return account.events.sns_url or f"https://sns.{account.region}.amazonaws.com"
 
 
-def ask(account: Account, topic: Topic, subscription: Subscription) -> None:
+def request_confirmation(account: Account, topic: Topic, subscription: Subscription) -> None:
     """Asks an endpoint to confirm that it wants to hear."""
     _confirmation(account, topic, subscription, farewell=False)
 
 
-def bid_farewell(account: Account, topic: Topic, subscription: Subscription) -> None:
+def confirm_unsubscribe(account: Account, topic: Topic, subscription: Subscription) -> None:
     _confirmation(account, topic, subscription, farewell=True)
 
 
@@ -45,7 +45,9 @@ def deliver(
         if subscription.raw:
             headers["x-amz-sns-rawdelivery"] = "true"
     account.events.outbox.send(
-        HttpDelivery(subscription.endpoint, headers, body.encode("utf-8", "surrogatepass"), _judge, _PAUSES)
+        HttpDelivery(
+            subscription.endpoint, headers, body.encode("utf-8", "surrogatepass"), _is_delivered, _PAUSES
+        )
     )
 
 
@@ -54,13 +56,13 @@ def _confirmation(account: Account, topic: Topic, subscription: Subscription, *,
     at = account.clock.now() + account.faults.skew()
     version = topic.signature_version
     message = sns_confirmation(
-        topic.arn, subscription.token, base(account), at, message_id, version, farewell=farewell
+        topic.arn, subscription.token, sns_url(account), at, message_id, version, farewell=farewell
     )
     sign(message)
     deliver(account, topic, subscription, message["Type"], message_id, _encode(message).decode())
 
 
-def _judge(status: int, body: bytes) -> bool | None:
+def _is_delivered(status: int, body: bytes) -> bool | None:
     """SNS takes any 2xx for delivered, and gives up at a 4xx other than 429."""
     if 200 <= status < 300:
         return True

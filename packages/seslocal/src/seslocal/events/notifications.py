@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from seslocal.events.documents import Document
-from seslocal.events.publishing import to_topic
+from seslocal.events.publishing import publish_to_topic
 from seslocal.state.accepted_mail import Mail
 from seslocal.state.account import Account
 
@@ -16,14 +16,14 @@ TYPES: Final = ("Bounce", "Complaint", "Delivery")
 _encode = msgspec.json.Encoder().encode
 
 
-def announce(account: Account, identity: str, topic: str, event: str) -> None:
+def confirm_topic(account: Account, identity: str, topic: str, event: str) -> None:
     """The first thing that a topic hears, as soon as an identity has it."""
     sentence = (
         f"You have successfully subscribed your Amazon SNS topic '{topic}' to receive '{event}' notifications from "
         f"Amazon SES for identity '{identity}'."
     )
     body = {"notificationType": "AmazonSnsSubscriptionSucceeded", "message": sentence}
-    to_topic(account, topic, _encode(body).decode(), None)
+    publish_to_topic(account, topic, _encode(body).decode(), None)
 
 
 def notify(account: Account, mail: Mail, event: str, document: Document) -> None:
@@ -40,4 +40,4 @@ def notify(account: Account, mail: Mail, event: str, document: Document) -> None
     shown["sourceIp"] = mail.tags["ses:source-ip"][0]
     shown["callerIdentity"] = mail.tags["ses:caller-identity"][0]
     body = {"notificationType": event, event.lower(): document[event.lower()], "mail": shown}
-    to_topic(account, topic, _encode(body).decode(), None)
+    publish_to_topic(account, topic, _encode(body).decode(), None)

@@ -14,12 +14,12 @@ from seslocal.events.certificate import sign
 from seslocal.events.documents import (
     TOPIC_IS_VALID,
     Document,
-    advice,
     bus_envelope,
+    event_document,
+    recommendation,
     rendering_failure,
     sns_envelope,
     subscription,
-    told,
 )
 from seslocal.state.accepted_mail import Mail
 from seslocal.state.account import Account
@@ -67,7 +67,7 @@ def publish(
         deliver()
 
 
-def to_bus(account: Account, kind: str, resource: str, detail: Document) -> None:
+def publish_to_bus(account: Account, kind: str, resource: str, detail: Document) -> None:
     """Puts an event onto the default bus; with no rule to catch it, it is gone."""
     if account.events.bus_queue is None:
         return
@@ -76,7 +76,7 @@ def to_bus(account: Account, kind: str, resource: str, detail: Document) -> None
     account.queues.ensure(account.events.bus_queue).put(_encode(envelope).decode())
 
 
-def advise(
+def publish_recommendation(
     account: Account,
     resource: str,
     sentence: str,
@@ -87,7 +87,9 @@ def advise(
 ) -> None:
     """Tells the bus of an advisor's recommendation about this ARN that was opened or resolved."""
     word = "Open" if is_open else "Resolved"
-    to_bus(account, f"Advisor Recommendation Status {word}", resource, advice(sentence, impact, kind))
+    publish_to_bus(
+        account, f"Advisor Recommendation Status {word}", resource, recommendation(sentence, impact, kind)
+    )
 
 
 def rendering_failed(
@@ -95,7 +97,7 @@ def rendering_failed(
 ) -> None:
     """Tells that a template could not be filled in."""
     body = rendering_failure(template, sentence)
-    _publish_told(account, configuration_set, mail, "Rendering Failure", body)
+    _publish_event(account, configuration_set, mail, "Rendering Failure", body)
 
 
 def preferences_changed(
@@ -110,22 +112,22 @@ def preferences_changed(
     """Tells that a recipient used a mail's way out of a contact list, or back."""
     at = account.clock.now() + account.faults.skew()
     body = subscription(contact_list, source, at, old, new)
-    _publish_told(account, configuration_set, mail, "Subscription", body)
+    _publish_event(account, configuration_set, mail, "Subscription", body)
 
 
-def announce_topic(account: Account, topic: str) -> None:
+def send_validation_message(account: Account, topic: str) -> None:
     """The plain text that SES sends through a topic to see whether it may."""
-    to_topic(account, topic, TOPIC_IS_VALID, None)
+    publish_to_topic(account, topic, TOPIC_IS_VALID, None)
 
 
-def to_topic(account: Account, arn: str, text: str, subject: str | None) -> str:
+def publish_to_topic(account: Account, arn: str, text: str, subject: str | None) -> str:
     """Publishes to everybody who subscribed. The MessageId."""
     name = arn.rpartition(":")[2]
     topic = account.events.topics.get(name)
     if topic is None:
         raw = name in account.events.raw_topics
         message_id = "" if raw else account.ids.uuid()
-        body = text if raw else _in_envelope(account, arn, text, subject, message_id, None, "1")
+        body = text if raw else _enveloped(account, arn, text, subject, message_id, None, "1")
         account.queues.ensure(name).put(body)
         return message_id
     message_id = account.ids.uuid()
@@ -135,11 +137,11 @@ def to_topic(account: Account, arn: str, text: str, subject: str | None) -> str:
     return message_id
 
 
-def _publish_told(
+def _publish_event(
     account: Account, configuration_set: ConfigurationSet | None, mail: Mail, event: str, body: Document
 ) -> None:
     tenant_tag = account.behaviour.tenant_tag_on_every_event
-    build = partial(told, mail, event, body, tenant_tag=tenant_tag)
+    build = partial(event_document, mail, event, body, tenant_tag=tenant_tag)
     publish(account, configuration_set, event, mail.tenant, build)
 
 
@@ -150,11 +152,11 @@ def _deliver(account: Account, configuration_set: ConfigurationSet, event: str, 
         if not destination.enabled or matching not in destination.types:
             continue
         if destination.bus:
-            to_bus(account, event, document["mail"]["sourceArn"], document)
+            publish_to_bus(account, event, document["mail"]["sourceArn"], document)
             continue
         text = text or _encode(document).decode()
         if destination.topic is not None:
-            to_topic(account, destination.topic, text, SUBJECT)
+            publish_to_topic(account, destination.topic, text, SUBJECT)
         elif stream := destination.definition.get("KinesisFirehoseDestination"):
             firehose.put(account, stream["DeliveryStreamArn"], text.encode() + b"\n")
         elif metrics := destination.definition.get("CloudWatchDestination"):
@@ -174,7 +176,7 @@ def _to_subscriber(
     if subscriber.raw:
         body = text
     else:
-        body = _in_envelope(
+        body = _enveloped(
             account, topic.arn, text, subject, message_id, subscriber.arn, version, is_queue=is_queue
         )
     if is_queue:
@@ -185,7 +187,7 @@ def _to_subscriber(
     http_subscribers.deliver(account, topic, subscriber, "Notification", message_id, body)
 
 
-def _in_envelope(
+def _enveloped(
     account: Account,
     topic: str,
     text: str,
@@ -199,7 +201,7 @@ def _in_envelope(
     envelope = sns_envelope(
         text,
         topic,
-        http_subscribers.base(account),
+        http_subscribers.sns_url(account),
         account.clock.now() + account.faults.skew(),
         message_id,
         subject,

@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 
 from seslocal.errors import ApiError
 from seslocal.events import http_subscribers
-from seslocal.events.publishing import to_topic
+from seslocal.events.publishing import publish_to_topic
 from seslocal.state.account import Account
 from seslocal.state.topics import Subscription, Topic
 from seslocal.wire.protocol import Answer
@@ -103,7 +103,7 @@ def set_topic_attributes(account: Account, form: Form) -> Tree:
 def publish(account: Account, form: Form) -> Tree:
     arn = form.get("TopicArn") or _needed(form, "TargetArn")
     _topic(account, {"TopicArn": arn})
-    return {"MessageId": to_topic(account, arn, _needed(form, "Message"), form.get("Subject"))}
+    return {"MessageId": publish_to_topic(account, arn, _needed(form, "Message"), form.get("Subject"))}
 
 
 # subscriptions
@@ -122,7 +122,7 @@ def subscribe(account: Account, form: Form) -> Tree:
     for subscription in topic.subscriptions.values():
         if (subscription.protocol, subscription.endpoint) == (protocol, endpoint):
             if not subscription.confirmed:
-                http_subscribers.ask(account, topic, subscription)
+                http_subscribers.request_confirmation(account, topic, subscription)
             break
     else:
         subscription = Subscription(
@@ -136,7 +136,7 @@ def subscribe(account: Account, form: Form) -> Tree:
         )
         topic.subscriptions[subscription.arn] = subscription
         if not subscription.confirmed:
-            http_subscribers.ask(account, topic, subscription)
+            http_subscribers.request_confirmation(account, topic, subscription)
     told = subscription.confirmed or form.get("ReturnSubscriptionArn", "").lower() == "true"
     return {"SubscriptionArn": subscription.arn if told else "pending confirmation"}
 
@@ -156,7 +156,7 @@ def unsubscribe(account: Account, form: Form) -> Tree:
     for topic in account.events.topics.values():
         if subscription := topic.subscriptions.pop(arn, None):
             if subscription.protocol != "sqs" and subscription.confirmed:
-                http_subscribers.bid_farewell(account, topic, subscription)
+                http_subscribers.confirm_unsubscribe(account, topic, subscription)
             break
     return {}
 

@@ -51,7 +51,7 @@ class Insight:
         return MEDIUM if HIGH in (self.role_address, self.disposable, self.random_input) else HIGH
 
 
-def look_at(account: Account, address: str) -> Insight:
+def assess(account: Account, address: str) -> Insight:
     folded = address.lower()
     local, _, domain = folded.rpartition("@")
     local = local.partition("+")[0]
@@ -68,7 +68,7 @@ def look_at(account: Account, address: str) -> Insight:
     )
 
 
-def drops(account: Account, configuration_set: ConfigurationSet | None, address: str) -> bool:
+def rejects(account: Account, configuration_set: ConfigurationSet | None, address: str) -> bool:
     """Whether the threshold in force, the set's before the account's, keeps this recipient from being mailed."""
     options: Params | None = None
     if configuration_set is not None:
@@ -78,7 +78,7 @@ def drops(account: Account, configuration_set: ConfigurationSet | None, address:
         return False
     overall: Params = condition.get("OverallConfidenceThreshold", {})
     threshold: str = overall.get("ConfidenceVerdictThreshold", "MANAGED")
-    return look_at(account, address).valid not in _MAILED[threshold]
+    return assess(account, address).valid not in _MAILED[threshold]
 
 
 def _is_address(address: str) -> bool:

@@ -8,7 +8,7 @@ from functools import partial
 import msgspec
 
 from seslocal.events import notifications
-from seslocal.events.documents import Document, document
+from seslocal.events.documents import Document, outcome_document
 from seslocal.events.publishing import publish, rendering_failed
 from seslocal.mail import suppression, tracking
 from seslocal.mail.content import Letter
@@ -20,7 +20,7 @@ from seslocal.state.outcomes import Outcome, Plan
 from seslocal.state.suppression import SuppressedDestination
 
 
-def begin(
+def start(
     account: Account,
     mail: Mail,
     configuration_set: ConfigurationSet | None,
@@ -33,14 +33,14 @@ def begin(
         mail = msgspec.structs.replace(mail, accepted_at=mail.accepted_at + skew)
     for observer in account.mail.observers:
         observer.accepted(mail, configuration_set, plans)
-    tracking.remember(account, mail, configuration_set, letter.tracking)
+    tracking.track(account, mail, configuration_set, letter.tracking)
     account.clock.call_later(
         account.settings.event_delay,
-        partial(_leave, account, mail, configuration_set, plans, force, letter),
+        partial(_send, account, mail, configuration_set, plans, force, letter),
     )
 
 
-def _leave(
+def _send(
     account: Account,
     mail: Mail,
     configuration_set: ConfigurationSet | None,
@@ -49,20 +49,20 @@ def _leave(
     letter: Letter,
 ) -> None:
     if letter.broken:
-        _tell_failure(account, mail, configuration_set, *letter.broken)
+        _report_rendering_failure(account, mail, configuration_set, *letter.broken)
         return
-    tell = partial(_tell, account, mail, configuration_set)
+    tell = partial(_report, account, mail, configuration_set)
     tell("Send", None, [])
     if letter.infected:
         account.clock.call_later(account.settings.event_delay, partial(tell, "Reject", None, []))
         return
-    for due, outcome, recipients in _in_time(plans, account.settings.event_delay):
+    for due, outcome, recipients in _scheduled(plans, account.settings.event_delay):
         account.clock.call_later(
-            due, partial(_happen, account, mail, configuration_set, outcome, recipients, force)
+            due, partial(_apply, account, mail, configuration_set, outcome, recipients, force)
         )
 
 
-def _tell_failure(
+def _report_rendering_failure(
     account: Account, mail: Mail, configuration_set: ConfigurationSet | None, template: str, sentence: str
 ) -> None:
     for observer in account.mail.observers:
@@ -70,7 +70,7 @@ def _tell_failure(
     rendering_failed(account, configuration_set, mail, template, sentence)
 
 
-def _in_time(plans: list[tuple[str, Plan]], pause: float) -> list[tuple[float, Outcome, list[str]]]:
+def _scheduled(plans: list[tuple[str, Plan]], pause: float) -> list[tuple[float, Outcome, list[str]]]:
     """When what happens to whom. Recipients that share an outcome share its event; deliveries go by domain."""
     if len(plans) == 1:
         recipient, plan = plans[0]
@@ -87,7 +87,7 @@ def _in_time(plans: list[tuple[str, Plan]], pause: float) -> list[tuple[float, O
     return [(due, outcome, recipients) for (_, due, outcome, _), recipients in in_steps]
 
 
-def _happen(
+def _apply(
     account: Account,
     mail: Mail,
     configuration_set: ConfigurationSet | None,
@@ -112,13 +112,13 @@ def _happen(
             suppression.record(
                 force,
                 SuppressedDestination(
-                    suppression.stored(recipient), reason, now, mail.message_id, feedback_id
+                    suppression.stored_address(recipient), reason, now, mail.message_id, feedback_id
                 ),
             )
-    _tell(account, mail, configuration_set, outcome.kind, outcome, recipients, feedback_id)
+    _report(account, mail, configuration_set, outcome.kind, outcome, recipients, feedback_id)
 
 
-def _tell(
+def _report(
     account: Account,
     mail: Mail,
     configuration_set: ConfigurationSet | None,
@@ -132,7 +132,7 @@ def _tell(
         observer.happened(mail, event, outcome, recipients, now)
 
     def build() -> Document:
-        return document(
+        return outcome_document(
             mail,
             event,
             outcome,

@@ -41,7 +41,7 @@ _HEADERS: Final = (
 )
 
 
-def manage(
+def add_unsubscribe_link(
     account: Account, letter: Letter, content: Params, name: str, topic: str | None
 ) -> tuple[Letter, Params]:
     """The letter with SES's way out, and its content as it arrives. Raises ApiError."""
@@ -69,7 +69,7 @@ def options_of(text: str) -> tuple[str, str | None]:
     return name.strip(), topic.strip() or None if key.strip().lower() == "topic" else None
 
 
-def remember(
+def activate_link(
     account: Account, managed: ManagedMail, mail: Mail, configuration_set: ConfigurationSet | None
 ) -> None:
     """The mail was accepted: its link works, and whom it goes to is a contact."""
@@ -79,7 +79,7 @@ def remember(
         managed.list.put(managed.address, {}, account.clock.now())
 
 
-def fetch(account: Account, request: Request) -> Answer | None:
+def respond(account: Account, request: Request) -> Answer | None:
     """Answers the link of a mail. None: it is none."""
     if not request.path.startswith(PATH):
         return None
@@ -91,7 +91,7 @@ def fetch(account: Account, request: Request) -> Answer | None:
     if request.method != "POST":
         return Answer(405, b"", "text/plain")
     if _is_one_click(request):
-        _leave(account, managed)
+        _unsubscribe(account, managed)
         return _page(200, "<p>You are unsubscribed.</p>")
     form = dict(_form(request))
     if _CHOICES not in form:
@@ -114,7 +114,7 @@ def _is_one_click(request: Request) -> bool:
 # what the person does
 
 
-def _leave(account: Account, managed: ManagedMail) -> None:
+def _unsubscribe(account: Account, managed: ManagedMail) -> None:
     def out(contact: Contact) -> None:
         if managed.topic is None:
             contact.unsubscribed_all = True

@@ -184,7 +184,7 @@ def accept(account: Account, passed: CheckedSubmission, caller: Caller) -> str:
     plans = [
         (
             recipient,
-            outcomes.within(_plan(account, force, recipient, name, letter, configuration_set, now), most),
+            outcomes.limited(_plan(account, force, recipient, name, letter, configuration_set, now), most),
         )
         for recipient in letter.recipients
     ]
@@ -223,8 +223,8 @@ def accept(account: Account, passed: CheckedSubmission, caller: Caller) -> str:
         else SHARED_IP,
     )
     if letter.managed is not None:
-        list_management.remember(account, letter.managed, mail, configuration_set)
-    delivery.begin(account, mail, configuration_set, plans, force, letter)
+        list_management.activate_link(account, letter.managed, mail, configuration_set)
+    delivery.start(account, mail, configuration_set, plans, force, letter)
     return message_id
 
 
@@ -246,7 +246,7 @@ def _plan(
         return (outcomes.suppressed(force.scope, reason),)
     if account.suppression.global_list.entries and _globally_suppressed(account, force, folded, now):
         return (outcomes.bounce("Suppressed"),)
-    if auto_validation.drops(account, configuration_set, recipient):
+    if auto_validation.rejects(account, configuration_set, recipient):
         return (outcomes.bounce("EmailValidationSuppressed"),)
     return account.mailboxes.plan(folded, tenant, now)
 
@@ -263,7 +263,7 @@ def _globally_suppressed(account: Account, force: suppression.InForce, folded: s
 def _fate(plan: Plan, letter: Letter) -> dict[str, str | None]:
     if letter.infected or letter.broken:
         return {"fate": "rendering_failed" if letter.broken else "rejected", "subtype": None}
-    fate, subtype = outcomes.in_words(plan)
+    fate, subtype = outcomes.fate_of(plan)
     return {"fate": fate, "subtype": subtype or None}
 
 

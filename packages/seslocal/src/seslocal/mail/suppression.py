@@ -43,7 +43,7 @@ def record(force: InForce, entry: SuppressedDestination) -> None:
         force.list.put(entry)
 
 
-def stored(address: str) -> str:
+def stored_address(address: str) -> str:
     """Returns the address with its domain in lower case, as SES stores it (seen in live tests)."""
     local, at, domain = address.rpartition("@")
     if not at or not local or not domain or any(c.isspace() for c in address):

@@ -27,7 +27,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
+class RenderedTemplate:
     """What a template and data make: a Simple message, or the reason why they make none."""
 
     template: str  #: its name
@@ -42,7 +42,7 @@ def read_template(name: str, parts: dict[str, str], most: int = MOST_BYTES) -> T
     trees: dict[str, tuple[parser.Node, ...]] = {}
     for part, text in parts.items():
         try:
-            trees[part] = parser.read(text)
+            trees[part] = parser.parse(text)
         except parser.TemplateError as error:
             raise bad_request(
                 f"The {part.lower()} of the template is not valid: {error}.", kind="template_invalid"
@@ -129,26 +129,26 @@ def _members(group: Any) -> list[Any]:
     return cast("list[Any]", group) if isinstance(group, list) else []
 
 
-def fill(template: Template, data: dict[str, Any], given: Params) -> Filled:
+def render(template: Template, data: dict[str, Any], given: Params) -> RenderedTemplate:
     """The message that `given`, a call's Template, asks for."""
     message: Params = {"Subject": {"Data": ""}, "Body": {"Text": {"Data": ""}}}
     message.update({name: given[name] for name in ("Headers", "Attachments") if name in given})
     try:
-        filled = renderer.fill(template.trees, data)
+        filled = renderer.render(template.trees, data)
     except renderer.RenderingError as error:
-        return Filled(template.name, message, str(error))
+        return RenderedTemplate(template.name, message, str(error))
     message["Subject"] = {"Data": _CONTROL.sub(" ", filled.get("Subject", ""))}
     message["Body"] = {part: {"Data": filled[part]} for part in ("Text", "Html") if part in filled}
-    return Filled(template.name, message)
+    return RenderedTemplate(template.name, message)
 
 
-def letter_of(params: Params, filled: Filled) -> Letter:
+def letter_of(params: Params, filled: RenderedTemplate) -> Letter:
     """The letter of a call with that message as its content. Raises ApiError."""
     letter = read_letter({**params, "Content": {"Simple": filled.message}})
     return letter if filled.failure is None else replace(letter, broken=(filled.template, filled.failure))
 
 
-def kept(filled: Filled, given: Params) -> Params:
+def ledger_content(filled: RenderedTemplate, given: Params) -> Params:
     """What the ledger keeps: what the message was made from, and the message as it arrives or why it does not."""
     made = {
         name: given[name]

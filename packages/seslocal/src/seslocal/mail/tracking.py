@@ -12,7 +12,7 @@ from html import escape, unescape
 from typing import Final
 from urllib.parse import quote, unquote
 
-from seslocal.events.documents import clicked, opened, told
+from seslocal.events.documents import clicked, event_document, opened
 from seslocal.events.publishing import publish
 from seslocal.state.accepted_mail import Mail
 from seslocal.state.account import Account
@@ -41,7 +41,7 @@ _OPEN_TRACKER: Final = re.compile(r"\{\{\s*ses:openTracker\s*\}\}")
 _BOTS: Final = re.compile(r"bot|crawl|spider|preview|proxy|scanner|curl|python|wget|http", re.IGNORECASE)
 
 
-def remember(
+def track(
     account: Account, mail: Mail, configuration_set: ConfigurationSet | None, overrides: Params | None = None
 ) -> None:
     """Keeps what is needed to tell of opens and clicks, if the set asks for them; what the call itself says beats all
@@ -78,7 +78,7 @@ def as_delivered(account: Account, message_id: str, html: str, base: str) -> str
     return html + pixel if end < 0 else html[:end] + pixel + html[end:]
 
 
-def fetch(account: Account, request: Request) -> Answer | None:
+def respond(account: Account, request: Request) -> Answer | None:
     """Answers a pixel or a link, and tells of it. None: it is neither."""
     if request.method not in ("GET", "HEAD"):
         return None
@@ -94,8 +94,8 @@ def _fetch_pixel(account: Account, request: Request) -> Answer:
     if len(parts) == 2 and hmac.compare_digest(parts[1].encode(), _mark(account, OPEN, parts[0]).encode()):
         tracked = account.mail.tracking.get(parts[0])
         if tracked is not None and tracked.opens:
-            body = opened(*_who(request), _now(account), _bot(request))
-            _tell(account, tracked, "Open", body)
+            body = opened(*_client(request), _now(account), _bot_likelihood(request))
+            _report(account, tracked, "Open", body)
     return Answer(200, _PIXEL, "image/gif", (("Cache-Control", "no-cache, no-store"),))
 
 
@@ -108,9 +108,9 @@ def _follow(account: Account, request: Request) -> Answer:
         return _gone()
     tracked = account.mail.tracking.get(message_id)
     if tracked is not None and tracked.clicks:
-        ip, agent = _who(request)
-        body = clicked(ip, agent, _now(account), _bot(request), link, _link_tags(pairs))
-        _tell(account, tracked, "Click", body)
+        ip, agent = _client(request)
+        body = clicked(ip, agent, _now(account), _bot_likelihood(request), link, _link_tags(pairs))
+        _report(account, tracked, "Click", body)
     return Answer(302, b"", "text/plain", (("Location", quote(link, safe="%/:=&?~#+!$,;'@()*[]")),))
 
 
@@ -152,7 +152,7 @@ def _link_tags(pairs: str) -> dict[str, list[str]] | None:
     return tags or None
 
 
-def _tell(account: Account, tracked: Tracked, event: str, body: dict[str, object]) -> None:
+def _report(account: Account, tracked: Tracked, event: str, body: dict[str, object]) -> None:
     tenant_tag = account.behaviour.tenant_tag_on_every_event
     mail = tracked.mail
     for observer in account.mail.observers:
@@ -162,15 +162,15 @@ def _tell(account: Account, tracked: Tracked, event: str, body: dict[str, object
         tracked.configuration_set,
         event,
         mail.tenant,
-        lambda: told(mail, event, body, tenant_tag=tenant_tag, left=True),
+        lambda: event_document(mail, event, body, tenant_tag=tenant_tag, left=True),
     )
 
 
-def _who(request: Request) -> tuple[str, str]:
+def _client(request: Request) -> tuple[str, str]:
     return request.peer, request.headers.get("user-agent", "")
 
 
-def _bot(request: Request) -> str:
+def _bot_likelihood(request: Request) -> str:
     agent = request.headers.get("user-agent", "")
     return "Unlikely" if agent and not _BOTS.search(agent) else "Likely"
 

@@ -20,7 +20,7 @@ _NOTE: Final = (
 )
 
 
-def letter(account: Account, template: VerificationTemplate) -> tuple[str, str]:
+def body_with_link(account: Account, template: VerificationTemplate) -> tuple[str, str]:
     """The HTML of a letter, and the token in its link, which leads nowhere before `remember`."""
     token = account.ids.uuid()
     url = escape(f"{account.url}{PATH}{token}")
@@ -31,7 +31,7 @@ def letter(account: Account, template: VerificationTemplate) -> tuple[str, str]:
     return template.content[:end] + ours + template.content[end:], token
 
 
-def remember(account: Account, token: str, address: str, template: VerificationTemplate) -> None:
+def activate_link(account: Account, token: str, address: str, template: VerificationTemplate) -> None:
     """The letter was accepted: its link works from now on."""
     pending = account.identities.pending_verifications
     pending[token] = PendingVerification(
@@ -41,7 +41,7 @@ def remember(account: Account, token: str, address: str, template: VerificationT
         del pending[next(iter(pending))]
 
 
-def fetch(account: Account, request: Request) -> Answer | None:
+def respond(account: Account, request: Request) -> Answer | None:
     """Answers the link of a letter. None: it is none."""
     if not request.path.startswith(PATH) or request.method not in ("GET", "HEAD"):
         return None

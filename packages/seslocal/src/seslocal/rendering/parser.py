@@ -53,13 +53,13 @@ class Lookup:
 
 
 @dataclass(frozen=True, slots=True)
-class Stranger:
+class UnknownHelper:
     """`(helper …)` of a helper that SES has not: the data's value of that name, or a failure."""
 
     name: Path
 
 
-Argument = Path | Literal | Lookup | Stranger
+Argument = Path | Literal | Lookup | UnknownHelper
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Partial:
 Node = Text | Value | Block | Inline | Partial
 
 
-def read(template: str) -> tuple[Node, ...]:
+def parse(template: str) -> tuple[Node, ...]:
     """The tree of a template. Raises TemplateError."""
     return _Reader(scan(template)).all()
 
@@ -241,7 +241,7 @@ def _called(tag: Tag, words: list[Argument], more: dict[str, Argument]) -> Argum
         return words[0]
     if not isinstance(words[0], Path):
         raise _wrong(tag, "a helper has a name")
-    return Stranger(words[0])
+    return UnknownHelper(words[0])
 
 
 # what stands in a tag
@@ -311,7 +311,7 @@ class _Arguments:
         if self._depth != depth:
             raise _wrong(self._tag, "a parenthesis is not closed")
         called = _called(self._tag, words, more)
-        return Stranger(called) if isinstance(called, Path) else called
+        return UnknownHelper(called) if isinstance(called, Path) else called
 
     def _unclear(self, text: str) -> TemplateError:
         return _wrong(self._tag, f"'{text.strip()[:40]}' is not understood")

@@ -18,8 +18,8 @@ from seslocal.rendering.parser import (
     Node,
     Partial,
     Path,
-    Stranger,
     Text,
+    UnknownHelper,
     Value,
 )
 
@@ -51,7 +51,7 @@ class _Scope:
     names: dict[str, Any] = field(default_factory=dict[str, Any])  #: of `as |…|` and of a partial's key=value
 
 
-def fill(trees: Mapping[str, tuple[Node, ...]], data: dict[str, Any]) -> dict[str, str]:
+def render(trees: Mapping[str, tuple[Node, ...]], data: dict[str, Any]) -> dict[str, str]:
     """The parts of one mail, filled in. Raises RenderingError."""
     filling = _Filling(data)
     return {part: filling.text(nodes) for part, nodes in trees.items()}
@@ -183,7 +183,7 @@ class _Filling:
             case Lookup(inner, key):
                 self._step()
                 return _member(self._value(inner, scope), self._text(self._value(key, scope)))
-            case Stranger(name):
+            case UnknownHelper(name):
                 return self._needed(name, scope)
 
     def _at(self, path: Path, scope: _Scope) -> Any:
@@ -278,5 +278,5 @@ def _named(of: Argument) -> str:
             return "null" if value is None else str(value)
         case Lookup(inner, key):
             return f"lookup {_named(inner)} {_named(key)}"
-        case Stranger(name):
+        case UnknownHelper(name):
             return name.text

@@ -52,7 +52,7 @@ def answer(account: Account, request: Request, caller: Callable[[], Caller]) -> 
                     lambda result: _done(account, operation, result),
                     lambda error: refuse(account, error),
                 )
-                return faulted_calls.meet(call, struck)
+                return faulted_calls.respond(call, struck)
         return _done(account, operation, act(account, params, who))
     except ApiError as error:
         return refuse(account, error)

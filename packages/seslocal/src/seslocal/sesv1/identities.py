@@ -143,7 +143,7 @@ def set_topic(account: Account, params: Params, caller: Caller) -> Params:
                 error.message
             ) from None  # drops the detailed code, which is for event destinations
         identity.topics[kind] = topic
-        notifications.announce(account, identity.name, topic, kind)
+        notifications.confirm_topic(account, identity.name, topic, kind)
     else:
         identity.topics.pop(kind, None)
     (account.identities.with_topics.add if identity.topics else account.identities.with_topics.discard)(

@@ -52,11 +52,11 @@ def send_raw_email(account: Account, params: Params, caller: Caller) -> Params:
 def send_templated_email(account: Account, params: Params, caller: Caller) -> Params:
     given = {"TemplateName": params["Template"], "TemplateData": params["TemplateData"]}
     template = templated.template_of(account, given["TemplateName"])
-    filled = templated.fill(template, templated.read_data(given["TemplateData"]), given)
+    filled = templated.render(template, templated.read_data(given["TemplateData"]), given)
     letter = _within(templated.letter_of(_call(params, {}), filled))
     _return_path(letter, params)
     named = params.get("ConfigurationSetName")
-    kept = templated.kept(filled, given)
+    kept = templated.ledger_content(filled, given)
     submission = Submission("SendTemplatedEmail", letter, kept, None, named)
     return {"MessageId": sending.submit(account, submission, caller)}
 
@@ -101,7 +101,7 @@ def _send(account: Account, params: Params, content: Params, caller: Caller, ope
     letter.tenant = None  # SES v1 ignores a tenant header (ses.md 1.4)
     if letter.list_management:
         options = list_management.options_of(letter.list_management)
-        letter, content = list_management.manage(account, letter, content, *options)
+        letter, content = list_management.add_unsubscribe_link(account, letter, content, *options)
     submission = Submission(operation, letter, content, None, params.get("ConfigurationSetName"))
     return {"MessageId": sending.submit(account, submission, caller)}
 

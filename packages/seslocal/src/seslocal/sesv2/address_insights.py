@@ -12,7 +12,7 @@ from seslocal.wire.params import Params
 
 
 def get_address_insights(account: Account, params: Params, caller: Caller) -> Params:
-    found = auto_validation.look_at(account, params["EmailAddress"])
+    found = auto_validation.assess(account, params["EmailAddress"])
     evaluations = {
         "HasValidSyntax": found.valid_syntax,
         "HasValidDnsRecords": found.valid_dns,

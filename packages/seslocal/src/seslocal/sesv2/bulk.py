@@ -122,12 +122,14 @@ def _submission(
     replacement = templated.read_data(own.get("ReplacementTemplateData"))
     if account.behaviour.merge_template_data or not replacement:
         replacement = {**data, **replacement}
-    filled = templated.fill(template, replacement, given)
+    filled = templated.render(template, replacement, given)
     tags = _merged(params.get("DefaultEmailTags", []), entry.get("ReplacementTags", []))
     call = {**params, "Destination": entry["Destination"]}
     if tags:
         call["EmailTags"] = tags
-    kept = templated.kept(filled, {**default, "TemplateData": msgspec.json.encode(replacement).decode()})
+    kept = templated.ledger_content(
+        filled, {**default, "TemplateData": msgspec.json.encode(replacement).decode()}
+    )
     named = named_identities(params) + ((template.arn,) if isinstance(template, StoredTemplate) else ())
     letter = templated.letter_of(call, filled)
     return Submission(operation, letter, kept, tenant, params.get("ConfigurationSetName"), named)

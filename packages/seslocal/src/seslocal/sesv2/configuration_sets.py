@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from seslocal.errors import already_exists, bad_request, limit_exceeded, not_found
-from seslocal.events.publishing import announce_topic
+from seslocal.events.publishing import send_validation_message
 from seslocal.sesv2.tenants import refuse_repeated, refuse_while_associated
 from seslocal.state import cloudwatch
 from seslocal.state.access import Caller
@@ -212,7 +212,7 @@ def _destination(
     if topic is not None:
         check_topic(account, topic)
         if before is None or before.topic != topic:
-            announce_topic(account, topic)
+            send_validation_message(account, topic)
     if bus is not None and bus != f"arn:aws:events:{account.region}:{account.id}:event-bus/default":
         raise bad_request(f"Event bus {bus} is not the default event bus of this account and region.")
     enabled = definition.get("Enabled", False)

@@ -12,7 +12,8 @@ from typing import Final
 
 from seslocal.errors import ApiError, bad_request, not_found
 from seslocal.mail.content import bare_address
-from seslocal.sesv2 import contacts, import_records, suppression
+from seslocal.mail.suppression import stored_address
+from seslocal.sesv2 import contacts, import_records
 from seslocal.sesv2.import_records import Record, Unreadable
 from seslocal.state.access import Caller
 from seslocal.state.account import Account
@@ -110,7 +111,7 @@ def _import(account: Account, job: Job, record: Record) -> None:
 
 
 def _to_suppression(account: Account, job: Job, address: str, given: Params) -> None:
-    address = suppression.stored(address)
+    address = stored_address(address)
     if _action(job) == "PUT":
         account.suppression.list.put(SuppressedDestination(address, given["Reason"], account.clock.now()))
     elif not account.suppression.list.delete(address):

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from seslocal.errors import bad_request, not_found
-from seslocal.events.publishing import to_bus
+from seslocal.events.publishing import publish_to_bus
 from seslocal.state.access import Caller
 from seslocal.state.account import Account
 from seslocal.state.findings import Finding
@@ -72,7 +72,7 @@ def set_status(account: Account, tenant: Tenant, record: StatusRecord, *, by_cus
         tenant.customer_managed = record
     else:
         tenant.aws_managed = record
-    to_bus(
+    publish_to_bus(
         account,
         "Sending Status Disabled" if record.status == "DISABLED" else "Sending Status Enabled",
         tenant.arn,

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from seslocal.events.publishing import advise
+from seslocal.events.publishing import publish_recommendation
 from seslocal.sesv2 import reputation
 from seslocal.state.account import Account
-from seslocal.state.findings import HIGH, Finding, judge
+from seslocal.state.findings import HIGH, Finding, find_exceeded
 from seslocal.state.isps import has_feedback_loop, isp_of
 from seslocal.state.outcomes import Outcome, Plan, is_simulator
 from seslocal.state.tenants import StatusRecord, Tenant
@@ -74,7 +74,7 @@ def review(account: Account, tenant: Tenant) -> None:
     """Opens, changes and closes findings by the current counts."""
     now = account.clock.now()
     tenant.counts.forget(now)
-    found = judge(tenant.counts, account.tenants.thresholds)
+    found = find_exceeded(tenant.counts, account.tenants.thresholds)
     for kind, (impact, threshold) in found.items():
         before = tenant.findings.get(kind)
         is_open = before is not None and before.is_open
@@ -96,7 +96,7 @@ def review(account: Account, tenant: Tenant) -> None:
 def open_finding(account: Account, tenant: Tenant, finding: Finding) -> None:
     """Stores the finding, publishes it on the event bus, and applies the tenant's policy."""
     tenant.findings[finding.type] = finding
-    advise(account, tenant.arn, finding.description, finding.impact, finding.type)
+    publish_recommendation(account, tenant.arn, finding.description, finding.impact, finding.type)
     enforce(account, tenant)
     if not tenant.is_watched:
         tenant.is_watched = True
@@ -118,7 +118,9 @@ def enforce(account: Account, tenant: Tenant) -> None:
 
 def close_finding(account: Account, tenant: Tenant, finding: Finding) -> None:
     finding.is_open, finding.updated = False, account.clock.now()
-    advise(account, tenant.arn, finding.description, finding.impact, finding.type, is_open=False)
+    publish_recommendation(
+        account, tenant.arn, finding.description, finding.impact, finding.type, is_open=False
+    )
     if not tenant.open_findings and tenant.customer_managed.status == "REINSTATED":
         record = StatusRecord("ENABLED", "All findings are resolved.", account.clock.now())
         reputation.set_status(account, tenant, record, by_customer=True)

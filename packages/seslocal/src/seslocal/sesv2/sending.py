@@ -25,13 +25,13 @@ def send_email(account: Account, params: Params, caller: Caller) -> Params:
     named = named_identities(params)
     if given is not None:
         template = templated.named_by(account, given)
-        filled = templated.fill(template, templated.read_data(given.get("TemplateData")), given)
-        letter, kept = templated.letter_of(params, filled), templated.kept(filled, given)
+        filled = templated.render(template, templated.read_data(given.get("TemplateData")), given)
+        letter, kept = templated.letter_of(params, filled), templated.ledger_content(filled, given)
         named += (template.arn,) if isinstance(template, StoredTemplate) else ()
     else:
         letter, kept = read_letter(params), content
     if managed := _list_management(params, letter):
-        letter, kept = list_management.manage(account, letter, kept, *managed)
+        letter, kept = list_management.add_unsubscribe_link(account, letter, kept, *managed)
     submission = Submission(
         "SendEmail",
         letter,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from seslocal.errors import ApiError, not_found
-from seslocal.mail.suppression import stored
+from seslocal.mail.suppression import stored_address
 from seslocal.sesv2.tenants import refuse_repeated, tenant_of
 from seslocal.state.access import Caller
 from seslocal.state.account import Account
@@ -23,13 +23,13 @@ def put(account: Account, params: Params, caller: Caller) -> Params:
             "BadRequestException",
             "Suppressed destinations cannot be put while the account is in the sandbox.",
         )
-    address = stored(params["EmailAddress"])
+    address = stored_address(params["EmailAddress"])
     entries.put(SuppressedDestination(address, params["Reason"], account.clock.now()))
     return {}
 
 
 def get(account: Account, params: Params, caller: Caller) -> Params:
-    entry = _list(account, params).entries.get(stored(params["EmailAddress"]))
+    entry = _list(account, params).entries.get(stored_address(params["EmailAddress"]))
     if entry is None:
         raise _absent(params)
     shown: Params = _summary(entry)
@@ -41,7 +41,7 @@ def get(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def delete(account: Account, params: Params, caller: Caller) -> Params:
-    if not _list(account, params).delete(stored(params["EmailAddress"])):
+    if not _list(account, params).delete(stored_address(params["EmailAddress"])):
         raise _absent(params)
     return {}
 

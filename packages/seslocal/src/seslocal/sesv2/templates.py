@@ -74,7 +74,7 @@ def list_all(account: Account, params: Params, caller: Caller) -> Params:
 def test_render(account: Account, params: Params, caller: Caller) -> Params:
     """Returns the whole rendered MIME message. Raises ApiError where a sent mail would get a Rendering Failure event."""
     found = templated.template_of(account, params["TemplateName"])
-    filled = templated.fill(found, templated.read_data(params["TemplateData"]), {})
+    filled = templated.render(found, templated.read_data(params["TemplateData"]), {})
     if filled.failure is not None:
         raise bad_request(filled.failure, kind="attribute_missing")
     date = format_datetime(datetime.fromtimestamp(int(account.clock.now()), UTC))

@@ -78,7 +78,7 @@ def send(account: Account, params: Params, caller: Caller) -> Params:
             "Your account has not been granted production access; custom verification emails need it.",
             kind="production_needed",
         )
-    html, token = verification_links.letter(account, template)
+    html, token = verification_links.body_with_link(account, template)
     content: Params = {"Simple": {"Subject": {"Data": template.subject}, "Body": {"Html": {"Data": html}}}}
     call = {
         "FromEmailAddress": template.sender,
@@ -88,7 +88,7 @@ def send(account: Account, params: Params, caller: Caller) -> Params:
     named: str | None = params.get("ConfigurationSetName")
     submission = Submission("SendCustomVerificationEmail", read_letter(call), content, None, named)
     message_id = sending.submit(account, submission, caller)
-    verification_links.remember(account, token, address, template)
+    verification_links.activate_link(account, token, address, template)
     identities.await_verification(account, address)
     return {"MessageId": message_id}
 

@@ -77,7 +77,7 @@ class Counts:
         return self._hours[0][0] * 3600.0 if self._hours else 0.0
 
 
-def judge(counts: Counts, limits: Thresholds) -> dict[str, tuple[str, float]]:
+def find_exceeded(counts: Counts, limits: Thresholds) -> dict[str, tuple[str, float]]:
     """Type of each finding -> its impact and the threshold that the rate exceeds."""
     found: dict[str, tuple[str, float]] = {}
     for kind, part, whole, low, high in (

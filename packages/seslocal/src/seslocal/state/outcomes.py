@@ -126,7 +126,7 @@ def suppressed(scope: str, reason: str) -> Outcome:
     return Outcome("Bounce", "Permanent", subtype, "5.1.1", sentence, reporter=_SES, listed=False)
 
 
-def within(plan: Plan, most: float | None) -> Plan:
+def limited(plan: Plan, most: float | None) -> Plan:
     """What is left of a plan when SES gives up after `most` seconds, as its configuration set says, or else after its
     own fourteen hours: what would still be deferred then, bounces."""
     if plan[0].kind != "DeliveryDelay":
@@ -142,7 +142,7 @@ def within(plan: Plan, most: float | None) -> Plan:
     return plan
 
 
-def in_words(plan: Plan) -> tuple[str, str]:
+def fate_of(plan: Plan) -> tuple[str, str]:
     """The fate of a whole plan and its sub-type, as the ledger shows it."""
     last = plan[-1]
     if last.suppressed:
