@@ -1,4 +1,4 @@
-"""One local SES for the run, with real boto3 clients for it; each test starts with an empty account."""
+"""One local SES for the whole run, with real boto3 clients. Each test starts with an empty account."""
 
 from __future__ import annotations
 
@@ -54,5 +54,5 @@ def older(background: Background) -> Iterator[Any]:
 
 @pytest.fixture
 def v1(world: World, older: Any) -> Any:
-    """The older API."""
+    """A boto3 client for SES v1."""
     return older

@@ -1,4 +1,4 @@
-"""What the account says of itself, and the policies of its identities."""
+"""Account details and settings, and identity policies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DETAILS: dict[str, Any] = {
 POLICY = '{"Statement":[{"Effect":"Allow","Principal":"*","Action":"ses:SendEmail"}]}'
 
 
-def test_details_are_kept_and_production_is_asked_for_and_granted(world: World) -> None:
+def test_account_details_are_stored_and_production_access_can_be_requested_and_granted(world: World) -> None:
     world.admin("PUT", "/account", {"production": False})
     world.ses.put_account_details(**DETAILS, ProductionAccessEnabled=True)
     details = world.ses.get_account()["Details"]
@@ -33,7 +33,7 @@ def test_details_are_kept_and_production_is_asked_for_and_granted(world: World) 
     )
 
 
-def test_vdm_and_the_plan_are_shown(world: World) -> None:
+def test_get_account_shows_vdm_and_pricing_plan(world: World) -> None:
     vdm: dict[str, Any] = {"VdmEnabled": "ENABLED", "DashboardAttributes": {"EngagementMetrics": "ENABLED"}}
     assert "VdmAttributes" not in world.ses.get_account()
     world.ses.put_account_vdm_attributes(VdmAttributes=vdm)
@@ -67,10 +67,10 @@ def test_a_redirect_domain_must_be_verified(world: World) -> None:
     put(ConfigurationSetName="s", CustomRedirectDomain="t.acme.example")
 
 
-def test_policies_of_an_identity_are_made_changed_shown_and_deleted(world: World) -> None:
+def test_identity_policies_are_created_updated_read_and_deleted(world: World) -> None:
     world.domain("acme.example")
     names: Any = {"EmailIdentity": "acme.example", "PolicyName": "p"}
-    world.ses.create_email_identity_policy(**names, Policy=f" {POLICY}\n")  # SES takes white space out
+    world.ses.create_email_identity_policy(**names, Policy=f" {POLICY}\n")  # SES removes white space
     assert world.ses.get_email_identity_policies(EmailIdentity="acme.example")["Policies"] == {"p": POLICY}
     assert world.refused(world.ses.create_email_identity_policy, **names, Policy=POLICY)[:2] == (
         400,
@@ -98,7 +98,7 @@ def test_policies_of_an_identity_are_made_changed_shown_and_deleted(world: World
         ("p", POLICY + " " * 4096),
     ],
 )
-def test_what_is_no_policy_is_refused(world: World, name: str, policy: str) -> None:
+def test_an_invalid_policy_is_refused(world: World, name: str, policy: str) -> None:
     world.domain("acme.example")
     create = world.ses.create_email_identity_policy
     refused = world.refused(create, EmailIdentity="acme.example", PolicyName=name, Policy=policy)

@@ -1,4 +1,4 @@
-"""The admin side: the ledger as judge, mailboxes with a fate, and a fresh start."""
+"""The admin API: the ledger, mailboxes, account settings, reset."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from seslocal_fixtures.world import World
 
 
-def test_the_ledger_tells_all_of_an_accepted_mail(world: World) -> None:
+def test_the_ledger_shows_everything_about_an_accepted_mail(world: World) -> None:
     world.ready()
     content = {
         "Simple": {
@@ -97,7 +97,7 @@ def test_a_refused_mail_is_not_in_the_ledger(world: World) -> None:
         ({"fate": "delivers", "then": "complains"}, ["Send", "Delivery", "Complaint"], None),
     ],
 )
-def test_a_mailbox_meets_its_fate(
+def test_a_mailbox_does_what_it_was_set_to(
     world: World, mailbox: dict[str, Any], kinds: list[str], subtype: str | None
 ) -> None:
     world.ready()
@@ -117,7 +117,7 @@ def test_transient_general_names_its_type(world: World) -> None:
     assert world.ses.list_suppressed_destinations(TenantName="acme")["SuppressedDestinationSummaries"] == []
 
 
-def test_a_fate_for_one_tenant_wins_over_that_for_all(world: World) -> None:
+def test_a_mailbox_setting_for_one_tenant_wins_over_one_for_all(world: World) -> None:
     world.ready()
     world.mailbox("kim@example.com", "bounces")
     world.mailbox("kim@example.com", "delivers", tenant="acme")
@@ -161,11 +161,11 @@ def test_mailboxes_are_read_listed_and_deleted(world: World) -> None:
         ("kim@example.com", {"fate": "bounces", "colour": "red"}),
     ],
 )
-def test_a_mailbox_that_makes_no_sense_is_refused(world: World, address: str, body: dict[str, Any]) -> None:
+def test_an_invalid_mailbox_setting_is_refused(world: World, address: str, body: dict[str, Any]) -> None:
     assert world.admin("PUT", f"/mailboxes/{address}", body, expect=400)["error"].endswith(".")
 
 
-def test_reset_forgets_everything(world: World) -> None:
+def test_reset_deletes_everything(world: World) -> None:
     world.ready()
     world.send("kim@example.com")
     world.fault("throttle")
@@ -178,7 +178,7 @@ def test_reset_forgets_everything(world: World) -> None:
     assert world.ses.get_account()["SendQuota"]["MaxSendRate"] == 1000
 
 
-def test_account_settings_are_checked_before_any_is_taken(world: World) -> None:
+def test_account_settings_are_checked_before_any_is_changed(world: World) -> None:
     before = world.admin("GET", "/account")
     for body in (
         {"rate": 5, "quota": "many"},
@@ -195,7 +195,7 @@ def test_account_settings_are_checked_before_any_is_taken(world: World) -> None:
     assert world.admin("GET", "/account") == before
 
 
-def test_identities_and_tenants_that_are_not_there_are_404(world: World) -> None:
+def test_missing_identities_and_tenants_are_404(world: World) -> None:
     assert (
         "no identity"
         in world.admin("PUT", "/identities/x.example", {"status": "FAILED"}, expect=404)["error"]
@@ -203,7 +203,7 @@ def test_identities_and_tenants_that_are_not_there_are_404(world: World) -> None
     assert "no tenant" in world.admin("PUT", "/tenants/x", {"aws_status": "DISABLED"}, expect=404)["error"]
 
 
-def test_unknown_places_methods_and_bodies_are_refused_in_sentences(world: World) -> None:
+def test_unknown_paths_and_methods_and_bad_bodies_are_refused_with_a_sentence(world: World) -> None:
     assert "no call at" in world.admin("GET", "/nowhere", expect=404)["error"]
     assert "not PATCH" in world.admin("PATCH", "/sent", expect=405)["error"]
     for body in (b"{", b"[]", b"\xff", b"[" * 100_000):

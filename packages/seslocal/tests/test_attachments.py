@@ -1,4 +1,4 @@
-"""Files that go along with a mail: which are refused, and what SES makes of those it takes."""
+"""Attachments: which are refused, and how the others arrive."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def raw(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["run.exe", "a.b.JS", ".scr", "page.hta", "data.mdb", "x.wsf", "päck.vbs"])
-def test_names_that_ses_does_not_take_are_refused(world: World, name: str) -> None:
+def test_file_names_that_ses_does_not_allow_are_refused(world: World, name: str) -> None:
     world.ready()
     for content in (simple({"FileName": name, "RawContent": b"x"}), raw(name)):
         refused = world.refused(lambda content=content: world.send("kim@example.com", Content=content))
@@ -31,14 +31,14 @@ def test_names_that_ses_does_not_take_are_refused(world: World, name: str) -> No
 
 
 @pytest.mark.parametrize("name", ["exe", "run.exe.pdf", "a.zip", "notes", "x.txt"])
-def test_other_names_are_taken(world: World, name: str) -> None:
+def test_other_file_names_are_accepted(world: World, name: str) -> None:
     world.ready()
     world.send("kim@example.com", Content=simple({"FileName": name, "RawContent": b"x"}))
     world.send("kim@example.com", Content=raw(name))
     assert len(world.sent()) == 2
 
 
-def test_a_name_in_the_text_of_raw_mail_is_no_file(world: World) -> None:
+def test_a_file_name_in_the_text_of_raw_mail_is_ignored(world: World) -> None:
     world.ready()
     head = b"From: a@mail.acme.example\r\nTo: kim@example.com\r\nContent-Type: text/html\r\n\r\n"
     world.send("kim@example.com", Content={"Raw": {"Data": head + b'<input name="run.exe"> name=run.exe'}})
@@ -49,7 +49,7 @@ def test_a_name_in_the_text_of_raw_mail_is_no_file(world: World) -> None:
     ("encoding", "arrives"),
     [(None, b"PDF ???"), ("SEVEN_BIT", b"PDF ???"), ("BASE64", b"PDF \xff\x80\xe9")],
 )
-def test_bytes_beyond_seven_bits_are_spoiled_unless_an_encoding_is_named(
+def test_bytes_beyond_seven_bits_are_corrupted_without_a_transfer_encoding(
     world: World, encoding: str | None, arrives: bytes
 ) -> None:
     world.ready()
@@ -77,7 +77,7 @@ def test_raw_mail_has_at_most_five_hundred_parts(world: World) -> None:
         assert refused == (400, "BadRequestException", "The message has more than 500 MIME parts.")
 
 
-def test_dashes_in_the_text_of_raw_mail_are_no_parts(world: World) -> None:
+def test_dashes_in_the_text_of_raw_mail_do_not_count_as_parts(world: World) -> None:
     world.ready()
     head = b"From: a@mail.acme.example\r\nTo: kim@example.com\r\n\r\n"
     world.send("kim@example.com", Content={"Raw": {"Data": head + b"-- \r\n" * 600}})

@@ -1,4 +1,4 @@
-"""The page in a real browser, Debian's Chromium without a window, told what to do over its own protocol."""
+"""The page in a real browser: headless Chromium, driven over the DevTools protocol."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(
 
 
 class Tab:
-    """One page, and what is asked of it."""
+    """One browser tab."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
@@ -115,7 +115,7 @@ def send(local: seslocal.Local, html: str) -> str:
     return message_id
 
 
-async def test_a_strangers_html_runs_nothing_loads_nothing_and_leads_nowhere(tmp_path: Path) -> None:
+async def test_html_of_a_mail_runs_no_script_loads_nothing_and_cannot_navigate(tmp_path: Path) -> None:
     spy = Receiver()
     html = (
         f'<html><head><meta http-equiv=refresh content="0;url={spy.url}/refresh">'
@@ -135,8 +135,8 @@ async def test_a_strangers_html_runs_nothing_loads_nothing_and_leads_nowhere(tmp
             url = f"{local.url}/mail/{quote(message_id)}"
             await tab.go(url)
             assert await tab.value("document.querySelector('iframe').getBoundingClientRect().height") > 300
-            await tab.go(f"{local.url}/")  # by now the frame had all the time it wanted
-            await tab.go(url + "/body")  # and by itself it is no more dangerous
+            await tab.go(f"{local.url}/")  # the frame has had time to load
+            await tab.go(url + "/body")  # also when opened outside the frame
             assert await tab.value("document.getElementById('p').textContent") == "Hello"
             assert await tab.value("location.pathname") == f"/mail/{message_id}/body"
             assert await tab.value("window.origin") == "null"
@@ -154,7 +154,7 @@ async def test_a_strangers_html_runs_nothing_loads_nothing_and_leads_nowhere(tmp
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-async def test_nothing_sticks_out_at_the_width_of_a_phone_or_a_desk(tmp_path: Path, width: int) -> None:
+async def test_the_page_fits_the_width_of_phone_and_desktop(tmp_path: Path, width: int) -> None:
     async with seslocal.running() as local, browser(tmp_path) as tab:
         empty = local.url + "/"
         await tab.go(empty, width)

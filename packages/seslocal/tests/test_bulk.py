@@ -1,4 +1,4 @@
-"""Bulk mail: each entry is a mail of its own, with a status of its own; only the call itself can be refused."""
+"""Bulk mail: each entry is a separate mail with its own status; errors of the call refuse all of it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def statuses(results: list[dict[str, Any]]) -> list[str]:
     return [result["Status"] for result in results]
 
 
-def test_each_entry_is_a_mail_of_its_own(ready: World) -> None:
+def test_each_entry_is_a_separate_mail(ready: World) -> None:
     results = bulk(ready, entry("a@x.example", {"name": "A"}), entry("b@x.example"))
     assert statuses(results) == ["SUCCESS", "SUCCESS"]
     assert [mail["subject"] for mail in ready.sent()] == ["Hello A", "Hello you"]
@@ -64,7 +64,7 @@ def test_data_is_merged_over_the_default(ready: World) -> None:
     assert line["content"]["Rendered"]["Body"]["Text"]["Data"] == "Acme greets A"
 
 
-def test_data_may_replace_the_default_whole(ready: World) -> None:
+def test_data_replaces_the_default_completely_when_switched(ready: World) -> None:
     ready.admin("PUT", "/account", {"behaviour": {"merge_template_data": False}})
     results = bulk(ready, entry("a@x.example", {"name": "A"}), entry("b@x.example", {}), entry("c@x.example"))
     assert statuses(results) == ["SUCCESS"] * 3
@@ -89,14 +89,14 @@ def test_tags_and_headers_of_an_entry_win_over_the_defaults(ready: World) -> Non
     assert [h["value"] for h in mail["headers"] if h["name"].lower() in ("x-a", "x-b")] == ["1", "2"]
 
 
-def test_a_bad_entry_does_not_fail_its_neighbours(ready: World) -> None:
+def test_a_bad_entry_does_not_fail_the_others(ready: World) -> None:
     results = bulk(ready, entry("a@x.example"), entry("no address"), entry("b@x.example"))
     assert statuses(results) == ["SUCCESS", "INVALID_PARAMETER", "SUCCESS"]
     assert results[1]["Error"] == "Missing final '@domain'"
     assert "MessageId" not in results[1]
 
 
-def test_beyond_the_rate_and_the_quota_entries_are_told_so(ready: World) -> None:
+def test_entries_beyond_rate_and_quota_get_that_status(ready: World) -> None:
     ready.admin("PUT", "/clock", {"frozen": True})
     ready.admin("PUT", "/account", {"rate": 2})
     assert statuses(bulk(ready, *(entry(f"{n}@x.example") for n in range(3)))) == [
@@ -112,7 +112,7 @@ def test_beyond_the_rate_and_the_quota_entries_are_told_so(ready: World) -> None
     ]
 
 
-def test_what_stops_every_mail_is_each_entrys_status(ready: World) -> None:
+def test_an_error_for_every_mail_is_the_status_of_each_entry(ready: World) -> None:
     ready.ses.put_configuration_set_sending_options(ConfigurationSetName="acme-reset", SendingEnabled=False)
     assert statuses(bulk(ready, entry("a@x.example"))) == ["CONFIGURATION_SET_SENDING_PAUSED"]
     ready.ses.put_account_sending_attributes(SendingEnabled=False)
@@ -129,7 +129,9 @@ def test_what_stops_every_mail_is_each_entrys_status(ready: World) -> None:
         ({"FromEmailAddress": "a@stranger.example"}, "MESSAGE_REJECTED"),
     ],
 )
-def test_what_is_not_there_is_each_entrys_status(ready: World, more: dict[str, Any], status: str) -> None:
+def test_a_missing_template_set_or_identity_is_the_status_of_each_entry(
+    ready: World, more: dict[str, Any], status: str
+) -> None:
     ready.tenant("zen")
     results = (
         bulk(ready, entry("a@x.example"), **more)
@@ -145,7 +147,7 @@ def bulk_untenanted(world: World, **more: Any) -> list[dict[str, Any]]:
     return world.ses.send_bulk_email(**call)["BulkEmailEntryResults"]
 
 
-def test_missing_data_is_accepted_and_told_for_that_entry(ready: World) -> None:
+def test_an_entry_with_missing_data_is_accepted_and_gets_a_rendering_failure(ready: World) -> None:
     results = bulk(
         ready, entry("a@x.example", {"shop": "S"}), template={"TemplateName": "hello", "TemplateData": "{}"}
     )
@@ -154,7 +156,7 @@ def test_missing_data_is_accepted_and_told_for_that_entry(ready: World) -> None:
     assert (event["eventType"], event["mail"]["messageId"]) == ("Rendering Failure", results[0]["MessageId"])
 
 
-def test_the_tenants_gate_refuses_the_whole_call(ready: World) -> None:
+def test_the_tenant_checks_refuse_the_whole_call(ready: World) -> None:
     assert ready.refused(lambda: bulk(ready, entry("a@x.example"), TenantName="no"))[0] == 404
     ready.ses.create_email_template(TemplateName="other", TemplateContent=HELLO)
     other = {"TemplateName": "other", "TemplateData": '{"shop": 1, "name": 2}'}
@@ -163,7 +165,7 @@ def test_the_tenants_gate_refuses_the_whole_call(ready: World) -> None:
     assert ready.sent() == []
 
 
-def test_a_tenant_that_may_not_send_refuses_the_whole_call(ready: World) -> None:
+def test_a_paused_tenant_refuses_the_whole_call(ready: World) -> None:
     arn = ready.ses.get_tenant(TenantName="acme")["Tenant"]["TenantArn"]
     ready.ses.update_reputation_entity_customer_managed_status(
         ReputationEntityType="RESOURCE", ReputationEntityReference=arn, SendingStatus="DISABLED"
@@ -173,7 +175,7 @@ def test_a_tenant_that_may_not_send_refuses_the_whole_call(ready: World) -> None
     assert ready.sent() == []
 
 
-def test_a_call_of_a_tenant_without_a_set_is_refused_whole(ready: World) -> None:
+def test_a_tenants_call_without_a_set_is_refused(ready: World) -> None:
     content = {"Template": {"TemplateName": "hello", "TemplateData": '{"shop": 1, "name": 2}'}}
     refused = ready.refused(
         ready.ses.send_bulk_email,
@@ -198,13 +200,13 @@ def test_rate_and_quota_count_recipients_not_entries(ready: World) -> None:
     assert ready.ses.get_account()["SendQuota"]["SentLast24Hours"] == 5
 
 
-def test_an_empty_template_is_told_before_a_tenant_that_is_not_there(ready: World) -> None:
+def test_an_empty_template_is_reported_before_a_missing_tenant(ready: World) -> None:
     empty = {"TemplateContent": {"Subject": ""}}
     refused = ready.refused(lambda: bulk(ready, entry("a@x.example"), template=empty, TenantName="no"))
     assert refused[:2] == (400, "BadRequestException")
 
 
-def test_a_template_in_the_call_takes_simple_substitution_only(ready: World) -> None:
+def test_an_inline_template_allows_simple_substitution_only(ready: World) -> None:
     fine = {"TemplateContent": {"Subject": "Hi {{name}}", "Text": "x"}}
     assert statuses(bulk(ready, entry("a@x.example", {"name": "A"}), template=fine)) == ["SUCCESS"]
     assert ready.sent()[0]["subject"] == "Hi A"
@@ -219,20 +221,20 @@ def test_a_call_has_one_to_fifty_entries(ready: World, count: int) -> None:
     assert refused == (400, "BadRequestException", f"A bulk call has 1 to 50 entries, not {count}.")
 
 
-def test_faults_strike_bulk_calls_too(ready: World) -> None:
+def test_faults_apply_to_bulk_calls(ready: World) -> None:
     ready.fault("throttle", operation="SendBulkEmail", count=1, tenant="acme")
     assert ready.refused(lambda: bulk(ready, entry("a@x.example")))[:2] == (429, "TooManyRequestsException")
     assert statuses(bulk(ready, entry("a@x.example"))) == ["SUCCESS"]
 
 
-def test_a_storm_answers_bulk_calls_as_it_answers_all_mail(ready: World) -> None:
+def test_a_throttle_storm_refuses_bulk_calls_like_other_mail(ready: World) -> None:
     ready.fault("throttle_storm", operation="SendBulkEmail")
     refused = ready.refused(lambda: bulk(ready, entry("a@x.example")))
     assert refused == (429, "TooManyRequestsException", "Maximum sending rate exceeded.")
 
 
 @pytest.mark.parametrize("fault", [{"fault": "accept_lose_answer"}, {"fault": "error_500", "accepted": True}])
-def test_a_bulk_call_may_be_accepted_without_saying_so(ready: World, fault: dict[str, Any]) -> None:
+def test_a_bulk_call_can_be_accepted_without_a_response(ready: World, fault: dict[str, Any]) -> None:
     ready.admin("POST", "/faults", {**fault, "operation": "SendBulkEmail", "count": 1})
     with pytest.raises((ClientError, HTTPClientError)):
         bulk(ready, entry("a@x.example"), entry("b@x.example"))
@@ -241,9 +243,7 @@ def test_a_bulk_call_may_be_accepted_without_saying_so(ready: World, fault: dict
 
 
 @pytest.mark.parametrize(("accepted", "count"), [(False, 2), (True, 3)])
-def test_an_entry_may_fail_and_have_been_accepted_all_the_same(
-    ready: World, accepted: bool, count: int
-) -> None:
+def test_an_entry_can_fail_although_it_was_accepted(ready: World, accepted: bool, count: int) -> None:
     ready.fault("entry_fails", count=1, tenant="acme", accepted=accepted)
     results = bulk(ready, *(entry(f"{n}@x.example") for n in range(3)))
     assert statuses(results) == ["TRANSIENT_FAILURE", "SUCCESS", "SUCCESS"]

@@ -1,4 +1,4 @@
-"""The clock: set, frozen, sped up and moved, with everything that goes by it; and runs that repeat."""
+"""The clock: set, frozen, sped up and moved, with everything that depends on it; and repeatable runs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def at(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def test_a_frozen_clock_stands_until_it_is_moved(frozen: World) -> None:
+def test_a_frozen_clock_does_not_move_until_it_is_set(frozen: World) -> None:
     assert frozen.admin("GET", "/clock")["now"] == START
     frozen.ready()
     frozen.send("kim@example.com")
@@ -43,7 +43,7 @@ def test_a_frozen_clock_stands_until_it_is_moved(frozen: World) -> None:
     frozen.admin("PUT", "/clock", {"advance": 1})
     send, delivery = frozen.events(2)
     assert send["mail"]["timestamp"] == "2026-01-01T00:00:00.000Z"
-    assert delivery["delivery"]["timestamp"] == "2026-01-01T00:00:00.002Z"  # each at its own moment
+    assert delivery["delivery"]["timestamp"] == "2026-01-01T00:00:00.002Z"  # each event at its own time
 
 
 def test_a_delay_of_fourteen_hours_takes_a_second(frozen: World) -> None:
@@ -61,7 +61,7 @@ def test_a_delay_of_fourteen_hours_takes_a_second(frozen: World) -> None:
     assert events[4]["delivery"]["processingTimeMillis"] == pytest.approx(13 * HOUR * 1000, abs=1000)
 
 
-def test_a_clock_that_runs_fast_brings_the_delay_to_its_end_by_itself(world: World) -> None:
+def test_a_fast_clock_ends_a_delay(world: World) -> None:
     world.ready()
     world.mailbox("slow@example.com", "defers", seconds=10 * HOUR)
     world.admin("PUT", "/clock", {"speed": 10 * HOUR})
@@ -81,7 +81,7 @@ def test_ses_gives_up_after_fourteen_hours(frozen: World) -> None:
     assert line["fates"]["gone@example.com"] == {"fate": "bounces", "subtype": "General"}
 
 
-def test_the_sets_own_time_ends_a_delay_sooner(frozen: World) -> None:
+def test_the_sets_max_delivery_time_ends_a_delay_sooner(frozen: World) -> None:
     frozen.ready(DeliveryOptions={"MaxDeliverySeconds": 600})
     frozen.mailbox("gone@example.com", "defers", seconds=HOUR, then="delivers")
     frozen.send("gone@example.com")
@@ -101,7 +101,7 @@ def test_a_complaint_can_come_days_later(frozen: World) -> None:
     assert frozen.kinds(1) == ["Complaint"]
 
 
-def test_the_quota_of_a_day_comes_back_after_a_day(frozen: World) -> None:
+def test_the_daily_quota_is_free_again_after_a_day(frozen: World) -> None:
     frozen.ready()
     frozen.admin("PUT", "/account", {"quota": 1})
     frozen.send("kim@example.com")
@@ -110,7 +110,7 @@ def test_the_quota_of_a_day_comes_back_after_a_day(frozen: World) -> None:
     assert frozen.send("kim@example.com")
 
 
-def test_a_received_message_comes_back_when_its_time_out_is_over(frozen: World) -> None:
+def test_a_received_message_returns_after_its_visibility_timeout(frozen: World) -> None:
     url = frozen.sqs.create_queue(QueueName="q", Attributes={"VisibilityTimeout": "43200"})["QueueUrl"]
     frozen.sqs.send_message(QueueUrl=url, MessageBody="x")
     assert frozen.sqs.receive_message(QueueUrl=url)["Messages"]
@@ -119,12 +119,12 @@ def test_a_received_message_comes_back_when_its_time_out_is_over(frozen: World) 
     assert frozen.sqs.receive_message(QueueUrl=url)["Messages"]
 
 
-def test_a_long_poll_ends_though_the_clock_stands(frozen: World) -> None:
+def test_a_long_poll_ends_with_a_frozen_clock(frozen: World) -> None:
     url = frozen.sqs.create_queue(QueueName="q")["QueueUrl"]
     assert "Messages" not in frozen.sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1)
 
 
-def test_a_reset_gives_the_clock_back(frozen: World) -> None:
+def test_a_reset_restores_the_clock(frozen: World) -> None:
     frozen.admin("POST", "/reset")
     assert abs(frozen.admin("GET", "/clock")["now"] - time.time()) < 5
 
@@ -142,16 +142,16 @@ def test_a_reset_gives_the_clock_back(frozen: World) -> None:
         ({"hour": 5}, "hour"),
     ],
 )
-def test_a_time_that_makes_no_sense_is_refused_in_a_sentence(world: World, body: object, word: str) -> None:
+def test_an_invalid_time_is_refused_with_a_sentence(world: World, body: object, word: str) -> None:
     assert word in world.admin("PUT", "/clock", body, expect=400)["error"]
 
 
-def test_a_clock_cannot_be_moved_beyond_what_dates_can_say(frozen: World) -> None:
+def test_a_clock_cannot_be_moved_beyond_the_year_9000(frozen: World) -> None:
     frozen.admin("PUT", "/clock", {"at": "8999-01-01T00:00:00Z"})
     assert "year 9000" in frozen.admin("PUT", "/clock", {"advance": 1e9}, expect=400)["error"]
 
 
-async def test_callbacks_run_in_the_order_of_their_time_and_each_sees_its_own() -> None:
+async def test_callbacks_run_in_order_and_each_sees_its_own_time() -> None:
     clock = seslocal.Clock(100.0, 0)
     seen: list[tuple[str, float]] = []
 
@@ -178,7 +178,7 @@ async def test_a_clock_set_back_undoes_nothing() -> None:
 
 
 def run_once(port_box: list[int]) -> bytes:
-    """Everything one client was told, by a server with a seed and a frozen clock."""
+    """Returns all responses and events that one client got from a server with a seed and a frozen clock."""
     session = boto3.Session("test", "test", region_name="us-east-1")
     config = Config(retries={"total_max_attempts": 1})
     where = {"endpoint_url": f"http://127.0.0.1:{port_box[0]}", "config": config}
@@ -228,7 +228,7 @@ async def test_the_same_seed_and_calls_give_the_same_ids_and_events_byte_for_byt
         settings = seslocal.Settings(seed=seed, event_delay=0)
         async with seslocal.running(settings=settings, clock=clock) as local:
             told.append(await asyncio.to_thread(run_once, [local.port]))
-    # Ports may differ in their number of digits, and with them the lengths of what names them.
+    # Ports can have different numbers of digits, which changes lengths of what contains them.
     assert b"Complaint" in told[0]
     assert b"bounceType" in told[0]
     assert told[0] == told[1]

@@ -1,4 +1,4 @@
-"""What SES says to configuration sets and event destinations that it does not take, and CloudWatch's sums."""
+"""Configuration sets and event destinations that SES refuses, and CloudWatch counts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def cloudwatch(*dimensions: dict[str, str]) -> dict[str, Any]:
         (cloudwatch(*(dimension(f"d{n}") for n in range(11))), ["SEND"], "at most 10 dimensions"),
     ],
 )
-def test_a_destination_that_makes_no_sense_is_refused(
+def test_an_invalid_event_destination_is_refused(
     world: World, target: dict[str, Any], events: list[str], why: str
 ) -> None:
     world.ses.create_configuration_set(ConfigurationSetName="s")
@@ -45,7 +45,7 @@ def test_a_destination_that_makes_no_sense_is_refused(
     assert (status, why in message) == (400, True), message
 
 
-def test_destinations_are_told_apart_by_their_names(world: World) -> None:
+def test_event_destinations_need_different_names(world: World) -> None:
     world.configuration_set("s")
     target: Any = {"Enabled": True, "MatchingEventTypes": ["SEND"], **SNS}
     names: Any = {"ConfigurationSetName": "s", "EventDestinationName": "d-SnsDestination"}
@@ -64,7 +64,7 @@ def test_destinations_are_told_apart_by_their_names(world: World) -> None:
     )
 
 
-def test_sets_are_found_by_three_letters_of_their_name(world: World) -> None:
+def test_a_set_name_filter_needs_three_letters(world: World) -> None:
     for name in ("Acme-reset", "other"):
         world.ses.create_configuration_set(ConfigurationSetName=name)
     listed = world.ses.list_configuration_sets
@@ -80,7 +80,7 @@ def test_tracking_needs_a_domain_for_its_policy(world: World) -> None:
     assert refused == (400, "BadRequestException", "CustomRedirectDomain must be specified.")
 
 
-def test_an_update_leaves_alone_what_it_does_not_mention(world: World) -> None:
+def test_an_update_keeps_members_that_are_left_out(world: World) -> None:
     world.ses.create_configuration_set(ConfigurationSetName="s")
     scheme: Any = {"SigningScheme": {"DefaultScheme": {}}}
     world.ses.update_configuration_set(ConfigurationSetName="s", MessageSecurityOptions=scheme)

@@ -1,4 +1,4 @@
-"""Contact lists: one an account, its topics, and what each contact wants."""
+"""Contact lists: one per account, with topics and the preferences of contacts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def listed(world: World) -> World:
     return world
 
 
-def test_a_list_is_made_read_changed_and_deleted(listed: World) -> None:
+def test_a_contact_list_is_created_read_updated_and_deleted(listed: World) -> None:
     found = listed.ses.get_contact_list(ContactListName="people")
     assert (found["Topics"], found["Description"], found["Tags"]) == (
         TOPICS,
@@ -64,12 +64,12 @@ NAME = "can contain up to 64 characters. Only alphanumeric characters, underscor
         ({"Description": "x" * 501}, "List description can contain up to 500 characters."),
     ],
 )
-def test_what_cannot_be_a_list_is_refused(world: World, more: dict[str, Any], message: str) -> None:
+def test_an_invalid_contact_list_is_refused(world: World, more: dict[str, Any], message: str) -> None:
     refused = world.refused(world.ses.create_contact_list, **{"ContactListName": "people", **more})
     assert refused == (400, "BadRequestException", message)
 
 
-def test_a_contact_shows_what_it_said_and_what_holds_by_default(listed: World) -> None:
+def test_a_contact_shows_its_preferences_and_the_defaults(listed: World) -> None:
     listed.ses.create_contact(**KIM, TopicPreferences=prefers("news", "OPT_OUT"), AttributesData='{"n": 1}')
     found = listed.ses.get_contact(**KIM)
     assert found["TopicPreferences"] == prefers("news", "OPT_OUT")
@@ -88,14 +88,14 @@ def test_an_update_keeps_the_preferences_it_does_not_name_and_clears_the_rest(li
     assert "AttributesData" not in found
 
 
-def test_or_it_forgets_them_as_the_model_says(listed: World) -> None:
+def test_an_update_clears_all_preferences_when_switched(listed: World) -> None:
     listed.admin("PUT", "/account", {"behaviour": {"merge_topic_preferences": False}})
     listed.ses.create_contact(**KIM, TopicPreferences=prefers("news", "OPT_OUT"))
     listed.ses.update_contact(**KIM, TopicPreferences=prefers("offers", "OPT_IN"))
     assert listed.ses.get_contact(**KIM)["TopicPreferences"] == prefers("offers", "OPT_IN")
 
 
-def test_an_update_sets_what_it_is_given_and_its_time(listed: World) -> None:
+def test_an_update_sets_its_members_and_the_time(listed: World) -> None:
     listed.ses.create_contact(**KIM, TopicPreferences=prefers("news", "OPT_OUT"), AttributesData="a")
     listed.admin("PUT", "/clock", {"advance": 60})
     listed.ses.update_contact(**KIM, UnsubscribeAll=True, AttributesData="b")
@@ -110,7 +110,7 @@ def addresses(world: World, **given: Any) -> list[str]:
     ]
 
 
-def test_contacts_are_listed_by_what_they_want(listed: World) -> None:
+def test_contacts_are_filtered_by_preferences(listed: World) -> None:
     for name, more in (
         ("a", {"TopicPreferences": prefers("offers", "OPT_IN")}),
         ("b", {"UnsubscribeAll": True}),
@@ -161,6 +161,8 @@ BAD = (400, "BadRequestException")
         ),
     ],
 )
-def test_what_is_not_there_says_so(listed: World, call: str, given: dict[str, Any], refusal: Any) -> None:
+def test_missing_resources_are_not_found(
+    listed: World, call: str, given: dict[str, Any], refusal: Any
+) -> None:
     listed.ses.create_contact(**KIM)
     assert listed.refused(getattr(listed.ses, call), **given) == refusal

@@ -1,4 +1,4 @@
-"""Dedicated addresses: leased, pooled and warmed up, and the mails of a pool leave from its addresses."""
+"""Dedicated IPs: leasing, pools, warm-up, and which IP a mail is sent from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DAY = 86400
 
 @pytest.fixture
 def pooled(world: World) -> World:
-    """A pool `bulk` with one address that is fully warm."""
+    """A pool `bulk` with one fully warm IP."""
     world.ses.create_dedicated_ip_pool(PoolName="bulk")
     world.ses.put_account_dedicated_ip_warmup_attributes(AutoWarmupEnabled=False)
     world.admin("POST", "/dedicated-ips", {"pool": "bulk"})
@@ -25,7 +25,7 @@ def shown(world: World, ip: str = "198.51.100.1") -> tuple[str, int, str]:
     return found["WarmupStatus"], found["WarmupPercentage"], found["PoolName"]
 
 
-def test_a_new_address_warms_up_over_45_days_by_time_alone(world: World) -> None:
+def test_a_new_ip_warms_up_over_45_days(world: World) -> None:
     assert world.admin("POST", "/dedicated-ips")["ips"] == ["198.51.100.1"]
     assert shown(world) == ("IN_PROGRESS", 0, "ses-default-dedicated-pool")
     world.admin("PUT", "/clock", {"advance": 9 * DAY})
@@ -35,7 +35,7 @@ def test_a_new_address_warms_up_over_45_days_by_time_alone(world: World) -> None
     assert shown(world)[:2] == ("DONE", 100)
 
 
-def test_without_automatic_warm_up_addresses_arrive_warm_and_those_warming_go_on(world: World) -> None:
+def test_without_automatic_warm_up_new_ips_are_warm_and_warming_ips_continue(world: World) -> None:
     world.admin("POST", "/dedicated-ips")
     world.ses.put_account_dedicated_ip_warmup_attributes(AutoWarmupEnabled=False)
     world.admin("POST", "/dedicated-ips")
@@ -44,7 +44,7 @@ def test_without_automatic_warm_up_addresses_arrive_warm_and_those_warming_go_on
     assert world.ses.get_account()["DedicatedIpAutoWarmupEnabled"] is False
 
 
-def test_a_managed_pool_is_ses_business(world: World) -> None:
+def test_a_managed_pool_cannot_be_changed(world: World) -> None:
     world.ses.create_dedicated_ip_pool(PoolName="m", ScalingMode="MANAGED")
     world.ses.create_dedicated_ip_pool(PoolName="s")
     world.admin("POST", "/dedicated-ips", {"pool": "m"})
@@ -70,14 +70,14 @@ def test_pools_are_listed_and_addresses_by_pool(pooled: World) -> None:
     assert tags == [{"Key": "k", "Value": "v"}]
 
 
-def test_a_pool_that_goes_gives_its_addresses_back(pooled: World) -> None:
+def test_deleting_a_pool_returns_its_ips_to_the_default_pool(pooled: World) -> None:
     pooled.ses.delete_dedicated_ip_pool(PoolName="bulk")
     assert shown(pooled)[2] == "ses-default-dedicated-pool"
     pooled.admin("DELETE", "/dedicated-ips/198.51.100.1")
     assert pooled.ses.get_dedicated_ips()["DedicatedIps"] == []
 
 
-def test_a_pool_that_a_set_sends_by_stays(pooled: World) -> None:
+def test_a_pool_in_use_by_a_set_cannot_be_deleted(pooled: World) -> None:
     options: Any = {"SendingPoolName": "bulk"}
     pooled.ses.create_configuration_set(ConfigurationSetName="s", DeliveryOptions=options)
     refused = pooled.refused(pooled.ses.delete_dedicated_ip_pool, PoolName="bulk")
@@ -124,7 +124,9 @@ NO_POOL = (404, "NotFoundException", "The requested pool <no> does not exist.")
         ),
     ],
 )
-def test_what_is_not_there_says_so(pooled: World, call: str, given: dict[str, Any], refusal: Any) -> None:
+def test_missing_resources_are_not_found(
+    pooled: World, call: str, given: dict[str, Any], refusal: Any
+) -> None:
     pooled.ses.create_configuration_set(ConfigurationSetName="s")
     assert pooled.refused(getattr(pooled.ses, call), **given) == refusal
 
@@ -135,20 +137,20 @@ def outgoing(world: World, count: int) -> list[str]:
     return [event["mail"]["tags"]["ses:outgoing-ip"][0] for event in world.events(count)]
 
 
-def test_mails_of_a_pool_leave_from_its_addresses_in_turn(pooled: World) -> None:
+def test_mails_of_a_pool_use_its_ips_in_turn(pooled: World) -> None:
     pooled.ready(events=["DELIVERY"], DeliveryOptions={"SendingPoolName": "bulk"})
     pooled.admin("POST", "/dedicated-ips", {"pool": "bulk"})
     assert sorted(set(outgoing(pooled, 4))) == ["198.51.100.1", "198.51.100.2"]
 
 
-def test_a_warming_address_carries_its_share_and_shared_ones_the_rest(pooled: World) -> None:
+def test_a_warming_ip_sends_its_share_and_the_shared_ip_the_rest(pooled: World) -> None:
     pooled.ready(events=["DELIVERY"], DeliveryOptions={"SendingPoolName": "bulk"})
     pooled.ses.put_dedicated_ip_warmup_attributes(Ip="198.51.100.1", WarmupPercentage=25)
     ips = outgoing(pooled, 20)
     assert (ips.count("198.51.100.1"), ips.count("192.0.2.25")) == (5, 15)
 
 
-def test_the_admin_side_leases_what_there_is(world: World) -> None:
+def test_the_admin_api_leases_only_free_ips(world: World) -> None:
     assert len(world.admin("POST", "/dedicated-ips", {"count": 508})["ips"]) == 508
     assert "Only 0 of" in world.admin("POST", "/dedicated-ips", expect=400)["error"]
     assert (

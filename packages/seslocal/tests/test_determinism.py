@@ -1,5 +1,5 @@
-"""With a frozen clock, one client and a seed, the same calls give the same answers and events, byte for byte: every
-operation that acts is called on two servers, and nothing differs but signatures and the Date of the world."""
+"""With a frozen clock, one client and a seed, the same calls give the same responses and events, byte for byte: every
+implemented operation is called on two servers, and only signatures and the Date header differ."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EVENTS = [*ALL_EVENTS, "RENDERING_FAILURE", "SUBSCRIPTION"]
 
 
 def run() -> tuple[list[tuple[str, int, str]], list[str]]:
-    """Each answer's operation, status and digest, and the bodies in the queue of events."""
+    """Returns operation, status and digest of each response, and the bodies in the event queue."""
     settings = seslocal.Settings(account_id=probe.ACCOUNT, seed=7, event_delay=0)
     server = Background(settings, seslocal.Clock(1_767_225_600.0, 0))
     where: dict[str, Any] = {"endpoint_url": server.local.url, "region_name": probe.REGION}
@@ -66,9 +66,9 @@ def run() -> tuple[list[tuple[str, int, str]], list[str]]:
         server.stop()
 
 
-def test_every_operation_answers_the_same_twice_and_tells_the_same_events() -> None:
+def test_every_operation_gives_the_same_responses_and_events_on_two_servers() -> None:
     first, second = run(), run()
     assert {operation for operation, _, _ in first[0]} >= set(probe.acting())
     assert first[0] == second[0]
-    assert len(first[1]) >= 3  # the greeting of the topic, a Send and a Delivery at least
+    assert len(first[1]) >= 3  # at least the topic's plain-text message, a Send and a Delivery
     assert first[1] == second[1]

@@ -25,7 +25,7 @@ GUIDE = DOCS / "guide.md"
 ADMIN_API = DOCS / "admin-api.md"
 BEHAVIOUR = DOCS / "behaviour.md"
 PAGES = (README, GUIDE, ADMIN_API, BEHAVIOUR, DOCS / "conformance.md")
-#: What the pytest examples leave to the reader.
+#: The function that the pytest examples assume.
 WELCOME = """
 def welcome(address, ses):
     ses.send_email(

@@ -1,4 +1,4 @@
-"""The events no ordinary mail brings about, and their shapes, called as those who bring them about call them."""
+"""The shapes of events that ordinary mail does not cause, built by calling the documents' functions."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def envelope(account: Account) -> dict[str, object]:
     return json.loads(message.body)
 
 
-async def test_a_template_that_cannot_be_filled_in_is_told_without_headers(account: Account) -> None:
+async def test_a_rendering_failure_event_has_no_headers(account: Account) -> None:
     sentence = "Attribute 'name' is not present in the rendering data."
     rendering_failed(account, a_set(), a_mail(), "Welcome", sentence)
     told = envelope(account)
@@ -75,7 +75,7 @@ async def test_a_template_that_cannot_be_filled_in_is_told_without_headers(accou
     }
 
 
-async def test_a_changed_subscription_tells_of_before_and_after(account: Account) -> None:
+async def test_a_subscription_event_has_old_and_new_preferences(account: Account) -> None:
     old = Preferences(False, {"news": "OptIn"}, {"news": "OptOut"})
     new = Preferences(True, {"news": "OptOut"})
     preferences_changed(account, a_set(), a_mail(), "list", "UnsubscribeHeader", old, new)
@@ -102,7 +102,7 @@ async def test_a_changed_subscription_tells_of_before_and_after(account: Account
 
 
 @pytest.mark.parametrize(("is_open", "word"), [(True, "Open"), (False, "Resolved")])
-async def test_the_advisor_speaks_on_the_bus(account: Account, is_open: bool, word: str) -> None:
+async def test_a_finding_is_published_on_the_bus(account: Account, is_open: bool, word: str) -> None:
     tenant = ARN + "tenant/acme/tn-1"
     publish_recommendation(
         account, tenant, "The bounce rate exceeded 15.0%.", "HIGH", "BOUNCE", is_open=is_open
@@ -118,6 +118,6 @@ async def test_the_advisor_speaks_on_the_bus(account: Account, is_open: bool, wo
     assert told["time"] == "2026-01-01T00:00:00Z"
 
 
-async def test_an_advice_about_an_identity_has_no_metadata(account: Account) -> None:
+async def test_a_finding_about_an_identity_has_no_metadata(account: Account) -> None:
     publish_recommendation(account, ARN + "identity/acme.example", "SPF record was not found.")
     assert envelope(account)["detail"] == {"version": "1.0.0", "data": "SPF record was not found."}

@@ -1,4 +1,4 @@
-"""Events: what SES tells about a mail, in which envelope it arrives, and who hears it. Read by real boto3 from
+"""Events: what SES publishes about a mail, in which envelope, and to which destinations. Read by real boto3 from
 the queue."""
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ BUS = "arn:aws:events:us-east-1:000000000000:event-bus/default"
 EICAR = r"X5O!P%@AP[4\PZX54(P^)7CC)7}$" + "EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 
 
-def test_a_delivered_mail_is_told_as_send_and_delivery(world: World) -> None:
+def test_a_delivered_mail_has_send_and_delivery_events(world: World) -> None:
     world.ready()
     message_id = world.send(
         "kim@example.com",
@@ -121,7 +121,7 @@ def test_the_tenant_tag_can_be_switched_to_every_event(world: World) -> None:
     assert all(e["mail"]["tags"]["ses:tenant-name"] == ["acme"] for e in world.events(2))
 
 
-def test_a_delay_says_until_when_ses_tries(world: World) -> None:
+def test_a_delay_event_has_the_expiration_time(world: World) -> None:
     world.ready(DeliveryOptions={"MaxDeliverySeconds": 600})
     world.mailbox("slow@example.com", "defers", subtype="MailboxFull", then="nothing")
     world.send("slow@example.com")
@@ -182,7 +182,7 @@ def test_a_raw_topic_carries_the_bare_document(world: World) -> None:
     assert [json.loads(body)["eventType"] for body in world.bodies(2)] == ["Send", "Delivery"]
 
 
-def test_a_new_topic_is_greeted_in_plain_text(world: World) -> None:
+def test_a_new_destination_publishes_a_plain_text_message(world: World) -> None:
     world.configuration_set()
     [message] = world.sqs.receive_message(QueueUrl=world.queue()).get("Messages", [])
     envelope = json.loads(message.get("Body", ""))
@@ -204,10 +204,10 @@ def test_the_bus_feeds_its_queue_with_eventbridge_envelopes(world: World) -> Non
     assert (sent["source"], sent["version"], sent["account"]) == ("aws.ses", "0", "000000000000")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", sent["time"])
     assert bounced["detail"]["eventType"] == "Bounce"
-    assert world.silent()  # the topic's destination asked for rejects only
+    assert world.silent()  # the topic's destination has only REJECT
 
 
-def test_a_tenants_status_is_told_on_the_bus(world: World) -> None:
+def test_a_tenants_status_change_is_published_on_the_bus(world: World) -> None:
     world.admin("PUT", "/account", {"event_bus_queue": "bus"})
     arn = world.tenant("acme")
     world.ses.update_reputation_entity_customer_managed_status(
@@ -234,7 +234,7 @@ def test_only_matching_types_of_enabled_destinations_are_published(world: World)
     assert world.silent()  # Enabled was left out, which is false
 
 
-def test_a_disabled_destination_stays_silent_beside_an_enabled_one(world: World) -> None:
+def test_a_disabled_destination_gets_nothing_next_to_an_enabled_one(world: World) -> None:
     world.ready()
     world.ses.create_configuration_set_event_destination(
         ConfigurationSetName="acme-reset",
@@ -256,7 +256,7 @@ def test_a_mail_without_set_publishes_nothing(world: World) -> None:
     assert world.silent()
 
 
-def test_headers_beyond_ten_kilobytes_are_cut_and_said_to_be(world: World) -> None:
+def test_headers_beyond_ten_kilobytes_are_truncated_and_flagged(world: World) -> None:
     world.ready()
     headers = [{"Name": f"X-Long-{i}", "Value": "v" * 900} for i in range(15)]
     body = {"Subject": {"Data": "Hi"}, "Body": {"Text": {"Data": "x"}}, "Headers": headers}
@@ -266,7 +266,7 @@ def test_headers_beyond_ten_kilobytes_are_cut_and_said_to_be(world: World) -> No
     assert 0 < len(mail["headers"]) < 20
 
 
-def test_raw_mail_is_read_from_its_own_headers(world: World) -> None:
+def test_raw_mail_takes_recipients_and_subject_from_its_headers(world: World) -> None:
     world.ready()
     data = (
         b"From: Acme <no-reply@mail.acme.example>\r\nTo: Kim <kim@example.com>,\r\n lee@example.org\r\n"
@@ -285,7 +285,7 @@ def test_raw_mail_is_read_from_its_own_headers(world: World) -> None:
     assert base64.b64decode(line["content"]["Raw"]["Data"]) == data
 
 
-def test_parameters_win_over_the_headers_of_raw_mail(world: World) -> None:
+def test_parameters_override_headers_of_raw_mail(world: World) -> None:
     world.ready()
     data = b"From: a@mail.acme.example\r\nTo: kim@example.com\r\nX-SES-MESSAGE-TAGS: attempt=7\r\nX-SES-TENANT: x\r\n\r\nb"
     world.send(

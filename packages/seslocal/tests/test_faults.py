@@ -1,4 +1,4 @@
-"""Faults on demand: each does what its name says, to whom it is meant for, as often as it was asked."""
+"""Injected faults: each does what its name says, for its tenant, set or operation, as often as requested."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def signed(world: World, method: str, path: str, body: object = None) -> tuple[b
     return data, signing.signed(method, path, data, host=world.host)
 
 
-def test_an_accepted_mail_whose_answer_is_lost_is_in_the_ledger_and_sends_events(world: World) -> None:
+def test_an_accepted_mail_with_a_lost_response_is_in_the_ledger_and_has_events(world: World) -> None:
     world.ready()
     world.fault("accept_lose_answer", count=1)
     with pytest.raises(ConnectionClosedError):
@@ -48,7 +48,7 @@ def test_a_5xx_hides_whether_the_mail_was_accepted(
     assert world.send("kim@example.com")
 
 
-def test_a_throttle_is_the_rates_own_refusal(world: World) -> None:
+def test_a_throttle_returns_the_error_of_the_send_rate(world: World) -> None:
     world.ready()
     world.fault("throttle", count=2)
     for _ in range(2):
@@ -60,7 +60,7 @@ def test_a_throttle_is_the_rates_own_refusal(world: World) -> None:
     assert world.send("kim@example.com")
 
 
-def test_slow_accepts_at_once_and_answers_later(world: World) -> None:
+def test_slow_accepts_at_once_and_responds_later(world: World) -> None:
     world.ready()
     world.fault("slow", count=1, seconds=0.4)
     start = time.monotonic()
@@ -80,18 +80,18 @@ def test_slow_accepts_at_once_and_answers_later(world: World) -> None:
     assert len(world.sent(recipient="lee@example.com")) == 1
 
 
-def test_idle_connections_are_closed_now_and_after_each_answer(world: World) -> None:
+def test_idle_connections_are_closed_now_and_after_each_response(world: World) -> None:
     connection = http.client.HTTPConnection(world.local.host, world.local.port, timeout=5)
     connection.request("GET", ACCOUNT, *signed(world, "GET", ACCOUNT))
     connection.getresponse().read()
     fault = world.fault("close_idle")
     assert connection.sock is not None
-    assert connection.sock.recv(1) == b""  # closed without a word while it rested
+    assert connection.sock.recv(1) == b""  # closed while idle
     connection.close()
     connection.request("GET", ACCOUNT, *signed(world, "GET", ACCOUNT))
     answer = connection.getresponse()
     answer.read()
-    assert answer.getheader("Connection") is None  # it does not say so either
+    assert answer.getheader("Connection") is None  # no `Connection: close`
     assert connection.sock.recv(1) == b""
     connection.close()
     world.admin("DELETE", f"/faults/{fault}")
@@ -102,18 +102,18 @@ def test_idle_connections_are_closed_now_and_after_each_answer(world: World) -> 
     connection.close()
 
 
-def test_dropped_events_never_come(world: World) -> None:
+def test_dropped_events_never_arrive(world: World) -> None:
     world.ready()
     world.fault("drop_events", events=["Bounce"])
     world.mailbox("kim@example.com", "bounces")
     world.send("kim@example.com")
     assert world.kinds(1) == ["Send"]
     assert world.silent()
-    # The bounce happened all the same: only the telling was lost.
+    # The bounce happened: only the event was lost.
     assert world.ses.get_suppressed_destination(EmailAddress="kim@example.com", TenantName="acme")
 
 
-def test_doubled_events_come_twice_with_the_same_content(world: World) -> None:
+def test_doubled_events_arrive_twice_with_the_same_content(world: World) -> None:
     world.ready()
     world.fault("double_events")
     world.send("kim@example.com")
@@ -128,7 +128,7 @@ def test_doubled_events_come_twice_with_the_same_content(world: World) -> None:
     assert len({e["MessageId"] for e in envelopes}) == 4
 
 
-def test_reordered_events_come_last_first(world: World) -> None:
+def test_reordered_events_arrive_last_first(world: World) -> None:
     world.ready()
     world.fault("reorder_events", seconds=0.3)
     world.mailbox("lee@example.com", "complains")
@@ -136,7 +136,7 @@ def test_reordered_events_come_last_first(world: World) -> None:
     assert world.kinds(3) == ["Complaint", "Delivery", "Send"]
 
 
-def test_delayed_events_come_later(world: World) -> None:
+def test_delayed_events_arrive_later(world: World) -> None:
     world.ready()
     world.fault("delay_events", events=["Send"], seconds=0.5)
     world.send("kim@example.com")
@@ -154,7 +154,7 @@ def test_a_queue_outage_is_a_503_and_loses_nothing(world: World) -> None:
     assert world.kinds(2) == ["Send", "Delivery"]
 
 
-def test_a_fault_strikes_only_whom_it_is_meant_for(world: World) -> None:
+def test_a_fault_applies_only_to_its_tenant_and_set(world: World) -> None:
     world.ready()
     world.tenant("other", world.arn("identity/mail.acme.example"), world.arn("configuration-set/acme-reset"))
     fault = world.fault("throttle", tenant="other")
@@ -167,7 +167,7 @@ def test_a_fault_strikes_only_whom_it_is_meant_for(world: World) -> None:
     assert world.kinds(4) == ["Send", "Delivery", "Send", "Delivery"]
 
 
-def test_a_fault_can_concern_any_operation(world: World) -> None:
+def test_a_fault_can_apply_to_any_operation(world: World) -> None:
     world.fault("error_503", operation="GetAccount", count=1)
     assert world.ses.list_tenants()["Tenants"] == []
     assert world.refused(world.ses.get_account)[0] == 503
@@ -175,7 +175,7 @@ def test_a_fault_can_concern_any_operation(world: World) -> None:
     assert world.refused(world.ses.list_tenants)[0] == 500
 
 
-def test_only_the_fault_that_strikes_is_used_up(world: World) -> None:
+def test_only_the_fault_that_applies_is_used_up(world: World) -> None:
     world.ready()
     for kind in ("accept_lose_answer", "error_503", "throttle"):
         world.fault(kind, count=1)
@@ -188,10 +188,13 @@ def test_only_the_fault_that_strikes_is_used_up(world: World) -> None:
     world.fault("double_events", count=1)
     world.fault("drop_events", count=1)
     world.send("lee@example.com")
-    assert world.kinds(2) == ["Delivery", "Delivery"]  # the Send was dropped, which the doubling outlived
+    assert world.kinds(2) == [
+        "Delivery",
+        "Delivery",
+    ]  # the Send was dropped; the doubling applied to the Delivery
 
 
-def test_a_share_strikes_about_that_often(world: World) -> None:
+def test_a_fault_with_a_share_applies_about_that_often(world: World) -> None:
     world.ready()
     world.fault("throttle", share=0.5)
     refused = 0
@@ -203,7 +206,7 @@ def test_a_share_strikes_about_that_often(world: World) -> None:
     assert 20 < refused < 80
 
 
-def test_faults_are_listed_with_what_is_left_and_removed_together(world: World) -> None:
+def test_faults_are_listed_with_their_remaining_count_and_removed_together(world: World) -> None:
     world.ready()
     fault = world.fault("throttle", count=3)
     world.refused(lambda: world.send("kim@example.com"))
@@ -231,11 +234,11 @@ def test_faults_are_listed_with_what_is_left_and_removed_together(world: World) 
         ([], "object"),
     ],
 )
-def test_a_fault_that_makes_no_sense_is_refused_in_a_sentence(world: World, body: object, word: str) -> None:
+def test_an_invalid_fault_is_refused_with_a_sentence(world: World, body: object, word: str) -> None:
     assert word in world.admin("POST", "/faults", body, expect=400)["error"]
 
 
-def test_a_read_time_out_may_hide_an_accepted_mail(world: World) -> None:
+def test_a_read_timeout_can_hide_an_accepted_mail(world: World) -> None:
     import boto3
     from botocore.config import Config
 
@@ -257,7 +260,7 @@ def test_a_read_time_out_may_hide_an_accepted_mail(world: World) -> None:
 
 
 @pytest.mark.parametrize("accepted", [False, True])
-def test_a_time_out_never_answers(world: World, accepted: bool) -> None:
+def test_a_time_out_never_responds(world: World, accepted: bool) -> None:
     world.ready()
     world.fault("time_out", count=1, accepted=accepted)
     connection = http.client.HTTPConnection(world.local.host, world.local.port, timeout=0.3)
@@ -273,14 +276,14 @@ def test_a_time_out_never_answers(world: World, accepted: bool) -> None:
     assert len(world.sent(recipient="lee@example.com")) == (1 if accepted else 0)
 
 
-def test_a_time_out_ends_without_an_answer_when_its_seconds_are_over(world: World) -> None:
+def test_a_time_out_closes_without_a_response_after_its_seconds(world: World) -> None:
     world.ready()
     world.fault("time_out", count=1, seconds=0.2)
     with pytest.raises(ConnectionClosedError):
         world.send("kim@example.com")
 
 
-def test_a_throttle_storm_meets_every_operation_and_passes(world: World) -> None:
+def test_a_throttle_storm_refuses_every_operation_and_ends(world: World) -> None:
     world.ready()
     world.admin("PUT", "/clock", {"frozen": True})
     world.fault("throttle_storm")
@@ -293,7 +296,7 @@ def test_a_throttle_storm_meets_every_operation_and_passes(world: World) -> None
     assert world.admin("GET", "/faults") == {"faults": []}
 
 
-def test_any_fault_can_last_for_a_while(world: World) -> None:
+def test_any_fault_can_have_a_duration(world: World) -> None:
     world.ready()
     world.admin("PUT", "/clock", {"frozen": True})
     world.fault("error_500", lasts=10)
@@ -302,7 +305,7 @@ def test_any_fault_can_last_for_a_while(world: World) -> None:
     assert world.send("kim@example.com")
 
 
-def test_events_are_lost_by_share(world: World) -> None:
+def test_events_are_dropped_by_share(world: World) -> None:
     world.ready(events=["SEND"])
     fault = world.fault("drop_events", share=0.5)
     for number in range(100):
@@ -323,12 +326,12 @@ def test_events_can_be_hours_late(world: World) -> None:
     world.send("kim@example.com")
     world.admin("PUT", "/clock", {"advance": 5 * 3600 - 1})
     queue = world.sqs.receive_message(QueueUrl=world.queue(), MaxNumberOfMessages=10)["Messages"]
-    assert len(queue) == 1  # the topic's greeting
+    assert len(queue) == 1  # the topic's plain-text message
     world.admin("PUT", "/clock", {"advance": 2})
     assert world.kinds(1) == ["Send"]
 
 
-def test_a_quota_that_is_gone_is_said_and_shown(world: World) -> None:
+def test_a_used_up_quota_is_refused_and_shown(world: World) -> None:
     world.ready()
     fault = world.fault("quota_gone")
     status, code, message = world.refused(lambda: world.send("kim@example.com"))
@@ -340,7 +343,7 @@ def test_a_quota_that_is_gone_is_said_and_shown(world: World) -> None:
     assert world.ses.get_account()["SendQuota"]["SentLast24Hours"] == 1
 
 
-def test_aws_pauses_a_tenant_and_lets_it_go_on(world: World) -> None:
+def test_a_tenant_paused_by_fault_is_reinstated_when_it_ends(world: World) -> None:
     arn = world.ready()
     world.admin("PUT", "/account", {"event_bus_queue": "bus"})
     fault = world.fault("tenant_paused", tenant="acme")
@@ -358,7 +361,7 @@ def test_aws_pauses_a_tenant_and_lets_it_go_on(world: World) -> None:
     assert world.admin("POST", "/faults", {"fault": "tenant_paused", "tenant": "x"}, expect=404)["error"]
 
 
-def test_a_pause_that_somebody_else_wrote_outlives_the_fault(world: World) -> None:
+def test_a_pause_with_another_cause_outlives_the_fault(world: World) -> None:
     world.ready()
     world.fault("tenant_paused", tenant="acme")
     world.admin("PUT", "/tenants/acme", {"aws_status": "DISABLED", "cause": "Bounces."})
@@ -375,7 +378,7 @@ def test_an_account_under_review_still_sends(world: World) -> None:
     assert world.ses.get_account()["EnforcementStatus"] == "HEALTHY"
 
 
-def test_a_skewed_clock_shows_in_what_is_told(world: World) -> None:
+def test_a_skewed_clock_shows_in_returned_times(world: World) -> None:
     world.ready(events=["SEND"])
     world.admin("PUT", "/clock", {"at": "2026-01-01T00:00:00Z", "frozen": True})
     world.fault("clock_skew", seconds=-240)

@@ -1,4 +1,4 @@
-"""Findings arise from a tenant's rates, its policy acts on them, and they close by themselves."""
+"""Findings open by a tenant's rates, its policy acts on them, and they close when the rates fall."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def counts(mailed: int, bounced: int = 0, complained: int = 0, at: float = 0.0) 
         (counts(1000, 200, 10), {"BOUNCE": ("HIGH", 0.15), "COMPLAINT": ("HIGH", 0.005)}),
     ],
 )
-def test_rates_are_judged_by_thresholds_beyond_a_minimum(given: Counts, found: dict[str, Any]) -> None:
+def test_rates_are_compared_with_thresholds_above_a_minimum(given: Counts, found: dict[str, Any]) -> None:
     assert find_exceeded(given, Thresholds()) == found
 
 
-def test_counts_forget_what_is_older_than_a_day() -> None:
+def test_counts_cover_the_last_day() -> None:
     given = counts(100, 50, at=0)
     given.add(23 * HOUR, 100, 0, 100, 0)
     assert (given.mailed, given.bounced) == (200, 50)
@@ -45,7 +45,7 @@ def test_counts_forget_what_is_older_than_a_day() -> None:
 
 @pytest.fixture
 def ready(world: World) -> World:
-    """Tenant acme, a minimum of ten mails, and a clock that stands."""
+    """Tenant acme, a minimum of ten mails, and a frozen clock."""
     world.ready()
     world.admin("PUT", "/clock", {"at": "2026-01-05T12:00:00Z", "frozen": True})
     world.admin("PUT", "/account", {"thresholds": {"minimum": 10}, "event_bus_queue": "bus"})
@@ -98,7 +98,7 @@ def bus(world: World, count: int) -> list[dict[str, Any]]:
     return [json.loads(body) for body in world.bodies(count, "bus")]
 
 
-def test_a_high_finding_pauses_under_the_standard_policy_and_the_bus_hears(ready: World) -> None:
+def test_a_high_finding_pauses_the_tenant_under_the_standard_policy_and_is_published(ready: World) -> None:
     mail(ready, 17, bounces=3)
     assert findings(ready) == [("BOUNCE", "HIGH", "OPEN")]
     found = entity(ready)
@@ -138,7 +138,7 @@ def test_each_policy_acts_on_its_findings(ready: World, name: str, bounces: int,
     assert entity(ready)["SendingStatusAggregate"] == status
 
 
-def test_a_stricter_policy_acts_on_what_is_open_at_the_next_look(ready: World) -> None:
+def test_a_stricter_policy_acts_on_open_findings_at_the_next_evaluation(ready: World) -> None:
     mail(ready, 19, bounces=1)
     assert entity(ready)["SendingStatusAggregate"] == "ENABLED"
     policy(ready, "strict")
@@ -146,12 +146,12 @@ def test_a_stricter_policy_acts_on_what_is_open_at_the_next_look(ready: World) -
     assert entity(ready)["SendingStatusAggregate"] == "DISABLED"
 
 
-def test_complaints_are_found_too(ready: World) -> None:
+def test_complaints_open_findings_too(ready: World) -> None:
     mail(ready, 19, complains=1)
     assert findings(ready) == [("COMPLAINT", "HIGH", "OPEN")]
 
 
-def test_what_says_nothing_of_the_tenant_is_not_counted(ready: World) -> None:
+def test_simulator_suppressed_and_soft_bounces_are_not_counted(ready: World) -> None:
     for address in ("bounce@simulator.amazonses.com", "complaint@simulator.amazonses.com"):
         for _ in range(20):
             ready.send(address)
@@ -165,7 +165,7 @@ def test_what_says_nothing_of_the_tenant_is_not_counted(ready: World) -> None:
     assert findings(ready) == []
 
 
-def test_another_tenant_has_nothing_to_do_with_it(ready: World) -> None:
+def test_another_tenant_is_not_affected(ready: World) -> None:
     ready.tenant("zen")
     mail(ready, 10, bounces=10)
     found = ready.ses.list_reputation_entities(Filter={"SENDING_STATUS": "DISABLED"})["ReputationEntities"]
@@ -176,7 +176,7 @@ def test_another_tenant_has_nothing_to_do_with_it(ready: World) -> None:
     )
 
 
-def test_whoever_is_resumed_with_findings_open_is_reinstated_until_they_close(ready: World) -> None:
+def test_a_tenant_resumed_with_open_findings_is_reinstated_until_they_close(ready: World) -> None:
     mail(ready, 10, bounces=10)
     resume(ready)
     assert entity(ready)["SendingStatusAggregate"] == "REINSTATED"
@@ -201,14 +201,14 @@ def test_a_paused_tenant_stays_paused_when_its_findings_close(ready: World) -> N
     assert entity(ready)["SendingStatusAggregate"] == "DISABLED"
 
 
-def test_a_finding_that_grows_is_raised(ready: World) -> None:
+def test_a_finding_is_raised_from_low_to_high(ready: World) -> None:
     mail(ready, 19, bounces=1)
     assert findings(ready) == [("BOUNCE", "LOW", "OPEN")]
     mail(ready, bounces=5)
     assert findings(ready) == [("BOUNCE", "HIGH", "OPEN")]
 
 
-def test_findings_by_hand_stand_until_they_are_closed_by_hand(ready: World) -> None:
+def test_findings_set_by_the_admin_api_stay_until_it_closes_them(ready: World) -> None:
     ready.admin(
         "POST",
         "/tenants/acme/findings",
@@ -240,13 +240,13 @@ def test_findings_can_be_switched_off(ready: World) -> None:
         {"TYPE": "X"},
     ],
 )
-def test_only_some_filters_go_together(ready: World, wanted: dict[str, str]) -> None:
+def test_invalid_filter_combinations_are_refused(ready: World, wanted: dict[str, str]) -> None:
     assert ready.refused(ready.ses.list_recommendations, Filter=wanted)[:2] == (400, "BadRequestException")
 
 
 @pytest.mark.parametrize(
     "wanted", [{"STATUS": "OPEN", "IMPACT": "HIGH"}, {"STATUS": "OPEN", "TYPE": "BOUNCE"}, {"TYPE": "BOUNCE"}]
 )
-def test_those_that_do_find(ready: World, wanted: dict[str, str]) -> None:
+def test_valid_filters_select_recommendations(ready: World, wanted: dict[str, str]) -> None:
     mail(ready, 10, bounces=10)
     assert findings(ready, **wanted) == [("BOUNCE", "HIGH", "OPEN")]

@@ -1,4 +1,4 @@
-"""Firehose: a stream with an endpoint gets its documents in batches, as HTTP endpoint delivery writes them."""
+"""Firehose: a stream's endpoint gets documents in batches, in the format of HTTP endpoint delivery."""
 
 from __future__ import annotations
 
@@ -76,14 +76,14 @@ def test_a_full_batch_leaves_at_once(world: World, receiver: Receiver) -> None:
     assert [len(documents(posted.body)) for posted in receiver.wait(2)] == [1, 1]
 
 
-def test_a_batch_whose_answer_does_not_name_it_is_sent_again(world: World, receiver: Receiver) -> None:
+def test_a_batch_is_sent_again_if_the_response_lacks_its_request_id(world: World, receiver: Receiver) -> None:
     good, receiver.reply = receiver.reply, lambda posted: (200, b"{}", {})
     publishing(world, receiver)
     world.send("kim@example.com", tenant=None)
     world.wait_for(lambda: world.admin("GET", "/streams")["streams"][0]["waiting"] == 2)
     assert world.admin("POST", "/streams/mail/flush") == {"records": 2}
     receiver.wait(1)
-    world.wait_for(lambda: world.admin("GET", "/clock")["due"] >= 2)  # the batch's age and its next try
+    world.wait_for(lambda: world.admin("GET", "/clock")["due"] >= 2)  # the batch's deadline and its retry
     receiver.reply = good
     world.admin("PUT", "/clock", {"advance": 2})
     first, second = receiver.wait(2)
@@ -91,7 +91,7 @@ def test_a_batch_whose_answer_does_not_name_it_is_sent_again(world: World, recei
     world.wait_for(lambda: world.admin("GET", "/outbox") == {"sent": 1, "dropped": 0, "waiting": 0})
 
 
-def test_a_stream_without_an_endpoint_swallows_what_it_gets(world: World, receiver: Receiver) -> None:
+def test_a_stream_without_an_endpoint_discards_documents(world: World, receiver: Receiver) -> None:
     publishing(world, receiver)
     world.admin("DELETE", "/streams/mail")
     assert world.send("kim@example.com", tenant=None)

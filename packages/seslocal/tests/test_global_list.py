@@ -1,4 +1,4 @@
-"""The global list: addresses that bounced for anyone, for some days, where bounces are not held against a list of one's own."""
+"""The global suppression list: addresses that bounced for any customer, for some days. It applies where no own list does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def test_an_entry_lives_twice_as_long_each_time_up_to_fourteen_days() -> None:
     assert lives == [1, 2, 4, 8, 14, 14]
     assert found.holds("a", 14 * DAY - 1)
     assert not found.holds("a", 14 * DAY)
-    assert found.bounced("a", 20 * DAY).until == 34 * DAY  # what is over is not forgotten
+    assert found.bounced("a", 20 * DAY).until == 34 * DAY  # earlier bounces still count
 
 
 def bounce(world: World) -> None:
@@ -22,7 +22,7 @@ def bounce(world: World) -> None:
     world.mailbox("kim@example.com", "delivers")
 
 
-def test_it_strikes_where_bounces_are_not_among_the_reasons(world: World) -> None:
+def test_the_global_list_applies_where_bounces_are_not_among_the_reasons(world: World) -> None:
     world.ready(reasons=[])
     bounce(world)
     world.send("Kim@example.com")
@@ -32,14 +32,14 @@ def test_it_strikes_where_bounces_are_not_among_the_reasons(world: World) -> Non
     assert world.kinds(2) == ["Send", "Delivery"]
 
 
-def test_with_the_accounts_list_on_an_address_that_is_not_there_is_tried(world: World) -> None:
+def test_with_the_accounts_list_on_an_address_on_the_global_list_is_tried(world: World) -> None:
     world.ready(scope="ACCOUNT")
     world.admin("PUT", "/global-list/kim@example.com")
     world.send("kim@example.com")
     assert world.kinds(2) == ["Send", "Delivery"]
 
 
-def test_it_can_be_seen_set_and_switched_off(world: World) -> None:
+def test_the_global_list_can_be_read_set_and_switched_off(world: World) -> None:
     world.ready(reasons=[])
     world.admin("PUT", "/clock", {"frozen": True})
     until = world.admin("PUT", "/global-list/Kim@example.com", {"seconds": 60})["until"]
@@ -53,7 +53,7 @@ def test_it_can_be_seen_set_and_switched_off(world: World) -> None:
     world.admin("DELETE", "/global-list/kim@example.com", expect=404)
 
 
-def test_the_simulator_reaches_it_never(world: World) -> None:
+def test_the_simulator_is_never_on_the_global_list(world: World) -> None:
     world.ready()
     world.send("bounce@simulator.amazonses.com")
     world.kinds(2)

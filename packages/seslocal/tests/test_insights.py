@@ -1,4 +1,4 @@
-"""Message insights: what Virtual Deliverability Manager tells of one mail, and of which it tells nothing."""
+"""Message insights: what Virtual Deliverability Manager shows of a mail, and which mails it does not include."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HTML: Any = {
 
 @pytest.fixture
 def watched(world: World) -> World:
-    """Tenant acme, ready to send, while VDM looks on. Its events come when the clock is moved."""
+    """Tenant acme, ready to send, with VDM on. Events arrive when the clock is moved."""
     world.ready(events=["SEND"])
     world.ses.put_account_vdm_attributes(VdmAttributes=VDM)
     world.admin("PUT", "/clock", {"frozen": True})
@@ -32,7 +32,7 @@ def kinds(answer: Any) -> list[str]:
     return [event["Type"] for event in answer["Insights"][0]["Events"]]
 
 
-def test_a_mail_is_told_with_its_tags_its_provider_and_its_events(watched: World) -> None:
+def test_insights_of_a_mail_have_tags_mailbox_provider_and_events(watched: World) -> None:
     tags = [{"Name": "stream", "Value": "news"}]
     answer = insights(watched, watched.send("Kim@Gmail.com", EmailTags=tags))
     assert (answer["FromEmailAddress"], answer["Subject"]) == ("Acme <no-reply@mail.acme.example>", "Hi")
@@ -48,7 +48,7 @@ def test_a_mail_is_told_with_its_tags_its_provider_and_its_events(watched: World
     assert one["Events"][0]["Timestamp"] <= one["Events"][1]["Timestamp"]
 
 
-def test_bounces_and_complaints_have_their_details(watched: World) -> None:
+def test_insights_of_bounces_and_complaints_have_details(watched: World) -> None:
     watched.mailbox("full@example.com", "bounces", subtype="MailboxFull")
     watched.mailbox("angry@example.com", "complains")
     bounced = insights(watched, watched.send("full@example.com"))
@@ -67,7 +67,7 @@ def test_bounces_and_complaints_have_their_details(watched: World) -> None:
     }
 
 
-def test_a_suppressed_bounce_is_told_in_vdms_spelling_and_a_suppressed_complaint_not(watched: World) -> None:
+def test_a_suppressed_bounce_is_in_insights_and_a_suppressed_complaint_is_not(watched: World) -> None:
     put = watched.ses.put_suppressed_destination
     put(EmailAddress="gone@example.com", Reason="BOUNCE", TenantName="acme")
     put(EmailAddress="angry@example.com", Reason="COMPLAINT", TenantName="acme")
@@ -76,7 +76,7 @@ def test_a_suppressed_bounce_is_told_in_vdms_spelling_and_a_suppressed_complaint
     assert kinds(insights(watched, watched.send("angry@example.com"))) == ["SEND"]
 
 
-def test_opens_and_clicks_are_told(watched: World) -> None:
+def test_opens_and_clicks_are_in_insights(watched: World) -> None:
     message_id = watched.send("kim@example.com", Content=HTML)
     watched.admin("PUT", "/clock", {"advance": 10})
     html = watched.http("GET", f"/_seslocal/sent/{message_id}/html")[1].decode()
@@ -87,7 +87,9 @@ def test_opens_and_clicks_are_told(watched: World) -> None:
 
 
 @pytest.mark.parametrize("to", [("kim@example.com", "lee@example.com"), ("success@simulator.amazonses.com",)])
-def test_mail_to_several_or_to_the_simulator_is_not_seen(watched: World, to: tuple[str, ...]) -> None:
+def test_mail_to_several_recipients_or_the_simulator_has_no_insights(
+    watched: World, to: tuple[str, ...]
+) -> None:
     message_id = watched.send(*to)
     assert watched.refused(watched.ses.get_message_insights, MessageId=message_id) == (
         404,
@@ -96,7 +98,7 @@ def test_mail_to_several_or_to_the_simulator_is_not_seen(watched: World, to: tup
     )
 
 
-def test_nothing_is_seen_or_told_while_vdm_is_off(watched: World) -> None:
+def test_there_are_no_insights_while_vdm_is_off(watched: World) -> None:
     watched.ses.put_account_vdm_attributes(VdmAttributes={"VdmEnabled": "DISABLED"})
     message_id = watched.send("kim@example.com")
     refusal = watched.refused(watched.ses.get_message_insights, MessageId=message_id)

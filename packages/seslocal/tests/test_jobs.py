@@ -1,4 +1,4 @@
-"""Jobs: what imports take from a file, and the files that exports write."""
+"""Jobs: importing files, and the files that exports write."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CONTACTS: Any = {"ContactListDestination": {"ContactListName": "l", "ContactList
 
 @pytest.fixture
 def still(world: World) -> World:
-    """On 1 March, while VDM looks on and time moves by hand."""
+    """On 1 March, with VDM on and a frozen clock."""
     world.admin("PUT", "/clock", {"at": "2026-03-01T12:00:00Z", "frozen": True})
     world.ready(events=["SEND"])
     world.ses.put_account_vdm_attributes(VdmAttributes={"VdmEnabled": "ENABLED"})
@@ -58,7 +58,7 @@ def listed(world: World) -> dict[str, str]:
     return {one["EmailAddress"]: one["Reason"] for one in found}
 
 
-def test_addresses_are_suppressed_and_released_in_bulk(still: World) -> None:
+def test_imports_add_and_remove_suppressed_addresses(still: World) -> None:
     lines = "a@example.com,BOUNCE\r\nb@Example.com, COMPLAINT\n\n"
     job = imported(still, SUPPRESS, lines)
     assert (job["JobStatus"], job["ProcessedRecordsCount"], job["FailedRecordsCount"]) == ("COMPLETED", 2, 0)
@@ -81,9 +81,7 @@ def test_addresses_are_suppressed_and_released_in_bulk(still: World) -> None:
         ("JSON", '{"emailAddress": "a@example.com", "reason": []}', "Reason [] is invalid"),
     ],
 )
-def test_a_record_that_makes_no_sense_fails_alone_and_can_be_looked_at(
-    still: World, form: str, line: str, why: str
-) -> None:
+def test_an_invalid_record_fails_alone_and_can_be_read(still: World, form: str, line: str, why: str) -> None:
     good = {"CSV": "z@example.com,BOUNCE", "JSON": '{"emailAddress": "z@example.com", "reason": "BOUNCE"}'}
     job = imported(still, SUPPRESS, f"{line}\n{good[form]}\n", form)
     assert (job["JobStatus"], job["ProcessedRecordsCount"], job["FailedRecordsCount"]) == ("COMPLETED", 2, 1)
@@ -98,7 +96,7 @@ def fetched(world: World, url: str) -> str:
     return body.decode()
 
 
-def test_contacts_come_with_what_they_want_and_replace_those_that_were_there(still: World) -> None:
+def test_imported_contacts_have_preferences_and_replace_existing_ones(still: World) -> None:
     topic = {"TopicName": "news", "DisplayName": "News", "DefaultSubscriptionStatus": "OPT_OUT"}
     still.ses.create_contact_list(ContactListName="l", Topics=[topic])
     header = "emailAddress,unsubscribeAll,attributesData,topicPreferences.news"
@@ -118,13 +116,13 @@ def test_contacts_come_with_what_they_want_and_replace_those_that_were_there(sti
     assert still.ses.list_contacts(ContactListName="l")["Contacts"] == []
 
 
-def test_a_topic_that_is_none_of_the_lists_fails_its_record(still: World) -> None:
+def test_an_unknown_topic_fails_its_record(still: World) -> None:
     still.ses.create_contact_list(ContactListName="l")
     job = imported(still, CONTACTS, "emailAddress,topicPreferences.no\nkim@example.com,OPT_IN")
     assert (job["JobStatus"], job["FailedRecordsCount"]) == ("COMPLETED", 1)
 
 
-def test_a_file_that_is_none_fails_the_job(still: World) -> None:
+def test_an_unreadable_file_fails_the_job(still: World) -> None:
     still.ses.create_contact_list(ContactListName="l")
     job = imported(still, CONTACTS, "kim@example.com\n")
     assert (job["JobStatus"], job["FailureInfo"]["ErrorMessage"]) == (
@@ -140,7 +138,7 @@ def test_a_file_that_is_none_fails_the_job(still: World) -> None:
     )
 
 
-def test_long_files_are_worked_off_in_slices(still: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_files_are_imported_in_slices(still: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_jobs, "SLICE", 3)
     lines = "".join(f"a{n}@example.com,BOUNCE\n" for n in range(9))
     assert imported(still, SUPPRESS, lines)["ProcessedRecordsCount"] == 9
@@ -149,7 +147,7 @@ def test_long_files_are_worked_off_in_slices(still: World, monkeypatch: pytest.M
     assert (job["JobStatus"], job["ProcessedRecordsCount"]) == ("FAILED", 6)
 
 
-def test_imports_are_refused_in_the_sandbox_and_for_lists_that_are_not_there(still: World) -> None:
+def test_imports_are_refused_in_the_sandbox_and_for_missing_lists(still: World) -> None:
     refused = still.refused(lambda: begin(still, CONTACTS))
     assert refused == (404, "NotFoundException", "ContactList <l> doesn't exist")
     assert still.refused(lambda: begin(still, {**SUPPRESS, **CONTACTS}))[0] == 400
@@ -190,7 +188,7 @@ def test_nothing_outside_of_the_home_can_be_read(tmp_path: Path, url: str) -> No
         S3Directory(str(home)).read(url)
 
 
-def test_jobs_that_ended_are_forgotten_before_they_are_too_many() -> None:
+def test_the_oldest_ended_jobs_are_dropped() -> None:
     jobs = Jobs()
     for number in range(1100):
         jobs.add(Job(str(number), "k", {}, 0.0, "COMPLETED"), "import")
@@ -230,7 +228,7 @@ def metrics(*names: str, **dimensions: list[str]) -> Any:
 
 @pytest.fixture
 def sent(still: World) -> World:
-    """Three mails: one delivered to Gmail, one bounced, one complained of."""
+    """Three mails: one delivered to Gmail, one bounced, one with a complaint."""
     still.mailbox("gone@example.com", "bounces")
     still.mailbox("angry@example.com", "complains")
     for to in ("kim@gmail.com", "gone@example.com", "angry@example.com"):
@@ -275,7 +273,7 @@ def test_message_insights_are_written_as_ses_writes_them(sent: World) -> None:
         ({"Include": {"Subject": ["Hi"]}, "MaxResults": 1}, ["kim@gmail.com"]),
     ],
 )
-def test_filters_choose_the_rows(sent: World, filters: Any, found: list[str]) -> None:
+def test_filters_select_the_exported_rows(sent: World, filters: Any, found: list[str]) -> None:
     rows = json.loads(exported(sent, insights(**filters), "JSON")[1])
     assert [row["destination"] for row in rows] == found
 
@@ -293,13 +291,13 @@ def test_filters_choose_the_rows(sent: World, filters: Any, found: list[str]) ->
         ("a\\\\*", "a\\b", "ab"),
     ],
 )
-def test_a_star_at_either_end_stands_for_anything(value: str, fits: str, fails: str | None) -> None:
+def test_a_star_at_either_end_matches_anything(value: str, fits: str, fails: str | None) -> None:
     one = export_files.pattern(value)
     assert one(fits)
     assert fails is None or not one(fails)
 
 
-def test_metrics_are_written_by_their_dimensions(sent: World) -> None:
+def test_exported_metrics_have_their_dimensions(sent: World) -> None:
     source = metrics("SEND:VOLUME", "PERMANENT_BOUNCE:RATE", ISP=["*"], TENANT_NAME=["acme"])
     job, text = exported(sent, source)
     assert text.splitlines() == [
@@ -332,12 +330,12 @@ def test_metrics_are_written_by_their_dimensions(sent: World) -> None:
         ),
     ],
 )
-def test_exports_that_make_no_sense_are_refused(still: World, source: Any, why: str) -> None:
+def test_invalid_exports_are_refused(still: World, source: Any, why: str) -> None:
     refused = still.refused(lambda: export(still, source))
     assert (refused[:2], refused[2].startswith(why)) == ((400, "BadRequestException"), True), refused
 
 
-def test_where_an_export_goes_is_not_for_the_caller_to_say(still: World) -> None:
+def test_an_export_with_a_destination_url_is_refused(still: World) -> None:
     destination: Any = {"DataFormat": "CSV", "S3Url": "s3://bucket/key"}
     create = still.ses.create_export_job
     refused = still.refused(create, ExportDataSource=insights(), ExportDestination=destination)
@@ -346,7 +344,7 @@ def test_where_an_export_goes_is_not_for_the_caller_to_say(still: World) -> None
     assert "Virtual Deliverability Manager" in still.refused(lambda: export(still, insights()))[2]
 
 
-def test_a_job_is_cancelled_while_it_works_and_listed_newest_first(still: World) -> None:
+def test_a_running_job_can_be_cancelled_and_jobs_are_listed_newest_first(still: World) -> None:
     first = export(still, insights())
     still.ses.cancel_export_job(JobId=first)
     still.admin("PUT", "/clock", {"advance": 1})

@@ -1,4 +1,4 @@
-"""The send rate and the rolling 24-hour quota: what counts, and how SES says no."""
+"""The send rate and the rolling 24-hour quota: what counts, and the errors."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_simulator_counts_for_the_rate_and_not_for_the_quota(world: World) -
     assert world.ses.get_account()["SendQuota"]["SentLast24Hours"] == 0
 
 
-def test_a_refused_call_takes_nothing(world: World) -> None:
+def test_a_refused_call_uses_no_rate_or_quota(world: World) -> None:
     world.ready()
     world.admin("PUT", "/account", {"rate": 1, "quota": 1})
     world.refused(lambda: world.send("not an address"))
@@ -59,7 +59,7 @@ def test_an_unlimited_quota_is_minus_one(world: World) -> None:
     assert world.ses.get_account()["SendQuota"]["Max24HourSend"] == -1
 
 
-def test_tokens_come_back_with_time_up_to_a_seconds_worth() -> None:
+def test_rate_tokens_refill_up_to_one_seconds_worth() -> None:
     allowance = SendLimits(rate=10, quota=-1)
     assert allowance.has_tokens(10, now=100.0)
     allowance.take(10, 10, now=100.0)
@@ -71,7 +71,7 @@ def test_tokens_come_back_with_time_up_to_a_seconds_worth() -> None:
     assert not allowance.has_tokens(1, now=900.0)
 
 
-def test_a_message_larger_than_the_bucket_goes_when_it_is_full() -> None:
+def test_a_message_larger_than_the_rate_bucket_is_sent_when_it_is_full() -> None:
     allowance = SendLimits(rate=1, quota=-1)
     assert allowance.has_tokens(50, now=0.0)
     allowance.take(50, 50, now=0.0)

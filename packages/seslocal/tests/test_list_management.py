@@ -1,4 +1,4 @@
-"""Mail to a list's people carries a way out that works, and those who took it get no more."""
+"""Mail to a contact list has a working unsubscribe link, and recipients who used it get no more mail."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def headers(world: World) -> dict[str, str]:
 
 
 def way_out(world: World) -> str:
-    """The path of the link in the newest mail."""
+    """Returns the path of the unsubscribe link in the newest mail."""
     return urlsplit(headers(world)["List-Unsubscribe"].partition(">")[0][1:]).path
 
 
-def test_a_mail_carries_ses_own_way_out_instead_of_the_callers(ready: World) -> None:
+def test_ses_replaces_the_callers_unsubscribe_headers(ready: World) -> None:
     content = {
         "Simple": {
             "Subject": {"Data": "s"},
@@ -51,12 +51,12 @@ def test_a_mail_carries_ses_own_way_out_instead_of_the_callers(ready: World) -> 
     assert body == f"Leave: {ready.local.url}{way_out(ready)}"
 
 
-def test_whoever_is_mailed_becomes_a_contact(ready: World) -> None:
+def test_a_recipient_becomes_a_contact(ready: World) -> None:
     send(ready)
     assert ready.ses.get_contact(**KIM)["TopicPreferences"] == []
 
 
-def test_one_click_leaves_the_topic_and_is_told(ready: World) -> None:
+def test_one_click_leaves_the_topic_and_publishes_an_event(ready: World) -> None:
     message_id = send(ready)
     assert ready.http("POST", way_out(ready), ONE_CLICK)[0] == 200
     [event] = [event for event in ready.events(3) if event["eventType"] == "Subscription"]
@@ -70,7 +70,7 @@ def test_one_click_leaves_the_topic_and_is_told(ready: World) -> None:
     assert ready.ses.get_contact(**KIM)["TopicPreferences"] == prefers("news", "OPT_OUT")
 
 
-def test_one_click_may_come_as_multipart(ready: World) -> None:
+def test_one_click_can_be_multipart(ready: World) -> None:
     send(ready)
     body = b'--b\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--b--\r\n'
     ready.http("POST", way_out(ready), body, {"Content-Type": "multipart/form-data; boundary=b"})
@@ -78,13 +78,13 @@ def test_one_click_may_come_as_multipart(ready: World) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"List-Unsubscribe=Perhaps", b"topic-news=on", b"\xff"])
-def test_a_post_that_is_no_choice_changes_nothing(ready: World, body: bytes) -> None:
+def test_an_invalid_post_changes_nothing(ready: World, body: bytes) -> None:
     send(ready)
     assert ready.http("POST", way_out(ready), body)[0] == 400
     assert ready.ses.get_contact(**KIM)["TopicPreferences"] == []
 
 
-def test_a_topic_that_is_gone_cannot_be_left(ready: World) -> None:
+def test_a_deleted_topic_cannot_be_left(ready: World) -> None:
     send(ready)
     ready.ses.update_contact_list(ContactListName="people", Topics=TOPICS[1:])
     assert ready.http("POST", way_out(ready), ONE_CLICK)[0] == 200
@@ -109,7 +109,7 @@ def test_one_click_without_a_topic_leaves_everything(ready: World) -> None:
     assert ready.ses.get_contact(**KIM)["UnsubscribeAll"] is True
 
 
-def test_looking_at_the_link_changes_nothing(ready: World) -> None:
+def test_a_get_of_the_link_changes_nothing(ready: World) -> None:
     send(ready)
     status, page = ready.http("GET", way_out(ready))
     assert status == 200
@@ -117,7 +117,7 @@ def test_looking_at_the_link_changes_nothing(ready: World) -> None:
     assert ready.ses.get_contact(**KIM)["TopicPreferences"] == []
 
 
-def test_the_page_saves_what_is_chosen(ready: World) -> None:
+def test_the_unsubscribe_page_saves_the_chosen_topics(ready: World) -> None:
     send(ready)
     ready.http("POST", way_out(ready), b"choices=1&topic-offers=on")
     found = ready.ses.get_contact(**KIM)
@@ -126,7 +126,7 @@ def test_the_page_saves_what_is_chosen(ready: World) -> None:
     assert told[0]["subscription"]["source"] == "SubscriptionManagementPage"
 
 
-def test_the_same_choice_again_tells_nothing(ready: World) -> None:
+def test_repeating_a_choice_publishes_no_event(ready: World) -> None:
     send(ready)
     for _ in range(2):
         ready.http("POST", way_out(ready), ONE_CLICK)
@@ -143,7 +143,7 @@ def test_the_same_choice_again_tells_nothing(ready: World) -> None:
         ({}, {"ContactListName": "people", "TopicName": "offers"}),
     ],
 )
-def test_whoever_does_not_want_it_is_not_mailed(
+def test_an_opted_out_contact_is_not_mailed(
     ready: World, contact: dict[str, Any], options: dict[str, str]
 ) -> None:
     ready.ses.create_contact(**KIM, **contact)
@@ -177,11 +177,11 @@ def test_raw_mail_names_its_list_in_a_header(ready: World) -> None:
         ),
     ],
 )
-def test_a_list_and_a_topic_must_be_there(ready: World, options: dict[str, str], refusal: Any) -> None:
+def test_list_and_topic_must_exist(ready: World, options: dict[str, str], refusal: Any) -> None:
     assert ready.refused(lambda: send(ready, options)) == refusal
 
 
-def test_only_one_recipient_can_be_managed(ready: World) -> None:
+def test_list_management_allows_one_recipient(ready: World) -> None:
     refused = ready.refused(lambda: ready.send("a@x.example", "b@x.example", ListManagementOptions=NEWS))
     assert refused == (
         400,
@@ -199,7 +199,7 @@ def test_the_first_two_placeholders_become_the_link(ready: World) -> None:
     assert (body["Text"]["Data"], body["Html"]["Data"]) == (link, link + place)
 
 
-def test_a_strangers_link_and_a_list_that_is_gone_lead_nowhere(ready: World) -> None:
+def test_an_unknown_link_and_a_deleted_list_are_not_found(ready: World) -> None:
     assert ready.http("GET", "/U0/00000000")[0] == 404
     send(ready)
     path = way_out(ready)

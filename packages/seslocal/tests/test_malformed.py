@@ -1,4 +1,4 @@
-"""What is malformed, wherever it is put, never makes seslocal itself fail."""
+"""Malformed input never makes seslocal itself fail."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ PIECES = st.sampled_from(
     action=st.sampled_from(ACTIONS),
     form=st.dictionaries(st.sampled_from(MEMBERS), VALUES | st.text(max_size=20), max_size=5),
 )
-def test_sns_answers_any_form_with_xml_and_no_5xx(world: World, action: str, form: dict[str, str]) -> None:
+def test_sns_returns_xml_and_no_5xx_for_any_form(world: World, action: str, form: dict[str, str]) -> None:
     text = urlencode({"Action": action, "Version": "2010-03-31", **form}, errors="replace")
     for status, answer in (world.http("POST", "/", text.encode()), world.http("GET", "/?" + text)):
         assert status < 500, answer
@@ -74,7 +74,7 @@ def test_sns_answers_any_form_with_xml_and_no_5xx(world: World, action: str, for
 
 @quietly
 @given(data=st.lists(PIECES | st.binary(max_size=12), max_size=14))
-def test_any_raw_mail_can_be_looked_at(world: World, data: list[bytes]) -> None:
+def test_the_page_shows_any_raw_mail(world: World, data: list[bytes]) -> None:
     world.admin("POST", "/reset")
     world.ready()
     raw = b"From: a@mail.acme.example\r\nMIME-Version: 1.0\r\n" + b"".join(data)
@@ -86,7 +86,7 @@ def test_any_raw_mail_can_be_looked_at(world: World, data: list[bytes]) -> None:
             Content={"Raw": {"Data": raw}},
         )["MessageId"]
     except world.ses.exceptions.BadRequestException:
-        return  # SES would not have it either
+        return  # SES would refuse it too
     mail = f"/mail/{message_id}"
     for path in ("/", mail, *(f"{mail}?view={view}" for view in ("html", "text", "headers", "source"))):
         assert world.http("GET", path)[0] == 200
@@ -105,7 +105,7 @@ def test_any_raw_mail_can_be_looked_at(world: World, data: list[bytes]) -> None:
         {"FileName": "a", "ContentType": "image/png", "ContentId": "<a@[>\r\nX: y"},
     ],
 )
-def test_any_attachment_can_be_looked_at(world: World, file: dict[str, Any]) -> None:
+def test_the_page_serves_any_attachment(world: World, file: dict[str, Any]) -> None:
     world.ready()
     html = {"Html": {"Data": "<img src='cid:<a@[>'>"}}
     content = {"Subject": {"Data": "x"}, "Body": html, "Attachments": [{**file, "RawContent": b"\xff"}]}
@@ -123,7 +123,7 @@ def test_any_attachment_can_be_looked_at(world: World, file: dict[str, Any]) -> 
         "/mail/x/files/" + "9" * 6000, "/I0/", "/I0/x/y", "/L0/a/b/c/d", "/L0/%ff/%00/%0d%0a/x", "/assets/", "/clear",
     ],
 )  # fmt: skip
-def test_any_address_is_answered_without_a_5xx(world: World, path: str) -> None:
+def test_no_address_causes_a_5xx(world: World, path: str) -> None:
     assert world.http("GET", path)[0] < 500
     assert world.http("POST", path, b"\xff")[0] < 500
 
@@ -155,7 +155,9 @@ def test_any_address_is_answered_without_a_5xx(world: World, path: str) -> None:
         max_size=4,
     ),
 )
-def test_the_admin_side_refuses_nonsense_with_a_4xx(world: World, path: str, body: dict[str, Any]) -> None:
+def test_the_admin_api_refuses_malformed_calls_with_a_4xx(
+    world: World, path: str, body: dict[str, Any]
+) -> None:
     import json
 
     data = json.dumps(body).encode()

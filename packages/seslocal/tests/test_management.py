@@ -1,5 +1,5 @@
-"""Everything that is set up before a mail: tenants and their resources, reputation entities, identities,
-configuration sets, event destinations, the account and tags."""
+"""Management operations: tenants and their resources, reputation entities, identities, configuration sets, event
+destinations, the account and tags."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 TOPIC = "arn:aws:sns:us-east-1:000000000000:events"
 
 
-def test_a_tenant_is_made_read_listed_and_deleted(world: World) -> None:
+def test_a_tenant_is_created_read_listed_and_deleted(world: World) -> None:
     made = world.ses.create_tenant(TenantName="acme", Tags=[{"Key": "tier", "Value": "gold"}])
     assert re.fullmatch(r"tn-[0-9a-f]{30}", made["TenantId"])
     assert made["TenantArn"] == world.arn(f"tenant/acme/{made['TenantId']}")
@@ -30,7 +30,7 @@ def test_a_tenant_is_made_read_listed_and_deleted(world: World) -> None:
     assert world.ses.list_tenants()["Tenants"] == []
 
 
-def test_a_tenants_name_is_taken_once(world: World) -> None:
+def test_tenant_names_are_unique(world: World) -> None:
     world.tenant("acme")
     assert world.refused(world.ses.create_tenant, TenantName="acme") == (
         400,
@@ -57,7 +57,7 @@ def test_tenants_page_by_name_and_filter(world: World) -> None:
     assert world.refused(world.ses.list_reputation_entities, NextToken=first["NextToken"])[0] == 400
 
 
-def test_resources_are_associated_listed_both_ways_and_guarded(world: World) -> None:
+def test_associated_resources_are_listed_both_ways_and_cannot_be_deleted(world: World) -> None:
     identity, configuration_set = world.domain(), world.configuration_set()
     world.tenant("acme", identity, configuration_set)
     world.tenant("other", identity)
@@ -87,7 +87,7 @@ def test_resources_are_associated_listed_both_ways_and_guarded(world: World) -> 
     world.ses.delete_configuration_set(ConfigurationSetName="acme-reset")
 
 
-def test_what_is_associated_must_exist_here(world: World) -> None:
+def test_an_associated_resource_must_exist(world: World) -> None:
     world.tenant("acme")
     associate = world.ses.create_tenant_resource_association
     for resource, message in (
@@ -112,7 +112,7 @@ def test_what_is_associated_must_exist_here(world: World) -> None:
         )
 
 
-def test_associating_twice_is_an_error_unless_switched_and_dissociating_twice_never_is(world: World) -> None:
+def test_associating_twice_is_an_error_by_default_and_dissociating_twice_is_not(world: World) -> None:
     identity = world.domain()
     world.tenant("acme", identity)
     params = {"TenantName": "acme", "ResourceArn": identity}
@@ -128,7 +128,7 @@ def test_associating_twice_is_an_error_unless_switched_and_dissociating_twice_ne
     assert world.ses.list_resource_tenants(ResourceArn=identity)["ResourceTenants"] == []
 
 
-def test_a_reputation_entity_shows_both_records_and_takes_policy_and_status(world: World) -> None:
+def test_a_reputation_entity_shows_both_records_and_its_policy_can_be_set(world: World) -> None:
     arn = world.tenant("acme")
     where: Any = {"ReputationEntityType": "RESOURCE", "ReputationEntityReference": arn}
     policy = "arn:aws:ses:us-east-1:aws:reputation-policy/{}"
@@ -176,7 +176,7 @@ def test_a_domain_is_verified_at_once_with_easy_dkim(world: World) -> None:
     )
 
 
-def test_a_domain_can_be_kept_pending_and_fail(world: World) -> None:
+def test_a_domain_can_be_set_to_pending_and_failed(world: World) -> None:
     world.admin("PUT", "/account", {"behaviour": {"verify_at_once": False}})
     made = world.ses.create_email_identity(EmailIdentity="mail.acme.example")
     assert (made["VerifiedForSendingStatus"], made["DkimAttributes"].get("Status")) == (False, "NOT_STARTED")
@@ -198,7 +198,7 @@ def test_a_domain_can_be_kept_pending_and_fail(world: World) -> None:
         (private_key(curve=True), "it is not an RSA key"),
     ],
 )
-def test_what_is_no_key_for_dkim_is_refused(world: World, key: str, why: str) -> None:
+def test_an_invalid_dkim_key_is_refused(world: World, key: str, why: str) -> None:
     own = {"DomainSigningSelector": "s1", "DomainSigningPrivateKey": key}
     refused = world.refused(
         world.ses.create_email_identity, EmailIdentity="own.example", DkimSigningAttributes=own
@@ -206,7 +206,7 @@ def test_what_is_no_key_for_dkim_is_refused(world: World, key: str, why: str) ->
     assert refused == (400, "BadRequestException", f"The DomainSigningPrivateKey cannot be used: {why}.")
 
 
-def test_the_length_of_a_key_changes_once_in_a_day(world: World) -> None:
+def test_the_dkim_key_length_can_change_once_a_day(world: World) -> None:
     world.domain("acme.example")
 
     def put(length: str) -> Any:
@@ -223,13 +223,13 @@ def test_the_length_of_a_key_changes_once_in_a_day(world: World) -> None:
     put("RSA_2048_BIT")
 
 
-def test_keys_that_are_asked_for_again_stay(world: World) -> None:
+def test_requesting_the_same_dkim_keys_again_keeps_them(world: World) -> None:
     tokens = world.ses.create_email_identity(EmailIdentity="acme.example")["DkimAttributes"]["Tokens"]
     put = world.ses.put_email_identity_dkim_signing_attributes
     assert put(EmailIdentity="acme.example", SigningAttributesOrigin="AWS_SES")["DkimTokens"] == tokens
 
 
-def test_an_address_has_the_signing_of_its_domain(world: World) -> None:
+def test_an_address_has_its_domains_dkim(world: World) -> None:
     world.ses.create_email_identity(EmailIdentity="kim@acme.example")
     assert signing(world, "kim@acme.example") == {
         "SigningEnabled": False,
@@ -242,7 +242,7 @@ def test_an_address_has_the_signing_of_its_domain(world: World) -> None:
     assert world.refused(put, EmailIdentity="acme.example", SigningEnabled=True) == refusal
     world.domain("acme.example")
     assert signing(world, "kim@acme.example") == signing(world, "acme.example")
-    put(EmailIdentity="kim@acme.example", SigningEnabled=False)  # goes well and changes nothing
+    put(EmailIdentity="kim@acme.example", SigningEnabled=False)  # succeeds and changes nothing
     assert signing(world, "acme.example")["SigningEnabled"] is True
     put(EmailIdentity="acme.example", SigningEnabled=False)
     assert signing(world, "kim@acme.example")["SigningEnabled"] is False
@@ -252,7 +252,7 @@ def signing(world: World, name: str) -> Any:
     return world.ses.get_email_identity(EmailIdentity=name)["DkimAttributes"]
 
 
-def test_a_replica_has_no_keys_of_its_own(world: World) -> None:
+def test_a_replica_has_no_own_dkim_keys(world: World) -> None:
     create = world.ses.create_email_identity
     replica = {"DomainSigningAttributesOrigin": "AWS_SES_EU_WEST_1"}
     made = create(EmailIdentity="acme.example", DkimSigningAttributes=replica)
@@ -280,7 +280,7 @@ def test_a_replica_has_no_keys_of_its_own(world: World) -> None:
         ),
     ],
 )
-def test_signing_attributes_that_make_no_sense_are_refused(
+def test_invalid_signing_attributes_are_refused(
     world: World, name: str, given: dict[str, str], why: str
 ) -> None:
     world.domain("acme.example")
@@ -293,7 +293,7 @@ def test_signing_attributes_that_make_no_sense_are_refused(
     assert refused == (400, "BadRequestException", why)
 
 
-def test_a_key_of_ones_own_shows_its_selector(world: World) -> None:
+def test_a_customers_dkim_key_shows_its_selector(world: World) -> None:
     own = {"DomainSigningSelector": "s1", "DomainSigningPrivateKey": private_key()}
     made = world.ses.create_email_identity(EmailIdentity="own.example", DkimSigningAttributes=own)
     assert made["DkimAttributes"].get("SigningAttributesOrigin") == "EXTERNAL"
@@ -325,7 +325,7 @@ def test_mail_from_must_be_a_sub_domain_of_the_identity(world: World) -> None:
     assert read["MailFromAttributes"] == {"BehaviorOnMxFailure": "USE_DEFAULT_VALUE"}
 
 
-def test_identities_that_are_none_or_there_already_or_absent_are_refused(world: World) -> None:
+def test_invalid_duplicate_and_missing_identities_are_refused(world: World) -> None:
     world.domain()
     create = world.ses.create_email_identity
     assert world.refused(create, EmailIdentity="mail.acme.example")[:2] == (400, "AlreadyExistsException")
@@ -341,7 +341,7 @@ def test_identities_that_are_none_or_there_already_or_absent_are_refused(world: 
     )
 
 
-def test_old_list_spellings_are_served_too(world: World) -> None:
+def test_older_list_paths_work(world: World) -> None:
     world.domain("a.example")
     world.domain("b.example")
     world.configuration_set("one")
@@ -401,7 +401,7 @@ def test_a_put_replaces_its_whole_group(world: World) -> None:
     assert read["VdmOptions"] == {"GuardianOptions": {"OptimizedSharedDelivery": "DISABLED"}}
 
 
-def test_configuration_sets_are_refused_when_wrong_there_or_absent(world: World) -> None:
+def test_invalid_duplicate_and_missing_configuration_sets_are_refused(world: World) -> None:
     create = world.ses.create_configuration_set
     create(ConfigurationSetName="s")
     assert world.refused(create, ConfigurationSetName="s")[:2] == (400, "AlreadyExistsException")
@@ -424,7 +424,7 @@ def test_configuration_sets_are_refused_when_wrong_there_or_absent(world: World)
     assert world.refused(world.ses.delete_configuration_set, ConfigurationSetName="s")[0] == 400
 
 
-def test_event_destinations_are_made_read_changed_and_deleted(world: World) -> None:
+def test_event_destinations_are_created_read_updated_and_deleted(world: World) -> None:
     world.ses.create_configuration_set(ConfigurationSetName="s")
     world.destination("s", {"SnsDestination": {"TopicArn": TOPIC}}, ["SEND", "BOUNCE"])
     where = {"ConfigurationSetName": "s", "EventDestinationName": "d-SnsDestination"}
@@ -471,7 +471,7 @@ def test_event_destinations_are_made_read_changed_and_deleted(world: World) -> N
         },
     ],
 )
-def test_event_destinations_that_make_no_sense_are_refused(world: World, destination: dict[str, Any]) -> None:
+def test_invalid_event_destinations_are_refused(world: World, destination: dict[str, Any]) -> None:
     world.ses.create_configuration_set(ConfigurationSetName="s")
     refused = world.refused(
         world.ses.create_configuration_set_event_destination,
@@ -498,7 +498,7 @@ def test_a_set_has_at_most_ten_event_destinations(world: World) -> None:
     assert world.refused(lambda: add("d10"))[:2] == (400, "LimitExceededException")
 
 
-def test_tags_follow_every_resource_with_an_arn(world: World) -> None:
+def test_every_resource_with_an_arn_has_tags(world: World) -> None:
     for arn in (world.domain(), world.configuration_set(), world.tenant("acme")):
         world.ses.tag_resource(ResourceArn=arn, Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}])
         world.ses.untag_resource(ResourceArn=arn, TagKeys=["a"])
@@ -515,7 +515,7 @@ def test_tags_follow_every_resource_with_an_arn(world: World) -> None:
     )
 
 
-def test_what_does_not_act_says_so_after_checking_its_input(world: World) -> None:
+def test_unimplemented_operations_check_their_input_first(world: World) -> None:
     status, code, message = world.refused(world.ses.get_deliverability_test_report, ReportId="r")
     assert (status, code) == (400, "NotImplementedException")
     assert "GetDeliverabilityTestReport" in message

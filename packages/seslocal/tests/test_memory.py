@@ -1,4 +1,4 @@
-"""Memory: what the local SES keeps of many mails is bounded by stated rules, whoever reads its queues or does not."""
+"""Memory: what the local SES keeps of many mails is limited, also if nobody reads its queues."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def held() -> int:
 
 
 @pytest.mark.parametrize("consume", [True, False])
-async def test_ten_times_the_mail_needs_hardly_more_memory(account: Account, consume: bool) -> None:
+async def test_memory_hardly_grows_with_ten_times_the_mail(account: Account, consume: bool) -> None:
     tracemalloc.start()
     try:
         nothing = held()
@@ -80,12 +80,12 @@ async def test_a_queue_that_is_full_drops_its_oldest_and_counts_them(account: Ac
     send(account, 2 * KEPT, consume=False)
     queue = account.queues.ensure("events")
     assert len(queue.messages) == queue.most == 2 * KEPT
-    assert queue.dropped == 4 * KEPT + 1 - 2 * KEPT  # one is the topic's greeting
+    assert queue.dropped == 4 * KEPT + 1 - 2 * KEPT  # one is the topic's plain-text message
     newest = [message.body for message in queue.take(2 * KEPT, 30)][-1]
     assert f"kim{2 * KEPT - 1}@example.com" in newest
 
 
-async def test_messages_in_flight_make_room_too(account: Account) -> None:
+async def test_messages_in_flight_are_dropped_from_a_full_queue(account: Account) -> None:
     queue = account.queues.ensure("events")
     for _ in range(5):
         send(account, KEPT, consume=False)

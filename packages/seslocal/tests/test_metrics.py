@@ -1,4 +1,4 @@
-"""Metrics by the day: what is counted, by which dimensions, and how much is kept."""
+"""Daily metrics: what is counted, by which dimensions, and how much is kept."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def pass_by(world: World, seconds: float = 10) -> None:
     world.admin("PUT", "/clock", {"advance": seconds})
 
 
-def test_each_day_has_its_sum_and_the_last_is_not_in_it(watched: World) -> None:
+def test_each_day_has_a_sum_and_the_end_date_is_excluded(watched: World) -> None:
     watched.send("kim@example.com")
     pass_by(watched, DAY)
     for _ in range(2):
@@ -51,7 +51,7 @@ def test_each_day_has_its_sum_and_the_last_is_not_in_it(watched: World) -> None:
     assert counts(watched, query("SEND", end=DAY_2), query("COMPLAINT")) == [[1], []]
 
 
-def test_what_happened_is_told_apart(watched: World) -> None:
+def test_each_outcome_has_its_own_metric(watched: World) -> None:
     watched.mailbox("gone@example.com", "bounces")
     watched.mailbox("full@example.com", "bounces", subtype="MailboxFull")
     watched.mailbox("angry@example.com", "complains")
@@ -59,7 +59,7 @@ def test_what_happened_is_told_apart(watched: World) -> None:
         watched.send(f"{name}@example.com")
     watched.send("kim@gmail.com")
     pass_by(watched)
-    watched.send("gone@example.com")  # suppressed by now: sent, but no bounce
+    watched.send("gone@example.com")  # suppressed now: counts as sent but not as a bounce
     watched.send("kim@example.com", "lee@example.com")
     watched.send("bounce@simulator.amazonses.com")
     pass_by(watched)
@@ -67,7 +67,7 @@ def test_what_happened_is_told_apart(watched: World) -> None:
     assert counts(watched, *map(query, names)) == [[6], [3], [1], [1], [1], [2]]
 
 
-def test_opens_are_counted_once_a_mail_and_deliveries_by_what_they_carry(watched: World) -> None:
+def test_opens_count_once_per_mail_and_deliveries_by_tracking(watched: World) -> None:
     message_id = watched.send("kim@example.com", Content=HTML)
     watched.send("kim@example.com", tenant=None, configuration_set=None)  # no set: nothing is tracked
     pass_by(watched)
@@ -79,7 +79,7 @@ def test_opens_are_counted_once_a_mail_and_deliveries_by_what_they_carry(watched
     assert counts(watched, *map(query, names)) == [[2], [1], [1], [1], []]
 
 
-def test_dimensions_narrow_what_is_counted(watched: World) -> None:
+def test_dimensions_filter_the_counts(watched: World) -> None:
     watched.domain("other.example")
     watched.send("kim@gmail.com")
     watched.send("kim@example.com", sender="a@other.example", tenant=None, configuration_set=None)
@@ -107,7 +107,7 @@ def test_dimensions_narrow_what_is_counted(watched: World) -> None:
         ([query("SEND", TENANT_NAME="a b")], "Invalid tenant name <a b>: only alphanumeric"),
     ],
 )
-def test_queries_that_make_no_sense_are_refused(watched: World, queries: Any, why: str) -> None:
+def test_invalid_metric_queries_are_refused(watched: World, queries: Any, why: str) -> None:
     refused = watched.refused(watched.ses.batch_get_metric_data, Queries=queries)
     assert (refused[0], refused[2].startswith(why)) == (400, True), refused
 
@@ -119,21 +119,21 @@ def test_nothing_is_counted_while_vdm_is_off(world: World) -> None:
     )
 
 
-def test_the_oldest_day_goes_where_there_would_be_too_many() -> None:
+def test_the_oldest_day_is_dropped_beyond_the_limit() -> None:
     metrics = Metrics(most=3)
     series = [Series(f"{n}.example", None, "Gmail", None) for n in range(5)]
     metrics.count("SEND", series[0], 0)
     for one in series[1:3]:
         metrics.count("SEND", one, DAY)
-    metrics.count("SEND", series[3], DAY)  # day 0 goes
+    metrics.count("SEND", series[3], DAY)  # drops day 0
     assert list(metrics.by_day("SEND", {}, 0, 9 * DAY).items()) == [(DAY, 3)]
-    metrics.count("SEND", series[4], DAY)  # a day that is too much alone
+    metrics.count("SEND", series[4], DAY)  # one day alone is beyond the limit
     metrics.count("SEND", series[3], DAY)
     assert metrics.by_day("SEND", {}, 0, 9 * DAY) == {DAY: 4}
     assert metrics.dropped == 1
 
 
-def test_a_domain_stands_for_the_addresses_in_it() -> None:
+def test_a_domain_identity_includes_its_addresses() -> None:
     own = Series("kim@acme.example", None, "Gmail", None)
     assert own.fits({"EMAIL_IDENTITY": ("acme.example",)})
     assert own.fits({"EMAIL_IDENTITY": ("kim@acme.example",)})

@@ -1,4 +1,4 @@
-"""The page to look at, as it is served: what it shows, finds, guards and clears."""
+"""The web page as it is served: what it shows, its search, its safety, and clearing."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def rows(text: str) -> list[str]:
     return [unescape(found) for found in re.findall(r"<span class=subject>(.*?)</span>", text)]
 
 
-def test_an_empty_page_says_how_to_send(world: World) -> None:
+def test_the_empty_page_shows_how_to_send(world: World) -> None:
     status, text, _ = get(world, "/")
     assert status == 200
     assert f'endpoint_url="http://{world.local.host}:{world.local.port}"' in unescape(text)
     assert "No mail yet." in text
 
 
-def test_a_mail_is_shown_with_all_that_is_known_of_it(world: World) -> None:
+def test_the_page_shows_everything_about_a_mail(world: World) -> None:
     world.ready()
     world.mailbox("lee@example.com", "bounces", subtype="MailboxFull")
     message_id = world.send(
@@ -90,7 +90,7 @@ def test_a_mail_is_shown_with_all_that_is_known_of_it(world: World) -> None:
     assert "Good news" in source
 
 
-def test_what_came_in_a_mail_is_escaped_wherever_it_shows(world: World) -> None:
+def test_content_of_a_mail_is_escaped_everywhere(world: World) -> None:
     world.ready()
     files = [{"FileName": NASTY.replace("/", "") + ".txt", "RawContent": b"x"}]
     headers = [{"Name": "X-Nasty", "Value": NASTY}]
@@ -111,7 +111,7 @@ def test_what_came_in_a_mail_is_escaped_wherever_it_shows(world: World) -> None:
         assert "default-src 'none'" in sent["content-security-policy"]
 
 
-def test_html_is_framed_under_a_policy_that_runs_and_loads_nothing(world: World) -> None:
+def test_html_is_framed_with_a_policy_that_blocks_scripts_and_remote_content(world: World) -> None:
     world.ready()
     message_id = mail(world, body={"Html": {"Data": HTML}})
     _, text, sent = get(world, f"/mail/{message_id}")
@@ -124,7 +124,7 @@ def test_html_is_framed_under_a_policy_that_runs_and_loads_nothing(world: World)
     assert policy.startswith("sandbox allow-popups")
     assert "allow-scripts" not in policy
     assert "allow-same-origin" not in policy
-    assert "script-src" not in policy  # so that default-src decides: none
+    assert "script-src" not in policy  # so default-src 'none' applies
     assert "default-src 'none'; frame-ancestors 'self'; img-src data:; style-src 'unsafe-inline'" in policy
     assert "refresh" not in body
     _, _, asked = get(world, f"/mail/{message_id}/body?remote=1")
@@ -134,7 +134,7 @@ def test_html_is_framed_under_a_policy_that_runs_and_loads_nothing(world: World)
     assert f'src="/mail/{message_id}/body?remote=1"' in page
 
 
-def test_embedded_pictures_are_put_in_place_and_attachments_are_only_saved(world: World) -> None:
+def test_embedded_pictures_are_shown_and_attachments_are_downloads(world: World) -> None:
     world.ready()
     files = [
         {
@@ -157,7 +157,7 @@ def test_embedded_pictures_are_put_in_place_and_attachments_are_only_saved(world
     assert get(world, f"/mail/{message_id}/files/x")[0] == 404
 
 
-def test_raw_mail_is_taken_apart(world: World) -> None:
+def test_raw_mail_is_shown_by_its_parts(world: World) -> None:
     world.ready()
     data = (
         b"From: a@mail.acme.example\r\nTo: kim@example.com\r\nSubject: =?utf-8?b?R3LDvMOfZQ==?=\r\nMIME-Version: 1.0\r\n"
@@ -196,10 +196,10 @@ def test_mail_is_found_by_recipient_subject_and_tenant(world: World) -> None:
     assert found("q=example.org") == ["Password", 'Grüße "here"']
     assert found("tenant=acme") == ["Your invoice"]
     assert found("tenant=acme&q=lee") == []
-    assert found("q=MIME-Version") == []  # a header, which nobody remembers a mail by
+    assert found("q=MIME-Version") == []  # headers are not searched
 
 
-def test_older_mail_is_a_page_further(world: World) -> None:
+def test_older_mail_is_on_the_next_page(world: World) -> None:
     world.ready()
     for number in range(PER_PAGE + 3):
         mail(world, f"n{number}")
@@ -213,7 +213,7 @@ def test_older_mail_is_a_page_further(world: World) -> None:
     assert 'href="/?q=n">Newest' in second
 
 
-def test_clear_forgets_the_mail_and_only_this_page_may_ask(world: World) -> None:
+def test_clear_empties_the_ledger_from_this_page_only(world: World) -> None:
     world.ready()
     mail(world)
     own = f"http://{world.local.host}:{world.local.port}"
@@ -224,11 +224,11 @@ def test_clear_forgets_the_mail_and_only_this_page_may_ask(world: World) -> None
     assert clear(world, Origin=own, **{"Sec-Fetch-Site": "same-origin"}) == 303
     assert rows(get(world, "/")[1]) == []
     assert world.admin("GET", "/sent")["sent"] == []
-    assert world.ses.list_tenants()["Tenants"]  # nothing else is forgotten
+    assert world.ses.list_tenants()["Tenants"]  # nothing else is deleted
     assert mail(world)
 
 
-def test_what_is_not_as_usual_is_said_on_top(world: World) -> None:
+def test_the_header_shows_clock_and_faults(world: World) -> None:
     world.admin("PUT", "/clock", {"at": "2026-01-01T00:00:00Z", "frozen": True})
     world.fault("drop_events")
     _, text, _ = get(world, "/")
@@ -236,7 +236,7 @@ def test_what_is_not_as_usual_is_said_on_top(world: World) -> None:
     assert "1 active fault" in text
 
 
-def test_a_mail_that_is_gone_says_so(world: World) -> None:
+def test_a_missing_mail_is_404_with_the_reason(world: World) -> None:
     status, text, _ = get(world, "/mail/nothing")
     assert status == 404
     assert "has no mail" in text
@@ -244,7 +244,7 @@ def test_a_mail_that_is_gone_says_so(world: World) -> None:
     assert get(world, "/assets/../__init__.py")[0] == 404
 
 
-def test_content_that_was_dropped_for_room_leaves_the_rest(world: World) -> None:
+def test_a_mail_with_dropped_content_still_shows_its_headers(world: World) -> None:
     world.ready()
     message_id = mail(world)
     line = world.local.account.mail.ledger.get(message_id)
@@ -258,7 +258,7 @@ def test_content_that_was_dropped_for_room_leaves_the_rest(world: World) -> None
 
 
 @pytest.mark.parametrize("path", ["/", "/mail/x", "/assets/page.css", "/assets/page.js"])
-def test_every_answer_forbids_guessing_its_type(world: World, path: str) -> None:
+def test_every_response_has_nosniff(world: World, path: str) -> None:
     assert get(world, path)[2]["x-content-type-options"] == "nosniff"
 
 
@@ -280,7 +280,7 @@ def test_a_mail_made_from_a_template_shows_the_template_its_data_and_why_it_fail
     assert "not rendered" in get(world, "/")[1]
 
 
-def test_data_that_is_large_or_no_json_is_shown_as_it_is_and_not_without_end(world: World) -> None:
+def test_template_data_that_is_large_or_not_json_is_shown_truncated_as_it_is(world: World) -> None:
     world.ready()
     data = '{"name": [' + "1," * 20_000 + "1]}"
     template = {"TemplateContent": {"Subject": "s", "Text": "t"}, "TemplateData": data}
@@ -289,19 +289,19 @@ def test_data_that_is_large_or_no_json_is_shown_as_it_is_and_not_without_end(wor
     assert len(text) < 40_000
 
 
-def test_who_left_the_list_shows_as_unsubscribed_with_the_way_to_choose(world: World) -> None:
+def test_an_opted_out_recipient_shows_as_unsubscribed_with_a_link(world: World) -> None:
     world.ready()
     world.ses.create_contact_list(ContactListName="people")
     world.ses.create_contact(ContactListName="people", EmailAddress="kim@example.com", UnsubscribeAll=True)
     sent = mail(world, ListManagementOptions={"ContactListName": "people"})
     _, text, _ = get(world, f"/mail/{sent}")
-    assert text.count('<span class="fate off">unsubscribed</span>') == 2  # in the list and beside it
+    assert text.count('<span class="fate off">unsubscribed</span>') == 2  # in the list and in the detail
     found = re.search('<dt>Unsubscribe</dt><dd><a href="(/U0/[^"]+)">', text)
     assert found is not None
     assert get(world, found[1])[0] == 200
 
 
-def test_a_strangers_way_out_is_no_link(world: World) -> None:
+def test_a_callers_own_unsubscribe_header_is_not_a_link(world: World) -> None:
     world.ready()
     header = {"Name": "List-Unsubscribe", "Value": '<javascript:alert("x")>'}
     simple = {"Subject": {"Data": "s"}, "Body": {"Text": {"Data": "t"}}, "Headers": [header]}
@@ -309,7 +309,7 @@ def test_a_strangers_way_out_is_no_link(world: World) -> None:
     assert "<dt>Unsubscribe</dt><dd>&lt;javascript:alert(&quot;x&quot;)&gt;</dd>" in text
 
 
-def test_events_show_while_virtual_deliverability_manager_looks_on(world: World) -> None:
+def test_the_page_shows_events_while_vdm_is_on(world: World) -> None:
     world.ready()
     assert "<dt>Events</dt>" not in get(world, f"/mail/{mail(world)}")[1]
     world.ses.put_account_vdm_attributes(VdmAttributes={"VdmEnabled": "ENABLED"})

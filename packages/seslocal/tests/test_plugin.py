@@ -1,4 +1,4 @@
-"""The pytest plugin, in runs of its own as its users have them."""
+"""The pytest plugin, in separate pytest runs as its users have them."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def run(directory: Path, *more: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_each_test_gets_a_fresh_one(tmp_path: Path) -> None:
+def test_each_test_gets_an_empty_server(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(TESTS)
     ran = run(tmp_path, "-p", "seslocal.pytest_plugin")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "3 passed" in ran.stdout
 
 
-def test_what_it_is_started_with_can_be_said(tmp_path: Path) -> None:
+def test_settings_can_be_overridden(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(SETTINGS)
     (tmp_path / "test_it.py").write_text(
         "def test_it(seslocal):\n"
@@ -81,7 +81,7 @@ def test_what_it_is_started_with_can_be_said(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-def test_a_run_that_does_not_ask_for_it_starts_and_imports_nothing(tmp_path: Path) -> None:
+def test_nothing_is_imported_without_the_fixture(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(
         "import sys\n\ndef test_it():\n"
         "    assert not {'boto3', 'botocore', 'seslocal.server', 'aiohttp'} & set(sys.modules)\n"
@@ -90,7 +90,7 @@ def test_a_run_that_does_not_ask_for_it_starts_and_imports_nothing(tmp_path: Pat
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-def test_it_is_registered_where_pytest_looks() -> None:
+def test_the_plugin_is_a_pytest11_entry_point() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["entry-points"]["pytest11"] == {"seslocal": "seslocal.pytest_plugin"}
     page = (ROOT / "docs" / "guide.md").read_text()

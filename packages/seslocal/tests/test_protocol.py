@@ -1,5 +1,5 @@
-"""The wire below and beside boto3: whatever is malformed gets a 4xx in SES's shape and never a 5xx, and HTTP is
-kept as pipelining, chunked and impatient clients need it."""
+"""The wire protocol beyond what boto3 sends: malformed input gets a 4xx in SES's shape and never a 5xx, and HTTP works for
+clients that pipeline, send chunked bodies or expect 100-continue."""
 
 from __future__ import annotations
 
@@ -182,12 +182,12 @@ def test_every_operation_of_the_model_routes_and_checks(world: World) -> None:
             ), name
 
 
-def test_every_acting_operation_is_one_of_the_model() -> None:
+def test_every_implemented_operation_is_in_the_model() -> None:
     assert set(ACTING) <= set(ses_routes().operations)
 
 
 def test_random_bodies_never_break_the_server(world: World) -> None:
-    """Each operation gets values of every JSON kind at the places its own model names."""
+    """Each operation gets values of every JSON type in its own members."""
     world.ready()
     pick = random.Random(7)
     shapes = Loader().load_service_model("sesv2", "service-2")
@@ -289,7 +289,7 @@ def test_an_unknown_sqs_operation_is_refused(world: World) -> None:
     ],
     ids=range(11),
 )
-def test_what_is_not_http_gets_a_4xx_or_nothing_and_the_server_lives(world: World, data: bytes) -> None:
+def test_non_http_input_gets_a_4xx_or_nothing_and_the_server_keeps_running(world: World, data: bytes) -> None:
     answer = talk(world, data)
     assert answer == b"" or answer.startswith(b"HTTP/1.1 4"), answer[:200]
     assert world.admin("GET", "/health")["status"] == "ok"
@@ -305,7 +305,7 @@ def test_a_body_beyond_the_limit_is_413(world: World) -> None:
                 sock.sendall(b"x" * 65536)
             answer = sock.recv(65536)
         except (BrokenPipeError, ConnectionResetError):
-            pass  # closed while we were still sending, which is as good an answer
+            pass  # closed while we were still sending, which is fine too
         assert answer[:12] in (b"", b"HTTP/1.1 413")
     assert world.admin("GET", "/health")["status"] == "ok"
 
@@ -335,7 +335,7 @@ def test_pipelined_requests_are_answered_in_their_order(world: World) -> None:
     assert b'"status":"ok"' in answer.rpartition(b"\r\n\r\n")[2]
 
 
-def test_chunked_bodies_and_bytes_that_trickle_are_read(world: World) -> None:
+def test_chunked_and_slow_bodies_are_read(world: World) -> None:
     world.domain()
     body = json.dumps(MAIL).encode()
     chunks = b"".join(
@@ -354,7 +354,7 @@ def test_chunked_bodies_and_bytes_that_trickle_are_read(world: World) -> None:
     assert len(world.sent()) == 1
 
 
-def test_who_expects_100_continue_gets_it_before_the_body(world: World) -> None:
+def test_expect_100_continue_is_answered_before_the_body(world: World) -> None:
     world.domain()
     body = json.dumps(MAIL).encode()
     head = signing.wire("POST", SEND, body, {"Expect": "100-continue"}).removesuffix(body)

@@ -1,4 +1,4 @@
-"""Templates are read and filled in as SES does it, and what a stranger's template asks for is bounded."""
+"""Templates are parsed and rendered as SES does, and hostile templates are limited."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def filled(template: str, **data: Any) -> str:
         ("line\n{{#if a}}\nin\n{{/if}}\n", {"a": 1}, "line\n\nin\n\n"),
     ],
 )  # fmt: skip
-def test_it_renders(template: str, data: dict[str, Any], text: str) -> None:
+def test_templates_render(template: str, data: dict[str, Any], text: str) -> None:
     assert filled(template, **data) == text
 
 
@@ -62,7 +62,7 @@ def test_it_renders(template: str, data: dict[str, Any], text: str) -> None:
         "{{name 1 x=2}}", "{{#name a}}{{/name}}", "{{#if (name a)}}{{/if}}", "{{#if null}}{{else if (name 1)}}{{/if}}",
     ],
 )  # fmt: skip
-def test_what_the_data_does_not_have_fails_by_name_and_so_does_a_helper_that_nobody_knows(
+def test_missing_data_and_unknown_helpers_fail_with_their_name(
     template: str,
 ) -> None:
     with pytest.raises(renderer.RenderingError) as caught:
@@ -95,7 +95,7 @@ def test_what_the_data_does_not_have_fails_by_name_and_so_does_a_helper_that_nob
         ("{{#if a}}x" + "{{else if a}}x" * 70 + "{{/if}}", "more than 64 blocks"),
     ],
 )
-def test_what_cannot_be_read_says_where_and_why(template: str, why: str) -> None:
+def test_a_syntax_error_has_position_and_reason(template: str, why: str) -> None:
     with pytest.raises(scanner.TemplateError) as caught:
         parser.parse(template)
     assert why in str(caught.value)
@@ -116,7 +116,7 @@ DEEP = "{{#a}}" * 60 + "{{> p}}" + "{{/a}}" * 60
         ("{{> p}}", "The partial 'p' could not be found."),
     ],
 )
-def test_what_asks_for_too_much_fails(template: str, why: str) -> None:
+def test_templates_beyond_the_limits_fail(template: str, why: str) -> None:
     with pytest.raises(renderer.RenderingError, match=re.escape(why)):
         filled(template, a=[1], b=list(range(100)), long="x" * 110_000)
 
@@ -131,14 +131,14 @@ def test_what_asks_for_too_much_fails(template: str, why: str) -> None:
         "{{" + "a " * 250_000 + "}}",
     ],
 )
-def test_half_a_megabyte_of_nonsense_is_soon_read(template: str) -> None:
+def test_half_a_megabyte_of_malformed_template_is_parsed_quickly(template: str) -> None:
     began = time.process_time()
     with contextlib.suppress(scanner.TemplateError):
         parser.parse(template)
     assert time.process_time() - began < 1
 
 
-def test_each_part_has_its_own_partials_and_all_share_the_bounds() -> None:
+def test_each_part_has_its_own_partials_and_all_share_the_limits() -> None:
     read = parser.parse
     with pytest.raises(renderer.RenderingError, match="The partial 'p' could not be found"):
         renderer.render({"Text": read('{{#* inline "p"}}x{{/inline}}'), "Html": read("{{> p}}")}, {})
@@ -153,6 +153,6 @@ PIECES = [*TAGS.split(" "), "{{> p}}", '{{#* inline "p"}}', "{{/inline}}", "\\",
 
 
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=14).map("".join))
-def test_any_text_is_read_or_refused_and_filled_or_failed(template: str) -> None:
+def test_any_template_renders_or_fails_with_an_error(template: str) -> None:
     with contextlib.suppress(scanner.TemplateError, renderer.RenderingError):
         filled(template, a=[1, {"a": "b"}])

@@ -1,4 +1,4 @@
-"""Starting and stopping: in a process of its own, inside a test, and with a seed."""
+"""Starting and stopping: as a process, inside a test's event loop, and with a seed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def started(tmp_path: Path, *options: str) -> tuple[subprocess.Popen[str], dict[
     return process, json.loads(ready.read_text())
 
 
-def test_the_command_announces_itself_serves_and_stops_on_sigterm(tmp_path: Path) -> None:
+def test_the_command_prints_its_url_serves_and_stops_on_sigterm(tmp_path: Path) -> None:
     process, ready = started(
         tmp_path, "--rate", "7", "--quota", "70", "--region", "eu-west-1", "--account", "1" * 12
     )
@@ -76,7 +76,7 @@ def test_the_ready_line_can_go_to_a_file_descriptor(tmp_path: Path) -> None:
         assert process.wait(10) == 0
 
 
-def test_a_port_that_is_taken_is_said_in_a_sentence() -> None:
+def test_a_taken_port_is_reported_in_one_sentence() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -92,7 +92,7 @@ def test_a_port_that_is_taken_is_said_in_a_sentence() -> None:
     assert "Traceback" not in done.stderr
 
 
-async def test_one_runs_inside_a_test_and_stops_with_polls_open() -> None:
+async def test_a_server_in_the_event_loop_stops_with_open_polls() -> None:
     async with seslocal.running() as local:
 
         def use() -> str:
@@ -118,7 +118,7 @@ async def test_one_runs_inside_a_test_and_stops_with_polls_open() -> None:
         await asyncio.open_connection(local.host, local.port)
 
 
-async def test_two_run_side_by_side_and_know_nothing_of_each_other() -> None:
+async def test_two_servers_in_one_loop_are_independent() -> None:
     async with seslocal.running() as one, seslocal.running() as two:
         assert one.port != two.port
         one.account.queues.ensure("q")
@@ -130,7 +130,7 @@ class StoppedClock(seslocal.Clock):
         return 1_800_000_000.0
 
 
-async def test_with_a_seed_and_a_stopped_clock_ids_repeat() -> None:
+async def test_ids_repeat_with_a_seed_and_a_stopped_clock() -> None:
     async def ids() -> list[str]:
         settings = seslocal.Settings(seed=42)
         async with seslocal.running(settings=settings, clock=StoppedClock()) as local:

@@ -1,4 +1,4 @@
-"""Limits of accounts: the sandbox, and the pace of management calls."""
+"""Account limits: the sandbox, and the rate of management calls."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_the_sandbox_shows_its_limits_and_leaving_it_lifts_them(sandbox: World) 
     assert sandbox.ses.get_account()["SendQuota"]["MaxSendRate"] == 1000.0
 
 
-def test_the_sandbox_sends_one_a_second_and_two_hundred_a_day(sandbox: World) -> None:
+def test_the_sandbox_allows_one_mail_a_second_and_two_hundred_a_day(sandbox: World) -> None:
     sandbox.ses.create_email_identity(EmailIdentity="kim@example.com")
     for _ in range(200):
         sandbox.send("kim@example.com")
@@ -36,7 +36,7 @@ def test_the_sandbox_sends_one_a_second_and_two_hundred_a_day(sandbox: World) ->
     assert refused == (429, "TooManyRequestsException", "Maximum sending rate exceeded.")
 
 
-def test_the_sandbox_mails_verified_recipients_and_the_simulator(sandbox: World) -> None:
+def test_the_sandbox_allows_verified_recipients_and_the_simulator(sandbox: World) -> None:
     status, code, message = sandbox.refused(lambda: sandbox.send("kim@example.com"))
     assert (status, code) == (400, "MessageRejected")
     assert message == (
@@ -45,7 +45,7 @@ def test_the_sandbox_mails_verified_recipients_and_the_simulator(sandbox: World)
     sandbox.send("success@simulator.amazonses.com")
 
 
-def test_the_sandbox_takes_no_suppressed_destinations(sandbox: World) -> None:
+def test_the_sandbox_refuses_suppressed_destinations(sandbox: World) -> None:
     put = sandbox.ses.put_suppressed_destination
     assert sandbox.refused(put, EmailAddress="a@x.example", Reason="BOUNCE")[:2] == (
         400,
@@ -53,15 +53,15 @@ def test_the_sandbox_takes_no_suppressed_destinations(sandbox: World) -> None:
     )
 
 
-def test_management_has_no_pace_unless_asked_for(world: World) -> None:
+def test_management_calls_have_no_rate_limit_by_default(world: World) -> None:
     for _ in range(20):
         world.ses.get_account()
 
 
-def test_management_calls_of_one_operation_come_one_a_second(world: World) -> None:
+def test_management_calls_can_be_limited_per_operation(world: World) -> None:
     world.admin("PUT", "/clock", {"frozen": True})
     world.admin("PUT", "/account", {"management_rate": 1})
-    for _ in range(2):  # a short burst is let through
+    for _ in range(2):  # a short burst is allowed
         world.ses.get_account()
     refused = world.refused(world.ses.get_account)
     assert refused == (429, "TooManyRequestsException", "Too many requests have been made to the operation.")
@@ -70,7 +70,7 @@ def test_management_calls_of_one_operation_come_one_a_second(world: World) -> No
     world.ses.get_account()
 
 
-def test_the_pace_can_be_one_for_all_operations(world: World) -> None:
+def test_management_calls_can_be_limited_together(world: World) -> None:
     world.admin("PUT", "/clock", {"frozen": True})
     world.admin("PUT", "/account", {"management_rate": 1, "management_together": True})
     world.ses.get_account()
@@ -78,7 +78,7 @@ def test_the_pace_can_be_one_for_all_operations(world: World) -> None:
     assert world.refused(world.ses.list_email_identities)[0] == 429
 
 
-def test_sending_and_what_is_documented_to_be_faster_are_not_slowed(world: World) -> None:
+def test_sending_and_operations_with_a_higher_documented_rate_are_not_limited(world: World) -> None:
     world.ready()
     world.ses.create_email_template(TemplateName="t", TemplateContent={"Subject": "s", "Text": "t"})
     world.admin("PUT", "/clock", {"frozen": True})

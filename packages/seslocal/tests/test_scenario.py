@@ -1,4 +1,4 @@
-"""Scenarios: steps that are taken in their time, from a file or by a call."""
+"""Scenarios: steps that run at their time, from a file or an admin call."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ body = { enforcement = "PROBATION" }
 """
 
 
-def test_steps_are_taken_in_their_time(world: World) -> None:
+def test_steps_run_at_their_time(world: World) -> None:
     world.ready()
     world.admin("PUT", "/clock", {"frozen": True})
     steps = [
@@ -45,7 +45,7 @@ def test_steps_are_taken_in_their_time(world: World) -> None:
         {"at": 20, "call": "PUT /mailboxes/kim%40example.com", "body": {"fate": "bounces"}},
     ]
     world.admin("POST", "/scenario", {"steps": steps})
-    assert world.refused(lambda: world.send("kim@example.com"))[0] == 429  # the first is taken at once
+    assert world.refused(lambda: world.send("kim@example.com"))[0] == 429  # the first step runs immediately
     assert world.send("kim@example.com")
     world.admin("PUT", "/clock", {"advance": 12})
     assert "quota" in world.refused(lambda: world.send("kim@example.com"))[2]
@@ -88,7 +88,7 @@ def test_a_scenario_is_checked_before_its_first_step(world: World, steps: object
 
 
 @pytest.mark.parametrize("suffix", [".toml", ".json"])
-async def test_a_file_is_run_from_the_start_and_again_after_a_reset(tmp_path: Path, suffix: str) -> None:
+async def test_a_scenario_file_runs_at_startup_and_after_each_reset(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"bad-day{suffix}"
     path.write_text(TOML)
     if suffix == ".json":
@@ -120,7 +120,7 @@ async def test_a_file_is_run_from_the_start_and_again_after_a_reset(tmp_path: Pa
         (None, "cannot read the scenario"),
     ],
 )
-def test_a_file_that_makes_no_sense_stops_the_start_in_a_sentence(
+def test_an_invalid_scenario_file_stops_startup_with_a_sentence(
     tmp_path: Path, text: str | None, word: str
 ) -> None:
     path = tmp_path / "bad.toml"

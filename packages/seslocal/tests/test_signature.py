@@ -1,5 +1,5 @@
-"""Signatures: whatever botocore signs passes, whatever was changed on the way does not, and each refusal reads as AWS's,
-through real boto3 in each service's protocol."""
+"""Signatures: everything that botocore signs passes, modified requests fail, and each error is AWS's, through real boto3 in
+each service's protocol."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ Client = Callable[..., Any]
 
 
 WORDS = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
-#: What a client writes into a path or a query once it has encoded it; slashes and dots stay raw now and then.
+#: Characters that a client writes into an encoded path or query; slashes and dots sometimes stay raw.
 PATHS = st.lists(
     st.one_of(WORDS.map(lambda text: quote(text, safe="")), st.sampled_from(["", ".", "..", "a@b"]))
 )
@@ -60,7 +60,7 @@ KEYS = st.sampled_from([("test", "test", None), ("other.key", "sécret/+=", None
 
 
 def sent(request: Any) -> Request:
-    """As it would be read off the wire."""
+    """Returns the request as the server would read it."""
     parts = urlsplit(request.url)
     headers = {name.lower(): value.strip(" \t") for name, value in request.headers.items()}
     headers.setdefault("host", parts.netloc)
@@ -121,7 +121,7 @@ def test_nothing_of_a_signed_request_can_be_changed(data: st.DataObject) -> None
     request = unsigned("POST", path, query, headers=headers, data=body)
     presigned = data.draw(st.booleans())
     signer: Any = SigV4QueryAuth if presigned else SigV4Auth
-    # botocore moves a body into the query where it presigns
+    # when presigning, botocore moves a body into the query
     request.data = b"" if presigned else body
     signer(Credentials("test", "test"), "ses", REGION).add_auth(request)
     good = sent(request)
@@ -133,7 +133,7 @@ def test_nothing_of_a_signed_request_can_be_changed(data: st.DataObject) -> None
 
 
 def _changed(good: Request, data: st.DataObject) -> Request:
-    """One character another one, somewhere."""
+    """Replaces one character at a random position."""
     places: dict[str, str] = {
         "method": good.method,
         "path": good.path,
@@ -143,7 +143,7 @@ def _changed(good: Request, data: st.DataObject) -> Request:
     }
     place = data.draw(st.sampled_from([name for name, text in places.items() if text]))
     text = places[place]
-    # How a claim is laid out, and in which case it names headers, is no part of what it says.
+    # White space of the Authorization header, and the case of header names in it, have no meaning.
     layout = ", " if place == "header authorization" else ""
     at = data.draw(st.sampled_from([at for at, character in enumerate(text) if character not in layout]))
     other = data.draw(st.sampled_from("aZ0=%&/;, ").filter(lambda c: c.lower() != text[at].lower()))
@@ -157,7 +157,7 @@ def _changed(good: Request, data: st.DataObject) -> Request:
     return Request(parts["method"], parts["path"], parts["query"], headers, body, "", keep_alive=True)
 
 
-def test_a_credential_that_passed_once_is_good_for_its_region_service_and_day_only() -> None:
+def test_a_cached_credential_is_valid_for_its_region_service_and_day_only() -> None:
     request = unsigned("GET", ["v2"], [], headers={"Date": "Thu, 01 Jan 2026 00:00:00 GMT"})
     SigV4Auth(Credentials("test", "test"), "ses", REGION).add_auth(request)
     known, now = Keys([("test", "test")]), time.time()
@@ -171,21 +171,21 @@ def test_a_credential_that_passed_once_is_good_for_its_region_service_and_day_on
         passes(sent(request), known, now=1767225600)
 
 
-def test_repeated_headers_are_a_list_to_a_signature(world: World) -> None:
+def test_repeated_headers_are_signed_as_a_list(world: World) -> None:
     data = signing.wire("GET", "/v2/email/account", headers={"X-Amz-Two": "a,b   c"})
     twice = data.replace(b"X-Amz-Two: a,b   c", b"X-Amz-Two:  a \r\nX-Amz-Two: b   c")
     assert data != twice
     assert world.talk(twice).startswith(b"HTTP/1.1 200")
 
 
-def test_an_unsigned_payload_is_no_good_outside_of_s3() -> None:
+def test_an_unsigned_payload_is_refused() -> None:
     request = unsigned("POST", ["v2"], [], data=b"x", headers={"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"})
     SigV4Auth(Credentials("test", "test"), "ses", REGION).add_auth(request)
     with pytest.raises(ApiError, match="does not match"):
         passes(sent(request), Keys([("test", "test")]))
 
 
-def test_a_date_header_of_http_will_do() -> None:
+def test_an_http_date_header_is_accepted() -> None:
     request = unsigned("GET", ["v2"], [], headers={"Date": "Thu, 01 Jan 2026 00:00:00 GMT"})
     SigV4Auth(Credentials("test", "test"), "ses", REGION).add_auth(request)
     assert "X-Amz-Date" not in request.headers
@@ -196,7 +196,7 @@ def test_a_date_header_of_http_will_do() -> None:
 
 
 def wide(regions: str, *, secret: str = "test", signed_regions: bool = True) -> Request:
-    """Signed for several regions, by the key pair that seslocal derives; a test below holds that against AWS's own runtime."""
+    """Signs for several regions with the key pair that seslocal derives; a test below compares that with AWS's own runtime."""
     names = "host;x-amz-date;x-amz-region-set" if signed_regions else "host;x-amz-date"
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     headers = {"host": "h:1", "x-amz-date": stamp, "x-amz-region-set": regions}
@@ -212,7 +212,7 @@ def wide(regions: str, *, secret: str = "test", signed_regions: bool = True) -> 
     )
 
 
-def test_what_awss_own_runtime_signs_for_all_regions_passes() -> None:
+def test_a_sigv4a_signature_of_awscrt_for_all_regions_passes() -> None:
     names = "content-type;host;x-amz-date;x-amz-region-set"
     made = (
         "30440220658ecd9a234a9f4d3c582e0ceced58514d071dba89d0559f992aa59c833715"
@@ -236,7 +236,7 @@ def test_what_awss_own_runtime_signs_for_all_regions_passes() -> None:
 
 
 @pytest.mark.parametrize("regions", ["*", "us-east-1", "eu-west-1, us-east-1", "us-*"])
-def test_a_signature_for_many_regions_is_good_for_each_of_them(regions: str) -> None:
+def test_a_sigv4a_signature_is_valid_in_each_of_its_regions(regions: str) -> None:
     assert passes(wide(regions), Keys([("test", "test")])) == "test"
 
 
@@ -250,16 +250,14 @@ def test_a_signature_for_many_regions_is_good_for_each_of_them(regions: str) -> 
         ("*", {"secret": "other"}, "does not match"),
     ],
 )
-def test_a_signature_for_many_regions_is_refused_elsewhere(
-    regions: str, more: dict[str, Any], why: str
-) -> None:
+def test_a_sigv4a_signature_is_refused_in_other_regions(regions: str, more: dict[str, Any], why: str) -> None:
     known = Keys([("test", "test")])
     assert passes(wide("*"), known)
     with pytest.raises(ApiError, match=why):
         passes(wide(regions, **more), known)
 
 
-def test_the_two_algorithms_are_not_to_be_mixed() -> None:
+def test_sigv4_and_sigv4a_cannot_be_mixed() -> None:
     request = unsigned("GET", ["v2"], [])
     SigV4Auth(Credentials("test", "test"), "ses", REGION).add_auth(request)
     known = Keys([("test", "test")])
@@ -270,12 +268,12 @@ def test_the_two_algorithms_are_not_to_be_mixed() -> None:
         passes(sent(request), known)
 
 
-# each refusal, through boto3
+# each error, through boto3
 
 
 @pytest.fixture
 def client(world: World) -> Iterator[Client]:
-    """boto3 clients with other keys, regions and names than the usual ones."""
+    """Makes boto3 clients with other keys, regions and signing names."""
     made: list[Any] = []
 
     def make(service: str, *key: str, region: str = REGION, name: str | None = None) -> Any:
@@ -293,7 +291,7 @@ def client(world: World) -> Iterator[Client]:
         each.close()
 
 
-#: service, a call, and how it spells what is refused
+#: service, a call, and the service's error codes
 SERVICES = [
     ("sesv2", "get_account", ("UnrecognizedClientException", "InvalidSignatureException", "ses")),
     ("sqs", "list_queues", ("InvalidClientTokenId", "SignatureDoesNotMatch", "sqs")),
@@ -302,7 +300,7 @@ SERVICES = [
 
 
 @pytest.mark.parametrize(("service", "call", "codes"), SERVICES)
-def test_an_unknown_key_and_a_wrong_secret_are_told_apart(
+def test_an_unknown_key_and_a_wrong_secret_have_different_errors(
     world: World, client: Client, service: str, call: str, codes: tuple[str, str, str]
 ) -> None:
     assert world.refused(getattr(client(service, "nobody", "test"), call)) == (403, codes[0], INVALID)
@@ -326,7 +324,7 @@ def test_old_clients_sign_for_email(client: Client) -> None:
 
 @pytest.mark.parametrize(("seconds", "sign"), [(301, "-"), (-301, "+")])
 @pytest.mark.parametrize(("service", "call", "codes"), SERVICES)
-def test_a_clock_that_is_off_by_more_than_five_minutes_is_told(
+def test_a_signature_time_off_by_more_than_five_minutes_is_refused(
     world: World,
     client: Client,
     service: str,
@@ -343,7 +341,7 @@ def test_a_clock_that_is_off_by_more_than_five_minutes_is_told(
     assert message.endswith(f" {sign} 5 min.)")
 
 
-def test_a_clock_that_is_off_by_less_passes_and_the_accounts_own_time_does_not_count(
+def test_a_signature_time_off_by_less_passes_whatever_the_accounts_clock(
     world: World, client: Client
 ) -> None:
     world.admin("PUT", "/clock", {"at": "2020-01-01T00:00:00Z", "frozen": True})
@@ -354,7 +352,7 @@ def test_a_clock_that_is_off_by_less_passes_and_the_accounts_own_time_does_not_c
     assert client("sesv2").get_account()
 
 
-def test_answers_carry_the_date_by_which_signatures_are_judged(world: World, client: Client) -> None:
+def test_responses_have_the_date_that_signatures_are_compared_with(world: World, client: Client) -> None:
     world.admin("PUT", "/clock", {"at": "2020-01-01T00:00:00Z", "frozen": True})
     world.fault("clock_skew", seconds=200)
     answer = client("sesv2").get_account()["ResponseMetadata"]["HTTPHeaders"]["date"]
@@ -363,7 +361,7 @@ def test_answers_carry_the_date_by_which_signatures_are_judged(world: World, cli
 
 
 def plain(world: World, path: str, headers: dict[str, str], body: bytes = b"") -> tuple[int, str, str]:
-    """An SES v2 call with just these headers: status, code, message."""
+    """Makes an SES v2 call with only these headers. Returns status, code and message."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     head = f"GET {path} HTTP/1.1\r\nHost: x\r\n{lines}Content-Length: {len(body)}\r\n\r\n".encode()
     top, _, answer = world.talk(head + body).partition(b"\r\n\r\n")
@@ -402,7 +400,7 @@ FOUR = "AWS4-HMAC-SHA256 Credential=a/b/c/d, SignedHeaders=host, Signature=e"
         ),
     ],
 )
-def test_a_malformed_authorization_is_told_what_it_lacks(
+def test_the_error_for_a_malformed_authorization_names_what_is_missing(
     world: World, headers: dict[str, str], code: str, message: str
 ) -> None:
     assert plain(world, ACCOUNT, headers) == (403, f"{code}Exception", message)
@@ -412,7 +410,7 @@ def stamped(authorization: str) -> dict[str, str]:
     return {"Authorization": authorization, "X-Amz-Date": time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())}
 
 
-def test_a_claim_is_checked_in_awss_order(world: World) -> None:
+def test_a_signature_is_checked_in_awss_order(world: World) -> None:
     refused = plain(world, ACCOUNT, stamped(FOUR.replace("=host", "=date")))
     assert refused[2] == "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."
     refused = plain(world, ACCOUNT, stamped(FOUR.replace("SHA256", "SHA512")))
@@ -433,7 +431,7 @@ def test_a_claim_is_checked_in_awss_order(world: World) -> None:
     )
 
 
-def test_a_presigned_call_is_told_what_it_lacks(world: World) -> None:
+def test_the_error_for_a_presigned_call_names_what_is_missing(world: World) -> None:
     refused = plain(world, ACCOUNT + "?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=x", {})
     assert refused == (
         403,
@@ -446,14 +444,14 @@ def test_a_presigned_call_is_told_what_it_lacks(world: World) -> None:
     assert refused[2].startswith("Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization'")
 
 
-def test_a_member_that_only_ends_like_one_of_a_signature_is_none(world: World) -> None:
+def test_a_query_parameter_that_only_ends_like_a_signature_parameter_is_ignored(world: World) -> None:
     claim = "X-Amz-Credential=a&X-Amz-Signature=b&X-Amz-SignedHeaders=host&X-Amz-Date=x"
     refused = plain(world, f"{ACCOUNT}?{claim}&My-X-Amz-Algorithm=AWS4-HMAC-SHA256", {})
     assert refused[1] == "MissingAuthenticationTokenException"
 
 
 @pytest.mark.parametrize("expires", ["", "x", "-1", "604801", "9" * 5000])
-def test_a_presigned_call_is_good_for_a_week_at_most(world: World, expires: str) -> None:
+def test_a_presigned_call_is_valid_for_a_week_at_most(world: World, expires: str) -> None:
     claim = (
         f"&X-Amz-Credential=a&X-Amz-Signature=b&X-Amz-SignedHeaders=host&X-Amz-Date=x&X-Amz-Expires={expires}"
     )
@@ -462,14 +460,14 @@ def test_a_presigned_call_is_good_for_a_week_at_most(world: World, expires: str)
     assert refused[2].startswith("X-Amz-Expires ")
 
 
-def test_headers_that_no_request_can_have_may_be_named(world: World) -> None:
+def test_an_unknown_signed_header_is_a_mismatch(world: World) -> None:
     date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     claim = f"X-Amz-Credential=test/{date[:8]}/us-east-1/ses/aws4_request&X-Amz-Signature=b&X-Amz-Date={date}"
     path = f"{ACCOUNT}?X-Amz-Algorithm=AWS4-HMAC-SHA256&{claim}&X-Amz-SignedHeaders=host;%E2%98%83"
     assert plain(world, path, {})[2] == MISMATCH
 
 
-def test_a_presigned_call_of_boto3_acts(world: World, client: Client) -> None:
+def test_a_presigned_call_of_boto3_works(world: World, client: Client) -> None:
     path = client("sesv2").generate_presigned_url("get_account").removeprefix(world.local.url)
     assert world.bare("GET", path)[0] == 200
     topic = client("sns").create_topic(Name="news")["TopicArn"]
@@ -480,7 +478,7 @@ def test_a_presigned_call_of_boto3_acts(world: World, client: Client) -> None:
 
 
 @given(st.text(st.characters(max_codepoint=0xFF, exclude_categories=("Cc",)), max_size=80), st.booleans())
-def test_no_claim_breaks_the_check(text: str, presigned: bool) -> None:
+def test_no_authorization_text_crashes_the_check(text: str, presigned: bool) -> None:
     names = ("Algorithm", "Credential", "SignedHeaders", "Date", "Expires", "Signature", "Security-Token")
     query = "&".join(f"X-Amz-{name}={quote(text)}" for name in names) if presigned else ""
     given = (
@@ -499,7 +497,7 @@ def test_no_claim_breaks_the_check(text: str, presigned: bool) -> None:
 # keys
 
 
-def test_keys_come_and_go(world: World, client: Client) -> None:
+def test_keys_are_added_and_deleted(world: World, client: Client) -> None:
     world.admin("PUT", "/keys/second", {"secret": "s3cret", "user": "mailer"})
     second = client("sesv2", "second", "s3cret")
     assert second.get_account()
@@ -547,11 +545,11 @@ def test_temporary_credentials_need_their_token_until_they_expire(world: World, 
         ("k", {"secret": "s", "colour": "red"}),
     ],
 )
-def test_a_key_that_makes_no_sense_is_refused(world: World, key: str, body: dict[str, object]) -> None:
+def test_an_invalid_key_is_refused(world: World, key: str, body: dict[str, object]) -> None:
     world.admin("PUT", f"/keys/{key}", body, expect=400)
 
 
-def test_keys_are_bounded(world: World) -> None:
+def test_the_number_of_keys_is_limited(world: World) -> None:
     for number in range(999):
         world.local.account.access.keys.put(Key(id=str(number), secret="s", user="u"))
     world.admin("PUT", "/keys/more", {"secret": "s"}, expect=400)
@@ -565,7 +563,7 @@ def test_events_name_the_user_of_the_key(world: World, client: Client) -> None:
     assert world.events(2)[0]["mail"]["tags"]["ses:caller-identity"] == ["mailer"]
 
 
-# the switch, and what never asks
+# the switch, and what needs no signature
 
 
 def test_checking_can_be_switched_off(world: World, client: Client) -> None:
@@ -578,7 +576,7 @@ def test_checking_can_be_switched_off(world: World, client: Client) -> None:
     assert world.bare("POST", "/", b"{}", {"X-Amz-Target": "AmazonSQS.ListQueues"})[0] == 403
 
 
-def test_settings_bring_keys_and_switch_it_off() -> None:
+def test_settings_add_keys_and_can_turn_checking_off() -> None:
     for settings, status in (
         (seslocal.Settings(keys=(("a", "b"),)), 403),
         (seslocal.Settings(check_signatures=False), 200),
@@ -605,7 +603,7 @@ def _get(host: str, port: int, headers: dict[str, str]) -> int:
         connection.close()
 
 
-def test_the_codes_of_ses_v2_and_what_a_mismatch_tells_are_switches(world: World, client: Client) -> None:
+def test_older_codes_and_explained_mismatches_are_switches(world: World, client: Client) -> None:
     switches = {"old_signature_codes": True, "explain_signatures": True}
     world.admin("PUT", "/account", {"behaviour": switches})
     assert world.refused(client("sesv2", "nobody", "x").get_account)[1] == "InvalidClientTokenId"
@@ -628,7 +626,7 @@ def test_pages_admin_and_links_need_no_signature(world: World, client: Client) -
     assert world.bare("POST", "/", b"Version=2010-03-31&Action=ListTopics")[0] == 403
 
 
-def test_a_link_of_snss_with_a_wrong_signature_is_refused_for_that(world: World) -> None:
+def test_an_sns_link_with_a_wrong_signature_is_refused(world: World) -> None:
     refused = world.bare(
         "GET", "/?Action=ConfirmSubscription&TopicArn=x&Token=x", None, {"Authorization": FOUR}
     )

@@ -1,5 +1,5 @@
-"""SNS: topics and subscriptions through real boto3, and what queues and endpoints get from them. Signatures are
-verified as the SNS Developer Guide says, with the certificate that is served."""
+"""SNS: topics and subscriptions through real boto3, and what queues and endpoints receive. Signatures are verified as the
+SNS Developer Guide says, with the served certificate."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 def verify(world: World, message: dict[str, Any]) -> None:
-    """As a consumer does; only the host of the certificate's URL is the local one."""
+    """Verifies as a consumer does; only the host of the certificate's URL is replaced."""
     url = urlsplit(message["SigningCertURL"])
     assert (url.scheme, url.netloc) == ("https", "sns.us-east-1.amazonaws.com")
     assert url.path.startswith("/SimpleNotificationService-")
@@ -61,7 +61,7 @@ def verify(world: World, message: dict[str, Any]) -> None:
 
 
 def subscribed(world: World, sns: Any, receiver: Receiver, **more: Any) -> tuple[str, str]:
-    """A topic with a confirmed endpoint: its ARN and the subscription's."""
+    """Makes a topic with a confirmed endpoint. Returns its ARN and the subscription's."""
     topic = sns.create_topic(Name="news")["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=receiver.url + "/hook", **more)
     token = json.loads(receiver.wait(1)[0].body)["Token"]
@@ -77,7 +77,7 @@ def publishing(world: World) -> None:
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
-def test_an_endpoint_gets_signed_messages_once_it_confirmed(
+def test_an_endpoint_gets_signed_messages_after_confirming(
     world: World, sns: Any, receiver: Receiver, version: str
 ) -> None:
     topic = sns.create_topic(Name="news", Attributes={"SignatureVersion": version})["TopicArn"]
@@ -88,7 +88,7 @@ def test_an_endpoint_gets_signed_messages_once_it_confirmed(
     confirmation = json.loads(asked.body)
     assert asked.headers["x-amz-sns-message-type"] == confirmation["Type"] == "SubscriptionConfirmation"
     verify(world, confirmation)
-    world.send("kim@example.com", tenant=None)  # nobody hears: not confirmed yet
+    world.send("kim@example.com", tenant=None)  # not delivered: not confirmed yet
     world.wait_for(lambda: world.admin("GET", "/clock")["due"] == 0)
     url = urlsplit(confirmation["SubscribeURL"])
     status, page = world.http("GET", f"{url.path}?{url.query}")
@@ -125,7 +125,7 @@ def test_a_changed_message_does_not_verify(world: World, sns: Any, receiver: Rec
             verify(world, {**message, name: message[name] + " "})
 
 
-def test_an_https_endpoint_of_this_machine_may_sign_its_own_certificate(
+def test_a_local_https_endpoint_may_have_a_self_signed_certificate(
     world: World, sns: Any, tmp_path: Path
 ) -> None:
     receiver = Receiver(tmp_path)
@@ -148,7 +148,9 @@ def test_raw_delivery_is_the_bare_document_without_signature(
     assert posted.headers["x-amz-sns-rawdelivery"] == "true"
 
 
-def test_an_endpoint_that_fails_is_tried_three_times_more(world: World, sns: Any, receiver: Receiver) -> None:
+def test_a_failed_delivery_to_an_endpoint_is_retried_three_times(
+    world: World, sns: Any, receiver: Receiver
+) -> None:
     topic, _ = subscribed(world, sns, receiver)
     receiver.reply = lambda posted: (503, b"", {})
     sns.publish(TopicArn=topic, Message="Hello")
@@ -162,7 +164,7 @@ def test_an_endpoint_that_fails_is_tried_three_times_more(world: World, sns: Any
     assert len(receiver.got) == 4
 
 
-def test_a_refusal_is_not_tried_again(world: World, sns: Any, receiver: Receiver) -> None:
+def test_a_4xx_response_is_not_retried(world: World, sns: Any, receiver: Receiver) -> None:
     topic, _ = subscribed(world, sns, receiver)
     receiver.reply = lambda posted: (404, b"", {})
     sns.publish(TopicArn=topic, Message="Hello")
@@ -170,7 +172,7 @@ def test_a_refusal_is_not_tried_again(world: World, sns: Any, receiver: Receiver
     assert len(receiver.got) == 1
 
 
-def test_a_password_in_the_url_is_used_when_it_is_asked_for(
+def test_a_password_in_the_url_is_used_when_the_endpoint_asks(
     world: World, sns: Any, receiver: Receiver
 ) -> None:
     def reply(posted: Any) -> tuple[int, bytes, dict[str, str]]:
@@ -188,7 +190,7 @@ def test_a_password_in_the_url_is_used_when_it_is_asked_for(
     world.wait_for(lambda: world.admin("GET", "/outbox")["sent"] == 1)
 
 
-def test_an_endpoint_that_unsubscribes_is_told_and_hears_no_more(
+def test_an_unsubscribed_endpoint_gets_a_confirmation_and_nothing_more(
     world: World, sns: Any, receiver: Receiver
 ) -> None:
     topic, arn = subscribed(world, sns, receiver)
@@ -204,7 +206,7 @@ def test_an_endpoint_that_unsubscribes_is_told_and_hears_no_more(
     assert arn in url.query
 
 
-def test_queues_subscribe_without_confirmation_and_may_be_raw(world: World, sns: Any) -> None:
+def test_queues_need_no_confirmation_and_can_be_raw(world: World, sns: Any) -> None:
     publishing(world)
     topic = sns.create_topic(Name="news")["TopicArn"]
     for name in ("one", "two"):
@@ -230,7 +232,7 @@ def test_messages_in_queues_are_signed_when_the_switch_says_so(world: World) -> 
     verify(world, json.loads(world.bodies(1, "news")[0]))
 
 
-def test_the_urls_in_messages_can_lead_here(world: World, sns: Any, receiver: Receiver) -> None:
+def test_urls_in_messages_can_name_this_server(world: World, sns: Any, receiver: Receiver) -> None:
     world.admin("PUT", "/account", {"sns_url": world.local.url})
     subscribed(world, sns, receiver)
     sns.publish(TopicArn=TOPIC, Message="Hello")
@@ -241,7 +243,7 @@ def test_the_urls_in_messages_can_lead_here(world: World, sns: Any, receiver: Re
 
 def test_topics_and_subscriptions_are_listed_and_changed(world: World, sns: Any, receiver: Receiver) -> None:
     topic, arn = subscribed(world, sns, receiver)
-    assert sns.create_topic(Name="news")["TopicArn"] == topic  # again, as SNS does
+    assert sns.create_topic(Name="news")["TopicArn"] == topic  # creating it again returns it, as SNS does
     sns.set_topic_attributes(TopicArn=topic, AttributeName="SignatureVersion", AttributeValue="2")
     attributes = sns.get_topic_attributes(TopicArn=topic)["Attributes"]
     assert (attributes["SignatureVersion"], attributes["SubscriptionsConfirmed"]) == ("2", "1")
@@ -266,7 +268,7 @@ def test_an_endpoint_is_a_url_of_its_protocol(world: World, sns: Any, endpoint: 
     assert refused[:2] == (400, "InvalidParameter")
 
 
-def test_what_sns_refuses_is_refused(world: World, sns: Any) -> None:
+def test_invalid_sns_calls_are_refused(world: World, sns: Any) -> None:
     assert world.refused(sns.get_topic_attributes, TopicArn=TOPIC)[:2] == (404, "NotFound")
     assert world.refused(sns.create_topic, Name="a b")[:2] == (400, "InvalidParameter")
     topic = sns.create_topic(Name="news")["TopicArn"]
@@ -283,5 +285,5 @@ def test_what_sns_refuses_is_refused(world: World, sns: Any) -> None:
         == "InvalidAction"
     )
     status, _ = world.http("GET", "/?Action=DeleteTopic&TopicArn=" + topic)
-    assert status == 403  # a link confirms or unsubscribes, and nothing else
+    assert status == 403  # links can only confirm or unsubscribe
     assert sns.list_topics()["Topics"]

@@ -1,4 +1,4 @@
-"""The queues, through boto3: at least once, hidden while in flight, deleted by the latest handle."""
+"""Queues through boto3: delivered at least once, hidden while in flight, deleted by the latest handle."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def take(world: World, url: str, **more: Any) -> list[dict[str, Any]]:
     return [dict(m) for m in world.sqs.receive_message(QueueUrl=url, **more).get("Messages", [])]
 
 
-def test_a_message_comes_back_with_its_digest_and_attributes(world: World, url: str) -> None:
+def test_a_received_message_has_its_digest_and_attributes(world: World, url: str) -> None:
     sent = world.sqs.send_message(
         QueueUrl=url,
         MessageBody="Grüße ✉",
@@ -52,7 +52,7 @@ def test_a_message_comes_back_with_its_digest_and_attributes(world: World, url: 
     assert abs(int(message["Attributes"]["SentTimestamp"]) / 1000 - time.time()) < 60
 
 
-def test_a_message_in_flight_is_hidden_and_returns_after_its_time_out(world: World, url: str) -> None:
+def test_a_message_in_flight_is_hidden_until_its_visibility_timeout(world: World, url: str) -> None:
     world.sqs.send_message(QueueUrl=url, MessageBody="x")
     [first] = take(world, url, VisibilityTimeout=2)
     assert take(world, url) == []
@@ -61,7 +61,7 @@ def test_a_message_in_flight_is_hidden_and_returns_after_its_time_out(world: Wor
     assert again["Attributes"] == {"ApproximateReceiveCount": "2"}
     world.sqs.delete_message(
         QueueUrl=url, ReceiptHandle=first["ReceiptHandle"]
-    )  # stale: succeeds, deletes nothing
+    )  # stale handle: succeeds, deletes nothing
     world.sqs.change_message_visibility(
         QueueUrl=url, ReceiptHandle=again["ReceiptHandle"], VisibilityTimeout=0
     )
@@ -77,7 +77,7 @@ def counts(world: World, url: str) -> tuple[int, int, int]:
     return visible, hidden, delayed
 
 
-def test_counts_tell_visible_in_flight_and_delayed(world: World, url: str) -> None:
+def test_queue_counts_are_visible_in_flight_and_delayed(world: World, url: str) -> None:
     for _ in range(3):
         world.sqs.send_message(QueueUrl=url, MessageBody="x")
     world.sqs.send_message(QueueUrl=url, MessageBody="later", DelaySeconds=900)
@@ -87,13 +87,13 @@ def test_counts_tell_visible_in_flight_and_delayed(world: World, url: str) -> No
     assert counts(world, url) == (0, 0, 0)
 
 
-def test_a_delayed_message_stays_away_until_its_time(world: World, url: str) -> None:
+def test_a_delayed_message_is_hidden_until_its_time(world: World, url: str) -> None:
     world.sqs.send_message(QueueUrl=url, MessageBody="later", DelaySeconds=2)
     assert take(world, url) == []
     assert [m["Body"] for m in take(world, url, WaitTimeSeconds=5)] == ["later"]
 
 
-def test_a_long_poll_answers_when_a_message_comes(world: World, url: str) -> None:
+def test_a_long_poll_returns_when_a_message_arrives(world: World, url: str) -> None:
     def later() -> None:
         world.http(
             "POST",
@@ -116,7 +116,7 @@ def test_an_empty_long_poll_ends(world: World, url: str) -> None:
     assert 0.9 < time.monotonic() - start < 5
 
 
-def test_batches_answer_for_each_entry(world: World, url: str) -> None:
+def test_batches_return_a_result_per_entry(world: World, url: str) -> None:
     entries: Any = [{"Id": str(i), "MessageBody": f"m{i}"} for i in range(9)]
     entries.append({"Id": "bad", "MessageBody": "\x00"})
     answer = world.sqs.send_message_batch(QueueUrl=url, Entries=entries)
@@ -152,7 +152,7 @@ def test_a_malformed_batch_is_refused_whole(world: World, url: str, entries: Any
         world.sqs.send_message_batch(QueueUrl=url, Entries=entries)
 
 
-def test_an_unknown_queue_does_not_exist_in_both_protocols_words(world: World, url: str) -> None:
+def test_an_unknown_queue_has_the_codes_of_both_protocols(world: World, url: str) -> None:
     with pytest.raises(world.sqs.exceptions.QueueDoesNotExist) as caught:
         world.sqs.get_queue_url(QueueName="none")
     assert caught.value.response["Error"]["Code"] == "AWS.SimpleQueueService.NonExistentQueue"
@@ -177,7 +177,7 @@ def test_numbers_out_of_range_are_refused(world: World, url: str) -> None:
         )
 
 
-def test_queues_are_listed_made_twice_and_told_apart(world: World, url: str) -> None:
+def test_queues_are_listed_and_creating_one_twice_compares_attributes(world: World, url: str) -> None:
     assert world.sqs.create_queue(QueueName="q")["QueueUrl"] == url
     with pytest.raises(world.sqs.exceptions.QueueNameExists):
         world.sqs.create_queue(QueueName="q", Attributes={"VisibilityTimeout": "7"})
@@ -192,7 +192,7 @@ def test_queues_are_listed_made_twice_and_told_apart(world: World, url: str) -> 
     )
 
 
-def test_what_is_received_too_often_goes_to_the_dead_letters(world: World, url: str) -> None:
+def test_a_message_received_too_often_moves_to_the_dead_letter_queue(world: World, url: str) -> None:
     dead = world.sqs.create_queue(QueueName="dead")["QueueUrl"]
     policy = {"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:dead", "maxReceiveCount": "2"}
     world.sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": json.dumps(policy)})
@@ -204,7 +204,7 @@ def test_what_is_received_too_often_goes_to_the_dead_letters(world: World, url: 
 
 
 @pytest.mark.parametrize("count", ["1e999", "NaN", "[" * 100_000, "null", '"often"'])
-def test_a_redrive_policy_counts_in_whole_numbers(world: World, url: str, count: str) -> None:
+def test_a_redrive_policy_needs_a_whole_number(world: World, url: str, count: str) -> None:
     policy = (
         f'{{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:dead", "maxReceiveCount": {count}}}'
     )
@@ -214,19 +214,19 @@ def test_a_redrive_policy_counts_in_whole_numbers(world: World, url: str, count:
     assert refused[:2] == (400, "InvalidAttributeValue")
 
 
-async def test_a_waiter_that_gives_up_hands_its_wake_up_on() -> None:
+async def test_a_cancelled_poll_wakes_the_next_one() -> None:
     queue = Queues(Clock(), Ids(), "us-east-1", "0" * 12).ensure("q")
     until = queue.created_at + 30
     first = asyncio.create_task(queue.wait_for_message(until))
     second = asyncio.create_task(queue.wait_for_message(until))
     await asyncio.sleep(0)
     queue.put("x")
-    first.cancel()  # woken already, but it will never look
+    first.cancel()  # woken already, but cancelled before it takes the message
     await asyncio.wait_for(second, 5)
     assert first.cancelled()
 
 
-async def test_a_message_that_comes_before_a_poll_has_begun_to_wait_is_not_missed() -> None:
+async def test_a_message_that_arrives_before_a_poll_waits_is_not_missed() -> None:
     account = Account(Settings(), Clock())
     queue = account.queues.ensure("q")
     params = {"QueueUrl": "http://x/000000000000/q", "WaitTimeSeconds": 20}
@@ -237,7 +237,7 @@ async def test_a_message_that_comes_before_a_poll_has_begun_to_wait_is_not_misse
     assert [message["Body"] for message in answer["Messages"]] == ["x"]
 
 
-def test_a_poller_that_hangs_up_leaves_the_message_to_others(world: World, url: str) -> None:
+def test_a_disconnected_poller_leaves_the_message_to_others(world: World, url: str) -> None:
     import socket
 
     body = json.dumps({"QueueUrl": url, "WaitTimeSeconds": 20}).encode()

@@ -1,4 +1,4 @@
-"""Strict identities and the DNS they are judged by: asked over UDP and TCP by a real resolver's library."""
+"""Strict identities, and the DNS server, queried over UDP and TCP with dnspython."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def create(world: World, **more: Any) -> list[str]:
     return answer["DkimAttributes"]["Tokens"]
 
 
-def test_a_domain_verifies_when_its_three_records_are_there_and_not_before(strict: World) -> None:
+def test_a_domain_verifies_only_when_its_three_records_exist(strict: World) -> None:
     tokens = create(strict)
     assert state(strict) == ("PENDING", False, "HOST_NOT_FOUND")
     refused = strict.refused(lambda: strict.send("kim@example.com", tenant=None, configuration_set=None))
@@ -98,7 +98,7 @@ def test_a_domain_verifies_when_its_three_records_are_there_and_not_before(stric
     assert strict.send("kim@example.com", tenant=None, configuration_set=None)
 
 
-def test_a_domain_whose_records_go_is_lost_for_a_while_and_then_for_good(strict: World) -> None:
+def test_a_domain_without_its_records_fails_temporarily_and_then_permanently(strict: World) -> None:
     tokens = create(strict)
     published = strict.admin("POST", f"/identities/{DOMAIN}/publish")
     assert published["status"] == "SUCCESS"
@@ -113,7 +113,7 @@ def test_a_domain_whose_records_go_is_lost_for_a_while_and_then_for_good(strict:
     strict.admin("PUT", "/clock", {"advance": 2 * HOUR})
     assert state(strict)[0] == "FAILED"
     strict.admin("POST", f"/identities/{DOMAIN}/publish")
-    assert state(strict)[0] == "FAILED"  # SES looks no more ...
+    assert state(strict)[0] == "FAILED"  # SES stops checking ...
     strict.ses.put_email_identity_dkim_signing_attributes(
         EmailIdentity=DOMAIN, SigningAttributesOrigin="AWS_SES"
     )
@@ -129,7 +129,7 @@ def test_a_domain_without_records_fails_after_three_days(strict: World) -> None:
     assert state(strict) == ("FAILED", False, "HOST_NOT_FOUND")
 
 
-def test_records_that_were_there_first_verify_at_once(strict: World) -> None:
+def test_existing_records_verify_a_new_domain_at_once(strict: World) -> None:
     private = private_key()
     key = {"DomainSigningSelector": "s1", "DomainSigningPrivateKey": private}
     value = f"v=DKIM1; p={public_half(private)}"
@@ -138,14 +138,14 @@ def test_records_that_were_there_first_verify_at_once(strict: World) -> None:
     assert state(strict)[0] == "SUCCESS"
 
 
-def test_a_key_that_was_taken_back_does_not_verify(strict: World) -> None:
+def test_a_revoked_dkim_key_does_not_verify(strict: World) -> None:
     key = {"DomainSigningSelector": "s1", "DomainSigningPrivateKey": private_key()}
     strict.admin("PUT", f"/dns/s1._domainkey.{DOMAIN}", {"type": "TXT", "value": "v=DKIM1; p="})
     create(strict, DkimSigningAttributes=key)
     assert state(strict) == ("PENDING", False, "INVALID_VALUE")
 
 
-def test_another_key_than_the_one_that_was_brought_does_not_verify(strict: World) -> None:
+def test_a_different_dkim_key_does_not_verify(strict: World) -> None:
     key = {"DomainSigningSelector": "s1", "DomainSigningPrivateKey": private_key()}
     value = f"v=DKIM1; p={public_half(private_key(bits=1024))}"
     strict.admin("PUT", f"/dns/s1._domainkey.{DOMAIN}", {"type": "TXT", "value": value})
@@ -153,7 +153,7 @@ def test_another_key_than_the_one_that_was_brought_does_not_verify(strict: World
     assert state(strict) == ("PENDING", False, "INVALID_VALUE")
 
 
-def test_new_keys_leave_a_verified_domain_verified_while_their_records_are_awaited(strict: World) -> None:
+def test_a_verified_domain_with_new_keys_stays_verified_while_records_are_pending(strict: World) -> None:
     before = create(strict)
     strict.admin("POST", f"/identities/{DOMAIN}/publish")
     strict.admin("PUT", "/clock", {"advance": HOUR})
@@ -174,7 +174,7 @@ def lengths(world: World) -> tuple[str, str, str]:
     return dkim["Status"], dkim["CurrentSigningKeyLength"], dkim["NextSigningKeyLength"]
 
 
-def test_new_keys_whose_records_never_come_lose_the_domain(strict: World) -> None:
+def test_a_domain_fails_if_records_of_new_keys_never_appear(strict: World) -> None:
     create(strict)
     strict.admin("POST", f"/identities/{DOMAIN}/publish")
     own: Any = {"DomainSigningSelector": "s1", "DomainSigningPrivateKey": private_key()}
@@ -194,13 +194,13 @@ def test_new_keys_whose_records_never_come_lose_the_domain(strict: World) -> Non
         ("US_EAST_1", "REPLICATION_PRIMARY_INVALID_REGION"),
     ],
 )
-def test_a_replica_finds_no_parent_in_a_world_of_one_region(strict: World, region: str, error: str) -> None:
+def test_a_replica_never_finds_its_parent(strict: World, region: str, error: str) -> None:
     create(strict, DkimSigningAttributes={"DomainSigningAttributesOrigin": f"AWS_SES_{region}"})
     strict.admin("POST", f"/identities/{DOMAIN}/publish")
     assert state(strict) == ("PENDING", False, error)
 
 
-def test_the_zone_that_was_asked_is_told(strict: World) -> None:
+def test_verification_info_has_the_zone_that_was_asked(strict: World) -> None:
     create(strict)
     info = strict.ses.get_email_identity(EmailIdentity=DOMAIN)["VerificationInfo"]
     soa = {"PrimaryNameServer": "ns.seslocal", "AdminEmail": "hostmaster.seslocal", "SerialNumber": 1}
@@ -224,7 +224,7 @@ def test_a_mail_from_domain_needs_its_one_mx_and_its_spf(strict: World) -> None:
     assert strict.send("kim@example.com", tenant=None, configuration_set=None)
     strict.admin("DELETE", f"/dns/{BOUNCES}?type=TXT")
     assert mail_from(strict) == "TEMPORARY_FAILURE"
-    assert state(strict)[0] == "SUCCESS"  # the domain itself is none the worse
+    assert state(strict)[0] == "SUCCESS"  # the domain itself is not affected
     strict.admin("PUT", "/clock", {"advance": 73 * HOUR})
     assert mail_from(strict) == "FAILED"
 
@@ -237,7 +237,7 @@ def test_a_second_mx_fails_a_mail_from_domain(strict: World) -> None:
     assert mail_from(strict) == "FAILED"
 
 
-def test_an_address_waits_a_day_for_its_owners_word(strict: World) -> None:
+def test_a_pending_address_fails_after_a_day(strict: World) -> None:
     for name in ("kim@acme.example", "lee@acme.example"):
         strict.ses.create_email_identity(EmailIdentity=name)
     strict.admin("PUT", "/identities/kim@acme.example", {"status": "SUCCESS"})
@@ -246,7 +246,7 @@ def test_an_address_waits_a_day_for_its_owners_word(strict: World) -> None:
     assert state(strict, "lee@acme.example")[0] == "FAILED"
 
 
-def test_an_outage_of_dns_is_a_loss_for_the_time_being(strict: World) -> None:
+def test_a_dns_outage_is_a_temporary_failure(strict: World) -> None:
     create(strict)
     strict.admin("POST", f"/identities/{DOMAIN}/publish")
     fault = strict.fault("dns_outage")
@@ -260,7 +260,7 @@ def test_an_outage_of_dns_is_a_loss_for_the_time_being(strict: World) -> None:
 
 
 @pytest.mark.parametrize("tcp", [False, True])
-def test_records_are_answered_over_udp_and_tcp(strict: World, tcp: bool) -> None:
+def test_records_are_served_over_udp_and_tcp(strict: World, tcp: bool) -> None:
     policy = "v=spf1 include:amazonses.com ~all"
     strict.admin(
         "PUT", "/dns/ACME.example.", {"type": "TXT", "values": [policy, 'says "hi" \\ ' + "x" * 300]}
@@ -282,23 +282,23 @@ def test_an_alias_is_followed_to_the_key(strict: World) -> None:
     assert found.canonical_name.to_text() == f"{tokens[0]}.dkim.amazonses.com."
 
 
-def test_what_is_not_there_is_told_from_what_has_other_records(strict: World) -> None:
+def test_nxdomain_differs_from_a_name_with_other_records(strict: World) -> None:
     strict.admin("PUT", "/dns/a.b.example", {"type": "A", "value": "192.0.2.1"})
     assert ask(strict, "a.b.example", "MX").rcode() == dns.rcode.NOERROR
-    assert ask(strict, "b.example", "MX").rcode() == dns.rcode.NOERROR  # a name below it is there
+    assert ask(strict, "b.example", "MX").rcode() == dns.rcode.NOERROR  # a name below it exists
     missing = ask(strict, "c.example", "A")
     assert missing.rcode() == dns.rcode.NXDOMAIN
     assert missing.authority
 
 
-def test_a_long_answer_is_cut_over_udp_and_whole_over_tcp(strict: World) -> None:
+def test_a_long_response_is_truncated_over_udp_and_whole_over_tcp(strict: World) -> None:
     values = [f"{number} " + "x" * 200 for number in range(20)]
     strict.admin("PUT", "/dns/long.example", {"type": "TXT", "values": values})
     assert ask(strict, "long.example", "TXT").flags & dns.flags.TC
     assert len(ask(strict, "long.example", "TXT", tcp=True).answer[0]) == 20
 
 
-def test_noise_does_not_stop_the_name_server(strict: World) -> None:
+def test_malformed_packets_do_not_stop_the_name_server(strict: World) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as noise:
         noise.settimeout(5)
         where = ("127.0.0.1", names(strict).port)
@@ -331,20 +331,20 @@ def test_noise_does_not_stop_the_name_server(strict: World) -> None:
         ("/dns", {"records": [{"name": "a..b", "type": "A", "value": "192.0.2.1"}]}, "not a valid record"),
     ],
 )
-def test_records_that_make_no_sense_are_refused_in_a_sentence(
+def test_invalid_records_are_refused_with_a_sentence(
     strict: World, path: str, body: object, word: str
 ) -> None:
     assert word in strict.admin("PUT", path, body, expect=400)["error"]
     assert strict.admin("GET", "/dns") == {"records": []}
 
 
-def test_an_alias_stands_alone(strict: World) -> None:
+def test_a_cname_excludes_other_records(strict: World) -> None:
     strict.admin("PUT", "/dns/a.example", {"type": "A", "value": "192.0.2.1"})
     alias = {"type": "CNAME", "value": "b.example."}
     assert "CNAME" in strict.admin("PUT", "/dns/a.example", alias, expect=400)["error"]
 
 
-async def test_dns_can_be_had_without_strictness() -> None:
+async def test_dns_can_run_without_strict_identities() -> None:
     async with seslocal.running(settings=seslocal.Settings(dns_port=0)) as local:
         assert local.names is not None
         query = dns.message.make_query("amazonses.com", "TXT")

@@ -1,4 +1,4 @@
-"""Suppression: which list a mail is held against, what that looks like afterwards, and how entries are managed."""
+"""Suppression: which list applies to a mail, the events that follow, and how entries are managed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REASONS = [BOTH, ["BOUNCE"], ["COMPLAINT"], []]
 
 
 def hit(world: World, address: str) -> str:
-    """Mails it; what came of it in the ledger's words."""
+    """Sends to the address. Returns its outcome in the ledger."""
     message_id = world.send(address)
     line = world.admin("GET", f"/sent/{message_id}")
     return line["fates"][address]["subtype"] or line["fates"][address]["fate"]
@@ -68,7 +68,7 @@ def test_scope_and_reasons_decide_what_is_recorded(world: World, scope: str, rea
         ({"SuppressionScope": "TENANT"}, (None, None), "TENANT", BOTH),
     ],
 )
-def test_scope_and_reasons_resolve_apart_set_before_tenant_before_account(
+def test_scope_and_reasons_resolve_separately_set_then_tenant_then_account(
     world: World,
     set_options: dict[str, Any],
     tenant_options: tuple[str | None, list[str] | None],
@@ -87,7 +87,7 @@ def test_scope_and_reasons_resolve_apart_set_before_tenant_before_account(
         assert (hit(world, on_account) != "delivers") == (counts and scope == "ACCOUNT")
 
 
-def test_the_accounts_own_reasons_come_last(world: World) -> None:
+def test_the_accounts_reasons_apply_last(world: World) -> None:
     world.tenant("acme", world.domain(), world.configuration_set())
     world.ses.put_account_suppression_attributes(SuppressedReasons=["COMPLAINT"])
     world.ses.put_suppressed_destination(EmailAddress="a@example.com", Reason="BOUNCE")
@@ -97,7 +97,7 @@ def test_the_accounts_own_reasons_come_last(world: World) -> None:
     assert world.ses.get_account()["SuppressionAttributes"] == {"SuppressedReasons": ["COMPLAINT"]}
 
 
-def test_one_tenants_bounce_stays_one_tenants(world: World) -> None:
+def test_bounce_of_one_tenant_leaves_the_address_open_to_others(world: World) -> None:
     world.ready()
     world.tenant(
         "other",
@@ -116,7 +116,7 @@ def test_one_tenants_bounce_stays_one_tenants(world: World) -> None:
     }
 
 
-def test_a_suppressed_bounce_is_accepted_and_told_by_events(world: World) -> None:
+def test_a_mail_to_a_suppressed_address_is_accepted_and_bounces_by_event(world: World) -> None:
     world.ready()
     world.ses.put_suppressed_destination(EmailAddress="kim@example.com", Reason="BOUNCE", TenantName="acme")
     message_id = world.send("kim@example.com")
@@ -151,7 +151,7 @@ def test_a_suppressed_complaint_is_a_complaint_without_feedback_type(world: Worl
     assert "complaintFeedbackType" not in complaint["complaint"]
 
 
-def test_an_account_hit_names_the_account(world: World) -> None:
+def test_suppression_by_the_account_list_names_the_account(world: World) -> None:
     world.ready(scope="ACCOUNT")
     world.ses.put_suppressed_destination(EmailAddress="kim@example.com", Reason="BOUNCE")
     world.send("kim@example.com")
@@ -160,7 +160,7 @@ def test_an_account_hit_names_the_account(world: World) -> None:
     assert "for your account" in bounce["bouncedRecipients"][0]["diagnosticCode"]
 
 
-def test_causes_in_one_message_split_into_events_that_keep_the_whole_destination(world: World) -> None:
+def test_each_cause_has_its_own_event_with_the_whole_destination(world: World) -> None:
     world.ready()
     world.ses.put_suppressed_destination(EmailAddress="old@example.com", Reason="BOUNCE", TenantName="acme")
     world.mailbox("new@example.com", "bounces")
@@ -180,7 +180,7 @@ def test_causes_in_one_message_split_into_events_that_keep_the_whole_destination
     assert delivery["recipients"] == ["fine@example.com"]
 
 
-def test_matching_ignores_case_and_management_does_not(world: World) -> None:
+def test_suppression_ignores_case_but_management_calls_do_not(world: World) -> None:
     world.ready()
     world.ses.put_suppressed_destination(EmailAddress="Kim@Example.COM", Reason="BOUNCE", TenantName="acme")
     assert hit(world, "kim@example.com") == "OnTenantSuppressionList"
@@ -195,7 +195,7 @@ def test_matching_ignores_case_and_management_does_not(world: World) -> None:
     assert hit(world, "kim@example.com") == "delivers"
 
 
-def test_deleting_what_is_absent_is_404_in_the_lists_own_words(world: World) -> None:
+def test_deleting_a_missing_entry_is_404_with_the_lists_own_text(world: World) -> None:
     world.ready()
     assert world.refused(
         world.ses.delete_suppressed_destination, EmailAddress="a@b.example", TenantName="acme"
@@ -224,7 +224,7 @@ def test_an_entry_ses_made_names_the_mail_that_caused_it_and_a_put_overwrites_it
     assert (entry["Reason"], "Attributes" in entry) == ("COMPLAINT", False)
 
 
-def test_not_spam_takes_the_complaint_back(world: World) -> None:
+def test_not_spam_removes_the_complaint(world: World) -> None:
     world.ready()
     world.ses.put_suppressed_destination(
         EmailAddress="lee@example.com", Reason="COMPLAINT", TenantName="acme"
@@ -238,7 +238,7 @@ def test_not_spam_takes_the_complaint_back(world: World) -> None:
     assert world.ses.list_suppressed_destinations(TenantName="acme")["SuppressedDestinationSummaries"] == []
 
 
-def test_turning_suppression_off_keeps_the_entries_for_when_it_is_on_again(world: World) -> None:
+def test_entries_are_kept_while_suppression_is_off(world: World) -> None:
     world.ready()
     world.ses.put_suppressed_destination(EmailAddress="kim@example.com", Reason="BOUNCE", TenantName="acme")
     put = world.ses.put_tenant_suppression_attributes
@@ -259,7 +259,7 @@ def test_turning_suppression_off_keeps_the_entries_for_when_it_is_on_again(world
         ),
     ],
 )
-def test_half_given_suppression_attributes_are_refused(
+def test_incomplete_suppression_attributes_are_refused(
     world: World, attributes: dict[str, Any], message: str
 ) -> None:
     world.tenant("acme")
@@ -281,7 +281,7 @@ def test_suppression_attributes_are_set_read_back_and_cleared(world: World) -> N
     assert "SuppressionAttributes" not in world.ses.get_tenant(TenantName="acme")["Tenant"]
 
 
-def test_deleting_a_tenant_deletes_its_list_and_a_namesake_starts_anew(world: World) -> None:
+def test_deleting_a_tenant_deletes_its_list(world: World) -> None:
     first = world.tenant("acme")
     world.ses.put_suppressed_destination(EmailAddress="kim@example.com", Reason="BOUNCE", TenantName="acme")
     world.ses.delete_tenant(TenantName="acme")
@@ -313,14 +313,14 @@ def test_lists_filter_and_page(world: World) -> None:
     assert later["SuppressedDestinationSummaries"] == []
 
 
-def test_an_address_that_is_none_is_refused(world: World) -> None:
+def test_an_invalid_address_is_refused(world: World) -> None:
     assert world.refused(world.ses.put_suppressed_destination, EmailAddress="kim", Reason="BOUNCE")[:2] == (
         400,
         "BadRequestException",
     )
 
 
-def test_the_simulators_bounce_and_complaint_are_listed_nowhere(world: World) -> None:
+def test_simulator_bounces_and_complaints_are_not_listed(world: World) -> None:
     world.ready()
     world.send("bounce+x@simulator.amazonses.com")
     world.send("complaint@simulator.amazonses.com")

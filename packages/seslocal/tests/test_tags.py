@@ -1,4 +1,4 @@
-"""Tags: what they may be, how many, and whose they are."""
+"""Tags: allowed values, their number, and which resources have them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("tags", "why"), WRONG)
-def test_what_is_no_tag_is_refused_and_nothing_is_made(
+def test_an_invalid_tag_is_refused_and_nothing_is_created(
     world: World, tags: list[dict[str, str]], why: str
 ) -> None:
     refusal = (400, "BadRequestException", why)
@@ -55,14 +55,14 @@ def test_every_resource_has_its_tags_checked(world: World, call: str, named: str
     assert refused[:2] == (400, "BadRequestException")
 
 
-def test_letters_and_spaces_of_any_script_are_fine(world: World) -> None:
+def test_tags_allow_letters_and_spaces_of_any_script(world: World) -> None:
     arn = world.domain("acme.example")
     tags = pairs(("größe _.:/=+-@", "\u00a0\u65e5\u672c"), ("empty", ""))
     world.ses.tag_resource(ResourceArn=arn, Tags=tags)
     assert world.ses.list_tags_for_resource(ResourceArn=arn)["Tags"] == tags
 
 
-def test_fifty_tags_can_be_changed_but_not_grow(world: World) -> None:
+def test_fifty_tags_can_be_changed_but_not_added_to(world: World) -> None:
     arn = world.domain("acme.example")
     tag = world.ses.tag_resource
     tag(ResourceArn=arn, Tags=pairs(*((f"k{n}", "v") for n in range(50))))
@@ -80,11 +80,11 @@ def test_fifty_tags_can_be_changed_but_not_grow(world: World) -> None:
         ("nothing/no", (400, "BadRequestException", "Provided resource identifier is not an SES resource")),
     ],
 )
-def test_what_is_not_there_has_no_tags(world: World, resource: str, refusal: Any) -> None:
+def test_tags_of_a_missing_resource_are_not_found(world: World, resource: str, refusal: Any) -> None:
     assert world.refused(world.ses.list_tags_for_resource, ResourceArn=world.arn(resource)) == refusal
 
 
-def test_another_regions_name_for_a_resource_has_no_tags_and_takes_none(world: World) -> None:
+def test_an_arn_of_another_region_is_not_found(world: World) -> None:
     elsewhere = world.domain("acme.example").replace("us-east-1", "eu-west-1")
     assert world.ses.list_tags_for_resource(ResourceArn=elsewhere)["Tags"] == []
     tags: Any = pairs(("k", "v"))

@@ -1,4 +1,4 @@
-"""Templates: kept as they were given, filled in when a mail is sent, and told of when they cannot be."""
+"""Templates: stored as given, rendered when a mail is sent, with an event when rendering fails."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HELLO = {"Subject": "Hello {{name}}", "Text": "Dear {{name}}", "Html": "<p>Dear 
 
 @pytest.fixture
 def ready(world: World) -> World:
-    """Tenant acme may send, also by the template `hello`."""
+    """Tenant acme can send, also with the template `hello`."""
     world.ready(events=["SEND", "DELIVERY", "RENDERING_FAILURE"])
     world.ses.create_email_template(TemplateName="hello", TemplateContent=HELLO)
     world.ses.create_tenant_resource_association(TenantName="acme", ResourceArn=world.arn("template/hello"))
@@ -25,7 +25,7 @@ def by(template: dict[str, Any], data: object | None = None) -> dict[str, Any]:
     return {"Template": template if data is None else {**template, "TemplateData": json.dumps(data)}}
 
 
-def test_a_template_is_kept_changed_listed_and_deleted(world: World) -> None:
+def test_a_template_is_created_updated_listed_and_deleted(world: World) -> None:
     for name in ("b", "a"):
         world.ses.create_email_template(
             TemplateName=name, TemplateContent=HELLO, Tags=[{"Key": "k", "Value": "v"}]
@@ -54,7 +54,7 @@ def test_a_template_is_kept_changed_listed_and_deleted(world: World) -> None:
         ("t", {"Subject": "s", "Html": "x" * 512_001}, "The template is larger than 500 KB."),
     ],
 )
-def test_what_cannot_be_a_template_is_refused(
+def test_an_invalid_template_is_refused(
     world: World, name: str, content: dict[str, str], message: str
 ) -> None:
     status, code, said = world.refused(
@@ -64,7 +64,7 @@ def test_what_cannot_be_a_template_is_refused(
     assert said.startswith(message)
 
 
-def test_a_template_cannot_be_made_twice(world: World) -> None:
+def test_a_template_cannot_be_created_twice(world: World) -> None:
     world.ses.create_email_template(TemplateName="t", TemplateContent=HELLO)
     refused = world.refused(world.ses.create_email_template, TemplateName="t", TemplateContent=HELLO)
     assert refused == (400, "AlreadyExistsException", "Template t already exists.")
@@ -78,7 +78,7 @@ def test_a_template_of_a_tenant_cannot_be_deleted(ready: World) -> None:
     )
 
 
-def test_a_trial_gives_the_whole_message(world: World) -> None:
+def test_test_render_returns_the_whole_message(world: World) -> None:
     world.ses.create_email_template(TemplateName="hello", TemplateContent=HELLO)
     made = world.ses.test_render_email_template(TemplateName="hello", TemplateData='{"name": "Kim"}')[
         "RenderedTemplate"
@@ -96,13 +96,13 @@ def test_a_trial_gives_the_whole_message(world: World) -> None:
         ("{", "Template rendering data is invalid: it must be a JSON object."),
     ],
 )
-def test_a_trial_says_what_is_wrong_with_the_data(world: World, data: str, message: str) -> None:
+def test_test_render_reports_missing_data(world: World, data: str, message: str) -> None:
     world.ses.create_email_template(TemplateName="hello", TemplateContent=HELLO)
     refused = world.refused(world.ses.test_render_email_template, TemplateName="hello", TemplateData=data)
     assert refused == (400, "BadRequestException", message)
 
 
-def test_a_mail_by_a_template_arrives_filled_in(ready: World) -> None:
+def test_a_templated_mail_arrives_rendered(ready: World) -> None:
     message_id = ready.send("kim@example.com", Content=by({"TemplateName": "hello"}, {"name": "Kim"}))
     line = ready.admin("GET", f"/sent/{message_id}")
     assert line["subject"] == "Hello Kim"
@@ -114,7 +114,7 @@ def test_a_mail_by_a_template_arrives_filled_in(ready: World) -> None:
     assert ready.kinds(2) == ["Send", "Delivery"]
 
 
-def test_a_template_may_be_named_by_its_arn_or_come_along(ready: World) -> None:
+def test_a_template_can_be_named_by_arn_or_given_inline(ready: World) -> None:
     ready.send("kim@example.com", Content=by({"TemplateArn": ready.arn("template/hello")}, {"name": "A"}))
     ready.send(
         "kim@example.com", Content=by({"TemplateContent": {"Subject": "Inline {{n}}", "Text": "x"}}, {"n": 1})
@@ -122,7 +122,7 @@ def test_a_template_may_be_named_by_its_arn_or_come_along(ready: World) -> None:
     assert [mail["subject"] for mail in ready.sent()] == ["Hello A", "Inline 1"]
 
 
-def test_missing_data_is_accepted_and_told_as_a_rendering_failure(ready: World) -> None:
+def test_a_mail_with_missing_data_is_accepted_and_gets_a_rendering_failure(ready: World) -> None:
     message_id = ready.send("kim@example.com", Content=by({"TemplateName": "hello"}, {}))
     [event] = ready.events(1)
     assert event["eventType"] == "Rendering Failure"
@@ -148,20 +148,20 @@ def test_missing_data_is_accepted_and_told_as_a_rendering_failure(ready: World) 
         "{{../a}}",
     ],
 )
-def test_a_template_in_a_call_takes_simple_substitution_only(ready: World, text: str) -> None:
+def test_an_inline_template_allows_simple_substitution_only(ready: World, text: str) -> None:
     template = {"TemplateContent": {"Subject": "s", "Text": text}}
     refused = ready.refused(lambda: ready.send("k@x.example", Content=by(template, {"a": 1})))
     assert refused == (400, "BadRequestException", "Template contains unsupported operations.")
 
 
-def test_names_in_a_template_of_a_call_may_be_freed(ready: World) -> None:
+def test_names_in_an_inline_template_are_unrestricted_when_switched(ready: World) -> None:
     ready.admin("PUT", "/account", {"behaviour": {"inline_plain_names": False}})
     template = {"TemplateContent": {"Subject": "{{a_b}}", "Text": "{{c.d}} {{{e}}}{{! nothing }}"}}
     ready.send("k@x.example", Content=by(template, {"a_b": 1, "c": {"d": 2}, "e": 3}))
     assert ready.sent()[0]["subject"] == "1"
 
 
-def test_an_empty_template_is_told_before_a_tenant_that_is_not_there(ready: World) -> None:
+def test_an_empty_template_is_reported_before_a_missing_tenant(ready: World) -> None:
     empty = by({"TemplateContent": {}})
     assert ready.refused(lambda: ready.send("k@x.example", tenant="no", Content=empty))[:2] == (
         400,
@@ -172,7 +172,7 @@ def test_an_empty_template_is_told_before_a_tenant_that_is_not_there(ready: Worl
     assert refused[2].startswith("Tenant no for AwsAccountId")
 
 
-def test_a_template_that_is_associated_must_be_there(world: World) -> None:
+def test_an_associated_template_must_exist(world: World) -> None:
     world.tenant()
     refused = world.refused(
         world.ses.create_tenant_resource_association, TenantName="acme", ResourceArn=world.arn("template/no")
@@ -180,14 +180,14 @@ def test_a_template_that_is_associated_must_be_there(world: World) -> None:
     assert refused == (404, "NotFoundException", "Template <no> does not exist.")
 
 
-def test_tags_of_a_template_outlive_its_changes(ready: World) -> None:
+def test_tags_of_a_template_survive_an_update(ready: World) -> None:
     arn = ready.arn("template/hello")
     ready.ses.tag_resource(ResourceArn=arn, Tags=[{"Key": "k", "Value": "v"}])
     ready.ses.update_email_template(TemplateName="hello", TemplateContent=HELLO)
     assert ready.ses.list_tags_for_resource(ResourceArn=arn)["Tags"] == [{"Key": "k", "Value": "v"}]
 
 
-def test_an_unknown_helper_is_found_only_when_the_template_is_filled_in(ready: World) -> None:
+def test_an_unknown_helper_fails_only_at_rendering(ready: World) -> None:
     content = {"Subject": "{{upper name}}", "Text": "{{#IF name}}x{{/IF}}"}
     ready.ses.update_email_template(TemplateName="hello", TemplateContent=content)
     refused = ready.refused(
@@ -201,7 +201,7 @@ def test_an_unknown_helper_is_found_only_when_the_template_is_filled_in(ready: W
 
 
 @pytest.mark.parametrize("data", ["[" * 50_000, '{"a":' + "[" * 101 + "]" * 101 + "}", '{"a": "\\ud800"}'])
-def test_data_that_no_one_could_print_is_refused(ready: World, data: str) -> None:
+def test_invalid_template_data_is_refused(ready: World, data: str) -> None:
     given = {"Template": {"TemplateName": "hello", "TemplateData": data}}
     refused = ready.refused(lambda: ready.send("k@x.example", Content=given))
     assert refused[:2] == (400, "BadRequestException")
@@ -219,7 +219,7 @@ def test_headers_and_attachments_of_a_template_arrive(ready: World) -> None:
     assert ready.http("GET", f"/mail/{message_id}/files/0")[1] == b"hi"
 
 
-def test_a_stored_template_must_be_the_tenants(ready: World) -> None:
+def test_a_stored_template_must_be_associated_with_the_tenant(ready: World) -> None:
     ready.ses.create_email_template(TemplateName="other", TemplateContent=HELLO)
     refused = ready.refused(
         lambda: ready.send("k@x.example", Content=by({"TemplateName": "other"}, {"name": 1}))
@@ -255,7 +255,7 @@ def test_a_call_without_a_usable_template_is_refused(
     assert refused == (400, "BadRequestException", message)
 
 
-def test_a_template_that_is_not_there_is_not_found(ready: World) -> None:
+def test_a_missing_template_is_not_found(ready: World) -> None:
     refused = ready.refused(lambda: ready.send("k@x.example", Content=by({"TemplateName": "no"})))
     assert refused == (404, "NotFoundException", "Template no does not exist.")
 

@@ -1,5 +1,5 @@
-"""The gate that a tenant's mail passes: every documented refusal with its status, code and message, and the
-order the checks come in."""
+"""The checks of a tenant's mail: every documented error with its status, code and message, and the order of the
+checks."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_unknown_tenant_in_management_calls_is_404(
     )
 
 
-def test_resources_that_are_not_associated_are_all_named_in_a_403_with_a_capital_message(
+def test_the_403_names_all_resources_that_are_not_associated(
     world: World,
 ) -> None:
     identity, configuration_set = world.domain(), world.configuration_set()
@@ -78,7 +78,7 @@ def test_resources_that_are_not_associated_are_all_named_in_a_403_with_a_capital
     )
 
 
-def test_only_what_is_missing_is_named(world: World) -> None:
+def test_the_403_names_only_what_is_missing(world: World) -> None:
     identity, configuration_set = world.domain(), world.configuration_set()
     world.tenant("acme", configuration_set)
     assert world.refused(lambda: world.send("kim@example.com"))[2] == (
@@ -86,7 +86,7 @@ def test_only_what_is_missing_is_named(world: World) -> None:
     )
 
 
-def test_an_address_identity_is_matched_before_its_domain(world: World) -> None:
+def test_an_address_identity_is_resolved_before_its_domain(world: World) -> None:
     world.ready()
     world.ses.create_email_identity(EmailIdentity="no-reply@mail.acme.example")
     assert world.refused(lambda: world.send("kim@example.com"))[2] == (
@@ -114,7 +114,7 @@ def test_a_parent_domain_covers_its_sub_domains(world: World) -> None:
     assert world.send("kim@example.com", sender="a@deep.mail.acme.example")
 
 
-def test_the_identitys_default_set_stands_in_and_must_be_associated(world: World) -> None:
+def test_the_identitys_default_set_is_used_and_must_be_associated(world: World) -> None:
     world.ready()
     world.ses.put_email_identity_configuration_set_attributes(
         EmailIdentity="mail.acme.example", ConfigurationSetName="acme-reset"
@@ -123,7 +123,7 @@ def test_the_identitys_default_set_stands_in_and_must_be_associated(world: World
     assert world.sent()[0]["configuration_set"] == "acme-reset"
 
 
-def test_a_tenants_mail_without_any_set_is_refused_unless_switched(world: World) -> None:
+def test_a_tenants_mail_without_a_set_is_refused_by_default(world: World) -> None:
     world.ready()
     status, code, _ = world.refused(lambda: world.send("kim@example.com", configuration_set=None))
     assert (status, code) == (400, "BadRequestException")
@@ -149,7 +149,7 @@ def test_a_paused_tenant_is_refused_whoever_paused_it(world: World, who: str) ->
     assert world.sent() == []
 
 
-def test_the_customer_cannot_lift_what_aws_paused(world: World) -> None:
+def test_the_customer_cannot_resume_a_tenant_paused_by_aws(world: World) -> None:
     arn = world.ready()
     world.admin("PUT", "/tenants/acme", {"aws_status": "DISABLED"})
     world.ses.update_reputation_entity_customer_managed_status(
@@ -236,7 +236,7 @@ def test_a_shut_down_account_is_suspended(world: World) -> None:
     assert world.ses.get_account()["EnforcementStatus"] == "SHUTDOWN"
 
 
-def test_mail_from_that_is_not_verified_rejects_only_if_asked_to(world: World) -> None:
+def test_an_unverified_mail_from_rejects_only_if_configured(world: World) -> None:
     world.ready()
     params = {"EmailIdentity": "mail.acme.example", "MailFromDomain": "bounce.mail.acme.example"}
     world.ses.put_email_identity_mail_from_attributes(**params)
@@ -248,7 +248,7 @@ def test_mail_from_that_is_not_verified_rejects_only_if_asked_to(world: World) -
     assert (status, code) == (400, "MailFromDomainNotVerifiedException")
 
 
-def test_the_sandbox_mails_only_the_verified_and_the_simulator(world: World) -> None:
+def test_the_sandbox_allows_only_verified_recipients_and_the_simulator(world: World) -> None:
     world.ready()
     world.admin("PUT", "/account", {"production": False})
     assert world.refused(lambda: world.send("kim@example.com"))[:2] == (400, "MessageRejected")

@@ -1,4 +1,4 @@
-"""Opens and clicks: what SES puts into a tracked mail, and what is told when somebody fetches it."""
+"""Opens and clicks: what SES puts into a tracked mail, and the events when it is fetched."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HTML = """<html><body><p>Hi</p>
 
 
 def sent(world: World, html: str = HTML, events: list[str] | None = None, **options: Any) -> tuple[str, str]:
-    """A tracked mail: its MessageId and its HTML as it would arrive."""
+    """Sends a tracked mail. Returns its MessageId and its HTML as delivered."""
     world.ready(events=events or ["OPEN", "CLICK"], **options)
     body = {"Simple": {"Subject": {"Data": "Hi"}, "Body": {"Html": {"Data": html}}}}
     tags = [{"Name": "attempt", "Value": "a-1"}]
@@ -40,7 +40,7 @@ def pixel(html: str) -> str:
     return path_of(url)
 
 
-def test_an_open_is_told_when_the_pixel_is_fetched(world: World) -> None:
+def test_fetching_the_pixel_publishes_an_open(world: World) -> None:
     message_id, html = sent(world)
     assert html.index("<img") < html.index("</body>")
     status, image = world.http("GET", pixel(html), headers=PHONE)
@@ -56,7 +56,7 @@ def test_an_open_is_told_when_the_pixel_is_fetched(world: World) -> None:
     assert told == {"ipAddress": "127.0.0.1", "userAgent": PHONE["User-Agent"], "isBotEvent": "Unlikely"}
 
 
-def test_a_click_is_told_with_its_tags_and_leads_on(world: World) -> None:
+def test_following_a_link_publishes_a_click_with_its_tags_and_redirects(world: World) -> None:
     _, html = sent(world)
     [url] = re.findall(r'href="([^"]*/L0/[^"]+)"', html)
     assert "ses:tags" not in html
@@ -70,20 +70,20 @@ def test_a_click_is_told_with_its_tags_and_leads_on(world: World) -> None:
     assert set(told) == {"ipAddress", "timestamp", "userAgent", "link", "linkTags", "isBotEvent"}
 
 
-def test_links_that_must_not_be_tracked_are_left_alone(world: World) -> None:
+def test_links_with_no_track_are_unchanged(world: World) -> None:
     _, html = sent(world)
     assert '<a href="https://shop.example/legal">' in html
     assert "href='mailto:help@acme.example'" in html
 
 
-def test_a_robot_is_told_from_a_person(world: World) -> None:
+def test_fetches_by_robots_are_marked(world: World) -> None:
     _, html = sent(world)
     world.http("GET", pixel(html), headers={"User-Agent": "GoogleImageProxy"})
     assert world.events(1)[0]["open"]["isBotEvent"] == "Likely"
 
 
 @pytest.mark.parametrize("part", [0, 1, 2, 3])
-def test_a_link_that_was_changed_leads_nowhere_and_tells_nothing(world: World, part: int) -> None:
+def test_a_modified_link_is_not_found_and_publishes_nothing(world: World, part: int) -> None:
     _, html = sent(world)
     [url] = re.findall(r'href="([^"]*/L0/[^"]+)"', html)
     pieces = path_of(url).removeprefix("/L0/").split("/")
@@ -93,7 +93,7 @@ def test_a_link_that_was_changed_leads_nowhere_and_tells_nothing(world: World, p
     assert world.silent()
 
 
-def test_the_pixel_goes_where_it_is_asked_for(world: World) -> None:
+def test_the_pixel_replaces_the_open_tracker_placeholder(world: World) -> None:
     _, html = sent(world, "<p>{{ses:openTracker}} Hi</p>{{ses:openTracker}}")
     assert html.startswith("<p><img alt")
     assert "openTracker" not in html
@@ -106,12 +106,12 @@ def test_only_what_the_set_asks_for_is_tracked(world: World) -> None:
     assert pixel(html)
 
 
-def test_a_set_that_does_not_track_leaves_the_html_alone(world: World) -> None:
+def test_html_is_unchanged_without_tracking(world: World) -> None:
     _, html = sent(world, events=["SEND"])
     assert html == HTML
 
 
-def test_vdm_switches_tracking_on(world: World) -> None:
+def test_vdm_turns_tracking_on(world: World) -> None:
     _, html = sent(world, events=["SEND"], VdmOptions={"DashboardOptions": {"EngagementMetrics": "ENABLED"}})
     assert "/L0/" in html
     assert pixel(html)

@@ -1,4 +1,4 @@
-"""The older API, through boto3's `ses`: the same account as SES v2, in forms, XML and codes of its own."""
+"""SES v1 through boto3's `ses`: the same account as SES v2, with forms, XML and the older error codes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seslocal_fixtures.world import TOPIC, World
 # sending
 
 
-def test_a_mail_is_accepted_and_told_as_v2s(world: World, v1: Any) -> None:
+def test_a_mail_is_accepted_with_the_events_of_v2(world: World, v1: Any) -> None:
     world.domain()
     world.configuration_set(events=["SEND"])
     message_id = send(
@@ -24,7 +24,7 @@ def test_a_mail_is_accepted_and_told_as_v2s(world: World, v1: Any) -> None:
     assert world.sent()[0]["subject"] == "Hi <&> é"
 
 
-def test_raw_mail_goes_to_its_destinations_or_else_to_its_headers(world: World, v1: Any) -> None:
+def test_raw_mail_goes_to_destinations_else_to_its_headers(world: World, v1: Any) -> None:
     world.domain()
     raw = {"Data": b"From: a@mail.acme.example\r\nTo: kim@example.com\r\nSubject: s\r\n\r\nHello\r\n"}
     v1.send_raw_email(RawMessage=raw)
@@ -32,7 +32,7 @@ def test_raw_mail_goes_to_its_destinations_or_else_to_its_headers(world: World, 
     assert [mail["recipients"] for mail in world.sent()] == [["kim@example.com"], ["b@x.example"]]
 
 
-def test_templates_are_v2s_and_fill_single_and_bulk_mail(world: World, v1: Any) -> None:
+def test_templates_are_shared_with_v2_and_render_single_and_bulk_mail(world: World, v1: Any) -> None:
     world.domain()
     template = {"TemplateName": "t", "SubjectPart": "Hi {{name}}", "TextPart": "x"}
     v1.create_template(Template=template)
@@ -78,7 +78,7 @@ def test_quota_and_statistics_count(world: World, v1: Any) -> None:
     assert v1.get_send_statistics()["SendDataPoints"] == []
 
 
-def test_the_account_and_sets_are_switched(world: World, v1: Any) -> None:
+def test_account_and_sets_can_be_paused(world: World, v1: Any) -> None:
     v1.update_account_sending_enabled(Enabled=False)
     assert v1.get_account_sending_enabled()["Enabled"] is False
     assert world.ses.get_account()["SendingEnabled"] is False
@@ -87,7 +87,7 @@ def test_the_account_and_sets_are_switched(world: World, v1: Any) -> None:
 # configuration sets
 
 
-def test_configuration_sets_are_v2s(world: World, v1: Any) -> None:
+def test_configuration_sets_are_shared_with_v2(world: World, v1: Any) -> None:
     world.domain("acme.example")
     v1.create_configuration_set(ConfigurationSet={"Name": "s"})
     destination = {
@@ -130,7 +130,7 @@ def test_configuration_sets_are_v2s(world: World, v1: Any) -> None:
     v1.delete_configuration_set(ConfigurationSetName="s")
 
 
-def test_custom_verification_mails_are_v2s(world: World, v1: Any) -> None:
+def test_custom_verification_mails_are_shared_with_v2(world: World, v1: Any) -> None:
     world.domain()
     template = {
         "TemplateName": "confirm",
@@ -154,7 +154,7 @@ def test_custom_verification_mails_are_v2s(world: World, v1: Any) -> None:
     assert refused[:2] == (400, "CustomVerificationEmailTemplateDoesNotExist")
 
 
-# refusals
+# errors
 
 
 ONE: Any = {"Source": SENDER, "Destination": {"ToAddresses": ["b@x.example"]}}
@@ -201,7 +201,7 @@ THERE = {"TemplateName": "there", "SubjectPart": "s", "TextPart": "x"}
         ("create_receipt_filter", {"Filter": FILTER}, "NotImplemented"),
     ],
 )
-def test_refusals_have_the_older_codes(
+def test_errors_have_the_older_codes(
     world: World, v1: Any, call: str, given: dict[str, Any], code: str
 ) -> None:
     world.domain()
@@ -210,7 +210,7 @@ def test_refusals_have_the_older_codes(
     assert world.refused(getattr(v1, call), **given)[:2] == (400, code)
 
 
-def test_what_pauses_and_limits_v2_does_here(world: World, v1: Any) -> None:
+def test_pauses_and_limits_of_v2_apply(world: World, v1: Any) -> None:
     world.domain()
     v1.create_configuration_set(ConfigurationSet={"Name": "s"})
     v1.update_configuration_set_sending_enabled(ConfigurationSetName="s", Enabled=False)
@@ -229,14 +229,14 @@ def test_what_pauses_and_limits_v2_does_here(world: World, v1: Any) -> None:
     assert world.refused(lambda: send(v1, "a@x.example"))[:2] == (400, "AccountSendingPausedException")
 
 
-def test_a_header_cannot_bring_a_tenant_in(world: World, v1: Any) -> None:
+def test_a_tenant_header_is_ignored(world: World, v1: Any) -> None:
     world.ready()
     raw = b"From: a@mail.acme.example\r\nTo: kim@example.com\r\nX-SES-TENANT: acme\r\nSubject: s\r\n\r\nHello\r\n"
     v1.send_raw_email(RawMessage={"Data": raw})
     assert world.sent()[0]["tenant"] is None
 
 
-def test_faults_strike_here_too(world: World, v1: Any) -> None:
+def test_faults_apply_to_v1(world: World, v1: Any) -> None:
     world.domain()
     world.fault("throttle", count=1)
     assert world.refused(lambda: send(v1, "a@x.example"))[:2] == (400, "Throttling")
@@ -246,7 +246,7 @@ def test_faults_strike_here_too(world: World, v1: Any) -> None:
     assert world.refused(v1.get_send_quota)[:2] == (503, "ServiceUnavailable")
 
 
-def test_raw_mail_may_name_a_contact_list_in_its_header(world: World, v1: Any) -> None:
+def test_raw_mail_can_name_a_contact_list_in_a_header(world: World, v1: Any) -> None:
     world.domain()
     world.ses.create_contact_list(ContactListName="people")
     raw = (
@@ -260,7 +260,7 @@ def test_raw_mail_may_name_a_contact_list_in_its_header(world: World, v1: Any) -
     )
 
 
-def test_where_bounces_are_forwarded_to_has_to_be_verified_too(world: World, v1: Any) -> None:
+def test_the_return_path_must_be_verified(world: World, v1: Any) -> None:
     world.domain()
     refused = world.refused(lambda: send(v1, "a@x.example", ReturnPath="bounces@no.example"))
     assert refused[:2] == (400, "MessageRejected")
@@ -279,7 +279,7 @@ def test_where_bounces_are_forwarded_to_has_to_be_verified_too(world: World, v1:
     assert len(world.sent()) == 1
 
 
-def test_what_cloudwatch_cannot_count_by_is_refused(world: World, v1: Any) -> None:
+def test_invalid_cloudwatch_dimensions_are_refused(world: World, v1: Any) -> None:
     v1.create_configuration_set(ConfigurationSet={"Name": "s"})
     odd = {"DimensionName": "no name", "DimensionValueSource": "messageTag", "DefaultDimensionValue": "x"}
     destination = {
@@ -293,7 +293,7 @@ def test_what_cloudwatch_cannot_count_by_is_refused(world: World, v1: Any) -> No
     assert refused[:2] == (400, "InvalidCloudWatchDestination")
 
 
-def test_an_entry_that_a_fault_fails_is_a_transient_failure(world: World, v1: Any) -> None:
+def test_an_entry_failed_by_a_fault_is_a_transient_failure(world: World, v1: Any) -> None:
     world.domain()
     v1.create_template(Template=THERE)
     world.fault("entry_fails", count=1)
@@ -304,7 +304,7 @@ def test_an_entry_that_a_fault_fails_is_a_transient_failure(world: World, v1: An
     assert [one["Status"] for one in status] == ["TransientFailure", "Success"]
 
 
-def test_a_fault_on_sendemail_strikes_both_apis(world: World, v1: Any) -> None:
+def test_a_fault_on_sendemail_applies_to_both_apis(world: World, v1: Any) -> None:
     world.domain()
     world.fault("throttle", count=2, operation="SendEmail")
     assert world.refused(lambda: send(v1, "a@x.example"))[1] == "Throttling"

@@ -1,4 +1,4 @@
-"""Identities by the older API: verified by name, read in bulk, with policies and topics of their own."""
+"""Identities in SES v1: verification by name, attributes read in bulk, policies and notification topics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seslocal_fixtures.world import TOPIC, World
 # identities
 
 
-def test_an_identity_verified_here_is_there_in_v2_and_back(world: World, v1: Any) -> None:
+def test_identities_are_shared_with_v2(world: World, v1: Any) -> None:
     token = v1.verify_domain_identity(Domain="acme.example")["VerificationToken"]
     v1.verify_email_identity(EmailAddress="kim@example.com")
     v1.verify_email_identity(EmailAddress="kim@example.com")
@@ -49,7 +49,7 @@ def test_dkim_and_mail_from_are_read_and_set(world: World, v1: Any) -> None:
     assert found["acme.example"]["BehaviorOnMXFailure"] == "RejectMessage"
 
 
-def test_policies_are_v2s(world: World, v1: Any) -> None:
+def test_policies_are_shared_with_v2(world: World, v1: Any) -> None:
     world.domain("acme.example")
     policy = '{"Statement":[{"Effect":"Allow","Principal":"*","Action":"ses:SendEmail"}]}'
     for _ in range(2):
@@ -62,9 +62,7 @@ def test_policies_are_v2s(world: World, v1: Any) -> None:
     refused = world.refused(v1.put_identity_policy, Identity="acme.example", PolicyName="p", Policy="{}")
     assert refused[:2] == (400, "InvalidPolicy")
     v1.delete_identity_policy(Identity="acme.example", PolicyName="p")
-    v1.delete_identity_policy(
-        Identity="acme.example", PolicyName="p"
-    )  # says the same of one that is not there
+    v1.delete_identity_policy(Identity="acme.example", PolicyName="p")  # succeeds also for a missing policy
     assert v1.list_identity_policies(Identity="acme.example")["PolicyNames"] == []
 
 
@@ -91,7 +89,7 @@ def notifications(world: World, count: int) -> list[dict[str, Any]]:
     ("to", "kinds"),
     [("success", ["Delivery"]), ("bounce", ["Bounce"]), ("complaint", ["Delivery", "Complaint"])],
 )
-def test_topics_of_an_identity_hear_in_the_older_format(
+def test_identity_topics_get_the_older_notifications(
     notified: World, v1: Any, to: str, kinds: list[str]
 ) -> None:
     message_id = send(v1, f"{to}@simulator.amazonses.com")
@@ -104,7 +102,7 @@ def test_topics_of_an_identity_hear_in_the_older_format(
     assert "eventType" not in found[0]
 
 
-def test_they_carry_headers_where_asked_for_and_end_without_a_topic(notified: World, v1: Any) -> None:
+def test_notifications_include_headers_if_set_and_stop_without_a_topic(notified: World, v1: Any) -> None:
     v1.set_identity_headers_in_notifications_enabled(
         Identity="mail.acme.example", NotificationType="Delivery", Enabled=True
     )
@@ -125,7 +123,7 @@ def test_they_carry_headers_where_asked_for_and_end_without_a_topic(notified: Wo
     assert notified.silent()
 
 
-def test_forwarding_ends_only_where_topics_hear(world: World, v1: Any) -> None:
+def test_forwarding_can_be_off_only_with_topics(world: World, v1: Any) -> None:
     world.domain()
     off: Any = {"Identity": "mail.acme.example", "ForwardingEnabled": False}
     assert world.refused(v1.set_identity_feedback_forwarding_enabled, **off)[:2] == (
@@ -157,7 +155,7 @@ def test_a_topic_that_cannot_be_published_to_is_refused(world: World, v1: Any, t
     assert world.refused(v1.set_identity_notification_topic, **given)[:2] == (400, "InvalidParameterValue")
 
 
-def test_topics_go_with_their_identity(notified: World, v1: Any) -> None:
+def test_topics_are_deleted_with_their_identity(notified: World, v1: Any) -> None:
     v1.delete_identity(Identity="mail.acme.example")
     notified.domain()
     send(v1, "success@simulator.amazonses.com")

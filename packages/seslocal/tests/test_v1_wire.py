@@ -1,4 +1,4 @@
-"""The older API on the wire: forms in bodies and queries, XML out, its own words where all calls are refused."""
+"""SES v1's wire protocol: forms in bodies and queries, XML responses, and its own error codes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seslocal_fixtures.world import REGION, World
 VERSION = b"&Version=2010-12-01"
 
 
-def test_signatures_are_checked_in_its_own_codes(world: World, background: Any) -> None:
+def test_signature_errors_have_v1_codes(world: World, background: Any) -> None:
     stranger = boto3.client(
         "ses",
         endpoint_url=background.local.url,
@@ -46,7 +46,7 @@ def test_signatures_are_checked_in_its_own_codes(world: World, background: Any) 
         (b"Action=" + b"a." * 50 + b"b=1", b"InvalidAction"),
     ],
 )
-def test_what_is_malformed_is_refused(world: World, form: bytes, code: bytes) -> None:
+def test_malformed_requests_are_refused(world: World, form: bytes, code: bytes) -> None:
     world.admin("PUT", "/account", {"check_signatures": False})
     status, answer = world.http("POST", "/", form)
     assert status == 400
@@ -54,7 +54,7 @@ def test_what_is_malformed_is_refused(world: World, form: bytes, code: bytes) ->
     assert b"<Type>Sender</Type>" in answer
 
 
-def test_what_a_post_has_in_its_query_counts_too(world: World) -> None:
+def test_a_post_can_have_parameters_in_its_query(world: World) -> None:
     world.admin("PUT", "/account", {"check_signatures": False})
     status, answer = world.http(
         "POST", "/?Action=VerifyDomainIdentity&Version=2010-12-01", b"Domain=acme.example"
@@ -64,7 +64,7 @@ def test_what_a_post_has_in_its_query_counts_too(world: World) -> None:
     assert world.http("GET", "/?Action=ListIdentities&Version=2010-12-01")[0] == 200
 
 
-def test_base64_may_come_in_lines(world: World) -> None:
+def test_base64_can_have_line_breaks(world: World) -> None:
     world.domain()
     world.admin("PUT", "/account", {"check_signatures": False})
     raw = b"From: a@mail.acme.example\r\nTo: kim@example.com\r\nSubject: s\r\n\r\n" + b"Hello\r\n" * 20
@@ -73,7 +73,7 @@ def test_base64_may_come_in_lines(world: World) -> None:
     assert world.sent()[0]["recipients"] == ["kim@example.com"]
 
 
-def test_what_it_does_not_act_on_it_says(world: World, v1: Any) -> None:
+def test_unimplemented_operations_are_refused_by_name(world: World, v1: Any) -> None:
     code = world.refused(
         v1.send_bounce, OriginalMessageId="x", BounceSender="a@x.example", BouncedRecipientInfoList=[]
     )
@@ -81,7 +81,7 @@ def test_what_it_does_not_act_on_it_says(world: World, v1: Any) -> None:
     assert "SendBounce" in code[2]
 
 
-def test_its_pace_is_that_of_v2_in_its_own_words_and_spares_mail(world: World, v1: Any) -> None:
+def test_the_management_rate_applies_with_v1_codes_but_not_to_sending(world: World, v1: Any) -> None:
     world.domain()
     world.admin("PUT", "/clock", {"frozen": True})
     world.admin("PUT", "/account", {"management_rate": 0.5})
@@ -92,12 +92,12 @@ def test_its_pace_is_that_of_v2_in_its_own_words_and_spares_mail(world: World, v
         v1.send_raw_email(RawMessage={"Data": raw})
 
 
-def test_a_storm_answers_calls_that_do_not_send_in_its_own_words(world: World, v1: Any) -> None:
+def test_a_throttle_storm_has_v1_codes_for_calls_that_do_not_send(world: World, v1: Any) -> None:
     world.fault("throttle_storm", count=1, operation="*", seconds=1)
     assert world.refused(v1.get_send_quota) == (400, "Throttling", "Rate exceeded")
 
 
-def test_an_exception_nobody_expected_is_xml_too(
+def test_an_unexpected_exception_is_xml_too(
     world: World, v1: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def breaks(*_: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Auto Validation: verdicts on addresses, and thresholds below which nobody is mailed."""
+"""Auto Validation: verdicts on addresses, and thresholds below which they are not mailed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def insights(world: World, address: str) -> dict[str, str]:
         ("xk7q2vb9zt4r@example.com", "MEDIUM", "IsRandomInput", "HIGH"),
     ],
 )
-def test_an_address_is_judged_by_what_can_be_seen(
+def test_an_address_is_evaluated_by_syntax_domain_and_mailbox(
     world: World, address: str, valid: str, name: str, verdict: str
 ) -> None:
     world.mailbox("*@gone.example", "bounces")
@@ -35,7 +35,7 @@ def test_an_address_is_judged_by_what_can_be_seen(
     assert (found["IsValid"], found[name]) == (valid, verdict)
 
 
-def test_a_domain_in_the_own_zone_must_take_mail(world: World) -> None:
+def test_a_domain_in_the_local_zone_must_have_an_mx(world: World) -> None:
     world.admin("PUT", "/dns/no-mail.example", {"type": "TXT", "value": "x"})
     assert insights(world, "kim@no-mail.example")["HasValidDnsRecords"] == "LOW"
     world.admin("PUT", "/dns/no-mail.example", {"type": "MX", "value": "10 mx.no-mail.example."})
@@ -58,7 +58,7 @@ def threshold(verdict: str | None, *, enabled: bool = True) -> dict[str, Any]:
         (None, ["low@x.example"]),
     ],
 )
-def test_the_accounts_threshold_drops_those_below(
+def test_recipients_below_the_accounts_threshold_bounce(
     world: World, verdict: str | None, dropped: list[str]
 ) -> None:
     world.ready()
@@ -77,7 +77,7 @@ def test_the_accounts_threshold_drops_those_below(
     assert world.ses.list_suppressed_destinations(TenantName="acme")["SuppressedDestinationSummaries"] == []
 
 
-def test_the_sets_own_threshold_wins(world: World) -> None:
+def test_the_sets_threshold_overrides_the_accounts(world: World) -> None:
     world.ready()
     world.ses.put_account_suppression_attributes(
         SuppressedReasons=["BOUNCE"], ValidationAttributes=threshold("HIGH")
@@ -90,7 +90,7 @@ def test_the_sets_own_threshold_wins(world: World) -> None:
     assert world.kinds(2) == ["Send", "Delivery"]
 
 
-def test_a_verdict_can_be_taken_back(world: World) -> None:
+def test_a_verdict_can_be_removed(world: World) -> None:
     world.admin("PUT", "/verdicts/kim@example.com", {"verdict": "LOW"})
     assert insights(world, "kim@example.com")["IsValid"] == "LOW"
     assert world.admin("PUT", "/verdicts/kim@example.com", {"verdict": None})["verdict"] == "HIGH"

@@ -1,4 +1,4 @@
-"""Letters that ask whether an address is its reader's: sent by template, answered by their link."""
+"""Custom verification mail: sent by template, confirmed by its link."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def ready(world: World) -> World:
 
 
 def ask(world: World, **more: Any) -> str:
-    """Sends the letter to kim. The path of its link."""
+    """Sends the verification mail to kim. Returns the path of its link."""
     call = {"EmailAddress": "kim@example.com", "TemplateName": "confirm", **more}
     message_id = world.ses.send_custom_verification_email(**call)["MessageId"]
     html = world.admin("GET", f"/sent/{message_id}")["content"]["Simple"]["Body"]["Html"]["Data"]
@@ -40,7 +40,7 @@ def status(world: World) -> str:
     return world.ses.get_email_identity(EmailIdentity="kim@example.com")["VerificationStatus"]
 
 
-def test_a_template_is_made_read_changed_listed_and_deleted(ready: World) -> None:
+def test_a_verification_template_is_created_read_updated_listed_and_deleted(ready: World) -> None:
     found = ready.ses.get_custom_verification_email_template(TemplateName="confirm")
     assert {name: found[name] for name in TEMPLATE} == TEMPLATE
     ready.ses.update_custom_verification_email_template(**{**TEMPLATE, "TemplateSubject": "You?"})
@@ -58,7 +58,7 @@ def test_a_template_is_made_read_changed_listed_and_deleted(ready: World) -> Non
     )
 
 
-def test_the_letters_link_verifies_and_leads_on(ready: World) -> None:
+def test_the_link_verifies_the_address_and_redirects(ready: World) -> None:
     path = ask(ready)
     assert status(ready) == "PENDING"
     assert ready.followed(path, {}) == (302, "https://acme.example/yes")
@@ -67,24 +67,24 @@ def test_the_letters_link_verifies_and_leads_on(ready: World) -> None:
     ready.send("x@example.com", sender="kim@example.com", tenant=None, configuration_set=None)
 
 
-def test_a_link_is_good_for_a_day(ready: World) -> None:
+def test_a_link_is_valid_for_a_day(ready: World) -> None:
     path = ask(ready)
     ready.admin("PUT", "/clock", {"advance": 86400})
     assert ready.followed(path, {}) == (302, "https://acme.example/no")
     assert status(ready) == "PENDING"
 
 
-def test_a_link_of_nobodys_is_not_known(ready: World) -> None:
+def test_an_unknown_link_is_not_found(ready: World) -> None:
     assert ready.followed("/V0/x", {})[0] == 404
 
 
-def test_whom_it_is_known_of_stays_verified(ready: World) -> None:
+def test_a_verified_address_stays_verified(ready: World) -> None:
     ready.followed(ask(ready), {})
     ask(ready)
     assert status(ready) == "SUCCESS"
 
 
-def test_the_letter_is_a_mail_like_others(ready: World) -> None:
+def test_the_verification_mail_is_a_mail_like_others(ready: World) -> None:
     ready.configuration_set("s", events=["SEND"])
     ask(ready, ConfigurationSetName="s")
     [event] = ready.events(1)
@@ -112,15 +112,17 @@ def test_the_letter_is_a_mail_like_others(ready: World) -> None:
         ),
     ],
 )
-def test_what_cannot_be_such_a_template_is_refused(ready: World, more: dict[str, str], message: str) -> None:
+def test_an_invalid_verification_template_is_refused(
+    ready: World, more: dict[str, str], message: str
+) -> None:
     create = ready.ses.create_custom_verification_email_template
     status, code, said = ready.refused(create, **{**TEMPLATE, "TemplateName": "t", **more})
-    absent = "FromEmailAddress" in more  # SES says of an unverified sender that it was not found
+    absent = "FromEmailAddress" in more  # SES reports an unverified sender as not found
     assert (status, code) == ((404, "NotFoundException") if absent else (400, "BadRequestException"))
     assert said.startswith(message)
 
 
-def test_there_are_at_most_fifty(ready: World) -> None:
+def test_there_are_at_most_fifty_verification_templates(ready: World) -> None:
     create = ready.ses.create_custom_verification_email_template
     assert ready.refused(create, **TEMPLATE)[:2] == (400, "AlreadyExistsException")
     for number in range(49):
@@ -128,12 +130,12 @@ def test_there_are_at_most_fifty(ready: World) -> None:
     assert ready.refused(create, **{**TEMPLATE, "TemplateName": "t49"})[:2] == (400, "LimitExceededException")
 
 
-def test_the_sandbox_sends_none(ready: World) -> None:
+def test_the_sandbox_refuses_verification_mail(ready: World) -> None:
     ready.admin("PUT", "/account", {"production": False})
     assert ready.refused(lambda: ask(ready))[:2] == (400, "BadRequestException")
 
 
-def test_a_call_that_is_refused_makes_no_identity(ready: World) -> None:
+def test_a_refused_call_creates_no_identity(ready: World) -> None:
     ready.ses.put_account_sending_attributes(SendingEnabled=False)
     assert ready.refused(lambda: ask(ready))[:2] == (400, "SendingPausedException")
     assert ready.refused(ready.ses.get_email_identity, EmailIdentity="kim@example.com")[0] == 404
@@ -147,13 +149,13 @@ def test_a_call_that_is_refused_makes_no_identity(ready: World) -> None:
         ({"TemplateName": "no"}, (404, "NotFoundException", "Template <no> does not exist")),
     ],
 )
-def test_what_cannot_be_asked_is_refused(
+def test_an_invalid_verification_call_is_refused(
     ready: World, more: dict[str, str], refusal: tuple[int, str, str]
 ) -> None:
     assert ready.refused(lambda: ask(ready, **more)) == refusal
 
 
-def test_ses_puts_its_note_below_the_letter(ready: World) -> None:
+def test_ses_appends_its_note_to_the_verification_mail(ready: World) -> None:
     ask(ready)
     html = ready.admin("GET", f"/sent/{ready.sent()[0]['message_id']}")["content"]["Simple"]["Body"]["Html"][
         "Data"

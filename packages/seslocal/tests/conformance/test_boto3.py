@@ -1,5 +1,5 @@
-"""boto3, unchanged, against `python -m seslocal`: each operation that is said to act answers a minimal valid call as SES does,
-in the model's shape."""
+"""Unmodified boto3 against `python -m seslocal`: a minimal valid call of each implemented operation has the outcome that SES
+documents, and a response of the model's shape."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ACTING = probe.acting()
 
 @dataclass
 class Probed:
-    """What one run of the probe found."""
+    """The results of calling every operation once."""
 
     answers: dict[str, dict[str, Any] | probe.Refusal]
     departures: list[str] = field(default_factory=list[str])
@@ -68,18 +68,18 @@ def probed(server: Server) -> Probed:
     return Probed(answers, departures, server.log())
 
 
-def test_most_of_ses_acts():
+def test_most_operations_are_implemented():
     assert len(ACTING) >= 48
 
 
 @pytest.mark.parametrize("operation", ACTING)
-def test_a_minimal_call_is_answered(probed: Probed, operation: str):
+def test_a_minimal_call_succeeds_or_is_refused_as_documented(probed: Probed, operation: str):
     probe.judge(operation, probed.answers[operation])
 
 
-def test_answers_hold_what_the_model_says_and_nothing_else(probed: Probed):
+def test_responses_match_the_model(probed: Probed):
     assert probed.departures == []
 
 
-def test_the_probe_meets_no_exception_of_the_server(probed: Probed):
+def test_the_server_logs_no_exception(probed: Probed):
     assert "Traceback" not in probed.log

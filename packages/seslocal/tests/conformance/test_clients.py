@@ -1,5 +1,5 @@
-"""Clients that know nothing of us, in the few tests of each that fit into every run; `./dev conformance` runs them whole. They
-are in an environment of their own, which `./dev` makes: nothing is fetched here."""
+"""Third-party clients, with a few short tests of each; `./dev conformance` runs all of them. The clients are in a separate
+environment, which `./dev` makes: nothing is downloaded here."""
 
 from __future__ import annotations
 

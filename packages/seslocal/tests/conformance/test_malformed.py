@@ -1,5 +1,5 @@
-"""Nothing that a client can send makes the server fail: every operation of each protocol, with each member in turn replaced by
-what does not belong there, and bodies, paths and queries that are none. Each gets an answer below 500."""
+"""No request makes the server fail: every operation of each protocol, with each member in turn replaced by unexpected values,
+and with malformed bodies, paths and queries. Each gets a response below 500."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from botocore.credentials import Credentials
 from conformance import probe
 from conformance.server import Server, seslocal
 
-#: What hardly any member takes, by turns.
+#: Values that almost no member accepts, used in turn.
 HOSTILE: tuple[Any, ...] = (
     None,
     True,
@@ -46,7 +46,7 @@ PATHS = (
     "arn%3Aaws%3Ases%3Aus-east-1%3A1%3Aidentity%2Fx",
     "%F0%9F%92%A9",
 )
-#: Encoded in capitals, as AWS signs them; botocore signs them as they stand.
+#: Percent-encoded in capitals, as AWS signs them; botocore signs paths unchanged.
 QUERIES = (
     "",
     "PageSize=x&NextToken=%FF",
@@ -55,7 +55,7 @@ QUERIES = (
     "ResourceArn=x&TagKeys=%00&&=&",
 )
 
-#: As text: what no encoder of JSON writes, or only half of it.
+#: Raw texts that are not JSON, or truncated JSON.
 TEXTS = (
     b"NaN",
     b"-Infinity",
@@ -98,7 +98,7 @@ def server() -> Iterator[Server]:
 
 
 def unanswered(server: Server, service: str, requests: Iterable[Sent]) -> list[str]:
-    """What was answered with a 5xx, or not at all, or not looked at."""
+    """Returns the requests that got a 5xx, no response, or a refused signature."""
     address = urlsplit(server.url)
     connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=10)
     keys = Credentials("test", "test")
@@ -115,7 +115,7 @@ def unanswered(server: Server, service: str, requests: Iterable[Sent]) -> list[s
             bad.append(f"{told}: {error!r}")
             connection.close()
             continue
-        # One whose signature is refused would prove nothing.
+        # A request whose signature is refused would test nothing.
         if answer.status >= 500 or (answer.status == 403 and b"ignature" in text):
             bad.append(f"{told}: {answer.status} {text[:200]!r}")
     connection.close()
@@ -124,7 +124,7 @@ def unanswered(server: Server, service: str, requests: Iterable[Sent]) -> list[s
     return bad
 
 
-def test_members_of_ses_that_do_not_belong(server: Server):
+def test_unexpected_members_of_sesv2_cause_no_5xx(server: Server):
     requests: list[Sent] = []
     for operation in probe.model().operation_names:
         form = probe.model().operation_model(operation).http
@@ -135,7 +135,7 @@ def test_members_of_ses_that_do_not_belong(server: Server):
     assert unanswered(server, "ses", requests) == []
 
 
-def test_paths_and_queries_of_ses_that_are_none(server: Server):
+def test_unexpected_paths_and_queries_of_sesv2_cause_no_5xx(server: Server):
     requests: list[Sent] = []
     for operation in probe.model().operation_names:
         form = probe.model().operation_model(operation).http
@@ -150,7 +150,7 @@ def test_paths_and_queries_of_ses_that_are_none(server: Server):
     assert unanswered(server, "ses", requests) == []
 
 
-def test_members_of_sqs_that_do_not_belong(server: Server):
+def test_unexpected_members_of_sqs_cause_no_5xx(server: Server):
     sqs = botocore.session.get_session().get_service_model("sqs")
     queue = f"{server.url}/{probe.ACCOUNT}/probe"
     requests: list[Sent] = []
@@ -173,7 +173,7 @@ def test_members_of_sqs_that_do_not_belong(server: Server):
 
 
 @pytest.mark.parametrize("service", ["sns", "ses"])
-def test_forms_of_the_query_protocols_that_are_none(server: Server, service: str):
+def test_malformed_forms_of_the_query_protocols_cause_no_5xx(server: Server, service: str):
     model = botocore.session.get_session().get_service_model(service)
     kind = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
     requests: list[Sent] = [
@@ -193,7 +193,7 @@ def test_forms_of_the_query_protocols_that_are_none(server: Server, service: str
     assert unanswered(server, service, requests) == []
 
 
-def test_requests_mangled_at_random(server: Server):
+def test_randomly_mangled_requests_cause_no_5xx(server: Server):
     random = Random(SEED)
     pool = [*_of_ses(), *_of_sqs(server), *_of_forms("sns"), *_of_forms("ses")]
     mangled: dict[str, list[Sent]] = {"ses": [], "sqs": [], "sns": []}
@@ -226,7 +226,7 @@ def test_requests_mangled_at_random(server: Server):
         b"X-Amz-Target: AmazonSQS.SendMessage\r\nContent-Length: 9\r\n\r\n{",
     ],
 )
-def test_bodies_that_end_early_or_have_no_length(server: Server, rest: bytes):
+def test_truncated_bodies_and_bodies_without_length_cause_no_5xx(server: Server, rest: bytes):
     address = urlsplit(server.url)
     for path in (b"/v2/email/tenants", b"/"):
         with socket.create_connection((str(address.hostname), address.port or 0), timeout=10) as sock:
@@ -287,7 +287,7 @@ def _mangled(random: Random, body: bytes) -> bytes:
 
 
 def _with_a_text(random: Random, body: bytes) -> bytes:
-    """One of its values becomes one of the texts; of a form one field."""
+    """Replaces one value of the JSON, or one field of a form, by one of the texts."""
     text = random.choice(TEXTS)
     try:
         given = json.loads(body)
@@ -303,7 +303,7 @@ def _with_a_text(random: Random, body: bytes) -> bytes:
 
 
 def spoiled(given: Any) -> Iterator[Any]:
-    """The value with each of its parts in turn replaced by each hostile one."""
+    """Yields the value with each of its parts in turn replaced by each hostile value."""
     for place in _places(given):
         for hostile in HOSTILE:
             yield _replaced(given, place, hostile)

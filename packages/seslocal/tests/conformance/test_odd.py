@@ -1,6 +1,5 @@
-"""Nothing that the older API's model allows makes the server fail, however odd it is, nor what comes of it later: mail that was
-accepted, events, the page. The calls come from a seed: `SESLOCAL_ODD_SEED` says which,
-and `SESLOCAL_ODD_CALLS` how many."""
+"""No call that SES v1's model allows makes the server fail, however unusual, nor what follows from it: accepted mail, events, the
+page. The calls come from the seed `SESLOCAL_ODD_SEED`; `SESLOCAL_ODD_CALLS` is their number."""
 
 from __future__ import annotations
 
@@ -36,7 +35,7 @@ _TO: Final = (
     "complaint+x@simulator.amazonses.com",
     "B@X.Example",
 )
-#: Values by member or shape: what is there, and a little that is not.
+#: Values by member or shape: mostly things that exist, and a few that do not.
 KNOWN: Final[dict[str, tuple[Any, ...]]] = {
     "Source": _SENDERS,
     "FromEmailAddress": _SENDERS,
@@ -68,7 +67,7 @@ KNOWN: Final[dict[str, tuple[Any, ...]]] = {
     "NextToken": ("aWRlbnRpdGllczphYg==", "dGVtcGxhdGVzOg=="),
     "RawMessageData": odd.BYTES,
 }  # fmt: skip
-#: Mail by these means is most of what comes of calls later.
+#: Most later effects come from mail sent by these operations.
 _OFTEN: Final = (
     "SendEmail",
     "SendRawEmail",
@@ -84,7 +83,7 @@ def server() -> Iterator[Server]:
         yield running
 
 
-def test_odd_calls_are_answered_below_500_and_what_they_lead_to_fails_nowhere(server: Server):
+def test_odd_calls_and_what_follows_from_them_cause_no_5xx(server: Server):
     model = botocore.session.get_session().get_service_model("ses")
     random = Random(SEED)
     made = odd.Odd(random, KNOWN)
@@ -106,17 +105,17 @@ def test_odd_calls_are_answered_below_500_and_what_they_lead_to_fails_nowhere(se
         if answer.status >= 500 or not text.startswith(b"<"):
             bad.append(f"call {number}: {body[:600]!r}: {answer.status} {text[:200]!r}")
         if number % 40 == 39:
-            _begin(server)  # what the calls spoiled
+            _begin(server)  # restores what the calls broke
     bad += odd.look(connection)
     connection.close()
     log = server.log()
     assert (bad, log[log.find("Traceback") - 500 :][:4000] if "Traceback" in log else "") == ([], "")
-    # A generator that is always refused would prove nothing.
+    # If every call were refused, this would test nothing.
     assert [name for name in _OFTEN if 200 not in codes[name]] == []
 
 
 def _begin(server: Server) -> None:
-    """Verified senders who may send, sets that tell of everything, templates."""
+    """Creates verified senders, sets that publish all events, templates."""
     everything = ["send", "reject", "bounce", "complaint", "delivery", "open", "click", "renderingFailure"]
     destination = {"Name": "odd-one", "Enabled": True, "MatchingEventTypes": everything}
     destination["SNSDestination"] = {"TopicARN": _TOPIC}
@@ -144,14 +143,14 @@ def _begin(server: Server) -> None:
         try:
             urllib.request.urlopen(server.url, body, timeout=20).close()
         except urllib.error.HTTPError as error:
-            error.close()  # it is there
+            error.close()  # it exists already
     settings = json.dumps({"rate": 10000, "quota": 10_000_000}).encode()
     put = urllib.request.Request(f"{server.url}/_seslocal/account", settings, method="PUT")
     urllib.request.urlopen(put, timeout=20).close()
 
 
 def _pairs(value: Any, at: str) -> list[str]:
-    """A form's pairs. Half a character goes as the bytes that it would be."""
+    """Returns a form's pairs. A lone surrogate is sent as its bytes."""
     if isinstance(value, dict):
         return [pair for key, one in value.items() for pair in _pairs(one, f"{at}.{key}" if at else key)]
     if isinstance(value, list):

@@ -1,6 +1,5 @@
-"""Nothing that the models of SQS and SNS allow makes the server fail, however odd it is: queues, messages and topics by names and
-attributes that hardly anybody gives. The calls come from a seed: `SESLOCAL_ODD_SEED` says which,
-and `SESLOCAL_ODD_CALLS` how many."""
+"""No call that the models of SQS and SNS allow makes the server fail, however unusual its names and attributes. The calls come
+from the seed `SESLOCAL_ODD_SEED`; `SESLOCAL_ODD_CALLS` is their number."""
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ from conformance.server import Server, seslocal
 CALLS: Final = int(os.environ.get("SESLOCAL_ODD_CALLS", "3000"))
 SEED: Final = os.environ.get("SESLOCAL_ODD_SEED", "1")
 _ARN: Final = f"{probe.REGION}:{probe.ACCOUNT}:odd"
-#: Values by member or shape: what is there, and a little that is not.
+#: Values by member or shape: mostly things that exist, and a few that do not.
 KNOWN: Final[dict[str, tuple[Any, ...]]] = {
     "QueueName": ("odd", "odd", "odd.fifo", "absent"),
     "Name": ("odd", "odd-two"),
@@ -54,7 +53,7 @@ KNOWN: Final[dict[str, tuple[Any, ...]]] = {
     "Attributes": ({"SignatureVersion": "2"}, {"RawMessageDelivery": "true"}),
     "Id": ("a", "b"),
 }
-#: What most of the others hang on.
+#: Operations that most others depend on.
 _OFTEN: Final = (
     "CreateQueue", "SendMessage", "SendMessageBatch", "ReceiveMessage", "DeleteMessage",
     "CreateTopic", "Subscribe", "Publish",
@@ -75,18 +74,16 @@ def connection(server: Server) -> Iterator[http.client.HTTPConnection]:
     made.close()
 
 
-def test_odd_calls_of_queues_and_topics_are_answered_below_500(
-    server: Server, connection: http.client.HTTPConnection
-):
+def test_odd_calls_of_queues_and_topics_cause_no_5xx(server: Server, connection: http.client.HTTPConnection):
     bad, accepted = _called(connection, server.url)
     log = server.log()
     assert (bad, log[log.find("Traceback") - 500 :][:4000] if "Traceback" in log else "") == ([], "")
-    # A generator that is always refused would prove nothing.
+    # If every call were refused, this would test nothing.
     assert [name for name in _OFTEN if name not in accepted] == []
 
 
 def _called(connection: http.client.HTTPConnection, url: str) -> tuple[list[str], set[str]]:
-    """What was answered as neither would, and the operations that once were answered with 200."""
+    """Returns the calls with a response that neither service would give, and the operations that returned 200 at least once."""
     random = Random(SEED)
     queue = f"{url}/{probe.ACCOUNT}/odd"
     known = KNOWN | {"QueueUrl": (queue, queue, queue, f"{url}/{probe.ACCOUNT}/absent")}
@@ -118,7 +115,7 @@ def _called(connection: http.client.HTTPConnection, url: str) -> tuple[list[str]
             accepted.add(name)
             if name == "ReceiveMessage" and isinstance(answer, dict) and answer.get("Messages"):
                 known["ReceiptHandle"] = (answer["Messages"][0]["ReceiptHandle"],)
-        if name in ("DeleteQueue", "DeleteTopic"):  # again what the calls spoiled
+        if name in ("DeleteQueue", "DeleteTopic"):  # restores what the calls broke
             ask(connection, "POST", "/", *_json("CreateQueue", {"QueueName": "odd"}))
             ask(connection, "POST", "/", *_form("CreateTopic", models["sns"].api_version, {"Name": "odd"}))
     return bad, accepted
@@ -126,7 +123,7 @@ def _called(connection: http.client.HTTPConnection, url: str) -> tuple[list[str]
 
 def _json(name: str, given: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
     if given.get("WaitTimeSeconds", 0) > 0:
-        given["WaitTimeSeconds"] = 0  # nobody waits here
+        given["WaitTimeSeconds"] = 0  # no long polls in this test
     body = json.dumps(given, default=lambda blob: b64encode(blob).decode()).encode()
     return body, {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"AmazonSQS.{name}"}
 
@@ -137,7 +134,7 @@ def _form(name: str, version: str, given: dict[str, Any]) -> tuple[bytes, dict[s
 
 
 def _pairs(value: Any, at: str) -> list[str]:
-    """A form's pairs, maps within the outermost structure as entries. Half a character goes as the bytes that it would be."""
+    """Returns a form's pairs, with maps in the outermost structure as entries. A lone surrogate is sent as its bytes."""
     if isinstance(value, dict):
         pairs: list[str] = []
         for n, (key, one) in enumerate(value.items(), 1):

@@ -1,6 +1,6 @@
-"""Nothing that the model of SES v2 allows makes the server fail, however odd it is, nor what comes of it later: events of every
-kind to every kind of destination, jobs, time that passes, the page. What is answered keeps to the model too. The calls come from
-a seed: `SESLOCAL_ODD_SEED` says which, and `SESLOCAL_ODD_CALLS` how many."""
+"""No call that the model of SES v2 allows makes the server fail, however unusual, nor what follows from it: events of every kind
+to every kind of destination, jobs, passing time, the page. Responses match the model too. The calls come from the seed
+`SESLOCAL_ODD_SEED`; `SESLOCAL_ODD_CALLS` is their number."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _ARNS: Final = (
     f"{_SES}dedicated-ip-pool/odd-one",
 )
 _HTML: Final = "<a href='https://x.example' ses:tags='a:b'>x</a>{{amazonSESUnsubscribeUrl}}"
-#: Values by member or shape: what is there, and a little that is not.
+#: Values by member or shape: mostly things that exist, and a few that do not.
 KNOWN: Final[dict[str, tuple[Any, ...]]] = {
     "FromEmailAddress": _SENDERS,
     "FromAddress": _SENDERS,
@@ -109,7 +109,7 @@ KNOWN: Final[dict[str, tuple[Any, ...]]] = {
     "Dimensions": ({"ISP": "Gmail"}, {"EMAIL_IDENTITY": "odd.example"}, {"ISP": ["Gmail"]}, {}),
     "Filter": ({}, {"RESOURCE_TYPE": "EMAIL_IDENTITY"}, {"TYPE": "DKIM"}, {"IMPACT": "LOW"}),
 }  # fmt: skip
-#: The model lets them lack, and hardly any call is taken without.
+#: Members that the model makes optional but almost every call needs.
 _WANTED: Final = frozenset(
     (
         "ConfigurationSetName",
@@ -134,7 +134,7 @@ _CHOICES: Final[dict[str, tuple[str, ...]]] = {
         "KinesisFirehoseDestination",
     ),
 }
-#: Mail by these means is most of what comes of calls later.
+#: Most later effects come from mail sent by these operations.
 _OFTEN: Final = (
     "SendEmail",
     "SendBulkEmail",
@@ -145,7 +145,7 @@ _OFTEN: Final = (
     "BatchGetMetricData",
 )
 
-#: What answers say that later calls may name, and how these call it.
+#: Members of responses whose values later calls can use, and the members that use them.
 _TOLD: Final = {
     "MessageId": "MessageId",
     "JobId": "JobId",
@@ -170,25 +170,25 @@ def connection(server: Server) -> Iterator[http.client.HTTPConnection]:
     made.close()
 
 
-def test_odd_calls_are_answered_below_500_and_what_they_lead_to_fails_nowhere(
+def test_odd_calls_and_what_follows_from_them_cause_no_5xx(
     server: Server, connection: http.client.HTTPConnection
 ):
     bad, accepted = _called(connection)
     bad += odd.look(connection)
     log = server.log()
     assert (bad, log[log.find("Traceback") - 500 :][:4000] if "Traceback" in log else "") == ([], "")
-    # A generator that is always refused would prove nothing.
+    # If every call were refused, this would test nothing.
     assert [name for name in _OFTEN if name not in accepted] == []
 
 
-def test_odd_calls_are_answered_the_same_twice_and_tell_the_same_events(monkeypatch: pytest.MonkeyPatch):
+def test_odd_calls_give_the_same_responses_and_events_twice(monkeypatch: pytest.MonkeyPatch):
     first, second = (_told(monkeypatch, hash_seed) for hash_seed in ("1", "2"))
     assert len([name for name, _, _ in first if name == "event"]) > 20
     assert [pair for pair in zip(first, second, strict=True) if pair[0] != pair[1]][:3] == []
 
 
 def _told(monkeypatch: pytest.MonkeyPatch, hash_seed: str) -> list[tuple[str, int, bytes]]:
-    """The answers and then the events of a server whose clock stands still, and whose sets are in an order of their own."""
+    """Returns the responses and the events of a server with a frozen clock and its own hash seed."""
     monkeypatch.setenv("PYTHONHASHSEED", hash_seed)
     heard: list[tuple[str, int, bytes]] = []
     options = ("--account", probe.ACCOUNT, "--no-auth", "--seed", "1", "--clock", "2026-01-05T12:00:00Z")
@@ -215,7 +215,8 @@ def _called(
     calls: int = CALLS,
     heard: list[tuple[str, int, bytes]] | None = None,
 ) -> tuple[list[str], set[str]]:
-    """What was answered as no SES would, and the operations that once were answered with 200. `heard` gets every answer."""
+    """Returns the calls with a response that SES would never give, and the operations that returned 200 at least once. `heard`
+    collects every response."""
     random = Random(SEED)
     known = dict(KNOWN)
     made = odd.Odd(random, known, _WANTED, _CHOICES)
@@ -224,7 +225,7 @@ def _called(
     accepted: set[str] = set()
     for number in range(calls):
         if number % 40 == 0:
-            _begin(connection)  # again what the calls spoiled
+            _begin(connection)  # restores what the calls broke
         if number % 500 == 499:
             ask(connection, "PUT", "/_seslocal/clock", b'{"advance": 90000}')
         name = random.choice(names)
@@ -258,7 +259,7 @@ def _request(operation: Any, given: dict[str, Any]) -> tuple[str, str, bytes]:
         if where == "uri":
             path = path.replace(
                 "{" + wire + "}", _quoted(given.pop(name, "") or "-")
-            )  # no client sends nothing
+            )  # clients never send an empty body
         elif where == "querystring" and name in given:
             values = given.pop(name)
             query += [f"{wire}={_quoted(one)}" for one in (values if isinstance(values, list) else [values])]
@@ -271,7 +272,8 @@ def _quoted(value: object) -> str:
 
 
 def _begin(connection: http.client.HTTPConnection) -> None:
-    """Senders who may send, mailboxes of all fates, sets that tell of everything in every way, and one of each other thing."""
+    """Creates verified senders, mailboxes of every fate, sets that publish all events to every kind of destination, and one
+    of each other resource."""
 
     def call(name: str, **given: Any) -> None:
         method, path, body = _request(probe.model().operation_model(name), given)
@@ -303,7 +305,7 @@ def _begin(connection: http.client.HTTPConnection) -> None:
             {"KinesisFirehoseDestination": {"IamRoleArn": _ROLE, "DeliveryStreamArn": _STREAM}},
         )
     ):
-        for verb in ("Create", "Update"):  # a call may have changed or switched off what is there
+        for verb in ("Create", "Update"):  # a call may have changed or disabled what exists
             call(
                 f"{verb}ConfigurationSetEventDestination",
                 ConfigurationSetName="odd-set",

@@ -1,4 +1,4 @@
-"""`./dev conformance` lets nothing pass by itself: what fails, what is listed and passes, and what is absent is told."""
+"""`./dev conformance` reports every test that fails unlisted, every listed test that passes, and every absent suite."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def test_a_report_is_read_case_by_case(cases: list[Case]):
     ]
 
 
-def test_only_what_is_listed_may_fail(cases: list[Case]):
+def test_an_unlisted_failure_fails_the_run(cases: list[Case]):
     both = ("test_sesv2::test_bad[a b]", "test_sesv2::test_broken")
     assert judge(cases, listed(*both)).good
     for one in both:
@@ -47,7 +47,7 @@ def test_only_what_is_listed_may_fail(cases: list[Case]):
         assert len(verdict.failed) == 1
 
 
-def test_what_is_listed_must_fail(cases: list[Case]):
+def test_a_listed_test_that_passes_fails_the_run(cases: list[Case]):
     names = (
         "test_sesv2::test_bad[a b]",
         "test_sesv2::test_broken",
@@ -59,7 +59,7 @@ def test_what_is_listed_must_fail(cases: list[Case]):
     assert not verdict.good
 
 
-def test_what_is_outside_must_have_failed_for_that():
+def test_an_outside_test_must_have_failed_as_not_implemented():
     outside = {"a::b": Difference("a::b", "outside", "", "not ours")}
     said = "An error occurred (InvalidAction) when calling the CreateReceiptRule operation"
     assert judge([Case("a::b", "failed", said), Case("a::c", "passed", "")], outside).good
@@ -68,7 +68,7 @@ def test_what_is_outside_must_have_failed_for_that():
     ).good
 
 
-def test_a_run_in_which_nothing_passed_is_no_good_one():
+def test_a_run_without_passed_tests_fails():
     assert not judge([], {}).good
 
 
@@ -80,7 +80,7 @@ def test_a_run_in_which_nothing_passed_is_no_good_one():
         'kind = "contradicts"\nfacts = "SES facts, section 1"',
     ],
 )
-def test_a_difference_without_its_ground_is_refused(tmp_path: Path, entry: str):
+def test_a_difference_without_a_reason_is_refused(tmp_path: Path, entry: str):
     path = tmp_path / "differences.toml"
     path.write_text(f'[[difference]]\ntests = ["a::b"]\n{entry}\n')
     with pytest.raises(BadList):
@@ -93,13 +93,13 @@ def test_our_list_of_differences_is_well_formed():
             junit.differences(HERE / suite.differences)
 
 
-def test_what_is_absent_is_told_loudly_and_counted():
+def test_absent_suites_are_reported_and_counted():
     said = table([Row(SUITES[0], None, "node 20 or newer is not installed")])
     assert f"{SUITES[0].title:44}  ABSENT: node 20 or newer is not installed" in said
     assert "!!! 1 of 1 suites did not run" in said
 
 
-def test_the_locks_name_no_registry_and_hash_everything():
+def test_locks_have_no_registry_and_hash_every_package():
     requirements = (HERE / "requirements.txt").read_text()
     packages = [line for line in requirements.splitlines() if line[:1].isalpha()]
     assert packages
@@ -110,7 +110,7 @@ def test_the_locks_name_no_registry_and_hash_everything():
     assert package_lock.count('"integrity"') == package_lock.count('"node_modules/')
 
 
-def test_the_probe_makes_a_valid_input_for_every_operation():
+def test_the_minimal_input_of_every_operation_is_valid():
     from botocore.validate import ParamValidator
 
     for name in probe.model().operation_names:
@@ -120,7 +120,7 @@ def test_the_probe_makes_a_valid_input_for_every_operation():
             assert not report.has_errors(), f"{name}: {report.generate_report()}"
 
 
-def test_an_answer_that_departs_from_the_model_is_found():
+def test_a_response_that_departs_from_the_model_is_found():
     right = {"Tenants": [{"TenantName": "a", "CreatedTimestamp": 1.5}]}
     probe.check_answer("ListTenants", right)
     for wrong in (

@@ -1,5 +1,5 @@
-"""What SES is known to do, row by row, and which test holds the local SES to it. Each index_*.toml lists the rows of one
-section: `says` in our words, and either `tests` (file::name) or `cannot`, the reason why a server has nothing to show."""
+"""The index of facts about SES and the tests for them. Each index_*.toml lists the facts of one section: `says` is the fact in
+our words, with either `tests` (file::name) or `cannot`, the reason why it cannot be tested here."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def where(file: str) -> Path:
 
 
 @pytest.mark.parametrize("index", INDEXES, ids=lambda index: index.stem)
-def test_every_row_is_held_by_a_test_that_exists_or_says_why_none_can(index: Path) -> None:
+def test_every_row_names_existing_tests_or_a_reason(index: Path) -> None:
     for row in rows(index):
         assert row["section"], row
         assert row["says"], row
@@ -47,12 +47,12 @@ def test_every_row_is_held_by_a_test_that_exists_or_says_why_none_can(index: Pat
 
 
 @pytest.mark.parametrize("index", INDEXES, ids=lambda index: index.stem)
-def test_no_row_is_there_twice(index: Path) -> None:
+def test_rows_are_unique(index: Path) -> None:
     said = [(row["section"], row["says"]) for row in rows(index)]
     assert len(said) == len(set(said))
 
 
-def test_every_test_of_the_contract_holds_a_row() -> None:
+def test_every_contract_test_is_named_by_a_row() -> None:
     held = {one for index in INDEXES for row in rows(index) for one in named(row)}
     for path in sorted(HERE.glob("test_*_contract.py")):
         for name in sorted(names_in(path)):

@@ -1,4 +1,4 @@
-"""The wire (ses.md 10): routes, bodies, errors and paging as SES's REST-JSON has them."""
+"""SES's REST-JSON protocol (ses.md 10): routes, bodies, errors and paging."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SEND = "/v2/email/outbound-emails"
 
 
 def asked(world: World, method: str, path: str, body: bytes | None = None) -> tuple[int, dict[str, str], Any]:
-    """Status, headers in lower case, and the JSON of a signed call."""
+    """Makes a signed call. Returns status, headers in lower case, and the JSON."""
     headers = signing.signed(method, path, body, {}, host=world.host)
     connection = http.client.HTTPConnection(world.local.host, world.local.port, timeout=10)
     try:
@@ -37,7 +37,7 @@ def test_success_is_json_with_a_request_id_and_empty_outputs_are_an_object(world
     assert asked(world, "PUT", "/v2/email/account/sending", b"{}")[2] == {}
 
 
-def test_a_refusal_names_its_type_in_a_header_and_its_sentence_in_the_body(world: World) -> None:
+def test_an_error_has_its_type_in_a_header_and_its_message_in_the_body(world: World) -> None:
     status, headers, body = asked(world, "POST", "/v2/email/tenants/get", b'{"TenantName": "no"}')
     assert (status, headers["x-amzn-errortype"]) == (404, "NotFoundException")
     assert body == {"message": "The requested tenant no does not exist."}
@@ -89,7 +89,7 @@ def test_a_broken_constraint_has_awss_validation_text(world: World, name: str, r
     assert world.refused(world.ses.create_tenant, TenantName=name) == (400, "BadRequestException", message)
 
 
-def test_a_missing_member_is_told_as_null(world: World) -> None:
+def test_a_missing_member_is_reported_as_null(world: World) -> None:
     message = "1 validation error detected: Value null at 'tenantName' failed to satisfy constraint: Member must not be null"
     assert world.refused(world.ses.create_tenant) == (400, "BadRequestException", message)
 
@@ -124,7 +124,7 @@ def test_query_members_repeat_and_carry_times_in_iso_8601(world: World) -> None:
     assert world.ses.list_suppressed_destinations(StartDate=later)[listed] == []
 
 
-def test_a_token_is_opaque_and_a_strangers_is_refused(world: World) -> None:
+def test_a_token_is_opaque_and_an_unknown_one_is_refused(world: World) -> None:
     for name in ("a", "b"):
         world.ses.create_tenant(TenantName=name)
         world.ses.put_suppressed_destination(EmailAddress=f"{name}@x.example", Reason="BOUNCE")
@@ -136,7 +136,7 @@ def test_a_token_is_opaque_and_a_strangers_is_refused(world: World) -> None:
     assert refused == (400, "InvalidNextTokenException", message)
 
 
-def test_modeled_errors_are_classes_of_their_own(world: World) -> None:
+def test_modeled_errors_are_boto3_exception_classes(world: World) -> None:
     with pytest.raises(world.ses.exceptions.NotFoundException) as caught:
         world.ses.get_tenant(TenantName="no")
     assert isinstance(caught.value, ClientError)
@@ -144,7 +144,7 @@ def test_modeled_errors_are_classes_of_their_own(world: World) -> None:
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 404
 
 
-def test_older_sdks_list_with_get(world: World) -> None:
+def test_older_sdks_can_list_with_get(world: World) -> None:
     world.domain()
     world.ses.create_configuration_set(ConfigurationSetName="s")
     assert (

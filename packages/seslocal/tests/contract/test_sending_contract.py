@@ -1,4 +1,4 @@
-"""SendEmail and SendBulkEmail (ses.md 3): each documented limit, format and refusal, by status, code and message."""
+"""SendEmail and SendBulkEmail (ses.md 3): each documented limit, format and error, by status, code and message."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def raw(head: bytes = HEAD, body: bytes = b"Hello\r\n") -> dict[str, Any]:
 # 3.1
 
 
-def test_a_name_may_stand_before_the_sender(ready: World) -> None:
+def test_the_sender_can_have_a_display_name(ready: World) -> None:
     assert accepted(ready, FromEmailAddress=f"Acme <{SENDER}>")["from"] == f"Acme <{SENDER}>"
     assert refusal(ready, FromEmailAddress=f"Grüße <{SENDER}>")[:2] == BAD
 
@@ -106,7 +106,7 @@ def test_a_message_id_is_of_ses_shape(ready: World) -> None:
         (["SEND"], {}, False),
     ],
 )
-def test_what_a_call_says_of_tracking_beats_the_set(
+def test_tracking_in_the_call_overrides_the_set(
     ready: World, listened: list[str], overrides: dict[str, str], tracked: bool
 ) -> None:
     ready.configuration_set("s", events=listened)
@@ -151,7 +151,7 @@ def test_tags_are_letters_digits_and_two_signs(ready: World, tag: dict[str, str]
     assert refusal(ready, EmailTags=[tag]) == (*BAD, message + rule)
 
 
-def test_feedback_ids_may_have_ses_own_prefix(ready: World) -> None:
+def test_feedback_ids_can_have_sess_prefix(ready: World) -> None:
     tags = [{"Name": f"ses:feedback-id-{one}", "Value": "acme"} for one in "ab"]
     assert accepted(ready, EmailTags=tags)["tags"] == {
         "ses:feedback-id-a": ["acme"],
@@ -202,19 +202,19 @@ def test_unsubscribe_headers_are_allowed_once(ready: World) -> None:
 
 
 @pytest.mark.parametrize("name", ONCE.split())
-def test_some_headers_may_stand_once_in_raw_mail(ready: World, name: str) -> None:
+def test_some_headers_are_allowed_once_in_raw_mail(ready: World, name: str) -> None:
     twice = (f"{name}: a@mail.acme.example\r\n" * 2).encode()
     head = b"\r\n".join(line for line in HEAD.split(b"\r\n") if not line.startswith(name.encode()))
     assert refusal(ready, Content=raw(head=head + twice)) == (*BAD, f"Duplicate header '{name}'.")
 
 
-def test_raw_mail_needs_its_from_and_somebody_to_go_to(ready: World) -> None:
+def test_raw_mail_needs_from_and_a_recipient(ready: World) -> None:
     assert refusal(ready, Content=raw(head=b"Subject: s\r\n")) == (*BAD, "Missing required header 'From'.")
     refused = ready.refused(ready.ses.send_email, Content=raw(head=b"From: no-reply@mail.acme.example\r\n"))
     assert refused == (*BAD, "Missing required header 'To'.")
 
 
-def test_ses_own_headers_lose_against_parameters_and_are_not_told(ready: World) -> None:
+def test_parameters_override_sess_headers_which_are_removed_from_events(ready: World) -> None:
     for name in ("s", "other"):
         ready.ses.create_configuration_set(ConfigurationSetName=name)
     head = HEAD + b"X-SES-CONFIGURATION-SET: other\r\nX-SES-MESSAGE-TAGS: a=header\r\n"
@@ -248,14 +248,14 @@ def test_attachments_have_their_limits(ready: World, member: str, value: str) ->
 # 3.4
 
 
-def test_a_rate_that_is_exceeded_is_429(ready: World) -> None:
+def test_exceeding_the_rate_is_429(ready: World) -> None:
     ready.admin("PUT", "/clock", {"frozen": True})
     ready.admin("PUT", "/account", {"rate": 1})
     accepted(ready)
     assert refusal(ready) == (429, "TooManyRequestsException", "Maximum sending rate exceeded.")
 
 
-def test_a_quota_that_is_used_up_is_a_limit_exceeded(ready: World) -> None:
+def test_exceeding_the_quota_is_limit_exceeded(ready: World) -> None:
     ready.admin("PUT", "/account", {"quota": 0})
     assert refusal(ready) == (400, "LimitExceededException", "Daily message quota exceeded.")
 
@@ -265,7 +265,7 @@ def test_a_restricted_account_is_suspended(ready: World) -> None:
     assert refusal(ready) == (400, "AccountSuspendedException", "Sending suspended for this account.")
 
 
-def test_a_paused_account_or_set_is_a_sending_paused(ready: World) -> None:
+def test_a_paused_account_or_set_is_sending_paused(ready: World) -> None:
     ready.ses.create_configuration_set(ConfigurationSetName="s", SendingOptions={"SendingEnabled": False})
     assert refusal(ready, ConfigurationSetName="s") == (
         400,
@@ -281,7 +281,7 @@ def test_a_sender_that_is_not_verified_is_rejected_by_name_and_region(ready: Wor
     assert refusal(ready, FromEmailAddress="a@no.example") == (400, "MessageRejected", message)
 
 
-def test_a_mail_from_that_is_not_verified_rejects_where_it_is_told_to(ready: World) -> None:
+def test_an_unverified_mail_from_rejects_if_configured(ready: World) -> None:
     ready.ses.put_email_identity_mail_from_attributes(
         EmailIdentity="mail.acme.example",
         MailFromDomain="b.mail.acme.example",
@@ -303,11 +303,11 @@ def test_a_mail_from_that_is_not_verified_rejects_where_it_is_told_to(ready: Wor
         ({"ListManagementOptions": {"ContactListName": "no"}}, "List with name: no doesn't exist."),
     ],
 )
-def test_what_is_not_there_is_not_found(ready: World, more: dict[str, Any], message: str) -> None:
+def test_missing_sets_and_templates_are_not_found(ready: World, more: dict[str, Any], message: str) -> None:
     assert refusal(ready, **more) == (404, "NotFoundException", message)
 
 
-def test_a_call_that_fails_counts_for_nothing(ready: World) -> None:
+def test_a_failed_call_does_not_count(ready: World) -> None:
     refusal(ready, ConfigurationSetName="no")
     assert ready.ses.get_account()["SendQuota"]["SentLast24Hours"] == 0
     assert ready.sent() == []

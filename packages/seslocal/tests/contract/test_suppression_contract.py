@@ -1,5 +1,5 @@
-"""Suppression as SES was seen or is documented to do it (ses.md 2): what a mail is held against, what is recorded
-afterwards, what a suppressed mail looks like, how entries are managed, and Auto Validation."""
+"""Suppression as documented or observed (ses.md 2): which list applies to a mail, what is recorded, the events of a
+suppressed mail, how entries are managed, and Auto Validation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KIM = "kim@example.com"
 
 @pytest.fixture
 def still(world: World) -> World:
-    """Tenant acme with a list of its own, and a clock that stands."""
+    """Tenant acme with its own list, and a frozen clock."""
     world.ready()
     world.admin("PUT", "/clock", {"at": "2026-03-02T12:00:00Z", "frozen": True})
     return world
@@ -38,7 +38,7 @@ def global_addresses(world: World) -> list[str]:
 
 
 def mail(world: World, *to: str, **more: Any) -> list[tuple[str, str | None]]:
-    """Sends, lets all of it happen, and says what was told: each event with its sub-type."""
+    """Sends a mail and lets time pass. Returns each event with its subtype."""
     world.send(*to, **more)
     world.admin("PUT", "/clock", {"advance": 60})
     told: list[tuple[str, str | None]] = []
@@ -76,7 +76,7 @@ def test_the_global_list_shows_in_no_call_of_ses(still: World) -> None:
     assert still.refused(still.ses.get_suppressed_destination, EmailAddress=KIM)[0] == 404
 
 
-def test_lists_of_account_and_tenants_know_nothing_of_each_other(world: World) -> None:
+def test_lists_of_account_and_tenants_are_separate(world: World) -> None:
     world.tenant("acme")
     world.tenant("zen")
     put(world, "a@example.com")
@@ -87,10 +87,10 @@ def test_lists_of_account_and_tenants_know_nothing_of_each_other(world: World) -
     assert [*listed(world, TenantName="zen")] == ["c@example.com"]
 
 
-# what applies
+# which list applies
 
 
-def test_a_mail_without_tenant_and_set_goes_by_the_account(still: World) -> None:
+def test_a_mail_without_tenant_and_set_uses_the_accounts_list(still: World) -> None:
     put(still)
     put(still, "lee@example.com", TenantName="acme")
     message_id = still.send(KIM, "lee@example.com", tenant=None, configuration_set=None)
@@ -107,14 +107,14 @@ def test_a_set_of_scope_tenant_on_a_mail_without_tenant_uses_the_accounts_list(s
     assert mail(still, KIM, tenant=None) == [("Send", None), ("Bounce", "OnAccountSuppressionList")]
 
 
-def test_a_hard_bounce_of_scope_tenant_is_on_its_list_and_the_global_one(still: World) -> None:
+def test_a_hard_bounce_of_scope_tenant_is_on_the_tenants_and_the_global_list(still: World) -> None:
     still.mailbox(KIM, "bounces")
     mail(still, KIM)
     assert (listed(still, TenantName="acme"), listed(still)) == ({KIM: "BOUNCE"}, {})
     assert global_addresses(still) == [KIM]
 
 
-def test_a_complaint_of_scope_tenant_is_on_its_list_alone(still: World) -> None:
+def test_a_complaint_of_scope_tenant_is_on_the_tenants_list_only(still: World) -> None:
     still.mailbox(KIM, "complains")
     mail(still, KIM)
     assert (listed(still, TenantName="acme"), listed(still)) == ({KIM: "COMPLAINT"}, {})
@@ -122,7 +122,7 @@ def test_a_complaint_of_scope_tenant_is_on_its_list_alone(still: World) -> None:
 
 
 @pytest.mark.parametrize("subtype", ["MailboxFull", "MessageTooLarge", "Transient/General", "Undetermined"])
-def test_what_is_not_permanent_is_listed_nowhere(still: World, subtype: str) -> None:
+def test_only_permanent_bounces_are_listed(still: World, subtype: str) -> None:
     still.mailbox(KIM, "bounces", subtype=subtype)
     assert [kind for kind, _ in mail(still, KIM)] == ["Send", "Bounce"]
     assert listed(still) == listed(still, TenantName="acme") == {}
@@ -130,13 +130,13 @@ def test_what_is_not_permanent_is_listed_nowhere(still: World, subtype: str) -> 
 
 
 @pytest.mark.parametrize("domain", ["gmail.com", "GoogleMail.com"])
-def test_gmail_tells_of_no_complaint_and_is_not_listed_for_one(still: World, domain: str) -> None:
+def test_a_complaint_at_gmail_is_not_reported_or_listed(still: World, domain: str) -> None:
     still.mailbox(f"*@{domain}", "complains")
     assert mail(still, f"kim@{domain}") == [("Send", None), ("Delivery", None)]
     assert listed(still, TenantName="acme") == {}
 
 
-def test_not_spam_takes_complaints_off_the_accounts_list_too_and_bounces_off_none(still: World) -> None:
+def test_not_spam_removes_complaints_from_the_accounts_list_too_but_never_bounces(still: World) -> None:
     still.ses.put_tenant_suppression_attributes(
         TenantName="acme", SuppressionScope="ACCOUNT", SuppressedReasons=[]
     )
@@ -148,7 +148,7 @@ def test_not_spam_takes_complaints_off_the_accounts_list_too_and_bounces_off_non
 
 
 @pytest.mark.parametrize("strikes", [False, True])
-def test_whether_the_global_list_strikes_beside_a_tenants_is_a_switch(still: World, strikes: bool) -> None:
+def test_the_global_list_applies_to_tenants_only_when_switched(still: World, strikes: bool) -> None:
     still.admin("PUT", "/global-list/" + KIM)
     still.admin("PUT", "/account", {"behaviour": {"global_list_for_tenants": strikes}})
     assert mail(still, KIM) == [
@@ -172,7 +172,7 @@ def test_neither_scope_nor_reasons_clears_both(still: World, body: bytes) -> Non
 
 
 def test_an_empty_list_of_reasons_is_kept_as_such(still: World) -> None:
-    for _ in range(2):  # as often as one likes
+    for _ in range(2):  # can be repeated
         still.ses.put_tenant_suppression_attributes(
             TenantName="acme", SuppressionScope="TENANT", SuppressedReasons=[]
         )
@@ -224,7 +224,7 @@ def test_options_of_a_set_are_read_back_replaced_and_checked(still: World) -> No
         ),
     ],
 )
-def test_what_is_no_reason_or_scope_is_a_validation_text(
+def test_an_invalid_reason_or_scope_is_a_validation_error(
     world: World, operation: str, params: dict[str, Any], at: str, choices: str
 ) -> None:
     status, code, message = world.refused(getattr(world.ses, operation), **params)
@@ -238,7 +238,9 @@ def test_what_is_no_reason_or_scope_is_a_validation_text(
 # entries
 
 
-def test_an_entry_by_hand_has_no_attributes_and_an_accounts_no_tenant(still: World) -> None:
+def test_an_entry_put_by_the_customer_has_no_attributes_and_in_the_accounts_list_no_tenant(
+    still: World,
+) -> None:
     put(still)
     found = still.ses.get_suppressed_destination(EmailAddress=KIM)["SuppressedDestination"]
     assert found == {
@@ -248,7 +250,7 @@ def test_an_entry_by_hand_has_no_attributes_and_an_accounts_no_tenant(still: Wor
     }
 
 
-def test_an_entry_of_sess_shows_its_attributes_in_get_and_not_in_the_list(still: World) -> None:
+def test_an_entry_made_by_ses_has_attributes_in_get_and_not_in_list(still: World) -> None:
     still.mailbox(KIM, "bounces")
     mail(still, KIM)
     found = still.ses.get_suppressed_destination(EmailAddress=KIM, TenantName="acme")["SuppressedDestination"]
@@ -288,7 +290,7 @@ def test_entries_are_found_by_reason_and_time(still: World) -> None:
 
 
 @pytest.mark.parametrize("where", [{}, {"TenantName": "acme"}])
-def test_an_entry_that_is_absent_is_404_for_get_and_delete_alike(still: World, where: dict[str, str]) -> None:
+def test_a_missing_entry_is_404_for_get_and_delete(still: World, where: dict[str, str]) -> None:
     which = "tenant suppression list" if where else "suppression list"
     for call in (still.ses.get_suppressed_destination, still.ses.delete_suppressed_destination):
         assert still.refused(call, EmailAddress=KIM, **where) == (
@@ -298,7 +300,7 @@ def test_an_entry_that_is_absent_is_404_for_get_and_delete_alike(still: World, w
         )
 
 
-def test_a_token_of_elsewhere_is_invalid(world: World) -> None:
+def test_a_token_of_another_list_is_invalid(world: World) -> None:
     for name in ("acme", "zen"):
         world.tenant(name)
     others = world.ses.list_tenants(PageSize=1)["NextToken"]
@@ -317,7 +319,7 @@ def test_the_list_of_an_account_paused_for_ninety_days_is_deleted(still: World) 
     assert (listed(still), listed(still, TenantName="acme")) == ({}, {KIM: "BOUNCE"})
 
 
-def test_a_pause_that_was_ended_counts_from_its_next_beginning(still: World) -> None:
+def test_the_ninety_days_start_again_with_each_pause(still: World) -> None:
     put(still)
     for enabled, days in ((False, 60), (True, 200), (False, 60)):
         still.ses.put_account_sending_attributes(SendingEnabled=enabled)
@@ -327,11 +329,11 @@ def test_a_pause_that_was_ended_counts_from_its_next_beginning(still: World) -> 
     assert listed(still) == {}
 
 
-# what a suppressed mail looks like
+# events of a suppressed mail
 
 
 def prepare(world: World, cause: str) -> None:
-    """kim@example.com will not be mailed for this cause."""
+    """Makes mail to kim@example.com suppressed for this cause."""
     match cause:
         case "OnTenantSuppressionList":
             put(world, TenantName="acme")
@@ -360,7 +362,7 @@ CAUSES = [
 
 
 @pytest.mark.parametrize("cause", CAUSES)
-def test_a_suppressed_mail_is_a_send_and_a_permanent_bounce_that_ses_reports_itself(
+def test_a_suppressed_mail_has_a_send_and_a_permanent_bounce_reported_by_ses(
     world: World, cause: str
 ) -> None:
     world.ready()
@@ -394,7 +396,7 @@ def test_only_the_global_lists_bounces_count_in_the_rate(still: World, cause: st
 
 
 @pytest.mark.parametrize("cause", CAUSES)
-def test_a_suppressed_mail_enters_no_list(still: World, cause: str) -> None:
+def test_a_suppressed_mail_is_added_to_no_list(still: World, cause: str) -> None:
     prepare(still, cause)
     before = listed(still), listed(still, TenantName="acme"), global_addresses(still)
     mail(still, KIM)
@@ -417,14 +419,14 @@ def test_an_entry_for_a_complaint_gives_a_complaint_without_feedback_type(
 
 
 @pytest.mark.parametrize(("scope", "ending"), [("TENANT", "your tenant."), ("ACCOUNT", "your account. ")])
-def test_the_diagnostic_code_names_whose_list_it_was(world: World, scope: str, ending: str) -> None:
+def test_the_diagnostic_code_names_the_list(world: World, scope: str, ending: str) -> None:
     world.ready(scope=scope)
     put(world, **({"TenantName": "acme"} if scope == "TENANT" else {}))
     world.send(KIM)
     text = world.events(2)[1]["bounce"]["bouncedRecipients"][0]["diagnosticCode"]
     start = "Amazon SES did not send the message to this address because it is on the suppression list for "
     assert text.startswith(start + ending)
-    assert (text == start + ending) == (scope == "TENANT")  # the account's goes on with where to read more
+    assert (text == start + ending) == (scope == "TENANT")  # the account's text continues with a link
 
 
 # Auto Validation
@@ -446,11 +448,11 @@ def test_insights_have_sess_members_and_verdicts(world: World) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v2/email/email-address-insights/", "/v2/email/email-address-insights"])
-def test_insights_are_at_a_path_that_ends_in_a_slash(world: World, path: str) -> None:
+def test_the_insights_path_ends_in_a_slash(world: World, path: str) -> None:
     assert world.http("POST", path, b'{"EmailAddress":"kim@example.com"}')[0] == 200
 
 
-def test_a_set_takes_its_threshold_when_it_is_made(still: World) -> None:
+def test_a_set_can_be_created_with_a_validation_threshold(still: World) -> None:
     condition = {"ConditionThreshold": {"ConditionThresholdEnabled": "ENABLED"}}
     still.ses.create_configuration_set(
         ConfigurationSetName="picky", SuppressionOptions={"ValidationOptions": condition}

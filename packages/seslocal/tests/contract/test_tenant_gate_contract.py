@@ -1,5 +1,5 @@
-"""The gate that a tenant's mail passes, as SES was seen to keep it (ses.md 1.4, 1.5): each refusal by status, code and
-message, for every operation that sends, and the order they come in."""
+"""The checks of a tenant's mail as observed at SES (ses.md 1.4, 1.5): each error by status, code and message, for every
+operation that sends, and the order of the checks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def bulk(world: World, *, tenant: str = "acme", **more: Any) -> Any:
 
 
 def raw(world: World, *, tenant: str = "acme") -> Any:
-    """The tenant named by the mail's own header."""
+    """Sends raw mail that names the tenant in a header."""
     text = f"From: {SENDER}\r\nTo: kim@example.com\r\nX-SES-TENANT: {tenant}\r\n\r\nHi"
     return world.send("kim@example.com", tenant=None, Content={"Raw": {"Data": text.encode()}})
 
@@ -44,14 +44,14 @@ ways = pytest.mark.parametrize("send", [one, bulk, raw])
 
 @pytest.fixture
 def stored(world: World) -> World:
-    """Tenant acme, ready, and a template that is not its own."""
+    """Tenant acme, ready to send, and a template that is not associated with it."""
     world.ready()
     world.ses.create_email_template(TemplateName="welcome", TemplateContent={"Subject": "Hi", "Text": "Hi"})
     return world
 
 
 @ways
-def test_a_tenant_that_is_not_there_is_404_by_name_and_account(world: World, send: Send) -> None:
+def test_a_missing_tenant_is_404_with_name_and_account(world: World, send: Send) -> None:
     world.ready()
     refusal = world.refused(lambda: send(world, tenant="nobody"))
     assert refusal == (404, "NotFoundException", f"Tenant nobody for AwsAccountId {ACCOUNT} not found.")
@@ -59,14 +59,14 @@ def test_a_tenant_that_is_not_there_is_404_by_name_and_account(world: World, sen
 
 
 @pytest.mark.parametrize("call", ["get", "delete"])
-def test_management_of_a_list_of_no_tenant_is_404_in_other_words(world: World, call: str) -> None:
+def test_list_management_of_a_missing_tenant_is_404_with_another_text(world: World, call: str) -> None:
     manage = getattr(world.ses, f"{call}_suppressed_destination")
     refusal = world.refused(manage, EmailAddress="kim@example.com", TenantName="nobody")
     assert refusal == (404, "NotFoundException", "The requested tenant nobody does not exist.")
 
 
 @ways
-def test_what_is_not_associated_is_named_whole_in_a_403(world: World, send: Send) -> None:
+def test_the_403_has_the_arns_that_are_not_associated(world: World, send: Send) -> None:
     arns = world.domain(), world.configuration_set()
     world.tenant("acme")
     assert world.refused(lambda: send(world)) == (
@@ -77,7 +77,7 @@ def test_what_is_not_associated_is_named_whole_in_a_403(world: World, send: Send
     assert world.sent() == []
 
 
-def test_the_403_has_its_sentence_under_a_capital_message_and_no_other_key(world: World) -> None:
+def test_the_403_has_its_text_in_capital_message_and_no_other_key(world: World) -> None:
     world.domain()
     world.configuration_set()
     world.tenant("acme")
@@ -109,7 +109,7 @@ def test_a_stored_template_must_be_associated(stored: World, by: str) -> None:
     assert one(stored, Content={"Template": template})
 
 
-def test_a_bulk_call_with_a_template_of_others_is_refused_whole(stored: World) -> None:
+def test_a_bulk_call_with_a_template_that_is_not_associated_is_refused(stored: World) -> None:
     entries = [{"Destination": {"ToAddresses": [f"{name}@example.com"]}} for name in ("kim", "lee")]
     refusal = stored.refused(
         stored.ses.send_bulk_email,
@@ -131,7 +131,7 @@ def test_a_template_in_the_call_needs_no_association(world: World) -> None:
 
 
 @ways
-def test_a_paused_tenant_is_a_message_rejected_by_its_arn(world: World, send: Send) -> None:
+def test_a_paused_tenant_is_message_rejected_with_its_arn(world: World, send: Send) -> None:
     arn = world.ready()
     world.admin("PUT", "/tenants/acme", {"aws_status": "DISABLED"})
     refusal = world.refused(lambda: send(world))
@@ -168,7 +168,7 @@ NAMES = [
         ("send_email", {"Content": {"Simple": {"Subject": {"Data": "x"}, "Body": {}}}}),
     ],
 )
-def test_an_illegal_tenant_name_is_a_validation_text(
+def test_an_illegal_tenant_name_is_a_validation_error(
     world: World, operation: str, more: dict[str, Any], name: str, rule: str
 ) -> None:
     assert world.refused(getattr(world.ses, operation), TenantName=name, **more) == (
@@ -178,8 +178,8 @@ def test_an_illegal_tenant_name_is_a_validation_text(
     )
 
 
-def test_the_checks_come_in_ses_order(world: World) -> None:
-    """Each refusal hides those that would come after it: mended one by one, the next one shows."""
+def test_the_checks_run_in_sess_order(world: World) -> None:
+    """Each error hides later ones: fixing them one by one shows the next."""
     configuration_set = world.configuration_set()
     call: dict[str, Any] = {
         "FromEmailAddress": SENDER,
@@ -209,14 +209,14 @@ def test_the_checks_come_in_ses_order(world: World) -> None:
     world.admin("PUT", "/tenants/acme", {"aws_status": "ENABLED"})
     assert refused()[:2] == (400, "SendingPausedException")
     world.ses.put_account_sending_attributes(SendingEnabled=True)
-    assert refused()[:2] == (400, "MessageRejected")  # an identity that is not there
+    assert refused()[:2] == (400, "MessageRejected")  # a missing identity
     identity = world.domain()
     assert refused()[2] == f"Tenant not associated with resources [{identity}]."
     world.ses.create_tenant_resource_association(TenantName="acme", ResourceArn=identity)
     world.ses.send_email(**call)
 
 
-def test_a_refused_mail_takes_nothing_and_tells_nothing(world: World) -> None:
+def test_a_refused_mail_uses_no_quota_and_has_no_events(world: World) -> None:
     world.ready()
     world.admin("PUT", "/tenants/acme", {"aws_status": "DISABLED"})
     world.refused(lambda: one(world))

@@ -1,1 +1,1 @@
-"""What the tests share: a server in a thread, a client that signs by itself, a receiver, and keys."""
+"""Shared test code: a server in a thread, request signing, an HTTP receiver, and keys."""

@@ -1,4 +1,4 @@
-"""A real HTTP or HTTPS endpoint of a test: keeps what it was sent, and answers as it is told."""
+"""A real HTTP or HTTPS endpoint for tests: records requests, and returns configured responses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-#: body -> status, body and headers of the answer
+#: request body -> status, body and headers of the response
 Reply = Callable[["Posted"], tuple[int, bytes, dict[str, str]]]
 
 
@@ -32,7 +32,7 @@ class Receiver:
     def __init__(self, tls: Path | None = None) -> None:
         self.got: list[Posted] = []
         self.reply: Reply = lambda posted: (200, b"", {})
-        self.seen: Callable[[str], object] = lambda path: None  # told of what is fetched
+        self.seen: Callable[[str], object] = lambda path: None  # called with the path of each GET
         self._came = threading.Condition()
         receiver = self
 
@@ -84,7 +84,7 @@ class Receiver:
 
 
 def _certificate(directory: Path) -> Path:
-    """Signed by itself, so no client should trust it unasked."""
+    """Returns a self-signed certificate, which no client trusts by default."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Requests that no client makes, signed all the same: by botocore, as the headers or as the bytes to send."""
+"""Signs requests that no client makes, with botocore: returns the headers, or the bytes to send."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TEST = Credentials("test", "test")
 
 
 def service_of(path: str, body: bytes | None, headers: dict[str, str]) -> str | None:
-    """Whose call it is; None: nobody's who asks for a signature."""
+    """Returns the service that a call is for, or None if it needs no signature."""
     if any(name.lower() == "x-amz-target" for name in headers):
         return "sqs"
     if path.startswith("/v2/"):
@@ -30,7 +30,7 @@ def signed(
     credentials: Credentials = TEST,
     region: str = REGION,
 ) -> dict[str, str]:
-    """The headers with the date and the Authorization."""
+    """Returns the headers with date and Authorization added."""
     request = AWSRequest(method, f"http://{host}{path}", headers or {}, body or b"")
     SigV4Auth(credentials, service, region).add_auth(request)
     return dict(request.headers)
@@ -39,7 +39,7 @@ def signed(
 def wire(
     method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None, *, service: str = "ses"
 ) -> bytes:
-    """The whole request to the host x."""
+    """Returns the bytes of the whole request, to the host x."""
     lines = signed(method, path, body, headers, host="x", service=service)
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
     length = "" if "Transfer-Encoding" in lines or not body else f"Content-Length: {len(body)}\r\n"

@@ -1,4 +1,4 @@
-"""Mail by the older API, said shortly."""
+"""Short functions to send mail with SES v1."""
 
 from __future__ import annotations
 

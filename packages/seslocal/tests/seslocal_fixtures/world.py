@@ -1,4 +1,4 @@
-"""A local SES in a thread of its own, and a World that says the long things shortly."""
+"""A local SES in its own thread, and World, which shortens frequent test steps."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BUS = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"
 
 
 class Background:
-    """A server on a loop of its own, so that a blocking client can be used as its users do."""
+    """A server with its own event loop, so that tests can use blocking clients."""
 
     def __init__(
         self, settings: seslocal.Settings | None = None, clock: seslocal.Clock | None = None
@@ -55,7 +55,7 @@ class World:
         self.sqs = sqs
 
     def talk(self, data: bytes) -> bytes:
-        """What comes back for these bytes until the server closes, which it does when nothing more can come."""
+        """Sends these bytes and returns everything until the server closes the connection."""
         with socket.create_connection((self.local.host, self.local.port), timeout=5) as sock:
             sock.sendall(data)
             sock.shutdown(socket.SHUT_WR)
@@ -81,7 +81,7 @@ class World:
     def http(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> tuple[int, bytes]:
-        """As sent, but signed where AWS asks for it."""
+        """Makes a request, signed where AWS requires it."""
         headers = headers or {}
         service = signing.service_of(path, body, headers)
         if service is not None:
@@ -91,7 +91,7 @@ class World:
     def bare(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> tuple[int, bytes]:
-        """As given, unsigned."""
+        """Makes an unsigned request."""
         connection = http.client.HTTPConnection(self.local.host, self.local.port, timeout=10)
         try:
             connection.request(method, path, body, headers or {})
@@ -107,7 +107,7 @@ class World:
     def configuration_set(
         self, name: str = "acme-reset", *, events: list[str] | None = None, **options: Any
     ) -> str:
-        """A set whose events go to the queue `events`."""
+        """Creates a set whose events go to the queue `events`."""
         self.ses.create_configuration_set(ConfigurationSetName=name, **options)
         self.destination(name, {"SnsDestination": {"TopicArn": TOPIC}}, events or ALL_EVENTS)
         return self.arn(f"configuration-set/{name}")
@@ -133,7 +133,7 @@ class World:
         return arn
 
     def ready(self, *, scope: str = "TENANT", reasons: list[str] | None = None, **options: Any) -> str:
-        """Tenant acme with all it needs to send. Its ARN."""
+        """Creates tenant acme with everything it needs to send. Returns its ARN."""
         both = ["BOUNCE", "COMPLAINT"]
         return self.tenant(
             "acme",
@@ -164,7 +164,7 @@ class World:
         return self.sqs.get_queue_url(QueueName=name)["QueueUrl"]
 
     def bodies(self, count: int, name: str = "events", seconds: float = 5.0) -> list[str]:
-        """`count` bodies from the queue, deleted from it, without the greeting of a new topic."""
+        """Receives and deletes `count` messages. Returns their bodies, without the plain-text message of a new topic."""
         found: list[str] = []
         until = time.monotonic() + seconds
         url = self.queue(name)
@@ -178,14 +178,14 @@ class World:
         return found
 
     def events(self, count: int) -> list[dict[str, Any]]:
-        """`count` SES documents out of their SNS envelopes."""
+        """Returns `count` SES event documents from their SNS envelopes."""
         return [json.loads(json.loads(body)["Message"]) for body in self.bodies(count)]
 
     def kinds(self, count: int) -> list[str]:
         return [event["eventType"] for event in self.events(count)]
 
     def silent(self, name: str = "events") -> bool:
-        """Nothing more is on its way once a canary that left later has come."""
+        """Whether no event is pending: sends a canary mail, whose event must be the next."""
         self.ses.create_configuration_set(ConfigurationSetName="canary")
         topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:canary"
         self.destination("canary", {"SnsDestination": {"TopicArn": topic}}, ["DELIVERY"])
@@ -207,14 +207,14 @@ class World:
         return self.admin("POST", "/faults", {"fault": kind, **more})["id"]
 
     def wait_for(self, so: Callable[[], bool], seconds: float = 10.0) -> None:
-        """For what happens between two servers, which nothing here can wait on."""
+        """Polls for something between two servers that cannot be awaited."""
         until = time.monotonic() + seconds
         while not so():
             assert time.monotonic() < until, "it never became so"
             time.sleep(0.005)
 
     def followed(self, path: str, headers: dict[str, str]) -> tuple[int, str | None]:
-        """Status and Location of a link."""
+        """Fetches a link. Returns status and Location."""
         connection = http.client.HTTPConnection(self.local.host, self.local.port, timeout=10)
         try:
             connection.request("GET", path, headers=headers)
@@ -225,7 +225,7 @@ class World:
             connection.close()
 
     def refused(self, call: Any, **params: Any) -> tuple[int, str, str]:
-        """HTTP status, code and message of a call that must fail."""
+        """Makes a call that must fail. Returns its HTTP status, code and message."""
         with pytest.raises(ClientError) as caught:
             call(**params)
         answer: Any = caught.value.response
