@@ -4,8 +4,12 @@ A role process takes a shorter way, without the command line.
 """
 
 import sys
+from typing import TYPE_CHECKING
 
 from mailcordon.core import boundary
+
+if TYPE_CHECKING:
+    import typer
 
 
 def main() -> None:
@@ -16,6 +20,21 @@ def main() -> None:
             sys.exit(boundary.guard(_run_command))
 
 
+def command_line() -> "typer.Typer":
+    """The whole tree of commands."""
+    from mailcordon.adapters.cli import app
+    from mailcordon.app import command
+    from mailcordon.run import commands
+
+    return app.build(
+        up=commands.up,
+        down=commands.down,
+        migrate=commands.migrate,
+        doctor=commands.doctor,
+        run=command.run,
+    )
+
+
 def _run_role(role: str) -> int:
     from mailcordon.app import process
 
@@ -23,18 +42,7 @@ def _run_role(role: str) -> int:
 
 
 def _run_command() -> int:
-    from mailcordon.adapters import cli
-    from mailcordon.app import command
-    from mailcordon.run import commands
-
-    build = cli.build(
-        up=commands.up,
-        down=commands.down,
-        migrate=commands.migrate,
-        doctor=commands.doctor,
-        run=command.run,
-    )
-    build(prog_name="mailcordon")
+    command_line()(prog_name="mailcordon")
     return 0
 
 

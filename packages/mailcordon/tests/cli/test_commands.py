@@ -14,7 +14,7 @@ from typer import core
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from mailcordon.adapters import cli
+from mailcordon.adapters.cli import app as command_line
 from mailcordon.adapters.cli import command, failures, show
 from mailcordon.adapters.cli.commands import cordon, send, suppression, tenant
 
@@ -25,7 +25,7 @@ def _local(home: str = "") -> None:
 
 @pytest.fixture(scope="module")
 def app() -> typer.Typer:
-    return cli.build(up=_local, down=_local, migrate=_local, doctor=_local, run=_local)
+    return command_line.build(up=_local, down=_local, migrate=_local, doctor=_local, run=_local)
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,7 @@ def commands(group: core.TyperGroup, *above: str) -> Iterator[tuple[str, core.Ty
             yield " ".join((*above, name)), found
 
 
-LOCAL = ("up", "down", "migrate", "doctor", "run")
+LOCAL = ("up", "down", "migrate", "doctor", "run", "completion")
 
 
 def every(app: typer.Typer) -> dict[str, core.TyperCommand]:
@@ -56,7 +56,8 @@ def test_every_command_of_the_issue_is_there(app: typer.Typer) -> None:
     wanted = """up down migrate doctor run drill send why sent cordon uncordon cancel metrics audit
         tenant_onboard tenant_list tenant_show lane_list lane_show lane_limit identity_list identity_show type_list type_add
         type_change message_show message_cancel suppression_list suppression_add suppression_remove holds_list key_create
-        key_list key_revoke quarantine_list quarantine_show quarantine_replay mailbox_set"""
+        key_list key_revoke quarantine_list quarantine_show quarantine_replay mailbox_set mailbox_list
+        env completion"""
     assert set(every(app)) == {name.replace("_", " ") for name in wanted.split()}
 
 
@@ -74,7 +75,9 @@ def test_every_command_teaches_by_example_and_speaks_json(app: typer.Typer) -> N
 def test_every_example_in_a_help_is_a_command_line_that_is_understood(app: typer.Typer) -> None:
     for name, found in every(app).items():
         text = (found.epilog or "").replace("\\\n", " ")
-        for line in re.findall(r"mailcordon (?!up|down|migrate|doctor).*", text):
+        for line in re.findall(
+            r"^ +(mailcordon (?!up|down|migrate|doctor|completion).*)", text, re.MULTILINE
+        ):
             words = shlex.split(line.partition("|")[0], comments=True)[1:]
             if "..." in words:
                 continue
@@ -145,11 +148,11 @@ def test_types_are_given_with_their_domains() -> None:
 
 def test_a_class_given_as_a_type_is_told_apart() -> None:
     with pytest.raises(failures.Failure, match="--class marketing"):
-        cordon.target("acme", "marketing", None, None, None, None)
+        cordon.targeted("acme", "marketing", None, None, None, None)
 
 
 def test_a_target_names_only_what_was_said() -> None:
-    assert cordon.target("acme", None, "marketing", "gmail", None, None) == {
+    assert cordon.targeted("acme", None, "marketing", "gmail", None, None) == {
         "tenant": "acme",
         "class": "marketing",
         "provider": "gmail",
@@ -194,6 +197,6 @@ def test_on_a_terminal_only_yes_is_yes(monkeypatch: pytest.MonkeyPatch, typed: s
         if agreed:
             command.confirm(show.console(nowhere), "Cordon acme?", yes=False)
         else:
-            with pytest.raises(failures.Failure, match="nothing was changed"):
+            with pytest.raises(failures.Failure, match="Nothing was changed"):
                 command.confirm(show.console(nowhere), "Cordon acme?", yes=False)
     os.close(keyboard)

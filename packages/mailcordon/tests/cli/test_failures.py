@@ -5,9 +5,8 @@ import json
 from pathlib import Path
 
 import pytest
-import typer
 
-from mailcordon.adapters.cli import command, failures, show
+from mailcordon.adapters.cli import failures, report
 from mailcordon.adapters.cli.failures import Exit
 
 PROBLEM = {
@@ -45,9 +44,8 @@ def said(
     failure: failures.Failure, capsys: pytest.CaptureFixture[str], *, as_json: bool = False
 ) -> tuple[str, str, int]:
     err = io.StringIO()
-    with pytest.raises(typer.Exit) as caught:
-        command.fail(failure, as_json=as_json, err=show.console(err))
-    return capsys.readouterr().out, err.getvalue(), caught.value.exit_code
+    code = report.print_failure(failure, as_json=as_json, err=err)
+    return capsys.readouterr().out, err.getvalue(), code
 
 
 def test_a_problem_is_its_sentence_and_its_fields_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,7 +98,7 @@ def test_an_answer_that_is_no_problem_document_is_still_a_sentence(body: object)
 
 
 def test_try_again_in_so_many_seconds_is_passed_on() -> None:
-    assert "try again in 7 s" in str(failures.from_problem(429, {"detail": "The lane is full."}, "7"))
+    assert "Try again in 7 s" in str(failures.from_problem(429, {"detail": "The lane is full."}, "7"))
 
 
 def test_every_exit_code_is_documented() -> None:

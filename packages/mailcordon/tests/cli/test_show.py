@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from rich.console import RenderableType
 
 from mailcordon.adapters.cli import show
+from mailcordon.adapters.cli import text as texts
 
 
 def printed(view: RenderableType) -> str:
@@ -34,7 +35,7 @@ def test_no_line_ends_in_blanks() -> None:
 
 @given(st.text())
 def test_text_from_outside_is_one_line_without_control_characters(text: str) -> None:
-    shown = show.plain(text)
+    shown = texts.plain(text)
     assert len(shown.splitlines()) == 1
     assert not any(ord(sign) < 32 or ord(sign) == 127 for sign in shown)
 
@@ -55,24 +56,24 @@ def test_square_brackets_in_data_are_data() -> None:
         (True, "yes"),
         (1.5, "1.5"),
         (["a", "b"], "a, b"),
-        ({"bounce": "5.1.1"}, "bounce=5.1.1"),
+        ({"bounce": "5.1.1", "ses_id": None}, "bounce: 5.1.1"),
         ([], "-"),
     ],
 )
 def test_each_kind_of_value_has_its_words(value: object, text: str) -> None:
-    assert show.plain(value) == text
+    assert texts.plain(value) == text
 
 
 def test_times_are_shown_in_utc_whatever_their_zone() -> None:
-    assert show.when("2026-11-24T15:00:00.250+02:00") == "2026-11-24 13:00:00Z"
-    assert show.clock("2026-11-24T13:00:00.250Z") == "13:00:00.250Z"
-    assert show.when(None) == "-"
-    assert show.when("soon") == "soon"
+    assert texts.when("2026-11-24T15:00:00.250+02:00") == "2026-11-24 13:00:00Z"
+    assert texts.clock("2026-11-24T13:00:00.250Z") == "13:00:00.250Z"
+    assert texts.when(None) == "-"
+    assert texts.when("soon") == "soon"
 
 
 def test_a_rate_keeps_the_digit_that_matters_and_nothing_of_nothing_is_no_rate() -> None:
-    assert show.percent(1, 1000) == "0.10 %"
-    assert show.percent(0, 0) == "-"
+    assert texts.percent(1, 1000) == "0.10 %"
+    assert texts.percent(0, 0) == "-"
 
 
 @pytest.mark.parametrize(
@@ -80,4 +81,4 @@ def test_a_rate_keeps_the_digit_that_matters_and_nothing_of_nothing_is_no_rate()
     [(1, "hold", "1 hold"), (2, "delivery", "2 deliveries"), (0, "hold", "0 holds")],
 )
 def test_things_are_counted_in_words(number: int, noun: str, text: str) -> None:
-    assert show.counted(number, noun) == text
+    assert texts.counted(number, noun) == text

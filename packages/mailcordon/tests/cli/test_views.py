@@ -1,6 +1,7 @@
 """What a person reads of what the API answered: the cause first, nothing left out."""
 
 import io
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from mailcordon.adapters.cli.commands import cordon, lane, metrics, tenant, why
 from mailcordon.adapters.cli.connection import Connection
 from mailcordon.adapters.cli.drill import command as drill
 
+NOW = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
 HOLD: dict[str, Any] = {
     "id": 17,
     "tenant": "acme",
@@ -39,7 +41,7 @@ SUPPRESSION: dict[str, Any] = {
     "cause": "complaint",
     "since": "2026-11-24T12:00:00.000Z",
     "until": None,
-    "by": "observe",
+    "by": "ses",
     "evidence": {"feedback": "abuse"},
 }
 
@@ -62,7 +64,7 @@ def message(**delivery: object) -> dict[str, Any]:
 
 
 def explained(document: dict[str, Any], lane: dict[str, Any] | None, addresses: dict[str, Any]) -> list[str]:
-    return lines(why.explanation(document, document["deliveries"], lane, addresses))
+    return lines(why.explanation(document, document["deliveries"], lane, addresses, NOW))
 
 
 def test_why_answers_in_the_order_of_cause() -> None:
@@ -76,20 +78,23 @@ def test_why_answers_in_the_order_of_cause() -> None:
     said = explained(held, LANE, {})
     places = [
         next(n for n, line in enumerate(said) if line.startswith(start))
-        for start in ("lee@", "because", "hold", "13:00:00")
+        for start in ("lee@", "reason", "hold", "13:00:00")
     ]
     assert places == sorted(places)
     assert said[places[2]] == (
-        "hold     acme, class marketing held by person (ops (key 4k2p9x7m)) since 2026-11-24 13:00:00Z: complaints rise [hold 17]"
+        "hold         Held by ops (key 4k2p9x7m) since 13:00 UTC: complaints rise [hold 17: acme, class marketing]"
     )
 
 
 def test_why_shows_the_suppression_behind_a_refusal_with_its_evidence() -> None:
     refused = message(state="refused", reason="suppressed", detail="complaint on 2026-11-24", timeline=[])
     said = explained(refused, None, {"lee@example.com": {"suppressions": [SUPPRESSION]}})
-    assert "because  suppressed: complaint on 2026-11-24" in said
-    assert "list     not mailed for class marketing: complaint on 2026-11-24 12:00:00Z, by observe" in said
-    assert "evidence: feedback=abuse" in said
+    assert "reason       complaint on 2026-11-24" in said
+    assert (
+        "suppression  acme may not send marketing to lee@example.com: complaint on 24 Nov, reported by SES"
+        in said
+    )
+    assert "feedback: abuse" in said
 
 
 def test_an_address_without_a_record_against_it_says_so() -> None:
@@ -98,7 +103,7 @@ def test_an_address_without_a_record_against_it_says_so() -> None:
             {"address": "kim@example.com", "tenant": "acme", "suppressions": [], "deliveries": []}
         )
     )
-    assert said == ["acme may mail kim@example.com: nothing is recorded against it."]
+    assert said == ["acme may mail kim@example.com: no suppression is recorded."]
 
 
 def test_a_preview_says_what_happens_and_whom_it_leaves_alone() -> None:
@@ -120,7 +125,7 @@ def test_a_preview_says_what_happens_and_whom_it_leaves_alone() -> None:
     assert said[1].split() == ["newsletter", "marketing", "open", "3", "2", "1"]
     assert said[-2:] == [
         "Stops marketing of acme.",
-        "Left alone: password-reset of acme; every other tenant.",
+        "Not affected: password-reset of acme; every other tenant.",
     ]
 
 

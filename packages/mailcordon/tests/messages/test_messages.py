@@ -21,21 +21,6 @@ SPEAKING = {
 #: Modules whose sentences have still to move.
 STILL_TO_MOVE: frozenset[str] = frozenset(
     [
-        "adapters/cli/client.py",
-        "adapters/cli/command.py",
-        "adapters/cli/connection.py",
-        "adapters/cli/failures.py",
-        "adapters/cli/commands/cordon.py",
-        "adapters/cli/commands/key.py",
-        "adapters/cli/commands/lane.py",
-        "adapters/cli/commands/message_type.py",
-        "adapters/cli/commands/send.py",
-        "adapters/cli/commands/suppression.py",
-        "adapters/cli/commands/tenant.py",
-        "adapters/cli/commands/why.py",
-        "adapters/cli/drill/command.py",
-        "adapters/cli/drill/temporary_system.py",
-        "adapters/cli/local_ses.py",
         "adapters/db/accept_store.py",
         "adapters/db/control_store.py",
         "adapters/db/embedded.py",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from mailcordon.adapters import cli
+from mailcordon.adapters.cli import app as command_line
 from mailcordon_fixtures import systems
 
 Run = Callable[..., tuple[int, str, str]]
@@ -25,7 +25,7 @@ def run(system: systems.System, monkeypatch: pytest.MonkeyPatch) -> Run:
     for name in [name for name in os.environ if name.startswith("MAILCORDON_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("MAILCORDON_HOME", str(system.home))
-    app = cli.build(up=_local, down=_local, migrate=_local, doctor=_local, run=_local)
+    app = command_line.build(up=_local, down=_local, migrate=_local, doctor=_local, run=_local)
 
     def command(*words: str) -> tuple[int, str, str]:
         result = CliRunner().invoke(app, list(words))
@@ -129,7 +129,7 @@ def test_a_cordon_says_what_it_will_do_and_without_a_terminal_does_nothing(run: 
     onboard(run, tenant)
     code, _, err = run("cordon", tenant, "--class", "marketing", "--because", "try")
     assert code == 2
-    assert "Left alone: password-reset" in err
+    assert "Not affected: password-reset" in err
     assert "--yes" in err
     assert json.loads(run("lane", "show", tenant, "newsletter", "--json")[1])["state"] == "open"
 
@@ -184,7 +184,7 @@ def test_a_mailbox_set_for_one_tenant_bounces_for_it_and_shows_in_why_and_metric
     assert run("mailbox", "set", f"kim@{tenant}.example", "bounces", "--tenant", tenant)[0] == 0
     code, out, _ = send(run, tenant, "--wait", "30", "--json")
     assert (code, json.loads(out)["deliveries"][0]["state"]) == (0, "bounced")
-    assert "hard-bounce" in run("why", f"kim@{tenant}.example", "--tenant", tenant)[1]
+    assert "hard bounce" in run("why", f"kim@{tenant}.example", "--tenant", tenant)[1]
     [row] = json.loads(run("metrics", "--tenant", tenant, "--json")[1])["items"]
     assert (row["type"], row["hard_bounced"]) == ("password-reset", 1)
     assert "bounces" in run("sent", "--to", f"kim@{tenant}.example")[1]
@@ -206,6 +206,9 @@ def test_a_mailbox_set_for_one_tenant_bounces_for_it_and_shows_in_why_and_metric
         "suppression list --tenant {}",
         "metrics --tenant {}",
         "quarantine list",
+        "mailbox list",
+        "mailbox list --tenant {}",
+        "env",
         "key list --tenant {}",
         "audit --tenant {}",
         "cordon {} --because try --dry-run",

@@ -1,7 +1,7 @@
-"""The REST API as the commands see it: JSON in, JSON out, and every other answer a `Failure` with a sentence.
+"""A client of the REST API: JSON in, JSON out, and a `Failure` with a sentence for every error response.
 
-One session for one command; nothing is retried here, since only the person (or script) at the prompt knows whether once more is
-right. Lists are followed page by page up to the limit that was asked for.
+One session per command. Nothing is retried here, because only the caller knows whether trying again is right. Lists are read page
+by page up to the requested limit.
 """
 
 import json
@@ -13,24 +13,25 @@ import aiohttp
 import yarl
 
 from mailcordon.adapters.cli import failures
-from mailcordon.adapters.cli.document import Document, parts
+from mailcordon.adapters.cli.document import Document, children
+from mailcordon.messages import cli as messages
 
-PAGE = 1000  #: the most that one answer holds
+PAGE = 1000  #: the most items of one response
 Query = Mapping[str, str | int | float | None]
 
 
-def path(*parts: str) -> str:
-    """`/v1/...` with each part quoted as one path segment, whatever is in it."""
-    return "/v1/" + "/".join(quote(part, safe="@") for part in parts)
+def path(*segments: str) -> str:
+    """`/v1/...` with each segment quoted, whatever is in it."""
+    return "/v1/" + "/".join(quote(segment, safe="@") for segment in segments)
 
 
-def local_path(*parts: str) -> str:
+def local_path(*segments: str) -> str:
     """`/_seslocal/...`: the local SES's own pages."""
-    return "/_seslocal/" + "/".join(quote(part, safe="@*") for part in parts)
+    return "/_seslocal/" + "/".join(quote(segment, safe="@*") for segment in segments)
 
 
 class Client:
-    """Talks to one server. `Api` and the local SES's admin pages both speak through it."""
+    """A client of one server: of the REST API, or of the local SES's admin pages."""
 
     def __init__(self, url: str, key: str | None, *, timeout: float = 30.0) -> None:
         self.url = url
@@ -59,37 +60,38 @@ class Client:
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Document:
-        """The JSON object of a 2xx answer ({} for an empty one). Raises Failure for anything else."""
+        """The JSON object of a 2xx response, {} if it is empty. Raises Failure for any other response."""
         given = {name: value for name, value in (query or {}).items() if value is not None}
         url = yarl.URL(self.url + path + (f"?{urlencode(given)}" if given else ""), encoded=True)
         try:
-            async with self._session.request(method, url, json=body, headers=headers) as answer:
-                text = await answer.read()
+            async with self._session.request(method, url, json=body, headers=headers) as response:
+                text = await response.read()
                 found = _decode(text)
-                if answer.status >= 400:
-                    raise failures.from_problem(answer.status, found, answer.headers.get("Retry-After"))
+                if response.status >= 400:
+                    raise failures.from_problem(response.status, found, response.headers.get("Retry-After"))
         except (aiohttp.ClientConnectionError, TimeoutError) as error:
-            raise failures.cannot_connect(self.url, str(error) or "no answer in time") from None
+            raise failures.cannot_connect(self.url, str(error) or messages.timed_out()) from None
         except (aiohttp.ClientError, ValueError) as error:
-            raise failures.usage(f"{self.url} cannot be asked: {error or type(error).__name__}") from None
+            why = str(error) or type(error).__name__
+            raise failures.usage(messages.not_an_http_server(url=self.url, why=why)) from None
         if not text:
             return {}
         if not isinstance(found, dict):
             raise failures.Failure(
                 failures.Exit.REFUSED,
-                f"{self.url} answered {method} {path} with something that is no JSON object: is it Mailcordon?",
+                messages.not_mailcordon(url=self.url, method=method, path=path),
                 "not-mailcordon",
             )
         return found  # pyright: ignore[reportUnknownVariableType]
 
     async def items(self, path: str, query: Query | None = None, *, limit: int = PAGE) -> Document:
-        """Up to `limit` of a list, as {"items", "next"}: `next` is where the rest begins, null where there is none."""
+        """Up to `limit` items of a list, as {"items", "next"}. `next` is the cursor of the rest, None at the end."""
         found: list[Any] = []
         after: str | int | None = None
         while True:
             wanted = min(PAGE, limit - len(found))
             page = await self.get(path, {**(query or {}), "limit": wanted, "after": after})
-            found += parts(page, "items")
+            found += children(page, "items")
             after = page.get("next")
             if after is None or not page.get("items") or len(found) >= limit:
                 return {"items": found[:limit], "next": after}

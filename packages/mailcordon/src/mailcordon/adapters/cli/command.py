@@ -1,182 +1,237 @@
-"""What every command that speaks to the server shares: `--json`, `--url`, `--key`, one answer, and one way to fail.
+"""What every command that calls the server shares: its options, its output and its clean-up.
 
 `remote` turns an async function whose first argument is a `Cli` into a command. With `--json` exactly one JSON document goes to
-stdout, also when the command fails; sentences about what failed go to stderr, always.
+stdout, also if the command fails; sentences about what failed go to stderr, always.
 """
 
 import asyncio
 import inspect
-import json
 import os
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Annotated, Any, Concatenate, NoReturn, ParamSpec
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated, Any, Concatenate, Literal, ParamSpec, TextIO
 
 import typer
 from rich.console import Console, RenderableType
+from typer import core
 
-from mailcordon.adapters.cli import client, connection, failures, local_ses, show
+from mailcordon.adapters.cli import client, connection, duration, failures, local_ses, report, show, watch
 from mailcordon.adapters.cli.document import Document
 from mailcordon.host.home import find_home
+from mailcordon.messages import cli as messages
 
 P = ParamSpec("P")
+Format = Literal["table", "wide", "json"]
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text for people.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document instead of text (same as -o json).")
+]
+Output = Annotated[
+    Format,
+    typer.Option(
+        "--output",
+        "-o",
+        help="table: the columns that fit the terminal; wide: all columns; json: one JSON document.",
+    ),
+]
 Url = Annotated[
-    str | None, typer.Option("--url", metavar="URL", help="The server (MAILCORDON_URL, else cli.json).")
+    str | None,
+    typer.Option("--url", metavar="URL", help="Server. Default: MAILCORDON_URL, else the one in cli.json."),
 ]
 Key = Annotated[
-    str | None, typer.Option("--key", metavar="KEY", help="The API key (MAILCORDON_KEY, else cli.json).")
+    str | None,
+    typer.Option("--key", metavar="KEY", help="API key. Default: MAILCORDON_KEY, else the one in cli.json."),
+]
+Watch = Annotated[
+    float | None,
+    typer.Option(
+        "--watch",
+        metavar="[INTERVAL]",
+        parser=duration.between(watch.FASTEST, 86400.0),
+        help=f"Run again every INTERVAL until Ctrl-C. Default: once; without INTERVAL every {watch.DEFAULT}.",
+    ),
 ]
 
 # Options that mean the same in every command that has them.
 Tenant = Annotated[str, typer.Argument(metavar="TENANT", help="The tenant's slug.")]
 OfTenant = Annotated[
     str | None,
-    typer.Option("--tenant", metavar="TENANT", help="The tenant's slug; a tenant's own key implies it."),
+    typer.Option(
+        "--tenant", metavar="TENANT", help="The tenant's slug. Default: the tenant of the key, if it has one."
+    ),
 ]
 Because = Annotated[
-    str, typer.Option("--because", metavar="TEXT", help="Why, for the record: it is shown and audited.")
+    str, typer.Option("--because", metavar="TEXT", help="The reason. It is shown and audited.")
 ]
-Limit = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="Show at most so many.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, max=100_000, help="Show at most N items.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+Class = Literal["urgent", "transactional", "marketing"]
+
+
+def duration_option(name: str, *, minimum: float, help: str) -> Any:
+    """An option that takes a duration such as 15m or 7d; its value is in seconds. The help has to name the default."""
+    parser = duration.between(minimum)
+    return typer.Option(name, metavar="DURATION", parser=parser, help=help, show_default=False)
 
 
 @dataclass(slots=True)
 class Cli:
-    """One command under way: whom it speaks to, and how it answers."""
+    """One command while it runs: the connection to the server, and where output goes."""
 
     connection: connection.Connection
     api: client.Client
     json: bool
     out: Console
     err: Console
-    _answered: bool = False
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    document: Document | None = None  #: the result, once there is one
 
     def answer(self, document: Document, *views: RenderableType) -> None:
-        """The command's one answer: the document for machines, or the views for people."""
-        if self.json:
-            assert not self._answered, "a command prints one JSON document"
-            self._answered = True
-            print_json(document)
-            return
-        show.put(self.out, *views)
+        """The command's one result: the document for machines, or the views for people."""
+        assert self.document is None, "a command has one result"
+        self.document = document
+        self.say(*views)
 
     def say(self, *views: RenderableType) -> None:
-        """Something for people on the way to the answer; machines are not told."""
+        """Text for people on stdout. Not shown with --json."""
         if not self.json:
             show.put(self.out, *views)
 
     def note(self, view: RenderableType = "") -> None:
-        """Something that belongs to no answer: progress, advice, a question. To stderr."""
+        """Text that is not part of the result, such as progress, advice or a question. To stderr."""
         show.put(self.err, view)
 
-    def local_ses(self, doing: str) -> local_ses.LocalSes:
-        """Raises Failure where the system does not send through one."""
+    def local_ses(self, command: str) -> local_ses.LocalSes:
+        """Raises Failure if the system does not send through a local SES."""
         if self.connection.ses_url is None:
             raise failures.Failure(
                 failures.Exit.REFUSED,
-                f"{doing} needs the local SES, and {self.connection.url} is not known to send through one. "
-                "`mailcordon up` starts one; MAILCORDON_SES_ENDPOINT names another.",
+                messages.needs_local_ses(command=command, url=self.connection.url),
                 "no-local-ses",
             )
         return local_ses.LocalSes(self.connection.ses_url)
 
 
-def print_json(document: Document) -> None:
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
-
-
-def fail(failure: failures.Failure, *, as_json: bool, err: Console) -> NoReturn:
-    """Says what failed and ends the command with the exit code that means it."""
-    if as_json:
-        print_json(failure.document())
-    unsaid = [fault for fault in failure.faults if fault[1] not in failure.sentence]
-    if not unsaid and len(failure.faults) > 1:
-        # The sentence only strings them together: a list reads better.
-        err.print(f"mailcordon: {len(failure.faults)} fields cannot be accepted:")
-        unsaid = failure.faults
-    else:
-        err.print(f"mailcordon: {show.plain(failure.sentence)}")
-    for field, problem in unsaid:
-        err.print(f"  {show.plain(field)}: {show.plain(problem)}")
-    raise typer.Exit(int(failure.exit))
-
-
 def epilog(examples: str) -> str | None:
-    """Examples under a command's help, each on a line of its own."""
-    return (
-        "\b\nExamples:\n" + "\n".join("  " + line for line in examples.strip().splitlines())
-        if examples
-        else None
-    )
+    """Examples under a command's help, each on its own line."""
+    lines = ["  " + line for line in examples.strip().splitlines()]
+    return "\b\nExamples:\n" + "\n".join(lines) if examples else None
+
+
+def first_sentence(docstring: str) -> str:
+    """What a list of commands shows of a command."""
+    return " ".join(docstring.split("\n\n")[0].split()).partition(". ")[0].rstrip(".")
+
+
+class ServerCommand(core.TyperCommand):
+    """A command whose `--watch` may stand without its interval."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, watch.with_interval(args))
 
 
 def remote(
-    app: typer.Typer, name: str, *, examples: str = "", hidden: bool = False
+    app: typer.Typer, name: str, *, examples: str = "", watchable: bool = False
 ) -> Callable[
     [Callable[Concatenate[Cli, P], Awaitable[None]]], Callable[Concatenate[Cli, P], Awaitable[None]]
 ]:
-    """Registers a command that speaks to the server. Its arguments are the function's own, after the `Cli`."""
+    """Registers a command that calls the server. Its arguments are the function's own, after the `Cli`."""
 
     def register(
         act: Callable[Concatenate[Cli, P], Awaitable[None]],
     ) -> Callable[Concatenate[Cli, P], Awaitable[None]]:
-        def command(*, as_json: bool, url: str | None, key: str | None, **arguments: Any) -> None:
-            perform(act, arguments, as_json=as_json, url=url, key=key)
+        def command(ctx: typer.Context, **given: Any) -> None:
+            perform(act, given, title=ctx.command_path)
 
-        own = inspect.signature(act, eval_str=True)
         keyword = inspect.Parameter.KEYWORD_ONLY
-        parameters = [parameter.replace(kind=keyword) for parameter in list(own.parameters.values())[1:]]
-        parameters += [
-            inspect.Parameter("as_json", keyword, default=False, annotation=AsJson),
-            inspect.Parameter("url", keyword, default=None, annotation=Url),
-            inspect.Parameter("key", keyword, default=None, annotation=Key),
+        own = list(inspect.signature(act, eval_str=True).parameters.values())[1:]
+        shared: list[tuple[str, Any, Any]] = [("watch", None, Watch)] if watchable else []
+        shared += [
+            ("output", "table", Output),
+            ("as_json", False, AsJson),
+            ("url", None, Url),
+            ("key", None, Key),
+        ]
+        parameters = [
+            inspect.Parameter("ctx", keyword, annotation=typer.Context),
+            *(parameter.replace(kind=keyword) for parameter in own),
+            *(
+                inspect.Parameter(name, keyword, default=value, annotation=kind)
+                for name, value, kind in shared
+            ),
         ]
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        app.command(name, help=inspect.getdoc(act), epilog=epilog(examples), hidden=hidden)(command)
+        described = inspect.getdoc(act) or ""
+        app.command(
+            name,
+            cls=ServerCommand,
+            help=described,
+            short_help=first_sentence(described),
+            epilog=epilog(examples),
+        )(command)
         return act
 
     return register
 
 
-def perform(
-    act: Callable[..., Awaitable[None]],
-    arguments: dict[str, Any],
-    *,
-    as_json: bool,
-    url: str | None,
-    key: str | None,
-) -> None:
-    """Runs one command against the server that flags, environment or cli.json name."""
-    out, err = show.console(sys.stdout), show.console(sys.stderr)
+def perform(act: Callable[..., Awaitable[None]], given: dict[str, Any], *, title: str) -> None:
+    """Runs one command against the server that flags, environment or cli.json name, once or with `--watch`."""
+    output = given.pop("output")
+    as_json, wide = given.pop("as_json") or output == "json", output == "wide"
+    url, key, every = given.pop("url"), given.pop("key"), given.pop("watch", None)
+    out, err = show.console(sys.stdout, wide=wide), show.console(sys.stderr)
 
     async def run() -> None:
         home = find_home(os.environ)
         found = connection.find(url=url, key=key, environment=os.environ, home=home)
         api = client.Client(found.url, found.key)
+
+        async def once(file: TextIO) -> Document:
+            # In memory, as if it were the terminal: the same width and colours.
+            console = show.console(file, wide=wide, like=out if out.is_terminal else None)
+            cli = Cli(connection=found, api=api, json=as_json, out=console, err=console)
+            await act(cli, **given)
+            return cli.document or {}
+
         try:
-            await act(Cli(connection=found, api=api, json=as_json, out=out, err=err), **arguments)
+            if every is not None:
+                await watch.repeat(once, sys.stdout, every=every, title=title, as_json=as_json)
+            await _once(act, given, Cli(connection=found, api=api, json=as_json, out=out, err=err))
         finally:
             await api.close()
 
     try:
         asyncio.run(run())
-    except failures.Failure as failure:
-        fail(failure, as_json=as_json, err=err)
+    except KeyboardInterrupt:
+        if every is None:
+            raise failures.from_exception(KeyboardInterrupt()) from None
+        sys.stdout.write("\n" if sys.stdout.isatty() else "")  # Ctrl-C is how a watch ends
+
+
+async def _once(act: Callable[..., Awaitable[None]], given: dict[str, Any], cli: Cli) -> None:
+    """The document is printed when everything is over, so that a failure at the end is still the only document."""
+    try:
+        await act(cli, **given)
+    except typer.Exit:
+        _print_document(cli)
+        raise
+    _print_document(cli)
+
+
+def _print_document(cli: Cli) -> None:
+    if cli.json and cli.document is not None:
+        report.print_json(cli.document)
 
 
 def confirm(err: Console, question: str, *, yes: bool) -> None:
-    """Returns when the person agrees. Raises Failure when they do not, or when there is nobody to ask."""
+    """Returns if the person agrees. Raises Failure if not, or if there is no terminal to ask on."""
     if yes:
         return
     if not sys.stdin.isatty():
-        raise failures.usage(
-            "nothing was changed: there is no terminal to ask on; say --yes to do it without asking"
-        )
+        raise failures.usage(messages.cannot_ask())
     err.print(f"{question} [y/N] ", end="")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise failures.Failure(failures.Exit.REFUSED, "nothing was changed", "declined")
+        raise failures.Failure(failures.Exit.REFUSED, messages.nothing_changed(), "declined")

@@ -1,7 +1,7 @@
 """Where a command finds the server: flags, then the environment, then the file that `mailcordon up` wrote.
 
-`cli.json` in the home directory is to Mailcordon what a kubeconfig is to kubectl: a URL and a key, mode 0600, plus the address
-of the local SES where there is one. Each value is taken from the first place that names it, and errors say where that was.
+`cli.json` in the home directory is what a kubeconfig is for kubectl: a URL and a key, mode 0600, and the address of the local SES
+if there is one. Each value is taken from the first place that names it, and errors say which place that was.
 """
 
 import json
@@ -12,6 +12,7 @@ from pathlib import Path
 from mailcordon.adapters.cli import failures
 from mailcordon.adapters.cli.document import Document, as_document
 from mailcordon.host.home import CLI_FILE
+from mailcordon.messages import cli as messages
 
 FILE = CLI_FILE
 
@@ -20,7 +21,7 @@ FILE = CLI_FILE
 class Connection:
     url: str  #: of the REST API, without a slash at its end
     key: str | None
-    ses_url: str | None  #: of the local SES; None where the system sends through another one, or nobody said
+    ses_url: str | None  #: of the local SES; None if the system sends through another SES, or it is not known
     home: Path
 
 
@@ -31,23 +32,20 @@ def find(
     environment: Mapping[str, str],
     home: Path,
 ) -> Connection:
-    """Raises Failure where no URL is known, or the file cannot be read."""
+    """Raises Failure if no URL is known, or the file cannot be read."""
     written = _read(home / FILE)
-    theirs = str(written.get("url") or "").rstrip("/")
-    url = url or environment.get("MAILCORDON_URL") or theirs
+    url_in_file = str(written.get("url") or "").rstrip("/")
+    url = url or environment.get("MAILCORDON_URL") or url_in_file
     if not url:
         raise failures.Failure(
-            failures.Exit.UNAVAILABLE,
-            f"no server is known: there is no {home / FILE}. `mailcordon up` starts one on this machine and writes that file; "
-            "or name one with --url and --key (MAILCORDON_URL, MAILCORDON_KEY).",
-            "no-server",
+            failures.Exit.UNAVAILABLE, messages.no_server(file=str(home / FILE)), "no-server"
         )
     if not url.startswith(("http://", "https://")):
-        raise failures.usage(f"{url} is no URL: it starts with http:// or https://")
+        raise failures.usage(messages.not_a_url(url=url))
     url = url.rstrip("/")
-    # The file's key and local SES belong to the file's server: a key is not shown to a stranger that --url names, and what the
-    # file says of that server's SES stands, also when it says that there is no local one.
-    own = written if url == theirs else {}
+    # The file's key and local SES belong to the file's server: its key is not sent to another server that --url names. Where the
+    # file says that its server has no local SES, the environment does not overrule that.
+    own = written if url == url_in_file else {}
     ses_url = own["ses_url"] if "ses_url" in own else environment.get("MAILCORDON_SES_ENDPOINT")
     return Connection(
         url=url,
@@ -68,14 +66,11 @@ def _read(path: Path) -> Document:
         return {}
     except PermissionError:
         raise failures.Failure(
-            failures.Exit.NOT_ALLOWED,
-            f"{path} belongs to somebody else: run as them, or give --url and --key.",
-            "no-key",
+            failures.Exit.NOT_ALLOWED, messages.file_of_another_user(file=str(path)), "no-key"
         ) from None
     except (OSError, ValueError) as error:
-        raise failures.usage(
-            f"{path} cannot be read ({error}): remove it and run `mailcordon up` again."
-        ) from None
+        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise failures.usage(messages.file_unreadable(file=str(path), said=said)) from None
     if not isinstance(found, dict):
-        raise failures.usage(f"{path} is not a JSON object: remove it and run `mailcordon up` again.")
+        raise failures.usage(messages.file_not_an_object(file=str(path)))
     return as_document(found)  # pyright: ignore[reportUnknownArgumentType]

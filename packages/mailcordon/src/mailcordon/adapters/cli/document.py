@@ -1,4 +1,4 @@
-"""JSON as the API gives it: an object whose members may be missing, since an older server may not know a newer member yet."""
+"""JSON as the API gives it: an object whose members may be missing, because an older server does not send newer members."""
 
 from typing import Any, cast
 
@@ -10,18 +10,18 @@ def as_document(found: object) -> Document:
     return found if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownVariableType]
 
 
-def part(document: Document, name: str) -> Document:
+def child(document: Document, name: str) -> Document:
     """A member that is an object; {} where it is missing or null."""
     return as_document(document.get(name))
 
 
-def parts(document: Document, name: str) -> list[Document]:
+def children(document: Document, name: str) -> list[Document]:
     """A member that is a list of objects; [] where it is missing or null."""
     found = document.get(name)
     return [as_document(item) for item in cast("list[object]", found)] if isinstance(found, list) else []
 
 
-def texts(document: Document, name: str) -> list[str]:
+def strings(document: Document, name: str) -> list[str]:
     """A member that is a list of texts; [] where it is missing or null."""
     found = document.get(name)
     return [str(item) for item in cast("list[object]", found)] if isinstance(found, list) else []

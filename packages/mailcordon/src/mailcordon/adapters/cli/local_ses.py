@@ -1,4 +1,4 @@
-"""The local SES as its judges use it: its ledger, its mailboxes and faults, and two questions over the real wire protocols.
+"""The local SES: its ledger, its mailboxes and faults over its admin pages, and two questions over SES's own protocols.
 
 packages/seslocal/docs/guide.md describes the admin pages. Nothing here sends mail.
 """
@@ -7,9 +7,10 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from mailcordon.adapters.cli import failures
+from mailcordon.adapters.cli import failures, text
 from mailcordon.adapters.cli.client import Client, local_path
-from mailcordon.adapters.cli.document import Document, parts
+from mailcordon.adapters.cli.document import Document, children
+from mailcordon.messages import cli as messages
 
 if TYPE_CHECKING:
     import boto3
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 OUTCOME_QUEUE = "mailcordon-outcome"
-_LINES = 1000  #: the most that one answer holds
+_LINES = 1000  #: the most lines of one response
 
 
 class LocalSes:
@@ -31,20 +32,26 @@ class LocalSes:
     async def sent(
         self, *, recipient: str | None = None, tenant: str | None = None, limit: int = _LINES
     ) -> Document:
-        """The ledger's lines, newest first, as {"sent"}."""
+        """The ledger's lines, newest first, as {"sent"}. Times are ISO 8601 in UTC, as in every other document."""
         query = {"recipient": recipient, "tenant": tenant, "limit": min(limit, _LINES), "order": "newest"}
-        return await self._admin.get(local_path("sent"), query)
+        found = await self._admin.get(local_path("sent"), query)
+        lines = [{**line, "at": _iso(line.get("at"))} for line in children(found, "sent")]
+        return {**found, "sent": lines}
+
+    async def mailboxes(self) -> Document:
+        """The mailboxes that were set, as {"mailboxes"}. `tenant` is SES's name of a tenant, None for all."""
+        return await self._admin.get(local_path("mailboxes"))
 
     async def set_mailbox(self, address: str, fate: str, tenant: str | None) -> Document:
-        """From now on, this becomes of mail to the address: of one SES tenant's mail, or of everybody's."""
+        """Sets what happens from now on to mail to the address: to one SES tenant's mail, or to all mail."""
         body = {"fate": fate, "tenant": tenant} if tenant else {"fate": fate}
         return await self._admin.call("PUT", local_path("mailboxes", address), body=body)
 
     async def faults(self) -> list[Document]:
-        return parts(await self._admin.get(local_path("faults")), "faults")
+        return children(await self._admin.get(local_path("faults")), "faults")
 
-    async def knows_tenant(self, key: str) -> bool:
-        """Asked as an application would ask SES. Raises Failure where it does not answer."""
+    async def has_tenant(self, key: str) -> bool:
+        """Asks over the SES API, as an application would. Raises Failure if it does not respond."""
 
         def ask() -> bool:
             ses = _session().client("sesv2", endpoint_url=self.url)  # pyright: ignore[reportUnknownMemberType]
@@ -57,7 +64,7 @@ class LocalSes:
         return await self._ask("SES", ask)
 
     async def unread(self) -> int:
-        """How many events lie in the outcome queue, received ones that may come back included. Raises Failure."""
+        """Number of events in the outcome queue, including those received but not yet deleted. Raises Failure."""
 
         def ask() -> int:
             sqs = _session().client("sqs", endpoint_url=self.url)  # pyright: ignore[reportUnknownMemberType]
@@ -68,7 +75,7 @@ class LocalSes:
             )
             return sum(int(value) for value in found.get("Attributes", {}).values())
 
-        return await self._ask(f"the queue {OUTCOME_QUEUE}", ask)
+        return await self._ask(OUTCOME_QUEUE, ask)
 
     async def _ask(self, what: str, ask: Callable[[], T]) -> T:
         from botocore import exceptions
@@ -78,13 +85,17 @@ class LocalSes:
         except (exceptions.BotoCoreError, exceptions.ClientError) as error:
             raise failures.Failure(
                 failures.Exit.UNAVAILABLE,
-                f"{what} of the local SES at {self.url} cannot be asked: {error}",
+                messages.local_ses_silent(what=what, url=self.url, why=str(error)),
                 "no-local-ses",
             ) from None
 
 
+def _iso(at: object) -> object:
+    return text.iso(at) if isinstance(at, int | float) else at
+
+
 def _session() -> "boto3.Session":
     """With the only credentials that the local SES takes."""
-    import boto3  # takes 0.2 s, which only the drill is to pay
+    import boto3  # takes 0.2 s to import; only the drill needs it
 
     return boto3.Session(region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")  # noqa: S106

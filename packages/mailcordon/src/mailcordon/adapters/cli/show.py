@@ -1,22 +1,25 @@
-"""What people read: tables, sentences and times, the same on a terminal and in a pipe but for colour and wrapping.
+"""What people read: tables, lists and styles, the same on a terminal and in a pipe except for colour and width.
 
-On a terminal text wraps to its width; in a pipe nothing wraps, nothing is cut and nothing is coloured, so that `grep` and `cut`
-see whole lines. Text that came from outside (a remote server's diagnosis, a subject) cannot move the cursor or hide a line:
-control characters are shown as a replacement sign.
+On a terminal, text wraps to its width and a table drops its least important columns (`-o wide` shows all). In a pipe nothing
+wraps, nothing is dropped and nothing is coloured, so that `grep` and `cut` see whole lines.
 """
 
-import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import TextIO, cast
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TextIO
 
-from rich.console import Console, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from mailcordon.adapters.cli.document import Document
+from mailcordon.adapters.cli.text import NONE, plain
+from mailcordon.messages import cli as messages
 
 _UNLIMITED = 100_000  #: columns; a pipe has no width
+_GAP = 2  #: columns between two columns of a table
+_NARROWEST_PROSE = 24  #: columns; a column of sentences is readable down to this width
 _STYLES = {
     "green": "delivered open verified done sent",
     "red": "bounced complained rejected rejected-at-call given-up failed held refused suppressed-at-ses revoked",
@@ -25,17 +28,26 @@ _STYLES = {
 _STYLE = {word: style for style, words in _STYLES.items() for word in words.split()}
 
 
-def console(file: TextIO) -> Console:
-    if file.isatty():
-        return Console(file=file, highlight=False, markup=False, emoji=False)
+def console(file: TextIO, *, wide: bool = False, like: Console | None = None) -> Console:
+    """A console for a terminal or a pipe. `wide` has no width limit; `like` names a console whose terminal is meant."""
+    if like is None and not file.isatty():
+        return Console(
+            file=file,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            width=_UNLIMITED,
+            no_color=True,
+            force_terminal=False,
+        )
+    width = _UNLIMITED if wide else like.width if like is not None else None
     return Console(
         file=file,
         highlight=False,
         markup=False,
         emoji=False,
-        width=_UNLIMITED,
-        no_color=True,
-        force_terminal=False,
+        width=width,
+        force_terminal=True if like is not None else None,
     )
 
 
@@ -48,104 +60,103 @@ def put(out: Console, *views: RenderableType) -> None:
     out.file.flush()
 
 
-def plain(value: object) -> str:
-    """Any value as one line of harmless text; "-" for what is not there."""
-    if value is None or value == "":
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, list | tuple):
-        items = cast("Sequence[object]", value)
-        return ", ".join(plain(item) for item in items) or "-"
-    if isinstance(value, dict):
-        members = cast("Mapping[object, object]", value)
-        return ", ".join(f"{plain(name)}={plain(item)}" for name, item in members.items()) or "-"
-    text = " ".join(str(value).split()) or "-"
-    return "".join(
-        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(sign) in ("Cc", "Cf", "Zl", "Zp") else sign
-        for sign in text
-    )
-
-
 def styled(value: object) -> Text:
-    """`plain`, coloured where the word is a state."""
+    """`plain`, coloured if the word is a state."""
     text = plain(value)
     return Text(text, style=_STYLE.get(text, ""))
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table | Text:
-    """Columns in capitals, no lines around them; a column is right-aligned when all its values are numbers."""
+@dataclass(frozen=True, slots=True)
+class FittedTable:
+    """A table that drops columns, least important first, until it fits the terminal. It never cuts a value short."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Text]]
+    right: frozenset[str]  #: columns of numbers
+    drop: Sequence[str]  #: columns that may go, in this order
+    prose: frozenset[str]  #: columns of sentences: they wrap before any column goes
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        kept = list(self.columns)
+        for name in self.drop:
+            if self._width(kept) <= options.max_width:
+                break
+            kept.remove(name)
+        yield self._table(kept, fits=self._width(kept) <= options.max_width)
+        if hidden := [name for name in self.columns if name not in kept]:
+            yield Text(messages.columns_hidden(names=", ".join(hidden)), style="dim")
+
+    def _width(self, kept: Sequence[str]) -> int:
+        """The narrowest width at which only prose wraps."""
+        return sum(self._natural(name) + _GAP for name in kept) - _GAP
+
+    def _natural(self, name: str) -> int:
+        place = list(self.columns).index(name)
+        widest = max(cell_len(row[place].plain) for row in self.rows)
+        if name in self.prose:
+            widest = min(widest, _NARROWEST_PROSE)
+        return max(widest, cell_len(name))
+
+    def _table(self, kept: Sequence[str], *, fits: bool) -> Table:
+        made = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold", show_edge=False)
+        places = [place for place, name in enumerate(self.columns) if name in kept]
+        for place in places:
+            name = self.columns[place]
+            # Where even the kept columns are too wide, every one of them may wrap: nothing is cut.
+            whole = fits and name not in self.prose
+            justify = "right" if name in self.right else "left"
+            made.add_column(name.upper(), justify=justify, overflow="fold", no_wrap=whole)
+        for row in self.rows:
+            made.add_row(*(row[place] for place in places))
+        return made
+
+
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    drop: Sequence[str] = (),
+    prose: Iterable[str] = (),
+) -> FittedTable | Text:
+    """Columns in capitals, no lines around them. `drop` names those a narrow terminal can do without, least important first."""
     cells = list(rows)
     if not cells:
-        return Text("(none)")
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
-    for number, name in enumerate(columns):
-        values = [row[number] for row in cells]
-        numeric = all(map(_is_number, values)) and any(value != "-" for value in values)
-        made.add_column(name.upper(), justify="right" if numeric else "left", overflow="fold")
-    for row in cells:
-        made.add_row(*(value if isinstance(value, Text) else styled(value) for value in row))
-    return made
+        return Text(messages.nothing_to_show())
+    right = frozenset(name for place, name in enumerate(columns) if _numeric([row[place] for row in cells]))
+    made = [[value if isinstance(value, Text) else styled(value) for value in row] for row in cells]
+    return FittedTable(tuple(columns), made, right, tuple(drop), frozenset(prose))
+
+
+def _numeric(values: Sequence[object]) -> bool:
+    """Whether a column has numbers only: counts, shares, or the sign for none."""
+    return all(map(_is_number, values)) and any(value != NONE for value in values)
 
 
 def _is_number(value: object) -> bool:
-    """A count, a share, or the sign for none."""
     if isinstance(value, str):
-        return value == "-" or value.endswith(" %")
+        return value == NONE or value.endswith(" %")
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def fields(pairs: Iterable[tuple[str, object]]) -> Table:
-    """One thing, a line for each thing known of it."""
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
-    made.add_column(style="bold")
+    """One thing, a line for each of its facts."""
+    made = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), show_header=False)
+    made.add_column(style="bold", no_wrap=True)
     made.add_column(overflow="fold")
     for name, value in pairs:
         made.add_row(name, value if isinstance(value, Text) else styled(value))
     return made
 
 
-def when(text: object) -> str:
-    """An API time as people read it, in UTC, to the second."""
-    if not isinstance(text, str):
-        return plain(text)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return plain(text)
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
-def clock(text: object) -> str:
-    """The time of day of an API time, in UTC, to the millisecond: for timelines."""
-    if not isinstance(text, str):
-        return plain(text)
-    try:
-        moment = datetime.fromisoformat(text).astimezone(UTC)
-    except ValueError:
-        return plain(text)
-    return moment.strftime("%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
-
-
-def epoch(seconds: object) -> str:
-    """Seconds since 1970, shown as `when` shows a time."""
-    if not isinstance(seconds, int | float):
-        return plain(seconds)
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
-def percent(part: int, whole: int) -> str:
-    """A share, to the digit that matters for complaint rates; "-" where there is nothing to share."""
-    return f"{100 * part / whole:.2f} %" if whole else "-"
-
-
-def counted(number: int, noun: str) -> str:
-    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
-    return f"{number:,} {noun if number == 1 else plural}"
+def labelled(label: str, text: str, width: int) -> Table:
+    """One fact of something above it: a label, then text that wraps beside it."""
+    made = Table.grid(padding=(0, 1, 0, 0))
+    made.add_column(width=width + 2, no_wrap=True)
+    made.add_column(overflow="fold")
+    made.add_row(f"  {label}", Text(text))
+    return made
 
 
 def more(found: Document) -> list[RenderableType]:
-    """A line that says a list goes on, where it does."""
-    return ["(there is more: raise --limit)"] if found.get("next") is not None else []
+    """A line that says that the list goes on, if it does."""
+    return [messages.more_results()] if found.get("next") is not None else []

@@ -5,17 +5,18 @@ import typer
 from mailcordon.adapters.cli import command, show
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Cli, Limit, OfTenant
+from mailcordon.adapters.cli.text import when
 
 app = typer.Typer()
 
 
-@command.remote(app, "audit", examples="mailcordon audit --tenant acme --limit 20")
+@command.remote(app, "audit", examples="mailcordon audit --tenant acme --limit 20", watchable=True)
 async def audit(cli: Cli, tenant: OfTenant = None, limit: Limit = 50) -> None:
     """Show who changed what, when and why, newest first."""
     found = await cli.api.items(path("audit"), {"tenant": tenant}, limit=limit)
     rows: list[tuple[object, ...]] = [
         (
-            show.when(item.get("at")),
+            when(item.get("at")),
             item.get("actor"),
             item.get("action"),
             item.get("tenant"),
@@ -24,6 +25,10 @@ async def audit(cli: Cli, tenant: OfTenant = None, limit: Limit = 50) -> None:
         )
         for item in found["items"]
     ]
-    cli.answer(
-        found, show.table(("at", "who", "did", "tenant", "object", "because"), rows), *show.more(found)
+    table = show.table(
+        ("at", "who", "action", "tenant", "object", "because"),
+        rows,
+        drop=("tenant", "at", "because"),
+        prose=("object", "because"),
     )
+    cli.answer(found, table, *show.more(found))

@@ -1,7 +1,7 @@
-"""`mailcordon cordon`, `uncordon` and `cancel`.
+"""`mailcordon cordon`, `uncordon` and `cancel`: stop mail, let it go again, or drop it.
 
-Each of the three first shows what it will hold, release or drop, and whom it leaves alone, as the server computed it; then it
-asks. In a script nobody can be asked, so there it takes `--yes` or refuses.
+Each first shows what it will hold, release or drop and what stays as it is, as the server computed it; then it asks. Without a
+terminal it needs `--yes`.
 """
 
 from typing import Annotated
@@ -11,34 +11,38 @@ from rich.console import Group, RenderableType
 
 from mailcordon.adapters.cli import command, failures, show
 from mailcordon.adapters.cli.client import path
-from mailcordon.adapters.cli.command import Because, Cli, Tenant, Yes
+from mailcordon.adapters.cli.command import Because, Class, Cli, Tenant, Yes
 from mailcordon.adapters.cli.commands import holds
-from mailcordon.adapters.cli.document import Document, parts
+from mailcordon.adapters.cli.document import Document, children
+from mailcordon.adapters.cli.text import counted, plain
+from mailcordon.messages import cli as messages
 
 app = typer.Typer()
 
-Type = Annotated[str | None, typer.Option("--type", metavar="TYPE", help="Only this message type: one lane.")]
-
-Class = Annotated[
+Type = Annotated[
     str | None,
-    typer.Option("--class", metavar="CLASS", help="Only this class: urgent, transactional or marketing."),
+    typer.Option("--type", metavar="TYPE", help="Only this message type: one lane. Default: all types."),
 ]
-
+OfClass = Annotated[
+    Class | None, typer.Option("--class", help="Only message types of this class. Default: all classes.")
+]
 Provider = Annotated[
     str | None,
-    typer.Option("--provider", metavar="NAME", help="Only mail to this mailbox provider, as in gmail."),
+    typer.Option(
+        "--provider",
+        metavar="NAME",
+        help="Only mail to this mailbox provider, as in gmail. Default: all providers.",
+    ),
 ]
-
 Campaign = Annotated[
-    str | None, typer.Option("--campaign", metavar="NAME", help="Only mail of this campaign.")
+    str | None,
+    typer.Option("--campaign", metavar="NAME", help="Only mail of this campaign. Default: all mail."),
 ]
-
 ListName = Annotated[
-    str | None, typer.Option("--list", metavar="NAME", help="Only mail to this list or import.")
+    str | None,
+    typer.Option("--list", metavar="NAME", help="Only mail to this list or import. Default: all mail."),
 ]
-
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would do, and do nothing.")]
-
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen, and change nothing.")]
 _CLASSES = ("urgent", "transactional", "marketing")
 
 
@@ -46,10 +50,11 @@ _CLASSES = ("urgent", "transactional", "marketing")
     app,
     "cordon",
     examples="""
-mailcordon cordon acme --class marketing --because "complaints rise since 9:00"
-mailcordon cordon acme --type newsletter --provider gmail --because "gmail defers" --until 3600
+mailcordon cordon acme --class marketing --because "complaints rising"
+mailcordon cordon acme --type newsletter --provider gmail \\
+    --because "gmail defers" --until 1h
 mailcordon cordon acme --campaign spring-sale --because "wrong list" --yes
-mailcordon cordon acme --because "account taken over"              # everything of this tenant
+mailcordon cordon acme --because "account taken over"    # all mail of acme
 """,
 )
 async def cordon(
@@ -57,33 +62,41 @@ async def cordon(
     tenant: Tenant,
     because: Because,
     type_: Type = None,
-    class_: Class = None,
+    class_: OfClass = None,
     provider: Provider = None,
     campaign: Campaign = None,
     list_: ListName = None,
     until: Annotated[
         float | None,
-        typer.Option("--until", min=1, metavar="SECONDS", help="Lift it by itself after so long."),
+        command.duration_option(
+            "--until", minimum=1, help="Lift the hold after this time. Default: it stays until it is lifted."
+        ),
     ] = None,
     yes: Yes = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Stop mail of a tenant, or of a part of it. It is kept until its own expiry and leaves when the hold is lifted.
+    """Stop mail of a tenant, or part of it. It is kept until its expiry and leaves when the hold is lifted.
 
-    To drop mail for good, use `cancel`.
+    To drop mail, use `cancel`.
     """
-    meant = target(tenant, type_, class_, provider, campaign, list_)
-    preview = await _preview(cli, meant, "cordon")
+    target = targeted(tenant, type_, class_, provider, campaign, list_)
+    preview = await _preview(cli, target, "cordon")
     if dry_run:
-        _without_acting(cli, preview)
+        _dry_run(cli, preview)
         return
-    command.confirm(cli.err, f"Cordon {holds.hold_target(meant)}?", yes=yes)
-    body = {**meant, "because": because, **({"until_seconds": until} if until is not None else {})}
+    name = holds.hold_target(target)
+    command.confirm(cli.err, messages.cordon_question(mail=name), yes=yes)
+    body = {**target, "because": because, **({"until_seconds": until} if until is not None else {})}
     hold = await cli.api.post(path("holds"), body)
     cli.answer(
         {"preview": preview, "done": True, "hold": hold},
-        f"Cordoned: {holds.hold_target(hold)} (hold {hold.get('id')}). Undo it with `{_undo(meant)}`.",
+        messages.cordoned(mail=holds.hold_target(hold), hold=plain(hold.get("id")), undo=_undo(target)),
     )
+
+
+def _undo(target: Document) -> str:
+    options = "".join(f" --{name} {value}" for name, value in target.items() if name != "tenant")
+    return f'mailcordon uncordon {target["tenant"]}{options} --because "..."'
 
 
 @command.remote(
@@ -99,52 +112,78 @@ async def uncordon(
     tenant: Tenant,
     because: Because,
     type_: Type = None,
-    class_: Class = None,
+    class_: OfClass = None,
     provider: Provider = None,
     campaign: Campaign = None,
     list_: ListName = None,
     hold: Annotated[
         list[int] | None,
-        typer.Option("--hold", metavar="ID", help="Exactly this hold, as `holds list` shows it."),
+        typer.Option(
+            "--hold",
+            metavar="ID",
+            help="Only this hold, as `holds list` shows it; repeat for more. Default: the holds on exactly "
+            "the given mail.",
+        ),
     ] = None,
     yes: Yes = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Lift holds. Mail leaves when no hold is left on it: lifting one never lifts another."""
-    meant = target(tenant, type_, class_, provider, campaign, list_)
-    if hold and len(meant) > 1:
-        raise failures.usage("say either --hold or what to uncordon, not both")
-    preview = await _preview(cli, meant, "uncordon") if not hold else await _chosen(cli, tenant, hold)
+    """Lift holds. Mail leaves when no other hold stops it: lifting one hold never lifts another."""
+    target = targeted(tenant, type_, class_, provider, campaign, list_)
+    if hold and len(target) > 1:
+        raise failures.usage(messages.not_both(one="--hold", other="--type, --class and the like"))
+    preview = await _preview(cli, target, "uncordon") if not hold else await _chosen(cli, tenant, hold)
     if dry_run:
-        _without_acting(cli, preview)
+        _dry_run(cli, preview)
         return
-    what = f"hold {', '.join(map(str, hold))}" if hold else holds.hold_target(meant)
-    command.confirm(cli.err, f"Uncordon {what}?", yes=yes)
-    body = {"tenant": tenant, "ids": hold, "because": because} if hold else {**meant, "because": because}
+    command.confirm(cli.err, _uncordon_question(target, hold), yes=yes)
+    body = {"tenant": tenant, "ids": hold, "because": because} if hold else {**target, "because": because}
     lifted = await cli.api.post(path("holds", "lift"), body)
-    found, remaining = parts(lifted, "lifted"), parts(lifted, "remaining")
+    found, remaining = children(lifted, "lifted"), children(lifted, "remaining")
     if not found:
         raise failures.Failure(
             failures.Exit.NOT_FOUND,
-            f"nothing was lifted: no open hold of a person is aimed at exactly {holds.hold_target(meant)}. "
-            f"`mailcordon holds list --tenant {tenant} --open` shows those there are; `--hold ID` lifts one.",
+            messages.nothing_lifted(mail=holds.hold_target(target), tenant=tenant),
             "no-such-hold",
             partial={"preview": preview, "done": False, **lifted},
         )
+    released = counted(int(lifted.get("released") or 0), "delivery")
     cli.answer(
         {"preview": preview, "done": True, **lifted},
-        f"Lifted {show.counted(len(found), 'hold')}, {show.counted(int(lifted.get('released') or 0), 'delivery')} released.",
-        *([holds.hold_table(found)] if found else []),
-        *(["", "Still held by:", holds.hold_table(remaining)] if remaining else []),
+        messages.lifted(holds=counted(len(found), "hold"), deliveries=released),
+        holds.hold_table(found),
+        *(["", messages.still_held(), holds.hold_table(remaining)] if remaining else []),
     )
+
+
+def _uncordon_question(target: Document, ids: list[int] | None) -> str:
+    if ids:
+        return messages.lift_question(holds=", ".join(map(str, ids)))
+    return messages.uncordon_question(mail=holds.hold_target(target))
+
+
+async def _chosen(cli: Cli, tenant: str, ids: list[int]) -> Document:
+    """The named holds, in place of a preview. Raises Failure for one that is not open."""
+    open_ = children(await cli.api.items(path("holds"), {"tenant": tenant, "open": "true"}), "items")
+    chosen = [hold for hold in open_ if hold.get("id") in ids]
+    missing = sorted(set(ids) - {int(hold.get("id") or 0) for hold in chosen})
+    if missing:
+        raise failures.Failure(
+            failures.Exit.NOT_FOUND,
+            messages.no_open_hold(tenant=tenant, holds=", ".join(map(str, missing))),
+            "no-such-hold",
+        )
+    if not cli.json:
+        cli.note(holds.hold_table(chosen))
+    return {"action": "uncordon", "holds": chosen}
 
 
 @command.remote(
     app,
     "cancel",
     examples="""
-mailcordon cancel acme --campaign spring-sale --because "sent to the wrong list"
-mailcordon message cancel msg_0r4tq2v6k7m8n                # one message only
+mailcordon cancel acme --campaign spring-sale --because "wrong list"
+mailcordon message cancel msg_0r4tq2v6k7m8n      # one message only
 """,
 )
 async def cancel(
@@ -152,28 +191,26 @@ async def cancel(
     tenant: Tenant,
     because: Because,
     type_: Type = None,
-    class_: Class = None,
+    class_: OfClass = None,
     provider: Provider = None,
     campaign: Campaign = None,
     list_: ListName = None,
     yes: Yes = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Drop mail that has not left, for good. What is on the wire is not called back."""
-    meant = target(tenant, type_, class_, provider, campaign, list_)
-    preview = await _preview(cli, meant, "cancel")
+    """Drop queued mail for good. A call to SES that has begun is not recalled."""
+    target = targeted(tenant, type_, class_, provider, campaign, list_)
+    preview = await _preview(cli, target, "cancel")
     if dry_run:
-        _without_acting(cli, preview)
+        _dry_run(cli, preview)
         return
-    command.confirm(cli.err, f"Drop this mail of {holds.hold_target(meant)} for good?", yes=yes)
-    done = await cli.api.post(path("cancellations"), {**meant, "because": because})
-    cli.answer(
-        {"preview": preview, "done": True, **done},
-        f"Cancelled {show.counted(int(done.get('cancelled') or 0), 'delivery')}.",
-    )
+    command.confirm(cli.err, messages.cancel_question(mail=holds.hold_target(target)), yes=yes)
+    done = await cli.api.post(path("cancellations"), {**target, "because": because})
+    cancelled = counted(int(done.get("cancelled") or 0), "delivery")
+    cli.answer({"preview": preview, "done": True, **done}, messages.cancelled(deliveries=cancelled))
 
 
-def target(
+def targeted(
     tenant: str,
     type_: str | None,
     class_: str | None,
@@ -181,69 +218,36 @@ def target(
     campaign: str | None,
     list_: str | None,
 ) -> Document:
-    """What is meant, as the API takes it: the tenant, and what narrows it. Raises Failure."""
+    """The targeted mail as the API takes it: the tenant, and what narrows it. Raises Failure."""
     if type_ in _CLASSES:
-        raise failures.usage(f"{type_} is a class, not a message type: say --class {type_}")
+        raise failures.usage(messages.class_given_as_type(word=type_))
+    if type_ is not None and class_ is not None:
+        raise failures.usage(messages.not_both(one="--type", other="--class"))
     given = {"type": type_, "class": class_, "provider": provider, "campaign": campaign, "list": list_}
     return {"tenant": tenant, **{name: value for name, value in given.items() if value is not None}}
 
 
 def preview_view(preview: Document) -> RenderableType:
-    """What it will do and whom it leaves alone, before it is done."""
-    lanes: list[Document] = parts(preview, "lanes")
+    """What will happen, and what stays as it is."""
     views: list[RenderableType] = []
-    if lanes:
-        views += [
-            show.table(
-                ("type", "class", "state", "ready", "waiting", "on the wire"),
-                [
-                    (
-                        lane.get("type"),
-                        lane.get("class"),
-                        lane.get("state"),
-                        lane.get("ready", 0),
-                        lane.get("waiting", 0),
-                        lane.get("sending", 0),
-                    )
-                    for lane in lanes
-                ],
-            ),
-            "",
-        ]
-    views += [show.plain(preview.get("effect")), f"Left alone: {show.plain(preview.get('untouched'))}"]
+    if lanes := children(preview, "lanes"):
+        columns = ("type", "class", "state", "ready", "waiting", "on the wire")
+        names = ("type", "class", "state", "ready", "waiting", "sending")
+        rows = [[lane.get(name, 0) for name in names] for lane in lanes]
+        views += [show.table(columns, rows, drop=("class",)), ""]
+    views += [plain(preview.get("effect")), messages.left_alone(mail=plain(preview.get("untouched")))]
     return Group(*views)
 
 
-async def _preview(cli: Cli, meant: Document, action: str) -> Document:
-    preview = await cli.api.post(path("holds", "preview"), {**meant, "action": action})
+async def _preview(cli: Cli, target: Document, action: str) -> Document:
+    preview = await cli.api.post(path("holds", "preview"), {**target, "action": action})
     if not cli.json:
-        # Beside the question, so that the answer alone is on stdout.
+        # On stderr with the question, so that stdout has the result alone.
         cli.note(preview_view(preview))
         cli.note()
     return preview
 
 
-def _without_acting(cli: Cli, preview: Document) -> None:
+def _dry_run(cli: Cli, preview: Document) -> None:
     cli.answer({"preview": preview, "done": False})
-    cli.note("nothing was changed: --dry-run")
-
-
-def _undo(meant: Document) -> str:
-    options = "".join(f" --{name} {value}" for name, value in meant.items() if name != "tenant")
-    return f'mailcordon uncordon {meant["tenant"]}{options} --because "..."'
-
-
-async def _chosen(cli: Cli, tenant: str, ids: list[int]) -> Document:
-    """The holds that were named, in place of a preview. Raises Failure for one that is not open."""
-    open_ = parts(await cli.api.items(path("holds"), {"tenant": tenant, "open": "true"}), "items")
-    chosen = [hold for hold in open_ if hold.get("id") in ids]
-    missing = set(ids) - {hold.get("id") for hold in chosen}
-    if missing:
-        raise failures.Failure(
-            failures.Exit.NOT_FOUND,
-            f"{tenant} has no open hold {', '.join(map(str, sorted(missing)))}: `mailcordon holds list --tenant {tenant}`",
-            "no-such-hold",
-        )
-    if not cli.json:
-        cli.note(holds.hold_table(chosen))
-    return {"action": "uncordon", "holds": chosen}
+    cli.note(messages.dry_run())

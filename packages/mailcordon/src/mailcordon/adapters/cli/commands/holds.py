@@ -1,5 +1,6 @@
 """`mailcordon holds`: the list of holds, and how a hold is shown."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -9,16 +10,28 @@ from mailcordon.adapters.cli import command, show
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Cli, Limit, OfTenant
 from mailcordon.adapters.cli.document import Document
+from mailcordon.adapters.cli.text import plain, since, when
+from mailcordon.messages import cli as messages
 
-app = typer.Typer(no_args_is_help=True, help="Reasons that stop or slow mail, each with its owner.")
+app = typer.Typer(
+    no_args_is_help=True, help="Holds: what stops or slows mail, each with its owner and reason."
+)
+
+_OWNERS = {"ses": "SES"}
 
 
-@command.remote(app, "list", examples="mailcordon holds list --tenant acme")
+@command.remote(
+    app,
+    "list",
+    examples="mailcordon holds list --tenant acme\nmailcordon holds list --open --watch",
+    watchable=True,
+)
 async def list_holds(
     cli: Cli,
     tenant: OfTenant = None,
     open_: Annotated[
-        bool | None, typer.Option("--open/--lifted", help="Only open ones, or only lifted ones; else both.")
+        bool | None,
+        typer.Option("--open/--lifted", help="Only open holds, or only lifted ones. Default: both."),
     ] = None,
     limit: Limit = 200,
 ) -> None:
@@ -30,35 +43,59 @@ async def list_holds(
 
 def hold_table(items: list[Document]) -> RenderableType:
     return show.table(
-        ("id", "what", "stops", "owner", "by", "since", "until", "lifted", "because"),
+        ("id", "mail", "effect", "owner", "by", "since", "until", "lifted", "because"),
         [
             (
                 str(hold.get("id")),
                 hold_target(hold),
-                "stops" if hold.get("stops", True) else f"slows to {hold.get('rate'):g}/s",
-                hold.get("owner"),
+                _effect(hold),
+                owner(hold),
                 hold.get("by"),
-                show.when(hold.get("since")),
-                show.when(hold.get("until")),
-                show.when(hold.get("lifted_at")),
+                when(hold.get("since")),
+                when(hold.get("until")),
+                when(hold.get("lifted_at")),
                 hold.get("because"),
             )
             for hold in items
         ],
+        drop=("by", "until", "owner", "lifted", "since", "effect"),
+        prose=("because", "mail"),
     )
+
+
+def _effect(hold: Document) -> str:
+    if hold.get("stops", True):
+        return messages.stops_mail()
+    return messages.slows_mail(rate=float(hold.get("rate") or 0))
+
+
+def owner(hold: Document) -> str:
+    name = plain(hold.get("owner"))
+    return _OWNERS.get(name, name)
 
 
 def hold_target(hold: Document) -> str:
     """`acme, class marketing, provider gmail`."""
     names = ("class", "type", "provider", "campaign", "list")
-    narrowed = [f"{name} {show.plain(hold[name])}" for name in names if hold.get(name)]
-    return ", ".join([show.plain(hold.get("tenant")), *(narrowed or ["everything"])])
+    narrowed = [f"{name} {plain(hold[name])}" for name in names if hold.get(name)]
+    return ", ".join([plain(hold.get("tenant")), *(narrowed or [messages.all_mail()])])
 
 
-def hold_words(hold: Document) -> str:
-    until = f" until {show.when(hold['until'])}" if hold.get("until") else ""
-    verb = "held" if hold.get("stops", True) else "slowed"
-    return (
-        f"{hold_target(hold)} {verb} by {show.plain(hold.get('owner'))} ({show.plain(hold.get('by'))}) since "
-        f"{show.when(hold.get('since'))}{until}: {show.plain(hold.get('because'))} [hold {hold.get('id')}]"
+def hold_sentence(hold: Document, now: datetime) -> str:
+    """`Held by Ana (CLI) since 15:23 UTC: complaints rising [hold 5]`, with what it holds in front."""
+    until = since(hold["until"], now) if hold.get("until") else ""
+    return messages.hold_line(
+        mail=hold_target(hold),
+        stops=bool(hold.get("stops", True)),
+        owner=_who(hold),
+        since=since(hold.get("since"), now),
+        until=until,
+        because=plain(hold.get("because")),
+        hold=plain(hold.get("id")),
     )
+
+
+def _who(hold: Document) -> str:
+    """The person by name; anything else by its name and the part of the system that acted for it."""
+    by = plain(hold.get("by"))
+    return by if hold.get("owner") == "person" else f"{owner(hold)} ({by})"

@@ -1,5 +1,6 @@
 """`mailcordon key`: API keys."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -8,86 +9,102 @@ from mailcordon.adapters.cli import command, failures, show
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Cli, Limit, OfTenant, Yes
 from mailcordon.adapters.cli.document import Document
+from mailcordon.adapters.cli.text import plain, when
+from mailcordon.messages import cli as messages
 
-app = typer.Typer(no_args_is_help=True, help="API keys: of the platform, or of one tenant.")
+app = typer.Typer(no_args_is_help=True, help="API keys, of the platform or of one tenant.")
+
+
+class KeyScope(StrEnum):
+    SEND = "send"
+    READ = "read"
+    OPERATE = "operate"
+    ADMIN = "admin"
 
 
 @command.remote(
     app,
     "create",
     examples="""
-mailcordon key create acme                                    # send and read, for acme only
-mailcordon key create acme --name ci --scope read --expires 2027-01-01T00:00:00Z
+mailcordon key create acme                # may send and read, for acme only
+mailcordon key create acme --name ci --scope read \\
+    --expires 2027-01-01T00:00:00Z
 mailcordon key create --platform --name ops --scope read --scope operate
 """,
 )
 async def create_key(
     cli: Cli,
     tenant: Annotated[
-        str | None, typer.Argument(metavar="[TENANT]", help="The tenant it serves, and no other.")
+        str | None, typer.Argument(metavar="[TENANT]", help="The only tenant that the key is for.")
     ] = None,
-    platform: Annotated[
-        bool, typer.Option("--platform", help="A key that serves every tenant instead.")
-    ] = False,
+    platform: Annotated[bool, typer.Option("--platform", help="Make a key for all tenants instead.")] = False,
     name: Annotated[
-        str, typer.Option("--name", metavar="NAME", help="Who or what uses it; the audit trail shows it.")
+        str,
+        typer.Option("--name", metavar="NAME", help="Who or what uses the key; shown in the audit trail."),
     ] = "cli",
     scope: Annotated[
-        list[str] | None,
-        typer.Option("--scope", metavar="SCOPE", help="send, read, operate or admin; again for more."),
+        list[KeyScope] | None,
+        typer.Option(
+            "--scope", help="What the key may do. Repeat for more. Default for a tenant's key: send, read."
+        ),
     ] = None,
     expires: Annotated[
-        str | None, typer.Option("--expires", metavar="TIME", help="When it ends, as 2027-01-01T00:00:00Z.")
+        str | None,
+        typer.Option(
+            "--expires", metavar="TIME", help="When it ends, as in 2027-01-01T00:00:00Z. Default: never."
+        ),
     ] = None,
 ) -> None:
-    """Make a key. It is shown this once; only its hash is stored."""
+    """Make a key. It is shown once; only its hash is stored."""
     if (tenant is None) == (not platform):
-        raise failures.usage("say whose key it is: either a TENANT or --platform")
+        raise failures.usage(messages.one_of(options="TENANT or --platform"))
     if platform and not scope:
-        raise failures.usage(
-            "say what a platform key may do: --scope send, read, operate or admin, again for more"
-        )
+        raise failures.usage(messages.platform_key_needs_scope())
     body: Document = {"tenant": tenant, "name": name, "scopes": scope or ["send", "read"]}
     if expires is not None:
         body["expires_at"] = expires
     made = await cli.api.post(path("keys"), body)
-    whose = "the platform" if platform else tenant
     cli.answer(
         made,
-        f"A key of {whose} that may {show.plain(made.get('scopes'))}, shown this once and stored only as a hash:",
-        f"  {made.get('key')}",
-        f"Take it away with `mailcordon key revoke {made.get('prefix')}`.",
+        messages.key_made(owner=tenant or messages.the_platform(), scopes=plain(made.get("scopes"))),
+        f"  {plain(made.get('key'))}",
+        messages.how_to_revoke(prefix=plain(made.get("prefix"))),
     )
 
 
 @command.remote(app, "list", examples="mailcordon key list --tenant acme")
 async def list_keys(cli: Cli, tenant: OfTenant = None, limit: Limit = 200) -> None:
-    """List keys by prefix: whose, what for, and until when. The keys themselves are not stored."""
+    """List keys by prefix: owner, name, scopes and end. The keys themselves are not stored."""
     found = await cli.api.items(path("keys"), {"tenant": tenant}, limit=limit)
     rows: list[tuple[object, ...]] = [
         (
             item.get("prefix"),
-            item.get("tenant") or "(platform)",
+            item.get("tenant") or messages.platform_in_a_table(),
             item.get("name"),
             item.get("scopes"),
-            show.when(item.get("created_at")),
+            when(item.get("created_at")),
             item.get("created_by"),
-            show.when(item.get("expires_at")),
-            show.when(item.get("revoked_at")),
+            when(item.get("expires_at")),
+            when(item.get("revoked_at")),
         )
         for item in found["items"]
     ]
-    columns = ("prefix", "of", "name", "may", "made", "by", "ends", "revoked")
-    cli.answer(found, show.table(columns, rows), *show.more(found))
+    table = show.table(
+        ("prefix", "of", "name", "may", "made", "by", "ends", "revoked"),
+        rows,
+        drop=("by", "made", "ends", "revoked", "may"),
+        prose=("may",),
+    )
+    cli.answer(found, table, *show.more(found))
 
 
 @command.remote(app, "revoke", examples="mailcordon key revoke 4k2p9x7m")
 async def revoke_key(
     cli: Cli,
-    prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="As `key list` shows it.")],
+    prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="The prefix that `key list` shows.")],
     yes: Yes = False,
 ) -> None:
-    """Take a key away, at once and for good."""
-    command.confirm(cli.err, f"Revoke the key {prefix}? Whoever uses it is refused from then on.", yes=yes)
+    """Revoke a key, at once and for good."""
+    command.confirm(cli.err, messages.revoke_question(prefix=prefix), yes=yes)
     found = await cli.api.call("DELETE", path("keys", prefix))
-    cli.answer(found or {"prefix": prefix, "revoked": True}, f"Revoked {prefix}.")
+    cli.answer(found or {"prefix": prefix, "revoked": True}, messages.revoked(prefix=prefix))

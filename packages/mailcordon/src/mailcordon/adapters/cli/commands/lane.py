@@ -1,6 +1,6 @@
 """`mailcordon lane`: list and show lanes, and set their rates."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Group, RenderableType
@@ -9,19 +9,28 @@ from mailcordon.adapters.cli import command, failures, show
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Because, Cli, Limit, OfTenant, Tenant
 from mailcordon.adapters.cli.commands import holds
-from mailcordon.adapters.cli.document import Document, part, texts
+from mailcordon.adapters.cli.document import Document, child, children, strings
+from mailcordon.adapters.cli.text import counted, plain, when
+from mailcordon.messages import cli as messages
 
 app = typer.Typer(
-    no_args_is_help=True, help="Tenant x message type: the unit that limits, holds and suppression apply to."
+    no_args_is_help=True, help="Lanes (tenant x message type): their state, backlog, holds and rate."
 )
+Type = Annotated[str, typer.Argument(metavar="TYPE", help="The message type.")]
 
 
-@command.remote(app, "list", examples="mailcordon lane list --tenant acme\nmailcordon lane list --state held")
+@command.remote(
+    app,
+    "list",
+    examples="mailcordon lane list --tenant acme\nmailcordon lane list --state held --watch 5s",
+    watchable=True,
+)
 async def list_lanes(
     cli: Cli,
     tenant: OfTenant = None,
     state: Annotated[
-        str | None, typer.Option("--state", metavar="STATE", help="Only open, throttled or held ones.")
+        Literal["open", "throttled", "held"] | None,
+        typer.Option("--state", help="Only lanes in this state. Default: all."),
     ] = None,
     limit: Limit = 200,
 ) -> None:
@@ -30,12 +39,11 @@ async def list_lanes(
     cli.answer(found, lane_table(found["items"]), *show.more(found))
 
 
-@command.remote(app, "show", examples="mailcordon lane show acme newsletter")
-async def show_lane(
-    cli: Cli, tenant: Tenant, type_: Annotated[str, typer.Argument(metavar="TYPE", help="The message type.")]
-) -> None:
-    """Show one lane: its state and every hold behind it, its route, and what it still shares."""
-    cli.answer(found := await cli.api.get(path("tenants", tenant, "lanes", type_)), lane_view(found))
+@command.remote(app, "show", examples="mailcordon lane show acme newsletter", watchable=True)
+async def show_lane(cli: Cli, tenant: Tenant, type_: Type) -> None:
+    """Show one lane: its state and every hold on it, its route, and what it shares with other lanes."""
+    found = await cli.api.get(path("tenants", tenant, "lanes", type_))
+    cli.answer(found, lane_view(found))
 
 
 @command.remote(
@@ -49,17 +57,19 @@ mailcordon lane limit acme newsletter --no-limit --because "warm"
 async def limit_lane(
     cli: Cli,
     tenant: Tenant,
-    type_: Annotated[str, typer.Argument(metavar="TYPE", help="The message type.")],
+    type_: Type,
     because: Because,
     rate: Annotated[
         float | None,
-        typer.Option("--rate", min=0.001, metavar="N", help="Deliveries a second; to stop it, cordon it."),
+        typer.Option(
+            "--rate", min=0.001, metavar="N", help="Deliveries per second. No default; or --no-limit."
+        ),
     ] = None,
-    no_limit: Annotated[bool, typer.Option("--no-limit", help="Take the lane's own limit away.")] = False,
+    no_limit: Annotated[bool, typer.Option("--no-limit", help="Remove the lane's own limit.")] = False,
 ) -> None:
-    """Set how fast a lane may send, or take its limit away."""
+    """Set how fast a lane may send, or remove its limit. To stop a lane, cordon it."""
     if (rate is None) == (not no_limit):
-        raise failures.usage("say either --rate N or --no-limit")
+        raise failures.usage(messages.one_of(options="--rate N or --no-limit"))
     found = await cli.api.call(
         "PATCH", path("tenants", tenant, "lanes", type_), body={"rate": rate, "because": because}
     )
@@ -67,49 +77,54 @@ async def limit_lane(
 
 
 def lane_table(items: list[Document], *, with_tenant: bool = True) -> RenderableType:
-    columns = ["type", "class", "state", "from domain", "configuration set", "rate", "waiting", "oldest"]
-    rows: list[list[object]] = []
-    for lane in items:
-        route, backlog = part(lane, "route"), part(lane, "backlog")
-        rate = lane.get("rate")
-        rows.append(
-            [
-                lane.get("type"),
-                lane.get("class"),
-                lane.get("state"),
-                route.get("domain"),
-                route.get("configuration_set"),
-                "no limit" if rate is None else f"{rate:g}/s",
-                backlog.get("deliveries", 0),
-                show.when(backlog.get("oldest_at")),
-            ]
-        )
+    columns = ("type", "class", "state", "from domain", "configuration set", "rate", "waiting", "oldest")
+    rows = [_row(lane) for lane in items]
     if with_tenant:
-        columns = ["tenant", *columns]
-        rows = [[lane.get("tenant"), *row] for lane, row in zip(items, rows, strict=True)]
-    return show.table(columns, rows)
+        columns = ("tenant", *columns)
+        rows = [(lane.get("tenant"), *row) for lane, row in zip(items, rows, strict=True)]
+    return show.table(
+        columns, rows, drop=("configuration set", "from domain", "rate", "class", "oldest"), prose=()
+    )
+
+
+def _row(lane: Document) -> tuple[object, ...]:
+    route, backlog = child(lane, "route"), child(lane, "backlog")
+    return (
+        lane.get("type"),
+        lane.get("class"),
+        lane.get("state"),
+        route.get("domain"),
+        route.get("configuration_set"),
+        _rate(lane.get("rate")),
+        backlog.get("deliveries", 0),
+        when(backlog.get("oldest_at")),
+    )
+
+
+def _rate(rate: float | None) -> str:
+    return messages.no_limit() if rate is None else messages.per_second(rate=rate)
 
 
 def lane_view(lane: Document) -> RenderableType:
-    route, backlog = part(lane, "route"), part(lane, "backlog")
+    route, backlog = child(lane, "route"), child(lane, "backlog")
     views: list[RenderableType] = [
         show.fields(
             [
-                ("lane", f"{lane.get('tenant')} / {lane.get('type')} ({lane.get('class')})"),
-                ("state", lane.get("state")),
-                ("rate", "no limit" if lane.get("rate") is None else f"{lane['rate']:g} a second"),
                 (
-                    "own rate",
-                    "no limit" if lane.get("own_rate") is None else f"{lane['own_rate']:g} a second",
+                    "lane",
+                    f"{plain(lane.get('tenant'))} / {plain(lane.get('type'))} ({plain(lane.get('class'))})",
                 ),
-                ("waiting", show.counted(int(backlog.get("deliveries") or 0), "delivery")),
-                ("oldest", show.when(backlog.get("oldest_at"))),
-                *((name.replace("_", " "), value) for name, value in route.items()),
+                ("state", lane.get("state")),
+                ("rate", _rate(lane.get("rate"))),
+                ("own rate", _rate(lane.get("own_rate"))),
+                ("waiting", counted(int(backlog.get("deliveries") or 0), "delivery")),
+                ("oldest", when(backlog.get("oldest_at"))),
+                *((plain(name).replace("_", " "), value) for name, value in route.items()),
             ]
         )
     ]
-    if open_holds := lane.get("holds"):
-        views += ["", "Holds:", holds.hold_table(open_holds)]
-    if shares := texts(lane, "shares_with"):
-        views += ["", "Shares:", *(f"  - {show.plain(sentence)}" for sentence in shares)]
+    if open_holds := children(lane, "holds"):
+        views += ["", messages.holds_heading(), holds.hold_table(open_holds)]
+    if shares := strings(lane, "shares_with"):
+        views += ["", messages.shares_heading(), *(f"  - {plain(sentence)}" for sentence in shares)]
     return Group(*views)

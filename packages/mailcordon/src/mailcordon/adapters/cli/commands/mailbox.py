@@ -1,16 +1,18 @@
-"""`mailcordon mailbox`: mailboxes of the local SES."""
+"""`mailcordon mailbox`: what happens to mail to an address at the local SES."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from mailcordon.adapters.cli import command
+from mailcordon.adapters.cli import command, show
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Cli, OfTenant
+from mailcordon.adapters.cli.document import Document, children
+from mailcordon.messages import cli as messages
 
-app = typer.Typer(no_args_is_help=True, help="Mailboxes of the local SES, and what becomes of mail to them.")
-
-Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="The recipient's address.")]
+app = typer.Typer(
+    no_args_is_help=True, help="Mailboxes of the local SES: what happens to mail to an address."
+)
 
 
 @command.remote(
@@ -18,24 +20,81 @@ Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="The recipient's
     "set",
     examples="""
 mailcordon mailbox set kim@example.com bounces
-mailcordon mailbox set kim@example.com complains --tenant acme     # for acme's mail only
-mailcordon mailbox set kim@example.com delivers                     # back to normal
+mailcordon mailbox set kim@example.com complains --tenant acme
+mailcordon mailbox set kim@example.com delivers        # as before
 """,
 )
 async def set_mailbox(
     cli: Cli,
-    address: Address,
-    fate: Annotated[str, typer.Argument(metavar="FATE", help="delivers, bounces, complains or defers.")],
-    tenant: OfTenant = None,
+    address: Annotated[
+        str, typer.Argument(metavar="ADDRESS", help="The recipient's address, or *@example.com for a domain.")
+    ],
+    outcome: Annotated[
+        Literal["delivers", "bounces", "complains", "defers"],
+        typer.Argument(help="What happens to mail to it."),
+    ],
+    tenant: Annotated[
+        str | None,
+        typer.Option("--tenant", metavar="TENANT", help="Only mail of this tenant. Default: all mail."),
+    ] = None,
 ) -> None:
-    """Decide what becomes of mail to an address at the local SES, for one tenant or for all."""
-    ses = cli.local_ses("`mailcordon mailbox`")
+    """Set what happens from now on to mail to an address at the local SES, for one tenant or for all."""
+    ses = cli.local_ses("mailbox")
     try:
-        # SES knows tenants by their opaque key.
+        # SES knows a tenant by its opaque key.
         key = (await cli.api.get(path("tenants", tenant))).get("key") if tenant is not None else None
-        found = await ses.set_mailbox(address, fate, key)
+        found = await ses.set_mailbox(address, outcome, key)
     finally:
         await ses.close()
-    cli.answer(
-        found, f"From now on, mail to {address}: {fate}{f' (mail of {tenant} only)' if tenant else ''}."
+    made = _item(found, {str(key): str(tenant)})
+    cli.answer(made, messages.mailbox_set(address=address, outcome=outcome, tenant=tenant or ""))
+
+
+@command.remote(
+    app, "list", examples="mailcordon mailbox list\nmailcordon mailbox list --tenant acme", watchable=True
+)
+async def list_mailboxes(cli: Cli, tenant: OfTenant = None) -> None:
+    """List the mailboxes that were set at the local SES. All other addresses deliver."""
+    ses = cli.local_ses("mailbox")
+    try:
+        found = await ses.mailboxes()
+    finally:
+        await ses.close()
+    slugs = await _slugs(cli)
+    items = [_item(item, slugs) for item in children(found, "mailboxes")]
+    chosen = [item for item in items if tenant is None or item["tenant"] == tenant]
+    table = show.table(
+        ("address", "mail of", "outcome", "subtype", "then", "seconds", "ses tenant"),
+        [
+            (
+                item["address"],
+                item["tenant"] or messages.all_tenants(),
+                item["fate"],
+                item.get("subtype"),
+                item.get("then"),
+                item.get("seconds") or None,
+                item["ses_tenant"],
+            )
+            for item in chosen
+        ],
+        drop=("ses tenant", "seconds", "then", "subtype"),
     )
+    cli.answer({"items": chosen, "next": None}, table)
+
+
+async def _slugs(cli: Cli) -> dict[str, str]:
+    """Slugs by the key that SES knows a tenant by."""
+    found = await cli.api.items(path("tenants"), limit=100_000)
+    return {str(item.get("key")): str(item.get("slug")) for item in children(found, "items")}
+
+
+def _item(item: Document, slugs: dict[str, str]) -> Document:
+    key = item.get("tenant")
+    more = {name: value for name, value in item.items() if name not in ("address", "tenant", "fate")}
+    return {
+        "address": item.get("address"),
+        "tenant": slugs.get(str(key), str(key)) if key else None,
+        "fate": item.get("fate"),
+        **more,
+        "ses_tenant": key,
+    }

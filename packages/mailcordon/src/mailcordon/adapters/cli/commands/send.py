@@ -12,11 +12,13 @@ from mailcordon.adapters.cli import command, failures, show
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Cli, OfTenant
 from mailcordon.adapters.cli.commands import why
-from mailcordon.adapters.cli.document import Document, parts
+from mailcordon.adapters.cli.document import Document, children
+from mailcordon.adapters.cli.text import plain
+from mailcordon.messages import cli as messages
 
 app = typer.Typer()
 
-#: In the queue or on the wire: something will still happen to it by itself, here or at SES.
+#: States that change without anybody's doing, here or at SES.
 MOVING = frozenset({"queued", "sending", "waiting", "unknown", "sent", "delayed"})
 
 
@@ -24,65 +26,90 @@ MOVING = frozenset({"queued", "sending", "waiting", "unknown", "sent", "delayed"
     app,
     "send",
     examples="""
-mailcordon send --tenant acme --type password-reset --from no-reply@mail.acme.example \\
-    --to kim@example.com --subject "Your new password" --text "Follow this link: ..."
-mailcordon send --tenant acme --type newsletter --from hello@news.acme.example --to kim@example.com \\
-    --subject "News" --html "<p>News</p>" --unsubscribe https://acme.example/u/1 --campaign spring
+mailcordon send --tenant acme --type password-reset \\
+    --from no-reply@mail.acme.example --to kim@example.com \\
+    --subject "Your new password" --text "Follow this link: ..."
+mailcordon send --tenant acme --type newsletter \\
+    --from hello@news.acme.example --to kim@example.com --subject "News" \\
+    --html "<p>News</p>" --unsubscribe https://acme.example/u/1
 generate-report | mailcordon send ... --text -
 """,
 )
 async def send(
     cli: Cli,
     type_: Annotated[
-        str, typer.Option("--type", metavar="TYPE", help="What the mail is for (`mailcordon type list`).")
+        str,
+        typer.Option(
+            "--type", metavar="TYPE", help="What the mail is for; `mailcordon type list` shows all."
+        ),
     ],
     from_: Annotated[
-        str, typer.Option("--from", metavar="ADDRESS", help="The sender; its domain is the lane's.")
+        str, typer.Option("--from", metavar="ADDRESS", help="The From address, in the lane's domain.")
     ],
     to: Annotated[
         list[str],
-        typer.Option("--to", metavar="ADDRESS", help="A recipient; again for more, each on its own."),
+        typer.Option(
+            "--to", metavar="ADDRESS", help="A recipient. Repeat for more: each gets a mail of its own."
+        ),
     ],
     subject: Annotated[str, typer.Option("--subject", metavar="TEXT", help="The subject.")],
     tenant: OfTenant = None,
     text: Annotated[
-        str | None, typer.Option("--text", metavar="TEXT", help="The text body; - reads it from stdin.")
+        str | None,
+        typer.Option("--text", metavar="TEXT", help="The text body; - reads stdin. Default: none."),
     ] = None,
     html: Annotated[
-        str | None, typer.Option("--html", metavar="HTML", help="The HTML body; - reads it from stdin.")
+        str | None,
+        typer.Option("--html", metavar="HTML", help="The HTML body; - reads stdin. Default: none."),
     ] = None,
     reply_to: Annotated[
-        list[str] | None, typer.Option("--reply-to", metavar="ADDRESS", help="Where answers go.")
+        list[str] | None,
+        typer.Option(
+            "--reply-to",
+            metavar="ADDRESS",
+            help="Where replies go. Repeat for more. Default: the From address.",
+        ),
     ] = None,
     header: Annotated[
-        list[str] | None, typer.Option("--header", metavar="NAME: VALUE", help="One more header.")
+        list[str] | None,
+        typer.Option(
+            "--header", metavar="NAME: VALUE", help="An additional header. Repeat for more. Default: none."
+        ),
     ] = None,
     unsubscribe: Annotated[
         str | None,
         typer.Option(
             "--unsubscribe",
             metavar="URL",
-            help="https URL for one-click unsubscribe (RFC 8058); marketing needs it.",
+            help="https URL for one-click unsubscribe (RFC 8058); marketing needs it. Default: none.",
         ),
     ] = None,
     campaign: Annotated[
-        str | None, typer.Option("--campaign", metavar="NAME", help="The mailing it belongs to.")
+        str | None,
+        typer.Option("--campaign", metavar="NAME", help="The campaign it belongs to. Default: none."),
     ] = None,
     list_: Annotated[
-        str | None, typer.Option("--list", metavar="NAME", help="The list its recipients came from.")
+        str | None,
+        typer.Option(
+            "--list", metavar="NAME", help="The list or import the recipients are from. Default: none."
+        ),
     ] = None,
     idempotency_key: Annotated[
         str | None,
-        typer.Option("--idempotency-key", metavar="KEY", help="Saying the same again sends nothing twice."),
+        typer.Option(
+            "--idempotency-key",
+            metavar="KEY",
+            help="Repeating the command with the same key sends nothing twice. Default: none.",
+        ),
     ] = None,
     wait: Annotated[
         float,
-        typer.Option(
-            "--wait", min=0, metavar="SECONDS", help="Watch what becomes of it for at most so long."
+        command.duration_option(
+            "--wait", minimum=0, help="Wait for the outcome for at most this long. Default: 0s."
         ),
     ] = 0.0,
 ) -> None:
-    """Hand in a mail. It is durable when this returns; what became of it is asked with `mailcordon why ID`."""
+    """Hand in a mail. It is stored durably when the command returns; `mailcordon why ID` shows its outcome."""
     headers = parse_headers(header or [])
     if unsubscribe is not None:
         headers |= {
@@ -106,11 +133,7 @@ async def send(
     key = {"Idempotency-Key": idempotency_key} if idempotency_key else None
     accepted = await cli.api.post(path("messages"), body, key)
     final = await _settled(cli, accepted, tenant, wait) if wait else accepted
-    cli.answer(
-        final,
-        delivery_table(final),
-        f"Accepted as {final.get('id')}. Ask on with `mailcordon why {final.get('id')}`.",
-    )
+    cli.answer(final, delivery_table(final), messages.accepted(id=plain(final.get("id"))))
 
 
 def parse_headers(given: list[str]) -> dict[str, str]:
@@ -119,7 +142,7 @@ def parse_headers(given: list[str]) -> dict[str, str]:
     for text in given:
         name, separator, value = text.partition(":")
         if not separator or not name.strip():
-            raise failures.usage(f"--header {text!r}: say NAME: VALUE")
+            raise failures.usage(messages.bad_header_option(text=text))
         headers[name.strip()] = value.strip()
     return headers
 
@@ -129,11 +152,11 @@ def _body(given: str | None) -> str | None:
 
 
 async def _settled(cli: Cli, accepted: Document, tenant: str | None, seconds: float) -> Document:
-    """The message once nothing about it moves any more, or as it is when time is over."""
+    """The message when none of its deliveries moves any more, or when the time is over."""
     deadline = time.monotonic() + seconds
     while True:
         message = await cli.api.get(path("messages", str(accepted["id"])), {"tenant": tenant})
-        states = {str(delivery.get("state")) for delivery in parts(message, "deliveries")}
+        states = {str(delivery.get("state")) for delivery in children(message, "deliveries")}
         if not states & MOVING or time.monotonic() >= deadline:
             return message
         await asyncio.sleep(0.2)
@@ -142,5 +165,9 @@ async def _settled(cli: Cli, accepted: Document, tenant: str | None, seconds: fl
 def delivery_table(message: Document) -> RenderableType:
     return show.table(
         ("to", "state", "why"),
-        [(item.get("to"), item.get("state"), why.why_words(item)) for item in parts(message, "deliveries")],
+        [
+            (item.get("to"), item.get("state"), why.reason_of(item))
+            for item in children(message, "deliveries")
+        ],
+        prose=("why",),
     )

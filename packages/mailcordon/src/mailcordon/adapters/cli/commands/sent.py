@@ -7,24 +7,36 @@ from rich.console import RenderableType
 
 from mailcordon.adapters.cli import command, show
 from mailcordon.adapters.cli.command import Cli
-from mailcordon.adapters.cli.document import Document, part, parts
+from mailcordon.adapters.cli.document import Document, child, children
+from mailcordon.adapters.cli.text import when
 
 app = typer.Typer()
 
 
-@command.remote(app, "sent", examples="mailcordon sent --limit 5\nmailcordon sent --to kim@example.com")
+@command.remote(
+    app,
+    "sent",
+    examples="mailcordon sent --limit 5\nmailcordon sent --to kim@example.com --watch",
+    watchable=True,
+)
 async def sent(
     cli: Cli,
     to: Annotated[
-        str | None, typer.Option("--to", metavar="ADDRESS", help="Only mail to this address.")
+        str | None,
+        typer.Option("--to", metavar="ADDRESS", help="Only mail to this address. Default: all."),
     ] = None,
     tenant_key: Annotated[
-        str | None, typer.Option("--ses-tenant", metavar="KEY", help="Only mail of this SES tenant (mc-...).")
+        str | None,
+        typer.Option(
+            "--ses-tenant", metavar="KEY", help="Only mail of this SES tenant (mc-...). Default: all."
+        ),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Show at most so many.")] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, max=1000, help="Show at most N mails.")
+    ] = 20,
 ) -> None:
-    """Show what the local SES really accepted, newest first: its ledger, not our records."""
-    ses = cli.local_ses("`mailcordon sent`")
+    """Show what the local SES accepted, newest first: its ledger, not our records."""
+    ses = cli.local_ses("sent")
     try:
         found = await ses.sent(recipient=to, tenant=tenant_key, limit=limit)
     finally:
@@ -34,17 +46,19 @@ async def sent(
 
 def sent_table(found: Document) -> RenderableType:
     return show.table(
-        ("at", "ses tenant", "configuration set", "from", "to", "subject", "fate"),
+        ("at", "ses tenant", "configuration set", "from", "to", "subject", "outcome"),
         [
             (
-                show.epoch(item.get("at")),
+                when(item.get("at")),
                 item.get("tenant"),
                 item.get("configuration_set"),
                 item.get("from"),
                 item.get("recipients"),
                 item.get("subject"),
-                [fate.get("fate") for fate in part(item, "fates").values()],
+                [fate.get("fate") for fate in child(item, "fates").values()],
             )
-            for item in parts(found, "sent")
+            for item in children(found, "sent")
         ],
+        drop=("configuration set", "ses tenant", "from", "at"),
+        prose=("subject", "to"),
     )

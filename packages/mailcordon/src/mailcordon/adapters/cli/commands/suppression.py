@@ -1,44 +1,49 @@
-"""`mailcordon suppression`: who may not be mailed, by whom, and on what evidence."""
+"""`mailcordon suppression`: which addresses a tenant may not mail, and why."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from mailcordon.adapters.cli import command, failures, show
 from mailcordon.adapters.cli.client import path
-from mailcordon.adapters.cli.command import Because, Cli, Limit, OfTenant, Yes
+from mailcordon.adapters.cli.command import Because, Class, Cli, Limit, OfTenant, Yes
 from mailcordon.adapters.cli.document import Document
+from mailcordon.adapters.cli.text import when, words
+from mailcordon.messages import cli as messages
 
-app = typer.Typer(no_args_is_help=True, help="Who may not be mailed, by whom, and on what evidence.")
+app = typer.Typer(no_args_is_help=True, help="Suppressions: addresses that a tenant may not mail, and why.")
 
+ScopeName = Literal["tenant", "class", "lane"]
 Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="The recipient's address.")]
-
 Scope = Annotated[
-    str,
+    ScopeName,
     typer.Option(
-        "--scope", metavar="SCOPE", help="tenant: all its mail; class or lane: with --class or --type."
+        "--scope", help="tenant: all its mail; class: with --class; lane: one message type, with --type."
     ),
 ]
-
 OfClass = Annotated[
-    str | None, typer.Option("--class", metavar="CLASS", help="With --scope class: which one.")
+    Class | None, typer.Option("--class", help="The class, with --scope class. Default: none.")
 ]
-
 OfType = Annotated[
-    str | None, typer.Option("--type", metavar="TYPE", help="With --scope lane: which message type.")
+    str | None,
+    typer.Option("--type", metavar="TYPE", help="The message type, with --scope lane. Default: none."),
 ]
 
 
 @command.remote(
     app,
     "list",
-    examples="mailcordon suppression list --tenant acme\nmailcordon suppression list --tenant acme --address kim@example.com",
+    examples="""
+mailcordon suppression list --tenant acme
+mailcordon suppression list --tenant acme --address kim@example.com
+""",
+    watchable=True,
 )
 async def list_suppressions(
     cli: Cli,
     tenant: OfTenant = None,
     address: Annotated[
-        str | None, typer.Option("--address", metavar="ADDRESS", help="Only this address.")
+        str | None, typer.Option("--address", metavar="ADDRESS", help="Only this address. Default: all.")
     ] = None,
     limit: Limit = 200,
 ) -> None:
@@ -49,24 +54,31 @@ async def list_suppressions(
             item.get("address"),
             item.get("scope"),
             item.get("target") or item.get("class") or item.get("type"),
-            item.get("cause"),
-            show.when(item.get("since")),
-            show.when(item.get("until")),
-            "being removed" if item.get("removing") else item.get("by"),
+            words(item.get("cause")),
+            when(item.get("since")),
+            when(item.get("until")),
+            messages.being_removed() if item.get("removing") else item.get("by"),
             item.get("evidence"),
         )
         for item in found["items"]
     ]
-    columns = ("address", "scope", "of", "cause", "since", "until", "by", "evidence")
-    cli.answer(found, show.table(columns, rows), *show.more(found))
+    table = show.table(
+        ("address", "scope", "of", "cause", "since", "until", "by", "evidence"),
+        rows,
+        drop=("until", "by", "of", "since", "evidence"),
+        prose=("evidence",),
+    )
+    cli.answer(found, table, *show.more(found))
 
 
 @command.remote(
     app,
     "add",
     examples="""
-mailcordon suppression add kim@example.com --tenant acme --scope tenant --because "asked by letter"
-mailcordon suppression add kim@example.com --tenant acme --scope class --class marketing --because "by phone"
+mailcordon suppression add kim@example.com --tenant acme --scope tenant \\
+    --because "asked by letter"
+mailcordon suppression add kim@example.com --tenant acme \\
+    --scope class --class marketing --because "by phone" --until 90d
 """,
 )
 async def add_suppression(
@@ -79,10 +91,12 @@ async def add_suppression(
     type_: OfType = None,
     until: Annotated[
         float | None,
-        typer.Option("--until", min=1, metavar="SECONDS", help="It ends by itself after so long."),
+        command.duration_option(
+            "--until", minimum=1, help="End it after this time. Default: it stays until it is removed."
+        ),
     ] = None,
 ) -> None:
-    """Stop mail of one tenant to an address. No other tenant notices."""
+    """Stop mail of one tenant to an address. Other tenants are not affected."""
     body: Document = {
         "tenant": tenant,
         "address": address,
@@ -91,16 +105,17 @@ async def add_suppression(
     }
     if until is not None:
         body["until_seconds"] = until
-    found = await cli.api.post(
-        path("suppressions"), {name: value for name, value in body.items() if value is not None}
-    )
-    cli.answer(found, f"{address} is not mailed any more ({scope} scope).")
+    body = {name: value for name, value in body.items() if value is not None}
+    found = await cli.api.post(path("suppressions"), body)
+    cli.answer(found, messages.suppressed(address=address, scope=scope))
 
 
 @command.remote(
     app,
     "remove",
-    examples="mailcordon suppression remove kim@example.com --tenant acme --scope tenant",
+    examples="""
+mailcordon suppression remove kim@example.com --tenant acme --scope tenant
+""",
 )
 async def remove_suppression(
     cli: Cli,
@@ -110,30 +125,35 @@ async def remove_suppression(
     class_: OfClass = None,
     type_: OfType = None,
     because: Annotated[
-        str | None, typer.Option("--because", metavar="TEXT", help="Why, for the record.")
+        str | None,
+        typer.Option("--because", metavar="TEXT", help="The reason, for the audit trail. Default: none."),
     ] = None,
     yes: Yes = False,
 ) -> None:
-    """Allow mail to an address again. SES's own entry goes first, so it reads as removed a moment later."""
+    """Allow mail to an address again. SES's own entry is removed first, so it takes a moment."""
     query: Document = {
         "tenant": tenant,
         "address": address,
         "because": because,
         **scoped(scope, class_, type_),
     }
-    command.confirm(cli.err, f"Mail {address} again?", yes=yes)
+    command.confirm(cli.err, messages.remove_suppression_question(address=address), yes=yes)
     found = await cli.api.call("DELETE", path("suppressions"), query=query)
-    cli.answer(found, f"{address} is being taken off, at SES first.")
+    cli.answer(found, messages.suppression_being_removed(address=address))
 
 
 def scoped(scope: str, class_: str | None, type_: str | None) -> dict[str, str]:
-    """The scope as the API takes it. Raises Failure where scope and what it names do not fit."""
+    """The scope as the API takes it. Raises Failure if the scope and the options do not fit."""
     wanted = {"tenant": (None, None), "class": ("class", class_), "lane": ("type", type_)}
     if scope not in wanted:
-        raise failures.usage(f"--scope {scope}: a scope is tenant, class or lane")
+        raise failures.usage(messages.not_a_scope(text=scope))
     name, value = wanted[scope]
     if name is not None and not value:
-        raise failures.usage(f"--scope {scope} needs --{name}")
+        raise failures.usage(messages.scope_needs(scope=scope, option=f"--{name}"))
     if (class_ and scope != "class") or (type_ and scope != "lane"):
-        raise failures.usage(f"--scope {scope} does not go with --{'class' if class_ else 'type'}")
+        raise failures.usage(
+            messages.not_both(
+                one=f"--scope {scope}", other="--class" if class_ and scope != "class" else "--type"
+            )
+        )
     return {"scope": scope, **({name: value} if name and value else {})}

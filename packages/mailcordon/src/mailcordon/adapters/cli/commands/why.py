@@ -1,6 +1,7 @@
-"""`mailcordon why`: why a mail is where it is, or why an address gets none."""
+"""`mailcordon why`: why a mail is in its state, or why an address gets no mail."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -11,13 +12,15 @@ from mailcordon.adapters.cli import command, failures, show
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Cli, OfTenant
 from mailcordon.adapters.cli.commands import holds
-from mailcordon.adapters.cli.document import Document, parts
+from mailcordon.adapters.cli.document import Document, child, children
+from mailcordon.adapters.cli.text import NONE, clock, day, pairs, plain, when, words
+from mailcordon.messages import cli as messages
 
 app = typer.Typer()
 
 _IN_QUEUE = frozenset({"queued", "sending", "waiting", "held", "unknown"})
-
 _ABOUT_THE_ADDRESS = frozenset({"refused", "bounced", "complained", "suppressed-at-ses"})
+_LABEL = 12  #: columns; the labels of a delivery's lines
 
 
 @command.remote(
@@ -27,45 +30,48 @@ _ABOUT_THE_ADDRESS = frozenset({"refused", "bounced", "complained", "suppressed-
 mailcordon why msg_0r4tq2v6k7m8n
 mailcordon why kim@example.com --tenant acme
 """,
+    watchable=True,
 )
 async def why(
     cli: Cli,
     what: Annotated[
         str,
         typer.Argument(
-            metavar="MESSAGE_OR_ADDRESS", help="A message or delivery id, or a recipient's address."
+            metavar="MESSAGE_OR_ADDRESS", help="A message id, a delivery id, or a recipient's address."
         ),
     ],
     tenant: OfTenant = None,
 ) -> None:
-    """Why a mail is where it is, or why an address gets none: from records, in the order of cause."""
+    """Show why a mail is in its state, or why an address gets no mail.
+
+    The answer comes from records, in the order of cause: the state and its reason, the holds or suppressions behind it with their
+    evidence, then the timeline.
+    """
     if "@" in what:
         found = await cli.api.get(path("addresses", what), {"tenant": tenant})
-        cli.answer(found, address_view(found))
+        cli.answer(found, address_view(found, cli.now))
         return
     if not what.startswith(("msg_", "dlv_")):
-        raise failures.usage(
-            f"{what} is neither a message id (msg_...), nor a delivery id (dlv_...), nor an address"
-        )
+        raise failures.usage(messages.not_an_id(text=what))
     message = await cli.api.get(path("messages", what), {"tenant": tenant})
     chosen = [
-        item for item in parts(message, "deliveries") if what.startswith("msg_") or item.get("id") == what
+        item for item in children(message, "deliveries") if what.startswith("msg_") or item.get("id") == what
     ]
-    whose = str(message.get("tenant"))
+    slug = str(message.get("tenant"))
     lane: Document | None = None
     if any(item.get("state") in _IN_QUEUE for item in chosen):
-        lane = await _if_allowed(cli, path("tenants", whose, "lanes", str(message.get("type"))))
+        lane = await _if_allowed(cli, path("tenants", slug, "lanes", str(message.get("type"))))
     addresses: dict[str, Document] = {}
     for item in chosen:
         if item.get("state") in _ABOUT_THE_ADDRESS:
             to = str(item.get("to"))
-            addresses[to] = await _if_allowed(cli, path("addresses", to), {"tenant": whose}) or {}
+            addresses[to] = await _if_allowed(cli, path("addresses", to), {"tenant": slug}) or {}
     document = {"message": {**message, "deliveries": chosen}, "lane": lane, "addresses": addresses}
-    cli.answer(document, explanation(message, chosen, lane, addresses))
+    cli.answer(document, explanation(message, chosen, lane, addresses, cli.now))
 
 
 async def _if_allowed(cli: Cli, path_: str, query: Document | None = None) -> Document | None:
-    """Evidence that this key may not read is left out; the mail's own record still answers."""
+    """None if this key may not read it: the mail's own record is shown without this evidence."""
     try:
         return await cli.api.get(path_, query)
     except failures.Failure as failure:
@@ -75,9 +81,14 @@ async def _if_allowed(cli: Cli, path_: str, query: Document | None = None) -> Do
 
 
 def explanation(
-    message: Document, deliveries: list[Document], lane: Document | None, addresses: dict[str, Document]
+    message: Document,
+    deliveries: list[Document],
+    lane: Document | None,
+    addresses: dict[str, Document],
+    now: datetime | None = None,
 ) -> RenderableType:
-    """State and reason first, then the holds or suppressions behind it, then what happened when."""
+    """State and reason first, then the holds or suppressions behind it, then the timeline."""
+    now = now or datetime.now(UTC)
     views: list[RenderableType] = [
         show.fields(
             [
@@ -86,81 +97,102 @@ def explanation(
                 ("type", message.get("type")),
                 ("from", message.get("from")),
                 *((name, message[name]) for name in ("campaign", "list") if message.get(name)),
-                ("accepted", show.when(message.get("accepted_at"))),
+                ("accepted", when(message.get("accepted_at"))),
             ]
         )
     ]
     for item in deliveries:
-        views += ["", *_one_delivery(item, lane, addresses.get(str(item.get("to"))))]
+        address = addresses.get(str(item.get("to"))) or {}
+        suppressions = [
+            {"tenant": message.get("tenant"), "address": item.get("to"), **row}
+            for row in children(address, "suppressions")
+        ]
+        views += ["", *_one_delivery(item, lane, suppressions, now)]
     return Group(*views)
 
 
 def _one_delivery(
-    item: Document, lane: Document | None, address: Document | None
+    item: Document, lane: Document | None, suppressions: list[Document], now: datetime
 ) -> Iterable[RenderableType]:
-    head = Text.assemble((show.plain(item.get("to")), "bold"), ": ", show.styled(item.get("state")))
+    head = Text.assemble((plain(item.get("to")), "bold"), ": ", show.styled(item.get("state")))
     if item.get("since"):
-        head.append(f" since {show.when(item['since'])}")
+        head.append(f" since {when(item['since'])}")
     yield head
     if item.get("reason") or item.get("detail"):
-        yield f"  because  {show.plain(why_words(item))}"
+        yield _labelled("reason", reason_of(item))
     if lane is not None and item.get("state") in _IN_QUEUE:
-        for hold in parts(lane, "holds"):
-            yield f"  hold     {holds.hold_words(hold)}"
-    for row in parts(address or {}, "suppressions"):
-        yield f"  list     {suppression_words(row)}"
-        if row.get("evidence"):
-            yield f"           evidence: {show.plain(row['evidence'])}"
+        for hold in children(lane, "holds"):
+            yield _labelled("hold", holds.hold_sentence(hold, now))
+    for row in suppressions:
+        yield _labelled("suppression", suppression_sentence(row, now))
+        for name, value in pairs(child(row, "evidence")):
+            yield _labelled("", f"{name}: {value}")
     if item.get("ses_id"):
-        # Before SES has it, an attempt is only a claim that may have been handed back.
-        facts = ("provider", "attempts")
-        yield f"  at SES   {item['ses_id']}{''.join(f', {name} {show.plain(item.get(name))}' for name in facts)}"
-    for entry in parts(item, "timeline"):
-        detail = f": {show.plain(entry['detail'])}" if entry.get("detail") else ""
-        yield f"  {show.clock(entry.get('at'))}  {show.plain(entry.get('what'))}{detail}"
+        # Before SES has accepted it, an attempt is only a claim that may have been given back.
+        yield _labelled(
+            "at SES",
+            messages.at_ses(
+                id=plain(item["ses_id"]),
+                provider=plain(item.get("provider")),
+                attempts=plain(item.get("attempts")),
+            ),
+        )
+    for entry in children(item, "timeline"):
+        detail = f": {plain(entry['detail'])}" if entry.get("detail") else ""
+        yield f"  {clock(entry.get('at'))}  {plain(entry.get('what'))}{detail}"
 
 
-def why_words(delivery: Document) -> str:
-    """The recorded reason: its code, then its sentence."""
-    return ": ".join(str(delivery[name]) for name in ("reason", "detail") if delivery.get(name)) or "-"
+def _labelled(label: str, text: str) -> RenderableType:
+    return show.labelled(label, text, _LABEL)
 
 
-def suppression_words(row: Document) -> str:
-    scope = " ".join(show.plain(row[name]) for name in ("target", "class", "type") if row.get(name))
-    until = f" until {show.when(row['until'])}" if row.get("until") else ""
-    return (
-        f"not mailed for {show.plain(row.get('scope'))}{' ' + scope if scope else ''}: {show.plain(row.get('cause'))} on "
-        f"{show.when(row.get('since'))}{until}, by {show.plain(row.get('by'))}"
+def reason_of(delivery: Document) -> str:
+    """The recorded reason as one sentence. SES's own codes (`Permanent/General`) are shown with it, ours are not."""
+    reason, detail = delivery.get("reason"), delivery.get("detail")
+    if not detail:
+        return words(reason) if reason else NONE
+    if reason and "/" in str(reason):
+        return f"{plain(reason)}: {plain(detail)}"
+    return plain(detail)
+
+
+def suppression_sentence(row: Document, now: datetime) -> str:
+    """`acme may not mail kim@example.com: hard bounce on 28 Nov, reported by SES`."""
+    return messages.may_not_mail(
+        tenant=plain(row.get("tenant")),
+        address=plain(row.get("address")),
+        mail=next((plain(row[name]) for name in ("target", "class", "type") if row.get(name)), ""),
+        cause=words(row.get("cause")),
+        on=day(row.get("since"), now),
+        until=day(row["until"], now) if row.get("until") else "",
+        by="" if row.get("by") == "ses" else plain(row.get("by")),
+        removing=bool(row.get("removing")),
     )
 
 
-def address_view(found: Document) -> RenderableType:
-    """Who may not mail the address, with evidence, then the newest mails to it."""
-    whose, address = show.plain(found.get("tenant")), show.plain(found.get("address"))
+def address_view(found: Document, now: datetime | None = None) -> RenderableType:
+    """What stops mail to the address, with evidence, then the newest mails to it."""
+    now = now or datetime.now(UTC)
+    tenant, address = plain(found.get("tenant")), plain(found.get("address"))
     views: list[RenderableType] = []
-    rows: list[Document] = parts(found, "suppressions")
+    rows = children(found, "suppressions")
     if not rows:
-        views.append(f"{whose} may mail {address}: nothing is recorded against it.")
+        views.append(messages.may_mail(tenant=tenant, address=address))
     for row in rows:
-        views.append(suppression_words(row))
-        if row.get("evidence"):
-            views.append(f"  evidence: {show.plain(row['evidence'])}")
-    deliveries: list[Document] = parts(found, "deliveries")
-    if deliveries:
-        views += [
-            "",
-            show.table(
-                ("at", "message", "type", "state", "why"),
-                [
-                    (
-                        show.when(item.get("at")),
-                        item.get("message"),
-                        item.get("type"),
-                        item.get("state"),
-                        why_words(item),
-                    )
-                    for item in deliveries
-                ],
-            ),
-        ]
+        views.append(suppression_sentence({"tenant": tenant, "address": address, **row}, now))
+        views += [f"  {name}: {value}" for name, value in pairs(child(row, "evidence"))]
+    if deliveries := children(found, "deliveries"):
+        views += ["", _delivery_table(deliveries)]
     return Group(*views)
+
+
+def _delivery_table(deliveries: list[Document]) -> RenderableType:
+    return show.table(
+        ("at", "message", "type", "state", "why"),
+        [
+            (when(item.get("at")), item.get("message"), item.get("type"), item.get("state"), reason_of(item))
+            for item in deliveries
+        ],
+        drop=("type", "at"),
+        prose=("why",),
+    )

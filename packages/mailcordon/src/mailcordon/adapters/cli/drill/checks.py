@@ -1,7 +1,7 @@
-"""What the steps of the drill are made of: mail that is handed in, seen to arrive, to come back or to be refused.
+"""What the steps of the drill use: they send mail and check that it arrives, comes back or is refused.
 
-Arrival is judged by SES's own ledger, outcome by our records. What is not seen in time ends in a sentence that follows the mail,
-or its event, along its way and says where it was last seen.
+Arrival is checked in SES's own ledger, outcomes in our records. A check that does not pass in time raises `Wrong` with a sentence
+that follows the mail or its event along its way and says where it was last seen.
 """
 
 import asyncio
@@ -9,23 +9,26 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TypeVar
 
-from mailcordon.adapters.cli import failures
+from mailcordon.adapters.cli import duration, failures
 from mailcordon.adapters.cli.client import Client, path
 from mailcordon.adapters.cli.commands import why
-from mailcordon.adapters.cli.document import Document, part, parts
+from mailcordon.adapters.cli.document import Document, child, children
 from mailcordon.adapters.cli.local_ses import OUTCOME_QUEUE, LocalSes
+from mailcordon.adapters.cli.text import plain
+from mailcordon.messages import cli as messages
 
 T = TypeVar("T")
 
 RESET, NEWS = "password-reset", "newsletter"
-PATIENCE = 10.0  #: seconds that one thing may take; most take a fraction of one
+PATIENCE = 10.0  #: seconds that one check may take; most take a fraction of one
 _POLL = 0.05
 
 
 class Wrong(Exception):
-    """A step saw something else than it must. The message says what, and where it was last seen."""
+    """A check failed. The message says what was seen instead, and where."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +36,7 @@ class Sender:
     """One of the two tenants."""
 
     slug: str
-    key: str  #: as SES knows it
+    key: str  #: the name of its SES tenant
 
     def domain(self, type_: str) -> str:
         return f"{'mail' if type_ == RESET else 'news'}.{self.slug}.example"
@@ -41,29 +44,33 @@ class Sender:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """One mail that the story handed in."""
+    """One mail that the drill sent."""
 
     id: str
     sender: Sender
     type: str
     to: str
-    subject: str  #: unique, so that the ledger's line of this mail is known without asking us
-    state: str  #: as the answer to the request said
+    subject: str  #: unique, so that the ledger's line of this mail is found without our records
+    state: str  #: as the response to the request said
 
     @property
-    def words(self) -> str:
-        return f"the {self.type} of {self.sender.slug} to {self.to}"
+    def name(self) -> str:
+        return messages.drill_mail(type=self.type, tenant=self.sender.slug, to=self.to)
 
 
 @dataclass(slots=True)
-class Stage:
-    """Everything the steps act on, and all mail they handed in."""
+class Checks:
+    """The clients that the steps use, and all mail they sent."""
 
     api: Client
     ses: LocalSes
     suffix: str = field(default_factory=lambda: secrets.token_hex(3))
     mails: list[Mail] = field(default_factory=list[Mail])
     patience: float = PATIENCE  #: seconds
+
+    @property
+    def waited(self) -> str:
+        return duration.spoken(self.patience)
 
     def address(self, name: str) -> str:
         return f"{name}@people-{self.suffix}.example"
@@ -85,120 +92,137 @@ class Stage:
                 "List-Unsubscribe": f"<https://{sender.domain(type_)}/u/{name}>",
                 "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
             }
-        answer = await self.api.post(path("messages"), body)
-        state = str(parts(answer, "deliveries")[0].get("state"))
-        made = Mail(id=str(answer["id"]), sender=sender, type=type_, to=to, subject=subject, state=state)
+        accepted = await self.api.post(path("messages"), body)
+        state = str(children(accepted, "deliveries")[0].get("state"))
+        made = Mail(id=str(accepted["id"]), sender=sender, type=type_, to=to, subject=subject, state=state)
         self.mails.append(made)
         return made
 
     async def delivery(self, one: Mail) -> Document:
         view = await self.api.get(path("messages", one.id), {"tenant": one.sender.slug})
-        return parts(view, "deliveries")[0]
+        return children(view, "deliveries")[0]
 
     async def line(self, one: Mail) -> Document | None:
-        """SES's own line of this mail."""
+        """The line of this mail in SES's ledger."""
         found = await self.ses.sent(recipient=one.to, tenant=one.sender.key)
-        return next((line for line in parts(found, "sent") if line.get("subject") == one.subject), None)
+        return next((line for line in children(found, "sent") if line.get("subject") == one.subject), None)
 
     async def arrives(self, one: Mail) -> None:
-        """In SES's ledger as a governed mail that reached its mailbox, and known to us as delivered."""
-        line = await self.eventually(lambda: self.line(one), lambda: self._not_left(one))
+        """The mail is in SES's ledger as a governed mail that reached its mailbox, and delivered in our records."""
+        line = await self.eventually(lambda: self.line(one), lambda: self._not_sent(one))
         if line.get("recipients") != [one.to] or not line.get("configuration_set") or not line.get("tags"):
             raise Wrong(
-                f"{one.words} reached SES, but not as one recipient with a configuration set and tags: {line}"
+                messages.mail_not_governed(
+                    mail=one.name,
+                    recipients=plain(line.get("recipients")),
+                    configuration_set=plain(line.get("configuration_set")),
+                    tags=len(child(line, "tags")),
+                )
             )
-        fate = part(part(line, "fates"), one.to)
+        fate = child(child(line, "fates"), one.to)
         if fate.get("fate") != "delivers":
-            raise Wrong(
-                f"{one.words} reached SES, which did not deliver it: {fate.get('fate')} {fate.get('subtype') or ''}"
-            )
-        await self.comes_back(one, "delivered", "Delivery")
+            raise Wrong(messages.mail_not_delivered_by_ses(mail=one.name, fate=plain(fate.get("fate"))))
+        await self.reaches(one, "delivered", "Delivery")
 
-    async def comes_back(self, one: Mail, state: str, event: str) -> None:
-        """SES's event of this mail has become its state."""
+    async def reaches(self, one: Mail, state: str, event: str) -> None:
+        """SES's event of this mail has become its state in our records."""
 
         async def there() -> Document | None:
             delivery = await self.delivery(one)
             return delivery if delivery.get("state") == state else None
 
-        await self.eventually(there, lambda: self._not_back(one, event))
+        await self.eventually(there, lambda: self._no_event(one, event))
 
     async def suppressions(self, sender: Sender, name: str) -> list[Document]:
-        return parts(
-            await self.api.get(path("addresses", self.address(name)), {"tenant": sender.slug}), "suppressions"
-        )
+        address = self.address(name)
+        found = await self.api.get(path("addresses", address), {"tenant": sender.slug})
+        about = {"tenant": sender.slug, "address": address}
+        return [{**about, **row} for row in children(found, "suppressions")]
 
-    async def suppression(self, sender: Sender, name: str, *, scope: str) -> Document:
-        async def there() -> Document | None:
+    async def suppression(self, sender: Sender, name: str, *, scope: str) -> str:
+        """The suppression that an event has led to, as a sentence."""
+
+        async def there() -> str | None:
             rows = await self.suppressions(sender, name)
-            return next((row for row in rows if row.get("scope") == scope), None)
+            return next((sentence(row) for row in rows if row.get("scope") == scope), None)
 
         async def otherwise() -> str:
             rows = await self.suppressions(sender, name)
-            have = "; ".join(why.suppression_words(row) for row in rows) or "nothing"
-            within = f"within {self.patience:g} s"
-            return f"the event about {self.address(name)} came, but {within} no suppression of scope {scope}: {have}."
+            return messages.no_suppression(
+                address=self.address(name),
+                waited=self.waited,
+                scope=scope,
+                found="; ".join(map(sentence, rows)),
+            )
 
         return await self.eventually(there, otherwise)
 
     async def refused(self, sender: Sender, type_: str, name: str, cause: str) -> str:
-        """The next mail is refused at once, and its recorded reason names the cause."""
+        """The next mail is refused at once, and its recorded reason names the cause. Returns the reason."""
         one = await self.send(sender, type_, name)
         if one.state != "refused":
-            raise Wrong(f"{one.words} was answered as {one.state}, though {one.to} is suppressed for it.")
-        reason = why.why_words(await self.delivery(one))
+            raise Wrong(messages.mail_not_refused(mail=one.name, state=one.state, address=one.to))
+        reason = why.reason_of(await self.delivery(one))
         if cause not in reason.lower():
-            raise Wrong(f"{one.words} was refused without naming its cause ({cause}): {reason}")
+            raise Wrong(messages.refused_without_cause(mail=one.name, cause=cause, reason=reason))
         return reason
 
     # Where something was lost
 
-    async def _not_left(self, one: Mail) -> str:
+    async def _not_sent(self, one: Mail) -> str:
         delivery = await self.delivery(one)
-        state, reason = delivery.get("state"), why.why_words(delivery)
-        last = (parts(delivery, "timeline") or [{}])[-1]
-        hint = " Is the dispatch role running?" if state == "queued" else ""
-        return (
-            f"{one.words} did not reach SES within {self.patience:g} s: it is accepted as {one.id} and {state} ({reason}), "
-            f"last seen as {last.get('what') or 'nothing'}; SES's ledger does not have it.{hint}"
+        state = plain(delivery.get("state"))
+        last = (children(delivery, "timeline") or [{}])[-1]
+        return messages.mail_not_sent(
+            mail=one.name,
+            waited=self.waited,
+            id=one.id,
+            state=state,
+            reason=why.reason_of(delivery),
+            last=plain(last.get("what")),
+            role="dispatch" if state == "queued" else "",
         )
 
-    async def _not_back(self, one: Mail, event: str) -> str:
-        """Follows the event's way: SES's ledger, standing faults, the queue, quarantine, our records."""
+    async def _no_event(self, one: Mail, event: str) -> str:
+        """Follows the event's way: SES's ledger, faults at the local SES, the queue, quarantine, our records."""
         line = await self.line(one)
         if line is None:
-            return await self._not_left(one)
+            return await self._not_sent(one)
         delivery = await self.delivery(one)
-        fate = part(part(line, "fates"), one.to)
-        head = (
-            f"no {event} event for {one.to} came back within {self.patience:g} s: SES accepted {one.words} (ledger, id "
-            f'{line.get("message_id")}) and its fate there is "{fate.get("fate")}", but we know it as {delivery.get("state")}'
+        fate = child(child(line, "fates"), one.to)
+        missing = messages.no_event(
+            event=event,
+            address=one.to,
+            waited=self.waited,
+            mail=one.name,
+            ses_id=plain(line.get("message_id")),
+            fate=plain(fate.get("fate")),
+            state=plain(delivery.get("state")),
         )
         try:
             unread = await self.ses.unread()
         except failures.Failure as failure:
-            return f"{head}. {failure}"
+            return f"{missing} {failure}"
         if unread:
-            return f"{head}. {unread} events lie unread in the queue {OUTCOME_QUEUE}: is the observe role running?"
-        strangers = await self._quarantined(one.sender)
-        if strangers:
-            return f"{head}. In quarantine since the drill began: {'; '.join(strangers)}."
-        return (
-            f"{head}. It is not in the queue {OUTCOME_QUEUE}, not in quarantine and not in our records: it was lost between "
-            f"SES and the queue{await self._faults()}."
-        )
+            return f"{missing} {messages.events_unread(count=unread, queue=OUTCOME_QUEUE)}"
+        if found := await self._quarantined(one.sender):
+            return f"{missing} {messages.events_in_quarantine(found='; '.join(found))}"
+        return f"{missing} {messages.event_lost(queue=OUTCOME_QUEUE, faults=await self._faults())}"
 
     async def _quarantined(self, sender: Sender) -> list[str]:
-        rows = parts(await self.api.items(path("quarantine"), limit=100), "items")
-        mine = [row for row in rows if sender.key in str(row) or self.suffix in str(row)]
-        return [f"{row.get('why')}: {row.get('detail')}" for row in mine]
+        rows = children(await self.api.items(path("quarantine"), limit=100), "items")
+        ours = [row for row in rows if sender.key in str(row) or self.suffix in str(row)]
+        return [f"{plain(row.get('why'))}: {plain(row.get('detail'))}" for row in ours]
 
     async def _faults(self) -> str:
-        words = [
-            f"{fault.get('fault')} of {', '.join(fault.get('events') or ['all'])} events, struck {fault.get('struck')} times"
+        return "; ".join(
+            messages.fault(
+                name=plain(fault.get("fault")),
+                events=plain(fault.get("events") or messages.all_events()),
+                times=int(fault.get("struck") or fault.get("times") or 0),
+            )
             for fault in await self.ses.faults()
-        ]
-        return f" (a fault stands at the local SES: {', '.join(words)})" if words else ""
+        )
 
     async def eventually(
         self,
@@ -206,10 +230,14 @@ class Stage:
         otherwise: Callable[[], Awaitable[str]],
         patience: float = 0.0,
     ) -> T:
-        """What the probe finds, asked again until it finds something. Raises Wrong with `otherwise` when time is over."""
+        """Repeats the probe until it returns something. Raises Wrong with `otherwise` when the time is over."""
         deadline = time.monotonic() + max(self.patience, patience)
         while (found := await probe()) is None:
             if time.monotonic() >= deadline:
                 raise Wrong(await otherwise())
             await asyncio.sleep(_POLL)
         return found
+
+
+def sentence(suppression: Document) -> str:
+    return why.suppression_sentence(suppression, datetime.now(UTC))

@@ -1,7 +1,7 @@
-"""`mailcordon drill`: plays the story of `steps.py` on the running system, or on one of its own that it starts and stops.
+"""`mailcordon drill`: runs the steps of `steps.py` on the running system, or on a temporary one that it starts and stops.
 
-It refuses every SES but the local one, before anything is changed. Its output is for people and, with `--json`, one document;
-its exit code is 0 when every step saw what it must, 6 when one did not.
+It refuses every SES except the local one, before anything is changed. It prints text for people or, with `--json`, one document.
+The exit code is 0 if every step passed and 6 if one failed.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -17,142 +18,166 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from mailcordon.adapters.cli import client, command, connection, failures, local_ses, show
+from mailcordon.adapters.cli import client, command, connection, failures, local_ses, report, show
 from mailcordon.adapters.cli.commands import why
-from mailcordon.adapters.cli.document import Document
+from mailcordon.adapters.cli.document import Document, children
 from mailcordon.adapters.cli.drill import checks, steps, temporary_system
+from mailcordon.adapters.cli.text import plain
 from mailcordon.host.home import find_home
+from mailcordon.messages import cli as messages
 
 app = typer.Typer()
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_EXAMPLES = """
+mailcordon drill
+mailcordon drill --own       # leave a running system alone
+"""
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What is known at the end of a drill."""
+
+    passed: bool = False
+    seconds: float = 0.0
+    results: list[steps.Result] = field(default_factory=list[steps.Result])
+    deliveries: list[Document] = field(default_factory=list[Document])
+
+    def document(self) -> Document:
+        return {
+            "ok": self.passed,
+            "seconds": round(self.seconds, 3),
+            "steps": [
+                {
+                    "title": one.title,
+                    "ok": one.wrong is None,
+                    "seconds": round(one.seconds, 3),
+                    "seen": one.seen,
+                    "wrong": one.wrong,
+                }
+                for one in self.results
+            ],
+            "deliveries": self.deliveries,
+        }
 
 
 @app.command(
     "drill",
-    epilog=command.epilog("mailcordon drill\nmailcordon drill --own       # leave a running system alone"),
+    epilog=command.epilog(_EXAMPLES),
+    short_help="Play an incident with two tenants on the local SES, and check each step",
 )
 def drill(
     as_json: command.AsJson = False,
     url: command.Url = None,
     key: command.Key = None,
-    alone: Annotated[
-        bool, typer.Option("--own", help="Start a system of its own even where one is running.")
+    own: Annotated[
+        bool, typer.Option("--own", help="Start a temporary system even if one is running.")
     ] = False,
     patience: Annotated[
-        float, typer.Option("--patience", min=0.1, metavar="SECONDS", help="How long one thing may take.")
+        float,
+        command.duration_option(
+            "--patience", minimum=0.1, help="How long a step waits for one thing. Default: 10s."
+        ),
     ] = checks.PATIENCE,
 ) -> None:
-    """Tell the story: two tenants, a bounce, a complaint, a cordon.
+    """Play an incident with two new tenants: a bounce, a complaint and a cordon.
 
-    Every step is checked against the local SES's ledger and our records. It uses the running system, or starts one of its own
-    and stops it after; it can be run again at once.
+    Every step is checked against the local SES's ledger and our records. The drill uses the running system, or starts a temporary
+    one and stops it at the end. It can be run again at once.
     """
     out, err = show.console(sys.stdout), show.console(sys.stderr)
     try:
-        well = asyncio.run(_play(out, err, patience, as_json=as_json, url=url, key=key, alone=alone))
-    except failures.Failure as failure:
-        command.fail(failure, as_json=as_json, err=err)
-    if not well:
+        passed = asyncio.run(_run(out, err, patience, as_json=as_json, url=url, key=key, own=own))
+    except KeyboardInterrupt:
+        raise failures.from_exception(KeyboardInterrupt()) from None
+    if not passed:
         raise typer.Exit(int(failures.Exit.DRILL))
 
 
-async def _play(
-    out: Console,
-    err: Console,
-    patience: float,
-    *,
-    as_json: bool,
-    url: str | None,
-    key: str | None,
-    alone: bool,
+async def _run(
+    out: Console, err: Console, patience: float, *, as_json: bool, url: str | None, key: str | None, own: bool
 ) -> bool:
     begun = time.monotonic()
-    async with _system(err, url=url, key=key, alone=alone) as (found, mine):
+    outcome = _Outcome()
+    async with _system(err, url=url, key=key, own=own) as (found, temporary):
         assert found.ses_url is not None
         api, ses = client.Client(found.url, found.key), local_ses.LocalSes(found.ses_url)
         try:
             if not as_json:
-                show.put(out, f"Mailcordon at {found.url}, local SES at {found.ses_url}")
-            scene = checks.Stage(api, ses, patience=patience)
-            told: list[steps.Told] = []
+                show.put(out, messages.drill_runs_on(url=found.url, ses_url=found.ses_url))
+            using = checks.Checks(api, ses, patience=patience)
 
-            def hear(one: steps.Told) -> None:
-                told.append(one)
+            def add(result: steps.Result) -> None:
+                outcome.results.append(result)
                 if not as_json:
-                    _say(out, one)
+                    _print_step(out, result)
 
-            well = await steps.Story(scene).tell(hear)
-            if not well and mine is not None:
-                mine.keep = True
-            deliveries = [await _became(api, one) for one in scene.mails]
+            outcome.passed = await steps.Steps(using).run(add)
+            outcome.deliveries = [await _delivery(api, one) for one in using.mails]
         finally:
             await api.close()
             await ses.close()
-        seconds = time.monotonic() - begun
-        if as_json:
-            command.print_json(_document(told, deliveries, seconds, well))
-        else:
-            _conclude(out, told, deliveries, seconds, mine)
-    return well
+        if temporary is not None and not outcome.passed:
+            temporary.keep = True
+        outcome.seconds = time.monotonic() - begun
+        if not as_json:
+            _print_end(out, outcome, temporary)
+    if as_json:
+        report.print_json(outcome.document())
+    return outcome.passed
 
 
 @contextlib.asynccontextmanager
 async def _system(
-    err: Console, *, url: str | None, key: str | None, alone: bool
-) -> AsyncGenerator[tuple[connection.Connection, temporary_system.Own | None], None]:
-    """The running system, or one of our own. Raises Failure for a system that does not send through the local SES."""
+    err: Console, *, url: str | None, key: str | None, own: bool
+) -> AsyncGenerator[tuple[connection.Connection, temporary_system.TemporarySystem | None], None]:
+    """The running system, or a temporary one. Raises Failure if the system does not send through the local SES."""
     home = find_home(os.environ)
     named = url or os.environ.get("MAILCORDON_URL")
-    if not alone and (named or (home / connection.FILE).exists()):
+    if not own and (named or (home / connection.FILE).exists()):
         found = connection.find(url=url, key=key, environment=os.environ, home=home)
-        if await temporary_system.answers(found):
+        if await temporary_system.is_healthy(found):
             refuse_foreign(found)
             yield found, None
             return
         if named:
-            raise failures.cannot_connect(found.url, "no healthy answer")
-    if os.environ.get("MAILCORDON_SES", "local") != "local":
-        raise _foreign(f"MAILCORDON_SES is {os.environ['MAILCORDON_SES']}")
-    err.print(
-        "drill: nothing is running here; starting a system of the drill's own, in a temporary directory"
-    )
-    async with temporary_system.system(err.print) as mine:
-        refuse_foreign(mine.connection)
-        yield mine.connection, mine
+            raise failures.cannot_connect(found.url, messages.not_healthy())
+    setting = os.environ.get("MAILCORDON_SES", "local")
+    if setting != "local":
+        raise _foreign(messages.ses_setting_is(value=setting))
+    err.print(messages.drill_starts_system())
+    async with temporary_system.running(err.print) as temporary:
+        refuse_foreign(temporary.connection)
+        yield temporary.connection, temporary
 
 
 def refuse_foreign(found: connection.Connection) -> None:
     """Raises Failure unless the system is known to send through a local SES on this machine."""
     if found.ses_url is None:
-        raise _foreign(f"{found.url} is not known to send through a local SES")
+        raise _foreign(messages.ses_not_known_to_be_local(url=found.url))
     if urlsplit(found.ses_url).hostname not in _LOOPBACK:
-        raise _foreign(f"{found.ses_url} is not on this machine")
+        raise _foreign(messages.ses_on_another_machine(url=found.ses_url))
 
 
 def _foreign(why: str) -> failures.Failure:
-    return failures.Failure(
-        failures.Exit.REFUSED,
-        f"the drill plays on the local SES only, and {why}. Nothing was sent or changed. `mailcordon drill --own` starts a "
-        "system of its own with a local SES.",
-        "not-local",
-    )
+    return failures.Failure(failures.Exit.REFUSED, messages.drill_needs_local_ses(why=why), "not-local")
 
 
-def _say(out: Console, told: steps.Told) -> None:
-    well, ill = ("✓", "✗") if "utf" in out.encoding.lower() else ("ok  ", "FAIL")
-    mark = Text(ill, style="red") if told.wrong else Text(well, style="green")
-    show.put(out, Text.assemble(mark, f" {told.title}", (f"  {told.seconds:.2f} s", "dim")))
-    for sentence in filter(None, (told.seen, told.wrong)):
-        show.put(out, f"    {show.plain(sentence)}")
+def _print_step(out: Console, result: steps.Result) -> None:
+    passed, failed = ("✓", "✗") if "utf" in out.encoding.lower() else ("ok  ", "FAIL")
+    mark = Text(failed, style="red") if result.wrong else Text(passed, style="green")
+    show.put(out, Text.assemble(mark, f" {result.title}", (f"  {result.seconds:.2f} s", "dim")))
+    for sentence in filter(None, (result.seen, result.wrong)):
+        show.put(out, show.labelled("", plain(sentence), 2))
 
 
-async def _became(api: client.Client, one: checks.Mail) -> Document:
-    """What our records say about one mail of the story, at its end."""
+async def _delivery(api: client.Client, one: checks.Mail) -> Document:
+    """One mail of the drill as our records have it at the end."""
     try:
         view = await api.get(client.path("messages", one.id), {"tenant": one.sender.slug})
-        delivery = view["deliveries"][0]
-        state, reason = delivery.get("state"), why.why_words(delivery)
+        delivery = children(view, "deliveries")[0]
+        state, reason = delivery.get("state"), why.reason_of(delivery)
     except (failures.Failure, LookupError) as error:
         state, reason = "unreadable", str(error)
     return {
@@ -165,33 +190,19 @@ async def _became(api: client.Client, one: checks.Mail) -> Document:
     }
 
 
-def _document(told: list[steps.Told], deliveries: list[Document], seconds: float, well: bool) -> Document:
-    steps = [
-        {
-            "title": one.title,
-            "ok": one.wrong is None,
-            "seconds": round(one.seconds, 3),
-            "seen": one.seen,
-            "wrong": one.wrong,
-        }
-        for one in told
-    ]
-    return {"ok": well, "seconds": round(seconds, 3), "steps": steps, "deliveries": deliveries}
-
-
-def _conclude(
-    out: Console,
-    told: list[steps.Told],
-    deliveries: list[Document],
-    seconds: float,
-    mine: temporary_system.Own | None,
-) -> None:
+def _print_end(out: Console, outcome: _Outcome, temporary: temporary_system.TemporarySystem | None) -> None:
     columns = ("tenant", "type", "to", "state", "why")
-    show.put(out, "", show.table(columns, [[item[name] for name in columns] for item in deliveries]), "")
-    if told[-1].wrong is None:
-        steps = sum(one.seconds for one in told)
-        rest = ", the rest for starting the system" if mine is not None else ""
-        show.put(out, f"All {len(told)} steps saw what they must: {steps:.1f} s of {seconds:.1f} s{rest}.")
+    rows = [[item[name] for name in columns] for item in outcome.deliveries]
+    show.put(out, "", show.table(columns, rows, drop=("type",), prose=("why", "to")), "")
+    seconds = f"{outcome.seconds:.1f}"
+    if outcome.passed:
+        spent = f"{sum(one.seconds for one in outcome.results):.1f}"
+        show.put(
+            out,
+            messages.drill_passed(
+                steps=len(outcome.results), seconds=spent, total=seconds, started=temporary is not None
+            ),
+        )
         return
-    kept = f" The logs of the drill's own system are kept in {mine.log.parent}." if mine is not None else ""
-    show.put(out, f"The drill FAILED after {seconds:.1f} s: the last step above says where.{kept}")
+    logs = str(temporary.log.parent) if temporary is not None else ""
+    show.put(out, messages.drill_failed(seconds=seconds, logs=logs))

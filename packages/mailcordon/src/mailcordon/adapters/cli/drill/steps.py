@@ -1,182 +1,172 @@
-"""The story that `mailcordon drill` tells, step by step, each step checked by itself against SES's own ledger and our records.
+"""The steps of `mailcordon drill`, each checked against SES's own ledger and our records.
 
-Two fresh tenants send. One's mail to kim bounces and closes kim to that tenant alone; a newsletter complaint of lee closes
-newsletters to lee, not password resets; a cordon on marketing holds newsletters, and nothing else, until it is lifted. A step
-that does not see what it must ends the story with a sentence that says where the mail or its event was last seen.
+Two new tenants send. One tenant's mail to kim bounces, which suppresses kim for that tenant alone. A complaint of lee about a
+newsletter suppresses newsletters to lee, not password resets. A cordon on marketing holds newsletters and nothing else, until it
+is lifted. The first step that fails ends the drill, with a sentence that says where the mail or its event was last seen.
 """
 
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from mailcordon.adapters.cli import failures
+from mailcordon.adapters.cli import duration, failures
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.commands import why
-from mailcordon.adapters.cli.document import part, parts
-from mailcordon.adapters.cli.drill.checks import NEWS, RESET, Sender, Stage, Wrong
+from mailcordon.adapters.cli.document import child, children
+from mailcordon.adapters.cli.drill.checks import NEWS, RESET, Checks, Sender, Wrong
+from mailcordon.adapters.cli.text import plain
+from mailcordon.messages import cli as messages
 
-ONBOARDING_PATIENCE = 20.0  #: seconds; the control role makes some ten calls a tenant
+ONBOARDING_PATIENCE = 20.0  #: seconds; the control role makes about ten SES calls for each tenant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """One step as it went."""
+class Result:
+    """One step when it is over."""
 
     title: str
     seconds: float
-    seen: str = ""  #: what showed that it is so
-    wrong: str | None = None
+    seen: str = ""  #: what showed that it passed
+    wrong: str | None = None  #: why it failed
 
 
 @dataclass(slots=True)
-class Story:
-    stage: Stage
+class Steps:
+    checks: Checks
     acme: Sender = field(init=False)
     zen: Sender = field(init=False)
 
-    async def tell(self, listener: Callable[[Told], None]) -> bool:
-        """Whether all went as it must. The listener hears each step when it is over."""
+    async def run(self, listener: Callable[[Result], None]) -> bool:
+        """Returns whether all steps passed. The listener gets each result at once."""
         for title, step in self._steps():
             begun = time.monotonic()
             try:
                 seen = await step()
             except (Wrong, failures.Failure) as wrong:
-                listener(Told(title=title, seconds=time.monotonic() - begun, wrong=str(wrong)))
+                listener(Result(title=title, seconds=time.monotonic() - begun, wrong=str(wrong)))
                 return False
-            listener(Told(title=title, seconds=time.monotonic() - begun, seen=seen))
+            listener(Result(title=title, seconds=time.monotonic() - begun, seen=seen))
         return True
 
     def _steps(self) -> list[tuple[str, Callable[[], Awaitable[str]]]]:
         return [
-            ("two fresh tenants are onboarded", self._onboard),
-            ("both send, each as its own SES tenant", self._both_send),
-            ("kim bounces for one tenant, and is closed to it", self._kim_bounces),
-            ("its next mail to kim is refused, and says why", self._kim_is_refused),
-            ("the other tenant's mail to kim arrives", self._kim_hears_from_the_other),
-            ("lee complains about a newsletter: no more newsletters to lee", self._lee_complains),
-            ("lee's password reset still arrives", self._lee_gets_resets),
-            ("marketing is cordoned: newsletters wait, all else goes", self._cordon),
-            ("uncordoned, the newsletter leaves by itself", self._uncordon),
-            ("the counts name one tenant and one lane", self._counts),
-            ("SES has just the mails that should have left", self._ledger),
+            (messages.step_onboard(), self._onboard),
+            (messages.step_both_send(), self._both_send),
+            (messages.step_bounce(), self._bounce),
+            (messages.step_refused(), self._refused),
+            (messages.step_other_tenant(), self._other_tenant),
+            (messages.step_complaint(), self._complaint),
+            (messages.step_reset_arrives(), self._reset_arrives),
+            (messages.step_cordon(), self._cordon),
+            (messages.step_uncordon(), self._uncordon),
+            (messages.step_metrics(), self._metrics),
+            (messages.step_ledger(), self._ledger),
         ]
 
     async def _onboard(self) -> str:
-        self.acme, self.zen = (
-            await self._one(f"acme-{self.stage.suffix}"),
-            await self._one(f"zen-{self.stage.suffix}"),
-        )
+        suffix = self.checks.suffix
+        self.acme, self.zen = await self._create(f"acme-{suffix}"), await self._create(f"zen-{suffix}")
         for sender in (self.acme, self.zen):
             await self._set_up(sender)
-            # Our word is not enough: the mails must not go anywhere but to the local SES.
-            if not await self.stage.ses.knows_tenant(sender.key):
-                raise Wrong(
-                    f"{sender.slug} was set up at some SES, but not at {self.stage.ses.url}: this system does not send "
-                    "through the local SES, and the drill stops here, before it sends anything."
-                )
-        return f"{self.acme.slug} and {self.zen.slug}"
+            # Our own records are not enough: no mail of the drill may go to an SES other than the local one.
+            if not await self.checks.ses.has_tenant(sender.key):
+                raise Wrong(messages.set_up_at_another_ses(tenant=sender.slug, url=self.checks.ses.url))
+        return messages.two_tenants(one=self.acme.slug, other=self.zen.slug)
 
-    async def _one(self, slug: str) -> Sender:
+    async def _create(self, slug: str) -> Sender:
         types = {RESET: f"mail.{slug}.example", NEWS: f"news.{slug}.example"}
-        made = await self.stage.api.post(path("tenants"), {"slug": slug, "types": types})
+        made = await self.checks.api.post(path("tenants"), {"slug": slug, "types": types})
         return Sender(slug=slug, key=str(made["key"]))
 
     async def _set_up(self, sender: Sender) -> None:
         async def done() -> bool | None:
-            tenant = await self.stage.api.get(path("tenants", sender.slug))
-            return part(tenant, "provisioning").get("done") or None
+            tenant = await self.checks.api.get(path("tenants", sender.slug))
+            return child(tenant, "provisioning").get("done") or None
 
         async def otherwise() -> str:
-            tenant = await self.stage.api.get(path("tenants", sender.slug))
-            steps = parts(part(tenant, "provisioning"), "steps")
+            tenant = await self.checks.api.get(path("tenants", sender.slug))
+            steps = children(child(tenant, "provisioning"), "steps")
             open_ = [step for step in steps if step.get("state") != "done"]
-            first = (
-                f"; it is at {open_[0].get('kind')} {open_[0].get('name')}: {open_[0].get('detail')}"
-                if open_
-                else ""
+            names = [plain(open_[0].get(name)) for name in ("kind", "name", "detail")] if open_ else []
+            return messages.set_up_takes_too_long(
+                tenant=sender.slug, waited=duration.spoken(ONBOARDING_PATIENCE), step=" ".join(names)
             )
-            return f"SES was not set up for {sender.slug} within {ONBOARDING_PATIENCE:g} s{first}. Is the control role running?"
 
-        await self.stage.eventually(done, otherwise, ONBOARDING_PATIENCE)
+        await self.checks.eventually(done, otherwise, ONBOARDING_PATIENCE)
 
     async def _both_send(self) -> str:
-        sent = [await self.stage.send(sender, RESET, "robin") for sender in (self.acme, self.zen)]
+        sent = [await self.checks.send(sender, RESET, "robin") for sender in (self.acme, self.zen)]
         for one in sent:
-            await self.stage.arrives(one)
-        return f"in SES's ledger under {self.acme.key} and {self.zen.key}"
+            await self.checks.arrives(one)
+        return messages.seen_in_ledger_as(one=self.acme.key, other=self.zen.key)
 
-    async def _kim_bounces(self) -> str:
-        kim = self.stage.address("kim")
-        await self.stage.ses.set_mailbox(kim, "bounces", self.acme.key)
-        bounced = await self.stage.send(self.acme, RESET, "kim")
-        await self.stage.comes_back(bounced, "bounced", "Bounce")
-        row = await self.stage.suppression(self.acme, "kim", scope="tenant")
-        if await self.stage.suppressions(self.zen, "kim"):
-            raise Wrong(f"{kim} bounced for {self.acme.slug} and is now suppressed for {self.zen.slug} too.")
-        return why.suppression_words(row)
+    async def _bounce(self) -> str:
+        kim = self.checks.address("kim")
+        await self.checks.ses.set_mailbox(kim, "bounces", self.acme.key)
+        bounced = await self.checks.send(self.acme, RESET, "kim")
+        await self.checks.reaches(bounced, "bounced", "Bounce")
+        found = await self.checks.suppression(self.acme, "kim", scope="tenant")
+        if await self.checks.suppressions(self.zen, "kim"):
+            raise Wrong(messages.suppressed_for_both(address=kim, tenant=self.acme.slug, other=self.zen.slug))
+        return found
 
-    async def _kim_is_refused(self) -> str:
-        return await self.stage.refused(self.acme, RESET, "kim", "bounce")
+    async def _refused(self) -> str:
+        return await self.checks.refused(self.acme, RESET, "kim", "bounce")
 
-    async def _kim_hears_from_the_other(self) -> str:
-        await self.stage.arrives(await self.stage.send(self.zen, RESET, "kim"))
-        return "in SES's ledger"
+    async def _other_tenant(self) -> str:
+        await self.checks.arrives(await self.checks.send(self.zen, RESET, "kim"))
+        return messages.seen_in_ledger()
 
-    async def _lee_complains(self) -> str:
-        lee = self.stage.address("lee")
-        await self.stage.ses.set_mailbox(lee, "complains", self.acme.key)
-        unloved = await self.stage.send(self.acme, NEWS, "lee")
-        await self.stage.comes_back(unloved, "complained", "Complaint")
-        # Pressed once: the mailbox takes what comes after.
-        await self.stage.ses.set_mailbox(lee, "delivers", self.acme.key)
-        await self.stage.suppression(self.acme, "lee", scope="class")
-        return await self.stage.refused(self.acme, NEWS, "lee", "complain")
+    async def _complaint(self) -> str:
+        lee = self.checks.address("lee")
+        await self.checks.ses.set_mailbox(lee, "complains", self.acme.key)
+        complained = await self.checks.send(self.acme, NEWS, "lee")
+        await self.checks.reaches(complained, "complained", "Complaint")
+        # Only this mail is complained about: later mail is delivered.
+        await self.checks.ses.set_mailbox(lee, "delivers", self.acme.key)
+        await self.checks.suppression(self.acme, "lee", scope="class")
+        return await self.checks.refused(self.acme, NEWS, "lee", "complain")
 
-    async def _lee_gets_resets(self) -> str:
-        await self.stage.arrives(await self.stage.send(self.acme, RESET, "lee"))
-        return "in SES's ledger, though lee is on SES's list of this tenant for the complaint"
+    async def _reset_arrives(self) -> str:
+        await self.checks.arrives(await self.checks.send(self.acme, RESET, "lee"))
+        return messages.seen_in_ledger_despite_complaint()
 
     async def _cordon(self) -> str:
         target = {"tenant": self.acme.slug, "class": "marketing"}
-        preview = await self.stage.api.post(path("holds", "preview"), {**target, "action": "cordon"})
-        named = {str(lane.get("type")) for lane in parts(preview, "lanes")}
-        if named != {NEWS}:
-            raise Wrong(
-                f"the preview of the cordon names {', '.join(sorted(named)) or 'no lane'}, not just {NEWS}."
-            )
-        hold = await self.stage.api.post(path("holds"), {**target, "because": "the drill says so"})
-        held = await self.stage.send(self.acme, NEWS, "robin")
+        preview = await self.checks.api.post(path("holds", "preview"), {**target, "action": "cordon"})
+        named = sorted({str(lane.get("type")) for lane in children(preview, "lanes")})
+        if named != [NEWS]:
+            raise Wrong(messages.preview_wrong(named=", ".join(named), wanted=NEWS))
+        hold = await self.checks.api.post(path("holds"), {**target, "because": messages.drill_reason()})
+        held = await self.checks.send(self.acme, NEWS, "robin")
         if held.state != "held":
-            raise Wrong(
-                f"{held.words} was answered as {held.state}, though marketing of {self.acme.slug} is cordoned."
-            )
-        # These were handed in later: once they are there, a newsletter that did not wait would be there too.
+            raise Wrong(messages.mail_not_held(mail=held.name, state=held.state, hold=plain(hold.get("id"))))
+        # These were sent later: when they have arrived, a newsletter that was not held would have arrived too.
         later = [
-            await self.stage.send(self.acme, RESET, "robin"),
-            await self.stage.send(self.zen, NEWS, "robin"),
+            await self.checks.send(self.acme, RESET, "robin"),
+            await self.checks.send(self.zen, NEWS, "robin"),
         ]
         for one in later:
-            await self.stage.arrives(one)
-        if await self.stage.line(held) is not None:
-            raise Wrong(f"{held.words} left, though hold {hold.get('id')} stops it.")
-        now = await self.stage.delivery(held)
+            await self.checks.arrives(one)
+        if await self.checks.line(held) is not None:
+            raise Wrong(messages.mail_sent_despite_hold(mail=held.name, hold=plain(hold.get("id"))))
+        now = await self.checks.delivery(held)
         if now.get("state") != "held":
-            raise Wrong(
-                f"{held.words} is {now.get('state')}, not held, while hold {hold.get('id')} stops it."
-            )
-        return f"hold {hold.get('id')}: {why.why_words(now)}"
+            state = plain(now.get("state"))
+            raise Wrong(messages.mail_not_held(mail=held.name, state=state, hold=plain(hold.get("id"))))
+        return why.reason_of(now)
 
     async def _uncordon(self) -> str:
-        target = {"tenant": self.acme.slug, "class": "marketing", "because": "the drill says so"}
-        lifted = parts(await self.stage.api.post(path("holds", "lift"), target), "lifted")
+        target = {"tenant": self.acme.slug, "class": "marketing", "because": messages.drill_reason()}
+        lifted = children(await self.checks.api.post(path("holds", "lift"), target), "lifted")
         if len(lifted) != 1:
-            raise Wrong(f"uncordon lifted {len(lifted)} holds; there was one.")
-        held = next(one for one in self.stage.mails if one.state == "held")
-        await self.stage.arrives(held)
-        return "in SES's ledger"
+            raise Wrong(messages.lifted_wrong_number(count=len(lifted)))
+        held = next(one for one in self.checks.mails if one.state == "held")
+        await self.checks.arrives(held)
+        return messages.seen_in_ledger()
 
-    async def _counts(self) -> str:
-        """One hard bounce in the resets of one tenant, one complaint in its newsletters, none elsewhere."""
+    async def _metrics(self) -> str:
+        """One hard bounce in the resets of one tenant, one complaint about its newsletters, none elsewhere."""
         wanted = {
             (self.acme.slug, RESET): (1, 0),
             (self.acme.slug, NEWS): (0, 1),
@@ -187,34 +177,34 @@ class Story:
 
         async def agree() -> bool | None:
             for sender in (self.acme, self.zen):
-                rows = await self.stage.api.items(path("metrics"), {"tenant": sender.slug, "by": "lane"})
-                for row in parts(rows, "items"):
+                rows = await self.checks.api.items(path("metrics"), {"tenant": sender.slug, "by": "lane"})
+                for row in children(rows, "items"):
                     found = (int(row.get("hard_bounced") or 0), int(row.get("complained") or 0))
                     seen[sender.slug, str(row.get("type"))] = found
             return seen == wanted or None
 
         async def otherwise() -> str:
-            shown = "; ".join(
-                f"{slug} {type_}: {bounces} bounced, {complaints} complained"
+            found = [
+                messages.lane_counts(tenant=slug, type=type_, bounces=bounces, complaints=complaints)
                 for (slug, type_), (bounces, complaints) in sorted(seen.items())
-            )
-            return f"the metrics do not say what happened within {self.stage.patience:g} s: {shown or 'they are empty'}."
+            ]
+            return messages.metrics_wrong(waited=self.checks.waited, found="; ".join(found))
 
-        await self.stage.eventually(agree, otherwise)
-        return f"1 bounce and 1 complaint, both of {self.acme.slug}"
+        await self.checks.eventually(agree, otherwise)
+        return messages.metrics_right(tenant=self.acme.slug)
 
     async def _ledger(self) -> str:
-        should = {one.subject for one in self.stage.mails if one.state != "refused"}
+        wanted = {one.subject for one in self.checks.mails if one.state != "refused"}
         found: list[str] = []
         for sender in (self.acme, self.zen):
-            lines = parts(await self.stage.ses.sent(tenant=sender.key), "sent")
+            lines = children(await self.checks.ses.sent(tenant=sender.key), "sent")
             found += [str(line.get("subject")) for line in lines]
-        twice = {subject for subject in found if found.count(subject) > 1}
-        for what, subjects in (
-            ("has mails that should not have left", set(found) - should),
-            ("does not have", should - set(found)),
-            ("has more than once", twice),
-        ):
+        problems = (
+            (messages.ledger_has_more, set(found) - wanted),
+            (messages.ledger_lacks, wanted - set(found)),
+            (messages.ledger_has_twice, {subject for subject in found if found.count(subject) > 1}),
+        )
+        for say, subjects in problems:
             if subjects:
-                raise Wrong(f"SES's ledger {what}: {', '.join(sorted(subjects))}.")
-        return f"{len(found)} accepted, {len(self.stage.mails) - len(found)} refused by us"
+                raise Wrong(say(subjects=", ".join(sorted(subjects))))
+        return messages.ledger_right(accepted=len(found), refused=len(self.checks.mails) - len(found))

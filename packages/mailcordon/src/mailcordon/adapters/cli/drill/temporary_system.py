@@ -1,7 +1,7 @@
-"""A system of one's own for as long as a command runs: `mailcordon up` as a child, in a temporary home, on free ports.
+"""A temporary system for as long as a command runs: `mailcordon up` as a child process, in a temporary home, on free ports.
 
-It shares nothing with a system that may be running beside it: none of the caller's Mailcordon settings reach it. It is gone when
-the command is over, however that ends; its log is kept where something went wrong.
+It shares nothing with a system that may be running beside it: none of the caller's Mailcordon settings reach it. It is stopped
+and removed when the command ends, however that ends; its log is kept if something failed.
 """
 
 import asyncio
@@ -17,25 +17,27 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mailcordon.adapters.cli import client, connection, failures
+from mailcordon.adapters.cli import client, connection, duration, failures
+from mailcordon.messages import cli as messages
 
-START_SECONDS = 60.0  #: a first start makes a database; a slow disk may need most of it
+START_SECONDS = 60.0  #: a first start makes a database, which can take most of this on a slow disk
 STOP_SECONDS = 30.0
+_LOG_LINES = 8  #: of its log, shown if it does not start
 _PR_SET_PDEATHSIG = 1
 
 
 @dataclass(slots=True)
-class Own:
+class TemporarySystem:
     connection: connection.Connection
     log: Path
-    keep: bool = False  #: set by whoever finds its log worth reading
+    keep: bool = False  #: set to keep its home, with its logs, after the end
 
 
 @contextlib.asynccontextmanager
-async def system(say: Callable[[str], None]) -> AsyncGenerator[Own, None]:
-    """Starts one, waits until it answers, and stops it at the end. Raises Failure where it does not start."""
+async def running(note: Callable[[str], None]) -> AsyncGenerator[TemporarySystem, None]:
+    """Starts a system, waits until it is healthy, and stops it at the end. Raises Failure if it does not start."""
     home = Path(tempfile.mkdtemp(prefix="mailcordon-drill-"))
-    # As root, PostgreSQL runs as another user, who must be able to pass through to its own directory.
+    # As root, PostgreSQL runs as another user, who needs to reach its own directory below this one.
     home.chmod(0o711)
     log = home / "up.log"
     with log.open("wb") as out:
@@ -45,26 +47,26 @@ async def system(say: Callable[[str], None]) -> AsyncGenerator[Own, None]:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=out,
             stderr=asyncio.subprocess.STDOUT,
-            # Ctrl-C is ours: we stop it in our own time.
+            # Ctrl-C must not reach the child: it is stopped when the drill has ended.
             start_new_session=True,
-            preexec_fn=_end_with_us if sys.platform == "linux" else None,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
         )
-    own: Own | None = None
+    system: TemporarySystem | None = None
     try:
-        own = Own(await _wait(process, home, log), log)
-        yield own
+        system = TemporarySystem(await _wait(process, home, log), log)
+        yield system
     except failures.Failure:
-        if own is None:
-            say(f"its log is kept in {log}")
+        if system is None:
+            note(messages.log_is_kept(file=str(log)))
         raise
     finally:
         await _stop(process)
-        if own is not None and not own.keep:
+        if system is not None and not system.keep:
             shutil.rmtree(home, ignore_errors=True)
 
 
-def _end_with_us() -> None:
-    """In the child: a kill -9 of the drill must leave nothing running, so the kernel tells the child."""
+def _end_with_parent() -> None:
+    """In the child: the kernel stops it when the drill is gone, so that `kill -9` of the drill leaves nothing running."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
@@ -84,19 +86,21 @@ async def _wait(process: asyncio.subprocess.Process, home: Path, log: Path) -> c
     while process.returncode is None and time.monotonic() < deadline:
         if (home / connection.FILE).exists():
             found = connection.find(url=None, key=None, environment={}, home=home)
-            if await answers(found):
+            if await is_healthy(found):
                 return found
         await asyncio.sleep(0.05)
-    tail = log.read_text(errors="replace").strip().splitlines()[-8:]
-    ended = "it ended" if process.returncode is not None else f"it did not answer within {START_SECONDS:g} s"
+    last_lines = log.read_text(errors="replace").strip().splitlines()[-_LOG_LINES:]
     raise failures.Failure(
         failures.Exit.UNAVAILABLE,
-        f"a system of the drill's own did not start: {ended}. Its last words: {' | '.join(tail)}",
+        messages.temporary_system_did_not_start(
+            waited="" if process.returncode is not None else duration.spoken(START_SECONDS),
+            last_lines=" | ".join(last_lines),
+        ),
     )
 
 
-async def answers(found: connection.Connection) -> bool:
-    """Whether a server is there and well."""
+async def is_healthy(found: connection.Connection) -> bool:
+    """Whether a server responds and its health check passes."""
     api = client.Client(found.url, found.key, timeout=5.0)
     try:
         return bool((await api.get(client.path("health"))).get("ok"))

@@ -1,0 +1,187 @@
+"""The command line: one tree of commands over the REST API, for people and for scripts.
+
+All commands except `up`, `down`, `migrate`, `doctor` and `run` call a running server, with the same rights and audit as any other
+client. Those five start and repair the server itself; the composition root passes them in, so that this package needs no other
+adapter.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import typer
+from typer import completion as completions
+from typer import core
+
+import mailcordon
+from mailcordon.adapters.cli import command, failures, report
+from mailcordon.adapters.cli.commands import (
+    audit,
+    completion,
+    cordon,
+    env,
+    holds,
+    identity,
+    key,
+    lane,
+    mailbox,
+    message,
+    message_type,
+    metrics,
+    quarantine,
+    send,
+    sent,
+    suppression,
+    tenant,
+    why,
+)
+from mailcordon.adapters.cli.drill import command as drill
+from mailcordon.messages import cli as messages
+
+Command = Callable[..., Any]  #: its signature and docstring are the command's options and help
+
+WIDTH = 80  #: columns of every help text, on the widest terminal too
+COMPLETE = "_MAILCORDON_COMPLETE"  #: in the environment, the shell asks for completions
+_USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]  # typer does not export it by name
+
+#: In the order of the help.
+GROUPS = {
+    "tenant": tenant.app,
+    "lane": lane.app,
+    "identity": identity.app,
+    "type": message_type.app,
+    "message": message.app,
+    "holds": holds.app,
+    "suppression": suppression.app,
+    "quarantine": quarantine.app,
+    "mailbox": mailbox.app,
+    "key": key.app,
+}
+SINGLE_COMMANDS = (send.app, why.app, sent.app, cordon.app, metrics.app, audit.app)
+
+#: The order of the help: what one needs first comes first.
+ORDER = (
+    *("up", "down", "drill"),
+    *("tenant", "lane", "identity", "type"),
+    *("send", "why", "message", "sent"),
+    *("cordon", "uncordon", "cancel", "holds"),
+    *("metrics", "suppression", "quarantine", "mailbox"),
+    *("key", "audit"),
+    *("doctor", "migrate", "env", "completion", "run"),
+)
+
+_EPILOG = """\b
+Start here:
+  mailcordon up                      start everything on this machine
+  mailcordon drill                   see a bounce stay with one tenant
+  mailcordon tenant onboard --help   onboard a tenant
+  mailcordon why MESSAGE             why a mail is where it is
+
+\b
+Exit codes:
+  0    done
+  1    refused or failed
+  2    wrong command line
+  3    not found
+  4    not allowed
+  5    not available now
+  6    a step of the drill failed
+  130  interrupted (Ctrl-C)
+"""
+
+_UP = """
+mailcordon up                          # everything, with the local SES
+MAILCORDON_HOME=/srv/second mailcordon up --port 0 --ses-port 0  # one more
+"""
+
+
+class CommandLine(core.TyperGroup):
+    """The root of the tree: everything that fails below it is one sentence and an exit code."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(super().list_commands(ctx), key=ORDER.index)
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        words = list(sys.argv[1:] if args is None else args)
+        if COMPLETE in os.environ:
+            completions.completion_init()  # pyright: ignore[reportPrivateImportUsage]
+        call = super().main
+        sys.exit(
+            report.run(
+                lambda: call(words, prog_name, complete_var, standalone_mode=False, **extra),
+                as_json=report.wants_json(words),
+                translate=_wrong_command_line,
+            )
+        )
+
+
+def _wrong_command_line(error: BaseException) -> failures.Failure | None:
+    """What the parser raises, as our failures."""
+    if isinstance(error, typer.Abort):
+        return failures.Failure(failures.Exit.REFUSED, messages.nothing_changed(), "declined")
+    if not isinstance(error, _USAGE_ERROR):
+        return None
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "mailcordon"
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(str(error), err=True)
+        return failures.usage(messages.missing_command(command=path))
+    said = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+    return failures.usage(messages.wrong_command_line(said=said, command=path))
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mailcordon {mailcordon.__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Mailcordon: governed e-mail of many tenants through Amazon SES."""
+
+
+def build(*, up: Command, down: Command, migrate: Command, doctor: Command, run: Command) -> typer.Typer:
+    """The whole command line. The five are registered as they are: their own signatures give their options."""
+    app = typer.Typer(
+        name="mailcordon",
+        cls=CommandLine,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
+        epilog=_EPILOG,
+    )
+    app.callback()(_root)
+    _add_local(app, "up", up, _UP)
+    _add_local(app, "down", down, "mailcordon down")
+    app.add_typer(drill.app)
+    for name, group in GROUPS.items():
+        app.add_typer(group, name=name, short_help=str(group.info.help).rstrip("."))
+    for single in SINGLE_COMMANDS:
+        app.add_typer(single)
+    _add_local(app, "migrate", migrate, "mailcordon migrate")
+    _add_local(app, "doctor", doctor, "mailcordon doctor")
+    app.add_typer(env.app)
+    app.add_typer(completion.app)
+    app.command("run", hidden=True)(run)
+    return app
+
+
+def _add_local(app: typer.Typer, name: str, act: Command, examples: str) -> None:
+    short = command.first_sentence(act.__doc__ or "")
+    app.command(name, short_help=short, epilog=command.epilog(examples))(act)
