@@ -83,6 +83,14 @@ def seslocal(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def bare_seslocal(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Without any extra."""
+    [wheel] = built.glob("seslocal-*.whl")
+    lock = ROOT / "packages" / "seslocal" / "requirements.txt"
+    return environment(tmp_path_factory.mktemp("bare") / "venv", lock, wheel)
+
+
+@pytest.fixture(scope="module")
 def mailcordon(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     [wheel] = built.glob("mailcordon-*.whl")
     lock = ROOT / "packages" / "mailcordon" / "requirements.txt"
@@ -137,9 +145,9 @@ def test_seslocal_alone_runs_a_test_with_its_fixture(seslocal: Path, tmp_path: P
 
 
 @pytest.fixture
-def served(seslocal: Path, tmp_path: Path) -> Iterator[str]:
+def served(bare_seslocal: Path, tmp_path: Path) -> Iterator[str]:
     ready = tmp_path / "ready.json"
-    command = [seslocal, "-m", "seslocal", "--port", "0", "--ready-file", ready]
+    command = [bare_seslocal, "-m", "seslocal", "--port", "0", "--ready-file", ready]
     process = subprocess.Popen([str(word) for word in command], cwd=tmp_path, stdout=subprocess.DEVNULL)
     try:
         while not ready.exists():
@@ -153,6 +161,13 @@ def served(seslocal: Path, tmp_path: Path) -> Iterator[str]:
 def test_seslocal_alone_serves(served: str):
     with urllib.request.urlopen(f"{served}/_seslocal/health", timeout=10) as response:
         assert response.status == 200
+
+
+def test_seslocal_without_its_dns_extra_says_which_one_to_install(bare_seslocal: Path):
+    done = run(bare_seslocal, "-m", "seslocal", "--port", "0", "--strict")
+    assert done.returncode == 2
+    assert "seslocal[dns]" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_seslocal_needs_nothing_of_mailcordon_nor_postgresql(seslocal: Path):

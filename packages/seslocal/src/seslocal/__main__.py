@@ -19,7 +19,7 @@ from seslocal import messages
 from seslocal.admin.fields import Refused, moment
 from seslocal.admin.scenario import load
 from seslocal.clock import Clock
-from seslocal.server import Local, start
+from seslocal.server import DnsNotInstalled, Local, start
 from seslocal.sesv1.table import ACTING as V1_ACTING
 from seslocal.sesv2.table import ACTING
 from seslocal.sqs.operations import OPERATIONS as SQS_ACTING
@@ -68,6 +68,9 @@ def main(argv: list[str] | None = None) -> int:
     except Refused as refused:
         print(messages.scenario_refused(str(options.scenario), str(refused)), file=sys.stderr)
         return 1
+    except DnsNotInstalled as error:
+        print(messages.failed(str(error)), file=sys.stderr)
+        return 2
     except OSError as error:
         print(messages.cannot_listen(options.host, options.port, error.strerror), file=sys.stderr)
         return 1

@@ -44,3 +44,8 @@ def scenario_refused(path: str, reason: str) -> str:
 def not_like(text: str, expected: str) -> str:
     """The value of an option has the wrong form."""
     return f"{text!r} is not {expected}"
+
+
+def dns_is_not_installed() -> str:
+    """`--strict`, `--dns-port` or a DNS record was given and dnspython is missing."""
+    return 'DNS needs the package dnspython: pip install "seslocal[dns]"'

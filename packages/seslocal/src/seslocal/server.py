@@ -6,12 +6,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
-from seslocal import authentication
+from seslocal import authentication, messages
 from seslocal.admin import scenario
 from seslocal.admin.api import PREFIX, Admin
 from seslocal.clock import Clock
-from seslocal.dns.nameserver import NameServer
 from seslocal.dns.strict import RecordWatch
 from seslocal.front import Front
 from seslocal.sesv2.reputation_monitor import ReputationMonitor
@@ -19,6 +19,13 @@ from seslocal.state.account import Account
 from seslocal.state.settings import Settings
 from seslocal.web import Web
 from seslocal.wire.protocol import Connection, Request
+
+if TYPE_CHECKING:
+    from seslocal.dns.nameserver import NameServer
+
+
+class DnsNotInstalled(Exception):
+    """The settings ask for DNS and dnspython is not installed (`pip install "seslocal[dns]"`)."""
 
 
 class Local:
@@ -47,7 +54,7 @@ class Local:
         self._furnish()
         settings = self.account.settings
         if settings.dns_port is not None or settings.strict:
-            self.names = NameServer(lambda: self.account)
+            self.names = _name_server(lambda: self.account)
             await self.names.listen(host, settings.dns_port or 0)
 
     def _connection(self, front: Front) -> Callable[[], Connection]:
@@ -110,10 +117,18 @@ class Local:
             connection.close()
 
 
+def _name_server(account: Callable[[], Account]) -> NameServer:
+    try:
+        from seslocal.dns.nameserver import NameServer
+    except ModuleNotFoundError as error:
+        raise DnsNotInstalled(messages.dns_is_not_installed()) from error
+    return NameServer(account)
+
+
 async def start(
     *, host: str = "127.0.0.1", port: int = 0, settings: Settings | None = None, clock: Clock | None = None
 ) -> Local:
-    """A local SES that listens when this returns. Port 0 takes a free one."""
+    """A local SES that listens when this returns. Port 0 takes a free one. Raises DnsNotInstalled."""
     local = Local(settings or Settings(), clock or Clock())
     await local.listen(host, port)
     return local

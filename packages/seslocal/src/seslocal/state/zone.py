@@ -1,18 +1,19 @@
 """The DNS records that the admin API put. Names are in lower case without a final
-dot; values are text as in a zone file and checked when put. Pure, except that each change calls `Zone.changed`."""
+dot; values are text as in a zone file and checked when put. Pure, except that each change calls `Zone.changed`.
+
+Checking a record needs dnspython (`pip install "seslocal[dns]"`). It is imported when the first record is put, so that a server
+without DNS does without it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
-import dns.exception
-import dns.name
-import dns.rdata
-import dns.rdataclass
-import dns.rdatatype
-from dns.rdtypes.ANY.TXT import TXT
+if TYPE_CHECKING:
+    from dns.rdtypes.ANY.TXT import TXT
+
+from seslocal import messages
 
 TTL: Final = 300  # seconds
 SOA: Final = "ns.seslocal. hostmaster.seslocal. 1 3600 600 86400 60"  #: of every zone
@@ -78,12 +79,24 @@ def folded(name: str) -> str:
 
 def text_of(record: Record) -> str:
     """Returns a TXT record's strings, joined."""
-    parsed = cast(TXT, dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.TXT, record.value))
+    import dns.rdata
+    import dns.rdataclass
+    import dns.rdatatype
+
+    parsed = cast("TXT", dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.TXT, record.value))
     strings: tuple[bytes, ...] = parsed.strings
     return b"".join(strings).decode("utf-8", "replace")
 
 
 def _checked(record: Record) -> Record:
+    try:
+        import dns.exception
+        import dns.name
+        import dns.rdata
+        import dns.rdataclass
+        import dns.rdatatype
+    except ModuleNotFoundError:
+        raise ValueError(messages.dns_is_not_installed()) from None
     kind = record.type.upper()
     value = record.value
     if kind == "TXT" and not value.startswith('"'):
