@@ -49,14 +49,14 @@ def test_a_mail_with_attachment_tag_and_metadata_arrives(local: Local, backend: 
     assert mail["tags"]["kind"] == ["welcome"]
 
 
-def test_what_ses_refuses_is_told_with_its_reason(local: Local, backend: EmailBackend):
+def test_a_mail_that_ses_refuses_raises_the_reason(local: Local, backend: EmailBackend):
     message = AnymailMessage("Hi", "Hi", from_email="who@unknown.example", to=["a@reader.example"])
     with pytest.raises(AnymailAPIError, match="Email address is not verified"):
         backend.send_messages([message])
     assert local.sent() == []
 
 
-def test_a_stored_template_goes_to_each_with_their_own_data(local: Local, backend: EmailBackend):
+def test_a_stored_template_is_sent_to_each_recipient_with_their_data(local: Local, backend: EmailBackend):
     local.client("sesv2").create_email_template(
         TemplateName="welcome", TemplateContent={"Subject": "Hi {{name}}", "Text": "From {{shop}}, {{name}}"}
     )
@@ -73,7 +73,7 @@ def test_a_stored_template_goes_to_each_with_their_own_data(local: Local, backen
     assert [sum(text in mail for mail in mails) for text in ("From Shop, Ada", "From Shop, Ben")] == [1, 1]
 
 
-def test_a_missing_template_fails_as_ses_says(local: Local, backend: EmailBackend):
+def test_a_missing_template_fails_with_sess_error(local: Local, backend: EmailBackend):
     message = AnymailMessage(to=["ada@reader.example"])
     message.template_id = "nowhere"
     with pytest.raises(AnymailAPIError):
@@ -81,7 +81,7 @@ def test_a_missing_template_fails_as_ses_says(local: Local, backend: EmailBacken
     assert local.sent() == []
 
 
-def test_its_webhook_confirms_itself_and_hears_of_every_fate(local: Local, backend: EmailBackend):
+def test_the_webhook_confirms_its_subscription_and_gets_every_outcome(local: Local, backend: EmailBackend):
     heard: list[Any] = []
 
     def listen(sender: Any, event: Any, esp_name: str, **_: Any) -> None:

@@ -61,11 +61,13 @@ def answers(environment: dict[str, str]) -> dict[str, dict[str, Any] | probe.Ref
 
 
 @pytest.mark.parametrize("operation", ACTING)
-def test_a_minimal_command_is_answered(answers: dict[str, dict[str, Any] | probe.Refusal], operation: str):
+def test_a_minimal_command_succeeds_or_is_refused_as_documented(
+    answers: dict[str, dict[str, Any] | probe.Refusal], operation: str
+):
     probe.judge(operation, answers[operation])
 
 
-def test_a_mail_typed_at_a_prompt_is_sent(local: Local, environment: dict[str, str]):
+def test_a_typed_send_command_sends_a_mail(local: Local, environment: dict[str, str]):
     aws = Path(sys.executable).parent / "aws"
     words = [
         *("sesv2", "send-email", "--from-email-address", f"hello@{DOMAIN}"),

@@ -42,14 +42,14 @@ def test_a_mail_arrives_at_to_cc_and_bcc(local: Local, backend: SESBackend):
     assert {"zoe@reader.example", "c@reader.example", "b@reader.example"} == set(accepted["recipients"])
 
 
-def test_the_configuration_set_of_its_settings_is_used(local: Local, backend: SESBackend):
+def test_the_configured_configuration_set_is_used(local: Local, backend: SESBackend):
     local.client("sesv2").create_configuration_set(ConfigurationSetName=SET)
     with override_settings(AWS_SES_CONFIGURATION_SET=SET):
         assert backend.send_messages([message()]) == 1
     assert local.only()["configuration_set"] == SET
 
 
-def test_it_learns_the_send_rate_it_throttles_to(local: Local, backend: SESBackend):
+def test_the_backend_throttles_to_the_accounts_send_rate(local: Local, backend: SESBackend):
     local.admin("PUT", "/account", {"rate": 17})
     assert backend.get_rate_limit() == 17.0
 
@@ -62,7 +62,7 @@ def test_an_unverified_sender_is_refused(local: Local, backend: SESBackend):
     assert local.sent() == []
 
 
-def test_its_command_manages_addresses(local: Local, capsys: pytest.CaptureFixture[str]):
+def test_the_management_command_manages_addresses(local: Local, capsys: pytest.CaptureFixture[str]):
     call_command("ses_email_address", add="new@reader.example")
     capsys.readouterr()
     call_command("ses_email_address", list=True)
@@ -96,7 +96,7 @@ def amazon(local: Local, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     utils.clear_cert_cache()
 
 
-def test_its_webhook_believes_our_signatures(local: Local, backend: SESBackend, amazon: None):
+def test_the_webhook_accepts_our_signatures(local: Local, backend: SESBackend, amazon: None):
     heard: list[tuple[str, str]] = []
 
     def listen(name: str) -> Any:

@@ -13,11 +13,11 @@ beforeEach(async () => {
   await sesClient.send(new CreateEmailIdentityCommand({ EmailIdentity: domain }))
 })
 
-test('its own check of the connection succeeds', async () => {
+test('the connection check succeeds', async () => {
   assert.equal(await transport.verify(), true)
 })
 
-test('a mail with text, page and attachment arrives at everybody', async () => {
+test('a mail with text, HTML and attachment arrives at every recipient', async () => {
   const info = await transport.sendMail({
     from: `Grüße <hello@${domain}>`,
     to: 'Zoë <zoe@reader.example>',
@@ -34,7 +34,7 @@ test('a mail with text, page and attachment arrives at everybody', async () => {
   assert.deepEqual([...line.recipients].sort(), ['b@reader.example', 'c@reader.example', 'zoe@reader.example'])
 })
 
-test('what is given for SES goes along', async () => {
+test('SES options are passed through', async () => {
   await sesClient.send(new CreateConfigurationSetCommand({ ConfigurationSetName: 'shop' }))
   await transport.sendMail({
     from: `hello@${domain}`,
@@ -48,7 +48,7 @@ test('what is given for SES goes along', async () => {
   assert.deepEqual((await admin('GET', `/sent/${line.message_id}`)).tags.kind, ['welcome'])
 })
 
-test('a refusal is an error with the reason of SES', async () => {
+test('a refused mail is an error with the reason from SES', async () => {
   const refused = transport.sendMail({ from: 'who@unknown.example', to: 'zoe@reader.example', subject: 'Hi', text: 'Hi' })
   await assert.rejects(refused, (error) => error.name === 'MessageRejected' && /not verified/.test(error.message))
   assert.deepEqual(await sent(), [])

@@ -35,7 +35,7 @@ test('a simple mail is accepted and in the ledger', async () => {
   assert.deepEqual(line.tags.kind, ['welcome'])
 })
 
-test('a raw mail of bytes is accepted as it is', async () => {
+test('a raw mail is accepted unchanged', async () => {
   const raw = `From: hello@${domain}\r\nTo: zoe@reader.example\r\nSubject: Hi\r\n\r\nHello\r\n`
   const answer = await sdk.send(new ses.SendEmailCommand({ Content: { Raw: { Data: new TextEncoder().encode(raw) } } }))
   const [line] = await sent()
@@ -50,7 +50,7 @@ test('an inline template is rendered', async () => {
   assert.match(JSON.stringify(whole), /Dear Ada/)
 })
 
-test('a tenant is made, read, listed, sends, and is removed', async () => {
+test('a tenant is created, read, listed, sends, and is deleted', async () => {
   const made = await tenant()
   assert.match(made.TenantArn, /^arn:aws:ses:us-east-1:\d{12}:tenant\/acme\//)
   assert.ok(made.CreatedTimestamp instanceof Date)
@@ -91,7 +91,7 @@ test('a paused tenant is refused with a MessageRejected that names it', async ()
   )
 })
 
-test('suppression lists of account and tenant hold, list and let go of addresses', async () => {
+test('suppression lists of account and tenant store, list and delete addresses', async () => {
   await tenant()
   for (const more of [{}, { TenantName: 'acme' }]) {
     const address = { EmailAddress: 'gone+1@reader.example', ...more }
@@ -108,7 +108,7 @@ test('suppression lists of account and tenant hold, list and let go of addresses
   }
 })
 
-test('errors come as the classes of the SDK', async () => {
+test('errors are the SDK's classes', async () => {
   const cases = [
     [new ses.CreateEmailIdentityCommand({ EmailIdentity: domain }), ses.AlreadyExistsException, 400],
     [new ses.GetConfigurationSetCommand({ ConfigurationSetName: 'nowhere' }), ses.NotFoundException, 404],
@@ -129,7 +129,7 @@ test('errors come as the classes of the SDK', async () => {
   await assert.rejects(sdk.send(new ses.SendEmailCommand(mail())), ses.SendingPausedException)
 })
 
-test('throttling and failures are told apart, and a fault that passes is retried away', async () => {
+test('throttling and server errors differ, and retries succeed after a temporary fault', async () => {
   await admin('POST', '/faults', { fault: 'throttle', count: 1 })
   await assert.rejects(sdk.send(new ses.SendEmailCommand(mail())), ses.TooManyRequestsException)
   await admin('POST', '/faults', { fault: 'error_503', count: 1 })
@@ -140,7 +140,7 @@ test('throttling and failures are told apart, and a fault that passes is retried
   assert.equal((await sent()).length, 1)
 })
 
-test('a clock that is off is told and learnt from the Date header, as the SDK does with AWS', async () => {
+test('a wrong clock is refused, and the SDK corrects it by the Date header', async () => {
   await admin('POST', '/faults', { fault: 'clock_skew', seconds: 600 })
   await assert.rejects(client(1).send(new ses.GetAccountCommand()), { name: 'InvalidSignatureException' })
   const patient = client(3)
