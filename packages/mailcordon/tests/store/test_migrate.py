@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from mailcordon.adapters.db import embedded, engine, migrate, queries, roles
+from mailcordon.adapters.db import embedded, engine, migrate, roles
 from mailcordon.adapters.db.migrate import Migration
 
 PEOPLE = Migration(
@@ -235,21 +235,3 @@ async def test_a_login_that_may_make_roles_and_databases_needs_not_be_superuser(
         for role in [*roles.role_names(name).values(), f"{name}_migrate"]:
             await admin.execute(f"drop role if exists {role}")
         await admin.close()
-
-
-def test_statements_are_found_by_name_and_twins_and_strays_are_refused():
-    statements = queries.parse(
-        "x.sql", "-- Why this file.\n-- name: one\n-- why\nselect 1;\n-- name: two\nselect 2;"
-    )
-    assert statements.two == statements["two"] == "select 2;"
-    assert "select 1" in statements.one
-    assert list(statements) == ["one", "two"]
-    with pytest.raises(AttributeError, match="x.sql has no statement named three"):
-        _ = statements.three
-    for wrong in (
-        "select 0;\n-- name: one\nselect 1;",
-        "-- name: a\nselect 1;\n-- name: a\nselect 2;",
-        "-- name: a\n",
-    ):
-        with pytest.raises(ValueError):
-            queries.parse("x.sql", wrong)

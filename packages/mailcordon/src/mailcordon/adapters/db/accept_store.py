@@ -19,7 +19,8 @@ from mailcordon.core.priority import Class
 from mailcordon.send.ports import Backlog, NewDelivery, NewMessage, Replay, StaleRoutes, Stored, Suppressed
 from mailcordon.send.resolve import Lanes, Route
 
-_SQL = queries.load("send.sql")
+_SQL = queries.load("accept_store.sql")
+_SHARED = queries.load("shared.sql")
 _SCOPES = ("tenant", "class", "lane", "platform")
 _NODE_LOCK = 0x6D63  #: first key of the advisory locks that lease nodes
 
@@ -44,7 +45,7 @@ class AcceptStore:
         first = random.randrange(NODES)
         for offset in range(NODES):
             node = (first + offset) % NODES
-            if await connection.fetchval("select pg_try_advisory_lock($1, $2)", _NODE_LOCK, node):
+            if await connection.fetchval(_SHARED.try_lock, _NODE_LOCK, node):
                 self._node = node
                 return
         raise Unavailable(f"all {NODES} nodes are taken: no more processes can accept mail here")
@@ -82,7 +83,7 @@ class AcceptStore:
 
     async def control_epoch(self) -> int:
         async with self._reads.use() as connection:
-            return await connection.fetchval(_SQL.control_epoch)
+            return await connection.fetchval(_SHARED.epoch, "control")
 
     async def backlogs(self, lanes: Sequence[int]) -> Mapping[int, Backlog]:
         async with self._reads.use() as connection:
@@ -171,7 +172,7 @@ class AcceptStore:
         return found
 
     async def _held(self, connection: engine.Connection, lanes: Sequence[int]) -> dict[int, str]:
-        rows = await connection.fetch(_SQL.why_held, lanes)
+        rows = await connection.fetch(_SHARED.why_held, lanes)
         reasons = {row["lane"]: f"held by {row['owner']} ({row['by']}): {row['because']}" for row in rows}
         return {lane: reasons.get(lane, "held") for lane in lanes}
 

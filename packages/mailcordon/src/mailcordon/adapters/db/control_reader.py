@@ -20,6 +20,7 @@ from mailcordon.core import ids
 from mailcordon.core.priority import Class
 
 _SQL = queries.load("control_reader.sql")
+_SHARED = queries.load("shared.sql")
 
 
 class ControlReader:
@@ -36,11 +37,11 @@ class ControlReader:
 
     async def now_ms(self) -> int:
         async with connection_pool.acquire(self._control) as conn:
-            return await conn.fetchval(_SQL.now)
+            return await conn.fetchval(_SHARED.now)
 
     async def tenant_id(self, slug: str) -> int | None:
         async with connection_pool.acquire(self._control) as conn:
-            return await conn.fetchval(_SQL.tenant_id, slug)
+            return await conn.fetchval(_SHARED.active_tenant_id, slug)
 
     async def lane_id(self, tenant: int, type: str) -> int | None:
         async with connection_pool.acquire(self._control) as conn:
@@ -65,7 +66,7 @@ class ControlReader:
 
     async def facts(self, viewer: Viewer, tenants: Sequence[int]) -> dict[int, list[LaneFacts]]:
         async with self._as(viewer) as conn:
-            rows = await conn.fetch(_SQL.facts, list(tenants))
+            rows = await conn.fetch(_SQL.lane_facts, list(tenants))
         found: dict[int, list[LaneFacts]] = {tenant: [] for tenant in tenants}
         for row in rows:
             found[row["tenant"]].append(_facts(row))
@@ -99,7 +100,7 @@ class ControlReader:
 
     async def key_prefix(self, tenant: int) -> str | None:
         async with connection_pool.acquire(self._control) as conn:
-            return await conn.fetchval(_SQL.key_prefix, tenant)
+            return await conn.fetchval(_SHARED.first_key_prefix, tenant)
 
     async def types(self) -> list[MessageType]:
         async with connection_pool.acquire(self._control) as conn:

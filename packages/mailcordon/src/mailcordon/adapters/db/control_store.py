@@ -15,7 +15,8 @@ from mailcordon.control.tenants import FIRST_KEY_SCOPES, Draft, Facts, Onboardin
 from mailcordon.core.errors import Conflict, NotFound
 from mailcordon.core.priority import Class
 
-_SQL = queries.load("control.sql")
+_SQL = queries.load("control_store.sql")
+_SHARED = queries.load("shared.sql")
 
 
 def type_of(row: asyncpg.Record) -> MessageType:
@@ -92,7 +93,7 @@ class _Transaction:
             await conn.execute(_SQL.insert_route, id, tenant, draft.key, lane.domain, lane.configuration_set)
         await want(conn, tenant, draft.resources)
         await self._audit(draft, tenant, actor)
-        await conn.execute(_SQL.bump_control)
+        await conn.execute(_SHARED.bump_epoch, "control")
         return tenant
 
     async def _audit(self, draft: Draft, tenant: int, actor: str) -> None:
@@ -103,11 +104,11 @@ class _Transaction:
         }
         action = "tenant.onboard" if draft.is_new else "tenant.extend"
         await self._conn.execute(
-            _SQL.write_audit, actor, action, tenant, f"tenant {draft.slug}", None, json.dumps(after), None
+            _SHARED.write_audit, actor, action, tenant, f"tenant {draft.slug}", None, json.dumps(after), None
         )
 
     async def key_prefix(self, tenant: int) -> str | None:
-        return await self._conn.fetchval(_SQL.key_prefix, tenant)
+        return await self._conn.fetchval(_SHARED.first_key_prefix, tenant)
 
     async def add_key(self, tenant: int, slug: str, minted: keys.Minted, *, actor: str) -> None:
         await key_store.insert_key(
@@ -148,9 +149,16 @@ class ControlStore:
                 raise Conflict(f"There is a message type {new.name} already.", code="type-exists")
             made = type_of(row)
             await conn.execute(
-                _SQL.write_audit, actor, "type.create", None, f"type {new.name}", None, made.as_json(), None
+                _SHARED.write_audit,
+                actor,
+                "type.create",
+                None,
+                f"type {new.name}",
+                None,
+                made.as_json(),
+                None,
             )
-            await conn.execute(_SQL.bump_control)
+            await conn.execute(_SHARED.bump_epoch, "control")
             return made
 
     async def change_type(self, name: str, change: dict[str, object], *, actor: str) -> MessageType:
@@ -175,7 +183,7 @@ class ControlStore:
             expiry, grace, resend = after.effective()
             await conn.execute(_SQL.update_lanes_of_type, after.id, expiry, grace, resend)
             await conn.execute(
-                _SQL.write_audit,
+                _SHARED.write_audit,
                 actor,
                 "type.change",
                 None,
@@ -184,5 +192,5 @@ class ControlStore:
                 after.as_json(),
                 None,
             )
-            await conn.execute(_SQL.bump_control)
+            await conn.execute(_SHARED.bump_epoch, "control")
             return after

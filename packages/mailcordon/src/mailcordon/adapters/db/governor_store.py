@@ -18,7 +18,8 @@ from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
 from mailcordon.core.target import LaneCounts, NewHold, Preview, Target, state_of, target_of
 
-_SQL = queries.load("governor.sql")
+_SQL = queries.load("governor_store.sql")
+_SHARED = queries.load("shared.sql")
 _TRIES = 8
 POLICY = "policy"  #: who holds lanes on domains that are not verified
 
@@ -56,7 +57,7 @@ class GovernorStore:
             lanes = await _lock_lanes(conn, new.target)
             hold = await _insert(conn, new, actor, slug, lanes)
             await _derive(conn, new.target.tenant, list(lanes))
-            await conn.execute(_SQL.bump_epoch, "hold")
+            await conn.execute(_SHARED.bump_epoch, "hold")
             return hold
 
         return await self._transact(run)
@@ -68,7 +69,7 @@ class GovernorStore:
             holds = await _lift(conn, tenant, ids, actor, because, slug, lanes)
             if holds:
                 await _derive(conn, tenant, list(lanes))
-                await conn.execute(_SQL.bump_epoch, "hold")
+                await conn.execute(_SHARED.bump_epoch, "hold")
             return holds
 
         return await self._transact(run)
@@ -85,7 +86,7 @@ class GovernorStore:
                 because = f"{row['domain']} is verified at SES"
                 await _lift(conn, tenant, [row["id"]], POLICY, because, slug, lanes)
             if await _derive(conn, tenant, list(lanes)) or pending or over:
-                await conn.execute(_SQL.bump_epoch, "hold")
+                await conn.execute(_SHARED.bump_epoch, "hold")
 
         await self._transact(run)
 
@@ -99,7 +100,7 @@ class GovernorStore:
             await conn.execute(_SQL.set_policy_rate, lane, rate)
             await _derive(conn, tenant, [lane])
             await conn.execute(
-                _SQL.write_audit,
+                _SHARED.write_audit,
                 actor,
                 "lane.rate",
                 tenant,
@@ -108,8 +109,8 @@ class GovernorStore:
                 json.dumps({"rate": rate}),
                 because,
             )
-            await conn.execute(_SQL.bump_epoch, "control")
-            await conn.execute(_SQL.bump_epoch, "hold")
+            await conn.execute(_SHARED.bump_epoch, "control")
+            await conn.execute(_SHARED.bump_epoch, "hold")
 
         await self._transact(run)
 
@@ -164,7 +165,7 @@ class GovernorStore:
             lanes = await _lock_lanes(conn, target)
             words = preview.describe(target, slug, _lane_name(lanes, target.lane))
             await conn.execute(
-                _SQL.write_audit, actor, "delivery.cancel", target.tenant, words, None, None, because
+                _SHARED.write_audit, actor, "delivery.cancel", target.tenant, words, None, None, because
             )
             return list(lanes)
 
@@ -214,7 +215,7 @@ class GovernorStore:
 async def _begin(conn: PooledConnection, tenant: int) -> str:
     """Locks the tenant's holds and answers its slug."""
     await conn.execute(_SQL.lock_tenant, tenant)
-    slug = await conn.fetchval(_SQL.slug, tenant)
+    slug = await conn.fetchval(_SQL.tenant_slug, tenant)
     if slug is None:
         raise NotFound("There is no such tenant.", code="no-such-tenant")
     return slug
@@ -265,7 +266,7 @@ async def _insert(conn: PooledConnection, new: NewHold, actor: str, slug: str, l
     words = preview.describe(target, slug, _lane_name(lanes, target.lane))
     what = f"hold {hold.id} on {words}"
     await conn.execute(
-        _SQL.write_audit, actor, "hold.place", target.tenant, what, None, as_json(hold), new.because
+        _SHARED.write_audit, actor, "hold.place", target.tenant, what, None, as_json(hold), new.because
     )
     return hold
 
@@ -285,7 +286,9 @@ async def _lift(
     for hold in holds:
         words = preview.describe(target_of(hold), slug, _lane_name(lanes, hold.lane))
         what = f"hold {hold.id} on {words}"
-        await conn.execute(_SQL.write_audit, actor, "hold.lift", tenant, what, as_json(hold), None, because)
+        await conn.execute(
+            _SHARED.write_audit, actor, "hold.lift", tenant, what, as_json(hold), None, because
+        )
     return holds
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from mailcordon.adapters.db import queries
 from mailcordon.adapters.db.engine import Connection, PooledConnection
 
-_SQL = queries.load("health.sql")
+_SQL = queries.load("health_reader.sql")
 
 
 async def oldest_snapshot(

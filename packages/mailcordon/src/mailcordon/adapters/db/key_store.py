@@ -12,7 +12,8 @@ from mailcordon.control.keys import Found, Key, Minted
 from mailcordon.core.errors import NotFound
 from mailcordon.core.principal import Principal
 
-_SQL = queries.load("keys.sql")
+_SQL = queries.load("key_store.sql")
+_SHARED = queries.load("shared.sql")
 
 
 def key_of(row: asyncpg.Record, tenant: str | None) -> Key:
@@ -47,7 +48,9 @@ async def insert_key(
     assert row is not None
     shown = {"prefix": minted.prefix, "name": name, "scopes": list(scopes)}
     words = f"key {minted.prefix} of {tenant or 'the platform'}"
-    await conn.execute(_SQL.write_audit, actor, "key.create", tenant_id, words, None, json.dumps(shown), None)
+    await conn.execute(
+        _SHARED.write_audit, actor, "key.create", tenant_id, words, None, json.dumps(shown), None
+    )
     return key_of(row, tenant)
 
 
@@ -68,7 +71,7 @@ class KeyStore:
         async with connection_pool.transaction(self._pool) as conn:
             tenant_id = None
             if tenant is not None:
-                tenant_id = await conn.fetchval(_SQL.tenant_of_slug, tenant)
+                tenant_id = await conn.fetchval(_SHARED.active_tenant_id, tenant)
                 if tenant_id is None:
                     raise NotFound(f"There is no tenant {tenant}.", code="no-such-tenant")
             key = await insert_key(
@@ -81,7 +84,7 @@ class KeyStore:
                 expires_at=expires_at,
                 actor=actor,
             )
-            await conn.execute(_SQL.bump_control)
+            await conn.execute(_SHARED.bump_epoch, "control")
             return key
 
     async def revoke(self, prefix: str, *, actor: str) -> Key | None:
@@ -93,9 +96,9 @@ class KeyStore:
             if revoked is not None:
                 words = f"key {prefix} of {row['tenant'] or 'the platform'}"
                 await conn.execute(
-                    _SQL.write_audit, actor, "key.revoke", row["tenant_id"], words, None, None, None
+                    _SHARED.write_audit, actor, "key.revoke", row["tenant_id"], words, None, None, None
                 )
-                await conn.execute(_SQL.bump_control)
+                await conn.execute(_SHARED.bump_epoch, "control")
             return key_of(row, row["tenant"])
 
     async def find(self, hash: bytes) -> Found:
@@ -116,7 +119,7 @@ class KeyStore:
 
     async def epoch(self) -> int:
         async with connection_pool.acquire(self._pool) as conn:
-            return await conn.fetchval(_SQL.epoch)
+            return await conn.fetchval(_SHARED.epoch, "control")
 
     async def list(self, tenant: int | None, *, after: int, limit: int) -> list[Key]:
         async with connection_pool.acquire(self._pool) as conn:

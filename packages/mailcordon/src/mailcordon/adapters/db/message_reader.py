@@ -23,7 +23,8 @@ from mailcordon.send.view import (
     event_word,
 )
 
-_SQL = queries.load("send.sql")
+_SQL = queries.load("message_reader.sql")
+_SHARED = queries.load("shared.sql")
 _SLACK_MS = 3_600_000  #: events may come this much later than SES's own time limit
 
 
@@ -43,8 +44,8 @@ class MessageReader:
                 return None
             rows = await connection.fetch(_SQL.deliveries, message, row["lane"])
             history = await connection.fetch(_SQL.history, message)
-            held = await connection.fetch(_SQL.why_held, [row["lane"]])
-            now = await connection.fetchval("select now_ms()")
+            held = await connection.fetch(_SHARED.why_held, [row["lane"]])
+            now = await connection.fetchval(_SHARED.now)
         timelines: dict[int, list[TimelineEntry]] = {}
         for one in history:
             timelines.setdefault(one["delivery"], []).append(_timeline_entry(one))
@@ -71,7 +72,7 @@ class MessageReader:
 
     async def tenant_id(self, slug: str) -> int | None:
         async with self._snapshot(None) as connection:
-            return await connection.fetchval("select id from tenant where slug = $1", slug)
+            return await connection.fetchval(_SHARED.tenant_id, slug)
 
     async def deliveries_to(self, tenant: int, hash: bytes, limit: int, *, as_tenant: bool) -> Sequence[int]:
         """The newest deliveries of this tenant to an address."""

@@ -17,7 +17,9 @@ from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
 from mailcordon.observe import metrics, suppress, view
 
-_SQL = queries.load("observe.sql")
+_SQL = queries.load("observe_reader.sql")
+_OBSERVE = queries.load("observe_store.sql")
+_SHARED = queries.load("shared.sql")
 _json = msgspec.json.Encoder()
 _PROVIDERS = [int(provider) for provider in Provider]
 
@@ -35,7 +37,7 @@ class PostgresObserveReader:
 
     async def tenant_id(self, slug: str) -> int | None:
         async with connection_pool.transaction(self._control) as connection:
-            return await connection.fetchval(_SQL.tenant_id, slug)
+            return await connection.fetchval(_SHARED.tenant_id, slug)
 
     async def lane_id(self, tenant: int, type: str) -> int | None:
         async with connection_pool.transaction(self._control) as connection:
@@ -88,12 +90,12 @@ class PostgresSuppressions:
         self, key: view.SuppressionKey, *, because: str, until_seconds: int | None, actor: str
     ) -> tuple[view.SuppressionEntry, bool]:
         async with connection_pool.transaction(self._control) as connection:
-            now = await connection.fetchval("select now_ms()")
+            now = await connection.fetchval(_SHARED.now)
             until = None if until_seconds is None else now + until_seconds * 1000
             before = await self._at(connection, key)
             where = (key.tenant, key.hash, key.scope, key.target, key.address)
             row = (*where, "manual", _text({"because": because}), now, until, actor)
-            await connection.execute(_SQL.suppress, *[arrays.mixed([value]) for value in row])
+            await connection.execute(_OBSERVE.suppress, *[arrays.mixed([value]) for value in row])
             after = await self._at(connection, key)
             assert after is not None
             await self._audit(connection, key, actor, "suppression.add", (before, after), because)
@@ -128,7 +130,9 @@ class PostgresSuppressions:
     ) -> None:
         before, after = (None if one is None else _text(_shown(one)) for one in change)
         object = f"suppression of {key.address}, scope {suppress.SCOPES[key.scope]}"
-        await connection.execute(_SQL.audit, actor, action, key.tenant, object, before, after, because)
+        await connection.execute(
+            _SHARED.write_audit, actor, action, key.tenant, object, before, after, because
+        )
 
 
 def _shown(entry: view.SuppressionEntry) -> dict[str, object]:

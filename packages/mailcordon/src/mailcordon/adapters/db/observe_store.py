@@ -43,7 +43,8 @@ T = TypeVar("T")
 TRIES = 5
 MOST_REMEMBERED = 100_000  #: lanes; beyond it all are forgotten and read again as they come
 
-_SQL = queries.load("observe.sql")
+_SQL = queries.load("observe_store.sql")
+_SHARED = queries.load("shared.sql")
 _json = msgspec.json.Encoder()
 _place = operator.attrgetter("delivery", "key")
 _id = operator.attrgetter("id")
@@ -133,7 +134,7 @@ class PostgresTransaction:
 
     async def _remember(self, lanes: Set[LaneName], sets: Set[str]) -> int:
         """Learns what is not remembered, as control has it now; answers the time."""
-        row = await self._connection.fetchrow(_SQL.moment)
+        row = await self._connection.fetchrow(_SHARED.now_and_control_epoch)
         assert row is not None
         cache = self._cache
         cache.at(row["epoch"])
@@ -150,7 +151,7 @@ class PostgresTransaction:
                 )
         unknown = sorted(sets - cache.sets.keys())
         if unknown:
-            for set_ in await self._connection.fetch(_SQL.sets, unknown):
+            for set_ in await self._connection.fetch(_SQL.configuration_sets, unknown):
                 of = None if set_["class"] is None else Class(set_["class"])
                 cache.sets[set_["name"]] = SetRef(set_["kind"], of, set_["tenant"])
         return row["now"]
@@ -274,20 +275,29 @@ class PostgresTransaction:
     async def count(self, counts: Counts, seen: Mapping[str, int]) -> None:
         cells = sorted(counts)
         values = [(*cell, *counts[cell]) for cell in cells]
-        await self._connection.execute(_SQL.count, *_columns(values, 14), *_columns(sorted(seen.items()), 2))
+        await self._connection.execute(
+            _SQL.add_counts, *_columns(values, 14), *_columns(sorted(seen.items()), 2)
+        )
         emptied = [cell[:3] for cell in cells if min(counts[cell]) < 0]
         if emptied:
-            await self._connection.execute(_SQL.drop_empty, *_columns(emptied, 3))
+            await self._connection.execute(_SQL.delete_empty_counts, *_columns(emptied, 3))
 
     async def quarantined(self, id: int) -> str | None:
-        return await self._connection.fetchval(_SQL.quarantined, id)
+        return await self._connection.fetchval(_SQL.lock_quarantined, id)
 
     async def resolve(self, id: int, resolution: str, actor: str) -> None:
         row = await self._connection.fetchrow(_SQL.resolve, id, resolution[:2000])
         if row is not None:
             after = _clean({"why": row["why"], "resolution": resolution[:2000]})
             await self._connection.execute(
-                _SQL.audit, actor, "quarantine.replay", row["tenant"], f"quarantine {id}", None, after, None
+                _SHARED.write_audit,
+                actor,
+                "quarantine.replay",
+                row["tenant"],
+                f"quarantine {id}",
+                None,
+                after,
+                None,
             )
 
 

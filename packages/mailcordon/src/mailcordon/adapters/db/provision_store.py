@@ -13,8 +13,9 @@ from mailcordon.control.plan import Change
 from mailcordon.control.reconcile import Row
 from mailcordon.core.priority import Class
 
-_SQL = queries.load("provision.sql")
-_CONTROL = queries.load("control.sql")
+_SQL = queries.load("provision_store.sql")
+_CONTROL = queries.load("control_store.sql")
+_SHARED = queries.load("shared.sql")
 ACTOR = "control"
 _TENANTS_AT_ONCE = 100
 
@@ -49,7 +50,7 @@ class ProvisionStore:
                 _SQL.applied, one.kind.word, one.name, json.dumps(observed), again_in, json.dumps(one.want)
             )
             if row.seen and any(change.action == plan.CREATE for change in changes):
-                await conn.execute(_SQL.look_again, one.name)
+                await conn.execute(_SQL.recheck_dependents, one.name)
             await _audit(conn, row, changes)
 
     async def failed(self, row: Row, error: str, changes: Sequence[Change], *, again_in: float) -> None:
@@ -67,7 +68,7 @@ class ProvisionStore:
             if before["status"] == status:
                 return None
             await conn.execute(
-                _SQL.write_audit,
+                _SHARED.write_audit,
                 ACTOR,
                 f"identity.{status}",
                 before["tenant"],
@@ -76,7 +77,7 @@ class ProvisionStore:
                 json.dumps({"status": status}),
                 None,
             )
-            await conn.execute(_SQL.bump_control)
+            await conn.execute(_SHARED.bump_epoch, "control")
             return before["tenant"]
 
     async def tenant_arn(self, key: str) -> str | None:
@@ -94,7 +95,7 @@ class ProvisionStore:
                 conn, None, [r for one in (ungoverned, *shared) for r in desired.of_set(one, settings)]
             )
         after = 0
-        while tenants := await self._pool.fetch(_CONTROL.tenants_after, after, _TENANTS_AT_ONCE):
+        while tenants := await self._pool.fetch(_SQL.tenants_after, after, _TENANTS_AT_ONCE):
             for tenant in tenants:
                 await self._want_tenant(tenant["id"], tenant["key"], settings)
                 after = tenant["id"]
@@ -103,12 +104,12 @@ class ProvisionStore:
         async with self._pool.acquire() as conn, conn.transaction():
             # Nobody may add a lane between our reading and our writing.
             await conn.execute(_CONTROL.lock_onboarding)
-            domains = [row["domain"] for row in await conn.fetch(_CONTROL.domains_of_tenant, tenant)]
+            domains = [row["domain"] for row in await conn.fetch(_SQL.domains_of_tenant, tenant)]
             sets = [
                 ConfigurationSet(
                     name=row["name"], class_=Class(row["class"]), dedicated=row["kind"] == "dedicated"
                 )
-                for row in await conn.fetch(_CONTROL.sets_of_tenant, tenant)
+                for row in await conn.fetch(_SQL.sets_of_tenant, tenant)
             ]
             own = [r for one in sets if one.dedicated for r in desired.of_set(one, settings)]
             own += desired.of_tenant(key, domains, [one.name for one in sets], settings)
@@ -118,13 +119,13 @@ class ProvisionStore:
     async def sole(self) -> AsyncGenerator[bool]:
         """Whether this process is the one that reconciles. Two would be safe, but would call SES twice as often."""
         async with self._pool.acquire() as conn:
-            yield await conn.fetchval(_SQL.sole)
+            yield await conn.fetchval(_SQL.try_reconciler_lock)
 
 
 async def _audit(conn: PooledConnection, row: Row, changes: Sequence[Change]) -> None:
     for change in changes:
         await conn.execute(
-            _SQL.write_audit,
+            _SHARED.write_audit,
             ACTOR,
             f"ses.{change.action}",
             row.tenant,

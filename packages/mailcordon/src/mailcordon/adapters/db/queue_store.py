@@ -23,7 +23,8 @@ from mailcordon.core.priority import CLASS_DEFAULTS, Class
 from mailcordon.send import limits
 from mailcordon.send.ports import Batch, Claimed, Defer, Finish, LaneRoute
 
-_SQL = queries.load("send.sql")
+_SQL = queries.load("queue_store.sql")
+_SHARED = queries.load("shared.sql")
 _WORKER_LOCK = 0x6D64  #: first key of the advisory locks that say "this worker lives"
 _MOST_TURNS = 64  #: of one class in one claim: visits cost more than mails (lab: 13 us + 18 us a visit)
 _WEIGHTS = {int(class_): defaults.weight for class_, defaults in CLASS_DEFAULTS.items()}
@@ -50,7 +51,7 @@ class QueueStore:
     async def _begin(self, connection: engine.Connection) -> None:
         # A new connection is a new worker: while the old one was gone, others may have called its calls unknown.
         worker = await connection.fetchval(_SQL.new_worker, socket.gethostname(), os.getpid())
-        await connection.execute("select pg_advisory_lock($1, $2)", _WORKER_LOCK, worker)
+        await connection.execute(_SHARED.lock, _WORKER_LOCK, worker)
         self.worker = worker
 
     async def begin_work(self) -> int:
@@ -70,18 +71,18 @@ class QueueStore:
         async with self._life.use() as connection:
             for row in await connection.fetch(_SQL.silent_workers, self.worker, silent_ms):
                 worker = row["id"]
-                if await connection.fetchval("select pg_try_advisory_lock($1, $2)", _WORKER_LOCK, worker):
+                if await connection.fetchval(_SHARED.try_lock, _WORKER_LOCK, worker):
                     try:
                         reaped += await connection.fetchval(_SQL.reap_worker, worker)
                     finally:
-                        await connection.execute("select pg_advisory_unlock($1, $2)", _WORKER_LOCK, worker)
+                        await connection.execute(_SHARED.unlock, _WORKER_LOCK, worker)
         return reaped
 
     # Holds --------------------------------------------------------------------------------------------------------------
 
     async def hold_epoch(self) -> int:
         async with self._watch.use() as connection:
-            return await connection.fetchval(_SQL.hold_epoch)
+            return await connection.fetchval(_SHARED.epoch, "hold")
 
     async def holds(self) -> tuple[frozenset[int], tuple[Hold, ...]]:
         """Lanes that are held whole, and the narrower stopping holds."""
@@ -132,7 +133,7 @@ class QueueStore:
     async def due(self, classes: Sequence[Class]) -> bool:
         """Whether any turn of these classes is worth a visit: what an idle dispatcher asks instead of claiming."""
         async with self._claims.use() as connection:
-            return await connection.fetchval(_SQL.due, [int(c) for c in classes])
+            return await connection.fetchval(_SQL.any_turn_due, [int(c) for c in classes])
 
     # Claim --------------------------------------------------------------------------------------------------------------
 
@@ -194,7 +195,7 @@ class QueueStore:
                 next_at[turn] = max(now + 1, min(times)) if times else None
         order = sorted(next_at)
         await connection.execute(
-            _SQL.put_turns_back,
+            _SQL.return_turns,
             order,
             [next_at[turn] for turn in order],
             list(left),
@@ -269,7 +270,7 @@ class QueueStore:
             # After the commit: should we die in between, what is left is purged later.
             async with self._results.use() as connection:
                 await connection.execute(
-                    _SQL.forget_content, [lane for lane, _ in urgent], [id for _, id in urgent]
+                    _SQL.delete_urgent_content, [lane for lane, _ in urgent], [id for _, id in urgent]
                 )
 
     async def _finish(self, connection: engine.Connection, finished: Sequence[Finish]) -> None:
@@ -309,7 +310,7 @@ class QueueStore:
         if not requeued:
             return
         # The id first, as whatever fills `ready` takes it before it reads turns (docs/decisions/003).
-        await connection.execute("select pg_current_xact_id()")
+        await connection.execute(_SHARED.take_transaction_id)
         ordered = sorted(requeued, key=lambda c: (c.lane, c.id))
         await connection.execute(
             _SQL.requeue,

@@ -7,7 +7,8 @@ from mailcordon.adapters.db import engine, queries
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.send.ports import CanaryNeed, Settled, Unknown
 
-_SQL = queries.load("send.sql")
+_SQL = queries.load("settle_store.sql")
+_SHARED = queries.load("shared.sql")
 _SETTLER_LOCK = 0x6D65
 _MOST = 2_000  #: rows a statement
 
@@ -24,30 +25,30 @@ class SettleStore:
         async with self._connection.use() as connection:
             # Held by the session: asking again while we have it is harmless, so it is given back at once.
             # At most times nothing waits: one look tells, without a lock.
-            if not await connection.fetchval(_SQL.anything_waits, _SETTLER_LOCK):
+            if not await connection.fetchval(_SQL.lock_if_anything_waits, _SETTLER_LOCK):
                 return None
             try:
                 return await self._round(connection)
             finally:
-                await connection.execute("select pg_advisory_unlock($1, 0)", _SETTLER_LOCK)
+                await connection.execute(_SHARED.unlock, _SETTLER_LOCK, 0)
 
     async def _round(self, connection: engine.Connection) -> Settled:
-        seen = await connection.fetch(_SQL.settle_seen, _MOST)
+        seen = await connection.fetch(_SQL.settle_by_send_event, _MOST)
         async with connection.transaction():
             # The id first, as every enqueue does (docs/decisions/003).
-            await connection.execute("select pg_current_xact_id()")
-            absent = await connection.fetch(_SQL.settle_absent, _MOST)
+            await connection.execute(_SHARED.take_transaction_id)
+            absent = await connection.fetch(_SQL.settle_by_absence, _MOST)
             resent = [row for row in absent if row["resend"]]
             if resent:
                 await connection.execute(_SQL.wake_turns, sorted({row["turn"] for row in resent}))
         async with connection.transaction():
-            await connection.execute("select pg_current_xact_id()")
+            await connection.execute(_SHARED.take_transaction_id)
             due = await connection.fetch(_SQL.due_waiting, _MOST)
             if due:
                 await connection.execute(_SQL.wake_turns, [row["turn"] for row in due])
         expired = await connection.fetch(_SQL.expire_waiting, _MOST)
         needs = await connection.fetch(_SQL.canary_needs)
-        moment = await connection.fetchrow(_SQL.moment)
+        moment = await connection.fetchrow(_SHARED.now_and_control_epoch)
         assert moment is not None
         return Settled(
             now=moment["now"],

@@ -9,7 +9,8 @@ from mailcordon.control.administration import SesAccount
 from mailcordon.control.upkeep import Removal
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
 
-_SQL = queries.load("upkeep.sql")
+_SQL = queries.load("upkeep_store.sql")
+_SHARED = queries.load("shared.sql")
 _URGENT_KEPT_MS = CLASS_DEFAULTS[Class.URGENT].expiry_ms + 3_600_000
 
 
@@ -33,7 +34,7 @@ class UpkeepStore:
         return {row["key"]: row["id"] for row in rows}
 
     async def paused(self) -> dict[int, list[int]]:
-        rows = await self._pool.fetch(_SQL.paused)
+        rows = await self._pool.fetch(_SQL.tenants_paused_by_ses)
         return {row["tenant"]: row["holds"] for row in rows}
 
     async def recheck_refused(self) -> int:
@@ -51,20 +52,20 @@ class UpkeepStore:
                 address=row["address"],
                 alone=row["alone"],
             )
-            for row in await self._pool.fetch(_SQL.removals, limit)
+            for row in await self._pool.fetch(_SQL.requested_removals, limit)
         ]
 
     async def removed(self, removal: Removal) -> None:
         async with self._pool.acquire() as conn, conn.transaction():
             gone = await conn.fetchval(
-                _SQL.removed, removal.tenant, removal.hash, removal.scope, removal.target
+                _SQL.delete_removed, removal.tenant, removal.hash, removal.scope, removal.target
             )
             if gone is None:
                 return
             before = json.dumps({"scope": removal.scope, "target": removal.target})
             words = f"suppression of {removal.address} for {removal.slug}"
             await conn.execute(
-                _SQL.write_audit,
+                _SHARED.write_audit,
                 "control",
                 "suppression.removed",
                 removal.tenant,

@@ -1,21 +1,19 @@
--- $1 is the tenant to show, or null for all. Under the reader role row-level security decides besides.
-
--- name: now
-select now_ms()
-
--- name: tenant_id
-select id from tenant where slug = $1 and retired_at is null
+-- What the control plane shows. $1 is the tenant to show, or null for all. Under the reader role, row-level security limits the
+-- rows as well.
 
 -- name: lane_id
+-- A lane by its type's name.
 select l.id from lane l join message_type t on t.id = l.type
-where l.tenant = $1 and t.name = $2 and l.retired_at is null
+where l.tenant = $1 and t.name = $2 and l.retired_at is null;
 
 -- name: tenant
-select id, slug, key, dedicated, created_at, retired_at from tenant where slug = $1
+-- One tenant, also a retired one.
+select id, slug, key, dedicated, created_at, retired_at from tenant where slug = $1;
 
 -- name: tenants
+-- A page of tenants, retired ones included.
 select id, slug, key, dedicated, created_at, retired_at
-from tenant where ($1::int is null or id = $1) and id > $2 order by id limit $3
+from tenant where ($1::int is null or id = $1) and id > $2 order by id limit $3;
 
 -- name: lanes
 -- Counting stops at $6: a list must not cost a scan of every backlog.
@@ -43,43 +41,48 @@ cross join lateral (
 ) s
 where ($1::int is null or l.tenant = $1) and l.retired_at is null and ($2::text is null or t.name = $2)
   and ($3::text is null or s.state = $3) and l.id > $4
-order by l.id limit $5
+order by l.id limit $5;
 
--- name: facts
+-- name: lane_facts
+-- What a lane shares with others: domain, SES tenant, configuration set and IP pool.
 select l.tenant, t.name as type, l.class, r.domain, r.ses_tenant, r.configuration_set, r.ip_pool, k.kind as set_kind
 from lane l
 join message_type t on t.id = l.type
 join route r on r.lane = l.id and r.path = 'isolated'
 join configuration_set k on k.name = r.configuration_set
 where l.tenant = any($1) and l.retired_at is null
-order by l.tenant, l.class, t.name
+order by l.tenant, l.class, t.name;
 
 -- name: open_holds
+-- Open holds of several tenants, oldest first.
 select h.*, e.slug, t.name as type_name
 from hold h join tenant e on e.id = h.tenant
 left join lane l on l.id = h.lane left join message_type t on t.id = l.type
 where h.tenant = any($1) and h.lifted_at is null
-order by h.id
+order by h.id;
 
 -- name: holds
+-- A page of holds, newest first; $2 chooses open or lifted ones.
 select h.*, e.slug, t.name as type_name
 from hold h join tenant e on e.id = h.tenant
 left join lane l on l.id = h.lane left join message_type t on t.id = l.type
 where ($1::int is null or h.tenant = $1) and ($2::boolean is null or (h.lifted_at is null) = $2)
   and ($3::bigint is null or h.id < $3)
-order by h.id desc limit $4
+order by h.id desc limit $4;
 
 -- name: holds_by_id
+-- Holds named by their ids, such as those that a command has just placed or lifted.
 select h.*, e.slug, t.name as type_name
 from hold h join tenant e on e.id = h.tenant
 left join lane l on l.id = h.lane left join message_type t on t.id = l.type
-where h.id = any($1) order by h.id
+where h.id = any($1) order by h.id;
 
 -- name: identities
+-- A page of domains with the DNS records that SES asks for.
 select i.id, e.slug as tenant, i.domain, i.status, i.records, i.checked_at, i.created_at
 from identity i join tenant e on e.id = i.tenant
 where ($1::int is null or i.tenant = $1) and ($2::text is null or i.domain = $2) and i.id > $3
-order by i.id limit $4
+order by i.id limit $4;
 
 -- name: provisioning
 -- The tenant's own resources, and the shared sets it sends through.
@@ -90,19 +93,16 @@ where s.tenant = $1
        select 'ungoverned' union all select r.configuration_set from route r where r.tenant = $1
    ))
 order by phase, name
-limit 1000
-
--- name: key_prefix
-select prefix from api_key
-where tenant = $1 and revoked_at is null and (expires_at is null or expires_at > now())
-order by id limit 1
+limit 1000;
 
 -- name: types
+-- The catalogue of message types, by class.
 select id, name, class, criticality, description, expiry_ms, grace_ms, resend
-from message_type where retired_at is null order by class, name limit 1000
+from message_type where retired_at is null order by class, name limit 1000;
 
 -- name: audit
+-- A page of the audit trail, newest first.
 select a.id, a.at, a.actor, a.action, e.slug as tenant, a.object, a.before, a.after, a.because
 from audit a left join tenant e on e.id = a.tenant
 where ($1::int is null or a.tenant = $1) and ($2::bigint is null or a.id < $2)
-order by a.id desc limit $3
+order by a.id desc limit $3;

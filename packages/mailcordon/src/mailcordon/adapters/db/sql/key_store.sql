@@ -1,40 +1,34 @@
+-- API keys. Only hashes are stored.
+
 -- name: insert_key
+-- A null tenant makes a platform key.
 insert into api_key (tenant, prefix, hash, name, scopes, created_by, expires_at)
 values ($1, $2, $3, $4, $5, $6, $7)
-returning id, prefix, name, scopes, created_at, created_by, expires_at, revoked_at
-
--- name: tenant_of_slug
-select id from tenant where slug = $1 and retired_at is null
+returning id, prefix, name, scopes, created_at, created_by, expires_at, revoked_at;
 
 -- name: revoke_key
-update api_key set revoked_at = now() where prefix = $1 and revoked_at is null returning id
+-- Gives no row if the key is unknown or revoked already.
+update api_key set revoked_at = now() where prefix = $1 and revoked_at is null returning id;
 
 -- name: key_by_prefix
+-- A key as people name it.
 select k.id, k.prefix, k.name, e.slug as tenant, k.tenant as tenant_id, k.scopes, k.created_at, k.created_by, k.expires_at, k.revoked_at
 from api_key k left join tenant e on e.id = k.tenant
-where k.prefix = $1
+where k.prefix = $1;
 
 -- name: find_key
--- One snapshot: the answer belongs to the epoch it comes with. A row even if there is no such key.
+-- The key of a request. One snapshot: the result belongs to the epoch that comes with it. Returns a row even if there is no such
+-- key.
 select p.value as epoch, k.id, k.prefix, k.name, k.tenant as tenant_id, e.slug, k.scopes,
        extract(epoch from k.expires_at)::float8 as expires_at
 from epoch p
 left join (api_key k left join tenant e on e.id = k.tenant)
     on k.hash = $1 and k.revoked_at is null and (k.tenant is null or e.retired_at is null)
-where p.name = 'control'
-
--- name: epoch
-select value from epoch where name = 'control'
-
--- name: bump_control
-update epoch set value = value + 1 where name = 'control'
-
--- name: write_audit
-insert into audit (actor, action, tenant, object, before, after, because)
-values ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7)
+where p.name = 'control';
 
 -- name: list_keys
+-- A page of keys, of one tenant or of all.
 select k.id, k.prefix, k.name, e.slug as tenant, k.scopes, k.created_at, k.created_by, k.expires_at, k.revoked_at
 from api_key k left join tenant e on e.id = k.tenant
 where ($1::int is null or k.tenant = $1) and k.id > $2
-order by k.id limit $3
+order by k.id limit $3;

@@ -1,42 +1,46 @@
 -- Holds: one transaction locks the tenant's holds, then its lanes in id order, writes the hold, derives the lanes from the set of
--- open holds, wakes what may move again, and bumps the epoch that every dispatcher reads.
+-- open holds, wakes turns that may send again, and bumps the epoch that every dispatcher reads.
 
 -- name: lock_tenant
--- Serialises all changes to one tenant's holds. Without it a lane that is being made could be derived from the set as it was
+-- Serialises all changes to one tenant's holds. Without it a lane that is being created could be derived from the set as it was
 -- just before a tenant-wide hold, which in turn did not see the lane.
-select pg_advisory_xact_lock(20552, $1)
+select pg_advisory_xact_lock(20552, $1);
 
--- name: slug
-select slug from tenant where id = $1
+-- name: tenant_slug
+-- For the words of the audit trail.
+select slug from tenant where id = $1;
 
 -- name: lock_lanes
--- No key update: accept's foreign keys are not kept waiting.
+-- `for no key update` does not block accept's foreign keys.
 select l.id, t.name as type, l.class
 from lane l join message_type t on t.id = l.type
 where l.tenant = $1 and l.retired_at is null and ($2::smallint is null or l.class = $2) and ($3::int is null or l.id = $3)
 order by l.id
-for no key update of l
+for no key update of l;
 
 -- name: same_hold
+-- An open hold of the same owner, target and evidence, so that a repeated request adds no second one.
 select * from hold
 where tenant = $1 and lifted_at is null and owner = $2 and evidence = $3::jsonb
   and class is not distinct from $4 and lane is not distinct from $5 and provider is not distinct from $6
   and campaign is not distinct from $7 and list is not distinct from $8
-order by id limit 1
+order by id limit 1;
 
 -- name: insert_hold
+-- The lanes are derived by a statement of its own.
 insert into hold (tenant, class, lane, provider, campaign, list, stops, rate, owner, because, evidence, by, since, until)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::jsonb, $12, now_ms(), $13)
-returning *
+returning *;
 
 -- name: lift_holds
+-- Holds that are lifted already stay as they are.
 update hold set lifted_at = now_ms(), lifted_by = $3, lifted_because = $4
 where tenant = $1 and id = any($2) and lifted_at is null
-returning *
+returning *;
 
 -- name: derive_lanes
--- held and rate are only what the set of open holds says. The moment of release starts the ramp, where mail has gathered: without
--- any, as in a new lane, there is nothing to let out slowly.
+-- `held` and `rate` depend only on the set of open holds. The release time starts the ramp if mail has gathered; an empty lane,
+-- such as a new one, needs no ramp.
 with derived as (
     select l.id, l.held as was_held, l.rate as was_rate,
            exists (
@@ -62,29 +66,25 @@ set held = d.held, rate = d.rate,
     end
 from derived d
 where l.id = d.id and (d.was_held is distinct from d.held or d.was_rate is distinct from d.rate)
-returning l.id, l.turn, l.held
+returning l.id, l.turn, l.held;
 
 -- name: wake_turns
+-- Turns of released lanes are due now, also those that waited for a rate limit. Locked in id order, as everywhere.
 update turn set next_at = now_ms()
 where id in (select id from turn where id = any($1) order by id for no key update)
-  and (next_at is null or next_at > now_ms())
-
--- name: bump_epoch
-update epoch set value = value + 1 where name = $1
-
--- name: write_audit
-insert into audit (actor, action, tenant, object, before, after, because)
-values ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7)
+  and (next_at is null or next_at > now_ms());
 
 -- name: set_policy_rate
-update lane set policy_rate = $2 where id = $1
+-- The lane's own limit, in mails per second; null means none.
+update lane set policy_rate = $2 where id = $1;
 
 -- name: policy_rate
-select policy_rate from lane where id = $1 and tenant = $2
+-- The lane's own limit before a change.
+select policy_rate from lane where id = $1 and tenant = $2;
 
 -- name: requeue_deferred
--- What narrow holds had deferred becomes ready as new mail does; a hold that still stops it defers it again. Rows in other hands
--- are left to the next round.
+-- Mail that narrow holds had deferred becomes ready as new mail does; a hold that still stops it defers it again. Rows that
+-- another transaction has locked are left to the next round.
 with chosen as (
     select lane, id from waiting where hold = any($1) limit $2 for update skip locked
 ), gone as (
@@ -95,21 +95,23 @@ with chosen as (
     select lane, id, tenant, 0, attempt, provider, hash, campaign, list from gone order by lane, id
     returning lane
 )
-select b.lane, count(*)::int as moved, l.turn, l.held from back b join lane l on l.id = b.lane group by b.lane, l.turn, l.held
+select b.lane, count(*)::int as moved, l.turn, l.held from back b join lane l on l.id = b.lane group by b.lane, l.turn, l.held;
 
 -- name: deferred_under_lifted
--- What a dispatcher deferred for a hold in the moment it was lifted, or a requeueing left when its process died.
+-- Lifted holds with deferred mail: a dispatcher deferred it while the hold was being lifted, or a process died while it requeued.
 select h.tenant, array_agg(h.id order by h.id) as holds
 from hold h
 where h.lifted_at is not null and h.id in (select distinct hold from waiting where hold is not null)
-group by h.tenant order by h.tenant limit 100
+group by h.tenant order by h.tenant limit 100;
 
 -- name: due_holds
+-- Holds whose end has come, by tenant.
 select tenant, array_agg(id order by id) as holds
 from hold where lifted_at is null and until is not null and until <= now_ms()
-group by tenant order by tenant limit 100
+group by tenant order by tenant limit 100;
 
 -- name: cancel_ready
+-- Cancels a batch of ready mail. Claimed mail is on the wire and is left alone.
 with chosen as (
     select lane, id from ready
     where lane = $1 and state = 0 and ($2::smallint is null or provider = $2)
@@ -122,10 +124,10 @@ with chosen as (
 )
 insert into ledger (id, tenant, lane, state, attempt, provider, at, reason, detail)
 select id, tenant, lane, 12, attempt, provider, now_ms(), 'cancelled', $6 from gone
-returning id
+returning id;
 
 -- name: cancel_waiting
--- Mail with unknown outcome may have left: cancelling it would be a lie.
+-- Cancels a batch of waiting mail. Mail with unknown outcome may have left, so it is not called cancelled.
 with chosen as (
     select lane, id from waiting
     where lane = $1 and why <> 2 and ($2::smallint is null or provider = $2)
@@ -138,17 +140,18 @@ with chosen as (
 )
 insert into ledger (id, tenant, lane, state, attempt, provider, at, reason, detail)
 select id, tenant, lane, 12, attempt, provider, now_ms(), 'cancelled', $6 from gone
-returning id
+returning id;
 
 -- name: count_finished
--- Node -1 is the governor: nobody else adds to this row.
+-- Node -1 is the governor: no dispatcher adds to this row.
 insert into lane_finished (lane, node, deliveries, bytes)
 select $1, -1, count(*), coalesce(sum(m.bytes), 0)
 from unnest($2::bigint[]) d (id) left join message m on m.id = d.id & ~63::bigint
 on conflict (lane, node) do update
-set deliveries = lane_finished.deliveries + excluded.deliveries, bytes = lane_finished.bytes + excluded.bytes
+set deliveries = lane_finished.deliveries + excluded.deliveries, bytes = lane_finished.bytes + excluded.bytes;
 
 -- name: preview
+-- How much mail of each lane a target covers: ready, waiting, and on the wire or unknown. Expired mail is not counted.
 select l.id, t.name as type, l.class,
        (select count(*) from ready r
         where r.lane = l.id and r.state = 0 and r.id >= (now_ms() - l.expiry_ms - 1767225600000) << 22
@@ -168,17 +171,19 @@ select l.id, t.name as type, l.class,
           and ($6::text is null or w.list = $6)) as sending
 from lane l join message_type t on t.id = l.type
 where l.tenant = $1 and l.retired_at is null and ($2::smallint is null or l.class = $2) and ($3::int is null or l.id = $3)
-order by l.class, t.name
+order by l.class, t.name;
 
 -- name: lane_names
+-- All lanes of the tenant, to name those that a target does not cover.
 select l.id, t.name as type, l.class from lane l join message_type t on t.id = l.type
-where l.tenant = $1 and l.retired_at is null order by l.class, t.name
+where l.tenant = $1 and l.retired_at is null order by l.class, t.name;
 
 -- name: open_holds
-select * from hold where tenant = $1 and lifted_at is null order by id
+-- The tenant's open holds, oldest first.
+select * from hold where tenant = $1 and lifted_at is null order by id;
 
 -- name: unverified_lanes
--- Lanes on a domain that SES has not verified, and no hold that says so.
+-- Lanes on a domain that SES has not verified and without a hold for that reason.
 select l.id as lane, i.domain
 from lane l join route r on r.lane = l.id join identity i on i.id = r.identity
 where l.tenant = $1 and l.retired_at is null and i.status <> 'verified' and not exists (
@@ -186,16 +191,17 @@ where l.tenant = $1 and l.retired_at is null and i.status <> 'verified' and not 
     where h.tenant = l.tenant and h.lifted_at is null and h.owner = 'policy' and h.lane = l.id
       and h.evidence ->> 'identity' = i.domain
 )
-order by l.id
+order by l.id;
 
 -- name: verified_holds
+-- Holds for an unverified domain that SES has verified since.
 select h.id, i.domain
 from hold h join identity i on i.tenant = h.tenant and i.domain = h.evidence ->> 'identity'
 where h.tenant = $1 and h.lifted_at is null and h.owner = 'policy' and i.status = 'verified'
-order by h.id
+order by h.id;
 
 -- name: unaligned_tenants
--- Lanes that were made but not looked at yet, whose row contradicts the set of holds, or whose domain's state does.
+-- Tenants with a lane that was never derived, whose row contradicts the set of holds, or whose domain's state does.
 (select l.tenant
  from lane l
  where l.retired_at is null and l.held is distinct from exists (
@@ -216,4 +222,4 @@ union
 (select h.tenant
  from hold h join identity i on i.tenant = h.tenant and i.domain = h.evidence ->> 'identity'
  where h.lifted_at is null and h.owner = 'policy' and i.status = 'verified')
-limit 100
+limit 100;

@@ -1,23 +1,22 @@
--- Statements of observability. All take a whole batch as arrays, sorted by the caller, so that observers lock rows in one
--- order. Ranges of ids stand beside `any` and joins because only they let PostgreSQL skip the other days' partitions. The
--- arrays of the hot ones travel as their text: the driver's own encoding of an array costs us four times as much.
-
--- name: moment
-select now_ms() as now, (select value from epoch where name = 'control') as epoch;
+-- Storing what SES reports. Every statement takes a whole batch as arrays, sorted by the caller, so that observers lock rows in
+-- one order. Ranges of ids stand beside `any` and joins because only they let PostgreSQL skip the partitions of other days. The
+-- arrays of hot statements travel as text: the driver's own encoding of an array costs four times as much.
 
 -- name: lanes
+-- Lanes by the tenant key and type that our tags carry.
 select t.key, y.name as type, l.id as lane, l.tenant, l.class
   from unnest($1::text[], $2::text[]) as x (key, type)
   join tenant t on t.key = x.key
   join message_type y on y.name = x.type
   join lane l on l.tenant = t.id and l.type = y.id;
 
--- name: sets
+-- name: configuration_sets
+-- Whose a configuration set is, and of which class.
 select name, kind, class, tenant from configuration_set where name = any($1::text[]);
 
 -- name: facts
--- One statement, one snapshot: a delivery that moves from the queue to the ledger meanwhile is in one of them. The clock and
--- the epoch by which the lanes asked for were right come along.
+-- One statement, one snapshot: a delivery that moves from the queue to the ledger meanwhile is in one of them. The clock and the
+-- epoch for which the lanes asked for were right come with it.
 select (select now_ms()) as now, (select value from epoch where name = 'control') as epoch,
        x.delivery, m.tenant, m.lane, m.recipient,
        coalesce(l.attempt, r.attempt, w.attempt) as newest_attempt,
@@ -40,7 +39,7 @@ select (select now_ms()) as now, (select value from epoch where name = 'control'
        where delivery = x.delivery) s on true;
 
 -- name: by_ses_id
--- For notifications without tags. SES's id has no index; the address has one, and the newest hundred mails to it will do.
+-- For notifications without tags. SES's id has no index; the address has one, and the newest hundred mails to it are enough.
 select t.key as tenant_key, y.name as type, l.id as delivery, l.attempt, l.called_at
   from identity i
   join tenant t on t.id = i.tenant
@@ -53,7 +52,7 @@ select t.key as tenant_key, y.name as type, l.id as delivery, l.attempt, l.calle
  limit 1;
 
 -- name: record
--- Events, and what they say of deliveries of which nothing was known. Which of them were new is told only where some were not,
+-- Events, and the outcomes of deliveries of which nothing was known. Which of them were new is returned only if some were not,
 -- which is rare.
 with e as (
     insert into event (delivery, key, tenant, lane, kind, attempt, at, ses_id, detail)
@@ -78,11 +77,13 @@ select n.events, n.outcomes,
   from n;
 
 -- name: lock_outcomes
+-- In id order, so that two observers cannot deadlock.
 select id, tenant, lane, provider, left_at, state, at, kinds, attempt, ses_id, reason, detail
   from outcome where id = any($1::text::bigint[]) and id between $2 and $3
  order by id for update;
 
 -- name: update_outcomes
+-- The outcomes that this batch changed, locked before.
 update outcome o
    set provider = x.provider, left_at = x.left_at, state = x.state, at = x.at, kinds = x.kinds, attempt = x.attempt,
        ses_id = x.ses_id, reason = x.reason, detail = x.detail
@@ -91,13 +92,14 @@ update outcome o
  where o.id = x.id and o.id between $11 and $12;
 
 -- name: record_sends
+-- Proof that an attempt was sent: settles unknown outcomes.
 insert into send_event (delivery, attempt, ses_id, at)
 select * from unnest($1::text::bigint[], $2::text::smallint[], $3::text::text[], $4::text::bigint[])
 on conflict do nothing;
 
 -- name: suppress
--- The order of observe/suppress.py: what lasts longest stays, of that the earliest. A removal that somebody asked for stands
--- against older evidence, and falls to newer.
+-- The order of observe/suppress.py: the suppression that lasts longest stays, of those the earliest. A requested removal stands
+-- against older evidence, and is undone by newer.
 insert into suppression as s (tenant, hash, scope, target, address, cause, evidence, since, until, by)
 select x.tenant, x.hash, x.scope, x.target, x.address, x.cause, x.evidence::jsonb, x.since, x.until, x.by
   from unnest($1::text::int[], $2::text::bytea[], $3::text::smallint[], $4::text::int[], $5::text::text[], $6::text::text[], $7::text::text[], $8::text::bigint[],
@@ -113,23 +115,26 @@ on conflict (tenant, hash, scope, target) do update
         coalesce(s.evidence ->> 'event', '') collate "C");
 
 -- name: quarantine
+-- Copies of a document are counted, not stored again.
 insert into quarantine as q (digest, why, detail, document, source, tenant)
 select * from unnest($1::text::bytea[], $2::text::text[], $3::text::text[], $4::text::text[], $5::text::text[], $6::text::int[])
 on conflict (digest) do update set copies = q.copies + 1, last_received_at = now();
 
 -- name: keep_notices
+-- Copies of a notice are counted, not stored again.
 insert into ses_notice as n (digest, what, subject, document)
 select * from unnest($1::text::bytea[], $2::text::text[], $3::text::text[], $4::text::text[])
 on conflict (digest) do update set copies = n.copies + 1, last_received_at = now();
 
 -- name: count_elsewhere
+-- Events of other installations in this AWS account, by day.
 insert into elsewhere as e (installation, day, kind, documents)
 select x.installation, (to_timestamp(now_ms() / 1000.0) at time zone 'UTC')::date, x.kind, x.documents
   from unnest($1::text::text[], $2::text::smallint[], $3::text::bigint[]) as x (installation, kind, documents)
 on conflict (installation, day, kind) do update set documents = e.documents + excluded.documents;
 
--- name: count
--- Which counts change, and up to which call Send events came: the rows that all observers share.
+-- name: add_counts
+-- Adds to the counts, and raises the latest call for which each set showed a Send event: the rows that all observers share.
 with counted as (
     insert into metric_minute as m (lane, provider, minute, tenant, sent, delivered, hard_bounced, soft_bounced, complained,
                                     delayed, rejected, suppressed_at_ses, opened, clicked)
@@ -146,83 +151,17 @@ insert into send_seen as s (configuration_set, called_at)
 select * from unnest($15::text::text[], $16::text::bigint[])
 on conflict (configuration_set) do update set called_at = excluded.called_at where s.called_at < excluded.called_at;
 
--- name: drop_empty
+-- name: delete_empty_counts
+-- A report of an earlier attempt can move all counts of a minute to another one.
 delete from metric_minute m using unnest($1::text::int[], $2::text::smallint[], $3::text::int[]) as x (lane, provider, minute)
  where (m.lane, m.provider, m.minute) = (x.lane, x.provider, x.minute)
    and greatest(m.sent, m.delivered, m.hard_bounced, m.soft_bounced, m.complained, m.delayed, m.rejected,
                 m.suppressed_at_ses, m.opened, m.clicked) = 0;
 
--- READING AND CHANGING BY HAND ---------------------------------------------------------------------------------------------
-
--- name: tenant_id
-select id from tenant where slug = $1;
-
--- name: lane_id
-select l.id from lane l join message_type y on y.id = l.type where l.tenant = $1 and y.name = $2;
-
--- name: metrics
--- The key begins with lane and provider, so each pair is looked up from its first minute on: no scan of a lane's whole past.
-select case $4 when 'lane' then l.id when 'provider' then m.provider::int else m.minute end as key,
-       min(y.name) as type, min(l.class) as class,
-       sum(m.sent) as sent, sum(m.delivered) as delivered, sum(m.hard_bounced) as hard_bounced,
-       sum(m.soft_bounced) as soft_bounced, sum(m.complained) as complained, sum(m.delayed) as delayed,
-       sum(m.rejected) as rejected, sum(m.suppressed_at_ses) as suppressed_at_ses, sum(m.opened) as opened,
-       sum(m.clicked) as clicked
-  from lane l
-  join message_type y on y.id = l.type
- cross join unnest($2::smallint[]) as p (provider)
- cross join lateral (
-      select * from metric_minute
-       where lane = l.id and provider = p.provider and minute > now_ms() / 60000 - $3::int) m
- where l.tenant = $1 and ($5::text is null or y.name = $5)
- group by 1
-having case $4 when 'lane' then l.id when 'provider' then m.provider::int else m.minute end > $6::int
- order by 1
- limit $7;
-
--- name: suppressions
-select s.address, s.scope, s.target, y.name as type, s.cause, s.evidence, s.since, s.until, s.by, s.removing_since, s.hash
-  from suppression s
-  left join lane l on s.scope = 2 and l.id = s.target
-  left join message_type y on y.id = l.type
- where s.tenant = $1 and ($2::bytea is null or s.hash = $2) and (s.until is null or s.until > now_ms())
-   and (s.hash, s.scope, s.target) > ($3::bytea, $4::smallint, $5::int)
- order by s.hash, s.scope, s.target
- limit $6;
-
--- name: suppression_at
-select s.address, s.scope, s.target, y.name as type, s.cause, s.evidence, s.since, s.until, s.by, s.removing_since, s.hash
-  from suppression s
-  left join lane l on s.scope = 2 and l.id = s.target
-  left join message_type y on y.id = l.type
- where (s.tenant, s.hash, s.scope, s.target) = ($1, $2::bytea, $3::smallint, $4::int)
-   for update of s;
-
--- name: remove_suppression
--- It still stands until control has deleted SES's entry, and with it this row.
-update suppression set removing_since = now_ms()
- where (tenant, hash, scope, target) = ($1, $2::bytea, $3::smallint, $4::int) and removing_since is null;
-
--- name: audit
-insert into audit (actor, action, tenant, object, before, after, because)
-values ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7);
-
--- name: quarantine_list
-select q.id, q.why, q.detail, t.slug as tenant, q.source, q.copies, q.first_received_at, q.last_received_at, q.replayed_at,
-       q.resolution, null::text as document
-  from quarantine q left join tenant t on t.id = q.tenant
- where ($1::text is null or q.why = $1) and ($2::bigint is null or q.id < $2)
- order by q.id desc
- limit $3;
-
--- name: quarantine_entry
-select q.id, q.why, q.detail, t.slug as tenant, q.source, q.copies, q.first_received_at, q.last_received_at, q.replayed_at,
-       q.resolution, q.document
-  from quarantine q left join tenant t on t.id = q.tenant
- where q.id = $1;
-
--- name: quarantined
+-- name: lock_quarantined
+-- Locked, so that two replays of one entry follow each other.
 select document, tenant from quarantine where id = $1 for update;
 
 -- name: resolve
+-- How a replay ended.
 update quarantine set replayed_at = now(), resolution = $2 where id = $1 returning tenant, why;

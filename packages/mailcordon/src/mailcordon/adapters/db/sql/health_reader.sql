@@ -1,3 +1,5 @@
+-- Facts about the database itself.
+
 -- name: oldest_snapshot
 -- Seconds since the start of the oldest transaction that keeps PostgreSQL from removing dead rows; null if there is none.
 select extract(epoch from max(now() - xact_start))::float8

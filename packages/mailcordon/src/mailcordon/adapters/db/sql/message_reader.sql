@@ -1,0 +1,62 @@
+-- Reading and cancelling messages.
+
+-- name: message
+-- A message with its tenant and type.
+select m.*, t.slug, ty.name as type, ty.class, l.expiry_ms from message m join tenant t on t.id = m.tenant
+  join lane l on l.id = m.lane join message_type ty on ty.id = l.type
+ where m.id = $1;
+
+-- name: deliveries
+-- One snapshot of everything that is known of a message's deliveries: each is in the queue or in the ledger, and may have an
+-- outcome.
+select 'ready' as source, r.id, case r.state when 1 then 2 else 1 end::smallint as state, r.attempt, r.provider, null::text as ses_id,
+       r.called_at, null::bigint as at, null::text as reason, null::text as detail, l.held, r.campaign, r.list
+  from ready r join lane l on l.id = r.lane where r.lane = $2 and r.id > $1 and r.id <= $1 + 50
+union all
+select 'waiting', w.id, case w.why when 2 then 5 when 3 then 4 else 3 end::smallint, w.attempt, w.provider, null, w.called_at, w.since,
+       case w.why when 1 then 'retry' when 2 then 'outcome-unknown' when 3 then 'held' when 4 then 'scheduled' else 'provider-cap' end,
+       w.reason, l.held, w.campaign, w.list
+  from waiting w join lane l on l.id = w.lane where w.lane = $2 and w.id > $1 and w.id <= $1 + 50
+union all
+select 'ledger', g.id, g.state, g.attempt, g.provider, g.ses_id, g.called_at, g.at, g.reason, g.detail, false, null, null
+  from ledger g where g.id > $1 and g.id <= $1 + 50
+union all
+select 'outcome', o.id, o.state, o.attempt, 0::smallint, o.ses_id, null, o.at, o.reason, o.detail, false, null, null
+  from outcome o where o.id > $1 and o.id <= $1 + 50;
+
+-- name: history
+-- Notes and SES events of a message's deliveries, oldest first. Limited, since opens and clicks are not.
+select n.id as delivery, n.at, n.what, n.detail, n.attempt from note n where n.id > $1 and n.id <= $1 + 50
+union all
+select e.delivery, e.at, 'event:' || e.kind, coalesce(e.detail ->> 'text', e.detail ->> 'reason', ''), e.attempt
+  from event e where e.delivery > $1 and e.delivery <= $1 + 50
+order by 1, 2 limit 2000;
+
+-- name: deliveries_to
+-- The newest deliveries to an address.
+select r.id from recipient r where r.tenant = $1 and r.hash = $2 order by r.id desc limit $3;
+
+-- name: suppressions_of
+-- Every suppression of an address for a tenant, widest first, expired ones included.
+select s.scope, s.target, s.cause, s.evidence, s.since, s.until, s.by, s.removing_since, ty.name as type
+  from suppression s
+  left join lane l on s.scope = 2 and l.id = s.target
+  left join message_type ty on ty.id = l.type
+ where s.tenant = $1 and s.hash = $2 order by s.scope, s.target;
+
+-- name: cancel_message
+-- Cancels what has not left: ready rows that no worker has claimed, and waiting rows whose outcome is not unknown.
+with d as (
+    delete from ready where lane = $2 and id > $1 and id <= $1 + 50 and state = 0 returning lane, id, tenant, attempt, provider
+), w as (
+    delete from waiting where lane = $2 and id > $1 and id <= $1 + 50 and why <> 2 returning lane, id, tenant, attempt, provider
+), gone as (select * from d union all select * from w),
+g as (
+    insert into ledger (id, tenant, lane, state, attempt, provider, at, reason, detail)
+    select id, tenant, lane, 12, attempt, provider, now_ms(), 'cancelled', $3 from gone
+), f as (
+    insert into lane_finished as z (lane, node, deliveries, bytes)
+    select d.lane, 0, count(*), sum((select bytes from message where message.id = (d.id & -64))) from gone d group by d.lane order by d.lane
+    on conflict (lane, node) do update set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.bytes
+)
+select id from gone order by id;

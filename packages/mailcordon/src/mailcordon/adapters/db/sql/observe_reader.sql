@@ -1,0 +1,66 @@
+-- Reading counts, suppressions and quarantine, and changing suppressions by hand.
+
+-- name: lane_id
+-- A lane by its type's name, retired ones included.
+select l.id from lane l join message_type y on y.id = l.type where l.tenant = $1 and y.name = $2;
+
+-- name: metrics
+-- The key begins with lane and provider, so each pair is looked up from its first minute on: no scan of a lane's whole past.
+select case $4 when 'lane' then l.id when 'provider' then m.provider::int else m.minute end as key,
+       min(y.name) as type, min(l.class) as class,
+       sum(m.sent) as sent, sum(m.delivered) as delivered, sum(m.hard_bounced) as hard_bounced,
+       sum(m.soft_bounced) as soft_bounced, sum(m.complained) as complained, sum(m.delayed) as delayed,
+       sum(m.rejected) as rejected, sum(m.suppressed_at_ses) as suppressed_at_ses, sum(m.opened) as opened,
+       sum(m.clicked) as clicked
+  from lane l
+  join message_type y on y.id = l.type
+ cross join unnest($2::smallint[]) as p (provider)
+ cross join lateral (
+      select * from metric_minute
+       where lane = l.id and provider = p.provider and minute > now_ms() / 60000 - $3::int) m
+ where l.tenant = $1 and ($5::text is null or y.name = $5)
+ group by 1
+having case $4 when 'lane' then l.id when 'provider' then m.provider::int else m.minute end > $6::int
+ order by 1
+ limit $7;
+
+-- name: suppressions
+-- A page of the suppressions in force, in the order of their key.
+select s.address, s.scope, s.target, y.name as type, s.cause, s.evidence, s.since, s.until, s.by, s.removing_since, s.hash
+  from suppression s
+  left join lane l on s.scope = 2 and l.id = s.target
+  left join message_type y on y.id = l.type
+ where s.tenant = $1 and ($2::bytea is null or s.hash = $2) and (s.until is null or s.until > now_ms())
+   and (s.hash, s.scope, s.target) > ($3::bytea, $4::smallint, $5::int)
+ order by s.hash, s.scope, s.target
+ limit $6;
+
+-- name: suppression_at
+-- Locked, since a change follows in the same transaction.
+select s.address, s.scope, s.target, y.name as type, s.cause, s.evidence, s.since, s.until, s.by, s.removing_since, s.hash
+  from suppression s
+  left join lane l on s.scope = 2 and l.id = s.target
+  left join message_type y on y.id = l.type
+ where (s.tenant, s.hash, s.scope, s.target) = ($1, $2::bytea, $3::smallint, $4::int)
+   for update of s;
+
+-- name: remove_suppression
+-- It stands until control has deleted SES's entry, and then this row.
+update suppression set removing_since = now_ms()
+ where (tenant, hash, scope, target) = ($1, $2::bytea, $3::smallint, $4::int) and removing_since is null;
+
+-- name: quarantine_list
+-- A page of the quarantine, newest first, without the documents, which may be large.
+select q.id, q.why, q.detail, t.slug as tenant, q.source, q.copies, q.first_received_at, q.last_received_at, q.replayed_at,
+       q.resolution, null::text as document
+  from quarantine q left join tenant t on t.id = q.tenant
+ where ($1::text is null or q.why = $1) and ($2::bigint is null or q.id < $2)
+ order by q.id desc
+ limit $3;
+
+-- name: quarantine_entry
+-- One entry with its document.
+select q.id, q.why, q.detail, t.slug as tenant, q.source, q.copies, q.first_received_at, q.last_received_at, q.replayed_at,
+       q.resolution, q.document
+  from quarantine q left join tenant t on t.id = q.tenant
+ where q.id = $1;

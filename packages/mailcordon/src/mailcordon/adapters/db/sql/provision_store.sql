@@ -1,0 +1,69 @@
+-- The observed-state table: what SES should have, and what it was last seen to have.
+
+-- name: due
+-- New wishes and failures come before re-checks; a resource of a tenant comes after what it depends on.
+select r.kind, r.name, r.tenant, r.desired, r.observed is not null as seen, r.attempts,
+       extract(epoch from now() - coalesce(i.created_at, now()))::float8 as age
+from ses_resource r left join identity i on r.kind = 'identity' and i.domain = r.name
+where r.next_try_at <= now()
+  and not (r.kind in ('policy', 'association') and exists (
+      select from ses_resource p
+      where p.tenant = r.tenant and (p.kind = 'tenant' and p.state <> 'applied' or p.kind = 'identity' and p.state = 'pending')
+  ))
+  and not (r.kind = 'event-destination' and exists (
+      select from ses_resource p
+      where p.kind = 'configuration-set' and p.name = split_part(r.name, '/', 1) and p.state <> 'applied'
+  ))
+order by r.state = 'applied', r.phase, r.next_try_at
+limit $1;
+
+-- name: applied
+-- Only if the wish has not changed since it was read.
+update ses_resource
+set observed = $3::jsonb, observed_at = now(), state = 'applied', error = null, attempts = 0,
+    next_try_at = now() + make_interval(secs => $4::float8)
+where kind = $1 and name = $2 and desired = $5::jsonb;
+
+-- name: failed
+-- As `applied`. The attempts in a row without success decide when to retry.
+update ses_resource
+set state = 'failing', error = $3, attempts = attempts + 1, next_try_at = now() + make_interval(secs => $4::float8)
+where kind = $1 and name = $2 and desired = $5::jsonb;
+
+-- name: recheck_dependents
+-- Resources that depended on something that had vanished and was created again.
+update ses_resource
+set next_try_at = now()
+where (kind in ('policy', 'association') and name = $1)
+   or (kind = 'event-destination' and name like $1 || '/%')
+   or (kind = 'association' and desired -> 'resources' ?| array['identity/' || $1, 'configuration-set/' || $1]);
+
+-- name: lock_identity
+-- Two reports on one domain follow each other.
+select tenant, status, records from identity where domain = $1 for update;
+
+-- name: set_identity
+-- What SES says of a domain, and the DNS records it asks for.
+update identity set status = $2, records = $3::jsonb, checked_at = now() where domain = $1;
+
+-- name: tenant_arn
+-- Known once the tenant was seen at SES.
+select observed ->> 'arn' from ses_resource where kind = 'tenant' and name = $1;
+
+-- name: try_reconciler_lock
+-- The process that holds this lock reconciles. It ends with the connection.
+select pg_try_advisory_lock(20554, 0);
+
+-- name: tenants_after
+-- Tenants in pages, to go through all of them.
+select id, key from tenant where id > $1 and retired_at is null order by id limit $2;
+
+-- name: domains_of_tenant
+-- The domains a tenant may send from.
+select domain from identity where tenant = $1 order by domain;
+
+-- name: sets_of_tenant
+-- The configuration sets that a tenant's routes use, shared ones included.
+select distinct c.name, c.kind, c.class
+from route r join configuration_set c on c.name = r.configuration_set
+where r.tenant = $1 order by c.name;

@@ -1,0 +1,253 @@
+-- Claiming and finishing deliveries. Hot statements touch rows by whole key or by a range at the head of one key, hold no
+-- snapshot longer than a batch, and use scalar sub-selects instead of joins where a plan made on empty tables could go wrong.
+
+-- name: any_turn_due
+-- Cheaper than a claim: an idle dispatcher asks this instead.
+select exists (select from unnest($1::smallint[]) c (class)
+                where exists (select from turn t where t.class = c.class and t.next_at is not null and t.next_at <= now_ms()));
+
+-- name: take_turns
+-- Tenants take turns inside a class: the turn that waited longest goes first, and more lanes or more mail give no more turns. The
+-- row lock lasts for the claim's transaction and is the whole lease: a dead worker's turns are free at once.
+select p.id as turn, p.class, l.id as lane, l.rate, l.tokens, l.tokens_at, l.released_at, l.expiry_ms, n.now,
+       (select value from epoch where name = 'control') as epoch
+  from (select now_ms() as now) n
+ cross join unnest($1::smallint[], $2::int[]) c (class, k)
+ cross join lateral (select t.id, t.class from turn t where t.class = c.class and t.next_at <= n.now and t.next_at is not null
+                      order by t.next_at limit c.k for no key update skip locked) p
+  left join lane l on l.turn = p.id and not l.held;
+
+-- name: claim
+-- Records the intent to send, as a compare-and-set on the delivery. A lane gives at most its budget, a turn at most its own, and
+-- the lanes of a turn share equally. Expired deliveries go to the ledger instead.
+with l as (
+    select * from unnest($1::int[], $2::int[], $3::bigint[], $4::int[], $5::int[]) u (lane, budget, cutoff, turn, turn_budget)
+), m as materialized (
+    select x.lane, x.id, x.turn, x.late
+      from (select l.lane, l.turn, l.turn_budget, q.id, q.id < l.cutoff as late,
+                   row_number() over (partition by l.turn order by q.n, l.lane) as place
+              from l cross join lateral (
+                   select r.id, row_number() over (order by r.id) as n
+                     from (select id from ready where ready.lane = l.lane and ready.state = 0 order by id limit l.budget) r) q) x
+     where x.place <= x.turn_budget
+), e as (
+    delete from ready q using m where m.late and q.lane = m.lane and q.id = m.id and q.state = 0
+    returning q.lane, q.id, q.tenant, q.attempt, q.provider, m.turn
+), g as (
+    insert into ledger (id, tenant, lane, state, attempt, provider, at, reason, detail)
+    select id, tenant, lane, 11, attempt, provider, $6, 'expired', {{expired_in_queue}} from e
+), i as (
+    update ready q set state = 1, attempt = q.attempt + 1, worker = $7, called_at = $6
+      from m where not m.late and q.lane = m.lane and q.id = m.id and q.state = 0
+    returning q.lane, q.id, q.tenant, q.attempt, q.provider, q.hash, q.campaign, q.list, m.turn
+)
+select i.turn, i.lane, i.id, i.tenant, i.attempt, i.provider, i.campaign, i.list,
+       exists (select from suppression s where s.tenant = i.tenant and s.hash = i.hash
+                and (s.scope = 0 or s.scope = 1 and s.target = (select l.class from lane l where l.id = i.lane)
+                     or s.scope = 2 and s.target = i.lane)
+                and (s.until is null or s.until > $6))
+         or exists (select from platform_suppression p where p.hash = i.hash) as suppressed
+  from i
+union all
+select e.turn, e.lane, e.id, e.tenant, 0::smallint, 0::smallint, null, null, null from e;
+
+-- name: claimed_content
+-- Recipients and content of claimed messages. Apart from the claim, and between two ids, so that only the partitions of those
+-- days are opened.
+select m.id, m.recipients,
+       case when $4 then (select u.body from urgent_content u where u.id = m.id)
+            else (select c.body from content c where c.id = m.id and c.id between $2 and $3) end as body
+  from message m where m.id = any ($1::bigint[]) and m.id between $2 and $3;
+
+-- name: count_expired
+-- Takes the deliveries that expired during a claim out of the lanes' backlogs.
+insert into lane_finished as z (lane, node, deliveries, bytes)
+select u.lane, 0, count(*), sum((select bytes from message where message.id = (u.id & -64))) from unnest($1::int[], $2::bigint[]) u (lane, id)
+ group by u.lane order by u.lane
+on conflict (lane, node) do update set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.bytes;
+
+-- name: return_turns
+-- Ends a claim: when each turn is next due (null: idle), and what is left in the lanes' rate limits.
+with b as (
+    update lane l set tokens = u.tokens, tokens_at = u.at from unnest($3::int[], $4::real[], $5::bigint[]) u (lane, tokens, at)
+     where l.id = u.lane
+)
+update turn t set next_at = u.next_at from unnest($1::int[], $2::bigint[]) u (turn, next_at) where t.id = u.turn;
+
+-- name: recheck_turns
+-- A turn that this worker set idle is checked again until every enqueue that saw it awake must have ended (docs/decisions/003).
+with w as (
+    update turn t set next_at = now_ms() from unnest($1::int[]) u (turn)
+     where t.id = u.turn and t.next_at is null
+       and exists (select from lane l where l.turn = t.id and not l.held
+                    and exists (select from ready r where r.lane = l.id and r.state = 0))
+    returning t.id
+)
+select (select coalesce(array_agg(id), '{}') from w) as woken,
+       pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin,
+       pg_snapshot_xmax(pg_current_snapshot())::text::bigint as xmax;
+
+-- name: sweep_turns
+-- Wakes every idle turn that has ready mail: a worker that died may have set it idle without the recheck.
+with sleeping as (
+    select t.id from turn t
+     where t.next_at is null
+       and exists (select from lane l where l.turn = t.id and not l.held
+                    and exists (select from ready r where r.lane = l.id and r.state = 0))
+     order by t.id for no key update skip locked
+)
+update turn t set next_at = now_ms() from sleeping s where t.id = s.id returning t.id;
+
+-- name: lane_routes
+-- What a dispatcher needs to send for a lane. A lane with two paths has two rows.
+select l.id as lane, l.turn, l.tenant, t.key as tenant_key, ty.name as type, l.class, r.ses_tenant, r.configuration_set, r.domain, r.path
+  from lane l join tenant t on t.id = l.tenant join message_type ty on ty.id = l.type join route r on r.lane = l.id
+ where l.id = any ($1::int[]) order by l.id, r.share;
+
+-- name: finish
+-- Moves deliveries from the queue to the ledger. The fence is (state, attempt). If another worker has meanwhile declared this
+-- worker dead and the outcome unknown, the answer still settles it.
+with u as materialized (
+    select * from unnest($1::int[], $2::bigint[], $3::smallint[], $4::smallint[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::bigint[])
+      u (lane, id, attempt, state, ses_id, called_at, reason, detail, bytes)
+), d as (
+    delete from ready r using u where r.lane = u.lane and r.id = u.id and r.state = 1 and r.attempt = u.attempt
+    returning r.lane, r.id, r.tenant, r.provider, r.attempt, u.state, u.ses_id, u.called_at, u.reason, u.detail, u.bytes
+), w as (
+    -- `why + 0`: by its key, not by a scan of all that is unknown.
+    delete from waiting r using u where r.lane = u.lane and r.id = u.id and r.why + 0 = 2 and r.attempt = u.attempt
+    returning r.lane, r.id, r.tenant, r.provider, r.attempt, u.state, u.ses_id, u.called_at, u.reason, u.detail, u.bytes
+), gone as (select * from d union all select * from w),
+g as (
+    insert into ledger (id, tenant, lane, state, attempt, provider, ses_id, called_at, at, reason, detail)
+    select id, tenant, lane, state, attempt, provider, ses_id, called_at, now_ms(), reason, detail from gone
+), f as (
+    insert into lane_finished as z (lane, node, deliveries, bytes)
+    select lane, $10::int, count(*), sum(bytes) from gone group by lane order by lane
+    on conflict (lane, node) do update set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.bytes
+)
+select count(*) from gone;
+
+-- name: finish_sent
+-- As `finish`, for what SES accepted: nearly all mail, and therefore with as few arguments as possible.
+with u as materialized (
+    select * from unnest($1::int[], $2::bigint[], $3::smallint[], $4::text[], $5::bigint[], $6::int[]) u (lane, id, attempt, ses_id, called_at, bytes)
+), d as (
+    delete from ready r using u where r.lane = u.lane and r.id = u.id and r.state = 1 and r.attempt = u.attempt
+    returning r.lane, r.id, r.tenant, r.provider, r.attempt, u.ses_id, u.called_at, u.bytes
+), w as (
+    delete from waiting r using u where r.lane = u.lane and r.id = u.id and r.why + 0 = 2 and r.attempt = u.attempt
+    returning r.lane, r.id, r.tenant, r.provider, r.attempt, u.ses_id, u.called_at, u.bytes
+), gone as (select * from d union all select * from w),
+g as (
+    insert into ledger (id, tenant, lane, state, attempt, provider, ses_id, called_at, at, reason, detail)
+    select id, tenant, lane, 20, attempt, provider, ses_id, called_at, now_ms(), 'sent', {{accepted_by_ses}} from gone
+)
+insert into lane_finished as z (lane, node, deliveries, bytes)
+select lane, $7::int, count(*), sum(bytes) from gone group by lane order by lane
+on conflict (lane, node) do update set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.bytes;
+
+-- name: defer
+-- Moves claimed deliveries to `waiting`. Deferring and requeueing undo the attempt's number, so the time of the call is part of
+-- their fence: a record that is repeated because its confirmation was lost must not touch the delivery if it was claimed again
+-- under the same number.
+with u as materialized (
+    select * from unnest($1::int[], $2::bigint[], $3::smallint[], $4::smallint[], $5::bigint[], $6::bigint[], $7::text[], $8::bigint[])
+      u (lane, id, attempt, why, until, hold, reason, called_at)
+), d as (
+    delete from ready r using u
+     where r.lane = u.lane and r.id = u.id and r.state = 1 and r.attempt = u.attempt and r.called_at = u.called_at
+    returning r.*, u.why, u.until, u.hold, u.reason
+)
+insert into waiting (lane, id, tenant, why, until, attempt, provider, called_at, hash, campaign, list, hold, reason, since)
+select lane, id, tenant, why, until, case why when 3 then attempt - 1 else attempt end, provider, called_at, hash, campaign, list, hold,
+       reason, now_ms() from d;
+
+-- name: requeue
+-- SES certainly did not take it: back to the head of its lane, and the attempt does not count. Applies also if another worker has
+-- meanwhile declared the outcome unknown.
+with u as materialized (
+    select * from unnest($1::int[], $2::bigint[], $3::smallint[], $5::bigint[]) u (lane, id, attempt, called_at)
+), b as (
+    update ready r set state = 0, attempt = r.attempt - 1, worker = null from u
+     where r.lane = u.lane and r.id = u.id and r.state = 1 and r.attempt = u.attempt and r.called_at = u.called_at
+), w as (
+    delete from waiting r using u
+     where r.lane = u.lane and r.id = u.id and r.why + 0 = 2 and r.attempt = u.attempt and r.called_at = u.called_at
+    returning r.*
+), q as (
+    insert into ready (lane, id, tenant, attempt, provider, hash, campaign, list)
+    select lane, id, tenant, attempt - 1, provider, hash, campaign, list from w
+)
+update turn t set next_at = now_ms() from unnest($4::int[]) x (turn) where t.id = x.turn and t.next_at is null;
+
+-- name: add_notes
+-- Entries in the history of deliveries.
+insert into note (id, tenant, at, what, attempt, detail)
+select id, tenant, now_ms(), what, attempt, detail from unnest($1::bigint[], $2::int[], $3::text[], $4::smallint[], $5::text[])
+  u (id, tenant, what, attempt, detail);
+
+-- name: delete_urgent_content
+-- Deletes urgent content when no delivery of its message can need it any more.
+delete from urgent_content c using unnest($1::int[], $2::bigint[]) u (lane, id)
+ where c.id = u.id
+   and not exists (select from ready r where r.lane = u.lane and r.id > u.id and r.id <= u.id + 50)
+   and not exists (select from waiting w where w.lane = u.lane and w.id > u.id and w.id <= u.id + 50);
+
+-- name: account_rate
+-- SES's limits for the account and what is left of them.
+select ceiling, rate, tokens, at, case when max_24h < 0 then null else max_24h - sent_24h end as remaining_24h,
+       sending_enabled and enforcement <> 'SHUTDOWN' as sending_enabled, now_ms() as now
+  from account_rate where cell = $1;
+
+-- name: spend_account_rate
+-- Takes tokens, unless another dispatcher took some since we read the row.
+update account_rate set rate = $4, tokens = $5, at = $6 where cell = $1 and at = $2 and tokens = $3 returning cell;
+
+-- name: return_tokens
+-- Tokens that were taken and not used, up to one second's worth.
+update account_rate set tokens = least(greatest(1, rate), tokens + $2::int) where cell = $1;
+
+-- name: cut_account_rate
+-- Lowers the rate after SES throttled a call.
+update account_rate set rate = $2, tokens = $3, at = $4 where cell = $1;
+
+-- name: new_worker
+-- Registers a dispatcher.
+insert into worker (heartbeat, host, pid) values (now_ms(), $1, $2) returning id;
+
+-- name: heartbeat
+-- Says that a worker still runs.
+update worker set heartbeat = now_ms() where id = $1;
+
+-- name: end_worker
+-- A worker that stopped in an orderly way has nothing to be recovered.
+update worker set ended_at = now_ms() where id = $1;
+
+-- name: silent_workers
+-- Workers whose heartbeat is old: dead, or only slow.
+select id from worker where ended_at is null and id <> $1 and heartbeat < now_ms() - $2::bigint order by id;
+
+-- name: reap_worker
+-- Deliveries that a dead worker had on the wire become "outcome unknown". One scan of `ready`.
+with d as (
+    delete from ready where state = 1 and worker = $1 returning *
+), w as (
+    insert into waiting (lane, id, tenant, why, until, attempt, provider, called_at, hash, campaign, list, reason, since)
+    select lane, id, tenant, 2, null, attempt, provider, called_at, hash, campaign, list, {{worker_died}}, now_ms() from d
+), n as (
+    insert into note (id, tenant, at, what, attempt, detail)
+    select id, tenant, now_ms(), 'outcome-unknown', attempt, {{worker_died}} from d
+), e as (
+    update worker set ended_at = now_ms() where id = $1
+)
+select count(*) from d;
+
+-- name: held_lanes
+-- Lanes that are held as a whole.
+select id from lane where held;
+
+-- name: narrow_holds
+-- Open holds that stop only a lane's mail to one mailbox provider, of one campaign or from one list.
+select id, tenant, class, lane, provider, campaign, list, stops, rate, owner, because, by, since, until
+  from hold where lifted_at is null and stops and (provider is not null or campaign is not null or list is not null);

@@ -1,0 +1,62 @@
+-- Statements that several stores use.
+
+-- name: write_audit
+-- One row of the audit trail. `before` and `after` are JSON or null.
+insert into audit (actor, action, tenant, object, before, after, because)
+values ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7);
+
+-- name: bump_epoch
+-- Tells every process that caches what the epoch guards (`control`, `hold`) to read it again.
+update epoch set value = value + 1 where name = $1;
+
+-- name: epoch
+-- The current number of one epoch.
+select value from epoch where name = $1;
+
+-- name: now
+-- The database's clock, in ms since 1970.
+select now_ms();
+
+-- name: now_and_control_epoch
+-- The database's clock and the control epoch, as of one snapshot.
+select now_ms() as now, (select value from epoch where name = 'control') as epoch;
+
+-- name: active_tenant_id
+-- Only a tenant that is not retired.
+select id from tenant where slug = $1 and retired_at is null;
+
+-- name: tenant_id
+-- Retired tenants too: their mail and suppressions can still be read.
+select id from tenant where slug = $1;
+
+-- name: first_key_prefix
+-- The tenant's oldest key that still works, to be shown by its prefix.
+select prefix from api_key
+where tenant = $1 and revoked_at is null and (expires_at is null or expires_at > now())
+order by id limit 1;
+
+-- name: why_held
+-- The first hold that stops each of these lanes as a whole. Narrower holds do not hold a lane.
+select distinct on (l.id) l.id as lane, h.owner, h.because, h.by
+  from lane l join hold h on h.tenant = l.tenant and h.lifted_at is null and h.stops
+   and (h.class is null or h.class = l.class) and (h.lane is null or h.lane = l.id)
+   and h.provider is null and h.campaign is null and h.list is null
+ where l.id = any ($1::int[])
+ order by l.id, h.id;
+
+-- name: take_transaction_id
+-- A transaction that fills `ready` takes its id before it reads turns: the proof that a drained turn is never forgotten with mail
+-- in it needs that order (docs/decisions/003).
+select pg_current_xact_id();
+
+-- name: try_lock
+-- A lock of the session. It ends with the connection, so a dead process holds nothing.
+select pg_try_advisory_lock($1, $2);
+
+-- name: lock
+-- As `try_lock`, but waits for another session to release it.
+select pg_advisory_lock($1, $2);
+
+-- name: unlock
+-- Releases a lock of this session.
+select pg_advisory_unlock($1, $2);
