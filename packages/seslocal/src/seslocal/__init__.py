@@ -1,6 +1,6 @@
-"""A local SES that behaves like SES: tenants, suppression, events, quotas and faults over SES's own wire
-protocol, with the queues its events arrive in. It imports nothing of mailcordon and is useful alone. Its names are
-imported when they are asked for, so that a test run which merely has the pytest plugin pays nothing for it."""
+"""A local SES that behaves like SES: tenants, suppression, events, quotas and faults over SES's own wire protocol, with the SQS
+queues that receive its events. docs/architecture.md describes its layers. The names below are imported on first use, so that a
+test run that has the pytest plugin installed but does not use it pays nothing."""
 
 from __future__ import annotations
 

@@ -1,23 +1,22 @@
-"""What the local SES refuses with: one exception that carries the wire's code, HTTP status and sentence, and
-short names for the ones used everywhere. Which shape it takes on the wire is the business of the front."""
+"""Errors that the API returns: one exception with AWS's code, HTTP status and message, and constructors for the common ones. The
+front writes them in each service's protocol."""
 
 from __future__ import annotations
 
 
 class ApiError(Exception):
-    """A refusal as AWS words it."""
+    """An error in AWS's words."""
 
     def __init__(
         self, code: str, message: str, status: int = 400, *, key: str = "message", kind: str = ""
     ) -> None:
         super().__init__(message)
         self.code = code  #: e.g. NotFoundException
-        self.message = message  #: the sentence a client sees
+        self.message = message  #: the message that a client sees
         self.status = status  #: HTTP status
-        self.kind = (
-            kind  #: what exactly, where older APIs or entries of a batch have a code of their own for it
-        )
-        self.key = key  #: the member that holds the sentence; 403s of SES spell it with a capital M
+        #: the exact cause, where SES v1 or an entry of a batch has its own code for it
+        self.kind = kind
+        self.key = key  #: the member that holds the message; SES's 403s spell it with a capital M
 
 
 def bad_request(message: str, *, kind: str = "") -> ApiError:

@@ -1,5 +1,5 @@
-"""What a call that meets faults is answered with: nothing, late, a refusal, or the answer although the work was never
-done, or nothing although it was. It knows no protocol; the front says how a call is worked on, answered and refused."""
+"""Responds to a call that faults apply to: with an error, late, or not at all, with the operation run or not. Independent of the
+protocol: the caller passes how to run the operation and how to write its result or error."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from seslocal.mail.sending import too_fast
 from seslocal.state.faults import Fault
 from seslocal.wire.protocol import HANG_UP, Answer
 
-_PATIENCE: Final = 3600.0  # seconds; no client's is longer
+_PATIENCE: Final = 3600.0  # seconds; longer than any client waits
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of an operation that acts, read and checked."""
+    """One parsed and checked call of an implemented operation."""
 
-    sends: bool  #: it hands in mail
-    work: Callable[[], dict[str, Any]]  #: does what it asks for; raises ApiError
+    sends: bool  #: the operation sends mail
+    work: Callable[[], dict[str, Any]]  #: runs the operation; raises ApiError
     finish: Callable[[dict[str, Any]], Answer]
     refuse: Callable[[ApiError], Answer]
 
 
 def respond(call: Call, struck: list[Fault]) -> Answer | Awaitable[Answer]:
-    """The answer, now or later. Raises ApiError where the front would have to refuse."""
+    """Returns the response, now or later. Raises ApiError for an error that the caller must write."""
     faults = {fault.kind: fault for fault in struck}
     if stuck := faults.get("time_out"):
         return _keep_open(call, stuck)
@@ -58,17 +58,17 @@ def respond(call: Call, struck: list[Fault]) -> Answer | Awaitable[Answer]:
 
 
 async def _respond_late(call: Call, seconds: float, others: list[Fault]) -> Answer:
-    """The work is done at once, the answer is what is slow: a client that gives up has been accepted."""
+    """Runs the operation at once and responds late: the mail of a client that times out was accepted."""
     try:
         answer = cast(Answer, respond(call, others))
     except ApiError as error:
         answer = call.refuse(error)
-    await asyncio.sleep(seconds)  # of the world's: it is the client's patience that is tried
+    await asyncio.sleep(seconds)  # real time: the client's timeout is what is tested
     return answer
 
 
 async def _keep_open(call: Call, fault: Fault) -> Answer:
-    """The connection stays open without a word until the client has enough of it."""
+    """Keeps the connection open without a response until the client gives up."""
     if fault.accepted:
         with contextlib.suppress(ApiError):
             call.work()

@@ -1,6 +1,5 @@
-"""The front: one port for all. It tells SQS, the admin side and SES apart, lets the faults on calls strike,
-and turns what an operation returned or refused into its protocol's answer. An exception nobody expected is the
-only way to an unasked 500, and it is logged."""
+"""Routes each request on the one port to SQS, the admin API, the web or SES, applies the faults on calls, and writes results
+and errors in the service's protocol. An unexpected exception is logged and returned as a 500."""
 
 from __future__ import annotations
 
@@ -36,7 +35,7 @@ class Front:
         self._account = account
         self._admin = admin
         self._web = web
-        self._host = host  #: for requests that name none
+        self._host = host  #: for requests without a Host header
         self._routes = ses_routes()
         self._sqs = sqs_checks()
 

@@ -1,5 +1,5 @@
-"""Every id the local SES hands out, from one generator that can be seeded: the same seed and the same calls
-give the same ids. Shapes follow what SES prints; nobody should read meaning into them."""
+"""All ids of the local SES, from one generator that can be seeded: the same seed and the same calls give the same ids. Their
+shapes follow SES's; clients should not interpret them."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Ids:
         return f"{self._prefix}{int(at * 1000):012x}-{self.uuid()}-000000"
 
     def token(self) -> str:
-        """What confirms an SNS subscription."""
+        """The token that confirms an SNS subscription."""
         return f"{self.random.getrandbits(1024):0256x}"
 
     def tenant(self) -> str:
         return f"tn-{self.random.getrandbits(120):030x}"
 
     def secret(self) -> bytes:
-        """Not from the row of ids, which it must not disturb."""
+        """Not from the generator of ids, whose sequence must not change."""
         return (
             hashlib.sha256(f"seslocal {self._seed}".encode()).digest()
             if self._seed is not None

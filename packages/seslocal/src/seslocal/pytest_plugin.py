@@ -1,6 +1,6 @@
-"""A pytest plugin: the fixture `seslocal` is a local SES for one test, fresh each time. The server itself runs in a
-thread for the whole run and is emptied between tests, which costs nothing; `seslocal_settings`, overridden in a
-conftest, says what it is started with. Nothing is imported or started before a test asks for it."""
+"""The pytest plugin: the fixture `seslocal` is an empty local SES for one test. The server runs in a thread for the whole run
+and is reset between tests, which is cheap. Override `seslocal_settings` in a conftest to change its settings. Nothing is imported
+or started before a test uses the fixture."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from seslocal.state.settings import Settings
 
 _T = TypeVar("_T")
-_PATIENCE = 30.0  # seconds for anything the server is asked
+_PATIENCE = 30.0  # seconds for any call of the server
 
 
 class SesLocal:
-    """What a test gets. `url` is where any client of SES v2, SQS or SNS finds it."""
+    """The fixture's value. `url` is the endpoint for any client of SES, SQS or SNS."""
 
     def __init__(self, local: Local) -> None:
         self.url = local.url
@@ -34,7 +34,7 @@ class SesLocal:
         self._clients: list[Any] = []
 
     def client(self, service: str, **more: Any) -> Any:
-        """A boto3 client of `sesv2`, `sqs` or `sns` for it; closed when the test ends."""
+        """Returns a boto3 client of `sesv2`, `sqs` or `sns`; it is closed when the test ends."""
         import boto3
 
         session = boto3.Session("test", "test", region_name=self.region)
@@ -44,7 +44,7 @@ class SesLocal:
         return client
 
     def admin(self, method: str, path: str, body: object = None) -> Any:
-        """An admin call below `/_seslocal`; a refusal is an AssertionError with its sentence."""
+        """Calls the admin API at a path below `/_seslocal`. Raises AssertionError with the message if it fails."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}/_seslocal{path}", data, method=method)  # noqa: S310
         try:
@@ -56,26 +56,26 @@ class SesLocal:
             raise AssertionError(f"seslocal: {sentence}") from None
 
     def sent(self, **filters: str) -> list[dict[str, Any]]:
-        """The newest thousand mails that were accepted, oldest first; filters as `GET /_seslocal/sent` has them."""
+        """Returns the newest thousand accepted mails, oldest first. Filters as in `GET /_seslocal/sent`."""
         found = self.admin("GET", "/sent?" + urlencode({"limit": "1000", "order": "newest", **filters}))[
             "sent"
         ]
         return found[::-1]
 
     def mail(self, message_id: str) -> dict[str, Any]:
-        """One of them with its content."""
+        """Returns one accepted mail with its content."""
         return self.admin("GET", f"/sent/{message_id}")
 
     def mailbox(self, address: str, fate: str, **more: object) -> None:
-        """Gives a mailbox a fate: delivers, bounces, complains or defers."""
+        """Sets a mailbox's fate: delivers, bounces, complains or defers."""
         self.admin("PUT", f"/mailboxes/{address}", {"fate": fate, **more})
 
     def fault(self, kind: str, **more: object) -> str:
-        """Makes something go wrong. The fault's id."""
+        """Adds a fault. Returns its id."""
         return self.admin("POST", "/faults", {"fault": kind, **more})["id"]
 
     def advance(self, seconds: float) -> None:
-        """Lets time pass."""
+        """Moves the clock forward."""
         self.admin("PUT", "/clock", {"advance": seconds})
 
     def close(self) -> None:
@@ -84,7 +84,7 @@ class SesLocal:
 
 
 class _Thread:
-    """A loop of its own for the server, so that blocking tests can talk to it."""
+    """Runs the server on an event loop in a thread, so that blocking tests can call it."""
 
     def __init__(self, settings: Settings) -> None:
         from seslocal.server import start
@@ -112,7 +112,7 @@ class _Thread:
 
 @pytest.fixture(scope="session")
 def seslocal_settings() -> Settings:
-    """What the server is started with; override it to have another."""
+    """The server's settings. Override this fixture to change them."""
     from seslocal.state.settings import Settings
 
     return Settings()
@@ -127,7 +127,7 @@ def _seslocal_server(seslocal_settings: Settings) -> Iterator[_Thread]:  # pyrig
 
 @pytest.fixture
 def seslocal(_seslocal_server: _Thread) -> Iterator[SesLocal]:
-    """A local SES with nothing in it."""
+    """An empty local SES."""
     _seslocal_server.reset()
     found = SesLocal(_seslocal_server.local)
     yield found

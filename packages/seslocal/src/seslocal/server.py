@@ -1,5 +1,5 @@
-"""One local SES: an account, its front, and the socket they answer on. `running` starts one inside a process
-that has a loop, for tests; `python -m seslocal` runs one by itself."""
+"""One local SES server: an account, its front and its sockets. `running` starts one on the current event loop, for tests;
+`python -m seslocal` runs one as a process."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Local:
         self.host = ""
         self.port = 0
         self._connections: set[Connection] = set()
-        self._closing: set[asyncio.Task[None]] = set()  #: what a reset left to end
+        self._closing: set[asyncio.Task[None]] = set()  #: tasks that close what a reset replaced
         self._server: asyncio.Server | None = None
         self._admin: Admin | None = None
-        self.names: NameServer | None = None  #: its DNS, if it has one
+        self.names: NameServer | None = None  #: its DNS server, if it has one
 
     @property
     def url(self) -> str:
@@ -51,7 +51,7 @@ class Local:
         self._server = await loop.create_server(self._connection(front), host, port, backlog=1024)
         self.host = host
         self.port = self._server.sockets[0].getsockname()[1]
-        self._furnish()
+        self._set_up_account()
         settings = self.account.settings
         if settings.dns_port is not None or settings.strict:
             self.names = _name_server(lambda: self.account)
@@ -61,7 +61,7 @@ class Local:
         def date() -> str:
             return authentication.date_line(self.account)
 
-        return lambda: Connection(front, self._connections, self._after_answer, date)
+        return lambda: Connection(front, self._connections, self._after_response, date)
 
     async def close(self) -> None:
         if self._server is not None:
@@ -76,19 +76,19 @@ class Local:
             await self._server.wait_closed()
 
     def reset(self) -> None:
-        """Everything is forgotten but what it was started with. Who waits at a queue learns that it is gone."""
+        """Replaces the account with a new one of the same settings. Long polls on its queues end: the queues are gone."""
         before = self.account
         before.clock.reset()
         closing = asyncio.get_running_loop().create_task(before.events.outbox.close())
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
         self.account = Account(before.settings, before.clock)
-        self._furnish()
+        self._set_up_account()
         for queue in list(before.queues.by_name.values()):
             before.queues.delete(queue)
 
-    def _furnish(self) -> None:
-        """What a new account needs to know of the server that it is on."""
+    def _set_up_account(self) -> None:
+        """Sets up a new account for this server."""
         self.account.url = self.url
         self.account.mail.observers += (ReputationMonitor(self.account),)
         if self.account.settings.strict:
@@ -101,13 +101,13 @@ class Local:
             self.account.events.sns_url = self.url
 
     def close_idle(self, most: int | None) -> int:
-        """Closes connections that rest between two requests, without a word, as servers and middleboxes do."""
+        """Closes connections that are idle between two requests, as servers and middleboxes do. Returns their number."""
         idle = [connection for connection in self._connections if connection.idle][:most]
         for connection in idle:
             connection.close()
         return len(idle)
 
-    def _after_answer(self, connection: Connection, request: Request) -> None:
+    def _after_response(self, connection: Connection, request: Request) -> None:
         if (
             self.account.faults.standing
             and not request.path.startswith(PREFIX)
@@ -128,7 +128,7 @@ def _name_server(account: Callable[[], Account]) -> NameServer:
 async def start(
     *, host: str = "127.0.0.1", port: int = 0, settings: Settings | None = None, clock: Clock | None = None
 ) -> Local:
-    """A local SES that listens when this returns. Port 0 takes a free one. Raises DnsNotInstalled."""
+    """Starts a local SES; it listens when this returns. Port 0 takes a free port. Raises DnsNotInstalled."""
     local = Local(settings or Settings(), clock or Clock())
     await local.listen(host, port)
     return local

@@ -1,5 +1,4 @@
-"""What tags a resource may carry: SES's limits and characters, in the order in which SES looks at them. Pure; the resources
-keep their tags themselves."""
+"""Tags of resources: SES's limits and allowed characters, checked in SES's order. Pure; each resource stores its own tags."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ from seslocal.errors import bad_request
 MOST_TAGS: Final = 50  # of one resource
 _MOST_KEY: Final = 128  # characters
 _MOST_VALUE: Final = 256
-#: Letters, digits and spaces of any script; a tab or a line's end is no space here.
+#: Letters, digits and spaces of any script; tabs and line breaks are not allowed.
 _TEXT: Final = re.compile(r"(\w|[^\S\t-\r\x1c-\x1f\x85]|[.:/=+@-])*")
 _TOO_MANY: Final = (
     f"Maximum of {MOST_TAGS} user tags are allowed per resource, "
@@ -20,7 +19,7 @@ _TOO_MANY: Final = (
 
 
 def tags_in(tags: list[dict[str, str]]) -> dict[str, str]:
-    """The tags that a call gives, by key. Raises ApiError."""
+    """Returns the tags of a call by key. Raises ApiError."""
     if len(tags) > MOST_TAGS:
         raise bad_request(_TOO_MANY)
     if not all(_TEXT.fullmatch(tag["Value"]) and _TEXT.fullmatch(tag["Key"]) for tag in tags):
@@ -37,12 +36,12 @@ def tags_in(tags: list[dict[str, str]]) -> dict[str, str]:
 
 
 def tags_out(tags: dict[str, str]) -> list[dict[str, str]]:
-    """As responses list them."""
+    """Returns tags as responses list them."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def merged(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
-    """Raises ApiError where both together are too many."""
+    """Returns both. Raises ApiError if they are too many together."""
     both = {**old, **new}
     if len(both) > MOST_TAGS:
         raise bad_request(f"{_TOO_MANY} or delete existing tags and retry")

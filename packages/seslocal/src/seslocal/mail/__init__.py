@@ -1,1 +1,1 @@
-"""A mail from the call that brings it to its last event: what it holds, who may send it, what becomes of it."""
+"""Mail, from the call that sends it to its last event: its content, the checks, what happens to it."""

@@ -1,6 +1,6 @@
-"""Auto Validation: what SES makes of an address before it mails it (ses.md 2.6). A verdict says how sure SES is that a
-statement is true. SES does not say how it judges; here it goes by what can be seen: syntax, this server's DNS and
-mailboxes, and plain rules for the rest. The admin side can say otherwise for an address."""
+"""Auto Validation: SES's verdicts about an address before it mails it (ses.md 2.6). A verdict is the confidence that a statement
+is true. SES does not document how it judges; here verdicts follow from syntax, this server's DNS and mailboxes, and simple
+rules. The admin API can set the verdict of an address."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Insight:
     role_address: str
     disposable: str
     random_input: str
-    said: str | None = None  #: by the admin side
+    said: str | None = None  #: verdict set by the admin API
 
     @property
     def valid(self) -> str:
@@ -69,7 +69,7 @@ def assess(account: Account, address: str) -> Insight:
 
 
 def rejects(account: Account, configuration_set: ConfigurationSet | None, address: str) -> bool:
-    """Whether the threshold in force, the set's before the account's, keeps this recipient from being mailed."""
+    """Whether the threshold of the set, else of the account, excludes this recipient."""
     options: Params | None = None
     if configuration_set is not None:
         options = configuration_set.options.get("SuppressionOptions", {}).get("ValidationOptions")
@@ -89,7 +89,7 @@ def _is_address(address: str) -> bool:
 
 
 def _has_dns(account: Account, domain: str) -> bool:
-    """Where the own zone knows the domain, it must take mail; all others do but those that cannot be."""
+    """A domain in the own zone needs MX, A or AAAA. Any other is assumed to accept mail, except reserved names."""
     if account.zone.has(domain):
         return any(account.zone.find(domain, kind) for kind in ("MX", "A", "AAAA"))
     return "." in domain and not domain.endswith(_DEAD)
@@ -97,13 +97,13 @@ def _has_dns(account: Account, domain: str) -> bool:
 
 def _bounces(account: Account, folded: str) -> bool:
     if outcomes.is_simulator(folded):
-        return False  # its mailboxes are there; what they do is played
+        return False  # the simulator's mailboxes exist; their bounces are simulated
     plan = account.mailboxes.plan(folded, None, account.clock.now())
     return plan[0].kind == "Bounce" and plan[0].type == "Permanent"
 
 
 def _looks_random(local: str) -> bool:
-    """Ten characters and more with hardly a vowel, or letters and digits in turns."""
+    """Ten characters or more with few vowels, or with letters and digits alternating."""
     letters = [c for c in local if c.isalpha()]
     if len(local) < 10 or not letters:
         return False

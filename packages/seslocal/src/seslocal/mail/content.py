@@ -1,5 +1,5 @@
-"""Reading what a SendEmail carries: addresses, headers, tags, sizes. Simple and Raw content come out as one
-kind of Letter, and everything SES refuses in them is refused here with a BadRequestException. Pure."""
+"""Parses the content of a call that sends: addresses, headers, tags, sizes. Simple and Raw content both become a Letter.
+Everything SES rejects in them raises a BadRequestException here. Pure."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _REFUSED_HEADERS: Final = frozenset(
         "to",
     }
 )
-#: headers that may stand once, as the Developer Guide lists them
+#: headers allowed once, as the Developer Guide lists them
 _ONCE: Final = frozenset(
     (
         "accept-language", "archived-at", "auto-submitted", "bounces-to", "comments",
@@ -63,7 +63,7 @@ _ONCE: Final = frozenset(
         "thread-topic", "user-agent", "vbr-info",
     )
 )  # fmt: skip
-MOST_LINE: Final = 1000  # octets of a line, its end included (RFC 5322, 2.1.1)
+MOST_LINE: Final = 1000  # octets of a line with its line break (RFC 5322, 2.1.1)
 _LONG_LINE: Final = re.compile(rb"[^\n]{%d}" % MOST_LINE)
 MOST_PARTS: Final = 500  #: MIME parts of one message
 #: as the Developer Guide lists them
@@ -78,36 +78,36 @@ _REFUSED_FILES: Final = frozenset(
         "vsmacros", "vss", "vst", "vsw", "vxd", "ws", "wsc", "wsf", "wsh", "xnk",
     )
 )  # fmt: skip
-#: what follows `name` where raw mail may name a file
+#: what follows `name` where raw mail can name a file
 _NAMED: Final = re.compile(rb"(\*?)[0-9*]{0,9}\s*=\s*\"?([^\"\r\n;]{0,255})")
 
 
 @dataclass(slots=True)
 class Letter:
-    """One message as SES understands it."""
+    """One message as SES parses it."""
 
     source: str  #: From, as given
-    senders: tuple[str, ...]  #: bare addresses that must be covered by an identity, in lower case
+    senders: tuple[str, ...]  #: bare addresses that identities must cover, in lower case
     recipients: tuple[str, ...]  #: bare addresses of the envelope
     subject: str
     headers: list[dict[str, str]]
     common: Params  #: commonHeaders, without messageId
     size: int  #: bytes
-    infected: bool  #: holds the EICAR test file
+    infected: bool  #: contains the EICAR test file
     tags: dict[str, list[str]]
-    #: of X-SES-* headers in Raw; a parameter of the call wins
+    #: from X-SES-* headers in Raw; a parameter of the call takes precedence
     tenant: str | None = None
     configuration_set: str | None = None
-    #: the template, and why it could not be filled in: the mail is accepted and goes nowhere
+    #: the template, and why it could not be rendered: the mail is accepted and not delivered
     broken: tuple[str, str] | None = None
-    list_management: str | None = None  #: of X-SES-LIST-MANAGEMENT-OPTIONS in Raw
-    managed: ManagedMail | None = None  #: it goes to a contact list's person
-    opted_out: tuple[str, ...] = ()  #: recipients who do not want it
-    tracking: Params | None = None  #: what the call says of opens and clicks, whatever its set says
+    list_management: str | None = None  #: from X-SES-LIST-MANAGEMENT-OPTIONS in Raw
+    managed: ManagedMail | None = None  #: set if it goes to a contact of a list
+    opted_out: tuple[str, ...] = ()  #: recipients who unsubscribed
+    tracking: Params | None = None  #: the call's own settings for opens and clicks, before those of its set
 
 
 def read_letter(params: Params) -> Letter:
-    """Of a call whose Content is Simple or Raw; a Template is filled in before. Raises ApiError."""
+    """Parses a call whose Content is Simple or Raw (a Template is rendered before). Raises ApiError."""
     content: Params = params["Content"]
     if sum(kind in content for kind in ("Simple", "Raw", "Template")) != 1:
         raise bad_request("Content must hold exactly one of Simple, Raw and Template.")
@@ -126,7 +126,7 @@ def read_letter(params: Params) -> Letter:
 
 
 def bare_address(text: str) -> str:
-    """The address inside `Name <address>` or the text itself, checked as SES checks it."""
+    """Returns the address in `Name <address>` or the text itself, checked as SES does. Raises ApiError."""
     if _CONTROL.search(text):
         raise bad_request("Local address contains control or whitespace")
     address = text.strip()
@@ -147,7 +147,7 @@ def bare_address(text: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _sender(text: str) -> str:
-    """Senders repeat, recipients do not."""
+    """Cached: senders repeat, recipients do not."""
     return bare_address(text)
 
 
@@ -257,16 +257,16 @@ def _check_file(name: str) -> None:
 
 
 def _check_parts(data: bytes) -> None:
-    """Of raw mail, which is taken apart only if it may hold a name that is refused, or too many parts."""
+    """Checks raw mail, which is parsed only if it may contain a forbidden file name or too many parts."""
     lowered = data.lower()
-    # The whole is a part too; each other one begins with a boundary, or is a message within a message.
+    # The message is a part itself; every other part starts with a boundary, or is a message in a message.
     most = 1 + data.count(b"\n--") + lowered.count(b"message/")
     if most <= MOST_PARTS and not _may_hold_refused(lowered):
         return
     try:
         message = email.parser.BytesParser(policy=email.policy.compat32).parsebytes(data)
         parts = list(message.walk())
-    except RecursionError:  # parts in parts in parts
+    except RecursionError:  # parts nested too deeply
         raise _too_many_parts() from None
     if len(parts) > MOST_PARTS:
         raise _too_many_parts()
@@ -279,7 +279,7 @@ def _too_many_parts() -> ApiError:
 
 
 def _may_hold_refused(data: bytes) -> bool:
-    """Four times as fast as one expression for all of it; and since a match takes all it looked at, linear."""
+    """Four times as fast as one regular expression, and linear, because a match consumes all that it read."""
     at = 0
     while (at := data.find(b"name", at)) >= 0:
         at += 4
@@ -314,7 +314,7 @@ def _raw(params: Params, data: bytes) -> Letter:
     given: Params = params.get("Destination", {})
     groups = [given.get(name, []) for name in ("ToAddresses", "CcAddresses", "BccAddresses")]
     recipients = [bare_address(address) for group in groups for address in group]
-    # A Destination is the envelope; without one, the headers are, and only then have to be readable.
+    # A Destination is the envelope. Without one the headers are, and only then must they be valid.
     recipients = recipients or [
         one for name in ("to", "cc", "bcc") for one in _addresses(by_name.get(name, []))
     ]

@@ -1,5 +1,5 @@
-"""What becomes of a mail once it was accepted: its Send, and then what its recipients' plans say, each at its time,
-entered on the suppression list in force where SES would enter it, and told by events."""
+"""What happens to a mail after it was accepted: its Send, then the outcomes in its recipients' plans, each at its time. Bounces
+and complaints are added to the applicable suppression list, and every outcome is published."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def start(
     force: suppression.InForce,
     letter: Letter,
 ) -> None:
-    """Lets a mail that was just accepted take its course."""
+    """Schedules everything that happens to a mail that was just accepted."""
     if skew := account.faults.skew():
         mail = msgspec.structs.replace(mail, accepted_at=mail.accepted_at + skew)
     for observer in account.mail.observers:
@@ -71,7 +71,7 @@ def _report_rendering_failure(
 
 
 def _scheduled(plans: list[tuple[str, Plan]], pause: float) -> list[tuple[float, Outcome, list[str]]]:
-    """When what happens to whom. Recipients that share an outcome share its event; deliveries go by domain."""
+    """Returns due time, outcome and recipients. Recipients that share an outcome share its event; deliveries do by domain."""
     if len(plans) == 1:
         recipient, plan = plans[0]
         if len(plan) == 1:

@@ -1,6 +1,6 @@
-"""List management: a mail that goes to a contact list's people carries SES's own way out, and who takes it is heard of
-(ses.md 3.1, 8.2). The way out is a link to here: a POST of `List-Unsubscribe=One-Click` takes it at once (RFC 8058), a GET only
-shows the choices. The newest ten thousand such mails can be answered."""
+"""List management: a mail to a contact of a list carries SES's unsubscribe link, and its use is published (ses.md 3.1, 8.2). The
+link leads to this server: a POST of `List-Unsubscribe=One-Click` unsubscribes (RFC 8058), a GET only shows the choices. The links
+of the newest ten thousand such mails work."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from seslocal.wire.protocol import Answer, Request
 PATH: Final = "/U0/"
 PLACEHOLDER: Final = "{{amazonSESUnsubscribeUrl}}"
 _MOST_PLACEHOLDERS: Final = 2
-_MOST_BYTES: Final = 64 * 1024  # of a form that are read
-_MOST_ONE_CLICK: Final = 4096  # of a multipart one, which a regular expression reads
-_CHOICES: Final = "choices"  # the page's form has it; a POST without is somebody else's and changes nothing
+_MOST_BYTES: Final = 64 * 1024  # read of a form
+_MOST_ONE_CLICK: Final = 4096  # read of a multipart form, by a regular expression
+_CHOICES: Final = "choices"  # in the page's form; a POST without it comes from elsewhere and changes nothing
 _MULTIPART: Final = re.compile(
     rb'name="?List-Unsubscribe"?[^\r\n]*(?:\r?\n[^\r\n]+)*\r?\n\r?\nOne-Click\r?\n', re.I
 )
@@ -44,7 +44,7 @@ _HEADERS: Final = (
 def add_unsubscribe_link(
     account: Account, letter: Letter, content: Params, name: str, topic: str | None
 ) -> tuple[Letter, Params]:
-    """The letter with SES's way out, and its content as it arrives. Raises ApiError."""
+    """Returns the letter with the unsubscribe link, and its content as delivered. Raises ApiError."""
     found = account.contact_lists.find(name)
     if topic is not None and topic not in found.topics:
         raise not_found(f"Topic with name: {topic} doesn't exist in List {name}.")
@@ -63,7 +63,7 @@ def add_unsubscribe_link(
 
 
 def options_of(text: str) -> tuple[str, str | None]:
-    """List and topic of the header X-SES-LIST-MANAGEMENT-OPTIONS: `{list}; topic={topic}`."""
+    """Returns list and topic of the header X-SES-LIST-MANAGEMENT-OPTIONS: `{list}; topic={topic}`."""
     name, _, rest = text.partition(";")
     key, _, topic = rest.partition("=")
     return name.strip(), topic.strip() or None if key.strip().lower() == "topic" else None
@@ -72,7 +72,7 @@ def options_of(text: str) -> tuple[str, str | None]:
 def activate_link(
     account: Account, managed: ManagedMail, mail: Mail, configuration_set: ConfigurationSet | None
 ) -> None:
-    """The mail was accepted: its link works, and whom it goes to is a contact."""
+    """Called when the mail was accepted: makes its link work, and its recipient a contact."""
     managed.mail, managed.configuration_set = mail, configuration_set
     account.contact_lists.add_managed(managed)
     if managed.address.lower() not in managed.list.contacts:
@@ -80,7 +80,7 @@ def activate_link(
 
 
 def respond(account: Account, request: Request) -> Answer | None:
-    """Answers the link of a mail. None: it is none."""
+    """Responds to an unsubscribe link. Returns None if the request is for something else."""
     if not request.path.startswith(PATH):
         return None
     managed = account.contact_lists.managed.get(request.path[len(PATH) :])
@@ -105,20 +105,20 @@ def _form(request: Request) -> list[tuple[str, str]]:
 
 
 def _is_one_click(request: Request) -> bool:
-    """RFC 8058 section 3.2: the form comes url-encoded or as multipart/form-data."""
+    """RFC 8058 section 3.2: the form is url-encoded or multipart/form-data."""
     if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         return _MULTIPART.search(request.body[:_MOST_ONE_CLICK]) is not None
     return ("List-Unsubscribe", "One-Click") in _form(request)
 
 
-# what the person does
+# what the recipient does
 
 
 def _unsubscribe(account: Account, managed: ManagedMail) -> None:
     def out(contact: Contact) -> None:
         if managed.topic is None:
             contact.unsubscribed_all = True
-        elif managed.topic in managed.list.topics:  # else there is nothing left to leave
+        elif managed.topic in managed.list.topics:  # else the topic was removed from the list
             contact.topics[managed.topic] = OPT_OUT
 
     _change(account, managed, out, "UnsubscribeHeader")
@@ -151,7 +151,7 @@ def _change(account: Account, managed: ManagedMail, act: Any, source: str) -> No
         )
 
 
-# how it looks
+# the page
 
 
 def _choices(managed: ManagedMail) -> str:
@@ -184,7 +184,7 @@ def _page(status: int, body: str) -> Answer:
 
 
 def _with_link(content: Params, url: str) -> Params:
-    """Of the placeholders in the bodies the first two become the link."""
+    """Replaces the first two placeholders in the bodies with the link."""
     if "Raw" in content:
         return {"Raw": {"Data": _raw_with_link(content["Raw"]["Data"], url.encode())}}
     kind = "Simple" if "Simple" in content else "Rendered"
@@ -201,7 +201,7 @@ def _with_link(content: Params, url: str) -> Params:
 
 
 def _raw_with_link(data: bytes, url: bytes) -> bytes:
-    """Texts in base64 are looked into as well; the mail is only put together anew if one of them has the placeholder."""
+    """Base64 parts are searched too; the mail is rebuilt only if one of them has the placeholder."""
     placeholder, left = PLACEHOLDER.encode(), _MOST_PLACEHOLDERS
     if b"base64" in data.lower():
         message = email.parser.BytesParser(policy=email.policy.compat32).parsebytes(data)

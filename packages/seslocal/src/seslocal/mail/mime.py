@@ -1,5 +1,5 @@
-"""A message given in pieces, put together as SES would send it. Slow, and asked for only when somebody looks; the same
-pieces and boundary always make the same bytes."""
+"""Builds the MIME message of a mail that was given in parts, as SES would send it. Slow, and done only when somebody views it.
+The same parts and boundary always give the same bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-#: as Python calls what the API calls ContentTransferEncoding
+#: ContentTransferEncoding -> Python's name for it
 ENCODINGS: Final = {"BASE64": "base64", "QUOTED_PRINTABLE": "quoted-printable", "SEVEN_BIT": "7bit"}
 
 
@@ -18,7 +18,7 @@ class File:
     name: str
     kind: str  #: media type
     data: bytes
-    content_id: str | None = None  #: what the HTML calls it by
+    content_id: str | None = None  #: by which the HTML refers to it
     encoding: str = "base64"
     inline: bool = False
 
@@ -29,7 +29,7 @@ def head(headers: Sequence[tuple[str, str]]) -> bytes:
 
 
 def body(text: str | None, html: str | None, files: Sequence[File], boundary: str) -> bytes:
-    """From MIME-Version and Content-Type on."""
+    """Returns the message from MIME-Version and Content-Type on."""
     made = email.message.EmailMessage(policy=email.policy.SMTP)
     if text is not None or html is None:
         made.set_content(_encodable(text or ""))

@@ -1,5 +1,5 @@
-"""A mail taken apart for people to look at: its text, its HTML, its attachments and its source, whether the caller
-gave it whole or in pieces. What cannot be read is shown as far as it can be; nothing here refuses."""
+"""The parts of a mail for viewing: text, HTML, attachments and source, whether the caller gave it raw or in parts. Malformed mail
+is shown as far as it can be parsed; nothing here raises."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from seslocal.mail.mime import ENCODINGS, File
 from seslocal.state.ledger import LedgerEntry
 
 Json = dict[str, Any]
-#: SES sends attachments in seven bits unless told otherwise, which spoils what has eight (ses.md 3.3)
+#: SES sends attachments in seven bits by default, which corrupts eight-bit data (ses.md 3.3)
 _SEVEN_BIT: Final = bytes(range(128)) + b"?" * 128
 _UNSAFE_NAME: Final = re.compile(r'[\x00-\x1f\x7f"\\/:]')
 
@@ -29,16 +29,16 @@ class Parts:
     text: str | None = None
     html: str | None = None
     files: list[File] = field(default_factory=list[File])
-    source: bytes = b""  #: as it would go over the wire, before SES adds its own
+    source: bytes = b""  #: as sent, before SES adds its headers
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a mail was made from."""
+    """The template of a mail."""
 
-    name: str | None  #: the template's; None for one that came with the call
+    name: str | None  #: of the template; None: it came with the call
     data: str
-    failure: str | None  #: why it could not be filled in
+    failure: str | None  #: why it could not be rendered
 
 
 def template_of(line: LedgerEntry) -> Made | None:
@@ -54,7 +54,7 @@ def template_of(line: LedgerEntry) -> Made | None:
 
 
 def take_apart(line: LedgerEntry) -> Parts | None:
-    """None: the ledger dropped the content for room."""
+    """Returns None if the ledger dropped the content to save memory."""
     if line.content is None:
         return None
     content = cast(Json, msgspec.json.decode(line.content))
@@ -96,7 +96,7 @@ def _from_source(source: bytes) -> Parts:
     try:
         return _parsed(source)
     except Exception:
-        # The email package trips over some malformed headers in ways of its own; the source can be shown all the same.
+        # The email package fails on some malformed headers in various ways; the source can be shown nevertheless.
         return Parts(text=source.decode("utf-8", "replace"), source=source)
 
 
@@ -131,7 +131,7 @@ def _text(part: EmailMessage) -> str:
 
 
 def _source(line: LedgerEntry, parts: Parts) -> bytes:
-    """A mail given in pieces, put together as SES would."""
+    """Returns the source of a mail that was given in parts."""
     ours = ("mime-version", "content-type")
     headers = [
         (one["name"], one["value"]) for one in line.shown()["headers"] if one["name"].lower() not in ours

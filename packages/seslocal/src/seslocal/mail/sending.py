@@ -1,6 +1,6 @@
-"""The one way a mail gets in, whichever operation brings it: SES's checks in SES's order, the rate and the quota, one line
-in the ledger, and then what becomes of it. A mail that passes is accepted whatever happens to it later; a suppressed
-recipient, a virus or a bounce is found afterwards and told by events."""
+"""The path of every mail, whichever operation sends it: SES's checks in SES's order, rate and quota, an entry in the ledger, then
+its delivery. A mail that passes the checks is accepted; a suppressed recipient, a virus or a bounce is reported later, by
+events."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from seslocal.state.outcomes import DELIVERS, Plan, is_simulator
 from seslocal.state.tenants import Tenant
 from seslocal.wire.params import Params
 
-#: kinds of refusals that concern a call as a whole, however many mails it brings
+#: kinds of errors that concern the whole call, however many mails it has
 TENANT_GATE: Final = ("tenant_set", "tenant_resources", "tenant_paused")
 
 
 @dataclass(slots=True)
 class Submission:
-    """What a call asks to be sent."""
+    """A mail as a call submits it."""
 
-    operation: str  #: as the tag ses:operation names it
+    operation: str  #: as in the tag ses:operation
     letter: Letter
-    content: Params  #: as the ledger keeps it: Simple, Raw or Rendered
+    content: Params  #: as the ledger stores it: Simple, Raw or Rendered
     tenant: Tenant | None
-    configuration_set: str | None  #: named by the call; else the letter's, else the identity's default
-    named: tuple[str, ...] = ()  #: ARNs of further identities and of stored templates that the call refers to
+    configuration_set: str | None  #: of the call; else the letter's, else the identity's default
+    named: tuple[str, ...] = ()  #: ARNs of further identities and of stored templates in the call
 
 
 @dataclass(slots=True)
 class CheckedSubmission:
-    """A submission that may leave, with all that was found out about it on the way."""
+    """A submission that passed the checks, with what they found."""
 
     submission: Submission
     tenant: Tenant | None
@@ -48,14 +48,14 @@ class CheckedSubmission:
 
 
 def submit(account: Account, submission: Submission, caller: Caller) -> str:
-    """Checks, counts and accepts one mail. Its MessageId. Raises ApiError, and then nothing happened."""
+    """Checks, counts and accepts one mail. Returns its MessageId. Raises ApiError, and then changes nothing."""
     passed = check(account, submission)
     take(account, submission.letter)
     return accept(account, passed, caller)
 
 
 def take(account: Account, letter: Letter) -> None:
-    """Takes the recipients from the rate and the quota (ses.md 3.5). Raises ApiError, and then nothing was taken."""
+    """Counts the recipients against rate and quota (ses.md 3.5). Raises ApiError, and then counts nothing."""
     now = account.clock.now()
     recipients = letter.recipients
     counted = len(recipients) - sum([is_simulator(address) for address in recipients])
@@ -71,18 +71,18 @@ def too_fast() -> ApiError:
 
 
 def tenant_named(account: Account, name: str) -> Tenant:
-    """SES looks for the tenant before it reads the rest of a call (ses.md 1.5)."""
+    """SES looks up the tenant before it reads the rest of a call (ses.md 1.5). Raises ApiError."""
     tenant = account.tenants.get(name)
     if tenant is None:
         raise not_found(f"Tenant {name} for AwsAccountId {account.id} not found.")
     return tenant
 
 
-# the gate
+# checks
 
 
 def check(account: Account, submission: Submission) -> CheckedSubmission:
-    """SES's checks in its order (ses.md 1.5, 3.4). Raises ApiError."""
+    """Runs SES's checks in SES's order (ses.md 1.5, 3.4). Raises ApiError."""
     letter, tenant = submission.letter, submission.tenant
     if tenant is None and letter.tenant is not None:
         tenant = tenant_named(account, letter.tenant)
@@ -104,7 +104,7 @@ def check(account: Account, submission: Submission) -> CheckedSubmission:
         )
     if unverified := [sender for sender, identity in identities if not identity or not identity.verified]:
         raise not_verified(account, unverified)
-    assert first is not None  # an identity that failed the check above never gets here
+    assert first is not None  # else the check above raised
     if first.mail_from and first.on_mx_failure == "REJECT_MESSAGE" and first.mail_from_status != "SUCCESS":
         raise ApiError(
             "MailFromDomainNotVerifiedException", f"Mail-From domain {first.mail_from} is not verified."
@@ -133,7 +133,7 @@ def _check_tenant(
     resources: list[str],
     configuration_set: ConfigurationSet | None,
 ) -> None:
-    """`resources` are the ARNs of all identities and templates that the call names or uses."""
+    """`resources` are the ARNs of all identities and templates that the call uses."""
     if configuration_set is None and account.behaviour.tenant_needs_configuration_set:
         raise bad_request("A configuration set is required when sending with a tenant.", kind="tenant_set")
     arns = dict.fromkeys(resources)
@@ -152,14 +152,14 @@ def _check_tenant(
 
 
 def _check_sandbox(account: Account, letter: Letter) -> None:
-    strangers: list[str] = []
+    unverified: list[str] = []
     for recipient in letter.recipients:
         folded = recipient.lower()
         identity = account.identities.resolve(folded)
         if not is_simulator(recipient) and not (identity and identity.verified):
-            strangers.append(recipient)
-    if strangers:
-        raise not_verified(account, strangers)
+            unverified.append(recipient)
+    if unverified:
+        raise not_verified(account, unverified)
 
 
 def not_verified(account: Account, addresses: list[str]) -> ApiError:
@@ -174,7 +174,7 @@ def not_verified(account: Account, addresses: list[str]) -> ApiError:
 
 
 def accept(account: Account, passed: CheckedSubmission, caller: Caller) -> str:
-    """One line in the ledger, and the mail takes its course. Its MessageId."""
+    """Adds the mail to the ledger and starts its delivery. Returns its MessageId."""
     submission, tenant, configuration_set = passed.submission, passed.tenant, passed.configuration_set
     letter, now = submission.letter, account.clock.now()
     message_id = account.ids.message(now)
@@ -252,12 +252,12 @@ def _plan(
 
 
 def _globally_suppressed(account: Account, force: suppression.InForce, folded: str, now: float) -> bool:
-    """Where bounces are held against a list of one's own, SES tries an address that is not on it (ses.md 2.2)."""
+    """If bounces are checked against an own list, SES ignores the global list (ses.md 2.2)."""
     switches = account.behaviour
-    shielded = "BOUNCE" in force.reasons and not (
+    has_own_list = "BOUNCE" in force.reasons and not (
         switches.global_list_for_tenants and force.scope == "TENANT"
     )
-    return switches.global_list and not shielded and account.suppression.global_list.holds(folded, now)
+    return switches.global_list and not has_own_list and account.suppression.global_list.holds(folded, now)
 
 
 def _fate(plan: Plan, letter: Letter) -> dict[str, str | None]:

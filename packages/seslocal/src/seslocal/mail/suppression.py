@@ -1,4 +1,4 @@
-"""Which suppression list a mail is held against, and what SES adds to it. Scope and reasons are resolved
+"""Which suppression list applies to a mail, and what SES adds to it. Scope and reasons are resolved
 separately: configuration set, else tenant, else account."""
 
 from __future__ import annotations

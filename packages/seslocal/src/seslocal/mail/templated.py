@@ -1,6 +1,5 @@
-"""Content made from a template: a stored one or one that comes with the call, filled in with the call's data. What
-cannot be filled in is accepted all the same and told by an event later (ses.md 3.3), so filling in never refuses; what
-cannot be read does."""
+"""Content from a template, stored or in the call, rendered with the call's data. A template that cannot be rendered is accepted
+and reported by an event later (ses.md 3.3), so rendering never raises; a template that cannot be parsed raises ApiError."""
 
 from __future__ import annotations
 
@@ -18,17 +17,17 @@ from seslocal.state.templates import StoredTemplate, Template
 from seslocal.wire.params import Params
 
 MOST_BYTES: Final = 500 * 1024  #: of a stored template (ses.md 3.3)
-MOST_INLINE: Final = 1024 * 1024  #: of one that comes with the call
-MOST_LEVELS: Final = 100  #: of data inside each other
+MOST_INLINE: Final = 1024 * 1024  #: of one in the call
+MOST_LEVELS: Final = 100  #: of nesting in the data
 PARTS: Final = ("Subject", "Text", "Html")
-INLINE: Final = "inline"  #: what a template that comes with the call is called in its failures
+INLINE: Final = "inline"  #: the name of a template in the call, in its failures
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedTemplate:
-    """What a template and data make: a Simple message, or the reason why they make none."""
+    """A Simple message, or the reason why the template could not be rendered."""
 
     template: str  #: its name
     message: Params
@@ -36,7 +35,7 @@ class RenderedTemplate:
 
 
 def read_template(name: str, parts: dict[str, str], most: int = MOST_BYTES) -> Template:
-    """Raises ApiError where a part cannot be read or all are too long."""
+    """Raises ApiError if a part cannot be parsed or all together are too long."""
     if sum(len(text.encode("utf-8", "surrogatepass")) for text in parts.values()) > most:
         raise bad_request(f"The template is larger than {most // 1024} KB.", kind="template_too_large")
     trees: dict[str, tuple[parser.Node, ...]] = {}
@@ -58,9 +57,9 @@ def template_of(account: Account, name: str) -> StoredTemplate:
 
 
 def check_shape(given: Params) -> None:
-    """What SES refuses in a call's Template before it looks anything up, the tenant included. Raises ApiError."""
-    ways = [way for way in ("TemplateName", "TemplateArn", "TemplateContent") if way in given]
-    if ("TemplateContent" in ways and len(ways) > 1) or not ways:
+    """Checks a call's Template for what SES rejects before it looks up anything, including the tenant. Raises ApiError."""
+    sources = [name for name in ("TemplateName", "TemplateArn", "TemplateContent") if name in given]
+    if ("TemplateContent" in sources and len(sources) > 1) or not sources:
         raise bad_request("A template is given by its TemplateName, its TemplateArn or its TemplateContent.")
     if "TemplateContent" in given:
         content: dict[str, str] = given["TemplateContent"]
@@ -69,7 +68,7 @@ def check_shape(given: Params) -> None:
 
 
 def named_by(account: Account, given: Params) -> Template:
-    """The template that a call's Template names or holds, whose shape was checked. Raises ApiError."""
+    """Returns the template that a call's checked Template names or contains. Raises ApiError."""
     if "TemplateContent" in given:
         template = read_template(INLINE, given["TemplateContent"], MOST_INLINE)
         _refuse_operations(template, plain_names=account.behaviour.inline_plain_names)
@@ -84,8 +83,7 @@ def named_by(account: Account, given: Params) -> Template:
 
 
 def _refuse_operations(template: Template, *, plain_names: bool) -> None:
-    """In templates that come with a call SES does simple substitution only, and was seen to take no name but letters
-    and digits for it."""
+    """In a template in the call SES supports simple substitution only, in live tests only of names of letters and digits."""
     for tree in template.trees.values():
         for node in tree:
             if isinstance(node, parser.Text):
@@ -96,7 +94,7 @@ def _refuse_operations(template: Template, *, plain_names: bool) -> None:
 
 
 def read_data(text: str | None) -> dict[str, Any]:
-    """TemplateData. Raises ApiError."""
+    """Parses TemplateData. Raises ApiError."""
     if not text:
         return {}
     try:
@@ -130,7 +128,7 @@ def _members(group: Any) -> list[Any]:
 
 
 def render(template: Template, data: dict[str, Any], given: Params) -> RenderedTemplate:
-    """The message that `given`, a call's Template, asks for."""
+    """Returns the message of `given`, a call's Template."""
     message: Params = {"Subject": {"Data": ""}, "Body": {"Text": {"Data": ""}}}
     message.update({name: given[name] for name in ("Headers", "Attachments") if name in given})
     try:
@@ -143,13 +141,13 @@ def render(template: Template, data: dict[str, Any], given: Params) -> RenderedT
 
 
 def letter_of(params: Params, filled: RenderedTemplate) -> Letter:
-    """The letter of a call with that message as its content. Raises ApiError."""
+    """Returns the letter of a call with that message as its content. Raises ApiError."""
     letter = read_letter({**params, "Content": {"Simple": filled.message}})
     return letter if filled.failure is None else replace(letter, broken=(filled.template, filled.failure))
 
 
 def ledger_content(filled: RenderedTemplate, given: Params) -> Params:
-    """What the ledger keeps: what the message was made from, and the message as it arrives or why it does not."""
+    """Returns what the ledger stores: the template and data, and the message as delivered or why it cannot be rendered."""
     made = {
         name: given[name]
         for name in ("TemplateName", "TemplateArn", "TemplateContent", "TemplateData")

@@ -1,7 +1,6 @@
-"""Opens and clicks: the pixel and the links that SES puts into the HTML of a mail whose configuration set tracks, and
-what is told when somebody fetches them. The ledger keeps what the caller gave; the HTML as it would arrive is made
-from it on demand. Links carry a mark that only this account can make, so that nobody can use them to lead a browser
-elsewhere. The newest ten thousand tracked mails can be opened and clicked."""
+"""Opens and clicks: the pixel and links that SES puts into the HTML of a tracked mail, and the events when they are fetched. The
+ledger stores what the caller gave; the HTML as delivered is made from it on demand. Links are signed, so that nobody can use them
+to redirect a browser elsewhere. The newest ten thousand tracked mails can be opened and clicked."""
 
 from __future__ import annotations
 
@@ -23,13 +22,13 @@ from seslocal.wire.protocol import Answer, Request
 
 OPEN: Final = "/I0/"
 CLICK: Final = "/L0/"
-#: headers for a stranger's HTML: no script runs in it, nothing is loaded, and it is of no origin
+#: headers for untrusted HTML: no scripts, nothing loaded, no origin
 LOCKED: Final = (
     ("Content-Security-Policy", "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
 )
-_MOST_LINKS: Final = 250  # in one mail; SES leaves the others as they are
+_MOST_LINKS: Final = 250  # in one mail; SES does not change the others
 _PIXEL: Final = bytes.fromhex(
     "47494638396101000100800000ffffff00000021f90401000000002c00000000010001000002024401003b"
 )
@@ -44,8 +43,7 @@ _BOTS: Final = re.compile(r"bot|crawl|spider|preview|proxy|scanner|curl|python|w
 def track(
     account: Account, mail: Mail, configuration_set: ConfigurationSet | None, overrides: Params | None = None
 ) -> None:
-    """Keeps what is needed to tell of opens and clicks, if the set asks for them; what the call itself says beats all
-    (ses.md 4.1)."""
+    """Tracks opens and clicks if the set or the account does; the call's own settings take precedence (ses.md 4.1)."""
     if configuration_set is None:
         return
     opens = clicks = configuration_set.tracks_engagement or account.attributes.tracks_engagement
@@ -61,7 +59,7 @@ def track(
 
 
 def as_delivered(account: Account, message_id: str, html: str, base: str) -> str:
-    """The HTML as it would arrive, its links and pixel leading to `base`."""
+    """Returns the HTML as delivered, with links and pixel that lead to `base`."""
     tracked = account.mail.tracking.get(message_id)
     if tracked is None:
         return _OPEN_TRACKER.sub("", html)
@@ -69,8 +67,8 @@ def as_delivered(account: Account, message_id: str, html: str, base: str) -> str
         html = _rewritten(account, message_id, html, base)
     if not tracked.opens:
         return _OPEN_TRACKER.sub("", html)
-    mark = _mark(account, OPEN, message_id)
-    pixel = f'<img alt="" src="{escape(base)}{OPEN}{message_id}/{mark}" width="1" height="1">'
+    signature = _signature(account, OPEN, message_id)
+    pixel = f'<img alt="" src="{escape(base)}{OPEN}{message_id}/{signature}" width="1" height="1">'
     html, placed = _OPEN_TRACKER.subn(lambda _: pixel, html, count=1)
     if placed:
         return _OPEN_TRACKER.sub("", html)
@@ -79,7 +77,7 @@ def as_delivered(account: Account, message_id: str, html: str, base: str) -> str
 
 
 def respond(account: Account, request: Request) -> Answer | None:
-    """Answers a pixel or a link, and tells of it. None: it is neither."""
+    """Responds to a pixel or a link, and publishes the event. Returns None if the request is for something else."""
     if request.method not in ("GET", "HEAD"):
         return None
     if request.path.startswith(OPEN):
@@ -91,7 +89,9 @@ def respond(account: Account, request: Request) -> Answer | None:
 
 def _fetch_pixel(account: Account, request: Request) -> Answer:
     parts = request.path[len(OPEN) :].split("/")
-    if len(parts) == 2 and hmac.compare_digest(parts[1].encode(), _mark(account, OPEN, parts[0]).encode()):
+    if len(parts) == 2 and hmac.compare_digest(
+        parts[1].encode(), _signature(account, OPEN, parts[0]).encode()
+    ):
         tracked = account.mail.tracking.get(parts[0])
         if tracked is not None and tracked.opens:
             body = opened(*_client(request), _now(account), _bot_likelihood(request))
@@ -104,7 +104,7 @@ def _follow(account: Account, request: Request) -> Answer:
     if len(parts) != 4:
         return _gone()
     link, pairs, message_id, mark = unquote(parts[0]), unquote(parts[1]), parts[2], parts[3]
-    if not hmac.compare_digest(mark.encode(), _mark(account, CLICK, message_id, link, pairs).encode()):
+    if not hmac.compare_digest(mark.encode(), _signature(account, CLICK, message_id, link, pairs).encode()):
         return _gone()
     tracked = account.mail.tracking.get(message_id)
     if tracked is not None and tracked.clicks:
@@ -136,8 +136,8 @@ def _rewritten(account: Account, message_id: str, html: str, base: str) -> str:
             return text
         left -= 1
         pairs = unescape(tags[1].strip("\"'")) if tags else ""
-        mark = _mark(account, CLICK, message_id, link, pairs)
-        url = f"{base}{CLICK}{quote(link, safe='')}/{quote(pairs, safe='')}/{message_id}/{mark}"
+        signature = _signature(account, CLICK, message_id, link, pairs)
+        url = f"{base}{CLICK}{quote(link, safe='')}/{quote(pairs, safe='')}/{message_id}/{signature}"
         return f'{text[: href.start()]}{href[1]}"{escape(url)}"{text[href.end() :]}'
 
     return _LINK.sub(rewrite, html)
@@ -179,7 +179,7 @@ def _now(account: Account) -> float:
     return account.clock.now() + account.faults.skew()
 
 
-def _mark(account: Account, *parts: str) -> str:
+def _signature(account: Account, *parts: str) -> str:
     return hmac.new(
         account.mail.tracking.secret, "\n".join(parts).encode("utf-8", "replace"), hashlib.sha256
     ).hexdigest()[:24]

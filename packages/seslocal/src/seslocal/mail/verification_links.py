@@ -1,5 +1,5 @@
-"""Letters that ask whether an address is its reader's: each has a link that leads here, verifies the identity, and sends the
-reader on to where the template says. A link is good for a day (ses.md 5.6); the newest ten thousand are known."""
+"""The links in verification e-mails: each leads to this server, verifies the identity, and redirects to the template's URL. A
+link is valid for a day (ses.md 5.6); the newest ten thousand work."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seslocal.wire.protocol import Answer, Request
 
 PATH: Final = "/V0/"
 GOOD_FOR: Final = 24 * 3600.0  # seconds
-#: SES puts it below each of these letters
+#: SES appends it to each of these mails
 _NOTE: Final = (
     "<p>If you did not request to verify this email address, please disregard this message. If you have any concerns, please "
     "forward this message to the following email address along with your questions or comments: "
@@ -21,7 +21,7 @@ _NOTE: Final = (
 
 
 def body_with_link(account: Account, template: VerificationTemplate) -> tuple[str, str]:
-    """The HTML of a letter, and the token in its link, which leads nowhere before `remember`."""
+    """Returns the HTML of the mail, and the token in its link, which works after `activate_link`."""
     token = account.ids.uuid()
     url = escape(f"{account.url}{PATH}{token}")
     ours = f'<p><a href="{url}">{url}</a></p>{_NOTE}'
@@ -32,7 +32,7 @@ def body_with_link(account: Account, template: VerificationTemplate) -> tuple[st
 
 
 def activate_link(account: Account, token: str, address: str, template: VerificationTemplate) -> None:
-    """The letter was accepted: its link works from now on."""
+    """Called when the mail was accepted: makes its link work."""
     pending = account.identities.pending_verifications
     pending[token] = PendingVerification(
         address, account.clock.now(), template.success_url, template.failure_url
@@ -42,7 +42,7 @@ def activate_link(account: Account, token: str, address: str, template: Verifica
 
 
 def respond(account: Account, request: Request) -> Answer | None:
-    """Answers the link of a letter. None: it is none."""
+    """Responds to a verification link. Returns None if the request is for something else."""
     if not request.path.startswith(PATH) or request.method not in ("GET", "HEAD"):
         return None
     pending = account.identities.pending_verifications.get(request.path[len(PATH) :])
