@@ -27,7 +27,7 @@ class Mailbox:
     """A mailbox with a fate, set by hand."""
 
     fate: str  #: one of FATES
-    subtype: str | None = None  #: of the bounce, complaint, delay or delay
+    subtype: str | None = None  #: of the bounce, complaint or delay
     then: str | None = None  #: what comes after a delivery or a delay; a delay alone ends in a delivery
     seconds: float = 0.0  #: until the last outcome: how long it defers, how late it bounces or complains
     delays: int = 1  #: how many DeliveryDelay events are told in that time
