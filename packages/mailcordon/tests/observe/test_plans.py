@@ -11,7 +11,7 @@ from mailcordon.adapters.db.pinned_connection import PinnedConnection
 
 from .conftest import World
 
-_SQL = queries.load("observe.sql")
+_SQL = queries.load("observe_store.sql")
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ async def connection(world: World, database: Any) -> AsyncIterator[engine.Connec
 
 
 async def plan(connection: engine.Connection, name: str, types: str, *arguments: object) -> str:
-    await connection.execute(f"prepare hot ({types}) as {_SQL[name].rstrip(';')}")
+    await connection.execute(f"prepare hot ({types}) as {_SQL[name]}")
     literals = ", ".join(f"'{one}'" if isinstance(one, str) else str(one) for one in arguments)
     rows = await connection.fetch(f"explain (costs off) execute hot ({literals})")
     await connection.execute("deallocate hot")
