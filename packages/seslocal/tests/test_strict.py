@@ -18,7 +18,7 @@ import pytest
 from botocore.config import Config
 
 import seslocal
-from seslocal.dns.dkim_keys import public_half
+from seslocal.dns.dkim_keys import public_key_of
 from seslocal_fixtures.keys import private_key
 from seslocal_fixtures.world import Background, World
 
@@ -132,7 +132,7 @@ def test_a_domain_without_records_fails_after_three_days(strict: World) -> None:
 def test_existing_records_verify_a_new_domain_at_once(strict: World) -> None:
     private = private_key()
     key = {"DomainSigningSelector": "s1", "DomainSigningPrivateKey": private}
-    value = f"v=DKIM1; p={public_half(private)}"
+    value = f"v=DKIM1; p={public_key_of(private)}"
     strict.admin("PUT", f"/dns/s1._domainkey.{DOMAIN}", {"type": "TXT", "value": value})
     create(strict, DkimSigningAttributes=key)
     assert state(strict)[0] == "SUCCESS"
@@ -147,7 +147,7 @@ def test_a_revoked_dkim_key_does_not_verify(strict: World) -> None:
 
 def test_a_different_dkim_key_does_not_verify(strict: World) -> None:
     key = {"DomainSigningSelector": "s1", "DomainSigningPrivateKey": private_key()}
-    value = f"v=DKIM1; p={public_half(private_key(bits=1024))}"
+    value = f"v=DKIM1; p={public_key_of(private_key(bits=1024))}"
     strict.admin("PUT", f"/dns/s1._domainkey.{DOMAIN}", {"type": "TXT", "value": value})
     create(strict, DkimSigningAttributes=key)
     assert state(strict) == ("PENDING", False, "INVALID_VALUE")

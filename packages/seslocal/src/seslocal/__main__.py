@@ -24,7 +24,7 @@ from seslocal.sesv1.table import ACTING as V1_ACTING
 from seslocal.sesv2.table import ACTING
 from seslocal.sqs.operations import OPERATIONS as SQS_ACTING
 from seslocal.state.settings import Settings
-from seslocal.wire.access_keys import pair
+from seslocal.wire.access_keys import parse_key
 from seslocal.wire.model import ses_routes, sqs_checks
 from seslocal.wire.query import ses_v1
 
@@ -277,7 +277,7 @@ def _moment(text: str) -> float:
 
 def _key(text: str) -> tuple[str, str]:
     try:
-        return pair(text)
+        return parse_key(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

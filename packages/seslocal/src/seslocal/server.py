@@ -96,7 +96,7 @@ class Local:
             RecordWatch(self.account)
         if self.account.settings.scenario and self._admin is not None:
             steps = scenario.read(self.account.settings.scenario, self._admin.check)
-            self._admin.begin_scenario(steps)
+            self._admin.start_scenario(steps)
         if self.account.events.sns_url == "local":
             self.account.events.sns_url = self.url
 

@@ -42,19 +42,19 @@ def show(account: Account, query: Query, body: Json) -> Json:
 
 def put(account: Account, query: Query, body: Json) -> Json:
     """Checks everything before anything is changed."""
-    fields.only(body, *(name for name in show(account, query, body) if name != "sent_last_24_hours"))
-    production = fields.switch(body, "production", account.sending.production)
+    fields.allow_only(body, *(name for name in show(account, query, body) if name != "sent_last_24_hours"))
+    production = fields.boolean(body, "production", account.sending.production)
     review = fields.choice(body, "review", _REVIEWS)
-    rate = fields.real(body, "rate", account.sending.limits.rate, 0.0, 1e9)
-    quota = fields.real(body, "quota", account.sending.limits.quota, -1.0, 1e12)
-    sending = fields.switch(body, "sending_enabled", account.sending.enabled)
+    rate = fields.number(body, "rate", account.sending.limits.rate, 0.0, 1e9)
+    quota = fields.number(body, "quota", account.sending.limits.quota, -1.0, 1e12)
+    sending = fields.boolean(body, "sending_enabled", account.sending.enabled)
     enforcement = fields.choice(body, "enforcement", _ENFORCEMENTS) or account.sending.enforcement
     bus = fields.text(body, "event_bus_queue") if "event_bus_queue" in body else account.events.bus_queue
     sns_url = fields.text(body, "sns_url") if "sns_url" in body else account.events.sns_url
-    checking = fields.switch(body, "check_signatures", account.access.check_signatures)
-    management = fields.real(body, "management_rate", account.access.management_rate.rate, 0.0, 1e6)
-    together = fields.switch(body, "management_together", account.access.management_rate.together)
-    finds = fields.switch(body, "findings", account.tenants.automatic_findings)
+    checking = fields.boolean(body, "check_signatures", account.access.check_signatures)
+    management = fields.number(body, "management_rate", account.access.management_rate.rate, 0.0, 1e6)
+    together = fields.boolean(body, "management_together", account.access.management_rate.together)
+    finds = fields.boolean(body, "findings", account.tenants.automatic_findings)
     thresholds = _thresholds(account.tenants.thresholds, body.get("thresholds", {}))
     behaviour = _behaviour(account.behaviour, body.get("behaviour", {}))
 
@@ -87,8 +87,8 @@ def global_list(account: Account, query: Query, body: Json) -> Json:
 
 
 def put_global(account: Account, address: str, query: Query, body: Json) -> Json:
-    fields.only(body, "seconds")
-    seconds = fields.real(body, "seconds", LONGEST, 0.0, LONGEST)
+    fields.allow_only(body, "seconds")
+    seconds = fields.number(body, "seconds", LONGEST, 0.0, LONGEST)
     entry = account.suppression.global_list.entries[address.lower()] = Entry(account.clock.now() + seconds, 1)
     return _entry(address.lower(), entry)
 
@@ -101,7 +101,7 @@ def delete_global(account: Account, address: str, query: Query, body: Json) -> J
 
 def put_verdict(account: Account, address: str, query: Query, body: Json) -> Json:
     """Sets the verdict of Auto Validation for an address; null: it is computed again."""
-    fields.only(body, "verdict")
+    fields.allow_only(body, "verdict")
     verdict = fields.choice(body, "verdict", VERDICTS)
     if verdict is None:
         account.suppression.verdicts.pop(address.lower(), None)
@@ -118,9 +118,9 @@ def _thresholds(before: Thresholds, changes: object) -> Thresholds:
     if not isinstance(changes, dict):
         raise Refused(400, messages.must_be("thresholds", "an object of numbers"))
     given = cast("Json", changes)
-    fields.only(given, *asdict(before))
+    fields.allow_only(given, *asdict(before))
     after: dict[str, Any] = {
-        name: fields.real(given, name, value, 0.0, 1e9) for name, value in asdict(before).items()
+        name: fields.number(given, name, value, 0.0, 1e9) for name, value in asdict(before).items()
     }
     after["minimum"] = int(after["minimum"])
     return Thresholds(**after)

@@ -89,8 +89,8 @@ class Admin:
                 ("GET", r"/clock", self._clock),
                 ("PUT", r"/clock", self._put_clock),
                 ("GET", r"/scenario", self._show_scenario),
-                ("POST", r"/scenario", self._begin_scenario),
-                ("POST", r"/reset", self._start_over),
+                ("POST", r"/scenario", self._post_scenario),
+                ("POST", r"/reset", self._post_reset),
                 *(
                     (method, pattern, self._on_account(act))
                     for module in _MODULES
@@ -118,10 +118,10 @@ class Admin:
         if path == "/faults" and method == "POST":
             fault_calls.read(Account(Settings(), Clock(0.0, 0)), body)
 
-    def begin_scenario(self, steps: list[Step]) -> None:
+    def start_scenario(self, steps: list[Step]) -> None:
         account = self._account()
         account.faults.scenario = steps
-        scenario.begin(steps, account.clock, self.perform)
+        scenario.start(steps, account.clock, self.perform)
 
     def _dispatch(self, request: Request) -> Json | Answer:
         act, names = self._find(request.method, request.path[len(PREFIX) :])
@@ -157,7 +157,7 @@ class Admin:
 
     def _sent(self, query: Query, body: Json) -> Json:
         ledger = self._account().mail.ledger
-        limit = fields.whole(query, "limit", 100, 1, _MOST_LINES)
+        limit = fields.whole_number(query, "limit", 100, 1, _MOST_LINES)
         if query.get("order", "oldest") not in ("oldest", "newest"):
             raise Refused(400, messages.must_be_one_of("order", ("oldest", "newest"), query["order"]))
         if "after" in query:
@@ -211,7 +211,7 @@ class Admin:
         return {"address": address.lower(), "tenant": tenant, **asdict(mailbox)}
 
     def _put_mailbox(self, address: str, query: Query, body: Json) -> Json:
-        fields.only(body, "fate", "tenant", "subtype", "then", "seconds", "delays")
+        fields.allow_only(body, "fate", "tenant", "subtype", "then", "seconds", "delays")
         tenant, then = fields.text(body, "tenant"), fields.text(body, "then")
         if "@" not in address:
             raise Refused(400, messages.not_an_address(address))
@@ -225,7 +225,7 @@ class Admin:
         delays = body.get("delays", 1)
         if type(delays) is not int or not 1 <= delays <= 100:
             raise Refused(400, messages.out_of_range("delays", 1, 100, whole=True))
-        seconds = fields.real(body, "seconds", 0.0, 0.0, 1e9)
+        seconds = fields.number(body, "seconds", 0.0, 0.0, 1e9)
         mailbox = Mailbox(fate, fields.text(body, "subtype"), then, seconds, delays)
         try:
             _ = mailbox.plan
@@ -248,7 +248,7 @@ class Admin:
     def _add_fault(self, query: Query, body: Json) -> Json:
         account = self._account()
         fault = fault_calls.read(account, body)
-        fault_calls.stand(account, fault, self._close_idle)
+        fault_calls.start(account, fault, self._close_idle)
         return fault_calls.shown(fault)
 
     def _delete_faults(self, query: Query, body: Json) -> Json:
@@ -263,7 +263,7 @@ class Admin:
     # the account
 
     def _put_identity(self, name: str, query: Query, body: Json) -> Json:
-        fields.only(body, "status", "mail_from_status")
+        fields.allow_only(body, "status", "mail_from_status")
         identity = self._account().identities.get(name.lower())
         if identity is None:
             raise Refused(404, messages.no_such("identity", name))
@@ -279,9 +279,9 @@ class Admin:
         }
 
     def _put_topic(self, name: str, query: Query, body: Json) -> Json:
-        fields.only(body, "raw")
+        fields.allow_only(body, "raw")
         account = self._account()
-        if fields.switch(body, "raw", False):
+        if fields.boolean(body, "raw", False):
             account.events.raw_topics.add(name)
         else:
             account.events.raw_topics.discard(name)
@@ -299,19 +299,19 @@ class Admin:
         }
 
     def _put_clock(self, query: Query, body: Json) -> Json:
-        fields.only(body, "at", "advance", "speed", "frozen")
+        fields.allow_only(body, "at", "advance", "speed", "frozen")
         clock = self._account().clock
         at, speed = fields.moment(body, "at"), body.get("speed")
         if "advance" in body:
             if at is not None:
                 raise Refused(400, messages.at_and_advance())
-            at = clock.now() + fields.real(body, "advance", 0.0, 0.0, 1e9)
+            at = clock.now() + fields.number(body, "advance", 0.0, 0.0, 1e9)
             if at > fields.LATEST:
                 raise Refused(400, messages.advance_too_far())
         if speed is not None:
-            speed = fields.real(body, "speed", 1.0, 0.0, 1e7)
+            speed = fields.number(body, "speed", 1.0, 0.0, 1e7)
         if "frozen" in body:
-            frozen = fields.switch(body, "frozen", False)
+            frozen = fields.boolean(body, "frozen", False)
             if speed is not None and frozen != (speed == 0):
                 raise Refused(400, messages.frozen_and_speed())
             if speed is None:
@@ -323,7 +323,7 @@ class Admin:
         return {"streams": [_stream_shown(stream) for stream in self._account().events.streams.values()]}
 
     def _put_stream(self, name: str, query: Query, body: Json) -> Json:
-        fields.only(body, "url", "access_key", "seconds", "bytes", "attributes")
+        fields.allow_only(body, "url", "access_key", "seconds", "bytes", "attributes")
         url = fields.text(body, "url") or ""
         if not re.match(r"https?://[^/]+", url):
             raise Refused(400, messages.stream_url_missing())
@@ -331,8 +331,8 @@ class Admin:
         if not isinstance(attributes, dict):
             raise Refused(400, messages.must_be("attributes", "an object of strings"))
         pairs = {str(key): str(value) for key, value in cast("Json", attributes).items()}
-        most = int(fields.real(body, "bytes", 5 * 1024 * 1024, 1.0, 64 * 1024 * 1024))
-        seconds = fields.real(body, "seconds", 60.0, 0.0, 900.0)
+        most = int(fields.number(body, "bytes", 5 * 1024 * 1024, 1.0, 64 * 1024 * 1024))
+        seconds = fields.number(body, "seconds", 60.0, 0.0, 900.0)
         stream = FirehoseStream(name, url, fields.text(body, "access_key"), seconds, most, pairs)
         self._account().events.streams[name] = stream
         return _stream_shown(stream)
@@ -359,12 +359,12 @@ class Admin:
     def _show_scenario(self, query: Query, body: Json) -> Json:
         return {"steps": [step.shown() for step in self._account().faults.scenario]}
 
-    def _begin_scenario(self, query: Query, body: Json) -> Json:
-        fields.only(body, "steps")
-        self.begin_scenario(scenario.read(body.get("steps"), self.check))
+    def _post_scenario(self, query: Query, body: Json) -> Json:
+        fields.allow_only(body, "steps")
+        self.start_scenario(scenario.read(body.get("steps"), self.check))
         return self._show_scenario(query, body)
 
-    def _start_over(self, query: Query, body: Json) -> Json:
+    def _post_reset(self, query: Query, body: Json) -> Json:
         self._reset()
         return {}
 

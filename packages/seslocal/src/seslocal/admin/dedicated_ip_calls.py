@@ -15,8 +15,8 @@ _NETWORKS: Final = ("198.51.100", "203.0.113")  # set aside for examples (RFC 57
 
 
 def lease(account: Account, query: Query, body: Json) -> Json:
-    fields.only(body, "count", "pool")
-    count = int(fields.real(body, "count", 1, 1, MOST_IPS))
+    fields.allow_only(body, "count", "pool")
+    count = int(fields.number(body, "count", 1, 1, MOST_IPS))
     pool = fields.text(body, "pool") or DEFAULT_POOL
     if not account.dedicated_ips.knows(pool):
         raise Refused(404, messages.no_such("dedicated IP pool", pool))
@@ -30,7 +30,7 @@ def lease(account: Account, query: Query, body: Json) -> Json:
     return {"ips": free[:count], "pool": pool}
 
 
-def give_back(account: Account, ip: str, query: Query, body: Json) -> Json:
+def release(account: Account, ip: str, query: Query, body: Json) -> Json:
     if account.dedicated_ips.by_ip.pop(ip, None) is None:
         raise Refused(404, messages.not_leased(ip))
     return {}
@@ -38,5 +38,5 @@ def give_back(account: Account, ip: str, query: Query, body: Json) -> Json:
 
 ROUTES: Final[tuple[tuple[str, str, Callable[..., Json]], ...]] = (
     ("POST", r"/dedicated-ips", lease),
-    ("DELETE", r"/dedicated-ips/([^/]+)", give_back),
+    ("DELETE", r"/dedicated-ips/([^/]+)", release),
 )

@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 from seslocal.admin import fields, messages
 from seslocal.admin.fields import Json, Query, Refused
-from seslocal.dns.identity_records import needed
+from seslocal.dns.identity_records import required_records
 from seslocal.state.account import Account
 from seslocal.state.identities import Identity
 from seslocal.state.zone import TTL, Record
@@ -20,7 +20,7 @@ def show(account: Account, query: Query, body: Json) -> Json:
 
 def put_many(account: Account, query: Query, body: Json) -> Json:
     """{"records": [{name, type, value, ttl}]}"""
-    fields.only(body, "records")
+    fields.allow_only(body, "records")
     given: object = body.get("records")
     if not isinstance(given, list) or not given:
         raise Refused(400, messages.must_be("records", "a list of objects with name, type and value"))
@@ -30,7 +30,7 @@ def put_many(account: Account, query: Query, body: Json) -> Json:
 
 def put(account: Account, name: str, query: Query, body: Json) -> Json:
     """{"type": …, "value": …} or {"type": …, "values": […]}"""
-    fields.only(body, "type", "value", "values", "ttl")
+    fields.allow_only(body, "type", "value", "values", "ttl")
     values: object = body.get("values", [body.get("value")])
     if not isinstance(values, list):
         raise Refused(400, messages.must_be("values", "a list of strings"))
@@ -46,13 +46,15 @@ def delete(account: Account, name: str, query: Query, body: Json) -> Json:
 
 
 def records_of(account: Account, name: str, query: Query, body: Json) -> Json:
-    return {"records": [asdict(record) for record in needed(_identity(account, name), account.region)]}
+    return {
+        "records": [asdict(record) for record in required_records(_identity(account, name), account.region)]
+    }
 
 
 def publish(account: Account, name: str, query: Query, body: Json) -> Json:
     """Puts all records that the identity needs, as its owner would."""
     identity = _identity(account, name)
-    shown = _put(account, needed(identity, account.region))
+    shown = _put(account, required_records(identity, account.region))
     return {**shown, "status": identity.status}
 
 
@@ -68,7 +70,7 @@ def _record(given: object, name: str | None) -> Record:
     if not isinstance(given, dict):
         raise Refused(400, messages.must_be("A record", "an object with name, type and value"))
     body = cast(Json, given)
-    fields.only(body, *(() if name else ("name",)), "type", "value", "ttl")
+    fields.allow_only(body, *(() if name else ("name",)), "type", "value", "ttl")
     owner, kind, value = (
         name or fields.text(body, "name"),
         fields.text(body, "type"),
@@ -76,7 +78,7 @@ def _record(given: object, name: str | None) -> Record:
     )
     if not owner or not kind or value is None:
         raise Refused(400, messages.record_incomplete())
-    return Record(owner, kind, value, int(fields.real(body, "ttl", TTL, 0, 604_800)))
+    return Record(owner, kind, value, int(fields.number(body, "ttl", TTL, 0, 604_800)))
 
 
 def _identity(account: Account, name: str) -> Identity:

@@ -35,7 +35,7 @@ _PAUSED: Final = "Sending paused by AWS (fault tenant_paused)."
 
 def read(account: Account, body: Json) -> Fault:
     """Returns the fault that these members describe. Raises Refused."""
-    fields.only(body, *_MEMBERS)
+    fields.allow_only(body, *_MEMBERS)
     kind = fields.choice(body, "fault", KINDS)
     if kind is None:
         raise Refused(400, messages.missing("fault", KINDS))
@@ -43,13 +43,13 @@ def read(account: Account, body: Json) -> Fault:
     if count is not None and (type(count) is not int or count < 1):
         raise Refused(400, messages.must_be("count", "a whole number from 1, or null (until removed)"))
     low = -1e9 if kind == "clock_skew" else 0.0
-    lasts = fields.real(body, "lasts", _STORM_LASTS if kind == "throttle_storm" else 0.0, 0.0, 1e9)
+    lasts = fields.number(body, "lasts", _STORM_LASTS if kind == "throttle_storm" else 0.0, 0.0, 1e9)
     fault = Fault(
         id=account.ids.uuid()[:8],
         kind=kind,
         left=count,
-        seconds=fields.real(body, "seconds", 0.0, low, 1e9),
-        share=fields.real(body, "share", 1.0, 0.0, 1.0),
+        seconds=fields.number(body, "seconds", 0.0, low, 1e9),
+        share=fields.number(body, "share", 1.0, 0.0, 1.0),
         events=_events(body),
         tenant=fields.text(body, "tenant"),
         configuration_set=fields.text(body, "configuration_set"),
@@ -64,12 +64,12 @@ def read(account: Account, body: Json) -> Fault:
     return fault
 
 
-def stand(account: Account, fault: Fault, close_idle: Callable[[int | None], int]) -> None:
+def start(account: Account, fault: Fault, close_idle: Callable[[int | None], int]) -> None:
     if fault.kind == "tenant_paused":
         _pause(account, fault)
     account.faults.add(fault)
     if fault.until is not None:
-        account.clock.call_at(fault.until, partial(_over, account, fault.id))
+        account.clock.call_at(fault.until, partial(_end_at_deadline, account, fault.id))
     match fault.kind:
         case "close_idle":
             fault.struck = close_idle(fault.left)
@@ -144,7 +144,7 @@ def _reinstate(account: Account, fault: Fault) -> None:
         set_status(account, tenant, record, by_customer=False)
 
 
-def _over(account: Account, fault_id: str) -> None:
+def _end_at_deadline(account: Account, fault_id: str) -> None:
     end(account, fault_id)
 
 

@@ -36,7 +36,7 @@ def body(request: Request) -> Json:
     return value  # pyright: ignore[reportUnknownVariableType]
 
 
-def only(body: Json, *names: str) -> None:
+def allow_only(body: Json, *names: str) -> None:
     for name in body:
         if name not in names:
             raise Refused(400, messages.unknown_member(name, names))
@@ -56,14 +56,14 @@ def choice(body: Json, name: str, choices: tuple[str, ...]) -> str | None:
     return value
 
 
-def switch(body: Json, name: str, default: bool) -> bool:
+def boolean(body: Json, name: str, default: bool) -> bool:
     value = body.get(name, default)
     if type(value) is not bool:
         raise Refused(400, messages.must_be(name, "true or false"))
     return value
 
 
-def real(body: Json, name: str, default: float, low: float, high: float) -> float:
+def number(body: Json, name: str, default: float, low: float, high: float) -> float:
     value = body.get(name)
     if value is None:
         return default
@@ -90,7 +90,7 @@ def moment(body: Json, name: str) -> float | None:
     raise Refused(400, messages.not_a_time(name))
 
 
-def whole(query: Query, name: str, default: int, low: int, high: int) -> int:
+def whole_number(query: Query, name: str, default: int, low: int, high: int) -> int:
     text = query.get(name)
     if text is None:
         return default

@@ -8,7 +8,7 @@ from typing import Any, Final
 from seslocal.admin import fields, messages
 from seslocal.admin.fields import Json, Query, Refused
 from seslocal.state.account import Account
-from seslocal.wire.access_keys import MOST, Key, is_id
+from seslocal.wire.access_keys import MOST, Key, is_key_id
 
 
 def show(account: Account, query: Query, body: Json) -> Json:
@@ -26,8 +26,8 @@ def show_one(account: Account, key_id: str, query: Query, body: Json) -> Json:
 
 
 def put(account: Account, key_id: str, query: Query, body: Json) -> Json:
-    fields.only(body, "secret", "session_token", "expires", "user")
-    if not is_id(key_id):
+    fields.allow_only(body, "secret", "session_token", "expires", "user")
+    if not is_key_id(key_id):
         raise Refused(400, messages.bad_key_id())
     secret = fields.text(body, "secret")
     if secret is None:

@@ -59,16 +59,16 @@ def read(given: object, check: Callable[[str, str, Json], None]) -> list[Step]:
     return steps
 
 
-def begin(steps: list[Step], clock: Clock, perform: Perform) -> None:
+def start(steps: list[Step], clock: Clock, perform: Perform) -> None:
     """Runs the steps that are due immediately, and schedules the others."""
     for step in sorted(steps, key=lambda step: step.at):
         if step.at <= 0:
-            _take(step, perform)
+            _run_step(step, perform)
         else:
-            clock.call_later(step.at, partial(_take, step, perform))
+            clock.call_later(step.at, partial(_run_step, step, perform))
 
 
-def _take(step: Step, perform: Perform) -> None:
+def _run_step(step: Step, perform: Perform) -> None:
     try:
         perform(step.method, step.path, dict(step.body))
         step.outcome = "done"
@@ -78,11 +78,11 @@ def _take(step: Step, perform: Perform) -> None:
 
 
 def _step(given: Json) -> Step:
-    at = fields.real(given, "at", 0.0, 0.0, _FOREVER)
+    at = fields.number(given, "at", 0.0, 0.0, _FOREVER)
     rest = {name: value for name, value in given.items() if name != "at"}
     if "fault" in rest:
         return Step(at, "POST", "/faults", rest)
-    fields.only(rest, "call", "body")
+    fields.allow_only(rest, "call", "body")
     call = fields.text(rest, "call") or ""
     method, _, path = call.partition(" ")
     if method not in _METHODS or not path.startswith("/"):

@@ -17,7 +17,7 @@ _IMPACTS: Final = ("LOW", "HIGH")
 
 
 def put(account: Account, name: str, query: Query, body: Json) -> Json:
-    fields.only(body, "aws_status", "cause", "impact")
+    fields.allow_only(body, "aws_status", "cause", "impact")
     tenant = _tenant(account, name)
     status = fields.choice(body, "aws_status", _STATUSES)
     if "impact" in body:
@@ -31,7 +31,7 @@ def put(account: Account, name: str, query: Query, body: Json) -> Json:
 
 def find(account: Account, name: str, query: Query, body: Json) -> Json:
     """Opens a finding, as a mailbox provider or a blocklist would cause. The tenant's policy acts on it."""
-    fields.only(body, "type", "impact", "description")
+    fields.allow_only(body, "type", "impact", "description")
     tenant = _tenant(account, name)
     kind = fields.choice(body, "type", reputation.TYPES)
     if kind is None:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 _BITS: Final = (1024, 2048)
 
 
-def public_half(private_key: str) -> str:
+def public_key_of(private_key: str) -> str:
     """Returns the public key in base64, as `p=` has it. Raises ValueError with a sentence unless it is a key that SES accepts:
     base64 of PKCS#1 or PKCS#8 without PEM header and footer, RSA, 1024 to 2048 bits."""
     try:

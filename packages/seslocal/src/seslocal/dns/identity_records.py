@@ -21,7 +21,7 @@ class Finding:
 FOUND: Final = Finding(True)
 
 
-def needed(identity: Identity, region: str) -> list[Record]:
+def required_records(identity: Identity, region: str) -> list[Record]:
     """Returns the records that this identity's domain must publish."""
     records: list[Record] = []
     if identity.is_domain:

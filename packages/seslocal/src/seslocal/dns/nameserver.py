@@ -73,7 +73,7 @@ class NameServer:
             query = dns.message.from_wire(question)
             answer = dns.message.make_response(query)
         except (dns.exception.DNSException, ValueError):
-            return _not_understood(question)
+            return _format_error(question)
         answer.flags |= dns.flags.AA
         if query.opcode() != dns.opcode.QUERY:
             answer.set_rcode(dns.rcode.NOTIMP)
@@ -101,11 +101,11 @@ class NameServer:
                 _add(answer, name, record)
             if found or not alias:
                 if not found:
-                    self._nothing(answer, name, bool(records))
+                    self._empty_response(answer, name, bool(records))
                 return
             name = dns.name.from_text(alias[0].value)
 
-    def _nothing(self, answer: dns.message.Message, name: dns.name.Name, has_others: bool) -> None:
+    def _empty_response(self, answer: dns.message.Message, name: dns.name.Name, has_others: bool) -> None:
         if not has_others and not self._account().zone.has(folded(name.to_text())):
             answer.set_rcode(dns.rcode.NXDOMAIN)
         answer.authority.append(dns.rrset.from_text(dns.name.root, 60, "IN", "SOA", SOA))
@@ -156,7 +156,7 @@ class _Datagrams(asyncio.DatagramProtocol):
             self._transport.sendto(answer, addr)
 
 
-def _not_understood(question: bytes) -> bytes | None:
+def _format_error(question: bytes) -> bytes | None:
     if len(question) < 12 or question[2] & 0x80:  # no header, or a response
         return None
     flags = 0x8000 | ((question[2] & 0x79) << 8) | int(dns.rcode.FORMERR)

@@ -13,8 +13,8 @@ from seslocal.state.account import Account
 from seslocal.state.identities import Identity
 
 PATIENCE: Final = 72 * 3600.0  # seconds that SES keeps checking for records
-LETTER: Final = 24 * 3600.0  # seconds that the verification mail to an address is valid
-_DNS_IS_OUT: Final = Finding(False, "DNS_SERVER_ERROR")
+ADDRESS_PATIENCE: Final = 24 * 3600.0  # seconds that the verification mail to an address is valid
+_DNS_IS_DOWN: Final = Finding(False, "DNS_SERVER_ERROR")
 
 
 class RecordWatch:
@@ -23,41 +23,41 @@ class RecordWatch:
         #: identity or MAIL FROM domain -> since when its records have been missing
         self._missing: dict[tuple[str, bool], float] = {}
         account.identities.changed = self.identity_changed
-        account.zone.changed = self.look_at_all
+        account.zone.changed = self.check_all
 
     def identity_changed(self, identity: Identity) -> None:
         if identity.status == "PENDING" or identity.rotates:
-            self._begin(identity, mail_from=False)
+            self._start_waiting(identity, mail_from=False)
         if identity.mail_from:
             identity.mail_from_status = "PENDING"
-            self._begin(identity, mail_from=True)
-        self.look_at(identity)
+            self._start_waiting(identity, mail_from=True)
+        self.check(identity)
 
-    def look_at_all(self) -> None:
+    def check_all(self) -> None:
         for identity in self._account.identities.values():
-            self.look_at(identity)
+            self.check(identity)
 
-    def look_at(self, identity: Identity) -> None:
+    def check(self, identity: Identity) -> None:
         account = self._account
         now = identity.checked_at = account.clock.now()
-        is_out = account.faults.stands("dns_outage")
+        is_down = account.faults.stands("dns_outage")
         if identity.is_domain:
-            finding = _DNS_IS_OUT if is_out else check_keys(account.zone, identity, account.region)
-            identity.status = self._judged(identity, identity.status, finding, mail_from=False)
+            finding = _DNS_IS_DOWN if is_down else check_keys(account.zone, identity, account.region)
+            identity.status = self._next_status(identity, identity.status, finding, mail_from=False)
             identity.error = finding.error
             if finding.ok and identity.status == "SUCCESS":
                 identity.verified_at = now
                 identity.use_new_keys()
-        elif identity.status == "PENDING" and now - self._since(identity, False) >= LETTER:
+        elif identity.status == "PENDING" and now - self._since(identity, False) >= ADDRESS_PATIENCE:
             identity.status = "FAILED"
         if identity.mail_from:
             finding = (
-                _DNS_IS_OUT if is_out else check_mail_from(account.zone, identity.mail_from, account.region)
+                _DNS_IS_DOWN if is_down else check_mail_from(account.zone, identity.mail_from, account.region)
             )
-            status = self._judged(identity, identity.mail_from_status, finding, mail_from=True)
+            status = self._next_status(identity, identity.mail_from_status, finding, mail_from=True)
             identity.mail_from_status = status
 
-    def _judged(self, identity: Identity, status: str, finding: Finding, *, mail_from: bool) -> str:
+    def _next_status(self, identity: Identity, status: str, finding: Finding, *, mail_from: bool) -> str:
         if status in ("FAILED", "NOT_STARTED"):
             return status  # SES stops checking until it is asked again
         if finding.ok:
@@ -66,7 +66,7 @@ class RecordWatch:
         if finding.final and status == "PENDING":
             return "FAILED"
         if status == "SUCCESS" and not (identity.rotates and not mail_from):
-            self._begin(identity, mail_from=mail_from)
+            self._start_waiting(identity, mail_from=mail_from)
             return "TEMPORARY_FAILURE"
         over = self._account.clock.now() - self._since(identity, mail_from) >= PATIENCE
         return "FAILED" if over else status
@@ -74,12 +74,12 @@ class RecordWatch:
     def _since(self, identity: Identity, mail_from: bool) -> float:
         return self._missing.setdefault((identity.name, mail_from), self._account.clock.now())
 
-    def _begin(self, identity: Identity, *, mail_from: bool) -> None:
+    def _start_waiting(self, identity: Identity, *, mail_from: bool) -> None:
         now = self._account.clock.now()
         self._missing[identity.name, mail_from] = now
-        wait = PATIENCE if identity.is_domain or mail_from else LETTER
-        self._account.clock.call_at(now + wait, partial(self._time_is_up, identity))
+        wait = PATIENCE if identity.is_domain or mail_from else ADDRESS_PATIENCE
+        self._account.clock.call_at(now + wait, partial(self._deadline_passed, identity))
 
-    def _time_is_up(self, identity: Identity) -> None:
+    def _deadline_passed(self, identity: Identity) -> None:
         if self._account.identities.get(identity.name) is identity:
-            self.look_at(identity)
+            self.check(identity)

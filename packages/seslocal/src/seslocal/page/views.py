@@ -58,9 +58,9 @@ class PageRequest:
 
 def listing(page: PageRequest, chosen: LedgerEntry | None) -> str:
     """The list, with one mail next to it if one is chosen."""
-    detail = _detail(page, chosen) if chosen else _hint(page)
+    detail = _detail(page, chosen) if chosen else _nothing_selected(page)
     title = _facts(chosen)["subject"] or "(no subject)" if chosen else "Mail"
-    return _frame(page, f"{_list(page, chosen)}{detail}", title, has_detail=chosen is not None)
+    return _layout(page, f"{_list(page, chosen)}{detail}", title, has_detail=chosen is not None)
 
 
 def missing(page: PageRequest, message_id: str) -> str:
@@ -68,10 +68,10 @@ def missing(page: PageRequest, message_id: str) -> str:
         '<main class="detail"><a class="back" href="/">All mail</a><div class="hint">'
         f"<h1>{messages.MAIL_NOT_FOUND}</h1><p>{messages.not_in_ledger(f'<code>{escape(message_id)}</code>')}</p></div></main>"
     )
-    return _frame(page, _list(page, None) + text, messages.MAIL_NOT_FOUND, has_detail=True)
+    return _layout(page, _list(page, None) + text, messages.MAIL_NOT_FOUND, has_detail=True)
 
 
-def _frame(page: PageRequest, inner: str, title: str, *, has_detail: bool) -> str:
+def _layout(page: PageRequest, inner: str, title: str, *, has_detail: bool) -> str:
     ledger = page.account.mail.ledger
     kept = f"{len(ledger):,} of {ledger.total:,}" if len(ledger) < ledger.total else f"{ledger.total:,}"
     return f"""<!doctype html>
@@ -278,7 +278,7 @@ def _files(base: str, files: list[File]) -> str:
     return f'<ul class="files" aria-label="Attachments">{rows}</ul>'
 
 
-def _hint(page: PageRequest) -> str:
+def _nothing_selected(page: PageRequest) -> str:
     if page.lines:
         inner = f"<p>{messages.SELECT_A_MAIL}</p>"
     else:

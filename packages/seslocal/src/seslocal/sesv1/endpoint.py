@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from seslocal import faulted_calls
 from seslocal.errors import ApiError
 from seslocal.faulted_calls import Call
-from seslocal.sesv1.refusals import in_v1
+from seslocal.sesv1.refusals import to_v1_error
 from seslocal.sesv1.table import ACTING
 from seslocal.state.access import Caller
 from seslocal.state.account import Account
@@ -70,7 +70,7 @@ def _posted(request: Request) -> bytes:
 
 def refuse(account: Account, error: ApiError) -> Answer:
     request_id = account.ids.uuid()
-    said = in_v1(error)
+    said = to_v1_error(error)
     return Answer(said.status, ses_v1().refuse(said, request_id), _KIND, (("x-amzn-RequestId", request_id),))
 
 

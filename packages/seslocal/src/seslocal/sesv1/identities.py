@@ -69,7 +69,7 @@ def verification_attributes(account: Account, params: Params, caller: Caller) ->
         token = {"VerificationToken": _token(account, identity)} if identity.is_domain else {}
         return {"VerificationStatus": _STATUSES[identity.status], **token}
 
-    return {"VerificationAttributes": _of_each(account, params, shown)}
+    return {"VerificationAttributes": _for_each_identity(account, params, shown)}
 
 
 def dkim_attributes(account: Account, params: Params, caller: Caller) -> Params:
@@ -81,7 +81,7 @@ def dkim_attributes(account: Account, params: Params, caller: Caller) -> Params:
             "DkimTokens": found["Tokens"],
         }
 
-    return {"DkimAttributes": _of_each(account, params, shown)}
+    return {"DkimAttributes": _for_each_identity(account, params, shown)}
 
 
 def mail_from_attributes(account: Account, params: Params, caller: Caller) -> Params:
@@ -92,7 +92,7 @@ def mail_from_attributes(account: Account, params: Params, caller: Caller) -> Pa
         status = _STATUSES[identity.mail_from_status]
         return {"MailFromDomain": identity.mail_from, "MailFromDomainStatus": status, **behaviour}
 
-    return {"MailFromDomainAttributes": _of_each(account, params, shown)}
+    return {"MailFromDomainAttributes": _for_each_identity(account, params, shown)}
 
 
 def notification_attributes(account: Account, params: Params, caller: Caller) -> Params:
@@ -103,7 +103,7 @@ def notification_attributes(account: Account, params: Params, caller: Caller) ->
             found[f"HeadersIn{kind}NotificationsEnabled"] = kind in identity.with_headers
         return found
 
-    return {"NotificationAttributes": _of_each(account, params, shown)}
+    return {"NotificationAttributes": _for_each_identity(account, params, shown)}
 
 
 def set_dkim(account: Account, params: Params, caller: Caller) -> Params:
@@ -205,7 +205,7 @@ def _token(account: Account, identity: Identity) -> str:
     return identity.token
 
 
-def _of_each(account: Account, params: Params, shown: Callable[[Identity], Params]) -> Params:
+def _for_each_identity(account: Account, params: Params, shown: Callable[[Identity], Params]) -> Params:
     names: list[str] = params["Identities"]
     if len(names) > MOST_ASKED:
         raise ApiError("ValidationError", f"At most {MOST_ASKED} identities can be asked for at once.")

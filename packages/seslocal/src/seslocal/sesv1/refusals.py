@@ -48,7 +48,7 @@ _BY_CODE: Final = {
 _SENTENCES: Final = {"too_many_calls": "Rate exceeded"}
 
 
-def in_v1(error: ApiError) -> ApiError:
+def to_v1_error(error: ApiError) -> ApiError:
     """Returns the same error as SES v1 has it: nearly always a 400."""
     code = _BY_KIND.get(error.kind) or _BY_CODE.get(error.code)
     if code is None:

@@ -53,7 +53,7 @@ def send_templated_email(account: Account, params: Params, caller: Caller) -> Pa
     given = {"TemplateName": params["Template"], "TemplateData": params["TemplateData"]}
     template = templated.template_of(account, given["TemplateName"])
     filled = templated.render(template, templated.read_data(given["TemplateData"]), given)
-    letter = _within(templated.letter_of(_call(params, {}), filled))
+    letter = _check_size(templated.letter_of(_call(params, {}), filled))
     _return_path(letter, params)
     named = params.get("ConfigurationSetName")
     kept = templated.ledger_content(filled, given)
@@ -82,7 +82,7 @@ def send_bulk_templated_email(account: Account, params: Params, caller: Caller) 
         raise ApiError("MessageRejected", f"Recipient count exceeds {bulk.MOST_ENTRIES}.")
     if (path := params.get("ReturnPath")) and not _is_verified(account, path):
         raise sending.not_verified(account, [path])
-    outcomes = bulk.each_outcome(account, call, None, caller, "SendBulkTemplatedEmail")
+    outcomes = bulk.send_entries(account, call, None, caller, "SendBulkTemplatedEmail")
     refusals = [one for one in outcomes if isinstance(one, ApiError)]
     if len(refusals) == len(outcomes) and (
         refusals[0].kind in _WHOLE or refusals[0].code == "MessageRejected"
@@ -96,7 +96,7 @@ def send_custom_verification(account: Account, params: Params, caller: Caller) -
 
 
 def _send(account: Account, params: Params, content: Params, caller: Caller, operation: str) -> Params:
-    letter = _within(read_letter(_call(params, content)))
+    letter = _check_size(read_letter(_call(params, content)))
     _return_path(letter, params)
     letter.tenant = None  # SES v1 ignores a tenant header (ses.md 1.4)
     if letter.list_management:
@@ -106,7 +106,7 @@ def _send(account: Account, params: Params, content: Params, caller: Caller, ope
     return {"MessageId": sending.submit(account, submission, caller)}
 
 
-def _within(letter: Letter) -> Letter:
+def _check_size(letter: Letter) -> Letter:
     if letter.size > MOST_BYTES:
         raise bad_request(f"Message length is more than {MOST_BYTES} bytes long: '{letter.size}'.")
     return letter

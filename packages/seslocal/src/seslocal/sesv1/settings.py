@@ -71,7 +71,7 @@ def delete_template(account: Account, params: Params, caller: Caller) -> Params:
 
 def list_templates(account: Account, params: Params, caller: Caller) -> Params:
     chosen, more = page(
-        "templates", account.templates.values(), lambda one: one.name, _asked(params, "MaxItems")
+        "templates", account.templates.values(), lambda one: one.name, _page_params(params, "MaxItems")
     )
     shown = [{"Name": one.name, "CreatedTimestamp": one.created} for one in chosen]
     return {"TemplatesMetadata": shown, **more}
@@ -92,7 +92,7 @@ def create_set(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def list_sets(account: Account, params: Params, caller: Caller) -> Params:
-    asked = _asked(params, "MaxItems")
+    asked = _page_params(params, "MaxItems")
     chosen, more = page("sets", account.configuration_sets, lambda name: name, asked, most=1000)
     return {"ConfigurationSets": [{"Name": name} for name in chosen], **more}
 
@@ -254,10 +254,10 @@ def delete_verification(account: Account, params: Params, caller: Caller) -> Par
 
 
 def list_verifications(account: Account, params: Params, caller: Caller) -> Params:
-    return verification_mail.list_all(account, _asked(params, "MaxResults"), caller)
+    return verification_mail.list_all(account, _page_params(params, "MaxResults"), caller)
 
 
-def _asked(params: Params, size: str) -> Params:
+def _page_params(params: Params, size: str) -> Params:
     """Returns the paging parameters as SES v2 names them."""
     asked: Params = {}
     if size in params:

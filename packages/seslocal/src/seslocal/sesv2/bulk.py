@@ -41,7 +41,7 @@ def send_bulk_email(account: Account, params: Params, caller: Caller) -> Params:
         templated.check_shape(params["DefaultContent"]["Template"])
     tenant = sending.tenant_named(account, params["TenantName"]) if "TenantName" in params else None
     results: list[Params] = []
-    for outcome in each_outcome(account, params, tenant, caller, "SendBulkEmail"):
+    for outcome in send_entries(account, params, tenant, caller, "SendBulkEmail"):
         if isinstance(outcome, str):
             results.append({"Status": "SUCCESS", "MessageId": outcome})
         else:
@@ -50,7 +50,7 @@ def send_bulk_email(account: Account, params: Params, caller: Caller) -> Params:
     return {"BulkEmailEntryResults": results}
 
 
-def each_outcome(
+def send_entries(
     account: Account, params: Params, tenant: Tenant | None, caller: Caller, operation: str
 ) -> list[str | ApiError]:
     """Returns a MessageId or an error for every entry, in order. Raises ApiError if the whole call is refused."""

@@ -26,7 +26,7 @@ def create(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def get(account: Account, params: Params, caller: Caller) -> Params:
-    found, contact = _both(account, params)
+    found, contact = _list_and_contact(account, params)
     shown: Params = {
         "ContactListName": found.name,
         "CreatedTimestamp": contact.created,
@@ -50,7 +50,7 @@ def update(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def delete(account: Account, params: Params, caller: Caller) -> Params:
-    found, contact = _both(account, params)
+    found, contact = _list_and_contact(account, params)
     del found.contacts[contact.address.lower()]
     return {}
 
@@ -71,7 +71,7 @@ def contact_of(found: ContactList, address: str) -> Contact:
     return contact
 
 
-def _both(account: Account, params: Params) -> tuple[ContactList, Contact]:
+def _list_and_contact(account: Account, params: Params) -> tuple[ContactList, Contact]:
     address = _address(params["EmailAddress"])
     found = account.contact_lists.find(params["ContactListName"])
     return found, contact_of(found, address)

@@ -97,9 +97,12 @@ def metrics(
 ) -> bytes:
     """`names` are the dimensions, `asked` the metrics with their aggregations, `sums` the counts by dimension values."""
     columns = [f"{metric.get('Name', '')}_{metric.get('Aggregation', 'VOLUME')}" for metric in asked]
-    lines = [(values, [_figure(found, metric) for metric in asked]) for values, found in sums.items()]
+    lines = [(values, [_metric_text(found, metric) for metric in asked]) for values, found in sums.items()]
     if form == "CSV":
-        table = [[*names, *columns], *([*map(_bare, values), *figures] for values, figures in lines)]
+        table = [
+            [*names, *columns],
+            *([*map(_quoted_if_needed, values), *figures] for values, figures in lines),
+        ]
         return "".join(",".join(line) + "\n" for line in table).encode("utf-8", "replace")
     objects: list[str] = []
     for values, figures in lines:
@@ -113,7 +116,7 @@ def metrics(
     return f"[{','.join(objects)}]\n".encode()
 
 
-def _figure(found: Mapping[str, int], metric: Mapping[str, str]) -> str:
+def _metric_text(found: Mapping[str, int], metric: Mapping[str, str]) -> str:
     volume = found.get(metric.get("Name", ""), 0)
     if metric.get("Aggregation") != "RATE":
         return f"{volume:.4f}"
@@ -165,5 +168,5 @@ def _quoted(value: str) -> str:
     return '"' + value.replace('"', '""') + '"'
 
 
-def _bare(value: str) -> str:
+def _quoted_if_needed(value: str) -> str:
     return _quoted(value) if re.search(r'[,"\n]', value) else value

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from seslocal.dns.dkim_keys import public_half
+from seslocal.dns.dkim_keys import public_key_of
 from seslocal.errors import already_exists, bad_request, limit_exceeded, not_found
 from seslocal.sesv2.tenants import refuse_while_associated
 from seslocal.state.access import Caller
@@ -248,7 +248,7 @@ def _public_key(signing: Params) -> str | None:
     if "DomainSigningPrivateKey" not in signing:
         return None
     try:
-        return public_half(signing["DomainSigningPrivateKey"])
+        return public_key_of(signing["DomainSigningPrivateKey"])
     except ValueError as error:
         raise bad_request(f"The DomainSigningPrivateKey cannot be used: {error}.") from None
 

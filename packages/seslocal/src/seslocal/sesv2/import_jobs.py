@@ -40,7 +40,7 @@ def create(account: Account, params: Params, caller: Caller) -> Params:
     now = account.clock.now()
     job = Job(account.ids.uuid(), kind, params, now, "CREATED")
     account.jobs.imports.add(job, "import")
-    account.clock.call_later(account.settings.event_delay, partial(_begin, account, job))
+    account.clock.call_later(account.settings.event_delay, partial(_start, account, job))
     return {"JobId": job.id}
 
 
@@ -67,7 +67,7 @@ def list_all(account: Account, params: Params, caller: Caller) -> Params:
 # the work
 
 
-def _begin(account: Account, job: Job) -> None:
+def _start(account: Account, job: Job) -> None:
     job.status = "PROCESSING"
     source: Params = job.request["ImportDataSource"]
     try:
@@ -77,10 +77,10 @@ def _begin(account: Account, job: Job) -> None:
     except (ObjectNotFound, Unreadable) as error:
         job.end("FAILED", account.clock.now(), str(error))
         return
-    _go_on(account, job, records)
+    _import_next_slice(account, job, records)
 
 
-def _go_on(account: Account, job: Job, records: Iterator[Record]) -> None:
+def _import_next_slice(account: Account, job: Job, records: Iterator[Record]) -> None:
     try:
         some = list(islice(records, SLICE))
         if job.processed + len(some) > MOST_RECORDS[job.kind]:
@@ -93,7 +93,7 @@ def _go_on(account: Account, job: Job, records: Iterator[Record]) -> None:
     if len(some) < SLICE:
         job.end("COMPLETED", account.clock.now())
     else:
-        account.clock.call_later(0.0, partial(_go_on, account, job, records))
+        account.clock.call_later(0.0, partial(_import_next_slice, account, job, records))
 
 
 def _import(account: Account, job: Job, record: Record) -> None:

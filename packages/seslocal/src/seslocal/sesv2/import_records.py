@@ -31,7 +31,7 @@ class Record:
     wrong: str = ""  #: why it cannot be imported
 
 
-class _Wrong(Exception):
+class _InvalidRecord(Exception):
     pass
 
 
@@ -53,7 +53,7 @@ def contacts(text: str, form: str, *, delete: bool) -> Iterator[Record]:
 
     def read(cells: list[str]) -> Record:
         if len(cells) != len(columns):
-            raise _Wrong(f"Expected {len(columns)} column(s) but found {len(cells)}.")
+            raise _InvalidRecord(f"Expected {len(columns)} column(s) but found {len(cells)}.")
         return _contact(_from_cells(dict(zip(columns, cells, strict=True))), delete)
 
     return _csv(rows, read)
@@ -92,7 +92,7 @@ def _json(text: str, read: Callable[[dict[str, Any]], Record]) -> Iterator[Recor
 def _read(text: str, read: Callable[[T], Record], value: T) -> Record:
     try:
         found = read(value)
-    except _Wrong as wrong:
+    except _InvalidRecord as wrong:
         return Record(text, wrong=str(wrong))
     return Record(text, found.address, found.given)
 
@@ -100,13 +100,13 @@ def _read(text: str, read: Callable[[T], Record], value: T) -> Record:
 def _suppressed_cells(cells: list[str], delete: bool) -> Record:
     expected = 1 if delete else 2
     if len(cells) != expected:
-        raise _Wrong(f"Expected {expected} column(s) but found {len(cells)}.")
+        raise _InvalidRecord(f"Expected {expected} column(s) but found {len(cells)}.")
     return _suppressed(cells[0].strip(), cells[-1].strip(), delete)
 
 
 def _suppressed(address: str, reason: object, delete: bool) -> Record:
     if not delete and reason not in _REASONS:
-        raise _Wrong(f"Reason {reason} is invalid, must be one of [BOUNCE, COMPLAINT].")
+        raise _InvalidRecord(f"Reason {reason} is invalid, must be one of [BOUNCE, COMPLAINT].")
     return Record("", address, {"Reason": reason})
 
 
@@ -132,29 +132,29 @@ def _contact(row: dict[str, Any], delete: bool) -> Record:
     given: Params = {}
     if row.get("unsubscribeAll") is not None:
         if not isinstance(row["unsubscribeAll"], bool):
-            raise _Wrong("unsubscribeAll must be true or false.")
+            raise _InvalidRecord("unsubscribeAll must be true or false.")
         given["UnsubscribeAll"] = row["unsubscribeAll"]
     if row.get("attributesData") is not None:
         given["AttributesData"] = _text(row, "attributesData")
     preferences: Any = row.get("topicPreferences") or []
     if not isinstance(preferences, list):
-        raise _Wrong("topicPreferences must be an array.")
+        raise _InvalidRecord("topicPreferences must be an array.")
     given["TopicPreferences"] = [_preference(one) for one in cast("list[Any]", preferences)]
     return Record("", address, given)
 
 
 def _preference(one: Any) -> dict[str, str]:
     if not isinstance(one, dict):
-        raise _Wrong("Each topicPreferences element must be a JSON object.")
+        raise _InvalidRecord("Each topicPreferences element must be a JSON object.")
     read = cast("dict[str, Any]", one)
     status = _text(read, "subscriptionStatus")
     if status not in _STATUSES:
-        raise _Wrong(f"subscriptionStatus must be one of [{', '.join(_STATUSES)}].")
+        raise _InvalidRecord(f"subscriptionStatus must be one of [{', '.join(_STATUSES)}].")
     return {"TopicName": _text(read, "topicName"), "SubscriptionStatus": status}
 
 
 def _text(row: dict[str, Any], member: str) -> str:
     value = row.get(member)
     if not isinstance(value, str):
-        raise _Wrong(f"{member} must be a JSON string.")
+        raise _InvalidRecord(f"{member} must be a JSON string.")
     return value

@@ -83,7 +83,7 @@ def set_status(account: Account, tenant: Tenant, record: StatusRecord, *, by_cus
                 "record": {
                     "status": record.status,
                     "cause": record.cause,
-                    "lastUpdatedTimestamp": _parts(record.at),
+                    "lastUpdatedTimestamp": _time_array(record.at),
                 },
             },
         },
@@ -163,7 +163,7 @@ def _fits(shown: Params, wanted: dict[str, str]) -> bool:
     return all(shown[names[name]] == value for name, value in wanted.items())
 
 
-def _parts(at: float) -> list[int]:
+def _time_array(at: float) -> list[int]:
     """Returns the array that AWS writes a status's time as: year to second, then nanoseconds."""
     moment = datetime.fromtimestamp(at, UTC)
     return [*moment.timetuple()[:6], moment.microsecond * 1000]

@@ -83,7 +83,7 @@ def review(account: Account, tenant: Tenant) -> None:
         volume = tenant.counts.mailed if kind == "BOUNCE" else tenant.counts.telling
         sentence = (
             f"The {kind.lower()} rate exceeded {threshold:.1%} based on a representative volume of {volume} emails "
-            f"from {_in_words(tenant.counts.since)} to {_in_words(now)}."
+            f"from {_time_text(tenant.counts.since)} to {_time_text(now)}."
         )
         since = before.created if before is not None and is_open else now
         open_finding(account, tenant, Finding(kind, impact, sentence, since, now))
@@ -136,7 +136,7 @@ def _look(account: Account, tenant: Tenant) -> None:
         account.clock.call_later(LOOK, partial(_look, account, tenant))
 
 
-def _in_words(at: float) -> str:
+def _time_text(at: float) -> str:
     """Formats a time as AWS does in a finding."""
     moment = datetime.fromtimestamp(at, UTC)
     return f"{moment:%B} {moment.day}, {moment:%Y} at {moment:%H:%M} (UTC)"

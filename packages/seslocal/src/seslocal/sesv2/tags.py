@@ -14,7 +14,7 @@ from seslocal.tagging import tags_in, tags_out
 from seslocal.wire.params import Params
 
 
-class Tagged(Protocol):
+class TaggedResource(Protocol):
     @property
     def arn(self) -> str: ...
     @property
@@ -22,7 +22,7 @@ class Tagged(Protocol):
 
 
 #: resource type in the ARN -> SES's name for it, and the account's resources by the first name after the type
-_OWNERS: Final[dict[str, tuple[str, Callable[[Account], Mapping[str, Tagged]]]]] = {
+_OWNERS: Final[dict[str, tuple[str, Callable[[Account], Mapping[str, TaggedResource]]]]] = {
     "identity": ("EmailIdentity", lambda account: account.identities),
     "configuration-set": ("ConfigurationSet", lambda account: account.configuration_sets),
     "tenant": ("Tenant", lambda account: account.tenants),
@@ -59,14 +59,14 @@ def list_tags(account: Account, params: Params, caller: Caller) -> Params:
     return {"Tags": tags_out(found.tags) if found.arn == params["ResourceArn"] else []}
 
 
-def _resource(account: Account, arn: str) -> Tagged:
+def _resource(account: Account, arn: str) -> TaggedResource:
     parts = arn.split(":", 5)
     kind, _, name = parts[-1].partition("/")
     if len(parts) < 6 or parts[0] != "arn" or parts[2] != "ses" or kind not in _OWNERS or not name:
         raise bad_request("Provided resource identifier is not an SES resource")
     word, owner = _OWNERS[kind]
     names: Any = owner(account)
-    found: Tagged | None = names.get(name) or names.get(name.partition("/")[0])
+    found: TaggedResource | None = names.get(name) or names.get(name.partition("/")[0])
     if found is None or found.arn.partition("/")[2] != name:
         raise not_found(f"No {word} present with name: {name}")
     return found

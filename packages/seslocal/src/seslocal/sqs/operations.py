@@ -53,7 +53,7 @@ def create_queue(account: Account, params: Params, caller: Caller) -> Params:
     queue = existing or account.queues.ensure(name, attributes)
     if existing is None:
         queue.tags.update(params.get("tags", {}))
-        _wire_dead_letters(account, queue)
+        _connect_dead_letter_queue(account, queue)
     return {"QueueUrl": _url(account, caller, queue)}
 
 
@@ -100,7 +100,7 @@ def set_queue_attributes(account: Account, params: Params, caller: Caller) -> Pa
     queue = _queue(account, params)
     queue.set_attributes(_checked_attributes(params["Attributes"]))
     queue.modified_at = account.clock.now()
-    _wire_dead_letters(account, queue)
+    _connect_dead_letter_queue(account, queue)
     return {}
 
 
@@ -118,7 +118,7 @@ def send_message_batch(account: Account, params: Params, caller: Caller) -> Para
     entries = _entries(params)
     if sum(len(entry["MessageBody"].encode("utf-8", "surrogatepass")) for entry in entries) > 1048576:
         raise ApiError("BatchRequestTooLong", "Batch requests cannot be longer than 1048576 bytes.")
-    return _each(entries, lambda entry: _send(queue, entry))
+    return _for_each_entry(entries, lambda entry: _send(queue, entry))
 
 
 def receive_message(account: Account, params: Params, caller: Caller) -> Params | Awaitable[Params]:
@@ -155,7 +155,7 @@ def delete_message(account: Account, params: Params, caller: Caller) -> Params:
 
 def delete_message_batch(account: Account, params: Params, caller: Caller) -> Params:
     queue = _queue(account, params)
-    return _each(_entries(params), lambda entry: _delete(queue, entry))
+    return _for_each_entry(_entries(params), lambda entry: _delete(queue, entry))
 
 
 def change_message_visibility(account: Account, params: Params, caller: Caller) -> Params:
@@ -164,7 +164,7 @@ def change_message_visibility(account: Account, params: Params, caller: Caller) 
 
 def change_message_visibility_batch(account: Account, params: Params, caller: Caller) -> Params:
     queue = _queue(account, params)
-    return _each(_entries(params), lambda entry: _change_visibility(queue, entry))
+    return _for_each_entry(_entries(params), lambda entry: _change_visibility(queue, entry))
 
 
 def tag_queue(account: Account, params: Params, caller: Caller) -> Params:
@@ -321,7 +321,7 @@ def _entries(params: Params) -> list[Params]:
     return entries
 
 
-def _each(entries: list[Params], act: Callable[[Params], Params]) -> Params:
+def _for_each_entry(entries: list[Params], act: Callable[[Params], Params]) -> Params:
     successful: list[Params] = []
     failed: list[Params] = []
     for entry in entries:
@@ -387,7 +387,7 @@ def _redrive(policy: str) -> tuple[str, int]:
         raise ApiError("InvalidAttributeValue", "Invalid value for the parameter RedrivePolicy.") from None
 
 
-def _wire_dead_letters(account: Account, queue: Queue) -> None:
+def _connect_dead_letter_queue(account: Account, queue: Queue) -> None:
     policy = queue.attributes.get("RedrivePolicy")
     if not policy:
         queue.dead_letters = lambda: None

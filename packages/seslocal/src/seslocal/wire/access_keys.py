@@ -34,7 +34,7 @@ class Scope(NamedTuple):
     region: str  #: empty for SigV4a, where a header names the regions
     service: str
     text: str  #: date/region/service/aws4_request
-    holds: Callable[[bytes, str], bool]  #: whether a string to sign has this signature (hexadecimal)
+    is_valid: Callable[[bytes, str], bool]  #: whether a string to sign has this signature (hexadecimal)
 
 
 class Keys:
@@ -63,7 +63,7 @@ class Keys:
             signing_key = hmac.digest(signing_key, part.encode(), "sha256")
         return self._keep(credential, Scope(key, date, region, service, text, _verifier(signing_key)))
 
-    def derive_wide(self, credential: str, key: Key, date: str, service: str) -> Scope:
+    def derive_sigv4a(self, credential: str, key: Key, date: str, service: str) -> Scope:
         text = f"{date}/{service}/aws4_request"
         return self._keep(
             credential, Scope(key, date, "", service, text, sigv4a.verifier(key.id, key.secret))
@@ -81,23 +81,23 @@ def _verifier(signing_key: bytes) -> Callable[[bytes, str], bool]:
     padded = signing_key.ljust(64, b"\0")
     inner, outer = (sha256(bytes(byte ^ pad for byte in padded)) for pad in (0x36, 0x5C))
 
-    def holds(text: bytes, signature: str) -> bool:
+    def is_valid(text: bytes, signature: str) -> bool:
         within, around = inner.copy(), outer.copy()
         within.update(text)
         around.update(within.digest())
         return hmac.compare_digest(around.hexdigest().encode(), signature.encode("utf-8", "replace"))
 
-    return holds
+    return is_valid
 
 
-def pair(text: str) -> tuple[str, str]:
+def parse_key(text: str) -> tuple[str, str]:
     """Splits ID:SECRET. Raises ValueError."""
     key_id, colon, secret = text.partition(":")
     secret.encode()
-    if not colon or not secret or not is_id(key_id):
+    if not colon or not secret or not is_key_id(key_id):
         raise ValueError(f"{text!r} is not ID:SECRET")
     return key_id, secret
 
 
-def is_id(text: str) -> bool:
+def is_key_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None

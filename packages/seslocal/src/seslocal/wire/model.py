@@ -21,8 +21,8 @@ from seslocal.errors import ApiError, bad_request, serialization
 
 Params = dict[str, Any]
 #: position of a value in the input: its parent's, and its member name or index. Formatted only for an error.
-Place = tuple[Any, str | int] | None
-Check = Callable[[Any, Place, list[str]], Any]
+Position = tuple[Any, str | int] | None
+Check = Callable[[Any, Position, list[str]], Any]
 Model = Mapping[str, Any]
 
 _NAME_RULE: Final[Params] = {"max": 64, "pattern": "^[a-zA-Z0-9_-]+$"}
@@ -225,9 +225,9 @@ class Shapes:
         required: tuple[str, ...] = tuple(shape.get("required", ()))
         is_union = bool(shape.get("union"))
 
-        def check(value: Any, at: Place, problems: list[str]) -> Any:
+        def check(value: Any, at: Position, problems: list[str]) -> Any:
             if type(value) is not dict:
-                raise serialization(f"{_found(value)} where a structure was expected{_at(at)}.")
+                raise serialization(f"{_json_type(value)} where a structure was expected{_at(at)}.")
             found = cast(Params, value)
             dropped = False
             for name, item in found.items():
@@ -244,12 +244,12 @@ class Shapes:
                 if name not in found:
                     where = members[name][1]
                     problems.append(
-                        f"Value null at '{_spelt((at, where))}' failed to satisfy constraint: "
+                        f"Value null at '{_dotted_path((at, where))}' failed to satisfy constraint: "
                         "Member must not be null"
                     )
             if is_union and sum(name in members for name in found) != 1:
                 problems.append(
-                    f"Value at '{_spelt(at)}' failed to satisfy constraint: Member must hold one choice"
+                    f"Value at '{_dotted_path(at)}' failed to satisfy constraint: Member must hold one choice"
                 )
             return found
 
@@ -263,19 +263,19 @@ def _string(shape: Params) -> Check:
     pattern = shape.get("pattern")
     fits = re.compile(pattern).fullmatch if pattern else None
 
-    def check(value: Any, at: Place, problems: list[str]) -> Any:
+    def check(value: Any, at: Position, problems: list[str]) -> Any:
         if type(value) is not str:
-            raise serialization(f"{_found(value)} can not be converted to a String{_at(at)}.")
+            raise serialization(f"{_json_type(value)} can not be converted to a String{_at(at)}.")
         if enum is not None:
             if value not in enum:
-                problems.append(_broken(value, at, f"satisfy enum value set: [{choices}]"))
+                problems.append(_violation(value, at, f"satisfy enum value set: [{choices}]"))
             return value
         if low is not None and len(value) < low:
-            problems.append(_broken(value, at, f"have length greater than or equal to {low}"))
+            problems.append(_violation(value, at, f"have length greater than or equal to {low}"))
         if high is not None and len(value) > high:
-            problems.append(_broken(value, at, f"have length less than or equal to {high}"))
+            problems.append(_violation(value, at, f"have length less than or equal to {high}"))
         if fits is not None and not fits(value):
-            problems.append(_broken(value, at, f"satisfy regular expression pattern: {pattern}"))
+            problems.append(_violation(value, at, f"satisfy regular expression pattern: {pattern}"))
         return value
 
     return check
@@ -285,13 +285,13 @@ def _number(shape: Params) -> Check:
     low, high = shape.get("min"), shape.get("max")
     whole = shape["type"] in ("integer", "long")
 
-    def check(value: Any, at: Place, problems: list[str]) -> Any:
+    def check(value: Any, at: Position, problems: list[str]) -> Any:
         if type(value) is not int and (whole or type(value) is not float):
-            raise serialization(f"{_found(value)} can not be converted to a number{_at(at)}.")
+            raise serialization(f"{_json_type(value)} can not be converted to a number{_at(at)}.")
         if low is not None and value < low:
-            problems.append(_broken(value, at, f"have value greater than or equal to {low}"))
+            problems.append(_violation(value, at, f"have value greater than or equal to {low}"))
         if high is not None and value > high:
-            problems.append(_broken(value, at, f"have value less than or equal to {high}"))
+            problems.append(_violation(value, at, f"have value less than or equal to {high}"))
         return value
 
     return check
@@ -300,9 +300,9 @@ def _number(shape: Params) -> Check:
 def _list(item_check: Check, shape: Params) -> Check:
     low, high = shape.get("min"), shape.get("max")
 
-    def check(value: Any, at: Place, problems: list[str]) -> Any:
+    def check(value: Any, at: Position, problems: list[str]) -> Any:
         if type(value) is not list:
-            raise serialization(f"{_found(value)} can not be converted to a List{_at(at)}.")
+            raise serialization(f"{_json_type(value)} can not be converted to a List{_at(at)}.")
         items = cast(list[Any], value)
         _check_size(len(items), low, high, at, problems)
         for index, item in enumerate(items):
@@ -317,9 +317,9 @@ def _list(item_check: Check, shape: Params) -> Check:
 def _map(key_check: Check, value_check: Check, shape: Params) -> Check:
     low, high = shape.get("min"), shape.get("max")
 
-    def check(value: Any, at: Place, problems: list[str]) -> Any:
+    def check(value: Any, at: Position, problems: list[str]) -> Any:
         if type(value) is not dict:
-            raise serialization(f"{_found(value)} can not be converted to a Map{_at(at)}.")
+            raise serialization(f"{_json_type(value)} can not be converted to a Map{_at(at)}.")
         found = cast(Params, value)
         _check_size(len(found), low, high, at, problems)
         for key, item in found.items():
@@ -330,33 +330,33 @@ def _map(key_check: Check, value_check: Check, shape: Params) -> Check:
     return check
 
 
-def _check_size(size: int, low: int | None, high: int | None, at: Place, problems: list[str]) -> None:
+def _check_size(size: int, low: int | None, high: int | None, at: Position, problems: list[str]) -> None:
     if low is not None and size < low:
-        problems.append(_broken(f"{size} members", at, f"have length greater than or equal to {low}"))
+        problems.append(_violation(f"{size} members", at, f"have length greater than or equal to {low}"))
     if high is not None and size > high:
-        problems.append(_broken(f"{size} members", at, f"have length less than or equal to {high}"))
+        problems.append(_violation(f"{size} members", at, f"have length less than or equal to {high}"))
 
 
-def _boolean(value: Any, at: Place, problems: list[str]) -> Any:
+def _boolean(value: Any, at: Position, problems: list[str]) -> Any:
     if type(value) is not bool:
-        raise serialization(f"{_found(value)} can not be converted to a Boolean{_at(at)}.")
+        raise serialization(f"{_json_type(value)} can not be converted to a Boolean{_at(at)}.")
     return value
 
 
-def _blob(value: Any, at: Place, problems: list[str]) -> Any:
+def _blob(value: Any, at: Position, problems: list[str]) -> Any:
     if type(value) is not str:
-        raise serialization(f"{_found(value)} can not be converted to a Blob{_at(at)}.")
+        raise serialization(f"{_json_type(value)} can not be converted to a Blob{_at(at)}.")
     try:
         return binascii.a2b_base64(value.encode("ascii"), strict_mode=True)
     except ValueError:  # binascii.Error and UnicodeEncodeError are subclasses
         raise serialization(f"The value is not base64{_at(at)}.") from None
 
 
-def _timestamp(value: Any, at: Place, problems: list[str]) -> Any:
+def _timestamp(value: Any, at: Position, problems: list[str]) -> Any:
     if type(value) in (int, float) and abs(value) < 1e12:
         return float(value)
     if type(value) is not str:
-        raise serialization(f"{_found(value)} can not be converted to a Timestamp{_at(at)}.")
+        raise serialization(f"{_json_type(value)} can not be converted to a Timestamp{_at(at)}.")
     try:
         moment = datetime.fromisoformat(value)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
@@ -364,15 +364,17 @@ def _timestamp(value: Any, at: Place, problems: list[str]) -> Any:
         raise serialization(f"The value is not an ISO 8601 time{_at(at)}.") from None
 
 
-def _broken(value: object, at: Place, rule: str) -> str:
-    return f"Value '{str(value)[:512]}' at '{_spelt(at)}' failed to satisfy constraint: Member must {rule}"
+def _violation(value: object, at: Position, rule: str) -> str:
+    return (
+        f"Value '{str(value)[:512]}' at '{_dotted_path(at)}' failed to satisfy constraint: Member must {rule}"
+    )
 
 
-def _at(at: Place) -> str:
-    return f" at '{_spelt(at)}'" if at else ""
+def _at(at: Position) -> str:
+    return f" at '{_dotted_path(at)}'" if at else ""
 
 
-def _spelt(at: Place) -> str:
+def _dotted_path(at: Position) -> str:
     """`destination.toAddresses.1.member`."""
     parts: list[str] = []
     while at is not None:
@@ -381,7 +383,7 @@ def _spelt(at: Place) -> str:
     return ".".join(reversed(parts))
 
 
-def _found(value: object) -> str:
+def _json_type(value: object) -> str:
     kinds: dict[type, str] = {
         bool: "BOOLEAN_VALUE",
         str: "STRING_VALUE",

@@ -80,7 +80,7 @@ def check(
     canonical = _canonical_request(request, signed, names, claim.presigned)
     digest = sha256(canonical.encode("latin-1", "replace")).hexdigest()  # query names may be any text
     to_sign = f"{claim.algorithm}\n{stamp}\n{scope.text}\n{digest}"
-    if not scope.holds(to_sign.encode(), claim.signature):
+    if not scope.is_valid(to_sign.encode(), claim.signature):
         raise _invalid(_MISMATCH + _explained(canonical, to_sign) if explain else _MISMATCH)
     if claim.token != scope.key.token:
         raise _unknown()
@@ -135,7 +135,7 @@ def _claim_in_header(text: str, headers: Mapping[str, str]) -> Claim:
     credential, signed_headers = found.get("Credential"), found.get("SignedHeaders")
     signature = signature or found.get("Signature")
     if not credential or not signature or not signed_headers or not date:
-        raise _lacking(text, credential, signature, signed_headers, date)
+        raise _missing_parts(text, credential, signature, signed_headers, date)
     token = headers.get("x-amz-security-token")
     return Claim(
         algorithm,
@@ -166,7 +166,7 @@ def _members(text: str) -> tuple[str, Mapping[str, str]]:
     return algorithm, found
 
 
-def _lacking(text: str, *found: str | None) -> ApiError:
+def _missing_parts(text: str, *found: str | None) -> ApiError:
     lacking = [
         f"Authorization header requires {what}. "
         for what, value in zip(_IN_HEADER, found, strict=True)
@@ -264,7 +264,7 @@ def _scope(claim: Claim, keys: Keys, services: Collection[str], region: str, sta
     if key is None:
         raise _unknown()
     if wide:
-        return scope or keys.derive_wide(claim.credential, key, date, service)
+        return scope or keys.derive_sigv4a(claim.credential, key, date, service)
     return keys.derive(claim.credential, key, date, region, service)
 
 
@@ -292,7 +292,7 @@ def _canonical_request(request: Request, signed: str, names: tuple[str, ...], pr
     headers = request.headers
     lines = "".join([f"{name}:{headers.get(name, '')}\n" for name in names])
     if "  " in lines or "\t" in lines:
-        lines = "".join([f"{name}:{_folded(headers.get(name, ''))}\n" for name in names])
+        lines = "".join([f"{name}:{_spaces_collapsed(headers.get(name, ''))}\n" for name in names])
     query = _canonical_query(request.query, presigned) if request.query else ""
     # x-amz-content-sha256 is ignored: only S3 accepts UNSIGNED-PAYLOAD or another digest.
     digest = sha256(request.body).hexdigest()
@@ -305,7 +305,7 @@ def _names(signed_headers: str) -> tuple[str, tuple[str, ...]]:
     return ";".join(names), names
 
 
-def _folded(value: str) -> str:
+def _spaces_collapsed(value: str) -> str:
     """Collapses runs of spaces. Not with str.split, which also splits at some Latin-1 characters."""
     return b" ".join(value.encode("latin-1").split()).decode("latin-1")
 

@@ -31,14 +31,14 @@ def verifier(key_id: str, secret: str) -> Callable[[bytes, str], bool]:
     public = private_key(key_id, secret).public_key()
     by_ecdsa = ec.ECDSA(hashes.SHA256())
 
-    def holds(text: bytes, signature: str) -> bool:
+    def is_valid(text: bytes, signature: str) -> bool:
         try:
             public.verify(bytes.fromhex(signature), text, by_ecdsa)
         except (InvalidSignature, ValueError):
             return False
         return True
 
-    return holds
+    return is_valid
 
 
 def covers(region_set: str, region: str) -> bool:
