@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 from seslocal.errors import ApiError
 from seslocal.mail.sending import too_fast
 from seslocal.state.faults import Fault
-from seslocal.wire.protocol import HANG_UP, Answer
+from seslocal.wire.protocol import HANG_UP, Response
 
 _PATIENCE: Final = 3600.0  # seconds; longer than any client waits
 
@@ -23,11 +23,11 @@ class Call:
 
     sends: bool  #: the operation sends mail
     work: Callable[[], dict[str, Any]]  #: runs the operation; raises ApiError
-    finish: Callable[[dict[str, Any]], Answer]
-    refuse: Callable[[ApiError], Answer]
+    finish: Callable[[dict[str, Any]], Response]
+    refuse: Callable[[ApiError], Response]
 
 
-def respond(call: Call, struck: list[Fault]) -> Answer | Awaitable[Answer]:
+def respond(call: Call, struck: list[Fault]) -> Response | Awaitable[Response]:
     """Returns the response, now or later. Raises ApiError for an error that the caller must write."""
     faults = {fault.kind: fault for fault in struck}
     if stuck := faults.get("time_out"):
@@ -53,21 +53,21 @@ def respond(call: Call, struck: list[Fault]) -> Answer | Awaitable[Answer]:
                 call.work()
             code = "InternalServiceErrorException" if status == 500 else "ServiceUnavailable"
             raise ApiError(code, "The service failed (injected fault).", status)
-    answer = call.finish(call.work())
-    return HANG_UP if "accept_lose_answer" in faults else answer
+    response = call.finish(call.work())
+    return HANG_UP if "accept_lose_answer" in faults else response
 
 
-async def _respond_late(call: Call, seconds: float, others: list[Fault]) -> Answer:
+async def _respond_late(call: Call, seconds: float, others: list[Fault]) -> Response:
     """Runs the operation at once and responds late: the mail of a client that times out was accepted."""
     try:
-        answer = cast(Answer, respond(call, others))
+        response = cast(Response, respond(call, others))
     except ApiError as error:
-        answer = call.refuse(error)
+        response = call.refuse(error)
     await asyncio.sleep(seconds)  # real time: the client's timeout is what is tested
-    return answer
+    return response
 
 
-async def _keep_open(call: Call, fault: Fault) -> Answer:
+async def _keep_open(call: Call, fault: Fault) -> Response:
     """Keeps the connection open without a response until the client gives up."""
     if fault.accepted:
         with contextlib.suppress(ApiError):

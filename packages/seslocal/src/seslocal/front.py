@@ -21,7 +21,7 @@ from seslocal.state.account import Account
 from seslocal.web import Web
 from seslocal.wire import signature
 from seslocal.wire.model import Params, check_sqs, read_input, ses_routes, sqs_checks
-from seslocal.wire.protocol import Answer, Request
+from seslocal.wire.protocol import Request, Response
 
 log = logging.getLogger("seslocal")
 
@@ -39,20 +39,20 @@ class Front:
         self._routes = ses_routes()
         self._sqs = sqs_checks()
 
-    def __call__(self, request: Request) -> Answer | Awaitable[Answer]:
+    def __call__(self, request: Request) -> Response | Awaitable[Response]:
         target = request.headers.get("x-amz-target", "")
         is_sqs = target.startswith(_SQS_TARGET)
         self._account().clock.settle()
         try:
             if is_sqs:
-                return self._answer_sqs(request, target[len(_SQS_TARGET) :])
+                return self._respond_sqs(request, target[len(_SQS_TARGET) :])
             if request.path == PREFIX or request.path.startswith(PREFIX + "/"):
-                return self._admin.answer(request)
-            if (answer := self._web.answer(request)) is not None:
-                return answer
+                return self._admin.respond(request)
+            if (response := self._web.respond(request)) is not None:
+                return response
             if endpoint.is_for(request):
-                return self._answer_v1(request)
-            return self._answer_ses(request)
+                return self._respond_v1(request)
+            return self._respond_ses(request)
         except ApiError as error:
             return self._refusal(error, is_sqs)
         except Exception:
@@ -66,7 +66,7 @@ class Front:
 
     # SES
 
-    def _answer_ses(self, request: Request) -> Answer | Awaitable[Answer]:
+    def _respond_ses(self, request: Request) -> Response | Awaitable[Response]:
         operation = self._routes.find(request.method, request.path)
         if operation is None:
             raise ApiError(
@@ -94,15 +94,15 @@ class Front:
                 return faulted_calls.respond(call, struck)
         return self._done(act(account, params, caller))
 
-    def _answer_v1(self, request: Request) -> Answer | Awaitable[Answer]:
+    def _respond_v1(self, request: Request) -> Response | Awaitable[Response]:
         account = self._account()
-        return endpoint.answer(
+        return endpoint.respond(
             account, request, lambda: authentication.caller(account, request, signature.SES, self._host)
         )
 
     # SQS
 
-    def _answer_sqs(self, request: Request, name: str) -> Answer | Awaitable[Answer]:
+    def _respond_sqs(self, request: Request, name: str) -> Response | Awaitable[Response]:
         check = self._sqs.get(name)
         if check is None:
             raise ApiError("UnknownOperationException", f"SQS has no operation {name}.")
@@ -116,32 +116,32 @@ class Front:
             raise ApiError("UnsupportedOperation", f"seslocal does not implement {name} of SQS.")
         result = act(account, params, caller)
         if isinstance(result, dict):
-            return Answer(200, _encode(result), _SQS_KIND, self._ids())
-        return self._answer_sqs_late(result)
+            return Response(200, _encode(result), _SQS_KIND, self._ids())
+        return self._respond_sqs_late(result)
 
-    async def _answer_sqs_late(self, pending: Awaitable[Params]) -> Answer:
+    async def _respond_sqs_late(self, pending: Awaitable[Params]) -> Response:
         try:
-            return Answer(200, _encode(await pending), _SQS_KIND, self._ids())
+            return Response(200, _encode(await pending), _SQS_KIND, self._ids())
         except ApiError as error:
             return self._refusal(error, True)
 
     # both
 
-    def _done(self, result: Params) -> Answer:
-        return Answer(200, _encode(result), headers=self._ids())
+    def _done(self, result: Params) -> Response:
+        return Response(200, _encode(result), headers=self._ids())
 
     def _ids(self) -> tuple[tuple[str, str], ...]:
         return (("x-amzn-RequestId", self._account().ids.uuid()),)
 
-    def _refusal(self, error: ApiError, is_sqs: bool) -> Answer:
+    def _refusal(self, error: ApiError, is_sqs: bool) -> Response:
         if not is_sqs:
             if self._account().behaviour.old_signature_codes:
                 error = signature.as_query(error)
             headers = (*self._ids(), ("x-amzn-ErrorType", error.code))
-            return Answer(error.status, _encode({error.key: error.message}), headers=headers)
+            return Response(error.status, _encode({error.key: error.message}), headers=headers)
         fault = "Receiver" if error.status >= 500 else "Sender"
         old = sqs.OLD_CODES.get(error.code) or signature.QUERY_CODES.get(error.code, error.code)
         space = "com.amazon.coral.service" if error.code in signature.QUERY_CODES else "com.amazonaws.sqs"
         headers = (*self._ids(), ("x-amzn-query-error", f"{old};{fault}"))
         body = _encode({"__type": f"{space}#{error.code}", "message": error.message})
-        return Answer(error.status, body, _SQS_KIND, headers)
+        return Response(error.status, body, _SQS_KIND, headers)

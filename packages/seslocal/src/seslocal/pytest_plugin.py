@@ -48,8 +48,8 @@ class SesLocal:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}/_seslocal{path}", data, method=method)  # noqa: S310
         try:
-            with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310
-                return json.loads(answer.read())
+            with urllib.request.urlopen(request, timeout=_PATIENCE) as response:  # noqa: S310
+                return json.loads(response.read())
         except urllib.error.HTTPError as error:
             with error:
                 sentence = json.loads(error.read()).get("error", error.reason)

@@ -13,7 +13,7 @@ from seslocal.events.documents import CERTIFICATE_PATH
 from seslocal.mail import list_management, tracking, verification_links
 from seslocal.state.account import Account
 from seslocal.wire import signature
-from seslocal.wire.protocol import Answer, Request
+from seslocal.wire.protocol import Request, Response
 
 _SNS = b"Version=2010-03-31"
 
@@ -25,7 +25,7 @@ class Web:
         self._account = account
         self._host = host
 
-    def answer(self, request: Request) -> Answer | None:
+    def respond(self, request: Request) -> Response | None:
         """Returns None if the request is for another API."""
         path = request.path
         if path.startswith("/v2/"):
@@ -39,19 +39,19 @@ class Web:
             if "Action=" in request.query and not is_ses:
                 return self._sns(account, request, request.query.encode())
         if path == CERTIFICATE_PATH and request.method == "GET":
-            return Answer(200, certificate(), "application/x-pem-file")
+            return Response(200, certificate(), "application/x-pem-file")
         return (
             tracking.respond(account, request)
             or list_management.respond(account, request)
             or verification_links.respond(account, request)
-            or page.answer(account, request)
+            or page.respond(account, request)
         )
 
-    def _sns(self, account: Account, request: Request, form: bytes) -> Answer:
+    def _sns(self, account: Account, request: Request, form: bytes) -> Response:
         def check() -> None:
             authentication.caller(account, request, signature.SNS, self._host)
 
-        return sns.answer(account, _pairs(form), check, signed=signature.is_signed(request))
+        return sns.respond(account, _pairs(form), check, signed=signature.is_signed(request))
 
 
 def _scope(request: Request) -> str:

@@ -34,7 +34,7 @@ from seslocal.state.ledger import LedgerEntry
 from seslocal.state.mailboxes import FATES, Mailbox
 from seslocal.state.scenario import Step
 from seslocal.state.settings import Settings
-from seslocal.wire.protocol import Answer, Request
+from seslocal.wire.protocol import Request, Response
 
 PREFIX: Final = "/_seslocal"
 _IDENTITY_STATUSES: Final = ("PENDING", "SUCCESS", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED")
@@ -99,10 +99,10 @@ class Admin:
             )
         ]
 
-    def answer(self, request: Request) -> Answer:
+    def respond(self, request: Request) -> Response:
         try:
             result = self._dispatch(request)
-            return result if isinstance(result, Answer) else _json(200, result)
+            return result if isinstance(result, Response) else _json(200, result)
         except Refused as refused:
             return _json(refused.status, {"error": str(refused)})
 
@@ -123,7 +123,7 @@ class Admin:
         account.faults.scenario = steps
         scenario.start(steps, account.clock, self.perform)
 
-    def _dispatch(self, request: Request) -> Json | Answer:
+    def _dispatch(self, request: Request) -> Json | Response:
         act, names = self._find(request.method, request.path[len(PREFIX) :])
         return act(*names, _query(request.query), fields.body(request))
 
@@ -182,14 +182,14 @@ class Admin:
             raise Refused(404, messages.not_in_ledger(message_id))
         return {**line.shown(), "content": line.content and msgspec.Raw(line.content)}
 
-    def _html_sent(self, message_id: str, query: Query, body: Json) -> Answer:
+    def _html_sent(self, message_id: str, query: Query, body: Json) -> Response:
         account = self._account()
         line = account.mail.ledger.get(message_id)
         parts = line and take_apart(line)
         if not parts or parts.html is None:
             raise Refused(404, messages.no_html(message_id))
         html = as_delivered(account, message_id, parts.html, account.url)
-        return Answer(200, html.encode("utf-8", "replace"), "text/html; charset=utf-8", LOCKED)
+        return Response(200, html.encode("utf-8", "replace"), "text/html; charset=utf-8", LOCKED)
 
     # mailboxes
 
@@ -373,8 +373,8 @@ def _query(text: str) -> Query:
     return dict(parse_qsl(text, keep_blank_values=True, errors="replace"))
 
 
-def _json(status: int, value: object) -> Answer:
-    return Answer(status, msgspec.json.encode(value))
+def _json(status: int, value: object) -> Response:
+    return Response(status, msgspec.json.encode(value))
 
 
 def _first(lines: Iterator[LedgerEntry], count: int) -> Iterator[LedgerEntry]:

@@ -8,15 +8,15 @@ from typing import Any, Final
 from seslocal.admin import messages
 from seslocal.admin.fields import Json, Query, Refused
 from seslocal.state.account import Account
-from seslocal.wire.protocol import Answer
+from seslocal.wire.protocol import Response
 
 
-def fetch(account: Account, job_id: str, name: str, query: Query, body: Json) -> Answer:
+def fetch(account: Account, job_id: str, name: str, query: Query, body: Json) -> Response:
     job = account.jobs.exports.get(job_id) or account.jobs.imports.get(job_id)
     if job is None or not job.file_name or name != job.file_name:
         raise Refused(404, messages.no_job_file(job_id, name))
     kind = "text/csv" if name.endswith(".csv") else "application/json"
-    return Answer(200, job.file, f"{kind}; charset=utf-8", (("X-Content-Type-Options", "nosniff"),))
+    return Response(200, job.file, f"{kind}; charset=utf-8", (("X-Content-Type-Options", "nosniff"),))
 
 
 def home(account: Account, query: Query, body: Json) -> Json:

@@ -67,48 +67,48 @@ class NameServer:
                 writer.close()
             await self._tcp.wait_closed()
 
-    def answer(self, question: bytes, *, over_udp: bool) -> bytes | None:
+    def respond(self, question: bytes, *, over_udp: bool) -> bytes | None:
         """Returns None if this is not a DNS query."""
         try:
             query = dns.message.from_wire(question)
-            answer = dns.message.make_response(query)
+            response = dns.message.make_response(query)
         except (dns.exception.DNSException, ValueError):
             return _format_error(question)
-        answer.flags |= dns.flags.AA
+        response.flags |= dns.flags.AA
         if query.opcode() != dns.opcode.QUERY:
-            answer.set_rcode(dns.rcode.NOTIMP)
+            response.set_rcode(dns.rcode.NOTIMP)
         elif len(query.question) != 1 or query.question[0].rdclass != dns.rdataclass.IN:
-            answer.set_rcode(dns.rcode.REFUSED)
+            response.set_rcode(dns.rcode.REFUSED)
         elif self._account().faults.strikes("dns_outage"):
-            answer.set_rcode(dns.rcode.SERVFAIL)
+            response.set_rcode(dns.rcode.SERVFAIL)
         else:
-            self._fill(answer, query.question[0].name, query.question[0].rdtype)
+            self._fill(response, query.question[0].name, query.question[0].rdtype)
         most = max(_PLAIN, query.payload) if over_udp else 65535
         try:
-            return answer.to_wire(max_size=most)
+            return response.to_wire(max_size=most)
         except dns.exception.TooBig:
             cut = dns.message.make_response(query)
             cut.flags |= dns.flags.TC | dns.flags.AA
             return cut.to_wire()
 
-    def _fill(self, answer: dns.message.Message, name: dns.name.Name, kind: int) -> None:
+    def _fill(self, response: dns.message.Message, name: dns.name.Name, kind: int) -> None:
         wanted = dns.rdatatype.to_text(dns.rdatatype.RdataType.make(kind))
         for _ in range(_MOST_HOPS):
             records = self._records(folded(name.to_text()))
             found = [record for record in records if wanted in (record.type, "ANY")]
             alias = [record for record in records if record.type == "CNAME"]
             for record in found or alias:
-                _add(answer, name, record)
+                _add(response, name, record)
             if found or not alias:
                 if not found:
-                    self._empty_response(answer, name, bool(records))
+                    self._empty_response(response, name, bool(records))
                 return
             name = dns.name.from_text(alias[0].value)
 
-    def _empty_response(self, answer: dns.message.Message, name: dns.name.Name, has_others: bool) -> None:
+    def _empty_response(self, response: dns.message.Message, name: dns.name.Name, has_others: bool) -> None:
         if not has_others and not self._account().zone.has(folded(name.to_text())):
-            answer.set_rcode(dns.rcode.NXDOMAIN)
-        answer.authority.append(dns.rrset.from_text(dns.name.root, 60, "IN", "SOA", SOA))
+            response.set_rcode(dns.rcode.NXDOMAIN)
+        response.authority.append(dns.rrset.from_text(dns.name.root, 60, "IN", "SOA", SOA))
 
     def _records(self, name: str) -> list[Record]:
         account = self._account()
@@ -130,10 +130,10 @@ class NameServer:
                 async with asyncio.timeout(_IDLE):
                     (size,) = struct.unpack("!H", await reader.readexactly(2))
                     question = await reader.readexactly(size)
-                answer = self.answer(question, over_udp=False)
-                if answer is None:
+                response = self.respond(question, over_udp=False)
+                if response is None:
                     return
-                writer.write(struct.pack("!H", len(answer)) + answer)
+                writer.write(struct.pack("!H", len(response)) + response)
                 await writer.drain()
         except (TimeoutError, OSError, asyncio.IncompleteReadError):
             pass  # the client closed, or was idle too long
@@ -151,9 +151,9 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        answer = self._server.answer(data, over_udp=True)
-        if answer is not None and self._transport is not None:
-            self._transport.sendto(answer, addr)
+        response = self._server.respond(data, over_udp=True)
+        if response is not None and self._transport is not None:
+            self._transport.sendto(response, addr)
 
 
 def _format_error(question: bytes) -> bytes | None:
@@ -163,13 +163,13 @@ def _format_error(question: bytes) -> bytes | None:
     return question[:2] + struct.pack("!HHHHH", flags, 0, 0, 0, 0)
 
 
-def _add(answer: dns.message.Message, name: dns.name.Name, record: Record) -> None:
+def _add(response: dns.message.Message, name: dns.name.Name, record: Record) -> None:
     rdata = dns.rrset.from_text(name, record.ttl, "IN", record.type, record.value)
-    for existing in answer.answer:
+    for existing in response.answer:
         if existing.match(name, rdata.rdclass, rdata.rdtype, rdata.covers):
             existing.update(rdata)  # pyright: ignore[reportUnknownMemberType]
             return
-    answer.answer.append(rdata)
+    response.answer.append(rdata)
 
 
 def _is_token(account: Account, token: str) -> bool:

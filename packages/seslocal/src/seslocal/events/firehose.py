@@ -74,11 +74,11 @@ def _batch(account: Account, stream: FirehoseStream, records: list[bytes]) -> Ht
 
 
 def _is_delivered(request_id: str, status: int, body: bytes) -> bool | None:
-    """Firehose takes a batch as delivered only when the answer repeats its id; all else it tries again, but a 413."""
+    """Firehose takes a batch as delivered only when the response repeats its id; all else it tries again, but a 413."""
     if status == 413:
         return None
     try:
-        answer = msgspec.json.decode(body, type=_Receipt)
+        response = msgspec.json.decode(body, type=_Receipt)
     except (ValueError, RecursionError):
         return False
-    return status == 200 and answer.requestId == request_id
+    return status == 200 and response.requestId == request_id

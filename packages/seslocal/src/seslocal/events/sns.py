@@ -14,7 +14,7 @@ from seslocal.events import http_subscribers
 from seslocal.events.publishing import publish_to_topic
 from seslocal.state.account import Account
 from seslocal.state.topics import Subscription, Topic
-from seslocal.wire.protocol import Answer
+from seslocal.wire.protocol import Response
 from seslocal.wire.signature import as_query
 
 Form = dict[str, str]
@@ -27,7 +27,7 @@ _FREE: Final = ("ConfirmSubscription", "Unsubscribe")  # what the links in its m
 _NO_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
-def answer(account: Account, form: Form, check: Callable[[], None], *, signed: bool) -> Answer:
+def respond(account: Account, form: Form, check: Callable[[], None], *, signed: bool) -> Response:
     """`check` raises ApiError unless the request's signature is right; following a link of SNS's needs none."""
     request_id = account.ids.uuid()
     headers = (("x-amzn-RequestId", request_id),)
@@ -45,12 +45,12 @@ def answer(account: Account, form: Form, check: Callable[[], None], *, signed: b
             f'<ErrorResponse xmlns="{_NAMESPACE}"><Error><Type>Sender</Type><Code>{error.code}</Code><Message>'
             f"{_text(error.message)}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
         )
-        return Answer(error.status, text.encode(), "text/xml", headers)
+        return Response(error.status, text.encode(), "text/xml", headers)
     text = (
         f'<{action}Response xmlns="{_NAMESPACE}"><{action}Result>{result}</{action}Result><ResponseMetadata>'
         f"<RequestId>{request_id}</RequestId></ResponseMetadata></{action}Response>"
     )
-    return Answer(200, text.encode(), "text/xml", headers)
+    return Response(200, text.encode(), "text/xml", headers)
 
 
 # topics

@@ -21,7 +21,7 @@ from seslocal.state.account import Account
 from seslocal.state.configuration_sets import ConfigurationSet
 from seslocal.state.contacts import OPT_IN, OPT_OUT, Contact, ManagedMail
 from seslocal.wire.params import Params
-from seslocal.wire.protocol import Answer, Request
+from seslocal.wire.protocol import Request, Response
 
 PATH: Final = "/U0/"
 PLACEHOLDER: Final = "{{amazonSESUnsubscribeUrl}}"
@@ -79,7 +79,7 @@ def activate_link(
         managed.list.put(managed.address, {}, account.clock.now())
 
 
-def respond(account: Account, request: Request) -> Answer | None:
+def respond(account: Account, request: Request) -> Response | None:
     """Responds to an unsubscribe link. Returns None if the request is for something else."""
     if not request.path.startswith(PATH):
         return None
@@ -89,7 +89,7 @@ def respond(account: Account, request: Request) -> Answer | None:
     if request.method in ("GET", "HEAD"):
         return _page(200, _choices(managed))
     if request.method != "POST":
-        return Answer(405, b"", "text/plain")
+        return Response(405, b"", "text/plain")
     if _is_one_click(request):
         _unsubscribe(account, managed)
         return _page(200, "<p>You are unsubscribed.</p>")
@@ -174,13 +174,13 @@ def _choices(managed: ManagedMail) -> str:
     )
 
 
-def _page(status: int, body: str) -> Answer:
+def _page(status: int, body: str) -> Response:
     text = (
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>Subscription preferences</title><style>body{{font:1rem sans-serif;max-width:32rem;margin:2rem auto;"
         f"padding:0 1rem}}</style><h1>Subscription preferences</h1>{body}</html>"
     )
-    return Answer(status, text.encode("utf-8", "replace"), "text/html; charset=utf-8", _HEADERS)
+    return Response(status, text.encode("utf-8", "replace"), "text/html; charset=utf-8", _HEADERS)
 
 
 def _with_link(content: Params, url: str) -> Params:

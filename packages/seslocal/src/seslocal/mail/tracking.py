@@ -18,7 +18,7 @@ from seslocal.state.account import Account
 from seslocal.state.configuration_sets import ConfigurationSet
 from seslocal.state.tracking import Tracked
 from seslocal.wire.params import Params
-from seslocal.wire.protocol import Answer, Request
+from seslocal.wire.protocol import Request, Response
 
 OPEN: Final = "/I0/"
 CLICK: Final = "/L0/"
@@ -76,7 +76,7 @@ def as_delivered(account: Account, message_id: str, html: str, base: str) -> str
     return html + pixel if end < 0 else html[:end] + pixel + html[end:]
 
 
-def respond(account: Account, request: Request) -> Answer | None:
+def respond(account: Account, request: Request) -> Response | None:
     """Responds to a pixel or a link, and publishes the event. Returns None if the request is for something else."""
     if request.method not in ("GET", "HEAD"):
         return None
@@ -87,7 +87,7 @@ def respond(account: Account, request: Request) -> Answer | None:
     return None
 
 
-def _fetch_pixel(account: Account, request: Request) -> Answer:
+def _fetch_pixel(account: Account, request: Request) -> Response:
     parts = request.path[len(OPEN) :].split("/")
     if len(parts) == 2 and hmac.compare_digest(
         parts[1].encode(), _signature(account, OPEN, parts[0]).encode()
@@ -96,10 +96,10 @@ def _fetch_pixel(account: Account, request: Request) -> Answer:
         if tracked is not None and tracked.opens:
             body = opened(*_client(request), _now(account), _bot_likelihood(request))
             _report(account, tracked, "Open", body)
-    return Answer(200, _PIXEL, "image/gif", (("Cache-Control", "no-cache, no-store"),))
+    return Response(200, _PIXEL, "image/gif", (("Cache-Control", "no-cache, no-store"),))
 
 
-def _follow(account: Account, request: Request) -> Answer:
+def _follow(account: Account, request: Request) -> Response:
     parts = request.path[len(CLICK) :].split("/")
     if len(parts) != 4:
         return _gone()
@@ -111,11 +111,11 @@ def _follow(account: Account, request: Request) -> Answer:
         ip, agent = _client(request)
         body = clicked(ip, agent, _now(account), _bot_likelihood(request), link, _link_tags(pairs))
         _report(account, tracked, "Click", body)
-    return Answer(302, b"", "text/plain", (("Location", quote(link, safe="%/:=&?~#+!$,;'@()*[]")),))
+    return Response(302, b"", "text/plain", (("Location", quote(link, safe="%/:=&?~#+!$,;'@()*[]")),))
 
 
-def _gone() -> Answer:
-    return Answer(404, b"This link was not made here, or was changed.", "text/plain")
+def _gone() -> Response:
+    return Response(404, b"This link was not made here, or was changed.", "text/plain")
 
 
 def _rewritten(account: Account, message_id: str, html: str, base: str) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 
 from seslocal.state.account import Account
 from seslocal.state.verification import MOST, PendingVerification, VerificationTemplate
-from seslocal.wire.protocol import Answer, Request
+from seslocal.wire.protocol import Request, Response
 
 PATH: Final = "/V0/"
 GOOD_FOR: Final = 24 * 3600.0  # seconds
@@ -41,17 +41,17 @@ def activate_link(account: Account, token: str, address: str, template: Verifica
         del pending[next(iter(pending))]
 
 
-def respond(account: Account, request: Request) -> Answer | None:
+def respond(account: Account, request: Request) -> Response | None:
     """Responds to a verification link. Returns None if the request is for something else."""
     if not request.path.startswith(PATH) or request.method not in ("GET", "HEAD"):
         return None
     pending = account.identities.pending_verifications.get(request.path[len(PATH) :])
     if pending is None:
-        return Answer(404, b"This link is not known, or no longer.", "text/plain")
+        return Response(404, b"This link is not known, or no longer.", "text/plain")
     identity = account.identities.get(pending.address.lower())
     is_late = account.clock.now() - pending.since >= GOOD_FOR
     if identity is None or is_late:
-        return Answer(302, headers=(("Location", pending.failure_url),))
+        return Response(302, headers=(("Location", pending.failure_url),))
     if not identity.verified:
         identity.set_status("SUCCESS", account.clock.now())
-    return Answer(302, headers=(("Location", pending.success_url),))
+    return Response(302, headers=(("Location", pending.success_url),))

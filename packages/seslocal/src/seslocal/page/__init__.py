@@ -15,7 +15,7 @@ from seslocal.page import letter, messages, views
 from seslocal.page.search import find
 from seslocal.state.account import Account
 from seslocal.state.ledger import LedgerEntry
-from seslocal.wire.protocol import Answer, Request
+from seslocal.wire.protocol import Request, Response
 
 _ASSETS: Final = {"page.css": "text/css", "page.js": "text/javascript"}
 _COMMON: Final = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
@@ -27,7 +27,7 @@ _PAGE: Final = (("Content-Security-Policy", _POLICY), ("Cache-Control", "no-stor
 PER_PAGE: Final = 50
 
 
-def answer(account: Account, request: Request) -> Answer | None:
+def respond(account: Account, request: Request) -> Response | None:
     """Returns None if the path is not the page's."""
     path = request.path
     if path == "/clear":
@@ -43,7 +43,7 @@ def answer(account: Account, request: Request) -> Answer | None:
     return None
 
 
-def _mail(account: Account, request: Request, parts: list[str]) -> Answer:
+def _mail(account: Account, request: Request, parts: list[str]) -> Response:
     line = account.mail.ledger.get(parts[0])
     if line is None:
         return _html(views.missing(_page_request(account, request), parts[0]), 404)
@@ -84,11 +84,11 @@ def _page_request(account: Account, request: Request) -> views.PageRequest:
     )
 
 
-def _body(account: Account, request: Request, line: LedgerEntry) -> Answer:
+def _body(account: Account, request: Request, line: LedgerEntry) -> Response:
     found = take_apart(line)
     remote = "remote=1" in request.query.split("&")
     if found is None or found.html is None:
-        return Answer(404, messages.NO_HTML.encode(), "text/plain", _COMMON)
+        return Response(404, messages.NO_HTML.encode(), "text/plain", _COMMON)
     host = request.headers.get("host")
     text = letter.html(account, line, found, f"http://{host}" if host else account.url)
     headers = (
@@ -96,46 +96,46 @@ def _body(account: Account, request: Request, line: LedgerEntry) -> Answer:
         ("Cache-Control", "no-store"),
         *_COMMON,
     )
-    return Answer(200, text.encode("utf-8", "replace"), "text/html; charset=utf-8", headers)
+    return Response(200, text.encode("utf-8", "replace"), "text/html; charset=utf-8", headers)
 
 
-def _file(line: LedgerEntry, number: str) -> Answer:
+def _file(line: LedgerEntry, number: str) -> Response:
     found = take_apart(line)
     index = _number(number)
     if found is None or index is None or index >= len(found.files):
-        return Answer(404, messages.NO_ATTACHMENT.encode(), "text/plain", _COMMON)
+        return Response(404, messages.NO_ATTACHMENT.encode(), "text/plain", _COMMON)
     file = found.files[index]
     return _download(file.data, file.name, "application/octet-stream")
 
 
-def _download(data: bytes, name: str, kind: str) -> Answer:
+def _download(data: bytes, name: str, kind: str) -> Response:
     """Always downloaded, never displayed: the content is untrusted."""
     headers = (
         ("Content-Disposition", f"attachment; filename*=UTF-8''{quote(name, safe='')}"),
         ("Content-Security-Policy", "sandbox; default-src 'none'"),
         *_COMMON,
     )
-    return Answer(200, data, kind, headers)
+    return Response(200, data, kind, headers)
 
 
-def _clear(account: Account, request: Request) -> Answer:
+def _clear(account: Account, request: Request) -> Response:
     if request.method != "POST":
-        return Answer(405, messages.CLEAR_TAKES_POST.encode(), "text/plain", (("Allow", "POST"), *_COMMON))
+        return Response(405, messages.CLEAR_TAKES_POST.encode(), "text/plain", (("Allow", "POST"), *_COMMON))
     origin, host = request.headers.get("origin"), request.headers.get("host", "")
     site = request.headers.get("sec-fetch-site", "same-origin")
     # Protects from cross-site requests.
     if site not in ("same-origin", "none") or origin not in (None, f"http://{host}"):
-        return Answer(403, messages.CLEAR_FROM_OTHER_SITE.encode(), "text/plain", _COMMON)
+        return Response(403, messages.CLEAR_FROM_OTHER_SITE.encode(), "text/plain", _COMMON)
     account.mail.ledger.clear()
     account.mail.tracking.clear()
-    return Answer(303, b"", "text/plain", (("Location", "/"), *_COMMON))
+    return Response(303, b"", "text/plain", (("Location", "/"), *_COMMON))
 
 
-def _asset(name: str) -> Answer:
+def _asset(name: str) -> Response:
     kind = _ASSETS.get(name)
     if kind is None:
-        return Answer(404, messages.NO_ASSET.encode(), "text/plain", _COMMON)
-    return Answer(200, _read(name), f"{kind}; charset=utf-8", _COMMON)
+        return Response(404, messages.NO_ASSET.encode(), "text/plain", _COMMON)
+    return Response(200, _read(name), f"{kind}; charset=utf-8", _COMMON)
 
 
 @cache
@@ -147,5 +147,5 @@ def _number(text: str) -> int | None:
     return int(text) if re.fullmatch("[0-9]{1,12}", text) else None
 
 
-def _html(text: str, status: int = 200) -> Answer:
-    return Answer(status, text.encode("utf-8", "replace"), "text/html; charset=utf-8", _PAGE)
+def _html(text: str, status: int = 200) -> Response:
+    return Response(status, text.encode("utf-8", "replace"), "text/html; charset=utf-8", _PAGE)

@@ -12,7 +12,7 @@ from seslocal.sesv1.table import ACTING
 from seslocal.state.access import Caller
 from seslocal.state.account import Account
 from seslocal.wire.params import Params
-from seslocal.wire.protocol import Answer, Request
+from seslocal.wire.protocol import Request, Response
 from seslocal.wire.query import QueryOperation, read_form, ses_v1
 
 _KIND = "text/xml"
@@ -23,7 +23,9 @@ def is_for(request: Request) -> bool:
     return request.path == "/" and ("Action=" in request.query or b"Action=" in _posted(request))
 
 
-def answer(account: Account, request: Request, caller: Callable[[], Caller]) -> Answer | Awaitable[Answer]:
+def respond(
+    account: Account, request: Request, caller: Callable[[], Caller]
+) -> Response | Awaitable[Response]:
     """`caller` raises ApiError if the request's signature is wrong."""
     try:
         who = caller()
@@ -68,13 +70,15 @@ def _posted(request: Request) -> bytes:
     return request.body if request.method == "POST" else b""
 
 
-def refuse(account: Account, error: ApiError) -> Answer:
+def refuse(account: Account, error: ApiError) -> Response:
     request_id = account.ids.uuid()
     said = to_v1_error(error)
-    return Answer(said.status, ses_v1().refuse(said, request_id), _KIND, (("x-amzn-RequestId", request_id),))
+    return Response(
+        said.status, ses_v1().refuse(said, request_id), _KIND, (("x-amzn-RequestId", request_id),)
+    )
 
 
-def _done(account: Account, operation: QueryOperation, result: Params) -> Answer:
+def _done(account: Account, operation: QueryOperation, result: Params) -> Response:
     request_id = account.ids.uuid()
     body = ses_v1().write(operation, result, request_id)
-    return Answer(200, body, _KIND, (("x-amzn-RequestId", request_id),))
+    return Response(200, body, _KIND, (("x-amzn-RequestId", request_id),))

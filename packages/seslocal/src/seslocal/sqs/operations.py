@@ -67,10 +67,10 @@ def list_queues(account: Account, params: Params, caller: Caller) -> Params:
     after = params.get("NextToken", "")
     size = params.get("MaxResults") or 1000
     page = [name for name in names if name > after][:size]
-    answer: Params = {"QueueUrls": [_url(account, caller, account.queues.by_name[name]) for name in page]}
+    response: Params = {"QueueUrls": [_url(account, caller, account.queues.by_name[name]) for name in page]}
     if "MaxResults" in params and page and page[-1] != names[-1]:
-        answer["NextToken"] = page[-1]
-    return answer
+        response["NextToken"] = page[-1]
+    return response
 
 
 def delete_queue(account: Account, params: Params, caller: Caller) -> Params:
@@ -205,10 +205,10 @@ def _send(queue: Queue, params: Params) -> Params:
     digest = _attributes_md5(attributes) if attributes else ""
     message = queue.put(body, delay, attributes)
     message.attributes_md5 = digest
-    answer = {"MessageId": message.id, "MD5OfMessageBody": message.md5}
+    response = {"MessageId": message.id, "MD5OfMessageBody": message.md5}
     if digest:
-        answer["MD5OfMessageAttributes"] = digest
-    return answer
+        response["MD5OfMessageAttributes"] = digest
+    return response
 
 
 def _received(account: Account, taken: list[Message], params: Params) -> Params:

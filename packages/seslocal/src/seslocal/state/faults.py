@@ -11,9 +11,9 @@ from typing import Final
 from seslocal.state.scenario import Step
 
 # In order of precedence; at most one of a group applies.
-_ANSWERS: Final = ("throttle", "throttle_storm", "error_500", "error_503", "time_out", "accept_lose_answer")
+_RESPONSES: Final = ("throttle", "throttle_storm", "error_500", "error_503", "time_out", "accept_lose_answer")
 _WAYS: Final = ("drop_events", "reorder_events", "delay_events")
-ON_CALLS: Final = (*_ANSWERS, "slow")
+ON_CALLS: Final = (*_RESPONSES, "slow")
 ON_EVENTS: Final = (*_WAYS, "double_events")
 #: faults that are a state of the account while they are active
 STATES: Final = ("quota_gone", "tenant_paused", "account_under_review", "clock_skew")
@@ -63,7 +63,7 @@ class Faults:
             for fault in self.standing.values()
             if fault.operation in ("*", operation) and _concerns(fault, tenant, configuration_set)
         ]
-        return self._one(concerned, ("slow",)) + self._one(concerned, _ANSWERS)
+        return self._one(concerned, ("slow",)) + self._one(concerned, _RESPONSES)
 
     def on_entry(self, tenant: str | None, configuration_set: str | None) -> Fault | None:
         """Returns the fault that applies to this entry of bulk mail."""

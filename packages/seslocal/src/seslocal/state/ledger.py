@@ -1,5 +1,5 @@
 """The ledger: every mail that was really accepted, whatever the client was told. It judges the senders that
-are tested against us, so it takes a line before the answer is written. It keeps the newest mails up to a
+are tested against us, so it takes a line before the response is written. It keeps the newest mails up to a
 stated number, and their content up to a stated number of bytes; what it dropped, it counts. Lines are kept
 encoded, since a hundred thousand of them shall fit into a small machine."""
 

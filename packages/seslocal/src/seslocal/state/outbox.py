@@ -23,7 +23,7 @@ MOST: Final = 10_000  # parcels that wait
 _AT_ONCE: Final = 32
 _PATIENCE: Final = 15.0  # seconds for one try, as SNS has
 
-#: status and body of an answer -> True: done, False: try again, None: refused for good
+#: status and body of an response -> True: done, False: try again, None: refused for good
 Judge = Callable[[int, bytes], bool | None]
 
 
@@ -109,9 +109,9 @@ class Outbox:
         checked = not (url.scheme == "https" and _is_here(url.host or ""))
         async with self._session.post(
             url, data=parcel.body, headers=headers, ssl=checked, allow_redirects=False
-        ) as answer:
-            body = await answer.content.read(64 * 1024)
-            return answer.status, body, answer.status == 401 and "WWW-Authenticate" in answer.headers
+        ) as response:
+            body = await response.content.read(64 * 1024)
+            return response.status, body, response.status == 401 and "WWW-Authenticate" in response.headers
 
 
 def _is_here(host: str) -> bool:

@@ -50,4 +50,4 @@ class Behaviour:
     global_list_for_tenants: bool = False  #: it strikes although bounces are held against a tenant's list
     sign_in_queues: bool = False  #: SNS messages in queues are signed too, which is slow
     old_signature_codes: bool = False  #: SES v2 spells refusals of signatures as the Query protocol does
-    explain_signatures: bool = False  #: a wrong signature is answered with what should have been signed
+    explain_signatures: bool = False  #: errors about a wrong signature include what should have been signed

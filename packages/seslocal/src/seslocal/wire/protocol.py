@@ -1,4 +1,4 @@
-"""HTTP/1.1 on httptools: parses bytes into Requests, calls the app, and writes its Answers in the order of the requests,
+"""HTTP/1.1 on httptools: parses bytes into Requests, calls the app, and writes Responses in the order of the requests,
 also for pipelined requests. It is independent of SES. A request that cannot be parsed or is too large gets a 4xx and
 the connection is closed. A slow response delays only its own connection."""
 
@@ -35,7 +35,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     status: int
     body: bytes = b""
     kind: str = "application/json"  #: the Content-Type
@@ -44,8 +44,8 @@ class Answer:
     hang_up: bool = False  #: close without writing a response
 
 
-HANG_UP: Final = Answer(0, hang_up=True)
-App = Callable[[Request], "Answer | Awaitable[Answer]"]
+HANG_UP: Final = Response(0, hang_up=True)
+App = Callable[[Request], "Response | Awaitable[Response]"]
 
 _STATUS_LINES: Final = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n" for s in HTTPStatus}
 _CLOSE: Final = "Connection: close\r\n"
@@ -58,27 +58,27 @@ def _key(name: bytes) -> str:
 
 
 class Connection(asyncio.Protocol):
-    """One client connection. `connections` is the server's set of open connections. `after_answer` is called after each
+    """One client connection. `connections` is the server's set of open connections. `after_response` is called after each
     response that leaves the connection idle. `date` returns the Date header line."""
 
     def __init__(
         self,
         app: App,
         connections: set[Connection],
-        after_answer: Callable[[Connection, Request], None],
+        after_response: Callable[[Connection, Request], None],
         date: Callable[[], str],
     ) -> None:
         self._app = app
         self._connections = connections
-        self._after_answer = after_answer
+        self._after_response = after_response
         self._date = date
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
         self._parser: Any = httptools.HttpRequestParser(self)
-        self._waiting: deque[Request | Answer] = deque()
+        self._waiting: deque[Request | Response] = deque()
         self._task: asyncio.Task[None] | None = None
         self._writable = True
         self._refused = False
-        self._answering = False
+        self._responding = False
         self._reading = True
         self._peer = ""
         self._reset()
@@ -86,7 +86,7 @@ class Connection(asyncio.Protocol):
     @property
     def idle(self) -> bool:
         """Whether it is open and every request has been answered."""
-        return self._task is None and not self._waiting and not self._in_request and not self._answering
+        return self._task is None and not self._waiting and not self._in_request and not self._responding
 
     def close(self) -> None:
         if self._transport is not None:  # pyright: ignore[reportUnnecessaryComparison]
@@ -198,50 +198,50 @@ class Connection(asyncio.Protocol):
         self._refused = True
         body = b'{"message":"' + sentence.replace("\\", "/").replace('"', "'").encode() + b'"}'
         headers = (("x-amzn-ErrorType", "MalformedHttpRequestException"),)
-        self._waiting.append(Answer(status, body, headers=headers, close=True))
+        self._waiting.append(Response(status, body, headers=headers, close=True))
         self._work()
 
     def _work(self) -> None:
         while self._waiting and self._task is None and self._writable and not self._transport.is_closing():
             request = self._waiting.popleft()
-            if isinstance(request, Answer):
+            if isinstance(request, Response):
                 self._write(request, None)
                 return
-            self._answering = True
-            answer = self._app(request)
-            self._answering = False
-            if isinstance(answer, Answer):
-                self._write(answer, request)
+            self._responding = True
+            response = self._app(request)
+            self._responding = False
+            if isinstance(response, Response):
+                self._write(response, request)
             else:
-                self._task = asyncio.get_running_loop().create_task(self._answer_late(answer, request))
+                self._task = asyncio.get_running_loop().create_task(self._respond_late(response, request))
         if not self._reading and len(self._waiting) < MAX_PIPELINED // 2 and not self._transport.is_closing():
             self._reading = True
             self._transport.resume_reading()
 
-    async def _answer_late(self, pending: Awaitable[Answer], request: Request) -> None:
+    async def _respond_late(self, pending: Awaitable[Response], request: Request) -> None:
         try:
-            answer = await pending
+            response = await pending
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
-            answer = HANG_UP
+            response = HANG_UP
         self._task = None
         if not self._transport.is_closing():
-            self._write(answer, request)
+            self._write(response, request)
             self._work()
 
-    def _write(self, answer: Answer, request: Request | None) -> None:
-        if answer.hang_up:
+    def _write(self, response: Response, request: Request | None) -> None:
+        if response.hang_up:
             self._transport.close()
             return
-        close = answer.close or request is None or not request.keep_alive
-        lines = "".join([f"{name}: {value}\r\n" for name, value in answer.headers])
+        close = response.close or request is None or not request.keep_alive
+        lines = "".join([f"{name}: {value}\r\n" for name, value in response.headers])
         head = (
-            f"{_STATUS_LINES[answer.status]}{self._date()}Content-Type: {answer.kind}\r\n"
-            f"Content-Length: {len(answer.body)}\r\n{lines}{_CLOSE if close else ''}\r\n"
+            f"{_STATUS_LINES[response.status]}{self._date()}Content-Type: {response.kind}\r\n"
+            f"Content-Length: {len(response.body)}\r\n{lines}{_CLOSE if close else ''}\r\n"
         )
-        body = b"" if request is not None and request.method == "HEAD" else answer.body
+        body = b"" if request is not None and request.method == "HEAD" else response.body
         self._transport.write(head.encode() + body)
         if close:
             self._transport.close()
         elif request is not None:
-            self._after_answer(self, request)
+            self._after_response(self, request)
