@@ -85,7 +85,7 @@ def test_a_tenants_own_sets_carry_its_key_and_the_shared_ones_only_the_class() -
 def test_a_plan_that_would_fill_the_accounts_sets_is_refused() -> None:
     desired.check_sets(7_997, 3)
     desired.check_sets(9_999, 0)
-    with pytest.raises(Refused, match="8000"):
+    with pytest.raises(Refused, match="8,000"):
         desired.check_sets(7_998, 3)
 
 

@@ -33,21 +33,7 @@ STILL_TO_MOVE: frozenset[str] = frozenset(
         "adapters/db/observe_reader.py",
         "adapters/db/cluster_files.py",
         "adapters/db/secrets.py",
-        "adapters/http/catalogue.py",
-        "adapters/http/holds.py",
-        "adapters/http/lanes.py",
-        "adapters/http/messages.py",
-        "adapters/http/observe.py",
-        "adapters/http/problems.py",
-        "adapters/http/shapes.py",
-        "adapters/http/tenants.py",
         "adapters/ses/feedback.py",
-        "control/catalogue.py",
-        "control/desired.py",
-        "control/governor.py",
-        "control/keys.py",
-        "control/tenants.py",
-        "core/principal.py",
     ]
 )
 

@@ -10,9 +10,11 @@ from typing import Protocol
 
 from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
+from mailcordon.messages import api
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
-_LONGEST_MS = 14 * 24 * 3_600_000  #: partitions exist that far ahead
+LONGEST_DAYS = 14  #: of a duration: partitions exist that far ahead
+_LONGEST_MS = LONGEST_DAYS * 24 * 3_600_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,18 +31,14 @@ class MessageType:
     def __post_init__(self) -> None:
         faults: list[Fault] = []
         if not _NAME.fullmatch(self.name):
-            faults.append(
-                Fault(
-                    "name", "1 to 63 lower-case letters, digits and hyphens, beginning with a letter or digit"
-                )
-            )
+            faults.append(Fault("name", api.bad_slug()))
         if not 1 <= self.criticality <= 5:
-            faults.append(Fault("criticality", "from 1 (hardly missed) to 5 (somebody is locked out)"))
+            faults.append(Fault("criticality", api.bad_criticality()))
         if not self.description.strip() or len(self.description) > 500:
-            faults.append(Fault("description", "1 to 500 characters that say what this mail is for"))
+            faults.append(Fault("description", api.bad_description()))
         for field, value in (("expiry_seconds", self.expiry_ms), ("grace_seconds", self.grace_ms)):
             if value is not None and not 0 < value <= _LONGEST_MS:
-                faults.append(Fault(field, "above 0 and at most 14 days"))
+                faults.append(Fault(field, api.bad_duration(LONGEST_DAYS)))
         if faults:
             raise Invalid(*faults)
 

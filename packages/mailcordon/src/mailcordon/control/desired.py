@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from mailcordon.core.errors import Refused
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
+from mailcordon.messages import api
 
 Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | int | float | bool | None"
 
@@ -134,11 +135,8 @@ def of_tenant(
 def check_sets(existing: int, more: int) -> None:
     """Raises Refused for a plan that would fill the account's configuration sets."""
     if more and existing + more > MOST_SETS:
-        raise Refused(
-            f"{existing} configuration sets exist and this needs {more} more: beyond {MOST_SETS} of SES's {CAP} none is added. "
-            "Onboard without dedicated sets, or into another cell.",
-            code="too-many-configuration-sets",
-        )
+        problem = api.too_many_configuration_sets(existing, more, MOST_SETS, CAP)
+        raise Refused(problem, code="too-many-configuration-sets")
 
 
 def _destination(

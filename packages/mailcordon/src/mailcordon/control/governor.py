@@ -10,6 +10,7 @@ from mailcordon.control.ports import GovernorStore
 from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.hold import Hold
 from mailcordon.core.target import OWNERS, NewHold, Preview, Target
+from mailcordon.messages import api
 
 CHUNK = 1000  #: deliveries moved in one transaction
 CLOCK = "clock"  #: who lifts a hold whose time is over
@@ -58,7 +59,7 @@ class Governor:
         """A lane's own limit, in deliveries a second; None takes it away. A slowing hold can only lower it."""
         require_because(because)
         if rate is not None and rate <= 0:
-            raise Invalid(Fault("rate", "a rate is above 0; to stop a lane, cordon it"))
+            raise Invalid(Fault("rate", api.bad_rate()))
         await self._store.set_rate(tenant, lane, rate, actor=actor, because=because)
 
     async def lift_expired(self) -> int:
@@ -89,16 +90,14 @@ def check(hold: NewHold) -> None:
     """Raises Invalid."""
     require_because(hold.because)
     if hold.owner not in OWNERS:
-        raise Invalid(Fault("owner", f"an owner is one of {', '.join(OWNERS)}"))
+        raise Invalid(Fault("owner", api.bad_owner(list(OWNERS))))
     if not hold.stops and (hold.rate is None or hold.rate <= 0):
-        raise Invalid(Fault("rate", "a hold that only slows needs a rate above 0"))
+        raise Invalid(Fault("rate", api.bad_rate()))
     if not hold.stops and hold.target.narrow:
-        raise Invalid(
-            Fault("rate", "only whole lanes can be slowed; a provider, campaign or list can be stopped")
-        )
+        raise Invalid(Fault("rate", api.rate_of_a_part()))
 
 
 def require_because(because: str) -> None:
     """Raises Invalid: whoever is stopped or released is owed a reason."""
     if not because.strip():
-        raise Invalid(Fault("because", "say why: it is shown to everybody this concerns", "missing"))
+        raise Invalid(Fault("because", api.reason_missing(), "missing"))

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from mailcordon.core.errors import Fault, Invalid, NotFound
 from mailcordon.core.principal import SCOPES, TENANT_SCOPES, Principal
+from mailcordon.messages import api
 
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 _PREFIX_LETTERS = 8
@@ -121,7 +122,7 @@ class Keys:
         """Acts at once, in every process. Revoking a revoked key changes nothing. Raises NotFound."""
         key = await self._store.revoke(prefix, actor=actor)
         if key is None:
-            raise NotFound(f"There is no key {prefix}.", code="no-such-key")
+            raise NotFound(api.no_key(prefix), code="no-such-key")
         return key
 
 
@@ -129,15 +130,15 @@ def check(*, tenant: str | None, name: str, scopes: Sequence[str], expires_at: d
     """Raises Invalid with everything that is wrong."""
     faults: list[Fault] = []
     if not name.strip() or len(name) > 100:
-        faults.append(Fault("name", "a name of 1 to 100 characters tells keys apart in the audit trail"))
+        faults.append(Fault("name", api.bad_key_name()))
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
-        faults.append(Fault("scopes", f"scopes are {', '.join(SCOPES)}, and a key has at least one"))
+        faults.append(Fault("scopes", api.bad_scopes(list(SCOPES))))
     elif tenant is not None and not set(scopes) <= set(TENANT_SCOPES):
-        faults.append(Fault("scopes", "a tenant's own key sends and reads; only platform keys operate"))
+        faults.append(Fault("scopes", api.bad_tenant_scopes(list(TENANT_SCOPES))))
     if expires_at is not None and expires_at.tzinfo is None:
-        faults.append(Fault("expires_at", "a time with its zone, such as 2027-01-31T12:00:00Z"))
+        faults.append(Fault("expires_at", api.time_without_zone()))
     elif expires_at is not None and expires_at <= datetime.now(UTC):
-        faults.append(Fault("expires_at", "this is over already"))
+        faults.append(Fault("expires_at", api.time_in_the_past()))
     if faults:
         raise Invalid(*faults)

@@ -1,10 +1,11 @@
-"""What a lane still shares with others, as sentences: isolation that is not there is shown, never hidden."""
+"""What a lane still shares with others, as sentences: missing isolation is shown, never hidden."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mailcordon.core import domain as domains
 from mailcordon.core.priority import Class
+from mailcordon.messages import api
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,63 +22,50 @@ class LaneFacts:
 
 
 def by_type(lanes: Sequence[LaneFacts]) -> dict[str, list[str]]:
-    """For each of one tenant's lanes (by type) what it shares and with whom, the widest sharing last."""
-    return {lane.type: list(_of_lane(lane, [o for o in lanes if o.type != lane.type])) for lane in lanes}
+    """For each of a tenant's lanes, by type: what it shares and with whom, the widest sharing last."""
+    return {lane.type: _of_lane(lane, [o for o in lanes if o.type != lane.type]) for lane in lanes}
 
 
-def _of_lane(lane: LaneFacts, others: Sequence[LaneFacts]) -> Sequence[str]:
+def _of_lane(lane: LaneFacts, others: Sequence[LaneFacts]) -> list[str]:
     said: list[str] = []
     if same := [o.type for o in others if o.domain == lane.domain]:
-        said.append(f"domain {lane.domain}, and so its reputation: with {_enumerate(same)}")
+        said.append(api.domain_shared(lane.domain, sorted(same), others=True))
     for other in others:
         if other.domain == lane.domain:
             continue
         if domains.covers(other.domain, lane.domain) or domains.covers(lane.domain, other.domain):
-            said.append(
-                f"parent domain: {lane.domain} and {other.domain} ({other.type}) are one to some mailbox providers"
-            )
+            said.append(api.parent_domain_shared(lane.domain, other.domain, other.type))
     if same := [o.type for o in others if o.ses_tenant == lane.ses_tenant]:
-        said.append(
-            f"SES tenant {lane.ses_tenant}: with {_enumerate(same)}; when SES pauses it, all of them stop"
-        )
+        said.append(api.ses_tenant_shared(lane.ses_tenant, sorted(same), others=True))
     if lane.set_kind == "shared":
-        said.append(
-            f"configuration set {lane.configuration_set}: with the {lane.class_.word} lanes of other tenants"
-        )
+        said.append(api.configuration_set_of_class(lane.configuration_set, lane.class_.word))
     elif same := [o.type for o in others if o.configuration_set == lane.configuration_set]:
-        said.append(f"configuration set {lane.configuration_set}: with {_enumerate(same)}")
+        said.append(api.configuration_set_shared(lane.configuration_set, sorted(same), others=True))
     if lane.ip_pool is None:
-        said.append("sending addresses: SES's shared IP pool, with every sender in the region")
+        said.append(api.ip_pool_of_ses([]))
     elif same := [o.type for o in others if o.ip_pool == lane.ip_pool]:
-        said.append(f"IP pool {lane.ip_pool}: with {_enumerate(same)}")
+        said.append(api.ip_pool_shared(lane.ip_pool, sorted(same)))
     return said
 
 
-def _enumerate(words: Sequence[str]) -> str:
-    words = sorted(words)
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
 def summary(lanes: Sequence[LaneFacts]) -> list[str]:
-    """For a whole tenant: each thing that several of its lanes go through, or that others go through too."""
+    """For a whole tenant: what several of its lanes share, or share with other tenants."""
     said: list[str] = []
     for domain, types in _grouped(lanes, lambda lane: lane.domain).items():
         if len(types) > 1:
-            said.append(f"domain {domain}, and so its reputation: {_enumerate(types)}")
+            said.append(api.domain_shared(domain, types))
     for name, types in _grouped(lanes, lambda lane: lane.ses_tenant).items():
         if len(types) > 1:
-            said.append(f"SES tenant {name}: {_enumerate(types)}; when SES pauses it, all of them stop")
+            said.append(api.ses_tenant_shared(name, types))
     shared = [lane for lane in lanes if lane.set_kind == "shared"]
     for name, types in _grouped(shared, lambda lane: lane.configuration_set).items():
-        said.append(
-            f"configuration set {name}: {_enumerate(types)}, with lanes of the same class of other tenants"
-        )
+        said.append(api.configuration_set_of_tenants(name, types))
     own = [lane for lane in lanes if lane.set_kind != "shared"]
     for name, types in _grouped(own, lambda lane: lane.configuration_set).items():
         if len(types) > 1:
-            said.append(f"configuration set {name}: {_enumerate(types)}")
+            said.append(api.configuration_set_shared(name, types))
     if pooled := [lane.type for lane in lanes if lane.ip_pool is None]:
-        said.append(f"SES's shared IP pool: {_enumerate(pooled)}, with every sender in the region")
+        said.append(api.ip_pool_of_ses(sorted(pooled)))
     return said
 
 
@@ -85,4 +73,4 @@ def _grouped(lanes: Sequence[LaneFacts], by: Callable[[LaneFacts], str]) -> dict
     found: dict[str, list[str]] = {}
     for lane in lanes:
         found.setdefault(by(lane), []).append(lane.type)
-    return found
+    return {name: sorted(types) for name, types in found.items()}

@@ -19,6 +19,7 @@ from mailcordon.core import domain as domains
 from mailcordon.core.errors import Conflict, Fault, Invalid
 from mailcordon.core.principal import TENANT_SCOPES
 from mailcordon.core.priority import Class
+from mailcordon.messages import api
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _KEY_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
@@ -140,15 +141,11 @@ def check(slug: str, types: Mapping[str, str]) -> dict[str, str]:
     """The domains in DNS's form, by type. Raises Invalid with all that is wrong."""
     faults: list[Fault] = []
     if not _SLUG.fullmatch(slug):
-        faults.append(
-            Fault("slug", "1 to 63 lower-case letters, digits and hyphens, beginning with a letter or digit")
-        )
+        faults.append(Fault("slug", api.bad_slug()))
     if not types:
-        faults.append(
-            Fault("types", "name at least one message type and the domain it is sent from", "missing")
-        )
+        faults.append(Fault("types", api.types_missing(), "missing"))
     if len(types) > MOST_TYPES:
-        faults.append(Fault("types", f"at most {MOST_TYPES} at a time"))
+        faults.append(Fault("types", api.too_many_types(MOST_TYPES)))
     parsed: dict[str, str] = {}
     for type, domain in types.items():
         try:
@@ -205,18 +202,9 @@ def _refuse_unknown(wanted: Mapping[str, str], facts: Facts) -> None:
     faults: list[Fault] = []
     for type, domain in wanted.items():
         if type not in facts.types:
-            known = ", ".join(sorted(facts.types))
-            faults.append(
-                Fault(f"types.{type}", f"there is no such message type; there are {known}", "unknown-type")
-            )
+            faults.append(Fault(f"types.{type}", api.unknown_type(sorted(facts.types)), "unknown-type"))
         if domain in facts.taken:
-            faults.append(
-                Fault(
-                    f"types.{type}",
-                    f"{domain} cannot be used: a domain must not be equal to, above or below one of another tenant",
-                    "domain-taken",
-                )
-            )
+            faults.append(Fault(f"types.{type}", api.domain_taken(domain), "domain-taken"))
     if faults:
         raise Invalid(*faults)
 
@@ -228,16 +216,13 @@ def _refuse_changes(
     if tenant is None:
         return
     if tenant.retired:
-        raise Conflict(f"{slug} was retired: onboard it under another name.", code="tenant-retired")
+        raise Conflict(api.tenant_retired(slug), code="tenant-retired")
     for type, domain in wanted.items():
         if (has := tenant.lanes.get(type, domain)) != domain:
-            raise Conflict(
-                f"{type} of {slug} is sent from {has}: onboarding does not move it to {domain}.",
-                code="lane-exists",
-            )
+            raise Conflict(api.lane_on_another_domain(slug, type, has, domain), code="lane-exists")
     if dedicated is not None and dedicated != tenant.dedicated:
-        has_sets = "sets of its own" if tenant.dedicated else "shared configuration sets"
-        raise Conflict(f"{slug} has {has_sets}: onboarding does not change that.", code="other-sets")
+        problem = api.other_configuration_sets(slug, dedicated=tenant.dedicated)
+        raise Conflict(problem, code="other-sets")
 
 
 def _lane(type: MessageType, domain: str, key: str, *, dedicated: bool) -> NewLane:

@@ -1,26 +1,30 @@
 """Every error we raise on purpose, as one tree:
 
     MailcordonError
-    |- Refused          the caller's own fault; trying again unchanged cannot help
-    |  |- Invalid         a field says something we cannot accept (422)
-    |  |- Unauthorised    no key, or none that we know (401)
+    |- Refused          the caller's fault; a retry of the same request cannot help
+    |  |- Invalid         a field has a value that cannot be accepted (422)
+    |  |- Unauthorised    no key, or an unknown one (401)
     |  |- Forbidden       the key may not do this (403)
     |  |- NotFound        no such thing, for this caller (404)
-    |  |- Conflict        it would contradict what is there (409)
+    |  |- Conflict        it contradicts what exists (409)
     |  '- BadConfig       settings that are wrong; the process does not start
-    '- Later            trying again can help
-       |- TooMuch         a bound is reached; says when to come back (429)
-       '- Unavailable     a part we need does not answer; nothing was stored (503)
+    '- Later            a retry can help
+       |- TooMuch         a limit is reached; says when to retry (429)
+       '- Unavailable     a part that is needed does not respond; nothing was confirmed (503)
 
-A message is a sentence for its reader: what failed, for whom, what to do next. `adapters/http/problems.py` turns the tree
-into HTTP.
+A message is a sentence for its reader: what failed, for whom, what to do next. The sentences are in `mailcordon.messages`;
+`adapters/http/problems.py` turns the tree into HTTP.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class MailcordonError(Exception):
-    """The root. `code` is stable and for machines; the message is for people."""
+    """The root. `code` is stable and for programs; the message is for people."""
 
     code = "error"
     retryable = False
@@ -96,3 +100,11 @@ class TooMuch(Later):
 
 class Unavailable(Later):
     code = "unavailable"
+
+
+def parse_field(field: str, parse: Callable[[str], T], text: str, *, code: str = "invalid") -> T:
+    """Returns `parse(text)`. Raises Invalid for this field where `parse` raises ValueError."""
+    try:
+        return parse(text)
+    except ValueError as problem:
+        raise Invalid(Fault(field, str(problem), code)) from None

@@ -1,7 +1,7 @@
-"""What a hold, its lifting or a cancel is aimed at, and what is asked of the governor.
+"""The mail that a hold, its lifting or a cancel covers, and the requests that the governor takes.
 
-The smallest thing that can be stopped is one lane's mail to one mailbox provider of one campaign or list; the biggest is a
-tenant. Nothing is aimed at several tenants: what stops everybody is the account's rate, not a hold.
+The smallest target is one lane's mail to one mailbox provider of one campaign or list; the largest is a tenant. No target covers
+several tenants: what stops everybody is the account's rate, not a hold.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,11 +25,11 @@ class Target:
 
     @property
     def narrow(self) -> bool:
-        """Whether it means only part of a lane's mail."""
+        """Whether it covers only a part of a lane's mail."""
         return self.provider is not None or self.campaign is not None or self.list is not None
 
     def is_that_of(self, hold: Hold) -> bool:
-        """Whether the hold is aimed at exactly this, neither more nor less."""
+        """Whether the hold covers exactly this, neither more nor less."""
         return self == target_of(hold)
 
 
@@ -57,27 +57,27 @@ class NewHold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneCounts:
-    """What stands in one lane that a target covers, of the mail that the target means."""
+    """How many deliveries of one lane a target covers."""
 
     lane: int
     type: str
     class_: Class
     state: str  #: open, throttled or held, as it is now
-    ready: int  #: could leave, were it not held; expired mail not counted
-    waiting: int  #: a retry, a schedule, a narrow hold
-    sending: int  #: on the wire or with unknown outcome: nothing recalls it
+    ready: int  #: could leave if nothing held it; expired deliveries are not counted
+    waiting: int  #: for a retry, a schedule or a narrow hold
+    sending: int  #: on the wire or outcome unknown: cannot be recalled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
     target: Target
     lanes: tuple[LaneCounts, ...]
-    untouched: tuple[str, ...]  #: the tenant's lanes that the target leaves alone, by type
+    untouched: tuple[str, ...]  #: the types of the tenant's lanes that the target does not cover
     holds: tuple[Hold, ...]  #: open holds that cover any of these lanes
 
 
 def state_of(holds: Iterable[Hold]) -> str:
-    """The state of a lane that exactly these open holds cover: it is never stored, it follows."""
+    """The state of a lane, given all open holds that cover it. It is derived, never stored."""
     state = "open"
     for hold in holds:
         if hold.stops and not hold.narrow:

@@ -1,9 +1,34 @@
-"""What the REST API says when it refuses a request.
+"""What the REST API says when it refuses a request, before it acts, and of what lanes share.
 
 A problem with one field is a phrase that follows the field's name: `subject: must be 1 to 900 characters`.
 """
 
 from mailcordon.messages import example
+
+
+def _with_lanes(mail: str, lanes: list[str]) -> str:
+    # `newsletter of acme (newsletter)` would say the same twice.
+    return mail if len(lanes) == 1 and mail.startswith(f"{lanes[0]} ") else f"{mail} ({_and(lanes)})"
+
+
+def _not_recalled(sending: int) -> str:
+    if not sending:
+        return ""
+    are = "is" if sending == 1 else "are"
+    return f" {_deliveries(sending)} {are} being sent already and cannot be recalled."
+
+
+def _sharing(types: list[str], others: bool) -> str:
+    return f"shared with {_and(types)}" if others else _and(types)
+
+
+def _deliveries(count: int) -> str:
+    return "1 delivery" if count == 1 else f"{count:,} deliveries"
+
+
+def _and(words: list[str]) -> str:
+    return "".join(words) if len(words) < 2 else f"{', '.join(words[:-1])} and {words[-1]}"
+
 
 # Handing in mail ---------------------------------------------------------------------------------------------------------
 
@@ -105,6 +130,30 @@ def bad_recipient_count(most: int) -> str:
 def recipient_twice(address: str) -> str:
     """`to` has the same address twice, ignoring letter case."""
     return f"{address} appears twice"
+
+
+@example(253)
+def domain_too_long(longest: int) -> str:
+    """A domain, or the domain of an address, is too long."""
+    return f"a domain has at most {longest} characters"
+
+
+@example("localhost")
+def not_a_domain(text: str) -> str:
+    """A domain, or the domain of an address, is not a host name with a dot."""
+    return f"{text} is not a domain such as mail.example.com"
+
+
+@example()
+def domain_ends_in_digit() -> str:
+    """A domain, or the domain of an address, is an IP address."""
+    return "a domain ends in a letter, as in mail.example.com; IP addresses are not accepted"
+
+
+@example("stra\\xdfe.example")
+def domain_ambiguous(text: str) -> str:
+    """A domain, or the domain of an address, has letters that IDNA 2003 and IDNA 2008 encode differently."""
+    return f"{text} has letters that mail systems encode differently; write its xn-- form"
 
 
 @example(320)
@@ -261,6 +310,487 @@ def key_unknown() -> str:
 def key_expired(prefix: str) -> str:
     """The key of a request has expired (401)."""
     return f"The API key {prefix} has expired."
+
+
+@example("operate", "k7pq2m9d", ["read", "send"])
+def scope_missing(scope: str, prefix: str, scopes: list[str]) -> str:
+    """The key does not have the scope that the request needs (403)."""
+    return f"This needs the scope {scope}; the key {prefix} has {', '.join(scopes)}."
+
+
+@example()
+def platform_key_needed() -> str:
+    """A tenant's key was used for something that belongs to the platform (403)."""
+    return "This needs a platform key; a tenant's key cannot do it."
+
+
+@example("k7pq2m9d", "acme")
+def key_of_another_tenant(prefix: str, slug: str) -> str:
+    """A tenant's key was used to send for another tenant (403)."""
+    return f"The key {prefix} works for {slug} and no other tenant."
+
+
+@example()
+def tenant_missing() -> str:
+    """A platform key was used without a tenant."""
+    return "is required: a platform key must name the tenant"
+
+
+@example("Acme Inc")
+@example("")
+def bad_tenant_name(text: str) -> str:
+    """A request names a tenant with characters that no tenant's name has."""
+    return f"{text or 'an empty text'} cannot be a tenant's name"
+
+
+@example()
+def bad_key_name() -> str:
+    """A new key has no name, or too long a one."""
+    return "must be 1 to 100 characters: it identifies the key in the audit trail"
+
+
+@example(["send", "read", "operate", "admin"])
+def bad_scopes(scopes: list[str]) -> str:
+    """A new key has no scope, or an unknown one."""
+    return f"must be one or more of {', '.join(scopes)}"
+
+
+@example(["send", "read"])
+def bad_tenant_scopes(scopes: list[str]) -> str:
+    """A new key of a tenant has a scope that only platform keys can have."""
+    return f"can only be {' and '.join(scopes)} for a tenant's key"
+
+
+@example()
+def time_without_zone() -> str:
+    """A time has no time zone."""
+    return "must have a time zone, as in 2027-01-31T12:00:00Z"
+
+
+@example()
+def time_in_the_past() -> str:
+    """The end of a new key is over already."""
+    return "must be in the future"
+
+
+# Things that do not exist ------------------------------------------------------------------------------------------------
+
+
+@example("acme")
+def no_tenant(slug: str) -> str:
+    """There is no such tenant, or the key may not see it (404)."""
+    return f"There is no tenant {slug}."
+
+
+@example("acme", "newsletter")
+def no_lane(slug: str, type: str) -> str:
+    """The tenant has no lane of this message type (404)."""
+    return f"{slug} has no lane {type}."
+
+
+@example("mail.acme.example")
+def no_identity(domain: str) -> str:
+    """There is no such domain, or the key may not see it (404)."""
+    return f"There is no identity {domain}."
+
+
+@example("acme", 17)
+def no_hold(slug: str, id: int) -> str:
+    """The tenant has no hold with this number (404)."""
+    return f"{slug} has no hold {id}."
+
+
+@example("k7pq2m9d")
+def no_key(prefix: str) -> str:
+    """There is no key with this prefix (404)."""
+    return f"There is no key {prefix}."
+
+
+@example("msg_0r4tq2v6k7m8n")
+def no_message(id: str) -> str:
+    """There is no such message, or the key may not see it (404)."""
+    return f"There is no message {id}."
+
+
+@example("hello", "a message id starts with msg_, a delivery id with dlv_")
+def not_a_message_id(text: str, problem: str) -> str:
+    """The id in the URL cannot be a message's (404)."""
+    return f"There is no message {text}: {problem}."
+
+
+@example("acme", "kim@example.com", "lane")
+def not_suppressed(slug: str, address: str, scope: str) -> str:
+    """A suppression that is to be removed does not exist (404)."""
+    return f"{slug} has no suppression of {address} in the scope {scope}."
+
+
+@example()
+def no_such_url() -> str:
+    """The API has nothing at this URL (404)."""
+    return "There is nothing at this URL."
+
+
+# Requests in general -----------------------------------------------------------------------------------------------------
+
+
+@example()
+def method_not_allowed() -> str:
+    """The URL exists, but not for this method (405)."""
+    return "This URL does not support this method."
+
+
+@example("trailing characters")
+def body_not_json(problem: str) -> str:
+    """The body of a request is not JSON (400)."""
+    return f"The body is not valid JSON: {problem}"
+
+
+@example()
+def body_not_utf8() -> str:
+    """The body of a request is not UTF-8 (400)."""
+    return "The body is not UTF-8."
+
+
+@example()
+def body_cut_off() -> str:
+    """The connection ended before the whole body was received (400)."""
+    return "The connection ended before the whole body was received."
+
+
+@example(25_165_824)
+def body_too_large(most: int) -> str:
+    """The body of a message is too large (413)."""
+    return f"The body must be at most {most:,} bytes."
+
+
+@example()
+def internal_error() -> str:
+    """An error that is a bug in Mailcordon (500). The log has the details."""
+    return "An internal error occurred, and the request was not confirmed. Retry."
+
+
+@example()
+def field_required() -> str:
+    """A request lacks a field."""
+    return "is required"
+
+
+@example()
+def field_unknown() -> str:
+    """A request has a field that does not exist."""
+    return "is not a field of this request"
+
+
+@example(1000)
+def bad_reason(longest: int) -> str:
+    """A change has no reason, or too long a one."""
+    return f"must say why, in 1 to {longest} characters"
+
+
+@example()
+def reason_missing() -> str:
+    """A hold, its lifting or a cancel has no reason."""
+    return "must say why: everyone affected can read it"
+
+
+@example(1, 316_224_000)
+def bad_seconds(least: float, most: int) -> str:
+    """A duration is out of range."""
+    return f"must be {least:g} to {most} seconds"
+
+
+@example(255)
+def bad_idempotency_key(longest: int) -> str:
+    """The Idempotency-Key cannot be one."""
+    return f"must be 1 to {longest} printable characters"
+
+
+# Holds -------------------------------------------------------------------------------------------------------------------
+
+
+@example()
+def class_beside_type() -> str:
+    """A hold or cancel names both a message type and a class."""
+    return "cannot be combined with type: a type has one class already"
+
+
+@example(100)
+def bad_hold_ids(most: int) -> str:
+    """Holds are to be lifted by number, and there are no numbers, too many, or impossible ones."""
+    return f"must be 1 to {most} hold numbers"
+
+
+@example()
+def hold_ids_and_target() -> str:
+    """Holds are to be lifted both by number and by what they hold."""
+    return "cannot be combined with type, class, provider, campaign or list"
+
+
+@example(["person", "breaker", "ses", "policy", "rollout"])
+def bad_owner(owners: list[str]) -> str:
+    """A hold has an unknown owner."""
+    return f"must be one of {', '.join(owners)}"
+
+
+@example()
+def bad_rate() -> str:
+    """The rate of a lane, or of a hold that slows it, is 0 or less."""
+    return "must be more than 0; to stop a lane, cordon it"
+
+
+@example()
+def rate_of_a_part() -> str:
+    """A hold is to slow only the mail to a mailbox provider, or of a campaign or list."""
+    return (
+        "can be set for whole lanes only; mail to a provider, of a campaign or of a list can only be stopped"
+    )
+
+
+@example("acme", type="newsletter")
+@example("acme", class_="marketing", provider="gmail")
+@example("acme", campaign="spring-sale", list="imported")
+def mail_of(
+    slug: str,
+    *,
+    type: str | None = None,
+    class_: str | None = None,
+    provider: str | None = None,
+    campaign: str | None = None,
+    list: str | None = None,
+) -> str:
+    """Names the mail that a hold, its lifting or a cancel covers, inside other sentences and in the audit trail."""
+    words = f"{type or class_ or 'all mail'} of {slug}"
+    if provider is not None:
+        words += f" to {provider}"
+    if campaign is not None:
+        words += f", campaign {campaign}"
+    if list is not None:
+        words += f", list {list}"
+    return words
+
+
+@example("acme")
+def covers_no_lane(slug: str) -> str:
+    """A preview: the tenant has no lane that the action would change."""
+    return f"{slug} has no such lane. Nothing would change."
+
+
+@example("marketing of acme", ["announcement", "newsletter"], 1204, 2)
+@example("newsletter of acme", ["newsletter"], 0, 0)
+def cordon_effect(mail: str, lanes: list[str], queued: int, sending: int) -> str:
+    """A preview of a cordon: what it will stop."""
+    waiting = f"{_deliveries(queued)} in the queue and all new ones wait" if queued else "new deliveries wait"
+    return (
+        f"Holds {_with_lanes(mail, lanes)}: {waiting} until the hold is lifted or they expire."
+        + _not_recalled(sending)
+    )
+
+
+@example("newsletter of acme, campaign spring-sale", ["newsletter"], 1204, 1)
+def cancel_effect(mail: str, lanes: list[str], queued: int, sending: int) -> str:
+    """A preview of a cancel: what it will drop."""
+    return (
+        f"Drops {_deliveries(queued)} of {_with_lanes(mail, lanes)} for good. New mail is not affected."
+        + _not_recalled(sending)
+    )
+
+
+@example(['hold 7 "wrong list" by ann'], 1204, ["newsletter"], [])
+@example(['hold 7 "wrong list" by ann'], 0, [], ['hold 8 "bounces" by breaker'])
+def uncordon_effect(holds: list[str], queued: int, freed: list[str], others: list[str]) -> str:
+    """A preview of an uncordon: the holds that it will lift, what can leave then, and the holds that stay."""
+    said = f"Lifts {_and(holds)}"
+    if freed:
+        said += f": {_deliveries(queued)} of {_and(freed)} can leave."
+    else:
+        said += ", but the mail stays held."
+    return said + (f" Not lifted: {_and(others)}." if others else "")
+
+
+@example("newsletter of acme", [])
+@example("newsletter of acme", ['hold 8 "bounces" by breaker'])
+def nothing_to_lift(mail: str, others: list[str]) -> str:
+    """A preview of an uncordon for which there is no hold."""
+    if not others:
+        return f"Nothing holds {mail}. Nothing would change."
+    return f"Nobody has cordoned exactly {mail}. Nothing would change. Lift another hold by its number: {_and(others)}."
+
+
+@example(7, "ann (key k7pq2m9d)", "wrong list")
+def numbered_hold(id: int, who: str, because: str) -> str:
+    """Names a hold in a preview."""
+    return f'hold {id} "{because}" by {who}'
+
+
+@example("acme", ["invoice", "password-reset"], [])
+@example("acme", [], ["newsletter"])
+@example("acme", [], [])
+def left_alone(slug: str, lanes: list[str], partly: list[str]) -> str:
+    """A preview: what the action does not touch. `partly` are lanes of which only a part is meant."""
+    words = [f"{_and(lanes)} of {slug}"] if lanes else []
+    if partly:
+        words.append(f"all other mail of {_and(partly)}")
+    return f"{'; '.join(words)}; every other tenant." if words else "Every other tenant."
+
+
+# Suppressions ------------------------------------------------------------------------------------------------------------
+
+
+@example("class")
+def only_with_scope(scope: str) -> str:
+    """A suppression names a class or type that does not fit its scope."""
+    return f"is required with the scope {scope}, and not allowed with another"
+
+
+# Message types -----------------------------------------------------------------------------------------------------------
+
+
+@example()
+def bad_slug() -> str:
+    """The name of a new tenant or message type has other characters than it may have."""
+    return "must be 1 to 63 lower-case letters, digits and hyphens, starting with a letter or digit"
+
+
+@example()
+def bad_criticality() -> str:
+    """The criticality of a message type is out of range."""
+    return "must be from 1 (hardly missed) to 5 (somebody is locked out)"
+
+
+@example()
+def bad_description() -> str:
+    """The description of a message type is missing or too long."""
+    return "must say what the mail is for, in 1 to 500 characters"
+
+
+@example(14)
+def bad_duration(days: int) -> str:
+    """A duration of a message type is out of range."""
+    return f"must be more than 0 seconds and at most {days} days"
+
+
+# Onboarding --------------------------------------------------------------------------------------------------------------
+
+
+@example()
+def types_missing() -> str:
+    """Onboarding names no message type."""
+    return "is required: name at least one message type and the domain it is sent from"
+
+
+@example(100)
+def too_many_types(most: int) -> str:
+    """Onboarding names too many message types at once."""
+    return f"must be at most {most} at a time"
+
+
+@example(["invoice", "newsletter"])
+def unknown_type(types: list[str]) -> str:
+    """Onboarding names a message type that does not exist."""
+    return f"there is no such message type; there are: {', '.join(types)}"
+
+
+@example("mail.acme.example")
+def domain_taken(domain: str) -> str:
+    """Onboarding names a domain that overlaps with one of another tenant, whose name is not given."""
+    return f"{domain} cannot be used: it equals, contains or is part of a domain of another tenant"
+
+
+@example("acme")
+def tenant_retired(slug: str) -> str:
+    """Onboarding names a tenant that was retired (409)."""
+    return f"The tenant {slug} was retired. Onboard it under another name."
+
+
+@example("acme", "newsletter", "news.acme.example", "mail.acme.example")
+def lane_on_another_domain(slug: str, type: str, domain: str, wanted: str) -> str:
+    """Onboarding names another domain for a lane that exists (409)."""
+    return f"{slug} sends {type} from {domain} already. Onboarding does not move it to {wanted}."
+
+
+@example("acme", dedicated=True)
+@example("acme", dedicated=False)
+def other_configuration_sets(slug: str, *, dedicated: bool) -> str:
+    """Onboarding asks for dedicated configuration sets of a tenant that has shared ones, or the other way round (409)."""
+    return f"{slug} has {'dedicated' if dedicated else 'shared'} configuration sets. Onboarding does not change that."
+
+
+@example(7_999, 3, 8_000, 10_000)
+def too_many_configuration_sets(existing: int, more: int, most: int, cap: int) -> str:
+    """Onboarding would use up the configuration sets that SES allows (422)."""
+    return (
+        f"{existing:,} configuration sets exist and this tenant needs {more} more. Mailcordon makes at most {most:,} of the "
+        f"{cap:,} that SES allows. Onboard without dedicated sets, or in another cell."
+    )
+
+
+@example()
+def step_pending() -> str:
+    """A resource of a tenant is not at SES yet."""
+    return "not applied yet"
+
+
+@example("LimitExceeded: Too many identities", 1)
+@example("LimitExceeded: Too many identities", 3)
+def step_failing(error: str, attempts: int) -> str:
+    """SES refuses a resource of a tenant."""
+    return error if attempts < 2 else f"{error} ({attempts} attempts so far; it is retried)"
+
+
+# What lanes share --------------------------------------------------------------------------------------------------------
+
+
+@example("mail.acme.example", ["invoice", "receipt"])
+@example("mail.acme.example", ["receipt"], others=True)
+def domain_shared(domain: str, types: list[str], *, others: bool = False) -> str:
+    """Several lanes of a tenant send from one domain. `others`: said of one lane, the types are the other lanes."""
+    return f"domain {domain} and its reputation: {_sharing(types, others)}"
+
+
+@example("acme.example", "news.acme.example", "newsletter")
+def parent_domain_shared(domain: str, other: str, type: str) -> str:
+    """One lane's domain is above or below another's."""
+    return f"parent domain: some mailbox providers treat {domain} and {other} ({type}) as one"
+
+
+@example("mc-k3m8p2q7r4s9", ["invoice", "newsletter"])
+@example("mc-k3m8p2q7r4s9", ["newsletter"], others=True)
+def ses_tenant_shared(name: str, types: list[str], *, others: bool = False) -> str:
+    """Several lanes use one SES tenant."""
+    return f"SES tenant {name}: {_sharing(types, others)}; when SES pauses it, all of them stop"
+
+
+@example("mc-marketing", "marketing")
+def configuration_set_of_class(name: str, class_: str) -> str:
+    """A lane uses the configuration set of its class."""
+    return f"configuration set {name}: shared with the {class_} lanes of other tenants"
+
+
+@example("mc-k3m8p2q7r4s9-marketing", ["announcement", "newsletter"])
+@example("mc-k3m8p2q7r4s9-marketing", ["newsletter"], others=True)
+def configuration_set_shared(name: str, types: list[str], *, others: bool = False) -> str:
+    """Several lanes use one dedicated configuration set."""
+    return f"configuration set {name}: {_sharing(types, others)}"
+
+
+@example("mc-marketing", ["announcement", "newsletter"])
+def configuration_set_of_tenants(name: str, types: list[str]) -> str:
+    """Lanes of a tenant use the configuration set of their class."""
+    return f"configuration set {name}: {_and(types)}, and lanes of other tenants"
+
+
+@example("pool-1", ["invoice"])
+def ip_pool_shared(name: str, types: list[str]) -> str:
+    """A lane uses the same dedicated IP pool as other lanes."""
+    return f"IP pool {name}: {_sharing(types, True)}"
+
+
+@example([])
+@example(["invoice", "newsletter"])
+def ip_pool_of_ses(types: list[str]) -> str:
+    """Lanes use SES's shared IP addresses. Without types: said of one lane."""
+    users = f"{_and(types)}, and" if types else "shared with"
+    return f"SES's shared IP pool: {users} every other sender in the region"
 
 
 # Database ----------------------------------------------------------------------------------------------------------------

@@ -163,7 +163,7 @@ class GovernorStore:
         async def run(conn: PooledConnection) -> list[int]:
             slug = await _begin(conn, target.tenant)
             lanes = await _lock_lanes(conn, target)
-            words = preview.describe(target, slug, _lane_name(lanes, target.lane))
+            words = preview.mail_of(target, slug, _lane_name(lanes, target.lane))
             await conn.execute(
                 _SHARED.write_audit, actor, "delivery.cancel", target.tenant, words, None, None, because
             )
@@ -263,7 +263,7 @@ async def _insert(conn: PooledConnection, new: NewHold, actor: str, slug: str, l
     )
     assert row is not None
     hold = hold_from_row(row)
-    words = preview.describe(target, slug, _lane_name(lanes, target.lane))
+    words = preview.mail_of(target, slug, _lane_name(lanes, target.lane))
     what = f"hold {hold.id} on {words}"
     await conn.execute(
         _SHARED.write_audit, actor, "hold.place", target.tenant, what, None, as_json(hold), new.because
@@ -284,7 +284,7 @@ async def _lift(
     rows = await conn.fetch(_SQL.lift_holds, tenant, list(ids), actor, because)
     holds = sorted((hold_from_row(row) for row in rows), key=lambda hold: hold.id)
     for hold in holds:
-        words = preview.describe(target_of(hold), slug, _lane_name(lanes, hold.lane))
+        words = preview.mail_of(target_of(hold), slug, _lane_name(lanes, hold.lane))
         what = f"hold {hold.id} on {words}"
         await conn.execute(
             _SHARED.write_audit, actor, "hold.lift", tenant, what, as_json(hold), None, because

@@ -1,4 +1,4 @@
-"""Puts the principal of each request's bearer key into `request.state`."""
+"""Puts the principal of each request's bearer key into `request.state`, and checks what it may do."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -28,4 +28,12 @@ def principal_of(request: AnyRequest) -> Principal:
     principal = getattr(request.state, "principal", None)
     if not isinstance(principal, Principal):
         raise Unauthorised(api.key_missing())
+    return principal
+
+
+def platform_principal(request: AnyRequest, scope: str) -> Principal:
+    """For what belongs to the platform. Raises Forbidden for a tenant's key, or without the scope."""
+    principal = principal_of(request)
+    principal.require_platform()
+    principal.require(scope)
     return principal

@@ -1,4 +1,4 @@
-"""The catalogue of message types over HTTP."""
+"""The catalogue of message types over HTTP: list, add and change them."""
 
 from typing import Any
 
@@ -8,16 +8,15 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 from msgspec import UNSET, UnsetType
 
-from mailcordon.adapters.http import shapes
-from mailcordon.adapters.http.auth import principal_of
-from mailcordon.adapters.http.shapes import AnyRequest
-from mailcordon.control.catalogue import MessageType, TypeStore
+from mailcordon.adapters.http.auth import AnyRequest, platform_principal, principal_of
+from mailcordon.control.catalogue import LONGEST_DAYS, MessageType, TypeStore
 from mailcordon.control.views import Reads
-from mailcordon.core.errors import Fault, Invalid
+from mailcordon.core.errors import Fault, Invalid, parse_field
 from mailcordon.core.principal import ADMIN, READ
 from mailcordon.core.priority import parse_class
+from mailcordon.messages import api
 
-_LONGEST_SECONDS = 10**9  #: what a duration may say at all; the catalogue's own bound is lower
+_LONGEST_SECONDS = 10**9  #: keeps milliseconds within an integer; the limit of the catalogue is lower
 
 
 class TypeItem(msgspec.Struct):
@@ -25,7 +24,7 @@ class TypeItem(msgspec.Struct):
     class_: str = msgspec.field(name="class")
     criticality: int
     description: str
-    expiry_seconds: float | None  #: null: as its class
+    expiry_seconds: float | None  #: null: the value of its class
     grace_seconds: float | None
     resend: bool | None
 
@@ -46,7 +45,7 @@ class NewType(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class TypeChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What is left out stays; null means: as its class."""
+    """A field that is left out keeps its value; null means the value of the class."""
 
     criticality: int | UnsetType = UNSET
     description: str | UnsetType = UNSET
@@ -56,21 +55,17 @@ class TypeChange(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def routes(reads: Reads, store: TypeStore) -> list[HTTPRouteHandler]:
-    @get("/v1/types", summary="The catalogue of message types", tags=["control"])
+    @get("/v1/types", summary="List message types", tags=["control"])
     async def list_types(request: AnyRequest) -> TypePage:
         principal_of(request).require(READ)
         return TypePage([_item(one) for one in await reads.types()])
 
     @post("/v1/types", summary="Add a message type", tags=["control"])
     async def add_type(request: AnyRequest, data: JSONBody[NewType]) -> TypeItem:
-        principal = shapes.only_platform(principal_of(request), ADMIN)
-        try:
-            class_ = parse_class(data.class_)
-        except ValueError as problem:
-            raise Invalid(Fault("class", str(problem))) from None
+        principal = platform_principal(request, ADMIN)
         new = MessageType(
             name=data.name,
-            class_=class_,
+            class_=parse_field("class", parse_class, data.class_),
             criticality=data.criticality,
             description=data.description,
             expiry_ms=_ms("expiry_seconds", data.expiry_seconds),
@@ -81,11 +76,11 @@ def routes(reads: Reads, store: TypeStore) -> list[HTTPRouteHandler]:
 
     @patch(
         "/v1/types/{name:str}",
-        summary="Change what mail of a type is worth, in every lane of it",
+        summary="Change a message type, and with it all its lanes",
         tags=["control"],
     )
     async def change_type(request: AnyRequest, name: FromPath[str], data: JSONBody[TypeChange]) -> TypeItem:
-        principal = shapes.only_platform(principal_of(request), ADMIN)
+        principal = platform_principal(request, ADMIN)
         change: dict[str, Any] = {}
         if data.criticality is not UNSET:
             change["criticality"] = data.criticality
@@ -106,7 +101,7 @@ def _ms(field: str, seconds: float | None) -> int | None:
     if seconds is None:
         return None
     if not 0 < seconds <= _LONGEST_SECONDS:
-        raise Invalid(Fault(field, "is a number of seconds above 0 and at most 14 days"))
+        raise Invalid(Fault(field, api.bad_duration(LONGEST_DAYS)))
     return max(1, int(seconds * 1000))
 
 

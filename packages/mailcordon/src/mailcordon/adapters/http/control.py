@@ -1,4 +1,4 @@
-"""The control plane's routes, put together: who and what there is, and the stopping and releasing of mail."""
+"""All routes of the control plane."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from mailcordon.adapters.http import catalogue, holds, keys, lanes, tenants
 from mailcordon.control.catalogue import TypeStore
+from mailcordon.control.cordon import Cordons
 from mailcordon.control.governor import Governor
 from mailcordon.control.keys import Keys
 from mailcordon.control.tenants import Tenants
@@ -14,7 +15,7 @@ from mailcordon.control.views import Reads
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlServices:
-    """What `app/` hands to the routes of this plane."""
+    """What the routes of this plane need."""
 
     reads: Reads
     tenants: Tenants
@@ -27,7 +28,7 @@ def routes(services: ControlServices) -> list[HTTPRouteHandler]:
     return [
         *tenants.routes(services.reads, services.tenants),
         *lanes.routes(services.reads, services.governor),
-        *holds.routes(services.reads, services.governor),
+        *holds.routes(services.reads, Cordons(services.reads, services.governor)),
         *catalogue.routes(services.reads, services.types),
         *keys.routes(services.reads, services.keys),
     ]

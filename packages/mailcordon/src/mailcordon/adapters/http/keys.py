@@ -1,4 +1,4 @@
-"""API keys and the audit trail over HTTP: for the platform alone."""
+"""API keys and the audit trail over HTTP, for platform keys only."""
 
 from datetime import datetime
 from typing import Any
@@ -9,8 +9,9 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 
 from mailcordon.adapters.http import shapes
-from mailcordon.adapters.http.auth import principal_of
-from mailcordon.adapters.http.shapes import After, AnyRequest, Limit, TenantSlug
+from mailcordon.adapters.http.auth import AnyRequest, platform_principal
+from mailcordon.adapters.http.shapes import After, AnyTenant, Limit, Time
+from mailcordon.control import lookup
 from mailcordon.control.keys import Key, Keys
 from mailcordon.control.views import AuditView, Reads
 from mailcordon.core.principal import ADMIN, READ
@@ -28,14 +29,14 @@ class KeyItem(msgspec.Struct):
     name: str
     tenant: str | None
     scopes: list[str]
-    created_at: str
+    created_at: Time
     created_by: str
-    expires_at: str | None
-    revoked_at: str | None
+    expires_at: Time | None
+    revoked_at: Time | None
 
 
 class MintedKey(KeyItem):
-    key: str  #: shown this once
+    key: str  #: shown only once
 
 
 class KeyPage(msgspec.Struct):
@@ -45,12 +46,12 @@ class KeyPage(msgspec.Struct):
 
 class AuditItem(msgspec.Struct):
     id: int
-    at: str
+    at: Time
     actor: str
     action: str
     tenant: str | None
     object: str
-    before: Any
+    before: Any  #: what changed, as it was
     after: Any
     because: str | None
 
@@ -61,9 +62,9 @@ class AuditPage(msgspec.Struct):
 
 
 def routes(reads: Reads, keys: Keys) -> list[HTTPRouteHandler]:
-    @post("/v1/keys", summary="Make a key; it is shown in this answer alone", tags=["control"])
+    @post("/v1/keys", summary="Create a key; only this response shows it", tags=["control"])
     async def create_key(request: AnyRequest, data: JSONBody[NewKey]) -> MintedKey:
-        principal = shapes.only_platform(principal_of(request), ADMIN)
+        principal = platform_principal(request, ADMIN)
         key, text = await keys.create(
             tenant=data.tenant,
             name=data.name,
@@ -73,12 +74,12 @@ def routes(reads: Reads, keys: Keys) -> list[HTTPRouteHandler]:
         )
         return MintedKey(**_fields(key), key=text)
 
-    @get("/v1/keys", summary="Keys by prefix", tags=["control"])
+    @get("/v1/keys", summary="List keys", tags=["control"])
     async def list_keys(
-        request: AnyRequest, tenant: TenantSlug = None, after: After = None, limit: Limit = 100
+        request: AnyRequest, tenant: AnyTenant = None, after: After = None, limit: Limit = 100
     ) -> KeyPage:
-        shapes.only_platform(principal_of(request), READ)
-        of = None if tenant is None else await shapes.tenant_id(reads, tenant)
+        platform_principal(request, READ)
+        of = None if tenant is None else await lookup.tenant_id(reads, tenant)
         found = await reads.keys(of, after=shapes.id32(after), limit=limit)
         return KeyPage(
             [KeyItem(**_fields(key)) for key in found], shapes.next_of([key.id for key in found], limit)
@@ -87,19 +88,19 @@ def routes(reads: Reads, keys: Keys) -> list[HTTPRouteHandler]:
     @delete(
         "/v1/keys/{prefix:str}",
         status_code=200,
-        summary="Revoke a key, at once and for good",
+        summary="Revoke a key at once, for good",
         tags=["control"],
     )
     async def revoke_key(request: AnyRequest, prefix: FromPath[str]) -> KeyItem:
-        principal = shapes.only_platform(principal_of(request), ADMIN)
+        principal = platform_principal(request, ADMIN)
         return KeyItem(**_fields(await keys.revoke(prefix, actor=principal.actor)))
 
-    @get("/v1/audit", summary="Who changed what, when and why; newest first", tags=["control"])
+    @get("/v1/audit", summary="List changes: who, what, when and why; newest first", tags=["control"])
     async def list_audit(
-        request: AnyRequest, tenant: TenantSlug = None, after: After = None, limit: Limit = 100
+        request: AnyRequest, tenant: AnyTenant = None, after: After = None, limit: Limit = 100
     ) -> AuditPage:
-        shapes.only_platform(principal_of(request), READ)
-        of = None if tenant is None else await shapes.tenant_id(reads, tenant)
+        platform_principal(request, READ)
+        of = None if tenant is None else await lookup.tenant_id(reads, tenant)
         found = await reads.audit(of, before=after, limit=limit)
         return AuditPage([_audit(view) for view in found], shapes.next_of([view.id for view in found], limit))
 
@@ -127,7 +128,7 @@ def _audit(view: AuditView) -> AuditItem:
         action=view.action,
         tenant=view.tenant,
         object=view.object,
-        before=view.before,
-        after=view.after,
+        before=shapes.recorded(view.before),
+        after=shapes.recorded(view.after),
         because=view.because,
     )

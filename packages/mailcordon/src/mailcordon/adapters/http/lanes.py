@@ -1,4 +1,4 @@
-"""Lanes over HTTP: each with the set of holds that makes its state, its route, its backlog, and what it still shares."""
+"""Lanes over HTTP: each with its state, the holds that cause it, its route, its backlog and what it shares."""
 
 from typing import Annotated, Literal
 
@@ -8,16 +8,15 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from mailcordon.adapters.http import shapes
-from mailcordon.adapters.http.auth import principal_of
+from mailcordon.adapters.http.auth import AnyRequest, platform_principal, principal_of
 from mailcordon.adapters.http.holds import HoldItem, hold_item
-from mailcordon.adapters.http.shapes import After, AnyRequest, Limit, TenantSlug
-from mailcordon.control import sharing
+from mailcordon.adapters.http.shapes import After, AnyTenant, Limit, Time
+from mailcordon.control import lookup, sharing
 from mailcordon.control.governor import Governor
 from mailcordon.control.views import HoldView, LaneView, Reads, Viewer
-from mailcordon.core.errors import NotFound
 from mailcordon.core.principal import ADMIN
 
-_COUNT_IN_A_LIST = 100_000  #: deliveries up to which a list counts a backlog
+_COUNT_IN_A_LIST = 100_000  #: deliveries; a list stops counting a backlog there
 _COUNT_OF_ONE = 100_000_000
 MOST_LANES = 1000
 
@@ -26,7 +25,7 @@ StateWord = Literal["open", "throttled", "held"]
 
 class BacklogItem(msgspec.Struct):
     deliveries: int  #: waiting to leave; a list stops counting at 100,000
-    oldest_at: str | None
+    oldest_at: Time | None
 
 
 class RouteItem(msgspec.Struct):
@@ -44,7 +43,7 @@ class LaneItem(msgspec.Struct):
     class_: str = msgspec.field(name="class")
     state: StateWord
     holds: list[HoldItem]
-    rate: float | None  #: deliveries a second in force
+    rate: float | None  #: deliveries per second, in force
     own_rate: float | None
     backlog: BacklogItem
     route: RouteItem
@@ -70,7 +69,7 @@ async def lanes_of(
     after: int = 0,
     limit: int = MOST_LANES,
 ) -> tuple[list[LaneItem], list[int]]:
-    """Items, and their ids for the cursor."""
+    """The items, and their ids for the cursor."""
     one = type is not None
     rows = await reads.lanes(
         viewer,
@@ -98,7 +97,7 @@ def _item(row: LaneView, holds: list[HoldView], shared: list[str]) -> LaneItem:
         holds=[hold_item(view) for view in holds if view.hold.covers_lane(row.tenant_id, row.class_, row.id)],
         rate=row.rate,
         own_rate=row.own_rate,
-        backlog=BacklogItem(row.deliveries, shapes.iso_ms(row.oldest_at)),
+        backlog=BacklogItem(row.deliveries, shapes.iso_ms_or_none(row.oldest_at)),
         route=RouteItem(
             path=row.path,
             ses_tenant=facts.ses_tenant,
@@ -112,48 +111,40 @@ def _item(row: LaneView, holds: list[HoldView], shared: list[str]) -> LaneItem:
 
 
 def routes(reads: Reads, governor: Governor) -> list[HTTPRouteHandler]:
-    @get("/v1/lanes", summary="Lanes with their state, and why", tags=["control"])
+    @get("/v1/lanes", summary="List lanes with their state and its reasons", tags=["control"])
     async def list_lanes(
         request: AnyRequest,
-        tenant: TenantSlug = None,
+        tenant: AnyTenant = None,
         in_state: Annotated[
             StateWord | None, QueryParameter(name="state", description="Only lanes in this state.")
         ] = None,
         after: After = None,
         limit: Limit = 100,
     ) -> LanePage:
-        viewer = await shapes.viewer_of(reads, principal_of(request), tenant)
+        viewer = await lookup.viewer(reads, principal_of(request), tenant)
         items, ids = await lanes_of(reads, viewer, state=in_state, after=shapes.id32(after), limit=limit)
         return LanePage(items, shapes.next_of(ids, limit))
 
-    @get("/v1/tenants/{slug:str}/lanes/{type_:str}", summary="One lane", tags=["control"])
+    @get("/v1/tenants/{slug:str}/lanes/{type_:str}", summary="Show a lane", tags=["control"])
     async def get_lane(request: AnyRequest, slug: FromPath[str], type_: FromPath[str]) -> LaneItem:
-        viewer = await shapes.viewer_of(reads, principal_of(request), slug)
+        viewer = await lookup.viewer(reads, principal_of(request), slug)
         return await _one(viewer, slug, type_)
 
-    @patch(
-        "/v1/tenants/{slug:str}/lanes/{type_:str}", summary="Set how fast a lane may send", tags=["control"]
-    )
+    @patch("/v1/tenants/{slug:str}/lanes/{type_:str}", summary="Set the rate of a lane", tags=["control"])
     async def change_lane(
         request: AnyRequest, slug: FromPath[str], type_: FromPath[str], data: JSONBody[LaneChange]
     ) -> LaneItem:
-        principal = shapes.only_platform(principal_of(request), ADMIN)
+        principal = platform_principal(request, ADMIN)
         because = shapes.reason(data.because)
-        tenant = await shapes.tenant_id(reads, slug)
-        lane = await reads.lane_id(tenant, type_)
-        if lane is None:
-            raise _no_lane(slug, type_)
+        tenant = await lookup.tenant_id(reads, slug)
+        lane = await lookup.lane_id(reads, tenant, slug, type_)
         await governor.set_rate(tenant, lane, data.rate, actor=principal.actor, because=because)
         return await _one(Viewer(tenant), slug, type_)
 
     async def _one(viewer: Viewer, slug: str, type: str) -> LaneItem:
         items, _ = await lanes_of(reads, viewer, type=type, limit=1)
         if not items:
-            raise _no_lane(slug, type)
+            raise lookup.no_lane(slug, type)
         return items[0]
 
     return [list_lanes, get_lane, change_lane]
-
-
-def _no_lane(slug: str, type: str) -> NotFound:
-    return NotFound(f"{slug} has no lane {type[:64]}.", code="no-such-lane")

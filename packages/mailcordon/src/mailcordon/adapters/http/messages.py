@@ -1,29 +1,31 @@
-"""The endpoint for mail: POST, GET and DELETE of messages, and what is known of an address.
+"""POST, GET and DELETE of messages, and the history of an address.
 
-POST is the hot path: one decode, one look at the key in memory, and a place in the next batch. It has two ways in that do the
-same: a plain ASGI function here, and `direct.py`, which does without ASGI.
+POST is the hot path: one decode, one lookup of the key in memory, and a place in the next batch. It has two entries that do the
+same: a plain ASGI function here, and `message_protocol.py`, which does without ASGI.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from litestar import Request, delete, get
+from litestar import delete, get
 from litestar.exceptions import MethodNotAllowedException
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery
 from litestar.types import Receive, Scope, Send
 
-from mailcordon.adapters.http import problems
-from mailcordon.adapters.http.auth import principal_of
+from mailcordon.adapters.http import problems, shapes
+from mailcordon.adapters.http.auth import AnyRequest, principal_of
+from mailcordon.adapters.http.shapes import Time
+from mailcordon.control import lookup
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.core import address, ids
 from mailcordon.core.delivery import State
 from mailcordon.core.errors import Fault, Invalid, MailcordonError, NotFound, Unavailable
 from mailcordon.core.principal import Principal
+from mailcordon.messages import api
 from mailcordon.send import submission, view
 from mailcordon.send.accept import Accept, Accepted, Repeated
 
@@ -34,7 +36,7 @@ _ADDRESS_LIMIT = 50
 
 
 class SendBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A mail to send: one delivery to each recipient in `to`."""
+    """A message to send: one delivery to each recipient in `to`."""
 
     type: str
     from_: str = msgspec.field(name="from")
@@ -65,7 +67,7 @@ class Answer(msgspec.Struct):
 
 
 class MomentView(msgspec.Struct):
-    at: str
+    at: Time
     what: str
     detail: str
 
@@ -74,7 +76,7 @@ class DeliveryView(msgspec.Struct):
     id: str
     to: str
     state: str
-    since: str
+    since: Time
     reason: str | None
     detail: str | None
     provider: str
@@ -90,11 +92,11 @@ class MessageView(msgspec.Struct):
     from_: str = msgspec.field(name="from")
     campaign: str | None
     list_: str | None = msgspec.field(name="list")
-    accepted_at: str
+    accepted_at: Time
     deliveries: list[DeliveryView]
 
 
-class CancelAnswer(msgspec.Struct):
+class MessageCancelAnswer(msgspec.Struct):
     id: str
     cancelled: list[str]
     left: int
@@ -104,7 +106,7 @@ class AddressDelivery(msgspec.Struct):
     id: str
     message: str
     type: str
-    at: str
+    at: Time
     state: str
     reason: str | None
     detail: str | None
@@ -114,8 +116,8 @@ class AddressSuppression(msgspec.Struct):
     scope: str
     target: str | None
     cause: str
-    since: str
-    until: str | None
+    since: Time
+    until: Time | None
     by: str
     evidence: Any
     removing: bool
@@ -130,7 +132,7 @@ class AddressView(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer to POST."""
+    """A response to POST."""
 
     status: int
     body: bytes
@@ -138,7 +140,7 @@ class Reply:
 
 
 class MessageEndpoint:
-    """Everything that the routes of this file need."""
+    """Takes POST, and has what the other routes of this module need."""
 
     def __init__(
         self,
@@ -165,7 +167,7 @@ class MessageEndpoint:
             if scope["type"] != "http" or scope["method"] != "POST":
                 raise MethodNotAllowedException(headers={"allow": "POST"})
             authorization, key = key_headers(scope["headers"])
-            await self._sender(authorization)  # before anything of a stranger's body is kept
+            await self._sender(authorization)  # before any of the body is kept in memory
             reply = await self.answer(authorization, key, await _read(receive))
         except Exception as error:
             reply = failure(error)
@@ -182,7 +184,7 @@ class MessageEndpoint:
         await send({"type": "http.response.body", "body": reply.body, "more_body": False})
 
     async def answer(self, authorization: str | None, key: str | None, raw: bytes) -> Reply:
-        """All of it. Raises whatever stands against it."""
+        """Handles a whole request. Raises MailcordonError."""
         principal = await self._sender(authorization)
         answer = await self.enqueue(principal, authorization, key, raw)
         return (
@@ -197,14 +199,14 @@ class MessageEndpoint:
     def enqueue(
         self, principal: Principal, authorization: str | None, key: str | None, raw: bytes
     ) -> asyncio.Future[Accepted | Repeated]:
-        """The mail in its batch. Raises what can be said against it at once."""
+        """Puts the message into the next batch. Raises MailcordonError for what can be checked at once."""
         principal.require("send")
         try:
             body = self._decode(raw)
         except msgspec.DecodeError as error:
             raise problems.from_decoding(error) from None
         except UnicodeDecodeError:
-            raise problems.Malformed("The body is not UTF-8.", code="malformed-json") from None
+            raise problems.Malformed(api.body_not_utf8(), code="malformed-json") from None
         return self.accept.enqueue(
             principal.tenant_for(body.tenant),
             _checked(body),
@@ -224,7 +226,7 @@ class MessageEndpoint:
     async def _repeated(self, message: int, principal: Principal) -> Answer:
         records = await self.reader.records(message, principal.tenant_id)
         if records is None:
-            # Its rows are past retention, though its key is not: the id is all there is to say.
+            # Its rows are past retention and its key is not: only the id is left.
             return Answer(ids.message_id(message), principal.tenant_slug or "", "", [])
         return Answer(
             id=ids.message_id(message),
@@ -239,45 +241,48 @@ class MessageEndpoint:
     # GET, DELETE ------------------------------------------------------------------------------------------------------------
 
     async def records(self, text: str, principal: Principal) -> view.MessageRecords:
-        """Raises NotFound for what is not there, or is not this key's to see."""
+        """Raises NotFound if there is no such message, or the key may not read it."""
         try:
             message = ids.parse_message_id(text)
         except ValueError as problem:
-            raise NotFound(f"There is no message {text[:64]}: {problem}.") from None
+            raise NotFound(api.not_a_message_id(text[:64], str(problem))) from None
         records = await self.reader.records(message, principal.tenant_id)
         if records is None:
-            raise NotFound(f"There is no message {text[:64]}.")
+            raise NotFound(api.no_message(text[:64]))
         return records
 
 
 def routes(endpoint: MessageEndpoint) -> list[HTTPRouteHandler]:
-    """GET and DELETE; POST is the endpoint itself."""
+    """GET and DELETE; POST goes to the endpoint itself."""
 
-    @get("/v1/messages/{id:str}", summary="What became of a message, delivery by delivery", tags=["messages"])
-    async def get_message(request: Request[Any, Any, Any], id: FromPath[str]) -> MessageView:
+    @get("/v1/messages/{id:str}", summary="Show a message and its deliveries", tags=["messages"])
+    async def get_message(request: AnyRequest, id: FromPath[str]) -> MessageView:
         principal = principal_of(request)
         principal.require("read")
         return _message_view(await endpoint.records(id, principal))
 
     @delete(
-        "/v1/messages/{id:str}", status_code=200, summary="Cancel what has not left yet", tags=["messages"]
+        "/v1/messages/{id:str}",
+        status_code=200,
+        summary="Cancel the deliveries that have not left",
+        tags=["messages"],
     )
-    async def cancel_message(request: Request[Any, Any, Any], id: FromPath[str]) -> CancelAnswer:
+    async def cancel_message(request: AnyRequest, id: FromPath[str]) -> MessageCancelAnswer:
         principal = principal_of(request)
         principal.require("send")
         records = await endpoint.records(id, principal)
         gone = await endpoint.canceller.cancel_message(
             records.message.id, records.message.lane, f"cancelled by {principal.actor}"
         )
-        return CancelAnswer(
+        return MessageCancelAnswer(
             id=ids.message_id(records.message.id),
             cancelled=[ids.delivery_id(one) for one in gone],
             left=len(records.message.recipients) - len(gone),
         )
 
-    @get("/v1/addresses/{text:str}", summary="Why an address gets or does not get mail", tags=["messages"])
+    @get("/v1/addresses/{text:str}", summary="Show why an address gets mail or not", tags=["messages"])
     async def look_up_address(
-        request: Request[Any, Any, Any], text: FromPath[str], tenant: FromQuery[str | None] = None
+        request: AnyRequest, text: FromPath[str], tenant: FromQuery[str | None] = None
     ) -> AddressView:
         principal = principal_of(request)
         principal.require("read")
@@ -288,13 +293,10 @@ def routes(endpoint: MessageEndpoint) -> list[HTTPRouteHandler]:
 
 
 async def _address_view(endpoint: MessageEndpoint, principal: Principal, slug: str, text: str) -> AddressView:
-    try:
-        parsed = address.parse(text)
-    except ValueError as problem:
-        raise Invalid(Fault("address", str(problem), "bad-address")) from None
-    tenant = principal.tenant_id or await endpoint.reader.tenant_id(slug)
+    parsed = shapes.address(text)
+    tenant = principal.tenant_id
     if tenant is None:
-        raise NotFound(f"There is no tenant {slug[:64]}.")
+        tenant = await lookup.tenant_id(endpoint.reader, slug, code=NotFound.code)
     hash = address.hash_of(endpoint.hash_key, parsed)
     found = await endpoint.reader.deliveries_to(
         tenant, hash, _ADDRESS_LIMIT, as_tenant=not principal.is_platform
@@ -313,7 +315,7 @@ async def _address_view(endpoint: MessageEndpoint, principal: Principal, slug: s
                 id=ids.delivery_id(id),
                 message=ids.message_id(message),
                 type=records.message.type,
-                at=_iso(ids.ms_of(id)),
+                at=shapes.iso_ms(ids.ms_of(id)),
                 state=_word(one.state),
                 reason=one.reason,
                 detail=one.detail,
@@ -333,8 +335,8 @@ def _suppression(row: view.SuppressionRow) -> AddressSuppression:
         scope=row.scope,
         target=row.target,
         cause=row.cause,
-        since=_iso(row.since),
-        until=None if row.until is None else _iso(row.until),
+        since=shapes.iso_ms(row.since),
+        until=shapes.iso_ms_or_none(row.until),
         by=row.by,
         evidence=dict(row.evidence),
         removing=row.removing,
@@ -349,19 +351,19 @@ def _message_view(records: view.MessageRecords) -> MessageView:
         from_=records.message.from_address,
         campaign=records.message.campaign,
         list_=records.message.list,
-        accepted_at=_iso(ids.ms_of(records.message.id)),
+        accepted_at=shapes.iso_ms(ids.ms_of(records.message.id)),
         deliveries=[
             DeliveryView(
                 id=ids.delivery_id(one.id),
                 to=one.to,
                 state=_word(one.state),
-                since=_iso(one.since),
+                since=shapes.iso_ms(one.since),
                 reason=one.reason,
                 detail=one.detail,
                 provider=one.provider,
                 attempts=one.attempts,
                 ses_id=one.ses_id,
-                timeline=[MomentView(_iso(m.at), m.what, m.detail) for m in one.timeline],
+                timeline=[MomentView(shapes.iso_ms(m.at), m.what, m.detail) for m in one.timeline],
             )
             for one in view.deliveries(records)
         ],
@@ -404,16 +406,16 @@ def _checked(body: SendBody) -> submission.Submission:
 
 def failure(error: BaseException) -> Reply:
     if isinstance(error, asyncio.CancelledError):
-        error = Unavailable("we are stopping, and nothing was confirmed; try again")
+        error = Unavailable(api.server_stopping())
     return Reply(*problems.describe(error))
 
 
 def too_large() -> MailcordonError:
-    return problems.TooLarge(f"The body has more than {MAX_BODY} bytes.")
+    return problems.TooLarge(api.body_too_large(MAX_BODY))
 
 
 def key_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str | None, str | None]:
-    """Authorization and Idempotency-Key; names come in lower case."""
+    """The values of Authorization and Idempotency-Key. Names are in lower case."""
     authorization = key = None
     for name, value in headers:
         if name == b"authorization":
@@ -425,7 +427,7 @@ def key_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str | None, str
 
 def _idempotency_key(key: str | None) -> str | None:
     if key is not None and not (0 < len(key) <= _KEY_LENGTH and key.isprintable()):
-        raise Invalid(Fault("Idempotency-Key", f"1 to {_KEY_LENGTH} printable characters"))
+        raise Invalid(Fault("Idempotency-Key", api.bad_idempotency_key(_KEY_LENGTH)))
     return key
 
 
@@ -444,7 +446,7 @@ async def _read(receive: Receive) -> bytes:
     size = 0
     while True:
         if message["type"] != "http.request":
-            raise problems.Malformed("The connection ended before the body did.", code="cut-off")
+            raise problems.Malformed(api.body_cut_off(), code="cut-off")
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > MAX_BODY:
@@ -456,9 +458,5 @@ async def _read(receive: Receive) -> bytes:
 
 
 def _word(state: State) -> str:
-    """`queued` is what callers call it; `ready` is the queue's own word."""
+    """The API says `queued` for the queue's `ready`."""
     return "queued" if state is State.READY else state.word
-
-
-def _iso(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

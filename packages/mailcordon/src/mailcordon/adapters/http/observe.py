@@ -1,46 +1,43 @@
-"""What came back, over HTTP: counts, who may not be mailed and why, and the quarantine of what could not be attributed.
+"""Metrics, suppressions and the quarantine of events that could not be attributed, over HTTP.
 
-Another tenant's things do not exist for a tenant's key (404). Changes need the scope `operate`, which only platform keys have.
+To a tenant's key another tenant does not exist (404). Changes need the scope `operate`, which only platform keys have.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar import Request, Response, delete, get, post
+from litestar import Response, delete, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
-from mailcordon.adapters.http.auth import principal_of
+from mailcordon.adapters.http import shapes
+from mailcordon.adapters.http.auth import AnyRequest, platform_principal, principal_of
+from mailcordon.adapters.http.shapes import Limit, OneTenant, Time
+from mailcordon.control import lookup
 from mailcordon.core import address as addresses
-from mailcordon.core.errors import Fault, Invalid, NotFound
+from mailcordon.core.errors import Fault, Invalid, NotFound, parse_field
 from mailcordon.core.principal import OPERATE, READ, Principal
 from mailcordon.core.priority import Class, parse_class
-from mailcordon.core.provider import parse_provider
+from mailcordon.core.provider import Provider, parse_provider
+from mailcordon.messages import api
 from mailcordon.observe import metrics, suppress, view
 
-LONGEST_BECAUSE = 1000  #: characters
-LONGEST_UNTIL = 10 * 366 * 24 * 3600  #: seconds
-_HIGHEST_ID = 2**63 - 1
+_LEAST_SECONDS = 1  #: of a suppression
+#: The code of these routes for an unknown tenant or lane. The routes of the control plane have more specific ones.
+_UNKNOWN = NotFound.code
 
-AnyRequest = Request[Any, Any, Any]
 ScopeWord = Literal["tenant", "class", "lane"]
-Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="How many items at most.")]
-TenantSlug = Annotated[
-    str | None,
-    QueryParameter(description="The tenant's slug. A platform key must name it; a tenant's key need not."),
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObserveServices:
-    """What `app/` hands to the routes of this file."""
+    """What the routes of this plane need."""
 
     reader: view.ObserveReader
     suppressions: view.Suppressions
     replay: view.Replay
-    hash_key: bytes  #: the installation's, for the address's keyed hash
+    hash_key: bytes  #: of the installation, for the keyed hash of addresses
 
 
 class MetricItem(msgspec.Struct, omit_defaults=True):
@@ -58,7 +55,7 @@ class MetricItem(msgspec.Struct, omit_defaults=True):
     type: str | None = None
     class_: str | None = msgspec.field(default=None, name="class")
     provider: str | None = None
-    minute: str | None = None  #: in which the mail left
+    minute: Time | None = None  #: in which the mail left
 
 
 class MetricPage(msgspec.Struct):
@@ -73,12 +70,12 @@ class SuppressionItem(msgspec.Struct):
     class_: str | None = msgspec.field(name="class")
     type: str | None
     cause: str
-    evidence: str  #: in a line
+    evidence: str  #: in one line
     facts: dict[str, Any]  #: the evidence as it was recorded
-    since: str
-    until: str | None
+    since: Time
+    until: Time | None
     by: str
-    removing: bool  #: it was asked to go, and goes once SES's own entry has
+    removing: bool  #: its removal was requested; it ends when SES's own entry is gone
 
 
 class SuppressionPage(msgspec.Struct):
@@ -103,9 +100,9 @@ class QuarantineItem(msgspec.Struct):
     tenant: str | None
     source: str
     copies: int
-    first_received_at: str
-    last_received_at: str
-    replayed_at: str | None
+    first_received_at: Time
+    last_received_at: Time
+    replayed_at: Time | None
     resolution: str | None
 
 
@@ -126,10 +123,10 @@ def routes(services: ObserveServices) -> list[HTTPRouteHandler]:
 
 
 def _metric_routes(services: ObserveServices) -> list[HTTPRouteHandler]:
-    @get("/v1/metrics", summary="Counts by the minute the mail left", tags=["observe"])
+    @get("/v1/metrics", summary="Count what became of mail, by the minute it left", tags=["observe"])
     async def get_metrics(
         request: AnyRequest,
-        tenant: TenantSlug = None,
+        tenant: OneTenant = None,
         type: FromQuery[str | None] = None,
         provider: FromQuery[str | None] = None,
         minutes: Annotated[int, QueryParameter(ge=1, le=view.MOST_MINUTES)] = 60,
@@ -137,9 +134,9 @@ def _metric_routes(services: ObserveServices) -> list[HTTPRouteHandler]:
         after: Annotated[int | None, QueryParameter(ge=0, lt=2**31)] = None,
         limit: Limit = 1000,
     ) -> MetricPage:
-        slug, reader = await _reading(services, principal_of(request), tenant)
+        slug, reader = await _reader(services, principal_of(request), tenant)
         if type is not None:
-            await _lane_of(services, reader.tenant, slug, type)
+            await _lane(services, reader.tenant, slug, type)
         query = view.MetricQuery(
             by=by,
             minutes=minutes,
@@ -163,7 +160,7 @@ def _metric_item(line: view.MetricLine, tenant: str) -> MetricItem:
         type=line.type,
         class_=None if line.class_ is None else line.class_.word,
         provider=None if line.provider is None else line.provider.word,
-        minute=None if line.minute is None else _iso(line.minute * metrics.MINUTE_MS),
+        minute=None if line.minute is None else shapes.iso_ms(line.minute * metrics.MINUTE_MS),
     )
 
 
@@ -171,16 +168,16 @@ def _metric_item(line: view.MetricLine, tenant: str) -> MetricItem:
 
 
 def _suppression_routes(services: ObserveServices) -> list[HTTPRouteHandler]:
-    @get("/v1/suppressions", summary="Who may not be mailed by a tenant, and why", tags=["observe"])
+    @get("/v1/suppressions", summary="List the addresses that a tenant may not mail", tags=["observe"])
     async def list_suppressions(
         request: AnyRequest,
-        tenant: TenantSlug = None,
+        tenant: OneTenant = None,
         address: FromQuery[str | None] = None,
         after: FromQuery[str | None] = None,
         limit: Limit = 1000,
     ) -> SuppressionPage:
-        slug, reader = await _reading(services, principal_of(request), tenant)
-        hash = None if address is None else addresses.hash_of(services.hash_key, _address(address))
+        slug, reader = await _reader(services, principal_of(request), tenant)
+        hash = None if address is None else addresses.hash_of(services.hash_key, shapes.address(address))
         entries = await services.reader.suppressions(reader, hash=hash, after=after, limit=limit)
         last = entries[-1].cursor if len(entries) == limit else None
         return SuppressionPage([_suppression_item(entry, slug) for entry in entries], last)
@@ -191,11 +188,15 @@ def _suppression_routes(services: ObserveServices) -> list[HTTPRouteHandler]:
     ) -> Response[SuppressionItem]:
         principal = principal_of(request)
         principal.require(OPERATE)
-        because, until = _because(data.because), _seconds(data.until_seconds)
+        because = shapes.reason(data.because)
+        seconds = shapes.seconds(data.until_seconds, least=_LEAST_SECONDS)
         slug = principal.tenant_for(data.tenant)
         key = await _suppression_key(services, slug, data.address, data.scope, data.class_, data.type)
         entry, changed = await services.suppressions.add(
-            key, because=because, until_seconds=until, actor=principal.actor
+            key,
+            because=because,
+            until_seconds=None if seconds is None else int(seconds),
+            actor=principal.actor,
         )
         return Response(_suppression_item(entry, slug), status_code=201 if changed else 200)
 
@@ -209,19 +210,19 @@ def _suppression_routes(services: ObserveServices) -> list[HTTPRouteHandler]:
         request: AnyRequest,
         address: FromQuery[str],
         scope_: Annotated[ScopeWord, QueryParameter(name="scope")],
-        tenant: TenantSlug = None,
+        tenant: OneTenant = None,
         class_: Annotated[str | None, QueryParameter(name="class")] = None,
         type: FromQuery[str | None] = None,
         because: FromQuery[str | None] = None,
     ) -> SuppressionItem:
         principal = principal_of(request)
         principal.require(OPERATE)
-        reason = None if because is None else _because(because)
+        reason = None if because is None else shapes.reason(because)
         slug = principal.tenant_for(tenant)
         key = await _suppression_key(services, slug, address, scope_, class_, type)
         entry = await services.suppressions.remove(key, because=reason, actor=principal.actor)
         if entry is None:
-            raise NotFound(f"Mail of {slug} to {key.address} is not suppressed in the scope {scope_}.")
+            raise NotFound(api.not_suppressed(slug, key.address, scope_))
         return _suppression_item(entry, slug)
 
     return [list_suppressions, add_suppression, remove_suppression]
@@ -231,20 +232,18 @@ async def _suppression_key(
     services: ObserveServices, slug: str, address: str, scope: ScopeWord, class_: str | None, type: str | None
 ) -> view.SuppressionKey:
     """Raises Invalid where scope, class and type do not fit together, NotFound for an unknown tenant or lane."""
-    parsed = _address(address)
+    parsed = shapes.address(address)
     if (class_ is not None) != (scope == "class"):
-        raise Invalid(Fault("class", "names the class where the scope is `class`, and is left out elsewhere"))
+        raise Invalid(Fault("class", api.only_with_scope("class")))
     if (type is not None) != (scope == "lane"):
-        raise Invalid(
-            Fault("type", "names the message type where the scope is `lane`, and is left out elsewhere")
-        )
-    of_class = None if class_ is None else _class(class_)
+        raise Invalid(Fault("type", api.only_with_scope("lane")))
+    of_class = None if class_ is None else parse_field("class", parse_class, class_)
     tenant = await _tenant(services, slug)
     target = 0
     if of_class is not None:
         target = int(of_class)
     elif type is not None:
-        target = await _lane_of(services, tenant, slug, type)
+        target = await _lane(services, tenant, slug, type)
     return view.SuppressionKey(
         tenant=tenant,
         hash=addresses.hash_of(services.hash_key, parsed),
@@ -264,8 +263,8 @@ def _suppression_item(entry: view.SuppressionEntry, tenant: str) -> SuppressionI
         cause=entry.cause,
         evidence=view.evidence_sentence(entry),
         facts=dict(entry.evidence),
-        since=_iso(entry.since),
-        until=None if entry.until is None else _iso(entry.until),
+        since=shapes.iso_ms(entry.since),
+        until=shapes.iso_ms_or_none(entry.until),
         by=entry.by,
         removing=entry.removing_since is not None,
     )
@@ -275,11 +274,11 @@ def _suppression_item(entry: view.SuppressionEntry, tenant: str) -> SuppressionI
 
 
 def _quarantine_routes(services: ObserveServices) -> list[HTTPRouteHandler]:
-    @get("/v1/quarantine", summary="What SES said that could not be attributed", tags=["observe"])
+    @get("/v1/quarantine", summary="List events that could not be attributed", tags=["observe"])
     async def list_quarantine(
         request: AnyRequest,
         why: FromQuery[str | None] = None,
-        after: Annotated[int | None, QueryParameter(ge=1, le=_HIGHEST_ID)] = None,
+        after: Annotated[int | None, QueryParameter(ge=1, le=shapes.HIGHEST_ID)] = None,
         limit: Limit = 1000,
     ) -> QuarantinePage:
         _operator(request)
@@ -287,7 +286,11 @@ def _quarantine_routes(services: ObserveServices) -> list[HTTPRouteHandler]:
         last = str(entries[-1].id) if len(entries) == limit else None
         return QuarantinePage([_quarantine_item(entry) for entry in entries], last)
 
-    @get("/v1/quarantine/{id:int}", summary="One entry, with the document as it came", tags=["observe"])
+    @get(
+        "/v1/quarantine/{id:int}",
+        summary="Show an entry, with the document as it was received",
+        tags=["observe"],
+    )
     async def get_quarantine(request: AnyRequest, id: FromPath[int]) -> QuarantineDocument:
         _operator(request)
         return await _quarantine_entry(services, id)
@@ -295,7 +298,7 @@ def _quarantine_routes(services: ObserveServices) -> list[HTTPRouteHandler]:
     @post(
         "/v1/quarantine/{id:int}/replay",
         status_code=200,
-        summary="Try an entry again, as if it had just come",
+        summary="Process an entry again, as if it had just been received",
         tags=["observe"],
     )
     async def replay_quarantine(request: AnyRequest, id: FromPath[int]) -> QuarantineDocument:
@@ -308,17 +311,14 @@ def _quarantine_routes(services: ObserveServices) -> list[HTTPRouteHandler]:
 
 
 def _operator(request: AnyRequest) -> Principal:
-    """Documents in quarantine may speak of any tenant, so no tenant's key sees them."""
-    principal = principal_of(request)
-    principal.require_platform()
-    principal.require(OPERATE)
-    return principal
+    """Documents in quarantine may be about any tenant, so no tenant's key may read them."""
+    return platform_principal(request, OPERATE)
 
 
 async def _quarantine_entry(services: ObserveServices, id: int) -> QuarantineDocument:
-    entry = await services.reader.quarantine_entry(id) if 0 < id <= _HIGHEST_ID else None
+    entry = await services.reader.quarantine_entry(id) if 0 < id <= shapes.HIGHEST_ID else None
     if entry is None:
-        raise NotFound(f"There is no entry {id} in quarantine.")
+        raise NotFound(api.not_in_quarantine(id))
     item = _quarantine_item(entry)
     return QuarantineDocument(**msgspec.structs.asdict(item), document=entry.document or "")
 
@@ -331,23 +331,23 @@ def _quarantine_item(entry: view.QuarantineEntry) -> QuarantineItem:
         tenant=entry.tenant,
         source=entry.source,
         copies=entry.copies,
-        first_received_at=_moment(entry.first_received_at),
-        last_received_at=_moment(entry.last_received_at),
-        replayed_at=None if entry.replayed_at is None else _moment(entry.replayed_at),
+        first_received_at=shapes.iso(entry.first_received_at),
+        last_received_at=shapes.iso(entry.last_received_at),
+        replayed_at=shapes.iso_or_none(entry.replayed_at),
         resolution=entry.resolution,
     )
 
 
-# Small things ------------------------------------------------------------------------------------------------------------
+# Tenants and lanes -------------------------------------------------------------------------------------------------------
 
 
-async def _reading(
+async def _reader(
     services: ObserveServices, principal: Principal, slug: str | None
 ) -> tuple[str, view.ReadScope]:
-    """The tenant that is read and the role that reads. A foreign tenant is not there for a tenant's key."""
+    """The tenant whose rows are read, and how. Raises NotFound for another tenant than the key's."""
     principal.require(READ)
     if slug is not None and not principal.sees(slug):
-        raise NotFound(f"There is no tenant {slug[:64]}.")
+        raise lookup.no_tenant(slug, code=_UNKNOWN)
     named = principal.tenant_for(slug)
     if principal.tenant_id is not None:
         return named, view.ReadScope(tenant=principal.tenant_id, as_tenant=True)
@@ -355,58 +355,12 @@ async def _reading(
 
 
 async def _tenant(services: ObserveServices, slug: str) -> int:
-    tenant = await services.reader.tenant_id(slug)
-    if tenant is None:
-        raise NotFound(f"There is no tenant {slug[:64]}.")
-    return tenant
+    return await lookup.tenant_id(services.reader, slug, code=_UNKNOWN)
 
 
-async def _lane_of(services: ObserveServices, tenant: int, slug: str, type: str) -> int:
-    lane = await services.reader.lane_id(tenant, type)
-    if lane is None:
-        raise NotFound(f"{slug} has no lane {type[:64]}.")
-    return lane
+async def _lane(services: ObserveServices, tenant: int, slug: str, type: str) -> int:
+    return await lookup.lane_id(services.reader, tenant, slug, type, code=_UNKNOWN)
 
 
-def _address(text: str) -> addresses.Address:
-    try:
-        return addresses.parse(text)
-    except ValueError as problem:
-        raise Invalid(Fault("address", str(problem), "bad-address")) from None
-
-
-def _class(word: str) -> Class:
-    try:
-        return parse_class(word)
-    except ValueError as problem:
-        raise Invalid(Fault("class", str(problem))) from None
-
-
-def _provider(word: str) -> Any:
-    try:
-        return parse_provider(word)
-    except ValueError as problem:
-        raise Invalid(Fault("provider", str(problem))) from None
-
-
-def _because(text: str) -> str:
-    text = text.strip()
-    if not text or len(text) > LONGEST_BECAUSE or "\0" in text:
-        raise Invalid(Fault("because", f"says why, in 1 to {LONGEST_BECAUSE} characters"))
-    return text
-
-
-def _seconds(seconds: float | None) -> int | None:
-    if seconds is None:
-        return None
-    if not 1 <= seconds <= LONGEST_UNTIL:
-        raise Invalid(Fault("until_seconds", f"is a number of seconds from 1 to {LONGEST_UNTIL}"))
-    return int(seconds)
-
-
-def _iso(ms: int) -> str:
-    return _moment(datetime.fromtimestamp(ms / 1000, UTC))
-
-
-def _moment(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _provider(word: str) -> Provider:
+    return parse_field("provider", parse_provider, word)

@@ -1,6 +1,6 @@
 """Errors as problem+json (RFC 9457): the one place where the tree of core/errors.py becomes HTTP.
 
-`detail` is the sentence for people, `code` is stable and for programs, `errors` names each field that is at fault.
+`detail` is for people, `code` is stable and for programs, `errors` lists each field with its problem.
 """
 
 from collections.abc import Mapping
@@ -25,6 +25,7 @@ from mailcordon.core.errors import (
     Unauthorised,
     Unavailable,
 )
+from mailcordon.messages import api
 
 log: Any = structlog.get_logger()
 
@@ -43,7 +44,7 @@ _STATUS: tuple[tuple[type[MailcordonError], int], ...] = (
 
 
 class TooLarge(Refused):
-    """The body has more bytes than any message may have."""
+    """The body is larger than any message may be."""
 
     code = "too-large"
 
@@ -79,7 +80,7 @@ def status_of(error: MailcordonError) -> int:
 
 
 def describe(error: BaseException) -> tuple[int, bytes, dict[str, str]]:
-    """Status, body and headers for any error. What we did not foresee is a 500 that tells nothing of our insides."""
+    """Status, body and headers for any error. An unexpected one becomes a 500 that reveals no internals."""
     headers = {"content-type": MEDIA_TYPE}
     if isinstance(error, ValidationException):
         error = _from_validation(error)
@@ -88,13 +89,8 @@ def describe(error: BaseException) -> tuple[int, bytes, dict[str, str]]:
         problem = _problem(status, f"http-{status}", _words(error), retryable=status >= 500)
         return status, msgspec.json.encode(problem), {**headers, **_safe(error.headers)}
     if not isinstance(error, MailcordonError):
-        log.error("unforeseen error", error=repr(error), exc_info=error)
-        problem = _problem(
-            500,
-            "internal",
-            "Something went wrong on our side; nothing was confirmed. Try again.",
-            retryable=True,
-        )
+        log.error("unexpected error", error=repr(error), exc_info=error)
+        problem = _problem(500, "internal", api.internal_error(), retryable=True)
         return 500, msgspec.json.encode(problem), headers
     status = status_of(error)
     faults = error.faults if isinstance(error, Invalid) else ()
@@ -128,10 +124,7 @@ def handle(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
 
 
 def _words(error: HTTPException) -> str:
-    return {
-        404: "There is nothing at this address.",
-        405: "This address does not take this method.",
-    }.get(error.status_code, error.detail)
+    return {404: api.no_such_url(), 405: api.method_not_allowed()}.get(error.status_code, error.detail)
 
 
 def _safe(headers: Mapping[str, str] | None) -> dict[str, str]:
@@ -149,14 +142,14 @@ def _from_validation(error: ValidationException) -> MailcordonError:
 
 
 def from_decoding(error: msgspec.DecodeError) -> MailcordonError:
-    """What msgspec could not read, as the field and what is wrong with it."""
+    """What msgspec could not decode, as the field and its problem."""
     text = str(error)
     if not isinstance(error, msgspec.ValidationError):
-        return Malformed(f"The body is not JSON in UTF-8: {text}", code="malformed-json")
+        return Malformed(api.body_not_json(text), code="malformed-json")
     problem, _, path = text.partition(" - at `$")
     field = path.rstrip("`").removeprefix(".") or "body"
     if "missing required field" in problem or "contains unknown field" in problem:
         name = problem.rsplit("`", 2)[-2]
         field = name if field == "body" else f"{field}.{name}"
-        problem = "is required" if "missing" in problem else "is not a member of this request"
+        problem = api.field_required() if "missing" in problem else api.field_unknown()
     return Invalid(Fault(field, problem))

@@ -1,11 +1,11 @@
-"""The API's one ASGI application: POST /v1/messages goes straight to its endpoint, everything else through Litestar.
+"""The API's ASGI application: POST /v1/messages goes straight to its endpoint, everything else through Litestar.
 
-Routes come from the planes' files and are put together by `app/`; here they get their keys checked, their errors turned into
-problem+json, and their description at /openapi.json (OpenAPI 3.1), the hot route's included.
+The routes come from `app/api.py`. Here keys are checked, errors become problem+json, and /openapi.json (OpenAPI 3.1) describes
+all routes, POST /v1/messages included.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from litestar import Litestar, Response, get
@@ -14,7 +14,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import Receive, Scope, Send
 
-from mailcordon.adapters.http import messages, problems
+from mailcordon.adapters.http import messages, problems, shapes
 from mailcordon.adapters.http.auth import before_request
 from mailcordon.adapters.http.messages import MessageEndpoint
 from mailcordon.control.key_cache import KeyCache
@@ -23,11 +23,11 @@ MAX_BODY = 1024 * 1024  #: bytes, of every request but POST /v1/messages
 
 
 class Health(msgspec.Struct):
-    """Whether this process can do its work."""
+    """Whether this process can work."""
 
     ok: bool
-    database: str  #: `ok`, or what is wrong with it
-    oldest_snapshot_seconds: float | None  #: one open old snapshot makes the queue several times dearer
+    database: str  #: `ok`, or the problem
+    oldest_snapshot_seconds: float | None  #: one old open snapshot makes the queue several times slower
 
 
 HealthCheck = Callable[[], Awaitable[Health]]
@@ -53,7 +53,7 @@ def build(
 
 
 def _rest(keys: KeyCache, handlers: Sequence[HTTPRouteHandler], check: HealthCheck, version: str) -> Litestar:
-    @get("/v1/health", opt={"open": True}, summary="Whether this process can do its work", tags=["system"])
+    @get("/v1/health", opt={"open": True}, summary="Show whether this process can work", tags=["system"])
     async def health() -> Response[Health]:
         found = await check()
         return Response(found, status_code=200 if found.ok else 503)
@@ -71,7 +71,7 @@ def _rest(keys: KeyCache, handlers: Sequence[HTTPRouteHandler], check: HealthChe
         openapi_config=OpenAPIConfig(
             title="Mailcordon",
             version=version,
-            description="The one governed way out for a platform's e-mail. Errors are problem+json (RFC 9457).",
+            description="Sends the e-mail of a platform's tenants through Amazon SES. Errors are problem+json (RFC 9457).",
             security=[{"key": []}],
             components=Components(
                 security_schemes={
@@ -99,17 +99,17 @@ def _described(rest: Litestar) -> bytes:
         }
         for status, words in (
             (400, "The body is not JSON"),
-            (401, "No key, or none that is good"),
+            (401, "The key is missing, unknown, expired or revoked"),
             (403, "The key may not do this"),
-            (409, "The Idempotency-Key was used with another body"),
-            (413, "Too large"),
-            (422, "A member cannot be accepted; `errors` names each"),
-            (429, "The lane's backlog is at its bound"),
-            (503, "Nothing was confirmed; try again"),
+            (409, "The Idempotency-Key was used with a different body"),
+            (413, "The body is too large"),
+            (422, "A field cannot be accepted; `errors` lists each"),
+            (429, "The lane's backlog is full"),
+            (503, "Not confirmed; retry with the same Idempotency-Key"),
         )
     }
     schema["paths"].setdefault(messages.PATH, {})["post"] = {
-        "summary": "Send a message: durable when answered, one delivery to each recipient",
+        "summary": "Send a message: stored durably, with one delivery to each recipient",
         "operationId": "PostMessage",
         "tags": ["messages"],
         "parameters": [
@@ -118,7 +118,7 @@ def _described(rest: Litestar) -> bytes:
                 "in": "header",
                 "required": False,
                 "schema": {"type": "string", "maxLength": 255},
-                "description": "Same key and body within 24 h: the same message. Another body: 409.",
+                "description": "The same key and body within 24 h return the same message; a different body gets 409.",
             }
         ],
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
@@ -127,9 +127,22 @@ def _described(rest: Litestar) -> bytes:
             **faults,
         },
     }
+    _mark_times(components)
     for path in schema["paths"].values():
         for operation in path.values():
             operation["responses"].setdefault(
                 "default", {"description": "A problem", "content": {problems.MEDIA_TYPE: {"schema": problem}}}
             )
     return msgspec.json.encode(schema)
+
+
+def _mark_times(node: Any) -> None:
+    """Adds the format that Litestar leaves out to each field of the type shapes.Time."""
+    if isinstance(node, dict):
+        schema = cast("dict[str, Any]", node)
+        if schema.get("description") == shapes.TIME:
+            schema["format"] = "date-time"
+        node = list(schema.values())
+    if isinstance(node, list):
+        for each in cast("list[Any]", node):
+            _mark_times(each)

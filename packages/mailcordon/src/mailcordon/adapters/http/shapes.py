@@ -1,27 +1,36 @@
-"""What the control plane's routes have in common: how times, limits and reasons look in a request, and who may look at what."""
+"""What the requests and responses of all routes have in common: times, durations, pages and reasons."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
-from litestar import Request
+import msgspec
 from litestar.params import QueryParameter
 
-from mailcordon.control.views import Reads, Viewer
-from mailcordon.core.errors import Fault, Invalid, NotFound
-from mailcordon.core.principal import READ, Principal
+from mailcordon.core import address as addresses
+from mailcordon.core.errors import Fault, Invalid, parse_field
+from mailcordon.messages import api
 
 LONGEST_BECAUSE = 1000  #: characters
-LONGEST_NAME = 200  #: characters of a campaign or list
+LONGEST_SECONDS = 10 * 366 * 24 * 3600
 HIGHEST_ID = 2**63 - 1
+TIME = "A time in UTC: ISO 8601 with milliseconds and Z."
 
-AnyRequest = Request[Any, Any, Any]
+#: Every time in a response: `2026-11-28T15:23:00.000Z`. The description marks it in the OpenAPI document (server.py).
+Time = Annotated[str, msgspec.Meta(description=TIME)]
 Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="How many items at most.")]
 After = Annotated[
     int | None, QueryParameter(ge=0, le=HIGHEST_ID, description="`next` of the page before this one.")
 ]
-TenantSlug = Annotated[
-    str | None, QueryParameter(max_length=64, description="The tenant's slug; left out: every tenant's.")
+AnyTenant = Annotated[
+    str | None, QueryParameter(max_length=64, description="The tenant's slug. Without it: every tenant.")
 ]
+OneTenant = Annotated[
+    str | None, QueryParameter(description="The tenant's slug. Required with a platform key.")
+]
+
+#: Members of recorded JSON (the audit trail) that are milliseconds since 1970.
+_RECORDED_TIMES = frozenset({"since", "until", "removing_since"})
 
 
 def iso(moment: datetime) -> str:
@@ -32,53 +41,51 @@ def iso_or_none(moment: datetime | None) -> str | None:
     return None if moment is None else iso(moment)
 
 
-def iso_ms(ms: int | None) -> str | None:
-    return None if ms is None else iso(datetime.fromtimestamp(ms / 1000, UTC))
+def iso_ms(ms: int) -> str:
+    """From milliseconds since 1970."""
+    return iso(datetime.fromtimestamp(ms / 1000, UTC))
+
+
+def iso_ms_or_none(ms: int | None) -> str | None:
+    return None if ms is None else iso_ms(ms)
+
+
+def recorded(value: Any) -> Any:
+    """An object from the audit trail, which records times in milliseconds since 1970, with its times in ISO form."""
+    if not isinstance(value, Mapping):
+        return value
+    members = cast("Mapping[str, Any]", value)
+    return {
+        name: iso_ms(member) if name in _RECORDED_TIMES and isinstance(member, int) else member
+        for name, member in members.items()
+    }
 
 
 def reason(text: str, field: str = "because") -> str:
-    """Raises Invalid: a change without a reason that others can read is not made."""
+    """Raises Invalid for an empty reason, or one that is too long."""
     text = text.strip()
     if not text or len(text) > LONGEST_BECAUSE or "\0" in text:
-        raise Invalid(Fault(field, f"says why, in 1 to {LONGEST_BECAUSE} characters"))
+        raise Invalid(Fault(field, api.bad_reason(LONGEST_BECAUSE)))
     return text
 
 
+def seconds(value: float | None, *, least: float, field: str = "until_seconds") -> float | None:
+    """A duration, or None. Raises Invalid if it is out of range."""
+    if value is not None and not least <= value <= LONGEST_SECONDS:
+        raise Invalid(Fault(field, api.bad_seconds(least, LONGEST_SECONDS)))
+    return value
+
+
+def address(text: str) -> addresses.Address:
+    """Raises Invalid."""
+    return parse_field("address", addresses.parse, text, code="bad-address")
+
+
 def next_of(ids: list[int], limit: int) -> str | None:
-    """The cursor after a full page; None where the list ends."""
+    """The cursor after a full page; None at the end of the list."""
     return str(ids[-1]) if len(ids) == limit else None
 
 
 def id32(after: int | None) -> int:
-    """A cursor for tables whose ids have 32 bits; whatever lies beyond is past their end."""
+    """A cursor for tables whose ids have 32 bits. A higher one is past their end."""
     return min(after or 0, 2**31 - 1)
-
-
-async def viewer_of(reads: Reads, principal: Principal, slug: str | None) -> Viewer:
-    """Who looks, and at whom. For a tenant's own key another tenant is not there (NotFound), and no name means itself."""
-    principal.require(READ)
-    if principal.tenant_id is not None:
-        if slug is not None and not principal.sees(slug):
-            raise no_tenant(slug)
-        return Viewer(principal.tenant_id, as_tenant=True)
-    if slug is None:
-        return Viewer(None)
-    return Viewer(await tenant_id(reads, slug))
-
-
-async def tenant_id(reads: Reads, slug: str) -> int:
-    found = await reads.tenant_id(slug)
-    if found is None:
-        raise no_tenant(slug)
-    return found
-
-
-def no_tenant(slug: str) -> NotFound:
-    return NotFound(f"There is no tenant {slug[:64]}.", code="no-such-tenant")
-
-
-def only_platform(principal: Principal, scope: str) -> Principal:
-    """For what belongs to the platform alone. Raises Forbidden."""
-    principal.require_platform()
-    principal.require(scope)
-    return principal

@@ -1,4 +1,4 @@
-"""Tenants and their domains over HTTP: onboarding, and how far SES agrees."""
+"""Tenants and their domains over HTTP: onboarding them, and the state of their resources at SES."""
 
 from typing import Any
 
@@ -8,14 +8,15 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 
 from mailcordon.adapters.http import lanes, shapes
-from mailcordon.adapters.http.auth import principal_of
+from mailcordon.adapters.http.auth import AnyRequest, platform_principal, principal_of
 from mailcordon.adapters.http.lanes import LaneItem
-from mailcordon.adapters.http.shapes import After, AnyRequest, Limit, TenantSlug
-from mailcordon.control import sharing
+from mailcordon.adapters.http.shapes import After, AnyTenant, Limit, Time
+from mailcordon.control import lookup, sharing
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.views import IdentityView, Reads, StepView, TenantView, Viewer
 from mailcordon.core.errors import NotFound
 from mailcordon.core.principal import ADMIN
+from mailcordon.messages import api
 
 _MOST_IDENTITIES = 1000
 _STATES = {"pending": "pending", "applied": "done", "failing": "failed"}
@@ -24,7 +25,9 @@ _STATES = {"pending": "pending", "applied": "done", "failing": "failed"}
 class NewTenant(msgspec.Struct, forbid_unknown_fields=True):
     slug: str
     types: dict[str, str]  #: message type -> the domain it is sent from
-    dedicated: bool | None = None  #: configuration sets of its own; left out: as it is, else shared by class
+    dedicated: bool | None = (
+        None  #: its own configuration sets; without it: as the tenant is, else shared ones
+    )
 
 
 class Record(msgspec.Struct):
@@ -38,8 +41,8 @@ class IdentityItem(msgspec.Struct):
     tenant: str
     status: str
     records: list[Record]  #: to publish in DNS
-    checked_at: str | None
-    created_at: str
+    checked_at: Time | None
+    created_at: Time
 
 
 class IdentityPage(msgspec.Struct):
@@ -52,7 +55,7 @@ class Step(msgspec.Struct):
     name: str
     state: str  #: pending, done or failed
     detail: str
-    checked_at: str | None
+    checked_at: Time | None
 
 
 class Provisioning(msgspec.Struct):
@@ -62,15 +65,15 @@ class Provisioning(msgspec.Struct):
 
 class ApiKey(msgspec.Struct, omit_defaults=True):
     prefix: str
-    key: str | None = None  #: only in the answer that made it
+    key: str | None = None  #: only in the response that created it
 
 
 class TenantItem(msgspec.Struct):
     slug: str
     key: str
     dedicated: bool
-    created_at: str
-    retired_at: str | None
+    created_at: Time
+    retired_at: Time | None
 
 
 class TenantPage(msgspec.Struct):
@@ -81,54 +84,60 @@ class TenantPage(msgspec.Struct):
 class TenantAnswer(TenantItem):
     lanes: list[LaneItem]
     identities: list[IdentityItem]
-    shares: list[str]  #: what its lanes share with each other, and with whom else
-    api_key: ApiKey | None  #: the oldest in force
+    shares: list[str]  #: what its lanes share with each other and with other tenants
+    api_key: ApiKey | None  #: the oldest valid one
     provisioning: Provisioning
 
 
 def routes(reads: Reads, tenants: Tenants) -> list[HTTPRouteHandler]:
     @post("/v1/tenants", summary="Onboard a tenant, or add lanes to one", tags=["control"])
     async def onboard(request: AnyRequest, data: JSONBody[NewTenant]) -> Response[TenantAnswer]:
-        principal = shapes.only_platform(principal_of(request), ADMIN)
+        principal = platform_principal(request, ADMIN)
         made = await tenants.onboard(data.slug, data.types, actor=principal.actor, dedicated=data.dedicated)
         answer = await _answer(Viewer(made.tenant), made.slug)
         if made.key_text is not None and made.key_prefix is not None:
             answer.api_key = ApiKey(made.key_prefix, made.key_text)
         return Response(answer, status_code=201 if made.is_new else 200)
 
-    @get("/v1/tenants", summary="Tenants", tags=["control"])
+    @get("/v1/tenants", summary="List tenants", tags=["control"])
     async def list_tenants(request: AnyRequest, after: After = None, limit: Limit = 100) -> TenantPage:
-        viewer = await shapes.viewer_of(reads, principal_of(request), None)
+        viewer = await lookup.viewer(reads, principal_of(request), None)
         found = await reads.tenants(viewer, after=shapes.id32(after), limit=limit)
         items = [TenantItem(**_fields(view)) for view in found]
         return TenantPage(items, shapes.next_of([view.id for view in found], limit))
 
-    @get("/v1/tenants/{slug:str}", summary="One tenant, and how far SES agrees", tags=["control"])
+    @get(
+        "/v1/tenants/{slug:str}",
+        summary="Show a tenant and the state of its resources at SES",
+        tags=["control"],
+    )
     async def get_tenant(request: AnyRequest, slug: FromPath[str]) -> TenantAnswer:
-        return await _answer(await shapes.viewer_of(reads, principal_of(request), slug), slug)
+        return await _answer(await lookup.viewer(reads, principal_of(request), slug), slug)
 
-    @get("/v1/identities", summary="Domains, and how far each is verified", tags=["control"])
+    @get("/v1/identities", summary="List domains and whether they are verified", tags=["control"])
     async def list_identities(
-        request: AnyRequest, tenant: TenantSlug = None, after: After = None, limit: Limit = 100
+        request: AnyRequest, tenant: AnyTenant = None, after: After = None, limit: Limit = 100
     ) -> IdentityPage:
-        viewer = await shapes.viewer_of(reads, principal_of(request), tenant)
+        viewer = await lookup.viewer(reads, principal_of(request), tenant)
         found = await reads.identities(viewer, domain=None, after=shapes.id32(after), limit=limit)
         return IdentityPage(
             [_identity(view) for view in found], shapes.next_of([view.id for view in found], limit)
         )
 
-    @get("/v1/identities/{domain:str}", summary="One domain, and the DNS records it needs", tags=["control"])
+    @get(
+        "/v1/identities/{domain:str}", summary="Show a domain and the DNS records it needs", tags=["control"]
+    )
     async def get_identity(request: AnyRequest, domain: FromPath[str]) -> IdentityItem:
-        viewer = await shapes.viewer_of(reads, principal_of(request), None)
+        viewer = await lookup.viewer(reads, principal_of(request), None)
         found = await reads.identities(viewer, domain=domain.lower(), after=0, limit=1)
         if not found:
-            raise NotFound(f"There is no identity {domain[:253]}.", code="no-such-identity")
+            raise NotFound(api.no_identity(domain[:253]), code="no-such-identity")
         return _identity(found[0])
 
     async def _answer(viewer: Viewer, slug: str) -> TenantAnswer:
         tenant = await reads.tenant(viewer, slug)
         if tenant is None:
-            raise shapes.no_tenant(slug)
+            raise lookup.no_tenant(slug)
         items, _ = await lanes.lanes_of(reads, viewer)
         facts = await reads.facts(viewer, [tenant.id])
         identities = await reads.identities(viewer, domain=None, after=0, limit=_MOST_IDENTITIES)
@@ -170,11 +179,10 @@ def _identity(view: IdentityView) -> IdentityItem:
 
 
 def _step(view: StepView) -> Step:
-    detail = view.error or ""
-    if view.error is None and view.state == "pending":
-        detail = "not applied yet"
-    elif view.error is not None and view.attempts > 1:
-        detail = f"{view.error} (tried {view.attempts} times, goes on)"
+    if view.error is not None:
+        detail = api.step_failing(view.error, view.attempts)
+    else:
+        detail = api.step_pending() if view.state == "pending" else ""
     return Step(
         kind=view.kind,
         name=view.name,

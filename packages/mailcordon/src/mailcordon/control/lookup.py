@@ -1,0 +1,58 @@
+"""Finds tenants and lanes by name for a request, and says whose rows the request may read."""
+
+from typing import Protocol
+
+from mailcordon.control.views import Viewer
+from mailcordon.core.errors import NotFound
+from mailcordon.core.principal import READ, Principal
+from mailcordon.messages import api
+
+NO_TENANT = "no-such-tenant"
+NO_LANE = "no-such-lane"
+
+
+class TenantNames(Protocol):
+    async def tenant_id(self, slug: str) -> int | None: ...
+
+
+class LaneNames(TenantNames, Protocol):
+    async def lane_id(self, tenant: int, type: str) -> int | None: ...
+
+
+async def tenant_id(names: TenantNames, slug: str, *, code: str = NO_TENANT) -> int:
+    """Raises NotFound."""
+    found = await names.tenant_id(slug)
+    if found is None:
+        raise no_tenant(slug, code=code)
+    return found
+
+
+async def lane_id(names: LaneNames, tenant: int, slug: str, type: str, *, code: str = NO_LANE) -> int:
+    """Raises NotFound."""
+    found = await names.lane_id(tenant, type)
+    if found is None:
+        raise no_lane(slug, type, code=code)
+    return found
+
+
+async def viewer(names: TenantNames, principal: Principal, slug: str | None) -> Viewer:
+    """Whose rows the principal reads: of the tenant `slug`, or without one of all it may see.
+
+    Raises Forbidden without the scope `read`, NotFound for an unknown tenant. To a tenant's key every other tenant is unknown.
+    """
+    principal.require(READ)
+    if principal.tenant_id is not None:
+        if slug is not None and not principal.sees(slug):
+            raise no_tenant(slug)
+        return Viewer(principal.tenant_id, as_tenant=True)
+    if slug is None:
+        return Viewer(None)
+    return Viewer(await tenant_id(names, slug))
+
+
+def no_tenant(slug: str, *, code: str = NO_TENANT) -> NotFound:
+    return NotFound(api.no_tenant(slug[:64]), code=code)
+
+
+def no_lane(slug: str, type: str, *, code: str = NO_LANE) -> NotFound:
+    return NotFound(api.no_lane(slug, type[:64]), code=code)
