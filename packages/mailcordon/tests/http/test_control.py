@@ -75,7 +75,7 @@ async def test_onboarding_answers_everything_and_shows_the_key_once(api: Api) ->
     assert await api.ask("GET", "/v1/tenants/new") == again
 
 
-async def test_a_step_that_ses_refuses_shows_its_sentence_and_provisioning_is_not_done(api: Api) -> None:
+async def test_a_step_that_ses_refuses_shows_the_message_of_ses_and_provisioning_is_not_done(api: Api) -> None:
     await api.owner.execute("update ses_resource set state = 'applied', observed_at = now()")
     assert (await api.ask("GET", "/v1/tenants/acme"))["provisioning"]["done"] is True
     await api.owner.execute(
@@ -85,7 +85,7 @@ async def test_a_step_that_ses_refuses_shows_its_sentence_and_provisioning_is_no
     assert provisioning["done"] is False
     failed = [step for step in provisioning["steps"] if step["state"] == "failed"]
     assert [(step["name"], step["detail"]) for step in failed] == [
-        ("news.acme.example", "LimitExceeded: no more (tried 3 times, goes on)")
+        ("news.acme.example", "LimitExceeded: no more (3 attempts so far; it is retried)")
     ]
 
 

@@ -257,7 +257,7 @@ async def test_a_tenant_with_sets_of_its_own_keeps_them(world: World) -> None:
     assert sets == {f"{key}-urgent", f"{key}-marketing"}
     await world.onboard(types={"invoice": "mail.acme.example"})
     assert await world.owner.fetchval("select count(*) from configuration_set where tenant is not null") == 3
-    with pytest.raises(Conflict, match="sets of its own"):
+    with pytest.raises(Conflict, match="has dedicated configuration sets"):
         await world.onboard(dedicated=False)
 
 

@@ -693,7 +693,7 @@ def unknown_type(types: list[str]) -> str:
 @example("mail.acme.example")
 def domain_taken(domain: str) -> str:
     """Onboarding names a domain that overlaps with one of another tenant, whose name is not given."""
-    return f"{domain} cannot be used: it equals, contains or is part of a domain of another tenant"
+    return f"{domain} cannot be used: it is equal to, above or below a domain of another tenant"
 
 
 @example("acme")
