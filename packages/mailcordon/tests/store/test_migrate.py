@@ -175,7 +175,7 @@ class TestARunningRoleIsRefused:
         with pytest.raises(roles.UnfitDatabase, match="owner"):
             await self.check(owner)
 
-    @pytest.mark.parametrize(("power", "words"), [("bypassrls", "row-level"), ("createrole", "make roles")])
+    @pytest.mark.parametrize(("power", "words"), [("bypassrls", "row-level"), ("createrole", "create roles")])
     async def test_with_a_power_no_role_needs(self, fresh: Fresh, power: str, words: str):
         made = await fresh.migrate(PEOPLE)
         await fresh.value(f"alter role {roles.login_of(made.dsns['reader'])[0]} {power}")

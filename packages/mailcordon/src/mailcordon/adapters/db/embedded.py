@@ -1,9 +1,8 @@
-"""A PostgreSQL of our own, supervised: started in about a second, restarted when it dies, never left behind.
+"""The embedded PostgreSQL, supervised: it starts in about a second, is restarted when it dies, and ends when we end.
 
-The server is started under a guardian: when we die in whatever way, it shuts the server down; when the server dies, we
-start it again. Data that a kill -9 left is recovered by PostgreSQL; the lock file and the backends it left are waited
-for. Nothing listens on the
-network: clients come through a Unix socket in a private directory, with passwords, since roles are kept apart.
+The server runs under a guardian, which shuts it down however we die. After a kill -9 PostgreSQL recovers the data; we wait for
+the lock file and the backends that a killed server left. Nothing listens on the network: clients connect through a Unix socket
+in a private directory, with passwords, because roles must stay separate.
 """
 
 import asyncio
@@ -26,14 +25,15 @@ from mailcordon.adapters.db.cluster_files import ClusterFiles, Say
 from mailcordon.core.errors import Refused
 from mailcordon.host import guardian, log_file
 from mailcordon.host.private_file import write_private
+from mailcordon.messages import system
 
 SUPERUSER = "postgres"
 PASSWORD_FILE = "mailcordon.password"  # noqa: S105 (the name of the file inside the data directory)
 PORT = 5432  # only names the socket's file; nothing listens on a port
-FIRST_START_PATIENCE = (
-    60.0  #: seconds; recovery after kill -9 of a busy server, or waiting for an old one's end
+START_PATIENCE = (
+    60.0  #: seconds; covers recovery after kill -9 of a busy server, or waiting for an old one to end
 )
-STOP_PATIENCE = 30.0  #: seconds a fast shutdown (with its checkpoint) may take before we insist
+STOP_PATIENCE = 30.0  #: seconds for a fast shutdown with its checkpoint, before an immediate one
 
 SETTINGS = {
     "listen_addresses": "",
@@ -45,13 +45,13 @@ SETTINGS = {
     "checkpoint_timeout": "10min",
     "checkpoint_completion_target": "0.9",
     "wal_compression": "on",
-    # Accepted means durable: these two are checked by every role at its start as well.
+    # Accepted means durable. Every role process checks these two at startup as well.
     "fsync": "on",
     "synchronous_commit": "on",
-    # One old snapshot bloats a queue: nobody of ours holds a transaction open for a minute.
+    # One old snapshot bloats a queue. None of our transactions is open for a minute.
     "idle_in_transaction_session_timeout": "60s",
     "autovacuum_naptime": "15s",
-    # Our statements are short; compiling them costs more than running them.
+    # Our statements are short: compiling them costs more than running them.
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
@@ -62,18 +62,18 @@ SETTINGS = {
     "password_encryption": "scram-sha-256",
 }
 
-#: What PostgreSQL says while remains of a killed server still block the way; waiting helps.
-PASSING = re.compile(r"pre-existing shared memory block|lock file .* (already exists|is empty)")
+#: PostgreSQL logs one of these while processes of a killed server still block the start; waiting helps.
+STILL_BLOCKED = re.compile(r"pre-existing shared memory block|lock file .* (already exists|is empty)")
 
 
 class DatabaseWillNotStart(Refused):
-    """The embedded PostgreSQL does not come up; the message holds its own last words."""
+    """The embedded PostgreSQL does not start; the message has the end of its log."""
 
     code = "database-will-not-start"
 
 
 class EmbeddedPostgres:
-    """One server in one home. `start` returns when it takes connections; `stop` when it is down."""
+    """One server in one home. `start` returns when it accepts connections, `stop` when it is down."""
 
     def __init__(
         self,
@@ -93,9 +93,9 @@ class EmbeddedPostgres:
         self._password = ""
         self._server: guardian.Guarded | None = None
         self._postmaster: int | None = None
-        self._keeper: asyncio.Task[None] | None = None
+        self._supervision: asyncio.Task[None] | None = None
         self._stopping = False
-        self.starts = 0  #: how often the server came up, the first time included
+        self.starts = 0  #: how often the server was started, the first time included
 
     @property
     def files(self) -> ClusterFiles:
@@ -104,7 +104,7 @@ class EmbeddedPostgres:
 
     @property
     def postmaster(self) -> int | None:
-        """Process id of the running postmaster; none while it is down."""
+        """Process id of the running postmaster; None while it is down."""
         return self._postmaster
 
     @property
@@ -112,7 +112,7 @@ class EmbeddedPostgres:
         return self._home / "log" / "postgres.log"
 
     def dsn(self, database: str = "postgres") -> str:
-        """The superuser's address: for `migrate` only, no running role may have it."""
+        """The superuser's address. For `migrate` only: a role process refuses it."""
         where = f"host={quote(str(self.files.sockets), safe='/')}&port={self._port}"
         return f"postgresql://{SUPERUSER}:{self._password}@/{database}?{where}"
 
@@ -121,59 +121,63 @@ class EmbeddedPostgres:
         self._files = files
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
         self._password = await self._ensure_cluster(files)
-        await self._start_patiently()
-        self._keeper = asyncio.create_task(self._keep(), name="embedded-postgres")
+        await self._start_with_retries()
+        self._supervision = asyncio.create_task(self._supervise(), name="embedded-postgres")
 
     async def stop(self) -> None:
-        """A fast shutdown: sessions are ended, the data is written, nothing has to be recovered next time."""
+        """A fast shutdown: ends sessions and writes the data, so that the next start needs no recovery."""
         self._stopping = True
-        keeper, self._keeper = self._keeper, None
-        if keeper is not None:
-            keeper.cancel()
+        supervision, self._supervision = self._supervision, None
+        if supervision is not None:
+            supervision.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await keeper
+                await supervision
         await self._end()
 
     # -- the cluster ------------------------------------------------------------------------------------------------
 
     async def _ensure_cluster(self, files: ClusterFiles) -> str:
-        """Makes the data directory if there is none, and answers the superuser's password.
+        """Creates the data directory if it is missing. Returns the superuser's password.
 
-        initdb works in a directory of its own that is renamed when complete, the password inside it: killed in between,
-        it leaves no half, and the data never parts from its password.
+        initdb works in a temporary directory, which is renamed when complete and contains the password. A kill in between leaves
+        no incomplete data directory, and the data is never separated from its password.
         """
         if not (files.data / "PG_VERSION").exists():
             await self._make_cluster(files)
-            self._say(f"made a new, empty database in {files.root}")
+            self._say(system.database_created(root=str(files.root)))
         else:
             await self._check_version(files)
         return (files.data / PASSWORD_FILE).read_text().strip()
 
     async def _make_cluster(self, files: ClusterFiles) -> None:
-        for left in files.root.glob("making-*"):
-            shutil.rmtree(left, ignore_errors=True)
-        making = files.root / f"making-{secrets.token_hex(4)}"
-        password = files.root / f"{making.name}.password"
+        for incomplete in files.root.glob("making-*"):
+            shutil.rmtree(incomplete, ignore_errors=True)
+        temporary = files.root / f"making-{secrets.token_hex(4)}"
+        password = files.root / f"{temporary.name}.password"
         write_private(password, secrets.token_urlsafe(24) + "\n")
         if files.user.switched:
             os.chown(password, files.user.uid, files.user.gid)
-        arguments = ["-D", str(making), "-U", SUPERUSER, f"--pwfile={password}", "--auth=scram-sha-256"]
+        arguments = ["-D", str(temporary), "-U", SUPERUSER, f"--pwfile={password}", "--auth=scram-sha-256"]
         done = await self._run(files, "initdb", *arguments, "--encoding=UTF8", "--locale=C")
         if done.returncode != 0:
             password.unlink()
-            said = (done.stderr or done.stdout).strip()
-            raise DatabaseWillNotStart(f"initdb could not make a database in {files.root}: {said}")
-        password.rename(making / PASSWORD_FILE)
-        making.rename(files.data)
+            output = (done.stderr or done.stdout).strip()
+            raise DatabaseWillNotStart(system.initdb_failed(root=str(files.root), why=output))
+        password.rename(temporary / PASSWORD_FILE)
+        temporary.rename(files.data)
 
     async def _check_version(self, files: ClusterFiles) -> None:
         made_by = (files.data / "PG_VERSION").read_text().strip()
-        said = (await self._run(files, "postgres", "--version")).stdout
-        found = re.search(r"(\d+)", said)
+        output = (await self._run(files, "postgres", "--version")).stdout
+        found = re.search(r"(\d+)", output)
         if found is None or found[1] != made_by:
             raise DatabaseWillNotStart(
-                f"{files.data} was made by PostgreSQL {made_by}, but {files.binaries} is {said.strip()}: "
-                "dump it with the old one and restore it (pg_dump, pg_restore), or use the old binaries."
+                system.database_of_another_version(
+                    data=str(files.data),
+                    version=made_by,
+                    binaries=str(files.binaries),
+                    found=output.strip(),
+                )
             )
 
     async def _run(
@@ -185,17 +189,17 @@ class EmbeddedPostgres:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            **self._identity(files),
+            **self._process_options(files),
         )
         out, err = await process.communicate()
         return subprocess.CompletedProcess(
             arguments, process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace")
         )
 
-    def _identity(self, files: ClusterFiles) -> dict[str, Any]:
-        """How the server's processes differ from us: their user, a plain environment, a session of their own.
+    def _process_options(self, files: ClusterFiles) -> dict[str, Any]:
+        """The server's processes have their own user, a minimal environment and a session of their own.
 
-        The session keeps a terminal's Ctrl-C from them: we drain first and stop the database last.
+        The session keeps a terminal's Ctrl-C away from them: we drain first and stop the database last.
         """
         environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
         options: dict[str, Any] = {"env": environment, "cwd": files.root, "start_new_session": True}
@@ -205,37 +209,37 @@ class EmbeddedPostgres:
 
     # -- the server -------------------------------------------------------------------------------------------------
 
-    async def _start_patiently(self) -> None:
-        """Starts the server, again while remains of a killed one block it; other failures are final at once."""
-        deadline = time.monotonic() + FIRST_START_PATIENCE
-        told = False
+    async def _start_with_retries(self) -> None:
+        """Starts the server. Retries while processes of a killed one block it; any other failure is final."""
+        deadline = time.monotonic() + START_PATIENCE
+        announced = False
         while True:
             mark = self.log_file.stat().st_size if self.log_file.exists() else 0
             try:
                 await self._start_once(deadline)
                 return
             except _Died:
-                said = self._log_since(mark)
-            if not PASSING.search(said) or time.monotonic() > deadline:
-                raise DatabaseWillNotStart(f"PostgreSQL does not start. Its last words: {_last_words(said)}")
-            if not told:
-                told = True
-                self._say("waiting for the remains of a killed PostgreSQL to go")
+                output = self._log_since(mark)
+            if not STILL_BLOCKED.search(output) or time.monotonic() > deadline:
+                raise DatabaseWillNotStart(system.postgres_does_not_start(log_end=_last_lines(output)))
+            if not announced:
+                announced = True
+                self._say(system.waiting_for_killed_postgres())
             await asyncio.sleep(0.2)
 
     async def _start_once(self, deadline: float) -> None:
         files = self.files
         for lock_file in (files.data / "postmaster.pid", files.sockets / f".s.PGSQL.{self._port}.lock"):
-            _forget_dead_owner(lock_file)
+            _remove_stale_lock(lock_file)
         settings = SETTINGS | {"unix_socket_directories": str(files.sockets), "port": str(self._port)}
         options = [f"-c{name}={value}" for name, value in settings.items()]
         command = [str(files.binaries / "postgres"), "-D", str(files.data), *options]
         with log_file.open_log(self.log_file) as log:
             # INT is PostgreSQL's fast shutdown, QUIT its immediate one.
             self._server = server = await guardian.start(
-                command, kind="INT", hard="QUIT", patience=10, log=log, **self._identity(files)
+                command, kind="INT", hard="QUIT", patience=10, log=log, **self._process_options(files)
             )
-        while server.pid is None or not _takes_connections(files.data, server.pid):
+        while server.pid is None or not _accepts_connections(files.data, server.pid):
             if server.ended or time.monotonic() > deadline:
                 await self._end()
                 raise _Died
@@ -243,28 +247,28 @@ class EmbeddedPostgres:
         self._postmaster = server.pid
         self.starts += 1
 
-    async def _keep(self) -> None:
-        """Brings the server back whenever it dies."""
+    async def _supervise(self) -> None:
+        """Starts the server again whenever it dies."""
         while not self._stopping:
             assert self._server is not None
             status = await self._server.wait()
             self._down()
-            self._say(f"PostgreSQL ended (status {status}); starting it again")
-            await self._bring_back()
-            self._say("PostgreSQL is back")
+            self._say(system.postgres_ended(status=status))
+            await self._restart()
+            self._say(system.postgres_is_back())
             if self._on_up is not None:
                 await self._on_up()
 
-    async def _bring_back(self) -> None:
+    async def _restart(self) -> None:
         pause = 0.05
         while True:
             try:
-                # Also closes the pipe of a guardian that was killed itself, so that its watcher ends the server.
+                # Closes the pipe also if the guardian itself was killed, so that its watcher ends the server.
                 await self._end()
-                await self._start_patiently()
+                await self._start_with_retries()
                 return
-            except (DatabaseWillNotStart, OSError) as trouble:
-                self._say(f"{trouble} Trying again in {pause:.1f} s.")
+            except (DatabaseWillNotStart, OSError) as error:
+                self._say(system.postgres_retry(why=str(error), seconds=pause))
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5.0)
 
@@ -290,7 +294,7 @@ class EmbeddedPostgres:
 
 
 class _Died(Exception):
-    """The server ended before it took connections."""
+    """The server ended before it accepted connections."""
 
 
 @contextlib.asynccontextmanager
@@ -305,24 +309,24 @@ async def running(
         await server.stop()
 
 
-def _last_words(said: str) -> str:
-    lines = [line for line in said.strip().splitlines() if line]
-    return " / ".join(lines[-4:]) or "none"
+def _last_lines(output: str) -> str:
+    lines = [line for line in output.strip().splitlines() if line]
+    return " / ".join(lines[-4:]) or system.log_empty()
 
 
-def _takes_connections(data: Path, postmaster: int) -> bool:
-    """What pg_ctl does: the lock file's first line is the pid, its eighth the state."""
+def _accepts_connections(data: Path, postmaster: int) -> bool:
+    """As pg_ctl checks it: the first line of the lock file is the pid, the eighth the state."""
     with contextlib.suppress(OSError):
         lines = (data / "postmaster.pid").read_text().splitlines()
         return len(lines) >= 8 and lines[0].strip() == str(postmaster) and lines[7].strip() == "ready"
     return False
 
 
-def _forget_dead_owner(lock_file: Path) -> None:
-    """Removes a lock file whose pid now belongs to another program, or to a process that is dead but not collected.
+def _remove_stale_lock(lock_file: Path) -> None:
+    """Removes a lock file whose pid now belongs to another program, or to a zombie process.
 
-    After a restart of the machine or container a small pid soon comes again, and PostgreSQL would refuse for ever.
-    The shared memory's own interlock still keeps two servers from one data directory.
+    After a restart of the machine or container a small pid is soon in use again, and PostgreSQL would never start. Its
+    interlock in shared memory still prevents two servers on one data directory.
     """
     with contextlib.suppress(OSError, ValueError, IndexError):
         pid = int(lock_file.read_text().splitlines()[0])
@@ -332,12 +336,12 @@ def _forget_dead_owner(lock_file: Path) -> None:
 
 
 def _process_state(pid: int) -> tuple[str, str]:
-    """One letter as ps prints it, and the program's name. Raises ValueError when there is no such process."""
+    """The state as ps prints it (one letter), and the program's name. Raises ValueError if there is no such process."""
     if sys.platform == "linux":
         before, _, after = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
         return after.split()[0], before.partition("(")[2]
-    asked = subprocess.run(
+    ps = subprocess.run(
         ["ps", "-o", "state=,comm=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
-    state, name = asked.stdout.strip().split(None, 1)
+    state, name = ps.stdout.strip().split(None, 1)
     return state[0], name

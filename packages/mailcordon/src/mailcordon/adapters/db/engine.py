@@ -11,16 +11,16 @@ import asyncpg
 if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
-    #: What a pool lends; where a function takes either, annotate `Connection | PooledConnection`.
+    #: A connection borrowed from a pool. Where a function takes either, annotate `Connection | PooledConnection`.
     PooledConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
-else:  # the driver's classes take no parameters at run time
+else:  # at run time the driver's classes take no parameters
     Connection, Pool = asyncpg.Connection, asyncpg.Pool
     PooledConnection = asyncpg.pool.PoolConnectionProxy
 
 SCHEMA = "mailcordon"
 CONNECT_PATIENCE = 10.0  #: seconds
 
-#: `force_generic_plan` pins plans on the queue's connections: an unanalysed queue table costs up to 7x otherwise.
+#: `force_generic_plan` pins plans on the queue's connections; otherwise an unanalysed queue table costs up to 7 times as much.
 PlanCacheMode = Literal["auto", "force_generic_plan", "force_custom_plan"]
 
 
@@ -47,7 +47,7 @@ async def connect(
     lock_timeout_ms: int = 10_000,
     application_name: str = "mailcordon",
 ) -> Connection:
-    """One connection of its own, for a hot loop. It ends with the server: the loop connects again."""
+    """One connection for one caller. If it breaks, the caller connects again."""
     return await asyncpg.connect(
         dsn,
         timeout=CONNECT_PATIENCE,
@@ -64,9 +64,9 @@ async def create_pool(
     lock_timeout_ms: int = 10_000,
     application_name: str = "mailcordon",
 ) -> Pool:
-    """A pool for cold paths. What was set on a connection is reset when it comes back.
+    """A pool for cold paths. Session settings are reset when a connection is returned.
 
-    It opens nothing by itself by default, so that a role may start while the database is away.
+    By default it opens no connection at startup, so that a role can start while the database is down.
     """
     return await asyncpg.create_pool(
         dsn,

@@ -1,7 +1,7 @@
-"""The installation's one row: made by the first role of the control plane that starts, read by all others.
+"""The row of the installation: written once, by the first process of the control role, and read by all others.
 
-Several may start at once; the primary key lets one win, and the others read what it wrote. A name given later changes
-nothing: mail under the old one is still on its way.
+If several start at once, the primary key lets one of them write and the others read its row. A different name given later is
+ignored: mail under the first one is still on its way.
 """
 
 from collections.abc import Sequence
@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from mailcordon.adapters.db import queries
 from mailcordon.adapters.db.engine import Connection, PooledConnection
 from mailcordon.adapters.db.secrets import Vault
-from mailcordon.control import installation as beginnings
+from mailcordon.control import installation as installations
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.installation import Installation
+from mailcordon.messages import system
 
 _SQL = queries.load("installation.sql")
 
@@ -19,7 +20,7 @@ _SQL = queries.load("installation.sql")
 async def load_installation(
     conn: Connection | PooledConnection, secret_keys: Sequence[str]
 ) -> Installation | None:
-    """None while control has not made it yet."""
+    """None if the control role has not created it yet."""
     row = await conn.fetchrow(_SQL.installation)
     if row is None:
         return None
@@ -32,16 +33,16 @@ async def load_installation(
 async def load_or_create_installation(
     conn: Connection | PooledConnection, secret_keys: Sequence[str], name: str
 ) -> Installation:
-    """Needs the control role (or the owner). Secrets of an older key are written anew under the first one."""
+    """Needs the control role or the owner. Secrets that an older key encrypted are rewritten with the first one."""
     vault = Vault(secret_keys)
     if await conn.fetchrow(_SQL.installation) is None:
-        fresh = beginnings.begin(name)
+        fresh = installations.begin(name)
         await conn.execute(
             _SQL.insert_installation, fresh.name, vault.encrypt(fresh.mac_key), vault.encrypt(fresh.hash_key)
         )
     found = await load_installation(conn, secret_keys)
     if found is None:
-        raise Unavailable("The installation's row vanished while it was being read.")
+        raise Unavailable(system.installation_gone())
     row = await conn.fetchrow(_SQL.installation)
     assert row is not None
     if not vault.is_current(row["mac_key"]):

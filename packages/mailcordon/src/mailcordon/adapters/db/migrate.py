@@ -1,8 +1,8 @@
-"""Brings a database to the schema this version needs, and makes the roles that may use it.
+"""Migrates a database to the schema of this version, and creates the roles that may use it.
 
-Migrations are the numbered `.sql` files of `migrations/`, run in order and once each by pogo, as the schema's owner,
-each in a transaction of its own. `{{send}}` and its like stand for the role names, which depend on the database.
-However many processes start at once, one migrates and the others wait for it.
+Migrations are the numbered `.sql` files of `migrations/`. pogo runs each once, in order, as the schema's owner and in a
+transaction of its own. Placeholders such as `{{send}}` stand for role names, which depend on the database's name. If several
+processes start at once, one migrates and the others wait.
 """
 
 import asyncio
@@ -25,18 +25,19 @@ from mailcordon.adapters.db import engine, roles
 from mailcordon.adapters.db.cluster_files import Say
 from mailcordon.core.errors import Refused
 from mailcordon.host.private_file import write_private
+from mailcordon.messages import system
 
-LOCK = 0x6D61696C63  #: one number for the advisory lock of every migration: "mailc"
+LOCK = 0x6D61696C63  #: the advisory lock of every migration: "mailc"
 DSN_FILE = "database.json"
 
 _PLACEHOLDER = re.compile(r"\{\{ *(\w+) *\}\}")
-#: pogo tells each step as a warning; what was applied is for us to say.
+#: pogo logs each step as a warning; we report what was applied.
 _logger = logging.getLogger(__name__)
 _logger.setLevel(logging.ERROR)
 
 
 class MigrationFailed(Refused):
-    """The database stays at the schema it had; the message names the migration and the server's complaint."""
+    """The database keeps the schema it had. The message names the migration and the server's error."""
 
     code = "migration-failed"
 
@@ -44,12 +45,12 @@ class MigrationFailed(Refused):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migrated:
     dsns: dict[str, str]  #: one DSN for each of `roles.LOGINS`
-    applied: tuple[str, ...]  #: the migrations this run applied, none when all was up to date
+    applied: tuple[str, ...]  #: the migrations that this run applied
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    name: str  #: the file's stem, `0001-foundation`
+    name: str  #: the file name without `.sql`, `0001-foundation`
     text: str
 
 
@@ -69,10 +70,10 @@ async def migrate(
     new_passwords: bool = False,
     migrations: Sequence[Migration] | None = None,
 ) -> Migrated:
-    """Safe to run again at any moment, and from several processes at once.
+    """Safe to repeat at any time, and from several processes at once.
 
-    `given` are DSNs that the operator names for some roles; the others' are kept in the home, readable by its owner
-    alone. `own_cluster` says that nobody else uses this PostgreSQL, so that passwords may be set again at will.
+    `given` are DSNs that the operator sets for some roles; those of the others are kept in the home, readable by its owner only.
+    `own_cluster`: nobody else uses this PostgreSQL, so passwords may be replaced at any time.
     """
     files = shipped_migrations() if migrations is None else list(migrations)
     await ensure_database(dsn)
@@ -90,11 +91,11 @@ async def migrate(
     finally:
         await connection.close()
     for name in applied:
-        say(f"applied migration {name}")
+        say(system.migration_applied(name=name))
     return Migrated(dsns=dsns | dict(given or {}), applied=tuple(applied))
 
 
-#: No time-outs: a migration may wait for its twin, and rewriting a big table takes its time.
+#: No time-outs: a migration may wait for another process's, and rewriting a big table takes long.
 _SETTINGS = {
     "application_name": "mailcordon migrate",
     "statement_timeout": "0",
@@ -105,7 +106,7 @@ _SETTINGS = {
 
 
 async def ensure_database(dsn: str) -> None:
-    """Creates the database the DSN names, if the server has none of that name."""
+    """Creates the DSN's database if it does not exist."""
     try:
         connection = await asyncpg.connect(dsn, timeout=engine.CONNECT_PATIENCE)
     except asyncpg.InvalidCatalogNameError:
@@ -122,7 +123,7 @@ async def ensure_database(dsn: str) -> None:
         quoted = await connection.fetchval("select quote_ident($1)", database)
         await connection.execute(f"create database {quoted} encoding 'UTF8' template template0")
     except (asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
-        pass  # a twin of ours was faster
+        pass  # another process created it first
     finally:
         await connection.close()
 
@@ -136,10 +137,9 @@ async def _role_dsns(
     *,
     rewrite: bool,
 ) -> dict[str, str]:
-    """Every role's DSN: the operator's, else the home's, else a new one.
+    """Every role's DSN: the operator's, else the one in the home, else a new one.
 
-    New passwords are on disk before the roles get them, so that a crash in between leaves no role whose password is
-    lost.
+    New passwords are written to disk before the roles get them, so that a crash in between loses no role's password.
     """
     file = home / DSN_FILE
     stored = read_dsns(home)
@@ -153,11 +153,7 @@ async def _role_dsns(
             if stored_user != names[role]:
                 password = ""
         if not password and role in existing and role not in given and not rewrite:
-            raise MigrationFailed(
-                f"the role {names[role]} exists, but its password is not in {file}: copy that file from the home that "
-                f"made it, set MAILCORDON_DATABASE_URL_{role.upper()}, or give all roles new passwords with "
-                "`mailcordon migrate --new-passwords`."
-            )
+            raise MigrationFailed(system.role_password_lost(role=names[role], login=role, file=str(file)))
         dsns[role] = roles.role_dsn(dsn, names[role], password or roles.new_password())
     if dsns != stored:
         await asyncio.to_thread(write_private, file, json.dumps(dsns, indent=2) + "\n")
@@ -174,10 +170,7 @@ async def _apply(connection: engine.Connection, database: str, files: Sequence[M
     await pogo_sql.ensure_pogo_sync(connection)
     done = await pogo_sql.get_applied_migrations(connection, schema_name=engine.SCHEMA)
     if unknown := done - {file.name for file in files}:
-        raise MigrationFailed(
-            f"the database has migrations this version does not know ({', '.join(sorted(unknown))}): "
-            "it was migrated by a newer Mailcordon. Run that version."
-        )
+        raise MigrationFailed(system.migrations_unknown(names=", ".join(sorted(unknown))))
     pending = [file.name for file in files if file.name not in done]
     if not pending:
         return []
@@ -190,16 +183,17 @@ async def _apply(connection: engine.Connection, database: str, files: Sequence[M
         try:
             await pogo.apply(connection, Path(directory), schema_name=engine.SCHEMA, logger=_logger)
         except pogo_error.BadMigrationError as problem:
-            raise MigrationFailed(f"{problem}: {problem.__cause__ or 'the file cannot be read'}") from problem
+            why = str(problem.__cause__ or system.migration_unreadable())
+            raise MigrationFailed(system.migration_failed(problem=str(problem), why=why)) from problem
     return pending
 
 
 def render(file: Migration, previous: str, names: Mapping[str, str]) -> str:
-    """A plain SQL file in the form pogo reads: run as the owner, in our schema, with the role names filled in."""
+    """The migration in pogo's form: run as the owner, in our schema, with the role names filled in."""
 
     def quoted(role: str) -> str:
         if role not in names:
-            raise MigrationFailed(f"{file.name} names the role {{{{{role}}}}}, which there is not.")
+            raise MigrationFailed(system.migration_names_unknown_role(migration=file.name, role=role))
         return '"' + names[role].replace('"', '""') + '"'
 
     body = _PLACEHOLDER.sub(lambda found: quoted(found[1]), file.text).strip()

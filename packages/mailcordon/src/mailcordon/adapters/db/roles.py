@@ -1,8 +1,8 @@
-"""The database roles: who owns, and who may do what. One login for each plane, none of them the owner.
+"""The database roles: the owner of the schema, and one login for each plane, with only the rights it needs.
 
-Roles belong to a whole PostgreSQL, so their names carry the database's. `ensure` makes them, each with a password of
-its own; `check_running` is asked at the start of every role process and refuses a connection that could do too much,
-or a server that forgets what it has acknowledged.
+Roles belong to a whole PostgreSQL server, so their names contain the database's. `ensure` creates them, each with its own
+password. Every role process calls `check_running` at startup, which refuses a connection with too many rights and a server that
+may lose committed data.
 """
 
 import secrets
@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsp
 
 from mailcordon.adapters.db.engine import SCHEMA, Connection, PooledConnection
 from mailcordon.core.errors import Refused
+from mailcordon.messages import system
 
 OWNER = "owner"
 LOGINS = ("control", "governor", "send", "observe", "reader")
@@ -19,18 +20,18 @@ LONGEST_DATABASE_NAME = 63 - len("_governor")
 
 
 class UnfitDatabase(Refused):
-    """This database, or this way into it, must not be used; the message says why and what to do."""
+    """This server, database or login must not be used. The message says why and what to do."""
 
     code = "unfit-database"
 
 
 def role_names(database: str) -> dict[str, str]:
-    """The name of each role, by what it is: `send` -> `mailcordon_send`."""
+    """The database's name for each role: `send` -> `mailcordon_send`."""
     return {role: f"{database}_{role}" for role in (OWNER, *LOGINS)}
 
 
 def role_dsn(dsn: str, user: str, password: str) -> str:
-    """The same database, entered as somebody else."""
+    """The same database with another user."""
     parts = urlsplit(dsn)
     place = parts.netloc.rpartition("@")[2]
     kept = [(k, v) for k, v in parse_qsl(parts.query) if k not in ("user", "password", "passfile")]
@@ -39,7 +40,7 @@ def role_dsn(dsn: str, user: str, password: str) -> str:
 
 
 def login_of(dsn: str) -> tuple[str, str]:
-    """User and password that a DSN names; empty where it names none."""
+    """User and password of a DSN; empty where it has none."""
     parts = urlsplit(dsn)
     query = dict(parse_qsl(parts.query))
     user = unquote(parts.username or "") or query.get("user", "")
@@ -53,13 +54,13 @@ def new_password() -> str:
 async def ensure(
     connection: Connection, database: str, passwords: Mapping[str, str], *, rewrite_passwords: bool
 ) -> None:
-    """Makes the roles and the schema that are missing. Passwords of existing roles stay, unless told otherwise."""
+    """Creates missing roles and the schema. Existing roles keep their passwords unless `rewrite_passwords` is set."""
     names = role_names(database)
     existing = await existing_roles(connection, database)
     async with connection.transaction():
         if OWNER not in existing:
             await _run(connection, "create role %I nologin", names[OWNER])
-        # `migrate` acts as the owner; where it is no superuser it has to be a member.
+        # `migrate` acts as the owner. If it is not a superuser it must be a member of that role.
         await _run(
             connection, "grant %I to %I", names[OWNER], await connection.fetchval("select current_user")
         )
@@ -85,28 +86,24 @@ async def existing_roles(connection: Connection, database: str) -> set[str]:
 
 
 async def _run(connection: Connection, template: str, *values: object) -> None:
-    # Statements about roles take no parameters: the server itself quotes the values in.
+    # Statements about roles take no parameters, so the server quotes the values.
     arguments = ", ".join(f"${n}::text" for n in range(1, len(values) + 1))
     await connection.execute(await connection.fetchval(f"select format('{template}', {arguments})", *values))
 
 
 def check_database_name(database: str) -> None:
     if len(database.encode()) > LONGEST_DATABASE_NAME:
-        raise UnfitDatabase(
-            f"the database's name {database!r} is too long: role names are made from it, so "
-            f"{LONGEST_DATABASE_NAME} bytes are the most."
-        )
+        raise UnfitDatabase(system.database_name_too_long(database=database, most=LONGEST_DATABASE_NAME))
 
 
 async def check_server(connection: Connection | PooledConnection) -> None:
     version = int(await connection.fetchval("show server_version_num"))
     if version < OLDEST_SERVER:
-        said = await connection.fetchval("show server_version")
-        raise UnfitDatabase(f"this is PostgreSQL {said}: Mailcordon needs 15 or newer.")
+        raise UnfitDatabase(system.postgres_too_old(version=await connection.fetchval("show server_version")))
 
 
 async def check_running(connection: Connection | PooledConnection) -> None:
-    """Refuses a role process that connects with too much power, or to a server that may lose what it committed."""
+    """Raises UnfitDatabase for a login with too many rights, and for a server that may lose committed data."""
     await check_server(connection)
     facts = await connection.fetchrow(
         """
@@ -122,28 +119,18 @@ async def check_running(connection: Connection | PooledConnection) -> None:
     assert facts is not None
     name = facts["name"]
     if facts["rolsuper"]:
-        raise UnfitDatabase(
-            f"{name} is a superuser: a running role must not be one. "
-            "Give it the DSN that `mailcordon migrate` made for it."
-        )
+        raise UnfitDatabase(system.login_is_superuser(user=name))
     if facts["owner"]:
-        raise UnfitDatabase(
-            f"{name} owns the schema {SCHEMA} or is a member of its owner: only `mailcordon migrate` may be. "
-            "Give the role the DSN that `mailcordon migrate` made for it."
-        )
-    if facts["rolbypassrls"] or facts["rolcreaterole"]:
-        power = "pass over row-level security" if facts["rolbypassrls"] else "make roles"
-        raise UnfitDatabase(f"{name} may {power}: a running role must not. Take that right from it.")
+        raise UnfitDatabase(system.login_is_owner(user=name, schema=SCHEMA))
+    if facts["rolbypassrls"]:
+        raise UnfitDatabase(system.login_bypasses_row_security(user=name))
+    if facts["rolcreaterole"]:
+        raise UnfitDatabase(system.login_creates_roles(user=name))
     if not facts["migrated"]:
-        raise UnfitDatabase(f"there is no schema {SCHEMA} here yet: run `mailcordon migrate` first.")
+        raise UnfitDatabase(system.schema_missing(schema=SCHEMA))
     if facts["fsync"] == "off":
-        raise UnfitDatabase(
-            "this server runs with fsync=off: accepted mail could be lost. Switch it on (ALTER SYSTEM SET fsync = on)."
-        )
+        raise UnfitDatabase(system.fsync_off())
     if facts["synchronous_commit"] == "off":
-        raise UnfitDatabase(
-            f"synchronous_commit is off for {name}: accepted mail could be lost. "
-            "Switch it on for the server, the database and the role."
-        )
+        raise UnfitDatabase(system.synchronous_commit_off(user=name))
     if facts["standby"]:
-        raise UnfitDatabase("this server is a read-only standby: give the address of the primary.")
+        raise UnfitDatabase(system.server_is_standby())

@@ -1,6 +1,6 @@
-"""Secrets that must be read back, encrypted under MAILCORDON_SECRET_KEYS: the first key encrypts, all of them decrypt.
+"""Encryption of secrets that must be read back, with MAILCORDON_SECRET_KEYS: the first key encrypts, all keys decrypt.
 
-So a key is changed by putting a new one in front, restarting, and dropping the old one once everything was written anew.
+To change a key, put a new one first, restart, and remove the old one when every secret was rewritten.
 """
 
 from collections.abc import Sequence
@@ -8,34 +8,30 @@ from collections.abc import Sequence
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from mailcordon.core.errors import Refused
+from mailcordon.messages import system
 
 
 class SecretsUnreadable(Refused):
-    """A secret in the database was encrypted under none of the keys we were given."""
+    """A secret in the database was encrypted with none of the keys we have."""
 
     code = "secrets-unreadable"
 
 
 def make_secret_key() -> str:
-    """A new key for MAILCORDON_SECRET_KEYS: 32 random bytes in URL-safe base 64."""
+    """A new key for MAILCORDON_SECRET_KEYS: 32 random bytes in URL-safe base64."""
     return Fernet.generate_key().decode()
 
 
 class Vault:
-    """Encrypts and decrypts. Raises Refused when a key given is no key."""
+    """Encrypts and decrypts. The constructor raises Refused for a value that is not a key."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         if not keys:
-            raise Refused(
-                "MAILCORDON_SECRET_KEYS is empty: it needs at least one key.", code="no-secret-keys"
-            )
+            raise Refused(system.no_secret_keys(), code="no-secret-keys")
         try:
             fernets = [Fernet(key) for key in keys]
         except ValueError:
-            raise Refused(
-                "MAILCORDON_SECRET_KEYS holds something that is no key: each is 32 bytes in URL-safe base 64.",
-                code="bad-secret-keys",
-            ) from None
+            raise Refused(system.bad_secret_key(), code="bad-secret-keys") from None
         self._first = fernets[0]
         self._all = MultiFernet(fernets)
 
@@ -46,12 +42,10 @@ class Vault:
         try:
             return self._all.decrypt(token)
         except InvalidToken:
-            raise SecretsUnreadable(
-                "The database's secrets were encrypted under another key: start with the MAILCORDON_SECRET_KEYS that wrote them."
-            ) from None
+            raise SecretsUnreadable(system.secrets_unreadable()) from None
 
     def is_current(self, token: bytes) -> bool:
-        """Whether the first key wrote it, so that the others are not needed for it any more."""
+        """Whether the first key encrypted it, so that it does not need the other keys."""
         try:
             self._first.decrypt(token)
         except InvalidToken:
