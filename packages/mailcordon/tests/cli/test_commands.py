@@ -5,34 +5,18 @@ import os
 import re
 import shlex
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import typer
 from typer import core
 from typer.main import get_command
-from typer.testing import CliRunner
 
-from mailcordon.adapters.cli import app as command_line
 from mailcordon.adapters.cli import command, failures, show
 from mailcordon.adapters.cli.commands import cordon, send, suppression, tenant
 
-
-def _local(home: str = "") -> None:
-    """Does something on this machine."""
-
-
-@pytest.fixture(scope="module")
-def app() -> typer.Typer:
-    return command_line.build(up=_local, down=_local, migrate=_local, doctor=_local, run=_local)
-
-
-@pytest.fixture(autouse=True)
-def nobody_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in [name for name in os.environ if name.startswith("MAILCORDON_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("MAILCORDON_HOME", str(tmp_path))
+Run = Callable[..., tuple[int, str, str]]
 
 
 def commands(group: core.TyperGroup, *above: str) -> Iterator[tuple[str, core.TyperCommand]]:
@@ -95,22 +79,17 @@ def test_every_command_is_documented(app: typer.Typer) -> None:
             assert f"`mailcordon {name}" in page, name
 
 
-def run(app: typer.Typer, *words: str) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, list(words))
-    return result.exit_code, result.stdout, result.stderr
-
-
-def test_without_a_server_a_command_says_how_to_start_one(app: typer.Typer) -> None:
-    code, out, err = run(app, "tenant", "list")
+def test_without_a_server_a_command_says_how_to_start_one(run: Run) -> None:
+    code, out, err = run("tenant", "list")
     assert (code, out) == (5, "")
     assert "mailcordon up" in err
 
 
-def test_nobody_listening_is_exit_code_5_and_one_json_document(app: typer.Typer) -> None:
+def test_nobody_listening_is_exit_code_5_and_one_json_document(run: Run) -> None:
     with socket.socket() as taken:  # bound, not listening: nobody else can take it, and it refuses
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        code, out, err = run(app, "lane", "list", "--url", url, "--json")
+        code, out, err = run("lane", "list", "--url", url, "--json")
     assert code == 5
     assert json.loads(out)["problem"]["code"] == "cannot-connect"
     assert url in err
@@ -126,14 +105,14 @@ def test_nobody_listening_is_exit_code_5_and_one_json_document(app: typer.Typer)
         ("suppression", "add", "kim@example.com", "--scope", "tenant"),
     ],
 )
-def test_what_stops_or_drops_mail_needs_a_reason(app: typer.Typer, words: tuple[str, ...]) -> None:
-    code, _, err = run(app, *words)
+def test_what_stops_or_drops_mail_needs_a_reason(run: Run, words: tuple[str, ...]) -> None:
+    code, _, err = run(*words)
     assert code == 2
     assert "--because" in err
 
 
-def test_an_unknown_option_is_a_usage_error(app: typer.Typer) -> None:
-    assert run(app, "tenant", "list", "--no-such")[0] == 2
+def test_an_unknown_option_is_a_usage_error(run: Run) -> None:
+    assert run("tenant", "list", "--no-such")[0] == 2
 
 
 def test_types_are_given_with_their_domains() -> None:

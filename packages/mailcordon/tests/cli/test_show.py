@@ -1,11 +1,13 @@
 """What people read, on a terminal and in a pipe."""
 
 import io
+import re
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import RenderableType
+from rich.console import Console, RenderableType
 
 from mailcordon.adapters.cli import show
 from mailcordon.adapters.cli import text as texts
@@ -82,3 +84,61 @@ def test_a_rate_keeps_the_digit_that_matters_and_nothing_of_nothing_is_no_rate()
 )
 def test_things_are_counted_in_words(number: int, noun: str, text: str) -> None:
     assert texts.counted(number, noun) == text
+
+
+COLUMNS = ("id", "because", "since", "by")
+ROWS = [("17", "complaints are rising since nine o'clock this morning", "2026-11-28 15:23:01Z", "ops")]
+
+
+def on_terminal(width: int, *, wide: bool = False) -> list[str]:
+    out = io.StringIO()
+    terminal = Console(file=out, width=width, force_terminal=True, color_system=None)
+    console = show.console(out, wide=wide, like=terminal)
+    show.put(console, show.table(COLUMNS, ROWS, drop=("by", "since"), prose=("because",)))
+    return re.sub(r"\x1b\[[\d;]*m", "", out.getvalue()).splitlines()
+
+
+def test_a_terminal_with_room_shows_all_columns() -> None:
+    assert on_terminal(120)[0].split() == ["ID", "BECAUSE", "SINCE", "BY"]
+
+
+def test_a_narrow_terminal_drops_the_least_important_columns_and_names_them() -> None:
+    lines = on_terminal(52)
+    assert lines[0].split() == ["ID", "BECAUSE", "SINCE"]
+    assert lines[-1] == "(not shown: by; -o wide shows all columns)"
+    assert on_terminal(34)[0].split() == ["ID", "BECAUSE"]
+
+
+@pytest.mark.parametrize("width", [20, 34, 52, 80])
+def test_no_line_is_wider_than_the_terminal_and_no_text_is_lost(width: int) -> None:
+    lines = on_terminal(width)
+    assert all(len(line) <= width for line in lines)
+    assert "".join("".join(lines).split()).count("complaints") >= 1 or width == 20
+    assert "…" not in "".join(lines)
+
+
+def test_wide_shows_all_columns_on_any_terminal() -> None:
+    lines = on_terminal(20, wide=True)
+    assert lines[0].split() == ["ID", "BECAUSE", "SINCE", "BY"]
+    assert len(lines) == 2
+
+
+def test_a_pipe_never_drops_a_column() -> None:
+    assert printed(show.table(COLUMNS, ROWS, drop=COLUMNS)).split("\n")[0].split() == [
+        "ID",
+        "BECAUSE",
+        "SINCE",
+        "BY",
+    ]
+
+
+def test_a_sentence_names_a_time_as_near_as_it_needs() -> None:
+    now = datetime(2026, 11, 28, 18, 0, tzinfo=UTC)
+    assert texts.since("2026-11-28T15:23:00Z", now) == "15:23 UTC"
+    assert texts.since("2026-11-27T15:23:00Z", now) == "27 Nov 15:23 UTC"
+    assert texts.since("2025-11-27T15:23:00Z", now) == "27 Nov 2025 15:23 UTC"
+    assert texts.day("2026-11-28T15:23:00Z", now) == "28 Nov"
+
+
+def test_seconds_since_1970_become_the_same_times_as_the_apis() -> None:
+    assert texts.iso(1795890581.1832201) == "2026-11-28T18:29:41.183Z"

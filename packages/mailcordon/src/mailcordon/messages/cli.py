@@ -97,6 +97,12 @@ def file_not_an_object(*, file: str) -> str:
     return f"{file} is not a JSON object. Remove it and run `mailcordon up` again."
 
 
+@example(home="/etc/passwd")
+def home_is_no_directory(*, home: str) -> str:
+    """MAILCORDON_HOME names a file. Exit code 2."""
+    return f"{home} is not a directory. Set MAILCORDON_HOME to a directory."
+
+
 @example(url="http://127.0.0.1:8025")
 def no_key(*, url: str) -> str:
     """`mailcordon env` has a server but no key for it. Exit code 4."""
@@ -933,10 +939,10 @@ def event_lost(*, queue: str, faults: str) -> str:
     )
 
 
-@example(name="drop_events", events="Bounce", times=2)
-def fault(*, name: str, events: str, times: int) -> str:
+@example(name="drop_events", events="Bounce", times="2 times")
+def fault(*, name: str, events: str, times: str) -> str:
     """A fault in `event_lost`."""
-    return f"{name} of {events}, {times} times"
+    return f"{name} of {events}, {times}"
 
 
 @example()

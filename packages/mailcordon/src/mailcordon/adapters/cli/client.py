@@ -9,9 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import aiohttp
-import yarl
-
 from mailcordon.adapters.cli import failures
 from mailcordon.adapters.cli.document import Document, children
 from mailcordon.messages import cli as messages
@@ -34,6 +31,8 @@ class Client:
     """A client of one server: of the REST API, or of the local SES's admin pages."""
 
     def __init__(self, url: str, key: str | None, *, timeout: float = 30.0) -> None:
+        import aiohttp  # half of the start-up time, which completion and --help do not need
+
         self.url = url
         headers = {"User-Agent": "mailcordon-cli", "Accept": "application/json"}
         if key:
@@ -61,6 +60,9 @@ class Client:
         headers: Mapping[str, str] | None = None,
     ) -> Document:
         """The JSON object of a 2xx response, {} if it is empty. Raises Failure for any other response."""
+        import aiohttp
+        import yarl
+
         given = {name: value for name, value in (query or {}).items() if value is not None}
         url = yarl.URL(self.url + path + (f"?{urlencode(given)}" if given else ""), encoded=True)
         try:

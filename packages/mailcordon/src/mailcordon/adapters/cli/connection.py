@@ -68,6 +68,8 @@ def _read(path: Path) -> Document:
         raise failures.Failure(
             failures.Exit.NOT_ALLOWED, messages.file_of_another_user(file=str(path)), "no-key"
         ) from None
+    except NotADirectoryError:
+        raise failures.usage(messages.home_is_no_directory(home=str(path.parent))) from None
     except (OSError, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise failures.usage(messages.file_unreadable(file=str(path), said=said)) from None

@@ -17,7 +17,7 @@ from mailcordon.adapters.cli.client import Client, path
 from mailcordon.adapters.cli.commands import why
 from mailcordon.adapters.cli.document import Document, child, children
 from mailcordon.adapters.cli.local_ses import OUTCOME_QUEUE, LocalSes
-from mailcordon.adapters.cli.text import plain
+from mailcordon.adapters.cli.text import counted, plain
 from mailcordon.messages import cli as messages
 
 T = TypeVar("T")
@@ -219,7 +219,7 @@ class Checks:
             messages.fault(
                 name=plain(fault.get("fault")),
                 events=plain(fault.get("events") or messages.all_events()),
-                times=int(fault.get("struck") or fault.get("times") or 0),
+                times=counted(int(fault.get("struck") or 0), "time"),
             )
             for fault in await self.ses.faults()
         )

@@ -1,0 +1,40 @@
+"""The command line without a server, and without the settings of whoever runs the tests."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from mailcordon.adapters.cli import app as command_line
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def _local(home: str = "") -> None:
+    """Do something on this machine."""
+
+
+@pytest.fixture(scope="session")
+def app() -> typer.Typer:
+    return command_line.build(up=_local, down=_local, migrate=_local, doctor=_local, run=_local)
+
+
+@pytest.fixture(autouse=True)
+def empty_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.startswith("MAILCORDON_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MAILCORDON_HOME", str(tmp_path))
+
+
+@pytest.fixture
+def run(app: typer.Typer) -> Run:
+    """Runs one command: exit code, stdout, stderr."""
+
+    def command(*words: str) -> tuple[int, str, str]:
+        result = CliRunner().invoke(app, list(words))
+        return result.exit_code, result.stdout, result.stderr
+
+    return command
