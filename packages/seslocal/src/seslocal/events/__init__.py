@@ -1,1 +1,1 @@
-"""What is told of a mail, and the ways it goes: SNS, EventBridge, Firehose."""
+"""The events of mail and where they are published: SNS, EventBridge, Firehose, CloudWatch."""

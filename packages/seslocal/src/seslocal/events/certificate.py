@@ -1,5 +1,5 @@
-"""SNS's signature: a key and a certificate of our own, made once for a process when they are first needed, since
-making a key takes a while. Versions 1 and 2 differ in the hash; what is signed, and in which order, is fixed."""
+"""SNS's signature, with an own key and certificate, generated once per process on first use because that is slow. Signature
+versions 1 and 2 differ in the hash; what is signed, and in which order, is fixed."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ class _Pair:
 
 
 def certificate() -> bytes:
-    """In PEM."""
+    """Returns the certificate in PEM."""
     return _pair().pem
 
 
 def sign(message: dict[str, Any]) -> None:
-    """Puts the signature into an SNS message, by its own SignatureVersion."""
-    # Version 1 is SHA-1: what SNS does, and what those who verify have to be tested with.
+    """Adds the signature to an SNS message, by its SignatureVersion."""
+    # Version 1 is SHA-1, as at SNS; code that verifies has to be tested with it.
     algorithm = hashes.SHA256() if message["SignatureVersion"] == "2" else hashes.SHA1()  # noqa: S303
     signature = _pair().key.sign(canonical(message).encode(), padding.PKCS1v15(), algorithm)
     message["Signature"] = base64.b64encode(signature).decode()
 
 
 def canonical(message: dict[str, Any]) -> str:
-    """What is signed: names and values, a line each, the last one's end included."""
+    """Returns what is signed: names and values, one per line, with a final line break."""
     names = _NOTIFICATION if message["Type"] == "Notification" else _CONFIRMATION
     return "".join(f"{name}\n{message[name]}\n" for name in names if name in message)
 
@@ -47,7 +47,7 @@ def canonical(message: dict[str, Any]) -> str:
 def _pair() -> _Pair:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sns.amazonaws.com")])
-    # A clock that is set anywhere still finds it valid.
+    # Valid whatever the account's clock is set to.
     made = (
         x509.CertificateBuilder()
         .subject_name(name)

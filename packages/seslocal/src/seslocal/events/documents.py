@@ -1,5 +1,5 @@
-"""The documents SES publishes: what happened to a mail, in SES's member names, and the envelopes SNS and
-EventBridge put around them. Pure; where they go is decided in `publishing`."""
+"""The documents that SES publishes about mail, and the envelopes of SNS and EventBridge. Pure; `publishing` decides where they
+go."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ _DETAIL_TYPES: Final = {
     "DeliveryDelay": "Email Delivery Delayed",
     "Subscription": "Email Subscribed",
 }
-_BODIES: Final = {"DeliveryDelay": "deliveryDelay", "Rendering Failure": "failure"}  # others: in lower case
+_BODIES: Final = {
+    "DeliveryDelay": "deliveryDelay",
+    "Rendering Failure": "failure",
+}  # else the event type in lower case
 _WITHOUT_HEADERS: Final = ("DeliveryDelay", "Rendering Failure")
 CERTIFICATE_PATH: Final = "/SimpleNotificationService-5e510ca15e510ca15e510ca15e510ca1.pem"
 TOPIC_IS_VALID: Final = "Successfully validated SNS topic for Amazon SES event publishing."
@@ -43,7 +46,7 @@ def outcome_document(
     *,
     tenant_tag: bool = False,
 ) -> Document:
-    """The document of what SES or a recipient's server did with a mail."""
+    """Returns the document of an outcome, or of a Send or Reject."""
     if outcome is None:
         return event_document(
             mail, event, {"reason": "Bad content"} if event == "Reject" else {}, tenant_tag=tenant_tag
@@ -64,7 +67,7 @@ def outcome_document(
 def event_document(
     mail: Mail, event: str, body: Document, *, tenant_tag: bool = False, left: bool = False
 ) -> Document:
-    """Any event of a mail around its own object; `left` says that the mail got as far as an outgoing address."""
+    """Returns the document of an event with its own object `body`. `left`: the mail left from an outgoing IP."""
     extra: dict[str, list[str]] = {}
     if mail.tenant and (tenant_tag or event in ("Bounce", "Complaint")):
         extra["ses:tenant-name"] = [mail.tenant]
@@ -160,7 +163,7 @@ def _delay(mail: Mail, outcome: Outcome, recipients: list[str], at: float) -> Do
 
 
 def recommendation(sentence: str, impact: str | None = None, kind: str | None = None) -> Document:
-    """The detail of an advisor's event on the bus; only those about tenants say impact and type."""
+    """Returns the detail of an advisor event; only those about tenants have impact and type."""
     detail: Document = {"version": "1.0.0", "data": sentence}
     if impact and kind:
         detail["metadata"] = {"impact": impact, "type": kind}
@@ -178,7 +181,7 @@ def sns_envelope(
     subscription: str | None = None,
     version: str = "1",
 ) -> Document:
-    """An SNS Notification that is not signed yet. `base` is where SNS answers, `subscription` whom it is for."""
+    """Returns an SNS Notification, not yet signed. `base` is SNS's URL, `subscription` the subscriber's ARN."""
     envelope: Document = {"Type": "Notification", "MessageId": message_id, "TopicArn": topic}
     if subject is not None:
         envelope["Subject"] = subject
@@ -195,18 +198,18 @@ def sns_envelope(
 
 
 def sns_confirmation(
-    topic: str, token: str, base: str, at: float, message_id: str, version: str, *, farewell: bool = False
+    topic: str, token: str, base: str, at: float, message_id: str, version: str, *, unsubscribed: bool = False
 ) -> Document:
-    """An SNS SubscriptionConfirmation, or the UnsubscribeConfirmation that says farewell. Not signed yet."""
+    """Returns an SNS SubscriptionConfirmation or UnsubscribeConfirmation, not yet signed."""
     sentence = (
         f"You have chosen to deactivate subscription to the topic {topic}.\nTo cancel this operation and restore "
         "the subscription, visit the SubscribeURL included in this message."
-        if farewell
+        if unsubscribed
         else f"You have chosen to subscribe to the topic {topic}.\nTo confirm the subscription, visit the SubscribeURL "
         "included in this message."
     )
     return {
-        "Type": "UnsubscribeConfirmation" if farewell else "SubscriptionConfirmation",
+        "Type": "UnsubscribeConfirmation" if unsubscribed else "SubscriptionConfirmation",
         "MessageId": message_id,
         "Token": token,
         "TopicArn": topic,

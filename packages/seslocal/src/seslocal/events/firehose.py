@@ -1,6 +1,5 @@
-"""Firehose's HTTP endpoints: documents are gathered in a stream's buffer and leave as one batch when it is full or
-old enough, in the request format of HTTP endpoint delivery. A stream that was given no endpoint swallows what it
-gets, as one without a destination would not exist."""
+"""Delivery to Firehose's HTTP endpoints: documents are buffered and sent as one batch when the buffer is full or old enough, in
+Firehose's request format. Documents for a stream without an endpoint are dropped."""
 
 from __future__ import annotations
 
@@ -15,12 +14,12 @@ from seslocal.state.firehose_streams import FirehoseStream
 from seslocal.state.outbox import HttpDelivery
 
 _encode = msgspec.json.Encoder().encode
-_PAUSES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)  # within the five minutes that Firehose tries
+_PAUSES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)  # Firehose retries for five minutes
 _MOST_RECORDS: Final = 10_000
 
 
 class _Receipt(msgspec.Struct):
-    requestId: str  #: as Firehose spells it
+    requestId: str  #: in Firehose's spelling
 
 
 def put(account: Account, arn: str, record: bytes) -> None:
@@ -36,7 +35,7 @@ def put(account: Account, arn: str, record: bytes) -> None:
 
 
 def flush(account: Account, stream: FirehoseStream) -> int:
-    """Sends what waits. How many records that were."""
+    """Sends the buffered records. Returns their number."""
     records, stream.records, stream.size = stream.records, [], 0
     stream.batch += 1
     if records:
@@ -74,7 +73,7 @@ def _batch(account: Account, stream: FirehoseStream, records: list[bytes]) -> Ht
 
 
 def _is_delivered(request_id: str, status: int, body: bytes) -> bool | None:
-    """Firehose takes a batch as delivered only when the response repeats its id; all else it tries again, but a 413."""
+    """Firehose treats a batch as delivered only if the response repeats its id. It retries anything else except a 413."""
     if status == 413:
         return None
     try:

@@ -1,4 +1,4 @@
-"""SNS's HTTP and HTTPS subscribers: the headers, retries and confirmations that they are dealt with."""
+"""Delivery to SNS's HTTP and HTTPS subscribers: headers, retries and confirmations."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from seslocal.state.outbox import HttpDelivery
 from seslocal.state.topics import Subscription, Topic
 
 _encode = msgspec.json.Encoder().encode
-_PAUSES: Final = (20.0, 20.0, 20.0)  # SNS's default: three more tries
+_PAUSES: Final = (20.0, 20.0, 20.0)  # SNS's default: three retries
 
 
 def sns_url(account: Account) -> str:
-    """Where SNS answers, as its messages write it."""
+    """Returns SNS's URL as its messages contain it."""
     return account.events.sns_url or f"https://sns.{account.region}.amazonaws.com"
 
 
 def request_confirmation(account: Account, topic: Topic, subscription: Subscription) -> None:
-    """Asks an endpoint to confirm that it wants to hear."""
-    _confirmation(account, topic, subscription, farewell=False)
+    """Asks an endpoint to confirm its subscription."""
+    _confirmation(account, topic, subscription, unsubscribed=False)
 
 
 def confirm_unsubscribe(account: Account, topic: Topic, subscription: Subscription) -> None:
-    _confirmation(account, topic, subscription, farewell=True)
+    _confirmation(account, topic, subscription, unsubscribed=True)
 
 
 def deliver(
@@ -51,19 +51,19 @@ def deliver(
     )
 
 
-def _confirmation(account: Account, topic: Topic, subscription: Subscription, *, farewell: bool) -> None:
+def _confirmation(account: Account, topic: Topic, subscription: Subscription, *, unsubscribed: bool) -> None:
     message_id = account.ids.uuid()
     at = account.clock.now() + account.faults.skew()
     version = topic.signature_version
     message = sns_confirmation(
-        topic.arn, subscription.token, sns_url(account), at, message_id, version, farewell=farewell
+        topic.arn, subscription.token, sns_url(account), at, message_id, version, unsubscribed=unsubscribed
     )
     sign(message)
     deliver(account, topic, subscription, message["Type"], message_id, _encode(message).decode())
 
 
 def _is_delivered(status: int, body: bytes) -> bool | None:
-    """SNS takes any 2xx for delivered, and gives up at a 4xx other than 429."""
+    """SNS treats any 2xx as delivered, and does not retry a 4xx other than 429."""
     if 200 <= status < 300:
         return True
     return None if 400 <= status < 500 and status != 429 else False

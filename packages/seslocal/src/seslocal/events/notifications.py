@@ -1,5 +1,5 @@
-"""Identity notifications: the older format, which topics on an identity get for each bounce, complaint and delivery of its mail,
-beside what configuration sets publish (ses.md 4.5). It has no tags, and the mail's headers only where they were asked for."""
+"""Identity notifications, the older format: an identity's topics receive each bounce, complaint and delivery of its mail, in
+addition to the events of configuration sets (ses.md 4.5). Without tags, and with the mail's headers only if enabled."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def confirm_topic(account: Account, identity: str, topic: str, event: str) -> None:
-    """The first thing that a topic hears, as soon as an identity has it."""
+    """Publishes the first message to a topic that an identity was given."""
     sentence = (
         f"You have successfully subscribed your Amazon SNS topic '{topic}' to receive '{event}' notifications from "
         f"Amazon SES for identity '{identity}'."
@@ -27,7 +27,7 @@ def confirm_topic(account: Account, identity: str, topic: str, event: str) -> No
 
 
 def notify(account: Account, mail: Mail, event: str, document: Document) -> None:
-    """Tells the topic of the mail's identity, if it has one for this. `document` is the event's."""
+    """Publishes to the identity's topic for this event, if it has one. `document` is the event's."""
     identity = account.identities.get(mail.source_arn.partition("identity/")[2])
     topic = identity.topics.get(event) if identity is not None else None
     if identity is None or topic is None:

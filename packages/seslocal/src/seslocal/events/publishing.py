@@ -1,6 +1,6 @@
-"""Where events go: through the event destinations of the mail's configuration set, past the faults that lose,
-repeat, delay or disorder them, to SNS topics, the event bus and Firehose streams. A topic nobody made whose ARN ends
-in NAME feeds the queue NAME, which is made when it is first needed; one made through SNS has its subscriptions."""
+"""Publishes events: applies the faults that drop, double, delay or reorder them, then delivers to the event destinations of the
+mail's configuration set: SNS topics, the event bus, Firehose streams and CloudWatch. A topic NAME that was not created through
+SNS feeds the queue NAME, which is created on first use; one created through SNS has its subscriptions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from seslocal.state.contacts import Preferences
 from seslocal.state.topics import Subscription, Topic
 
 SUBJECT = "Amazon SES Email Event Notification"
-HELD_BACK = 0.25  # seconds that a reordering fault gathers events for, unless it says otherwise
+HELD_BACK = 0.25  # seconds for which a reordering fault gathers events by default
 
 _encode = msgspec.json.Encoder().encode
 
@@ -40,7 +40,7 @@ def publish(
     tenant: str | None,
     build: Callable[[], Document],
 ) -> None:
-    """Publishes one event. `build` is called only when somebody listens. No set, no events."""
+    """Publishes one event. Calls `build` only if a destination matches. Without a set there are no events."""
     if configuration_set is None:
         return
     matching = MATCHING[event]
@@ -68,7 +68,7 @@ def publish(
 
 
 def publish_to_bus(account: Account, kind: str, resource: str, detail: Document) -> None:
-    """Puts an event onto the default bus; with no rule to catch it, it is gone."""
+    """Publishes to the default bus. Without a rule for it, the event is dropped."""
     if account.events.bus_queue is None:
         return
     at = account.clock.now() + account.faults.skew()
@@ -85,7 +85,7 @@ def publish_recommendation(
     *,
     is_open: bool = True,
 ) -> None:
-    """Tells the bus of an advisor's recommendation about this ARN that was opened or resolved."""
+    """Publishes on the bus that an advisor's recommendation about this ARN was opened or resolved."""
     word = "Open" if is_open else "Resolved"
     publish_to_bus(
         account, f"Advisor Recommendation Status {word}", resource, recommendation(sentence, impact, kind)
@@ -95,7 +95,7 @@ def publish_recommendation(
 def rendering_failed(
     account: Account, configuration_set: ConfigurationSet | None, mail: Mail, template: str, sentence: str
 ) -> None:
-    """Tells that a template could not be filled in."""
+    """Publishes that a template could not be rendered."""
     body = rendering_failure(template, sentence)
     _publish_event(account, configuration_set, mail, "Rendering Failure", body)
 
@@ -109,19 +109,19 @@ def preferences_changed(
     old: Preferences,
     new: Preferences,
 ) -> None:
-    """Tells that a recipient used a mail's way out of a contact list, or back."""
+    """Publishes that a recipient changed preferences through a mail's unsubscribe link."""
     at = account.clock.now() + account.faults.skew()
     body = subscription(contact_list, source, at, old, new)
     _publish_event(account, configuration_set, mail, "Subscription", body)
 
 
 def send_validation_message(account: Account, topic: str) -> None:
-    """The plain text that SES sends through a topic to see whether it may."""
+    """Publishes the plain text with which SES validates a topic."""
     publish_to_topic(account, topic, TOPIC_IS_VALID, None)
 
 
 def publish_to_topic(account: Account, arn: str, text: str, subject: str | None) -> str:
-    """Publishes to everybody who subscribed. The MessageId."""
+    """Publishes to all confirmed subscribers. Returns the MessageId."""
     name = arn.rpartition(":")[2]
     topic = account.events.topics.get(name)
     if topic is None:
@@ -214,7 +214,7 @@ def _enveloped(
 
 
 def _hold_back(account: Account, seconds: float, deliver: Callable[[], None]) -> None:
-    """Gathers events and lets them go last first."""
+    """Gathers events and delivers them in reverse order."""
     account.events.held_back.append(deliver)
     if len(account.events.held_back) > 1:
         return

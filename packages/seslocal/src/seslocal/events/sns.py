@@ -1,5 +1,5 @@
-"""SNS's Query protocol, as far as topics and subscriptions go: forms in, XML out, through which any SDK makes topics,
-subscribes queues and HTTP endpoints, and confirms. The links in its messages lead here too."""
+"""SNS's API in the Query protocol (forms in, XML out): topics, subscriptions of queues and HTTP endpoints, confirmations. The
+links in SNS messages lead here too."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _NAMESPACE: Final = "http://sns.amazonaws.com/doc/2010-03-31/"
 _PENDING: Final = "PendingConfirmation"
 _PROTOCOLS: Final = ("sqs", "http", "https")
 _PAGE: Final = 100
-_FREE: Final = ("ConfirmSubscription", "Unsubscribe")  # what the links in its messages call
+_FREE: Final = ("ConfirmSubscription", "Unsubscribe")  # called by the links in messages
 _NO_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def respond(account: Account, form: Form, check: Callable[[], None], *, signed: bool) -> Response:
-    """`check` raises ApiError unless the request's signature is right; following a link of SNS's needs none."""
+    """`check` raises ApiError if the request's signature is wrong; the links in messages need no signature."""
     request_id = account.ids.uuid()
     headers = (("x-amzn-RequestId", request_id),)
     action = form.get("Action", "")
@@ -212,7 +212,7 @@ def _set(topic: Topic, name: str, value: str) -> None:
 def _leads_by(protocol: str, endpoint: str) -> bool:
     try:
         url = urlsplit(endpoint)
-    except ValueError:  # brackets that are no IPv6 address
+    except ValueError:  # brackets without an IPv6 address
         return False
     return url.scheme == protocol and bool(url.hostname)
 
@@ -269,7 +269,7 @@ def _name(arn: str) -> str:
 
 
 def _entries(form: Form, member: str) -> dict[str, str]:
-    """A map as forms carry it: member.entry.1.key and member.entry.1.value."""
+    """Returns a map as forms encode it: member.entry.1.key and member.entry.1.value."""
     return {
         value: form.get(f"{name[:-4]}.value", "")
         for name, value in form.items()
@@ -302,7 +302,7 @@ def _xml(value: Any, item: str = "member") -> str:
 
 
 def _text(text: str) -> str:
-    """Escaped; what XML cannot carry at all is replaced."""
+    """Escapes text and replaces characters that XML does not allow."""
     return escape(_NO_XML.sub("\ufffd", text))
 
 

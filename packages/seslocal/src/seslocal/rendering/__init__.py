@@ -1,1 +1,1 @@
-"""Templates as SES fills them in: a reader of the Handlebars that SES documents, and what is made of it and of the data."""
+"""SES's template language, a subset of Handlebars: scanner, parser and renderer."""

@@ -1,7 +1,6 @@
-"""Reading a Handlebars template: the text becomes a tree, or a TemplateError says where it is wrong. SES renders by
-Handlebars' Java edition, with that edition's own helpers; no Python library follows it, least of all in how it fails, so the
-reader is our own. A helper that nobody knows is no error here: SES finds out when it fills the template in. Pure,
-and bounded in depth."""
+"""Parses a Handlebars template into a tree, or raises a TemplateError that says where it is wrong. SES renders with Handlebars'
+Java edition and its helpers; no Python library behaves like it, least of all in its errors, hence an own parser. An unknown
+helper is no error here: SES reports it when it renders. Pure, with bounded depth."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ from typing import Final
 
 from seslocal.rendering.scanner import Tag, TemplateError, Words, scan
 
-MOST_DEPTH: Final = 64  #: blocks inside each other
+MOST_DEPTH: Final = 64  #: of nested blocks
 BLOCKS: Final = ("if", "unless", "each", "with")
 
 _TOKEN: Final = re.compile(
@@ -30,13 +29,13 @@ _TOKEN: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """Where in the data something stands."""
+    """A path into the data."""
 
-    text: str  #: as written, for messages
-    up: int  #: how many `../`
+    text: str  #: as written, for error messages
+    up: int  #: number of `../`
     parts: tuple[str, ...]  #: empty: `this`
-    data: bool  #: begins with @
-    bare: bool  #: a plain first name, which is looked for in the contexts around as well
+    data: bool  #: starts with @
+    bare: bool  #: a plain name, which is looked up in the enclosing contexts too
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class UnknownHelper:
-    """`(helper …)` of a helper that SES has not: the data's value of that name, or a failure."""
+    """`(helper …)` of a helper that SES does not have: the data's value of that name, or an error."""
 
     name: Path
 
@@ -85,7 +84,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Inline:
-    """`{{#* inline "name"}}`: a partial made on the spot."""
+    """`{{#* inline "name"}}`: a partial defined in the template."""
 
     name: str
     inner: tuple[Node, ...]
@@ -104,7 +103,7 @@ Node = Text | Value | Block | Inline | Partial
 
 
 def parse(template: str) -> tuple[Node, ...]:
-    """The tree of a template. Raises TemplateError."""
+    """Returns the tree of a template. Raises TemplateError."""
     return _Reader(scan(template)).all()
 
 
@@ -121,8 +120,8 @@ class _Reader:
         return nodes
 
     def _nodes(self) -> tuple[tuple[Node, ...], Tag | None]:
-        """Up to the tag that ends them: a closing one, an else, or none at the end. Partials come first, since they are
-        known in their whole block."""
+        """Parses up to the tag that ends the nodes: a closing tag, an else, or none at the end. Partials come first, because
+        they are defined in their whole block."""
         partials: list[Node] = []
         nodes: list[Node] = []
         while self._next < len(self._items):
@@ -168,7 +167,7 @@ class _Reader:
         return Block(kind, of, names, inner, other)
 
     def _otherwise(self, tag: Tag) -> tuple[tuple[Node, ...], Tag | None]:
-        """What follows an else, which may open a further block that the same tag closes."""
+        """Parses what follows an else, which may open a further block that the same tag closes."""
         chained = tag.inner[4:].strip() if tag.inner.startswith("else") else ""
         if not chained:
             nodes, end = self._nodes()
@@ -232,7 +231,7 @@ def _partial(tag: Tag, words: list[Argument], more: dict[str, Argument]) -> Part
 
 
 def _called(tag: Tag, words: list[Argument], more: dict[str, Argument]) -> Argument:
-    """A value, or what a helper makes of values."""
+    """Returns a value, or a call of a helper."""
     if not words:
         raise _wrong(tag, "a tag needs a name")
     if _is_name(words[0], "lookup") and len(words) == 3:
@@ -244,7 +243,7 @@ def _called(tag: Tag, words: list[Argument], more: dict[str, Argument]) -> Argum
     return UnknownHelper(words[0])
 
 
-# what stands in a tag
+# inside a tag
 
 
 def _arguments(tag: Tag, text: str) -> tuple[list[Argument], dict[str, Argument], tuple[str, ...]]:
@@ -264,7 +263,7 @@ class _Arguments:
         self.names: tuple[str, ...] = ()
 
     def group(self) -> tuple[list[Argument], dict[str, Argument]]:
-        """Up to the end, or to the parenthesis that closes this one."""
+        """Parses up to the end, or to the closing parenthesis."""
         words: list[Argument] = []
         more: dict[str, Argument] = {}
         key = ""

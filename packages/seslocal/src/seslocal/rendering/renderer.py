@@ -1,7 +1,6 @@
-"""Filling a template in: a tree and data become text, or a RenderingError says what was missing. As SES does it, nothing is
-escaped, in HTML neither, and a name that the data does not have ends it all, while `if`, `unless`, `each` and `with` take it
-for nothing, as the helpers of Handlebars' Java edition do. Work, depth and output are bounded: what a stranger's
-template asks for is refused, never suffered."""
+"""Renders a parsed template with data, or raises a RenderingError that says what was missing. As at SES, nothing is escaped, not
+even in HTML, and a name missing in the data is an error, except in `if`, `unless`, `each` and `with`, which treat it as empty, as
+the helpers of Handlebars' Java edition do. Work, depth and output are bounded, because templates are untrusted."""
 
 from __future__ import annotations
 
@@ -23,15 +22,15 @@ from seslocal.rendering.parser import (
     Value,
 )
 
-MOST_STEPS: Final = 100_000  #: nodes visited and values printed, in all parts of one mail
-MOST_OUTPUT: Final = 10 * 1024 * 1024  #: characters, in all parts of one mail
-MOST_INSIDE: Final = 100  #: blocks and partials inside each other, and values inside each other in print
-#: SES puts the link in after the template is filled in, so the data need not have it.
+MOST_STEPS: Final = 100_000  #: nodes visited and values printed, in all parts of a mail
+MOST_OUTPUT: Final = 10 * 1024 * 1024  #: characters, in all parts of a mail
+MOST_INSIDE: Final = 100  #: of nested blocks and partials, and of nested values in print
+#: SES inserts the link after it rendered the template, so the data need not contain it.
 UNSUBSCRIBE: Final = "amazonSESUnsubscribeUrl"
 
 
 class RenderingError(Exception):
-    """The template cannot be filled in with this data. Its text is what SES tells."""
+    """The template cannot be rendered with this data. Its text is SES's message."""
 
 
 class _Missing:
@@ -43,7 +42,7 @@ _MISSING: Final = _Missing()
 
 @dataclass(slots=True)
 class _Scope:
-    """One context and those around it."""
+    """A context and its enclosing contexts."""
 
     value: Any
     around: _Scope | None = None
@@ -52,7 +51,7 @@ class _Scope:
 
 
 def render(trees: Mapping[str, tuple[Node, ...]], data: dict[str, Any]) -> dict[str, str]:
-    """The parts of one mail, filled in. Raises RenderingError."""
+    """Returns the rendered parts of a mail. Raises RenderingError."""
     filling = _Filling(data)
     return {part: filling.text(nodes) for part, nodes in trees.items()}
 
@@ -124,7 +123,7 @@ class _Filling:
                 self._with(block, value, scope)
 
     def _section(self, block: Block, value: Any, scope: _Scope) -> None:
-        """A block of a plain name: a list is gone through, an object stepped into, anything else a condition."""
+        """A block of a plain name: iterates over a list, enters an object, and treats anything else as a condition."""
         if isinstance(value, list):
             self._each(block, value, scope)
         elif isinstance(value, dict):
@@ -205,7 +204,7 @@ class _Filling:
         return found
 
     def _first(self, path: Path, scope: _Scope) -> Any:
-        """Java's Handlebars looks for a plain name in the contexts around as well."""
+        """Java's Handlebars looks up a plain name in the enclosing contexts too."""
         name = path.parts[0]
         around: _Scope | None = scope
         while around is not None:
@@ -229,7 +228,7 @@ class _Filling:
         return self._text(value)
 
     def _text(self, value: Any, inside: int = 0) -> str:
-        """As Java prints it."""
+        """Returns a value as Java prints it."""
         if isinstance(value, str):
             return value
         if isinstance(value, bool):

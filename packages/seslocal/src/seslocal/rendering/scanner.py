@@ -1,6 +1,6 @@
-"""A template's text cut into text and tags, in one pass whose time grows with the length alone: templates are strangers'
-text. What `~` trims is trimmed here; what stands in a tag is the reader's business. Lines that hold only a tag keep
-their line break, since Handlebars' Java edition leaves them one unless told otherwise."""
+"""Splits a template into text and tags, in one pass in linear time, because templates are untrusted. Applies the trimming of `~`;
+the parser reads what is in a tag. Lines that contain only a tag keep their line break, as in Handlebars' Java edition by
+default."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TRIPLE_END: Final = re.compile(r"\}~?\}\}")
 
 
 class TemplateError(Exception):
-    """The template cannot be read. Its text says why and at which line."""
+    """The template cannot be parsed. Its text says why and in which line."""
 
 
 @dataclass(slots=True)
@@ -44,8 +44,8 @@ class _Scanner:
     def __init__(self, template: str) -> None:
         self._template = template
         self._found: list[Words | Tag] = []
-        self._trims = False  #: the last tag takes the space after it
-        self._counted = 0  #: up to where line breaks were counted
+        self._trims = False  #: the last tag trims the space after it
+        self._counted = 0  #: offset up to which line breaks were counted
         self._line = 1
 
     def all(self) -> list[Words | Tag]:
@@ -78,7 +78,7 @@ class _Scanner:
             self._found.append(Words(text))
 
     def _end(self, at: int) -> int:
-        """Where the tag that begins here is over."""
+        """Returns the end of the tag that starts at this offset."""
         template = self._template
         for opens, closes in ((_COMMENT, _COMMENT_END), (_TRIPLE, _TRIPLE_END)):
             if opens.match(template, at):

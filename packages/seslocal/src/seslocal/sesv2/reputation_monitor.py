@@ -51,8 +51,8 @@ class ReputationMonitor:
             return
         if event == "Send":
             seen = [address for address in mail.destination if not is_simulator(address)]
-            telling = sum([has_feedback_loop(isp_of(address)) for address in seen])
-            tenant.counts.add(at, len(seen), 0, telling, 0)
+            with_loop = sum([has_feedback_loop(isp_of(address)) for address in seen])
+            tenant.counts.add(at, len(seen), 0, with_loop, 0)
         elif outcome is not None and (weight := _weight(outcome, recipients)):
             bounced, complained = weight
             tenant.counts.add(at, 0, bounced, 0, complained)
@@ -80,7 +80,7 @@ def review(account: Account, tenant: Tenant) -> None:
         is_open = before is not None and before.is_open
         if before is not None and is_open and (before.by_hand or before.impact == impact):
             continue
-        volume = tenant.counts.mailed if kind == "BOUNCE" else tenant.counts.telling
+        volume = tenant.counts.mailed if kind == "BOUNCE" else tenant.counts.with_loop
         sentence = (
             f"The {kind.lower()} rate exceeded {threshold:.1%} based on a representative volume of {volume} emails "
             f"from {_time_text(tenant.counts.since)} to {_time_text(now)}."
@@ -98,8 +98,8 @@ def open_finding(account: Account, tenant: Tenant, finding: Finding) -> None:
     tenant.findings[finding.type] = finding
     publish_recommendation(account, tenant.arn, finding.description, finding.impact, finding.type)
     enforce(account, tenant)
-    if not tenant.is_watched:
-        tenant.is_watched = True
+    if not tenant.review_is_due:
+        tenant.review_is_due = True
         account.clock.call_later(LOOK, partial(_look, account, tenant))
 
 
@@ -127,12 +127,12 @@ def close_finding(account: Account, tenant: Tenant, finding: Finding) -> None:
 
 
 def _look(account: Account, tenant: Tenant) -> None:
-    tenant.is_watched = False
+    tenant.review_is_due = False
     if account.tenants.get(tenant.name) is not tenant:
         return
     review(account, tenant)
-    if tenant.open_findings and not tenant.is_watched:
-        tenant.is_watched = True
+    if tenant.open_findings and not tenant.review_is_due:
+        tenant.review_is_due = True
         account.clock.call_later(LOOK, partial(_look, account, tenant))
 
 

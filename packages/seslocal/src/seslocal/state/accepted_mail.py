@@ -1,4 +1,4 @@
-"""One accepted mail, with all that its events report."""
+"""An accepted mail, with everything that its events contain."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Written = tuple[bool, msgspec.Raw, msgspec.Raw]
 
 
 class Mail(msgspec.Struct, frozen=True):
-    """One accepted mail, as its events tell it."""
+    """An accepted mail, as its events show it."""
 
     message_id: str
     accepted_at: float
@@ -32,7 +32,7 @@ class Mail(msgspec.Struct, frozen=True):
     tenant: str | None
     max_delivery_seconds: float | None  #: of the configuration set
     outgoing_ip: str = SHARED_IP
-    written: Written | None = None  #: headers and common, once for all events
+    written: Written | None = None  #: headers and common, encoded once for all events
 
     def shown(self, extra_tags: dict[str, list[str]], *, with_headers: bool = True) -> Params:
         shown: Params = {
@@ -52,7 +52,7 @@ class Mail(msgspec.Struct, frozen=True):
 
 
 def write_headers(headers: list[dict[str, str]], common: Params) -> Written:
-    """A mail's headers up to ten kilobytes, and those everybody looks for (ses.md 4.2)."""
+    """Encodes a mail's headers, up to ten kilobytes, and its common headers (ses.md 4.2)."""
     kept, truncated = _within(headers)
     return truncated, msgspec.Raw(_encode(kept)), msgspec.Raw(_encode(common))
 

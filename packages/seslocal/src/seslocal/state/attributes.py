@@ -13,9 +13,9 @@ class Attributes:
 
     details: Params | None = None
     vdm: Params = field(default_factory=lambda: {"VdmEnabled": "DISABLED"})
-    has_vdm: bool = False  #: somebody switched VDM on or off; before that SES does not show it
+    has_vdm: bool = False  #: VDM was switched on or off; before that SES does not show it
     plan: str = "NONE"  #: pricing plan
-    cases: int = 0  #: reviews that were asked for
+    cases: int = 0  #: number of requested reviews
 
     @property
     def vdm_enabled(self) -> bool:

@@ -1,5 +1,5 @@
-"""CloudWatch as an event destination: what it would have counted, by metric and dimensions. There is no CloudWatch here to ask;
-the admin side shows the sums. Bounded: what would begin a series too many is counted as dropped."""
+"""CloudWatch as an event destination: counts by metric and dimensions, which the admin API shows. There is no CloudWatch API.
+Bounded: events that would start a series beyond the limit are counted as dropped."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Dimensions = tuple[tuple[str, str], ...]
 
 
 def check(dimensions: list[dict[str, str]]) -> None:
-    """Raises ApiError where a destination cannot have these."""
+    """Raises ApiError if a destination cannot have these dimensions."""
     if not dimensions:
         raise bad_request("CloudWatch metrics dimension configuration list cannot be empty.", kind=_KIND)
     if len(dimensions) > MOST_DIMENSIONS:

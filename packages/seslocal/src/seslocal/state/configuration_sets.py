@@ -46,7 +46,7 @@ class ConfigurationSet:
 
     @property
     def tracks_engagement(self) -> bool:
-        """The set's VDM options switch opens and clicks on, whatever its destinations say."""
+        """Whether the set's VDM options track opens and clicks, independently of its destinations."""
         dashboard: Params = self.options.get("VdmOptions", {}).get("DashboardOptions", {})
         return dashboard.get("EngagementMetrics") == "ENABLED"
 

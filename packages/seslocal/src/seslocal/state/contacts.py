@@ -1,5 +1,5 @@
-"""Contact lists and who wants what: topics with a default, contacts with a word of their own, and the answer whether somebody
-may be mailed about something (ses.md 8.2)."""
+"""Contact lists: topics with a default, contacts with preferences, and whether a contact may be mailed about a topic (ses.md
+8.2)."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _SHOWN: Final = {OPT_IN: "OptIn", OPT_OUT: "OptOut"}
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """What a contact wants to hear of."""
+    """A contact's topic preferences."""
 
     unsubscribe_all: bool
     topics: dict[str, str]  #: topic name -> OptIn or OptOut
-    #: the same, of the list, for topics without a preference of the contact
+    #: the list's defaults, for topics for which the contact has no preference
     defaults: dict[str, str] | None = None
 
     def shown(self) -> Params:
@@ -44,7 +44,7 @@ class Topic:
     name: str
     display_name: str
     description: str | None
-    default: str  #: OPT_IN or OPT_OUT, for contacts who said nothing
+    default: str  #: OPT_IN or OPT_OUT, for contacts without a preference
 
 
 @dataclass(slots=True)
@@ -117,9 +117,9 @@ class ContactList:
 
 @dataclass(slots=True)
 class ManagedMail:
-    """One mail to a contact list's person."""
+    """A mail to a contact of a list."""
 
-    token: str  #: in the link; nobody guesses it
+    token: str  #: in the link; not guessable
     list: ContactList
     topic: str | None
     address: str
@@ -135,7 +135,7 @@ class ContactLists(dict[str, ContactList]):
         self.managed: dict[str, ManagedMail] = {}  #: mails with an unsubscribe link, by its token
 
     def find(self, name: str) -> ContactList:
-        """Raises ApiError."""
+        """Returns the list of this name. Raises ApiError."""
         found = self.get(checked_name("ContactListName", name))
         if found is None:
             raise not_found(f"List with name: {name} doesn't exist.")
@@ -148,7 +148,7 @@ class ContactLists(dict[str, ContactList]):
 
 
 def checked_name(member: str, name: str) -> str:
-    """The name of a list or a topic. Raises ApiError."""
+    """Returns the name of a list or a topic. Raises ApiError if it is invalid."""
     if not name.strip():
         raise bad_request(f"{member} can't be blank.")
     if not _NAME.fullmatch(name):

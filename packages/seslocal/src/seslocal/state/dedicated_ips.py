@@ -1,4 +1,4 @@
-"""Where mail leaves from: dedicated IP addresses, their pools and their warm-up, and what everybody shares (ses.md 7)."""
+"""The IP addresses that mail leaves from: dedicated ones with their pools and warm-up, and the shared one (ses.md 7)."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Pool:
 class DedicatedIp:
     ip: str
     pool: str
-    since: float  #: when the percentage below was true
+    since: float  #: when `percentage` was set
     percentage: int = 0
-    warms: bool = True  #: by itself, by time alone
+    warms: bool = True  #: automatically, with time
 
     def warmed(self, now: float) -> int:
-        """Percent of 0 to 100."""
+        """Returns the warm-up percentage, 0 to 100."""
         if not self.warms:
             return self.percentage
         return min(100, self.percentage + int((now - self.since) / WARM_UP * 100))
@@ -36,11 +36,11 @@ class DedicatedIp:
 
 @dataclass(slots=True)
 class DedicatedIps:
-    """The account's own addresses. Those that nobody put into a pool are in the default one."""
+    """The account's dedicated addresses. Those without a pool are in the default pool."""
 
     pools: dict[str, Pool] = field(default_factory=dict[str, Pool])
     by_ip: dict[str, DedicatedIp] = field(default_factory=dict[str, DedicatedIp])
-    auto_warm_up: bool = True  #: those leased from now on warm up by themselves; else they arrive as warm
+    auto_warm_up: bool = True  #: addresses leased later warm up automatically; else they start fully warm
     _turns: dict[str, int] = field(default_factory=dict[str, int])
 
     def knows(self, pool: str) -> bool:
@@ -51,8 +51,8 @@ class DedicatedIps:
         return found is not None and found.mode == "MANAGED"
 
     def outgoing(self, pool: str | None, now: float) -> str:
-        """The address that the next mail of this pool leaves from. What a warming address must not carry yet, those
-        that are shared do."""
+        """Returns the address that the next mail of this pool leaves from. Mail above the percentage of a warming address
+        leaves from the shared one."""
         if not self.by_ip or pool == SHARED_POOL:
             return SHARED_IP
         pool = pool or DEFAULT_POOL
@@ -61,6 +61,6 @@ class DedicatedIps:
             return SHARED_IP
         turn = self._turns[pool] = self._turns.get(pool, -1) + 1
         chosen = ips[turn % len(ips)]
-        # Spread evenly: of each hundred turns as many as the percentage says.
+        # Spread evenly: `share` of each hundred turns.
         share, round_ = (100 if self.is_managed(pool) else chosen.warmed(now)), turn // len(ips) % 100
         return chosen.ip if (round_ + 1) * share // 100 > round_ * share // 100 else SHARED_IP

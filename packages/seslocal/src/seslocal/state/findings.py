@@ -1,5 +1,6 @@
-"""Findings: what a tenant's rates of the last day come to. SES does not publish its thresholds (ses.md 1.7); these are ours, and
-settable. The counting is a ring of hours, the judgement a pure function; what follows from it is `sesv2/reputation.py`'s."""
+"""Findings about a tenant's bounce and complaint rates of the last day. SES does not publish its thresholds (ses.md 1.7);
+these are ours, and can be changed. Counts are kept per hour, the comparison is a pure function, and
+`sesv2/reputation_monitor.py` acts on it."""
 
 from __future__ import annotations
 
@@ -16,18 +17,18 @@ HIGH: Final = "HIGH"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
-    """Shares of mails; a rate at or above one is a finding of that impact."""
+    """Shares of mails. A rate at or above one is a finding of that impact."""
 
-    minimum: int = 100  #: recipients in the window below which nothing is judged
+    minimum: int = 100  #: recipients in the window, below which there are no findings
     bounce_low: float = 0.05  #: where SES reviews an account (ses.md 8.1)
-    bounce_high: float = 0.15  #: the one HIGH finding that AWS prints
+    bounce_high: float = 0.15  #: of the only HIGH finding in AWS's documentation
     complaint_low: float = 0.001
     complaint_high: float = 0.005
 
 
 @dataclass(slots=True)
 class Finding:
-    """One of a tenant's, as ListRecommendations shows it."""
+    """A finding about a tenant, as ListRecommendations shows it."""
 
     type: str
     impact: str  #: LOW or HIGH
@@ -35,17 +36,17 @@ class Finding:
     created: float
     updated: float
     is_open: bool = True
-    by_hand: bool = False  #: set by the admin side, and closed by it alone
+    by_hand: bool = False  #: set by the admin API, and closed only by it
 
 
 class Counts:
-    """Recipients of the last day: mailed, hard bounced, and complained of those whose provider tells."""
+    """Recipients of the last day: mailed, hard bounced, at providers with a feedback loop, and complained."""
 
     def __init__(self) -> None:
-        self._hours: deque[list[int]] = deque()  # [hour, mailed, bounced, telling, complained]
-        self.mailed = self.bounced = self.telling = self.complained = 0
+        self._hours: deque[list[int]] = deque()  # [hour, mailed, bounced, with_loop, complained]
+        self.mailed = self.bounced = self.with_loop = self.complained = 0
 
-    def add(self, now: float, mailed: int, bounced: int, telling: int, complained: int) -> None:
+    def add(self, now: float, mailed: int, bounced: int, with_loop: int, complained: int) -> None:
         hour = int(now // 3600)
         last = self._hours[-1] if self._hours else None
         if last is None or last[0] != hour:
@@ -54,35 +55,35 @@ class Counts:
             self._hours.append(last)
         last[1] += mailed
         last[2] += bounced
-        last[3] += telling
+        last[3] += with_loop
         last[4] += complained
         self.mailed += mailed
         self.bounced += bounced
-        self.telling += telling
+        self.with_loop += with_loop
         self.complained += complained
 
     def forget(self, now: float) -> None:
-        """What is older than the window."""
+        """Drops what is older than the window."""
         oldest = int(now // 3600) - WINDOW
         while self._hours and self._hours[0][0] <= oldest:
-            _, mailed, bounced, telling, complained = self._hours.popleft()
+            _, mailed, bounced, with_loop, complained = self._hours.popleft()
             self.mailed -= mailed
             self.bounced -= bounced
-            self.telling -= telling
+            self.with_loop -= with_loop
             self.complained -= complained
 
     @property
     def since(self) -> float:
-        """The beginning of the hour of the oldest that is counted."""
+        """The start of the oldest hour that is counted."""
         return self._hours[0][0] * 3600.0 if self._hours else 0.0
 
 
 def find_exceeded(counts: Counts, limits: Thresholds) -> dict[str, tuple[str, float]]:
-    """Type of each finding -> its impact and the threshold that the rate exceeds."""
+    """Returns type of finding -> its impact and the threshold that the rate exceeds."""
     found: dict[str, tuple[str, float]] = {}
     for kind, part, whole, low, high in (
         (BOUNCE, counts.bounced, counts.mailed, limits.bounce_low, limits.bounce_high),
-        (COMPLAINT, counts.complained, counts.telling, limits.complaint_low, limits.complaint_high),
+        (COMPLAINT, counts.complained, counts.with_loop, limits.complaint_low, limits.complaint_high),
     ):
         if part and whole >= limits.minimum and (rate := part / whole) >= low:
             found[kind] = (HIGH, high) if rate >= high else (LOW, low)

@@ -15,4 +15,4 @@ class FirehoseStream:
     attributes: dict[str, str] = field(default_factory=dict[str, str])  #: common attributes of each batch
     records: list[bytes] = field(default_factory=list[bytes])
     size: int = 0
-    batch: int = 0  #: counts the batches that were begun
+    batch: int = 0  #: number of the current batch

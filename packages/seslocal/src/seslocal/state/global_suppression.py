@@ -1,6 +1,6 @@
-"""The global suppression list: addresses that hard bounced for any of SES's customers (ses.md 2.1). Nobody can query it
-at SES; an entry lives longer each time its address bounces, up to fourteen days, and is remembered afterwards for that. It
-keeps the newest hundred thousand."""
+"""The global suppression list: addresses that hard bounced for any of SES's customers (ses.md 2.1). SES has no API for it. An
+entry lasts longer each time its address bounces, up to fourteen days, so expired entries are kept too. The newest hundred
+thousand are kept."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 DAY: Final = 86400.0
-LONGEST: Final = 14 * DAY  # seconds that an entry lives at most
+LONGEST: Final = 14 * DAY  # maximum seconds that an entry lasts
 MOST: Final = 100_000
 
 
@@ -20,10 +20,10 @@ class Entry:
 
 class GlobalSuppressionList:
     def __init__(self) -> None:
-        self.entries: dict[str, Entry] = {}  #: by the address in lower case; some are over
+        self.entries: dict[str, Entry] = {}  #: by the address in lower case; some have expired
 
     def bounced(self, folded: str, now: float) -> Entry:
-        """One day the first time, and twice as long each time again."""
+        """Adds an entry: for one day the first time, twice as long each further time."""
         before = self.entries.pop(folded, None)
         bounces = before.bounces + 1 if before else 1
         entry = self.entries[folded] = Entry(now + min(LONGEST, DAY * 2 ** min(bounces - 1, 10)), bounces)

@@ -1,4 +1,4 @@
-"""Identities: the domains and addresses that may stand in From, and their verification."""
+"""Identities: the domains and addresses allowed in From, and their verification."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Identity:
     checked_at: float = 0.0
     verified_at: float | None = None
     error: str | None = None  #: VerificationInfo.ErrorType
-    public_key: str | None = None  #: of a key that the customer brought, as p= has it
-    rotates: bool = False  #: it has new keys, whose records were not seen yet; the old ones go on signing
+    public_key: str | None = None  #: of a key that the customer brought, as in p=
+    rotates: bool = False  #: it has new keys whose records were not found yet; the old keys sign meanwhile
     policies: dict[str, str] = field(default_factory=dict[str, str])  #: sending authorization, as given
-    token: str | None = None  #: the older API's, of domains
+    token: str | None = None  #: SES v1's verification token, of domains
     topics: dict[str, str] = field(
         default_factory=dict[str, str]
     )  #: Bounce, Complaint, Delivery -> topic ARN

@@ -1,6 +1,6 @@
-"""What Virtual Deliverability Manager saw: of each mail that it tracks, what happened to it, and the counts of all. As at SES
-it sees nothing while it is switched off, and never mail to the simulator or to more than one recipient. It keeps as many of
-the newest mails as the ledger does, encoded like the ledger's lines."""
+"""Virtual Deliverability Manager's data: the events of each mail that it tracks, and the counts. As at SES it tracks nothing
+while it is off, and never mail to the simulator or to more than one recipient. It keeps as many of the newest mails as the
+ledger, encoded like the ledger's entries."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from seslocal.state.outcomes import Outcome, Plan, is_simulator
 from seslocal.state.tracking import Tracking
 from seslocal.state.vdm_metrics import Metrics, Series
 
-_MOST_BYTES: Final = 8192  # of one mail's events; what is opened more often than that, we know
+_MOST_BYTES: Final = 8192  # of one mail's events; further opens add nothing
 _SUPPRESSED: Final = {
     "OnAccountSuppressionList": "ON_ACCOUNT_SUPPRESSION_LIST",
     "OnTenantSuppressionList": "ON_TENANT_SUPPRESSION_LIST",
@@ -40,41 +40,41 @@ class Event:
 
 @dataclass(slots=True, eq=False)
 class VdmMail:
-    """One mail."""
+    """A tracked mail."""
 
     message_id: str
     at: float
     recipient: str
     series: Series
     facts: bytes  #: JSON: sender, subject, tags
-    told: bytes = b""  #: JSON: its events, one a line
+    events_json: bytes = b""  #: JSON: its events, one per line
 
     @property
     def events(self) -> list[Event]:
-        return [Event(*event) for event in _lines(self.told)]
+        return [Event(*event) for event in _lines(self.events_json)]
 
     def read(self) -> tuple[str, str, dict[str, list[str]]]:
-        """Sender, subject and tags."""
+        """Returns sender, subject and tags."""
         sender, subject, tags = msgspec.json.decode(self.facts)
         return sender, subject, tags
 
 
 class Insights:
-    """Observes every mail."""
+    """A mail observer."""
 
     def __init__(self, attributes: Attributes, tracking: Tracking, most: int) -> None:
         self._attributes = attributes
         self._tracking = tracking
         self._most = most  #: mails that are kept
         self._seen: dict[str, VdmMail] = {}
-        self._order: deque[str] = deque()  # a dict alone takes long to find its oldest
+        self._order: deque[str] = deque()  # finding the oldest in a dict alone is slow
         self.metrics = Metrics()
 
     def get(self, message_id: str) -> VdmMail | None:
         return self._seen.get(message_id)
 
     def between(self, start: float, end: float) -> Iterator[VdmMail]:
-        """Those sent from `start` to `end`, both included, oldest first."""
+        """Returns the mails sent from `start` to `end`, both included, oldest first."""
         return (seen for seen in self._seen.values() if start <= seen.at <= end)
 
     def accepted(
@@ -105,9 +105,9 @@ class Insights:
         if outcome is not None and outcome.kind == "Complaint" and outcome.suppressed:
             return
         kind = MATCHING[event]
-        is_first = b'"%b"' % kind.encode() not in seen.told
-        if len(seen.told) < _MOST_BYTES:
-            seen.told += _encode((at, kind, *_details(outcome))) + b"\n"
+        is_first = b'"%b"' % kind.encode() not in seen.events_json
+        if len(seen.events_json) < _MOST_BYTES:
+            seen.events_json += _encode((at, kind, *_details(outcome))) + b"\n"
         for metric in self._metrics(seen, kind, outcome, is_first=is_first):
             self.metrics.count(metric, seen.series, at)
 

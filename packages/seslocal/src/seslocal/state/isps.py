@@ -1,5 +1,5 @@
-"""Who runs a recipient's mailbox, as Virtual Deliverability Manager names them. SES knows by the server that took the mail;
-here the domain has to do, and what is not in the table is what SES calls it when it does not know."""
+"""Mailbox providers (ISPs) by recipient domain, in Virtual Deliverability Manager's names. SES identifies them by the receiving
+server. A domain that is not in the table has SES's value for an unknown provider."""
 
 from __future__ import annotations
 

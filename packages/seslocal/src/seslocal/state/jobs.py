@@ -1,5 +1,5 @@
-"""Jobs, which work on after the call that began them: what all of them have in common. Those that ended are remembered up to a
-number, and what they wrote up to a number of bytes; the oldest goes first."""
+"""Import and export jobs, which continue after the call that started them. Ended jobs are kept up to a number, and their files up
+to a number of bytes; the oldest are dropped first."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Job:
     created: float
     status: str  #: CREATED, PROCESSING, COMPLETED, FAILED or CANCELLED
     completed: float | None = None
-    processed: int = 0  #: records that were looked at
-    failed: int = 0  #: of those, the ones that could not be imported
-    exported: int = 0  #: of those, the ones that were written
+    processed: int = 0  #: records read
+    failed: int = 0  #: records that could not be imported
+    exported: int = 0  #: records written
     error: str | None = None  #: why it failed
     file_name: str = ""
-    file: bytes = b""  #: what it wrote: the export, or the records that failed
+    file: bytes = b""  #: the export, or the records that failed
 
     @property
     def has_ended(self) -> bool:
@@ -49,7 +49,7 @@ class Jobs:
         return self._by_id.get(job_id)
 
     def add(self, job: Job, what: str) -> None:
-        """Raises ApiError where too many run."""
+        """Raises ApiError if too many jobs are running."""
         if sum(not other.has_ended for other in self) >= MOST_RUNNING:
             raise limit_exceeded(
                 f"There are too many {what} jobs running - either cancel one of the jobs or wait for it to complete "

@@ -1,7 +1,6 @@
-"""The ledger: every mail that was really accepted, whatever the client was told. It judges the senders that
-are tested against us, so it takes a line before the response is written. It keeps the newest mails up to a
-stated number, and their content up to a stated number of bytes; what it dropped, it counts. Lines are kept
-encoded, since a hundred thousand of them shall fit into a small machine."""
+"""The ledger: every mail that was accepted, even if the client got another response. Tests of senders rely on it, so an entry is
+added before the response is written. It keeps the newest mails up to a number, and their content up to a number of bytes. Entries
+are stored encoded, so that a hundred thousand fit into a small machine."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(slots=True, eq=False)
 class LedgerEntry:
-    """One mail that SES took."""
+    """An accepted mail."""
 
     number: int  #: counts from 1
     message_id: str
@@ -27,7 +26,7 @@ class LedgerEntry:
     configuration_set: str | None
     recipients: Sequence[str]
     facts: bytes  #: JSON: from, subject, tags, headers, size, fates
-    content: bytes | None  #: JSON, as the caller gave it; None when dropped for room
+    content: bytes | None  #: JSON, as the caller gave it; None: dropped to save memory
 
     def shown(self) -> dict[str, Any]:
         return {
@@ -41,7 +40,7 @@ class LedgerEntry:
 
     def has_tag(self, name: str, value: str) -> bool:
         if _encode(value) not in self.facts:
-            return False  # saves decoding nearly every line
+            return False  # avoids decoding nearly every entry
         return value in msgspec.json.decode(self.facts)["tags"].get(name, ())
 
 
@@ -50,7 +49,7 @@ class Ledger:
         self.most = most  #: mails kept
         self.most_bytes = most_bytes  #: bytes of content kept
         self.total = 0  #: accepted since the start, kept or not
-        self._lines: deque[LedgerEntry] = deque()
+        self._entries: deque[LedgerEntry] = deque()
         self._with_content: deque[LedgerEntry] = deque()
         self._content_bytes = 0
         self._by_id: dict[str, LedgerEntry] = {}
@@ -71,14 +70,14 @@ class Ledger:
         line = LedgerEntry(
             self.total, message_id, at, tenant, configuration_set, recipients, _encode(facts), kept
         )
-        self._lines.append(line)
+        self._entries.append(line)
         self._by_id[line.message_id] = line
         self._with_content.append(line)
         self._content_bytes += len(kept)
         while self._content_bytes > self.most_bytes and len(self._with_content) > 1:
             self._drop_content()
-        if len(self._lines) > self.most:
-            oldest = self._lines.popleft()
+        if len(self._entries) > self.most:
+            oldest = self._entries.popleft()
             del self._by_id[oldest.message_id]
             if self._with_content and self._with_content[0] is oldest:
                 self._drop_content()
@@ -87,24 +86,24 @@ class Ledger:
         return self._by_id.get(message_id)
 
     def newest_first(self) -> Iterator[LedgerEntry]:
-        return reversed(self._lines)
+        return reversed(self._entries)
 
     def since(self, number: int) -> Iterator[LedgerEntry]:
-        """Those after this number, oldest first."""
-        if not self._lines:
+        """Returns the entries after this number, oldest first."""
+        if not self._entries:
             return iter(())
-        skip = max(0, number - self._lines[0].number + 1)
-        return islice(self._lines, skip, None)
+        skip = max(0, number - self._entries[0].number + 1)
+        return islice(self._entries, skip, None)
 
     def clear(self) -> None:
-        """What was accepted stays counted."""
-        self._lines.clear()
+        """Drops all entries. `total` keeps its value."""
+        self._entries.clear()
         self._by_id.clear()
         self._with_content.clear()
         self._content_bytes = 0
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return len(self._entries)
 
     def _drop_content(self) -> None:
         oldest = self._with_content.popleft()

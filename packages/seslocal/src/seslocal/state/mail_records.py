@@ -1,4 +1,4 @@
-"""The mails that were accepted: the ledger, and what is counted and tracked of them."""
+"""Records of the accepted mails: ledger, tracking, insights and statistics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Mailboxes: what the owner of a recipient's mailbox does with a mail."""
+"""Mailboxes: what happens to the mail of a recipient. SES's mailbox simulator comes first, then the mailboxes set through the
+admin API; any other mail is delivered."""
 
 from __future__ import annotations
 
@@ -24,13 +25,13 @@ def _plan(fate: str, subtype: str | None) -> Plan:
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """A mailbox with a fate, set by hand."""
+    """A mailbox with a fate, set through the admin API."""
 
     fate: str  #: one of FATES
     subtype: str | None = None  #: of the bounce, complaint or delay
-    then: str | None = None  #: what comes after a delivery or a delay; a delay alone ends in a delivery
+    then: str | None = None  #: the fate after a delivery or a delay; a delay ends in a delivery by default
     seconds: float = 0.0  #: until the last outcome: how long it defers, how late it bounces or complains
-    delays: int = 1  #: how many DeliveryDelay events are told in that time
+    delays: int = 1  #: number of DeliveryDelay events in that time
 
     @property
     def plan(self) -> Plan:
@@ -43,22 +44,22 @@ class Mailbox:
         if then and then != "nothing":
             rest = _plan(then, None)
             plan += rest[1:] if plan[-1] == rest[0] else rest
-        late = self.delays if defers else len(plan) - 1  # the one that is waited for
+        late = self.delays if defers else len(plan) - 1  # the last outcome
         if step and late < len(plan):
             plan = (*plan[:late], replace(plan[late], after=step), *plan[late + 1 :])
         return plan
 
 
 class Provider(Protocol):
-    """Somebody who runs mailboxes."""
+    """A source of mailboxes."""
 
     def receive(self, recipient: str, tenant: str | None, now: float) -> Plan | None:
-        """What happens to this mail, or None if the recipient is none of ours. `recipient` is in lower case."""
+        """Returns what happens to this mail, or None if it has no such mailbox. `recipient` is in lower case."""
         ...
 
 
 class Simulator:
-    """The mailbox simulator of SES. Nothing it does reaches a suppression list."""
+    """SES's mailbox simulator. Its bounces and complaints are not added to suppression lists."""
 
     def receive(self, recipient: str, tenant: str | None, now: float) -> Plan | None:
         local, _, domain = recipient.rpartition("@")
@@ -76,14 +77,14 @@ class Simulator:
 
 
 class Mailboxes:
-    """The mailboxes set by hand, for one tenant or for all. `*@domain` stands for every address there."""
+    """The mailboxes set through the admin API, for one tenant or for all. `*@domain` is every address of a domain."""
 
     def __init__(self) -> None:
         self.by_tenant: dict[str | None, dict[str, Mailbox]] = {}
         self._providers: tuple[Provider, ...] = (Simulator(), self)
 
     def plan(self, recipient: str, tenant: str | None, now: float) -> Plan:
-        """What happens to a mail: the first provider that has the recipient decides, and any other mail is delivered."""
+        """Returns what happens to a mail. The first provider that has the recipient decides."""
         for provider in self._providers:
             if (plan := provider.receive(recipient, tenant, now)) is not None:
                 return plan

@@ -1,6 +1,6 @@
-"""What leaves by HTTP: messages to SNS endpoints and batches to Firehose's. A parcel that fails is tried again as its
-sender asks, after pauses on the account's clock; one that is refused for good, or too often, is dropped and counted.
-At most ten thousand wait at a time. An endpoint on this machine may show any certificate."""
+"""The outbox of HTTP deliveries: messages to SNS endpoints and batches to Firehose endpoints. A failed delivery is retried
+after its pauses, on the account's clock; one that is rejected permanently, or too often, is dropped and counted. At most ten
+thousand wait at a time. Certificates of endpoints on this machine are not checked."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from seslocal.clock import Clock
 
 log = logging.getLogger("seslocal")
 
-MOST: Final = 10_000  # parcels that wait
+MOST: Final = 10_000  # deliveries that wait
 _AT_ONCE: Final = 32
-_PATIENCE: Final = 15.0  # seconds for one try, as SNS has
+_PATIENCE: Final = 15.0  # seconds per try, as at SNS
 
-#: status and body of an response -> True: done, False: try again, None: refused for good
-Judge = Callable[[int, bytes], bool | None]
+#: status and body of a response -> True: delivered, False: retry, None: rejected permanently
+Check = Callable[[int, bytes], bool | None]
 
 
 @dataclass(slots=True)
@@ -32,28 +32,28 @@ class HttpDelivery:
     url: str
     headers: dict[str, str]
     body: bytes
-    judge: Judge
-    pauses: tuple[float, ...]  #: seconds before each further try
+    check: Check
+    pauses: tuple[float, ...]  #: seconds before each retry
     tries: int = 0
 
 
 class Outbox:
     def __init__(self, clock: Clock) -> None:
-        self.sent = 0  #: parcels that arrived
-        self.dropped = 0  #: parcels that did not, after all tries or for want of room
+        self.sent = 0  #: deliveries that succeeded
+        self.dropped = 0  #: deliveries that failed, or for which the outbox was full
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
-        self.waiting = 0  #: parcels that are still to arrive
+        self.waiting = 0  #: deliveries that are not finished
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
-    def send(self, parcel: HttpDelivery) -> None:
+    def send(self, delivery: HttpDelivery) -> None:
         if self.waiting >= MOST or self._closed:
             self.dropped += 1
             return
         self.waiting += 1
-        self._start(parcel)
+        self._start(delivery)
 
     async def close(self) -> None:
         self._closed = True
@@ -63,52 +63,54 @@ class Outbox:
         if self._session is not None:
             await self._session.close()
 
-    def _start(self, parcel: HttpDelivery) -> None:
+    def _start(self, delivery: HttpDelivery) -> None:
         if self._closed:
             return
-        task = asyncio.get_running_loop().create_task(self._try(parcel))
+        task = asyncio.get_running_loop().create_task(self._try(delivery))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _try(self, parcel: HttpDelivery) -> None:
-        parcel.tries += 1
+    async def _try(self, delivery: HttpDelivery) -> None:
+        delivery.tries += 1
         async with self._turns:
-            done = await self._post(parcel)
-        if done is False and parcel.tries <= len(parcel.pauses):
-            self._clock.call_later(parcel.pauses[parcel.tries - 1], lambda: self._start(parcel))
+            done = await self._post(delivery)
+        if done is False and delivery.tries <= len(delivery.pauses):
+            self._clock.call_later(delivery.pauses[delivery.tries - 1], lambda: self._start(delivery))
             return
         self.waiting -= 1
         if done:
             self.sent += 1
         else:
             self.dropped += 1
-            log.warning("gave up on %s after %d tries", URL(parcel.url).with_user(None), parcel.tries)
+            log.warning("gave up on %s after %d tries", URL(delivery.url).with_user(None), delivery.tries)
 
-    async def _post(self, parcel: HttpDelivery) -> bool | None:
+    async def _post(self, delivery: HttpDelivery) -> bool | None:
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=_PATIENCE)
-            # No idle connection to be cut by an endpoint that restarts between two tests.
+            # An endpoint that restarts between two tests would close idle connections.
             connector = aiohttp.TCPConnector(force_close=True)
             self._session = aiohttp.ClientSession(timeout=timeout, connector=connector, auto_decompress=False)
-        url = URL(parcel.url)
+        url = URL(delivery.url)
         bare = url.with_user(None) if url.user is not None else url
         try:
-            status, body, challenged = await self._once(bare, parcel, parcel.headers)
+            status, body, challenged = await self._once(bare, delivery, delivery.headers)
             if challenged and url.user is not None:
                 pair = base64.b64encode(f"{url.user}:{url.password or ''}".encode()).decode()
                 status, body, _ = await self._once(
-                    bare, parcel, {**parcel.headers, "Authorization": f"Basic {pair}"}
+                    bare, delivery, {**delivery.headers, "Authorization": f"Basic {pair}"}
                 )
         except (OSError, aiohttp.ClientError, TimeoutError, ValueError) as error:
             log.info("%s: %s", bare, error)
             return False
-        return parcel.judge(status, body)
+        return delivery.check(status, body)
 
-    async def _once(self, url: URL, parcel: HttpDelivery, headers: dict[str, str]) -> tuple[int, bytes, bool]:
+    async def _once(
+        self, url: URL, delivery: HttpDelivery, headers: dict[str, str]
+    ) -> tuple[int, bytes, bool]:
         assert self._session is not None
         checked = not (url.scheme == "https" and _is_here(url.host or ""))
         async with self._session.post(
-            url, data=parcel.body, headers=headers, ssl=checked, allow_redirects=False
+            url, data=delivery.body, headers=headers, ssl=checked, allow_redirects=False
         ) as response:
             body = await response.content.read(64 * 1024)
             return response.status, body, response.status == 401 and "WWW-Authenticate" in response.headers

@@ -1,4 +1,4 @@
-"""What SES learns about a recipient after it accepted a mail. A plan is the row of outcomes that SES sees one after the other."""
+"""Outcomes of a mail for one recipient: delivery, bounce, complaint, delay. A plan is a sequence of outcomes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Final, Literal
 Kind = Literal["Delivery", "Bounce", "Complaint", "DeliveryDelay"]
 SIMULATOR: Final = "simulator.amazonses.com"
 _AT_SIMULATOR: Final = "@" + SIMULATOR
-DELIVERY_SECONDS: Final = 14 * 3600  # SES gives up on a mail after that
+DELIVERY_SECONDS: Final = 14 * 3600  # then SES gives up on a mail
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One thing that SES learns about one recipient."""
+    """One outcome, as SES reports it."""
 
     kind: Kind
     type: str = ""  #: bounceType
@@ -22,12 +22,12 @@ class Outcome:
     diagnostic: str = ""  #: diagnosticCode
     feedback: str = ""  #: complaintFeedbackType
     reporter: str = "dns; mail.example.com"  #: reportingMTA
-    listed: bool = True  #: a hard bounce or complaint goes onto the suppression list in force
-    after: float = 0.0  #: seconds between the outcome before, or the mail's leaving, and this one
+    listed: bool = True  #: a hard bounce or complaint is added to the applicable suppression list
+    after: float = 0.0  #: seconds since the previous outcome, or since the mail left
 
     @property
     def suppressed(self) -> bool:
-        """SES did not even try."""
+        """SES did not attempt delivery."""
         return self.subtype in ("OnTenantSuppressionList", "OnAccountSuppressionList")
 
 
@@ -59,7 +59,7 @@ _BOUNCES: Final = {
     "AttachmentRejected": ("Transient", "5.7.1", "smtp; 554 5.7.1 attachment rejected"),
     "Undetermined": ("Undetermined", "5.0.0", "smtp; 550 5.0.0 unspecified"),
 }
-#: bounces of mails that SES did not try to deliver: they say nothing new, and SES itself reports them
+#: bounces without a delivery attempt: SES itself reports them, and they are not added to a list
 _NOT_TRIED: Final = {"Suppressed", "EmailValidationSuppressed", "UnsubscribedRecipient"}
 _SES: Final = "dns; amazonses.com"
 _FEEDBACK: Final = ("abuse", "auth-failure", "fraud", "not-spam", "other", "virus")
@@ -78,12 +78,13 @@ _DELAYS: Final = [
 
 
 def is_simulator(address: str) -> bool:
-    """Mail to it counts for the rate, and for nothing else (ses.md 9)."""
+    """Whether this is an address of SES's mailbox simulator. Mail to it counts only for the rate (ses.md 9)."""
     return address.lower().endswith(_AT_SIMULATOR)
 
 
 def bounce(subtype: str = "General", *, listed: bool = True) -> Outcome:
-    """A bounce by sub-type; `Transient/General` names the type too, for the one sub-type that has two."""
+    """Returns a bounce by sub-type. `Transient/General` names the type too: it is the only sub-type with two types. Raises
+    KeyError."""
     wanted, _, name = subtype.rpartition("/")
     kind, status, diagnostic = _BOUNCES[name]
     if wanted and wanted != kind:
@@ -113,7 +114,7 @@ def delay(kind: str = "TransientCommunicationFailure") -> Outcome:
 
 
 def suppressed(scope: str, reason: str) -> Outcome:
-    """What SES reports for a recipient it did not even try: it is on the list of this scope for this reason."""
+    """Returns the outcome for a recipient on the suppression list of this scope for this reason."""
     subtype = "OnTenantSuppressionList" if scope == "TENANT" else "OnAccountSuppressionList"
     sentence = (
         "Amazon SES did not send the message to this address because it is on the suppression list for your "
@@ -127,8 +128,8 @@ def suppressed(scope: str, reason: str) -> Outcome:
 
 
 def limited(plan: Plan, most: float | None) -> Plan:
-    """What is left of a plan when SES gives up after `most` seconds, as its configuration set says, or else after its
-    own fourteen hours: what would still be deferred then, bounces."""
+    """Returns the plan if SES gives up after `most` seconds (of the configuration set), else after fourteen hours: a
+    recipient that is still deferred then bounces."""
     if plan[0].kind != "DeliveryDelay":
         return plan
     limit, passed = most or DELIVERY_SECONDS, 0.0
@@ -143,7 +144,7 @@ def limited(plan: Plan, most: float | None) -> Plan:
 
 
 def fate_of(plan: Plan) -> tuple[str, str]:
-    """The fate of a whole plan and its sub-type, as the ledger shows it."""
+    """Returns the fate of a plan and its sub-type, as the ledger shows them."""
     last = plan[-1]
     if last.suppressed:
         return "suppressed", last.subtype

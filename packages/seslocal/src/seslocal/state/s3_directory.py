@@ -1,6 +1,5 @@
-"""The files that stand for S3: `s3://bucket/key` is the file `bucket/key` in the home directory, and nothing outside of it can be
-read, whatever a URL says. Without a directory of its own it is an empty one, made when it is first asked for and gone when the
-process ends."""
+"""A directory in place of S3: `s3://bucket/key` is the file `bucket/key` in it. Nothing outside of it can be read, whatever
+the URL. By default it is an empty temporary directory, created on first use and deleted when the process ends."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ MOST_BYTES: Final = 256 * 1024 * 1024  # of one file
 
 
 class ObjectNotFound(Exception):
-    """A sentence says what is not there, or cannot be read."""
+    """The object does not exist or cannot be read. Its text says why."""
 
 
 class S3Directory:
@@ -27,7 +26,7 @@ class S3Directory:
         return Path(self._directory) if self._directory is not None else _temporary()
 
     def read(self, url: str) -> str:
-        """The text of the object at this `s3://` URL. Raises ObjectNotFound."""
+        """Returns the text of the object at this `s3://` URL. Raises ObjectNotFound."""
         root = self.path.resolve()
         try:
             found = (root / url.removeprefix("s3://")).resolve()
@@ -38,7 +37,7 @@ class S3Directory:
             return found.read_bytes().decode("utf-8-sig")
         except UnicodeDecodeError:
             raise ObjectNotFound(f"The object {url} is not text in UTF-8.") from None
-        except (OSError, ValueError):  # unreadable, or a name that no file can have
+        except (OSError, ValueError):  # unreadable, or not a valid file name
             raise ObjectNotFound(f"The object {url} cannot be read.") from None
 
 

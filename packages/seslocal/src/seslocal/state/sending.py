@@ -1,4 +1,4 @@
-"""Sending of the account as a whole: whether it may, in which environment, and how much (ses.md 2.4, 3.5)."""
+"""The account's sending: whether it is paused, sandbox or production, rate and quota (ses.md 2.4, 3.5)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ ABANDONED: Final = 90 * 86400.0  # seconds of pause after which an account's sup
 
 
 class SendLimits:
-    """The account's send rate and quota, in recipients. A failed call takes nothing from either."""
+    """The account's send rate and quota, in recipients. A failed call counts for neither."""
 
     def __init__(self, rate: float, quota: float) -> None:
         self.quota = quota  #: in 24 hours; -1: no limit
-        self.exhausted = False  #: a fault says that the quota is used up
-        self._bucket = TokenBucket(rate, max(rate, 1.0))  # a second's worth may leave at once
+        self.exhausted = False  #: set by a fault: the quota is used up
+        self._bucket = TokenBucket(rate, max(rate, 1.0))  # a second's worth may be sent at once
         self._minutes: deque[list[float]] = deque()  # [minute, recipients]
         self._sent = 0.0
 
@@ -49,7 +49,7 @@ class SendLimits:
         self._sent += counted
 
     def sent(self, now: float) -> float:
-        """Recipients of the last 24 hours."""
+        """Returns the recipients of the last 24 hours."""
         while self._minutes and self._minutes[0][0] <= now // 60 - 1440:
             self._sent -= self._minutes.popleft()[1]
         return max(self._sent, self.quota) if self.exhausted else self._sent

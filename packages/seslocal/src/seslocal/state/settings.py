@@ -1,4 +1,4 @@
-"""What one local SES is started with, and the switches for behaviour that is disputed."""
+"""The settings of a local SES, and the switches for disputed behaviour."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from seslocal.wire.params import Params
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What one local SES is started with."""
+    """The settings of a local SES; fixed while it runs."""
 
     region: str = "us-east-1"
     account_id: str = "000000000000"
@@ -18,18 +18,18 @@ class Settings:
     event_delay: float = 0.005  #: seconds between accepting a mail and its Send, and between later events
     ledger: int = 100_000  #: mails the ledger keeps
     ledger_bytes: int = 64 * 1024 * 1024  #: bytes of content the ledger keeps
-    seed: int | None = None  #: of every id; None: from the system
+    seed: int | None = None  #: of all ids; None: random
     queue_most: int = 200_000  #: messages a queue holds; beyond that the oldest are dropped
     sandbox: bool = False  #: without production access: little mail, to verified recipients only
     management_rate: float = 0.0  #: calls a second of operations that do not send; 0: no limit
     management_together: bool = False  #: that limit is one for all operations, not one for each
-    home: str | None = None  #: directory that stands for S3; None: an empty one, until the process ends
+    home: str | None = None  #: directory in place of S3; None: an empty temporary one
     strict: bool = False  #: identities verify only when their records are published
-    dns_port: int | None = None  #: UDP and TCP port of its own DNS; 0: a free one; None: no DNS
+    dns_port: int | None = None  #: UDP and TCP port of its DNS server; 0: a free one; None: no DNS
     sns_url: str | None = None  #: base of the URLs in SNS messages; None: as AWS writes it
     keys: tuple[tuple[str, str], ...] = (("test", "test"),)  #: access keys with their secrets
-    check_signatures: bool = True  #: off: anybody may call, signed or not
-    scenario: tuple[Params, ...] = ()  #: what goes wrong when, from the start and after each reset
+    check_signatures: bool = True  #: off: unsigned calls are allowed
+    scenario: tuple[Params, ...] = ()  #: steps from the start and after each reset
 
 
 @dataclass(slots=True)
@@ -39,15 +39,13 @@ class Behaviour:
     verify_at_once: bool = True  #: a new identity is verified, as a developer expects
     tenant_needs_configuration_set: bool = True  #: a tenant's mail without any set is refused
     association_twice_is_error: bool = True  #: AlreadyExistsException, as the model says
-    tenant_tag_on_every_event: bool = False  #: ses:tenant-name also beyond bounces and complaints
+    tenant_tag_on_every_event: bool = False  #: ses:tenant-name on all events, not only bounces and complaints
     default_policy: str = "standard"  #: reputation policy of a new tenant
-    merge_template_data: bool = (
-        True  #: an entry of bulk mail overrides the default data name by name, not whole
-    )
+    merge_template_data: bool = True  #: a bulk entry overrides the default data name by name, not as a whole
     merge_topic_preferences: bool = True  #: UpdateContact keeps the preferences it does not name
-    inline_plain_names: bool = True  #: a template in a call takes names of letters and digits only
-    global_list: bool = True  #: addresses that hard bounced for anyone are on the global list for days
-    global_list_for_tenants: bool = False  #: it strikes although bounces are held against a tenant's list
+    inline_plain_names: bool = True  #: a template in a call allows only names of letters and digits
+    global_list: bool = True  #: addresses that hard bounced are on the global list for days
+    global_list_for_tenants: bool = False  #: it applies even if bounces are checked against a tenant's list
     sign_in_queues: bool = False  #: SNS messages in queues are signed too, which is slow
-    old_signature_codes: bool = False  #: SES v2 spells refusals of signatures as the Query protocol does
-    explain_signatures: bool = False  #: errors about a wrong signature include what should have been signed
+    old_signature_codes: bool = False  #: SES v2 uses the Query protocol's codes for signature errors
+    explain_signatures: bool = False  #: a signature error contains what should have been signed

@@ -17,7 +17,7 @@ _WHAT: Final = {"Send": _ATTEMPTS, "Bounce": _BOUNCES, "Complaint": _COMPLAINTS,
 
 
 class Statistics:
-    """Observes every mail."""
+    """A mail observer."""
 
     def __init__(self) -> None:
         self.points: deque[list[int]] = deque(maxlen=MOST)  # [point, attempts, bounces, complaints, rejects]

@@ -1,4 +1,4 @@
-"""Suppression: the account's list and settings, and the list type that tenants have too."""
+"""Suppression lists of account and tenants, and the account's suppression settings."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ BOTH_REASONS: Final = ("BOUNCE", "COMPLAINT")
 
 @dataclass(slots=True)
 class SuppressedDestination:
-    address: str  #: as stored; management calls match it exactly
+    address: str  #: as stored; management calls match it case-sensitively
     reason: str  #: BOUNCE or COMPLAINT
     at: float
-    message_id: str | None = None  #: the mail that caused it, when SES made the entry
+    message_id: str | None = None  #: of the mail that caused it, if SES added the entry
     feedback_id: str | None = None
 
 
 class SuppressionList:
-    """Entries by their exact address, found without regard to case when a mail is sent."""
+    """Entries by exact address; when a mail is sent, addresses match case-insensitively."""
 
     def __init__(self) -> None:
         self.entries: dict[str, SuppressedDestination] = {}
@@ -41,7 +41,7 @@ class SuppressionList:
         return True
 
     def reason_for(self, folded: str, reasons: tuple[str, ...]) -> str | None:
-        """The reason among `reasons` for which this address, in lower case, must not be mailed."""
+        """Returns which of `reasons` suppresses this address, or None. `folded` is in lower case."""
         for address in self._folded.get(folded, ()):
             if (reason := self.entries[address].reason) in reasons:
                 return reason

@@ -36,10 +36,10 @@ class Tenant:
     aws_managed: StatusRecord
     suppression: SuppressionList = field(default_factory=SuppressionList)
     associations: dict[str, float] = field(default_factory=dict[str, float])  #: ARN -> when
-    impact: str | None = None  #: LOW or HIGH where the admin side says so
+    impact: str | None = None  #: LOW or HIGH, set by the admin API
     counts: Counts = field(default_factory=Counts)
     findings: dict[str, Finding] = field(default_factory=dict[str, Finding])  #: the latest of each type
-    is_watched: bool = False  #: the next review of its open findings is scheduled
+    review_is_due: bool = False  #: the next review of its open findings is scheduled
 
     @property
     def open_findings(self) -> list[Finding]:

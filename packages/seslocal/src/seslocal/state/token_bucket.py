@@ -4,11 +4,11 @@ from __future__ import annotations
 
 
 class TokenBucket:
-    """A token bucket. It is asked first and taken from later, so that what is refused takes nothing."""
+    """Checked with `has` first, then taken from with `take`, so that a rejected call takes nothing."""
 
     def __init__(self, rate: float, burst: float) -> None:
-        self.rate = rate  #: tokens a second
-        self.burst = burst  #: tokens that may be taken at once after a quiet spell
+        self.rate = rate  #: tokens per second
+        self.burst = burst  #: maximum number of tokens
         self._tokens = burst
         self._filled_at: float | None = None
 
@@ -17,7 +17,7 @@ class TokenBucket:
         self._tokens = min(self._tokens, burst)
 
     def has(self, count: float, now: float) -> bool:
-        """More than a burst is let through when the bucket is full: it could never be."""
+        """Whether there are this many tokens. More than a burst is allowed if the bucket is full."""
         if self._filled_at is not None:
             self._tokens = min(self.burst, self._tokens + max(0.0, now - self._filled_at) * self.rate)
         self._filled_at = now

@@ -1,5 +1,5 @@
-"""SNS's nouns: topics and who subscribed to them. A topic that nobody made by hand feeds the queue of its own name;
-one made through SNS has the subscriptions it was given and nothing else."""
+"""SNS topics and subscriptions. A topic that was not created through SNS feeds the queue of the same name; one that was created
+through SNS has only its subscriptions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Subscription:
     topic: str  #: name
     protocol: str  #: sqs, http or https
     endpoint: str  #: queue ARN or URL
-    token: str  #: that confirms it
+    token: str  #: confirms it
     confirmed: bool = False
     raw: bool = False  #: RawMessageDelivery
 
@@ -24,4 +24,4 @@ class Topic:
     signature_version: str = "1"  #: 1 is SHA-1, 2 is SHA-256
     display_name: str = ""
     subscriptions: dict[str, Subscription] = field(default_factory=dict[str, Subscription])  #: by ARN
-    attributes: dict[str, str] = field(default_factory=dict[str, str])  #: kept and shown, of no effect
+    attributes: dict[str, str] = field(default_factory=dict[str, str])  #: stored and shown, without effect

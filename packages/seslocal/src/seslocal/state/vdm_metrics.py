@@ -1,6 +1,5 @@
-"""Counts of what happened to mails, by the day and by the dimensions that Virtual Deliverability Manager knows (ses.md 8.3).
-Bounded: where there would be too many, the oldest day goes, and of a single day that is too much alone, what would begin
-another series."""
+"""Virtual Deliverability Manager's counts, by day and dimensions (ses.md 8.3). Bounded: at the limit the oldest day is
+dropped; if only one day is left, events that would start another series are dropped."""
 
 from __future__ import annotations
 
@@ -8,12 +7,12 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Final, NamedTuple
 
 DAY: Final = 86400
-MOST: Final = 100_000  # counts that are kept
+MOST: Final = 100_000  # number of counts
 Wanted = Mapping[str, Collection[str]]  # dimension -> its values; `*` is each
 
 
 class Series(NamedTuple):
-    """Whose mail. None: the mail had none."""
+    """The dimensions of a mail. None: the mail has none."""
 
     EMAIL_IDENTITY: str
     CONFIGURATION_SET: str | None
@@ -29,7 +28,7 @@ class Metrics:
         self._most = most
         self._days: dict[int, dict[tuple[str, Series], int]] = {}
         self._size = 0
-        self.dropped = 0  #: events that nothing was counted of
+        self.dropped = 0  #: events that were not counted
 
     def count(self, metric: str, series: Series, at: float) -> None:
         day = self._days.setdefault(int(at // DAY), {})
@@ -43,7 +42,7 @@ class Metrics:
             self.dropped += 1
 
     def by_day(self, metric: str, wanted: Wanted, start: float, end: float) -> dict[float, int]:
-        """Midnights with something to tell, in order. `end` itself is not in it."""
+        """Returns midnight -> count of the days with a count, in order. `end` is excluded."""
         sums: dict[float, int] = {}
         for day in self._between(start, end):
             counts = self._days[day]
@@ -55,7 +54,7 @@ class Metrics:
     def by_series(
         self, names: Collection[str], wanted: Wanted, start: float, end: float
     ) -> dict[tuple[str, ...], dict[str, int]]:
-        """Sums of each metric over the whole time, by the values of the dimensions that are named."""
+        """Returns the sum of each metric over the whole time, by the values of the named dimensions."""
         found: dict[tuple[str, ...], dict[str, int]] = {}
         for day in self._between(start, end):
             for (metric, series), count in self._days[day].items():
@@ -82,5 +81,5 @@ def _fits(name: str, own: str | None, values: Collection[str]) -> bool:
         return False
     if own in values or "*" in values:
         return True
-    # A domain stands for the addresses in it that are identities of their own.
+    # A domain includes the addresses in it that are identities.
     return name == "EMAIL_IDENTITY" and "@" in own and own.rpartition("@")[2] in values

@@ -1,16 +1,16 @@
-"""Custom verification e-mails: their templates, and the links that were mailed and not used yet."""
+"""Custom verification e-mails: templates, and the links that were mailed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
 
-MOST: Final = 10_000  # links that stay valid
+MOST: Final = 10_000  # links that work
 
 
 @dataclass(frozen=True, slots=True)
 class VerificationTemplate:
-    """A custom verification e-mail."""
+    """A template of a custom verification e-mail."""
 
     name: str
     arn: str

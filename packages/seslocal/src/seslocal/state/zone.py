@@ -1,5 +1,5 @@
-"""The DNS records that the admin API put. Names are in lower case without a final
-dot; values are text as in a zone file and checked when put. Pure, except that each change calls `Zone.changed`.
+"""The DNS records that the admin API put. Names are in lower case without a final dot; values are text as in a zone file and
+checked when put. Pure, except that each change calls `Zone.changed`.
 
 Checking a record needs dnspython (`pip install "seslocal[dns]"`). It is imported when the first record is put, so that a server
 without DNS does without it."""
@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
+from seslocal import messages
+
 if TYPE_CHECKING:
     from dns.rdtypes.ANY.TXT import TXT
-
-from seslocal import messages
 
 TTL: Final = 300  # seconds
 SOA: Final = "ns.seslocal. hostmaster.seslocal. 1 3600 600 86400 60"  #: of every zone
