@@ -134,7 +134,9 @@ def test_a_hold_covers_lanes_of_its_tenant_class_and_lane_only():
 
 
 def test_a_hold_says_whose_it_is_and_why():
-    assert hold().sentence == "held by person (kim): bad list"
+    assert hold(since=NOW).sentence == "Held by kim since 21 Sep 2026 14:13 UTC: bad list [hold 1]"
+    one = hold(owner="ses", by="dispatch", because="SES has paused this tenant: HIGH")
+    assert one.sentence.startswith("Held by SES since ")
 
 
 # CLASSES AND PROVIDERS -----------------------------------------------------------------------------------------------------

@@ -344,7 +344,7 @@ async def test_whom_we_will_not_mail_is_refused_by_name_and_the_others_are_maile
     sent = await api.accepted({**GOOD, "to": ["Kim@example.com", "lee@example.com"]})
     refused, queued = sent["deliveries"]
     assert (refused["state"], refused["reason"]) == ("refused", "suppressed")
-    assert "hard-bounce" in refused["detail"]
+    assert "hard bounce" in refused["detail"]
     assert queued["state"] == "queued"
 
 

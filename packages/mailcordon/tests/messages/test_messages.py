@@ -29,7 +29,6 @@ STILL_TO_MOVE: frozenset[str] = frozenset(
         "adapters/db/connection_pool.py",
         "adapters/db/pinned_connection.py",
         "adapters/db/observe_reader.py",
-        "adapters/ses/feedback.py",
     ]
 )
 

@@ -148,7 +148,7 @@ async def test_mail_without_our_tags_is_an_ungoverned_send_and_suppresses_nobody
         ({"destination": ["else@example.com"]}, "another address"),
         ({"tags": {"ses:configuration-set": ["mc-urgent"]}}, "mc-urgent"),
         ({"tags": {"ses:configuration-set": ["ungoverned"]}}, "ungoverned"),
-        ({"tags": {"ses:configuration-set": ["somebody-elses"]}}, "none of ours"),
+        ({"tags": {"ses:configuration-set": ["somebody-elses"]}}, "not ours"),
         ({"tags": {"ses:tenant-name": ["mc-zenxxxxx"]}}, "mc-zenxxxxx"),
         ({"tags": {tags.TYPE: ["receipt"]}}, "signature"),
     ],

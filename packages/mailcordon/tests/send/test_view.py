@@ -9,6 +9,7 @@ from mailcordon.send import view
 from mailcordon.send.view import DeliveryRow, DeliveryView, MessageRecords, MessageRow, TimelineEntry
 
 NOW = 1_790_000_000_000
+HELD = "Held by kim since 28 Nov 2026 15:23 UTC: bad list [hold 1]"
 ID = ids.IdGenerator(1).next(NOW)
 EXPIRY = 900_000
 SILENCE = 4_500_000
@@ -104,13 +105,31 @@ def test_the_reason_shown_is_that_of_the_record_that_decided():
 
 
 def test_mail_in_a_held_lane_is_held_and_says_by_whom():
-    one = kim(row("ready", State.READY, lane_held=True), hold="held by person (kim): bad list")
-    assert (one.state, one.reason, one.detail) == (State.HELD, "held", "held by person (kim): bad list")
+    one = kim(
+        row("ready", State.READY, lane_held=True),
+        hold=HELD,
+    )
+    assert (one.state, one.reason, one.detail) == (
+        State.HELD,
+        "held",
+        HELD,
+    )
 
 
 def test_mail_parked_by_a_narrow_hold_says_by_which():
-    one = kim(row("waiting", State.HELD, at=NOW, reason="held", detail="held by breaker: spring"))
-    assert (one.state, one.detail) == (State.HELD, "held by breaker: spring")
+    one = kim(
+        row(
+            "waiting",
+            State.HELD,
+            at=NOW,
+            reason="held",
+            detail=HELD,
+        )
+    )
+    assert (one.state, one.detail) == (
+        State.HELD,
+        HELD,
+    )
 
 
 def test_a_hold_does_not_speak_of_what_is_on_the_wire_or_gone():
@@ -121,7 +140,7 @@ def test_a_hold_does_not_speak_of_what_is_on_the_wire_or_gone():
 def test_mail_that_is_no_longer_worth_sending_reads_expired_before_its_row_is_touched():
     ready = row("ready", State.READY, lane_held=True)
     assert kim(ready, after=EXPIRY).state is State.HELD
-    one = kim(ready, after=EXPIRY + 1, hold="held by person (kim): bad list")
+    one = kim(ready, after=EXPIRY + 1, hold=HELD)
     assert (one.state, one.reason) == (State.EXPIRED, "expired")
     assert one.since == NOW + EXPIRY
 
@@ -136,11 +155,11 @@ def test_a_call_on_the_wire_never_reads_expired():
     ids=["none", "send", "delay"],
 )
 def test_silence_beyond_sess_own_time_limit_reads_no_outcome_and_says_so(outcome):
-    rows = [row("ledger", State.SENT, at=NOW, reason="sent", detail="SES accepted it"), *outcome]
+    rows = [row("ledger", State.SENT, at=NOW, reason="sent", detail="SES accepted the mail"), *outcome]
     assert kim(*rows, after=SILENCE).state in (State.SENT, State.DELAYED)
     one = kim(*rows, after=SILENCE + 1)
     assert (one.state, one.reason) == (State.NO_OUTCOME, "no-outcome")
-    assert "reported nothing" in (one.detail or "")
+    assert "reported no final outcome" in (one.detail or "")
     assert one.since == NOW + SILENCE
 
 
@@ -160,7 +179,14 @@ def test_a_delivery_without_any_row_is_still_there():
 
 def test_the_timeline_is_in_order_and_begins_with_the_acceptance():
     one = kim(
-        row("ledger", State.SENT, attempt=2, called_at=NOW + 4_000, at=NOW + 4_100, detail="SES accepted it"),
+        row(
+            "ledger",
+            State.SENT,
+            attempt=2,
+            called_at=NOW + 4_000,
+            at=NOW + 4_100,
+            detail="SES accepted the mail",
+        ),
         row("outcome", State.DELIVERED, attempt=2, at=NOW + 9_000),
         history={
             ID + 1: [

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailcordon.adapters.ses import feedback
+from mailcordon.adapters.ses import common_events, event_values, feedback
 from mailcordon.adapters.ses.feedback import decode
 from mailcordon.core import tags
 from mailcordon.core.event import Event, Kind
@@ -447,7 +447,7 @@ def test_the_short_way_reads_what_the_careful_one_does(
         body = json.dumps({"Type": "Other" if wrapped == "another Type" else "Notification", "Message": body})
     if wrapped == "SNS twice":
         body = json.dumps({"Type": "Notification", "Message": body})
-    short, careful = feedback._common(body), feedback._decode(body, 0)
+    short, careful = common_events.decode_common(body), feedback._decode(body, 0)
     if short is None:
         return
     assert isinstance(careful, DecodedEvent)
@@ -460,12 +460,12 @@ def test_the_short_way_reads_what_the_careful_one_does(
 def test_governed_sends_and_deliveries_go_the_short_way(of: tuple[str, str, Any]) -> None:
     body = json.dumps(document(*of, tags=GOVERNED))
     for wrapped in (body, json.dumps({"Type": "Notification", "Message": body})):
-        assert feedback._common(wrapped) == decode(wrapped) is not None
+        assert common_events.decode_common(wrapped) == decode(wrapped) is not None
 
 
 @pytest.mark.parametrize("time", TIMES)
 def test_a_time_is_read_alike_whatever_was_read_before(time: str) -> None:
-    feedback._minutes.clear()
-    fresh = feedback._milliseconds(time)
-    assert feedback._milliseconds(AT) == MAIL_MS + 5250
-    assert feedback._milliseconds(time) == fresh == feedback._any_milliseconds(time)
+    event_values._minutes.clear()
+    fresh = event_values.milliseconds(time)
+    assert event_values.milliseconds(AT) == MAIL_MS + 5250
+    assert event_values.milliseconds(time) == fresh == event_values._parse_time(time)

@@ -312,7 +312,7 @@ async def test_a_cancel_drops_what_it_names_and_leaves_the_wire_and_the_unknown_
     assert count == 2
     rows = await world.owner.fetch("select id, state, reason, detail from ledger order by id")
     assert [tuple(row) for row in rows] == [
-        (id, 12, "cancelled", "cancelled by ann: wrong price") for id in gone
+        (id, 12, "cancelled", "Cancelled by ann: wrong price") for id in gone
     ]
     assert on_the_wire in {row["id"] for row in await world.owner.fetch("select id from ready")}
     assert await world.owner.fetchval("select count(*) from ready") == 3

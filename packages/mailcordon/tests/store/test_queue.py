@@ -133,7 +133,7 @@ async def test_a_suppressed_recipient_is_refused_with_its_reason_and_the_others_
     await world.suppress("acme", "Kim@Example.com")
     answer = await put(accept, make_submission(to=["kim@example.com", "lee@example.com"]))
     assert [d.state for d in answer.deliveries] == [State.REFUSED, State.READY]
-    assert "hard-bounce" in (answer.deliveries[0].detail or "")
+    assert "hard bounce" in (answer.deliveries[0].detail or "")
     other = await put(accept, make_submission(slug="zen"), slug="zen")
     assert other.deliveries[0].state is State.READY
     assert len((await queue.claim(ALL, 10)).claimed) == 2

@@ -10,7 +10,7 @@ from mailcordon.control.ports import GovernorStore
 from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.hold import Hold
 from mailcordon.core.target import OWNERS, NewHold, Preview, Target
-from mailcordon.messages import api
+from mailcordon.messages import api, reasons
 
 CHUNK = 1000  #: deliveries moved in one transaction
 CLOCK = "clock"  #: who lifts a hold whose time is over
@@ -40,7 +40,7 @@ class Governor:
         """Drops what has not left, for ever. What is on the wire, or may have been, is left to its outcome."""
         require_because(because)
         lanes = await self._store.announce_cancel(target, actor=actor, because=because)
-        detail = f"cancelled by {actor}: {because}"
+        detail = reasons.cancelled(actor, because)
         cancelled = 0
         for lane in lanes:
             while moved := await self._store.cancel(target, lane, detail=detail, most=CHUNK):
@@ -66,9 +66,7 @@ class Governor:
         """Lifts holds past their end, and finishes what a dead process left undone. Returns how many were lifted."""
         lifted = 0
         for tenant, ids in await self._store.due_holds():
-            lifted += len(
-                await self.lift(ids, tenant=tenant, actor=CLOCK, because="the time it was set for is over")
-            )
+            lifted += len(await self.lift(ids, tenant=tenant, actor=CLOCK, because=reasons.hold_ended()))
         for _, ids in await self._store.deferred_under_lifted():
             await self._requeue_deferred(ids)
         return lifted

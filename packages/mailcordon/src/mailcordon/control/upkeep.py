@@ -9,6 +9,7 @@ from typing import Protocol
 from mailcordon.control.administration import Administration, SesAccount, SesError
 from mailcordon.control.governor import Governor
 from mailcordon.core.target import NewHold, Target
+from mailcordon.messages import reasons
 
 _LOG = logging.getLogger(__name__)
 SES = "ses"
@@ -83,12 +84,12 @@ class Upkeep:
                 new = NewHold(
                     target=Target(tenant=tenant),
                     owner=SES,
-                    because=f"SES has paused this tenant: {cause}",
+                    because=reasons.tenant_paused(cause),
                     evidence=PAUSED,
                 )
                 await self._governor.place(new, actor=SES, once=True)
         for tenant in held.keys() - set(known.values()):
-            because = "SES lets this tenant send again"
+            because = reasons.tenant_resumed()
             await self._governor.lift(held[tenant], tenant=tenant, actor=SES, because=because)
 
     async def recheck_refused(self) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
+from mailcordon.messages import reasons, times
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,4 +52,10 @@ class Hold:
 
     @property
     def sentence(self) -> str:
-        return f"held by {self.owner} ({self.by}): {self.because}"
+        return reasons.held(
+            owner=self.owner,
+            by=self.by,
+            since=times.minute(self.since),
+            because=self.because,
+            hold=self.id,
+        )

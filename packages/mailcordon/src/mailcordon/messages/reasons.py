@@ -1,13 +1,131 @@
 """Why a delivery, a lane or an address is in the state it is in. The API, the CLI and the log show the same text."""
 
-from mailcordon.messages import example
+from mailcordon.messages import example, times
+
+# Holds and suppressions --------------------------------------------------------------------------------------------------
+
+_OWNERS = {"ses": "SES", "breaker": "the breaker", "policy": "policy", "rollout": "the rollout"}
+_CAUSES = {
+    "hard-bounce": "hard bounce",
+    "ses-global-list": "hard bounce, on SES's global list,",
+    "complaint": "complaint",
+    "unsubscribe": "unsubscribe",
+}
 
 
-@example(owner="Ana", by="CLI", since="15:23 UTC", because="complaints rising", hold=5)
-@example(owner="ses", by="dispatch", since="15:23 UTC", because="sending is paused for this account", hold=6)
+@example(
+    owner="person",
+    by="Ana (key g53zkwn5)",
+    since="28 Nov 2026 15:23 UTC",
+    because="complaints rising",
+    hold=5,
+)
+@example(
+    owner="ses",
+    by="dispatch",
+    since="28 Nov 2026 15:23 UTC",
+    because="SES has paused this tenant: HIGH",
+    hold=6,
+)
 def held(*, owner: str, by: str, since: str, because: str, hold: int) -> str:
-    """A hold stops the delivery's lane, or the narrower thing it belongs to."""
-    return f"Held by {owner} ({by}) since {since}: {because} [hold {hold}]"
+    """A hold stops the delivery's lane, or the narrower thing it belongs to. `by` is named for a person's hold."""
+    return f"Held by {_OWNERS.get(owner, by)} since {since}: {because} [hold {hold}]"
+
+
+@example()
+def held_lane() -> str:
+    """The delivery's lane is held, and the hold has just been lifted or is not placed yet."""
+    return "Its lane is held"
+
+
+@example(
+    tenant="acme",
+    address="kim@example.com",
+    scope="tenant",
+    target=None,
+    cause="hard-bounce",
+    since=1_795_800_000_000,
+    by="ses",
+)
+@example(
+    tenant="acme",
+    address="kim@example.com",
+    scope="class",
+    target="marketing",
+    cause="complaint",
+    since=1_795_800_000_000,
+    by="ses",
+)
+@example(
+    tenant="acme",
+    address="kim@example.com",
+    scope="lane",
+    target="newsletter",
+    cause="manual",
+    since=1_795_800_000_000,
+    by="Ana (key g53zkwn5)",
+)
+@example(
+    tenant="acme",
+    address="kim@example.com",
+    scope="platform",
+    target=None,
+    cause="legal request",
+    since=1_795_800_000_000,
+    by="Ana (key g53zkwn5)",
+)
+def suppressed(
+    *, tenant: str, address: str, scope: str, target: str | None, cause: str, since: int, by: str
+) -> str:
+    """The delivery was refused because its address is suppressed. `target` is the class or the message type of the scope."""
+    if scope == "platform":
+        who = f"No tenant may mail {address}"
+    elif target is None:
+        who = f"{tenant} may not mail {address}"
+    else:
+        who = f"{tenant} may not send {target} mail to {address}"
+    day = times.day(since)
+    if by == "ses":
+        return f"{who}: {_CAUSES.get(cause, cause)} on {day}, reported by SES"
+    if cause == "manual":
+        return f"{who}: added by {by} on {day}"
+    return f"{who}: {_CAUSES.get(cause, cause)}, added by {by} on {day}"
+
+
+@example()
+def suppressed_since() -> str:
+    """The address was suppressed between accept and the call."""
+    return "The address was suppressed after the mail was accepted"
+
+
+@example("HIGH bounce finding")
+def tenant_paused(cause: str) -> str:
+    """SES has paused the tenant. Seen as the reason of a hold of the owner SES."""
+    return f"SES has paused this tenant: {cause}"
+
+
+@example()
+def tenant_resumed() -> str:
+    """SES lets the tenant send again, so that the hold is lifted."""
+    return "SES lets this tenant send again"
+
+
+@example("mail.acme.example")
+def domain_not_verified(domain: str) -> str:
+    """A lane's domain is not verified at SES. Seen as the reason of a hold of the owner policy."""
+    return f"SES has not verified {domain}: publish the DNS records that `mailcordon identity show {domain}` lists"
+
+
+@example("mail.acme.example")
+def domain_verified(domain: str) -> str:
+    """A lane's domain was verified, so that the hold is lifted."""
+    return f"SES has verified {domain}"
+
+
+@example()
+def hold_ended() -> str:
+    """A hold with an end was lifted at that time."""
+    return "The hold reached its end time"
 
 
 # How a delivery left the queue -------------------------------------------------------------------------------------------
@@ -28,7 +146,7 @@ def expired_while_waiting(reason: str) -> str:
 @example()
 def accepted_by_ses() -> str:
     """SES accepted the call for a delivery."""
-    return "SES accepted it"
+    return "SES accepted the mail"
 
 
 @example()
@@ -46,7 +164,7 @@ def send_event_arrived() -> str:
 @example()
 def proved_sent() -> str:
     """A delivery whose outcome was unknown is sent, because its Send event arrived."""
-    return "SES accepted it: its Send event arrived, although the call got no clear answer"
+    return "SES accepted the mail: its Send event arrived, although the call got no clear answer"
 
 
 @example("90")
@@ -65,3 +183,329 @@ def given_up() -> str:
 def no_outcome_reported() -> str:
     """A delivery whose outcome stayed unknown until it expired."""
     return "SES gave no clear answer, and until it expired nothing proved whether SES sent it"
+
+
+# Other states of a delivery ---------------------------------------------------------------------------------------------
+
+
+@example("Ana (key g53zkwn5)", "wrong price")
+@example("Ana (key g53zkwn5)", None)
+def cancelled(by: str, because: str | None) -> str:
+    """Somebody cancelled the delivery."""
+    return f"Cancelled by {by}: {because}" if because else f"Cancelled by {by}"
+
+
+@example()
+def content_missing() -> str:
+    """The body of an accepted mail is missing when the mail is to be sent: a bug, or a restored database."""
+    return "The content of the mail is missing, so it cannot be sent. Please report this as a bug"
+
+
+@example()
+def route_missing() -> str:
+    """A lane lost its route after mail was accepted for it."""
+    return "The lane has no route. It is retried every 5 s"
+
+
+@example("KeyError")
+def internal_error(error: str) -> str:
+    """Mailcordon failed during the call; the outcome is unknown."""
+    return f"An internal error interrupted the call ({error}); whether SES has the mail is unknown"
+
+
+@example()
+def no_outcome() -> str:
+    """SES accepted the mail, and its own time limit passed without a final event."""
+    return "SES accepted the mail and reported no final outcome within its time limit"
+
+
+# What SES answers to a call ----------------------------------------------------------------------------------------------
+
+
+@example("connection refused")
+def ses_unreachable(text: str) -> str:
+    """No connection to SES can be made; the cell stops."""
+    return f"SES cannot be reached: {text}"
+
+
+@example("503", "Service Unavailable")
+def no_clear_answer(code: str, text: str) -> str:
+    """SES failed or did not answer, so that the mail may have been accepted."""
+    return f"SES gave no clear answer ({code}): {text}"
+
+
+@example(5, "SES gave no clear answer (503): Service Unavailable")
+def no_clear_answers(count: int, last: str) -> str:
+    """Several calls in a row had no clear answer; the cell stops."""
+    return f"{count} calls in a row had no clear answer. The last: {last}"
+
+
+_ACCOUNT_PROBLEMS = {
+    "AccountSuspendedException": "SES has suspended this account",
+    "ExpiredTokenException": "The AWS credentials have expired",
+    "ExpiredToken": "The AWS credentials have expired",
+    "InvalidClientTokenId": "SES does not know these AWS credentials",
+    "UnrecognizedClientException": "SES does not know these AWS credentials",
+    "SignatureDoesNotMatch": "SES rejects the request signature; check the secret key",
+    "InvalidSignatureException": "SES rejects the request signature; check the secret key and the clock",
+    "RequestExpired": "This machine's clock differs from SES's by more than five minutes",
+    "MissingAuthenticationTokenException": "The request carried no credentials",
+}
+
+
+@example("AccountSuspendedException", "Your account is suspended")
+@example("ExpiredTokenException", "The security token is expired")
+@example("InvalidClientTokenId", "The security token is invalid")
+@example("SignatureDoesNotMatch", "The signature does not match")
+@example("InvalidSignatureException", "The signature does not match")
+@example("RequestExpired", "Request has expired")
+@example("MissingAuthenticationTokenException", "Missing token")
+def account_refused(code: str, text: str) -> str:
+    """SES refuses every call of the account; the cell stops."""
+    return f"{_ACCOUNT_PROBLEMS[code]}: {text}"
+
+
+@example()
+def throttled() -> str:
+    """SES throttles the account; the mail goes back to its queue."""
+    return "SES throttled the call"
+
+
+@example("Daily message quota exceeded.")
+@example("")
+def quota_used_up(text: str) -> str:
+    """The account's 24-hour quota is used up: nothing is sent until it is free again."""
+    return "The account's 24-hour quota is used up" + (f": {text}" if text else "")
+
+
+@example("Tenant not associated with resources")
+def association_not_visible(text: str) -> str:
+    """SES does not see a new association of tenant and resource yet; the delivery is retried."""
+    return f"SES does not see the tenant's resource association yet: {text}"
+
+
+@example("Tenant not associated with resources")
+def association_missing(text: str) -> str:
+    """SES still does not see the association after several attempts; the lane is held."""
+    return f"SES does not see the tenant's resource association: {text}"
+
+
+@example("Email address is not verified.")
+def identity_not_verified(text: str) -> str:
+    """SES does not find the lane's identity verified; the lane is held."""
+    return f"SES does not find the identity verified: {text}"
+
+
+@example("NotFoundException", "Configuration set does not exist")
+def lane_refused(code: str, text: str) -> str:
+    """SES refuses a resource of the lane; the lane is held."""
+    return f"SES refuses the lane's configuration ({code}): {text}"
+
+
+@example("BadRequestException", "Missing final '@domain'")
+def rejected(code: str, text: str) -> str:
+    """SES rejects the mail itself."""
+    return f"SES rejected the mail ({code}): {text}"
+
+
+@example()
+def rate_unknown() -> str:
+    """The account's send rate is not known, right after the start or while SES cannot be asked: nothing is sent."""
+    return "The account's send rate is not known yet (GetAccount)"
+
+
+@example()
+def sending_disabled() -> str:
+    """SES has disabled sending for the account: nothing is sent."""
+    return "SES has disabled sending for this account"
+
+
+# The timeline of a delivery ----------------------------------------------------------------------------------------------
+
+
+@example("newsletter", "acme")
+def accepted(type: str, tenant: str) -> str:
+    """The first entry of each timeline."""
+    return f"{type} for {tenant}"
+
+
+@example(2)
+def call_answered(attempt: int) -> str:
+    """SES was called."""
+    return f"attempt {attempt}"
+
+
+@example(2)
+def call_open(attempt: int) -> str:
+    """SES was called and has not answered yet."""
+    return f"attempt {attempt}, no answer yet"
+
+
+# Events in quarantine ----------------------------------------------------------------------------------------------------
+
+
+@example("mail.acme.example", None, None)
+@example("app@acme.example", "AIDAEXAMPLE", "ungoverned")
+def ungoverned(source: str, caller: str | None, configuration_set: str | None) -> str:
+    """Mail of the account that Mailcordon did not send."""
+    by = f" by {caller}" if caller else ""
+    through = f", configuration set {configuration_set}" if configuration_set else ""
+    return f"Mail of {source} was sent{by} without our tags{through}: it did not pass through Mailcordon."
+
+
+@example("the attempt tag must have three parts")
+def bad_signature(problem: str) -> str:
+    """An event's tags name this installation, and their signature is wrong."""
+    return f"It has our tags, but no valid signature: {problem}."
+
+
+@example("mc-s7wbigebcqsw", "newsletter")
+def unknown_lane(tenant: str, type: str) -> str:
+    """An event of ours names a lane that does not exist."""
+    return f"The signature is valid, but there is no lane {tenant} x {type}. Was the database restored from an older backup?"
+
+
+@example("dlv_0r4tq2v6k7m8n", 2)
+def unknown_delivery(delivery: str, attempt: int) -> str:
+    """An event of ours names a delivery that does not exist, and is too young to be past retention."""
+    return f"The signature is valid, but there is no {delivery}, attempt {attempt}. Was the database restored from a backup?"
+
+
+@example("dlv_0r4tq2v6k7m8n", 3, 2)
+def newer_attempt(delivery: str, attempt: int, newest: int) -> str:
+    """An event of ours names a later attempt of a delivery than is recorded."""
+    return (
+        f"{delivery}, attempt {attempt} is newer than any recorded attempt ({newest}). "
+        "Was the database restored from a backup?"
+    )
+
+
+@example("dlv_0r4tq2v6k7m8n", 2, "mc-s7wbigebcqsw", "newsletter")
+def another_lane(delivery: str, attempt: int, tenant: str, type: str) -> str:
+    """An event's tags name another lane than the delivery's row."""
+    return f"The tags name the lane {tenant} x {type}, but {delivery}, attempt {attempt} belongs to another lane."
+
+
+@example("dlv_0r4tq2v6k7m8n", 2)
+def no_recipient(delivery: str, attempt: int) -> str:
+    """An event names a recipient number that its message does not have."""
+    return f"{delivery}, attempt {attempt}: the message has no such recipient."
+
+
+@example("dlv_0r4tq2v6k7m8n", 2, 1)
+def another_recipient(delivery: str, attempt: int, named: int) -> str:
+    """SES reports other recipients than the delivery's."""
+    return f"{delivery}, attempt {attempt} was for another address than the {named} that SES names."
+
+
+@example("dlv_0r4tq2v6k7m8n", 2, "0102019a-1", "0102019a-2")
+def sent_twice(delivery: str, attempt: int, first: str, second: str) -> str:
+    """Two mails of SES have the same attempt: the mail was sent twice."""
+    return f"{delivery}, attempt {attempt} has two SES ids, {first} and {second}: the mail was sent twice."
+
+
+@example(3)
+def ambiguous_recipient(named: int) -> str:
+    """An event about mail past retention names several recipients, so it cannot be attributed."""
+    return f"The rows are past retention, and SES names {named} recipients, not one."
+
+
+@example("mc-s7wbigebcqsw", "mc-gqn858s6wbaa")
+def another_ses_tenant(tenant: str, ses_tenant: str) -> str:
+    """An event's tags and SES's own tenant disagree."""
+    return f"The tags name {tenant}, but SES's tenant is {ses_tenant}."
+
+
+@example("old-set")
+def unknown_configuration_set(name: str) -> str:
+    """An event of ours came through a configuration set that does not exist here."""
+    return f"It was sent with the configuration set {name}, which is not ours."
+
+
+@example("mc-marketing", "password-reset")
+def wrong_configuration_set(name: str, type: str) -> str:
+    """An event of ours came through a configuration set of another tenant or class."""
+    return f"It was sent with the configuration set {name}, which carries no {type} mail."
+
+
+@example("its mail has no messageId")
+def malformed(problem: str) -> str:
+    """A message of the event queue cannot be decoded."""
+    return f"It cannot be decoded: {problem}"
+
+
+@example("DataError: invalid input")
+def not_stored(error: str) -> str:
+    """An event was decoded, but the database refused it."""
+    return f"storing it failed: {error}"
+
+
+@example("unexpected end of data")
+def no_json(error: str) -> str:
+    """Not JSON."""
+    return f"not an SES event in JSON: {error}"
+
+
+@example()
+def no_mail() -> str:
+    """JSON, but not an event."""
+    return "valid JSON, but not an SES event: it has no member `mail`"
+
+
+@example("Email Bounced", "it has no member `mail`")
+def no_event_in_envelope(detail_type: str, problem: str) -> str:
+    """An EventBridge envelope whose content is not an event."""
+    return f"the EventBridge event `{detail_type}` holds no SES event: {problem}"
+
+
+@example()
+def no_event_type() -> str:
+    """An event without its type."""
+    return "it has neither an eventType nor a notificationType"
+
+
+@example()
+def no_ses_id() -> str:
+    """An event without the mail's id."""
+    return "its mail has no messageId"
+
+
+@example()
+def no_time() -> str:
+    """An event without any time."""
+    return "neither it nor its mail has a time"
+
+
+# What a replay of quarantine came to -------------------------------------------------------------------------------------
+
+
+@example("hard-bounce", "mc-s7wbigebcqsw", "newsletter", "dlv_0r4tq2v6k7m8n", 1)
+def counted(kind: str, tenant: str, type: str, delivery: str, attempt: int) -> str:
+    """The event is counted now."""
+    return f"counted: {kind} of {tenant} x {type}, {delivery}, attempt {attempt}"
+
+
+@example()
+def counted_before() -> str:
+    """Another copy of the event was counted before."""
+    return "nothing to do: the same event was counted before"
+
+
+@example()
+def of_another_installation() -> str:
+    """The event belongs to another Mailcordon of the same account."""
+    return "it belongs to another installation and is counted there"
+
+
+@example()
+def nothing_to_count() -> str:
+    """The document is a notice, or an event of a canary."""
+    return "a notice or an event of a canary: nothing to count"
+
+
+@example(
+    "ungoverned: Mail of app@acme.example was sent without our tags: it did not pass through Mailcordon."
+)
+def still_in_quarantine(why: str) -> str:
+    """The replay ended in quarantine again."""
+    return f"still {why}"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from mailcordon.core import ids, provider, tags
 from mailcordon.core.event import Attempt, Event
 from mailcordon.core.installation import Installation
+from mailcordon.messages import reasons
 from mailcordon.observe.ports import Directory, Facts, LaneRef, SetRef
 
 RETENTION_MS = 90 * 24 * 3600 * 1000  #: how long our rows of a message are kept
@@ -51,18 +52,14 @@ def claim(event: Event, ours: Installation) -> Attempt | Quarantine | OtherInsta
     try:
         return tags.verify(ours.mac_key, event.tags)
     except ValueError as error:
-        return Quarantine("disagreement", f"It carries our tags, but not our proof: {error}.")
+        return Quarantine("disagreement", reasons.bad_signature(str(error)))
 
 
 def check(event: Event, attempt: Attempt, directory: Directory, facts: Facts) -> Attributed | Quarantine:
     """Compares what the tags prove with our rows and with what else SES says of the mail."""
     lane = directory.lanes.get((attempt.tenant_key, attempt.type))
     if lane is None:
-        return Quarantine(
-            "disagreement",
-            f"Its signature is ours, but there is no lane {attempt.tenant_key} x {attempt.type}: "
-            "was the database restored from before that lane was made?",
-        )
+        return Quarantine("disagreement", reasons.unknown_lane(attempt.tenant_key, attempt.type))
     trouble = _wrong_names(event, lane, directory.sets)
     if trouble is not None:
         return Quarantine("disagreement", trouble, lane.tenant)
@@ -72,29 +69,21 @@ def check(event: Event, attempt: Attempt, directory: Directory, facts: Facts) ->
 
 
 def _with_rows(event: Event, attempt: Attempt, lane: LaneRef, facts: Facts) -> Attributed | Quarantine:
+    number = attempt.attempt
     if facts.tenant != lane.tenant or facts.lane != lane.lane:
-        detail = (
-            f"Its tags say {lane.tenant_key} x {lane.type}, "
-            f"our rows say that {_which(attempt)} is of another lane."
-        )
+        detail = reasons.another_lane(_id(attempt), number, lane.tenant_key, lane.type)
         return Quarantine("disagreement", detail, lane.tenant)
     if facts.recipient is None:
-        detail = f"{_which(attempt)}: its message has no such recipient."
-        return Quarantine("disagreement", detail, lane.tenant)
+        return Quarantine("disagreement", reasons.no_recipient(_id(attempt), number), lane.tenant)
     if not _is_among(facts.recipient, event.destinations):
-        detail = (
-            f"{_which(attempt)} was for another address than the {len(event.destinations)} that SES names."
-        )
+        detail = reasons.another_recipient(_id(attempt), number, len(event.destinations))
         return Quarantine("disagreement", detail, lane.tenant)
-    if facts.newest_attempt is not None and attempt.attempt > facts.newest_attempt:
-        detail = (
-            f"{_which(attempt)} is newer than any attempt we know ({facts.newest_attempt}): "
-            "was the database restored from a backup?"
-        )
+    if facts.newest_attempt is not None and number > facts.newest_attempt:
+        detail = reasons.newer_attempt(_id(attempt), number, facts.newest_attempt)
         return Quarantine("disagreement", detail, lane.tenant)
-    known = facts.ses_ids.get(attempt.attempt)
+    known = facts.ses_ids.get(number)
     if known is not None and known != event.ses_id:
-        detail = f"{_which(attempt)} has two SES ids, {known} and {event.ses_id}: the mail went out twice."
+        detail = reasons.sent_twice(_id(attempt), number, known, event.ses_id)
         return Quarantine("double", detail, lane.tenant)
     own = facts.provider
     if own is None:
@@ -102,8 +91,8 @@ def _with_rows(event: Event, attempt: Attempt, lane: LaneRef, facts: Facts) -> A
     return Attributed(event, attempt, lane, facts.recipient, int(own), True, known is None)
 
 
-def _which(attempt: Attempt) -> str:
-    return f"{ids.delivery_id(attempt.delivery)}, attempt {attempt.attempt}"
+def _id(attempt: Attempt) -> str:
+    return ids.delivery_id(attempt.delivery)
 
 
 def _is_among(recipient: str, destinations: tuple[str, ...]) -> bool:
@@ -116,13 +105,10 @@ def _is_among(recipient: str, destinations: tuple[str, ...]) -> bool:
 def _without_rows(event: Event, attempt: Attempt, lane: LaneRef, now: int) -> Attributed | Quarantine:
     age = now - ids.ms_of(attempt.delivery)
     if age <= RETENTION_MS:
-        detail = (
-            f"Its signature is ours, but there is no {ids.delivery_id(attempt.delivery)}, "
-            f"attempt {attempt.attempt}: was the database restored from a backup?"
-        )
+        detail = reasons.unknown_delivery(_id(attempt), attempt.attempt)
         return Quarantine("unknown-delivery", detail, lane.tenant)
     if len(event.destinations) != 1:
-        detail = f"Our rows are past retention, and SES names {len(event.destinations)} recipients, not one."
+        detail = reasons.ambiguous_recipient(len(event.destinations))
         return Quarantine("unknown-delivery", detail, lane.tenant)
     address = event.destinations[0]
     of = provider.of(address.rpartition("@")[2].lower())
@@ -132,21 +118,19 @@ def _without_rows(event: Event, attempt: Attempt, lane: LaneRef, now: int) -> At
 def _wrong_names(event: Event, lane: LaneRef, sets: Mapping[str, SetRef]) -> str | None:
     """What SES's own tags contradict. Routes change, so a set that could be the lane's is enough."""
     if event.ses_tenant is not None and not _is_tenants(event.ses_tenant, lane.tenant_key):
-        return f"Its tags say {lane.tenant_key}, SES says it was sent by its tenant {event.ses_tenant[:100]}."
+        return reasons.another_ses_tenant(lane.tenant_key, event.ses_tenant[:100])
     if event.configuration_set is None:
         return None
     set_ = sets.get(event.configuration_set)
     if set_ is None:
-        return (
-            f"It went through the configuration set {event.configuration_set[:100]}, which is none of ours."
-        )
+        return reasons.unknown_configuration_set(event.configuration_set[:100])
     fits = (
         set_.kind != "ungoverned"
         and set_.tenant in (None, lane.tenant)
         and set_.class_ in (None, lane.class_)
     )
     if not fits:
-        return f"It went through the configuration set {event.configuration_set}, which carries no mail of {lane.type}."
+        return reasons.wrong_configuration_set(event.configuration_set, lane.type)
     return None
 
 
@@ -158,6 +142,4 @@ def _is_tenants(ses_tenant: str, key: str) -> bool:
 def _ungoverned(event: Event) -> str:
     source = str(event.detail.get("source", "an unnamed sender"))
     caller = event.tags.get("ses:caller-identity")
-    by = f" by {caller[:100]}" if caller else ""
-    through = f", configuration set {event.configuration_set[:100]}" if event.configuration_set else ""
-    return f"Mail of {source} sent{by} without our tags{through}: it did not pass through Mailcordon."
+    return reasons.ungoverned(source, caller and caller[:100], (event.configuration_set or "")[:100])

@@ -13,6 +13,7 @@ from mailcordon.core import address as addresses
 from mailcordon.core import ids, tags
 from mailcordon.core.event import Attempt, Kind
 from mailcordon.core.installation import Installation
+from mailcordon.messages import reasons
 from mailcordon.observe import attribute, fold, metrics, suppress
 from mailcordon.observe.attribute import Attributed, OtherInstallation, Quarantine
 from mailcordon.observe.ports import (
@@ -62,14 +63,14 @@ class Report:
     def sentence(self) -> str:
         """For a batch of one: what became of it."""
         if self.new:
-            return f"counted: {_sentence(self.new[0])}"
+            return _counted(self.new[0])
         if self.alarms:
             return self.alarms[0]
         if self.copies:
-            return "nothing to do: the same event was counted before"
+            return reasons.counted_before()
         if self.elsewhere:
-            return "it belongs to another installation, and was counted there"
-        return "a notice or a canary's event: nothing to count"
+            return reasons.of_another_installation()
+        return reasons.nothing_to_count()
 
 
 @dataclass(slots=True)
@@ -133,7 +134,7 @@ class _Batch:
             elif isinstance(one, Notice):
                 self._note(one)
             else:
-                self._put_aside(one.document, Quarantine("malformed", f"It cannot be read: {one.why}"))
+                self._put_aside(one.document, Quarantine("malformed", reasons.malformed(one.why)))
         return claimed
 
     async def _prove(self, decoded: DecodedEvent, signed: tuple[str | None, ...]) -> Attempt | None:
@@ -367,6 +368,7 @@ def _event_row(one: Attributed) -> EventRow:
     )
 
 
-def _sentence(one: Attributed) -> str:
-    where = f"{one.lane.tenant_key} x {one.lane.type}, {ids.delivery_id(one.attempt.delivery)}"
-    return f"{one.event.kind.word} of {where}, attempt {one.attempt.attempt}"
+def _counted(one: Attributed) -> str:
+    attempt = one.attempt
+    delivery = ids.delivery_id(attempt.delivery)
+    return reasons.counted(one.event.kind.word, one.lane.tenant_key, one.lane.type, delivery, attempt.attempt)

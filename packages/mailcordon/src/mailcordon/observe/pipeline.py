@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from mailcordon.messages import reasons
 from mailcordon.observe.ingest import Ingest, Report
 from mailcordon.observe.ports import (
     BadRow,
@@ -196,7 +197,7 @@ class Pipeline:
     async def _put_aside(self, message: Received, error: Exception) -> None:
         if not isinstance(error, BadRow):
             _log.exception("a message could not be stored; it goes to quarantine")
-        why = f"storing it failed: {type(error).__name__}: {error}"
+        why = reasons.not_stored(f"{type(error).__name__}: {error}")
         try:
             self._done([message], await self._commit([Malformed(why, message.body)]))
         except BadRow as worse:

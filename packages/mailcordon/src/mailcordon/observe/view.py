@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 from mailcordon.core.errors import NotFound, Unavailable
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
-from mailcordon.messages import api
+from mailcordon.messages import api, reasons
 from mailcordon.observe.ingest import Ingest
 from mailcordon.observe.ports import BadRow, Decode, Store, Transaction, Unreachable
 
@@ -139,8 +139,10 @@ class Replay:
             if document is None:
                 raise NotFound(api.not_in_quarantine(id))
             report = await self._ingest.store(tx, [self._decode(document)], "replay", put_aside=False)
-            still = "still " if report.quarantined else ""
-            await tx.resolve(id, still + report.sentence, actor)
+            outcome = report.sentence
+            await tx.resolve(
+                id, reasons.still_in_quarantine(outcome) if report.quarantined else outcome, actor
+            )
 
         try:
             await self._store.run(work)

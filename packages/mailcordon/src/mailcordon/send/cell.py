@@ -7,6 +7,8 @@ an outage leaves a handful of unknown outcomes behind, not a queue full of them.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from mailcordon.messages import reasons
+
 UNCLEAR_IN_A_ROW = 5
 CANARY_EVERY = 1.0  #: seconds
 
@@ -34,7 +36,7 @@ class Cell:
         self._unclear += 1
         if self._unclear < UNCLEAR_IN_A_ROW or self.stopped:
             return False
-        self.because = f"{self._unclear} calls in a row had no clear answer; the last: {detail}"
+        self.because = reasons.no_clear_answers(self._unclear, detail)
         return True
 
     def stop(self, because: str) -> bool:

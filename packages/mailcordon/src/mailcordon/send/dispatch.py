@@ -16,6 +16,7 @@ from mailcordon.core import ids
 from mailcordon.core.delivery import State
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
+from mailcordon.messages import reasons
 from mailcordon.send import compose, retry
 from mailcordon.send.canary import Canaries, Identity
 from mailcordon.send.cell import Cell
@@ -197,7 +198,7 @@ class Dispatcher:
             await self._deliver(claim, route, slots, tokens)
         except Exception as problem:
             log.exception("a delivery failed by a fault of ours", delivery=ids.delivery_id(claim.id))
-            reason = f"a fault of ours during the call: {type(problem).__name__}"
+            reason = reasons.internal_error(type(problem).__name__)
             defer = Defer(claim=claim, why=WHY_UNKNOWN, until=None, reason=reason, note="outcome-unknown")
             self._results.defer(slots, defer)
 
@@ -210,7 +211,7 @@ class Dispatcher:
                     claim=claim,
                     why=WHY_RETRY,
                     until=claim.called_at + 5_000,
-                    reason="its lane has no route",
+                    reason=reasons.route_missing(),
                     note="no-route",
                 ),
             )
@@ -236,7 +237,7 @@ class Dispatcher:
                 route,
                 State.REFUSED,
                 "suppressed",
-                "suppressed after it was accepted, found just before the call",
+                reasons.suppressed_since(),
             )
         elif claim.content is None or not claim.to:
             self._finish(
@@ -245,7 +246,7 @@ class Dispatcher:
                 route,
                 State.GIVEN_UP,
                 "no-content",
-                "its content is gone, so it cannot be sent; this should not happen",
+                reasons.content_missing(),
             )
         else:
             await self._call(claim, route, claim.content, slots, tokens)

@@ -6,12 +6,12 @@ tuple: as frozen as a dataclass, and made in a third of the time.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
 from mailcordon.core.delivery import State
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
+from mailcordon.messages import reasons
 from mailcordon.send.resolve import Lanes, Route
 from mailcordon.send.retry import Answer
 
@@ -22,16 +22,24 @@ from mailcordon.send.retry import Answer
 class Suppressed:
     """Why an address may not be mailed."""
 
+    tenant: str  #: slug
+    address: str
     cause: str
     scope: str  #: tenant, class, lane or platform
-    since: int
+    target: str | None  #: the class or message type that the scope names
+    since: int  #: milliseconds since 1970
     by: str
 
     @property
     def sentence(self) -> str:
-        day = datetime.fromtimestamp(self.since / 1000, UTC)
-        return (
-            f"not mailed since {day:%Y-%m-%d %H:%M} UTC: {self.cause}, scope {self.scope}, noted by {self.by}"
+        return reasons.suppressed(
+            tenant=self.tenant,
+            address=self.address,
+            scope=self.scope,
+            target=self.target,
+            cause=self.cause,
+            since=self.since,
+            by=self.by,
         )
 
 

@@ -7,6 +7,8 @@ accepted mail, so those end in `UNKNOWN` and are settled by events, never by try
 from enum import Enum
 from typing import NamedTuple
 
+from mailcordon.messages import reasons
+
 ASSOCIATION_ATTEMPTS = 5  #: SES may need seconds to see a new association (ses.md 1.3)
 ASSOCIATION_RETRY_MS = 2_000
 
@@ -39,17 +41,20 @@ class Verdict(NamedTuple):
     after_ms: int = 0
 
 
-_STOPS_ACCOUNT = {
-    "AccountSuspendedException": "SES has suspended this account",
-    "ExpiredTokenException": "the AWS credentials have expired",
-    "ExpiredToken": "the AWS credentials have expired",
-    "InvalidClientTokenId": "SES does not know these AWS credentials",
-    "UnrecognizedClientException": "SES does not know these AWS credentials",
-    "SignatureDoesNotMatch": "SES does not accept our signature; the secret key is wrong",
-    "InvalidSignatureException": "SES does not accept our signature; the secret key or the clock is wrong",
-    "RequestExpired": "SES finds our clock more than five minutes off",
-    "MissingAuthenticationTokenException": "the call carried no credentials",
-}
+_SENT = reasons.accepted_by_ses()
+_STOPS_ACCOUNT = frozenset(
+    {
+        "AccountSuspendedException",
+        "ExpiredTokenException",
+        "ExpiredToken",
+        "InvalidClientTokenId",
+        "UnrecognizedClientException",
+        "SignatureDoesNotMatch",
+        "InvalidSignatureException",
+        "RequestExpired",
+        "MissingAuthenticationTokenException",
+    }
+)
 _SET_UP = frozenset(
     {
         "SendingPausedException",
@@ -65,43 +70,41 @@ def decide(answer: Answer, attempt: int) -> Verdict:
     """The verdict on attempt number `attempt` (from 1) of a delivery."""
     code, text = answer.code, answer.text[:500].replace("\0", "")  # no database keeps a NUL
     if answer.status == 200 and answer.ses_id:
-        return Verdict(Next.SENT, "sent", "SES accepted it", answer.ses_id)
+        return Verdict(Next.SENT, "sent", _SENT, answer.ses_id)
     if answer.status == 0:
-        return Verdict(Next.STOP_ACCOUNT, "ses-unreachable", f"SES cannot be reached: {text}")
+        return Verdict(Next.STOP_ACCOUNT, "ses-unreachable", reasons.ses_unreachable(text))
     if answer.status < 300 or answer.status >= 500:
         return Verdict(
-            Next.UNKNOWN, "no-clear-answer", f"SES gave no clear answer ({code or answer.status}): {text}"
+            Next.UNKNOWN, "no-clear-answer", reasons.no_clear_answer(code or str(answer.status), text)
         )
     if code in _STOPS_ACCOUNT:
-        return Verdict(Next.STOP_ACCOUNT, "account", f"{_STOPS_ACCOUNT[code]}: {text}")
+        return Verdict(Next.STOP_ACCOUNT, "account", reasons.account_refused(code, text))
     if (
         answer.status == 429
         or code == "TooManyRequestsException"
         or (code.startswith("Throttling") and "daily" not in text.lower())
     ):
-        return Verdict(Next.THROTTLED, "throttled", "SES asked us to slow down")
+        return Verdict(Next.THROTTLED, "throttled", reasons.throttled())
     if (
         code == "LimitExceededException"
         or code.startswith("Throttling")
         or "daily message quota" in text.lower()
     ):
-        return Verdict(Next.STOP_ACCOUNT, "daily-quota", f"the account's 24-hour quota is used up: {text}")
+        return Verdict(Next.STOP_ACCOUNT, "daily-quota", reasons.quota_used_up(text))
     if code == "AccessDeniedException" and text.startswith("Tenant not associated with resources"):
         if attempt < ASSOCIATION_ATTEMPTS:
             return Verdict(
                 Next.AGAIN,
                 "association",
-                f"SES does not see the association yet: {text}",
+                reasons.association_not_visible(text),
                 after_ms=ASSOCIATION_RETRY_MS,
             )
-        return Verdict(Next.STOP_LANE, "association", f"SES refuses the lane's resources: {text}")
+        return Verdict(Next.STOP_LANE, "association", reasons.association_missing(text))
     if code == "MessageRejected" and text.startswith("Sending disabled for"):
-        return Verdict(Next.STOP_TENANT, "tenant-paused", f"SES has paused the tenant: {text}")
+        return Verdict(Next.STOP_TENANT, "tenant-paused", reasons.tenant_paused(text))
     if code == "MessageRejected" and "not verified" in text:
-        return Verdict(Next.STOP_LANE, "identity", f"SES does not find the identity verified: {text}")
+        return Verdict(Next.STOP_LANE, "identity", reasons.identity_not_verified(text))
     if code in _SET_UP or not (code == "MessageRejected" or answer.status in _ABOUT_THE_MAIL):
         # A proxy's 403 or an error newer than this code says nothing against the mail, so the mail is kept.
-        return Verdict(
-            Next.STOP_LANE, "set-up", f"SES refuses the lane's set-up ({code or answer.status}): {text}"
-        )
-    return Verdict(Next.DEAD, "rejected-by-ses", f"SES refused the call ({code or answer.status}): {text}")
+        return Verdict(Next.STOP_LANE, "set-up", reasons.lane_refused(code or str(answer.status), text))
+    return Verdict(Next.DEAD, "rejected-by-ses", reasons.rejected(code or str(answer.status), text))

@@ -8,6 +8,7 @@ from mailcordon.core import ids
 from mailcordon.core.delivery import State, fold
 from mailcordon.core.event import Kind
 from mailcordon.core.provider import Provider
+from mailcordon.messages import reasons
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,10 +168,10 @@ def _by_time(
                 State.EXPIRED,
                 expires,
                 "expired",
-                "no longer worth sending; it is dropped when its turn comes",
+                reasons.expired_in_queue(),
             )
         if queue.lane_held:
-            return _Now(State.HELD, ids.ms_of(id), "held", records.lane_hold or "its lane is held")
+            return _Now(State.HELD, ids.ms_of(id), "held", records.lane_hold or reasons.held_lane())
     if state in (State.SENT, State.DELAYED) and ledger is not None and ledger.at is not None:
         silent_at = ledger.at + records.silence_ms
         if silent_at < records.now:
@@ -178,7 +179,7 @@ def _by_time(
                 State.NO_OUTCOME,
                 silent_at,
                 "no-outcome",
-                "SES took it and reported nothing final within its own time limit",
+                reasons.no_outcome(),
             )
     return None
 
@@ -190,19 +191,17 @@ def _timeline(
         TimelineEntry(
             at=ids.ms_of(id),
             what="accepted",
-            detail=f"{records.message.type} for {records.message.tenant_slug}",
+            detail=reasons.accepted(records.message.type, records.message.tenant_slug),
         )
     ]
     moments.extend(records.history.get(id, ()))
     if ledger is not None and ledger.called_at is not None and ledger.state is State.SENT:
         moments.append(
-            TimelineEntry(
-                at=ledger.called_at, what="called", detail=f"attempt {ledger.attempt} of SES's send"
-            )
+            TimelineEntry(at=ledger.called_at, what="called", detail=reasons.call_answered(ledger.attempt))
         )
     if queue is not None and queue.state is State.SENDING and queue.called_at is not None:
         moments.append(
-            TimelineEntry(at=queue.called_at, what="called", detail=f"attempt {queue.attempt}, no answer yet")
+            TimelineEntry(at=queue.called_at, what="called", detail=reasons.call_open(queue.attempt))
         )
     if ledger is not None and ledger.at is not None:
         moments.append(TimelineEntry(at=ledger.at, what=ledger.state.word, detail=ledger.detail or ""))

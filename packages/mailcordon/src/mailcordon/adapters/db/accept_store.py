@@ -12,10 +12,12 @@ from collections.abc import Mapping, Sequence
 import asyncpg
 
 from mailcordon.adapters.db import accept_arguments, engine, queries
+from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.ids import NODES
 from mailcordon.core.priority import Class
+from mailcordon.messages import reasons
 from mailcordon.send.ports import Backlog, NewDelivery, NewMessage, Replay, StaleRoutes, Stored, Suppressed
 from mailcordon.send.resolve import Lanes, Route
 
@@ -166,15 +168,23 @@ class AcceptStore:
         for row in rows:
             place: int = row["o"] - 1
             scope: int = row["scope"]
-            found[hit[place][1].id] = Suppressed(
-                cause=row["cause"], scope=_SCOPES[scope], since=row["since"], by=row["by"]
+            message, delivery = hit[place]
+            route = message.route
+            found[delivery.id] = Suppressed(
+                tenant=route.tenant_slug,
+                address=delivery.address,
+                cause=row["cause"],
+                scope=_SCOPES[scope],
+                target={"class": route.class_.word, "lane": route.type}.get(_SCOPES[scope]),
+                since=row["since"],
+                by=row["by"],
             )
         return found
 
     async def _held(self, connection: engine.Connection, lanes: Sequence[int]) -> dict[int, str]:
         rows = await connection.fetch(_SHARED.why_held, lanes)
-        reasons = {row["lane"]: f"held by {row['owner']} ({row['by']}): {row['because']}" for row in rows}
-        return {lane: reasons.get(lane, "held") for lane in lanes}
+        found = {row["covered_lane"]: hold_from_row(row).sentence for row in rows}
+        return {lane: found.get(lane, reasons.held_lane()) for lane in lanes}
 
     async def _insert(
         self,

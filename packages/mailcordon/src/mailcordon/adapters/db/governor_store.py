@@ -17,6 +17,7 @@ from mailcordon.core.errors import Fault, Invalid, NotFound, Unavailable
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
 from mailcordon.core.target import LaneCounts, NewHold, Preview, Target, state_of, target_of
+from mailcordon.messages import reasons
 
 _SQL = queries.load("governor_store.sql")
 _SHARED = queries.load("shared.sql")
@@ -83,7 +84,7 @@ class GovernorStore:
                 await _insert(conn, _pending(tenant, row["lane"], row["domain"]), POLICY, slug, lanes)
             over = await conn.fetch(_SQL.verified_holds, tenant)
             for row in over:
-                because = f"{row['domain']} is verified at SES"
+                because = reasons.domain_verified(row["domain"])
                 await _lift(conn, tenant, [row["id"]], POLICY, because, slug, lanes)
             if await _derive(conn, tenant, list(lanes)) or pending or over:
                 await conn.execute(_SHARED.bump_epoch, "hold")
@@ -293,7 +294,7 @@ async def _lift(
 
 
 def _pending(tenant: int, lane: int, domain: str) -> NewHold:
-    because = f"SES has not verified {domain}: publish the DNS records that `mailcordon identity show {domain}` lists"
+    because = reasons.domain_not_verified(domain)
     target = Target(tenant=tenant, lane=lane)
     return NewHold(target=target, owner=POLICY, because=because, evidence={"identity": domain})
 

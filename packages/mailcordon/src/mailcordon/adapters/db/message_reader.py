@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager
 import asyncpg
 
 from mailcordon.adapters.db import engine, queries, row_level_security
+from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.core.delivery import State
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
@@ -64,7 +65,7 @@ class MessageReader:
             ),
             rows=[_row(one) for one in rows],
             history=timelines,
-            lane_hold=next((f"held by {h['owner']} ({h['by']}): {h['because']}" for h in held), None),
+            lane_hold=next((hold_from_row(row).sentence for row in held), None),
             expiry_ms=row["expiry_ms"],
             silence_ms=defaults.max_delivery_seconds * 1000 + _SLACK_MS,
             now=now,

@@ -20,6 +20,7 @@ from mailcordon.core import ids
 from mailcordon.core.delivery import State
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
+from mailcordon.messages import reasons
 from mailcordon.send import limits
 from mailcordon.send.ports import Batch, Claimed, Defer, Finish, LaneRoute
 
@@ -99,13 +100,13 @@ class QueueStore:
             for _ in range(20):
                 row = await connection.fetchrow(_SQL.account_rate, cell)
                 if row is None:
-                    return 0, "SES has not told its send rate yet (GetAccount); nothing is sent without it"
+                    return 0, reasons.rate_unknown()
                 before = _account_rate(row)
                 granted, after = before.take(want, urgent=urgent, now=row["now"])
                 if not before.sending_enabled:
-                    return 0, "SES has switched sending off for this account"
+                    return 0, reasons.sending_disabled()
                 if before.remaining_24h is not None and before.remaining_24h < 1:
-                    return 0, "the account's 24-hour quota is used up"
+                    return 0, reasons.quota_used_up("")
                 if await connection.fetchval(
                     _SQL.spend_account_rate,
                     cell,

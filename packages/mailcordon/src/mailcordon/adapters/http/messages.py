@@ -25,7 +25,7 @@ from mailcordon.core import address, ids
 from mailcordon.core.delivery import State
 from mailcordon.core.errors import Fault, Invalid, MailcordonError, NotFound, Unavailable
 from mailcordon.core.principal import Principal
-from mailcordon.messages import api
+from mailcordon.messages import api, reasons
 from mailcordon.send import submission, view
 from mailcordon.send.accept import Accept, Accepted, Repeated
 
@@ -272,7 +272,7 @@ def routes(endpoint: MessageEndpoint) -> list[HTTPRouteHandler]:
         principal.require("send")
         records = await endpoint.records(id, principal)
         gone = await endpoint.canceller.cancel_message(
-            records.message.id, records.message.lane, f"cancelled by {principal.actor}"
+            records.message.id, records.message.lane, reasons.cancelled(principal.actor, None)
         )
         return MessageCancelAnswer(
             id=ids.message_id(records.message.id),

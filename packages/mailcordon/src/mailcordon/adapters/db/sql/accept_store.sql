@@ -96,7 +96,7 @@ select u.o, i.message, i.body = u.body as same_body
 
 -- name: why_suppressed
 -- The widest suppression of each recipient, or the platform list, as the reason for the refusal.
-select u.o, coalesce(s.cause, 'platform list') as cause, coalesce(s.scope, 3) as scope, coalesce(s.since, p.since) as since,
+select u.o, coalesce(s.cause, p.cause) as cause, coalesce(s.scope, 3) as scope, coalesce(s.since, p.since) as since,
        coalesce(s.by, p.by) as by
   from unnest($1::int[], $2::bytea[], $3::int[], $4::int[]) with ordinality u (tenant, hash, class, lane, o)
   left join lateral (select * from suppression s where s.tenant = u.tenant and s.hash = u.hash

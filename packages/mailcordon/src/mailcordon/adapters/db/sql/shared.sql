@@ -37,7 +37,8 @@ order by id limit 1;
 
 -- name: why_held
 -- The first hold that stops each of these lanes as a whole. Narrower holds do not hold a lane.
-select distinct on (l.id) l.id as lane, h.owner, h.because, h.by
+select distinct on (l.id) l.id as covered_lane, h.id, h.tenant, h.class, h.lane, h.provider, h.campaign, h.list, h.stops, h.rate,
+       h.owner, h.because, h.by, h.since, h.until
   from lane l join hold h on h.tenant = l.tenant and h.lifted_at is null and h.stops
    and (h.class is null or h.class = l.class) and (h.lane is null or h.lane = l.id)
    and h.provider is null and h.campaign is null and h.list is null

@@ -1,0 +1,227 @@
+"""An event document as our Event: one function for each kind, and what all kinds share.
+
+Lenient where SES is loose (unknown kinds, missing members, nulls), strict where a guess would be wrong: an event without a
+message id or a time is refused.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+
+from mailcordon.adapters.ses.event_document import (
+    Document,
+    Engagement,
+    Mail,
+    Recipient,
+    RenderingFailure,
+)
+from mailcordon.adapters.ses.event_values import (
+    CONFIGURATION_SET_TAG,
+    LONGEST_TEXT,
+    SES_TENANT_TAG,
+    bare_address,
+    event_key,
+    milliseconds,
+)
+from mailcordon.core.event import Event, Kind
+from mailcordon.messages import reasons
+from mailcordon.observe import classify
+
+
+class Unusable(Exception):
+    """An event without its type, its mail's id or any time. The message says which is missing."""
+
+
+class _Part:
+    """What is read from the member of one kind of event; `event_of` adds what all kinds share."""
+
+    __slots__ = ("at", "detail", "key", "kind", "reason", "recipients", "text")
+
+    def __init__(
+        self,
+        kind: Kind,
+        *,
+        at: str | None = None,
+        recipients: tuple[str, ...] = (),
+        key: tuple[str | None, ...] = (),
+        reason: str | None = None,
+        text: str | None = None,
+        detail: dict[str, object] | None = None,
+    ) -> None:
+        self.kind = kind
+        self.at = at
+        self.recipients = recipients
+        self.key = key  #: what makes this event unique, beside type, message id and recipients (ses.md 4.9)
+        self.reason = reason
+        self.text = text
+        self.detail = detail or {}
+
+
+def event_of(document: Document, mail: Mail, source: str | bytes) -> Event:
+    """Raises Unusable. `source` is the document's own JSON."""
+    type = document.eventType or document.notificationType
+    if type is None:
+        raise Unusable(reasons.no_event_type())
+    if not mail.messageId:
+        raise Unusable(reasons.no_ses_id())
+    read = _PARTS.get(type)
+    part = read(document) if read is not None else None
+    if part is None:
+        part = _other(type, source)
+    at = milliseconds(part.at)
+    mail_at = milliseconds(mail.timestamp)
+    if mail_at is None:
+        mail_at = at
+    if mail_at is None:
+        raise Unusable(reasons.no_time())
+    if part.text is not None:
+        part.text = part.text[:LONGEST_TEXT].replace("\0", "")
+    said = {name: values[0] for name, values in mail.tags.items() if values} if mail.tags else {}
+    return Event(
+        kind=part.kind,
+        at=mail_at if at is None else at,
+        mail_at=mail_at,
+        ses_id=mail.messageId.replace("\0", ""),
+        configuration_set=said.get(CONFIGURATION_SET_TAG),
+        ses_tenant=said.get(SES_TENANT_TAG),
+        destinations=tuple([bare_address(address) for address in mail.destination or ()]),
+        recipients=part.recipients,
+        tags=said,
+        key=event_key(type, mail.messageId, part.recipients, part.key),
+        reason=part.reason,
+        text=part.text,
+        detail=_with_source(part, mail.source),
+    )
+
+
+def _with_source(part: _Part, source: str | None) -> Mapping[str, object]:
+    detail = {name: value for name, value in part.detail.items() if value is not None}
+    if source is not None:
+        detail["source"] = source[:320]
+    return detail
+
+
+def _send(document: Document) -> _Part:
+    return _Part(Kind.SEND)
+
+
+def _delivery(document: Document) -> _Part | None:
+    said = document.delivery
+    if said is None:
+        return None
+    return _Part(
+        Kind.DELIVERY,
+        at=said.timestamp,
+        recipients=tuple([bare_address(address) for address in said.recipients or ()]),
+        key=(said.timestamp,),
+        text=said.smtpResponse,
+        detail={"reporting_mta": said.reportingMTA, "remote_ip": said.remoteMtaIp},
+    )
+
+
+def _bounce(document: Document) -> _Part | None:
+    said = document.bounce
+    if said is None:
+        return None
+    first = said.bouncedRecipients[0] if said.bouncedRecipients else Recipient()
+    return _Part(
+        classify.bounce(said.bounceType, said.bounceSubType),
+        at=said.timestamp,
+        recipients=_addresses(said.bouncedRecipients),
+        # Without a feedbackId two bounces of one mail could only be told apart by their times.
+        key=(said.feedbackId or said.timestamp,),
+        reason=f"{said.bounceType}/{said.bounceSubType}",
+        text=first.diagnosticCode,
+        detail={
+            "status": first.status,
+            "reporting_mta": said.reportingMTA,
+            "feedback_id": said.feedbackId,
+        },
+    )
+
+
+def _complaint(document: Document) -> _Part | None:
+    said = document.complaint
+    if said is None:
+        return None
+    return _Part(
+        classify.complaint(said.complaintSubType, said.complaintFeedbackType),
+        at=said.timestamp,
+        recipients=_addresses(said.complainedRecipients),
+        key=(said.feedbackId or said.timestamp,),
+        reason=said.complaintSubType or said.complaintFeedbackType,
+        detail={
+            "feedback_id": said.feedbackId,
+            "user_agent": said.userAgent and said.userAgent[:200],
+            "arrived": said.arrivalDate,
+        },
+    )
+
+
+def _delay(document: Document) -> _Part | None:
+    said = document.deliveryDelay
+    if said is None:
+        return None
+    first = said.delayedRecipients[0] if said.delayedRecipients else Recipient()
+    return _Part(
+        Kind.DELAY,
+        at=said.timestamp,
+        recipients=_addresses(said.delayedRecipients),
+        key=(said.timestamp,),
+        reason=said.delayType,
+        text=first.diagnosticCode,
+        detail={
+            "status": first.status,
+            "reporting_mta": said.reportingMTA,
+            "ses_tries_until": said.expirationTime,
+        },
+    )
+
+
+def _reject(document: Document) -> _Part:
+    reason = document.reject.reason if document.reject is not None else None
+    return _Part(Kind.REJECT, reason=reason, text=reason)
+
+
+def _rendering(document: Document) -> _Part:
+    said = document.failure or RenderingFailure()
+    return _Part(Kind.RENDERING_FAILURE, reason=said.templateName, text=said.errorMessage)
+
+
+def _engagement(kind: Kind, said: Engagement | None) -> _Part | None:
+    if said is None:
+        return None
+    return _Part(
+        kind,
+        at=said.timestamp,
+        key=(said.timestamp, said.link),
+        detail={
+            "ip": said.ipAddress,
+            "user_agent": said.userAgent and said.userAgent[:200],
+            "link": said.link and said.link[:2000],
+            "bot": said.isBotEvent,
+        },
+    )
+
+
+def _other(type: str, source: str | bytes) -> _Part:
+    """A subscription, a kind newer than this code, or an event without the member of its kind: it changes no state."""
+    raw = source.encode(errors="replace") if isinstance(source, str) else source
+    return _Part(Kind.OTHER, key=(hashlib.blake2b(raw, digest_size=16).hexdigest(),), reason=type[:100])
+
+
+_PARTS: dict[str, Callable[[Document], _Part | None]] = {
+    "Send": _send,
+    "Delivery": _delivery,
+    "Bounce": _bounce,
+    "Complaint": _complaint,
+    "DeliveryDelay": _delay,
+    "Reject": _reject,
+    "Rendering Failure": _rendering,
+    "RenderingFailure": _rendering,
+    "Open": lambda document: _engagement(Kind.OPEN, document.open),
+    "Click": lambda document: _engagement(Kind.CLICK, document.click),
+}
+
+
+def _addresses(recipients: list[Recipient] | None) -> tuple[str, ...]:
+    return tuple([bare_address(one.emailAddress) for one in recipients or () if one.emailAddress])

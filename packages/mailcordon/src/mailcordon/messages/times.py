@@ -1,0 +1,14 @@
+"""Times as people read them in a message: UTC, with the year, since reasons are kept for as long as their rows."""
+
+from datetime import UTC, datetime
+
+
+def day(ms: int) -> str:
+    """`28 Nov 2026`, from milliseconds since 1970."""
+    moment = datetime.fromtimestamp(ms / 1000, UTC)
+    return f"{moment.day} {moment:%b %Y}"
+
+
+def minute(ms: int) -> str:
+    """`28 Nov 2026 15:23 UTC`, from milliseconds since 1970."""
+    return f"{day(ms)} {datetime.fromtimestamp(ms / 1000, UTC):%H:%M} UTC"
