@@ -155,7 +155,7 @@ class TestTheChecks:
         [
             (
                 "seslocal.state.x",
-                "from seslocal.state import account\nfrom seslocal.wire.protocol import Answer",
+                "from seslocal.state import account\nfrom seslocal.wire.protocol import Response",
             ),
             ("seslocal.sesv2.x", "from seslocal.sesv2 import identities\nfrom seslocal.mail import sending"),
             ("seslocal.mail.x", "import msgspec\nfrom seslocal import errors"),

@@ -84,7 +84,7 @@ def test_a_pool_in_use_by_a_set_cannot_be_deleted(pooled: World) -> None:
     assert refused == (
         400,
         "BadRequestException",
-        "Cannot delete pool bulk: configuration set s sends by it.",
+        "Cannot delete pool bulk: configuration set s uses it.",
     )
 
 

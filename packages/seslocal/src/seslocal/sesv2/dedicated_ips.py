@@ -50,7 +50,7 @@ def delete_pool(account: Account, params: Params, caller: Caller) -> Params:
     pool = _pool(account, params["PoolName"])
     for found in account.configuration_sets.values():
         if found.options.get("DeliveryOptions", {}).get("SendingPoolName") == pool.name:
-            raise bad_request(f"Cannot delete pool {pool.name}: configuration set {found.name} sends by it.")
+            raise bad_request(f"Cannot delete pool {pool.name}: configuration set {found.name} uses it.")
     for ip in account.dedicated_ips.by_ip.values():
         if ip.pool == pool.name:
             ip.pool = DEFAULT_POOL
@@ -72,7 +72,7 @@ def put_in_pool(account: Account, params: Params, caller: Caller) -> Params:
     if not account.dedicated_ips.knows(target):
         raise _no_pool(target)
     if account.dedicated_ips.is_managed(target) or account.dedicated_ips.is_managed(ip.pool):
-        raise bad_request("Addresses cannot be moved into or out of a managed pool.")
+        raise bad_request("Dedicated IPs cannot be moved into or out of a managed pool.")
     ip.pool = target
     return {}
 
@@ -84,7 +84,7 @@ def put_warm_up(account: Account, params: Params, caller: Caller) -> Params:
         raise bad_request("Warmup Percentage must be between 0 and 100.")
     ip = _ip(account, params["Ip"])
     if account.dedicated_ips.is_managed(ip.pool):
-        raise bad_request("Addresses of a managed pool are warmed up by SES.")
+        raise bad_request("SES warms up the dedicated IPs of a managed pool.")
     ip.percentage, ip.since, ip.warms = percentage, account.clock.now(), account.dedicated_ips.auto_warm_up
     return {}
 

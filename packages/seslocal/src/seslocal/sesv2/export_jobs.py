@@ -72,7 +72,7 @@ def cancel(account: Account, params: Params, caller: Caller) -> Params:
     return {}
 
 
-# the work
+# running a job
 
 
 def _work(account: Account, job: Job) -> None:

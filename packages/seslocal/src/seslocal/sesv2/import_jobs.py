@@ -64,7 +64,7 @@ def list_all(account: Account, params: Params, caller: Caller) -> Params:
     return {"ImportJobs": [_summary(job) for job in chosen], **more}
 
 
-# the work
+# running a job
 
 
 def _start(account: Account, job: Job) -> None:

@@ -39,7 +39,7 @@ def create_queue(account: Account, params: Params, caller: Caller) -> Params:
     name: str = params["QueueName"]
     if name.endswith(".fifo") or params.get("Attributes", {}).get("FifoQueue") == "true":
         raise ApiError(
-            "UnsupportedOperation", "seslocal has standard queues only: SES publishes to no other."
+            "UnsupportedOperation", "seslocal has standard queues only, no FIFO queues."
         )
     if not _NAME.fullmatch(name):
         raise _invalid("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")

@@ -181,7 +181,7 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
         self._work()
 
-    # answering
+    # responses
 
     def _reset(self) -> None:
         self._in_request = False

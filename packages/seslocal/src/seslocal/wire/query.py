@@ -153,15 +153,15 @@ def read_form(data: bytes) -> Tree:
     for name, value in pairs:
         parts = name.split(".")
         if len(parts) > _MOST_DEPTH:
-            raise _malformed("The form has a name of too many parts.")
+            raise _malformed("The form has a name with too many parts.")
         node = tree
         for part in parts[:-1]:
             inner = node.setdefault(part, {})
             if not isinstance(inner, dict):
-                raise _malformed(f"The form has both {part} and something inside of it.")
+                raise _malformed(f"The form has both {part} and a member inside it.")
             node = cast(Tree, inner)
         if isinstance(node.get(parts[-1]), dict):
-            raise _malformed(f"The form has both {parts[-1]} and something inside of it.")
+            raise _malformed(f"The form has both {parts[-1]} and a member inside it.")
         node[parts[-1]] = value
     return tree
 
@@ -192,19 +192,19 @@ def _leaf(node: Any, at: str) -> str:
 def _numbered(node: Any, at: str) -> list[Any]:
     tree = _tree(node, at)
     if not all(re.fullmatch(r"[0-9]{1,9}", key) for key in tree):
-        raise _malformed(f"{at} has a member whose number is no number.")
+        raise _malformed(f"{at} has a list index that is not a number.")
     return [tree[key] for key in sorted(tree, key=int)]
 
 
 def _boolean(leaf: str, at: str) -> bool:
     if leaf.lower() not in ("true", "false"):
-        raise _malformed(f"{leaf[:64]} is no boolean value for {at}.")
+        raise _malformed(f"{leaf[:64]} is not a boolean value for {at}.")
     return leaf.lower() == "true"
 
 
 def _number(leaf: str, at: str, *, whole: bool) -> int | float:
     if not re.fullmatch(r"-?[0-9]{1,15}" if whole else r"-?[0-9]{1,15}(\.[0-9]{1,15})?", leaf):
-        raise _malformed(f"{leaf[:64]} is no number for {at}.")
+        raise _malformed(f"{leaf[:64]} is not a number for {at}.")
     return int(leaf) if whole else float(leaf)
 
 

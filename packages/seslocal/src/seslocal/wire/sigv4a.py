@@ -23,7 +23,7 @@ def private_key(key_id: str, secret: str) -> ec.EllipticCurvePrivateKey:
         number = int.from_bytes(hmac.digest(f"AWS4A{secret}".encode(), block, "sha256"))
         if number <= _ORDER - 2:
             return ec.derive_private_key(number + 1, ec.SECP256R1())
-    raise AssertionError("one in 2 to the 8,000 secrets ends here")
+    raise AssertionError("unreachable: the chance is 1 in 2 to the 8,000")
 
 
 def verifier(key_id: str, secret: str) -> Callable[[bytes, str], bool]:
