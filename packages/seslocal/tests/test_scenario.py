@@ -100,11 +100,11 @@ async def test_a_scenario_file_runs_at_startup_and_after_each_reset(tmp_path: Pa
         for _ in range(2):
             account = local.account
             assert account.mailboxes.receive("kim@example.com", None, 0)
-            assert not account.faults.stands("throttle_storm")
+            assert not account.faults.is_active("throttle_storm")
             account.clock.advance(61)
-            assert account.faults.stands("throttle_storm")
+            assert account.faults.is_active("throttle_storm")
             account.clock.advance(30)
-            assert not account.faults.stands("throttle_storm")
+            assert not account.faults.is_active("throttle_storm")
             account.clock.advance(3600)
             assert account.sending.enforcement == "PROBATION"
             local.reset()

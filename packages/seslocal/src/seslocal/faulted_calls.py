@@ -27,9 +27,9 @@ class Call:
     refuse: Callable[[ApiError], Response]
 
 
-def respond(call: Call, struck: list[Fault]) -> Response | Awaitable[Response]:
+def respond(call: Call, applying: list[Fault]) -> Response | Awaitable[Response]:
     """Returns the response, now or later. Raises ApiError for an error that the caller must write."""
-    faults = {fault.kind: fault for fault in struck}
+    faults = {fault.kind: fault for fault in applying}
     if stuck := faults.get("time_out"):
         return _keep_open(call, stuck)
     if slow := faults.pop("slow", None):

@@ -82,16 +82,16 @@ class Front:
             raise not_acting(operation.name)
         if account.access.management_rate.rate:
             account.access.management_rate.spend(operation.name, account.clock.now())
-        if account.faults.standing:
-            struck = account.faults.on_call(operation.name, *whose(params))
-            if struck:
+        if account.faults.active:
+            applying = account.faults.on_call(operation.name, *whose(params))
+            if applying:
                 call = Call(
                     operation.name.startswith("Send"),
                     lambda: act(account, params, caller),
                     self._done,
                     lambda error: self._refusal(error, False),
                 )
-                return faulted_calls.respond(call, struck)
+                return faulted_calls.respond(call, applying)
         return self._done(act(account, params, caller))
 
     def _respond_v1(self, request: Request) -> Response | Awaitable[Response]:
@@ -107,7 +107,7 @@ class Front:
         if check is None:
             raise ApiError("UnknownOperationException", f"SQS has no operation {name}.")
         account = self._account()
-        if account.faults.standing and account.faults.strikes("queue_outage"):
+        if account.faults.active and account.faults.use("queue_outage"):
             raise ApiError("ServiceUnavailable", "The queue is down (injected fault).", 503)
         caller = authentication.caller(account, request, signature.SQS, self._host)
         params = check_sqs(check, request.body)

@@ -109,10 +109,10 @@ class Local:
 
     def _after_response(self, connection: Connection, request: Request) -> None:
         if (
-            self.account.faults.standing
+            self.account.faults.active
             and not request.path.startswith(PREFIX)
             and connection.idle
-            and self.account.faults.strikes("close_idle")
+            and self.account.faults.use("close_idle")
         ):
             connection.close()
 

@@ -243,7 +243,7 @@ class Admin:
     # faults
 
     def _faults(self, query: Query, body: Json) -> Json:
-        return {"faults": [fault_calls.shown(fault) for fault in self._account().faults.standing.values()]}
+        return {"faults": [fault_calls.shown(fault) for fault in self._account().faults.active.values()]}
 
     def _add_fault(self, query: Query, body: Json) -> Json:
         account = self._account()

@@ -72,9 +72,9 @@ def start(account: Account, fault: Fault, close_idle: Callable[[int | None], int
         account.clock.call_at(fault.until, partial(_end_at_deadline, account, fault.id))
     match fault.kind:
         case "close_idle":
-            fault.struck = close_idle(fault.left)
+            fault.used = close_idle(fault.left)
             if fault.left is not None:
-                fault.left -= fault.struck
+                fault.left -= fault.used
                 if fault.left <= 0:
                     end(account, fault.id)
         case "queue_outage":
@@ -91,10 +91,10 @@ def start(account: Account, fault: Fault, close_idle: Callable[[int | None], int
 
 def end(account: Account, fault_id: str) -> bool:
     """Ends a fault. Returns whether it was active."""
-    fault = account.faults.standing.pop(fault_id, None)
+    fault = account.faults.active.pop(fault_id, None)
     if fault is None:
         return False
-    if not account.faults.stands(fault.kind):
+    if not account.faults.is_active(fault.kind):
         if fault.kind == "quota_gone":
             account.sending.limits.exhausted = False
         elif fault.kind == "account_under_review" and account.sending.enforcement == "PROBATION":
@@ -107,7 +107,7 @@ def end(account: Account, fault_id: str) -> bool:
 
 
 def end_all(account: Account) -> None:
-    for fault_id in list(account.faults.standing):
+    for fault_id in list(account.faults.active):
         end(account, fault_id)
 
 
@@ -124,7 +124,7 @@ def shown(fault: Fault) -> Json:
         "configuration_set": fault.configuration_set,
         "operation": fault.operation,
         "accepted": fault.accepted,
-        "struck": fault.struck,
+        "struck": fault.used,
     }
 
 

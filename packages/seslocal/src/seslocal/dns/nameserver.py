@@ -79,7 +79,7 @@ class NameServer:
             response.set_rcode(dns.rcode.NOTIMP)
         elif len(query.question) != 1 or query.question[0].rdclass != dns.rdataclass.IN:
             response.set_rcode(dns.rcode.REFUSED)
-        elif self._account().faults.strikes("dns_outage"):
+        elif self._account().faults.use("dns_outage"):
             response.set_rcode(dns.rcode.SERVFAIL)
         else:
             self._fill(response, query.question[0].name, query.question[0].rdtype)

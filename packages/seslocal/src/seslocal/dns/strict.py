@@ -40,7 +40,7 @@ class RecordWatch:
     def check(self, identity: Identity) -> None:
         account = self._account
         now = identity.checked_at = account.clock.now()
-        is_down = account.faults.stands("dns_outage")
+        is_down = account.faults.is_active("dns_outage")
         if identity.is_domain:
             finding = _DNS_IS_DOWN if is_down else check_keys(account.zone, identity, account.region)
             identity.status = self._next_status(identity, identity.status, finding, mail_from=False)

@@ -47,7 +47,7 @@ def publish(
     if not any(d.enabled and matching in d.types for d in configuration_set.destinations.values()):
         return
     document = build()
-    if not account.faults.standing:
+    if not account.faults.active:
         _deliver(account, configuration_set, event, document)
         return
     faults = {fault.kind: fault for fault in account.faults.on_event(event, tenant, configuration_set.name)}

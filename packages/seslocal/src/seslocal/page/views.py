@@ -100,7 +100,7 @@ def _conditions(account: Account) -> str:
         notes.append(messages.clock_frozen(iso(account.clock.now())[:19].replace("T", " ")))
     elif account.clock.speed != 1:
         notes.append(messages.clock_speed(account.clock.speed))
-    if count := len(account.faults.standing):
+    if count := len(account.faults.active):
         notes.append(messages.active_faults(count))
     return "".join(f'<span class="note">{escape(note)}</span>' for note in notes)
 

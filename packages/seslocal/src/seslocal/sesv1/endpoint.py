@@ -45,16 +45,16 @@ def respond(
             )
         if account.access.management_rate.rate:
             account.access.management_rate.spend(name, account.clock.now())
-        if account.faults.standing:
-            struck = account.faults.on_call(name, None, params.get("ConfigurationSetName"))
-            if struck:
+        if account.faults.active:
+            applying = account.faults.on_call(name, None, params.get("ConfigurationSetName"))
+            if applying:
                 call = Call(
                     name.startswith("Send"),
                     lambda: act(account, params, who),
                     lambda result: _done(account, operation, result),
                     lambda error: refuse(account, error),
                 )
-                return faulted_calls.respond(call, struck)
+                return faulted_calls.respond(call, applying)
         return _done(account, operation, act(account, params, who))
     except ApiError as error:
         return refuse(account, error)

@@ -38,9 +38,7 @@ _OTHER_ATTRIBUTES: Final = {"Policy", "RedrivePolicy", "RedriveAllowPolicy", "Km
 def create_queue(account: Account, params: Params, caller: Caller) -> Params:
     name: str = params["QueueName"]
     if name.endswith(".fifo") or params.get("Attributes", {}).get("FifoQueue") == "true":
-        raise ApiError(
-            "UnsupportedOperation", "seslocal has standard queues only, no FIFO queues."
-        )
+        raise ApiError("UnsupportedOperation", "seslocal has standard queues only, no FIFO queues.")
     if not _NAME.fullmatch(name):
         raise _invalid("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
     attributes = _checked_attributes(params.get("Attributes", {}))
@@ -138,7 +136,7 @@ async def _long_poll(
     until = time.monotonic() + wait
     while not queue.deleted:
         # Checked before every wait, also the first: a message may have arrived since the caller checked.
-        if account.faults.stands("queue_outage"):
+        if account.faults.is_active("queue_outage"):
             raise ApiError("ServiceUnavailable", "The queue is down (injected fault).", 503)
         if taken := queue.take(limit, visibility):
             return _received(account, taken, params)

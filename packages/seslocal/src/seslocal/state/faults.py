@@ -12,9 +12,9 @@ from seslocal.state.scenario import Step
 
 # In order of precedence; at most one of a group applies.
 _RESPONSES: Final = ("throttle", "throttle_storm", "error_500", "error_503", "time_out", "accept_lose_answer")
-_WAYS: Final = ("drop_events", "reorder_events", "delay_events")
+_ON_DELIVERY: Final = ("drop_events", "reorder_events", "delay_events")
 ON_CALLS: Final = (*_RESPONSES, "slow")
-ON_EVENTS: Final = (*_WAYS, "double_events")
+ON_EVENTS: Final = (*_ON_DELIVERY, "double_events")
 #: faults that are a state of the account while they are active
 STATES: Final = ("quota_gone", "tenant_paused", "account_under_review", "clock_skew")
 KINDS: Final = (*ON_CALLS, "entry_fails", "close_idle", *ON_EVENTS, "queue_outage", "dns_outage", *STATES)
@@ -33,80 +33,84 @@ class Fault:
     operation: str  #: SES operation it applies to; * for all
     accepted: bool  #: error_500, error_503, time_out and entry_fails: the mail was accepted nevertheless
     until: float | None = None  #: when it ends; None: when removed
-    struck: int = 0  #: how often it has applied
+    used: int = 0  #: how often it has applied
 
 
 class Faults:
     def __init__(self, random: Random) -> None:
-        self.standing: dict[str, Fault] = {}
+        self.active: dict[str, Fault] = {}
         self.scenario: list[Step] = []  #: the steps of the latest scenario
         self._random = random
 
     def add(self, fault: Fault) -> None:
-        self.standing[fault.id] = fault
+        self.active[fault.id] = fault
 
-    def stands(self, kind: str) -> bool:
-        return any(fault.kind == kind for fault in self.standing.values())
+    def is_active(self, kind: str) -> bool:
+        return any(fault.kind == kind for fault in self.active.values())
 
     def skew(self) -> float:
         """Returns how many seconds SES's clock is ahead, in the times it returns and when it checks signatures."""
-        if not self.standing:
+        if not self.active:
             return 0.0
-        return sum(fault.seconds for fault in self.standing.values() if fault.kind == "clock_skew")
+        return sum(fault.seconds for fault in self.active.values() if fault.kind == "clock_skew")
 
     def on_call(self, operation: str, tenant: str | None, configuration_set: str | None) -> list[Fault]:
         """Returns the faults that apply to this call: at most one that decides the response, and `slow`."""
-        if not self.standing:
+        if not self.active:
             return []
-        concerned = [
+        candidates = [
             fault
-            for fault in self.standing.values()
-            if fault.operation in ("*", operation) and _concerns(fault, tenant, configuration_set)
+            for fault in self.active.values()
+            if fault.operation in ("*", operation) and _matches(fault, tenant, configuration_set)
         ]
-        return self._one(concerned, ("slow",)) + self._one(concerned, _RESPONSES)
+        return self._first_of(candidates, ("slow",)) + self._first_of(candidates, _RESPONSES)
 
     def on_entry(self, tenant: str | None, configuration_set: str | None) -> Fault | None:
         """Returns the fault that applies to this entry of bulk mail."""
-        if not self.standing:
+        if not self.active:
             return None
-        concerned = [one for one in self.standing.values() if _concerns(one, tenant, configuration_set)]
-        struck = self._one(concerned, ("entry_fails",))
-        return struck[0] if struck else None
+        candidates = [one for one in self.active.values() if _matches(one, tenant, configuration_set)]
+        applying = self._first_of(candidates, ("entry_fails",))
+        return applying[0] if applying else None
 
     def on_event(self, event: str, tenant: str | None, configuration_set: str | None) -> list[Fault]:
-        if not self.standing:
+        if not self.active:
             return []
-        concerned = [
+        candidates = [
             fault
-            for fault in self.standing.values()
-            if (not fault.events or event in fault.events) and _concerns(fault, tenant, configuration_set)
+            for fault in self.active.values()
+            if (not fault.events or event in fault.events) and _matches(fault, tenant, configuration_set)
         ]
-        way = self._one(concerned, _WAYS)
-        return way if way and way[0].kind == "drop_events" else way + self._one(concerned, ("double_events",))
+        delivery = self._first_of(candidates, _ON_DELIVERY)
+        return (
+            delivery
+            if delivery and delivery[0].kind == "drop_events"
+            else delivery + self._first_of(candidates, ("double_events",))
+        )
 
-    def strikes(self, kind: str) -> Fault | None:
-        """Returns a fault of a kind that has no tenant, operation or event."""
-        if not self.standing:
+    def use(self, kind: str) -> Fault | None:
+        """Uses a fault of this kind, if one is active: for kinds without tenant, operation or event."""
+        if not self.active:
             return None
-        struck = self._one(list(self.standing.values()), (kind,))
-        return struck[0] if struck else None
+        applying = self._first_of(list(self.active.values()), (kind,))
+        return applying[0] if applying else None
 
-    def _one(self, concerned: list[Fault], kinds: tuple[str, ...]) -> list[Fault]:
+    def _first_of(self, candidates: list[Fault], kinds: tuple[str, ...]) -> list[Fault]:
         """Returns the first that applies, if any. Only that one is used up."""
         for kind in kinds:
-            for fault in concerned:
+            for fault in candidates:
                 if fault.kind != kind or (fault.share < 1 and self._random.random() >= fault.share):
                     continue
-                fault.struck += 1
+                fault.used += 1
                 if fault.left is not None:
                     fault.left -= 1
                     if fault.left <= 0:
-                        self.standing.pop(fault.id, None)
+                        self.active.pop(fault.id, None)
                 return [fault]
         return []
 
 
-def _concerns(fault: Fault, tenant: str | None, configuration_set: str | None) -> bool:
+def _matches(fault: Fault, tenant: str | None, configuration_set: str | None) -> bool:
     return (fault.tenant is None or fault.tenant == tenant) and (
         fault.configuration_set is None or fault.configuration_set == configuration_set
     )
