@@ -244,17 +244,21 @@ class _Reader:
 
     def home(self) -> Path:
         try:
-            return find_home(self.environ)
+            home = find_home(self.environ)
         except RuntimeError:
             value = self.environ.get("MAILCORDON_HOME") or "~/.local/state/mailcordon"
             self.wrong.append(system.home_user_unknown(value=value))
             return Path("/nonexistent")
+        nearest = next(path for path in (home, *home.parents) if path.exists())
+        if not nearest.is_dir():
+            self.wrong.append(system.home_not_a_directory(home=str(home), file=str(nearest)))
+        return home
 
     def text(self, file: Path) -> str:
         """The content of a file of the home; empty if it does not exist."""
         try:
             return file.read_text()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return ""
 
     def json(self, file: Path, repair: str) -> dict[str, str]:

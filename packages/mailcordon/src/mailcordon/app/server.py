@@ -60,5 +60,6 @@ def open_listener(config: Config) -> socket.socket:
     except OSError as error:
         raise BadConfig(system.api_fd_wrong(number=number, why=error.strerror or "")) from None
     if not accepting:
+        listener.detach()
         raise BadConfig(system.api_fd_wrong(number=number, why="it does not listen"))
     return listener

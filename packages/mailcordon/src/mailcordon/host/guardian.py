@@ -6,10 +6,11 @@ line of its stdout; the program's own output goes to stderr. The caller keeps th
 """
 
 import asyncio
+import contextlib
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import IO, Any, cast
+from typing import IO, Any
 
 _SCRIPT = r"""
 kind=$1 patience=$2 hard=$3
@@ -75,19 +76,21 @@ async def start(
 
     `kind` and `hard` are signal names without SIG, `patience` the seconds between them; `options` as for `subprocess.Popen`.
     """
-    guardian = await asyncio.create_subprocess_exec(
-        *("/bin/sh", "-c", _SCRIPT, "mailcordon-guardian", kind, str(patience), hard, *program),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=log,
-        **cast(Any, options | {"start_new_session": True}),
-    )
-    guarded = Guarded(None, guardian)
+    command = ("/bin/sh", "-c", _SCRIPT, "mailcordon-guardian", kind, str(patience), hard, *program)
+    starting = asyncio.ensure_future(_start(command, log, options | {"start_new_session": True}))
     try:
-        assert guardian.stdout is not None
-        first_line = await guardian.stdout.readline()
-    except BaseException:
-        guarded.release()
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # A cancelled create_subprocess_exec can wait for ever for a process that it leaves running (CPython 3.11).
+        with contextlib.suppress(OSError):
+            await (await starting).stop()
         raise
-    guarded.pid = int(first_line) if first_line.strip() else None
-    return guarded
+
+
+async def _start(command: Sequence[str], log: IO[bytes], options: Any) -> Guarded:
+    guardian = await asyncio.create_subprocess_exec(
+        *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, **options
+    )
+    assert guardian.stdout is not None
+    first_line = await guardian.stdout.readline()
+    return Guarded(int(first_line) if first_line.strip() else None, guardian)

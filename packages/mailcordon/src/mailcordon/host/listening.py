@@ -101,9 +101,9 @@ def _above_shell_descriptors(listener: socket.socket) -> socket.socket:
     return socket.socket(fileno=number)
 
 
-def free_port(wanted: Wanted, say: Callable[[str], None]) -> int:
-    """A port for a program that opens its own socket. Raises PortTaken."""
-    with listen(wanted, say) as listener:
+async def free_port(wanted: Wanted, patience: float, say: Callable[[str], None]) -> int:
+    """A port for a program that opens its own socket, chosen like `listen_patiently`. Raises PortTaken."""
+    with await listen_patiently(wanted, patience, say) as listener:
         return int(listener.getsockname()[1])
 
 

@@ -71,6 +71,14 @@ def home_user_unknown(*, value: str) -> str:
     return f'MAILCORDON_HOME is "{value}": the ~ in it names no user with a home directory. Write the path in full.'
 
 
+@example(home="/srv/mailcordon", file="/srv/mailcordon")
+@example(home="/srv/mail/cordon", file="/srv/mail")
+def home_not_a_directory(*, home: str, file: str) -> str:
+    """MAILCORDON_HOME names a file, or a path below a file."""
+    what = "it is a file" if home == file else f"{file} is a file"
+    return f'MAILCORDON_HOME is "{home}", but {what}. It takes a directory, which need not exist yet.'
+
+
 @example(path="/srv/mailcordon/database.json", repair="Delete it, and run `mailcordon up` again.")
 def file_not_readable_as_json(*, path: str, repair: str) -> str:
     """A file of the home is damaged."""

