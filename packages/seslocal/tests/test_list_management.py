@@ -30,7 +30,7 @@ def headers(world: World) -> dict[str, str]:
     return {header["name"]: header["value"] for header in world.sent()[-1]["headers"]}
 
 
-def way_out(world: World) -> str:
+def unsubscribe_path(world: World) -> str:
     """Returns the path of the unsubscribe link in the newest mail."""
     return urlsplit(headers(world)["List-Unsubscribe"].partition(">")[0][1:]).path
 
@@ -48,7 +48,7 @@ def test_ses_replaces_the_callers_unsubscribe_headers(ready: World) -> None:
     assert found["List-Unsubscribe"].startswith(f"<{ready.local.url}/U0/")
     assert found["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     body = ready.admin("GET", f"/sent/{message_id}")["content"]["Simple"]["Body"]["Text"]["Data"]
-    assert body == f"Leave: {ready.local.url}{way_out(ready)}"
+    assert body == f"Leave: {ready.local.url}{unsubscribe_path(ready)}"
 
 
 def test_a_recipient_becomes_a_contact(ready: World) -> None:
@@ -58,7 +58,7 @@ def test_a_recipient_becomes_a_contact(ready: World) -> None:
 
 def test_one_click_leaves_the_topic_and_publishes_an_event(ready: World) -> None:
     message_id = send(ready)
-    assert ready.http("POST", way_out(ready), ONE_CLICK)[0] == 200
+    assert ready.http("POST", unsubscribe_path(ready), ONE_CLICK)[0] == 200
     [event] = [event for event in ready.events(3) if event["eventType"] == "Subscription"]
     assert event["mail"]["messageId"] == message_id
     told = event["subscription"]
@@ -73,21 +73,21 @@ def test_one_click_leaves_the_topic_and_publishes_an_event(ready: World) -> None
 def test_one_click_can_be_multipart(ready: World) -> None:
     send(ready)
     body = b'--b\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--b--\r\n'
-    ready.http("POST", way_out(ready), body, {"Content-Type": "multipart/form-data; boundary=b"})
+    ready.http("POST", unsubscribe_path(ready), body, {"Content-Type": "multipart/form-data; boundary=b"})
     assert ready.ses.get_contact(**KIM)["TopicPreferences"] == prefers("news", "OPT_OUT")
 
 
 @pytest.mark.parametrize("body", [b"", b"List-Unsubscribe=Perhaps", b"topic-news=on", b"\xff"])
 def test_an_invalid_post_changes_nothing(ready: World, body: bytes) -> None:
     send(ready)
-    assert ready.http("POST", way_out(ready), body)[0] == 400
+    assert ready.http("POST", unsubscribe_path(ready), body)[0] == 400
     assert ready.ses.get_contact(**KIM)["TopicPreferences"] == []
 
 
 def test_a_deleted_topic_cannot_be_left(ready: World) -> None:
     send(ready)
     ready.ses.update_contact_list(ContactListName="people", Topics=TOPICS[1:])
-    assert ready.http("POST", way_out(ready), ONE_CLICK)[0] == 200
+    assert ready.http("POST", unsubscribe_path(ready), ONE_CLICK)[0] == 200
     assert ready.ses.get_contact(**KIM)["TopicPreferences"] == []
 
 
@@ -100,18 +100,18 @@ def test_the_link_is_put_into_raw_text_in_base64(ready: World) -> None:
     message_id = send(ready, Content={"Raw": {"Data": raw + text}})
     kept = base64.b64decode(ready.admin("GET", f"/sent/{message_id}")["content"]["Raw"]["Data"])
     assert kept.startswith(raw)
-    assert base64.b64decode(kept[len(raw) :]) == f"Leave: {ready.local.url}{way_out(ready)}".encode()
+    assert base64.b64decode(kept[len(raw) :]) == f"Leave: {ready.local.url}{unsubscribe_path(ready)}".encode()
 
 
 def test_one_click_without_a_topic_leaves_everything(ready: World) -> None:
     send(ready, {"ContactListName": "people"})
-    ready.http("POST", way_out(ready), ONE_CLICK)
+    ready.http("POST", unsubscribe_path(ready), ONE_CLICK)
     assert ready.ses.get_contact(**KIM)["UnsubscribeAll"] is True
 
 
 def test_a_get_of_the_link_changes_nothing(ready: World) -> None:
     send(ready)
-    status, page = ready.http("GET", way_out(ready))
+    status, page = ready.http("GET", unsubscribe_path(ready))
     assert status == 200
     assert b"What may people send to kim@example.com?" in page
     assert ready.ses.get_contact(**KIM)["TopicPreferences"] == []
@@ -119,7 +119,7 @@ def test_a_get_of_the_link_changes_nothing(ready: World) -> None:
 
 def test_the_unsubscribe_page_saves_the_chosen_topics(ready: World) -> None:
     send(ready)
-    ready.http("POST", way_out(ready), b"choices=1&topic-offers=on")
+    ready.http("POST", unsubscribe_path(ready), b"choices=1&topic-offers=on")
     found = ready.ses.get_contact(**KIM)
     assert found["TopicPreferences"] == prefers("news", "OPT_OUT") + prefers("offers", "OPT_IN")
     told = [event for event in ready.events(3) if event["eventType"] == "Subscription"]
@@ -129,7 +129,7 @@ def test_the_unsubscribe_page_saves_the_chosen_topics(ready: World) -> None:
 def test_repeating_a_choice_publishes_no_event(ready: World) -> None:
     send(ready)
     for _ in range(2):
-        ready.http("POST", way_out(ready), ONE_CLICK)
+        ready.http("POST", unsubscribe_path(ready), ONE_CLICK)
     assert sorted(ready.kinds(3)) == ["Delivery", "Send", "Subscription"]
     assert ready.silent()
 
@@ -163,7 +163,7 @@ def test_raw_mail_names_its_list_in_a_header(ready: World) -> None:
         b"X-SES-LIST-MANAGEMENT-OPTIONS: people; topic=news\r\n\r\n{{amazonSESUnsubscribeUrl}}\r\n"
     )
     ready.send(Destination={"ToAddresses": ["kim@example.com"]}, Content={"Raw": {"Data": raw}})
-    assert ready.http("POST", way_out(ready), ONE_CLICK)[0] == 200
+    assert ready.http("POST", unsubscribe_path(ready), ONE_CLICK)[0] == 200
     assert ready.ses.get_contact(**KIM)["TopicPreferences"] == prefers("news", "OPT_OUT")
 
 
@@ -195,14 +195,14 @@ def test_the_first_two_placeholders_become_the_link(ready: World) -> None:
     body = {"Text": {"Data": place}, "Html": {"Data": place * 2}}
     message_id = send(ready, Content={"Simple": {"Subject": {"Data": "s"}, "Body": body}})
     body = ready.admin("GET", f"/sent/{message_id}")["content"]["Simple"]["Body"]
-    link = f"{ready.local.url}{way_out(ready)} "
+    link = f"{ready.local.url}{unsubscribe_path(ready)} "
     assert (body["Text"]["Data"], body["Html"]["Data"]) == (link, link + place)
 
 
 def test_an_unknown_link_and_a_deleted_list_are_not_found(ready: World) -> None:
     assert ready.http("GET", "/U0/00000000")[0] == 404
     send(ready)
-    path = way_out(ready)
+    path = unsubscribe_path(ready)
     ready.ses.delete_contact_list(ContactListName="people")
     assert ready.http("POST", path, ONE_CLICK)[0] == 404
 
@@ -213,4 +213,4 @@ def test_names_are_escaped_on_the_page(ready: World) -> None:
     ]
     ready.ses.update_contact_list(ContactListName="people", Topics=topics)
     send(ready, {"ContactListName": "people"})
-    assert b"<script" not in ready.http("GET", way_out(ready))[1]
+    assert b"<script" not in ready.http("GET", unsubscribe_path(ready))[1]

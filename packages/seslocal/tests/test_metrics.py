@@ -36,16 +36,16 @@ def counts(world: World, *queries: dict[str, Any]) -> list[list[int]]:
     return [result["Values"] for result in answer["Results"]]
 
 
-def pass_by(world: World, seconds: float = 10) -> None:
+def advance(world: World, seconds: float = 10) -> None:
     world.admin("PUT", "/clock", {"advance": seconds})
 
 
 def test_each_day_has_a_sum_and_the_end_date_is_excluded(watched: World) -> None:
     watched.send("kim@example.com")
-    pass_by(watched, DAY)
+    advance(watched, DAY)
     for _ in range(2):
         watched.send("kim@example.com")
-    pass_by(watched)
+    advance(watched)
     [result] = watched.ses.batch_get_metric_data(Queries=[query("SEND")])["Results"]
     assert (result["Id"], result["Timestamps"], result["Values"]) == ("SEND", [DAY_1, DAY_2], [1, 2])
     assert counts(watched, query("SEND", end=DAY_2), query("COMPLAINT")) == [[1], []]
@@ -58,11 +58,11 @@ def test_each_outcome_has_its_own_metric(watched: World) -> None:
     for name in ("gone", "full", "angry", "kim"):
         watched.send(f"{name}@example.com")
     watched.send("kim@gmail.com")
-    pass_by(watched)
+    advance(watched)
     watched.send("gone@example.com")  # suppressed now: counts as sent but not as a bounce
     watched.send("kim@example.com", "lee@example.com")
     watched.send("bounce@simulator.amazonses.com")
-    pass_by(watched)
+    advance(watched)
     names = ["SEND", "DELIVERY", "PERMANENT_BOUNCE", "TRANSIENT_BOUNCE", "COMPLAINT", "DELIVERY_COMPLAINT"]
     assert counts(watched, *map(query, names)) == [[6], [3], [1], [1], [1], [2]]
 
@@ -70,7 +70,7 @@ def test_each_outcome_has_its_own_metric(watched: World) -> None:
 def test_opens_count_once_per_mail_and_deliveries_by_tracking(watched: World) -> None:
     message_id = watched.send("kim@example.com", Content=HTML)
     watched.send("kim@example.com", tenant=None, configuration_set=None)  # no set: nothing is tracked
-    pass_by(watched)
+    advance(watched)
     html = watched.http("GET", f"/_seslocal/sent/{message_id}/html")[1].decode()
     pixel = html.partition('src="')[2].partition('"')[0].partition(watched.host)[2]
     for _ in range(2):
@@ -83,7 +83,7 @@ def test_dimensions_filter_the_counts(watched: World) -> None:
     watched.domain("other.example")
     watched.send("kim@gmail.com")
     watched.send("kim@example.com", sender="a@other.example", tenant=None, configuration_set=None)
-    pass_by(watched)
+    advance(watched)
     for dimensions, wanted in (
         ({"TENANT_NAME": "acme"}, [1]),
         ({"TENANT_NAME": "no"}, []),

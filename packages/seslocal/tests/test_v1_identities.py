@@ -76,8 +76,8 @@ def notified(world: World, v1: Any) -> World:
         v1.set_identity_notification_topic(
             Identity="mail.acme.example", NotificationType=kind, SnsTopic=TOPIC
         )
-    greetings = {one["notificationType"] for one in notifications(world, 3)}
-    assert greetings == {"AmazonSnsSubscriptionSucceeded"}
+    first = {one["notificationType"] for one in notifications(world, 3)}
+    assert first == {"AmazonSnsSubscriptionSucceeded"}
     return world
 
 

@@ -113,7 +113,7 @@ def subscribe(account: Account, form: Form) -> Tree:
     topic = _topic(account, form)
     protocol, endpoint = _needed(form, "Protocol"), _needed(form, "Endpoint")
     if protocol not in _PROTOCOLS:
-        raise _invalid(f"Protocol: seslocal knows {', '.join(_PROTOCOLS)}")
+        raise _invalid(f"Protocol: seslocal supports {', '.join(_PROTOCOLS)}")
     if protocol == "sqs":
         _check_queue(account, endpoint)
     elif not _leads_by(protocol, endpoint):

@@ -85,7 +85,7 @@ def respond(account: Account, request: Request) -> Response | None:
         return None
     managed = account.contact_lists.managed.get(request.path[len(PATH) :])
     if managed is None or account.contact_lists.get(managed.list.name) is not managed.list:
-        return _page(404, "<p>This link is not known, or no longer.</p>")
+        return _page(404, "<p>This link is unknown or has expired.</p>")
     if request.method in ("GET", "HEAD"):
         return _page(200, _choices(managed))
     if request.method != "POST":

@@ -115,7 +115,7 @@ def _follow(account: Account, request: Request) -> Response:
 
 
 def _gone() -> Response:
-    return Response(404, b"This link was not made here, or was changed.", "text/plain")
+    return Response(404, b"This link is unknown or was modified.", "text/plain")
 
 
 def _rewritten(account: Account, message_id: str, html: str, base: str) -> str:

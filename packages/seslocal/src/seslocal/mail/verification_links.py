@@ -47,7 +47,7 @@ def respond(account: Account, request: Request) -> Response | None:
         return None
     pending = account.identities.pending_verifications.get(request.path[len(PATH) :])
     if pending is None:
-        return Response(404, b"This link is not known, or no longer.", "text/plain")
+        return Response(404, b"This link is unknown or has expired.", "text/plain")
     identity = account.identities.get(pending.address.lower())
     is_late = account.clock.now() - pending.since >= GOOD_FOR
     if identity is None or is_late:
