@@ -75,7 +75,9 @@ async def test_onboarding_answers_everything_and_shows_the_key_once(api: Api) ->
     assert await api.ask("GET", "/v1/tenants/new") == again
 
 
-async def test_a_step_that_ses_refuses_shows_the_message_of_ses_and_provisioning_is_not_done(api: Api) -> None:
+async def test_a_step_that_ses_refuses_shows_the_message_of_ses_and_provisioning_is_not_done(
+    api: Api,
+) -> None:
     await api.owner.execute("update ses_resource set state = 'applied', observed_at = now()")
     assert (await api.ask("GET", "/v1/tenants/acme"))["provisioning"]["done"] is True
     await api.owner.execute(

@@ -6,10 +6,8 @@ and removed when the command ends, however that ends; its log is kept if somethi
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -18,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mailcordon.adapters.cli import client, connection, duration, failures
+from mailcordon.host import guardian, log_file
 from mailcordon.messages import cli as messages
 
 START_SECONDS = 60.0  #: a first start makes a database, which can take most of this on a slow disk
-STOP_SECONDS = 30.0
+STOP_SECONDS = 30
 _LOG_LINES = 8  #: of its log, shown if it does not start
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(slots=True)
@@ -40,16 +38,15 @@ async def running(note: Callable[[str], None]) -> AsyncGenerator[TemporarySystem
     # As root, PostgreSQL runs as another user, who needs to reach its own directory below this one.
     home.chmod(0o711)
     log = home / "up.log"
-    with log.open("wb") as out:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "mailcordon", "up"),
+    with log_file.open_log(log) as out:
+        # Under a guardian, so that `kill -9` of the drill leaves nothing running.
+        process = await guardian.start(
+            [sys.executable, "-m", "mailcordon", "up"],
+            kind="TERM",
+            hard="KILL",
+            patience=STOP_SECONDS,
+            log=out,
             env=_environment(home),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=out,
-            stderr=asyncio.subprocess.STDOUT,
-            # Ctrl-C must not reach the child: it is stopped when the drill has ended.
-            start_new_session=True,
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
         )
     system: TemporarySystem | None = None
     try:
@@ -60,14 +57,9 @@ async def running(note: Callable[[str], None]) -> AsyncGenerator[TemporarySystem
             note(messages.log_is_kept(file=str(log)))
         raise
     finally:
-        await _stop(process)
+        await process.stop()
         if system is not None and not system.keep:
             shutil.rmtree(home, ignore_errors=True)
-
-
-def _end_with_parent() -> None:
-    """In the child: the kernel stops it when the drill is gone, so that `kill -9` of the drill leaves nothing running."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _environment(home: Path) -> dict[str, str]:
@@ -81,9 +73,9 @@ def _environment(home: Path) -> dict[str, str]:
     }
 
 
-async def _wait(process: asyncio.subprocess.Process, home: Path, log: Path) -> connection.Connection:
+async def _wait(process: guardian.Guarded, home: Path, log: Path) -> connection.Connection:
     deadline = time.monotonic() + START_SECONDS
-    while process.returncode is None and time.monotonic() < deadline:
+    while not process.ended and time.monotonic() < deadline:
         if (home / connection.FILE).exists():
             found = connection.find(url=None, key=None, environment={}, home=home)
             if await is_healthy(found):
@@ -93,7 +85,7 @@ async def _wait(process: asyncio.subprocess.Process, home: Path, log: Path) -> c
     raise failures.Failure(
         failures.Exit.UNAVAILABLE,
         messages.temporary_system_did_not_start(
-            waited="" if process.returncode is not None else duration.spoken(START_SECONDS),
+            waited="" if process.ended else duration.spoken(START_SECONDS),
             last_lines=" | ".join(last_lines),
         ),
     )
@@ -108,16 +100,3 @@ async def is_healthy(found: connection.Connection) -> bool:
         return False
     finally:
         await api.close()
-
-
-async def _stop(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
-        return
-    with contextlib.suppress(ProcessLookupError):
-        process.send_signal(signal.SIGTERM)
-    try:
-        await asyncio.wait_for(process.wait(), STOP_SECONDS)
-    except TimeoutError:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
