@@ -57,5 +57,6 @@ class Hold:
             by=self.by,
             since=times.minute(self.since),
             because=self.because,
-            hold=self.id,
+            hold=str(self.id),
+            stops=self.stops,
         )

@@ -441,63 +441,7 @@ def may_mail(*, tenant: str, address: str) -> str:
     return f"{tenant} may mail {address}: no suppression is recorded."
 
 
-@example(
-    tenant="acme",
-    address="kim@example.com",
-    mail="",
-    cause="hard bounce",
-    on="28 Nov",
-    until="",
-    by="",
-    removing=False,
-)
-@example(
-    tenant="acme",
-    address="lee@example.com",
-    mail="marketing",
-    cause="manual",
-    on="28 Nov",
-    until="5 Dec",
-    by="ops (key 4k2p9x7m)",
-    removing=True,
-)
-def may_not_mail(
-    *, tenant: str, address: str, mail: str, cause: str, on: str, until: str, by: str, removing: bool
-) -> str:
-    """A suppression, in `why` and in the drill. Its evidence follows, one fact on a line."""
-    what = f"may not send {mail} to" if mail else "may not mail"
-    ends = f" until {until}" if until else ""
-    who = f"added by {by}" if by else "reported by SES"
-    end = " (being removed)" if removing else ""
-    return f"{tenant} {what} {address}{ends}: {cause} on {on}, {who}{end}"
-
-
 # Holds -------------------------------------------------------------------------------------------------------------------
-
-
-@example(
-    mail="acme, class marketing",
-    stops=True,
-    owner="Ana (CLI)",
-    since="15:23 UTC",
-    until="",
-    because="complaints rising",
-    hold="5",
-)
-@example(
-    mail="acme, all mail",
-    stops=False,
-    owner="SES (dispatch)",
-    since="27 Nov 15:23 UTC",
-    until="16:00 UTC",
-    because="sending is paused for this account",
-    hold="6",
-)
-def hold_line(*, mail: str, stops: bool, owner: str, since: str, until: str, because: str, hold: str) -> str:
-    """A hold on the lane of a delivery, in `why`."""
-    verb = "Held" if stops else "Slowed"
-    ends = f" until {until}" if until else ""
-    return f"{verb} by {owner} since {since}{ends}: {because} [hold {hold}: {mail}]"
 
 
 @example(mail="password-reset; every other tenant.")

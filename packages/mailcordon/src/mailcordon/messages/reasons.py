@@ -1,95 +1,93 @@
 """Why a delivery, a lane or an address is in the state it is in. The API, the CLI and the log show the same text."""
 
-from mailcordon.messages import example, times
+from mailcordon.messages import example
 
 # Holds and suppressions --------------------------------------------------------------------------------------------------
 
 _OWNERS = {"ses": "SES", "breaker": "the breaker", "policy": "policy", "rollout": "the rollout"}
 _CAUSES = {
     "hard-bounce": "hard bounce",
-    "ses-global-list": "hard bounce, on SES's global list,",
     "complaint": "complaint",
     "unsubscribe": "unsubscribe",
+    "ses-global-list": "on SES's global suppression list",
 }
 
 
-@example(
-    owner="person",
-    by="Ana (key g53zkwn5)",
-    since="28 Nov 2026 15:23 UTC",
-    because="complaints rising",
-    hold=5,
-)
+@example(owner="person", by="Ana (CLI)", since="15:23 UTC", because="complaints rising", hold="5")
 @example(
     owner="ses",
     by="dispatch",
     since="28 Nov 2026 15:23 UTC",
-    because="SES has paused this tenant: HIGH",
-    hold=6,
+    because="SES has paused this tenant: HIGH bounce rate",
+    hold="6",
 )
-def held(*, owner: str, by: str, since: str, because: str, hold: int) -> str:
-    """A hold stops the delivery's lane, or the narrower thing it belongs to. `by` is named for a person's hold."""
-    return f"Held by {_OWNERS.get(owner, by)} since {since}: {because} [hold {hold}]"
+@example(
+    owner="person",
+    by="Ana (CLI)",
+    since="15:23 UTC",
+    because="new list",
+    hold="7: acme, class marketing",
+    until="16:00 UTC",
+    stops=False,
+)
+def held(
+    *, owner: str, by: str, since: str, because: str, hold: str, until: str = "", stops: bool = True
+) -> str:
+    """A hold on the delivery's lane, or on the campaign, list or mailbox provider of the delivery.
+
+    A person is named by `by`, a part of the system by the owner. The command line adds what the hold covers to its number.
+    """
+    ends = f" until {until}" if until else ""
+    return f"{'Held' if stops else 'Slowed'} by {_OWNERS.get(owner, by)} since {since}{ends}: {because} [hold {hold}]"
 
 
 @example()
 def held_lane() -> str:
     """The delivery's lane is held, and the hold has just been lifted or is not placed yet."""
-    return "Its lane is held"
+    return "The lane is held"
 
 
+@example(tenant="acme", address="kim@example.com", mail="", cause="hard-bounce", on="28 Nov", by="ses")
+@example(tenant="acme", address="kim@example.com", mail="marketing", cause="complaint", on="28 Nov", by="ses")
 @example(
     tenant="acme",
     address="kim@example.com",
-    scope="tenant",
-    target=None,
-    cause="hard-bounce",
-    since=1_795_800_000_000,
-    by="ses",
-)
-@example(
-    tenant="acme",
-    address="kim@example.com",
-    scope="class",
-    target="marketing",
-    cause="complaint",
-    since=1_795_800_000_000,
-    by="ses",
-)
-@example(
-    tenant="acme",
-    address="kim@example.com",
-    scope="lane",
-    target="newsletter",
+    mail="newsletter",
     cause="manual",
-    since=1_795_800_000_000,
+    on="28 Nov 2026",
     by="Ana (key g53zkwn5)",
+    until="5 Dec",
+    removing=True,
 )
 @example(
-    tenant="acme",
+    tenant=None,
     address="kim@example.com",
-    scope="platform",
-    target=None,
+    mail="",
     cause="legal request",
-    since=1_795_800_000_000,
+    on="28 Nov 2026",
     by="Ana (key g53zkwn5)",
 )
 def suppressed(
-    *, tenant: str, address: str, scope: str, target: str | None, cause: str, since: int, by: str
+    *,
+    tenant: str | None,
+    address: str,
+    mail: str,
+    cause: str,
+    on: str,
+    by: str,
+    until: str = "",
+    removing: bool = False,
 ) -> str:
-    """The delivery was refused because its address is suppressed. `target` is the class or the message type of the scope."""
-    if scope == "platform":
-        who = f"No tenant may mail {address}"
-    elif target is None:
-        who = f"{tenant} may not mail {address}"
-    else:
-        who = f"{tenant} may not send {target} mail to {address}"
-    day = times.day(since)
-    if by == "ses":
-        return f"{who}: {_CAUSES.get(cause, cause)} on {day}, reported by SES"
-    if cause == "manual":
-        return f"{who}: added by {by} on {day}"
-    return f"{who}: {_CAUSES.get(cause, cause)}, added by {by} on {day}"
+    """A suppression: the reason of a refused delivery, and in `why`. `mail` is the class or message type, if it is only that.
+
+    Without a tenant it is the platform's list, which stops mail of all tenants.
+    """
+    may = f"{tenant} may not" if tenant else "No tenant may"
+    what = f"send {mail} mail to" if mail else "mail"
+    ends = f" until {until}" if until else ""
+    source = "reported by SES" if by == "ses" else f"added by {by}"
+    why = f"added by {by} on {on}" if cause == "manual" else f"{_CAUSES.get(cause, cause)} on {on}, {source}"
+    return f"{may} {what} {address}{ends}: {why}{' (being removed)' if removing else ''}"
 
 
 @example()

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from mailcordon.core.delivery import State
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
-from mailcordon.messages import reasons
+from mailcordon.messages import reasons, times
 from mailcordon.send.resolve import Lanes, Route
 from mailcordon.send.retry import Answer
 
@@ -33,12 +33,11 @@ class Suppressed:
     @property
     def sentence(self) -> str:
         return reasons.suppressed(
-            tenant=self.tenant,
+            tenant=None if self.scope == "platform" else self.tenant,
             address=self.address,
-            scope=self.scope,
-            target=self.target,
+            mail=self.target or "",
             cause=self.cause,
-            since=self.since,
+            on=times.day(self.since),
             by=self.by,
         )
 

@@ -12,6 +12,7 @@ from mailcordon.adapters.cli.command import Cli, Limit, OfTenant
 from mailcordon.adapters.cli.document import Document
 from mailcordon.adapters.cli.text import plain, since, when
 from mailcordon.messages import cli as messages
+from mailcordon.messages import reasons
 
 app = typer.Typer(
     no_args_is_help=True, help="Holds: what stops or slows mail, each with its owner and reason."
@@ -82,20 +83,13 @@ def hold_target(hold: Document) -> str:
 
 
 def hold_sentence(hold: Document, now: datetime) -> str:
-    """`Held by Ana (CLI) since 15:23 UTC: complaints rising [hold 5]`, with what it holds in front."""
-    until = since(hold["until"], now) if hold.get("until") else ""
-    return messages.hold_line(
-        mail=hold_target(hold),
-        stops=bool(hold.get("stops", True)),
-        owner=_who(hold),
+    """`Held by Ana (CLI) since 15:23 UTC: complaints rising [hold 5: acme, class marketing]`."""
+    return reasons.held(
+        owner=plain(hold.get("owner")),
+        by=plain(hold.get("by")),
         since=since(hold.get("since"), now),
-        until=until,
         because=plain(hold.get("because")),
-        hold=plain(hold.get("id")),
+        hold=f"{plain(hold.get('id'))}: {hold_target(hold)}",
+        until=since(hold["until"], now) if hold.get("until") else "",
+        stops=bool(hold.get("stops", True)),
     )
-
-
-def _who(hold: Document) -> str:
-    """The person by name; anything else by its name and the part of the system that acted for it."""
-    by = plain(hold.get("by"))
-    return by if hold.get("owner") == "person" else f"{owner(hold)} ({by})"

@@ -15,6 +15,7 @@ from mailcordon.adapters.cli.commands import holds
 from mailcordon.adapters.cli.document import Document, child, children
 from mailcordon.adapters.cli.text import NONE, clock, day, pairs, plain, when, words
 from mailcordon.messages import cli as messages
+from mailcordon.messages import reasons
 
 app = typer.Typer()
 
@@ -158,14 +159,14 @@ def reason_of(delivery: Document) -> str:
 
 def suppression_sentence(row: Document, now: datetime) -> str:
     """`acme may not mail kim@example.com: hard bounce on 28 Nov, reported by SES`."""
-    return messages.may_not_mail(
+    return reasons.suppressed(
         tenant=plain(row.get("tenant")),
         address=plain(row.get("address")),
         mail=next((plain(row[name]) for name in ("target", "class", "type") if row.get(name)), ""),
-        cause=words(row.get("cause")),
+        cause=str(row.get("cause")),
         on=day(row.get("since"), now),
         until=day(row["until"], now) if row.get("until") else "",
-        by="" if row.get("by") == "ses" else plain(row.get("by")),
+        by=plain(row.get("by")),
         removing=bool(row.get("removing")),
     )
 
