@@ -28,6 +28,21 @@ def test_in_a_pipe_nothing_is_coloured_cut_or_wrapped(monkeypatch: pytest.Monkey
     assert "x" * 500 in text
 
 
+def test_no_line_ends_in_blanks_before_its_last_escape_sequence() -> None:
+    out = io.StringIO()
+    terminal = Console(file=out, width=80, force_terminal=True, color_system="standard")
+    show.put(terminal, show.table(("a", "b"), [("x", "held"), ("xxx", "a longer one")]))
+    assert "\x1b" in out.getvalue()
+    assert not [line for line in out.getvalue().splitlines() if re.search(r" (\x1b\[[\d;]*m)*$", line)]
+
+
+def test_records_that_do_not_fit_are_lines_that_can_be_copied_whole() -> None:
+    out = io.StringIO()
+    view = show.table(("name", "value"), [("n" * 50, "v" * 50)], stack=True)
+    show.put(Console(file=out, width=60, force_terminal=True, color_system=None), view)
+    assert out.getvalue().splitlines() == [f"NAME   {'n' * 50}", f"  VALUE  {'v' * 50}"]
+
+
 def test_no_line_ends_in_blanks() -> None:
     assert all(
         line == line.rstrip()
@@ -106,7 +121,11 @@ def test_a_narrow_terminal_drops_the_least_important_columns_and_names_them() ->
     lines = on_terminal(52)
     assert lines[0].split() == ["ID", "BECAUSE", "SINCE"]
     assert lines[-1] == "(not shown: by; -o wide shows all columns)"
-    assert on_terminal(34)[0].split() == ["ID", "BECAUSE"]
+    assert on_terminal(30)[0].split() == ["ID", "BECAUSE"]
+
+
+def test_a_dropped_column_comes_back_where_it_fits_after_all() -> None:
+    assert on_terminal(34)[0].split() == ["ID", "BECAUSE", "BY"]
 
 
 @pytest.mark.parametrize("width", [20, 34, 52, 80])

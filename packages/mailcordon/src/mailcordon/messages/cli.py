@@ -290,6 +290,18 @@ def per_second(*, rate: float) -> str:
 
 
 @example()
+def hold_open() -> str:
+    """The state of a hold that is in force."""
+    return "open"
+
+
+@example()
+def hold_lifted() -> str:
+    """The state of a hold that has ended."""
+    return "lifted"
+
+
+@example()
 def stops_mail() -> str:
     """The effect of a hold that stops mail."""
     return "stops"

@@ -4,6 +4,7 @@ On a terminal, text wraps to its width and a table drops its least important col
 wraps, nothing is dropped and nothing is coloured, so that `grep` and `cut` see whole lines.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TextIO
@@ -20,6 +21,8 @@ from mailcordon.messages import cli as messages
 _UNLIMITED = 100_000  #: columns; a pipe has no width
 _GAP = 2  #: columns between two columns of a table
 _NARROWEST_PROSE = 24  #: columns; a column of sentences is readable down to this width
+#: Before the escape sequences that end a line, too: on a terminal they would wrap into an empty line.
+_TRAILING_BLANKS = re.compile(r" +((?:\x1b\[[\d;]*m)*)$")
 _STYLES = {
     "green": "delivered open verified done sent",
     "red": "bounced complained rejected rejected-at-call given-up failed held refused suppressed-at-ses revoked",
@@ -55,8 +58,8 @@ def put(out: Console, *views: RenderableType) -> None:
     """Prints, without the blanks that tables leave at the ends of lines."""
     for view in views:
         with out.capture() as capture:
-            out.print(view)
-        out.file.write("\n".join(line.rstrip() for line in capture.get().split("\n")))
+            out.print(view, crop=False)
+        out.file.write("\n".join(_TRAILING_BLANKS.sub(r"\1", line) for line in capture.get().split("\n")))
     out.file.flush()
 
 
@@ -75,16 +78,39 @@ class FittedTable:
     right: frozenset[str]  #: columns of numbers
     drop: Sequence[str]  #: columns that may go, in this order
     prose: frozenset[str]  #: columns of sentences: they wrap before any column goes
+    stack: bool  #: where the columns do not fit, each row becomes lines that can be copied whole
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        kept = list(self.columns)
-        for name in self.drop:
-            if self._width(kept) <= options.max_width:
-                break
-            kept.remove(name)
-        yield self._table(kept, fits=self._width(kept) <= options.max_width)
+        kept = self._kept(options.max_width)
+        fits = self._width(kept) <= options.max_width
+        if self.stack and not fits:
+            yield from self._lines()
+            return
+        yield self._table(kept, fits=fits)
         if hidden := [name for name in self.columns if name not in kept]:
             yield Text(messages.columns_hidden(names=", ".join(hidden)), style="dim")
+
+    def _kept(self, width: int) -> list[str]:
+        """The columns to show: the least important go until the rest fits, and those with room left come back."""
+        dropped: list[str] = []
+        while len(dropped) < len(self.drop) and self._width(self._without(dropped)) > width:
+            dropped.append(self.drop[len(dropped)])
+        for name in reversed(dropped):
+            fewer = [other for other in dropped if other != name]
+            if self._width(self._without(fewer)) <= width:
+                dropped = fewer
+        return self._without(dropped)
+
+    def _without(self, dropped: Sequence[str]) -> list[str]:
+        return [name for name in self.columns if name not in dropped]
+
+    def _lines(self) -> RenderResult:
+        label = max(len(name) for name in self.columns) + _GAP
+        for row in self.rows:
+            for place, (name, value) in enumerate(zip(self.columns, row, strict=True)):
+                indent = "  " if place else ""
+                # The terminal breaks the line, not we: a selection has no line break in it.
+                yield Text(f"{indent}{name.upper():{label}}{value.plain}", no_wrap=True, overflow="ignore")
 
     def _width(self, kept: Sequence[str]) -> int:
         """The narrowest width at which only prose wraps."""
@@ -117,6 +143,7 @@ def table(
     *,
     drop: Sequence[str] = (),
     prose: Iterable[str] = (),
+    stack: bool = False,
 ) -> FittedTable | Text:
     """Columns in capitals, no lines around them. `drop` names those a narrow terminal can do without, least important first."""
     cells = list(rows)
@@ -124,7 +151,7 @@ def table(
         return Text(messages.nothing_to_show())
     right = frozenset(name for place, name in enumerate(columns) if _numeric([row[place] for row in cells]))
     made = [[value if isinstance(value, Text) else styled(value) for value in row] for row in cells]
-    return FittedTable(tuple(columns), made, right, tuple(drop), frozenset(prose))
+    return FittedTable(tuple(columns), made, right, tuple(drop), frozenset(prose), stack)
 
 
 def _numeric(values: Sequence[object]) -> bool:
@@ -155,6 +182,11 @@ def labelled(label: str, text: str, width: int) -> Table:
     made.add_column(overflow="fold")
     made.add_row(f"  {label}", Text(text))
     return made
+
+
+def bullet(text: str) -> Table:
+    """A sentence of a list; its further lines are indented."""
+    return labelled("-", text, 1)
 
 
 def more(found: Document) -> list[RenderableType]:

@@ -44,10 +44,11 @@ async def list_holds(
 
 def hold_table(items: list[Document]) -> RenderableType:
     return show.table(
-        ("id", "mail", "effect", "owner", "by", "since", "until", "lifted", "because"),
+        ("id", "state", "mail", "effect", "owner", "by", "since", "until", "lifted", "because"),
         [
             (
                 str(hold.get("id")),
+                messages.hold_lifted() if hold.get("lifted_at") else messages.hold_open(),
                 hold_target(hold),
                 _effect(hold),
                 owner(hold),
@@ -59,7 +60,7 @@ def hold_table(items: list[Document]) -> RenderableType:
             )
             for hold in items
         ],
-        drop=("by", "until", "owner", "lifted", "since", "effect"),
+        drop=("by", "until", "lifted", "owner", "since", "effect"),
         prose=("because", "mail"),
     )
 

@@ -51,5 +51,5 @@ def record_table(records: list[Document]) -> RenderableType:
     return show.table(
         ("type", "name", "value"),
         [(item.get("type"), item.get("name"), item.get("value")) for item in records],
-        prose=("name", "value"),
+        stack=True,
     )

@@ -126,5 +126,5 @@ def lane_view(lane: Document) -> RenderableType:
     if open_holds := children(lane, "holds"):
         views += ["", messages.holds_heading(), holds.hold_table(open_holds)]
     if shares := strings(lane, "shares_with"):
-        views += ["", messages.shares_heading(), *(f"  - {plain(sentence)}" for sentence in shares)]
+        views += ["", messages.shares_heading(), *(show.bullet(plain(sentence)) for sentence in shares)]
     return Group(*views)

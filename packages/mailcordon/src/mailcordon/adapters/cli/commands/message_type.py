@@ -122,7 +122,7 @@ def type_table(items: list[Document]) -> RenderableType:
             )
             for item in items
         ],
-        drop=("criticality",),
+        drop=("criticality", "description"),
         prose=("description",),
     )
 

@@ -88,7 +88,7 @@ def metric_table(items: list[Document]) -> RenderableType:
         for item in items
     ]
     drop = [name for name in ("class", "tenant", "delivered %", "soft") if name in columns]
-    return show.table(columns, rows, drop=[*drop, "delivered"])
+    return show.table(columns, rows, drop=[*drop, "delivered", "hard", "complained"])
 
 
 def _counts(item: Document) -> Iterable[object]:

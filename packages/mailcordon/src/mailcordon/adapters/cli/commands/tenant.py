@@ -154,7 +154,7 @@ def _sections(tenant: Document) -> Iterable[RenderableType]:
     yield ""
     yield messages.lanes_share() if shares else messages.lanes_share_nothing()
     for sentence in shares:
-        yield f"  - {plain(sentence)}"
+        yield show.bullet(plain(sentence))
 
 
 @command.remote(

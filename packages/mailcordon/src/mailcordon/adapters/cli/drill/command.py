@@ -169,7 +169,7 @@ def _print_step(out: Console, result: steps.Result) -> None:
     mark = Text(failed, style="red") if result.wrong else Text(passed, style="green")
     show.put(out, Text.assemble(mark, f" {result.title}", (f"  {result.seconds:.2f} s", "dim")))
     for sentence in filter(None, (result.seen, result.wrong)):
-        show.put(out, show.labelled("", plain(sentence), 2))
+        show.put(out, show.labelled("", plain(sentence), 1))
 
 
 async def _delivery(api: client.Client, one: checks.Mail) -> Document:
@@ -191,9 +191,12 @@ async def _delivery(api: client.Client, one: checks.Mail) -> Document:
 
 
 def _print_end(out: Console, outcome: _Outcome, temporary: temporary_system.TemporarySystem | None) -> None:
-    columns = ("tenant", "type", "to", "state", "why")
-    rows = [[item[name] for name in columns] for item in outcome.deliveries]
-    show.put(out, "", show.table(columns, rows, drop=("type",), prose=("why", "to")), "")
+    rows = [
+        # All recipients are in one domain, so the name says enough.
+        (item["tenant"], item["type"], item["to"].partition("@")[0], item["state"], item["why"])
+        for item in outcome.deliveries
+    ]
+    show.put(out, "", show.table(("tenant", "type", "to", "state", "why"), rows, prose=("why",)), "")
     seconds = f"{outcome.seconds:.1f}"
     if outcome.passed:
         spent = f"{sum(one.seconds for one in outcome.results):.1f}"
