@@ -806,3 +806,75 @@ def database_unreachable(error: str) -> str:
 def batch_always_blocked(error: str) -> str:
     """Why a quarantine entry was not replayed, and in the log of `observe`: every retry met another transaction's locks."""
     return f"other transactions blocked every retry: {error}"
+
+
+@example("ConnectionRefusedError")
+def database_away(error: str) -> str:
+    """A request that reads or changes something other than mail, while the database is down or busy (503)."""
+    return f"The database does not respond ({error}), and nothing was confirmed. Retry."
+
+
+@example("ConnectionRefusedError")
+def mail_not_confirmed(error: str) -> str:
+    """A message is handed in while the database is down (503), and in the log of `dispatch`."""
+    return f"The database does not respond ({error}), and nothing was confirmed. Retry with the same Idempotency-Key."
+
+
+@example("canceling statement due to lock timeout")
+def database_busy(error: str) -> str:
+    """Other transactions block a request for too long (503)."""
+    return f"The database is too busy ({error}), and nothing was stored. Retry."
+
+
+@example()
+def not_storable() -> str:
+    """A request has a text or number that PostgreSQL cannot store, such as a NUL character (422)."""
+    return "has a text or number that cannot be stored"
+
+
+@example(1024)
+def too_many_accepting_processes(most: int) -> str:
+    """More processes accept mail on one database than there are node numbers for their ids (503)."""
+    return f"All {most} node numbers are in use, so this process cannot accept mail. Run fewer processes of the role api."
+
+
+@example()
+def lanes_locked() -> str:
+    """A hold could not be placed or lifted, because other transactions kept the lanes locked (503)."""
+    return "Other transactions have kept these lanes locked; nothing was changed. Retry."
+
+
+@example()
+def tenant_gone() -> str:
+    """A tenant was deleted while its lanes were being changed (404)."""
+    return "There is no such tenant."
+
+
+@example()
+def lane_of_tenant_unknown() -> str:
+    """A hold or a rate is meant for a lane that the tenant does not have (404)."""
+    return "This tenant has no such lane."
+
+
+@example()
+def type_of_another_class() -> str:
+    """A cordon names a message type and a class that the type does not belong to (422)."""
+    return "is not the class of this message type; name the type without a class"
+
+
+@example("newsletter")
+def type_exists(name: str) -> str:
+    """A message type is created under a name that is taken (409)."""
+    return f"There is already a message type {name}."
+
+
+@example("newsletter")
+def no_type(name: str) -> str:
+    """There is no such message type (404)."""
+    return f"There is no message type {name}."
+
+
+@example()
+def not_a_cursor() -> str:
+    """The parameter `after` of a list is not a value that a list returned as `next` (422)."""
+    return "must be a `next` value from this list"

@@ -507,3 +507,9 @@ def nothing_to_count() -> str:
 def still_in_quarantine(why: str) -> str:
     """The replay ended in quarantine again."""
     return f"still {why}"
+
+
+@example()
+def removed_at_ses_too() -> str:
+    """In the audit trail, when a suppression that a person removed is deleted."""
+    return "removed from SES's list for the tenant as well"

@@ -1,7 +1,7 @@
-"""A batch of new mail as the arguments of one statement, made so that they cost little to encode.
+"""A batch of new mail as the arguments of the statement `accept`, in a form that is cheap to encode.
 
-The driver looks at each element of an array, and more closely than at a text: so numbers go as the text of an array, hashes and
-keys as one string of bytes, and what messages have in common (lane, sender, campaign...) once, as a kind that they name by
+The driver inspects each element of an array, which costs more than one long text. So numbers go as the text of an array, hashes
+and keys as one string of bytes, and what messages have in common (lane, sender, campaign...) once, as a kind that they name by
 its number, counted from 1.
 """
 
@@ -13,7 +13,7 @@ from mailcordon.send.ports import NewMessage
 
 
 class _Kind:
-    """What some messages of a batch have in common, and how many deliveries and bytes these are."""
+    """What some messages of a batch have in common, and how many deliveries and bytes they are."""
 
     __slots__ = ("bytes", "deliveries", "message", "number")
 

@@ -1,8 +1,8 @@
-"""Where accepted mail is stored: one transaction a batch, keyed by tenant, durable before anybody is told.
+"""Stores accepted mail: one transaction per batch, committed before any sender is told.
 
-Implements `send.ports.AcceptStore`. A batch of which nothing came before and nobody is suppressed is one statement; others go the
-long way, which can tell why. The node number that makes ids unique is leased with the connection (an advisory lock), so
-two processes never share one and a dead process's is free at once.
+Implements `send.ports.AcceptStore`. A batch without repeated idempotency keys and suppressed recipients is one statement; any
+other takes the slow path, which can give the reasons. The node number that makes ids unique is leased with the connection (an
+advisory lock), so two processes never share one, and a dead process's number is free at once.
 """
 
 import random
@@ -17,7 +17,7 @@ from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.ids import NODES
 from mailcordon.core.priority import Class
-from mailcordon.messages import reasons
+from mailcordon.messages import api, reasons
 from mailcordon.send.ports import Backlog, NewDelivery, NewMessage, Replay, StaleRoutes, Stored, Suppressed
 from mailcordon.send.resolve import Lanes, Route
 
@@ -38,7 +38,7 @@ class AcceptStore:
         await self._reads.close()
 
     async def node(self) -> int:
-        """The node number this process makes ids with now. It changes when the connection had to be made again."""
+        """The node number for new ids. It changes when the connection is made again."""
         async with self._stores.use():
             assert self._node is not None
             return self._node
@@ -50,7 +50,7 @@ class AcceptStore:
             if await connection.fetchval(_SHARED.try_lock, _NODE_LOCK, node):
                 self._node = node
                 return
-        raise Unavailable(f"all {NODES} nodes are taken: no more processes can accept mail here")
+        raise Unavailable(api.too_many_accepting_processes(NODES))
 
     async def lanes(self, slug: str) -> Lanes | None:
         async with self._reads.use() as connection:
@@ -93,7 +93,7 @@ class AcceptStore:
         return {row["lane"]: Backlog(row["deliveries"], row["bytes"], row["oldest_id"]) for row in rows}
 
     async def store(self, batch: Sequence[NewMessage], epoch: int) -> Stored:
-        """Stores what is new. Raises StaleRoutes, and stores nothing, if the control epoch is not `epoch` any more."""
+        """Stores new messages. Raises StaleRoutes and stores nothing if the control epoch is no longer `epoch`."""
         async with self._stores.use() as connection:
             assert self._node is not None
             try:
@@ -101,17 +101,17 @@ class AcceptStore:
                     _SQL.accept, epoch, *accept_arguments.build(batch, self._node)
                 )
             except asyncpg.UniqueViolationError:
-                row = None  # a rival had one of our keys at the same time; nothing was stored
+                row = None  # another request used one of our keys at the same time; nothing was stored
             if row is not None:
                 if row["epoch"] != epoch:
                     raise StaleRoutes
                 if row["ok"]:
                     held = await self._held(connection, row["held"]) if row["held"] else {}
                     return Stored(replays={}, suppressed={}, held=held, now=row["now"])
-        return await self._store_the_long_way(batch, epoch)
+        return await self._store_slowly(batch, epoch)
 
-    async def _store_the_long_way(self, batch: Sequence[NewMessage], epoch: int) -> Stored:
-        """For a batch with a key that came before, or a recipient who is suppressed."""
+    async def _store_slowly(self, batch: Sequence[NewMessage], epoch: int) -> Stored:
+        """For a batch with a repeated idempotency key or a suppressed recipient."""
         keyed = sorted((m.route.tenant, m.key, m.body, m.id) for m in batch if m.key is not None)
         entries = [(m, d) for m in batch for d in m.deliveries]
         lanes = sorted({m.route.lane for m in batch})
@@ -145,7 +145,7 @@ class AcceptStore:
     async def _replays(
         self, connection: engine.Connection, batch: Sequence[NewMessage], lost: Sequence[int]
     ) -> dict[int, Replay]:
-        # A new statement: it sees what the rival that made us lose has committed.
+        # A new statement, so that it sees what the other request has committed.
         rows = await connection.fetch(
             _SQL.replays,
             [batch[i].route.tenant for i in lost],
@@ -183,8 +183,8 @@ class AcceptStore:
 
     async def _held(self, connection: engine.Connection, lanes: Sequence[int]) -> dict[int, str]:
         rows = await connection.fetch(_SHARED.why_held, lanes)
-        found = {row["covered_lane"]: hold_from_row(row).sentence for row in rows}
-        return {lane: found.get(lane, reasons.held_lane()) for lane in lanes}
+        holds = {row["covered_lane"]: hold_from_row(row).sentence for row in rows}
+        return {lane: holds.get(lane, reasons.held_lane()) for lane in lanes}
 
     async def _insert(
         self,

@@ -8,6 +8,7 @@ import asyncpg
 from mailcordon.adapters.db.driver_errors import BUSY, UNREACHABLE
 from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.core.errors import Fault, Invalid, Unavailable
+from mailcordon.messages import api
 
 
 @asynccontextmanager
@@ -17,11 +18,9 @@ async def acquire(pool: Pool) -> AsyncGenerator[PooledConnection]:
         async with pool.acquire() as connection:
             yield connection
     except (*UNREACHABLE, *BUSY) as error:
-        raise Unavailable(
-            f"The database does not answer ({type(error).__name__}); nothing was confirmed."
-        ) from error
+        raise Unavailable(api.database_away(type(error).__name__)) from error
     except asyncpg.DataError:
-        raise Invalid(Fault("body", "holds what the database cannot keep as text or number")) from None
+        raise Invalid(Fault("body", api.not_storable())) from None
 
 
 @asynccontextmanager

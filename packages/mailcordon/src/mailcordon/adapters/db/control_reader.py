@@ -1,4 +1,4 @@
-"""What the control plane shows, from PostgreSQL: for a platform key as the control role, for a tenant's own key as the reader."""
+"""What the control plane shows: read as the control role for a platform key, as the reader role for a tenant's key."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Tenants and the catalogue in PostgreSQL, under the control role: desired state, audit and epoch in the same transaction."""
+"""Tenants and the catalogue, as the control role. Desired state, audit and epoch change in one transaction."""
 
 import json
 from collections.abc import AsyncGenerator, Sequence
@@ -14,6 +14,7 @@ from mailcordon.control.desired import Resource
 from mailcordon.control.tenants import FIRST_KEY_SCOPES, Draft, Facts, Onboarding, TenantFacts
 from mailcordon.core.errors import Conflict, NotFound
 from mailcordon.core.priority import Class
+from mailcordon.messages import api
 
 _SQL = queries.load("control_store.sql")
 _SHARED = queries.load("shared.sql")
@@ -33,7 +34,7 @@ def type_of(row: asyncpg.Record) -> MessageType:
 
 
 async def want(conn: PooledConnection, tenant: int | None, resources: Sequence[Resource]) -> None:
-    """Writes down what SES should have. Names are sorted, so that two that want the same shared set cannot deadlock."""
+    """Writes what SES should have. Sorted by name, so that two transactions with the same shared set cannot deadlock."""
     for one in sorted(resources, key=lambda each: (each.kind, each.name)):
         whose = None if one.shared else tenant
         await conn.execute(
@@ -146,7 +147,7 @@ class ControlStore:
                 new.resend,
             )
             if row is None:
-                raise Conflict(f"There is a message type {new.name} already.", code="type-exists")
+                raise Conflict(api.type_exists(new.name), code="type-exists")
             made = type_of(row)
             await conn.execute(
                 _SHARED.write_audit,
@@ -162,11 +163,11 @@ class ControlStore:
             return made
 
     async def change_type(self, name: str, change: dict[str, object], *, actor: str) -> MessageType:
-        """The type with some members changed, and every lane of it with the new values."""
+        """Changes some fields of the type, and every lane of it. Returns the type as changed."""
         async with connection_pool.transaction(self._pool) as conn:
             row = await conn.fetchrow(_SQL.lock_type, name)
             if row is None:
-                raise NotFound(f"There is no message type {name}.", code="no-such-type")
+                raise NotFound(api.no_type(name), code="no-such-type")
             before = type_of(row)
             after = before.changed(change)
             if after == before:

@@ -1,5 +1,8 @@
-"""Holds in PostgreSQL. Each method is one transaction of the governor's role; deadlocks with the queue's own statements, which
-lock the same lanes, are tried again, since stopping somebody must not fail for want of luck."""
+"""Holds in PostgreSQL. Implements `control.ports.GovernorStore`.
+
+Each method is one transaction of the governor's role. The queue's statements lock the same lanes; a deadlock with them is
+retried, since placing a hold must not fail by chance.
+"""
 
 import asyncio
 import json
@@ -17,18 +20,18 @@ from mailcordon.core.errors import Fault, Invalid, NotFound, Unavailable
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
 from mailcordon.core.target import LaneCounts, NewHold, Preview, Target, state_of, target_of
-from mailcordon.messages import reasons
+from mailcordon.messages import api, reasons
 
 _SQL = queries.load("governor_store.sql")
 _SHARED = queries.load("shared.sql")
 _TRIES = 8
-POLICY = "policy"  #: who holds lanes on domains that are not verified
+POLICY = "policy"  #: the owner of holds on lanes whose domain is not verified
 
 T = TypeVar("T")
 
 
 def as_json(hold: Hold) -> str:
-    """A hold as the audit trail keeps it."""
+    """A hold for the audit trail, as JSON."""
     return json.dumps(
         {
             "id": hold.id,
@@ -79,14 +82,14 @@ class GovernorStore:
         async def run(conn: PooledConnection) -> None:
             slug = await _begin(conn, tenant)
             lanes = await _lock_lanes(conn, Target(tenant=tenant))
-            pending = await conn.fetch(_SQL.unverified_lanes, tenant)
-            for row in pending:
-                await _insert(conn, _pending(tenant, row["lane"], row["domain"]), POLICY, slug, lanes)
-            over = await conn.fetch(_SQL.verified_holds, tenant)
-            for row in over:
+            unverified = await conn.fetch(_SQL.unverified_lanes, tenant)
+            for row in unverified:
+                await _insert(conn, _unverified(tenant, row["lane"], row["domain"]), POLICY, slug, lanes)
+            verified = await conn.fetch(_SQL.verified_holds, tenant)
+            for row in verified:
                 because = reasons.domain_verified(row["domain"])
                 await _lift(conn, tenant, [row["id"]], POLICY, because, slug, lanes)
-            if await _derive(conn, tenant, list(lanes)) or pending or over:
+            if await _derive(conn, tenant, list(lanes)) or unverified or verified:
                 await conn.execute(_SHARED.bump_epoch, "hold")
 
         await self._transact(run)
@@ -209,31 +212,31 @@ class GovernorStore:
             except asyncpg.DeadlockDetectedError:
                 await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))
             except asyncpg.ForeignKeyViolationError:
-                raise NotFound("This tenant has no such lane.", code="no-such-lane") from None
-        raise Unavailable("The lanes are locked by too much else just now; nothing was changed. Try again.")
+                raise NotFound(api.lane_of_tenant_unknown(), code="no-such-lane") from None
+        raise Unavailable(api.lanes_locked())
 
 
 async def _begin(conn: PooledConnection, tenant: int) -> str:
-    """Locks the tenant's holds and answers its slug."""
+    """Locks the tenant's holds and returns its slug."""
     await conn.execute(_SQL.lock_tenant, tenant)
     slug = await conn.fetchval(_SQL.tenant_slug, tenant)
     if slug is None:
-        raise NotFound("There is no such tenant.", code="no-such-tenant")
+        raise NotFound(api.tenant_gone(), code="no-such-tenant")
     return slug
 
 
 async def _lock_lanes(conn: PooledConnection, target: Target) -> dict[int, str]:
-    """Type names by lane, in the order of their ids."""
+    """Locks the target's lanes, in the order of their ids. Returns the type of each."""
     rows = await conn.fetch(_SQL.lock_lanes, target.tenant, target.class_, target.lane)
     if target.lane is not None and not rows:
         if target.class_ is not None:
-            raise Invalid(Fault("class", "the message type is of another class: name the type alone"))
-        raise NotFound("This tenant has no such lane.", code="no-such-lane")
+            raise Invalid(Fault("class", api.type_of_another_class()))
+        raise NotFound(api.lane_of_tenant_unknown(), code="no-such-lane")
     return {row["id"]: row["type"] for row in rows}
 
 
 async def _derive(conn: PooledConnection, tenant: int, lanes: Sequence[int]) -> int:
-    """Answers how many lanes changed; those that may move now have their turn woken."""
+    """Derives the lanes from the set of open holds and wakes the turns of released ones. Returns how many changed."""
     changed = await conn.fetch(_SQL.derive_lanes, tenant, lanes)
     if turns := sorted({row["turn"] for row in changed if not row["held"]}):
         await conn.execute(_SQL.wake_turns, turns)
@@ -247,7 +250,7 @@ async def _same(conn: PooledConnection, new: NewHold) -> Hold | None:
 
 
 async def _insert(conn: PooledConnection, new: NewHold, actor: str, slug: str, lanes: dict[int, str]) -> Hold:
-    """The hold and its audit row. The caller derives the lanes and bumps the epoch."""
+    """Inserts a hold and its audit row. The caller derives the lanes and bumps the epoch."""
     target = new.target
     evidence = json.dumps(dict(new.evidence))
     row = await conn.fetchrow(
@@ -281,7 +284,7 @@ async def _lift(
     slug: str,
     lanes: dict[int, str],
 ) -> list[Hold]:
-    """Those that were open, lifted, and their audit rows. The caller derives the lanes and bumps the epoch."""
+    """Lifts those that are open, with audit rows, and returns them. The caller derives the lanes and bumps the epoch."""
     rows = await conn.fetch(_SQL.lift_holds, tenant, list(ids), actor, because)
     holds = sorted((hold_from_row(row) for row in rows), key=lambda hold: hold.id)
     for hold in holds:
@@ -293,7 +296,7 @@ async def _lift(
     return holds
 
 
-def _pending(tenant: int, lane: int, domain: str) -> NewHold:
+def _unverified(tenant: int, lane: int, domain: str) -> NewHold:
     because = reasons.domain_not_verified(domain)
     target = Target(tenant=tenant, lane=lane)
     return NewHold(target=target, owner=POLICY, because=because, evidence={"identity": domain})

@@ -1,4 +1,4 @@
-"""A row of the table `hold` as the noun, for whichever plane read it."""
+"""Converts a row of the table `hold` to a Hold."""
 
 import asyncpg
 

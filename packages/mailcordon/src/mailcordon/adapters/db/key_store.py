@@ -1,4 +1,4 @@
-"""API keys in PostgreSQL, under the control role: every change bumps the control epoch, so that caches of keys end at once."""
+"""API keys, as the control role. Every change bumps the control epoch, which ends cached keys at once."""
 
 import json
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.control.keys import Found, Key, Minted
 from mailcordon.core.errors import NotFound
 from mailcordon.core.principal import Principal
+from mailcordon.messages import api
 
 _SQL = queries.load("key_store.sql")
 _SHARED = queries.load("shared.sql")
@@ -41,7 +42,7 @@ async def insert_key(
     expires_at: datetime | None,
     actor: str,
 ) -> Key:
-    """Inside the caller's transaction; the caller bumps the epoch."""
+    """Runs in the caller's transaction. The caller bumps the epoch."""
     row = await conn.fetchrow(
         _SQL.insert_key, tenant_id, minted.prefix, minted.hash, name, list(scopes), actor, expires_at
     )
@@ -73,7 +74,7 @@ class KeyStore:
             if tenant is not None:
                 tenant_id = await conn.fetchval(_SHARED.active_tenant_id, tenant)
                 if tenant_id is None:
-                    raise NotFound(f"There is no tenant {tenant}.", code="no-such-tenant")
+                    raise NotFound(api.no_tenant(tenant), code="no-such-tenant")
             key = await insert_key(
                 conn,
                 minted,

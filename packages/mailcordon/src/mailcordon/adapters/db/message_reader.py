@@ -1,7 +1,7 @@
-"""Reads messages for whoever asks: under a tenant's key as the reader role, which sees that tenant's rows and no others.
+"""Reads and cancels messages.
 
-Implements `send.view.MessageReader`. Everything about one message is read in one snapshot, so no delivery is ever seen in two
-places or in none.
+Implements `send.view.MessageReader`. A tenant's key reads as the reader role, which sees only that tenant's rows. Everything
+about one message is read in one snapshot, so a delivery is never seen twice or missed while it moves.
 """
 
 import json
@@ -26,7 +26,7 @@ from mailcordon.send.view import (
 
 _SQL = queries.load("message_reader.sql")
 _SHARED = queries.load("shared.sql")
-_SLACK_MS = 3_600_000  #: events may come this much later than SES's own time limit
+_SLACK_MS = 3_600_000  #: events may arrive this long after SES's own time limit
 
 
 class MessageReader:
@@ -38,7 +38,7 @@ class MessageReader:
         return row_level_security.read_transaction(self._control, self._reader, tenant, snapshot=True)
 
     async def records(self, message: int, tenant: int | None) -> MessageRecords | None:
-        """None when there is no such message for this reader."""
+        """None if there is no such message, or this reader may not see it."""
         async with self._snapshot(tenant) as connection:
             row = await connection.fetchrow(_SQL.message, message)
             if row is None:
@@ -65,7 +65,7 @@ class MessageReader:
             ),
             rows=[_row(one) for one in rows],
             history=timelines,
-            lane_hold=next((hold_from_row(row).sentence for row in held), None),
+            lane_hold=next((hold_from_row(hold).sentence for hold in held), None),
             expiry_ms=row["expiry_ms"],
             silence_ms=defaults.max_delivery_seconds * 1000 + _SLACK_MS,
             now=now,
@@ -76,7 +76,7 @@ class MessageReader:
             return await connection.fetchval(_SHARED.tenant_id, slug)
 
     async def deliveries_to(self, tenant: int, hash: bytes, limit: int, *, as_tenant: bool) -> Sequence[int]:
-        """The newest deliveries of this tenant to an address."""
+        """Ids of the newest deliveries of this tenant to an address."""
         async with self._snapshot(tenant if as_tenant else None) as connection:
             return [row["id"] for row in await connection.fetch(_SQL.deliveries_to, tenant, hash, limit)]
 
@@ -86,7 +86,7 @@ class MessageReader:
 
 
 class MessageCanceller:
-    """Implements `send.view.Canceller`, as the send role."""
+    """Implements `send.view.Canceller`. Connects as the send role."""
 
     def __init__(self, dsn: str) -> None:
         self._connection = PinnedConnection(dsn, "cancel", index_plans=False)

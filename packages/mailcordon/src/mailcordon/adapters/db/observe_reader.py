@@ -1,7 +1,7 @@
-"""Reads counts, suppressions and quarantine for whoever asks, and changes suppressions by hand.
+"""Reads counts, suppressions and quarantine, and changes suppressions by hand.
 
-A tenant's key reads as the reader role, which sees that tenant's rows alone; a platform key reads as control. A change and its
-line in the audit trail are one transaction.
+A tenant's key reads as the reader role, which sees only that tenant's rows; a platform key reads as control. A change and its
+audit row are one transaction.
 """
 
 import json
@@ -15,6 +15,7 @@ from mailcordon.adapters.db import arrays, connection_pool, engine, queries, row
 from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
+from mailcordon.messages import api
 from mailcordon.observe import metrics, suppress, view
 
 _SQL = queries.load("observe_reader.sql")
@@ -172,7 +173,7 @@ def _cursor(text: str) -> tuple[bytes, int, int]:
         if not (0 <= cursor[1] < 3 and 0 <= cursor[2] < 1 << 31):
             raise ValueError(text)
     except ValueError:
-        raise Invalid(Fault("after", "is no `next` that a list gave")) from None
+        raise Invalid(Fault("after", api.not_a_cursor())) from None
     return cursor
 
 

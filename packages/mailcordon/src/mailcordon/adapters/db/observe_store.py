@@ -1,7 +1,7 @@
-"""The observability plane's transactions: whole batches as arrays, over one connection of the observe role.
+"""The observability plane's transactions: whole batches as arrays, over one pinned connection of the observe role.
 
-A batch that meets another's locks is tried again; what the database refuses for good is told apart from a database that is
-away. Plans are pinned to indexes, since a table that was empty when a plan was made is a million rows an hour later.
+A batch that meets another transaction's locks is retried. Rows that the database refuses for good (BadRow) are told apart from a
+database that is unavailable (Unreachable).
 """
 
 import operator
@@ -41,7 +41,7 @@ from mailcordon.observe.ports import (
 T = TypeVar("T")
 
 TRIES = 5
-MOST_REMEMBERED = 100_000  #: lanes; beyond it all are forgotten and read again as they come
+MOST_CACHED = 100_000  #: lanes; with more the cache is emptied and filled again as lanes are needed
 
 _SQL = queries.load("observe_store.sql")
 _SHARED = queries.load("shared.sql")
@@ -87,7 +87,7 @@ class ObserveStore:
 
 
 class _Cache:
-    """Lanes and configuration sets as of one epoch. Absent ones are not remembered."""
+    """Lanes and configuration sets as of one epoch. Missing ones are not cached."""
 
     def __init__(self) -> None:
         self.epoch = -1
@@ -98,7 +98,7 @@ class _Cache:
         return lanes <= self.lanes.keys() and sets <= self.sets.keys()
 
     def at(self, epoch: int) -> None:
-        if epoch != self.epoch or len(self.lanes) > MOST_REMEMBERED:
+        if epoch != self.epoch or len(self.lanes) > MOST_CACHED:
             self.epoch = epoch
             self.lanes, self.sets = {}, {}
 
@@ -118,7 +118,7 @@ class PostgresTransaction:
             rows = await self._facts(deliveries)
             if rows and rows[0]["epoch"] == cache.epoch:
                 return Directory(rows[0]["now"], cache.lanes, cache.sets), _by_delivery(rows)
-        now = await self._remember(lanes, sets)
+        now = await self._fill_cache(lanes, sets)
         rows = await self._facts(deliveries)
         return Directory(now, cache.lanes, cache.sets), _by_delivery(rows)
 
@@ -132,8 +132,8 @@ class PostgresTransaction:
             _SQL.facts, arrays.integers(asked), arrays.integers(asked.values()), first, last
         )
 
-    async def _remember(self, lanes: Set[LaneName], sets: Set[str]) -> int:
-        """Learns what is not remembered, as control has it now; answers the time."""
+    async def _fill_cache(self, lanes: Set[LaneName], sets: Set[str]) -> int:
+        """Reads what the cache lacks. Returns the database's time."""
         row = await self._connection.fetchrow(_SHARED.now_and_control_epoch)
         assert row is not None
         cache = self._cache
@@ -254,7 +254,7 @@ class PostgresTransaction:
         await self._connection.execute(_SQL.suppress, *_columns(sorted(values, key=lambda one: one[:4]), 10))
 
     async def quarantine(self, rows: Sequence[Quarantined]) -> None:
-        # One statement must not meet the same digest twice; copies within a batch are counted as one.
+        # One statement must not have the same digest twice; copies within a batch are counted as one.
         once = {row.digest: row for row in rows}
         values = [
             (row.digest, row.why, row.detail, row.document, row.source, row.tenant) for row in once.values()
@@ -302,12 +302,12 @@ class PostgresTransaction:
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[str]:
-    """Rows turned to the arrays that `unnest` takes, each as PostgreSQL writes it."""
+    """One array per column, as `unnest` takes them."""
     return [arrays.mixed(column) for column in zip(*rows, strict=True)] if rows else ["{}"] * width
 
 
 def _clean(detail: Mapping[str, object]) -> str:
-    """JSON that PostgreSQL takes: it knows no NUL in a text."""
+    """JSON without NUL characters, which PostgreSQL cannot store."""
     text = _json.encode(detail).decode()
     return text.replace("\\u0000", "") if "\\u0000" in text else text
 

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.driver_errors import BUSY, DEADLOCK, UNREACHABLE
 from mailcordon.core.errors import Unavailable
+from mailcordon.messages import api
 
 _INDEX_PLANS = "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set enable_bitmapscan = off"
 
@@ -41,15 +42,9 @@ class PinnedConnection:
                 yield await self._live()
             except UNREACHABLE as error:
                 await self._drop()
-                raise Unavailable(
-                    f"the database does not answer ({type(error).__name__}); nothing was confirmed, "
-                    "so try again, with the same Idempotency-Key",
-                    retry_after=1,
-                ) from error
+                raise Unavailable(api.mail_not_confirmed(type(error).__name__), retry_after=1) from error
             except (*BUSY, DEADLOCK) as error:
-                raise Unavailable(
-                    f"the database was too busy ({error}); nothing was stored", code="busy"
-                ) from error
+                raise Unavailable(api.database_busy(str(error)), code="busy") from error
             except BaseException:
                 # An interrupted statement may leave a transaction open: the next user must not get that connection.
                 if self._connection is not None and self._connection.is_in_transaction():

@@ -1,4 +1,4 @@
-"""The observed-state table: what SES should have, what it was last seen to have, and when to look again."""
+"""The observed-state table: what SES should have, what it was last seen to have, and when to check again."""
 
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -84,7 +84,7 @@ class ProvisionStore:
         return await self._pool.fetchval(_SQL.tenant_arn, key)
 
     async def want_everything(self, settings: Settings) -> None:
-        """Derives every wish anew, so that changed settings or a newer version reach what was onboarded long ago."""
+        """Derives every wish again, so that changed settings or a newer version reach tenants that were onboarded before."""
         async with self._pool.acquire() as conn, conn.transaction():
             ungoverned = ConfigurationSet(name=desired.UNGOVERNED, class_=None)
             shared = [desired.set_for(class_, "", dedicated=False) for class_ in Class]
@@ -102,7 +102,7 @@ class ProvisionStore:
 
     async def _want_tenant(self, tenant: int, key: str, settings: Settings) -> None:
         async with self._pool.acquire() as conn, conn.transaction():
-            # Nobody may add a lane between our reading and our writing.
+            # No lane may be added between our read and our write.
             await conn.execute(_CONTROL.lock_onboarding)
             domains = [row["domain"] for row in await conn.fetch(_SQL.domains_of_tenant, tenant)]
             sets = [
@@ -117,7 +117,7 @@ class ProvisionStore:
 
     @asynccontextmanager
     async def sole(self) -> AsyncGenerator[bool]:
-        """Whether this process is the one that reconciles. Two would be safe, but would call SES twice as often."""
+        """Yields whether this process is the one that reconciles. Two would be safe, but would call SES twice as often."""
         async with self._pool.acquire() as conn:
             yield await conn.fetchval(_SQL.try_reconciler_lock)
 

@@ -1,7 +1,6 @@
-"""The queue as a dispatcher sees it: take turns, claim, complete, and look again before believing that a turn is empty.
+"""A dispatcher's view of the queue: take turns, claim deliveries, record what became of them.
 
-Implements `send.ports.QueueStore`. Claims and completions have a connection each, so that recording answers never waits for
-claiming more; both are pinned (adapters/db/pinned_connection.py).
+Implements `send.ports.QueueStore`. Claims and results have a connection each, so that recording results never waits for a claim.
 """
 
 import os
@@ -26,8 +25,8 @@ from mailcordon.send.ports import Batch, Claimed, Defer, Finish, LaneRoute
 
 _SQL = queries.load("queue_store.sql")
 _SHARED = queries.load("shared.sql")
-_WORKER_LOCK = 0x6D64  #: first key of the advisory locks that say "this worker lives"
-_MOST_TURNS = 64  #: of one class in one claim: visits cost more than mails (lab: 13 us + 18 us a visit)
+_WORKER_LOCK = 0x6D64  #: first key of the advisory locks of live workers; the second is the worker's id
+_MOST_TURNS = 64  #: of one class in one claim: visiting a lane costs more than sending a mail (lab: 13 us a mail + 18 us a visit)
 _WEIGHTS = {int(class_): defaults.weight for class_, defaults in CLASS_DEFAULTS.items()}
 
 
@@ -36,7 +35,7 @@ class QueueStore:
         self.worker = 0
         self._claims = PinnedConnection(dsn, "claim")
         self._results = PinnedConnection(dsn, "complete")
-        self._life = PinnedConnection(dsn, "worker", index_plans=False, prepare=self._begin)
+        self._worker_lock = PinnedConnection(dsn, "worker", index_plans=False, prepare=self._register)
         self._rate = PinnedConnection(dsn, "rate", index_plans=False)
         self._watch = PinnedConnection(dsn, "holds", index_plans=False)
         #: turns set idle here -> xmax of their first recheck; None: not rechecked yet
@@ -44,32 +43,34 @@ class QueueStore:
         self._rechecked_at = 0.0
 
     async def close(self) -> None:
-        for connection in (self._claims, self._results, self._rate, self._watch, self._life):
+        for connection in (self._claims, self._results, self._rate, self._watch, self._worker_lock):
             await connection.close()
 
-    # Life ---------------------------------------------------------------------------------------------------------------
+    # Workers ------------------------------------------------------------------------------------------------------------
 
-    async def _begin(self, connection: engine.Connection) -> None:
-        # A new connection is a new worker: while the old one was gone, others may have called its calls unknown.
+    async def _register(self, connection: engine.Connection) -> None:
+        # A new connection is a new worker: while the old one was gone, others may have declared its calls unknown.
         worker = await connection.fetchval(_SQL.new_worker, socket.gethostname(), os.getpid())
         await connection.execute(_SHARED.lock, _WORKER_LOCK, worker)
         self.worker = worker
 
     async def begin_work(self) -> int:
-        """Registers this worker, if its life line had broken anew, and says that it lives."""
-        async with self._life.use() as connection:
+        """Writes a heartbeat. Registers as a new worker first if the connection had broken. Returns the worker's id."""
+        async with self._worker_lock.use() as connection:
             await connection.execute(_SQL.heartbeat, self.worker)
             return self.worker
 
     async def end_work(self) -> None:
-        async with self._life.use() as connection:
+        async with self._worker_lock.use() as connection:
             await connection.execute(_SQL.end_worker, self.worker)
 
     async def reap(self, silent_ms: int) -> int:
-        """Moves what dead workers had on the wire to "outcome unknown"; how many deliveries. A worker is dead when its
-        heartbeat is old and nobody holds its lock: a slow one still holds it."""
+        """Moves deliveries that dead workers had on the wire to "outcome unknown". Returns their number.
+
+        A worker is dead if its heartbeat is old and its lock is free: a slow worker still holds its lock.
+        """
         reaped = 0
-        async with self._life.use() as connection:
+        async with self._worker_lock.use() as connection:
             for row in await connection.fetch(_SQL.silent_workers, self.worker, silent_ms):
                 worker = row["id"]
                 if await connection.fetchval(_SHARED.try_lock, _WORKER_LOCK, worker):
@@ -86,7 +87,7 @@ class QueueStore:
             return await connection.fetchval(_SHARED.epoch, "hold")
 
     async def holds(self) -> tuple[frozenset[int], tuple[Hold, ...]]:
-        """Lanes that are held whole, and the narrower stopping holds."""
+        """Lanes that are held as a whole, and the narrower stopping holds."""
         async with self._watch.transaction() as connection:
             lanes = await connection.fetch(_SQL.held_lanes)
             rows = await connection.fetch(_SQL.narrow_holds)
@@ -95,7 +96,7 @@ class QueueStore:
     # Rate ---------------------------------------------------------------------------------------------------------------
 
     async def take_tokens(self, cell: str, want: int, *, urgent: bool) -> tuple[int, str | None]:
-        """How many calls may start now under the account's rate, and why none if none."""
+        """How many calls may start now under the account's rate, and the reason if none may."""
         async with self._rate.use() as connection:
             for _ in range(20):
                 row = await connection.fetchrow(_SQL.account_rate, cell)
@@ -124,7 +125,7 @@ class QueueStore:
             await connection.execute(_SQL.return_tokens, cell, n)
 
     async def cut_rate(self, cell: str) -> None:
-        """After a throttling answer."""
+        """After SES throttled a call."""
         async with self._rate.use() as connection:
             row = await connection.fetchrow(_SQL.account_rate, cell)
             if row is not None:
@@ -132,14 +133,14 @@ class QueueStore:
                 await connection.execute(_SQL.cut_account_rate, cell, after.rate, after.tokens, after.at)
 
     async def due(self, classes: Sequence[Class]) -> bool:
-        """Whether any turn of these classes is worth a visit: what an idle dispatcher asks instead of claiming."""
+        """Whether any turn of these classes is due. An idle dispatcher calls this instead of `claim`."""
         async with self._claims.use() as connection:
             return await connection.fetchval(_SQL.any_turn_due, [int(c) for c in classes])
 
     # Claim --------------------------------------------------------------------------------------------------------------
 
     async def claim(self, classes: Sequence[Class], slots: int) -> Batch:
-        """Up to `slots` deliveries whose intent is committed, fairly over the turns that are due."""
+        """Claims up to `slots` deliveries, shared fairly among the due turns. Their intent is committed on return."""
         asked = {int(c): min(_MOST_TURNS, slots) for c in classes}
         async with self._claims.transaction() as connection:
             rows = await connection.fetch(_SQL.take_turns, list(asked), list(asked.values()))
@@ -163,7 +164,7 @@ class QueueStore:
                 await connection.execute(
                     _SQL.count_expired, [row["lane"] for row in expired], [row["id"] for row in expired]
                 )
-            idle = await self._put_back(connection, plan, taken, now)
+            idle = await self._return_turns(connection, plan, taken, now)
             contents = await _contents(
                 connection, claimed, urgent=Class.URGENT in classes, only=len(classes) == 1
             )
@@ -171,7 +172,7 @@ class QueueStore:
             self._idle[turn] = None
         return Batch([_claimed(row, now, contents) for row in claimed], rows[0]["epoch"])
 
-    async def _put_back(
+    async def _return_turns(
         self, connection: engine.Connection, plan: "_Plan", taken: Sequence[asyncpg.Record], now: int
     ) -> list[int]:
         by_turn: dict[int, int] = defaultdict(int)
@@ -182,17 +183,17 @@ class QueueStore:
         left = {
             lane.lane: lane.bucket.spent(by_lane[lane.lane]) for lane in plan.lanes if lane.bucket is not None
         }
-        #: turn -> when its lanes that gave all they had tokens for have the next one; None: never
-        dry: dict[int, list[int | None]] = defaultdict(list)
+        #: turn -> when each of its lanes without tokens gets the next one; None: never
+        out_of_tokens: dict[int, list[int | None]] = defaultdict(list)
         for lane in plan.lanes:
             if lane.lane in left and by_lane[lane.lane] >= lane.budget:
-                dry[lane.turn].append(left[lane.lane].next_at())
+                out_of_tokens[lane.turn].append(left[lane.lane].next_at())
         next_at: dict[int, int | None] = {}
         for turn, budget in plan.budgets.items():
             if by_turn[turn] >= budget:
                 next_at[turn] = now
             else:
-                times = [at for at in dry[turn] if at is not None]
+                times = [at for at in out_of_tokens[turn] if at is not None]
                 next_at[turn] = max(now + 1, min(times)) if times else None
         order = sorted(next_at)
         await connection.execute(
@@ -206,7 +207,7 @@ class QueueStore:
         return [turn for turn in order if next_at[turn] is None]
 
     async def recheck(self, every: float = 0.0) -> int:
-        """Looks again at the turns that this worker set idle, if that was not done `every` seconds ago; how many were woken."""
+        """Checks the turns that this worker set idle, at most once in `every` seconds. Returns how many were woken."""
         now = time.monotonic()
         if not self._idle or now - self._rechecked_at < every:
             return 0
@@ -226,7 +227,7 @@ class QueueStore:
         return len(row["woken"])
 
     async def sweep(self) -> int:
-        """Wakes every idle turn that has ready mail: what dead workers no longer rechecked."""
+        """Wakes every idle turn that has ready mail, for workers that died before their recheck. Returns how many."""
         async with self._claims.use() as connection:
             return len(await connection.fetch(_SQL.sweep_turns))
 
@@ -268,14 +269,14 @@ class QueueStore:
                 await self._finish(connection, finished)
         urgent = sorted({(x.claim.lane, ids.message_of(x.claim.id)) for x in finished if x.forget})
         if urgent:
-            # After the commit: should we die in between, what is left is purged later.
+            # After the commit. If we die in between, the content is purged later.
             async with self._results.use() as connection:
                 await connection.execute(
                     _SQL.delete_urgent_content, [lane for lane, _ in urgent], [id for _, id in urgent]
                 )
 
     async def _finish(self, connection: engine.Connection, finished: Sequence[Finish]) -> None:
-        """Two statements at most; each is whole by itself, since no delivery is in both."""
+        """At most two statements. They need no common transaction, since no delivery is in both."""
         ordered = sorted(finished, key=lambda one: (one.claim.lane, one.claim.id))
         sent = [x for x in ordered if x.state is State.SENT]
         if sent:
@@ -310,7 +311,7 @@ class QueueStore:
     ) -> None:
         if not requeued:
             return
-        # The id first, as whatever fills `ready` takes it before it reads turns (docs/decisions/003).
+        # The id first: whatever fills `ready` takes it before it reads turns (docs/decisions/003).
         await connection.execute(_SHARED.take_transaction_id)
         ordered = sorted(requeued, key=lambda c: (c.lane, c.id))
         await connection.execute(
@@ -352,7 +353,7 @@ class QueueStore:
 async def _contents(
     connection: engine.Connection, claimed: Sequence[asyncpg.Record], *, urgent: bool, only: bool
 ) -> dict[int, tuple[list[str], bytes | None]]:
-    """Recipients and content by message. A claim of urgent mail alone looks in one place, one of other mail in the other."""
+    """Recipients and content by message. Urgent content has a table of its own, read only if a claim can need it."""
     if not claimed:
         return {}
     messages = sorted({ids.message_of(row["id"]) for row in claimed})
@@ -394,7 +395,7 @@ class _Lane:
 
 
 class _Plan:
-    """What one claim asks of whom."""
+    """How much one claim takes from each turn and lane."""
 
     def __init__(self, budgets: dict[int, int], lanes: list[_Lane]) -> None:
         self.budgets, self.lanes = budgets, lanes

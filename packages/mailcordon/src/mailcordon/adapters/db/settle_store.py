@@ -1,6 +1,6 @@
-"""Settling what is in doubt and moving what waited: the slow, set-based half of the queue.
+"""Settles unknown outcomes and moves mail that waited: the slow, set-based part of the queue.
 
-Implements `send.ports.SettleStore`. One dispatcher of all does this at a time: an advisory lock on the line says which.
+Implements `send.ports.SettleStore`. One dispatcher at a time does this, the one that holds an advisory lock.
 """
 
 from mailcordon.adapters.db import engine, queries
@@ -10,7 +10,7 @@ from mailcordon.send.ports import CanaryNeed, Settled, Unknown
 _SQL = queries.load("settle_store.sql")
 _SHARED = queries.load("shared.sql")
 _SETTLER_LOCK = 0x6D65
-_MOST = 2_000  #: rows a statement
+_MOST = 2_000  #: rows per statement
 
 
 class SettleStore:
@@ -21,10 +21,9 @@ class SettleStore:
         await self._connection.close()
 
     async def settle(self) -> Settled | None:
-        """One round; None when another dispatcher is the one that settles."""
+        """One round. Returns None if nothing waits, or if another dispatcher is settling."""
         async with self._connection.use() as connection:
-            # Held by the session: asking again while we have it is harmless, so it is given back at once.
-            # At most times nothing waits: one look tells, without a lock.
+            # Usually nothing waits, and one query without a lock is enough.
             if not await connection.fetchval(_SQL.lock_if_anything_waits, _SETTLER_LOCK):
                 return None
             try:
@@ -35,7 +34,7 @@ class SettleStore:
     async def _round(self, connection: engine.Connection) -> Settled:
         seen = await connection.fetch(_SQL.settle_by_send_event, _MOST)
         async with connection.transaction():
-            # The id first, as every enqueue does (docs/decisions/003).
+            # The id first, as in every enqueue (docs/decisions/003).
             await connection.execute(_SHARED.take_transaction_id)
             absent = await connection.fetch(_SQL.settle_by_absence, _MOST)
             resent = [row for row in absent if row["resend"]]

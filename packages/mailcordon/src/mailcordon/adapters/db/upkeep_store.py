@@ -1,4 +1,4 @@
-"""The control role's housekeeping in PostgreSQL, each piece a bounded statement."""
+"""The control role's housekeeping, each step one bounded statement."""
 
 import json
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from mailcordon.adapters.db.engine import Pool
 from mailcordon.control.administration import SesAccount
 from mailcordon.control.upkeep import Removal
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
+from mailcordon.messages import reasons
 
 _SQL = queries.load("upkeep_store.sql")
 _SHARED = queries.load("shared.sql")
@@ -72,7 +73,7 @@ class UpkeepStore:
                 words,
                 before,
                 None,
-                "gone from SES's list of the tenant too",
+                reasons.removed_at_ses_too(),
             )
 
     async def ensure_partitions(self, days: int) -> int:
@@ -82,7 +83,7 @@ class UpkeepStore:
         return int((await self._pool.execute(_SQL.purge_idempotency, most)).split()[-1])
 
     async def purge_content(self, after: int, *, urgent: bool, most: int) -> tuple[int, int | None]:
-        # Past its expiry it is never sent; an hour more for whatever types say for themselves.
+        # Expired mail is never sent. One hour more, because a type may have an expiry of its own.
         kept = (
             _URGENT_KEPT_MS
             if urgent
