@@ -127,7 +127,7 @@ def run(suite: Suite, home: Path, *, short: bool = False) -> Row:
         if not cases:
             raise Failed(f"{suite.title} wrote no report:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
     listed = junit.differences(HERE / suite.differences) if suite.differences else {}
-    return Row(suite, junit.judge(cases, listed))
+    return Row(suite, junit.compare(cases, listed))
 
 
 def _inherited() -> dict[str, str]:

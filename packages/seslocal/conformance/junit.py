@@ -85,7 +85,7 @@ def _explains(difference: Difference, case: Case) -> bool:
     return difference.kind != "outside" or _NOT_ACTING.search(case.detail) is not None
 
 
-def judge(cases: Iterable[Case], listed: Mapping[str, Difference]) -> Verdict:
+def compare(cases: Iterable[Case], listed: Mapping[str, Difference]) -> Verdict:
     found: dict[str, list[Case]] = {"passed": [], "differing": [], "failed": [], "skipped": []}
     for case in cases:
         difference = listed.get(case.name)

@@ -173,12 +173,12 @@ Call = Callable[[str, "dict[str, Any]"], "dict[str, Any] | Refusal"]
 
 
 @dataclass
-class Told:
+class LaterIds:
     """Ids from responses that later calls need."""
 
     values: dict[str, str] = field(default_factory=dict[str, str])
 
-    def hear(self, operation: str, answer: Mapping[str, Any]) -> None:
+    def remember(self, operation: str, answer: Mapping[str, Any]) -> None:
         if job := answer.get("JobId"):
             self.values["import" if operation == "CreateImportJob" else "export"] = job
         if operation == "SendEmail":
@@ -186,7 +186,7 @@ class Told:
         if operation == "CreateTenant":
             self.values["tenant"] = answer["TenantArn"]
 
-    def into(self, operation: str, given: dict[str, Any]) -> dict[str, Any]:
+    def fill_in(self, operation: str, given: dict[str, Any]) -> dict[str, Any]:
         known = {
             "JobId": self.values.get("import" if "Import" in operation else "export"),
             "MessageId": self.values.get("message"),
@@ -230,19 +230,19 @@ def minimal(operation: str) -> dict[str, Any]:
 
 
 def run(operations: Iterable[str], call: Call) -> dict[str, dict[str, Any] | Refusal]:
-    told = Told()
+    later_ids = LaterIds()
     answers: dict[str, dict[str, Any] | Refusal] = {}
     for operation in ordered(operations):
-        answer = call(operation, told.into(operation, minimal(operation)))
+        answer = call(operation, later_ids.fill_in(operation, minimal(operation)))
         if operation in AGAIN and not isinstance(answer, Refusal):
             answer = call(operation, minimal(operation) | AGAIN[operation])
         answers[operation] = answer
         if not isinstance(answer, Refusal):
-            told.hear(operation, answer)
+            later_ids.remember(operation, answer)
     return answers
 
 
-def judge(operation: str, answer: dict[str, Any] | Refusal) -> None:
+def check_outcome(operation: str, answer: dict[str, Any] | Refusal) -> None:
     """Raises AssertionError unless the outcome is SES's."""
     wanted = REFUSED.get(operation)
     if isinstance(answer, Refusal):

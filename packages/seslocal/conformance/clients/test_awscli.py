@@ -64,7 +64,7 @@ def answers(environment: dict[str, str]) -> dict[str, dict[str, Any] | probe.Ref
 def test_a_minimal_command_succeeds_or_is_refused_as_documented(
     answers: dict[str, dict[str, Any] | probe.Refusal], operation: str
 ):
-    probe.judge(operation, answers[operation])
+    probe.check_outcome(operation, answers[operation])
 
 
 def test_a_typed_send_command_sends_a_mail(local: Local, environment: dict[str, str]):

@@ -14,7 +14,7 @@ from seslocal.admin.api import PREFIX, Admin
 from seslocal.errors import ApiError, not_acting
 from seslocal.faulted_calls import Call
 from seslocal.sesv1 import endpoint
-from seslocal.sesv2.sending import whose
+from seslocal.sesv2.sending import tenant_and_set
 from seslocal.sesv2.table import ACTING
 from seslocal.sqs import operations as sqs
 from seslocal.state.account import Account
@@ -83,7 +83,7 @@ class Front:
         if account.access.management_rate.rate:
             account.access.management_rate.spend(operation.name, account.clock.now())
         if account.faults.active:
-            applying = account.faults.on_call(operation.name, *whose(params))
+            applying = account.faults.on_call(operation.name, *tenant_and_set(params))
             if applying:
                 call = Call(
                     operation.name.startswith("Send"),

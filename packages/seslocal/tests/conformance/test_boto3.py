@@ -74,7 +74,7 @@ def test_most_operations_are_implemented():
 
 @pytest.mark.parametrize("operation", ACTING)
 def test_a_minimal_call_succeeds_or_is_refused_as_documented(probed: Probed, operation: str):
-    probe.judge(operation, probed.answers[operation])
+    probe.check_outcome(operation, probed.answers[operation])
 
 
 def test_responses_match_the_model(probed: Probed):

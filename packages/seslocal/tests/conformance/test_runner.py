@@ -6,7 +6,7 @@ import pytest
 
 from conformance import junit, probe
 from conformance.__main__ import HERE, SUITES, Row, table
-from conformance.junit import BadList, Case, Difference, judge
+from conformance.junit import BadList, Case, Difference, compare
 
 REPORT = """<testsuites><testsuite>
 <testcase classname="tests.test_sesv2.test_sesv2" name="test_good"/>
@@ -40,9 +40,9 @@ def test_a_report_is_read_case_by_case(cases: list[Case]):
 
 def test_an_unlisted_failure_fails_the_run(cases: list[Case]):
     both = ("test_sesv2::test_bad[a b]", "test_sesv2::test_broken")
-    assert judge(cases, listed(*both)).good
+    assert compare(cases, listed(*both)).good
     for one in both:
-        verdict = judge(cases, listed(one))
+        verdict = compare(cases, listed(one))
         assert not verdict.good
         assert len(verdict.failed) == 1
 
@@ -54,7 +54,7 @@ def test_a_listed_test_that_passes_fails_the_run(cases: list[Case]):
         "test_sesv2::test_good",
         "test_sesv2::gone",
     )
-    verdict = judge(cases, listed(*names))
+    verdict = compare(cases, listed(*names))
     assert verdict.stale == ("test_sesv2::gone", "test_sesv2::test_good")
     assert not verdict.good
 
@@ -62,14 +62,14 @@ def test_a_listed_test_that_passes_fails_the_run(cases: list[Case]):
 def test_an_outside_test_must_have_failed_as_not_implemented():
     outside = {"a::b": Difference("a::b", "outside", "", "not ours")}
     said = "An error occurred (InvalidAction) when calling the CreateReceiptRule operation"
-    assert judge([Case("a::b", "failed", said), Case("a::c", "passed", "")], outside).good
-    assert not judge(
+    assert compare([Case("a::b", "failed", said), Case("a::c", "passed", "")], outside).good
+    assert not compare(
         [Case("a::b", "failed", "ResponseParserError"), Case("a::c", "passed", "")], outside
     ).good
 
 
 def test_a_run_without_passed_tests_fails():
-    assert not judge([], {}).good
+    assert not compare([], {}).good
 
 
 @pytest.mark.parametrize(

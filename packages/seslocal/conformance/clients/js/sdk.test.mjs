@@ -108,7 +108,7 @@ test('suppression lists of account and tenant store, list and delete addresses',
   }
 })
 
-test('errors are the SDK's classes', async () => {
+test('errors are classes of the SDK', async () => {
   const cases = [
     [new ses.CreateEmailIdentityCommand({ EmailIdentity: domain }), ses.AlreadyExistsException, 400],
     [new ses.GetConfigurationSetCommand({ ConfigurationSetName: 'nowhere' }), ses.NotFoundException, 404],

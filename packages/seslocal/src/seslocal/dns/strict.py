@@ -1,6 +1,6 @@
 """Strict identities: a domain verifies only when its records are in the zone. If the records disappear, it fails
-temporarily, and permanently after 72 hours. MAIL FROM domains likewise. SES checks periodically; here a check runs whenever
-identities or records change and when a deadline passes. An address verifies by
+temporarily, and permanently after 72 hours. The same holds for MAIL FROM domains. SES checks periodically; here a check runs
+whenever identities or records change and when a deadline passes. An address verifies by
 `PUT /_seslocal/identities/{address}`, within a day; at AWS its owner follows a link."""
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def named_identities(params: Params) -> tuple[str, ...]:
     return tuple([params[name] for name in _NAMED_IDENTITIES if name in params])
 
 
-def whose(params: Params) -> tuple[str | None, str | None]:
+def tenant_and_set(params: Params) -> tuple[str | None, str | None]:
     """Returns tenant and configuration set of a call, for faults that apply only to some."""
     tenant, name = params.get("TenantName"), params.get("ConfigurationSetName")
     return tenant if isinstance(tenant, str) else None, name if isinstance(name, str) else None
