@@ -1,5 +1,7 @@
-"""What the control plane's endpoints answer: shapes that programs rely on, and sentences that people read."""
+"""The responses of the control plane's endpoints: shapes that programs rely on, and sentences that people read."""
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -170,6 +172,8 @@ async def test_a_cancel_drops_what_it_names(api: Api) -> None:
     [
         ({"because": " "}, "because"),
         ({"class": "loud"}, "class"),
+        ({"class": ""}, "class"),
+        ({"provider": ""}, "provider"),
         ({"provider": "pigeon"}, "provider"),
         ({"campaign": ""}, "campaign"),
         ({"campaign": "a\0b"}, "campaign"),
@@ -232,6 +236,36 @@ async def test_a_lanes_rate_is_set_and_taken_away_with_a_reason(api: Api) -> Non
         ("lane.rate", {"rate": 5}, {"rate": None}),
         ("lane.rate", {"rate": None}, {"rate": 5}),
     ]
+
+
+def times(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value in a response that is a time by its name, and every number that could be milliseconds since 1970."""
+    if isinstance(value, dict):
+        for name, member in value.items():
+            is_time = name in ("at", "since", "until", "removing_since", "minute") or name.endswith("_at")
+            if (is_time and member is not None) or (isinstance(member, int) and member > 10**11):
+                yield f"{path}.{name}", member
+            else:
+                yield from times(member, f"{path}.{name}")
+    elif isinstance(value, list):
+        for member in value:
+            yield from times(member, path)
+
+
+async def test_every_time_in_a_response_is_iso_8601_in_utc_with_milliseconds(api: Api) -> None:
+    await api.verify()
+    await api.enqueue("acme", "newsletter")
+    body = {"tenant": "acme", "because": "x", "until_seconds": 60}
+    hold = await api.ask("POST", "/v1/holds", body, status=201)
+    await api.ask("POST", "/v1/holds/lift", {"tenant": "acme", "ids": [hold["id"]], "because": "y"})
+    expiring = {"tenant": "acme", "name": "ci", "scopes": ["send"], "expires_at": "2099-01-01T01:00:00+01:00"}
+    await api.ask("POST", "/v1/keys", expiring, status=201)
+    found: dict[str, Any] = {}
+    for path in ("tenants", "tenants/acme", "lanes", "identities", "keys", "audit", "holds", "types"):
+        found |= times(await api.ask("GET", f"/v1/{path}"), path)
+    assert {".before.until", ".after.until"} <= {name.removeprefix("audit.items") for name in found}
+    form = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+    assert {name: time for name, time in found.items() if not form.fullmatch(str(time))} == {}
 
 
 async def test_every_list_is_bounded_and_its_pages_join_without_gap_or_overlap(api: Api) -> None:

@@ -538,6 +538,23 @@ async def test_health_needs_no_key(api: Api) -> None:
     assert (await api.ask("GET", "/v1/health", None)).json()["ok"] is True
 
 
+async def test_openapi_marks_every_time(api: Api) -> None:
+    schemas = (await api.ask("GET", "/openapi.json", None)).json()["components"]["schemas"]
+    times = {
+        f"{name}.{field}": json.dumps(schema)
+        for name, one in schemas.items()
+        for field, schema in one["properties"].items()
+        if field in ("at", "since", "until", "minute") or field.endswith("_at")
+    }
+    assert {
+        "MessageView.accepted_at",
+        "MomentView.at",
+        "DeliveryView.since",
+        "AddressSuppression.until",
+    } <= set(times)
+    assert [name for name, schema in times.items() if '"format": "date-time"' not in schema] == []
+
+
 async def test_the_api_describes_itself_in_openapi_3_1(api: Api) -> None:
     jsonschema_rs = pytest.importorskip("jsonschema_rs")
     from schemathesis.specs.openapi import definitions

@@ -336,7 +336,7 @@ async def test_what_ses_took_but_does_not_read_back_is_not_called_applied(world:
     row = await world.owner.fetchrow("select state, error from ses_resource where kind = 'policy'")
     assert row is not None
     assert row["state"] == "failing"
-    assert "reads back otherwise: update policy" in row["error"]
+    assert "returns other values; still needed: update policy" in row["error"]
 
 
 async def test_changed_settings_reach_what_was_onboarded_before(world: World) -> None:

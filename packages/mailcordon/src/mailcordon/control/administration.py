@@ -1,4 +1,4 @@
-"""What the control plane asks of SES: everything but sending. Values in our words, and one error with SES's own sentence."""
+"""The control plane's port to SES: every call but sending, with values in our own terms and one error."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 
 class SesError(Exception):
-    """SES refused, or did not answer. The text is its own sentence, for whoever reads `tenant show`."""
+    """SES refused, or did not respond. The text is SES's own message; `tenant show` displays it."""
 
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(f"{code}: {sentence}")
@@ -24,7 +24,7 @@ class SesTenant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SesSet:
-    """A configuration set. The groups are kept whole: a PUT replaces its group (ses.md 6)."""
+    """A configuration set. Each group of options is kept whole, since a PUT replaces the group (ses.md 6)."""
 
     name: str
     suppression: Mapping[str, Any]
@@ -46,7 +46,7 @@ class SesIdentity:
     status: str  #: PENDING, SUCCESS, FAILED, TEMPORARY_FAILURE or NOT_STARTED
     configuration_set: str | None
     dkim_tokens: tuple[str, ...]
-    dkim_zone: str | None  #: what the tokens' CNAMEs point into; it differs by region
+    dkim_zone: str | None  #: the zone that the tokens' CNAMEs point to; it differs by region
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class SesAccount:
 
 
 class Administration(Protocol):
-    """Each method is one call to SES, or one of each page. Raises SesError; what is there already is no error."""
+    """Each method is one call to SES, or one per page. Raises SesError. Creating what exists is not an error."""
 
     async def get_configuration_set(self, name: str) -> SesSet | None: ...
 
@@ -88,13 +88,13 @@ class Administration(Protocol):
     async def put_tenant_suppression(self, name: str, *, scope: str, reasons: Sequence[str]) -> None: ...
 
     async def get_policy(self, tenant_arn: str) -> str | None:
-        """standard, strict or none; None where SES knows of no policy."""
+        """standard, strict or none; None if SES has no policy for it."""
         ...
 
     async def put_policy(self, tenant_arn: str, policy: str) -> None: ...
 
     async def get_associations(self, tenant: str) -> list[str] | None:
-        """ARNs; None where there is no such tenant."""
+        """ARNs; None if the tenant does not exist."""
         ...
 
     async def associate(self, tenant: str, arn: str) -> None: ...
@@ -106,7 +106,7 @@ class Administration(Protocol):
     async def status_cause(self, tenant_arn: str) -> str | None: ...
 
     async def delete_suppressed(self, address: str, *, tenant: str) -> None:
-        """An entry that is not there is no error."""
+        """Deleting a missing entry is not an error."""
         ...
 
     async def get_account(self) -> SesAccount: ...

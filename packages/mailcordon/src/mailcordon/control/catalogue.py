@@ -1,5 +1,5 @@
-"""The catalogue of message types: what mails are for. Each names its class, which never changes, since lanes, turns and
-configuration sets are of that class; what a type says for itself overrides what its class says."""
+"""The catalogue of message types. A type's class never changes, since its lanes, turns and configuration sets belong to that
+class. Values set on a type override those of its class."""
 
 import dataclasses
 import json
@@ -22,9 +22,9 @@ class MessageType:
     id: int = 0
     name: str
     class_: Class
-    criticality: int  #: 1 to 5: 5 hurts most when it does not arrive
+    criticality: int  #: 1 to 5: with 5, a missing mail hurts most
     description: str
-    expiry_ms: int | None = None  #: None: the class's
+    expiry_ms: int | None = None  #: None: the value of the class
     grace_ms: int | None = None
     resend: bool | None = None
 
@@ -43,7 +43,7 @@ class MessageType:
             raise Invalid(*faults)
 
     def effective(self) -> tuple[int, int, bool]:
-        """Expiry and grace in milliseconds, and whether it is sent again: the type's own, else the class's."""
+        """Expiry and grace in milliseconds, and whether it is resent: the type's value, else the class's."""
         defaults = CLASS_DEFAULTS[self.class_]
         return (
             self.expiry_ms if self.expiry_ms is not None else defaults.expiry_ms,
@@ -52,7 +52,7 @@ class MessageType:
         )
 
     def changed(self, change: Mapping[str, object]) -> "MessageType":
-        """Raises Invalid for values that cannot be."""
+        """Raises Invalid."""
         return dataclasses.replace(self, **change)  # pyright: ignore[reportArgumentType]
 
     def as_json(self) -> str:
@@ -69,12 +69,12 @@ class MessageType:
 
 
 class TypeStore(Protocol):
-    """Each method is one transaction with its audit row; both bump the control epoch."""
+    """Each method is one transaction with its audit row, and bumps the control epoch."""
 
     async def add_type(self, new: MessageType, *, actor: str) -> MessageType:
-        """Raises Conflict for a name that is taken."""
+        """Raises Conflict if the name is taken."""
         ...
 
     async def change_type(self, name: str, change: dict[str, object], *, actor: str) -> MessageType:
-        """Raises NotFound, or Invalid for values that cannot be."""
+        """Raises NotFound or Invalid."""
         ...

@@ -1,7 +1,7 @@
-"""What should exist at SES, derived from who is onboarded: values, to be compared with what does exist (control/plan.py).
+"""What should exist at SES for the onboarded tenants, as values; control/plan.py compares them with what exists.
 
-A tenant is one SES tenant with a suppression list of its own, switched on in the call that creates it; the domains it sends from;
-and the configuration sets of the classes it uses, shared by class or its own. Names that SES, tags and IAM see are opaque.
+A tenant has one SES tenant with its own suppression list, switched on in the call that creates it; the domains it sends from; and
+the configuration sets of the classes it uses, either shared by class or its own. Names that SES, tags and IAM see are opaque.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from mailcordon.messages import api
 
 Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | int | float | bool | None"
 
-UNGOVERNED = "ungoverned"  #: the set of whatever leaves an identity of ours without passing through us
+UNGOVERNED = "ungoverned"  #: the set of mail that is sent from our identities without Mailcordon
 OUTCOME = "outcome"
 ENGAGEMENT = "engagement"
 OUTCOME_EVENTS = (
@@ -29,11 +29,11 @@ OUTCOME_EVENTS = (
 )
 ENGAGEMENT_EVENTS = ("OPEN", "CLICK")
 CAP = 10_000  #: configuration sets of one account and region, not adjustable (ses.md 6)
-MOST_SETS = CAP * 8 // 10  #: a plan beyond is refused: what is left is for the day something goes wrong
+MOST_SETS = CAP * 8 // 10  #: a plan that needs more is refused; the rest is a reserve for emergencies
 
 
 class Kind(IntEnum):
-    """In the order in which they can exist: an association needs all others."""
+    """In the order of creation: an association needs all others."""
 
     CONFIGURATION_SET = 1
     EVENT_DESTINATION = 2
@@ -53,7 +53,7 @@ def parse_kind(word: str) -> Kind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the platform says of every resource."""
+    """Settings that apply to every resource."""
 
     outcome_topic_arn: str
     engagement_topic_arn: str
@@ -63,9 +63,9 @@ class Settings:
 @dataclass(frozen=True, slots=True)
 class Resource:
     kind: Kind
-    name: str  #: an event destination's is SET/NAME; a policy's and an association's is the SES tenant's
+    name: str  #: of an event destination: SET/NAME; of a policy or association: the SES tenant
     want: Mapping[str, Json]
-    shared: bool = False  #: serves every tenant
+    shared: bool = False  #: used by every tenant
 
     def __str__(self) -> str:
         return f"{self.kind.word} {self.name}"
@@ -92,8 +92,8 @@ def set_for(class_: Class, tenant_key: str, *, dedicated: bool) -> Configuration
 def of_set(one: ConfigurationSet, settings: Settings) -> tuple[Resource, ...]:
     """A set and its two event destinations.
 
-    Subscribing to opens and clicks makes SES rewrite links and add a pixel (ses.md 4.1): that destination exists on every set,
-    and is enabled for marketing alone. The scope of suppression stays unset everywhere: it is the tenant's.
+    Subscribing to opens and clicks makes SES rewrite links and add a pixel (ses.md 4.1): that destination exists on every set
+    and is enabled for marketing only. The suppression scope stays unset on all sets: the tenant's applies.
     """
     want: dict[str, Json] = {"suppression_scope": None, "suppressed_reasons": None}
     if one.class_ is not None:
@@ -116,24 +116,24 @@ def of_set(one: ConfigurationSet, settings: Settings) -> tuple[Resource, ...]:
 def of_tenant(
     key: str, domains: Iterable[str], sets: Iterable[str], settings: Settings
 ) -> tuple[Resource, ...]:
-    """What is the tenant's own; the sets themselves come from `of_set`."""
+    """The tenant's own resources, without its sets: those come from `of_set`."""
     domains = sorted(set(domains))
     resources = [f"identity/{domain}" for domain in domains]
     resources += [f"configuration-set/{name}" for name in sorted(set(sets))]
     return (
         *(Resource(Kind.IDENTITY, domain, {"configuration_set": UNGOVERNED}) for domain in domains),
-        # Both in the create call: a tenant that begins with the account's list shares it for a moment (ses.md 2.3).
+        # Both in the create call: otherwise the tenant uses the account's list for a moment (ses.md 2.3).
         Resource(
             Kind.TENANT, key, {"suppression_scope": "TENANT", "suppressed_reasons": ["BOUNCE", "COMPLAINT"]}
         ),
-        # Set even where it is said to be the default: live runs have seen `none` (ses.md 1.7).
+        # Set even though it is documented as the default: live runs have seen `none` (ses.md 1.7).
         Resource(Kind.POLICY, key, {"policy": settings.policy}),
         Resource(Kind.ASSOCIATION, key, {"resources": resources}),
     )
 
 
 def check_sets(existing: int, more: int) -> None:
-    """Raises Refused for a plan that would fill the account's configuration sets."""
+    """Raises Refused for a plan that would use up the account's configuration sets."""
     if more and existing + more > MOST_SETS:
         problem = api.too_many_configuration_sets(existing, more, MOST_SETS, CAP)
         raise Refused(problem, code="too-many-configuration-sets")

@@ -1,7 +1,7 @@
-"""The governor: the one place where mail is stopped, slowed, released and cancelled, whoever asks and in whichever process.
+"""The governor: the only code that stops, slows, releases and cancels mail, for every owner and in every process.
 
-A hold acts with its own commit, which also derives the lanes it covers and writes who did it and why. Lifting names the holds it
-lifts and touches no other. Big moves (deferred mail, cancels) go in bounded transactions, and each can be taken up again.
+A hold takes effect with its commit, which also updates the lanes it covers and writes the audit row. Lifting names the holds it
+lifts and changes no other. Large moves (deferred mail, cancels) run in bounded transactions and can be resumed.
 """
 
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from mailcordon.core.hold import Hold
 from mailcordon.core.target import OWNERS, NewHold, Preview, Target
 from mailcordon.messages import api, reasons
 
-CHUNK = 1000  #: deliveries moved in one transaction
-CLOCK = "clock"  #: who lifts a hold whose time is over
+CHUNK = 1000  #: deliveries per transaction
+CLOCK = "clock"  #: the actor that lifts expired holds
 
 
 class Governor:
@@ -21,7 +21,7 @@ class Governor:
         self._store = store
 
     async def place(self, hold: NewHold, *, actor: str, once: bool = False) -> Hold:
-        """Raises Invalid or NotFound. `once` answers the open hold of the same owner, target and evidence if there is one."""
+        """Raises Invalid or NotFound. With `once`, returns an open hold of the same owner, target and evidence if any."""
         check(hold)
         return await self._store.place(hold, actor=actor, once=once)
 
@@ -33,11 +33,11 @@ class Governor:
         return lifted
 
     async def preview(self, target: Target) -> Preview:
-        """What stands in the lanes that the target covers, and whom it leaves alone. Changes nothing."""
+        """The lanes that the target covers, with their counts and holds. Changes nothing."""
         return await self._store.preview(target)
 
     async def cancel(self, target: Target, *, actor: str, because: str) -> int:
-        """Drops what has not left, for ever. What is on the wire, or may have been, is left to its outcome."""
+        """Drops what has not left, for good. Returns how many deliveries. Those on the wire, or outcome unknown, are left."""
         require_because(because)
         lanes = await self._store.announce_cancel(target, actor=actor, because=because)
         detail = reasons.cancelled(actor, because)
@@ -51,12 +51,12 @@ class Governor:
         return await self._store.open_holds(tenant)
 
     async def align(self, tenant: int) -> None:
-        """Holds the lanes whose domain SES has not verified, lifts that hold from those it has, and opens or closes each lane
-        as its open holds say. New lanes stay closed until this has run."""
+        """Holds the lanes on domains that SES has not verified, lifts that hold from the others, and derives each lane's state
+        from its open holds. New lanes stay closed until this has run."""
         await self._store.align(tenant)
 
     async def set_rate(self, tenant: int, lane: int, rate: float | None, *, actor: str, because: str) -> None:
-        """A lane's own limit, in deliveries a second; None takes it away. A slowing hold can only lower it."""
+        """Sets a lane's own limit in deliveries per second, or removes it with None. A slowing hold can only lower it."""
         require_because(because)
         if rate is not None and rate <= 0:
             raise Invalid(Fault("rate", api.bad_rate()))
@@ -72,7 +72,7 @@ class Governor:
         return lifted
 
     async def align_all(self) -> None:
-        """Aligns every tenant that needs it, because whoever should have done so died on the way."""
+        """Aligns every tenant that still needs it because the process that should have done so died."""
         seen: set[int] = set()
         while new := set(await self._store.unaligned_tenants()) - seen:
             for tenant in sorted(new):
@@ -96,6 +96,6 @@ def check(hold: NewHold) -> None:
 
 
 def require_because(because: str) -> None:
-    """Raises Invalid: whoever is stopped or released is owed a reason."""
+    """Raises Invalid if there is no reason: whoever is stopped or released must be able to read one."""
     if not because.strip():
         raise Invalid(Fault("because", api.reason_missing(), "missing"))

@@ -1,4 +1,4 @@
-"""How an installation begins: a name and two keys that are never changed, since every tag and every hash depends on them."""
+"""Creates an installation: a name and two keys, which never change, since all tags and hashes depend on them."""
 
 import secrets
 
@@ -7,8 +7,8 @@ from mailcordon.core.installation import Installation
 _KEY_BYTES = 32
 
 
-def begin(name: str) -> Installation:
-    """Raises ValueError for a name that cannot travel as a tag."""
+def create(name: str) -> Installation:
+    """Raises ValueError if the name cannot be an SES tag."""
     return Installation(
         name=name, mac_key=secrets.token_bytes(_KEY_BYTES), hash_key=secrets.token_bytes(_KEY_BYTES)
     )

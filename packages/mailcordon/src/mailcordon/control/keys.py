@@ -1,6 +1,6 @@
-"""API keys: 256 random bits each, shown once, stored as their sha256 (random bits need no slow hash), scoped and revocable.
+"""API keys: 256 random bits each, shown once, stored as sha256 (random bits need no slow hash), scoped and revocable.
 
-`mck_<prefix>_<secret>`: the prefix names the key in lists, logs and the audit trail, and says nothing of the secret.
+`mck_<prefix>_<secret>`: the prefix identifies the key in lists, logs and the audit trail, and reveals nothing of the secret.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ _BEARER = re.compile(r"Bearer +(mck_[a-z0-9]{8}_[A-Za-z0-9_-]{43})", re.IGNORECA
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Minted:
-    """A new key. The text is for its owner's eyes, once; only prefix and hash are stored."""
+    """A new key. The text is shown to its owner once; only prefix and hash are stored."""
 
     text: str = field(repr=False)
     prefix: str
@@ -31,7 +31,7 @@ class Minted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """A stored key, as it may be shown to anybody who may see that it exists."""
+    """A stored key, without its secret."""
 
     id: int
     prefix: str
@@ -46,9 +46,9 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What the store knows of a presented key, and as of which epoch."""
+    """The result of looking up a key, as of an epoch."""
 
-    principal: Principal | None  #: None: no such key, or it is revoked, or its tenant retired
+    principal: Principal | None  #: None: unknown, revoked, or its tenant is retired
     expires_at: float | None  #: seconds since 1970
     epoch: int
 
@@ -85,13 +85,13 @@ def hash_of(text: str) -> bytes:
 
 
 def bearer(authorization: str | None) -> str | None:
-    """The key in an Authorization header; None if there is none of our form."""
+    """Returns the key in an Authorization header, or None if it has no key of our form."""
     match = _BEARER.fullmatch(authorization.strip()) if authorization else None
     return match[1] if match else None
 
 
 class Keys:
-    """Makes and revokes keys."""
+    """Creates and revokes keys."""
 
     def __init__(self, store: KeyStore) -> None:
         self._store = store
@@ -105,7 +105,7 @@ class Keys:
         actor: str,
         expires_at: datetime | None = None,
     ) -> tuple[Key, str]:
-        """The stored key and its text, which cannot be had again. Raises Invalid or NotFound."""
+        """Returns the stored key and its text, which cannot be read again. Raises Invalid or NotFound."""
         check(tenant=tenant, name=name, scopes=scopes, expires_at=expires_at)
         minted = mint()
         ordered = [scope for scope in SCOPES if scope in scopes]
@@ -115,11 +115,11 @@ class Keys:
         return key, minted.text
 
     async def mint_platform_key(self, name: str, *, actor: str = "mailcordon") -> tuple[Key, str]:
-        """A key with every scope, for whoever runs this installation."""
+        """A key with every scope, for the operator of this installation."""
         return await self.create(tenant=None, name=name, scopes=SCOPES, actor=actor)
 
     async def revoke(self, prefix: str, *, actor: str) -> Key:
-        """Acts at once, in every process. Revoking a revoked key changes nothing. Raises NotFound."""
+        """Takes effect at once in every process. Revoking a revoked key changes nothing. Raises NotFound."""
         key = await self._store.revoke(prefix, actor=actor)
         if key is None:
             raise NotFound(api.no_key(prefix), code="no-such-key")
@@ -127,7 +127,7 @@ class Keys:
 
 
 def check(*, tenant: str | None, name: str, scopes: Sequence[str], expires_at: datetime | None) -> None:
-    """Raises Invalid with everything that is wrong."""
+    """Raises Invalid with every problem."""
     faults: list[Fault] = []
     if not name.strip() or len(name) > 100:
         faults.append(Fault("name", api.bad_key_name()))

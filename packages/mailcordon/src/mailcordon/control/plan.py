@@ -1,7 +1,7 @@
-"""Desired against actual: the ordered changes that make SES agree, as values that can be counted, shown and refused.
+"""Compares desired with actual: the changes that make SES agree, as values that can be counted, shown and refused.
 
-Nothing is ever deleted here, and members of which we want nothing in particular are left as they are: what somebody else has
-set on a resource for a reason of theirs is not ours to repair.
+Nothing is ever deleted, and members for which no value is wanted are left as they are: somebody else may have set them on
+purpose.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ _GROUPS: Mapping[Kind, Mapping[str, tuple[str, ...]]] = {
 
 
 def changes(resource: Resource, actual: Mapping[str, Json] | None) -> list[Change]:
-    """What is to be done about one resource; nothing if SES agrees. `actual` is None where there is no such thing."""
+    """The changes that one resource needs, none if SES agrees. `actual` is None if the resource does not exist."""
     if resource.kind == Kind.ASSOCIATION:
         have = set(_texts(actual, "resources"))
         missing = [name for name in _texts(resource.want, "resources") if name not in have]
@@ -59,16 +59,8 @@ def changes(resource: Resource, actual: Mapping[str, Json] | None) -> list[Chang
     return found
 
 
-def plan(
-    wanted: Sequence[Resource], actual: Mapping[tuple[Kind, str], Mapping[str, Json] | None]
-) -> list[Change]:
-    """The changes for several resources, in an order in which each finds what it needs."""
-    ordered = sorted(wanted, key=lambda each: (each.kind, each.name))
-    return [change for each in ordered for change in changes(each, actual.get((each.kind, each.name)))]
-
-
 def _same(want: Json, have: Json) -> bool:
-    """Lists are sets to SES: it answers reasons and event types in an order of its own."""
+    """SES treats lists as sets: it returns reasons and event types in any order."""
     if isinstance(want, Sequence) and isinstance(have, Sequence) and not isinstance(want, str):
         return sorted(map(str, want)) == sorted(map(str, have))
     return want == have

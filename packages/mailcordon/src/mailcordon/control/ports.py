@@ -1,5 +1,4 @@
-"""What the control plane needs from outside: stores, each of whose methods is one transaction, and a SES that it can administer
-but not send with."""
+"""What the governor needs from the database. Each method is one transaction."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -9,7 +8,7 @@ from mailcordon.core.target import NewHold, Preview, Target
 
 
 class GovernorStore(Protocol):
-    """Every method that changes holds locks the tenant's lanes in id order, derives them anew and bumps the epoch."""
+    """Each method that changes holds locks the tenant's lanes in id order, derives their state again and bumps the epoch."""
 
     async def place(self, new: NewHold, *, actor: str, once: bool) -> Hold: ...
 
@@ -30,13 +29,13 @@ class GovernorStore(Protocol):
     async def preview(self, target: Target) -> Preview: ...
 
     async def announce_cancel(self, target: Target, *, actor: str, because: str) -> list[int]:
-        """Writes the audit row and answers the lanes concerned."""
+        """Writes the audit row and returns the lanes that the target covers."""
         ...
 
     async def cancel(self, target: Target, lane: int, *, detail: str, most: int) -> int: ...
 
     async def due_holds(self) -> list[tuple[int, list[int]]]:
-        """Open holds whose time is over, by tenant; a bounded number."""
+        """Expired open holds by tenant, up to a limit."""
         ...
 
     async def deferred_under_lifted(self) -> list[tuple[int, list[int]]]: ...

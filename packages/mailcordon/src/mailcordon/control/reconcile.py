@@ -1,8 +1,8 @@
 """Makes SES agree: reads one resource, plans, applies one call at a time, reads back what it set, and records it with its age.
 
-Every row of the observed-state table is looked at when it is due: new wishes at once, failures with back-off, identities that are
-not verified yet often, and everything else about once a day, which is how drift is found and repaired. Killed anywhere, it begins
-again from what SES says, so nothing is made twice and nothing is left out.
+Each row of the observed-state table is checked when it is due: new rows at once, failures with back-off, unverified identities
+often, and everything else about once a day, which finds and repairs drift. If it is killed, it starts again from what SES
+returns, so nothing is created twice and nothing is left out.
 """
 
 import random
@@ -15,50 +15,51 @@ from mailcordon.control.administration import Administration, SesDestination, Se
 from mailcordon.control.desired import Json, Kind, Resource
 from mailcordon.control.governor import Governor
 from mailcordon.control.plan import Change
+from mailcordon.messages import reasons
 
-OLD_DKIM_ZONE = "dkim.amazonses.com"  #: where SES names no zone of the region's own (ses.md 5.3)
+OLD_DKIM_ZONE = "dkim.amazonses.com"  #: if SES returns no zone of the region (ses.md 5.3)
 _SLOWEST_RETRY = 300.0  #: seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A resource as the observed-state table has it."""
+    """A row of the observed-state table."""
 
     resource: Resource
     tenant: int | None
-    seen: bool  #: whether SES has had it before
-    attempts: int  #: in a row without success
+    seen: bool  #: whether SES had it before
+    attempts: int  #: since the last success
     age: float  #: seconds since it was first wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How often things are looked at, in seconds."""
+    """How often rows are checked, in seconds."""
 
     retry: float = 1.0  #: after a first failure; doubles
-    identity: float = 60.0  #: an unverified domain, at first; later a tenth of its age, at most an hour
+    identity: float = 60.0  #: an unverified domain at first; later a tenth of its age, at most an hour
     recheck: float = 86_400.0  #: everything else
 
 
-#: The local SES answers at once, and whoever sets a domain's status there by hand is waiting for it.
+#: The local SES is fast, and a developer who sets a domain's status there by hand waits for the result.
 LOCAL = Pace(retry=0.5, identity=1.0, recheck=3_600.0)
 
 
 class ProvisionStore(Protocol):
     async def due(self, limit: int) -> list[Row]:
-        """Rows that are due, wishes before re-checks, each only when what it needs of its tenant is there."""
+        """Rows that are due, new ones before rechecks, each only when the resources it depends on exist."""
         ...
 
     async def applied(
         self, row: Row, observed: Mapping[str, Json], changes: Sequence[Change], *, again_in: float
     ) -> None:
-        """Records what SES has now; an audit row for each change. Dependants of what was made anew become due."""
+        """Records what SES has now, with an audit row per change. Rows that depend on a new resource become due."""
         ...
 
     async def failed(self, row: Row, error: str, changes: Sequence[Change], *, again_in: float) -> None: ...
 
     async def identity(self, domain: str, status: str, records: Sequence[Mapping[str, str]]) -> int | None:
-        """Answers the tenant if the status changed."""
+        """Returns the tenant if the status changed."""
         ...
 
     async def tenant_arn(self, key: str) -> str | None: ...
@@ -74,14 +75,14 @@ class Reconciler:
         self._pace = pace or Pace()
 
     async def step(self, limit: int = 20) -> int:
-        """Looks at what is due, up to `limit` rows. Answers how many there were."""
+        """Checks up to `limit` rows that are due. Returns how many."""
         rows = await self._store.due(limit)
         for row in rows:
-            await self.look_at(row)
+            await self.check(row)
         return len(rows)
 
-    async def look_at(self, row: Row) -> None:
-        """One resource, from reading to recording. Errors of SES end in its row, not here."""
+    async def check(self, row: Row) -> None:
+        """Reconciles one resource. Errors of SES are recorded in its row, not raised."""
         done: list[Change] = []
         try:
             observed = await self._agree(row, done)
@@ -97,24 +98,22 @@ class Reconciler:
             await self._release(row.tenant, done)
 
     async def _release(self, tenant: int, repaired: Sequence[Change]) -> None:
-        """What SES refused because of this can go again; should it still refuse, the dispatcher holds it again."""
+        """Lifts SES's holds on the tenant's lanes after a repair. If SES still refuses, the dispatcher places them again."""
         holds = await self._governor.open_holds(tenant)
         ids = [hold.id for hold in holds if hold.owner == "ses" and hold.lane is not None]
         if ids:
-            because = f"repaired at SES: {'; '.join(map(str, repaired))}"
+            because = reasons.repaired_at_ses([str(change) for change in repaired])
             await self._governor.lift(ids, tenant=tenant, actor="control", because=because)
 
     async def _agree(self, row: Row, done: list[Change]) -> Mapping[str, Json]:
-        """What SES has once it agrees. Raises SesError."""
+        """Applies the changes and returns what SES has then. Raises SesError."""
         resource = row.resource
         actual = await self._read(resource)
         failed: SesError | None = None
         for change in plan.changes(resource, actual):
             try:
                 await self._apply(change, actual)
-            except (
-                SesError
-            ) as error:  # one domain that SES refuses must not keep the others from being associated
+            except SesError as error:  # one refused domain must not keep the others from being associated
                 failed = failed or error
             else:
                 done.append(change)
@@ -123,14 +122,12 @@ class Reconciler:
         if done:
             actual = await self._read(resource)
         if left := plan.changes(resource, actual):
-            raise SesError(
-                "NotAsSet", f"SES took the call but reads back otherwise: {'; '.join(map(str, left))}"
-            )
+            raise SesError("NotAsSet", reasons.not_as_set([str(change) for change in left]))
         assert actual is not None
         return actual
 
     async def _verification(self, row: Row, observed: Mapping[str, Json], again: float) -> float:
-        """Tells the lanes of a domain what SES says of it. Answers when to ask again, in seconds."""
+        """Records whether a domain is verified and aligns its lanes. Returns the seconds until the next check."""
         status = (
             "verified" if observed["verified"] else "failed" if observed["status"] == "FAILED" else "pending"
         )
@@ -185,7 +182,7 @@ class Reconciler:
     async def _arn(self, key: str) -> str:
         arn = await self._store.tenant_arn(key)
         if arn is None:
-            raise SesError("NotYet", f"the tenant {key} is not there yet")
+            raise SesError("NotYet", reasons.ses_tenant_missing(key))
         return arn
 
     # Applying -----------------------------------------------------------------------------------------------------------
@@ -216,7 +213,7 @@ class Reconciler:
             case Kind.POLICY:
                 await self._ses.put_policy(await self._arn(name), want["policy"])
             case Kind.ASSOCIATION:
-                # arn:aws:ses:REGION:ACCOUNT: the tenant's own ARN is the only place that tells us both (ses.md 1.2).
+                # arn:aws:ses:REGION:ACCOUNT: only the tenant's own ARN has both (ses.md 1.2).
                 where = (await self._arn(name)).split(":", 5)[:5]
                 await self._ses.associate(name, ":".join([*where, change.member or ""]))
 
@@ -229,7 +226,7 @@ class Reconciler:
                 max_delivery_seconds=want.get("max_delivery_seconds"),
             )
             return
-        # A PUT replaces its group: what is in it and not ours goes back as it was (ses.md 6).
+        # A PUT replaces its group: values in it that are not ours are sent back unchanged (ses.md 6).
         group = dict(actual["groups"][change.member])
         if change.member == "delivery":
             await self._ses.put_delivery(name, group | {"MaxDeliverySeconds": want["max_delivery_seconds"]})

@@ -1,6 +1,6 @@
-"""The control role: each of its duties in a loop of its own, at its own pace, until it is told to stop.
+"""The control role: runs each of its duties in a separate loop, at its own interval, until it is stopped.
 
-A duty that fails says so and comes back after a while; none keeps another from its work.
+A duty that fails is logged and retried with back-off; it does not delay the others.
 """
 
 import asyncio
@@ -15,15 +15,15 @@ from mailcordon.control.reconcile import Reconciler
 from mailcordon.control.upkeep import Upkeep
 
 _LOG = logging.getLogger(__name__)
-_LONGEST_WAIT = 30.0  #: seconds between two tries of a duty that fails
+_LONGEST_WAIT = 30.0  #: seconds between two attempts of a duty that fails
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intervals:
-    """Seconds between two rounds of a duty."""
+    """Seconds between two runs of a duty."""
 
     reconcile: float = 1.0
-    account: float = 60.0  #: each costs one call of SES's management rate
+    account: float = 60.0  #: each run is one call at SES's management rate
     pauses: float = 60.0
     removals: float = 2.0
     clock: float = 1.0
@@ -37,7 +37,7 @@ LOCAL = Intervals(reconcile=0.2, account=3.0, pauses=3.0, removals=0.5, align=10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """What the role works with. `want_everything` derives all wishes anew; `sole` says whether we are the one to reconcile."""
+    """`want_everything` derives again what SES should have; `sole` gives whether this process is the one that reconciles."""
 
     governor: Governor
     reconciler: Reconciler
@@ -49,15 +49,15 @@ class Services:
 
 
 async def run(services: Services, stop: asyncio.Event) -> None:
-    """Returns soon after `stop` is set, with nothing half recorded: what was begun is taken up by the next start."""
+    """Returns soon after `stop` is set. Nothing is half recorded: the next start continues unfinished work."""
     intervals, upkeep = services.intervals, services.upkeep
     duties: list[tuple[str, float, Callable[[], Awaitable[object]]]] = [
-        ("make SES agree", intervals.reconcile, lambda: _reconcile(services, stop)),
+        ("reconcile SES", intervals.reconcile, lambda: _reconcile(services, stop)),
         ("ask SES for the account's rate", intervals.account, upkeep.poll_account),
         ("ask SES for paused tenants", intervals.pauses, upkeep.follow_pauses),
-        ("look again at what SES refuses", intervals.clock, upkeep.recheck_refused),
+        ("recheck what SES refuses", intervals.clock, upkeep.recheck_refused),
         ("remove suppressions", intervals.removals, upkeep.remove_suppressions),
-        ("end holds whose time is over", intervals.clock, services.governor.lift_expired),
+        ("lift expired holds", intervals.clock, services.governor.lift_expired),
         ("align lanes", intervals.align, services.governor.align_all),
         ("make partitions", intervals.partitions, upkeep.make_partitions),
         ("purge", intervals.purge, upkeep.purge),
@@ -74,7 +74,7 @@ async def _want(services: Services) -> None:
 
 
 async def _reconcile(services: Services, stop: asyncio.Event) -> None:
-    """Until nothing is due. Between rows `stop` is looked at, since on AWS each takes seconds."""
+    """Runs until nothing is due. Checks `stop` between rows, since each takes seconds on AWS."""
     async with services.sole() as sole:
         while sole and not stop.is_set() and await services.reconciler.step(limit=1):
             pass
@@ -104,9 +104,9 @@ async def _done(name: str, duty: Callable[[], Awaitable[object]], wait: float) -
     try:
         await duty()
     except Exception as error:
-        # Whatever it is (the database is away, SES answers oddly), the role lives on and comes back to it.
-        _LOG.warning("could not %s: %s; trying again in %.1f s", name, error or type(error).__name__, wait)
-        _LOG.debug("the failure in full", exc_info=True)
+        # Whatever failed (the database is down, SES sent an odd response), the role goes on and retries.
+        _LOG.warning("could not %s: %s; retrying in %.1f s", name, error or type(error).__name__, wait)
+        _LOG.debug("traceback", exc_info=True)
         return False
     return True
 

@@ -1,7 +1,7 @@
-"""Onboarding: from a name and its domains to everything a tenant needs, as one draft that is stored in one transaction.
+"""Onboarding: everything a tenant needs, from its name, message types and domains, as one draft stored in one transaction.
 
-Running it again with the same words changes nothing; naming more types adds lanes. SES is told afterwards, at its own pace
-(control/reconcile.py), and until it has verified a domain the lanes on it are held by policy. Keys are shown once or never.
+Onboarding again with the same values changes nothing; more types add lanes. SES is updated afterwards (control/reconcile.py).
+Until SES has verified a domain, the lanes on it are held by policy. A new key is shown once.
 """
 
 import re
@@ -30,7 +30,7 @@ FIRST_KEY_SCOPES = TENANT_SCOPES  #: what a tenant's own first key may do
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TenantFacts:
-    """A tenant that is there already."""
+    """A tenant that exists already."""
 
     id: int
     key: str
@@ -42,12 +42,12 @@ class TenantFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """All that onboarding decides from."""
+    """What onboarding needs to know."""
 
     tenant: TenantFacts | None
     types: Mapping[str, MessageType]
-    taken: frozenset[str]  #: of the domains asked for: those equal to, above or below one of another tenant's
-    sets: int  #: configuration sets that exist by now
+    taken: frozenset[str]  #: the requested domains that are equal to, above or below one of another tenant
+    sets: int  #: configuration sets that exist
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,15 +62,15 @@ class NewLane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What is to be stored. An empty one changes nothing."""
+    """What to store. An empty draft changes nothing."""
 
     slug: str
     key: str
     dedicated: bool
     is_new: bool
-    domains: tuple[str, ...]  #: all that the tenant sends from, old and new
+    domains: tuple[str, ...]  #: all domains that the tenant sends from, old and new
     lanes: tuple[NewLane, ...]  #: new ones only
-    sets: tuple[ConfigurationSet, ...]  #: all that the tenant uses, and the ungoverned one
+    sets: tuple[ConfigurationSet, ...]  #: all sets that the tenant uses, and the ungoverned one
     resources: tuple[Resource, ...]
 
 
@@ -79,13 +79,13 @@ class Onboarded:
     tenant: int
     slug: str
     is_new: bool
-    added: tuple[str, ...]  #: types that got a lane now
-    key_prefix: str | None  #: of the tenant's oldest key in force
-    key_text: str | None = field(repr=False)  #: only when it was minted now
+    added: tuple[str, ...]  #: types with a new lane
+    key_prefix: str | None  #: of the tenant's oldest valid key
+    key_text: str | None = field(repr=False)  #: only if it was created now
 
 
 class Onboarding(Protocol):
-    """One transaction in which a tenant is onboarded; nobody else onboards meanwhile."""
+    """One transaction that onboards a tenant. Only one runs at a time."""
 
     async def facts(self, slug: str, domains: Sequence[str]) -> Facts: ...
 
@@ -111,7 +111,7 @@ class Tenants:
     async def onboard(
         self, slug: str, types: Mapping[str, str], *, actor: str, dedicated: bool | None = None
     ) -> Onboarded:
-        """Raises Invalid (naming each field that is wrong) or Conflict. `dedicated` None: as the tenant is, else shared sets."""
+        """Raises Invalid with each wrong field, or Conflict. `dedicated` None: as the tenant is, else shared sets."""
         wanted = check(slug, types)
         minted: keys.Minted | None = None
         async with self._store.onboarding() as transaction:
@@ -125,7 +125,7 @@ class Tenants:
                 minted = keys.mint()
                 await transaction.add_key(tenant, slug, minted, actor=actor)
             prefix = await transaction.key_prefix(tenant)
-        # New lanes were made closed; the governor opens those that nothing stops, and says why for the others.
+        # New lanes start closed; the governor opens those without a hold and places the policy's holds on the others.
         await self._governor.align(tenant)
         return Onboarded(
             tenant=tenant,
@@ -138,7 +138,7 @@ class Tenants:
 
 
 def check(slug: str, types: Mapping[str, str]) -> dict[str, str]:
-    """The domains in DNS's form, by type. Raises Invalid with all that is wrong."""
+    """Returns the domains in DNS form, by type. Raises Invalid with every problem."""
     faults: list[Fault] = []
     if not _SLUG.fullmatch(slug):
         faults.append(Fault("slug", api.bad_slug()))
@@ -160,7 +160,7 @@ def check(slug: str, types: Mapping[str, str]) -> dict[str, str]:
 def draft(
     slug: str, wanted: Mapping[str, str], facts: Facts, settings: Settings, *, dedicated: bool | None
 ) -> Draft:
-    """What to store so that the tenant has these lanes. Raises Invalid or Conflict, naming rules and never another tenant."""
+    """What to store so that the tenant has these lanes. Raises Invalid or Conflict, and never reveals another tenant."""
     _refuse_unknown(wanted, facts)
     tenant = facts.tenant
     _refuse_changes(slug, wanted, tenant, dedicated)
@@ -194,7 +194,7 @@ def draft(
 
 
 def new_key() -> str:
-    """An opaque name for SES, tags and IAM: the slug may change, this never does."""
+    """A new opaque name for SES, tags and IAM. It never changes, unlike the slug."""
     return "mc-" + "".join(secrets.choice(_KEY_ALPHABET) for _ in range(_KEY_LETTERS))
 
 
@@ -212,7 +212,7 @@ def _refuse_unknown(wanted: Mapping[str, str], facts: Facts) -> None:
 def _refuse_changes(
     slug: str, wanted: Mapping[str, str], tenant: TenantFacts | None, dedicated: bool | None
 ) -> None:
-    """Onboarding adds; it never moves a lane that may be sending right now."""
+    """Onboarding only adds: it never moves a lane, which may be sending right now."""
     if tenant is None:
         return
     if tenant.retired:

@@ -1,5 +1,5 @@
-"""What keeps the installation in order besides provisioning: the account's rate, tenants that SES has paused, addresses
-that are to leave SES's lists, partitions ahead of time, and data past its keeping time in bounded batches."""
+"""Maintenance besides provisioning: the account's rate, tenants that SES has paused, removal of addresses from SES's lists, new
+partitions, and deletion of old data in bounded batches."""
 
 import logging
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from mailcordon.messages import reasons
 
 _LOG = logging.getLogger(__name__)
 SES = "ses"
-PAUSED = {"status": "DISABLED"}  #: evidence of the hold for a tenant that SES has paused
+PAUSED = {"status": "DISABLED"}  #: evidence of the hold on a tenant that SES has paused
 DAYS_AHEAD = 14
 BATCH = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:
-    """A suppression that somebody asked to remove."""
+    """A suppression whose removal was requested."""
 
     tenant: int
     ses_tenant: str
@@ -29,7 +29,7 @@ class Removal:
     scope: int
     target: int
     address: str
-    alone: bool  #: nothing else of ours suppresses this address for the tenant
+    alone: bool  #: no other suppression covers this address for the tenant
 
 
 class UpkeepStore(Protocol):
@@ -38,7 +38,7 @@ class UpkeepStore(Protocol):
     async def tenants_by_key(self, keys: Sequence[str]) -> dict[str, int]: ...
 
     async def paused(self) -> dict[int, list[int]]:
-        """SES's open holds on whole tenants, by tenant, whoever noticed the pause."""
+        """SES's open holds on whole tenants, by tenant, whichever process placed them."""
         ...
 
     async def recheck_refused(self) -> int:
@@ -54,7 +54,7 @@ class UpkeepStore(Protocol):
     async def purge_idempotency(self, most: int) -> int: ...
 
     async def purge_content(self, after: int, *, urgent: bool, most: int) -> tuple[int, int | None]:
-        """Bodies past their keeping time that no queue needs, from an id on: how many went, and the last id looked at."""
+        """Deletes expired bodies that no queue needs, from an id on. Returns how many, and the last id checked."""
         ...
 
 
@@ -64,23 +64,21 @@ class Upkeep:
         self._ses = ses
         self._governor = governor
         self._cell = cell
-        self._looked_at = {
-            True: 0,
-            False: 0,
-        }  # urgent or not -> last message id, so that no pass begins at the first
+        # Urgent or not -> last message id checked, so that a pass does not start at the first one again.
+        self._checked_to = {True: 0, False: 0}
 
     async def poll_account(self) -> None:
-        """What SES allows, into the row from which every dispatcher takes its share."""
+        """Stores the account's limits in the row from which every dispatcher takes its share."""
         await self._store.write_account(self._cell, await self._ses.get_account())
 
     async def follow_pauses(self) -> None:
-        """A tenant that SES has paused is held under SES's name, with its cause, and released when SES lets it send again."""
+        """Holds tenants that SES has paused, with SES as owner and its cause, and releases those that may send again."""
         disabled = await self._ses.tenants_with_status("DISABLED")
         known = await self._store.tenants_by_key(sorted(disabled))
         held = await self._store.paused()
         for key, tenant in known.items():
             if tenant not in held:
-                cause = await self._ses.status_cause(disabled[key]) or "no cause given"
+                cause = await self._ses.status_cause(disabled[key])
                 new = NewHold(
                     target=Target(tenant=tenant),
                     owner=SES,
@@ -97,13 +95,13 @@ class Upkeep:
         return await self._store.recheck_refused()
 
     async def remove_suppressions(self) -> int:
-        """First from SES's list, then from ours: an address never reads as free while SES would still drop its mail."""
+        """First from SES's list, then from ours, so that no address looks free while SES would still drop its mail."""
         gone = 0
         for removal in await self._store.removals(BATCH):
             try:
                 if removal.alone:
                     await self._ses.delete_suppressed(removal.address, tenant=removal.ses_tenant)
-            except SesError as error:  # one address that SES dislikes must not keep the others waiting
+            except SesError as error:  # one address that SES refuses must not block the others
                 _LOG.warning("SES keeps %s on the list of %s: %s", removal.address, removal.slug, error)
                 continue
             await self._store.removed(removal)
@@ -114,9 +112,9 @@ class Upkeep:
         return await self._store.ensure_partitions(DAYS_AHEAD)
 
     async def purge(self) -> None:
-        """One batch of each kind; more than that waits for the next time."""
+        """Deletes one batch of each kind; the rest waits for the next run."""
         await self._store.purge_idempotency(BATCH)
         for urgent in (True, False):
-            _, last = await self._store.purge_content(self._looked_at[urgent], urgent=urgent, most=BATCH)
+            _, last = await self._store.purge_content(self._checked_to[urgent], urgent=urgent, most=BATCH)
             if last is not None:
-                self._looked_at[urgent] = last
+                self._checked_to[urgent] = last

@@ -1,4 +1,4 @@
-"""What the control plane shows: tenants, lanes with the reasons for their state, identities, provisioning, holds and audit."""
+"""What the control plane shows: tenants, lanes, identities, provisioning, holds, keys and the audit trail."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from mailcordon.core.priority import Class
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who looks. A tenant's own key sees by the database's row-level security, whatever it asks for."""
+    """Whose rows are read. With a tenant's key the database's row-level security applies as well."""
 
-    tenant: int | None  #: only this one's; None: every tenant's
+    tenant: int | None  #: None: of every tenant
     as_tenant: bool = False
 
 
@@ -48,9 +48,9 @@ class LaneView:
     type: str
     class_: Class
     state: str
-    rate: float | None  #: deliveries a second, as it is in force
-    own_rate: float | None  #: the lane's own, which a slowing hold may undercut
-    deliveries: int  #: waiting to leave, those no longer worth sending not counted
+    rate: float | None  #: deliveries per second, in force
+    own_rate: float | None  #: the lane's own limit; a slowing hold can lower the rate below it
+    deliveries: int  #: waiting to leave; expired ones are not counted
     oldest_at: int | None  #: milliseconds since 1970
     facts: LaneFacts
     path: str
@@ -70,7 +70,7 @@ class IdentityView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepView:
-    """One resource at SES, and how far it is."""
+    """One resource at SES, and its state."""
 
     kind: str
     name: str
@@ -94,7 +94,7 @@ class AuditView:
 
 
 class Reads(Protocol):
-    """Each list is bounded by `limit`; `after` is the last id that was seen, 0 to begin."""
+    """`limit` bounds each list; `after` is the last id of the page before, 0 for the first page."""
 
     async def now_ms(self) -> int: ...
 
@@ -111,7 +111,7 @@ class Reads(Protocol):
     ) -> list[LaneView]: ...
 
     async def facts(self, viewer: Viewer, tenants: Sequence[int]) -> dict[int, list[LaneFacts]]:
-        """What each tenant's lanes go through, for what they share."""
+        """The parts that each tenant's lanes use, for what they share."""
         ...
 
     async def open_holds(self, viewer: Viewer, tenants: Sequence[int]) -> list[HoldView]: ...

@@ -513,3 +513,27 @@ def still_in_quarantine(why: str) -> str:
 def removed_at_ses_too() -> str:
     """In the audit trail, when a suppression that a person removed is deleted."""
     return "removed from SES's list for the tenant as well"
+
+
+# Repairs at SES -----------------------------------------------------------------------------------------------------------
+
+
+@example(["update configuration-set mc-urgent: delivery"])
+def repaired_at_ses(changes: list[str]) -> str:
+    """Why SES's hold on a lane was lifted: a resource at SES was repaired."""
+    return f"repaired at SES: {'; '.join(changes)}"
+
+
+# Provisioning ------------------------------------------------------------------------------------------------------------
+
+
+@example(["update policy mc-k3m8p2q7r4s9: policy"])
+def not_as_set(changes: list[str]) -> str:
+    """Why a resource of a tenant is failing: SES accepted the call, but a read returns other values."""
+    return f"SES accepted the call but returns other values; still needed: {'; '.join(changes)}"
+
+
+@example("mc-k3m8p2q7r4s9")
+def ses_tenant_missing(name: str) -> str:
+    """Why a resource of a tenant is failing: the SES tenant that it needs does not exist yet."""
+    return f"the SES tenant {name} does not exist yet"

@@ -36,7 +36,7 @@ async def load_or_create_installation(
     """Needs the control role or the owner. Secrets that an older key encrypted are rewritten with the first one."""
     vault = Vault(secret_keys)
     if await conn.fetchrow(_SQL.installation) is None:
-        fresh = installations.begin(name)
+        fresh = installations.create(name)
         await conn.execute(
             _SQL.insert_installation, fresh.name, vault.encrypt(fresh.mac_key), vault.encrypt(fresh.hash_key)
         )
