@@ -97,9 +97,10 @@ def suppressed_since() -> str:
 
 
 @example("HIGH bounce finding")
-def tenant_paused(cause: str) -> str:
+@example(None)
+def tenant_paused(cause: str | None) -> str:
     """SES has paused the tenant. Seen as the reason of a hold of the owner SES."""
-    return f"SES has paused this tenant: {cause}"
+    return f"SES has paused this tenant: {cause or 'no cause given'}"
 
 
 @example()
@@ -515,7 +516,7 @@ def removed_at_ses_too() -> str:
     return "removed from SES's list for the tenant as well"
 
 
-# Repairs at SES -----------------------------------------------------------------------------------------------------------
+# Repairs at SES ----------------------------------------------------------------------------------------------------------
 
 
 @example(["update configuration-set mc-urgent: delivery"])
