@@ -18,6 +18,7 @@ import boto3
 import pytest
 
 import seslocal
+from seslocal.__main__ import main
 from seslocal_fixtures import signing
 
 
@@ -90,6 +91,48 @@ def test_a_taken_port_is_reported_in_one_sentence() -> None:
     assert done.returncode == 1
     assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("--port", "99999", "'99999' is not a whole number from 0 to 65,535"),
+        ("--dns-port", "x", "'x' is not a whole number from 0 to 65,535"),
+        ("--rate", "-5", "'-5' is not a number from 0 to 1,000,000,000"),
+        ("--quota", "nan", "'nan' is not a number from -1 to"),
+        ("--management-rate", "-1", "'-1' is not a number from 0 to"),
+        ("--event-delay", "soon", "'soon' is not a number from 0 to"),
+        ("--speed", "-1", "'-1' is not a number from 0 to"),
+        ("--ledger", "0", "'0' is not a whole number from 1 to"),
+        ("--queue-most", "1.5", "'1.5' is not a whole number from 1 to"),
+        ("--region", "mars", "'mars' is not a region"),
+        ("--account", "12", "'12' is not an account id of 12 digits"),
+        ("--clock", "yesterday", "time must be a time"),
+        ("--key", "abc", "'abc' is not ID:SECRET"),
+        ("--sns-url", "here", "'here' is not local or a URL"),
+        ("--home", __file__, "is not a directory"),
+    ],
+)
+def test_a_wrong_option_is_refused_in_one_sentence(
+    option: str, value: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([f"{option}={value}"])
+    assert stopped.value.code == 2
+    assert f"argument {option}: " in (err := capsys.readouterr().err)
+    assert sentence in err
+
+
+def test_a_ready_file_that_cannot_be_written_is_reported_in_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "ready"
+    done = subprocess.run(
+        [sys.executable, "-m", "seslocal", "--port", "0", "--ready-file", str(path)],
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert done.returncode == 1
+    assert done.stderr == f"seslocal: cannot write the ready line to {path}: No such file or directory.\n"
 
 
 async def test_a_server_in_the_event_loop_stops_with_open_polls() -> None:

@@ -7,6 +7,7 @@ import asyncio
 import gc
 import json
 import logging
+import math
 import os
 import re
 import signal
@@ -72,7 +73,8 @@ def main(argv: list[str] | None = None) -> int:
         print(messages.failed(str(error)), file=sys.stderr)
         return 2
     except OSError as error:
-        print(messages.cannot_listen(options.host, options.port, error.strerror), file=sys.stderr)
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        print(messages.cannot_listen(options.host, options.port, options.dns_port, reason), file=sys.stderr)
         return 1
 
 
@@ -124,7 +126,7 @@ def _server_options(add: Callable[..., object]) -> None:
     add(
         "--port",
         metavar="N",
-        type=int,
+        type=_whole_number(0, 65_535),
         default=8005,
         help="port to listen on; 0 takes a free one (default %(default)s)",
     )
@@ -138,6 +140,7 @@ def _server_options(add: Callable[..., object]) -> None:
     add(
         "--sns-url",
         metavar="URL",
+        type=_like(r"local|https?://.+", "local or a URL"),
         help="base of the URLs in SNS messages; 'local': this server (default: AWS's)",
     )
 
@@ -159,14 +162,14 @@ def _account_options(add: Callable[..., object]) -> None:
     add(
         "--rate",
         metavar="N",
-        type=float,
+        type=_number(0, 1e9),
         default=DEFAULTS.rate,
         help="MaxSendRate in recipients per second (default %(default)g)",
     )
     add(
         "--quota",
         metavar="N",
-        type=float,
+        type=_number(-1, 1e12),
         default=DEFAULTS.quota,
         help=f"recipients per 24 hours; -1: no limit (default {DEFAULTS.quota:.0f})",
     )
@@ -178,7 +181,7 @@ def _account_options(add: Callable[..., object]) -> None:
     add(
         "--management-rate",
         metavar="N",
-        type=float,
+        type=_number(0, 1e6),
         default=DEFAULTS.management_rate,
         help="calls per second of each operation that does not send; 0: no limit (default %(default)g; SES: about 1)",
     )
@@ -194,7 +197,7 @@ def _access_options(add: Callable[..., object]) -> None:
     add(
         "--dns-port",
         metavar="N",
-        type=int,
+        type=_whole_number(0, 65_535),
         help="UDP and TCP port of its DNS server; 0: a free one (default: no DNS server, or 0 with --strict)",
     )
     add(
@@ -212,7 +215,7 @@ def _behaviour_options(add: Callable[..., object]) -> None:
     add(
         "--event-delay",
         metavar="SECONDS",
-        type=float,
+        type=_number(0, 1e6),
         default=DEFAULTS.event_delay,
         help="delay before each event (default %(default)g)",
     )
@@ -225,7 +228,7 @@ def _behaviour_options(add: Callable[..., object]) -> None:
     add(
         "--speed",
         metavar="N",
-        type=float,
+        type=_number(0, 1e7),
         default=1.0,
         help="seconds of the clock per real second; 0: frozen (default 1)",
     )
@@ -239,20 +242,21 @@ def _behaviour_options(add: Callable[..., object]) -> None:
     add(
         "--ledger",
         metavar="N",
-        type=int,
+        type=_whole_number(1, 10**9),
         default=DEFAULTS.ledger,
         help="accepted mails to keep (default %(default)s)",
     )
     add(
         "--queue-most",
         metavar="N",
-        type=int,
+        type=_whole_number(1, 10**9),
         default=DEFAULTS.queue_most,
         help="messages to keep per queue (default %(default)s)",
     )
     add(
         "--home",
         metavar="DIRECTORY",
+        type=_directory,
         help="directory that stands for S3: s3://BUCKET/KEY is the file BUCKET/KEY in it (default: a temporary one)",
     )
 
@@ -264,6 +268,34 @@ def _like(pattern: str, what: str) -> Callable[[str], str]:
         return text
 
     return check
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def check(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(messages.not_in_range(text, "number", low, high))
+        return value
+
+    return check
+
+
+def _whole_number(low: int, high: int) -> Callable[[str], int]:
+    def check(text: str) -> int:
+        if not re.fullmatch(r"-?[0-9]{1,12}", text) or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(messages.not_in_range(text, "whole number", low, high))
+        return int(text)
+
+    return check
+
+
+def _directory(text: str) -> str:
+    if Path(text).exists() and not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(messages.not_like(text, "a directory"))
+    return text
 
 
 def _moment(text: str) -> float:
@@ -305,7 +337,13 @@ async def _serve(options: Any, settings: Settings) -> int:
     clock = Clock(options.clock, options.speed)
     local = await start(host=options.host, port=options.port, settings=settings, clock=clock)
     _run_collector_rarely()
-    _announce(local, options)
+    try:
+        _announce(local, options)
+    except OSError as error:
+        await local.close()
+        where = str(options.ready_file or f"file descriptor {options.ready_fd}")
+        print(messages.cannot_write_ready(where, error.strerror), file=sys.stderr)
+        return 1
     await stop.wait()
     await local.close()
     return 0

@@ -29,11 +29,19 @@ def failed(what: str) -> str:
     return f"seslocal: {what}"
 
 
-def cannot_listen(host: str, port: int, reason: str | None) -> str:
-    """The port is taken, or the address is not one of this machine."""
+def cannot_listen(host: str, port: int, dns_port: int | None, reason: str) -> str:
+    """A port is taken, or the address is not one of this machine."""
+    if dns_port is None:
+        return failed(f"cannot listen on {host}:{port}: {reason}. Change --host or --port (0: a free port).")
     return failed(
-        f"cannot listen on {host}:{port}: {reason}. Choose another with --port, or 0 for a free one."
+        f"cannot listen on {host}:{port} and DNS port {dns_port}: {reason}. "
+        "Change --host, --port or --dns-port (0: a free port)."
     )
+
+
+def cannot_write_ready(where: str, reason: str | None) -> str:
+    """The file of --ready-file or the descriptor of --ready-fd cannot be written."""
+    return failed(f"cannot write the ready line to {where}: {reason}.")
 
 
 def scenario_refused(path: str, reason: str) -> str:
@@ -44,6 +52,11 @@ def scenario_refused(path: str, reason: str) -> str:
 def not_like(text: str, expected: str) -> str:
     """The value of an option has the wrong form."""
     return f"{text!r} is not {expected}"
+
+
+def not_in_range(text: str, kind: str, low: float, high: float) -> str:
+    """The value of an option is not a number, or out of range."""
+    return f"{text!r} is not a {kind} from {low:,.0f} to {high:,.0f}"
 
 
 def dns_is_not_installed() -> str:
