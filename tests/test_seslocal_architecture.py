@@ -17,7 +17,7 @@ LAYERS = (
     ("state",),
     ("events", "authentication"),
     ("mail", "dns"),
-    ("sesv2", "sqs", "faulted_calls"),
+    ("sesv2", "sqs", "sns", "faulted_calls"),
     ("sesv1", "page"),
     ("admin", "web"),
     ("front",),

@@ -103,6 +103,6 @@ def test_an_unexpected_exception_is_xml_too(
     def breaks(*_: Any) -> Any:
         raise RuntimeError("on purpose")
 
-    monkeypatch.setitem(table.ACTING, "GetSendQuota", breaks)
+    monkeypatch.setitem(table.IMPLEMENTED, "GetSendQuota", breaks)
     with caplog.at_level(logging.CRITICAL, "seslocal"):
         assert world.refused(v1.get_send_quota)[:2] == (500, "InternalFailure")

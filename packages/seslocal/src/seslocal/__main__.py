@@ -21,9 +21,9 @@ from seslocal.admin.fields import Refused, moment
 from seslocal.admin.scenario import load
 from seslocal.clock import Clock
 from seslocal.server import DnsNotInstalled, Local, start
-from seslocal.sesv1.table import ACTING as V1_ACTING
-from seslocal.sesv2.table import ACTING
-from seslocal.sqs.operations import OPERATIONS as SQS_ACTING
+from seslocal.sesv1.table import IMPLEMENTED as V1_IMPLEMENTED
+from seslocal.sesv2.table import IMPLEMENTED
+from seslocal.sqs.operations import OPERATIONS as SQS_IMPLEMENTED
 from seslocal.state.settings import Settings
 from seslocal.wire.access_keys import parse_key
 from seslocal.wire.model import ses_routes, sqs_checks
@@ -81,9 +81,9 @@ def main(argv: list[str] | None = None) -> int:
 def operations() -> str:
     """Returns the Markdown page docs/operations.md: which operations are implemented."""
     services = (
-        ("SES v2", ACTING, sorted(ses_routes().operations)),
-        ("SES v1", V1_ACTING, sorted(ses_v1().operations)),
-        ("SQS", SQS_ACTING, sorted(sqs_checks())),
+        ("SES v2", IMPLEMENTED, sorted(ses_routes().operations)),
+        ("SES v1", V1_IMPLEMENTED, sorted(ses_v1().operations)),
+        ("SQS", SQS_IMPLEMENTED, sorted(sqs_checks())),
     )
     lines = [
         "# Operations that seslocal implements",

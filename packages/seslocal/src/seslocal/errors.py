@@ -39,7 +39,7 @@ def serialization(message: str) -> ApiError:
     return ApiError("SerializationException", message)
 
 
-def not_acting(operation: str) -> ApiError:
+def not_implemented(operation: str) -> ApiError:
     """The error of every operation that is known but not implemented."""
     return ApiError(
         "NotImplementedException",

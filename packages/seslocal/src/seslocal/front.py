@@ -11,16 +11,17 @@ import msgspec
 
 from seslocal import authentication, faulted_calls
 from seslocal.admin.api import PREFIX, Admin
-from seslocal.errors import ApiError, not_acting
+from seslocal.errors import ApiError, not_implemented
 from seslocal.faulted_calls import Call
 from seslocal.sesv1 import endpoint
 from seslocal.sesv2.sending import tenant_and_set
-from seslocal.sesv2.table import ACTING
+from seslocal.sesv2.table import IMPLEMENTED
 from seslocal.sqs import operations as sqs
 from seslocal.state.account import Account
 from seslocal.web import Web
 from seslocal.wire import signature
-from seslocal.wire.model import Params, check_sqs, read_input, ses_routes, sqs_checks
+from seslocal.wire.model import check_sqs, read_input, ses_routes, sqs_checks
+from seslocal.wire.params import Params
 from seslocal.wire.protocol import Request, Response
 
 log = logging.getLogger("seslocal")
@@ -54,15 +55,15 @@ class Front:
                 return self._respond_v1(request)
             return self._respond_ses(request)
         except ApiError as error:
-            return self._refusal(error, is_sqs)
+            return self._error_response(error, is_sqs)
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
             broken = ApiError(
                 "InternalServiceErrorException", "seslocal itself failed; its log says how.", 500
             )
             if endpoint.is_for(request):
-                return endpoint.refuse(self._account(), broken)
-            return self._refusal(broken, is_sqs)
+                return endpoint.error_response(self._account(), broken)
+            return self._error_response(broken, is_sqs)
 
     # SES
 
@@ -77,9 +78,9 @@ class Front:
         account = self._account()
         caller = authentication.caller(account, request, signature.SES, self._host)
         params = read_input(operation, request.path, request.query, request.body)
-        act = ACTING.get(operation.name)
+        act = IMPLEMENTED.get(operation.name)
         if act is None:
-            raise not_acting(operation.name)
+            raise not_implemented(operation.name)
         if account.access.management_rate.rate:
             account.access.management_rate.spend(operation.name, account.clock.now())
         if account.faults.active:
@@ -89,7 +90,7 @@ class Front:
                     operation.name.startswith("Send"),
                     lambda: act(account, params, caller),
                     self._done,
-                    lambda error: self._refusal(error, False),
+                    lambda error: self._error_response(error, False),
                 )
                 return faulted_calls.respond(call, applying)
         return self._done(act(account, params, caller))
@@ -123,7 +124,7 @@ class Front:
         try:
             return Response(200, _encode(await pending), _SQS_KIND, self._ids())
         except ApiError as error:
-            return self._refusal(error, True)
+            return self._error_response(error, True)
 
     # both
 
@@ -133,7 +134,7 @@ class Front:
     def _ids(self) -> tuple[tuple[str, str], ...]:
         return (("x-amzn-RequestId", self._account().ids.uuid()),)
 
-    def _refusal(self, error: ApiError, is_sqs: bool) -> Response:
+    def _error_response(self, error: ApiError, is_sqs: bool) -> Response:
         if not is_sqs:
             if self._account().behaviour.old_signature_codes:
                 error = signature.as_query(error)

@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import parse_qsl
 
-from seslocal import authentication, page
-from seslocal.events import sns
+from seslocal import authentication, page, sns
 from seslocal.events.certificate import certificate
 from seslocal.events.documents import CERTIFICATE_PATH
 from seslocal.mail import list_management, tracking, verification_links

@@ -23,7 +23,7 @@ from seslocal.sesv1 import table
 
 CALLS: Final = int(os.environ.get("SESLOCAL_ODD_CALLS", "3000"))
 SEED: Final = os.environ.get("SESLOCAL_ODD_SEED", "1")
-ACTING: Final = sorted(table.ACTING)
+ACTING: Final = sorted(table.IMPLEMENTED)
 _TOPIC: Final = f"arn:aws:sns:{probe.REGION}:{probe.ACCOUNT}:odd"
 _SENDERS: Final = ("a@odd.example", "Ada <kim@odd.example>", "kim@odd.example")
 _IDENTITIES: Final = ("odd.example", "kim@odd.example", "ODD.example", "absent.example")

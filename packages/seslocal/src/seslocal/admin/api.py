@@ -26,7 +26,7 @@ from seslocal.admin import (
 from seslocal.admin.fields import Json, Query, Refused
 from seslocal.clock import Clock, iso
 from seslocal.events.firehose import flush
-from seslocal.mail.parts import take_apart
+from seslocal.mail.parts import read_parts
 from seslocal.mail.tracking import LOCKED, as_delivered
 from seslocal.state.account import Account
 from seslocal.state.firehose_streams import FirehoseStream
@@ -185,7 +185,7 @@ class Admin:
     def _html_sent(self, message_id: str, query: Query, body: Json) -> Response:
         account = self._account()
         line = account.mail.ledger.get(message_id)
-        parts = line and take_apart(line)
+        parts = line and read_parts(line)
         if not parts or parts.html is None:
             raise Refused(404, messages.no_html(message_id))
         html = as_delivered(account, message_id, parts.html, account.url)

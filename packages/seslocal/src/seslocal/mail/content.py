@@ -11,14 +11,14 @@ import email.utils
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from seslocal.errors import ApiError, bad_request
+from seslocal.wire.params import Params
 
 if TYPE_CHECKING:
     from seslocal.state.contacts import ManagedMail
 
-Params = dict[str, Any]
 
 MOST_RECIPIENTS: Final = 50
 MOST_BYTES: Final = 40 * 1024 * 1024  # of the message after base64

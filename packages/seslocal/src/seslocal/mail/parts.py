@@ -33,7 +33,7 @@ class Parts:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class UsedTemplate:
     """The template of a mail."""
 
     name: str | None  #: of the template; None: it came with the call
@@ -41,7 +41,7 @@ class Made:
     failure: str | None  #: why it could not be rendered
 
 
-def template_of(line: LedgerEntry) -> Made | None:
+def template_of(line: LedgerEntry) -> UsedTemplate | None:
     if line.content is None:
         return None
     content = cast(Json, msgspec.json.decode(line.content))
@@ -50,10 +50,10 @@ def template_of(line: LedgerEntry) -> Made | None:
         return None
     arn = given.get("TemplateArn")
     name = given.get("TemplateName") or (arn.rpartition("/")[2] if arn else None)
-    return Made(name, given.get("TemplateData") or "", content.get("Failure"))
+    return UsedTemplate(name, given.get("TemplateData") or "", content.get("Failure"))
 
 
-def take_apart(line: LedgerEntry) -> Parts | None:
+def read_parts(line: LedgerEntry) -> Parts | None:
     """Returns None if the ledger dropped the content to save memory."""
     if line.content is None:
         return None

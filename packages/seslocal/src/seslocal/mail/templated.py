@@ -71,7 +71,7 @@ def named_by(account: Account, given: Params) -> Template:
     """Returns the template that a call's checked Template names or contains. Raises ApiError."""
     if "TemplateContent" in given:
         template = read_template(INLINE, given["TemplateContent"], MOST_INLINE)
-        _refuse_operations(template, plain_names=account.behaviour.inline_plain_names)
+        _check_operations(template, plain_names=account.behaviour.inline_plain_names)
         return template
     if "TemplateArn" not in given:
         return template_of(account, given["TemplateName"])
@@ -82,7 +82,7 @@ def named_by(account: Account, given: Params) -> Template:
     return template_of(account, name)
 
 
-def _refuse_operations(template: Template, *, plain_names: bool) -> None:
+def _check_operations(template: Template, *, plain_names: bool) -> None:
     """In a template in the call SES supports simple substitution only, in live tests only of names of letters and digits."""
     for tree in template.trees.values():
         for node in tree:

@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Final
 from urllib.parse import parse_qs, quote, unquote
 
-from seslocal.mail.parts import take_apart
+from seslocal.mail.parts import read_parts
 from seslocal.page import letter, messages, views
 from seslocal.page.search import find
 from seslocal.state.account import Account
@@ -53,7 +53,7 @@ def _mail(account: Account, request: Request, parts: list[str]) -> Response:
         case ["body"]:
             return _body(account, request, line)
         case ["source"]:
-            found = take_apart(line)
+            found = read_parts(line)
             return _download(found.source if found else b"", f"{line.message_id}.eml", "message/rfc822")
         case ["files", number]:
             return _file(line, number)
@@ -85,7 +85,7 @@ def _page_request(account: Account, request: Request) -> views.PageRequest:
 
 
 def _body(account: Account, request: Request, line: LedgerEntry) -> Response:
-    found = take_apart(line)
+    found = read_parts(line)
     remote = "remote=1" in request.query.split("&")
     if found is None or found.html is None:
         return Response(404, messages.NO_HTML.encode(), "text/plain", _COMMON)
@@ -100,7 +100,7 @@ def _body(account: Account, request: Request, line: LedgerEntry) -> Response:
 
 
 def _file(line: LedgerEntry, number: str) -> Response:
-    found = take_apart(line)
+    found = read_parts(line)
     index = _number(number)
     if found is None or index is None or index >= len(found.files):
         return Response(404, messages.NO_ATTACHMENT.encode(), "text/plain", _COMMON)

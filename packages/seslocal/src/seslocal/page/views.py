@@ -13,7 +13,7 @@ import msgspec
 from seslocal.clock import iso
 from seslocal.mail import list_management
 from seslocal.mail.mime import File
-from seslocal.mail.parts import Made, Parts, take_apart, template_of
+from seslocal.mail.parts import Parts, UsedTemplate, read_parts, template_of
 from seslocal.page import messages
 from seslocal.state.account import Account
 from seslocal.state.ledger import LedgerEntry
@@ -140,7 +140,7 @@ def _row(page: PageRequest, line: LedgerEntry, is_chosen: bool) -> str:
 
 
 def _detail(page: PageRequest, line: LedgerEntry) -> str:
-    facts, parts = _facts(line), take_apart(line)
+    facts, parts = _facts(line), read_parts(line)
     made = template_of(line)
     views = _views(parts)
     view = page.view if page.view in views else views[0]
@@ -208,7 +208,7 @@ def _events(page: PageRequest, line: LedgerEntry) -> str:
     return f'<span class="events">{"".join(f"<span>{one}</span>" for one in shown)}{more}</span>'
 
 
-def _template(made: Made | None) -> str:
+def _template(made: UsedTemplate | None) -> str:
     """The template and data that the mail was rendered from, and why it failed."""
     if made is None:
         return ""

@@ -8,7 +8,7 @@ from seslocal import faulted_calls
 from seslocal.errors import ApiError
 from seslocal.faulted_calls import Call
 from seslocal.sesv1.refusals import to_v1_error
-from seslocal.sesv1.table import ACTING
+from seslocal.sesv1.table import IMPLEMENTED
 from seslocal.state.access import Caller
 from seslocal.state.account import Account
 from seslocal.wire.params import Params
@@ -37,7 +37,7 @@ def respond(
                 "InvalidAction", f"Could not find operation {name[:64]} for version {model.version}."
             )
         params = model.read(operation, form)
-        act = ACTING.get(name)
+        act = IMPLEMENTED.get(name)
         if act is None:
             raise ApiError(
                 "NotImplemented",
@@ -52,12 +52,12 @@ def respond(
                     name.startswith("Send"),
                     lambda: act(account, params, who),
                     lambda result: _done(account, operation, result),
-                    lambda error: refuse(account, error),
+                    lambda error: error_response(account, error),
                 )
                 return faulted_calls.respond(call, applying)
         return _done(account, operation, act(account, params, who))
     except ApiError as error:
-        return refuse(account, error)
+        return error_response(account, error)
 
 
 def _form(request: Request) -> bytes:
@@ -70,7 +70,7 @@ def _posted(request: Request) -> bytes:
     return request.body if request.method == "POST" else b""
 
 
-def refuse(account: Account, error: ApiError) -> Response:
+def error_response(account: Account, error: ApiError) -> Response:
     request_id = account.ids.uuid()
     said = to_v1_error(error)
     return Response(

@@ -7,7 +7,7 @@ from typing import Final
 from seslocal.sesv1 import identities, send_statistics, sending, settings
 from seslocal.sesv2.table import Act
 
-ACTING: Final[dict[str, Act]] = {
+IMPLEMENTED: Final[dict[str, Act]] = {
     **identities.OPERATIONS,
     **sending.OPERATIONS,
     **settings.OPERATIONS,

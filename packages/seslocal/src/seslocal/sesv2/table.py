@@ -32,7 +32,7 @@ from seslocal.wire.params import Params
 
 Act = Callable[[Account, Params, Caller], Params]
 
-ACTING: Final[dict[str, Act]] = {
+IMPLEMENTED: Final[dict[str, Act]] = {
     **accounts.OPERATIONS,
     **address_insights.OPERATIONS,
     **bulk.OPERATIONS,

@@ -16,7 +16,7 @@ from seslocal.errors import ApiError
 from seslocal.state.access import Caller
 from seslocal.state.account import Account
 from seslocal.state.queues import DEFAULTS, Message, Queue
-from seslocal.wire.model import Params
+from seslocal.wire.params import Params
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _ENTRY_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")

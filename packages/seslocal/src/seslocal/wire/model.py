@@ -18,8 +18,8 @@ import msgspec
 from botocore.loaders import Loader
 
 from seslocal.errors import ApiError, bad_request, serialization
+from seslocal.wire.params import Params
 
-Params = dict[str, Any]
 #: position of a value in the input: its parent's, and its member name or index. Formatted only for an error.
 Position = tuple[Any, str | int] | None
 Check = Callable[[Any, Position, list[str]], Any]

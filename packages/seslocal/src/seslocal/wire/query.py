@@ -16,7 +16,8 @@ from xml.sax.saxutils import escape
 from botocore.loaders import Loader
 
 from seslocal.errors import ApiError
-from seslocal.wire.model import Check, Model, Params, Shapes, validation_text
+from seslocal.wire.model import Check, Model, Shapes, validation_text
+from seslocal.wire.params import Params
 
 _MOST_FIELDS: Final = 5000
 _MOST_DEPTH: Final = 12
