@@ -72,7 +72,7 @@ def rows(mails: Iterable[VdmMail]) -> Iterator[Row]:
         yield Row({name: value for name, value in columns.items() if value}, seen.series.TENANT_NAME or "")
 
 
-def chosen(found: Iterable[Row], include: Mapping[str, Any], exclude: Mapping[str, Any]) -> Iterator[Row]:
+def matching(found: Iterable[Row], include: Mapping[str, Any], exclude: Mapping[str, Any]) -> Iterator[Row]:
     """Returns rows that match every filter of `include`, and not all of `exclude`."""
     wanted, unwanted = _filter(include), _filter(exclude)
     return (row for row in found if wanted(row) and not (any(exclude.values()) and unwanted(row)))

@@ -91,7 +91,7 @@ def _work(account: Account, job: Job) -> None:
 
 def _insights(account: Account, job: Job, source: Params, form: str) -> bytes:
     mails = list(account.mail.insights.between(source["StartDate"], source["EndDate"]))
-    found = export_files.chosen(
+    found = export_files.matching(
         export_files.rows(mails), source.get("Include", {}), source.get("Exclude", {})
     )
     rows = list(islice(found, source.get("MaxResults", DEFAULT_ROWS)))

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from seslocal.state.accepted_mail import Mail
     from seslocal.state.configuration_sets import ConfigurationSet
 
-LOOK: Final = 3600.0  # seconds between two evaluations of open findings
-_NOT_SEEN: Final = (
+REVIEW_INTERVAL: Final = 3600.0  # seconds between two evaluations of open findings
+_NOT_COUNTED: Final = (
     "OnTenantSuppressionList",
     "OnAccountSuppressionList",
     "EmailValidationSuppressed",
@@ -60,7 +60,7 @@ class ReputationMonitor:
 
 
 def _weight(outcome: Outcome, recipients: Sequence[str]) -> tuple[int, int] | None:
-    if outcome.kind == "Delivery" or outcome.subtype in _NOT_SEEN:
+    if outcome.kind == "Delivery" or outcome.subtype in _NOT_COUNTED:
         return None
     seen = len(recipients) - sum([is_simulator(address) for address in recipients])
     if outcome.kind == "Bounce" and outcome.type == "Permanent":
@@ -100,7 +100,7 @@ def open_finding(account: Account, tenant: Tenant, finding: Finding) -> None:
     enforce(account, tenant)
     if not tenant.review_is_due:
         tenant.review_is_due = True
-        account.clock.call_later(LOOK, partial(_look, account, tenant))
+        account.clock.call_later(REVIEW_INTERVAL, partial(_review_again, account, tenant))
 
 
 def enforce(account: Account, tenant: Tenant) -> None:
@@ -126,14 +126,14 @@ def close_finding(account: Account, tenant: Tenant, finding: Finding) -> None:
         reputation.set_status(account, tenant, record, by_customer=True)
 
 
-def _look(account: Account, tenant: Tenant) -> None:
+def _review_again(account: Account, tenant: Tenant) -> None:
     tenant.review_is_due = False
     if account.tenants.get(tenant.name) is not tenant:
         return
     review(account, tenant)
     if tenant.open_findings and not tenant.review_is_due:
         tenant.review_is_due = True
-        account.clock.call_later(LOOK, partial(_look, account, tenant))
+        account.clock.call_later(REVIEW_INTERVAL, partial(_review_again, account, tenant))
 
 
 def _time_text(at: float) -> str:

@@ -1,5 +1,5 @@
 """The SQS operations that are implemented, over SQS's JSON 1.0 protocol and with its errors. The queues themselves are
-in `queues`."""
+in `state/queues.py`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """SQS's standard queues, in memory. A received message is hidden until its visibility timeout ends, then returns unless
 it was deleted with the handle of its latest receipt. A long poll waits for the first message without blocking other
-callers. The operations are in `operations`."""
+callers. The operations are in `sqs/operations.py`."""
 
 from __future__ import annotations
 
