@@ -15,6 +15,7 @@ import asyncpg
 import pytest
 
 from mailcordon.adapters.db import cluster_files, embedded, migrate, roles
+from mailcordon_fixtures import embedded_postgres
 
 SYSTEM_15 = Path("/usr/lib/postgresql/15/bin")
 ROOT = os.geteuid() == 0
@@ -43,7 +44,7 @@ def home(short_home: Callable[[], contextlib.AbstractContextManager[Path]]) -> I
 
 @pytest.fixture
 async def server(home: Path) -> AsyncIterator[embedded.EmbeddedPostgres]:
-    async with embedded.running(home) as running:
+    async with embedded_postgres.running(home) as running:
         yield running
 
 
@@ -94,10 +95,10 @@ async def remembered(dsn: str) -> list[int]:
 
 
 async def test_data_outlives_a_stop_and_a_start(home: Path) -> None:
-    async with embedded.running(home) as server:
+    async with embedded_postgres.running(home) as server:
         await remember(server.dsn(), 1)
     assert servers_in(home) == []
-    async with embedded.running(home) as server:
+    async with embedded_postgres.running(home) as server:
         assert await remembered(server.dsn()) == [1]
 
 
@@ -146,7 +147,7 @@ async def test_the_next_supervisor_starts_though_the_killed_ones_server_still_ru
     with supervisor(home) as (process, _, dsn):
         await remember(dsn, 1)
         process.kill()
-        async with embedded.running(home) as server:
+        async with embedded_postgres.running(home) as server:
             assert await remembered(server.dsn()) == [1]
 
 
@@ -155,19 +156,19 @@ async def test_the_next_supervisor_starts_after_everything_was_killed_at_once(ho
         await remember(dsn, 1)
         process.kill()
         os.kill(postmaster, signal.SIGKILL)
-        async with embedded.running(home) as server:
+        async with embedded_postgres.running(home) as server:
             assert await remembered(server.dsn()) == [1]
 
 
 async def test_a_lock_file_whose_pid_is_another_programs_now_does_not_block_the_start(home: Path):
-    async with embedded.running(home) as server:
+    async with embedded_postgres.running(home) as server:
         await remember(server.dsn(), 1)
         user, data = server.files.user, server.files.data
     stranger = subprocess.Popen(["sleep", "600"], user=user.uid if user.switched else None)
     try:
         lines = [str(stranger.pid), str(data), "1", "5432", "", "", "", "ready"]
         (data / "postmaster.pid").write_text("\n".join(lines) + "\n")
-        async with embedded.running(home) as server:
+        async with embedded_postgres.running(home) as server:
             assert await remembered(server.dsn()) == [1]
         assert stranger.poll() is None
     finally:
@@ -178,7 +179,7 @@ async def test_a_lock_file_whose_pid_is_another_programs_now_does_not_block_the_
 @pytest.mark.skipif(sys.platform != "linux", reason="makes a zombie by hand")
 async def test_a_lock_file_that_names_a_zombie_does_not_block_the_start(home: Path):
     """In a container whose first process never collects its dead, a killed server's pid answers signals for ever."""
-    async with embedded.running(home) as server:
+    async with embedded_postgres.running(home) as server:
         await remember(server.dsn(), 1)
         user, data = server.files.user, server.files.data
     uid = user.uid if user.switched else None
@@ -188,7 +189,7 @@ async def test_a_lock_file_that_names_a_zombie_does_not_block_the_start(home: Pa
     assert Path(f"/proc/{zombie.pid}/comm").read_text() == "postgres\n"
     lines = [str(zombie.pid), str(data), "1", "5432", "", "", "", "ready"]
     (data / "postmaster.pid").write_text("\n".join(lines) + "\n")
-    async with embedded.running(home) as server:
+    async with embedded_postgres.running(home) as server:
         assert await remembered(server.dsn()) == [1]
     zombie.wait()
 
@@ -197,27 +198,27 @@ async def test_an_initdb_that_was_killed_half_way_is_begun_anew(home: Path):
     half = home / "postgres" / "making-0000"
     half.mkdir(parents=True)
     (half / "PG_VERSION").write_text("18\n")
-    async with embedded.running(home) as server:
+    async with embedded_postgres.running(home) as server:
         await remember(server.dsn(), 1)
     assert not half.exists()
 
 
 async def test_what_waiting_cannot_mend_fails_at_once_with_postgres_own_words(home: Path):
-    async with embedded.running(home) as server:
+    async with embedded_postgres.running(home) as server:
         data = server.files.data
     with (data / "postgresql.conf").open("a") as settings:
         settings.write("no_such_setting_of_postgres = 1\n")
     with pytest.raises(embedded.DatabaseWillNotStart, match="no_such_setting_of_postgres"):
-        async with embedded.running(home):
+        async with embedded_postgres.running(home):
             pass
 
 
 async def test_data_of_another_major_version_is_refused_with_the_way_out(home: Path):
-    async with embedded.running(home) as server:
+    async with embedded_postgres.running(home) as server:
         data = server.files.data
     (data / "PG_VERSION").write_text("14\n")
     with pytest.raises(embedded.DatabaseWillNotStart, match="made by PostgreSQL 14.*pg_dump"):
-        async with embedded.running(home):
+        async with embedded_postgres.running(home):
             pass
 
 
@@ -235,7 +236,7 @@ async def test_a_wrong_password_opens_nothing_and_nothing_listens_on_the_network
 
 
 async def test_two_homes_run_side_by_side(home: Path):
-    async with embedded.running(home / "a") as one, embedded.running(home / "b") as other:
+    async with embedded_postgres.running(home / "a") as one, embedded_postgres.running(home / "b") as other:
         await remember(one.dsn(), 1)
         await remember(other.dsn(), 2)
         assert await remembered(one.dsn()) == [1]
@@ -244,7 +245,7 @@ async def test_two_homes_run_side_by_side(home: Path):
 
 async def test_a_home_with_a_path_too_long_for_a_socket_works(home: Path):
     deep = home / ("x" * 60) / ("y" * 60)
-    async with embedded.running(deep) as server:
+    async with embedded_postgres.running(deep) as server:
         assert len(str(server.files.sockets)) <= cluster_files.LONGEST_SOCKET_DIRECTORY
         await remember(server.dsn(), 1)
         assert await remembered(server.dsn()) == [1]
@@ -256,15 +257,15 @@ async def test_root_with_a_private_home_moves_data_and_binaries_where_they_can_b
     private = home / "private"
     private.mkdir(mode=0o700)
     said: list[str] = []
-    async with embedded.running(private, say=said.append) as server:
+    async with embedded_postgres.running(private, say=said.append) as server:
         await remember(server.dsn(), 1)
         assert (private / "postgres").resolve().parent == cluster_files.SHARED_ROOT
         assert any(str(cluster_files.SHARED_ROOT) in line for line in said)
-    async with embedded.running(private, say=said.append) as server:
+    async with embedded_postgres.running(private, say=said.append) as server:
         assert await remembered(server.dsn()) == [1]
     (private / "postgres").unlink()  # the home was deleted, and one of the same name is made
     try:
-        async with embedded.running(private, say=said.append) as server:
+        async with embedded_postgres.running(private, say=said.append) as server:
             with pytest.raises(asyncpg.UndefinedTableError):
                 await remembered(server.dsn())
         assert "moved to" in "\n".join(said)
@@ -292,7 +293,7 @@ async def test_binaries_out_of_the_other_users_reach_are_copied_with_their_libra
 
 @pytest.mark.skipif(not SYSTEM_15.exists(), reason=f"no PostgreSQL 15 in {SYSTEM_15}")
 async def test_postgres_15_takes_the_same_supervisor_migrations_and_roles(home: Path):
-    async with embedded.running(home, binaries=SYSTEM_15) as server:
+    async with embedded_postgres.running(home, binaries=SYSTEM_15) as server:
         made = await migrate.migrate(server.dsn("mailcordon"), home=home)
         for login in roles.LOGINS:
             connection = await asyncpg.connect(made.dsns[login])

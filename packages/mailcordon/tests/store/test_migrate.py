@@ -14,6 +14,7 @@ import pytest
 
 from mailcordon.adapters.db import embedded, engine, migrate, roles
 from mailcordon.adapters.db.migrate import Migration
+from mailcordon_fixtures import embedded_postgres
 
 PEOPLE = Migration(
     "0001-people",
@@ -195,7 +196,7 @@ class TestARunningRoleIsRefused:
     async def test_where_fsync_is_off(self, short_home, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setitem(embedded.SETTINGS, "fsync", "off")
         with short_home() as home:
-            async with embedded.running(home) as server:
+            async with embedded_postgres.running(home) as server:
                 fresh = Fresh(server.dsn("mailcordon"), home)
                 made = await fresh.migrate(PEOPLE)
                 with pytest.raises(roles.UnfitDatabase, match="fsync=off"):

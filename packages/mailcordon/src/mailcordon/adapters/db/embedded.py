@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -81,12 +81,10 @@ class EmbeddedPostgres:
         *,
         say: Say = print,
         binaries: Path | None = None,
-        port: int = PORT,
         on_up: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._home = home
         self._say = say
-        self._port = port
         self._given_binaries = binaries
         self._on_up = on_up
         self._files: ClusterFiles | None = None
@@ -113,7 +111,7 @@ class EmbeddedPostgres:
 
     def dsn(self, database: str = "postgres") -> str:
         """The superuser's address. For `migrate` only: a role process refuses it."""
-        where = f"host={quote(str(self.files.sockets), safe='/')}&port={self._port}"
+        where = f"host={quote(str(self.files.sockets), safe='/')}&port={PORT}"
         return f"postgresql://{SUPERUSER}:{self._password}@/{database}?{where}"
 
     async def start(self) -> None:
@@ -229,9 +227,9 @@ class EmbeddedPostgres:
 
     async def _start_once(self, deadline: float) -> None:
         files = self.files
-        for lock_file in (files.data / "postmaster.pid", files.sockets / f".s.PGSQL.{self._port}.lock"):
+        for lock_file in (files.data / "postmaster.pid", files.sockets / f".s.PGSQL.{PORT}.lock"):
             _remove_stale_lock(lock_file)
-        settings = SETTINGS | {"unix_socket_directories": str(files.sockets), "port": str(self._port)}
+        settings = SETTINGS | {"unix_socket_directories": str(files.sockets), "port": str(PORT)}
         options = [f"-c{name}={value}" for name, value in settings.items()]
         command = [str(files.binaries / "postgres"), "-D", str(files.data), *options]
         with log_file.open_log(self.log_file) as log:
@@ -295,18 +293,6 @@ class EmbeddedPostgres:
 
 class _Died(Exception):
     """The server ended before it accepted connections."""
-
-
-@contextlib.asynccontextmanager
-async def running(
-    home: Path, *, say: Say = print, binaries: Path | None = None
-) -> AsyncGenerator[EmbeddedPostgres]:
-    server = EmbeddedPostgres(home, say=say, binaries=binaries)
-    try:
-        await server.start()
-        yield server
-    finally:
-        await server.stop()
 
 
 def _last_lines(output: str) -> str:

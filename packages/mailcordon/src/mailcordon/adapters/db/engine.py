@@ -4,7 +4,7 @@ Hot paths keep a connection of their own from `connect`; cold paths share a pool
 `mailcordon` and has time-outs, so that no connection holds a snapshot or a lock for long.
 """
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
 
@@ -20,58 +20,39 @@ else:  # at run time the driver's classes take no parameters
 SCHEMA = "mailcordon"
 CONNECT_PATIENCE = 10.0  #: seconds
 
-#: `force_generic_plan` pins plans on the queue's connections; otherwise an unanalysed queue table costs up to 7 times as much.
-PlanCacheMode = Literal["auto", "force_generic_plan", "force_custom_plan"]
-
-
-def _settings(
-    plan_cache_mode: PlanCacheMode, statement_timeout_ms: int, lock_timeout_ms: int, application_name: str
-) -> dict[str, str]:
-    return {
-        "application_name": application_name,
-        "search_path": SCHEMA,
-        "timezone": "UTC",
-        "jit": "off",
-        "plan_cache_mode": plan_cache_mode,
-        "statement_timeout": str(statement_timeout_ms),
-        "lock_timeout": str(lock_timeout_ms),
-        "idle_in_transaction_session_timeout": "60000",
-    }
+_SETTINGS = {
+    "search_path": SCHEMA,
+    "timezone": "UTC",
+    "jit": "off",
+    "plan_cache_mode": "auto",
+    "statement_timeout": "30s",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "60s",
+}
 
 
 async def connect(
-    dsn: str,
-    *,
-    plan_cache_mode: PlanCacheMode = "auto",
-    statement_timeout_ms: int = 30_000,
-    lock_timeout_ms: int = 10_000,
-    application_name: str = "mailcordon",
+    dsn: str, *, generic_plans: bool = False, application_name: str = "mailcordon"
 ) -> Connection:
-    """One connection for one caller. If it breaks, the caller connects again."""
-    return await asyncpg.connect(
-        dsn,
-        timeout=CONNECT_PATIENCE,
-        server_settings=_settings(plan_cache_mode, statement_timeout_ms, lock_timeout_ms, application_name),
-    )
+    """One connection for one caller. If it breaks, the caller connects again.
+
+    `generic_plans` plans each statement once; otherwise an unanalysed queue table costs up to 7 times as much.
+    """
+    settings = _SETTINGS | {"application_name": application_name}
+    if generic_plans:
+        settings["plan_cache_mode"] = "force_generic_plan"
+    return await asyncpg.connect(dsn, timeout=CONNECT_PATIENCE, server_settings=settings)
 
 
-async def create_pool(
-    dsn: str,
-    *,
-    min_size: int = 0,
-    max_size: int = 8,
-    statement_timeout_ms: int = 30_000,
-    lock_timeout_ms: int = 10_000,
-    application_name: str = "mailcordon",
-) -> Pool:
+async def create_pool(dsn: str, *, max_size: int = 8) -> Pool:
     """A pool for cold paths. Session settings are reset when a connection is returned.
 
-    By default it opens no connection at startup, so that a role can start while the database is down.
+    It opens no connection at startup, so that a role can start while the database is down.
     """
     return await asyncpg.create_pool(
         dsn,
-        min_size=min_size,
+        min_size=0,
         max_size=max_size,
         timeout=CONNECT_PATIENCE,
-        server_settings=_settings("auto", statement_timeout_ms, lock_timeout_ms, application_name),
+        server_settings=_SETTINGS | {"application_name": "mailcordon"},
     )

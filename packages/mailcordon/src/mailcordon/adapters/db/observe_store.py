@@ -106,9 +106,9 @@ class _Cache:
 class PostgresTransaction:
     """Implements observe.ports.Transaction."""
 
-    def __init__(self, connection: engine.Connection, cache: _Cache | None = None) -> None:
+    def __init__(self, connection: engine.Connection, cache: _Cache) -> None:
         self._connection = connection
-        self._cache = cache or _Cache()
+        self._cache = cache
 
     async def known(
         self, deliveries: Mapping[int, LaneName], lanes: Set[LaneName], sets: Set[str]

@@ -64,7 +64,7 @@ class PinnedConnection:
         if self._connection is None or self._connection.is_closed():
             connection = await engine.connect(
                 self._dsn,
-                plan_cache_mode="force_generic_plan" if self._index_plans else "auto",
+                generic_plans=self._index_plans,
                 application_name=f"mailcordon {self._name}",
             )
             try:

@@ -1,5 +1,5 @@
--- The rows in which the planes meet (docs/architecture.md). Hot times are milliseconds since 1970 (UTC, the database's clock);
--- delivery and message ids are 64-bit and name their millisecond, so days are ranges of ids and expiry is a comparison.
+-- The rows that the planes share (docs/architecture.md). Times of hot tables are milliseconds since 1970 (UTC, the database's clock).
+-- Delivery and message ids are 64-bit and contain their millisecond, so a day is a range of ids and expiry is a comparison.
 
 create function now_ms() returns bigint language sql stable as $$
     -- A test may shift the clock of its own connections; nobody else sets this.
@@ -9,21 +9,21 @@ $$;
 
 create table installation (
     only_row boolean primary key default true check (only_row),
-    name text not null check (name ~ '^[a-z0-9-]{1,32}$'),   -- travels as a tag: tells our mail from another installation's
+    name text not null check (name ~ '^[a-z0-9-]{1,32}$'),   -- sent as a tag: tells our mail from that of another installation
     mac_key bytea not null,                                  -- signs attempt tags; encrypted under MAILCORDON_SECRET_KEYS
-    hash_key bytea not null,                                 -- keys the recipient hash; encrypted likewise
+    hash_key bytea not null,                                 -- key of the recipient hash; encrypted in the same way
     created_at timestamptz not null default now()
 );
 
--- Two counters that say "what you remember may be old". hold: read every 250 ms by every dispatcher.
--- control: lanes, routes, keys and types; read inside each accept transaction.
+-- Two counters that invalidate caches. `hold`: every dispatcher reads it every 250 ms. `control`: lanes, routes, keys and types;
+-- read in each accept transaction.
 create table epoch (
     name text primary key check (name in ('hold', 'control')),
     value bigint not null default 1
 );
 insert into epoch (name) values ('hold'), ('control');
 
--- CONTROL: who and what -------------------------------------------------------------------------------------------------
+-- CONTROL: tenants, types, lanes, routes, holds, keys -------------------------------------------------------------------------------------------------
 
 create table tenant (
     id int generated always as identity primary key,
@@ -41,7 +41,7 @@ create table message_type (
     description text not null,
     expiry_ms bigint check (expiry_ms > 0),                 -- null: the class's
     grace_ms bigint check (grace_ms > 0),                   -- null: the class's
-    resend boolean,                                         -- null: the class's; what "outcome unknown, absence proved" means
+    resend boolean,                                         -- null: the class's; whether an unknown outcome is resent when absence is proved
     retired_at timestamptz
 );
 insert into message_type (name, class, criticality, description) values
@@ -72,18 +72,18 @@ create table configuration_set (
     tenant int references tenant
 );
 
--- What takes turns: a tenant in a class. More lanes or more mail give no more turns.
+-- A tenant in a class, which takes turns with the other tenants. More lanes or more mail give no more turns.
 create table turn (
     id int generated always as identity primary key,
     tenant int not null references tenant,
     class smallint not null check (class in (0, 1, 2)),
-    next_at bigint,                                         -- when it is worth a visit; null: idle
+    next_at bigint,                                         -- when it is due; null: idle
     unique (tenant, class)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000);
 create index turn_due on turn (class, next_at) where next_at is not null;
 
--- Wakes those that look idle. The first statement gives the transaction its id, so that the second, which reads the turns, has a
--- snapshot from after that (docs/decisions/003). `after` only says what has to be done before.
+-- Wakes turns that look idle. The first statement gives the transaction its id, so that the second, which reads the turns, has a
+-- later snapshot (docs/decisions/003). `after` is not used: it makes the caller compute it first.
 create function wake_turns(turns int[], at bigint, after bigint) returns void language plpgsql as $$
 begin
     perform pg_current_xact_id();
@@ -100,7 +100,7 @@ create table lane (
     rate real check (rate >= 0),                            -- deliveries a second; null: no limit of its own
     tokens real not null default 0,
     tokens_at bigint not null default 0,
-    released_at bigint,                                     -- when its last stopping hold went: start of the ramp
+    released_at bigint,                                     -- when its last stopping hold was lifted: start of the ramp
     expiry_ms bigint not null check (expiry_ms > 0),
     grace_ms bigint not null check (grace_ms > 0),
     resend boolean not null,
@@ -110,11 +110,11 @@ create table lane (
     created_at timestamptz not null default now(),
     retired_at timestamptz,
     unique (tenant, type),
-    unique (tenant, id)                                     -- composite foreign keys end here: no row can mix tenants
+    unique (tenant, id)                                     -- target of composite foreign keys: no row can mix tenants
 ) with (fillfactor = 70);
 create index lane_of_turn on lane (turn);
 
--- The answer of resolution. Two rows a lane while a rollout moves it between paths; shares then sum to 100.
+-- The result of resolution. A lane has two rows while a rollout moves it between paths; their shares sum to 100.
 create table route (
     lane int not null,
     tenant int not null,
@@ -144,7 +144,7 @@ create table hold (
     owner text not null check (owner in ('person', 'breaker', 'ses', 'policy', 'rollout')),
     because text not null check (because <> ''),
     evidence jsonb not null default '{}',
-    by text not null,                                       -- who asked: a key's name, or a part of the system
+    by text not null,                                       -- who placed it: a key's name, or a part of the system
     since bigint not null,
     until bigint,
     lifted_at bigint,
@@ -158,8 +158,8 @@ create index hold_open on hold (tenant) where lifted_at is null;
 create table api_key (
     id int generated always as identity primary key,
     tenant int references tenant,                           -- null: a platform key
-    prefix text not null unique,                            -- shown in lists and logs; says nothing of the secret
-    hash bytea not null unique,                             -- sha256 of the whole key; 256 random bits need no slow hash
+    prefix text not null unique,                            -- shown in lists and logs; not part of the secret
+    hash bytea not null unique,                             -- SHA-256 of the whole key; 256 random bits need no slow hash
     name text not null,
     scopes text[] not null check (scopes <> '{}' and scopes <@ array['send', 'read', 'operate', 'admin']),
     created_at timestamptz not null default now(),
@@ -188,7 +188,7 @@ end $$;
 create trigger audit_append_only before update or delete or truncate on audit
     for each statement execute function audit_is_append_only();
 
--- Who may not be mailed. `target` is 0 (tenant), the class, or the lane, by scope.
+-- Addresses that must not be mailed. `target` is 0 (tenant), the class or the lane, depending on `scope`.
 create table suppression (
     tenant int not null references tenant,
     hash bytea not null,
@@ -200,7 +200,7 @@ create table suppression (
     since bigint not null,
     until bigint,
     by text not null,
-    removing_since bigint,                                  -- asked to go; goes when SES's tenant entry is gone too
+    removing_since bigint,                                  -- removal requested; the row goes when SES's entry is deleted too
     primary key (tenant, hash, scope, target)
 );
 create table platform_suppression (
@@ -219,7 +219,7 @@ create table message (
     lane int not null,
     path text not null,
     from_address text not null,
-    recipients text[] not null,                             -- element i belongs to delivery id + i (counted from 1)
+    recipients text[] not null,                             -- element i (from 1) belongs to delivery id + i
     campaign text,
     list text,
     bytes int not null,                                     -- of the content, for backlog bounds
@@ -228,14 +228,14 @@ create table message (
     foreign key (tenant, lane) references lane (tenant, id)
 ) partition by range (id);
 
--- SES's own request members, made once at accept: Content, FromEmailAddress, ReplyToAddresses.
+-- Members of SES's request, built once at accept: Content, FromEmailAddress, ReplyToAddresses.
 create table content (
     id bigint primary key,
     body bytea not null
 ) partition by range (id);
 alter table content alter column body set storage external;
 
--- Urgent mail's content apart: it goes at hand-over, and deleting from one small table costs a tenth of deleting among partitions.
+-- Content of urgent mail, deleted at hand-over: deleting from one small table costs a tenth of deleting from partitions.
 create table urgent_content (
     id bigint primary key,
     body bytea not null
@@ -249,7 +249,7 @@ create table recipient (
     primary key (tenant, hash, id)
 ) partition by range (id);
 
--- Only what may leave now. state 0: ready; 1: sending, that is: on the wire.
+-- Only deliveries that may leave now. state 0: ready; 1: sending (on the wire).
 create table ready (
     lane int not null,
     id bigint not null,
@@ -271,7 +271,7 @@ create table waiting (
     id bigint not null,
     tenant int not null,
     why smallint not null,                                  -- 1 retry, 2 outcome unknown, 3 held (narrow), 4 scheduled, 5 provider cap
-    until bigint,                                           -- null: until something happens
+    until bigint,                                           -- null: until an event ends it
     attempt smallint not null,
     provider smallint not null default 0,
     called_at bigint,
@@ -286,7 +286,7 @@ create table waiting (
 create index waiting_until on waiting (why, until);
 create index waiting_hold on waiting (hold) where hold is not null;
 
--- One row a delivery, inserted once, when it leaves the queue.
+-- One row per delivery, inserted once, when it leaves the queue.
 create table ledger (
     id bigint primary key,
     tenant int not null,
@@ -301,7 +301,7 @@ create table ledger (
     detail text                                             -- the sentence shown beside it
 ) partition by range (id);
 
--- What the queue rows no longer tell: retries, unknown outcomes, resends, parkings. Rare by nature.
+-- History that the queue rows do not keep: retries, unknown outcomes, resends, deferrals. Rare.
 create table note (
     id bigint not null,
     seq bigint generated always as identity,
@@ -329,7 +329,7 @@ create table worker (
     ended_at bigint
 );
 
--- Soft backlog bounds: each accepting node and each worker adds to its own row, so nobody waits for anybody.
+-- Soft backlog bounds: each accepting node and each worker adds to its own row, so none waits for another.
 create table lane_intake (
     lane int not null, node int not null, deliveries bigint not null default 0, bytes bigint not null default 0,
     primary key (lane, node)
@@ -341,8 +341,8 @@ create table lane_finished (
 
 create table account_rate (
     cell text primary key,
-    ceiling real not null,                                  -- GetAccount's MaxSendRate, recipients a second
-    rate real not null,                                     -- what we allow ourselves now: falls at a 429, climbs back
+    ceiling real not null,                                  -- GetAccount's MaxSendRate, recipients per second
+    rate real not null,                                     -- the rate in use: cut at a 429, then raised again
     tokens real not null default 0,
     at bigint not null,
     max_24h real not null,
@@ -352,7 +352,7 @@ create table account_rate (
     polled_at bigint not null
 );
 
--- OBSERVE: what came back ---------------------------------------------------------------------------------------------------
+-- OBSERVE: what SES reports ---------------------------------------------------------------------------------------------------
 
 create table event (
     delivery bigint not null,
@@ -374,8 +374,8 @@ create table outcome (
     lane int not null,
     state smallint not null,
     at bigint not null,
-    kinds int not null,                                     -- bit per kind seen, so that a delivery counts once a kind
-    attempt smallint not null,                              -- of the attempt that the state speaks of
+    kinds int not null,                                     -- one bit per kind seen, so that a delivery counts once per kind
+    attempt smallint not null,                              -- the attempt that the state is about
     ses_id text not null,
     reason text,
     detail text
@@ -392,7 +392,7 @@ create table send_event (
 
 create table send_seen (
     configuration_set text primary key,
-    called_at bigint not null                               -- latest call whose Send event came
+    called_at bigint not null                               -- the latest call whose Send event arrived
 );
 
 create table metric_minute (
@@ -415,12 +415,12 @@ create table metric_minute (
 
 create table quarantine (
     id bigint generated always as identity primary key,
-    digest bytea not null unique,                           -- of the document: a copy only raises `copies`
+    digest bytea not null unique,                           -- of the document: a copy only increments `copies`
     why text not null,                                      -- 'malformed' | 'ungoverned' | 'foreign-installation' | 'disagreement' | 'unknown-delivery' | 'double'
     detail text not null,
     document text not null,
     source text not null,
-    tenant int,                                             -- whose it would be, if that much is certain
+    tenant int,                                             -- the tenant, if that is certain
     copies int not null default 1,
     first_received_at timestamptz not null default now(),
     last_received_at timestamptz not null default now(),
@@ -428,7 +428,7 @@ create table quarantine (
     resolution text
 );
 
--- Partitions: a day of ids. 22 bits below the millisecond; epoch 2026-01-01 (core/ids.py).
+-- A partition is a day of ids: 22 bits below the millisecond; epoch 2026-01-01 (core/ids.py).
 create function ensure_partitions(days int, from_ms bigint default null) returns int
 language plpgsql security definer set search_path from current as $$
 declare
@@ -460,7 +460,7 @@ revoke all on function wake_turns(int[], bigint, bigint) from public;
 grant execute on function wake_turns(int[], bigint, bigint) to {{send}};
 select ensure_partitions(14);
 
--- Who may do what (invariant 9) -----------------------------------------------------------------------------------------------
+-- Rights of the roles (invariant 9) -----------------------------------------------------------------------------------------------
 
 grant select on installation to {{control}}, {{governor}}, {{send}}, {{observe}};
 grant insert, update on installation to {{control}};
@@ -498,7 +498,7 @@ grant insert on event, outcome, send_event, send_seen, metric_minute, quarantine
 grant update on outcome, send_event, send_seen, metric_minute, quarantine to {{observe}};
 grant update on quarantine to {{control}};
 
--- Reads under a tenant's key: the reader role sees the rows of the tenant that its connection names, and none before it names one.
+-- Reads with a tenant's key: the reader role sees the rows of the tenant that its transaction names, and no rows without a name.
 do $$
 declare t text;
 begin

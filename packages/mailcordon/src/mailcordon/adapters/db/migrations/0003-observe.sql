@@ -1,10 +1,10 @@
--- What observe remembers beside the rows of 0001.
+-- What observe stores besides the tables of 0001.
 
--- A delivery is counted under one provider and in one minute: that of the earliest call SES spoke of. Kept, so that a report
--- of an earlier attempt can move what was counted (observe/metrics.py).
+-- A delivery is counted under one provider and in one minute: that of the earliest call that SES reported. Stored, so that a
+-- report of an earlier attempt can move the count (observe/metrics.py).
 alter table outcome add column provider smallint not null, add column left_at bigint not null;
 
--- Events of another installation in the same AWS account: counted apart, as documents, since only it can tell copies.
+-- Events of another installation in the same AWS account: counted separately, as documents, since only it can recognise copies.
 create table elsewhere (
     installation text not null,
     day date not null,
@@ -13,7 +13,7 @@ create table elsewhere (
     primary key (installation, day, kind)
 );
 
--- What SES says of no mail: a tenant's status, an advisor's recommendation. Kept for whoever can read it.
+-- SES's notices that are about no mail: a tenant's status, an advisor's recommendation.
 create table ses_notice (
     digest bytea primary key,
     what text not null,
@@ -26,7 +26,7 @@ create table ses_notice (
 
 grant select, insert, update on elsewhere, ses_notice to {{observe}};
 grant select on elsewhere, ses_notice to {{control}}, {{governor}};
--- A replay by hand is somebody's act.
+-- A replay by hand is audited.
 grant insert on audit to {{observe}};
--- Where all that was counted moved away (a report of an earlier attempt), no row of zeros stays behind.
+-- A row whose counts have all moved to another minute (a report of an earlier attempt) is deleted.
 grant delete on metric_minute to {{observe}};
