@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import textwrap
+import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -61,6 +63,24 @@ def test_readme_example_runs(world: World, capsys: pytest.CaptureFixture[str]) -
     run_example(example, world.local.url)
     [mail] = world.admin("GET", "/sent")["sent"]
     assert capsys.readouterr().out == mail["message_id"] + "\n"
+
+
+async def test_guide_example_in_an_event_loop_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    [example] = blocks(GUIDE, "async with")
+    names: dict[str, Any] = {}
+    head, _, body = example.partition("async with")
+    exec(head + "async def example():\n" + textwrap.indent("async with" + body, "    "), names)
+    await names["example"]()
+    assert re.fullmatch(r"http://127.0.0.1:\d+\n", capsys.readouterr().out)
+
+
+def test_scenario_example_runs(world: World) -> None:
+    [example] = re.findall(r"```toml\n(.*?)```", ADMIN_API.read_text(), re.DOTALL)
+    world.ready()
+    steps = tomllib.loads(example)["step"]
+    world.admin("POST", "/scenario", {"steps": steps})
+    world.admin("PUT", "/clock", {"advance": 3601})
+    assert [step["outcome"] for step in world.admin("GET", "/scenario")["steps"]] == ["done"] * 3
 
 
 @pytest.mark.parametrize("page", [README, GUIDE], ids=["readme", "guide"])
