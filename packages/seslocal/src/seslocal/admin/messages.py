@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-def listed(names: Iterable[str]) -> str:
+def _listed(names: Iterable[str]) -> str:
     return ", ".join(names)
 
 
-def number(value: float) -> str:
+def _number(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) else f"{value:g}"
 
 
@@ -23,7 +23,7 @@ def no_call(path: str) -> str:
 
 def wrong_method(path: str, method: str, allowed: Iterable[str]) -> str:
     """Known path, other method."""
-    return f"{path} takes {listed(allowed)}, not {method}."
+    return f"{path} takes {_listed(allowed)}, not {method}."
 
 
 def no_such(kind: str, name: str) -> str:
@@ -43,11 +43,11 @@ def body_not_object() -> str:
 
 
 def unknown_member(name: str, known: Iterable[str]) -> str:
-    return f"Unknown member {name}. Known members: {listed(known)}."
+    return f"Unknown member {name}. Known members: {_listed(known)}."
 
 
 def missing(name: str, choices: Iterable[str]) -> str:
-    return f"{name} is missing. It must be one of {listed(choices)}."
+    return f"{name} is missing. It must be one of {_listed(choices)}."
 
 
 def must_be(name: str, what: str) -> str:
@@ -56,11 +56,11 @@ def must_be(name: str, what: str) -> str:
 
 
 def must_be_one_of(name: str, choices: Iterable[str], given: str) -> str:
-    return f"{name} must be one of {listed(choices)}, not {given}."
+    return f"{name} must be one of {_listed(choices)}, not {given}."
 
 
 def out_of_range(name: str, low: float, high: float, *, whole: bool = False) -> str:
-    return f"{name} must be a {'whole ' if whole else ''}number from {number(low)} to {number(high)}."
+    return f"{name} must be a {'whole ' if whole else ''}number from {_number(low)} to {_number(high)}."
 
 
 def not_a_time(name: str) -> str:
@@ -79,7 +79,7 @@ def no_html(message_id: str) -> str:
 
 
 def unknown_filter(name: str, known: Iterable[str]) -> str:
-    return f"Unknown filter {name}. Known filters: tag.NAME, {listed(known)}."
+    return f"Unknown filter {name}. Known filters: tag.NAME, {_listed(known)}."
 
 
 # mailboxes
@@ -120,7 +120,7 @@ def frozen_and_speed() -> str:
 
 
 def unknown_switch(name: str, known: Iterable[str]) -> str:
-    return f"Unknown switch {name}. Known switches: {listed(known)}."
+    return f"Unknown switch {name}. Known switches: {_listed(known)}."
 
 
 def not_on_global_list(address: str) -> str:
@@ -194,7 +194,7 @@ def skew_missing() -> str:
 
 
 def unknown_event(name: str, known: Iterable[str]) -> str:
-    return f"Unknown event {name}. Known events: {listed(known)}."
+    return f"Unknown event {name}. Known events: {_listed(known)}."
 
 
 def unknown_operation(name: str) -> str:

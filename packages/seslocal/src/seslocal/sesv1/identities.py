@@ -139,9 +139,8 @@ def set_topic(account: Account, params: Params, caller: Caller) -> Params:
         try:
             configuration_sets.check_topic(account, topic)
         except ApiError as error:
-            raise bad_request(
-                error.message
-            ) from None  # drops the detailed code, which is for event destinations
+            # Without the detailed code, which is for event destinations.
+            raise bad_request(error.message) from None
         identity.topics[kind] = topic
         notifications.confirm_topic(account, identity.name, topic, kind)
     else:
@@ -163,7 +162,7 @@ def set_headers(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def put_policy(account: Account, params: Params, caller: Caller) -> Params:
-    """Creates or replaces it."""
+    """Creates or replaces the policy."""
     identity, name = identities.identity_of(account, params["Identity"]), params["PolicyName"]
     act = identity_policies.update if name in identity.policies else identity_policies.create
     return act(account, _policy(params), caller)

@@ -65,9 +65,8 @@ def checked(name: str, policy: str) -> str:
     if len(policy.encode("utf-8", "surrogatepass")) > MOST_BYTES:
         raise bad_request(f"Policy {name} is longer than {MOST_BYTES} bytes.", kind="policy_invalid")
     try:
-        read: Any = msgspec.json.decode(
-            policy
-        )  # msgspec is stricter than json, but only json keeps long numbers unchanged
+        # msgspec is stricter than json, but only json keeps long numbers unchanged.
+        read: Any = msgspec.json.decode(policy)
         kept = json.dumps(json.loads(policy), separators=(",", ":"), ensure_ascii=False)
     except (ValueError, RecursionError):
         read, kept = None, ""
