@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import secrets
+import shlex
 import signal
 import socket
 import subprocess
@@ -61,6 +63,25 @@ def test_it_says_where_everything_is_and_everything_is_there(system: System):
     sqs.close()
 
 
+def test_the_lines_that_up_prints_can_be_pasted(system: System):
+    """But for the tenant's name, which other tests may have used."""
+    name = f"acme-{secrets.token_hex(3)}"
+    lines = system.said().partition("In another terminal:\n")[2].partition("\n\n")[0]
+    script = lines.replace("acme", name).replace(
+        "./dev mailcordon", f"{shlex.quote(sys.executable)} -m mailcordon"
+    )
+    done = subprocess.run(
+        ["sh", "-euc", script],
+        env=systems.environment(system.home),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert '"state":"queued"' in done.stdout
+    assert "kim@example.com" in done.stdout
+
+
 def test_secrets_in_the_home_can_be_read_by_their_owner_alone(system: System):
     for name in ("cli.json", "database.json", "run.json", "secret-keys"):
         assert (system.home / name).stat().st_mode & 0o077 == 0, name
@@ -105,8 +126,8 @@ def test_it_comes_up_again_with_the_same_key_and_data(home: Path):
         key, dsn = system.key, system.dsn("send")
     with systems.running(home) as system:
         assert (system.key, system.dsn("send")) == (key, dsn)
-        assert "made a new, empty database" in system.said()
-        assert system.said().count("made a new, empty database") == 1
+        assert "created a new, empty database" in system.said()
+        assert system.said().count("created a new, empty database") == 1
     with systems.running(home, "--new-key") as system:
         assert system.key != key
 

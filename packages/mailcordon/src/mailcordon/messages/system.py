@@ -494,6 +494,12 @@ def process_down(*, log: str) -> str:
     return f"It is down, and `up` is starting it again. Its log says why: {log}."
 
 
+@example()
+def database_url_ok() -> str:
+    """`doctor` connected with MAILCORDON_DATABASE_URL."""
+    return "MAILCORDON_DATABASE_URL connects."
+
+
 @example(login="send")
 def login_without_url(*, login: str) -> str:
     """`doctor` finds no address for a database login."""

@@ -22,6 +22,7 @@ from mailcordon.run import home_lock
 State = Literal["ok", "warn", "bad"]
 
 FEWEST_DAYS = 3  #: partitions ahead; fewer are bad
+DATABASE_ADDRESS = "database address"  #: the subject of the finding about MAILCORDON_DATABASE_URL
 LONGEST_SNAPSHOT = 60  #: seconds; an older snapshot slows the queue
 
 
@@ -51,9 +52,14 @@ async def find(environ: Mapping[str, str]) -> list[Finding]:
         return _problems("settings", error)
     findings = [Finding("settings", "ok", system.settings_ok(local=config.local, region=config.region))]
     findings += await _checked("home", _check_home(config))
-    for login in configs.LOGINS:
-        findings += await _checked(f"database login {login}", _check_login(config, login))
-    if "control" in config.login_urls and findings[-len(configs.LOGINS)].state == "ok":
+    if config.database_url is not None:
+        findings += await _checked(DATABASE_ADDRESS, _check_database_url(config.database_url))
+    logins = {
+        login: await _checked(f"database login {login}", _check_login(config, login))
+        for login in configs.LOGINS
+    }
+    findings += [finding for found in logins.values() for finding in found]
+    if all(finding.state == "ok" for finding in logins["control"]):
         findings += await _checked("database", _check_database(config))
     return findings
 
@@ -96,6 +102,13 @@ async def _check_home(config: Config) -> list[Finding]:
             else Finding(name, "ok", system.process_runs(pid=process))
         )
     return found
+
+
+async def _check_database_url(url: str) -> list[Finding]:
+    with connect_errors.explained(url, "MAILCORDON_DATABASE_URL"):
+        connection = await engine.connect(url)
+    await connection.close()
+    return [Finding(DATABASE_ADDRESS, "ok", system.database_url_ok())]
 
 
 async def _check_login(config: Config, login: str) -> list[Finding]:
