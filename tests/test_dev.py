@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,84 @@ def test_it_names_no_registry():
     assert len(locks) >= 5
     for file in (ROOT / "dev", *locks):
         assert "://" not in file.read_text(), file
+
+
+@pytest.fixture
+def tools(checkout: Path) -> Path:
+    """Replaces the tools by ones that print their arguments, and fail if a file of their name says so."""
+    for name in ("python", "ruff", "pyright"):
+        tool = checkout / ".venv" / "bin" / name
+        tool.unlink(missing_ok=True)
+        tool.write_text(
+            f'#!/bin/sh\necho "{name} $* kills=${{MAILCORDON_TEST_KILLS:-}}"\n[ ! -e "{checkout}/{name}-fails" ]\n'
+        )
+        tool.chmod(0o755)
+    return checkout
+
+
+def test_a_quick_run_has_lint_types_and_tests_that_exist(tools: Path):
+    done = dev(tools, "test", "--quick", "-k", "tags")
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.splitlines()
+    assert [line.split()[:2] for line in said[:2]] == [["ruff", "check"], ["ruff", "format"]]
+    assert "dev: pyright, beside pytest" in done.stderr
+    [pytest_line] = [line for line in said if line.startswith("python -m pytest")]
+    paths = [word for word in pytest_line.split() if "tests/" in word]
+    assert len(paths) > 8
+    assert all((ROOT / path).exists() for path in paths)
+    assert " -k tags " in pytest_line
+
+
+@pytest.mark.parametrize(
+    ("tool", "what"), [("ruff", "lint format"), ("pyright", "types"), ("python", "tests")]
+)
+def test_one_failed_tool_fails_the_run_and_is_named(tools: Path, tool: str, what: str):
+    (tools / f"{tool}-fails").touch()
+    done = dev(tools, "test", "--quick")
+    assert done.returncode == 1
+    assert f"dev: failed: {what} (" in done.stderr.splitlines()[-1]
+    assert "python -m pytest" in done.stdout
+
+
+def test_what_pyright_found_is_printed(tools: Path):
+    assert "pyright  kills=" not in dev(tools, "test", "--quick").stderr
+    (tools / "pyright-fails").touch()
+    assert "pyright  kills=" in dev(tools, "test", "--quick").stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "kills", "chosen"),
+    [
+        ((), "20", "-k  "),
+        (("--kills", "3"), "3", "-k  "),
+        (("--kills=5", "api", "postgres"), "5", "-k api or postgres "),
+    ],
+)
+def test_crash_runs_the_marked_tests_with_that_many_kills(
+    tools: Path, words: tuple[str, ...], kills: str, chosen: str
+):
+    done = dev(tools, "crash", *words)
+    assert done.returncode == 0
+    assert "-m crash" in done.stdout
+    assert chosen in done.stdout
+    assert f"kills={kills}\n" in done.stdout
+
+
+@pytest.mark.parametrize("words", [("--kills",), ("--kills", "no"), ("--kills", "0"), ("--more",)])
+def test_crash_refuses_what_it_does_not_understand(tools: Path, words: tuple[str, ...]):
+    done = dev(tools, "crash", *words)
+    assert done.returncode == 1
+    assert "pytest" not in done.stdout
+
+
+def test_the_three_pytest_settings_agree():
+    """pytest takes the settings of the root or of one package, depending on the paths it is given."""
+    files = [ROOT / "pyproject.toml", *sorted(ROOT.glob("packages/*/pyproject.toml"))]
+    all_of_them = [tomllib.loads(file.read_text())["tool"]["pytest"]["ini_options"] for file in files]
+    own = ("testpaths", "pythonpath")
+    root, *packages = [{name: ini[name] for name in ini if name not in own} for ini in all_of_them]
+    assert len(packages) == 2
+    assert packages == [root, root]
 
 
 def _tools_without_python(directory: Path) -> Path:

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import anyio.from_thread
 import asyncpg
+import hypothesis
 import pytest
 
 from mailcordon.adapters.db import embedded, engine, migrate, roles
@@ -27,6 +28,10 @@ from mailcordon_fixtures import systems
 
 pytest_plugins = ["mailcordon_fixtures.queue_world"]
 
+#: The same examples in every run and worker, and no deadline: a busy machine is no failure. For other examples:
+#: `--hypothesis-profile default`.
+hypothesis.settings.register_profile("suite", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("suite")
 
 MOST_USED = 20  #: databases, of 9 MB each
 MEMORY = Path("/dev/shm")

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from seslocal_fixtures.world import REGION, Background, World
+from seslocal_fixtures.world import PATIENCE, REGION, Background, World
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,7 @@ def background() -> Iterator[Background]:
 @pytest.fixture(scope="session")
 def clients(background: Background) -> Iterator[tuple[Any, Any]]:
     session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
-    config = Config(retries={"total_max_attempts": 1}, read_timeout=10, parameter_validation=False)
+    config = Config(retries={"total_max_attempts": 1}, read_timeout=PATIENCE, parameter_validation=False)
     ses = session.client("sesv2", endpoint_url=background.local.url, config=config)
     sqs = session.client("sqs", endpoint_url=background.local.url, config=config)
     yield ses, sqs

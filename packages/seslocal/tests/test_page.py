@@ -28,7 +28,7 @@ DOT = bytes.fromhex(
 
 
 def get(world: World, path: str, **headers: str) -> tuple[int, str, dict[str, str]]:
-    connection = http.client.HTTPConnection(world.local.host, world.local.port, timeout=10)
+    connection = http.client.HTTPConnection(world.local.host, world.local.port, timeout=60)
     try:
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()

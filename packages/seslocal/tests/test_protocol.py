@@ -33,7 +33,7 @@ def post(world: World, body: object, path: str = SEND) -> tuple[int, dict[str, A
 
 
 def talk(world: World, data: bytes, *, until_closed: bool = True) -> bytes:
-    with socket.create_connection((world.local.host, world.local.port), timeout=5) as sock:
+    with socket.create_connection((world.local.host, world.local.port), timeout=60) as sock:
         sock.sendall(data)
         if until_closed:
             sock.shutdown(socket.SHUT_WR)
@@ -297,7 +297,7 @@ def test_non_http_input_gets_a_4xx_or_nothing_and_the_server_keeps_running(world
 
 def test_a_body_beyond_the_limit_is_413(world: World) -> None:
     head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 80000000\r\n\r\n"
-    with socket.create_connection((world.local.host, world.local.port), timeout=10) as sock:
+    with socket.create_connection((world.local.host, world.local.port), timeout=60) as sock:
         sock.sendall(head)
         answer = b""
         try:
@@ -343,7 +343,7 @@ def test_chunked_and_slow_bodies_are_read(world: World) -> None:
     )
     head = signing.wire("POST", SEND, body, {"Transfer-Encoding": "chunked", "Connection": "close"})
     data = head.removesuffix(body) + chunks + b"0\r\n\r\n"
-    with socket.create_connection((world.local.host, world.local.port), timeout=5) as sock:
+    with socket.create_connection((world.local.host, world.local.port), timeout=60) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for i in range(0, len(data), 11):
             sock.sendall(data[i : i + 11])
@@ -358,7 +358,7 @@ def test_expect_100_continue_is_answered_before_the_body(world: World) -> None:
     world.domain()
     body = json.dumps(MAIL).encode()
     head = signing.wire("POST", SEND, body, {"Expect": "100-continue"}).removesuffix(body)
-    with socket.create_connection((world.local.host, world.local.port), timeout=5) as sock:
+    with socket.create_connection((world.local.host, world.local.port), timeout=60) as sock:
         sock.sendall(head)
         assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         sock.sendall(body)

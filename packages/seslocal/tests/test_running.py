@@ -30,7 +30,7 @@ def started(tmp_path: Path, *options: str) -> tuple[subprocess.Popen[str], dict[
         stderr=subprocess.PIPE,
         text=True,
     )
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while not ready.exists():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < until
@@ -52,7 +52,7 @@ def test_the_command_prints_its_url_serves_and_stops_on_sigterm(tmp_path: Path) 
         client.close()
     finally:
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert err == ""
     assert f"http://127.0.0.1:{ready['port']}" in out
@@ -86,7 +86,7 @@ def test_a_taken_port_is_reported_in_one_sentence() -> None:
             [sys.executable, "-m", "seslocal", "--port", str(port)],
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=60,
         )
     assert done.returncode == 1
     assert f"cannot listen on 127.0.0.1:{port}" in done.stderr

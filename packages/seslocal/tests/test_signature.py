@@ -357,7 +357,7 @@ def test_responses_have_the_date_that_signatures_are_compared_with(world: World,
     world.fault("clock_skew", seconds=200)
     answer = client("sesv2").get_account()["ResponseMetadata"]["HTTPHeaders"]["date"]
     told = datetime.strptime(answer, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC).timestamp()
-    assert abs(told - time.time() - 200) < 5
+    assert abs(told - time.time() - 200) < 60
 
 
 def plain(world: World, path: str, headers: dict[str, str], body: bytes = b"") -> tuple[int, str, str]:
@@ -595,7 +595,7 @@ def test_settings_add_keys_and_can_turn_checking_off() -> None:
 def _get(host: str, port: int, headers: dict[str, str]) -> int:
     import http.client
 
-    connection = http.client.HTTPConnection(host, port, timeout=10)
+    connection = http.client.HTTPConnection(host, port, timeout=60)
     try:
         connection.request("GET", ACCOUNT, headers=headers)
         return connection.getresponse().status

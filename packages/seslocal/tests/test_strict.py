@@ -59,7 +59,7 @@ def names(world: World) -> NameServer:
 def ask(world: World, name: str, kind: str, *, tcp: bool = False) -> dns.message.Message:
     query = dns.message.make_query(name, kind)
     over = dns.query.tcp if tcp else dns.query.udp
-    return over(query, "127.0.0.1", port=names(world).port, timeout=5)
+    return over(query, "127.0.0.1", port=names(world).port, timeout=60)
 
 
 def state(world: World, name: str = DOMAIN) -> tuple[str, bool, str | None]:

@@ -92,7 +92,7 @@ class System:
 
     def healthy(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/v1/health", timeout=5) as answer:
+            with urllib.request.urlopen(f"{self.url}/v1/health", timeout=30) as answer:
                 return answer.status == 200
         except OSError:
             return False

@@ -30,10 +30,10 @@ def home(short_home) -> Iterator[Path]:
         yield directory
 
 
-@pytest.fixture
-def own(home: Path) -> Iterator[System]:
-    """A system of this test's own, since it is going to be hurt."""
-    with systems.running(home) as system:
+@pytest.fixture(scope="module")
+def own(short_home) -> Iterator[System]:
+    """A system of this module's own: its processes are killed, and it has to recover from that."""
+    with short_home() as home, systems.running(home) as system:
         yield system
 
 
@@ -182,12 +182,11 @@ def test_it_drains_though_nobody_reads_what_it_says_any_more(home: Path):
     assert not (home / "run.json").exists()
 
 
-def test_two_systems_run_side_by_side(system: System, home: Path):
-    with systems.running(home) as other:
-        assert other.url != system.url
-        assert other.ses_url != system.ses_url
-        assert other.healthy()
-        assert system.healthy()
+def test_two_systems_run_side_by_side(system: System, own: System):
+    assert own.url != system.url
+    assert own.ses_url != system.ses_url
+    assert own.healthy()
+    assert system.healthy()
 
 
 def test_a_port_that_is_taken_is_refused_with_its_number(home: Path):

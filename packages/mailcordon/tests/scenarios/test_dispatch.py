@@ -63,7 +63,7 @@ class Stage:
         async with self.http.post(f"{self.local.url}/_seslocal/faults", json=body) as answer:
             assert answer.status < 300, await answer.text()
 
-    async def until(self, what: Callable[[], Awaitable[Any]], seconds: float = 10) -> Any:
+    async def until(self, what: Callable[[], Awaitable[Any]], seconds: float = 60) -> Any:
         async with asyncio.timeout(seconds):
             while not (found := await what()):
                 await asyncio.sleep(0.02)

@@ -25,7 +25,7 @@ def told(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 def asked(method: str, url: str, body: object = None) -> dict[str, Any]:
     data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(urllib.request.Request(url, data, method=method), timeout=10) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, data, method=method), timeout=60) as answer:
         return json.loads(answer.read() or b"{}")
 
 

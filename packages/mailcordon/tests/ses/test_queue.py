@@ -85,14 +85,15 @@ async def test_any_number_is_deleted_in_batches_of_ten(sqs: Sqs) -> None:
 
 async def test_receives_wait_side_by_side(sqs: Sqs) -> None:
     queue = sqs.open(wait_seconds=20)
-    waiting = [asyncio.create_task(queue.receive()) for _ in range(3)]
-    async with asyncio.timeout(10):
-        # A receive that came alone would take what was meant for those still on their way.
+    waiting = {asyncio.create_task(queue.receive()) for _ in range(3)}
+    async with asyncio.timeout(60):
         while sqs.local.account.queues.ensure(queue.name).polls < len(waiting):
             await asyncio.sleep(0.001)
-    await sqs.put("one", "two", "three")
-    done = await asyncio.wait_for(asyncio.gather(*waiting), 10)
-    assert sorted(message.body for batch in done for message in batch) == ["one", "three", "two"]
+        # One at a time: a receive takes up to ten messages, so it could take all that was put before it ran.
+        for text in ("one", "two", "three"):
+            await sqs.put(text)
+            [done], waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            assert [message.body for message in done.result()] == [text]
     await queue.close()
 
 

@@ -187,7 +187,7 @@ async def test_a_connection_that_the_other_side_closed_while_it_rested_is_not_us
     async with server(answer) as endpoint, client(HttptoolsTransport, endpoint) as transport:
         await transport.post("/", b"{}", {})
         answer.hang_up.set()
-        deadline = asyncio.get_running_loop().time() + 10
+        deadline = asyncio.get_running_loop().time() + 60
         while transport._all:  # type: ignore[attr-defined]
             assert asyncio.get_running_loop().time() < deadline
             await asyncio.sleep(0.01)
@@ -203,7 +203,7 @@ async def test_a_connection_rests_no_longer_than_it_may() -> None:
         client(HttptoolsTransport, endpoint, keep_alive_seconds=0.05) as transport,
     ):
         await transport.post("/", b"{}", {})
-        await asyncio.wait_for(answer.gone.wait(), 10)
+        await asyncio.wait_for(answer.gone.wait(), 60)
         await transport.post("/", b"{}", {})
     assert answer.connections == 2
 
@@ -265,7 +265,7 @@ async def test_a_call_that_is_cancelled_takes_its_connection_with_it() -> None:
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
-        await asyncio.wait_for(counting.gone.wait(), 10)
+        await asyncio.wait_for(counting.gone.wait(), 60)
 
 
 async def test_tls_is_spoken_with_a_server_that_proves_its_name_and_with_no_other(tmp_path: Path) -> None:

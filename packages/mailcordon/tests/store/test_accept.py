@@ -124,7 +124,7 @@ async def test_of_two_processes_with_one_key_at_a_time_one_stores(world, accept,
         waiting = accept.enqueue(
             "acme", make_submission("receipt"), api_key=7, key="k", still_allowed=allowed
         )
-        deadline = asyncio.get_running_loop().time() + 20
+        deadline = asyncio.get_running_loop().time() + 60
         blocked = "select count(*) from pg_locks where not granted"
         while not await world.connection.fetchval(blocked):
             assert asyncio.get_running_loop().time() < deadline

@@ -225,7 +225,7 @@ async def test_a_domain_that_is_not_verified_keeps_its_lanes_held_and_is_asked_a
     identity = world.local.account.identities["mail.acme.example"]
     identity.status = "SUCCESS"
     await asyncio.sleep(0)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await world.held() != 1:
             await world.reconciler.step()
             await asyncio.sleep(0.02)

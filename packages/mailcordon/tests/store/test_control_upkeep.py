@@ -308,7 +308,7 @@ async def test_the_role_does_all_of_it_by_itself_and_stops_when_told(world: Worl
     )
     role = asyncio.create_task(schedule.run(services, stop))
     await world.tenants.onboard("acme", {"newsletter": "mail.acme.example"}, actor="ann")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await world.owner.fetchval("select bool_or(held) from lane") or await world.account() is None:
             await asyncio.sleep(0.05)
         while await world.owner.fetchval("select count(*) from ses_resource where state <> 'applied'"):

@@ -71,7 +71,7 @@ def servers_in(home: Path) -> list[int]:
     return [int(line.split()[0]) for line in asked.stdout.splitlines() if wanted in line]
 
 
-async def until(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
+async def until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"still waiting until {what}"

@@ -100,7 +100,7 @@ def server() -> Iterator[Server]:
 def unanswered(server: Server, service: str, requests: Iterable[Sent]) -> list[str]:
     """Returns the requests that got a 5xx, no response, or a refused signature."""
     address = urlsplit(server.url)
-    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=10)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=60)
     keys = Credentials("test", "test")
     bad: list[str] = []
     for method, path, body, headers in requests:
@@ -229,7 +229,7 @@ def test_randomly_mangled_requests_cause_no_5xx(server: Server):
 def test_truncated_bodies_and_bodies_without_length_cause_no_5xx(server: Server, rest: bytes):
     address = urlsplit(server.url)
     for path in (b"/v2/email/tenants", b"/"):
-        with socket.create_connection((str(address.hostname), address.port or 0), timeout=10) as sock:
+        with socket.create_connection((str(address.hostname), address.port or 0), timeout=60) as sock:
             sock.sendall(b"POST " + path + b" HTTP/1.1\r\nHost: x\r\n" + rest)
             sock.shutdown(socket.SHUT_WR)
             told = b""

@@ -88,7 +88,7 @@ def test_odd_calls_and_what_follows_from_them_cause_no_5xx(server: Server):
     random = Random(SEED)
     made = odd.Odd(random, KNOWN)
     address = urlsplit(server.url)
-    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=20)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=60)
     names = [*ACTING, *ACTING, *model.operation_names, *_OFTEN * 12]
     bad: list[str] = []
     codes: dict[str, set[int]] = {}
@@ -141,12 +141,12 @@ def _begin(server: Server) -> None:
     for name, given in calls:
         body = "&".join(_pairs({"Action": name, "Version": "2010-12-01", **given}, "")).encode()
         try:
-            urllib.request.urlopen(server.url, body, timeout=20).close()
+            urllib.request.urlopen(server.url, body, timeout=60).close()
         except urllib.error.HTTPError as error:
             error.close()  # it exists already
     settings = json.dumps({"rate": 10000, "quota": 10_000_000}).encode()
     put = urllib.request.Request(f"{server.url}/_seslocal/account", settings, method="PUT")
-    urllib.request.urlopen(put, timeout=20).close()
+    urllib.request.urlopen(put, timeout=60).close()
 
 
 def _pairs(value: Any, at: str) -> list[str]:

@@ -69,7 +69,7 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def connection(server: Server) -> Iterator[http.client.HTTPConnection]:
     address = urlsplit(server.url)
-    made = http.client.HTTPConnection(str(address.hostname), address.port, timeout=20)
+    made = http.client.HTTPConnection(str(address.hostname), address.port, timeout=60)
     yield made
     made.close()
 

@@ -165,7 +165,7 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def connection(server: Server) -> Iterator[http.client.HTTPConnection]:
     address = urlsplit(server.url)
-    made = http.client.HTTPConnection(str(address.hostname), address.port, timeout=20)
+    made = http.client.HTTPConnection(str(address.hostname), address.port, timeout=60)
     yield made
     made.close()
 
@@ -194,7 +194,7 @@ def _told(monkeypatch: pytest.MonkeyPatch, hash_seed: str) -> list[tuple[str, in
     options = ("--account", probe.ACCOUNT, "--no-auth", "--seed", "1", "--clock", "2026-01-05T12:00:00Z")
     with seslocal(*options, "--speed", "0") as server:
         address = urlsplit(server.url)
-        connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=20)
+        connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=60)
         _called(connection, _TWICE, heard)
         ask(connection, "PUT", "/_seslocal/clock", b'{"advance": 90000}')
         receive = {"content-type": "application/x-amz-json-1.0", "x-amz-target": "AmazonSQS.ReceiveMessage"}

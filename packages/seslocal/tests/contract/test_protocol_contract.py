@@ -20,7 +20,7 @@ SEND = "/v2/email/outbound-emails"
 def asked(world: World, method: str, path: str, body: bytes | None = None) -> tuple[int, dict[str, str], Any]:
     """Makes a signed call. Returns status, headers in lower case, and the JSON."""
     headers = signing.signed(method, path, body, {}, host=world.host)
-    connection = http.client.HTTPConnection(world.local.host, world.local.port, timeout=10)
+    connection = http.client.HTTPConnection(world.local.host, world.local.port, timeout=60)
     try:
         connection.request(method, path, body, headers)
         answer = connection.getresponse()

@@ -69,7 +69,7 @@ class Receiver:
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 
-    def wait(self, count: int, seconds: float = 10) -> list[Posted]:
+    def wait(self, count: int, seconds: float = 60) -> list[Posted]:
         until = time.monotonic() + seconds
         with self._came:
             while len(self.got) < count and (left := until - time.monotonic()) > 0:

@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 import seslocal
 from seslocal_fixtures import signing
 
+PATIENCE = 60.0  #: seconds; reached only if the test fails, however busy the machine is
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 ALL_EVENTS = ["SEND", "REJECT", "BOUNCE", "COMPLAINT", "DELIVERY", "DELIVERY_DELAY"]
@@ -39,7 +40,7 @@ class Background:
         )
 
     def _run(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
 
     def stop(self) -> None:
         self._run(self.local.close())
@@ -56,7 +57,7 @@ class World:
 
     def talk(self, data: bytes) -> bytes:
         """Sends these bytes and returns everything until the server closes the connection."""
-        with socket.create_connection((self.local.host, self.local.port), timeout=5) as sock:
+        with socket.create_connection((self.local.host, self.local.port), timeout=PATIENCE) as sock:
             sock.sendall(data)
             sock.shutdown(socket.SHUT_WR)
             got = b""
@@ -92,7 +93,7 @@ class World:
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> tuple[int, bytes]:
         """Makes an unsigned request."""
-        connection = http.client.HTTPConnection(self.local.host, self.local.port, timeout=10)
+        connection = http.client.HTTPConnection(self.local.host, self.local.port, timeout=PATIENCE)
         try:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
@@ -163,7 +164,7 @@ class World:
     def queue(self, name: str = "events") -> str:
         return self.sqs.get_queue_url(QueueName=name)["QueueUrl"]
 
-    def bodies(self, count: int, name: str = "events", seconds: float = 5.0) -> list[str]:
+    def bodies(self, count: int, name: str = "events", seconds: float = PATIENCE) -> list[str]:
         """Receives and deletes `count` messages. Returns their bodies, without the plain-text message of a new topic."""
         found: list[str] = []
         until = time.monotonic() + seconds
@@ -206,7 +207,7 @@ class World:
     def fault(self, kind: str, **more: object) -> str:
         return self.admin("POST", "/faults", {"fault": kind, **more})["id"]
 
-    def wait_for(self, so: Callable[[], bool], seconds: float = 10.0) -> None:
+    def wait_for(self, so: Callable[[], bool], seconds: float = PATIENCE) -> None:
         """Polls for something between two servers that cannot be awaited."""
         until = time.monotonic() + seconds
         while not so():
@@ -215,7 +216,7 @@ class World:
 
     def followed(self, path: str, headers: dict[str, str]) -> tuple[int, str | None]:
         """Fetches a link. Returns status and Location."""
-        connection = http.client.HTTPConnection(self.local.host, self.local.port, timeout=10)
+        connection = http.client.HTTPConnection(self.local.host, self.local.port, timeout=PATIENCE)
         try:
             connection.request("GET", path, headers=headers)
             answer = connection.getresponse()

@@ -1,0 +1,31 @@
+"""Reports what a test run cost: the suite's time against its budget, and the tests over theirs (docs/testing.md).
+
+Only reports: a test never fails for its time, since the machine may be busy.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+SUITE_BUDGET = 900  #: seconds of all tests together: 7.5 minutes for two workers
+TEST_BUDGET = (
+    20  #: seconds of one test without its fixtures: the first user of a shared one would pay for all
+)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    total = 0.0
+    called: dict[str, float] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                total += report.duration
+                if report.when == "call":
+                    called[report.nodeid] = report.duration
+    terminalreporter.section("time budget")
+    terminalreporter.line(f"{total:.0f} s of {SUITE_BUDGET} s, all workers together")
+    if total > SUITE_BUDGET:
+        terminalreporter.line("OVER BUDGET: make tests cheaper or move long runs to ./dev crash", red=True)
+    for test, seconds in sorted(called.items(), key=lambda one: -one[1]):
+        if seconds > TEST_BUDGET:
+            terminalreporter.line(f"{seconds:.0f} s, over the {TEST_BUDGET} s of one test: {test}")
