@@ -1,4 +1,4 @@
-"""A batch is stored as one statement where it can be, and says the same and leaves the same rows where it cannot."""
+"""A batch is stored by one statement if possible. The slow path gives the same results and leaves the same rows."""
 
 import asyncio
 import time
@@ -38,7 +38,7 @@ async def put(accept: Accept, *submissions, slug: str = "acme", keys=()) -> list
 
 
 async def rows(world) -> list[tuple]:
-    """What is stored of each delivery, ids replaced by their place."""
+    """The stored values of each delivery, with ids replaced by their position."""
     found = await world.connection.fetch(
         "select m.id, m.recipients[(r.id & 63)::int] as to, m.tenant, m.lane, m.path, m.from_address, m.campaign, m.list, "
         "m.bytes, m.api_key, r.lane as ready_lane, r.tenant as ready_tenant, r.provider, r.hash, r.campaign as c, r.list as l, "
@@ -51,7 +51,7 @@ async def rows(world) -> list[tuple]:
 
 
 @pytest.mark.parametrize("type", ["password-reset", "receipt"])
-async def test_each_mail_of_a_mixed_batch_keeps_what_is_its_own_the_short_way_and_the_long(
+async def test_each_mail_of_a_mixed_batch_keeps_its_own_values_on_the_fast_and_the_slow_path(
     world, accept, make_submission, type
 ):
     lane = await world.lane("acme", type)
@@ -114,8 +114,8 @@ async def test_a_batch_with_one_repeated_key_stores_the_others(world, accept, ma
     assert isinstance(conflict, Conflict)
 
 
-async def test_of_two_processes_with_one_key_at_a_time_one_stores(world, accept, make_submission):
-    """The rival commits while our statement waits for its key: what looked new when it began is not."""
+async def test_two_processes_with_the_same_key_at_once_store_one_message(world, accept, make_submission):
+    """The other process commits while our statement waits for its key, which looked unused when the statement began."""
     await world.lane("acme", "receipt")
     [first] = await put(accept, make_submission("receipt"), keys=["k"])
     kept = await world.connection.fetchrow("delete from idempotency returning *")
@@ -149,7 +149,7 @@ async def test_a_turn_that_looks_idle_is_woken_and_one_that_is_due_is_left_alone
     assert woken <= await world.connection.fetchval(next_at) < 9000000000000
 
 
-async def test_ids_of_a_batch_are_in_the_order_in_which_it_came(world, accept, make_submission):
+async def test_ids_of_a_batch_are_in_the_order_of_its_messages(world, accept, make_submission):
     await world.lane("acme", "receipt")
     answers = await put(accept, *(make_submission("receipt", to=[f"r{n}@example.com"]) for n in range(80)))
     assert [one.id for one in answers] == sorted(one.id for one in answers)

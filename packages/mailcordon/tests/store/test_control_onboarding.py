@@ -1,4 +1,4 @@
-"""Onboarding on a real PostgreSQL: what it makes, what it refuses, and that doing it again changes nothing."""
+"""Onboarding on a real PostgreSQL: what it creates, what it refuses, and that repeating it changes nothing."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -130,7 +130,7 @@ async def test_the_tenants_key_is_its_own_and_stored_only_as_a_hash(world: World
         assert secret not in repr(rows), table
 
 
-async def test_running_it_again_changes_nothing_and_mints_no_key(world: World) -> None:
+async def test_repeating_an_onboarding_changes_nothing_and_makes_no_key(world: World) -> None:
     first = await world.onboard()
     before = await world.rows()
     second = await world.onboard()
@@ -154,7 +154,7 @@ async def test_naming_more_types_adds_their_lanes_and_touches_no_other(world: Wo
         assert name in wanted
 
 
-async def test_an_unknown_type_is_refused_naming_those_there_are(world: World) -> None:
+async def test_an_unknown_type_is_refused_with_a_list_of_the_types(world: World) -> None:
     before = await world.rows()
     with pytest.raises(Invalid, match=r"types.password-rest: .*password-reset") as refused:
         await world.onboard(types={"password-rest": "mail.acme.example"})
@@ -177,12 +177,12 @@ async def test_a_domain_equal_to_above_or_below_anothers_is_refused_without_nami
     assert await world.rows() == before
 
 
-async def test_a_domain_that_only_ends_alike_is_somebody_elses(world: World) -> None:
+async def test_a_domain_with_the_same_ending_but_another_label_is_not_taken(world: World) -> None:
     await world.onboard()
     await world.onboard("zen", {"newsletter": "othermail.acme.example.com", "invoice": "xmail.acme.example"})
 
 
-async def test_two_that_want_the_same_domain_at_once_do_not_both_get_it(world: World) -> None:
+async def test_two_tenants_that_claim_a_domain_at_once_do_not_both_get_it(world: World) -> None:
     answers = await asyncio.gather(
         *(world.onboard(f"t{n}", {"newsletter": "shared.example"}) for n in range(5)), return_exceptions=True
     )
@@ -225,7 +225,7 @@ async def test_losing_the_verification_closes_the_lane_again(world: World) -> No
     assert await world.owner.fetchval("select count(*) from lane where held") == 1
 
 
-async def test_an_onboarding_that_died_before_its_holds_leaves_closed_lanes_and_is_completed_by_the_sweep(
+async def test_an_onboarding_killed_before_its_holds_leaves_held_lanes_and_is_completed_by_the_sweep(
     world: World, database: Any
 ) -> None:
     gone = await engine.create_pool(database.dsn("governor"))
@@ -267,7 +267,7 @@ async def test_a_lane_is_not_moved_to_another_domain(world: World) -> None:
         await world.onboard(types={"newsletter": "mail.acme.example"})
 
 
-async def test_every_onboarding_tells_those_who_remember_routes(world: World) -> None:
+async def test_every_onboarding_bumps_the_epoch_of_cached_routes(world: World) -> None:
     before = await world.owner.fetchval("select value from epoch where name = 'control'")
     await world.onboard()
     assert await world.owner.fetchval("select value from epoch where name = 'control'") > before

@@ -1,4 +1,4 @@
-"""Onboarding as SES sees it: real boto3 against the local SES, the real database, and deaths at every step."""
+"""What onboarding does at SES: real boto3 against the local SES, a real database, and a kill at every step."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,11 +26,11 @@ TOPICS = desired.Settings(
 
 
 class Killed(BaseException):
-    """Stands for the process's death: nothing catches it."""
+    """Simulates the death of the process: no code catches it."""
 
 
 class World:
-    """`calls` are the operations that reached the wire, `die_after` kills the process after that many changing ones."""
+    """`calls` are the operations that were sent; `die_after` kills the process after that many changing ones."""
 
     def __init__(
         self, local: server.Local, owner: engine.Connection, control: engine.Pool, governor: engine.Pool
@@ -169,7 +169,7 @@ async def test_the_tenant_is_associated_with_exactly_what_it_sends_through(world
     assert identity["ConfigurationSetName"] == "ungoverned"
 
 
-async def test_doing_it_again_reads_and_changes_nothing(world: World) -> None:
+async def test_a_second_run_only_reads(world: World) -> None:
     await world.onboard()
     await world.store.want_everything(TOPICS)
     await world.settle()
@@ -182,7 +182,7 @@ async def test_doing_it_again_reads_and_changes_nothing(world: World) -> None:
     assert len(world.calls) > 10
 
 
-async def test_killed_after_any_call_it_completes_and_makes_nothing_twice(world: World) -> None:
+async def test_reconciling_completes_after_a_kill_at_any_call_and_creates_nothing_twice(world: World) -> None:
     await world.onboard("ref", {"password-reset": "mail.ref.example", "newsletter": "news.ref.example"})
     await world.settle()
     whole = len(world.changes)
@@ -197,7 +197,7 @@ async def test_killed_after_any_call_it_completes_and_makes_nothing_twice(world:
         with pytest.raises(Killed):
             await world.settle()
         await world.settle()
-        # The call it died in was heard by SES; whatever was read back afterwards was found there.
+        # SES carried out the call during which the process died; what was read afterwards was found there.
         assert len(world.changes) == whole, (step, world.changes)
         assert {row[2] for row in await world.rows()} == {"applied"}
 
@@ -262,7 +262,7 @@ async def test_drift_is_found_repaired_and_audited(world: World) -> None:
     assert any("ACCOUNT" in (row["before"] or "") for row in audit)
 
 
-async def test_what_is_not_ours_in_a_group_is_left_as_it_is(world: World) -> None:
+async def test_settings_that_we_do_not_manage_are_left_as_they_are(world: World) -> None:
     await world.onboard()
     await world.settle()
     await ask(
@@ -287,7 +287,7 @@ async def test_a_tenant_deleted_at_ses_comes_back_whole(world: World) -> None:
     assert len(resources) == 4
 
 
-async def test_an_error_of_ses_is_kept_with_its_sentence_and_tried_again(world: World) -> None:
+async def test_an_error_of_ses_is_stored_with_its_message_and_retried(world: World) -> None:
     await world.onboard()
     bad = "Invalid SNS topic"
     await world.owner.execute(
@@ -310,8 +310,8 @@ async def test_an_error_of_ses_is_kept_with_its_sentence_and_tried_again(world: 
     assert {r[2:] for r in await world.rows()} == {("applied", None)}
 
 
-async def test_what_exists_already_counts_as_made(world: World) -> None:
-    """A call that SES heard and whose answer was lost is repeated by the client itself."""
+async def test_a_resource_that_exists_already_counts_as_created(world: World) -> None:
+    """The client repeats a call that SES carried out if the response was lost."""
     key = await world.onboard()
     await world.settle()
     arn = (await world.administer.get_associations(key) or [""])[0]
@@ -321,7 +321,7 @@ async def test_what_exists_already_counts_as_made(world: World) -> None:
     await world.administer.associate(key, arn)
 
 
-async def test_what_ses_took_but_does_not_read_back_is_not_called_applied(world: World) -> None:
+async def test_a_change_that_ses_accepts_but_does_not_read_back_is_not_applied(world: World) -> None:
     await world.behave(default_policy="none")
     key = await world.onboard()
 

@@ -154,7 +154,7 @@ async def test_it_is_released_when_ses_reinstates_it_and_a_persons_hold_stays(wo
     assert [h.owner for h in await world.governor.open_holds(acme)] == ["person"]
 
 
-async def test_a_pause_that_a_refused_call_told_of_ends_like_any_other(world: World) -> None:
+async def test_a_pause_found_by_a_refused_call_ends_like_any_other(world: World) -> None:
     acme, key = await world.onboard("acme", "mail.acme.example")
     await world.pause(key, "DISABLED")
     refused = NewHold(target=Target(tenant=acme), owner="ses", because=f"Sending disabled for {key}.")
@@ -166,7 +166,7 @@ async def test_a_pause_that_a_refused_call_told_of_ends_like_any_other(world: Wo
     assert await world.governor.open_holds(acme) == []
 
 
-async def test_a_lane_that_ses_refuses_is_looked_at_repaired_and_released(world: World) -> None:
+async def test_a_lane_that_ses_refuses_is_checked_repaired_and_released(world: World) -> None:
     acme, key = await world.onboard("acme", "mail.acme.example")
     lane = await world.owner.fetchval("select min(id) from lane")
     arn = (await world.administer.get_associations(key) or [""])[0]
@@ -185,7 +185,7 @@ async def test_a_lane_that_ses_refuses_is_looked_at_repaired_and_released(world:
     assert await world.governor.open_holds(acme) == []
 
 
-async def test_a_refused_lane_whose_set_up_is_as_it_should_be_stays_held_and_is_not_asked_about_for_ever(
+async def test_a_refused_lane_with_a_correct_configuration_stays_held_and_is_checked_once(
     world: World,
 ) -> None:
     acme, _ = await world.onboard("acme", "mail.acme.example")
@@ -242,7 +242,7 @@ async def test_a_suppression_does_not_read_as_removed_while_ses_cannot_be_asked(
     assert await world.owner.fetchval("select count(*) from suppression") == 1
 
 
-async def test_old_idempotency_keys_and_bodies_go_and_what_a_queue_needs_stays(world: World) -> None:
+async def test_old_idempotency_keys_and_bodies_are_deleted_unless_a_queue_needs_them(world: World) -> None:
     acme, _ = await world.onboard("acme", "mail.acme.example")
     lanes = {
         row["class"]: row["id"]
@@ -295,7 +295,7 @@ async def test_partitions_exist_for_a_fortnight(world: World) -> None:
     assert await world.upkeep.make_partitions() == 5
 
 
-async def test_the_role_does_all_of_it_by_itself_and_stops_when_told(world: World) -> None:
+async def test_the_control_role_runs_every_step_and_stops_on_request(world: World) -> None:
     stop = asyncio.Event()
     services = schedule.Services(
         governor=world.governor,

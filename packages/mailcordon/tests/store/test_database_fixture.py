@@ -1,4 +1,4 @@
-"""The fixtures every other test leans on."""
+"""The database fixtures that other tests use."""
 
 import asyncpg
 import pytest
@@ -7,7 +7,7 @@ from mailcordon.adapters.db import engine, roles
 
 
 @pytest.mark.parametrize("role", roles.LOGINS)
-async def test_each_role_enters_its_own_copy_and_is_fit_to_run(database, role):
+async def test_each_role_connects_to_its_own_copy_and_passes_the_startup_checks(database, role):
     connection = await engine.connect(database.dsn(role))
     try:
         assert await connection.fetchval("select current_database()") == database.name

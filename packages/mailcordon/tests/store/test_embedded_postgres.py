@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL under real kills: what was committed stays, what we started ends with us."""
+"""The embedded PostgreSQL under real kills: committed data stays, and the processes that we started end with us."""
 
 import asyncio
 import contextlib
@@ -65,7 +65,7 @@ def supervisor(home: Path) -> Iterator[tuple[subprocess.Popen[str], int, str]]:
 
 
 def servers_in(home: Path) -> list[int]:
-    """Process ids of everything PostgreSQL that still runs for this home, guardians included."""
+    """Process ids of all PostgreSQL processes of this home, guardians included."""
     asked = subprocess.run(["ps", "-ww", "-eo", "pid=,args="], capture_output=True, text=True, check=True)
     wanted = str((home / "postgres").resolve())
     return [int(line.split()[0]) for line in asked.stdout.splitlines() if wanted in line]
@@ -143,7 +143,7 @@ async def test_a_killed_supervisor_leaves_no_orphan(home: Path):
         await until(lambda: not servers_in(home), "the orphans are gone")
 
 
-async def test_the_next_supervisor_starts_though_the_killed_ones_server_still_runs(home: Path):
+async def test_the_next_supervisor_starts_although_the_server_of_a_killed_one_still_runs(home: Path):
     with supervisor(home) as (process, _, dsn):
         await remember(dsn, 1)
         process.kill()
@@ -178,7 +178,7 @@ async def test_a_lock_file_whose_pid_is_another_programs_now_does_not_block_the_
 
 @pytest.mark.skipif(sys.platform != "linux", reason="makes a zombie by hand")
 async def test_a_lock_file_that_names_a_zombie_does_not_block_the_start(home: Path):
-    """In a container whose first process never collects its dead, a killed server's pid answers signals for ever."""
+    """In a container whose first process never reaps zombies, the pid of a killed server accepts signals for ever."""
     async with embedded_postgres.running(home) as server:
         await remember(server.dsn(), 1)
         user, data = server.files.user, server.files.data
@@ -194,7 +194,7 @@ async def test_a_lock_file_that_names_a_zombie_does_not_block_the_start(home: Pa
     zombie.wait()
 
 
-async def test_an_initdb_that_was_killed_half_way_is_begun_anew(home: Path):
+async def test_an_initdb_that_was_killed_is_started_again(home: Path):
     half = home / "postgres" / "making-0000"
     half.mkdir(parents=True)
     (half / "PG_VERSION").write_text("18\n")
@@ -203,7 +203,7 @@ async def test_an_initdb_that_was_killed_half_way_is_begun_anew(home: Path):
     assert not half.exists()
 
 
-async def test_what_waiting_cannot_mend_fails_at_once_with_postgres_own_words(home: Path):
+async def test_a_failure_that_waiting_cannot_fix_is_reported_at_once_with_postgres_message(home: Path):
     async with embedded_postgres.running(home) as server:
         data = server.files.data
     with (data / "postgresql.conf").open("a") as settings:
@@ -222,7 +222,7 @@ async def test_data_of_another_major_version_is_refused_with_the_way_out(home: P
             pass
 
 
-async def test_a_wrong_password_opens_nothing_and_nothing_listens_on_the_network(
+async def test_a_wrong_password_is_refused_and_nothing_listens_on_the_network(
     server: embedded.EmbeddedPostgres,
 ):
     with pytest.raises(asyncpg.InvalidPasswordError):
@@ -303,7 +303,7 @@ async def test_postgres_15_takes_the_same_supervisor_migrations_and_roles(home: 
 
 
 def test_a_plain_user_needs_no_root(home: Path) -> None:
-    """As root: the whole supervisor once more as another user. As a plain user all the tests above are this test."""
+    """As root, runs the supervisor as another user. As a plain user, the tests above cover this."""
     if not ROOT:
         return
     user = cluster_files.find_server_user()

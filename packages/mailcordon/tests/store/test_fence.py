@@ -1,4 +1,4 @@
-"""A record may be committed and its confirmation lost: recording it again must not touch what was claimed since."""
+"""A record can be committed and its confirmation lost: recording it again must not touch a delivery claimed since."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -65,7 +65,7 @@ async def claim(queue: QueueStore) -> Claimed:
 
 
 async def again(world: Any, queue: QueueStore, lane: int) -> Claimed:
-    """Whatever waits becomes ready, as settling or lifting would make it, and is claimed by somebody else."""
+    """Waiting mail becomes ready, as after settling or lifting a hold, and another worker claims it."""
     await world.connection.execute(
         "with w as (delete from waiting returning *) "
         "insert into ready (lane, id, tenant, attempt, provider, hash, campaign, list) "
@@ -79,7 +79,7 @@ async def on_the_wire(world: Any) -> int:
     return await world.count("ready", "state = 1")
 
 
-async def test_mail_given_back_twice_is_not_taken_from_whoever_sends_it_now(
+async def test_mail_requeued_twice_is_not_taken_from_the_worker_that_sends_it_now(
     world: Any, queue: QueueStore, claimed: Claimed
 ) -> None:
     turn = await world.connection.fetchval("select turn from lane")
@@ -90,7 +90,7 @@ async def test_mail_given_back_twice_is_not_taken_from_whoever_sends_it_now(
 
 
 @pytest.mark.parametrize("why", [WHY_RETRY, WHY_UNKNOWN, WHY_HELD])
-async def test_mail_parked_twice_is_not_taken_from_whoever_sends_it_now(
+async def test_mail_deferred_twice_is_not_taken_from_the_worker_that_sends_it_now(
     world: Any, queue: QueueStore, claimed: Claimed, why: int
 ) -> None:
     defer = Defer(claim=claimed, why=why, until=None, reason="r")

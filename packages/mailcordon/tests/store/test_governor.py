@@ -1,4 +1,4 @@
-"""The governor on a real PostgreSQL: what one hold, its lifting or a cancel does to lanes, and what it leaves alone."""
+"""The governor on a real PostgreSQL: what a hold, its lifting or a cancel changes, and what it leaves alone."""
 
 import asyncio
 import contextlib
@@ -196,7 +196,7 @@ async def test_a_new_lane_is_closed_until_derived_and_then_inherits_its_tenants_
 
 
 async def test_a_lane_made_while_its_tenant_is_being_held_is_held_too(world: World) -> None:
-    """The race: the hold does not see the new lane yet, deriving the new lane must then see the hold."""
+    """The race: the hold does not see the new lane yet, so deriving the new lane must see the hold."""
     for round in range(20):
         slug = f"race{round}"
         await world.tenant(slug, [])
@@ -209,7 +209,7 @@ async def test_a_lane_made_while_its_tenant_is_being_held_is_held_too(world: Wor
         assert (slug, "receipt") in await world.held()
 
 
-async def test_a_hold_and_its_lifting_are_audited_in_the_same_breath(world: World) -> None:
+async def test_a_hold_and_its_lifting_are_audited_in_the_same_transaction(world: World) -> None:
     hold = await world.cordon("acme", "newsletter")
     await world.lift("acme", hold)
     rows = await world.owner.fetch("select actor, action, object, because from audit order by id")
@@ -247,7 +247,7 @@ async def test_the_same_hold_asked_for_once_is_placed_once(world: World) -> None
     assert len({hold.id for hold in holds}) == 1
 
 
-async def test_a_slowing_hold_sets_the_lowest_rate_and_its_end_brings_back_the_lanes_own(
+async def test_a_throttling_hold_sets_the_lowest_rate_and_its_end_restores_the_lanes_own(
     world: World,
 ) -> None:
     lane = world.lanes["acme", "newsletter"]
@@ -265,7 +265,7 @@ async def test_a_slowing_hold_sets_the_lowest_rate_and_its_end_brings_back_the_l
     assert await world.owner.fetchval(rate, lane) is None
 
 
-async def test_a_hold_ends_by_the_clock_under_the_clocks_name(world: World) -> None:
+async def test_a_hold_past_its_end_is_lifted_in_the_name_of_the_clock(world: World) -> None:
     now = await world.owner.fetchval("select now_ms()")
     for until in (now - 1, now + 60_000):
         await world.governor.place(
@@ -277,7 +277,7 @@ async def test_a_hold_ends_by_the_clock_under_the_clocks_name(world: World) -> N
     assert await world.owner.fetchval("select lifted_by from hold where lifted_at is not null") == "clock"
 
 
-async def test_lifting_a_narrow_hold_brings_back_what_it_alone_had_parked(world: World) -> None:
+async def test_lifting_a_narrow_hold_requeues_only_the_mail_it_had_deferred(world: World) -> None:
     one = await world.cordon("acme", "newsletter", campaign="spring")
     two = await world.cordon("acme", "newsletter", provider=Provider.GMAIL)
     mine = [await world.defer("acme", "newsletter", why=3, hold=one) for _ in range(3)]
@@ -290,7 +290,7 @@ async def test_lifting_a_narrow_hold_brings_back_what_it_alone_had_parked(world:
     assert await world.owner.fetchval("select count(*) from turn where next_at is not null") >= 1
 
 
-async def test_mail_parked_under_a_hold_that_was_lifted_meanwhile_is_found(world: World) -> None:
+async def test_mail_deferred_under_a_hold_that_was_lifted_meanwhile_is_found(world: World) -> None:
     hold = await world.cordon("acme", "newsletter", campaign="spring")
     await world.lift("acme", hold)
     late = await world.defer("acme", "newsletter", why=3, hold=hold)
@@ -346,7 +346,7 @@ async def test_a_preview_counts_what_is_there_and_changes_nothing(world: World) 
     assert await world.held() == set()
 
 
-async def test_the_stored_state_of_a_lane_is_that_of_its_set_of_holds(world: World) -> None:
+async def test_the_stored_state_of_a_lane_follows_from_its_set_of_holds(world: World) -> None:
     placed: list[int] = []
     mores: list[dict[str, Any]] = [{}, {"class_": Class.MARKETING}, {"campaign": "spring"}]
     for more in mores:
@@ -364,7 +364,7 @@ async def test_the_stored_state_of_a_lane_is_that_of_its_set_of_holds(world: Wor
 
 
 async def test_holds_placed_and_lifted_by_many_at_once_end_where_the_set_says(world: World) -> None:
-    """Also against the queue's own locks on the same lanes, taken in whatever order."""
+    """Also while the queue locks the same lanes in any order."""
     stop = asyncio.Event()
 
     async def disturb() -> None:

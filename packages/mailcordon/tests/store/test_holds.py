@@ -1,4 +1,4 @@
-"""What a dispatcher remembers of holds, on a real database: seen at the next reading, trusted no longer than said."""
+"""A dispatcher's copy of the holds, on a real database: updated at each reading, and not used when it is too old."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ class Clock:
 
 @dataclass
 class Watch:
-    """One dispatcher's memory, and the governor that it obeys."""
+    """One dispatcher's copy of the holds, and the governor that changes them."""
 
     world: Any
     governor: Governor
@@ -93,7 +93,7 @@ async def watch(world: Any) -> AsyncIterator[Watch]:
     await pool.close()
 
 
-def test_what_was_never_read_is_not_trusted(watch: Watch) -> None:
+def test_holds_that_were_never_read_are_not_trusted(watch: Watch) -> None:
     assert not watch.holds.fresh
 
 
@@ -105,7 +105,7 @@ async def test_a_reading_is_trusted_for_three_quarters_of_a_second(watch: Watch)
     assert not watch.holds.fresh
 
 
-async def test_a_slow_reading_is_as_old_as_its_beginning(watch: Watch) -> None:
+async def test_the_age_of_a_slow_reading_counts_from_its_start(watch: Watch) -> None:
     connection = watch.world.connection
     async with connection.transaction():
         await connection.execute("lock table epoch in access exclusive mode")
@@ -152,7 +152,7 @@ async def test_a_narrow_hold_on_a_class_leaves_the_other_classes_alone(watch: Wa
     assert not watch.stops("password-reset", list="bought")
 
 
-async def test_a_narrow_hold_ends_by_itself_whoever_lifts_it_late(watch: Watch) -> None:
+async def test_a_narrow_hold_past_its_end_stops_nothing_even_if_it_is_lifted_late(watch: Watch) -> None:
     now = await watch.world.connection.fetchval("select now_ms()")
     await watch.cordon("newsletter", campaign="spring", until=now + 60_000)
     await watch.holds.read()
@@ -160,7 +160,7 @@ async def test_a_narrow_hold_ends_by_itself_whoever_lifts_it_late(watch: Watch) 
     assert not watch.stops("newsletter", now + 60_000, campaign="spring")
 
 
-async def test_without_the_database_nothing_new_is_believed_and_the_old_ages(watch: Watch) -> None:
+async def test_without_the_database_the_last_reading_ages(watch: Watch) -> None:
     await watch.cordon("newsletter")
     await watch.holds.read()
     await watch.world.connection.execute(f'alter database "{watch.world.database.name}" connection limit 0')

@@ -1,4 +1,4 @@
-"""The installation's row: made once by whoever comes first, readable only with the key that wrote it."""
+"""The row of the installation: created once, by the first process, and readable only with the key that wrote it."""
 
 import asyncio
 from typing import Any
@@ -51,7 +51,7 @@ async def test_a_new_first_key_takes_over_what_the_old_one_wrote(database: Any) 
     await conn.close()
 
 
-async def test_planes_that_only_read_find_none_before_it_is_made(database: Any) -> None:
+async def test_planes_that_only_read_find_no_installation_before_it_is_created(database: Any) -> None:
     conn = await engine.connect(database.dsn("send"))
     assert await load_installation(conn, [make_secret_key()]) is None
     await conn.close()

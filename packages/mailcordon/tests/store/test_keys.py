@@ -1,4 +1,4 @@
-"""API keys: shown once, stored hashed, ended at once; and the cache of them."""
+"""API keys: shown once, stored as hashes, revoked at once; and their cache."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -58,14 +58,14 @@ async def test_a_platform_key_is_bound_to_no_tenant_and_has_every_scope(world: W
     "header",
     [None, "", "Bearer", "Basic YTpi", "Bearer mck_abc", f"Bearer mck_abcdefgh_{'x' * 43}", "Bearer mck_é"],
 )
-async def test_whoever_shows_no_key_of_ours_is_turned_away_with_what_to_do(
+async def test_a_request_without_a_valid_key_is_refused_with_what_to_do(
     world: World, header: str | None
 ) -> None:
     with pytest.raises(Unauthorised, match="key"):
         await world.cache.authenticate(header)
 
 
-async def test_a_revoked_key_ends_with_the_commit_even_where_it_is_remembered(world: World) -> None:
+async def test_a_revoked_key_ends_with_the_commit_even_if_it_is_cached(world: World) -> None:
     prefix, header = await world.key("acme")
     await world.cache.authenticate(header)
     assert world.cache.lookup(header) is not None
@@ -75,7 +75,7 @@ async def test_a_revoked_key_ends_with_the_commit_even_where_it_is_remembered(wo
     assert world.cache.lookup(header) is None
 
 
-async def test_a_hot_path_forgets_keys_when_it_sees_another_epoch(world: World) -> None:
+async def test_a_new_epoch_empties_the_cache_of_keys(world: World) -> None:
     _, header = await world.key("acme")
     assert world.cache.lookup(header) is None
     await world.cache.load(header)
@@ -84,7 +84,7 @@ async def test_a_hot_path_forgets_keys_when_it_sees_another_epoch(world: World) 
     assert world.cache.lookup(header) is None
 
 
-async def test_an_expired_key_ends_by_the_clock_even_where_it_is_remembered(world: World) -> None:
+async def test_an_expired_key_is_refused_even_if_it_is_cached(world: World) -> None:
     _, header = await world.key("acme", expires_at=datetime.now(UTC) + timedelta(minutes=5))
     await world.cache.authenticate(header)
     world.now += 301
@@ -93,7 +93,7 @@ async def test_an_expired_key_ends_by_the_clock_even_where_it_is_remembered(worl
         await world.cache.authenticate(header)
 
 
-async def test_the_key_of_a_retired_tenant_opens_nothing(world: World) -> None:
+async def test_the_key_of_a_retired_tenant_is_refused(world: World) -> None:
     _, header = await world.key("acme")
     await world.owner.execute("update tenant set retired_at = now()")
     with pytest.raises(Unauthorised):

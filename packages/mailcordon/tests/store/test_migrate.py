@@ -1,4 +1,4 @@
-"""Migrating: once, whoever comes first; nothing half; and roles whose passwords are never lost."""
+"""Migrations run once, by the first process, and never partly; the passwords of roles are never lost."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ PETS = Migration("0002-pets", "create table pet (id int primary key, owner int r
 
 
 class Fresh:
-    """A database that nobody migrated yet, and the home its DSNs go to."""
+    """A database that was never migrated, and the home for its DSNs."""
 
     def __init__(self, dsn: str, home: Path) -> None:
         self.dsn = dsn
@@ -117,7 +117,7 @@ print(len(made.applied))
         assert await fresh.value("select 1", dsn) == 1
 
 
-async def test_a_migration_that_fails_leaves_nothing_behind_and_can_be_mended(fresh: Fresh):
+async def test_a_migration_that_fails_leaves_nothing_behind_and_can_be_corrected(fresh: Fresh):
     broken = Migration(PETS.name, PETS.text + "\ncreate table broken (id no_such_type);")
     with pytest.raises(migrate.MigrationFailed, match="0002-pets.*no_such_type"):
         await fresh.migrate(PEOPLE, broken)
@@ -131,13 +131,13 @@ async def test_a_database_of_a_newer_version_is_refused(fresh: Fresh):
         await fresh.migrate(PEOPLE)
 
 
-async def test_a_role_there_is_not_is_refused_before_anything_runs(fresh: Fresh):
+async def test_an_unknown_role_is_refused_before_anything_runs(fresh: Fresh):
     with pytest.raises(migrate.MigrationFailed, match="0002-bad names the role {{nobody}}"):
         await fresh.migrate(PEOPLE, Migration("0002-bad", "grant select on person to {{nobody}};"))
     assert await fresh.value("select to_regclass('person')") is None
 
 
-async def test_passwords_that_another_home_holds_are_not_taken_from_it_unasked(fresh: Fresh, tmp_path: Path):
+async def test_passwords_that_another_home_has_are_replaced_only_on_request(fresh: Fresh, tmp_path: Path):
     first = await fresh.migrate(PEOPLE)
     with pytest.raises(migrate.MigrationFailed, match="--new-passwords"):
         await fresh.migrate(PEOPLE, home=tmp_path / "other")
@@ -148,7 +148,7 @@ async def test_passwords_that_another_home_holds_are_not_taken_from_it_unasked(f
         await fresh.value("select 1", first.dsns["send"])
 
 
-async def test_a_dsn_the_operator_names_decides_the_password(fresh: Fresh):
+async def test_a_dsn_that_the_operator_sets_decides_the_password(fresh: Fresh):
     database = urlsplit(fresh.dsn).path.removeprefix("/")
     given = roles.role_dsn(fresh.dsn, f"{database}_send", "it's a \\ secret")
     made = await fresh.migrate(PEOPLE, given={"send": given})
@@ -177,14 +177,14 @@ class TestARunningRoleIsRefused:
             await self.check(owner)
 
     @pytest.mark.parametrize(("power", "words"), [("bypassrls", "row-level"), ("createrole", "create roles")])
-    async def test_with_a_power_no_role_needs(self, fresh: Fresh, power: str, words: str):
+    async def test_with_a_right_that_no_role_needs(self, fresh: Fresh, power: str, words: str):
         made = await fresh.migrate(PEOPLE)
         await fresh.value(f"alter role {roles.login_of(made.dsns['reader'])[0]} {power}")
         with pytest.raises(roles.UnfitDatabase, match=words):
             await self.check(made.dsns["reader"])
 
     @pytest.mark.parametrize("whose", ["role", "database"])
-    async def test_where_commits_are_not_waited_for(self, fresh: Fresh, whose: str):
+    async def test_where_synchronous_commit_is_off(self, fresh: Fresh, whose: str):
         made = await fresh.migrate(PEOPLE)
         await self.check(made.dsns["send"])
         name = roles.login_of(made.dsns["send"])[0]
@@ -210,7 +210,7 @@ class TestARunningRoleIsRefused:
             await self.check(dsn)
 
 
-async def test_a_name_that_role_names_cannot_be_made_from_is_refused(postgres, tmp_path: Path):
+async def test_a_database_name_too_long_for_role_names_is_refused(postgres, tmp_path: Path):
     name = "x" * 60
     try:
         with pytest.raises(roles.UnfitDatabase, match="too long"):
@@ -221,7 +221,9 @@ async def test_a_name_that_role_names_cannot_be_made_from_is_refused(postgres, t
         await admin.close()
 
 
-async def test_a_login_that_may_make_roles_and_databases_needs_not_be_superuser(postgres, tmp_path: Path):
+async def test_migrate_works_without_superuser_if_the_login_may_create_roles_and_databases(
+    postgres, tmp_path: Path
+):
     name = f"mct_plain_{secrets.token_hex(4)}"
     admin = await asyncpg.connect(postgres.dsn)
     try:

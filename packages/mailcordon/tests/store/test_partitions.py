@@ -1,4 +1,4 @@
-"""The days of the database's partitions are the days of the ids."""
+"""Each partition of the database is one day of ids."""
 
 import re
 from collections.abc import AsyncIterator
@@ -46,7 +46,7 @@ async def test_two_weeks_of_partitions_exist_ahead_for_every_parent(connection: 
             assert await connection.fetchval("select to_regclass($1)::text", name) == name
 
 
-async def test_making_partitions_again_changes_nothing(connection: engine.Connection) -> None:
+async def test_creating_partitions_twice_changes_nothing(connection: engine.Connection) -> None:
     assert await connection.fetchval("select ensure_partitions(14)") == 0
 
 

@@ -1,4 +1,4 @@
-"""The queue's rules against a real database: what is accepted is durable, who takes turns, what a hold stops."""
+"""The queue's rules on a real database: accepted mail is durable, tenants take turns, holds stop lanes."""
 
 import asyncio
 import time
@@ -87,7 +87,7 @@ async def test_an_idempotency_key_makes_one_message(world, accept, make_submissi
     assert await world.count("message") == 1
 
 
-async def test_twins_in_one_batch_make_one_message(world, accept, make_submission):
+async def test_the_same_key_twice_in_one_batch_makes_one_message(world, accept, make_submission):
     await world.lane("acme", "password-reset")
     answers = await asyncio.gather(
         *(
@@ -125,7 +125,7 @@ async def test_nothing_is_resolved_by_default(world, accept, make_submission):
     assert await world.count("message") == 0
 
 
-async def test_a_suppressed_recipient_is_refused_with_its_reason_and_the_others_go(
+async def test_a_suppressed_recipient_is_refused_with_its_reason_and_the_others_are_accepted(
     world, accept, queue, make_submission
 ):
     lane = await world.lane("acme", "password-reset")
@@ -269,7 +269,7 @@ async def test_an_answer_that_comes_after_the_reaper_still_settles_the_delivery(
     await other.close()
 
 
-async def test_what_is_given_back_was_no_attempt_and_is_claimed_again(world, accept, queue, make_submission):
+async def test_requeued_mail_counts_no_attempt_and_is_claimed_again(world, accept, queue, make_submission):
     lane = await world.lane("acme", "password-reset")
     turn = await world.connection.fetchval("select turn from lane where id = $1", lane)
     await put(accept, make_submission())
@@ -353,7 +353,9 @@ async def test_an_unknown_that_expires_ends_as_no_outcome(world, accept, queue, 
     assert await world.count("ledger", "state = 28") == 1
 
 
-async def test_urgent_content_is_gone_once_the_last_sister_has_left(world, accept, queue, make_submission):
+async def test_urgent_content_is_deleted_when_the_last_delivery_of_its_message_has_left(
+    world, accept, queue, make_submission
+):
     await world.lane("acme", "password-reset")
     await put(accept, make_submission(to=["kim@example.com", "lee@example.com"]))
     first, second = (await queue.claim(ALL, 10)).claimed
@@ -379,7 +381,7 @@ async def test_mail_enqueued_while_its_turn_goes_idle_is_found_by_the_recheck(
     await put(accept, make_submission())
     await finish(queue, (await queue.claim(ALL, 10)).claimed)
     assert await world.count("turn", "next_at is null") == 1
-    # An enqueue that saw the turn awake leaves it as it is: the row below comes without a wake-up.
+    # An enqueue that saw the turn awake does not wake it: the row below is inserted without a wake-up.
     await put(accept, make_submission())
     await world.connection.execute("update turn set next_at = null")
     assert await queue.recheck() == 1
@@ -397,7 +399,7 @@ async def test_the_accounts_rate_is_shared_and_leaves_a_reserve_for_urgent_mail(
     assert urgent >= 2
 
 
-async def test_every_sender_sees_the_change_of_a_route_at_once(world, accept, make_submission):
+async def test_a_changed_route_is_used_by_every_process_at_once(world, accept, make_submission):
     lane = await world.lane("acme", "password-reset")
     await put(accept, make_submission())
     await world.connection.execute("update route set domain = 'new.acme.example' where lane = $1", lane)
@@ -406,7 +408,7 @@ async def test_every_sender_sees_the_change_of_a_route_at_once(world, accept, ma
         await put(accept, make_submission())
 
 
-async def test_a_key_that_was_revoked_is_asked_for_again_when_the_epoch_moves(world, accept, make_submission):
+async def test_a_revoked_key_is_read_again_when_the_epoch_changes(world, accept, make_submission):
     await world.lane("acme", "password-reset")
     await put(accept, make_submission())
     await world.connection.execute("update epoch set value = value + 1 where name = 'control'")
@@ -419,9 +421,7 @@ async def test_a_key_that_was_revoked_is_asked_for_again_when_the_epoch_moves(wo
     assert await world.count("message") == 1
 
 
-async def test_mail_parked_by_a_hold_that_is_gone_is_ready_again(
-    world, accept, queue, settle, make_submission
-):
+async def test_mail_deferred_by_a_lifted_hold_is_ready_again(world, accept, queue, settle, make_submission):
     await world.lane("acme", "newsletter")
     await put(accept, make_submission("newsletter", campaign="spring"))
     [claim] = (await queue.claim(ALL, 10)).claimed
@@ -442,9 +442,7 @@ async def test_mail_parked_by_a_hold_that_is_gone_is_ready_again(
     )
 
 
-async def test_parked_mail_that_is_no_longer_worth_sending_expires(
-    world, accept, queue, settle, make_submission
-):
+async def test_deferred_mail_expires(world, accept, queue, settle, make_submission):
     lane = await world.lane("acme", "newsletter")
     for n in range(3):
         await put(accept, make_submission("newsletter", to=[f"r{n}@example.com"]))
