@@ -499,7 +499,9 @@ async def test_an_address_tells_its_mail_and_why_it_gets_none(api: Api) -> None:
         (second["id"], "refused"),
         (first["id"], "queued"),
     ]
-    assert [(s["scope"], s["cause"]) for s in seen["suppressions"]] == [("tenant", "hard-bounce")]
+    [suppression] = seen["suppressions"]
+    assert (suppression["scope"], suppression["cause"]) == ("tenant", "hard-bounce")
+    assert suppression["detail"].startswith("acme may not mail ")
     zen = (await api.ask("GET", "/v1/addresses/kim@example.com", "zen")).json()
     assert (zen["deliveries"], zen["suppressions"]) == ([], [])
 

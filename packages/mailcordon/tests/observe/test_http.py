@@ -176,6 +176,7 @@ async def test_a_suppression_by_hand_is_audited_and_ends_when_told(world: World,
         ("tenant", None, "manual", "asked by letter", True),
         ("lane", "newsletter", "manual", "asked by letter", False),
     ]
+    assert items[1]["detail"].startswith("acme may not send newsletter mail to kim@example.com until ")
     assert await api.items("/v1/suppressions?tenant=zen") == []
     audit = await world.rows(
         "select actor, action, tenant, because from audit where action like 'suppression%'"

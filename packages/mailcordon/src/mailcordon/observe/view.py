@@ -159,7 +159,8 @@ class Replay:
 
 
 def evidence_sentence(entry: SuppressionEntry) -> str:
-    """Why, in a line: `550 5.1.1 user unknown (Permanent/General, dlv_…)`."""
-    said = [str(entry.evidence[name]) for name in ("because", "text") if entry.evidence.get(name)]
-    about = [str(entry.evidence[name]) for name in ("reason", "type", "delivery") if entry.evidence.get(name)]
+    """Why, in one line: `550 5.1.1 user unknown (Permanent/General, dlv_…)`. Only members that are texts are in it."""
+    texts = {name: value for name, value in entry.evidence.items() if isinstance(value, str) and value}
+    said = [texts[name] for name in ("because", "text") if name in texts]
+    about = [texts[name] for name in ("reason", "type", "delivery") if name in texts]
     return " ".join([*said, f"({', '.join(about)})" if about else ""]).strip()

@@ -25,7 +25,7 @@ from mailcordon.core import address, ids
 from mailcordon.core.delivery import State
 from mailcordon.core.errors import Fault, Invalid, MailcordonError, NotFound, Unavailable
 from mailcordon.core.principal import Principal
-from mailcordon.messages import api, reasons
+from mailcordon.messages import api, reasons, times
 from mailcordon.send import submission, view
 from mailcordon.send.accept import Accept, Accepted, Repeated
 
@@ -116,10 +116,11 @@ class AddressSuppression(msgspec.Struct):
     scope: str
     target: str | None
     cause: str
+    detail: str  #: the cause, as a sentence
     since: Time
     until: Time | None
     by: str
-    evidence: Any
+    evidence: dict[str, Any]  #: as it was recorded
     removing: bool
 
 
@@ -325,16 +326,26 @@ async def _address_view(endpoint: MessageEndpoint, principal: Principal, slug: s
     return AddressView(
         address=str(parsed),
         tenant=slug,
-        suppressions=[_suppression(row) for row in kept],
+        suppressions=[_suppression(row, slug, str(parsed)) for row in kept],
         deliveries=deliveries,
     )
 
 
-def _suppression(row: view.SuppressionRow) -> AddressSuppression:
+def _suppression(row: view.SuppressionRow, tenant: str, address: str) -> AddressSuppression:
     return AddressSuppression(
         scope=row.scope,
         target=row.target,
         cause=row.cause,
+        detail=reasons.suppressed(
+            tenant=tenant,
+            address=address,
+            mail=row.target or "",
+            cause=row.cause,
+            on=times.day(row.since),
+            by=row.by,
+            until="" if row.until is None else times.day(row.until),
+            removing=row.removing,
+        ),
         since=shapes.iso_ms(row.since),
         until=shapes.iso_ms_or_none(row.until),
         by=row.by,

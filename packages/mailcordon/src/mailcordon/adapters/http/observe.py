@@ -20,7 +20,7 @@ from mailcordon.core.errors import Fault, Invalid, NotFound, parse_field
 from mailcordon.core.principal import OPERATE, READ, Principal
 from mailcordon.core.priority import Class, parse_class
 from mailcordon.core.provider import Provider, parse_provider
-from mailcordon.messages import api
+from mailcordon.messages import api, reasons, times
 from mailcordon.observe import metrics, suppress, view
 
 _LEAST_SECONDS = 1  #: of a suppression
@@ -70,6 +70,7 @@ class SuppressionItem(msgspec.Struct):
     class_: str | None = msgspec.field(name="class")
     type: str | None
     cause: str
+    detail: str  #: the cause, as a sentence
     evidence: str  #: in one line
     facts: dict[str, Any]  #: the evidence as it was recorded
     since: Time
@@ -254,13 +255,24 @@ async def _suppression_key(
 
 
 def _suppression_item(entry: view.SuppressionEntry, tenant: str) -> SuppressionItem:
+    class_ = Class(entry.target).word if entry.scope == suppress.CLASS else None
     return SuppressionItem(
         tenant=tenant,
         address=entry.address,
         scope=suppress.SCOPES[entry.scope],
-        class_=Class(entry.target).word if entry.scope == suppress.CLASS else None,
+        class_=class_,
         type=entry.type,
         cause=entry.cause,
+        detail=reasons.suppressed(
+            tenant=tenant,
+            address=entry.address,
+            mail=class_ or entry.type or "",
+            cause=entry.cause,
+            on=times.day(entry.since),
+            by=entry.by,
+            until="" if entry.until is None else times.day(entry.until),
+            removing=entry.removing_since is not None,
+        ),
         evidence=view.evidence_sentence(entry),
         facts=dict(entry.evidence),
         since=shapes.iso_ms(entry.since),

@@ -1,0 +1,32 @@
+"""The evidence of a suppression in one line: pure."""
+
+from typing import Any
+
+from mailcordon.observe import view
+
+
+def entry(**evidence: Any) -> view.SuppressionEntry:
+    return view.SuppressionEntry(
+        address="kim@example.com",
+        scope=0,
+        target=0,
+        type=None,
+        cause="hard-bounce",
+        evidence=evidence,
+        since=0,
+        until=None,
+        by="ses",
+        removing_since=None,
+        cursor="",
+    )
+
+
+def test_what_the_mail_server_said_comes_first() -> None:
+    bounced = entry(text="550 5.1.1 user unknown", reason="Permanent/General", delivery="dlv_1", event="ab")
+    assert view.evidence_sentence(bounced) == "550 5.1.1 user unknown (Permanent/General, dlv_1)"
+    assert view.evidence_sentence(entry(because="asked by letter")) == "asked by letter"
+
+
+def test_a_member_that_is_no_text_is_left_out() -> None:
+    odd = entry(text={"status": "5.1.1"}, reason=["Permanent"], because="", type="newsletter")
+    assert view.evidence_sentence(odd) == "(newsletter)"
