@@ -88,7 +88,7 @@ def check(hold: NewHold) -> None:
     """Raises Invalid."""
     require_because(hold.because)
     if hold.owner not in OWNERS:
-        raise Invalid(Fault("owner", api.bad_owner(list(OWNERS))))
+        raise Invalid(Fault("owner", api.not_one_of(list(OWNERS))))
     if not hold.stops and (hold.rate is None or hold.rate <= 0):
         raise Invalid(Fault("rate", api.bad_rate()))
     if not hold.stops and hold.target.narrow:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from email.utils import formataddr
 
 from mailcordon.core import domain as domains
+from mailcordon.messages import api
 
 _PLAIN = re.compile(
     r"([A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*)@([^@\s]+)", re.ASCII
@@ -19,6 +20,7 @@ _PLAIN = re.compile(
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _NAMED = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>\s]+)>")
 _LONGEST = 254  #: characters: what fits between the angle brackets of RCPT TO (RFC 5321 4.5.3.1.3)
+_LONGEST_LOCAL = 64  #: characters (RFC 5321 4.5.3.1.1)
 _REMEMBERED = 320  #: characters: longer texts are read each time, so that memory has a bound
 #: Control characters, lone surrogates, line and paragraph separators.
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -61,18 +63,16 @@ def parse(text: str) -> Address:
     match = _PLAIN.fullmatch(text)
     if match is None:
         if "," in text or ";" in text:
-            raise ValueError("one address only: give several as several elements")
+            raise ValueError(api.several_addresses())
         if not text.isascii() and not text.split("@", 1)[0].isascii():
-            raise ValueError(
-                "the part before @ must be ASCII: SES does not send to internationalised mailboxes"
-            )
-        raise ValueError("not an address of the form name@domain")
+            raise ValueError(api.local_part_not_ascii())
+        raise ValueError(api.not_an_address())
     local, domain = match.groups()
-    if len(local) > 64:
-        raise ValueError("the part before @ has at most 64 characters")
+    if len(local) > _LONGEST_LOCAL:
+        raise ValueError(api.local_part_too_long(_LONGEST_LOCAL))
     domain = domains.parse(domain)
     if len(local) + 1 + len(domain) > _LONGEST:
-        raise ValueError(f"an address has at most {_LONGEST} characters")
+        raise ValueError(api.too_long(_LONGEST))
     return Address(local, domain)
 
 
@@ -85,12 +85,12 @@ def parse_mailbox(text: str) -> Mailbox:
 
 def _parse_mailbox(text: str) -> Mailbox:
     if any(unicodedata.category(letter) in _UNPRINTABLE for letter in text):
-        raise ValueError("no line breaks or control characters")
+        raise ValueError(api.has_line_breaks())
     stripped = text.strip()
     named = _NAMED.fullmatch(stripped)
     if named is None:
         if "<" in stripped or ">" in stripped:
-            raise ValueError("exactly one mailbox: Name <name@domain>")
+            raise ValueError(api.not_one_mailbox())
         return Mailbox("", parse(stripped))
     return Mailbox(_display_name(named["name"].strip()), parse(named["address"]))
 
@@ -101,12 +101,12 @@ _known_mailbox = functools.lru_cache(maxsize=4096)(_parse_mailbox)
 def _display_name(text: str) -> str:
     if "=?" in text:
         # An encoded word could hide a line break or somebody else's address from us, and not from a mail program.
-        raise ValueError("write the name as it reads: it is encoded for you, and `=?` has no place in it")
+        raise ValueError(api.name_encoded())
     if quoted := _QUOTED.fullmatch(text):
         return re.sub(r"\\(.)", r"\1", quoted[1])
     if "," in text or '"' in text or "@" in text:
         # `a@x, b <c@y>` would be two mailboxes to a lenient reader.
-        raise ValueError('exactly one mailbox; a name with a comma, a quote or @ in it goes in "quotes"')
+        raise ValueError(api.name_needs_quotes())
     return text
 
 

@@ -6,6 +6,8 @@ its partition) and its age, and "expired" is a comparison of two integers. The p
 
 from dataclasses import dataclass, field
 
+from mailcordon.messages import api
+
 EPOCH_MS = 1_767_225_600_000  #: 2026-01-01T00:00:00Z in milliseconds since 1970
 MAX_RECIPIENTS = 50  #: SES's own bound for one message (ses.md 3.3)
 NODES = 128
@@ -63,13 +65,13 @@ def encode(id: int) -> str:
 def decode(text: str) -> int:
     """The id that `encode` made this text from. Raises ValueError for anything else."""
     if len(text) != _DIGITS:
-        raise ValueError(f"an id has {_DIGITS} letters and digits")
+        raise ValueError(api.bad_id(_DIGITS))
     try:
         id = int(text.encode("ascii").translate(_TO_PYTHONS), 32)
     except ValueError:
-        raise ValueError("an id has only the letters and digits of Crockford's base 32") from None
+        raise ValueError(api.bad_id(_DIGITS)) from None
     if id >= 1 << 63:
-        raise ValueError("an id has 63 bits")
+        raise ValueError(api.bad_id(_DIGITS))
     return id
 
 
@@ -85,7 +87,7 @@ def parse_message_id(text: str) -> int:
     """The id of a message from its public form, or from that of one of its deliveries. Raises ValueError."""
     prefix, _, rest = text.partition("_")
     if prefix not in ("msg", "dlv"):
-        raise ValueError("a message id starts with msg_, a delivery id with dlv_")
+        raise ValueError(api.bad_id_prefix())
     return message_of(decode(rest))
 
 

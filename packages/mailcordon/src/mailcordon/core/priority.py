@@ -6,6 +6,8 @@ The figures are the defaults of docs/architecture.md; a type may change the firs
 from dataclasses import dataclass
 from enum import IntEnum
 
+from mailcordon.messages import api
+
 
 class Class(IntEnum):
     URGENT = 0
@@ -76,4 +78,4 @@ def parse_class(word: str) -> Class:
     try:
         return Class[word.upper()]
     except KeyError:
-        raise ValueError("a class is urgent, transactional or marketing") from None
+        raise ValueError(api.not_one_of([each.word for each in Class])) from None

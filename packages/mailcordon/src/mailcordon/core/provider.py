@@ -5,6 +5,8 @@ Domains of companies that rent mailboxes there are "other" until an MX look-up s
 
 from enum import IntEnum
 
+from mailcordon.messages import api
+
 
 class Provider(IntEnum):
     OTHER = 0
@@ -60,4 +62,4 @@ def parse_provider(word: str) -> Provider:
     try:
         return Provider[word.upper()]
     except KeyError:
-        raise ValueError("a mailbox provider is one of " + ", ".join(p.word for p in Provider)) from None
+        raise ValueError(api.not_one_of([each.word for each in Provider])) from None

@@ -156,6 +156,54 @@ def domain_ambiguous(text: str) -> str:
     return f"{text} has letters that mail systems encode differently; write its xn-- form"
 
 
+@example()
+def several_addresses() -> str:
+    """A field for one address has several."""
+    return "must be one address; give several as a list"
+
+
+@example()
+def not_an_address() -> str:
+    """A text is not an address."""
+    return "must be an address of the form name@domain"
+
+
+@example()
+def local_part_not_ascii() -> str:
+    """The part of an address before @ has other letters than ASCII."""
+    return "the part before @ must be ASCII: SES does not send to internationalised mailboxes"
+
+
+@example(64)
+def local_part_too_long(longest: int) -> str:
+    """The part of an address before @ is too long."""
+    return f"the part before @ must be at most {longest} characters"
+
+
+@example(254)
+def too_long(longest: int) -> str:
+    """A text is too long."""
+    return f"must be at most {longest} characters"
+
+
+@example()
+def not_one_mailbox() -> str:
+    """A sender or Reply-To has more than one mailbox in it, or none."""
+    return "must be one mailbox: Name <name@domain>"
+
+
+@example()
+def name_encoded() -> str:
+    """The display name of a mailbox is encoded already."""
+    return "must have the name in plain text, without `=?`: Mailcordon encodes it"
+
+
+@example()
+def name_needs_quotes() -> str:
+    """The display name of a mailbox could be read as another mailbox."""
+    return 'must be one mailbox; a name with a comma, a quote or @ must be in "quotes"'
+
+
 @example(320)
 def mailbox_too_long(longest: int) -> str:
     """An address with its display name is too long."""
@@ -424,6 +472,18 @@ def not_suppressed(slug: str, address: str, scope: str) -> str:
     return f"{slug} has no suppression of {address} in the scope {scope}."
 
 
+@example(13)
+def bad_id(length: int) -> str:
+    """The id in the URL has other characters than an id, or more or fewer."""
+    return f"an id is {length} letters and digits in Crockford's base 32"
+
+
+@example()
+def bad_id_prefix() -> str:
+    """The id in the URL is not a message's or delivery's."""
+    return "a message id starts with msg_, a delivery id with dlv_"
+
+
 @example()
 def no_such_url() -> str:
     """The API has nothing at this URL (404)."""
@@ -467,6 +527,12 @@ def body_too_large(most: int) -> str:
 def internal_error() -> str:
     """An error that is a bug in Mailcordon (500). The log has the details."""
     return "An internal error occurred, and the request was not confirmed. Retry."
+
+
+@example(["urgent", "transactional", "marketing"])
+def not_one_of(words: list[str]) -> str:
+    """A field has a value that is not in its list."""
+    return f"must be one of {', '.join(words)}"
 
 
 @example()
@@ -524,12 +590,6 @@ def bad_hold_ids(most: int) -> str:
 def hold_ids_and_target() -> str:
     """Holds are to be lifted both by number and by what they hold."""
     return "cannot be combined with type, class, provider, campaign or list"
-
-
-@example(["person", "breaker", "ses", "policy", "rollout"])
-def bad_owner(owners: list[str]) -> str:
-    """A hold has an unknown owner."""
-    return f"must be one of {', '.join(owners)}"
 
 
 @example()
