@@ -174,7 +174,7 @@ def test_names_of_classes_and_providers_read_back():
 
 @pytest.mark.parametrize("word", ["", "bulk", "urgent ", "0"])
 def test_other_words_are_no_class(word):
-    with pytest.raises(ValueError, match="urgent, transactional or marketing"):
+    with pytest.raises(ValueError, match="must be one of urgent, transactional, marketing"):
         parse_class(word)
 
 
