@@ -1,5 +1,7 @@
 """Durations as people type and read them."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,3 +57,14 @@ def test_each_duration_has_a_typed_and_a_spoken_form(seconds: float, compact: st
 def test_what_is_shown_can_be_typed_again(seconds: int) -> None:
     assert duration.parse(duration.compact(seconds)) == seconds
     assert duration.parse(duration.spoken(seconds)) == seconds
+
+
+def test_a_time_is_iso_8601_in_utc_unless_it_says_otherwise() -> None:
+    assert duration.moment("2027-01-01T00:00:00Z") == "2027-01-01T00:00:00+00:00"
+    assert duration.moment("2027-01-01T00:00:00") == "2027-01-01T00:00:00+00:00"
+    assert duration.moment("2027-01-01T00:00:00+02:00") == "2027-01-01T00:00:00+02:00"
+
+
+def test_a_time_can_be_a_duration_from_now() -> None:
+    made = datetime.fromisoformat(duration.moment("90d"))
+    assert abs(made - datetime.now(UTC) - timedelta(days=90)) < timedelta(minutes=1)

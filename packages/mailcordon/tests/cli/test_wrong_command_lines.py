@@ -28,6 +28,7 @@ WRONG = {
     "unknown shell": "completion tcsh",
     "not a duration": "cordon acme --because x --until soon",
     "duration out of range": "cordon acme --because x --until 10ms",
+    "not a time": "key create acme --expires tomorrow",
     "watch too fast": "lane list --watch 10ms",
     "not a URL": "tenant list --url localhost:8025",
     "type and class": "cordon acme --because x --type newsletter --class marketing",

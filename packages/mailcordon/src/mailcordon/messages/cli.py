@@ -169,7 +169,19 @@ def needs_local_ses(*, command: str, url: str) -> str:
     )
 
 
-@example(what="SES", url="http://127.0.0.1:8005", why="Connection refused")
+@example()
+def ses_api() -> str:
+    """In `local_ses_silent`."""
+    return "The SES API"
+
+
+@example(name="mailcordon-outcome")
+def queue(*, name: str) -> str:
+    """In `local_ses_silent`."""
+    return f"The queue {name}"
+
+
+@example(what="The SES API", url="http://127.0.0.1:8005", why="Connection refused")
 def local_ses_silent(*, what: str, url: str, why: str) -> str:
     """The drill asked the local SES or its queue and got no response. Exit code 5."""
     return f"{what} of the local SES at {url} does not respond: {why}."
@@ -188,6 +200,12 @@ def not_a_duration(*, text: str) -> str:
 def duration_out_of_range(*, text: str, shortest: str, longest: str) -> str:
     """A duration is too short or too long. Exit code 2."""
     return f"{text} is not between {shortest} and {longest}"
+
+
+@example(text="tomorrow")
+def not_a_moment(*, text: str) -> str:
+    """An option that takes a time has something else. Exit code 2."""
+    return f"{text!r} is not a time. Use one as in 2027-01-01T00:00:00Z, or a duration from now as in 90d"
 
 
 @example(text="newsletter")

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
-from typer import completion as completions
 from typer import core
 
 import mailcordon
@@ -42,7 +41,6 @@ from mailcordon.messages import cli as messages
 Command = Callable[..., Any]  #: its signature and docstring are the command's options and help
 
 WIDTH = 80  #: columns of every help text, on the widest terminal too
-COMPLETE = "_MAILCORDON_COMPLETE"  #: in the environment, the shell asks for completions
 _USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]  # typer does not export it by name
 
 #: In the order of the help.
@@ -112,9 +110,10 @@ class CommandLine(core.TyperGroup):
         **extra: Any,
     ) -> Any:
         words = list(sys.argv[1:] if args is None else args)
-        if COMPLETE in os.environ:
-            completions.completion_init()  # pyright: ignore[reportPrivateImportUsage]
         call = super().main
+        if shell := os.environ.get(completion.VARIABLE):
+            typer.echo("\n".join(completion.offers(self, words, shell)))
+            sys.exit(0)
         sys.exit(
             report.run(
                 lambda: call(words, prog_name, complete_var, standalone_mode=False, **extra),

@@ -4,6 +4,7 @@ A number without a unit is seconds. What is shown can be typed again.
 """
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import typer
 
@@ -53,6 +54,19 @@ def between(minimum: float, maximum: float = 10 * 366 * 86400.0):
         return seconds
 
     return duration
+
+
+def moment(text: str) -> str:
+    """A parser for an option: a time in ISO 8601, as the API takes it. A duration means that long from now."""
+    try:
+        return (datetime.now(UTC) + timedelta(seconds=parse(text))).isoformat(timespec="seconds")
+    except (ValueError, OverflowError):
+        pass
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(messages.not_a_moment(text=text)) from None
+    return found.replace(tzinfo=found.tzinfo or UTC).isoformat()
 
 
 def _split(seconds: float, units: tuple[str, ...]) -> list[tuple[int, str]]:

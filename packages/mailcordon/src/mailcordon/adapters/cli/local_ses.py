@@ -61,7 +61,7 @@ class LocalSes:
                 return False
             return True
 
-        return await self._ask("SES", ask)
+        return await self._ask(messages.ses_api(), ask)
 
     async def unread(self) -> int:
         """Number of events in the outcome queue, including those received but not yet deleted. Raises Failure."""
@@ -75,7 +75,7 @@ class LocalSes:
             )
             return sum(int(value) for value in found.get("Attributes", {}).values())
 
-        return await self._ask(OUTCOME_QUEUE, ask)
+        return await self._ask(messages.queue(name=OUTCOME_QUEUE), ask)
 
     async def _ask(self, what: str, ask: Callable[[], T]) -> T:
         from botocore import exceptions

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mailcordon.adapters.cli import command, failures, show
+from mailcordon.adapters.cli import command, duration, failures, show
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Cli, Limit, OfTenant, Yes
 from mailcordon.adapters.cli.document import Document
@@ -27,8 +27,7 @@ class KeyScope(StrEnum):
     "create",
     examples="""
 mailcordon key create acme                # may send and read, for acme only
-mailcordon key create acme --name ci --scope read \\
-    --expires 2027-01-01T00:00:00Z
+mailcordon key create acme --name ci --scope read --expires 90d
 mailcordon key create --platform --name ops --scope read --scope operate
 """,
 )
@@ -51,7 +50,10 @@ async def create_key(
     expires: Annotated[
         str | None,
         typer.Option(
-            "--expires", metavar="TIME", help="When it ends, as in 2027-01-01T00:00:00Z. Default: never."
+            "--expires",
+            metavar="TIME",
+            parser=duration.moment,
+            help="When it ends, as in 2027-01-01T00:00:00Z, or 90d from now. Default: never.",
         ),
     ] = None,
 ) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from mailcordon.adapters.cli import command, show
+from mailcordon.adapters.cli import command, duration, show
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Cli, OfTenant
 from mailcordon.adapters.cli.document import Document, children
@@ -64,7 +64,7 @@ async def list_mailboxes(cli: Cli, tenant: OfTenant = None) -> None:
     items = [_item(item, slugs) for item in children(found, "mailboxes")]
     chosen = [item for item in items if tenant is None or item["tenant"] == tenant]
     table = show.table(
-        ("address", "mail of", "outcome", "subtype", "then", "seconds", "ses tenant"),
+        ("address", "mail of", "outcome", "subtype", "then", "after", "ses tenant"),
         [
             (
                 item["address"],
@@ -72,12 +72,12 @@ async def list_mailboxes(cli: Cli, tenant: OfTenant = None) -> None:
                 item["fate"],
                 item.get("subtype"),
                 item.get("then"),
-                item.get("seconds") or None,
+                duration.spoken(float(item["seconds"])) if item.get("seconds") else None,
                 item["ses_tenant"],
             )
             for item in chosen
         ],
-        drop=("ses tenant", "seconds", "then", "subtype"),
+        drop=("ses tenant", "after", "then", "subtype"),
     )
     cli.answer({"items": chosen, "next": None}, table)
 
