@@ -128,7 +128,7 @@ class Pipeline:
                 messages = await self._queue.receive(wait=wanted is None)
                 pause = FIRST_PAUSE
             except Unreachable as error:
-                _log.warning("no events: %s; trying again in %.1f s", error, pause)
+                _log.warning("receiving events failed: %s; retrying in %.1f s", error, pause)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue
@@ -179,7 +179,7 @@ class Pipeline:
         except Exception as error:
             if not isinstance(error, BadRow):
                 _log.exception(
-                    "a batch of %d could not be stored; trying its messages one by one", len(batch)
+                    "a batch of %d could not be stored; storing its messages one by one", len(batch)
                 )
             await self._store_singly(batch, decoded)
             return
@@ -222,13 +222,15 @@ class Pipeline:
         try:
             await self._queue.delete(receipts)
         except Unreachable as error:
-            _log.warning("%d stored messages were not deleted and will come again: %s", len(receipts), error)
+            _log.warning(
+                "%d stored messages were not deleted and will be received again: %s", len(receipts), error
+            )
 
     async def _wait_for_database(self, error: Unreachable) -> None:
         """What is held is let go: it comes again from the queue by itself, and may have been committed after all."""
         self._open.clear()
         pause, since = FIRST_PAUSE, time.monotonic()
-        _log.warning("no events are received: %s", error)
+        _log.warning("receiving events stopped: %s", error)
         while True:
             self._let_go()
             await asyncio.sleep(pause)
@@ -236,7 +238,7 @@ class Pipeline:
             with contextlib.suppress(Unreachable):
                 await self._store.run(_nothing)
                 break
-        _log.warning("events are received again after %.1f s", time.monotonic() - since)
+        _log.warning("receiving events again after %.1f s", time.monotonic() - since)
         self._open.set()
 
     def _let_go(self) -> None:

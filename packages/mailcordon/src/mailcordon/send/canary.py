@@ -60,7 +60,7 @@ class Canaries:
             return
         self._sent[need.configuration_set] = now
         log.info(
-            "a canary is sent: nothing else can prove what became of a call",
+            "sending a canary: nothing else can prove the outcome of a call",
             delivery=ids.delivery_id(need.unknown.id),
         )
         await self._send(need.unknown.id, route)

@@ -131,7 +131,7 @@ class Dispatcher:
             try:
                 claimed = await self._claim(classes, slots, tokens, busy=quiet_since == 0)
             except Unavailable as problem:
-                log.warning("nothing can be claimed", problem=str(problem))
+                log.warning("claiming failed", problem=str(problem))
                 await asyncio.sleep(0.25)
                 continue
             if tokens.because != said:
@@ -185,7 +185,7 @@ class Dispatcher:
             try:
                 return await self._routes.get({claim.lane for claim in claimed}, epoch)
             except Unavailable as problem:
-                log.warning("routes cannot be read", problem=str(problem))
+                log.warning("routes could not be read", problem=str(problem))
                 await asyncio.sleep(0.25)
 
     # One delivery ---------------------------------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ class Dispatcher:
         try:
             await self._deliver(claim, route, slots, tokens)
         except Exception as problem:
-            log.exception("a delivery failed by a fault of ours", delivery=ids.delivery_id(claim.id))
+            log.exception("a delivery failed with an internal error", delivery=ids.delivery_id(claim.id))
             reason = reasons.internal_error(type(problem).__name__)
             defer = Defer(claim=claim, why=WHY_UNKNOWN, until=None, reason=reason, note="outcome-unknown")
             self._results.defer(slots, defer)
@@ -366,7 +366,7 @@ class Dispatcher:
         async def once() -> None:
             await self._store.begin_work()
             if reaped := await self._store.reap(DEAD_AFTER_MS):
-                log.warning("a worker died; what it had on the wire is unknown", deliveries=reaped)
+                log.warning("a worker died; the outcome of its open calls is unknown", deliveries=reaped)
 
         await self._every(BEAT_EVERY, once)
 
@@ -381,7 +381,7 @@ class Dispatcher:
                 await work()
                 return
             except Unavailable as problem:
-                log.warning("the database is away", problem=str(problem))
+                log.warning("the database cannot be reached", problem=str(problem))
                 await asyncio.sleep(0.5)
 
     async def _slow_down(self) -> None:
@@ -395,5 +395,5 @@ class Dispatcher:
         try:
             await asked
         except Exception as problem:
-            log.error("could not be recorded; the mail goes back to its queue", problem=str(problem))
+            log.error("a result could not be recorded; the mail goes back to its queue", problem=str(problem))
             await asyncio.sleep(1)
