@@ -303,7 +303,7 @@ async def test_the_control_role_runs_every_step_and_stops_on_request(world: Worl
         upkeep=world.upkeep,
         settings=SETTINGS,
         want_everything=world.provision.want_everything,
-        sole=world.provision.sole,
+        reconciler_lock=world.provision.reconciler_lock,
         intervals=schedule.LOCAL,
     )
     role = asyncio.create_task(schedule.run(services, stop))

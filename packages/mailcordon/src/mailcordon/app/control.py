@@ -42,7 +42,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             upkeep=Upkeep(UpkeepStore(pool), ses, governor, cell=config.cell),
             settings=wiring.settings(config),
             want_everything=provision.want_everything,
-            sole=provision.sole,
+            reconciler_lock=provision.reconciler_lock,
             intervals=schedule.LOCAL if config.local else schedule.Intervals(),
         )
         await schedule.run(services, stop)

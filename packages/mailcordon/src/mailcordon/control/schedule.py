@@ -37,14 +37,14 @@ LOCAL = Intervals(reconcile=0.2, account=3.0, pauses=3.0, removals=0.5, align=10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """`want_everything` derives again what SES should have; `sole` gives whether this process is the one that reconciles."""
+    """`want_everything` derives again what SES should have; `reconciler_lock` gives whether this process is the one that reconciles."""
 
     governor: Governor
     reconciler: Reconciler
     upkeep: Upkeep
     settings: Settings
     want_everything: Callable[[Settings], Awaitable[None]]
-    sole: Callable[[], AbstractAsyncContextManager[bool]]
+    reconciler_lock: Callable[[], AbstractAsyncContextManager[bool]]
     intervals: Intervals
 
 
@@ -75,8 +75,8 @@ async def _want(services: Services) -> None:
 
 async def _reconcile(services: Services, stop: asyncio.Event) -> None:
     """Runs until nothing is due. Checks `stop` between rows, since each takes seconds on AWS."""
-    async with services.sole() as sole:
-        while sole and not stop.is_set() and await services.reconciler.step(limit=1):
+    async with services.reconciler_lock() as held:
+        while held and not stop.is_set() and await services.reconciler.step(limit=1):
             pass
 
 

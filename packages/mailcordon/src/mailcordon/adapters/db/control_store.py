@@ -33,7 +33,7 @@ def type_of(row: asyncpg.Record) -> MessageType:
     )
 
 
-async def want(conn: PooledConnection, tenant: int | None, resources: Sequence[Resource]) -> None:
+async def write_desired(conn: PooledConnection, tenant: int | None, resources: Sequence[Resource]) -> None:
     """Writes what SES should have. Sorted by name, so that two transactions with the same shared set cannot deadlock."""
     for one in sorted(resources, key=lambda each: (each.kind, each.name)):
         whose = None if one.shared else tenant
@@ -92,7 +92,7 @@ class _Transaction:
                 _SQL.insert_lane, tenant, type.id, type.class_, lane.expiry_ms, lane.grace_ms, lane.resend
             )
             await conn.execute(_SQL.insert_route, id, tenant, draft.key, lane.domain, lane.configuration_set)
-        await want(conn, tenant, draft.resources)
+        await write_desired(conn, tenant, draft.resources)
         await self._audit(draft, tenant, actor)
         await conn.execute(_SHARED.bump_epoch, "control")
         return tenant

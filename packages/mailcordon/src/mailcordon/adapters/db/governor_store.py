@@ -30,7 +30,7 @@ POLICY = "policy"  #: the owner of holds on lanes whose domain is not verified
 T = TypeVar("T")
 
 
-def as_json(hold: Hold) -> str:
+def _as_json(hold: Hold) -> str:
     """A hold for the audit trail, as JSON."""
     return json.dumps(
         {
@@ -55,8 +55,8 @@ class GovernorStore:
 
     async def place(self, new: NewHold, *, actor: str, once: bool) -> Hold:
         async def run(conn: PooledConnection) -> Hold:
-            slug = await _begin(conn, new.target.tenant)
-            if once and (same := await _same(conn, new)) is not None:
+            slug = await _lock_tenant(conn, new.target.tenant)
+            if once and (same := await _existing_hold(conn, new)) is not None:
                 return same
             lanes = await _lock_lanes(conn, new.target)
             hold = await _insert(conn, new, actor, slug, lanes)
@@ -68,7 +68,7 @@ class GovernorStore:
 
     async def lift(self, tenant: int, ids: Sequence[int], *, actor: str, because: str) -> list[Hold]:
         async def run(conn: PooledConnection) -> list[Hold]:
-            slug = await _begin(conn, tenant)
+            slug = await _lock_tenant(conn, tenant)
             lanes = await _lock_lanes(conn, Target(tenant=tenant))
             holds = await _lift(conn, tenant, ids, actor, because, slug, lanes)
             if holds:
@@ -80,7 +80,7 @@ class GovernorStore:
 
     async def align(self, tenant: int) -> None:
         async def run(conn: PooledConnection) -> None:
-            slug = await _begin(conn, tenant)
+            slug = await _lock_tenant(conn, tenant)
             lanes = await _lock_lanes(conn, Target(tenant=tenant))
             unverified = await conn.fetch(_SQL.unverified_lanes, tenant)
             for row in unverified:
@@ -96,7 +96,7 @@ class GovernorStore:
 
     async def set_rate(self, tenant: int, lane: int, rate: float | None, *, actor: str, because: str) -> None:
         async def run(conn: PooledConnection) -> None:
-            slug = await _begin(conn, tenant)
+            slug = await _lock_tenant(conn, tenant)
             lanes = await _lock_lanes(conn, Target(tenant=tenant, lane=lane))
             before = await conn.fetchval(_SQL.policy_rate, lane, tenant)
             if before == rate:
@@ -165,7 +165,7 @@ class GovernorStore:
 
     async def announce_cancel(self, target: Target, *, actor: str, because: str) -> list[int]:
         async def run(conn: PooledConnection) -> list[int]:
-            slug = await _begin(conn, target.tenant)
+            slug = await _lock_tenant(conn, target.tenant)
             lanes = await _lock_lanes(conn, target)
             words = preview.mail_of(target, slug, _lane_name(lanes, target.lane))
             await conn.execute(
@@ -216,7 +216,7 @@ class GovernorStore:
         raise Unavailable(api.lanes_locked())
 
 
-async def _begin(conn: PooledConnection, tenant: int) -> str:
+async def _lock_tenant(conn: PooledConnection, tenant: int) -> str:
     """Locks the tenant's holds and returns its slug."""
     await conn.execute(_SQL.lock_tenant, tenant)
     slug = await conn.fetchval(_SQL.tenant_slug, tenant)
@@ -243,7 +243,7 @@ async def _derive(conn: PooledConnection, tenant: int, lanes: Sequence[int]) -> 
     return len(changed)
 
 
-async def _same(conn: PooledConnection, new: NewHold) -> Hold | None:
+async def _existing_hold(conn: PooledConnection, new: NewHold) -> Hold | None:
     target, evidence = new.target, json.dumps(dict(new.evidence))
     row = await conn.fetchrow(_SQL.same_hold, target.tenant, new.owner, evidence, *_scope(target))
     return None if row is None else hold_from_row(row)
@@ -270,7 +270,7 @@ async def _insert(conn: PooledConnection, new: NewHold, actor: str, slug: str, l
     words = preview.mail_of(target, slug, _lane_name(lanes, target.lane))
     what = f"hold {hold.id} on {words}"
     await conn.execute(
-        _SHARED.write_audit, actor, "hold.place", target.tenant, what, None, as_json(hold), new.because
+        _SHARED.write_audit, actor, "hold.place", target.tenant, what, None, _as_json(hold), new.because
     )
     return hold
 
@@ -291,7 +291,7 @@ async def _lift(
         words = preview.mail_of(target_of(hold), slug, _lane_name(lanes, hold.lane))
         what = f"hold {hold.id} on {words}"
         await conn.execute(
-            _SHARED.write_audit, actor, "hold.lift", tenant, what, as_json(hold), None, because
+            _SHARED.write_audit, actor, "hold.lift", tenant, what, _as_json(hold), None, because
         )
     return holds
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from mailcordon.adapters.db import queries
-from mailcordon.adapters.db.control_store import want
+from mailcordon.adapters.db.control_store import write_desired
 from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.control import desired, plan
 from mailcordon.control.desired import ConfigurationSet, Json, Resource, Settings
@@ -91,7 +91,7 @@ class ProvisionStore:
             await conn.execute(_CONTROL.insert_set, ungoverned.name, ungoverned.kind, None, None)
             for one in shared:
                 await conn.execute(_CONTROL.insert_set, one.name, one.kind, one.class_, None)
-            await want(
+            await write_desired(
                 conn, None, [r for one in (ungoverned, *shared) for r in desired.of_set(one, settings)]
             )
         after = 0
@@ -113,10 +113,10 @@ class ProvisionStore:
             ]
             own = [r for one in sets if one.dedicated for r in desired.of_set(one, settings)]
             own += desired.of_tenant(key, domains, [one.name for one in sets], settings)
-            await want(conn, tenant, own)
+            await write_desired(conn, tenant, own)
 
     @asynccontextmanager
-    async def sole(self) -> AsyncGenerator[bool]:
+    async def reconciler_lock(self) -> AsyncGenerator[bool]:
         """Yields whether this process is the one that reconciles. Two would be safe, but would call SES twice as often."""
         async with self._pool.acquire() as conn:
             yield await conn.fetchval(_SQL.try_reconciler_lock)
