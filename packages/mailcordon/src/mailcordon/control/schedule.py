@@ -37,7 +37,7 @@ LOCAL = Intervals(reconcile=0.2, account=3.0, pauses=3.0, removals=0.5, align=10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """`want_everything` derives again what SES should have; `reconciler_lock` gives whether this process is the one that reconciles."""
+    """`want_everything` derives again what SES should have; `reconciler_lock` says whether this process may reconcile."""
 
     governor: Governor
     reconciler: Reconciler
