@@ -28,6 +28,8 @@ from seslocal.state.zone import Zone
 class Account:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings
+        self.region = settings.region
+        self.id = settings.account_id
         self.behaviour = Behaviour()
         self.clock = clock
         self.ids = Ids(settings.seed, settings.region)
@@ -52,14 +54,6 @@ class Account:
         self.mailboxes = Mailboxes()
         self.zone = Zone()
         self.faults = Faults(self.ids.random)
-
-    @property
-    def id(self) -> str:
-        return self.settings.account_id
-
-    @property
-    def region(self) -> str:
-        return self.settings.region
 
     def arn(self, resource: str) -> str:
         return f"arn:aws:ses:{self.region}:{self.id}:{resource}"
