@@ -15,7 +15,7 @@ from mailcordon.core.errors import Unavailable
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
 from mailcordon.core.target import NewHold, Target
-from mailcordon.send.holds import TRUSTED_FOR, Holds
+from mailcordon.send.holds import VALID_FOR, Holds
 from mailcordon.send.ports import Claimed, LaneRoute
 
 
@@ -99,7 +99,7 @@ def test_holds_that_were_never_read_are_not_trusted(watch: Watch) -> None:
 
 async def test_a_reading_is_trusted_for_three_quarters_of_a_second(watch: Watch) -> None:
     await watch.holds.read()
-    watch.clock.now += TRUSTED_FOR - 0.01
+    watch.clock.now += VALID_FOR - 0.01
     assert watch.holds.fresh
     watch.clock.now += 0.01
     assert not watch.holds.fresh
@@ -112,7 +112,7 @@ async def test_the_age_of_a_slow_reading_counts_from_its_start(watch: Watch) -> 
         reading = asyncio.create_task(watch.holds.read())
         while not await connection.fetchval("select exists (select from pg_locks where not granted)"):
             await asyncio.sleep(0.01)
-        watch.clock.now += TRUSTED_FOR
+        watch.clock.now += VALID_FOR
     await reading
     assert not watch.holds.fresh
 
@@ -167,7 +167,7 @@ async def test_without_the_database_the_last_reading_ages(watch: Watch) -> None:
     await watch.world.connection.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
     )
-    watch.clock.now += TRUSTED_FOR
+    watch.clock.now += VALID_FOR
     with pytest.raises(Unavailable):
         await watch.holds.read()
     assert not watch.holds.fresh

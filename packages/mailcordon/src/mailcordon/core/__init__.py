@@ -1,1 +1,1 @@
-"""The nouns of Mailcordon: frozen values and pure functions that every plane speaks in. No I/O, standard library only."""
+"""Values and pure functions that all planes share. No I/O, standard library only."""

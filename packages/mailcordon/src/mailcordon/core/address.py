@@ -1,7 +1,7 @@
-"""E-mail addresses as SES takes them: ASCII local part, host names in punycode, one strict grammar for all doors.
+"""E-mail addresses as SES accepts them: ASCII local part, domain in punycode, one strict grammar for all inputs.
 
-Anything that could smuggle a header, a second mailbox or a display name past us is refused here, once (ses.md 3.3, RFC 5321
-section 4.1.2; quoted local parts and domain literals are legal there and refused here, since no mailbox provider needs them).
+Anything that could inject a header, a second mailbox or a display name is refused (ses.md 3.3, RFC 5321 section 4.1.2). Quoted
+local parts and domain literals are legal there and refused here, because no mailbox provider needs them.
 """
 
 import functools
@@ -19,9 +19,9 @@ _PLAIN = re.compile(
 )
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _NAMED = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>\s]+)>")
-_LONGEST = 254  #: characters: what fits between the angle brackets of RCPT TO (RFC 5321 4.5.3.1.3)
+_LONGEST = 254  #: characters; the limit of RCPT TO without the angle brackets (RFC 5321 4.5.3.1.3)
 _LONGEST_LOCAL = 64  #: characters (RFC 5321 4.5.3.1.1)
-_REMEMBERED = 320  #: characters: longer texts are read each time, so that memory has a bound
+_CACHED = 320  #: characters; longer texts are not cached, to limit memory
 #: Control characters, lone surrogates, line and paragraph separators.
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
@@ -37,13 +37,13 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """An address with the name shown beside it, as in a From header."""
+    """An address with its display name, as in a From header."""
 
     name: str
     address: Address
 
     def header(self) -> str:
-        """As a header value: ASCII, the name in RFC 2047 form where it needs one."""
+        """As a header value: ASCII, with the name in RFC 2047 form if it needs one."""
         return _header(self.name, str(self.address)) if self.name else str(self.address)
 
     def __str__(self) -> str:
@@ -59,7 +59,7 @@ def _header(name: str, address: str) -> str:
 
 
 def parse(text: str) -> Address:
-    """A bare address. Raises ValueError with a sentence for the person who typed it."""
+    """Parses a bare address. Raises ValueError with a message for the user."""
     match = _PLAIN.fullmatch(text)
     if match is None:
         if "," in text or ";" in text:
@@ -77,10 +77,10 @@ def parse(text: str) -> Address:
 
 
 def parse_mailbox(text: str) -> Mailbox:
-    """`name@domain` or `Name <name@domain>`: exactly one mailbox, nothing around it. Raises ValueError.
+    """Parses `name@domain` or `Name <name@domain>`: exactly one mailbox. Raises ValueError.
 
-    What was read lately is remembered: the same few senders are named again and again."""
-    return _known_mailbox(text) if len(text) <= _REMEMBERED else _parse_mailbox(text)
+    Cached, because most mail comes from a few senders."""
+    return _known_mailbox(text) if len(text) <= _CACHED else _parse_mailbox(text)
 
 
 def _parse_mailbox(text: str) -> Mailbox:
@@ -100,17 +100,17 @@ _known_mailbox = functools.lru_cache(maxsize=4096)(_parse_mailbox)
 
 def _display_name(text: str) -> str:
     if "=?" in text:
-        # An encoded word could hide a line break or somebody else's address from us, and not from a mail program.
+        # An encoded word could hide a line break or another address that a mail program would show.
         raise ValueError(api.name_encoded())
     if quoted := _QUOTED.fullmatch(text):
         return re.sub(r"\\(.)", r"\1", quoted[1])
     if "," in text or '"' in text or "@" in text:
-        # `a@x, b <c@y>` would be two mailboxes to a lenient reader.
+        # A lenient parser reads `a@x, b <c@y>` as two mailboxes.
         raise ValueError(api.name_needs_quotes())
     return text
 
 
 def hash_of(key: bytes, address: Address) -> bytes:
-    """16 bytes that stand for an address in suppression and look-up. Letter case does not matter (ses.md 2.4), the key does:
-    without it nobody can test a guessed address against a stolen table."""
+    """A 16-byte keyed hash of an address, for suppression and look-up. Letter case does not matter (ses.md 2.4). Without the
+    key, guessed addresses cannot be tested against a stolen table."""
     return hashlib.blake2b(str(address).lower().encode(), digest_size=16, key=key).digest()

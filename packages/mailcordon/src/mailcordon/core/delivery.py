@@ -1,7 +1,7 @@
-"""What can become of one delivery, and how what the queue, the ledger and SES's events say is folded into one state.
+"""The states of a delivery, and how queue, ledger and outcome rows are folded into one state.
 
-The fold is pure and does not depend on the order in which anything arrived: the queue side says where the delivery is or how
-it left, the outcome side is the highest-ranked thing SES reported, and the two are joined here and nowhere else.
+The fold is pure and independent of the order of arrival: queue and ledger say where the delivery is or how it left, the outcome
+is the highest-ranked event from SES.
 """
 
 from enum import IntEnum
@@ -9,29 +9,27 @@ from enum import IntEnum
 
 class State(IntEnum):
     # In the queue.
-    READY = 1  #: may leave as soon as its lane's turn comes
-    SENDING = 2  #: on the wire: SES was called, no answer yet
-    WAITING = 3  #: a retry, a schedule, a cap
-    HELD = 4  #: a hold stops its lane, or the narrower thing it belongs to
-    UNKNOWN = 5  #: SES was called and no clear answer came
-    # Left the queue without SES having it.
-    REFUSED = 10  #: by us, before SES, with a reason
-    EXPIRED = 11  #: no longer worth sending
-    CANCELLED = 12  #: somebody asked
-    GIVEN_UP = (
-        13  #: outcome unknown, absence proved, and its class would rather lose a mail than send it twice
-    )
-    REJECTED_AT_CALL = 14  #: SES refused the call for good
+    READY = 1  #: leaves when its lane's turn comes
+    SENDING = 2  #: on the wire: SES was called and has not answered yet
+    WAITING = 3  #: for a retry, a schedule or a cap
+    HELD = 4  #: a hold stops its lane, campaign, list or mailbox provider
+    UNKNOWN = 5  #: SES was called and gave no clear answer
+    # Left the queue; SES does not have it.
+    REFUSED = 10  #: by us, before SES
+    EXPIRED = 11  #: not sent within its time limit
+    CANCELLED = 12  #: on request
+    GIVEN_UP = 13  #: SES certainly does not have it after an unclear answer, and its class is not resent
+    REJECTED_AT_CALL = 14  #: SES rejected the mail in its answer
     # SES has it.
     SENT = 20
     DELAYED = 21
     SOFT_BOUNCED = 22
     DELIVERED = 23
     SUPPRESSED_AT_SES = 24
-    REJECTED = 25  #: by SES after acceptance: content
+    REJECTED = 25  #: by SES after acceptance, for its content
     BOUNCED = 26
     COMPLAINED = 27
-    NO_OUTCOME = 28  #: SES's own time limit has passed and it said nothing
+    NO_OUTCOME = 28  #: SES reported nothing final within its own time limit
 
     @property
     def word(self) -> str:
@@ -39,9 +37,9 @@ class State(IntEnum):
 
 
 def fold(queue: State | None, ledger: State | None, outcome: State | None) -> State:
-    """The one state to show. `outcome` wins wherever there is one: SES spoke of a mail it really had.
+    """Returns the state to show. `outcome` wins over the others: SES reports only mail that it had.
 
-    Raises ValueError when nothing is known, which the caller answers with "not found".
+    Raises ValueError if there is no row at all.
     """
     if outcome is not None:
         return outcome
@@ -49,4 +47,4 @@ def fold(queue: State | None, ledger: State | None, outcome: State | None) -> St
         return ledger
     if queue is not None:
         return queue
-    raise ValueError("nothing is known of this delivery")
+    raise ValueError("this delivery has no row")

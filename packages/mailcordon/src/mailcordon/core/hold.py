@@ -1,7 +1,6 @@
-"""Holds: reasons that stop or slow mail, each of somebody, for something, with an end of its own.
+"""Holds: reasons that stop or slow mail, each with an owner, a target and an end.
 
-Whether a lane is open, throttled or held is never stored as such by anybody who decides it: it follows from the set of its
-open holds, and lifting one never lifts another.
+A lane is open, throttled or held: that follows from the set of its open holds. Lifting one never lifts another.
 """
 
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ class Hold:
     campaign: str | None = None
     list: str | None = None
     stops: bool = True
-    rate: float | None = None  #: deliveries a second, where it only slows
+    rate: float | None = None  #: deliveries per second, if it only slows
     owner: str  #: person, breaker, ses, policy or rollout
     because: str
     by: str
@@ -30,7 +29,7 @@ class Hold:
 
     @property
     def narrow(self) -> bool:
-        """Whether it stops only part of a lane: such mail is deferred after its claim; the lane itself keeps moving."""
+        """Whether it stops only part of a lane. Such mail is deferred after its claim; the lane itself keeps sending."""
         return self.provider is not None or self.campaign is not None or self.list is not None
 
     def covers_lane(self, tenant: int, class_: Class, lane: int) -> bool:
@@ -41,7 +40,7 @@ class Hold:
         )
 
     def stops_mail(self, provider: int, campaign: str | None, list: str | None, now: int) -> bool:
-        """Whether mail of a covered lane with these marks must not leave now (milliseconds since 1970)."""
+        """Whether it stops this mail of a covered lane now (milliseconds since 1970)."""
         return (
             self.stops
             and (self.until is None or self.until > now)

@@ -1,7 +1,7 @@
-"""Ids that carry their own time: 64 bits, 41 of milliseconds since 2026, 7 of node, 9 of counter, 6 of recipient.
+"""Time-ordered ids of 63 bits: 41 of milliseconds since 2026, 7 of node, 9 of counter, 6 of recipient.
 
-A message's id has recipient 0; its deliveries are id + 1 to id + 50. So a delivery names its message, its day (and with it
-its partition) and its age, and "expired" is a comparison of two integers. The public form is opaque text.
+A message's id has recipient 0; its deliveries are id + 1 to id + 50. So a delivery's id gives its message, its day (and
+partition) and its age, and "expired" is a comparison of two integers. The public form is opaque text.
 """
 
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from mailcordon.messages import api
 
 EPOCH_MS = 1_767_225_600_000  #: 2026-01-01T00:00:00Z in milliseconds since 1970
-MAX_RECIPIENTS = 50  #: SES's own bound for one message (ses.md 3.3)
+MAX_RECIPIENTS = 50  #: per message; SES's limit (ses.md 3.3)
 NODES = 128
 
 _TIME_SHIFT = 22
@@ -18,8 +18,8 @@ _COUNTER_SHIFT = 6
 _COUNTERS = 512
 _RECIPIENT_MASK = 63
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-#: To the digits that `int` takes, and all others to one that it does not: it is lenient with blanks, signs and capitals.
-_TO_PYTHONS = bytes(
+#: Our digits to those of `int`, all other bytes to an invalid one: `int` would accept blanks, signs and capitals.
+_TO_PYTHON_DIGITS = bytes(
     ord("0123456789abcdefghijklmnopqrstuv"[_ALPHABET.index(chr(byte))])
     if chr(byte) in _ALPHABET
     else ord("!")
@@ -30,7 +30,7 @@ _DIGITS = 13
 
 
 def first_of(ms: int) -> int:
-    """The lowest id that a moment (milliseconds since 1970) can have: ids below it are older."""
+    """The lowest id at a time (milliseconds since 1970). Ids below it are older."""
     return (ms - EPOCH_MS) << _TIME_SHIFT
 
 
@@ -44,12 +44,12 @@ def message_of(delivery: int) -> int:
 
 
 def recipient_of(delivery: int) -> int:
-    """Which recipient of its message a delivery is, from 1; 0 for a message's own id."""
+    """The number of the recipient in its message, from 1; 0 for a message's id."""
     return delivery & _RECIPIENT_MASK
 
 
 def encode(id: int) -> str:
-    """13 letters and digits, fit for a URL and for an SES tag (`[A-Za-z0-9_-]`, ses.md 3.3)."""
+    """13 letters and digits, valid in a URL and in an SES tag (`[A-Za-z0-9_-]`, ses.md 3.3)."""
     pairs = _PAIRS
     return (
         _ALPHABET[id >> 60]
@@ -63,11 +63,11 @@ def encode(id: int) -> str:
 
 
 def decode(text: str) -> int:
-    """The id that `encode` made this text from. Raises ValueError for anything else."""
+    """The inverse of `encode`. Raises ValueError for any other text."""
     if len(text) != _DIGITS:
         raise ValueError(api.bad_id(_DIGITS))
     try:
-        id = int(text.encode("ascii").translate(_TO_PYTHONS), 32)
+        id = int(text.encode("ascii").translate(_TO_PYTHON_DIGITS), 32)
     except ValueError:
         raise ValueError(api.bad_id(_DIGITS)) from None
     if id >= 1 << 63:
@@ -84,7 +84,7 @@ def delivery_id(id: int) -> str:
 
 
 def parse_message_id(text: str) -> int:
-    """The id of a message from its public form, or from that of one of its deliveries. Raises ValueError."""
+    """The message id from the public form of a message or of one of its deliveries. Raises ValueError."""
     prefix, _, rest = text.partition("_")
     if prefix not in ("msg", "dlv"):
         raise ValueError(api.bad_id_prefix())
@@ -93,7 +93,7 @@ def parse_message_id(text: str) -> int:
 
 @dataclass(slots=True)
 class IdGenerator:
-    """Makes message ids on one node: rising, unique as long as nobody else has the node, even if the clock steps back."""
+    """Makes message ids on one node: increasing, and unique while no other process has the node, even if the clock steps back."""
 
     node: int  #: 0 to 127, leased
     _last: int = field(default=0)  #: milliseconds and counter of the newest id

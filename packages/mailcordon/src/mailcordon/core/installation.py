@@ -1,4 +1,4 @@
-"""The installation: what tells our mail from another Mailcordon's in the same AWS account, and the keys it uses."""
+"""The installation: its name, which distinguishes its mail from other installations in the AWS account, and its keys."""
 
 import re
 from dataclasses import dataclass, field
@@ -8,9 +8,9 @@ _NAME = re.compile(r"[a-z0-9-]{1,32}", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installation:
-    name: str  #: travels as a tag on every mail
+    name: str  #: a tag on every mail
     mac_key: bytes = field(repr=False)  #: signs attempt tags; 32 bytes
-    hash_key: bytes = field(repr=False)  #: keys the recipient hash; 32 bytes
+    hash_key: bytes = field(repr=False)  #: key of the recipient hash; 32 bytes
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

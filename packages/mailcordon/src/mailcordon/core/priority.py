@@ -1,6 +1,6 @@
-"""Priority classes: what each kind of mail is worth, in numbers. A message type always names its class.
+"""Priority classes, and how mail of each is treated. Every message type names its class.
 
-The figures are the defaults of docs/architecture.md; a type may change the first three for itself.
+The values are the defaults of docs/architecture.md. A message type may override the first three.
 """
 
 from dataclasses import dataclass
@@ -21,18 +21,19 @@ class Class(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassDefaults:
-    """How mail of a class is treated."""
+    """How mail of a class is treated, unless its message type overrides it."""
 
-    expiry_ms: int  #: worth sending for this long after accept; later it is dropped before it is claimed
-    grace_ms: int  #: how much later another call's Send event must be seen before "no Send event" is proof of absence
-    resend: bool  #: what absence proved leads to: another attempt, or given up
-    weight: int  #: share of each batch
-    ses_reasons: (
-        tuple[str, ...] | None
-    )  #: SuppressedReasons of the configuration set; None leaves it unset (ses.md 2.2)
-    max_delivery_seconds: int  #: how long SES itself keeps trying (ses.md 6)
-    content_kept_ms: int  #: how long the body is kept after accept; 0: until the outcome of the call is known
-    one_click: bool  #: needs List-Unsubscribe and List-Unsubscribe-Post (RFC 8058)
+    expiry_ms: int  #: expires this long after accept, and is then dropped instead of sent
+    grace_ms: int  #: a Send event of a call this much later proves that an earlier call without one was not accepted
+    resend: bool  #: whether such a call is retried; else the delivery is given up
+    weight: int  #: share of each claim, relative to the other classes
+    #: SuppressedReasons of the configuration set; None leaves it unset (ses.md 2.2)
+    ses_reasons: tuple[str, ...] | None
+    max_delivery_seconds: int  #: how long SES retries (ses.md 6)
+    content_kept_ms: (
+        int  #: how long the content is kept after accept; 0: until the outcome of the call is known
+    )
+    one_click: bool  #: requires List-Unsubscribe and List-Unsubscribe-Post (RFC 8058)
 
 
 _MINUTE = 60_000
@@ -74,7 +75,7 @@ CLASS_DEFAULTS: dict[Class, ClassDefaults] = {
 
 
 def parse_class(word: str) -> Class:
-    """Raises ValueError with the words that are classes."""
+    """Raises ValueError, whose message lists the classes."""
     try:
         return Class[word.upper()]
     except KeyError:

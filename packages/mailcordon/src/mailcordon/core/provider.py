@@ -1,6 +1,6 @@
-"""Mailbox providers: who runs the recipient's mailbox, by the domains they offer to the public.
+"""Mailbox providers, recognised by the domains that they offer to the public.
 
-Domains of companies that rent mailboxes there are "other" until an MX look-up says more.
+Custom domains hosted there are "other": there is no MX look-up yet.
 """
 
 from enum import IntEnum
@@ -58,7 +58,7 @@ def of(domain: str) -> Provider:
 
 
 def parse_provider(word: str) -> Provider:
-    """Raises ValueError with the words that are providers."""
+    """Raises ValueError, whose message lists the providers."""
     try:
         return Provider[word.upper()]
     except KeyError:

@@ -1,8 +1,8 @@
-"""The tags that ride on every mail and bring its events home: installation, tenant, type, delivery, and the signed attempt.
+"""The tags on every mail by which its events are attributed: installation, tenant, type, delivery and the signed attempt.
 
-The attempt's intent row exists before the call, so an event may beat the commit of SES's answer and still find its delivery.
-The signature binds all five together: a tenant who copies another's delivery id under tags of its own is found out, and so is
-a mail that another installation sent. Values keep to `[A-Za-z0-9_-]{1,256}` (ses.md 3.3).
+The attempt is committed before the call, so an event finds its delivery even if it arrives before SES's answer is recorded. The
+signature covers all five tags: a tenant that copies another tenant's delivery id is detected, and so is mail of another
+installation. Values match `[A-Za-z0-9_-]{1,256}` (ses.md 3.3).
 """
 
 import hmac
@@ -16,13 +16,13 @@ TENANT = "mc-tenant"
 TYPE = "mc-type"
 DELIVERY = "mc-delivery"
 ATTEMPT = "mc-attempt"  #: number, call time and signature, joined by `-`; a canary's starts with `c`
-SIGNED = (INSTALLATION, TENANT, TYPE, DELIVERY, ATTEMPT)  #: all of them: what the signature binds together
+SIGNED = (INSTALLATION, TENANT, TYPE, DELIVERY, ATTEMPT)  #: covered by the signature
 
-_MAC_BYTES = 10  #: 80 bits: enough against guessing, short enough for a tag
+_MAC_BYTES = 10  #: 80 bits: too many to guess, short enough for a tag
 
 
 def sign(key: bytes, attempt: Attempt) -> dict[str, str]:
-    """Tag names and values, in the order they are sent."""
+    """Returns tag names and values, in the order they are sent."""
     delivery, value = attempt_values(key, attempt)
     return {
         INSTALLATION: attempt.installation,
@@ -34,7 +34,7 @@ def sign(key: bytes, attempt: Attempt) -> dict[str, str]:
 
 
 def attempt_values(key: bytes, attempt: Attempt) -> tuple[str, str]:
-    """The two values that no other mail has: the delivery's and the attempt's. The signature covers the other three as well."""
+    """Returns the values of the delivery and attempt tags. The signature covers the other three as well."""
     delivery = ids.encode(attempt.delivery)
     head = f"{'c' if attempt.canary else ''}{attempt.attempt}-{attempt.called_at}"
     mac = _mac(key, attempt.installation, attempt.tenant_key, attempt.type, delivery, head)
@@ -42,12 +42,12 @@ def attempt_values(key: bytes, attempt: Attempt) -> tuple[str, str]:
 
 
 def carries_ours(tags: Mapping[str, str]) -> bool:
-    """Whether a mail claims to be governed at all, by this or any other installation."""
+    """Whether a mail has tags of this or another installation."""
     return ATTEMPT in tags and INSTALLATION in tags
 
 
 def verify(key: bytes, tags: Mapping[str, str]) -> Attempt:
-    """The attempt that these tags prove. Raises ValueError saying what is wrong with them."""
+    """Returns the attempt that these tags prove. Raises ValueError if one is missing or the signature is wrong."""
     try:
         installation, tenant, type, delivery, made = [tags[name] for name in SIGNED]
     except KeyError:
@@ -55,13 +55,13 @@ def verify(key: bytes, tags: Mapping[str, str]) -> Attempt:
         raise ValueError(f"the tags {', '.join(missing)} are missing") from None
     parts = made.split("-")
     if len(parts) != 3:
-        raise ValueError("the attempt tag has not three parts")
+        raise ValueError("the attempt tag must have three parts")
     number, called_at, mac = parts
     canary = number.startswith("c")
     head = f"{number}-{called_at}"
     expected = _mac(key, installation, tenant, type, delivery, head)
     if not hmac.compare_digest(mac.encode(), expected.encode()):
-        raise ValueError("the attempt tag's signature does not belong to the other tags")
+        raise ValueError("the signature does not match the tags")
     return Attempt(
         installation=installation,
         tenant_key=tenant,

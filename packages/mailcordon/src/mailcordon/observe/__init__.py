@@ -1,1 +1,1 @@
-"""The observability plane: what came back, counted once, attributed exactly, never dropped and never guessed."""
+"""The observability plane: reads SES's events, attributes each to its delivery, and counts it once."""

@@ -1,8 +1,8 @@
-"""Whose mail an event speaks of. Pure: tags and rows in, a verdict out, and no guess in between.
+"""Attributes an event to a delivery. Pure: tags and rows in, a verdict out. Nothing is guessed.
 
-The signed attempt tag decides; everything else SES says is compared with it and with our rows, and what does not agree goes to
-quarantine with the sentence that says what disagreed. So a tenant cannot blame another by copying a delivery's id, a database
-restored from a backup is noticed, and mail that did not pass through us is an ungoverned send.
+The signed attempt tag decides. Everything else in the event is compared with it and with our rows; a contradiction goes to
+quarantine with its reason. So a tenant cannot use another tenant's delivery id, a database restored from a backup is detected,
+and mail that did not pass through us is an ungoverned send.
 """
 
 from collections.abc import Mapping
@@ -14,27 +14,26 @@ from mailcordon.core.installation import Installation
 from mailcordon.messages import reasons
 from mailcordon.observe.ports import Directory, Facts, LaneRef, SetRef
 
-RETENTION_MS = 90 * 24 * 3600 * 1000  #: how long our rows of a message are kept
+RETENTION_MS = 90 * 24 * 3600 * 1000  #: how long a message's rows are kept
 
 
-@dataclass(slots=True)  # not frozen: made for every event
+@dataclass(slots=True)  # not frozen, as one is made per event
 class Attributed:
     event: Event
     attempt: Attempt
     lane: LaneRef
-    address: (
-        str  #: the recipient we wrote to: the one to suppress, whatever a bounce after a forwarding names
-    )
+    #: The recipient we sent to, which is the one to suppress. After forwarding, a bounce may name another.
+    address: str
     provider: int
-    has_rows: bool  #: false when they are past retention: such mail still suppresses, and is counted no more
-    settles: bool  #: whether this is the first that tells us the attempt's SES id
+    has_rows: bool  #: False past retention: the event still suppresses, but is not counted
+    settles: bool  #: whether the attempt's SES id was not known before
 
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
     why: str  #: ungoverned, disagreement, unknown-delivery or double
-    detail: str  #: a sentence
-    tenant: int | None = None  #: whose it would be, where the signature makes that much certain
+    detail: str  #: a sentence for people
+    tenant: int | None = None  #: the tenant, if the signature proves it
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +41,8 @@ class OtherInstallation:
     name: str
 
 
-def claim(event: Event, ours: Installation) -> Attempt | Quarantine | OtherInstallation:
-    """What the tags alone prove."""
+def read_tags(event: Event, ours: Installation) -> Attempt | Quarantine | OtherInstallation:
+    """Reads the tags alone."""
     named = event.tags.get(tags.INSTALLATION)
     if not tags.carries_ours(event.tags):
         return Quarantine("ungoverned", _ungoverned(event))
@@ -56,13 +55,13 @@ def claim(event: Event, ours: Installation) -> Attempt | Quarantine | OtherInsta
 
 
 def check(event: Event, attempt: Attempt, directory: Directory, facts: Facts) -> Attributed | Quarantine:
-    """Compares what the tags prove with our rows and with what else SES says of the mail."""
+    """Compares the proved attempt with our rows and with the rest of the event."""
     lane = directory.lanes.get((attempt.tenant_key, attempt.type))
     if lane is None:
         return Quarantine("disagreement", reasons.unknown_lane(attempt.tenant_key, attempt.type))
-    trouble = _wrong_names(event, lane, directory.sets)
-    if trouble is not None:
-        return Quarantine("disagreement", trouble, lane.tenant)
+    contradiction = _wrong_names(event, lane, directory.sets)
+    if contradiction is not None:
+        return Quarantine("disagreement", contradiction, lane.tenant)
     if facts.tenant is None:
         return _without_rows(event, attempt, lane, directory.now)
     return _with_rows(event, attempt, lane, facts)
@@ -96,7 +95,7 @@ def _id(attempt: Attempt) -> str:
 
 
 def _is_among(recipient: str, destinations: tuple[str, ...]) -> bool:
-    """Whether SES wrote to whom we did, as far as it says."""
+    """Whether SES sent to our recipient. True if the event names no recipients."""
     if not destinations or recipient in destinations:
         return True
     return recipient.lower() in [address.lower() for address in destinations]
@@ -116,7 +115,7 @@ def _without_rows(event: Event, attempt: Attempt, lane: LaneRef, now: int) -> At
 
 
 def _wrong_names(event: Event, lane: LaneRef, sets: Mapping[str, SetRef]) -> str | None:
-    """What SES's own tags contradict. Routes change, so a set that could be the lane's is enough."""
+    """Returns how SES's own tags contradict the lane, or None. Routes change, so any set that may carry the lane is right."""
     if event.ses_tenant is not None and not _is_tenants(event.ses_tenant, lane.tenant_key):
         return reasons.another_ses_tenant(lane.tenant_key, event.ses_tenant[:100])
     if event.configuration_set is None:
@@ -135,7 +134,7 @@ def _wrong_names(event: Event, lane: LaneRef, sets: Mapping[str, SetRef]) -> str
 
 
 def _is_tenants(ses_tenant: str, key: str) -> bool:
-    """A tenant's SES tenants are its key, alone or followed by the class."""
+    """The names of a tenant's SES tenants are its key, alone or followed by the class."""
     return ses_tenant == key or ses_tenant.startswith(key + "-")
 
 

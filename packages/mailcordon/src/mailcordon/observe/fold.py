@@ -1,7 +1,7 @@
-"""All that SES said of one delivery, folded into one row. Order, copies and delay leave no trace.
+"""Folds all events of one delivery into one outcome row, whatever their order, copies or delay.
 
-Merging is a join: commutative, associative, idempotent. The highest-ranked state wins; among equals the earliest, and among
-those a fixed order of their other members, so that two observers who saw the same events in any order hold the same row.
+Merging is commutative, associative and idempotent. The highest-ranked state wins; among equals the earliest; among those a
+fixed order of the other fields. So two observers that saw the same events in any order have the same row.
 """
 
 from mailcordon.core.delivery import State
@@ -9,12 +9,12 @@ from mailcordon.core.event import MOVES, Kind
 from mailcordon.observe.attribute import Attributed
 from mailcordon.observe.ports import Outcome
 
-#: By state, since a row remembers no more: reject and rendering failure share one.
+#: By state, because a row has no more: reject and rendering failure share one.
 RANK: dict[State, int] = {state: rank for rank, state in sorted(MOVES.values())}
 
 
 def outcome_of(found: Attributed) -> Outcome:
-    """What this one event says of its delivery. Whatever SES reports, it has the mail: that is the least it says."""
+    """The outcome of one event alone. Any event means at least that SES has the mail."""
     event = found.event
     move = MOVES.get(event.kind)
     if move is None or event.kind is Kind.SEND:
@@ -38,7 +38,7 @@ def outcome_of(found: Attributed) -> Outcome:
 
 
 def merge(one: Outcome, other: Outcome) -> Outcome:
-    """Both of one delivery. Which provider wins matters to nobody, as long as it is always the same."""
+    """Merges two outcomes of one delivery. Which provider wins does not matter, but it must always be the same."""
     ranks = RANK[one.state] - RANK[other.state]
     first = min(one, other, key=_order) if ranks == 0 else one if ranks > 0 else other
     kinds = one.kinds | other.kinds
@@ -63,5 +63,5 @@ def merge(one: Outcome, other: Outcome) -> Outcome:
 
 
 def _order(row: Outcome) -> tuple[int, int, str, str, str]:
-    """Among those of one rank."""
+    """The order among outcomes of the same rank."""
     return (row.at, row.attempt, row.ses_id, row.reason or "", row.detail or "")

@@ -1,7 +1,7 @@
-"""One batch of what came back, in one transaction: each event is counted once, attributed or quarantined, never dropped.
+"""Stores one batch of events in one transaction: each is counted once, or quarantined, never dropped.
 
-Only the statements touch the world; what they write is decided by the pure modules beside this one. Running a batch again,
-alone or among others, changes nothing, so the caller may always do so, and deletes from the queue only after the commit.
+The pure modules beside this one decide what is written. Storing an event again changes nothing, so the caller may always retry,
+and deletes from the queue only after the commit.
 """
 
 import hashlib
@@ -30,25 +30,24 @@ from mailcordon.observe.ports import (
     Transaction,
 )
 
-MOST_PROOFS = 50_000  #: some 30 MB
-LONGEST_DOCUMENT = 256 * 1024  #: characters of a document that quarantine keeps
+MAX_PROOFS = 50_000  #: entries of the cache, about 30 MB
+LONGEST_DOCUMENT = 256 * 1024  #: characters of a document that are stored
 
-
-#: The values of all signed tags -> the attempt that they prove.
+#: The values of all signed tags -> the attempt that they prove. A cache, since a mail has several events.
 Proofs = dict[tuple[str | None, ...], Attempt]
 
 
 @dataclass(slots=True)
 class Report:
-    """What became of a batch."""
+    """The result of a batch."""
 
     counted: Counter[Kind] = field(default_factory=Counter[Kind])  #: new events of ours
-    copies: int = 0  #: events we had already
-    quarantined: Counter[str] = field(default_factory=Counter[str])  #: by why, copies included
-    elsewhere: int = 0  #: another installation's
+    copies: int = 0  #: events that were stored before
+    quarantined: Counter[str] = field(default_factory=Counter[str])  #: by reason, including copies
+    elsewhere: int = 0  #: events of other installations
     notices: int = 0
     new: list[Attributed] = field(default_factory=list[Attributed])
-    alarms: list[str] = field(default_factory=list[str])  #: a sentence for each that was put aside
+    alarms: list[str] = field(default_factory=list[str])  #: a sentence for each quarantined document
 
     def add(self, other: "Report") -> None:
         self.counted += other.counted
@@ -61,7 +60,7 @@ class Report:
 
     @property
     def sentence(self) -> str:
-        """For a batch of one: what became of it."""
+        """The result of a batch of one."""
         if self.new:
             return _counted(self.new[0])
         if self.alarms:
@@ -80,34 +79,34 @@ class _Claimed:
 
 
 class Ingest:
-    """Knows our installation, so that it can tell our mail from others'. Remembers proofs, since a mail has several events."""
+    """Stores batches of events for one installation."""
 
     def __init__(self, installation: Installation) -> None:
         self._ours = installation
         self._proofs: Proofs = {}
 
     async def store(
-        self, tx: Transaction, decoded: Sequence[Decoded], source: str, *, put_aside: bool = True
+        self, tx: Transaction, decoded: Sequence[Decoded], source: str, *, quarantine: bool = True
     ) -> Report:
-        """All of it or, when the transaction fails, nothing. `put_aside`: false for what is in quarantine already."""
-        if len(self._proofs) > MOST_PROOFS:
+        """Stores the batch. `quarantine` is False for documents that are in quarantine already."""
+        if len(self._proofs) > MAX_PROOFS:
             self._proofs.clear()
-        return await _Batch(self._ours, self._proofs, tx, source, put_aside).run(decoded)
+        return await _Batch(self._ours, self._proofs, tx, source, quarantine).run(decoded)
 
 
 class _Batch:
     def __init__(
-        self, ours: Installation, proofs: Proofs, tx: Transaction, source: str, put_aside: bool
+        self, ours: Installation, proofs: Proofs, tx: Transaction, source: str, quarantine: bool
     ) -> None:
         self._ours = ours
         self._proofs = proofs
         self._tx = tx
         self._source = source
-        self._keeps_aside = put_aside
+        self._writes_quarantine = quarantine
         self._report = Report()
         self._quarantined: list[Quarantined] = []
         self._notices: list[NoticeRow] = []
-        self._elsewhere: Counter[tuple[str, Kind]] = Counter()
+        self._other_installations: Counter[tuple[str, Kind]] = Counter()
         self._seen: dict[str, int] = {}
         self._counts: Mapping[metrics.Cell, Sequence[int]] = {}
 
@@ -121,7 +120,7 @@ class _Batch:
         await self._write_the_rest()
         return self._report
 
-    # Whose is it? ---------------------------------------------------------------------------------------------------------
+    # Attribution ----------------------------------------------------------------------------------------------------------
 
     async def _claim(self, decoded: Sequence[Decoded]) -> list[_Claimed]:
         claimed: list[_Claimed] = []
@@ -134,28 +133,28 @@ class _Batch:
             elif isinstance(one, Notice):
                 self._note(one)
             else:
-                self._put_aside(one.document, Quarantine("malformed", reasons.malformed(one.why)))
+                self._quarantine(one.document, Quarantine("malformed", reasons.malformed(one.why)))
         return claimed
 
     async def _prove(self, decoded: DecodedEvent, signed: tuple[str | None, ...]) -> Attempt | None:
         event = decoded.event
-        verdict = attribute.claim(event, self._ours)
+        verdict = attribute.read_tags(event, self._ours)
         if isinstance(verdict, Attempt):
             self._proofs[signed] = verdict
             return verdict
         if isinstance(verdict, OtherInstallation):
-            self._elsewhere[verdict.name, event.kind] += 1
+            self._other_installations[verdict.name, event.kind] += 1
             self._report.elsewhere += 1
             return None
         if not event.tags:
             attempt = await self._by_ses_id(decoded)
             if attempt is not None:
                 return attempt
-        self._put_aside(decoded.document, verdict)
+        self._quarantine(decoded.document, verdict)
         return None
 
     async def _by_ses_id(self, decoded: DecodedEvent) -> Attempt | None:
-        """The notifications that an identity's own topics send carry no tags at all: SES's id is all there is."""
+        """Notifications from an identity's own topic have no tags, only SES's id."""
         event = decoded.event
         domain = str(event.detail.get("source", "")).rpartition("@")[2].rstrip(">").lower()
         for destination in event.destinations[:1]:
@@ -191,33 +190,33 @@ class _Batch:
             known = facts.get(attempt.delivery, _NOTHING)
             verdict = attribute.check(event, attempt, directory, known)
             if isinstance(verdict, Quarantine):
-                self._put_aside(one.decoded.document, verdict)
+                self._quarantine(one.decoded.document, verdict)
                 continue
             found.append(verdict)
             self._saw_send(event.configuration_set, event.kind, attempt)
             if verdict.settles and verdict.has_rows:
-                # Within one batch too, the second SES id of an attempt is a double.
+                # A second SES id of an attempt is a double within one batch, too.
                 facts[attempt.delivery] = _with_ses_id(known, attempt.attempt, event.ses_id)
         return found
 
     def _saw_send(self, configuration_set: str | None, kind: Kind, attempt: Attempt) -> None:
-        """Only Send events tell how far SES's reporting has come; a delivery may overtake them."""
+        """Records how far Send events have come. Others do not count: a Delivery event may overtake them."""
         if kind is Kind.SEND and configuration_set is not None:
             self._seen[configuration_set] = max(attempt.called_at, self._seen.get(configuration_set, 0))
 
-    # What follows from it -------------------------------------------------------------------------------------------------
+    # Writing --------------------------------------------------------------------------------------------------------------
 
     async def _record(self, found: Sequence[Attributed]) -> list[Attributed]:
-        """Those that are new. Of mail past retention every event is: there is no row to meet its first copy in."""
+        """Stores events and outcomes. Returns the new events; past retention all count as new, as copies cannot be detected."""
         first: dict[tuple[int, bytes], Attributed] = {}
         for one in found:
             first.setdefault((one.attempt.delivery, one.event.key), one)
-        said = _outcomes(first.values())
+        outcomes = _outcomes(first.values())
         rows = [_event_row(one) for one in first.values() if one.has_rows]
         inserted: Set[tuple[int, bytes]] = set()
         if rows:
-            inserted, outcomes = await self._tx.record(rows, list(said.values()))
-            await self._fold([(None, said.pop(id)) for id in outcomes], said)
+            inserted, new_rows = await self._tx.record(rows, list(outcomes.values()))
+            await self._fold([(None, outcomes.pop(id)) for id in new_rows], outcomes)
         new = [one for key, one in first.items() if key in inserted or not one.has_rows]
         for one in new:
             self._report.counted[one.event.kind] += 1
@@ -225,23 +224,23 @@ class _Batch:
         self._report.copies += len(found) - len(new)
         return new
 
-    async def _fold(self, pairs: list[tuple[Outcome | None, Outcome]], said: dict[int, Outcome]) -> None:
-        """`said` of deliveries that have a row: copies as well, since folding what was folded changes nothing."""
-        while said:
-            there = await self._tx.lock_outcomes(list(said))
-            joined = [(old, fold.merge(old, said.pop(id))) for id, old in there.items()]
+    async def _fold(self, pairs: list[tuple[Outcome | None, Outcome]], outcomes: dict[int, Outcome]) -> None:
+        """Merges `outcomes` into existing rows. Copies are merged too, which changes nothing."""
+        while outcomes:
+            existing = await self._tx.lock_outcomes(list(outcomes))
+            joined = [(old, fold.merge(old, outcomes.pop(id))) for id, old in existing.items()]
             changed = [(old, row) for old, row in joined if old != row]
             if changed:
                 await self._tx.update_outcomes([row for _, row in changed])
             pairs += changed
-            if said:
-                # Their rows went between the two statements.
-                _, inserted = await self._tx.record([], list(said.values()))
-                pairs += [(None, said.pop(id)) for id in inserted]
+            if outcomes:
+                # Their rows were deleted between the two statements.
+                _, inserted = await self._tx.record([], list(outcomes.values()))
+                pairs += [(None, outcomes.pop(id)) for id in inserted]
         self._counts = metrics.changes(pairs)
 
     async def _record_sends(self, found: Sequence[Attributed]) -> None:
-        """Whatever SES reports of an attempt settles it, unless the answer of its call already did."""
+        """Any event of an attempt settles its outcome, unless the answer to its call did."""
         sends: dict[tuple[int, int], Send] = {}
         for one in found:
             if one.settles and one.has_rows:
@@ -264,19 +263,19 @@ class _Batch:
             await self._tx.suppress([rows[key] for key in sorted(rows)])
 
     async def _write_the_rest(self) -> None:
-        """Rows that all observers share come last, so that they are locked for as short as can be."""
-        if self._quarantined and self._keeps_aside:
+        """Rows that all observers share are written last, so that their locks are short."""
+        if self._quarantined and self._writes_quarantine:
             await self._tx.quarantine(self._quarantined)
         if self._notices:
             await self._tx.keep_notices(self._notices)
-        if self._elsewhere:
-            await self._tx.count_elsewhere(self._elsewhere)
+        if self._other_installations:
+            await self._tx.count_elsewhere(self._other_installations)
         if self._counts or self._seen:
             await self._tx.count(self._counts, self._seen)
 
-    # Small things ---------------------------------------------------------------------------------------------------------
+    # Helpers --------------------------------------------------------------------------------------------------------------
 
-    def _put_aside(self, document: str | bytes, verdict: Quarantine) -> None:
+    def _quarantine(self, document: str | bytes, verdict: Quarantine) -> None:
         text = text_of(document)
         self._report.quarantined[verdict.why] += 1
         self._report.alarms.append(f"{verdict.why}: {verdict.detail}")
@@ -304,7 +303,7 @@ class _Batch:
             self._notices.append(row)
 
     def _hash(self, text: str) -> bytes | None:
-        """None for an address that we would never have accepted, and so never sent to."""
+        """Returns None for an address that accept would refuse: we never sent to it."""
         try:
             return addresses.hash_of(self._ours.hash_key, addresses.parse(text))
         except ValueError:
@@ -316,7 +315,7 @@ _MAY_SUPPRESS = (Kind.HARD_BOUNCE, Kind.COMPLAINT, Kind.SUPPRESSED)
 
 
 def text_of(document: str | bytes) -> str:
-    """What PostgreSQL can keep of it."""
+    """The document as text that PostgreSQL can store."""
     text = document if isinstance(document, str) else document.decode(errors="replace")
     return text.encode(errors="replace").decode().replace("\0", "\ufffd")
 
@@ -327,14 +326,14 @@ def digest_of(document: str | bytes) -> bytes:
 
 
 def _outcomes(found: Iterable[Attributed]) -> dict[int, Outcome]:
-    """By delivery: all that these say of it."""
-    said: dict[int, Outcome] = {}
+    """The merged outcome of these events, by delivery."""
+    merged: dict[int, Outcome] = {}
     for one in found:
         if one.has_rows and one.event.kind is not Kind.OTHER:
             outcome = fold.outcome_of(one)
-            before = said.get(outcome.id)
-            said[outcome.id] = outcome if before is None else fold.merge(before, outcome)
-    return said
+            before = merged.get(outcome.id)
+            merged[outcome.id] = outcome if before is None else fold.merge(before, outcome)
+    return merged
 
 
 def _with_ses_id(facts: Facts, attempt: int, ses_id: str) -> Facts:

@@ -1,7 +1,7 @@
-"""Counts per lane, mailbox provider and minute the mail left, from outcome rows and never from events.
+"""Counts per lane, mailbox provider and minute the mail left, computed from outcome rows, not from events.
 
-A delivery counts once a kind: what a row's bits gained is what is added. Should SES speak of an earlier attempt later, all the
-delivery counted for moves to that attempt's minute, so that the sums depend on what happened and not on what was heard first.
+A delivery counts once per kind: the counts grow by the bits that its row gains. If SES later reports an earlier attempt, the
+delivery's counts move to that attempt's minute, so that sums do not depend on the order of events.
 """
 
 import functools
@@ -31,7 +31,7 @@ Cell = tuple[int, int, int, int]  #: lane, provider, minute since 1970, tenant
 
 
 def changes(pairs: Iterable[tuple[Outcome | None, Outcome]]) -> dict[Cell, list[int]]:
-    """What a batch of rows, each before and after, adds to each cell. Cells that do not change are left out."""
+    """The change of each cell by a batch of rows, each before and after. Unchanged cells are left out."""
     cells: dict[Cell, list[int]] = {}
     for before, after in pairs:
         if before is not None:
@@ -51,5 +51,5 @@ def _add(cells: dict[Cell, list[int]], row: Outcome, sign: int) -> None:
 
 @functools.cache
 def columns_of(kinds: int) -> tuple[int, ...]:
-    """The columns in which a delivery with these bits counts. There are few combinations."""
+    """The columns in which a delivery with these bits counts. Cached, as there are few combinations."""
     return tuple(column for column, mask in enumerate(_MASKS) if kinds & mask)

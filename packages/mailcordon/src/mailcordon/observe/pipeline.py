@@ -1,9 +1,8 @@
-"""The loop around one queue: several receives in flight, what they bring stored together, deleted after the commit.
+"""Reads one queue: several receives run at once, their messages are stored in batches and deleted after the commit.
 
-Calls and commits are shared: events gather for a moment before they are stored, for longer the more there are, and while one
-batch is being committed the next gathers. When the database is away nothing is received, and the messages wait in the queue,
-whose copies change nothing. One document that cannot be stored never stops the others: the batch is tried again one by one, and
-that one is put aside.
+Messages gather for a moment before they are stored, longer under load, and while one batch is committed the next gathers. While
+the database is unavailable nothing is received and the messages stay in the queue. If a batch cannot be stored, its messages
+are stored one by one, and the bad one goes to quarantine.
 """
 
 import asyncio
@@ -28,14 +27,14 @@ from mailcordon.observe.ports import (
     Unreachable,
 )
 
-BATCH = 500  #: events in one transaction, at which it stops growing: some 10 ms of locks
-GATHER = 0.1  #: seconds in which events gather before they are stored
-GATHER_BUSY = 0.25  #: the same while batches are as large as
-BUSY_BATCH = 40  #: events
-FULL = 10  #: messages that one receive brings at most
-MANY_FULL = 4  #: full receives in a row after which one more receiver helps
-HELD = 200  #: receives whose messages are not yet stored, at most
-FIRST_PAUSE = 0.1  #: seconds, when queue or database do not answer; doubled up to
+BATCH = 500  #: events per transaction, at most: about 10 ms of locks
+GATHER = 0.1  #: seconds in which messages gather before they are stored
+GATHER_BUSY = 0.25  #: the same while batches have at least BUSY_BATCH events
+BUSY_BATCH = 40
+FULL = 10  #: most messages of one receive
+MANY_FULL = 4  #: full receives in a row that start one more receiver
+MAX_BUFFERED = 200  #: receives whose messages are not stored yet
+FIRST_PAUSE = 0.1  #: seconds until the first retry; doubled up to LONGEST_PAUSE
 LONGEST_PAUSE = 5.0
 
 _log = logging.getLogger("mailcordon.observe")
@@ -43,7 +42,7 @@ _log = logging.getLogger("mailcordon.observe")
 
 @dataclass(slots=True)
 class Totals:
-    """What one pipeline did since it started."""
+    """Counts of one pipeline since its start."""
 
     received: int = 0
     stored: int = 0  #: messages whose batch was committed
@@ -65,7 +64,7 @@ class Totals:
 
 
 class Pipeline:
-    """Reads one queue with a store of its own: a blast's opens, on another pipeline, delay no bounce."""
+    """Reads one queue with its own store, so that opens, on another pipeline, do not delay bounces."""
 
     def __init__(
         self,
@@ -82,17 +81,16 @@ class Pipeline:
         self._decode = decode
         self._ingest = ingest
         self._batch = batch
-        self._held: asyncio.Queue[list[Received]] = asyncio.Queue(HELD)
+        self._buffer: asyncio.Queue[list[Received]] = asyncio.Queue(MAX_BUFFERED)
         self._gather = GATHER
-        self._open = asyncio.Event()  #: set while the database answers
-        self._wanted = [
-            asyncio.Event() for _ in range(receivers - 1)
-        ]  #: each helper's; set while it should help
+        self._open = asyncio.Event()  #: set while the database is available
+        #: One per additional receiver; set while it should receive.
+        self._wanted = [asyncio.Event() for _ in range(receivers - 1)]
         self._deletes: set[asyncio.Task[None]] = set()
         self.totals = Totals()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop` is set; then what was received is stored and deleted, and it returns."""
+        """Runs until `stop` is set. Then stores and deletes what was received, and returns."""
         self._open.set()
         receivers = [
             asyncio.create_task(receive, name=f"receive {self._queue.name} {n}")
@@ -101,12 +99,12 @@ class Pipeline:
         storing = asyncio.create_task(self._store_all(), name=f"store {self._queue.name}")
         stopping = asyncio.create_task(stop.wait())
         try:
-            # A receiver or the storing loop ends only by a fault of ours: then all end, and the supervisor hears of it.
+            # A receiver or the storing loop ends only by an internal error: then all end, and the error is raised.
             await asyncio.wait([stopping, storing, *receivers], return_when=asyncio.FIRST_COMPLETED)
             await _cancel(receivers)
             if not storing.done() and self._open.is_set():
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._held.join(), 5)
+                    await asyncio.wait_for(self._buffer.join(), 5)
         finally:
             await _cancel([*receivers, stopping, storing])
             if self._deletes:
@@ -118,7 +116,7 @@ class Pipeline:
     # Receive --------------------------------------------------------------------------------------------------------------
 
     async def _receive(self, wanted: asyncio.Event | None) -> None:
-        """The first one waits at the queue. The others, who have an event, help while it is full, and do not wait."""
+        """The first receiver waits for messages. The others (with `wanted`) receive without waiting while the queue is full."""
         pause, full = FIRST_PAUSE, 0
         while True:
             await self._open.wait()
@@ -134,32 +132,32 @@ class Pipeline:
                 continue
             if messages:
                 self.totals.received += len(messages)
-                await self._held.put(messages)
+                await self._buffer.put(messages)
             if wanted is not None:
                 if not messages:
                     wanted.clear()
                 continue
             full = full + 1 if len(messages) >= FULL else 0
             if full:
-                self._ask_for_help(full)
+                self._add_receivers(full)
             elif messages:
-                # A call costs as much for one message as for ten, and a waiting call would return with each that comes.
+                # A call costs the same for one message as for ten, and a waiting call returns with the first one.
                 await asyncio.sleep(self._gather / 2)
 
-    def _ask_for_help(self, full: int) -> None:
-        for helper in self._wanted[: full // MANY_FULL]:
-            helper.set()
+    def _add_receivers(self, full: int) -> None:
+        for wanted in self._wanted[: full // MANY_FULL]:
+            wanted.set()
 
     # Store ----------------------------------------------------------------------------------------------------------------
 
     async def _store_all(self) -> None:
         while True:
-            batch = list(await self._held.get())
+            batch = list(await self._buffer.get())
             receives = 1
-            if self._held.qsize() * FULL < self._batch:
+            if self._buffer.qsize() * FULL < self._batch:
                 await asyncio.sleep(self._gather)
-            while len(batch) < self._batch and not self._held.empty():
-                batch += self._held.get_nowait()
+            while len(batch) < self._batch and not self._buffer.empty():
+                batch += self._buffer.get_nowait()
                 receives += 1
             self._gather = GATHER_BUSY if len(batch) >= BUSY_BATCH else GATHER
             try:
@@ -168,7 +166,7 @@ class Pipeline:
                 await self._wait_for_database(error)
             finally:
                 for _ in range(receives):
-                    self._held.task_done()
+                    self._buffer.task_done()
 
     async def _store_batch(self, batch: Sequence[Received]) -> None:
         decoded = [self._decode(message.body) for message in batch]
@@ -192,17 +190,17 @@ class Pipeline:
             except Unreachable:
                 raise
             except Exception as error:
-                await self._put_aside(message, error)
+                await self._quarantine(message, error)
 
-    async def _put_aside(self, message: Received, error: Exception) -> None:
+    async def _quarantine(self, message: Received, error: Exception) -> None:
         if not isinstance(error, BadRow):
-            _log.exception("a message could not be stored; it goes to quarantine")
+            _log.exception("storing a message failed; quarantining it")
         why = reasons.not_stored(f"{type(error).__name__}: {error}")
         try:
             self._done([message], await self._commit([Malformed(why, message.body)]))
         except BadRow as worse:
-            # Not even its text can be kept. It stays in the queue, where it can be looked at, and comes again.
-            _log.error("a message can be neither stored nor quarantined: %s", worse)
+            # Not even its text can be stored. It stays in the queue and is received again.
+            _log.error("a message can neither be stored nor quarantined: %s", worse)
 
     async def _commit(self, decoded: Sequence[Decoded]) -> Report:
         async def work(tx: Transaction) -> Report:
@@ -227,12 +225,12 @@ class Pipeline:
             )
 
     async def _wait_for_database(self, error: Unreachable) -> None:
-        """What is held is let go: it comes again from the queue by itself, and may have been committed after all."""
+        """Drops the buffer and waits. The messages are received again; storing one twice changes nothing."""
         self._open.clear()
         pause, since = FIRST_PAUSE, time.monotonic()
         _log.warning("receiving events stopped: %s", error)
         while True:
-            self._let_go()
+            self._drop_buffer()
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
             with contextlib.suppress(Unreachable):
@@ -241,10 +239,10 @@ class Pipeline:
         _log.warning("receiving events again after %.1f s", time.monotonic() - since)
         self._open.set()
 
-    def _let_go(self) -> None:
-        while not self._held.empty():
-            self._held.get_nowait()
-            self._held.task_done()
+    def _drop_buffer(self) -> None:
+        while not self._buffer.empty():
+            self._buffer.get_nowait()
+            self._buffer.task_done()
 
 
 async def _nothing(tx: Transaction) -> None:

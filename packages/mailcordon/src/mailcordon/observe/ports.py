@@ -1,7 +1,7 @@
-"""What this plane needs of the world: queues to read, a decoder of their bodies, and a store with short transactions.
+"""What this plane needs from outside: queues, a decoder of their messages, and a store with short transactions.
 
-The nouns that pass between them are here too. Nothing in this plane knows SQS, JSON or SQL. Those that are made for every
-event are not frozen, which would make them three times as dear; still nobody changes one.
+The values that pass between them are here too. This plane does not depend on SQS, JSON or SQL. Values made once per event are
+not frozen, because a frozen dataclass takes three times as long to make; they are never changed all the same.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
@@ -15,24 +15,24 @@ from mailcordon.core.priority import Class
 T = TypeVar("T")
 
 
-# What a queue's message turns out to be ---------------------------------------------------------------------------------
+# A decoded queue message -----------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
 class DecodedEvent:
-    """SES tells of one mail."""
+    """An event about one mail."""
 
     event: Event
-    document: str | bytes  #: SES's own JSON, without its envelope
+    document: str | bytes  #: SES's JSON, without its envelope
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something that speaks of no mail: a topic's test message, a tenant's status on the event bus."""
+    """A message about no mail: a topic's test message, a tenant's status from EventBridge."""
 
     what: str  #: a few words, e.g. EventBridge's detail-type
-    subject: str | None  #: whom or what it is about, e.g. the tenant's ARN
-    keep: bool  #: whether it may matter later; a topic's test message does not
+    subject: str | None  #: what it is about, e.g. the tenant's ARN
+    keep: bool  #: whether to store it; a topic's test message is not stored
     document: str | bytes
 
 
@@ -49,30 +49,30 @@ Decode = Callable[[str | bytes], Decoded]
 @dataclass(slots=True)
 class Received:
     body: str
-    receipt: str  #: what deletes it
+    receipt: str  #: SQS's receipt handle, which deletes it
 
 
 class Unreachable(Exception):
-    """The queue or the database does not answer. Nothing is lost: try again soon."""
+    """The queue or the database is unavailable. Nothing is lost; retry."""
 
 
 class BadRow(Exception):
-    """The database refuses something in this batch for good; trying again cannot help."""
+    """The database rejects a value in this batch. A retry cannot help."""
 
 
 class Queue(Protocol):
     name: str
 
     async def receive(self, *, wait: bool = True) -> list[Received]:
-        """Waits for messages, at most for some seconds, unless told not to. Raises Unreachable."""
+        """Returns messages, waiting some seconds for them if `wait`. Raises Unreachable."""
         ...
 
     async def delete(self, receipts: Sequence[str]) -> None:
-        """Raises Unreachable; what is not deleted comes again and changes nothing."""
+        """Raises Unreachable. A message that is not deleted is received again and changes nothing."""
         ...
 
 
-# What is known -----------------------------------------------------------------------------------------------------------
+# What the database has -------------------------------------------------------------------------------------------------
 
 
 LaneName = tuple[str, str]  #: tenant key and type
@@ -89,7 +89,7 @@ class LaneRef:
 
 @dataclass(frozen=True, slots=True)
 class SetRef:
-    """A configuration set of ours and whose mail it may carry."""
+    """A configuration set of ours, and the mail that it may carry."""
 
     kind: str  #: shared, dedicated or ungoverned
     class_: Class | None
@@ -98,7 +98,7 @@ class SetRef:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The lanes and configuration sets that a batch speaks of, as control has them now. Absent: there is none."""
+    """The lanes and configuration sets that a batch names, as they are now. Those that do not exist are absent."""
 
     now: int  #: milliseconds since 1970, by the database's clock
     lanes: Mapping[LaneName, LaneRef]
@@ -107,21 +107,21 @@ class Directory:
 
 @dataclass(slots=True, kw_only=True)
 class Facts:
-    """What our rows know of one delivery."""
+    """What our rows have about one delivery."""
 
-    tenant: int | None = None  #: of the message; None: we have no such message
+    tenant: int | None = None  #: of the message; None: there is no such message
     lane: int | None = None
     recipient: str | None = None
     provider: int | None = None
-    newest_attempt: int | None = None  #: the highest that the queue or the ledger knows
+    newest_attempt: int | None = None  #: the highest in the queue or the ledger
     ses_ids: Mapping[int, str] = field(
         default_factory=dict[int, str]
-    )  #: by attempt: the ledger's, or an earlier event's
+    )  #: by attempt, from the ledger or an earlier event
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A delivery found by SES's id, for the old notifications that carry no tags."""
+    """A delivery found by SES's id, for older notifications without tags."""
 
     tenant_key: str
     type: str
@@ -130,7 +130,7 @@ class Candidate:
     called_at: int
 
 
-# What is written ---------------------------------------------------------------------------------------------------------
+# What is written -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True, kw_only=True)
@@ -148,16 +148,16 @@ class EventRow:
 
 @dataclass(slots=True, kw_only=True)
 class Outcome:
-    """What SES reported of one delivery, all in all."""
+    """Everything SES reported about one delivery."""
 
     id: int
     tenant: int
     lane: int
-    provider: int  #: under which it is counted
-    left_at: int  #: milliseconds since 1970: the earliest call that SES spoke of; its minute is where all is counted
+    provider: int  #: the mailbox provider that it is counted under
+    left_at: int  #: milliseconds since 1970: the earliest call that SES reported; the delivery counts in its minute
     state: State
     at: int
-    kinds: int  #: a bit per kind seen
+    kinds: int  #: a bit for each kind seen
     attempt: int
     ses_id: str
     reason: str | None
@@ -198,7 +198,7 @@ class NoticeRow:
 
 @dataclass(slots=True)
 class Send:
-    """SES has this attempt: it settles "outcome unknown"."""
+    """Proof that SES has this attempt. Settles "outcome unknown"."""
 
     delivery: int
     attempt: int
@@ -211,23 +211,23 @@ Counts = Mapping[tuple[int, int, int, int], Sequence[int]]
 
 
 class Transaction(Protocol):
-    """The statements of one transaction. Each takes a whole batch, and locks rows in the order of their keys."""
+    """The statements of one transaction. Each takes a whole batch and locks rows in key order."""
 
     async def known(
         self, deliveries: Mapping[int, LaneName], lanes: Set[LaneName], sets: Set[str]
     ) -> tuple[Directory, Mapping[int, Facts]]:
-        """Lanes and sets, remembered between batches and forgotten when control changes something; and what is known of each
-        delivery whose lane there is."""
+        """Returns the lanes and sets (cached until control changes something), and the facts about each delivery whose lane
+        exists."""
         ...
 
     async def by_ses_id(self, ses_id: str, from_domain: str, address_hash: bytes) -> Candidate | None:
-        """Looks only at the newest deliveries to that address by the tenant whose domain it is."""
+        """Searches only the newest deliveries to that address by the tenant that owns the domain."""
         ...
 
     async def record(
         self, events: Sequence[EventRow], outcomes: Sequence[Outcome]
     ) -> tuple[Set[tuple[int, bytes]], Set[int]]:
-        """Adds those that are not there yet, and answers which these are; what is there stays as it is."""
+        """Inserts new rows, and returns the keys of those. Existing rows stay as they are."""
         ...
 
     async def lock_outcomes(self, ids: Sequence[int]) -> dict[int, Outcome]: ...
@@ -241,7 +241,7 @@ class Transaction(Protocol):
     async def quarantine(self, rows: Sequence[Quarantined]) -> None: ...
 
     async def count(self, counts: Counts, seen: Mapping[str, int]) -> None:
-        """`seen`: configuration set -> the latest call whose Send event came."""
+        """`seen`: configuration set -> time of the latest call whose Send event arrived."""
         ...
 
     async def count_elsewhere(self, counts: Mapping[tuple[str, Kind], int]) -> None: ...
@@ -249,15 +249,15 @@ class Transaction(Protocol):
     async def keep_notices(self, notices: Sequence[NoticeRow]) -> None: ...
 
     async def quarantined(self, id: int) -> str | None:
-        """The document, its row locked."""
+        """Returns the document and locks its row. None if there is no such entry."""
         ...
 
     async def resolve(self, id: int, resolution: str, actor: str) -> None:
-        """What a replay came to, with its line in the audit trail."""
+        """Records the result of a replay, with its audit row."""
         ...
 
 
 class Store(Protocol):
     async def run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """One transaction, tried again when it met another one's locks. Raises Unreachable, or BadRow."""
+        """Runs one transaction, and retries it after a deadlock. Raises Unreachable or BadRow."""
         ...

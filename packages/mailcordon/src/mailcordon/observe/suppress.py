@@ -1,8 +1,8 @@
-"""Who may not be mailed any more because of an event, in which scope and until when.
+"""Decides which address an event suppresses, in which scope and until when.
 
-A hard bounce closes the address to the tenant, a complaint to the tenant's mail of that class, an unsubscribe to the lane:
-never to another tenant. SES's global list is a rumour of 14 days, not proof. Of several reasons the one that lasts longest
-stays, and of those the earliest: a total order, so that no order of arrival matters.
+A hard bounce suppresses the address for the tenant, a complaint for the tenant's mail of that class, an unsubscribe for the
+lane; never for another tenant. An entry on SES's global list is weak evidence and ends after 14 days. Of several suppressions
+the one that lasts longest stays, then the earliest: a total order, so the order of arrival does not matter.
 """
 
 from mailcordon.core import ids
@@ -11,16 +11,14 @@ from mailcordon.observe import classify
 from mailcordon.observe.attribute import Attributed
 from mailcordon.observe.ports import Suppression
 
-TENANT, CLASS, LANE = 0, 1, 2  #: scopes, as the table has them
+TENANT, CLASS, LANE = 0, 1, 2  #: scopes, as stored
 SCOPES = ("tenant", "class", "lane")
-GLOBAL_LIST_MS = (
-    14 * 24 * 3600 * 1000
-)  #: SES drops entries of its global list after about as long (ses.md 2.1)
+GLOBAL_LIST_MS = 14 * 24 * 3600 * 1000  #: SES keeps entries of its global list about as long (ses.md 2.1)
 FOREVER = 2**63 - 1
 
 
 def suppression_of(found: Attributed, hash: bytes) -> Suppression | None:
-    """`hash` is the keyed hash of the address (core/address.py)."""
+    """Returns None if the event suppresses nothing. `hash` is the keyed hash of the address (core/address.py)."""
     event, lane = found.event, found.lane
     until = None
     if event.kind is Kind.COMPLAINT:
@@ -56,7 +54,7 @@ def suppression_of(found: Attributed, hash: bytes) -> Suppression | None:
 
 
 def stronger(one: Suppression, other: Suppression) -> Suppression:
-    """Which of two of the same address and scope stays. The statement `suppress` has the same order."""
+    """Returns the one of two suppressions of an address and scope that stays. The statement `suppress` has the same order."""
     return max(one, other, key=_strength)
 
 

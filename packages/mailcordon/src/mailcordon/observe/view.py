@@ -1,7 +1,7 @@
-"""What is shown of counts, suppressions and quarantine, and what a person may change of the latter two.
+"""Reads counts, suppressions and quarantine for people, and changes suppressions and quarantine on their behalf.
 
-The stores behind these protocols read a tenant's rows under its own key as the reader role, which sees no others, and write
-each change together with its line in the audit trail.
+The stores behind these protocols read under a tenant's key as the reader role, which sees only that tenant's rows, and write
+each change together with its audit row.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,12 +17,12 @@ from mailcordon.observe.ingest import Ingest
 from mailcordon.observe.ports import BadRow, Decode, Store, Transaction, Unreachable
 
 By = Literal["lane", "provider", "minute"]
-MOST_MINUTES = 90 * 24 * 60  #: as long as our rows are kept
+MOST_MINUTES = 90 * 24 * 60  #: the retention of our rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadScope:
-    """For whom rows are read: a tenant's key keeps the reading to its own, in the database as well."""
+    """The tenant whose rows are read. `as_tenant`: the caller has a tenant's key, and the database enforces the limit too."""
 
     tenant: int
     as_tenant: bool
@@ -30,11 +30,11 @@ class ReadScope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricLine:
-    key: int  #: what the line is by: a lane's, a provider's number, or the minute; the cursor
+    key: int  #: the lane, the provider or the minute that the line is for; also the cursor
     type: str | None
     class_: Class | None
     provider: Provider | None
-    minute: int | None  #: minutes since 1970 in which the mail left
+    minute: int | None  #: when the mail left, in minutes since 1970
     counts: Sequence[int]  #: in the order of metrics.COLUMNS
 
 
@@ -53,7 +53,7 @@ class SuppressionEntry:
     address: str
     scope: int
     target: int
-    type: str | None  #: of the lane, where the scope is one
+    type: str | None  #: of the lane, if the scope is a lane
     cause: str
     evidence: Mapping[str, object]
     since: int
@@ -65,7 +65,7 @@ class SuppressionEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuppressionKey:
-    """One address in one scope of one tenant: what a suppression is kept under."""
+    """One address in one scope of one tenant: the key of a suppression."""
 
     tenant: int
     hash: bytes
@@ -86,7 +86,7 @@ class QuarantineEntry:
     last_received_at: datetime
     replayed_at: datetime | None
     resolution: str | None
-    document: str | None  #: only where one entry is read
+    document: str | None  #: only when a single entry is read
 
 
 class ObserveReader(Protocol):
@@ -113,18 +113,18 @@ class Suppressions(Protocol):
     async def add(
         self, key: SuppressionKey, *, because: str, until_seconds: int | None, actor: str
     ) -> tuple[SuppressionEntry, bool]:
-        """The row that stands now, and whether it is this one: what lasts longer than what is asked for stays."""
+        """Returns the stored row, and whether it is the new one: an existing suppression that lasts longer stays."""
         ...
 
     async def remove(
         self, key: SuppressionKey, *, because: str | None, actor: str
     ) -> SuppressionEntry | None:
-        """Marks it to be removed: it goes once SES's own entry has. None: there is none."""
+        """Marks it for removal: it is deleted after SES's own entry. Returns None if there is no such suppression."""
         ...
 
 
 class Replay:
-    """Reads a quarantined document again, as if it had just come, and records what became of it."""
+    """Processes a quarantined document again as a new event, and records the result."""
 
     def __init__(self, store: Store, *, decode: Decode, ingest: Ingest) -> None:
         self._store = store
@@ -132,13 +132,13 @@ class Replay:
         self._ingest = ingest
 
     async def run(self, id: int, actor: str) -> None:
-        """Raises NotFound, or Unavailable while the database is away."""
+        """Raises NotFound, or Unavailable while the database is unavailable."""
 
         async def work(tx: Transaction) -> None:
             document = await tx.quarantined(id)
             if document is None:
                 raise NotFound(api.not_in_quarantine(id))
-            report = await self._ingest.store(tx, [self._decode(document)], "replay", put_aside=False)
+            report = await self._ingest.store(tx, [self._decode(document)], "replay", quarantine=False)
             outcome = report.sentence
             await tx.resolve(
                 id, reasons.still_in_quarantine(outcome) if report.quarantined else outcome, actor
@@ -159,7 +159,7 @@ class Replay:
 
 
 def evidence_sentence(entry: SuppressionEntry) -> str:
-    """Why, in one line: `550 5.1.1 user unknown (Permanent/General, dlv_…)`. Only members that are texts are in it."""
+    """The evidence in one line: `550 5.1.1 user unknown (Permanent/General, dlv_…)`. Values that are not text are left out."""
     texts = {name: value for name, value in entry.evidence.items() if isinstance(value, str) and value}
     said = [texts[name] for name in ("because", "text") if name in texts]
     about = [texts[name] for name in ("reason", "type", "delivery") if name in texts]

@@ -1,1 +1,1 @@
-"""DATA PLANE: the one way out. Boring on purpose: accept, resolve, decide, queue, send, record."""
+"""The data plane: accept, resolve, queue, send, record. All mail leaves through it."""

@@ -1,8 +1,7 @@
-"""The only door in: check, resolve, and store in one durable batch, once per idempotency key.
+"""Accepts mail: resolves each message to its lane and stores it durably, once per idempotency key.
 
-Requests that arrive while a transaction commits form the next one, so a busy door pays for few commits and a quiet one waits
-for none. Nobody is told "accepted" before the commit. A batch that fails is tried again one by one, so that a poisonous
-message fails alone.
+Requests that arrive while a transaction commits form the next batch, so load makes batches larger, not commits more frequent.
+A request is answered after its commit. If a batch fails, its messages are stored one by one, so that only the bad one fails.
 """
 
 import asyncio
@@ -20,9 +19,9 @@ from mailcordon.send.ports import AcceptStore, Backlog, NewDelivery, NewMessage,
 from mailcordon.send.resolve import Lanes, Route
 from mailcordon.send.submission import Submission
 
-MOST = 256  #: messages a transaction
-_MOST_BYTES = 16 * 1024 * 1024  #: content a transaction
-_BACKLOG_FOR = 1.0  #: seconds that a look at a lane's backlog is believed
+MAX_BATCH = 256  #: messages per transaction
+_MAX_BATCH_BYTES = 16 * 1024 * 1024  #: bytes of content per transaction
+_BACKLOG_CACHE_SECONDS = 1.0
 _STALE_TRIES = 5
 
 
@@ -47,7 +46,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """The idempotency key came before, with the same body: the message it made then."""
+    """The idempotency key was used before with the same body; `message` is the message it created."""
 
     message: int
 
@@ -60,13 +59,13 @@ class _Item:
     recipients: tuple[tuple[str, bytes, int], ...]  #: address, hash, provider
     api_key: int
     key: bytes | None
-    body: bytes  #: digest, if there is a key
+    body: bytes  #: digest; empty without a key
     still_allowed: Callable[[], Awaitable[object]]
     done: asyncio.Future[Accepted | Repeated]
 
 
 class Accept:
-    """`on_change` is called whenever the control epoch is seen to have moved: what others remember is old then, too."""
+    """`on_change` is called when the control epoch has moved, so that the caller can drop its own caches."""
 
     def __init__(
         self, store: AcceptStore, hash_key: bytes, now_ms: Callable[[], int], on_change: Callable[[], None]
@@ -91,12 +90,12 @@ class Accept:
         key: str | None,
         still_allowed: Callable[[], Awaitable[object]],
     ) -> asyncio.Future[Accepted | Repeated]:
-        """Puts the message into the next batch; done once it is stored durably, once per (tenant, key).
+        """Puts the message into the next batch. The future is done when the message is stored, once per (tenant, key).
 
-        `still_allowed` raises if the caller's key is not good any more; it is asked when the epoch moved.
+        `still_allowed` raises if the caller's API key is no longer valid; it is called when the control epoch has moved.
 
-        Ends with Invalid (unknown tenant or type, foreign From), Conflict (the key came before with another body), TooMuch (the
-        lane's backlog is at its bound) or Unavailable (nothing was confirmed; try again).
+        The future fails with Invalid (unknown tenant or type, foreign From), Conflict (the key was used with another body),
+        TooMuch (the lane's backlog is full) or Unavailable (nothing was confirmed; retry).
         """
         content = compose.content(submission)
         recipients = tuple(
@@ -119,7 +118,7 @@ class Accept:
         return item.done
 
     async def run(self) -> None:
-        """Commits batches until cancelled; then whoever is not answered yet is told so."""
+        """Commits batches until cancelled. Requests that are still open then fail with Unavailable."""
         batch: list[_Item] = []
         try:
             while True:
@@ -132,12 +131,12 @@ class Accept:
 
     def _next_batch(self) -> list[_Item]:
         size = 0
-        for count, item in enumerate(self._pending[:MOST]):
+        for count, item in enumerate(self._pending[:MAX_BATCH]):
             size += len(item.content)
-            if count and size > _MOST_BYTES:
+            if count and size > _MAX_BATCH_BYTES:
                 break
         else:
-            count = min(MOST, len(self._pending))
+            count = min(MAX_BATCH, len(self._pending))
         batch, self._pending = self._pending[:count], self._pending[count:]
         return batch
 
@@ -154,7 +153,7 @@ class Accept:
                     await self._commit([item])
 
     async def _store_batch(self, batch: list[_Item]) -> None:
-        first, twins = _part_twins(batch)
+        first, repeats = _split_repeats(batch)
         for _ in range(_STALE_TRIES):
             try:
                 resolved = await self._resolve(first)
@@ -162,15 +161,15 @@ class Accept:
                     break
                 stored = await self._store.store([message for _, message in resolved], self._epoch)
             except StaleRoutes:
-                await self._forget()
+                await self._drop_cache()
                 first = await _allowed([item for item in first if not _answered(item)])
                 continue
             await self._answer(resolved, stored)
             break
         else:
             _fail(first, TooMuch(api.lanes_keep_changing(), retry_after=1))
-        for twin, original in twins:
-            _settle_twin(twin, original)
+        for repeat, original in repeats:
+            _answer_repeat(repeat, original)
 
     async def _resolve(self, batch: Sequence[_Item]) -> list[tuple[_Item, NewMessage]]:
         self._use_node(await self._store.node())
@@ -179,15 +178,15 @@ class Accept:
             try:
                 id = self._ids.next(self._now_ms())
                 route = resolve.resolve(
-                    await self._known(item.slug), item.slug, item.submission, (id >> 6) % 100
+                    await self._lanes_of(item.slug), item.slug, item.submission, (id >> 6) % 100
                 )
                 found.append((item, route, id))
             except Invalid as problem:
                 if await self._store.control_epoch() != self._epoch:
-                    # Nobody is refused from memory: the tenant or lane may be there since.
+                    # The cache may be stale: the tenant or lane may exist by now.
                     raise StaleRoutes from None
                 _fail([item], problem)
-        await self._look_at_backlogs({route.lane for _, route, _ in found})
+        await self._refresh_backlogs({route.lane for _, route, _ in found})
         out: list[tuple[_Item, NewMessage]] = []
         for item, route, id in found:
             try:
@@ -201,28 +200,26 @@ class Accept:
         if node != self._ids.node:
             self._ids = ids.IdGenerator(node)
 
-    async def _known(self, slug: str) -> Lanes | None:
-        if (
-            not self._lanes or len(self._lanes) > 50_000
-        ):  # a caller who guesses slugs must not fill the memory
-            await self._forget()
+    async def _lanes_of(self, slug: str) -> Lanes | None:
+        if not self._lanes or len(self._lanes) > 50_000:  # bounded: callers can send any slug
+            await self._drop_cache()
         if slug not in self._lanes:
             self._lanes[slug] = await self._store.lanes(slug)
         return self._lanes[slug]
 
-    async def _forget(self) -> None:
+    async def _drop_cache(self) -> None:
         self._lanes.clear()
         epoch = await self._store.control_epoch()
         if epoch != self._epoch:
             self._epoch = epoch
             self._on_change()
 
-    async def _look_at_backlogs(self, lanes: set[int]) -> None:
+    async def _refresh_backlogs(self, lanes: set[int]) -> None:
         now = time.monotonic()
         stale = [
             lane
             for lane in lanes
-            if lane not in self._backlogs or now - self._backlogs[lane][0] > _BACKLOG_FOR
+            if lane not in self._backlogs or now - self._backlogs[lane][0] > _BACKLOG_CACHE_SECONDS
         ]
         if stale:
             for lane, backlog in (await self._store.backlogs(stale)).items():
@@ -245,7 +242,7 @@ class Accept:
 
     async def _answer(self, resolved: Sequence[tuple[_Item, NewMessage]], stored: Stored) -> None:
         for position, (item, message) in enumerate(resolved):
-            if item.done.done():  # its caller went away; the mail is kept all the same
+            if item.done.done():  # the client disconnected; the mail is stored nevertheless
                 continue
             if replay := stored.replays.get(position):
                 _answer_replay(item, replay)
@@ -295,7 +292,7 @@ def _accepted(message: NewMessage, stored: Stored) -> Accepted:
 
 
 def _answered(item: _Item) -> bool:
-    """A caller who went away was told nothing, so that the mail is still to be stored."""
+    """False if the client disconnected: its mail is still to be stored."""
     return item.done.done() and not item.done.cancelled()
 
 
@@ -310,31 +307,31 @@ async def _allowed(items: Sequence[_Item]) -> list[_Item]:
     return good
 
 
-def _part_twins(batch: Sequence[_Item]) -> tuple[list[_Item], list[tuple[_Item, _Item]]]:
-    """Items with a key that another item of the batch has too are answered by that one's answer."""
+def _split_repeats(batch: Sequence[_Item]) -> tuple[list[_Item], list[tuple[_Item, _Item]]]:
+    """Separates the items whose key occurs earlier in the batch, each with that earlier item, which decides its answer."""
     originals: dict[tuple[str, bytes], _Item] = {}
     first: list[_Item] = []
-    twins: list[tuple[_Item, _Item]] = []
+    repeats: list[tuple[_Item, _Item]] = []
     for item in batch:
         if item.key is None or (original := originals.setdefault((item.slug, item.key), item)) is item:
             first.append(item)
         else:
-            twins.append((item, original))
-    return first, twins
+            repeats.append((item, original))
+    return first, repeats
 
 
-def _settle_twin(twin: _Item, original: _Item) -> None:
-    if twin.done.done() or not original.done.done() or original.done.cancelled():
-        if not twin.done.done():
-            twin.done.set_exception(Conflict(api.same_key_interrupted()))
+def _answer_repeat(repeat: _Item, original: _Item) -> None:
+    if repeat.done.done() or not original.done.done() or original.done.cancelled():
+        if not repeat.done.done():
+            repeat.done.set_exception(Conflict(api.same_key_interrupted()))
         return
     if problem := original.done.exception():
-        twin.done.set_exception(problem)
-    elif twin.body != original.body:
-        twin.done.set_exception(_another_body())
+        repeat.done.set_exception(problem)
+    elif repeat.body != original.body:
+        repeat.done.set_exception(_another_body())
     else:
         answer = original.done.result()
-        twin.done.set_result(Repeated(answer.id) if isinstance(answer, Accepted) else answer)
+        repeat.done.set_result(Repeated(answer.id) if isinstance(answer, Accepted) else answer)
 
 
 def _answer_replay(item: _Item, replay: Replay) -> None:

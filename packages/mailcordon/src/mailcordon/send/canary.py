@@ -1,6 +1,7 @@
-"""Mails to SES's own simulator that prove something: that SES answers again, or that a route's events arrive.
+"""Canaries: mail to SES's simulator that shows that SES answers again, or that a route's events arrive.
 
-They ride the very route that is in doubt, are marked in their tags, count for nothing (ses.md 9), and are sent by the dispatcher.
+A canary uses the route that it tests and is marked in its tags. SES counts it for no quota, rate or reputation (ses.md 9). Only
+the dispatcher sends canaries.
 """
 
 import time
@@ -18,12 +19,12 @@ from mailcordon.send.retry import Answer, Next
 
 log: Any = structlog.get_logger()
 
-AGAIN = 5.0  #: seconds between two canaries for one configuration set
+MIN_INTERVAL = 5.0  #: seconds between two canaries for one configuration set
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """What goes into every tag of this installation."""
+    """The installation and key that sign every tag."""
 
     installation: str
     mac_key: bytes
@@ -46,17 +47,17 @@ class Identity:
 class Canaries:
     identity: Identity
     call: Callable[[bytes], Awaitable[Answer]]
-    skew_ms: int = 0  #: of the database's clock against ours
+    skew_ms: int = 0  #: the database's clock minus ours
     _sent: dict[str, float] = field(default_factory=dict[str, float])
 
     async def answers(self, delivery: int, route: LaneRoute) -> bool:
-        """Whether SES gives a clear answer over this route."""
+        """Sends a canary over the route. Returns whether SES gave a clear answer."""
         return await self._send(delivery, route) not in (Next.UNKNOWN, Next.STOP_ACCOUNT)
 
     async def prove(self, need: CanaryNeed, route: LaneRoute) -> None:
-        """Sends one for a delivery of unknown outcome, unless its configuration set had one just now."""
+        """Sends a canary for a delivery of unknown outcome, at most one per MIN_INTERVAL for a configuration set."""
         now = time.monotonic()
-        if now - self._sent.get(need.configuration_set, float("-inf")) < AGAIN:
+        if now - self._sent.get(need.configuration_set, float("-inf")) < MIN_INTERVAL:
             return
         self._sent[need.configuration_set] = now
         log.info(

@@ -1,7 +1,7 @@
-"""Whether this cell's SES is worth calling: five unclear answers in a row, or a refusal of the whole account, stop everything.
+"""Stops this cell's calls to SES after five unclear answers in a row, or when SES refuses the whole account.
 
-While stopped nothing is claimed; one canary a second asks SES's simulator, and the first clear answer opens the cell again. So
-an outage leaves a handful of unknown outcomes behind, not a queue full of them.
+While the cell is stopped, nothing is claimed and one canary a second goes to SES's simulator. The first clear answer opens the
+cell again. So an outage leaves few deliveries with an unknown outcome.
 """
 
 from collections.abc import Callable
@@ -26,13 +26,13 @@ class Cell:
         return self.because is not None
 
     def answered(self) -> bool:
-        """SES gave a clear answer; whether that opened the cell."""
+        """Records a clear answer. Returns whether it opened the cell."""
         opened = self.stopped
         self._unclear, self.because = 0, None
         return opened
 
     def unclear(self, detail: str) -> bool:
-        """SES gave no clear answer; whether that stopped the cell."""
+        """Records an unclear answer. Returns whether it stopped the cell."""
         self._unclear += 1
         if self._unclear < UNCLEAR_IN_A_ROW or self.stopped:
             return False
@@ -40,13 +40,13 @@ class Cell:
         return True
 
     def stop(self, because: str) -> bool:
-        """Whether this was news."""
-        news = not self.stopped
+        """Returns False if the cell was stopped already."""
+        was_open = not self.stopped
         self.because = because
-        return news
+        return was_open
 
     def canary_due(self) -> bool:
-        """Whether to ask now; saying yes starts the next wait."""
+        """Returns whether to send a canary now; True starts the next interval."""
         if not self.stopped or self.clock() - self._canary_at < CANARY_EVERY:
             return False
         self._canary_at = self.clock()

@@ -1,7 +1,7 @@
-"""The bytes of a SendEmail call. The costly part is made once at accept and kept; a call only adds who, where and which attempt.
+"""The JSON body of a SendEmail call. The content is encoded once at accept; a call adds recipient, route and attempt.
 
-The body is SES's own JSON (ses.md 3.1) and is joined from pieces: every piece that is not JSON-encoded here is drawn from an
-alphabet that needs no escaping (tags, tenant keys, names of configuration sets).
+The body is SES's JSON (ses.md 3.1), joined from pieces. A piece that is not JSON-encoded here (tags, tenant keys, names of
+configuration sets) has only characters that need no escaping.
 """
 
 import functools
@@ -16,7 +16,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def content(submission: Submission) -> bytes:
-    """The members that are the same in every call for this message, without the braces around them."""
+    """The members that every call for this message shares, without the enclosing braces."""
     body: dict[str, object] = {}
     if submission.text:
         body["Text"] = {"Data": submission.text, "Charset": "UTF-8"}
@@ -35,7 +35,7 @@ def content(submission: Submission) -> bytes:
 
 
 def canary_content(domain: str) -> bytes:
-    """A mail to SES's simulator, whose Send event proves that events of this route arrive."""
+    """The content of a canary. Its Send event proves that events of this route arrive."""
     members = {
         "FromEmailAddress": f"canary@{domain}",
         "Content": {
@@ -49,7 +49,7 @@ def canary_content(domain: str) -> bytes:
 
 
 def canary_recipient(delivery: str) -> str:
-    """SES's simulator takes labels; such mail counts for no daily quota, rate or reputation (ses.md 9)."""
+    """An address of SES's simulator with the delivery as label. Such mail counts for no quota, rate or reputation (ses.md 9)."""
     return f"success+{delivery}@simulator.amazonses.com"
 
 
@@ -68,7 +68,7 @@ def call(
 
 @functools.lru_cache(maxsize=10_000)
 def _frame(ses_tenant: str, configuration_set: str, installation: str, tenant_key: str, type: str) -> str:
-    """What all calls of a lane have in common. The tags' list is left open for the two that differ."""
+    """What all calls of a lane share. The list of tags is left open for the two that differ."""
     pairs = {
         tags.INSTALLATION: installation,
         tags.TENANT: tenant_key,

@@ -1,8 +1,8 @@
-"""Claims fairly, calls SES, records: the only caller of SES's send.
+"""Claims deliveries fairly, calls SES and records the results. Nothing else calls SES's send.
 
-The order is the promise. The intent is committed before the call; a claim never exceeds the free call slots, so what is marked
-`sending` is what is on the wire; a slot is free again only when its result is committed. Before each call the holds are looked
-at once more, in memory. Urgent mail has a loop and slots of its own, so that nobody's newsletter stands before a reset.
+The intent to send is committed before the call. A claim never exceeds the free call slots, so the rows marked `sending` are the
+calls on the wire, and a slot is free again only when its result is committed. Holds are checked in memory right before each
+call. Urgent mail has its own loop and slots, so that a newsletter cannot delay a password reset.
 """
 
 import asyncio
@@ -41,19 +41,19 @@ from mailcordon.send.tokens import Tokens
 
 log: Any = structlog.get_logger()
 
-POLL_BUSY = 0.01  #: seconds between claims while there was mail lately
-POLL_FULL = 0.002  #: seconds between looks for free slots while mail waits for them
+POLL_BUSY = 0.01  #: seconds between claims while there was mail in the last second
+POLL_FULL = 0.002  #: seconds between checks for free slots while none are free
 POLL_IDLE = 0.05  #: seconds between claims after a quiet second
-RECHECK_EVERY = 0.05  #: seconds between two looks at turns that were set idle
+RECHECK_EVERY = 0.05  #: seconds between rechecks of turns that were set idle
 BUSY_FOR = 1.0  #: seconds
-BEAT_EVERY = 0.75  #: seconds between two signs of life
-DEAD_AFTER_MS = 2_000  #: of silence, and with its lock free, a worker is dead
-ONE_EXCESS = 1.0  #: seconds within which throttling answers are of one cause
+HEARTBEAT_EVERY = 0.75  #: seconds
+DEAD_AFTER_MS = 2_000  #: a worker is dead when its heartbeat is this old and its lock is free
+THROTTLE_WINDOW = 1.0  #: seconds; throttling answers within it lower the rate once
 SWEEP_EVERY = 30.0  #: seconds
 SETTLE_EVERY = 0.25  #: seconds
-URGENT_SHARE = 0.25  #: of the call slots, for urgent mail alone
+URGENT_SHARE = 0.25  #: share of the call slots reserved for urgent mail
 
-#: Which classes share a loop, and how long (seconds) a busy one lets mail gather between two claims.
+#: The classes that share a loop, and the seconds in which a busy loop lets mail gather between two claims.
 LOOPS = (((Class.URGENT,), 0.02), ((Class.TRANSACTIONAL, Class.MARKETING), 0.06))
 
 
@@ -89,16 +89,16 @@ class Dispatcher:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sends until `stop`; then claims nothing more, waits for the calls on the wire and records them."""
-        await self._patiently(self._holds.read)
-        await self._patiently(self._store.begin_work)
-        endless: list[Coroutine[Any, Any, None]] = [
+        await self._retry_until_available(self._holds.read)
+        await self._retry_until_available(self._store.begin_work)
+        background: list[Coroutine[Any, Any, None]] = [
             self._holds.run(),
             self._results.run(),
-            self._beat(),
+            self._heartbeat(),
             self._every(SETTLE_EVERY, self._settle_once),
             self._every(SWEEP_EVERY, self._store.sweep),
         ]
-        tasks = [asyncio.create_task(one) for one in endless]
+        tasks = [asyncio.create_task(one) for one in background]
         loops = [
             asyncio.create_task(self._loop(classes, size, gather))
             for (classes, gather), size in zip(LOOPS, self._slots, strict=True)
@@ -126,7 +126,7 @@ class Dispatcher:
         slots = Slots(size)
         tokens = Tokens(self._store, self._cell.name, urgent=Class.URGENT in classes)
         quiet_since = 0.0
-        said: str | None = None
+        logged: str | None = None
         while not self._stopping:
             try:
                 claimed = await self._claim(classes, slots, tokens, busy=quiet_since == 0)
@@ -134,15 +134,15 @@ class Dispatcher:
                 log.warning("claiming failed", problem=str(problem))
                 await asyncio.sleep(0.25)
                 continue
-            if tokens.because != said:
-                said = tokens.because
-                if said:
-                    log.warning("nothing is sent", because=said)
+            if tokens.because != logged:
+                logged = tokens.because
+                if logged:
+                    log.warning("nothing is sent", because=logged)
             now = time.monotonic()
             if claimed:
                 quiet_since = 0.0
-                # Mail gathers meanwhile: a claim of many costs little more than a claim of one. Where slots are what is scarce,
-                # there is enough of it.
+                # Mail gathers meanwhile: claiming many costs little more than claiming one. Without free slots there is
+                # already enough of it.
                 await asyncio.sleep(gather if slots.free else POLL_FULL)
             elif slots.free < slots.size // 2:
                 await asyncio.sleep(POLL_FULL)
@@ -180,7 +180,7 @@ class Dispatcher:
         return len(claimed)
 
     async def _routes_of(self, claimed: Sequence[Claimed], epoch: int) -> dict[int, LaneRoute]:
-        """What is claimed must not be dropped: without a database it waits here, and is given back since no hold can be read."""
+        """Retries until the database answers: claimed mail must not be dropped. It is requeued if the holds are stale by then."""
         while True:
             try:
                 return await self._routes.get({claim.lane for claim in claimed}, epoch)
@@ -193,7 +193,7 @@ class Dispatcher:
     async def _deliver_guarded(
         self, claim: Claimed, route: LaneRoute | None, slots: Slots, tokens: Tokens
     ) -> None:
-        """A fault of ours in the middle of a delivery must leave it neither lost nor marked `sending` for ever."""
+        """Turns an internal error into an unknown outcome, so that the delivery is neither lost nor stuck as `sending`."""
         try:
             await self._deliver(claim, route, slots, tokens)
         except Exception as problem:
@@ -204,7 +204,7 @@ class Dispatcher:
 
     async def _deliver(self, claim: Claimed, route: LaneRoute | None, slots: Slots, tokens: Tokens) -> None:
         if route is None:
-            # The lane lost its route between accept and now: the mail stays, somebody must look.
+            # The lane lost its route after accept. The mail stays queued until someone restores the route.
             self._results.defer(
                 slots,
                 Defer(
@@ -278,7 +278,7 @@ class Dispatcher:
                 self._finish(slots, claim, route, State.REJECTED_AT_CALL, verdict.reason, verdict.detail)
             case Next.UNKNOWN:
                 if self._cell.unclear(verdict.detail):
-                    log.error("the cell is stopped", cell=self._cell.name, because=self._cell.because)
+                    log.error("cell stopped", cell=self._cell.name, because=self._cell.because)
                 self._results.defer(
                     slots,
                     Defer(
@@ -307,13 +307,13 @@ class Dispatcher:
             case Next.STOP_LANE | Next.STOP_TENANT:
                 self._answered()
                 lane = claim.lane if verdict.next is Next.STOP_LANE else None
-                await self._quietly(
+                await self._log_failure(
                     self._governor.hold_for_ses(tenant=claim.tenant, lane=lane, because=verdict.detail)
                 )
                 self._results.requeue(slots, claim, route.turn)
             case Next.STOP_ACCOUNT:
                 if self._cell.stop(verdict.detail):
-                    log.error("the cell is stopped", cell=self._cell.name, because=verdict.detail)
+                    log.error("cell stopped", cell=self._cell.name, because=verdict.detail)
                 self._results.requeue(slots, claim, route.turn)
 
     def _finish(
@@ -334,14 +334,14 @@ class Dispatcher:
 
     def _answered(self) -> None:
         if self._cell.answered():
-            log.info("the cell is open again", cell=self._cell.name)
+            log.info("cell open again", cell=self._cell.name)
 
     async def _probe(self) -> None:
-        """Asks a stopped cell's SES whether it answers again, over the route of the last call."""
+        """Sends a canary from a stopped cell over the route of the last call."""
         if self._last_call is None or await self._canaries.answers(*self._last_call):
-            self._answered()  # where nothing was ever called, the next real call will tell
+            self._answered()  # without an earlier call, the next real call is the probe
 
-    # The slow half ----------------------------------------------------------------------------------------------------------
+    # In the background ------------------------------------------------------------------------------------------------------
 
     async def _settle_once(self) -> None:
         settled = await self._settle.settle()
@@ -362,20 +362,20 @@ class Dispatcher:
             if route := (await self._routes.get({need.unknown.lane}, settled.epoch)).get(need.unknown.lane):
                 await self._canaries.prove(need, route)
 
-    async def _beat(self) -> None:
+    async def _heartbeat(self) -> None:
         async def once() -> None:
             await self._store.begin_work()
             if reaped := await self._store.reap(DEAD_AFTER_MS):
                 log.warning("a worker died; the outcome of its open calls is unknown", deliveries=reaped)
 
-        await self._every(BEAT_EVERY, once)
+        await self._every(HEARTBEAT_EVERY, once)
 
     async def _every(self, seconds: float, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         while True:
-            await self._patiently(work)
+            await self._retry_until_available(work)
             await asyncio.sleep(seconds)
 
-    async def _patiently(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+    async def _retry_until_available(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         while True:
             try:
                 await work()
@@ -385,13 +385,13 @@ class Dispatcher:
                 await asyncio.sleep(0.5)
 
     async def _slow_down(self) -> None:
-        """Once for all the calls that were on the wire together: they were throttled by one and the same excess."""
+        """Lowers the rate once for all calls that were on the wire together."""
         now = time.monotonic()
-        if now - self._slowed_at >= ONE_EXCESS:
+        if now - self._slowed_at >= THROTTLE_WINDOW:
             self._slowed_at = now
-            await self._quietly(self._store.cut_rate(self._cell.name))
+            await self._log_failure(self._store.cut_rate(self._cell.name))
 
-    async def _quietly(self, asked: Coroutine[Any, Any, None]) -> None:
+    async def _log_failure(self, asked: Coroutine[Any, Any, None]) -> None:
         try:
             await asked
         except Exception as problem:

@@ -1,8 +1,8 @@
-"""Which mail must not leave, as every dispatcher remembers it: read anew within 250 ms of any change, and trusted for 0.75 s.
+"""The dispatcher's cache of holds: read every 250 ms, and valid for 0.75 s.
 
-A hold acts at once (architecture, invariant 7): a claim takes only what can leave within a second, and the last look before
-each call is into this memory. Memory that is too old, because the database is gone or this process was stopped, stops
-everything: the clock is CLOCK_BOOTTIME, which runs on while a process or a machine sleeps.
+A hold acts within a second (architecture, invariant 7): a claim takes at most a second of work, and this cache is checked
+before each call. If it is too old, because the database is unavailable or this process was suspended, no call starts. The
+clock is CLOCK_BOOTTIME, which also runs while a process or a machine sleeps.
 """
 
 import asyncio
@@ -17,13 +17,13 @@ from mailcordon.core.hold import Hold
 from mailcordon.send.ports import Claimed, LaneRoute, QueueStore
 
 READ_EVERY = 0.25  #: seconds
-TRUSTED_FOR = 0.75  #: seconds; with the reading this keeps "no later than 1 s after the commit"
+VALID_FOR = 0.75  #: seconds; together with READ_EVERY within 1 s of the commit
 
 log: Any = structlog.get_logger()
 
 
 def boot_time() -> float:
-    """Seconds that also pass while the machine sleeps, where the system can say so."""
+    """Seconds since boot, including sleep where the system supports it."""
     clock = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if clock is None else time.clock_gettime(clock)
 
@@ -39,14 +39,14 @@ class Holds:
 
     @property
     def fresh(self) -> bool:
-        """Whether what is remembered may be acted on: calls may start only then."""
-        return self._clock() - self._read_at < TRUSTED_FOR
+        """Whether the cache is recent enough: calls may start only then."""
+        return self._clock() - self._read_at < VALID_FOR
 
     def holds_lane(self, lane: int) -> bool:
         return lane in self._lanes
 
     def narrow_hold(self, claim: Claimed, route: LaneRoute, now_ms: int) -> Hold | None:
-        """The hold on this mail's campaign, list or mailbox provider, if there is one."""
+        """Returns a hold on this mail's campaign, list or mailbox provider, or None."""
         for hold in self._narrow.get(claim.tenant, ()):
             if hold.covers_lane(route.tenant, route.class_, route.lane) and hold.stops_mail(
                 claim.provider, claim.campaign, claim.list, now_ms
@@ -55,7 +55,7 @@ class Holds:
         return None
 
     async def read(self) -> None:
-        """Reads the epoch, and the holds if it moved. The moment of the reading is taken before it starts."""
+        """Reads the epoch, and the holds if it has moved. The age of the cache counts from before the read."""
         before = self._clock()
         epoch = await self._store.hold_epoch()
         if epoch != self._epoch:
@@ -71,5 +71,5 @@ class Holds:
             try:
                 await self.read()
             except Unavailable as problem:
-                log.warning("holds cannot be read; no call starts until they can", problem=str(problem))
+                log.warning("reading holds failed; no call starts until it succeeds", problem=str(problem))
             await asyncio.sleep(READ_EVERY)

@@ -1,20 +1,20 @@
-"""Token buckets and ramps: state and time in, grant and new state out. Times are milliseconds since 1970."""
+"""Token buckets and ramps. Pure: state and time in, grant and new state out. Times are milliseconds since 1970."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import floor
 
-RAMP_MS = 60_000  #: a released lane is as free as before after this long
-_RAMP_START = 20.0  #: deliveries a second in the first moment: enough that a person watching sees mail move
+RAMP_MS = 60_000  #: a released lane has its full rate again after this time
+_RAMP_START = 20.0  #: deliveries per second at the start: enough for a person to see mail move
 _RAMP_DOUBLES_MS = 5_000  #: 20/s, 40/s, 80/s ... 80,000/s at the end of the minute
 
-URGENT_RESERVE = 0.2  #: share of the account's rate that only urgent mail may take
-_CUT = 0.7  #: what a throttling answer leaves of the rate
-_CLIMB = 0.02  #: of the ceiling, a second: back from a cut in about 15 s
+URGENT_RESERVE = 0.2  #: share of the account's rate reserved for urgent mail
+_CUT = 0.7  #: factor on the rate after a throttling answer
+_CLIMB = 0.02  #: share of the ceiling per second: recovers from a cut in about 15 s
 
 
 def ramp(released_at: int | None, now: int) -> float | None:
-    """Deliveries a second that a lane may send so soon after its release; None: no ramp."""
+    """The rate of a lane (deliveries per second) after its release; None if the ramp is over or there was none."""
     if released_at is None or now - released_at >= RAMP_MS:
         return None
     # A clock that stepped back must not read as "released long ago".
@@ -23,7 +23,7 @@ def ramp(released_at: int | None, now: int) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A lane's own limit. Holds at most a second of work, so that a quiet lane does not save up a flood."""
+    """A lane's own limit. It holds at most a second of work, so that a quiet lane cannot burst later."""
 
     rate: float
     tokens: float
@@ -36,28 +36,28 @@ class Bucket:
 
     @property
     def whole(self) -> int:
-        # A rate of 0 stops the lane: what was saved up before does not leave either.
+        # A rate of 0 stops the lane, including tokens saved up before.
         return max(0, floor(self.tokens + 1e-6)) if self.rate > 0 else 0
 
     def spent(self, n: int) -> "Bucket":
         return replace(self, tokens=self.tokens - n)
 
     def next_at(self) -> int | None:
-        """When the next whole token is there; None if the rate is 0."""
+        """When the next whole token is available; None if the rate is 0."""
         if self.rate <= 0:
             return None
         return self.at + max(1, floor((1 - self.tokens) / self.rate * 1000) + 1)
 
 
 def effective_rate(rate: float | None, released_at: int | None, now: int) -> float | None:
-    """A lane's rate now: the lower of its own and its ramp's; None: neither limits it."""
+    """A lane's rate now: the lower of its own and its ramp's, or None if neither limits it."""
     rates = [r for r in (rate, ramp(released_at, now)) if r is not None]
     return min(rates) if rates else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRate:
-    """The account's own send rate, one row a cell, shared by all dispatchers."""
+    """The account's send rate: one row per cell, shared by all dispatchers."""
 
     ceiling: float  #: GetAccount's MaxSendRate
     rate: float
@@ -67,11 +67,11 @@ class AccountRate:
     sending_enabled: bool
 
     def take(self, want: int, *, urgent: bool, now: int) -> tuple[int, "AccountRate"]:
-        """How many calls may start, and the row afterwards. Urgent mail may empty the bucket, other mail leaves the reserve."""
+        """Returns how many calls may start, and the new row. Urgent mail may empty the bucket; other mail leaves the reserve."""
         elapsed = max(0, now - self.at)
         rate = min(self.ceiling, self.rate + self.ceiling * _CLIMB * elapsed / 1000)
         tokens = min(max(1.0, rate), self.tokens + rate * elapsed / 1000)
-        # Below 5/s a reserve would be less than one mail and would only starve the others.
+        # Below 5/s a reserve is less than one mail and would only starve other mail.
         reserve = 0.0 if urgent or rate < 5 else rate * URGENT_RESERVE
         granted = max(0, min(want, floor(tokens - reserve + 1e-6))) if self.sending_enabled else 0
         if self.remaining_24h is not None:
@@ -79,7 +79,7 @@ class AccountRate:
         return granted, replace(self, rate=rate, tokens=tokens - granted, at=max(now, self.at))
 
     def throttled(self, now: int) -> "AccountRate":
-        """After SES said 429: an empty bucket and a slower refill."""
+        """The row after a 429 from SES: an empty bucket and a lower rate."""
         return replace(
             self, rate=max(min(1.0, self.ceiling), self.rate * _CUT), tokens=0.0, at=max(now, self.at)
         )
@@ -88,10 +88,10 @@ class AccountRate:
 def shares(
     slots: int, waiting: Mapping[int, int], weights: Mapping[int, int], chance: float
 ) -> dict[int, int]:
-    """Free slots by class: each class its weight's share of them, what a class has no turns for goes to the others.
+    """Divides free slots among classes by weight. Classes without due turns get none, and their share goes to the others.
 
-    `waiting` holds the number of turns that are due, by class; a class with none gets nothing. `chance` (0 to below 1) says
-    which way the fractions of slots fall: drawn anew each time, even a class whose share is less than one slot has its turn.
+    `waiting` is the number of due turns by class. `chance` (0 to below 1) decides how fractions are rounded: with a new random
+    value for each call, a class whose share is below one slot is served too.
     """
     due = [class_ for class_ in sorted(waiting) if waiting[class_] > 0]
     total = sum(weights[class_] for class_ in due)

@@ -1,7 +1,7 @@
-"""What the data plane needs of the world: stores of queue rows, a SES that can only send, and a governor it may ask for a hold.
+"""What the data plane needs from outside: stores of queue rows, SES's send, and the governor's hold for SES.
 
-Rows travel in batches: one call of a store is one transaction, whatever the number of mails. What is made once a mail is a named
-tuple: as frozen as a dataclass, and made in a third of the time.
+Rows travel in batches: one call of a store is one transaction. Objects made once per mail are named tuples, which take a third
+of the time of a frozen dataclass.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from mailcordon.send.retry import Answer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suppressed:
-    """Why an address may not be mailed."""
+    """Why a delivery was refused at accept: its address is suppressed."""
 
     tenant: str  #: slug
     address: str
@@ -52,7 +52,7 @@ class NewDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewMessage:
-    """A checked and resolved message on its way into the store."""
+    """A checked and resolved message, ready to be stored."""
 
     id: int
     route: Route
@@ -63,12 +63,12 @@ class NewMessage:
     content: bytes
     api_key: int
     key: bytes | None  #: digest of the idempotency key
-    body: bytes  #: digest of the parsed body: what a repeated key is compared by
+    body: bytes  #: digest of the parsed body, compared when a key is repeated
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """An idempotency key that was there before."""
+    """An idempotency key that was used before."""
 
     message: int
     same_body: bool
@@ -76,7 +76,7 @@ class Replay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """What became of a batch."""
+    """The result of storing a batch."""
 
     replays: Mapping[int, Replay]  #: by position in the batch
     suppressed: Mapping[int, Suppressed]  #: by delivery id
@@ -85,7 +85,7 @@ class Stored:
 
 
 class StaleRoutes(Exception):
-    """The control epoch moved since the batch was resolved; nothing was stored."""
+    """The control epoch has moved since the batch was resolved. Nothing was stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +118,12 @@ class Claimed(NamedTuple):
     campaign: str | None
     list: str | None
     to: str
-    content: bytes | None  #: None: it is gone, which only a bug or a restore can do
+    content: bytes | None  #: None only after a bug or a restore
     suppressed: bool
 
 
 class Batch(NamedTuple):
-    """What one claim gave, and the control epoch it saw: routes remembered from another one are old."""
+    """The result of one claim, with the control epoch it saw: routes cached under an older epoch are stale."""
 
     claimed: Sequence[Claimed]
     epoch: int
@@ -131,7 +131,7 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneRoute:
-    """What a dispatcher must know of a lane to call SES for it."""
+    """What a call to SES needs from the lane."""
 
     lane: int
     turn: int
@@ -145,14 +145,14 @@ class LaneRoute:
 
 
 class Finish(NamedTuple):
-    """A claimed delivery leaves the queue for the ledger."""
+    """Moves a claimed delivery from the queue to the ledger."""
 
     claim: Claimed
     state: State
     reason: str
     detail: str
     ses_id: str | None = None
-    forget: bool = False  #: its content is not needed any more, unless a sister delivery needs it
+    forget: bool = False  #: delete its content, unless another delivery of the message needs it
 
 
 #: Why a delivery waits, as in `waiting.why`. 4 (scheduled) and 5 (capped by mailbox provider) are reserved.
@@ -160,14 +160,14 @@ WHY_RETRY, WHY_UNKNOWN, WHY_HELD = 1, 2, 3
 
 
 class Defer(NamedTuple):
-    """A claimed delivery goes to `waiting`."""
+    """Moves a claimed delivery to `waiting`."""
 
     claim: Claimed
     why: int
     until: int | None
     reason: str
     hold: int | None = None
-    note: str | None = None  #: what the delivery's history keeps of it
+    note: str | None = None  #: code of the entry in the delivery's timeline
 
 
 class QueueStore(Protocol):
@@ -198,7 +198,7 @@ class Sender(Protocol):
 
 
 class HoldAsker(Protocol):
-    """The governor, as far as the data plane may ask it."""
+    """The part of the governor that the data plane may use."""
 
     async def hold_for_ses(self, *, tenant: int, lane: int | None, because: str) -> None: ...
 
@@ -208,7 +208,7 @@ class HoldAsker(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """A delivery whose call had no clear answer."""
+    """A delivery with an unknown outcome."""
 
     lane: int
     id: int
@@ -219,7 +219,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class CanaryNeed:
-    """An unknown whose grace is over while its configuration set has shown no later Send event."""
+    """An unknown outcome whose grace is over, but whose configuration set has shown no later Send event."""
 
     unknown: Unknown
     configuration_set: str
@@ -227,7 +227,7 @@ class CanaryNeed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """What one round of settling did, in deliveries."""
+    """What one round of settling did, in numbers of deliveries."""
 
     proved_sent: int
     resent: int
@@ -236,8 +236,8 @@ class Settled:
     no_outcome: int
     woken: int  #: turns
     canaries: Sequence[CanaryNeed]
-    now: int  #: the database's clock
-    epoch: int  #: of control
+    now: int  #: milliseconds since 1970, the database's clock
+    epoch: int  #: the control epoch
 
 
 class SettleStore(Protocol):

@@ -1,7 +1,7 @@
-"""Tenant + message type -> route, or an error. The one place that resolves; there is no default of anything.
+"""Resolves tenant and message type to a route. There is no default tenant, lane or route.
 
-Routes are remembered, and every accept transaction reads the control epoch first: if it moved, what is remembered is thrown
-away and the batch resolves again, so a decision is never older than the transaction that stores it.
+Routes are cached. Every accept transaction reads the control epoch first: if it has moved, the cache is dropped and the batch
+is resolved again, so that a decision is never older than the transaction that stores it.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ class Route:
     type: str
     class_: Class
     path: str  #: shared or isolated
-    share: int  #: percent of the lane's traffic that takes this path
+    share: int  #: percentage of the lane's traffic on this path
     ses_tenant: str
     domain: str
     configuration_set: str
@@ -36,7 +36,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lanes:
-    """What is known of one tenant: its routes by message type."""
+    """One tenant's routes by message type."""
 
     tenant: int
     slug: str
@@ -44,9 +44,9 @@ class Lanes:
 
 
 def resolve(lanes: Lanes | None, slug: str, submission: Submission, spread: int) -> Route:
-    """The route of this message. `spread` (0 to 99) says which share of the traffic it belongs to.
+    """Returns the route of this message. `spread` (0 to 99) chooses among paths by their share.
 
-    Raises Invalid naming `tenant`, `type`, `from` or `headers` when there is none.
+    Raises Invalid for the field `tenant`, `type`, `from` or `headers.List-Unsubscribe`.
     """
     if lanes is None:
         raise Invalid(Fault("tenant", api.tenant_unknown(slug[:64]), "unknown-tenant"))

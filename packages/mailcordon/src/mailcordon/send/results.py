@@ -1,7 +1,7 @@
-"""What became of claimed deliveries, committed batch by batch; only then are their call slots free again.
+"""Commits the results of claimed deliveries in batches. Their call slots are free again after the commit.
 
-So what is marked `sending` never exceeds the slots, whatever the database does. While it is away results wait here: if the
-process dies with them, their deliveries are of unknown outcome, which is true.
+So the rows marked `sending` never exceed the slots, even while the database is unavailable. Results wait here until it is back.
+If the process dies first, the outcome of their deliveries is unknown.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ from mailcordon.send.ports import Claimed, Defer, Finish, QueueStore
 
 log: Any = structlog.get_logger()
 
-GATHER = 0.02  #: seconds that results gather while there are many: they share one commit
+GATHER = 0.02  #: seconds in which results gather under load, to share one commit
 
 
 class Slots:
-    """How many calls may still start here. A slot is taken at the claim and free again when its result is committed."""
+    """How many calls may still start. A slot is taken at the claim and released when its result is committed."""
 
     def __init__(self, size: int) -> None:
         self.size = self.free = size
@@ -82,8 +82,10 @@ class Results:
                     await self._store.complete(finished, deferred, requeued, turns)
                     break
                 except Unavailable as problem:
-                    # The rows say `sending` until this is committed; if we die first they become "outcome unknown".
-                    log.warning("results wait for the database", results=len(slots), problem=str(problem))
+                    # Until the commit the rows say `sending`. If this process dies first, they become "outcome unknown".
+                    log.warning(
+                        "database unavailable; results wait", results=len(slots), problem=str(problem)
+                    )
                     await asyncio.sleep(0.25)
             for one in slots:
                 one.release()

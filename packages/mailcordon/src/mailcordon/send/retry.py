@@ -1,7 +1,7 @@
-"""What SES answered -> what becomes of the delivery. A table, pure, after ses.md 3.4 and 1.5.
+"""Decides what happens to a delivery after SES's answer. Pure; follows ses.md 3.4 and 1.5.
 
-The one dangerous line is between "SES certainly did not take it" and "nobody knows": a 5xx, a reset or a time-out may hide an
-accepted mail, so those end in `UNKNOWN` and are settled by events, never by trying again (architecture, invariant 3).
+The distinction that matters: did SES certainly refuse the mail, or is that unknown? After a 5xx, a reset or a time-out SES may
+have accepted it. Such calls end in `UNKNOWN` and are settled by events, never by a blind retry (architecture, invariant 3).
 """
 
 from enum import Enum
@@ -9,27 +9,27 @@ from typing import NamedTuple
 
 from mailcordon.messages import reasons
 
-ASSOCIATION_ATTEMPTS = 5  #: SES may need seconds to see a new association (ses.md 1.3)
+ASSOCIATION_ATTEMPTS = 5  #: a new association takes SES seconds to apply (ses.md 1.3)
 ASSOCIATION_RETRY_MS = 2_000
 
 
 class Next(Enum):
     SENT = "sent"
-    THROTTLED = "throttled"  #: nothing was accepted; the account must slow down
-    AGAIN = "again"  #: nothing was accepted; try this delivery later
+    THROTTLED = "throttled"  #: not accepted; lower the account's rate
+    AGAIN = "again"  #: not accepted; retry this delivery later
     UNKNOWN = "unknown"
-    DEAD = "dead"  #: SES will never take it
-    STOP_LANE = "stop-lane"  #: a fault of the lane's set-up: hold the lane, keep the mail
+    DEAD = "dead"  #: SES rejects the mail for good
+    STOP_LANE = "stop-lane"  #: the lane's configuration is wrong: hold the lane, keep the mail
     STOP_TENANT = "stop-tenant"  #: SES paused the tenant
-    STOP_ACCOUNT = "stop-account"  #: nobody can send: keep the mail, ask again with a canary
+    STOP_ACCOUNT = "stop-account"  #: the account cannot send: keep the mail, probe with a canary
 
 
 class Answer(NamedTuple):
-    """What came back from one call of SES's send."""
+    """The result of one call of SES's send."""
 
-    status: int  #: HTTP status; 0: the request certainly never left; -1: it left and no answer came
+    status: int  #: HTTP status; 0: the request was certainly not sent; -1: it was sent, without an answer
     ses_id: str | None = None
-    code: str = ""  #: SES's error code, or ours for the two cases without an answer
+    code: str = ""  #: SES's error code, or our own without an answer
     text: str = ""
 
 
@@ -55,7 +55,7 @@ _STOPS_ACCOUNT = frozenset(
         "MissingAuthenticationTokenException",
     }
 )
-_SET_UP = frozenset(
+_LANE_ERRORS = frozenset(
     {
         "SendingPausedException",
         "MailFromDomainNotVerifiedException",
@@ -63,12 +63,12 @@ _SET_UP = frozenset(
         "AccessDeniedException",
     }
 )
-_ABOUT_THE_MAIL = frozenset({400, 413})
+_MAIL_ERRORS = frozenset({400, 413})
 
 
 def decide(answer: Answer, attempt: int) -> Verdict:
-    """The verdict on attempt number `attempt` (from 1) of a delivery."""
-    code, text = answer.code, answer.text[:500].replace("\0", "")  # no database keeps a NUL
+    """Decides on attempt number `attempt` (from 1) of a delivery."""
+    code, text = answer.code, answer.text[:500].replace("\0", "")  # PostgreSQL cannot store NUL
     if answer.status == 200 and answer.ses_id:
         return Verdict(Next.SENT, "sent", _SENT, answer.ses_id)
     if answer.status == 0:
@@ -104,7 +104,7 @@ def decide(answer: Answer, attempt: int) -> Verdict:
         return Verdict(Next.STOP_TENANT, "tenant-paused", reasons.tenant_paused(text))
     if code == "MessageRejected" and "not verified" in text:
         return Verdict(Next.STOP_LANE, "identity", reasons.identity_not_verified(text))
-    if code in _SET_UP or not (code == "MessageRejected" or answer.status in _ABOUT_THE_MAIL):
-        # A proxy's 403 or an error newer than this code says nothing against the mail, so the mail is kept.
+    if code in _LANE_ERRORS or not (code == "MessageRejected" or answer.status in _MAIL_ERRORS):
+        # A proxy's 403 or an unknown error code does not mean that the mail is bad, so the mail is kept.
         return Verdict(Next.STOP_LANE, "set-up", reasons.lane_refused(code or str(answer.status), text))
     return Verdict(Next.DEAD, "rejected-by-ses", reasons.rejected(code or str(answer.status), text))

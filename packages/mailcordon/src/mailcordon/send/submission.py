@@ -1,8 +1,7 @@
-"""What an app hands in, checked once at the door and trusted from there on.
+"""Checks what an app submits. All faults are reported at once, each with its field, and nothing of an invalid message is stored.
 
-Every fault that can be named without asking anybody is named here, all of them at a time, each with its field; nothing of a
-faulty message is stored. Sizes and header rules are SES's (ses.md 3.3); the refused headers are those that would let a caller
-steer SES past us or speak for somebody else (architecture, invariant 1).
+These checks need no database. Sizes and header rules are SES's (ses.md 3.3). The refused headers are those that would let a
+caller control SES or send as somebody else (architecture, invariant 1).
 """
 
 import re
@@ -19,12 +18,14 @@ MAX_BYTES = 10 * 1024 * 1024  #: text and HTML together; SES throttles by bandwi
 MAX_HEADERS = 15
 MAX_REPLY_TO = 10
 MAX_MAILBOX = 320  #: characters of an address with its display name
-MAX_SUBJECT = 900  #: characters; RFC 5322's 998 octets a line, less the name and room for encoding
+MAX_SUBJECT = 900  #: characters; RFC 5322 allows 998 octets per line, minus the name and room for encoding
 
 _HEADER_NAME = re.compile(r"[!-9;-~]{1,126}", re.ASCII)
 _HEADER_VALUE = re.compile(r"[ -~]{1,995}", re.ASCII)
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/+-]{0,127}", re.ASCII)
-_CONTROL = bytes([*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F])  #: all but tab and line breaks
+_CONTROL = bytes(
+    [*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F]
+)  #: all control characters except tab and line breaks
 _LINE_BREAK = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
 #: Header (lower case) -> why a caller may not set it, given its name.
@@ -42,7 +43,7 @@ _REFUSED_HEADERS: Mapping[str, Callable[[str], str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A message as it will be kept: addresses parsed, headers harmless, sizes within bounds."""
+    """A checked message: addresses parsed, headers allowed, sizes within limits."""
 
     type: str
     sender: Mailbox
@@ -57,7 +58,7 @@ class Submission:
 
     @property
     def one_click(self) -> bool:
-        """Whether it carries an RFC 8058 one-click unsubscribe: an https URI and the Post header."""
+        """Whether it has an RFC 8058 one-click unsubscribe: an https URI and the Post header."""
         values = {name.lower(): value for name, value in self.headers}
         return (
             re.search(r"<https://[^>\s]+>", values.get("list-unsubscribe", "")) is not None
@@ -78,7 +79,7 @@ def check(
     campaign: str | None,
     list: str | None,
 ) -> Submission:
-    """The submission that these members make. Raises Invalid naming every member that cannot be accepted."""
+    """Returns the submission. Raises Invalid with a fault for each invalid field."""
     faults: list_[Fault] = []
     mailbox = _mailbox("from", sender, faults)
     recipients = _recipients(to, faults)
@@ -110,7 +111,7 @@ def check(
     )
 
 
-list_ = list  # `list` names a member of the API above
+list_ = list  # `list` is a field of the API above
 
 
 def _mailbox(field: str, text: str, faults: list_[Fault]) -> Mailbox | None:

@@ -1,11 +1,11 @@
-"""One loop's share of the account's rate, taken from the shared row in lots so that it is not visited for every claim."""
+"""A dispatch loop's share of the account's rate, taken from the shared row in lots: one visit serves several claims."""
 
 import time
 
 from mailcordon.send.ports import QueueStore
 
-LOT = 8  #: claims that one visit of the row is to serve
-TOKENS_FOR = 0.5  #: seconds that tokens are kept before they lapse: others may need them
+LOT = 8  #: claims that one visit of the shared row should serve
+MAX_AGE = 0.5  #: seconds until unused tokens expire
 
 
 class Tokens:
@@ -13,10 +13,12 @@ class Tokens:
         self._store, self._cell, self._urgent = store, cell, urgent
         self._have = 0
         self._until = 0.0
-        self.because: str | None = None  #: why there are none
+        self.because: str | None = (
+            None  #: why the last `take` got none; None: it got some, or nobody has any left
+        )
 
     async def take(self, want: int) -> int:
-        """Up to `want` tokens. A lot is enough for several claims; `because` says why there are none."""
+        """Returns up to `want` tokens. If there are none, `because` says why."""
         now = time.monotonic()
         if now > self._until:
             self._have = 0
@@ -25,17 +27,17 @@ class Tokens:
                 self._cell, want * LOT - self._have, urgent=self._urgent
             )
             self._have += granted
-            self._until = now + TOKENS_FOR
+            self._until = now + MAX_AGE
         taken = min(want, self._have)
         self._have -= taken
         return taken
 
     def keep(self, n: int) -> None:
-        """What a claim did not need serves the next one."""
+        """Keeps tokens that a claim did not need for the next claim."""
         self._have += n
 
     async def return_unused(self) -> None:
-        """There is no mail: what is left goes back to the row, for the other loops and processes."""
+        """Returns unused tokens to the shared row, for other loops and processes."""
         left, self._have = self._have, 0
         if left and time.monotonic() <= self._until:
             await self._store.return_tokens(self._cell, left)

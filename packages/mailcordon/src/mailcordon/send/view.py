@@ -1,4 +1,4 @@
-"""What to say of a message: each delivery's one state, why, and the way there, folded from records and nothing else."""
+"""The state of each delivery of a message, its reason and its timeline, computed from the stored rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from mailcordon.messages import reasons
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryRow:
-    """One row that speaks of a delivery: where it is, or how it left, or what SES reported."""
+    """One row about a delivery: where it is queued, how it left, or what SES reported."""
 
     source: str  #: ready, waiting, ledger or outcome
     id: int
@@ -50,14 +50,14 @@ class MessageRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageRecords:
-    """Everything known of one message, read in one snapshot."""
+    """All rows about one message, read in one snapshot."""
 
     message: MessageRow
     rows: Sequence[DeliveryRow]
-    history: Mapping[int, Sequence[TimelineEntry]]  #: delivery -> notes and events
-    lane_hold: str | None  #: the reason of the lane's first stopping hold
+    history: Mapping[int, Sequence[TimelineEntry]]  #: by delivery: notes and events
+    lane_hold: str | None  #: the sentence of the lane's first stopping hold
     expiry_ms: int
-    silence_ms: int  #: after this long without any outcome, SES's own time limit has passed
+    silence_ms: int  #: SES's own time limit has passed after this time without an outcome
     now: int
 
 
@@ -77,7 +77,7 @@ class DeliveryView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuppressionRow:
-    """One reason why an address may not be mailed, as it is kept."""
+    """One suppression of an address."""
 
     scope: str  #: tenant, class or lane
     target: str | None  #: the class, or the lane's message type
@@ -91,12 +91,12 @@ class SuppressionRow:
 
 class Canceller(Protocol):
     async def cancel_message(self, message: int, lane: int, detail: str) -> Sequence[int]:
-        """Takes what has not left out of the queue, and says which deliveries that were."""
+        """Removes what has not left from the queue. Returns the ids of these deliveries."""
         ...
 
 
 class MessageReader(Protocol):
-    """Reads for somebody: a tenant id keeps the reading to that tenant's rows, None is for platform keys."""
+    """Reads rows. A tenant id limits the read to that tenant's rows; None is for platform keys."""
 
     async def records(self, message: int, tenant: int | None) -> MessageRecords | None: ...
     async def tenant_id(self, slug: str) -> int | None: ...
@@ -139,7 +139,7 @@ def _delivery(records: MessageRecords, id: int, to: str, rows: Mapping[str, Deli
 
 
 @dataclass(frozen=True, slots=True)
-class _Now:
+class _Status:
     state: State
     since: int
     reason: str | None
@@ -148,34 +148,34 @@ class _Now:
 
 def _as_recorded(
     id: int, queue: DeliveryRow | None, ledger: DeliveryRow | None, outcome: DeliveryRow | None
-) -> _Now:
-    speaks = outcome or ledger or queue
-    if speaks is None:
-        # Its rows are past retention or not there yet; that it was accepted is certain.
-        return _Now(State.READY, ids.ms_of(id), None, None)
+) -> _Status:
+    row = outcome or ledger or queue
+    if row is None:
+        # The rows are past retention or not visible yet; the delivery was accepted.
+        return _Status(State.READY, ids.ms_of(id), None, None)
     state = fold(queue and queue.state, ledger and ledger.state, outcome and outcome.state)
-    return _Now(state, speaks.at or speaks.called_at or ids.ms_of(id), speaks.reason, speaks.detail)
+    return _Status(state, row.at or row.called_at or ids.ms_of(id), row.reason, row.detail)
 
 
 def _by_time(
     records: MessageRecords, id: int, state: State, queue: DeliveryRow | None, ledger: DeliveryRow | None
-) -> _Now | None:
-    """The states that only time or a hold makes: no row changes for them until somebody needs it to."""
+) -> _Status | None:
+    """States that follow from time or a hold, without a change of any row."""
     if state is State.READY and queue is not None:
         expires = ids.ms_of(id) + records.expiry_ms
         if expires < records.now:
-            return _Now(
+            return _Status(
                 State.EXPIRED,
                 expires,
                 "expired",
                 reasons.expired_in_queue(),
             )
         if queue.lane_held:
-            return _Now(State.HELD, ids.ms_of(id), "held", records.lane_hold or reasons.held_lane())
+            return _Status(State.HELD, ids.ms_of(id), "held", records.lane_hold or reasons.held_lane())
     if state in (State.SENT, State.DELAYED) and ledger is not None and ledger.at is not None:
         silent_at = ledger.at + records.silence_ms
         if silent_at < records.now:
-            return _Now(
+            return _Status(
                 State.NO_OUTCOME,
                 silent_at,
                 "no-outcome",
@@ -187,25 +187,25 @@ def _by_time(
 def _timeline(
     records: MessageRecords, id: int, queue: DeliveryRow | None, ledger: DeliveryRow | None
 ) -> tuple[TimelineEntry, ...]:
-    moments = [
+    entries = [
         TimelineEntry(
             at=ids.ms_of(id),
             what="accepted",
             detail=reasons.accepted(records.message.type, records.message.tenant_slug),
         )
     ]
-    moments.extend(records.history.get(id, ()))
+    entries.extend(records.history.get(id, ()))
     if ledger is not None and ledger.called_at is not None and ledger.state is State.SENT:
-        moments.append(
+        entries.append(
             TimelineEntry(at=ledger.called_at, what="called", detail=reasons.call_answered(ledger.attempt))
         )
     if queue is not None and queue.state is State.SENDING and queue.called_at is not None:
-        moments.append(
+        entries.append(
             TimelineEntry(at=queue.called_at, what="called", detail=reasons.call_open(queue.attempt))
         )
     if ledger is not None and ledger.at is not None:
-        moments.append(TimelineEntry(at=ledger.at, what=ledger.state.word, detail=ledger.detail or ""))
-    return tuple(sorted(moments, key=lambda moment: moment.at))
+        entries.append(TimelineEntry(at=ledger.at, what=ledger.state.word, detail=ledger.detail or ""))
+    return tuple(sorted(entries, key=lambda entry: entry.at))
 
 
 def event_word(kind: int) -> str:

@@ -1,1 +1,1 @@
-"""What we say to Amazon over HTTP, and what it tells us back: signed calls out, event documents in."""
+"""Amazon SES and SQS over HTTP: signed calls, and the event documents that come back."""

@@ -1,7 +1,7 @@
-"""SES's management calls by boto3, in worker threads, at a pace of our own: SES allows about one a second (ses.md 2.4).
+"""SES's management calls through boto3, in worker threads, at a limited rate: SES allows about one per second (ses.md 2.4).
 
-Unlike sends these may be repeated, so botocore's retries are on. What exists already counts as made, and what is not there as
-gone; whoever called reads back what it set. This client cannot send: nothing here knows how.
+Unlike sends these calls may be repeated, so botocore's retries are on. Creating what exists and deleting what does not exist
+succeed; the caller reads back what it set. This client cannot send mail.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ from mailcordon.control.administration import (
 )
 
 _PAGE = 100
-_MOST_PAGES = 1000
+_MAX_PAGES = 1000
 
 
 class Administer:
-    """`calls_per_second` None: as fast as SES answers, for the local one."""
+    """`calls_per_second` None: no limit, for the local SES."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Administer:
             more["SuppressionOptions"] = {"SuppressedReasons": list(reasons)}
         if max_delivery_seconds is not None:
             more["DeliveryOptions"] = {"MaxDeliverySeconds": max_delivery_seconds}
-        await self._make("create_configuration_set", ConfigurationSetName=name, **more)
+        await self._create("create_configuration_set", ConfigurationSetName=name, **more)
 
     async def put_suppression(self, name: str, group: Mapping[str, Any]) -> None:
         await self._call("put_configuration_set_suppression_options", ConfigurationSetName=name, **group)
@@ -104,7 +104,7 @@ class Administer:
             },
         }
         if create:
-            await self._make("create_configuration_set_event_destination", **what)
+            await self._create("create_configuration_set_event_destination", **what)
         else:
             await self._call("update_configuration_set_event_destination", **what)
 
@@ -125,7 +125,7 @@ class Administer:
         )
 
     async def create_identity(self, domain: str, *, configuration_set: str) -> None:
-        await self._make(
+        await self._create(
             "create_email_identity", EmailIdentity=domain, ConfigurationSetName=configuration_set
         )
 
@@ -155,7 +155,7 @@ class Administer:
 
     async def create_tenant(self, name: str, *, scope: str, reasons: Sequence[str]) -> None:
         attributes = {"SuppressionScope": scope, "SuppressedReasons": list(reasons)}
-        await self._make("create_tenant", TenantName=name, SuppressionAttributes=attributes)
+        await self._create("create_tenant", TenantName=name, SuppressionAttributes=attributes)
 
     async def put_tenant_suppression(self, name: str, *, scope: str, reasons: Sequence[str]) -> None:
         await self._call(
@@ -176,14 +176,14 @@ class Administer:
             "update_reputation_entity_policy",
             ReputationEntityType="RESOURCE",
             ReputationEntityReference=tenant_arn,
-            # The policies are AWS's own: their account is literally `aws` (ses.md 1.7).
+            # The policies are AWS's: their account is literally `aws` (ses.md 1.7).
             ReputationEntityPolicy=f"arn:{partition}:ses:{region}:aws:reputation-policy/{policy}",
         )
 
     async def get_associations(self, tenant: str) -> list[str] | None:
         found: list[str] = []
         more: dict[str, Any] = {}
-        for _ in range(_MOST_PAGES):
+        for _ in range(_MAX_PAGES):
             page = await self._read("list_tenant_resources", TenantName=tenant, PageSize=_PAGE, **more)
             if page is None:
                 return None
@@ -194,12 +194,12 @@ class Administer:
         return found
 
     async def associate(self, tenant: str, arn: str) -> None:
-        await self._make("create_tenant_resource_association", TenantName=tenant, ResourceArn=arn)
+        await self._create("create_tenant_resource_association", TenantName=tenant, ResourceArn=arn)
 
     async def tenants_with_status(self, status: str) -> dict[str, str]:
         found: dict[str, str] = {}
         more: dict[str, Any] = {}
-        for _ in range(_MOST_PAGES):
+        for _ in range(_MAX_PAGES):
             page = await self._call("list_tenants", Filter={"SENDING_STATUS": status}, PageSize=_PAGE, **more)
             found |= {each["TenantName"]: each["TenantArn"] for each in _items(page, "Tenants")}
             if not page.get("NextToken"):
@@ -222,14 +222,16 @@ class Administer:
             ReputationEntityReference=tenant_arn,
         )
 
-    # The rest -----------------------------------------------------------------------------------------------------------
+    # Account and suppression list ---------------------------------------------------------------------------------------
 
     async def delete_suppressed(self, address: str, *, tenant: str) -> None:
-        # SES wants the letter case it has stored, and has been seen to store the domain in lower case (ses.md 2.4).
+        # SES matches the letter case that it stored, and has been seen to store the domain in lower case (ses.md 2.4).
         local, _, domain = address.rpartition("@")
         for spelling in dict.fromkeys([address, f"{local}@{domain.lower()}", address.lower()]):
-            gone = await self._read("delete_suppressed_destination", EmailAddress=spelling, TenantName=tenant)
-            if gone is not None:
+            deleted = await self._read(
+                "delete_suppressed_destination", EmailAddress=spelling, TenantName=tenant
+            )
+            if deleted is not None:
                 return
 
     async def get_account(self) -> SesAccount:
@@ -244,7 +246,7 @@ class Administer:
         )
 
     async def _read(self, operation: str, **members: Any) -> dict[str, Any] | None:
-        """None for what is not there."""
+        """Returns None if the resource does not exist."""
         try:
             return await self._call(operation, **members)
         except SesError as error:
@@ -252,8 +254,8 @@ class Administer:
                 return None
             raise
 
-    async def _make(self, operation: str, **members: Any) -> None:
-        """What exists already is made: a process before this one may have died right after the call."""
+    async def _create(self, operation: str, **members: Any) -> None:
+        """Succeeds if the resource exists: an earlier process may have died right after the call."""
         try:
             await self._call(operation, **members)
         except SesError as error:
@@ -266,8 +268,8 @@ class Administer:
         try:
             return await asyncio.to_thread(partial(method, **members))
         except ClientError as error:
-            said = _group(cast("dict[str, Any]", error.response), "Error")
-            raise SesError(said.get("Code") or "Unknown", said.get("Message") or str(error)) from None
+            problem = _group(cast("dict[str, Any]", error.response), "Error")
+            raise SesError(problem.get("Code") or "Unknown", problem.get("Message") or str(error)) from None
         except BotoCoreError as error:
             raise SesError(type(error).__name__, str(error)) from None
 
@@ -282,10 +284,10 @@ class Administer:
 
 
 def _group(of: Mapping[str, Any] | None, member: str) -> dict[str, Any]:
-    """A structure that SES may leave out."""
+    """A structure, empty if SES left it out."""
     return (of or {}).get(member) or {}
 
 
 def _items(of: Mapping[str, Any] | None, member: str) -> list[Any]:
-    """A list that SES may leave out."""
+    """A list, empty if SES left it out."""
     return (of or {}).get(member) or []

@@ -1,8 +1,7 @@
-"""The lean transport: HTTP/1.1 POSTs over httptools and nothing between, for the calls that are made for every mail.
+"""HTTP/1.1 POSTs over asyncio and httptools, for the calls that are made for every mail.
 
-It keeps the promises of transport.py at a third of aiohttp's cost: never tries again, tells `NotSent` from `Ambiguous`, and
-lets no connection rest longer than five seconds. A connection carries one call at a time; one that did anything unexpected is
-closed, not reused.
+Implements `transport.Transport` at a third of aiohttp's cost (docs/decisions/007). A connection carries one call at a time, and
+is closed instead of reused after anything unexpected.
 """
 
 import asyncio
@@ -22,11 +21,11 @@ from mailcordon.adapters.ses.transport import (
     Response,
 )
 
-_ONE_WRITE = 64 * 1024  #: bytes; up to here one copy is cheaper than two writes
+_ONE_WRITE = 64 * 1024  #: bytes; below this a copy is cheaper than two writes
 
 
 class HttptoolsTransport:
-    """One endpoint, one pool of connections. To be made inside the running event loop."""
+    """A pool of connections to one endpoint. Must be made inside the running event loop."""
 
     def __init__(
         self,
@@ -36,16 +35,16 @@ class HttptoolsTransport:
         keep_alive_seconds: float = KEEP_ALIVE_SECONDS,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`answer_seconds`: how long a call may take once connected. The caller limits how many are open.
+        """`answer_seconds`: time limit of a call once connected. The caller limits the number of concurrent calls.
 
-        `tls`: for an https endpoint whose certificate the system's own authorities do not vouch for.
+        `tls`: for an https endpoint with a certificate that the system does not trust.
         """
         parts = urlsplit(endpoint)
         assert parts.hostname is not None, f"{endpoint} names no host"
         secure = parts.scheme == "https"
         self._address = parts.hostname
         self._port = parts.port or (443 if secure else 80)
-        #: What the Host header says, which the signature covers.
+        #: The Host header, which the signature covers.
         self.host = parts.netloc.rpartition("@")[2]
         if parts.port == (443 if secure else 80):
             self.host = self.host.rpartition(":")[0]
@@ -53,7 +52,7 @@ class HttptoolsTransport:
         self._answer_seconds = answer_seconds
         self._keep_alive = keep_alive_seconds
         self._loop = asyncio.get_running_loop()
-        self._idle: list[_Connection] = []  #: the one used last is used next, so that the others age
+        self._idle: list[_Connection] = []  #: last in, first out, so that the others age
         self._all: set[_Connection] = set()
         self._sweep: asyncio.TimerHandle | None = None
 
@@ -61,14 +60,14 @@ class HttptoolsTransport:
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         host = "" if "host" in headers else f"host: {self.host}\r\n"
         head = f"POST {path} HTTP/1.1\r\n{lines}{host}content-length: {len(body)}\r\n\r\n".encode()
-        connection = self._rested() or await self._connect()
+        connection = self._take_idle() or await self._connect()
         try:
             response = await connection.call(head, body, self._answer_seconds)
         except BaseException:
             connection.close()
             raise
         if connection.reusable:
-            self._rest(connection)
+            self._keep_idle(connection)
         else:
             connection.close()
         return response
@@ -82,7 +81,7 @@ class HttptoolsTransport:
         if ending:
             await asyncio.wait(ending, timeout=2)
 
-    def _rested(self) -> "_Connection | None":
+    def _take_idle(self) -> "_Connection | None":
         oldest = self._loop.time() - self._keep_alive
         while self._idle:
             connection = self._idle.pop()
@@ -91,7 +90,7 @@ class HttptoolsTransport:
             connection.close()
         return None
 
-    def _rest(self, connection: "_Connection") -> None:
+    def _keep_idle(self, connection: "_Connection") -> None:
         connection.since = self._loop.time()
         self._idle.append(connection)
         if self._sweep is None:
@@ -106,7 +105,7 @@ class HttptoolsTransport:
             else:
                 connection.close()
         self._idle = kept
-        # The next look is due when the oldest that is left has rested long enough.
+        # The next sweep is due when the oldest remaining connection expires.
         wait = min((connection.since for connection in kept), default=None)
         self._sweep = None if wait is None else self._loop.call_at(wait + self._keep_alive, self._close_old)
 
@@ -127,7 +126,7 @@ class HttptoolsTransport:
 
 
 class _Headers(Mapping[str, str]):
-    """Headers as they came, made into text only if somebody asks: nearly nobody does."""
+    """Headers, decoded only when they are read: most never are."""
 
     __slots__ = ("_raw", "_text")
 
@@ -164,7 +163,7 @@ class _Connection(asyncio.Protocol):
         self._chunks: list[bytes] = []
         self._size = 0
         self._parser = httptools.HttpResponseParser(self)
-        self.since = 0.0  #: the loop's time when it came to rest
+        self.since = 0.0  #: the loop's time when it became idle
         self.reusable = False
         self.closed: asyncio.Future[None] = loop.create_future()
 
@@ -197,19 +196,19 @@ class _Connection(asyncio.Protocol):
     # asyncio calls these ----------------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are of no asyncio class, so there is nothing to check it by.
+        # uvloop's transports are not instances of asyncio's class, so an assert is not possible.
         self._transport = cast(asyncio.Transport, transport)
         self._all.add(self)
 
     def data_received(self, data: bytes) -> None:
         if self._answer is None or self._answer.done():
-            # Nobody asked: an answer to this could be taken for the next call's.
+            # Unexpected data: it could be mistaken for the response to the next call.
             self.close()
             return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self._fail(f"it is no HTTP ({error})")
+            self._fail(f"invalid HTTP ({error})")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail(f"the connection ended{f': {exc}' if exc else ''}")
@@ -238,7 +237,7 @@ class _Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         status = self._parser.get_status_code()
         if status < 200 or self._answer is None or self._answer.done():
-            return  # `100 Continue` and its like come before the answer
+            return  # informational responses such as `100 Continue` precede the answer
         self.reusable = self._parser.should_keep_alive() and self._transport is not None
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._answer.set_result(Response(status, _Headers(self._headers), body))

@@ -1,7 +1,7 @@
-"""SQS as observe needs it: receive and delete, signed and sent by our own narrow client (JSON 1.0, ses.md 4.8).
+"""SQS's receive and delete, over our own signed client (JSON 1.0, ses.md 4.8).
 
-At least once and in no order is all that SQS promises, and all that is relied upon: what is received and not deleted comes
-again after the visibility time-out, which stays well below the grace of *outcome unknown*.
+Relies on at-least-once delivery in any order: a message that is not deleted is received again after the visibility time-out,
+which is well below the grace of *outcome unknown*.
 """
 
 import asyncio
@@ -17,9 +17,9 @@ from mailcordon.adapters.ses.transport import CallFailed, Response, Transport
 from mailcordon.observe.ports import Received, Unreachable
 
 VISIBILITY_SECONDS = 30
-WAIT_SECONDS = 20  #: the longest that SQS holds a receive open
-MOST = 10  #: messages in one call, either way
-DELETING = 4  #: calls open at once for one batch
+WAIT_SECONDS = 20  #: SQS's maximum for a waiting receive
+MAX_MESSAGES = 10  #: per call, for receive and delete
+PARALLEL_DELETES = 4  #: calls at once for one batch
 
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
 _log = logging.getLogger("mailcordon.observe")
@@ -57,7 +57,7 @@ _error = msgspec.json.Decoder(_Error)
 
 
 class SqsQueue:
-    """One queue. Any number of calls may be open at once."""
+    """One queue. Calls may run concurrently."""
 
     def __init__(
         self,
@@ -74,7 +74,11 @@ class SqsQueue:
         self._transport = transport
         self._signer = signer
         self._credentials = credentials
-        asked = {"QueueUrl": url, "MaxNumberOfMessages": MOST, "VisibilityTimeout": visibility_seconds}
+        asked = {
+            "QueueUrl": url,
+            "MaxNumberOfMessages": MAX_MESSAGES,
+            "VisibilityTimeout": visibility_seconds,
+        }
         self._receive = _encode(asked | {"WaitTimeSeconds": wait_seconds})
         self._receive_now = _encode(asked | {"WaitTimeSeconds": 0})
 
@@ -83,13 +87,13 @@ class SqsQueue:
         try:
             messages = _received.decode(answer).Messages
         except msgspec.DecodeError as error:
-            raise Unreachable(f"the queue {self.name} answered no JSON of SQS: {error}") from error
+            raise Unreachable(f"the queue {self.name} returned an invalid response: {error}") from error
         return [Received(message.Body, message.ReceiptHandle) for message in messages or ()]
 
     async def delete(self, receipts: Sequence[str]) -> None:
-        chunks = [receipts[start : start + MOST] for start in range(0, len(receipts), MOST)]
+        chunks = [receipts[start : start + MAX_MESSAGES] for start in range(0, len(receipts), MAX_MESSAGES)]
         left = iter(chunks)
-        await asyncio.gather(*[self._delete_all(left) for _ in chunks[:DELETING]])
+        await asyncio.gather(*[self._delete_all(left) for _ in chunks[:PARALLEL_DELETES]])
 
     async def close(self) -> None:
         await self._transport.close()
@@ -104,9 +108,9 @@ class SqsQueue:
         try:
             failed = _deleted.decode(answer).Failed
         except msgspec.DecodeError as error:
-            raise Unreachable(f"the queue {self.name} answered no JSON of SQS: {error}") from error
+            raise Unreachable(f"the queue {self.name} returned an invalid response: {error}") from error
         if failed:
-            # An old receipt, mostly: the message was received again meanwhile and that receiver deletes it.
+            # Usually an old receipt: the message was received again, and that receiver deletes it.
             _log.info("%s: %d messages were not deleted (%s)", self.name, len(failed), failed[0].Code)
 
     async def _call(self, operation: str, body: bytes) -> bytes:
@@ -116,7 +120,7 @@ class SqsQueue:
             answer = await self._post(operation, body)
         if answer.status != 200:
             code, message = _reason(answer)
-            raise Unreachable(f"the queue {self.name} answered {answer.status} {code}: {message}")
+            raise Unreachable(f"the queue {self.name} returned {answer.status} {code}: {message}")
         return answer.body
 
     async def _post(self, operation: str, body: bytes) -> Response:
@@ -137,7 +141,7 @@ def open_queue(
     wait_seconds: int = WAIT_SECONDS,
     visibility_seconds: int = VISIBILITY_SECONDS,
 ) -> SqsQueue:
-    """To be called inside the running event loop. `endpoint`: where SQS is; None takes the queue's own host."""
+    """Must be called inside the running event loop. `endpoint` None: the host of the queue's URL."""
     if endpoint is None:
         parts = urlsplit(url)
         endpoint = f"{parts.scheme}://{parts.netloc}"

@@ -1,8 +1,7 @@
-"""SES's SendEmail, and nothing else of SES: the call that only the dispatcher makes.
+"""SES's SendEmail, which only the dispatcher calls.
 
-One POST, signed, never repeated here. What comes back is told apart by whether SES can have taken the mail (ses.md 3.4): the
-rest is `send/retry.py`'s to decide. Credentials that have expired are renewed once and the same call made again, since SES
-refused it before it looked at it.
+One signed POST, never retried here. The result says whether SES can have accepted the mail (ses.md 3.4); `send/retry.py`
+decides what follows. Only if the credentials have expired are they renewed and the call made once more: SES checks them first.
 """
 
 import re
@@ -30,7 +29,7 @@ class SesSend:
         self._credentials = credentials
 
     async def send_email(self, body: bytes) -> Answer:
-        """One attempt. Never raises for anything that SES or the network does."""
+        """Makes one attempt. Failures of SES or the network are returned, not raised."""
         answer = await self._post(body)
         if answer.code in _EXPIRED:
             await self._credentials.refresh()
@@ -51,7 +50,7 @@ class SesSend:
 
 
 def read_answer(response: Response) -> Answer:
-    """What SES said. A 200 that names no message is no clear answer."""
+    """Reads SES's response. A 200 without a message id is not a clear answer."""
     if response.status == 200:
         match = _MESSAGE_ID.fullmatch(response.body.strip())
         if match is not None:

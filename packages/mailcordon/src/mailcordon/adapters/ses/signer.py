@@ -1,8 +1,7 @@
-"""AWS Signature Version 4 for the hot calls, and the credentials it signs with.
+"""AWS Signature Version 4 for frequent calls, and the credentials for it.
 
-A POST with few headers, signed by a key that is derived once per day: a tenth of what botocore's signer costs, and
-equal to it byte for byte (a test compares them). Credentials are read from memory; where they expire, botocore's own
-resolver renews them in a thread well before.
+The signing key is derived once per day. A signature costs a tenth of botocore's and equals it byte for byte (a test compares
+them). Credentials are read from memory; temporary ones are renewed in a thread, by botocore's resolver, before they expire.
 """
 
 import asyncio
@@ -31,11 +30,11 @@ class Credentials:
 
 class CredentialsSource(Protocol):
     def current(self) -> Credentials:
-        """From memory, without waiting. Raises NoCredentials before the first were found."""
+        """Returns cached credentials without waiting. Raises NoCredentials if none were found yet."""
         ...
 
     async def refresh(self) -> None:
-        """Gets new ones now: SES said that these have expired."""
+        """Fetches new credentials, because SES said that these have expired."""
         ...
 
 
@@ -53,9 +52,9 @@ class FixedCredentials:
 
 
 class BotocoreCredentialsSource:
-    """Whatever boto3 would use on this host: environment, profile, IMDS, ECS, IRSA.
+    """The credentials that boto3 would use on this host: environment, profile, IMDS, ECS, IRSA.
 
-    `keep_fresh` runs as long as the process; botocore renews credentials 15 minutes before they end, in a thread here.
+    `keep_fresh` runs as long as the process. botocore renews credentials 15 minutes before they expire.
     """
 
     CHECK_SECONDS = 60.0
@@ -105,7 +104,7 @@ class Signer:
     def __init__(self, *, service: str, region: str, host: str) -> None:
         self._service = service
         self._region = region
-        self._host = host  #: as the Host header has it: with its port where that is not the scheme's own
+        self._host = host  #: the Host header: with the port, unless it is the scheme's default
         self._second = -1
         self._date = ""
         self._key = b""
@@ -121,9 +120,9 @@ class Signer:
         headers: Mapping[str, str],
         now: float | None = None,
     ) -> dict[str, str]:
-        """The headers to send: those given (lower-case names, trimmed values), Host, date, token and Authorization.
+        """Returns the headers to send: those given (lower-case names, trimmed values), Host, date, token and Authorization.
 
-        `path` is as it goes over the wire, without a query. `now` is seconds since 1970.
+        `path` is the path as sent, without a query. `now` is in seconds since 1970.
         """
         date = self._stamp(int(time.time() if now is None else now))
         key = self._signing_key(date[:8], credentials)
@@ -159,7 +158,7 @@ class Signer:
         return self._key
 
     def _canonical(self, path: str) -> str:
-        """Encoded once more, as every service but S3 wants it. We call a handful of paths."""
+        """The path, URI-encoded once more, as every service except S3 requires. Cached, as there are few paths."""
         known = self._paths.get(path)
         if known is None:
             known = self._paths[path] = quote(path, safe="/~")

@@ -1,9 +1,8 @@
-"""The narrowest HTTP client that can call SES and SQS: POST bytes, get bytes, and know what a failure means.
+"""The interface of the HTTP client for SES and SQS: POST bytes, get bytes, and say what a failure means.
 
-It never tries again and keeps apart the two kinds of failure that matter to mail: `NotSent` (the request cannot have
-left) and `Ambiguous` (it may have been carried out). Idle connections are closed after five seconds, because a POST
-on a socket that the other side has just closed cannot be told from one that was served. `Transport` is the seam;
-`httptools_transport.py` has the client in use.
+It never retries, and distinguishes `NotSent` (the request cannot have been sent) from `Ambiguous` (it may have been processed).
+Idle connections are closed after five seconds: if the server has just closed a connection, a POST on it is ambiguous.
+`httptools_transport.py` implements it.
 """
 
 from collections.abc import Mapping
@@ -11,34 +10,32 @@ from typing import NamedTuple, Protocol
 
 KEEP_ALIVE_SECONDS = 5.0
 CONNECT_SECONDS = 5.0
-LONGEST_BODY = (
-    32 * 1024 * 1024
-)  #: bytes; ten SQS messages of 1 MiB with their escapes are the most we ever get
+LONGEST_BODY = 32 * 1024 * 1024  #: bytes; the most is ten SQS messages of 1 MiB, escaped
 
 
 class Response(NamedTuple):
     status: int
-    headers: Mapping[str, str]  #: looked up by names in lower case
+    headers: Mapping[str, str]  #: by lower-case name
     body: bytes
 
 
 class CallFailed(Exception):
-    """No complete answer came. The message says what happened, for the record of the attempt."""
+    """There is no complete response. The message says why, for the record of the attempt."""
 
 
 class NotSent(CallFailed):
-    """The connection was never made, so nothing was asked: trying again is safe."""
+    """No connection was made, so nothing was sent. A retry is safe."""
 
 
 class Ambiguous(CallFailed):
-    """The request, or a part of it, left: it may have been carried out."""
+    """The request, or part of it, was sent. It may have been processed."""
 
 
 class Transport(Protocol):
-    host: str  #: what the Host header says, which the signature covers
+    host: str  #: the Host header, which the signature covers
 
     async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Response:
-        """Raises NotSent or Ambiguous; every complete answer, whatever its status, is returned."""
+        """Returns every complete response, whatever its status. Raises NotSent or Ambiguous."""
         ...
 
     async def close(self) -> None: ...
