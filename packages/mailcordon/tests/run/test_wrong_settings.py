@@ -2,6 +2,7 @@
 status, and no traceback. The commands run in this process, through the same `main` as `python -m mailcordon`."""
 
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -20,6 +21,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 import structlog
+import typer
+import typer.main
 
 from mailcordon import __main__, config
 from mailcordon.app import server
@@ -85,6 +88,12 @@ class Ended:
 Start = Callable[..., Ended]
 
 
+@functools.cache
+def command_tree(build: Callable[[], typer.Typer] = __main__.command_line) -> Any:
+    """Building the tree costs more than a command that fails."""
+    return typer.main.get_command(build())
+
+
 @pytest.fixture
 def start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -96,6 +105,7 @@ def start(
         os.environ.clear()
         os.environ.update(systems.environment(tmp_path / "home", settings))
         monkeypatch.setattr(sys, "argv", ["mailcordon", *command.split()])
+        monkeypatch.setattr(__main__, "command_line", command_tree)
         with pytest.raises(SystemExit) as ended:
             __main__.main()
         captured = capsys.readouterr()
