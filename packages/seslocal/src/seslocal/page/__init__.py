@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import parse_qs, quote, unquote
 
 from seslocal.mail.parts import read_parts
-from seslocal.page import letter, messages, views
+from seslocal.page import mail_html, messages, views
 from seslocal.page.search import find
 from seslocal.state.account import Account
 from seslocal.state.ledger import LedgerEntry
@@ -90,9 +90,9 @@ def _body(account: Account, request: Request, line: LedgerEntry) -> Response:
     if found is None or found.html is None:
         return Response(404, messages.NO_HTML.encode(), "text/plain", _COMMON)
     host = request.headers.get("host")
-    text = letter.html(account, line, found, f"http://{host}" if host else account.url)
+    text = mail_html.html(account, line, found, f"http://{host}" if host else account.url)
     headers = (
-        ("Content-Security-Policy", letter.policy(remote=remote)),
+        ("Content-Security-Policy", mail_html.policy(remote=remote)),
         ("Cache-Control", "no-store"),
         *_COMMON,
     )

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from seslocal import faulted_calls
 from seslocal.errors import ApiError
 from seslocal.faulted_calls import Call
-from seslocal.sesv1.refusals import to_v1_error
+from seslocal.sesv1.errors import to_v1_error
 from seslocal.sesv1.table import IMPLEMENTED
 from seslocal.state.access import Caller
 from seslocal.state.account import Account
