@@ -60,9 +60,9 @@ def probed(server: Server) -> Probed:
         try:
             return client._make_api_call(operation, given)
         except ClientError as error:
-            told: Any = error.response
-            status = told["ResponseMetadata"]["HTTPStatusCode"]
-            return probe.Refusal(told["Error"]["Code"], status, told["Error"]["Message"])
+            response: Any = error.response
+            status = response["ResponseMetadata"]["HTTPStatusCode"]
+            return probe.Refusal(response["Error"]["Code"], status, response["Error"]["Message"])
 
     answers = probe.run(ACTING, call)
     return Probed(answers, departures, server.log())

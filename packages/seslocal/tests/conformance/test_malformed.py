@@ -106,18 +106,18 @@ def unanswered(server: Server, service: str, requests: Iterable[Sent]) -> list[s
     for method, path, body, headers in requests:
         request = AWSRequest(method, server.url + path, headers, body)
         SigV4Auth(keys, service, probe.REGION).add_auth(request)
-        told = f"{method} {path[:200]} {body[:300]!r}"
+        described = f"{method} {path[:200]} {body[:300]!r}"
         try:
             connection.request(method, path, body, dict(request.headers.items()))
             answer = connection.getresponse()
             text = answer.read()
         except (http.client.HTTPException, OSError) as error:
-            bad.append(f"{told}: {error!r}")
+            bad.append(f"{described}: {error!r}")
             connection.close()
             continue
         # A request whose signature is refused would test nothing.
         if answer.status >= 500 or (answer.status == 403 and b"ignature" in text):
-            bad.append(f"{told}: {answer.status} {text[:200]!r}")
+            bad.append(f"{described}: {answer.status} {text[:200]!r}")
     connection.close()
     if "Traceback" in (log := server.log()):
         bad.append(log[-3000:])
@@ -232,10 +232,10 @@ def test_truncated_bodies_and_bodies_without_length_cause_no_5xx(server: Server,
         with socket.create_connection((str(address.hostname), address.port or 0), timeout=60) as sock:
             sock.sendall(b"POST " + path + b" HTTP/1.1\r\nHost: x\r\n" + rest)
             sock.shutdown(socket.SHUT_WR)
-            told = b""
+            received = b""
             while some := sock.recv(65536):
-                told += some
-        assert b"HTTP/1.1 5" not in told
+                received += some
+        assert b"HTTP/1.1 5" not in received
     assert "Traceback" not in server.log()
 
 

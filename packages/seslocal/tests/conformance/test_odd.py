@@ -92,7 +92,7 @@ def test_odd_calls_and_what_follows_from_them_cause_no_5xx(server: Server):
     names = [*ACTING, *ACTING, *model.operation_names, *_OFTEN * 12]
     bad: list[str] = []
     codes: dict[str, set[int]] = {}
-    _begin(server)
+    _create_resources(server)
     for number in range(CALLS):
         name = random.choice(names)
         form = "&".join(_pairs({"Action": name, "Version": model.api_version}, ""))
@@ -105,7 +105,7 @@ def test_odd_calls_and_what_follows_from_them_cause_no_5xx(server: Server):
         if answer.status >= 500 or not text.startswith(b"<"):
             bad.append(f"call {number}: {body[:600]!r}: {answer.status} {text[:200]!r}")
         if number % 40 == 39:
-            _begin(server)  # restores what the calls broke
+            _create_resources(server)  # restores what the calls broke
     bad += odd.look(connection)
     connection.close()
     log = server.log()
@@ -114,7 +114,7 @@ def test_odd_calls_and_what_follows_from_them_cause_no_5xx(server: Server):
     assert [name for name in _OFTEN if 200 not in codes[name]] == []
 
 
-def _begin(server: Server) -> None:
+def _create_resources(server: Server) -> None:
     """Creates verified senders, sets that publish all events, templates."""
     everything = ["send", "reject", "bounce", "complaint", "delivery", "open", "click", "renderingFailure"]
     destination = {"Name": "odd-one", "Enabled": True, "MatchingEventTypes": everything}

@@ -75,14 +75,14 @@ def connection(server: Server) -> Iterator[http.client.HTTPConnection]:
 
 
 def test_odd_calls_of_queues_and_topics_cause_no_5xx(server: Server, connection: http.client.HTTPConnection):
-    bad, accepted = _called(connection, server.url)
+    bad, accepted = _make_calls(connection, server.url)
     log = server.log()
     assert (bad, log[log.find("Traceback") - 500 :][:4000] if "Traceback" in log else "") == ([], "")
     # If every call were refused, this would test nothing.
     assert [name for name in _OFTEN if name not in accepted] == []
 
 
-def _called(connection: http.client.HTTPConnection, url: str) -> tuple[list[str], set[str]]:
+def _make_calls(connection: http.client.HTTPConnection, url: str) -> tuple[list[str], set[str]]:
     """Returns the calls with a response that neither service would give, and the operations that returned 200 at least once."""
     random = Random(SEED)
     queue = f"{url}/{probe.ACCOUNT}/odd"
@@ -102,14 +102,14 @@ def _called(connection: http.client.HTTPConnection, url: str) -> tuple[list[str]
         else:
             body, headers = _form(name, models["sns"].api_version, given)
         status, text = ask(connection, "POST", "/", body, headers)
-        told = f"call {number}: {name} {body[:700]!r}: {status} {text[:300]!r}"
+        described = f"call {number}: {name} {body[:700]!r}: {status} {text[:300]!r}"
         if status >= 500:
-            bad.append(told)
+            bad.append(described)
             continue
         try:
             answer = json.loads(text) if service == "sqs" else ElementTree.fromstring(text.decode())
         except (ValueError, ElementTree.ParseError) as error:
-            bad.append(f"{told}: {error}")
+            bad.append(f"{described}: {error}")
             continue
         if status == 200:
             accepted.add(name)

@@ -146,7 +146,7 @@ _OFTEN: Final = (
 )
 
 #: Members of responses whose values later calls can use, and the members that use them.
-_TOLD: Final = {
+_IDS_IN_RESPONSES: Final = {
     "MessageId": "MessageId",
     "JobId": "JobId",
     "NextToken": "NextToken",
@@ -173,7 +173,7 @@ def connection(server: Server) -> Iterator[http.client.HTTPConnection]:
 def test_odd_calls_and_what_follows_from_them_cause_no_5xx(
     server: Server, connection: http.client.HTTPConnection
 ):
-    bad, accepted = _called(connection)
+    bad, accepted = _make_calls(connection)
     bad += odd.look(connection)
     log = server.log()
     assert (bad, log[log.find("Traceback") - 500 :][:4000] if "Traceback" in log else "") == ([], "")
@@ -182,41 +182,43 @@ def test_odd_calls_and_what_follows_from_them_cause_no_5xx(
 
 
 def test_odd_calls_give_the_same_responses_and_events_twice(monkeypatch: pytest.MonkeyPatch):
-    first, second = (_told(monkeypatch, hash_seed) for hash_seed in ("1", "2"))
+    first, second = (_responses_and_events(monkeypatch, hash_seed) for hash_seed in ("1", "2"))
     assert len([name for name, _, _ in first if name == "event"]) > 20
     assert [pair for pair in zip(first, second, strict=True) if pair[0] != pair[1]][:3] == []
 
 
-def _told(monkeypatch: pytest.MonkeyPatch, hash_seed: str) -> list[tuple[str, int, bytes]]:
+def _responses_and_events(monkeypatch: pytest.MonkeyPatch, hash_seed: str) -> list[tuple[str, int, bytes]]:
     """Returns the responses and the events of a server with a frozen clock and its own hash seed."""
     monkeypatch.setenv("PYTHONHASHSEED", hash_seed)
-    heard: list[tuple[str, int, bytes]] = []
+    collected: list[tuple[str, int, bytes]] = []
     options = ("--account", probe.ACCOUNT, "--no-auth", "--seed", "1", "--clock", "2026-01-05T12:00:00Z")
     with seslocal(*options, "--speed", "0") as server:
         address = urlsplit(server.url)
         connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=60)
-        _called(connection, _TWICE, heard)
+        _make_calls(connection, _TWICE, collected)
         ask(connection, "PUT", "/_seslocal/clock", b'{"advance": 90000}')
         receive = {"content-type": "application/x-amz-json-1.0", "x-amz-target": "AmazonSQS.ReceiveMessage"}
         wanted = {"QueueUrl": f"{server.url}/{probe.ACCOUNT}/odd", "MaxNumberOfMessages": 10}
         while b"Messages" in (text := ask(connection, "POST", "/", json.dumps(wanted).encode(), receive)[1]):
-            heard += [("event", 200, message["Body"].encode()) for message in json.loads(text)["Messages"]]
-        heard.append(("metrics", *ask(connection, "GET", "/_seslocal/cloudwatch")))
+            collected += [
+                ("event", 200, message["Body"].encode()) for message in json.loads(text)["Messages"]
+            ]
+        collected.append(("metrics", *ask(connection, "GET", "/_seslocal/cloudwatch")))
         connection.close()
     here = server.url.encode(), urlsplit(server.url).netloc.encode()
     return [
         (name, status, text.replace(here[0], b"URL").replace(here[1], b"HOST"))
-        for name, status, text in heard
+        for name, status, text in collected
     ]
 
 
-def _called(
+def _make_calls(
     connection: http.client.HTTPConnection,
     calls: int = CALLS,
-    heard: list[tuple[str, int, bytes]] | None = None,
+    collected: list[tuple[str, int, bytes]] | None = None,
 ) -> tuple[list[str], set[str]]:
-    """Returns the calls with a response that SES would never give, and the operations that returned 200 at least once. `heard`
-    collects every response."""
+    """Returns the calls with a response that SES would never give, and the operations that returned 200 at least once.
+    `collected` gets every response."""
     random = Random(SEED)
     known = dict(KNOWN)
     made = odd.Odd(random, known, _WANTED, _CHOICES)
@@ -225,26 +227,26 @@ def _called(
     accepted: set[str] = set()
     for number in range(calls):
         if number % 40 == 0:
-            _begin(connection)  # restores what the calls broke
+            _create_resources(connection)  # restores what the calls broke
         if number % 500 == 499:
             ask(connection, "PUT", "/_seslocal/clock", b'{"advance": 90000}')
         name = random.choice(names)
         operation = probe.model().operation_model(name)
         method, path, body = _request(operation, made.call(operation.input_shape))
         status, text = ask(connection, method, path, body, {"content-type": "application/json"})
-        if heard is not None:
-            heard.append((name, status, text))
-        told = f"call {number}: {name} {path[:200]} {body[:700]!r}: {status} {text[:300]!r}"
+        if collected is not None:
+            collected.append((name, status, text))
+        described = f"call {number}: {name} {path[:200]} {body[:700]!r}: {status} {text[:300]!r}"
         if status >= 500:
-            bad.append(told)
+            bad.append(described)
         elif status == 200:
             accepted.add(name)
             answer: dict[str, Any] = json.loads(text)
             try:
                 probe.check_answer(name, answer)
             except probe.Departure as departure:
-                bad.append(f"{told}: {departure}")
-            for member, called in _TOLD.items():
+                bad.append(f"{described}: {departure}")
+            for member, called in _IDS_IN_RESPONSES.items():
                 if isinstance(one := answer.get(member), str):
                     known[called] = (*known.get(called, ())[-9:], one)
     return bad, accepted
@@ -271,7 +273,7 @@ def _quoted(value: object) -> str:
     return quote(str(value), safe="", errors="surrogatepass")
 
 
-def _begin(connection: http.client.HTTPConnection) -> None:
+def _create_resources(connection: http.client.HTTPConnection) -> None:
     """Creates verified senders, mailboxes of every fate, sets that publish all events to every kind of destination, and one
     of each other resource."""
 
