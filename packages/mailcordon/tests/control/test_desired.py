@@ -26,13 +26,13 @@ def of_class(class_: Class | None, *, dedicated: bool = False) -> tuple[Resource
     return desired.of_set(one, SETTINGS)
 
 
-def test_a_tenants_suppression_is_its_own_with_both_reasons() -> None:
+def test_a_tenant_has_its_own_suppression_list_with_both_reasons() -> None:
     assert wanted(Kind.TENANT, TENANT) == {
         "mc-abc": {"suppression_scope": "TENANT", "suppressed_reasons": ["BOUNCE", "COMPLAINT"]}
     }
 
 
-def test_the_reputation_policy_is_said_even_where_it_is_the_default() -> None:
+def test_the_reputation_policy_is_set_even_where_it_is_the_default() -> None:
     assert wanted(Kind.POLICY, TENANT) == {"mc-abc": {"policy": "standard"}}
 
 
@@ -42,7 +42,7 @@ def test_every_identity_falls_back_to_the_ungoverned_set() -> None:
 
 
 def test_a_tenant_is_not_associated_with_the_ungoverned_set() -> None:
-    """A send that names the tenant but no set must fail, not pass by the default."""
+    """A send that names the tenant and no set must fail instead of using the default set."""
     resources = wanted(Kind.ASSOCIATION, TENANT)["mc-abc"]
     assert resources == {
         "resources": ["identity/a.example", "identity/b.example", "configuration-set/mc-urgent"]
@@ -65,7 +65,7 @@ def test_a_newsletter_complaint_never_stops_a_password_reset(
 
 
 @pytest.mark.parametrize("class_", [None, *Class])
-def test_opens_and_clicks_are_tracked_in_marketing_alone(class_: Class | None) -> None:
+def test_opens_and_clicks_are_tracked_for_marketing_only(class_: Class | None) -> None:
     to = {
         name.rpartition("/")[2]: want
         for name, want in wanted(Kind.EVENT_DESTINATION, of_class(class_)).items()
@@ -147,7 +147,7 @@ def test_a_suppression_scope_on_a_set_is_removed_since_it_overrides_the_tenants(
 
 
 def test_an_empty_list_of_reasons_differs_from_an_unset_one() -> None:
-    """Empty means suppress nobody, unset means as the tenant says (ses.md 2.2)."""
+    """An empty list suppresses nobody; an unset one uses the tenant's (ses.md 2.2)."""
     resources = of_class(Class.MARKETING)
     actual = actual_of(resources)
     one = actual[Kind.CONFIGURATION_SET, "mc-marketing"]

@@ -1,4 +1,4 @@
-"""What an action will do, said before it does it: pure."""
+"""Previews of cordon, uncordon and cancel: pure."""
 
 from typing import Any
 
@@ -63,7 +63,7 @@ def test_an_uncordon_that_frees_a_lane_says_how_much_leaves() -> None:
     )
 
 
-def test_a_narrow_hold_that_stays_does_not_keep_the_lane() -> None:
+def test_a_narrow_hold_that_stays_does_not_hold_the_lane() -> None:
     found = preview_of(Target(tenant=1, lane=1), hold(7, lane=1), hold(8, lane=1, provider=Provider.GMAIL))
     assert [lane.type for lane in preview.released(found, preview.liftable(found))] == ["newsletter"]
 
@@ -71,7 +71,7 @@ def test_a_narrow_hold_that_stays_does_not_keep_the_lane() -> None:
 @pytest.mark.parametrize(
     "other", [hold(7), hold(7, class_=Class.MARKETING), hold(7, lane=1, campaign="spring")]
 )
-def test_a_wider_or_narrower_hold_is_not_meant_by_a_lanes_uncordon(other: Hold) -> None:
+def test_an_uncordon_of_a_lane_does_not_lift_a_wider_or_narrower_hold(other: Hold) -> None:
     found = preview_of(Target(tenant=1, lane=1), other)
     assert preview.liftable(found) == []
     assert "Nobody has cordoned exactly newsletter of acme" in preview.effect("uncordon", found, "acme")

@@ -1,4 +1,4 @@
-"""What a key may ask for: pure."""
+"""What a key may do: pure."""
 
 import pytest
 

@@ -25,7 +25,7 @@ class Api:
         return {each["field"]: each["problem"] for each in answer["errors"]}
 
     async def verify(self) -> None:
-        """As control does once SES has."""
+        """Does what the control role does when SES has verified the domains."""
         await self.owner.execute("update identity set status = 'verified'")
         for row in await self.owner.fetch("select id from tenant"):
             await self.world.governor.align(row["id"])
@@ -46,7 +46,7 @@ async def api(world: Any) -> Api:
     return Api(world, await world.key(None, "send", "read", "operate", "admin"))
 
 
-async def test_onboarding_answers_everything_and_shows_the_key_once(api: Api) -> None:
+async def test_onboarding_returns_the_whole_tenant_and_shows_the_key_once(api: Api) -> None:
     body = {"slug": "new", "types": {"password-reset": "mail.new.example", "newsletter": "news.new.example"}}
     first = await api.ask("POST", "/v1/tenants", body, status=201)
     assert first["api_key"]["key"].startswith(f"mck_{first['api_key']['prefix']}_")
@@ -93,7 +93,7 @@ async def test_a_step_that_ses_refuses_shows_the_message_of_ses_and_provisioning
     ]
 
 
-async def test_what_cannot_be_onboarded_is_refused_by_field(api: Api) -> None:
+async def test_onboarding_refuses_each_wrong_field(api: Api) -> None:
     bad = {"slug": "Bad Slug", "types": {"newsletter": "localhost"}}
     assert set(await api.wrong("POST", "/v1/tenants", bad)) == {"slug", "types.newsletter"}
     taken = await api.wrong(
@@ -103,7 +103,7 @@ async def test_what_cannot_be_onboarded_is_refused_by_field(api: Api) -> None:
     assert "types" in await api.wrong("POST", "/v1/tenants", {"slug": "new", "types": {}})
 
 
-async def test_a_cordon_says_what_it_will_do_does_it_and_its_lifting_releases_what_waited(api: Api) -> None:
+async def test_a_cordon_holds_what_its_preview_says_and_lifting_it_releases_what_waited(api: Api) -> None:
     await api.verify()
     await api.ask("POST", "/v1/tenants", {"slug": "acme", "types": {"password-reset": "news.acme.example"}})
     for _ in range(3):
@@ -137,14 +137,14 @@ async def test_a_cordon_says_what_it_will_do_does_it_and_its_lifting_releases_wh
     assert (await api.ask("GET", "/v1/tenants/acme/lanes/newsletter"))["state"] == "open"
 
 
-async def test_uncordoning_what_nobody_cordoned_lifts_nothing_and_leaves_others_holds(api: Api) -> None:
-    """The lane is held because its domain is not verified: that is not a person's to lift by aiming at the lane."""
+async def test_uncordoning_a_lane_that_no_person_cordoned_lifts_nothing(api: Api) -> None:
+    """The lane is held because its domain is not verified: an uncordon of the lane does not lift a hold of policy."""
     lifted = await api.ask("POST", "/v1/holds/lift", {"tenant": "acme", "type": "newsletter", "because": "x"})
     assert (lifted["lifted"], lifted["released"]) == ([], 0)
     assert (await api.ask("GET", "/v1/tenants/acme/lanes/newsletter"))["state"] == "held"
 
 
-async def test_a_hold_is_lifted_by_its_number_for_its_own_tenant_alone(api: Api) -> None:
+async def test_a_hold_is_lifted_by_its_number_for_its_own_tenant_only(api: Api) -> None:
     await api.verify()
     hold = await api.ask("POST", "/v1/holds", {"tenant": "acme", "because": "x"}, status=201)
     by_number = {"ids": [hold["id"]], "because": "y"}
@@ -153,7 +153,7 @@ async def test_a_hold_is_lifted_by_its_number_for_its_own_tenant_alone(api: Api)
     assert (await api.ask("GET", "/v1/holds?tenant=acme&open=true"))["items"] == []
 
 
-async def test_a_hold_with_a_time_says_when_it_ends(api: Api) -> None:
+async def test_a_hold_with_an_end_shows_it(api: Api) -> None:
     body = {"tenant": "acme", "because": "x", "until_seconds": 60}
     hold = await api.ask("POST", "/v1/holds", body, status=201)
     assert hold["since"] < hold["until"]
@@ -181,7 +181,7 @@ async def test_a_cancel_drops_what_it_names(api: Api) -> None:
         ({"type": "newsletter", "class": "marketing"}, "class"),
     ],
 )
-async def test_a_hold_that_cannot_be_is_refused_by_field_and_holds_nothing(
+async def test_a_hold_with_a_wrong_field_is_refused_and_holds_nothing(
     api: Api, more: dict[str, Any], field: str
 ) -> None:
     before = await api.owner.fetchval("select count(*) from hold")
@@ -189,7 +189,7 @@ async def test_a_hold_that_cannot_be_is_refused_by_field_and_holds_nothing(
     assert await api.owner.fetchval("select count(*) from hold") == before
 
 
-async def test_a_misspelt_member_is_refused_rather_than_holding_more_than_was_meant(api: Api) -> None:
+async def test_a_misspelt_field_is_refused_and_does_not_hold_more_than_was_meant(api: Api) -> None:
     before = await api.owner.fetchval("select count(*) from hold")
     answer = await api.world.ask(
         ("POST", "/v1/holds", {"tenant": "acme", "because": "x", "tpye": "newsletter"}), api.key
@@ -198,7 +198,9 @@ async def test_a_misspelt_member_is_refused_rather_than_holding_more_than_was_me
     assert await api.owner.fetchval("select count(*) from hold") == before
 
 
-async def test_a_change_of_a_type_reaches_its_lanes_and_null_gives_back_the_classs_value(api: Api) -> None:
+async def test_a_change_of_a_type_changes_its_lanes_and_null_restores_the_value_of_the_class(
+    api: Api,
+) -> None:
     lanes = (
         "select l.expiry_ms, l.grace_ms, l.resend from lane l join message_type t on t.id = l.type"
         " where t.name = 'newsletter'"
@@ -226,7 +228,7 @@ async def test_a_new_type_can_be_onboarded_at_once_and_its_name_is_taken(api: Ap
     assert await api.owner.fetchval("select grace_ms from lane order by id desc limit 1") == 2_000
 
 
-async def test_a_lanes_rate_is_set_and_taken_away_with_a_reason(api: Api) -> None:
+async def test_a_lanes_rate_is_set_and_removed_with_a_reason(api: Api) -> None:
     path = "/v1/tenants/acme/lanes/newsletter"
     assert (await api.ask("PATCH", path, {"rate": 5, "because": "warm-up"}))["rate"] == 5
     assert (await api.ask("PATCH", path, {"rate": None, "because": "warm"}))["rate"] is None
@@ -289,7 +291,7 @@ async def test_every_list_is_bounded_and_its_pages_join_without_gap_or_overlap(a
             assert 400 <= answer.status_code < 500, path
 
 
-async def test_a_key_is_made_shown_once_listed_by_prefix_and_revoked(api: Api) -> None:
+async def test_a_key_is_created_shown_once_listed_by_prefix_and_revoked(api: Api) -> None:
     body = {"tenant": "acme", "name": "ci", "scopes": ["send"], "expires_at": "2099-01-01T00:00:00Z"}
     made = await api.ask("POST", "/v1/keys", body, status=201)
     assert made["key"].startswith(f"mck_{made['prefix']}_")

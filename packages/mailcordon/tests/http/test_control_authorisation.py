@@ -1,5 +1,5 @@
-"""Who may do what at each of the control plane's endpoints: every one is asked without a key, with too small a scope, and
-with the key of another tenant. An endpoint that is missing here fails the last test."""
+"""Who may use each endpoint of the control plane: each is called without a key, without its scope, and with the key of another
+tenant. The last test fails if an endpoint is missing in the table."""
 
 from typing import Any
 
@@ -40,9 +40,7 @@ IDS = [f"{method} {path}" for method, path, *_ in ENDPOINTS]
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=IDS)
-async def test_each_endpoint_lets_in_whom_it_should_and_nobody_else(
-    world: Any, endpoint: tuple[Any, ...]
-) -> None:
+async def test_each_endpoint_admits_only_keys_that_may_use_it(world: Any, endpoint: tuple[Any, ...]) -> None:
     _, _, _, scope, platform_only, foreign = endpoint
     others = [s for s in ("send", "read", "operate", "admin") if s != scope]
     small = await world.key(None, *others)
@@ -59,7 +57,7 @@ async def test_each_endpoint_lets_in_whom_it_should_and_nobody_else(
 
     answer = await world.ask(endpoint, foreigners_key)
     assert answer.status_code == foreign, answer.text
-    # Its name may stand in the address that was asked for; nothing else of it comes back.
+    # The response may repeat its name from the URL, and nothing else of it.
     assert world.tenant_keys["acme"][4:12] not in answer.text
     assert foreign != 200 or "acme" not in answer.text
 
@@ -71,7 +69,7 @@ async def test_each_endpoint_lets_in_whom_it_should_and_nobody_else(
     assert answer.status_code in (200, 201), answer.text
 
 
-async def test_a_revoked_key_is_turned_away_at_once(world: Any) -> None:
+async def test_a_revoked_key_is_refused_at_once(world: Any) -> None:
     endpoint = ENDPOINTS[1]
     text = world.tenant_keys["acme"]
     assert (await world.ask(endpoint, text)).status_code == 200

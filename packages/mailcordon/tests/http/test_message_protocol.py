@@ -1,4 +1,4 @@
-"""The way past ASGI, through real sockets: what a connection may do, and that both ways give the same answers."""
+"""The fast path without ASGI, over real sockets: what a connection may do, and that both paths give the same responses."""
 
 import asyncio
 import contextlib
@@ -40,7 +40,7 @@ class _Server(uvicorn.Server):
 
 
 @dataclass
-class Answer:
+class Response:
     status: int
     headers: dict[str, str]
     body: bytes
@@ -52,7 +52,7 @@ class Answer:
 
 @dataclass
 class Client:
-    """One connection, on which bytes are written as a test wants them."""
+    """One connection, to which a test writes bytes."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -68,10 +68,10 @@ class Client:
         assert len(headers) == len(lines), "a header came twice"
         return int(first.split(" ")[1]), headers
 
-    async def answer(self) -> Answer:
+    async def response(self) -> Response:
         status, headers = await self.head()
         body = await asyncio.wait_for(self.reader.readexactly(int(headers["content-length"])), PATIENCE)
-        return Answer(status, headers, body)
+        return Response(status, headers, body)
 
     async def ended(self) -> bytes:
         return await asyncio.wait_for(self.reader.read(), PATIENCE)
@@ -79,7 +79,7 @@ class Client:
 
 @dataclass
 class Api:
-    """The API on a port, and the way in."""
+    """The API on a port, with its key."""
 
     world: World
     port: int
@@ -90,7 +90,9 @@ class Api:
     accept: Accept
     server: uvicorn.Server
     running: list[asyncio.Task[Any]] = field(default_factory=list[asyncio.Task[Any]])
-    through_asgi: list[str] = field(default_factory=list[str])  #: methods and paths of what came by ASGI
+    through_asgi: list[str] = field(
+        default_factory=list[str]
+    )  #: methods and paths of the requests that went through ASGI
 
     @contextlib.asynccontextmanager
     async def client(self) -> AsyncIterator[Client]:
@@ -119,10 +121,10 @@ class Api:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.head(*lines, f"Content-Length: {len(raw)}", key=key) + raw
 
-    async def ask(self, raw: bytes) -> Answer:
+    async def ask(self, raw: bytes) -> Response:
         async with self.client() as client:
             await client.write(raw)
-            return await client.answer()
+            return await client.response()
 
     async def stored(self) -> int:
         return await self.world.count("message")
@@ -146,7 +148,7 @@ async def world(database: Any) -> AsyncIterator[World]:
 
 @pytest.fixture
 async def api(world: World) -> AsyncIterator[Api]:
-    """Its key is in memory already, as it is from a tenant's second request on."""
+    """Its key is cached already, as it is after a tenant's first request."""
     await world.lane("acme", "receipt")
     pools = {login: await engine.create_pool(world.database.dsn(login)) for login in ("control", "reader")}
     store, canceller = AcceptStore(world.database.dsn("send")), MessageCanceller(world.database.dsn("send"))
@@ -207,22 +209,22 @@ async def api(world: World) -> AsyncIterator[Api]:
         await pool.close()
 
 
-async def test_one_connection_takes_mail_after_mail_and_anything_else_between(api: Api) -> None:
+async def test_one_connection_takes_several_messages_and_other_requests_in_between(api: Api) -> None:
     async with api.client() as client:
         for number in range(3):
             await client.write(api.request({**GOOD, "to": f"r{number}@example.com"}))
-            answer = await client.answer()
+            answer = await client.response()
             assert answer.status == 202
             assert answer.headers["content-type"] == "application/json"
             assert {"date", "content-length"} <= set(answer.headers)
             assert answer.said["deliveries"][0]["to"] == f"r{number}@example.com"
             await client.write(api.head(method="GET", path=f"/v1/messages/{answer.said['id']}"))
-            assert (await client.answer()).said["id"] == answer.said["id"]
+            assert (await client.response()).said["id"] == answer.said["id"]
     assert await api.stored() == 3
     assert [one for one in api.through_asgi if one.startswith("POST")] == []
 
 
-async def test_both_ways_in_give_the_same_answer(api: Api) -> None:
+async def test_both_paths_give_the_same_response(api: Api) -> None:
     bodies: list[Any] = [
         GOOD,
         {**GOOD, "to": ["a@x.example", "b@x.example"]},
@@ -236,7 +238,7 @@ async def test_both_ways_in_give_the_same_answer(api: Api) -> None:
     ]
     for body in bodies:
         direct_answer = await api.ask(api.request(body))
-        api.cache.invalidate()  # a key that is not in memory goes by ASGI
+        api.cache.invalidate()  # a key that is not cached takes the path through ASGI
         came = len(api.through_asgi)
         asgi_answer = await api.ask(api.request(body))
         assert len(api.through_asgi) == came + 1
@@ -249,7 +251,7 @@ async def test_both_ways_in_give_the_same_answer(api: Api) -> None:
     assert api.through_asgi == [f"POST {messages.PATH}"] * len(bodies)
 
 
-async def test_a_repeated_key_is_answered_as_the_first_was_and_says_so(api: Api) -> None:
+async def test_a_repeated_idempotency_key_gets_the_first_response_marked_as_replayed(api: Api) -> None:
     request = api.request(GOOD, "Idempotency-Key: k1")
     first, again = await api.ask(request), await api.ask(request)
     assert again.status == first.status == 202
@@ -268,7 +270,7 @@ async def test_pipelined_requests_are_answered_in_their_order(api: Api) -> None:
         requests = [api.request({**GOOD, "to": f"r{number}@example.com"}) for number in range(5)]
         requests.insert(2, api.head(method="GET", path="/v1/health"))
         await client.write(b"".join(requests))
-        answers = [await client.answer() for _ in requests]
+        answers = [await client.response() for _ in requests]
     assert [one.status for one in answers] == [202, 202, 200, 202, 202, 202]
     sent = [one.said["deliveries"][0]["to"] for one in answers if one.status == 202]
     assert sent == [f"r{number}@example.com" for number in range(5)]
@@ -283,7 +285,7 @@ async def test_a_body_in_chunks_is_one_body(api: Api) -> None:
     async with api.client() as client:
         for _ in range(2):
             await client.write(api.head("Transfer-Encoding: chunked") + chunks + b"0\r\n\r\n")
-            assert (await client.answer()).status == 202
+            assert (await client.response()).status == 202
     assert await api.stored() == 2
     assert api.through_asgi == []
 
@@ -293,7 +295,7 @@ async def test_a_request_that_comes_byte_by_byte_is_one_request(api: Api) -> Non
         for byte in api.request():
             await client.write(bytes([byte]))
             await asyncio.sleep(0)
-        assert (await client.answer()).status == 202
+        assert (await client.response()).status == 202
     assert await api.stored() == 1
 
 
@@ -303,11 +305,13 @@ async def test_a_client_that_waits_for_100_continue_gets_it(api: Api) -> None:
         await client.write(api.head("Expect: 100-continue", f"Content-Length: {len(raw)}"))
         assert await client.head() == (100, {})
         await client.write(raw)
-        assert (await client.answer()).status == 202
+        assert (await client.response()).status == 202
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-async def test_a_body_beyond_the_bound_is_refused_and_the_connection_lives(api: Api, chunked: bool) -> None:
+async def test_a_body_that_is_too_large_is_refused_and_the_connection_stays_open(
+    api: Api, chunked: bool
+) -> None:
     size = messages.MAX_BODY + 1
     async with api.client() as client:
         if chunked:
@@ -315,20 +319,22 @@ async def test_a_body_beyond_the_bound_is_refused_and_the_connection_lives(api: 
             await client.write(head + b"%x\r\n" % size + b" " * size + b"\r\n0\r\n\r\n")
         else:
             await client.write(api.head(f"Content-Length: {size}") + b" " * size)
-        refused = await client.answer()
+        refused = await client.response()
         assert (refused.status, refused.said["code"]) == (413, "too-large")
         await client.write(api.request())
-        assert (await client.answer()).status == 202
+        assert (await client.response()).status == 202
     assert await api.stored() == 1
     assert api.through_asgi == []
 
 
-async def test_who_sends_on_for_ever_is_cut_off(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_never_stops_sending_is_disconnected(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(messages, "MAX_BODY", 1000)
     monkeypatch.setattr(message_protocol, "_MOST_DISCARDED", 4000)
     async with api.client() as client:
         await client.write(api.head("Content-Length: 1000000000") + b" " * 2000)
-        assert (await client.answer()).status == 413
+        assert (await client.response()).status == 413
         with contextlib.suppress(OSError):
             for _ in range(1000):
                 await client.write(b" " * 1000)
@@ -346,7 +352,7 @@ async def test_who_sends_on_for_ever_is_cut_off(api: Api, monkeypatch: pytest.Mo
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ],
 )
-async def test_what_is_no_http_is_refused_and_ends_the_connection(api: Api, raw: bytes) -> None:
+async def test_bytes_that_are_not_http_are_refused_and_end_the_connection(api: Api, raw: bytes) -> None:
     async with api.client() as client:
         await client.write(raw)
         assert (await client.head())[0] == 400
@@ -363,19 +369,19 @@ async def test_a_broken_chunk_in_the_middle_of_a_mail_stores_nothing(api: Api) -
     assert (await api.ask(api.request())).status == 202
 
 
-async def test_http_1_0_and_connection_close_end_the_connection_after_the_answer(api: Api) -> None:
+async def test_http_1_0_and_connection_close_end_the_connection_after_the_response(api: Api) -> None:
     async with api.client() as client:
         await client.write(api.request(GOOD, "Connection: close"))
-        answer = await client.answer()
+        answer = await client.response()
         assert (answer.status, answer.headers["connection"]) == (202, "close")
         assert await client.ended() == b""
     async with api.client() as client:
         await client.write(api.request().replace(b"HTTP/1.1", b"HTTP/1.0"))
-        assert (await client.answer()).status == 202
+        assert (await client.response()).status == 202
         assert await client.ended() == b""
 
 
-async def test_other_methods_and_neighbouring_paths_are_not_the_endpoints(api: Api) -> None:
+async def test_other_methods_and_similar_paths_do_not_reach_the_endpoint(api: Api) -> None:
     for method, path, status in (
         ("GET", "/v1/messages", 405),
         ("POST", "/v1/messages/", 404),
@@ -386,14 +392,14 @@ async def test_other_methods_and_neighbouring_paths_are_not_the_endpoints(api: A
     assert (await api.ask(api.request().replace(b"/v1/messages ", b"/v1/messages?a=b "))).status == 202
 
 
-async def test_no_key_is_refused_before_its_body_is_kept(api: Api) -> None:
+async def test_a_request_without_a_valid_key_is_refused_before_its_body_is_kept(api: Api) -> None:
     async with api.client() as client:
         await client.write(api.head("Content-Length: 1000000", key="mck_nobody") + b" " * 1000)
-        answer = await client.answer()
+        answer = await client.response()
         assert (answer.status, answer.said["code"]) == (401, "unauthorised")
 
 
-async def test_a_key_that_is_revoked_while_the_body_comes_is_out(api: Api) -> None:
+async def test_a_key_revoked_while_the_body_arrives_is_refused(api: Api) -> None:
     raw = json.dumps(GOOD).encode()
     async with api.client() as client:
         await client.write(api.head(f"Content-Length: {len(raw)}") + raw[:20])
@@ -401,12 +407,12 @@ async def test_a_key_that_is_revoked_while_the_body_comes_is_out(api: Api) -> No
         await api.keys.revoke(api.prefix, actor="test")
         api.cache.invalidate()  # as any other request does that sees the new epoch
         await client.write(raw[20:])
-        answer = await client.answer()
+        answer = await client.response()
         assert (answer.status, answer.said["code"]) == (401, "unauthorised")
     assert await api.stored() == 0
 
 
-async def test_mail_whose_sender_went_away_is_kept_all_the_same(api: Api) -> None:
+async def test_a_message_is_kept_although_its_client_disconnected(api: Api) -> None:
     await api.stop_committing()
     async with api.client() as client:
         await client.write(api.request())
@@ -419,12 +425,12 @@ async def test_mail_whose_sender_went_away_is_kept_all_the_same(api: Api) -> Non
     assert (await api.ask(api.request())).status == 202
 
 
-async def test_what_is_under_way_at_the_end_is_answered_and_its_connection_closed(api: Api) -> None:
+async def test_requests_in_progress_at_shutdown_are_answered_and_their_connections_closed(api: Api) -> None:
     await api.stop_committing()
     raw = json.dumps(GOOD).encode()
     async with api.client() as whole, api.client() as half, api.client() as idle:
         await idle.write(api.head(method="GET", path="/v1/health"))
-        await idle.answer()
+        await idle.response()
         await whole.write(api.request())
         await half.write(api.head(f"Content-Length: {len(raw)}") + raw[:20])
         await _pending(api, 1)
@@ -434,13 +440,13 @@ async def test_what_is_under_way_at_the_end_is_answered_and_its_connection_close
         api.start_committing()
         await half.write(raw[20:])
         for client in (whole, half):
-            answer = await client.answer()
+            answer = await client.response()
             assert (answer.status, answer.headers["connection"]) == (202, "close")
             assert await client.ended() == b""
     assert await api.stored() == 2
 
 
-async def test_what_cannot_be_committed_any_more_is_told_so(api: Api) -> None:
+async def test_a_message_that_cannot_be_committed_at_shutdown_gets_503(api: Api) -> None:
     await api.stop_committing()
     async with api.client() as client:
         await client.write(api.request())
@@ -451,7 +457,7 @@ async def test_what_cannot_be_committed_any_more_is_told_so(api: Api) -> None:
             while not await api.world.connection.fetchval("select count(*) from pg_locks where not granted"):
                 await asyncio.sleep(0.005)
             await api.stop_committing()
-        answer = await client.answer()
+        answer = await client.response()
         assert (answer.status, answer.said["retryable"]) == (503, True)
     assert await api.stored() == 0
 
@@ -464,7 +470,7 @@ async def _pending(api: Api, count: int) -> None:
 
 
 async def _seen(api: Api) -> None:
-    """Until some connection has a mail of which not all is there."""
+    """Waits until a connection has received a part of a message."""
     deadline = time.monotonic() + PATIENCE
     while not any(
         one.cycle is not None and not one.cycle.response_complete and one.cycle._chunks  # type: ignore[union-attr]

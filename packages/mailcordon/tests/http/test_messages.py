@@ -55,13 +55,13 @@ TABLES = ("message", "content", "recipient", "ready", "ledger", "idempotency", "
 
 @dataclass
 class Api:
-    """The application, and whoever asks it."""
+    """The application and its clients."""
 
     world: World
     client: httpx.AsyncClient
     keys: keys.Keys
     tokens: dict[str, str] = field(default_factory=dict)
-    offset: float = 0.0  #: seconds that the key cache's clock is ahead
+    offset: float = 0.0  #: seconds by which the key cache's clock is ahead
 
     async def key(self, name: str, tenant: str | None = None, *scopes: str, **over: Any) -> str:
         key, text = await self.keys.create(
@@ -137,7 +137,7 @@ async def api(world: World) -> AsyncIterator[Api]:
 
 
 def problem(answer: httpx.Response) -> tuple[int, str, list[str]]:
-    """Status, code and the fields at fault of an answer that must have the shape of a problem."""
+    """Status, code and fields of a response, which must be a problem."""
     assert answer.headers["content-type"] == "application/problem+json"
     said = answer.json()
     assert set(said) <= {"type", "title", "status", "detail", "code", "retryable", "errors"}
@@ -224,21 +224,21 @@ async def test_a_faulty_message_is_refused_with_its_field_and_nothing_of_it_is_s
     assert len((await api.accepted(GOOD))["deliveries"]) == 1  # the table varies a message that is good
 
 
-async def test_a_missing_member_is_named(api: Api) -> None:
+async def test_a_missing_field_is_named(api: Api) -> None:
     for member in ("type", "from", "to", "subject"):
         answer = await api.post({name: value for name, value in GOOD.items() if name != member})
         assert problem(answer) == (422, "invalid", [member])
         assert "is required" in answer.text
 
 
-async def test_a_tenant_that_is_not_there_is_refused(api: Api) -> None:
+async def test_an_unknown_tenant_is_refused(api: Api) -> None:
     for slug in ("nobody", "", "ACME", "acme ", "a\x00b", "x" * 10_000, "acme'; drop table tenant--"):
         answer = await api.post({**GOOD, "tenant": slug}, "platform")
         assert problem(answer) == (422, "unknown-tenant", ["tenant"])
     assert await api.world.count("message") == 0
 
 
-async def test_a_platform_key_must_say_for_whom(api: Api) -> None:
+async def test_a_platform_key_must_name_the_tenant(api: Api) -> None:
     assert problem(await api.post(GOOD, "platform")) == (422, "missing", ["tenant"])
 
 
@@ -255,7 +255,7 @@ async def test_marketing_without_one_click_is_refused(api: Api) -> None:
 NO_KEYS = ("", "Bearer", "Bearer x", "Basic YTpi", f"Bearer mck_abcdefgh_{'x' * 43}", "Bearer mck_\xe9", None)
 
 
-async def test_no_key_of_ours_is_no_entry(api: Api) -> None:
+async def test_a_request_without_a_valid_key_is_refused(api: Api) -> None:
     for header in NO_KEYS:
         headers = {} if header is None else {"authorization": header.encode("latin-1")}
         for method, path in (("POST", "/v1/messages"), ("GET", "/v1/messages/msg_0000000000000")):
@@ -265,7 +265,7 @@ async def test_no_key_of_ours_is_no_entry(api: Api) -> None:
     assert await api.world.count("message") == 0
 
 
-async def test_a_revoked_key_is_out_at_once_even_where_it_is_remembered(api: Api) -> None:
+async def test_a_revoked_key_is_refused_at_once_even_if_it_is_cached(api: Api) -> None:
     prefix = await api.key("leaver", "acme")
     await api.accepted(GOOD, "leaver")
     await api.keys.revoke(prefix, actor="test")
@@ -273,7 +273,7 @@ async def test_a_revoked_key_is_out_at_once_even_where_it_is_remembered(api: Api
     assert await api.world.count("message") == 1
 
 
-async def test_an_expired_key_is_out_at_once_even_where_it_is_remembered(api: Api) -> None:
+async def test_an_expired_key_is_refused_at_once_even_if_it_is_cached(api: Api) -> None:
     await api.key("guest", "acme", expires_at=datetime.now(UTC) + timedelta(hours=1))
     await api.accepted(GOOD, "guest")
     api.offset = 3_601
@@ -296,7 +296,7 @@ async def test_a_tenants_key_cannot_name_another_tenant(api: Api) -> None:
     assert (await api.accepted({**GOOD, "tenant": "acme"}))["tenant"] == "acme"
 
 
-async def test_anothers_message_is_not_there(api: Api) -> None:
+async def test_a_message_of_another_tenant_is_not_found(api: Api) -> None:
     sent = await api.accepted(GOOD)
     for id in (sent["id"], sent["deliveries"][0]["id"], "msg_0000000000000", "nonsense", "msg_zzzzzzzzzzzzz"):
         for method in ("GET", "DELETE"):
@@ -314,7 +314,7 @@ async def test_a_platform_key_serves_every_tenant_by_name(api: Api) -> None:
 # WHAT IS LET IN -------------------------------------------------------------------------------------------------------------
 
 
-async def test_an_accepted_message_can_be_looked_up_by_itself_or_by_its_delivery(api: Api) -> None:
+async def test_an_accepted_message_is_found_by_its_id_or_by_one_of_its_deliveries(api: Api) -> None:
     sent = await api.accepted(
         {**NEWS, "to": ["kim@gmail.com", "lee@example.com"], "campaign": "spring", "list": "all"}
     )
@@ -339,7 +339,7 @@ async def test_fifty_recipients_get_a_delivery_each(api: Api) -> None:
     assert len({d["id"] for d in sent["deliveries"]}) == 50
 
 
-async def test_whom_we_will_not_mail_is_refused_by_name_and_the_others_are_mailed(api: Api) -> None:
+async def test_a_suppressed_recipient_is_refused_and_the_others_are_mailed(api: Api) -> None:
     await api.world.suppress("acme", "kim@example.com")
     sent = await api.accepted({**GOOD, "to": ["Kim@example.com", "lee@example.com"]})
     refused, queued = sent["deliveries"]
@@ -354,7 +354,7 @@ async def test_one_tenants_suppression_is_not_anothers(api: Api) -> None:
     assert sent["deliveries"][0]["state"] == "queued"
 
 
-async def test_mail_for_a_held_lane_is_taken_and_says_what_holds_it(api: Api) -> None:
+async def test_mail_for_a_held_lane_is_accepted_and_shows_the_hold(api: Api) -> None:
     await api.world.connection.execute(
         "insert into hold (tenant, owner, because, by, since) "
         "select id, 'person', 'bad list', 'kim', now_ms() from tenant where slug = 'acme'"
@@ -372,7 +372,7 @@ async def test_mail_for_a_held_lane_is_taken_and_says_what_holds_it(api: Api) ->
     assert zen["deliveries"][0]["state"] == "queued"
 
 
-async def test_a_tenant_or_lane_that_was_unknown_a_moment_ago_is_served_as_soon_as_it_is_there(
+async def test_a_new_tenant_or_lane_works_at_once_although_it_was_unknown_before(
     api: Api,
 ) -> None:
     later = {**GOOD, "tenant": "late", "from": "a@password-reset.late.example"}
@@ -385,7 +385,7 @@ async def test_a_tenant_or_lane_that_was_unknown_a_moment_ago_is_served_as_soon_
     await api.accepted(receipt, "platform")
 
 
-async def test_a_lane_at_its_bound_asks_to_come_back_and_others_accept(api: Api) -> None:
+async def test_a_full_lane_asks_to_retry_later_and_others_accept(api: Api) -> None:
     await api.world.connection.execute(
         "update lane set backlog_deliveries = 1 where id = (select min(id) from lane)"
     )
@@ -412,7 +412,7 @@ async def test_the_same_key_and_body_are_the_same_message(api: Api) -> None:
     assert await api.world.count("message") == 1
 
 
-async def test_a_replay_tells_what_became_of_the_message_meanwhile(api: Api) -> None:
+async def test_a_replay_shows_the_current_state_of_the_message(api: Api) -> None:
     first = await api.accepted(GOOD, idempotency_key="order-7")
     await api.ask("DELETE", f"/v1/messages/{first['id']}")
     assert (await api.accepted(GOOD, idempotency_key="order-7"))["deliveries"][0]["state"] == "cancelled"
@@ -434,13 +434,13 @@ async def test_the_same_key_with_another_body_is_a_conflict(api: Api) -> None:
     assert await api.world.count("message") == 1
 
 
-async def test_the_same_body_written_otherwise_is_the_same_body(api: Api) -> None:
+async def test_the_same_body_in_other_json_is_the_same_body(api: Api) -> None:
     first = await api.accepted(GOOD, idempotency_key="order-7")
     otherwise = json.dumps({**dict(reversed(GOOD.items())), "to": ["kim@example.com"]}, indent=2).encode()
     assert await api.accepted(otherwise, idempotency_key="order-7") == first
 
 
-async def test_keys_of_two_tenants_do_not_meet(api: Api) -> None:
+async def test_idempotency_keys_of_two_tenants_are_separate(api: Api) -> None:
     first = await api.accepted(GOOD, idempotency_key="order-7")
     other = await api.accepted(
         {**GOOD, "from": "a@password-reset.zen.example"}, "zen", idempotency_key="order-7"
@@ -448,7 +448,7 @@ async def test_keys_of_two_tenants_do_not_meet(api: Api) -> None:
     assert first["id"] != other["id"]
 
 
-async def test_twins_that_arrive_together_are_one_message(api: Api) -> None:
+async def test_two_requests_at_once_with_one_idempotency_key_make_one_message(api: Api) -> None:
     answers = await asyncio.gather(*(api.post(GOOD, idempotency_key="order-7") for _ in range(8)))
     assert {a.status_code for a in answers} == {202}
     assert len({a.json()["id"] for a in answers}) == 1
@@ -465,7 +465,7 @@ async def test_a_refused_message_does_not_use_up_its_key(api: Api) -> None:
     await api.accepted(GOOD, idempotency_key="order-7")
 
 
-async def test_an_idempotency_key_of_another_shape_is_refused(api: Api) -> None:
+async def test_a_malformed_idempotency_key_is_refused(api: Api) -> None:
     for key in ("", "x" * 256, "a\tb"):
         answer = await api.post(GOOD, idempotency_key=key)
         assert problem(answer) == (422, "invalid", ["Idempotency-Key"])
@@ -474,7 +474,7 @@ async def test_an_idempotency_key_of_another_shape_is_refused(api: Api) -> None:
 # CANCEL AND LOOK ------------------------------------------------------------------------------------------------------------
 
 
-async def test_cancelling_drops_what_has_not_left_and_says_what_it_could_not(api: Api) -> None:
+async def test_cancelling_drops_what_has_not_left_and_counts_the_rest(api: Api) -> None:
     sent = await api.accepted({**GOOD, "to": ["kim@example.com", "lee@example.com"]})
     queue = QueueStore(api.world.database.dsn("send"))
     await queue.begin_work()
@@ -490,7 +490,7 @@ async def test_cancelling_drops_what_has_not_left_and_says_what_it_could_not(api
     await queue.close()
 
 
-async def test_an_address_tells_its_mail_and_why_it_gets_none(api: Api) -> None:
+async def test_an_address_shows_its_mail_and_its_suppressions(api: Api) -> None:
     first = await api.accepted(GOOD)
     await api.world.suppress("acme", "kim@example.com")
     second = await api.accepted(GOOD)
@@ -522,7 +522,7 @@ async def test_an_address_is_looked_up_for_one_tenant_only(api: Api) -> None:
 # THE APPLICATION ------------------------------------------------------------------------------------------------------------
 
 
-async def test_an_address_that_is_not_there_is_a_problem_like_any_other(api: Api) -> None:
+async def test_an_unknown_url_is_a_problem_as_any_other_error(api: Api) -> None:
     for path in ("/", "/v2/messages", "/v1/messages/msg_0000000000000/raw"):
         assert problem(await api.ask("GET", path))[0] == 404
     for method, path, allowed in (
@@ -580,10 +580,8 @@ async def test_the_api_describes_itself_in_openapi_3_1(api: Api) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
-async def test_whatever_comes_gets_an_answer_that_the_description_names(
-    api: Api, data: st.DataObject
-) -> None:
-    """Bodies as the description allows them, and as it does not; a good message with some members exchanged for theirs."""
+async def test_every_body_gets_a_response_that_openapi_describes(api: Api, data: st.DataObject) -> None:
+    """Bodies that the OpenAPI document allows and does not allow, and a valid message with some fields replaced by theirs."""
     described = (await api.ask("GET", "/openapi.json", None)).json()
     schema = schemathesis.openapi.from_dict(described)
     mode = data.draw(st.sampled_from([GenerationMode.POSITIVE, GenerationMode.NEGATIVE]))

@@ -91,7 +91,7 @@ class Cordons:
     async def uncordon_holds(
         self, ids: Sequence[int], selection: Selection, principal: Principal, *, because: str
     ) -> Lifted:
-        """Lifts these holds of the tenant, whoever placed them. Those that are lifted already are skipped."""
+        """Lifts these holds of the tenant, of any owner. Holds that are lifted already are skipped."""
         tenant, holds = await self._open_holds(ids, selection, principal)
         return await self._lift(tenant, holds, principal, because)
 

@@ -96,6 +96,6 @@ def check(hold: NewHold) -> None:
 
 
 def require_because(because: str) -> None:
-    """Raises Invalid if there is no reason: whoever is stopped or released must be able to read one."""
+    """Raises Invalid if there is no reason: everyone affected must be able to read one."""
     if not because.strip():
         raise Invalid(Fault("because", api.reason_missing(), "missing"))

@@ -36,7 +36,7 @@ class Principal:
 
     @property
     def actor(self) -> str:
-        """The name in the audit trail of whoever used this key."""
+        """The name of this key's user in the audit trail."""
         return f"{self.name} (key {self.prefix})"
 
     def require(self, scope: str) -> None:

@@ -1,1 +1,1 @@
-"""The REST API: one file of routes a plane, one place that knows keys, one that turns errors into answers."""
+"""The REST API. Its modules translate between HTTP and the planes, and decide nothing."""

@@ -93,20 +93,20 @@ class LaneCountItem(msgspec.Struct):
     sending: int
 
 
-class PreviewAnswer(msgspec.Struct):
+class PreviewResult(msgspec.Struct):
     action: Action
     lanes: list[LaneCountItem]
     effect: str
     untouched: str
 
 
-class LiftAnswer(msgspec.Struct):
+class LiftResult(msgspec.Struct):
     lifted: list[HoldItem]
     released: int  #: deliveries that nothing stops any more
     remaining: list[HoldItem]  #: open holds that still stop some of it
 
 
-class CancelAnswer(msgspec.Struct):
+class CancelResult(msgspec.Struct):
     cancelled: int
 
 
@@ -156,10 +156,10 @@ def routes(reads: Reads, cordons: Cordons) -> list[HTTPRouteHandler]:
         summary="Preview what an action would do; changes nothing",
         tags=["control"],
     )
-    async def preview(request: AnyRequest, data: JSONBody[PreviewBody]) -> PreviewAnswer:
+    async def preview(request: AnyRequest, data: JSONBody[PreviewBody]) -> PreviewResult:
         principal = platform_principal(request, OPERATE)
         expected = await cordons.preview(data.action, data.selection(), principal)
-        return PreviewAnswer(
+        return PreviewResult(
             action=data.action,
             lanes=[_lane_count(lane) for lane in expected.lanes],
             effect=expected.effect,
@@ -174,14 +174,14 @@ def routes(reads: Reads, cordons: Cordons) -> list[HTTPRouteHandler]:
         return hold_item(await cordons.cordon(data.selection(), principal, because=because, seconds=seconds))
 
     @post("/v1/holds/lift", status_code=200, summary="Uncordon: lift holds, and only those", tags=["control"])
-    async def lift(request: AnyRequest, data: JSONBody[LiftBody]) -> LiftAnswer:
+    async def lift(request: AnyRequest, data: JSONBody[LiftBody]) -> LiftResult:
         principal = platform_principal(request, OPERATE)
         because, selection = shapes.reason(data.because), data.selection()
         if data.ids is None:
             done = await cordons.uncordon(selection, principal, because=because)
         else:
             done = await cordons.uncordon_holds(data.ids, selection, principal, because=because)
-        return LiftAnswer(
+        return LiftResult(
             lifted=[hold_item(view) for view in done.lifted],
             released=done.released,
             remaining=[hold_item(view) for view in done.remaining],
@@ -193,10 +193,10 @@ def routes(reads: Reads, cordons: Cordons) -> list[HTTPRouteHandler]:
         summary="Drop mail that has not left, for good",
         tags=["control"],
     )
-    async def cancel(request: AnyRequest, data: JSONBody[CancelBody]) -> CancelAnswer:
+    async def cancel(request: AnyRequest, data: JSONBody[CancelBody]) -> CancelResult:
         principal = platform_principal(request, OPERATE)
         because = shapes.reason(data.because)
-        return CancelAnswer(await cordons.cancel(data.selection(), principal, because=because))
+        return CancelResult(await cordons.cancel(data.selection(), principal, because=because))
 
     return [list_holds, preview, cordon, lift, cancel]
 

@@ -160,7 +160,7 @@ class _Mail:
             # It came in several chunks: the key may have been revoked in between.
             principal = endpoint.keys.lookup(self._authorization)
             if principal is None:
-                self._wait_for(endpoint.answer(self._authorization, self._key, body))
+                self._wait_for(endpoint.handle(self._authorization, self._key, body))
                 return
             self._principal = principal
         try:
@@ -173,11 +173,11 @@ class _Mail:
     def _stored(self, stored: asyncio.Future[Accepted | Repeated]) -> None:
         endpoint = self._connection.endpoint
         try:
-            answer = stored.result()
-            if isinstance(answer, Repeated):
-                self._wait_for(endpoint.repeated(answer, self._principal))
+            result = stored.result()
+            if isinstance(result, Repeated):
+                self._wait_for(endpoint.repeated(result, self._principal))
             else:
-                self._respond(endpoint.accepted(answer))
+                self._respond(endpoint.accepted(result))
         except (Exception, asyncio.CancelledError) as error:
             self._respond(messages.failure(error))
 

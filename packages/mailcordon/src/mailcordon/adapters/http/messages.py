@@ -51,7 +51,7 @@ class SendBody(msgspec.Struct, forbid_unknown_fields=True):
     list_: str | None = msgspec.field(name="list", default=None)
 
 
-class DeliveryAnswer(msgspec.Struct, omit_defaults=True):
+class DeliveryAccepted(msgspec.Struct, omit_defaults=True):
     id: str
     to: str
     state: str
@@ -59,11 +59,11 @@ class DeliveryAnswer(msgspec.Struct, omit_defaults=True):
     detail: str | None = None
 
 
-class Answer(msgspec.Struct):
+class MessageAccepted(msgspec.Struct):
     id: str
     tenant: str
     type: str
-    deliveries: list[DeliveryAnswer]
+    deliveries: list[DeliveryAccepted]
 
 
 class MomentView(msgspec.Struct):
@@ -96,7 +96,7 @@ class MessageView(msgspec.Struct):
     deliveries: list[DeliveryView]
 
 
-class MessageCancelAnswer(msgspec.Struct):
+class MessageCancelResult(msgspec.Struct):
     id: str
     cancelled: list[str]
     left: int
@@ -169,7 +169,7 @@ class MessageEndpoint:
                 raise MethodNotAllowedException(headers={"allow": "POST"})
             authorization, key = key_headers(scope["headers"])
             await self._sender(authorization)  # before any of the body is kept in memory
-            reply = await self.answer(authorization, key, await _read(receive))
+            reply = await self.handle(authorization, key, await _read(receive))
         except Exception as error:
             reply = failure(error)
         await send(
@@ -184,12 +184,12 @@ class MessageEndpoint:
         )
         await send({"type": "http.response.body", "body": reply.body, "more_body": False})
 
-    async def answer(self, authorization: str | None, key: str | None, raw: bytes) -> Reply:
+    async def handle(self, authorization: str | None, key: str | None, raw: bytes) -> Reply:
         """Handles a whole request. Raises MailcordonError."""
         principal = await self._sender(authorization)
-        answer = await self.enqueue(principal, authorization, key, raw)
+        result = await self.enqueue(principal, authorization, key, raw)
         return (
-            await self.repeated(answer, principal) if isinstance(answer, Repeated) else self.accepted(answer)
+            await self.repeated(result, principal) if isinstance(result, Repeated) else self.accepted(result)
         )
 
     async def _sender(self, authorization: str | None) -> Principal:
@@ -217,24 +217,24 @@ class MessageEndpoint:
         )
 
     def accepted(self, accepted: Accepted) -> Reply:
-        return Reply(202, self._encode(_answer(accepted)), {"content-type": "application/json"})
+        return Reply(202, self._encode(_message_accepted(accepted)), {"content-type": "application/json"})
 
     async def repeated(self, repeated: Repeated, principal: Principal) -> Reply:
-        answer = await self._repeated(repeated.message, principal)
+        accepted = await self._repeated(repeated.message, principal)
         headers = {"content-type": "application/json", "idempotency-replayed": "true"}
-        return Reply(202, self._encode(answer), headers)
+        return Reply(202, self._encode(accepted), headers)
 
-    async def _repeated(self, message: int, principal: Principal) -> Answer:
+    async def _repeated(self, message: int, principal: Principal) -> MessageAccepted:
         records = await self.reader.records(message, principal.tenant_id)
         if records is None:
             # Its rows are past retention and its key is not: only the id is left.
-            return Answer(ids.message_id(message), principal.tenant_slug or "", "", [])
-        return Answer(
+            return MessageAccepted(ids.message_id(message), principal.tenant_slug or "", "", [])
+        return MessageAccepted(
             id=ids.message_id(message),
             tenant=records.message.tenant_slug,
             type=records.message.type,
             deliveries=[
-                DeliveryAnswer(ids.delivery_id(one.id), one.to, _word(one.state), one.reason, one.detail)
+                DeliveryAccepted(ids.delivery_id(one.id), one.to, _word(one.state), one.reason, one.detail)
                 for one in view.deliveries(records)
             ],
         )
@@ -268,14 +268,14 @@ def routes(endpoint: MessageEndpoint) -> list[HTTPRouteHandler]:
         summary="Cancel the deliveries that have not left",
         tags=["messages"],
     )
-    async def cancel_message(request: AnyRequest, id: FromPath[str]) -> MessageCancelAnswer:
+    async def cancel_message(request: AnyRequest, id: FromPath[str]) -> MessageCancelResult:
         principal = principal_of(request)
         principal.require("send")
         records = await endpoint.records(id, principal)
         gone = await endpoint.canceller.cancel_message(
             records.message.id, records.message.lane, reasons.cancelled(principal.actor, None)
         )
-        return MessageCancelAnswer(
+        return MessageCancelResult(
             id=ids.message_id(records.message.id),
             cancelled=[ids.delivery_id(one) for one in gone],
             left=len(records.message.recipients) - len(gone),
@@ -381,13 +381,13 @@ def _message_view(records: view.MessageRecords) -> MessageView:
     )
 
 
-def _answer(accepted: Accepted) -> Answer:
-    return Answer(
+def _message_accepted(accepted: Accepted) -> MessageAccepted:
+    return MessageAccepted(
         id=ids.message_id(accepted.id),
         tenant=accepted.tenant,
         type=accepted.type,
         deliveries=[
-            DeliveryAnswer(
+            DeliveryAccepted(
                 ids.delivery_id(one.id),
                 one.address,
                 _word(one.state),

@@ -87,8 +87,9 @@ def _rest(keys: KeyCache, handlers: Sequence[HTTPRouteHandler], check: HealthChe
 
 def _described(rest: Litestar) -> bytes:
     schema = rest.openapi_schema.to_schema()
-    (body, answer, problem), parts = msgspec.json.schema_components(
-        [messages.SendBody, messages.Answer, problems.Problem], ref_template="#/components/schemas/{name}"
+    (body, accepted, problem), parts = msgspec.json.schema_components(
+        [messages.SendBody, messages.MessageAccepted, problems.Problem],
+        ref_template="#/components/schemas/{name}",
     )
     components: dict[str, Any] = schema.setdefault("components", {})
     components.setdefault("schemas", {}).update(parts)
@@ -123,7 +124,7 @@ def _described(rest: Litestar) -> bytes:
         ],
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "responses": {
-            "202": {"description": "Stored durably", "content": {"application/json": {"schema": answer}}},
+            "202": {"description": "Stored durably", "content": {"application/json": {"schema": accepted}}},
             **faults,
         },
     }

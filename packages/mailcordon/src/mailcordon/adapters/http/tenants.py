@@ -81,7 +81,7 @@ class TenantPage(msgspec.Struct):
     next: str | None
 
 
-class TenantAnswer(TenantItem):
+class TenantDetails(TenantItem):
     lanes: list[LaneItem]
     identities: list[IdentityItem]
     shares: list[str]  #: what its lanes share with each other and with other tenants
@@ -91,13 +91,13 @@ class TenantAnswer(TenantItem):
 
 def routes(reads: Reads, tenants: Tenants) -> list[HTTPRouteHandler]:
     @post("/v1/tenants", summary="Onboard a tenant, or add lanes to one", tags=["control"])
-    async def onboard(request: AnyRequest, data: JSONBody[NewTenant]) -> Response[TenantAnswer]:
+    async def onboard(request: AnyRequest, data: JSONBody[NewTenant]) -> Response[TenantDetails]:
         principal = platform_principal(request, ADMIN)
         made = await tenants.onboard(data.slug, data.types, actor=principal.actor, dedicated=data.dedicated)
-        answer = await _answer(Viewer(made.tenant), made.slug)
+        details = await _details(Viewer(made.tenant), made.slug)
         if made.key_text is not None and made.key_prefix is not None:
-            answer.api_key = ApiKey(made.key_prefix, made.key_text)
-        return Response(answer, status_code=201 if made.is_new else 200)
+            details.api_key = ApiKey(made.key_prefix, made.key_text)
+        return Response(details, status_code=201 if made.is_new else 200)
 
     @get("/v1/tenants", summary="List tenants", tags=["control"])
     async def list_tenants(request: AnyRequest, after: After = None, limit: Limit = 100) -> TenantPage:
@@ -111,8 +111,8 @@ def routes(reads: Reads, tenants: Tenants) -> list[HTTPRouteHandler]:
         summary="Show a tenant and the state of its resources at SES",
         tags=["control"],
     )
-    async def get_tenant(request: AnyRequest, slug: FromPath[str]) -> TenantAnswer:
-        return await _answer(await lookup.viewer(reads, principal_of(request), slug), slug)
+    async def get_tenant(request: AnyRequest, slug: FromPath[str]) -> TenantDetails:
+        return await _details(await lookup.viewer(reads, principal_of(request), slug), slug)
 
     @get("/v1/identities", summary="List domains and whether they are verified", tags=["control"])
     async def list_identities(
@@ -134,7 +134,7 @@ def routes(reads: Reads, tenants: Tenants) -> list[HTTPRouteHandler]:
             raise NotFound(api.no_identity(domain[:253]), code="no-such-identity")
         return _identity(found[0])
 
-    async def _answer(viewer: Viewer, slug: str) -> TenantAnswer:
+    async def _details(viewer: Viewer, slug: str) -> TenantDetails:
         tenant = await reads.tenant(viewer, slug)
         if tenant is None:
             raise lookup.no_tenant(slug)
@@ -143,7 +143,7 @@ def routes(reads: Reads, tenants: Tenants) -> list[HTTPRouteHandler]:
         identities = await reads.identities(viewer, domain=None, after=0, limit=_MOST_IDENTITIES)
         steps = await reads.provisioning(viewer, tenant.id)
         prefix = await reads.key_prefix(tenant.id)
-        return TenantAnswer(
+        return TenantDetails(
             **_fields(tenant),
             lanes=items,
             identities=[_identity(view) for view in identities],
