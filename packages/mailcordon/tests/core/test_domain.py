@@ -1,4 +1,4 @@
-"""Domains are host names in the one form that SES and DNS use."""
+"""Domains are host names in the form that SES and DNS use."""
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,7 @@ DOMAINS = st.lists(LABELS, min_size=1, max_size=4).map(lambda labels: ".".join([
 
 
 @given(DOMAINS)
-def test_a_host_name_is_taken_as_it_is(text):
+def test_a_host_name_is_unchanged(text):
     assert domain.parse(text) == text
     assert domain.parse(text.upper()) == text
 
@@ -32,7 +32,7 @@ def test_whatever_is_typed_a_domain_is_lower_case_ascii_and_parses_as_itself(tex
     ["", ".", "example", "a..b", ".example.com", "example.com.", "a b.com", "*.example.com", "a.com/b", "a.com:25",
      "-a.com", "a-.com", "_dmarc.example.com", "10.0.0.1", "a.1", "a." + "b" * 64, "a." * 127 + "com", "\n.com"],
 )  # fmt: skip
-def test_what_is_no_host_name_is_refused(text):
+def test_what_is_not_a_host_name_is_refused(text):
     with pytest.raises(ValueError):
         domain.parse(text)
 

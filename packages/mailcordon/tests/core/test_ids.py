@@ -1,4 +1,4 @@
-"""Ids carry their own time, order, message and recipient, and never repeat on a node."""
+"""Ids contain their time, message and recipient, sort by time, and never repeat on a node."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -37,7 +37,7 @@ def test_an_id_names_the_millisecond_it_was_made_in(now):
 
 
 @given(MOMENTS, st.integers(0, 127))
-def test_what_is_older_than_a_moment_has_a_lower_id_than_its_first(now, node):
+def test_ids_before_a_time_are_lower_than_first_of_it(now, node):
     id = ids.IdGenerator(node).next(now)
     assert ids.first_of(now) <= id
     assert id + ids.MAX_RECIPIENTS < ids.first_of(now + 1)
@@ -99,7 +99,7 @@ def test_a_day_is_one_range_of_ids(day):
 @pytest.mark.parametrize(
     "text", ["", "0" * 12, "0" * 14, "0" * 12 + "u", "0" * 12 + "A", "z" * 13, "0" * 12 + "٣", " " * 13]
 )
-def test_what_no_id_was_ever_written_as_is_refused(text):
+def test_texts_that_encode_never_makes_are_refused(text):
     with pytest.raises(ValueError):
         ids.decode(text)
 

@@ -23,7 +23,7 @@ def test_a_tenants_key_means_its_tenant_named_or_not():
 
 
 @pytest.mark.parametrize("slug", ["zen", "", "ACME", "acme "])
-def test_a_tenants_key_names_no_other(slug):
+def test_a_tenants_key_cannot_name_another_tenant(slug):
     with pytest.raises(Forbidden) as caught:
         principal("acme").tenant_for(slug)
     assert caught.value.code == "foreign-tenant"
@@ -43,7 +43,7 @@ def test_a_tenants_key_is_no_platform_key():
     assert caught.value.code == "platform-only"
 
 
-def test_others_tenants_do_not_exist_for_a_tenants_key():
+def test_other_tenants_are_not_found_with_a_tenants_key():
     assert principal("acme").sees("acme")
     assert not principal("acme").sees("zen")
     assert principal(None).sees("zen")

@@ -1,4 +1,4 @@
-"""States, events, holds and classes: the tables that everything else leans on."""
+"""States, events, holds and classes."""
 
 from itertools import permutations
 
@@ -17,27 +17,27 @@ MAYBE = st.none() | st.sampled_from(State)
 
 
 @given(MAYBE, MAYBE, st.sampled_from(State))
-def test_what_ses_reported_outweighs_all_we_know(queue, ledger, outcome):
+def test_an_outcome_wins_over_queue_and_ledger(queue, ledger, outcome):
     assert fold(queue, ledger, outcome) is outcome
 
 
 @given(MAYBE, st.sampled_from(State))
-def test_how_a_delivery_left_outweighs_where_it_was(queue, ledger):
+def test_the_ledger_wins_over_the_queue(queue, ledger):
     assert fold(queue, ledger, None) is ledger
 
 
-def test_nothing_known_is_no_state():
+def test_without_a_row_there_is_no_state():
     with pytest.raises(ValueError):
         fold(None, None, None)
 
 
-def test_a_mail_that_was_given_up_and_went_out_counts_as_what_became_of_it():
+def test_an_outcome_wins_over_a_ledger_row_that_says_not_sent():
     for never in (State.REFUSED, State.EXPIRED, State.CANCELLED, State.GIVEN_UP, State.REJECTED_AT_CALL):
         assert fold(None, never, State.DELIVERED) is State.DELIVERED
 
 
 def best(kinds):
-    """The state after these events, as observe keeps it: the highest rank."""
+    """The state after these events: the one of the highest rank."""
     return max((MOVES[kind] for kind in kinds if kind in MOVES), default=(0, None))[1]
 
 
@@ -58,17 +58,17 @@ def best(kinds):
         ((Kind.SEND, Kind.DELIVERY, Kind.OPEN, Kind.CLICK), State.DELIVERED),
     ],
 )
-def test_no_order_of_arrival_changes_what_became_of_a_mail(kinds, state):
+def test_the_state_does_not_depend_on_the_order_of_events(kinds, state):
     for order in permutations(kinds):
         assert best(order) is state
         assert best(order + order) is state
 
 
-def test_opens_clicks_and_news_move_nothing():
+def test_opens_clicks_and_unknown_events_change_no_state():
     assert best((Kind.OPEN, Kind.CLICK, Kind.OTHER)) is None
 
 
-def test_every_rank_is_its_own():
+def test_no_two_kinds_share_a_rank():
     ranks = [rank for rank, _ in MOVES.values()]
     assert len(set(ranks)) == len(ranks)
 
@@ -142,21 +142,21 @@ def test_a_hold_says_whose_it_is_and_why():
 # CLASSES AND PROVIDERS -----------------------------------------------------------------------------------------------------
 
 
-def test_every_class_has_its_worth():
+def test_every_class_has_defaults():
     assert set(CLASS_DEFAULTS) == set(Class)
 
 
-def test_only_marketing_rather_loses_a_mail_than_sends_it_twice_and_needs_one_click():
+def test_only_marketing_is_not_resent_and_needs_one_click():
     assert [c for c in Class if not CLASS_DEFAULTS[c].resend] == [Class.MARKETING]
     assert [c for c in Class if CLASS_DEFAULTS[c].one_click] == [Class.MARKETING]
 
 
-def test_a_newsletters_complaint_cannot_swallow_a_password_reset_at_ses():
+def test_a_complaint_about_marketing_does_not_suppress_urgent_mail_at_ses():
     for class_ in (Class.URGENT, Class.TRANSACTIONAL):
         assert CLASS_DEFAULTS[class_].ses_reasons == ("BOUNCE",)
 
 
-def test_ses_tries_no_longer_than_a_class_is_worth_sending_but_at_least_its_minimum():
+def test_ses_retries_at_most_until_expiry_and_at_least_its_minimum():
     for defaults in CLASS_DEFAULTS.values():
         assert 300 <= defaults.max_delivery_seconds <= 50_400  # ses.md 6
         assert defaults.max_delivery_seconds * 1000 <= defaults.expiry_ms
@@ -173,12 +173,12 @@ def test_names_of_classes_and_providers_read_back():
 
 
 @pytest.mark.parametrize("word", ["", "bulk", "urgent ", "0"])
-def test_other_words_are_no_class(word):
+def test_other_words_are_not_classes(word):
     with pytest.raises(ValueError, match="must be one of urgent, transactional, marketing"):
         parse_class(word)
 
 
-def test_other_words_are_no_provider():
+def test_other_words_are_not_providers():
     with pytest.raises(ValueError, match="gmail"):
         parse_provider("hotmail")
 

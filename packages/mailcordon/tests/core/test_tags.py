@@ -1,4 +1,4 @@
-"""Tags bind installation, tenant, type, delivery and attempt together: whatever is exchanged is found out."""
+"""The signature covers installation, tenant, type, delivery and attempt: a change of any of them is detected."""
 
 import re
 
@@ -12,7 +12,7 @@ from mailcordon.core.event import Attempt
 KEY = b"k" * 32
 TAG = re.compile(r"[A-Za-z0-9_-]{1,256}")  # ses.md 3.3
 
-# What the database admits (0001-foundation.sql).
+# What the database accepts (0001-foundation.sql).
 ATTEMPTS = st.builds(
     Attempt,
     installation=st.from_regex(r"[a-z0-9-]{1,32}", fullmatch=True),
@@ -26,19 +26,19 @@ ATTEMPTS = st.builds(
 
 
 @given(ATTEMPTS)
-def test_what_was_signed_is_what_is_proved(attempt):
+def test_verify_returns_the_attempt_that_was_signed(attempt):
     assert tags.verify(KEY, tags.sign(KEY, attempt)) == attempt
 
 
 @given(ATTEMPTS)
-def test_ses_takes_every_tag_we_can_make(attempt):
+def test_every_tag_is_valid_for_ses(attempt):
     for name, value in tags.sign(KEY, attempt).items():
         assert TAG.fullmatch(name)
         assert TAG.fullmatch(value)
 
 
 @given(ATTEMPTS, ATTEMPTS, st.data())
-def test_a_tag_of_another_mail_is_found_out(ours, theirs, data):
+def test_a_tag_of_another_mail_is_detected(ours, theirs, data):
     mine, other = tags.sign(KEY, ours), tags.sign(KEY, theirs)
     swapped = {**mine, **{name: other[name] for name in data.draw(st.sets(st.sampled_from(sorted(mine))))}}
     if swapped in (mine, other):
@@ -48,7 +48,7 @@ def test_a_tag_of_another_mail_is_found_out(ours, theirs, data):
 
 
 @given(ATTEMPTS, st.data())
-def test_a_changed_letter_is_found_out(attempt, data):
+def test_a_changed_character_is_detected(attempt, data):
     signed = tags.sign(KEY, attempt)
     name = data.draw(st.sampled_from(sorted(signed)))
     place = data.draw(st.integers(0, len(signed[name]) - 1))
@@ -67,7 +67,7 @@ def test_another_installations_key_proves_nothing(attempt):
 
 
 @given(ATTEMPTS)
-def test_a_canary_cannot_pass_for_mail_nor_mail_for_a_canary(attempt):
+def test_a_canary_is_not_accepted_as_mail_nor_mail_as_a_canary(attempt):
     signed = tags.sign(KEY, attempt)
     head = signed[tags.ATTEMPT]
     signed[tags.ATTEMPT] = head.removeprefix("c") if attempt.canary else "c" + head
@@ -76,7 +76,7 @@ def test_a_canary_cannot_pass_for_mail_nor_mail_for_a_canary(attempt):
 
 
 @given(ATTEMPTS)
-def test_letters_cannot_move_from_one_tag_to_the_next(attempt):
+def test_characters_cannot_move_from_one_tag_to_the_next(attempt):
     signed = tags.sign(KEY, attempt)
     signed[tags.TYPE], signed[tags.TENANT] = signed[tags.TYPE][1:], signed[tags.TENANT] + signed[tags.TYPE][0]
     with pytest.raises(ValueError, match="does not match"):
@@ -97,7 +97,7 @@ def test_an_attempt_tag_of_another_shape_is_refused(value):
         tags.verify(KEY, {**tags.sign(KEY, _attempt()), tags.ATTEMPT: value})
 
 
-def test_mail_without_our_two_leading_tags_does_not_claim_to_be_governed():
+def test_mail_without_our_two_main_tags_does_not_carry_ours():
     signed = tags.sign(KEY, _attempt())
     assert tags.carries_ours(signed)
     assert not tags.carries_ours({tags.TENANT: "mc-acme0000", tags.TYPE: "receipt"})

@@ -1,4 +1,4 @@
-"""Two tenants with lanes, mail that they sent, and the documents SES would write about it: all in a real database."""
+"""Two tenants with lanes, mail that they sent, and SES's documents about it, in a real database."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -28,7 +28,7 @@ def iso(ms: int) -> str:
 
 @dataclass(frozen=True)
 class Sent:
-    """One attempt, as the dispatcher would have made it."""
+    """One attempt as the dispatcher makes it."""
 
     attempt: Attempt
     ses_id: str
@@ -56,7 +56,7 @@ class Sent:
     def document(
         self, type: str, *, after: int = 1000, mail: dict[str, Any] | None = None, **member: Any
     ) -> str:
-        """`after`: milliseconds from the call to what the event tells of."""
+        """`after`: milliseconds from the call to the event."""
         at = iso(self.attempt.called_at + after)
         member = {"timestamp": at} | member
         key = {"Rendering Failure": "failure", "DeliveryDelay": "deliveryDelay"}.get(type, type.lower())
@@ -149,7 +149,7 @@ class World:
         at: int | None = None,
         canary: bool = False,
     ) -> Sent:
-        """`known`: SES's answer is in the ledger; else the intent alone is there (it is on the wire)."""
+        """`known`: SES's answer is in the ledger; else only the intent is stored, and the mail is on the wire."""
         called_at = self.now if at is None else at
         delivery = self._ids.next(called_at) + 1
         self._sent += 1

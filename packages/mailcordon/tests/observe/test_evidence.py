@@ -27,6 +27,6 @@ def test_what_the_mail_server_said_comes_first() -> None:
     assert view.evidence_sentence(entry(because="asked by letter")) == "asked by letter"
 
 
-def test_a_member_that_is_no_text_is_left_out() -> None:
+def test_values_that_are_not_text_are_left_out() -> None:
     odd = entry(text={"status": "5.1.1"}, reason=["Permanent"], because="", type="newsletter")
     assert view.evidence_sentence(odd) == "(newsletter)"

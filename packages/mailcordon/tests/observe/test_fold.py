@@ -1,4 +1,4 @@
-"""The pure parts: laws that make order and copies harmless, and the table of what a bounce really is."""
+"""The pure parts: the result does not depend on order and copies, and bounces are classified by a table."""
 
 from dataclasses import replace
 
@@ -73,16 +73,14 @@ def test_the_highest_rank_wins_in_every_order(kinds: list[Kind]) -> None:
         assert row.state is MOVES[best][1]
 
 
-def test_an_open_before_everything_says_no_more_than_that_ses_has_the_mail() -> None:
+def test_an_open_alone_means_only_that_ses_has_the_mail() -> None:
     opened, sent = fold.outcome_of(found(Kind.OPEN)), fold.outcome_of(found(Kind.SEND))
     assert replace(opened, kinds=0) == replace(sent, kinds=0)
     assert opened.state is State.SENT
 
 
 @given(st.lists(OUTCOMES, min_size=1, max_size=8), st.randoms())
-def test_counts_depend_on_what_happened_and_not_on_what_was_heard_first(
-    said: list[Outcome], chance: object
-) -> None:
+def test_counts_do_not_depend_on_the_order_of_events(said: list[Outcome], chance: object) -> None:
     def total(rows: list[Outcome]) -> dict[metrics.Cell, list[int]]:
         cells: dict[metrics.Cell, list[int]] = {}
         before: Outcome | None = None
@@ -118,7 +116,7 @@ def test_every_kind_that_moves_a_state_is_counted_in_one_column() -> None:
         (Kind.SUPPRESSED, classify.UNSUBSCRIBED, suppress.LANE, 7, "unsubscribe", None),
     ],
 )
-def test_each_cause_closes_its_own_scope(
+def test_each_cause_suppresses_in_its_own_scope(
     kind: Kind, reason: str, scope: int, target: int, cause: str, until: int | None
 ) -> None:
     row = suppress.suppression_of(found(kind, reason=reason), b"h")
@@ -183,5 +181,5 @@ def test_only_types_decide_what_a_bounce_is(type: str | None, sub_type: str | No
 
 
 @pytest.mark.parametrize("sub_type", [sub for type, sub in classify.BOUNCES if type != "Permanent"])
-def test_no_passing_trouble_is_a_hard_bounce(sub_type: str) -> None:
+def test_no_transient_bounce_is_a_hard_bounce(sub_type: str) -> None:
     assert classify.bounce("Transient", sub_type) is Kind.SOFT_BOUNCE

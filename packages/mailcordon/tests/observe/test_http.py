@@ -1,4 +1,4 @@
-"""The routes of observability, each asked with every kind of key, over a real database."""
+"""The observability routes with every kind of key, on a real database."""
 
 import json
 from collections.abc import AsyncIterator
@@ -82,7 +82,7 @@ async def api(world: World, database: Any) -> AsyncIterator[Api]:
         await reader.close()
 
 
-async def test_every_route_asks_for_a_key_that_may(api: Api) -> None:
+async def test_every_route_requires_a_key_with_the_right_scope(api: Api) -> None:
     for method, path, body in [*(("GET", path, None) for path in READS), *CHANGES]:
         assert (await api.ask(method, path, None, body)).status_code == 401
         assert (await api.ask(method, path, "mck_aaaaaaaa_" + "A" * 43, body)).status_code == 401
@@ -92,7 +92,7 @@ async def test_every_route_asks_for_a_key_that_may(api: Api) -> None:
         assert (await api.ask(method, path, "platform-reader", body)).status_code == 403
 
 
-async def test_another_tenants_counts_and_suppressions_are_not_there(world: World, api: Api) -> None:
+async def test_another_tenants_counts_and_suppressions_are_not_found(world: World, api: Api) -> None:
     sent = await world.sent("acme", "newsletter", "kim@gmail.com")
     await world.tell(sent.send(), sent.bounce())
     for path in READS:
@@ -165,7 +165,7 @@ async def test_a_wrong_query_is_named(api: Api, query: str, status: int) -> None
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
 
 
-async def test_a_suppression_by_hand_is_audited_and_ends_when_told(world: World, api: Api) -> None:
+async def test_a_suppression_by_hand_is_audited_and_ends_on_time(world: World, api: Api) -> None:
     body = KIM | {"tenant": "acme", "scope": "lane", "type": "newsletter", "until_seconds": 3600}
     assert (await api.ask("POST", "/v1/suppressions", body=body)).status_code == 201
     assert (await api.ask("POST", "/v1/suppressions", body=KIM | {"tenant": "acme"})).status_code == 201
@@ -185,7 +185,7 @@ async def test_a_suppression_by_hand_is_audited_and_ends_when_told(world: World,
     assert all(row[0].startswith("test (key ") for row in audit)
 
 
-async def test_what_lasts_longer_stays_when_less_is_asked_for(world: World, api: Api) -> None:
+async def test_a_longer_suppression_is_not_shortened(world: World, api: Api) -> None:
     sent = await world.sent("acme", "newsletter", "kim@example.com")
     await world.tell(sent.bounce())
     answer = await api.ask("POST", "/v1/suppressions", body=KIM | {"tenant": "acme", "until_seconds": 60})

@@ -1,4 +1,4 @@
-"""What a batch of events leaves in the database, whoever sends it and in whatever order it comes."""
+"""The rows that a batch of events makes, whoever sent it and in whatever order."""
 
 import json
 from dataclasses import replace
@@ -25,21 +25,21 @@ async def suppressed(world: World) -> list[tuple[Any, ...]]:
     )
 
 
-async def test_a_hard_bounce_closes_the_address_to_its_tenant_alone(world: World) -> None:
+async def test_a_hard_bounce_suppresses_the_address_for_its_tenant_only(world: World) -> None:
     sent = await world.sent("acme", "newsletter", "kim@example.com")
     await world.tell(sent.send(), sent.bounce())
     assert await state(world, sent.delivery) is State.BOUNCED
     assert await suppressed(world) == [(world.tenants["acme"], "kim@example.com", 0, 0, "hard-bounce", None)]
 
 
-async def test_a_complaint_closes_the_class_and_no_other(world: World) -> None:
+async def test_a_complaint_suppresses_the_address_for_its_class_only(world: World) -> None:
     sent = await world.sent("acme", "newsletter", "lee@example.com")
     await world.tell(sent.send(), sent.delivery_event(), sent.complaint(after=5000))
     assert await state(world, sent.delivery) is State.COMPLAINED
     assert await suppressed(world) == [(world.tenants["acme"], "lee@example.com", 1, 2, "complaint", None)]
 
 
-async def test_an_address_that_only_a_list_of_ses_had_is_not_suppressed_anew(world: World) -> None:
+async def test_an_address_on_a_list_of_ses_is_not_suppressed_again(world: World) -> None:
     for sub_type in ("OnTenantSuppressionList", "OnAccountSuppressionList", "EmailValidationSuppressed"):
         sent = await world.sent("acme", "newsletter", "kim@example.com")
         await world.tell(sent.send(), sent.bounce(sub_type=sub_type))
@@ -50,7 +50,7 @@ async def test_an_address_that_only_a_list_of_ses_had_is_not_suppressed_anew(wor
     assert await world.metrics("hard_bounced", "complained", "suppressed_at_ses") == [(0, 0, 4)]
 
 
-async def test_ses_global_list_is_believed_for_fourteen_days_and_a_real_bounce_for_good(world: World) -> None:
+async def test_ses_global_list_suppresses_for_14_days_and_a_real_bounce_for_good(world: World) -> None:
     sent = await world.sent("acme", "newsletter", "kim@example.com")
     await world.tell(sent.bounce(sub_type="Suppressed", after=1000))
     at = sent.attempt.called_at + 1000
@@ -81,7 +81,7 @@ async def test_opens_count_once_a_delivery_and_move_no_state(world: World) -> No
     assert await world.metrics("opened", "clicked", "delivered") == [(1, 1, 1)]
 
 
-async def test_an_event_that_beats_the_commit_settles_the_attempt(world: World) -> None:
+async def test_an_event_before_the_commit_settles_the_attempt(world: World) -> None:
     sent = await world.sent("acme", "receipt", "kim@example.com", known=False)
     await world.tell(sent.send())
     at = sent.attempt.called_at
@@ -125,7 +125,7 @@ async def test_a_delivery_id_under_another_tenants_tags_is_quarantined_and_suppr
     theirs = await world.sent("zen", "newsletter", "kim@example.com")
     stolen = sent.mail(tags=theirs.mail()["tags"] | {tags.DELIVERY: [ids.encode(sent.delivery)]})
     await world.tell(sent.bounce(mail=stolen))
-    # Even with a signature that fits, the row says whose delivery it is.
+    # Even with a valid signature, the row decides whose delivery it is.
     signed = replace(sent, attempt=replace(sent.attempt, tenant_key=world.key("zen")))
     await world.tell(signed.bounce())
     assert await world.whys() == ["disagreement", "disagreement"]
@@ -163,7 +163,7 @@ async def test_what_ses_says_must_agree_with_our_rows(world: World, over: dict[s
     assert await suppressed(world) == []
 
 
-async def test_names_that_fit_the_lane_agree(world: World) -> None:
+async def test_names_of_the_lane_are_accepted(world: World) -> None:
     await world.owner.execute(
         "insert into configuration_set (name, kind, class, tenant) values ('mc-own-marketing', 'dedicated', 2, $1)",
         world.tenants["acme"],
@@ -178,7 +178,7 @@ async def test_names_that_fit_the_lane_agree(world: World) -> None:
     assert await world.whys() == []
 
 
-async def test_a_forwarding_does_not_change_whom_we_suppress(world: World) -> None:
+async def test_after_forwarding_the_address_that_we_sent_to_is_suppressed(world: World) -> None:
     sent = await world.sent("acme", "newsletter", "kim@example.com")
     await world.tell(sent.bounce(bouncedRecipients=[{"emailAddress": "kim@elsewhere.example"}]))
     assert [row[1] for row in await suppressed(world)] == ["kim@example.com"]
@@ -204,7 +204,7 @@ async def test_two_attempts_may_have_two_ses_ids_and_count_once_where_the_first_
     assert await world.metrics("minute", "sent", "delivered") == [(world.now // 60_000, 1, 1)]
 
 
-async def test_an_attempt_newer_than_any_we_know_betrays_a_restored_database(world: World) -> None:
+async def test_an_attempt_newer_than_any_recorded_is_quarantined(world: World) -> None:
     sent = await world.sent("acme", "receipt", "kim@example.com")
     await world.tell(sent.again(ses_id="ses-later").bounce())
     assert await world.whys() == ["disagreement"]
@@ -228,7 +228,7 @@ async def test_a_delivery_we_do_not_have_is_quarantined_unless_it_is_past_retent
     assert not any(picture[table] for table in ("event", "outcome", "metric_minute", "send_event"))
 
 
-async def test_another_installations_mail_is_counted_apart(world: World) -> None:
+async def test_another_installations_mail_is_counted_separately(world: World) -> None:
     sent = await world.sent("acme", "newsletter", "kim@example.com")
     theirs = replace(sent, attempt=replace(sent.attempt, installation="there"))
     await world.tell(theirs.bounce(), theirs.bounce())
@@ -237,7 +237,7 @@ async def test_another_installations_mail_is_counted_apart(world: World) -> None
     assert not any(picture.values())
 
 
-async def test_an_old_notification_without_tags_is_known_by_its_ses_id(world: World) -> None:
+async def test_an_old_notification_without_tags_is_attributed_by_its_ses_id(world: World) -> None:
     await world.owner.execute(
         "insert into identity (tenant, domain) values ($1, 'acme.example')", world.tenants["acme"]
     )
@@ -257,7 +257,7 @@ async def test_an_old_notification_without_tags_is_known_by_its_ses_id(world: Wo
 # Documents -------------------------------------------------------------------------------------------------------------------
 
 
-async def test_what_cannot_be_read_is_kept_and_counted_by_copies(world: World) -> None:
+async def test_what_cannot_be_decoded_is_quarantined_once_with_its_number_of_copies(world: World) -> None:
     await world.tell("{", "{", "not json \0 at all \ud800", '{"mail": {"tags": 3}}')
     await world.tell("{")
     assert (
@@ -268,7 +268,7 @@ async def test_what_cannot_be_read_is_kept_and_counted_by_copies(world: World) -
     assert await world.rows("select copies from quarantine where document = '{'") == [(2,)]
 
 
-async def test_notices_are_kept_apart_from_what_went_wrong(world: World) -> None:
+async def test_notices_are_not_quarantined(world: World) -> None:
     paused = {
         "detail-type": "Sending Status Disabled",
         "source": "aws.ses",

@@ -1,4 +1,4 @@
-"""Copies, disorder and delay leave no trace: any order of any number of copies makes the rows that one orderly pass makes."""
+"""Any order of any number of copies of events makes the same rows as each event once, in order."""
 
 import asyncio
 import random
@@ -18,7 +18,7 @@ TABLES = "event, outcome, send_event, send_seen, suppression, metric_minute, qua
 
 
 async def story(world: World) -> list[str]:
-    """All that SES may say, in the order in which it happened, with what ties and what contradicts."""
+    """All kinds of events in the order in which they happened, including ties and contradictions."""
     documents: list[str] = []
     plain = await world.sent("acme", "newsletter", "a@gmail.com")
     documents += [plain.send(), plain.document("DeliveryDelay", after=500, delayType="General")]
@@ -35,7 +35,7 @@ async def story(world: World) -> list[str]:
         soft.bounce("Transient", "MailboxFull"),
         soft.bounce("Transient", "General", feedbackId="2"),
     ]
-    # Three reasons for one address, two of them at the same moment, and a rumour that ends after they began.
+    # Three suppressions of one address, two of them at the same time, and one of SES's global list that ends later.
     rumour = await world.sent("acme", "newsletter", "kim@example.com")
     documents += [rumour.send(), rumour.bounce(sub_type="Suppressed", after=200)]
     for type in ("newsletter", "receipt"):
@@ -48,7 +48,7 @@ async def story(world: World) -> list[str]:
     unsubscribed = await world.sent("zen", "newsletter", "d@example.com")
     documents += [unsubscribed.send(), unsubscribed.bounce(sub_type="UnsubscribedRecipient")]
     documents += [unsubscribed.document("Subscription", contactList="x"), unsubscribed.document("Novelty")]
-    # A mail that went out twice, by two attempts in different minutes, both of which SES reports.
+    # A mail that was sent twice, in two attempts in different minutes, both reported by SES.
     first = await world.sent("acme", "receipt", "e@example.com", known=False)
     second = first.again(ses_id="ses-again")
     await world.owner.execute("delete from ready where id = $1", first.delivery)
@@ -66,14 +66,14 @@ async def story(world: World) -> list[str]:
     return documents
 
 
-async def test_any_order_of_copies_makes_the_rows_of_one_orderly_pass(world: World) -> None:
+async def test_any_order_of_copies_makes_the_same_rows(world: World) -> None:
     documents = await story(world)
     for document in documents:
         await world.tell(document)
     expected = await world.picture()
     assert all(expected.values())
 
-    # Hypothesis is no friend of coroutines over one database: it draws the orders, and they are run after.
+    # Hypothesis cannot run coroutines on one database: it draws the orders, which are run afterwards.
     seen: list[list[list[str]]] = [split(documents[::-1] * 3, random.Random(1), 7)]
 
     @settings(max_examples=25, derandomize=True, suppress_health_check=[HealthCheck.large_base_example])

@@ -1,4 +1,4 @@
-"""The loop from a real queue to a real database: what it survives, and what it never loses."""
+"""The pipeline from a real queue to a real database loses nothing, whatever fails."""
 
 import asyncio
 import json
@@ -43,7 +43,7 @@ class Line:
     world: World
 
     async def put(self, *bodies: str) -> None:
-        """As any program with boto3 could."""
+        """As any program with boto3 can."""
         for body in bodies:
             await asyncio.to_thread(self.client.send_message, QueueUrl=self.url, MessageBody=body)
 
@@ -97,7 +97,7 @@ async def line(world: World, database: Any) -> AsyncIterator[Line]:
         client.close()
 
 
-async def test_whoever_puts_a_real_deliverys_document_on_the_queue_is_heard_like_ses(line: Line) -> None:
+async def test_an_event_with_a_valid_signature_counts_whoever_put_it_on_the_queue(line: Line) -> None:
     world = line.world
     sent = await world.sent("acme", "newsletter", "kim@example.com")
     await line.put(sent.send(), json.dumps({"Type": "Notification", "Message": sent.bounce()}))
@@ -146,7 +146,7 @@ async def test_nothing_is_deleted_when_the_commit_fails(line: Line) -> None:
     assert await world.metrics("sent") == [(1,)]
 
 
-async def test_nothing_is_received_while_the_database_is_away(line: Line) -> None:
+async def test_nothing_is_received_while_the_database_is_unavailable(line: Line) -> None:
     world = line.world
     sent = await world.sent("acme", "newsletter", "kim@example.com")
     role = urlsplit(line.dsn).username
@@ -161,7 +161,7 @@ async def test_nothing_is_received_while_the_database_is_away(line: Line) -> Non
             await line.put(sent.delivery_event())
             await until(lambda: _true(not pipeline._open.is_set()), "receiving has stopped")
             await line.put(sent.complaint())
-            # Receives that were open when it went may still bring something; nothing new is asked for.
+            # Receives that were open before may still return messages; no new ones start.
             await until(lambda: _both(line.left(in_flight=False)), "what was in flight is back")
             received = pipeline.totals.received
             assert (await line.left(in_flight=False), pipeline.totals.received) == (2, received)
@@ -171,7 +171,7 @@ async def test_nothing_is_received_while_the_database_is_away(line: Line) -> Non
     assert await world.metrics("sent", "delivered", "complained") == [(1, 1, 1)]
 
 
-async def test_one_message_that_the_database_refuses_does_not_keep_the_others(line: Line) -> None:
+async def test_one_message_that_the_database_rejects_does_not_stop_the_others(line: Line) -> None:
     world = line.world
     gone = await world.sent("acme", "newsletter", "lee@example.com", at=world.now - DAY)
     good = [await world.sent("acme", "newsletter", f"a{n}@example.com") for n in range(5)]

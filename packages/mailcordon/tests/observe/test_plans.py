@@ -1,4 +1,4 @@
-"""The hot statements look rows up by whole keys in the days concerned, on empty tables as on full ones."""
+"""Frequent statements look up rows by whole keys in the partitions concerned, on empty and on full tables."""
 
 import re
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ _SQL = queries.load("observe_store.sql")
 
 @pytest.fixture
 async def connection(world: World, database: Any) -> AsyncIterator[engine.Connection]:
-    """As the observe loop has it, with its plans pinned."""
+    """A connection as the pipeline has it, with pinned plans."""
     pinned = PinnedConnection(database.dsn("observe"), "test")
     async with pinned.use() as made:
         yield made
@@ -32,7 +32,7 @@ async def plan(connection: engine.Connection, name: str, types: str, *arguments:
 
 
 async def filled(world: World) -> None:
-    """Many more rows than anybody would look through, in two days."""
+    """Enough rows in two partitions that a scan would be slow."""
     tenant, lane = world.tenants["acme"], world.lanes["acme", "newsletter"]
     first = (await world.sent("acme", "newsletter", "a@example.com")).delivery
     for day in (0, 1):

@@ -1,4 +1,4 @@
-"""A cell stops after five unclear answers in a row, asks once a second while stopped, and opens at the first clear one."""
+"""A cell stops after five unclear answers in a row, sends a canary a second while stopped, and opens at a clear answer."""
 
 from dataclasses import dataclass
 
@@ -45,7 +45,7 @@ def test_a_clear_answer_between_keeps_it_open(cell):
     assert not cell.stopped
 
 
-def test_answers_still_coming_in_are_no_news_to_a_stopped_cell(cell):
+def test_late_answers_do_not_stop_a_stopped_cell_again(cell):
     stop(cell)
     assert not cell.unclear("another")
     assert not cell.stop("SES has suspended this account") or cell.stopped
@@ -61,7 +61,7 @@ def test_an_open_cell_sends_no_canaries(cell):
     assert not cell.canary_due()
 
 
-def test_a_stopped_cell_asks_once_a_second(cell, clock):
+def test_a_stopped_cell_sends_one_canary_a_second(cell, clock):
     stop(cell)
     assert cell.canary_due()
     assert not cell.canary_due()
@@ -71,7 +71,7 @@ def test_a_stopped_cell_asks_once_a_second(cell, clock):
     assert cell.canary_due()
 
 
-def test_the_first_clear_answer_opens_it_and_counting_starts_anew(cell):
+def test_the_first_clear_answer_opens_it_and_resets_the_count(cell):
     stop(cell)
     assert cell.answered()
     assert not cell.stopped

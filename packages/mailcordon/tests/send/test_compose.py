@@ -1,4 +1,4 @@
-"""The bytes of a call are SES's own JSON, say what was handed in and nothing more, and carry tenant, set and tags."""
+"""The body of a call is SES's JSON: what was submitted and nothing else, with tenant, configuration set and tags."""
 
 import json
 
@@ -59,7 +59,7 @@ def handed_in(**over):
     )
 
 
-def test_a_call_says_exactly_this():
+def test_the_body_of_a_call_is_exactly_this():
     message = handed_in(
         sender="Jörg <hello@acme.example>",
         html="<p>Thank \"you\" \\ é</p>",
@@ -93,7 +93,7 @@ def test_a_call_says_exactly_this():
     }
 
 
-def test_what_was_not_given_is_left_out_and_never_null():
+def test_fields_that_were_not_given_are_left_out_and_never_null():
     call = sent(compose.content(handed_in()))
     assert "ReplyToAddresses" not in call
     assert set(call["Content"]["Simple"]) == {"Subject", "Body"}
@@ -129,8 +129,8 @@ LOCAL = st.from_regex(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}", fullmatch=True)
 
 
 @given(subject=LINE, text=BODY, html=BODY, name=LINE, headers=HEADERS, local=LOCAL)
-def test_nothing_a_caller_writes_leaves_its_member(shape, subject, text, html, name, headers, local):
-    """JSON injection, header injection, a second recipient: the call has these members, with these very values."""
+def test_nothing_that_a_caller_writes_escapes_its_field(shape, subject, text, html, name, headers, local):
+    """Against JSON injection, header injection and a second recipient: the call has exactly these fields and values."""
     quoted = (
         name.replace("=?", "??").replace("<", "(").replace(">", ")").replace("\\", "\\\\").replace('"', '\\"')
     )
@@ -159,8 +159,8 @@ def test_nothing_a_caller_writes_leaves_its_member(shape, subject, text, html, n
 
 
 @given(subject=LINE, text=BODY, name=LINE)
-def test_the_bytes_of_a_content_are_those_that_they_always_were(subject, text, name):
-    """Digests that idempotency keys are compared by are made of them, and outlive a release."""
+def test_the_bytes_of_a_content_never_change(subject, text, name):
+    """The digests of idempotency keys are computed from them, and must stay valid across releases."""
     quoted = name.replace("=?", "??").replace("\\", "\\\\").replace('"', '\\"')
     for letters in ("<", ">"):
         quoted = quoted.replace(letters, "(")
@@ -187,7 +187,7 @@ def test_a_body_that_looks_like_json_stays_text(text):
     assert call["ConfigurationSetName"] == "mc-transactional"
 
 
-def test_every_call_proves_whose_attempt_it_is():
+def test_every_call_has_a_valid_signature_of_its_attempt():
     listed = {tag["Name"]: tag["Value"] for tag in sent(compose.content(handed_in()))["EmailTags"]}
     assert tags.verify(KEY, listed) == ATTEMPT
     assert len(listed) <= 10  # ses.md 3.3

@@ -1,4 +1,4 @@
-"""Rates are kept over any interval, releases ramp up, the account's rate is shared, and no class starves."""
+"""Rates hold over any interval, released lanes ramp up, the account's rate is shared, and no class starves."""
 
 from collections import Counter
 from math import ceil
@@ -35,7 +35,7 @@ def test_a_lane_never_exceeds_its_rate_over_any_interval(rate, steps):
             assert took <= max(1.0, rate) + rate * seconds + 0.01
 
 
-def test_a_quiet_lane_saves_up_no_more_than_a_second_of_work():
+def test_a_quiet_lane_saves_at_most_a_second_of_work():
     assert Bucket(50, 0.0, NOW).refilled(NOW + 3_600_000).whole == 50
 
 
@@ -43,14 +43,14 @@ def test_a_slow_lane_still_gets_a_whole_mail():
     assert Bucket(0.01, 0.0, NOW).refilled(NOW + 100_000).whole == 1
 
 
-def test_a_rate_of_nothing_lets_nothing_out_not_even_what_was_saved():
+def test_a_rate_of_zero_stops_a_lane_including_saved_tokens():
     bucket = Bucket(0, 5.0, NOW).refilled(NOW + 1_000)
     assert bucket.whole == 0
     assert bucket.next_at() is None
 
 
 @given(RATES, st.floats(0, 0.99))
-def test_the_next_visit_finds_a_mail_and_is_not_much_too_late(rate, tokens):
+def test_the_next_visit_has_a_token_and_is_not_much_too_late(rate, tokens):
     bucket = Bucket(rate, tokens, NOW)
     at = bucket.next_at()
     assert at is not None
@@ -136,7 +136,7 @@ def test_a_fifth_of_the_rate_is_kept_for_urgent_mail():
     assert row.take(1_000, urgent=True, now=NOW)[0] == 20
 
 
-def test_a_sandbox_of_one_a_second_keeps_no_reserve_that_would_starve_the_rest():
+def test_at_one_mail_a_second_there_is_no_urgent_reserve():
     sandbox = account(ceiling=1.0, rate=1.0, tokens=1.0)
     assert sandbox.take(5, urgent=False, now=NOW)[0] == 1
 
@@ -167,11 +167,11 @@ def test_throttling_never_stops_the_account_for_good():
     assert row.take(5, urgent=False, now=NOW + 2_000)[0] >= 1
 
 
-def test_a_slower_ceiling_of_ses_counts_at_once():
+def test_a_lower_ceiling_applies_at_once():
     assert account(ceiling=10.0).take(1_000, urgent=True, now=NOW)[0] == 10
 
 
-def test_the_rest_of_the_daily_quota_is_the_most_that_is_granted():
+def test_no_more_than_the_rest_of_the_daily_quota_is_granted():
     assert account(remaining_24h=3.0).take(50, urgent=True, now=NOW)[0] == 3
     assert account(remaining_24h=0.0).take(50, urgent=True, now=NOW)[0] == 0
     assert account(remaining_24h=-2.0).take(50, urgent=True, now=NOW)[0] == 0
@@ -189,7 +189,7 @@ CHANCES = st.floats(0, 1, exclude_max=True)
 
 
 @given(st.integers(1, 500), WAITING, CHANCES)
-def test_shares_never_add_up_to_more_than_there_is_and_waste_nothing(slots, waiting, chance):
+def test_shares_add_up_to_the_free_slots(slots, waiting, chance):
     given_ = limits.shares(slots, waiting, WEIGHTS, chance)
     assert all(n >= 0 for n in given_.values())
     assert sum(given_.values()) == (slots if any(waiting.values()) else 0)

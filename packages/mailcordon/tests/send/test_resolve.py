@@ -1,4 +1,4 @@
-"""A route is found or refused: nothing is guessed, nothing has a default."""
+"""A message resolves to its lane's route or is refused: there are no defaults."""
 
 from dataclasses import replace
 
@@ -84,7 +84,7 @@ def test_a_from_of_any_other_domain_is_refused(sender):
     assert fault(LANES, mail(sender=sender)) == ("from", "foreign-domain")
 
 
-def test_letter_case_makes_no_other_domain():
+def test_the_from_domain_is_compared_without_letter_case():
     assert resolve(LANES, "acme", mail(sender="hello@MAIL.Acme.Example"), 0) is ROUTE
 
 
@@ -97,7 +97,7 @@ def test_marketing_needs_a_one_click_unsubscribe():
     assert resolve(LANES, "acme", mail(type="newsletter", headers=headers), 0) is NEWS
 
 
-def test_two_paths_share_the_traffic_as_they_say():
+def test_two_paths_get_their_shares_of_the_traffic():
     shared, isolated = replace(ROUTE, path="shared", share=90), replace(ROUTE, share=10)
     lanes = Lanes(tenant=1, slug="acme", routes={"receipt": (shared, isolated)})
     paths = [resolve(lanes, "acme", mail(), spread).path for spread in range(100)]
@@ -105,6 +105,6 @@ def test_two_paths_share_the_traffic_as_they_say():
     assert paths.count("isolated") == 10
 
 
-def test_traffic_that_no_path_takes_is_refused_rather_than_guessed():
+def test_traffic_outside_all_shares_is_refused():
     lanes = Lanes(tenant=1, slug="acme", routes={"receipt": (replace(ROUTE, share=90),)})
     assert fault(lanes, mail(), spread=90) == ("type", "no-route")

@@ -1,11 +1,11 @@
-"""What becomes of a mail after each answer that SES is known to give (ses.md 1.5, 3.4 and 10), row by row."""
+"""The decision after each answer that SES is known to give (ses.md 1.5, 3.4 and 10), row by row."""
 
 import pytest
 
 from mailcordon.send.retry import ASSOCIATION_ATTEMPTS, Answer, Next, decide
 
 ROWS = [
-    # Rates and quotas: nothing was accepted.
+    # Rates and quotas: not accepted.
     (429, "TooManyRequestsException", "Maximum sending rate exceeded.", Next.THROTTLED),
     (400, "TooManyRequestsException", "Maximum sending rate exceeded.", Next.THROTTLED),
     (429, "", "", Next.THROTTLED),
@@ -15,7 +15,7 @@ ROWS = [
     (400, "ThrottlingException", "Your daily quota is exceeded.", Next.STOP_ACCOUNT),
     (400, "LimitExceededException", "Daily message quota exceeded.", Next.STOP_ACCOUNT),
     (400, "LimitExceededException", "There are too many instances of the specified resource type.", Next.STOP_ACCOUNT),
-    # Nobody knows.
+    # Unknown.
     (500, "InternalServiceErrorException", "", Next.UNKNOWN),
     (500, "", "<html>", Next.UNKNOWN),
     (502, "", "Bad Gateway", Next.UNKNOWN),
@@ -25,7 +25,7 @@ ROWS = [
     (200, "NoMessageId", "{}", Next.UNKNOWN),
     (202, "", "", Next.UNKNOWN),
     (204, "", "", Next.UNKNOWN),
-    # It certainly never left.
+    # Certainly not sent.
     (0, "NotSent", "connection refused", Next.STOP_ACCOUNT),
     (0, "NoCredentials", "", Next.STOP_ACCOUNT),
     # The account.
@@ -42,7 +42,7 @@ ROWS = [
     (404, "NotFoundException", "Tenant mc-acme for AwsAccountId 123456789012 not found.", Next.STOP_LANE),
     (403, "AccessDeniedException", "Tenant not associated with resources [arn:aws:ses:a, arn:aws:ses:b].", Next.AGAIN),
     (400, "MessageRejected", "Sending disabled for arn:aws:ses:us-east-1:1:tenant/mc-acme/tn-1.", Next.STOP_TENANT),
-    # The lane's set-up.
+    # The lane's configuration.
     (403, "AccessDeniedException", "User: arn:aws:iam::1:user/x is not authorized to perform: ses:SendEmail", Next.STOP_LANE),
     (404, "NotFoundException", "Configuration set <mc-urgent> does not exist.", Next.STOP_LANE),
     (400, "SendingPausedException", "Email sending is disabled.", Next.STOP_LANE),
@@ -53,7 +53,7 @@ ROWS = [
         "Email address is not verified. The following identities failed the check in region US-EAST-1: a@b.example",
         Next.STOP_LANE,
     ),
-    # What says nothing against the mail: a proxy's answer, a path that is no SES, an error newer than this code.
+    # Not about the mail: a proxy's answer, a server that is not SES, an unknown error.
     (403, "", "<html>Forbidden by the firewall</html>", Next.STOP_LANE),
     (404, "UnknownOperationException", "", Next.STOP_LANE),
     (407, "", "", Next.STOP_LANE),
@@ -69,7 +69,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("status", "code", "text", "next"), ROWS)
-def test_each_answer_of_ses_has_its_consequence(status, code, text, next):
+def test_each_answer_of_ses_leads_to_its_decision(status, code, text, next):
     assert decide(Answer(status, code=code, text=text), 1).next is next
 
 
@@ -80,14 +80,14 @@ def test_an_accepted_mail_is_sent_with_its_id():
 
 
 @pytest.mark.parametrize(("status", "code", "text", "next"), ROWS)
-def test_no_answer_is_taken_for_sent_without_an_id(status, code, text, next):
+def test_nothing_counts_as_sent_without_an_id(status, code, text, next):
     assert decide(Answer(status, code=code, text=text), 1).next is not Next.SENT
 
 
 @pytest.mark.parametrize("attempt", range(1, 12))
 @pytest.mark.parametrize("status", [-1, 200, 500, 502, 503, 504, 599])
-def test_what_ses_may_have_accepted_is_never_tried_again(status, attempt):
-    """Invariant 3: whatever the code or words beside it say."""
+def test_what_ses_may_have_accepted_is_never_retried(status, attempt):
+    """Invariant 3, whatever the error code and text."""
     for code in (
         "",
         "TooManyRequestsException",
@@ -99,7 +99,7 @@ def test_what_ses_may_have_accepted_is_never_tried_again(status, attempt):
         assert verdict.next is Next.UNKNOWN
 
 
-def test_a_missing_association_is_waited_for_and_then_holds_the_lane():
+def test_a_missing_association_is_retried_and_then_holds_the_lane():
     answer = Answer(403, code="AccessDeniedException", text="Tenant not associated with resources [arn].")
     verdicts = [decide(answer, attempt) for attempt in range(1, ASSOCIATION_ATTEMPTS + 1)]
     assert [v.next for v in verdicts[:-1]] == [Next.AGAIN] * (ASSOCIATION_ATTEMPTS - 1)

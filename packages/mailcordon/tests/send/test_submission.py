@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a message is named at the door, all at once, each with its field."""
+"""All faults of a message are reported at once, each with its field."""
 
 import pytest
 from hypothesis import given
@@ -38,7 +38,7 @@ def faults(**over) -> list[Fault]:
     return list(caught.value.faults)
 
 
-def test_a_good_message_is_taken():
+def test_a_valid_message_is_accepted():
     taken = check(
         to=["kim@example.com", "lee@example.com"],
         html="<p>Thank you.</p>",
@@ -126,7 +126,7 @@ STEERING = [
 
 @pytest.mark.parametrize("name", STEERING)
 @pytest.mark.parametrize("spell", [str, str.lower, str.upper, str.title, str.swapcase])
-def test_no_spelling_of_a_header_lets_a_caller_steer_ses(name, spell):
+def test_no_spelling_of_a_header_lets_a_caller_control_ses(name, spell):
     (fault,) = faults(headers={spell(name): "x"})
     assert fault.code == "reserved-header"
 
@@ -147,7 +147,7 @@ def test_all_faults_are_named_at_once():
     }
 
 
-def test_the_bounds_themselves_are_allowed():
+def test_the_limits_themselves_are_allowed():
     taken = check(
         to=[f"kim{n}@example.com" for n in range(50)],
         subject="x" * 900,
@@ -175,11 +175,11 @@ def test_tabs_and_line_breaks_are_text():
         {**ONE_CLICK, "List-Unsubscribe-Post": "yes"},
     ],
 )
-def test_half_an_unsubscribe_is_none(headers):
+def test_an_incomplete_unsubscribe_does_not_count(headers):
     assert not check(headers=headers).one_click
 
 
-def test_an_unsubscribe_may_offer_mail_too_and_spell_its_headers_as_it_likes():
+def test_an_unsubscribe_may_also_offer_mailto_in_any_letter_case():
     offered = "<mailto:u@acme.example>, <https://acme.example/u/1>"
     assert check(
         headers={"LIST-UNSUBSCRIBE": offered, "list-unsubscribe-post": "List-Unsubscribe=One-Click"}
@@ -187,7 +187,7 @@ def test_an_unsubscribe_may_offer_mail_too_and_spell_its_headers_as_it_likes():
 
 
 @given(st.dictionaries(st.text(max_size=12), st.text(max_size=30), max_size=4))
-def test_whatever_headers_are_given_those_that_are_kept_are_single_lines(headers):
+def test_accepted_headers_are_single_lines(headers):
     try:
         kept = check(headers=headers).headers
     except Invalid:
@@ -201,7 +201,7 @@ def test_whatever_headers_are_given_those_that_are_kept_are_single_lines(headers
 
 
 @given(st.text(min_size=1, max_size=60))
-def test_whatever_subject_is_given_a_kept_one_is_a_single_line(subject):
+def test_an_accepted_subject_is_a_single_line(subject):
     try:
         kept = check(subject=subject).subject
     except Invalid:

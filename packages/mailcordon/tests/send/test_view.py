@@ -1,4 +1,4 @@
-"""What is said of a delivery follows from records alone, and every state that time makes says why."""
+"""The view of a delivery follows from its rows, and each state that follows from time has a reason."""
 
 import pytest
 
@@ -64,7 +64,7 @@ def kim(*rows: DeliveryRow, after: int = 0, hold: str | None = None, history=Non
     return read(*rows, after=after, hold=hold, history=history)[0]
 
 
-def test_each_recipient_has_a_view_of_its_own():
+def test_each_recipient_has_its_own_view():
     one, other = read(
         row("ready", State.READY), row("ledger", State.REFUSED, index=2, reason="suppressed", at=NOW)
     )
@@ -90,7 +90,7 @@ def test_each_recipient_has_a_view_of_its_own():
         ([row("ledger", State.EXPIRED, at=NOW)], State.EXPIRED),
     ],
 )
-def test_the_state_is_the_fold_of_all_that_is_known(rows, state):
+def test_the_state_is_the_fold_of_all_rows(rows, state):
     assert kim(*rows).state is state
 
 
@@ -116,7 +116,7 @@ def test_mail_in_a_held_lane_is_held_and_says_by_whom():
     )
 
 
-def test_mail_parked_by_a_narrow_hold_says_by_which():
+def test_mail_deferred_by_a_narrow_hold_names_it():
     one = kim(
         row(
             "waiting",
@@ -132,12 +132,12 @@ def test_mail_parked_by_a_narrow_hold_says_by_which():
     )
 
 
-def test_a_hold_does_not_speak_of_what_is_on_the_wire_or_gone():
+def test_mail_on_the_wire_or_sent_is_not_shown_as_held():
     assert kim(row("ready", State.SENDING, lane_held=True)).state is State.SENDING
     assert kim(row("ledger", State.SENT, at=NOW, lane_held=True)).state is State.SENT
 
 
-def test_mail_that_is_no_longer_worth_sending_reads_expired_before_its_row_is_touched():
+def test_mail_past_its_expiry_is_shown_as_expired_before_its_row_changes():
     ready = row("ready", State.READY, lane_held=True)
     assert kim(ready, after=EXPIRY).state is State.HELD
     one = kim(ready, after=EXPIRY + 1, hold=HELD)
@@ -145,7 +145,7 @@ def test_mail_that_is_no_longer_worth_sending_reads_expired_before_its_row_is_to
     assert one.since == NOW + EXPIRY
 
 
-def test_a_call_on_the_wire_never_reads_expired():
+def test_mail_on_the_wire_is_never_shown_as_expired():
     assert kim(row("ready", State.SENDING, called_at=NOW), after=EXPIRY * 2).state is State.SENDING
 
 
@@ -154,7 +154,7 @@ def test_a_call_on_the_wire_never_reads_expired():
     [[], [row("outcome", State.SENT, at=NOW)], [row("outcome", State.DELAYED, at=NOW)]],
     ids=["none", "send", "delay"],
 )
-def test_silence_beyond_sess_own_time_limit_reads_no_outcome_and_says_so(outcome):
+def test_without_an_event_in_ses_time_limit_the_state_is_no_outcome(outcome):
     rows = [row("ledger", State.SENT, at=NOW, reason="sent", detail="SES accepted the mail"), *outcome]
     assert kim(*rows, after=SILENCE).state in (State.SENT, State.DELAYED)
     one = kim(*rows, after=SILENCE + 1)
@@ -163,7 +163,7 @@ def test_silence_beyond_sess_own_time_limit_reads_no_outcome_and_says_so(outcome
     assert one.since == NOW + SILENCE
 
 
-def test_a_final_outcome_stays_what_it_is_however_old():
+def test_a_final_outcome_stays_whatever_its_age():
     rows = [row("ledger", State.SENT, at=NOW), row("outcome", State.DELIVERED, at=NOW)]
     assert kim(*rows, after=SILENCE * 100).state is State.DELIVERED
 
@@ -173,7 +173,7 @@ def test_an_unknown_that_expired_keeps_the_reason_that_was_recorded():
     assert kim(ended, after=SILENCE * 2).detail == "neither event nor proof"
 
 
-def test_a_delivery_without_any_row_is_still_there():
+def test_a_delivery_without_any_row_is_shown_as_ready():
     assert kim().state is State.READY
 
 
@@ -210,6 +210,6 @@ def test_the_provider_is_named():
     assert kim(row("ready", State.READY, provider=0)).provider == "other"
 
 
-def test_events_are_named_even_when_they_are_newer_than_this_code():
+def test_events_of_unknown_kinds_have_a_name():
     assert view.event_word(int(Kind.HARD_BOUNCE)) == "hard-bounce"
     assert view.event_word(77) == "event 77"

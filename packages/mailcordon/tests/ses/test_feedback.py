@@ -1,4 +1,4 @@
-"""SES's documents in every envelope and dialect, with what it leaves out, adds and gets wrong."""
+"""SES's documents in every envelope and dialect, with missing, additional and wrong members."""
 
 import gzip
 import json
@@ -211,7 +211,7 @@ def test_the_envelope_changes_nothing() -> None:
     assert all(event_of(body) == first for body in bodies)
 
 
-def test_the_document_kept_is_ses_own_without_its_envelope() -> None:
+def test_the_stored_document_is_ses_own_without_its_envelope() -> None:
     bare = json.dumps(bounce())
     for body in (bare, sns(bare), event_bridge(bounce())):
         decoded = decode(body)
@@ -228,7 +228,7 @@ def test_the_older_dialect_is_the_same_event() -> None:
     assert (event_of(older).tags, event_of(older).key) == ({}, event_of(bounce()).key)
 
 
-def test_an_event_is_itself_by_content_and_not_by_envelope_or_order_of_recipients() -> None:
+def test_the_key_depends_on_content_not_on_envelope_or_order_of_recipients() -> None:
     one, two = {"emailAddress": "a@x.example"}, {"emailAddress": "b@x.example"}
     assert (
         event_of(bounce(bouncedRecipients=[one, two])).key
@@ -252,7 +252,7 @@ def test_an_event_is_itself_by_content_and_not_by_envelope_or_order_of_recipient
     assert len({event_of(one).key for one in different}) == len(different)
 
 
-def test_names_around_addresses_fall_away() -> None:
+def test_names_around_addresses_are_removed() -> None:
     event = event_of(bounce(bouncedRecipients=[{"emailAddress": "Kim <kim@example.com>"}]))
     assert event.recipients == (TO,)
     assert event_of(document("Send", destination=["Kim <kim@example.com>", TO])).destinations == (TO, TO)
@@ -272,7 +272,7 @@ def test_a_mail_without_id_or_time_is_malformed(over: dict[str, Any]) -> None:
     assert isinstance(decode(json.dumps(document("Send", **over))), Malformed)
 
 
-def test_an_event_with_a_time_of_its_own_needs_no_other() -> None:
+def test_an_event_with_its_own_time_needs_no_mail_time() -> None:
     event = event_of(document("Delivery", "delivery", DELIVERY, timestamp=None))
     assert (event.at, event.mail_at) == (MAIL_MS + 5250, MAIL_MS + 5250)
 
@@ -295,13 +295,13 @@ def test_an_event_with_a_time_of_its_own_needs_no_other() -> None:
         (json.dumps(document("x") | {"eventType": None, "notificationType": "Received"}), True),
     ],
 )
-def test_what_speaks_of_no_mail_of_ours_is_a_notice(body: str, keep: bool) -> None:
+def test_a_message_about_no_mail_is_a_notice(body: str, keep: bool) -> None:
     decoded = decode(body)
     assert isinstance(decoded, Notice)
     assert decoded.keep is keep
 
 
-def test_a_notice_names_whom_it_is_about() -> None:
+def test_a_notice_names_its_subject() -> None:
     arn = "arn:aws:ses:us-east-1:1:tenant/mc-acme/tn-1"
     decoded = decode(event_bridge({"version": "1.0.0"}, "Sending Status Disabled", resources=[arn]))
     assert isinstance(decoded, Notice)
@@ -352,14 +352,14 @@ def test_long_texts_are_cut() -> None:
     assert len(event_of(bounce(bouncedRecipients=[recipient])).text or "") == 1000
 
 
-# Documents of other projects, which are not ours to carry -----------------------------------------------------------------
+# Documents of other projects, which are not part of this repository ---------------------------------------------------------
 
 SHARED = Path(os.environ.get("MAILCORDON_SHARED", "nowhere")) / "data" / "ses_events"
 SUPPRESSING = (Kind.HARD_BOUNCE, Kind.COMPLAINT)
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="MAILCORDON_SHARED names no folder with SES documents")
-def test_documents_of_other_projects_are_read_as_their_makers_read_them() -> None:
+def test_documents_of_other_projects_are_read_as_expected_there() -> None:
     with gzip.open(SHARED / "envelopes.jsonl.gz", "rt") as file:
         cases = [json.loads(line) for line in file]
     cases = [case for case in cases if case["envelope"] in ("raw", "sns_http", "eventbridge")]
@@ -367,7 +367,7 @@ def test_documents_of_other_projects_are_read_as_their_makers_read_them() -> Non
     for case in cases:
         decoded, expected = decode(json.dumps(case["payload"])), case["expected"]
         if isinstance(decoded, Malformed):
-            # Templates and shortened ones: no id, or no time, and nothing to attribute or order them by.
+            # Templates and shortened ones: without an id or a time they cannot be attributed or ordered.
             assert any(word in decoded.why for word in ("no messageId", "has a time", "no member `mail`")), (
                 decoded
             )
@@ -410,7 +410,7 @@ ODD_TIMES = st.sampled_from(TIMES)
 
 @given(
     st.sampled_from([("Send", "send", {}), ("Delivery", "delivery", DELIVERY)]),
-    # Tags that attribution does not read are not checked by the short way.
+    # The fast decoder does not check tags that attribution does not read.
     st.dictionaries(
         st.sampled_from([name for name in GOVERNED if name != "ses:from-domain"]),
         SOMETHING | st.just(["x"]),
@@ -431,7 +431,7 @@ ODD_TIMES = st.sampled_from(TIMES)
     ),
     st.sampled_from(["bare", "SNS", "SNS twice", "another Type"]),
 )
-def test_the_short_way_reads_what_the_careful_one_does(
+def test_the_fast_decoder_reads_what_the_careful_one_does(
     of: tuple[str, str, Any],
     tagged: dict[str, Any],
     mailed: dict[str, Any],
@@ -439,7 +439,7 @@ def test_the_short_way_reads_what_the_careful_one_does(
     top: dict[str, Any],
     wrapped: str,
 ) -> None:
-    """Where it reads at all: what is odd it leaves to the other."""
+    """If it reads it at all: it leaves odd documents to the careful one."""
     type, key, member = of
     whole = document(type, key, {**member, **said} if member else {}, **{"tags": GOVERNED | tagged} | mailed)
     body = json.dumps(whole | top)
@@ -457,14 +457,14 @@ def test_the_short_way_reads_what_the_careful_one_does(
 
 
 @pytest.mark.parametrize("of", [("Send", "send", {}), ("Delivery", "delivery", DELIVERY)])
-def test_governed_sends_and_deliveries_go_the_short_way(of: tuple[str, str, Any]) -> None:
+def test_governed_sends_and_deliveries_use_the_fast_decoder(of: tuple[str, str, Any]) -> None:
     body = json.dumps(document(*of, tags=GOVERNED))
     for wrapped in (body, json.dumps({"Type": "Notification", "Message": body})):
         assert common_events.decode_common(wrapped) == decode(wrapped) is not None
 
 
 @pytest.mark.parametrize("time", TIMES)
-def test_a_time_is_read_alike_whatever_was_read_before(time: str) -> None:
+def test_the_cache_of_minutes_does_not_change_a_time(time: str) -> None:
     event_values._minutes.clear()
     fresh = event_values.milliseconds(time)
     assert event_values.milliseconds(AT) == MAIL_MS + 5250

@@ -83,7 +83,7 @@ async def test_any_number_is_deleted_in_batches_of_ten(sqs: Sqs) -> None:
     await queue.close()
 
 
-async def test_receives_wait_side_by_side(sqs: Sqs) -> None:
+async def test_waiting_receives_run_at_once(sqs: Sqs) -> None:
     queue = sqs.open(wait_seconds=20)
     waiting = {asyncio.create_task(queue.receive()) for _ in range(3)}
     async with asyncio.timeout(60):
@@ -97,7 +97,7 @@ async def test_receives_wait_side_by_side(sqs: Sqs) -> None:
     await queue.close()
 
 
-async def test_what_is_not_deleted_comes_again(sqs: Sqs) -> None:
+async def test_what_is_not_deleted_is_received_again(sqs: Sqs) -> None:
     await sqs.put("again")
     queue = sqs.open(visibility_seconds=0)
     assert [message.body for message in await queue.receive()] == ["again"]
@@ -108,7 +108,7 @@ async def test_what_is_not_deleted_comes_again(sqs: Sqs) -> None:
     await queue.close()
 
 
-async def test_a_receipt_that_is_no_good_is_no_error(sqs: Sqs) -> None:
+async def test_an_invalid_receipt_is_not_an_error(sqs: Sqs) -> None:
     queue = sqs.open()
     await queue.delete(["nonsense"])
     await queue.close()

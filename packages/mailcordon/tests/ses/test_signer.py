@@ -1,4 +1,4 @@
-"""Our signature against botocore's, which AWS's own services accept."""
+"""Our signature equals botocore's, which AWS accepts."""
 
 from urllib.parse import urlsplit
 
@@ -33,7 +33,7 @@ def botocores(
     body: bytes,
     sent: dict[str, str],
 ) -> str:
-    """The Authorization header that botocore makes for the headers we send, at the date we sent."""
+    """The Authorization header that botocore makes for our headers and date."""
     own = {name: value for name, value in sent.items() if name not in ("authorization", "host")}
     request = AWSRequest("POST", endpoint + path, headers=own, data=body)
     request.context["timestamp"] = sent["x-amz-date"]
@@ -82,7 +82,7 @@ def test_the_cached_key_follows_the_day_and_the_credentials() -> None:
         assert sent["authorization"] == botocores(credentials, endpoint, "ses", "us-east-1", "/", b"{}", sent)
 
 
-def test_the_secret_is_in_no_representation() -> None:
+def test_no_repr_shows_the_secret() -> None:
     assert "hush" not in repr(FixedCredentials(Credentials("AK", "hush", "hush-token")))
 
 

@@ -1,4 +1,4 @@
-"""What the transport says of a failed call decides whether mail may be sent again, so each kind is made for real."""
+"""Whether mail may be sent again depends on how a call failed, so each kind of failure is made with a real server."""
 
 import asyncio
 import socket
@@ -107,7 +107,7 @@ async def test_a_connection_closed_without_an_answer_is_ambiguous_and_the_call_i
     assert calls == 1
 
 
-async def test_half_an_answer_is_ambiguous(make: Callable[..., Transport]) -> None:
+async def test_an_incomplete_response_is_ambiguous(make: Callable[..., Transport]) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
         writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{"Mess')
@@ -118,7 +118,7 @@ async def test_half_an_answer_is_ambiguous(make: Callable[..., Transport]) -> No
             await transport.post("/", b"{}", {})
 
 
-async def test_silence_after_the_request_is_ambiguous(make: Callable[..., Transport]) -> None:
+async def test_no_response_is_ambiguous(make: Callable[..., Transport]) -> None:
     done = asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -131,7 +131,7 @@ async def test_silence_after_the_request_is_ambiguous(make: Callable[..., Transp
         done.set()
 
 
-async def test_a_redirect_is_an_answer_not_an_instruction(make: Callable[..., Transport]) -> None:
+async def test_a_redirect_is_returned_and_not_followed(make: Callable[..., Transport]) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
         writer.write(b"HTTP/1.1 307 Away\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n")
@@ -141,11 +141,11 @@ async def test_a_redirect_is_an_answer_not_an_instruction(make: Callable[..., Tr
         assert (await transport.post("/", b"{}", {})).status == 307
 
 
-# What the lean one has to know by itself -------------------------------------------------------------------------------------
+# Connections -----------------------------------------------------------------------------------------------------------------
 
 
 class Counting:
-    """Answers each request with what it is told, and counts connections."""
+    """Answers each request with a given response, and counts connections."""
 
     def __init__(self, answer: bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}") -> None:
         self.answer = answer
@@ -182,7 +182,7 @@ async def test_calls_one_after_another_share_a_connection_and_calls_at_once_do_n
         assert answer.connections == 4
 
 
-async def test_a_connection_that_the_other_side_closed_while_it_rested_is_not_used() -> None:
+async def test_an_idle_connection_that_the_server_closed_is_not_used() -> None:
     answer = Counting()
     async with server(answer) as endpoint, client(HttptoolsTransport, endpoint) as transport:
         await transport.post("/", b"{}", {})
@@ -196,7 +196,7 @@ async def test_a_connection_that_the_other_side_closed_while_it_rested_is_not_us
     assert answer.connections == 2
 
 
-async def test_a_connection_rests_no_longer_than_it_may() -> None:
+async def test_an_idle_connection_is_closed_after_its_time() -> None:
     answer = Counting()
     async with (
         server(answer) as endpoint,
@@ -228,7 +228,7 @@ async def test_a_connection_rests_no_longer_than_it_may() -> None:
         ),
     ],
 )
-async def test_each_form_of_answer_is_read_and_only_clean_connections_are_used_again(
+async def test_each_form_of_response_is_read_and_only_clean_connections_are_reused(
     answer: bytes, status: int, body: bytes, connections: int
 ) -> None:
     counting = Counting(answer)
@@ -239,7 +239,7 @@ async def test_each_form_of_answer_is_read_and_only_clean_connections_are_used_a
     assert counting.connections == connections
 
 
-async def test_what_is_no_http_is_ambiguous() -> None:
+async def test_invalid_http_is_ambiguous() -> None:
     async with (
         server(Counting(b"220 mail.example ESMTP\r\n")) as endpoint,
         client(HttptoolsTransport, endpoint) as transport,
@@ -256,7 +256,7 @@ async def test_a_large_body_arrives_whole() -> None:
     assert counting.requests[0].endswith(body)
 
 
-async def test_a_call_that_is_cancelled_takes_its_connection_with_it() -> None:
+async def test_a_cancelled_call_closes_its_connection() -> None:
     counting = Counting(b"")
     async with server(counting) as endpoint, client(HttptoolsTransport, endpoint) as transport:
         call = asyncio.create_task(transport.post("/", b"{}", {}))
@@ -268,7 +268,7 @@ async def test_a_call_that_is_cancelled_takes_its_connection_with_it() -> None:
         await asyncio.wait_for(counting.gone.wait(), 60)
 
 
-async def test_tls_is_spoken_with_a_server_that_proves_its_name_and_with_no_other(tmp_path: Path) -> None:
+async def test_tls_requires_a_certificate_for_the_host(tmp_path: Path) -> None:
     counting = Counting()
     listening = await asyncio.start_server(counting, "127.0.0.1", 0, ssl=certified(tmp_path, "localhost"))
     port = listening.sockets[0].getsockname()[1]

@@ -161,6 +161,6 @@ class Replay:
 def evidence_sentence(entry: SuppressionEntry) -> str:
     """The evidence in one line: `550 5.1.1 user unknown (Permanent/General, dlv_…)`. Values that are not text are left out."""
     texts = {name: value for name, value in entry.evidence.items() if isinstance(value, str) and value}
-    said = [texts[name] for name in ("because", "text") if name in texts]
+    because = [texts[name] for name in ("because", "text") if name in texts]
     about = [texts[name] for name in ("reason", "type", "delivery") if name in texts]
-    return " ".join([*said, f"({', '.join(about)})" if about else ""]).strip()
+    return " ".join([*because, f"({', '.join(about)})" if about else ""]).strip()

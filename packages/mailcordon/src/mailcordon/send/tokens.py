@@ -13,9 +13,8 @@ class Tokens:
         self._store, self._cell, self._urgent = store, cell, urgent
         self._have = 0
         self._until = 0.0
-        self.because: str | None = (
-            None  #: why the last `take` got none; None: it got some, or nobody has any left
-        )
+        #: Why the last `take` got none; None if it got some, or if only the rate limited it.
+        self.because: str | None = None
 
     async def take(self, want: int) -> int:
         """Returns up to `want` tokens. If there are none, `because` says why."""

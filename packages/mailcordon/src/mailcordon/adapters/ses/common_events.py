@@ -73,19 +73,19 @@ def decode_common(body: str | bytes) -> DecodedEvent | None:
     if document.eventType == "Send":
         kind, at, recipients, text = Kind.SEND, mail_at, (), None
         key = f"Send\x1f{mail.messageId}\x1f"
-    elif document.eventType == "Delivery" and (said := document.delivery) is not None:
-        delivered_at = milliseconds(said.timestamp)
-        if delivered_at is None or said.recipients is None or len(said.recipients) != 1:
+    elif document.eventType == "Delivery" and (delivery := document.delivery) is not None:
+        delivered_at = milliseconds(delivery.timestamp)
+        if delivered_at is None or delivery.recipients is None or len(delivery.recipients) != 1:
             return None
-        kind, at, recipients = Kind.DELIVERY, delivered_at, (bare_address(said.recipients[0]),)
-        key = f"Delivery\x1f{mail.messageId}\x1f{recipients[0]}\x1f\x1f{said.timestamp}"
-        text = said.smtpResponse
+        kind, at, recipients = Kind.DELIVERY, delivered_at, (bare_address(delivery.recipients[0]),)
+        key = f"Delivery\x1f{mail.messageId}\x1f{recipients[0]}\x1f\x1f{delivery.timestamp}"
+        text = delivery.smtpResponse
         if text is not None:
             text = text[:LONGEST_TEXT].replace("\0", "")
-        if said.reportingMTA is not None:
-            detail["reporting_mta"] = said.reportingMTA
-        if said.remoteMtaIp is not None:
-            detail["remote_ip"] = said.remoteMtaIp
+        if delivery.reportingMTA is not None:
+            detail["reporting_mta"] = delivery.reportingMTA
+        if delivery.remoteMtaIp is not None:
+            detail["remote_ip"] = delivery.remoteMtaIp
     else:
         return None
     if mail.source is not None:

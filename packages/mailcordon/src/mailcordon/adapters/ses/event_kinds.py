@@ -75,17 +75,17 @@ def event_of(document: Document, mail: Mail, source: str | bytes) -> Event:
         raise Unusable(reasons.no_time())
     if part.text is not None:
         part.text = part.text[:LONGEST_TEXT].replace("\0", "")
-    said = {name: values[0] for name, values in mail.tags.items() if values} if mail.tags else {}
+    first_values = {name: values[0] for name, values in mail.tags.items() if values} if mail.tags else {}
     return Event(
         kind=part.kind,
         at=mail_at if at is None else at,
         mail_at=mail_at,
         ses_id=mail.messageId.replace("\0", ""),
-        configuration_set=said.get(CONFIGURATION_SET_TAG),
-        ses_tenant=said.get(SES_TENANT_TAG),
+        configuration_set=first_values.get(CONFIGURATION_SET_TAG),
+        ses_tenant=first_values.get(SES_TENANT_TAG),
         destinations=tuple([bare_address(address) for address in mail.destination or ()]),
         recipients=part.recipients,
-        tags=said,
+        tags=first_values,
         key=event_key(type, mail.messageId, part.recipients, part.key),
         reason=part.reason,
         text=part.text,
@@ -105,74 +105,74 @@ def _send(document: Document) -> _Part:
 
 
 def _delivery(document: Document) -> _Part | None:
-    said = document.delivery
-    if said is None:
+    reported = document.delivery
+    if reported is None:
         return None
     return _Part(
         Kind.DELIVERY,
-        at=said.timestamp,
-        recipients=tuple([bare_address(address) for address in said.recipients or ()]),
-        key=(said.timestamp,),
-        text=said.smtpResponse,
-        detail={"reporting_mta": said.reportingMTA, "remote_ip": said.remoteMtaIp},
+        at=reported.timestamp,
+        recipients=tuple([bare_address(address) for address in reported.recipients or ()]),
+        key=(reported.timestamp,),
+        text=reported.smtpResponse,
+        detail={"reporting_mta": reported.reportingMTA, "remote_ip": reported.remoteMtaIp},
     )
 
 
 def _bounce(document: Document) -> _Part | None:
-    said = document.bounce
-    if said is None:
+    reported = document.bounce
+    if reported is None:
         return None
-    first = said.bouncedRecipients[0] if said.bouncedRecipients else Recipient()
+    first = reported.bouncedRecipients[0] if reported.bouncedRecipients else Recipient()
     return _Part(
-        classify.bounce(said.bounceType, said.bounceSubType),
-        at=said.timestamp,
-        recipients=_addresses(said.bouncedRecipients),
+        classify.bounce(reported.bounceType, reported.bounceSubType),
+        at=reported.timestamp,
+        recipients=_addresses(reported.bouncedRecipients),
         # Without a feedbackId two bounces of one mail could only be told apart by their times.
-        key=(said.feedbackId or said.timestamp,),
-        reason=f"{said.bounceType}/{said.bounceSubType}",
+        key=(reported.feedbackId or reported.timestamp,),
+        reason=f"{reported.bounceType}/{reported.bounceSubType}",
         text=first.diagnosticCode,
         detail={
             "status": first.status,
-            "reporting_mta": said.reportingMTA,
-            "feedback_id": said.feedbackId,
+            "reporting_mta": reported.reportingMTA,
+            "feedback_id": reported.feedbackId,
         },
     )
 
 
 def _complaint(document: Document) -> _Part | None:
-    said = document.complaint
-    if said is None:
+    reported = document.complaint
+    if reported is None:
         return None
     return _Part(
-        classify.complaint(said.complaintSubType, said.complaintFeedbackType),
-        at=said.timestamp,
-        recipients=_addresses(said.complainedRecipients),
-        key=(said.feedbackId or said.timestamp,),
-        reason=said.complaintSubType or said.complaintFeedbackType,
+        classify.complaint(reported.complaintSubType, reported.complaintFeedbackType),
+        at=reported.timestamp,
+        recipients=_addresses(reported.complainedRecipients),
+        key=(reported.feedbackId or reported.timestamp,),
+        reason=reported.complaintSubType or reported.complaintFeedbackType,
         detail={
-            "feedback_id": said.feedbackId,
-            "user_agent": said.userAgent and said.userAgent[:200],
-            "arrived": said.arrivalDate,
+            "feedback_id": reported.feedbackId,
+            "user_agent": reported.userAgent and reported.userAgent[:200],
+            "arrived": reported.arrivalDate,
         },
     )
 
 
 def _delay(document: Document) -> _Part | None:
-    said = document.deliveryDelay
-    if said is None:
+    reported = document.deliveryDelay
+    if reported is None:
         return None
-    first = said.delayedRecipients[0] if said.delayedRecipients else Recipient()
+    first = reported.delayedRecipients[0] if reported.delayedRecipients else Recipient()
     return _Part(
         Kind.DELAY,
-        at=said.timestamp,
-        recipients=_addresses(said.delayedRecipients),
-        key=(said.timestamp,),
-        reason=said.delayType,
+        at=reported.timestamp,
+        recipients=_addresses(reported.delayedRecipients),
+        key=(reported.timestamp,),
+        reason=reported.delayType,
         text=first.diagnosticCode,
         detail={
             "status": first.status,
-            "reporting_mta": said.reportingMTA,
-            "ses_tries_until": said.expirationTime,
+            "reporting_mta": reported.reportingMTA,
+            "ses_tries_until": reported.expirationTime,
         },
     )
 
@@ -183,22 +183,22 @@ def _reject(document: Document) -> _Part:
 
 
 def _rendering(document: Document) -> _Part:
-    said = document.failure or RenderingFailure()
-    return _Part(Kind.RENDERING_FAILURE, reason=said.templateName, text=said.errorMessage)
+    reported = document.failure or RenderingFailure()
+    return _Part(Kind.RENDERING_FAILURE, reason=reported.templateName, text=reported.errorMessage)
 
 
-def _engagement(kind: Kind, said: Engagement | None) -> _Part | None:
-    if said is None:
+def _engagement(kind: Kind, reported: Engagement | None) -> _Part | None:
+    if reported is None:
         return None
     return _Part(
         kind,
-        at=said.timestamp,
-        key=(said.timestamp, said.link),
+        at=reported.timestamp,
+        key=(reported.timestamp, reported.link),
         detail={
-            "ip": said.ipAddress,
-            "user_agent": said.userAgent and said.userAgent[:200],
-            "link": said.link and said.link[:2000],
-            "bot": said.isBotEvent,
+            "ip": reported.ipAddress,
+            "user_agent": reported.userAgent and reported.userAgent[:200],
+            "link": reported.link and reported.link[:2000],
+            "bot": reported.isBotEvent,
         },
     )
 

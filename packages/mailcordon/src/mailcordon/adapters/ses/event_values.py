@@ -3,7 +3,7 @@
 import hashlib
 from datetime import UTC, datetime, timedelta
 
-LONGEST_TEXT = 1000  #: characters kept of what a receiving server said
+LONGEST_TEXT = 1000  #: characters of a diagnostic text that are kept
 #: Tags that SES adds itself.
 CONFIGURATION_SET_TAG = "ses:configuration-set"
 SES_TENANT_TAG = "ses:tenant-name"

@@ -158,8 +158,8 @@ def open_queue(
 
 def _reason(answer: Response) -> tuple[str, str]:
     try:
-        said = _error.decode(answer.body)
+        problem = _error.decode(answer.body)
     except msgspec.DecodeError:
         return "", answer.body[:200].decode(errors="replace")
-    code = answer.headers.get("x-amzn-errortype") or said.type
-    return code.partition(":")[0].rpartition("#")[2], said.message or said.Message or ""
+    code = answer.headers.get("x-amzn-errortype") or problem.type
+    return code.partition(":")[0].rpartition("#")[2], problem.message or problem.Message or ""

@@ -65,8 +65,8 @@ def read_answer(response: Response) -> Answer:
     members = _members(response.body)
     named = response.headers.get("x-amzn-errortype") or members.get("code") or members.get("__type") or ""
     code = str(named).split(":", 1)[0].rsplit("#", 1)[-1]
-    said = members.get("message") or members.get("Message") or ""
-    return Answer(response.status, code=code, text=str(said) or _text(response.body))
+    message = members.get("message") or members.get("Message") or ""
+    return Answer(response.status, code=code, text=str(message) or _text(response.body))
 
 
 def _members(body: bytes) -> dict[str, object]:
