@@ -41,7 +41,7 @@ def run(*command: str | Path, **options: object) -> subprocess.CompletedProcess[
         [str(word) for word in command],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
         env={**environment, **options.pop("env", {})},  # pyright: ignore[reportCallIssue, reportGeneralTypeIssues]
         **options,  # pyright: ignore[reportArgumentType, reportCallIssue]
@@ -159,7 +159,7 @@ def served(bare_seslocal: Path, tmp_path: Path) -> Iterator[str]:
 
 
 def test_seslocal_alone_serves(served: str):
-    with urllib.request.urlopen(f"{served}/_seslocal/health", timeout=10) as response:
+    with urllib.request.urlopen(f"{served}/_seslocal/health", timeout=60) as response:
         assert response.status == 200
 
 

@@ -39,7 +39,7 @@ def dev(checkout: Path, *arguments: str, **settings: str) -> subprocess.Complete
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 

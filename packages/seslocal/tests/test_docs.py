@@ -89,7 +89,7 @@ def test_pytest_example_passes(page: Path, tmp_path: Path) -> None:
     (tmp_path / "test_example.py").write_text(WELCOME + "\n\n" + example)
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "seslocal.pytest_plugin"],
-        capture_output=True, text=True, timeout=60, cwd=tmp_path,
+        capture_output=True, text=True, timeout=240, cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT / "src"), "PATH": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
     )  # fmt: skip
     assert "1 passed" in done.stdout, done.stdout + done.stderr

@@ -57,7 +57,7 @@ def seslocal_settings():
 def run(directory: Path, *more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", *more, str(directory)],
-        capture_output=True, text=True, timeout=60, cwd=directory,
+        capture_output=True, text=True, timeout=240, cwd=directory,
         env={"PYTHONPATH": str(ROOT / "src"), "PATH": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
     )  # fmt: skip
 

@@ -86,7 +86,7 @@ def test_a_taken_port_is_reported_in_one_sentence() -> None:
             [sys.executable, "-m", "seslocal", "--port", str(port)],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
         )
     assert done.returncode == 1
     assert f"cannot listen on 127.0.0.1:{port}" in done.stderr

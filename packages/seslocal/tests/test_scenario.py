@@ -130,7 +130,7 @@ def test_an_invalid_scenario_file_stops_startup_with_a_sentence(
         [sys.executable, "-m", "seslocal", "--port", "0", "--scenario", str(path)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     assert ran.returncode == 1
     assert word in ran.stderr

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 60.0  #: seconds; real processes on a busy machine
+PATIENCE = 120.0  #: seconds; real processes on a busy machine
 
 
 def environment(home: Path, settings: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -25,7 +25,7 @@ from mailcordon.core import ids
 from mailcordon_fixtures import systems
 
 KILLS = int(os.environ.get("MAILCORDON_TEST_KILLS", "2"))  #: of each process, in tests marked `crash`
-CRASH_TIMEOUT = 120 + 30 * KILLS  #: seconds; on a busy machine a kill with its restart takes 10
+CRASH_TIMEOUT = 300 + 30 * KILLS  #: seconds; on a busy machine a kill with its restart takes 10
 NEVER_SENT = {"given-up", "refused", "expired", "cancelled", "rejected-at-call"}
 MARKETING = {
     "List-Unsubscribe": "<https://acme.example/u/1>",

@@ -322,7 +322,7 @@ def test_a_plain_user_needs_no_root(home: Path) -> None:
         cwd="/",
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stderr
