@@ -145,7 +145,7 @@ async def test_mail_without_our_tags_is_an_ungoverned_send_and_suppresses_nobody
 @pytest.mark.parametrize(
     ("over", "named"),
     [
-        ({"destination": ["else@example.com"]}, "another address"),
+        ({"destination": ["else@example.com"]}, "not among"),
         ({"tags": {"ses:configuration-set": ["mc-urgent"]}}, "mc-urgent"),
         ({"tags": {"ses:configuration-set": ["ungoverned"]}}, "ungoverned"),
         ({"tags": {"ses:configuration-set": ["somebody-elses"]}}, "not ours"),

@@ -203,7 +203,7 @@ def content_missing() -> str:
 @example()
 def route_missing() -> str:
     """A lane lost its route after mail was accepted for it."""
-    return "The lane has no route. It is retried every 5 s"
+    return "The lane has no route; the mail is retried every 5 s"
 
 
 @example("KeyError")
@@ -361,7 +361,7 @@ def bad_signature(problem: str) -> str:
 @example("mc-s7wbigebcqsw", "newsletter")
 def unknown_lane(tenant: str, type: str) -> str:
     """An event of ours names a lane that does not exist."""
-    return f"The signature is valid, but there is no lane {tenant} x {type}. Was the database restored from an older backup?"
+    return f"The signature is valid, but there is no lane {type} of {tenant}. Was the database restored from a backup?"
 
 
 @example("dlv_0r4tq2v6k7m8n", 2)
@@ -382,7 +382,7 @@ def newer_attempt(delivery: str, attempt: int, newest: int) -> str:
 @example("dlv_0r4tq2v6k7m8n", 2, "mc-s7wbigebcqsw", "newsletter")
 def another_lane(delivery: str, attempt: int, tenant: str, type: str) -> str:
     """An event's tags name another lane than the delivery's row."""
-    return f"The tags name the lane {tenant} x {type}, but {delivery}, attempt {attempt} belongs to another lane."
+    return f"The tags name the lane {type} of {tenant}, but {delivery}, attempt {attempt} belongs to another lane."
 
 
 @example("dlv_0r4tq2v6k7m8n", 2)
@@ -394,7 +394,7 @@ def no_recipient(delivery: str, attempt: int) -> str:
 @example("dlv_0r4tq2v6k7m8n", 2, 1)
 def another_recipient(delivery: str, attempt: int, named: int) -> str:
     """SES reports other recipients than the delivery's."""
-    return f"{delivery}, attempt {attempt} was for another address than the {named} that SES names."
+    return f"{delivery}, attempt {attempt}: its recipient is not among the {named} that SES names."
 
 
 @example("dlv_0r4tq2v6k7m8n", 2, "0102019a-1", "0102019a-2")
@@ -481,7 +481,7 @@ def no_time() -> str:
 @example("hard-bounce", "mc-s7wbigebcqsw", "newsletter", "dlv_0r4tq2v6k7m8n", 1)
 def counted(kind: str, tenant: str, type: str, delivery: str, attempt: int) -> str:
     """The event is counted now."""
-    return f"counted: {kind} of {tenant} x {type}, {delivery}, attempt {attempt}"
+    return f"counted: {kind} of {delivery}, attempt {attempt} ({type} of {tenant})"
 
 
 @example()

@@ -1,5 +1,6 @@
 """Times as people read them in a message: UTC, with the year, since reasons are kept for as long as their rows."""
 
+import functools
 from datetime import UTC, datetime
 
 
@@ -9,6 +10,7 @@ def day(ms: int) -> str:
     return f"{moment.day} {moment:%b %Y}"
 
 
+@functools.lru_cache(maxsize=1024)  # one hold's time is in the reason of each mail that it defers
 def minute(ms: int) -> str:
     """`28 Nov 2026 15:23 UTC`, from milliseconds since 1970."""
     return f"{day(ms)} {datetime.fromtimestamp(ms / 1000, UTC):%H:%M} UTC"
