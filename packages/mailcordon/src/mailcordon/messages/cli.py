@@ -76,7 +76,15 @@ def no_server(*, file: str) -> str:
 @example(url="localhost:8025")
 def not_a_url(*, url: str) -> str:
     """The server's address is no URL. Exit code 2."""
-    return f"{url} is not a URL: it must start with http:// or https://."
+    return (
+        f"{url} is not the URL of a server: use http:// or https:// with a host, as in http://127.0.0.1:8025."
+    )
+
+
+@example()
+def not_a_key() -> str:
+    """The API key has a line break, a space or a letter that is not ASCII. Exit code 2."""
+    return "The API key has characters that no key has. Check --key, MAILCORDON_KEY or cli.json."
 
 
 @example(file="/home/ana/.local/state/mailcordon/cli.json")
@@ -95,12 +103,6 @@ def file_unreadable(*, file: str, said: str) -> str:
 def file_not_an_object(*, file: str) -> str:
     """cli.json is JSON, but no object. Exit code 2."""
     return f"{file} is not a JSON object. Remove it and run `mailcordon up` again."
-
-
-@example(home="/etc/passwd")
-def home_is_no_directory(*, home: str) -> str:
-    """MAILCORDON_HOME names a file. Exit code 2."""
-    return f"{home} is not a directory. Set MAILCORDON_HOME to a directory."
 
 
 @example(url="http://127.0.0.1:8025")

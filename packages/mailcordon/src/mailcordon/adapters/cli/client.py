@@ -5,6 +5,7 @@ by page up to the requested limit.
 """
 
 import json
+import os
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -72,7 +73,7 @@ class Client:
                 if response.status >= 400:
                     raise failures.from_problem(response.status, found, response.headers.get("Retry-After"))
         except (aiohttp.ClientConnectionError, TimeoutError) as error:
-            raise failures.cannot_connect(self.url, str(error) or messages.timed_out()) from None
+            raise failures.cannot_connect(self.url, _why(error)) from None
         except (aiohttp.ClientError, ValueError) as error:
             why = str(error) or type(error).__name__
             raise failures.usage(messages.not_an_http_server(url=self.url, why=why)) from None
@@ -97,6 +98,14 @@ class Client:
             after = page.get("next")
             if after is None or not page.get("items") or len(found) >= limit:
                 return {"items": found[:limit], "next": after}
+
+
+def _why(error: Exception) -> str:
+    """What the operating system said; aiohttp's own text repeats the address in its own notation."""
+    cause = getattr(error, "os_error", error)
+    if isinstance(cause, OSError) and cause.errno is not None:
+        return os.strerror(cause.errno) if cause.errno > 0 else str(cause.strerror)
+    return str(error) or messages.timed_out()
 
 
 def _decode(text: bytes) -> object:

@@ -19,7 +19,6 @@ from typer import core
 
 from mailcordon.adapters.cli import client, connection, duration, failures, local_ses, report, show, watch
 from mailcordon.adapters.cli.document import Document
-from mailcordon.host.home import find_home
 from mailcordon.messages import cli as messages
 
 P = ParamSpec("P")
@@ -185,7 +184,7 @@ def perform(act: Callable[..., Awaitable[None]], given: dict[str, Any], *, title
     out, err = show.console(sys.stdout, wide=wide), show.console(sys.stderr)
 
     async def run() -> None:
-        home = find_home(os.environ)
+        home = connection.home(os.environ)
         found = connection.find(url=url, key=key, environment=os.environ, home=home)
         api = client.Client(found.url, found.key)
 

@@ -5,16 +5,20 @@ if there is one. Each value is taken from the first place that names it, and err
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from mailcordon.adapters.cli import failures
 from mailcordon.adapters.cli.document import Document, as_document
-from mailcordon.host.home import CLI_FILE
+from mailcordon.host.home import CLI_FILE, find_home
 from mailcordon.messages import cli as messages
+from mailcordon.messages import system
 
 FILE = CLI_FILE
+_KEY = re.compile(r"[!-~]+")  #: what an HTTP header can carry as one word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +27,15 @@ class Connection:
     key: str | None
     ses_url: str | None  #: of the local SES; None if the system sends through another SES, or it is not known
     home: Path
+
+
+def home(environment: Mapping[str, str]) -> Path:
+    """Raises Failure if the home's path has a `~` that cannot be expanded."""
+    try:
+        return find_home(environment)
+    except RuntimeError:
+        value = environment.get("MAILCORDON_HOME") or environment.get("XDG_STATE_HOME") or "~"
+        raise failures.usage(system.home_user_unknown(value=value)) from None
 
 
 def find(
@@ -40,19 +53,33 @@ def find(
         raise failures.Failure(
             failures.Exit.UNAVAILABLE, messages.no_server(file=str(home / FILE)), "no-server"
         )
-    if not url.startswith(("http://", "https://")):
+    if not _is_url(url):
         raise failures.usage(messages.not_a_url(url=url))
     url = url.rstrip("/")
     # The file's key and local SES belong to the file's server: its key is not sent to another server that --url names. Where the
     # file says that its server has no local SES, the environment does not overrule that.
     own = written if url == url_in_file else {}
     ses_url = own["ses_url"] if "ses_url" in own else environment.get("MAILCORDON_SES_ENDPOINT")
+    key = key or environment.get("MAILCORDON_KEY") or _text(own.get("key"))
+    if key is not None and not _KEY.fullmatch(key):
+        raise failures.usage(messages.not_a_key())
     return Connection(
         url=url,
-        key=key or environment.get("MAILCORDON_KEY") or _text(own.get("key")),
+        key=key,
         ses_url=_text(ses_url),
         home=home,
     )
+
+
+def _is_url(text: str) -> bool:
+    """Whether an HTTP request can be made to it: scheme, host, and a port in range if there is one."""
+    try:
+        found = urlsplit(text)
+        return (
+            found.scheme in ("http", "https") and bool(found.hostname) and found.port != 0 and " " not in text
+        )
+    except ValueError:
+        return False
 
 
 def _text(value: object) -> str | None:
@@ -69,7 +96,9 @@ def _read(path: Path) -> Document:
             failures.Exit.NOT_ALLOWED, messages.file_of_another_user(file=str(path)), "no-key"
         ) from None
     except NotADirectoryError:
-        raise failures.usage(messages.home_is_no_directory(home=str(path.parent))) from None
+        home = path.parent
+        file = next(place for place in (home, *home.parents) if place.exists())
+        raise failures.usage(system.home_not_a_directory(home=str(home), file=str(file))) from None
     except (OSError, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise failures.usage(messages.file_unreadable(file=str(path), said=said)) from None

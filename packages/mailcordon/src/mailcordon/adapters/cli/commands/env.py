@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 import typer
 
 from mailcordon.adapters.cli import command, connection, failures, report
-from mailcordon.host.home import find_home
 from mailcordon.messages import cli as messages
 
 app = typer.Typer()
@@ -39,7 +38,7 @@ def env(
 
     They are taken from the options, the environment or the cli.json that `mailcordon up` writes. No server is called.
     """
-    home = find_home(os.environ)
+    home = connection.home(os.environ)
     found = connection.find(url=url, key=key, environment=os.environ, home=home)
     if found.key is None:
         raise failures.Failure(failures.Exit.NOT_ALLOWED, messages.no_key(url=found.url), "no-key")

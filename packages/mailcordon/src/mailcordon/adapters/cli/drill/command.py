@@ -23,7 +23,6 @@ from mailcordon.adapters.cli.commands import why
 from mailcordon.adapters.cli.document import Document, children
 from mailcordon.adapters.cli.drill import checks, steps, temporary_system
 from mailcordon.adapters.cli.text import plain
-from mailcordon.host.home import find_home
 from mailcordon.messages import cli as messages
 
 app = typer.Typer()
@@ -133,7 +132,7 @@ async def _system(
     err: Console, *, url: str | None, key: str | None, own: bool
 ) -> AsyncGenerator[tuple[connection.Connection, temporary_system.TemporarySystem | None], None]:
     """The running system, or a temporary one. Raises Failure if the system does not send through the local SES."""
-    home = find_home(os.environ)
+    home = connection.home(os.environ)
     named = url or os.environ.get("MAILCORDON_URL")
     if not own and (named or (home / connection.FILE).exists()):
         found = connection.find(url=url, key=key, environment=os.environ, home=home)
