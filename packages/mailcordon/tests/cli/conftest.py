@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from typer.testing import CliRunner
+from typer.main import get_command
 
 from mailcordon.adapters.cli import app as command_line
 
@@ -29,12 +29,21 @@ def empty_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MAILCORDON_HOME", str(tmp_path))
 
 
+@pytest.fixture(scope="session")
+def root(app: typer.Typer) -> Callable[..., None]:
+    """The tree of commands, built once: that takes longer than most tests."""
+    return get_command(app).main
+
+
 @pytest.fixture
-def run(app: typer.Typer) -> Run:
+def run(root: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs one command: exit code, stdout, stderr."""
 
     def command(*words: str) -> tuple[int, str, str]:
-        result = CliRunner().invoke(app, list(words))
-        return result.exit_code, result.stdout, result.stderr
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            root(list(words), prog_name="mailcordon")
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
 
     return command

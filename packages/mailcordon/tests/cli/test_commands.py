@@ -57,6 +57,7 @@ def test_every_command_teaches_by_example_and_speaks_json(app: typer.Typer) -> N
 
 
 def test_every_example_in_a_help_is_a_command_line_that_is_understood(app: typer.Typer) -> None:
+    root = get_command(app)
     for name, found in every(app).items():
         text = (found.epilog or "").replace("\\\n", " ")
         for line in re.findall(
@@ -65,7 +66,7 @@ def test_every_example_in_a_help_is_a_command_line_that_is_understood(app: typer
             words = shlex.split(line.partition("|")[0], comments=True)[1:]
             if "..." in words:
                 continue
-            at: object = get_command(app)
+            at: object = root
             while words and isinstance(at, core.TyperGroup):
                 at = at.commands[words.pop(0)]
             assert isinstance(at, core.TyperCommand), line

@@ -14,10 +14,8 @@ from mailcordon.adapters.cli.commands import completion
 Run = Callable[..., tuple[int, str, str]]
 
 OFFERED = {
-    "mailcordon te": ["tenant"],
     "mailcordon tenant ": ["onboard", "list", "show"],
     "mailcordon lane list --state h": ["held"],
-    "mailcordon mailbox set kim@example.com b": ["bounces"],
 }
 #: What bash does on TAB: the words so far, the last one unfinished, then the function's COMPREPLY.
 BASH = """
@@ -52,6 +50,8 @@ def test_fish_completes_commands_and_values(run: Run) -> None:
 def test_each_offer_is_one_line_in_the_form_of_its_shell(app: typer.Typer) -> None:
     root = get_command(app)
     assert completion.offers(root, ["tenant", "li"], "bash") == ["list"]
+    assert completion.offers(root, ["mailbox", "set", "kim@example.com", "b"], "bash") == ["bounces"]
+    assert completion.offers(root, ["cordon", "acme", "--cl"], "bash") == ["--class"]
     assert completion.offers(root, ["tenant", "li"], "zsh") == ["list:List the tenants"]
     assert completion.offers(root, ["tenant", "li"], "fish") == ["list\tList the tenants"]
     for shell in ("bash", "zsh", "fish"):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from typer.main import get_command
 
 from mailcordon.adapters.cli import app as command_line
 from mailcordon_fixtures import systems
@@ -19,17 +19,30 @@ def _local() -> None:
     """Not asked for here."""
 
 
+@pytest.fixture(scope="module")
+def main() -> Callable[..., None]:
+    app = command_line.build(up=_local, down=_local, migrate=_local, doctor=_local, run=_local)
+    return get_command(app).main
+
+
 @pytest.fixture
-def run(system: systems.System, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(
+    system: systems.System,
+    main: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
     """One command in this process, against the running system, with nobody at a terminal."""
     for name in [name for name in os.environ if name.startswith("MAILCORDON_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("MAILCORDON_HOME", str(system.home))
-    app = command_line.build(up=_local, down=_local, migrate=_local, doctor=_local, run=_local)
 
     def command(*words: str) -> tuple[int, str, str]:
-        result = CliRunner().invoke(app, list(words))
-        return result.exit_code, result.stdout, result.stderr
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(list(words), prog_name="mailcordon")
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
 
     return command
 
