@@ -72,15 +72,24 @@ def fast_directory() -> Path | None:
     """None for the usual temporary directory."""
     with contextlib.suppress(OSError):
         if os.access(MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(MEMORY).free >= MEMORY_NEEDED:
+            remove_abandoned()
             return MEMORY
     return None
+
+
+def remove_abandoned() -> None:
+    """What killed test runs left would occupy memory until the next boot."""
+    for left in MEMORY.glob("mc-*-*"):
+        pid = left.name.split("-")[1]
+        if pid.isdigit() and not Path("/proc", pid).exists():
+            shutil.rmtree(left, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def short_directory() -> Iterator[Path]:
     """A new directory that PostgreSQL's user can enter even when the tests run as root. In memory if there is room:
     fsync stays on, as every role demands, but costs nothing there."""
-    directory = Path(tempfile.mkdtemp(prefix="mc-", dir=fast_directory()))
+    directory = Path(tempfile.mkdtemp(prefix=f"mc-{os.getpid()}-", dir=fast_directory()))
     directory.chmod(0o711)
     try:
         yield directory

@@ -81,7 +81,7 @@ def test_slow_accepts_at_once_and_responds_later(world: World) -> None:
 
 
 def test_idle_connections_are_closed_now_and_after_each_response(world: World) -> None:
-    connection = http.client.HTTPConnection(world.local.host, world.local.port, timeout=5)
+    connection = http.client.HTTPConnection(world.local.host, world.local.port, timeout=60)
     connection.request("GET", ACCOUNT, *signed(world, "GET", ACCOUNT))
     connection.getresponse().read()
     fault = world.fault("close_idle")

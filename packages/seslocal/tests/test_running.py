@@ -129,7 +129,7 @@ def test_a_ready_file_that_cannot_be_written_is_reported_in_one_sentence(tmp_pat
         [sys.executable, "-m", "seslocal", "--port", "0", "--ready-file", str(path)],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=120,
     )
     assert done.returncode == 1
     assert done.stderr == f"seslocal: cannot write the ready line to {path}: No such file or directory.\n"

@@ -114,7 +114,7 @@ def test_with_json_it_is_one_document_per_line_and_ctrl_c_ends_it_well(server: H
     assert process.stderr is not None
     first, second = process.stdout.readline(), process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    rest, errors = process.communicate(timeout=30)
+    rest, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert errors == b""
     for line in [first, second, *rest.splitlines()]:
@@ -133,7 +133,7 @@ def test_on_a_terminal_the_screen_is_redrawn_and_cut_to_its_height(server: HTTPS
     with contextlib.suppress(OSError):  # the terminal is gone when the process is
         while more := os.read(keyboard, 65536):
             seen += more
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=120)
     os.close(keyboard)
     assert (process.returncode, errors) == (0, b"")
     assert seen.count(b"\x1b[2J") == 1

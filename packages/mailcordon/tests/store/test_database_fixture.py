@@ -1,5 +1,10 @@
 """The database fixtures that other tests use."""
 
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
 import asyncpg
 import pytest
 
@@ -24,3 +29,18 @@ async def test_the_migrating_login_is_refused_as_a_running_role(database):
             await roles.check_running(connection)
     finally:
         await connection.close()
+
+
+def test_a_home_in_memory_goes_with_the_run_that_made_it(
+    short_home: Callable[[], AbstractContextManager[Path]],
+) -> None:
+    with short_home() as first:
+        if not first.is_relative_to("/dev/shm"):
+            pytest.skip("/dev/shm has no room for tests")
+        abandoned = first.with_name("mc-9999999-abandoned")  # above the largest possible pid
+        abandoned.mkdir()
+        with short_home():
+            assert not abandoned.exists()
+            assert first.name.startswith(f"mc-{os.getpid()}-")
+            assert first.exists()
+    assert not first.exists()
