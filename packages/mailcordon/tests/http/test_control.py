@@ -153,6 +153,15 @@ async def test_a_hold_is_lifted_by_its_number_for_its_own_tenant_only(api: Api) 
     assert (await api.ask("GET", "/v1/holds?tenant=acme&open=true"))["items"] == []
 
 
+@pytest.mark.parametrize(
+    "more", [{"ids": []}, {"ids": [0]}, {"ids": [1], "type": "newsletter"}, {"ids": [1], "class": ""}]
+)
+async def test_holds_are_lifted_by_number_or_by_target_and_not_both(api: Api, more: dict[str, Any]) -> None:
+    assert list(await api.wrong("POST", "/v1/holds/lift", {"tenant": "acme", "because": "x", **more})) == [
+        "ids"
+    ]
+
+
 async def test_a_hold_with_an_end_shows_it(api: Api) -> None:
     body = {"tenant": "acme", "because": "x", "until_seconds": 60}
     hold = await api.ask("POST", "/v1/holds", body, status=201)
