@@ -193,7 +193,7 @@ async def api(world: World) -> AsyncIterator[Api]:
     )
     task = asyncio.create_task(serving.serve(sockets=[listener]))
     made.start_committing()
-    await accept._forget()  # sees the epoch, and would forget the key
+    await accept._drop_cache()  # reads the epoch now, since a new one would drop the cached key
     await cache.load(f"Bearer {text}")
     deadline = time.monotonic() + PATIENCE
     while not serving.started:
