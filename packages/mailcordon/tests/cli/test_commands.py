@@ -1,4 +1,4 @@
-"""The command line itself: what it takes, what it teaches, and what it refuses before any server is asked."""
+"""The tree of commands: options, help and examples, and what is refused before a server is called."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def every(app: typer.Typer) -> dict[str, core.TyperCommand]:
     return dict(commands(root))
 
 
-def test_every_command_of_the_issue_is_there(app: typer.Typer) -> None:
+def test_these_are_the_commands(app: typer.Typer) -> None:
     wanted = """up down migrate doctor run drill send why sent cordon uncordon cancel metrics audit
         tenant_onboard tenant_list tenant_show lane_list lane_show lane_limit identity_list identity_show type_list type_add
         type_change message_show message_cancel suppression_list suppression_add suppression_remove holds_list key_create
@@ -45,7 +45,7 @@ def test_every_command_of_the_issue_is_there(app: typer.Typer) -> None:
     assert set(every(app)) == {name.replace("_", " ") for name in wanted.split()}
 
 
-def test_every_command_teaches_by_example_and_speaks_json(app: typer.Typer) -> None:
+def test_every_command_has_examples_and_json(app: typer.Typer) -> None:
     for name, found in every(app).items():
         if name in LOCAL:
             continue
@@ -86,7 +86,7 @@ def test_without_a_server_a_command_says_how_to_start_one(run: Run) -> None:
     assert "mailcordon up" in err
 
 
-def test_nobody_listening_is_exit_code_5_and_one_json_document(run: Run) -> None:
+def test_a_refused_connection_is_exit_code_5_and_one_json_document(run: Run) -> None:
     with socket.socket() as taken:  # bound, not listening: nobody else can take it, and it refuses
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -126,7 +126,7 @@ def test_types_are_given_with_their_domains() -> None:
             tenant.parse_types(wrong)
 
 
-def test_a_class_given_as_a_type_is_told_apart() -> None:
+def test_a_class_given_as_a_type_is_refused() -> None:
     with pytest.raises(failures.Failure, match="--class marketing"):
         cordon.targeted("acme", "marketing", None, None, None, None)
 
@@ -159,7 +159,7 @@ def test_headers_are_split_at_the_first_colon() -> None:
         send.parse_headers(["no colon"])
 
 
-def test_without_a_terminal_nothing_is_changed_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_terminal_nothing_is_changed_without_yes(monkeypatch: pytest.MonkeyPatch) -> None:
     with open(os.devnull) as nothing:
         monkeypatch.setattr("sys.stdin", nothing)
         with pytest.raises(failures.Failure, match="--yes") as caught:

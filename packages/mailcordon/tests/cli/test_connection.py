@@ -32,14 +32,14 @@ def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -
     assert (by_flag.url, by_flag.key) == ("http://flag", "mck_flag")
 
 
-def test_a_key_from_the_file_is_not_shown_to_another_server(tmp_path: Path) -> None:
+def test_the_key_in_the_file_is_not_sent_to_another_server(tmp_path: Path) -> None:
     write(tmp_path, url="http://127.0.0.1:8025", key="mck_a", ses_url="http://127.0.0.1:8026")
     found = connection.find(url="http://stranger.example", key=None, environment={}, home=tmp_path)
     assert found.key is None
     assert found.ses_url is None
 
 
-def test_what_the_file_says_of_its_servers_ses_stands(tmp_path: Path) -> None:
+def test_the_file_decides_whether_its_server_has_a_local_ses(tmp_path: Path) -> None:
     write(tmp_path, url="http://127.0.0.1:8025", key="mck_a", ses_url=None)
     environment = {"MAILCORDON_SES_ENDPOINT": "http://127.0.0.1:8005"}
     assert connection.find(url=None, key=None, environment=environment, home=tmp_path).ses_url is None

@@ -66,7 +66,7 @@ def test_with_json_a_failure_is_one_document_and_still_a_sentence(capsys: pytest
     assert code == 1
 
 
-def test_what_was_done_all_the_same_is_not_lost_with_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_was_done_before_a_failure_is_in_its_document(capsys: pytest.CaptureFixture[str]) -> None:
     failure = failures.cannot_connect("http://127.0.0.1:1", "refused")
     failure.partial = {"api_key": {"key": "mck_shown_once"}}
     out, _, _ = said(failure, capsys, as_json=True)
@@ -93,11 +93,11 @@ def test_a_sentence_that_only_strings_fields_together_becomes_a_list(
 
 
 @pytest.mark.parametrize("body", [None, [], "text", {"errors": "x"}, {"errors": ["x"]}])
-def test_an_answer_that_is_no_problem_document_is_still_a_sentence(body: object) -> None:
+def test_an_error_without_a_problem_document_is_still_a_sentence(body: object) -> None:
     assert "500" in str(failures.from_problem(500, body))
 
 
-def test_try_again_in_so_many_seconds_is_passed_on() -> None:
+def test_retry_after_is_shown() -> None:
     assert "Try again in 7 s" in str(failures.from_problem(429, {"detail": "The lane is full."}, "7"))
 
 

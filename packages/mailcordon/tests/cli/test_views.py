@@ -1,4 +1,4 @@
-"""What a person reads of what the API answered: the cause first, nothing left out."""
+"""How the API's documents are shown to a person: the cause first, nothing left out."""
 
 import io
 from datetime import UTC, datetime
@@ -67,7 +67,7 @@ def explained(document: dict[str, Any], lane: dict[str, Any] | None, addresses: 
     return lines(why.explanation(document, document["deliveries"], lane, addresses, NOW))
 
 
-def test_why_answers_in_the_order_of_cause() -> None:
+def test_why_shows_the_cause_first() -> None:
     held = message(
         state="held",
         since="2026-11-24T13:00:01.000Z",
@@ -97,7 +97,7 @@ def test_why_shows_the_suppression_behind_a_refusal_with_its_evidence() -> None:
     assert "feedback: abuse" in said
 
 
-def test_an_address_without_a_record_against_it_says_so() -> None:
+def test_an_address_without_suppressions_may_be_mailed() -> None:
     said = lines(
         why.address_view(
             {"address": "kim@example.com", "tenant": "acme", "suppressions": [], "deliveries": []}
@@ -106,7 +106,7 @@ def test_an_address_without_a_record_against_it_says_so() -> None:
     assert said == ["acme may mail kim@example.com: no suppression is recorded."]
 
 
-def test_a_preview_says_what_happens_and_whom_it_leaves_alone() -> None:
+def test_a_preview_shows_what_happens_and_what_is_not_affected() -> None:
     preview = {
         "lanes": [
             {
@@ -184,14 +184,14 @@ def test_complaints_are_a_share_of_what_was_delivered_and_bounces_of_what_was_se
 
 
 @pytest.mark.parametrize("ses_url", [None, "https://ewhy.us-east-1.amazonaws.com", "http://10.0.0.8:8005"])
-def test_the_drill_takes_no_ses_but_a_local_one(ses_url: str | None) -> None:
+def test_the_drill_refuses_an_ses_that_is_not_local(ses_url: str | None) -> None:
     found = Connection(url="http://127.0.0.1:8025", key="k", ses_url=ses_url, home=Path("/nowhere"))
     with pytest.raises(failures.Failure, match="local SES only") as caught:
         drill.refuse_foreign(found)
     assert caught.value.exit is failures.Exit.REFUSED
 
 
-def test_the_drill_takes_a_local_ses() -> None:
+def test_the_drill_accepts_a_local_ses() -> None:
     drill.refuse_foreign(
         Connection(
             url="http://127.0.0.1:8025", key="k", ses_url="http://127.0.0.1:8005", home=Path("/nowhere")

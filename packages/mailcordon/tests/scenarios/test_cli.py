@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -138,7 +140,7 @@ def test_a_bad_mail_names_its_fields(run: Run, tenant: str) -> None:
     assert "X-SES-A" in err
 
 
-def test_a_cordon_says_what_it_will_do_and_without_a_terminal_does_nothing(run: Run, tenant: str) -> None:
+def test_a_cordon_shows_its_preview_and_without_a_terminal_changes_nothing(run: Run, tenant: str) -> None:
     onboard(run, tenant)
     code, _, err = run("cordon", tenant, "--class", "marketing", "--because", "try")
     assert code == 2
@@ -165,11 +167,33 @@ def test_cordoned_mail_waits_says_why_and_is_cancelled_or_released(run: Run, ten
     )
 
 
-def test_uncordon_of_what_is_not_cordoned_is_told_apart_from_success(run: Run, tenant: str) -> None:
+def test_uncordon_of_what_is_not_cordoned_is_exit_code_3(run: Run, tenant: str) -> None:
     onboard(run, tenant)
     code, _, err = run("uncordon", tenant, "--campaign", "spring", "--because", "typo", "--yes")
     assert code == 3
     assert "holds list" in err
+
+
+def test_durations_and_times_reach_the_server_as_seconds_and_iso_8601(run: Run, tenant: str) -> None:
+    onboard(run, tenant)
+    words = (
+        "cordon",
+        tenant,
+        "--class",
+        "marketing",
+        "--because",
+        "try",
+        "--until",
+        "1h30m",
+        "--yes",
+        "--json",
+    )
+    hold = json.loads(run(*words)[1])["hold"]
+    since, until = (datetime.fromisoformat(hold[name]) for name in ("since", "until"))
+    assert abs((until - since).total_seconds() - 5400) < 60
+    key = json.loads(run("key", "create", tenant, "--expires", "90d", "--json")[1])
+    ends = datetime.fromisoformat(key["expires_at"])
+    assert abs((ends - datetime.now(UTC)).total_seconds() - 90 * 86400) < 3600
 
 
 def test_a_manual_suppression_refuses_mail_until_it_is_removed(run: Run, tenant: str) -> None:
@@ -201,6 +225,14 @@ def test_a_mailbox_set_for_one_tenant_bounces_for_it_and_shows_in_why_and_metric
     [row] = json.loads(run("metrics", "--tenant", tenant, "--json")[1])["items"]
     assert (row["type"], row["hard_bounced"]) == ("password-reset", 1)
     assert "bounces" in run("sent", "--to", f"kim@{tenant}.example")[1]
+    [line] = json.loads(run("sent", "--to", f"kim@{tenant}.example", "--json")[1])["sent"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["at"])
+    [mailbox] = json.loads(run("mailbox", "list", "--tenant", tenant, "--json")[1])["items"]
+    assert (mailbox["address"], mailbox["tenant"], mailbox["fate"]) == (
+        f"kim@{tenant}.example",
+        tenant,
+        "bounces",
+    )
 
 
 @pytest.mark.parametrize(
@@ -227,7 +259,7 @@ def test_a_mailbox_set_for_one_tenant_bounces_for_it_and_shows_in_why_and_metric
         "cordon {} --because try --dry-run",
     ],
 )
-def test_every_reading_command_answers_people_and_machines(run: Run, words: str) -> None:
+def test_every_reading_command_prints_text_or_one_document(run: Run, words: str) -> None:
     """One tenant for all of them: they only read."""
     tenant = "cli-readers"
     onboard(run, tenant)

@@ -1,4 +1,4 @@
-"""The drill on real processes: it sees what happened, and where something was lost it says so."""
+"""The drill on real processes: it passes, and if mail or an event is lost it says where."""
 
 import contextlib
 import json
@@ -48,7 +48,7 @@ def stopped(system: systems.System, name: str) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
-def test_the_drill_sees_every_step_and_can_be_run_again_at_once(system: systems.System) -> None:
+def test_every_step_of_the_drill_passes_and_it_can_be_run_again_at_once(system: systems.System) -> None:
     for _ in range(2):
         done = system.cli("drill", "--json")
         assert done.returncode == 0, done.stdout + done.stderr
@@ -67,7 +67,7 @@ def test_the_drill_sees_every_step_and_can_be_run_again_at_once(system: systems.
         assert states["acme", "newsletter", "rob"] == "delivered"
 
 
-def test_without_a_running_system_the_drill_brings_its_own_and_leaves_nothing(
+def test_without_a_running_system_the_drill_starts_a_temporary_one_and_leaves_nothing(
     short_home: Callable[[], AbstractContextManager[Path]],
 ) -> None:
     with short_home() as home:
@@ -96,7 +96,7 @@ def test_with_bounce_events_lost_the_drill_fails_and_says_where(system: systems.
         ("observe", "unread in the queue mailcordon-outcome"),
     ],
 )
-def test_with_a_role_stopped_the_drill_says_where_its_mail_stands(
+def test_with_a_role_stopped_the_drill_says_where_its_mail_was_last_seen(
     system: systems.System, role: str, says: str
 ) -> None:
     with stopped(system, role):

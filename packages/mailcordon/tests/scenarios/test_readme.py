@@ -35,9 +35,7 @@ def typed(system: systems.System, line: str, name: str) -> subprocess.CompletedP
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the README sends with curl")
-def test_onboard_send_ask_why_bounce_cordon_and_release_as_the_readme_says(
-    system: systems.System, name: str
-) -> None:
+def test_the_commands_of_the_readme_work(system: systems.System, name: str) -> None:
     [onboard, *then] = [line for block in blocks("./dev mailcordon") for line in block.splitlines()]
     onboarded = typed(system, onboard, name)
     assert onboarded.returncode == 0, onboarded.stderr
@@ -61,9 +59,7 @@ def test_onboard_send_ask_why_bounce_cordon_and_release_as_the_readme_says(
     assert "kim@example.com" in said["sent"]
 
 
-def test_the_local_ses_answers_boto3_as_the_readme_says(
-    system: systems.System, name: str, tmp_path: Path
-) -> None:
+def test_the_boto3_example_of_the_readme_works(system: systems.System, name: str, tmp_path: Path) -> None:
     [code] = [text for language, text in FENCES if language == "python"]
     script = tmp_path / "readme.py"
     script.write_text(

@@ -25,6 +25,7 @@ def up(
     port: Annotated[
         int | None,
         typer.Option(
+            metavar="PORT",
             min=0,
             max=65535,
             help="Port of the API; 0 takes a free one.",
@@ -34,6 +35,7 @@ def up(
     ses_port: Annotated[
         int | None,
         typer.Option(
+            metavar="PORT",
             min=0,
             max=65535,
             help="Port of the local SES; 0 takes a free one.",
