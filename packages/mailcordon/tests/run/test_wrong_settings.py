@@ -344,6 +344,13 @@ def test_doctor_says_what_is_wrong_with_each_login(start: Start, command: str, d
     assert "hunter2" not in ended.said
 
 
+def test_doctor_says_that_the_embedded_database_is_not_running(start: Start, tmp_path: Path):
+    url = f"postgresql://me@/mailcordon?host={tmp_path}/home/postgres/run"
+    ended = start("doctor", {config.login_setting(login): url for login in config.LOGINS})
+    fails(ended, "doctor", 1)
+    assert ended.out.count("The embedded PostgreSQL is not running. `mailcordon up` starts it.") == 5
+
+
 def test_a_role_with_a_wrong_password_does_not_start(start: Start, database):
     settings = login_settings(database, send=with_password(database.dsn("send"), "hunter2"))
     fails(start("run dispatch", settings), "run", 2, "MAILCORDON_DATABASE_URL_SEND", "--new-passwords")

@@ -500,6 +500,12 @@ def database_url_ok() -> str:
     return "MAILCORDON_DATABASE_URL connects."
 
 
+@example()
+def embedded_database_stopped() -> str:
+    """`doctor`: the database is the embedded one, and `up` does not run."""
+    return "The embedded PostgreSQL is not running. `mailcordon up` starts it."
+
+
 @example(login="send")
 def login_without_url(*, login: str) -> str:
     """`doctor` finds no address for a database login."""

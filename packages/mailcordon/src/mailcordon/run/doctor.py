@@ -116,8 +116,13 @@ async def _check_login(config: Config, login: str) -> list[Finding]:
     url = config.login_urls.get(login)
     if url is None:
         return [Finding(about, "bad", system.login_without_url(login=login))]
-    with connect_errors.explained(url, configs.login_setting(login)):
-        connection = await engine.connect(url)
+    try:
+        with connect_errors.explained(url, configs.login_setting(login)):
+            connection = await engine.connect(url)
+    except connect_errors.DatabaseUnreachable:
+        if not _is_stopped_embedded(config, url):
+            raise
+        return [Finding(about, "bad", system.embedded_database_stopped())]
     try:
         await roles.check_running(connection)
     except MailcordonError as unfit:
@@ -125,6 +130,12 @@ async def _check_login(config: Config, login: str) -> list[Finding]:
     finally:
         await connection.close()
     return [Finding(about, "ok", system.login_ok())]
+
+
+def _is_stopped_embedded(config: Config, url: str) -> bool:
+    """Whether the address is that of the embedded PostgreSQL, which runs only while `up` does."""
+    socket = connect_errors.server_of(url).startswith("/")
+    return socket and config.database_url is None and home_lock.holder(config.home) is None
 
 
 async def _check_database(config: Config) -> list[Finding]:
