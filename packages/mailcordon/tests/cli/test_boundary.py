@@ -2,9 +2,12 @@
 
 import errno
 import json
+import sys
 from pathlib import Path
 
 import pytest
+import typer
+from typer.main import get_command
 
 from mailcordon.adapters.cli import failures, report
 from mailcordon.adapters.cli.failures import Exit, Failure
@@ -68,3 +71,11 @@ def test_a_bug_is_a_sentence_even_if_there_is_no_place_for_the_file(
 
 def test_a_command_that_returns_nothing_is_done() -> None:
     assert report.run(lambda: None, as_json=False, translate=lambda _: None) == 0
+
+
+def test_a_closed_stdout_is_no_failure(monkeypatch: pytest.MonkeyPatch, app: typer.Typer) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    with pytest.raises(SystemExit) as ended:
+        get_command(app).main(["completion", "bash"], prog_name="mailcordon")
+    assert ended.value.code == 0
+    sys.stdout.close()

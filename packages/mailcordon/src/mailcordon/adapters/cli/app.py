@@ -111,6 +111,7 @@ class CommandLine(core.TyperGroup):
     ) -> Any:
         words = list(sys.argv[1:] if args is None else args)
         call = super().main
+        _open_closed_streams()
         if shell := os.environ.get(completion.VARIABLE):
             typer.echo("\n".join(completion.offers(self, words, shell)))
             sys.exit(0)
@@ -121,6 +122,13 @@ class CommandLine(core.TyperGroup):
                 translate=_wrong_command_line,
             )
         )
+
+
+def _open_closed_streams() -> None:
+    """Python has no stdout or stderr if its caller closed it (`>&-`): nothing is printed then, and nothing fails."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (open until the process ends)
 
 
 def _wrong_command_line(error: BaseException) -> failures.Failure | None:
