@@ -677,8 +677,8 @@ def log_is_kept(*, file: str) -> str:
 @example(steps=11, seconds="1.5", total="1.6", started=False)
 def drill_passed(*, steps: int, seconds: str, total: str, started: bool) -> str:
     """The last line of a drill in which every step passed."""
-    rest = ", most of the rest to start the system" if started else ""
-    return f"All {steps} steps passed in {seconds} s (total {total} s{rest})."
+    whole = f"{total} s with the start of the temporary system" if started else f"{total} s in total"
+    return f"All {steps} steps passed in {seconds} s ({whole})."
 
 
 @example(seconds="12.0", logs="/home/ana/tmp/mailcordon-drill-x1")
