@@ -87,7 +87,7 @@ def test_without_a_server_a_command_says_how_to_start_one(run: Run) -> None:
 
 
 def test_a_refused_connection_is_exit_code_5_and_one_json_document(run: Run) -> None:
-    with socket.socket() as taken:  # bound, not listening: nobody else can take it, and it refuses
+    with socket.socket() as taken:  # bound but not listening: it refuses, and no other process can take it
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
         code, out, err = run("lane", "list", "--url", url, "--json")

@@ -34,7 +34,7 @@ def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -
 
 def test_the_key_in_the_file_is_not_sent_to_another_server(tmp_path: Path) -> None:
     write(tmp_path, url="http://127.0.0.1:8025", key="mck_a", ses_url="http://127.0.0.1:8026")
-    found = connection.find(url="http://stranger.example", key=None, environment={}, home=tmp_path)
+    found = connection.find(url="http://elsewhere.example", key=None, environment={}, home=tmp_path)
     assert found.key is None
     assert found.ses_url is None
 

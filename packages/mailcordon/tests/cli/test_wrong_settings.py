@@ -22,7 +22,7 @@ SETTINGS = {
     "URL without a host": ({"MAILCORDON_URL": "http://"}, 2),
     "URL with a bad port": ({"MAILCORDON_URL": "http://127.0.0.1:99999"}, 2),
     "URL with a space": ({"MAILCORDON_URL": "http://a b"}, 2),
-    "URL of nobody": ({"MAILCORDON_URL": "http://127.0.0.1:1"}, 5),
+    "URL that refuses": ({"MAILCORDON_URL": "http://127.0.0.1:1"}, 5),
     "URL of an unknown host": ({"MAILCORDON_URL": "http://nobody.invalid"}, 5),
     "URL of a server that is not HTTP": ({"MAILCORDON_URL": NOT_HTTP}, 2),
     "key with a line break": ({"MAILCORDON_URL": "http://127.0.0.1:1", "MAILCORDON_KEY": "a\nb"}, 2),
@@ -41,7 +41,7 @@ SETTINGS = {
 
 @pytest.fixture
 def not_http() -> Iterator[str]:
-    """Says something that is not HTTP to the first connection."""
+    """Sends something that is not HTTP to every connection."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:

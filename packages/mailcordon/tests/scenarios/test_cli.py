@@ -34,7 +34,7 @@ def run(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Run:
-    """One command in this process, against the running system, with nobody at a terminal."""
+    """One command in this process, against the running system, without a terminal."""
     for name in [name for name in os.environ if name.startswith("MAILCORDON_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("MAILCORDON_HOME", str(system.home))

@@ -19,14 +19,14 @@ from mailcordon_fixtures import systems
 DRILL_FAILED = 6
 
 
-def told(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+def document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
 def asked(method: str, url: str, body: object = None) -> dict[str, Any]:
     data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(urllib.request.Request(url, data, method=method), timeout=60) as answer:
-        return json.loads(answer.read() or b"{}")
+    with urllib.request.urlopen(urllib.request.Request(url, data, method=method), timeout=60) as response:
+        return json.loads(response.read() or b"{}")
 
 
 @contextlib.contextmanager
@@ -52,14 +52,14 @@ def test_every_step_of_the_drill_passes_and_it_can_be_run_again_at_once(system: 
     for _ in range(2):
         done = system.cli("drill", "--json")
         assert done.returncode == 0, done.stdout + done.stderr
-        document = told(done)
-        assert [step["wrong"] for step in document["steps"]] == [None] * 11
-        assert document["seconds"] < 30
+        found = document(done)
+        assert [step["wrong"] for step in found["steps"]] == [None] * 11
+        assert found["seconds"] < 30
         states = {
             (one["tenant"].partition("-")[0], one["type"], one["to"][:3]): one["state"]
-            for one in document["deliveries"]
+            for one in found["deliveries"]
         }
-        # The last mail of each kind: what the story left behind.
+        # The last mail of each kind.
         assert states["acme", "password-reset", "kim"] == "refused"
         assert states["zen", "password-reset", "kim"] == "delivered"
         assert states["acme", "newsletter", "lee"] == "refused"
@@ -82,7 +82,7 @@ def test_with_bounce_events_lost_the_drill_fails_and_says_where(system: systems.
     with fault(system, fault="drop_events", events=["Bounce"]):
         done = system.cli("drill", "--patience", "3", "--json")
     assert done.returncode == DRILL_FAILED
-    last = told(done)["steps"][-1]
+    last = document(done)["steps"][-1]
     assert last["title"].startswith("Mail of one tenant to kim bounces")
     assert "No Bounce event for kim@" in last["wrong"]
     assert "lost between SES and the queue" in last["wrong"]
@@ -102,8 +102,8 @@ def test_with_a_role_stopped_the_drill_says_where_its_mail_was_last_seen(
     with stopped(system, role):
         done = system.cli("drill", "--patience", "2", "--json")
     assert done.returncode == DRILL_FAILED
-    assert says in told(done)["steps"][-1]["wrong"]
-    assert role in told(done)["steps"][-1]["wrong"]
+    assert says in document(done)["steps"][-1]["wrong"]
+    assert role in document(done)["steps"][-1]["wrong"]
 
 
 def test_the_drill_refuses_an_ses_that_is_not_the_local_one(system: systems.System, tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_the_drill_refuses_an_ses_that_is_not_the_local_one(system: systems.Syst
         )
         done = systems.mailcordon(tmp_path, "drill", "--json")
         assert done.returncode == 1
-        assert why in told(done)["problem"]["detail"]
+        assert why in document(done)["problem"]["detail"]
 
 
 def test_a_ledger_that_does_not_have_the_tenants_stops_the_drill_before_it_sends(
@@ -125,7 +125,7 @@ def test_a_ledger_that_does_not_have_the_tenants_stops_the_drill_before_it_sends
     # Another local SES than the one the system sends through: as good as AWS to the drill.
     ready = tmp_path / "ready.json"
     command = [sys.executable, "-m", "seslocal", "--port", "0", "--ready-file", str(ready)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as stranger:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as other_ses:
         try:
             systems.wait_until(ready.exists, "the other local SES is there")
             other = {"url": system.url, "key": system.key, "ses_url": json.loads(ready.read_text())["url"]}
@@ -133,8 +133,8 @@ def test_a_ledger_that_does_not_have_the_tenants_stops_the_drill_before_it_sends
             sent_before = asked("GET", f"{system.ses_url}/_seslocal/health")["sent"]
             done = systems.mailcordon(tmp_path, "drill", "--json")
             assert done.returncode == DRILL_FAILED
-            assert "does not send through the local SES" in told(done)["steps"][-1]["wrong"]
-            assert told(done)["deliveries"] == []
+            assert "does not send through the local SES" in document(done)["steps"][-1]["wrong"]
+            assert document(done)["deliveries"] == []
             assert asked("GET", f"{system.ses_url}/_seslocal/health")["sent"] == sent_before
         finally:
-            stranger.terminate()
+            other_ses.terminate()

@@ -1,4 +1,4 @@
-"""What the README tells a new user to type works as it stands, except for the ports and the tenant's name."""
+"""The commands and examples of the README work as they are, except for the ports and the tenant's name."""
 
 import json
 import re

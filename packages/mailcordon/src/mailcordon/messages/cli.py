@@ -128,7 +128,7 @@ def timed_out() -> str:
 
 @example()
 def not_healthy() -> str:
-    """In `cannot_connect`: the server responded, but not that it is well."""
+    """In `cannot_connect`: the server responded, but its health check failed."""
     return "its health check fails"
 
 
@@ -354,7 +354,7 @@ def platform_in_a_table() -> str:
 @example(value="15 min")
 @example(value="")
 def class_default(*, value: str) -> str:
-    """The expiry of a message type that has none of its own."""
+    """The expiry of a message type that does not override its class's."""
     return f"{value} (class default)".strip()
 
 

@@ -1,6 +1,6 @@
 """A client of the REST API: JSON in, JSON out, and a `Failure` with a sentence for every error response.
 
-One session per command. Nothing is retried here, because only the caller knows whether trying again is right. Lists are read page
+One session per command. Nothing is retried here, because only the caller can decide whether to try again. Lists are read page
 by page up to the requested limit.
 """
 

@@ -87,7 +87,7 @@ class Cli:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     document: Document | None = None  #: the result, once there is one
 
-    def answer(self, document: Document, *views: RenderableType) -> None:
+    def show_result(self, document: Document, *views: RenderableType) -> None:
         """The command's one result: the document for machines, or the views for people."""
         assert self.document is None, "a command has one result"
         self.document = document

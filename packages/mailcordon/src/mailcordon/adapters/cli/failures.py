@@ -20,7 +20,7 @@ class Exit(IntEnum):
     USAGE = 2  #: the command line or a setting is wrong, or a question could not be asked
     NOT_FOUND = 3  #: it does not exist, for this key
     NOT_ALLOWED = 4  #: no key, an unknown or expired key, or a key that may not do this
-    UNAVAILABLE = 5  #: no answer, or not now: trying again later can help
+    UNAVAILABLE = 5  #: no response, or not now: trying again later can help
     DRILL = 6  #: a step of the drill failed
     INTERRUPTED = 130  #: Ctrl-C, as shells count it
 

@@ -31,4 +31,4 @@ async def audit(cli: Cli, tenant: OfTenant = None, limit: Limit = 50) -> None:
         drop=("tenant", "at", "because"),
         prose=("object", "because"),
     )
-    cli.answer(found, table, *show.more(found))
+    cli.show_result(found, table, *show.more(found))

@@ -88,7 +88,7 @@ async def cordon(
     command.confirm(cli.err, messages.cordon_question(mail=name), yes=yes)
     body = {**target, "because": because, **({"until_seconds": until} if until is not None else {})}
     hold = await cli.api.post(path("holds"), body)
-    cli.answer(
+    cli.show_result(
         {"preview": preview, "done": True, "hold": hold},
         messages.cordoned(mail=holds.hold_target(hold), hold=plain(hold.get("id")), undo=_undo(target)),
     )
@@ -148,7 +148,7 @@ async def uncordon(
             partial={"preview": preview, "done": False, **lifted},
         )
     released = counted(int(lifted.get("released") or 0), "delivery")
-    cli.answer(
+    cli.show_result(
         {"preview": preview, "done": True, **lifted},
         messages.lifted(holds=counted(len(found), "hold"), deliveries=released),
         holds.hold_table(found),
@@ -207,7 +207,7 @@ async def cancel(
     command.confirm(cli.err, messages.cancel_question(mail=holds.hold_target(target)), yes=yes)
     done = await cli.api.post(path("cancellations"), {**target, "because": because})
     cancelled = counted(int(done.get("cancelled") or 0), "delivery")
-    cli.answer({"preview": preview, "done": True, **done}, messages.cancelled(deliveries=cancelled))
+    cli.show_result({"preview": preview, "done": True, **done}, messages.cancelled(deliveries=cancelled))
 
 
 def targeted(
@@ -249,5 +249,5 @@ async def _preview(cli: Cli, target: Document, action: str) -> Document:
 
 
 def _dry_run(cli: Cli, preview: Document) -> None:
-    cli.answer({"preview": preview, "done": False})
+    cli.show_result({"preview": preview, "done": False})
     cli.note(messages.dry_run())

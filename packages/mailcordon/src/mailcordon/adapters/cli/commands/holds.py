@@ -39,7 +39,7 @@ async def list_holds(
     """List holds, newest first."""
     is_open = None if open_ is None else str(open_).lower()
     found = await cli.api.items(path("holds"), {"tenant": tenant, "open": is_open}, limit=limit)
-    cli.answer(found, hold_table(found["items"]), *show.more(found))
+    cli.show_result(found, hold_table(found["items"]), *show.more(found))
 
 
 def hold_table(items: list[Document]) -> RenderableType:

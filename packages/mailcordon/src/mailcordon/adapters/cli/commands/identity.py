@@ -26,7 +26,7 @@ async def list_identities(cli: Cli, tenant: OfTenant = None, limit: Limit = 200)
         for item in found["items"]
     ]
     columns = ("tenant", "domain", "status", "checked")
-    cli.answer(found, show.table(columns, rows, drop=("checked", "tenant")), *show.more(found))
+    cli.show_result(found, show.table(columns, rows, drop=("checked", "tenant")), *show.more(found))
 
 
 @command.remote(app, "show", examples="mailcordon identity show mail.acme.example", watchable=True)
@@ -44,7 +44,7 @@ async def show_identity(
             ("checked", when(found.get("checked_at"))),
         ]
     )
-    cli.answer(found, about, "", messages.records_heading(), record_table(children(found, "records")))
+    cli.show_result(found, about, "", messages.records_heading(), record_table(children(found, "records")))
 
 
 def record_table(records: list[Document]) -> RenderableType:

@@ -66,7 +66,7 @@ async def create_key(
     if expires is not None:
         body["expires_at"] = expires
     made = await cli.api.post(path("keys"), body)
-    cli.answer(
+    cli.show_result(
         made,
         messages.key_made(owner=tenant or messages.the_platform(), scopes=plain(made.get("scopes"))),
         f"  {plain(made.get('key'))}",
@@ -97,7 +97,7 @@ async def list_keys(cli: Cli, tenant: OfTenant = None, limit: Limit = 200) -> No
         drop=("by", "made", "ends", "revoked", "may"),
         prose=("may",),
     )
-    cli.answer(found, table, *show.more(found))
+    cli.show_result(found, table, *show.more(found))
 
 
 @command.remote(app, "revoke", examples="mailcordon key revoke 4k2p9x7m")
@@ -109,4 +109,4 @@ async def revoke_key(
     """Revoke a key, at once and for good."""
     command.confirm(cli.err, messages.revoke_question(prefix=prefix), yes=yes)
     found = await cli.api.call("DELETE", path("keys", prefix))
-    cli.answer(found or {"prefix": prefix, "revoked": True}, messages.revoked(prefix=prefix))
+    cli.show_result(found or {"prefix": prefix, "revoked": True}, messages.revoked(prefix=prefix))

@@ -36,14 +36,14 @@ async def list_lanes(
 ) -> None:
     """List lanes with their state and backlog."""
     found = await cli.api.items(path("lanes"), {"tenant": tenant, "state": state}, limit=limit)
-    cli.answer(found, lane_table(found["items"]), *show.more(found))
+    cli.show_result(found, lane_table(found["items"]), *show.more(found))
 
 
 @command.remote(app, "show", examples="mailcordon lane show acme newsletter", watchable=True)
 async def show_lane(cli: Cli, tenant: Tenant, type_: Type) -> None:
     """Show one lane: its state and every hold on it, its route, and what it shares with other lanes."""
     found = await cli.api.get(path("tenants", tenant, "lanes", type_))
-    cli.answer(found, lane_view(found))
+    cli.show_result(found, lane_view(found))
 
 
 @command.remote(
@@ -73,7 +73,7 @@ async def limit_lane(
     found = await cli.api.call(
         "PATCH", path("tenants", tenant, "lanes", type_), body={"rate": rate, "because": because}
     )
-    cli.answer(found, lane_view(found))
+    cli.show_result(found, lane_view(found))
 
 
 def lane_table(items: list[Document], *, with_tenant: bool = True) -> RenderableType:

@@ -41,13 +41,13 @@ async def set_mailbox(
     """Set what happens from now on to mail to an address at the local SES, for one tenant or for all."""
     ses = cli.local_ses("mailbox")
     try:
-        # SES knows a tenant by its opaque key.
+        # SES has a tenant under its opaque key.
         key = (await cli.api.get(path("tenants", tenant))).get("key") if tenant is not None else None
         found = await ses.set_mailbox(address, outcome, key)
     finally:
         await ses.close()
     made = _item(found, {str(key): str(tenant)})
-    cli.answer(made, messages.mailbox_set(address=address, outcome=outcome, tenant=tenant or ""))
+    cli.show_result(made, messages.mailbox_set(address=address, outcome=outcome, tenant=tenant or ""))
 
 
 @command.remote(
@@ -79,11 +79,11 @@ async def list_mailboxes(cli: Cli, tenant: OfTenant = None) -> None:
         ],
         drop=("ses tenant", "after", "then", "subtype"),
     )
-    cli.answer({"items": chosen, "next": None}, table)
+    cli.show_result({"items": chosen, "next": None}, table)
 
 
 async def _slugs(cli: Cli) -> dict[str, str]:
-    """Slugs by the key that SES knows a tenant by."""
+    """Slugs by the names of the SES tenants."""
     found = await cli.api.items(path("tenants"), limit=100_000)
     return {str(item.get("key")): str(item.get("slug")) for item in children(found, "items")}
 

@@ -28,7 +28,7 @@ mailcordon message show msg_0r4tq2v6k7m8n --watch
 async def show_message(cli: Cli, message: MessageId, tenant: OfTenant = None) -> None:
     """Show a message and the timelines of its deliveries. `why` adds the holds and suppressions behind them."""
     found = await cli.api.get(path("messages", message), {"tenant": tenant})
-    cli.answer(found, why.explanation(found, children(found, "deliveries"), None, {}, cli.now))
+    cli.show_result(found, why.explanation(found, children(found, "deliveries"), None, {}, cli.now))
 
 
 @command.remote(app, "cancel", examples="mailcordon message cancel msg_0r4tq2v6k7m8n")
@@ -36,7 +36,7 @@ async def cancel_message(cli: Cli, message: MessageId, tenant: OfTenant = None) 
     """Cancel the queued deliveries of one message. A call to SES that has begun is not recalled."""
     found = await cli.api.call("DELETE", path("messages", message), query={"tenant": tenant})
     gone, left = len(found.get("cancelled") or []), int(found.get("left") or 0)
-    cli.answer(
+    cli.show_result(
         found,
         messages.message_cancelled(message=message, deliveries=counted(gone, "delivery"), left=left),
     )

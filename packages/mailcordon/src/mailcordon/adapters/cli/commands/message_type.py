@@ -45,7 +45,7 @@ Resend = Annotated[
 async def list_types(cli: Cli) -> None:
     """List the catalogue of message types."""
     found = await cli.api.items(path("types"))
-    cli.answer(found, type_table(found["items"]))
+    cli.show_result(found, type_table(found["items"]))
 
 
 @command.remote(
@@ -74,7 +74,7 @@ async def add_type(
     """Add a message type. A tenant can send it after it is onboarded for it: a lane is tenant x type."""
     body = {"name": name, "class": class_, "criticality": criticality, "description": description}
     found = await cli.api.post(path("types"), {**body, **_overrides(expiry, grace, resend)})
-    cli.answer(found, type_table([found]))
+    cli.show_result(found, type_table([found]))
 
 
 @command.remote(app, "change", examples="mailcordon type change login-code --expiry 5m")
@@ -106,7 +106,7 @@ async def change_type(
     if not body:
         raise failures.usage(messages.nothing_to_change())
     found = await cli.api.call("PATCH", path("types", name), body=body)
-    cli.answer(found, type_table([found]))
+    cli.show_result(found, type_table([found]))
 
 
 def type_table(items: list[Document]) -> RenderableType:

@@ -62,7 +62,7 @@ async def metrics(
     span = minutes or (int(last // 60) if last is not None else 60)
     query: Document = {"tenant": tenant, "type": type_, "provider": provider, "minutes": span, "by": by}
     found = await cli.api.items(path("metrics"), query, limit=limit)
-    cli.answer(found, metric_table(found["items"]), *show.more(found))
+    cli.show_result(found, metric_table(found["items"]), *show.more(found))
 
 
 def metric_table(items: list[Document]) -> RenderableType:

@@ -39,21 +39,21 @@ async def list_quarantine(cli: Cli, limit: Limit = 50) -> None:
         drop=("copies", "tenant", "resolution", "received"),
         prose=("resolution", "detail"),
     )
-    cli.answer(found, table, *show.more(found))
+    cli.show_result(found, table, *show.more(found))
 
 
 @command.remote(app, "show", examples="mailcordon quarantine show 3")
 async def show_quarantine(cli: Cli, entry: EntryId) -> None:
     """Show one event with the document as SES sent it."""
     found = await cli.api.get(path("quarantine", str(entry)))
-    cli.answer(found, _entry(found), "", plain(found.get("document")))
+    cli.show_result(found, _entry(found), "", plain(found.get("document")))
 
 
 @command.remote(app, "replay", examples="mailcordon quarantine replay 3")
 async def replay_quarantine(cli: Cli, entry: EntryId) -> None:
     """Process one event again, as if it had just arrived. It counts once, however often it is replayed."""
     found = await cli.api.post(path("quarantine", str(entry), "replay"), {})
-    cli.answer(found, _entry(found))
+    cli.show_result(found, _entry(found))
 
 
 def _entry(found: Document) -> RenderableType:

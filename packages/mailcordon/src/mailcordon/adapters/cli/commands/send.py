@@ -49,7 +49,7 @@ async def send(
     to: Annotated[
         list[str],
         typer.Option(
-            "--to", metavar="ADDRESS", help="A recipient. Repeat for more: each gets a mail of its own."
+            "--to", metavar="ADDRESS", help="A recipient. Repeat for more: each gets a separate mail."
         ),
     ],
     subject: Annotated[str, typer.Option("--subject", metavar="TEXT", help="The subject.")],
@@ -133,7 +133,7 @@ async def send(
     key = {"Idempotency-Key": idempotency_key} if idempotency_key else None
     accepted = await cli.api.post(path("messages"), body, key)
     final = await _settled(cli, accepted, tenant, wait) if wait else accepted
-    cli.answer(final, delivery_table(final), messages.accepted(id=plain(final.get("id"))))
+    cli.show_result(final, delivery_table(final), messages.accepted(id=plain(final.get("id"))))
 
 
 def parse_headers(given: list[str]) -> dict[str, str]:

@@ -41,7 +41,7 @@ async def sent(
         found = await ses.sent(recipient=to, tenant=tenant_key, limit=limit)
     finally:
         await ses.close()
-    cli.answer(found, sent_table(found))
+    cli.show_result(found, sent_table(found))
 
 
 def sent_table(found: Document) -> RenderableType:

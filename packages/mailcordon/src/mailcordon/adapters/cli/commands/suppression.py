@@ -68,7 +68,7 @@ async def list_suppressions(
         drop=("until", "by", "of", "since", "evidence"),
         prose=("evidence",),
     )
-    cli.answer(found, table, *show.more(found))
+    cli.show_result(found, table, *show.more(found))
 
 
 @command.remote(
@@ -107,7 +107,7 @@ async def add_suppression(
         body["until_seconds"] = until
     body = {name: value for name, value in body.items() if value is not None}
     found = await cli.api.post(path("suppressions"), body)
-    cli.answer(found, messages.suppressed(address=address, scope=scope))
+    cli.show_result(found, messages.suppressed(address=address, scope=scope))
 
 
 @command.remote(
@@ -139,7 +139,7 @@ async def remove_suppression(
     }
     command.confirm(cli.err, messages.remove_suppression_question(address=address), yes=yes)
     found = await cli.api.call("DELETE", path("suppressions"), query=query)
-    cli.answer(found, messages.suppression_being_removed(address=address))
+    cli.show_result(found, messages.suppression_being_removed(address=address))
 
 
 def scoped(scope: str, class_: str | None, type_: str | None) -> dict[str, str]:

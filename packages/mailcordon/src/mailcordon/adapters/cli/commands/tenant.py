@@ -70,7 +70,7 @@ async def onboard(
     except failures.Failure as failure:
         failure.partial = made
         raise
-    cli.answer(final, onboarded(final))
+    cli.show_result(final, onboarded(final))
     if not _done(final):
         failed = _failed_steps(final)
         step = plain(failed[0].get("detail") or failed[0].get("name")) if failed else ""
@@ -169,7 +169,9 @@ async def list_tenants(cli: Cli, limit: Limit = 100) -> None:
     rows: list[tuple[object, ...]] = [
         (item.get("slug"), item.get("key"), when(item.get("created_at"))) for item in found["items"]
     ]
-    cli.answer(found, show.table(("tenant", "ses tenant", "since"), rows, drop=("since",)), *show.more(found))
+    cli.show_result(
+        found, show.table(("tenant", "ses tenant", "since"), rows, drop=("since",)), *show.more(found)
+    )
 
 
 @command.remote(app, "show", examples="mailcordon tenant show acme", watchable=True)
@@ -178,7 +180,7 @@ async def show_tenant(cli: Cli, tenant: Tenant) -> None:
     found = await cli.api.get(path("tenants", tenant))
     done = _done(found)
     setup = messages.ses_is_set_up() if done else messages.ses_is_being_set_up()
-    cli.answer(found, onboarded(found), "", setup, *([] if done else [_step_table(found)]))
+    cli.show_result(found, onboarded(found), "", setup, *([] if done else [_step_table(found)]))
 
 
 def _step_table(tenant: Document) -> RenderableType:

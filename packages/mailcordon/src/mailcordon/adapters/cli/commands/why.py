@@ -45,12 +45,12 @@ async def why(
 ) -> None:
     """Show why a mail is in its state, or why an address gets no mail.
 
-    The answer comes from records, in the order of cause: the state and its reason, the holds or suppressions behind it with their
+    From records, in the order of cause: the state and its reason, the holds or suppressions behind it with their
     evidence, then the timeline.
     """
     if "@" in what:
         found = await cli.api.get(path("addresses", what), {"tenant": tenant})
-        cli.answer(found, address_view(found, cli.now))
+        cli.show_result(found, address_view(found, cli.now))
         return
     if not what.startswith(("msg_", "dlv_")):
         raise failures.usage(messages.not_an_id(text=what))
@@ -68,7 +68,7 @@ async def why(
             to = str(item.get("to"))
             addresses[to] = await _if_allowed(cli, path("addresses", to), {"tenant": slug}) or {}
     document = {"message": {**message, "deliveries": chosen}, "lane": lane, "addresses": addresses}
-    cli.answer(document, explanation(message, chosen, lane, addresses, cli.now))
+    cli.show_result(document, explanation(message, chosen, lane, addresses, cli.now))
 
 
 async def _if_allowed(cli: Cli, path_: str, query: Document | None = None) -> Document | None:
