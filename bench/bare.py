@@ -1,7 +1,7 @@
-"""The other side of the comparison, in a process of its own: real boto3, one client, one thread, `send_email` in a loop.
+"""The other side of the comparison, in a separate process: real boto3, one client, one thread, `send_email` in a loop.
 
-CPU is that of this process from the first call of the loop to the return of the last. Before it, a few calls make what boto3
-makes once: its connection, its endpoint rules, its signing key.
+CPU is that of this process from the first call of the loop to the return of the last. A few warm-up calls before it do what boto3
+does once: connect, load the endpoint rules, derive the signing key.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""CPU of a tree of processes, out of /proc: user and system time of everything alive in it, and of everything it has buried.
+"""CPU of a tree of processes, from /proc: user and system time of all its processes, including those that have ended.
 
-A process that ends leaves its time to the parent that waits for it, so the sum over a tree only grows, and the difference of
-two samples is what the tree used in between. Times come in clock ticks (10 ms), so a phase has to last for many of them.
+When a process ends, its time is added to the parent that waits for it. So the sum over a tree only grows, and the difference of
+two samples is what the tree used in between. Times have a resolution of 10 ms, so a phase has to last much longer.
 """
 
 import os
@@ -32,8 +32,8 @@ class Sample:
 
 
 class Tree:
-    """Everything below `root`. `named` gives parts their names by the process they begin at; what lies below none of them
-    (guardians, the supervisor itself) is `up`. `backends` names PostgreSQL's sessions; `uncounted` are the bench's own."""
+    """All processes below `root`. `named` maps a part's name to its first process; the others (guardians, the supervisor) are
+    `up`. `backends` names PostgreSQL's sessions; `uncounted` are the bench's own."""
 
     def __init__(self, root: int, named: Mapping[str, int]) -> None:
         self._root = root
@@ -61,7 +61,7 @@ class Tree:
         return Sample(seconds)
 
     def missing(self) -> list[str]:
-        """Parts whose process is gone: what was started in its place would be counted under another name."""
+        """Parts whose process has ended. Its replacement would be counted under another name."""
         alive = {process.pid for process in processes()}
         return [name for pid, name in self._names.items() if pid not in alive]
 
@@ -73,7 +73,7 @@ class Tree:
 
 
 def machine() -> float:
-    """Seconds that all of this machine's CPUs were busy so far, for anybody: in user and kernel, interrupts, and stolen."""
+    """Seconds that this machine's CPUs were busy so far: user, kernel, interrupts, stolen."""
     user, nice, system, _, _, irq, softirq, steal, *_ = map(
         int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
     )

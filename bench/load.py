@@ -1,7 +1,7 @@
-"""A light load generator: many keep-alive connections, each with one request under way, on bare sockets.
+"""A cheap load generator: many keep-alive connections, each with one open request, on bare sockets.
 
-Requests are made before the clock starts and answers are read after it stops, so that on a machine with few cores the generator
-takes little from what is measured. Every answer has to be the expected one, else the run is void.
+Requests are built before the clock starts and responses parsed after it stops, so that the generator leaves the cores to what is
+measured. A response other than the expected one voids the run.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ LAST_ANSWER = 30.0  #: seconds that requests under way may take once no more are
 
 
 class BadAnswer(Exception):
-    """A request was not answered as it had to be."""
+    """A response is not the expected one."""
 
 
 @dataclass(slots=True)
 class Run:
-    """What came back."""
+    """The responses."""
 
     answers: list[bytes] = field(default_factory=list[bytes])  #: bodies, in order of arrival
     latencies: list[float] = field(default_factory=list[float])  #: seconds, request to answer

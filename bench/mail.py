@@ -1,4 +1,4 @@
-"""The mail that is sent, on both sides the same: a short text and a small page, to one recipient each."""
+"""The mail that both sides send: a short text and a small HTML page, to one recipient each."""
 
 import json
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Stream:
 
 
 def recipients(run: str, count: int) -> list[str]:
-    """Each is mailed once in a whole bench, so that the ledger tells every mail from every other."""
+    """Each address is used once per bench, so that the ledger identifies each mail."""
     return [f"{run}-{number}@inbox{number % 7}.example" for number in range(count)]
 
 

@@ -1,4 +1,4 @@
-"""What was measured, as a table for people and as a line for machines: medians of the rounds, and their spread."""
+"""The result as a table for people and as a line for programs: medians of the rounds, and their spread."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ class Phase:
 
     @property
     def each(self) -> float:
-        """CPU microseconds a message."""
+        """CPU microseconds per message."""
         return sum(self.cpu.values()) / self.messages * 1e6
 
     @property
@@ -28,7 +28,7 @@ class Phase:
         return self.messages / self.wall
 
     def of(self, part: str) -> float:
-        """CPU microseconds a message of one part; `postgres` is all of its processes."""
+        """CPU microseconds per message of one part; `postgres` is all of its processes."""
         seconds = sum(s for name, s in self.cpu.items() if name.partition(":")[0] == part or name == part)
         return seconds / self.messages * 1e6
 
@@ -86,12 +86,12 @@ def table(result: Result) -> str:
         ("governed, without events", lambda r: r.quiet),
         ("governed, with its 2 events", lambda r: r.events),
     )
-    lines = ["", f"{'':29}{'CPU us a message':^26}{'messages a second':^26}"]
+    lines = ["", f"{'':29}{'CPU us per message':^26}{'messages per second':^26}"]
     for name, phase in sides:
         each = result.spread(lambda r, phase=phase: phase(r).each)
         rate = result.spread(lambda r, phase=phase: phase(r).rate)
         lines.append(f"{name:29}{_figure(each):26}{_figure(rate):26}")
-    lines += ["", "Where it goes, CPU us a message (without / with events):"]
+    lines += ["", "Where it goes, CPU us per message (without / with events):"]
     for name, (quiet, events) in result.parts().items():
         if ":" in name and max(quiet, events) < 0.5:
             continue
@@ -105,8 +105,8 @@ def table(result: Result) -> str:
     others = result.others()
     lines += [
         "",
-        f"Not counted: load generator {generator:.0f} us a message; the local SES. "
-        f"Our idle system used {beside:.0f} us a second beside boto3.",
+        f"Not counted: load generator {generator:.0f} us per message; the local SES. "
+        f"Our idle system used {beside:.0f} us per second beside boto3.",
         f"202 after {p50:.1f} ms in the median, {p99:.1f} ms at p99, with {result.concurrency} callers on {result.lanes} lanes.",
         f"{result.engine}; {len(result.rounds)} rounds of "
         f"{result.rounds[0].events.messages} governed and {result.rounds[0].bare.messages} bare mails.",

@@ -1,4 +1,4 @@
-"""The tenants and lanes that mail is sent on: onboarded over the API, as anybody's are."""
+"""The tenants and lanes of a benchmark, onboarded over the API."""
 
 import asyncio
 import json
@@ -14,11 +14,11 @@ MARKETING = "newsletter"
 
 
 class CannotOnboard(Exception):
-    """The API would not take a tenant, or its lanes do not come ready."""
+    """The API refused a tenant, or its lanes were not ready in time."""
 
 
 async def onboard(url: str, key: str) -> list[Stream]:
-    """Answers the lanes, once SES has all that they need."""
+    """Returns the lanes when SES has all their resources."""
     slugs = list(TENANTS)
     for slug in slugs:
         types = {type: _domain(slug, type) for type in TYPES}

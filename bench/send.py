@@ -1,10 +1,10 @@
 """`./dev bench send`: what a governed mail costs beside a bare boto3 `send_email`, in one run, against the same endpoint.
 
-Three things are measured in turn, round by round, each for a short while: bare boto3; the governed path while nobody reads SES's
-events; and the governed path with its events, until the outcome of every delivery is recorded. One HTTP request a mail, with an
-idempotency key, everything durable. CPU is that of all our processes and all of PostgreSQL's, and that of the boto3 process; the
-local SES and the load generator count on no side. Every mail has to be in SES's ledger exactly once and its delivery where it
-has to be in the database, all of it before counting stops, else there is no figure.
+Each round measures three phases: bare boto3; the governed path while nobody reads SES's events; and the governed path with
+its events, until the outcome of every delivery is recorded. One HTTP request per mail, with an idempotency key, everything
+durable. CPU is that of all our processes and all of PostgreSQL's, and that of the boto3 process. The local SES and the load
+generator are not counted. A figure is given only if every mail is in SES's ledger exactly once and its delivery has the
+expected state in the database before counting stops.
 
 With `--against PATH` the governed path of this checkout is measured beside that of another one, in the same run and with this
 checkout's local SES and load for both.
@@ -28,8 +28,8 @@ from typing import Any
 
 import uvloop
 
-from bench import checkout, compare, cpu, load, mail, report, seed, stage
-from bench.stage import Failed, Stage
+from bench import checkout, compare, cpu, load, mail, report, seed, system
+from bench.system import Failed, System
 
 SENT, DELIVERED = 20, 23  # states in the ledger and in what came back
 _EVENTS = 2  #: a mail: Send and Delivery
@@ -127,18 +127,18 @@ def _say(sentence: str) -> None:
 
 async def _bench(options: Options) -> report.Result:
     here = checkout.this()
-    async with stage.running(_say, here) as on:
-        await _warm_up(on, options)
+    async with system.running(_say, here) as under_test:
+        await _warm_up(under_test, options)
         rounds: list[report.Round] = []
         for number in range(1, options.rounds + 1):
             _say(f"round {number} of {options.rounds}")
-            bare = await _bare(on, options, f"r{number}a")
-            rounds.append(report.Round(bare, *await _both(on, options, f"r{number}")))
+            bare = await _bare(under_test, options, f"r{number}a")
+            rounds.append(report.Round(bare, *await _both(under_test, options, f"r{number}")))
         return report.Result(
             rounds=rounds,
-            engine=on.engine,
+            engine=under_test.engine,
             interpreter=str(here.interpreter()),
-            lanes=len(on.streams),
+            lanes=len(under_test.streams),
             concurrency=options.concurrency,
         )
 
@@ -146,17 +146,17 @@ async def _bench(options: Options) -> report.Result:
 async def _compare(options: Options, other: checkout.Checkout) -> compare.Comparison:
     """Both systems run all the time; only one of them has mail at any moment."""
     here = checkout.this()
-    async with stage.running(_say, here) as mine, stage.running(_say, other) as theirs:
-        for on in (mine, theirs):
-            await _warm_up(on, options)
+    async with system.running(_say, here) as mine, system.running(_say, other) as theirs:
+        for under_test in (mine, theirs):
+            await _warm_up(under_test, options)
         pairs: list[compare.Pair] = []
         while True:
             number = len(pairs) + 1
             _say(f"round {number}")
             sides: dict[str, dict[str, float]] = {}
             order = [("here", mine), ("there", theirs)]
-            for name, on in order if number % 2 else reversed(order):
-                quiet, events = await _both(on, options, f"r{number}")
+            for name, under_test in order if number % 2 else reversed(order):
+                quiet, events = await _both(under_test, options, f"r{number}")
                 sides[name] = {"without events": quiet.each, "with its 2 events": events.each}
             pairs.append(compare.Pair(**sides))
             result = compare.Comparison(
@@ -170,34 +170,34 @@ async def _compare(options: Options, other: checkout.Checkout) -> compare.Compar
                 return result
 
 
-async def _warm_up(on: Stage, options: Options) -> None:
+async def _warm_up(under_test: System, options: Options) -> None:
     _say("warming up")
     await _governed(
-        on, options, "warm", max(options.concurrency * 2, min(1000, options.messages)), events=True
+        under_test, options, "warm", max(options.concurrency * 2, min(1000, options.messages)), events=True
     )
-    await on.name_backends()
+    await under_test.name_backends()
 
 
-async def _both(on: Stage, options: Options, run: str) -> tuple[report.Phase, report.Phase]:
+async def _both(under_test: System, options: Options, run: str) -> tuple[report.Phase, report.Phase]:
     """The governed path without and with its events."""
-    quiet = await _governed(on, options, f"{run}b", options.messages, events=False)
-    return quiet, await _governed(on, options, f"{run}c", options.messages, events=True)
+    quiet = await _governed(under_test, options, f"{run}b", options.messages, events=False)
+    return quiet, await _governed(under_test, options, f"{run}c", options.messages, events=True)
 
 
 class _Meter:
-    """What a phase used, and what the rest of this machine did meanwhile."""
+    """CPU of a phase, and of the rest of this machine during it."""
 
-    def __init__(self, on: Stage) -> None:
-        self._on = on
-        self._machine, self._ses, self._own = cpu.machine(), on.ses.cpu(), _own_cpu()
-        self._tree, self._began = on.tree.sample(), time.perf_counter()
+    def __init__(self, under_test: System) -> None:
+        self._under_test = under_test
+        self._machine, self._ses, self._own = cpu.machine(), under_test.ses.cpu(), _own_cpu()
+        self._tree, self._began = under_test.tree.sample(), time.perf_counter()
 
     def read(self, bare: float = 0.0) -> "_Reading":
         wall = time.perf_counter() - self._began
-        parts = self._on.tree.sample().since(self._tree)
-        if gone := self._on.tree.missing():
+        parts = self._under_test.tree.sample().since(self._tree)
+        if gone := self._under_test.tree.missing():
             raise Failed(f"{', '.join(gone)} died meanwhile")
-        known = sum(parts.values()) + self._on.ses.cpu() - self._ses + _own_cpu() - self._own + bare
+        known = sum(parts.values()) + self._under_test.ses.cpu() - self._ses + _own_cpu() - self._own + bare
         others = max(0.0, cpu.machine() - self._machine - known) / wall / (os.cpu_count() or 1)
         return _Reading(parts, wall, others)
 
@@ -212,11 +212,11 @@ class _Reading:
 # Bare -------------------------------------------------------------------------------------------------------------------
 
 
-async def _bare(on: Stage, options: Options, run: str) -> report.Phase:
-    newest = await on.ses.newest()
-    meter = _Meter(on)
+async def _bare(under_test: System, options: Options, run: str) -> report.Phase:
+    newest = await under_test.ses.newest()
+    meter = _Meter(under_test)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.bare", "--endpoint", on.ses.url, "--run", run,
+        sys.executable, "-m", "bench.bare", "--endpoint", under_test.ses.url, "--run", run,
         "--messages", str(options.bare), "--seconds", str(options.seconds),
         stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent,
     )  # fmt: skip
@@ -225,7 +225,7 @@ async def _bare(on: Stage, options: Options, run: str) -> report.Phase:
         raise Failed("the bare boto3 process failed")
     said = json.loads(out)
     read = meter.read(said["whole_cpu_seconds"])
-    sent = await on.ses.recipients_after(newest)
+    sent = await under_test.ses.recipients_after(newest)
     expected = mail.recipients(run, said["sent"]) + mail.recipients(f"{run}-warm", said["warm_up"])
     check_ledger(expected, sent)
     return report.Phase(
@@ -240,24 +240,30 @@ async def _bare(on: Stage, options: Options, run: str) -> report.Phase:
 # Governed ---------------------------------------------------------------------------------------------------------------
 
 
-async def _governed(on: Stage, options: Options, run: str, count: int, *, events: bool) -> report.Phase:
+async def _governed(
+    under_test: System, options: Options, run: str, count: int, *, events: bool
+) -> report.Phase:
     recipients = mail.recipients(run, count)
-    host, port = on.address
+    host, port = under_test.address
     requests = [
-        mail.request(on.streams[n % len(on.streams)], to, on.key, f"{host}:{port}")
+        mail.request(under_test.streams[n % len(under_test.streams)], to, under_test.key, f"{host}:{port}")
         for n, to in enumerate(recipients)
     ]
-    newest, last, total = await on.ses.newest(), await on.newest_id(), await on.ses.total()
-    asleep = contextlib.nullcontext() if events else on.observe_asleep()
-    with asleep:
-        meter, own = _Meter(on), _own_cpu()
+    newest, last, total = (
+        await under_test.ses.newest(),
+        await under_test.newest_id(),
+        await under_test.ses.total(),
+    )
+    observing = contextlib.nullcontext() if events else under_test.observe_stopped()
+    with observing:
+        meter, own = _Meter(under_test), _own_cpu()
         done = await load.run(host, port, requests, options.concurrency, options.seconds)
         own = _own_cpu() - own
-        await _settled(on, total, last, len(done.answers), events=events)
+        await _settled(under_test, total, last, len(done.answers), events=events)
         read = meter.read()
-        await _check(on, recipients[: len(done.answers)], newest, last, done, events=events)
+        await _check(under_test, recipients[: len(done.answers)], newest, last, done, events=events)
     if not events:
-        await _settled(on, total, last, len(done.answers), events=True)
+        await _settled(under_test, total, last, len(done.answers), events=True)
     return report.Phase(
         messages=len(done.answers),
         wall=read.wall,
@@ -268,31 +274,37 @@ async def _governed(on: Stage, options: Options, run: str, count: int, *, events
     )
 
 
-async def _settled(on: Stage, total: int, last: int, count: int, *, events: bool) -> None:
-    """Until all of it is done. The local SES is asked first, since asking it costs what is measured nothing."""
-    await stage.until(
-        on.ses.total, lambda found: found >= total + count, f"SES has to have {total + count} mails"
+async def _settled(under_test: System, total: int, last: int, count: int, *, events: bool) -> None:
+    """Waits until all of it is done. The local SES is asked first: its CPU is not counted."""
+    await system.until(
+        under_test.ses.total, lambda found: found >= total + count, f"SES has to have {total + count} mails"
     )
     if events:
-        await stage.until(on.ses.waiting_events, lambda found: not found, "the event queue has to be empty")
-        await stage.until(
-            lambda: on.count_outcomes(last),
+        await system.until(
+            under_test.ses.waiting_events, lambda found: not found, "the event queue has to be empty"
+        )
+        await system.until(
+            lambda: under_test.count_outcomes(last),
             lambda found: found >= count,
             f"{count} outcomes have to be there",
         )
-        await stage.until(on.ses.waiting_events, lambda found: not found, "the event queue has to be empty")
-    await stage.until(
-        lambda: on.count_ledger(last), lambda found: found >= count, f"{count} results have to be there"
+        await system.until(
+            under_test.ses.waiting_events, lambda found: not found, "the event queue has to be empty"
+        )
+    await system.until(
+        lambda: under_test.count_ledger(last),
+        lambda found: found >= count,
+        f"{count} results have to be there",
     )
 
 
 async def _check(
-    on: Stage, expected: list[str], newest: str | None, last: int, done: load.Run, *, events: bool
+    under_test: System, expected: list[str], newest: str | None, last: int, done: load.Run, *, events: bool
 ) -> None:
     if any(b'"state":"queued"' not in answer for answer in done.answers):
         raise Failed("not every mail was queued")
-    check_ledger(expected, await on.ses.recipients_after(newest))
-    deliveries = await on.deliveries(last)
+    check_ledger(expected, await under_test.ses.recipients_after(newest))
+    deliveries = await under_test.deliveries(last)
     wrong = [one for one in deliveries if one[1:] != (SENT, 1, DELIVERED if events else None)]
     if wrong or sorted(one[0] for one in deliveries) != sorted(expected):
         raise Failed(

@@ -1,8 +1,9 @@
-"""`./dev bench seslocal`: how many SendEmail a second the local SES takes on one core, and what it keeps of a million mails.
+"""`./dev bench seslocal`: how many SendEmail calls per second the local SES serves on one core, and whether its memory stays
+flat.
 
-The server is one process, measured from outside: its CPU time and its resident memory, out of /proc. Another process sends (each
-call signed, each mail with a tenant, a configuration set and a tag) and consumes: it receives and deletes both events of each
-mail. A run counts only if every mail was accepted and had its Send and its Delivery exactly once.
+The server is one process, measured from outside: CPU time and resident memory from /proc. Another process sends (each call
+signed, each mail with a tenant, a configuration set and a tag), and receives and deletes both events of each mail. A run is
+valid only if every mail was accepted and had its Send and its Delivery exactly once.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from urllib.parse import urlsplit
 import boto3
 
 from bench import checkout, compare, cpu, seslocal_load
-from bench.stage import PATIENCE, Failed
+from bench.system import PATIENCE, Failed
 
 _ROOT = Path(__file__).resolve().parent.parent
 _WARM = 2000  #: mails before anything is measured
@@ -133,7 +134,7 @@ def run(options: Options) -> list[Phase]:
             f"{options.messages} mails do not fill a ledger of {options.ledger} and leave some: send more"
         )
     with tempfile.TemporaryDirectory() as home, _server(checkout.this(), Path(home), options) as (url, pid):
-        _furnish(url)
+        _set_up(url)
         with _load(url, options) as load:
             _phase(load, pid, min(_WARM, options.messages))
             return [_phase(load, pid, first), _phase(load, pid, options.messages - first)]
@@ -147,7 +148,7 @@ def run_against(options: Options, other: checkout.Checkout) -> compare.Compariso
         for name, side in (("here", here), ("there", other)):
             home = stack.enter_context(tempfile.TemporaryDirectory())
             url, pid = stack.enter_context(_server(side, Path(home), options))
-            _furnish(url)
+            _set_up(url)
             load = stack.enter_context(_load(url, options))
             _phase(load, pid, min(_WARM, options.messages))
             sides[name] = load, pid
@@ -249,7 +250,7 @@ def _load(url: str, options: Options) -> Iterator["subprocess.Popen[str]"]:
             process.wait()
 
 
-def _furnish(url: str) -> None:
+def _set_up(url: str) -> None:
     """A tenant with an identity and a configuration set whose events go to a queue."""
     ses = boto3.client(
         "sesv2",

@@ -1,8 +1,8 @@
-"""The load of `./dev bench seslocal`, a process of its own: signed SendEmail calls on keep-alive connections, and a consumer that
-receives and deletes what comes of them.
+"""The load of `./dev bench seslocal`, in a separate process: signed SendEmail calls on keep-alive connections, and a consumer
+that receives and deletes their events.
 
-It is told over standard input how many mails to send, and answers with one line of JSON. Each mail carries its number as a tag,
-and each event is ticked off by it: a mail counts when its Send and its Delivery have each come exactly once.
+It reads from standard input how many mails to send, and writes one line of JSON. Each mail has its number as a tag, which its
+events carry too: a mail counts when its Send and its Delivery have arrived exactly once.
 """
 
 import asyncio

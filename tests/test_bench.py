@@ -10,7 +10,7 @@ import pytest
 
 from bench import cpu, load, send
 from bench.report import Phase, Result, Round, line, table
-from bench.stage import Failed
+from bench.system import Failed
 
 ROOT = Path(__file__).resolve().parents[1]
 

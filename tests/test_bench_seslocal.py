@@ -10,7 +10,7 @@ import pytest
 from bench import seslocal
 from bench.seslocal import Phase
 from bench.seslocal_load import Ticks, Void
-from bench.stage import Failed
+from bench.system import Failed
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -1,7 +1,7 @@
-"""What a benchmark runs against: the local SES, and `mailcordon up` beside it, in a home that goes away afterwards.
+"""The system that a benchmark measures: the local SES, and `mailcordon up` with a temporary home.
 
-The local SES is a process of our own starting and no child of `up`, so that it is counted on neither side; its rate and quota
-are lifted, so that what is measured is us. Everything listens on free ports.
+The bench starts the local SES itself, not `up`, so that its CPU is not counted. Its rate and quota are raised, so that they
+do not limit what is measured. Everything listens on free ports.
 """
 
 import asyncio
@@ -35,12 +35,12 @@ _LEDGER = 2_000_000  #: mails that it keeps
 
 
 class Failed(Exception):
-    """The bench cannot vouch for its figures."""
+    """The figures of the bench are not valid."""
 
 
 @dataclass
 class Ses:
-    """The local SES, asked as its judge."""
+    """The local SES, whose ledger says what was really sent."""
 
     url: str
     pid: int
@@ -57,7 +57,7 @@ class Ses:
         return (await asyncio.to_thread(self._get, "/health"))["sent"]
 
     async def newest(self) -> str | None:
-        """Id of the newest mail: what came after it is what a phase has sent."""
+        """Id of the newest mail. Later mails are those of the phase that follows."""
         sent = (await asyncio.to_thread(self._get, "/sent?limit=1&order=newest"))["sent"]
         return sent[0]["message_id"] if sent else None
 
@@ -95,8 +95,8 @@ class Ses:
 
 
 @dataclass
-class Stage:
-    """Everything is up, tenants have their lanes, and somebody can look into the database uncounted."""
+class System:
+    """A running system with tenants and lanes, and a database session of the bench whose CPU is not counted."""
 
     ses: Ses
     url: str
@@ -105,7 +105,7 @@ class Stage:
     tree: Tree
     processes: dict[str, int]
     logins: dict[str, str]
-    looker: asyncpg.Connection  #: the bench's own session
+    session: asyncpg.Connection  #: the bench's own
     engine: str  #: PostgreSQL's version and settings, for the report
 
     @property
@@ -114,8 +114,8 @@ class Stage:
         return parts.hostname or "127.0.0.1", parts.port or 80
 
     @contextlib.contextmanager
-    def observe_asleep(self) -> Iterator[None]:
-        """Nobody reads the event queue; nothing is lost, since nothing is deleted there."""
+    def observe_stopped(self) -> Iterator[None]:
+        """Stops `observe` for a while: events stay in their queue."""
         os.kill(self.processes["observe"], signal.SIGSTOP)
         try:
             yield
@@ -123,7 +123,7 @@ class Stage:
             os.kill(self.processes["observe"], signal.SIGCONT)
 
     async def name_backends(self) -> None:
-        """Learns which session serves which of our loops. Each login may see its own sessions' names only."""
+        """Finds out which session serves which of our loops. Each login sees the names of its own sessions only."""
         for dsn in self.logins.values():
             connection = await asyncpg.connect(dsn)
             try:
@@ -136,20 +136,20 @@ class Stage:
                 await connection.close()
 
     async def newest_id(self) -> int:
-        return await self.looker.fetchval("select coalesce(max(id), 0) from message")
+        return await self.session.fetchval("select coalesce(max(id), 0) from message")
 
     async def count_ledger(self, after: int) -> int:
-        return await self.looker.fetchval("select count(*) from ledger where id > $1", after + 63)
+        return await self.session.fetchval("select count(*) from ledger where id > $1", after + 63)
 
     async def count_outcomes(self, after: int) -> int:
         """Deliveries whose outcome is there: `delivered` (23)."""
-        return await self.looker.fetchval(
+        return await self.session.fetchval(
             "select count(*) from outcome where id > $1 and state = 23", after + 63
         )
 
     async def deliveries(self, after: int) -> list[tuple[str, int | None, int | None, int | None]]:
         """Recipient, state in the ledger, attempt, state by the outcome: of every mail accepted after that message."""
-        rows = await self.looker.fetch(
+        rows = await self.session.fetch(
             "select m.recipients[1] as recipient, l.state, l.attempt, o.state as outcome from message m "
             "left join ledger l on l.id = m.id + 1 left join outcome o on o.id = m.id + 1 where m.id > $1",
             after,
@@ -168,7 +168,7 @@ async def until(
 
 
 @contextlib.asynccontextmanager
-async def running(say: Callable[[str], None], checkout: Checkout) -> AsyncIterator[Stage]:
+async def running(say: Callable[[str], None], checkout: Checkout) -> AsyncIterator[System]:
     with _home() as home, _seslocal(home) as ses:
         say(f"starting the system of {checkout.name}, and a local SES for it in a separate process")
         with _up(checkout, home, ses.url) as up:
@@ -178,10 +178,10 @@ async def running(say: Callable[[str], None], checkout: Checkout) -> AsyncIterat
             streams = await seed.onboard(cli["url"], cli["key"])
             await asyncio.to_thread(_verify_bare_identity, ses.url)
             await _end_ramps(logins["send"])
-            looker = await asyncpg.connect(logins["control"], server_settings={"search_path": "mailcordon"})
+            session = await asyncpg.connect(logins["control"], server_settings={"search_path": "mailcordon"})
             tree = Tree(up.pid, ran["processes"])
-            tree.uncounted.add(await looker.fetchval("select pg_backend_pid()"))
-            stage = Stage(
+            tree.uncounted.add(await session.fetchval("select pg_backend_pid()"))
+            system = System(
                 ses=ses,
                 url=cli["url"],
                 key=cli["key"],
@@ -189,17 +189,17 @@ async def running(say: Callable[[str], None], checkout: Checkout) -> AsyncIterat
                 tree=tree,
                 processes=ran["processes"],
                 logins=logins,
-                looker=looker,
-                engine=await _engine(looker),
+                session=session,
+                engine=await _engine(session),
             )
             try:
-                yield stage
+                yield system
             finally:
-                await looker.close()
+                await session.close()
 
 
 async def _end_ramps(dsn: str) -> None:
-    """A lane that was just released begins slowly and is as free as ever a minute later: nobody waits for that here."""
+    """Skips the ramp of released lanes, which lasts a minute."""
     connection = await asyncpg.connect(dsn, server_settings={"search_path": "mailcordon"})
     await connection.execute("update lane set released_at = null")
     await connection.close()
@@ -221,7 +221,7 @@ def _verify_bare_identity(ses_url: str) -> None:
 
 @contextlib.contextmanager
 def _home() -> Iterator[Path]:
-    """Where PostgreSQL's user can enter even when we are root."""
+    """A temporary directory that PostgreSQL's user can enter even if we run as root."""
     directory = Path(tempfile.mkdtemp(prefix="mc-bench-"))
     directory.chmod(0o711)
     try:
@@ -231,7 +231,7 @@ def _home() -> Iterator[Path]:
 
 
 def _environment(**settings: str) -> dict[str, str]:
-    """Ours without settings or credentials that lie about in it."""
+    """Our environment without settings and credentials."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAILCORDON_", "AWS_"))}
     return kept | settings
 
