@@ -93,6 +93,31 @@ def test_a_wrong_word_is_answered_with_the_right_ones(checkout: Path):
     assert dev(checkout, "help").returncode == 0
 
 
+@pytest.mark.parametrize("first", ["python3.13", "python3.12"])
+def test_a_python_built_with_optimizations_is_preferred_and_named(tmp_path: Path, first: str):
+    shutil.copy(ROOT / "dev", tmp_path / "dev")
+    for lock in (RUNTIME, DEV):
+        (tmp_path / lock).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / lock).touch()
+    uv = tmp_path / ".mailcordon" / "tools" / "bin" / "uv"
+    uv.parent.mkdir(parents=True)
+    uv.write_text("#!/bin/sh\nexit 1\n")
+    uv.chmod(0o755)
+    tools = _tools_without_python(tmp_path)
+    for name in ("python3.13", "python3.12"):
+        fake = tools / name
+        fake.write_text(
+            "#!/bin/sh\n"
+            f'case "$*" in *enable-optimizations*) exit {int(name != first)} ;; *print*) echo "$0" ;;'
+            f" --version) echo Fake {name} ;; esac\n"
+        )
+        fake.chmod(0o755)
+    done = dev(tmp_path, "up", PATH=str(tools))
+    assert f"making .venv with Fake {first}, built with --enable-optimizations" in done.stderr
+    done = dev(tmp_path, "up", PATH=str(tools), PYTHON="python3.12")
+    assert "making .venv with Fake python3.12" in done.stderr
+
+
 def test_it_names_no_registry():
     locks = [*ROOT.glob("requirements*.txt"), *ROOT.glob("packages/**/requirements*.txt")]
     assert len(locks) >= 5

@@ -1,4 +1,4 @@
-"""Settings: each wrong one is a sentence, and nothing that lies about in an environment sends mail."""
+"""Settings: each wrong one is a sentence, and no variable in the environment alone sends mail."""
 
 import dataclasses
 from pathlib import Path

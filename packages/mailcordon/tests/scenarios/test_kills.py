@@ -160,7 +160,7 @@ def home(short_home: Callable[[], AbstractContextManager[Path]]) -> Iterator[Pat
 
 
 async def judge(run: Run) -> Counter[str]:
-    """Nothing lost, nothing doubled but what the record says was sent again. Answers the states reached."""
+    """Nothing is lost, and only what the records say was sent again is doubled. Returns the states reached."""
     sent: Counter[str] = Counter(mail["tags"]["mc-delivery"][0] for mail in await run.mails())
     database = await run.database()
     states: Counter[str] = Counter()
