@@ -7,10 +7,14 @@ drift with the machine; a ratio of neighbours does not.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median, stdev
+from statistics import median
 
 TOLERANCE = 0.03  #: a change of CPU per message that counts as "the same"
-PRECISE = 0.01  #: standard error of the mean ratio up to which a difference of TOLERANCE can be told
+PRECISE = 0.01  #: standard error of the median ratio up to which a difference of TOLERANCE can be seen
+FEWEST_ROUNDS = 5  #: for a verdict; fewer can agree by chance
+#: Standard error of a median, from the median absolute deviation, for values that are normal but for outliers:
+#: 1.4826 turns the deviation into a standard deviation, 1.2533 is sqrt(pi / 2).
+_ERROR_OF_MEDIAN = 1.4826 * 1.2533
 MOST_ROUNDS = 20  #: after which the run ends even if it is not precise
 
 
@@ -37,9 +41,12 @@ class Comparison:
         return [pair.ratio(phase) for pair in self.pairs]
 
     def error(self, phase: str) -> float:
-        """Standard error of the mean ratio; infinite for a single round."""
+        """Standard error of the median ratio. A round that something disturbed changes it little. Infinite for too few rounds."""
         ratios = self.ratios(phase)
-        return stdev(ratios) / len(ratios) ** 0.5 if len(ratios) > 1 else float("inf")
+        if len(ratios) < FEWEST_ROUNDS:
+            return float("inf")
+        middle = median(ratios)
+        return _ERROR_OF_MEDIAN * median(abs(ratio - middle) for ratio in ratios) / len(ratios) ** 0.5
 
     @property
     def precise(self) -> bool:
@@ -48,6 +55,8 @@ class Comparison:
     @property
     def verdict(self) -> str:
         middle = median(self.ratios(self.headline))
+        if len(self.pairs) < FEWEST_ROUNDS:
+            return f"no verdict: it takes at least {FEWEST_ROUNDS} rounds"
         if not self.precise:
             return "no verdict: the rounds differ too much; run it on a quiet machine or with more --rounds"
         if middle > 1 + TOLERANCE:
@@ -77,12 +86,14 @@ def table(result: Comparison) -> str:
     return "\n".join(lines)
 
 
-def line(result: Comparison) -> str:
+def json_line(result: Comparison) -> str:
     return json.dumps(
         {
             "verdict": result.verdict,
             "rounds": len(result.pairs),
-            "standard_error": round(result.error(result.headline), 4) if len(result.pairs) > 1 else None,
+            "standard_error": round(result.error(result.headline), 4)
+            if len(result.pairs) >= FEWEST_ROUNDS
+            else None,
             "ratio": {phase: round(median(result.ratios(phase)), 4) for phase in result.pairs[0].here},
             "ratio_spread": {
                 phase: [round(min(result.ratios(phase)), 4), round(max(result.ratios(phase)), 4)]

@@ -118,7 +118,7 @@ def table(result: Result) -> str:
     return "\n".join(lines)
 
 
-def line(result: Result) -> str:
+def json_line(result: Result) -> str:
     ratio = result.spread(lambda r: r.ratio)
     parts = result.parts()
     return json.dumps(

@@ -109,9 +109,9 @@ async def _measured(options: Options) -> tuple[str, str]:
     """The report for people, and its line for machines."""
     if options.against is not None:
         comparison = await _compare(options, checkout.at(options.against))
-        return compare.table(comparison), compare.line(comparison)
+        return compare.table(comparison), compare.json_line(comparison)
     result = await _bench(options)
-    return report.table(result), report.line(result)
+    return report.table(result), report.json_line(result)
 
 
 async def _until_terminated(work: Coroutine[Any, Any, tuple[str, str]]) -> tuple[str, str]:

@@ -75,9 +75,9 @@ def _measured(options: Options) -> tuple[str, str]:
     """The report for people, and its line for machines."""
     if options.against is not None:
         comparison = run_against(options, checkout.at(options.against))
-        return compare.table(comparison), compare.line(comparison)
+        return compare.table(comparison), compare.json_line(comparison)
     phases = run(options)
-    return table(phases), line(phases)
+    return table(phases), json_line(phases)
 
 
 def parse(argv: list[str]) -> Options:
@@ -177,19 +177,19 @@ def _phase(load: "subprocess.Popen[str]", pid: int, count: int) -> Phase:
     before = cpu.read(pid)
     load.stdin.write(f"{count}\n")
     load.stdin.flush()
-    told = json.loads(load.stdout.readline() or '{"void": "the load ended"}')
-    if "void" in told:
-        raise Failed(f"no figure: {told['void']}")
+    result = json.loads(load.stdout.readline() or '{"void": "the load ended"}')
+    if "void" in result:
+        raise Failed(f"no figure: {result['void']}")
     after = cpu.read(pid)
     if before is None or after is None:
         raise Failed("no figure: the server is gone")
     return Phase(
         messages=count,
         cpu=after.seconds - before.seconds,
-        wall=told["wall"],
-        generator=told["cpu"],
-        p50=told["p50"],
-        p99=told["p99"],
+        wall=result["wall"],
+        generator=result["cpu"],
+        p50=result["p50"],
+        p99=result["p99"],
         memory=_resident(pid),
     )
 
@@ -312,7 +312,7 @@ def table(phases: list[Phase]) -> str:
     return "\n".join(lines)
 
 
-def line(phases: list[Phase]) -> str:
+def json_line(phases: list[Phase]) -> str:
     return json.dumps(
         {
             "messages_per_second_on_one_core": round(whole(phases), 1),

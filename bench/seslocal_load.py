@@ -279,7 +279,7 @@ async def _serve(host: str, port: int, connections: int, consumers: int, orders:
             answered = time.perf_counter() - began
             sent += count
             await _complete(ticks, sent)
-            told = {
+            result = {
                 "messages": count,
                 "answered": answered,
                 "wall": time.perf_counter() - began,
@@ -287,7 +287,7 @@ async def _serve(host: str, port: int, connections: int, consumers: int, orders:
                 "p50": latencies[len(latencies) // 2],
                 "p99": latencies[len(latencies) * 99 // 100],
             }
-            print(json.dumps(told), flush=True)
+            print(json.dumps(result), flush=True)
     finally:
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import cpu, load, send
-from bench.report import Phase, Result, Round, line, table
+from bench.report import Phase, Result, Round, json_line, table
 from bench.system import Failed
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,7 +39,7 @@ def test_a_bench_of_no_messages_is_refused(number: str):
 
 
 def test_the_ratio_is_the_median_of_the_rounds():
-    said = json.loads(line(result((1.0, 0.2), (1.0, 0.9), (1.0, 0.4))))
+    said = json.loads(json_line(result((1.0, 0.2), (1.0, 0.9), (1.0, 0.4))))
     assert said["cpu_ratio"] == 0.4
     assert said["cpu_ratio_spread"] == [0.2, 0.9]
     assert said["us_per_message"]["bare"] == 1000.0
