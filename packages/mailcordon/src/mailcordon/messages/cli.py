@@ -500,10 +500,17 @@ def uncordon_question(*, mail: str) -> str:
     return f"Uncordon {mail}?"
 
 
-@example(holds="17, 18")
-def lift_question(*, holds: str) -> str:
+def _numbered_holds(ids: list[int]) -> str:
+    """`hold 17`, `holds 17 and 18`, `holds 17, 18 and 21`."""
+    *before, last = map(str, ids)
+    return f"holds {', '.join(before)} and {last}" if before else f"hold {last}"
+
+
+@example(ids=[17])
+@example(ids=[17, 18])
+def lift_question(*, ids: list[int]) -> str:
     """`uncordon --hold` asks."""
-    return f"Lift hold {holds}?"
+    return f"Lift {_numbered_holds(ids)}?"
 
 
 @example(mail="acme, campaign spring-sale")
@@ -543,10 +550,14 @@ def nothing_lifted(*, mail: str, tenant: str) -> str:
     )
 
 
-@example(tenant="acme", holds="17, 18")
-def no_open_hold(*, tenant: str, holds: str) -> str:
+@example(tenant="acme", ids=[17])
+@example(tenant="acme", ids=[17, 18])
+def no_open_hold(*, tenant: str, ids: list[int]) -> str:
     """`uncordon --hold` names a hold that does not exist or is lifted. Exit code 3."""
-    return f"{tenant} has no open hold {holds}. `mailcordon holds list --tenant {tenant} --open` shows those it has."
+    return (
+        f"{tenant} has no open {_numbered_holds(ids)}. "
+        f"`mailcordon holds list --tenant {tenant} --open` shows those it has."
+    )
 
 
 @example(deliveries="1,200 deliveries")
@@ -576,12 +587,26 @@ def suppression_being_removed(*, address: str) -> str:
     return f"The suppression of {address} is being removed, first at SES."
 
 
-@example(address="kim@example.com", outcome="bounces", tenant="acme")
+_OUTCOMES = {
+    "delivers": "is delivered",
+    "bounces": "bounces",
+    "complains": "is delivered, and the recipient complains",
+    "defers": "is deferred",
+}
+
+
+def _what_happens(outcome: str) -> str:
+    return _OUTCOMES.get(outcome, outcome)
+
+
 @example(address="kim@example.com", outcome="delivers", tenant="")
+@example(address="kim@example.com", outcome="bounces", tenant="acme")
+@example(address="kim@example.com", outcome="complains", tenant="acme")
+@example(address="*@example.com", outcome="defers", tenant="")
 def mailbox_set(*, address: str, outcome: str, tenant: str) -> str:
     """`mailbox set` is done."""
     whose = f"mail of {tenant}" if tenant else "mail"
-    return f"From now on, {whose} to {address} {outcome}."
+    return f"From now on, {whose} to {address} {_what_happens(outcome)}."
 
 
 # Keys --------------------------------------------------------------------------------------------------------------------
@@ -872,7 +897,7 @@ def mail_not_governed(*, mail: str, recipients: str, configuration_set: str, tag
 @example(mail=_MAIL, fate="bounces")
 def mail_not_delivered_by_ses(*, mail: str, fate: str) -> str:
     """A mail of the drill reached SES, but not its mailbox."""
-    return f"SES accepted {mail} but did not deliver it: it {fate}."
+    return f"SES accepted {mail} but did not deliver it: it {_what_happens(fate)}."
 
 
 @example(
@@ -888,7 +913,7 @@ def no_event(*, event: str, address: str, waited: str, mail: str, ses_id: str, f
     """An event of SES did not change our record. One of the four sentences below follows."""
     return (
         f"No {event} event for {address} was processed within {waited}. SES accepted {mail} (ledger id {ses_id}), "
-        f"and there it {fate}; our record says {state}."
+        f"and there it {_what_happens(fate)}; our record says {state}."
     )
 
 

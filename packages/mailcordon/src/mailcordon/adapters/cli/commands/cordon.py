@@ -158,7 +158,7 @@ async def uncordon(
 
 def _uncordon_question(target: Document, ids: list[int] | None) -> str:
     if ids:
-        return messages.lift_question(holds=", ".join(map(str, ids)))
+        return messages.lift_question(ids=ids)
     return messages.uncordon_question(mail=holds.hold_target(target))
 
 
@@ -170,7 +170,7 @@ async def _chosen(cli: Cli, tenant: str, ids: list[int]) -> Document:
     if missing:
         raise failures.Failure(
             failures.Exit.NOT_FOUND,
-            messages.no_open_hold(tenant=tenant, holds=", ".join(map(str, missing))),
+            messages.no_open_hold(tenant=tenant, ids=missing),
             "no-such-hold",
         )
     if not cli.json:

@@ -54,7 +54,7 @@ async def set_mailbox(
     app, "list", examples="mailcordon mailbox list\nmailcordon mailbox list --tenant acme", watchable=True
 )
 async def list_mailboxes(cli: Cli, tenant: OfTenant = None) -> None:
-    """List the mailboxes that were set at the local SES. All other addresses deliver."""
+    """List the mailboxes that were set at the local SES. Mail to all other addresses is delivered."""
     ses = cli.local_ses("mailbox")
     try:
         found = await ses.mailboxes()
