@@ -10,7 +10,7 @@ from mailcordon.adapters.db import engine, health_reader
 from mailcordon.adapters.db.accept_store import AcceptStore
 from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.control_store import ControlStore
-from mailcordon.adapters.db.driver_errors import UNREACHABLE
+from mailcordon.adapters.db.driver_errors import UNREACHABLE, in_words
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReader
@@ -28,6 +28,7 @@ from mailcordon.control import keys
 from mailcordon.control.governor import Governor
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.tenants import Tenants
+from mailcordon.messages import api
 from mailcordon.observe import view as observe_view
 from mailcordon.observe.ingest import Ingest
 from mailcordon.send.accept import Accept
@@ -87,7 +88,6 @@ async def _health(pool: engine.Pool) -> server.Health:
         async with pool.acquire(timeout=2) as connection:
             oldest = await health_reader.oldest_snapshot(connection, timeout=2)
     except UNREACHABLE as gone:
-        return server.Health(
-            ok=False, database=f"does not answer ({type(gone).__name__})", oldest_snapshot_seconds=None
-        )
+        problem = api.database_not_responding(in_words(gone))
+        return server.Health(ok=False, database=problem, oldest_snapshot_seconds=None)
     return server.Health(ok=True, database="ok", oldest_snapshot_seconds=oldest)

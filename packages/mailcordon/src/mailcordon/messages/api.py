@@ -868,16 +868,22 @@ def batch_always_blocked(error: str) -> str:
     return f"other transactions blocked every retry: {error}"
 
 
-@example("ConnectionRefusedError")
+@example("connection refused")
 def database_away(error: str) -> str:
-    """A request that reads or changes something other than mail, while the database is down or busy (503)."""
+    """A request that reads or changes something other than mail, while the database is down (503)."""
     return f"The database does not respond ({error}), and nothing was confirmed. Retry."
 
 
-@example("ConnectionRefusedError")
+@example("connection refused")
 def mail_not_confirmed(error: str) -> str:
     """A message is handed in while the database is down (503), and in the log of `dispatch`."""
     return f"The database does not respond ({error}), and nothing was confirmed. Retry with the same Idempotency-Key."
+
+
+@example("connection refused")
+def database_not_responding(error: str) -> str:
+    """In `GET /v1/health`, as the state of the database."""
+    return f"does not respond ({error})"
 
 
 @example("canceling statement due to lock timeout")
@@ -892,7 +898,7 @@ def not_storable() -> str:
     return "has a text or number that cannot be stored"
 
 
-@example(1024)
+@example(128)
 def too_many_accepting_processes(most: int) -> str:
     """More processes accept mail on one database than there are node numbers for their ids (503)."""
     return f"All {most} node numbers are in use, so this process cannot accept mail. Run fewer processes of the role api."

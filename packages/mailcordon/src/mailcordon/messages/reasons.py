@@ -433,7 +433,7 @@ def malformed(problem: str) -> str:
     return f"It cannot be decoded: {problem}"
 
 
-@example("DataError: invalid input")
+@example('invalid byte sequence for encoding "UTF8": 0x00')
 def not_stored(error: str) -> str:
     """An event was decoded, but the database refused it."""
     return f"storing it failed: {error}"

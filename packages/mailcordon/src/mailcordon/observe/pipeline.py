@@ -195,7 +195,9 @@ class Pipeline:
     async def _quarantine(self, message: Received, error: Exception) -> None:
         if not isinstance(error, BadRow):
             _log.exception("storing a message failed; quarantining it")
-        why = reasons.not_stored(f"{type(error).__name__}: {error}")
+        why = reasons.not_stored(
+            str(error) if isinstance(error, BadRow) else f"{type(error).__name__}: {error}"
+        )
         try:
             self._done([message], await self._commit([Malformed(why, message.body)]))
         except BadRow as worse:

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
 
+from mailcordon.adapters.db.driver_errors import in_words
 from mailcordon.core.errors import BadConfig, MailcordonError, Refused, Unavailable
 from mailcordon.messages import system
 
@@ -42,17 +43,12 @@ def explained(dsn: str, setting: str) -> Generator[None]:
 def explain(error: Exception, dsn: str, setting: str) -> MailcordonError | None:
     """What the error means, or None if it is not a connection failure."""
     server = server_of(dsn)
-    why = str(error) or "no response"
+    why = in_words(error)
     if isinstance(error, asyncpg.ClientConfigurationError):
         return BadConfig(system.database_url_not_usable(setting=setting, why=why))
     if isinstance(error, asyncpg.PostgresError):
         return _explain_server(error, dsn, setting)
-    if isinstance(error, asyncpg.InterfaceError):
-        return DatabaseUnreachable(system.database_unreachable(server=server, why=why, setting=setting))
-    if isinstance(error, OSError):
-        why = error.strerror or why
-        # asyncio puts the address in front of its own text: `[Errno 111] Connect call failed ('127.0.0.1', 1)`.
-        why = "connection refused" if isinstance(error, ConnectionRefusedError) else why
+    if isinstance(error, asyncpg.InterfaceError | OSError):
         return DatabaseUnreachable(system.database_unreachable(server=server, why=why, setting=setting))
     return None
 

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from mailcordon.adapters.db.driver_errors import BUSY, UNREACHABLE
+from mailcordon.adapters.db.driver_errors import BUSY, UNREACHABLE, in_words
 from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.core.errors import Fault, Invalid, Unavailable
 from mailcordon.messages import api
@@ -17,8 +17,10 @@ async def acquire(pool: Pool) -> AsyncGenerator[PooledConnection]:
     try:
         async with pool.acquire() as connection:
             yield connection
-    except (*UNREACHABLE, *BUSY) as error:
-        raise Unavailable(api.database_away(type(error).__name__)) from error
+    except UNREACHABLE as error:
+        raise Unavailable(api.database_away(in_words(error))) from error
+    except BUSY as error:
+        raise Unavailable(api.database_busy(in_words(error)), code="busy") from error
     except asyncpg.DataError:
         raise Invalid(Fault("body", api.not_storable())) from None
 

@@ -1,4 +1,4 @@
-"""Which of the driver's errors mean that the database is unreachable, and which that it is busy."""
+"""Which of the driver's errors mean that the database is unreachable, which that it is busy, and what to call them."""
 
 import asyncpg
 
@@ -19,3 +19,17 @@ UNREACHABLE = (
 BUSY = (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError, asyncpg.SerializationError)
 
 DEADLOCK = asyncpg.DeadlockDetectedError
+
+
+def in_words(error: BaseException) -> str:
+    """The cause, for a sentence: `connection refused`, `no response in time`, else what PostgreSQL or the system says."""
+    if isinstance(error, ConnectionRefusedError):
+        # asyncio puts the address in front of its own text: `[Errno 111] Connect call failed ('127.0.0.1', 1)`.
+        return "connection refused"
+    if isinstance(error, TimeoutError):
+        return "no response in time"
+    if isinstance(error, asyncpg.InternalClientError):
+        return "the connection ended"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error).partition("\n")[0] or "no response"  # PostgreSQL's further lines are details and hints

@@ -12,6 +12,7 @@ import asyncpg
 import msgspec
 
 from mailcordon.adapters.db import arrays, engine, queries
+from mailcordon.adapters.db.driver_errors import in_words
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.core import ids
 from mailcordon.core.delivery import State
@@ -65,8 +66,8 @@ class ObserveStore:
             async with self._connection.use() as connection:
                 return await self._with_retries(connection, work)
         except Unavailable as error:
-            cause = error.__cause__
-            raise Unreachable(api.database_unreachable(str(cause) or type(cause).__name__)) from cause
+            cause = error.__cause__ or error
+            raise Unreachable(api.database_unreachable(in_words(cause))) from cause
         except asyncpg.PostgresError as error:
             # A missing grant or a login that is switched off is treated as a missing server: nothing is lost, the events wait.
             raise Unreachable(api.database_unreachable(str(error))) from error

@@ -1,7 +1,7 @@
 """A connection that one caller keeps, opened when it is first needed and again after it broke.
 
 Plans are pinned to index lookups by default: the queue's tables are empty one minute and full the next, and a plan made for one
-is ruinous for the other (docs/decisions/003). Only one task uses the connection at a time.
+state can be far too slow for the other (docs/decisions/003). Only one task uses the connection at a time.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from mailcordon.adapters.db import engine
-from mailcordon.adapters.db.driver_errors import BUSY, DEADLOCK, UNREACHABLE
+from mailcordon.adapters.db.driver_errors import BUSY, DEADLOCK, UNREACHABLE, in_words
 from mailcordon.core.errors import Unavailable
 from mailcordon.messages import api
 
@@ -36,15 +36,15 @@ class PinnedConnection:
 
     @asynccontextmanager
     async def use(self) -> AsyncGenerator[engine.Connection]:
-        """The connection, for one task at a time. Raises Unavailable if the database does not answer or is busy."""
+        """The connection, for one task at a time. Raises Unavailable if the database does not respond or is busy."""
         async with self._lock:
             try:
                 yield await self._live()
             except UNREACHABLE as error:
                 await self._drop()
-                raise Unavailable(api.mail_not_confirmed(type(error).__name__), retry_after=1) from error
+                raise Unavailable(api.mail_not_confirmed(in_words(error)), retry_after=1) from error
             except (*BUSY, DEADLOCK) as error:
-                raise Unavailable(api.database_busy(str(error)), code="busy") from error
+                raise Unavailable(api.database_busy(in_words(error)), code="busy") from error
             except BaseException:
                 # An interrupted statement may leave a transaction open: the next user must not get that connection.
                 if self._connection is not None and self._connection.is_in_transaction():
