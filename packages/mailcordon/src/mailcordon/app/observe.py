@@ -14,7 +14,7 @@ from mailcordon.observe.pipeline import Pipeline
 
 
 async def run(config: Config, stop: asyncio.Event) -> None:
-    """Reads both event queues, each by a pipeline of its own, so that a blast's opens delay no bounce."""
+    """Reads both event queues, each with its own pipeline, so that the opens of a large mailing do not delay bounces."""
     installation = await wiring.installation(config, "observe")
     async with contextlib.AsyncExitStack() as stack:
         signing = await stack.enter_async_context(credentials(config, stop))

@@ -43,7 +43,8 @@ def tenant_unknown(slug: str) -> str:
 @example("acme", "newsletter", [])
 def no_lane_for_type(slug: str, type: str, lanes: list[str]) -> str:
     """A message has a type for which the tenant has no lane."""
-    return f"{slug} has no lane for {type}; its lanes are: {', '.join(lanes) or 'none yet'}"
+    have = f"its lanes are: {', '.join(lanes)}" if lanes else "it has no lanes yet"
+    return f"{slug} has no lane for {type}; {have}"
 
 
 @example("acme", "newsletter", "news.acme.example", "mail.zen.example")

@@ -923,10 +923,14 @@ def events_unread(*, count: int, queue: str) -> str:
     return f"{count} events are unread in the queue {queue}: is the observe role running?"
 
 
-@example(found="unknown-attempt: no such delivery")
+@example(
+    found="unknown-delivery: The signature is valid, but there is no dlv_0r4tq2v6k7m8n, attempt 2. "
+    "Was the database restored from a backup?"
+)
 def events_in_quarantine(*, found: str) -> str:
     """After `no_event`: events of the drill are in quarantine."""
-    return f"In quarantine since the drill began: {found}."
+    end = "" if found.endswith((".", "?")) else "."
+    return f"In quarantine since the drill began: {found}{end}"
 
 
 @example(queue="mailcordon-outcome", faults="drop_events of Bounce, 2 times")

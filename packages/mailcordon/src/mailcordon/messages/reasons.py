@@ -43,7 +43,7 @@ def held(
 
 @example()
 def held_lane() -> str:
-    """The delivery's lane is held, and the hold has just been lifted or is not placed yet."""
+    """The lane is marked as held, but its hold cannot be shown: it was just lifted, or is not written yet."""
     return "The lane is held"
 
 
@@ -136,7 +136,7 @@ def expired_in_queue() -> str:
     return "Expired before its turn came"
 
 
-@example("the next attempt after a 5xx answer")
+@example("SES gave no clear answer (503): Service Unavailable")
 def expired_while_waiting(reason: str) -> str:
     """A delivery expired while it waited; `reason` is why it waited."""
     return f"Expired while waiting: {reason}"

@@ -79,7 +79,11 @@ def home_not_a_directory(*, home: str, file: str) -> str:
     return f'MAILCORDON_HOME is "{home}", but {what}. It takes a directory, which need not exist yet.'
 
 
-@example(path="/srv/mailcordon/database.json", repair="Delete it, and run `mailcordon up` again.")
+@example(path="/srv/mailcordon/run.json", repair="Delete it, and run `mailcordon up` again.")
+@example(
+    path="/srv/mailcordon/database.json",
+    repair="Restore it from a backup, or delete it and run `mailcordon migrate --new-passwords`.",
+)
 def file_not_readable_as_json(*, path: str, repair: str) -> str:
     """A file of the home is damaged."""
     return f"{path} is not a JSON document that Mailcordon wrote. {repair}"

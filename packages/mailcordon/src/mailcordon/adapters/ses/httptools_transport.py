@@ -1,6 +1,6 @@
 """HTTP/1.1 POSTs over asyncio and httptools, for the calls that are made for every mail.
 
-Implements `transport.Transport` at a third of aiohttp's cost (docs/decisions/007). A connection carries one call at a time, and
+Implements `transport.Transport` at a quarter of aiohttp's cost (docs/decisions/007). A connection carries one call at a time, and
 is closed instead of reused after anything unexpected.
 """
 
