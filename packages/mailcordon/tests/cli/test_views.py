@@ -9,7 +9,7 @@ import pytest
 from rich.console import RenderableType
 
 from mailcordon.adapters.cli import failures, show
-from mailcordon.adapters.cli.commands import cordon, lane, metrics, tenant, why
+from mailcordon.adapters.cli.commands import cordon, holds, lane, metrics, tenant, why
 from mailcordon.adapters.cli.connection import Connection
 from mailcordon.adapters.cli.drill import command as drill
 
@@ -82,8 +82,21 @@ def test_why_shows_the_cause_first() -> None:
     ]
     assert places == sorted(places)
     assert said[places[2]] == (
-        "hold         Held by ops (key 4k2p9x7m) since 13:00 UTC: complaints rise [hold 17: acme, class marketing]"
+        "hold         Held by ops (key 4k2p9x7m) since 13:00 UTC: complaints rise [hold 17: marketing mail of acme]"
     )
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ({}, "all mail of acme"),
+        ({"class": "marketing"}, "marketing mail of acme"),
+        ({"type": "newsletter", "provider": "gmail"}, "newsletter mail of acme to gmail"),
+        ({"campaign": "spring", "list": "old"}, "all mail of acme, campaign spring, list old"),
+    ],
+)
+def test_a_hold_is_named_by_the_mail_that_it_covers(target: dict[str, str], said: str) -> None:
+    assert holds.hold_target({"tenant": "acme", **target}) == said
 
 
 def test_why_shows_the_suppression_behind_a_refusal_with_its_evidence() -> None:
@@ -118,13 +131,13 @@ def test_a_preview_shows_what_happens_and_what_is_not_affected() -> None:
                 "sending": 1,
             }
         ],
-        "effect": "Stops marketing of acme.",
+        "effect": "Holds marketing mail of acme.",
         "untouched": "password-reset of acme; every other tenant.",
     }
     said = lines(cordon.preview_view(preview))
     assert said[1].split() == ["newsletter", "marketing", "open", "3", "2", "1"]
     assert said[-2:] == [
-        "Stops marketing of acme.",
+        "Holds marketing mail of acme.",
         "Not affected: password-reset of acme; every other tenant.",
     ]
 

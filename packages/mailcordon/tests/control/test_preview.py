@@ -31,8 +31,8 @@ def hold(id: int, **more: Any) -> Hold:
 def test_a_cordon_says_what_waits_what_cannot_be_recalled_and_whom_it_leaves_alone() -> None:
     found = preview_of(Target(tenant=1, class_=Class.MARKETING), lanes=(OFFERS, NEWS))
     assert preview.effect("cordon", found, "acme") == (
-        "Holds marketing of acme (announcement and newsletter): 4 deliveries in the queue and all new ones wait until the hold "
-        "is lifted or they expire. 2 deliveries are being sent already and cannot be recalled."
+        "Holds marketing mail of acme (announcement and newsletter): 4 deliveries in the queue and all new ones wait until the "
+        "hold is lifted or they expire. 2 deliveries are being sent already and cannot be recalled."
     )
     assert preview.untouched(found, "acme") == "password-reset of acme; every other tenant."
 
@@ -40,7 +40,7 @@ def test_a_cordon_says_what_waits_what_cannot_be_recalled_and_whom_it_leaves_alo
 def test_a_cancel_says_that_it_is_for_good() -> None:
     found = preview_of(Target(tenant=1, lane=1, campaign="spring"))
     said = preview.effect("cancel", found, "acme")
-    assert said.startswith("Drops 4 deliveries of newsletter of acme, campaign spring for good.")
+    assert said.startswith("Drops 4 deliveries of newsletter mail of acme, campaign spring for good.")
     assert "all other mail of newsletter" in preview.untouched(found, "acme")
 
 
@@ -74,4 +74,4 @@ def test_a_narrow_hold_that_stays_does_not_hold_the_lane() -> None:
 def test_an_uncordon_of_a_lane_does_not_lift_a_wider_or_narrower_hold(other: Hold) -> None:
     found = preview_of(Target(tenant=1, lane=1), other)
     assert preview.liftable(found) == []
-    assert "Nobody has cordoned exactly newsletter of acme" in preview.effect("uncordon", found, "acme")
+    assert "Nobody has cordoned exactly newsletter mail of acme" in preview.effect("uncordon", found, "acme")

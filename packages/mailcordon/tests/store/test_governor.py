@@ -214,8 +214,8 @@ async def test_a_hold_and_its_lifting_are_audited_in_the_same_transaction(world:
     await world.lift("acme", hold)
     rows = await world.owner.fetch("select actor, action, object, because from audit order by id")
     assert [tuple(row) for row in rows] == [
-        ("ann", "hold.place", f"hold {hold} on newsletter of acme", "too many complaints"),
-        ("ann", "hold.lift", f"hold {hold} on newsletter of acme", "it is over"),
+        ("ann", "hold.place", f"hold {hold} on newsletter mail of acme", "too many complaints"),
+        ("ann", "hold.lift", f"hold {hold} on newsletter mail of acme", "it is over"),
     ]
 
 

@@ -11,7 +11,7 @@ Action = Literal["cordon", "uncordon", "cancel"]
 
 
 def mail_of(target: Target, slug: str, type: str | None) -> str:
-    """`newsletter of acme to gmail`."""
+    """`newsletter mail of acme to gmail`."""
     return api.mail_of(
         slug,
         type=type,

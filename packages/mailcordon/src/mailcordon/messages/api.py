@@ -7,7 +7,7 @@ from mailcordon.messages import example
 
 
 def _with_lanes(mail: str, lanes: list[str]) -> str:
-    # `newsletter of acme (newsletter)` would say the same twice.
+    # `newsletter mail of acme (newsletter)` would say the same twice.
     return mail if len(lanes) == 1 and mail.startswith(f"{lanes[0]} ") else f"{mail} ({_and(lanes)})"
 
 
@@ -620,7 +620,8 @@ def mail_of(
     list: str | None = None,
 ) -> str:
     """Names the mail that a hold, its lifting or a cancel covers, inside other sentences and in the audit trail."""
-    words = f"{type or class_ or 'all mail'} of {slug}"
+    kind = type or class_
+    words = f"{kind} mail of {slug}" if kind else f"all mail of {slug}"
     if provider is not None:
         words += f" to {provider}"
     if campaign is not None:
@@ -636,8 +637,8 @@ def covers_no_lane(slug: str) -> str:
     return f"{slug} has no such lane. Nothing would change."
 
 
-@example("marketing of acme", ["announcement", "newsletter"], 1204, 2)
-@example("newsletter of acme", ["newsletter"], 0, 0)
+@example("marketing mail of acme", ["announcement", "newsletter"], 1204, 2)
+@example("newsletter mail of acme", ["newsletter"], 0, 0)
 def cordon_effect(mail: str, lanes: list[str], queued: int, sending: int) -> str:
     """A preview of a cordon: what it will stop."""
     waiting = f"{_deliveries(queued)} in the queue and all new ones wait" if queued else "new deliveries wait"
@@ -647,7 +648,7 @@ def cordon_effect(mail: str, lanes: list[str], queued: int, sending: int) -> str
     )
 
 
-@example("newsletter of acme, campaign spring-sale", ["newsletter"], 1204, 1)
+@example("newsletter mail of acme, campaign spring-sale", ["newsletter"], 1204, 1)
 def cancel_effect(mail: str, lanes: list[str], queued: int, sending: int) -> str:
     """A preview of a cancel: what it will drop."""
     return (
@@ -668,8 +669,8 @@ def uncordon_effect(holds: list[str], queued: int, freed: list[str], others: lis
     return said + (f" Not lifted: {_and(others)}." if others else "")
 
 
-@example("newsletter of acme", [])
-@example("newsletter of acme", ['hold 8 "bounces" by breaker'])
+@example("newsletter mail of acme", [])
+@example("newsletter mail of acme", ['hold 8 "bounces" by breaker'])
 def nothing_to_lift(mail: str, others: list[str]) -> str:
     """A preview of an uncordon for which there is no hold."""
     if not others:

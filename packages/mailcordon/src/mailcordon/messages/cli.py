@@ -334,12 +334,6 @@ def slows_mail(*, rate: float) -> str:
 
 
 @example()
-def all_mail() -> str:
-    """What a hold on a whole tenant holds: `acme, all mail`."""
-    return "all mail"
-
-
-@example()
 def all_tenants() -> str:
     """Whose mail a mailbox setting is about, if it names no tenant."""
     return "all tenants"
@@ -488,13 +482,13 @@ def dry_run() -> str:
     return "Nothing was changed, because of --dry-run."
 
 
-@example(mail="acme, class marketing")
+@example(mail="marketing mail of acme")
 def cordon_question(*, mail: str) -> str:
     """`cordon` asks."""
     return f"Cordon {mail}?"
 
 
-@example(mail="acme, class marketing")
+@example(mail="marketing mail of acme")
 def uncordon_question(*, mail: str) -> str:
     """`uncordon` asks."""
     return f"Uncordon {mail}?"
@@ -513,14 +507,14 @@ def lift_question(*, ids: list[int]) -> str:
     return f"Lift {_numbered_holds(ids)}?"
 
 
-@example(mail="acme, campaign spring-sale")
+@example(mail="all mail of acme, campaign spring-sale")
 def cancel_question(*, mail: str) -> str:
     """`cancel` asks."""
-    return f"Drop the queued mail of {mail} for good?"
+    return f"Cancel {mail}? What is queued is dropped for good."
 
 
 @example(
-    mail="acme, class marketing",
+    mail="marketing mail of acme",
     hold="17",
     undo='mailcordon uncordon acme --class marketing --because "..."',
 )
@@ -541,7 +535,7 @@ def still_held() -> str:
     return "Still held by:"
 
 
-@example(mail="acme, campaign spring", tenant="acme")
+@example(mail="all mail of acme, campaign spring", tenant="acme")
 def nothing_lifted(*, mail: str, tenant: str) -> str:
     """`uncordon` found no hold that a person placed on exactly this mail. Exit code 3."""
     return (

@@ -26,7 +26,7 @@ _CAUSES = {
     by="Ana (CLI)",
     since="15:23 UTC",
     because="new list",
-    hold="7: acme, class marketing",
+    hold="7: marketing mail of acme",
     until="16:00 UTC",
     stops=False,
 )

@@ -11,8 +11,8 @@ from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Cli, Limit, OfTenant
 from mailcordon.adapters.cli.document import Document
 from mailcordon.adapters.cli.text import plain, since, when
+from mailcordon.messages import api, reasons
 from mailcordon.messages import cli as messages
-from mailcordon.messages import reasons
 
 app = typer.Typer(
     no_args_is_help=True, help="Holds: what stops or slows mail, each with its owner and reason."
@@ -77,14 +77,20 @@ def owner(hold: Document) -> str:
 
 
 def hold_target(hold: Document) -> str:
-    """`acme, class marketing, provider gmail`."""
-    names = ("class", "type", "provider", "campaign", "list")
-    narrowed = [f"{name} {plain(hold[name])}" for name in names if hold.get(name)]
-    return ", ".join([plain(hold.get("tenant")), *(narrowed or [messages.all_mail()])])
+    """`marketing mail of acme to gmail`, as the API's own sentences name it."""
+    names = {
+        "type": "type",
+        "class": "class_",
+        "provider": "provider",
+        "campaign": "campaign",
+        "list": "list",
+    }
+    narrowed = {argument: plain(hold[name]) for name, argument in names.items() if hold.get(name)}
+    return api.mail_of(plain(hold.get("tenant")), **narrowed)
 
 
 def hold_sentence(hold: Document, now: datetime) -> str:
-    """`Held by Ana (CLI) since 15:23 UTC: complaints rising [hold 5: acme, class marketing]`."""
+    """`Held by Ana (CLI) since 15:23 UTC: complaints rising [hold 5: marketing mail of acme]`."""
     return reasons.held(
         owner=plain(hold.get("owner")),
         by=plain(hold.get("by")),
