@@ -46,14 +46,14 @@ def test_a_frozen_clock_does_not_move_until_it_is_set(frozen: World) -> None:
     assert delivery["delivery"]["timestamp"] == "2026-01-01T00:00:00.002Z"  # each event at its own time
 
 
-def test_a_delay_of_fourteen_hours_takes_a_second(frozen: World) -> None:
+def test_a_delay_of_fourteen_hours_does_not_wait_for_real_time(frozen: World) -> None:
     frozen.ready()
     frozen.mailbox("slow@example.com", "defers", seconds=13 * HOUR, delays=3)
     began = time.monotonic()
     frozen.send("slow@example.com")
     frozen.admin("PUT", "/clock", {"advance": 14 * HOUR})
     events = frozen.events(5)
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 10
     assert [e["eventType"] for e in events] == ["Send", *["DeliveryDelay"] * 3, "Delivery"]
     passed = [at(e["deliveryDelay"]["timestamp"]) - START for e in events[1:4]]
     assert passed == pytest.approx([0, 13 * HOUR / 3, 26 * HOUR / 3], abs=1)

@@ -133,7 +133,7 @@ def test_every_option_is_documented(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     page = GUIDE.read_text()
     for option in re.findall(r"--[a-z-]+", capsys.readouterr().out):
-        assert option in page or option == "--help", option
+        assert f"`{option}" in page or option == "--help", option
 
 
 def test_help_fits_80_columns(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
