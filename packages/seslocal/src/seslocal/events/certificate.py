@@ -1,4 +1,4 @@
-"""SNS's signature, with an own key and certificate, generated once per process on first use because that is slow. Signature
+"""SNS's signature, with its own key and certificate, generated once per process on first use because that is slow. Signature
 versions 1 and 2 differ in the hash; what is signed, and in which order, is fixed."""
 
 from __future__ import annotations

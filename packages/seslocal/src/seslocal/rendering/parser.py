@@ -1,6 +1,6 @@
 """Parses a Handlebars template into a tree, or raises a TemplateError that says where it is wrong. SES renders with Handlebars'
-Java edition and its helpers; no Python library behaves like it, least of all in its errors, hence an own parser. An unknown
-helper is no error here: SES reports it when it renders. Pure, with bounded depth."""
+Java edition and its helpers; no Python library behaves like it, above all in its errors, so it has its own parser. An unknown
+helper is not an error here: SES reports it when it renders. Pure, with bounded depth."""
 
 from __future__ import annotations
 
