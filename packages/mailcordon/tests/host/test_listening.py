@@ -32,7 +32,7 @@ async def test_the_local_ses_names_its_own_setting(taken: int):
         await listening.free_port(listening.local_ses(taken), 0.0, print)
 
 
-def test_the_usual_port_is_replaced_with_a_word_about_it(taken: int):
+def test_the_usual_port_is_replaced_and_said(taken: int):
     said: list[str] = []
     wanted = Wanted("127.0.0.1", None, taken, "HOST", "PORT")
     with listening.listen(wanted, said.append) as listener:
@@ -43,7 +43,7 @@ def test_the_usual_port_is_replaced_with_a_word_about_it(taken: int):
     assert str(chosen) in said[0]
 
 
-def test_zero_takes_any_port_without_a_word():
+def test_zero_takes_any_port_without_a_message():
     said: list[str] = []
     with listening.listen(listening.api("127.0.0.1", 0), said.append) as listener:
         assert listener.getsockname()[1] > 0

@@ -363,7 +363,7 @@ async def test_the_stored_state_of_a_lane_follows_from_its_set_of_holds(world: W
             assert (("acme", lane.type) in await world.held()) == (lane.state == "held")
 
 
-async def test_holds_placed_and_lifted_by_many_at_once_end_where_the_set_says(world: World) -> None:
+async def test_concurrent_holds_leave_each_lane_in_the_state_of_its_open_holds(world: World) -> None:
     """Also while the queue locks the same lanes in any order."""
     stop = asyncio.Event()
 

@@ -279,7 +279,7 @@ async def test_requeued_mail_counts_no_attempt_and_is_claimed_again(world, accep
         await queue.complete([], [], [claim], {lane: turn})
 
 
-async def park_unknown(queue: QueueStore, claims: list[Claimed]) -> None:
+async def defer_as_unknown(queue: QueueStore, claims: list[Claimed]) -> None:
     deferred = [
         Defer(claim=c, why=WHY_UNKNOWN, until=None, reason="no answer", note="outcome-unknown")
         for c in claims
@@ -293,7 +293,7 @@ async def test_a_send_event_settles_an_unknown_outcome_without_a_second_call(
     await world.lane("acme", "password-reset")
     await put(accept, make_submission())
     claims = (await queue.claim(ALL, 10)).claimed
-    await park_unknown(queue, claims)
+    await defer_as_unknown(queue, claims)
     await world.connection.execute(
         "insert into send_event (delivery, attempt, ses_id, at) values ($1, 1, 'ses-1', now_ms())",
         claims[0].id,
@@ -312,7 +312,7 @@ async def test_proved_absence_resends_or_gives_up_as_the_class_says(
     await world.lane("acme", type, grace_ms=1000)
     await put(accept, make_submission(type))
     claims = (await queue.claim(ALL, 10)).claimed
-    await park_unknown(queue, claims)
+    await defer_as_unknown(queue, claims)
     seen = (
         "insert into send_seen select configuration_set, $1 from route "
         "on conflict (configuration_set) do update set called_at = $1"
@@ -334,7 +334,7 @@ async def test_an_unknown_past_its_grace_asks_for_a_canary(world, accept, queue,
     await world.lane("acme", "password-reset", grace_ms=1)
     await put(accept, make_submission())
     claims = (await queue.claim(ALL, 10)).claimed
-    await park_unknown(queue, claims)
+    await defer_as_unknown(queue, claims)
     await asyncio.sleep(0.01)
     done = await settle.settle()
     assert done is not None
@@ -344,7 +344,7 @@ async def test_an_unknown_past_its_grace_asks_for_a_canary(world, accept, queue,
 async def test_an_unknown_that_expires_ends_as_no_outcome(world, accept, queue, settle, make_submission):
     lane = await world.lane("acme", "password-reset")
     await put(accept, make_submission())
-    await park_unknown(queue, (await queue.claim(ALL, 10)).claimed)
+    await defer_as_unknown(queue, (await queue.claim(ALL, 10)).claimed)
     await world.connection.execute("update lane set expiry_ms = 1 where id = $1", lane)
     await asyncio.sleep(0.01)
     done = await settle.settle()
