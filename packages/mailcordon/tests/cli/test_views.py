@@ -76,12 +76,12 @@ def test_why_shows_the_cause_first() -> None:
         timeline=[{"at": "2026-11-24T13:00:00.000Z", "what": "accepted", "detail": ""}],
     )
     said = explained(held, LANE, {})
-    places = [
+    positions = [
         next(n for n, line in enumerate(said) if line.startswith(start))
         for start in ("lee@", "reason", "hold", "13:00:00")
     ]
-    assert places == sorted(places)
-    assert said[places[2]] == (
+    assert positions == sorted(positions)
+    assert said[positions[2]] == (
         "hold         Held by ops (key 4k2p9x7m) since 13:00 UTC: complaints rise [hold 17: marketing mail of acme]"
     )
 

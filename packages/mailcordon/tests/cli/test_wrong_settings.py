@@ -71,9 +71,9 @@ def test_a_wrong_setting_is_a_sentence_and_an_exit_code(
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "cli.json").write_text("{")
     (tmp_path / "directory" / "cli.json").mkdir(parents=True)
-    places = {name: str(tmp_path / name) for name in ("file", "broken", "directory")}
+    paths = {name: str(tmp_path / name) for name in ("file", "broken", "directory")}
     for name, value in settings.items():
-        monkeypatch.setenv(name, not_http if value is NOT_HTTP else value.format(**places))
+        monkeypatch.setenv(name, not_http if value is NOT_HTTP else value.format(**paths))
     found, out, err = run("tenant", "list", "--json")
     assert found == code, err
     assert json.loads(out)["exit"] == code

@@ -17,7 +17,7 @@ from .conftest import World
 TABLES = "event, outcome, send_event, send_seen, suppression, metric_minute, quarantine"
 
 
-async def story(world: World) -> list[str]:
+async def documents_of_a_delivery(world: World) -> list[str]:
     """All kinds of events in the order in which they happened, including ties and contradictions."""
     documents: list[str] = []
     plain = await world.sent("acme", "newsletter", "a@gmail.com")
@@ -67,7 +67,7 @@ async def story(world: World) -> list[str]:
 
 
 async def test_any_order_of_copies_makes_the_same_rows(world: World) -> None:
-    documents = await story(world)
+    documents = await documents_of_a_delivery(world)
     for document in documents:
         await world.tell(document)
     expected = await world.picture()
@@ -92,7 +92,7 @@ async def test_any_order_of_copies_makes_the_same_rows(world: World) -> None:
 async def test_observers_that_read_the_same_events_at_once_make_the_same_rows(
     world: World, database: Any
 ) -> None:
-    documents = await story(world)
+    documents = await documents_of_a_delivery(world)
     for document in documents:
         await world.tell(document)
     expected = await world.picture()

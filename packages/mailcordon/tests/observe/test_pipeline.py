@@ -33,7 +33,7 @@ async def until(true: Callable[[], Awaitable[object]], what: str) -> None:
 
 
 @dataclass
-class Line:
+class PipelineWorld:
     """A queue, and the pipeline that reads it."""
 
     client: Any
@@ -83,7 +83,7 @@ class Line:
 
 
 @pytest.fixture
-async def line(world: World, database: Any) -> AsyncIterator[Line]:
+async def pipeline(world: World, database: Any) -> AsyncIterator[PipelineWorld]:
     async with seslocal.running() as local:
         client = boto3.client(
             "sqs",
@@ -93,43 +93,45 @@ async def line(world: World, database: Any) -> AsyncIterator[Line]:
             aws_secret_access_key="test",
         )
         made = await asyncio.to_thread(client.create_queue, QueueName="outcome")
-        yield Line(client, made["QueueUrl"], local.url, database.dsn("observe"), world)
+        yield PipelineWorld(client, made["QueueUrl"], local.url, database.dsn("observe"), world)
         client.close()
 
 
-async def test_an_event_with_a_valid_signature_counts_whoever_put_it_on_the_queue(line: Line) -> None:
-    world = line.world
+async def test_an_event_with_a_valid_signature_counts_whoever_put_it_on_the_queue(
+    pipeline: PipelineWorld,
+) -> None:
+    world = pipeline.world
     sent = await world.sent("acme", "newsletter", "kim@example.com")
-    await line.put(sent.send(), json.dumps({"Type": "Notification", "Message": sent.bounce()}))
-    async with line.running():
-        await until(line.empty, "both stored and deleted")
+    await pipeline.put(sent.send(), json.dumps({"Type": "Notification", "Message": sent.bounce()}))
+    async with pipeline.running():
+        await until(pipeline.empty, "both stored and deleted")
     assert await world.metrics("sent", "hard_bounced") == [(1, 1)]
     assert await world.rows("select address from suppression") == [("kim@example.com",)]
 
 
-async def test_a_document_without_our_tags_is_an_ungoverned_send(line: Line) -> None:
-    sent = await line.world.sent("acme", "newsletter", "kim@example.com")
-    await line.put(sent.bounce(mail=sent.mail(tags={"ses:configuration-set": ["mc-marketing"]})))
-    async with line.running():
-        await until(line.empty, "quarantined and deleted")
-    assert await line.world.whys() == ["ungoverned"]
-    assert await line.world.rows("select 1 from suppression") == []
+async def test_a_document_without_our_tags_is_an_ungoverned_send(pipeline: PipelineWorld) -> None:
+    sent = await pipeline.world.sent("acme", "newsletter", "kim@example.com")
+    await pipeline.put(sent.bounce(mail=sent.mail(tags={"ses:configuration-set": ["mc-marketing"]})))
+    async with pipeline.running():
+        await until(pipeline.empty, "quarantined and deleted")
+    assert await pipeline.world.whys() == ["ungoverned"]
+    assert await pipeline.world.rows("select 1 from suppression") == []
 
 
-async def test_nonsense_never_stops_the_loop(line: Line) -> None:
-    sent = await line.world.sent("acme", "newsletter", "kim@example.com")
+async def test_nonsense_never_stops_the_loop(pipeline: PipelineWorld) -> None:
+    sent = await pipeline.world.sent("acme", "newsletter", "kim@example.com")
     topic = "Successfully validated SNS topic for Amazon SES event publishing."
-    await line.put(topic, "{", "nothing", '{"mail":' * 5000, "[]")
-    async with line.running() as pipeline:
-        await until(line.empty, "all put aside")
-        await line.put(sent.send())
-        await until(line.empty, "the event after them stored")
-    assert (pipeline.totals.stored, pipeline.totals.counted) == (6, {"send": 1})
-    assert await line.world.whys() == ["malformed"] * 4
+    await pipeline.put(topic, "{", "nothing", '{"mail":' * 5000, "[]")
+    async with pipeline.running() as running:
+        await until(pipeline.empty, "all put aside")
+        await pipeline.put(sent.send())
+        await until(pipeline.empty, "the event after them stored")
+    assert (running.totals.stored, running.totals.counted) == (6, {"send": 1})
+    assert await pipeline.world.whys() == ["malformed"] * 4
 
 
-async def test_nothing_is_deleted_when_the_commit_fails(line: Line) -> None:
-    world = line.world
+async def test_nothing_is_deleted_when_the_commit_fails(pipeline: PipelineWorld) -> None:
+    world = pipeline.world
     sent = await world.sent("acme", "newsletter", "kim@example.com")
     await world.owner.execute("""
         create function fail() returns trigger language plpgsql as $$
@@ -137,63 +139,65 @@ async def test_nothing_is_deleted_when_the_commit_fails(line: Line) -> None:
         create constraint trigger fail after insert on send_seen deferrable initially deferred
             for each row execute function fail()
     """)
-    await line.put(sent.send())
-    async with line.running() as pipeline:
-        await until(lambda: _true(pipeline.totals.received >= 2), "received a second time")
-        assert (pipeline.totals.stored, await line.left()) == (0, 1)
+    await pipeline.put(sent.send())
+    async with pipeline.running() as running:
+        await until(lambda: _true(running.totals.received >= 2), "received a second time")
+        assert (running.totals.stored, await pipeline.left()) == (0, 1)
         await world.owner.execute("drop trigger fail on send_seen")
-        await until(line.empty, "stored once the disk has room")
+        await until(pipeline.empty, "stored once the disk has room")
     assert await world.metrics("sent") == [(1,)]
 
 
-async def test_nothing_is_received_while_the_database_is_unavailable(line: Line) -> None:
-    world = line.world
+async def test_nothing_is_received_while_the_database_is_unavailable(pipeline: PipelineWorld) -> None:
+    world = pipeline.world
     sent = await world.sent("acme", "newsletter", "kim@example.com")
-    role = urlsplit(line.dsn).username
-    async with line.running() as pipeline:
-        await line.put(sent.send())
-        await until(line.empty, "the first stored")
+    role = urlsplit(pipeline.dsn).username
+    async with pipeline.running() as running:
+        await pipeline.put(sent.send())
+        await until(pipeline.empty, "the first stored")
         await world.owner.execute(f'alter role "{role}" nologin')
         try:
             await world.owner.execute(
                 "select pg_terminate_backend(pid) from pg_stat_activity where usename = $1", role
             )
-            await line.put(sent.delivery_event())
-            await until(lambda: _true(not pipeline._open.is_set()), "receiving has stopped")
-            await line.put(sent.complaint())
+            await pipeline.put(sent.delivery_event())
+            await until(lambda: _true(not running._open.is_set()), "receiving has stopped")
+            await pipeline.put(sent.complaint())
             # Receives that were open before may still return messages; no new ones start.
-            await until(lambda: _both(line.left(in_flight=False)), "what was in flight is back")
-            received = pipeline.totals.received
-            assert (await line.left(in_flight=False), pipeline.totals.received) == (2, received)
+            await until(lambda: _both(pipeline.left(in_flight=False)), "what was in flight is back")
+            received = running.totals.received
+            assert (await pipeline.left(in_flight=False), running.totals.received) == (2, received)
         finally:
             await world.owner.execute(f'alter role "{role}" login')
-        await until(line.empty, "all stored once it is back")
+        await until(pipeline.empty, "all stored once it is back")
     assert await world.metrics("sent", "delivered", "complained") == [(1, 1, 1)]
 
 
-async def test_one_message_that_the_database_rejects_does_not_stop_the_others(line: Line) -> None:
-    world = line.world
+async def test_one_message_that_the_database_rejects_does_not_stop_the_others(
+    pipeline: PipelineWorld,
+) -> None:
+    world = pipeline.world
     gone = await world.sent("acme", "newsletter", "lee@example.com", at=world.now - DAY)
     good = [await world.sent("acme", "newsletter", f"a{n}@example.com") for n in range(5)]
     partition = await world.owner.fetchval(
         "select tableoid::regclass::text from message where id = $1", ids.message_of(gone.delivery)
     )
     await world.owner.execute(f"drop table {partition.replace('message', 'event')}")
-    await line.put(gone.bounce(), *[sent.send() for sent in good])
-    async with line.running():
-        await until(line.empty, "all stored or put aside")
+    await pipeline.put(gone.bounce(), *[sent.send() for sent in good])
+    async with pipeline.running():
+        await until(pipeline.empty, "all stored or put aside")
     assert await world.rows("select sum(sent) from metric_minute") == [(5,)]
     assert await world.whys() == ["malformed"]
     assert "no partition" in (await world.rows("select detail from quarantine"))[0][0]
 
 
-async def test_stopping_stores_and_deletes_what_was_received(line: Line) -> None:
-    sent = [await line.world.sent("acme", "newsletter", f"a{n}@example.com") for n in range(60)]
-    await line.put(*[one.send() for one in sent])
-    async with line.running(visibility_seconds=30) as pipeline:
-        await until(lambda: _true(pipeline.totals.received > 0), "some received")
-    assert pipeline.totals.stored == pipeline.totals.received
-    assert await line.left() == 60 - pipeline.totals.stored
+async def test_stopping_stores_and_deletes_what_was_received(pipeline: PipelineWorld) -> None:
+    sent = [await pipeline.world.sent("acme", "newsletter", f"a{n}@example.com") for n in range(60)]
+    await pipeline.put(*[one.send() for one in sent])
+    async with pipeline.running(visibility_seconds=30) as running:
+        await until(lambda: _true(running.totals.received > 0), "some received")
+    assert running.totals.stored == running.totals.received
+    assert await pipeline.left() == 60 - running.totals.stored
 
 
 async def _true(value: bool) -> bool:

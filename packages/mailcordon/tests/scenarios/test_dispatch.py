@@ -44,7 +44,7 @@ class Asked:
 
 
 @dataclass
-class Stage:
+class DispatchSystem:
     world: Any
     local: seslocal.Local
     accept: Accept
@@ -90,7 +90,7 @@ def set_up_ses(url: str, tenant: str, domain: str, class_: Class) -> None:
 
 
 @pytest.fixture
-async def stage(world: Any) -> AsyncIterator[Stage]:
+async def dispatching(world: Any) -> AsyncIterator[DispatchSystem]:
     async with seslocal.running(port=0) as local:
         await world.lane("acme", "password-reset", grace_ms=300)
         await world.account()
@@ -119,7 +119,7 @@ async def stage(world: Any) -> AsyncIterator[Stage]:
         stop = asyncio.Event()
         tasks = [asyncio.create_task(accept.run()), asyncio.create_task(dispatcher.run(stop))]
         async with aiohttp.ClientSession() as http:
-            yield Stage(world, local, accept, governor, dispatcher, http)
+            yield DispatchSystem(world, local, accept, governor, dispatcher, http)
         stop.set()
         await tasks[1]
         tasks[0].cancel()
@@ -128,14 +128,16 @@ async def stage(world: Any) -> AsyncIterator[Stage]:
             await one.close()
 
 
-async def test_mail_leaves_with_tenant_set_and_signed_tags(stage: Stage, make_submission: Any) -> None:
-    answer = await stage.put(make_submission())
+async def test_mail_leaves_with_tenant_set_and_signed_tags(
+    dispatching: DispatchSystem, make_submission: Any
+) -> None:
+    answer = await dispatching.put(make_submission())
 
     async def recorded() -> Any:
-        return await stage.world.connection.fetchrow("select * from ledger")
+        return await dispatching.world.connection.fetchrow("select * from ledger")
 
-    row = await stage.until(recorded)
-    [mail] = await stage.sent()
+    row = await dispatching.until(recorded)
+    [mail] = await dispatching.sent()
     assert row["state"] == 20
     assert row["ses_id"] == mail["message_id"]
     assert row["id"] == answer.deliveries[0].id
@@ -144,121 +146,127 @@ async def test_mail_leaves_with_tenant_set_and_signed_tags(stage: Stage, make_su
 
 
 async def test_an_accepted_mail_whose_answer_was_lost_is_not_sent_again(
-    stage: Stage, make_submission: Any
+    dispatching: DispatchSystem, make_submission: Any
 ) -> None:
-    await stage.fault(fault="accept_lose_answer", count=1)
-    await stage.put(make_submission())
+    await dispatching.fault(fault="accept_lose_answer", count=1)
+    await dispatching.put(make_submission())
 
     async def unknown() -> int:
-        return await stage.world.count("waiting", "why = 2")
+        return await dispatching.world.count("waiting", "why = 2")
 
-    await stage.until(unknown)
-    [mail] = await stage.sent()
-    delivery = await stage.world.connection.fetchval("select id from waiting")
-    await stage.world.connection.execute(
+    await dispatching.until(unknown)
+    [mail] = await dispatching.sent()
+    delivery = await dispatching.world.connection.fetchval("select id from waiting")
+    await dispatching.world.connection.execute(
         "insert into send_event (delivery, attempt, ses_id, at) values ($1, 1, $2, now_ms())",
         delivery,
         mail["message_id"],
     )
 
     async def settled() -> int:
-        return await stage.world.count("ledger", "state = 20")
+        return await dispatching.world.count("ledger", "state = 20")
 
-    await stage.until(settled)
-    real = [m for m in await stage.sent() if "simulator" not in str(m["recipients"])]
+    await dispatching.until(settled)
+    real = [m for m in await dispatching.sent() if "simulator" not in str(m["recipients"])]
     assert len(real) == 1
 
 
 async def test_an_unknown_at_quiet_hours_is_asked_after_by_a_canary(
-    stage: Stage, make_submission: Any
+    dispatching: DispatchSystem, make_submission: Any
 ) -> None:
-    await stage.fault(fault="error_500", count=1)
-    await stage.put(make_submission())
+    await dispatching.fault(fault="error_500", count=1)
+    await dispatching.put(make_submission())
 
     async def canary() -> list[Any]:
-        return [m for m in await stage.sent() if "simulator" in str(m["recipients"])]
+        return [m for m in await dispatching.sent() if "simulator" in str(m["recipients"])]
 
-    [mail, *_] = await stage.until(canary)
+    [mail, *_] = await dispatching.until(canary)
     assert mail["tags"]["mc-attempt"][0].startswith("c0-")
     assert mail["configuration_set"] == "mc-urgent"
 
 
-async def test_a_throttling_answer_loses_and_doubles_nothing(stage: Stage, make_submission: Any) -> None:
-    await stage.fault(fault="throttle", count=5)
+async def test_a_throttling_answer_loses_and_doubles_nothing(
+    dispatching: DispatchSystem, make_submission: Any
+) -> None:
+    await dispatching.fault(fault="throttle", count=5)
     for n in range(10):
-        await stage.put(make_submission(to=[f"r{n}@example.com"]))
+        await dispatching.put(make_submission(to=[f"r{n}@example.com"]))
 
     async def all_out() -> bool:
-        return await stage.world.count("ledger", "state = 20") == 10
+        return await dispatching.world.count("ledger", "state = 20") == 10
 
-    await stage.until(all_out)
-    assert len(await stage.sent()) == 10
+    await dispatching.until(all_out)
+    assert len(await dispatching.sent()) == 10
 
 
 async def test_an_outage_stops_the_cell_after_a_few_unclear_answers_and_a_canary_opens_it(
-    stage: Stage, make_submission: Any
+    dispatching: DispatchSystem, make_submission: Any
 ) -> None:
-    await stage.fault(fault="error_503", count=None)
+    await dispatching.fault(fault="error_503", count=None)
     for n in range(60):
-        await stage.put(make_submission(to=[f"r{n}@example.com"]))
+        await dispatching.put(make_submission(to=[f"r{n}@example.com"]))
 
     async def stopped() -> bool:
-        return stage.dispatcher._cell.stopped
+        return dispatching.dispatcher._cell.stopped
 
-    await stage.until(stopped)
+    await dispatching.until(stopped)
     await asyncio.sleep(0.3)
-    unknown = await stage.world.count("waiting", "why = 2")
+    unknown = await dispatching.world.count("waiting", "why = 2")
     assert 5 <= unknown <= 5 + 16, "no more than what was on the wire when the cell stopped"
-    async with stage.http.delete(f"{stage.local.url}/_seslocal/faults"):
+    async with dispatching.http.delete(f"{dispatching.local.url}/_seslocal/faults"):
         pass
 
     async def rest_out() -> bool:
-        return await stage.world.count("ledger", "state = 20") >= 60 - unknown
+        return await dispatching.world.count("ledger", "state = 20") >= 60 - unknown
 
-    await stage.until(rest_out)
+    await dispatching.until(rest_out)
 
 
-async def test_a_tenant_that_ses_paused_is_held_and_its_mail_kept(stage: Stage, make_submission: Any) -> None:
-    key = await stage.world.connection.fetchval("select key from tenant where slug = 'acme'")
-    async with stage.http.put(
-        f"{stage.local.url}/_seslocal/tenants/{key}", json={"aws_status": "DISABLED"}
+async def test_a_tenant_that_ses_paused_is_held_and_its_mail_kept(
+    dispatching: DispatchSystem, make_submission: Any
+) -> None:
+    key = await dispatching.world.connection.fetchval("select key from tenant where slug = 'acme'")
+    async with dispatching.http.put(
+        f"{dispatching.local.url}/_seslocal/tenants/{key}", json={"aws_status": "DISABLED"}
     ) as answer:
         assert answer.status < 300, await answer.text()
-    await stage.put(make_submission())
+    await dispatching.put(make_submission())
 
     async def held() -> bool:
-        return bool(stage.governor.holds)
+        return bool(dispatching.governor.holds)
 
-    await stage.until(held)
-    assert "SES has paused this tenant" in stage.governor.holds[0][2]
+    await dispatching.until(held)
+    assert "SES has paused this tenant" in dispatching.governor.holds[0][2]
 
     async def back() -> bool:
-        return await stage.world.count("ready", "state = 0") == 1
+        return await dispatching.world.count("ready", "state = 0") == 1
 
-    await stage.until(back)
-    assert await stage.sent() == []
+    await dispatching.until(back)
+    assert await dispatching.sent() == []
 
 
 async def test_a_hold_stops_a_busy_lane_and_what_was_claimed_goes_back(
-    stage: Stage, make_submission: Any
+    dispatching: DispatchSystem, make_submission: Any
 ) -> None:
-    await stage.fault(fault="slow", seconds=0.05, count=None)
+    await dispatching.fault(fault="slow", seconds=0.05, count=None)
     for n in range(8):
-        await stage.put(make_submission(to=[f"r{n}-{i}@example.com" for i in range(50)]))
+        await dispatching.put(make_submission(to=[f"r{n}-{i}@example.com" for i in range(50)]))
 
     async def some() -> bool:
-        return await stage.world.count("ledger", "state = 20") > 5
+        return await dispatching.world.count("ledger", "state = 20") > 5
 
-    await stage.until(some)
-    await stage.world.connection.execute("update lane set held = true")
-    await stage.world.connection.execute("update epoch set value = value + 1 where name = 'hold'")
+    await dispatching.until(some)
+    await dispatching.world.connection.execute("update lane set held = true")
+    await dispatching.world.connection.execute("update epoch set value = value + 1 where name = 'hold'")
     await asyncio.sleep(1.0)  # by then a hold acts
 
     async def quiet() -> bool:
-        return await stage.world.count("ready", "state = 1") == 0
+        return await dispatching.world.count("ready", "state = 1") == 0
 
-    await stage.until(quiet)
-    before = len(await stage.sent())
+    await dispatching.until(quiet)
+    before = len(await dispatching.sent())
     await asyncio.sleep(0.5)
-    assert len(await stage.sent()) == before
-    assert await stage.world.count("ready") + await stage.world.count("ledger", "state = 20") == 400
+    assert len(await dispatching.sent()) == before
+    assert (
+        await dispatching.world.count("ready") + await dispatching.world.count("ledger", "state = 20") == 400
+    )

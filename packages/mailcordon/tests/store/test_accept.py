@@ -46,8 +46,8 @@ async def rows(world) -> list[tuple]:
         "length(coalesce((select body from content where id = m.id), (select body from urgent_content where id = m.id))) as body "
         "from message m join ready r on (r.id & -64) = m.id order by r.id"
     )
-    places: dict[int, int] = {}
-    return [(places.setdefault(row["id"], len(places)), *tuple(row)[1:]) for row in found]
+    order: dict[int, int] = {}
+    return [(order.setdefault(row["id"], len(order)), *tuple(row)[1:]) for row in found]
 
 
 @pytest.mark.parametrize("type", ["password-reset", "receipt"])

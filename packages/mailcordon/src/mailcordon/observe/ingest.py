@@ -273,7 +273,7 @@ class _Batch:
         if self._counts or self._seen:
             await self._tx.count(self._counts, self._seen)
 
-    # Helpers --------------------------------------------------------------------------------------------------------------
+    # Shared by the steps --------------------------------------------------------------------------------------------------
 
     def _quarantine(self, document: str | bytes, verdict: Quarantine) -> None:
         text = text_of(document)
