@@ -222,14 +222,14 @@ def run_once(port_box: list[int]) -> bytes:
 
 
 async def test_the_same_seed_and_calls_give_the_same_ids_and_events_byte_for_byte() -> None:
-    told: list[bytes] = []
+    outputs: list[bytes] = []
     for seed in (7, 7, 8):
         clock = seslocal.Clock(START, 0)
         settings = seslocal.Settings(seed=seed, event_delay=0)
         async with seslocal.running(settings=settings, clock=clock) as local:
-            told.append(await asyncio.to_thread(run_once, [local.port]))
+            outputs.append(await asyncio.to_thread(run_once, [local.port]))
     # Ports can have different numbers of digits, which changes lengths of what contains them.
-    assert b"Complaint" in told[0]
-    assert b"bounceType" in told[0]
-    assert told[0] == told[1]
-    assert told[0] != told[2]
+    assert b"Complaint" in outputs[0]
+    assert b"bounceType" in outputs[0]
+    assert outputs[0] == outputs[1]
+    assert outputs[0] != outputs[2]

@@ -30,9 +30,9 @@ def run() -> tuple[list[tuple[str, int, str]], list[str]]:
     answers: list[tuple[str, int, str]] = []
 
     def note(http_response: Any, model: Any, **_: Any) -> None:
-        told = http_response.content.replace(server.local.url.encode(), b"http://here")
-        told += http_response.headers["x-amzn-RequestId"].encode()
-        answers.append((model.name, http_response.status_code, hashlib.sha256(told).hexdigest()))
+        content = http_response.content.replace(server.local.url.encode(), b"http://here")
+        content += http_response.headers["x-amzn-RequestId"].encode()
+        answers.append((model.name, http_response.status_code, hashlib.sha256(content).hexdigest()))
 
     client.meta.events.register("after-call.sesv2", note)
 

@@ -56,10 +56,10 @@ def envelope(account: Account) -> dict[str, object]:
 async def test_a_rendering_failure_event_has_no_headers(account: Account) -> None:
     sentence = "Attribute 'name' is not present in the rendering data."
     rendering_failed(account, a_set(), a_mail(), "Welcome", sentence)
-    told = envelope(account)
-    assert told["detail-type"] == "Email Rendering Failed"
-    assert told["resources"] == [ARN + "identity/acme.example"]
-    assert told["detail"] == {
+    document = envelope(account)
+    assert document["detail-type"] == "Email Rendering Failed"
+    assert document["resources"] == [ARN + "identity/acme.example"]
+    assert document["detail"] == {
         "eventType": "Rendering Failure",
         "mail": {
             "timestamp": "2025-12-31T23:59:59.000Z",
@@ -79,9 +79,9 @@ async def test_a_subscription_event_has_old_and_new_preferences(account: Account
     old = Preferences(False, {"news": "OptIn"}, {"news": "OptOut"})
     new = Preferences(True, {"news": "OptOut"})
     preferences_changed(account, a_set(), a_mail(), "list", "UnsubscribeHeader", old, new)
-    told = envelope(account)
-    assert told["detail-type"] == "Email Subscribed"
-    detail = told["detail"]
+    document = envelope(account)
+    assert document["detail-type"] == "Email Subscribed"
+    detail = document["detail"]
     assert isinstance(detail, dict)
     assert detail["eventType"] == "Subscription"
     assert "commonHeaders" in detail["mail"]
@@ -107,15 +107,15 @@ async def test_a_finding_is_published_on_the_bus(account: Account, is_open: bool
     publish_recommendation(
         account, tenant, "The bounce rate exceeded 15.0%.", "HIGH", "BOUNCE", is_open=is_open
     )
-    told = envelope(account)
-    assert told["detail-type"] == f"Advisor Recommendation Status {word}"
-    assert (told["source"], told["version"], told["resources"]) == ("aws.ses", "0", [tenant])
-    assert told["detail"] == {
+    document = envelope(account)
+    assert document["detail-type"] == f"Advisor Recommendation Status {word}"
+    assert (document["source"], document["version"], document["resources"]) == ("aws.ses", "0", [tenant])
+    assert document["detail"] == {
         "version": "1.0.0",
         "data": "The bounce rate exceeded 15.0%.",
         "metadata": {"impact": "HIGH", "type": "BOUNCE"},
     }
-    assert told["time"] == "2026-01-01T00:00:00Z"
+    assert document["time"] == "2026-01-01T00:00:00Z"
 
 
 async def test_a_finding_about_an_identity_has_no_metadata(account: Account) -> None:

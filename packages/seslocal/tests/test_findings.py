@@ -186,8 +186,8 @@ def test_a_tenant_resumed_with_open_findings_is_reinstated_until_they_close(read
     assert entity(ready)["SendingStatusAggregate"] == "ENABLED"
     assert "ReputationImpact" not in entity(ready)
     assert findings(ready) == [("BOUNCE", "HIGH", "FIXED")]
-    told = [event["detail-type"] for event in bus(ready, 6)]
-    assert told[3:] == [
+    detail_types = [event["detail-type"] for event in bus(ready, 6)]
+    assert detail_types[3:] == [
         "Sending Status Enabled",
         "Advisor Recommendation Status Resolved",
         "Sending Status Enabled",

@@ -36,8 +36,8 @@ def test_insights_of_a_mail_have_tags_mailbox_provider_and_events(watched: World
     tags = [{"Name": "stream", "Value": "news"}]
     answer = insights(watched, watched.send("Kim@Gmail.com", EmailTags=tags))
     assert (answer["FromEmailAddress"], answer["Subject"]) == ("Acme <no-reply@mail.acme.example>", "Hi")
-    told = {tag["Name"]: tag["Value"] for tag in answer["EmailTags"]}
-    assert (told["stream"], told["ses:recipient-isp"], told["ses:sender-identity"]) == (
+    shown = {tag["Name"]: tag["Value"] for tag in answer["EmailTags"]}
+    assert (shown["stream"], shown["ses:recipient-isp"], shown["ses:sender-identity"]) == (
         "news",
         "Gmail",
         "mail.acme.example",

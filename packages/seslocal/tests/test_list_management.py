@@ -61,10 +61,10 @@ def test_one_click_leaves_the_topic_and_publishes_an_event(ready: World) -> None
     assert ready.http("POST", unsubscribe_path(ready), ONE_CLICK)[0] == 200
     [event] = [event for event in ready.events(3) if event["eventType"] == "Subscription"]
     assert event["mail"]["messageId"] == message_id
-    told = event["subscription"]
-    assert (told["contactList"], told["source"]) == ("people", "UnsubscribeHeader")
-    assert told["oldTopicPreferences"]["topicSubscriptionStatus"] == []
-    assert told["newTopicPreferences"]["topicSubscriptionStatus"] == [
+    details = event["subscription"]
+    assert (details["contactList"], details["source"]) == ("people", "UnsubscribeHeader")
+    assert details["oldTopicPreferences"]["topicSubscriptionStatus"] == []
+    assert details["newTopicPreferences"]["topicSubscriptionStatus"] == [
         {"topicName": "news", "subscriptionStatus": "OptOut"}
     ]
     assert ready.ses.get_contact(**KIM)["TopicPreferences"] == prefers("news", "OPT_OUT")
@@ -122,8 +122,8 @@ def test_the_unsubscribe_page_saves_the_chosen_topics(ready: World) -> None:
     ready.http("POST", unsubscribe_path(ready), b"choices=1&topic-offers=on")
     found = ready.ses.get_contact(**KIM)
     assert found["TopicPreferences"] == prefers("news", "OPT_OUT") + prefers("offers", "OPT_IN")
-    told = [event for event in ready.events(3) if event["eventType"] == "Subscription"]
-    assert told[0]["subscription"]["source"] == "SubscriptionManagementPage"
+    events = [event for event in ready.events(3) if event["eventType"] == "Subscription"]
+    assert events[0]["subscription"]["source"] == "SubscriptionManagementPage"
 
 
 def test_repeating_a_choice_publishes_no_event(ready: World) -> None:

@@ -356,8 +356,8 @@ def test_responses_have_the_date_that_signatures_are_compared_with(world: World,
     world.admin("PUT", "/clock", {"at": "2020-01-01T00:00:00Z", "frozen": True})
     world.fault("clock_skew", seconds=200)
     answer = client("sesv2").get_account()["ResponseMetadata"]["HTTPHeaders"]["date"]
-    told = datetime.strptime(answer, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC).timestamp()
-    assert abs(told - time.time() - 200) < 60
+    date = datetime.strptime(answer, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC).timestamp()
+    assert abs(date - time.time() - 200) < 60
 
 
 def plain(world: World, path: str, headers: dict[str, str], body: bytes = b"") -> tuple[int, str, str]:

@@ -51,9 +51,9 @@ def test_fetching_the_pixel_publishes_an_open(world: World) -> None:
     assert event["mail"]["tags"]["attempt"] == ["a-1"]
     assert event["mail"]["tags"]["ses:configuration-set"] == ["acme-reset"]
     assert event["mail"]["commonHeaders"]["subject"] == "Hi"
-    told = event["open"]
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", told.pop("timestamp"))
-    assert told == {"ipAddress": "127.0.0.1", "userAgent": PHONE["User-Agent"], "isBotEvent": "Unlikely"}
+    details = event["open"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", details.pop("timestamp"))
+    assert details == {"ipAddress": "127.0.0.1", "userAgent": PHONE["User-Agent"], "isBotEvent": "Unlikely"}
 
 
 def test_following_a_link_publishes_a_click_with_its_tags_and_redirects(world: World) -> None:
@@ -64,10 +64,10 @@ def test_following_a_link_publishes_a_click_with_its_tags_and_redirects(world: W
     assert (connection_status, location) == (302, "https://shop.example/sale?a=1&b=2")
     [event] = world.events(1)
     assert event["eventType"] == "Click"
-    told = event["click"]
-    assert told["link"] == "https://shop.example/sale?a=1&b=2"
-    assert told["linkTags"] == {"place": ["top"], "colour": ["red"]}
-    assert set(told) == {"ipAddress", "timestamp", "userAgent", "link", "linkTags", "isBotEvent"}
+    details = event["click"]
+    assert details["link"] == "https://shop.example/sale?a=1&b=2"
+    assert details["linkTags"] == {"place": ["top"], "colour": ["red"]}
+    assert set(details) == {"ipAddress", "timestamp", "userAgent", "link", "linkTags", "isBotEvent"}
 
 
 def test_links_with_no_track_are_unchanged(world: World) -> None:

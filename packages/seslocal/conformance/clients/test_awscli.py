@@ -53,9 +53,9 @@ def answers(environment: dict[str, str]) -> dict[str, dict[str, Any] | probe.Ref
                 code = driver.main(command)
             if code == 0:
                 return json.loads(out.getvalue() or "{}")
-            told = _ERROR.search(err.getvalue())
-            assert told, f"{' '.join(command)} ended with {code}: {err.getvalue()}"
-            return probe.Refusal(told[1], 0, told[2].strip())
+            found = _ERROR.search(err.getvalue())
+            assert found, f"{' '.join(command)} ended with {code}: {err.getvalue()}"
+            return probe.Refusal(found[1], 0, found[2].strip())
 
         return probe.run(ACTING, call)
 

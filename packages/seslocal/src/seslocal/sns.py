@@ -137,8 +137,8 @@ def subscribe(account: Account, form: Form) -> Tree:
         topic.subscriptions[subscription.arn] = subscription
         if not subscription.confirmed:
             http_subscribers.request_confirmation(account, topic, subscription)
-    told = subscription.confirmed or form.get("ReturnSubscriptionArn", "").lower() == "true"
-    return {"SubscriptionArn": subscription.arn if told else "pending confirmation"}
+    returns_arn = subscription.confirmed or form.get("ReturnSubscriptionArn", "").lower() == "true"
+    return {"SubscriptionArn": subscription.arn if returns_arn else "pending confirmation"}
 
 
 def confirm_subscription(account: Account, form: Form) -> Tree:

@@ -41,17 +41,17 @@ def mail(world: World, *to: str, **more: Any) -> list[tuple[str, str | None]]:
     """Sends a mail and lets time pass. Returns each event with its subtype."""
     world.send(*to, **more)
     world.admin("PUT", "/clock", {"advance": 60})
-    told: list[tuple[str, str | None]] = []
+    events: list[tuple[str, str | None]] = []
     while True:
         got = world.sqs.receive_message(QueueUrl=world.queue(), MaxNumberOfMessages=10).get("Messages", [])
         if not got:
-            return told
+            return events
         for message in got:
             world.sqs.delete_message(QueueUrl=world.queue(), ReceiptHandle=message["ReceiptHandle"])
             event = document(message)
             if event:
                 part = event.get("bounce", event.get("complaint", {}))
-                told.append((event["eventType"], part.get("bounceSubType") or part.get("complaintSubType")))
+                events.append((event["eventType"], part.get("bounceSubType") or part.get("complaintSubType")))
 
 
 def document(message: Any) -> dict[str, Any]:
@@ -371,10 +371,10 @@ def test_a_suppressed_mail_has_a_send_and_a_permanent_bounce_reported_by_ses(
     send, bounce = world.events(2)
     assert (send["eventType"], bounce["eventType"]) == ("Send", "Bounce")
     assert send["mail"]["messageId"] == bounce["mail"]["messageId"] == message_id
-    told = bounce["bounce"]
-    assert (told["bounceType"], told["bounceSubType"]) == ("Permanent", cause)
-    assert told["reportingMTA"] == "dns; amazonses.com"
-    [recipient] = told["bouncedRecipients"]
+    details = bounce["bounce"]
+    assert (details["bounceType"], details["bounceSubType"]) == ("Permanent", cause)
+    assert details["reportingMTA"] == "dns; amazonses.com"
+    [recipient] = details["bouncedRecipients"]
     assert (recipient["emailAddress"], recipient["action"], recipient["status"]) == (KIM, "failed", "5.1.1")
     assert world.silent()
 
@@ -410,11 +410,11 @@ def test_an_entry_for_a_complaint_gives_a_complaint_without_feedback_type(
     world.ready(scope=scope)
     put(world, reason="COMPLAINT", **({"TenantName": "acme"} if scope == "TENANT" else {}))
     world.send(KIM)
-    send, told = world.events(2)
-    assert (send["eventType"], told["eventType"]) == ("Send", "Complaint")
-    assert told["complaint"]["complaintSubType"] == f"On{which}SuppressionList"
-    assert "complaintFeedbackType" not in told["complaint"]
-    assert [one["emailAddress"] for one in told["complaint"]["complainedRecipients"]] == [KIM]
+    send, event = world.events(2)
+    assert (send["eventType"], event["eventType"]) == ("Send", "Complaint")
+    assert event["complaint"]["complaintSubType"] == f"On{which}SuppressionList"
+    assert "complaintFeedbackType" not in event["complaint"]
+    assert [one["emailAddress"] for one in event["complaint"]["complainedRecipients"]] == [KIM]
     assert world.silent()
 
 

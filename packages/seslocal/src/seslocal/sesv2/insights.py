@@ -106,15 +106,15 @@ def _insight(seen: VdmMail) -> Params:
 def _event(event: Event) -> Params:
     shown: Params = {"Timestamp": event.at, "Type": event.type}
     if event.type == "BOUNCE":
-        told = {
+        details = {
             "BounceType": event.bounce_type,
             "BounceSubType": event.subtype,
             "DiagnosticCode": event.diagnostic,
         }
-        shown["Details"] = {"Bounce": {name: value for name, value in told.items() if value}}
+        shown["Details"] = {"Bounce": {name: value for name, value in details.items() if value}}
     elif event.type == "COMPLAINT":
-        told = {"ComplaintSubType": event.subtype, "ComplaintFeedbackType": event.feedback}
-        shown["Details"] = {"Complaint": {name: value for name, value in told.items() if value}}
+        details = {"ComplaintSubType": event.subtype, "ComplaintFeedbackType": event.feedback}
+        shown["Details"] = {"Complaint": {name: value for name, value in details.items() if value}}
     return shown
 
 
