@@ -8,7 +8,7 @@ import typer
 def run(
     role: Annotated[str, typer.Argument(metavar="ROLE", help="api, dispatch, observe or control.")],
 ) -> None:
-    """Run one role process, for a service manager on a host of its own."""
+    """Run one role process, under a service manager. See docs/operations.md for the exit status."""
     from mailcordon.app import process
 
     raise typer.Exit(process.run(role))

@@ -185,7 +185,7 @@ def build(*, up: Command, down: Command, migrate: Command, doctor: Command, run:
     _add_local(app, "doctor", doctor, "mailcordon doctor")
     app.add_typer(env.app)
     app.add_typer(completion.app)
-    app.command("run", hidden=True)(run)
+    _add_local(app, "run", run, "mailcordon run dispatch")
     return app
 
 
