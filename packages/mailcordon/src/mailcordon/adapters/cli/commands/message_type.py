@@ -17,28 +17,28 @@ app = typer.Typer(
     no_args_is_help=True, help="The catalogue of message types, with class, criticality and expiry."
 )
 
-Expiry = Annotated[
-    float | None,
-    command.duration_option(
-        "--expiry", minimum=0.001, help="Drop mail that was not sent within this time. Default: the class's."
-    ),
-]
-Grace = Annotated[
-    float | None,
-    command.duration_option(
-        "--grace",
-        minimum=0.001,
-        help="A later call's Send event proves that a call's own is absent after this time. Default: the class's.",
-    ),
-]
-Resend = Annotated[
-    bool | None,
-    typer.Option(
-        "--resend/--give-up",
-        help="After a call whose outcome is unknown and proved absent: send again, or give up. "
-        "Default: the class's.",
-    ),
-]
+_EXPIRY = "Drop mail that was not sent within this time."
+_GRACE = (
+    "How long to wait for the Send event of a call without a clear answer. If a call made that much later has its event, "
+    "SES did not accept the first."
+)
+_RESEND = (
+    "What to do if SES did not accept a call that got no clear answer: send the mail again, or give it up."
+)
+_OF_CLASS = "Default: the class's."
+_UNCHANGED = "Default: unchanged."
+
+
+def _expiry_option(default: str) -> Any:
+    return command.duration_option("--expiry", minimum=0.001, help=f"{_EXPIRY} {default}")
+
+
+def _grace_option(default: str) -> Any:
+    return command.duration_option("--grace", minimum=0.001, help=f"{_GRACE} {default}")
+
+
+def _resend_option(default: str) -> Any:
+    return typer.Option("--resend/--give-up", help=f"{_RESEND} {default}")
 
 
 @command.remote(app, "list", examples="mailcordon type list")
@@ -67,9 +67,9 @@ async def add_type(
             "--criticality", metavar="N", min=1, max=5, help="1: nice to have; 5: people are locked out."
         ),
     ],
-    expiry: Expiry = None,
-    grace: Grace = None,
-    resend: Resend = None,
+    expiry: Annotated[float | None, _expiry_option(_OF_CLASS)] = None,
+    grace: Annotated[float | None, _grace_option(_OF_CLASS)] = None,
+    resend: Annotated[bool | None, _resend_option(_OF_CLASS)] = None,
 ) -> None:
     """Add a message type. A tenant can send it after it is onboarded for it: a lane is tenant x type."""
     body = {"name": name, "class": class_, "criticality": criticality, "description": description}
@@ -95,9 +95,9 @@ async def change_type(
             help="1: nice to have; 5: people are locked out. Default: unchanged.",
         ),
     ] = None,
-    expiry: Expiry = None,
-    grace: Grace = None,
-    resend: Resend = None,
+    expiry: Annotated[float | None, _expiry_option(_UNCHANGED)] = None,
+    grace: Annotated[float | None, _grace_option(_UNCHANGED)] = None,
+    resend: Annotated[bool | None, _resend_option(_UNCHANGED)] = None,
 ) -> None:
     """Change a message type, for every lane of it. The class cannot change: add another type instead."""
     body = _overrides(expiry, grace, resend)
