@@ -46,7 +46,7 @@ _MODULES: Final = (
     dedicated_ip_calls,
     tenant_calls,
 )  #: more calls, with the account as first argument
-_MOST_LINES: Final = 1000
+_MOST_ENTRIES: Final = 1000
 _FILTERS: Final = ("recipient", "tenant", "configuration_set", "limit", "after", "order")
 
 
@@ -157,35 +157,35 @@ class Admin:
 
     def _sent(self, query: Query, body: Json) -> Json:
         ledger = self._account().mail.ledger
-        limit = fields.whole_number(query, "limit", 100, 1, _MOST_LINES)
+        limit = fields.whole_number(query, "limit", 100, 1, _MOST_ENTRIES)
         if query.get("order", "oldest") not in ("oldest", "newest"):
             raise Refused(400, messages.must_be_one_of("order", ("oldest", "newest"), query["order"]))
         if "after" in query:
             after = ledger.get(query["after"])
             if after is None:
                 raise Refused(404, messages.not_in_ledger(query["after"]))
-            lines: Iterator[LedgerEntry] = ledger.since(after.number)
+            entries: Iterator[LedgerEntry] = ledger.since(after.number)
         else:
-            lines = ledger.newest_first() if query.get("order") == "newest" else ledger.since(0)
-        found = list(_first(filter(_filter(query), lines), limit + 1))
+            entries = ledger.newest_first() if query.get("order") == "newest" else ledger.since(0)
+        found = list(_first(filter(_filter(query), entries), limit + 1))
         page = found[:limit]
         return {
-            "sent": [line.shown() for line in page],
+            "sent": [entry.shown() for entry in page],
             "next": page[-1].message_id if len(found) > limit else None,
             "total": ledger.total,
             "kept": len(ledger),
         }
 
     def _one_sent(self, message_id: str, query: Query, body: Json) -> Json:
-        line = self._account().mail.ledger.get(message_id)
-        if line is None:
+        entry = self._account().mail.ledger.get(message_id)
+        if entry is None:
             raise Refused(404, messages.not_in_ledger(message_id))
-        return {**line.shown(), "content": line.content and msgspec.Raw(line.content)}
+        return {**entry.shown(), "content": entry.content and msgspec.Raw(entry.content)}
 
     def _html_sent(self, message_id: str, query: Query, body: Json) -> Response:
         account = self._account()
-        line = account.mail.ledger.get(message_id)
-        parts = line and read_parts(line)
+        entry = account.mail.ledger.get(message_id)
+        parts = entry and read_parts(entry)
         if not parts or parts.html is None:
             raise Refused(404, messages.no_html(message_id))
         html = as_delivered(account, message_id, parts.html, account.url)
@@ -377,9 +377,9 @@ def _json(status: int, value: object) -> Response:
     return Response(status, msgspec.json.encode(value))
 
 
-def _first(lines: Iterator[LedgerEntry], count: int) -> Iterator[LedgerEntry]:
-    for index, line in enumerate(lines, 1):
-        yield line
+def _first(entries: Iterator[LedgerEntry], count: int) -> Iterator[LedgerEntry]:
+    for index, entry in enumerate(entries, 1):
+        yield entry
         if index >= count:
             return
 
@@ -392,12 +392,12 @@ def _filter(query: Query) -> Callable[[LedgerEntry], bool]:
     if unknown:
         raise Refused(400, messages.unknown_filter(unknown[0], _FILTERS))
 
-    def fits(line: LedgerEntry) -> bool:
+    def fits(entry: LedgerEntry) -> bool:
         return (
-            (not recipient or any(address.lower() == recipient for address in line.recipients))
-            and (tenant is None or line.tenant == tenant)
-            and (configuration_set is None or line.configuration_set == configuration_set)
-            and all(line.has_tag(name, value) for name, value in tags.items())
+            (not recipient or any(address.lower() == recipient for address in entry.recipients))
+            and (tenant is None or entry.tenant == tenant)
+            and (configuration_set is None or entry.configuration_set == configuration_set)
+            and all(entry.has_tag(name, value) for name, value in tags.items())
         )
 
     return fits

@@ -41,10 +41,10 @@ class UsedTemplate:
     failure: str | None  #: why it could not be rendered
 
 
-def template_of(line: LedgerEntry) -> UsedTemplate | None:
-    if line.content is None:
+def template_of(entry: LedgerEntry) -> UsedTemplate | None:
+    if entry.content is None:
         return None
-    content = cast(Json, msgspec.json.decode(line.content))
+    content = cast(Json, msgspec.json.decode(entry.content))
     given = content.get("Template")
     if given is None:
         return None
@@ -53,23 +53,23 @@ def template_of(line: LedgerEntry) -> UsedTemplate | None:
     return UsedTemplate(name, given.get("TemplateData") or "", content.get("Failure"))
 
 
-def read_parts(line: LedgerEntry) -> Parts | None:
+def read_parts(entry: LedgerEntry) -> Parts | None:
     """Returns None if the ledger dropped the content to save memory."""
-    if line.content is None:
+    if entry.content is None:
         return None
-    content = cast(Json, msgspec.json.decode(line.content))
+    content = cast(Json, msgspec.json.decode(entry.content))
     if "Raw" in content:
         return _from_source(_bytes(content["Raw"].get("Data", "")))
     simple = content.get("Simple") or content.get("Rendered")
     if "Failure" in content:
         return Parts()
     if simple is None:
-        text = msgspec.json.format(line.content, indent=2).decode()
+        text = msgspec.json.format(entry.content, indent=2).decode()
         return Parts(text=text, source=text.encode())
     parts = Parts(text=_body(simple, "Text"), html=_body(simple, "Html"))
     parts.files = [_file(one) for one in cast("list[Json]", simple.get("Attachments") or [])]
     try:
-        parts.source = _source(line, parts)
+        parts.source = _source(entry, parts)
     except Exception:
         parts.source = (parts.text or parts.html or "").encode("utf-8", "replace")
     return parts
@@ -130,13 +130,13 @@ def _text(part: EmailMessage) -> str:
         return data.decode("utf-8", "replace")
 
 
-def _source(line: LedgerEntry, parts: Parts) -> bytes:
+def _source(entry: LedgerEntry, parts: Parts) -> bytes:
     """Returns the source of a mail that was given in parts."""
     ours = ("mime-version", "content-type")
     headers = [
-        (one["name"], one["value"]) for one in line.shown()["headers"] if one["name"].lower() not in ours
+        (one["name"], one["value"]) for one in entry.shown()["headers"] if one["name"].lower() not in ours
     ]
-    body = mime.body(parts.text, parts.html, parts.files, str(line.number))
+    body = mime.body(parts.text, parts.html, parts.files, str(entry.number))
     return mime.head(headers) + body
 
 

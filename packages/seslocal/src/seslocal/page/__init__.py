@@ -44,19 +44,19 @@ def respond(account: Account, request: Request) -> Response | None:
 
 
 def _mail(account: Account, request: Request, parts: list[str]) -> Response:
-    line = account.mail.ledger.get(parts[0])
-    if line is None:
+    entry = account.mail.ledger.get(parts[0])
+    if entry is None:
         return _html(views.missing(_page_request(account, request), parts[0]), 404)
     match parts[1:]:
         case []:
-            return _html(views.listing(_page_request(account, request), line))
+            return _html(views.listing(_page_request(account, request), entry))
         case ["body"]:
-            return _body(account, request, line)
+            return _body(account, request, entry)
         case ["source"]:
-            found = read_parts(line)
-            return _download(found.source if found else b"", f"{line.message_id}.eml", "message/rfc822")
+            found = read_parts(entry)
+            return _download(found.source if found else b"", f"{entry.message_id}.eml", "message/rfc822")
         case ["files", number]:
-            return _file(line, number)
+            return _file(entry, number)
         case _:
             return _html(views.missing(_page_request(account, request), parts[0]), 404)
 
@@ -70,7 +70,7 @@ def _page_request(account: Account, request: Request) -> views.PageRequest:
 
     text, tenant = of("q").strip(), of("tenant")
     before = _number(of("before"))
-    lines, more = find(account.mail.ledger, text, tenant, before, PER_PAGE)
+    entries, more = find(account.mail.ledger, text, tenant, before, PER_PAGE)
     return views.PageRequest(
         account=account,
         text=text,
@@ -78,19 +78,19 @@ def _page_request(account: Account, request: Request) -> views.PageRequest:
         before=before,
         view=of("view"),
         remote=of("remote") == "1",
-        lines=lines,
+        entries=entries,
         more=more,
         base=f"http://{request.headers.get('host', '')}" if request.headers.get("host") else account.url,
     )
 
 
-def _body(account: Account, request: Request, line: LedgerEntry) -> Response:
-    found = read_parts(line)
+def _body(account: Account, request: Request, entry: LedgerEntry) -> Response:
+    found = read_parts(entry)
     remote = "remote=1" in request.query.split("&")
     if found is None or found.html is None:
         return Response(404, messages.NO_HTML.encode(), "text/plain", _COMMON)
     host = request.headers.get("host")
-    text = mail_html.html(account, line, found, f"http://{host}" if host else account.url)
+    text = mail_html.html(account, entry, found, f"http://{host}" if host else account.url)
     headers = (
         ("Content-Security-Policy", mail_html.policy(remote=remote)),
         ("Cache-Control", "no-store"),
@@ -99,8 +99,8 @@ def _body(account: Account, request: Request, line: LedgerEntry) -> Response:
     return Response(200, text.encode("utf-8", "replace"), "text/html; charset=utf-8", headers)
 
 
-def _file(line: LedgerEntry, number: str) -> Response:
-    found = read_parts(line)
+def _file(entry: LedgerEntry, number: str) -> Response:
+    found = read_parts(entry)
     index = _number(number)
     if found is None or index is None or index >= len(found.files):
         return Response(404, messages.NO_ATTACHMENT.encode(), "text/plain", _COMMON)

@@ -28,8 +28,8 @@ def policy(*, remote: bool) -> str:
     return always + "img-src data:; style-src 'unsafe-inline'; font-src data:"
 
 
-def html(account: Account, line: LedgerEntry, parts: Parts, base: str) -> str:
-    text = as_delivered(account, line.message_id, parts.html or "", base)
+def html(account: Account, entry: LedgerEntry, parts: Parts, base: str) -> str:
+    text = as_delivered(account, entry.message_id, parts.html or "", base)
     pictures = {file.content_id: file for file in parts.files if file.content_id and file.kind in _PICTURES}
 
     def embedded(match: re.Match[str]) -> str:

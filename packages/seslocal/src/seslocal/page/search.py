@@ -1,4 +1,4 @@
-"""Searches the ledger by recipient, subject, sender or tenant, newest first. The ledger's lines are encoded, so a line that
+"""Searches the ledger by recipient, subject, sender or tenant, newest first. The ledger's entries are encoded, so an entry that
 cannot match is skipped before it is decoded."""
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ def find(
     """Returns up to `limit` mails older than the number `before`, and whether there are more."""
     found: list[LedgerEntry] = []
     wanted = text.lower()
-    for line in ledger.newest_first():
-        if before is not None and line.number >= before:
+    for entry in ledger.newest_first():
+        if before is not None and entry.number >= before:
             continue
-        if (tenant and line.tenant != tenant) or not _fits(line, wanted):
+        if (tenant and entry.tenant != tenant) or not _fits(entry, wanted):
             continue
         if len(found) == limit:
             return found, True
-        found.append(line)
+        found.append(entry)
     return found, False
 
 
-def _fits(line: LedgerEntry, wanted: str) -> bool:
+def _fits(entry: LedgerEntry, wanted: str) -> bool:
     if not wanted:
         return True
-    if wanted in line.message_id or (line.tenant and wanted in line.tenant.lower()):
+    if wanted in entry.message_id or (entry.tenant and wanted in entry.tenant.lower()):
         return True
-    if any(wanted in recipient.lower() for recipient in line.recipients):
+    if any(wanted in recipient.lower() for recipient in entry.recipients):
         return True
     escaped = json.dumps(wanted, ensure_ascii=False)[1:-1].encode("utf-8", "replace")
-    if wanted.isascii() and escaped not in line.facts.lower():
+    if wanted.isascii() and escaped not in entry.facts.lower():
         return False
-    facts = msgspec.json.decode(line.facts)
+    facts = msgspec.json.decode(entry.facts)
     return wanted in facts["subject"].lower() or wanted in facts["from"].lower()

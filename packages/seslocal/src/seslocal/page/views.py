@@ -45,7 +45,7 @@ class PageRequest:
     before: int | None  #: the list starts after the mail of this number
     view: str
     remote: bool
-    lines: list[LedgerEntry]
+    entries: list[LedgerEntry]
     more: bool
     base: str
 
@@ -106,7 +106,7 @@ def _conditions(account: Account) -> str:
 
 
 def _list(page: PageRequest, chosen: LedgerEntry | None) -> str:
-    rows = "".join(_row(page, line, line is chosen) for line in page.lines)
+    rows = "".join(_row(page, entry, entry is chosen) for entry in page.entries)
     if not rows:
         words = messages.NO_MATCHES if page.text or page.tenant else messages.NO_MAIL
         rows = f'<li class="none">{words}</li>'
@@ -119,32 +119,32 @@ def _list(page: PageRequest, chosen: LedgerEntry | None) -> str:
         narrowed = f'<p class="narrowed"><span>{terms}</span><a href="/">Show all</a></p>'
     pages = f'<a href="/{page.query(before=None)}">Newest</a>' if page.before else "<span></span>"
     if page.more:
-        pages += f'<a href="/{page.query(before=str(page.lines[-1].number))}">Older</a>'
+        pages += f'<a href="/{page.query(before=str(page.entries[-1].number))}">Older</a>'
     foot = f'<nav class="pages">{pages}</nav>' if page.more or page.before else ""
     return f'<aside class="list">{narrowed}<ol>{rows}</ol>{foot}</aside>'
 
 
-def _row(page: PageRequest, line: LedgerEntry, is_chosen: bool) -> str:
-    facts = _facts(line)
-    to = ", ".join(line.recipients)
-    tenant = f'<span class="tenant">{escape(line.tenant)}</span>' if line.tenant else ""
-    link = f"/mail/{quote(line.message_id)}{page.query()}"
+def _row(page: PageRequest, entry: LedgerEntry, is_chosen: bool) -> str:
+    facts = _facts(entry)
+    to = ", ".join(entry.recipients)
+    tenant = f'<span class="tenant">{escape(entry.tenant)}</span>' if entry.tenant else ""
+    link = f"/mail/{quote(entry.message_id)}{page.query()}"
     looks = {_badge_of(fate) for fate in facts["fates"].values()}
     badge = _badge(*next(iter(looks))) if len(looks) == 1 else _badge("slow", "mixed")
     return (
         f'<li{" class=chosen" if is_chosen else ""}><a href="{escape(link)}"><span class=line><span class=to>{escape(to)}</span>'
-        f"{_time(line.at, page.account.clock.now())}</span><span class=line><span class=subject>"
+        f"{_time(entry.at, page.account.clock.now())}</span><span class=line><span class=subject>"
         f"{escape(facts['subject']) or '<i>no subject</i>'}</span>"
         f"<span class=marks>{tenant}{badge}</span></span></a></li>"
     )
 
 
-def _detail(page: PageRequest, line: LedgerEntry) -> str:
-    facts, parts = _facts(line), read_parts(line)
-    made = template_of(line)
+def _detail(page: PageRequest, entry: LedgerEntry) -> str:
+    facts, parts = _facts(entry), read_parts(entry)
+    made = template_of(entry)
     views = _views(parts)
     view = page.view if page.view in views else views[0]
-    base = f"/mail/{quote(line.message_id)}"
+    base = f"/mail/{quote(entry.message_id)}"
     tabs = "".join(
         f'<a href="{escape(base + page.query(view=name))}"{" aria-current=page" if name == view else ""}>{word}</a>'
         for name, word in _VIEWS
@@ -152,24 +152,24 @@ def _detail(page: PageRequest, line: LedgerEntry) -> str:
     )
     return f"""<main class="detail"><a class="back" href="/{page.query()}">All mail</a>
 <h1>{escape(facts["subject"]) or "<i>no subject</i>"}</h1>
-<dl class="facts">{_facts_shown(page, line, facts)}{_template(made)}</dl>
+<dl class="facts">{_facts_shown(page, entry, facts)}{_template(made)}</dl>
 {_files(base, parts.files) if parts else ""}
 <nav class="tabs">{tabs}<a class="save" href="{escape(base)}/source" download>Save</a></nav>
-{_shown(page, line, facts, parts, view, base)}</main>"""
+{_shown(page, entry, facts, parts, view, base)}</main>"""
 
 
-def _facts_shown(page: PageRequest, line: LedgerEntry, facts: Any) -> str:
+def _facts_shown(page: PageRequest, entry: LedgerEntry, facts: Any) -> str:
     rows = [("From", escape(facts["from"]))]
     to = "".join(
         f"<li>{escape(recipient)} {_fate(facts['fates'].get(recipient))}</li>"
-        for recipient in line.recipients
+        for recipient in entry.recipients
     )
     rows.append(("To", f"<ul>{to}</ul>"))
-    if line.tenant:
-        link = f"/?{urlencode({'tenant': line.tenant})}"
-        rows.append(("Tenant", f'<a href="{escape(link)}">{escape(line.tenant)}</a>'))
-    if line.configuration_set:
-        rows.append(("Set", escape(line.configuration_set)))
+    if entry.tenant:
+        link = f"/?{urlencode({'tenant': entry.tenant})}"
+        rows.append(("Tenant", f'<a href="{escape(link)}">{escape(entry.tenant)}</a>'))
+    if entry.configuration_set:
+        rows.append(("Set", escape(entry.configuration_set)))
     if facts["tags"]:
         tags = "".join(
             f'<span class="tag">{escape(name)}<b>{escape(", ".join(values))}</b></span>'
@@ -178,10 +178,10 @@ def _facts_shown(page: PageRequest, line: LedgerEntry, facts: Any) -> str:
         rows.append(("Tags", tags))
     if out := _unsubscribe(page, facts):
         rows.append(("Unsubscribe", out))
-    if events := _events(page, line):
+    if events := _events(page, entry):
         rows.append(("Events", events))
-    rows.append(("Accepted", f"{iso(line.at)[:19].replace('T', ' ')} UTC · {_size(facts['size'])}"))
-    rows.append(("MessageId", f"<code>{escape(line.message_id)}</code>"))
+    rows.append(("Accepted", f"{iso(entry.at)[:19].replace('T', ' ')} UTC · {_size(facts['size'])}"))
+    rows.append(("MessageId", f"<code>{escape(entry.message_id)}</code>"))
     return "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
 
 
@@ -194,9 +194,9 @@ def _unsubscribe(page: PageRequest, facts: Any) -> str:
     return escape(value)
 
 
-def _events(page: PageRequest, line: LedgerEntry) -> str:
+def _events(page: PageRequest, entry: LedgerEntry) -> str:
     """The mail's events as Virtual Deliverability Manager recorded them; empty while that is off."""
-    found = page.account.mail.insights.get(line.message_id)
+    found = page.account.mail.insights.get(entry.message_id)
     if found is None:
         return ""
     events = found.events
@@ -237,7 +237,7 @@ def _views(parts: Parts | None) -> list[str]:
 
 
 def _shown(
-    page: PageRequest, line: LedgerEntry, facts: Any, parts: Parts | None, view: str, base: str
+    page: PageRequest, entry: LedgerEntry, facts: Any, parts: Parts | None, view: str, base: str
 ) -> str:
     if view == "headers":
         rows = "".join(
@@ -260,7 +260,7 @@ def _shown(
     else:
         note = f"<span>{messages.REMOTE_BLOCKED}</span>"
         link = f'<a href="{escape(base + page.query(view="html", remote="1"))}">Load pictures</a>'
-    tracked = f" {messages.LINKS_TRACKED}" if line.message_id in page.account.mail.tracking else ""
+    tracked = f" {messages.LINKS_TRACKED}" if entry.message_id in page.account.mail.tracking else ""
     return (
         f'<p class="remote">{note}{tracked} {link}</p><iframe title="The mail" src="{escape(base)}/body{remote}" '
         'sandbox="allow-popups allow-popups-to-escape-sandbox" referrerpolicy="no-referrer"></iframe>'
@@ -279,7 +279,7 @@ def _files(base: str, files: list[File]) -> str:
 
 
 def _nothing_selected(page: PageRequest) -> str:
-    if page.lines:
+    if page.entries:
         inner = f"<p>{messages.SELECT_A_MAIL}</p>"
     else:
         code = (
@@ -322,5 +322,5 @@ def _size(count: int) -> str:
     return f"{count / 1024:.1f} KB" if count < 1024 * 1024 else f"{count / 1024 / 1024:.1f} MB"
 
 
-def _facts(line: LedgerEntry | None) -> Any:
-    return msgspec.json.decode(line.facts) if line else {}
+def _facts(entry: LedgerEntry | None) -> Any:
+    return msgspec.json.decode(entry.facts) if entry else {}

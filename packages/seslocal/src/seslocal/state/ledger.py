@@ -67,12 +67,12 @@ class Ledger:
     ) -> None:
         self.total += 1
         kept = _encode(content)
-        line = LedgerEntry(
+        entry = LedgerEntry(
             self.total, message_id, at, tenant, configuration_set, recipients, _encode(facts), kept
         )
-        self._entries.append(line)
-        self._by_id[line.message_id] = line
-        self._with_content.append(line)
+        self._entries.append(entry)
+        self._by_id[entry.message_id] = entry
+        self._with_content.append(entry)
         self._content_bytes += len(kept)
         while self._content_bytes > self.most_bytes and len(self._with_content) > 1:
             self._drop_content()
