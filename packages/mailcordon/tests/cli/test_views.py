@@ -42,6 +42,7 @@ SUPPRESSION: dict[str, Any] = {
     "since": "2026-11-24T12:00:00.000Z",
     "until": None,
     "by": "ses",
+    "detail": "acme may not send marketing mail to lee@example.com: complaint on 24 Nov 2026, reported by SES",
     "evidence": {"feedback": "abuse"},
 }
 
@@ -104,7 +105,7 @@ def test_why_shows_the_suppression_behind_a_refusal_with_its_evidence() -> None:
     said = explained(refused, None, {"lee@example.com": {"suppressions": [SUPPRESSION]}})
     assert "reason       complaint on 2026-11-24" in said
     assert (
-        "suppression  acme may not send marketing mail to lee@example.com: complaint on 24 Nov, reported by SES"
+        "suppression  acme may not send marketing mail to lee@example.com: complaint on 24 Nov 2026, reported by SES"
         in said
     )
     assert "feedback: abuse" in said

@@ -13,9 +13,8 @@ from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Cli, OfTenant
 from mailcordon.adapters.cli.commands import holds
 from mailcordon.adapters.cli.document import Document, child, children
-from mailcordon.adapters.cli.text import NONE, clock, day, pairs, plain, when, words
+from mailcordon.adapters.cli.text import NONE, clock, pairs, plain, when, words
 from mailcordon.messages import cli as messages
-from mailcordon.messages import reasons
 
 app = typer.Typer()
 
@@ -50,7 +49,7 @@ async def why(
     """
     if "@" in what:
         found = await cli.api.get(path("addresses", what), {"tenant": tenant})
-        cli.show_result(found, address_view(found, cli.now))
+        cli.show_result(found, address_view(found))
         return
     if not what.startswith(("msg_", "dlv_")):
         raise failures.usage(messages.not_an_id(text=what))
@@ -104,11 +103,7 @@ def explanation(
     ]
     for item in deliveries:
         address = addresses.get(str(item.get("to"))) or {}
-        suppressions = [
-            {"tenant": message.get("tenant"), "address": item.get("to"), **row}
-            for row in children(address, "suppressions")
-        ]
-        views += ["", *_one_delivery(item, lane, suppressions, now)]
+        views += ["", *_one_delivery(item, lane, children(address, "suppressions"), now)]
     return Group(*views)
 
 
@@ -125,7 +120,7 @@ def _one_delivery(
         for hold in children(lane, "holds"):
             yield _labelled("hold", holds.hold_sentence(hold, now))
     for row in suppressions:
-        yield _labelled("suppression", suppression_sentence(row, now))
+        yield _labelled("suppression", plain(row.get("detail")))
         for name, value in pairs(child(row, "evidence")):
             yield _labelled("", f"{name}: {value}")
     if item.get("ses_id"):
@@ -157,30 +152,15 @@ def reason_of(delivery: Document) -> str:
     return plain(detail)
 
 
-def suppression_sentence(row: Document, now: datetime) -> str:
-    """`acme may not mail kim@example.com: hard bounce on 28 Nov, reported by SES`."""
-    return reasons.suppressed(
-        tenant=plain(row.get("tenant")),
-        address=plain(row.get("address")),
-        mail=next((plain(row[name]) for name in ("target", "class", "type") if row.get(name)), ""),
-        cause=str(row.get("cause")),
-        on=day(row.get("since"), now),
-        until=day(row["until"], now) if row.get("until") else "",
-        by=plain(row.get("by")),
-        removing=bool(row.get("removing")),
-    )
-
-
-def address_view(found: Document, now: datetime | None = None) -> RenderableType:
+def address_view(found: Document) -> RenderableType:
     """What stops mail to the address, with evidence, then the newest mails to it."""
-    now = now or datetime.now(UTC)
     tenant, address = plain(found.get("tenant")), plain(found.get("address"))
     views: list[RenderableType] = []
     rows = children(found, "suppressions")
     if not rows:
         views.append(messages.may_mail(tenant=tenant, address=address))
     for row in rows:
-        views.append(suppression_sentence({"tenant": tenant, "address": address, **row}, now))
+        views.append(plain(row.get("detail")))
         views += [f"  {name}: {value}" for name, value in pairs(child(row, "evidence"))]
     if deliveries := children(found, "deliveries"):
         views += ["", _delivery_table(deliveries)]

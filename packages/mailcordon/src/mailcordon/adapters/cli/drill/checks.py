@@ -9,7 +9,6 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TypeVar
 
 from mailcordon.adapters.cli import duration, failures
@@ -134,17 +133,15 @@ class Checks:
         await self.eventually(there, lambda: self._no_event(one, event))
 
     async def suppressions(self, sender: Sender, name: str) -> list[Document]:
-        address = self.address(name)
-        found = await self.api.get(path("addresses", address), {"tenant": sender.slug})
-        about = {"tenant": sender.slug, "address": address}
-        return [{**about, **row} for row in children(found, "suppressions")]
+        found = await self.api.get(path("addresses", self.address(name)), {"tenant": sender.slug})
+        return children(found, "suppressions")
 
     async def suppression(self, sender: Sender, name: str, *, scope: str) -> str:
         """The suppression that an event has led to, as a sentence."""
 
         async def there() -> str | None:
             rows = await self.suppressions(sender, name)
-            return next((sentence(row) for row in rows if row.get("scope") == scope), None)
+            return next((plain(row.get("detail")) for row in rows if row.get("scope") == scope), None)
 
         async def otherwise() -> str:
             rows = await self.suppressions(sender, name)
@@ -152,7 +149,7 @@ class Checks:
                 address=self.address(name),
                 waited=self.waited,
                 scope=scope,
-                found="; ".join(map(sentence, rows)),
+                found="; ".join(plain(row.get("detail")) for row in rows),
             )
 
         return await self.eventually(there, otherwise)
@@ -237,7 +234,3 @@ class Checks:
                 raise Wrong(await otherwise())
             await asyncio.sleep(_POLL)
         return found
-
-
-def sentence(suppression: Document) -> str:
-    return why.suppression_sentence(suppression, datetime.now(UTC))
