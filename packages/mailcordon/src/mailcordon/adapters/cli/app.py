@@ -191,4 +191,4 @@ def build(*, up: Command, down: Command, migrate: Command, doctor: Command, run:
 
 def _add_local(app: typer.Typer, name: str, act: Command, examples: str) -> None:
     short = command.first_sentence(act.__doc__ or "")
-    app.command(name, short_help=short, epilog=command.epilog(examples))(act)
+    app.command(name, cls=command.Command, short_help=short, epilog=command.epilog(examples))(act)

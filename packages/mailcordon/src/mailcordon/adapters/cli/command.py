@@ -124,7 +124,14 @@ def first_sentence(docstring: str) -> str:
     return " ".join(docstring.split("\n\n")[0].split()).partition(". ")[0].rstrip(".")
 
 
-class ServerCommand(core.TyperCommand):
+class Command(core.TyperCommand):
+    """A command whose usage line names a required argument without braces: `message show [OPTIONS] MESSAGE`."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
+
+
+class ServerCommand(Command):
     """A command whose `--watch` may stand without its interval."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

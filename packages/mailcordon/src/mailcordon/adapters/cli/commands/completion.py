@@ -46,14 +46,20 @@ mailcordon completion fish | source        # in ~/.config/fish/config.fish
 
 
 @app.command(
-    "completion", epilog=command.epilog(_EXAMPLES), short_help="Print a completion script for a shell"
+    "completion",
+    cls=command.Command,
+    epilog=command.epilog(_EXAMPLES),
+    short_help="Print a completion script for a shell",
 )
 def completion(
-    shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(help="The shell that reads the script.")],
+    shell: Annotated[
+        Literal["bash", "zsh", "fish"],
+        typer.Argument(metavar="SHELL", help="The shell that reads the script."),
+    ],
 ) -> None:
     """Print a script that makes a shell complete commands, options and their values.
 
-    In a checkout, `alias mailcordon=./dev\\ mailcordon` gives the word to complete.
+    In a checkout, run `alias mailcordon='./dev mailcordon'` first.
     """
     call = f"{shlex.quote(sys.executable)} -m mailcordon"
     typer.echo(_SCRIPTS[shell] % {"call": call}, nl=False)

@@ -34,7 +34,7 @@ mailcordon key create --platform --name ops --scope read --scope operate
 async def create_key(
     cli: Cli,
     tenant: Annotated[
-        str | None, typer.Argument(metavar="[TENANT]", help="The only tenant that the key is for.")
+        str | None, typer.Argument(metavar="TENANT", help="The only tenant that the key is for.")
     ] = None,
     platform: Annotated[bool, typer.Option("--platform", help="Make a key for all tenants instead.")] = False,
     name: Annotated[
@@ -44,7 +44,10 @@ async def create_key(
     scope: Annotated[
         list[KeyScope] | None,
         typer.Option(
-            "--scope", help="What the key may do. Repeat for more. Default for a tenant's key: send, read."
+            "--scope",
+            metavar="SCOPE",
+            help="What the key may do: send, read, operate or admin. Repeat for more. "
+            "Default for a tenant's key: send, read.",
         ),
     ] = None,
     expires: Annotated[

@@ -31,7 +31,7 @@ async def set_mailbox(
     ],
     outcome: Annotated[
         Literal["delivers", "bounces", "complains", "defers"],
-        typer.Argument(help="What happens to mail to it."),
+        typer.Argument(metavar="OUTCOME", help="What happens to mail to it."),
     ],
     tenant: Annotated[
         str | None,
