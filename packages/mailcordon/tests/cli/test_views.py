@@ -100,6 +100,15 @@ def test_a_hold_is_named_by_the_mail_that_it_covers(target: dict[str, str], said
     assert holds.hold_target({"tenant": "acme", **target}) == said
 
 
+def test_a_timeline_has_words_for_the_stored_codes() -> None:
+    timeline = [
+        {"at": "2026-11-24T13:00:00.000Z", "what": "parked", "detail": "held by person"},
+        {"at": "2026-11-24T13:00:01.000Z", "what": "outcome-unknown", "detail": ""},
+    ]
+    said = explained(message(state="unknown", timeline=timeline), None, {})
+    assert said[-2:] == ["13:00:00.000Z  held: held by person", "13:00:01.000Z  outcome unknown"]
+
+
 def test_why_shows_the_suppression_behind_a_refusal_with_its_evidence() -> None:
     refused = message(state="refused", reason="suppressed", detail="complaint on 2026-11-24", timeline=[])
     said = explained(refused, None, {"lee@example.com": {"suppressions": [SUPPRESSION]}})

@@ -20,6 +20,7 @@ app = typer.Typer()
 
 _IN_QUEUE = frozenset({"queued", "sending", "waiting", "held", "unknown"})
 _ABOUT_THE_ADDRESS = frozenset({"refused", "bounced", "complained", "suppressed-at-ses"})
+_TIMELINE = {"parked": "held"}  #: stored codes that are shown as another word
 _LABEL = 12  #: columns; the labels of a delivery's lines
 
 
@@ -135,11 +136,17 @@ def _one_delivery(
         )
     for entry in children(item, "timeline"):
         detail = f": {plain(entry['detail'])}" if entry.get("detail") else ""
-        yield f"  {clock(entry.get('at'))}  {plain(entry.get('what'))}{detail}"
+        yield f"  {clock(entry.get('at'))}  {event_of(entry)}{detail}"
 
 
 def _labelled(label: str, text: str) -> RenderableType:
     return show.labelled(label, text, _LABEL)
+
+
+def event_of(entry: Document) -> str:
+    """What an entry of a timeline records, in words: `outcome unknown`."""
+    code = str(entry.get("what") or "")
+    return words(_TIMELINE.get(code, code))
 
 
 def reason_of(delivery: Document) -> str:

@@ -176,7 +176,7 @@ class Checks:
             id=one.id,
             state=state,
             reason=why.reason_of(delivery),
-            last=plain(last.get("what")),
+            last=why.event_of(last),
             role="dispatch" if state == "queued" else "",
         )
 
