@@ -414,7 +414,7 @@ def welcome(*, cli: str, api: str, home: str, ses: str | None, region: str) -> s
         lines += [
             "",
             "Make a message bounce: send it to bounce@simulator.amazonses.com, or choose an address:",
-            f'  curl -sS -X PUT {ses}/_seslocal/mailboxes/kim@example.com -d \'{{"fate": "bounces"}}\'',
+            f"  {cli} mailbox set kim@example.com bounces",
             f"  {cli} sent",
             "",
             "Use the local SES from your own application:",
