@@ -231,7 +231,7 @@ def preview_view(preview: Document) -> RenderableType:
     """What will happen, and what stays as it is."""
     views: list[RenderableType] = []
     if lanes := children(preview, "lanes"):
-        columns = ("type", "class", "state", "ready", "waiting", "on the wire")
+        columns = ("type", "class", "state", "ready", "waiting", "being sent")
         names = ("type", "class", "state", "ready", "waiting", "sending")
         rows = [[lane.get(name, 0) for name in names] for lane in lanes]
         views += [show.table(columns, rows, drop=("class",)), ""]
