@@ -17,6 +17,17 @@ SPEAKING = {
     *("print", "say", "_say", "echo", "secho", "BadParameter", "Fault", "Failure", "usage", "BadConfig"),
     *("MailcordonError", "Refused", "Invalid", "Unauthorised", "Forbidden", "NotFound", "Conflict"),
     *("Later", "TooMuch", "Unavailable", "Malformed", "TooLarge", "Finding"),
+    *(
+        "CallFailed",
+        "NotSent",
+        "Ambiguous",
+        "_fail",
+        "NoCredentials",
+        "Unreachable",
+        "Answer",
+        "Health",
+        "Notice",
+    ),
     *("DatabaseWillNotStart", "MigrationFailed", "NoPlaceForDatabase", "SecretsUnreadable", "UnfitDatabase"),
 }
 #: Modules whose sentences have still to move.
@@ -86,6 +97,9 @@ def test_no_module_stays_listed_that_has_moved() -> None:
         "print(f'stopped process {pid}')",
         "self._say('starting it again')",
         "raise failures.usage('one or the other')",
+        "raise NotSent(f'no connection to {host}')",
+        "return Answer(0, code='NoCredentials', text=str(problem) or 'there are none')",
+        "return Health(ok=False, database=f'does not respond ({why})')",
     ],
 )
 def test_a_sentence_elsewhere_is_seen(source: str) -> None:

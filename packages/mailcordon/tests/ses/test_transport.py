@@ -76,7 +76,7 @@ async def test_a_refused_connection_is_not_sent(make: Callable[..., Transport]) 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, not listening
         async with client(make, f"http://127.0.0.1:{taken.getsockname()[1]}") as transport:
-            with pytest.raises(NotSent):
+            with pytest.raises(NotSent, match=r"^no connection to 127.0.0.1:\d+: connection refused$"):
                 await transport.post("/", b"", {})
 
 
@@ -114,7 +114,7 @@ async def test_an_incomplete_response_is_ambiguous(make: Callable[..., Transport
         await writer.drain()
 
     async with server(answer) as endpoint, client(make, endpoint) as transport:
-        with pytest.raises(Ambiguous):
+        with pytest.raises(Ambiguous, match="^the connection ended before the response was complete$"):
             await transport.post("/", b"{}", {})
 
 
@@ -126,7 +126,7 @@ async def test_no_response_is_ambiguous(make: Callable[..., Transport]) -> None:
         await done.wait()
 
     async with server(answer) as endpoint, client(make, endpoint, answer_seconds=0.1) as transport:
-        with pytest.raises(Ambiguous):
+        with pytest.raises(Ambiguous, match=r"^no response within 0.1 s$"):
             await transport.post("/", b"{}", {})
         done.set()
 
@@ -244,7 +244,7 @@ async def test_invalid_http_is_ambiguous() -> None:
         server(Counting(b"220 mail.example ESMTP\r\n")) as endpoint,
         client(HttptoolsTransport, endpoint) as transport,
     ):
-        with pytest.raises(Ambiguous):
+        with pytest.raises(Ambiguous, match="^the response is not valid HTTP "):
             await transport.post("/", b"{}", {})
 
 

@@ -61,5 +61,5 @@ def open_listener(config: Config) -> socket.socket:
         raise BadConfig(system.api_fd_wrong(number=number, why=error.strerror or "")) from None
     if not accepting:
         listener.detach()
-        raise BadConfig(system.api_fd_wrong(number=number, why="it does not listen"))
+        raise BadConfig(system.api_fd_wrong(number=number, why=system.socket_not_listening()))
     return listener

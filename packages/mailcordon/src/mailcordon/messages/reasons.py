@@ -221,7 +221,50 @@ def no_outcome() -> str:
 # What SES answers to a call ----------------------------------------------------------------------------------------------
 
 
-@example("connection refused")
+@example("email.eu-central-1.amazonaws.com", "connection refused")
+def no_connection(host: str, why: str) -> str:
+    """Why SES or SQS was not called."""
+    return f"no connection to {host}: {why}"
+
+
+@example()
+def connection_ended_before_call() -> str:
+    """Why SES or SQS was not called: the connection was closed at the last moment."""
+    return "the connection ended before the request was sent"
+
+
+@example()
+def no_aws_credentials() -> str:
+    """Why SES or SQS was not called."""
+    return "there are no AWS credentials where botocore looks for them"
+
+
+@example("30 s")
+def no_response_within(seconds: str) -> str:
+    """Why a call of SES or SQS has no clear answer."""
+    return f"no response within {seconds}"
+
+
+@example("Connection reset by peer")
+@example("")
+def connection_ended_in_call(why: str) -> str:
+    """Why a call of SES or SQS has no clear answer."""
+    return "the connection ended before the response was complete" + (f": {why}" if why else "")
+
+
+@example("Expected HTTP/")
+def response_not_http(error: str) -> str:
+    """Why a call of SES or SQS has no clear answer."""
+    return f"the response is not valid HTTP ({error})"
+
+
+@example(33_554_432)
+def response_too_long(most: int) -> str:
+    """Why a call of SES or SQS has no clear answer."""
+    return f"the response is longer than {most:,} bytes"
+
+
+@example("no connection to email.eu-central-1.amazonaws.com: connection refused")
 def ses_unreachable(text: str) -> str:
     """No connection to SES can be made; the cell stops."""
     return f"SES cannot be reached: {text}"
@@ -352,6 +395,12 @@ def ungoverned(source: str, caller: str | None, configuration_set: str | None) -
     return f"Mail of {source} was sent{by} without our tags{through}: it did not pass through Mailcordon."
 
 
+@example()
+def unnamed_sender() -> str:
+    """The `source` in `ungoverned`, of an event that does not name it."""
+    return "an unnamed sender"
+
+
 @example("the attempt tag must have three parts")
 def bad_signature(problem: str) -> str:
     """An event's tags name this installation, and their signature is wrong."""
@@ -449,6 +498,18 @@ def no_json(error: str) -> str:
 def no_mail() -> str:
     """JSON, but not an event."""
     return "valid JSON, but not an SES event: it has no member `mail`"
+
+
+@example()
+def no_member_mail() -> str:
+    """What is wrong with a document that is not an event."""
+    return "it has no member `mail`"
+
+
+@example()
+def inbound_mail() -> str:
+    """A notice on the event queue about mail that SES received, which is not counted."""
+    return "inbound mail: not about mail that we sent"
 
 
 @example("Email Bounced", "it has no member `mail`")

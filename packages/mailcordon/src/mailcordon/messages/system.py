@@ -107,6 +107,12 @@ def api_fd_wrong(*, number: int, why: str) -> str:
     return f"MAILCORDON_API_FD is {number}, which is not a listening socket ({why}). Only `up` sets it: unset it otherwise."
 
 
+@example()
+def socket_not_listening() -> str:
+    """The socket of MAILCORDON_API_FD does not listen: the reason in `api_fd_wrong`."""
+    return "it does not listen"
+
+
 # The operating system ----------------------------------------------------------------------------------------------------
 
 
@@ -792,3 +798,29 @@ def secrets_unreadable() -> str:
 def installation_gone() -> str:
     """The row of the installation was deleted while a process was reading it."""
     return "The installation's row was deleted while it was being read. Retry."
+
+
+# The event queues, in the log of `observe` ------------------------------------------------------------------------------
+
+
+@example(queue="mailcordon-outcome", error="JSON is malformed: invalid character (byte 0)")
+def queue_response_invalid(*, queue: str, error: str) -> str:
+    """SQS returned something other than its JSON to `observe`; the call is retried."""
+    return f"the queue {queue} returned an invalid response: {error}"
+
+
+@example(
+    queue="mailcordon-outcome",
+    status=400,
+    code="QueueDoesNotExist",
+    text="The specified queue does not exist.",
+)
+def queue_error(*, queue: str, status: int, code: str, text: str) -> str:
+    """SQS refused a call of `observe`; the call is retried."""
+    return f"the queue {queue} returned {status} {code}: {text}"
+
+
+@example(queue="mailcordon-outcome", why="no response within 30 s")
+def queue_call_failed(*, queue: str, why: str) -> str:
+    """SQS did not respond to a call of `observe`, or there are no credentials for it; the call is retried."""
+    return f"the queue {queue} cannot be reached: {why}"

@@ -139,6 +139,6 @@ def _is_tenants(ses_tenant: str, key: str) -> bool:
 
 
 def _ungoverned(event: Event) -> str:
-    source = str(event.detail.get("source", "an unnamed sender"))
+    source = str(event.detail.get("source", reasons.unnamed_sender()))
     caller = event.tags.get("ses:caller-identity")
     return reasons.ungoverned(source, caller and caller[:100], (event.configuration_set or "")[:100])

@@ -12,8 +12,6 @@ from mailcordon.adapters.ses.event_kinds import Unusable, event_of
 from mailcordon.messages import reasons
 from mailcordon.observe.ports import Decoded, DecodedEvent, Malformed, Notice
 
-INBOUND = "inbound mail: not about mail that we sent"
-
 _TOPIC_TEST = "Successfully validated SNS topic"
 _WHITE = " \t\r\n\ufeff"
 
@@ -40,22 +38,22 @@ def _decode(body: str | bytes, depth: int) -> Decoded:
     except Unusable as error:
         return Malformed(str(error), body)
     if document.notificationType == "AmazonSnsSubscriptionSucceeded":
-        return Notice("SES subscribed an identity's topic", None, False, body)
+        return Notice("AmazonSnsSubscriptionSucceeded", None, False, body)
     if document.notificationType == "Received":
-        return Notice(INBOUND, None, True, body)
+        return Notice(reasons.inbound_mail(), None, True, body)
     return Malformed(reasons.no_mail(), body)
 
 
 def _event(document: Document, mail: Mail, source: str | bytes) -> Decoded:
     if document.notificationType == "Received":
-        return Notice(INBOUND, None, True, source)
+        return Notice(reasons.inbound_mail(), None, True, source)
     return DecodedEvent(event_of(document, mail, source), source)
 
 
 def _no_json(body: str | bytes, error: str) -> Decoded:
     start = body[:400] if isinstance(body, str) else body[:400].decode(errors="replace")
     if start.lstrip(_WHITE).startswith(_TOPIC_TEST):
-        return Notice("SES tested the topic", None, False, body)
+        return Notice(_TOPIC_TEST, None, False, body)
     return Malformed(reasons.no_json(error), body)
 
 
@@ -69,7 +67,7 @@ def _sns(type: str, message: str, topic: str | None, depth: int) -> Decoded:
 def _event_bridge(detail_type: str, detail: bytes, resources: list[str] | None, body: str | bytes) -> Decoded:
     try:
         document = _decoder.decode(detail)
-        problem = "it has no member `mail`"
+        problem = reasons.no_member_mail()
     except (msgspec.DecodeError, RecursionError) as error:
         document, problem = Document(), str(error)
     if document.mail is not None:

@@ -20,6 +20,7 @@ from mailcordon.adapters.ses.transport import (
     NotSent,
     Response,
 )
+from mailcordon.messages import reasons
 
 _ONE_WRITE = 64 * 1024  #: bytes; below this a copy is cheaper than two writes
 
@@ -121,8 +122,17 @@ class HttptoolsTransport:
                     server_hostname=name,
                 )
         except (OSError, TimeoutError) as error:
-            raise NotSent(f"no connection to {self.host}: {error or type(error).__name__}") from error
+            raise NotSent(reasons.no_connection(self.host, _in_words(error))) from error
         return connection
+
+
+def _in_words(error: OSError) -> str:
+    """Why there is no connection. asyncio's own text has the address in front."""
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(error, TimeoutError):
+        return "no response in time"
+    return error.strerror or str(error) or "no response"
 
 
 class _Headers(Mapping[str, str]):
@@ -174,9 +184,9 @@ class _Connection(asyncio.Protocol):
 
     async def call(self, head: bytes, body: bytes, seconds: float) -> Response:
         if self._transport is None or self._transport.is_closing():
-            raise NotSent("the connection ended before anything was written")
+            raise NotSent(reasons.connection_ended_before_call())
         self._answer = self._loop.create_future()
-        self._deadline = self._loop.call_later(seconds, self._fail, f"no answer within {seconds:g} s")
+        self._deadline = self._loop.call_later(seconds, self._time_out, seconds)
         self.reusable = False
         if len(body) < _ONE_WRITE:
             self._transport.write(head + body)
@@ -188,9 +198,12 @@ class _Connection(asyncio.Protocol):
             self._deadline.cancel()
             self._answer = None
 
+    def _time_out(self, seconds: float) -> None:
+        self._fail(reasons.no_response_within(f"{seconds:g} s"))
+
     def _fail(self, why: str) -> None:
         if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(Ambiguous(f"no complete answer: {why}"))
+            self._answer.set_exception(Ambiguous(why))
         self.close()
 
     # asyncio calls these ----------------------------------------------------------------------------------------------------
@@ -208,10 +221,10 @@ class _Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self._fail(f"invalid HTTP ({error})")
+            self._fail(reasons.response_not_http(str(error)))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._fail(f"the connection ended{f': {exc}' if exc else ''}")
+        self._fail(reasons.connection_ended_in_call(_in_words(exc) if isinstance(exc, OSError) else ""))
         self._transport = None
         self._all.discard(self)
         if not self.closed.done():
@@ -230,7 +243,7 @@ class _Connection(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         self._size += len(body)
         if self._size > LONGEST_BODY:
-            self._fail(f"more than {LONGEST_BODY} bytes")
+            self._fail(reasons.response_too_long(LONGEST_BODY))
         else:
             self._chunks.append(body)
 

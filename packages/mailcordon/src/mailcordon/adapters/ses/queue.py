@@ -14,6 +14,7 @@ import msgspec
 from mailcordon.adapters.ses.httptools_transport import HttptoolsTransport
 from mailcordon.adapters.ses.signer import CredentialsSource, NoCredentials, Signer
 from mailcordon.adapters.ses.transport import CallFailed, Response, Transport
+from mailcordon.messages import system
 from mailcordon.observe.ports import Received, Unreachable
 
 VISIBILITY_SECONDS = 30
@@ -87,7 +88,7 @@ class SqsQueue:
         try:
             messages = _received.decode(answer).Messages
         except msgspec.DecodeError as error:
-            raise Unreachable(f"the queue {self.name} returned an invalid response: {error}") from error
+            raise Unreachable(system.queue_response_invalid(queue=self.name, error=str(error))) from error
         return [Received(message.Body, message.ReceiptHandle) for message in messages or ()]
 
     async def delete(self, receipts: Sequence[str]) -> None:
@@ -108,7 +109,7 @@ class SqsQueue:
         try:
             failed = _deleted.decode(answer).Failed
         except msgspec.DecodeError as error:
-            raise Unreachable(f"the queue {self.name} returned an invalid response: {error}") from error
+            raise Unreachable(system.queue_response_invalid(queue=self.name, error=str(error))) from error
         if failed:
             # Usually an old receipt: the message was received again, and that receiver deletes it.
             _log.info("%s: %d messages were not deleted (%s)", self.name, len(failed), failed[0].Code)
@@ -120,7 +121,9 @@ class SqsQueue:
             answer = await self._post(operation, body)
         if answer.status != 200:
             code, message = _reason(answer)
-            raise Unreachable(f"the queue {self.name} returned {answer.status} {code}: {message}")
+            raise Unreachable(
+                system.queue_error(queue=self.name, status=answer.status, code=code, text=message)
+            )
         return answer.body
 
     async def _post(self, operation: str, body: bytes) -> Response:
@@ -129,7 +132,7 @@ class SqsQueue:
             signed = self._signer.sign(self._credentials.current(), "/", body, headers)
             return await self._transport.post("/", body, signed)
         except (CallFailed, NoCredentials) as error:
-            raise Unreachable(f"the queue {self.name}: {error}") from error
+            raise Unreachable(system.queue_call_failed(queue=self.name, why=str(error))) from error
 
 
 def open_queue(

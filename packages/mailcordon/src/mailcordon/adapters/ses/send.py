@@ -43,7 +43,7 @@ class SesSend:
         except NotSent as problem:
             return Answer(0, code="NotSent", text=str(problem))
         except NoCredentials as problem:
-            return Answer(0, code="NoCredentials", text=str(problem) or "there are no AWS credentials")
+            return Answer(0, code="NoCredentials", text=str(problem))
         except Ambiguous as problem:
             return Answer(-1, code="NoAnswer", text=str(problem))
         return read_answer(response)

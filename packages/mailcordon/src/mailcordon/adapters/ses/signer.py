@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
+from mailcordon.messages import reasons
+
 if TYPE_CHECKING:
     from botocore.credentials import Credentials as BotocoreCredentials
 
 
 class NoCredentials(Exception):
-    """No AWS credentials where botocore looks for them: set AWS_ACCESS_KEY_ID, AWS_PROFILE or give the host a role."""
+    """There are no AWS credentials where botocore looks for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class BotocoreCredentialsSource:
 
     def current(self) -> Credentials:
         if self._current is None:
-            raise NoCredentials(NoCredentials.__doc__)
+            raise NoCredentials(reasons.no_aws_credentials())
         return self._current
 
     async def refresh(self) -> None:
@@ -86,7 +88,7 @@ class BotocoreCredentialsSource:
 
         found = Session(profile=self._profile).get_credentials()
         if found is None:
-            raise NoCredentials(NoCredentials.__doc__)
+            raise NoCredentials(reasons.no_aws_credentials())
         self._resolved = found
         return self._freeze(found)
 
@@ -94,7 +96,7 @@ class BotocoreCredentialsSource:
     def _freeze(found: "BotocoreCredentials") -> Credentials:
         frozen = found.get_frozen_credentials()
         if not frozen.access_key or not frozen.secret_key:
-            raise NoCredentials(NoCredentials.__doc__)
+            raise NoCredentials(reasons.no_aws_credentials())
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
 
 
