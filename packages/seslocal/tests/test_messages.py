@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import seslocal
+from seslocal_fixtures import message_examples
 
 SOURCES = Path(seslocal.__file__).parent
+PAGE = Path(__file__).parents[1] / "docs/messages.md"
 
 
 def literal_sentences(path: Path, functions: set[str]) -> Iterator[str]:
@@ -37,3 +40,13 @@ def test_literal_sentences_are_found(tmp_path: Path) -> None:
     path = tmp_path / "bad.py"
     path.write_text('raise Refused(404, f"There is no {x}.")\nprint("hello")\nprint(messages.ready())\n')
     assert list(literal_sentences(path, {"Refused", "print"})) == ["bad.py:1", "bad.py:2"]
+
+
+@pytest.mark.parametrize("module", message_examples.SURFACES.values(), ids=message_examples.SURFACES)
+def test_every_message_has_an_example(module: ModuleType) -> None:
+    messages = message_examples.functions(module)
+    assert [message.__name__ for message in messages if not message_examples.examples(message)] == []
+
+
+def test_messages_page_is_current() -> None:
+    assert PAGE.read_text() == message_examples.markdown(), "run `./dev messages` and read what changed"

@@ -1,0 +1,132 @@
+"""Examples of the sentences in the messages modules, and docs/messages.md made from them: `./dev messages` runs this file."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+from seslocal import messages as program
+from seslocal.admin import messages as admin
+from seslocal.admin.dedicated_ip_calls import MOST_IPS
+from seslocal.page import messages as page
+from seslocal.state.configuration_sets import MATCHING
+from seslocal.state.faults import KINDS
+from seslocal.state.mailboxes import FATES
+from seslocal.state.settings import Behaviour
+from seslocal.wire.access_keys import MOST as MOST_KEYS
+
+Message = Callable[..., str]
+
+SURFACES = {"Command line": program, "Admin API and scenarios": admin, "Page": page}
+MAIL_ID = "0100019b7702f800-5d0f9e0a-4c9e-4f0f-8b1e-2d3c4b5a6978-000000"
+FILTERS = ("recipient", "tenant", "configuration_set", "limit", "after", "order")
+MAILBOX_MEMBERS = ("fate", "tenant", "subtype", "then", "seconds", "delays")
+
+EXAMPLES: list[tuple[Message, dict[str, Any]]] = [
+    (program.ready, {"url": "http://127.0.0.1:8005", "region": "us-east-1"}),
+    (program.dns_ready, {"host": "127.0.0.1", "port": 5353}),
+    (program.failed, {"what": admin.scenario_unreadable("faults.toml", "No such file or directory")}),
+    (program.cannot_listen, {"host": "127.0.0.1", "port": 8005, "dns_port": None, "reason": "Address already in use"}),
+    (program.cannot_listen, {"host": "127.0.0.1", "port": 8005, "dns_port": 5353, "reason": "Address already in use"}),
+    (program.cannot_write_ready, {"where": "/run/seslocal.json", "reason": "Permission denied"}),
+    (program.scenario_refused, {"path": "faults.toml", "reason": admin.in_step(2, admin.step_needs_fault_or_call())}),
+    (program.not_like, {"text": "12345", "expected": "an account id of 12 digits"}),
+    (program.not_in_range, {"text": "70000", "kind": "whole number", "low": 0, "high": 65535}),
+    (program.dns_is_not_installed, {}),
+    (admin.no_call, {"path": "/_seslocal/mail"}),
+    (admin.wrong_method, {"path": "/_seslocal/clock", "method": "POST", "allowed": ("GET", "PUT")}),
+    (admin.no_such, {"kind": "tenant", "name": "acme"}),
+    (admin.no_such, {"kind": "dedicated IP pool", "name": "marketing"}),
+    (admin.not_json, {"reason": "JSON is malformed: invalid character (byte 1)"}),
+    (admin.body_not_object, {}),
+    (admin.unknown_member, {"name": "fates", "known": MAILBOX_MEMBERS}),
+    (admin.missing, {"name": "fate", "choices": FATES}),
+    (admin.must_be, {"name": "tenant", "what": "a string that is not empty"}),
+    (admin.must_be, {"name": "A record", "what": "an object with name, type and value"}),
+    (admin.must_be_one_of, {"name": "order", "choices": ("oldest", "newest"), "given": "first"}),
+    (admin.out_of_range, {"name": "limit", "low": 1, "high": 1000, "whole": True}),
+    (admin.out_of_range, {"name": "seconds", "low": 0.0, "high": 900.0}),
+    (admin.not_a_time, {"name": "at"}),
+    (admin.not_in_ledger, {"message_id": MAIL_ID}),
+    (admin.no_html, {"message_id": MAIL_ID}),
+    (admin.unknown_filter, {"name": "subject", "known": FILTERS}),
+    (admin.mailbox_not_set, {"address": "kim@example.com", "tenant": "acme"}),
+    (admin.mailbox_not_set, {"address": "kim@example.com", "tenant": None}),
+    (admin.not_an_address, {"address": "example.com"}),
+    (admin.nothing_follows, {"fate": "bounces"}),
+    (admin.unknown_subtype, {"subtype": "Unreachable", "fate": "bounces"}),
+    (admin.at_and_advance, {}),
+    (admin.advance_too_far, {}),
+    (admin.frozen_and_speed, {}),
+    (admin.unknown_switch, {"name": "strict", "known": sorted(Behaviour.__dataclass_fields__)}),
+    (admin.not_on_global_list, {"address": "kim@example.com"}),
+    (admin.bad_key_id, {}),
+    (admin.secret_missing, {}),
+    (admin.only_temporary_keys_expire, {}),
+    (admin.too_many_keys, {"most": MOST_KEYS}),
+    (admin.too_few_ips, {"most": MOST_IPS, "left": 3}),
+    (admin.not_leased, {"ip": "198.51.100.7"}),
+    (admin.no_open_finding, {"tenant": "acme", "kind": "BOUNCE"}),
+    (admin.record_incomplete, {}),
+    (admin.no_record, {"name": "a.example", "kind": "TXT"}),
+    (admin.no_record, {"name": "a.example", "kind": None}),
+    (admin.stream_url_missing, {}),
+    (admin.stream_not_set, {"name": "events"}),
+    (admin.no_job_file, {"job_id": "2f1c7a90-64d4-4d0e-8f0c-9a9e4d5b1c33", "name": "export.csv"}),
+    (admin.no_fault, {"fault_id": "5d0f9e0a"}),
+    (admin.paused_tenant_missing, {}),
+    (admin.skew_missing, {}),
+    (admin.unknown_event, {"name": "Bounced", "known": MATCHING}),
+    (admin.unknown_operation, {"name": "SendMail"}),
+    (admin.scenario_unreadable, {"path": "faults.toml", "reason": "No such file or directory"}),
+    (admin.scenario_malformed, {"path": "faults.toml", "reason": "Invalid value (at line 3, column 6)"}),
+    (admin.scenario_without_steps, {"path": "faults.toml"}),
+    (admin.in_step, {"number": 2, "error": admin.missing("fault", KINDS)}),
+    (admin.step_needs_fault_or_call, {}),
+    (page.not_in_ledger, {"message_id": MAIL_ID}),
+    (page.clock_frozen, {"time": "2026-01-01 00:00:00"}),
+    (page.clock_speed, {"speed": 3600.0}),
+    (page.active_faults, {"count": 1}),
+    (page.active_faults, {"count": 2}),
+]  # fmt: skip
+
+
+def functions(module: ModuleType) -> list[Message]:
+    return [
+        value
+        for name, value in vars(module).items()
+        if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
+    ]
+
+
+def examples(message: Message) -> list[str]:
+    return [message(**values) for each, values in EXAMPLES if each is message]
+
+
+def markdown() -> str:
+    """Returns docs/messages.md."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield "# Messages"
+    yield ""
+    yield "The sentences of the command line, the admin API and the page, with example values. Help texts and the errors of SES,"
+    yield "SNS and SQS are not included. `./dev messages` writes this page; a test fails when it is not current."
+    for title, module in SURFACES.items():
+        yield from ("", f"## {title}", "", " ".join((module.__doc__ or "").split()))
+        for name, value in vars(module).items():
+            if name.isupper() and isinstance(value, str):
+                yield from ("", f"### {name}", "", f"    {value}")
+        for message in functions(module):
+            yield from ("", f"### {message.__name__}")
+            if message.__doc__:
+                yield from ("", " ".join(message.__doc__.split()))
+            for text in examples(message):
+                yield from ("", *(f"    {line}".rstrip() for line in text.splitlines()))
+
+
+if __name__ == "__main__":
+    print(markdown(), end="")
