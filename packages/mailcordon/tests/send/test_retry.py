@@ -116,5 +116,10 @@ def test_every_verdict_has_a_reason_and_a_sentence(status, code, text, next):
         assert text in verdict.detail
 
 
+def test_a_call_without_a_response_is_described_without_an_internal_code():
+    verdict = decide(Answer(-1, code="NoAnswer", text="no response within 30 s"), 1)
+    assert verdict.detail == "SES gave no clear answer: no response within 30 s"
+
+
 def test_a_long_answer_is_cut():
     assert len(decide(Answer(400, code="BadRequestException", text="x" * 10_000), 1).detail) < 700

@@ -271,9 +271,10 @@ def ses_unreachable(text: str) -> str:
 
 
 @example("503", "Service Unavailable")
+@example("", "no response within 30 s")
 def no_clear_answer(code: str, text: str) -> str:
-    """SES failed or did not answer, so that the mail may have been accepted."""
-    return f"SES gave no clear answer ({code}): {text}"
+    """SES failed or did not respond, so the mail may have been accepted. Without a code: there was no response."""
+    return f"SES gave no clear answer{f' ({code})' if code else ''}: {text}"
 
 
 @example(5, "SES gave no clear answer (503): Service Unavailable")

@@ -74,9 +74,8 @@ def decide(answer: Answer, attempt: int) -> Verdict:
     if answer.status == 0:
         return Verdict(Next.STOP_ACCOUNT, "ses-unreachable", reasons.ses_unreachable(text))
     if answer.status < 300 or answer.status >= 500:
-        return Verdict(
-            Next.UNKNOWN, "no-clear-answer", reasons.no_clear_answer(code or str(answer.status), text)
-        )
+        said = "" if answer.status < 0 else code or str(answer.status)
+        return Verdict(Next.UNKNOWN, "no-clear-answer", reasons.no_clear_answer(said, text))
     if code in _STOPS_ACCOUNT:
         return Verdict(Next.STOP_ACCOUNT, "account", reasons.account_refused(code, text))
     if (
