@@ -641,7 +641,7 @@ def revoked(*, prefix: str) -> str:
 
 @example()
 def drill_starts_system() -> str:
-    """No system runs in this home, or --own was given."""
+    """No system runs in this home, or --temporary was given."""
     return "Starting a temporary system for the drill."
 
 
@@ -656,7 +656,7 @@ def drill_needs_local_ses(*, why: str) -> str:
     """The drill refuses a system."""
     return (
         f"The drill runs on the local SES only, and {why}. Nothing was sent or changed. "
-        "`mailcordon drill --own` starts a temporary system with a local SES."
+        "`mailcordon drill --temporary` starts a temporary system with a local SES."
     )
 
 

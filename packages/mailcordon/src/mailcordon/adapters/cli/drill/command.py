@@ -30,7 +30,7 @@ app = typer.Typer()
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _EXAMPLES = """
 mailcordon drill
-mailcordon drill --own       # leave a running system alone
+mailcordon drill --temporary   # on a system that is started for the drill
 """
 
 
@@ -70,8 +70,8 @@ def drill(
     as_json: command.AsJson = False,
     url: command.Url = None,
     key: command.Key = None,
-    own: Annotated[
-        bool, typer.Option("--own", help="Start a temporary system even if one is running.")
+    always_temporary: Annotated[
+        bool, typer.Option("--temporary", help="Start a temporary system even if one is running.")
     ] = False,
     patience: Annotated[
         float,
@@ -87,7 +87,9 @@ def drill(
     """
     out, err = show.console(sys.stdout), show.console(sys.stderr)
     try:
-        passed = asyncio.run(_run(out, err, patience, as_json=as_json, url=url, key=key, own=own))
+        passed = asyncio.run(
+            _run(out, err, patience, as_json=as_json, url=url, key=key, always_temporary=always_temporary)
+        )
     except KeyboardInterrupt:
         raise failures.from_exception(KeyboardInterrupt()) from None
     if not passed:
@@ -95,11 +97,18 @@ def drill(
 
 
 async def _run(
-    out: Console, err: Console, patience: float, *, as_json: bool, url: str | None, key: str | None, own: bool
+    out: Console,
+    err: Console,
+    patience: float,
+    *,
+    as_json: bool,
+    url: str | None,
+    key: str | None,
+    always_temporary: bool,
 ) -> bool:
     begun = time.monotonic()
     outcome = _Outcome()
-    async with _system(err, url=url, key=key, own=own) as (found, temporary):
+    async with _system(err, url=url, key=key, always_temporary=always_temporary) as (found, temporary):
         assert found.ses_url is not None
         api, ses = client.Client(found.url, found.key), local_ses.LocalSes(found.ses_url)
         try:
@@ -129,12 +138,12 @@ async def _run(
 
 @contextlib.asynccontextmanager
 async def _system(
-    err: Console, *, url: str | None, key: str | None, own: bool
+    err: Console, *, url: str | None, key: str | None, always_temporary: bool
 ) -> AsyncGenerator[tuple[connection.Connection, temporary_system.TemporarySystem | None], None]:
     """The running system, or a temporary one. Raises Failure if the system does not send through the local SES."""
     home = connection.home(os.environ)
     named = url or os.environ.get("MAILCORDON_URL")
-    if not own and (named or (home / connection.FILE).exists()):
+    if not always_temporary and (named or (home / connection.FILE).exists()):
         found = connection.find(url=url, key=key, environment=os.environ, home=home)
         if await temporary_system.is_healthy(found):
             refuse_foreign(found)
