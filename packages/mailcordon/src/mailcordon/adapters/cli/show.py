@@ -107,8 +107,8 @@ class FittedTable:
     def _lines(self) -> RenderResult:
         label = max(len(name) for name in self.columns) + _GAP
         for row in self.rows:
-            for place, (name, value) in enumerate(zip(self.columns, row, strict=True)):
-                indent = "  " if place else ""
+            for index, (name, value) in enumerate(zip(self.columns, row, strict=True)):
+                indent = "  " if index else ""
                 # The terminal breaks the line, not we: a selection has no line break in it.
                 yield Text(f"{indent}{name.upper():{label}}{value.plain}", no_wrap=True, overflow="ignore")
 
@@ -117,23 +117,23 @@ class FittedTable:
         return sum(self._natural(name) + _GAP for name in kept) - _GAP
 
     def _natural(self, name: str) -> int:
-        place = list(self.columns).index(name)
-        widest = max(cell_len(row[place].plain) for row in self.rows)
+        index = list(self.columns).index(name)
+        widest = max(cell_len(row[index].plain) for row in self.rows)
         if name in self.prose:
             widest = min(widest, _NARROWEST_PROSE)
         return max(widest, cell_len(name))
 
     def _table(self, kept: Sequence[str], *, fits: bool) -> Table:
         made = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold", show_edge=False)
-        places = [place for place, name in enumerate(self.columns) if name in kept]
-        for place in places:
-            name = self.columns[place]
+        kept_indexes = [index for index, name in enumerate(self.columns) if name in kept]
+        for index in kept_indexes:
+            name = self.columns[index]
             # Where even the kept columns are too wide, every one of them may wrap: nothing is cut.
             whole = fits and name not in self.prose
             justify = "right" if name in self.right else "left"
             made.add_column(name.upper(), justify=justify, overflow="fold", no_wrap=whole)
         for row in self.rows:
-            made.add_row(*(row[place] for place in places))
+            made.add_row(*(row[index] for index in kept_indexes))
         return made
 
 
@@ -149,7 +149,7 @@ def table(
     cells = list(rows)
     if not cells:
         return Text(messages.nothing_to_show())
-    right = frozenset(name for place, name in enumerate(columns) if _numeric([row[place] for row in cells]))
+    right = frozenset(name for index, name in enumerate(columns) if _numeric([row[index] for row in cells]))
     made = [[value if isinstance(value, Text) else styled(value) for value in row] for row in cells]
     return FittedTable(tuple(columns), made, right, tuple(drop), frozenset(prose), stack)
 

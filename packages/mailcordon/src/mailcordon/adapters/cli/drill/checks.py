@@ -49,7 +49,7 @@ class Mail:
     sender: Sender
     type: str
     to: str
-    subject: str  #: unique, so that the ledger's line of this mail is found without our records
+    subject: str  #: unique, so that the ledger's entry of this mail is found without our records
     state: str  #: as the response to the request said
 
     @property
@@ -101,24 +101,24 @@ class Checks:
         view = await self.api.get(path("messages", one.id), {"tenant": one.sender.slug})
         return children(view, "deliveries")[0]
 
-    async def line(self, one: Mail) -> Document | None:
-        """The line of this mail in SES's ledger."""
+    async def ledger_entry(self, one: Mail) -> Document | None:
+        """The entry of this mail in SES's ledger."""
         found = await self.ses.sent(recipient=one.to, tenant=one.sender.key)
-        return next((line for line in children(found, "sent") if line.get("subject") == one.subject), None)
+        return next((entry for entry in children(found, "sent") if entry.get("subject") == one.subject), None)
 
     async def arrives(self, one: Mail) -> None:
         """The mail is in SES's ledger as a governed mail that reached its mailbox, and delivered in our records."""
-        line = await self.eventually(lambda: self.line(one), lambda: self._not_sent(one))
-        if line.get("recipients") != [one.to] or not line.get("configuration_set") or not line.get("tags"):
+        entry = await self.eventually(lambda: self.ledger_entry(one), lambda: self._not_sent(one))
+        if entry.get("recipients") != [one.to] or not entry.get("configuration_set") or not entry.get("tags"):
             raise Wrong(
                 messages.mail_not_governed(
                     mail=one.name,
-                    recipients=plain(line.get("recipients")),
-                    configuration_set=plain(line.get("configuration_set")),
-                    tags=len(child(line, "tags")),
+                    recipients=plain(entry.get("recipients")),
+                    configuration_set=plain(entry.get("configuration_set")),
+                    tags=len(child(entry, "tags")),
                 )
             )
-        fate = child(child(line, "fates"), one.to)
+        fate = child(child(entry, "fates"), one.to)
         if fate.get("fate") != "delivers":
             raise Wrong(messages.mail_not_delivered_by_ses(mail=one.name, fate=plain(fate.get("fate"))))
         await self.reaches(one, "delivered", "Delivery")
@@ -182,17 +182,17 @@ class Checks:
 
     async def _no_event(self, one: Mail, event: str) -> str:
         """Follows the event's way: SES's ledger, faults at the local SES, the queue, quarantine, our records."""
-        line = await self.line(one)
-        if line is None:
+        entry = await self.ledger_entry(one)
+        if entry is None:
             return await self._not_sent(one)
         delivery = await self.delivery(one)
-        fate = child(child(line, "fates"), one.to)
+        fate = child(child(entry, "fates"), one.to)
         missing = messages.no_event(
             event=event,
             address=one.to,
             waited=self.waited,
             mail=one.name,
-            ses_id=plain(line.get("message_id")),
+            ses_id=plain(entry.get("message_id")),
             fate=plain(fate.get("fate")),
             state=plain(delivery.get("state")),
         )

@@ -148,7 +148,7 @@ class Steps:
         ]
         for one in later:
             await self.checks.arrives(one)
-        if await self.checks.line(held) is not None:
+        if await self.checks.ledger_entry(held) is not None:
             raise Wrong(messages.mail_sent_despite_hold(mail=held.name, hold=plain(hold.get("id"))))
         now = await self.checks.delivery(held)
         if now.get("state") != "held":
@@ -197,8 +197,8 @@ class Steps:
         wanted = {one.subject for one in self.checks.mails if one.state != "refused"}
         found: list[str] = []
         for sender in (self.acme, self.zen):
-            lines = children(await self.checks.ses.sent(tenant=sender.key), "sent")
-            found += [str(line.get("subject")) for line in lines]
+            entries = children(await self.checks.ses.sent(tenant=sender.key), "sent")
+            found += [str(entry.get("subject")) for entry in entries]
         problems = (
             (messages.ledger_has_more, set(found) - wanted),
             (messages.ledger_lacks, wanted - set(found)),
