@@ -1,5 +1,9 @@
-"""Collects the messages with their examples, and prints them as one page."""
+"""Collects the messages with their examples, and prints them as one page.
 
+An example is only kept when its module is imported. Its text is made when the page is, so that processes pay nothing for it.
+"""
+
+import functools
 import importlib
 import inspect
 from collections.abc import Callable, Iterator
@@ -12,17 +16,17 @@ Message = Callable[P, str]
 
 SURFACES = ("reasons", "api", "cli", "system")
 
-_examples: dict[str, list[str]] = {}
+_examples: dict[object, list[Callable[[], str]]] = {}  #: by message, in the order they are written
 
 
 def example(*args: object, **kwargs: object) -> Callable[[Message[P]], Message[P]]:
     """Shows a message with these values on the reference page. May be used more than once, for each form of a text."""
 
     def register(message: Message[P]) -> Message[P]:
-        # No type can say that these values fit the message; the call fails on import if they do not.
+        # No type can say that these values fit the message; making the page fails if they do not.
         call = cast("Callable[..., str]", message)
         # Decorators apply from the bottom up: the one written first is shown first.
-        _examples.setdefault(_key(message), []).insert(0, call(*args, **kwargs))
+        _examples.setdefault(message, []).insert(0, functools.partial(call, *args, **kwargs))
         return message
 
     return register
@@ -40,7 +44,7 @@ def messages(surface: str) -> Iterator[Entry]:
     module = importlib.import_module(f"mailcordon.messages.{surface}")
     for name, value in vars(module).items():
         if _is_message(module, name, value):
-            yield Entry(name, inspect.getdoc(value) or "", tuple(_examples.get(_key(value), ())))
+            yield Entry(name, inspect.getdoc(value) or "", tuple(text() for text in _examples.get(value, ())))
 
 
 def page() -> str:
@@ -63,10 +67,6 @@ def page() -> str:
 
 def _is_message(module: ModuleType, name: str, value: object) -> bool:
     return inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
-
-
-def _key(message: Callable[..., str]) -> str:
-    return f"{message.__module__}.{message.__qualname__}"
 
 
 def _paragraph(text: str) -> str:
