@@ -2,7 +2,7 @@
 
 messages <- standard library · core <- standard library, messages · host <- standard library, core, messages · a plane <- core,
 messages, itself · an adapter package <- core, messages, host, planes, itself · `app/`, `run/`, `config.py` and `__main__.py` <-
-all, but `app` and `run` do not import each other. Only `send/dispatch.py` calls SES's send, and only `adapters/ses/send.py`
+all, but `app` and `run` do not import each other. Only `send/calling.py` calls SES's send, and only `adapters/ses/send.py`
 implements it. `mailcordon` and `seslocal` do not import each other.
 """
 
@@ -21,7 +21,7 @@ PLANES = ("control", "send", "observe")
 ROOT_MODULES = ("app", "run", "config", "__main__")
 MESSAGES = ("messages", "messages")
 HOST = ("host", "host")
-SENDERS = {"mailcordon.send.dispatch", "mailcordon.adapters.ses.send"}
+SENDERS = {"mailcordon.send.calling", "mailcordon.send.dispatch", "mailcordon.adapters.ses.send"}
 SEND_PORT = "mailcordon.send.ports"
 #: SES's operations that send, as boto3, our own client and the wire name them.
 SENDING_NAMES = {
@@ -161,7 +161,7 @@ def test_only_the_dispatcher_calls_ses_send(sources: dict[str, str]):
     assert send_breaches(sources) == []
     calls = [
         node
-        for node in ast.walk(ast.parse(sources["mailcordon.send.dispatch"]))
+        for node in ast.walk(ast.parse(sources["mailcordon.send.calling"]))
         if isinstance(node, ast.Attribute) and node.attr in SENDING_NAMES
     ]
     assert calls, "the dispatcher does not call the send any more: this test guards nothing"

@@ -9,19 +9,10 @@ from mailcordon.adapters.db.accept_store import AcceptStore
 from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.core.delivery import State
 from mailcordon.core.priority import Class
+from mailcordon.core.reason import Reason
 from mailcordon.send import compose
-from mailcordon.send.ports import (
-    WHY_HELD,
-    WHY_RETRY,
-    WHY_UNKNOWN,
-    Claimed,
-    Defer,
-    Finish,
-    NewDelivery,
-    NewMessage,
-)
-
-NO_TURNS: dict[int, int] = {}
+from mailcordon.send.moves import Claimed, Defer, Finish, Requeue, Why
+from mailcordon.send.ports import NewDelivery, NewMessage
 
 
 @pytest.fixture
@@ -83,27 +74,27 @@ async def test_mail_requeued_twice_is_not_taken_from_the_worker_that_sends_it_no
     world: Any, queue: QueueStore, claimed: Claimed
 ) -> None:
     turn = await world.connection.fetchval("select turn from lane")
-    await queue.complete([], [], [claimed], {claimed.lane: turn})
+    await queue.complete([], [], [Requeue(claimed, turn)])
     await again(world, queue, claimed.lane)
-    await queue.complete([], [], [claimed], {claimed.lane: turn})
+    await queue.complete([], [], [Requeue(claimed, turn)])
     assert await on_the_wire(world) == 1
 
 
-@pytest.mark.parametrize("why", [WHY_RETRY, WHY_UNKNOWN, WHY_HELD])
+@pytest.mark.parametrize("why", [Why.RETRY, Why.UNKNOWN, Why.HELD])
 async def test_mail_deferred_twice_is_not_taken_from_the_worker_that_sends_it_now(
-    world: Any, queue: QueueStore, claimed: Claimed, why: int
+    world: Any, queue: QueueStore, claimed: Claimed, why: Why
 ) -> None:
-    defer = Defer(claim=claimed, why=why, until=None, reason="r")
-    await queue.complete([], [defer], [], NO_TURNS)
+    defer = Defer(claim=claimed, why=why, code=Reason.RETRY, reason="r")
+    await queue.complete([], [defer], [])
     await again(world, queue, claimed.lane)
-    await queue.complete([], [defer], [], NO_TURNS)
+    await queue.complete([], [defer], [])
     assert await on_the_wire(world) == 1
 
 
 async def test_mail_recorded_twice_is_in_the_ledger_once(
     world: Any, queue: QueueStore, claimed: Claimed
 ) -> None:
-    finish = Finish(claim=claimed, state=State.SENT, reason="sent", detail="", ses_id="ses-1")
+    finish = Finish(claim=claimed, state=State.SENT, reason=Reason.SENT, detail="", ses_id="ses-1")
     for _ in range(2):
-        await queue.complete([finish], [], [], NO_TURNS)
+        await queue.complete([finish], [], [])
     assert await world.count("ledger") == 1

@@ -12,8 +12,9 @@ from mailcordon.adapters.db.settle_store import SettleStore
 from mailcordon.core.delivery import State
 from mailcordon.core.errors import Conflict, Invalid, MailcordonError, TooMuch
 from mailcordon.core.priority import Class
+from mailcordon.core.reason import Reason
 from mailcordon.send.accept import Accept, Accepted, Repeated
-from mailcordon.send.ports import WHY_HELD, WHY_RETRY, WHY_UNKNOWN, Claimed, Defer, Finish
+from mailcordon.send.moves import Claimed, Defer, Finish, Requeue, Why
 
 HASH_KEY = b"h" * 32
 ALL = (Class.URGENT, Class.TRANSACTIONAL, Class.MARKETING)
@@ -57,10 +58,9 @@ async def put(door: Accept, submission, slug: str = "acme", key: str | None = No
 
 async def finish(queue: QueueStore, claims: list[Claimed], state: State = State.SENT) -> None:
     await queue.complete(
-        [Finish(claim=c, state=state, reason="sent", detail="", ses_id=f"ses-{c.id}") for c in claims],
+        [Finish(claim=c, state=state, reason=Reason.SENT, detail="", ses_id=f"ses-{c.id}") for c in claims],
         [],
         [],
-        {},
     )
 
 
@@ -276,15 +276,17 @@ async def test_requeued_mail_counts_no_attempt_and_is_claimed_again(world, accep
     for _ in range(2):
         [claim] = (await queue.claim(ALL, 10)).claimed
         assert claim.attempt == 1
-        await queue.complete([], [], [claim], {lane: turn})
+        await queue.complete([], [], [Requeue(claim, turn)])
 
 
 async def defer_as_unknown(queue: QueueStore, claims: list[Claimed]) -> None:
     deferred = [
-        Defer(claim=c, why=WHY_UNKNOWN, until=None, reason="no answer", note="outcome-unknown")
+        Defer(
+            claim=c, why=Why.UNKNOWN, code=Reason.OUTCOME_UNKNOWN, reason="no answer", note="outcome-unknown"
+        )
         for c in claims
     ]
-    await queue.complete([], deferred, [], {})
+    await queue.complete([], deferred, [])
 
 
 async def test_a_send_event_settles_an_unknown_outcome_without_a_second_call(
@@ -362,10 +364,9 @@ async def test_urgent_content_is_deleted_when_the_last_delivery_of_its_message_h
 
     async def hand_over(claim: Claimed) -> None:
         await queue.complete(
-            [Finish(claim=claim, state=State.SENT, reason="sent", detail="", ses_id="x", forget=True)],
+            [Finish(claim=claim, state=State.SENT, reason=Reason.SENT, detail="", ses_id="x", forget=True)],
             [],
             [],
-            {},
         )
 
     await hand_over(first)
@@ -429,7 +430,9 @@ async def test_mail_deferred_by_a_lifted_hold_is_ready_again(world, accept, queu
         "insert into hold (tenant, campaign, owner, because, by, since) "
         "select id, 'spring', 'person', 'bought list', 'ann', now_ms() from tenant returning id"
     )
-    await queue.complete([], [Defer(claim=claim, why=WHY_HELD, until=None, reason="held", hold=hold)], [], {})
+    await queue.complete(
+        [], [Defer(claim=claim, why=Why.HELD, code=Reason.HELD, reason="held", hold=hold)], []
+    )
     done = await settle.settle()
     assert done is not None
     assert done.woken == 0
@@ -448,7 +451,9 @@ async def test_deferred_mail_expires(world, accept, queue, settle, make_submissi
         await put(accept, make_submission("newsletter", to=[f"r{n}@example.com"]))
     claims = (await queue.claim(ALL, 10)).claimed
     await queue.complete(
-        [], [Defer(claim=c, why=WHY_RETRY, until=2**50, reason="later") for c in claims], [], {}
+        [],
+        [Defer(claim=c, why=Why.RETRY, code=Reason.RETRY, until=2**50, reason="later") for c in claims],
+        [],
     )
     await world.connection.execute("update lane set expiry_ms = 1 where id = $1", lane)
     await asyncio.sleep(0.01)

@@ -41,6 +41,12 @@ def held(
     return f"{'Held' if stops else 'Slowed'} by {_OWNERS.get(owner, by)} since {since}{ends}: {because} [hold {hold}]"
 
 
+@example("28 Nov 2026 15:23 UTC", "SES has disabled sending for this account")
+def stopped(since: str, because: str) -> str:
+    """A stop covers the delivery's lane. `because` is the sentence of the stop."""
+    return f"Stopped since {since}: {because}"
+
+
 @example()
 def held_lane() -> str:
     """The lane is marked as held, but its hold cannot be shown: it was just lifted, or is not written yet."""
@@ -204,6 +210,36 @@ def content_missing() -> str:
 def route_missing() -> str:
     """A lane lost its route after mail was accepted for it."""
     return "The lane has no route; the mail is retried every 5 s"
+
+
+@example("The call was withdrawn before it was sent")
+def retry_later(why: str) -> str:
+    """SES certainly did not take the mail; it is retried."""
+    return f"{why}; the mail is retried"
+
+
+@example("BadRequestException", "Something new")
+def set_aside(code: str, text: str) -> str:
+    """SES refused this mail in words that say nothing of the mail itself. It is retried until it expires."""
+    return f"SES refused the mail in words that do not speak of it ({code}): {text}. It is retried until it expires"
+
+
+@example("28 Nov 2026 16:00 UTC")
+def scheduled(at: str) -> str:
+    """The mail is for a later time."""
+    return f"Leaves at {at}"
+
+
+@example("gmail", "500 a day")
+def provider_capped(provider: str, cap: str) -> str:
+    """The lane's cap for a mailbox provider is used up."""
+    return f"The lane's cap for {provider} is used up: {cap}"
+
+
+@example("kim@example.com")
+def recipient_not_verified(text: str) -> str:
+    """The account is in SES's sandbox and the recipient is not verified: this mail is refused, its lane goes on."""
+    return f"SES's sandbox sends to verified recipients only: {text}"
 
 
 @example("KeyError")

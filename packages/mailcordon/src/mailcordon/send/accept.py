@@ -14,7 +14,7 @@ from mailcordon.core import address, ids, provider
 from mailcordon.core.delivery import State
 from mailcordon.core.errors import Conflict, Invalid, MailcordonError, TooMuch, Unavailable
 from mailcordon.messages import api
-from mailcordon.send import compose, resolve
+from mailcordon.send import compose, decide, resolve
 from mailcordon.send.ports import AcceptStore, Backlog, NewDelivery, NewMessage, Replay, StaleRoutes, Stored
 from mailcordon.send.resolve import Lanes, Route
 from mailcordon.send.submission import Submission
@@ -280,12 +280,11 @@ def _accepted(message: NewMessage, stored: Stored) -> Accepted:
     held = stored.held.get(message.route.lane)
     deliveries: list[AcceptedDelivery] = []
     for d in message.deliveries:
-        if hit := stored.suppressed.get(d.id):
-            deliveries.append(AcceptedDelivery(d.id, d.address, State.REFUSED, "suppressed", hit.sentence))
-        elif held is not None:
-            deliveries.append(AcceptedDelivery(d.id, d.address, State.HELD, "held", held))
-        else:
-            deliveries.append(AcceptedDelivery(d.id, d.address, State.READY))
+        hit = stored.suppressed.get(d.id)
+        decision = decide.at_door(decide.DoorFacts(hit.sentence if hit else None, held))
+        deliveries.append(
+            AcceptedDelivery(d.id, d.address, decision.state, decision.reason, decision.sentence or None)
+        )
     return Accepted(
         id=message.id, tenant=message.route.tenant_slug, type=message.route.type, deliveries=tuple(deliveries)
     )

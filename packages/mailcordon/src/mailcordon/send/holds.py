@@ -14,7 +14,8 @@ import structlog
 
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.hold import Hold
-from mailcordon.send.ports import Claimed, LaneRoute, QueueStore
+from mailcordon.send.moves import Claimed
+from mailcordon.send.ports import LaneRoute, QueueStore
 
 READ_EVERY = 0.25  #: seconds
 VALID_FOR = 0.75  #: seconds; together with READ_EVERY within 1 s of the commit

@@ -1,17 +1,16 @@
 """What the data plane needs from outside: stores of queue rows, SES's send, and the governor's hold for SES.
 
-Rows travel in batches: one call of a store is one transaction. Objects made once per mail are named tuples, which take a third
-of the time of a frozen dataclass.
+Rows travel in batches: one call of a store is one transaction.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from mailcordon.core.delivery import State
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
 from mailcordon.messages import reasons, times
+from mailcordon.send.moves import Claimed, Defer, Finish, Requeue
 from mailcordon.send.resolve import Lanes, Route
 from mailcordon.send.retry import Answer
 
@@ -106,22 +105,6 @@ class AcceptStore(Protocol):
 # DISPATCH ------------------------------------------------------------------------------------------------------------------
 
 
-class Claimed(NamedTuple):
-    """A delivery whose intent to send is committed: state `sending`, its attempt counted."""
-
-    lane: int
-    id: int
-    tenant: int
-    attempt: int
-    called_at: int
-    provider: int
-    campaign: str | None
-    list: str | None
-    to: str
-    content: bytes | None  #: None only after a bug or a restore
-    suppressed: bool
-
-
 class Batch(NamedTuple):
     """The result of one claim, with the control epoch it saw: routes cached under an older epoch are stale."""
 
@@ -144,32 +127,6 @@ class LaneRoute:
     domain: str
 
 
-class Finish(NamedTuple):
-    """Moves a claimed delivery from the queue to the ledger."""
-
-    claim: Claimed
-    state: State
-    reason: str
-    detail: str
-    ses_id: str | None = None
-    forget: bool = False  #: delete its content, unless another delivery of the message needs it
-
-
-#: Why a delivery waits, as in `waiting.why`. 4 (scheduled) and 5 (capped by mailbox provider) are reserved.
-WHY_RETRY, WHY_UNKNOWN, WHY_HELD = 1, 2, 3
-
-
-class Defer(NamedTuple):
-    """Moves a claimed delivery to `waiting`."""
-
-    claim: Claimed
-    why: int
-    until: int | None
-    reason: str
-    hold: int | None = None
-    note: str | None = None  #: code of the entry in the delivery's timeline
-
-
 class QueueStore(Protocol):
     async def begin_work(self) -> int: ...
     async def end_work(self) -> None: ...
@@ -188,8 +145,7 @@ class QueueStore(Protocol):
         self,
         finished: Sequence[Finish],
         deferred: Sequence[Defer],
-        requeued: Sequence[Claimed],
-        turns: Mapping[int, int],
+        requeued: Sequence[Requeue],
     ) -> None: ...
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import structlog
 
 from mailcordon.core.errors import Unavailable
-from mailcordon.send.ports import Claimed, Defer, Finish, QueueStore
+from mailcordon.send.moves import Defer, Finish, Requeue
+from mailcordon.send.ports import QueueStore
 
 log: Any = structlog.get_logger()
 
@@ -35,8 +36,7 @@ class Results:
         self._store = store
         self._finished: list[Finish] = []
         self._deferred: list[Defer] = []
-        self._requeued: list[Claimed] = []
-        self._turns: dict[int, int] = {}
+        self._requeued: list[Requeue] = []
         self._slots: list[Slots] = []
         self._arrived = asyncio.Event()
         self._busy = False
@@ -49,9 +49,8 @@ class Results:
         self._deferred.append(defer)
         self._done(slots)
 
-    def requeue(self, slots: Slots, claim: Claimed, turn: int) -> None:
-        self._requeued.append(claim)
-        self._turns[claim.lane] = turn
+    def requeue(self, slots: Slots, requeue: Requeue) -> None:
+        self._requeued.append(requeue)
         self._done(slots)
 
     def _done(self, slots: Slots) -> None:
@@ -69,17 +68,16 @@ class Results:
 
     async def flush(self) -> None:
         while self._slots:
-            finished, deferred, requeued, turns, slots = (
+            finished, deferred, requeued, slots = (
                 self._finished,
                 self._deferred,
                 self._requeued,
-                self._turns,
                 self._slots,
             )
-            self._finished, self._deferred, self._requeued, self._turns, self._slots = [], [], [], {}, []
+            self._finished, self._deferred, self._requeued, self._slots = [], [], [], []
             while True:
                 try:
-                    await self._store.complete(finished, deferred, requeued, turns)
+                    await self._store.complete(finished, deferred, requeued)
                     break
                 except Unavailable as problem:
                     # Until the commit the rows say `sending`. If this process dies first, they become "outcome unknown".

@@ -7,6 +7,7 @@ have accepted it. Such calls end in `UNKNOWN` and are settled by events, never b
 from enum import Enum
 from typing import NamedTuple
 
+from mailcordon.core.reason import Reason
 from mailcordon.messages import reasons
 
 ASSOCIATION_ATTEMPTS = 5  #: a new association takes SES seconds to apply (ses.md 1.3)
@@ -15,7 +16,7 @@ ASSOCIATION_RETRY_MS = 2_000
 
 class Next(Enum):
     SENT = "sent"
-    THROTTLED = "throttled"  #: not accepted; lower the account's rate
+    THROTTLED = Reason.THROTTLED  #: not accepted; lower the account's rate
     AGAIN = "again"  #: not accepted; retry this delivery later
     UNKNOWN = "unknown"
     DEAD = "dead"  #: SES rejects the mail for good
@@ -35,7 +36,7 @@ class Answer(NamedTuple):
 
 class Verdict(NamedTuple):
     next: Next
-    reason: str  #: code for machines
+    reason: Reason
     detail: str  #: sentence for people
     ses_id: str | None = None
     after_ms: int = 0
@@ -70,40 +71,40 @@ def decide(answer: Answer, attempt: int) -> Verdict:
     """Decides on attempt number `attempt` (from 1) of a delivery."""
     code, text = answer.code, answer.text[:500].replace("\0", "")  # PostgreSQL cannot store NUL
     if answer.status == 200 and answer.ses_id:
-        return Verdict(Next.SENT, "sent", _SENT, answer.ses_id)
+        return Verdict(Next.SENT, Reason.SENT, _SENT, answer.ses_id)
     if answer.status == 0:
-        return Verdict(Next.STOP_ACCOUNT, "ses-unreachable", reasons.ses_unreachable(text))
+        return Verdict(Next.STOP_ACCOUNT, Reason.SES_UNREACHABLE, reasons.ses_unreachable(text))
     if answer.status < 300 or answer.status >= 500:
         said = "" if answer.status < 0 else code or str(answer.status)
-        return Verdict(Next.UNKNOWN, "no-clear-answer", reasons.no_clear_answer(said, text))
+        return Verdict(Next.UNKNOWN, Reason.OUTCOME_UNKNOWN, reasons.no_clear_answer(said, text))
     if code in _STOPS_ACCOUNT:
-        return Verdict(Next.STOP_ACCOUNT, "account", reasons.account_refused(code, text))
+        return Verdict(Next.STOP_ACCOUNT, Reason.ACCOUNT_SUSPENDED, reasons.account_refused(code, text))
     if (
         answer.status == 429
         or code == "TooManyRequestsException"
         or (code.startswith("Throttling") and "daily" not in text.lower())
     ):
-        return Verdict(Next.THROTTLED, "throttled", reasons.throttled())
+        return Verdict(Next.THROTTLED, Reason.THROTTLED, reasons.throttled())
     if (
         code == "LimitExceededException"
         or code.startswith("Throttling")
         or "daily message quota" in text.lower()
     ):
-        return Verdict(Next.STOP_ACCOUNT, "daily-quota", reasons.quota_used_up(text))
+        return Verdict(Next.STOP_ACCOUNT, Reason.DAILY_QUOTA, reasons.quota_used_up(text))
     if code == "AccessDeniedException" and text.startswith("Tenant not associated with resources"):
         if attempt < ASSOCIATION_ATTEMPTS:
             return Verdict(
                 Next.AGAIN,
-                "association",
+                Reason.ASSOCIATION,
                 reasons.association_not_visible(text),
                 after_ms=ASSOCIATION_RETRY_MS,
             )
-        return Verdict(Next.STOP_LANE, "association", reasons.association_missing(text))
+        return Verdict(Next.STOP_LANE, Reason.ASSOCIATION, reasons.association_missing(text))
     if code == "MessageRejected" and text.startswith("Sending disabled for"):
-        return Verdict(Next.STOP_TENANT, "tenant-paused", reasons.tenant_paused(text))
+        return Verdict(Next.STOP_TENANT, Reason.TENANT_PAUSED, reasons.tenant_paused(text))
     if code == "MessageRejected" and "not verified" in text:
-        return Verdict(Next.STOP_LANE, "identity", reasons.identity_not_verified(text))
+        return Verdict(Next.STOP_LANE, Reason.IDENTITY, reasons.identity_not_verified(text))
     if code in _LANE_ERRORS or not (code == "MessageRejected" or answer.status in _MAIL_ERRORS):
         # A proxy's 403 or an unknown error code does not mean that the mail is bad, so the mail is kept.
-        return Verdict(Next.STOP_LANE, "set-up", reasons.lane_refused(code or str(answer.status), text))
-    return Verdict(Next.DEAD, "rejected-by-ses", reasons.rejected(code or str(answer.status), text))
+        return Verdict(Next.STOP_LANE, Reason.SETUP, reasons.lane_refused(code or str(answer.status), text))
+    return Verdict(Next.DEAD, Reason.REJECTED_BY_SES, reasons.rejected(code or str(answer.status), text))

@@ -21,7 +21,8 @@ from mailcordon.core.hold import Hold
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
 from mailcordon.messages import reasons
 from mailcordon.send import limits
-from mailcordon.send.ports import Batch, Claimed, Defer, Finish, LaneRoute
+from mailcordon.send.moves import Claimed, Defer, Finish, Requeue
+from mailcordon.send.ports import Batch, LaneRoute
 
 _SQL = queries.load("queue_store.sql")
 _SHARED = queries.load("shared.sql")
@@ -255,15 +256,14 @@ class QueueStore:
         self,
         finished: Sequence[Finish],
         deferred: Sequence[Defer],
-        requeued: Sequence[Claimed],
-        turns: Mapping[int, int],
+        requeued: Sequence[Requeue],
     ) -> None:
-        """Records what became of claimed deliveries, in one transaction. `turns` names the turn of each lane in `requeued`."""
+        """Records what became of claimed deliveries, in one transaction."""
         if deferred or requeued:
             async with self._results.transaction() as connection:
                 await self._finish(connection, finished)
                 await self._defer(connection, deferred)
-                await self._requeue(connection, requeued, turns)
+                await self._requeue(connection, requeued)
         else:
             async with self._results.use() as connection:
                 await self._finish(connection, finished)
@@ -306,20 +306,18 @@ class QueueStore:
                 -self.worker,
             )
 
-    async def _requeue(
-        self, connection: engine.Connection, requeued: Sequence[Claimed], turns: Mapping[int, int]
-    ) -> None:
+    async def _requeue(self, connection: engine.Connection, requeued: Sequence[Requeue]) -> None:
         if not requeued:
             return
         # The id first: whatever fills `ready` takes it before it reads turns (docs/decisions/003).
         await connection.execute(_SHARED.take_transaction_id)
-        ordered = sorted(requeued, key=lambda c: (c.lane, c.id))
+        ordered = sorted((one.claim for one in requeued), key=lambda c: (c.lane, c.id))
         await connection.execute(
             _SQL.requeue,
             [c.lane for c in ordered],
             [c.id for c in ordered],
             [c.attempt for c in ordered],
-            sorted({turns[c.lane] for c in requeued}),
+            sorted({one.turn for one in requeued}),
             [c.called_at for c in ordered],
         )
 

@@ -1,0 +1,212 @@
+"""One claimed delivery: decide, call SES, hand the result over for recording. Nothing else calls SES's send for mail.
+
+Holds and stops are checked in memory right before each call.
+"""
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import structlog
+
+from mailcordon.core import ids
+from mailcordon.core.delivery import State
+from mailcordon.core.priority import CLASS_DEFAULTS
+from mailcordon.core.reason import Reason
+from mailcordon.messages import reasons
+from mailcordon.send import compose, decide, retry
+from mailcordon.send.canary import Identity
+from mailcordon.send.cell import Cell
+from mailcordon.send.holds import Holds
+from mailcordon.send.moves import Claimed, Defer, Finish, Requeue, Why
+from mailcordon.send.ports import HoldAsker, LaneRoute, QueueStore, Sender
+from mailcordon.send.results import Results, Slots
+from mailcordon.send.retry import Next, Verdict
+from mailcordon.send.tokens import Tokens
+
+log: Any = structlog.get_logger()
+
+THROTTLE_WINDOW = 1.0  #: seconds; throttling answers within it lower the rate once
+NO_ROUTE_RETRY_MS = 5_000
+
+
+class Loop(NamedTuple):
+    """What the deliveries of one claiming loop share."""
+
+    slots: Slots
+    tokens: Tokens
+
+
+@dataclass(kw_only=True)
+class Calling:
+    """Delivers claimed mail. Every delivery ends in exactly one call of `results`."""
+
+    store: QueueStore
+    ses: Sender
+    governor: HoldAsker
+    identity: Identity
+    holds: Holds
+    cell: Cell
+    results: Results
+    stopping: bool = False
+    last_call: tuple[int, LaneRoute] | None = None  #: delivery and route, for the canary of a stopped cell
+    _slowed_at: float = float("-inf")
+
+    async def deliver(self, claim: Claimed, route: LaneRoute | None, loop: Loop) -> None:
+        """Turns an internal error into an unknown outcome, so that the delivery is neither lost nor stuck as `sending`."""
+        try:
+            if route is None:
+                self._defer_without_route(claim, loop)
+            elif not self._settled_without_call(claim, route, loop):
+                await self._call(claim, route, loop)
+        except Exception as problem:
+            log.exception("a delivery failed with an internal error", delivery=ids.delivery_id(claim.id))
+            sentence = reasons.internal_error(type(problem).__name__)
+            self.results.defer(loop.slots, _unknown(claim, route, sentence))
+
+    def _defer_without_route(self, claim: Claimed, loop: Loop) -> None:
+        """The lane lost its route after accept. The mail stays queued until someone restores the route."""
+        self.results.defer(
+            loop.slots,
+            Defer(
+                claim=claim,
+                why=Why.RETRY,
+                code=Reason.NO_ROUTE,
+                reason=reasons.route_missing(),
+                until=claim.called_at + NO_ROUTE_RETRY_MS,
+                note=Reason.NO_ROUTE,
+            ),
+        )
+
+    def _settled_without_call(self, claim: Claimed, route: LaneRoute, loop: Loop) -> bool:
+        """Carries out the decision. Returns False if SES is to be called."""
+        may_start = (
+            self.holds.fresh
+            and not self.holds.holds_lane(claim.lane)
+            and not self.cell.stopped
+            and not self.stopping
+        )
+        decision = decide.before_call(
+            decide.CallFacts(
+                may_start=may_start,
+                hold=self.holds.narrow_hold(claim, route, claim.called_at) if may_start else None,
+                suppressed=claim.suppressed,
+                has_content=claim.content is not None and bool(claim.to),
+            )
+        )
+        if decision.state is State.SENDING:
+            return False
+        if decision.state is State.READY:
+            self.results.requeue(loop.slots, Requeue(claim, route.turn))
+            return True
+        assert decision.reason is not None
+        if decision.state is State.HELD:
+            defer = Defer(
+                claim=claim,
+                why=Why.HELD,
+                code=decision.reason,
+                reason=decision.sentence,
+                hold=decision.hold,
+                note="parked",
+            )
+            self.results.defer(loop.slots, defer)
+        else:
+            self._finish(claim, route, loop, decision.state, decision.reason, decision.sentence)
+        return True
+
+    async def _call(self, claim: Claimed, route: LaneRoute, loop: Loop) -> None:
+        assert claim.content is not None
+        self.last_call = (claim.id, route)
+        body = compose.call(
+            claim.content,
+            to=claim.to,
+            ses_tenant=route.ses_tenant,
+            configuration_set=route.configuration_set,
+            key=self.identity.mac_key,
+            attempt=self.identity.attempt(route, claim.id, claim.attempt, claim.called_at),
+        )
+        answer = await self.ses.send_email(body)
+        await self._record(claim, route, retry.decide(answer, claim.attempt), loop)
+
+    async def _record(self, claim: Claimed, route: LaneRoute, verdict: Verdict, loop: Loop) -> None:
+        match verdict.next:
+            case Next.SENT:
+                self.answered()
+                self._finish(claim, route, loop, State.SENT, verdict.reason, verdict.detail, verdict.ses_id)
+            case Next.DEAD:
+                self.answered()
+                self._finish(claim, route, loop, State.REJECTED_AT_CALL, verdict.reason, verdict.detail)
+            case Next.UNKNOWN:
+                if self.cell.unclear(verdict.detail):
+                    log.error("cell stopped", cell=self.cell.name, because=self.cell.because)
+                self.results.defer(loop.slots, _unknown(claim, route, verdict.detail))
+            case Next.THROTTLED:
+                loop.tokens.lapse()
+                await self._slow_down()
+                self.results.requeue(loop.slots, Requeue(claim, route.turn))
+            case Next.AGAIN:
+                defer = Defer(
+                    claim=claim,
+                    why=Why.RETRY,
+                    code=verdict.reason,
+                    reason=verdict.detail,
+                    until=claim.called_at + verdict.after_ms,
+                    note=Reason.RETRY,
+                )
+                self.results.defer(loop.slots, defer)
+            case Next.STOP_LANE | Next.STOP_TENANT:
+                self.answered()
+                lane = claim.lane if verdict.next is Next.STOP_LANE else None
+                await self._log_failure(
+                    self.governor.hold_for_ses(tenant=claim.tenant, lane=lane, because=verdict.detail)
+                )
+                self.results.requeue(loop.slots, Requeue(claim, route.turn))
+            case Next.STOP_ACCOUNT:
+                if self.cell.stop(verdict.detail):
+                    log.error("cell stopped", cell=self.cell.name, because=verdict.detail)
+                self.results.requeue(loop.slots, Requeue(claim, route.turn))
+
+    def _finish(
+        self,
+        claim: Claimed,
+        route: LaneRoute,
+        loop: Loop,
+        state: State,
+        reason: Reason,
+        detail: str,
+        ses_id: str | None = None,
+    ) -> None:
+        forget = CLASS_DEFAULTS[route.class_].content_kept_ms == 0
+        self.results.finish(loop.slots, Finish(claim, state, reason, detail, ses_id, forget))
+
+    def answered(self) -> None:
+        """Records that SES gave a clear answer."""
+        if self.cell.answered():
+            log.info("cell open again", cell=self.cell.name)
+
+    async def _slow_down(self) -> None:
+        """Lowers the rate once for all calls that were on the wire together."""
+        now = time.monotonic()
+        if now - self._slowed_at >= THROTTLE_WINDOW:
+            self._slowed_at = now
+            await self._log_failure(self.store.cut_rate(self.cell.name))
+
+    async def _log_failure(self, asked: Coroutine[Any, Any, None]) -> None:
+        try:
+            await asked
+        except Exception as problem:
+            log.error("a result could not be recorded; the mail goes back to its queue", problem=str(problem))
+            await asyncio.sleep(1)
+
+
+def _unknown(claim: Claimed, route: LaneRoute | None, sentence: str) -> Defer:
+    return Defer(
+        claim=claim,
+        why=Why.UNKNOWN,
+        code=Reason.OUTCOME_UNKNOWN,
+        reason=sentence,
+        note=Reason.OUTCOME_UNKNOWN,
+        configuration_set=None if route is None else route.configuration_set,
+    )

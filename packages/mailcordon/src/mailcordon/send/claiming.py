@@ -1,0 +1,118 @@
+"""The claiming loop of a group of classes: free slots and tokens in, claimed deliveries out.
+
+A claim never exceeds the free call slots, so the rows marked `sending` are the calls on the wire, and a slot is free again only
+when its result is committed.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import structlog
+
+from mailcordon.core.errors import Unavailable
+from mailcordon.core.priority import Class
+from mailcordon.send.calling import Calling, Loop
+from mailcordon.send.moves import Claimed
+from mailcordon.send.ports import LaneRoute, QueueStore
+from mailcordon.send.results import Slots
+from mailcordon.send.route_cache import RouteCache
+from mailcordon.send.tokens import Tokens
+
+log: Any = structlog.get_logger()
+
+POLL_BUSY = 0.01  #: seconds between claims while there was mail in the last second
+POLL_FULL = 0.002  #: seconds between checks for free slots while none are free
+POLL_IDLE = 0.05  #: seconds between claims after a quiet second
+RECHECK_EVERY = 0.05  #: seconds between rechecks of turns that were set idle
+BUSY_FOR = 1.0  #: seconds
+
+
+class Claiming:
+    """`probe` sends a canary of a stopped cell. `gather`: seconds in which a busy loop lets mail gather between two claims."""
+
+    def __init__(
+        self,
+        classes: Sequence[Class],
+        *,
+        slots: int,
+        gather: float,
+        store: QueueStore,
+        routes: RouteCache,
+        calling: Calling,
+        probe: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._classes = classes
+        self._gather = gather
+        self._store = store
+        self._routes = routes
+        self._calling = calling
+        self._probe = probe
+        self._loop = Loop(Slots(slots), Tokens(store, calling.cell.name, urgent=Class.URGENT in classes))
+        self.calls: set[asyncio.Task[None]] = set()  #: deliveries in progress
+
+    async def run(self) -> None:
+        """Claims until `calling.stopping`."""
+        slots, tokens = self._loop
+        quiet_since = 0.0
+        logged: str | None = None
+        while not self._calling.stopping:
+            try:
+                claimed = await self._claim(busy=quiet_since == 0)
+            except Unavailable as problem:
+                log.warning("claiming failed", problem=str(problem))
+                await asyncio.sleep(0.25)
+                continue
+            if tokens.because != logged:
+                logged = tokens.because
+                if logged:
+                    log.warning("nothing is sent", because=logged)
+            now = time.monotonic()
+            if claimed:
+                quiet_since = 0.0
+                # Mail gathers meanwhile: claiming many costs little more than claiming one. Without free slots there is
+                # already enough of it.
+                await asyncio.sleep(self._gather if slots.free else POLL_FULL)
+            elif slots.free < slots.size // 2:
+                await asyncio.sleep(POLL_FULL)
+            elif slots.free < slots.size:
+                await asyncio.sleep(POLL_BUSY)
+            else:
+                quiet_since = quiet_since or now
+                await asyncio.sleep(POLL_BUSY if now - quiet_since < BUSY_FOR else POLL_IDLE)
+
+    async def _claim(self, *, busy: bool) -> int:
+        slots, tokens = self._loop
+        free, cell = slots.free, self._calling.cell
+        if free < slots.size // 2 or cell.stopped or not self._calling.holds.fresh:
+            if cell.canary_due():
+                await self._probe()
+            return 0
+        await self._store.recheck(RECHECK_EVERY)
+        if not busy and not await self._store.due(self._classes):
+            await tokens.return_unused()
+            return 0
+        granted = await tokens.take(free)
+        if not granted:
+            return 0
+        batch = await self._store.claim(self._classes, granted)
+        claimed = batch.claimed
+        tokens.keep(granted - len(claimed))
+        if claimed:
+            slots.take(len(claimed))
+            routes = await self._routes_of(claimed, batch.epoch)
+            for claim in claimed:
+                task = asyncio.create_task(self._calling.deliver(claim, routes.get(claim.lane), self._loop))
+                self.calls.add(task)
+                task.add_done_callback(self.calls.discard)
+        return len(claimed)
+
+    async def _routes_of(self, claimed: Sequence[Claimed], epoch: int) -> dict[int, LaneRoute]:
+        """Retries until the database answers: claimed mail must not be dropped. It is requeued if the holds are stale by then."""
+        while True:
+            try:
+                return await self._routes.get({claim.lane for claim in claimed}, epoch)
+            except Unavailable as problem:
+                log.warning("routes could not be read", problem=str(problem))
+                await asyncio.sleep(0.25)

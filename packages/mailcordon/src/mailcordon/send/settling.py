@@ -1,0 +1,45 @@
+"""Settles unknown outcomes round by round, and sends the canaries that prove them (docs/send-path.md)."""
+
+import time
+from typing import Any
+
+import structlog
+
+from mailcordon.send.canary import Canaries
+from mailcordon.send.cell import Cell
+from mailcordon.send.holds import Holds
+from mailcordon.send.ports import SettleStore
+from mailcordon.send.route_cache import RouteCache
+
+log: Any = structlog.get_logger()
+
+
+class Settling:
+    def __init__(
+        self, store: SettleStore, *, canaries: Canaries, routes: RouteCache, holds: Holds, cell: Cell
+    ) -> None:
+        self._store = store
+        self._canaries = canaries
+        self._routes = routes
+        self._holds = holds
+        self._cell = cell
+
+    async def once(self) -> None:
+        """One round. Another dispatcher may be doing it; then nothing happens."""
+        settled = await self._store.settle()
+        if settled is None:
+            return
+        self._canaries.skew_ms = settled.now - time.time_ns() // 1_000_000
+        if settled.proved_sent or settled.resent or settled.given_up or settled.no_outcome:
+            log.info(
+                "unknown outcomes settled",
+                proved_sent=settled.proved_sent,
+                resent=settled.resent,
+                given_up=settled.given_up,
+                no_outcome=settled.no_outcome,
+            )
+        if self._cell.stopped or not self._holds.fresh:
+            return
+        for need in settled.canaries:
+            if route := (await self._routes.get({need.unknown.lane}, settled.epoch)).get(need.unknown.lane):
+                await self._canaries.prove(need, route)
