@@ -144,9 +144,9 @@ async def test_a_turn_that_looks_idle_is_woken_and_one_that_is_due_is_left_alone
     assert woken is not None
     await put(accept, make_submission("receipt"))
     assert await world.connection.fetchval(next_at) == woken
-    await world.connection.execute("update turn set next_at = 9000000000000")
+    await world.connection.execute("update turn set next_at = 9000000000000000")
     await put(accept, make_submission("receipt"))
-    assert woken <= await world.connection.fetchval(next_at) < 9000000000000
+    assert woken <= await world.connection.fetchval(next_at) < 9000000000000000
 
 
 async def test_ids_of_a_batch_are_in_the_order_of_its_messages(world, accept, make_submission):

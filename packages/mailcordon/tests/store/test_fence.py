@@ -62,7 +62,7 @@ async def again(world: Any, queue: QueueStore, lane: int) -> Claimed:
         "insert into ready (lane, id, tenant, attempt, provider, hash, campaign, list) "
         "select lane, id, tenant, attempt, provider, hash, campaign, list from w"
     )
-    await world.connection.execute("update turn set next_at = now_ms()")
+    await world.connection.execute("update turn set next_at = now_us()")
     return await claim(queue)
 
 

@@ -122,7 +122,7 @@ class GovernorStore:
         async def run(conn: PooledConnection) -> int:
             rows = await conn.fetch(_SQL.requeue_deferred, list(holds), most)
             if turns := sorted({row["turn"] for row in rows if not row["held"]}):
-                await conn.execute(_SQL.wake_turns, turns)
+                await conn.execute(_SHARED.wake_turns, turns)
             return sum(row["moved"] for row in rows)
 
         return await self._transact(run)
@@ -239,7 +239,7 @@ async def _derive(conn: PooledConnection, tenant: int, lanes: Sequence[int]) -> 
     """Derives the lanes from the set of open holds and wakes the turns of released ones. Returns how many changed."""
     changed = await conn.fetch(_SQL.derive_lanes, tenant, lanes)
     if turns := sorted({row["turn"] for row in changed if not row["held"]}):
-        await conn.execute(_SQL.wake_turns, turns)
+        await conn.execute(_SHARED.wake_turns, turns)
     return len(changed)
 
 

@@ -148,6 +148,7 @@ class QueueStore:
             if not rows:
                 return Batch([], 0)
             now: int = rows[0]["now"]
+            us: int = rows[0]["us"]
             plan = _plan(rows, slots, now)
             taken = await connection.fetch(
                 _SQL.claim,
@@ -165,7 +166,7 @@ class QueueStore:
                 await connection.execute(
                     _SQL.count_expired, [row["lane"] for row in expired], [row["id"] for row in expired]
                 )
-            idle = await self._return_turns(connection, plan, taken, now)
+            idle = await self._return_turns(connection, plan, taken, us)
             contents = await _contents(
                 connection, claimed, urgent=Class.URGENT in classes, only=len(classes) == 1
             )
@@ -174,7 +175,7 @@ class QueueStore:
         return Batch([_claimed(row, now, contents) for row in claimed], rows[0]["epoch"])
 
     async def _return_turns(
-        self, connection: engine.Connection, plan: "_Plan", taken: Sequence[asyncpg.Record], now: int
+        self, connection: engine.Connection, plan: "_Plan", taken: Sequence[asyncpg.Record], us: int
     ) -> list[int]:
         by_turn: dict[int, int] = defaultdict(int)
         by_lane: dict[int, int] = defaultdict(int)
@@ -192,10 +193,10 @@ class QueueStore:
         next_at: dict[int, int | None] = {}
         for turn, budget in plan.budgets.items():
             if by_turn[turn] >= budget:
-                next_at[turn] = now
+                next_at[turn] = us
             else:
                 times = [at for at in out_of_tokens[turn] if at is not None]
-                next_at[turn] = max(now + 1, min(times)) if times else None
+                next_at[turn] = max(us + 1000, min(times) * 1000) if times else None
         order = sorted(next_at)
         await connection.execute(
             _SQL.return_turns,

@@ -39,12 +39,12 @@ class SettleStore:
             absent = await connection.fetch(_SQL.settle_by_absence, _MOST)
             resent = [row for row in absent if row["resend"]]
             if resent:
-                await connection.execute(_SQL.wake_turns, sorted({row["turn"] for row in resent}))
+                await connection.execute(_SHARED.wake_turns, sorted({row["turn"] for row in resent}))
         async with connection.transaction():
             await connection.execute(_SHARED.take_transaction_id)
             due = await connection.fetch(_SQL.due_waiting, _MOST)
             if due:
-                await connection.execute(_SQL.wake_turns, [row["turn"] for row in due])
+                await connection.execute(_SHARED.wake_turns, [row["turn"] for row in due])
         expired = await connection.fetch(_SQL.expire_waiting, _MOST)
         needs = await connection.fetch(_SQL.canary_needs)
         moment = await connection.fetchrow(_SHARED.now_and_control_epoch)

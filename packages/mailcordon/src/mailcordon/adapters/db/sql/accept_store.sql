@@ -65,7 +65,7 @@ with d as materialized (
 )
 select b.epoch, b.now, b.ok,
        array(select distinct l.id from unnest($14::int[]) u (lane) join lane l on l.id = u.lane where l.held) as held,
-       case when b.ok then wake_turns($28::int[], b.now, (select count(*) from k)) end
+       case when b.ok then wake_turns($28::int[], (select count(*) from k)) end
   from b;
 
 -- name: accept_check
@@ -131,8 +131,7 @@ with m as (
     select lane, $29::int, deliveries, bytes from unnest($30::int[], $31::bigint[], $32::bigint[]) u (lane, deliveries, bytes)
     on conflict (lane, node) do update set deliveries = i.deliveries + excluded.deliveries, bytes = i.bytes + excluded.bytes
 )
-update turn t set next_at = $22 from unnest($33::int[]) u (turn)
- where t.id = u.turn and (t.next_at is null or t.next_at > $22);
+select wake_turns($33::int[], 0);
 
 -- name: backlogs
 -- What was accepted minus what was finished, per lane. Both are counted per node, so that processes do not wait for each other's

@@ -68,12 +68,6 @@ from derived d
 where l.id = d.id and (d.was_held is distinct from d.held or d.was_rate is distinct from d.rate)
 returning l.id, l.turn, l.held;
 
--- name: wake_turns
--- Turns of released lanes are due now, also those that waited for a rate limit. Locked in id order, as everywhere.
-update turn set next_at = now_ms()
-where id in (select id from turn where id = any($1) order by id for no key update)
-  and (next_at is null or next_at > now_ms());
-
 -- name: set_policy_rate
 -- The lane's own limit, in mails per second; null means none.
 update lane set policy_rate = $2 where id = $1;

@@ -4,16 +4,16 @@
 -- name: any_turn_due
 -- Cheaper than a claim: an idle dispatcher asks this instead.
 select exists (select from unnest($1::smallint[]) c (class)
-                where exists (select from turn t where t.class = c.class and t.next_at is not null and t.next_at <= now_ms()));
+                where exists (select from turn t where t.class = c.class and t.next_at is not null and t.next_at <= now_us()));
 
 -- name: take_turns
 -- Tenants take turns inside a class: the turn that waited longest goes first, and more lanes or more mail give no more turns. The
 -- row lock lasts for the claim's transaction and is the whole lease: a dead worker's turns are free at once.
-select p.id as turn, p.class, l.id as lane, l.rate, l.tokens, l.tokens_at, l.released_at, l.expiry_ms, n.now,
+select p.id as turn, p.class, l.id as lane, l.rate, l.tokens, l.tokens_at, l.released_at, l.expiry_ms, n.us / 1000 as now, n.us,
        (select value from epoch where name = 'control') as epoch
-  from (select now_ms() as now) n
+  from (select now_us() as us) n
  cross join unnest($1::smallint[], $2::int[]) c (class, k)
- cross join lateral (select t.id, t.class from turn t where t.class = c.class and t.next_at <= n.now and t.next_at is not null
+ cross join lateral (select t.id, t.class from turn t where t.class = c.class and t.next_at <= n.us and t.next_at is not null
                       order by t.next_at limit c.k for no key update skip locked) p
   left join lane l on l.turn = p.id and not l.held;
 
@@ -67,7 +67,7 @@ select u.lane, 0, count(*), sum((select bytes from message where message.id = (u
 on conflict (lane, node) do update set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.bytes;
 
 -- name: return_turns
--- Ends a claim: when each turn is next due (null: idle), and what is left in the lanes' rate limits.
+-- Ends a claim: when each turn is next due (microseconds since 1970; null: idle), and what is left in the lanes' rate limits.
 with b as (
     update lane l set tokens = u.tokens, tokens_at = u.at from unnest($3::int[], $4::real[], $5::bigint[]) u (lane, tokens, at)
      where l.id = u.lane
@@ -77,7 +77,7 @@ update turn t set next_at = u.next_at from unnest($1::int[], $2::bigint[]) u (tu
 -- name: recheck_turns
 -- A turn that this worker set idle is checked again until every enqueue that saw it awake must have ended (docs/decisions/003).
 with w as (
-    update turn t set next_at = now_ms() from unnest($1::int[]) u (turn)
+    update turn t set next_at = now_us() from unnest($1::int[]) u (turn)
      where t.id = u.turn and t.next_at is null
        and exists (select from lane l where l.turn = t.id and not l.held
                     and exists (select from ready r where r.lane = l.id and r.state = 0))
@@ -96,7 +96,7 @@ with sleeping as (
                     and exists (select from ready r where r.lane = l.id and r.state = 0))
      order by t.id for no key update skip locked
 )
-update turn t set next_at = now_ms() from sleeping s where t.id = s.id returning t.id;
+update turn t set next_at = now_us() from sleeping s where t.id = s.id returning t.id;
 
 -- name: lane_routes
 -- What a dispatcher needs to send for a lane. A lane with two paths has two rows.
@@ -179,7 +179,7 @@ with u as materialized (
     insert into ready (lane, id, tenant, attempt, provider, hash, campaign, list)
     select lane, id, tenant, attempt - 1, provider, hash, campaign, list from w
 )
-update turn t set next_at = now_ms() from unnest($4::int[]) x (turn) where t.id = x.turn and t.next_at is null;
+select turns_wake($4::int[]);
 
 -- name: add_notes
 -- Entries in the history of deliveries.

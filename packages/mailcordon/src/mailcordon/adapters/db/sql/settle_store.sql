@@ -57,10 +57,6 @@ with p as (
 )
 select lane, id, turn, resend from d;
 
--- name: wake_turns
--- Idle turns that have new ready mail.
-update turn t set next_at = now_ms() from unnest($1::int[]) u (turn) where t.id = u.turn and t.next_at is null;
-
 -- name: canary_needs
 -- Unknown outcomes past their grace period whose configuration set has shown nothing since: only a canary can settle them.
 select distinct on (r.configuration_set) r.configuration_set, w.lane, w.id, w.tenant, w.attempt, w.called_at

@@ -50,6 +50,10 @@ select distinct on (l.id) l.id as covered_lane, h.id, h.tenant, h.class, h.lane,
 -- in it needs that order (docs/decisions/003).
 select pg_current_xact_id();
 
+-- name: wake_turns
+-- Idle turns that have new ready mail, and turns of released lanes that waited for a rate limit, are due now.
+select turns_wake($1::int[]);
+
 -- name: try_lock
 -- A lock of the session. It ends with the connection, so a dead process holds nothing.
 select pg_try_advisory_lock($1, $2);
