@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from mailcordon.control import preview
+from mailcordon.control.preview import LaneCounts, Preview
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
-from mailcordon.core.target import LaneCounts, Preview, Target
+from mailcordon.core.target import Target
 
 NEWS = LaneCounts(
     lane=1, type="newsletter", class_=Class.MARKETING, state="open", ready=3, waiting=1, sending=2
@@ -22,10 +23,8 @@ def preview_of(target: Target, *holds: Hold, lanes: tuple[LaneCounts, ...] = (NE
     return Preview(target=target, lanes=lanes, untouched=("password-reset",), holds=holds)
 
 
-def hold(id: int, **more: Any) -> Hold:
-    return Hold(
-        **{"id": id, "tenant": 1, "owner": "person", "because": "why", "by": "ann", "since": 0, **more}
-    )
+def hold(id: int, owner: str = "person", because: str = "why", **more: Any) -> Hold:
+    return Hold(id=id, target=Target(tenant=1, **more), owner=owner, because=because, by="ann", since=0)
 
 
 def test_a_cordon_says_what_waits_what_cannot_be_recalled_and_whom_it_leaves_alone() -> None:

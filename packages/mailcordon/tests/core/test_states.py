@@ -12,6 +12,7 @@ from mailcordon.core.event import MOVES, Kind
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import CLASS_DEFAULTS, Class, parse_class
 from mailcordon.core.provider import Provider, parse_provider
+from mailcordon.core.target import Target
 
 MAYBE = st.none() | st.sampled_from(State)
 
@@ -78,11 +79,15 @@ def test_no_two_kinds_share_a_rank():
 NOW = 1_790_000_000_000
 
 
+TARGET = {"class_", "lane", "provider", "campaign", "list"}
+
+
 def hold(**over):
+    target = Target(tenant=1, **{name: over.pop(name) for name in TARGET & over.keys()})
     return Hold(
         **{
             "id": 1,
-            "tenant": 1,
+            "target": target,
             "owner": "person",
             "because": "bad list",
             "by": "kim",
@@ -125,12 +130,14 @@ def test_a_hold_that_slows_stops_nothing():
 
 
 def test_a_hold_covers_lanes_of_its_tenant_class_and_lane_only():
-    assert hold().covers_lane(1, Class.URGENT, 7)
-    assert not hold().covers_lane(2, Class.URGENT, 7)
-    assert hold(class_=Class.URGENT).covers_lane(1, Class.URGENT, 7)  # URGENT is 0, and not "every class"
-    assert not hold(class_=Class.URGENT).covers_lane(1, Class.MARKETING, 7)
-    assert hold(lane=7).covers_lane(1, Class.MARKETING, 7)
-    assert not hold(lane=7).covers_lane(1, Class.MARKETING, 8)
+    assert hold().target.covers_lane(1, Class.URGENT, 7)
+    assert not hold().target.covers_lane(2, Class.URGENT, 7)
+    assert hold(class_=Class.URGENT).target.covers_lane(
+        1, Class.URGENT, 7
+    )  # URGENT is 0, and not "every class"
+    assert not hold(class_=Class.URGENT).target.covers_lane(1, Class.MARKETING, 7)
+    assert hold(lane=7).target.covers_lane(1, Class.MARKETING, 7)
+    assert not hold(lane=7).target.covers_lane(1, Class.MARKETING, 8)
 
 
 def test_a_hold_says_whose_it_is_and_why():

@@ -14,8 +14,9 @@ from mailcordon.control import desired, keys
 from mailcordon.control.governor import Governor
 from mailcordon.control.tenants import Onboarded, Tenants
 from mailcordon.core.errors import Conflict, Invalid, Unavailable
+from mailcordon.core.hold import NewHold
 from mailcordon.core.priority import Class
-from mailcordon.core.target import NewHold, Target
+from mailcordon.core.target import Target
 
 TYPES = {"password-reset": "mail.acme.example", "newsletter": "news.acme.example"}
 SETTINGS = desired.Settings(

@@ -18,7 +18,8 @@ from mailcordon.control.reconcile import Pace, Reconciler
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.upkeep import Upkeep
 from mailcordon.core import ids
-from mailcordon.core.target import NewHold, Target
+from mailcordon.core.hold import NewHold
+from mailcordon.core.target import Target
 from seslocal import server
 from seslocal.state.settings import Settings
 

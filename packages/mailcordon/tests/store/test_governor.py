@@ -13,9 +13,10 @@ from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.control.governor import Governor
 from mailcordon.core import ids
 from mailcordon.core.errors import Invalid, NotFound
+from mailcordon.core.hold import NewHold, state_of
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
 from mailcordon.core.provider import Provider
-from mailcordon.core.target import NewHold, Target, state_of
+from mailcordon.core.target import Target
 
 
 class World:
@@ -357,7 +358,9 @@ async def test_the_stored_state_of_a_lane_follows_from_its_set_of_holds(world: W
         preview = await world.governor.preview(world.target("acme"))
         for lane in preview.lanes:
             covering = [
-                h for h in preview.holds if h.covers_lane(world.tenants["acme"], lane.class_, lane.lane)
+                h
+                for h in preview.holds
+                if h.target.covers_lane(world.tenants["acme"], lane.class_, lane.lane)
             ]
             assert lane.state == state_of(covering)
             assert (("acme", lane.type) in await world.held()) == (lane.state == "held")

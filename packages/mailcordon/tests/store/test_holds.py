@@ -12,9 +12,10 @@ from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.control.governor import Governor
 from mailcordon.core.errors import Unavailable
+from mailcordon.core.hold import NewHold
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
-from mailcordon.core.target import NewHold, Target
+from mailcordon.core.target import Target
 from mailcordon.send.holds import VALID_FOR, Holds
 from mailcordon.send.ports import Claimed, LaneRoute
 

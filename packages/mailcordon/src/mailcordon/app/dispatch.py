@@ -14,7 +14,8 @@ from mailcordon.app import wiring
 from mailcordon.app.credentials import credentials
 from mailcordon.config import Config
 from mailcordon.control.governor import Governor
-from mailcordon.core.target import NewHold, Target
+from mailcordon.core.hold import NewHold
+from mailcordon.core.target import Target
 from mailcordon.send.dispatch import Dispatcher, Identity
 
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 from mailcordon.control import lookup, preview
 from mailcordon.control.governor import Governor
+from mailcordon.control.preview import LaneCounts
 from mailcordon.control.views import HoldView, Reads
 from mailcordon.core.errors import Fault, Invalid, NotFound, parse_field
-from mailcordon.core.hold import Hold
+from mailcordon.core.hold import Hold, NewHold
 from mailcordon.core.principal import Principal
 from mailcordon.core.priority import parse_class
 from mailcordon.core.provider import parse_provider
-from mailcordon.core.target import LaneCounts, NewHold, Target, target_of
+from mailcordon.core.target import Target
 from mailcordon.messages import api
 
 LONGEST_NAME = 200  #: characters of a campaign or list
@@ -115,7 +116,7 @@ class Cordons:
         deliveries: dict[int, int] = {}
         remaining: set[int] = set()
         for hold in holds:
-            found = await self._governor.preview(target_of(hold))
+            found = await self._governor.preview(hold.target)
             for lane in preview.released(found, holds):
                 deliveries[lane.lane] = max(deliveries.get(lane.lane, 0), lane.ready + lane.waiting)
             remaining |= {other.id for other in found.holds}
@@ -158,7 +159,7 @@ class Cordons:
         slug = principal.tenant_for(selection.tenant)
         tenant = await lookup.tenant_id(self._reads, slug)
         views = await self._reads.holds_by_id(wanted)
-        found = {view.hold.id: view for view in views if view.hold.tenant == tenant}
+        found = {view.hold.id: view for view in views if view.hold.target.tenant == tenant}
         for id in wanted:
             if id not in found:
                 raise NotFound(api.no_hold(slug, id), code="no-such-hold")

@@ -7,9 +7,10 @@ lifts and changes no other. Large moves (deferred mail, cancels) run in bounded 
 from collections.abc import Sequence
 
 from mailcordon.control.ports import GovernorStore
+from mailcordon.control.preview import Preview
 from mailcordon.core.errors import Fault, Invalid
-from mailcordon.core.hold import Hold
-from mailcordon.core.target import OWNERS, NewHold, Preview, Target
+from mailcordon.core.hold import OWNERS, Hold, NewHold
+from mailcordon.core.target import Target
 from mailcordon.messages import api, reasons
 
 CHUNK = 1000  #: deliveries per transaction

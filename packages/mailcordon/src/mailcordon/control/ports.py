@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from mailcordon.core.hold import Hold
-from mailcordon.core.target import NewHold, Preview, Target
+from mailcordon.control.preview import Preview
+from mailcordon.core.hold import Hold, NewHold
+from mailcordon.core.target import Target
 
 
 class GovernorStore(Protocol):

@@ -1,13 +1,36 @@
 """What an action of an operator will do, before it does it: pure, from the counts and holds of the lanes that it covers."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from mailcordon.core.hold import Hold
-from mailcordon.core.target import LaneCounts, Preview, Target
+from mailcordon.core.priority import Class
+from mailcordon.core.target import Target
 from mailcordon.messages import api
 
 Action = Literal["cordon", "uncordon", "cancel"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneCounts:
+    """How many deliveries of one lane a target covers."""
+
+    lane: int
+    type: str
+    class_: Class
+    state: str  #: open, throttled or held, as it is now
+    ready: int  #: could leave if nothing held it; expired deliveries are not counted
+    waiting: int  #: for a retry, a schedule or a narrow hold
+    sending: int  #: on the wire or outcome unknown: cannot be recalled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    target: Target
+    lanes: tuple[LaneCounts, ...]
+    untouched: tuple[str, ...]  #: the types of the tenant's lanes that the target does not cover
+    holds: tuple[Hold, ...]  #: open holds that cover any of these lanes
 
 
 def mail_of(target: Target, slug: str, type: str | None) -> str:
@@ -43,7 +66,7 @@ def untouched(preview: Preview, slug: str) -> str:
 def liftable(preview: Preview) -> list[Hold]:
     """The holds that an uncordon of this target lifts: those that an operator placed on exactly this target. Others are lifted
     by their number."""
-    return [hold for hold in preview.holds if hold.owner == "person" and preview.target.is_that_of(hold)]
+    return [hold for hold in preview.holds if hold.owner == "person" and hold.target == preview.target]
 
 
 def released(preview: Preview, lifting: Sequence[Hold]) -> list[LaneCounts]:
@@ -58,7 +81,7 @@ def released(preview: Preview, lifting: Sequence[Hold]) -> list[LaneCounts]:
 
 
 def _covered(tenant: int, lane: LaneCounts, holds: Sequence[Hold]) -> bool:
-    return any(hold.covers_lane(tenant, lane.class_, lane.lane) for hold in holds)
+    return any(hold.target.covers_lane(tenant, lane.class_, lane.lane) for hold in holds)
 
 
 def _uncordon_effect(preview: Preview, mail: str) -> str:

@@ -100,7 +100,7 @@ class Reconciler:
     async def _release(self, tenant: int, repaired: Sequence[Change]) -> None:
         """Lifts SES's holds on the tenant's lanes after a repair. If SES still refuses, the dispatcher places them again."""
         holds = await self._governor.open_holds(tenant)
-        ids = [hold.id for hold in holds if hold.owner == "ses" and hold.lane is not None]
+        ids = [hold.id for hold in holds if hold.owner == "ses" and hold.target.lane is not None]
         if ids:
             because = reasons.repaired_at_ses([str(change) for change in repaired])
             await self._governor.lift(ids, tenant=tenant, actor="control", because=because)

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from mailcordon.control.administration import Administration, SesAccount, SesError
 from mailcordon.control.governor import Governor
-from mailcordon.core.target import NewHold, Target
+from mailcordon.core.hold import NewHold
+from mailcordon.core.target import Target
 from mailcordon.messages import reasons
 
 _LOG = logging.getLogger(__name__)

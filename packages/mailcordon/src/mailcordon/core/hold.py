@@ -3,25 +3,35 @@
 A lane is open, throttled or held: that follows from the set of its open holds. Lifting one never lifts another.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
-from mailcordon.core.priority import Class
-from mailcordon.core.provider import Provider
+from mailcordon.core.target import Target
 from mailcordon.messages import reasons, times
+
+OWNERS = ("person", "breaker", "ses", "policy", "rollout")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewHold:
+    """A request to the governor."""
+
+    target: Target
+    owner: str  #: one of OWNERS
+    because: str
+    stops: bool = True
+    rate: float | None = None  #: deliveries per second, if it only slows
+    until: int | None = None  #: milliseconds since 1970; None: until somebody lifts it
+    evidence: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     id: int
-    tenant: int
-    class_: Class | None = None  #: None: every class
-    lane: int | None = None  #: None: every lane (of the class)
-    provider: Provider | None = None
-    campaign: str | None = None
-    list: str | None = None
+    target: Target
     stops: bool = True
     rate: float | None = None  #: deliveries per second, if it only slows
-    owner: str  #: person, breaker, ses, policy or rollout
+    owner: str  #: one of OWNERS
     because: str
     by: str
     since: int  #: milliseconds since 1970
@@ -29,24 +39,15 @@ class Hold:
 
     @property
     def narrow(self) -> bool:
-        """Whether it stops only part of a lane. Such mail is deferred after its claim; the lane itself keeps sending."""
-        return self.provider is not None or self.campaign is not None or self.list is not None
-
-    def covers_lane(self, tenant: int, class_: Class, lane: int) -> bool:
-        return (
-            self.tenant == tenant
-            and (self.class_ is None or self.class_ == class_)
-            and (self.lane is None or self.lane == lane)
-        )
+        """Whether it stops only part of a lane. Such mail is deferred; the lane itself keeps sending."""
+        return self.target.narrow
 
     def stops_mail(self, provider: int, campaign: str | None, list: str | None, now: int) -> bool:
         """Whether it stops this mail of a covered lane now (milliseconds since 1970)."""
         return (
             self.stops
             and (self.until is None or self.until > now)
-            and (self.provider is None or self.provider == provider)
-            and (self.campaign is None or self.campaign == campaign)
-            and (self.list is None or self.list == list)
+            and self.target.covers_mail(provider, campaign, list)
         )
 
     @property
@@ -59,3 +60,13 @@ class Hold:
             hold=str(self.id),
             stops=self.stops,
         )
+
+
+def state_of(holds: Iterable[Hold]) -> str:
+    """The state of a lane, given all open holds that cover it. It is derived, never stored."""
+    state = "open"
+    for hold in holds:
+        if hold.stops and not hold.narrow:
+            return "held"
+        state = "throttled"
+    return state

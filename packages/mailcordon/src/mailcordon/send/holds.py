@@ -49,7 +49,7 @@ class Holds:
     def narrow_hold(self, claim: Claimed, route: LaneRoute, now_ms: int) -> Hold | None:
         """Returns a hold on this mail's campaign, list or mailbox provider, or None."""
         for hold in self._narrow.get(claim.tenant, ()):
-            if hold.covers_lane(route.tenant, route.class_, route.lane) and hold.stops_mail(
+            if hold.target.covers_lane(route.tenant, route.class_, route.lane) and hold.stops_mail(
                 claim.provider, claim.campaign, claim.list, now_ms
             ):
                 return hold
@@ -63,7 +63,7 @@ class Holds:
             lanes, narrow = await self._store.holds()
             by_tenant: dict[int, list[Hold]] = {}
             for hold in narrow:
-                by_tenant.setdefault(hold.tenant, []).append(hold)
+                by_tenant.setdefault(hold.target.tenant, []).append(hold)
             self._lanes, self._narrow, self._epoch = lanes, by_tenant, epoch
         self._read_at = before
 

@@ -16,10 +16,11 @@ from mailcordon.adapters.db import connection_pool, queries
 from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.control import preview
+from mailcordon.control.preview import LaneCounts, Preview
 from mailcordon.core.errors import Fault, Invalid, NotFound, Unavailable
-from mailcordon.core.hold import Hold
+from mailcordon.core.hold import Hold, NewHold, state_of
 from mailcordon.core.priority import Class
-from mailcordon.core.target import LaneCounts, NewHold, Preview, Target, state_of, target_of
+from mailcordon.core.target import Target
 from mailcordon.messages import api, reasons
 
 _SQL = queries.load("governor_store.sql")
@@ -32,14 +33,15 @@ T = TypeVar("T")
 
 def _as_json(hold: Hold) -> str:
     """A hold for the audit trail, as JSON."""
+    target = hold.target
     return json.dumps(
         {
             "id": hold.id,
-            "class": hold.class_.word if hold.class_ is not None else None,
-            "lane": hold.lane,
-            "provider": hold.provider.word if hold.provider is not None else None,
-            "campaign": hold.campaign,
-            "list": hold.list,
+            "class": target.class_.word if target.class_ is not None else None,
+            "lane": target.lane,
+            "provider": target.provider.word if target.provider is not None else None,
+            "campaign": target.campaign,
+            "list": target.list,
             "stops": hold.stops,
             "rate": hold.rate,
             "owner": hold.owner,
@@ -140,7 +142,9 @@ class GovernorStore:
             holds = [hold_from_row(row) for row in await conn.fetch(_SQL.open_holds, target.tenant)]
             covered = {row["id"] for row in rows}
             by_lane = {
-                row["id"]: [h for h in holds if h.covers_lane(target.tenant, Class(row["class"]), row["id"])]
+                row["id"]: [
+                    h for h in holds if h.target.covers_lane(target.tenant, Class(row["class"]), row["id"])
+                ]
                 for row in rows
             }
             return Preview(
@@ -288,7 +292,7 @@ async def _lift(
     rows = await conn.fetch(_SQL.lift_holds, tenant, list(ids), actor, because)
     holds = sorted((hold_from_row(row) for row in rows), key=lambda hold: hold.id)
     for hold in holds:
-        words = preview.mail_of(target_of(hold), slug, _lane_name(lanes, hold.lane))
+        words = preview.mail_of(hold.target, slug, _lane_name(lanes, hold.target.lane))
         what = f"hold {hold.id} on {words}"
         await conn.execute(
             _SHARED.write_audit, actor, "hold.lift", tenant, what, _as_json(hold), None, because

@@ -12,10 +12,9 @@ from mailcordon.adapters.http.auth import AnyRequest, platform_principal, princi
 from mailcordon.adapters.http.shapes import After, AnyTenant, Limit, Time
 from mailcordon.control import lookup
 from mailcordon.control.cordon import Cordons, Selection
-from mailcordon.control.preview import Action
+from mailcordon.control.preview import Action, LaneCounts
 from mailcordon.control.views import HoldView, Reads
 from mailcordon.core.principal import OPERATE
-from mailcordon.core.target import LaneCounts
 
 _LEAST_SECONDS = 0.001  #: of a hold; it ends at a millisecond
 
@@ -115,11 +114,11 @@ def hold_item(view: HoldView) -> HoldItem:
     return HoldItem(
         id=hold.id,
         tenant=view.tenant,
-        class_=None if hold.class_ is None else hold.class_.word,
+        class_=None if hold.target.class_ is None else hold.target.class_.word,
         type=view.type,
-        provider=None if hold.provider is None else hold.provider.word,
-        campaign=hold.campaign,
-        list_=hold.list,
+        provider=None if hold.target.provider is None else hold.target.provider.word,
+        campaign=hold.target.campaign,
+        list_=hold.target.list,
         stops=hold.stops,
         rate=hold.rate,
         owner=hold.owner,

@@ -94,7 +94,11 @@ def _item(row: LaneView, holds: list[HoldView], shared: list[str]) -> LaneItem:
         type=row.type,
         class_=row.class_.word,
         state=row.state,  # pyright: ignore[reportArgumentType]
-        holds=[hold_item(view) for view in holds if view.hold.covers_lane(row.tenant_id, row.class_, row.id)],
+        holds=[
+            hold_item(view)
+            for view in holds
+            if view.hold.target.covers_lane(row.tenant_id, row.class_, row.id)
+        ],
         rate=row.rate,
         own_rate=row.own_rate,
         backlog=BacklogItem(row.deliveries, shapes.iso_ms_or_none(row.oldest_at)),
