@@ -21,8 +21,8 @@ from mailcordon.adapters.http import message_protocol, server
 from mailcordon.adapters.http import observe as observe_routes
 from mailcordon.adapters.http.messages import MessageEndpoint
 from mailcordon.adapters.ses import feedback
+from mailcordon.app import heartbeat, wiring
 from mailcordon.app import server as http_server
-from mailcordon.app import wiring
 from mailcordon.config import Config
 from mailcordon.control import keys
 from mailcordon.control.governor import Governor
@@ -76,6 +76,8 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         health = functools.partial(_health, pools["control"])
         application = server.build(endpoint, cache, handlers, health, mailcordon.__version__)
         await stack.enter_async_context(wiring.running(accept.run(), stop))
+        beating = heartbeat.beating("api", config.login_url("control"), accept.facts.document)
+        await stack.enter_async_context(beating)
         await http_server.serve(application, message_protocol.protocol(endpoint), config, stop)
 
 

@@ -8,7 +8,7 @@ from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.adapters.ses.administer import Administer
-from mailcordon.app import wiring
+from mailcordon.app import heartbeat, wiring
 from mailcordon.config import Config
 from mailcordon.control import reconcile, schedule
 from mailcordon.control.governor import Governor
@@ -45,4 +45,5 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             reconciler_lock=provision.reconciler_lock,
             intervals=schedule.LOCAL if config.local else schedule.Intervals(),
         )
-        await schedule.run(services, stop)
+        async with heartbeat.beating("control", config.login_url("control"), services.facts.document):
+            await schedule.run(services, stop)

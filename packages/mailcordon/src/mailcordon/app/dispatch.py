@@ -10,7 +10,7 @@ from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.adapters.db.settle_store import SettleStore
 from mailcordon.adapters.ses.httptools_transport import HttptoolsTransport
 from mailcordon.adapters.ses.send import SesSend
-from mailcordon.app import wiring
+from mailcordon.app import heartbeat, wiring
 from mailcordon.app.credentials import credentials
 from mailcordon.config import Config
 from mailcordon.control.governor import Governor
@@ -55,4 +55,5 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             cell=config.cell,
             slots=config.call_slots,
         )
-        await dispatcher.run(stop)
+        async with heartbeat.beating("dispatch", config.login_url("send"), dispatcher.facts):
+            await dispatcher.run(stop)

@@ -6,9 +6,10 @@ import contextlib
 from mailcordon.adapters.db.observe_store import ObserveStore
 from mailcordon.adapters.ses import feedback
 from mailcordon.adapters.ses.queue import open_queue
-from mailcordon.app import wiring
+from mailcordon.app import heartbeat, wiring
 from mailcordon.app.credentials import credentials
 from mailcordon.config import Config
+from mailcordon.observe import facts
 from mailcordon.observe.ingest import Ingest
 from mailcordon.observe.pipeline import Pipeline
 
@@ -27,4 +28,6 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             store = ObserveStore(config.login_url("observe"))
             stack.push_async_callback(store.close)
             pipelines.append(Pipeline(queue, store, decode=feedback.decode, ingest=Ingest(installation)))
-        await asyncio.gather(*(pipeline.run(stop) for pipeline in pipelines))
+        queues = [pipeline.facts for pipeline in pipelines]
+        async with heartbeat.beating("observe", config.login_url("observe"), lambda: facts.document(queues)):
+            await asyncio.gather(*(pipeline.run(stop) for pipeline in pipelines))

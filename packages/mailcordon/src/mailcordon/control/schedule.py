@@ -7,9 +7,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mailcordon.control.desired import Settings
+from mailcordon.control.facts import ControlFacts, host_ms
 from mailcordon.control.governor import Governor
 from mailcordon.control.reconcile import Reconciler
 from mailcordon.control.upkeep import Upkeep
@@ -46,6 +47,7 @@ class Services:
     want_everything: Callable[[Settings], Awaitable[None]]
     reconciler_lock: Callable[[], AbstractAsyncContextManager[bool]]
     intervals: Intervals
+    facts: ControlFacts = field(default_factory=ControlFacts)
 
 
 async def run(services: Services, stop: asyncio.Event) -> None:
@@ -53,7 +55,7 @@ async def run(services: Services, stop: asyncio.Event) -> None:
     intervals, upkeep = services.intervals, services.upkeep
     duties: list[tuple[str, float, Callable[[], Awaitable[object]]]] = [
         ("reconcile SES", intervals.reconcile, lambda: _reconcile(services, stop)),
-        ("ask SES for the account's rate", intervals.account, upkeep.poll_account),
+        ("ask SES for the account's rate", intervals.account, lambda: _poll_account(services)),
         ("ask SES for paused tenants", intervals.pauses, upkeep.follow_pauses),
         ("recheck what SES refuses", intervals.clock, upkeep.recheck_refused),
         ("remove suppressions", intervals.removals, upkeep.remove_suppressions),
@@ -73,11 +75,18 @@ async def _want(services: Services) -> None:
     await services.want_everything(services.settings)
 
 
+async def _poll_account(services: Services) -> None:
+    await services.upkeep.poll_account()
+    services.facts.last_account = host_ms()
+
+
 async def _reconcile(services: Services, stop: asyncio.Event) -> None:
     """Runs until nothing is due. Checks `stop` between rows, since each takes seconds on AWS."""
     async with services.reconciler_lock() as held:
         while held and not stop.is_set() and await services.reconciler.step(limit=1):
             pass
+        if held:
+            services.facts.last_reconcile = host_ms()
 
 
 async def _until_done(name: str, duty: Callable[[], Awaitable[object]], stop: asyncio.Event) -> None:

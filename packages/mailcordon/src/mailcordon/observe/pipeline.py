@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mailcordon.messages import reasons
+from mailcordon.observe.facts import QueueFacts
 from mailcordon.observe.ingest import Ingest, Report
 from mailcordon.observe.ports import (
     BadRow,
@@ -88,6 +89,7 @@ class Pipeline:
         self._wanted = [asyncio.Event() for _ in range(receivers - 1)]
         self._deletes: set[asyncio.Task[None]] = set()
         self.totals = Totals()
+        self.facts = QueueFacts(queue.name)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Runs until `stop` is set. Then stores and deletes what was received, and returns."""
@@ -125,7 +127,9 @@ class Pipeline:
             try:
                 messages = await self._queue.receive(wait=wanted is None)
                 pause = FIRST_PAUSE
+                self.facts.answered(len(messages))
             except Unreachable as error:
+                self.facts.failed(str(error))
                 _log.warning("receiving events failed: %s; retrying in %.1f s", error, pause)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
@@ -212,6 +216,7 @@ class Pipeline:
 
     def _done(self, messages: Sequence[Received], report: Report) -> None:
         self.totals.add(len(messages), report)
+        self.facts.committed(len(messages), sum(report.quarantined.values()))
         for sentence in report.alarms:
             _log.warning("quarantine: %s", sentence)
         task = asyncio.create_task(self._delete([message.receipt for message in messages]))
@@ -229,6 +234,7 @@ class Pipeline:
     async def _wait_for_database(self, error: Unreachable) -> None:
         """Drops the buffer and waits. The messages are received again; storing one twice changes nothing."""
         self._open.clear()
+        self.facts.failed(str(error))
         pause, since = FIRST_PAUSE, time.monotonic()
         _log.warning("receiving events stopped: %s", error)
         while True:

@@ -15,6 +15,7 @@ from mailcordon.core.delivery import State
 from mailcordon.core.errors import Conflict, Invalid, MailcordonError, TooMuch, Unavailable
 from mailcordon.messages import api
 from mailcordon.send import compose, decide, resolve
+from mailcordon.send.facts import AcceptFacts
 from mailcordon.send.ports import AcceptStore, Backlog, NewDelivery, NewMessage, Replay, StaleRoutes, Stored
 from mailcordon.send.resolve import Lanes, Route
 from mailcordon.send.submission import Submission
@@ -79,6 +80,7 @@ class Accept:
         self._lanes: dict[str, Lanes | None] = {}
         self._epoch = 0
         self._ids = ids.IdGenerator(0)
+        self.facts = AcceptFacts()
         self._backlogs: dict[int, tuple[float, Backlog]] = {}
 
     def enqueue(
@@ -164,6 +166,7 @@ class Accept:
                 await self._drop_cache()
                 first = await _allowed([item for item in first if not _answered(item)])
                 continue
+            self._count(resolved, stored)
             await self._answer(resolved, stored)
             break
         else:
@@ -239,6 +242,10 @@ class Accept:
             and self._now_ms() - ids.ms_of(backlog.oldest_id) >= route.backlog_age_ms
         ):
             raise TooMuch(api.backlog_age(slug, type), retry_after=60, code="backlog")
+
+    def _count(self, resolved: Sequence[tuple[_Item, NewMessage]], stored: Stored) -> None:
+        new = (m for position, (_, m) in enumerate(resolved) if position not in stored.replays)
+        self.facts.stored(sum(len(message.deliveries) for message in new), stored.now)
 
     async def _answer(self, resolved: Sequence[tuple[_Item, NewMessage]], stored: Stored) -> None:
         for position, (item, message) in enumerate(resolved):

@@ -6,7 +6,7 @@ Holds and stops are checked in memory right before each call.
 import asyncio
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import structlog
@@ -19,6 +19,7 @@ from mailcordon.messages import reasons
 from mailcordon.send import compose, decide, retry
 from mailcordon.send.canary import Identity
 from mailcordon.send.cell import Cell
+from mailcordon.send.facts import DispatchFacts
 from mailcordon.send.holds import Holds
 from mailcordon.send.moves import Claimed, Defer, Finish, Requeue, Why
 from mailcordon.send.ports import HoldAsker, LaneRoute, QueueStore, Sender
@@ -52,6 +53,7 @@ class Calling:
     results: Results
     stopping: bool = False
     last_call: tuple[int, LaneRoute] | None = None  #: delivery and route, for the canary of a stopped cell
+    facts: DispatchFacts = field(default_factory=DispatchFacts)
     _slowed_at: float = float("-inf")
 
     async def deliver(self, claim: Claimed, route: LaneRoute | None, loop: Loop) -> None:
@@ -134,6 +136,7 @@ class Calling:
         match verdict.next:
             case Next.SENT:
                 self.answered()
+                self.facts.success(claim.called_at)
                 self._finish(claim, route, loop, State.SENT, verdict.reason, verdict.detail, verdict.ses_id)
             case Next.DEAD:
                 self.answered()

@@ -52,6 +52,10 @@ class Claiming:
         self._loop = Loop(Slots(slots), Tokens(store, calling.cell.name, urgent=Class.URGENT in classes))
         self.calls: set[asyncio.Task[None]] = set()  #: deliveries in progress
 
+    @property
+    def in_flight(self) -> int:
+        return self._loop.slots.size - self._loop.slots.free
+
     async def run(self) -> None:
         """Claims until `calling.stopping`."""
         slots, tokens = self._loop
@@ -66,6 +70,7 @@ class Claiming:
                 continue
             if tokens.because != logged:
                 logged = tokens.because
+                self._calling.facts.because[self._classes[0].word] = logged
                 if logged:
                     log.warning("nothing is sent", because=logged)
             now = time.monotonic()
@@ -101,6 +106,7 @@ class Claiming:
         tokens.keep(granted - len(claimed))
         if claimed:
             slots.take(len(claimed))
+            self._calling.facts.claim(len(claimed))
             routes = await self._routes_of(claimed, batch.epoch)
             for claim in claimed:
                 task = asyncio.create_task(self._calling.deliver(claim, routes.get(claim.lane), self._loop))

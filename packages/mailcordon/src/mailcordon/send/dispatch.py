@@ -81,6 +81,11 @@ class Dispatcher:
             for (classes, gather), size in zip(LOOPS, (urgent, max(1, slots - urgent)), strict=True)
         ]
 
+    def facts(self) -> dict[str, object]:
+        """What this dispatcher reports of itself (send/facts.py)."""
+        in_flight = sum(one.in_flight for one in self._claiming)
+        return self._calling.facts.document(in_flight=in_flight, stopped=self._cell.because)
+
     async def run(self, stop: asyncio.Event) -> None:
         """Sends until `stop`; then claims nothing more, waits for the calls on the wire and records them."""
         await self._retry_until_available(self._holds.read)

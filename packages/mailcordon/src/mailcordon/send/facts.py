@@ -1,0 +1,87 @@
+"""What a dispatcher and the API know of their own work. Their processes report it (app/heartbeat.py), `status` judges it.
+
+Plain numbers, written where the work is done; nothing here is read back by the data plane. Times are milliseconds since 1970.
+"""
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+#: Minutes with accepted calls that are remembered: feedback is judged by them (control/status.py).
+MINUTES_KEPT = 30
+MINUTE_MS = 60_000
+
+
+def host_ms() -> int:
+    """This host's clock."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(slots=True)
+class DispatchFacts:
+    """Of one dispatcher since its start."""
+
+    last_claim: int | None = None  #: the last claim that found mail
+    last_success: int | None = None  #: the last call that SES accepted
+    claimed: int = 0
+    sent: int = 0
+    set_aside: int = 0  #: mails that SES refused with an error that we do not know
+    clock_corrections: int = 0  #: stamps from the future that were set to now
+    last_clock_correction: int | None = None
+    #: By claiming loop: why the account's rate gives it nothing; None if it gives.
+    because: dict[str, str | None] = field(default_factory=dict[str, "str | None"])
+    _minutes: deque[int] = field(default_factory=lambda: deque[int](maxlen=MINUTES_KEPT))
+
+    def claim(self, n: int) -> None:
+        self.claimed += n
+        self.last_claim = host_ms()
+
+    def success(self, called_at: int) -> None:
+        """SES accepted the call that was made then."""
+        self.sent += 1
+        if self.last_success is None or called_at > self.last_success:
+            self.last_success = called_at
+        minute = called_at // MINUTE_MS
+        if not self._minutes or minute > self._minutes[-1]:
+            self._minutes.append(minute)
+
+    def clock_corrected(self) -> None:
+        self.clock_corrections += 1
+        self.last_clock_correction = host_ms()
+
+    def document(self, *, in_flight: int, stopped: str | None) -> dict[str, object]:
+        """`in_flight`: calls on the wire. `stopped`: why this dispatcher has stopped claiming."""
+        return {
+            "last_claim": self.last_claim,
+            "last_success": self.last_success,
+            "claimed": self.claimed,
+            "sent": self.sent,
+            "in_flight": in_flight,
+            "stopped": stopped,
+            "set_aside": self.set_aside,
+            "clock_corrections": self.clock_corrections,
+            "last_clock_correction": self.last_clock_correction,
+            "because": next((why for why in self.because.values() if why), None),
+            "success_minutes": list(self._minutes),
+        }
+
+
+@dataclass(slots=True)
+class AcceptFacts:
+    """Of one API process since its start."""
+
+    accepted: int = 0  #: deliveries
+    last_accepted: int | None = None
+    skew_ms: int | None = None  #: the database's clock minus this host's, at the last commit
+
+    def stored(self, deliveries: int, database_now: int) -> None:
+        self.accepted += deliveries
+        self.last_accepted = database_now
+        self.skew_ms = database_now - host_ms()
+
+    def document(self) -> dict[str, object]:
+        return {
+            "accepted": self.accepted,
+            "last_accepted": self.last_accepted,
+            "skew_ms": self.skew_ms,
+        }
