@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from mailcordon.adapters.ses.httptools_transport import HttptoolsTransport
-from mailcordon.adapters.ses.transport import Ambiguous, NotSent, Transport
+from mailcordon.adapters.ses.transport import Ambiguous, NotSent, Transport, Withdrawn
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -70,6 +70,33 @@ async def test_any_complete_answer_is_returned_and_the_host_is_the_one_signed(
     assert seen[0].lower().count(b"\r\nhost: ") == 1
     assert f"host: {endpoint.removeprefix('http://')}\r\n".encode() in seen[0].lower()
     assert seen[0].endswith(b"\r\n\r\nbody")
+
+
+async def test_a_request_is_withdrawn_if_permission_ended_while_the_connection_was_made(
+    make: Callable[..., Transport],
+) -> None:
+    seen: list[bytes] = []
+    asked: list[bool] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while request := await read_request(reader):
+            seen.append(request)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    def permitted(says: bool) -> Callable[[], bool]:
+        def ask() -> bool:
+            asked.append(says)
+            return says
+
+        return ask
+
+    async with server(answer) as endpoint, client(make, endpoint) as transport:
+        with pytest.raises(Withdrawn):
+            await transport.post("/", b"one", {}, permitted(False))
+        assert asked == [False]
+        await transport.post("/", b"two", {}, permitted(False))
+        assert asked == [False], "the connection was there: nothing took time since the caller last looked"
+    assert [request.rpartition(b"\r\n\r\n")[2] for request in seen] == [b"two"]
 
 
 async def test_a_refused_connection_is_not_sent(make: Callable[..., Transport]) -> None:

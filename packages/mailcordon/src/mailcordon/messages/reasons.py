@@ -270,6 +270,12 @@ def connection_ended_before_call() -> str:
 
 
 @example()
+def withdrawn_before_call() -> str:
+    """Why SES was not called: a hold or a stop came while the connection was being made. The mail goes back to its lane."""
+    return "a hold or a stop came before the request was sent"
+
+
+@example()
 def no_aws_credentials() -> str:
     """Why SES or SQS was not called."""
     return "there are no AWS credentials where botocore looks for them"

@@ -61,7 +61,9 @@ class Calling:
         try:
             if route is None:
                 self._defer_without_route(claim, loop)
-            elif not self._settled_without_call(claim, route, loop):
+            elif self._settled_without_call(claim, route, loop):
+                loop.tokens.keep(1)  # only calls spend them
+            else:
                 await self._call(claim, route, loop)
         except Exception as problem:
             log.exception("a delivery failed with an internal error", delivery=ids.delivery_id(claim.id))
@@ -84,12 +86,7 @@ class Calling:
 
     def _settled_without_call(self, claim: Claimed, route: LaneRoute, loop: Loop) -> bool:
         """Carries out the decision. Returns False if SES is to be called."""
-        may_start = (
-            self.holds.fresh
-            and not self.holds.holds_lane(claim.lane)
-            and not self.cell.stopped
-            and not self.stopping
-        )
+        may_start = self._may_start(claim)
         decision = decide.before_call(
             decide.CallFacts(
                 may_start=may_start,
@@ -118,8 +115,20 @@ class Calling:
             self._finish(claim, route, loop, decision.state, decision.reason, decision.sentence)
         return True
 
+    def _may_start(self, claim: Claimed) -> bool:
+        return (
+            self.holds.fresh
+            and not self.holds.holds_lane(claim.lane)
+            and not self.cell.stopped
+            and not self.stopping
+        )
+
     async def _call(self, claim: Claimed, route: LaneRoute, loop: Loop) -> None:
         assert claim.content is not None
+
+        def still_permitted() -> bool:
+            return self._may_start(claim) and self.holds.narrow_hold(claim, route, claim.called_at) is None
+
         self.last_call = (claim.id, route)
         body = compose.call(
             claim.content,
@@ -129,7 +138,11 @@ class Calling:
             key=self.identity.mac_key,
             attempt=self.identity.attempt(route, claim.id, claim.attempt, claim.called_at),
         )
-        answer = await self.ses.send_email(body)
+        answer = await self.ses.send_email(body, still_permitted)
+        if answer.code == retry.WITHDRAWN:
+            loop.tokens.keep(1)
+            self.results.requeue(loop.slots, Requeue(claim, route.turn))
+            return
         await self._record(claim, route, retry.decide(answer, claim.attempt), loop)
 
     async def _record(self, claim: Claimed, route: LaneRoute, verdict: Verdict, loop: Loop) -> None:

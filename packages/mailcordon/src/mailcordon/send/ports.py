@@ -3,7 +3,7 @@
 Rows travel in batches: one call of a store is one transaction.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -150,7 +150,9 @@ class QueueStore(Protocol):
 
 
 class Sender(Protocol):
-    async def send_email(self, body: bytes) -> Answer: ...
+    async def send_email(self, body: bytes, permitted: Callable[[], bool] | None = None) -> Answer:
+        """`permitted` is asked again if time passes before the request is written. If it says no, the code is WITHDRAWN."""
+        ...
 
 
 class HoldAsker(Protocol):

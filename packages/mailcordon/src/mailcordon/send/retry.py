@@ -25,6 +25,9 @@ class Next(Enum):
     STOP_ACCOUNT = "stop-account"  #: the account cannot send: keep the mail, probe with a canary
 
 
+WITHDRAWN = "withdrawn"  #: our own code of an answer with status 0: a hold or stop came before the request was written
+
+
 class Answer(NamedTuple):
     """The result of one call of SES's send."""
 

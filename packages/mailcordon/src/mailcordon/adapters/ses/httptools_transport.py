@@ -6,7 +6,7 @@ is closed instead of reused after anything unexpected.
 
 import asyncio
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -19,6 +19,7 @@ from mailcordon.adapters.ses.transport import (
     Ambiguous,
     NotSent,
     Response,
+    Withdrawn,
 )
 from mailcordon.messages import reasons
 
@@ -57,11 +58,23 @@ class HttptoolsTransport:
         self._all: set[_Connection] = set()
         self._sweep: asyncio.TimerHandle | None = None
 
-    async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Response:
+    async def post(
+        self,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        permitted: Callable[[], bool] | None = None,
+    ) -> Response:
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         host = "" if "host" in headers else f"host: {self.host}\r\n"
         head = f"POST {path} HTTP/1.1\r\n{lines}{host}content-length: {len(body)}\r\n\r\n".encode()
-        connection = self._take_idle() or await self._connect()
+        connection = self._take_idle()
+        if connection is None:
+            connection = await self._connect()
+            if permitted is not None and not permitted():
+                connection.reusable = True
+                self._keep_idle(connection)
+                raise Withdrawn(reasons.withdrawn_before_call())
         try:
             response = await connection.call(head, body, self._answer_seconds)
         except BaseException:

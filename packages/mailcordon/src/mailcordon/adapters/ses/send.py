@@ -5,12 +5,14 @@ decides what follows. Only if the credentials have expired are they renewed and 
 """
 
 import re
+from collections.abc import Callable
 
 import msgspec
 
 from mailcordon.adapters.ses.signer import CredentialsSource, NoCredentials, Signer
-from mailcordon.adapters.ses.transport import Ambiguous, NotSent, Response, Transport
-from mailcordon.send.retry import Answer
+from mailcordon.adapters.ses.transport import Ambiguous, NotSent, Response, Transport, Withdrawn
+from mailcordon.messages import reasons
+from mailcordon.send.retry import WITHDRAWN, Answer
 
 PATH = "/v2/email/outbound-emails"
 _HEADERS = {"content-type": "application/json"}
@@ -28,18 +30,26 @@ class SesSend:
         self._signer = Signer(service="ses", region=region, host=host)
         self._credentials = credentials
 
-    async def send_email(self, body: bytes) -> Answer:
-        """Makes one attempt. Failures of SES or the network are returned, not raised."""
-        answer = await self._post(body)
+    async def send_email(self, body: bytes, permitted: Callable[[], bool] | None = None) -> Answer:
+        """Makes one attempt. Failures of SES or the network are returned, not raised.
+
+        `permitted` is asked before the request is written if something took time since the call of this method: a connection
+        that had to be made, or new credentials. If it says no, nothing is sent and the answer's code is WITHDRAWN.
+        """
+        answer = await self._post(body, permitted)
         if answer.code in _EXPIRED:
             await self._credentials.refresh()
-            answer = await self._post(body)
+            if permitted is not None and not permitted():
+                return Answer(0, code=WITHDRAWN, text=reasons.withdrawn_before_call())
+            answer = await self._post(body, permitted)
         return answer
 
-    async def _post(self, body: bytes) -> Answer:
+    async def _post(self, body: bytes, permitted: Callable[[], bool] | None) -> Answer:
         try:
             headers = self._signer.sign(self._credentials.current(), PATH, body, _HEADERS)
-            response = await self._transport.post(PATH, body, headers)
+            response = await self._transport.post(PATH, body, headers, permitted)
+        except Withdrawn as problem:
+            return Answer(0, code=WITHDRAWN, text=str(problem))
         except NotSent as problem:
             return Answer(0, code="NotSent", text=str(problem))
         except NoCredentials as problem:

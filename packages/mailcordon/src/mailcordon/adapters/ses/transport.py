@@ -5,7 +5,7 @@ Idle connections are closed after five seconds: if the server has just closed a 
 `httptools_transport.py` implements it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 KEEP_ALIVE_SECONDS = 5.0
@@ -27,6 +27,10 @@ class NotSent(CallFailed):
     """No connection was made, so nothing was sent. A retry is safe."""
 
 
+class Withdrawn(NotSent):
+    """A connection was made, but meanwhile the caller's permission to send had ended. Nothing was sent."""
+
+
 class Ambiguous(CallFailed):
     """The request, or part of it, was sent. It may have been processed."""
 
@@ -34,8 +38,17 @@ class Ambiguous(CallFailed):
 class Transport(Protocol):
     host: str  #: the Host header, which the signature covers
 
-    async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Response:
-        """Returns every complete response, whatever its status. Raises NotSent or Ambiguous."""
+    async def post(
+        self,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        permitted: Callable[[], bool] | None = None,
+    ) -> Response:
+        """Returns every complete response, whatever its status. Raises NotSent, Withdrawn or Ambiguous.
+
+        `permitted` is asked again before the first byte is written if a connection had to be made first, which can take seconds.
+        """
         ...
 
     async def close(self) -> None: ...
