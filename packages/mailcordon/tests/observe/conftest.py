@@ -186,8 +186,8 @@ class World:
             await self.answered(sent, tenant, lane, of)
         else:
             await self.owner.execute(
-                "insert into ready (lane, id, tenant, state, attempt, provider, called_at, hash)"
-                " values ($1, $2, $3, 1, 1, $4, $5, $6)",
+                "insert into ready (lane, id, tenant, state, attempt, provider, worker, called_at, hash)"
+                " values ($1, $2, $3, 1, 1, $4, 1, $5, $6)",
                 lane,
                 sent.delivery,
                 tenant,

@@ -84,7 +84,7 @@ async def test_mail_requeued_twice_is_not_taken_from_the_worker_that_sends_it_no
 async def test_mail_deferred_twice_is_not_taken_from_the_worker_that_sends_it_now(
     world: Any, queue: QueueStore, claimed: Claimed, why: Why
 ) -> None:
-    defer = Defer(claim=claimed, why=why, code=Reason.RETRY, reason="r")
+    defer = Defer(claim=claimed, why=why, code=Reason.RETRY, reason="r", hold=1 if why is Why.HELD else None)
     await queue.complete([], [defer], [])
     await again(world, queue, claimed.lane)
     await queue.complete([], [defer], [])

@@ -68,7 +68,8 @@ class World:
         now = await self.owner.fetchval("select now_ms()")
         id = self._ids.next(now) + 1
         await self.owner.execute(
-            "insert into ready (lane, id, tenant, state, provider, hash, campaign) values ($1, $2, $3, $4, $5, '\\x00', $6)",
+            "insert into ready (lane, id, tenant, state, attempt, worker, called_at, provider, hash, campaign)"
+            " values ($1, $2, $3, $4::int, $4, nullif($4, 0), nullif($4, 0), $5, '\\x00', $6)",
             self.lanes[slug, type], id, self.tenants[slug], state, provider, campaign,
         )  # fmt: skip
         return id
@@ -77,8 +78,8 @@ class World:
         now = await self.owner.fetchval("select now_ms()")
         id = self._ids.next(now) + 1
         await self.owner.execute(
-            "insert into waiting (lane, id, tenant, why, attempt, hash, hold, reason, since)"
-            " values ($1, $2, $3, $4, 1, '\\x00', $5, 'r', 0)",
+            "insert into waiting (lane, id, tenant, why, attempt, called_at, hash, hold, reason, since)"
+            " values ($1, $2, $3, $4, 1, 1, '\\x00', $5, 'r', 0)",
             self.lanes[slug, type], id, self.tenants[slug], why, hold,
         )  # fmt: skip
         return id
