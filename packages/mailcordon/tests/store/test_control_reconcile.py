@@ -13,7 +13,7 @@ from mailcordon.adapters.db.provision_store import ProvisionStore
 from mailcordon.adapters.ses.administer import Administer
 from mailcordon.control import desired
 from mailcordon.control.governor import Governor
-from mailcordon.control.reconcile import Pace, Reconciler
+from mailcordon.control.reconcile import LOCAL, Pace, Reconciler
 from mailcordon.control.tenants import Tenants
 from seslocal import server
 from seslocal.state.settings import Settings
@@ -78,6 +78,14 @@ class World:
             tuple(r)
             for r in await self.owner.fetch("select kind, name, state, error from ses_resource order by 1, 2")
         ]
+
+    async def lane(self, type: str = "password-reset") -> int:
+        return await self.owner.fetchval(
+            "select l.id from lane l join message_type t on t.id = l.type where t.name = $1", type
+        )
+
+    async def due(self) -> list[str]:
+        return [str(row.resource) for row in await self.store.due(100)]
 
     async def behave(self, **behaviour: Any) -> None:
         for name, value in behaviour.items():
@@ -285,6 +293,136 @@ async def test_a_tenant_deleted_at_ses_comes_back_whole(world: World) -> None:
     await world.settle()
     resources = (await ask(world.ses.list_tenant_resources, TenantName=key))["TenantResources"]
     assert len(resources) == 4
+
+
+VANISHED = {
+    "configuration set": ("delete_configuration_set", {"ConfigurationSetName": "mc-urgent"}),
+    "event destination": (
+        "delete_configuration_set_event_destination",
+        {"ConfigurationSetName": "mc-urgent", "EventDestinationName": "outcome"},
+    ),
+    "identity": ("delete_email_identity", {"EmailIdentity": "mail.acme.example"}),
+    "tenant": ("delete_tenant", {"TenantName": "{key}"}),
+    "association": (
+        "delete_tenant_resource_association",
+        {"TenantName": "{key}", "ResourceArn": "{arn}identity/mail.acme.example"},
+    ),
+    "set options": (
+        "put_configuration_set_suppression_options",
+        {"ConfigurationSetName": "mc-urgent", "SuppressedReasons": ["COMPLAINT"]},
+    ),
+    "tenant's list": (
+        "put_tenant_suppression_attributes",
+        {"TenantName": "{key}", "SuppressionScope": "ACCOUNT", "SuppressedReasons": []},
+    ),
+    "policy": (
+        "update_reputation_entity_policy",
+        {
+            "ReputationEntityType": "RESOURCE",
+            "ReputationEntityReference": "{tenant}",
+            "ReputationEntityPolicy": "arn:aws:ses:us-east-1:aws:reputation-policy/none",
+        },
+    ),
+}
+
+
+async def dissociate(world: World, resource: str) -> None:
+    """SES deletes nothing that a tenant is associated with."""
+    arn = world.local.account.arn(resource)
+    for tenant in list(world.local.account.tenants.of_resource.get(arn, ())):
+        await ask(world.ses.delete_tenant_resource_association, TenantName=tenant, ResourceArn=arn)
+
+
+async def _as_seen(world: World, key: str) -> list[Any]:
+    """What SES has on the lane's route, without times and ids."""
+    one = await ask(world.ses.get_configuration_set, ConfigurationSetName="mc-urgent")
+    to = await ask(world.ses.get_configuration_set_event_destinations, ConfigurationSetName="mc-urgent")
+    tenant = (await ask(world.ses.get_tenant, TenantName=key))["Tenant"]
+    identity = await ask(world.ses.get_email_identity, EmailIdentity="mail.acme.example")
+    return [
+        one["SuppressionOptions"],
+        sorted(each["Name"] for each in to["EventDestinations"]),
+        tenant["SuppressionAttributes"],
+        sorted(arn.split(":", 5)[5] for arn in await world.administer.get_associations(key) or ()),
+        await world.administer.get_policy(tenant["TenantArn"]),
+        identity["ConfigurationSetName"],
+    ]
+
+
+@pytest.mark.parametrize("what", VANISHED)
+async def test_what_vanished_at_ses_is_whole_again_once_ses_has_refused_the_lane(
+    world: World, what: str
+) -> None:
+    key = await world.onboard()
+    await world.settle()
+    before = await _as_seen(world, key)
+    tenant_arn = world.local.account.tenants[key].arn
+    operation, members = VANISHED[what]
+    given = {
+        name: value.format(key=key, arn=world.local.account.arn(""), tenant=tenant_arn)
+        if isinstance(value, str)
+        else value
+        for name, value in members.items()
+    }
+    for name, resource in (
+        ("configuration set", "configuration-set/mc-urgent"),
+        ("identity", "identity/mail.acme.example"),
+    ):
+        if what == name:
+            await dissociate(world, resource)
+    await ask(getattr(world.ses, operation), **given)
+    assert await world.store.make_due(await world.lane()) == 7
+    await world.settle()
+    assert await _as_seen(world, key) == before
+    assert {row[2] for row in await world.rows()} == {"applied"}
+
+
+async def test_what_ses_refused_is_due_before_everything_else_and_shared_resources_first(
+    world: World,
+) -> None:
+    key = await world.onboard()
+    await world.settle()
+    await world.owner.execute("update ses_resource set next_try_at = now() - interval '1 hour'")
+    await world.onboard("zen", {"password-reset": "mail.zen.example"})
+    lane = await world.owner.fetchval(
+        "select l.id from lane l join tenant e on e.id = l.tenant join message_type t on t.id = l.type"
+        " where e.slug = 'acme' and t.name = 'password-reset'"
+    )
+    await world.store.make_due(lane)
+    assert (await world.due())[:7] == [
+        "configuration-set mc-urgent",
+        *sorted(["event-destination mc-urgent/engagement", "event-destination mc-urgent/outcome"]),
+        "identity mail.acme.example",
+        f"tenant {key}",
+        f"policy {key}",
+        f"association {key}",
+    ]
+
+
+async def test_a_failure_makes_due_what_the_resource_depends_on_and_a_new_one_what_depends_on_it(
+    world: World,
+) -> None:
+    key = await world.onboard()
+    await world.settle()
+    await world.owner.execute("update ses_resource set observed_at = now() - interval '1 minute'")
+    await ask(world.ses.delete_tenant, TenantName=key)
+    await ask(world.ses.delete_configuration_set, ConfigurationSetName="mc-urgent")
+    await world.owner.execute(
+        "update ses_resource set next_try_at = now() where kind = 'policy' or name = 'mc-urgent/outcome'"
+    )
+    await world.settle()
+    assert len(await world.administer.get_associations(key) or ()) == 4
+    to = await ask(world.ses.get_configuration_set_event_destinations, ConfigurationSetName="mc-urgent")
+    assert len(to["EventDestinations"]) == 2
+    assert {row[2] for row in await world.rows()} == {"applied"}
+
+
+def test_what_tenants_share_is_read_within_a_minute_and_the_rest_as_the_rate_of_calls_allows() -> None:
+    for pace in (Pace(), LOCAL):
+        assert pace.recheck(shared=True, resources=30_000) < 55
+        assert pace.recheck(shared=False, resources=1) < 55
+    assert Pace().recheck(shared=False, resources=1_000) == 3_000
+    assert Pace().recheck(shared=False, resources=10**6) == 86_400
 
 
 async def test_an_error_of_ses_is_stored_with_its_message_and_retried(world: World) -> None:

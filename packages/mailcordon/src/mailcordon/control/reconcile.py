@@ -1,8 +1,10 @@
 """Makes SES agree: reads one resource, plans, applies one call at a time, reads back what it set, and records it with its age.
 
 Each row of the observed-state table is checked when it is due: new rows at once, failures with back-off, unverified identities
-often, and everything else about once a day, which finds and repairs drift. If it is killed, it starts again from what SES
-returns, so nothing is created twice and nothing is left out.
+often. Everything else is read again in a rolling check, which finds and repairs drift: within a minute what all tenants share,
+and the rest as often as the rate of management calls allows. If SES refuses a lane's mail, what is on the lane's route is due at
+once; if a resource fails, so is what it depends on; if one is created again, so is what depends on it. If the process is killed,
+it starts again from what SES returns, so nothing is created twice and nothing is left out.
 """
 
 import random
@@ -19,6 +21,8 @@ from mailcordon.messages import reasons
 
 OLD_DKIM_ZONE = "dkim.amazonses.com"  #: if SES returns no zone of the region (ses.md 5.3)
 _SLOWEST_RETRY = 300.0  #: seconds
+_LONGEST_RECHECK = 86_400.0
+_CHECKS_PER_COUNT = 100  #: checks for which a count of the resources is used
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,16 +42,27 @@ class Pace:
 
     retry: float = 1.0  #: after a first failure; doubles
     identity: float = 60.0  #: an unverified domain at first; later a tenth of its age, at most an hour
-    recheck: float = 86_400.0  #: everything else
+    shared: float = 45.0  #: what all tenants use
+    rest: float = 45.0  #: everything else, at least
+    each: float = 3.0  #: everything else: multiplied by the number of resources, at most a day
+
+    def recheck(self, *, shared: bool, resources: int) -> float:
+        """The seconds until a resource that is as wanted is read again."""
+        return self.shared if shared else min(max(self.rest, self.each * resources), _LONGEST_RECHECK)
 
 
-#: The local SES is fast, and a developer who sets a domain's status there by hand waits for the result.
-LOCAL = Pace(retry=0.5, identity=1.0, recheck=3_600.0)
+#: The local SES is fast, and a developer who changes something there by hand waits for the result.
+LOCAL = Pace(retry=0.5, identity=1.0, shared=15.0, rest=15.0, each=0.1)
 
 
 class ProvisionStore(Protocol):
     async def due(self, limit: int) -> list[Row]:
-        """Rows that are due, new ones before rechecks, each only when the resources it depends on exist."""
+        """Rows that are due: first what was made due at once, then new ones before rechecks. Each only when the resources it
+        depends on exist."""
+        ...
+
+    async def size(self) -> int:
+        """The number of rows."""
         ...
 
     async def applied(
@@ -56,7 +71,9 @@ class ProvisionStore(Protocol):
         """Records what SES has now, with an audit row per change. Rows that depend on a new resource become due."""
         ...
 
-    async def failed(self, row: Row, error: str, changes: Sequence[Change], *, again_in: float) -> None: ...
+    async def failed(self, row: Row, error: str, changes: Sequence[Change], *, again_in: float) -> None:
+        """Records SES's error. What the row depends on becomes due."""
+        ...
 
     async def identity(self, domain: str, status: str, records: Sequence[Mapping[str, str]]) -> int | None:
         """Returns the tenant if the status changed."""
@@ -73,11 +90,18 @@ class Reconciler:
         self._ses = ses
         self._governor = governor
         self._pace = pace or Pace()
+        self._resources = 0
+        self._checks = 0
+        self._next_count = 0  #: number of checks at which the resources are counted again
 
     async def step(self, limit: int = 20) -> int:
         """Checks up to `limit` rows that are due. Returns how many."""
         rows = await self._store.due(limit)
+        if rows and self._checks >= self._next_count:
+            self._resources = await self._store.size()
+            self._next_count = self._checks + _CHECKS_PER_COUNT
         for row in rows:
+            self._checks += 1
             await self.check(row)
         return len(rows)
 
@@ -90,7 +114,8 @@ class Reconciler:
             wait = min(self._pace.retry * 2 ** min(row.attempts, 10), _SLOWEST_RETRY)
             await self._store.failed(row, str(error), done, again_in=wait * random.uniform(0.8, 1.2))
             return
-        again = self._pace.recheck * random.uniform(0.9, 1.1)
+        again = self._pace.recheck(shared=row.resource.shared, resources=self._resources)
+        again *= random.uniform(0.9, 1.1)
         if row.resource.kind == Kind.IDENTITY:
             again = await self._verification(row, observed, again)
         await self._store.applied(row, observed, done, again_in=again)

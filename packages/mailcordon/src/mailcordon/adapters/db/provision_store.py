@@ -41,6 +41,14 @@ class ProvisionStore:
             for row in await self._pool.fetch(_SQL.due, limit)
         ]
 
+    async def size(self) -> int:
+        return await self._pool.fetchval(_SQL.size)
+
+    async def make_due(self, lane: int) -> int:
+        """SES refused a call of this lane: makes every resource on its route due at once. Returns how many."""
+        done = await self._pool.execute(_SQL.make_due, lane)
+        return int(done.rpartition(" ")[2])
+
     async def applied(
         self, row: Row, observed: Mapping[str, Json], changes: Sequence[Change], *, again_in: float
     ) -> None:
@@ -57,6 +65,7 @@ class ProvisionStore:
         one = row.resource
         async with self._pool.acquire() as conn, conn.transaction():
             await conn.execute(_SQL.failed, one.kind.word, one.name, error, again_in, json.dumps(one.want))
+            await conn.execute(_SQL.recheck_needed, one.kind.word, one.name)
             await _audit(conn, row, changes)
 
     async def identity(self, domain: str, status: str, records: Sequence[Mapping[str, str]]) -> int | None:
