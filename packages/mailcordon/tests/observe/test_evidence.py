@@ -2,22 +2,19 @@
 
 from typing import Any
 
+from mailcordon.core.suppression import Scope, Suppression
 from mailcordon.observe import view
 
 
-def entry(**evidence: Any) -> view.SuppressionEntry:
-    return view.SuppressionEntry(
+def entry(**evidence: Any) -> Suppression:
+    return Suppression(
+        tenant=1,
+        hash=b"h",
         address="kim@example.com",
-        scope=0,
-        target=0,
-        type=None,
+        scope=Scope.TENANT,
         cause="hard-bounce",
         evidence=evidence,
         since=0,
-        until=None,
-        by="ses",
-        removing_since=None,
-        cursor="",
     )
 
 

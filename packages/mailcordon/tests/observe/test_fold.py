@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from mailcordon.core.delivery import State
 from mailcordon.core.event import MOVES, Attempt, Event, Kind
 from mailcordon.core.priority import Class
+from mailcordon.core.suppression import Scope, Suppression
 from mailcordon.observe import classify, fold, metrics, suppress
 from mailcordon.observe.attribute import Attributed
-from mailcordon.observe.ports import LaneRef, Outcome, Suppression
+from mailcordon.observe.ports import LaneRef, Outcome
 
 DAY = 24 * 3600 * 1000
 LANE = LaneRef(lane=7, tenant=3, tenant_key="mc-acmexxxx", type="newsletter", class_=Class.MARKETING)
@@ -110,10 +111,10 @@ def test_every_kind_that_moves_a_state_is_counted_in_one_column() -> None:
 @pytest.mark.parametrize(
     ("kind", "reason", "scope", "target", "cause", "until"),
     [
-        (Kind.HARD_BOUNCE, "Permanent/General", suppress.TENANT, 0, "hard-bounce", None),
-        (Kind.HARD_BOUNCE, classify.GLOBAL_LIST, suppress.TENANT, 0, "ses-global-list", 5000 + 14 * DAY),
-        (Kind.COMPLAINT, "abuse", suppress.CLASS, 2, "complaint", None),
-        (Kind.SUPPRESSED, classify.UNSUBSCRIBED, suppress.LANE, 7, "unsubscribe", None),
+        (Kind.HARD_BOUNCE, "Permanent/General", Scope.TENANT, 0, "hard-bounce", None),
+        (Kind.HARD_BOUNCE, classify.GLOBAL_LIST, Scope.TENANT, 0, "ses-global-list", 5000 + 14 * DAY),
+        (Kind.COMPLAINT, "abuse", Scope.CLASS, 2, "complaint", None),
+        (Kind.SUPPRESSED, classify.UNSUBSCRIBED, Scope.LANE, 7, "unsubscribe", None),
     ],
 )
 def test_each_cause_suppresses_in_its_own_scope(

@@ -13,6 +13,7 @@ from mailcordon.core import address as addresses
 from mailcordon.core import ids, tags
 from mailcordon.core.event import Attempt, Kind
 from mailcordon.core.installation import Installation
+from mailcordon.core.suppression import Suppression
 from mailcordon.messages import reasons
 from mailcordon.observe import attribute, fold, metrics, suppress
 from mailcordon.observe.attribute import Attributed, OtherInstallation, Quarantine
@@ -26,7 +27,6 @@ from mailcordon.observe.ports import (
     Outcome,
     Quarantined,
     Send,
-    Suppression,
     Transaction,
 )
 

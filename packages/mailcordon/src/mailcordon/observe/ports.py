@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from mailcordon.core.delivery import State
 from mailcordon.core.event import Event, Kind
 from mailcordon.core.priority import Class
+from mailcordon.core.suppression import Suppression
 
 T = TypeVar("T")
 
@@ -162,20 +163,6 @@ class Outcome:
     ses_id: str
     reason: str | None
     detail: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suppression:
-    tenant: int
-    hash: bytes
-    scope: int  #: 0 tenant, 1 class, 2 lane
-    target: int
-    address: str
-    cause: str
-    evidence: Mapping[str, str]
-    since: int
-    until: int | None
-    by: str = "ses"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

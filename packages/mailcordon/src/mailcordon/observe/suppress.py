@@ -7,12 +7,10 @@ the one that lasts longest stays, then the earliest: a total order, so the order
 
 from mailcordon.core import ids
 from mailcordon.core.event import Kind
+from mailcordon.core.suppression import Scope, Suppression
 from mailcordon.observe import classify
 from mailcordon.observe.attribute import Attributed
-from mailcordon.observe.ports import Suppression
 
-TENANT, CLASS, LANE = 0, 1, 2  #: scopes, as stored
-SCOPES = ("tenant", "class", "lane")
 GLOBAL_LIST_MS = 14 * 24 * 3600 * 1000  #: SES keeps entries of its global list about as long (ses.md 2.1)
 FOREVER = 2**63 - 1
 
@@ -22,14 +20,14 @@ def suppression_of(found: Attributed, hash: bytes) -> Suppression | None:
     event, lane = found.event, found.lane
     until = None
     if event.kind is Kind.COMPLAINT:
-        scope, target, cause = CLASS, int(lane.class_), "complaint"
+        scope, target, cause = Scope.CLASS, int(lane.class_), "complaint"
     elif event.reason == classify.UNSUBSCRIBED:
-        scope, target, cause = LANE, lane.lane, "unsubscribe"
+        scope, target, cause = Scope.LANE, lane.lane, "unsubscribe"
     elif event.kind is Kind.HARD_BOUNCE and event.reason == classify.GLOBAL_LIST:
-        scope, target, cause = TENANT, 0, "ses-global-list"
+        scope, target, cause = Scope.TENANT, 0, "ses-global-list"
         until = event.at + GLOBAL_LIST_MS
     elif event.kind is Kind.HARD_BOUNCE:
-        scope, target, cause = TENANT, 0, "hard-bounce"
+        scope, target, cause = Scope.TENANT, 0, "hard-bounce"
     else:
         return None
     evidence = {
@@ -59,4 +57,9 @@ def stronger(one: Suppression, other: Suppression) -> Suppression:
 
 
 def _strength(row: Suppression) -> tuple[int, int, str, str]:
-    return (FOREVER if row.until is None else row.until, -row.since, row.cause, row.evidence.get("event", ""))
+    return (
+        FOREVER if row.until is None else row.until,
+        -row.since,
+        row.cause,
+        str(row.evidence.get("event", "")),
+    )

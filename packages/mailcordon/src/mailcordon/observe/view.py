@@ -4,7 +4,7 @@ The stores behind these protocols read under a tenant's key as the reader role, 
 each change together with its audit row.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 from mailcordon.core.errors import NotFound, Unavailable
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
+from mailcordon.core.suppression import Scope, Suppression
 from mailcordon.messages import api, reasons
 from mailcordon.observe.ingest import Ingest
 from mailcordon.observe.ports import BadRow, Decode, Store, Transaction, Unreachable
@@ -49,28 +50,13 @@ class MetricQuery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SuppressionEntry:
-    address: str
-    scope: int
-    target: int
-    type: str | None  #: of the lane, if the scope is a lane
-    cause: str
-    evidence: Mapping[str, object]
-    since: int
-    until: int | None
-    by: str
-    removing_since: int | None
-    cursor: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SuppressionKey:
     """One address in one scope of one tenant: the key of a suppression."""
 
     tenant: int
     hash: bytes
     address: str
-    scope: int
+    scope: Scope
     target: int
 
 
@@ -98,7 +84,7 @@ class ObserveReader(Protocol):
 
     async def suppressions(
         self, scope: ReadScope, *, hash: bytes | None, after: str | None, limit: int
-    ) -> Sequence[SuppressionEntry]: ...
+    ) -> Sequence[Suppression]: ...
 
     async def quarantine(
         self, *, why: str | None, before: int | None, limit: int
@@ -112,13 +98,11 @@ class ObserveReader(Protocol):
 class Suppressions(Protocol):
     async def add(
         self, key: SuppressionKey, *, because: str, until_seconds: int | None, actor: str
-    ) -> tuple[SuppressionEntry, bool]:
+    ) -> tuple[Suppression, bool]:
         """Returns the stored row, and whether it is the new one: an existing suppression that lasts longer stays."""
         ...
 
-    async def remove(
-        self, key: SuppressionKey, *, because: str | None, actor: str
-    ) -> SuppressionEntry | None:
+    async def remove(self, key: SuppressionKey, *, because: str | None, actor: str) -> Suppression | None:
         """Marks it for removal: it is deleted after SES's own entry. Returns None if there is no such suppression."""
         ...
 
@@ -158,7 +142,7 @@ class Replay:
             raise Unavailable(api.not_replayed(id, str(error))) from error
 
 
-def evidence_sentence(entry: SuppressionEntry) -> str:
+def evidence_sentence(entry: Suppression) -> str:
     """The evidence in one line: `550 5.1.1 user unknown (Permanent/General, dlv_…)`. Values that are not text are left out."""
     texts = {name: value for name, value in entry.evidence.items() if isinstance(value, str) and value}
     because = [texts[name] for name in ("because", "text") if name in texts]

@@ -284,17 +284,15 @@ def _message(item: _Item, route: Route, id: int) -> NewMessage:
 
 
 def _accepted(message: NewMessage, stored: Stored) -> Accepted:
-    held = stored.held.get(message.route.lane)
+    held, slug = stored.held.get(message.route.lane), message.route.tenant_slug
     deliveries: list[AcceptedDelivery] = []
     for d in message.deliveries:
         hit = stored.suppressed.get(d.id)
-        decision = decide.at_door(decide.DoorFacts(hit.sentence if hit else None, held))
+        decision = decide.at_door(decide.DoorFacts(hit.sentence(slug) if hit else None, held))
         deliveries.append(
             AcceptedDelivery(d.id, d.address, decision.state, decision.reason, decision.sentence or None)
         )
-    return Accepted(
-        id=message.id, tenant=message.route.tenant_slug, type=message.route.type, deliveries=tuple(deliveries)
-    )
+    return Accepted(id=message.id, tenant=slug, type=message.route.type, deliveries=tuple(deliveries))
 
 
 def _answered(item: _Item) -> bool:

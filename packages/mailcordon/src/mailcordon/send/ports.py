@@ -9,36 +9,12 @@ from typing import NamedTuple, Protocol
 
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
-from mailcordon.messages import reasons, times
+from mailcordon.core.suppression import Suppression
 from mailcordon.send.moves import Claimed, Defer, Finish, Requeue
 from mailcordon.send.resolve import Lanes, Route
 from mailcordon.send.retry import Answer
 
 # ACCEPT --------------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suppressed:
-    """Why a delivery was refused at accept: its address is suppressed."""
-
-    tenant: str  #: slug
-    address: str
-    cause: str
-    scope: str  #: tenant, class, lane or platform
-    target: str | None  #: the class or message type that the scope names
-    since: int  #: milliseconds since 1970
-    by: str
-
-    @property
-    def sentence(self) -> str:
-        return reasons.suppressed(
-            tenant=None if self.scope == "platform" else self.tenant,
-            address=self.address,
-            mail=self.target or "",
-            cause=self.cause,
-            on=times.day(self.since),
-            by=self.by,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +54,7 @@ class Stored:
     """The result of storing a batch."""
 
     replays: Mapping[int, Replay]  #: by position in the batch
-    suppressed: Mapping[int, Suppressed]  #: by delivery id
+    suppressed: Mapping[int, Suppression]  #: by delivery id
     held: Mapping[int, str]  #: lane -> the reason of its first stopping hold
     now: int
 

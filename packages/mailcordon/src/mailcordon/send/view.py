@@ -8,6 +8,7 @@ from mailcordon.core import ids
 from mailcordon.core.delivery import State, fold
 from mailcordon.core.event import Kind
 from mailcordon.core.provider import Provider
+from mailcordon.core.suppression import Suppression
 from mailcordon.messages import reasons
 
 
@@ -75,20 +76,6 @@ class DeliveryView:
     timeline: tuple[TimelineEntry, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuppressionRow:
-    """One suppression of an address."""
-
-    scope: str  #: tenant, class or lane
-    target: str | None  #: the class, or the lane's message type
-    cause: str
-    evidence: Mapping[str, object]
-    since: int
-    until: int | None
-    by: str
-    removing: bool
-
-
 class Canceller(Protocol):
     async def cancel_message(self, message: int, lane: int, detail: str) -> Sequence[int]:
         """Removes what has not left from the queue. Returns the ids of these deliveries."""
@@ -105,7 +92,7 @@ class MessageReader(Protocol):
     ) -> Sequence[int]: ...
     async def suppressions_of(
         self, tenant: int, hash: bytes, *, as_tenant: bool
-    ) -> Sequence[SuppressionRow]: ...
+    ) -> Sequence[Suppression]: ...
 
 
 def deliveries(records: MessageRecords) -> tuple[DeliveryView, ...]:

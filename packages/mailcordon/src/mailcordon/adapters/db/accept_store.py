@@ -17,13 +17,13 @@ from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.ids import NODES
 from mailcordon.core.priority import Class
+from mailcordon.core.suppression import Scope, Suppression
 from mailcordon.messages import api, reasons
-from mailcordon.send.ports import Backlog, NewDelivery, NewMessage, Replay, StaleRoutes, Stored, Suppressed
+from mailcordon.send.ports import Backlog, NewDelivery, NewMessage, Replay, StaleRoutes, Stored
 from mailcordon.send.resolve import Lanes, Route
 
 _SQL = queries.load("accept_store.sql")
 _SHARED = queries.load("shared.sql")
-_SCOPES = ("tenant", "class", "lane", "platform")
 _NODE_LOCK = 0x6D63  #: first key of the advisory locks that lease nodes
 
 
@@ -156,7 +156,7 @@ class AcceptStore:
 
     async def _suppressed(
         self, connection: engine.Connection, hit: Sequence[tuple[NewMessage, NewDelivery]]
-    ) -> dict[int, Suppressed]:
+    ) -> dict[int, Suppression]:
         rows = await connection.fetch(
             _SQL.why_suppressed,
             [m.route.tenant for m, _ in hit],
@@ -164,18 +164,20 @@ class AcceptStore:
             [int(m.route.class_) for m, _ in hit],
             [m.route.lane for m, _ in hit],
         )
-        found: dict[int, Suppressed] = {}
+        found: dict[int, Suppression] = {}
         for row in rows:
             place: int = row["o"] - 1
-            scope: int = row["scope"]
+            scope = Scope(row["scope"])
             message, delivery = hit[place]
             route = message.route
-            found[delivery.id] = Suppressed(
-                tenant=route.tenant_slug,
+            found[delivery.id] = Suppression(
+                tenant=0 if scope is Scope.PLATFORM else route.tenant,
+                hash=delivery.hash,
                 address=delivery.address,
                 cause=row["cause"],
-                scope=_SCOPES[scope],
-                target={"class": route.class_.word, "lane": route.type}.get(_SCOPES[scope]),
+                scope=scope,
+                target={Scope.CLASS: int(route.class_), Scope.LANE: route.lane}.get(scope, 0),
+                type=route.type if scope is Scope.LANE else None,
                 since=row["since"],
                 by=row["by"],
             )
@@ -190,7 +192,7 @@ class AcceptStore:
         self,
         connection: engine.Connection,
         fresh: Sequence[NewMessage],
-        suppressed: Mapping[int, Suppressed],
+        suppressed: Mapping[int, Suppression],
         now: int,
     ) -> None:
         entries = [(m, d) for m in fresh for d in m.deliveries]
@@ -231,7 +233,7 @@ class AcceptStore:
             [m.route.lane for m, _, _ in refused],
             [d.provider for _, d, _ in refused],
             ["suppressed"] * len(refused),
-            [s.sentence for _, _, s in refused],
+            [s.sentence(m.route.tenant_slug) for m, _, s in refused],
             self._node,
             lanes,
             [deliveries[lane] for lane in lanes],

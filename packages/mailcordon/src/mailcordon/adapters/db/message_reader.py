@@ -4,7 +4,6 @@ Implements `send.view.MessageReader`. A tenant's key reads as the reader role, w
 about one message is read in one snapshot, so a delivery is never seen twice or missed while it moves.
 """
 
-import json
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 
@@ -13,13 +12,14 @@ import asyncpg
 from mailcordon.adapters.db import engine, queries, row_level_security
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
+from mailcordon.adapters.db.suppression_row import suppression_from_row
 from mailcordon.core.delivery import State
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
+from mailcordon.core.suppression import Suppression
 from mailcordon.send.view import (
     DeliveryRow,
     MessageRecords,
     MessageRow,
-    SuppressionRow,
     TimelineEntry,
     event_word,
 )
@@ -80,9 +80,12 @@ class MessageReader:
         async with self._snapshot(tenant if as_tenant else None) as connection:
             return [row["id"] for row in await connection.fetch(_SQL.deliveries_to, tenant, hash, limit)]
 
-    async def suppressions_of(self, tenant: int, hash: bytes, *, as_tenant: bool) -> Sequence[SuppressionRow]:
+    async def suppressions_of(self, tenant: int, hash: bytes, *, as_tenant: bool) -> Sequence[Suppression]:
         async with self._snapshot(tenant if as_tenant else None) as connection:
-            return [_suppression(row) for row in await connection.fetch(_SQL.suppressions_of, tenant, hash)]
+            return [
+                suppression_from_row(row)
+                for row in await connection.fetch(_SQL.suppressions_of, tenant, hash)
+            ]
 
 
 class MessageCanceller:
@@ -97,21 +100,6 @@ class MessageCanceller:
     async def cancel_message(self, message: int, lane: int, detail: str) -> Sequence[int]:
         async with self._connection.use() as connection:
             return [row["id"] for row in await connection.fetch(_SQL.cancel_message, message, lane, detail)]
-
-
-def _suppression(row: asyncpg.Record) -> SuppressionRow:
-    scope: int = row["scope"]
-    target: str | None = row["type"] if scope == 2 else Class(row["target"]).word if scope == 1 else None
-    return SuppressionRow(
-        scope=("tenant", "class", "lane")[scope],
-        target=target,
-        cause=row["cause"],
-        evidence=json.loads(row["evidence"]),
-        since=row["since"],
-        until=row["until"],
-        by=row["by"],
-        removing=row["removing_since"] is not None,
-    )
 
 
 def _row(row: asyncpg.Record) -> DeliveryRow:

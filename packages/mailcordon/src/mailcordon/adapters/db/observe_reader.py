@@ -4,7 +4,6 @@ A tenant's key reads as the reader role, which sees only that tenant's rows; a p
 audit row are one transaction.
 """
 
-import json
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 
@@ -12,11 +11,13 @@ import asyncpg
 import msgspec
 
 from mailcordon.adapters.db import arrays, connection_pool, engine, queries, row_level_security
+from mailcordon.adapters.db.suppression_row import suppression_from_row
 from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
+from mailcordon.core.suppression import Suppression
 from mailcordon.messages import api
-from mailcordon.observe import metrics, suppress, view
+from mailcordon.observe import metrics, view
 
 _SQL = queries.load("observe_reader.sql")
 _OBSERVE = queries.load("observe_store.sql")
@@ -62,11 +63,11 @@ class PostgresObserveReader:
 
     async def suppressions(
         self, scope: view.ReadScope, *, hash: bytes | None, after: str | None, limit: int
-    ) -> Sequence[view.SuppressionEntry]:
+    ) -> Sequence[Suppression]:
         start = (b"", 0, 0) if after is None else _cursor(after)
         async with self._as(scope) as connection:
             rows = await connection.fetch(_SQL.suppressions, scope.tenant, hash, *start, limit)
-        return [_entry(row) for row in rows]
+        return [suppression_from_row(row) for row in rows]
 
     async def quarantine(
         self, *, why: str | None, before: int | None, limit: int
@@ -89,7 +90,7 @@ class PostgresSuppressions:
 
     async def add(
         self, key: view.SuppressionKey, *, because: str, until_seconds: int | None, actor: str
-    ) -> tuple[view.SuppressionEntry, bool]:
+    ) -> tuple[Suppression, bool]:
         async with connection_pool.transaction(self._control) as connection:
             now = await connection.fetchval(_SHARED.now)
             until = None if until_seconds is None else now + until_seconds * 1000
@@ -104,7 +105,7 @@ class PostgresSuppressions:
 
     async def remove(
         self, key: view.SuppressionKey, *, because: str | None, actor: str
-    ) -> view.SuppressionEntry | None:
+    ) -> Suppression | None:
         async with connection_pool.transaction(self._control) as connection:
             before = await self._at(connection, key)
             if before is None or before.removing_since is not None:
@@ -114,11 +115,9 @@ class PostgresSuppressions:
             await self._audit(connection, key, actor, "suppression.remove", (before, after), because)
             return after
 
-    async def _at(
-        self, connection: engine.PooledConnection, key: view.SuppressionKey
-    ) -> view.SuppressionEntry | None:
+    async def _at(self, connection: engine.PooledConnection, key: view.SuppressionKey) -> Suppression | None:
         row = await connection.fetchrow(_SQL.suppression_at, key.tenant, key.hash, key.scope, key.target)
-        return None if row is None else _entry(row)
+        return None if row is None else suppression_from_row(row)
 
     async def _audit(
         self,
@@ -126,17 +125,17 @@ class PostgresSuppressions:
         key: view.SuppressionKey,
         actor: str,
         action: str,
-        change: tuple[view.SuppressionEntry | None, view.SuppressionEntry | None],
+        change: tuple[Suppression | None, Suppression | None],
         because: str | None,
     ) -> None:
         before, after = (None if one is None else _text(_shown(one)) for one in change)
-        object = f"suppression of {key.address}, scope {suppress.SCOPES[key.scope]}"
+        object = f"suppression of {key.address}, scope {key.scope.word}"
         await connection.execute(
             _SHARED.write_audit, actor, action, key.tenant, object, before, after, because
         )
 
 
-def _shown(entry: view.SuppressionEntry) -> dict[str, object]:
+def _shown(entry: Suppression) -> dict[str, object]:
     return {
         "cause": entry.cause,
         "since": entry.since,
@@ -148,22 +147,6 @@ def _shown(entry: view.SuppressionEntry) -> dict[str, object]:
 
 def _text(value: object) -> str:
     return _json.encode(value).decode().replace("\\u0000", "")
-
-
-def _entry(row: asyncpg.Record) -> view.SuppressionEntry:
-    return view.SuppressionEntry(
-        address=row["address"],
-        scope=row["scope"],
-        target=row["target"],
-        type=row["type"],
-        cause=row["cause"],
-        evidence=json.loads(row["evidence"]),
-        since=row["since"],
-        until=row["until"],
-        by=row["by"],
-        removing_since=row["removing_since"],
-        cursor=f"{row['hash'].hex()}.{row['scope']}.{row['target']}",
-    )
 
 
 def _cursor(text: str) -> tuple[bytes, int, int]:

@@ -19,6 +19,7 @@ from mailcordon.core.delivery import State
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.event import Kind
 from mailcordon.core.priority import Class
+from mailcordon.core.suppression import Suppression
 from mailcordon.messages import api
 from mailcordon.observe.ports import (
     BadRow,
@@ -34,7 +35,6 @@ from mailcordon.observe.ports import (
     Quarantined,
     Send,
     SetRef,
-    Suppression,
     Transaction,
     Unreachable,
 )

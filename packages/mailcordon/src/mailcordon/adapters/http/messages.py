@@ -25,7 +25,8 @@ from mailcordon.core import address, ids
 from mailcordon.core.delivery import State
 from mailcordon.core.errors import Fault, Invalid, MailcordonError, NotFound, Unavailable
 from mailcordon.core.principal import Principal
-from mailcordon.messages import api, reasons, times
+from mailcordon.core.suppression import Suppression
+from mailcordon.messages import api, reasons
 from mailcordon.send import submission, view
 from mailcordon.send.accept import Accept, Accepted, Repeated
 
@@ -326,31 +327,22 @@ async def _address_view(endpoint: MessageEndpoint, principal: Principal, slug: s
     return AddressView(
         address=str(parsed),
         tenant=slug,
-        suppressions=[_suppression(row, slug, str(parsed)) for row in kept],
+        suppressions=[_suppression(one, slug) for one in kept],
         deliveries=deliveries,
     )
 
 
-def _suppression(row: view.SuppressionRow, tenant: str, address: str) -> AddressSuppression:
+def _suppression(found: Suppression, tenant: str) -> AddressSuppression:
     return AddressSuppression(
-        scope=row.scope,
-        target=row.target,
-        cause=row.cause,
-        detail=reasons.suppressed(
-            tenant=tenant,
-            address=address,
-            mail=row.target or "",
-            cause=row.cause,
-            on=times.day(row.since),
-            by=row.by,
-            until="" if row.until is None else times.day(row.until),
-            removing=row.removing,
-        ),
-        since=shapes.iso_ms(row.since),
-        until=shapes.iso_ms_or_none(row.until),
-        by=row.by,
-        evidence=dict(row.evidence),
-        removing=row.removing,
+        scope=found.scope.word,
+        target=found.mail,
+        cause=found.cause,
+        detail=found.sentence(tenant),
+        since=shapes.iso_ms(found.since),
+        until=shapes.iso_ms_or_none(found.until),
+        by=found.by,
+        evidence=dict(found.evidence),
+        removing=found.removing_since is not None,
     )
 
 

@@ -18,10 +18,11 @@ from mailcordon.control import lookup
 from mailcordon.core import address as addresses
 from mailcordon.core.errors import Fault, Invalid, NotFound, parse_field
 from mailcordon.core.principal import OPERATE, READ, Principal
-from mailcordon.core.priority import Class, parse_class
+from mailcordon.core.priority import parse_class
 from mailcordon.core.provider import Provider, parse_provider
-from mailcordon.messages import api, reasons, times
-from mailcordon.observe import metrics, suppress, view
+from mailcordon.core.suppression import Scope, Suppression
+from mailcordon.messages import api
+from mailcordon.observe import metrics, view
 
 _LEAST_SECONDS = 1  #: of a suppression
 #: The code of these routes for an unknown tenant or lane. The routes of the control plane have more specific ones.
@@ -180,7 +181,7 @@ def _suppression_routes(services: ObserveServices) -> list[HTTPRouteHandler]:
         slug, reader = await _reader(services, principal_of(request), tenant)
         hash = None if address is None else addresses.hash_of(services.hash_key, shapes.address(address))
         entries = await services.reader.suppressions(reader, hash=hash, after=after, limit=limit)
-        last = entries[-1].cursor if len(entries) == limit else None
+        last = _cursor_after(entries[-1]) if len(entries) == limit else None
         return SuppressionPage([_suppression_item(entry, slug) for entry in entries], last)
 
     @post("/v1/suppressions", summary="Stop a tenant's mail to an address", tags=["observe"])
@@ -249,36 +250,30 @@ async def _suppression_key(
         tenant=tenant,
         hash=addresses.hash_of(services.hash_key, parsed),
         address=str(parsed),
-        scope=suppress.SCOPES.index(scope),
+        scope=Scope[scope.upper()],
         target=target,
     )
 
 
-def _suppression_item(entry: view.SuppressionEntry, tenant: str) -> SuppressionItem:
-    class_ = Class(entry.target).word if entry.scope == suppress.CLASS else None
+def _cursor_after(found: Suppression) -> str:
+    return f"{found.hash.hex()}.{int(found.scope)}.{found.target}"
+
+
+def _suppression_item(found: Suppression, tenant: str) -> SuppressionItem:
     return SuppressionItem(
         tenant=tenant,
-        address=entry.address,
-        scope=suppress.SCOPES[entry.scope],
-        class_=class_,
-        type=entry.type,
-        cause=entry.cause,
-        detail=reasons.suppressed(
-            tenant=tenant,
-            address=entry.address,
-            mail=class_ or entry.type or "",
-            cause=entry.cause,
-            on=times.day(entry.since),
-            by=entry.by,
-            until="" if entry.until is None else times.day(entry.until),
-            removing=entry.removing_since is not None,
-        ),
-        evidence=view.evidence_sentence(entry),
-        facts=dict(entry.evidence),
-        since=shapes.iso_ms(entry.since),
-        until=shapes.iso_ms_or_none(entry.until),
-        by=entry.by,
-        removing=entry.removing_since is not None,
+        address=found.address,
+        scope=found.scope.word,  # pyright: ignore[reportArgumentType]
+        class_=found.mail if found.scope is Scope.CLASS else None,
+        type=found.type,
+        cause=found.cause,
+        detail=found.sentence(tenant),
+        evidence=view.evidence_sentence(found),
+        facts=dict(found.evidence),
+        since=shapes.iso_ms(found.since),
+        until=shapes.iso_ms_or_none(found.until),
+        by=found.by,
+        removing=found.removing_since is not None,
     )
 
 

@@ -26,7 +26,7 @@ having case $4 when 'lane' then l.id when 'provider' then m.provider::int else m
 
 -- name: suppressions
 -- A page of the suppressions in force, in the order of their key.
-select s.address, s.scope, s.target, y.name as type, s.cause, s.evidence, s.since, s.until, s.by, s.removing_since, s.hash
+select s.tenant, s.address, s.scope, s.target, y.name as type, s.cause, s.evidence, s.since, s.until, s.by, s.removing_since, s.hash
   from suppression s
   left join lane l on s.scope = 2 and l.id = s.target
   left join message_type y on y.id = l.type
@@ -37,7 +37,7 @@ select s.address, s.scope, s.target, y.name as type, s.cause, s.evidence, s.sinc
 
 -- name: suppression_at
 -- Locked, since a change follows in the same transaction.
-select s.address, s.scope, s.target, y.name as type, s.cause, s.evidence, s.since, s.until, s.by, s.removing_since, s.hash
+select s.tenant, s.address, s.scope, s.target, y.name as type, s.cause, s.evidence, s.since, s.until, s.by, s.removing_since, s.hash
   from suppression s
   left join lane l on s.scope = 2 and l.id = s.target
   left join message_type y on y.id = l.type
