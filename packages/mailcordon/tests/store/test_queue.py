@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from mailcordon.adapters.db import queries
 from mailcordon.adapters.db.accept_store import AcceptStore
 from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.adapters.db.settle_store import SettleStore
@@ -16,6 +17,7 @@ from mailcordon.core.reason import Reason
 from mailcordon.send.accept import Accept, Accepted, Repeated
 from mailcordon.send.moves import Claimed, Defer, Finish, Requeue, Why
 
+_SQL = queries.load("queue_store.sql")
 HASH_KEY = b"h" * 32
 ALL = (Class.URGENT, Class.TRANSACTIONAL, Class.MARKETING)
 
@@ -462,3 +464,21 @@ async def test_deferred_mail_expires(world, accept, queue, settle, make_submissi
     assert done is not None
     assert done.expired == 3
     assert await world.count("ledger", "state = 11") == 3
+
+
+async def test_an_answer_that_is_written_while_its_worker_is_declared_dead_settles_the_delivery(
+    world, accept, queue, make_submission
+):
+    await world.lane("acme", "password-reset")
+    await put(accept, make_submission())
+    [claim] = (await queue.claim(ALL, 10)).claimed
+    other = QueueStore(world.database.dsn("send"))
+    async with other._results.transaction() as connection:
+        await connection.fetchval(_SQL.reap_worker, queue.worker)
+        answered = asyncio.create_task(finish(queue, [claim]))
+        while not await world.connection.fetchval("select exists (select from pg_locks where not granted)"):
+            await asyncio.sleep(0.01)
+    await answered
+    await other.close()
+    assert await world.count("ledger", "state = 20") == 1
+    assert await world.count("waiting") == 0

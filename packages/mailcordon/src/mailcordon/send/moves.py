@@ -44,7 +44,7 @@ class Finish(NamedTuple):
     reason: Reason
     detail: str
     ses_id: str | None = None
-    forget: bool = False  #: delete its content, unless another delivery of the message needs it
+    forget: bool = False  #: its class keeps no content after hand-over
 
 
 class Defer(NamedTuple):

@@ -268,20 +268,14 @@ class QueueStore:
         else:
             async with self._results.use() as connection:
                 await self._finish(connection, finished)
-        urgent = sorted({(x.claim.lane, ids.message_of(x.claim.id)) for x in finished if x.forget})
-        if urgent:
-            # After the commit. If we die in between, the content is purged later.
-            async with self._results.use() as connection:
-                await connection.execute(
-                    _SQL.delete_urgent_content, [lane for lane, _ in urgent], [id for _, id in urgent]
-                )
 
     async def _finish(self, connection: engine.Connection, finished: Sequence[Finish]) -> None:
-        """At most two statements. They need no common transaction, since no delivery is in both."""
+        """At most two statements. They need no common transaction: a delivery that the first one finished is not in the queue."""
         ordered = sorted(finished, key=lambda one: (one.claim.lane, one.claim.id))
         sent = [x for x in ordered if x.state is State.SENT]
+        others = [x for x in ordered if x.state is not State.SENT]
         if sent:
-            await connection.execute(
+            found = await connection.fetchval(
                 _SQL.finish_sent,
                 [x.claim.lane for x in sent],
                 [x.claim.id for x in sent],
@@ -290,8 +284,11 @@ class QueueStore:
                 [x.claim.called_at for x in sent],
                 [len(x.claim.content or b"") for x in sent],
                 -self.worker,
+                any(x.forget for x in sent),
             )
-        others = [x for x in ordered if x.state is not State.SENT]
+            if found < len(sent):
+                # Recorded before, or declared unknown while we wrote. `queue_finish` looks again.
+                others = ordered
         if others:
             await connection.execute(
                 _SQL.finish,
@@ -303,22 +300,18 @@ class QueueStore:
                 [x.claim.called_at for x in others],
                 [x.reason for x in others],
                 [x.detail for x in others],
-                [len(x.claim.content or b"") for x in others],
                 -self.worker,
             )
 
     async def _requeue(self, connection: engine.Connection, requeued: Sequence[Requeue]) -> None:
         if not requeued:
             return
-        # The id first: whatever fills `ready` takes it before it reads turns (docs/decisions/003).
-        await connection.execute(_SHARED.take_transaction_id)
         ordered = sorted((one.claim for one in requeued), key=lambda c: (c.lane, c.id))
         await connection.execute(
             _SQL.requeue,
             [c.lane for c in ordered],
             [c.id for c in ordered],
             [c.attempt for c in ordered],
-            sorted({one.turn for one in requeued}),
             [c.called_at for c in ordered],
         )
 
@@ -331,11 +324,13 @@ class QueueStore:
             [p.claim.lane for p in ordered],
             [p.claim.id for p in ordered],
             [p.claim.attempt for p in ordered],
+            [p.claim.called_at for p in ordered],
             [p.why for p in ordered],
             [p.until for p in ordered],
             [p.hold for p in ordered],
             [p.reason for p in ordered],
-            [p.claim.called_at for p in ordered],
+            [p.code for p in ordered],
+            [p.configuration_set for p in ordered],
         )
         noted = [p for p in ordered if p.note]
         if noted:

@@ -106,30 +106,12 @@ select l.id as lane, l.turn, l.tenant, t.key as tenant_key, ty.name as type, l.c
 
 -- name: finish
 -- Moves deliveries from the queue to the ledger. The fence is (state, attempt). If another worker has meanwhile declared this
--- worker dead and the outcome unknown, the answer still settles it.
-with u as materialized (
-    select * from unnest($1::int[], $2::bigint[], $3::smallint[], $4::smallint[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::bigint[])
-      u (lane, id, attempt, state, ses_id, called_at, reason, detail, bytes)
-), d as (
-    delete from ready r using u where r.lane = u.lane and r.id = u.id and r.state = 1 and r.attempt = u.attempt
-    returning r.lane, r.id, r.tenant, r.provider, r.attempt, u.state, u.ses_id, u.called_at, u.reason, u.detail, u.bytes
-), w as (
-    -- `why + 0`: by its key, not by a scan of all that is unknown.
-    delete from waiting r using u where r.lane = u.lane and r.id = u.id and r.why + 0 = 2 and r.attempt = u.attempt
-    returning r.lane, r.id, r.tenant, r.provider, r.attempt, u.state, u.ses_id, u.called_at, u.reason, u.detail, u.bytes
-), gone as (select * from d union all select * from w),
-g as (
-    insert into ledger (id, tenant, lane, state, attempt, provider, ses_id, called_at, at, reason, detail)
-    select id, tenant, lane, state, attempt, provider, ses_id, called_at, now_ms(), reason, detail from gone
-), f as (
-    insert into lane_finished as z (lane, node, deliveries, bytes)
-    select lane, $10::int, count(*), sum(bytes) from gone group by lane order by lane
-    on conflict (lane, node) do update set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.bytes
-)
-select count(*) from gone;
+-- worker dead and the outcome unknown, the answer still settles it: from sending (2) or unknown (8).
+select count(*) from queue_finish($1::int[], $2::bigint[], $3::smallint[], 2 | 8, $4::smallint[], $5::text[], $6::bigint[],
+                                  $7::text[], $8::text[], $9::int);
 
 -- name: finish_sent
--- As `finish`, for what SES accepted: nearly all mail, and therefore with as few arguments as possible.
+-- As `queue_finish`, for what SES accepted: nearly all mail, and therefore with as few arguments as possible.
 with u as materialized (
     select * from unnest($1::int[], $2::bigint[], $3::smallint[], $4::text[], $5::bigint[], $6::int[]) u (lane, id, attempt, ses_id, called_at, bytes)
 ), d as (
@@ -142,57 +124,28 @@ with u as materialized (
 g as (
     insert into ledger (id, tenant, lane, state, attempt, provider, ses_id, called_at, at, reason, detail)
     select id, tenant, lane, 20, attempt, provider, ses_id, called_at, now_ms(), 'sent', {{accepted_by_ses}} from gone
+), f as (
+    insert into lane_finished as z (lane, node, deliveries, bytes)
+    select lane, $7::int, count(*), sum(bytes) from gone group by lane order by lane
+    on conflict (lane, node) do update set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.bytes
 )
-insert into lane_finished as z (lane, node, deliveries, bytes)
-select lane, $7::int, count(*), sum(bytes) from gone group by lane order by lane
-on conflict (lane, node) do update set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.bytes;
+-- The count is taken first, so that the deliveries have left when the content is looked at.
+select x.n, case when $8::boolean and x.n > 0 then queue_forget($1::int[], $2::bigint[]) end from (select count(*) as n from gone) x;
 
 -- name: defer
--- Moves claimed deliveries to `waiting`. Deferring and requeueing undo the attempt's number, so the time of the call is part of
--- their fence: a record that is repeated because its confirmation was lost must not touch the delivery if it was claimed again
--- under the same number.
-with u as materialized (
-    select * from unnest($1::int[], $2::bigint[], $3::smallint[], $4::smallint[], $5::bigint[], $6::bigint[], $7::text[], $8::bigint[])
-      u (lane, id, attempt, why, until, hold, reason, called_at)
-), d as (
-    delete from ready r using u
-     where r.lane = u.lane and r.id = u.id and r.state = 1 and r.attempt = u.attempt and r.called_at = u.called_at
-    returning r.*, u.why, u.until, u.hold, u.reason
-)
-insert into waiting (lane, id, tenant, why, until, attempt, provider, called_at, hash, campaign, list, hold, reason, since)
-select lane, id, tenant, why, until, case why when 3 then attempt - 1 else attempt end, provider, called_at, hash, campaign, list, hold,
-       reason, now_ms() from d;
+-- Moves claimed deliveries to `waiting`.
+select queue_defer($1::int[], $2::bigint[], $3::smallint[], $4::bigint[], $5::smallint[], $6::bigint[], $7::bigint[], $8::text[],
+                   $9::text[], $10::text[]);
 
 -- name: requeue
--- SES certainly did not take it: back to the head of its lane, and the attempt does not count. Applies also if another worker has
--- meanwhile declared the outcome unknown.
-with u as materialized (
-    select * from unnest($1::int[], $2::bigint[], $3::smallint[], $5::bigint[]) u (lane, id, attempt, called_at)
-), b as (
-    update ready r set state = 0, attempt = r.attempt - 1, worker = null from u
-     where r.lane = u.lane and r.id = u.id and r.state = 1 and r.attempt = u.attempt and r.called_at = u.called_at
-), w as (
-    delete from waiting r using u
-     where r.lane = u.lane and r.id = u.id and r.why + 0 = 2 and r.attempt = u.attempt and r.called_at = u.called_at
-    returning r.*
-), q as (
-    insert into ready (lane, id, tenant, attempt, provider, hash, campaign, list)
-    select lane, id, tenant, attempt - 1, provider, hash, campaign, list from w
-)
-select turns_wake($4::int[]);
+-- SES certainly did not take it: back to the head of its lane, and the attempt does not count.
+select queue_requeue($1::int[], $2::bigint[], $3::smallint[], $4::bigint[]);
 
 -- name: add_notes
 -- Entries in the history of deliveries.
 insert into note (id, tenant, at, what, attempt, detail)
 select id, tenant, now_ms(), what, attempt, detail from unnest($1::bigint[], $2::int[], $3::text[], $4::smallint[], $5::text[])
   u (id, tenant, what, attempt, detail);
-
--- name: delete_urgent_content
--- Deletes urgent content when no delivery of its message can need it any more.
-delete from urgent_content c using unnest($1::int[], $2::bigint[]) u (lane, id)
- where c.id = u.id
-   and not exists (select from ready r where r.lane = u.lane and r.id > u.id and r.id <= u.id + 50)
-   and not exists (select from waiting w where w.lane = u.lane and w.id > u.id and w.id <= u.id + 50);
 
 -- name: account_rate
 -- SES's limits for the account and what is left of them.
@@ -230,18 +183,17 @@ select id from worker where ended_at is null and id <> $1 and heartbeat < now_ms
 
 -- name: reap_worker
 -- Deliveries that a dead worker had on the wire become "outcome unknown". One scan of `ready`.
-with d as (
-    delete from ready where state = 1 and worker = $1 returning *
-), w as (
-    insert into waiting (lane, id, tenant, why, until, attempt, provider, called_at, hash, campaign, list, reason, since)
-    select lane, id, tenant, 2, null, attempt, provider, called_at, hash, campaign, list, {{worker_died}}, now_ms() from d
+with dead as materialized (
+    select lane, id, tenant, attempt, called_at from ready where state = 1 and worker = $1 order by lane, id for update
 ), n as (
     insert into note (id, tenant, at, what, attempt, detail)
-    select id, tenant, now_ms(), 'outcome-unknown', attempt, {{worker_died}} from d
+    select id, tenant, now_ms(), 'outcome-unknown', attempt, {{worker_died}} from dead
 ), e as (
     update worker set ended_at = now_ms() where id = $1
 )
-select count(*) from d;
+select queue_defer(array_agg(lane), array_agg(id), array_agg(attempt), array_agg(called_at), array_agg(2::smallint), null, null,
+                   array_agg({{worker_died}}::text), array_agg('outcome-unknown'::text))
+  from dead;
 
 -- name: held_lanes
 -- Lanes that are held as a whole.
