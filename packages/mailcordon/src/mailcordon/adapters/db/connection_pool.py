@@ -16,7 +16,12 @@ async def acquire(pool: Pool) -> AsyncGenerator[PooledConnection]:
     """Raises Unavailable, or Invalid for text that PostgreSQL cannot store (a NUL). Deadlocks pass: the governor retries them."""
     try:
         async with pool.acquire() as connection:
-            yield connection
+            try:
+                yield connection
+            except TimeoutError:
+                # Else its reset, on the way back to the pool, would wait for the same server once more.
+                connection.terminate()
+                raise
     except UNREACHABLE as error:
         raise Unavailable(api.database_away(in_words(error))) from error
     except BUSY as error:
@@ -30,4 +35,8 @@ async def transaction(pool: Pool, *, snapshot: bool = False) -> AsyncGenerator[P
     """One transaction. With `snapshot`, all its statements see the database as of the first one."""
     isolation = "repeatable_read" if snapshot else "read_committed"
     async with acquire(pool) as connection, connection.transaction(isolation=isolation):
-        yield connection
+        try:
+            yield connection
+        except TimeoutError:
+            connection.terminate()  # the rollback would wait as well
+            raise

@@ -2,7 +2,8 @@
 
 import asyncpg
 
-#: The server is down, restarting or full, or the connection broke.
+#: The server is down, hangs, restarts, is full or cannot be entered, or the connection broke. Work waits until that ends. An
+#: error of a statement's own (a constraint, a missing partition, a wrong value) is not among them: waiting does not help there.
 UNREACHABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
@@ -10,7 +11,12 @@ UNREACHABLE = (
     asyncpg.AdminShutdownError,
     asyncpg.CannotConnectNowError,
     asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,  # no disk space, memory or connections left
+    asyncpg.PostgresSystemError,  # an I/O error on the server
+    asyncpg.ReadOnlySQLTransactionError,  # after a fail-over, until the standby is promoted
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InvalidAuthorizationSpecificationError,  # the login is locked, or its password is being changed
+    asyncpg.InvalidCatalogNameError,  # the database is being restored
     OSError,
     TimeoutError,
 )
@@ -26,7 +32,8 @@ def in_words(error: BaseException) -> str:
     if isinstance(error, ConnectionRefusedError):
         # asyncio puts the address in front of its own text: `[Errno 111] Connect call failed ('127.0.0.1', 1)`.
         return "connection refused"
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
+        # In the context: the rollback on a connection that was given up because no answer came.
         return "no response in time"
     if isinstance(error, asyncpg.InternalClientError):
         return "the connection ended"

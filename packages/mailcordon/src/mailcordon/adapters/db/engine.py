@@ -1,7 +1,8 @@
 """Connections to PostgreSQL.
 
 Hot paths keep a connection of their own from `connect`; cold paths share a pool. Every connection looks up names in the schema
-`mailcordon` and has time-outs, so that no connection holds a snapshot or a lock for long.
+`mailcordon` and has time-outs, so that no connection holds a snapshot or a lock for long. The server's time-outs cannot act
+while the server hangs, so the client has its own: a statement fails with TimeoutError if no answer comes.
 """
 
 from typing import TYPE_CHECKING, TypeAlias
@@ -19,32 +20,45 @@ else:  # at run time the driver's classes take no parameters
 
 SCHEMA = "mailcordon"
 CONNECT_PATIENCE = 10.0  #: seconds
+STATEMENT_SECONDS = 30  #: the server's limit for one statement
+#: Seconds until the client gives up waiting for an answer. Longer than the server's limit, so that a slow statement is ended by
+#: the server, which says why.
+ANSWER_PATIENCE = STATEMENT_SECONDS + 5.0
 
 _SETTINGS = {
     "search_path": SCHEMA,
     "timezone": "UTC",
     "jit": "off",
     "plan_cache_mode": "auto",
-    "statement_timeout": "30s",
+    "statement_timeout": f"{STATEMENT_SECONDS}s",
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "60s",
 }
 
 
 async def connect(
-    dsn: str, *, generic_plans: bool = False, application_name: str = "mailcordon"
+    dsn: str,
+    *,
+    generic_plans: bool = False,
+    application_name: str = "mailcordon",
+    answer_seconds: float = ANSWER_PATIENCE,
 ) -> Connection:
-    """One connection for one caller. If it breaks, the caller connects again.
+    """One connection for one caller. If it breaks, the caller connects again. Raises TimeoutError if the server does not answer.
 
     `generic_plans` plans each statement once; otherwise an unanalysed queue table costs up to 7 times as much.
     """
     settings = _SETTINGS | {"application_name": application_name}
     if generic_plans:
         settings["plan_cache_mode"] = "force_generic_plan"
-    return await asyncpg.connect(dsn, timeout=CONNECT_PATIENCE, server_settings=settings)
+    return await asyncpg.connect(
+        dsn,
+        timeout=min(CONNECT_PATIENCE, answer_seconds),
+        command_timeout=answer_seconds,
+        server_settings=settings,
+    )
 
 
-async def create_pool(dsn: str, *, max_size: int = 8) -> Pool:
+async def create_pool(dsn: str, *, max_size: int = 8, answer_seconds: float = ANSWER_PATIENCE) -> Pool:
     """A pool for cold paths. Session settings are reset when a connection is returned.
 
     It opens no connection at startup, so that a role can start while the database is down.
@@ -53,6 +67,7 @@ async def create_pool(dsn: str, *, max_size: int = 8) -> Pool:
         dsn,
         min_size=0,
         max_size=max_size,
-        timeout=CONNECT_PATIENCE,
+        timeout=min(CONNECT_PATIENCE, answer_seconds),
+        command_timeout=answer_seconds,
         server_settings=_SETTINGS | {"application_name": "mailcordon"},
     )

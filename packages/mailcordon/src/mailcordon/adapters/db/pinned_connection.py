@@ -17,7 +17,10 @@ _INDEX_PLANS = "set enable_seqscan = off; set enable_hashjoin = off; set enable_
 
 
 class PinnedConnection:
-    """`index_plans`: plan every statement once, with index lookups only. `prepare` runs on each new connection."""
+    """`index_plans`: plan every statement once, with index lookups only. `prepare` runs on each new connection.
+
+    `answer_seconds`: how long to wait for the server's answer to a statement before the connection counts as broken.
+    """
 
     def __init__(
         self,
@@ -26,11 +29,13 @@ class PinnedConnection:
         *,
         index_plans: bool = True,
         prepare: Callable[[engine.Connection], Awaitable[None]] | None = None,
+        answer_seconds: float = engine.ANSWER_PATIENCE,
     ) -> None:
         self._dsn = dsn
         self._name = name
         self._index_plans = index_plans
         self._prepare = prepare
+        self._answer_seconds = answer_seconds
         self._connection: engine.Connection | None = None
         self._lock = asyncio.Lock()
 
@@ -54,7 +59,12 @@ class PinnedConnection:
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[engine.Connection]:
         async with self.use() as connection, connection.transaction():
-            yield connection
+            try:
+                yield connection
+            except TimeoutError:
+                # Else the rollback would wait for the same server once more.
+                connection.terminate()
+                raise
 
     async def close(self) -> None:
         async with self._lock:
@@ -66,6 +76,7 @@ class PinnedConnection:
                 self._dsn,
                 generic_plans=self._index_plans,
                 application_name=f"mailcordon {self._name}",
+                answer_seconds=self._answer_seconds,
             )
             try:
                 if self._index_plans:
