@@ -45,7 +45,7 @@ async def claimed(world: Any, queue: QueueStore, make_submission: Any) -> Claime
         body=b"b",
     )
     await store.node()
-    await store.store([message], await store.control_epoch())
+    await store.store([message], (await store.moment()).epoch)
     await store.close()
     return await claim(queue)
 

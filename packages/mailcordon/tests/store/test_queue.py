@@ -10,6 +10,7 @@ from mailcordon.adapters.db import queries
 from mailcordon.adapters.db.accept_store import AcceptStore
 from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.adapters.db.settle_store import SettleStore
+from mailcordon.core import ids
 from mailcordon.core.delivery import State
 from mailcordon.core.errors import Conflict, Invalid, MailcordonError, TooMuch
 from mailcordon.core.priority import Class
@@ -239,6 +240,34 @@ async def test_a_lane_at_its_backlog_bound_says_so_and_others_accept(world, acce
         await put(accept, make_submission())
     assert refused.value.retry_after > 0
     await put(accept, make_submission(slug="zen"), slug="zen")
+
+
+async def test_a_full_lane_answers_a_repeated_key_with_the_message_it_made(world, accept, make_submission):
+    await world.lane("acme", "password-reset", backlog_deliveries=1)
+    first = await put(accept, make_submission(), key="k1")
+    accept._backlogs.clear()
+    again = await accept.enqueue("acme", make_submission(), api_key=1, key="k1", still_allowed=allowed)
+    assert again == Repeated(first.id)
+    with pytest.raises(Conflict):
+        await put(accept, make_submission(subject="Other"), key="k1")
+    for key in ("k2", None):
+        with pytest.raises(TooMuch):
+            await put(accept, make_submission(), key=key)
+
+
+@pytest.mark.parametrize("offset_ms", [-600_000, 600_000])
+async def test_ids_have_the_databases_time_whatever_the_hosts_clock_says(world, make_submission, offset_ms):
+    await world.lane("acme", "password-reset")
+    store = AcceptStore(world.database.dsn("send"))
+    door = Accept(store, HASH_KEY, lambda: time.time_ns() // 1_000_000 + offset_ms, lambda: None)
+    task = asyncio.create_task(door.run())
+    before = await world.connection.fetchval("select now_ms()")
+    made = [await put(door, make_submission()) for _ in range(3)]
+    after = await world.connection.fetchval("select now_ms()")
+    assert all(before - 50 <= ids.ms_of(one.id) <= after for one in made)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await store.close()
 
 
 async def test_a_completion_is_fenced_by_its_attempt(world, accept, queue, make_submission):

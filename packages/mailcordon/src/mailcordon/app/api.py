@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import functools
-import time
 
 import mailcordon
 from mailcordon.adapters.db import engine, health_reader
@@ -32,6 +31,7 @@ from mailcordon.messages import api
 from mailcordon.observe import view as observe_view
 from mailcordon.observe.ingest import Ingest
 from mailcordon.send.accept import Accept
+from mailcordon.send.holds import boot_time
 
 
 async def run(config: Config, stop: asyncio.Event) -> None:
@@ -47,7 +47,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         canceller = MessageCanceller(config.login_url("send"))
         stack.push_async_callback(canceller.close)
         cache = KeyCache(KeyStore(pools["control"]))
-        accept = Accept(accept_store, installation.hash_key, _now_ms, cache.invalidate)
+        accept = Accept(accept_store, installation.hash_key, _host_ms, cache.invalidate)
         endpoint = MessageEndpoint(
             accept=accept,
             keys=cache,
@@ -81,8 +81,8 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         await http_server.serve(application, message_protocol.protocol(endpoint), config, stop)
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+def _host_ms() -> int:
+    return int(boot_time() * 1000)
 
 
 async def _health(pool: engine.Pool) -> server.Health:

@@ -6,6 +6,7 @@ A request is answered after its commit. If a batch fails, its messages are store
 
 import asyncio
 import hashlib
+import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -66,14 +67,17 @@ class _Item:
 
 
 class Accept:
-    """`on_change` is called when the control epoch has moved, so that the caller can drop its own caches."""
+    """`host_ms` is any clock that does not jump. Ids have the database's time: this clock and the difference last seen.
+
+    `on_change` is called when the control epoch has moved, so that the caller can drop its own caches."""
 
     def __init__(
-        self, store: AcceptStore, hash_key: bytes, now_ms: Callable[[], int], on_change: Callable[[], None]
+        self, store: AcceptStore, hash_key: bytes, host_ms: Callable[[], int], on_change: Callable[[], None]
     ) -> None:
         self._store = store
         self._hash_key = hash_key
-        self._now_ms = now_ms
+        self._host_ms = host_ms
+        self._skew_ms = 0  #: the database's clock minus `host_ms`; the first look at the epoch measures it
         self._on_change = on_change
         self._pending: list[_Item] = []
         self._arrived = asyncio.Event()
@@ -162,6 +166,7 @@ class Accept:
                 if not resolved:
                     break
                 stored = await self._store.store([message for _, message in resolved], self._epoch)
+                self._set_clock(stored.now)
             except StaleRoutes:
                 await self._drop_cache()
                 first = await _allowed([item for item in first if not _answered(item)])
@@ -176,28 +181,54 @@ class Accept:
 
     async def _resolve(self, batch: Sequence[_Item]) -> list[tuple[_Item, NewMessage]]:
         self._use_node(await self._store.node())
-        found: list[tuple[_Item, Route, int]] = []
+        found: list[tuple[_Item, Route]] = []
         for item in batch:
             try:
-                id = self._ids.next(self._now_ms())
-                route = resolve.resolve(
-                    await self._lanes_of(item.slug), item.slug, item.submission, (id >> 6) % 100
+                spread = random.randrange(100)
+                found.append(
+                    (
+                        item,
+                        resolve.resolve(await self._lanes_of(item.slug), item.slug, item.submission, spread),
+                    )
                 )
-                found.append((item, route, id))
             except Invalid as problem:
-                if await self._store.control_epoch() != self._epoch:
+                if await self._read_epoch() != self._epoch:
                     # The cache may be stale: the tenant or lane may exist by now.
                     raise StaleRoutes from None
                 _fail([item], problem)
-        await self._refresh_backlogs({route.lane for _, route, _ in found})
+        await self._refresh_backlogs({route.lane for _, route in found})
         out: list[tuple[_Item, NewMessage]] = []
-        for item, route, id in found:
+        refused: list[tuple[_Item, Route, TooMuch]] = []
+        for item, route in found:
             try:
                 self._check_backlog(route)
-                out.append((item, _message(item, route, id)))
+                out.append((item, _message(item, route, self._ids.next(self._now_ms()))))
             except TooMuch as problem:
-                _fail([item], problem)
+                refused.append((item, route, problem))
+        if refused:
+            await self._refuse(refused)
         return out
+
+    async def _refuse(self, refused: Sequence[tuple[_Item, Route, TooMuch]]) -> None:
+        """A full lane refuses new mail. What it holds already is not new: a repeated key gets its answer."""
+        keyed = [(item, route.tenant) for item, route, _ in refused if item.key is not None]
+        found = await self._store.replays([(tenant, item.key or b"", item.body) for item, tenant in keyed])
+        for place, (item, _) in enumerate(keyed):
+            if not item.done.done() and (replay := found.get(place)):
+                _answer_replay(item, replay)
+        for item, _, problem in refused:
+            _fail([item], problem)
+
+    def _now_ms(self) -> int:
+        return self._host_ms() + self._skew_ms
+
+    def _set_clock(self, now_ms: int) -> None:
+        self._skew_ms = now_ms - self._host_ms()
+
+    async def _read_epoch(self) -> int:
+        moment = await self._store.moment()
+        self._set_clock(moment.now)
+        return moment.epoch
 
     def _use_node(self, node: int) -> None:
         if node != self._ids.node:
@@ -212,7 +243,7 @@ class Accept:
 
     async def _drop_cache(self) -> None:
         self._lanes.clear()
-        epoch = await self._store.control_epoch()
+        epoch = await self._read_epoch()
         if epoch != self._epoch:
             self._epoch = epoch
             self._on_change()
@@ -227,6 +258,7 @@ class Accept:
         if stale:
             for lane, backlog in (await self._store.backlogs(stale)).items():
                 self._backlogs[lane] = (now, backlog)
+                self._set_clock(backlog.now)
 
     def _check_backlog(self, route: Route) -> None:
         backlog = self._backlogs[route.lane][1]

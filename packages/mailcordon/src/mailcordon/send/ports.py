@@ -68,14 +68,23 @@ class Backlog:
     deliveries: int
     bytes: int
     oldest_id: int | None  #: of the ready rows
+    now: int  #: milliseconds since 1970, the database's clock
+
+
+class Moment(NamedTuple):
+    now: int  #: milliseconds since 1970, the database's clock
+    epoch: int  #: the control epoch
 
 
 class AcceptStore(Protocol):
     async def node(self) -> int: ...
     async def lanes(self, slug: str) -> Lanes | None: ...
-    async def control_epoch(self) -> int: ...
+    async def moment(self) -> Moment: ...
     async def store(self, batch: Sequence[NewMessage], epoch: int) -> Stored: ...
     async def backlogs(self, lanes: Sequence[int]) -> Mapping[int, Backlog]: ...
+    async def replays(self, keys: Sequence[tuple[int, bytes, bytes]]) -> Mapping[int, Replay]:
+        """By position, what is stored under keys: tenant, digest of the key, digest of the body."""
+        ...
 
 
 # DISPATCH ------------------------------------------------------------------------------------------------------------------

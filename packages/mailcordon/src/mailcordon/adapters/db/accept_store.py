@@ -19,7 +19,7 @@ from mailcordon.core.ids import NODES
 from mailcordon.core.priority import Class
 from mailcordon.core.suppression import Scope, Suppression
 from mailcordon.messages import api, reasons
-from mailcordon.send.ports import Backlog, NewDelivery, NewMessage, Replay, StaleRoutes, Stored
+from mailcordon.send.ports import Backlog, Moment, NewDelivery, NewMessage, Replay, StaleRoutes, Stored
 from mailcordon.send.resolve import Lanes, Route
 
 _SQL = queries.load("accept_store.sql")
@@ -83,14 +83,23 @@ class AcceptStore:
             routes[route.type] = (*routes.get(route.type, ()), route)
         return Lanes(tenant=rows[0]["tenant"], slug=slug, routes=routes)
 
-    async def control_epoch(self) -> int:
+    async def moment(self) -> Moment:
         async with self._reads.use() as connection:
-            return await connection.fetchval(_SHARED.epoch, "control")
+            row = await connection.fetchrow(_SHARED.now_and_control_epoch)
+        assert row is not None
+        return Moment(row["now"], row["epoch"])
 
     async def backlogs(self, lanes: Sequence[int]) -> Mapping[int, Backlog]:
         async with self._reads.use() as connection:
             rows = await connection.fetch(_SQL.backlogs, lanes)
-        return {row["lane"]: Backlog(row["deliveries"], row["bytes"], row["oldest_id"]) for row in rows}
+        return {
+            row["lane"]: Backlog(row["deliveries"], row["bytes"], row["oldest_id"], row["now"])
+            for row in rows
+        }
+
+    async def replays(self, keys: Sequence[tuple[int, bytes, bytes]]) -> Mapping[int, Replay]:
+        async with self._reads.use() as connection:
+            return await _replays(connection, keys) if keys else {}
 
     async def store(self, batch: Sequence[NewMessage], epoch: int) -> Stored:
         """Stores new messages. Raises StaleRoutes and stores nothing if the control epoch is no longer `epoch`."""
@@ -133,7 +142,7 @@ class AcceptStore:
                 raise StaleRoutes
             winners = set(checked["winners"])
             lost = [i for i, m in enumerate(batch) if m.key is not None and m.id not in winners]
-            replays = await self._replays(connection, batch, lost) if lost else {}
+            replays = await self._replays_of(connection, batch, lost) if lost else {}
             hit: list[tuple[NewMessage, NewDelivery]] = [entries[o - 1] for o in checked["suppressed"]]
             suppressed = await self._suppressed(connection, hit) if hit else {}
             held = await self._held(connection, checked["held"]) if checked["held"] else {}
@@ -142,17 +151,14 @@ class AcceptStore:
                 await self._insert(connection, fresh, suppressed, checked["now"])
         return Stored(replays=replays, suppressed=suppressed, held=held, now=checked["now"])
 
-    async def _replays(
+    async def _replays_of(
         self, connection: engine.Connection, batch: Sequence[NewMessage], lost: Sequence[int]
     ) -> dict[int, Replay]:
         # A new statement, so that it sees what the other request has committed.
-        rows = await connection.fetch(
-            _SQL.replays,
-            [batch[i].route.tenant for i in lost],
-            [batch[i].key for i in lost],
-            [batch[i].body for i in lost],
+        found = await _replays(
+            connection, [(batch[i].route.tenant, batch[i].key, batch[i].body) for i in lost]
         )
-        return {lost[row["o"] - 1]: Replay(row["message"], row["same_body"]) for row in rows}
+        return {lost[place]: replay for place, replay in found.items()}
 
     async def _suppressed(
         self, connection: engine.Connection, hit: Sequence[tuple[NewMessage, NewDelivery]]
@@ -243,3 +249,10 @@ class AcceptStore:
             [m.id for m in fresh if m.route.class_ is Class.URGENT],
             [m.content for m in fresh if m.route.class_ is Class.URGENT],
         )
+
+
+async def _replays(
+    connection: engine.Connection, keys: Sequence[tuple[int, bytes | None, bytes]]
+) -> dict[int, Replay]:
+    rows = await connection.fetch(_SQL.replays, *([key[n] for key in keys] for n in range(3)))
+    return {row["o"] - 1: Replay(row["message"], row["same_body"]) for row in rows}

@@ -141,5 +141,5 @@ select u.lane,
          - coalesce((select sum(deliveries) from lane_finished f where f.lane = u.lane), 0)::bigint as deliveries,
        coalesce((select sum(bytes) from lane_intake i where i.lane = u.lane), 0)::bigint
          - coalesce((select sum(bytes) from lane_finished f where f.lane = u.lane), 0)::bigint as bytes,
-       (select r.id from ready r where r.lane = u.lane order by r.id limit 1) as oldest_id
+       (select r.id from ready r where r.lane = u.lane order by r.id limit 1) as oldest_id, now_ms() as now
   from unnest($1::int[]) u (lane);
