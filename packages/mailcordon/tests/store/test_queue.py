@@ -467,7 +467,7 @@ async def test_mail_deferred_by_a_lifted_hold_is_ready_again(world, accept, queu
     )
     done = await settle.settle()
     assert done is not None
-    assert done.woken == 0
+    assert done.released == 0
     await world.connection.execute(
         "update hold set lifted_at = now_ms(), lifted_by = 'ann', lifted_because = 'clean'"
     )

@@ -177,7 +177,7 @@ class Settled:
     given_up: int
     expired: int
     no_outcome: int
-    woken: int  #: turns
+    released: int  #: retries that were due, and mail that no hold defers any more
     canaries: Sequence[CanaryNeed]
     now: int  #: milliseconds since 1970, the database's clock
     epoch: int  #: the control epoch

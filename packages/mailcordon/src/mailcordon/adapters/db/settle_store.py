@@ -33,18 +33,9 @@ class SettleStore:
 
     async def _round(self, connection: engine.Connection) -> Settled:
         seen = await connection.fetch(_SQL.settle_by_send_event, _MOST)
-        async with connection.transaction():
-            # The id first, as in every enqueue (docs/decisions/003).
-            await connection.execute(_SHARED.take_transaction_id)
-            absent = await connection.fetch(_SQL.settle_by_absence, _MOST)
-            resent = [row for row in absent if row["resend"]]
-            if resent:
-                await connection.execute(_SHARED.wake_turns, sorted({row["turn"] for row in resent}))
-        async with connection.transaction():
-            await connection.execute(_SHARED.take_transaction_id)
-            due = await connection.fetch(_SQL.due_waiting, _MOST)
-            if due:
-                await connection.execute(_SHARED.wake_turns, [row["turn"] for row in due])
+        absent = await connection.fetchrow(_SQL.settle_by_absence, _MOST)
+        assert absent is not None
+        released = await connection.fetchval(_SQL.due_waiting, _MOST)
         expired = await connection.fetch(_SQL.expire_waiting, _MOST)
         needs = await connection.fetch(_SQL.canary_needs)
         moment = await connection.fetchrow(_SHARED.now_and_control_epoch)
@@ -53,11 +44,11 @@ class SettleStore:
             now=moment["now"],
             epoch=moment["epoch"],
             proved_sent=len(seen),
-            resent=len(resent),
-            given_up=len(absent) - len(resent),
+            resent=absent["resent"],
+            given_up=absent["given_up"],
             expired=len(expired),
             no_outcome=sum(row["why"] == 2 for row in expired),
-            woken=len(due),
+            released=released,
             canaries=tuple(
                 CanaryNeed(
                     Unknown(

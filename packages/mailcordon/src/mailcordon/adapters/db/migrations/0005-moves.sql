@@ -108,6 +108,9 @@ declare
     more_lanes int[];
     more_ids bigint[];
 begin
+    if ids is null then
+        return;
+    end if;
     select min(x) & -64, max(x) & -64 into low, high from unnest(ids) x;
     for look in 1 .. 2 loop
         with u as materialized (
@@ -142,7 +145,7 @@ begin
             of_lanes := of_lanes || more_lanes;
             of_ids := of_ids || more_ids;
         end if;
-        exit when places & 3 = 0 or places & 12 = 0 or cardinality(of_ids) >= cardinality(ids) or ids is null;
+        exit when places & 3 = 0 or places & 12 = 0 or cardinality(of_ids) >= cardinality(ids);
     end loop;
     if of_ids <> '{}' then
         perform queue_forget(of_lanes, of_ids);
@@ -164,6 +167,9 @@ set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off se
 declare
     deferred int;
 begin
+    if ids is null then
+        return 0;
+    end if;
     with u as materialized (
         select * from unnest(lanes, ids, attempts, called_ats, whys, untils, holds, reasons, codes, configuration_sets)
                    u (lane, id, attempt, called_at, why, until, hold, reason, code, configuration_set)
@@ -200,6 +206,9 @@ declare
     made int;
     of_lanes int[];
 begin
+    if ids is null then
+        return 0;
+    end if;
     perform pg_current_xact_id();
     with u as materialized (
         select * from unnest(lanes, ids, attempts) u (lane, id, attempt) order by u.lane, u.id
@@ -225,6 +234,9 @@ declare
     made int := 0;
     more int;
 begin
+    if ids is null then
+        return 0;
+    end if;
     perform pg_current_xact_id();
     for look in 1 .. 2 loop
         with u as materialized (
@@ -243,7 +255,7 @@ begin
         )
         select (select count(*) from b) + (select count(*) from d) into more;
         made := made + more;
-        exit when made >= cardinality(ids) or ids is null;
+        exit when made >= cardinality(ids);
     end loop;
     perform turns_wake(array(select distinct l.turn from lane l where l.id = any (lanes) order by l.turn));
     return made;

@@ -6,56 +6,45 @@ select case when exists (select from waiting) then pg_try_advisory_lock($1, 0) e
 
 -- name: settle_by_send_event
 -- The Send event that carries our attempt's tag proves that SES took it.
-with p as (
-    select w.lane, w.id, w.attempt, s.ses_id from waiting w join send_event s on s.delivery = w.id and s.attempt = w.attempt
+with p as materialized (
+    select w.lane, w.id, w.tenant, w.attempt, s.ses_id from waiting w join send_event s on s.delivery = w.id and s.attempt = w.attempt
      where w.why = 2 order by w.lane, w.id limit $1
-), d as (
-    delete from waiting w using p where w.lane = p.lane and w.id = p.id and w.why = 2 and w.attempt = p.attempt
-    returning w.lane, w.id, w.tenant, w.attempt, w.provider, w.called_at, p.ses_id
-), g as (
-    insert into ledger (id, tenant, lane, state, attempt, provider, ses_id, called_at, at, reason, detail)
-    select id, tenant, lane, 20, attempt, provider, ses_id, called_at, now_ms(), 'sent', {{proved_sent}} from d
+), gone as materialized (
+    select f.lane, f.id
+      from (select array_agg(lane) as lanes, array_agg(id) as ids, array_agg(attempt) as attempts, array_agg(20::smallint) as states,
+                   array_agg(ses_id) as ses_ids, array_agg('sent'::text) as reasons, array_agg({{proved_sent}}::text) as details
+              from p) a
+     cross join lateral queue_finish(a.lanes, a.ids, a.attempts, 8, a.states, a.ses_ids, null, a.reasons, a.details, 0) f
 ), n as (
     insert into note (id, tenant, at, what, attempt, detail)
-    select id, tenant, now_ms(), 'proved-sent', attempt, {{send_event_arrived}} from d
-), f as (
-    insert into lane_finished as z (lane, node, deliveries, bytes)
-    select d.lane, 0, count(*), sum((select bytes from message where message.id = (d.id & -64))) from d group by d.lane order by d.lane
-    on conflict (lane, node) do update set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.bytes
+    select id, p.tenant, now_ms(), 'proved-sent', p.attempt, {{send_event_arrived}} from gone join p using (lane, id)
 )
-select lane, id from d;
+select lane, id from gone;
 
 -- name: settle_by_absence
 -- Absence is proved if the same configuration set has shown the Send event of a call made at least the lane's grace period later.
-with p as (
-    select w.lane, w.id, w.attempt, l.resend, l.turn, s.called_at as seen
+with p as materialized (
+    select w.lane, w.id, w.tenant, w.attempt, w.called_at, l.resend, s.called_at as seen
       from waiting w join lane l on l.id = w.lane
       join route r on r.lane = w.lane and r.path = (select path from message where message.id = (w.id & -64))
       join send_seen s on s.configuration_set = r.configuration_set
      where w.why = 2 and s.called_at >= w.called_at + l.grace_ms
        and not exists (select from send_event e where e.delivery = w.id and e.attempt = w.attempt)
        and w.id >= ((now_ms() - l.expiry_ms - 1767225600000) << 22)
-     order by w.lane, w.id limit $1
-), d as (
-    delete from waiting w using p where w.lane = p.lane and w.id = p.id and w.why = 2 and w.attempt = p.attempt
-    returning w.*, p.resend, p.turn, p.seen
-), q as (
-    insert into ready (lane, id, tenant, attempt, provider, hash, campaign, list)
-    select lane, id, tenant, attempt, provider, hash, campaign, list from d where resend
-), g as (
-    insert into ledger (id, tenant, lane, state, attempt, provider, called_at, at, reason, detail)
-    select id, tenant, lane, 13, attempt, provider, called_at, now_ms(), 'given-up',
-           {{given_up}} from d where not resend
+     order by w.lane, w.id limit $1 for update of w
 ), n as (
     insert into note (id, tenant, at, what, attempt, detail)
     select id, tenant, now_ms(), case when resend then 'resend' else 'given-up' end, attempt,
-           format({{proved_absent %s}}, (seen - called_at) / 1000) from d
-), f as (
-    insert into lane_finished as z (lane, node, deliveries, bytes)
-    select d.lane, 0, count(*), sum((select bytes from message where message.id = (d.id & -64))) from d where not resend group by d.lane order by d.lane
-    on conflict (lane, node) do update set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.bytes
+           format({{proved_absent %s}}, (seen - called_at) / 1000) from p
+), again as (
+    select queue_ready(array_agg(lane), array_agg(id), true, array_agg(attempt)) as n from p where resend
+), gone as (
+    select count(*) as n
+      from (select array_agg(lane) as lanes, array_agg(id) as ids, array_agg(attempt) as attempts, array_agg(13::smallint) as states,
+                   array_agg('given-up'::text) as reasons, array_agg({{given_up}}::text) as details from p where not resend) a
+     cross join lateral queue_finish(a.lanes, a.ids, a.attempts, 8, a.states, null, null, a.reasons, a.details, 0)
 )
-select lane, id, turn, resend from d;
+select (select n from again) as resent, (select n from gone) as given_up;
 
 -- name: canary_needs
 -- Unknown outcomes past their grace period whose configuration set has shown nothing since: only a canary can settle them.
@@ -73,25 +62,21 @@ with recursive lanes as (
     (select w.lane from waiting w order by w.lane limit 1)
     union all
     select (select w.lane from waiting w where w.lane > s.lane order by w.lane limit 1) from lanes s where s.lane is not null
-), p as (
-    select x.lane, x.id from lanes s join lane l on l.id = s.lane
-     cross join lateral (select w.lane, w.id from waiting w
+), p as materialized (
+    select x.lane, x.id, x.attempt, x.why, x.reason from lanes s join lane l on l.id = s.lane
+     cross join lateral (select w.lane, w.id, w.attempt, w.why, w.reason from waiting w
                           where w.lane = s.lane and w.id < ((now_ms() - l.expiry_ms - 1767225600000) << 22) order by w.id limit $1) x
      order by x.lane, x.id limit $1
-), d as (
-    delete from waiting w using p where w.lane = p.lane and w.id = p.id returning w.*
-), g as (
-    insert into ledger (id, tenant, lane, state, attempt, provider, called_at, at, reason, detail)
-    select id, tenant, lane, case when why = 2 then 28 else 11 end, attempt, provider, called_at, now_ms(),
-           case when why = 2 then 'no-outcome' else 'expired' end,
-           case when why = 2 then {{no_outcome_reported}}
-                else format({{expired_while_waiting %s}}, reason) end from d
-), f as (
-    insert into lane_finished as z (lane, node, deliveries, bytes)
-    select d.lane, 0, count(*), sum((select bytes from message where message.id = (d.id & -64))) from d group by d.lane order by d.lane
-    on conflict (lane, node) do update set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.bytes
+), gone as materialized (
+    select f.lane, f.id
+      from (select array_agg(lane) as lanes, array_agg(id) as ids, array_agg(attempt) as attempts,
+                   array_agg(case why when 2 then 28 else 11 end::smallint) as states,
+                   array_agg(case why when 2 then 'no-outcome' else 'expired' end) as reasons,
+                   array_agg(case why when 2 then {{no_outcome_reported}} else format({{expired_while_waiting %s}}, reason) end) as details
+              from p) a
+     cross join lateral queue_finish(a.lanes, a.ids, a.attempts, 4 | 8, a.states, null, null, a.reasons, a.details, 0) f
 )
-select lane, id, why from d;
+select lane, id, p.why from gone join p using (lane, id);
 
 -- name: due_waiting
 -- Retries that are due, and mail deferred by a hold that has ended.
@@ -104,11 +89,5 @@ with recursive holds as (
 ), o as (
     select x.lane, x.id from holds s join hold h on h.id = s.hold and (h.lifted_at is not null or h.until <= now_ms())
      cross join lateral (select w.lane, w.id from waiting w where w.hold = s.hold limit $1) x limit $1
-), d as (
-    delete from waiting w using (select * from p union select * from o) x where w.lane = x.lane and w.id = x.id and w.why <> 2
-    returning w.*
-), q as (
-    insert into ready (lane, id, tenant, attempt, provider, hash, campaign, list)
-    select lane, id, tenant, attempt, provider, hash, campaign, list from d
 )
-select distinct l.turn from d join lane l on l.id = d.lane order by 1;
+select queue_ready(array_agg(x.lane), array_agg(x.id)) from (select * from p union select * from o) x;

@@ -45,11 +45,6 @@ select distinct on (l.id) l.id as covered_lane, h.id, h.tenant, h.class, h.lane,
  where l.id = any ($1::int[])
  order by l.id, h.id;
 
--- name: take_transaction_id
--- A transaction that fills `ready` takes its id before it reads turns: the proof that a drained turn is never forgotten with mail
--- in it needs that order (docs/decisions/003).
-select pg_current_xact_id();
-
 -- name: wake_turns
 -- Idle turns that have new ready mail, and turns of released lanes that waited for a rate limit, are due now.
 select turns_wake($1::int[]);
