@@ -29,6 +29,7 @@ HEARTBEAT_EVERY = 0.75  #: seconds
 DEAD_AFTER_MS = 2_000  #: a worker is dead when its heartbeat is this old and its lock is free
 SWEEP_EVERY = 30.0  #: seconds
 SETTLE_EVERY = 0.25  #: seconds
+FAILED_PAUSE = 5.0  #: seconds until background work that failed is tried again
 DRAIN = 35.0  #: seconds in which the calls on the wire may end
 URGENT_SHARE = 0.25  #: share of the call slots reserved for urgent mail
 
@@ -107,7 +108,9 @@ class Dispatcher:
             if calls := set[asyncio.Task[None]]().union(*(one.calls for one in self._claiming)):
                 await asyncio.wait(calls, timeout=DRAIN)
             await self._results.flush()
-            await self._store.end_work()
+            if not self._results.rejected and not any(one.in_flight for one in self._claiming):
+                await self._store.end_work()
+            # Else another dispatcher, or the next one, finds the worker silent, and what it left has an unknown outcome.
         finally:
             for task in (waiter, *tasks, *loops):
                 task.cancel()
@@ -129,7 +132,12 @@ class Dispatcher:
 
     async def _every(self, seconds: float, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         while True:
-            await self._retry_until_available(work)
+            try:
+                await self._retry_until_available(work)
+            except Exception:
+                # E.g. a row that the database rejects. Claiming and recording go on.
+                log.exception("a round in the background failed", retry_seconds=FAILED_PAUSE)
+                await asyncio.sleep(FAILED_PAUSE)
             await asyncio.sleep(seconds)
 
     async def _retry_until_available(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:

@@ -2,13 +2,21 @@
 
 So the rows marked `sending` never exceed the slots, even while the database is unavailable. Results wait here until it is back.
 If the process dies first, the outcome of their deliveries is unknown.
+
+If the database rejects a batch, its results are recorded one by one. One that is rejected by itself is kept and tried again
+every RETRY_EVERY seconds; meanwhile its delivery stays `sending`, and the dispatcher goes on. Up to MOST_REJECTED of them free
+their slots: beyond that, what cannot be recorded slows the dispatcher down to nothing instead of sending more of it.
 """
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
+from mailcordon.core import ids
 from mailcordon.core.errors import Unavailable
 from mailcordon.send.moves import Defer, Finish, Requeue
 from mailcordon.send.ports import QueueStore
@@ -16,6 +24,8 @@ from mailcordon.send.ports import QueueStore
 log: Any = structlog.get_logger()
 
 GATHER = 0.02  #: seconds in which results gather under load, to share one commit
+RETRY_EVERY = 5.0  #: seconds between two attempts to record what the database rejected
+MOST_REJECTED = 64  #: rejected results that wait without their slot
 
 
 class Slots:
@@ -31,59 +41,126 @@ class Slots:
         self.free += 1
 
 
+@dataclass(slots=True)
+class _Batch:
+    """Results, and the slots of each kind in the same order."""
+
+    finished: list[Finish] = field(default_factory=list[Finish])
+    deferred: list[Defer] = field(default_factory=list[Defer])
+    requeued: list[Requeue] = field(default_factory=list[Requeue])
+    slots: tuple[list[Slots], list[Slots], list[Slots]] = field(default_factory=lambda: ([], [], []))
+
+    def __len__(self) -> int:
+        return len(self.finished) + len(self.deferred) + len(self.requeued)
+
+    def singles(self) -> Iterator["_Batch"]:
+        for one, slots in zip(self.finished, self.slots[0], strict=True):
+            yield _Batch(finished=[one], slots=([slots], [], []))
+        for one, slots in zip(self.deferred, self.slots[1], strict=True):
+            yield _Batch(deferred=[one], slots=([], [slots], []))
+        for one, slots in zip(self.requeued, self.slots[2], strict=True):
+            yield _Batch(requeued=[one], slots=([], [], [slots]))
+
+    @property
+    def delivery(self) -> int:
+        """Of a single result."""
+        [one] = [*self.finished, *self.deferred, *self.requeued]
+        return one.claim.id
+
+    def release(self) -> None:
+        for kind in self.slots:
+            for slots in kind:
+                slots.release()
+            kind.clear()
+
+
 class Results:
     def __init__(self, store: QueueStore) -> None:
         self._store = store
-        self._finished: list[Finish] = []
-        self._deferred: list[Defer] = []
-        self._requeued: list[Requeue] = []
-        self._slots: list[Slots] = []
+        self._batch = _Batch()
+        self._rejected: list[_Batch] = []  #: singles
         self._arrived = asyncio.Event()
         self._busy = False
 
+    @property
+    def rejected(self) -> int:
+        """How many results the database rejects at the moment. Their deliveries stay `sending`."""
+        return len(self._rejected)
+
     def finish(self, slots: Slots, finish: Finish) -> None:
-        self._finished.append(finish)
-        self._done(slots)
+        self._batch.finished.append(finish)
+        self._batch.slots[0].append(slots)
+        self._arrived.set()
 
     def defer(self, slots: Slots, defer: Defer) -> None:
-        self._deferred.append(defer)
-        self._done(slots)
+        self._batch.deferred.append(defer)
+        self._batch.slots[1].append(slots)
+        self._arrived.set()
 
     def requeue(self, slots: Slots, requeue: Requeue) -> None:
-        self._requeued.append(requeue)
-        self._done(slots)
-
-    def _done(self, slots: Slots) -> None:
-        self._slots.append(slots)
+        self._batch.requeued.append(requeue)
+        self._batch.slots[2].append(slots)
         self._arrived.set()
 
     async def run(self) -> None:
+        clock = asyncio.get_running_loop().time
+        retry_at = clock()
         while True:
-            await self._arrived.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._arrived.wait(), RETRY_EVERY if self._rejected else None)
             self._arrived.clear()
-            if len(self._slots) > 1 or self._busy:
+            if len(self._batch) > 1 or self._busy:
                 await asyncio.sleep(GATHER)
-            self._busy = len(self._slots) > 1
+            self._busy = len(self._batch) > 1
             await self.flush()
+            if self._rejected and clock() >= retry_at:
+                await self.retry_rejected()
+                retry_at = clock() + RETRY_EVERY
 
     async def flush(self) -> None:
-        while self._slots:
-            finished, deferred, requeued, slots = (
-                self._finished,
-                self._deferred,
-                self._requeued,
-                self._slots,
-            )
-            self._finished, self._deferred, self._requeued, self._slots = [], [], [], []
-            while True:
-                try:
-                    await self._store.complete(finished, deferred, requeued)
-                    break
-                except Unavailable as problem:
-                    # Until the commit the rows say `sending`. If this process dies first, they become "outcome unknown".
-                    log.warning(
-                        "database unavailable; results wait", results=len(slots), problem=str(problem)
-                    )
-                    await asyncio.sleep(0.25)
-            for one in slots:
-                one.release()
+        """Records everything that has arrived."""
+        while self._batch:
+            batch, self._batch = self._batch, _Batch()
+            try:
+                await self._commit(batch)
+            except Exception:
+                log.exception(
+                    "a batch of results was rejected; recording them one by one", results=len(batch)
+                )
+                for single in batch.singles():
+                    await self._record_single(single)
+
+    async def retry_rejected(self) -> None:
+        """Tries again to record what the database rejected."""
+        rejected, self._rejected = self._rejected, []
+        for single in rejected:
+            await self._record_single(single, again=True)
+
+    async def _record_single(self, single: _Batch, *, again: bool = False) -> None:
+        try:
+            await self._commit(single)
+        except Exception as problem:
+            self._rejected.append(single)
+            if not again:
+                log.error(
+                    "the database rejects the result of a call; the delivery stays `sending`, the result is tried again",
+                    delivery=ids.delivery_id(single.delivery),
+                    rejected=len(self._rejected),
+                    problem=str(problem),
+                )
+            if len(self._rejected) <= MOST_REJECTED:
+                single.release()
+            return
+        if again:
+            log.info("a rejected result was recorded", delivery=ids.delivery_id(single.delivery))
+
+    async def _commit(self, batch: _Batch) -> None:
+        while True:
+            try:
+                await self._store.complete(batch.finished, batch.deferred, batch.requeued)
+                break
+            except Unavailable as problem:
+                # Until the commit the rows say `sending`. If this process dies first, they become "outcome unknown".
+                log.warning("database unavailable; results wait", results=len(batch), problem=str(problem))
+                await asyncio.sleep(0.25)
+        batch.release()

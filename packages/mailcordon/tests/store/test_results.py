@@ -1,0 +1,117 @@
+"""One result that the database rejects stops neither the others nor the dispatcher, and is recorded once it can be."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from mailcordon.adapters.db.queue_store import QueueStore
+from mailcordon.core.delivery import State
+from mailcordon.core.reason import Reason
+from mailcordon.send.moves import Claimed, Defer, Finish, Requeue, Why
+from mailcordon.send.results import MOST_REJECTED, Results, Slots
+
+UNSTORABLE = "PostgreSQL cannot store \0"
+
+
+@pytest.fixture
+async def queue(world: Any) -> AsyncIterator[QueueStore]:
+    store = QueueStore(world.database.dsn("send"))
+    await store.begin_work()
+    yield store
+    await store.close()
+
+
+async def on_the_wire(world: Any, queue: QueueStore, n: int) -> list[Claimed]:
+    """`n` deliveries of one lane, claimed by this worker."""
+    lane = await world.lane("acme", "password-reset")
+    tenant = await world.connection.fetchval("select tenant from lane where id = $1", lane)
+    rows = await world.connection.fetch(
+        "insert into ready (lane, id, tenant, state, attempt, worker, called_at, hash)"
+        " select $1, ((now_ms() - 1767225600000) << 22) + 64 * n + 1, $2, 1, 1, $3, now_ms(), '\\x00'"
+        " from generate_series(1, $4::int) n returning id, called_at",
+        lane,
+        tenant,
+        queue.worker,
+        n,
+    )
+    return [
+        Claimed(lane, row["id"], tenant, 1, row["called_at"], 0, None, None, "kim@example.com", b"x", False)
+        for row in rows
+    ]
+
+
+def sent(claim: Claimed, detail: str = "") -> Finish:
+    return Finish(claim, State.REJECTED_AT_CALL, Reason.REJECTED_BY_SES, detail)
+
+
+async def test_one_result_that_is_rejected_does_not_stop_the_others(world: Any, queue: QueueStore) -> None:
+    claims = await on_the_wire(world, queue, 6)
+    results, slots = Results(queue), Slots(6)
+    slots.take(6)
+    for claim in claims[:2]:
+        results.finish(slots, sent(claim))
+    results.finish(slots, sent(claims[2], UNSTORABLE))
+    results.defer(slots, Defer(claims[3], Why.RETRY, Reason.RETRY, "again", until=claims[3].called_at))
+    results.defer(slots, Defer(claims[4], Why.RETRY, Reason.RETRY, UNSTORABLE, until=claims[4].called_at))
+    turn = await world.connection.fetchval("select turn from lane")
+    results.requeue(slots, Requeue(claims[5], turn))
+    await results.flush()
+    assert (results.rejected, slots.free) == (2, 6)
+    assert await world.count("ledger") == 2
+    assert await world.count("waiting") == 1
+    rows = await world.connection.fetch("select id, state from ready order by id")
+    assert [tuple(row) for row in rows] == [(claims[2].id, 1), (claims[4].id, 1), (claims[5].id, 0)]
+
+
+async def test_a_rejected_result_is_recorded_once_the_database_takes_it(
+    world: Any, queue: QueueStore
+) -> None:
+    [claim] = await on_the_wire(world, queue, 1)
+    results, slots = Results(queue), Slots(1)
+    slots.take(1)
+    await world.connection.execute("alter table ledger add constraint broken check (id < 0)")
+    results.finish(slots, sent(claim))
+    await results.flush()
+    assert (results.rejected, slots.free, await world.count("ready", "state = 1")) == (1, 1, 1)
+    await results.retry_rejected()
+    assert results.rejected == 1
+    await world.connection.execute("alter table ledger drop constraint broken")
+    await results.retry_rejected()
+    assert (results.rejected, slots.free, await world.count("ledger")) == (0, 1, 1)
+
+
+async def test_if_nothing_can_be_recorded_the_slots_run_out(world: Any, queue: QueueStore) -> None:
+    claims = await on_the_wire(world, queue, MOST_REJECTED + 10)
+    results, slots = Results(queue), Slots(len(claims))
+    slots.take(len(claims))
+    await world.connection.execute("alter table ledger add constraint broken check (id < 0)")
+    for claim in claims:
+        results.finish(slots, sent(claim))
+    await results.flush()
+    assert (results.rejected, slots.free) == (len(claims), MOST_REJECTED)
+    await world.connection.execute("alter table ledger drop constraint broken")
+    await results.retry_rejected()
+    assert (results.rejected, slots.free) == (0, slots.size)
+
+
+async def test_results_wait_while_the_database_is_away(world: Any, queue: QueueStore) -> None:
+    [claim] = await on_the_wire(world, queue, 1)
+    results, slots = Results(queue), Slots(1)
+    slots.take(1)
+    role = await world.connection.fetchval(
+        "select usename from pg_stat_activity where application_name = 'mailcordon worker'"
+        " and datname = current_database()"
+    )
+    await world.connection.execute(f'alter role "{role}" nologin')
+    try:
+        results.finish(slots, sent(claim))
+        flushing = asyncio.create_task(results.flush())
+        await asyncio.wait([flushing], timeout=0.6)
+        assert not flushing.done()
+        assert (results.rejected, slots.free) == (0, 0)
+    finally:
+        await world.connection.execute(f'alter role "{role}" login')
+    await flushing
+    assert (slots.free, await world.count("ledger")) == (1, 1)
