@@ -27,6 +27,7 @@ POLL_FULL = 0.002  #: seconds between checks for free slots while none are free
 POLL_IDLE = 0.05  #: seconds between claims after a quiet second
 RECHECK_EVERY = 0.05  #: seconds between rechecks of turns that were set idle
 BUSY_FOR = 1.0  #: seconds
+FAILED_PAUSE = 1.0  #: seconds until the next claim after one that failed with an error of its own
 
 
 class Claiming:
@@ -67,6 +68,11 @@ class Claiming:
             except Unavailable as problem:
                 log.warning("claiming failed", problem=str(problem))
                 await asyncio.sleep(0.25)
+                continue
+            except Exception:
+                # The claim was rolled back. The other loop, the calls on the wire and their results go on.
+                log.exception("a claim failed", retry_seconds=FAILED_PAUSE)
+                await asyncio.sleep(FAILED_PAUSE)
                 continue
             if tokens.because != logged:
                 logged = tokens.because
@@ -122,3 +128,6 @@ class Claiming:
             except Unavailable as problem:
                 log.warning("routes could not be read", problem=str(problem))
                 await asyncio.sleep(0.25)
+            except Exception:
+                log.exception("routes could not be read; the mail is deferred")
+                return {}
