@@ -163,8 +163,8 @@ async def drop_later_partitions(dsn: str) -> None:
     try:
         rows = await connection.fetch(
             "select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid"
-            " where c.relkind = 'r' and right(c.relname, 8) > to_char(to_timestamp(now_ms() / 1000.0)"
-            " at time zone 'UTC' + interval '1 day', 'YYYYMMDD')"
+            " where c.relkind = 'r' and c.relname ~ '_p[0-9]{8}$' and right(c.relname, 8) >"
+            " to_char(to_timestamp(now_ms() / 1000.0) at time zone 'UTC' + interval '1 day', 'YYYYMMDD')"
         )
         await connection.execute("drop table " + ", ".join(row["relname"] for row in rows))
     finally:

@@ -17,7 +17,6 @@ from mailcordon.control.governor import Governor
 from mailcordon.control.reconcile import Pace, Reconciler
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.upkeep import Upkeep
-from mailcordon.core import ids
 from mailcordon.core.hold import NewHold
 from mailcordon.core.target import Target
 from seslocal import server
@@ -27,7 +26,6 @@ SETTINGS = desired.Settings(
     outcome_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-outcome",
     engagement_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-engagement",
 )
-HOUR = 3_600_000
 
 
 class World:
@@ -241,59 +239,6 @@ async def test_a_suppression_does_not_read_as_removed_while_ses_cannot_be_asked(
     await world.local.close()
     assert await world.upkeep.remove_suppressions() == 0
     assert await world.owner.fetchval("select count(*) from suppression") == 1
-
-
-async def test_old_idempotency_keys_and_bodies_are_deleted_unless_a_queue_needs_them(world: World) -> None:
-    acme, _ = await world.onboard("acme", "mail.acme.example")
-    lanes = {
-        row["class"]: row["id"]
-        for row in await world.owner.fetch("select id, class from lane where tenant = $1", acme)
-    }
-    now = await world.owner.fetchval("select now_ms()")
-    await world.owner.execute("select ensure_partitions(9, $1)", now - 8 * 24 * HOUR)
-
-    async def message(hours: float, class_: int, *, queued: bool = False) -> int:
-        id = ids.first_of(int(now - hours * HOUR))
-        await world.owner.execute(
-            "insert into message (id, tenant, lane, path, from_address, recipients, bytes, api_key)"
-            " values ($1, $2, $3, 'isolated', 'f', '{a}', 1, 1)",
-            id, acme, lanes[class_],
-        )  # fmt: skip
-        table = "content" if class_ else "urgent_content"
-        await world.owner.execute(f"insert into {table} values ($1, 'x')", id)
-        await world.owner.execute(
-            "insert into idempotency values ($1, $2, 'b', $3)", acme, str(id).encode(), id
-        )
-        if queued:
-            await world.owner.execute(
-                "insert into ready (lane, id, tenant, hash) values ($1, $2, $3, 'h')",
-                lanes[class_],
-                id + 1,
-                acme,
-            )
-        return id
-
-    fresh = [await message(0.1, 0), await message(2.1, 2)]
-    needed = await message(2.2, 0, queued=True)
-    await message(2.3, 0)
-    await message(24 * 7 + 1, 2)
-    old_queued = await message(24 * 7 + 2, 2, queued=True)
-    await world.upkeep.purge()
-    kept = {row["id"] for row in await world.owner.fetch("table content union all table urgent_content")}
-    assert kept == {*fresh, needed, old_queued}
-    keys = {row["message"] for row in await world.owner.fetch("select message from idempotency")}
-    assert len(keys) == 4
-    assert keys >= set(fresh)
-
-
-async def test_partitions_exist_for_a_fortnight(world: World) -> None:
-    await world.upkeep.make_partitions()
-    rows = await world.owner.fetch(
-        "select relname from pg_class where relkind = 'r' and relname ~ '^message_p\\d+$' order by relname desc limit 5"
-    )
-    for row in rows:
-        await world.owner.execute(f"drop table {row['relname']}")
-    assert await world.upkeep.make_partitions() == 5
 
 
 async def test_the_control_role_runs_every_step_and_stops_on_request(world: World) -> None:

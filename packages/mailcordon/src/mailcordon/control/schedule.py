@@ -33,7 +33,7 @@ class Intervals:
     partitions: float = 3_600.0
 
 
-LOCAL = Intervals(reconcile=0.2, account=3.0, pauses=3.0, removals=0.5, align=10.0)
+LOCAL = Intervals(reconcile=0.2, account=3.0, pauses=3.0, removals=0.5, align=10.0, partitions=60.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,8 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         ("lift expired holds", intervals.clock, services.governor.lift_expired),
         ("align lanes", intervals.align, services.governor.align_all),
         ("make partitions", intervals.partitions, upkeep.make_partitions),
-        ("purge", intervals.purge, upkeep.purge),
+        ("drop days past retention", intervals.partitions, upkeep.drop_expired_days),
+        ("purge", intervals.purge, lambda: upkeep.purge(stop)),
     ]
     async with asyncio.TaskGroup() as group:
         first = group.create_task(_until_done("derive what SES should have", lambda: _want(services), stop))

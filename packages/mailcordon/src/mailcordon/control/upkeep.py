@@ -1,22 +1,29 @@
 """Maintenance besides provisioning: the account's rate, tenants that SES has paused, removal of addresses from SES's lists, new
 partitions, and deletion of old data in bounded batches."""
 
+import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
+from mailcordon.control import retention
 from mailcordon.control.administration import Administration, SesAccount, SesError
 from mailcordon.control.governor import Governor
+from mailcordon.control.retention import Keep, Stored, TableDay
+from mailcordon.core.errors import Unavailable
 from mailcordon.core.hold import NewHold
 from mailcordon.core.target import Target
-from mailcordon.messages import reasons
+from mailcordon.messages import reasons, system
 
 _LOG = logging.getLogger(__name__)
 SES = "ses"
 PAUSED = {"status": "DISABLED"}  #: evidence of the hold on a tenant that SES has paused
-DAYS_AHEAD = 14
 BATCH = 2000
+PURGE_BATCH = 10_000
+#: Batches of urgent bodies looked at in one run. What a long hold keeps need not be read again every time.
+URGENT_BATCHES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +38,24 @@ class Removal:
     target: int
     address: str
     alone: bool  #: no other suppression covers this address for the tenant
+
+
+class Dropped(Enum):
+    """How dropping a day ended."""
+
+    GONE = "gone"
+    NEEDED = "needed"  #: a queue still holds a delivery of that day
+    BUSY = "busy"  #: others used the table all the time
+
+
+class Purged(Enum):
+    """Rows deleted by age that lie in no daily partition."""
+
+    COUNTS = "counts"
+    QUARANTINE = "quarantine"
+    NOTICES = "notices"
+    ELSEWHERE = "elsewhere"
+    WORKERS = "workers"
 
 
 class UpkeepStore(Protocol):
@@ -50,23 +75,47 @@ class UpkeepStore(Protocol):
 
     async def removed(self, removal: Removal) -> None: ...
 
-    async def ensure_partitions(self, days: int) -> int: ...
+    async def stored(self) -> Stored: ...
 
-    async def purge_idempotency(self, most: int) -> int: ...
+    async def make_partition(self, wanted: TableDay) -> bool:
+        """Makes a partition and moves its rows out of the default partition. False if others used the table all the time."""
+        ...
 
-    async def purge_content(self, after: int, *, urgent: bool, most: int) -> tuple[int, int | None]:
-        """Deletes expired bodies that no queue needs, from an id on. Returns how many, and the last id checked."""
+    async def drop_day(self, day: TableDay) -> Dropped: ...
+
+    async def purge_idempotency(self, after: int, most: int) -> int | None:
+        """Deletes old keys of messages after an id. Returns the last id deleted; None if there was none left."""
+        ...
+
+    async def purge_urgent_bodies(self, after: int, most: int) -> int | None:
+        """Deletes urgent bodies after an id that no queue needs. Returns the last id looked at; None if there was none left."""
+        ...
+
+    async def purge(self, kind: Purged, older_ms: int, most: int) -> int:
+        """Deletes rows older than that. Returns how many."""
+        ...
+
+    async def fold_counters(self) -> None:
+        """Adds what processes that ended have counted to one shared row of each lane."""
         ...
 
 
 class Upkeep:
-    def __init__(self, store: UpkeepStore, ses: Administration, governor: Governor, *, cell: str) -> None:
+    def __init__(
+        self,
+        store: UpkeepStore,
+        ses: Administration,
+        governor: Governor,
+        *,
+        cell: str,
+        keep: Keep | None = None,
+    ) -> None:
         self._store = store
         self._ses = ses
         self._governor = governor
         self._cell = cell
-        # Urgent or not -> last message id checked, so that a pass does not start at the first one again.
-        self._checked_to = {True: 0, False: 0}
+        self._keep = keep or Keep()
+        self._urgent_after = 0  # where the last look at urgent bodies ended
 
     async def poll_account(self) -> None:
         """Stores the account's limits in the row from which every dispatcher takes its share."""
@@ -110,12 +159,51 @@ class Upkeep:
         return gone
 
     async def make_partitions(self) -> int:
-        return await self._store.ensure_partitions(DAYS_AHEAD)
+        """Makes the partitions of the next days. Returns how many. Raises Unavailable if some could not be locked."""
+        wanted = retention.missing(await self._store.stored(), self._keep)
+        made = [day for day in wanted if await self._store.make_partition(day)]
+        if len(made) < len(wanted):
+            raise Unavailable(system.tables_busy(number=len(wanted) - len(made)))
+        return len(made)
 
-    async def purge(self) -> None:
-        """Deletes one batch of each kind; the rest waits for the next run."""
-        await self._store.purge_idempotency(BATCH)
-        for urgent in (True, False):
-            _, last = await self._store.purge_content(self._checked_to[urgent], urgent=urgent, most=BATCH)
-            if last is not None:
-                self._checked_to[urgent] = last
+    async def drop_expired_days(self) -> int:
+        """Drops the days past retention, but for those that mail in a queue still needs. Returns how many. Raises Unavailable if
+        some could not be locked."""
+        ends = [
+            await self._store.drop_day(day)
+            for day in retention.expired(await self._store.stored(), self._keep)
+        ]
+        if busy := ends.count(Dropped.BUSY):
+            raise Unavailable(system.tables_busy(number=busy))
+        return ends.count(Dropped.GONE)
+
+    async def purge(self, stop: asyncio.Event | None = None) -> None:
+        """Deletes, in batches, all rows past their retention that lie in no daily partition. Stops early if `stop` is set."""
+        stop = stop or asyncio.Event()
+        await self._store.fold_counters()
+        await _walk(self._store.purge_idempotency, 0, stop)
+        self._urgent_after = await _walk(
+            self._store.purge_urgent_bodies, self._urgent_after, stop, batches=URGENT_BATCHES
+        )
+        for kind in Purged:
+            older = (
+                retention.WORKERS_MS if kind is Purged.WORKERS else self._keep.records_days * retention.DAY_MS
+            )
+            while not stop.is_set() and await self._store.purge(kind, older, PURGE_BATCH):
+                pass
+
+
+async def _walk(
+    purge: Callable[[int, int], Awaitable[int | None]],
+    after: int,
+    stop: asyncio.Event,
+    *,
+    batches: int | None = None,
+) -> int:
+    """Purges batch after batch. Returns where to go on in the next run: 0 once the end was reached."""
+    while not stop.is_set() and batches != 0:
+        last = await purge(after, PURGE_BATCH)
+        if last is None:
+            return 0
+        after, batches = last, None if batches is None else batches - 1
+    return after

@@ -800,6 +800,15 @@ def installation_gone() -> str:
     return "The installation's row was deleted while it was being read. Retry."
 
 
+# Partitions, in the log of `control` -------------------------------------------------------------------------------------
+
+
+@example(number=3)
+def tables_busy(*, number: int) -> str:
+    """`control` could not lock tables to add or drop partitions, since others read them for long; it tries again."""
+    return f"others use the tables: {_count(number, 'partition')} left for the next run"
+
+
 # The event queues, in the log of `observe` ------------------------------------------------------------------------------
 
 

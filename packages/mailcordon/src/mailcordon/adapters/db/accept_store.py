@@ -24,7 +24,7 @@ from mailcordon.send.resolve import Lanes, Route
 
 _SQL = queries.load("accept_store.sql")
 _SHARED = queries.load("shared.sql")
-_NODE_LOCK = 0x6D63  #: first key of the advisory locks that lease nodes
+NODE_LOCK = 0x6D63  #: first key of the advisory locks that lease nodes
 
 
 class AcceptStore:
@@ -47,7 +47,7 @@ class AcceptStore:
         first = random.randrange(NODES)
         for offset in range(NODES):
             node = (first + offset) % NODES
-            if await connection.fetchval(_SHARED.try_lock, _NODE_LOCK, node):
+            if await connection.fetchval(_SHARED.try_lock, NODE_LOCK, node):
                 self._node = node
                 return
         raise Unavailable(api.too_many_accepting_processes(NODES))

@@ -1,18 +1,34 @@
 """The control role's housekeeping, each step one bounded statement."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 
+import asyncpg
+
 from mailcordon.adapters.db import queries
+from mailcordon.adapters.db.accept_store import NODE_LOCK
 from mailcordon.adapters.db.engine import Pool
+from mailcordon.control import retention
 from mailcordon.control.administration import SesAccount
-from mailcordon.control.upkeep import Removal
-from mailcordon.core.priority import CLASS_DEFAULTS, Class
+from mailcordon.control.retention import TableDay
+from mailcordon.control.upkeep import Dropped, Purged, Removal
 from mailcordon.messages import reasons
 
 _SQL = queries.load("upkeep_store.sql")
 _SHARED = queries.load("shared.sql")
-_URGENT_KEPT_MS = CLASS_DEFAULTS[Class.URGENT].expiry_ms + 3_600_000
+_PURGES = {
+    Purged.COUNTS: _SQL.purge_counts,
+    Purged.QUARANTINE: _SQL.purge_quarantine,
+    Purged.NOTICES: _SQL.purge_notices,
+    Purged.ELSEWHERE: _SQL.purge_elsewhere,
+    Purged.WORKERS: _SQL.purge_workers,
+}
+_LOCK_ATTEMPTS = 5
+_LOCK_PAUSE = (
+    0.2  #: seconds, longer after each attempt: a table that a report reads must still be usable in between
+)
+_LONG = 660.0  #: seconds; longer than allow_long_statement, so that the server ends it first
 
 
 class UpkeepStore:
@@ -76,20 +92,60 @@ class UpkeepStore:
                 reasons.removed_at_ses_too(),
             )
 
-    async def ensure_partitions(self, days: int) -> int:
-        return await self._pool.fetchval(_SQL.ensure_partitions, days)
+    async def stored(self) -> retention.Stored:
+        async with self._pool.acquire() as connection:
+            facts = await connection.fetchrow(_SQL.retention_facts)
+            assert facts is not None
+            return retention.Stored(
+                today=facts["today"],
+                longest_expiry_ms=facts["longest_expiry_ms"],
+                partitions=_days(await connection.fetch(_SQL.partitions)),
+                in_default=_days(await connection.fetch(_SQL.days_in_default)),
+            )
 
-    async def purge_idempotency(self, most: int) -> int:
-        return int((await self._pool.execute(_SQL.purge_idempotency, most)).split()[-1])
+    async def make_partition(self, wanted: TableDay) -> bool:
+        return await self._with_locks(_SQL.make_partition, wanted) is not None
 
-    async def purge_content(self, after: int, *, urgent: bool, most: int) -> tuple[int, int | None]:
-        # Expired mail is never sent. One hour more, because a type may have an expiry of its own.
-        kept = (
-            _URGENT_KEPT_MS
-            if urgent
-            else max(defaults.content_kept_ms for defaults in CLASS_DEFAULTS.values())
-        )
-        statement = _SQL.purge_urgent_content if urgent else _SQL.purge_content
-        row = await self._pool.fetchrow(statement, after, kept, most)
-        assert row is not None
-        return row["gone"], row["last"]
+    async def drop_day(self, day: TableDay) -> Dropped:
+        dropped = await self._with_locks(_SQL.drop_day, day)
+        return Dropped.BUSY if dropped is None else Dropped.GONE if dropped else Dropped.NEEDED
+
+    async def _with_locks(self, statement: str, day: TableDay) -> bool | None:
+        """Runs a statement whose locks everybody who uses the table waits for. It gives up after half a second of waiting and is
+        tried again; None if it never got its locks."""
+        for attempt in range(_LOCK_ATTEMPTS):
+            if attempt:
+                await asyncio.sleep(_LOCK_PAUSE * attempt)
+            try:
+                async with self._pool.acquire() as connection, connection.transaction():
+                    await connection.execute(_SQL.allow_long_statement)
+                    return await connection.fetchval(statement, day.table, day.day, timeout=_LONG)
+            except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+                continue
+        return None
+
+    async def purge_idempotency(self, after: int, most: int) -> int | None:
+        return await self._pool.fetchval(_SQL.purge_idempotency, after, retention.IDEMPOTENCY_MS, most)
+
+    async def purge_urgent_bodies(self, after: int, most: int) -> int | None:
+        return await self._pool.fetchval(_SQL.purge_urgent_bodies, after, retention.URGENT_BODIES_MS, most)
+
+    async def purge(self, kind: Purged, older_ms: int, most: int) -> int:
+        return _rows(await self._pool.execute(_PURGES[kind], older_ms, most))
+
+    async def fold_counters(self) -> None:
+        async with self._pool.acquire() as connection:
+            for row in await connection.fetch(_SQL.intake_nodes):
+                async with connection.transaction():
+                    # Who has the lock is the process with this number. While we have it nobody takes the number.
+                    if await connection.fetchval(_SHARED.try_lock_in_transaction, NODE_LOCK, row["node"]):
+                        await connection.execute(_SQL.fold_intake, row["node"])
+            await connection.execute(_SQL.fold_finished)
+
+
+def _days(rows: Sequence[asyncpg.Record]) -> frozenset[TableDay]:
+    return frozenset(TableDay(row["day"], row["parent"]) for row in rows)
+
+
+def _rows(status: str) -> int:
+    return int(status.split()[-1])

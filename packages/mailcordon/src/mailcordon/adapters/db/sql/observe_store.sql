@@ -36,7 +36,7 @@ select (select now_ms()) as now, (select value from epoch where name = 'control'
        where l.attempt is null and r.attempt is null and lane = x.lane and id = x.delivery limit 1) w on true
   left join lateral (
       select array_agg(attempt) as attempts, array_agg(ses_id) as ses_ids from send_event
-       where delivery = x.delivery) s on true;
+       where delivery = x.delivery and delivery between $3 and $4) s on true;
 
 -- name: by_ses_id
 -- For notifications without tags. SES's id has no index; the address has one, and the newest hundred mails to it are enough.

@@ -53,6 +53,10 @@ select turns_wake($1::int[]);
 -- A lock of the session. It ends with the connection, so a dead process holds nothing.
 select pg_try_advisory_lock($1, $2);
 
+-- name: try_lock_in_transaction
+-- As `try_lock`, until the transaction ends.
+select pg_try_advisory_xact_lock($1, $2);
+
 -- name: lock
 -- As `try_lock`, but waits for another session to release it.
 select pg_advisory_lock($1, $2);

@@ -53,41 +53,132 @@ delete from suppression
 where tenant = $1 and hash = $2 and scope = $3 and target = $4 and removing_since is not null
 returning tenant;
 
--- name: ensure_partitions
--- Creates the partitions of the next days.
-select ensure_partitions($1);
+-- name: retention_facts
+-- What a plan of partitions needs: the day by the database's clock, and the longest time that any mail may have to wait.
+select (to_timestamp(now_ms() / 1000.0) at time zone 'UTC')::date as today,
+       (select coalesce(max(expiry_ms), 0) from lane) as longest_expiry_ms;
+
+-- name: partitions
+-- Partitions are named by their table and day.
+select p.relname as parent, to_date(right(c.relname, 8), 'YYYYMMDD') as day
+from pg_inherits i
+join pg_class c on c.oid = i.inhrelid
+join pg_class p on p.oid = i.inhparent
+where p.relkind = 'p' and c.relkind = 'r' and p.relnamespace = current_schema()::regnamespace
+  and c.relname ~ ('^' || p.relname || '_p[0-9]{8}$');
+
+-- name: days_in_default
+-- The days of rows that had no partition.
+select parent, day from days_in_default();
+
+-- name: make_partition
+-- Creates one partition and moves its rows out of the default partition.
+select make_partition($1, $2);
+
+-- name: drop_day
+-- Drops one day of one table, unless a queue still holds a delivery of it.
+select drop_day($1, $2);
+
+-- name: allow_long_statement
+-- Moving a day's rows into a new partition may take longer than other statements.
+set local statement_timeout = '10min';
 
 -- name: purge_idempotency
--- Idempotency keys are kept for 24 hours.
-delete from idempotency
-where ctid = any(array(
-    select ctid from idempotency where message < ((now_ms() - 86400000 - 1767225600000) << 22) limit $1
-));
-
--- name: purge_content
--- Bodies past their retention. What a queue still needs stays.
-with seen as materialized (
-    select id from content where id > $1 and id < ((now_ms() - $2::bigint - 1767225600000) << 22) order by id limit $3
-), old as (
-    select s.id
-    from seen s join message m on m.id = s.id
-    where not exists (select from ready r where r.lane = m.lane and r.id > s.id and r.id < s.id + 64)
-      and not exists (select from waiting w where w.lane = m.lane and w.id > s.id and w.id < s.id + 64)
-), gone as (
-    delete from content c using old where c.id = old.id returning c.id
+-- From the left end of the index on; $1 is where the last batch ended, since entries just deleted would be read again.
+with gone as (
+    delete from idempotency
+    where ctid = any(array(
+        select ctid from idempotency
+        where message > $1 and message < ((now_ms() - $2::bigint - 1767225600000) << 22)
+        order by message limit $3
+    ))
+    returning message
 )
-select (select count(*) from gone)::int as gone, (select max(id) from seen) as last;
+select max(message) from gone;
 
--- name: purge_urgent_content
--- Urgent bodies are deleted at hand-over; this deletes those of mail that never left. What a queue still needs stays.
+-- name: purge_urgent_bodies
+-- Urgent bodies end with their last delivery; this deletes those whose process died in between. What a queue needs stays. $1 is
+-- where the last batch ended.
 with seen as materialized (
     select id from urgent_content where id > $1 and id < ((now_ms() - $2::bigint - 1767225600000) << 22) order by id limit $3
-), old as (
-    select s.id
-    from seen s join message m on m.id = s.id
-    where not exists (select from ready r where r.lane = m.lane and r.id > s.id and r.id < s.id + 64)
-      and not exists (select from waiting w where w.lane = m.lane and w.id > s.id and w.id < s.id + 64)
 ), gone as (
-    delete from urgent_content c using old where c.id = old.id returning c.id
+    delete from urgent_content c using seen s
+    where c.id = s.id
+      and not exists (
+          select from message m
+          where m.id = s.id
+            and (exists (select from ready r where r.lane = m.lane and r.id > m.id and r.id < m.id + 64)
+                 or exists (select from waiting w where w.lane = m.lane and w.id > m.id and w.id < m.id + 64))
+      )
 )
-select (select count(*) from gone)::int as gone, (select max(id) from seen) as last;
+select max(id) from seen;
+
+-- name: purge_counts
+-- Counts by minute, pair by pair of lane and provider, since these begin the key.
+with recursive pairs as (
+    (select lane, provider from metric_minute order by lane, provider limit 1)
+    union all
+    select n.lane, n.provider from pairs p cross join lateral (
+        select m.lane, m.provider from metric_minute m
+        where (m.lane, m.provider) > (p.lane, p.provider) order by m.lane, m.provider limit 1
+    ) n
+), old as (
+    select o.lane, o.provider, o.minute from pairs p cross join lateral (
+        select m.lane, m.provider, m.minute from metric_minute m
+        where m.lane = p.lane and m.provider = p.provider and m.minute < (now_ms() - $1::bigint) / 60000
+        order by m.minute limit $2
+    ) o limit $2
+)
+delete from metric_minute m using old o
+where m.lane = o.lane and m.provider = o.provider and m.minute = o.minute;
+
+-- name: purge_quarantine
+-- By the last copy: a document that still arrives stays.
+delete from quarantine where id = any(array(
+    select id from quarantine where last_received_at < to_timestamp((now_ms() - $1::bigint) / 1000.0) order by last_received_at limit $2
+));
+
+-- name: purge_notices
+-- By the last copy, as in quarantine.
+delete from ses_notice where digest = any(array(
+    select digest from ses_notice where last_received_at < to_timestamp((now_ms() - $1::bigint) / 1000.0) order by last_received_at limit $2
+));
+
+-- name: purge_elsewhere
+-- Few rows: one for each day, kind and installation.
+delete from elsewhere where ctid = any(array(
+    select ctid from elsewhere where day < (to_timestamp((now_ms() - $1::bigint) / 1000.0) at time zone 'UTC')::date limit $2
+));
+
+-- name: purge_workers
+-- Dispatchers that ended, once their counts are folded.
+delete from worker where id = any(array(
+    select id from worker w
+    where w.ended_at < now_ms() - $1::bigint and not exists (select from lane_finished f where f.node = -w.id)
+    limit $2
+));
+
+-- name: intake_nodes
+-- Numbers under which accepting processes count.
+select distinct node from lane_intake where node <> 0 order by node;
+
+-- name: fold_intake
+-- Adds the row of a number that no process has to the row 0. One statement: a reader sees the sum before or after.
+with gone as (
+    delete from lane_intake where node = $1 returning lane, deliveries, bytes
+)
+insert into lane_intake as i (lane, node, deliveries, bytes)
+select lane, 0, deliveries, bytes from gone order by lane
+on conflict (lane, node) do update set deliveries = i.deliveries + excluded.deliveries, bytes = i.bytes + excluded.bytes;
+
+-- name: fold_finished
+-- As fold_intake, for dispatchers that ended. One that was declared dead and still records a result gets a new row, which is
+-- folded later.
+with gone as (
+    delete from lane_finished f
+    where f.node < 0 and not exists (select from worker w where w.id = -f.node and w.ended_at is null)
+    returning lane, deliveries, bytes
+)
+insert into lane_finished as z (lane, node, deliveries, bytes)
+select lane, 0, sum(deliveries), sum(bytes) from gone group by lane order by lane
+on conflict (lane, node) do update set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.bytes;

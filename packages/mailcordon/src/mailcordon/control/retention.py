@@ -1,0 +1,85 @@
+"""How long each kind of row is kept. Pure: settings, the clock and what there is go in; what to make and what to drop comes out.
+
+Rows of mail lie in one partition for each day of their ids, and a day is dropped as a whole, once all of it is older than the
+retention of its kind. Everything else is deleted row by row.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+DAY_MS = 86_400_000
+FIRST_DAY = date(2026, 1, 1)  #: of ids (core/ids.py)
+DAYS_AHEAD = 14
+#: A body is needed as long as its mail may be sent, so it outlives the longest expiry of any lane by this much.
+MARGIN_DAYS = 1
+LEAST_DAYS = 4  #: the longest expiry of a class, three days, and the margin
+MOST_DAYS = 3650
+
+#: Tables with a partition for each day, by what they hold.
+BODIES = frozenset({"content"})
+RECORDS = frozenset({"message", "recipient", "ledger", "event", "outcome", "note", "send_event"})
+DAILY = BODIES | RECORDS
+
+#: The promise of an idempotency key (docs/send-path.md).
+IDEMPOTENCY_MS = DAY_MS
+#: A dispatcher that ended is of interest while somebody looks into why.
+WORKERS_MS = DAY_MS
+#: An urgent body that no queue needs is deleted with its last delivery. What a crash left is deleted at this age, at which nearly
+#: all others are gone too.
+URGENT_BODIES_MS = 300_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """Days after accept. The settings MAILCORDON_KEEP_BODIES_DAYS and MAILCORDON_KEEP_RECORDS_DAYS."""
+
+    bodies_days: int = 7
+    records_days: int = 90
+
+    def days_of(self, table: str, longest_expiry_ms: int) -> int:
+        """How many whole days of a table are kept besides today. Raises KeyError for a table without daily partitions."""
+        if table not in DAILY:
+            raise KeyError(table)
+        kept = self.bodies_days if table in BODIES else self.records_days
+        return max(kept, -(-longest_expiry_ms // DAY_MS) + MARGIN_DAYS)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TableDay:
+    """The rows of one table whose ids are of one day (UTC)."""
+
+    day: date
+    table: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What the database has, at one time."""
+
+    today: date  #: UTC, by the database's clock
+    longest_expiry_ms: int  #: of all lanes
+    partitions: Collection[TableDay]
+    in_default: Collection[TableDay]  #: rows that had no partition when they were inserted
+
+
+def missing(stored: Stored, keep: Keep) -> list[TableDay]:
+    """Partitions to make, the oldest first: from yesterday on, and where rows are in a default partition, but for days past
+    retention."""
+    ahead = {
+        TableDay(day, table)
+        for day in (stored.today + timedelta(days=n) for n in range(-1, DAYS_AHEAD))
+        for table in DAILY
+        if day >= FIRST_DAY
+    }
+    return sorted((ahead | set(stored.in_default)) - set(stored.partitions) - set(expired(stored, keep)))
+
+
+def expired(stored: Stored, keep: Keep) -> list[TableDay]:
+    """Days to drop, the oldest first: those whose last id is older than the retention."""
+    return sorted(
+        each
+        for each in {*stored.partitions, *stored.in_default}
+        if each.table in DAILY
+        and each.day < stored.today - timedelta(days=keep.days_of(each.table, stored.longest_expiry_ms))
+    )
