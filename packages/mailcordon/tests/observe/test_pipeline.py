@@ -17,12 +17,9 @@ from mailcordon.adapters.db.observe_store import ObserveStore
 from mailcordon.adapters.ses.feedback import decode
 from mailcordon.adapters.ses.queue import open_queue
 from mailcordon.adapters.ses.signer import Credentials, FixedCredentials
-from mailcordon.core import ids
 from mailcordon.observe.pipeline import Pipeline
 
 from .conftest import World
-
-DAY = 24 * 3600 * 1000
 
 
 async def until(true: Callable[[], Awaitable[object]], what: str) -> None:

@@ -120,9 +120,9 @@ async def test_a_made_partition_is_like_those_of_the_first_migration(connection:
         assert await connection.fetchval("select make_partition($1, $2)", parent, later)
         like = {
             name: await connection.fetchrow(
-                "select c.reloptions, (select array_agg(contype::text || pg_get_constraintdef(k.oid) order by 1)"
+                "select c.reloptions, (select array_agg(contype::text || pg_get_constraintdef(k.oid) order by contype, conname)"
                 " from pg_constraint k where k.conrelid = c.oid and contype <> 'n') as constraints,"
-                " (select array_agg(regexp_replace(pg_get_indexdef(i.indexrelid), '_p\\d{8}', '', 'g') order by 1)"
+                " (select array_agg(regexp_replace(pg_get_indexdef(i.indexrelid), '_p\\d{8}', '', 'g') order by indisprimary)"
                 " from pg_index i where i.indrelid = c.oid) as indexes,"
                 " (select array_agg(attname || attstorage::text || attnotnull::text order by attnum) from pg_attribute"
                 " where attrelid = c.oid and attnum > 0) as columns"
