@@ -329,7 +329,7 @@ async def test_a_cancel_takes_the_waiting_but_not_the_unknown_and_counts_them_fi
     )
     assert await world.owner.fetchval("select id from waiting") == unknown
     rows = await world.owner.fetch("select lane, node, deliveries from lane_finished")
-    assert [tuple(row) for row in rows] == [(world.lanes["acme", "newsletter"], -1, 1)]
+    assert [tuple(row) for row in rows] == [(world.lanes["acme", "newsletter"], 0, 1)]
 
 
 async def test_a_preview_counts_what_is_there_and_changes_nothing(world: World) -> None:
@@ -391,3 +391,10 @@ async def test_concurrent_holds_leave_each_lane_in_the_state_of_its_open_holds(w
     assert await world.held() == {("acme", "newsletter")}
     await world.lift("acme", kept)
     assert await world.held() == set()
+
+
+async def test_a_cancel_deletes_the_content_of_urgent_mail(world: World) -> None:
+    id = await world.enqueue("acme", "password-reset")
+    await world.owner.execute("insert into urgent_content values ($1, 'body')", id & ~63)
+    await world.governor.cancel(world.target("acme", "password-reset"), actor="ann", because="wrong link")
+    assert await world.owner.fetchval("select count(*) from urgent_content") == 0

@@ -122,10 +122,7 @@ class GovernorStore:
 
     async def requeue_deferred(self, holds: Sequence[int], *, most: int) -> int:
         async def run(conn: PooledConnection) -> int:
-            rows = await conn.fetch(_SQL.requeue_deferred, list(holds), most)
-            if turns := sorted({row["turn"] for row in rows if not row["held"]}):
-                await conn.execute(_SHARED.wake_turns, turns)
-            return sum(row["moved"] for row in rows)
+            return await conn.fetchval(_SQL.requeue_deferred, list(holds), most)
 
         return await self._transact(run)
 
@@ -183,12 +180,9 @@ class GovernorStore:
         narrow = (target.provider, target.campaign, target.list)
 
         async def run(conn: PooledConnection) -> int:
-            rows = await conn.fetch(_SQL.cancel_ready, lane, *narrow, most, detail)
-            if not rows:
-                rows = await conn.fetch(_SQL.cancel_waiting, lane, *narrow, most, detail)
-            if rows:
-                await conn.execute(_SQL.count_finished, lane, [row["id"] for row in rows])
-            return len(rows)
+            return await conn.fetchval(_SQL.cancel_ready, lane, *narrow, most, detail) or await conn.fetchval(
+                _SQL.cancel_waiting, lane, *narrow, most, detail
+            )
 
         return await self._transact(run)
 

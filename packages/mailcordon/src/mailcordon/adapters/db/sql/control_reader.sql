@@ -34,8 +34,7 @@ cross join lateral (
     select case when l.held then 'held'
                 when exists (
                     select from hold h
-                    where h.tenant = l.tenant and h.lifted_at is null
-                      and (h.class is null or h.class = l.class) and (h.lane is null or h.lane = l.id)
+                    where h.lifted_at is null and hold_covers(h, l.tenant, l.class, l.id)
                 ) then 'throttled'
                 else 'open' end as state
 ) s

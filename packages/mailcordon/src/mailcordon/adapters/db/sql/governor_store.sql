@@ -45,15 +45,11 @@ with derived as (
     select l.id, l.held as was_held, l.rate as was_rate,
            exists (
                select from hold h
-               where h.tenant = l.tenant and h.lifted_at is null and h.stops
-                 and h.provider is null and h.campaign is null and h.list is null
-                 and (h.class is null or h.class = l.class) and (h.lane is null or h.lane = l.id)
+               where h.lifted_at is null and h.stops and hold_covers(h, l.tenant, l.class, l.id) and not hold_is_narrow(h)
            ) as held,
            least(l.policy_rate, (
                select min(h.rate) from hold h
-               where h.tenant = l.tenant and h.lifted_at is null and not h.stops
-                 and h.provider is null and h.campaign is null and h.list is null
-                 and (h.class is null or h.class = l.class) and (h.lane is null or h.lane = l.id)
+               where h.lifted_at is null and not h.stops and hold_covers(h, l.tenant, l.class, l.id) and not hold_is_narrow(h)
            )) as rate
     from lane l
     where l.tenant = $1 and l.id = any($2)
@@ -79,17 +75,8 @@ select policy_rate from lane where id = $1 and tenant = $2;
 -- name: requeue_deferred
 -- Mail that narrow holds had deferred becomes ready as new mail does; a hold that still stops it defers it again. Rows that
 -- another transaction has locked are left to the next round.
-with chosen as (
-    select lane, id from waiting where hold = any($1) limit $2 for update skip locked
-), gone as (
-    delete from waiting w using chosen c where w.lane = c.lane and w.id = c.id
-    returning w.lane, w.id, w.tenant, w.attempt, w.provider, w.hash, w.campaign, w.list
-), back as (
-    insert into ready (lane, id, tenant, state, attempt, provider, hash, campaign, list)
-    select lane, id, tenant, 0, attempt, provider, hash, campaign, list from gone order by lane, id
-    returning lane
-)
-select b.lane, count(*)::int as moved, l.turn, l.held from back b join lane l on l.id = b.lane group by b.lane, l.turn, l.held;
+select queue_ready(array_agg(lane), array_agg(id))
+  from (select lane, id from waiting where hold = any($1) limit $2 for update skip locked) chosen;
 
 -- name: deferred_under_lifted
 -- Lifted holds with deferred mail: a dispatcher deferred it while the hold was being lifted, or a process died while it requeued.
@@ -106,43 +93,31 @@ group by tenant order by tenant limit 100;
 
 -- name: cancel_ready
 -- Cancels a batch of ready mail. Claimed mail is on the wire and is left alone.
-with chosen as (
+with chosen as materialized (
     select lane, id from ready
     where lane = $1 and state = 0 and ($2::smallint is null or provider = $2)
       and ($3::text is null or campaign = $3) and ($4::text is null or list = $4)
     order by id limit $5
     for update
-), gone as (
-    delete from ready r using chosen c where r.lane = c.lane and r.id = c.id
-    returning r.lane, r.id, r.tenant, r.attempt, r.provider
 )
-insert into ledger (id, tenant, lane, state, attempt, provider, at, reason, detail)
-select id, tenant, lane, 12, attempt, provider, now_ms(), 'cancelled', $6 from gone
-returning id;
+select count(*)
+from (select array_agg(lane) as lanes, array_agg(id) as ids, array_agg(12::smallint) as states,
+             array_agg('cancelled'::text) as reasons, array_agg($6::text) as details from chosen) c
+cross join lateral queue_finish(c.lanes, c.ids, null, 1, c.states, null, null, c.reasons, c.details, 0);
 
 -- name: cancel_waiting
 -- Cancels a batch of waiting mail. Mail with unknown outcome may have left, so it is not called cancelled.
-with chosen as (
+with chosen as materialized (
     select lane, id from waiting
     where lane = $1 and why <> 2 and ($2::smallint is null or provider = $2)
       and ($3::text is null or campaign = $3) and ($4::text is null or list = $4)
     order by id limit $5
     for update
-), gone as (
-    delete from waiting w using chosen c where w.lane = c.lane and w.id = c.id
-    returning w.lane, w.id, w.tenant, w.attempt, w.provider
 )
-insert into ledger (id, tenant, lane, state, attempt, provider, at, reason, detail)
-select id, tenant, lane, 12, attempt, provider, now_ms(), 'cancelled', $6 from gone
-returning id;
-
--- name: count_finished
--- Node -1 is the governor: no dispatcher adds to this row.
-insert into lane_finished (lane, node, deliveries, bytes)
-select $1, -1, count(*), coalesce(sum(m.bytes), 0)
-from unnest($2::bigint[]) d (id) left join message m on m.id = d.id & ~63::bigint
-on conflict (lane, node) do update
-set deliveries = lane_finished.deliveries + excluded.deliveries, bytes = lane_finished.bytes + excluded.bytes;
+select count(*)
+from (select array_agg(lane) as lanes, array_agg(id) as ids, array_agg(12::smallint) as states,
+             array_agg('cancelled'::text) as reasons, array_agg($6::text) as details from chosen) c
+cross join lateral queue_finish(c.lanes, c.ids, null, 4, c.states, null, null, c.reasons, c.details, 0);
 
 -- name: preview
 -- How much mail of each lane a target covers: ready, waiting, and on the wire or unknown. Expired mail is not counted.
@@ -200,9 +175,7 @@ order by h.id;
  from lane l
  where l.retired_at is null and l.held is distinct from exists (
      select from hold h
-     where h.tenant = l.tenant and h.lifted_at is null and h.stops
-       and h.provider is null and h.campaign is null and h.list is null
-       and (h.class is null or h.class = l.class) and (h.lane is null or h.lane = l.id)
+     where h.lifted_at is null and h.stops and hold_covers(h, l.tenant, l.class, l.id) and not hold_is_narrow(h)
  ))
 union
 (select l.tenant

@@ -46,17 +46,11 @@ select s.tenant, s.hash, s.address, s.scope, s.target, s.cause, s.evidence, s.si
 
 -- name: cancel_message
 -- Cancels what has not left: ready rows that no worker has claimed, and waiting rows whose outcome is not unknown.
-with d as (
-    delete from ready where lane = $2 and id > $1 and id <= $1 + 50 and state = 0 returning lane, id, tenant, attempt, provider
-), w as (
-    delete from waiting where lane = $2 and id > $1 and id <= $1 + 50 and why <> 2 returning lane, id, tenant, attempt, provider
-), gone as (select * from d union all select * from w),
-g as (
-    insert into ledger (id, tenant, lane, state, attempt, provider, at, reason, detail)
-    select id, tenant, lane, 12, attempt, provider, now_ms(), 'cancelled', $3 from gone
-), f as (
-    insert into lane_finished as z (lane, node, deliveries, bytes)
-    select d.lane, 0, count(*), sum((select bytes from message where message.id = (d.id & -64))) from gone d group by d.lane order by d.lane
-    on conflict (lane, node) do update set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.bytes
-)
-select id from gone order by id;
+select f.id
+  from (select array_agg(q.lane) as lanes, array_agg(q.id) as ids, array_agg(12::smallint) as states,
+               array_agg('cancelled'::text) as reasons, array_agg($3::text) as details
+          from (select lane, id from ready where lane = $2 and id > $1 and id <= $1 + 50
+                union all
+                select lane, id from waiting where lane = $2 and id > $1 and id <= $1 + 50) q) c
+ cross join lateral queue_finish(c.lanes, c.ids, null, 1 | 4, c.states, null, null, c.reasons, c.details, 0) f
+ order by f.id;

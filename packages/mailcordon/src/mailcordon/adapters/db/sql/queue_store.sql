@@ -202,4 +202,4 @@ select id from lane where held;
 -- name: narrow_holds
 -- Open holds that stop only a lane's mail to one mailbox provider, of one campaign or from one list.
 select id, tenant, class, lane, provider, campaign, list, stops, rate, owner, because, by, since, until
-  from hold where lifted_at is null and stops and (provider is not null or campaign is not null or list is not null);
+  from hold where lifted_at is null and stops and hold_is_narrow(hold);

@@ -2,8 +2,7 @@
 
 -- name: write_audit
 -- One row of the audit trail. `before` and `after` are JSON or null.
-insert into audit (actor, action, tenant, object, before, after, because)
-values ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7);
+select write_audit($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7);
 
 -- name: bump_epoch
 -- Tells every process that caches what the epoch guards (`control`, `hold`) to read it again.
@@ -39,9 +38,7 @@ order by id limit 1;
 -- The first hold that stops each of these lanes as a whole. Narrower holds do not hold a lane.
 select distinct on (l.id) l.id as covered_lane, h.id, h.tenant, h.class, h.lane, h.provider, h.campaign, h.list, h.stops, h.rate,
        h.owner, h.because, h.by, h.since, h.until
-  from lane l join hold h on h.tenant = l.tenant and h.lifted_at is null and h.stops
-   and (h.class is null or h.class = l.class) and (h.lane is null or h.lane = l.id)
-   and h.provider is null and h.campaign is null and h.list is null
+  from lane l join hold h on h.lifted_at is null and h.stops and hold_covers(h, l.tenant, l.class, l.id) and not hold_is_narrow(h)
  where l.id = any ($1::int[])
  order by l.id, h.id;
 
