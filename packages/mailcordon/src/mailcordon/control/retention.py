@@ -83,3 +83,46 @@ def expired(stored: Stored, keep: Keep) -> list[TableDay]:
         if each.table in DAILY
         and each.day < stored.today - timedelta(days=keep.days_of(each.table, stored.longest_expiry_ms))
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSize:
+    """One table with all its partitions."""
+
+    table: str
+    bytes: int  #: on disk, with indexes
+    first_day: date | None = None  #: its oldest partition; None without daily partitions
+    last_day: date | None = None  #: its furthest partition
+    in_default: int = 0  #: rows that had no partition; counted to at most MOST_COUNTED
+
+
+MOST_COUNTED = 100_000  #: rows in a default partition; more are not counted, so that the answer is quick
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """What the tables take on disk, and how far the partitions reach."""
+
+    today: date  #: UTC, by the database's clock
+    tables: tuple[TableSize, ...]  #: the largest first
+
+    @property
+    def bytes(self) -> int:
+        return sum(each.bytes for each in self.tables)
+
+    @property
+    def days_left(self) -> int | None:
+        """Days after today for which every table has a partition; negative if today has none. None if a table has
+        no partition at all."""
+        last = [each.last_day for each in self.tables if each.table in DAILY]
+        return None if None in last or not last else min((day - self.today).days for day in last if day)
+
+    @property
+    def oldest_day(self) -> date | None:
+        """The oldest day of which records are kept."""
+        return min((each.first_day for each in self.tables if each.first_day), default=None)
+
+    @property
+    def in_default(self) -> int:
+        """Rows in default partitions: more than 0 means that partitions were missing, or that control does not run."""
+        return sum(each.in_default for each in self.tables)
