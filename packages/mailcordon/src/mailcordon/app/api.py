@@ -15,9 +15,11 @@ from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReader
 from mailcordon.adapters.db.observe_reader import PostgresObserveReader, PostgresSuppressions
 from mailcordon.adapters.db.observe_store import ObserveStore
+from mailcordon.adapters.db.status_reader import StatusReader
 from mailcordon.adapters.http import control as control_routes
 from mailcordon.adapters.http import message_protocol, server
 from mailcordon.adapters.http import observe as observe_routes
+from mailcordon.adapters.http import status as status_routes
 from mailcordon.adapters.http.messages import MessageEndpoint
 from mailcordon.adapters.ses import feedback
 from mailcordon.app import heartbeat, wiring
@@ -72,7 +74,11 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             keys=keys.Keys(KeyStore(pools["control"])),
             governor=governor,
         )
-        handlers = [*control_routes.routes(controlled), *observe_routes.routes(observed)]
+        handlers = [
+            *control_routes.routes(controlled),
+            *observe_routes.routes(observed),
+            *status_routes.routes(StatusReader(pools["control"])),
+        ]
         health = functools.partial(_health, pools["control"])
         application = server.build(endpoint, cache, handlers, health, mailcordon.__version__)
         await stack.enter_async_context(wiring.running(accept.run(), stop))

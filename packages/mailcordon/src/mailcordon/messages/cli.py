@@ -1030,3 +1030,53 @@ def ledger_lacks(*, subjects: str) -> str:
 def ledger_has_twice(*, subjects: str) -> str:
     """SES received a mail more than once."""
     return f"SES's ledger has more than once: {subjects}."
+
+
+# status ------------------------------------------------------------------------------------------------------------------
+
+
+@example(problems=0, checked=["roles", "waiting mail", "stops"])
+@example(problems=1, checked=["roles", "waiting mail", "stops"])
+@example(problems=3, checked=["roles", "waiting mail", "stops"])
+def status_verdict(*, problems: int, checked: list[str]) -> str:
+    """The first line of `status`."""
+    if problems:
+        return f"{problems} problem{'' if problems == 1 else 's'}:"
+    return f"All is well. Checked: {', '.join(checked)}."
+
+
+@example()
+def status_notices() -> str:
+    """Above what `status` shows beside the problems, such as holds."""
+    return "Notices:"
+
+
+@example(when="2026-11-28 15:23:01Z")
+def since(*, when: str) -> str:
+    """When a problem began."""
+    return f"since {when}"
+
+
+@example()
+def process_silent() -> str:
+    """A process that has not reported for ten seconds."""
+    return "silent"
+
+
+@example()
+def process_runs() -> str:
+    """A process that reports."""
+    return "running"
+
+
+@example(seconds=3)
+@example(seconds=7260)
+def seconds(*, seconds: int) -> str:
+    """A time span in a table of `status`."""
+    return f"{seconds} s" if seconds < 600 else f"{seconds // 60} min"
+
+
+@example(seconds=3)
+def seconds_ago(*, seconds: int) -> str:
+    """When a process last reported."""
+    return f"{seconds} s ago" if seconds < 600 else f"{seconds // 60} min ago"

@@ -47,6 +47,13 @@ def stopped(since: str, because: str) -> str:
     return f"Stopped since {since}: {because}"
 
 
+@example("28 Nov 2026 15:23 UTC")
+@example(None)
+def no_dispatcher(since: str | None) -> str:
+    """No dispatcher reports, so queued mail does not leave. Without a time none has ever reported."""
+    return f"No dispatcher has reported{f' since {since}' if since else ''}, so no mail leaves"
+
+
 @example()
 def held_lane() -> str:
     """The lane is marked as held, but its hold cannot be shown: it was just lifted, or is not written yet."""
@@ -140,6 +147,25 @@ def hold_ended() -> str:
 def expired_in_queue() -> str:
     """A delivery expired while it was queued, and was dropped when its turn came."""
     return "Expired before its turn came"
+
+
+@example("Held by Ana (CLI) since 28 Nov 2026 15:23 UTC: complaints rising [hold 5]")
+@example("Stopped since 28 Nov 2026 15:23 UTC: SES has disabled sending for this account")
+def expired_while(cause: str) -> str:
+    """A delivery expired while a hold or a stop kept it in the queue. `cause` is the sentence of the hold or stop."""
+    return f"Expired in the queue. {cause}"
+
+
+@example("Ana (CLI)", "complaints are down")
+def released(by: str, because: str) -> str:
+    """In the timeline: a hold was lifted while the delivery was in the queue."""
+    return f"By {by}: {because}"
+
+
+@example("the probe succeeded")
+def stop_ended(because: str) -> str:
+    """In the timeline: a stop ended while the delivery was in the queue."""
+    return f"The stop ended: {because}"
 
 
 @example("SES gave no clear answer (503): Service Unavailable")

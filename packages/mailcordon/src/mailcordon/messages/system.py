@@ -528,39 +528,6 @@ def login_ok() -> str:
     return "It connects, and has no more rights than it should."
 
 
-@example(days=14)
-def partitions_ok(*, days: int) -> str:
-    """`doctor`: enough partitions exist ahead."""
-    return f"They reach {_count(days, 'day')} ahead."
-
-
-@example(days=1)
-def partitions_few(*, days: int) -> str:
-    """`doctor`: few partitions exist ahead; without one for today no mail is accepted."""
-    return f"They reach only {_count(days, 'day')} ahead. Start the role control, which adds one every day, or read its log."
-
-
-@example()
-def partitions_missing() -> str:
-    """`doctor`: the database has no partitions."""
-    return "There are none. Run `mailcordon migrate`."
-
-
-@example(seconds=2)
-def snapshot_ok(*, seconds: int) -> str:
-    """`doctor`: no old transaction slows the queue."""
-    return f"The oldest is {seconds} s old."
-
-
-@example(seconds=90)
-def snapshot_old(*, seconds: int) -> str:
-    """`doctor`: an old transaction keeps PostgreSQL from cleaning up, which slows the queue."""
-    return (
-        f"The oldest is {seconds} s old, which slows the queue. Find its session in pg_stat_activity (column xact_start) and "
-        "end it with pg_terminate_backend(pid)."
-    )
-
-
 @example(why="permission denied for view pg_stat_activity")
 def cannot_check(*, why: str) -> str:
     """`doctor` could not find out."""
@@ -833,3 +800,259 @@ def queue_error(*, queue: str, status: int, code: str, text: str) -> str:
 def queue_call_failed(*, queue: str, why: str) -> str:
     """SQS did not respond to a call of `observe`, or there are no credentials for it; the call is retried."""
     return f"the queue {queue} cannot be reached: {why}"
+
+
+# Is it well? `mailcordon status`, GET /v1/status and `doctor` -------------------------------------------------------------
+
+
+@example(check="stops", why="no response in time")
+def status_not_checked(*, check: str, why: str) -> str:
+    """What a check needs could not be read, so nothing can be said of it."""
+    return f'The check "{check}" could not be made: {why}'
+
+
+@example()
+def status_not_checked_next() -> str:
+    """What to do about a check that could not be made."""
+    return "Try again; if it stays, read the log of the API"
+
+
+@example(count=12, code="resource-failing")
+def status_more(*, count: int, code: str) -> str:
+    """There are more problems of a kind than are listed."""
+    return f"{count} more of {code}"
+
+
+_WITHOUT = {
+    "api": "no mail is accepted",
+    "dispatch": "no mail leaves",
+    "observe": "bounces and complaints are not read",
+    "control": "SES is not kept as it should be, and partitions are not made ahead",
+}
+
+
+@example(role="observe", since="28 Nov 2026 15:23 UTC")
+@example(role="control", since=None)
+def status_role_silent(*, role: str, since: str | None) -> str:
+    """No process of a role has reported for ten seconds."""
+    last = f" since {since}" if since else ""
+    return f"No process of the role {role} has reported{last}, so {_WITHOUT[role]}"
+
+
+@example(role="dispatch")
+def status_start_role(*, role: str) -> str:
+    """What to do about a silent role."""
+    return f"Read the log of {role}; start it with `mailcordon up`, or `mailcordon run {role}` under a service manager"
+
+
+@example(class_="urgent", tenant="acme", type="password-reset", waited="3 min", most="30 s")
+def status_mail_waits(*, class_: str, tenant: str, type: str, waited: str, most: str) -> str:
+    """Mail waits longer than its class may, and no hold is the reason."""
+    return f"{type} mail of {tenant} has waited for {waited}; {class_} mail may wait for {most}"
+
+
+@example(tenant="acme", type="password-reset")
+def status_mail_waits_next(*, tenant: str, type: str) -> str:
+    """What to do about mail that waits."""
+    return f"See the other problems first, then `mailcordon lane show {tenant} {type}`"
+
+
+@example(scope="set", name="mc-urgent", probe="SES refuses the set: sending is disabled", tenant=None)
+@example(scope="tenant", name="mc-k3m8p2q7r4s9", probe=None, tenant="acme")
+def status_stop_ends(*, scope: str, name: str, probe: str | None, tenant: str | None) -> str:
+    """How a stop ends, and what its last probe found."""
+    said = f"; the last said: {probe}" if probe else ""
+    whose = f" of {tenant}" if tenant else ""
+    return f"It ends by itself when a probe of the {scope} {name}{whose} succeeds{said}"
+
+
+@example(host="mail-1", pid=4711, because="SES cannot be reached: connection refused")
+def status_dispatcher_stopped(*, host: str, pid: int, because: str) -> str:
+    """One dispatcher has stopped claiming mail."""
+    return f"The dispatcher on {host} (pid {pid}) has stopped: {because}"
+
+
+@example(count=3)
+def status_set_aside(*, count: int) -> str:
+    """SES refused mail in words that do not speak of the mail; it is kept and retried until it expires."""
+    return f"{_count(count, 'mail')} set aside: SES refused them with an error that Mailcordon does not know"
+
+
+@example()
+def status_set_aside_next() -> str:
+    """What to do about mail that is set aside."""
+    return "Their timelines have SES's words: `mailcordon why MESSAGE`. Each is retried until it expires"
+
+
+@example(cell="default", since="28 Nov 2026 15:23 UTC")
+def status_account_old(*, cell: str, since: str) -> str:
+    """GetAccount has not answered for minutes, so the limits in use may be out of date."""
+    return f"The limits of the account (cell {cell}) were last read from SES at {since}"
+
+
+@example()
+def status_ask_account_next() -> str:
+    """What to do when the account's limits are not known."""
+    return "Read the log of control, which asks SES for them (GetAccount)"
+
+
+@example()
+def status_account_paused_next() -> str:
+    """What to do when sending is switched off for the account."""
+    return "Mail leaves by itself when SES enables sending: see the account's page in the SES console"
+
+
+@example(most=50_000)
+def status_quota_next(*, most: int) -> str:
+    """What to do when the day's quota is used up."""
+    return f"Mail leaves by itself as the last 24 hours pass; SES can raise the quota of {most:,} a day"
+
+
+@example(host="mail-1", pid=4711, because="The account's send rate is not known yet (GetAccount)")
+def status_nothing_sent(*, host: str, pid: int, because: str) -> str:
+    """One dispatcher gets nothing of the account's rate."""
+    return f"The dispatcher on {host} (pid {pid}) sends nothing: {because}"
+
+
+@example(since="28 Nov 2026 15:23 UTC")
+def status_feedback_silent(*, since: str) -> str:
+    """SES accepted mail, and its Send events have not arrived."""
+    return f"SES has accepted mail since {since}, and no Send event of it has arrived"
+
+
+@example()
+def status_feedback_silent_next() -> str:
+    """What to do when no events arrive."""
+    return "Bounces are not seen either. Read the log of observe, then check the event destinations, the topic and the queue"
+
+
+@example(
+    queue="mailcordon-outcome", why="the queue mailcordon-outcome cannot be reached: no response within 30 s"
+)
+@example(queue="mailcordon-outcome", why=None)
+def status_queue_silent(*, queue: str, why: str | None) -> str:
+    """The role observe has had no answer from a queue for a minute."""
+    return f"The queue {queue} has not been read for a minute{f': {why}' if why else ''}"
+
+
+@example()
+def status_queue_silent_next() -> str:
+    """What to do when a queue is not read."""
+    return "Read the log of observe; its messages wait in the queue"
+
+
+@example(count=3, since="28 Nov 2026 15:23 UTC")
+def status_unknown_overdue(*, count: int, since: str) -> str:
+    """Unknown outcomes should have been settled by now. `count` ends at 1,000."""
+    what = "outcome" if count == 1 else "outcomes"
+    return f"{count:,} unknown {what} should have been settled by now; the oldest call was at {since}"
+
+
+@example()
+def status_unknown_overdue_next() -> str:
+    """What to do about unknown outcomes that stay."""
+    return "They need Send events or a canary: see the problems of feedback and stops"
+
+
+@example(kind="event-destination", name="mc-urgent/outcome", error="BadRequest: unknown topic")
+def status_resource_failing(*, kind: str, name: str, error: str) -> str:
+    """A resource at SES is not as it should be, and cannot be made so."""
+    return f"The {kind} {name} cannot be made as it should be: {error}"
+
+
+@example(tenant="acme")
+@example(tenant=None)
+def status_resource_failing_next(*, tenant: str | None) -> str:
+    """What to do about a failing resource."""
+    return "It is tried again by itself" + (
+        f"; `mailcordon tenant show {tenant}` shows the progress" if tenant else ""
+    )
+
+
+@example()
+def status_partitions_missing() -> str:
+    """The database has no partitions."""
+    return "There are no partitions"
+
+
+@example()
+def status_migrate() -> str:
+    """What to do when the schema is not complete."""
+    return "Run `mailcordon migrate`"
+
+
+@example(days=1)
+def status_partitions_few(*, days: int) -> str:
+    """Few partitions exist ahead."""
+    return f"The partitions reach only {_count(days, 'day')} ahead"
+
+
+@example()
+def status_partitions_few_next() -> str:
+    """What to do when partitions are missing."""
+    return "Start the role control, which makes them and moves such rows, or read its log"
+
+
+@example(table="ledger", rows=12)
+def status_default_partition(*, table: str, rows: int) -> str:
+    """Rows had no partition of their day. `rows` ends at 10,000."""
+    return f"{table} has {_count(rows, 'row')} in its default partition: their day has none"
+
+
+@example(seconds=90)
+def status_snapshot_old(*, seconds: int) -> str:
+    """An old transaction keeps PostgreSQL from cleaning up, which slows the queue."""
+    return f"The oldest transaction is {seconds} s old, which slows the queue"
+
+
+@example()
+def status_snapshot_old_next() -> str:
+    """What to do about an old transaction."""
+    return (
+        "Find its session in pg_stat_activity (column xact_start) and end it with pg_terminate_backend(pid)"
+    )
+
+
+@example(host="mail-1", seconds=-600)
+def status_clock_skew(*, host: str, seconds: int) -> str:
+    """The clocks of a host and of the database differ."""
+    return f"The clock of {host} is {_count(abs(seconds), 'second')} {'behind' if seconds > 0 else 'ahead of'} the database's"
+
+
+@example(count=2, since="28 Nov 2026 15:23 UTC")
+def status_clock_corrected(*, count: int, since: str) -> str:
+    """The database's clock was set back: times in the future were set to now."""
+    return f"The database's clock was set back: {_count(count, 'time')} in the future set to now, the last at {since}"
+
+
+@example()
+def status_clock_next() -> str:
+    """What to do about clocks."""
+    return "Check the time service (NTP) of these hosts"
+
+
+@example(
+    mail="marketing mail of acme",
+    hold="Held by Ana (CLI) since 28 Nov 2026 15:23 UTC: complaints rising [hold 5]",
+)
+def status_held(*, mail: str, hold: str) -> str:
+    """A hold stops mail: a notice, since somebody placed it on purpose."""
+    return f"{mail}: {hold}"
+
+
+@example(tenant="acme")
+def status_held_next(*, tenant: str) -> str:
+    """What to do about held mail."""
+    return f"It was held on purpose; `mailcordon uncordon {tenant}` releases it"
+
+
+@example()
+def status_ok() -> str:
+    """`doctor`: a check of the service found nothing."""
+    return "Nothing wrong."
+
+
+@example(detail="The partitions reach only 1 day ahead", next="Start the role control, or read its log")
+def status_finding(*, detail: str, next: str) -> str:
+    """`doctor`: a problem of the service, and what to do."""
+    return f"{detail}. {next}."

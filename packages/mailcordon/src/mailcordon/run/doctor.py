@@ -1,4 +1,4 @@
-"""`mailcordon doctor`: checks settings, home, database and processes, and says what to do about each problem.
+"""`mailcordon doctor`: checks settings, home, database, processes and service, and says what to do about each problem.
 
 It changes nothing, and a check that fails does not stop the others: what cannot be checked is a finding too.
 """
@@ -7,12 +7,12 @@ import json
 import os
 from collections.abc import Awaitable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Literal
 
 from mailcordon import config as configs
-from mailcordon.adapters.db import connect_errors, engine, health_reader, roles
+from mailcordon.adapters.db import connect_errors, engine, roles, status_reader
 from mailcordon.config import Config
+from mailcordon.control import status
 from mailcordon.core import boundary
 from mailcordon.core.errors import MailcordonError
 from mailcordon.host.home import RUN_FILE
@@ -21,9 +21,7 @@ from mailcordon.run import home_lock
 
 State = Literal["ok", "warn", "bad"]
 
-FEWEST_DAYS = 3  #: partitions ahead; fewer are bad
 DATABASE_ADDRESS = "database address"  #: the subject of the finding about MAILCORDON_DATABASE_URL
-LONGEST_SNAPSHOT = 60  #: seconds; an older snapshot slows the queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ async def find(environ: Mapping[str, str]) -> list[Finding]:
     }
     findings += [finding for found in logins.values() for finding in found]
     if all(finding.state == "ok" for finding in logins["control"]):
-        findings += await _checked("database", _check_database(config))
+        findings += await _checked("service", _check_service(config))
     return findings
 
 
@@ -138,26 +136,22 @@ def _is_stopped_embedded(config: Config, url: str) -> bool:
     return socket and config.database_url is None and home_lock.holder(config.home) is None
 
 
-async def _check_database(config: Config) -> list[Finding]:
+async def _check_service(config: Config) -> list[Finding]:
+    """The same judge as `mailcordon status`, through the database: it needs no API."""
     connection = await engine.connect(config.login_url("control"))
     try:
-        return [await _partitions(connection), await _snapshots(connection)]
+        found = status.judge(await status_reader.read(connection))
     finally:
         await connection.close()
-
-
-async def _partitions(connection: engine.Connection) -> Finding:
-    last = await health_reader.last_partition(connection)
-    if last is None:
-        return Finding("partitions", "bad", system.partitions_missing())
-    days = (last - datetime.now(UTC).date()).days
-    if days < FEWEST_DAYS:
-        return Finding("partitions", "bad", system.partitions_few(days=days))
-    return Finding("partitions", "ok", system.partitions_ok(days=days))
-
-
-async def _snapshots(connection: engine.Connection) -> Finding:
-    seconds = int(await health_reader.oldest_snapshot(connection) or 0)
-    if seconds > LONGEST_SNAPSHOT:
-        return Finding("snapshots", "bad", system.snapshot_old(seconds=seconds))
-    return Finding("snapshots", "ok", system.snapshot_ok(seconds=seconds))
+    wrong = {problem.check for problem in found.problems}
+    return [
+        *(Finding(check, "ok", system.status_ok()) for check in found.checked if check not in wrong),
+        *(
+            Finding(one.check, "bad", system.status_finding(detail=one.sentence, next=one.next))
+            for one in found.problems
+        ),
+        *(
+            Finding(one.check, "warn", system.status_finding(detail=one.sentence, next=one.next))
+            for one in found.notices
+        ),
+    ]

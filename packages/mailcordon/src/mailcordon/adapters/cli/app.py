@@ -31,6 +31,7 @@ from mailcordon.adapters.cli.commands import (
     quarantine,
     send,
     sent,
+    status,
     suppression,
     tenant,
     why,
@@ -56,7 +57,7 @@ GROUPS = {
     "mailbox": mailbox.app,
     "key": key.app,
 }
-SINGLE_COMMANDS = (send.app, why.app, sent.app, cordon.app, metrics.app, audit.app)
+SINGLE_COMMANDS = (status.app, send.app, why.app, sent.app, cordon.app, metrics.app, audit.app)
 
 #: The order of the help: what one needs first comes first.
 ORDER = (
@@ -64,7 +65,7 @@ ORDER = (
     *("tenant", "lane", "identity", "type"),
     *("send", "why", "message", "sent"),
     *("cordon", "uncordon", "cancel", "holds"),
-    *("metrics", "suppression", "quarantine", "mailbox"),
+    *("status", "metrics", "suppression", "quarantine", "mailbox"),
     *("key", "audit"),
     *("doctor", "migrate", "env", "completion", "run"),
 )

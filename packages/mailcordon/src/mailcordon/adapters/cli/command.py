@@ -86,6 +86,7 @@ class Cli:
     err: Console
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     document: Document | None = None  #: the result, once there is one
+    exit_code: int = 0  #: of a command that succeeded with bad news; `--watch` goes on
 
     def show_result(self, document: Document, *views: RenderableType) -> None:
         """The command's one result: the document for machines, or the views for people."""
@@ -225,6 +226,8 @@ async def _once(act: Callable[..., Awaitable[None]], given: dict[str, Any], cli:
         _print_document(cli)
         raise
     _print_document(cli)
+    if cli.exit_code:
+        raise typer.Exit(cli.exit_code)
 
 
 def _print_document(cli: Cli) -> None:

@@ -1,0 +1,66 @@
+-- Facts for `mailcordon status` and `doctor`: each statement belongs to one check, and is bounded whatever the tables hold.
+
+-- name: beats
+-- What processes last reported, silent ones of the last hour included.
+select role, instance, host, pid, started, beat, facts from role_health order by role, beat desc, instance;
+
+-- name: oldest_waiting
+-- The longest wait in each class, apart from mail that a hold keeps. From the head of each lane, and from the retries that were due
+-- first; the time in a held lane does not count.
+with head as (
+    select l.id as lane, greatest(((select r.id from ready r where r.lane = l.id order by r.id limit 1) >> 22) + 1767225600000,
+                                  l.released_at) as since,
+           exists (select from ready r where r.lane = l.id) as mail
+      from lane l where not l.held
+), retry as (
+    select w.lane, greatest((w.id >> 22) + 1767225600000, l.released_at) as since
+      from (select lane, id from waiting where why = 1 order by until limit 1000) w
+      join lane l on l.id = w.lane and not l.held
+)
+select distinct on (l.class) l.class, e.slug as tenant, t.name as type, x.since
+  from (select lane, since from head where mail union all select lane, since from retry) x
+  join lane l on l.id = x.lane join tenant e on e.id = l.tenant join message_type t on t.id = l.type
+ order by l.class, x.since;
+
+-- name: stopping_holds
+-- Open holds that stop mail, oldest first.
+select h.*, e.slug, t.name as type_name
+  from hold h join tenant e on e.id = h.tenant
+  left join lane l on l.id = h.lane left join message_type t on t.id = l.type
+ where h.lifted_at is null and h.stops order by h.id limit 100;
+
+-- name: accounts
+-- GetAccount's last figures, one row a cell.
+select cell, polled_at, max_24h, sent_24h, sending_enabled and enforcement <> 'SHUTDOWN' as enabled from account_rate order by cell;
+
+-- name: seen_call
+-- The latest call whose Send event is stored.
+select max(called_at) from send_seen;
+
+-- name: overdue
+-- Unknown outcomes that should be settled by now, counted up to 1,000.
+select count(*) as count, min(called_at) as oldest
+  from (select w.called_at from waiting w join lane l on l.id = w.lane
+         where w.why = 2 and w.called_at + l.grace_ms + $1::bigint < now_ms() limit 1000) x;
+
+-- name: set_aside
+-- Mail that SES refused with an error that we do not know, counted up to 1,000.
+select count(*) from (select from waiting where why = 1 and code = 'set-aside' limit 1000) x;
+
+-- name: failing
+-- Resources that cannot be made as they should be at SES.
+select r.kind, r.name, e.slug as tenant, r.error
+  from ses_resource r left join tenant e on e.id = r.tenant
+ where r.state = 'failing' order by r.phase, r.name limit 200;
+
+-- name: days_ahead
+-- How many days the partitions reach ahead, of the table with the fewest; null if there are none.
+select min(day) - (to_timestamp(now_ms() / 1000.0) at time zone 'UTC')::date as days
+  from (select i.inhparent, max(to_date(right(c.relname, 8), 'YYYYMMDD')) as day
+          from pg_inherits i join pg_class c on c.oid = i.inhrelid join pg_class p on p.oid = i.inhparent
+         where p.relkind = 'p' and p.relnamespace = current_schema()::regnamespace and c.relname ~ '_p[0-9]{8}$'
+         group by i.inhparent) x;
+
+-- name: strays
+-- Rows in default partitions.
+select parent, found from default_partition_rows();

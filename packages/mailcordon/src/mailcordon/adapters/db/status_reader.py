@@ -1,0 +1,148 @@
+"""Reads the facts of `control.status`, as the control role.
+
+Each check reads its own statements. What fails makes that check unread and leaves the others alone, so that a slow table does
+not hide a stop. A database that is away is an error of the whole.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from mailcordon.adapters.db import connection_pool, engine, health_reader, queries
+from mailcordon.adapters.db.driver_errors import UNREACHABLE, in_words
+from mailcordon.adapters.db.hold_row import hold_from_row
+from mailcordon.control import status
+from mailcordon.control.status import Check, Facts
+from mailcordon.core.priority import Class
+from mailcordon.messages import api
+
+_SQL = queries.load("status_reader.sql")
+_SHARED = queries.load("shared.sql")
+_TIMEOUT = 5.0  #: seconds for one statement
+
+_Connection = engine.Connection | engine.PooledConnection
+_Read = Callable[[_Connection], Awaitable[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReader:
+    """Implements `control.status.Reader`."""
+
+    control: engine.Pool
+
+    async def facts(self) -> Facts:
+        """Raises Unavailable while the database cannot be reached."""
+        async with connection_pool.acquire(self.control) as connection:
+            return await read(connection)
+
+
+async def read(connection: _Connection) -> Facts:
+    """Raises what the driver raises for a database that cannot be reached."""
+    now = await connection.fetchval(_SHARED.now, timeout=_TIMEOUT)
+    found: dict[str, Any] = {}
+    unread: dict[Check, str] = {}
+    for checks, reading in _READINGS:
+        try:
+            found.update(await reading(connection))
+        except UNREACHABLE as error:
+            if connection.is_closed():
+                raise
+            unread.update(dict.fromkeys(checks, in_words(error)))
+        except asyncpg.PostgresError as error:
+            unread.update(dict.fromkeys(checks, in_words(error)))
+    return Facts(now=now, unread=unread, **found)
+
+
+async def _beats(connection: _Connection) -> Mapping[str, Any]:
+    rows = await connection.fetch(_SQL.beats, timeout=_TIMEOUT)
+    return {"beats": [status.Beat(**{**row, "facts": json.loads(row["facts"])}) for row in rows]}
+
+
+async def _waiting(connection: _Connection) -> Mapping[str, Any]:
+    rows = await connection.fetch(_SQL.oldest_waiting, timeout=_TIMEOUT)
+    holds = await connection.fetch(_SQL.stopping_holds, timeout=_TIMEOUT)
+    return {
+        "waiting": [
+            status.Waiting(
+                class_=Class(row["class"]), tenant=row["tenant"], type=row["type"], since=row["since"]
+            )
+            for row in rows
+        ],
+        "holds": [_hold(row) for row in holds],
+    }
+
+
+def _hold(row: asyncpg.Record) -> status.HeldMail:
+    hold = hold_from_row(row)
+    target = hold.target
+    mail = api.mail_of(
+        row["slug"],
+        type=row["type_name"],
+        class_=None if target.class_ is None else target.class_.word,
+        provider=None if target.provider is None else target.provider.word,
+        campaign=target.campaign,
+        list=target.list,
+    )
+    return status.HeldMail(tenant=row["slug"], mail=mail, sentence=hold.sentence, since=hold.since)
+
+
+async def _accounts(connection: _Connection) -> Mapping[str, Any]:
+    rows = await connection.fetch(_SQL.accounts, timeout=_TIMEOUT)
+    return {"accounts": [status.Account(**row) for row in rows]}
+
+
+async def _seen_call(connection: _Connection) -> Mapping[str, Any]:
+    return {"seen_call": await connection.fetchval(_SQL.seen_call, timeout=_TIMEOUT)}
+
+
+async def _overdue(connection: _Connection) -> Mapping[str, Any]:
+    row = await connection.fetchrow(_SQL.overdue, status.UNKNOWN_MARGIN_MS, timeout=_TIMEOUT)
+    found = row is not None and row["count"] > 0
+    return {"overdue": status.Overdue(row["count"], row["oldest"]) if row is not None and found else None}
+
+
+async def _set_aside(connection: _Connection) -> Mapping[str, Any]:
+    return {"set_aside": await connection.fetchval(_SQL.set_aside, timeout=_TIMEOUT)}
+
+
+async def _failing(connection: _Connection) -> Mapping[str, Any]:
+    rows = await connection.fetch(_SQL.failing, timeout=_TIMEOUT)
+    return {
+        "failing": [
+            status.FailingResource(
+                kind=row["kind"], name=row["name"], tenant=row["tenant"], error=row["error"] or ""
+            )
+            for row in rows
+        ]
+    }
+
+
+async def _days_ahead(connection: _Connection) -> Mapping[str, Any]:
+    return {"days_ahead": await connection.fetchval(_SQL.days_ahead, timeout=_TIMEOUT)}
+
+
+async def _strays(connection: _Connection) -> Mapping[str, Any]:
+    rows = await connection.fetch(_SQL.strays, timeout=_TIMEOUT)
+    return {"strays": {row["parent"]: row["found"] for row in rows}}
+
+
+async def _snapshot(connection: _Connection) -> Mapping[str, Any]:
+    return {"snapshot_seconds": await health_reader.oldest_snapshot(connection, timeout=_TIMEOUT)}
+
+
+#: The checks that cannot be made without a reading, and the reading.
+_READINGS: tuple[tuple[tuple[Check, ...], _Read], ...] = (
+    (("roles", "feedback", "clocks"), _beats),
+    (("waiting mail",), _waiting),
+    (("set-aside mail",), _set_aside),
+    (("account",), _accounts),
+    (("feedback",), _seen_call),
+    (("unknown outcomes",), _overdue),
+    (("resources at SES",), _failing),
+    (("partitions",), _days_ahead),
+    (("default partitions",), _strays),
+    (("snapshots",), _snapshot),
+)

@@ -1,0 +1,552 @@
+"""Is the service well? Pure: facts in, a list of problems out. The API, the command line and `doctor` show the same list.
+
+A problem is something that a person should look at: mail that waits longer than its class may, a role that is silent, a stop, a
+resource that fails. What people did on purpose, such as a hold, is a notice. "Well" is said only of what was checked: `checked`
+lists it, and a check whose facts could not be read is a problem.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from mailcordon.core import health
+from mailcordon.core.health import ROLES, Role
+from mailcordon.core.priority import Class
+from mailcordon.core.reason import Reason
+from mailcordon.messages import reasons, system, times
+
+Check = Literal[
+    "roles",
+    "waiting mail",
+    "stops",
+    "set-aside mail",
+    "account",
+    "feedback",
+    "unknown outcomes",
+    "resources at SES",
+    "partitions",
+    "default partitions",
+    "snapshots",
+    "clocks",
+]
+CHECKS: tuple[Check, ...] = (
+    "roles",
+    "waiting mail",
+    "stops",
+    "set-aside mail",
+    "account",
+    "feedback",
+    "unknown outcomes",
+    "resources at SES",
+    "partitions",
+    "default partitions",
+    "snapshots",
+    "clocks",
+)
+
+_MINUTE = 60_000
+#: How long mail of a class may wait for its turn. A person waits for urgent mail: half of it leaves within a second, and 30 s
+#: is when they ask for another. A receipt after 10 minutes is late, not useless. A newsletter of a day's size may take hours
+#: on purpose (a lane's own rate, a warm-up), but 6 h of its 72 h without a turn is no plan.
+LONGEST_WAIT_MS: Mapping[Class, int] = {
+    Class.URGENT: 30_000,
+    Class.TRANSACTIONAL: 10 * _MINUTE,
+    Class.MARKETING: 360 * _MINUTE,
+}
+#: SES publishes Send events within seconds (ses.md 4); an observer that catches up after a restart needs minutes.
+FEEDBACK_MS = 5 * _MINUTE
+QUEUE_SILENT_MS = _MINUTE  #: a receive waits 20 s at most and is then repeated
+ACCOUNT_OLD_MS = 5 * _MINUTE  #: GetAccount is asked every minute
+UNKNOWN_MARGIN_MS = 5 * _MINUTE  #: beyond the grace: a canary, its event and the queue's visibility time-out
+FEWEST_DAYS = 3  #: partitions ahead: a weekend
+LONGEST_SNAPSHOT_SECONDS = 60  #: an older snapshot makes the queue several times slower
+SKEW_MS = 5_000  #: between a host and the database; SES refuses signatures from 5 minutes on
+CLOCK_NEWS_MS = 10 * _MINUTE  #: a correction of a clock is shown this long
+MOST_OF_A_KIND = 10  #: problems with one code; the rest is counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beat:
+    """The report of one process."""
+
+    role: Role
+    instance: str
+    host: str
+    pid: int
+    started: int
+    beat: int
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """The mail of a class that has waited longest for its turn, apart from mail that a hold keeps."""
+
+    class_: Class
+    tenant: str
+    type: str
+    since: int  #: its acceptance, or the release of its lane if that was later
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenStop:
+    id: int
+    scope: str
+    name: str
+    tenant: str | None  #: slug; None: everybody
+    type: str | None
+    cause: str
+    because: str
+    since: int
+    probe_at: int | None
+    last_probe: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldMail:
+    """An open hold that stops mail."""
+
+    tenant: str  #: slug
+    mail: str  #: what it covers, in words
+    sentence: str
+    since: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailingResource:
+    kind: str
+    name: str
+    tenant: str | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What GetAccount said last."""
+
+    cell: str
+    polled_at: int
+    max_24h: float  #: negative: unlimited
+    sent_24h: float
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """Unknown outcomes past their grace."""
+
+    count: int
+    oldest: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    now: int  #: the database's clock, milliseconds since 1970
+    beats: Sequence[Beat] = ()
+    waiting: Sequence[Waiting] = ()
+    stops: Sequence[OpenStop] = ()
+    holds: Sequence[HeldMail] = ()
+    accounts: Sequence[Account] = ()
+    seen_call: int | None = None  #: the latest call whose Send event arrived
+    overdue: Overdue | None = None
+    set_aside: int = 0  #: mails that SES refused with an error that we do not know
+    failing: Sequence[FailingResource] = ()
+    days_ahead: int | None = None  #: None: there are no partitions
+    strays: Mapping[str, int] = field(default_factory=dict[str, int])  #: rows in default partitions, by table
+    snapshot_seconds: float | None = None
+    unread: Mapping[Check, str] = field(
+        default_factory=dict[Check, str]
+    )  #: why the facts of a check are missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    code: str
+    check: Check
+    sentence: str
+    next: str  #: what to do, or what happens by itself
+    whose: str | None = None  #: the tenant's slug; None: the platform's
+    since: int | None = None  #: milliseconds since 1970
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    role: Role
+    host: str
+    pid: int
+    started: int
+    beat: int
+    silent: bool
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    at: int
+    problems: tuple[Problem, ...]
+    notices: tuple[Problem, ...]
+    checked: tuple[Check, ...]
+    processes: tuple[Process, ...]
+    waiting: tuple[Waiting, ...]
+    stops: tuple[OpenStop, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+
+class Reader(Protocol):
+    async def facts(self) -> Facts:
+        """Raises Unavailable while the database cannot be reached."""
+        ...
+
+
+def judge(facts: Facts) -> Status:
+    checks = {
+        "roles": _roles,
+        "waiting mail": _waiting,
+        "stops": _stops,
+        "set-aside mail": _set_aside,
+        "account": _account,
+        "feedback": _feedback,
+        "unknown outcomes": _unknown,
+        "resources at SES": _resources,
+        "partitions": _partitions,
+        "default partitions": _strays,
+        "snapshots": _snapshots,
+        "clocks": _clocks,
+    }
+    found: list[Problem] = []
+    for check in CHECKS:
+        if check in facts.unread:
+            found.append(_unread(check, facts.unread[check]))
+        else:
+            found += _bounded(checks[check](facts))
+    return Status(
+        at=facts.now,
+        problems=tuple(found),
+        notices=tuple(_bounded(_notices(facts))),
+        checked=tuple(check for check in CHECKS if check not in facts.unread),
+        processes=tuple(_process(beat, facts.now) for beat in facts.beats),
+        waiting=tuple(facts.waiting),
+        stops=tuple(facts.stops),
+    )
+
+
+def _bounded(problems: Iterable[Problem]) -> list[Problem]:
+    """At most MOST_OF_A_KIND of each code; one line says how many more there are."""
+    by_code: dict[str, list[Problem]] = {}
+    for problem in problems:
+        by_code.setdefault(problem.code, []).append(problem)
+    out: list[Problem] = []
+    for code, same in by_code.items():
+        out += same[:MOST_OF_A_KIND]
+        more = len(same) - MOST_OF_A_KIND
+        if more > 0:
+            sentence = system.status_more(count=more, code=code)
+            out.append(Problem(code=code, check=same[0].check, sentence=sentence, next=same[0].next))
+    return out
+
+
+def _process(beat: Beat, now: int) -> Process:
+    return Process(
+        role=beat.role,
+        host=beat.host,
+        pid=beat.pid,
+        started=beat.started,
+        beat=beat.beat,
+        silent=health.silent(beat.beat, now),
+        facts=beat.facts,
+    )
+
+
+def _alive(facts: Facts, role: Role) -> list[Beat]:
+    return [beat for beat in facts.beats if beat.role == role and not health.silent(beat.beat, facts.now)]
+
+
+def _unread(check: Check, why: str) -> Problem:
+    return Problem(
+        code="not-checked",
+        check=check,
+        sentence=system.status_not_checked(check=check, why=why),
+        next=system.status_not_checked_next(),
+    )
+
+
+# Problems ----------------------------------------------------------------------------------------------------------------
+
+
+def _roles(facts: Facts) -> Iterator[Problem]:
+    for role in ROLES:
+        if _alive(facts, role):
+            continue
+        last = max((beat.beat for beat in facts.beats if beat.role == role), default=None)
+        since = None if last is None else times.minute(last)
+        yield Problem(
+            code="role-silent",
+            check="roles",
+            sentence=reasons.no_dispatcher(since)
+            if role == "dispatch"
+            else system.status_role_silent(role=role, since=since),
+            next=system.status_start_role(role=role),
+            since=last,
+        )
+
+
+def _waiting(facts: Facts) -> Iterator[Problem]:
+    for one in facts.waiting:
+        waited, most = facts.now - one.since, LONGEST_WAIT_MS[one.class_]
+        if waited > most:
+            yield Problem(
+                code="mail-waits",
+                check="waiting mail",
+                sentence=system.status_mail_waits(
+                    class_=one.class_.word,
+                    tenant=one.tenant,
+                    type=one.type,
+                    waited=_duration(waited),
+                    most=_duration(most),
+                ),
+                next=system.status_mail_waits_next(tenant=one.tenant, type=one.type),
+                whose=one.tenant,
+                since=one.since,
+            )
+
+
+def _stops(facts: Facts) -> Iterator[Problem]:
+    said: set[str] = set()
+    for stop in facts.stops:
+        said.add(stop.because)
+        yield Problem(
+            code=f"stopped-{stop.cause}",
+            check="stops",
+            sentence=reasons.stopped(times.minute(stop.since), stop.because),
+            next=system.status_stop_ends(
+                scope=stop.scope, name=stop.name, probe=stop.last_probe, tenant=stop.tenant
+            ),
+            whose=stop.tenant,
+            since=stop.since,
+        )
+    for beat in _alive(facts, "dispatch"):
+        because = beat.facts.get("stopped")
+        if because and because not in said:
+            said.add(because)
+            yield Problem(
+                code="dispatcher-stopped",
+                check="stops",
+                sentence=system.status_dispatcher_stopped(host=beat.host, pid=beat.pid, because=because),
+                next=system.status_stop_ends(scope="worker", name=beat.host, probe=None, tenant=None),
+            )
+
+
+def _set_aside(facts: Facts) -> Iterator[Problem]:
+    if facts.set_aside:
+        yield Problem(
+            code="set-aside",
+            check="set-aside mail",
+            sentence=system.status_set_aside(count=facts.set_aside),
+            next=system.status_set_aside_next(),
+        )
+
+
+def _account(facts: Facts) -> Iterator[Problem]:
+    stopped = {stop.cause for stop in facts.stops}
+    if not facts.accounts and Reason.RATE_UNKNOWN not in stopped:
+        yield Problem(
+            code="rate-unknown",
+            check="account",
+            sentence=reasons.rate_unknown(),
+            next=system.status_ask_account_next(),
+        )
+    for account in facts.accounts:
+        if facts.now - account.polled_at > ACCOUNT_OLD_MS:
+            yield Problem(
+                code="account-old",
+                check="account",
+                sentence=system.status_account_old(cell=account.cell, since=times.minute(account.polled_at)),
+                next=system.status_ask_account_next(),
+                since=account.polled_at,
+            )
+        if not account.enabled and Reason.ACCOUNT_PAUSED not in stopped:
+            yield Problem(
+                code="account-paused",
+                check="account",
+                sentence=reasons.sending_disabled(),
+                next=system.status_account_paused_next(),
+            )
+        if 0 <= account.max_24h <= account.sent_24h and Reason.DAILY_QUOTA not in stopped:
+            yield Problem(
+                code="quota-used-up",
+                check="account",
+                sentence=reasons.quota_used_up(""),
+                next=system.status_quota_next(most=int(account.max_24h)),
+            )
+
+
+def _feedback(facts: Facts) -> Iterator[Problem]:
+    """SES accepted calls long enough ago, and no Send event of a call as late as these has arrived."""
+    minutes = {
+        int(minute)
+        for beat in facts.beats
+        if beat.role == "dispatch"
+        for minute in beat.facts.get("success_minutes", ())
+    }
+    seen = facts.seen_call or 0
+    silent = [
+        minute
+        for minute in minutes
+        if minute * _MINUTE > seen and (minute + 1) * _MINUTE + FEEDBACK_MS <= facts.now
+    ]
+    if silent:
+        since = min(silent) * _MINUTE
+        yield Problem(
+            code="feedback-silent",
+            check="feedback",
+            sentence=system.status_feedback_silent(since=times.minute(since)),
+            next=system.status_feedback_silent_next(),
+            since=since,
+        )
+    observers = _alive(facts, "observe")
+    for name, queues in _by_queue(observers).items():
+        newest = max((queue.get("last_receive") or 0 for queue in queues), default=0)
+        started = min(beat.started for beat in observers)
+        if facts.now - max(newest, started) > QUEUE_SILENT_MS:
+            yield Problem(
+                code="queue-silent",
+                check="feedback",
+                sentence=system.status_queue_silent(
+                    queue=name, why=next((queue["problem"] for queue in queues if queue.get("problem")), None)
+                ),
+                next=system.status_queue_silent_next(),
+                since=newest or None,
+            )
+
+
+def _by_queue(observers: Sequence[Beat]) -> dict[str, list[Mapping[str, Any]]]:
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for beat in observers:
+        for queue in beat.facts.get("queues", ()):
+            found.setdefault(str(queue["name"]), []).append(queue)
+    return found
+
+
+def _unknown(facts: Facts) -> Iterator[Problem]:
+    if facts.overdue is not None and facts.overdue.count:
+        yield Problem(
+            code="unknown-overdue",
+            check="unknown outcomes",
+            sentence=system.status_unknown_overdue(
+                count=facts.overdue.count, since=times.minute(facts.overdue.oldest)
+            ),
+            next=system.status_unknown_overdue_next(),
+            since=facts.overdue.oldest,
+        )
+
+
+def _resources(facts: Facts) -> Iterator[Problem]:
+    for one in facts.failing:
+        yield Problem(
+            code="resource-failing",
+            check="resources at SES",
+            sentence=system.status_resource_failing(kind=one.kind, name=one.name, error=one.error),
+            next=system.status_resource_failing_next(tenant=one.tenant),
+            whose=one.tenant,
+        )
+
+
+def _partitions(facts: Facts) -> Iterator[Problem]:
+    days = facts.days_ahead
+    if days is None:
+        yield Problem(
+            code="partitions-missing",
+            check="partitions",
+            sentence=system.status_partitions_missing(),
+            next=system.status_migrate(),
+        )
+    elif days < FEWEST_DAYS:
+        yield Problem(
+            code="partitions-few",
+            check="partitions",
+            sentence=system.status_partitions_few(days=max(0, days)),
+            next=system.status_partitions_few_next(),
+        )
+
+
+def _strays(facts: Facts) -> Iterator[Problem]:
+    for table, rows in facts.strays.items():
+        yield Problem(
+            code="default-partition",
+            check="default partitions",
+            sentence=system.status_default_partition(table=table, rows=rows),
+            next=system.status_partitions_few_next(),
+        )
+
+
+def _snapshots(facts: Facts) -> Iterator[Problem]:
+    seconds = int(facts.snapshot_seconds or 0)
+    if seconds > LONGEST_SNAPSHOT_SECONDS:
+        yield Problem(
+            code="snapshot-old",
+            check="snapshots",
+            sentence=system.status_snapshot_old(seconds=seconds),
+            next=system.status_snapshot_old_next(),
+            since=facts.now - seconds * 1000,
+        )
+
+
+def _clocks(facts: Facts) -> Iterator[Problem]:
+    for beat in facts.beats:
+        skew = beat.facts.get("skew_ms")
+        if beat.role == "api" and skew is not None and abs(skew) > SKEW_MS and beat in _alive(facts, "api"):
+            yield Problem(
+                code="clock-skew",
+                check="clocks",
+                sentence=system.status_clock_skew(host=beat.host, seconds=round(skew / 1000)),
+                next=system.status_clock_next(),
+            )
+
+
+# Notices -----------------------------------------------------------------------------------------------------------------
+
+
+def _notices(facts: Facts) -> Iterator[Problem]:
+    for hold in facts.holds:
+        yield Problem(
+            code="held",
+            check="waiting mail",
+            sentence=system.status_held(mail=hold.mail, hold=hold.sentence),
+            next=system.status_held_next(tenant=hold.tenant),
+            whose=hold.tenant,
+            since=hold.since,
+        )
+    for beat in _alive(facts, "dispatch"):
+        if (because := beat.facts.get("because")) and because not in {stop.because for stop in facts.stops}:
+            yield Problem(
+                code="nothing-sent",
+                check="account",
+                sentence=system.status_nothing_sent(host=beat.host, pid=beat.pid, because=because),
+                next=system.status_ask_account_next(),
+            )
+        corrected = beat.facts.get("last_clock_correction")
+        if corrected is not None and facts.now - corrected < CLOCK_NEWS_MS:
+            yield Problem(
+                code="clock-corrected",
+                check="clocks",
+                sentence=system.status_clock_corrected(
+                    count=int(beat.facts.get("clock_corrections") or 0), since=times.minute(corrected)
+                ),
+                next=system.status_clock_next(),
+                since=corrected,
+            )
+
+
+def _duration(ms: int) -> str:
+    """`30 s`, `12 min`, `6 h`, `3 days`."""
+    seconds = ms // 1000
+    if seconds < 120:
+        return f"{seconds} s"
+    if seconds < 7_200:
+        return f"{seconds // 60} min"
+    if seconds < 172_800:
+        return f"{seconds // 3600} h"
+    return f"{seconds // 86_400} days"

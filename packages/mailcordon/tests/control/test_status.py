@@ -1,0 +1,235 @@
+"""What counts as a problem of the service, and what does not."""
+
+from typing import Any
+
+import pytest
+
+from mailcordon.control import status
+from mailcordon.control.status import (
+    Account,
+    Beat,
+    Facts,
+    FailingResource,
+    HeldMail,
+    OpenStop,
+    Overdue,
+    Waiting,
+)
+from mailcordon.core.health import ROLES, Role
+from mailcordon.core.priority import Class
+
+NOW = 1_795_879_380_000  # 28 Nov 2026 15:23 UTC
+MINUTE = 60_000
+
+
+def beat(role: Role, age: int = 1_000, **facts: Any) -> Beat:
+    return Beat(
+        role=role, instance="a", host="mail-1", pid=7, started=NOW - 10 * MINUTE, beat=NOW - age, facts=facts
+    )
+
+
+def beats(**over: Beat) -> list[Beat]:
+    return [over.get(role, beat(role)) for role in ROLES]
+
+
+def account(**over: Any) -> Account:
+    values = {"cell": "default", "polled_at": NOW - 1_000, "max_24h": 50_000, "sent_24h": 10, "enabled": True}
+    return Account(**(values | over))
+
+
+def facts(**over: Any) -> Facts:
+    return Facts(**({"now": NOW, "beats": beats(), "accounts": [account()], "days_ahead": 14} | over))
+
+
+def codes(given: Facts) -> list[str]:
+    return [problem.code for problem in status.judge(given).problems]
+
+
+def stop(**over: Any) -> OpenStop:
+    values = {
+        "id": 1,
+        "scope": "cell",
+        "name": "default",
+        "tenant": None,
+        "type": None,
+        "cause": "daily-quota",
+        "because": "The account's 24-hour quota is used up",
+        "since": NOW - MINUTE,
+        "probe_at": None,
+        "last_probe": None,
+    }
+    return OpenStop(**(values | over))
+
+
+def test_a_service_at_rest_is_well_and_says_what_was_checked():
+    found = status.judge(facts())
+    assert (found.ok, found.problems, found.notices) == (True, (), ())
+    assert found.checked == status.CHECKS
+
+
+def test_what_could_not_be_read_is_a_problem_and_not_called_checked():
+    found = status.judge(facts(unread={"stops": "no response in time"}))
+    assert not found.ok
+    assert "stops" not in found.checked
+    [problem] = found.problems
+    assert (problem.code, problem.check) == ("not-checked", "stops")
+    assert "no response in time" in problem.sentence
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_without_a_report_for_ten_seconds_is_silent(role: Role):
+    assert codes(facts(beats=beats(**{role: beat(role, 9_000)}))) == []
+    assert codes(facts(beats=beats(**{role: beat(role, 11_000)}))) == ["role-silent"]
+    assert codes(facts(beats=[one for one in beats() if one.role != role])) == ["role-silent"]
+
+
+def test_one_living_process_is_enough_for_its_role():
+    assert codes(facts(beats=[*beats(), beat("dispatch", 50 * MINUTE)])) == []
+
+
+def test_a_silent_dispatcher_is_said_in_the_words_of_the_delivery():
+    [problem] = status.judge(facts(beats=beats(dispatch=beat("dispatch", MINUTE)))).problems
+    assert problem.sentence == "No dispatcher has reported since 28 Nov 2026 15:22 UTC, so no mail leaves"
+    assert "mailcordon run dispatch" in problem.next
+
+
+@pytest.mark.parametrize(
+    ("class_", "most"),
+    [(Class.URGENT, 30_000), (Class.TRANSACTIONAL, 10 * MINUTE), (Class.MARKETING, 360 * MINUTE)],
+)
+def test_mail_may_wait_as_long_as_its_class_may(class_: Class, most: int):
+    def waiting(ms: int) -> Facts:
+        return facts(waiting=[Waiting(class_=class_, tenant="acme", type="x", since=NOW - ms)])
+
+    assert codes(waiting(most)) == []
+    assert codes(waiting(most + 1)) == ["mail-waits"]
+    assert status.judge(waiting(most + 1)).problems[0].whose == "acme"
+
+
+def test_every_open_stop_is_a_problem_with_its_sentence():
+    found = status.judge(
+        facts(stops=[stop(), stop(id=2, scope="tenant", cause="tenant-paused", tenant="acme")])
+    )
+    assert [problem.code for problem in found.problems] == ["stopped-daily-quota", "stopped-tenant-paused"]
+    assert found.problems[0].sentence == (
+        "Stopped since 28 Nov 2026 15:22 UTC: The account's 24-hour quota is used up"
+    )
+    assert [problem.whose for problem in found.problems] == [None, "acme"]
+
+
+def test_a_dispatcher_that_stopped_says_so_unless_a_stop_says_it():
+    stopped = beats(dispatch=beat("dispatch", stopped="5 calls in a row had no clear answer"))
+    assert codes(facts(beats=stopped)) == ["dispatcher-stopped"]
+    same = stop(because="5 calls in a row had no clear answer", cause="outage")
+    assert codes(facts(beats=stopped, stops=[same])) == ["stopped-outage"]
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ([], "rate-unknown"),
+        ([account(enabled=False)], "account-paused"),
+        ([account(max_24h=200, sent_24h=200)], "quota-used-up"),
+        ([account(polled_at=NOW - 6 * MINUTE)], "account-old"),
+    ],
+)
+def test_the_account_is_judged_by_what_ses_said_of_it(given: list[Account], code: str):
+    assert codes(facts(accounts=given)) == [code]
+
+
+def test_an_account_without_a_daily_limit_has_no_quota_to_use_up():
+    assert codes(facts(accounts=[account(max_24h=-1, sent_24h=5)])) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "cause"),
+    [(account(enabled=False), "account-paused"), (account(max_24h=200, sent_24h=200), "daily-quota")],
+)
+def test_a_stop_of_the_account_is_said_once(given: Account, cause: str):
+    assert codes(facts(accounts=[given], stops=[stop(cause=cause)])) == [f"stopped-{cause}"]
+
+
+class TestFeedback:
+    def sent_in(self, *minutes: int) -> list[Beat]:
+        """Calls were accepted so many minutes ago."""
+        stamps = [(NOW - minute * MINUTE) // MINUTE for minute in sorted(minutes, reverse=True)]
+        return beats(dispatch=beat("dispatch", success_minutes=stamps))
+
+    def test_events_that_do_not_come_are_a_problem(self):
+        assert codes(facts(beats=self.sent_in(8))) == ["feedback-silent"]
+        assert codes(facts(beats=self.sent_in(8), seen_call=NOW - 20 * MINUTE)) == ["feedback-silent"]
+
+    def test_events_of_the_last_minutes_may_still_come(self):
+        assert codes(facts(beats=self.sent_in(0, 1, 4))) == []
+
+    def test_an_event_of_a_later_call_shows_that_feedback_works(self):
+        assert codes(facts(beats=self.sent_in(1, 8), seen_call=NOW - 5 * MINUTE)) == []
+
+    def test_a_quiet_hour_is_no_silence(self):
+        assert codes(facts(seen_call=NOW - 50 * MINUTE)) == []
+
+    def test_calls_of_a_dispatcher_that_has_died_count(self):
+        dead = beat("dispatch", 9 * MINUTE, success_minutes=[(NOW - 8 * MINUTE) // MINUTE])
+        assert codes(facts(beats=[*beats(), dead])) == ["feedback-silent"]
+
+    def test_a_queue_that_is_not_read_for_a_minute_is_a_problem(self):
+        def reading(age: int) -> list[Beat]:
+            queue = {"name": "outcome", "last_receive": NOW - age, "problem": "no response within 30 s"}
+            return beats(observe=beat("observe", queues=[queue]))
+
+        assert codes(facts(beats=reading(50_000))) == []
+        [problem] = status.judge(facts(beats=reading(70_000))).problems
+        assert problem.code == "queue-silent"
+        assert "no response within 30 s" in problem.sentence
+
+
+def test_unknown_outcomes_past_their_time_are_a_problem():
+    assert codes(facts(overdue=Overdue(3, NOW - 20 * MINUTE))) == ["unknown-overdue"]
+
+
+def test_mail_that_is_set_aside_is_a_problem():
+    assert codes(facts(set_aside=1)) == ["set-aside"]
+
+
+def test_failing_resources_are_named_and_many_are_counted():
+    failing = [FailingResource(kind="tenant", name=f"mc-{n}", tenant="acme", error="no") for n in range(12)]
+    found = status.judge(facts(failing=failing))
+    assert len(found.problems) == status.MOST_OF_A_KIND + 1
+    assert found.problems[-1].sentence == "2 more of resource-failing"
+
+
+@pytest.mark.parametrize(
+    ("days", "found"), [(3, []), (2, ["partitions-few"]), (None, ["partitions-missing"])]
+)
+def test_partitions_must_reach_three_days_ahead(days: int | None, found: list[str]):
+    assert codes(facts(days_ahead=days)) == found
+
+
+def test_rows_in_a_default_partition_are_a_problem():
+    assert codes(facts(strays={"ledger": 12})) == ["default-partition"]
+
+
+def test_a_snapshot_older_than_a_minute_is_a_problem():
+    assert codes(facts(snapshot_seconds=60.9)) == []
+    assert codes(facts(snapshot_seconds=61)) == ["snapshot-old"]
+
+
+@pytest.mark.parametrize(("skew", "found"), [(4_000, []), (-600_000, ["clock-skew"]), (None, [])])
+def test_a_host_whose_clock_differs_from_the_databases_is_a_problem(skew: int | None, found: list[str]):
+    assert codes(facts(beats=beats(api=beat("api", skew_ms=skew)))) == found
+
+
+def test_a_hold_is_a_notice_and_all_is_well():
+    held = HeldMail(tenant="acme", mail="all mail of acme", sentence="Held by Ana since 15:23: x", since=NOW)
+    found = status.judge(facts(holds=[held]))
+    assert found.ok
+    assert [notice.sentence for notice in found.notices] == ["all mail of acme: Held by Ana since 15:23: x"]
+
+
+def test_a_clock_that_was_set_back_is_a_notice_for_ten_minutes():
+    def corrected(age: int) -> Facts:
+        one = beat("dispatch", clock_corrections=2, last_clock_correction=NOW - age)
+        return facts(beats=beats(dispatch=one))
+
+    assert [notice.code for notice in status.judge(corrected(MINUTE)).notices] == ["clock-corrected"]
+    assert status.judge(corrected(11 * MINUTE)).notices == ()

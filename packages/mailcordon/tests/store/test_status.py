@@ -1,0 +1,166 @@
+"""The facts of the service's status, read from the rows that the planes write."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from mailcordon.adapters.db import engine, status_reader
+from mailcordon.adapters.db.health_store import HealthStore
+from mailcordon.control import status
+from mailcordon.control.status import Facts
+from mailcordon.core import ids
+
+MINUTE = 60_000
+
+
+@pytest.fixture
+async def control(world: Any) -> AsyncIterator[engine.Connection]:
+    connection = await engine.connect(world.database.dsn("control"))
+    yield connection
+    await connection.close()
+
+
+async def ready(world: Any, lane: int, age_ms: int, index: int = 1) -> int:
+    now = await world.connection.fetchval("select now_ms()")
+    id = ids.first_of(now - age_ms) + index
+    await world.connection.execute(
+        "insert into ready (lane, id, tenant, hash) select $1, $2, tenant, '' from lane where id = $1",
+        lane,
+        id,
+    )
+    return id
+
+
+async def waiting(world: Any, lane: int, age_ms: int, why: int, **over: Any) -> int:
+    now = await world.connection.fetchval("select now_ms()")
+    id = ids.first_of(now - age_ms) + 1
+    values = {"until": now, "attempt": 1, "hash": b"", "reason": "x", "since": now, **over}
+    names = ", ".join(values)
+    await world.connection.execute(
+        f"insert into waiting (lane, id, tenant, why, {names}) select $1, $2, tenant, $3, "
+        + ", ".join(f"${n}" for n in range(4, 4 + len(values)))
+        + " from lane where id = $1",
+        lane,
+        id,
+        why,
+        *values.values(),
+    )
+    return id
+
+
+def age(facts: Facts) -> list[tuple[str, str, int]]:
+    return [(one.class_.word, one.type, round((facts.now - one.since) / MINUTE)) for one in facts.waiting]
+
+
+async def test_every_check_can_be_made_with_the_rights_of_the_control_role(
+    control: engine.Connection,
+) -> None:
+    facts = await status_reader.read(control)
+    assert facts.unread == {}
+    assert status.judge(facts).checked == status.CHECKS
+
+
+async def test_the_longest_wait_of_each_class_is_at_the_head_of_a_lane(
+    world: Any, control: engine.Connection
+) -> None:
+    reset = await world.lane("acme", "password-reset")
+    code = await world.lane("acme", "login-code")
+    news = await world.lane("acme", "newsletter")
+    for lane, minutes in ((reset, 2), (reset, 5), (code, 9), (news, 30)):
+        await ready(world, lane, minutes * MINUTE)
+    found = await status_reader.read(control)
+    assert age(found) == [("urgent", "login-code", 9), ("marketing", "newsletter", 30)]
+
+
+async def test_held_mail_does_not_wait_for_its_turn_and_waits_anew_from_its_release(
+    world: Any, control: engine.Connection
+) -> None:
+    lane = await world.lane("acme", "password-reset")
+    await ready(world, lane, 18 * MINUTE)
+    await world.connection.execute("update lane set held = true")
+    assert age(await status_reader.read(control)) == []
+    await world.connection.execute("update lane set held = false, released_at = now_ms() - 120000")
+    assert age(await status_reader.read(control)) == [("urgent", "password-reset", 2)]
+
+
+async def test_mail_that_is_retried_waits_and_mail_under_a_narrow_hold_does_not(
+    world: Any, control: engine.Connection
+) -> None:
+    receipt = await world.lane("acme", "receipt")
+    news = await world.lane("acme", "newsletter")
+    await waiting(world, receipt, 20 * MINUTE, 1)
+    await waiting(world, news, 30 * MINUTE, 3, until=None, hold=1)
+    assert age(await status_reader.read(control)) == [("transactional", "receipt", 20)]
+
+
+async def test_an_unknown_outcome_is_overdue_five_minutes_after_its_grace(
+    world: Any, control: engine.Connection
+) -> None:
+    lane = await world.lane("acme", "password-reset", grace_ms=MINUTE)
+    now = await world.connection.fetchval("select now_ms()")
+    await waiting(world, lane, 5 * MINUTE, 2, called_at=now - 5 * MINUTE)
+    assert (await status_reader.read(control)).overdue is None
+    await waiting(world, lane, 7 * MINUTE, 2, called_at=now - 7 * MINUTE)
+    assert (await status_reader.read(control)).overdue == status.Overdue(1, now - 7 * MINUTE)
+
+
+async def test_mail_set_aside_is_counted(world: Any, control: engine.Connection) -> None:
+    lane = await world.lane("acme", "receipt")
+    await waiting(world, lane, MINUTE, 1, code="set-aside")
+    await waiting(world, lane, 2 * MINUTE, 1, code="retry")
+    assert (await status_reader.read(control)).set_aside == 1
+
+
+async def test_stopping_holds_are_read_with_what_they_cover(world: Any, control: engine.Connection) -> None:
+    lane = await world.lane("acme", "newsletter")
+    await world.connection.execute(
+        "insert into hold (tenant, lane, owner, because, by, since) "
+        "select tenant, id, 'person', 'bad list', 'Ana', now_ms() from lane where id = $1",
+        lane,
+    )
+    await world.connection.execute(
+        "insert into hold (tenant, owner, because, by, since, lifted_at) "
+        "select tenant, 'person', 'over', 'Ana', 1, 2 from lane"
+    )
+    [hold] = (await status_reader.read(control)).holds
+    assert (hold.tenant, hold.mail) == ("acme", "newsletter mail of acme")
+    assert hold.sentence.startswith("Held by Ana since ")
+
+
+async def test_reports_accounts_resources_and_events_are_read(world: Any, control: engine.Connection) -> None:
+    await world.account()
+    await world.connection.execute("update account_rate set enforcement = 'SHUTDOWN'")
+    await world.connection.execute(
+        "insert into send_seen (configuration_set, called_at) values ('a', 5), ('b', 7)"
+    )
+    await world.connection.execute(
+        "insert into ses_resource (kind, name, phase, desired, state, error) values "
+        "('tenant', 'mc-1', 1, '{}', 'failing', 'no'), ('tenant', 'mc-2', 1, '{}', 'applied', null)"
+    )
+    store = HealthStore(world.database.dsn("send"), role="dispatch", instance="a", host="h", pid=1)
+    await store.beat({"sent": 3})
+    await store.close()
+    found = await status_reader.read(control)
+    assert [(beat.role, beat.facts) for beat in found.beats] == [("dispatch", {"sent": 3})]
+    assert [one.enabled for one in found.accounts] == [False]
+    assert found.seen_call == 7
+    assert [(one.name, one.error) for one in found.failing] == [("mc-1", "no")]
+
+
+async def test_partitions_are_as_far_ahead_as_the_table_with_the_fewest(
+    world: Any, control: engine.Connection
+) -> None:
+    assert (await status_reader.read(control)).days_ahead == 1, "the template keeps those of tomorrow"
+    day = await world.connection.fetchval(
+        "select to_char(now() at time zone 'UTC' + interval '1 day', 'YYYYMMDD')"
+    )
+    await world.connection.execute(f"drop table ledger_p{day}")
+    assert (await status_reader.read(control)).days_ahead == 0
+
+
+async def test_a_check_that_fails_leaves_the_others_alone(world: Any, control: engine.Connection) -> None:
+    await world.connection.execute("alter table account_rate rename to gone")
+    found = await status_reader.read(control)
+    assert list(found.unread) == ["account"]
+    assert "account_rate" in found.unread["account"]
