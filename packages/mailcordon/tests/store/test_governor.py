@@ -78,8 +78,8 @@ class World:
         now = await self.owner.fetchval("select now_ms()")
         id = self._ids.next(now) + 1
         await self.owner.execute(
-            "insert into waiting (lane, id, tenant, why, attempt, called_at, hash, hold, reason, since)"
-            " values ($1, $2, $3, $4, 1, 1, '\\x00', $5, 'r', 0)",
+            "insert into waiting (lane, id, tenant, why, attempt, called_at, hash, hold, reason, code, since)"
+            " values ($1, $2, $3, $4, 1, 1, '\\x00', $5, 'r', 'retry', 0)",
             self.lanes[slug, type], id, self.tenants[slug], why, hold,
         )  # fmt: skip
         return id

@@ -331,7 +331,7 @@ async def fill(queue: Queue, rows: int) -> None:
         ("message", "id, tenant, lane, path, from_address, recipients, bytes, api_key", "s, $2, $3, 'isolated', '', '{k}', 1, 1"),
         ("urgent_content", "id, body", "s, 'b'"),
         ("ready", "lane, id, tenant, hash", "$3, s + 1, $2, 'h'"),
-        ("waiting", "lane, id, tenant, why, attempt, hash, reason, since", "$3, s + 2, $2, 1, 0, 'h', '', 1"),
+        ("waiting", "lane, id, tenant, why, attempt, hash, reason, code, since", "$3, s + 2, $2, 1, 0, 'h', '', 'retry', 1"),
         ("ledger", "id, tenant, lane, state, attempt, provider, at", "s + 3, $2, $3, 20, 1, 0, 1"),
     ):  # fmt: skip
         await queue.c.execute(

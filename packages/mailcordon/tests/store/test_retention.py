@@ -61,8 +61,8 @@ class House:
             return id
         if queued == "waiting":
             await insert(
-                "insert into waiting (id, tenant, lane, why, attempt, hash, reason, since)"
-                " values ($1, $2, $3, 1, 1, 'h', '', 0)",
+                "insert into waiting (id, tenant, lane, why, attempt, hash, reason, code, since)"
+                " values ($1, $2, $3, 1, 1, 'h', '', 'retry', 0)",
                 *row,
             )
             return id

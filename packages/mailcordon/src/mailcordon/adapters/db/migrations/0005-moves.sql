@@ -14,6 +14,7 @@ alter table waiting add column configuration_set text;
 update waiting set why = 1, until = now_ms(), hold = null where why = 3 and hold is null;
 update waiting set code = case why when 1 then 'retry' when 2 then 'outcome-unknown' when 3 then 'held' when 4 then 'scheduled'
                                    else 'provider-cap' end;
+alter table waiting alter column code set not null;
 update ready set worker = null, called_at = null where state = 0 and worker is not null;
 
 alter table ready add constraint ready_state check (state in (0, 1)),
@@ -22,7 +23,7 @@ alter table ready add constraint ready_state check (state in (0, 1)),
 alter table waiting add constraint waiting_why check (why in (1, 2, 3, 4, 5)),
     add constraint waiting_unknown check (why <> 2 or called_at is not null and attempt > 0),
     add constraint waiting_held check (why <> 3 or hold is not null),
-    add constraint waiting_code check (code is null or code ~ '^[a-z][a-z-]{0,40}$');
+    add constraint waiting_code check (code ~ '^[a-z][a-z-]{0,40}$');
 alter table ledger add constraint ledger_state check (state in (10, 11, 12, 13, 14, 20, 28));
 alter table outcome add constraint outcome_state check (state between 20 and 28);
 alter table event add constraint event_kind check (kind between 0 and 11);

@@ -14,8 +14,7 @@ select 'ready' as source, r.id, case r.state when 1 then 2 else 1 end::smallint 
   from ready r join lane l on l.id = r.lane where r.lane = $2 and r.id > $1 and r.id <= $1 + 50
 union all
 select 'waiting', w.id, case w.why when 2 then 5 when 3 then 4 else 3 end::smallint, w.attempt, w.provider, null, w.called_at, w.since,
-       case w.why when 1 then 'retry' when 2 then 'outcome-unknown' when 3 then 'held' when 4 then 'scheduled' else 'provider-cap' end,
-       w.reason, l.held, w.campaign, w.list
+       w.code, w.reason, l.held, w.campaign, w.list
   from waiting w join lane l on l.id = w.lane where w.lane = $2 and w.id > $1 and w.id <= $1 + 50
 union all
 select 'ledger', g.id, g.state, g.attempt, g.provider, g.ses_id, g.called_at, g.at, g.reason, g.detail, false, null, null

@@ -1,0 +1,78 @@
+"""A delivery's moves have one home: no statement besides writes the queue, and the numbers stand in one table."""
+
+import re
+from collections import defaultdict
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailcordon.adapters.db import queries
+from mailcordon.core.delivery import State
+from mailcordon.core.event import Kind
+from mailcordon.send.moves import Why
+
+DIRECTORY = Path(queries.__file__).parent
+WRITES = re.compile(
+    r"\b(?:insert\s+into|update(?:\s+only)?|delete\s+from|truncate|merge\s+into|copy)\s+(ready|waiting|ledger|lane_finished)\b"
+)
+
+#: Statements that write queue rows themselves. Each has a test that it writes what the functions of 0005-moves.sql would.
+HOT = {
+    "accept_store.accept": {"ready"},
+    # The slow path of accept: what it refuses was never queued, so it has no place to be taken from.
+    "accept_store.accept_store": {"ready", "ledger"},
+    "queue_store.claim": {"ready", "ledger"},
+    "queue_store.count_expired": {"lane_finished"},
+    "queue_store.finish_sent": {"ready", "waiting", "ledger", "lane_finished"},
+    # Adds the counts of ended dispatchers together; no count is made or lost.
+    "upkeep_store.fold_finished": {"lane_finished"},
+}
+
+
+def statements() -> dict[str, str]:
+    return {
+        f"{file.stem}.{name}": text
+        for file in sorted((DIRECTORY / "sql").glob("*.sql"))
+        for name, text in queries.load(file.name).items()
+    }
+
+
+def test_only_the_functions_and_the_hot_statements_write_the_queue() -> None:
+    found = {name: set(WRITES.findall(text.lower())) for name, text in statements().items()}
+    assert {name: tables for name, tables in found.items() if not tables <= HOT.get(name, set())} == {}
+
+
+def test_no_later_migration_writes_the_queue_beside_its_functions() -> None:
+    found: dict[str, set[str]] = defaultdict(set)
+    for file in sorted((DIRECTORY / "migrations").glob("*.sql")):
+        for line in file.read_text().splitlines():
+            code, _, _ = line.partition("--")
+            found[file.name] |= set(WRITES.findall(code))
+    assert {name for name, tables in found.items() if tables} == {"0005-moves.sql"}
+
+
+@pytest.mark.parametrize(
+    ("constraint", "numbers"),
+    [
+        ("waiting_why", set(Why)),
+        ("ledger_state", {state for state in State if state >= State.REFUSED} - set(range(State.DELAYED, State.NO_OUTCOME))),
+        ("outcome_state", {state for state in State if state >= State.SENT}),
+        ("event_kind", set(Kind)),
+    ],
+)  # fmt: skip
+async def test_the_database_knows_the_numbers_of_the_code_and_no_others(
+    world: Any, constraint: str, numbers: set[IntEnum]
+) -> None:
+    rule = await world.connection.fetchval(
+        "select pg_get_expr(conbin, conrelid) from pg_constraint where conname = $1 and conparentid = 0",
+        constraint,
+    )
+    column = re.search(r"\((\w+) ", rule)
+    assert column is not None
+    for number in range(-1, 40):
+        allowed = await world.connection.fetchval(
+            f"select {rule} from (select $1::smallint as {column[1]}) x", number
+        )
+        assert allowed == (number in numbers), number
