@@ -60,6 +60,8 @@ KNOWN = frozenset(
         "MAILCORDON_CALL_SLOTS",
         "MAILCORDON_CELL",
         "MAILCORDON_DRAIN_SECONDS",
+        "MAILCORDON_KEEP_BODIES_DAYS",
+        "MAILCORDON_KEEP_RECORDS_DAYS",
         "MAILCORDON_LOG",
         "MAILCORDON_URL",
         "MAILCORDON_KEY",
@@ -114,6 +116,12 @@ class Config:
     cell: str = "default"
     #: Seconds a process may take to finish its work before it is killed. SES answers well within 20.
     drain_seconds: float = 20.0
+    #: Days after which bodies of mail are deleted; at least the longest expiry of a class, three days, and one more. A week is
+    #: enough to look into a complaint about what was sent, and bodies are most of the space.
+    keep_bodies_days: int = 7
+    #: Days after which everything else about a mail is deleted. Bounces and complaints come within days; 90 days are a quarter
+    #: of reports.
+    keep_records_days: int = 90
     #: Format of the log: `text` for people, `json` for machines (every line is a JSON object).
     log: str = "text"
 
@@ -161,6 +169,8 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         call_slots=reader.number("MAILCORDON_CALL_SLOTS", 128, 1, 10_000),
         cell=reader.pattern("MAILCORDON_CELL", _NAME, _NAME_IN_WORDS, "default"),
         drain_seconds=float(reader.number("MAILCORDON_DRAIN_SECONDS", 20, 0, 600)),
+        keep_bodies_days=reader.number("MAILCORDON_KEEP_BODIES_DAYS", 7, 4, 3650),
+        keep_records_days=reader.number("MAILCORDON_KEEP_RECORDS_DAYS", 90, 4, 3650),
         log=reader.choice("MAILCORDON_LOG", ("text", "json"), "text"),
         **_feedback(reader, local=local, region=region, endpoint=ses_endpoint),
     )

@@ -9,8 +9,9 @@ import pytest
 from mailcordon.core import ids, tags
 from mailcordon.core.delivery import State
 from mailcordon.core.event import Kind
+from mailcordon.observe.ingest import Ingest
 
-from .conftest import World
+from .conftest import INSTALLATION, World
 
 DAY = 24 * 3600 * 1000
 
@@ -226,6 +227,18 @@ async def test_a_delivery_we_do_not_have_is_quarantined_unless_it_is_past_retent
     assert [row[1] for row in await suppressed(world)] == ["kim@example.com"]
     picture = await world.picture()
     assert not any(picture[table] for table in ("event", "outcome", "metric_minute", "send_event"))
+
+
+async def test_retention_is_as_long_as_the_setting_says(world: World) -> None:
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    long_ago = world.now - 31 * DAY
+    old = replace(
+        sent, attempt=replace(sent.attempt, delivery=ids.first_of(long_ago) + 1, called_at=long_ago)
+    )
+    assert (await world.tell(old.bounce())).counted == {}
+    world.ingest = Ingest(INSTALLATION, kept_days=30)
+    assert (await world.tell(old.bounce())).counted == {Kind.HARD_BOUNCE: 1}
+    assert [row[1] for row in await suppressed(world)] == ["kim@example.com"]
 
 
 async def test_another_installations_mail_is_counted_separately(world: World) -> None:

@@ -62,7 +62,11 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         observed = observe_routes.ObserveServices(
             reader=PostgresObserveReader(pools["control"], pools["reader"]),
             suppressions=PostgresSuppressions(pools["control"]),
-            replay=observe_view.Replay(replays, decode=feedback.decode, ingest=Ingest(installation)),
+            replay=observe_view.Replay(
+                replays,
+                decode=feedback.decode,
+                ingest=Ingest(installation, kept_days=config.keep_records_days),
+            ),
             hash_key=installation.hash_key,
         )
         governor = Governor(GovernorStore(pools["governor"]))

@@ -13,6 +13,7 @@ from mailcordon.config import Config
 from mailcordon.control import reconcile, schedule
 from mailcordon.control.governor import Governor
 from mailcordon.control.reconcile import Reconciler
+from mailcordon.control.retention import Keep
 from mailcordon.control.upkeep import Upkeep
 
 #: SES's management rate (ses.md 3.5).
@@ -36,10 +37,11 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         stack.callback(ses.close)
         governor = Governor(GovernorStore(governors))
         provision = ProvisionStore(pool)
+        keep = Keep(bodies_days=config.keep_bodies_days, records_days=config.keep_records_days)
         services = schedule.Services(
             governor=governor,
             reconciler=Reconciler(provision, ses, governor, reconcile.LOCAL if config.local else None),
-            upkeep=Upkeep(UpkeepStore(pool), ses, governor, cell=config.cell),
+            upkeep=Upkeep(UpkeepStore(pool), ses, governor, cell=config.cell, keep=keep),
             settings=wiring.settings(config),
             want_everything=provision.want_everything,
             reconciler_lock=provision.reconciler_lock,

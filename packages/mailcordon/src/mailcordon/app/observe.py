@@ -27,7 +27,8 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             stack.push_async_callback(queue.close)
             store = ObserveStore(config.login_url("observe"))
             stack.push_async_callback(store.close)
-            pipelines.append(Pipeline(queue, store, decode=feedback.decode, ingest=Ingest(installation)))
+            ingest = Ingest(installation, kept_days=config.keep_records_days)
+            pipelines.append(Pipeline(queue, store, decode=feedback.decode, ingest=ingest))
         queues = [pipeline.facts for pipeline in pipelines]
         async with heartbeat.beating("observe", config.login_url("observe"), lambda: facts.document(queues)):
             await asyncio.gather(*(pipeline.run(stop) for pipeline in pipelines))

@@ -13,8 +13,6 @@ FIRST_DAY = date(2026, 1, 1)  #: of ids (core/ids.py)
 DAYS_AHEAD = 14
 #: A body is needed as long as its mail may be sent, so it outlives the longest expiry of any lane by this much.
 MARGIN_DAYS = 1
-LEAST_DAYS = 4  #: the longest expiry of a class, three days, and the margin
-MOST_DAYS = 3650
 
 #: Tables with a partition for each day, by what they hold.
 BODIES = frozenset({"content"})

@@ -30,9 +30,7 @@ class ClassDefaults:
     #: SuppressedReasons of the configuration set; None leaves it unset (ses.md 2.2)
     ses_reasons: tuple[str, ...] | None
     max_delivery_seconds: int  #: how long SES retries (ses.md 6)
-    content_kept_ms: (
-        int  #: how long the content is kept after accept; 0: until the outcome of the call is known
-    )
+    keeps_content: bool  #: for MAILCORDON_KEEP_BODIES_DAYS; else only until the delivery has ended
     one_click: bool  #: requires List-Unsubscribe and List-Unsubscribe-Post (RFC 8058)
 
 
@@ -48,7 +46,7 @@ CLASS_DEFAULTS: dict[Class, ClassDefaults] = {
         weight=8,
         ses_reasons=("BOUNCE",),
         max_delivery_seconds=900,
-        content_kept_ms=0,
+        keeps_content=False,
         one_click=False,
     ),
     Class.TRANSACTIONAL: ClassDefaults(
@@ -58,7 +56,7 @@ CLASS_DEFAULTS: dict[Class, ClassDefaults] = {
         weight=4,
         ses_reasons=("BOUNCE",),
         max_delivery_seconds=14_400,
-        content_kept_ms=7 * _DAY,
+        keeps_content=True,
         one_click=False,
     ),
     Class.MARKETING: ClassDefaults(
@@ -68,7 +66,7 @@ CLASS_DEFAULTS: dict[Class, ClassDefaults] = {
         weight=1,
         ses_reasons=None,
         max_delivery_seconds=50_400,
-        content_kept_ms=7 * _DAY,
+        keeps_content=True,
         one_click=True,
     ),
 }

@@ -14,8 +14,6 @@ from mailcordon.core.installation import Installation
 from mailcordon.messages import reasons
 from mailcordon.observe.ports import Directory, Facts, LaneRef, SetRef
 
-RETENTION_MS = 90 * 24 * 3600 * 1000  #: how long a message's rows are kept
-
 
 @dataclass(slots=True)  # not frozen, as one is made per event
 class Attributed:
@@ -54,8 +52,10 @@ def read_tags(event: Event, ours: Installation) -> Attempt | Quarantine | OtherI
         return Quarantine("disagreement", reasons.bad_signature(str(error)))
 
 
-def check(event: Event, attempt: Attempt, directory: Directory, facts: Facts) -> Attributed | Quarantine:
-    """Compares the proved attempt with our rows and with the rest of the event."""
+def check(
+    event: Event, attempt: Attempt, directory: Directory, facts: Facts, *, kept_ms: int
+) -> Attributed | Quarantine:
+    """Compares the proved attempt with our rows and with the rest of the event. A message's rows are kept for `kept_ms`."""
     lane = directory.lanes.get((attempt.tenant_key, attempt.type))
     if lane is None:
         return Quarantine("disagreement", reasons.unknown_lane(attempt.tenant_key, attempt.type))
@@ -63,7 +63,7 @@ def check(event: Event, attempt: Attempt, directory: Directory, facts: Facts) ->
     if contradiction is not None:
         return Quarantine("disagreement", contradiction, lane.tenant)
     if facts.tenant is None:
-        return _without_rows(event, attempt, lane, directory.now)
+        return _without_rows(event, attempt, lane, directory.now - ids.ms_of(attempt.delivery) > kept_ms)
     return _with_rows(event, attempt, lane, facts)
 
 
@@ -101,9 +101,8 @@ def _is_among(recipient: str, destinations: tuple[str, ...]) -> bool:
     return recipient.lower() in [address.lower() for address in destinations]
 
 
-def _without_rows(event: Event, attempt: Attempt, lane: LaneRef, now: int) -> Attributed | Quarantine:
-    age = now - ids.ms_of(attempt.delivery)
-    if age <= RETENTION_MS:
+def _without_rows(event: Event, attempt: Attempt, lane: LaneRef, past: bool) -> Attributed | Quarantine:
+    if not past:
         detail = reasons.unknown_delivery(_id(attempt), attempt.attempt)
         return Quarantine("unknown-delivery", detail, lane.tenant)
     if len(event.destinations) != 1:

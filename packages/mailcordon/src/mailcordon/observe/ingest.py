@@ -79,10 +79,11 @@ class _Claimed:
 
 
 class Ingest:
-    """Stores batches of events for one installation."""
+    """Stores batches of events for one installation, whose mail has rows for `kept_days` (MAILCORDON_KEEP_RECORDS_DAYS)."""
 
-    def __init__(self, installation: Installation) -> None:
+    def __init__(self, installation: Installation, *, kept_days: int = 90) -> None:
         self._ours = installation
+        self._kept_ms = kept_days * 86_400_000
         self._proofs: Proofs = {}
 
     async def store(
@@ -91,14 +92,21 @@ class Ingest:
         """Stores the batch. `quarantine` is False for documents that are in quarantine already."""
         if len(self._proofs) > MAX_PROOFS:
             self._proofs.clear()
-        return await _Batch(self._ours, self._proofs, tx, source, quarantine).run(decoded)
+        return await _Batch(self._ours, self._kept_ms, self._proofs, tx, source, quarantine).run(decoded)
 
 
 class _Batch:
     def __init__(
-        self, ours: Installation, proofs: Proofs, tx: Transaction, source: str, quarantine: bool
+        self,
+        ours: Installation,
+        kept_ms: int,
+        proofs: Proofs,
+        tx: Transaction,
+        source: str,
+        quarantine: bool,
     ) -> None:
         self._ours = ours
+        self._kept_ms = kept_ms
         self._proofs = proofs
         self._tx = tx
         self._source = source
@@ -188,7 +196,7 @@ class _Batch:
                 self._saw_send(event.configuration_set, event.kind, attempt)
                 continue
             known = facts.get(attempt.delivery, _NOTHING)
-            verdict = attribute.check(event, attempt, directory, known)
+            verdict = attribute.check(event, attempt, directory, known, kept_ms=self._kept_ms)
             if isinstance(verdict, Quarantine):
                 self._quarantine(one.decoded.document, verdict)
                 continue

@@ -194,7 +194,7 @@ class Calling:
         detail: str,
         ses_id: str | None = None,
     ) -> None:
-        forget = CLASS_DEFAULTS[route.class_].content_kept_ms == 0
+        forget = not CLASS_DEFAULTS[route.class_].keeps_content
         self.results.finish(loop.slots, Finish(claim, state, reason, detail, ses_id, forget))
 
     def answered(self) -> None:
