@@ -1,10 +1,12 @@
 """What counts as a problem of the service, and what does not."""
 
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
 from mailcordon.control import status
+from mailcordon.control.retention import Storage, TableSize
 from mailcordon.control.status import (
     Account,
     Beat,
@@ -38,7 +40,16 @@ def account(**over: Any) -> Account:
 
 
 def facts(**over: Any) -> Facts:
-    return Facts(**({"now": NOW, "beats": beats(), "accounts": [account()], "days_ahead": 14} | over))
+    return Facts(**({"now": NOW, "beats": beats(), "accounts": [account()], "storage": storage(14)} | over))
+
+
+def storage(days: int | None, in_default: int = 0) -> Storage:
+    """Partitions that reach so many days ahead."""
+    today = date(2026, 11, 28)
+    last = None if days is None else today + timedelta(days=days)
+    return Storage(
+        today=today, tables=(TableSize(table="ledger", bytes=1, last_day=last, in_default=in_default),)
+    )
 
 
 def codes(given: Facts) -> list[str]:
@@ -202,11 +213,11 @@ def test_failing_resources_are_named_and_many_are_counted():
     ("days", "found"), [(3, []), (2, ["partitions-few"]), (None, ["partitions-missing"])]
 )
 def test_partitions_must_reach_three_days_ahead(days: int | None, found: list[str]):
-    assert codes(facts(days_ahead=days)) == found
+    assert codes(facts(storage=storage(days))) == found
 
 
 def test_rows_in_a_default_partition_are_a_problem():
-    assert codes(facts(strays={"ledger": 12})) == ["default-partition"]
+    assert codes(facts(storage=storage(14, in_default=12))) == ["default-partition"]
 
 
 def test_a_snapshot_older_than_a_minute_is_a_problem():

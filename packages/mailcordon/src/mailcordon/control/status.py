@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from mailcordon.control.retention import Storage
 from mailcordon.core import health
 from mailcordon.core.health import ROLES, Role
 from mailcordon.core.priority import Class
@@ -151,8 +152,7 @@ class Facts:
     overdue: Overdue | None = None
     set_aside: int = 0  #: mails that SES refused with an error that we do not know
     failing: Sequence[FailingResource] = ()
-    days_ahead: int | None = None  #: None: there are no partitions
-    strays: Mapping[str, int] = field(default_factory=dict[str, int])  #: rows in default partitions, by table
+    storage: Storage | None = None  #: None: it was not read
     snapshot_seconds: float | None = None
     unread: Mapping[Check, str] = field(
         default_factory=dict[Check, str]
@@ -189,6 +189,7 @@ class Status:
     processes: tuple[Process, ...]
     waiting: tuple[Waiting, ...]
     stops: tuple[OpenStop, ...]
+    storage: Storage | None
 
     @property
     def ok(self) -> bool:
@@ -230,6 +231,7 @@ def judge(facts: Facts) -> Status:
         processes=tuple(_process(beat, facts.now) for beat in facts.beats),
         waiting=tuple(facts.waiting),
         stops=tuple(facts.stops),
+        storage=facts.storage,
     )
 
 
@@ -455,7 +457,7 @@ def _resources(facts: Facts) -> Iterator[Problem]:
 
 
 def _partitions(facts: Facts) -> Iterator[Problem]:
-    days = facts.days_ahead
+    days = None if facts.storage is None else facts.storage.days_left
     if days is None:
         yield Problem(
             code="partitions-missing",
@@ -473,13 +475,14 @@ def _partitions(facts: Facts) -> Iterator[Problem]:
 
 
 def _strays(facts: Facts) -> Iterator[Problem]:
-    for table, rows in facts.strays.items():
-        yield Problem(
-            code="default-partition",
-            check="default partitions",
-            sentence=system.status_default_partition(table=table, rows=rows),
-            next=system.status_partitions_few_next(),
-        )
+    for each in () if facts.storage is None else facts.storage.tables:
+        if each.in_default:
+            yield Problem(
+                code="default-partition",
+                check="default partitions",
+                sentence=system.status_default_partition(table=each.table, rows=each.in_default),
+                next=system.status_partitions_few_next(),
+            )
 
 
 def _snapshots(facts: Facts) -> Iterator[Problem]:

@@ -995,7 +995,7 @@ def status_partitions_few_next() -> str:
 
 @example(table="ledger", rows=12)
 def status_default_partition(*, table: str, rows: int) -> str:
-    """Rows had no partition of their day. `rows` ends at 10,000."""
+    """Rows had no partition of their day. `rows` ends at 100,000."""
     return f"{table} has {_count(rows, 'row')} in its default partition: their day has none"
 
 
@@ -1056,3 +1056,30 @@ def status_ok() -> str:
 def status_finding(*, detail: str, next: str) -> str:
     """`doctor`: a problem of the service, and what to do."""
     return f"{detail}. {next}."
+
+
+@example(
+    bytes=12_345_678_901,
+    oldest="2026-08-30",
+    days=14,
+    largest=[("content", 9_876_543_210), ("message", 1_234_567_890)],
+)
+@example(bytes=123_456, oldest=None, days=None, largest=[])
+def status_storage(
+    *, bytes: int, oldest: str | None, days: int | None, largest: list[tuple[str, int]]
+) -> str:
+    """`doctor`: what the database takes on disk, the oldest day that is kept, and how far the partitions reach."""
+    tables = ", ".join(f"{table} {_size(size)}" for table, size in largest)
+    return (
+        f"{_size(bytes)} on disk{f' ({tables})' if tables else ''}"
+        + (f"; records since {oldest}" if oldest else "")
+        + (f"; partitions for {_count(days, 'day')} ahead" if days is not None else "")
+        + "."
+    )
+
+
+def _size(bytes: int) -> str:
+    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if bytes >= unit:
+            return f"{bytes / unit:.1f} {name}"
+    return f"{bytes} bytes"

@@ -13,6 +13,7 @@ from mailcordon import config as configs
 from mailcordon.adapters.db import connect_errors, engine, roles, status_reader
 from mailcordon.config import Config
 from mailcordon.control import status
+from mailcordon.control.retention import Storage
 from mailcordon.core import boundary
 from mailcordon.core.errors import MailcordonError
 from mailcordon.host.home import RUN_FILE
@@ -21,6 +22,7 @@ from mailcordon.run import home_lock
 
 State = Literal["ok", "warn", "bad"]
 
+LARGEST_TABLES = 3  #: named with their sizes
 DATABASE_ADDRESS = "database address"  #: the subject of the finding about MAILCORDON_DATABASE_URL
 
 
@@ -145,6 +147,7 @@ async def _check_service(config: Config) -> list[Finding]:
         await connection.close()
     wrong = {problem.check for problem in found.problems}
     return [
+        *_storage(found.storage),
         *(Finding(check, "ok", system.status_ok()) for check in found.checked if check not in wrong),
         *(
             Finding(one.check, "bad", system.status_finding(detail=one.sentence, next=one.next))
@@ -155,3 +158,15 @@ async def _check_service(config: Config) -> list[Finding]:
             for one in found.notices
         ),
     ]
+
+
+def _storage(storage: Storage | None) -> list[Finding]:
+    if storage is None:
+        return []
+    sentence = system.status_storage(
+        bytes=storage.bytes,
+        oldest=None if storage.oldest_day is None else storage.oldest_day.isoformat(),
+        days=storage.days_left,
+        largest=[(each.table, each.bytes) for each in storage.tables[:LARGEST_TABLES]],
+    )
+    return [Finding("storage", "ok", sentence)]

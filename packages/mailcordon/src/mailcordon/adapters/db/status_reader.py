@@ -4,6 +4,7 @@ Each check reads its own statements. What fails makes that check unread and leav
 not hide a stop. A database that is away is an error of the whole.
 """
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 
 import asyncpg
 
-from mailcordon.adapters.db import connection_pool, engine, health_reader, queries
+from mailcordon.adapters.db import connection_pool, engine, health_reader, queries, storage_reader
 from mailcordon.adapters.db.driver_errors import UNREACHABLE, in_words
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.control import status
@@ -120,13 +121,9 @@ async def _failing(connection: _Connection) -> Mapping[str, Any]:
     }
 
 
-async def _days_ahead(connection: _Connection) -> Mapping[str, Any]:
-    return {"days_ahead": await connection.fetchval(_SQL.days_ahead, timeout=_TIMEOUT)}
-
-
-async def _strays(connection: _Connection) -> Mapping[str, Any]:
-    rows = await connection.fetch(_SQL.strays, timeout=_TIMEOUT)
-    return {"strays": {row["parent"]: row["found"] for row in rows}}
+async def _storage(connection: _Connection) -> Mapping[str, Any]:
+    async with asyncio.timeout(_TIMEOUT):
+        return {"storage": await storage_reader.storage(connection)}
 
 
 async def _snapshot(connection: _Connection) -> Mapping[str, Any]:
@@ -142,7 +139,6 @@ _READINGS: tuple[tuple[tuple[Check, ...], _Read], ...] = (
     (("feedback",), _seen_call),
     (("unknown outcomes",), _overdue),
     (("resources at SES",), _failing),
-    (("partitions",), _days_ahead),
-    (("default partitions",), _strays),
+    (("partitions", "default partitions"), _storage),
     (("snapshots",), _snapshot),
 )

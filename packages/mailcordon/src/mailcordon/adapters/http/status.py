@@ -14,8 +14,10 @@ from mailcordon.adapters.http import shapes
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal
 from mailcordon.adapters.http.shapes import Time
 from mailcordon.control import status
+from mailcordon.control.retention import Storage
 from mailcordon.core.principal import READ
 
+_TABLES = 20  #: the largest ones
 _TIME_FACTS = "last_"  #: members of a report whose values are times
 
 
@@ -48,6 +50,19 @@ class WaitingItem(msgspec.Struct):
     seconds: float
 
 
+class TableItem(msgspec.Struct):
+    table: str
+    bytes: int  #: on disk, with its partitions and indexes
+    oldest_day: str | None
+
+
+class StorageItem(msgspec.Struct):
+    bytes: int
+    oldest_day: str | None  #: of which records are kept
+    days_left: int | None  #: for which partitions exist, after today
+    tables: list[TableItem]  #: the largest first
+
+
 class StatusView(msgspec.Struct):
     ok: bool
     at: Time
@@ -56,6 +71,7 @@ class StatusView(msgspec.Struct):
     checked: list[str]  #: what `ok` speaks of
     processes: list[ProcessItem]
     waiting: list[WaitingItem]
+    storage: StorageItem | None
 
 
 def routes(reader: status.Reader) -> list[HTTPRouteHandler]:
@@ -84,6 +100,19 @@ def _view(found: status.Status) -> StatusView:
                 seconds=max(0, found.at - one.since) / 1000,
             )
             for one in found.waiting
+        ],
+        storage=None if found.storage is None else _storage(found.storage),
+    )
+
+
+def _storage(storage: Storage) -> StorageItem:
+    return StorageItem(
+        bytes=storage.bytes,
+        oldest_day=None if storage.oldest_day is None else storage.oldest_day.isoformat(),
+        days_left=storage.days_left,
+        tables=[
+            TableItem(each.table, each.bytes, None if each.first_day is None else each.first_day.isoformat())
+            for each in storage.tables[:_TABLES]
         ],
     )
 

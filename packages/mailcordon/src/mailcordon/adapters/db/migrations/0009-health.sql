@@ -19,20 +19,3 @@ grant select on role_beat to {{control}}, {{send}}, {{observe}}, {{reader}};
 
 -- A delivery's timeline names the holds that covered it, lifted ones too.
 create index hold_of_tenant on hold (tenant, since);
-
--- Rows that no day's partition takes. Counted up to 10,000 a table.
-create function default_partition_rows() returns table (parent text, found bigint)
-language plpgsql stable security definer set search_path from current as $$
-declare child text;
-begin
-    for parent, child in
-        select c.relname, d.relname
-        from pg_partitioned_table t join pg_class c on c.oid = t.partrelid join pg_class d on d.oid = t.partdefid
-        where c.relnamespace = current_schema()::regnamespace order by 1
-    loop
-        execute format('select count(*) from (select from %I limit 10000) x', child) into found;
-        if found > 0 then return next; end if;
-    end loop;
-end $$;
-revoke all on function default_partition_rows() from public;
-grant execute on function default_partition_rows() to {{control}};

@@ -52,15 +52,3 @@ select count(*) from (select from waiting where why = 1 and code = 'set-aside' l
 select r.kind, r.name, e.slug as tenant, r.error
   from ses_resource r left join tenant e on e.id = r.tenant
  where r.state = 'failing' order by r.phase, r.name limit 200;
-
--- name: days_ahead
--- How many days the partitions reach ahead, of the table with the fewest; null if there are none.
-select min(day) - (to_timestamp(now_ms() / 1000.0) at time zone 'UTC')::date as days
-  from (select i.inhparent, max(to_date(right(c.relname, 8), 'YYYYMMDD')) as day
-          from pg_inherits i join pg_class c on c.oid = i.inhrelid join pg_class p on p.oid = i.inhparent
-         where p.relkind = 'p' and p.relnamespace = current_schema()::regnamespace and c.relname ~ '_p[0-9]{8}$'
-         group by i.inhparent) x;
-
--- name: strays
--- Rows in default partitions.
-select parent, found from default_partition_rows();
