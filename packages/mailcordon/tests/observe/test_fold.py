@@ -8,14 +8,15 @@ from hypothesis import strategies as st
 
 from mailcordon.core.delivery import State
 from mailcordon.core.event import MOVES, Attempt, Event, Kind
+from mailcordon.core.lane import Lane
 from mailcordon.core.priority import Class
 from mailcordon.core.suppression import Scope, Suppression
 from mailcordon.observe import classify, fold, metrics, suppress
 from mailcordon.observe.attribute import Attributed
-from mailcordon.observe.ports import LaneRef, Outcome
+from mailcordon.observe.ports import Outcome
 
 DAY = 24 * 3600 * 1000
-LANE = LaneRef(lane=7, tenant=3, tenant_key="mc-acmexxxx", type="newsletter", class_=Class.MARKETING)
+LANE = Lane(id=7, tenant=3, tenant_key="mc-acmexxxx", type="newsletter", class_=Class.MARKETING)
 
 
 def found(

@@ -5,31 +5,35 @@ from dataclasses import replace
 import pytest
 
 from mailcordon.core.errors import Invalid
+from mailcordon.core.lane import Lane
 from mailcordon.core.priority import Class
+from mailcordon.core.route import Route
 from mailcordon.send import submission
-from mailcordon.send.resolve import Lanes, Route, resolve
+from mailcordon.send.resolve import Entry, Lanes, resolve
 
-ROUTE = Route(
-    lane=7,
-    turn=3,
-    tenant=1,
-    tenant_slug="acme",
-    tenant_key="mc-acme0000",
-    type="receipt",
-    class_=Class.TRANSACTIONAL,
-    path="isolated",
+ENTRY = Entry(
+    route=Route(
+        lane=Lane(id=7, tenant=1, tenant_key="mc-acme0000", type="receipt", class_=Class.TRANSACTIONAL),
+        turn=3,
+        path="isolated",
+        ses_tenant="mc-acme0000",
+        domain="mail.acme.example",
+        configuration_set="mc-transactional",
+    ),
     share=100,
-    ses_tenant="mc-acme0000",
-    domain="mail.acme.example",
-    configuration_set="mc-transactional",
     policy_version=1,
     expiry_ms=1,
     backlog_deliveries=1,
     backlog_bytes=1,
     backlog_age_ms=1,
 )
-NEWS = replace(ROUTE, lane=8, type="newsletter", class_=Class.MARKETING)
-LANES = Lanes(tenant=1, slug="acme", routes={"receipt": (ROUTE,), "newsletter": (NEWS,)})
+NEWS = replace(
+    ENTRY,
+    route=replace(
+        ENTRY.route, lane=replace(ENTRY.route.lane, id=8, type="newsletter", class_=Class.MARKETING)
+    ),
+)
+LANES = Lanes(tenant=1, slug="acme", entries={"receipt": (ENTRY,), "newsletter": (NEWS,)})
 
 
 def mail(**over):
@@ -58,7 +62,7 @@ def fault(lanes, message, spread=0):
 
 
 def test_a_tenants_type_leads_to_its_route():
-    assert resolve(LANES, "acme", mail(), 0) is ROUTE
+    assert resolve(LANES, "acme", mail(), 0) is ENTRY
 
 
 def test_no_tenant_no_route():
@@ -85,7 +89,7 @@ def test_a_from_of_any_other_domain_is_refused(sender):
 
 
 def test_the_from_domain_is_compared_without_letter_case():
-    assert resolve(LANES, "acme", mail(sender="hello@MAIL.Acme.Example"), 0) is ROUTE
+    assert resolve(LANES, "acme", mail(sender="hello@MAIL.Acme.Example"), 0) is ENTRY
 
 
 def test_marketing_needs_a_one_click_unsubscribe():
@@ -98,13 +102,14 @@ def test_marketing_needs_a_one_click_unsubscribe():
 
 
 def test_two_paths_get_their_shares_of_the_traffic():
-    shared, isolated = replace(ROUTE, path="shared", share=90), replace(ROUTE, share=10)
-    lanes = Lanes(tenant=1, slug="acme", routes={"receipt": (shared, isolated)})
-    paths = [resolve(lanes, "acme", mail(), spread).path for spread in range(100)]
+    shared = replace(ENTRY, route=replace(ENTRY.route, path="shared"), share=90)
+    isolated = replace(ENTRY, share=10)
+    lanes = Lanes(tenant=1, slug="acme", entries={"receipt": (shared, isolated)})
+    paths = [resolve(lanes, "acme", mail(), spread).route.path for spread in range(100)]
     assert paths.count("shared") == 90
     assert paths.count("isolated") == 10
 
 
 def test_traffic_outside_all_shares_is_refused():
-    lanes = Lanes(tenant=1, slug="acme", routes={"receipt": (replace(ROUTE, share=90),)})
+    lanes = Lanes(tenant=1, slug="acme", entries={"receipt": (replace(ENTRY, share=90),)})
     assert fault(lanes, mail(), spread=90) == ("type", "no-route")

@@ -30,11 +30,12 @@ async def claimed(world: Any, queue: QueueStore, make_submission: Any) -> Claime
     store = AcceptStore(world.database.dsn("send"))
     lanes = await store.lanes("acme")
     assert lanes is not None
-    (route,) = lanes.routes["password-reset"]
+    (entry,) = lanes.entries["password-reset"]
     id = await world.connection.fetchval("select (now_ms() - 1767225600000) << 22")
     message = NewMessage(
         id=id,
-        route=route,
+        tenant_slug="acme",
+        route=entry.route,
         from_address="hello@password-reset.acme.example",
         deliveries=(NewDelivery(id=id + 1, address="kim@example.com", hash=b"h" * 16, provider=0),),
         campaign="spring",

@@ -13,11 +13,13 @@ from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.control.governor import Governor
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.hold import NewHold
+from mailcordon.core.lane import Lane
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
+from mailcordon.core.route import Route
 from mailcordon.core.target import Target
 from mailcordon.send.holds import VALID_FOR, Holds
-from mailcordon.send.ports import Claimed, LaneRoute
+from mailcordon.send.moves import Claimed
 
 
 @dataclass
@@ -67,13 +69,10 @@ class Watch:
             content=b"",
             suppressed=False,
         )
-        route = LaneRoute(
-            lane=lane,
+        route = Route(
+            lane=Lane(id=lane, tenant=self.tenant, tenant_key="mc-acme0000", type=type, class_=class_),
             turn=1,
-            tenant=self.tenant,
-            tenant_key="mc-acme0000",
-            type=type,
-            class_=class_,
+            path="isolated",
             ses_tenant="mc-acme0000",
             configuration_set="mc-marketing",
             domain="acme.example",

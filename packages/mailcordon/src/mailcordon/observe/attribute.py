@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from mailcordon.core import ids, provider, tags
 from mailcordon.core.event import Attempt, Event
 from mailcordon.core.installation import Installation
+from mailcordon.core.lane import Lane
 from mailcordon.messages import reasons
-from mailcordon.observe.ports import Directory, Facts, LaneRef, SetRef
+from mailcordon.observe.ports import Directory, Facts, SetRef
 
 
 @dataclass(slots=True)  # not frozen, as one is made per event
 class Attributed:
     event: Event
     attempt: Attempt
-    lane: LaneRef
+    lane: Lane
     #: The recipient we sent to, which is the one to suppress. After forwarding, a bounce may name another.
     address: str
     provider: int
@@ -67,9 +68,9 @@ def check(
     return _with_rows(event, attempt, lane, facts)
 
 
-def _with_rows(event: Event, attempt: Attempt, lane: LaneRef, facts: Facts) -> Attributed | Quarantine:
+def _with_rows(event: Event, attempt: Attempt, lane: Lane, facts: Facts) -> Attributed | Quarantine:
     number = attempt.attempt
-    if facts.tenant != lane.tenant or facts.lane != lane.lane:
+    if facts.tenant != lane.tenant or facts.lane != lane.id:
         detail = reasons.another_lane(_id(attempt), number, lane.tenant_key, lane.type)
         return Quarantine("disagreement", detail, lane.tenant)
     if facts.recipient is None:
@@ -101,7 +102,7 @@ def _is_among(recipient: str, destinations: tuple[str, ...]) -> bool:
     return recipient.lower() in [address.lower() for address in destinations]
 
 
-def _without_rows(event: Event, attempt: Attempt, lane: LaneRef, past: bool) -> Attributed | Quarantine:
+def _without_rows(event: Event, attempt: Attempt, lane: Lane, past: bool) -> Attributed | Quarantine:
     if not past:
         detail = reasons.unknown_delivery(_id(attempt), attempt.attempt)
         return Quarantine("unknown-delivery", detail, lane.tenant)
@@ -113,7 +114,7 @@ def _without_rows(event: Event, attempt: Attempt, lane: LaneRef, past: bool) -> 
     return Attributed(event, attempt, lane, address, int(of), False, False)
 
 
-def _wrong_names(event: Event, lane: LaneRef, sets: Mapping[str, SetRef]) -> str | None:
+def _wrong_names(event: Event, lane: Lane, sets: Mapping[str, SetRef]) -> str | None:
     """Returns how SES's own tags contradict the lane, or None. Routes change, so any set that may carry the lane is right."""
     if event.ses_tenant is not None and not _is_tenants(event.ses_tenant, lane.tenant_key):
         return reasons.another_ses_tenant(lane.tenant_key, event.ses_tenant[:100])

@@ -24,7 +24,7 @@ def outcome_of(found: Attributed) -> Outcome:
     return Outcome(
         id=found.attempt.delivery,
         tenant=found.lane.tenant,
-        lane=found.lane.lane,
+        lane=found.lane.id,
         provider=found.provider,
         left_at=found.attempt.called_at,
         state=state,

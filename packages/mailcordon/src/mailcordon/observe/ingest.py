@@ -366,7 +366,7 @@ def _event_row(one: Attributed) -> EventRow:
         delivery=one.attempt.delivery,
         key=event.key,
         tenant=one.lane.tenant,
-        lane=one.lane.lane,
+        lane=one.lane.id,
         kind=event.kind,
         attempt=one.attempt.attempt,
         at=event.at,

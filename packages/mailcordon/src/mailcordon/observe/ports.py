@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 from mailcordon.core.delivery import State
 from mailcordon.core.event import Event, Kind
+from mailcordon.core.lane import Lane
 from mailcordon.core.priority import Class
 from mailcordon.core.suppression import Suppression
 
@@ -79,15 +80,6 @@ class Queue(Protocol):
 LaneName = tuple[str, str]  #: tenant key and type
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaneRef:
-    lane: int
-    tenant: int
-    tenant_key: str
-    type: str
-    class_: Class
-
-
 @dataclass(frozen=True, slots=True)
 class SetRef:
     """A configuration set of ours, and the mail that it may carry."""
@@ -102,7 +94,7 @@ class Directory:
     """The lanes and configuration sets that a batch names, as they are now. Those that do not exist are absent."""
 
     now: int  #: milliseconds since 1970, by the database's clock
-    lanes: Mapping[LaneName, LaneRef]
+    lanes: Mapping[LaneName, Lane]
     sets: Mapping[str, SetRef]
 
 

@@ -22,7 +22,7 @@ def suppression_of(found: Attributed, hash: bytes) -> Suppression | None:
     if event.kind is Kind.COMPLAINT:
         scope, target, cause = Scope.CLASS, int(lane.class_), "complaint"
     elif event.reason == classify.UNSUBSCRIBED:
-        scope, target, cause = Scope.LANE, lane.lane, "unsubscribe"
+        scope, target, cause = Scope.LANE, lane.id, "unsubscribe"
     elif event.kind is Kind.HARD_BOUNCE and event.reason == classify.GLOBAL_LIST:
         scope, target, cause = Scope.TENANT, 0, "ses-global-list"
         until = event.at + GLOBAL_LIST_MS

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from mailcordon.core import address, ids, provider
 from mailcordon.core.delivery import State
 from mailcordon.core.errors import Conflict, Invalid, MailcordonError, TooMuch, Unavailable
+from mailcordon.core.route import Route
 from mailcordon.messages import api
 from mailcordon.send import compose, decide, resolve
 from mailcordon.send.facts import AcceptFacts
 from mailcordon.send.ports import AcceptStore, Backlog, NewDelivery, NewMessage, Replay, StaleRoutes, Stored
-from mailcordon.send.resolve import Lanes, Route
+from mailcordon.send.resolve import Entry, Lanes
 from mailcordon.send.submission import Submission
 
 MAX_BATCH = 256  #: messages per transaction
@@ -181,37 +182,33 @@ class Accept:
 
     async def _resolve(self, batch: Sequence[_Item]) -> list[tuple[_Item, NewMessage]]:
         self._use_node(await self._store.node())
-        found: list[tuple[_Item, Route]] = []
+        found: list[tuple[_Item, Entry]] = []
         for item in batch:
             try:
-                spread = random.randrange(100)
-                found.append(
-                    (
-                        item,
-                        resolve.resolve(await self._lanes_of(item.slug), item.slug, item.submission, spread),
-                    )
-                )
+                lanes = await self._lanes_of(item.slug)
+                entry = resolve.resolve(lanes, item.slug, item.submission, random.randrange(100))
+                found.append((item, entry))
             except Invalid as problem:
                 if await self._read_epoch() != self._epoch:
                     # The cache may be stale: the tenant or lane may exist by now.
                     raise StaleRoutes from None
                 _fail([item], problem)
-        await self._refresh_backlogs({route.lane for _, route in found})
+        await self._refresh_backlogs({entry.route.lane.id for _, entry in found})
         out: list[tuple[_Item, NewMessage]] = []
-        refused: list[tuple[_Item, Route, TooMuch]] = []
-        for item, route in found:
+        refused: list[tuple[_Item, Entry, TooMuch]] = []
+        for item, entry in found:
             try:
-                self._check_backlog(route)
-                out.append((item, _message(item, route, self._ids.next(self._now_ms()))))
+                self._check_backlog(item.slug, entry)
+                out.append((item, _message(item, entry.route, self._ids.next(self._now_ms()))))
             except TooMuch as problem:
-                refused.append((item, route, problem))
+                refused.append((item, entry, problem))
         if refused:
             await self._refuse(refused)
         return out
 
-    async def _refuse(self, refused: Sequence[tuple[_Item, Route, TooMuch]]) -> None:
+    async def _refuse(self, refused: Sequence[tuple[_Item, Entry, TooMuch]]) -> None:
         """A full lane refuses new mail. What it holds already is not new: a repeated key gets its answer."""
-        keyed = [(item, route.tenant) for item, route, _ in refused if item.key is not None]
+        keyed = [(item, entry.route.lane.tenant) for item, entry, _ in refused if item.key is not None]
         found = await self._store.replays([(tenant, item.key or b"", item.body) for item, tenant in keyed])
         for place, (item, _) in enumerate(keyed):
             if not item.done.done() and (replay := found.get(place)):
@@ -260,18 +257,18 @@ class Accept:
                 self._backlogs[lane] = (now, backlog)
                 self._set_clock(backlog.now)
 
-    def _check_backlog(self, route: Route) -> None:
-        backlog = self._backlogs[route.lane][1]
-        slug, type = route.tenant_slug, route.type
-        if backlog.deliveries >= route.backlog_deliveries:
+    def _check_backlog(self, slug: str, entry: Entry) -> None:
+        lane = entry.route.lane
+        backlog, type = self._backlogs[lane.id][1], lane.type
+        if backlog.deliveries >= entry.backlog_deliveries:
             problem = api.backlog_deliveries(slug, type, backlog.deliveries)
             raise TooMuch(problem, retry_after=30, code="backlog")
-        if backlog.bytes >= route.backlog_bytes:
+        if backlog.bytes >= entry.backlog_bytes:
             problem = api.backlog_bytes(slug, type, backlog.bytes)
             raise TooMuch(problem, retry_after=30, code="backlog")
         if (
             backlog.oldest_id is not None
-            and self._now_ms() - ids.ms_of(backlog.oldest_id) >= route.backlog_age_ms
+            and self._now_ms() - ids.ms_of(backlog.oldest_id) >= entry.backlog_age_ms
         ):
             raise TooMuch(api.backlog_age(slug, type), retry_after=60, code="backlog")
 
@@ -300,6 +297,7 @@ def _digest(
 def _message(item: _Item, route: Route, id: int) -> NewMessage:
     return NewMessage(
         id=id,
+        tenant_slug=item.slug,
         route=route,
         from_address=str(item.submission.sender),
         deliveries=tuple(
@@ -316,7 +314,8 @@ def _message(item: _Item, route: Route, id: int) -> NewMessage:
 
 
 def _accepted(message: NewMessage, stored: Stored) -> Accepted:
-    held, slug = stored.held.get(message.route.lane), message.route.tenant_slug
+    lane, slug = message.route.lane, message.tenant_slug
+    held = stored.held.get(lane.id)
     deliveries: list[AcceptedDelivery] = []
     for d in message.deliveries:
         hit = stored.suppressed.get(d.id)
@@ -324,7 +323,7 @@ def _accepted(message: NewMessage, stored: Stored) -> Accepted:
         deliveries.append(
             AcceptedDelivery(d.id, d.address, decision.state, decision.reason, decision.sentence or None)
         )
-    return Accepted(id=message.id, tenant=slug, type=message.route.type, deliveries=tuple(deliveries))
+    return Accepted(id=message.id, tenant=slug, type=lane.type, deliveries=tuple(deliveries))
 
 
 def _answered(item: _Item) -> bool:

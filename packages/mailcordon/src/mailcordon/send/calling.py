@@ -15,6 +15,7 @@ from mailcordon.core import ids
 from mailcordon.core.delivery import State
 from mailcordon.core.priority import CLASS_DEFAULTS
 from mailcordon.core.reason import Reason
+from mailcordon.core.route import Route
 from mailcordon.messages import reasons
 from mailcordon.send import compose, decide, retry
 from mailcordon.send.canary import Identity
@@ -22,7 +23,7 @@ from mailcordon.send.cell import Cell
 from mailcordon.send.facts import DispatchFacts
 from mailcordon.send.holds import Holds
 from mailcordon.send.moves import Claimed, Defer, Finish, Requeue, Why
-from mailcordon.send.ports import HoldAsker, LaneRoute, QueueStore, Sender
+from mailcordon.send.ports import HoldAsker, QueueStore, Sender
 from mailcordon.send.results import Results, Slots
 from mailcordon.send.retry import Next, Verdict
 from mailcordon.send.tokens import Tokens
@@ -52,11 +53,11 @@ class Calling:
     cell: Cell
     results: Results
     stopping: bool = False
-    last_call: tuple[int, LaneRoute] | None = None  #: delivery and route, for the canary of a stopped cell
+    last_call: tuple[int, Route] | None = None  #: delivery and route, for the canary of a stopped cell
     facts: DispatchFacts = field(default_factory=DispatchFacts)
     _slowed_at: float = float("-inf")
 
-    async def deliver(self, claim: Claimed, route: LaneRoute | None, loop: Loop) -> None:
+    async def deliver(self, claim: Claimed, route: Route | None, loop: Loop) -> None:
         """Turns an internal error into an unknown outcome, so that the delivery is neither lost nor stuck as `sending`."""
         try:
             if route is None:
@@ -84,7 +85,7 @@ class Calling:
             ),
         )
 
-    def _settled_without_call(self, claim: Claimed, route: LaneRoute, loop: Loop) -> bool:
+    def _settled_without_call(self, claim: Claimed, route: Route, loop: Loop) -> bool:
         """Carries out the decision. Returns False if SES is to be called."""
         may_start = self._may_start(claim)
         decision = decide.before_call(
@@ -123,7 +124,7 @@ class Calling:
             and not self.stopping
         )
 
-    async def _call(self, claim: Claimed, route: LaneRoute, loop: Loop) -> None:
+    async def _call(self, claim: Claimed, route: Route, loop: Loop) -> None:
         assert claim.content is not None
 
         def still_permitted() -> bool:
@@ -145,7 +146,7 @@ class Calling:
             return
         await self._record(claim, route, retry.decide(answer, claim.attempt), loop)
 
-    async def _record(self, claim: Claimed, route: LaneRoute, verdict: Verdict, loop: Loop) -> None:
+    async def _record(self, claim: Claimed, route: Route, verdict: Verdict, loop: Loop) -> None:
         match verdict.next:
             case Next.SENT:
                 self.answered()
@@ -187,14 +188,14 @@ class Calling:
     def _finish(
         self,
         claim: Claimed,
-        route: LaneRoute,
+        route: Route,
         loop: Loop,
         state: State,
         reason: Reason,
         detail: str,
         ses_id: str | None = None,
     ) -> None:
-        forget = not CLASS_DEFAULTS[route.class_].keeps_content
+        forget = not CLASS_DEFAULTS[route.lane.class_].keeps_content
         self.results.finish(loop.slots, Finish(claim, state, reason, detail, ses_id, forget))
 
     def answered(self) -> None:
@@ -217,7 +218,7 @@ class Calling:
             await asyncio.sleep(1)
 
 
-def _unknown(claim: Claimed, route: LaneRoute | None, sentence: str) -> Defer:
+def _unknown(claim: Claimed, route: Route | None, sentence: str) -> Defer:
     return Defer(
         claim=claim,
         why=Why.UNKNOWN,

@@ -13,8 +13,9 @@ import structlog
 
 from mailcordon.core import ids
 from mailcordon.core.event import Attempt
+from mailcordon.core.route import Route
 from mailcordon.send import compose, retry
-from mailcordon.send.ports import CanaryNeed, LaneRoute
+from mailcordon.send.ports import CanaryNeed
 from mailcordon.send.retry import Answer, Next
 
 log: Any = structlog.get_logger()
@@ -30,12 +31,12 @@ class Identity:
     mac_key: bytes
 
     def attempt(
-        self, route: LaneRoute, delivery: int, attempt: int, called_at: int, *, canary: bool = False
+        self, route: Route, delivery: int, attempt: int, called_at: int, *, canary: bool = False
     ) -> Attempt:
         return Attempt(
             installation=self.installation,
-            tenant_key=route.tenant_key,
-            type=route.type,
+            tenant_key=route.lane.tenant_key,
+            type=route.lane.type,
             delivery=delivery,
             attempt=attempt,
             called_at=called_at,
@@ -50,11 +51,11 @@ class Canaries:
     skew_ms: int = 0  #: the database's clock minus ours
     _sent: dict[str, float] = field(default_factory=dict[str, float])
 
-    async def answers(self, delivery: int, route: LaneRoute) -> bool:
+    async def answers(self, delivery: int, route: Route) -> bool:
         """Sends a canary over the route. Returns whether SES gave a clear answer."""
         return await self._send(delivery, route) not in (Next.UNKNOWN, Next.STOP_ACCOUNT)
 
-    async def prove(self, need: CanaryNeed, route: LaneRoute) -> None:
+    async def prove(self, need: CanaryNeed, route: Route) -> None:
         """Sends a canary for a delivery of unknown outcome, at most one per MIN_INTERVAL for a configuration set."""
         now = time.monotonic()
         if now - self._sent.get(need.configuration_set, float("-inf")) < MIN_INTERVAL:
@@ -66,7 +67,7 @@ class Canaries:
         )
         await self._send(need.unknown.id, route)
 
-    async def _send(self, delivery: int, route: LaneRoute) -> Next:
+    async def _send(self, delivery: int, route: Route) -> Next:
         called_at = time.time_ns() // 1_000_000 + self.skew_ms
         body = compose.call(
             compose.canary_content(route.domain),

@@ -13,9 +13,10 @@ import structlog
 
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.priority import Class
+from mailcordon.core.route import Route
 from mailcordon.send.calling import Calling, Loop
 from mailcordon.send.moves import Claimed
-from mailcordon.send.ports import LaneRoute, QueueStore
+from mailcordon.send.ports import QueueStore
 from mailcordon.send.results import Slots
 from mailcordon.send.route_cache import RouteCache
 from mailcordon.send.tokens import Tokens
@@ -120,7 +121,7 @@ class Claiming:
                 task.add_done_callback(self.calls.discard)
         return len(claimed)
 
-    async def _routes_of(self, claimed: Sequence[Claimed], epoch: int) -> dict[int, LaneRoute]:
+    async def _routes_of(self, claimed: Sequence[Claimed], epoch: int) -> dict[int, Route]:
         """Retries until the database answers: claimed mail must not be dropped. It is requeued if the holds are stale by then."""
         while True:
             try:

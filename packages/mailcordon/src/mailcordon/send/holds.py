@@ -14,8 +14,9 @@ import structlog
 
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.hold import Hold
+from mailcordon.core.route import Route
 from mailcordon.send.moves import Claimed
-from mailcordon.send.ports import LaneRoute, QueueStore
+from mailcordon.send.ports import QueueStore
 
 READ_EVERY = 0.25  #: seconds
 VALID_FOR = 0.75  #: seconds; together with READ_EVERY within 1 s of the commit
@@ -46,12 +47,12 @@ class Holds:
     def holds_lane(self, lane: int) -> bool:
         return lane in self._lanes
 
-    def narrow_hold(self, claim: Claimed, route: LaneRoute, now_ms: int) -> Hold | None:
+    def narrow_hold(self, claim: Claimed, route: Route, now_ms: int) -> Hold | None:
         """Returns a hold on this mail's campaign, list or mailbox provider, or None."""
         for hold in self._narrow.get(claim.tenant, ()):
-            if hold.target.covers_lane(route.tenant, route.class_, route.lane) and hold.stops_mail(
-                claim.provider, claim.campaign, claim.list, now_ms
-            ):
+            if hold.target.covers_lane(
+                route.lane.tenant, route.lane.class_, route.lane.id
+            ) and hold.stops_mail(claim.provider, claim.campaign, claim.list, now_ms):
                 return hold
         return None
 

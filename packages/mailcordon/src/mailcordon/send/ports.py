@@ -9,9 +9,10 @@ from typing import NamedTuple, Protocol
 
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
+from mailcordon.core.route import Route
 from mailcordon.core.suppression import Suppression
 from mailcordon.send.moves import Claimed, Defer, Finish, Requeue
-from mailcordon.send.resolve import Lanes, Route
+from mailcordon.send.resolve import Lanes
 from mailcordon.send.retry import Answer
 
 # ACCEPT --------------------------------------------------------------------------------------------------------------------
@@ -30,6 +31,7 @@ class NewMessage:
     """A checked and resolved message, ready to be stored."""
 
     id: int
+    tenant_slug: str
     route: Route
     from_address: str
     deliveries: tuple[NewDelivery, ...]
@@ -97,28 +99,13 @@ class Batch(NamedTuple):
     epoch: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaneRoute:
-    """What a call to SES needs from the lane."""
-
-    lane: int
-    turn: int
-    tenant: int
-    tenant_key: str
-    type: str
-    class_: Class
-    ses_tenant: str
-    configuration_set: str
-    domain: str
-
-
 class QueueStore(Protocol):
     async def begin_work(self) -> int: ...
     async def end_work(self) -> None: ...
     async def reap(self, silent_ms: int) -> int: ...
     async def hold_epoch(self) -> int: ...
     async def holds(self) -> tuple[frozenset[int], tuple[Hold, ...]]: ...
-    async def lane_routes(self, lanes: Sequence[int]) -> Mapping[int, LaneRoute]: ...
+    async def lane_routes(self, lanes: Sequence[int]) -> Mapping[int, Route]: ...
     async def take_tokens(self, cell: str, want: int, *, urgent: bool) -> tuple[int, str | None]: ...
     async def return_tokens(self, cell: str, n: int) -> None: ...
     async def cut_rate(self, cell: str) -> None: ...

@@ -8,25 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mailcordon.core.errors import Fault, Invalid
-from mailcordon.core.priority import CLASS_DEFAULTS, Class
+from mailcordon.core.priority import CLASS_DEFAULTS
+from mailcordon.core.route import Route
 from mailcordon.messages import api
 from mailcordon.send.submission import Submission
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    lane: int
-    turn: int
-    tenant: int
-    tenant_slug: str
-    tenant_key: str
-    type: str
-    class_: Class
-    path: str  #: shared or isolated
+class Entry:
+    """One way into a lane: its route, and the bounds of its backlog."""
+
+    route: Route
     share: int  #: percentage of the lane's traffic on this path
-    ses_tenant: str
-    domain: str
-    configuration_set: str
     policy_version: int
     expiry_ms: int
     backlog_deliveries: int
@@ -36,39 +29,40 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lanes:
-    """One tenant's routes by message type."""
+    """One tenant's entries by message type."""
 
     tenant: int
     slug: str
-    routes: Mapping[str, tuple[Route, ...]]
+    entries: Mapping[str, tuple[Entry, ...]]
 
 
-def resolve(lanes: Lanes | None, slug: str, submission: Submission, spread: int) -> Route:
-    """Returns the route of this message. `spread` (0 to 99) chooses among paths by their share.
+def resolve(lanes: Lanes | None, slug: str, submission: Submission, spread: int) -> Entry:
+    """Returns the entry of this message. `spread` (0 to 99) chooses among paths by their share.
 
     Raises Invalid for the field `tenant`, `type`, `from` or `headers.List-Unsubscribe`.
     """
     if lanes is None:
         raise Invalid(Fault("tenant", api.tenant_unknown(slug[:64]), "unknown-tenant"))
-    routes = lanes.routes.get(submission.type)
-    if not routes:
-        problem = api.no_lane_for_type(slug, submission.type[:64], sorted(lanes.routes))
+    entries = lanes.entries.get(submission.type)
+    if not entries:
+        problem = api.no_lane_for_type(slug, submission.type[:64], sorted(lanes.entries))
         raise Invalid(Fault("type", problem, "unknown-type"))
-    route = _by_share(routes, spread)
+    entry = _by_share(entries, spread)
+    route = entry.route
     domain = submission.sender.address.domain
     if domain != route.domain:
-        problem = api.from_another_domain(slug, route.type, route.domain, domain)
+        problem = api.from_another_domain(slug, route.lane.type, route.domain, domain)
         raise Invalid(Fault("from", problem, "foreign-domain"))
-    if CLASS_DEFAULTS[route.class_].one_click and not submission.one_click:
-        problem = api.one_click_missing(route.type)
+    if CLASS_DEFAULTS[route.lane.class_].one_click and not submission.one_click:
+        problem = api.one_click_missing(route.lane.type)
         raise Invalid(Fault("headers.List-Unsubscribe", problem, "one-click-missing"))
-    return route
+    return entry
 
 
-def _by_share(routes: tuple[Route, ...], spread: int) -> Route:
+def _by_share(entries: tuple[Entry, ...], spread: int) -> Entry:
     floor = 0
-    for route in routes:
-        floor += route.share
+    for entry in entries:
+        floor += entry.share
         if spread < floor:
-            return route
-    raise Invalid(Fault("type", api.no_route(routes[0].type), "no-route"))
+            return entry
+    raise Invalid(Fault("type", api.no_route(entries[0].route.lane.type), "no-route"))

@@ -42,7 +42,7 @@ def build(batch: Sequence[NewMessage], node: int) -> tuple[object, ...]:
     urgent: list[NewMessage] = []
     for m in batch:
         route = m.route
-        common = (route.lane, route.path, m.from_address, m.campaign, m.list, m.api_key)
+        common = (route.lane.id, route.path, m.from_address, m.campaign, m.list, m.api_key)
         kind = kinds.get(common)
         if kind is None:
             kind = kinds[common] = _Kind(len(kinds) + 1, m)
@@ -51,7 +51,7 @@ def build(batch: Sequence[NewMessage], node: int) -> tuple[object, ...]:
         numbers.append(kind.number)
         sizes.append(size)
         recipients.append("\n".join([d.address for d in m.deliveries]))
-        (urgent if route.class_ is Class.URGENT else plain).append(m)
+        (urgent if route.lane.class_ is Class.URGENT else plain).append(m)
         if m.key is not None:
             keyed.append(m.id)
             of_keyed.append(kind.number)
@@ -75,9 +75,9 @@ def build(batch: Sequence[NewMessage], node: int) -> tuple[object, ...]:
         integers(ids),
         integers(numbers),
         recipients,
-        [m.route.tenant for m in common_of],
-        [int(m.route.class_) for m in common_of],
-        [m.route.lane for m in common_of],
+        [m.route.lane.tenant for m in common_of],
+        [int(m.route.lane.class_) for m in common_of],
+        [m.route.lane.id for m in common_of],
         [m.route.path for m in common_of],
         [m.from_address for m in common_of],
         [m.campaign for m in common_of],

@@ -16,11 +16,13 @@ from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.ids import NODES
+from mailcordon.core.lane import Lane
 from mailcordon.core.priority import Class
+from mailcordon.core.route import Route
 from mailcordon.core.suppression import Scope, Suppression
 from mailcordon.messages import api, reasons
 from mailcordon.send.ports import Backlog, Moment, NewDelivery, NewMessage, Replay, StaleRoutes, Stored
-from mailcordon.send.resolve import Lanes, Route
+from mailcordon.send.resolve import Entry, Lanes
 
 _SQL = queries.load("accept_store.sql")
 _SHARED = queries.load("shared.sql")
@@ -57,31 +59,36 @@ class AcceptStore:
             rows = await connection.fetch(_SQL.lanes_of_tenant, slug)
         if not rows:
             return None
-        routes: dict[str, tuple[Route, ...]] = {}
+        entries: dict[str, tuple[Entry, ...]] = {}
         for row in rows:
             if row["path"] is None:
                 continue
-            route = Route(
-                lane=row["lane"],
-                turn=row["turn"],
+            lane = Lane(
+                id=row["lane"],
                 tenant=row["tenant"],
-                tenant_slug=row["slug"],
                 tenant_key=row["key"],
                 type=row["type"],
                 class_=Class(row["class"]),
+            )
+            route = Route(
+                lane=lane,
+                turn=row["turn"],
                 path=row["path"],
-                share=row["share"],
                 ses_tenant=row["ses_tenant"],
                 domain=row["domain"],
                 configuration_set=row["configuration_set"],
+            )
+            entry = Entry(
+                route=route,
+                share=row["share"],
                 policy_version=row["policy_version"],
                 expiry_ms=row["expiry_ms"],
                 backlog_deliveries=row["backlog_deliveries"],
                 backlog_bytes=row["backlog_bytes"],
                 backlog_age_ms=row["backlog_age_ms"],
             )
-            routes[route.type] = (*routes.get(route.type, ()), route)
-        return Lanes(tenant=rows[0]["tenant"], slug=slug, routes=routes)
+            entries[lane.type] = (*entries.get(lane.type, ()), entry)
+        return Lanes(tenant=rows[0]["tenant"], slug=slug, entries=entries)
 
     async def moment(self) -> Moment:
         async with self._reads.use() as connection:
@@ -121,9 +128,9 @@ class AcceptStore:
 
     async def _store_slowly(self, batch: Sequence[NewMessage], epoch: int) -> Stored:
         """For a batch with a repeated idempotency key or a suppressed recipient."""
-        keyed = sorted((m.route.tenant, m.key, m.body, m.id) for m in batch if m.key is not None)
+        keyed = sorted((m.route.lane.tenant, m.key, m.body, m.id) for m in batch if m.key is not None)
         entries = [(m, d) for m in batch for d in m.deliveries]
-        lanes = sorted({m.route.lane for m in batch})
+        lanes = sorted({m.route.lane.id for m in batch})
         async with self._stores.transaction() as connection:
             checked = await connection.fetchrow(
                 _SQL.accept_check,
@@ -131,10 +138,10 @@ class AcceptStore:
                 [k[1] for k in keyed],
                 [k[2] for k in keyed],
                 [k[3] for k in keyed],
-                [m.route.tenant for m, _ in entries],
+                [m.route.lane.tenant for m, _ in entries],
                 [d.hash for _, d in entries],
-                [int(m.route.class_) for m, _ in entries],
-                [m.route.lane for m, _ in entries],
+                [int(m.route.lane.class_) for m, _ in entries],
+                [m.route.lane.id for m, _ in entries],
                 lanes,
             )
             assert checked is not None
@@ -156,7 +163,7 @@ class AcceptStore:
     ) -> dict[int, Replay]:
         # A new statement, so that it sees what the other request has committed.
         found = await _replays(
-            connection, [(batch[i].route.tenant, batch[i].key, batch[i].body) for i in lost]
+            connection, [(batch[i].route.lane.tenant, batch[i].key, batch[i].body) for i in lost]
         )
         return {lost[place]: replay for place, replay in found.items()}
 
@@ -165,25 +172,25 @@ class AcceptStore:
     ) -> dict[int, Suppression]:
         rows = await connection.fetch(
             _SQL.why_suppressed,
-            [m.route.tenant for m, _ in hit],
+            [m.route.lane.tenant for m, _ in hit],
             [d.hash for _, d in hit],
-            [int(m.route.class_) for m, _ in hit],
-            [m.route.lane for m, _ in hit],
+            [int(m.route.lane.class_) for m, _ in hit],
+            [m.route.lane.id for m, _ in hit],
         )
         found: dict[int, Suppression] = {}
         for row in rows:
             place: int = row["o"] - 1
             scope = Scope(row["scope"])
             message, delivery = hit[place]
-            route = message.route
+            lane = message.route.lane
             found[delivery.id] = Suppression(
-                tenant=0 if scope is Scope.PLATFORM else route.tenant,
+                tenant=0 if scope is Scope.PLATFORM else lane.tenant,
                 hash=delivery.hash,
                 address=delivery.address,
                 cause=row["cause"],
                 scope=scope,
-                target={Scope.CLASS: int(route.class_), Scope.LANE: route.lane}.get(scope, 0),
-                type=route.type if scope is Scope.LANE else None,
+                target={Scope.CLASS: int(lane.class_), Scope.LANE: lane.id}.get(scope, 0),
+                type=lane.type if scope is Scope.LANE else None,
                 since=row["since"],
                 by=row["by"],
             )
@@ -207,14 +214,14 @@ class AcceptStore:
         deliveries: Counter[int] = Counter()
         sizes: Counter[int] = Counter()
         for m, _ in queued:
-            deliveries[m.route.lane] += 1
-            sizes[m.route.lane] += len(m.content)
+            deliveries[m.route.lane.id] += 1
+            sizes[m.route.lane.id] += len(m.content)
         lanes = sorted(deliveries)
         await connection.execute(
             _SQL.accept_store,
             [m.id for m in fresh],
-            [m.route.tenant for m in fresh],
-            [m.route.lane for m in fresh],
+            [m.route.lane.tenant for m in fresh],
+            [m.route.lane.id for m in fresh],
             [m.route.path for m in fresh],
             [m.from_address for m in fresh],
             ["\n".join(d.address for d in m.deliveries) for m in fresh],
@@ -222,32 +229,32 @@ class AcceptStore:
             [m.list for m in fresh],
             [len(m.content) for m in fresh],
             [m.api_key for m in fresh],
-            [m.content for m in fresh if m.route.class_ is not Class.URGENT],
-            [m.route.tenant for m, _ in entries],
+            [m.content for m in fresh if m.route.lane.class_ is not Class.URGENT],
+            [m.route.lane.tenant for m, _ in entries],
             [d.hash for _, d in entries],
             [d.id for _, d in entries],
-            [m.route.lane for m, _ in queued],
+            [m.route.lane.id for m, _ in queued],
             [d.id for _, d in queued],
-            [m.route.tenant for m, _ in queued],
+            [m.route.lane.tenant for m, _ in queued],
             [d.provider for _, d in queued],
             [d.hash for _, d in queued],
             [m.campaign for m, _ in queued],
             [m.list for m, _ in queued],
             now,
             [d.id for _, d, _ in refused],
-            [m.route.tenant for m, _, _ in refused],
-            [m.route.lane for m, _, _ in refused],
+            [m.route.lane.tenant for m, _, _ in refused],
+            [m.route.lane.id for m, _, _ in refused],
             [d.provider for _, d, _ in refused],
             ["suppressed"] * len(refused),
-            [s.sentence(m.route.tenant_slug) for m, _, s in refused],
+            [s.sentence(m.tenant_slug) for m, _, s in refused],
             self._node,
             lanes,
             [deliveries[lane] for lane in lanes],
             [sizes[lane] for lane in lanes],
             sorted({m.route.turn for m, _ in queued}),
-            [m.id for m in fresh if m.route.class_ is not Class.URGENT],
-            [m.id for m in fresh if m.route.class_ is Class.URGENT],
-            [m.content for m in fresh if m.route.class_ is Class.URGENT],
+            [m.id for m in fresh if m.route.lane.class_ is not Class.URGENT],
+            [m.id for m in fresh if m.route.lane.class_ is Class.URGENT],
+            [m.content for m in fresh if m.route.lane.class_ is Class.URGENT],
         )
 
 

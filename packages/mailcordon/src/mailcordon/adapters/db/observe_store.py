@@ -18,6 +18,7 @@ from mailcordon.core import ids
 from mailcordon.core.delivery import State
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.event import Kind
+from mailcordon.core.lane import Lane
 from mailcordon.core.priority import Class
 from mailcordon.core.suppression import Suppression
 from mailcordon.messages import api
@@ -29,7 +30,6 @@ from mailcordon.observe.ports import (
     EventRow,
     Facts,
     LaneName,
-    LaneRef,
     NoticeRow,
     Outcome,
     Quarantined,
@@ -92,7 +92,7 @@ class _Cache:
 
     def __init__(self) -> None:
         self.epoch = -1
-        self.lanes: dict[LaneName, LaneRef] = {}
+        self.lanes: dict[LaneName, Lane] = {}
         self.sets: dict[str, SetRef] = {}
 
     def has(self, lanes: Set[LaneName], sets: Set[str]) -> bool:
@@ -125,7 +125,7 @@ class PostgresTransaction:
 
     async def _facts(self, deliveries: Mapping[int, LaneName]) -> list[asyncpg.Record]:
         known = self._cache.lanes
-        asked = {id: known[name].lane for id, name in deliveries.items() if name in known}
+        asked = {id: known[name].id for id, name in deliveries.items() if name in known}
         if not asked:
             return []
         first, last = ids.message_of(min(asked)), max(asked)
@@ -143,8 +143,8 @@ class PostgresTransaction:
         if missing:
             keys, types = zip(*missing, strict=True)
             for lane in await self._connection.fetch(_SQL.lanes, keys, types):
-                cache.lanes[lane["key"], lane["type"]] = LaneRef(
-                    lane=lane["lane"],
+                cache.lanes[lane["key"], lane["type"]] = Lane(
+                    id=lane["lane"],
                     tenant=lane["tenant"],
                     tenant_key=lane["key"],
                     type=lane["type"],

@@ -18,11 +18,13 @@ from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.core import ids
 from mailcordon.core.delivery import State
 from mailcordon.core.hold import Hold
+from mailcordon.core.lane import Lane
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
+from mailcordon.core.route import Route
 from mailcordon.messages import reasons
 from mailcordon.send import limits
 from mailcordon.send.moves import Claimed, Defer, Finish, Requeue
-from mailcordon.send.ports import Batch, LaneRoute
+from mailcordon.send.ports import Batch
 
 _SQL = queries.load("queue_store.sql")
 _SHARED = queries.load("shared.sql")
@@ -233,17 +235,20 @@ class QueueStore:
         async with self._claims.use() as connection:
             return len(await connection.fetch(_SQL.sweep_turns))
 
-    async def lane_routes(self, lanes: Sequence[int]) -> dict[int, LaneRoute]:
+    async def lane_routes(self, lanes: Sequence[int]) -> dict[int, Route]:
         async with self._watch.use() as connection:
             rows = await connection.fetch(_SQL.lane_routes, lanes)
         return {
-            row["lane"]: LaneRoute(
-                lane=row["lane"],
+            row["lane"]: Route(
+                lane=Lane(
+                    id=row["lane"],
+                    tenant=row["tenant"],
+                    tenant_key=row["tenant_key"],
+                    type=row["type"],
+                    class_=Class(row["class"]),
+                ),
                 turn=row["turn"],
-                tenant=row["tenant"],
-                tenant_key=row["tenant_key"],
-                type=row["type"],
-                class_=Class(row["class"]),
+                path=row["path"],
                 ses_tenant=row["ses_tenant"],
                 configuration_set=row["configuration_set"],
                 domain=row["domain"],
