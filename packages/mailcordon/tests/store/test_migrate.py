@@ -238,3 +238,59 @@ async def test_migrate_works_without_superuser_if_the_login_may_create_roles_and
         for role in [*roles.role_names(name).values(), f"{name}_migrate"]:
             await admin.execute(f"drop role if exists {role}")
         await admin.close()
+
+
+async def test_a_database_with_mail_in_every_state_is_migrated_and_loses_none(fresh: Fresh):
+    """As 0003 left it: every state that was ever written passes the CHECKs or is converted."""
+    shipped = migrate.shipped_migrations()
+    await fresh.migrate(*(one for one in shipped if one.name < "0004"))
+    connection = await engine.connect(fresh.dsn)
+    try:
+        await connection.execute(
+            "insert into tenant (key, slug) values ('mc-acme0000', 'acme');"
+            "insert into turn (tenant, class, next_at) values (1, 0, 7), (1, 1, null);"
+            "insert into lane (tenant, type, class, turn, expiry_ms, grace_ms, resend) values (1, 1, 0, 1, 1000, 1000, true);"
+        )
+        start = await connection.fetchval("select (now_ms() - 1767225600000) << 22")
+        ready = [(0, 0, None, None), (0, 1, None, 5), (1, 1, 3, 5)]  # new; requeued; on the wire
+        for n, (state, attempt, worker, called_at) in enumerate(ready):
+            await connection.execute(
+                "insert into ready (lane, id, tenant, state, attempt, worker, called_at, hash)"
+                " values (1, $1, 1, $2, $3, $4, $5, 'h')",
+                start + n, state, attempt, worker, called_at,
+            )  # fmt: skip
+        waiting = [(1, None), (2, None), (3, 4), (3, None), (4, None), (5, None)]
+        for n, (why, hold) in enumerate(waiting):
+            await connection.execute(
+                "insert into waiting (lane, id, tenant, why, attempt, called_at, hash, hold, reason, since)"
+                " values (1, $1, 1, $2, 1, 5, 'h', $3, 'r', 5)",
+                start + 10 + n, why, hold,
+            )  # fmt: skip
+        ledger = [10, 11, 12, 13, 14, 20, 28]
+        for n, state in enumerate(ledger):
+            await connection.execute(
+                "insert into ledger (id, tenant, lane, state, attempt, provider, at) values ($1, 1, 1, $2, 1, 0, 5)",
+                start + 20 + n, state,
+            )  # fmt: skip
+        await connection.execute(
+            "insert into outcome select $1::bigint + n, 1, 1, n, 5, 1, 1, 's', null, null, 0, 5 from generate_series(20, 28) n;",
+            start,
+        )
+        await connection.execute(
+            "insert into event select $1::bigint + n, 'k', 1, 1, n, 1, 5, 's', '{}' from generate_series(0, 11) n",
+            start,
+        )
+        await connection.execute("insert into lane_finished values (1, -1, 3, 30), (1, 0, 4, 40)")
+    finally:
+        await connection.close()
+    await fresh.migrate(*shipped)
+    assert await fresh.value("select count(*) from ready") == len(ready)
+    assert await fresh.value("select array_agg(why order by id) from waiting") == [1, 2, 3, 1, 4, 5]
+    assert await fresh.value("select array_agg(code order by id) from waiting") == [
+        "retry", "outcome-unknown", "held", "retry", "scheduled", "provider-cap",
+    ]  # fmt: skip
+    assert await fresh.value("select array_agg(state order by id) from ledger") == ledger
+    assert await fresh.value("select count(*) from outcome") == 9
+    assert await fresh.value("select count(*) from event") == 12
+    assert await fresh.value("select sum(deliveries) from lane_finished") == 7
+    assert await fresh.value("select count(*) from turn where next_at = 7000") == 1

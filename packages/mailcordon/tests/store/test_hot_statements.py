@@ -1,0 +1,239 @@
+"""The hot statements write what the functions of the queue would write, and read by keys alone, on empty and on full tables."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from mailcordon.adapters.db import accept_arguments, engine, queries
+from mailcordon.adapters.db.accept_store import AcceptStore
+from mailcordon.adapters.db.pinned_connection import PinnedConnection
+from mailcordon.adapters.db.queue_store import QueueStore
+from mailcordon.core.priority import Class
+from mailcordon.messages import reasons
+from mailcordon.send import compose
+from mailcordon.send.moves import Requeue
+from mailcordon.send.ports import NewDelivery, NewMessage
+
+from .test_queue_functions import Queue, fill
+
+_QUEUE = queries.load("queue_store.sql")
+_ACCEPT = queries.load("accept_store.sql")
+TABLES = {
+    "ready": "*",
+    "waiting": "*",
+    "ledger": "id, tenant, lane, state, attempt, provider, ses_id, called_at, reason, detail",
+    "lane_finished": "*",
+    "lane_intake": "*",
+    "urgent_content": "*",
+    "content": "*",
+    "message": "*",
+    "recipient": "*",
+    "turn": "id, next_at is null",
+}
+
+
+async def rows(connection: Any) -> dict[str, list[tuple[Any, ...]]]:
+    """Everything that a move may write, but for the time of writing."""
+    return {
+        table: sorted(
+            (tuple(row) for row in await connection.fetch(f"select {columns} from {table}")), key=repr
+        )
+        for table, columns in TABLES.items()
+    }
+
+
+class Undone(Exception):
+    pass
+
+
+async def after(connection: Any, *statements: tuple[Any, ...]) -> dict[str, list[tuple[Any, ...]]]:
+    """The rows as they are after these statements, which are undone."""
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    try:
+        async with connection.transaction():
+            for statement in statements:
+                await connection.fetch(*statement)
+            found = await rows(connection)
+            raise Undone
+    except Undone:
+        return found
+
+
+@pytest.fixture
+async def queue(world: Any) -> Queue:
+    return Queue(world, await world.lane("acme", "password-reset"))
+
+
+@pytest.fixture
+async def pinned(world: Any) -> AsyncIterator[engine.Connection]:
+    """A connection as a dispatcher has it."""
+    made = PinnedConnection(world.database.dsn("send"), "test")
+    async with made.use() as connection:
+        yield connection
+    await made.close()
+
+
+async def test_finish_sent_writes_what_queue_finish_writes(queue: Queue, pinned: engine.Connection) -> None:
+    """Of every place; a message with several recipients, one of which stays; a wrong attempt; one that is not there."""
+    sending, unknown, ready, waiting = [await queue.at(place) for place in (2, 8, 1, 4)]
+    many = await queue.message(recipients=3)
+    for id in (many + 1, many + 2):
+        await queue.call(id)
+    stale = await queue.at(2)
+    ids = [sending, unknown, ready, waiting, many + 1, many + 2, stale, stale + 64_000]
+    attempts = [1, 1, 0, 1, 1, 1, 2, 1]
+    lanes, ses_ids, called = [queue.lane] * 8, [f"ses-{n}" for n in range(8)], [7] * 8
+    order = sorted(range(8), key=ids.__getitem__)
+    ids, attempts = [ids[n] for n in order], [attempts[n] for n in order]
+    hot = await after(
+        pinned, (_QUEUE.finish_sent, lanes, ids, attempts, ses_ids, called, [100] * 8, -3, True)
+    )
+    cold = await after(
+        pinned,
+        (
+            _QUEUE.finish, lanes, ids, attempts, [20] * 8, ses_ids, called, ["sent"] * 8,
+            [reasons.accepted_by_ses()] * 8, -3,
+        ),
+    )  # fmt: skip
+    assert hot == cold
+    assert len(hot["ledger"]) == 4
+    assert hot["urgent_content"] == [(id - id % 64, b"body") for id in sorted((ready, waiting, many, stale))]
+
+
+@pytest.mark.parametrize("urgent", [True, False])
+async def test_accept_writes_what_its_slow_path_writes(
+    world: Any, make_submission: Any, pinned: engine.Connection, urgent: bool
+) -> None:
+    await world.lane("acme", "password-reset" if urgent else "receipt")
+    store = AcceptStore(world.database.dsn("send"))
+    lanes = await store.lanes("acme")
+    assert lanes is not None
+    [[route]] = lanes.routes.values()
+    start = await world.connection.fetchval("select (now_ms() - 1767225600000) << 22")
+    batch = [
+        NewMessage(
+            id=start + 64 * n,
+            route=route,
+            from_address="hello@acme.example",
+            deliveries=tuple(
+                NewDelivery(id=start + 64 * n + to, address=f"k{to}@x.example", hash=bytes([n, to]) * 8, provider=to)
+                for to in range(1, 2 + n)
+            ),
+            campaign="spring" if n else None,
+            list=None,
+            content=compose.content(make_submission()),
+            api_key=1,
+            key=None,
+            body=b"b",
+        )
+        for n in range(3)
+    ]  # fmt: skip
+    try:
+        await store.node()
+        epoch = await world.connection.fetchval("select value from epoch where name = 'control'")
+        assert store._node is not None
+        hot = await after(pinned, (_ACCEPT.accept, epoch, *accept_arguments.build(batch, store._node)))
+        await store._store_slowly(batch, epoch)
+    finally:
+        await store.close()
+    assert hot == await rows(world.connection)
+    assert len(hot["ready"]) == 6
+
+
+async def test_a_claim_that_is_given_back_leaves_the_queue_as_it_was(queue: Queue) -> None:
+    """`claim` and `queue_requeue` undo each other: the intent changes nothing else."""
+    await queue.message(recipients=2)
+    await queue.at(4)
+    await queue.c.execute("update turn set next_at = 1")
+    store = QueueStore(queue.world.database.dsn("send"))
+    try:
+        await store.begin_work()
+        before = await rows(queue.c)
+        claimed = (await store.claim((Class.URGENT,), 10)).claimed
+        assert [(one.attempt, one.lane) for one in claimed] == [(1, queue.lane)] * 2
+        await store.complete([], [], [Requeue(one, 1) for one in claimed])
+    finally:
+        await store.close()
+    assert await rows(queue.c) == before
+
+
+async def test_claim_and_accept_know_a_suppression_as_suppressed_for_does(
+    queue: Queue, pinned: engine.Connection
+) -> None:
+    c = queue.c
+    now = await c.fetchval("select now_ms()")
+    tenant = await c.fetchval("select tenant from lane")
+    other = await queue.world.lane("acme", "newsletter")
+    kinds = [
+        (0, 0, None), (1, 0, None), (1, 2, None), (2, queue.lane, None), (2, other, None),
+        (0, 0, now - 1), (0, 0, now + 60_000),
+    ]  # fmt: skip
+    for n, (scope, target, until) in enumerate(kinds):
+        await c.execute(
+            "insert into suppression (tenant, hash, scope, target, address, cause, since, until, by)"
+            " values ($1, $2, $3, $4, 'k', 'manual', 1, $5, 'x')",
+            tenant, bytes([n]) * 16, scope, target, until,
+        )  # fmt: skip
+    await c.execute(
+        "insert into platform_suppression values ($1, 'k', 'manual', 1, 'x')", bytes([len(kinds)]) * 16
+    )
+    hashes = [bytes([n]) * 16 for n in range(len(kinds) + 2)]
+    said = [
+        await pinned.fetchval(
+            "select suppressed_for($1, $2, 0::smallint, $3, now_ms())", tenant, hash, queue.lane
+        )
+        for hash in hashes
+    ]
+    assert said == [True, True, False, True, False, False, True, True, False]
+    checked = await after_check(pinned, tenant, hashes, queue.lane)
+    assert [n + 1 in checked for n in range(len(hashes))] == said
+
+
+async def after_check(
+    connection: engine.Connection, tenant: int, hashes: list[bytes], lane: int
+) -> list[int]:
+    n = len(hashes)
+    row = await connection.fetchrow(
+        _ACCEPT.accept_check, [], [], [], [], [tenant] * n, hashes, [0] * n, [lane] * n, [lane]
+    )
+    assert row is not None
+    return row["suppressed"]
+
+
+async def plan(connection: engine.Connection, statement: str, types: str, *arguments: object) -> str:
+    await connection.execute(f"prepare hot ({types}) as {statement}")
+    literals = ", ".join(
+        "null" if one is None else f"'{one}'" if isinstance(one, str) else str(one) for one in arguments
+    )
+    found = await connection.fetch(f"explain (costs off) execute hot ({literals})")
+    await connection.execute("deallocate hot")
+    return "\n".join(row[0] for row in found)
+
+
+@pytest.mark.parametrize("full", [False, True])
+async def test_hot_statements_look_rows_up_by_key(
+    queue: Queue, pinned: engine.Connection, full: bool
+) -> None:
+    id = await queue.at(2)
+    if full:
+        await fill(queue, 20_000)
+    shown = {
+        "finish_sent": await plan(
+            pinned, _QUEUE.finish_sent, "int[], bigint[], smallint[], text[], bigint[], int[], int, boolean",
+            f"{{{queue.lane}}}", f"{{{id}}}", "{1}", "{s}", "{7}", "{1}", -3, True,
+        ),
+        "accept": await plan(
+            pinned, _ACCEPT.accept,
+            ", ".join(["bigint", "text", "text", "text", "bytea", "text", "text", "bytea", "text", "text", "text[]",
+                       "int[]", "int[]", "int[]", "text[]", "text[]", "text[]", "text[]", "int[]", "bigint[]", "bigint[]",
+                       "text", "text", "bytea[]", "text", "bytea[]", "int", "int[]"]),
+            1, *["{}"] * 3, "", *["{}"] * 2, "", *["{}"] * 18, 1, "{}",
+        ),
+    }  # fmt: skip
+    for name, text in shown.items():
+        assert not re.findall(r"Seq Scan on (?!epoch)\w+", text), f"{name}\n{text}"
+        assert "Bitmap" not in text, f"{name}\n{text}"
+        assert not re.findall(r"(?:Hash|Merge) (?:Semi |Anti |Left )?Join", text), f"{name}\n{text}"
+    assert {"ready_pkey", "waiting_pkey"} <= set(re.findall(r"using (\w+)", shown["finish_sent"]))
