@@ -101,6 +101,8 @@ async def api(world: World) -> AsyncIterator[Api]:
     for slug in ("acme", "zen"):
         await world.lane(slug, "password-reset")
         await world.lane(slug, "newsletter")
+    await world.account()
+    await world.dispatcher()
     pools = {login: await engine.create_pool(world.database.dsn(login)) for login in ("control", "reader")}
     store, canceller = AcceptStore(world.database.dsn("send")), MessageCanceller(world.database.dsn("send"))
     key_store = KeyStore(pools["control"])
@@ -624,3 +626,28 @@ async def test_collected_hostile_inputs_never_cause_a_500(api: Api) -> None:
         answer = await api.post(base64.b64decode(row["body_b64"]))
         wanted = {"reject": (400, 422), "accept": (422,), "either": (400, 422)}[row["expect"]]
         assert problem(answer)[0] in wanted, row
+
+
+async def test_a_tenants_own_key_reads_what_keeps_its_mail_and_what_kept_it(api: Api) -> None:
+    connection = api.world.connection
+    id = (await api.accepted(GOOD))["id"]
+    await connection.execute(
+        "insert into hold (tenant, owner, because, by, since, lifted_at, lifted_by, lifted_because) "
+        "select id, 'person', 'bad list', 'Ana', now_ms() - 60000, now_ms() + 5, 'Ben', 'fixed' from tenant"
+    )
+    [delivery] = (await api.ask("GET", f"/v1/messages/{id}", "acme")).json()["deliveries"]
+    assert (delivery["state"], delivery["reason"]) == ("queued", None)
+    assert [entry["what"] for entry in delivery["timeline"]] == ["accepted", "held", "released"]
+    assert "[hold 1]" in delivery["timeline"][1]["detail"]
+
+    await api.world.dispatcher(age_ms=11_000)
+    [delivery] = (await api.ask("GET", f"/v1/messages/{id}", "acme")).json()["deliveries"]
+    assert (delivery["state"], delivery["reason"]) == ("queued", "no-dispatcher")
+    assert delivery["detail"].startswith("No dispatcher has reported since ")
+    await api.world.dispatcher()
+    await connection.execute("update account_rate set max_24h = 200, sent_24h = 150, taken = 50")
+    [delivery] = (await api.ask("GET", f"/v1/messages/{id}", "acme")).json()["deliveries"]
+    assert (delivery["reason"], delivery["detail"]) == (
+        "daily-quota",
+        "The account's 24-hour quota is used up",
+    )

@@ -99,6 +99,16 @@ class World:
             rate,
         )
 
+    async def dispatcher(self, role: str = "dispatch", age_ms: int = 0) -> None:
+        """A process that has reported so long ago."""
+        await self.connection.execute(
+            "insert into role_health (role, instance, host, pid, started, beat) "
+            "values ($1, 'x', 'h', 1, now_ms(), now_ms() - $2::bigint) "
+            "on conflict (role, instance) do update set beat = excluded.beat",
+            role,
+            age_ms,
+        )
+
     async def count(self, table: str, where: str = "true") -> int:
         return await self.connection.fetchval(f"select count(*) from {table} where {where}")
 

@@ -1,15 +1,36 @@
 """The view of a delivery follows from its rows, and each state that follows from time has a reason."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from mailcordon.core import ids
 from mailcordon.core.delivery import State
 from mailcordon.core.event import Kind
+from mailcordon.core.health import Outflow
+from mailcordon.core.hold import Hold
+from mailcordon.core.priority import Class
+from mailcordon.core.provider import Provider
+from mailcordon.core.target import Target
+from mailcordon.messages import reasons
 from mailcordon.send import view
-from mailcordon.send.view import DeliveryRow, DeliveryView, MessageRecords, MessageRow, TimelineEntry
+from mailcordon.send.view import (
+    DeliveryRow,
+    DeliveryView,
+    MessageRecords,
+    MessageRow,
+    PastHold,
+    PastStop,
+    TimelineEntry,
+)
 
 NOW = 1_790_000_000_000
-HELD = "Held by kim since 28 Nov 2026 15:23 UTC: bad list [hold 1]"
+MINUTE = 60_000
+HOLD = Hold(id=1, target=Target(tenant=1), owner="person", because="bad list", by="kim", since=NOW - MINUTE)
+HELD = "Held by kim since 21 Sep 2026 14:12 UTC: bad list [hold 1]"
+QUOTA = "Stopped since 21 Sep 2026 14:13 UTC: The account's 24-hour quota is used up"
+WELL = Outflow(now=NOW, dispatch_beat=NOW, account_known=True)
 ID = ids.IdGenerator(1).next(NOW)
 EXPIRY = 900_000
 SILENCE = 4_500_000
@@ -35,33 +56,44 @@ def row(source: str, state: State, *, index: int = 1, **over) -> DeliveryRow:
 
 
 def read(
-    *rows: DeliveryRow, after: int = 0, hold: str | None = None, history=None
+    *rows: DeliveryRow, after: int = 0, hold: Hold | None = None, history=None, **over: Any
 ) -> tuple[DeliveryView, ...]:
-    return view.deliveries(
-        MessageRecords(
-            message=MessageRow(
-                id=ID,
-                tenant=1,
-                tenant_slug="acme",
-                lane=7,
-                type="receipt",
-                from_address="hello@acme.example",
-                recipients=["kim@example.com", "lee@example.com"],
-                campaign=None,
-                list=None,
-            ),
-            rows=rows,
-            history=history or {},
-            lane_hold=hold,
-            expiry_ms=EXPIRY,
-            silence_ms=SILENCE,
-            now=NOW + after,
-        )
+    records = MessageRecords(
+        message=MessageRow(
+            id=ID,
+            tenant=1,
+            tenant_slug="acme",
+            lane=7,
+            type="receipt",
+            from_address="hello@acme.example",
+            recipients=["kim@example.com", "lee@example.com"],
+            campaign="spring",
+            list=None,
+        ),
+        rows=rows,
+        history=history or {},
+        class_=Class.TRANSACTIONAL,
+        holds=[] if hold is None else [PastHold(hold=hold)],
+        stops=[],
+        outflow=WELL,
+        expiry_ms=EXPIRY,
+        silence_ms=SILENCE,
+        now=NOW + after,
     )
+    return view.deliveries(replace(records, **over))
 
 
-def kim(*rows: DeliveryRow, after: int = 0, hold: str | None = None, history=None) -> DeliveryView:
-    return read(*rows, after=after, hold=hold, history=history)[0]
+def kim(*rows: DeliveryRow, **over: Any) -> DeliveryView:
+    return read(*rows, **over)[0]
+
+
+def lifted(hold: Hold, at: int) -> PastHold:
+    return PastHold(hold=hold, lifted_at=at, lifted_by="Ana", lifted_because="fixed")
+
+
+def story(one: DeliveryView) -> list[tuple[str, int]]:
+    """What its timeline says, in milliseconds after the acceptance."""
+    return [(entry.what, entry.at - NOW) for entry in one.timeline]
 
 
 def test_each_recipient_has_its_own_view():
@@ -107,7 +139,7 @@ def test_the_reason_shown_is_that_of_the_record_that_decided():
 def test_mail_in_a_held_lane_is_held_and_says_by_whom():
     one = kim(
         row("ready", State.READY, lane_held=True),
-        hold=HELD,
+        hold=HOLD,
     )
     assert (one.state, one.reason, one.detail) == (
         State.HELD,
@@ -140,7 +172,7 @@ def test_mail_on_the_wire_or_sent_is_not_shown_as_held():
 def test_mail_past_its_expiry_is_shown_as_expired_before_its_row_changes():
     ready = row("ready", State.READY, lane_held=True)
     assert kim(ready, after=EXPIRY).state is State.HELD
-    one = kim(ready, after=EXPIRY + 1, hold=HELD)
+    one = kim(ready, after=EXPIRY + 1, hold=HOLD)
     assert (one.state, one.reason) == (State.EXPIRED, "expired")
     assert one.since == NOW + EXPIRY
 
@@ -213,3 +245,147 @@ def test_the_provider_is_named():
 def test_events_of_unknown_kinds_have_a_name():
     assert view.event_word(int(Kind.HARD_BOUNCE)) == "hard-bounce"
     assert view.event_word(77) == "event 77"
+
+
+class TestWhatKeptIt:
+    """Holds and stops that covered a delivery while it was queued are in its timeline, though no row of it says so."""
+
+    def test_a_hold_is_said_from_its_placing_or_the_acceptance_on(self):
+        before = kim(row("ready", State.READY, lane_held=True), hold=HOLD)
+        assert story(before) == [("accepted", 0), ("held", 0)]
+        after = replace(HOLD, since=NOW + 5_000)
+        assert story(kim(row("ready", State.READY, lane_held=True), after=9_000, hold=after)) == [
+            ("accepted", 0),
+            ("held", 5_000),
+        ]
+        assert before.timeline[1].detail == HELD
+
+    def test_its_lifting_is_said_with_its_reason(self):
+        one = kim(row("ready", State.READY), after=9_000, holds=[lifted(HOLD, NOW + 4_000)])
+        assert story(one) == [("accepted", 0), ("held", 0), ("released", 4_000)]
+        assert one.timeline[2].detail == "By Ana: fixed"
+        assert one.state is State.READY
+
+    def test_what_ended_before_or_began_after_its_time_in_the_queue_is_not_its_story(self):
+        sent = row("ledger", State.SENT, at=NOW + 1_000, called_at=NOW + 900, attempt=1)
+        holds = [lifted(HOLD, NOW), PastHold(hold=replace(HOLD, since=NOW + 2_000))]
+        assert [what for what, _ in story(kim(sent, after=9_000, holds=holds))] == [
+            "accepted",
+            "called",
+            "sent",
+        ]
+
+    @pytest.mark.parametrize(
+        ("target", "covers"),
+        [
+            (Target(tenant=1, campaign="spring"), True),
+            (Target(tenant=1, campaign="autumn"), False),
+            (Target(tenant=1, provider=Provider(1)), True),
+            (Target(tenant=1, provider=Provider(2)), False),
+            (Target(tenant=1, list="import"), False),
+        ],
+    )
+    def test_a_narrow_hold_is_said_of_the_mail_that_it_covers(self, target: Target, covers: bool):
+        one = kim(row("ready", State.READY), hold=replace(HOLD, target=target))
+        assert ("held" in dict(story(one))) is covers
+
+    def test_a_hold_that_its_own_history_names_is_not_repeated(self):
+        parked = TimelineEntry(at=NOW + 10, what="parked", detail=HELD)
+        waiting = row("waiting", State.HELD, at=NOW + 10, reason="held", detail=HELD)
+        one = kim(waiting, hold=HOLD, history={ID + 1: [parked]})
+        assert [what for what, _ in story(one)] == ["accepted", "parked"]
+
+    def test_a_hold_that_only_slows_keeps_nothing(self):
+        slows = replace(HOLD, stops=False, rate=5.0)
+        assert [what for what, _ in story(kim(row("ready", State.READY), hold=slows))] == ["accepted"]
+
+    def test_a_stop_is_said_with_its_end(self):
+        stop = PastStop(sentence=QUOTA, since=NOW + 100, ended_at=NOW + 700, ended_because="it is free again")
+        one = kim(row("ready", State.READY), after=900, stops=[stop])
+        assert story(one) == [("accepted", 0), ("stopped", 100), ("open again", 700)]
+        assert [entry.detail for entry in one.timeline[1:]] == [QUOTA, "The stop ended: it is free again"]
+
+
+class TestAfterExpiry:
+    EXPIRED = row(
+        "ledger", State.EXPIRED, at=NOW + 2 * EXPIRY, reason="expired", detail=reasons.expired_in_queue()
+    )
+
+    def test_the_hold_that_covered_the_moment_of_expiry_is_the_cause_even_if_it_was_lifted_since(self):
+        one = kim(self.EXPIRED, after=3 * EXPIRY, holds=[lifted(HOLD, NOW + EXPIRY + 1)])
+        assert (one.state, one.reason, one.detail) == (
+            State.EXPIRED,
+            "expired",
+            f"Expired in the queue. {HELD}",
+        )
+        assert story(one) == [
+            ("accepted", 0),
+            ("held", 0),
+            ("released", EXPIRY + 1),
+            ("expired", 2 * EXPIRY),
+        ]
+        assert one.timeline[-1].detail == one.detail
+
+    def test_before_its_row_says_so_too(self):
+        ready = row("ready", State.READY, lane_held=True)
+        assert kim(ready, after=EXPIRY + 1, hold=HOLD).detail == f"Expired in the queue. {HELD}"
+
+    def test_a_stop_can_be_the_cause(self):
+        one = kim(self.EXPIRED, after=3 * EXPIRY, stops=[PastStop(sentence=QUOTA, since=NOW)])
+        assert one.detail == f"Expired in the queue. {QUOTA}"
+
+    def test_what_kept_it_for_most_of_its_time_is_named_when_nothing_did_at_the_end(self):
+        one = kim(self.EXPIRED, after=3 * EXPIRY, holds=[lifted(HOLD, NOW + EXPIRY - 1_000)])
+        assert one.detail == f"Expired in the queue, after it was kept for most of its time. {HELD}"
+        short = kim(self.EXPIRED, after=3 * EXPIRY, holds=[lifted(HOLD, NOW + 1_000)])
+        assert short.detail == "Expired before its turn came"
+
+    def test_a_reason_that_was_recorded_stays(self):
+        waited = row(
+            "ledger", State.EXPIRED, at=NOW + EXPIRY, reason="expired", detail="Expired while waiting: x"
+        )
+        assert kim(waited, after=2 * EXPIRY, hold=HOLD).detail == "Expired while waiting: x"
+
+
+class TestWhyItDoesNotLeave:
+    READY = row("ready", State.READY)
+
+    def test_a_stop_of_its_lane_comes_before_what_stops_everybody(self):
+        stop = PastStop(sentence=QUOTA, since=NOW - 1)
+        one = kim(self.READY, stops=[stop], outflow=replace(WELL, dispatch_beat=None))
+        assert (one.state, one.reason, one.detail) == (State.READY, "stopped", QUOTA)
+
+    @pytest.mark.parametrize(
+        ("over", "reason", "detail"),
+        [
+            (
+                {"dispatch_beat": NOW - 18 * MINUTE},
+                "no-dispatcher",
+                "No dispatcher has reported since 21 Sep 2026 13:55 UTC, so no mail leaves",
+            ),
+            ({"dispatch_beat": None}, "no-dispatcher", "No dispatcher has reported, so no mail leaves"),
+            ({"account_known": False}, "rate-unknown", reasons.rate_unknown()),
+            ({"enabled": False}, "account-paused", reasons.sending_disabled()),
+            ({"quota": 400.0, "quota_left": 0.0}, "daily-quota", reasons.quota_used_up("")),
+            ({"quota": 400.0, "quota_left": 40.0}, "daily-quota", reasons.quota_reserved()),
+        ],
+    )
+    def test_queued_mail_says_what_stops_everybody(self, over: Any, reason: str, detail: str):
+        one = kim(self.READY, outflow=replace(WELL, **over))
+        assert (one.state, one.reason, one.detail) == (State.READY, reason, detail)
+
+    def test_the_reserve_of_the_quota_is_for_urgent_mail(self):
+        left = replace(WELL, quota=400.0, quota_left=40.0)
+        assert kim(self.READY, outflow=left, class_=Class.URGENT).reason is None
+
+    def test_while_mail_can_leave_a_queued_delivery_has_no_reason(self):
+        assert kim(self.READY).reason is None
+        assert kim(self.READY, outflow=replace(WELL, quota=400.0, quota_left=41.0)).reason is None
+
+    def test_a_hold_comes_first(self):
+        one = kim(row("ready", State.READY, lane_held=True), hold=HOLD, outflow=replace(WELL, enabled=False))
+        assert (one.state, one.detail) == (State.HELD, HELD)
+
+    def test_mail_that_left_is_not_concerned(self):
+        sent = row("ledger", State.SENT, at=NOW, reason="sent", detail="SES accepted the mail")
+        assert kim(sent, outflow=replace(WELL, dispatch_beat=None)).reason == "sent"

@@ -1,6 +1,15 @@
-"""When a process counts as running: each writes a row every two seconds."""
+"""When a process counts as running, and what keeps all queued mail from leaving.
 
-from typing import Literal
+Each process writes a row every two seconds. Without a dispatcher, and while the account may not send, no mail leaves, whatever
+the state of its lane.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from mailcordon.core.priority import Class
+from mailcordon.core.reason import Reason
+from mailcordon.messages import reasons, times
 
 Role = Literal["api", "dispatch", "observe", "control"]
 ROLES: tuple[Role, ...] = ("api", "dispatch", "observe", "control")
@@ -10,6 +19,9 @@ BEAT_EVERY = 2.0  #: seconds between two reports of a process
 SILENT_AFTER_MS = 10_000
 FORGET_AFTER_MS = 3_600_000  #: the row of a process that ended is kept this long, to be seen
 
+#: Share of the day's quota that is kept for urgent mail.
+QUOTA_RESERVE = 0.1
+
 
 def silent(beat: int | None, now: int) -> bool:
     """Whether a process whose last report is this old counts as not running. Times are milliseconds since 1970.
@@ -17,3 +29,37 @@ def silent(beat: int | None, now: int) -> bool:
     A report from the future says nothing of now: the database's clock was set back after it.
     """
     return beat is None or abs(now - beat) > SILENT_AFTER_MS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outflow:
+    """What is known of the way out, as of one time."""
+
+    now: int
+    dispatch_beat: int | None  #: the last report of any dispatcher
+    account_known: bool  #: GetAccount has answered
+    enabled: bool = True  #: sending is switched on for the account
+    quota: float | None = None  #: of 24 hours; None: unlimited
+    quota_left: float = 0.0
+
+
+class Halt(NamedTuple):
+    reason: Reason
+    sentence: str
+
+
+def halt(outflow: Outflow, class_: Class) -> Halt | None:
+    """Why no queued mail of this class leaves now, or None."""
+    if silent(outflow.dispatch_beat, outflow.now):
+        since = None if outflow.dispatch_beat is None else times.minute(outflow.dispatch_beat)
+        return Halt(Reason.NO_DISPATCHER, reasons.no_dispatcher(since))
+    if not outflow.account_known:
+        return Halt(Reason.RATE_UNKNOWN, reasons.rate_unknown())
+    if not outflow.enabled:
+        return Halt(Reason.ACCOUNT_PAUSED, reasons.sending_disabled())
+    if outflow.quota is not None:
+        if outflow.quota_left < 1:
+            return Halt(Reason.DAILY_QUOTA, reasons.quota_used_up(""))
+        if class_ is not Class.URGENT and outflow.quota_left <= outflow.quota * QUOTA_RESERVE:
+            return Halt(Reason.DAILY_QUOTA, reasons.quota_reserved())
+    return None

@@ -27,6 +27,7 @@ class Reason(StrEnum):
     # It waits.
     HELD = "held"
     STOPPED = "stopped"
+    NO_DISPATCHER = "no-dispatcher"
     RETRY = "retry"
     SET_ASIDE = "set-aside"
     NO_ROUTE = "no-route"
@@ -89,6 +90,13 @@ MEANINGS: dict[Reason, Meaning] = {
         Actor.MAILCORDON,
         "A stop covers the lane: SES, or something that the call needs, keeps the mail from leaving.",
         "stopped",
+    ),
+    Reason.NO_DISPATCHER: Meaning(
+        _D,
+        True,
+        Actor.OPERATOR,
+        "No dispatcher runs, so no queued mail leaves.",
+        "no_dispatcher",
     ),
     Reason.RETRY: Meaning(
         _D, True, Actor.MAILCORDON, "SES certainly did not take the mail; it is retried.", "retry_later"

@@ -156,6 +156,12 @@ def expired_while(cause: str) -> str:
     return f"Expired in the queue. {cause}"
 
 
+@example("Held by Ana (CLI) since 28 Nov 2026 15:23 UTC: complaints rising [hold 5]")
+def expired_after(cause: str) -> str:
+    """A delivery expired soon after the end of what had kept it in the queue for most of its time."""
+    return f"Expired in the queue, after it was kept for most of its time. {cause}"
+
+
 @example("Ana (CLI)", "complaints are down")
 def released(by: str, because: str) -> str:
     """In the timeline: a hold was lifted while the delivery was in the queue."""
@@ -387,6 +393,12 @@ def throttled() -> str:
 def quota_used_up(text: str) -> str:
     """The account's 24-hour quota is used up: nothing is sent until it is free again."""
     return "The account's 24-hour quota is used up" + (f": {text}" if text else "")
+
+
+@example()
+def quota_reserved() -> str:
+    """What is left of the account's quota is kept for urgent mail; other mail waits."""
+    return "What is left of the account's 24-hour quota is kept for urgent mail"
 
 
 @example("Tenant not associated with resources")

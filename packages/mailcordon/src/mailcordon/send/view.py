@@ -1,13 +1,17 @@
 """The state of each delivery of a message, its reason and its timeline, computed from the stored rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
-from mailcordon.core import ids
+from mailcordon.core import health, ids
 from mailcordon.core.delivery import State, fold
 from mailcordon.core.event import Kind
+from mailcordon.core.health import Outflow
+from mailcordon.core.hold import Hold
+from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
+from mailcordon.core.reason import Reason
 from mailcordon.core.suppression import Suppression
 from mailcordon.messages import reasons
 
@@ -50,13 +54,36 @@ class MessageRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PastHold:
+    """A hold that stopped mail of the message's lane after its acceptance, lifted by now or not."""
+
+    hold: Hold
+    lifted_at: int | None = None
+    lifted_by: str | None = None
+    lifted_because: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastStop:
+    """A stop that covered the message's lane after its acceptance, ended by now or not."""
+
+    sentence: str
+    since: int
+    ended_at: int | None = None
+    ended_because: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageRecords:
     """All rows about one message, read in one snapshot."""
 
     message: MessageRow
     rows: Sequence[DeliveryRow]
     history: Mapping[int, Sequence[TimelineEntry]]  #: by delivery: notes and events
-    lane_hold: str | None  #: the sentence of the lane's first stopping hold
+    class_: Class
+    holds: Sequence[PastHold]  #: oldest first
+    stops: Sequence[PastStop]  #: oldest first
+    outflow: Outflow
     expiry_ms: int
     silence_ms: int  #: SES's own time limit has passed after this time without an outcome
     now: int
@@ -109,8 +136,10 @@ def _delivery(records: MessageRecords, id: int, to: str, rows: Mapping[str, Deli
     queue = rows.get("ready") or rows.get("waiting")
     ledger, outcome = rows.get("ledger"), rows.get("outcome")
     found = [row for row in (queue, ledger, outcome) if row]
-    recorded = _as_recorded(id, queue, ledger, outcome)
-    now = _by_time(records, id, recorded.state, queue, ledger) or recorded
+    provider = max((row.provider for row in found), default=0)
+    kept = _what_kept_it(records, id, provider, ledger)
+    recorded = _as_recorded(records, id, kept, queue, ledger, outcome)
+    now = _by_time(records, id, recorded.state, kept, queue, ledger) or recorded
     return DeliveryView(
         id=id,
         to=to,
@@ -118,10 +147,10 @@ def _delivery(records: MessageRecords, id: int, to: str, rows: Mapping[str, Deli
         since=now.since,
         reason=now.reason,
         detail=now.detail,
-        provider=Provider(max((row.provider for row in found), default=0)).word,
+        provider=Provider(provider).word,
         attempts=max((row.attempt for row in found), default=0),
         ses_id=next((row.ses_id for row in (ledger, outcome) if row and row.ses_id), None),
-        timeline=_timeline(records, id, queue, ledger),
+        timeline=_timeline(records, id, kept, now, queue, ledger),
     )
 
 
@@ -133,55 +162,143 @@ class _Status:
     detail: str | None
 
 
+# What kept it in the queue ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A hold or stop that covered the delivery for a part of its time in the queue. Nothing is recorded with the mail: a hold on
+    a million mails is one row."""
+
+    what: str  #: held or stopped
+    sentence: str
+    start: int  #: not before the acceptance
+    end: int | None  #: None: it still does
+    ended: str  #: what ended it, in words
+
+
+def _what_kept_it(
+    records: MessageRecords, id: int, provider: int, ledger: DeliveryRow | None
+) -> Sequence[_Kept]:
+    """In the order in which they began."""
+    message, accepted = records.message, ids.ms_of(id)
+    left = ledger.at if ledger is not None and ledger.at is not None else None
+    held = [
+        _Kept(
+            "held",
+            past.hold.sentence,
+            max(accepted, past.hold.since),
+            past.lifted_at,
+            reasons.released(past.lifted_by or "", past.lifted_because or ""),
+        )
+        for past in records.holds
+        if past.hold.stops and past.hold.target.covers_mail(provider, message.campaign, message.list)
+    ]
+    stopped = [
+        _Kept(
+            "stopped",
+            past.sentence,
+            max(accepted, past.since),
+            past.ended_at,
+            reasons.stop_ended(past.ended_because or ""),
+        )
+        for past in records.stops
+    ]
+    spans = (
+        span
+        for span in [*held, *stopped]
+        if (span.end is None or span.end > accepted) and (left is None or span.start < left)
+    )
+    return sorted(spans, key=lambda span: span.start)
+
+
+def _expired(kept: Sequence[_Kept], accepted: int, at: int) -> str:
+    """Why a delivery that expired then had not left: what kept it at that moment, else what kept it for half of its time."""
+    for span in kept:
+        if span.start <= at and (span.end is None or span.end >= at):
+            return reasons.expired_while(span.sentence)
+    for span in kept:
+        if span.end is not None and 2 * (span.end - span.start) >= at - accepted:
+            return reasons.expired_after(span.sentence)
+    return reasons.expired_in_queue()
+
+
+# The state ----------------------------------------------------------------------------------------------------------------
+
+
 def _as_recorded(
-    id: int, queue: DeliveryRow | None, ledger: DeliveryRow | None, outcome: DeliveryRow | None
+    records: MessageRecords,
+    id: int,
+    kept: Sequence[_Kept],
+    queue: DeliveryRow | None,
+    ledger: DeliveryRow | None,
+    outcome: DeliveryRow | None,
 ) -> _Status:
     row = outcome or ledger or queue
+    accepted = ids.ms_of(id)
     if row is None:
         # The rows are past retention or not visible yet; the delivery was accepted.
-        return _Status(State.READY, ids.ms_of(id), None, None)
+        return _Status(State.READY, accepted, None, None)
     state = fold(queue and queue.state, ledger and ledger.state, outcome and outcome.state)
-    return _Status(state, row.at or row.called_at or ids.ms_of(id), row.reason, row.detail)
+    since, detail = row.at or row.called_at or accepted, row.detail
+    if state is State.EXPIRED and detail in (None, reasons.expired_in_queue()):
+        detail = _expired(kept, accepted, min(since, accepted + records.expiry_ms))
+    return _Status(state, since, row.reason, detail)
 
 
 def _by_time(
-    records: MessageRecords, id: int, state: State, queue: DeliveryRow | None, ledger: DeliveryRow | None
+    records: MessageRecords,
+    id: int,
+    state: State,
+    kept: Sequence[_Kept],
+    queue: DeliveryRow | None,
+    ledger: DeliveryRow | None,
 ) -> _Status | None:
-    """States that follow from time or a hold, without a change of any row."""
+    """States that follow from time, a hold or a stop, without a change of any row."""
+    accepted = ids.ms_of(id)
     if state is State.READY and queue is not None:
-        expires = ids.ms_of(id) + records.expiry_ms
+        expires = accepted + records.expiry_ms
         if expires < records.now:
-            return _Status(
-                State.EXPIRED,
-                expires,
-                "expired",
-                reasons.expired_in_queue(),
-            )
+            return _Status(State.EXPIRED, expires, Reason.EXPIRED, _expired(kept, accepted, expires))
         if queue.lane_held:
-            return _Status(State.HELD, ids.ms_of(id), "held", records.lane_hold or reasons.held_lane())
+            held = next((past.hold.sentence for past in records.holds if _holds_lane(past)), None)
+            return _Status(State.HELD, accepted, Reason.HELD, held or reasons.held_lane())
+        if stopped := next((span for span in kept if span.what == "stopped" and span.end is None), None):
+            return _Status(State.READY, accepted, Reason.STOPPED, stopped.sentence)
+        if halt := health.halt(records.outflow, records.class_):
+            return _Status(State.READY, accepted, halt.reason, halt.sentence)
     if state in (State.SENT, State.DELAYED) and ledger is not None and ledger.at is not None:
         silent_at = ledger.at + records.silence_ms
         if silent_at < records.now:
-            return _Status(
-                State.NO_OUTCOME,
-                silent_at,
-                "no-outcome",
-                reasons.no_outcome(),
-            )
+            return _Status(State.NO_OUTCOME, silent_at, Reason.NO_OUTCOME, reasons.no_outcome())
     return None
 
 
+def _holds_lane(past: PastHold) -> bool:
+    return past.lifted_at is None and past.hold.stops and not past.hold.narrow
+
+
+# The timeline -------------------------------------------------------------------------------------------------------------
+
+
 def _timeline(
-    records: MessageRecords, id: int, queue: DeliveryRow | None, ledger: DeliveryRow | None
+    records: MessageRecords,
+    id: int,
+    kept: Sequence[_Kept],
+    now: _Status,
+    queue: DeliveryRow | None,
+    ledger: DeliveryRow | None,
 ) -> tuple[TimelineEntry, ...]:
+    history = records.history.get(id, ())
     entries = [
         TimelineEntry(
             at=ids.ms_of(id),
             what="accepted",
             detail=reasons.accepted(records.message.type, records.message.tenant_slug),
-        )
+        ),
+        *history,
+        *_kept_entries(kept, {entry.detail for entry in history}, _left(now, ledger)),
     ]
-    entries.extend(records.history.get(id, ()))
     if ledger is not None and ledger.called_at is not None and ledger.state is State.SENT:
         entries.append(
             TimelineEntry(at=ledger.called_at, what="called", detail=reasons.call_answered(ledger.attempt))
@@ -191,8 +308,26 @@ def _timeline(
             TimelineEntry(at=queue.called_at, what="called", detail=reasons.call_open(queue.attempt))
         )
     if ledger is not None and ledger.at is not None:
-        entries.append(TimelineEntry(at=ledger.at, what=ledger.state.word, detail=ledger.detail or ""))
+        detail = now.detail if now.state is ledger.state is State.EXPIRED else ledger.detail
+        entries.append(TimelineEntry(at=ledger.at, what=ledger.state.word, detail=detail or ""))
     return tuple(sorted(entries, key=lambda entry: entry.at))
+
+
+def _left(now: _Status, ledger: DeliveryRow | None) -> int | None:
+    """When it left the queue; None while it is in it."""
+    if ledger is not None:
+        return ledger.at
+    return now.since if now.state is State.EXPIRED else None
+
+
+def _kept_entries(kept: Sequence[_Kept], said: Set[str], left: int | None) -> Iterator[TimelineEntry]:
+    """A hold whose sentence the delivery's own history has is not repeated."""
+    for span in kept:
+        if span.sentence not in said:
+            yield TimelineEntry(at=span.start, what=span.what, detail=span.sentence)
+        if span.end is not None and (left is None or span.end < left):
+            what = "released" if span.what == "held" else "open again"
+            yield TimelineEntry(at=span.end, what=what, detail=span.ended)
 
 
 def event_word(kind: int) -> str:

@@ -13,13 +13,16 @@ from mailcordon.adapters.db import engine, queries, row_level_security
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.adapters.db.suppression_row import suppression_from_row
+from mailcordon.core import ids
 from mailcordon.core.delivery import State
+from mailcordon.core.health import Outflow
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
 from mailcordon.core.suppression import Suppression
 from mailcordon.send.view import (
     DeliveryRow,
     MessageRecords,
     MessageRow,
+    PastHold,
     TimelineEntry,
     event_word,
 )
@@ -45,8 +48,9 @@ class MessageReader:
                 return None
             rows = await connection.fetch(_SQL.deliveries, message, row["lane"])
             history = await connection.fetch(_SQL.history, message)
-            held = await connection.fetch(_SHARED.why_held, [row["lane"]])
-            now = await connection.fetchval(_SHARED.now)
+            holds = await connection.fetch(_SQL.holds_since, row["lane"], ids.ms_of(message))
+            outflow = await connection.fetchrow(_SHARED.outflow)
+        assert outflow is not None
         timelines: dict[int, list[TimelineEntry]] = {}
         for one in history:
             timelines.setdefault(one["delivery"], []).append(_timeline_entry(one))
@@ -65,10 +69,13 @@ class MessageReader:
             ),
             rows=[_row(one) for one in rows],
             history=timelines,
-            lane_hold=next((hold_from_row(hold).sentence for hold in held), None),
+            class_=Class(row["class"]),
+            holds=[_past_hold(one) for one in holds],
+            stops=[],
+            outflow=Outflow(**outflow),
             expiry_ms=row["expiry_ms"],
             silence_ms=defaults.max_delivery_seconds * 1000 + _SLACK_MS,
-            now=now,
+            now=outflow["now"],
         )
 
     async def tenant_id(self, slug: str) -> int | None:
@@ -100,6 +107,15 @@ class MessageCanceller:
     async def cancel_message(self, message: int, lane: int, detail: str) -> Sequence[int]:
         async with self._connection.use() as connection:
             return [row["id"] for row in await connection.fetch(_SQL.cancel_message, message, lane, detail)]
+
+
+def _past_hold(row: asyncpg.Record) -> PastHold:
+    return PastHold(
+        hold=hold_from_row(row),
+        lifted_at=row["lifted_at"],
+        lifted_by=row["lifted_by"],
+        lifted_because=row["lifted_because"],
+    )
 
 
 def _row(row: asyncpg.Record) -> DeliveryRow:

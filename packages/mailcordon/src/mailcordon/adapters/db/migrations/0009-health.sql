@@ -19,3 +19,10 @@ grant select on role_beat to {{control}}, {{send}}, {{observe}}, {{reader}};
 
 -- A delivery's timeline names the holds that covered it, lifted ones too.
 create index hold_of_tenant on hold (tenant, since);
+
+-- What SES says of the account, as far as it concerns the mail of a tenant, which may see it.
+create view account_state as
+    select cell, sending_enabled and enforcement <> 'SHUTDOWN' as enabled, case when max_24h >= 0 then max_24h end as quota,
+           case when max_24h >= 0 then max_24h - sent_24h - taken end as quota_left
+      from account_rate;
+grant select on account_state to {{control}}, {{reader}};

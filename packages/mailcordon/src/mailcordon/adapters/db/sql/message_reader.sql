@@ -31,6 +31,12 @@ select e.delivery, e.at, 'event:' || e.kind, coalesce(e.detail ->> 'text', e.det
   from event e where e.delivery > $1 and e.delivery <= $1 + 50
 order by 1, 2 limit 2000;
 
+-- name: holds_since
+-- Holds that stopped mail of the lane after this time, lifted ones too: what a delivery's timeline says of them is read from them.
+select h.* from lane l join hold h on h.tenant = l.tenant and hold_covers(h, l.tenant, l.class, l.id)
+ where l.id = $1 and h.stops and (h.lifted_at is null or h.lifted_at > $2)
+ order by h.since, h.id limit 100;
+
 -- name: deliveries_to
 -- The newest deliveries to an address.
 select r.id from recipient r where r.tenant = $1 and r.hash = $2 order by r.id desc limit $3;

@@ -49,7 +49,7 @@ where (kind in ('policy', 'association') and name = $1)
 update ses_resource p
 set next_try_at = 'epoch'
 from ses_resource r
-where r.kind = $1 and r.name = $2 and p.state = 'applied' and p.next_try_at > now() and p.observed_at < now() - interval '5 seconds'
+where r.kind = $1 and r.name = $2 and p.state = 'applied' and p.next_try_at > now() and p.observed_at < now() - make_interval(secs => 5)
   and (r.kind = 'event-destination' and p.kind = 'configuration-set' and p.name = split_part(r.name, '/', 1)
     or r.kind = 'identity' and p.kind = 'configuration-set' and p.name = r.desired ->> 'configuration_set'
     or r.kind in ('policy', 'association') and p.kind = 'tenant' and p.name = r.name

@@ -16,6 +16,13 @@ select value from epoch where name = $1;
 -- The database's clock, in ms since 1970.
 select now_ms();
 
+-- name: outflow
+-- Whether mail can leave at all: the last report of a dispatcher, and the account of the cell that can send most.
+select now_ms() as now, (select beat from role_beat where role = 'dispatch') as dispatch_beat, a.cell is not null as account_known,
+       coalesce(a.enabled, true) as enabled, a.quota, coalesce(a.quota_left, 0) as quota_left
+  from (values (1)) one
+  left join lateral (select * from account_state order by enabled desc, quota_left desc nulls first limit 1) a on true;
+
 -- name: now_and_control_epoch
 -- The database's clock and the control epoch, as of one snapshot.
 select now_ms() as now, (select value from epoch where name = 'control') as epoch;
