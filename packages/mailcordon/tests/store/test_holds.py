@@ -18,6 +18,7 @@ from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
 from mailcordon.core.route import Route
 from mailcordon.core.target import Target
+from mailcordon.send.decide import RowFacts
 from mailcordon.send.holds import VALID_FOR, Holds
 from mailcordon.send.moves import Claimed
 
@@ -67,7 +68,7 @@ class Watch:
             list=mail.get("list"),
             to="kim@example.com",
             content=b"",
-            suppressed=False,
+            facts=RowFacts(suppressed=False),
         )
         route = Route(
             lane=Lane(id=lane, tenant=self.tenant, tenant_key="mc-acme0000", type=type, class_=class_),

@@ -110,12 +110,13 @@ async def test_accept_writes_what_its_slow_path_writes(
     store = AcceptStore(world.database.dsn("send"))
     lanes = await store.lanes("acme")
     assert lanes is not None
-    [[route]] = lanes.routes.values()
+    [[entry]] = lanes.entries.values()
     start = await world.connection.fetchval("select (now_ms() - 1767225600000) << 22")
     batch = [
         NewMessage(
             id=start + 64 * n,
-            route=route,
+            tenant_slug="acme",
+            route=entry.route,
             from_address="hello@acme.example",
             deliveries=tuple(
                 NewDelivery(id=start + 64 * n + to, address=f"k{to}@x.example", hash=bytes([n, to]) * 8, provider=to)

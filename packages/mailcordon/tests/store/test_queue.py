@@ -157,7 +157,7 @@ async def test_a_suppression_that_came_after_accept_is_seen_at_the_claim(
     await world.lane("acme", "password-reset")
     await put(accept, make_submission())
     await world.suppress("acme", "kim@example.com")
-    assert [c.suppressed for c in (await queue.claim(ALL, 10)).claimed] == [True]
+    assert [c.facts.suppressed for c in (await queue.claim(ALL, 10)).claimed] == [True]
 
 
 async def test_a_held_lane_is_not_claimed_and_others_are(world, accept, queue, make_submission):

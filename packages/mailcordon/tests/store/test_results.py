@@ -9,6 +9,7 @@ import pytest
 from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.core.delivery import State
 from mailcordon.core.reason import Reason
+from mailcordon.send.decide import RowFacts
 from mailcordon.send.moves import Claimed, Defer, Finish, Requeue, Why
 from mailcordon.send.results import MOST_REJECTED, Results, Slots
 
@@ -37,7 +38,19 @@ async def on_the_wire(world: Any, queue: QueueStore, n: int) -> list[Claimed]:
         n,
     )
     return [
-        Claimed(lane, row["id"], tenant, 1, row["called_at"], 0, None, None, "kim@example.com", b"x", False)
+        Claimed(
+            lane,
+            row["id"],
+            tenant,
+            1,
+            row["called_at"],
+            0,
+            None,
+            None,
+            "kim@example.com",
+            b"x",
+            RowFacts(False),
+        )
         for row in rows
     ]
 

@@ -36,6 +36,16 @@ class State(IntEnum):
         return self.name.lower().replace("_", "-")
 
 
+class Why(IntEnum):
+    """Why a delivery waits, as in `waiting.why`."""
+
+    RETRY = 1
+    UNKNOWN = 2
+    HELD = 3  #: by a hold on its campaign, list or mailbox provider
+    SCHEDULED = 4  #: reserved
+    CAPPED = 5  #: reserved: by mailbox provider
+
+
 def fold(queue: State | None, ledger: State | None, outcome: State | None) -> State:
     """Returns the state to show. `outcome` wins over the others: SES reports only mail that it had.
 

@@ -92,8 +92,8 @@ class Calling:
             decide.CallFacts(
                 may_start=may_start,
                 hold=self.holds.narrow_hold(claim, route, claim.called_at) if may_start else None,
-                suppressed=claim.suppressed,
                 has_content=claim.content is not None and bool(claim.to),
+                row=claim.facts,
             )
         )
         if decision.state is State.SENDING:
@@ -102,14 +102,14 @@ class Calling:
             self.results.requeue(loop.slots, Requeue(claim, route.turn))
             return True
         assert decision.reason is not None
-        if decision.state is State.HELD:
+        if decision.why is not None:
             defer = Defer(
                 claim=claim,
-                why=Why.HELD,
+                why=decision.why,
                 code=decision.reason,
                 reason=decision.sentence,
+                until=decision.until,
                 hold=decision.hold,
-                note="parked",
             )
             self.results.defer(loop.slots, defer)
         else:

@@ -6,7 +6,7 @@ this plane fetches facts or carries decisions out.
 
 from typing import NamedTuple
 
-from mailcordon.core.delivery import State
+from mailcordon.core.delivery import State, Why
 from mailcordon.core.hold import Hold
 from mailcordon.core.reason import Reason
 from mailcordon.messages import reasons
@@ -15,12 +15,13 @@ from mailcordon.messages import reasons
 class Decision(NamedTuple):
     """What to do with one delivery."""
 
-    state: (
-        State  #: SENDING: call SES. READY: back to its lane. HELD, WAITING: defer it. Any other: it ends so
-    )
+    #: SENDING: call SES. READY: back to its lane. HELD, WAITING: defer it, as `why` says. Any other: it ends in this state
+    state: State
     reason: Reason | None = None
     sentence: str = ""
-    hold: int | None = None
+    why: Why | None = None
+    until: int | None = None  #: milliseconds since 1970, if a deferred delivery waits for a time
+    hold: int | None = None  #: that it waits for
 
 
 class DoorFacts(NamedTuple):
@@ -42,13 +43,23 @@ def at_door(facts: DoorFacts) -> Decision:
     return _READY
 
 
+class RowFacts(NamedTuple):
+    """What the claim found out about a delivery in the database.
+
+    Each field is a column of the statement `claim`: a new one needs no other change than that column, its field here, and the
+    rule in `before_call`.
+    """
+
+    suppressed: bool
+
+
 class CallFacts(NamedTuple):
     """What is known of one claimed delivery right before its call."""
 
     may_start: bool  #: holds and stops are fresh, the process is not stopping, and nothing stops the lane, the host or the cell
     hold: Hold | None  #: a hold on its campaign, list or mailbox provider
-    suppressed: bool
     has_content: bool
+    row: RowFacts
 
 
 def before_call(facts: CallFacts) -> Decision:
@@ -56,8 +67,8 @@ def before_call(facts: CallFacts) -> Decision:
     if not facts.may_start:
         return _READY
     if facts.hold is not None:
-        return Decision(State.HELD, Reason.HELD, facts.hold.sentence, facts.hold.id)
-    if facts.suppressed:
+        return Decision(State.HELD, Reason.HELD, facts.hold.sentence, Why.HELD, hold=facts.hold.id)
+    if facts.row.suppressed:
         return Decision(State.REFUSED, Reason.SUPPRESSED, reasons.suppressed_since())
     if not facts.has_content:
         return Decision(State.GIVEN_UP, Reason.NO_CONTENT, reasons.content_missing())

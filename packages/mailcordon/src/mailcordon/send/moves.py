@@ -3,11 +3,11 @@
 Objects made once per mail are named tuples, which take a third of the time of a frozen dataclass.
 """
 
-from enum import IntEnum
 from typing import NamedTuple
 
-from mailcordon.core.delivery import State
+from mailcordon.core.delivery import State, Why
 from mailcordon.core.reason import Reason
+from mailcordon.send.decide import RowFacts
 
 
 class Claimed(NamedTuple):
@@ -23,17 +23,7 @@ class Claimed(NamedTuple):
     list: str | None
     to: str
     content: bytes | None  #: None only after a bug or a restore
-    suppressed: bool
-
-
-class Why(IntEnum):
-    """Why a delivery waits, as in `waiting.why`."""
-
-    RETRY = 1
-    UNKNOWN = 2
-    HELD = 3  #: by a hold on its campaign, list or mailbox provider
-    SCHEDULED = 4  #: reserved
-    CAPPED = 5  #: reserved: by mailbox provider
+    facts: RowFacts
 
 
 class Finish(NamedTuple):

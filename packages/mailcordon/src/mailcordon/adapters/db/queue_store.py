@@ -23,6 +23,7 @@ from mailcordon.core.priority import CLASS_DEFAULTS, Class
 from mailcordon.core.route import Route
 from mailcordon.messages import reasons
 from mailcordon.send import limits
+from mailcordon.send.decide import RowFacts
 from mailcordon.send.moves import Claimed, Defer, Finish, Requeue
 from mailcordon.send.ports import Batch
 
@@ -382,7 +383,7 @@ def _claimed(
         list=row["list"],
         to=recipients[place] if place < len(recipients) else "",
         content=content,
-        suppressed=row["suppressed"],
+        facts=RowFacts(*[row[fact] for fact in RowFacts._fields]),
     )
 
 
