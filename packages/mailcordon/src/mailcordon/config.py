@@ -58,6 +58,7 @@ KNOWN = frozenset(
         "MAILCORDON_OUTCOME_TOPIC_ARN",
         "MAILCORDON_ENGAGEMENT_TOPIC_ARN",
         "MAILCORDON_CALL_SLOTS",
+        "MAILCORDON_VISIBILITY_SECONDS",
         "MAILCORDON_CELL",
         "MAILCORDON_DRAIN_SECONDS",
         "MAILCORDON_KEEP_BODIES_DAYS",
@@ -112,6 +113,9 @@ class Config:
     engagement_topic_arn: str | None = None
     #: Most calls to SES that one dispatcher has open. 128 keeps each claim below one second of work.
     call_slots: int = 128
+    #: Seconds until a received event that was not stored can be received again. Well below 60 s, the grace of an urgent mail
+    #: whose outcome is unknown, because the proof of what happened waits for it.
+    visibility_seconds: int = 30
     #: Name of the AWS account, region and database this process belongs to. One is enough to begin with.
     cell: str = "default"
     #: Seconds a process may take to finish its work before it is killed. SES answers well within 20.
@@ -167,6 +171,7 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         ),
         secret_keys=_secret_keys(reader, home, local=local),
         call_slots=reader.number("MAILCORDON_CALL_SLOTS", 128, 1, 10_000),
+        visibility_seconds=reader.number("MAILCORDON_VISIBILITY_SECONDS", 30, 1, 600),
         cell=reader.pattern("MAILCORDON_CELL", _NAME, _NAME_IN_WORDS, "default"),
         drain_seconds=float(reader.number("MAILCORDON_DRAIN_SECONDS", 20, 0, 600)),
         keep_bodies_days=reader.number("MAILCORDON_KEEP_BODIES_DAYS", 7, 4, 3650),

@@ -227,7 +227,7 @@ class World:
             "event": "delivery, key, tenant, lane, kind, attempt, at, ses_id, detail",
             "outcome": "*",
             "send_event": "*",
-            "send_seen": "*",
+            "send_seen": "configuration_set, called_at",
             "suppression": "*",
             "metric_minute": "*",
             "quarantine": "digest, why, detail, document, source, tenant",

@@ -19,7 +19,7 @@ from mailcordon.adapters.ses.queue import open_queue
 from mailcordon.adapters.ses.signer import Credentials, FixedCredentials
 from mailcordon.observe.pipeline import Pipeline
 
-from .conftest import World
+from .conftest import Sent, World
 
 
 async def until(true: Callable[[], Awaitable[object]], what: str) -> None:
@@ -57,7 +57,9 @@ class PipelineWorld:
         return await self.left() == 0
 
     @asynccontextmanager
-    async def running(self, *, visibility_seconds: int = 1) -> AsyncIterator[Pipeline]:
+    async def running(
+        self, *, visibility_seconds: int = 1, settles_after: float | None = None, exact: bool = False
+    ) -> AsyncIterator[Pipeline]:
         queue = open_queue(
             self.url,
             region="us-east-1",
@@ -67,7 +69,15 @@ class PipelineWorld:
             visibility_seconds=visibility_seconds,
         )
         store = ObserveStore(self.dsn)
-        pipeline = Pipeline(queue, store, decode=decode, ingest=self.world.ingest, receivers=2)
+        pipeline = Pipeline(
+            queue,
+            store,
+            decode=decode,
+            ingest=self.world.ingest,
+            receivers=2,
+            settles_after=settles_after,
+            exact=exact,
+        )
         stop = asyncio.Event()
         task = asyncio.create_task(pipeline.run(stop))
         try:
@@ -192,6 +202,100 @@ async def test_stopping_stores_and_deletes_what_was_received(pipeline: PipelineW
         await until(lambda: _true(running.totals.received > 0), "some received")
     assert running.totals.stored == running.totals.received
     assert await pipeline.left() == 60 - running.totals.stored
+
+
+# How far the queue is read ----------------------------------------------------------------------------------------------
+
+
+async def unknown(world: World, slug: str = "acme", type: str = "password-reset") -> Sent:
+    """A call whose outcome is unknown; the lane's grace is one second."""
+    call = await world.sent(slug, type, "kim@example.com", known=False)
+    lane = world.lanes[slug, type]
+    await world.owner.execute("update lane set grace_ms = 1000 where id = $1", lane)
+    await world.owner.execute(
+        "with d as (delete from ready where id = $1 returning *)"
+        " insert into waiting (lane, id, tenant, why, attempt, called_at, hash, reason, configuration_set, since)"
+        " select lane, id, tenant, 2, attempt, called_at, hash, 'no answer', $2, called_at from d",
+        call.delivery,
+        call.set,
+    )
+    return call
+
+
+async def proved(world: World) -> int:
+    return (await world.rows("select coalesce(max(proved_called_at), 0) from send_seen"))[0][0]
+
+
+async def test_an_empty_queue_proves_the_absence_of_an_older_call(pipeline: PipelineWorld) -> None:
+    world = pipeline.world
+    call = await unknown(world)
+    later = await world.sent("zen", "newsletter", "lee@example.com", at=world.now + 1000)
+    other_set = later.send()
+    async with pipeline.running(settles_after=600, exact=True):
+        await pipeline.put(other_set)
+        await until(pipeline.empty, "an event of another set is stored")
+        same_set = await world.sent(
+            "acme", "password-reset", "lee@example.com", at=call.attempt.called_at + 999
+        )
+        await pipeline.put(same_set.send())
+        await until(pipeline.empty, "an event within the grace is stored")
+        await asyncio.sleep(1.5)
+        assert await proved(world) == 0
+        assert await world.rows("select 1 from observer") == [], "there was nothing that could be proved"
+        late = await world.sent("acme", "password-reset", "lee@example.com", at=call.attempt.called_at + 1000)
+        await pipeline.put(late.send())
+        await until(lambda: _equal(proved(world), late.attempt.called_at), "proved")
+    [row] = await world.rows("select queue, ended from observer")
+    assert row == ("outcome", True)
+
+
+async def test_a_message_in_anothers_hands_proves_nothing_until_it_is_stored(pipeline: PipelineWorld) -> None:
+    world = pipeline.world
+    call = await unknown(world)
+    await pipeline.put(call.send())
+    held = await asyncio.to_thread(
+        pipeline.client.receive_message, QueueUrl=pipeline.url, VisibilityTimeout=3, WaitTimeSeconds=1
+    )
+    assert len(held["Messages"]) == 1, "an observer that was killed had it"
+    late = await world.sent("acme", "password-reset", "lee@example.com", at=call.attempt.called_at + 5000)
+    await pipeline.put(late.send())
+    async with pipeline.running(settles_after=600, exact=True):
+        await until(lambda: _equal(pipeline.left(in_flight=False), 0), "the later event is received")
+        await until(pipeline.empty, "the older one came back and is stored")
+        await until(lambda: _equal(proved(world), late.attempt.called_at), "proved after that")
+    times = await world.rows(
+        "select (select received_at from event where delivery = $1), (select received_at from event where delivery = $2)",
+        call.delivery,
+        late.delivery,
+    )
+    assert times[0][0] > times[0][1]
+    assert await world.rows("select attempt from send_event where delivery = $1", call.delivery) == [(1,)]
+
+
+async def test_where_counts_are_not_exact_time_proves_it(pipeline: PipelineWorld) -> None:
+    world = pipeline.world
+    call = await unknown(world)
+    late = await world.sent("acme", "password-reset", "lee@example.com", at=call.attempt.called_at + 5000)
+    await pipeline.put(late.send())
+    async with pipeline.running(settles_after=2):
+        await until(lambda: _equal(proved(world), late.attempt.called_at), "proved")
+    [[live, beat]] = await world.rows("select live_since, beat from observer")
+    assert beat - live >= 2000
+
+
+async def test_with_no_unknown_outcome_nothing_is_marked_or_counted(pipeline: PipelineWorld) -> None:
+    world = pipeline.world
+    sent = [await world.sent("acme", "password-reset", f"r{n}@example.com") for n in range(20)]
+    async with pipeline.running(settles_after=600, exact=True) as running:
+        await pipeline.put(*[one.send() for one in sent])
+        await until(pipeline.empty, "all stored")
+        await asyncio.sleep(1.5)
+        assert not running._watermark.waits
+    assert (await proved(world), await world.rows("select 1 from observer")) == (0, [])
+
+
+async def _equal(found: Awaitable[int], wanted: int) -> bool:
+    return await found == wanted
 
 
 async def _true(value: bool) -> bool:

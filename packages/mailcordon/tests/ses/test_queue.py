@@ -73,6 +73,20 @@ async def test_what_boto3_sends_is_received_and_deleted(sqs: Sqs) -> None:
     await queue.close()
 
 
+async def test_received_messages_count_until_they_are_deleted(sqs: Sqs) -> None:
+    queue = sqs.open()
+    assert await queue.count() == 0
+    await sqs.put("a", "b")
+    await asyncio.to_thread(
+        sqs.client.send_message, QueueUrl=sqs.url, MessageBody="delayed", DelaySeconds=600
+    )
+    received = await queue.receive()
+    assert (len(received), await queue.count()) == (2, 3)
+    await queue.delete([message.receipt for message in received])
+    assert await queue.count() == 1
+    await queue.close()
+
+
 async def test_any_number_is_deleted_in_batches_of_ten(sqs: Sqs) -> None:
     await sqs.put(*[str(n) for n in range(23)])
     queue = sqs.open()

@@ -348,8 +348,8 @@ async def test_proved_absence_resends_or_gives_up_as_the_class_says(
     claims = (await queue.claim(ALL, 10)).claimed
     await defer_as_unknown(queue, claims)
     seen = (
-        "insert into send_seen select configuration_set, $1 from route "
-        "on conflict (configuration_set) do update set called_at = $1"
+        "insert into send_seen select configuration_set, $1, $1 from route "
+        "on conflict (configuration_set) do update set called_at = $1, proved_called_at = $1"
     )
     await world.connection.execute(seen, claims[0].called_at + 999)
     done = await settle.settle()

@@ -23,12 +23,27 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         for url in (config.outcome_queue_url, config.engagement_queue_url):
             if url is None:
                 continue
-            queue = open_queue(url, region=config.region, credentials=signing, endpoint=config.sqs_endpoint)
+            queue = open_queue(
+                url,
+                region=config.region,
+                credentials=signing,
+                endpoint=config.sqs_endpoint,
+                visibility_seconds=config.visibility_seconds,
+            )
             stack.push_async_callback(queue.close)
             store = ObserveStore(config.login_url("observe"))
             stack.push_async_callback(store.close)
-            ingest = Ingest(installation, kept_days=config.keep_records_days)
-            pipelines.append(Pipeline(queue, store, decode=feedback.decode, ingest=ingest))
+            pipelines.append(
+                Pipeline(
+                    queue,
+                    store,
+                    decode=feedback.decode,
+                    ingest=Ingest(installation, kept_days=config.keep_records_days),
+                    # Send events come with the other outcomes. Only the local SES counts messages exactly.
+                    settles_after=queue.settles_after if url == config.outcome_queue_url else None,
+                    exact=config.local,
+                )
+            )
         queues = [pipeline.facts for pipeline in pipelines]
         async with heartbeat.beating("observe", config.login_url("observe"), lambda: facts.document(queues)):
             await asyncio.gather(*(pipeline.run(stop) for pipeline in pipelines))

@@ -3,14 +3,18 @@
 Messages gather for a moment before they are stored, longer under load, and while one batch is committed the next gathers. While
 the database is unavailable nothing is received and the messages stay in the queue. If a batch cannot be stored, its messages
 are stored one by one, and the bad one goes to quarantine.
+
+A pipeline with a watermark also proves how far its queue is read (watermark.py). It asks the database once a second whether an
+unknown outcome needs that, and does nothing more if none does.
 """
 
 import asyncio
 import contextlib
 import logging
 import time
+import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mailcordon.messages import reasons
@@ -27,6 +31,7 @@ from mailcordon.observe.ports import (
     Transaction,
     Unreachable,
 )
+from mailcordon.observe.watermark import Observer, Watermark
 
 BATCH = 500  #: events per transaction, at most: about 10 ms of locks
 GATHER = 0.1  #: seconds in which messages gather before they are stored
@@ -37,6 +42,8 @@ MANY_FULL = 4  #: full receives in a row that start one more receiver
 MAX_BUFFERED = 200  #: receives whose messages are not stored yet
 FIRST_PAUSE = 0.1  #: seconds until the first retry; doubled up to LONGEST_PAUSE
 LONGEST_PAUSE = 5.0
+TICK = 0.25  #: seconds between two ticks of the watermark
+ASK_EVERY = 1.0  #: seconds between two questions to the database whether the watermark is needed
 
 _log = logging.getLogger("mailcordon.observe")
 
@@ -64,8 +71,17 @@ class Totals:
         self.quarantined.update(report.quarantined)
 
 
+def boot_time() -> float:
+    """Seconds of a clock that counts suspended time."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
 class Pipeline:
-    """Reads one queue with its own store, so that opens, on another pipeline, do not delay bounces."""
+    """Reads one queue with its own store, so that opens, on another pipeline, do not delay bounces.
+
+    `settles_after`: seconds after which time alone proves how far the queue is read (watermark.py); None for a queue without
+    Send events. `exact`: the queue's count is exact, so that a count of zero proves it at once.
+    """
 
     def __init__(
         self,
@@ -76,13 +92,22 @@ class Pipeline:
         ingest: Ingest,
         receivers: int = 4,
         batch: int = BATCH,
+        settles_after: float | None = None,
+        exact: bool = False,
+        clock: Callable[[], float] = boot_time,
     ) -> None:
         self._queue = queue
         self._store = store
         self._decode = decode
         self._ingest = ingest
         self._batch = batch
-        self._buffer: asyncio.Queue[list[Received]] = asyncio.Queue(MAX_BUFFERED)
+        self._clock = clock
+        self._proves, self._exact = settles_after is not None, exact
+        self._watermark = Watermark(settles_after=settles_after or 0.0, now=clock())
+        self._observer = uuid.uuid4().hex
+        self._reported = False
+        #: The number of each receive with its messages.
+        self._buffer: asyncio.Queue[tuple[int, list[Received]]] = asyncio.Queue(MAX_BUFFERED)
         self._gather = GATHER
         self._open = asyncio.Event()  #: set while the database is available
         #: One per additional receiver; set while it should receive.
@@ -99,6 +124,8 @@ class Pipeline:
             for n, receive in enumerate([self._receive(None), *map(self._receive, self._wanted)])
         ]
         storing = asyncio.create_task(self._store_all(), name=f"store {self._queue.name}")
+        if self._proves:
+            receivers.append(asyncio.create_task(self._prove_all(), name=f"prove {self._queue.name}"))
         stopping = asyncio.create_task(stop.wait())
         try:
             # A receiver or the storing loop ends only by an internal error: then all end, and the error is raised.
@@ -107,6 +134,8 @@ class Pipeline:
             if not storing.done() and self._open.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._buffer.join(), 5)
+                if self._reported:
+                    await self._report(ended=True)
         finally:
             await _cancel([*receivers, stopping, storing])
             if self._deletes:
@@ -124,19 +153,26 @@ class Pipeline:
             await self._open.wait()
             if wanted is not None:
                 await wanted.wait()
+            receive = self._watermark.receive(self._clock())
             try:
                 messages = await self._queue.receive(wait=wanted is None)
                 pause = FIRST_PAUSE
                 self.facts.answered(len(messages))
             except Unreachable as error:
+                self._watermark.failed(self._clock())
+                self._watermark.stored(receive)
                 self.facts.failed(str(error))
                 _log.warning("receiving events failed: %s; retrying in %.1f s", error, pause)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue
+            if wanted is None and len(messages) < FULL:
+                self._watermark.drained(receive, self._clock())
             if messages:
                 self.totals.received += len(messages)
-                await self._buffer.put(messages)
+                await self._buffer.put((receive, messages))
+            else:
+                self._watermark.stored(receive)
             if wanted is not None:
                 if not messages:
                     wanted.clear()
@@ -156,20 +192,22 @@ class Pipeline:
 
     async def _store_all(self) -> None:
         while True:
-            batch = list(await self._buffer.get())
-            receives = 1
+            receive, messages = await self._buffer.get()
+            receives, batch = [receive], list(messages)
             if self._buffer.qsize() * FULL < self._batch:
                 await asyncio.sleep(self._gather)
             while len(batch) < self._batch and not self._buffer.empty():
-                batch += self._buffer.get_nowait()
-                receives += 1
+                receive, messages = self._buffer.get_nowait()
+                receives.append(receive)
+                batch += messages
             self._gather = GATHER_BUSY if len(batch) >= BUSY_BATCH else GATHER
             try:
                 await self._store_batch(batch)
             except Unreachable as error:
                 await self._wait_for_database(error)
             finally:
-                for _ in range(receives):
+                for receive in receives:
+                    self._watermark.stored(receive)
                     self._buffer.task_done()
 
     async def _store_batch(self, batch: Sequence[Received]) -> None:
@@ -205,7 +243,9 @@ class Pipeline:
         try:
             self._done([message], await self._commit([Malformed(why, message.body)]))
         except BadRow as worse:
-            # Not even its text can be stored. It stays in the queue and is received again.
+            # Not even its text can be stored. It stays in the queue and is received again. It may be a Send event: while it
+            # keeps coming, the absence of another one is not proved.
+            self._watermark.failed(self._clock())
             _log.error("a message can neither be stored nor quarantined: %s", worse)
 
     async def _commit(self, decoded: Sequence[Decoded]) -> Report:
@@ -234,6 +274,7 @@ class Pipeline:
     async def _wait_for_database(self, error: Unreachable) -> None:
         """Drops the buffer and waits. The messages are received again; storing one twice changes nothing."""
         self._open.clear()
+        self._watermark.failed(self._clock())
         self.facts.failed(str(error))
         pause, since = FIRST_PAUSE, time.monotonic()
         _log.warning("receiving events stopped: %s", error)
@@ -244,13 +285,60 @@ class Pipeline:
             with contextlib.suppress(Unreachable):
                 await self._store.run(_nothing)
                 break
+        self._watermark.failed(self._clock())  # receives that were open were answered meanwhile, and dropped
         _log.warning("receiving events again after %.1f s", time.monotonic() - since)
         self._open.set()
 
     def _drop_buffer(self) -> None:
         while not self._buffer.empty():
-            self._buffer.get_nowait()
+            receive, _ = self._buffer.get_nowait()
+            self._watermark.stored(receive)
             self._buffer.task_done()
+
+    # Prove ----------------------------------------------------------------------------------------------------------------
+
+    async def _prove_all(self) -> None:
+        asked = self._clock()
+        while True:
+            await asyncio.sleep(TICK)
+            now = self._clock()
+            self._watermark.tick(now)
+            if now - asked < ASK_EVERY or not self._open.is_set():
+                continue
+            asked = now
+            try:
+                await self._prove()
+            except (Unreachable, BadRow) as error:
+                _log.warning("how far the queue is read could not be recorded: %s", error)
+
+    async def _prove(self) -> None:
+        """One round: a mark of what needs proof, then what confirms this mark or an earlier one."""
+        needed = await self._store.run(lambda tx: tx.unproved())
+        self._watermark.mark(self._clock(), needed)
+        if not self._watermark.waits:
+            return
+        others = await self._report()
+        confirmed = self._watermark.settled(self._clock(), others)
+        if self._exact and self._buffer.empty():
+            asked = self._clock()
+            if await self._queue.count() == 0:
+                confirmed |= self._watermark.emptied(asked)
+        if confirmed:
+            await self._store.run(lambda tx: tx.prove(confirmed))
+
+    async def _report(self, *, ended: bool = False) -> Sequence[Observer]:
+        """Tells the other observers of this queue how far this one is. Returns how far they are."""
+        now = self._clock()
+        self._reported = True
+        live, stored = now - self._watermark.live_since, now - self._watermark.stored_before(now)
+
+        async def work(tx: Transaction) -> Sequence[tuple[float, float, float, bool]]:
+            return await tx.report_observer(self._queue.name, self._observer, live, stored, ended=ended)
+
+        return [
+            Observer(now - beat, now - live_since, now - stored_before, gone)
+            for beat, live_since, stored_before, gone in await self._store.run(work)
+        ]
 
 
 async def _nothing(tx: Transaction) -> None:

@@ -73,6 +73,10 @@ class Queue(Protocol):
         """Raises Unreachable. A message that is not deleted is received again and changes nothing."""
         ...
 
+    async def count(self) -> int:
+        """Returns how many messages there are: visible, in flight and delayed. Not exact at AWS. Raises Unreachable."""
+        ...
+
 
 # What the database has -------------------------------------------------------------------------------------------------
 
@@ -226,6 +230,23 @@ class Transaction(Protocol):
     async def count_elsewhere(self, counts: Mapping[tuple[str, Kind], int]) -> None: ...
 
     async def keep_notices(self, notices: Sequence[NoticeRow]) -> None: ...
+
+    async def unproved(self) -> Mapping[str, int]:
+        """Returns the configuration sets whose Send events could prove an absence, with the latest call that they have shown."""
+        ...
+
+    async def prove(self, called: Mapping[str, int]) -> None:
+        """Records that everything is stored that was in the queue when the Send events of these calls were stored."""
+        ...
+
+    async def report_observer(
+        self, queue: str, observer: str, live: float, stored: float, *, ended: bool
+    ) -> Sequence[tuple[float, float, float, bool]]:
+        """Records since how many seconds the observer is live, and before how many all it received is stored.
+
+        Returns the same of the other observers of the queue of the last day: age of the report, `live`, `stored`, `ended`.
+        """
+        ...
 
     async def quarantined(self, id: int) -> str | None:
         """Returns the document and locks its row. None if there is no such entry."""

@@ -6,7 +6,7 @@ the dispatcher sends canaries.
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -21,6 +21,8 @@ from mailcordon.send.retry import Answer, Next
 log: Any = structlog.get_logger()
 
 MIN_INTERVAL = 5.0  #: seconds between two canaries for one configuration set
+#: The interval doubles up to this while no event of the set arrives: then events are late, and more canaries do not help.
+MAX_INTERVAL = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,27 +47,46 @@ class Identity:
 
 
 @dataclass(slots=True)
+class _Interval:
+    """Of one configuration set."""
+
+    sent_at: float
+    seconds: float
+    seen: int  #: the latest call whose Send event had arrived then
+
+    def next(self, seen: int, now: float) -> "_Interval | None":
+        """None: it is too early for another canary."""
+        if now - self.sent_at < self.seconds:
+            return None
+        late = seen == self.seen
+        return _Interval(now, min(MAX_INTERVAL, self.seconds * 2) if late else MIN_INTERVAL, seen)
+
+
+@dataclass(slots=True)
 class Canaries:
     identity: Identity
     call: Callable[[bytes], Awaitable[Answer]]
     skew_ms: int = 0  #: the database's clock minus ours
-    _sent: dict[str, float] = field(default_factory=dict[str, float])
+    clock: Callable[[], float] = time.monotonic
+    _sent: dict[str, _Interval] = field(default_factory=dict[str, _Interval])
 
     async def answers(self, delivery: int, route: Route) -> bool:
         """Sends a canary over the route. Returns whether SES gave a clear answer."""
         return await self._send(delivery, route) not in (Next.UNKNOWN, Next.STOP_ACCOUNT)
 
     async def prove(self, need: CanaryNeed, route: Route) -> None:
-        """Sends a canary for a delivery of unknown outcome, at most one per MIN_INTERVAL for a configuration set."""
-        now = time.monotonic()
-        if now - self._sent.get(need.configuration_set, float("-inf")) < MIN_INTERVAL:
+        """Sends a canary for a delivery of unknown outcome, with the configuration set of its call. At most one per interval."""
+        now = self.clock()
+        last = self._sent.get(need.configuration_set)
+        interval = _Interval(now, MIN_INTERVAL, need.seen) if last is None else last.next(need.seen, now)
+        if interval is None:
             return
-        self._sent[need.configuration_set] = now
+        self._sent[need.configuration_set] = interval
         log.info(
             "sending a canary: nothing else can prove the outcome of a call",
             delivery=ids.delivery_id(need.unknown.id),
         )
-        await self._send(need.unknown.id, route)
+        await self._send(need.unknown.id, replace(route, configuration_set=need.configuration_set))
 
     async def _send(self, delivery: int, route: Route) -> Next:
         called_at = time.time_ns() // 1_000_000 + self.skew_ms

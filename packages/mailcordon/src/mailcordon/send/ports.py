@@ -153,6 +153,7 @@ class CanaryNeed:
 
     unknown: Unknown
     configuration_set: str
+    seen: int  #: the latest call whose Send event the set has shown; 0: none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

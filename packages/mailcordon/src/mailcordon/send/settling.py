@@ -41,5 +41,8 @@ class Settling:
         if self._cell.stopped or not self._holds.fresh:
             return
         for need in settled.canaries:
-            if route := (await self._routes.get({need.unknown.lane}, settled.epoch)).get(need.unknown.lane):
+            lane = need.unknown.lane
+            route = (await self._routes.get({lane}, settled.epoch)).get(lane)
+            # Right before the call, as for mail: the hold may have been placed since the round read the lane.
+            if route and self._holds.fresh and not self._holds.holds_lane(lane):
                 await self._canaries.prove(need, route)

@@ -283,6 +283,24 @@ class PostgresTransaction:
         if emptied:
             await self._connection.execute(_SQL.delete_empty_counts, *_columns(emptied, 3))
 
+    async def unproved(self) -> dict[str, int]:
+        rows = await self._connection.fetch(_SQL.unproved)
+        return {row["configuration_set"]: row["called_at"] for row in rows}
+
+    async def prove(self, called: Mapping[str, int]) -> None:
+        await self._connection.execute(_SQL.prove, *_columns(sorted(called.items()), 2))
+
+    async def report_observer(
+        self, queue: str, observer: str, live: float, stored: float, *, ended: bool
+    ) -> list[tuple[float, float, float, bool]]:
+        rows = await self._connection.fetch(
+            _SQL.report_observer, queue, observer, round(live * 1000), round(stored * 1000), ended
+        )
+        return [
+            (row["beat"] / 1000, row["live_since"] / 1000, row["stored_before"] / 1000, row["ended"])
+            for row in rows
+        ]
+
     async def quarantined(self, id: int) -> str | None:
         return await self._connection.fetchval(_SQL.lock_quarantined, id)
 

@@ -59,6 +59,7 @@ class SettleStore:
                         called_at=row["called_at"],
                     ),
                     row["configuration_set"],
+                    row["seen"],
                 )
                 for row in needs
             ),

@@ -18,8 +18,10 @@ from mailcordon.messages import system
 from mailcordon.observe.ports import Received, Unreachable
 
 VISIBILITY_SECONDS = 30
-WAIT_SECONDS = 20  #: SQS's maximum for a waiting receive
+#: Seconds of a waiting receive. SQS allows 20; a proof of absence waits for up to two of them (observe/watermark.py).
+WAIT_SECONDS = 10
 MAX_MESSAGES = 10  #: per call, for receive and delete
+MARGIN_SECONDS = 5
 PARALLEL_DELETES = 4  #: calls at once for one batch
 
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
@@ -45,6 +47,10 @@ class _Deleted(msgspec.Struct):
     Failed: list[_Failed] | None = None
 
 
+class _Attributes(msgspec.Struct):
+    Attributes: dict[str, str]
+
+
 class _Error(msgspec.Struct):
     type: str = msgspec.field(default="", name="__type")
     message: str | None = None
@@ -54,6 +60,8 @@ class _Error(msgspec.Struct):
 _encode = msgspec.json.Encoder().encode
 _received = msgspec.json.Decoder(_Received)
 _deleted = msgspec.json.Decoder(_Deleted)
+_attributes = msgspec.json.Decoder(_Attributes)
+_COUNTS = [f"ApproximateNumberOfMessages{part}" for part in ("", "NotVisible", "Delayed")]
 _error = msgspec.json.Decoder(_Error)
 
 
@@ -71,6 +79,9 @@ class SqsQueue:
         visibility_seconds: int = VISIBILITY_SECONDS,
     ) -> None:
         self.name = url.rstrip("/").rpartition("/")[2]
+        #: Seconds after which a message is visible again, whoever received it and died: the queue may hand it to a waiting
+        #: receive whose process is gone.
+        self.settles_after = float(visibility_seconds + wait_seconds + MARGIN_SECONDS)
         self._url = url
         self._transport = transport
         self._signer = signer
@@ -82,6 +93,7 @@ class SqsQueue:
         }
         self._receive = _encode(asked | {"WaitTimeSeconds": wait_seconds})
         self._receive_now = _encode(asked | {"WaitTimeSeconds": 0})
+        self._count = _encode({"QueueUrl": url, "AttributeNames": _COUNTS})
 
     async def receive(self, *, wait: bool = True) -> list[Received]:
         answer = await self._call("ReceiveMessage", self._receive if wait else self._receive_now)
@@ -95,6 +107,14 @@ class SqsQueue:
         chunks = [receipts[start : start + MAX_MESSAGES] for start in range(0, len(receipts), MAX_MESSAGES)]
         left = iter(chunks)
         await asyncio.gather(*[self._delete_all(left) for _ in chunks[:PARALLEL_DELETES]])
+
+    async def count(self) -> int:
+        answer = await self._call("GetQueueAttributes", self._count)
+        try:
+            counts = _attributes.decode(answer).Attributes
+            return sum(int(counts[name]) for name in _COUNTS)
+        except (msgspec.DecodeError, KeyError, ValueError) as error:
+            raise Unreachable(system.queue_response_invalid(queue=self.name, error=str(error))) from error
 
     async def close(self) -> None:
         await self._transport.close()

@@ -158,6 +158,41 @@ delete from metric_minute m using unnest($1::text::int[], $2::text::smallint[], 
    and greatest(m.sent, m.delivered, m.hard_bounced, m.soft_bounced, m.complained, m.delayed, m.rejected,
                 m.suppressed_at_ses, m.opened, m.clicked) = 0;
 
+-- name: unproved
+-- Configuration sets that have shown the Send event of a call late enough to prove an absence, if nothing older is left in the
+-- queue. Asked every second; with no unknown outcome it reads one index page.
+with u as (
+    select lane, configuration_set, min(called_at) as first, max(called_at) as last from waiting where why = 2
+     group by lane, configuration_set
+)
+select distinct s.configuration_set, s.called_at
+  from u join lane l on l.id = u.lane
+ cross join lateral call_sets(u.configuration_set, u.lane, u.first) c (name)
+  join send_seen s on s.configuration_set = c.name
+ where s.called_at >= u.first + l.grace_ms and s.proved_called_at < u.last + l.grace_ms;
+
+-- name: prove
+-- In the order of `add_counts`, which locks the same rows.
+with locked as (
+    select s.configuration_set, x.called_at from unnest($1::text::text[], $2::text::bigint[]) x (configuration_set, called_at)
+      join send_seen s on s.configuration_set = x.configuration_set order by s.configuration_set for update of s
+)
+update send_seen s set proved_called_at = greatest(s.proved_called_at, l.called_at) from locked l
+ where s.configuration_set = l.configuration_set;
+
+-- name: report_observer
+-- Ages in ms. Reports of the last day are returned; older ones are deleted.
+with old as (
+    delete from observer where beat < now_ms() - 86400000
+), own as (
+    insert into observer as o (queue, id, beat, live_since, stored_before, ended)
+    values ($1, $2, now_ms(), now_ms() - $3::bigint, now_ms() - $4::bigint, $5)
+    on conflict (queue, id) do update set beat = excluded.beat, live_since = excluded.live_since, stored_before = excluded.stored_before,
+                                          ended = excluded.ended
+)
+select now_ms() - beat as beat, now_ms() - live_since as live_since, now_ms() - stored_before as stored_before, ended
+  from observer where queue = $1 and id <> $2 and beat >= now_ms() - 86400000;
+
 -- name: lock_quarantined
 -- Locked, so that two replays of one entry follow each other.
 select document, tenant from quarantine where id = $1 for update;

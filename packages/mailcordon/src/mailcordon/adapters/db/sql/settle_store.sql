@@ -22,13 +22,16 @@ with p as materialized (
 select lane, id from gone;
 
 -- name: settle_by_absence
--- Absence is proved if the same configuration set has shown the Send event of a call made at least the lane's grace period later.
+-- Absence is proved if a Send event of the same configuration set, for a call made at least the lane's grace later, is stored, and so
+-- is all that was in the queue before it (docs/decisions/017). A call that may have used several sets needs the proof in each.
 with p as materialized (
-    select w.lane, w.id, w.tenant, w.attempt, w.called_at, l.resend, s.called_at as seen
+    select w.lane, w.id, w.tenant, w.attempt, w.called_at, l.resend, s.seen
       from waiting w join lane l on l.id = w.lane
-      join route r on r.lane = w.lane and r.path = (select path from message where message.id = (w.id & -64))
-      join send_seen s on s.configuration_set = r.configuration_set
-     where w.why = 2 and s.called_at >= w.called_at + l.grace_ms
+     cross join lateral (
+          select min(coalesce(s.proved_called_at, 0)) as seen from call_sets(w.configuration_set, w.lane, w.called_at) c (name)
+            left join send_seen s on s.configuration_set = c.name) s
+     where w.why = 2 and w.called_at + l.grace_ms <= (select max(proved_called_at) from send_seen)
+       and s.seen >= w.called_at + l.grace_ms
        and not exists (select from send_event e where e.delivery = w.id and e.attempt = w.attempt)
        and w.id >= ((now_ms() - l.expiry_ms - 1767225600000) << 22)
      order by w.lane, w.id limit $1 for update of w
@@ -47,13 +50,16 @@ with p as materialized (
 select (select n from again) as resent, (select n from gone) as given_up;
 
 -- name: canary_needs
--- Unknown outcomes past their grace period whose configuration set has shown nothing since: only a canary can settle them.
-select distinct on (r.configuration_set) r.configuration_set, w.lane, w.id, w.tenant, w.attempt, w.called_at
+-- Unknown outcomes past their grace period whose configuration set has shown nothing since: only a canary can settle them. None over
+-- a held lane: its mail may not leave, so nothing is gained by a proof, and a hold stops canaries too.
+select distinct on (c.name) c.name as configuration_set, w.lane, w.id, w.tenant, w.attempt, w.called_at,
+       coalesce(s.called_at, 0) as seen
   from waiting w join lane l on l.id = w.lane
-  join route r on r.lane = w.lane and r.path = (select path from message where message.id = (w.id & -64))
- where w.why = 2 and now_ms() >= w.called_at + l.grace_ms
-   and coalesce((select s.called_at from send_seen s where s.configuration_set = r.configuration_set), 0) < w.called_at + l.grace_ms
- order by r.configuration_set, w.called_at desc;
+ cross join lateral call_sets(w.configuration_set, w.lane, w.called_at) c (name)
+  left join send_seen s on s.configuration_set = c.name
+ where w.why = 2 and not l.held and now_ms() >= w.called_at + l.grace_ms
+   and coalesce(s.called_at, 0) < w.called_at + l.grace_ms
+ order by c.name, w.called_at desc;
 
 -- name: expire_waiting
 -- Ends what waited past its expiry. An unknown outcome ends as "no outcome reported", and raises an alarm. Goes lane by lane,

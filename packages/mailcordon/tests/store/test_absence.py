@@ -1,0 +1,192 @@
+"""What proves that SES did not accept a call, and which lanes ask a canary for it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from mailcordon.adapters.db.observe_store import ObserveStore
+from mailcordon.adapters.db.queue_store import QueueStore
+from mailcordon.adapters.db.settle_store import SettleStore
+from mailcordon.core import ids
+from mailcordon.core.reason import Reason
+from mailcordon.send.moves import Claimed, Defer, Why
+
+GRACE = 1_000
+
+
+@dataclass
+class Settle:
+    """A queue, and a settler for it."""
+
+    world: Any
+    queue: QueueStore
+    store: SettleStore
+
+    async def on_the_wire(self, lane: int) -> Claimed:
+        """A delivery that this worker calls SES for."""
+        now = await self.world.connection.fetchval("select now_ms()")
+        id = ids.first_of(now) + 1
+        tenant = await self.world.connection.fetchval("select tenant from lane where id = $1", lane)
+        await self.world.connection.execute(
+            "insert into message (id, tenant, lane, path, from_address, recipients, bytes, api_key)"
+            " values ($1, $2, $3, 'isolated', 'a@b.example', '{kim@example.com}', 1, 1)",
+            id - 1,
+            tenant,
+            lane,
+        )
+        await self.world.connection.execute(
+            "insert into ready (lane, id, tenant, state, attempt, worker, called_at, hash)"
+            " values ($1, $2, $3, 1, 1, $4, $5, '\\x00')",
+            lane,
+            id,
+            tenant,
+            self.queue.worker,
+            now,
+        )
+        return Claimed(lane, id, tenant, 1, now, 0, None, None, "kim@example.com", b"x", False)
+
+    async def unknown(self, lane: int, configuration_set: str = "mc-urgent") -> Claimed:
+        claim = await self.on_the_wire(lane)
+        defer = Defer(
+            claim,
+            Why.UNKNOWN,
+            Reason.OUTCOME_UNKNOWN,
+            "no clear answer",
+            configuration_set=configuration_set,
+        )
+        await self.queue.complete([], [defer], [])
+        return claim
+
+    async def show(self, configuration_set: str, called_at: int, *, proved: bool = True) -> None:
+        await self.world.connection.execute(
+            "insert into send_seen (configuration_set, called_at, proved_called_at) values ($1, $2, $3)"
+            " on conflict (configuration_set) do update set called_at = $2, proved_called_at = $3",
+            configuration_set,
+            called_at,
+            called_at if proved else 0,
+        )
+
+    async def change_set(self, lane: int, to: str) -> None:
+        await self.world.connection.execute(
+            "insert into configuration_set (name, kind, class) values ($1, 'shared', 0) on conflict do nothing",
+            to,
+        )
+        await self.world.connection.execute(
+            "update route set configuration_set = $2 where lane = $1", lane, to
+        )
+
+    async def resent(self) -> int:
+        settled = await self.store.settle()
+        return 0 if settled is None else settled.resent
+
+    async def asked(self) -> set[tuple[str, int]]:
+        """Configuration set and lane of the canaries that are asked for."""
+        settled = await self.store.settle()
+        assert settled is not None
+        return {(need.configuration_set, need.unknown.lane) for need in settled.canaries}
+
+
+@pytest.fixture
+async def settle(world: Any) -> AsyncIterator[Settle]:
+    queue, store = QueueStore(world.database.dsn("send")), SettleStore(world.database.dsn("send"))
+    await queue.begin_work()
+    yield Settle(world, queue, store)
+    await queue.close()
+    await store.close()
+
+
+async def test_a_later_send_event_alone_proves_no_absence(world: Any, settle: Settle) -> None:
+    claim = await settle.unknown(await world.lane("acme", "password-reset", grace_ms=GRACE))
+    await settle.show("mc-urgent", claim.called_at + 60_000, proved=False)
+    assert await settle.resent() == 0, "the older event may still be in the queue"
+    await settle.show("mc-urgent", claim.called_at + GRACE - 1)
+    assert await settle.resent() == 0, "an event within the grace proves nothing"
+    await settle.show("mc-urgent", claim.called_at + GRACE)
+    assert await settle.resent() == 1
+
+
+async def test_the_configuration_set_of_the_call_must_prove_it(world: Any, settle: Settle) -> None:
+    lane = await world.lane("acme", "password-reset", grace_ms=GRACE)
+    claim = await settle.unknown(lane)
+    await settle.change_set(lane, "mc-new")
+    await settle.show("mc-new", claim.called_at + GRACE)
+    assert await settle.resent() == 0
+    await settle.show("mc-urgent", claim.called_at + GRACE)
+    assert await settle.resent() == 1
+
+
+@pytest.mark.parametrize("order", [("mc-new", "mc-urgent"), ("mc-urgent", "mc-new")])
+async def test_if_a_dead_dispatcher_may_have_used_two_sets_both_must_prove_it(
+    world: Any, settle: Settle, order: tuple[str, str]
+) -> None:
+    lane = await world.lane("acme", "password-reset", grace_ms=GRACE)
+    claim = await settle.on_the_wire(lane)
+    await settle.queue.close()
+    await settle.change_set(lane, "mc-new")
+    other = QueueStore(world.database.dsn("send"))
+    await other.begin_work()
+    assert await other.reap(0) == 1
+    await other.close()
+    await settle.show(order[0], claim.called_at + GRACE)
+    assert await settle.resent() == 0
+    await settle.show(order[1], claim.called_at + GRACE)
+    assert await settle.resent() == 1
+
+
+async def test_a_change_before_the_call_does_not_matter(world: Any, settle: Settle) -> None:
+    lane = await world.lane("acme", "password-reset", grace_ms=GRACE)
+    await settle.change_set(lane, "mc-new")
+    await world.connection.execute("update route_before set until = until - 60000")
+    claim = await settle.unknown(lane, "mc-new")
+    await settle.show("mc-new", claim.called_at + GRACE)
+    assert await settle.resent() == 1
+
+
+async def test_a_held_lane_asks_for_no_canary(world: Any, settle: Settle) -> None:
+    held = await world.lane("acme", "password-reset", grace_ms=1)
+    await settle.unknown(held)
+    await world.connection.execute("update lane set held = true where id = $1", held)
+    await asyncio.sleep(0.01)
+    assert await settle.asked() == set()
+    other = await world.lane("zen", "password-reset", grace_ms=1)
+    await settle.unknown(other)
+    await asyncio.sleep(0.01)
+    assert await settle.asked() == {("mc-urgent", other)}
+    await world.connection.execute("update lane set held = false")
+    assert len(await settle.asked()) == 1, "one canary serves a set"
+
+
+async def test_a_canary_uses_the_set_of_the_call(world: Any, settle: Settle) -> None:
+    lane = await world.lane("acme", "password-reset", grace_ms=1)
+    await settle.unknown(lane)
+    await settle.change_set(lane, "mc-new")
+    await asyncio.sleep(0.01)
+    assert await settle.asked() == {("mc-urgent", lane)}
+
+
+async def test_observe_is_asked_only_for_what_a_stored_event_could_prove(world: Any, settle: Settle) -> None:
+    store = ObserveStore(world.database.dsn("observe"))
+
+    async def unproved() -> dict[str, int]:
+        return dict(await store.run(lambda tx: tx.unproved()))
+
+    try:
+        lane = await world.lane("acme", "password-reset", grace_ms=GRACE)
+        await settle.show("mc-urgent", 1, proved=False)
+        assert await unproved() == {}
+        claim = await settle.unknown(lane)
+        late = claim.called_at + GRACE
+        await settle.show("mc-urgent", late - 1, proved=False)
+        await settle.show("mc-other", late, proved=False)
+        assert await unproved() == {}
+        await settle.show("mc-urgent", late, proved=False)
+        assert await unproved() == {"mc-urgent": late}
+        await store.run(lambda tx: tx.prove({"mc-urgent": late}))
+        assert await unproved() == {}
+        await store.run(lambda tx: tx.prove({"mc-urgent": 5}))
+        assert await world.count("send_seen", f"proved_called_at = {late}") == 1, "a proof stays"
+    finally:
+        await store.close()
