@@ -4,19 +4,18 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from mailcordon.core.lane import Lane
 from mailcordon.core.priority import Class
+from mailcordon.core.route import Route
 from mailcordon.send.canary import MAX_INTERVAL, MIN_INTERVAL, Canaries, Identity
-from mailcordon.send.ports import CanaryNeed, LaneRoute, Unknown
+from mailcordon.send.ports import CanaryNeed, Unknown
 from mailcordon.send.retry import Answer
 
 UNKNOWN = Unknown(lane=1, id=65, tenant=1, attempt=1, called_at=1_000)
-ROUTE = LaneRoute(
-    lane=1,
+ROUTE = Route(
+    lane=Lane(id=1, tenant=1, tenant_key="mc-acme0000", type="password-reset", class_=Class.URGENT),
     turn=1,
-    tenant=1,
-    tenant_key="mc-acme0000",
-    type="password-reset",
-    class_=Class.URGENT,
+    path="isolated",
     ses_tenant="mc-acme0000",
     configuration_set="mc-new",
     domain="acme.example",
