@@ -64,7 +64,6 @@ def names(*stems: str) -> list[str]:
 # Nothing is doubled -----------------------------------------------------------------------------------------------------
 
 
-@not_yet("absence is proved by the time of a call, not by the stream")
 async def test_a_reset_is_not_sent_again_while_its_send_event_may_be_in_the_queue(mail: Traffic) -> None:
     """Observe was away, comes back, and dies with the events of unanswered calls received and not stored."""
     [slug] = names("lost-answers")
