@@ -313,3 +313,22 @@ async def test_a_key_is_created_shown_once_listed_by_prefix_and_revoked(api: Api
     assert "scopes" in await api.wrong(
         "POST", "/v1/keys", {"tenant": "acme", "name": "x", "scopes": ["admin"]}
     )
+
+
+async def test_a_lane_says_what_keeps_all_its_mail_in_the_words_of_its_deliveries(world: Any) -> None:
+    for key in (await world.key(None, "read"), world.tenant_keys["acme"]):
+        lane = (await world.ask(("GET", "/v1/tenants/acme/lanes/newsletter", None), key)).json()
+        detail = "No dispatcher has reported, so no mail leaves"
+        assert lane["stops"] == [{"reason": "no-dispatcher", "detail": detail}]
+    await world.owner.execute(
+        "insert into role_health (role, instance, host, pid, started, beat) "
+        "values ('dispatch', 'a', 'h', 1, now_ms(), now_ms())"
+    )
+    await world.owner.execute(
+        "insert into account_rate (cell, ceiling, rate, tokens, at, max_24h, sent_24h, sending_enabled, enforcement, "
+        "polled_at) values ('default', 1, 1, 1, now_ms(), -1, 0, true, 'HEALTHY', now_ms())"
+    )
+    [lane] = (await world.ask(("GET", "/v1/lanes?tenant=acme", None), world.tenant_keys["acme"])).json()[
+        "items"
+    ]
+    assert lane["stops"] == []

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from mailcordon.control.catalogue import MessageType
 from mailcordon.control.keys import Key
 from mailcordon.control.sharing import LaneFacts
+from mailcordon.core.health import Outflow
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
 
@@ -112,6 +113,10 @@ class Reads(Protocol):
 
     async def facts(self, viewer: Viewer, tenants: Sequence[int]) -> dict[int, list[LaneFacts]]:
         """The parts that each tenant's lanes use, for what they share."""
+        ...
+
+    async def outflow(self, viewer: Viewer) -> Outflow:
+        """Whether mail can leave at all."""
         ...
 
     async def open_holds(self, viewer: Viewer, tenants: Sequence[int]) -> list[HoldView]: ...

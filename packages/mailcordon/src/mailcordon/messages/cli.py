@@ -404,6 +404,12 @@ def lanes_share_nothing() -> str:
 
 
 @example()
+def stops_heading() -> str:
+    """Above what stops lanes, apart from holds."""
+    return "Stopped:"
+
+
+@example()
 def holds_heading() -> str:
     """Above the holds of a lane."""
     return "Holds:"

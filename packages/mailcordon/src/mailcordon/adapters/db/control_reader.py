@@ -17,6 +17,7 @@ from mailcordon.control.keys import Key
 from mailcordon.control.sharing import LaneFacts
 from mailcordon.control.views import AuditView, HoldView, IdentityView, LaneView, StepView, TenantView, Viewer
 from mailcordon.core import ids
+from mailcordon.core.health import Outflow
 from mailcordon.core.priority import Class
 
 _SQL = queries.load("control_reader.sql")
@@ -71,6 +72,12 @@ class ControlReader:
         for row in rows:
             found[row["tenant"]].append(_facts(row))
         return found
+
+    async def outflow(self, viewer: Viewer) -> Outflow:
+        async with self._as(viewer) as conn:
+            row = await conn.fetchrow(_SHARED.outflow)
+        assert row is not None
+        return Outflow(**row)
 
     async def open_holds(self, viewer: Viewer, tenants: Sequence[int]) -> list[HoldView]:
         async with self._as(viewer) as conn:

@@ -14,6 +14,8 @@ from mailcordon.adapters.http.shapes import After, AnyTenant, Limit, Time
 from mailcordon.control import lookup, sharing
 from mailcordon.control.governor import Governor
 from mailcordon.control.views import HoldView, LaneView, Reads, Viewer
+from mailcordon.core import health
+from mailcordon.core.health import Outflow
 from mailcordon.core.principal import ADMIN
 
 _COUNT_IN_A_LIST = 100_000  #: deliveries; a list stops counting a backlog there
@@ -37,12 +39,20 @@ class RouteItem(msgspec.Struct):
     ip_pool: str | None
 
 
+class StopReason(msgspec.Struct):
+    """What keeps all mail of a lane from leaving, apart from holds."""
+
+    reason: str
+    detail: str  #: as the lane's deliveries say it
+
+
 class LaneItem(msgspec.Struct):
     tenant: str
     type: str
     class_: str = msgspec.field(name="class")
     state: StateWord
     holds: list[HoldItem]
+    stops: list[StopReason]
     rate: float | None  #: deliveries per second, in force
     own_rate: float | None
     backlog: BacklogItem
@@ -83,12 +93,14 @@ async def lanes_of(
     facts = await reads.facts(viewer, tenants)
     shared = {tenant: sharing.by_type(lanes) for tenant, lanes in facts.items()}
     holds = await reads.open_holds(viewer, tenants)
-    items = [_item(row, holds, shared[row.tenant_id].get(row.type, [])) for row in rows]
+    outflow = await reads.outflow(viewer)
+    items = [_item(row, holds, outflow, shared[row.tenant_id].get(row.type, [])) for row in rows]
     return items, [row.id for row in rows]
 
 
-def _item(row: LaneView, holds: list[HoldView], shared: list[str]) -> LaneItem:
+def _item(row: LaneView, holds: list[HoldView], outflow: Outflow, shared: list[str]) -> LaneItem:
     facts = row.facts
+    halt = health.halt(outflow, row.class_)
     return LaneItem(
         tenant=row.tenant,
         type=row.type,
@@ -99,6 +111,7 @@ def _item(row: LaneView, holds: list[HoldView], shared: list[str]) -> LaneItem:
             for view in holds
             if view.hold.target.covers_lane(row.tenant_id, row.class_, row.id)
         ],
+        stops=[] if halt is None else [StopReason(halt.reason, halt.sentence)],
         rate=row.rate,
         own_rate=row.own_rate,
         backlog=BacklogItem(row.deliveries, shapes.iso_ms_or_none(row.oldest_at)),

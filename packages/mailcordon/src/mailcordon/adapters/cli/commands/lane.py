@@ -36,7 +36,7 @@ async def list_lanes(
 ) -> None:
     """List lanes with their state and backlog."""
     found = await cli.api.items(path("lanes"), {"tenant": tenant, "state": state}, limit=limit)
-    cli.show_result(found, lane_table(found["items"]), *show.more(found))
+    cli.show_result(found, lane_table(found["items"]), *_stops(found["items"]), *show.more(found))
 
 
 @command.remote(app, "show", examples="mailcordon lane show acme newsletter", watchable=True)
@@ -125,6 +125,13 @@ def lane_view(lane: Document) -> RenderableType:
     ]
     if open_holds := children(lane, "holds"):
         views += ["", messages.holds_heading(), holds.hold_table(open_holds)]
+    views += _stops([lane])
     if shares := strings(lane, "shares_with"):
         views += ["", messages.shares_heading(), *(show.bullet(plain(sentence)) for sentence in shares)]
     return Group(*views)
+
+
+def _stops(lanes: list[Document]) -> list[RenderableType]:
+    """What stops these lanes, each sentence once."""
+    said = dict.fromkeys(plain(stop.get("detail")) for lane in lanes for stop in children(lane, "stops"))
+    return ["", messages.stops_heading(), *(show.bullet(sentence) for sentence in said)] if said else []
