@@ -35,7 +35,7 @@ async def ready(world: Any, lane: int, age_ms: int, index: int = 1) -> int:
 async def waiting(world: Any, lane: int, age_ms: int, why: int, **over: Any) -> int:
     now = await world.connection.fetchval("select now_ms()")
     id = ids.first_of(now - age_ms) + 1
-    values = {"until": now, "attempt": 1, "hash": b"", "reason": "x", "since": now, **over}
+    values = {"until": now, "attempt": 1, "hash": b"", "reason": "x", "since": now, "code": "retry", **over}
     names = ", ".join(values)
     await world.connection.execute(
         f"insert into waiting (lane, id, tenant, why, {names}) select $1, $2, tenant, $3, "
