@@ -65,6 +65,7 @@ def stop(**over: Any) -> OpenStop:
         "type": None,
         "cause": "daily-quota",
         "because": "The account's 24-hour quota is used up",
+        "sentence": "Stopped since 28 Nov 2026 15:22 UTC: The account's 24-hour quota is used up",
         "since": NOW - MINUTE,
         "probe_at": None,
         "last_probe": None,

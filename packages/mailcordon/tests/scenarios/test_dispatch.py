@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -11,12 +11,15 @@ import pytest
 from botocore.config import Config
 
 import seslocal
+from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.accept_store import AcceptStore
+from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.adapters.db.settle_store import SettleStore
 from mailcordon.adapters.ses.httptools_transport import HttptoolsTransport
 from mailcordon.adapters.ses.send import SesSend
 from mailcordon.adapters.ses.signer import Credentials, FixedCredentials
+from mailcordon.control.governor import Governor
 from mailcordon.core.priority import Class
 from mailcordon.send.accept import Accept
 from mailcordon.send.dispatch import Dispatcher, Identity
@@ -29,26 +32,11 @@ async def allowed() -> None:
 
 
 @dataclass
-class Asked:
-    """Keeps what the dispatcher asked the governor for, and does as a governor would with the lanes."""
-
-    world: Any
-    holds: list[tuple[int, int | None, str]] = field(default_factory=list)
-
-    async def hold_for_ses(self, *, tenant: int, lane: int | None, because: str) -> None:
-        await self.world.connection.execute(
-            "update lane set held = true where tenant = $1 and ($2::int is null or id = $2)", tenant, lane
-        )
-        await self.world.connection.execute("update epoch set value = value + 1 where name = 'hold'")
-        self.holds.append((tenant, lane, because))  # last: a test that sees it uses the connection again
-
-
-@dataclass
 class DispatchSystem:
     world: Any
     local: seslocal.Local
     accept: Accept
-    governor: Asked
+    governor: Governor
     dispatcher: Dispatcher
     http: aiohttp.ClientSession
 
@@ -106,12 +94,13 @@ async def dispatching(world: Any) -> AsyncIterator[DispatchSystem]:
             region="us-east-1",
             credentials=FixedCredentials(Credentials("test", "test")),
         )
-        governor = Asked(world)
+        pool = await engine.create_pool(world.database.dsn("governor"), max_size=2)
+        governor = Governor(GovernorStore(pool))
         dispatcher = Dispatcher(
             store=queue,
             settle=settle,
             ses=ses,
-            governor=governor,
+            governor=governor.stops,
             identity=Identity(installation="test", mac_key=KEY),
             cell="default",
             slots=16,
@@ -124,7 +113,7 @@ async def dispatching(world: Any) -> AsyncIterator[DispatchSystem]:
         await tasks[1]
         tasks[0].cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for one in (store, queue, settle, transport):
+        for one in (store, queue, settle, transport, pool):
             await one.close()
 
 
@@ -222,7 +211,7 @@ async def test_an_outage_stops_the_cell_after_a_few_unclear_answers_and_a_canary
     await dispatching.until(rest_out)
 
 
-async def test_a_tenant_that_ses_paused_is_held_and_its_mail_kept(
+async def test_the_mail_of_a_tenant_that_ses_paused_is_kept_and_leaves_when_ses_lets_it(
     dispatching: DispatchSystem, make_submission: Any
 ) -> None:
     key = await dispatching.world.connection.fetchval("select key from tenant where slug = 'acme'")
@@ -232,17 +221,28 @@ async def test_a_tenant_that_ses_paused_is_held_and_its_mail_kept(
         assert answer.status < 300, await answer.text()
     await dispatching.put(make_submission())
 
-    async def held() -> bool:
-        return bool(dispatching.governor.holds)
+    async def stopped() -> Any:
+        return await dispatching.governor.stops.open()
 
-    await dispatching.until(held)
-    assert "SES has paused this tenant" in dispatching.governor.holds[0][2]
+    [stop] = await dispatching.until(stopped)
+    assert stop.because == "SES has paused this tenant"
+    assert stop.said.startswith("Sending disabled for arn:aws:ses:")
 
     async def back() -> bool:
         return await dispatching.world.count("ready", "state = 0") == 1
 
     await dispatching.until(back)
     assert await dispatching.sent() == []
+    async with dispatching.http.put(
+        f"{dispatching.local.url}/_seslocal/tenants/{key}", json={"aws_status": "REINSTATED"}
+    ) as answer:
+        assert answer.status < 300, await answer.text()
+
+    async def sent() -> bool:
+        return await dispatching.world.count("ledger", "state = 20") == 1
+
+    await dispatching.until(sent)
+    assert await dispatching.governor.stops.open() == []
 
 
 async def test_a_hold_stops_a_busy_lane_and_what_was_claimed_goes_back(

@@ -365,8 +365,8 @@ class TestWhyItDoesNotLeave:
             ),
             ({"dispatch_beat": None}, "no-dispatcher", "No dispatcher has reported, so no mail leaves"),
             ({"account_known": False}, "rate-unknown", reasons.rate_unknown()),
-            ({"enabled": False}, "account-paused", reasons.sending_disabled()),
-            ({"quota": 400.0, "quota_left": 0.0}, "daily-quota", reasons.quota_used_up("")),
+            ({"enabled": False}, "account-paused", reasons.account_paused()),
+            ({"quota": 400.0, "quota_left": 0.0}, "daily-quota", reasons.quota_used_up()),
             ({"quota": 400.0, "quota_left": 40.0}, "daily-quota", reasons.quota_reserved()),
         ],
     )

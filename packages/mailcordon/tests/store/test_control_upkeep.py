@@ -18,6 +18,8 @@ from mailcordon.control.reconcile import Pace, Reconciler
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.upkeep import Upkeep
 from mailcordon.core.hold import NewHold
+from mailcordon.core.reason import Reason
+from mailcordon.core.stop import NewStop, StopScope
 from mailcordon.core.target import Target
 from seslocal import server
 from seslocal.state.settings import Settings
@@ -63,6 +65,9 @@ class World:
         self.local.account.tenants[key].aws_managed = type(self.local.account.tenants[key].aws_managed)(
             status, cause, self.local.account.clock.now()
         )
+
+    async def stopped(self) -> set[int]:
+        return {row["tenant"] for row in await self.owner.fetch("select tenant from lane where stopped")}
 
     async def suppress(
         self, tenant: int, address: str, *, scope: int = 0, target: int = 0, removing: bool = True
@@ -128,17 +133,16 @@ async def test_the_accounts_rate_comes_from_ses_and_leaves_the_dispatchers_share
     assert (await world.account())["rate"] == 100
 
 
-async def test_a_tenant_that_ses_pauses_is_held_with_its_cause_and_no_other(world: World) -> None:
+async def test_a_tenant_that_ses_pauses_is_stopped_with_its_cause_and_no_other(world: World) -> None:
     acme, key = await world.onboard("acme", "mail.acme.example")
-    zen, _ = await world.onboard("zen", "mail.zen.example")
+    await world.onboard("zen", "mail.zen.example")
     await world.pause(key, "DISABLED")
     await world.upkeep.follow_pauses()
     await world.upkeep.follow_pauses()
-    holds = await world.governor.open_holds(acme)
-    assert [(h.owner, h.because) for h in holds] == [
-        ("ses", "SES has paused this tenant: HIGH bounce finding")
-    ]
-    assert await world.governor.open_holds(zen) == []
+    [stop] = await world.governor.stops.open()
+    assert (stop.cause, stop.name, stop.tenant) == (Reason.TENANT_PAUSED, key, acme)
+    assert (stop.said, stop.hits) == ("HIGH bounce finding", 1)
+    assert await world.stopped() == {acme}
 
 
 async def test_it_is_released_when_ses_reinstates_it_and_a_persons_hold_stays(world: World) -> None:
@@ -150,64 +154,79 @@ async def test_it_is_released_when_ses_reinstates_it_and_a_persons_hold_stays(wo
     )
     await world.pause(key, "REINSTATED")
     await world.upkeep.follow_pauses()
+    assert await world.stopped() == set()
     assert [h.owner for h in await world.governor.open_holds(acme)] == ["person"]
 
 
 async def test_a_pause_found_by_a_refused_call_ends_like_any_other(world: World) -> None:
     acme, key = await world.onboard("acme", "mail.acme.example")
     await world.pause(key, "DISABLED")
-    refused = NewHold(target=Target(tenant=acme), owner="ses", because=f"Sending disabled for {key}.")
-    await world.governor.place(refused, actor="dispatch", once=True)
+    refused = NewStop(
+        scope=StopScope.TENANT, name=key, cause=Reason.TENANT_PAUSED, because="SES has paused it", tenant=acme
+    )
+    await world.governor.stops.place(refused, actor="dispatch")
     await world.upkeep.follow_pauses()
-    assert len(await world.governor.open_holds(acme)) == 1
+    assert len(await world.governor.stops.open()) == 1
     await world.pause(key, "REINSTATED")
     await world.upkeep.follow_pauses()
-    assert await world.governor.open_holds(acme) == []
+    assert await world.governor.stops.open() == []
 
 
-async def test_a_lane_that_ses_refuses_is_checked_repaired_and_released(world: World) -> None:
+async def test_a_route_that_ses_refuses_is_checked_and_repaired_and_its_stop_tested_at_once(
+    world: World,
+) -> None:
     acme, key = await world.onboard("acme", "mail.acme.example")
     lane = await world.owner.fetchval("select min(id) from lane")
     arn = (await world.administer.get_associations(key) or [""])[0]
     await asyncio.to_thread(
         lambda: world.ses.delete_tenant_resource_association(TenantName=key, ResourceArn=arn)
     )
-    assert await world.upkeep.recheck_refused() == 0
-    refused = NewHold(
-        target=Target(tenant=acme, lane=lane), owner="ses", because="Tenant not associated with resources"
+    assert await world.reconciler.step() == 0
+    refused = NewStop(
+        scope=StopScope.LANE,
+        name=str(lane),
+        cause=Reason.ACCESS_DENIED,
+        because="Tenant not associated with resources",
+        tenant=acme,
+        lane=lane,
+        first_probe_ms=30_000,
     )
-    await world.governor.place(refused, actor="dispatch", once=True)
-    assert await world.upkeep.recheck_refused() > 0
+    await world.governor.stops.place(refused, actor="dispatch")
+    assert await world.governor.stops.take_probes(1, 1000) == []
     while await world.reconciler.step():
         pass
     assert arn in (await world.administer.get_associations(key) or [])
-    assert await world.governor.open_holds(acme) == []
+    assert len(await world.governor.stops.take_probes(1, 1000)) == 1
 
 
-async def test_a_refused_lane_with_a_correct_configuration_stays_held_and_is_checked_once(
-    world: World,
+@pytest.mark.parametrize(
+    ("set_", "cause"),
+    [
+        (lambda sending: setattr(sending, "enabled", False), Reason.ACCOUNT_PAUSED),
+        (lambda sending: setattr(sending, "enforcement", "SHUTDOWN"), Reason.ACCOUNT_SUSPENDED),
+        (lambda sending: setattr(sending.limits, "exhausted", True), Reason.DAILY_QUOTA),
+    ],
+)
+async def test_what_the_account_reports_is_a_stop_without_any_mail(
+    world: World, set_: Any, cause: Reason
 ) -> None:
-    acme, _ = await world.onboard("acme", "mail.acme.example")
-    lane = await world.owner.fetchval("select min(id) from lane")
-    refused = NewHold(
-        target=Target(tenant=acme, lane=lane), owner="ses", because="mail from domain not verified"
-    )
-    await world.governor.place(refused, actor="dispatch", once=True)
-    await world.upkeep.recheck_refused()
-    while await world.reconciler.step():
-        pass
-    assert await world.upkeep.recheck_refused() == 0
-    assert len(await world.governor.open_holds(acme)) == 1
+    world.local.account.sending.limits.quota = 1000
+    set_(world.local.account.sending)
+    await world.upkeep.poll_account()
+    await world.upkeep.poll_account()
+    [stop] = await world.governor.stops.open()
+    assert (stop.scope, stop.name, stop.cause, stop.hits) == (StopScope.CELL, "default", cause, 1)
+    assert not await world.governor.stops.account_agrees(stop, "default")
 
 
 async def test_nothing_is_released_when_ses_cannot_be_asked(world: World) -> None:
-    acme, key = await world.onboard("acme", "mail.acme.example")
+    _, key = await world.onboard("acme", "mail.acme.example")
     await world.pause(key, "DISABLED")
     await world.upkeep.follow_pauses()
     await world.local.close()
     with pytest.raises(Exception, match="onnect"):
         await world.upkeep.follow_pauses()
-    assert len(await world.governor.open_holds(acme)) == 1
+    assert len(await world.governor.stops.open()) == 1
 
 
 async def test_a_removed_suppression_leaves_sess_list_of_that_tenant_first(world: World) -> None:

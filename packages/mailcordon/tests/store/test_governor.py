@@ -244,7 +244,9 @@ async def test_a_hold_on_another_tenants_lane_is_refused(world: World) -> None:
 
 
 async def test_the_same_hold_asked_for_once_is_placed_once(world: World) -> None:
-    new = NewHold(target=world.target("acme"), owner="ses", because="paused", evidence={"status": "DISABLED"})
+    new = NewHold(
+        target=world.target("acme"), owner="policy", because="paused", evidence={"status": "DISABLED"}
+    )
     holds = await asyncio.gather(*(world.governor.place(new, actor="control", once=True) for _ in range(5)))
     assert len({hold.id for hold in holds}) == 1
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.governor_store import GovernorStore
@@ -14,22 +13,7 @@ from mailcordon.app import heartbeat, wiring
 from mailcordon.app.credentials import credentials
 from mailcordon.config import Config
 from mailcordon.control.governor import Governor
-from mailcordon.core.hold import NewHold
-from mailcordon.core.target import Target
 from mailcordon.send.dispatch import Dispatcher, Identity
-
-
-@dataclass(frozen=True, slots=True)
-class SesHolds:
-    """The data plane's way of asking the governor: SES itself has stopped a lane or a tenant."""
-
-    governor: Governor
-
-    async def hold_for_ses(self, *, tenant: int, lane: int | None, because: str) -> None:
-        target = Target(tenant=tenant, lane=lane)
-        await self.governor.place(
-            NewHold(target=target, owner="ses", because=because), actor="dispatch", once=True
-        )
 
 
 async def run(config: Config, stop: asyncio.Event) -> None:
@@ -50,10 +34,11 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             store=queue,
             settle=settle,
             ses=SesSend(transport, host=transport.host, region=config.region, credentials=signing),
-            governor=SesHolds(Governor(GovernorStore(governors))),
+            governor=Governor(GovernorStore(governors)).stops,
             identity=Identity(installation=installation.name, mac_key=installation.mac_key),
             cell=config.cell,
             slots=config.call_slots,
+            first_probe_ms=config.probe_seconds * 1000,
         )
         async with heartbeat.beating("dispatch", config.login_url("send"), dispatcher.facts):
             await dispatcher.run(stop)

@@ -1,13 +1,15 @@
 """The governor: the only code that stops, slows, releases and cancels mail, for every owner and in every process.
 
-A hold takes effect with its commit, which also updates the lanes it covers and writes the audit row. Lifting names the holds it
-lifts and changes no other. Large moves (deferred mail, cancels) run in bounded transactions and can be resumed.
+Holds are what somebody decides; what SES refuses is a stop (`control/stops.py`). A hold takes effect with its commit, which also
+updates the lanes it covers and writes the audit row. Lifting names the holds it lifts and changes no other. Large moves (deferred
+mail, cancels) run in bounded transactions and can be resumed.
 """
 
 from collections.abc import Sequence
 
 from mailcordon.control.ports import GovernorStore
 from mailcordon.control.preview import Preview
+from mailcordon.control.stops import Stops
 from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.hold import OWNERS, Hold, NewHold
 from mailcordon.core.target import Target
@@ -20,6 +22,7 @@ CLOCK = "clock"  #: the actor that lifts expired holds
 class Governor:
     def __init__(self, store: GovernorStore) -> None:
         self._store = store
+        self.stops = Stops(store.stops)
 
     async def place(self, hold: NewHold, *, actor: str, once: bool = False) -> Hold:
         """Raises Invalid or NotFound. With `once`, returns an open hold of the same owner, target and evidence if any."""

@@ -4,12 +4,16 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from mailcordon.control.preview import Preview
+from mailcordon.control.stops import StopStore
 from mailcordon.core.hold import Hold, NewHold
 from mailcordon.core.target import Target
 
 
 class GovernorStore(Protocol):
     """Each method that changes holds locks the tenant's lanes in id order, derives their state again and bumps the epoch."""
+
+    @property
+    def stops(self) -> StopStore: ...
 
     async def place(self, new: NewHold, *, actor: str, once: bool) -> Hold: ...
 

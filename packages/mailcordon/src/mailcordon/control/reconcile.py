@@ -119,16 +119,9 @@ class Reconciler:
         if row.resource.kind == Kind.IDENTITY:
             again = await self._verification(row, observed, again)
         await self._store.applied(row, observed, done, again_in=again)
-        if done and row.seen and row.tenant is not None:
-            await self._release(row.tenant, done)
-
-    async def _release(self, tenant: int, repaired: Sequence[Change]) -> None:
-        """Lifts SES's holds on the tenant's lanes after a repair. If SES still refuses, the dispatcher places them again."""
-        holds = await self._governor.open_holds(tenant)
-        ids = [hold.id for hold in holds if hold.owner == "ses" and hold.target.lane is not None]
-        if ids:
-            because = reasons.repaired_at_ses([str(change) for change in repaired])
-            await self._governor.lift(ids, tenant=tenant, actor="control", because=because)
+        if done and row.seen:
+            # A repair of a shared resource concerns lanes of every tenant.
+            await self._governor.stops.probe_soon()
 
     async def _agree(self, row: Row, done: list[Change]) -> Mapping[str, Json]:
         """Applies the changes and returns what SES has then. Raises SesError."""

@@ -57,7 +57,7 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         ("reconcile SES", intervals.reconcile, lambda: _reconcile(services, stop)),
         ("ask SES for the account's rate", intervals.account, lambda: _poll_account(services)),
         ("ask SES for paused tenants", intervals.pauses, upkeep.follow_pauses),
-        ("recheck what SES refuses", intervals.clock, upkeep.recheck_refused),
+        ("end the stops of dead dispatchers", intervals.clock, services.governor.stops.end_of_gone_workers),
         ("remove suppressions", intervals.removals, upkeep.remove_suppressions),
         ("lift expired holds", intervals.clock, services.governor.lift_expired),
         ("align lanes", intervals.align, services.governor.align_all),

@@ -98,6 +98,7 @@ class OpenStop:
     type: str | None
     cause: str
     because: str
+    sentence: str  #: the one that every surface shows
     since: int
     probe_at: int | None
     last_probe: str | None
@@ -322,7 +323,7 @@ def _stops(facts: Facts) -> Iterator[Problem]:
         yield Problem(
             code=f"stopped-{stop.cause}",
             check="stops",
-            sentence=reasons.stopped(times.minute(stop.since), stop.because),
+            sentence=stop.sentence,
             next=system.status_stop_ends(
                 scope=stop.scope, name=stop.name, probe=stop.last_probe, tenant=stop.tenant
             ),
@@ -373,14 +374,14 @@ def _account(facts: Facts) -> Iterator[Problem]:
             yield Problem(
                 code="account-paused",
                 check="account",
-                sentence=reasons.sending_disabled(),
+                sentence=reasons.account_paused(),
                 next=system.status_account_paused_next(),
             )
         if 0 <= account.max_24h <= account.sent_24h and Reason.DAILY_QUOTA not in stopped:
             yield Problem(
                 code="quota-used-up",
                 check="account",
-                sentence=reasons.quota_used_up(""),
+                sentence=reasons.quota_used_up(),
                 next=system.status_quota_next(most=int(account.max_24h)),
             )
 

@@ -12,14 +12,14 @@ from mailcordon.control import retention
 from mailcordon.control.administration import Administration, SesAccount, SesError
 from mailcordon.control.governor import Governor
 from mailcordon.control.retention import Keep, Stored, TableDay
+from mailcordon.core import stop as stops
 from mailcordon.core.errors import Unavailable
-from mailcordon.core.hold import NewHold
-from mailcordon.core.target import Target
+from mailcordon.core.reason import Reason
+from mailcordon.core.stop import NewStop
 from mailcordon.messages import reasons, system
 
 _LOG = logging.getLogger(__name__)
 SES = "ses"
-PAUSED = {"status": "DISABLED"}  #: evidence of the hold on a tenant that SES has paused
 BATCH = 2000
 PURGE_BATCH = 10_000
 #: Batches of urgent bodies looked at in one run. What a long hold keeps need not be read again every time.
@@ -62,14 +62,6 @@ class UpkeepStore(Protocol):
     async def write_account(self, cell: str, account: SesAccount) -> None: ...
 
     async def tenants_by_key(self, keys: Sequence[str]) -> dict[str, int]: ...
-
-    async def paused(self) -> dict[int, list[int]]:
-        """SES's open holds on whole tenants, by tenant, whichever process placed them."""
-        ...
-
-    async def recheck_refused(self) -> int:
-        """Makes due the resources of lanes that SES has refused since they were last read."""
-        ...
 
     async def removals(self, limit: int) -> list[Removal]: ...
 
@@ -118,31 +110,44 @@ class Upkeep:
         self._urgent_after = 0  # where the last look at urgent bodies ended
 
     async def poll_account(self) -> None:
-        """Stores the account's limits in the row from which every dispatcher takes its share."""
-        await self._store.write_account(self._cell, await self._ses.get_account())
+        """Stores the account's limits in the row from which every dispatcher takes its share, and places the stops that they
+        mean, also while there is no mail that SES could refuse. The probe of a stop ends it."""
+        account = await self._ses.get_account()
+        await self._store.write_account(self._cell, account)
+        cause = _stops(account)
+        if cause is not None and cause not in {found.cause for found in await self._governor.stops.open()}:
+            new = NewStop(
+                scope=stops.scope_of(cause),
+                name=self._cell,
+                cause=cause,
+                because=stops.because_of(cause, self._cell),
+            )
+            await self._governor.stops.place(new, actor=SES)
 
     async def follow_pauses(self) -> None:
-        """Holds tenants that SES has paused, with SES as owner and its cause, and releases those that may send again."""
+        """Places a stop for each tenant that SES has paused, with its cause, and ends those of tenants that may send again."""
+        held = {
+            found.name: found
+            for found in await self._governor.stops.open()
+            if found.cause is Reason.TENANT_PAUSED
+        }
         disabled = await self._ses.tenants_with_status("DISABLED")
         known = await self._store.tenants_by_key(sorted(disabled))
-        held = await self._store.paused()
         for key, tenant in known.items():
-            if tenant not in held:
+            if key not in held:
                 cause = await self._ses.status_cause(disabled[key])
-                new = NewHold(
-                    target=Target(tenant=tenant),
-                    owner=SES,
-                    because=reasons.tenant_paused(cause),
-                    evidence=PAUSED,
+                new = NewStop(
+                    scope=stops.scope_of(Reason.TENANT_PAUSED),
+                    name=key,
+                    cause=Reason.TENANT_PAUSED,
+                    because=reasons.tenant_paused(),
+                    said=reasons.tenant_paused_for(cause),
+                    tenant=tenant,
                 )
-                await self._governor.place(new, actor=SES, once=True)
-        for tenant in held.keys() - set(known.values()):
-            because = reasons.tenant_resumed()
-            await self._governor.lift(held[tenant], tenant=tenant, actor=SES, because=because)
-
-    async def recheck_refused(self) -> int:
-        """SES refused a lane's set-up, so what we last read of it may be out of date. Returns how many resources became due."""
-        return await self._store.recheck_refused()
+                await self._governor.stops.place(new, actor=SES)
+        # Read before SES was asked: a stop that a dispatcher has placed since is not ended by an older answer.
+        ended = [found.id for key, found in held.items() if key not in known]
+        await self._governor.stops.end(ended, actor=SES, because=reasons.tenant_resumed())
 
     async def remove_suppressions(self) -> int:
         """First from SES's list, then from ours, so that no address looks free while SES would still drop its mail."""
@@ -207,3 +212,14 @@ async def _walk(
             return 0
         after, batches = last, None if batches is None else batches - 1
     return after
+
+
+def _stops(account: SesAccount) -> Reason | None:
+    """What of the account's state stops every lane."""
+    if account.enforcement == "SHUTDOWN":
+        return Reason.ACCOUNT_SUSPENDED
+    if not account.sending_enabled:
+        return Reason.ACCOUNT_PAUSED
+    if account.max_24h >= 0 and account.max_24h - account.sent_24h < 1:
+        return Reason.DAILY_QUOTA
+    return None

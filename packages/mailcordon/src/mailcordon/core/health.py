@@ -56,10 +56,10 @@ def halt(outflow: Outflow, class_: Class) -> Halt | None:
     if not outflow.account_known:
         return Halt(Reason.RATE_UNKNOWN, reasons.rate_unknown())
     if not outflow.enabled:
-        return Halt(Reason.ACCOUNT_PAUSED, reasons.sending_disabled())
+        return Halt(Reason.ACCOUNT_PAUSED, reasons.account_paused())
     if outflow.quota is not None:
         if outflow.quota_left < 1:
-            return Halt(Reason.DAILY_QUOTA, reasons.quota_used_up(""))
+            return Halt(Reason.DAILY_QUOTA, reasons.quota_used_up())
         if class_ is not Class.URGENT and outflow.quota_left <= outflow.quota * QUOTA_RESERVE:
             return Halt(Reason.DAILY_QUOTA, reasons.quota_reserved())
     return None

@@ -171,13 +171,17 @@ MEANINGS: dict[Reason, Meaning] = {
         "no_outcome",
     ),
     Reason.ACCOUNT_PAUSED: Meaning(
-        _S, True, Actor.AWS, "Sending is switched off for the account.", "sending_disabled"
+        _S, True, Actor.AWS, "Sending is switched off for the account.", "account_paused"
     ),
     Reason.ACCOUNT_SUSPENDED: Meaning(
-        _S, True, Actor.AWS, "SES has suspended the account.", "account_refused"
+        _S, True, Actor.AWS, "SES has suspended the account.", "account_suspended"
     ),
     Reason.CREDENTIALS: Meaning(
-        _S, True, Actor.OPERATOR, "SES refuses the credentials or the clock of this host.", "account_refused"
+        _S,
+        True,
+        Actor.OPERATOR,
+        "SES refuses the credentials or the clock of this host.",
+        "credentials_refused",
     ),
     Reason.DAILY_QUOTA: Meaning(
         _S, True, Actor.AWS, "The account's 24-hour quota is used up.", "quota_used_up"
@@ -190,30 +194,34 @@ MEANINGS: dict[Reason, Meaning] = {
     ),
     Reason.OUTAGE: Meaning(_S, True, Actor.AWS, "Too many calls have no clear answer.", "no_clear_answers"),
     Reason.SET_PAUSED: Meaning(
-        _S, True, Actor.OPERATOR, "Sending is switched off for a configuration set.", "lane_refused"
+        _S, True, Actor.OPERATOR, "Sending is switched off for a configuration set.", "set_paused"
     ),
     Reason.SET_MISSING: Meaning(
-        _S, True, Actor.MAILCORDON, "SES does not have the configuration set.", "lane_refused"
+        _S, True, Actor.MAILCORDON, "SES does not have the configuration set.", "set_missing"
     ),
     Reason.IDENTITY: Meaning(
         _S, True, Actor.TENANT, "SES does not find the From domain verified.", "identity_not_verified"
     ),
     Reason.MAIL_FROM: Meaning(
-        _S, True, Actor.TENANT, "SES does not find the custom MAIL FROM domain verified.", "lane_refused"
+        _S,
+        True,
+        Actor.TENANT,
+        "SES does not find the custom MAIL FROM domain verified.",
+        "mail_from_not_verified",
     ),
     Reason.TENANT_PAUSED: Meaning(_S, True, Actor.AWS, "SES has paused the tenant.", "tenant_paused"),
     Reason.TENANT_MISSING: Meaning(
-        _S, True, Actor.MAILCORDON, "SES does not have the tenant.", "lane_refused"
+        _S, True, Actor.MAILCORDON, "SES does not have the tenant.", "tenant_missing"
     ),
     Reason.ACCESS_DENIED: Meaning(
         _S,
         True,
         Actor.OPERATOR,
         "SES denies access: IAM, or an association that stays away.",
-        "association_missing",
+        "access_denied",
     ),
     Reason.SETUP: Meaning(
-        _S, True, Actor.OPERATOR, "SES refuses something of the lane's configuration.", "lane_refused"
+        _S, True, Actor.OPERATOR, "SES refuses something of the lane's configuration.", "setup_refused"
     ),
 }
 

@@ -41,12 +41,6 @@ def held(
     return f"{'Held' if stops else 'Slowed'} by {_OWNERS.get(owner, by)} since {since}{ends}: {because} [hold {hold}]"
 
 
-@example("28 Nov 2026 15:23 UTC", "SES has disabled sending for this account")
-def stopped(since: str, because: str) -> str:
-    """A stop covers the delivery's lane. `because` is the sentence of the stop."""
-    return f"Stopped since {since}: {because}"
-
-
 @example("28 Nov 2026 15:23 UTC")
 @example(None)
 def no_dispatcher(since: str | None) -> str:
@@ -109,19 +103,6 @@ def suppressed_since() -> str:
     return "The address was suppressed after the mail was accepted"
 
 
-@example("HIGH bounce finding")
-@example(None)
-def tenant_paused(cause: str | None) -> str:
-    """SES has paused the tenant. Seen as the reason of a hold of the owner SES."""
-    return f"SES has paused this tenant: {cause or 'no cause given'}"
-
-
-@example()
-def tenant_resumed() -> str:
-    """SES lets the tenant send again, so that the hold is lifted."""
-    return "SES lets this tenant send again"
-
-
 @example("mail.acme.example")
 def domain_not_verified(domain: str) -> str:
     """A lane's domain is not verified at SES. Seen as the reason of a hold of the owner policy."""
@@ -138,6 +119,237 @@ def domain_verified(domain: str) -> str:
 def hold_ended() -> str:
     """A hold with an end was lifted at that time."""
     return "The hold reached its end time"
+
+
+# Stops -------------------------------------------------------------------------------------------------------------------
+
+
+@example(
+    because="The configuration set mc-urgent is paused at SES, for all lanes that use it",
+    since="28 Nov 2026 15:23 UTC",
+    said="Sending paused for configuration set mc-urgent.",
+    ends="SES accepts a test mail over a route that it covers",
+    next_probe="15:23:07 UTC",
+    last_probe="",
+    stop="12",
+)
+@example(
+    because="The account's 24-hour quota is used up",
+    since="28 Nov 2026 15:23 UTC",
+    said="",
+    ends="GetAccount reports quota again and SES accepts a test mail",
+    next_probe="16:02:00 UTC",
+    last_probe="SES refuses still",
+    stop="13",
+)
+def stopped(
+    *, because: str, since: str, said: str, ends: str, next_probe: str, last_probe: str, stop: str
+) -> str:
+    """A stop: what SES refuses, for whom, and what ends it. The same sentence is shown for the deliveries and lanes it covers."""
+    words = f' SES said: "{said}".' if said else ""
+    last = f", the last one: {last_probe}" if last_probe else ""
+    return f"Stopped since {since}: {because}.{words} It ends when {ends}; next test at {next_probe}{last} [stop {stop}]"
+
+
+@example("set-paused", "Sending paused for configuration set mc-urgent.")
+@example("account-paused", "")
+def refused_for(cause: str, said: str) -> str:
+    """In the log: SES refused a call for a cause that stops more than this mail. The mail goes back to its lane."""
+    return f"SES refused the call ({cause})" + (f": {said}" if said else "")
+
+
+@example()
+def account_paused() -> str:
+    """The cause of a stop: sending is switched off for the account, by SES or by its owner."""
+    return "Sending is paused for this AWS account, for every lane"
+
+
+@example()
+def account_suspended() -> str:
+    """The cause of a stop: SES has suspended the account."""
+    return "SES has suspended this AWS account, for every lane"
+
+
+@example()
+def quota_used_up() -> str:
+    """The cause of a stop: the account's 24-hour quota is used up."""
+    return "The account's 24-hour quota is used up, for every lane"
+
+
+@example()
+def rate_unknown() -> str:
+    """The cause of a stop: the account's send rate is not known, because SES could not be asked since the start."""
+    return "The account's send rate is not known yet (GetAccount)"
+
+
+_CREDENTIAL_PROBLEMS = {
+    "NoCredentials": "there are no AWS credentials where botocore looks for them",
+    "ExpiredTokenException": "the AWS credentials have expired",
+    "ExpiredToken": "the AWS credentials have expired",
+    "InvalidClientTokenId": "SES does not know these AWS credentials",
+    "UnrecognizedClientException": "SES does not know these AWS credentials",
+    "SignatureDoesNotMatch": "SES rejects the request signature; check the secret key",
+    "InvalidSignatureException": "SES rejects the request signature; check the secret key and the clock",
+    "RequestExpired": "this host's clock differs from SES's by more than five minutes",
+}
+
+
+@example("NoCredentials")
+@example("ExpiredTokenException")
+@example("InvalidClientTokenId")
+@example("SignatureDoesNotMatch")
+@example("InvalidSignatureException")
+@example("RequestExpired")
+@example("OptInRequired")
+def credentials_refused(code: str) -> str:
+    """The cause of a stop of one dispatcher: its credentials or its clock."""
+    return f"A dispatcher cannot call SES: {_CREDENTIAL_PROBLEMS.get(code, f'SES refuses its credentials ({code})')}"
+
+
+@example("no connection to email.eu-central-1.amazonaws.com: connection refused")
+def ses_unreachable(text: str) -> str:
+    """The cause of a stop of one dispatcher: no connection to SES can be made."""
+    return f"A dispatcher cannot reach SES: {text}"
+
+
+@example("mc-urgent")
+def set_paused(name: str) -> str:
+    """The cause of a stop: sending is switched off for a configuration set."""
+    return f"The configuration set {name} is paused at SES, for all lanes that use it"
+
+
+@example("mc-urgent")
+def set_missing(name: str) -> str:
+    """The cause of a stop: SES does not have a configuration set."""
+    return f"SES does not have the configuration set {name}, which is created again"
+
+
+@example("mail.acme.example")
+def identity_not_verified(domain: str) -> str:
+    """The cause of a stop: SES does not find the From domain verified."""
+    return f"SES does not find {domain} verified: check the DNS records that `mailcordon identity show {domain}` lists"
+
+
+@example("mail.acme.example")
+def mail_from_not_verified(domain: str) -> str:
+    """The cause of a stop: SES does not find the custom MAIL FROM domain verified, and must not send without it."""
+    return f"SES does not find the custom MAIL FROM domain of {domain} verified: check its MX and SPF records"
+
+
+@example()
+def tenant_paused() -> str:
+    """The cause of a stop: SES has paused the tenant."""
+    return "SES has paused this tenant"
+
+
+@example()
+def tenant_missing() -> str:
+    """The cause of a stop: SES does not have the tenant."""
+    return "SES does not have this tenant, which is created again"
+
+
+@example()
+def access_denied() -> str:
+    """The cause of a stop: IAM denies the call, or SES still does not see an association after several attempts."""
+    return "SES denies access: an IAM policy, or an association of the tenant that is missing"
+
+
+@example("NotFoundException")
+def setup_refused(code: str) -> str:
+    """The cause of a stop: SES does not have something that the lane's call names."""
+    return f"SES refuses something of the lane's configuration ({code})"
+
+
+@example()
+def ends_with_canary() -> str:
+    """The condition that ends most stops."""
+    return "SES accepts a test mail over a route that it covers"
+
+
+@example()
+def ends_with_account() -> str:
+    """The condition that ends a pause of the account."""
+    return "GetAccount does not say otherwise and SES accepts a test mail"
+
+
+@example()
+def ends_with_quota() -> str:
+    """The condition that ends the stop of a used-up quota."""
+    return "GetAccount reports quota again and SES accepts a test mail"
+
+
+@example()
+def ends_with_rate() -> str:
+    """The condition that ends the stop of an unknown send rate."""
+    return "GetAccount answers"
+
+
+@example()
+def ends_with_tenant() -> str:
+    """The condition that ends the pause of a tenant."""
+    return "SES lets the tenant send again and accepts a test mail"
+
+
+@example()
+def probe_accepted() -> str:
+    """Why a stop ended: the test mail was accepted."""
+    return "SES accepted a test mail"
+
+
+@example("SES refused the call (set-paused): Sending paused for configuration set mc-urgent.")
+def probe_refused(detail: str) -> str:
+    """What the last test of a stop found. The stop goes on."""
+    return detail
+
+
+@example()
+def probe_has_no_route() -> str:
+    """Why a stop is not tested: the test would use a lane that a hold closes."""
+    return "not made, since every lane that it covers is held, stopped for another reason or gone"
+
+
+@example()
+def account_agrees() -> str:
+    """Why a stop of the account ended, without a test mail because no lane can carry one."""
+    return "GetAccount reports that the account may send"
+
+
+@example()
+def account_disagrees() -> str:
+    """What the last test of a stop found: GetAccount still reports what stops the account."""
+    return "GetAccount still reports it"
+
+
+@example()
+def tenant_resumed() -> str:
+    """Why the stop of a paused tenant ended."""
+    return "SES lets this tenant send again"
+
+
+@example("HIGH bounce finding")
+@example(None)
+def tenant_paused_for(cause: str | None) -> str:
+    """SES's words for the pause of a tenant, as GetReputationEntity reports it."""
+    return cause or "no cause given"
+
+
+@example()
+def worker_gone() -> str:
+    """Why the stop of a dispatcher ended: the dispatcher did."""
+    return "The dispatcher ended"
+
+
+@example()
+def calls_succeed() -> str:
+    """Why the stop of a dispatcher ended."""
+    return "SES answers again"
+
+
+@example(1)
+@example(2)
+def stop_covers_others(lanes: int) -> str:
+    """Beside a stop that is ended for one tenant: lanes of other tenants are released with it."""
+    return f"it also covers {lanes} lane{'' if lanes == 1 else 's'} of other tenants"
 
 
 # How a delivery left the queue -------------------------------------------------------------------------------------------
@@ -338,12 +550,6 @@ def response_too_long(most: int) -> str:
     return f"the response is longer than {most:,} bytes"
 
 
-@example("no connection to email.eu-central-1.amazonaws.com: connection refused")
-def ses_unreachable(text: str) -> str:
-    """No connection to SES can be made; the cell stops."""
-    return f"SES cannot be reached: {text}"
-
-
 @example("503", "Service Unavailable")
 @example("", "no response within 30 s")
 def no_clear_answer(code: str, text: str) -> str:
@@ -357,42 +563,10 @@ def no_clear_answers(count: int, last: str) -> str:
     return f"{count} calls in a row had no clear answer. The last: {last}"
 
 
-_ACCOUNT_PROBLEMS = {
-    "AccountSuspendedException": "SES has suspended this account",
-    "ExpiredTokenException": "The AWS credentials have expired",
-    "ExpiredToken": "The AWS credentials have expired",
-    "InvalidClientTokenId": "SES does not know these AWS credentials",
-    "UnrecognizedClientException": "SES does not know these AWS credentials",
-    "SignatureDoesNotMatch": "SES rejects the request signature; check the secret key",
-    "InvalidSignatureException": "SES rejects the request signature; check the secret key and the clock",
-    "RequestExpired": "This machine's clock differs from SES's by more than five minutes",
-    "MissingAuthenticationTokenException": "The request carried no credentials",
-}
-
-
-@example("AccountSuspendedException", "Your account is suspended")
-@example("ExpiredTokenException", "The security token is expired")
-@example("InvalidClientTokenId", "The security token is invalid")
-@example("SignatureDoesNotMatch", "The signature does not match")
-@example("InvalidSignatureException", "The signature does not match")
-@example("RequestExpired", "Request has expired")
-@example("MissingAuthenticationTokenException", "Missing token")
-def account_refused(code: str, text: str) -> str:
-    """SES refuses every call of the account; the cell stops."""
-    return f"{_ACCOUNT_PROBLEMS[code]}: {text}"
-
-
 @example()
 def throttled() -> str:
     """SES throttles the account; the mail goes back to its queue."""
     return "SES throttled the call"
-
-
-@example("Daily message quota exceeded.")
-@example("")
-def quota_used_up(text: str) -> str:
-    """The account's 24-hour quota is used up: nothing is sent until it is free again."""
-    return "The account's 24-hour quota is used up" + (f": {text}" if text else "")
 
 
 @example()
@@ -407,40 +581,10 @@ def association_not_visible(text: str) -> str:
     return f"SES does not see the tenant's resource association yet: {text}"
 
 
-@example("Tenant not associated with resources")
-def association_missing(text: str) -> str:
-    """SES still does not see the association after several attempts; the lane is held."""
-    return f"SES does not see the tenant's resource association: {text}"
-
-
-@example("Email address is not verified.")
-def identity_not_verified(text: str) -> str:
-    """SES does not find the lane's identity verified; the lane is held."""
-    return f"SES does not find the identity verified: {text}"
-
-
-@example("NotFoundException", "Configuration set does not exist")
-def lane_refused(code: str, text: str) -> str:
-    """SES refuses a resource of the lane; the lane is held."""
-    return f"SES refuses the lane's configuration ({code}): {text}"
-
-
 @example("BadRequestException", "Missing final '@domain'")
 def rejected(code: str, text: str) -> str:
     """SES rejects the mail itself."""
     return f"SES rejected the mail ({code}): {text}"
-
-
-@example()
-def rate_unknown() -> str:
-    """The account's send rate is not known, right after the start or while SES cannot be asked: nothing is sent."""
-    return "The account's send rate is not known yet (GetAccount)"
-
-
-@example()
-def sending_disabled() -> str:
-    """SES has disabled sending for the account: nothing is sent."""
-    return "SES has disabled sending for this account"
 
 
 # The timeline of a delivery ----------------------------------------------------------------------------------------------
@@ -656,15 +800,6 @@ def still_in_quarantine(why: str) -> str:
 def removed_at_ses_too() -> str:
     """In the audit trail, when a suppression that a person removed is deleted."""
     return "removed from SES's list for the tenant as well"
-
-
-# Repairs at SES ----------------------------------------------------------------------------------------------------------
-
-
-@example(["update configuration-set mc-urgent: delivery"])
-def repaired_at_ses(changes: list[str]) -> str:
-    """Why SES's hold on a lane was lifted: a resource at SES was repaired."""
-    return f"repaired at SES: {'; '.join(changes)}"
 
 
 # Provisioning ------------------------------------------------------------------------------------------------------------

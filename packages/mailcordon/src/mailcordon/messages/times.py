@@ -14,3 +14,8 @@ def day(ms: int) -> str:
 def minute(ms: int) -> str:
     """`28 Nov 2026 15:23 UTC`, from milliseconds since 1970."""
     return f"{day(ms)} {datetime.fromtimestamp(ms / 1000, UTC):%H:%M} UTC"
+
+
+def second(ms: int) -> str:
+    """`15:23:07 UTC`, from milliseconds since 1970: for times within the next minutes."""
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%H:%M:%S} UTC"

@@ -16,22 +16,25 @@ from mailcordon.core.delivery import State
 from mailcordon.core.priority import CLASS_DEFAULTS
 from mailcordon.core.reason import Reason
 from mailcordon.core.route import Route
+from mailcordon.core.stop import StopScope
 from mailcordon.messages import reasons
-from mailcordon.send import compose, decide, retry
+from mailcordon.send import compose, decide, refusals
 from mailcordon.send.canary import Identity
 from mailcordon.send.cell import Cell
 from mailcordon.send.facts import DispatchFacts
 from mailcordon.send.holds import Holds
 from mailcordon.send.moves import Claimed, Defer, Finish, Requeue, Why
-from mailcordon.send.ports import HoldAsker, QueueStore, Sender
+from mailcordon.send.ports import QueueStore, Sender
+from mailcordon.send.refusals import Next, Verdict
 from mailcordon.send.results import Results, Slots
-from mailcordon.send.retry import Next, Verdict
+from mailcordon.send.stops import Stops
 from mailcordon.send.tokens import Tokens
 
 log: Any = structlog.get_logger()
 
 THROTTLE_WINDOW = 1.0  #: seconds; throttling answers within it lower the rate once
 NO_ROUTE_RETRY_MS = 5_000
+NOTED_ATTEMPTS = 5  #: of a mail that is set aside: the timeline must not grow with each retry
 
 
 class Loop(NamedTuple):
@@ -47,9 +50,9 @@ class Calling:
 
     store: QueueStore
     ses: Sender
-    governor: HoldAsker
     identity: Identity
     holds: Holds
+    stops: Stops
     cell: Cell
     results: Results
     stopping: bool = False
@@ -87,7 +90,7 @@ class Calling:
 
     def _settled_without_call(self, claim: Claimed, route: Route, loop: Loop) -> bool:
         """Carries out the decision. Returns False if SES is to be called."""
-        may_start = self._may_start(claim)
+        may_start = self._may_start(claim, route)
         decision = decide.before_call(
             decide.CallFacts(
                 may_start=may_start,
@@ -116,10 +119,12 @@ class Calling:
             self._finish(claim, route, loop, decision.state, decision.reason, decision.sentence)
         return True
 
-    def _may_start(self, claim: Claimed) -> bool:
+    def _may_start(self, claim: Claimed, route: Route) -> bool:
         return (
             self.holds.fresh
             and not self.holds.holds_lane(claim.lane)
+            and not self.stops.stopped
+            and not self.stops.stops_route(route)
             and not self.cell.stopped
             and not self.stopping
         )
@@ -128,7 +133,10 @@ class Calling:
         assert claim.content is not None
 
         def still_permitted() -> bool:
-            return self._may_start(claim) and self.holds.narrow_hold(claim, route, claim.called_at) is None
+            return (
+                self._may_start(claim, route)
+                and self.holds.narrow_hold(claim, route, claim.called_at) is None
+            )
 
         self.last_call = (claim.id, route)
         body = compose.call(
@@ -140,11 +148,12 @@ class Calling:
             attempt=self.identity.attempt(route, claim.id, claim.attempt, claim.called_at),
         )
         answer = await self.ses.send_email(body, still_permitted)
-        if answer.code == retry.WITHDRAWN:
+        if answer.code == refusals.WITHDRAWN:
             loop.tokens.keep(1)
             self.results.requeue(loop.slots, Requeue(claim, route.turn))
             return
-        await self._record(claim, route, retry.decide(answer, claim.attempt), loop)
+        sender = refusals.Sender(route.domain, route.configuration_set)
+        await self._record(claim, route, refusals.decide(answer, claim.attempt, sender), loop)
 
     async def _record(self, claim: Claimed, route: Route, verdict: Verdict, loop: Loop) -> None:
         match verdict.next:
@@ -158,6 +167,7 @@ class Calling:
             case Next.UNKNOWN:
                 if self.cell.unclear(verdict.detail):
                     log.error("cell stopped", cell=self.cell.name, because=self.cell.because)
+                    self.stops.outage(self.cell.because)
                 self.results.defer(loop.slots, _unknown(claim, route, verdict.detail))
             case Next.THROTTLED:
                 loop.tokens.lapse()
@@ -173,17 +183,34 @@ class Calling:
                     note=Reason.RETRY,
                 )
                 self.results.defer(loop.slots, defer)
-            case Next.STOP_LANE | Next.STOP_TENANT:
+            case Next.SET_ASIDE:
                 self.answered()
-                lane = claim.lane if verdict.next is Next.STOP_LANE else None
-                await self._log_failure(
-                    self.governor.hold_for_ses(tenant=claim.tenant, lane=lane, because=verdict.detail)
-                )
+                self._set_aside(claim, verdict, loop)
+            case Next.STOP:
+                if verdict.scope is not StopScope.WORKER:
+                    self.answered()
+                self.stops.refused(verdict, route)
                 self.results.requeue(loop.slots, Requeue(claim, route.turn))
-            case Next.STOP_ACCOUNT:
-                if self.cell.stop(verdict.detail):
-                    log.error("cell stopped", cell=self.cell.name, because=verdict.detail)
-                self.results.requeue(loop.slots, Requeue(claim, route.turn))
+
+    def _set_aside(self, claim: Claimed, verdict: Verdict, loop: Loop) -> None:
+        """SES refused this mail in words that do not speak of it. The lane goes on; the mail is retried until it expires."""
+        self.facts.set_aside += 1
+        log.error(
+            "SES refused a mail with an unknown error; it is set aside and its lane goes on",
+            delivery=ids.delivery_id(claim.id),
+            attempt=claim.attempt,
+            code=verdict.code,
+            said=verdict.said,
+        )
+        defer = Defer(
+            claim=claim,
+            why=Why.RETRY,
+            code=verdict.reason,
+            reason=verdict.detail,
+            until=claim.called_at + verdict.after_ms,
+            note=verdict.reason if claim.attempt <= NOTED_ATTEMPTS else None,
+        )
+        self.results.defer(loop.slots, defer)
 
     def _finish(
         self,
@@ -202,6 +229,7 @@ class Calling:
         """Records that SES gave a clear answer."""
         if self.cell.answered():
             log.info("cell open again", cell=self.cell.name)
+            self.stops.outage(None)
 
     async def _slow_down(self) -> None:
         """Lowers the rate once for all calls that were on the wire together."""

@@ -14,9 +14,10 @@ import structlog
 from mailcordon.core import ids
 from mailcordon.core.event import Attempt
 from mailcordon.core.route import Route
-from mailcordon.send import compose, retry
+from mailcordon.core.stop import StopScope
+from mailcordon.send import compose, refusals
 from mailcordon.send.ports import CanaryNeed
-from mailcordon.send.retry import Answer, Next
+from mailcordon.send.refusals import Answer, Next, Sender, Verdict
 
 log: Any = structlog.get_logger()
 
@@ -72,7 +73,12 @@ class Canaries:
 
     async def answers(self, delivery: int, route: Route) -> bool:
         """Sends a canary over the route. Returns whether SES gave a clear answer."""
-        return await self._send(delivery, route) not in (Next.UNKNOWN, Next.STOP_ACCOUNT)
+        verdict = await self._send(delivery, route)
+        return verdict.next is not Next.UNKNOWN and verdict.scope is not StopScope.WORKER
+
+    async def probe(self, route: Route) -> Verdict:
+        """Sends a canary over the route, to see whether SES accepts it."""
+        return await self._send(ids.first_of(time.time_ns() // 1_000_000 + self.skew_ms), route)
 
     async def prove(self, need: CanaryNeed, route: Route) -> None:
         """Sends a canary for a delivery of unknown outcome, with the configuration set of its call. At most one per interval."""
@@ -88,7 +94,7 @@ class Canaries:
         )
         await self._send(need.unknown.id, replace(route, configuration_set=need.configuration_set))
 
-    async def _send(self, delivery: int, route: Route) -> Next:
+    async def _send(self, delivery: int, route: Route) -> Verdict:
         called_at = time.time_ns() // 1_000_000 + self.skew_ms
         body = compose.call(
             compose.canary_content(route.domain),
@@ -98,4 +104,6 @@ class Canaries:
             key=self.identity.mac_key,
             attempt=self.identity.attempt(route, delivery, 0, called_at, canary=True),
         )
-        return retry.decide(await self.call(body), 1).next
+        sender = Sender(route.domain, route.configuration_set)
+        # A missing association is no matter of seconds here: the last attempt is decided on.
+        return refusals.decide(await self.call(body), refusals.ASSOCIATION_ATTEMPTS, sender)

@@ -11,8 +11,10 @@ from typing import Any
 
 import structlog
 
+from mailcordon.core import stop
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.priority import Class
+from mailcordon.core.reason import Reason
 from mailcordon.core.route import Route
 from mailcordon.send.calling import Calling, Loop
 from mailcordon.send.moves import Claimed
@@ -62,7 +64,7 @@ class Claiming:
         """Claims until `calling.stopping`."""
         slots, tokens = self._loop
         quiet_since = 0.0
-        logged: str | None = None
+        logged: Reason | None = None
         while not self._calling.stopping:
             try:
                 claimed = await self._claim(busy=quiet_since == 0)
@@ -77,9 +79,11 @@ class Claiming:
                 continue
             if tokens.because != logged:
                 logged = tokens.because
-                self._calling.facts.because[self._classes[0].word] = logged
-                if logged:
-                    log.warning("nothing is sent", because=logged)
+                because = None if logged is None else stop.because_of(logged, self._calling.cell.name)
+                self._calling.facts.because[self._classes[0].word] = because
+                if because:
+                    log.warning("nothing is sent", because=because)
+            self._calling.stops.without_tokens(tokens.because)
             now = time.monotonic()
             if claimed:
                 quiet_since = 0.0
@@ -97,7 +101,12 @@ class Claiming:
     async def _claim(self, *, busy: bool) -> int:
         slots, tokens = self._loop
         free, cell = slots.free, self._calling.cell
-        if free < slots.size // 2 or cell.stopped or not self._calling.holds.fresh:
+        if (
+            free < slots.size // 2
+            or cell.stopped
+            or self._calling.stops.stopped
+            or not self._calling.holds.fresh
+        ):
             if cell.canary_due():
                 await self._probe()
             return 0

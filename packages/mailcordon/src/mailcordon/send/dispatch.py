@@ -18,10 +18,11 @@ from mailcordon.send.canary import Canaries, Identity
 from mailcordon.send.cell import Cell
 from mailcordon.send.claiming import Claiming
 from mailcordon.send.holds import Holds, boot_time
-from mailcordon.send.ports import HoldAsker, QueueStore, Sender, SettleStore
+from mailcordon.send.ports import QueueStore, Sender, SettleStore, StopAsker
 from mailcordon.send.results import Results
 from mailcordon.send.route_cache import RouteCache
 from mailcordon.send.settling import Settling
+from mailcordon.send.stops import Stops
 
 log: Any = structlog.get_logger()
 
@@ -44,24 +45,33 @@ class Dispatcher:
         store: QueueStore,
         settle: SettleStore,
         ses: Sender,
-        governor: HoldAsker,
+        governor: StopAsker,
         identity: Identity,
         cell: str,
         slots: int,
+        first_probe_ms: int = 1_000,
         clock: Callable[[], float] = boot_time,
     ) -> None:
         self._store = store
-        self._holds = Holds(store, clock)
         self._results = Results(store)
         self._cell = Cell(cell, clock)
         self._canaries = Canaries(identity, ses.send_email)
+        self._stops = Stops(
+            store=store,
+            governor=governor,
+            canaries=self._canaries,
+            cell=cell,
+            first_probe_ms=first_probe_ms,
+        )
+        self._holds = Holds(store, clock, self._stops.read)
+        self._worker = 0
         routes = RouteCache(store)
         self._calling = Calling(
             store=store,
             ses=ses,
-            governor=governor,
             identity=identity,
             holds=self._holds,
+            stops=self._stops,
             cell=self._cell,
             results=self._results,
         )
@@ -85,14 +95,17 @@ class Dispatcher:
     def facts(self) -> dict[str, object]:
         """What this dispatcher reports of itself (send/facts.py)."""
         in_flight = sum(one.in_flight for one in self._claiming)
-        return self._calling.facts.document(in_flight=in_flight, stopped=self._cell.because)
+        return self._calling.facts.document(
+            in_flight=in_flight, stopped=self._cell.because or self._stops.because
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sends until `stop`; then claims nothing more, waits for the calls on the wire and records them."""
         await self._retry_until_available(self._holds.read)
-        await self._retry_until_available(self._store.begin_work)
+        await self._retry_until_available(self._begin_work)
         background: list[Coroutine[Any, Any, None]] = [
             self._holds.run(),
+            self._stops.run(lambda: self._worker),
             self._results.run(),
             self._every(HEARTBEAT_EVERY, self._heartbeat),
             self._every(SETTLE_EVERY, self._settling.once),
@@ -125,8 +138,11 @@ class Dispatcher:
         if last is None or await self._canaries.answers(*last):
             self._calling.answered()  # without an earlier call, the next real call is the probe
 
+    async def _begin_work(self) -> None:
+        self._worker = await self._store.begin_work()
+
     async def _heartbeat(self) -> None:
-        await self._store.begin_work()
+        await self._begin_work()
         if reaped := await self._store.reap(DEAD_AFTER_MS):
             log.warning("a worker died; the outcome of its open calls is unknown", deliveries=reaped)
 

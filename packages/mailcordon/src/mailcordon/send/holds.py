@@ -1,4 +1,4 @@
-"""The dispatcher's cache of holds: read every 250 ms, and valid for 0.75 s.
+"""The dispatcher's cache of holds and stops: read every 250 ms, and valid for 0.75 s.
 
 A hold acts within a second (architecture, invariant 7): a claim takes at most a second of work, and this cache is checked
 before each call. If it is too old, because the database is unavailable or this process was suspended, no call starts. The
@@ -7,7 +7,7 @@ clock is CLOCK_BOOTTIME, which also runs while a process or a machine sleeps.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -15,6 +15,7 @@ import structlog
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.hold import Hold
 from mailcordon.core.route import Route
+from mailcordon.core.stop import Stop
 from mailcordon.send.moves import Claimed
 from mailcordon.send.ports import QueueStore
 
@@ -31,8 +32,15 @@ def boot_time() -> float:
 
 
 class Holds:
-    def __init__(self, store: QueueStore, clock: Callable[[], float] = boot_time) -> None:
+    def __init__(
+        self,
+        store: QueueStore,
+        clock: Callable[[], float] = boot_time,
+        stops: Callable[[Sequence[Stop]], None] = lambda stops: None,
+    ) -> None:
+        """`stops` is told the open stops whenever they are read."""
         self._store = store
+        self._tell_stops = stops
         self._clock = clock
         self._epoch = -1
         self._read_at = float("-inf")
@@ -57,15 +65,17 @@ class Holds:
         return None
 
     async def read(self) -> None:
-        """Reads the epoch, and the holds if it has moved. The age of the cache counts from before the read."""
+        """Reads the epoch, and holds and stops if it has moved. The age of the cache counts from before the read."""
         before = self._clock()
         epoch = await self._store.hold_epoch()
         if epoch != self._epoch:
             lanes, narrow = await self._store.holds()
+            stops = await self._store.stops()
             by_tenant: dict[int, list[Hold]] = {}
             for hold in narrow:
                 by_tenant.setdefault(hold.target.tenant, []).append(hold)
             self._lanes, self._narrow, self._epoch = lanes, by_tenant, epoch
+            self._tell_stops(stops)
         self._read_at = before
 
     async def run(self) -> None:

@@ -2,6 +2,7 @@
 
 import time
 
+from mailcordon.core.reason import Reason
 from mailcordon.send.ports import QueueStore
 
 LOT = 8  #: claims that one visit of the shared row should serve
@@ -14,7 +15,7 @@ class Tokens:
         self._have = 0
         self._until = 0.0
         #: Why the last `take` got none; None if it got some, or if only the rate limited it.
-        self.because: str | None = None
+        self.because: Reason | None = None
 
     async def take(self, want: int) -> int:
         """Returns up to `want` tokens. If there are none, `because` says why."""

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import asyncpg
 
-from mailcordon.adapters.db import connection_pool, queries
+from mailcordon.adapters.db import connection_pool, queries, stop_store
 from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.control import preview
@@ -54,6 +54,7 @@ def _as_json(hold: Hold) -> str:
 class GovernorStore:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self.stops = stop_store.StopStore(pool)
 
     async def place(self, new: NewHold, *, actor: str, once: bool) -> Hold:
         async def run(conn: PooledConnection) -> Hold:
@@ -83,6 +84,7 @@ class GovernorStore:
     async def align(self, tenant: int) -> None:
         async def run(conn: PooledConnection) -> None:
             slug = await _lock_tenant(conn, tenant)
+            await stop_store.lock(conn)
             lanes = await _lock_lanes(conn, Target(tenant=tenant))
             unverified = await conn.fetch(_SQL.unverified_lanes, tenant)
             for row in unverified:
@@ -91,7 +93,9 @@ class GovernorStore:
             for row in verified:
                 because = reasons.domain_verified(row["domain"])
                 await _lift(conn, tenant, [row["id"]], POLICY, because, slug, lanes)
-            if await _derive(conn, tenant, list(lanes)) or unverified or verified:
+            changed = await stop_store.derive(conn, list(lanes))
+            changed += await _derive(conn, tenant, list(lanes))
+            if changed or unverified or verified:
                 await conn.execute(_SHARED.bump_epoch, "hold")
 
         await self._transact(run)

@@ -15,13 +15,15 @@ import asyncpg
 from mailcordon.adapters.db import engine, queries
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
+from mailcordon.adapters.db.stop_row import stop_from_row
 from mailcordon.core import ids
 from mailcordon.core.delivery import State
 from mailcordon.core.hold import Hold
 from mailcordon.core.lane import Lane
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
+from mailcordon.core.reason import Reason
 from mailcordon.core.route import Route
-from mailcordon.messages import reasons
+from mailcordon.core.stop import Stop
 from mailcordon.send import limits
 from mailcordon.send.decide import RowFacts
 from mailcordon.send.moves import Claimed, Defer, Finish, Requeue
@@ -97,21 +99,26 @@ class QueueStore:
             rows = await connection.fetch(_SQL.narrow_holds)
         return frozenset(row["id"] for row in lanes), tuple(hold_from_row(row) for row in rows)
 
+    async def stops(self) -> tuple[Stop, ...]:
+        """All open stops."""
+        async with self._watch.use() as connection:
+            return tuple(stop_from_row(row) for row in await connection.fetch(_SQL.open_stops))
+
     # Rate ---------------------------------------------------------------------------------------------------------------
 
-    async def take_tokens(self, cell: str, want: int, *, urgent: bool) -> tuple[int, str | None]:
+    async def take_tokens(self, cell: str, want: int, *, urgent: bool) -> tuple[int, Reason | None]:
         """How many calls may start now under the account's rate, and the reason if none may."""
         async with self._rate.use() as connection:
             for _ in range(20):
                 row = await connection.fetchrow(_SQL.account_rate, cell)
                 if row is None:
-                    return 0, reasons.rate_unknown()
+                    return 0, Reason.RATE_UNKNOWN
                 before = _account_rate(row)
                 granted, after = before.take(want, urgent=urgent, now=row["now"])
                 if not before.sending_enabled:
-                    return 0, reasons.sending_disabled()
+                    return 0, Reason.ACCOUNT_PAUSED
                 if before.remaining_24h is not None and before.remaining_24h < 1:
-                    return 0, reasons.quota_used_up("")
+                    return 0, Reason.DAILY_QUOTA
                 if await connection.fetchval(
                     _SQL.spend_account_rate,
                     cell,

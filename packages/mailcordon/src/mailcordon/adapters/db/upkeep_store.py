@@ -50,13 +50,6 @@ class UpkeepStore:
         rows = await self._pool.fetch(_SQL.tenants_by_key, list(keys))
         return {row["key"]: row["id"] for row in rows}
 
-    async def paused(self) -> dict[int, list[int]]:
-        rows = await self._pool.fetch(_SQL.tenants_paused_by_ses)
-        return {row["tenant"]: row["holds"] for row in rows}
-
-    async def recheck_refused(self) -> int:
-        return int((await self._pool.execute(_SQL.recheck_refused)).split()[-1])
-
     async def removals(self, limit: int) -> list[Removal]:
         return [
             Removal(

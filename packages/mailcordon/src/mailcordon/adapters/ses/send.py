@@ -1,6 +1,6 @@
 """SES's SendEmail, which only the dispatcher calls.
 
-One signed POST, never retried here. The result says whether SES can have accepted the mail (ses.md 3.4); `send/retry.py`
+One signed POST, never retried here. The result says whether SES can have accepted the mail (ses.md 3.4); `send/refusals.py`
 decides what follows. Only if the credentials have expired are they renewed and the call made once more: SES checks them first.
 """
 
@@ -12,7 +12,7 @@ import msgspec
 from mailcordon.adapters.ses.signer import CredentialsSource, NoCredentials, Signer
 from mailcordon.adapters.ses.transport import Ambiguous, NotSent, Response, Transport, Withdrawn
 from mailcordon.messages import reasons
-from mailcordon.send.retry import WITHDRAWN, Answer
+from mailcordon.send.refusals import WITHDRAWN, Answer
 
 PATH = "/v2/email/outbound-emails"
 _HEADERS = {"content-type": "application/json"}

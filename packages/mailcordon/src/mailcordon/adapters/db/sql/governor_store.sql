@@ -170,7 +170,7 @@ where h.tenant = $1 and h.lifted_at is null and h.owner = 'policy' and i.status 
 order by h.id;
 
 -- name: unaligned_tenants
--- Tenants with a lane that was never derived, whose row contradicts the set of holds, or whose domain's state does.
+-- Tenants with a lane that was never derived, whose row contradicts the set of holds or stops, or whose domain's state does.
 (select l.tenant
  from lane l
  where l.retired_at is null and l.held is distinct from exists (
@@ -189,4 +189,10 @@ union
 (select h.tenant
  from hold h join identity i on i.tenant = h.tenant and i.domain = h.evidence ->> 'identity'
  where h.lifted_at is null and h.owner = 'policy' and i.status = 'verified')
+union
+(select l.tenant
+ from lane l
+ where l.retired_at is null and l.stopped is distinct from (
+     l.id in (select s.lane from stops_of(array(select id from lane where retired_at is null)) s)
+ ))
 limit 100;

@@ -15,7 +15,7 @@ select p.id as turn, p.class, l.id as lane, l.rate, l.tokens, l.tokens_at, l.rel
  cross join unnest($1::smallint[], $2::int[]) c (class, k)
  cross join lateral (select t.id, t.class from turn t where t.class = c.class and t.next_at <= n.us and t.next_at is not null
                       order by t.next_at limit c.k for no key update skip locked) p
-  left join lane l on l.turn = p.id and not l.held;
+  left join lane l on l.turn = p.id and not l.held and not l.stopped;
 
 -- name: claim
 -- Records the intent to send, as a compare-and-set on the delivery. A lane gives at most its budget, a turn at most its own, and
@@ -79,7 +79,7 @@ update turn t set next_at = u.next_at from unnest($1::int[], $2::bigint[]) u (tu
 with w as (
     update turn t set next_at = now_us() from unnest($1::int[]) u (turn)
      where t.id = u.turn and t.next_at is null
-       and exists (select from lane l where l.turn = t.id and not l.held
+       and exists (select from lane l where l.turn = t.id and not l.held and not l.stopped
                     and exists (select from ready r where r.lane = l.id and r.state = 0))
     returning t.id
 )
@@ -92,7 +92,7 @@ select (select coalesce(array_agg(id), '{}') from w) as woken,
 with sleeping as (
     select t.id from turn t
      where t.next_at is null
-       and exists (select from lane l where l.turn = t.id and not l.held
+       and exists (select from lane l where l.turn = t.id and not l.held and not l.stopped
                     and exists (select from ready r where r.lane = l.id and r.state = 0))
      order by t.id for no key update skip locked
 )
@@ -203,3 +203,7 @@ select id from lane where held;
 -- Open holds that stop only a lane's mail to one mailbox provider, of one campaign or from one list.
 select id, tenant, class, lane, provider, campaign, list, stops, rate, owner, because, by, since, until
   from hold where lifted_at is null and stops and hold_is_narrow(hold);
+
+-- name: open_stops
+-- What SES refuses, or the way to it. A dispatcher does not call over a route that one of them covers.
+select * from stop where ended_at is null order by id;

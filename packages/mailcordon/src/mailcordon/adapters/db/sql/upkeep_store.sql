@@ -15,25 +15,6 @@ set rate = case when account_rate.rate >= account_rate.ceiling then excluded.cei
 -- Our tenants by the name they have at SES.
 select id, key from tenant where key = any($1);
 
--- name: tenants_paused_by_ses
--- SES's open holds on whole tenants, placed by the poll or by a dispatcher whose call was refused.
-select tenant, array_agg(id order by id) as holds
-from hold
-where lifted_at is null and owner = 'ses' and class is null and lane is null
-  and provider is null and campaign is null and list is null
-group by tenant;
-
--- name: recheck_refused
--- SES refused a lane's call because of its configuration, after we last saw that configuration: it is checked again, once for
--- each such hold.
-update ses_resource r
-set next_try_at = now()
-where r.state = 'applied' and r.next_try_at > now() and exists (
-    select from hold h
-    where h.tenant = r.tenant and h.lifted_at is null and h.owner = 'ses' and h.lane is not null
-      and h.since > extract(epoch from r.observed_at) * 1000
-);
-
 -- name: requested_removals
 -- Suppressions that a person asked to remove. `alone`: no other suppression of the address stands, so SES's own entry must go
 -- too.

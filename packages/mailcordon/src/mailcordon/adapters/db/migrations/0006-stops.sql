@@ -1,0 +1,78 @@
+-- What SES, or the way to it, refuses: one row at the scope of its cause (docs/decisions/019). Holds remain what we decide.
+
+create table stop (
+    id bigint generated always as identity primary key,
+    scope text not null check (scope in ('cell', 'worker', 'set', 'identity', 'tenant', 'lane')),
+    name text not null check (name <> ''),                  -- cell; worker id; configuration set; domain; SES tenant; lane id
+    tenant int references tenant,                           -- of a scope that belongs to one tenant
+    lane int references lane,                               -- of the scope lane
+    cause text not null check (cause <> ''),                -- core.stop.StopCause
+    because text not null check (because <> ''),            -- what is refused; SES's own words are in `said`
+    said text not null default '',
+    urgent boolean not null,                                -- urgent mail waits for it: probes come more often
+    since bigint not null,
+    last_seen bigint not null,
+    hits int not null default 1,                            -- calls that were refused for it
+    probe_at bigint not null,                               -- when it is tested next
+    probes int not null default 0,
+    last_probe text,                                        -- what the last probe found
+    ended_at bigint,
+    ended_by text,
+    ended_because text,
+    check ((ended_at is null) = (ended_by is null)),
+    check (scope <> 'lane' or (lane is not null and tenant is not null))
+);
+create unique index stop_open on stop (scope, name, cause) where ended_at is null;
+create index stop_ended on stop (ended_at) where ended_at is not null;
+grant select on stop to {{control}}, {{governor}}, {{send}}, {{observe}}, {{reader}};
+grant insert, update on stop to {{governor}};
+grant delete on stop to {{control}};
+
+-- A tenant's key sees what stops its own mail. `route` shows the reader only the tenant's own rows.
+alter table stop enable row level security;
+create policy own_tenant on stop for select to {{reader}}
+    using (tenant = nullif(current_setting('mailcordon.tenant', true), '')::int
+           or scope in ('cell', 'worker')
+           or scope = 'set' and exists (select from route r where r.configuration_set = stop.name));
+create policy planes on stop to {{control}}, {{governor}}, {{send}}, {{observe}} using (true) with check (true);
+
+-- Derived from the open stops that name a part of the lane's route, by the governor. `held` is derived from holds alone.
+alter table lane add column stopped boolean not null default false;
+grant update (stopped) on lane to {{governor}};
+
+-- A refusal makes what SES has for the route due.
+grant update (next_try_at) on ses_resource to {{governor}};
+
+-- The lanes that a stop covers: those whose route names what it names. A cell or a worker covers every lane.
+create function lanes_under(scope text, name text) returns setof int language sql stable as $$
+    select distinct r.lane from route r
+     where case scope when 'set' then r.configuration_set = name when 'identity' then r.domain = name
+                      when 'tenant' then r.ses_tenant = name when 'lane' then r.lane::text = name else true end
+$$;
+
+-- The open stops that cover these lanes by their route. Those of a cell or a worker are not among them.
+create function stops_of(lanes int[]) returns table (lane int, stop bigint) language sql stable as $$
+    select distinct r.lane, s.id
+      from route r join stop s on s.ended_at is null and (
+               s.scope = 'set' and s.name = r.configuration_set or s.scope = 'identity' and s.name = r.domain
+            or s.scope = 'tenant' and s.name = r.ses_tenant or s.scope = 'lane' and s.name = r.lane::text)
+     where r.lane = any (lanes)
+$$;
+
+-- Holds for SES are no more: nothing ended them. What SES still refuses is placed as a stop at the next call.
+with lifted as (
+    update hold set lifted_at = now_ms(), lifted_by = 'migrate',
+                    lifted_because = 'Refusals of SES are stops now, which end by themselves: see `mailcordon stops list`'
+     where owner = 'ses' and lifted_at is null
+    returning tenant, class, lane
+)
+update lane l set held = false, released_at = now_ms()
+ where l.held
+   and exists (select from lifted x where x.tenant = l.tenant and (x.class is null or x.class = l.class)
+                                      and (x.lane is null or x.lane = l.id))
+   and not exists (
+       select from hold h
+        where h.tenant = l.tenant and h.owner <> 'ses' and h.lifted_at is null and h.stops
+          and h.provider is null and h.campaign is null and h.list is null
+          and (h.class is null or h.class = l.class) and (h.lane is null or h.lane = l.id));
+update epoch set value = value + 1;

@@ -1,0 +1,159 @@
+"""Stops in PostgreSQL. Implements `control.stops.StopStore`, as the governor's role."""
+
+import asyncio
+import json
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import asyncpg
+
+from mailcordon.adapters.db import connection_pool, queries
+from mailcordon.adapters.db.engine import Pool, PooledConnection
+from mailcordon.adapters.db.stop_row import stop_from_row
+from mailcordon.control.stops import AccountSays, Covering
+from mailcordon.core.errors import Unavailable
+from mailcordon.core.stop import NewStop, Stop, StopScope
+from mailcordon.messages import api
+
+_SQL = queries.load("stop_store.sql")
+_SHARED = queries.load("shared.sql")
+_PROVISION = queries.load("provision_store.sql")
+_TRIES = 8
+
+T = TypeVar("T")
+
+
+class StopStore:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def place(self, new: NewStop, *, actor: str, hits: int) -> Stop:
+        async def run(conn: PooledConnection) -> Stop:
+            await conn.execute(_SQL.lock_stops)
+            row = await conn.fetchrow(
+                _SQL.count_refusal, new.scope.value, new.name, str(new.cause), hits, new.said
+            )
+            if row is not None:
+                return stop_from_row(row)
+            row = await conn.fetchrow(
+                _SQL.insert_stop,
+                new.scope.value,
+                new.name,
+                new.tenant,
+                new.lane if new.scope is StopScope.LANE else None,
+                str(new.cause),
+                new.because,
+                new.said,
+                new.first_probe_ms,
+            )
+            assert row is not None
+            stop = stop_from_row(row)
+            if new.lane is not None:
+                await conn.execute(_PROVISION.make_due, new.lane)
+            await _changed(conn, [stop])
+            await _audit(conn, stop, actor, "stop.place", stop.because)
+            return stop
+
+        return await self._transact(run)
+
+    async def end(self, ids: Sequence[int], *, actor: str, because: str) -> list[Stop]:
+        async def run(conn: PooledConnection) -> list[Stop]:
+            await conn.execute(_SQL.lock_stops)
+            rows = await conn.fetch(_SQL.end_stops, list(ids), actor, because)
+            ended = sorted((stop_from_row(row) for row in rows), key=lambda stop: stop.id)
+            if ended:
+                await _changed(conn, ended)
+            for stop in ended:
+                await _audit(conn, stop, actor, "stop.end", because)
+            return ended
+
+        return await self._transact(run)
+
+    async def take_probes(self, worker: int, first_ms: int) -> list[Stop]:
+        async with connection_pool.acquire(self._pool) as conn:
+            return [stop_from_row(row) for row in await conn.fetch(_SQL.take_probes, str(worker), first_ms)]
+
+    async def probe_lane(self, stop: Stop) -> int | None:
+        async with connection_pool.acquire(self._pool) as conn:
+            if not stop.narrow:
+                return await conn.fetchval(_SQL.any_probe_lane)
+            return await conn.fetchval(_SQL.probe_lane, stop.id, stop.scope.value, stop.name)
+
+    async def record_probe(self, stop: Stop, found: str, lane: int | None) -> None:
+        async with connection_pool.acquire(self._pool) as conn:
+            await conn.execute(_SQL.record_probe, stop.id, found)
+            if lane is not None and stop.narrow:
+                await conn.execute(_PROVISION.make_due, lane)
+
+    async def probe_soon(self) -> int:
+        async with connection_pool.acquire(self._pool) as conn:
+            return int((await conn.execute(_SQL.probe_soon)).split()[-1])
+
+    async def account(self, cell: str) -> AccountSays | None:
+        async with connection_pool.acquire(self._pool) as conn:
+            row = await conn.fetchrow(_SQL.account, cell)
+        return None if row is None else AccountSays(row["enabled"], row["has_quota"])
+
+    async def open(self) -> list[Stop]:
+        async with connection_pool.acquire(self._pool) as conn:
+            return [stop_from_row(row) for row in await conn.fetch(_SQL.open_stops)]
+
+    async def covering(self, lanes: Sequence[int]) -> list[Covering]:
+        async with connection_pool.acquire(self._pool) as conn:
+            rows = await conn.fetch(_SQL.stops_covering, list(lanes))
+        return [Covering(stop_from_row(row), row["others"]) for row in rows]
+
+    async def of_gone_workers(self) -> list[int]:
+        async with connection_pool.acquire(self._pool) as conn:
+            return [row["id"] for row in await conn.fetch(_SQL.stops_of_gone_workers)]
+
+    async def _transact(self, run: Callable[[PooledConnection], Awaitable[T]]) -> T:
+        for attempt in range(_TRIES):
+            try:
+                async with connection_pool.transaction(self._pool) as conn:
+                    return await run(conn)
+            except asyncpg.DeadlockDetectedError:
+                await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))
+        raise Unavailable(api.lanes_locked())
+
+
+async def derive(conn: PooledConnection, lanes: Sequence[int]) -> int:
+    """Derives `stopped` of these lanes from the open stops, and wakes the turns of released ones. Returns how many changed.
+
+    The caller holds the lock of the stops.
+    """
+    await conn.execute(_SQL.lock_lanes, lanes)
+    changed = await conn.fetch(_SQL.derive_stopped, lanes)
+    if turns := sorted({row["turn"] for row in changed if not row["stopped"] and not row["held"]}):
+        await conn.execute(_SHARED.wake_turns, turns)
+    return len(changed)
+
+
+async def lock(conn: PooledConnection) -> None:
+    await conn.execute(_SQL.lock_stops)
+
+
+async def _changed(conn: PooledConnection, stops: Sequence[Stop]) -> None:
+    lanes: set[int] = set()
+    for stop in stops:
+        if stop.narrow:
+            lanes |= {row["lane"] for row in await conn.fetch(_SQL.lanes_under, stop.scope.value, stop.name)}
+    if lanes:
+        await derive(conn, sorted(lanes))
+    await conn.execute(_SHARED.bump_epoch, "hold")
+
+
+async def _audit(conn: PooledConnection, stop: Stop, actor: str, action: str, because: str) -> None:
+    words = f"stop {stop.id} of {stop.scope.value} {stop.name}"
+    facts = json.dumps(
+        {
+            "id": stop.id,
+            "scope": stop.scope.value,
+            "name": stop.name,
+            "cause": str(stop.cause),
+            "said": stop.said,
+        }
+    )
+    before, after = (None, facts) if action == "stop.place" else (facts, None)
+    await conn.execute(_SHARED.write_audit, actor, action, stop.tenant, words, before, after, because)
