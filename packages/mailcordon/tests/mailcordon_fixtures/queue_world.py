@@ -109,6 +109,13 @@ class World:
             age_ms,
         )
 
+    async def prove_absence(self) -> None:
+        """Observe has shown, for every configuration set, that it misses no Send event of a call made before now."""
+        await self.connection.execute(
+            "insert into send_seen (configuration_set, called_at) select name, now_ms() from configuration_set "
+            "on conflict (configuration_set) do update set called_at = excluded.called_at"
+        )
+
     async def count(self, table: str, where: str = "true") -> int:
         return await self.connection.fetchval(f"select count(*) from {table} where {where}")
 

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from mailcordon.adapters.db import queries
-from mailcordon.core.delivery import State
+from mailcordon.core.delivery import State, Why
 from mailcordon.core.event import Kind
-from mailcordon.send.moves import Why
 
 DIRECTORY = Path(queries.__file__).parent
 WRITES = re.compile(

@@ -7,8 +7,9 @@ import asyncpg
 import pytest
 
 from mailcordon.core.delivery import State
+from mailcordon.send.moves import Place
 
-READY, SENDING, WAITING, UNKNOWN = 1, 2, 4, 8
+READY, SENDING, WAITING, UNKNOWN, LEDGER = Place
 SET = "mc-urgent"
 
 
@@ -54,6 +55,9 @@ class Queue:
         elif place == UNKNOWN:
             await self.call(id)
             await self.defer(id, why=2)
+        elif place == LEDGER:
+            await self.call(id)
+            await self.finish(id)
         return id
 
     async def call(self, id: int, at: int = 7) -> None:
@@ -133,7 +137,7 @@ PLACES = {READY: "ready", SENDING: "sending", WAITING: "waiting", UNKNOWN: "unkn
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("allowed", PLACES)
 async def test_a_delivery_is_finished_only_from_a_place_that_the_caller_names(
-    queue: Queue, place: int, allowed: int
+    queue: Queue, place: Place, allowed: Place
 ) -> None:
     id = await queue.at(place)
     assert await queue.finish(id, places=allowed) == ([id] if place == allowed else [])
