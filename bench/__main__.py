@@ -2,9 +2,9 @@
 
 import sys
 
-from bench import send, seslocal
+from bench import isolation, send, seslocal
 
-_BENCHES = {"send": send.main, "seslocal": seslocal.main}
+_BENCHES = {"isolation": isolation.main, "send": send.main, "seslocal": seslocal.main}
 
 
 def main(argv: list[str]) -> int:

@@ -35,8 +35,8 @@ def recipients(run: str, count: int) -> list[str]:
     return [f"{run}-{number}@inbox{number % 7}.example" for number in range(count)]
 
 
-def request(stream: Stream, to: str, key: str, host: str) -> bytes:
-    """One whole HTTP request for one mail."""
+def request(stream: Stream, to: str | list[str], key: str, host: str, campaign: str | None = None) -> bytes:
+    """One whole HTTP request for one mail, or for one to each of several recipients."""
     body = json.dumps(
         {
             "tenant": stream.tenant,
@@ -47,10 +47,12 @@ def request(stream: Stream, to: str, key: str, host: str) -> bytes:
             "text": TEXT,
             "html": HTML,
             **({"headers": UNSUBSCRIBE} if stream.marketing else {}),
+            **({"campaign": campaign} if campaign else {}),
         }
     ).encode()
+    first = to if isinstance(to, str) else to[0]
     head = (
         f"POST /v1/messages HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\n"
-        f"Content-Type: application/json\r\nIdempotency-Key: bench-{to}\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"Content-Type: application/json\r\nIdempotency-Key: bench-{first}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body

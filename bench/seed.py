@@ -4,6 +4,7 @@ import asyncio
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.mail import Stream
@@ -17,12 +18,14 @@ class CannotOnboard(Exception):
     """The API refused a tenant, or its lanes were not ready in time."""
 
 
-async def onboard(url: str, key: str) -> list[Stream]:
-    """Returns the lanes when SES has all their resources."""
-    slugs = list(TENANTS)
-    for slug in slugs:
-        types = {type: _domain(slug, type) for type in TYPES}
-        await asyncio.to_thread(_call, url, key, "/v1/tenants", {"slug": slug, "types": types})
+async def onboard(
+    url: str, key: str, tenants: Mapping[str, Sequence[str]] = dict.fromkeys(TENANTS, TYPES)
+) -> list[Stream]:
+    """Returns the lanes of these tenants and types when SES has all their resources."""
+    for slug, types in tenants.items():
+        domains = {type: domain(slug, type) for type in types}
+        await asyncio.to_thread(_call, url, key, "/v1/tenants", {"slug": slug, "types": domains})
+    slugs = list(tenants)
     async with asyncio.timeout(60):
         while slugs:
             tenant = await asyncio.to_thread(_call, url, key, f"/v1/tenants/{slugs[0]}")
@@ -31,10 +34,15 @@ async def onboard(url: str, key: str) -> list[Stream]:
             else:
                 await asyncio.sleep(0.1)
     # Lanes alternate, so that neighbours in the queue differ in tenant and class.
-    return [Stream(slug, type, _domain(slug, type), type == MARKETING) for type in TYPES for slug in TENANTS]
+    return [
+        Stream(slug, type, domain(slug, type), type == MARKETING)
+        for type in TYPES
+        for slug, types in tenants.items()
+        if type in types
+    ]
 
 
-def _domain(slug: str, type: str) -> str:
+def domain(slug: str, type: str) -> str:
     return f"{type}.{slug}.example"
 
 

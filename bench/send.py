@@ -254,7 +254,7 @@ async def _governed(
         await under_test.newest_id(),
         await under_test.ses.total(),
     )
-    observing = contextlib.nullcontext() if events else under_test.observe_stopped()
+    observing = contextlib.nullcontext() if events else under_test.stopped("observe")
     with observing:
         meter, own = _Meter(under_test), _own_cpu()
         done = await load.run(host, port, requests, options.concurrency, options.seconds)

@@ -61,15 +61,24 @@ class Ses:
         sent = (await asyncio.to_thread(self._get, "/sent?limit=1&order=newest"))["sent"]
         return sent[0]["message_id"] if sent else None
 
-    async def recipients_after(self, message_id: str | None) -> list[str]:
-        found: list[str] = []
+    async def newest_of(self, tenant: str) -> str | None:
+        sent = (await asyncio.to_thread(self._get, f"/sent?limit=1&order=newest&tenant={tenant}"))["sent"]
+        return sent[0]["message_id"] if sent else None
+
+    async def lines_after(self, message_id: str | None, *, tenant: str | None = None) -> list[dict[str, Any]]:
+        """The ledger's lines, oldest first; of one tenant of SES only, if given."""
+        found: list[dict[str, Any]] = []
+        chosen = f"&tenant={tenant}" if tenant else ""
         while True:
             place = f"&after={message_id}" if message_id else ""
-            page = await asyncio.to_thread(self._get, f"/sent?limit=1000{place}")
-            found += [to for line in page["sent"] for to in line["recipients"]]
+            page = await asyncio.to_thread(self._get, f"/sent?limit=1000{chosen}{place}")
+            found += page["sent"]
             message_id = page["next"]
             if message_id is None:
                 return found
+
+    async def recipients_after(self, message_id: str | None) -> list[str]:
+        return [to for line in await self.lines_after(message_id) for to in line["recipients"]]
 
     async def waiting_events(self) -> int:
         """Messages in the outcome queue that are not deleted yet."""
@@ -114,13 +123,17 @@ class System:
         return parts.hostname or "127.0.0.1", parts.port or 80
 
     @contextlib.contextmanager
-    def observe_stopped(self) -> Iterator[None]:
-        """Stops `observe` for a while: events stay in their queue."""
-        os.kill(self.processes["observe"], signal.SIGSTOP)
+    def stopped(self, role: str) -> Iterator[None]:
+        """Stops a role's process for a while. Without `observe`, events stay in their queue."""
+        os.kill(self.processes[role], signal.SIGSTOP)
         try:
             yield
         finally:
-            os.kill(self.processes["observe"], signal.SIGCONT)
+            os.kill(self.processes[role], signal.SIGCONT)
+
+    async def end_ramps(self) -> None:
+        """Skips the ramp of released lanes, which lasts a minute."""
+        await _end_ramps(self.logins["send"])
 
     async def name_backends(self) -> None:
         """Finds out which session serves which of our loops. Each login sees the names of its own sessions only."""

@@ -32,6 +32,8 @@ ONE_CLICK = {
     "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
 }
 
+NOBODY_ANSWERS = (aiohttp.ClientError, TimeoutError, ValueError)  #: what a call raises while the API is down
+
 Types = Sequence[str]
 
 
@@ -58,6 +60,10 @@ class Traffic:
     refused: Counter[int] = field(default_factory=Counter[int])  #: status -> requests that were not accepted
     _sent: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     _after: str | None = None  #: newest mail of SES's ledger that was read
+
+    async def reconnect(self) -> None:
+        self.db.terminate()
+        self.db = await connect(self.system)
 
     # Our API ------------------------------------------------------------------------------------------------------------
 
@@ -114,7 +120,7 @@ class Traffic:
         try:
             headers = {} if key is None else {"idempotency-key": key}
             status, said = await self.call("POST", "/v1/messages", body, **headers)
-        except (aiohttp.ClientError, TimeoutError, ValueError):
+        except NOBODY_ANSWERS:
             return None
         if status != 202:
             self.refused[status] += 1
@@ -136,12 +142,12 @@ class Traffic:
 
         await asyncio.gather(*(caller() for _ in range(CALLERS)))
 
-    async def hold(self, slug: str, **target: str) -> None:
+    async def hold(self, slug: str, **target: Any) -> None:
         body = {"tenant": slug, "because": "a test", **target}
         status, said = await self.call("POST", "/v1/holds", body)
         assert status == 201, said
 
-    async def lift(self, slug: str, **target: str) -> dict[str, Any]:
+    async def lift(self, slug: str, **target: Any) -> dict[str, Any]:
         body = {"tenant": slug, "because": "the test goes on", **target}
         status, said = await self.call("POST", "/v1/holds/lift", body)
         assert status == 200, said
@@ -301,7 +307,9 @@ class Traffic:
                 continue
             verdict.states[State(state).word] += 1
             if state in NEVER_SENT:
-                if times[id]:
+                if times[id] and state == State.GIVEN_UP:
+                    verdict.given_up.append(name)
+                elif times[id]:
                     verdict.wrong.append(f"{name} is {State(state).word} and SES has it")
             elif not times[id] and state == State.SENT:
                 verdict.lost.append(f"{name} is sent and SES never had it")
@@ -323,6 +331,7 @@ class Verdict:
     stuck: list[str] = field(default_factory=list[str])  #: not final
     wrong: list[str] = field(default_factory=list[str])
     resent: int = 0  #: sent again with a record that says so, and SES had both
+    given_up: list[str] = field(default_factory=list[str])  #: absence was proved, and SES has it
     states: Counter[str] = field(default_factory=Counter[str])
 
     @property
@@ -332,7 +341,7 @@ class Verdict:
     def __str__(self) -> str:
         return (
             f"{len(self.lost)} lost, {len(self.doubled)} doubled beyond the record ({self.resent} within it),"
-            f" {len(self.stuck)} stuck; ended: {dict(self.states)}"
+            f" {len(self.stuck)} stuck, {len(self.given_up)} given up that SES has; ended: {dict(self.states)}"
         )
 
 
@@ -344,6 +353,10 @@ def tenant_of(mail: Mapping[str, Any]) -> str:
     return mail["from"].rpartition("@")[2].rstrip(">").split(".")[-2]
 
 
+def message_id(message: int) -> str:
+    return ids.message_id(message)
+
+
 def delivery_of(mail: Mapping[str, Any]) -> int:
     return ids.decode(mail["tags"]["mc-delivery"][0])
 
@@ -351,20 +364,24 @@ def delivery_of(mail: Mapping[str, Any]) -> int:
 @contextlib.asynccontextmanager
 async def on(system: systems.System) -> AsyncIterator[Traffic]:
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
-        db = await asyncpg.connect(superuser_dsn(system), server_settings={"search_path": "mailcordon"})
+        mail = Traffic(system, http, await connect(system))
         try:
-            yield Traffic(system, http, db)
+            yield mail
         finally:
-            await db.close()
+            mail.db.terminate()
+
+
+async def connect(system: systems.System) -> asyncpg.Connection:
+    return await asyncpg.connect(superuser_dsn(system), server_settings={"search_path": "mailcordon"})
 
 
 @contextlib.contextmanager
-def stopped(system: systems.System, *names: str) -> Iterator[None]:
+def frozen(pids: Sequence[int]) -> Iterator[None]:
     """Stops processes with SIGSTOP for a while."""
-    pids = [system.processes[name] for name in names]
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
     try:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
         yield
     finally:
         for pid in pids:
@@ -372,20 +389,16 @@ def stopped(system: systems.System, *names: str) -> Iterator[None]:
                 os.kill(pid, signal.SIGCONT)
 
 
-@contextlib.contextmanager
-def another(system: systems.System, role: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A second process of a role, with the settings of the first."""
+def stopped(system: systems.System, name: str) -> contextlib.AbstractContextManager[None]:
+    return frozen([system.processes[name]])
+
+
+def start_another(system: systems.System, role: str) -> subprocess.Popen[bytes]:
+    """A further process of a role, with the settings of the one that `up` started."""
+    systems.wait_until(lambda: system.processes[role] is not None, f"{role} runs")
     settings = Path(f"/proc/{system.processes[role]}/environ").read_bytes().rstrip(b"\0").split(b"\0")
     environment = dict(setting.split(b"=", 1) for setting in settings)
     with (system.home / "log" / f"another-{role}.log").open("ab") as log:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-m", "mailcordon", "run", role], env=environment, stdout=log, stderr=log
         )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGCONT)
-            process.terminate()
-            process.wait(systems.PATIENCE)
