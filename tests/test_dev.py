@@ -132,7 +132,8 @@ def tools(checkout: Path) -> Path:
         tool = checkout / ".venv" / "bin" / name
         tool.unlink(missing_ok=True)
         tool.write_text(
-            f'#!/bin/sh\necho "{name} $* kills=${{MAILCORDON_TEST_KILLS:-}}"\n[ ! -e "{checkout}/{name}-fails" ]\n'
+            f'#!/bin/sh\necho "{name} $* minutes=${{MAILCORDON_TEST_SOAK_MINUTES:-}} kills=${{MAILCORDON_TEST_KILLS:-}}"\n'
+            f'[ ! -e "{checkout}/{name}-fails" ]\n'
         )
         tool.chmod(0o755)
     return checkout
@@ -163,9 +164,9 @@ def test_one_failed_tool_fails_the_run_and_is_named(tools: Path, tool: str, what
 
 
 def test_what_pyright_found_is_printed(tools: Path):
-    assert "pyright  kills=" not in dev(tools, "test", "--quick").stderr
+    assert "pyright  minutes= kills=" not in dev(tools, "test", "--quick").stderr
     (tools / "pyright-fails").touch()
-    assert "pyright  kills=" in dev(tools, "test", "--quick").stderr
+    assert "pyright  minutes= kills=" in dev(tools, "test", "--quick").stderr
 
 
 @pytest.mark.parametrize(
@@ -186,7 +187,19 @@ def test_crash_runs_the_marked_tests_with_that_many_kills(
     assert f"kills={kills}\n" in done.stdout
 
 
-@pytest.mark.parametrize("words", [("--kills",), ("--kills", "no"), ("--kills", "0"), ("--more",)])
+@pytest.mark.parametrize(
+    ("words", "minutes"),
+    [((), "0"), (("soak",), "30"), (("soak", "--minutes", "5"), "5"), (("--minutes=7", "soak"), "7")],
+)
+def test_a_soak_takes_half_an_hour_or_as_long_as_it_is_told(
+    tools: Path, words: tuple[str, ...], minutes: str
+):
+    assert f" minutes={minutes} " in dev(tools, "crash", *words).stdout
+
+
+@pytest.mark.parametrize(
+    "words", [("--kills",), ("--kills", "no"), ("--kills", "0"), ("--more",), ("soak", "--minutes", "0")]
+)
 def test_crash_refuses_what_it_does_not_understand(tools: Path, words: tuple[str, ...]):
     done = dev(tools, "crash", *words)
     assert done.returncode == 1
