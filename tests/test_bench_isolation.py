@@ -26,7 +26,7 @@ def test_a_phase_as_quick_as_the_idle_one_is_a_ratio_of_one_and_no_miss():
 
 @pytest.mark.parametrize(("phase", "p99"), [("backlog", 25.0), ("slow", 31.0), ("held", 25.0)])
 def test_a_phase_beyond_its_target_is_named(phase: str, p99: float):
-    found = result(**{phase: p99})
+    found = result(0, **{phase: p99})
     assert found.misses == [phase]
     assert isolation.table(found).count("MISSED") == 1
     assert json.loads(isolation.json_line(found))["misses"] == [phase]

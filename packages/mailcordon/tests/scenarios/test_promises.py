@@ -37,8 +37,8 @@ RATE = 1000.0  #: recipients a second that the local SES grants by default
 SOON = 20.0  #: seconds; only how long a broken promise takes to fail
 
 
-def not_yet(reason: str) -> pytest.MarkDecorator:
-    return pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason)
+def not_yet(reason: str, *, strict: bool = True) -> pytest.MarkDecorator:
+    return pytest.mark.xfail(strict=strict, raises=AssertionError, reason=reason)
 
 
 @pytest.fixture(scope="module")
@@ -279,7 +279,7 @@ async def until_steady(count: Callable[[], object]) -> None:
 # Outages ----------------------------------------------------------------------------------------------------------------
 
 
-@not_yet("all calls of a claim start at once")
+@not_yet("all calls of a claim start at once", strict=False)
 async def test_a_second_of_errors_leaves_few_outcomes_unknown(mail: Traffic) -> None:
     [slug] = names("blip")
     await mail.onboard({slug: ["newsletter"]})

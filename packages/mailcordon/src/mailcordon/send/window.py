@@ -39,7 +39,9 @@ class Window:
     _allowed: int | None = FIRST  #: None: open
     _cleared: int = 0  #: clear answers since `_allowed` changed
     _testing: bool = False  #: it was stopped, and has not been open since
-    _answers: deque[tuple[float, bool]] = field(default_factory=lambda: deque[tuple[float, bool]](maxlen=RECENT))
+    _answers: deque[tuple[float, bool]] = field(
+        default_factory=lambda: deque[tuple[float, bool]](maxlen=RECENT)
+    )
     _answered_at: float = float("-inf")
     _stopped_at: float = float("-inf")
     _canary_at: float = float("-inf")
