@@ -20,7 +20,7 @@ LAYERS = (
     ("sesv2", "sqs", "sns", "faulted_calls"),
     ("sesv1", "page"),
     ("admin", "web"),
-    ("front",),
+    ("front", "kept"),
     ("server",),
     ("", "__main__", "pytest_plugin"),
 )

@@ -20,6 +20,7 @@ from seslocal import messages
 from seslocal.admin.fields import Refused, moment
 from seslocal.admin.scenario import load
 from seslocal.clock import Clock
+from seslocal.kept.keeper import StateRefused
 from seslocal.server import DnsNotInstalled, Local, start
 from seslocal.sesv1.table import IMPLEMENTED as V1_IMPLEMENTED
 from seslocal.sesv2.table import IMPLEMENTED
@@ -61,6 +62,7 @@ def main(argv: list[str] | None = None) -> int:
         dns_port=options.dns_port,
         keys=DEFAULTS.keys + tuple(options.key),
         check_signatures=not options.no_auth,
+        state=options.state,
         scenario=steps,
     )
     try:
@@ -68,6 +70,9 @@ def main(argv: list[str] | None = None) -> int:
             return runner.run(_serve(options, settings))
     except Refused as refused:
         print(messages.scenario_refused(str(options.scenario), str(refused)), file=sys.stderr)
+        return 1
+    except StateRefused as refused:
+        print(str(refused), file=sys.stderr)
         return 1
     except DnsNotInstalled as error:
         print(messages.failed(str(error)), file=sys.stderr)
@@ -252,6 +257,12 @@ def _behaviour_options(add: Callable[..., object]) -> None:
         type=_whole_number(1, 10**9),
         default=DEFAULTS.queue_most,
         help="messages to keep per queue (default %(default)s)",
+    )
+    add(
+        "--state",
+        metavar="DIRECTORY",
+        type=_directory,
+        help="keep the state in this directory across restarts and kills (default: in memory only)",
     )
     add(
         "--home",

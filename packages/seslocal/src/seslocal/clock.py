@@ -46,6 +46,16 @@ class Clock:
         """The number of scheduled callbacks."""
         return len(self._due)
 
+    @property
+    def anchor(self) -> tuple[float, float, float]:
+        """A time of this clock, the real time then, and the speed since: for `continue_from`."""
+        return self._read_at, self._real_at, self._speed
+
+    def continue_from(self, anchor: tuple[float, float, float]) -> None:
+        """Continues as the clock that had this anchor would have."""
+        read_at, real_at, speed = anchor
+        self.set(at=read_at + (time.time() - real_at) * speed, speed=speed)
+
     def now(self) -> float:
         if self._fixed is not None:
             return self._fixed

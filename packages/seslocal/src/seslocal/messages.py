@@ -49,6 +49,59 @@ def scenario_refused(path: str, reason: str) -> str:
     return failed(f"invalid scenario {path}: {reason}")
 
 
+def state_set_aside(path: str, moved_to: str, reason: str) -> str:
+    """The file of --state cannot be used. It is kept under another name, and the account starts empty."""
+    return f"cannot use the state in {path}: {reason}. It is kept as {moved_to}; this run starts empty."
+
+
+def state_damaged(path: str, copied_to: str, used: int, size: int) -> str:
+    """A part of the file of --state is damaged. What was written before it is used."""
+    return (
+        f"the state in {path} is damaged after {used:,} of {size:,} bytes. What is before is used; the file is kept as "
+        f"{copied_to}."
+    )
+
+
+def state_not_written(path: str, reason: str) -> str:
+    """The state cannot be written, for example because the disk is full. Logged once; the server continues."""
+    return f"cannot write the state in {path}: {reason}. Changes are in memory only until it can be written again."
+
+
+def state_written_again(path: str) -> str:
+    """The state could not be written for a while."""
+    return f"the state in {path} is written again and complete."
+
+
+def state_in_use(path: str) -> str:
+    """Another seslocal has this directory of --state."""
+    return failed(f"another seslocal uses the state in {path}. Stop it, or give another directory.")
+
+
+def state_not_usable(path: str, reason: str) -> str:
+    """The directory of --state cannot be created, read or written."""
+    return failed(f"cannot use the directory {path} for the state: {reason}.")
+
+
+def state_foreign() -> str:
+    """The file is not a state file."""
+    return "it is not a state file of seslocal"
+
+
+def state_version(found: str, own: str) -> str:
+    """The file was written by a seslocal with another format."""
+    return f"it has format {found}, and this seslocal has format {own}"
+
+
+def state_of_another_account(found: str, own: str) -> str:
+    """--region or --account differ from those of the state."""
+    return f"it is of {found}, and this run is of {own}"
+
+
+def state_unreadable(error: str) -> str:
+    """A record in the state is not as this version writes it."""
+    return f"a record in it cannot be read ({error})"
+
+
 def not_like(text: str, expected: str) -> str:
     """The value of an option has the wrong form."""
     return f"{text!r} is not {expected}"

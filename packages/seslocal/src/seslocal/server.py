@@ -6,14 +6,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seslocal import authentication, messages
-from seslocal.admin import scenario
+from seslocal.admin import fault_calls, scenario
 from seslocal.admin.api import PREFIX, Admin
 from seslocal.clock import Clock
 from seslocal.dns.strict import RecordWatch
 from seslocal.front import Front
+from seslocal.kept.keeper import App, Keeper
+from seslocal.mail import delivery
+from seslocal.sesv2 import reputation_monitor
 from seslocal.sesv2.reputation_monitor import ReputationMonitor
 from seslocal.state.account import Account
 from seslocal.state.settings import Settings
@@ -31,6 +35,7 @@ class DnsNotInstalled(Exception):
 class Local:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.account = Account(settings, clock)
+        self._keeper = Keeper(Path(settings.state)) if settings.state is not None else None
         self.host = ""
         self.port = 0
         self._connections: set[Connection] = set()
@@ -44,11 +49,29 @@ class Local:
         return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
 
     async def listen(self, host: str, port: int) -> None:
+        """Raises OSError, StateRefused, DnsNotInstalled."""
+        if self._keeper is None:
+            await self._listen(host, port)
+            return
+        await self._keeper.open()
+        try:
+            self.account = self._keeper.restore(self._empty_account)
+            await self._listen(host, port)
+        except BaseException:
+            self._keeper.close()
+            raise
+
+    def _empty_account(self) -> Account:
+        self.account.clock.reset()
+        return Account(self.account.settings, self.account.clock)
+
+    async def _listen(self, host: str, port: int) -> None:
         loop = asyncio.get_running_loop()
         admin = self._admin = Admin(lambda: self.account, self.reset, self.close_idle)
         web = Web(lambda: self.account, host)
         front = Front(lambda: self.account, admin, web, host)
-        self._server = await loop.create_server(self._connection(front), host, port, backlog=1024)
+        app = front if self._keeper is None else self._keeper.wrap(front)
+        self._server = await loop.create_server(self._connection(app), host, port, backlog=1024)
         self.host = host
         self.port = self._server.sockets[0].getsockname()[1]
         self._set_up_account()
@@ -57,7 +80,7 @@ class Local:
             self.names = _name_server(lambda: self.account)
             await self.names.listen(host, settings.dns_port or 0)
 
-    def _connection(self, front: Front) -> Callable[[], Connection]:
+    def _connection(self, front: App) -> Callable[[], Connection]:
         def date() -> str:
             return authentication.date_line(self.account)
 
@@ -74,15 +97,16 @@ class Local:
         await asyncio.gather(*self._closing)
         if self._server is not None:
             await self._server.wait_closed()
+        if self._keeper is not None:
+            self._keeper.close()
 
     def reset(self) -> None:
         """Replaces the account with a new one of the same settings. Long polls on its queues end: the queues are gone."""
         before = self.account
-        before.clock.reset()
         closing = asyncio.get_running_loop().create_task(before.events.outbox.close())
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
-        self.account = Account(before.settings, before.clock)
+        self.account = self._empty_account()
         self._set_up_account()
         for queue in list(before.queues.by_name.values()):
             before.queues.delete(queue)
@@ -93,12 +117,17 @@ class Local:
         self.account.mail.observers += (ReputationMonitor(self.account),)
         if self.account.settings.strict:
             self.account.behaviour.verify_at_once = False
-            RecordWatch(self.account)
+            RecordWatch(self.account).resume()
         if self.account.settings.scenario and self._admin is not None:
             steps = scenario.read(self.account.settings.scenario, self._admin.check)
             self._admin.start_scenario(steps)
         if self.account.events.sns_url == "local":
             self.account.events.sns_url = self.url
+        if self._keeper is not None:
+            reputation_monitor.resume(self.account)
+            fault_calls.resume(self.account)
+            self._keeper.keep(self.account)
+            delivery.resume(self.account)
 
     def close_idle(self, most: int | None) -> int:
         """Closes connections that are idle between two requests, as servers and middleboxes do. Returns their number."""

@@ -21,6 +21,7 @@ Message = Callable[..., str]
 
 SURFACES = {"Command line": program, "Admin API and scenarios": admin, "Page": page}
 MAIL_ID = "0100019b7702f800-5d0f9e0a-4c9e-4f0f-8b1e-2d3c4b5a6978-000000"
+STATE = "/var/lib/seslocal/journal"
 FILTERS = ("recipient", "tenant", "configuration_set", "limit", "after", "order")
 MAILBOX_MEMBERS = ("fate", "tenant", "subtype", "then", "seconds", "delays")
 
@@ -32,6 +33,39 @@ EXAMPLES: list[tuple[Message, dict[str, Any]]] = [
     (program.cannot_listen, {"host": "127.0.0.1", "port": 8005, "dns_port": 5353, "reason": "Address already in use"}),
     (program.cannot_write_ready, {"where": "/run/seslocal.json", "reason": "Permission denied"}),
     (program.scenario_refused, {"path": "faults.toml", "reason": admin.in_step(2, admin.step_needs_fault_or_call())}),
+    (
+        program.state_set_aside,
+        {"path": STATE, "moved_to": "journal.unusable-1", "reason": program.state_version("2", "1")},
+    ),
+    (program.state_set_aside, {"path": STATE, "moved_to": "journal.unusable-1", "reason": program.state_foreign()}),
+    (
+        program.state_set_aside,
+        {
+            "path": STATE,
+            "moved_to": "journal.unusable-1",
+            "reason": program.state_of_another_account("us-east-1 000000000000", "eu-west-1 000000000000"),
+        },
+    ),
+    (
+        program.state_set_aside,
+        {
+            "path": STATE,
+            "moved_to": "journal.unusable-1",
+            "reason": program.state_unreadable("ValidationError: Expected `str`, got `int`"),
+        },
+    ),
+    (
+        program.state_damaged,
+        {"path": STATE, "copied_to": "journal.damaged-1", "used": 81_920, "size": 90_112},
+    ),
+    (program.state_not_written, {"path": STATE, "reason": "No space left on device"}),
+    (program.state_written_again, {"path": STATE}),
+    (program.state_in_use, {"path": "/var/lib/seslocal"}),
+    (program.state_not_usable, {"path": "/var/lib/seslocal", "reason": "Permission denied"}),
+    (program.state_version, {"found": "2", "own": "1"}),
+    (program.state_foreign, {}),
+    (program.state_of_another_account, {"found": "us-east-1 000000000000", "own": "eu-west-1 000000000000"}),
+    (program.state_unreadable, {"error": "ValidationError: Expected `str`, got `int`"}),
     (program.not_like, {"text": "12345", "expected": "an account id of 12 digits"}),
     (program.not_in_range, {"text": "70000", "kind": "whole number", "low": 0, "high": 65535}),
     (program.dns_is_not_installed, {}),

@@ -89,12 +89,13 @@ def global_list(account: Account, query: Query, body: Json) -> Json:
 def put_global(account: Account, address: str, query: Query, body: Json) -> Json:
     fields.allow_only(body, "seconds")
     seconds = fields.number(body, "seconds", LONGEST, 0.0, LONGEST)
-    entry = account.suppression.global_list.entries[address.lower()] = Entry(account.clock.now() + seconds, 1)
+    entry = Entry(account.clock.now() + seconds, 1)
+    account.suppression.global_list.put(address.lower(), entry)
     return _entry(address.lower(), entry)
 
 
 def delete_global(account: Account, address: str, query: Query, body: Json) -> Json:
-    if account.suppression.global_list.entries.pop(address.lower(), None) is None:
+    if not account.suppression.global_list.delete(address.lower()):
         raise Refused(404, messages.not_on_global_list(address))
     return {}
 

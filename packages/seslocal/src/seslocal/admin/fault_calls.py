@@ -89,6 +89,15 @@ def start(account: Account, fault: Fault, close_idle: Callable[[int | None], int
             pass
 
 
+def resume(account: Account) -> None:
+    """Continues the faults of an earlier run, whose effects on tenants and the account were kept."""
+    for fault in list(account.faults.active.values()):
+        if fault.kind == "quota_gone":
+            account.sending.limits.exhausted = True
+        if fault.until is not None:
+            account.clock.call_at(fault.until, partial(_end_at_deadline, account, fault.id))
+
+
 def end(account: Account, fault_id: str) -> bool:
     """Ends a fault. Returns whether it was active."""
     fault = account.faults.active.pop(fault_id, None)

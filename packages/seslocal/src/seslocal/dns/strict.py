@@ -25,6 +25,14 @@ class RecordWatch:
         account.identities.changed = self.identity_changed
         account.zone.changed = self.check_all
 
+    def resume(self) -> None:
+        """Continues to wait for the records of an earlier run's identities; the time to wait starts again."""
+        for identity in self._account.identities.values():
+            if identity.status in ("PENDING", "TEMPORARY_FAILURE") or identity.rotates:
+                self._start_waiting(identity, mail_from=False)
+            if identity.mail_from and identity.mail_from_status in ("PENDING", "TEMPORARY_FAILURE"):
+                self._start_waiting(identity, mail_from=True)
+
     def identity_changed(self, identity: Identity) -> None:
         if identity.status == "PENDING" or identity.rotates:
             self._start_waiting(identity, mail_from=False)

@@ -3,6 +3,7 @@ and complaints are added to the applicable suppression list, and every outcome i
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 
 import msgspec
@@ -17,7 +18,8 @@ from seslocal.state.account import Account
 from seslocal.state.configuration_sets import ConfigurationSet
 from seslocal.state.isps import has_feedback_loop, isp_of
 from seslocal.state.outcomes import Outcome, Plan
-from seslocal.state.suppression import SuppressedDestination
+from seslocal.state.suppression import SuppressedDestination, SuppressionList
+from seslocal.state.under_way import MailUnderWay
 
 
 def start(
@@ -34,10 +36,46 @@ def start(
     for observer in account.mail.observers:
         observer.accepted(mail, configuration_set, plans)
     tracking.track(account, mail, configuration_set, letter.tracking)
+    if account.mail.under_way is not None:
+        account.mail.under_way.add(
+            MailUnderWay(
+                mail,
+                configuration_set.name if configuration_set else None,
+                plans,
+                force.scope,
+                force.reasons,
+                letter.infected,
+                letter.broken,
+            )
+        )
     account.clock.call_later(
         account.settings.event_delay,
-        partial(_send, account, mail, configuration_set, plans, force, letter),
+        partial(_send, account, mail, configuration_set, plans, force, letter.infected, letter.broken),
     )
+
+
+def resume(account: Account) -> None:
+    """Schedules what an earlier run left: each event at its time, or at once if that has passed."""
+    if account.mail.under_way is None:
+        return
+    for kept in list(account.mail.under_way.by_id.values()):
+        mail, left_at = kept.mail, kept.mail.accepted_at + account.settings.event_delay
+        configuration_set = account.configuration_sets.get(kept.configuration_set or "")
+        force = suppression.InForce(kept.scope, kept.reasons, _list(account, kept))
+        if 0 in kept.done:
+            _schedule(account, mail, configuration_set, kept.plans, force, kept.infected, left_at, kept.done)
+            continue
+        account.clock.call_at(
+            left_at,
+            partial(_send, account, mail, configuration_set, kept.plans, force, kept.infected, kept.broken),
+        )
+
+
+def _list(account: Account, kept: MailUnderWay) -> SuppressionList:
+    if kept.scope != "TENANT":
+        return account.suppression.list
+    tenant = account.tenants.get(kept.mail.tenant or "")
+    return tenant.suppression if tenant else SuppressionList()
 
 
 def _send(
@@ -46,20 +84,57 @@ def _send(
     configuration_set: ConfigurationSet | None,
     plans: list[tuple[str, Plan]],
     force: suppression.InForce,
-    letter: Letter,
+    infected: bool,
+    broken: tuple[str, str] | None,
 ) -> None:
-    if letter.broken:
-        _report_rendering_failure(account, mail, configuration_set, *letter.broken)
+    if broken:
+        _report_rendering_failure(account, mail, configuration_set, *broken)
+        _expect(account, mail, 1)
+    else:
+        _report(account, mail, configuration_set, "Send", None, [])
+        _schedule(account, mail, configuration_set, plans, force, infected, account.clock.now(), ())
+    _did(account, mail, 0)
+
+
+def _schedule(
+    account: Account,
+    mail: Mail,
+    configuration_set: ConfigurationSet | None,
+    plans: list[tuple[str, Plan]],
+    force: suppression.InForce,
+    infected: bool,
+    left_at: float,
+    done: Collection[int],
+) -> None:
+    """Schedules the steps after the Send, except those that are done. `left_at` is the time of the Send."""
+    if infected:
+        _expect(account, mail, 2)
+        due = left_at + account.settings.event_delay
+        account.clock.call_at(due, partial(_reject, account, mail, configuration_set))
         return
-    tell = partial(_report, account, mail, configuration_set)
-    tell("Send", None, [])
-    if letter.infected:
-        account.clock.call_later(account.settings.event_delay, partial(tell, "Reject", None, []))
-        return
-    for due, outcome, recipients in _scheduled(plans, account.settings.event_delay):
-        account.clock.call_later(
-            due, partial(_apply, account, mail, configuration_set, outcome, recipients, force)
-        )
+    steps = _scheduled(plans, account.settings.event_delay)
+    _expect(account, mail, 1 + len(steps))
+    for step, (due, outcome, recipients) in enumerate(steps, 1):
+        if step not in done:
+            account.clock.call_at(
+                left_at + due,
+                partial(_apply, account, mail, configuration_set, outcome, recipients, force, step),
+            )
+
+
+def _expect(account: Account, mail: Mail, steps: int) -> None:
+    if account.mail.under_way is not None:
+        account.mail.under_way.expect(mail.message_id, steps)
+
+
+def _did(account: Account, mail: Mail, step: int) -> None:
+    if account.mail.under_way is not None:
+        account.mail.under_way.did(mail.message_id, step)
+
+
+def _reject(account: Account, mail: Mail, configuration_set: ConfigurationSet | None) -> None:
+    _report(account, mail, configuration_set, "Reject", None, [])
+    _did(account, mail, 1)
 
 
 def _report_rendering_failure(
@@ -94,11 +169,23 @@ def _apply(
     outcome: Outcome,
     recipients: list[str],
     force: suppression.InForce,
+    step: int,
 ) -> None:
     if outcome.kind == "Complaint" and not outcome.suppressed:
         recipients = [one for one in recipients if has_feedback_loop(isp_of(one))]
-        if not recipients:
-            return
+    if recipients:
+        _happen(account, mail, configuration_set, outcome, recipients, force)
+    _did(account, mail, step)
+
+
+def _happen(
+    account: Account,
+    mail: Mail,
+    configuration_set: ConfigurationSet | None,
+    outcome: Outcome,
+    recipients: list[str],
+    force: suppression.InForce,
+) -> None:
     now = account.clock.now()
     feedback_id = account.ids.message(now) if outcome.kind in ("Bounce", "Complaint") else ""
     if outcome.feedback == "not-spam":

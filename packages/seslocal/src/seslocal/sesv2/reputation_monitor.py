@@ -103,6 +103,13 @@ def open_finding(account: Account, tenant: Tenant, finding: Finding) -> None:
         account.clock.call_later(REVIEW_INTERVAL, partial(_review_again, account, tenant))
 
 
+def resume(account: Account) -> None:
+    """Schedules the reviews that were due in an earlier run."""
+    for tenant in account.tenants.values():
+        if tenant.review_is_due:
+            account.clock.call_later(REVIEW_INTERVAL, partial(_review_again, account, tenant))
+
+
 def enforce(account: Account, tenant: Tenant) -> None:
     """Pauses the tenant if its policy requires it for an open finding."""
     policy = tenant.policy.rpartition("/")[2]

@@ -51,7 +51,7 @@ def create_queue(account: Account, params: Params, caller: Caller) -> Params:
     queue = existing or account.queues.ensure(name, attributes)
     if existing is None:
         queue.tags.update(params.get("tags", {}))
-        _connect_dead_letter_queue(account, queue)
+        connect_dead_letter_queue(account, queue)
     return {"QueueUrl": _url(account, caller, queue)}
 
 
@@ -98,7 +98,7 @@ def set_queue_attributes(account: Account, params: Params, caller: Caller) -> Pa
     queue = _queue(account, params)
     queue.set_attributes(_checked_attributes(params["Attributes"]))
     queue.modified_at = account.clock.now()
-    _connect_dead_letter_queue(account, queue)
+    connect_dead_letter_queue(account, queue)
     return {}
 
 
@@ -385,7 +385,8 @@ def _redrive(policy: str) -> tuple[str, int]:
         raise ApiError("InvalidAttributeValue", "Invalid value for the parameter RedrivePolicy.") from None
 
 
-def _connect_dead_letter_queue(account: Account, queue: Queue) -> None:
+def connect_dead_letter_queue(account: Account, queue: Queue) -> None:
+    """Follows the queue's RedrivePolicy. Call it when the policy may have changed."""
     policy = queue.attributes.get("RedrivePolicy")
     if not policy:
         queue.dead_letters = lambda: None

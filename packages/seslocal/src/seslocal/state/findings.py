@@ -73,6 +73,17 @@ class Counts:
             self.complained -= complained
 
     @property
+    def hours(self) -> list[list[int]]:
+        """Hour, mailed, bounced, at providers with a feedback loop, complained; for `restore`."""
+        return [list(hour) for hour in self._hours]
+
+    def restore(self, hours: list[list[int]]) -> None:
+        self._hours = deque(list(hour) for hour in hours)
+        self.mailed, self.bounced, self.with_loop, self.complained = (
+            sum(hour[index] for hour in hours) for index in range(1, 5)
+        )
+
+    @property
     def since(self) -> float:
         """The start of the oldest hour that is counted."""
         return self._hours[0][0] * 3600.0 if self._hours else 0.0

@@ -5,7 +5,7 @@ are stored encoded, so that a hundred thousand fit into a small machine."""
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -49,6 +49,8 @@ class Ledger:
         self.most = most  #: mails kept
         self.most_bytes = most_bytes  #: bytes of content kept
         self.total = 0  #: accepted since the start, kept or not
+        self.added: Callable[[LedgerEntry], None] = lambda entry: None  #: called with each new entry
+        self.cleared: Callable[[], None] = lambda: None  #: called after `clear`
         self._entries: deque[LedgerEntry] = deque()
         self._with_content: deque[LedgerEntry] = deque()
         self._content_bytes = 0
@@ -70,10 +72,21 @@ class Ledger:
         entry = LedgerEntry(
             self.total, message_id, at, tenant, configuration_set, recipients, _encode(facts), kept
         )
+        self.added(entry)
+        self._append(entry)
+
+    def restore(self, entries: Iterable[LedgerEntry], total: int) -> None:
+        """Adds the entries of an earlier run, oldest first, to an empty ledger."""
+        for entry in entries:
+            self._append(entry)
+        self.total = total
+
+    def _append(self, entry: LedgerEntry) -> None:
         self._entries.append(entry)
         self._by_id[entry.message_id] = entry
-        self._with_content.append(entry)
-        self._content_bytes += len(kept)
+        if entry.content is not None:
+            self._with_content.append(entry)
+            self._content_bytes += len(entry.content)
         while self._content_bytes > self.most_bytes and len(self._with_content) > 1:
             self._drop_content()
         if len(self._entries) > self.most:
@@ -101,6 +114,7 @@ class Ledger:
         self._by_id.clear()
         self._with_content.clear()
         self._content_bytes = 0
+        self.cleared()
 
     def __len__(self) -> int:
         return len(self._entries)

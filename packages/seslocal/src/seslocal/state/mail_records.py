@@ -1,4 +1,4 @@
-"""Records of the accepted mails: ledger, tracking, insights and statistics."""
+"""Records of the accepted mails: ledger, mails under way, tracking, insights and statistics."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from seslocal.state.observers import MailObserver
 from seslocal.state.settings import Settings
 from seslocal.state.statistics import Statistics
 from seslocal.state.tracking import Tracking
+from seslocal.state.under_way import UnderWay
 
 
 class MailRecords:
     def __init__(self, settings: Settings, attributes: Attributes, secret: bytes) -> None:
         self.ledger = Ledger(settings.ledger, settings.ledger_bytes)
+        self.under_way: UnderWay | None = None  #: only if the state is kept
         self.tracking = Tracking(secret)
         self.insights = Insights(attributes, self.tracking, settings.ledger)
         self.statistics = Statistics()

@@ -10,7 +10,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from seslocal.clock import Clock
 from seslocal.ids import Ids
@@ -44,6 +44,20 @@ class Message:
         return f"{self.id}#{self.receipts}"
 
 
+class QueueRecorder(Protocol):
+    """Is told of each change of a queue's messages, before the caller gets its response."""
+
+    def put(self, queue: str, message: Message) -> None: ...
+
+    def hidden(self, queue: str, message: Message) -> None:
+        """It was received, or its visibility timeout was changed."""
+        ...
+
+    def removed(self, queue: str, message: Message) -> None: ...
+
+    def emptied(self, queue: str) -> None: ...
+
+
 class Queue:
     def __init__(
         self, name: str, arn: str, clock: Clock, ids: Ids, attributes: dict[str, str], most: int
@@ -55,6 +69,7 @@ class Queue:
         self.deleted = False
         self.most = most  #: maximum number of messages
         self.dropped = 0  #: messages dropped because it was full
+        self.recorder: QueueRecorder | None = None
         self.set_attributes(attributes)
         self.purge(clock)
         self._clock = clock
@@ -82,6 +97,8 @@ class Queue:
         self.hidden = 0
         self._ready: deque[Message] = deque()
         self._returning: list[tuple[float, int, Message]] = []
+        if self.recorder is not None:
+            self.recorder.emptied(self.name)
 
     # in
 
@@ -94,6 +111,16 @@ class Queue:
         self._place(message, delay)
         return message
 
+    def restore(self, messages: list[Message]) -> None:
+        """Adds the messages of an earlier run, in their order. Those in flight or delayed return at their `visible_at`."""
+        for message in messages:
+            hidden, message.hidden = message.hidden, False
+            self.messages[message.id] = message
+            if hidden:
+                self._hide(message, message.visible_at)
+            else:
+                self._ready.append(message)
+
     def _place(self, message: Message, delay: float = 0.0) -> None:
         self.messages[message.id] = message
         if len(self.messages) > self.most:
@@ -103,6 +130,8 @@ class Queue:
         else:
             self._ready.append(message)
             self.wake()
+        if self.recorder is not None:
+            self.recorder.put(self.name, message)
 
     def _drop_oldest(self) -> None:
         """Nobody reads this queue or deletes what was read: drops the oldest message to bound memory."""
@@ -134,6 +163,8 @@ class Queue:
             message.receipts += 1
             message.first_received_at = message.first_received_at or now
             self._hide(message, now + timeout)
+            if self.recorder is not None:
+                self.recorder.hidden(self.name, message)
             taken.append(message)
         return taken
 
@@ -179,9 +210,13 @@ class Queue:
             message.hidden = False
             self.hidden -= 1
         self.messages.pop(message.id, None)
+        if self.recorder is not None:
+            self.recorder.removed(self.name, message)
 
     def change_visibility(self, message: Message, seconds: float) -> None:
         self._hide(message, self._clock.now() + seconds)
+        if self.recorder is not None:
+            self.recorder.hidden(self.name, message)
 
     def counts(self) -> tuple[int, int, int]:
         """Returns the numbers of messages that are visible, in flight and delayed."""
@@ -228,17 +263,26 @@ class Queues:
         self._ids = ids
         self._arn = f"arn:aws:sqs:{region}:{account_id}:"
         self._most = most
+        self._recorder: QueueRecorder | None = None
+
+    def record(self, recorder: QueueRecorder) -> None:
+        self._recorder = recorder
+        for queue in self.by_name.values():
+            queue.recorder = recorder
 
     def ensure(self, name: str, attributes: dict[str, str] | None = None) -> Queue:
         queue = self.by_name.get(name)
         if queue is None:
             queue = Queue(name, self._arn + name, self._clock, self._ids, attributes or {}, self._most)
+            queue.recorder = self._recorder
             self.by_name[name] = queue
         return queue
 
     def delete(self, queue: Queue) -> None:
         self.by_name.pop(queue.name, None)
         queue.deleted = True
+        if queue.recorder is not None:
+            queue.recorder.emptied(queue.name)
         queue.wake(everybody=True)
 
     def wake_all(self) -> None:

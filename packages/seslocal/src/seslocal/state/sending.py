@@ -48,6 +48,15 @@ class SendLimits:
         self._minutes[-1][1] += counted
         self._sent += counted
 
+    @property
+    def minutes(self) -> list[list[float]]:
+        """Minute and recipients, for `restore`."""
+        return [list(minute) for minute in self._minutes]
+
+    def restore(self, minutes: list[list[float]]) -> None:
+        self._minutes = deque(list(minute) for minute in minutes)
+        self._sent = sum(recipients for _, recipients in minutes)
+
     def sent(self, now: float) -> float:
         """Returns the recipients of the last 24 hours."""
         while self._minutes and self._minutes[0][0] <= now // 60 - 1440:
@@ -80,6 +89,14 @@ class Sending:
         if production != self.production:
             self.production = production
             self._limit()
+
+    @property
+    def paused_at(self) -> float | None:
+        return self._paused_at
+
+    def restore(self, *, enabled: bool, paused_at: float | None) -> None:
+        self.enabled, self._paused_at = enabled, paused_at
+        self._check_pause()
 
     def _check_pause(self) -> None:
         if self._paused_at is None:

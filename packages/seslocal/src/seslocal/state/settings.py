@@ -29,6 +29,7 @@ class Settings:
     sns_url: str | None = None  #: base of the URLs in SNS messages; None: as AWS writes it
     keys: tuple[tuple[str, str], ...] = (("test", "test"),)  #: access keys with their secrets
     check_signatures: bool = True  #: off: unsigned calls are allowed
+    state: str | None = None  #: directory that keeps the state; None: it is in memory only
     scenario: tuple[Params, ...] = ()  #: steps from the start and after each reset
 
 

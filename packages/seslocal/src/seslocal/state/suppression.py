@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from seslocal.state.global_suppression import GlobalSuppressionList
 from seslocal.wire.params import Params
@@ -20,14 +20,27 @@ class SuppressedDestination:
     feedback_id: str | None = None
 
 
+class ListRecorder(Protocol):
+    """Is told of each change of one suppression list."""
+
+    def put(self, entry: SuppressedDestination) -> None: ...
+
+    def deleted(self, address: str) -> None: ...
+
+    def cleared(self) -> None: ...
+
+
 class SuppressionList:
     """Entries by exact address; when a mail is sent, addresses match case-insensitively."""
 
     def __init__(self) -> None:
         self.entries: dict[str, SuppressedDestination] = {}
         self._folded: dict[str, set[str]] = {}
+        self.recorder: ListRecorder | None = None
 
     def put(self, entry: SuppressedDestination) -> None:
+        if self.recorder is not None:
+            self.recorder.put(entry)
         self.entries[entry.address] = entry
         self._folded.setdefault(entry.address.lower(), set()).add(entry.address)
 
@@ -38,6 +51,8 @@ class SuppressionList:
         same.discard(address)
         if not same:
             del self._folded[address.lower()]
+        if self.recorder is not None:
+            self.recorder.deleted(address)
         return True
 
     def reason_for(self, folded: str, reasons: tuple[str, ...]) -> str | None:
@@ -50,6 +65,8 @@ class SuppressionList:
     def clear(self) -> None:
         self.entries.clear()
         self._folded.clear()
+        if self.recorder is not None:
+            self.recorder.cleared()
 
     def forget_complaint(self, folded: str) -> None:
         for address in list(self._folded.get(folded, ())):

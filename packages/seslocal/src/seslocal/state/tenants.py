@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from seslocal.state.findings import Counts, Finding, Thresholds
@@ -60,6 +61,11 @@ class Tenants(dict[str, Tenant]):
         self.of_resource: dict[str, dict[str, float]] = {}  #: resource ARN -> tenant name -> when
         self.automatic_findings = True  #: findings follow from the counts; else only the admin API sets them
         self.thresholds = Thresholds()
+        self.added: Callable[[Tenant], None] = lambda tenant: None  #: called with each new tenant
+
+    def __setitem__(self, name: str, tenant: Tenant) -> None:
+        super().__setitem__(name, tenant)
+        self.added(tenant)
 
     def associate(self, tenant: Tenant, arn: str, at: float) -> None:
         tenant.associations[arn] = at
