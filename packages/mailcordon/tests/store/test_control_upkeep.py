@@ -268,6 +268,7 @@ async def test_the_control_role_runs_every_step_and_stops_on_request(world: Worl
         upkeep=world.upkeep,
         settings=SETTINGS,
         want_everything=world.provision.want_everything,
+        recheck_all=world.provision.recheck_all,
         reconciler_lock=world.provision.reconciler_lock,
         intervals=schedule.LOCAL,
     )

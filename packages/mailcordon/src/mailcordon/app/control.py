@@ -44,6 +44,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             upkeep=Upkeep(UpkeepStore(pool), ses, governor, cell=config.cell, keep=keep),
             settings=wiring.settings(config),
             want_everything=provision.want_everything,
+            recheck_all=provision.recheck_all,
             reconciler_lock=provision.reconciler_lock,
             intervals=schedule.LOCAL if config.local else schedule.Intervals(),
         )

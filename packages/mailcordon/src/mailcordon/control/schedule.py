@@ -38,13 +38,15 @@ LOCAL = Intervals(reconcile=0.2, account=3.0, pauses=3.0, removals=0.5, align=10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """`want_everything` derives again what SES should have; `reconciler_lock` says whether this process may reconcile."""
+    """`want_everything` derives again what SES should have, `recheck_all` makes all of it due, and `reconciler_lock` says
+    whether this process may reconcile."""
 
     governor: Governor
     reconciler: Reconciler
     upkeep: Upkeep
     settings: Settings
     want_everything: Callable[[Settings], Awaitable[None]]
+    recheck_all: Callable[[], Awaitable[None]]
     reconciler_lock: Callable[[], AbstractAsyncContextManager[bool]]
     intervals: Intervals
     facts: ControlFacts = field(default_factory=ControlFacts)
@@ -74,6 +76,7 @@ async def run(services: Services, stop: asyncio.Event) -> None:
 
 async def _want(services: Services) -> None:
     await services.want_everything(services.settings)
+    await services.recheck_all()
 
 
 async def _poll_account(services: Services) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 CLI_FILE = "cli.json"  #: URL and key for the command line, like a kubeconfig
 DATABASE_FILE = "database.json"  #: the address of each database login
 LOCK_FILE = "lock"  #: locked by the process that runs in this home
+LOCAL_SES = "seslocal"  #: directory of the local SES's state
 RUN_FILE = "run.json"  #: process ids and URLs, while the system is ready
 SECRET_KEYS_FILE = "secret-keys"  # noqa: S105 (the file's name)
 

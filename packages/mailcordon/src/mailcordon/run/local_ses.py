@@ -1,7 +1,7 @@
 """What the local SES needs before the roles start: the two queues in which SES's events arrive.
 
-On AWS, queues and topics are part of the infrastructure and exist already. In the local SES `up` creates them, again after each
-of its starts, because it keeps nothing.
+On AWS, queues and topics are part of the infrastructure and exist already. In the local SES `up` creates them and sets their
+attributes after each of its starts: its state may be from an earlier version, or may have been unusable.
 """
 
 import asyncio
@@ -40,17 +40,23 @@ async def create_queues(endpoint: str, region: str) -> dict[str, str]:
 
 
 def _create_queue(endpoint: str, name: str, signer: Signer) -> str:
-    # SQS's JSON protocol by hand: loading boto3 for two calls takes longer than everything else that starts here.
-    body = json.dumps(
-        {"QueueName": name, "Attributes": {"VisibilityTimeout": str(VISIBILITY_TIMEOUT)}}
-    ).encode()
-    headers = {"x-amz-target": "AmazonSQS.CreateQueue", "content-type": "application/x-amz-json-1.0"}
-    signed = signer.sign(_CREDENTIALS, "/", body, headers)
-    request = urllib.request.Request(endpoint, body, signed)  # noqa: S310 (the local SES's own address)
+    attributes = {"VisibilityTimeout": str(VISIBILITY_TIMEOUT)}
     try:
-        with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310
-            return str(json.load(response)["QueueUrl"])
+        # Creating a queue that exists with other attributes would be refused.
+        url = str(_call(endpoint, signer, "CreateQueue", {"QueueName": name})["QueueUrl"])
+        _call(endpoint, signer, "SetQueueAttributes", {"QueueUrl": url, "Attributes": attributes})
+        return url
     except (OSError, ValueError, KeyError) as error:
         why = getattr(error, "reason", None) or error  # URLError keeps the cause in `reason`
         why = getattr(why, "strerror", None) or str(why)
         raise Unavailable(system.queue_not_created(url=endpoint, queue=name, why=why)) from error
+
+
+def _call(endpoint: str, signer: Signer, operation: str, members: dict[str, object]) -> dict[str, object]:
+    # SQS's JSON protocol by hand: loading boto3 for two calls takes longer than everything else that starts here.
+    body = json.dumps(members).encode()
+    headers = {"x-amz-target": f"AmazonSQS.{operation}", "content-type": "application/x-amz-json-1.0"}
+    signed = signer.sign(_CREDENTIALS, "/", body, headers)
+    request = urllib.request.Request(endpoint, body, signed)  # noqa: S310 (the local SES's own address)
+    with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310
+        return dict(json.loads(response.read() or b"{}"))

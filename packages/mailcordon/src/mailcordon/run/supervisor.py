@@ -20,7 +20,7 @@ from mailcordon.adapters.db.embedded import EmbeddedPostgres
 from mailcordon.config import Config
 from mailcordon.core.errors import Refused, Unavailable
 from mailcordon.host import listening, optional
-from mailcordon.host.home import CLI_FILE, RUN_FILE, SECRET_KEYS_FILE
+from mailcordon.host.home import CLI_FILE, LOCAL_SES, RUN_FILE, SECRET_KEYS_FILE
 from mailcordon.host.private_file import write_private
 from mailcordon.messages import system
 from mailcordon.run import bootstrap, home_lock, local_ses
@@ -151,6 +151,8 @@ class System:
                 config.region,
                 "--ready-file",
                 str(ready),
+                "--state",
+                str(config.home / LOCAL_SES),
             ],
             environment=plain_environment(os.environ),
             log=config.home / "log" / "seslocal.log",

@@ -41,6 +41,9 @@ class ProvisionStore:
             for row in await self._pool.fetch(_SQL.due, limit)
         ]
 
+    async def recheck_all(self) -> None:
+        await self._pool.execute(_SQL.recheck_all)
+
     async def size(self) -> int:
         return await self._pool.fetchval(_SQL.size)
 

@@ -18,6 +18,10 @@ where r.next_try_at <= now()
 order by r.next_try_at > 'epoch', r.next_try_at > 'epoch' and r.state = 'applied', r.phase, r.next_try_at
 limit $1;
 
+-- name: recheck_all
+-- After a start, everything is read again: SES may have been another one, or a local one that lost its state.
+update ses_resource set next_try_at = now() where next_try_at > now();
+
 -- name: size
 -- How many resources the rolling check goes through.
 select count(*) from ses_resource;
