@@ -222,6 +222,24 @@ async def test_one_run_deletes_everything_that_is_due_however_many_batches_that_
     await house.owner.execute(
         "insert into elsewhere select 'there', current_date - n, 1, 1 from generate_series(80, 130) n"
     )
+    await house.owner.execute(
+        "insert into stop (scope, name, cause, because, urgent, since, last_seen, probe_at, ended_at, ended_by)"
+        " select 'cell', 'default', 'outage', 'x', false, 0, 0, 0, e, case when e is not null then 'x' end"
+        " from (select $1::bigint - n * 86400000::bigint as e from generate_series(80, 130) n union all select null) x",
+        house.now,
+    )
+    await house.owner.execute(
+        "insert into route_before select lane, 'isolated', 'old', $2::bigint - n * 86400000::bigint"
+        " from generate_series(80, 130) n, unnest($1::int[]) lane",
+        list(house.lanes.values()),
+        house.now,
+    )
+    await house.owner.execute(
+        "insert into waiting (id, tenant, lane, why, attempt, called_at, hash, reason, code, since)"
+        " values (1, $1, $2, 2, 1, 0, 'h', '', 'outcome-unknown', 0)",
+        house.tenant,
+        house.lanes["newsletter"],
+    )
     fresh = await house.mail(23 * HOUR)
     await house.upkeep.purge()
     assert await house.kept("idempotency", "message") == {fresh}
@@ -229,6 +247,8 @@ async def test_one_run_deletes_everything_that_is_due_however_many_batches_that_
     assert await house.owner.fetchval("select count(*) from quarantine") == 10
     assert await house.owner.fetchval("select count(*) from ses_notice") == 10
     assert await house.owner.fetchval("select count(*) from elsewhere") == 11
+    assert await house.owner.fetchval("select count(*) from stop") == 11
+    assert await house.owner.fetchval("select count(*) from route_before") == 10 + 51
 
 
 async def test_a_purge_starts_again_at_the_oldest_row_each_time(house: House) -> None:

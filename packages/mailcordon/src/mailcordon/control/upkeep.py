@@ -55,6 +55,8 @@ class Purged(Enum):
     QUARANTINE = "quarantine"
     NOTICES = "notices"
     ELSEWHERE = "elsewhere"
+    STOPS = "stops"  #: that ended
+    ROUTES = "routes"  #: that lanes had before
     WORKERS = "workers"
 
 

@@ -131,6 +131,20 @@ delete from elsewhere where ctid = any(array(
     select ctid from elsewhere where day < (to_timestamp((now_ms() - $1::bigint) / 1000.0) at time zone 'UTC')::date limit $2
 ));
 
+-- name: purge_stops
+-- Stops that ended, once no delivery's timeline can name them.
+delete from stop where id = any(array(
+    select id from stop where ended_at < now_ms() - $1::bigint order by ended_at limit $2
+));
+
+-- name: purge_routes
+-- Routes that lanes had before, which only an unknown outcome still asks for.
+delete from route_before where ctid = any(array(
+    select ctid from route_before b
+    where b.until < now_ms() - $1::bigint and not exists (select from waiting w where w.lane = b.lane and w.why = 2)
+    limit $2
+));
+
 -- name: purge_workers
 -- Dispatchers that ended, once their counts are folded.
 delete from worker where id = any(array(
