@@ -112,8 +112,9 @@ class World:
     async def prove_absence(self) -> None:
         """Observe has shown, for every configuration set, that it misses no Send event of a call made before now."""
         await self.connection.execute(
-            "insert into send_seen (configuration_set, called_at) select name, now_ms() from configuration_set "
-            "on conflict (configuration_set) do update set called_at = excluded.called_at"
+            "insert into send_seen (configuration_set, called_at, proved_called_at) "
+            "select name, now_ms(), now_ms() from configuration_set on conflict (configuration_set) do update "
+            "set called_at = excluded.called_at, proved_called_at = excluded.proved_called_at"
         )
 
     async def count(self, table: str, where: str = "true") -> int:
