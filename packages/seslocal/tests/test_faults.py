@@ -60,6 +60,17 @@ def test_a_throttle_returns_the_error_of_the_send_rate(world: World) -> None:
     assert world.send("kim@example.com")
 
 
+def test_a_refusal_is_in_the_words_that_were_given(world: World) -> None:
+    world.ready()
+    paused = "Sending paused for this account."
+    world.fault("refuse", count=1, code="MessageRejected", message=paused)
+    assert world.refused(lambda: world.send("kim@example.com")) == (400, "MessageRejected", paused)
+    world.fault("refuse", count=1, status=403, code="NewerException", message="x")
+    assert world.refused(lambda: world.send("kim@example.com")) == (403, "NewerException", "x")
+    assert world.sent() == []
+    assert world.send("kim@example.com")
+
+
 def test_slow_accepts_at_once_and_responds_later(world: World) -> None:
     world.ready()
     world.fault("slow", count=1, seconds=0.4)

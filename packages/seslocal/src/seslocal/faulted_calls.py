@@ -47,6 +47,8 @@ def respond(call: Call, applying: list[Fault]) -> Response | Awaitable[Response]
                 kind="too_many_calls",
             )
         )
+    if refused := faults.get("refuse"):
+        raise ApiError(refused.code, refused.message, refused.status)
     for kind, status in (("error_500", 500), ("error_503", 503)):
         if fault := faults.get(kind):
             if fault.accepted:

@@ -28,8 +28,12 @@ _MEMBERS: Final = (
     "configuration_set",
     "operation",
     "accepted",
+    "status",
+    "code",
+    "message",
 )
 _STORM_LASTS: Final = 60.0  # seconds, without `lasts`
+_REFUSED: Final = "The call is refused (injected fault)."
 _PAUSED: Final = "Sending paused by AWS (fault tenant_paused)."
 
 
@@ -56,6 +60,9 @@ def read(account: Account, body: Json) -> Fault:
         operation=_operation(body, "*" if kind == "throttle_storm" else "SendEmail"),
         accepted=body.get("accepted") is True,
         until=account.clock.now() + lasts if lasts else None,
+        status=int(fields.number(body, "status", 400, 300, 599)),
+        code=fields.text(body, "code") or "BadRequestException",
+        message=fields.text(body, "message") or _REFUSED,
     )
     if kind == "tenant_paused" and not fault.tenant:
         raise Refused(400, messages.paused_tenant_missing())
@@ -133,6 +140,11 @@ def shown(fault: Fault) -> Json:
         "configuration_set": fault.configuration_set,
         "operation": fault.operation,
         "accepted": fault.accepted,
+        **(
+            {"status": fault.status, "code": fault.code, "message": fault.message}
+            if fault.kind == "refuse"
+            else {}
+        ),
         "struck": fault.used,
     }
 

@@ -11,7 +11,15 @@ from typing import Final
 from seslocal.state.scenario import Step
 
 # In order of precedence; at most one of a group applies.
-_RESPONSES: Final = ("throttle", "throttle_storm", "error_500", "error_503", "time_out", "accept_lose_answer")
+_RESPONSES: Final = (
+    "throttle",
+    "throttle_storm",
+    "refuse",
+    "error_500",
+    "error_503",
+    "time_out",
+    "accept_lose_answer",
+)
 _ON_DELIVERY: Final = ("drop_events", "reorder_events", "delay_events")
 ON_CALLS: Final = (*_RESPONSES, "slow")
 ON_EVENTS: Final = (*_ON_DELIVERY, "double_events")
@@ -33,6 +41,9 @@ class Fault:
     operation: str  #: SES operation it applies to; * for all
     accepted: bool  #: error_500, error_503, time_out and entry_fails: the mail was accepted nevertheless
     until: float | None = None  #: when it ends; None: when removed
+    status: int = 400  #: refuse: HTTP status
+    code: str = ""  #: refuse: the error code
+    message: str = ""  #: refuse: the message that a client sees
     used: int = 0  #: how often it has applied
 
 
