@@ -124,6 +124,16 @@ async def proved_by_a_send_event(mail: Mail) -> None:
     await mail.settled()
 
 
+async def given_up(mail: Mail) -> None:
+    await mail.world.connection.execute("update lane set resend = false")
+    await mail.defer(Why.UNKNOWN, Reason.OUTCOME_UNKNOWN)
+    await mail.world.connection.execute(
+        "insert into send_seen (configuration_set, called_at, proved_called_at)"
+        " select configuration_set, now_ms() + 3600000, now_ms() + 3600000 from route"
+    )
+    await mail.settled()
+
+
 async def cancelled_in_its_lane(mail: Mail) -> None:
     assert len(await mail.canceller.cancel_message(mail.id, mail.lane, "")) == 2
 
@@ -153,6 +163,7 @@ async def cancelled_with_its_lane_while_waiting(mail: Mail) -> None:
         expired_while_waiting_for_a_retry,
         no_outcome_reported,
         proved_by_a_send_event,
+        given_up,
         cancelled_in_its_lane,
         cancelled_while_waiting,
         cancelled_with_its_lane,
