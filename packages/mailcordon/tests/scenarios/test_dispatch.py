@@ -23,6 +23,7 @@ from mailcordon.control.governor import Governor
 from mailcordon.core.priority import Class
 from mailcordon.send.accept import Accept
 from mailcordon.send.dispatch import Dispatcher, Identity
+from mailcordon.send.window import FIRST
 
 KEY = b"k" * 32
 
@@ -188,7 +189,7 @@ async def test_a_throttling_answer_loses_and_doubles_nothing(
     assert len(await dispatching.sent()) == 10
 
 
-async def test_an_outage_stops_the_cell_after_a_few_unclear_answers_and_a_canary_opens_it(
+async def test_an_outage_meets_a_few_calls_and_a_canary_ends_it(
     dispatching: DispatchSystem, make_submission: Any
 ) -> None:
     await dispatching.fault(fault="error_503", count=None)
@@ -196,12 +197,12 @@ async def test_an_outage_stops_the_cell_after_a_few_unclear_answers_and_a_canary
         await dispatching.put(make_submission(to=[f"r{n}@example.com"]))
 
     async def stopped() -> bool:
-        return dispatching.dispatcher._cell.stopped
+        return dispatching.dispatcher._window.stopped
 
     await dispatching.until(stopped)
     await asyncio.sleep(0.3)
     unknown = await dispatching.world.count("waiting", "why = 2")
-    assert 5 <= unknown <= 5 + 16, "no more than what was on the wire when the cell stopped"
+    assert 5 <= unknown <= FIRST, "what a dispatcher begins with"
     async with dispatching.http.delete(f"{dispatching.local.url}/_seslocal/faults"):
         pass
 

@@ -279,7 +279,6 @@ async def until_steady(count: Callable[[], object]) -> None:
 # Outages ----------------------------------------------------------------------------------------------------------------
 
 
-@not_yet("all calls of a claim start at once", strict=False)
 async def test_a_second_of_errors_leaves_few_outcomes_unknown(mail: Traffic) -> None:
     [slug] = names("blip")
     await mail.onboard({slug: ["newsletter"]})
@@ -295,14 +294,14 @@ async def test_a_second_of_errors_leaves_few_outcomes_unknown(mail: Traffic) -> 
     await mail.call("POST", "/v1/cancellations", {"tenant": slug, "because": "the test is over"})
 
 
-@not_yet("one lucky canary opens every slot")
 async def test_an_outage_of_most_calls_leaves_few_outcomes_unknown(mail: Traffic) -> None:
     [slug] = names("brownout")
     await mail.onboard({slug: ["newsletter"]})
     await mail.fill(slug, "newsletter", 2000)
     async with mail.fault("error_500", share=0.8):
         await asyncio.sleep(8)
-    assert await ever_unknown(mail, slug) <= 16
+    # What was on the wire when it began, and one or two each time that a test got through.
+    assert await ever_unknown(mail, slug) <= SLOTS // 2
     await mail.call("POST", "/v1/cancellations", {"tenant": slug, "because": "the test is over"})
 
 

@@ -102,12 +102,12 @@ def test_a_canary_allows_one_call_and_clear_answers_double_it(window: Window) ->
     assert window.probed()
     assert not window.probed()
     widths: list[int] = []
-    for width in (1, 2, 4, 8, 16, 32):
+    for width in (1, 2, 4, 8, 16):
         widths.append(window.allowed(0))
         for _ in range(width):
             assert window.allowed(0) == width
             window.answered()
-    assert widths == [1, 2, 4, 8, 16, 32]
+    assert widths == [1, 2, 4, 8, 16]
     assert window.allowed(0) > OPEN_AT
 
 
@@ -183,7 +183,7 @@ class Run:
         step = self.group / self.rate
         while clock.now < seconds:
             while wire and wire[0][0] <= clock.now:
-                at, _, began = heapq.heappop(wire)
+                _, _, began = heapq.heappop(wire)
                 if self.clear(began):
                     self.sent += 1
                     window.answered(began)

@@ -557,10 +557,11 @@ def no_clear_answer(code: str, text: str) -> str:
     return f"SES gave no clear answer{f' ({code})' if code else ''}: {text}"
 
 
-@example(5, "SES gave no clear answer (503): Service Unavailable")
-def no_clear_answers(count: int, last: str) -> str:
-    """Several calls in a row had no clear answer; the cell stops."""
-    return f"{count} calls in a row had no clear answer. The last: {last}"
+@example(6, 10, "SES gave no clear answer (503): Service Unavailable")
+def no_clear_answers(unclear: int, calls: int, last: str) -> str:
+    """At least half of the last calls had no clear answer, so this dispatcher stops calling SES and tests it once a second."""
+    which = "The last call" if calls == 1 else f"{unclear} of the last {calls} calls"
+    return f"{which} had no clear answer. {'It' if calls == 1 else 'The last'}: {last}"
 
 
 @example()

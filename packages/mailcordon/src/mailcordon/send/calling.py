@@ -20,7 +20,6 @@ from mailcordon.core.stop import StopScope
 from mailcordon.messages import reasons
 from mailcordon.send import compose, decide, refusals
 from mailcordon.send.canary import Identity
-from mailcordon.send.cell import Cell
 from mailcordon.send.facts import DispatchFacts
 from mailcordon.send.holds import Holds
 from mailcordon.send.moves import Claimed, Defer, Finish, Requeue, Why
@@ -29,6 +28,7 @@ from mailcordon.send.refusals import Next, Verdict
 from mailcordon.send.results import Results, Slots
 from mailcordon.send.stops import Stops
 from mailcordon.send.tokens import Tokens
+from mailcordon.send.window import Window
 
 log: Any = structlog.get_logger()
 
@@ -53,10 +53,10 @@ class Calling:
     identity: Identity
     holds: Holds
     stops: Stops
-    cell: Cell
+    window: Window
     results: Results
     stopping: bool = False
-    last_call: tuple[int, Route] | None = None  #: delivery and route, for the canary of a stopped cell
+    last_call: tuple[int, Route] | None = None  #: delivery and route, for the canary of a stopped window
     facts: DispatchFacts = field(default_factory=DispatchFacts)
     _slowed_at: float = float("-inf")
 
@@ -125,7 +125,7 @@ class Calling:
             and not self.holds.holds_lane(claim.lane)
             and not self.stops.stopped
             and not self.stops.stops_route(route)
-            and not self.cell.stopped
+            and not self.window.stopped
             and not self.stopping
         )
 
@@ -147,27 +147,29 @@ class Calling:
             key=self.identity.mac_key,
             attempt=self.identity.attempt(route, claim.id, claim.attempt, claim.called_at),
         )
+        began = self.window.clock()
         answer = await self.ses.send_email(body, still_permitted)
         if answer.code == refusals.WITHDRAWN:
             loop.tokens.keep(1)
             self.results.requeue(loop.slots, Requeue(claim, route.turn))
             return
         sender = refusals.Sender(route.domain, route.configuration_set)
-        await self._record(claim, route, refusals.decide(answer, claim.attempt, sender), loop)
+        await self._record(claim, route, refusals.decide(answer, claim.attempt, sender), loop, began)
 
-    async def _record(self, claim: Claimed, route: Route, verdict: Verdict, loop: Loop) -> None:
+    async def _record(self, claim: Claimed, route: Route, verdict: Verdict, loop: Loop, began: float) -> None:
+        """`began`: when the call began, by the window's clock."""
+        if verdict.next is not Next.UNKNOWN and verdict.scope is not StopScope.WORKER:
+            self.window.answered(began)
         match verdict.next:
             case Next.SENT:
-                self.answered()
                 self.facts.success(claim.called_at)
                 self._finish(claim, route, loop, State.SENT, verdict.reason, verdict.detail, verdict.ses_id)
             case Next.DEAD:
-                self.answered()
                 self._finish(claim, route, loop, State.REJECTED_AT_CALL, verdict.reason, verdict.detail)
             case Next.UNKNOWN:
-                if self.cell.unclear(verdict.detail):
-                    log.error("cell stopped", cell=self.cell.name, because=self.cell.because)
-                    self.stops.outage(self.cell.because)
+                if self.window.unclear(verdict.detail, began):
+                    log.error("calls to SES stopped", because=self.window.because)
+                    self.stops.outage(self.window.outage)
                 self.results.defer(loop.slots, _unknown(claim, route, verdict.detail))
             case Next.THROTTLED:
                 loop.tokens.lapse()
@@ -184,11 +186,8 @@ class Calling:
                 )
                 self.results.defer(loop.slots, defer)
             case Next.SET_ASIDE:
-                self.answered()
                 self._set_aside(claim, verdict, loop)
             case Next.STOP:
-                if verdict.scope is not StopScope.WORKER:
-                    self.answered()
                 self.stops.refused(verdict, route)
                 self.results.requeue(loop.slots, Requeue(claim, route.turn))
 
@@ -225,18 +224,12 @@ class Calling:
         forget = not CLASS_DEFAULTS[route.lane.class_].keeps_content
         self.results.finish(loop.slots, Finish(claim, state, reason, detail, ses_id, forget))
 
-    def answered(self) -> None:
-        """Records that SES gave a clear answer."""
-        if self.cell.answered():
-            log.info("cell open again", cell=self.cell.name)
-            self.stops.outage(None)
-
     async def _slow_down(self) -> None:
         """Lowers the rate once for all calls that were on the wire together."""
         now = time.monotonic()
         if now - self._slowed_at >= THROTTLE_WINDOW:
             self._slowed_at = now
-            await self._log_failure(self.store.cut_rate(self.cell.name))
+            await self._log_failure(self.store.cut_rate(self.window.name))
 
     async def _log_failure(self, asked: Coroutine[Any, Any, None]) -> None:
         try:

@@ -6,7 +6,7 @@ when its result is committed.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -30,11 +30,15 @@ POLL_FULL = 0.002  #: seconds between checks for free slots while none are free
 POLL_IDLE = 0.05  #: seconds between claims after a quiet second
 RECHECK_EVERY = 0.05  #: seconds between rechecks of turns that were set idle
 BUSY_FOR = 1.0  #: seconds
+GROUP = 4  #: calls of a claim that start together
+SPREAD = 0.8  #: share of the time between two claims over which the calls of a full one start
 FAILED_PAUSE = 1.0  #: seconds until the next claim after one that failed with an error of its own
 
 
 class Claiming:
-    """`probe` sends a canary of a stopped cell. `gather`: seconds in which a busy loop lets mail gather between two claims."""
+    """`probe` sends a canary for a stopped window. `gather`: seconds in which a busy loop lets mail gather between two claims.
+    `in_flight`: calls of all loops on the wire.
+    """
 
     def __init__(
         self,
@@ -46,6 +50,7 @@ class Claiming:
         routes: RouteCache,
         calling: Calling,
         probe: Callable[[], Awaitable[None]],
+        in_flight: Callable[[], int],
     ) -> None:
         self._classes = classes
         self._gather = gather
@@ -53,7 +58,9 @@ class Claiming:
         self._routes = routes
         self._calling = calling
         self._probe = probe
-        self._loop = Loop(Slots(slots), Tokens(store, calling.cell.name, urgent=Class.URGENT in classes))
+        self._in_flight = in_flight
+        self._claimed_at = 0.0
+        self._loop = Loop(Slots(slots), Tokens(store, calling.window.name, urgent=Class.URGENT in classes))
         self.calls: set[asyncio.Task[None]] = set()  #: deliveries in progress
 
     @property
@@ -79,7 +86,7 @@ class Claiming:
                 continue
             if tokens.because != logged:
                 logged = tokens.because
-                because = None if logged is None else stop.because_of(logged, self._calling.cell.name)
+                because = None if logged is None else stop.because_of(logged, self._calling.window.name)
                 self._calling.facts.because[self._classes[0].word] = because
                 if because:
                     log.warning("nothing is sent", because=because)
@@ -89,7 +96,10 @@ class Claiming:
                 quiet_since = 0.0
                 # Mail gathers meanwhile: claiming many costs little more than claiming one. Without free slots there is
                 # already enough of it.
-                await asyncio.sleep(self._gather if slots.free else POLL_FULL)
+                # Part of the time has passed while the calls of the claim started.
+                await asyncio.sleep(
+                    max(POLL_FULL, self._claimed_at + self._gather - now) if slots.free else POLL_FULL
+                )
             elif slots.free < slots.size // 2:
                 await asyncio.sleep(POLL_FULL)
             elif slots.free < slots.size:
@@ -100,15 +110,18 @@ class Claiming:
 
     async def _claim(self, *, busy: bool) -> int:
         slots, tokens = self._loop
-        free, cell = slots.free, self._calling.cell
+        free, window = slots.free, self._calling.window
         if (
             free < slots.size // 2
-            or cell.stopped
+            or window.stopped
             or self._calling.stops.stopped
             or not self._calling.holds.fresh
         ):
-            if cell.canary_due():
+            if window.canary_due():
                 await self._probe()
+            return 0
+        free = min(free, window.allowed(self._in_flight()))
+        if not free:
             return 0
         await self._store.recheck(RECHECK_EVERY)
         if not busy and not await self._store.due(self._classes):
@@ -124,11 +137,23 @@ class Claiming:
             slots.take(len(claimed))
             self._calling.facts.claim(len(claimed))
             routes = await self._routes_of(claimed, batch.epoch)
-            for claim in claimed:
+            await self._start(claimed, routes)
+        return len(claimed)
+
+    async def _start(self, claimed: Sequence[Claimed], routes: Mapping[int, Route]) -> None:
+        """Starts the calls in small groups, spread over the time in which mail gathers.
+
+        Answers are seen in between, so an outage meets a few calls of a claim and not all of them. What is left then goes back.
+        """
+        self._claimed_at = time.monotonic()
+        pause = SPREAD * self._gather * GROUP / self._loop.slots.size
+        for first in range(0, len(claimed), GROUP):
+            if first:
+                await asyncio.sleep(pause)
+            for claim in claimed[first : first + GROUP]:
                 task = asyncio.create_task(self._calling.deliver(claim, routes.get(claim.lane), self._loop))
                 self.calls.add(task)
                 task.add_done_callback(self.calls.discard)
-        return len(claimed)
 
     async def _routes_of(self, claimed: Sequence[Claimed], epoch: int) -> dict[int, Route]:
         """Retries until the database answers: claimed mail must not be dropped. It is requeued if the holds are stale by then."""

@@ -15,7 +15,6 @@ from mailcordon.core.errors import Unavailable
 from mailcordon.core.priority import Class
 from mailcordon.send.calling import Calling
 from mailcordon.send.canary import Canaries, Identity
-from mailcordon.send.cell import Cell
 from mailcordon.send.claiming import Claiming
 from mailcordon.send.holds import Holds, boot_time
 from mailcordon.send.ports import QueueStore, Sender, SettleStore, StopAsker
@@ -23,6 +22,7 @@ from mailcordon.send.results import Results
 from mailcordon.send.route_cache import RouteCache
 from mailcordon.send.settling import Settling
 from mailcordon.send.stops import Stops
+from mailcordon.send.window import Window
 
 log: Any = structlog.get_logger()
 
@@ -54,7 +54,7 @@ class Dispatcher:
     ) -> None:
         self._store = store
         self._results = Results(store)
-        self._cell = Cell(cell, clock)
+        self._window = Window(cell, clock)
         self._canaries = Canaries(identity, ses.send_email)
         self._stops = Stops(
             store=store,
@@ -62,6 +62,7 @@ class Dispatcher:
             canaries=self._canaries,
             cell=cell,
             first_probe_ms=first_probe_ms,
+            released=self._window.restart,
         )
         self._holds = Holds(store, clock, self._stops.read)
         self._worker = 0
@@ -72,11 +73,11 @@ class Dispatcher:
             identity=identity,
             holds=self._holds,
             stops=self._stops,
-            cell=self._cell,
+            window=self._window,
             results=self._results,
         )
         self._settling = Settling(
-            settle, canaries=self._canaries, routes=routes, holds=self._holds, cell=self._cell
+            settle, canaries=self._canaries, routes=routes, holds=self._holds, window=self._window
         )
         urgent = max(1, round(slots * URGENT_SHARE))
         self._claiming = [
@@ -88,16 +89,19 @@ class Dispatcher:
                 routes=routes,
                 calling=self._calling,
                 probe=self._probe,
+                in_flight=self._in_flight,
             )
             for (classes, gather), size in zip(LOOPS, (urgent, max(1, slots - urgent)), strict=True)
         ]
 
     def facts(self) -> dict[str, object]:
         """What this dispatcher reports of itself (send/facts.py)."""
-        in_flight = sum(one.in_flight for one in self._claiming)
         return self._calling.facts.document(
-            in_flight=in_flight, stopped=self._cell.because or self._stops.because
+            in_flight=self._in_flight(), stopped=self._window.because or self._stops.because
         )
+
+    def _in_flight(self) -> int:
+        return sum(one.in_flight for one in self._claiming)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sends until `stop`; then claims nothing more, waits for the calls on the wire and records them."""
@@ -121,7 +125,7 @@ class Dispatcher:
             if calls := set[asyncio.Task[None]]().union(*(one.calls for one in self._claiming)):
                 await asyncio.wait(calls, timeout=DRAIN)
             await self._results.flush()
-            if not self._results.rejected and not any(one.in_flight for one in self._claiming):
+            if not self._results.rejected and not self._in_flight():
                 await self._store.end_work()
             # Else another dispatcher, or the next one, finds the worker silent, and what it left has an unknown outcome.
         finally:
@@ -133,16 +137,21 @@ class Dispatcher:
                 raise problem
 
     async def _probe(self) -> None:
-        """Sends a canary from a stopped cell over the route of the last call."""
+        """Sends a canary for the stopped window over the route of the last call; no canary over a held lane."""
         last = self._calling.last_call
-        if last is None or await self._canaries.answers(*last):
-            self._calling.answered()  # without an earlier call, the next real call is the probe
+        # Without a route for a canary, the next real call is the probe.
+        route = None if last is None or self._holds.holds_lane(last[1].lane.id) else last
+        if route is not None and not await self._canaries.answers(*route):
+            return
+        if self._window.probed():
+            log.info("SES answers again; one call may start")
 
     async def _begin_work(self) -> None:
         self._worker = await self._store.begin_work()
 
     async def _heartbeat(self) -> None:
         await self._begin_work()
+        self._stops.outage(self._window.outage)
         if reaped := await self._store.reap(DEAD_AFTER_MS):
             log.warning("a worker died; the outcome of its open calls is unknown", deliveries=reaped)
 

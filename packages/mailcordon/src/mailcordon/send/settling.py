@@ -6,23 +6,23 @@ from typing import Any
 import structlog
 
 from mailcordon.send.canary import Canaries
-from mailcordon.send.cell import Cell
 from mailcordon.send.holds import Holds
 from mailcordon.send.ports import SettleStore
 from mailcordon.send.route_cache import RouteCache
+from mailcordon.send.window import Window
 
 log: Any = structlog.get_logger()
 
 
 class Settling:
     def __init__(
-        self, store: SettleStore, *, canaries: Canaries, routes: RouteCache, holds: Holds, cell: Cell
+        self, store: SettleStore, *, canaries: Canaries, routes: RouteCache, holds: Holds, window: Window
     ) -> None:
         self._store = store
         self._canaries = canaries
         self._routes = routes
         self._holds = holds
-        self._cell = cell
+        self._window = window
 
     async def once(self) -> None:
         """One round. Another dispatcher may be doing it; then nothing happens."""
@@ -38,7 +38,7 @@ class Settling:
                 given_up=settled.given_up,
                 no_outcome=settled.no_outcome,
             )
-        if self._cell.stopped or not self._holds.fresh:
+        if self._window.stopped or not self._holds.fresh:
             return
         for need in settled.canaries:
             lane = need.unknown.lane

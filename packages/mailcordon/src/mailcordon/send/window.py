@@ -3,15 +3,15 @@
 An unclear answer (5xx, reset, time-out) leaves a delivery with an unknown outcome, so an outage must meet few calls:
 
 - **Open**: the call slots are the limit.
-- **Stopped**: when at least UNCLEAR of the last RECENT answers were unclear, and at least half of them. A rate, not a run: at 80 %
-  errors a clear answer comes between. With 1 % errors two answers in 10^8 stop it, with 5 % one in 15,000. Nothing is called but
-  one canary a second.
-- **Narrow**: a canary's clear answer allows one call on the wire, and each time as many answers as are allowed were clear, twice as
-  many are allowed, until it is open. An unclear answer allows one again; if only one was allowed, the window stops.
+- **Stopped**: when at least UNCLEAR of the last RECENT answers were unclear, and at least half of them. A rate, not a run: at
+  80 % errors a clear answer comes between. With 1 % errors two answers in 10^8 stop it, with 5 % one in 15,000. Nothing is
+  called but one canary a second.
+- **Narrow**: a canary's clear answer allows one call on the wire, and each time as many answers as are allowed were clear, twice
+  as many are allowed, until it is open. An unclear answer allows one again; if only one was allowed, the window stops.
 
 A window begins with FIRST calls allowed, and does so again after IDLE seconds without a call: what was true then may not be true
-now, and a dispatcher that starts or a backlog that is released must not find that out with all its slots. Unclear answers make such
-a window narrow, but stop it by their rate only.
+now, and a dispatcher that starts or a backlog that is released must not find that out with all its slots. Unclear answers make
+such a window narrow, but stop it by their rate only.
 
 Answers to calls that began before the window stopped say nothing about now; they are not counted.
 """
@@ -29,6 +29,7 @@ CANARY_EVERY = 1.0  #: seconds
 FIRST = 8  #: calls that a window begins with
 OPEN_AT = 32  #: so many calls or more are not counted
 IDLE = 1.0  #: seconds
+CALM = 5.0  #: seconds without an unclear answer, after which an outage is over
 
 
 @dataclass(slots=True)
@@ -44,11 +45,20 @@ class Window:
     )
     _answered_at: float = float("-inf")
     _stopped_at: float = float("-inf")
+    _unclear_at: float = float("-inf")
+    _outage: str | None = None
     _canary_at: float = float("-inf")
 
     @property
     def stopped(self) -> bool:
         return self.because is not None
+
+    @property
+    def outage(self) -> str | None:
+        """Why it is or was stopped, until it has been calm for a while: under errors it stops and opens every second."""
+        if self.because is None and self.clock() - max(self._unclear_at, self._stopped_at) > CALM:
+            self._outage = None
+        return self._outage
 
     def allowed(self, in_flight: int) -> int:
         """How many more calls may start while `in_flight` are on the wire. The call slots limit them too."""
@@ -73,20 +83,21 @@ class Window:
         if not self._counts(began):
             return False
         self._add(unclear=True)
+        self._unclear_at = self._answered_at
         recent = [unclear for at, unclear in self._answers if self._answered_at - at <= WITHIN]
         if len(recent) < UNCLEAR:
             recent = [unclear for _, unclear in self._answers][-UNCLEAR:]
         bad = sum(recent)
         if (self._testing and self._allowed == 1) or (bad >= UNCLEAR and 2 * bad >= len(recent)):
-            return self.stop(reasons.no_clear_answers(max(bad, 1), detail))
+            return self.stop(reasons.no_clear_answers(bad, len(recent), detail))
         if self._allowed is not None:
             self._narrow(1)
         return False
 
     def stop(self, because: str) -> bool:
-        """Stops for another reason too, e.g. because SES cannot be reached. False if it was stopped already."""
+        """Returns False if it was stopped already."""
         was_open = self.because is None
-        self.because = because
+        self.because = self._outage = because
         self._stopped_at = self.clock()
         self._answers.clear()
         return was_open
@@ -95,10 +106,15 @@ class Window:
         """A canary of the stopped window had a clear answer: one call may start. Returns False if it was not stopped."""
         if self.because is None:
             return False
-        self.because, self._testing = None, True
+        self.because = None
+        self.restart()
+        return True
+
+    def restart(self) -> None:
+        """Something else kept all mail from leaving until now: one call may start."""
+        self._testing = True
         self._answered_at = self.clock()
         self._narrow(1)
-        return True
 
     def canary_due(self) -> bool:
         """Returns whether to send a canary now; True starts the next interval."""
