@@ -118,6 +118,11 @@ class Storm:
         while not self.over.is_set():
             late_or_lost: list[dict[str, Any]] = [
                 {"fault": "delay_events", "share": 0.3, "seconds": chance.uniform(1, 8)},
+                {
+                    "fault": "reorder_events",
+                    "share": 0.5,
+                    "seconds": 0.5,
+                },  # a kill of the local SES loses them
                 {"fault": "drop_events", "share": 0.2, "events": ["Send"]},
                 {"fault": "drop_events", "share": 0.1},
             ]
@@ -131,7 +136,6 @@ class Storm:
                     {"fault": "slow", "seconds": 1},
                     {"fault": "close_idle"},
                     {"fault": "double_events", "share": 0.3},
-                    {"fault": "reorder_events", "share": 0.5, "seconds": 0.5},
                     {"fault": "queue_outage"},
                     *(late_or_lost if self.lossy else ()),
                 ]
@@ -266,7 +270,15 @@ async def test_whatever_dies_nothing_is_lost_doubled_or_stuck(home: Path, events
         victims: list[str] = []
         for _ in range(KILLS):
             if not victims:
-                victims = ["dispatch", "observe", "postgres", "another dispatch", "api", "control"]
+                victims = [
+                    "dispatch",
+                    "observe",
+                    "postgres",
+                    "another dispatch",
+                    "api",
+                    "control",
+                    "seslocal",
+                ]
                 the.chance.shuffle(victims)
             await asyncio.sleep(the.chance.uniform(0.2, 1))
             if failed := [task for task in background if task.done()]:
