@@ -3,13 +3,13 @@
 from dataclasses import dataclass, field
 
 import pytest
-from mailcordon.send.retry import Answer
 
 from mailcordon.core.lane import Lane
 from mailcordon.core.priority import Class
 from mailcordon.core.route import Route
 from mailcordon.send.canary import MAX_INTERVAL, MIN_INTERVAL, Canaries, Identity
 from mailcordon.send.ports import CanaryNeed, Unknown
+from mailcordon.send.refusals import Answer
 
 UNKNOWN = Unknown(lane=1, id=65, tenant=1, attempt=1, called_at=1_000)
 ROUTE = Route(
