@@ -206,6 +206,16 @@ def test_complaints_are_a_share_of_what_was_delivered_and_bounces_of_what_was_se
     ]
 
 
+def test_mail_that_never_left_counts_against_the_share_that_was_delivered() -> None:
+    flow = {"queued_before": 10, "accepted": 90, "sent": 50, "expired": 30, "refused": 5, "queued": 15}
+    row = {"type": "newsletter", "sent": 50, "delivered": 50, "flow": flow}
+    head, line = lines(metrics.metric_table([row]))
+    assert head.split()[:6] == ["TYPE", "ACCEPTED", "QUEUED", "SENT", "NOT", "SENT"]
+    assert line.split()[:5] == ["newsletter", "100", "15", "50", "35"]
+    assert "50.00 %" in line
+    assert "100.00 %" not in line
+
+
 @pytest.mark.parametrize("ses_url", [None, "https://ewhy.us-east-1.amazonaws.com", "http://10.0.0.8:8005"])
 def test_the_drill_refuses_an_ses_that_is_not_local(ses_url: str | None) -> None:
     found = Connection(url="http://127.0.0.1:8025", key="k", ses_url=ses_url, home=Path("/nowhere"))

@@ -31,6 +31,7 @@ class Intervals:
     align: float = 60.0
     purge: float = 30.0
     partitions: float = 3_600.0
+    counts: float = 60.0
 
 
 LOCAL = Intervals(reconcile=0.2, account=3.0, pauses=3.0, removals=0.5, align=10.0, purge=3.0, partitions=3.0)
@@ -63,6 +64,8 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         ("remove suppressions", intervals.removals, upkeep.remove_suppressions),
         ("lift expired holds", intervals.clock, services.governor.lift_expired),
         ("align lanes", intervals.align, services.governor.align_all),
+        ("count lanes", intervals.counts, upkeep.count_lanes),
+        ("thin counts", intervals.partitions, upkeep.thin_counts),
         ("make partitions", intervals.partitions, upkeep.make_partitions),
         ("drop days past retention", intervals.partitions, upkeep.drop_expired_days),
         ("purge", intervals.purge, lambda: upkeep.purge(stop)),

@@ -89,6 +89,14 @@ class UpkeepStore(Protocol):
         """Deletes rows older than that. Returns how many."""
         ...
 
+    async def count_lanes(self) -> None:
+        """Stores the totals of the lanes in which something happened."""
+        ...
+
+    async def thin_counts(self, keep_ms: int) -> None:
+        """Deletes stored totals that no window needs: the older, the fewer are kept."""
+        ...
+
     async def fold_counters(self) -> None:
         """Adds what processes that ended have counted to one shared row of each lane."""
         ...
@@ -172,6 +180,12 @@ class Upkeep:
         if len(made) < len(wanted):
             raise Unavailable(system.tables_busy(number=len(wanted) - len(made)))
         return len(made)
+
+    async def count_lanes(self) -> None:
+        await self._store.count_lanes()
+
+    async def thin_counts(self) -> None:
+        await self._store.thin_counts(self._keep.records_days * retention.DAY_MS)
 
     async def drop_expired_days(self) -> int:
         """Drops the days past retention, but for those that mail in a queue still needs. Returns how many. Raises Unavailable if

@@ -30,6 +30,23 @@ class ReadScope:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """What became of a lane's mail in a window, in deliveries: `queued_before + accepted` is the sum of all that follow."""
+
+    since: int | None  #: where the window begins; None: with the lane
+    queued_before: int
+    accepted: int
+    sent: int
+    refused: int
+    expired: int
+    cancelled: int
+    given_up: int
+    rejected: int
+    no_outcome: int
+    queued: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MetricLine:
     key: int  #: the lane, the provider or the minute that the line is for; also the cursor
     type: str | None
@@ -37,6 +54,7 @@ class MetricLine:
     provider: Provider | None
     minute: int | None  #: when the mail left, in minutes since 1970
     counts: Sequence[int]  #: in the order of metrics.COLUMNS
+    flow: Flow | None = None  #: of a lane
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -216,7 +216,8 @@ class AcceptStore:
         for m, _ in queued:
             deliveries[m.route.lane.id] += 1
             sizes[m.route.lane.id] += len(m.content)
-        lanes = sorted(deliveries)
+        at_door = Counter(m.route.lane.id for m, _, _ in refused)
+        lanes = sorted(deliveries.keys() | at_door.keys())
         await connection.execute(
             _SQL.accept_store,
             [m.id for m in fresh],
@@ -255,6 +256,7 @@ class AcceptStore:
             [m.id for m in fresh if m.route.lane.class_ is not Class.URGENT],
             [m.id for m in fresh if m.route.lane.class_ is Class.URGENT],
             [m.content for m in fresh if m.route.lane.class_ is Class.URGENT],
+            [at_door[lane] for lane in lanes],
         )
 
 

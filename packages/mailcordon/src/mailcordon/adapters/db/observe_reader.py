@@ -6,6 +6,7 @@ audit row are one transaction.
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import fields, replace
 
 import asyncpg
 import msgspec
@@ -48,7 +49,11 @@ class PostgresObserveReader:
     async def metrics(self, scope: view.ReadScope, query: view.MetricQuery) -> Sequence[view.MetricLine]:
         providers = _PROVIDERS if query.provider is None else [int(query.provider)]
         after = -1 if query.after is None else query.after
+        flows: Sequence[asyncpg.Record] = ()
         async with self._as(scope) as connection:
+            if query.by == "lane":
+                await connection.execute(_SQL.as_tenant, str(scope.tenant))
+                flows = await connection.fetch(_SQL.flows, query.minutes, query.type, after, query.limit)
             rows = await connection.fetch(
                 _SQL.metrics,
                 scope.tenant,
@@ -59,7 +64,10 @@ class PostgresObserveReader:
                 after,
                 query.limit,
             )
-        return [_metric_line(row, query.by) for row in rows]
+        lines = {row["key"]: _metric_line(row, query.by) for row in rows}
+        for row in flows:
+            lines[row["key"]] = replace(lines.get(row["key"]) or _unreported(row), flow=_flow(row))
+        return [lines[key] for key in sorted(lines)][: query.limit]
 
     async def suppressions(
         self, scope: view.ReadScope, *, hash: bytes | None, after: str | None, limit: int
@@ -158,6 +166,22 @@ def _cursor(text: str) -> tuple[bytes, int, int]:
     except ValueError:
         raise Invalid(Fault("after", api.not_a_cursor())) from None
     return cursor
+
+
+def _unreported(row: asyncpg.Record) -> view.MetricLine:
+    """A lane of which SES has reported nothing in the window."""
+    return view.MetricLine(
+        key=row["key"],
+        type=row["type"],
+        class_=Class(row["class"]),
+        provider=None,
+        minute=None,
+        counts=[0] * len(metrics.COLUMNS),
+    )
+
+
+def _flow(row: asyncpg.Record) -> view.Flow:
+    return view.Flow(**{field.name: row[field.name] for field in fields(view.Flow)})
 
 
 def _metric_line(row: asyncpg.Record, by: view.By) -> view.MetricLine:

@@ -128,6 +128,12 @@ class UpkeepStore:
     async def purge(self, kind: Purged, older_ms: int, most: int) -> int:
         return _rows(await self._pool.execute(_PURGES[kind], older_ms, most))
 
+    async def count_lanes(self) -> None:
+        await self._pool.execute(_SQL.count_lanes)
+
+    async def thin_counts(self, keep_ms: int) -> None:
+        await self._pool.execute(_SQL.thin_counts, keep_ms)
+
     async def fold_counters(self) -> None:
         async with self._pool.acquire() as connection:
             for row in await connection.fetch(_SQL.intake_nodes):

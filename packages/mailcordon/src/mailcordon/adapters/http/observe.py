@@ -3,7 +3,7 @@
 To a tenant's key another tenant does not exist (404). Changes need the scope `operate`, which only platform keys have.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -41,6 +41,22 @@ class ObserveServices:
     hash_key: bytes  #: of the installation, for the keyed hash of addresses
 
 
+class FlowItem(msgspec.Struct):
+    """Deliveries of a lane in the window, from the acceptance on: `queued_before + accepted` is the sum of the others."""
+
+    since: Time | None  #: where the window begins; null: with the lane
+    queued_before: int
+    accepted: int
+    sent: int
+    refused: int
+    expired: int
+    cancelled: int
+    given_up: int
+    rejected: int
+    no_outcome: int
+    queued: int
+
+
 class MetricItem(msgspec.Struct, omit_defaults=True):
     sent: int
     delivered: int
@@ -57,6 +73,7 @@ class MetricItem(msgspec.Struct, omit_defaults=True):
     class_: str | None = msgspec.field(default=None, name="class")
     provider: str | None = None
     minute: Time | None = None  #: in which the mail left
+    flow: FlowItem | None = None  #: by lane only
 
 
 class MetricPage(msgspec.Struct):
@@ -125,7 +142,7 @@ def routes(services: ObserveServices) -> list[HTTPRouteHandler]:
 
 
 def _metric_routes(services: ObserveServices) -> list[HTTPRouteHandler]:
-    @get("/v1/metrics", summary="Count what became of mail, by the minute it left", tags=["observe"])
+    @get("/v1/metrics", summary="Count what became of mail, from its acceptance on", tags=["observe"])
     async def get_metrics(
         request: AnyRequest,
         tenant: OneTenant = None,
@@ -163,7 +180,14 @@ def _metric_item(line: view.MetricLine, tenant: str) -> MetricItem:
         class_=None if line.class_ is None else line.class_.word,
         provider=None if line.provider is None else line.provider.word,
         minute=None if line.minute is None else shapes.iso_ms(line.minute * metrics.MINUTE_MS),
+        flow=None if line.flow is None else _flow_item(line.flow),
     )
+
+
+def _flow_item(flow: view.Flow) -> FlowItem:
+    counts = asdict(flow)
+    del counts["since"]
+    return FlowItem(since=shapes.iso_ms_or_none(flow.since), **counts)
 
 
 # Suppressions ------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""`mailcordon metrics`: counts and rates of sent mail and its outcomes."""
+"""`mailcordon metrics`: counts and rates of mail, from its acceptance to its outcome."""
 
 from collections.abc import Iterable
 from typing import Annotated, Literal
@@ -9,13 +9,14 @@ from rich.console import RenderableType
 from mailcordon.adapters.cli import command, failures, show
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Cli, Limit, OfTenant
-from mailcordon.adapters.cli.document import Document
+from mailcordon.adapters.cli.document import Document, child
 from mailcordon.adapters.cli.text import percent, when
 from mailcordon.messages import cli as messages
 
 app = typer.Typer()
 
 _COUNTS = ("sent", "delivered", "hard_bounced", "soft_bounced", "complained")
+_UNSENT = ("refused", "expired", "cancelled", "given_up", "rejected", "no_outcome")
 
 
 @command.remote(
@@ -53,9 +54,11 @@ async def metrics(
     ] = "lane",
     limit: Limit = 200,
 ) -> None:
-    """Show counts of sent mail and its outcomes, with the rates that mailbox providers judge by.
+    """Show counts of mail from its acceptance on, with the rates that mailbox providers judge by.
 
-    Each mail counts in the minute it was sent.
+    By lane, accepted (with what was queued before) = queued + sent + not sent, and delivered % is a share of it. "Not sent" is
+    refused, expired, cancelled, given up, rejected by SES, or without any outcome; --json has each. What SES reports counts
+    in the minute the mail was sent.
     """
     if last is not None and minutes is not None:
         raise failures.usage(messages.not_both(one="--last", other="--minutes"))
@@ -66,35 +69,46 @@ async def metrics(
 
 
 def metric_table(items: list[Document]) -> RenderableType:
-    """What each line is by, then counts, then rates."""
+    """What each line is by, then counts from the acceptance on, then what SES reported, then rates."""
     names = [
         name
         for name in ("minute", "tenant", "type", "class", "provider")
         if any(item.get(name) is not None for item in items)
     ]
-    columns = (
-        *names,
-        "sent",
-        "delivered",
-        "hard",
-        "soft",
-        "complained",
-        "delivered %",
-        "bounce %",
-        "complaint %",
-    )
+    flows = any(child(item, "flow") for item in items)
+    head = ("accepted", "queued", "sent", "not sent") if flows else ("sent",)
+    # Mail that never left was not delivered either; only lanes know of it.
+    share = "delivered %" if flows else "delivered / sent"
+    columns = (*names, *head, "delivered", "hard", "soft", "complained", share, "bounce %", "complaint %")
     rows = [
-        [*(when(item[name]) if name == "minute" else item.get(name) for name in names), *_counts(item)]
+        [
+            *(when(item[name]) if name == "minute" else item.get(name) for name in names),
+            *(_whole(child(item, "flow")) if flows else [int(item.get("sent") or 0)]),
+            *_outcomes(item, _accepted(child(item, "flow")) if flows else int(item.get("sent") or 0)),
+        ]
         for item in items
     ]
-    drop = [name for name in ("class", "tenant", "delivered %", "soft") if name in columns]
+    drop = [name for name in ("class", "tenant", share, "soft") if name in columns]
     return show.table(columns, rows, drop=[*drop, "delivered", "hard", "complained"])
 
 
-def _counts(item: Document) -> Iterable[object]:
+def _accepted(flow: Document) -> int:
+    """What could have left in the window: the mail accepted in it, and what was queued before."""
+    return int(flow.get("queued_before") or 0) + int(flow.get("accepted") or 0)
+
+
+def _whole(flow: Document) -> Iterable[object]:
+    """A lane's mail from its acceptance on: the first is the sum of the others."""
+    yield _accepted(flow)
+    yield int(flow.get("queued") or 0)
+    yield int(flow.get("sent") or 0)
+    yield sum(int(flow.get(name) or 0) for name in _UNSENT)
+
+
+def _outcomes(item: Document, whole: int) -> Iterable[object]:
     sent, delivered, hard, soft, complained = (int(item.get(name) or 0) for name in _COUNTS)
-    yield from (sent, delivered, hard, soft, complained)
-    yield percent(delivered, sent)
+    yield from (delivered, hard, soft, complained)
+    yield percent(min(delivered, whole), whole)
     yield percent(hard, sent)
     # Mailbox providers measure complaints against what reached an inbox.
     yield percent(complained, delivered)

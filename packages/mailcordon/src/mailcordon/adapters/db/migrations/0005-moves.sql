@@ -17,6 +17,11 @@ update waiting set code = case why when 1 then 'retry' when 2 then 'outcome-unkn
 alter table waiting alter column code set not null;
 update ready set worker = null, called_at = null where state = 0 and worker is not null;
 
+-- How deliveries left that SES did not take; the others of `deliveries` are sent. Metrics begin with them.
+alter table lane_finished add column refused bigint not null default 0, add column expired bigint not null default 0,
+    add column cancelled bigint not null default 0, add column given_up bigint not null default 0,
+    add column rejected bigint not null default 0, add column no_outcome bigint not null default 0;
+
 alter table ready add constraint ready_state check (state in (0, 1)),
     add constraint ready_sending check (state = 0 or worker is not null and called_at is not null),
     add constraint ready_attempt check (attempt >= state);
@@ -135,11 +140,17 @@ begin
             insert into ledger (id, tenant, lane, state, attempt, provider, ses_id, called_at, at, reason, detail)
             select id, tenant, lane, state, attempt, provider, ses_id, called_at, now_ms(), reason, detail from gone
         ), f as (
-            insert into lane_finished as z (lane, node, deliveries, bytes)
+            insert into lane_finished as z (lane, node, deliveries, bytes, refused, expired, cancelled, given_up, rejected, no_outcome)
             select x.lane, queue_finish.node, count(*),
-                   coalesce(sum((select m.bytes from message m where m.id = (x.id & -64) and m.id between low and high)), 0)
+                   coalesce(sum((select m.bytes from message m where m.id = (x.id & -64) and m.id between low and high)), 0),
+                   count(*) filter (where x.state = 10), count(*) filter (where x.state = 11), count(*) filter (where x.state = 12),
+                   count(*) filter (where x.state = 13), count(*) filter (where x.state = 14), count(*) filter (where x.state = 28)
               from gone x group by x.lane order by x.lane
-            on conflict (lane, node) do update set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.bytes
+            on conflict (lane, node) do update
+            set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.bytes, refused = z.refused + excluded.refused,
+                expired = z.expired + excluded.expired, cancelled = z.cancelled + excluded.cancelled,
+                given_up = z.given_up + excluded.given_up, rejected = z.rejected + excluded.rejected,
+                no_outcome = z.no_outcome + excluded.no_outcome
         )
         select array_agg(x.lane order by x.lane, x.id), array_agg(x.id order by x.lane, x.id) into more_lanes, more_ids from gone x;
         if more_ids is not null then

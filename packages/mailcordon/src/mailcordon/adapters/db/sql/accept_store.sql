@@ -127,9 +127,11 @@ with m as (
       from unnest($23::bigint[], $24::int[], $25::int[], $26::smallint[], $27::text[], $28::text[])
         u (id, tenant, lane, provider, reason, detail)
 ), n as (
-    insert into lane_intake as i (lane, node, deliveries, bytes)
-    select lane, $29::int, deliveries, bytes from unnest($30::int[], $31::bigint[], $32::bigint[]) u (lane, deliveries, bytes)
-    on conflict (lane, node) do update set deliveries = i.deliveries + excluded.deliveries, bytes = i.bytes + excluded.bytes
+    insert into lane_intake as i (lane, node, deliveries, bytes, refused)
+    select lane, $29::int, deliveries, bytes, refused
+      from unnest($30::int[], $31::bigint[], $32::bigint[], $37::bigint[]) u (lane, deliveries, bytes, refused)
+    on conflict (lane, node) do update
+    set deliveries = i.deliveries + excluded.deliveries, bytes = i.bytes + excluded.bytes, refused = i.refused + excluded.refused
 )
 select wake_turns($33::int[], 0);
 

@@ -24,6 +24,29 @@ having case $4 when 'lane' then l.id when 'provider' then m.provider::int else m
  order by 1
  limit $7;
 
+-- name: as_tenant
+-- The tenant whose totals `own_lane_total` shows: for a platform key, which no row-level security limits.
+select set_config('mailcordon.tenant', $1, true);
+
+-- name: flows
+-- What became of the mail of a tenant's lanes since the totals were as the window begins. One snapshot: the counts add up.
+select l.id as key, y.name as type, l.class, nullif(b.at, 0) as since,
+       coalesce(b.accepted - b.sent - b.refused - b.expired - b.cancelled - b.given_up - b.rejected - b.no_outcome, 0) as queued_before,
+       t.accepted - coalesce(b.accepted, 0) as accepted, t.sent - coalesce(b.sent, 0) as sent,
+       t.refused - coalesce(b.refused, 0) as refused, t.expired - coalesce(b.expired, 0) as expired,
+       t.cancelled - coalesce(b.cancelled, 0) as cancelled, t.given_up - coalesce(b.given_up, 0) as given_up,
+       t.rejected - coalesce(b.rejected, 0) as rejected, t.no_outcome - coalesce(b.no_outcome, 0) as no_outcome, t.queued
+  from own_lane_total t
+  join lane l on l.id = t.lane
+  join message_type y on y.id = l.type
+  left join lateral (select * from lane_count c where c.lane = t.lane and c.at <= now_ms() - $1::bigint * 60000
+                      order by c.at desc limit 1) b on true
+ where ($2::text is null or y.name = $2) and l.id > $3::int
+   and (t.accepted > coalesce(b.accepted, 0) or t.queued > 0
+        or t.accepted - t.queued > coalesce(b.sent + b.refused + b.expired + b.cancelled + b.given_up + b.rejected + b.no_outcome, 0))
+ order by l.id
+ limit $4;
+
 -- name: suppressions
 -- A page of the suppressions in force, in the order of their key.
 select s.tenant, s.address, s.scope, s.target, y.name as type, s.cause, s.evidence, s.since, s.until, s.by, s.removing_since, s.hash

@@ -61,10 +61,12 @@ select m.id, m.recipients,
 
 -- name: count_expired
 -- Takes the deliveries that expired during a claim out of the lanes' backlogs.
-insert into lane_finished as z (lane, node, deliveries, bytes)
-select u.lane, 0, count(*), sum((select bytes from message where message.id = (u.id & -64))) from unnest($1::int[], $2::bigint[]) u (lane, id)
+insert into lane_finished as z (lane, node, deliveries, bytes, expired)
+select u.lane, 0, count(*), sum((select bytes from message where message.id = (u.id & -64))), count(*)
+  from unnest($1::int[], $2::bigint[]) u (lane, id)
  group by u.lane order by u.lane
-on conflict (lane, node) do update set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.bytes;
+on conflict (lane, node) do update
+set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.bytes, expired = z.expired + excluded.expired;
 
 -- name: return_turns
 -- Ends a claim: when each turn is next due (microseconds since 1970; null: idle), and what is left in the lanes' rate limits.

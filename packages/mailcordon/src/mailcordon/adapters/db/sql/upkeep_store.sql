@@ -160,11 +160,12 @@ select distinct node from lane_intake where node <> 0 order by node;
 -- name: fold_intake
 -- Adds the row of a number that no process has to the row 0. One statement: a reader sees the sum before or after.
 with gone as (
-    delete from lane_intake where node = $1 returning lane, deliveries, bytes
+    delete from lane_intake where node = $1 returning lane, deliveries, bytes, refused
 )
-insert into lane_intake as i (lane, node, deliveries, bytes)
-select lane, 0, deliveries, bytes from gone order by lane
-on conflict (lane, node) do update set deliveries = i.deliveries + excluded.deliveries, bytes = i.bytes + excluded.bytes;
+insert into lane_intake as i (lane, node, deliveries, bytes, refused)
+select lane, 0, deliveries, bytes, refused from gone order by lane
+on conflict (lane, node) do update
+set deliveries = i.deliveries + excluded.deliveries, bytes = i.bytes + excluded.bytes, refused = i.refused + excluded.refused;
 
 -- name: fold_finished
 -- As fold_intake, for dispatchers that ended. One that was declared dead and still records a result gets a new row, which is
@@ -172,8 +173,33 @@ on conflict (lane, node) do update set deliveries = i.deliveries + excluded.deli
 with gone as (
     delete from lane_finished f
     where f.node < 0 and not exists (select from worker w where w.id = -f.node and w.ended_at is null)
-    returning lane, deliveries, bytes
+    returning lane, deliveries, bytes, refused, expired, cancelled, given_up, rejected, no_outcome
 )
-insert into lane_finished as z (lane, node, deliveries, bytes)
-select lane, 0, sum(deliveries), sum(bytes) from gone group by lane order by lane
-on conflict (lane, node) do update set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.bytes;
+insert into lane_finished as z (lane, node, deliveries, bytes, refused, expired, cancelled, given_up, rejected, no_outcome)
+select lane, 0, sum(deliveries), sum(bytes), sum(refused), sum(expired), sum(cancelled), sum(given_up), sum(rejected), sum(no_outcome)
+  from gone group by lane order by lane
+on conflict (lane, node) do update
+set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.bytes, refused = z.refused + excluded.refused,
+    expired = z.expired + excluded.expired, cancelled = z.cancelled + excluded.cancelled, given_up = z.given_up + excluded.given_up,
+    rejected = z.rejected + excluded.rejected, no_outcome = z.no_outcome + excluded.no_outcome;
+
+-- name: count_lanes
+-- The totals of the lanes in which something happened since they were last stored.
+insert into lane_count (lane, at, tenant, accepted, sent, refused, expired, cancelled, given_up, rejected, no_outcome)
+select t.lane, now_ms(), t.tenant, t.accepted, t.sent, t.refused, t.expired, t.cancelled, t.given_up, t.rejected, t.no_outcome
+  from lane_total t
+  left join lateral (
+       select c.accepted, c.sent + c.refused + c.expired + c.cancelled + c.given_up + c.rejected + c.no_outcome as finished
+         from lane_count c where c.lane = t.lane order by c.at desc limit 1) last on true
+ where (t.accepted, t.accepted - t.queued) <> (coalesce(last.accepted, 0), coalesce(last.finished, 0))
+ order by t.lane;
+
+-- name: thin_counts
+-- One row an hour is enough after two hours, one a day after a week, and after the retention only the last one, from which later
+-- windows begin.
+delete from lane_count x
+ using (select c.lane, c.at, case when c.at > n.now - 7200000 then null when c.at > n.now - 604800000 then 3600000
+                                  when c.at > n.now - $1::bigint then 86400000 else n.now - $1::bigint end::bigint as width
+          from lane_count c cross join (select now_ms() as now) n) c
+ where x.lane = c.lane and x.at = c.at
+   and exists (select from lane_count d where d.lane = c.lane and d.at > c.at and d.at / c.width = c.at / c.width);

@@ -1,0 +1,188 @@
+"""Counts begin with the acceptance and add up, per lane and window."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.accept_store import AcceptStore
+from mailcordon.adapters.db.observe_reader import PostgresObserveReader
+from mailcordon.adapters.db.upkeep_store import UpkeepStore
+from mailcordon.observe.view import Flow, MetricQuery, ReadScope
+from mailcordon.send.accept import Accept
+from mailcordon_fixtures.queue_world import HASH_KEY, allowed
+
+#: The ledger's states of mail that SES did not take, and the counts that they are in.
+UNSENT = {10: "refused", 11: "expired", 12: "cancelled", 13: "given_up", 14: "rejected", 28: "no_outcome"}
+
+
+class Counting:
+    def __init__(self, world: Any, control: engine.Pool, reader: engine.Pool, accept: Accept) -> None:
+        self.world, self.accept = world, accept
+        self.reader = PostgresObserveReader(control, reader)
+        self.upkeep = UpkeepStore(control)
+
+    async def put(self, submission: Any, slug: str = "acme") -> None:
+        await self.accept.enqueue(slug, submission, api_key=1, key=None, still_allowed=allowed)
+
+    async def finish(self, n: int, state: int) -> None:
+        """The next `n` deliveries leave the queue so."""
+        await self.world.connection.execute(
+            "select queue_finish(array_agg(lane), array_agg(id), null, 1, array_agg($2::smallint), null, null, "
+            "array_agg('x'::text), array_agg('x'::text), 0) from (select lane, id from ready order by id limit $1) x",
+            n,
+            state,
+        )
+
+    async def flow(self, minutes: int = 60, *, slug: str = "acme", as_tenant: bool = False) -> Flow:
+        tenant = await self.world.connection.fetchval("select id from tenant where slug = $1", slug)
+        query = MetricQuery(by="lane", minutes=minutes, type=None, provider=None, after=None, limit=100)
+        [line] = await self.reader.metrics(ReadScope(tenant=tenant, as_tenant=as_tenant), query)
+        assert line.flow is not None
+        assert line.flow.queued_before + line.flow.accepted == total(line.flow)
+        return line.flow
+
+    async def past(self, minutes: int) -> None:
+        """What is stored so far was stored so long ago."""
+        await self.world.connection.execute("update lane_count set at = at - $1::bigint * 60000", minutes)
+
+
+def total(flow: Flow) -> int:
+    return flow.sent + flow.queued + sum(getattr(flow, name) for name in UNSENT.values())
+
+
+@pytest.fixture
+async def counting(world: Any) -> AsyncIterator[Counting]:
+    await world.lane("acme", "receipt")
+    pools = [await engine.create_pool(world.database.dsn(login)) for login in ("control", "reader")]
+    store = AcceptStore(world.database.dsn("send"))
+    accept = Accept(store, HASH_KEY, lambda: __import__("time").time_ns() // 1_000_000, lambda: None)
+    running = asyncio.create_task(accept.run())
+    yield Counting(world, *pools, accept)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await store.close()
+    for pool in pools:
+        await pool.close()
+
+
+def to(n: int) -> list[str]:
+    return [f"r{i}@example.com" for i in range(n)]
+
+
+async def test_every_end_of_a_delivery_has_its_count(counting: Counting, make_submission: Any) -> None:
+    await counting.put(make_submission("receipt", to=to(20)))
+    for state in (*UNSENT, 20, 20):
+        await counting.finish(1, state)
+    flow = await counting.flow()
+    assert (flow.queued_before, flow.accepted, flow.sent, flow.queued) == (0, 20, 2, 12)
+    assert [getattr(flow, name) for name in UNSENT.values()] == [1] * len(UNSENT)
+
+
+async def test_what_is_refused_at_the_door_was_accepted_and_refused(
+    counting: Counting, make_submission: Any
+) -> None:
+    await counting.world.suppress("acme", "r0@example.com")
+    await counting.put(make_submission("receipt", to=to(3)))
+    flow = await counting.flow()
+    assert (flow.accepted, flow.refused, flow.queued) == (3, 1, 2)
+    await counting.put(make_submission("receipt", to=to(1)))
+    flow = await counting.flow()
+    assert (flow.accepted, flow.refused, flow.queued) == (4, 2, 2)
+
+
+async def test_a_window_begins_with_what_was_queued_before(counting: Counting, make_submission: Any) -> None:
+    await counting.put(make_submission("receipt", to=to(10)))
+    await counting.finish(4, 20)
+    await counting.upkeep.count_lanes()
+    await counting.past(90)
+    await counting.put(make_submission("receipt", to=to(5)))
+    await counting.finish(3, 11)
+    flow = await counting.flow(60)
+    assert (flow.queued_before, flow.accepted, flow.sent, flow.expired, flow.queued) == (6, 5, 0, 3, 8)
+    assert flow.since is not None
+    whole = await counting.flow(120)
+    assert (whole.since, whole.queued_before, whole.accepted, whole.sent, whole.expired) == (
+        None,
+        0,
+        15,
+        4,
+        3,
+    )
+
+
+async def test_a_tenants_key_reads_its_own_totals_only(counting: Counting, make_submission: Any) -> None:
+    await counting.world.lane("zen", "receipt")
+    await counting.put(make_submission("receipt", to=to(2)))
+    await counting.put(make_submission("receipt", "zen", to=to(7)), "zen")
+    await counting.upkeep.count_lanes()
+    assert (await counting.flow(slug="acme", as_tenant=True)).accepted == 2
+    reader = await engine.connect(counting.world.database.dsn("reader"))
+    assert await reader.fetchval("select count(*) from own_lane_total") == 0, "no tenant is named"
+    assert await reader.fetchval("select count(*) from lane_count") == 0
+    with pytest.raises(Exception, match="permission denied"):
+        await reader.fetch("select * from lane_total")
+    await reader.close()
+
+
+async def test_totals_are_stored_only_if_something_happened(counting: Counting, make_submission: Any) -> None:
+    await counting.upkeep.count_lanes()
+    assert await counting.world.count("lane_count") == 0
+    await counting.put(make_submission("receipt"))
+    await counting.upkeep.count_lanes()
+    await counting.past(1)
+    await counting.upkeep.count_lanes()
+    assert await counting.world.count("lane_count") == 1
+    await counting.finish(1, 12)
+    await counting.upkeep.count_lanes()
+    assert await counting.world.count("lane_count") == 2
+
+
+async def test_the_counts_add_up_whatever_happens_and_folding_loses_none(
+    counting: Counting, make_submission: Any
+) -> None:
+    chance = random.Random(7)
+    await counting.put(make_submission("receipt"))
+    for _ in range(25):
+        match chance.randrange(4):
+            case 0:
+                await counting.put(make_submission("receipt", to=to(chance.randint(1, 9))))
+            case 1:
+                await counting.finish(chance.randint(1, 4), chance.choice([20, *UNSENT]))
+            case 2:
+                await counting.upkeep.count_lanes()
+                await counting.past(chance.randint(1, 30))
+            case _:
+                await counting.world.connection.execute("update lane_finished set node = -99 where node = 0")
+                await counting.upkeep.fold_counters()
+        for minutes in (1, 30, 240):
+            await counting.flow(minutes)
+
+
+async def test_old_totals_are_thinned_and_the_last_one_stays(counting: Counting) -> None:
+    hour, day = 3_600_000, 86_400_000
+    now = await counting.world.connection.fetchval("select now_ms()")
+    base = (now // day) * day
+    ages = {
+        "minutes of an hour ago": [now - hour, now - hour + 60_000],
+        "minutes of one hour": [base - 2 * day, base - 2 * day + 60_000, base - 2 * day + 120_000],
+        "hours of one day": [base - 20 * day, base - 20 * day + hour, base - 20 * day + 2 * hour],
+        "past": [base - 200 * day, base - 150 * day],
+    }
+    for times in ages.values():
+        await counting.world.connection.execute(
+            "insert into lane_count select l.id, u.at, l.tenant, 1, 1, 0, 0, 0, 0, 0, 0 from lane l, unnest($1::bigint[]) u (at)",
+            times,
+        )
+    await counting.upkeep.thin_counts(90 * day)
+    rows = await counting.world.connection.fetch("select at from lane_count order by at")
+    left = {row["at"] for row in rows}
+    assert {name: [at for at in times if at in left] for name, times in ages.items()} == {
+        "minutes of an hour ago": ages["minutes of an hour ago"],
+        "minutes of one hour": ages["minutes of one hour"][-1:],
+        "hours of one day": ages["hours of one day"][-1:],
+        "past": ages["past"][-1:],
+    }
