@@ -162,3 +162,25 @@ async def test_a_check_that_fails_leaves_the_others_alone(world: Any, control: e
     found = await status_reader.read(control)
     assert list(found.unread) == ["account"]
     assert "account_rate" in found.unread["account"]
+
+
+async def test_open_stops_are_read_with_the_sentence_that_every_surface_shows(
+    world: Any, control: engine.Connection
+) -> None:
+    lane = await world.lane("acme", "newsletter")
+    await world.connection.execute(
+        "insert into stop (scope, name, tenant, lane, cause, because, urgent, since, last_seen, probe_at, ended_at, ended_by) "
+        "values ('cell', 'default', null, null, 'daily-quota', 'Quota gone', true, 1, 1, 1, null, null), "
+        "('cell', 'default', null, null, 'account-paused', 'over', true, 1, 1, 1, 2, 'dispatch')"
+    )
+    await world.connection.execute(
+        "insert into stop (scope, name, tenant, lane, cause, because, urgent, since, last_seen, probe_at) "
+        "select 'lane', id::text, tenant, id, 'set-up', 'no', false, 1, 1, 1 from lane where id = $1",
+        lane,
+    )
+    found = await status_reader.read(control)
+    assert [(stop.cause, stop.tenant, stop.type) for stop in found.stops] == [
+        ("daily-quota", None, None),
+        ("set-up", "acme", "newsletter"),
+    ]
+    assert found.stops[0].sentence.startswith("Stopped since 1 Jan 1970 00:00 UTC: Quota gone.")

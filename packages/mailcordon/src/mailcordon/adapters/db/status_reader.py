@@ -15,6 +15,7 @@ import asyncpg
 from mailcordon.adapters.db import connection_pool, engine, health_reader, queries, storage_reader
 from mailcordon.adapters.db.driver_errors import UNREACHABLE, in_words
 from mailcordon.adapters.db.hold_row import hold_from_row
+from mailcordon.adapters.db.stop_row import stop_from_row
 from mailcordon.control import status
 from mailcordon.control.status import Check, Facts
 from mailcordon.core.priority import Class
@@ -90,6 +91,28 @@ def _hold(row: asyncpg.Record) -> status.HeldMail:
     return status.HeldMail(tenant=row["slug"], mail=mail, sentence=hold.sentence, since=hold.since)
 
 
+async def _stops(connection: _Connection) -> Mapping[str, Any]:
+    rows = await connection.fetch(_SQL.open_stops, timeout=_TIMEOUT)
+    return {"stops": [_stop(row) for row in rows]}
+
+
+def _stop(row: asyncpg.Record) -> status.OpenStop:
+    stop = stop_from_row(row)
+    return status.OpenStop(
+        id=stop.id,
+        scope=stop.scope,
+        name=stop.name,
+        tenant=row["slug"],
+        type=row["type_name"],
+        cause=stop.cause,
+        because=stop.because,
+        sentence=stop.sentence,
+        since=stop.since,
+        probe_at=stop.probe_at,
+        last_probe=stop.last_probe,
+    )
+
+
 async def _accounts(connection: _Connection) -> Mapping[str, Any]:
     rows = await connection.fetch(_SQL.accounts, timeout=_TIMEOUT)
     return {"accounts": [status.Account(**row) for row in rows]}
@@ -134,6 +157,7 @@ async def _snapshot(connection: _Connection) -> Mapping[str, Any]:
 _READINGS: tuple[tuple[tuple[Check, ...], _Read], ...] = (
     (("roles", "feedback", "clocks"), _beats),
     (("waiting mail",), _waiting),
+    (("stops",), _stops),
     (("set-aside mail",), _set_aside),
     (("account",), _accounts),
     (("feedback",), _seen_call),

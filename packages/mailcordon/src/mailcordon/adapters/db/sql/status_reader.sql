@@ -29,6 +29,13 @@ select h.*, e.slug, t.name as type_name
   left join lane l on l.id = h.lane left join message_type t on t.id = l.type
  where h.lifted_at is null and h.stops order by h.id limit 100;
 
+-- name: open_stops
+-- Every open stop, oldest first.
+select s.*, e.slug, t.name as type_name
+  from stop s left join tenant e on e.id = s.tenant
+  left join lane l on l.id = s.lane left join message_type t on t.id = l.type
+ where s.ended_at is null order by s.id limit 200;
+
 -- name: accounts
 -- GetAccount's last figures, one row a cell.
 select cell, polled_at, max_24h, sent_24h, sending_enabled and enforcement <> 'SHUTDOWN' as enabled from account_rate order by cell;
