@@ -157,6 +157,17 @@ async def test_a_partition_is_made_later_while_others_read_the_rows_that_it_woul
     await reader.close()
 
 
+async def test_making_and_dropping_wait_at_most_half_a_second_for_their_locks(
+    connection: engine.Connection,
+) -> None:
+    """Whoever uses the table queues behind them, so accept and claims would wait as long."""
+    rows = await connection.fetch(
+        "select proname, array_to_string(proconfig, ' ') as config from pg_proc where proname in ('make_partition', 'drop_day')"
+    )
+    assert len(rows) == 2
+    assert all("lock_timeout=500ms" in row["config"] for row in rows)
+
+
 async def test_notes_and_send_events_of_older_versions_are_kept_and_move_into_their_days(
     postgres: Any, tmp_path: Path
 ) -> None:
