@@ -59,6 +59,7 @@ KNOWN = frozenset(
         "MAILCORDON_ENGAGEMENT_TOPIC_ARN",
         "MAILCORDON_CALL_SLOTS",
         "MAILCORDON_VISIBILITY_SECONDS",
+        "MAILCORDON_RAMP_SECONDS",
         "MAILCORDON_CELL",
         "MAILCORDON_PROBE_SECONDS",
         "MAILCORDON_DRAIN_SECONDS",
@@ -120,6 +121,8 @@ class Config:
     #: Seconds until a stop is tested for the first time; doubles with each test, up to a minute (30 s if urgent mail waits). SES
     #: sees one test mail for each.
     probe_seconds: int = 1
+    #: Seconds in which what was held gets back to its full rate, doubling from 20 mails a second.
+    ramp_seconds: int = 60
     #: Name of the AWS account, region and database this process belongs to. One is enough to begin with.
     cell: str = "default"
     #: Seconds a process may take to finish its work before it is killed. SES answers well within 20.
@@ -177,6 +180,7 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         call_slots=reader.number("MAILCORDON_CALL_SLOTS", 128, 1, 10_000),
         visibility_seconds=reader.number("MAILCORDON_VISIBILITY_SECONDS", 30, 1, 600),
         probe_seconds=reader.number("MAILCORDON_PROBE_SECONDS", 1, 1, 60),
+        ramp_seconds=reader.number("MAILCORDON_RAMP_SECONDS", 60, 1, 3600),
         cell=reader.pattern("MAILCORDON_CELL", _NAME, _NAME_IN_WORDS, "default"),
         drain_seconds=float(reader.number("MAILCORDON_DRAIN_SECONDS", 20, 0, 600)),
         keep_bodies_days=reader.number("MAILCORDON_KEEP_BODIES_DAYS", 7, 4, 3650),

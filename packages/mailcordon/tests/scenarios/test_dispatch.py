@@ -13,6 +13,7 @@ from botocore.config import Config
 import seslocal
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.accept_store import AcceptStore
+from mailcordon.adapters.db.clearing_store import ClearingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.adapters.db.settle_store import SettleStore
@@ -88,6 +89,7 @@ async def dispatching(world: Any) -> AsyncIterator[DispatchSystem]:
         store = AcceptStore(world.database.dsn("send"))
         accept = Accept(store, b"h" * 32, lambda: __import__("time").time_ns() // 1_000_000, lambda: None)
         queue, settle = QueueStore(world.database.dsn("send")), SettleStore(world.database.dsn("send"))
+        clearing = ClearingStore(world.database.dsn("send"))
         transport = HttptoolsTransport(local.url)
         ses = SesSend(
             transport,
@@ -100,6 +102,7 @@ async def dispatching(world: Any) -> AsyncIterator[DispatchSystem]:
         dispatcher = Dispatcher(
             store=queue,
             settle=settle,
+            clearing=clearing,
             ses=ses,
             governor=governor.stops,
             identity=Identity(installation="test", mac_key=KEY),
@@ -114,7 +117,7 @@ async def dispatching(world: Any) -> AsyncIterator[DispatchSystem]:
         await tasks[1]
         tasks[0].cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for one in (store, queue, settle, transport, pool):
+        for one in (store, queue, settle, clearing, transport, pool):
             await one.close()
 
 

@@ -58,10 +58,16 @@ def test_the_next_visit_has_a_token_and_is_not_much_too_late(rate, tokens):
     assert at - NOW <= ceil(1000 / rate) + 2
 
 
-def test_a_clock_that_steps_back_gives_no_tokens():
-    bucket = Bucket(10, 3.0, NOW).refilled(NOW - 60_000)
-    assert bucket.tokens == 3.0
-    assert bucket.at == NOW
+def test_a_clock_that_was_set_back_gives_no_tokens_and_stops_no_lane():
+    now = NOW - 600_000
+    bucket = Bucket(10, 0.0, NOW).refilled(now)
+    assert bucket.tokens == 0
+    assert bucket.refilled(now + 500).whole == 5
+
+
+def test_another_dispatchers_clock_that_is_a_little_ahead_gives_no_tokens_twice():
+    bucket = Bucket(10, 0.0, NOW).refilled(NOW - 500)
+    assert bucket.refilled(NOW).whole == 0
 
 
 # RAMPS ---------------------------------------------------------------------------------------------------------------------
@@ -72,6 +78,18 @@ def test_a_released_lane_starts_slowly_and_is_free_after_a_minute():
     assert rates[0] == 20
     assert rates == sorted(rates)
     assert limits.ramp(NOW, NOW + limits.RAMP_MS) is None
+
+
+@given(st.integers(1, 3_600), st.integers(0, 3_600_000))
+def test_a_ramp_of_any_length_starts_at_20_a_second_and_lets_go_what_its_rates_add_up_to(seconds, elapsed):
+    ramp_ms = seconds * 1000
+    assert limits.ramp(NOW, NOW, ramp_ms) == 20
+    if elapsed >= ramp_ms:
+        assert limits.released(elapsed, ramp_ms) == limits.UNLIMITED
+        return
+    steps = [(n + 0.5) * elapsed / 1000 for n in range(1000)]
+    total = sum((limits.ramp(0, step, ramp_ms) or 0) * elapsed / 1_000_000 for step in steps)
+    assert limits.released(elapsed, ramp_ms) == pytest.approx(total, rel=0.01, abs=1.1)
 
 
 def test_a_lane_that_was_never_held_has_no_ramp():
@@ -175,6 +193,13 @@ def test_no_more_than_the_rest_of_the_daily_quota_is_granted():
     assert account(remaining_24h=3.0).take(50, urgent=True, now=NOW)[0] == 3
     assert account(remaining_24h=0.0).take(50, urgent=True, now=NOW)[0] == 0
     assert account(remaining_24h=-2.0).take(50, urgent=True, now=NOW)[0] == 0
+
+
+def test_a_clock_that_was_set_back_does_not_stop_the_account():
+    now = NOW - 600_000
+    granted, row = account(tokens=0.0).take(50, urgent=True, now=now)
+    assert granted == 0
+    assert row.take(50, urgent=True, now=now + 500)[0] == 50
 
 
 def test_an_account_that_ses_switched_off_sends_nothing():

@@ -151,15 +151,6 @@ async def test_a_suppression_of_one_class_leaves_the_tenants_other_class_open(wo
     assert (await put(accept, make_submission())).deliveries[0].state is State.READY
 
 
-async def test_a_suppression_that_came_after_accept_is_seen_at_the_claim(
-    world, accept, queue, make_submission
-):
-    await world.lane("acme", "password-reset")
-    await put(accept, make_submission())
-    await world.suppress("acme", "kim@example.com")
-    assert [c.facts.suppressed for c in (await queue.claim(ALL, 10)).claimed] == [True]
-
-
 async def test_a_held_lane_is_not_claimed_and_others_are(world, accept, queue, make_submission):
     held = await world.lane("acme", "newsletter")
     await world.lane("acme", "password-reset")
@@ -220,15 +211,6 @@ async def test_a_turn_is_not_visited_before_its_lane_has_a_token_again(world, ac
     [claim] = (await queue.claim(ALL, 100)).claimed
     waits = await world.connection.fetchval("select next_at / 1000 from turn") - claim.called_at
     assert 1500 < waits <= 2001
-
-
-async def test_expired_mail_is_dropped_before_it_is_claimed(world, accept, queue, make_submission):
-    await world.lane("acme", "password-reset", expiry_ms=1)
-    await put(accept, make_submission())
-    await asyncio.sleep(0.01)
-    assert (await queue.claim(ALL, 10)).claimed == []
-    assert await world.count("ledger", "state = 11") == 1
-    assert await world.count("ready") == 0
 
 
 async def test_a_lane_at_its_backlog_bound_says_so_and_others_accept(world, accept, make_submission):
@@ -452,29 +434,6 @@ async def test_a_revoked_key_is_read_again_when_the_epoch_changes(world, accept,
     with pytest.raises(MailcordonError, match="revoked"):
         await accept.enqueue("acme", make_submission(), api_key=1, key=None, still_allowed=revoked)
     assert await world.count("message") == 1
-
-
-async def test_mail_deferred_by_a_lifted_hold_is_ready_again(world, accept, queue, settle, make_submission):
-    await world.lane("acme", "newsletter")
-    await put(accept, make_submission("newsletter", campaign="spring"))
-    [claim] = (await queue.claim(ALL, 10)).claimed
-    hold = await world.connection.fetchval(
-        "insert into hold (tenant, campaign, owner, because, by, since) "
-        "select id, 'spring', 'person', 'bought list', 'ann', now_ms() from tenant returning id"
-    )
-    await queue.complete(
-        [], [Defer(claim=claim, why=Why.HELD, code=Reason.HELD, reason="held", hold=hold)], []
-    )
-    done = await settle.settle()
-    assert done is not None
-    assert done.released == 0
-    await world.connection.execute(
-        "update hold set lifted_at = now_ms(), lifted_by = 'ann', lifted_because = 'clean'"
-    )
-    await settle.settle()
-    assert [c.attempt for c in (await queue.claim(ALL, 10)).claimed] == [1], (
-        "what was never called is no attempt"
-    )
 
 
 async def test_deferred_mail_expires(world, accept, queue, settle, make_submission):

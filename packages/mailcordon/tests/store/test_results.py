@@ -62,7 +62,8 @@ def sent(claim: Claimed, detail: str = "") -> Finish:
 async def test_one_result_that_is_rejected_does_not_stop_the_others(world: Any, queue: QueueStore) -> None:
     claims = await on_the_wire(world, queue, 6)
     results, slots = Results(queue), Slots(6)
-    slots.take(6)
+    for one in claims:
+        slots.take(one.tenant)
     for claim in claims[:2]:
         results.finish(slots, sent(claim))
     results.finish(slots, sent(claims[2], UNSTORABLE))
@@ -83,7 +84,7 @@ async def test_a_rejected_result_is_recorded_once_the_database_takes_it(
 ) -> None:
     [claim] = await on_the_wire(world, queue, 1)
     results, slots = Results(queue), Slots(1)
-    slots.take(1)
+    slots.take(claim.tenant)
     await world.connection.execute("alter table ledger add constraint broken check (id < 0)")
     results.finish(slots, sent(claim))
     await results.flush()
@@ -98,7 +99,8 @@ async def test_a_rejected_result_is_recorded_once_the_database_takes_it(
 async def test_if_nothing_can_be_recorded_the_slots_run_out(world: Any, queue: QueueStore) -> None:
     claims = await on_the_wire(world, queue, MOST_REJECTED + 10)
     results, slots = Results(queue), Slots(len(claims))
-    slots.take(len(claims))
+    for one in claims:
+        slots.take(one.tenant)
     await world.connection.execute("alter table ledger add constraint broken check (id < 0)")
     for claim in claims:
         results.finish(slots, sent(claim))
@@ -112,7 +114,7 @@ async def test_if_nothing_can_be_recorded_the_slots_run_out(world: Any, queue: Q
 async def test_results_wait_while_the_database_is_away(world: Any, queue: QueueStore) -> None:
     [claim] = await on_the_wire(world, queue, 1)
     results, slots = Results(queue), Slots(1)
-    slots.take(1)
+    slots.take(claim.tenant)
     role = await world.connection.fetchval(
         "select usename from pg_stat_activity where application_name = 'mailcordon worker'"
         " and datname = current_database()"

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 
 from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.clearing_store import ClearingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.adapters.db.settle_store import SettleStore
@@ -26,13 +27,17 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         governors = await stack.enter_async_context(
             await engine.create_pool(config.login_url("governor"), max_size=2)
         )
-        queue = QueueStore(config.login_url("send"))
+        ramp_ms = config.ramp_seconds * 1000
+        queue = QueueStore(config.login_url("send"), ramp_ms=ramp_ms)
         stack.push_async_callback(queue.close)
         settle = SettleStore(config.login_url("send"))
         stack.push_async_callback(settle.close)
+        clearing = ClearingStore(config.login_url("send"), ramp_ms=ramp_ms)
+        stack.push_async_callback(clearing.close)
         dispatcher = Dispatcher(
             store=queue,
             settle=settle,
+            clearing=clearing,
             ses=SesSend(transport, host=transport.host, region=config.region, credentials=signing),
             governor=Governor(GovernorStore(governors)).stops,
             identity=Identity(installation=installation.name, mac_key=installation.mac_key),

@@ -1,8 +1,8 @@
 """The governor: the only code that stops, slows, releases and cancels mail, for every owner and in every process.
 
 Holds are what somebody decides; what SES refuses is a stop (`control/stops.py`). A hold takes effect with its commit, which also
-updates the lanes it covers and writes the audit row. Lifting names the holds it lifts and changes no other. Large moves (deferred
-mail, cancels) run in bounded transactions and can be resumed.
+updates the lanes it covers and writes the audit row. Lifting names the holds it lifts and changes no other. A cancel runs in
+bounded transactions and can be resumed.
 """
 
 from collections.abc import Sequence
@@ -30,11 +30,9 @@ class Governor:
         return await self._store.place(hold, actor=actor, once=once)
 
     async def lift(self, hold_ids: Sequence[int], *, tenant: int, actor: str, because: str) -> list[Hold]:
-        """The holds that were open and are lifted now; what they alone had deferred is ready again."""
+        """The holds that were open and are lifted now. The mail they had deferred follows along a ramp (send/clearing.py)."""
         require_because(because)
-        lifted = await self._store.lift(tenant, hold_ids, actor=actor, because=because)
-        await self._requeue_deferred([hold.id for hold in lifted if hold.narrow])
-        return lifted
+        return await self._store.lift(tenant, hold_ids, actor=actor, because=because)
 
     async def preview(self, target: Target) -> Preview:
         """The lanes that the target covers, with their counts and holds. Changes nothing."""
@@ -67,12 +65,10 @@ class Governor:
         await self._store.set_rate(tenant, lane, rate, actor=actor, because=because)
 
     async def lift_expired(self) -> int:
-        """Lifts holds past their end, and finishes what a dead process left undone. Returns how many were lifted."""
+        """Lifts holds past their end. Returns how many were lifted."""
         lifted = 0
         for tenant, ids in await self._store.due_holds():
             lifted += len(await self.lift(ids, tenant=tenant, actor=CLOCK, because=reasons.hold_ended()))
-        for _, ids in await self._store.deferred_under_lifted():
-            await self._requeue_deferred(ids)
         return lifted
 
     async def align_all(self) -> None:
@@ -82,10 +78,6 @@ class Governor:
             for tenant in sorted(new):
                 await self._store.align(tenant)
             seen |= new
-
-    async def _requeue_deferred(self, holds: Sequence[int]) -> None:
-        while holds and await self._store.requeue_deferred(holds, most=CHUNK):
-            pass
 
 
 def check(hold: NewHold) -> None:

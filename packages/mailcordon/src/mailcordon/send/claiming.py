@@ -18,7 +18,7 @@ from mailcordon.core.reason import Reason
 from mailcordon.core.route import Route
 from mailcordon.send.calling import Calling, Loop
 from mailcordon.send.moves import Claimed
-from mailcordon.send.ports import QueueStore
+from mailcordon.send.ports import Bounds, QueueStore
 from mailcordon.send.results import Slots
 from mailcordon.send.route_cache import RouteCache
 from mailcordon.send.tokens import Tokens
@@ -59,7 +59,8 @@ class Claiming:
         self._calling = calling
         self._probe = probe
         self._in_flight = in_flight
-        self._claimed_at = 0.0
+        self._claimed_at = float("-inf")
+        self._full = False  #: whether the last claim got all it asked for
         self._loop = Loop(Slots(slots), Tokens(store, calling.window.name, urgent=Class.URGENT in classes))
         self.calls: set[asyncio.Task[None]] = set()  #: deliveries in progress
 
@@ -94,13 +95,11 @@ class Claiming:
             now = time.monotonic()
             if claimed:
                 quiet_since = 0.0
-                # Mail gathers meanwhile: claiming many costs little more than claiming one. Without free slots there is
-                # already enough of it.
-                # Part of the time has passed while the calls of the claim started.
-                await asyncio.sleep(
-                    max(POLL_FULL, self._claimed_at + self._gather - now) if slots.free else POLL_FULL
-                )
-            elif slots.free < slots.size // 2:
+                # Mail gathers meanwhile: claiming many costs little more than claiming one. Part of the time has passed while
+                # the calls of the claim started. After a claim that got all it asked for there is already enough mail.
+                rest = 0.0 if self._full else self._claimed_at + self._gather - now
+                await asyncio.sleep(max(POLL_FULL, rest))
+            elif not self._worth_a_claim():
                 await asyncio.sleep(POLL_FULL)
             elif slots.free < slots.size:
                 await asyncio.sleep(POLL_BUSY)
@@ -110,9 +109,9 @@ class Claiming:
 
     async def _claim(self, *, busy: bool) -> int:
         slots, tokens = self._loop
-        free, window = slots.free, self._calling.window
+        window = self._calling.window
         if (
-            free < slots.size // 2
+            not self._worth_a_claim()
             or window.stopped
             or self._calling.stops.stopped
             or not self._calling.holds.fresh
@@ -120,21 +119,25 @@ class Claiming:
             if window.canary_due():
                 await self._probe()
             return 0
-        free = min(free, window.allowed(self._in_flight()))
-        if not free:
+        most, bounds = bounds_of(slots)
+        most = min(most, window.allowed(self._in_flight()))
+        if not most:
             return 0
         await self._store.recheck(RECHECK_EVERY)
         if not busy and not await self._store.due(self._classes):
             await tokens.return_unused()
             return 0
-        granted = await tokens.take(free)
+        granted = await tokens.take(most)
         if not granted:
             return 0
-        batch = await self._store.claim(self._classes, granted)
+        batch = await self._store.claim(self._classes, granted, bounds, self._calling.holds.narrow)
         claimed = batch.claimed
         tokens.keep(granted - len(claimed))
+        self._claimed_at = time.monotonic()
+        self._full = len(claimed) == granted
         if claimed:
-            slots.take(len(claimed))
+            for claim in claimed:
+                slots.take(claim.tenant)
             self._calling.facts.claim(len(claimed))
             routes = await self._routes_of(claimed, batch.epoch)
             await self._start(claimed, routes)
@@ -145,7 +148,6 @@ class Claiming:
 
         Answers are seen in between, so an outage meets a few calls of a claim and not all of them. What is left then goes back.
         """
-        self._claimed_at = time.monotonic()
         pause = SPREAD * self._gather * GROUP / self._loop.slots.size
         for first in range(0, len(claimed), GROUP):
             if first:
@@ -154,6 +156,13 @@ class Claiming:
                 task = asyncio.create_task(self._calling.deliver(claim, routes.get(claim.lane), self._loop))
                 self.calls.add(task)
                 task.add_done_callback(self.calls.discard)
+
+    def _worth_a_claim(self) -> bool:
+        """Half of the slots are free; or any, and mail had time to gather: a tenant with slow calls delays no other."""
+        slots = self._loop.slots
+        if slots.free >= max(1, slots.size // 2):
+            return True
+        return slots.free > 0 and time.monotonic() - self._claimed_at >= self._gather
 
     async def _routes_of(self, claimed: Sequence[Claimed], epoch: int) -> dict[int, Route]:
         """Retries until the database answers: claimed mail must not be dropped. It is requeued if the holds are stale by then."""
@@ -166,3 +175,13 @@ class Claiming:
             except Exception:
                 log.exception("routes could not be read; the mail is deferred")
                 return {}
+
+
+def bounds_of(slots: Slots) -> tuple[int, Bounds]:
+    """How many deliveries to claim at most, and what one tenant may have of them.
+
+    Afterwards no tenant has more than twice as many calls on the wire as there are free slots, or one. So a tenant whose calls
+    take long gets at most two thirds of the slots while it is alone, and less the more others send.
+    """
+    most = max(1, slots.free * 2 // 3)
+    return most, Bounds(max(1, 2 * (slots.free - most)), slots.in_flight)

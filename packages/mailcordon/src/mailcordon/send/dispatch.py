@@ -16,8 +16,9 @@ from mailcordon.core.priority import Class
 from mailcordon.send.calling import Calling
 from mailcordon.send.canary import Canaries, Identity
 from mailcordon.send.claiming import Claiming
+from mailcordon.send.clearing import Clearing
 from mailcordon.send.holds import Holds, boot_time
-from mailcordon.send.ports import QueueStore, Sender, SettleStore, StopAsker
+from mailcordon.send.ports import ClearingStore, QueueStore, Sender, SettleStore, StopAsker
 from mailcordon.send.results import Results
 from mailcordon.send.route_cache import RouteCache
 from mailcordon.send.settling import Settling
@@ -30,6 +31,7 @@ HEARTBEAT_EVERY = 0.75  #: seconds
 DEAD_AFTER_MS = 2_000  #: a worker is dead when its heartbeat is this old and its lock is free
 SWEEP_EVERY = 30.0  #: seconds
 SETTLE_EVERY = 0.25  #: seconds
+CLEAR_EVERY = 0.25  #: seconds
 FAILED_PAUSE = 5.0  #: seconds until background work that failed is tried again
 DRAIN = 35.0  #: seconds in which the calls on the wire may end
 URGENT_SHARE = 0.25  #: share of the call slots reserved for urgent mail
@@ -44,6 +46,7 @@ class Dispatcher:
         *,
         store: QueueStore,
         settle: SettleStore,
+        clearing: ClearingStore,
         ses: Sender,
         governor: StopAsker,
         identity: Identity,
@@ -79,6 +82,7 @@ class Dispatcher:
         self._settling = Settling(
             settle, canaries=self._canaries, routes=routes, holds=self._holds, window=self._window
         )
+        self._clearing = Clearing(clearing, holds=self._holds, facts=self._calling.facts)
         urgent = max(1, round(slots * URGENT_SHARE))
         self._claiming = [
             Claiming(
@@ -113,6 +117,7 @@ class Dispatcher:
             self._results.run(),
             self._every(HEARTBEAT_EVERY, self._heartbeat),
             self._every(SETTLE_EVERY, self._settling.once),
+            self._every(CLEAR_EVERY, self._clearing.once),
             self._every(SWEEP_EVERY, self._store.sweep),
         ]
         tasks = [asyncio.create_task(one) for one in background]

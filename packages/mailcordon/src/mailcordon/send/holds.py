@@ -7,7 +7,7 @@ clock is CLOCK_BOOTTIME, which also runs while a process or a machine sleeps.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -63,6 +63,11 @@ class Holds:
             ) and hold.stops_mail(claim.provider, claim.campaign, claim.list, now_ms):
                 return hold
         return None
+
+    @property
+    def narrow(self) -> Mapping[int, Sequence[Hold]]:
+        """By tenant, the open holds on campaigns, lists and mailbox providers."""
+        return self._narrow
 
     async def read(self) -> None:
         """Reads the epoch, and holds and stops if it has moved. The age of the cache counts from before the read."""

@@ -5,7 +5,7 @@ Rows travel in batches: one call of a store is one transaction.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
@@ -101,6 +101,23 @@ class Batch(NamedTuple):
     epoch: int
 
 
+class Bounds(NamedTuple):
+    """How many calls of one tenant may be on the wire after a claim, and how many are now."""
+
+    most: int
+    in_flight: Mapping[int, int]  #: by tenant
+
+    def may_start(self, tenant: int) -> int:
+        return self.most - self.in_flight.get(tenant, 0)
+
+
+NO_BOUNDS = Bounds(1_000_000, {})
+
+#: By tenant, the open holds on campaigns, lists and mailbox providers.
+Narrow: TypeAlias = Mapping[int, Sequence[Hold]]
+NO_HOLDS: Narrow = {}
+
+
 class QueueStore(Protocol):
     async def begin_work(self) -> int: ...
     async def end_work(self) -> None: ...
@@ -113,7 +130,9 @@ class QueueStore(Protocol):
     async def return_tokens(self, cell: str, n: int) -> None: ...
     async def cut_rate(self, cell: str) -> None: ...
     async def due(self, classes: Sequence[Class]) -> bool: ...
-    async def claim(self, classes: Sequence[Class], slots: int) -> Batch: ...
+    async def claim(
+        self, classes: Sequence[Class], slots: int, bounds: Bounds = NO_BOUNDS, narrow: Narrow = NO_HOLDS
+    ) -> Batch: ...
     async def recheck(self, every: float) -> int: ...
     async def sweep(self) -> int: ...
     async def complete(
@@ -122,6 +141,24 @@ class QueueStore(Protocol):
         deferred: Sequence[Defer],
         requeued: Sequence[Requeue],
     ) -> None: ...
+
+
+class ClearingStore(Protocol):
+    async def expire(self) -> int:
+        """Ends expired mail that is ready, wherever it is. Returns how many; there may be more."""
+        ...
+
+    async def park(self, narrow: Narrow) -> int:
+        """Defers ready mail that these holds stop. Returns how many; there may be more."""
+        ...
+
+    async def give_back(self) -> int:
+        """Makes ready what ended holds had deferred, as far as the ramp of each has come. Returns how many."""
+        ...
+
+    async def correct_clocks(self) -> int:
+        """Sets stamps from the future to now. Returns how many there were."""
+        ...
 
 
 class Sender(Protocol):

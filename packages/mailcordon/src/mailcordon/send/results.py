@@ -33,12 +33,18 @@ class Slots:
 
     def __init__(self, size: int) -> None:
         self.size = self.free = size
+        self.in_flight: dict[int, int] = {}  #: by tenant
 
-    def take(self, n: int) -> None:
-        self.free -= n
+    def take(self, tenant: int) -> None:
+        self.free -= 1
+        self.in_flight[tenant] = self.in_flight.get(tenant, 0) + 1
 
-    def release(self) -> None:
+    def release(self, tenant: int) -> None:
         self.free += 1
+        if self.in_flight[tenant] == 1:
+            del self.in_flight[tenant]
+        else:
+            self.in_flight[tenant] -= 1
 
 
 @dataclass(slots=True)
@@ -68,9 +74,9 @@ class _Batch:
         return one.claim.id
 
     def release(self) -> None:
-        for kind in self.slots:
-            for slots in kind:
-                slots.release()
+        for results, kind in zip((self.finished, self.deferred, self.requeued), self.slots, strict=True):
+            for one, slots in zip(results, kind, strict=False):  # no slots: they were released before
+                slots.release(one.claim.tenant)
             kind.clear()
 
 

@@ -124,12 +124,6 @@ class GovernorStore:
 
         await self._transact(run)
 
-    async def requeue_deferred(self, holds: Sequence[int], *, most: int) -> int:
-        async def run(conn: PooledConnection) -> int:
-            return await conn.fetchval(_SQL.requeue_deferred, list(holds), most)
-
-        return await self._transact(run)
-
     async def open_holds(self, tenant: int) -> list[Hold]:
         async with connection_pool.acquire(self._pool) as conn:
             return [hold_from_row(row) for row in await conn.fetch(_SQL.open_holds, tenant)]
@@ -192,9 +186,6 @@ class GovernorStore:
 
     async def due_holds(self) -> list[tuple[int, list[int]]]:
         return await self._by_tenant(_SQL.due_holds)
-
-    async def deferred_under_lifted(self) -> list[tuple[int, list[int]]]:
-        return await self._by_tenant(_SQL.deferred_under_lifted)
 
     async def unaligned_tenants(self) -> list[int]:
         async with connection_pool.acquire(self._pool) as conn:

@@ -3,12 +3,13 @@
 Implements `send.ports.QueueStore`. Claims and results have a connection each, so that recording results never waits for a claim.
 """
 
+import itertools
 import os
 import random
 import socket
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 import asyncpg
 
@@ -24,21 +25,31 @@ from mailcordon.core.priority import CLASS_DEFAULTS, Class
 from mailcordon.core.reason import Reason
 from mailcordon.core.route import Route
 from mailcordon.core.stop import Stop
-from mailcordon.send import limits
-from mailcordon.send.decide import RowFacts
+from mailcordon.send import decide, limits, rotation
+from mailcordon.send.decide import CallFacts, RowFacts
 from mailcordon.send.moves import Claimed, Defer, Finish, Requeue
-from mailcordon.send.ports import Batch
+from mailcordon.send.ports import NO_BOUNDS, NO_HOLDS, Batch, Bounds, Narrow
+from mailcordon.send.rotation import DueLane, Plan, Visit
 
 _SQL = queries.load("queue_store.sql")
 _SHARED = queries.load("shared.sql")
 _WORKER_LOCK = 0x6D64  #: first key of the advisory locks of live workers; the second is the worker's id
-_MOST_TURNS = 64  #: of one class in one claim: visiting a lane costs more than sending a mail (lab: 13 us a mail + 18 us a visit)
+_PARK_WINDOW = (
+    200  #: deliveries of a lane that a claim looks at for narrow holds; the rest is parked beside the claims
+)
+_SUPPRESSED_WINDOW = 500  #: deliveries of a lane that are looked at for suppressions once a claim has met one
+_SUPPRESSED_LOOKS = 4  #: of one claim
 _WEIGHTS = {int(class_): defaults.weight for class_, defaults in CLASS_DEFAULTS.items()}
+#: What becomes of mail whose address was suppressed while it was queued: it leaves in bulk, before it takes a call slot.
+_SUPPRESSED = decide.before_call(
+    CallFacts(may_start=True, hold=None, has_content=True, row=RowFacts(suppressed=True))
+)
 
 
 class QueueStore:
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, *, ramp_ms: int = limits.RAMP_MS) -> None:
         self.worker = 0
+        self._ramp_ms = ramp_ms
         self._claims = PinnedConnection(dsn, "claim")
         self._results = PinnedConnection(dsn, "complete")
         self._worker_lock = PinnedConnection(dsn, "worker", index_plans=False, prepare=self._register)
@@ -150,33 +161,27 @@ class QueueStore:
 
     # Claim --------------------------------------------------------------------------------------------------------------
 
-    async def claim(self, classes: Sequence[Class], slots: int) -> Batch:
+    async def claim(
+        self, classes: Sequence[Class], slots: int, bounds: Bounds = NO_BOUNDS, narrow: Narrow = NO_HOLDS
+    ) -> Batch:
         """Claims up to `slots` deliveries, shared fairly among the due turns. Their intent is committed on return."""
-        asked = {int(c): min(_MOST_TURNS, slots) for c in classes}
+        blocked = [tenant for tenant in bounds.in_flight if bounds.may_start(tenant) <= 0]
         async with self._claims.transaction() as connection:
-            rows = await connection.fetch(_SQL.take_turns, list(asked), list(asked.values()))
+            rows = await connection.fetch(
+                _SQL.take_turns, [int(c) for c in classes], _shares(classes, slots), slots, blocked
+            )
             if not rows:
                 return Batch([], 0)
-            now: int = rows[0]["now"]
             us: int = rows[0]["us"]
-            plan = _plan(rows, slots, now)
-            taken = await connection.fetch(
-                _SQL.claim,
-                [lane.lane for lane in plan.lanes],
-                [lane.budget for lane in plan.lanes],
-                [lane.cutoff for lane in plan.lanes],
-                [lane.turn for lane in plan.lanes],
-                [plan.budgets[lane.turn] for lane in plan.lanes],
-                now,
-                self.worker,
+            now = us // 1000
+            plan = rotation.plan([DueLane(*row[:11]) for row in rows], now, bounds.may_start, self._ramp_ms)
+            unclear: set[int] = set()
+            visits = (
+                await self._park(connection, plan.visits, narrow, now, unclear) if narrow else plan.visits
             )
-            claimed = [row for row in taken if row["attempt"]]
-            if len(claimed) < len(taken):
-                expired = [row for row in taken if not row["attempt"]]
-                await connection.execute(
-                    _SQL.count_expired, [row["lane"] for row in expired], [row["id"] for row in expired]
-                )
-            idle = await self._return_turns(connection, plan, taken, us)
+            claimed = await self._take(connection, plan, visits, now, unclear)
+            places = {row["turn"]: row["row"] for row in rows}
+            idle = await self._return_turns(connection, plan, visits, claimed, unclear, places, us)
             contents = await _contents(
                 connection, claimed, urgent=Class.URGENT in classes, only=len(classes) == 1
             )
@@ -184,39 +189,108 @@ class QueueStore:
             self._idle[turn] = None
         return Batch([_claimed(row, now, contents) for row in claimed], rows[0]["epoch"])
 
+    async def _park(
+        self,
+        connection: engine.Connection,
+        visits: Sequence[Visit],
+        narrow: Narrow,
+        now: int,
+        unclear: set[int],
+    ) -> Sequence[Visit]:
+        """Defers held mail at the heads of the lanes, before it counts. A lane gives no more than what was seen of it."""
+        by_tenant: dict[int, list[Visit]] = defaultdict(list)
+        for visit in visits:
+            if visit.budget and visit.tenant in narrow:
+                by_tenant[visit.tenant].append(visit)
+        budgets: dict[int, int] = {}
+        for tenant, covered in by_tenant.items():
+            holds = [hold for hold in narrow[tenant] if hold.until is None or hold.until > now]
+            if not holds:
+                continue
+            window = max(_PARK_WINDOW, 2 * max(visit.budget for visit in covered))
+            heads = [(visit.lane, visit.cutoff, visit.class_) for visit in covered]
+            seen = {row["lane"]: row for row in await park(connection, heads, holds, window)}
+            for visit in covered:
+                row = seen.get(visit.lane)
+                if row is not None and row["seen"] == window and row["stay"] < visit.budget:
+                    budgets[visit.lane] = row["stay"]
+                    unclear.add(visit.turn)
+        return [visit._replace(budget=budgets.get(visit.lane, visit.budget)) for visit in visits]
+
+    async def _take(
+        self,
+        connection: engine.Connection,
+        plan: Plan,
+        visits: Sequence[Visit],
+        now: int,
+        unclear: set[int],
+    ) -> list[asyncpg.Record]:
+        """Suppressed mail leaves first, and counts for nothing: the claim goes on behind it."""
+        budgets = dict(plan.budgets)
+        claimed: list[asyncpg.Record] = []
+        for look in range(_SUPPRESSED_LOOKS):
+            rows = await connection.fetch(
+                _SQL.claim,
+                [visit.lane for visit in visits],
+                [visit.budget for visit in visits],
+                [visit.cutoff for visit in visits],
+                [visit.turn for visit in visits],
+                [budgets[visit.turn] for visit in visits],
+                [visit.class_ for visit in visits],
+                now,
+                self.worker,
+            )
+            live = [row for row in rows if row["attempt"]]
+            claimed += live
+            dead = {row["turn"] for row in rows if not row["attempt"]}
+            if not dead:
+                break
+            if look == _SUPPRESSED_LOOKS - 1:
+                unclear |= dead
+                break
+            took: dict[int, int] = defaultdict(int)
+            for row in live:
+                budgets[row["turn"]] -= 1
+                took[row["lane"]] += 1
+            visits = [v._replace(budget=v.budget - took[v.lane]) for v in visits if v.turn in dead]
+            await connection.fetchval(
+                _SQL.refuse_suppressed,
+                [visit.lane for visit in visits],
+                [visit.cutoff for visit in visits],
+                _SUPPRESSED_WINDOW,
+                now,
+                _SUPPRESSED.state,
+                _SUPPRESSED.reason,
+                _SUPPRESSED.sentence,
+            )
+        return claimed
+
     async def _return_turns(
-        self, connection: engine.Connection, plan: "_Plan", taken: Sequence[asyncpg.Record], us: int
+        self,
+        connection: engine.Connection,
+        plan: Plan,
+        visits: Sequence[Visit],
+        claimed: Sequence[asyncpg.Record],
+        unclear: Set[int],
+        places: Mapping[int, object],
+        us: int,
     ) -> list[int]:
-        by_turn: dict[int, int] = defaultdict(int)
-        by_lane: dict[int, int] = defaultdict(int)
-        for row in taken:
-            by_turn[row["turn"]] += 1
-            by_lane[row["lane"]] += 1
-        left = {
-            lane.lane: lane.bucket.spent(by_lane[lane.lane]) for lane in plan.lanes if lane.bucket is not None
-        }
-        #: turn -> when each of its lanes without tokens gets the next one; None: never
-        out_of_tokens: dict[int, list[int | None]] = defaultdict(list)
-        for lane in plan.lanes:
-            if lane.lane in left and by_lane[lane.lane] >= lane.budget:
-                out_of_tokens[lane.turn].append(left[lane.lane].next_at())
-        next_at: dict[int, int | None] = {}
-        for turn, budget in plan.budgets.items():
-            if by_turn[turn] >= budget:
-                next_at[turn] = us
-            else:
-                times = [at for at in out_of_tokens[turn] if at is not None]
-                next_at[turn] = max(us + 1000, min(times) * 1000) if times else None
-        order = sorted(next_at)
+        """Returns the turns that became idle."""
+        taken: dict[int, int] = defaultdict(int)
+        for row in claimed:
+            taken[row["lane"]] += 1
+        left = {v.lane: v.bucket.spent(taken[v.lane]) for v in visits if v.bucket is not None}
+        back = rotation.returned(plan._replace(visits=visits), left, taken, unclear, us)
         await connection.execute(
             _SQL.return_turns,
-            order,
-            [next_at[turn] for turn in order],
+            [places[one.turn] for one in back],
+            [one.place for one in back],
+            [one.at for one in back],
             list(left),
             [bucket.tokens for bucket in left.values()],
             [bucket.at for bucket in left.values()],
         )
-        return [turn for turn in order if next_at[turn] is None]
+        return [one.turn for one in back if one.place is None and one.at is None]
 
     async def recheck(self, every: float = 0.0) -> int:
         """Checks the turns that this worker set idle, at most once in `every` seconds. Returns how many were woken."""
@@ -394,42 +468,39 @@ def _claimed(
     )
 
 
-class _Lane:
-    __slots__ = ("bucket", "budget", "cutoff", "lane", "turn")
-
-    def __init__(self, turn: int, lane: int, budget: int, cutoff: int, bucket: limits.Bucket | None) -> None:
-        self.turn, self.lane, self.budget, self.cutoff, self.bucket = turn, lane, budget, cutoff, bucket
-
-
-class _Plan:
-    """How much one claim takes from each turn and lane."""
-
-    def __init__(self, budgets: dict[int, int], lanes: list[_Lane]) -> None:
-        self.budgets, self.lanes = budgets, lanes
+def _shares(classes: Sequence[Class], slots: int) -> list[int]:
+    """Each class's share of the slots, for every set of classes that may have due turns, as `take_turns` wants it."""
+    chance = random.random()
+    out = [0] * (3 << len(Class))
+    for size in range(1, len(classes) + 1):
+        for due in itertools.combinations(classes, size):
+            first = 3 * sum(1 << class_ for class_ in due)
+            for class_, share in limits.shares(slots, dict.fromkeys(due, 1), _WEIGHTS, chance).items():
+                out[first + class_] = share
+    return out
 
 
-def _plan(rows: Sequence[asyncpg.Record], slots: int, now: int) -> _Plan:
-    turns: dict[int, dict[int, None]] = defaultdict(dict)
-    for row in rows:
-        turns[row["class"]][row["turn"]] = None
-    shares = limits.shares(slots, {c: len(t) for c, t in turns.items()}, _WEIGHTS, random.random())
-    budgets: dict[int, int] = {}
-    for class_, due in turns.items():
-        each, more = divmod(shares[class_], len(due))
-        for place, turn in enumerate(due):
-            budgets[turn] = each + (place < more)
-    lanes: list[_Lane] = []
-    for row in rows:
-        if row["lane"] is None or not (budget := budgets[row["turn"]]):
-            continue
-        rate = limits.effective_rate(row["rate"], row["released_at"], now)
-        bucket = None
-        if rate is not None:
-            bucket = limits.Bucket(rate, row["tokens"], row["tokens_at"]).refilled(now)
-            budget = min(budget, bucket.whole)
-        cutoff = ids.first_of(now - row["expiry_ms"])
-        lanes.append(_Lane(row["turn"], row["lane"], budget, cutoff, bucket))
-    return _Plan(budgets, lanes)
+async def park(
+    connection: engine.Connection,
+    heads: Sequence[tuple[int, int, int]],
+    holds: Sequence[Hold],
+    most: int,
+) -> list[asyncpg.Record]:
+    """Defers what the holds, all of one tenant, stop among the next deliveries of each lane. `heads`: lane, first id, class."""
+    return await connection.fetch(
+        _SQL.park,
+        [lane for lane, _, _ in heads],
+        [first for _, first, _ in heads],
+        most,
+        [hold.id for hold in holds],
+        [hold.target.class_ for hold in holds],
+        [hold.target.lane for hold in holds],
+        [hold.target.provider for hold in holds],
+        [hold.target.campaign for hold in holds],
+        [hold.target.list for hold in holds],
+        [hold.sentence for hold in holds],
+        [class_ for _, _, class_ in heads],
+    )
 
 
 def _account_rate(row: asyncpg.Record) -> limits.AccountRate:

@@ -72,19 +72,6 @@ update lane set policy_rate = $2 where id = $1;
 -- The lane's own limit before a change.
 select policy_rate from lane where id = $1 and tenant = $2;
 
--- name: requeue_deferred
--- Mail that narrow holds had deferred becomes ready as new mail does; a hold that still stops it defers it again. Rows that
--- another transaction has locked are left to the next round.
-select queue_ready(array_agg(lane), array_agg(id))
-  from (select lane, id from waiting where hold = any($1) limit $2 for update skip locked) chosen;
-
--- name: deferred_under_lifted
--- Lifted holds with deferred mail: a dispatcher deferred it while the hold was being lifted, or a process died while it requeued.
-select h.tenant, array_agg(h.id order by h.id) as holds
-from hold h
-where h.lifted_at is not null and h.id in (select distinct hold from waiting where hold is not null)
-group by h.tenant order by h.tenant limit 100;
-
 -- name: due_holds
 -- Holds whose end has come, by tenant.
 select tenant, array_agg(id order by id) as holds

@@ -7,49 +7,95 @@ select exists (select from unnest($1::smallint[]) c (class)
                 where exists (select from turn t where t.class = c.class and t.next_at is not null and t.next_at <= now_us()));
 
 -- name: take_turns
--- Tenants take turns inside a class: the turn that waited longest goes first, and more lanes or more mail give no more turns. The
--- row lock lasts for the claim's transaction and is the whole lease: a dead worker's turns are free at once.
-select p.id as turn, p.class, l.id as lane, l.rate, l.tokens, l.tokens_at, l.released_at, l.expiry_ms, n.us / 1000 as now, n.us,
-       (select value from epoch where name = 'control') as epoch
-  from (select now_us() as us) n
- cross join unnest($1::smallint[], $2::int[]) c (class, k)
- cross join lateral (select t.id, t.class from turn t where t.class = c.class and t.next_at <= n.us and t.next_at is not null
-                      order by t.next_at limit c.k for no key update skip locked) p
-  left join lane l on l.turn = p.id and not l.held and not l.stopped;
+-- Tenants take turns inside a class: the turn that waited longest goes first, and more lanes or more mail give no more turns. Only
+-- turns that will be served are locked; the others keep their place. The row lock lasts for the claim's transaction and is the
+-- whole lease: a dead worker's turns are free at once.
+--
+-- $2 has the class's share of the $3 slots for each set of classes that may have due turns: the set as bits, times 3, plus the
+-- class. $4: tenants that may not start a call now.
+with n as materialized (
+    select now_us() as us
+), d as materialized (
+    select c.class, (select count(*) from (select from turn t where t.class = c.class and t.next_at is not null and t.next_at <= n.us
+                                              and t.tenant <> all ($4::int[]) limit $3) x)::int as due
+      from n cross join unnest($1::smallint[]) c (class)
+), s as (
+    select class, due, ($2::int[])[(select sum(1 << class) from d where due > 0)::int * 3 + class + 1] as share from d where due > 0
+)
+select p.class, s.share, s.due, p.id as turn, p.tenant, l.id as lane, l.rate, l.tokens, l.tokens_at, l.released_at, l.expiry_ms,
+       p.row, n.us, (select value from epoch where name = 'control') as epoch
+  from n cross join s
+ cross join lateral (select t.ctid as row, t.id, t.class, t.tenant, t.next_at from turn t
+                      where t.class = s.class and t.next_at is not null and t.next_at <= n.us and t.tenant <> all ($4::int[])
+                      order by t.next_at limit least(s.share, s.due) for no key update skip locked) p
+  left join lane l on l.turn = p.id and not l.held and not l.stopped
+ order by p.class, p.next_at, p.id;
 
 -- name: claim
 -- Records the intent to send, as a compare-and-set on the delivery. A lane gives at most its budget, a turn at most its own, and
--- the lanes of a turn share equally. Expired deliveries go to the ledger instead.
+-- the lanes of a turn share equally. Expired mail is not looked at, and suppressed mail is only reported (attempt 0): it leaves in
+-- bulk. Rows are updated by their place in the table, which stays the same as long as our snapshot sees them.
 with l as (
-    select * from unnest($1::int[], $2::int[], $3::bigint[], $4::int[], $5::int[]) u (lane, budget, cutoff, turn, turn_budget)
+    select * from unnest($1::int[], $2::int[], $3::bigint[], $4::int[], $5::int[], $6::smallint[]) u (lane, budget, cutoff, turn, turn_budget, class)
 ), m as materialized (
-    select x.lane, x.id, x.turn, x.late
-      from (select l.lane, l.turn, l.turn_budget, q.id, q.id < l.cutoff as late,
+    select x.lane, x.id, x.turn, x.row,
+           exists (select from suppression s where s.tenant = x.tenant and s.hash = x.hash
+                    and (s.scope = 0 or s.scope = 1 and s.target = x.class or s.scope = 2 and s.target = x.lane)
+                    and (s.until is null or s.until > $7))
+             or exists (select from platform_suppression p where p.hash = x.hash) as suppressed
+      from (select l.lane, l.class, l.turn, l.turn_budget, q.id, q.row, q.tenant, q.hash,
                    row_number() over (partition by l.turn order by q.n, l.lane) as place
               from l cross join lateral (
-                   select r.id, row_number() over (order by r.id) as n
-                     from (select id from ready where ready.lane = l.lane and ready.state = 0 order by id limit l.budget) r) q) x
+                   select r.*, row_number() over (order by r.id) as n
+                     from (select ctid as row, id, tenant, hash from ready
+                            where ready.lane = l.lane and ready.id >= l.cutoff and ready.state = 0 order by id limit l.budget) r) q) x
      where x.place <= x.turn_budget
-), e as (
-    delete from ready q using m where m.late and q.lane = m.lane and q.id = m.id and q.state = 0
-    returning q.lane, q.id, q.tenant, q.attempt, q.provider, m.turn
-), g as (
-    insert into ledger (id, tenant, lane, state, attempt, provider, at, reason, detail)
-    select id, tenant, lane, 11, attempt, provider, $6, 'expired', {{expired_in_queue}} from e
 ), i as (
-    update ready q set state = 1, attempt = q.attempt + 1, worker = $7, called_at = $6
-      from m where not m.late and q.lane = m.lane and q.id = m.id and q.state = 0
-    returning q.lane, q.id, q.tenant, q.attempt, q.provider, q.hash, q.campaign, q.list, m.turn
+    update ready q set state = 1, attempt = q.attempt + 1, worker = $8, called_at = $7
+      from m where not m.suppressed and q.ctid = m.row and q.state = 0
+    returning m.turn, q.lane, q.id, q.tenant, q.attempt, q.provider, q.campaign, q.list, m.suppressed
 )
-select i.turn, i.lane, i.id, i.tenant, i.attempt, i.provider, i.campaign, i.list,
-       exists (select from suppression s where s.tenant = i.tenant and s.hash = i.hash
-                and (s.scope = 0 or s.scope = 1 and s.target = (select l.class from lane l where l.id = i.lane)
-                     or s.scope = 2 and s.target = i.lane)
-                and (s.until is null or s.until > $6))
-         or exists (select from platform_suppression p where p.hash = i.hash) as suppressed
-  from i
+select * from i
 union all
-select e.turn, e.lane, e.id, e.tenant, 0::smallint, 0::smallint, null, null, null from e;
+select m.turn, m.lane, m.id, null, 0::smallint, null, null, null, true from m where m.suppressed;
+
+-- name: refuse_suppressed
+-- Ends the suppressed mail among the next $3 of each lane. It was queued before its address was suppressed.
+with x as materialized (
+    select r.lane, r.id
+      from unnest($1::int[], $2::bigint[]) u (lane, cutoff)
+     cross join lateral (select ready.lane, ready.id, ready.tenant, ready.hash from ready
+                          where ready.lane = u.lane and ready.id >= u.cutoff and ready.state = 0 order by ready.id limit $3) r
+     where suppressed_for(r.tenant, r.hash, (select l.class from lane l where l.id = r.lane), r.lane, $4)
+)
+select count(f.id)
+  from (select array_agg(lane order by lane, id) as lanes, array_agg(id order by lane, id) as ids,
+               array_agg($5::smallint) as states, array_agg($6::text) as reasons, array_agg($7::text) as details
+          from x having count(*) > 0) a
+ cross join lateral queue_finish(a.lanes, a.ids, null, 1, a.states, null, null, a.reasons, a.details, 0) f;
+
+-- name: park
+-- Defers what holds on a campaign, a list or a mailbox provider stop among the next $3 of each lane. Returns by lane how many
+-- were looked at, how many of those stay, and the last one. $4 to $10 are the holds, in the order of their ids.
+with h as materialized (
+    select * from unnest($4::bigint[], $5::smallint[], $6::int[], $7::smallint[], $8::text[], $9::text[], $10::text[])
+                    with ordinality u (hold, class, lane, provider, campaign, list, sentence, n)
+), x as materialized (
+    select r.lane, r.id, (select h.n from h where (h.class is null or h.class = u.class) and (h.lane is null or h.lane = r.lane)
+                             and (h.provider is null or h.provider = r.provider) and (h.campaign is null or h.campaign = r.campaign)
+                             and (h.list is null or h.list = r.list) order by h.n limit 1) as n
+      from unnest($1::int[], $2::bigint[], $11::smallint[]) u (lane, start, class)
+     cross join lateral (select ready.lane, ready.id, ready.provider, ready.campaign, ready.list from ready
+                          where ready.lane = u.lane and ready.id >= u.start and ready.state = 0 order by ready.id limit $3) r
+), p as materialized (
+    select queue_defer(array_agg(x.lane order by x.lane, x.id), array_agg(x.id order by x.lane, x.id), null, null,
+                       array_agg(3::smallint), null, array_agg(h.hold order by x.lane, x.id),
+                       array_agg(h.sentence order by x.lane, x.id), array_agg('held'::text), null, 1) as parked
+      from x join h on h.n = x.n having count(*) > 0
+)
+select lane, count(*)::int as seen, count(*) filter (where n is null)::int as stay, max(id) as last,
+       coalesce((select parked from p), 0) as parked
+  from x group by lane;
 
 -- name: claimed_content
 -- Recipients and content of claimed messages. Apart from the claim, and between two ids, so that only the partitions of those
@@ -59,30 +105,27 @@ select m.id, m.recipients,
             else (select c.body from content c where c.id = m.id and c.id between $2 and $3) end as body
   from message m where m.id = any ($1::bigint[]) and m.id between $2 and $3;
 
--- name: count_expired
--- Takes the deliveries that expired during a claim out of the lanes' backlogs.
-insert into lane_finished as z (lane, node, deliveries, bytes, expired)
-select u.lane, 0, count(*), sum((select bytes from message where message.id = (u.id & -64))), count(*)
-  from unnest($1::int[], $2::bigint[]) u (lane, id)
- group by u.lane order by u.lane
-on conflict (lane, node) do update
-set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.bytes, expired = z.expired + excluded.expired;
-
 -- name: return_turns
--- Ends a claim: when each turn is next due (microseconds since 1970; null: idle), and what is left in the lanes' rate limits.
+-- Ends a claim. A turn that was served is due at its place behind those that are due now; another at its time (microseconds since
+-- 1970) or, without one, when it has mail. Then what is left in the lanes' rate limits. The turns are locked by us, so each is
+-- still where `take_turns` saw it: looked up there, it costs the same beside a snapshot that keeps all its old versions.
 with b as (
-    update lane l set tokens = u.tokens, tokens_at = u.at from unnest($3::int[], $4::real[], $5::bigint[]) u (lane, tokens, at)
+    update lane l set tokens = u.tokens, tokens_at = u.at from unnest($4::int[], $5::real[], $6::bigint[]) u (lane, tokens, at)
      where l.id = u.lane
 )
-update turn t set next_at = u.next_at from unnest($1::int[], $2::bigint[]) u (turn, next_at) where t.id = u.turn;
+update turn t set next_at = coalesce((select now_us()) + u.place, u.at)
+  from unnest($1::tid[], $2::int[], $3::bigint[]) u (row, place, at)
+ where t.ctid = u.row;
 
 -- name: recheck_turns
 -- A turn that this worker set idle is checked again until every enqueue that saw it awake must have ended (docs/decisions/003).
+-- Expired mail does not wake it.
 with w as (
     update turn t set next_at = now_us() from unnest($1::int[]) u (turn)
      where t.id = u.turn and t.next_at is null
        and exists (select from lane l where l.turn = t.id and not l.held and not l.stopped
-                    and exists (select from ready r where r.lane = l.id and r.state = 0))
+                    and exists (select from ready r where r.lane = l.id and r.state = 0
+                                   and r.id >= ((now_ms() - l.expiry_ms - 1767225600000) << 22)))
     returning t.id
 )
 select (select coalesce(array_agg(id), '{}') from w) as woken,
@@ -95,7 +138,8 @@ with sleeping as (
     select t.id from turn t
      where t.next_at is null
        and exists (select from lane l where l.turn = t.id and not l.held and not l.stopped
-                    and exists (select from ready r where r.lane = l.id and r.state = 0))
+                    and exists (select from ready r where r.lane = l.id and r.state = 0
+                                   and r.id >= ((now_ms() - l.expiry_ms - 1767225600000) << 22)))
      order by t.id for no key update skip locked
 )
 update turn t set next_at = now_us() from sleeping s where t.id = s.id returning t.id;

@@ -85,15 +85,6 @@ with recursive lanes as (
 select lane, id, p.why from gone join p using (lane, id);
 
 -- name: due_waiting
--- Retries that are due, and mail deferred by a hold that has ended.
-with recursive holds as (
-    (select w.hold from waiting w where w.hold is not null order by w.hold limit 1)
-    union all
-    select (select w.hold from waiting w where w.hold > s.hold order by w.hold limit 1) from holds s where s.hold is not null
-), p as (
-    select w.lane, w.id from waiting w where w.why in (1, 4, 5) and w.until <= now_ms() order by w.why, w.until limit $1
-), o as (
-    select x.lane, x.id from holds s join hold h on h.id = s.hold and (h.lifted_at is not null or h.until <= now_ms())
-     cross join lateral (select w.lane, w.id from waiting w where w.hold = s.hold limit $1) x limit $1
-)
-select queue_ready(array_agg(x.lane), array_agg(x.id)) from (select * from p union select * from o) x;
+-- Retries that are due.
+select queue_ready(array_agg(x.lane), array_agg(x.id))
+  from (select w.lane, w.id from waiting w where w.why in (1, 4, 5) and w.until <= now_ms() order by w.why, w.until limit $1) x;

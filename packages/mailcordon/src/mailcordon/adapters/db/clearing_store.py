@@ -1,0 +1,119 @@
+"""Bulk moves beside the claims. Implements `send.ports.ClearingStore`.
+
+One dispatcher at a time does this, the one that holds an advisory lock; the others' calls return at once.
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from mailcordon.adapters.db import engine, queries, queue_store
+from mailcordon.adapters.db.pinned_connection import PinnedConnection
+from mailcordon.send import limits
+from mailcordon.send.ports import Narrow
+
+_SQL = queries.load("clearing_store.sql")
+_SHARED = queries.load("shared.sql")
+_LOCK = 0x6D66
+_MOST = 1_000  #: rows per statement: each is a transaction of some 30 ms
+_ROUNDS = 8  #: statements per call
+LONGEST_RETRY_MS = 120_000  #: no retry is farther ahead
+
+
+class ClearingStore:
+    def __init__(self, dsn: str, *, ramp_ms: int = limits.RAMP_MS) -> None:
+        self._connection = PinnedConnection(dsn, "clear")
+        self._ramp_ms = ramp_ms
+        #: By tenant: the holds that were looked for, and by lane the first id that was not looked at yet.
+        self._parked: dict[int, tuple[frozenset[int], dict[int, int]]] = {}
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncGenerator[engine.Connection | None]:
+        async with self._connection.use() as connection:
+            if not await connection.fetchval(_SHARED.try_lock, _LOCK, 0):
+                yield None
+                return
+            try:
+                yield connection
+            finally:
+                await connection.execute(_SHARED.unlock, _LOCK, 0)
+
+    async def expire(self) -> int:
+        gone = 0
+        async with self._alone() as connection:
+            for _ in range(_ROUNDS if connection else 0):
+                assert connection is not None
+                n = await connection.fetchval(_SQL.expire_ready, _MOST)
+                gone += n
+                if n < _MOST:
+                    break
+        return gone
+
+    async def park(self, narrow: Narrow) -> int:
+        for tenant in [one for one in self._parked if one not in narrow]:
+            del self._parked[tenant]
+        parked = 0
+        if not narrow:
+            return 0
+        async with self._alone() as connection:
+            if connection is None:
+                self._parked.clear()
+                return 0
+            turns: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
+            for row in await connection.fetch(_SQL.lanes_of_tenants, list(narrow)):
+                turns[row["tenant"], row["turn"]].append((row["id"], row["class"]))
+            for (tenant, turn), lanes in turns.items():
+                parked += await self._park_turn(connection, tenant, turn, lanes, narrow)
+        return parked
+
+    async def _park_turn(
+        self,
+        connection: engine.Connection,
+        tenant: int,
+        turn: int,
+        lanes: list[tuple[int, int]],
+        narrow: Narrow,
+    ) -> int:
+        holds = narrow[tenant]
+        wanted = frozenset(hold.id for hold in holds)
+        if tenant not in self._parked or self._parked[tenant][0] != wanted:
+            self._parked[tenant] = (wanted, {})
+        start = self._parked[tenant][1]
+        parked = 0
+        for _ in range(_ROUNDS):
+            async with connection.transaction():
+                await connection.fetch(_SQL.lock_turns, [turn])
+                heads = [(lane, start.get(lane, 0), class_) for lane, class_ in lanes]
+                rows = await queue_store.park(connection, heads, holds, _MOST)
+            # Mail that becomes ready below `start` later is met by the claims.
+            for row in rows:
+                start[row["lane"]] = row["last"] + 1
+            parked += max((row["parked"] for row in rows), default=0)
+            if all(row["seen"] < _MOST for row in rows):
+                break
+        return parked
+
+    async def give_back(self) -> int:
+        moved = 0
+        async with self._connection.use() as connection:
+            if not await connection.fetchval(_SQL.lock_if_holds_gave_back, _LOCK):
+                return 0
+            try:
+                for row in await connection.fetch(_SQL.ended_holds):
+                    now, since, before = row["now"], row["moving_since"], row["moved"]
+                    if since is None or since > now + limits.CLOCK_SLACK_MS:
+                        await connection.execute(_SQL.start_giving_back, row["id"], now)
+                        since, before = now, 0
+                    may = limits.released(now - since, self._ramp_ms) - before
+                    if may > 0:
+                        moved += await connection.fetchval(_SQL.give_back, row["id"], min(may, _MOST)) or 0
+            finally:
+                await connection.execute(_SHARED.unlock, _LOCK, 0)
+        return moved
+
+    async def correct_clocks(self) -> int:
+        async with self._connection.use() as connection:
+            return await connection.fetchval(_SQL.correct_clocks, LONGEST_RETRY_MS)

@@ -1,0 +1,76 @@
+-- Bulk moves beside the claims: expired mail leaves, held mail is parked, and what a hold gave back becomes ready along its ramp.
+
+-- name: expire_ready
+-- Ends expired mail that is still ready, lane by lane from the head of each: a million ready mails cost no more to check than one.
+-- Also in lanes that no claim visits: held, stopped, or waiting for a rate.
+with recursive lanes as (
+    (select r.lane from ready r order by r.lane limit 1)
+    union all
+    select (select r.lane from ready r where r.lane > s.lane order by r.lane limit 1) from lanes s where s.lane is not null
+), x as materialized (
+    select h.lane, h.id
+      from lanes s
+     cross join lateral (select r.lane, r.id from ready r
+                          where r.lane = s.lane and r.state = 0
+                            and r.id < (select (now_ms() - l.expiry_ms - 1767225600000) << 22 from lane l where l.id = s.lane)
+                          order by r.id limit $1) h
+     limit $1
+)
+select count(f.id)
+  from (select array_agg(lane) as lanes, array_agg(id) as ids, array_agg(11::smallint) as states, array_agg('expired'::text) as reasons,
+               array_agg({{expired_in_queue}}::text) as details
+          from x having count(*) > 0) a
+ cross join lateral queue_finish(a.lanes, a.ids, null, 1, a.states, null, null, a.reasons, a.details, 0) f;
+
+-- name: lock_turns
+-- A claim that needs one of these turns skips it meanwhile, so it never waits for a row that is being parked.
+select t.id from turn t where t.id = any ($1::int[]) order by t.id for no key update;
+
+-- name: lanes_of_tenants
+-- Lanes in which a narrow hold may stop mail.
+select l.id, l.tenant, l.class, l.turn from lane l where l.tenant = any ($1::int[]) and l.retired_at is null order by l.id;
+
+-- name: lock_if_holds_gave_back
+-- Whether any mail waits under a hold that has ended; then, whether we are the only dispatcher that gives it back.
+with recursive holds as (
+    (select w.hold from waiting w where w.hold is not null order by w.hold limit 1)
+    union all
+    select (select w.hold from waiting w where w.hold > s.hold order by w.hold limit 1) from holds s where s.hold is not null
+)
+select case when exists (select from holds s join hold h on h.id = s.hold and (h.lifted_at is not null or h.until <= now_ms()))
+            then pg_try_advisory_lock($1, 0) else false end;
+
+-- name: ended_holds
+-- Holds that have ended and under which mail still waits, with how far the giving back has come.
+with recursive holds as (
+    (select w.hold from waiting w where w.hold is not null order by w.hold limit 1)
+    union all
+    select (select w.hold from waiting w where w.hold > s.hold order by w.hold limit 1) from holds s where s.hold is not null
+)
+select h.id, h.moved, h.moving_since, now_ms() as now
+  from holds s join hold h on h.id = s.hold and (h.lifted_at is not null or h.until <= now_ms()) order by h.id;
+
+-- name: start_giving_back
+-- The ramp of a hold's mail begins, or begins again after the clock was set back.
+update hold set moving_since = $2, moved = 0 where id = $1;
+
+-- name: give_back
+-- Makes the next mails of a hold ready, and wakes their turns. A hold that still stops them parks them again.
+with r as materialized (
+    select queue_ready(x.lanes, x.ids) as n
+      from (select array_agg(w.lane) as lanes, array_agg(w.id) as ids
+              from (select lane, id from waiting where hold = $1 limit $2) w having count(*) > 0) x
+)
+update hold h set moved = h.moved + r.n from r where h.id = $1 returning r.n;
+
+-- name: correct_clocks
+-- Stamps from the future, which only a clock that was set back leaves: turns, retries and releases are due now. $1: as far ahead, in
+-- ms, as a retry can be.
+with t as (
+    update turn set next_at = now_us() where class in (0, 1, 2) and next_at > now_us() + 6000000 returning 1
+), w as (
+    update waiting set until = now_ms() where why = 1 and until > now_ms() + $1 returning 1
+), l as (
+    update lane set released_at = now_ms() where released_at > now_ms() + 1000 returning 1
+)
+select (select count(*) from t) + (select count(*) from w) + (select count(*) from l);

@@ -1,0 +1,324 @@
+"""Claims on a real database: turns in strict rotation, and dead mail for nothing."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from mailcordon.adapters.db.clearing_store import ClearingStore
+from mailcordon.adapters.db.queue_store import QueueStore
+from mailcordon.core.hold import Hold
+from mailcordon.core.priority import Class
+from mailcordon.core.target import Target
+from mailcordon.send import limits
+from mailcordon.send.ports import Bounds
+from mailcordon_fixtures.queue_world import World
+
+ALL = tuple(Class)
+BULK = (Class.TRANSACTIONAL, Class.MARKETING)
+
+
+@pytest.fixture
+async def queue(world: World) -> AsyncIterator[QueueStore]:
+    store = QueueStore(world.database.dsn("send"))
+    await store.begin_work()
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def clearing(world: World) -> AsyncIterator[ClearingStore]:
+    store = ClearingStore(world.database.dsn("send"))
+    yield store
+    await store.close()
+
+
+async def mail(
+    world: World,
+    lane: int,
+    n: int,
+    *,
+    age_ms: int = 0,
+    campaign: str | None = None,
+    hash: bytes = b"live",
+    wake: bool = True,
+) -> None:
+    """Ready mail without content, as accept leaves it."""
+    await world.connection.execute(
+        "insert into ready (lane, id, tenant, hash, campaign) "
+        "select l.id, (now_ms() - $3 - 1767225600000) << 22 | ((l.id % 128) << 15) + 64 * n + 1, l.tenant, $4, $5 "
+        "from lane l, generate_series(1, $2::int) n where l.id = $1",
+        lane,
+        n,
+        age_ms,
+        hash,
+        campaign,
+    )
+    if wake:
+        await world.connection.execute(
+            "update turn set next_at = coalesce(next_at, now_us()) where id = (select turn from lane where id = $1)",
+            lane,
+        )
+
+
+async def claimed(queue: QueueStore, slots: int, classes: tuple[Class, ...] = ALL, **more: Any) -> list[int]:
+    """The lane of each delivery."""
+    return [claim.lane for claim in (await queue.claim(classes, slots, **more)).claimed]
+
+
+async def turn_of(world: World, lane: int) -> int | None:
+    return await world.connection.fetchval(
+        "select t.next_at from turn t join lane l on l.turn = t.id where l.id = $1", lane
+    )
+
+
+# ROTATION -------------------------------------------------------------------------------------------------------------------
+
+
+async def test_no_tenant_starves_and_service_in_a_class_differs_by_at_most_one(world, queue):
+    receipts = [await world.lane(f"r{n}", "receipt") for n in range(10)]
+    letters = [await world.lane(f"n{n}", "newsletter") for n in range(39)]
+    for lane in (*receipts, *letters):
+        await mail(world, lane, 300)
+    chance = random.Random(7)
+    got: Counter[int] = Counter()
+    for _ in range(60):
+        got.update(await claimed(queue, chance.choice([1, 3, 8, 20, 64]), BULK))
+        for lanes in (receipts, letters):
+            assert max(got[one] for one in lanes) - min(got[one] for one in lanes) <= 1
+    assert min(got.values()) > 0
+    assert len(got) == 49
+
+
+async def test_a_claim_locks_only_the_turns_that_it_serves(world, queue):
+    lanes = [await world.lane(f"t{n}", "newsletter") for n in range(8)]
+    for lane in lanes:
+        await mail(world, lane, 3)
+    before = {lane: await turn_of(world, lane) for lane in lanes}
+    served = set(await claimed(queue, 3))
+    assert len(served) == 3
+    assert {lane for lane in lanes if await turn_of(world, lane) != before[lane]} == served
+
+
+async def test_two_dispatchers_keep_the_rotation_between_them(world, queue):
+    lanes = [await world.lane(f"t{n}", "newsletter") for n in range(12)]
+    for lane in lanes:
+        await mail(world, lane, 100)
+    other = QueueStore(world.database.dsn("send"))
+    await other.begin_work()
+    got: Counter[int] = Counter()
+    for _ in range(20):
+        for part in await asyncio.gather(claimed(queue, 5), claimed(other, 7)):
+            got.update(part)
+    assert max(got[one] for one in lanes) - min(got[one] for one in lanes) <= 2
+    await other.close()
+
+
+async def test_the_shares_of_the_classes_follow_which_of_them_have_due_turns(world, queue):
+    lanes = {
+        Class.URGENT: await world.lane("acme", "password-reset"),
+        Class.TRANSACTIONAL: await world.lane("acme", "receipt"),
+        Class.MARKETING: await world.lane("acme", "newsletter"),
+    }
+    for lane in lanes.values():
+        await mail(world, lane, 400)
+    for absent, shares in (
+        ((), (80, 40, 10)),
+        ((Class.URGENT,), (0, 104, 26)),
+        ((Class.TRANSACTIONAL,), (116, 0, 14)),
+        ((Class.URGENT, Class.TRANSACTIONAL), (0, 0, 130)),
+    ):
+        for class_ in absent:
+            await world.connection.execute("update turn set next_at = null where class = $1", class_)
+        got = Counter(await claimed(queue, 130))
+        assert all(
+            abs(got[lanes[class_]] - share) <= 1 for class_, share in zip(Class, shares, strict=True)
+        ), got
+        await world.connection.execute("update turn set next_at = now_us()")
+
+
+async def test_a_tenant_at_its_bound_is_passed_over_and_keeps_its_place(world, queue):
+    slow, other = await world.lane("slow", "newsletter"), await world.lane("other", "newsletter")
+    for lane in (slow, other):
+        await mail(world, lane, 50)
+    tenant = await world.connection.fetchval("select tenant from lane where id = $1", slow)
+    before = await turn_of(world, slow)
+    bounds = Bounds(6, {tenant: 6})
+    assert Counter(await claimed(queue, 9, bounds=bounds)) == {other: 6}
+    assert await turn_of(world, slow) == before
+    assert Counter(await claimed(queue, 9, bounds=Bounds(6, {tenant: 4})))[slow] == 2
+
+
+# DEAD MAIL ------------------------------------------------------------------------------------------------------------------
+
+
+async def test_expired_mail_costs_a_lane_neither_its_rate_nor_its_place(world, queue, clearing):
+    lane = await world.lane("acme", "newsletter", rate=10.0, tokens=10.0, expiry_ms=60_000)
+    await mail(world, lane, 3_000, age_ms=61_000)
+    await mail(world, lane, 5)
+    assert len(await claimed(queue, 100)) == 5
+    assert await world.connection.fetchval("select tokens from lane") >= 5
+    assert await clearing.expire() == 3_000
+    assert await world.count("ledger", "state = 11 and reason = 'expired'") == 3_000
+    assert await world.count("ready") == 5
+
+
+async def test_mail_expires_in_a_lane_that_no_claim_visits(world, queue, clearing):
+    lane = await world.lane("acme", "password-reset", held=True, expiry_ms=60_000)
+    await mail(world, lane, 6_000, age_ms=61_000)
+    await mail(world, lane, 1)
+    while await clearing.expire():
+        pass
+    assert await world.count("ledger", "state = 11") == 6_000
+    await world.connection.execute("update lane set held = false")
+    assert await claimed(queue, 10) == [lane], "the fresh one leaves at once"
+    counted = await world.connection.fetchval("select deliveries from lane_finished where lane = $1", lane)
+    assert counted == 6_000
+
+
+async def test_a_turn_with_nothing_but_expired_mail_is_idle(world, queue):
+    lane = await world.lane("acme", "newsletter", expiry_ms=1_000)
+    await mail(world, lane, 10, age_ms=2_000)
+    assert await claimed(queue, 10) == []
+    assert await turn_of(world, lane) is None
+    assert await queue.recheck() == 0
+    assert await queue.sweep() == 0
+
+
+async def test_suppressed_mail_is_refused_before_it_counts(world, queue):
+    lane = await world.lane("acme", "newsletter", rate=10.0, tokens=10.0)
+    await world.suppress("acme", "kim@example.com")
+    dead = await world.connection.fetchval("select hash from suppression")
+    await mail(world, lane, 600, age_ms=1_000, hash=dead)
+    await mail(world, lane, 20)
+    assert len(await claimed(queue, 100)) == 10, "the lane's rate, whole"
+    assert await world.count("ledger", "state = 10 and reason = 'suppressed' and attempt = 0") == 600
+    assert await world.count("ready", "state = 0") == 10
+
+
+async def test_a_turn_whose_head_is_all_suppressed_keeps_its_place(world, queue):
+    lane = await world.lane("acme", "newsletter")
+    await world.suppress("acme", "kim@example.com")
+    dead = await world.connection.fetchval("select hash from suppression")
+    await mail(world, lane, 2_500, age_ms=1_000, hash=dead)
+    await mail(world, lane, 1)
+    before = await turn_of(world, lane)
+    assert await claimed(queue, 10) == []
+    assert await turn_of(world, lane) == before
+    found = [one for _ in range(3) for one in await claimed(queue, 10)]
+    assert found == [lane]
+    assert await world.count("ledger") == 2_500
+
+
+# HELD MAIL -------------------------------------------------------------------------------------------------------------------
+
+
+async def hold_on(world: World, campaign: str, until: int | None = None) -> Hold:
+    tenant = await world.connection.fetchval("select id from tenant where slug = 'acme'")
+    id = await world.connection.fetchval(
+        "insert into hold (tenant, campaign, owner, because, by, since) "
+        "values ($1, $2, 'person', 'x', 'ann', now_ms()) returning id",
+        tenant,
+        campaign,
+    )
+    target = Target(tenant=tenant, campaign=campaign)
+    return Hold(id=id, target=target, owner="person", because="x", by="ann", since=1, until=until)
+
+
+async def test_held_mail_is_parked_in_bulk_and_counts_for_nothing(world, queue):
+    lane = await world.lane("acme", "newsletter", rate=10.0, tokens=10.0)
+    hold = await hold_on(world, "spring")
+    await mail(world, lane, 150, age_ms=1_000, campaign="spring")
+    await mail(world, lane, 20, campaign="autumn")
+    assert len(await claimed(queue, 100, narrow={hold.target.tenant: [hold]})) == 10
+    waiting = f"why = 3 and hold = {hold.id} and code = 'held' and attempt = 0 and called_at is null"
+    assert await world.count("waiting", waiting) == 150
+    assert await world.count("note") == 0
+
+
+async def test_a_claim_never_takes_held_mail_however_much_there_is(world, queue):
+    lane = await world.lane("acme", "newsletter")
+    hold = await hold_on(world, "spring")
+    await mail(world, lane, 700, age_ms=1_000, campaign="spring")
+    await mail(world, lane, 3, campaign="autumn")
+    before = await turn_of(world, lane)
+    narrow = {hold.target.tenant: [hold]}
+    assert await claimed(queue, 10, narrow=narrow) == []
+    assert await turn_of(world, lane) == before
+    found = [await claimed(queue, 10, narrow=narrow) for _ in range(3)]
+    assert [lane for part in found for lane in part] == [lane] * 3
+    assert await world.count("waiting", "why = 3") == 700
+    assert await world.count("ready", "campaign = 'spring'") == 0
+
+
+async def test_a_held_campaign_is_parked_beside_the_claims_wherever_it_lies(world, clearing):
+    lane = await world.lane("acme", "newsletter")
+    zen = await world.lane("zen", "newsletter")
+    hold = await hold_on(world, "spring")
+    for age in (9_000, 7_000, 5_000):
+        await mail(world, lane, 800, age_ms=age, campaign="spring")
+        await mail(world, lane, 200, age_ms=age - 1_000, campaign="autumn")
+    await mail(world, zen, 10, campaign="spring")
+    narrow = {hold.target.tenant: [hold]}
+    assert await clearing.park(narrow) == 2_400
+    assert await world.count("ready", f"lane = {lane} and campaign = 'autumn'") == 600
+    assert await world.count("ready", f"lane = {zen}") == 10
+    await mail(world, lane, 5, campaign="spring")
+    assert await clearing.park(narrow) == 5, "what comes later too"
+
+
+async def test_what_a_hold_had_deferred_comes_back_along_the_ramp(world, queue, clearing):
+    lane = await world.lane("acme", "newsletter")
+    hold = await hold_on(world, "spring")
+    await mail(world, lane, 2_000, campaign="spring")
+    await clearing.park({hold.target.tenant: [hold]})
+    assert await clearing.give_back() == 0, "it still stops"
+    await world.connection.execute(
+        "update hold set lifted_at = now_ms(), lifted_by = 'x', lifted_because = 'y'"
+    )
+    await world.connection.execute("update turn set next_at = null")
+    assert await clearing.give_back() == 0
+    await world.connection.execute("update hold set moving_since = moving_since - 5000")
+    moved = await clearing.give_back()
+    assert limits.released(5_000) <= moved < 2_000
+    assert await world.connection.fetchval("select moved from hold") == moved
+    assert len(await claimed(queue, 2_000)) == moved, "its turn was woken"
+    await world.connection.execute("update hold set moving_since = moving_since - 60000")
+    while await clearing.give_back():
+        pass
+    assert await world.count("waiting") == 0
+
+
+# TIME ------------------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_clock_that_was_set_back_stops_nothing(world, queue, clearing):
+    lane = await world.lane("acme", "newsletter", rate=10.0, tokens_at=2**50)
+    await mail(world, lane, 20)
+    await mail(world, lane, 3, age_ms=1_000)
+    await world.connection.execute("update lane set released_at = now_ms() + 600000")
+    await world.connection.execute("update turn set next_at = now_us() + 600000000")
+    await world.connection.execute(
+        "insert into waiting (lane, id, tenant, why, until, attempt, hash, reason, since) "
+        "select $1, 1, tenant, 1, now_ms() + 600000, 1, '\\x00', 'x', 0 from lane",
+        lane,
+    )
+    assert await clearing.correct_clocks() == 3
+    assert await clearing.correct_clocks() == 0
+    assert await world.count("waiting", "until > now_ms()") == 0
+    await claimed(queue, 10)
+    assert await world.count("lane", "tokens_at <= now_ms()") == 1
+    await world.connection.execute("update lane set tokens_at = tokens_at - 1000")
+    await world.connection.execute("update turn set next_at = now_us()")
+    assert await claimed(queue, 10)
+
+
+async def test_no_stamp_of_ours_is_taken_for_one_from_the_future(world, queue, clearing):
+    lane = await world.lane("acme", "newsletter", rate=0.01)
+    await mail(world, lane, 2)
+    assert len(await claimed(queue, 10)) <= 1
+    assert await turn_of(world, lane) is not None
+    assert await clearing.correct_clocks() == 0
