@@ -68,9 +68,11 @@ update hold h set moved = h.moved + r.n from r where h.id = $1 returning r.n;
 -- ms, as a retry can be.
 with t as (
     update turn set next_at = now_us() where class in (0, 1, 2) and next_at > now_us() + 6000000 returning 1
-), w as (
-    update waiting set until = now_ms() where why = 1 and until > now_ms() + $1 returning 1
+), w as materialized (
+    select queue_ready(x.lanes, x.ids) as n
+      from (select array_agg(lane) as lanes, array_agg(id) as ids from waiting where why = 1 and until > now_ms() + $1
+            having count(*) > 0) x
 ), l as (
     update lane set released_at = now_ms() where released_at > now_ms() + 1000 returning 1
 )
-select (select count(*) from t) + (select count(*) from w) + (select count(*) from l);
+select (select count(*) from t) + coalesce((select n from w), 0) + (select count(*) from l);
