@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailcordon.core.priority import CLASS_DEFAULTS
@@ -25,8 +25,9 @@ class Deck:
         self.now = 1000
         self.locked: set[tuple[int, int]] = set()
 
-    def take(self, slots: int, chance: float) -> tuple[Plan, dict[int, tuple[int, int]]]:
-        """What `take_turns` locks and `plan` makes of it."""
+    def take(self, slots: int, chance: float) -> tuple[Plan, dict[int, tuple[int, int]], int]:
+        """What `take_turns` locks, what `plan` makes of it, and when."""
+        self.now += 1000
         due = Counter(class_ for class_, _ in self.turns)
         shares = limits.shares(slots, due, WEIGHTS, chance)
         rows: list[DueLane] = []
@@ -41,14 +42,13 @@ class Deck:
                     DueLane(class_, shares[class_], n, number, number, number, None, 0.0, 0, None, 60_000)
                 )
         self.locked |= set(names.values())
-        return rotation.plan(rows, NOW, lambda tenant: UNBOUNDED), names
+        return rotation.plan(rows, NOW, lambda tenant: UNBOUNDED), names, self.now
 
-    def give(self, plan: Plan, names: dict[int, tuple[int, int]]) -> None:
+    def give(self, plan: Plan, names: dict[int, tuple[int, int]], now: int) -> None:
         taken = {visit.lane: visit.budget for visit in plan.visits}
-        self.now += 1000
-        for one in rotation.returned(plan, {}, taken, set(), self.now):
+        for one in rotation.returned(plan, {}, taken, set(), now):
             assert one.place is not None
-            self.turns[names[one.turn]] = self.now + one.place
+            self.turns[names[one.turn]] = now + one.place
         for number, turn in names.items():
             self.got[turn] += taken.get(number, 0)
         self.locked -= set(names.values())
@@ -74,12 +74,13 @@ def test_service_within_a_class_differs_by_at_most_one_delivery(turns, claims):
 
 
 @given(TURNS, st.lists(st.tuples(CLAIMS.map(lambda c: c[:1]), st.booleans()), max_size=40))
+@settings(max_examples=300)
 def test_a_second_dispatcher_adds_at_most_one(turns, steps):
     deck = Deck(turns)
     for claims, first_in_first_out in steps:
         taken = [deck.take(slots, chance) for slots, chance in claims * 2]
-        for plan, names in taken if first_in_first_out else reversed(taken):
-            deck.give(plan, names)
+        for one in taken if first_in_first_out else reversed(taken):
+            deck.give(*one)
         assert deck.spread() <= 2
 
 
@@ -87,9 +88,9 @@ def test_a_second_dispatcher_adds_at_most_one(turns, steps):
 def test_all_slots_are_given_out_while_all_turns_have_mail(turns, claims):
     deck = Deck(turns)
     for slots, chance in claims:
-        plan, names = deck.take(slots, chance)
+        plan, names, now = deck.take(slots, chance)
         assert sum(plan.budgets.values()) == slots
-        deck.give(plan, names)
+        deck.give(plan, names, now)
 
 
 def visit(turn: int, budget: int, rate: float | None = None) -> Visit:

@@ -289,6 +289,7 @@ class QueueStore:
             list(left),
             [bucket.tokens for bucket in left.values()],
             [bucket.at for bucket in left.values()],
+            us,
         )
         return [one.turn for one in back if one.place is None and one.at is None]
 

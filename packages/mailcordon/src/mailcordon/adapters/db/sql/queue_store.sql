@@ -106,14 +106,15 @@ select m.id, m.recipients,
   from message m where m.id = any ($1::bigint[]) and m.id between $2 and $3;
 
 -- name: return_turns
--- Ends a claim. A turn that was served is due at its place behind those that are due now; another at its time (microseconds since
--- 1970) or, without one, when it has mail. Then what is left in the lanes' rate limits. The turns are locked by us, so each is
+-- Ends a claim. A turn that was served is due at its place behind those that were due at $7, when the turns were taken: however
+-- long dispatchers take, the turns keep the order in which they were taken. Another is due at its time (microseconds since 1970)
+-- or, without one, when it has mail. Then what is left in the lanes' rate limits. The turns are locked by us, so each is
 -- still where `take_turns` saw it: looked up there, it costs the same beside a snapshot that keeps all its old versions.
 with b as (
     update lane l set tokens = u.tokens, tokens_at = u.at from unnest($4::int[], $5::real[], $6::bigint[]) u (lane, tokens, at)
      where l.id = u.lane
 )
-update turn t set next_at = coalesce((select now_us()) + u.place, u.at)
+update turn t set next_at = coalesce($7::bigint + u.place, u.at)
   from unnest($1::tid[], $2::int[], $3::bigint[]) u (row, place, at)
  where t.ctid = u.row;
 
