@@ -214,8 +214,8 @@ async def unknown(world: World, slug: str = "acme", type: str = "password-reset"
     await world.owner.execute("update lane set grace_ms = 1000 where id = $1", lane)
     await world.owner.execute(
         "with d as (delete from ready where id = $1 returning *)"
-        " insert into waiting (lane, id, tenant, why, attempt, called_at, hash, reason, configuration_set, since)"
-        " select lane, id, tenant, 2, attempt, called_at, hash, 'no answer', $2, called_at from d",
+        " insert into waiting (lane, id, tenant, why, attempt, called_at, hash, reason, code, configuration_set, since)"
+        " select lane, id, tenant, 2, attempt, called_at, hash, 'no answer', 'outcome-unknown', $2, called_at from d",
         call.delivery,
         call.set,
     )
@@ -281,6 +281,19 @@ async def test_where_counts_are_not_exact_time_proves_it(pipeline: PipelineWorld
         await until(lambda: _equal(proved(world), late.attempt.called_at), "proved")
     [[live, beat]] = await world.rows("select live_since, beat from observer")
     assert beat - live >= 2000
+
+
+async def test_an_event_that_cannot_be_stored_still_proves_that_ses_has_the_mail(
+    pipeline: PipelineWorld,
+) -> None:
+    world = pipeline.world
+    call = await unknown(world)
+    await world.owner.execute("alter table event add constraint broken check (kind < 0)")
+    await pipeline.put(call.send())
+    async with pipeline.running():
+        await until(pipeline.empty, "quarantined")
+    assert await world.whys() == ["malformed"]
+    assert await world.rows("select delivery, attempt from send_event") == [(call.delivery, 1)]
 
 
 async def test_with_no_unknown_outcome_nothing_is_marked_or_counted(pipeline: PipelineWorld) -> None:

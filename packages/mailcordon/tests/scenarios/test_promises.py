@@ -86,6 +86,22 @@ async def test_a_reset_is_not_sent_again_while_its_send_event_may_be_in_the_queu
     assert Counter(times.values()) == {1: 60}
 
 
+async def test_at_a_quiet_hour_a_canary_proves_that_a_call_was_not_accepted(mail: Traffic) -> None:
+    [slug] = names("quiet")
+    await mail.onboard({slug: ["password-reset"]}, grace_ms=1000)
+    async with mail.fault("error_500", count=1):
+        await mail.fill(slug, "password-reset", 1)
+        await mail.until(lambda: unknown(mail, slug), "the outcome of its call is unknown")
+    await mail.all_final(slug)
+    assert len(await mail.sent(slug)) == 1
+    notes = "select what from note n join tenant t on t.id = n.tenant where t.slug = $1 order by seq"
+    assert [row["what"] for row in await mail.db.fetch(notes, slug)] == ["outcome-unknown", "resend"]
+
+
+async def unknown(mail: Traffic, slug: str) -> bool:
+    return await mail.count("waiting", slug, "why = 2") == 1
+
+
 @contextlib.asynccontextmanager
 async def locked(mail: Traffic, table: str) -> AsyncIterator[None]:
     """Nothing can be written to the table meanwhile."""

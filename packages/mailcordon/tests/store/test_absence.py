@@ -12,6 +12,7 @@ from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.adapters.db.settle_store import SettleStore
 from mailcordon.core import ids
 from mailcordon.core.reason import Reason
+from mailcordon.send.decide import RowFacts
 from mailcordon.send.moves import Claimed, Defer, Why
 
 GRACE = 1_000
@@ -46,7 +47,7 @@ class Settle:
             self.queue.worker,
             now,
         )
-        return Claimed(lane, id, tenant, 1, now, 0, None, None, "kim@example.com", b"x", False)
+        return Claimed(lane, id, tenant, 1, now, 0, None, None, "kim@example.com", b"x", RowFacts(False))
 
     async def unknown(self, lane: int, configuration_set: str = "mc-urgent") -> Claimed:
         claim = await self.on_the_wire(lane)
@@ -145,17 +146,18 @@ async def test_a_change_before_the_call_does_not_matter(world: Any, settle: Sett
     assert await settle.resent() == 1
 
 
-async def test_a_held_lane_asks_for_no_canary(world: Any, settle: Settle) -> None:
+@pytest.mark.parametrize("column", ["held", "stopped"])
+async def test_a_lane_that_may_not_send_asks_for_no_canary(world: Any, settle: Settle, column: str) -> None:
     held = await world.lane("acme", "password-reset", grace_ms=1)
     await settle.unknown(held)
-    await world.connection.execute("update lane set held = true where id = $1", held)
+    await world.connection.execute(f"update lane set {column} = true where id = $1", held)
     await asyncio.sleep(0.01)
     assert await settle.asked() == set()
     other = await world.lane("zen", "password-reset", grace_ms=1)
     await settle.unknown(other)
     await asyncio.sleep(0.01)
     assert await settle.asked() == {("mc-urgent", other)}
-    await world.connection.execute("update lane set held = false")
+    await world.connection.execute(f"update lane set {column} = false")
     assert len(await settle.asked()) == 1, "one canary serves a set"
 
 

@@ -22,6 +22,7 @@ from mailcordon.observe.ports import (
     DecodedEvent,
     EventRow,
     Facts,
+    Malformed,
     Notice,
     NoticeRow,
     Outcome,
@@ -93,6 +94,18 @@ class Ingest:
         if len(self._proofs) > MAX_PROOFS:
             self._proofs.clear()
         return await _Batch(self._ours, self._kept_ms, self._proofs, tx, source, quarantine).run(decoded)
+
+    async def set_aside(
+        self, tx: Transaction, decoded: Decoded, unstorable: Malformed, source: str
+    ) -> Report:
+        """Quarantines a message that the database rejects. An event of ours still proves that SES has the mail: without that, its
+        call would count as one that SES did not accept, and go out again."""
+        if isinstance(decoded, DecodedEvent):
+            event = decoded.event
+            attempt = attribute.read_tags(event, self._ours)
+            if isinstance(attempt, Attempt) and not attempt.canary and event.ses_id:
+                await tx.record_sends([Send(attempt.delivery, attempt.attempt, event.ses_id, event.mail_at)])
+        return await self.store(tx, [unstorable], source)
 
 
 class _Batch:

@@ -232,16 +232,20 @@ class Pipeline:
             except Unreachable:
                 raise
             except Exception as error:
-                await self._quarantine(message, error)
+                await self._quarantine(message, one, error)
 
-    async def _quarantine(self, message: Received, error: Exception) -> None:
+    async def _quarantine(self, message: Received, decoded: Decoded, error: Exception) -> None:
         if not isinstance(error, BadRow):
             _log.exception("storing a message failed; quarantining it")
         why = reasons.not_stored(
             str(error) if isinstance(error, BadRow) else f"{type(error).__name__}: {error}"
         )
+
+        async def work(tx: Transaction) -> Report:
+            return await self._ingest.set_aside(tx, decoded, Malformed(why, message.body), self._queue.name)
+
         try:
-            self._done([message], await self._commit([Malformed(why, message.body)]))
+            self._done([message], await self._store.run(work))
         except BadRow as worse:
             # Not even its text can be stored. It stays in the queue and is received again. It may be a Send event: while it
             # keeps coming, the absence of another one is not proved.

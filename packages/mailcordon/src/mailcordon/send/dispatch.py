@@ -80,7 +80,12 @@ class Dispatcher:
             results=self._results,
         )
         self._settling = Settling(
-            settle, canaries=self._canaries, routes=routes, holds=self._holds, window=self._window
+            settle,
+            canaries=self._canaries,
+            routes=routes,
+            holds=self._holds,
+            stops=self._stops,
+            window=self._window,
         )
         self._clearing = Clearing(clearing, holds=self._holds, facts=self._calling.facts)
         urgent = max(1, round(slots * URGENT_SHARE))

@@ -5,10 +5,12 @@ from typing import Any
 
 import structlog
 
+from mailcordon.core.route import Route
 from mailcordon.send.canary import Canaries
 from mailcordon.send.holds import Holds
 from mailcordon.send.ports import SettleStore
 from mailcordon.send.route_cache import RouteCache
+from mailcordon.send.stops import Stops
 from mailcordon.send.window import Window
 
 log: Any = structlog.get_logger()
@@ -16,12 +18,20 @@ log: Any = structlog.get_logger()
 
 class Settling:
     def __init__(
-        self, store: SettleStore, *, canaries: Canaries, routes: RouteCache, holds: Holds, window: Window
+        self,
+        store: SettleStore,
+        *,
+        canaries: Canaries,
+        routes: RouteCache,
+        holds: Holds,
+        stops: Stops,
+        window: Window,
     ) -> None:
         self._store = store
         self._canaries = canaries
         self._routes = routes
         self._holds = holds
+        self._stops = stops
         self._window = window
 
     async def once(self) -> None:
@@ -38,11 +48,18 @@ class Settling:
                 given_up=settled.given_up,
                 no_outcome=settled.no_outcome,
             )
-        if self._window.stopped or not self._holds.fresh:
-            return
         for need in settled.canaries:
             lane = need.unknown.lane
             route = (await self._routes.get({lane}, settled.epoch)).get(lane)
-            # Right before the call, as for mail: the hold may have been placed since the round read the lane.
-            if route and self._holds.fresh and not self._holds.holds_lane(lane):
+            if route is not None and self._may_start(route):
                 await self._canaries.prove(need, route)
+
+    def _may_start(self, route: Route) -> bool:
+        """As for mail, right before the call: a hold or a stop may have been placed since the round read the lane."""
+        return (
+            self._holds.fresh
+            and not self._holds.holds_lane(route.lane.id)
+            and not self._stops.stopped
+            and not self._stops.stops_route(route)
+            and not self._window.stopped
+        )

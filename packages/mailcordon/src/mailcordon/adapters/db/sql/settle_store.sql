@@ -51,13 +51,13 @@ select (select n from again) as resent, (select n from gone) as given_up;
 
 -- name: canary_needs
 -- Unknown outcomes past their grace period whose configuration set has shown nothing since: only a canary can settle them. None over
--- a held lane: its mail may not leave, so nothing is gained by a proof, and a hold stops canaries too.
+-- a lane that is held or stopped: its mail may not leave, so nothing is gained by a proof, and a hold stops canaries too.
 select distinct on (c.name) c.name as configuration_set, w.lane, w.id, w.tenant, w.attempt, w.called_at,
        coalesce(s.called_at, 0) as seen
   from waiting w join lane l on l.id = w.lane
  cross join lateral call_sets(w.configuration_set, w.lane, w.called_at) c (name)
   left join send_seen s on s.configuration_set = c.name
- where w.why = 2 and not l.held and now_ms() >= w.called_at + l.grace_ms
+ where w.why = 2 and not l.held and not l.stopped and now_ms() >= w.called_at + l.grace_ms
    and coalesce(s.called_at, 0) < w.called_at + l.grace_ms
  order by c.name, w.called_at desc;
 
