@@ -199,13 +199,18 @@ class Upkeep:
         return ends.count(Dropped.GONE)
 
     async def purge(self, stop: asyncio.Event | None = None) -> None:
-        """Deletes, in batches, all rows past their retention that lie in no daily partition. Stops early if `stop` is set."""
+        """Folds the counters, and deletes in batches what there is one row of for each mail: idempotency keys, and urgent bodies
+        that a crash left. Stops early if `stop` is set."""
         stop = stop or asyncio.Event()
         await self._store.fold_counters()
         await _walk(self._store.purge_idempotency, 0, stop)
         self._urgent_after = await _walk(
             self._store.purge_urgent_bodies, self._urgent_after, stop, batches=URGENT_BATCHES
         )
+
+    async def purge_old_rows(self, stop: asyncio.Event | None = None) -> None:
+        """Deletes, in batches, all other rows past their retention. Stops early if `stop` is set."""
+        stop = stop or asyncio.Event()
         for kind in Purged:
             older = (
                 retention.WORKERS_MS if kind is Purged.WORKERS else self._keep.records_days * retention.DAY_MS
