@@ -102,27 +102,38 @@ class Moves(RuleBasedStateMachine):
     @rule(
         target=messages,
         type=st.sampled_from(TYPES),
-        recipients=st.integers(1, 3),
+        recipients=st.lists(st.integers(1, 3), min_size=1, max_size=3),
         campaign=st.sampled_from(["spring", None]),
     )
-    def accept(self, type: str, recipients: int, campaign: str | None) -> int:
+    def accept(self, type: str, recipients: list[int], campaign: str | None) -> Any:
         [entry] = self.run(self.system.accept.lanes(self.slug)).entries[type]
         now = self.run(self.owner.fetchval("select now_ms()"))
-        id = self.system.generator.next(now)
-        deliveries = tuple(
-            NewDelivery(id=id + n, address=f"k{n}@x.example", hash=bytes([n]) * 16, provider=0)
-            for n in range(1, recipients + 1)
-        )
-        message = NewMessage(
-            id=id, tenant_slug=self.slug, route=entry.route, from_address="hello@x.example", deliveries=deliveries,
-            campaign=campaign, list=None, content=b"x" * 10 * recipients, api_key=1, key=None, body=b"b",
-        )  # fmt: skip
+        batch = [
+            NewMessage(
+                id=id,
+                tenant_slug=self.slug,
+                route=entry.route,
+                from_address="hello@x.example",
+                deliveries=tuple(
+                    NewDelivery(id=id + n, address=f"k{n}@x.example", hash=bytes([n]) * 16, provider=0)
+                    for n in range(1, number + 1)
+                ),
+                campaign=campaign,
+                list=None,
+                content=b"x" * 10 * number,
+                api_key=1,
+                key=None,
+                body=b"b",
+            )
+            for number in recipients
+            for id in [self.system.generator.next(now)]
+        ]
         epoch = self.run(self.owner.fetchval("select value from epoch where name = 'control'"))
-        self.run(self.system.accept.store([message], epoch))
-        self.accepted |= {one.id for one in deliveries}
-        return id
+        self.run(self.system.accept.store(batch, epoch))
+        self.accepted |= {one.id for message in batch for one in message.deliveries}
+        return multiple(*(message.id for message in batch))
 
-    @rule(target=claims, worker=st.integers(0, 1), slots=st.integers(1, 4))
+    @rule(target=claims, worker=st.integers(0, 1), slots=st.integers(1, 8))
     def claim(self, worker: int, slots: int) -> Any:
         self.run(self.owner.execute("update turn set next_at = 1 where tenant = $1", self.tenant))
         batch = self.run(self.system.workers[worker].claim(ALL, slots))

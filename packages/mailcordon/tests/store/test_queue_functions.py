@@ -168,6 +168,13 @@ async def test_the_content_stays_while_another_delivery_of_the_message_is_queued
     assert await queue.world.count("urgent_content") == 0
 
 
+async def blocked(connection: Any) -> None:
+    """Returns when another session waits for a lock."""
+    async with asyncio.timeout(60):
+        while not await connection.fetchval("select exists (select from pg_locks where not granted)"):
+            await asyncio.sleep(0.01)
+
+
 async def test_the_last_two_deliveries_that_leave_at_the_same_time_leave_no_content(queue: Queue) -> None:
     first = await queue.message(recipients=2) + 1
     other = await asyncpg.connect(
@@ -176,11 +183,10 @@ async def test_the_last_two_deliveries_that_leave_at_the_same_time_leave_no_cont
     try:
         async with other.transaction():
             mine, queue.c = queue.c, other
-            await queue.finish(first)
+            await queue.finish(first, node=-1)
             queue.c = mine
-            waiting = asyncio.create_task(queue.finish(first + 1))
-            while not await other.fetchval("select exists (select from pg_locks where not granted)"):
-                await asyncio.sleep(0.01)
+            waiting = asyncio.create_task(queue.finish(first + 1, node=-2))
+            await blocked(other)
         await waiting
     finally:
         await other.close()
@@ -199,8 +205,7 @@ async def test_an_answer_is_not_lost_while_its_delivery_becomes_unknown(queue: Q
             await queue.defer(id, why=2)
             queue.c = mine
             answer = asyncio.create_task(queue.finish(id, places=SENDING | UNKNOWN, attempt=1))
-            while not await other.fetchval("select exists (select from pg_locks where not granted)"):
-                await asyncio.sleep(0.01)
+            await blocked(other)
         assert await answer == [id]
     finally:
         await other.close()
