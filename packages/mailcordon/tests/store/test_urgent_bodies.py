@@ -10,6 +10,7 @@ import pytest
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.accept_store import AcceptStore
+from mailcordon.adapters.db.clearing_store import ClearingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.message_reader import MessageCanceller
 from mailcordon.adapters.db.queue_store import QueueStore
@@ -35,6 +36,7 @@ class Mail:
     lane: int
     id: int
     queue: QueueStore
+    clearing: ClearingStore
     settle: SettleStore
     canceller: MessageCanceller
     governor: GovernorStore
@@ -79,13 +81,14 @@ async def mail(world: Any, make_submission: Any) -> AsyncIterator[Mail]:
     await asyncio.gather(running, return_exceptions=True)
     await accepting.close()
     queue = QueueStore(world.database.dsn("send"))
+    clearing = ClearingStore(world.database.dsn("send"))
     settle = SettleStore(world.database.dsn("send"))
     canceller = MessageCanceller(world.database.dsn("send"))
     await queue.begin_work()
     async with await engine.create_pool(world.database.dsn("governor")) as pool:
         id = ids.message_of(answer.deliveries[0].id)
-        yield Mail(world, lane, id, queue, settle, canceller, GovernorStore(pool))
-    for store in (queue, settle, canceller):
+        yield Mail(world, lane, id, queue, clearing, settle, canceller, GovernorStore(pool))
+    for store in (queue, clearing, settle, canceller):
         await store.close()
 
 
@@ -103,6 +106,12 @@ async def suppressed_before_the_call(mail: Mail) -> None:
 
 async def expired_in_its_lane(mail: Mail) -> None:
     await mail.expire()
+    assert await mail.clearing.expire() == 2
+
+
+async def suppressed_in_its_lane(mail: Mail) -> None:
+    for address in ("kim@example.com", "lee@example.com"):
+        await mail.world.suppress("acme", address)
     assert await mail.claim() == []
 
 
@@ -159,7 +168,8 @@ async def cancelled_with_its_lane_while_waiting(mail: Mail) -> None:
         sent,
         rejected_by_ses,
         suppressed_before_the_call,
-        pytest.param(expired_in_its_lane, marks=pytest.mark.xfail(reason="a claim does not forget")),
+        suppressed_in_its_lane,
+        expired_in_its_lane,
         expired_while_waiting_for_a_retry,
         no_outcome_reported,
         proved_by_a_send_event,
