@@ -64,7 +64,7 @@ class Keeper:
         self._recorders: _Recorders | None = None
         self._written: dict[str, dict[str, bytes]] = {noun.kind: {} for noun in NOUNS}
         self._pending: list[Record] = []
-        self._flush_is_due = False
+        self._flush_is_due = False  #: it is scheduled, or follows with the response
         self._is_broken = False  #: the journal lacks changes, since it could not be written
         self._tick: asyncio.TimerHandle | None = None
 
@@ -120,11 +120,13 @@ class Keeper:
         """Returns the app, with everything recorded before the response leaves."""
 
         def respond(request: Request) -> Response | Awaitable[Response]:
-            response = app(request)
-            if isinstance(response, Response):
+            was_due, self._flush_is_due = self._flush_is_due, True
+            try:
+                response = app(request)
                 self._before(request)
-                return response
-            return respond_late(response, request)
+            finally:
+                self._flush_is_due = was_due
+            return response if isinstance(response, Response) else respond_late(response, request)
 
         async def respond_late(pending: Awaitable[Response], request: Request) -> Response:
             try:
@@ -188,7 +190,7 @@ class Keeper:
         self._pending.append(record)
         if not self._flush_is_due:
             self._flush_is_due = True
-            asyncio.get_running_loop().call_soon(self._flush)
+            asyncio.get_running_loop().call_soon(self._flush_due)
 
     def _compare(self, account: Account, *, everything: bool = False) -> None:
         for noun in NOUNS:
@@ -203,8 +205,11 @@ class Keeper:
                 self._add((records.NOUN_GONE, noun.kind, key))
             self._written[noun.kind] = now
 
-    def _flush(self) -> None:
+    def _flush_due(self) -> None:
         self._flush_is_due = False
+        self._flush()
+
+    def _flush(self) -> None:
         if not self._pending:
             return
         pending, self._pending = self._pending, []
