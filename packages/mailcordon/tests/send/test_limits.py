@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
 from mailcordon.send import limits
-from mailcordon.send.limits import AccountRate, Bucket
+from mailcordon.send.limits import AccountRate, Bucket, Grant
 
 NOW = 1_790_000_000_000
 STEPS = st.lists(st.tuples(st.integers(0, 5_000), st.integers(1, 400)), min_size=1, max_size=60)
@@ -119,7 +119,8 @@ def account(**over) -> AccountRate:
             "rate": 100.0,
             "tokens": 100.0,
             "at": NOW,
-            "remaining_24h": None,
+            "quota": None,
+            "remaining": 0.0,
             "sending_enabled": True,
             **over,
         }
@@ -134,8 +135,8 @@ def test_the_account_never_exceeds_what_ses_allows_over_any_interval(ceiling, st
     row, now, sent = account(ceiling=ceiling, rate=ceiling, tokens=0.0), NOW, []
     for wait, want, urgent in steps:
         now += wait
-        granted, row = row.take(want, urgent=urgent, now=now)
-        sent.append((now, granted))
+        grant, row = row.take(want, urgent=urgent, now=now)
+        sent.append((now, grant.calls))
     for first in range(len(sent)):
         for last in range(first, len(sent)):
             took = sum(n for _, n in sent[first : last + 1])
@@ -144,24 +145,24 @@ def test_the_account_never_exceeds_what_ses_allows_over_any_interval(ceiling, st
 
 
 def test_no_more_is_granted_than_was_asked_for():
-    assert account().take(7, urgent=True, now=NOW)[0] == 7
+    assert account().take(7, urgent=True, now=NOW)[0].calls == 7
 
 
 def test_a_fifth_of_the_rate_is_kept_for_urgent_mail():
-    granted, row = account().take(1_000, urgent=False, now=NOW)
-    assert granted == 80
-    assert row.take(1_000, urgent=False, now=NOW)[0] == 0
-    assert row.take(1_000, urgent=True, now=NOW)[0] == 20
+    grant, row = account().take(1_000, urgent=False, now=NOW)
+    assert grant.calls == 80
+    assert row.take(1_000, urgent=False, now=NOW)[0].calls == 0
+    assert row.take(1_000, urgent=True, now=NOW)[0].calls == 20
 
 
 def test_at_one_mail_a_second_there_is_no_urgent_reserve():
     sandbox = account(ceiling=1.0, rate=1.0, tokens=1.0)
-    assert sandbox.take(5, urgent=False, now=NOW)[0] == 1
+    assert sandbox.take(5, urgent=False, now=NOW)[0].calls == 1
 
 
 def test_a_throttling_answer_empties_the_bucket_and_slows_the_refill():
     row = account().throttled(NOW)
-    assert row.take(10, urgent=True, now=NOW)[0] == 0
+    assert row.take(10, urgent=True, now=NOW)[0].calls == 0
     assert row.rate == pytest.approx(70)
 
 
@@ -182,28 +183,54 @@ def test_throttling_never_stops_the_account_for_good():
     for _ in range(50):
         row = row.throttled(NOW)
     assert row.rate == 1.0
-    assert row.take(5, urgent=False, now=NOW + 2_000)[0] >= 1
+    assert row.take(5, urgent=False, now=NOW + 2_000)[0].calls >= 1
 
 
 def test_a_lower_ceiling_applies_at_once():
-    assert account(ceiling=10.0).take(1_000, urgent=True, now=NOW)[0] == 10
+    assert account(ceiling=10.0).take(1_000, urgent=True, now=NOW)[0].calls == 10
 
 
 def test_no_more_than_the_rest_of_the_daily_quota_is_granted():
-    assert account(remaining_24h=3.0).take(50, urgent=True, now=NOW)[0] == 3
-    assert account(remaining_24h=0.0).take(50, urgent=True, now=NOW)[0] == 0
-    assert account(remaining_24h=-2.0).take(50, urgent=True, now=NOW)[0] == 0
+    assert account(quota=10.0, remaining=3.0).take(50, urgent=True, now=NOW)[0].calls == 3
+    assert account(quota=10.0, remaining=0.0).take(50, urgent=True, now=NOW)[0].calls == 0
+    assert account(quota=10.0, remaining=-2.0).take(50, urgent=True, now=NOW)[0].calls == 0
+
+
+def test_a_tenth_of_the_daily_quota_is_kept_for_urgent_mail():
+    row = account(quota=400.0, remaining=45.0)
+    assert row.take(50, urgent=False, now=NOW)[0] == Grant(5, limited=True)
+    assert account(quota=400.0, remaining=40.0).take(50, urgent=False, now=NOW)[0].calls == 0
+    assert row.take(5, urgent=True, now=NOW)[0] == Grant(5, limited=True)
+    assert row.take(20, urgent=True, now=NOW)[0] == Grant(20, limited=True, reserve_left=40)
+    assert account(quota=400.0, remaining=12.0).take(20, urgent=True, now=NOW)[0].reserve_left == 12
+
+
+def test_nothing_is_granted_in_advance_from_the_reserve():
+    row = account(quota=400.0, remaining=60.0)
+    assert row.take(10, urgent=True, most=80, now=NOW)[0].calls == 10
+    assert row.take(10, urgent=True, most=20, now=NOW)[0].calls == 20
+
+
+@given(st.integers(1, 1000), st.lists(st.tuples(st.integers(0, 5), st.integers(1, 100)), max_size=60))
+def test_no_tenant_takes_more_of_the_reserve_than_it_leaves(reserve, asks):
+    left, used = reserve, Counter()
+    for tenant, want in asks:
+        n = min(want, limits.of_reserve(left, used[tenant]), left)
+        left, used[tenant] = left - n, used[tenant] + n
+    assert max(used.values(), default=0) <= (reserve + 1) // 2
+    if len(used) == 1:
+        assert left >= reserve // 2
 
 
 def test_a_clock_that_was_set_back_does_not_stop_the_account():
     now = NOW - 600_000
-    granted, row = account(tokens=0.0).take(50, urgent=True, now=now)
-    assert granted == 0
-    assert row.take(50, urgent=True, now=now + 500)[0] == 50
+    grant, row = account(tokens=0.0).take(50, urgent=True, now=now)
+    assert grant.calls == 0
+    assert row.take(50, urgent=True, now=now + 500)[0].calls == 50
 
 
 def test_an_account_that_ses_switched_off_sends_nothing():
-    assert account(sending_enabled=False).take(50, urgent=True, now=NOW)[0] == 0
+    assert account(sending_enabled=False).take(50, urgent=True, now=NOW)[0].calls == 0
 
 
 # CLASSES -------------------------------------------------------------------------------------------------------------------

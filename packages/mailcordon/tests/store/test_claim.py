@@ -8,13 +8,17 @@ from typing import Any
 
 import pytest
 
+from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.clearing_store import ClearingStore
 from mailcordon.adapters.db.queue_store import QueueStore
+from mailcordon.adapters.db.upkeep_store import UpkeepStore
+from mailcordon.control.administration import SesAccount
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
 from mailcordon.core.target import Target
 from mailcordon.send import limits
 from mailcordon.send.ports import Bounds
+from mailcordon.send.tokens import Tokens
 from mailcordon_fixtures.queue_world import World
 
 ALL = tuple(Class)
@@ -292,6 +296,64 @@ async def test_what_a_hold_had_deferred_comes_back_along_the_ramp(world, queue, 
     assert await world.count("waiting") == 0
 
 
+# QUOTA -----------------------------------------------------------------------------------------------------------------------
+
+
+async def spend(queue: QueueStore, classes: tuple[Class, ...], rounds: int = 40) -> Counter[int]:
+    """Claims as a dispatcher's loop does, with calls that end at once. Returns the calls by lane."""
+    tokens = Tokens(queue, "default", urgent=Class.URGENT in classes)
+    got: Counter[int] = Counter()
+    for _ in range(rounds):
+        granted = await tokens.take(10)
+        lanes: list[int] = []
+        if granted:
+            bounds = Bounds(1_000, {}, "default", tokens.reserve_left)
+            lanes = await claimed(queue, granted, classes, bounds=bounds)
+        got.update(lanes)
+        tokens.keep(granted - len(lanes))
+        if not lanes:
+            await tokens.return_unused()
+    return got
+
+
+async def test_a_newsletter_leaves_a_tenth_of_the_days_quota_to_resets_and_no_tenant_takes_more_than_half_of_it(
+    world, queue
+):
+    letter = await world.lane("acme", "newsletter")
+    resets = [await world.lane(slug, "password-reset") for slug in ("acme", "zen", "kim")]
+    await world.account(rate=100_000)
+    await world.connection.execute("update account_rate set max_24h = 400")
+    for lane in (letter, *resets):
+        await mail(world, lane, 450, wake=False)
+    await world.connection.execute("update turn set next_at = now_us() where class = 2")
+    assert await spend(queue, BULK, 100) == {letter: 360}
+    for lane, calls in zip(resets, (20, 10, 5), strict=True):
+        await world.connection.execute(
+            "update turn set next_at = now_us() where id = (select turn from lane where id = $1)", lane
+        )
+        assert (await spend(queue, (Class.URGENT,)))[lane] == calls
+    assert await world.connection.fetchval("select taken from account_rate") == 395
+
+
+async def test_what_was_granted_since_the_last_but_one_poll_counts(world, queue):
+    await world.account(rate=100_000)
+    await world.connection.execute("update account_rate set max_24h = 1000")
+    pool = await engine.create_pool(world.database.dsn("control"), max_size=1)
+    store = UpkeepStore(pool)
+    taken: list[int] = []
+    for n in (100, 10, 1):
+        await queue.take_tokens("default", n, urgent=True)
+        await store.write_account(
+            "default",
+            SesAccount(
+                max_send_rate=100_000, max_24h=1000, sent_24h=0, sending_enabled=True, enforcement="HEALTHY"
+            ),
+        )
+        taken.append(await world.connection.fetchval("select taken from account_rate"))
+    assert taken == [100, 10, 1]
+    await pool.close()
+
+
 # TIME ------------------------------------------------------------------------------------------------------------------------
 
 
@@ -306,7 +368,10 @@ async def test_a_clock_that_was_set_back_stops_nothing(world, queue, clearing):
         "select $1, 1, tenant, 1, now_ms() + 600000, 1, '\\x00', 'x', 'retry', 0 from lane",
         lane,
     )
-    assert await clearing.correct_clocks() == 3
+    await world.account()
+    await world.connection.execute("update account_rate set at = at + 600000")
+    assert await clearing.correct_clocks() == 4
+    assert await world.count("account_rate", "at <= now_ms()") == 1
     assert await clearing.correct_clocks() == 0
     assert await world.count("waiting") == 0
     await claimed(queue, 10)

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import floor, log
+from typing import NamedTuple
+
+from mailcordon.core.health import QUOTA_RESERVE
 
 CLOCK_SLACK_MS = (
     1_000  #: a stamp that is farther ahead is from a clock that was set back since; it counts as now
@@ -77,28 +80,54 @@ def effective_rate(
     return min(rates) if rates else None
 
 
+class Grant(NamedTuple):
+    """Calls that may start."""
+
+    calls: int
+    limited: bool = False  #: the account has a quota: what is not used has to be returned
+    reserve_left: int | None = (
+        None  #: what was left of the quota's reserve for urgent mail, if the calls are taken from it
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRate:
-    """The account's send rate: one row per cell, shared by all dispatchers."""
+    """The account's send rate and quota: one row per cell, shared by all dispatchers."""
 
     ceiling: float  #: GetAccount's MaxSendRate
     rate: float
     tokens: float
     at: int
-    remaining_24h: float | None  #: None: unlimited
+    quota: float | None  #: of 24 hours; None: unlimited
+    remaining: float  #: of the quota, if there is one
     sending_enabled: bool
 
-    def take(self, want: int, *, urgent: bool, now: int) -> tuple[int, "AccountRate"]:
-        """Returns how many calls may start, and the new row. Urgent mail may empty the bucket; other mail leaves the reserve."""
+    def take(self, want: int, *, urgent: bool, now: int, most: int = 0) -> tuple[Grant, "AccountRate"]:
+        """Returns how many calls may start, and the new row. `most`: may be granted in advance; else `want`.
+
+        Urgent mail may empty the bucket and use up the quota; other mail leaves a reserve of both. Nothing is granted in advance
+        from the reserve of the quota, because the tenants must share what is left of it.
+        """
         elapsed = max(0, now - self.at)
         rate = min(self.ceiling, self.rate + self.ceiling * _CLIMB * elapsed / 1000)
         tokens = min(max(1.0, rate), self.tokens + rate * elapsed / 1000)
         # Below 5/s a reserve is less than one mail and would only starve other mail.
-        reserve = 0.0 if urgent or rate < 5 else rate * URGENT_RESERVE
-        granted = max(0, min(want, floor(tokens - reserve + 1e-6))) if self.sending_enabled else 0
-        if self.remaining_24h is not None:
-            granted = max(0, min(granted, floor(self.remaining_24h)))
-        return granted, replace(self, rate=rate, tokens=tokens - granted, at=not_ahead(self.at, now))
+        kept = 0.0 if urgent or rate < 5 else rate * URGENT_RESERVE
+        may = max(0, floor(tokens - kept + 1e-6)) if self.sending_enabled else 0
+        grant = self._within_quota(min(may, max(want, most)), min(may, want), urgent=urgent)
+        return grant, replace(self, rate=rate, tokens=tokens - grant.calls, at=not_ahead(self.at, now))
+
+    def _within_quota(self, most: int, want: int, *, urgent: bool) -> Grant:
+        if self.quota is None:
+            return Grant(most)
+        reserve = floor(self.quota * QUOTA_RESERVE)
+        free = max(0, floor(self.remaining) - reserve)
+        if most <= free:
+            return Grant(most, limited=True)
+        if want <= free or not urgent:
+            return Grant(min(want, free), limited=True)
+        left = max(0, floor(self.remaining))
+        return Grant(min(want, left), limited=True, reserve_left=min(left, reserve))
 
     def throttled(self, now: int) -> "AccountRate":
         """The row after a 429 from SES: an empty bucket and a lower rate."""
@@ -108,6 +137,14 @@ class AccountRate:
             tokens=0.0,
             at=not_ahead(self.at, now),
         )
+
+
+def of_reserve(left: int, used: int) -> int:
+    """How many calls a tenant may take from what is left of the reserve: never more than it leaves to the others.
+
+    `used`: what it took from the reserve before. So one tenant gets at most half of the reserve, however often it asks.
+    """
+    return max(0, (left - used + 1) // 2)
 
 
 def shares(

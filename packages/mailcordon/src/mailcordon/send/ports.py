@@ -13,6 +13,7 @@ from mailcordon.core.reason import Reason
 from mailcordon.core.route import Route
 from mailcordon.core.stop import NewStop, Stop
 from mailcordon.core.suppression import Suppression
+from mailcordon.send import limits
 from mailcordon.send.moves import Claimed, Defer, Finish, Requeue
 from mailcordon.send.refusals import Answer
 from mailcordon.send.resolve import Lanes
@@ -102,13 +103,19 @@ class Batch(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """How many calls of one tenant may be on the wire after a claim, and how many are now."""
+    """What bounds the calls that one tenant may start."""
 
-    most: int
-    in_flight: Mapping[int, int]  #: by tenant
+    most: int  #: calls of a tenant on the wire after the claim
+    in_flight: Mapping[int, int]  #: calls on the wire now, by tenant
+    cell: str = ""
+    reserve_left: int | None = None  #: of the reserve of the cell's daily quota, if the claim uses it
+    reserve_used: Mapping[int, int] = {}  #: by tenant
 
     def may_start(self, tenant: int) -> int:
-        return self.most - self.in_flight.get(tenant, 0)
+        may = self.most - self.in_flight.get(tenant, 0)
+        if self.reserve_left is None:
+            return may
+        return min(may, limits.of_reserve(self.reserve_left, self.reserve_used.get(tenant, 0)))
 
 
 NO_BOUNDS = Bounds(1_000_000, {})
@@ -126,8 +133,10 @@ class QueueStore(Protocol):
     async def holds(self) -> tuple[frozenset[int], tuple[Hold, ...]]: ...
     async def lane_routes(self, lanes: Sequence[int]) -> Mapping[int, Route]: ...
     async def stops(self) -> Sequence[Stop]: ...
-    async def take_tokens(self, cell: str, want: int, *, urgent: bool) -> tuple[int, Reason | None]: ...
-    async def return_tokens(self, cell: str, n: int) -> None: ...
+    async def take_tokens(
+        self, cell: str, want: int, *, urgent: bool, most: int = 0
+    ) -> tuple[limits.Grant, Reason | None]: ...
+    async def return_tokens(self, cell: str, n: int, *, of_rate: bool = True) -> None: ...
     async def cut_rate(self, cell: str) -> None: ...
     async def due(self, classes: Sequence[Class]) -> bool: ...
     async def claim(

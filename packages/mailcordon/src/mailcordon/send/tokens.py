@@ -1,4 +1,4 @@
-"""A dispatch loop's share of the account's rate, taken from the shared row in lots: one visit serves several claims."""
+"""A dispatch loop's share of the account's rate and quota, taken from the shared row in lots: one visit serves several claims."""
 
 import time
 
@@ -13,20 +13,27 @@ class Tokens:
     def __init__(self, store: QueueStore, cell: str, *, urgent: bool) -> None:
         self._store, self._cell, self._urgent = store, cell, urgent
         self._have = 0
+        self._limited = False
+        self._lapsed = 0  #: of the quota, but no longer of the rate
         self._until = 0.0
         #: Why the last `take` got none; None if it got some, or if only the rate limited it.
         self.because: Reason | None = None
+        #: What was left of the quota's reserve for urgent mail, if the last `take` was from it.
+        self.reserve_left: int | None = None
 
     async def take(self, want: int) -> int:
         """Returns up to `want` tokens. If there are none, `because` says why."""
         now = time.monotonic()
-        if now > self._until:
-            self._have = 0
+        if now > self._until or self.reserve_left is not None:
+            self.lapse()
         if self._have < want:
-            granted, self.because = await self._store.take_tokens(
-                self._cell, want * LOT - self._have, urgent=self._urgent
+            await self._return_lapsed()
+            missing = want - self._have
+            grant, self.because = await self._store.take_tokens(
+                self._cell, missing, urgent=self._urgent, most=want * LOT - self._have
             )
-            self._have += granted
+            self._have += grant.calls
+            self._limited, self.reserve_left = grant.limited, grant.reserve_left
             self._until = now + MAX_AGE
         taken = min(want, self._have)
         self._have -= taken
@@ -38,9 +45,19 @@ class Tokens:
 
     async def return_unused(self) -> None:
         """Returns unused tokens to the shared row, for other loops and processes."""
+        if time.monotonic() > self._until:
+            self.lapse()
         left, self._have = self._have, 0
-        if left and time.monotonic() <= self._until:
+        if left:
             await self._store.return_tokens(self._cell, left)
+        await self._return_lapsed()
+
+    async def _return_lapsed(self) -> None:
+        lapsed, self._lapsed = self._lapsed, 0
+        if lapsed and self._limited:
+            await self._store.return_tokens(self._cell, lapsed, of_rate=False)
 
     def lapse(self) -> None:
+        """What is unused counts for the rate as used."""
+        self._lapsed += self._have
         self._have = 0

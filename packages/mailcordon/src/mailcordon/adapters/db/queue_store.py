@@ -8,7 +8,7 @@ import os
 import random
 import socket
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence, Set
 
 import asyncpg
@@ -27,6 +27,7 @@ from mailcordon.core.route import Route
 from mailcordon.core.stop import Stop
 from mailcordon.send import decide, limits, rotation
 from mailcordon.send.decide import CallFacts, RowFacts
+from mailcordon.send.limits import Grant
 from mailcordon.send.moves import Claimed, Defer, Finish, Requeue
 from mailcordon.send.ports import NO_BOUNDS, NO_HOLDS, Batch, Bounds, Narrow
 from mailcordon.send.rotation import DueLane, Plan, Visit
@@ -117,19 +118,21 @@ class QueueStore:
 
     # Rate ---------------------------------------------------------------------------------------------------------------
 
-    async def take_tokens(self, cell: str, want: int, *, urgent: bool) -> tuple[int, Reason | None]:
-        """How many calls may start now under the account's rate, and the reason if none may."""
+    async def take_tokens(
+        self, cell: str, want: int, *, urgent: bool, most: int = 0
+    ) -> tuple[Grant, Reason | None]:
+        """How many calls may start now under the account's rate and quota, and the reason if none may."""
         async with self._rate.use() as connection:
             for _ in range(20):
                 row = await connection.fetchrow(_SQL.account_rate, cell)
                 if row is None:
-                    return 0, Reason.RATE_UNKNOWN
+                    return Grant(0), Reason.RATE_UNKNOWN
                 before = _account_rate(row)
-                granted, after = before.take(want, urgent=urgent, now=row["now"])
+                grant, after = before.take(want, urgent=urgent, now=row["now"], most=most)
                 if not before.sending_enabled:
-                    return 0, Reason.ACCOUNT_PAUSED
-                if before.remaining_24h is not None and before.remaining_24h < 1:
-                    return 0, Reason.DAILY_QUOTA
+                    return Grant(0), Reason.ACCOUNT_PAUSED
+                if before.quota is not None and row["uncounted"] < 1:
+                    return Grant(0), Reason.DAILY_QUOTA
                 if await connection.fetchval(
                     _SQL.spend_account_rate,
                     cell,
@@ -138,13 +141,15 @@ class QueueStore:
                     after.rate,
                     after.tokens,
                     after.at,
+                    grant.calls,
                 ):
-                    return granted, None
-            return 0, None
+                    return grant, None
+            return Grant(0), None
 
-    async def return_tokens(self, cell: str, n: int) -> None:
+    async def return_tokens(self, cell: str, n: int, *, of_rate: bool = True) -> None:
+        """Those of the quota, and unless they are too old those of the rate."""
         async with self._rate.use() as connection:
-            await connection.execute(_SQL.return_tokens, cell, n)
+            await connection.execute(_SQL.return_tokens, cell, n if of_rate else 0, n)
 
     async def cut_rate(self, cell: str) -> None:
         """After SES throttled a call."""
@@ -165,8 +170,12 @@ class QueueStore:
         self, classes: Sequence[Class], slots: int, bounds: Bounds = NO_BOUNDS, narrow: Narrow = NO_HOLDS
     ) -> Batch:
         """Claims up to `slots` deliveries, shared fairly among the due turns. Their intent is committed on return."""
-        blocked = [tenant for tenant in bounds.in_flight if bounds.may_start(tenant) <= 0]
         async with self._claims.transaction() as connection:
+            if bounds.reserve_left is not None:
+                used = await connection.fetch(_SQL.reserve_used, bounds.cell)
+                bounds = bounds._replace(reserve_used={row["tenant"]: row["calls"] for row in used})
+            tenants = {*bounds.in_flight, *bounds.reserve_used}
+            blocked = [tenant for tenant in tenants if bounds.may_start(tenant) <= 0]
             rows = await connection.fetch(
                 _SQL.take_turns, [int(c) for c in classes], _shares(classes, slots), slots, blocked
             )
@@ -180,6 +189,8 @@ class QueueStore:
                 await self._park(connection, plan.visits, narrow, now, unclear) if narrow else plan.visits
             )
             claimed = await self._take(connection, plan, visits, now, unclear)
+            if bounds.reserve_left is not None and claimed:
+                await self._use_reserve(connection, bounds.cell, claimed, plan)
             places = {row["turn"]: row["row"] for row in rows}
             idle = await self._return_turns(connection, plan, visits, claimed, unclear, places, us)
             contents = await _contents(
@@ -264,6 +275,14 @@ class QueueStore:
                 _SUPPRESSED.sentence,
             )
         return claimed
+
+    async def _use_reserve(
+        self, connection: engine.Connection, cell: str, claimed: Sequence[asyncpg.Record], plan: Plan
+    ) -> None:
+        of_lane = {visit.lane: visit.tenant for visit in plan.visits}
+        calls = Counter(of_lane[row["lane"]] for row in claimed)
+        await connection.execute(_SQL.forget_reserve_use, cell)
+        await connection.execute(_SQL.use_reserve, cell, list(calls), list(calls.values()))
 
     async def _return_turns(
         self,
@@ -510,6 +529,7 @@ def _account_rate(row: asyncpg.Record) -> limits.AccountRate:
         rate=row["rate"],
         tokens=row["tokens"],
         at=row["at"],
-        remaining_24h=row["remaining_24h"],
+        quota=row["quota"],
+        remaining=row["remaining"],
         sending_enabled=row["sending_enabled"],
     )

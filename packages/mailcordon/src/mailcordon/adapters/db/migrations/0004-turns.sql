@@ -37,8 +37,9 @@ grant update (next_at) on turn to {{control}};
 alter table hold add column moving_since bigint, add column moved bigint not null default 0;
 grant update (moving_since, moved) on hold to {{send}};
 
--- Calls that were granted since SES last said how many it counts in the last 24 hours.
-alter table account_rate add column taken bigint not null default 0;
+-- Calls that were granted and that SES's count of the last 24 hours may not contain: since the last but one time that it was asked,
+-- since a call is granted before it is made and counted after. `taken_before`: of those, up to the last time.
+alter table account_rate add column taken bigint not null default 0 check (taken >= 0), add column taken_before bigint not null default 0;
 
 -- Urgent calls inside the reserve of the day's quota, by tenant and hour: what one tenant used of it is bounded by what is left.
 create table reserve_use (

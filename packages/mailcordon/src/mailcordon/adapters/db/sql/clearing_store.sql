@@ -64,8 +64,8 @@ with r as materialized (
 update hold h set moved = h.moved + r.n from r where h.id = $1 returning r.n;
 
 -- name: correct_clocks
--- Stamps from the future, which only a clock that was set back leaves: turns, retries and releases are due now. $1: as far ahead, in
--- ms, as a retry can be.
+-- Stamps from the future, which only a clock that was set back leaves: turns and retries are due now, rates fill from now on. $1: as
+-- far ahead, in ms, as a retry can be. Heartbeats correct themselves.
 with t as (
     update turn set next_at = now_us() where class in (0, 1, 2) and next_at > now_us() + 6000000 returning 1
 ), w as materialized (
@@ -73,6 +73,9 @@ with t as (
       from (select array_agg(lane) as lanes, array_agg(id) as ids from waiting where why = 1 and until > now_ms() + $1
             having count(*) > 0) x
 ), l as (
-    update lane set released_at = now_ms() where released_at > now_ms() + 1000 returning 1
+    update lane set released_at = least(released_at, now_ms()), tokens_at = least(tokens_at, now_ms())
+     where released_at > now_ms() + 1000 or tokens_at > now_ms() + 1000 returning 1
+), a as (
+    update account_rate set at = now_ms() where at > now_ms() + 1000 returning 1
 )
-select (select count(*) from t) + coalesce((select n from w), 0) + (select count(*) from l);
+select (select count(*) from t) + coalesce((select n from w), 0) + (select count(*) from l) + (select count(*) from a);

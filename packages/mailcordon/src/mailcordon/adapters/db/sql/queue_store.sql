@@ -196,17 +196,32 @@ select id, tenant, now_ms(), what, attempt, detail from unnest($1::bigint[], $2:
 
 -- name: account_rate
 -- SES's limits for the account and what is left of them.
-select ceiling, rate, tokens, at, case when max_24h < 0 then null else max_24h - sent_24h end as remaining_24h,
+select ceiling, rate, tokens, at, case when max_24h >= 0 then max_24h end as quota, max_24h - sent_24h as uncounted,
+       max_24h - sent_24h - taken as remaining,
        sending_enabled and enforcement <> 'SHUTDOWN' as sending_enabled, now_ms() as now
   from account_rate where cell = $1;
 
 -- name: spend_account_rate
 -- Takes tokens, unless another dispatcher took some since we read the row.
-update account_rate set rate = $4, tokens = $5, at = $6 where cell = $1 and at = $2 and tokens = $3 returning cell;
+update account_rate set rate = $4, tokens = $5, at = $6, taken = taken + $7 where cell = $1 and at = $2 and tokens = $3 returning cell;
 
 -- name: return_tokens
--- Tokens that were taken and not used, up to one second's worth.
-update account_rate set tokens = least(greatest(1, rate), tokens + $2::int) where cell = $1;
+-- Tokens that were taken and not used. Of the rate ($2), up to one second's worth; of the day's quota ($3), all.
+update account_rate set tokens = least(greatest(1, rate), tokens + $2::int), taken = greatest(0, taken - $3::int) where cell = $1;
+
+-- name: reserve_used
+-- What each tenant used of the reserve of the day's quota in the last 24 hours.
+select tenant, sum(calls)::int as calls from reserve_use where cell = $1 and hour > now_ms() / 3600000 - 24 group by tenant;
+
+-- name: use_reserve
+-- Counts calls inside the reserve.
+insert into reserve_use as u (cell, tenant, hour, calls)
+select $1, x.tenant, now_ms() / 3600000, x.calls from unnest($2::int[], $3::int[]) x (tenant, calls) order by x.tenant
+on conflict (cell, tenant, hour) do update set calls = u.calls + excluded.calls;
+
+-- name: forget_reserve_use
+-- What is older than the day that counts.
+delete from reserve_use where cell = $1 and hour <= now_ms() / 3600000 - 24;
 
 -- name: cut_account_rate
 -- Lowers the rate after SES throttled a call.
@@ -225,8 +240,8 @@ update worker set heartbeat = now_ms() where id = $1;
 update worker set ended_at = now_ms() where id = $1;
 
 -- name: silent_workers
--- Workers whose heartbeat is old: dead, or only slow.
-select id from worker where ended_at is null and id <> $1 and heartbeat < now_ms() - $2::bigint order by id;
+-- Workers whose heartbeat is old: dead, or only slow. One from the future is older than the clock that was set back.
+select id from worker where ended_at is null and id <> $1 and (heartbeat < now_ms() - $2::bigint or heartbeat > now_ms() + 1000) order by id;
 
 -- name: reap_worker
 -- Deliveries that a dead worker had on the wire become "outcome unknown". One scan of `ready`.

@@ -2,14 +2,16 @@
 
 -- name: write_account
 -- The rate in use follows a new ceiling; below the ceiling, dispatchers raise and cut it. Only they write the tokens and their
--- time.
+-- time. Calls that were granted before the poll before this one are in SES's count by now.
 insert into account_rate (cell, ceiling, rate, tokens, at, max_24h, sent_24h, sending_enabled, enforcement, polled_at)
 values ($1, $2, $2, 0, now_ms(), $3, $4, $5, $6, now_ms())
 on conflict (cell) do update
 set rate = case when account_rate.rate >= account_rate.ceiling then excluded.ceiling
                 else least(account_rate.rate, excluded.ceiling) end,
     ceiling = excluded.ceiling, max_24h = excluded.max_24h, sent_24h = excluded.sent_24h,
-    sending_enabled = excluded.sending_enabled, enforcement = excluded.enforcement, polled_at = excluded.polled_at;
+    sending_enabled = excluded.sending_enabled, enforcement = excluded.enforcement, polled_at = excluded.polled_at,
+    taken = greatest(0, account_rate.taken - account_rate.taken_before),
+    taken_before = greatest(0, account_rate.taken - account_rate.taken_before);
 
 -- name: tenants_by_key
 -- Our tenants by the name they have at SES.
