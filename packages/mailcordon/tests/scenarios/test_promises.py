@@ -310,6 +310,25 @@ async def test_a_second_of_errors_leaves_few_outcomes_unknown(mail: Traffic) -> 
     await mail.call("POST", "/v1/cancellations", {"tenant": slug, "because": "the test is over"})
 
 
+async def test_a_second_of_errors_in_full_flow_leaves_few_outcomes_unknown(mail: Traffic) -> None:
+    [slug] = names("flow")
+    await mail.onboard({slug: ["newsletter"]})
+    await mail.fill(slug, "newsletter", 1500)
+
+    async def flows() -> bool:
+        return await mail.count_sent(slug) > 300
+
+    await mail.until(flows, "it is being sent")
+    await mail.ses("POST", "/faults", {"fault": "error_500", "lasts": 1})
+
+    async def all_called() -> bool:
+        return await mail.count("ready", slug) == 0
+
+    await mail.until(all_called, "it goes on")
+    assert await ever_unknown(mail, slug) < 40, "less than one claim"
+    await mail.call("POST", "/v1/cancellations", {"tenant": slug, "because": "the test is over"})
+
+
 async def test_an_outage_of_most_calls_leaves_few_outcomes_unknown(mail: Traffic) -> None:
     [slug] = names("brownout")
     await mail.onboard({slug: ["newsletter"]})
