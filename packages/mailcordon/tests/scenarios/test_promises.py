@@ -146,7 +146,6 @@ def outcome_queue(system: systems.System) -> dict[str, int]:
 # Service is fair --------------------------------------------------------------------------------------------------------
 
 
-@not_yet("turns that get nothing lose their place")
 async def test_service_of_the_tenants_of_a_class_differs_by_at_most_one_mail(mail: Traffic) -> None:
     """Ten tenants with receipts and 39 with newsletters, more mail than the rate lets through."""
     receipts = names(*(f"receipts{n}" for n in range(10)))
@@ -177,7 +176,6 @@ async def test_service_of_the_tenants_of_a_class_differs_by_at_most_one_mail(mai
     await mail.all_final(*receipts, *newsletters)
 
 
-@not_yet("expired mail is charged to rate, ramp and budget")
 async def test_dead_mail_delays_no_living_mail(mail: Traffic) -> None:
     """Thousands of expired resets under a cordon that is lifted, and at the head of a lane with a small rate."""
     cordoned, limited, other = slugs = names("cordoned", "limited", "other")
@@ -207,7 +205,6 @@ async def test_dead_mail_delays_no_living_mail(mail: Traffic) -> None:
     assert await mail.count("ledger", limited, "state = 11") == 500
 
 
-@not_yet("parking spends tokens, and its release has no ramp")
 async def test_a_held_campaign_costs_others_nothing_and_returns_along_the_ramp(mail: Traffic) -> None:
     campaign, other = names("campaign", "other")
     await mail.onboard({campaign: ["newsletter"], other: ["newsletter"]})
@@ -239,7 +236,6 @@ async def test_a_held_campaign_costs_others_nothing_and_returns_along_the_ramp(m
     assert first_second < 60
 
 
-@not_yet("one tenant's calls may take every slot")
 async def test_slow_calls_of_one_tenant_do_not_keep_another_waiting(mail: Traffic) -> None:
     slow, other = names("slow", "other")
     await mail.onboard({slow: ["password-reset"], other: ["password-reset"]})
@@ -374,7 +370,6 @@ async def outcomes(mail: Traffic, slug: str, count: int) -> bool:
     return await mail.count("outcome", slug, "state = 23") == count
 
 
-@not_yet("a stamp from the future is believed")
 async def test_mail_of_every_class_leaves_when_the_databases_clock_steps_back(mail: Traffic) -> None:
     [slug] = names("clock")
     types = ["password-reset", "receipt", "newsletter"]
