@@ -8,13 +8,17 @@ from typing import Any
 import pytest
 
 from mailcordon.adapters.db import queries
+from mailcordon.adapters.db.clearing_store import ClearingStore
 from mailcordon.adapters.db.message_reader import MessageCanceller
 from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.adapters.db.settle_store import SettleStore
 from mailcordon.core import ids
 from mailcordon.core.delivery import State, Why
+from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
+from mailcordon.core.provider import Provider
 from mailcordon.core.reason import Reason
+from mailcordon.core.target import Target
 from mailcordon.send import moves
 from mailcordon.send.decide import RowFacts
 from mailcordon.send.moves import LEGAL, Claimed, Defer, Finish, Move, Place, Requeue
@@ -33,6 +37,7 @@ class Bench:
     queue: Queue
     store: QueueStore
     settle: SettleStore
+    clearing: ClearingStore
     canceller: MessageCanceller
     ids: dict[Place, int]
 
@@ -56,10 +61,15 @@ class Bench:
 async def bench(world: Any) -> AsyncIterator[Bench]:
     queue = Queue(world, await world.lane("acme", "password-reset"))
     dsn = world.database.dsn("send")
-    store, settle, canceller = QueueStore(dsn), SettleStore(dsn), MessageCanceller(dsn)
+    store, settle, clearing, canceller = (
+        QueueStore(dsn),
+        SettleStore(dsn),
+        ClearingStore(dsn),
+        MessageCanceller(dsn),
+    )
     await store.begin_work()
-    yield Bench(queue, store, settle, canceller, {place: await queue.at(place) for place in Place})
-    for one in (store, settle, canceller):
+    yield Bench(queue, store, settle, clearing, canceller, {place: await queue.at(place) for place in Place})
+    for one in (store, settle, clearing, canceller):
         await one.close()
 
 
@@ -69,8 +79,17 @@ async def claim(bench: Bench) -> None:
 
 
 async def park(bench: Bench) -> None:
-    for id in bench.ids.values():
-        await bench.queue.defer(id, why=Why.HELD, hold=1, places=Place.READY)
+    target = Target(tenant=1, provider=Provider(0))
+    hold = Hold(id=1, target=target, owner="person", because="bad list", by="ann", since=1)
+    await bench.clearing.park({1: [hold]})
+
+
+async def refuse(bench: Bench) -> None:
+    await bench.c.execute(
+        "insert into suppression (tenant, hash, scope, target, address, cause, since, by)"
+        " values (1, 'h', 0, 0, 'k', 'manual', 1, 'ann') on conflict do nothing"
+    )
+    await claim(bench)
 
 
 async def record_sent(bench: Bench) -> None:
@@ -130,7 +149,7 @@ async def give_up(bench: Bench) -> None:
 
 async def expire(bench: Bench) -> None:
     await bench.c.execute("update lane set expiry_ms = 1; select pg_sleep(0.005)")
-    await claim(bench)
+    await bench.clearing.expire()
     await bench.settle.settle()
 
 
@@ -146,10 +165,10 @@ async def cancel_lane(bench: Bench) -> None:
 
 Carry = Callable[[Bench], Awaitable[None]]
 WAYS: list[tuple[Move, Carry]] = [
-    (Move.CLAIM, claim), (Move.PARK, park), (Move.RECORD, record_sent), (Move.RECORD, record_rejected), (Move.DEFER, defer),
-    (Move.REQUEUE, requeue), (Move.LOSE, lose), (Move.LOSE, die), (Move.RELEASE, release), (Move.PROVE, prove),
-    (Move.RESEND, resend), (Move.GIVE_UP, give_up), (Move.EXPIRE, expire), (Move.CANCEL, cancel_messages),
-    (Move.CANCEL, cancel_lane),
+    (Move.CLAIM, claim), (Move.PARK, park), (Move.REFUSE, refuse), (Move.RECORD, record_sent),
+    (Move.RECORD, record_rejected), (Move.DEFER, defer), (Move.REQUEUE, requeue), (Move.LOSE, lose), (Move.LOSE, die),
+    (Move.RELEASE, release), (Move.PROVE, prove), (Move.RESEND, resend), (Move.GIVE_UP, give_up), (Move.EXPIRE, expire),
+    (Move.CANCEL, cancel_messages), (Move.CANCEL, cancel_lane),
 ]  # fmt: skip
 
 

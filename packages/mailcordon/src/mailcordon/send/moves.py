@@ -79,7 +79,8 @@ class Place(IntFlag):
 class Move(Enum):
     CLAIM = "claim"  #: the intent to call SES is recorded
     PARK = "park"  #: a narrow hold defers it before it is called
-    RECORD = "record"  #: the answer of its call, or the refusal right before it, ends it
+    REFUSE = "refuse"  #: its address was suppressed after it was accepted
+    RECORD = "record"  #: the answer of its call, or a refusal right before it, ends it
     DEFER = "defer"  #: it is tried again later, or a narrow hold defers it
     REQUEUE = "requeue"  #: SES certainly does not have it: back to the head of its lane
     LOSE = "lose"  #: no clear answer, or its dispatcher died
@@ -102,6 +103,7 @@ _DISPATCHER, _SETTLER, _PERSON = "its dispatcher", "the settler", "a person"
 LEGAL: Mapping[tuple[Place, Move], Legal] = {
     (Place.READY, Move.CLAIM): Legal(Place.SENDING, "a dispatcher"),
     (Place.READY, Move.PARK): Legal(Place.WAITING, "a dispatcher"),
+    (Place.READY, Move.REFUSE): Legal(Place.LEDGER, "a dispatcher"),
     (Place.READY, Move.EXPIRE): Legal(Place.LEDGER, "a dispatcher"),
     (Place.READY, Move.CANCEL): Legal(Place.LEDGER, _PERSON),
     # On the wire only the answer counts: it is neither expired nor cancelled, since SES may have it already. A cancel that meets
