@@ -68,7 +68,7 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         ("thin counts", intervals.partitions, upkeep.thin_counts),
         ("make partitions", intervals.partitions, upkeep.make_partitions),
         ("drop days past retention", intervals.partitions, upkeep.drop_expired_days),
-        ("delete old rows", intervals.partitions, lambda: upkeep.purge_old_rows(stop)),
+        ("purge old rows", intervals.partitions, lambda: upkeep.purge_old_rows(stop)),
         ("purge", intervals.purge, lambda: upkeep.purge(stop)),
     ]
     async with asyncio.TaskGroup() as group:
