@@ -37,10 +37,6 @@ RATE = 1000.0  #: recipients a second that the local SES grants by default
 SOON = 20.0  #: seconds; only how long a broken promise takes to fail
 
 
-def not_yet(reason: str) -> pytest.MarkDecorator:
-    return pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason)
-
-
 @pytest.fixture(scope="module")
 def system(short_home: Callable[[], AbstractContextManager[Path]]) -> Iterator[systems.System]:
     with short_home() as home, systems.running(home, **SETTINGS) as running:
@@ -258,7 +254,6 @@ async def test_slow_calls_of_one_tenant_do_not_keep_another_waiting(mail: Traffi
     await mail.call("POST", "/v1/cancellations", {"tenant": slow, "because": "the test is over"})
 
 
-@not_yet("the day's quota has no reserve")
 async def test_one_tenants_newsletter_leaves_anothers_reset_its_share_of_the_days_quota(
     mail: Traffic,
 ) -> None:
