@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 
 from mailcordon.adapters.db import engine, queries
 from mailcordon.adapters.db.accept_store import AcceptStore
+from mailcordon.adapters.db.clearing_store import ClearingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.message_reader import MessageCanceller
 from mailcordon.adapters.db.queue_store import QueueStore
@@ -58,11 +59,8 @@ class System:
         self.world = World(database, self.owner)
         self.pool = self.run(engine.create_pool(database.dsn("governor")))
         self.governor = Governor(GovernorStore(self.pool))
-        self.accept, self.settle, self.canceller = (
-            AcceptStore(send),
-            SettleStore(send),
-            MessageCanceller(send),
-        )
+        self.accept, self.settle = AcceptStore(send), SettleStore(send)
+        self.clearing, self.canceller = ClearingStore(send), MessageCanceller(send)
         self.workers = [QueueStore(send), QueueStore(send)]
         for worker in self.workers:
             self.run(worker.begin_work())
@@ -74,7 +72,7 @@ class System:
         return self.runner.run(work)
 
     def close(self) -> None:
-        for store in (self.accept, self.settle, self.canceller, *self.workers):
+        for store in (self.accept, self.settle, self.clearing, self.canceller, *self.workers):
             self.run(store.close())
         self.run(self.pool.close())
         self.run(self.owner.close())
@@ -180,6 +178,26 @@ class Moves(RuleBasedStateMachine):
     @rule()
     def settle(self) -> None:
         self.run(self.system.settle.settle())
+        self.run(self.system.clearing.give_back())
+
+    @rule(on=st.booleans())
+    def suppress(self, on: bool) -> None:
+        """The first recipient of every message. What is refused when it is accepted was never queued."""
+        self.run(self.owner.execute("delete from suppression where tenant = $1", self.tenant))
+        if on:
+            self.run(
+                self.owner.execute(
+                    "insert into suppression (tenant, hash, scope, target, address, cause, since, by)"
+                    " values ($1, $2, 0, 0, 'k', 'manual', 1, 'ann')",
+                    self.tenant,
+                    bytes([1]) * 16,
+                )
+            )
+
+    @rule()
+    def park(self) -> None:
+        holds = self.run(self.system.governor.open_holds(self.tenant))
+        self.run(self.system.clearing.park({self.tenant: [hold for hold in holds if hold.narrow]}))
 
     @rule(target=holds, type=st.sampled_from((None, *TYPES)), campaign=st.sampled_from(["spring", None]))
     def hold(self, type: str | None, campaign: str | None) -> int:
@@ -205,6 +223,7 @@ class Moves(RuleBasedStateMachine):
         lane = self.lanes[type]
         before = self.run(self.owner.fetchval("select expiry_ms from lane where id = $1", lane))
         self.run(self.owner.execute("update lane set expiry_ms = 1 where id = $1", lane))
+        self.run(self.system.clearing.expire())
         self.settle()
         self.run(self.owner.execute("update lane set expiry_ms = $2 where id = $1", lane, before))
 

@@ -470,3 +470,11 @@ async def test_an_answer_that_is_written_while_its_worker_is_declared_dead_settl
     await other.close()
     assert await world.count("ledger", "state = 20") == 1
     assert await world.count("waiting") == 0
+
+
+async def test_urgent_mail_whose_recipients_are_all_refused_leaves_no_content(world, accept, make_submission):
+    await world.lane("acme", "password-reset")
+    await world.suppress("acme", "kim@example.com")
+    await put(accept, make_submission())
+    assert await world.count("ledger", "state = 10") == 1
+    assert await world.count("urgent_content") == 0

@@ -216,6 +216,9 @@ class AcceptStore:
         for m, _ in queued:
             deliveries[m.route.lane.id] += 1
             sizes[m.route.lane.id] += len(m.content)
+        # The content of urgent mail is kept as long as a delivery is queued, so not if every recipient is refused.
+        with_queued = {m.id for m, _ in queued}
+        urgent = [m for m in fresh if m.route.lane.class_ is Class.URGENT and m.id in with_queued]
         at_door = Counter(m.route.lane.id for m, _, _ in refused)
         lanes = sorted(deliveries.keys() | at_door.keys())
         await connection.execute(
@@ -254,8 +257,8 @@ class AcceptStore:
             [sizes[lane] for lane in lanes],
             sorted({m.route.turn for m, _ in queued}),
             [m.id for m in fresh if m.route.lane.class_ is not Class.URGENT],
-            [m.id for m in fresh if m.route.lane.class_ is Class.URGENT],
-            [m.content for m in fresh if m.route.lane.class_ is Class.URGENT],
+            [m.id for m in urgent],
+            [m.content for m in urgent],
             [at_door[lane] for lane in lanes],
         )
 
