@@ -199,6 +199,11 @@ def test_unknown_outcomes_past_their_time_are_a_problem():
     assert codes(facts(overdue=Overdue(3, NOW - 20 * MINUTE))) == ["unknown-overdue"]
 
 
+def test_results_that_the_database_rejects_are_a_problem():
+    assert codes(facts(beats=beats(dispatch=beat("dispatch", rejected=0)))) == []
+    assert codes(facts(beats=beats(dispatch=beat("dispatch", rejected=2)))) == ["results-rejected"]
+
+
 def test_mail_that_is_set_aside_is_a_problem():
     assert codes(facts(set_aside=1)) == ["set-aside"]
 

@@ -444,6 +444,14 @@ def _unknown(facts: Facts) -> Iterator[Problem]:
             next=system.status_unknown_overdue_next(),
             since=facts.overdue.oldest,
         )
+    for beat in _alive(facts, "dispatch"):
+        if rejected := beat.facts.get("rejected"):
+            yield Problem(
+                code="results-rejected",
+                check="unknown outcomes",
+                sentence=system.status_results_rejected(count=rejected, host=beat.host, pid=beat.pid),
+                next=system.status_results_rejected_next(),
+            )
 
 
 def _resources(facts: Facts) -> Iterator[Problem]:

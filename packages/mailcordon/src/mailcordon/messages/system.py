@@ -872,6 +872,18 @@ def status_dispatcher_stopped(*, host: str, pid: int, because: str) -> str:
     return f"The dispatcher on {host} (pid {pid}) has stopped: {because}"
 
 
+@example(count=3, host="mail-1", pid=4711)
+def status_results_rejected(*, count: int, host: str, pid: int) -> str:
+    """A dispatcher has results of calls to SES that the database does not take, e.g. because a partition is missing."""
+    return f"The dispatcher on {host} (pid {pid}) cannot record {_count(count, 'result')}: the database rejects them"
+
+
+@example()
+def status_results_rejected_next() -> str:
+    """What to do about results that cannot be recorded."""
+    return "Its log has the database's words. They are tried again every 5 s; after a restart the Send events settle them"
+
+
 @example(count=3)
 def status_set_aside(*, count: int) -> str:
     """SES refused mail in words that do not speak of the mail; it is kept and retried until it expires."""

@@ -59,6 +59,7 @@ class Claiming:
         self._calling = calling
         self._probe = probe
         self._in_flight = in_flight
+        self._reserved = 0
         self._claimed_at = float("-inf")
         self._full = False  #: whether the last claim got all it asked for
         self._loop = Loop(Slots(slots), Tokens(store, calling.window.name, urgent=Class.URGENT in classes))
@@ -66,7 +67,8 @@ class Claiming:
 
     @property
     def in_flight(self) -> int:
-        return self._loop.slots.size - self._loop.slots.free
+        """Calls on the wire, results that are not recorded yet, and what a claim in progress may add."""
+        return self._loop.slots.size - self._loop.slots.free + self._reserved
 
     async def run(self) -> None:
         """Claims until `calling.stopping`."""
@@ -119,14 +121,23 @@ class Claiming:
             if window.canary_due():
                 await self._probe()
             return 0
-        most, bounds = bounds_of(slots)
-        most = min(most, window.allowed(self._in_flight()))
-        if not most:
-            return 0
         await self._store.recheck(RECHECK_EVERY)
         if not busy and not await self._store.due(self._classes):
             await tokens.return_unused()
             return 0
+        most, bounds = bounds_of(slots)
+        most = min(most, window.allowed(self._in_flight()))
+        if not most:
+            return 0
+        # The other loop counts them as on the wire: of a narrow window, both must not take the same calls.
+        self._reserved = most
+        try:
+            return await self._claim_most(most, bounds)
+        finally:
+            self._reserved = 0
+
+    async def _claim_most(self, most: int, bounds: Bounds) -> int:
+        slots, tokens = self._loop
         granted = await tokens.take(most)
         if not granted:
             return 0
@@ -139,6 +150,7 @@ class Claiming:
         if claimed:
             for claim in claimed:
                 slots.take(claim.tenant)
+            self._reserved = 0
             self._calling.facts.claim(len(claimed))
             routes = await self._routes_of(claimed, batch.epoch)
             await self._start(claimed, routes)
@@ -149,10 +161,11 @@ class Claiming:
 
         Answers are seen in between, so an outage meets a few calls of a claim and not all of them. What is left then goes back.
         """
-        pause = SPREAD * self._gather * GROUP / self._loop.slots.size
+        pause = SPREAD * self._gather / self._loop.slots.size
         for first in range(0, len(claimed), GROUP):
             if first:
-                await asyncio.sleep(pause)
+                # By the clock: on a busy machine a pause takes longer than asked for.
+                await asyncio.sleep(max(0.0, self._claimed_at + first * pause - time.monotonic()))
             for claim in claimed[first : first + GROUP]:
                 task = asyncio.create_task(self._calling.deliver(claim, routes.get(claim.lane), self._loop))
                 self.calls.add(task)

@@ -106,7 +106,9 @@ class Dispatcher:
     def facts(self) -> dict[str, object]:
         """What this dispatcher reports of itself (send/facts.py)."""
         return self._calling.facts.document(
-            in_flight=self._in_flight(), stopped=self._window.because or self._stops.because
+            in_flight=self._in_flight(),
+            stopped=self._window.because or self._stops.because,
+            rejected=self._results.rejected,
         )
 
     def _in_flight(self) -> int:

@@ -49,8 +49,9 @@ class DispatchFacts:
         self.clock_corrections += 1
         self.last_clock_correction = host_ms()
 
-    def document(self, *, in_flight: int, stopped: str | None) -> dict[str, object]:
-        """`in_flight`: calls on the wire. `stopped`: why this dispatcher has stopped claiming."""
+    def document(self, *, in_flight: int, stopped: str | None, rejected: int = 0) -> dict[str, object]:
+        """`in_flight`: calls on the wire. `stopped`: why this dispatcher has stopped claiming. `rejected`: results of calls that
+        the database does not take (send/results.py)."""
         return {
             "last_claim": self.last_claim,
             "last_success": self.last_success,
@@ -59,6 +60,7 @@ class DispatchFacts:
             "in_flight": in_flight,
             "stopped": stopped,
             "set_aside": self.set_aside,
+            "rejected": rejected,
             "clock_corrections": self.clock_corrections,
             "last_clock_correction": self.last_clock_correction,
             "because": next((why for why in self.because.values() if why), None),
