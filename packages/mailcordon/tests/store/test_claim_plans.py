@@ -1,0 +1,89 @@
+"""The statements of a claim and of clearing read by keys alone, on empty and on full tables."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from mailcordon.adapters.db import engine, queries
+from mailcordon.adapters.db.pinned_connection import PinnedConnection
+
+from .test_hot_statements import plan
+
+_QUEUE = queries.load("queue_store.sql")
+_CLEARING = queries.load("clearing_store.sql")
+
+#: Statement, its types, and arguments for a lane 1 of turn 1.
+STATEMENTS: dict[str, tuple[str, str, tuple[object, ...]]] = {
+    "take_turns": (
+        _QUEUE.take_turns,
+        "smallint[], int[], int, int[]",
+        ("{1,2}", "{0,0,0,0,0,0,0,9,0,0,0,0,0,0,9,0,0,0,0,6,3,0,0,0}", 9, "{7}"),
+    ),
+    "claim": (
+        _QUEUE.claim,
+        "int[], int[], bigint[], int[], int[], smallint[], bigint, int",
+        ("{1}", "{5}", "{1}", "{1}", "{5}", "{2}", 1, 1),
+    ),
+    "return_turns": (
+        _QUEUE.return_turns,
+        "tid[], int[], bigint[], int[], real[], bigint[], bigint",
+        ('{"(0,1)"}', "{0}", "{null}", "{1}", "{1}", "{1}", 1),
+    ),
+    "refuse_suppressed": (
+        _QUEUE.refuse_suppressed,
+        "int[], bigint[], int, bigint, smallint, text, text",
+        ("{1}", "{1}", 500, 1, 10, "suppressed", "x"),
+    ),
+    "park": (
+        _QUEUE.park,
+        "int[], bigint[], int, bigint[], smallint[], int[], smallint[], text[], text[], text[], smallint[]",
+        ("{1}", "{1}", 200, "{1}", "{null}", "{null}", "{null}", "{spring}", "{null}", "{x}", "{2}"),
+    ),
+    "recheck_turns": (_QUEUE.recheck_turns, "int[]", ("{1}",)),
+    "expire_ready": (_CLEARING.expire_ready, "int", (1000,)),
+    "ended_holds": (_CLEARING.ended_holds + " limit $1", "bigint", (9,)),
+    "give_back": (_CLEARING.give_back, "bigint, int", (1, 100)),
+}
+
+
+@pytest.fixture
+async def pinned(world: Any) -> AsyncIterator[engine.Connection]:
+    made = PinnedConnection(world.database.dsn("send"), "test")
+    async with made.use() as connection:
+        yield connection
+    await made.close()
+
+
+@pytest.mark.parametrize("full", [False, True])
+async def test_a_claim_and_what_runs_beside_it_look_rows_up_by_key(
+    world: Any, pinned: engine.Connection, full: bool
+) -> None:
+    lane = await world.lane("acme", "newsletter")
+    if full:
+        await world.connection.execute(
+            "insert into ready (lane, id, tenant, hash) select $1, n, 1, '' from generate_series(1, 20000) n",
+            lane,
+        )
+        await world.connection.execute(
+            "insert into waiting (lane, id, tenant, why, hold, attempt, hash, reason, code, since)"
+            " select $1, 100000 + n, 1, 3, 1, 0, '', 'x', 'held', 0 from generate_series(1, 20000) n",
+            lane,
+        )
+        await world.connection.execute("analyze ready; analyze waiting; analyze turn; analyze lane")
+    for name, (statement, types, arguments) in STATEMENTS.items():
+        text = await plan(pinned, statement, types, *arguments)
+        assert not re.findall(r"Seq Scan on (?!epoch)\w+", text), f"{name}\n{text}"
+        assert "Bitmap" not in text, f"{name}\n{text}"
+        assert not re.findall(r"(?:Hash|Merge) (?:Semi |Anti |Left )?Join", text), f"{name}\n{text}"
+
+
+async def test_a_claim_finds_again_by_place_what_it_has_just_seen(
+    world: Any, pinned: engine.Connection
+) -> None:
+    """By key it would meet every old version of a turn, of which a long snapshot keeps thousands."""
+    for name, table in (("return_turns", "turn t"), ("claim", "ready q")):
+        statement, types, arguments = STATEMENTS[name]
+        text = await plan(pinned, statement, types, *arguments)
+        assert f"Tid Scan on {table}" in text, f"{name}\n{text}"
