@@ -44,7 +44,8 @@ class Tokens:
         self._have += n
 
     async def return_unused(self) -> None:
-        """Returns unused tokens to the shared row, for other loops and processes."""
+        """Returns unused tokens to the shared row, for other loops and processes. Nothing is wanted, so nothing is missing."""
+        self.because = None
         if time.monotonic() > self._until:
             self.lapse()
         left, self._have = self._have, 0

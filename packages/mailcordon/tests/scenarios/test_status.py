@@ -1,0 +1,197 @@
+"""What keeps mail from leaving is said everywhere, in one sentence: by the delivery, `why`, the lane, `status` and `doctor`.
+
+On real processes. Each test leaves the shared system running well.
+"""
+
+import asyncio
+import json
+import os
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from mailcordon.adapters.cli import app as command_line
+from mailcordon.core import ids
+from mailcordon.messages import reasons
+from mailcordon.run import doctor
+from mailcordon_fixtures import systems, traffic
+from mailcordon_fixtures.traffic import Traffic
+
+
+@pytest.fixture
+async def mail(system: systems.System) -> AsyncIterator[Traffic]:
+    async with traffic.on(system) as mail:
+        yield mail
+
+
+@dataclass(frozen=True)
+class Said:
+    """What every surface says of one delivery, its lane and the service at about one time."""
+
+    delivery: dict[str, Any]
+    why: str
+    lane: str
+    status: dict[str, Any]
+    status_exit: int
+    doctor: str
+    doctor_fails: bool
+
+    @property
+    def surfaces(self) -> dict[str, str]:
+        return {
+            "delivery": str(self.delivery["detail"]),
+            "why": self.why,
+            "lane": self.lane,
+            "status": json.dumps(self.status),
+            "doctor": self.doctor,
+        }
+
+
+Ask = Callable[[Traffic, str, int], Awaitable[Said]]
+
+
+@pytest.fixture
+def ask(system: systems.System, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
+    """Commands in this process, which costs a tenth of starting them."""
+    main = get_command(
+        command_line.build(up=_local, down=_local, migrate=_local, doctor=_local, run=_local)
+    ).main
+    for name in [name for name in os.environ if name.startswith("MAILCORDON_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MAILCORDON_HOME", str(system.home))
+
+    def cli(*words: str) -> tuple[int, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(list(words), prog_name="mailcordon")
+        return int(ended.value.code or 0), capsys.readouterr().out
+
+    def commands(slug: str, message: str) -> list[tuple[int, str]]:
+        return [cli("why", message), cli("lane", "show", slug, "receipt"), cli("status", "--json")]
+
+    async def ask(mail: Traffic, slug: str, id: int) -> Said:
+        message = ids.message_id(id)
+        why, lane, status = await asyncio.to_thread(commands, slug, message)
+        _, found = await mail.call("GET", f"/v1/messages/{message}")
+        findings = await doctor.find(systems.environment(system.home))
+        return Said(
+            delivery=found["deliveries"][0],
+            why=why[1],
+            lane=lane[1],
+            status=json.loads(status[1]),
+            status_exit=status[0],
+            doctor=json.dumps([asdict(finding) for finding in findings]),
+            doctor_fails=any(finding.state == "bad" for finding in findings),
+        )
+
+    return ask
+
+
+def _local() -> None:
+    """Not asked for here."""
+
+
+async def until_well(mail: Traffic) -> None:
+    async def well() -> bool:
+        return (await mail.call("GET", "/v1/status"))[1]["ok"]
+
+    await mail.until(well, "the service is well")
+
+
+async def problems(mail: Traffic) -> list[str]:
+    return [one["code"] for one in (await mail.call("GET", "/v1/status"))[1]["problems"]]
+
+
+async def lane_with(mail: Traffic) -> str:
+    slug = f"stuck-{secrets.token_hex(3)}"
+    await mail.onboard({slug: ["receipt"]})
+    return slug
+
+
+async def put(mail: Traffic, slug: str) -> int:
+    id = await mail.put(slug, "receipt")
+    assert id is not None
+    return id
+
+
+def all_say(said: Said, words: str) -> None:
+    assert [name for name, text in said.surfaces.items() if words not in text] == [], said.surfaces
+
+
+async def test_without_a_dispatcher_every_surface_says_so_and_the_api_stays_healthy(
+    mail: Traffic, ask: Ask
+) -> None:
+    slug = await lane_with(mail)
+    await until_well(mail)
+    with traffic.stopped(mail.system, "dispatch"):
+        id = await put(mail, slug)
+
+        async def silent() -> bool:
+            return "role-silent" in await problems(mail)
+
+        await mail.until(silent, "the dispatcher is missed")
+        said = await ask(mail, slug, id)
+        all_say(said, "No dispatcher has reported")
+        assert (said.delivery["state"], said.delivery["reason"]) == ("queued", "no-dispatcher")
+        assert (said.status_exit, said.doctor_fails) == (1, True)
+        assert mail.system.healthy()
+    await mail.all_final(slug)
+    await until_well(mail)
+
+
+async def test_when_the_days_quota_is_gone_every_surface_says_so(mail: Traffic, ask: Ask) -> None:
+    slug = await lane_with(mail)
+    await until_well(mail)
+    total = (await mail.ses("GET", "/health"))["sent"]
+    await mail.account(quota=max(1, total))
+    try:
+        id = await put(mail, slug)
+
+        async def gone() -> bool:
+            return bool(await problems(mail))
+
+        await mail.until(gone, "the quota is missed")
+        said = await ask(mail, slug, id)
+        all_say(said, reasons.quota_used_up())
+        assert (said.status_exit, said.doctor_fails) == (1, True)
+        assert [one["check"] for one in said.status["problems"]] in (["stops"], ["account"])
+        assert mail.system.healthy()
+    finally:
+        await mail.account(quota=-1)
+    await mail.all_final(slug)
+    await until_well(mail)
+
+
+async def test_held_mail_says_by_whom_also_after_it_expired_and_a_hold_is_no_problem(
+    mail: Traffic, ask: Ask
+) -> None:
+    slug = await lane_with(mail)
+    await until_well(mail)
+    await mail.hold(slug, type="receipt")
+    id = await put(mail, slug)
+    said = await ask(mail, slug, id)
+    all_say(said, "a test")
+    assert (said.delivery["state"], said.status_exit, said.doctor_fails) == ("held", 0, False)
+    assert [entry["what"] for entry in said.delivery["timeline"]] == ["accepted", "held"]
+
+    await mail.set_lanes([slug], expiry_ms=1)
+
+    async def expired() -> Any:
+        _, found = await mail.call("GET", f"/v1/messages/{ids.message_id(id)}")
+        one = found["deliveries"][0]
+        return one if one["state"] == "expired" else None
+
+    before = await mail.until(expired, "the mail is past its expiry")
+    await mail.lift(slug, type="receipt")
+    await mail.all_final(slug)
+    after = await expired()
+    for one in (before, after):
+        assert one["reason"] == "expired"
+        assert one["detail"].startswith("Expired in the queue. Held by ")
+        assert ": a test [hold " in one["detail"]
+    assert [entry["what"] for entry in after["timeline"]] == ["accepted", "held", "released", "expired"]
+    await until_well(mail)
