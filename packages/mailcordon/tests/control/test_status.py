@@ -142,6 +142,7 @@ def test_a_dispatcher_that_stopped_says_so_unless_a_stop_says_it():
         ([], "rate-unknown"),
         ([account(enabled=False)], "account-paused"),
         ([account(max_24h=200, sent_24h=200)], "quota-used-up"),
+        ([account(max_24h=200, sent_24h=180)], "quota-reserved"),
         ([account(polled_at=NOW - 6 * MINUTE)], "account-old"),
     ],
 )

@@ -129,7 +129,7 @@ class Account:
     cell: str
     polled_at: int
     max_24h: float  #: negative: unlimited
-    sent_24h: float
+    sent_24h: float  #: and what dispatchers took since
     enabled: bool
 
 
@@ -382,6 +382,15 @@ def _account(facts: Facts) -> Iterator[Problem]:
                 code="quota-used-up",
                 check="account",
                 sentence=reasons.quota_used_up(),
+                next=system.status_quota_next(most=int(account.max_24h)),
+            )
+        elif account.max_24h >= 0 and health.only_reserve(
+            account.max_24h, account.max_24h - account.sent_24h
+        ):
+            yield Problem(
+                code="quota-reserved",
+                check="account",
+                sentence=reasons.quota_reserved(),
                 next=system.status_quota_next(most=int(account.max_24h)),
             )
 

@@ -5,6 +5,7 @@ the state of its lane.
 """
 
 from dataclasses import dataclass
+from math import floor
 from typing import Literal, NamedTuple
 
 from mailcordon.core.priority import Class
@@ -60,6 +61,11 @@ def halt(outflow: Outflow, class_: Class) -> Halt | None:
     if outflow.quota is not None:
         if outflow.quota_left < 1:
             return Halt(Reason.DAILY_QUOTA, reasons.quota_used_up())
-        if class_ is not Class.URGENT and outflow.quota_left <= outflow.quota * QUOTA_RESERVE:
+        if class_ is not Class.URGENT and only_reserve(outflow.quota, outflow.quota_left):
             return Halt(Reason.DAILY_QUOTA, reasons.quota_reserved())
     return None
+
+
+def only_reserve(quota: float, left: float) -> bool:
+    """Whether what is left of the day's quota is kept for urgent mail. As send/limits.py divides it."""
+    return floor(left) <= floor(quota * QUOTA_RESERVE)

@@ -38,7 +38,7 @@ select s.*, e.slug, t.name as type_name
 
 -- name: accounts
 -- GetAccount's last figures, one row a cell.
-select cell, polled_at, max_24h, sent_24h, sending_enabled and enforcement <> 'SHUTDOWN' as enabled from account_rate order by cell;
+select cell, polled_at, max_24h, sent_24h + taken as sent_24h, sending_enabled and enforcement <> 'SHUTDOWN' as enabled from account_rate order by cell;
 
 -- name: seen_call
 -- The latest call whose Send event is stored.
