@@ -196,6 +196,17 @@ def test_a_stop_in_good_order_keeps_everything_too(tmp_path: Path, opened: Calla
     assert (mail["SentLast24Hours"], mail["MaxSendRate"]) == (3, 77)
 
 
+def test_nothing_is_written_after_the_end(tmp_path: Path) -> None:
+    background, world = open_world(tmp_path / "state")
+    world.tenant("acme")
+    background.stop()
+    before = (tmp_path / "state" / "journal").read_bytes()
+    world.local.account.queues.ensure("late").put("an event that was due after the end")
+    assert (tmp_path / "state" / "journal").read_bytes() == before
+    world.ses.close()
+    world.sqs.close()
+
+
 # kills of a process
 
 

@@ -146,6 +146,8 @@ class Keeper:
             if self._is_broken or self._journal.size > 2 * self._journal.rewritten_size + (1 << 20):
                 self._rewrite(self._account)
         self._account = None
+        if self._recorders is not None:
+            self._recorders.is_current = False  # another process may have the file now
         self._journal.close()
 
     # reading
@@ -252,7 +254,9 @@ class _Recorders:
 
     def __init__(self, add: Callable[[Record], None]) -> None:
         self._to = add
-        self.is_current = True  #: False after a reset: what still happens to the old account is not recorded
+        self.is_current = (
+            True  #: False after a reset or the end: what still happens to the account is not recorded
+        )
 
     def _add(self, record: Record) -> None:
         if self.is_current:
