@@ -377,22 +377,20 @@ def _account(facts: Facts) -> Iterator[Problem]:
                 sentence=reasons.account_paused(),
                 next=system.status_account_paused_next(),
             )
-        if 0 <= account.max_24h <= account.sent_24h and Reason.DAILY_QUOTA not in stopped:
-            yield Problem(
-                code="quota-used-up",
-                check="account",
-                sentence=reasons.quota_used_up(),
-                next=system.status_quota_next(most=int(account.max_24h)),
-            )
-        elif account.max_24h >= 0 and health.only_reserve(
-            account.max_24h, account.max_24h - account.sent_24h
-        ):
-            yield Problem(
-                code="quota-reserved",
-                check="account",
-                sentence=reasons.quota_reserved(),
-                next=system.status_quota_next(most=int(account.max_24h)),
-            )
+        if account.max_24h >= 0 and Reason.DAILY_QUOTA not in stopped:
+            yield from _quota(account)
+
+
+def _quota(account: Account) -> Iterator[Problem]:
+    left = account.max_24h - account.sent_24h
+    if left < 1:
+        code, sentence = "quota-used-up", reasons.quota_used_up()
+    elif health.only_reserve(account.max_24h, left):
+        code, sentence = "quota-reserved", reasons.quota_reserved()
+    else:
+        return
+    advice = system.status_quota_next(most=int(account.max_24h))
+    yield Problem(code=code, check="account", sentence=sentence, next=advice)
 
 
 def _feedback(facts: Facts) -> Iterator[Problem]:
