@@ -319,7 +319,7 @@ async def test_a_lane_says_what_keeps_all_its_mail_in_the_words_of_its_deliverie
     for key in (await world.key(None, "read"), world.tenant_keys["acme"]):
         lane = (await world.ask(("GET", "/v1/tenants/acme/lanes/newsletter", None), key)).json()
         detail = "No dispatcher has reported, so no mail leaves"
-        assert lane["stops"] == [{"reason": "no-dispatcher", "detail": detail}]
+        assert lane["stops"] == [{"reason": "no-dispatcher", "detail": detail, "stop": None}]
     await world.owner.execute(
         "insert into role_health (role, instance, host, pid, started, beat) "
         "values ('dispatch', 'a', 'h', 1, now_ms(), now_ms())"

@@ -649,5 +649,5 @@ async def test_a_tenants_own_key_reads_what_keeps_its_mail_and_what_kept_it(api:
     [delivery] = (await api.ask("GET", f"/v1/messages/{id}", "acme")).json()["deliveries"]
     assert (delivery["reason"], delivery["detail"]) == (
         "daily-quota",
-        "The account's 24-hour quota is used up",
+        "The account's 24-hour quota is used up, for every lane",
     )

@@ -353,7 +353,7 @@ class TestWhyItDoesNotLeave:
     def test_a_stop_of_its_lane_comes_before_what_stops_everybody(self):
         stop = PastStop(sentence=QUOTA, since=NOW - 1)
         one = kim(self.READY, stops=[stop], outflow=replace(WELL, dispatch_beat=None))
-        assert (one.state, one.reason, one.detail) == (State.READY, "stopped", QUOTA)
+        assert (one.state, one.reason, one.detail) == (State.HELD, "stopped", QUOTA)
 
     @pytest.mark.parametrize(
         ("over", "reason", "detail"),

@@ -4,12 +4,13 @@ The REST API and, through it, the CLI use this. It turns the words of a request 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mailcordon.control import lookup, preview
 from mailcordon.control.governor import Governor
-from mailcordon.control.preview import LaneCounts
-from mailcordon.control.views import HoldView, Reads
+from mailcordon.control.preview import LaneCounts, Preview
+from mailcordon.control.stops import Covering
+from mailcordon.control.views import HoldView, Reads, StopView
 from mailcordon.core.errors import Fault, Invalid, NotFound, parse_field
 from mailcordon.core.hold import Hold, NewHold
 from mailcordon.core.principal import Principal
@@ -18,6 +19,7 @@ from mailcordon.core.provider import parse_provider
 from mailcordon.core.target import Target
 from mailcordon.messages import api
 
+PERSON, SES = "person", "ses"  #: owners of what an uncordon ends
 LONGEST_NAME = 200  #: characters of a campaign or list
 MOST_LIFTED = 100  #: holds named by number in one request
 _HIGHEST_ID = 2**63 - 1
@@ -54,6 +56,7 @@ class Lifted:
     lifted: list[HoldView]
     released: int  #: deliveries that nothing stops any more
     remaining: list[HoldView]  #: open holds that still stop some of the mail
+    ended: list[StopView] = field(default_factory=list[StopView])
 
 
 class Cordons:
@@ -63,13 +66,22 @@ class Cordons:
         self._reads = reads
         self._governor = governor
 
-    async def preview(self, action: preview.Action, selection: Selection, principal: Principal) -> Expected:
-        """What the action would do now. Changes nothing."""
+    async def preview(
+        self, action: preview.Action, selection: Selection, principal: Principal, *, owner: str = PERSON
+    ) -> Expected:
+        """What the action would do now. Changes nothing. `owner` as in `uncordon`."""
         slug, target = await self._target(selection, principal)
         found = await self._governor.preview(target)
+        if action == "uncordon" and owner == SES:
+            stops = await self._stops(found)
+            return Expected(
+                lanes=found.lanes,
+                effect=preview.end_effect(found, stops, slug),
+                untouched=preview.untouched(found, slug),
+            )
         return Expected(
             lanes=found.lanes,
-            effect=preview.effect(action, found, slug),
+            effect=preview.effect(action, found, slug, owner),
             untouched=preview.untouched(found, slug),
         )
 
@@ -83,11 +95,34 @@ class Cordons:
         hold = await self._governor.place(new, actor=principal.actor)
         return (await self._views([hold.id]))[0]
 
-    async def uncordon(self, selection: Selection, principal: Principal, *, because: str) -> Lifted:
-        """Lifts the operators' holds that cover exactly this mail."""
+    async def uncordon(
+        self, selection: Selection, principal: Principal, *, because: str, owner: str = PERSON
+    ) -> Lifted:
+        """Lifts this owner's holds that cover exactly this mail. For SES: ends the stops that cover it; SES's next refusal
+        places them again."""
         _, target = await self._target(selection, principal)
-        holds = preview.liftable(await self._governor.preview(target))
-        return await self._lift(target.tenant, holds, principal, because)
+        found = await self._governor.preview(target)
+        if owner == SES:
+            return await self._end(found, principal, because)
+        return await self._lift(target.tenant, preview.liftable(found, owner), principal, because)
+
+    async def _stops(self, found: Preview) -> list[Covering]:
+        """The stops that cover the lanes of a preview. Raises Invalid for a part of a lane: a stop covers whole lanes."""
+        if found.target.narrow:
+            raise Invalid(Fault("owner", api.stops_cover_lanes()))
+        return await self._governor.stops.covering([lane.lane for lane in found.lanes])
+
+    async def _end(self, found: Preview, principal: Principal, because: str) -> Lifted:
+        stops = await self._stops(found)
+        ended = await self._governor.stops.end(
+            [one.stop.id for one in stops], actor=principal.actor, because=because
+        )
+        return Lifted(
+            lifted=[],
+            released=sum(lane.ready + lane.waiting for lane in preview.freed(found)) if ended else 0,
+            remaining=await self._views([hold.id for hold in found.holds]),
+            ended=await self._reads.stops_by_id([stop.id for stop in ended]) if ended else [],
+        )
 
     async def uncordon_holds(
         self, ids: Sequence[int], selection: Selection, principal: Principal, *, because: str

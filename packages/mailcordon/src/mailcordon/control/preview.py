@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from mailcordon.control.stops import Covering
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
 from mailcordon.core.target import Target
@@ -45,13 +46,13 @@ def mail_of(target: Target, slug: str, type: str | None) -> str:
     )
 
 
-def effect(action: Action, preview: Preview, slug: str) -> str:
-    """What the action will do, in a sentence or two."""
+def effect(action: Action, preview: Preview, slug: str, owner: str = "person") -> str:
+    """What the action will do, in a sentence or two. `owner`: whose holds an uncordon lifts."""
     if not preview.lanes:
         return api.covers_no_lane(slug)
     mail = mail_of(preview.target, slug, _only_type(preview))
     if action == "uncordon":
-        return _uncordon_effect(preview, mail)
+        return _uncordon_effect(preview, mail, owner)
     sentence = api.cordon_effect if action == "cordon" else api.cancel_effect
     sending = sum(lane.sending for lane in preview.lanes)
     return sentence(mail, _types(preview.lanes), _queued(preview.lanes), sending)
@@ -63,10 +64,32 @@ def untouched(preview: Preview, slug: str) -> str:
     return api.left_alone(slug, list(preview.untouched), partly)
 
 
-def liftable(preview: Preview) -> list[Hold]:
-    """The holds that an uncordon of this target lifts: those that an operator placed on exactly this target. Others are lifted
-    by their number."""
-    return [hold for hold in preview.holds if hold.owner == "person" and hold.target == preview.target]
+def end_effect(preview: Preview, stops: Sequence[Covering], slug: str) -> str:
+    """What ending these stops will do. They cover lanes of other tenants too if those use the same part of SES."""
+    if not preview.lanes:
+        return api.covers_no_lane(slug)
+    mail = mail_of(preview.target, slug, _only_type(preview))
+    if not stops:
+        return api.nothing_stopped(mail)
+    free = freed(preview)
+    return api.end_effect(
+        [api.numbered_stop(one.stop.id, one.stop.because) for one in stops],
+        _queued(free),
+        _types(free),
+        max(one.others for one in stops),
+    )
+
+
+def freed(preview: Preview) -> list[LaneCounts]:
+    """The lanes that no hold stops, and that can send once no stop covers them."""
+    holds = [hold for hold in preview.holds if hold.stops and not hold.narrow]
+    return [lane for lane in preview.lanes if not _covered(preview.target.tenant, lane, holds)]
+
+
+def liftable(preview: Preview, owner: str = "person") -> list[Hold]:
+    """The holds that an uncordon of this target lifts: those that this owner placed on exactly this target, an operator if no
+    owner is named. Others are lifted by their number."""
+    return [hold for hold in preview.holds if hold.owner == owner and hold.target == preview.target]
 
 
 def released(preview: Preview, lifting: Sequence[Hold]) -> list[LaneCounts]:
@@ -84,8 +107,8 @@ def _covered(tenant: int, lane: LaneCounts, holds: Sequence[Hold]) -> bool:
     return any(hold.target.covers_lane(tenant, lane.class_, lane.lane) for hold in holds)
 
 
-def _uncordon_effect(preview: Preview, mail: str) -> str:
-    lifting = liftable(preview)
+def _uncordon_effect(preview: Preview, mail: str, owner: str) -> str:
+    lifting = liftable(preview, owner)
     others = _numbered([hold for hold in preview.holds if hold not in lifting])
     if not lifting:
         return api.nothing_to_lift(mail, others)

@@ -11,6 +11,7 @@ from mailcordon.control.sharing import LaneFacts
 from mailcordon.core.health import Outflow
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
+from mailcordon.core.stop import Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,13 @@ class LaneView:
     facts: LaneFacts
     path: str
     identity_status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopView:
+    stop: Stop
+    tenant: str | None  #: slug; None: it belongs to no single tenant
+    type: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +132,18 @@ class Reads(Protocol):
     async def holds(
         self, viewer: Viewer, *, is_open: bool | None, before: int | None, limit: int
     ) -> list[HoldView]: ...
+
+    async def stops_on(self, viewer: Viewer, lanes: Sequence[int]) -> dict[int, list[Stop]]:
+        """The open stops that keep mail of each of these lanes from leaving."""
+        ...
+
+    async def stops(
+        self, viewer: Viewer, *, is_open: bool | None, before: int | None, limit: int
+    ) -> list[StopView]:
+        """Those that cover lanes of the viewer's tenant, or all."""
+        ...
+
+    async def stops_by_id(self, ids: Sequence[int]) -> list[StopView]: ...
 
     async def holds_by_id(self, ids: Sequence[int]) -> list[HoldView]: ...
 

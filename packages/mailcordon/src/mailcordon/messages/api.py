@@ -678,6 +678,36 @@ def nothing_to_lift(mail: str, others: list[str]) -> str:
     return f"Nobody has cordoned exactly {mail}. Nothing would change. Lift another hold by its number: {_and(others)}."
 
 
+@example(12, "The configuration set mc-urgent is paused at SES, for all lanes that use it")
+def numbered_stop(id: int, because: str) -> str:
+    """Names a stop in a preview."""
+    return f'stop {id} "{because}"'
+
+
+@example(['stop 12 "SES has paused this tenant"'], 1204, ["newsletter"], 0)
+@example(['stop 12 "The configuration set mc-urgent is paused at SES"'], 0, ["password-reset"], 38)
+@example(['stop 12 "SES has paused this tenant"'], 0, [], 0)
+def end_effect(stops: list[str], queued: int, freed: list[str], others: int) -> str:
+    """A preview of an uncordon of what SES stops: the stops that end, what can leave then, and whom else that concerns."""
+    said = f"Ends {_and(stops)}"
+    said += f": {_deliveries(queued)} of {_and(freed)} can leave" if freed else ", but holds keep the mail"
+    if others:
+        said += f", and so can the mail of {others} other lane{'' if others == 1 else 's'} that use the same"
+    return said + ". If SES still refuses, the next call stops it again."
+
+
+@example("newsletter mail of acme")
+def nothing_stopped(mail: str) -> str:
+    """A preview of an uncordon of what SES stops, if it stops nothing."""
+    return f"No stop covers {mail}. Nothing would change."
+
+
+@example()
+def stops_cover_lanes() -> str:
+    """An uncordon of what SES stops, for a part of a lane."""
+    return "must be left out beside a provider, campaign or list: a stop covers whole lanes"
+
+
 @example(7, "ann (key k7pq2m9d)", "wrong list")
 def numbered_hold(id: int, who: str, because: str) -> str:
     """Names a hold in a preview."""

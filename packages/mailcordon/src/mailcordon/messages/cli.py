@@ -322,6 +322,30 @@ def hold_lifted() -> str:
 
 
 @example()
+def stop_open() -> str:
+    """The state of a stop that is in force."""
+    return "open"
+
+
+@example()
+def stop_ended() -> str:
+    """The state of a stop that has ended."""
+    return "ended"
+
+
+@example(
+    because="SES has paused this tenant",
+    said="Sending disabled for arn:aws:ses:us-east-1:123456789012:tenant/mc-acme.",
+    ended="",
+)
+@example(because="SES has paused this tenant", said="", ended="SES lets this tenant send again")
+def stop_because(*, because: str, said: str, ended: str) -> str:
+    """What a stop is for, with SES's own words and how it ended."""
+    words = f' (SES: "{said}")' if said else ""
+    return f"{because}{words}" + (f". Ended: {ended}" if ended else "")
+
+
+@example()
 def stops_mail() -> str:
     """The effect of a hold that stops mail."""
     return "stops"
@@ -533,6 +557,18 @@ def cordoned(*, mail: str, hold: str, undo: str) -> str:
 def lifted(*, holds: str, deliveries: str) -> str:
     """`uncordon` is done. The lifted holds follow."""
     return f"Lifted {holds}, {deliveries} released:"
+
+
+@example(stops="1 stop", deliveries="1,200 deliveries")
+def ended(*, stops: str, deliveries: str) -> str:
+    """`uncordon --owner ses` is done. The ended stops follow."""
+    return f"Ended {stops}, {deliveries} released. If SES still refuses, they come back:"
+
+
+@example(mail="all mail of acme", tenant="acme")
+def nothing_ended(*, mail: str, tenant: str) -> str:
+    """`uncordon --owner ses` found no stop that covers this mail. Exit code 3."""
+    return f"No stop was ended: none covers {mail}. `mailcordon stops list --tenant {tenant}` shows earlier ones."
 
 
 @example()

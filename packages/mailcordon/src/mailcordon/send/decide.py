@@ -24,11 +24,18 @@ class Decision(NamedTuple):
     hold: int | None = None  #: that it waits for
 
 
+class Kept(NamedTuple):
+    """Why a lane may not send now."""
+
+    reason: Reason  #: HELD or STOPPED
+    sentence: str
+
+
 class DoorFacts(NamedTuple):
     """What is known of one delivery when its message is accepted."""
 
     suppressed: str | None  #: the sentence of the suppression that covers it
-    held: str | None  #: the sentence of the hold or stop that keeps its lane from sending
+    held: Kept | None  #: the hold or stop that keeps its lane from sending
 
 
 def at_door(facts: DoorFacts) -> Decision:
@@ -39,7 +46,7 @@ def at_door(facts: DoorFacts) -> Decision:
     if facts.suppressed is not None:
         return Decision(State.REFUSED, Reason.SUPPRESSED, facts.suppressed)
     if facts.held is not None:
-        return Decision(State.HELD, Reason.HELD, facts.held)
+        return Decision(State.HELD, facts.held.reason, facts.held.sentence)
     return _READY
 
 

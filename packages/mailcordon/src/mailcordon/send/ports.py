@@ -14,6 +14,7 @@ from mailcordon.core.route import Route
 from mailcordon.core.stop import NewStop, Stop
 from mailcordon.core.suppression import Suppression
 from mailcordon.send import limits
+from mailcordon.send.decide import Kept
 from mailcordon.send.moves import Claimed, Defer, Finish, Requeue
 from mailcordon.send.refusals import Answer
 from mailcordon.send.resolve import Lanes
@@ -60,7 +61,7 @@ class Stored:
 
     replays: Mapping[int, Replay]  #: by position in the batch
     suppressed: Mapping[int, Suppression]  #: by delivery id
-    held: Mapping[int, str]  #: lane -> the reason of its first stopping hold
+    held: Mapping[int, Kept]  #: lane -> the first hold or stop that keeps it from sending
     now: int
 
 

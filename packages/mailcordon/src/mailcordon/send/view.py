@@ -264,7 +264,7 @@ def _by_time(
             held = next((past.hold.sentence for past in records.holds if _holds_lane(past)), None)
             return _Status(State.HELD, accepted, Reason.HELD, held or reasons.held_lane())
         if stopped := next((span for span in kept if span.what == "stopped" and span.end is None), None):
-            return _Status(State.READY, accepted, Reason.STOPPED, stopped.sentence)
+            return _Status(State.HELD, accepted, Reason.STOPPED, stopped.sentence)
         if halt := health.halt(records.outflow, records.class_):
             return _Status(State.READY, accepted, halt.reason, halt.sentence)
     if state in (State.SENT, State.DELAYED) and ledger is not None and ledger.at is not None:

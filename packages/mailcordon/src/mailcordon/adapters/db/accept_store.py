@@ -14,13 +14,16 @@ import asyncpg
 from mailcordon.adapters.db import accept_arguments, engine, queries
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
+from mailcordon.adapters.db.stop_row import stop_from_row
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.ids import NODES
 from mailcordon.core.lane import Lane
 from mailcordon.core.priority import Class
+from mailcordon.core.reason import Reason
 from mailcordon.core.route import Route
 from mailcordon.core.suppression import Scope, Suppression
 from mailcordon.messages import api, reasons
+from mailcordon.send.decide import Kept
 from mailcordon.send.ports import Backlog, Moment, NewDelivery, NewMessage, Replay, StaleRoutes, Stored
 from mailcordon.send.resolve import Entry, Lanes
 
@@ -196,10 +199,15 @@ class AcceptStore:
             )
         return found
 
-    async def _held(self, connection: engine.Connection, lanes: Sequence[int]) -> dict[int, str]:
+    async def _held(self, connection: engine.Connection, lanes: Sequence[int]) -> dict[int, Kept]:
+        """Why each of these lanes may not send. A hold is named before a stop: it stays when the stop ends."""
         rows = await connection.fetch(_SHARED.why_held, lanes)
-        holds = {row["covered_lane"]: hold_from_row(row).sentence for row in rows}
-        return {lane: holds.get(lane, reasons.held_lane()) for lane in lanes}
+        kept = {row["covered_lane"]: Kept(Reason.HELD, hold_from_row(row).sentence) for row in rows}
+        if others := [lane for lane in lanes if lane not in kept]:
+            stops = await connection.fetch(_SHARED.why_stopped, others)
+            kept |= {row["covered_lane"]: Kept(Reason.STOPPED, stop_from_row(row).sentence) for row in stops}
+        # Lifted or ended between the two statements.
+        return {lane: kept.get(lane, Kept(Reason.HELD, reasons.held_lane())) for lane in lanes}
 
     async def _insert(
         self,

@@ -12,13 +12,16 @@ from mailcordon.adapters.db.control_store import type_of
 from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.key_store import KeyStore
+from mailcordon.adapters.db.stop_row import stop_from_row
 from mailcordon.control.catalogue import MessageType
 from mailcordon.control.keys import Key
 from mailcordon.control.sharing import LaneFacts
 from mailcordon.control.views import AuditView, HoldView, IdentityView, LaneView, StepView, TenantView, Viewer
+from mailcordon.control.views import StopView as StopView
 from mailcordon.core import ids
 from mailcordon.core.health import Outflow
 from mailcordon.core.priority import Class
+from mailcordon.core.stop import Stop
 
 _SQL = queries.load("control_reader.sql")
 _SHARED = queries.load("shared.sql")
@@ -94,6 +97,24 @@ class ControlReader:
         async with connection_pool.acquire(self._control) as conn:
             return [_hold(row) for row in await conn.fetch(_SQL.holds_by_id, list(ids))]
 
+    async def stops_on(self, viewer: Viewer, lanes: Sequence[int]) -> dict[int, list[Stop]]:
+        async with self._as(viewer) as conn:
+            rows = await conn.fetch(_SQL.stops_on, list(lanes))
+        found: dict[int, list[Stop]] = {}
+        for row in rows:
+            found.setdefault(row["covered_lane"], []).append(stop_from_row(row))
+        return found
+
+    async def stops(
+        self, viewer: Viewer, *, is_open: bool | None, before: int | None, limit: int
+    ) -> list[StopView]:
+        async with self._as(viewer) as conn:
+            return [_stop(row) for row in await conn.fetch(_SQL.stops, viewer.tenant, is_open, before, limit)]
+
+    async def stops_by_id(self, ids: Sequence[int]) -> list[StopView]:
+        async with connection_pool.acquire(self._control) as conn:
+            return [_stop(row) for row in await conn.fetch(_SQL.stops_by_id, list(ids))]
+
     async def identities(
         self, viewer: Viewer, *, domain: str | None, after: int, limit: int
     ) -> list[IdentityView]:
@@ -138,6 +159,10 @@ def _hold(row: asyncpg.Record) -> HoldView:
         lifted_by=row["lifted_by"],
         lifted_because=row["lifted_because"],
     )
+
+
+def _stop(row: asyncpg.Record) -> StopView:
+    return StopView(stop=stop_from_row(row), tenant=row["slug"], type=row["type_name"])
 
 
 def _facts(row: asyncpg.Record) -> LaneFacts:

@@ -12,6 +12,7 @@ import asyncpg
 from mailcordon.adapters.db import engine, queries, row_level_security
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
+from mailcordon.adapters.db.stop_row import stop_from_row
 from mailcordon.adapters.db.suppression_row import suppression_from_row
 from mailcordon.core import ids
 from mailcordon.core.delivery import State
@@ -23,6 +24,7 @@ from mailcordon.send.view import (
     MessageRecords,
     MessageRow,
     PastHold,
+    PastStop,
     TimelineEntry,
     event_word,
 )
@@ -49,6 +51,7 @@ class MessageReader:
             rows = await connection.fetch(_SQL.deliveries, message, row["lane"])
             history = await connection.fetch(_SQL.history, message)
             holds = await connection.fetch(_SQL.holds_since, row["lane"], ids.ms_of(message))
+            stops = await connection.fetch(_SQL.stops_since, row["lane"], ids.ms_of(message))
             outflow = await connection.fetchrow(_SHARED.outflow)
         assert outflow is not None
         timelines: dict[int, list[TimelineEntry]] = {}
@@ -71,7 +74,7 @@ class MessageReader:
             history=timelines,
             class_=Class(row["class"]),
             holds=[_past_hold(one) for one in holds],
-            stops=[],
+            stops=[_past_stop(one) for one in stops],
             outflow=Outflow(**outflow),
             expiry_ms=row["expiry_ms"],
             silence_ms=defaults.max_delivery_seconds * 1000 + _SLACK_MS,
@@ -131,6 +134,13 @@ def _row(row: asyncpg.Record) -> DeliveryRow:
         reason=row["reason"],
         detail=row["detail"],
         lane_held=row["held"],
+    )
+
+
+def _past_stop(row: asyncpg.Record) -> PastStop:
+    stop = stop_from_row(row)
+    return PastStop(
+        sentence=stop.sentence, since=stop.since, ended_at=stop.ended_at, ended_because=stop.ended_because
     )
 
 

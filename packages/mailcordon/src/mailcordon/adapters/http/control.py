@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from litestar.handlers import HTTPRouteHandler
 
-from mailcordon.adapters.http import catalogue, holds, keys, lanes, tenants
+from mailcordon.adapters.http import catalogue, holds, keys, lanes, stops, tenants
 from mailcordon.control.catalogue import TypeStore
 from mailcordon.control.cordon import Cordons
 from mailcordon.control.governor import Governor
@@ -29,6 +29,7 @@ def routes(services: ControlServices) -> list[HTTPRouteHandler]:
         *tenants.routes(services.reads, services.tenants),
         *lanes.routes(services.reads, services.governor),
         *holds.routes(services.reads, Cordons(services.reads, services.governor)),
+        *stops.routes(services.reads),
         *catalogue.routes(services.reads, services.types),
         *keys.routes(services.reads, services.keys),
     ]

@@ -1,6 +1,6 @@
 """Cordon, uncordon and cancel over HTTP, with a preview of each, and the list of holds."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from litestar import get, post
@@ -10,12 +10,14 @@ from litestar.params import JSONBody, QueryParameter
 from mailcordon.adapters.http import shapes
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal, principal_of
 from mailcordon.adapters.http.shapes import After, AnyTenant, Limit, Time
+from mailcordon.adapters.http.stops import StopItem, stop_item
 from mailcordon.control import lookup
 from mailcordon.control.cordon import Cordons, Selection
 from mailcordon.control.preview import Action, LaneCounts
 from mailcordon.control.views import HoldView, Reads
 from mailcordon.core.principal import OPERATE
 
+Owner = Literal["person", "breaker", "policy", "rollout", "ses"]
 _LEAST_SECONDS = 0.001  #: of a hold; it ends at a millisecond
 
 
@@ -67,6 +69,7 @@ class TargetBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 class PreviewBody(TargetBody, kw_only=True, forbid_unknown_fields=True):
     action: Action
+    owner: Owner = "person"
 
 
 class CordonBody(TargetBody, kw_only=True, forbid_unknown_fields=True):
@@ -77,6 +80,7 @@ class CordonBody(TargetBody, kw_only=True, forbid_unknown_fields=True):
 class LiftBody(TargetBody, kw_only=True, forbid_unknown_fields=True):
     because: str
     ids: list[int] | None = None
+    owner: Owner = "person"  #: whose holds are lifted; ses: the stops that cover the mail end
 
 
 class CancelBody(TargetBody, kw_only=True, forbid_unknown_fields=True):
@@ -103,6 +107,7 @@ class LiftResult(msgspec.Struct):
     lifted: list[HoldItem]
     released: int  #: deliveries that nothing stops any more
     remaining: list[HoldItem]  #: open holds that still stop some of it
+    ended: list[StopItem]  #: stops, if the owner is ses
 
 
 class CancelResult(msgspec.Struct):
@@ -157,7 +162,7 @@ def routes(reads: Reads, cordons: Cordons) -> list[HTTPRouteHandler]:
     )
     async def preview(request: AnyRequest, data: JSONBody[PreviewBody]) -> PreviewResult:
         principal = platform_principal(request, OPERATE)
-        expected = await cordons.preview(data.action, data.selection(), principal)
+        expected = await cordons.preview(data.action, data.selection(), principal, owner=data.owner)
         return PreviewResult(
             action=data.action,
             lanes=[_lane_count(lane) for lane in expected.lanes],
@@ -177,13 +182,14 @@ def routes(reads: Reads, cordons: Cordons) -> list[HTTPRouteHandler]:
         principal = platform_principal(request, OPERATE)
         because, selection = shapes.reason(data.because), data.selection()
         if data.ids is None:
-            done = await cordons.uncordon(selection, principal, because=because)
+            done = await cordons.uncordon(selection, principal, because=because, owner=data.owner)
         else:
             done = await cordons.uncordon_holds(data.ids, selection, principal, because=because)
         return LiftResult(
             lifted=[hold_item(view) for view in done.lifted],
             released=done.released,
             remaining=[hold_item(view) for view in done.remaining],
+            ended=[stop_item(view) for view in done.ended],
         )
 
     @post(

@@ -17,12 +17,13 @@ from mailcordon.control.views import HoldView, LaneView, Reads, Viewer
 from mailcordon.core import health
 from mailcordon.core.health import Outflow
 from mailcordon.core.principal import ADMIN
+from mailcordon.core.stop import Stop
 
 _COUNT_IN_A_LIST = 100_000  #: deliveries; a list stops counting a backlog there
 _COUNT_OF_ONE = 100_000_000
 MOST_LANES = 1000
 
-StateWord = Literal["open", "throttled", "held"]
+StateWord = Literal["open", "throttled", "stopped", "held"]
 
 
 class BacklogItem(msgspec.Struct):
@@ -44,6 +45,7 @@ class StopReason(msgspec.Struct):
 
     reason: str
     detail: str  #: as the lane's deliveries say it
+    stop: int | None  #: the id of the stop, if there is one
 
 
 class LaneItem(msgspec.Struct):
@@ -94,13 +96,22 @@ async def lanes_of(
     shared = {tenant: sharing.by_type(lanes) for tenant, lanes in facts.items()}
     holds = await reads.open_holds(viewer, tenants)
     outflow = await reads.outflow(viewer)
-    items = [_item(row, holds, outflow, shared[row.tenant_id].get(row.type, [])) for row in rows]
+    stops = await reads.stops_on(viewer, [row.id for row in rows])
+    items = [
+        _item(row, holds, stops.get(row.id, []), outflow, shared[row.tenant_id].get(row.type, []))
+        for row in rows
+    ]
     return items, [row.id for row in rows]
 
 
-def _item(row: LaneView, holds: list[HoldView], outflow: Outflow, shared: list[str]) -> LaneItem:
+def _item(
+    row: LaneView, holds: list[HoldView], stops: list[Stop], outflow: Outflow, shared: list[str]
+) -> LaneItem:
     facts = row.facts
+    stopped = [StopReason(str(stop.cause), stop.sentence, stop.id) for stop in stops]
     halt = health.halt(outflow, row.class_)
+    if halt is not None and halt.reason not in {stop.cause for stop in stops}:
+        stopped.append(StopReason(halt.reason, halt.sentence, None))
     return LaneItem(
         tenant=row.tenant,
         type=row.type,
@@ -111,7 +122,7 @@ def _item(row: LaneView, holds: list[HoldView], outflow: Outflow, shared: list[s
             for view in holds
             if view.hold.target.covers_lane(row.tenant_id, row.class_, row.id)
         ],
-        stops=[] if halt is None else [StopReason(halt.reason, halt.sentence)],
+        stops=stopped,
         rate=row.rate,
         own_rate=row.own_rate,
         backlog=BacklogItem(row.deliveries, shapes.iso_ms_or_none(row.oldest_at)),

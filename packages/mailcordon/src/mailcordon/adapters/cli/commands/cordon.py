@@ -4,7 +4,7 @@ Each first shows what it will hold, release or drop and what stays as it is, as 
 terminal it needs `--yes`.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Group, RenderableType
@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from mailcordon.adapters.cli import command, failures, show
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Because, Class, Cli, Tenant, Yes
-from mailcordon.adapters.cli.commands import holds
+from mailcordon.adapters.cli.commands import holds, stops
 from mailcordon.adapters.cli.document import Document, children
 from mailcordon.adapters.cli.text import counted, plain
 from mailcordon.messages import cli as messages
@@ -105,6 +105,7 @@ def _undo(target: Document) -> str:
     examples="""
 mailcordon uncordon acme --class marketing --because "list was cleaned"
 mailcordon uncordon acme --hold 17 --because "false alarm"
+mailcordon uncordon acme --owner ses --because "SES repaired it"
 """,
 )
 async def uncordon(
@@ -125,21 +126,37 @@ async def uncordon(
             "the given mail.",
         ),
     ] = None,
+    owner: Annotated[
+        Literal["person", "breaker", "policy", "rollout", "ses"],
+        typer.Option("--owner", help="Whose holds. `ses` ends the stops that cover the mail."),
+    ] = "person",
     yes: Yes = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Lift holds. Mail leaves when no other hold stops it: lifting one hold never lifts another."""
+    """Lift holds. Mail leaves when no other hold stops it: lifting one hold never lifts another.
+
+    With `--owner ses` the stops that cover the mail end now, not at their next test. If SES still refuses, they come back.
+    """
     target = targeted(tenant, type_, class_, provider, campaign, list_)
     if hold and len(target) > 1:
         raise failures.usage(messages.not_both(one="--hold", other="--type, --class and the like"))
-    preview = await _preview(cli, target, "uncordon") if not hold else await _chosen(cli, tenant, hold)
+    if hold and owner != "person":
+        raise failures.usage(messages.not_both(one="--hold", other="--owner"))
+    preview = await _preview(cli, target, "uncordon", owner) if not hold else await _chosen(cli, tenant, hold)
     if dry_run:
         _dry_run(cli, preview)
         return
     command.confirm(cli.err, _uncordon_question(target, hold), yes=yes)
-    body = {"tenant": tenant, "ids": hold, "because": because} if hold else {**target, "because": because}
+    body = (
+        {"tenant": tenant, "ids": hold, "because": because}
+        if hold
+        else {**target, "because": because, "owner": owner}
+    )
     lifted = await cli.api.post(path("holds", "lift"), body)
     found, remaining = children(lifted, "lifted"), children(lifted, "remaining")
+    if owner == "ses":
+        _show_ended(cli, target, preview, lifted)
+        return
     if not found:
         raise failures.Failure(
             failures.Exit.NOT_FOUND,
@@ -152,6 +169,24 @@ async def uncordon(
         {"preview": preview, "done": True, **lifted},
         messages.lifted(holds=counted(len(found), "hold"), deliveries=released),
         holds.hold_table(found),
+        *(["", messages.still_held(), holds.hold_table(remaining)] if remaining else []),
+    )
+
+
+def _show_ended(cli: Cli, target: Document, preview: Document, lifted: Document) -> None:
+    ended, remaining = children(lifted, "ended"), children(lifted, "remaining")
+    if not ended:
+        raise failures.Failure(
+            failures.Exit.NOT_FOUND,
+            messages.nothing_ended(mail=holds.hold_target(target), tenant=plain(target["tenant"])),
+            "no-such-stop",
+            partial={"preview": preview, "done": False, **lifted},
+        )
+    released = counted(int(lifted.get("released") or 0), "delivery")
+    cli.show_result(
+        {"preview": preview, "done": True, **lifted},
+        messages.ended(stops=counted(len(ended), "stop"), deliveries=released),
+        stops.stop_table(ended),
         *(["", messages.still_held(), holds.hold_table(remaining)] if remaining else []),
     )
 
@@ -239,8 +274,9 @@ def preview_view(preview: Document) -> RenderableType:
     return Group(*views)
 
 
-async def _preview(cli: Cli, target: Document, action: str) -> Document:
-    preview = await cli.api.post(path("holds", "preview"), {**target, "action": action})
+async def _preview(cli: Cli, target: Document, action: str, owner: str = "person") -> Document:
+    body = {**target, "action": action, "owner": owner}
+    preview = await cli.api.post(path("holds", "preview"), body)
     if not cli.json:
         # On stderr with the question, so that stdout has the result alone.
         cli.note(preview_view(preview))

@@ -29,7 +29,7 @@ async def list_lanes(
     cli: Cli,
     tenant: OfTenant = None,
     state: Annotated[
-        Literal["open", "throttled", "held"] | None,
+        Literal["open", "throttled", "stopped", "held"] | None,
         typer.Option("--state", help="Only lanes in this state. Default: all."),
     ] = None,
     limit: Limit = 200,

@@ -59,6 +59,29 @@ create function stops_of(lanes int[]) returns table (lane int, stop bigint) lang
      where r.lane = any (lanes)
 $$;
 
+-- Whether every live dispatcher has a stop of its own: then no mail leaves, whichever lane it is in.
+create function every_worker_stopped() returns boolean language sql stable as $$
+    select exists (select from stop s where s.ended_at is null and s.scope = 'worker')
+       and not exists (
+           select from worker w
+            where w.ended_at is null and w.heartbeat > now_ms() - 10000
+              and not exists (select from stop s where s.ended_at is null and s.scope = 'worker' and s.name = w.id::text))
+$$;
+grant select (id, heartbeat, ended_at) on worker to {{reader}}, {{observe}};
+
+-- The stops that keep a lane's mail from leaving: open ones, and those that ended after `since` if it is given.
+create function stops_on(of_lane int, since bigint) returns setof stop language sql stable as $$
+    select s.* from stop s
+     where (s.ended_at is null or s.ended_at > stops_on.since)
+       and (s.scope = 'cell'
+            or s.scope = 'worker' and s.ended_at is null and every_worker_stopped()
+            or exists (select from route r
+                        where r.lane = of_lane
+                          and (s.scope = 'set' and s.name = r.configuration_set or s.scope = 'identity' and s.name = r.domain
+                               or s.scope = 'tenant' and s.name = r.ses_tenant or s.scope = 'lane' and s.name = r.lane::text)))
+     order by s.since, s.id
+$$;
+
 -- Holds for SES are no more: nothing ended them. What SES still refuses is placed as a stop at the next call.
 with lifted as (
     update hold set lifted_at = now_ms(), lifted_by = 'migrate',

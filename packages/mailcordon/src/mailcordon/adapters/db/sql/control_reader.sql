@@ -29,9 +29,13 @@ join message_type t on t.id = l.type
 join route r on r.lane = l.id and r.path = 'isolated'
 join identity i on i.id = r.identity
 join configuration_set k on k.name = r.configuration_set
-cross join lateral (select (now_ms() - l.expiry_ms - 1767225600000) << 22 as oldest) c
+cross join lateral (
+    select (now_ms() - l.expiry_ms - 1767225600000) << 22 as oldest,
+           exists (select from stop s where s.scope = 'cell' and s.ended_at is null) as all_stopped
+) c
 cross join lateral (
     select case when l.held then 'held'
+                when l.stopped or c.all_stopped then 'stopped'
                 when exists (
                     select from hold h
                     where h.lifted_at is null and hold_covers(h, l.tenant, l.class, l.id)
@@ -75,6 +79,27 @@ select h.*, e.slug, t.name as type_name
 from hold h join tenant e on e.id = h.tenant
 left join lane l on l.id = h.lane left join message_type t on t.id = l.type
 where h.id = any($1) order by h.id;
+
+-- name: stops_on
+-- The open stops of each of these lanes.
+select l.lane as covered_lane, s.* from unnest($1::int[]) l (lane) cross join lateral stops_on(l.lane, null) s order by l.lane, s.id;
+
+-- name: stops
+-- A page of stops, newest first; $2 chooses open or ended ones. Of a tenant: those that cover its lanes now.
+select s.*, e.slug, t.name as type_name
+from stop s left join tenant e on e.id = s.tenant
+left join lane l on l.id = s.lane left join message_type t on t.id = l.type
+where ($1::int is null or s.scope in ('cell', 'worker')
+       or exists (select from lane x where x.tenant = $1 and x.id in (select lanes_under(s.scope, s.name))))
+  and ($2::boolean is null or (s.ended_at is null) = $2) and ($3::bigint is null or s.id < $3)
+order by s.id desc limit $4;
+
+-- name: stops_by_id
+-- Stops named by their ids, such as those that a command has just ended.
+select s.*, e.slug, t.name as type_name
+from stop s left join tenant e on e.id = s.tenant
+left join lane l on l.id = s.lane left join message_type t on t.id = l.type
+where s.id = any($1) order by s.id;
 
 -- name: identities
 -- A page of domains with the DNS records that SES asks for.

@@ -37,6 +37,10 @@ select h.* from lane l join hold h on h.tenant = l.tenant and hold_covers(h, l.t
  where l.id = $1 and h.stops and (h.lifted_at is null or h.lifted_at > $2)
  order by h.since, h.id limit 100;
 
+-- name: stops_since
+-- Stops that kept mail of the lane from leaving after this time, ended ones too. As of the route that the lane has now.
+select * from stops_on($1, $2) limit 100;
+
 -- name: deliveries_to
 -- The newest deliveries to an address.
 select r.id from recipient r where r.tenant = $1 and r.hash = $2 order by r.id desc limit $3;

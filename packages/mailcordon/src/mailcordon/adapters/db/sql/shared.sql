@@ -53,6 +53,12 @@ select distinct on (l.id) l.id as covered_lane, h.id, h.tenant, h.class, h.lane,
 -- Idle turns that have new ready mail, and turns of released lanes that waited for a rate limit, are due now.
 select turns_wake($1::int[]);
 
+-- name: why_stopped
+-- The first open stop of each of these lanes: one that names a part of its route, else one that stops every lane.
+select distinct on (l.lane) l.lane as covered_lane, s.*
+  from unnest($1::int[]) l (lane) cross join lateral stops_on(l.lane, null) s
+ order by l.lane, s.scope in ('cell', 'worker'), s.id;
+
 -- name: try_lock
 -- A lock of the session. It ends with the connection, so a dead process holds nothing.
 select pg_try_advisory_lock($1, $2);

@@ -109,10 +109,11 @@ from account_rate where cell = $1;
 select * from stop where ended_at is null order by id;
 
 -- name: stops_covering
--- The open stops that cover any of these lanes by their route, with the number of lanes that each covers beside them.
+-- The open stops that cover any of these lanes, with the number of lanes that each covers beside them. A dispatcher's own is left
+-- to the dispatcher.
 select s.*, (select count(*) from lanes_under(s.scope, s.name) u (lane) where u.lane <> all ($1))::int as others
 from stop s
-where s.id in (select stop from stops_of($1::int[]))
+where s.ended_at is null and (s.scope = 'cell' or s.id in (select stop from stops_of($1::int[])))
 order by s.id;
 
 -- name: stops_of_gone_workers
