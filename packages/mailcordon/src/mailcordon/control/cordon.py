@@ -165,8 +165,8 @@ class Cordons:
         given_class, given_provider = selection.class_, selection.provider
         class_ = None if given_class is None else parse_field("class", parse_class, given_class)
         provider = None if given_provider is None else parse_field("provider", parse_provider, given_provider)
-        for field, name in (("campaign", selection.campaign), ("list", selection.list)):
-            _check_name(field, name)
+        for part, name in (("campaign", selection.campaign), ("list", selection.list)):
+            _check_name(part, name)
         if selection.type is not None and class_ is not None:
             raise Invalid(Fault("class", api.class_beside_type()))
         slug = principal.tenant_for(selection.tenant)

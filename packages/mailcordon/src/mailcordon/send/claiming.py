@@ -141,7 +141,7 @@ class Claiming:
         granted = await tokens.take(most)
         if not granted:
             return 0
-        bounds = bounds._replace(cell=window.name, reserve_left=tokens.reserve_left)
+        bounds = bounds._replace(cell=self._calling.window.name, reserve_left=tokens.reserve_left)
         batch = await self._store.claim(self._classes, granted, bounds, self._calling.holds.narrow)
         claimed = batch.claimed
         tokens.keep(granted - len(claimed))
