@@ -87,6 +87,14 @@ async def test_running_it_again_changes_nothing(fresh: Fresh):
     assert again.dsns == first.dsns
 
 
+async def test_no_login_keeps_a_snapshot_for_long(fresh: Fresh):
+    done = await fresh.migrate(PEOPLE)
+    for dsn in done.dsns.values():
+        assert await fresh.value("show idle_in_transaction_session_timeout", dsn) == "10s"
+        limit = await fresh.value("select current_setting('transaction_timeout', true)", dsn)
+        assert limit in (None, "2min"), "PostgreSQL 17 and later"
+
+
 async def test_the_dsns_can_be_read_by_their_owner_alone(fresh: Fresh):
     await fresh.migrate(PEOPLE)
     file = fresh.home / migrate.DSN_FILE

@@ -32,7 +32,7 @@ _SETTINGS = {
     "plan_cache_mode": "auto",
     "statement_timeout": f"{STATEMENT_SECONDS}s",
     "lock_timeout": "10s",
-    "idle_in_transaction_session_timeout": "60s",
+    "idle_in_transaction_session_timeout": "10s",
 }
 
 

@@ -16,6 +16,7 @@ from mailcordon.messages import system
 OWNER = "owner"
 LOGINS = ("control", "governor", "send", "observe", "reader")
 OLDEST_SERVER = 150000  #: as `server_version_num` writes it: PostgreSQL 15
+LONGEST_TRANSACTION = "120s"  #: of our logins, on servers that can limit it (PostgreSQL 17)
 LONGEST_DATABASE_NAME = 63 - len("_governor")
 
 
@@ -71,6 +72,11 @@ async def ensure(
                 await _run(connection, f"alter role %I set search_path = {SCHEMA}", name)
             elif rewrite_passwords:
                 await _run(connection, "alter role %I login password %L", name, passwords[role])
+            if await connection.fetchval("select current_setting('transaction_timeout', true)") is not None:
+                # A snapshot that stays open keeps every old version of a queue's row (docs/decisions/003).
+                await _run(
+                    connection, "alter role %I set transaction_timeout = %L", name, LONGEST_TRANSACTION
+                )
         await _run(connection, f"create schema if not exists {SCHEMA} authorization %I", names[OWNER])
         for role in LOGINS:
             await _run(connection, f"grant usage on schema {SCHEMA} to %I", names[role])
