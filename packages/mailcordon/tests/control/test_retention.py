@@ -1,12 +1,23 @@
 """What is kept and what is dropped: the policy alone."""
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailcordon.control.retention import DAILY, DAY_MS, FIRST_DAY, Keep, Stored, TableDay, expired, missing
+from mailcordon.control.retention import (
+    DAILY,
+    DAY_MS,
+    FIRST_DAY,
+    Keep,
+    Stored,
+    TableDay,
+    expired,
+    is_settled,
+    missing,
+)
 from mailcordon.core.priority import CLASS_DEFAULTS
 
 TODAY = date(2026, 11, 28)
@@ -51,6 +62,15 @@ def test_a_table_without_daily_partitions_has_no_retention_in_days() -> None:
     with pytest.raises(KeyError):
         Keep().days_of("suppression", 0)
     assert expired(stored(TableDay(FIRST_DAY, "suppression")), Keep()) == []
+
+
+@pytest.mark.parametrize(
+    ("days", "settled"),
+    [(range(-13, 7), True), (range(4), True), (range(-13, 2), False), ([0, 1, 3, 4, 5, 6], False)],
+)
+def test_the_day_is_settled_once_the_last_days_have_partitions(days: Iterable[int], settled: bool) -> None:
+    assert is_settled(stored(*(ago(n, "message") for n in days))) is settled
+    assert not is_settled(stored(*(ago(n, "ledger") for n in days)))
 
 
 @given(databases, keeps)

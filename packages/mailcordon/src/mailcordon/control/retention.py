@@ -14,6 +14,10 @@ DAYS_AHEAD = 14
 #: A body is needed as long as its mail may be sent, so it outlives the longest expiry of any lane by this much.
 MARGIN_DAYS = 1
 
+#: Nothing is dropped unless so many last days have partitions: a clock that stepped weeks ahead makes every day look old. No more
+#: than the least retention.
+SETTLED_DAYS = 4
+
 #: Tables with a partition for each day, by what they hold.
 BODIES = frozenset({"content"})
 RECORDS = frozenset({"message", "recipient", "ledger", "event", "outcome", "note", "send_event"})
@@ -71,6 +75,13 @@ def missing(stored: Stored, keep: Keep) -> list[TableDay]:
         if day >= FIRST_DAY
     }
     return sorted((ahead | set(stored.in_default)) - set(stored.partitions) - set(expired(stored, keep)))
+
+
+def is_settled(stored: Stored) -> bool:
+    """Whether today was reached step by step, as far as the partitions show: they reach `DAYS_AHEAD` from the day on which
+    control last ran, so a longer step of the clock, or a longer absence of control, leaves a gap before today."""
+    last = {stored.today - timedelta(days=n) for n in range(SETTLED_DAYS)}
+    return last <= {each.day for each in stored.partitions if each.table == "message"}
 
 
 def expired(stored: Stored, keep: Keep) -> list[TableDay]:

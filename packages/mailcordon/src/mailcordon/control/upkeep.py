@@ -189,11 +189,14 @@ class Upkeep:
 
     async def drop_expired_days(self) -> int:
         """Drops the days past retention, but for those that mail in a queue still needs. Returns how many. Raises Unavailable if
-        some could not be locked."""
-        ends = [
-            await self._store.drop_day(day)
-            for day in retention.expired(await self._store.stored(), self._keep)
-        ]
+        some could not be locked, or if the clock may be wrong."""
+        stored = await self._store.stored()
+        expired = retention.expired(stored, self._keep)
+        if expired and not retention.is_settled(stored):
+            raise Unavailable(
+                system.day_not_settled(today=stored.today.isoformat(), days=retention.SETTLED_DAYS)
+            )
+        ends = [await self._store.drop_day(day) for day in expired]
         if busy := ends.count(Dropped.BUSY):
             raise Unavailable(system.tables_busy(number=busy))
         return ends.count(Dropped.GONE)

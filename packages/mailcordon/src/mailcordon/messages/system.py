@@ -770,6 +770,15 @@ def installation_gone() -> str:
 # Partitions, in the log of `control` -------------------------------------------------------------------------------------
 
 
+@example(today="2026-11-28", days=4)
+def day_not_settled(*, today: str, days: int) -> str:
+    """`control` drops no day: the partitions of the last days are missing, so its clock may have stepped ahead."""
+    return (
+        f"the database's clock says {today}, and partitions of the last {days} days are missing: either control did not run, or "
+        f"the clock is wrong. Nothing is dropped until {days} days have passed; correct the clock if it is wrong"
+    )
+
+
 @example(number=3)
 def tables_busy(*, number: int) -> str:
     """`control` could not lock tables to add or drop partitions, since others read them for long; it tries again."""
