@@ -15,10 +15,10 @@ _CAUSES = {
 
 @example(owner="person", by="Ana (CLI)", since="15:23 UTC", because="complaints rising", hold="5")
 @example(
-    owner="ses",
-    by="dispatch",
+    owner="breaker",
+    by="breaker",
     since="28 Nov 2026 15:23 UTC",
-    because="SES has paused this tenant: HIGH bounce rate",
+    because="complaints above the limit",
     hold="6",
 )
 @example(
@@ -300,6 +300,13 @@ def probe_accepted() -> str:
 def probe_refused(detail: str) -> str:
     """What the last test of a stop found. The stop goes on."""
     return detail
+
+
+@example("outcome-unknown")
+@example("set-paused")
+def probe_failed_otherwise(reason: str) -> str:
+    """What the last test of a stop found: something else. The stop goes on, since SES did not accept the test mail."""
+    return f"failed for another reason ({reason})"
 
 
 @example()

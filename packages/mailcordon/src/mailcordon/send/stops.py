@@ -221,7 +221,14 @@ class Stops:
         log.info("a stop goes on", stop=found.id, because=found.because, answer=verdict.detail)
         if verdict.next is Next.STOP and self._new(verdict, route).key not in self._known:
             self.refused(verdict, route)
-        await self._governor.probe_failed(found, reasons.probe_refused(verdict.detail), route.lane.id)
+        # The words of another cause may speak of another tenant, whose lane carried the test.
+        same = verdict.reason is found.cause
+        said = (
+            reasons.probe_refused(verdict.detail)
+            if same
+            else reasons.probe_failed_otherwise(str(verdict.reason))
+        )
+        await self._governor.probe_failed(found, said, route.lane.id)
 
     async def _route_for(self, found: Stop) -> Route | None:
         lane = await self._governor.probe_lane(found)
