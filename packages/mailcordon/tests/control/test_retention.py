@@ -80,6 +80,13 @@ def test_no_mail_that_may_still_be_sent_loses_a_row(database: Stored, keep: Keep
         assert (TODAY - end_of_day) / timedelta(milliseconds=1) >= database.longest_expiry_ms
 
 
+def test_the_partition_of_today_is_made_first_since_rows_need_it_now() -> None:
+    strays = frozenset({ago(3, "ledger"), ago(0, "ledger")})
+    wanted = missing(stored(in_default=strays), Keep())
+    assert {each.day for each in wanted[: len(DAILY)]} == {TODAY}
+    assert wanted[-len(DAILY) - 1] == ago(3, "ledger")
+
+
 @given(databases, keeps)
 def test_nothing_is_made_that_would_be_dropped_again(database: Stored, keep: Keep) -> None:
     assert not set(missing(database, keep)) & {*expired(database, keep), *database.partitions}

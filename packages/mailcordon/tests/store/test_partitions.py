@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from mailcordon.adapters.db import engine, migrate, roles, upkeep_store
+from mailcordon.adapters.db import engine, migrate, queries, roles, upkeep_store
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.control.upkeep import Upkeep
 from mailcordon.core import ids
@@ -166,6 +166,19 @@ async def test_making_and_dropping_wait_at_most_half_a_second_for_their_locks(
     )
     assert len(rows) == 2
     assert all("lock_timeout=500ms" in row["config"] for row in rows)
+
+
+async def test_a_move_of_many_rows_may_take_longer_than_other_transactions(world: Any) -> None:
+    async with await engine.create_pool(world.database.dsn("control")) as control, control.acquire() as one:
+        limits = "select current_setting('statement_timeout') || ' ' || current_setting('transaction_timeout', true)"
+        before = await one.fetchval(limits)
+        async with one.transaction():
+            await one.execute(queries.load("upkeep_store.sql").allow_long_statement)
+            assert await one.fetchval(limits) in ("10min 0", None), (
+                "before PostgreSQL 17 there is only the first"
+            )
+            assert await one.fetchval("show statement_timeout") == "10min"
+        assert await one.fetchval(limits) == before
 
 
 async def test_notes_and_send_events_of_older_versions_are_kept_and_move_into_their_days(

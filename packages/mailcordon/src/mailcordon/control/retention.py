@@ -66,15 +66,16 @@ class Stored:
 
 
 def missing(stored: Stored, keep: Keep) -> list[TableDay]:
-    """Partitions to make, the oldest first: from yesterday on, and where rows are in a default partition, but for days past
-    retention."""
+    """Partitions to make: those of the days from yesterday on, and where rows are in a default partition, but for days past
+    retention. Today's first, so that no more rows go to the default partitions, then those ahead."""
     ahead = {
         TableDay(day, table)
         for day in (stored.today + timedelta(days=n) for n in range(-1, DAYS_AHEAD))
         for table in DAILY
         if day >= FIRST_DAY
     }
-    return sorted((ahead | set(stored.in_default)) - set(stored.partitions) - set(expired(stored, keep)))
+    wanted = (ahead | set(stored.in_default)) - set(stored.partitions) - set(expired(stored, keep))
+    return sorted(wanted, key=lambda each: (each.day < stored.today, each))
 
 
 def is_settled(stored: Stored) -> bool:

@@ -63,8 +63,10 @@ select make_partition($1, $2);
 select drop_day($1, $2);
 
 -- name: allow_long_statement
--- Moving a day's rows into a new partition may take longer than other statements.
-set local statement_timeout = '10min';
+-- Moving a day's rows into a new partition may take longer than other statements. PostgreSQL 17 and later limit transactions too,
+-- and a limit that runs can be switched off, but not extended.
+select set_config('statement_timeout', '10min', true),
+       (select set_config(name, '0', true) from pg_settings where name = 'transaction_timeout');
 
 -- name: purge_idempotency
 -- From the left end of the index on; $1 is where the last batch ended, since entries just deleted would be read again.
