@@ -23,18 +23,13 @@ from typing import Any
 import asyncpg
 import pytest
 
-from mailcordon import config
 from mailcordon_fixtures import systems, traffic
 from mailcordon_fixtures.traffic import Traffic, Verdict
 
-KILLS = int(os.environ.get("MAILCORDON_TEST_KILLS", "3"))  #: in each test marked `crash`
+KILLS = int(os.environ.get("MAILCORDON_TEST_KILLS", "2"))  #: in each test marked `crash`
 CRASH_TIMEOUT = 300 + 30 * KILLS  #: seconds; on a busy machine a kill with its restart takes 10
 GRACE = 4_000  #: milliseconds; more than any call is late in these tests, as in production
-SETTINGS = {
-    name: value
-    for name, value in {"MAILCORDON_VISIBILITY_SECONDS": "3", "MAILCORDON_RAMP_SECONDS": "5"}.items()
-    if name in config.KNOWN
-}
+SETTINGS = {"MAILCORDON_VISIBILITY_SECONDS": "3", "MAILCORDON_RAMP_SECONDS": "5"}
 TENANTS = {
     "acme": ("password-reset", "receipt", "newsletter"),
     "zen": ("password-reset", "newsletter"),
@@ -294,6 +289,41 @@ async def test_whatever_dies_nothing_is_lost_doubled_or_stuck(home: Path, events
     if not lossy:
         assert not verdict.resent, "absence was proved of mail that SES had"
         assert not verdict.given_up, "absence was proved of mail that SES had"
+
+
+@pytest.mark.crash
+@pytest.mark.timeout(CRASH_TIMEOUT)
+async def test_service_stays_fair_while_dispatchers_die(home: Path) -> None:
+    """Thirty tenants of two classes with more mail than the rate lets through, and three dispatchers."""
+    classes = {type: [f"{type}{n}" for n in range(15)] for type in ("receipt", "newsletter")}
+    chance = random.Random(KILLS)
+    spreads: list[int] = []
+    async with storm(home, lossy=False) as the:
+        mail = the.mail
+        await mail.onboard({slug: [type] for type, slugs in classes.items() for slug in slugs})
+        await mail.account(rate=400)
+        for _ in range(KILLS):
+            # Stopped, so that nobody is served while others have no mail yet.
+            everyone = [mail.system.processes["dispatch"], *(process.pid for process in the.dispatchers)]
+            with traffic.frozen(everyone):
+                for type, slugs in classes.items():
+                    for slug in slugs:
+                        await mail.fill(slug, type, 50)
+            for victim in ("dispatch", "another dispatch"):
+                await asyncio.sleep(chance.uniform(0, 0.5))
+                await the.kill(victim)
+                rows = await mail.db.fetch(
+                    "select t.slug, (select count(*) from lane l join ready r on r.lane = l.id"
+                    " where l.tenant = t.id and r.state = 0) as n from tenant t"
+                )
+                left = {row["slug"]: row["n"] for row in rows}
+                for slugs in classes.values():
+                    counts = [left[slug] for slug in slugs]
+                    if min(counts) > 0:
+                        spreads.append(max(counts) - min(counts))
+    print(f"\n{2 * KILLS} kills of dispatchers; spread of service in {len(spreads)} snapshots: {spreads}")
+    assert spreads
+    assert max(spreads) <= 1
 
 
 # One at a time ----------------------------------------------------------------------------------------------------------
