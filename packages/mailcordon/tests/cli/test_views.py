@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 
 from mailcordon.adapters.cli import failures, show
-from mailcordon.adapters.cli.commands import cordon, holds, lane, metrics, tenant, why
+from mailcordon.adapters.cli.commands import cordon, holds, lane, metrics, status, tenant, why
 from mailcordon.adapters.cli.connection import Connection
 from mailcordon.adapters.cli.drill import command as drill
 
@@ -204,6 +204,49 @@ def test_complaints_are_a_share_of_what_was_delivered_and_bounces_of_what_was_se
         "1.00",
         "%",
     ]
+
+
+STATUS: dict[str, Any] = {
+    "ok": True,
+    "at": "2026-11-24T15:00:00.000Z",
+    "problems": [],
+    "notices": [],
+    "checked": ["roles", "stops"],
+    "processes": [
+        {
+            "role": "observe",
+            "silent": True,
+            "reported_at": "2026-11-24T14:57:00.000Z",
+            "host": "mail-1",
+            "pid": 7,
+            "facts": {"queues": [{"name": "outcome", "received": 4, "last_receive": None}]},
+        }
+    ],
+    "waiting": [],
+}
+
+
+def test_all_is_well_is_said_of_what_was_checked_only() -> None:
+    said = lines(Group(*status.status_views(STATUS)))
+    assert said[0] == "All is well. Checked: roles, stops."
+    assert said[-1].split() == [
+        "observe",
+        "silent",
+        "180",
+        "s",
+        "ago",
+        "mail-1",
+        "7",
+        "outcome:",
+        "received",
+        "4",
+    ]
+
+
+def test_each_problem_has_its_sentence_and_what_to_do() -> None:
+    problem = {"detail": "mc-1 cannot be made", "next": "Wait", "since": "2026-11-24T14:57:00.000Z"}
+    said = lines(Group(*status.status_views({**STATUS, "ok": False, "problems": [problem]})))
+    assert said[:4] == ["1 problem:", "", "- mc-1 cannot be made (since 2026-11-24 14:57:00Z)", "Wait"]
 
 
 def test_mail_that_never_left_counts_against_the_share_that_was_delivered() -> None:

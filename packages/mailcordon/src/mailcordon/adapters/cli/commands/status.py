@@ -51,8 +51,10 @@ def status_views(found: Document) -> list[RenderableType]:
 
 
 def _problem(one: Document) -> RenderableType:
-    since = f" ({messages.since(when=when(one['since']))})" if one.get("since") else ""
-    return show.bullet(f"{plain(one.get('detail'))}{since}\n{plain(one.get('next'))}")
+    detail = plain(one.get("detail"))
+    if one.get("since") and " since " not in detail:
+        detail += f" ({messages.since(when=when(one['since']))})"
+    return show.bullet(f"{detail}\n{plain(one.get('next'))}")
 
 
 def _processes(items: list[Document], now: datetime) -> RenderableType:
