@@ -18,7 +18,11 @@ HOLD = Hold(
 def call(
     may_start: bool = True, hold: Hold | None = None, suppressed: bool = False, has_content: bool = True
 ) -> Decision:
-    return before_call(CallFacts(may_start, hold, has_content, RowFacts(suppressed)))
+    return before_call(
+        CallFacts(
+            may_start, hold, has_content, RowFacts("kim@example.com is suppressed" if suppressed else None)
+        )
+    )
 
 
 def test_mail_that_nothing_stops_is_sent() -> None:

@@ -47,7 +47,7 @@ class Settle:
             self.queue.worker,
             now,
         )
-        return Claimed(lane, id, tenant, 1, now, 0, None, None, "kim@example.com", b"x", RowFacts(False))
+        return Claimed(lane, id, tenant, 1, now, 0, None, None, "kim@example.com", b"x", RowFacts(None))
 
     async def unknown(self, lane: int, configuration_set: str = "mc-urgent") -> Claimed:
         claim = await self.on_the_wire(lane)

@@ -31,10 +31,10 @@ STATEMENTS: dict[str, tuple[str, str, tuple[object, ...]]] = {
         "tid[], int[], bigint[], int[], real[], bigint[], bigint",
         ('{"(0,1)"}', "{0}", "{null}", "{1}", "{1}", "{1}", 1),
     ),
-    "refuse_suppressed": (
-        _QUEUE.refuse_suppressed,
-        "int[], bigint[], int, bigint, smallint, text, text",
-        ("{1}", "{1}", 500, 1, 10, "suppressed", "x"),
+    "suppressed_ahead": (
+        _QUEUE.suppressed_ahead,
+        "int[], bigint[], int, bigint",
+        ("{1}", "{1}", 500, 1),
     ),
     "park": (
         _QUEUE.park,

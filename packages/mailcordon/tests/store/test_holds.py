@@ -68,7 +68,7 @@ class Watch:
             list=mail.get("list"),
             to="kim@example.com",
             content=b"",
-            facts=RowFacts(suppressed=False),
+            facts=RowFacts(suppressed=None),
         )
         route = Route(
             lane=Lane(id=lane, tenant=self.tenant, tenant_key="mc-acme0000", type=type, class_=class_),

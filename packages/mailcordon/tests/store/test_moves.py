@@ -48,7 +48,7 @@ class Bench:
     def claims(self) -> list[Claimed]:
         return [
             Claimed(
-                self.queue.lane, id, 1, 1, 7, 0, None, None, "k@x.example", b"", RowFacts(suppressed=False)
+                self.queue.lane, id, 1, 1, 7, 0, None, None, "k@x.example", b"", RowFacts(suppressed=None)
             )
             for id in self.ids.values()
         ]

@@ -478,3 +478,23 @@ async def test_urgent_mail_whose_recipients_are_all_refused_leaves_no_content(wo
     await put(accept, make_submission())
     assert await world.count("ledger", "state = 10") == 1
     assert await world.count("urgent_content") == 0
+
+
+@pytest.mark.parametrize("scope", [0, 1, 2, 3])
+async def test_a_suppression_is_worded_the_same_at_the_door_and_before_the_call(
+    world, accept, queue, make_submission, scope
+):
+    lane = await world.lane("acme", "password-reset")
+    await put(accept, make_submission())
+    if scope == 3:
+        await world.connection.execute(
+            "insert into platform_suppression (hash, address, cause, since, by)"
+            " select hash, 'kim@example.com', 'legal request', 1, 'ann' from ready"
+        )
+    else:
+        await world.suppress("acme", "kim@example.com", scope=scope, target=lane if scope == 2 else 0)
+    await queue.claim(ALL, 10)
+    await put(accept, make_submission())
+    late, refused = await world.connection.fetch("select detail from ledger order by id")
+    assert late == refused
+    assert "kim@example.com" in late["detail"]

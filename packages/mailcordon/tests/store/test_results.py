@@ -49,7 +49,7 @@ async def on_the_wire(world: Any, queue: QueueStore, n: int) -> list[Claimed]:
             None,
             "kim@example.com",
             b"x",
-            RowFacts(False),
+            RowFacts(None),
         )
         for row in rows
     ]

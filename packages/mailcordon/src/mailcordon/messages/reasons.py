@@ -97,12 +97,6 @@ def suppressed(
     return f"{may} {what} {address}{ends}: {why}{' (being removed)' if removing else ''}"
 
 
-@example()
-def suppressed_since() -> str:
-    """The address was suppressed between accept and the call."""
-    return "The address was suppressed after the mail was accepted"
-
-
 @example("mail.acme.example")
 def domain_not_verified(domain: str) -> str:
     """A lane's domain is not verified at SES. Seen as the reason of a hold of the owner policy."""

@@ -57,7 +57,9 @@ class RowFacts(NamedTuple):
     rule in `before_call`.
     """
 
-    suppressed: bool
+    suppressed: (
+        str | None
+    )  #: the sentence of the suppression that covers it; the claim itself leaves such mail
 
 
 class CallFacts(NamedTuple):
@@ -75,8 +77,8 @@ def before_call(facts: CallFacts) -> Decision:
         return _READY
     if facts.hold is not None:
         return Decision(State.HELD, Reason.HELD, facts.hold.sentence, Why.HELD, hold=facts.hold.id)
-    if facts.row.suppressed:
-        return Decision(State.REFUSED, Reason.SUPPRESSED, reasons.suppressed_since())
+    if facts.row.suppressed is not None:
+        return Decision(State.REFUSED, Reason.SUPPRESSED, facts.row.suppressed)
     if not facts.has_content:
         return Decision(State.GIVEN_UP, Reason.NO_CONTENT, reasons.content_missing())
     return _CALL

@@ -15,13 +15,14 @@ from mailcordon.adapters.db import accept_arguments, engine, queries
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.adapters.db.stop_row import stop_from_row
+from mailcordon.adapters.db.suppression_row import Recipient, why_suppressed
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.ids import NODES
 from mailcordon.core.lane import Lane
 from mailcordon.core.priority import Class
 from mailcordon.core.reason import Reason
 from mailcordon.core.route import Route
-from mailcordon.core.suppression import Scope, Suppression
+from mailcordon.core.suppression import Suppression
 from mailcordon.messages import api, reasons
 from mailcordon.send.decide import Kept
 from mailcordon.send.ports import Backlog, Moment, NewDelivery, NewMessage, Replay, StaleRoutes, Stored
@@ -173,31 +174,21 @@ class AcceptStore:
     async def _suppressed(
         self, connection: engine.Connection, hit: Sequence[tuple[NewMessage, NewDelivery]]
     ) -> dict[int, Suppression]:
-        rows = await connection.fetch(
-            _SQL.why_suppressed,
-            [m.route.lane.tenant for m, _ in hit],
-            [d.hash for _, d in hit],
-            [int(m.route.lane.class_) for m, _ in hit],
-            [m.route.lane.id for m, _ in hit],
+        found = await why_suppressed(
+            connection,
+            [
+                Recipient(
+                    m.route.lane.tenant,
+                    d.hash,
+                    d.address,
+                    m.route.lane.class_,
+                    m.route.lane.id,
+                    m.route.lane.type,
+                )
+                for m, d in hit
+            ],
         )
-        found: dict[int, Suppression] = {}
-        for row in rows:
-            place: int = row["o"] - 1
-            scope = Scope(row["scope"])
-            message, delivery = hit[place]
-            lane = message.route.lane
-            found[delivery.id] = Suppression(
-                tenant=0 if scope is Scope.PLATFORM else lane.tenant,
-                hash=delivery.hash,
-                address=delivery.address,
-                cause=row["cause"],
-                scope=scope,
-                target={Scope.CLASS: int(lane.class_), Scope.LANE: lane.id}.get(scope, 0),
-                type=lane.type if scope is Scope.LANE else None,
-                since=row["since"],
-                by=row["by"],
-            )
-        return found
+        return {delivery.id: why for (_, delivery), why in zip(hit, found, strict=True)}
 
     async def _held(self, connection: engine.Connection, lanes: Sequence[int]) -> dict[int, Kept]:
         """Why each of these lanes may not send. A hold is named before a stop: it stays when the stop ends."""

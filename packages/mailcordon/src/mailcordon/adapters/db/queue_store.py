@@ -17,6 +17,7 @@ from mailcordon.adapters.db import engine, queries
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.adapters.db.stop_row import stop_from_row
+from mailcordon.adapters.db.suppression_row import Recipient, why_suppressed
 from mailcordon.core import ids
 from mailcordon.core.delivery import State
 from mailcordon.core.hold import Hold
@@ -41,10 +42,6 @@ _PARK_WINDOW = (
 _SUPPRESSED_WINDOW = 500  #: deliveries of a lane that are looked at for suppressions once a claim has met one
 _SUPPRESSED_LOOKS = 4  #: of one claim
 _WEIGHTS = {int(class_): defaults.weight for class_, defaults in CLASS_DEFAULTS.items()}
-#: What becomes of mail whose address was suppressed while it was queued: it leaves in bulk, before it takes a call slot.
-_SUPPRESSED = decide.before_call(
-    CallFacts(may_start=True, hold=None, has_content=True, row=RowFacts(suppressed=True))
-)
 
 
 class QueueStore:
@@ -264,16 +261,7 @@ class QueueStore:
                 budgets[row["turn"]] -= 1
                 took[row["lane"]] += 1
             visits = [v._replace(budget=v.budget - took[v.lane]) for v in visits if v.turn in dead]
-            await connection.fetchval(
-                _SQL.refuse_suppressed,
-                [visit.lane for visit in visits],
-                [visit.cutoff for visit in visits],
-                _SUPPRESSED_WINDOW,
-                now,
-                _SUPPRESSED.state,
-                _SUPPRESSED.reason,
-                _SUPPRESSED.sentence,
-            )
+            await _refuse_suppressed(connection, visits, now)
         return claimed
 
     async def _use_reserve(
@@ -449,6 +437,50 @@ class QueueStore:
                 [p.claim.attempt for p in noted],
                 [p.reason for p in noted],
             )
+
+
+async def _refuse_suppressed(connection: engine.Connection, visits: Sequence[Visit], now: int) -> None:
+    """Ends suppressed mail near the heads of these lanes, with the reason that accept would have given."""
+    rows = await connection.fetch(
+        _SQL.suppressed_ahead,
+        [visit.lane for visit in visits],
+        [visit.cutoff for visit in visits],
+        _SUPPRESSED_WINDOW,
+        now,
+    )
+    whys = await why_suppressed(
+        connection,
+        [
+            Recipient(
+                row["tenant"],
+                row["hash"],
+                row["address"] or "",
+                Class(row["class"]),
+                row["lane"],
+                row["type"],
+            )
+            for row in rows
+        ],
+    )
+    decisions = [
+        decide.before_call(
+            CallFacts(
+                may_start=True,
+                hold=None,
+                has_content=True,
+                row=RowFacts(suppressed=why.sentence(row["slug"])),
+            )
+        )
+        for row, why in zip(rows, whys, strict=True)
+    ]
+    await connection.fetchval(
+        _SQL.refuse_suppressed,
+        [row["lane"] for row in rows],
+        [row["id"] for row in rows],
+        [one.state for one in decisions],
+        [one.reason for one in decisions],
+        [one.sentence for one in decisions],
+    )
 
 
 async def _contents(

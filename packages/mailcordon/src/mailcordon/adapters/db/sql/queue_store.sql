@@ -53,26 +53,27 @@ with l as (
 ), i as (
     update ready q set state = 1, attempt = q.attempt + 1, worker = $8, called_at = $7
       from m where not m.suppressed and q.ctid = m.row and q.state = 0
-    returning m.turn, q.lane, q.id, q.tenant, q.attempt, q.provider, q.campaign, q.list, m.suppressed
+    returning m.turn, q.lane, q.id, q.tenant, q.attempt, q.provider, q.campaign, q.list, null::text as suppressed
 )
 select * from i
 union all
-select m.turn, m.lane, m.id, null, 0::smallint, null, null, null, true from m where m.suppressed;
+select m.turn, m.lane, m.id, null, 0::smallint, null, null, null, null from m where m.suppressed;
+
+-- name: suppressed_ahead
+-- The suppressed mail among the next $3 of each lane, with what the sentence of its refusal says. It was queued before its address
+-- was suppressed.
+select r.lane, r.id, r.tenant, r.hash, l.class, (select t.slug from tenant t where t.id = r.tenant) as slug,
+       (select y.name from message_type y where y.id = l.type) as type,
+       (select m.recipients[(r.id & 63)::int] from message m where m.id = (r.id & -64)) as address
+  from unnest($1::int[], $2::bigint[]) u (lane, cutoff) join lane l on l.id = u.lane
+ cross join lateral (select ready.lane, ready.id, ready.tenant, ready.hash from ready
+                      where ready.lane = u.lane and ready.id >= u.cutoff and ready.state = 0 order by ready.id limit $3) r
+ where suppressed_for(r.tenant, r.hash, l.class, r.lane, $4)
+ order by r.lane, r.id;
 
 -- name: refuse_suppressed
--- Ends the suppressed mail among the next $3 of each lane. It was queued before its address was suppressed.
-with x as materialized (
-    select r.lane, r.id
-      from unnest($1::int[], $2::bigint[]) u (lane, cutoff)
-     cross join lateral (select ready.lane, ready.id, ready.tenant, ready.hash from ready
-                          where ready.lane = u.lane and ready.id >= u.cutoff and ready.state = 0 order by ready.id limit $3) r
-     where suppressed_for(r.tenant, r.hash, (select l.class from lane l where l.id = r.lane), r.lane, $4)
-)
-select count(f.id)
-  from (select array_agg(lane order by lane, id) as lanes, array_agg(id order by lane, id) as ids,
-               array_agg($5::smallint) as states, array_agg($6::text) as reasons, array_agg($7::text) as details
-          from x having count(*) > 0) a
- cross join lateral queue_finish(a.lanes, a.ids, null, 1, a.states, null, null, a.reasons, a.details, 0) f;
+-- Ends suppressed mail in bulk, before it takes a call slot.
+select count(*) from queue_finish($1::int[], $2::bigint[], null, 1, $3::smallint[], null, null, $4::text[], $5::text[], 0);
 
 -- name: park
 -- Defers what holds on a campaign, a list or a mailbox provider stop among the next $3 of each lane. Returns by lane how many
