@@ -8,7 +8,7 @@ from mailcordon.core.delivery import State, Why
 from mailcordon.core.hold import Hold
 from mailcordon.core.reason import MEANINGS, Reason
 from mailcordon.core.target import Target
-from mailcordon.send.decide import CallFacts, Decision, DoorFacts, RowFacts, at_door, before_call
+from mailcordon.send.decide import CallFacts, Decision, DoorFacts, Kept, RowFacts, at_door, before_call
 
 HOLD = Hold(
     id=7, target=Target(tenant=1, campaign="spring"), owner="person", because="bought list", by="ann", since=0
@@ -67,7 +67,7 @@ def test_every_decision_but_to_go_on_has_a_reason_and_a_sentence() -> None:
 
 def test_at_the_door_a_suppression_refuses_and_a_hold_keeps() -> None:
     assert at_door(DoorFacts(None, None)) == Decision(State.READY)
-    held = at_door(DoorFacts(None, "Held by ann"))
+    held = at_door(DoorFacts(None, Kept(Reason.HELD, "Held by ann")))
     assert (held.state, held.reason, held.sentence) == (State.HELD, Reason.HELD, "Held by ann")
-    both = at_door(DoorFacts("acme may not mail", "Held by ann"))
+    both = at_door(DoorFacts("acme may not mail", Kept(Reason.HELD, "Held by ann")))
     assert (both.state, both.reason) == (State.REFUSED, Reason.SUPPRESSED)
