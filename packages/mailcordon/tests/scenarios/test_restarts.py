@@ -244,3 +244,22 @@ async def test_what_is_deleted_or_changed_at_ses_is_back_within_a_minute(night: 
 
         await mail.until(open_again, "the lanes are open", HEALS)
     await check(night)
+
+
+async def test_kills_of_the_local_ses_under_mail_lose_and_double_nothing(night: Night) -> None:
+    async with traffic.on(night.running) as mail:
+        await mail.onboard({"busy": ["password-reset", "newsletter"]}, grace_ms=2000)
+        filling = asyncio.gather(*(mail.fill("busy", type, 200) for type in ("password-reset", "newsletter")))
+        for number in range(2):
+
+            async def some_were_sent(least: int = 60 + 120 * number) -> bool:
+                return await mail.count("ledger", "busy") >= least
+
+            await mail.until(some_were_sent, "some mail was sent")
+            pid = night.running.kill("seslocal")
+            await asyncio.to_thread(night.running.wait_replaced, "seslocal", pid)
+        await filling
+        await mail.all_final("busy")
+        verdict = await mail.judge("busy")
+        assert verdict.faults == [], verdict
+        assert verdict.states.total() == 400
