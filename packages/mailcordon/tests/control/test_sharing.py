@@ -3,18 +3,18 @@
 from typing import Any
 
 from mailcordon.control import sharing
-from mailcordon.control.sharing import LaneFacts
+from mailcordon.control.sharing import UsedRoute
+from mailcordon.core.lane import Lane
 from mailcordon.core.priority import Class
+from mailcordon.core.route import Route
 
 
-def lane(type: str, domain: str, class_: Class, **more: Any) -> LaneFacts:
-    given: dict[str, Any] = {
-        "ses_tenant": "mc-a",
-        "configuration_set": f"mc-{class_.word}",
-        "set_kind": "shared",
-        "ip_pool": None,
-    }
-    return LaneFacts(type=type, class_=class_, domain=domain, **{**given, **more})
+def lane(type: str, domain: str, class_: Class, set_kind: str = "shared", **more: Any) -> UsedRoute:
+    given: dict[str, Any] = {"ses_tenant": "mc-a", "configuration_set": f"mc-{class_.word}", **more}
+    lane = Lane(id=1, tenant=1, tenant_key="mc-a", type=type, class_=class_)
+    return UsedRoute(
+        route=Route(lane=lane, turn=1, path="isolated", domain=domain, **given), set_kind=set_kind
+    )
 
 
 def test_lanes_on_one_domain_say_so() -> None:

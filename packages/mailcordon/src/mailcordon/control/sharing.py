@@ -4,73 +4,77 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mailcordon.core import domain as domains
-from mailcordon.core.priority import Class
+from mailcordon.core.route import Route
 from mailcordon.messages import api
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LaneFacts:
-    """One lane of a tenant, and the parts its mail goes through."""
+class UsedRoute:
+    """A lane's route, and whose its configuration set is."""
 
-    type: str
-    class_: Class
-    domain: str
-    ses_tenant: str
-    configuration_set: str
+    route: Route
     set_kind: str  #: shared or dedicated
-    ip_pool: str | None  #: None: SES's shared addresses
 
 
-def by_type(lanes: Sequence[LaneFacts]) -> dict[str, list[str]]:
+def by_type(lanes: Sequence[UsedRoute]) -> dict[str, list[str]]:
     """For each of a tenant's lanes, by type: what it shares and with whom, the widest sharing last."""
-    return {lane.type: _of_lane(lane, [o for o in lanes if o.type != lane.type]) for lane in lanes}
+    return {
+        lane.route.lane.type: _of_lane(lane, [o for o in lanes if o.route.lane.type != lane.route.lane.type])
+        for lane in lanes
+    }
 
 
-def _of_lane(lane: LaneFacts, others: Sequence[LaneFacts]) -> list[str]:
+def _of_lane(lane: UsedRoute, others: Sequence[UsedRoute]) -> list[str]:
     said: list[str] = []
-    if same := [o.type for o in others if o.domain == lane.domain]:
-        said.append(api.domain_shared(lane.domain, sorted(same), others=True))
+    if same := [o.route.lane.type for o in others if o.route.domain == lane.route.domain]:
+        said.append(api.domain_shared(lane.route.domain, sorted(same), others=True))
     for other in others:
-        if other.domain == lane.domain:
+        if other.route.domain == lane.route.domain:
             continue
-        if domains.covers(other.domain, lane.domain) or domains.covers(lane.domain, other.domain):
-            said.append(api.parent_domain_shared(lane.domain, other.domain, other.type))
-    if same := [o.type for o in others if o.ses_tenant == lane.ses_tenant]:
-        said.append(api.ses_tenant_shared(lane.ses_tenant, sorted(same), others=True))
+        if domains.covers(other.route.domain, lane.route.domain) or domains.covers(
+            lane.route.domain, other.route.domain
+        ):
+            said.append(
+                api.parent_domain_shared(lane.route.domain, other.route.domain, other.route.lane.type)
+            )
+    if same := [o.route.lane.type for o in others if o.route.ses_tenant == lane.route.ses_tenant]:
+        said.append(api.ses_tenant_shared(lane.route.ses_tenant, sorted(same), others=True))
     if lane.set_kind == "shared":
-        said.append(api.configuration_set_of_class(lane.configuration_set, lane.class_.word))
-    elif same := [o.type for o in others if o.configuration_set == lane.configuration_set]:
-        said.append(api.configuration_set_shared(lane.configuration_set, sorted(same), others=True))
-    if lane.ip_pool is None:
+        said.append(api.configuration_set_of_class(lane.route.configuration_set, lane.route.lane.class_.word))
+    elif same := [
+        o.route.lane.type for o in others if o.route.configuration_set == lane.route.configuration_set
+    ]:
+        said.append(api.configuration_set_shared(lane.route.configuration_set, sorted(same), others=True))
+    if lane.route.ip_pool is None:
         said.append(api.ip_pool_of_ses([]))
-    elif same := [o.type for o in others if o.ip_pool == lane.ip_pool]:
-        said.append(api.ip_pool_shared(lane.ip_pool, sorted(same)))
+    elif same := [o.route.lane.type for o in others if o.route.ip_pool == lane.route.ip_pool]:
+        said.append(api.ip_pool_shared(lane.route.ip_pool, sorted(same)))
     return said
 
 
-def summary(lanes: Sequence[LaneFacts]) -> list[str]:
+def summary(lanes: Sequence[UsedRoute]) -> list[str]:
     """For a whole tenant: what several of its lanes share, or share with other tenants."""
     said: list[str] = []
-    for domain, types in _grouped(lanes, lambda lane: lane.domain).items():
+    for domain, types in _grouped(lanes, lambda lane: lane.route.domain).items():
         if len(types) > 1:
             said.append(api.domain_shared(domain, types))
-    for name, types in _grouped(lanes, lambda lane: lane.ses_tenant).items():
+    for name, types in _grouped(lanes, lambda lane: lane.route.ses_tenant).items():
         if len(types) > 1:
             said.append(api.ses_tenant_shared(name, types))
     shared = [lane for lane in lanes if lane.set_kind == "shared"]
-    for name, types in _grouped(shared, lambda lane: lane.configuration_set).items():
+    for name, types in _grouped(shared, lambda lane: lane.route.configuration_set).items():
         said.append(api.configuration_set_of_tenants(name, types))
     own = [lane for lane in lanes if lane.set_kind != "shared"]
-    for name, types in _grouped(own, lambda lane: lane.configuration_set).items():
+    for name, types in _grouped(own, lambda lane: lane.route.configuration_set).items():
         if len(types) > 1:
             said.append(api.configuration_set_shared(name, types))
-    if pooled := [lane.type for lane in lanes if lane.ip_pool is None]:
+    if pooled := [lane.route.lane.type for lane in lanes if lane.route.ip_pool is None]:
         said.append(api.ip_pool_of_ses(sorted(pooled)))
     return said
 
 
-def _grouped(lanes: Sequence[LaneFacts], by: Callable[[LaneFacts], str]) -> dict[str, list[str]]:
+def _grouped(lanes: Sequence[UsedRoute], by: Callable[[UsedRoute], str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for lane in lanes:
-        found.setdefault(by(lane), []).append(lane.type)
+        found.setdefault(by(lane), []).append(lane.route.lane.type)
     return {name: sorted(types) for name, types in found.items()}

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 from mailcordon.control.catalogue import MessageType
 from mailcordon.control.keys import Key
-from mailcordon.control.sharing import LaneFacts
+from mailcordon.control.sharing import UsedRoute
 from mailcordon.core.health import Outflow
 from mailcordon.core.hold import Hold
-from mailcordon.core.priority import Class
+from mailcordon.core.route import Route
 from mailcordon.core.stop import Stop
 
 
@@ -44,18 +44,13 @@ class HoldView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneView:
-    id: int
-    tenant_id: int
-    tenant: str
-    type: str
-    class_: Class
+    tenant: str  #: slug
+    route: Route
     state: str
     rate: float | None  #: deliveries per second, in force
     own_rate: float | None  #: the lane's own limit; a slowing hold can lower the rate below it
     deliveries: int  #: waiting to leave; expired ones are not counted
     oldest_at: int | None  #: milliseconds since 1970
-    facts: LaneFacts
-    path: str
     identity_status: str
 
 
@@ -119,7 +114,7 @@ class Reads(Protocol):
         self, viewer: Viewer, *, type: str | None, state: str | None, after: int, limit: int, count_to: int
     ) -> list[LaneView]: ...
 
-    async def facts(self, viewer: Viewer, tenants: Sequence[int]) -> dict[int, list[LaneFacts]]:
+    async def facts(self, viewer: Viewer, tenants: Sequence[int]) -> dict[int, list[UsedRoute]]:
         """The parts that each tenant's lanes use, for what they share."""
         ...
 

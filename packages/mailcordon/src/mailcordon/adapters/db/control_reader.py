@@ -15,12 +15,14 @@ from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.stop_row import stop_from_row
 from mailcordon.control.catalogue import MessageType
 from mailcordon.control.keys import Key
-from mailcordon.control.sharing import LaneFacts
+from mailcordon.control.sharing import UsedRoute
 from mailcordon.control.views import AuditView, HoldView, IdentityView, LaneView, StepView, TenantView, Viewer
 from mailcordon.control.views import StopView as StopView
 from mailcordon.core import ids
 from mailcordon.core.health import Outflow
+from mailcordon.core.lane import Lane
 from mailcordon.core.priority import Class
+from mailcordon.core.route import Route
 from mailcordon.core.stop import Stop
 
 _SQL = queries.load("control_reader.sql")
@@ -68,12 +70,12 @@ class ControlReader:
             rows = await conn.fetch(_SQL.lanes, viewer.tenant, type, state, after, limit, count_to)
         return [_lane(row) for row in rows]
 
-    async def facts(self, viewer: Viewer, tenants: Sequence[int]) -> dict[int, list[LaneFacts]]:
+    async def facts(self, viewer: Viewer, tenants: Sequence[int]) -> dict[int, list[UsedRoute]]:
         async with self._as(viewer) as conn:
             rows = await conn.fetch(_SQL.lane_facts, list(tenants))
-        found: dict[int, list[LaneFacts]] = {tenant: [] for tenant in tenants}
+        found: dict[int, list[UsedRoute]] = {tenant: [] for tenant in tenants}
         for row in rows:
-            found[row["tenant"]].append(_facts(row))
+            found[row["tenant_id"]].append(UsedRoute(route=_route(row), set_kind=row["set_kind"]))
         return found
 
     async def outflow(self, viewer: Viewer) -> Outflow:
@@ -165,31 +167,32 @@ def _stop(row: asyncpg.Record) -> StopView:
     return StopView(stop=stop_from_row(row), tenant=row["slug"], type=row["type_name"])
 
 
-def _facts(row: asyncpg.Record) -> LaneFacts:
-    return LaneFacts(
-        type=row["type"],
-        class_=Class(row["class"]),
-        domain=row["domain"],
+def _route(row: asyncpg.Record) -> Route:
+    return Route(
+        lane=Lane(
+            id=row["id"],
+            tenant=row["tenant_id"],
+            tenant_key=row["key"],
+            type=row["type"],
+            class_=Class(row["class"]),
+        ),
+        turn=row["turn"],
+        path=row["path"],
         ses_tenant=row["ses_tenant"],
+        domain=row["domain"],
         configuration_set=row["configuration_set"],
-        set_kind=row["set_kind"],
         ip_pool=row["ip_pool"],
     )
 
 
 def _lane(row: asyncpg.Record) -> LaneView:
     return LaneView(
-        id=row["id"],
-        tenant_id=row["tenant_id"],
         tenant=row["tenant"],
-        type=row["type"],
-        class_=Class(row["class"]),
+        route=_route(row),
         state=row["state"],
         rate=row["rate"],
         own_rate=row["policy_rate"],
         deliveries=row["deliveries"],
         oldest_at=None if row["oldest_id"] is None else ids.ms_of(row["oldest_id"]),
-        facts=_facts(row),
-        path=row["path"],
         identity_status=row["identity_status"],
     )

@@ -91,48 +91,49 @@ async def lanes_of(
         limit=limit,
         count_to=_COUNT_OF_ONE if one else _COUNT_IN_A_LIST,
     )
-    tenants = sorted({row.tenant_id for row in rows})
+    tenants = sorted({row.route.lane.tenant for row in rows})
     facts = await reads.facts(viewer, tenants)
     shared = {tenant: sharing.by_type(lanes) for tenant, lanes in facts.items()}
     holds = await reads.open_holds(viewer, tenants)
     outflow = await reads.outflow(viewer)
-    stops = await reads.stops_on(viewer, [row.id for row in rows])
-    items = [
-        _item(row, holds, stops.get(row.id, []), outflow, shared[row.tenant_id].get(row.type, []))
-        for row in rows
-    ]
-    return items, [row.id for row in rows]
+    stops = await reads.stops_on(viewer, [row.route.lane.id for row in rows])
+    items: list[LaneItem] = []
+    for row in rows:
+        lane = row.route.lane
+        shares = shared[lane.tenant].get(lane.type, [])
+        items.append(_item(row, holds, stops.get(lane.id, []), outflow, shares))
+    return items, [row.route.lane.id for row in rows]
 
 
 def _item(
     row: LaneView, holds: list[HoldView], stops: list[Stop], outflow: Outflow, shared: list[str]
 ) -> LaneItem:
-    facts = row.facts
+    route, lane = row.route, row.route.lane
     stopped = [StopReason(str(stop.cause), stop.sentence, stop.id) for stop in stops]
-    halt = health.halt(outflow, row.class_)
+    halt = health.halt(outflow, lane.class_)
     if halt is not None and halt.reason not in {stop.cause for stop in stops}:
         stopped.append(StopReason(halt.reason, halt.sentence, None))
     return LaneItem(
         tenant=row.tenant,
-        type=row.type,
-        class_=row.class_.word,
+        type=lane.type,
+        class_=lane.class_.word,
         state=row.state,  # pyright: ignore[reportArgumentType]
         holds=[
             hold_item(view)
             for view in holds
-            if view.hold.target.covers_lane(row.tenant_id, row.class_, row.id)
+            if view.hold.target.covers_lane(lane.tenant, lane.class_, lane.id)
         ],
         stops=stopped,
         rate=row.rate,
         own_rate=row.own_rate,
         backlog=BacklogItem(row.deliveries, shapes.iso_ms_or_none(row.oldest_at)),
         route=RouteItem(
-            path=row.path,
-            ses_tenant=facts.ses_tenant,
-            domain=facts.domain,
+            path=route.path,
+            ses_tenant=route.ses_tenant,
+            domain=route.domain,
             identity_status=row.identity_status,
-            configuration_set=facts.configuration_set,
-            ip_pool=facts.ip_pool,
+            configuration_set=route.configuration_set,
+            ip_pool=route.ip_pool,
         ),
         shares_with=shared,
     )

@@ -17,18 +17,17 @@ from tenant where ($1::int is null or id = $1) and id > $2 order by id limit $3;
 
 -- name: lanes
 -- Counting stops at $6: a list must not cost a scan of every backlog.
-select l.id, l.tenant as tenant_id, e.slug as tenant, t.name as type, l.class, s.state, l.rate, l.policy_rate,
+select l.id, l.turn, l.tenant as tenant_id, e.slug as tenant, e.key, t.name as type, l.class, s.state, l.rate, l.policy_rate,
        (select count(*) from (select from ready r where r.lane = l.id and r.id >= c.oldest limit $6) r)
          + (select count(*) from (select from waiting w where w.lane = l.id and w.id >= c.oldest limit $6) w) as deliveries,
        least((select r.id from ready r where r.lane = l.id and r.id >= c.oldest order by r.id limit 1),
              (select w.id from waiting w where w.lane = l.id and w.id >= c.oldest order by w.id limit 1)) as oldest_id,
-       r.path, r.ses_tenant, r.domain, r.configuration_set, r.ip_pool, k.kind as set_kind, i.status as identity_status
+       r.path, r.ses_tenant, r.domain, r.configuration_set, r.ip_pool, i.status as identity_status
 from lane l
 join tenant e on e.id = l.tenant
 join message_type t on t.id = l.type
 join route r on r.lane = l.id and r.path = 'isolated'
 join identity i on i.id = r.identity
-join configuration_set k on k.name = r.configuration_set
 cross join lateral (
     select (now_ms() - l.expiry_ms - 1767225600000) << 22 as oldest,
            exists (select from stop s where s.scope = 'cell' and s.ended_at is null) as all_stopped
@@ -48,8 +47,10 @@ order by l.id limit $5;
 
 -- name: lane_facts
 -- What a lane shares with others: domain, SES tenant, configuration set and IP pool.
-select l.tenant, t.name as type, l.class, r.domain, r.ses_tenant, r.configuration_set, r.ip_pool, k.kind as set_kind
+select l.id, l.turn, l.tenant as tenant_id, e.key, t.name as type, l.class, r.path, r.domain, r.ses_tenant, r.configuration_set,
+       r.ip_pool, k.kind as set_kind
 from lane l
+join tenant e on e.id = l.tenant
 join message_type t on t.id = l.type
 join route r on r.lane = l.id and r.path = 'isolated'
 join configuration_set k on k.name = r.configuration_set
