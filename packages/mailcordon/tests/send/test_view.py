@@ -300,7 +300,13 @@ class TestWhatKeptIt:
         assert [what for what, _ in story(kim(row("ready", State.READY), hold=slows))] == ["accepted"]
 
     def test_a_stop_is_said_with_its_end(self):
-        stop = PastStop(sentence=QUOTA, since=NOW + 100, ended_at=NOW + 700, ended_because="it is free again")
+        stop = PastStop(
+            sentence=f"{QUOTA} It ends soon",
+            record=QUOTA,
+            since=NOW + 100,
+            ended_at=NOW + 700,
+            ended_because="it is free again",
+        )
         one = kim(row("ready", State.READY), after=900, stops=[stop])
         assert story(one) == [("accepted", 0), ("stopped", 100), ("open again", 700)]
         assert [entry.detail for entry in one.timeline[1:]] == [QUOTA, "The stop ended: it is free again"]
@@ -331,7 +337,11 @@ class TestAfterExpiry:
         assert kim(ready, after=EXPIRY + 1, hold=HOLD).detail == f"Expired in the queue. {HELD}"
 
     def test_a_stop_can_be_the_cause(self):
-        one = kim(self.EXPIRED, after=3 * EXPIRY, stops=[PastStop(sentence=QUOTA, since=NOW)])
+        one = kim(
+            self.EXPIRED,
+            after=3 * EXPIRY,
+            stops=[PastStop(sentence=f"{QUOTA} It ends soon", record=QUOTA, since=NOW)],
+        )
         assert one.detail == f"Expired in the queue. {QUOTA}"
 
     def test_what_kept_it_for_most_of_its_time_is_named_when_nothing_did_at_the_end(self):
@@ -351,9 +361,9 @@ class TestWhyItDoesNotLeave:
     READY = row("ready", State.READY)
 
     def test_a_stop_of_its_lane_comes_before_what_stops_everybody(self):
-        stop = PastStop(sentence=QUOTA, since=NOW - 1)
+        stop = PastStop(sentence=f"{QUOTA} It ends soon", record=QUOTA, since=NOW - 1)
         one = kim(self.READY, stops=[stop], outflow=replace(WELL, dispatch_beat=None))
-        assert (one.state, one.reason, one.detail) == (State.HELD, "stopped", QUOTA)
+        assert (one.state, one.reason, one.detail) == (State.HELD, "stopped", f"{QUOTA} It ends soon")
 
     @pytest.mark.parametrize(
         ("over", "reason", "detail"),

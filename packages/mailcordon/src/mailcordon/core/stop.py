@@ -126,6 +126,13 @@ class Stop:
             stop=str(self.id),
         )
 
+    @property
+    def record(self) -> str:
+        """The same for a timeline and for the reason of an expiry: without when it is tested next."""
+        return reasons.stopped_then(
+            because=self.because, since=times.minute(self.since), said=self.said, stop=str(self.id)
+        )
+
 
 def ends_when(cause: Reason) -> str:
     """The condition that ends a stop, as a clause."""

@@ -145,6 +145,18 @@ def stopped(
     return f"Stopped since {since}: {because}.{words} It ends when {ends}; next test at {next_probe}{last} [stop {stop}]"
 
 
+@example(
+    because="SES does not have the configuration set mc-urgent",
+    since="28 Nov 2026 15:23 UTC",
+    said="",
+    stop="13",
+)
+def stopped_then(*, because: str, since: str, said: str, stop: str) -> str:
+    """A stop in the timeline of a delivery, and in the reason of one that expired under it."""
+    words = f' SES said: "{said}".' if said else ""
+    return f"Stopped since {since}: {because}.{words} [stop {stop}]"
+
+
 @example("set-paused", "Sending paused for configuration set mc-urgent.")
 @example("account-paused", "")
 def refused_for(cause: str, said: str) -> str:

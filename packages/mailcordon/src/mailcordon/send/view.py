@@ -67,7 +67,8 @@ class PastHold:
 class PastStop:
     """A stop that covered the message's lane after its acceptance, ended by now or not."""
 
-    sentence: str
+    sentence: str  #: why the delivery waits, while it is open
+    record: str  #: what the timeline says of it
     since: int
     ended_at: int | None = None
     ended_because: str | None = None
@@ -197,7 +198,7 @@ def _what_kept_it(
     stopped = [
         _Kept(
             "stopped",
-            past.sentence,
+            past.record,
             max(accepted, past.since),
             past.ended_at,
             reasons.stop_ended(past.ended_because or ""),
@@ -263,7 +264,7 @@ def _by_time(
         if queue.lane_held:
             held = next((past.hold.sentence for past in records.holds if _holds_lane(past)), None)
             return _Status(State.HELD, accepted, Reason.HELD, held or reasons.held_lane())
-        if stopped := next((span for span in kept if span.what == "stopped" and span.end is None), None):
+        if stopped := next((past for past in records.stops if past.ended_at is None), None):
             return _Status(State.HELD, accepted, Reason.STOPPED, stopped.sentence)
         if halt := health.halt(records.outflow, records.class_):
             return _Status(State.READY, accepted, halt.reason, halt.sentence)

@@ -140,7 +140,11 @@ def _row(row: asyncpg.Record) -> DeliveryRow:
 def _past_stop(row: asyncpg.Record) -> PastStop:
     stop = stop_from_row(row)
     return PastStop(
-        sentence=stop.sentence, since=stop.since, ended_at=stop.ended_at, ended_because=stop.ended_because
+        sentence=stop.sentence,
+        record=stop.record,
+        since=stop.since,
+        ended_at=stop.ended_at,
+        ended_because=stop.ended_because,
     )
 
 
