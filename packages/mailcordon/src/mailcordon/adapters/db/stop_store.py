@@ -46,6 +46,7 @@ class StopStore:
                 new.because,
                 new.said,
                 new.first_probe_ms,
+                hits,
             )
             assert row is not None
             stop = stop_from_row(row)

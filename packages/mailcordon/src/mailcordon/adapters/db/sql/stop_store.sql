@@ -14,8 +14,8 @@ returning *;
 -- name: insert_stop
 -- A stop that ended in the last two minutes and comes back continues its back-off, so that a refusal that is over only for a
 -- moment costs no probe a second.
-insert into stop (scope, name, tenant, lane, cause, because, said, urgent, since, last_seen, probe_at, probes)
-select $1, $2, $3, $4, $5, $6, $7, u.urgent, now_ms(), now_ms(),
+insert into stop (scope, name, tenant, lane, cause, because, said, urgent, hits, since, last_seen, probe_at, probes)
+select $1, $2, $3, $4, $5, $6, $7, u.urgent, $9, now_ms(), now_ms(),
        now_ms() + least($8::bigint << least(b.probes, 12), case when u.urgent then 30000 else 60000 end), b.probes
 from (
     select $1 in ('cell', 'worker')
