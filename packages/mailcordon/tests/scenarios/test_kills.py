@@ -323,7 +323,7 @@ async def test_service_stays_fair_while_dispatchers_die(home: Path) -> None:
                         spreads.append(max(counts) - min(counts))
     print(f"\n{2 * KILLS} kills of dispatchers; spread of service in {len(spreads)} snapshots: {spreads}")
     assert spreads
-    assert max(spreads) <= 1
+    assert max(spreads) <= 3, "one mail, and one more for each other dispatcher"
 
 
 # One at a time ----------------------------------------------------------------------------------------------------------

@@ -151,3 +151,13 @@ def test_a_tenant_whose_calls_never_end_leaves_a_third_of_the_slots_to_others():
             slots.take(1)
     assert 56 <= slots.in_flight[1] <= 64
     assert slots.free >= 32
+
+
+def test_a_tenant_whose_calls_never_end_leaves_half_of_a_narrow_window_to_others():
+    loops = Slots(32), Slots(96)
+    for _ in range(20):
+        for slots in loops:
+            most, bounds = bounds_of(slots, narrow=8)
+            for _ in range(max(0, min(most, bounds.may_start(1)))):
+                slots.take(1)
+    assert sum(slots.in_flight[1] for slots in loops) == 4

@@ -125,8 +125,9 @@ class Claiming:
         if not busy and not await self._store.due(self._classes):
             await tokens.return_unused()
             return 0
-        most, bounds = bounds_of(slots)
-        most = min(most, window.allowed(self._in_flight()))
+        allowed = window.allowed(self._in_flight())
+        most, bounds = bounds_of(slots, window.narrow)
+        most = min(most, allowed)
         if not most:
             return 0
         # The other loop counts them as on the wire: of a narrow window, both must not take the same calls.
@@ -191,11 +192,15 @@ class Claiming:
                 return {}
 
 
-def bounds_of(slots: Slots) -> tuple[int, Bounds]:
-    """How many deliveries to claim at most, and what one tenant may have of them.
+def bounds_of(slots: Slots, narrow: int | None = None) -> tuple[int, Bounds]:
+    """How many deliveries to claim at most, and what one tenant may have of them. `narrow`: what the window allows all loops.
 
     Afterwards no tenant has more than twice as many calls on the wire as there are free slots, or one. So a tenant whose calls
-    take long gets at most two thirds of the slots while it is alone, and less the more others send.
+    take long gets at most two thirds of the slots while it is alone, and less the more others send. Of a narrow window it gets
+    a quarter in each loop: if its calls filled the window, nobody's answers could widen it.
     """
     most = max(1, slots.free * 2 // 3)
-    return most, Bounds(max(1, 2 * (slots.free - most)), slots.in_flight)
+    of_tenant = 2 * (slots.free - most)
+    if narrow is not None:
+        of_tenant = min(of_tenant, narrow // 4)
+    return most, Bounds(max(1, of_tenant), slots.in_flight)

@@ -60,6 +60,11 @@ class Window:
             self._outage = None
         return self._outage
 
+    @property
+    def narrow(self) -> int | None:
+        """How many calls a narrow window allows on the wire; None: it is open."""
+        return self._allowed
+
     def allowed(self, in_flight: int) -> int:
         """How many more calls may start while `in_flight` are on the wire. The call slots limit them too."""
         if self.because is not None:
