@@ -11,17 +11,11 @@ from mailcordon.adapters.http import shapes
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal, principal_of
 from mailcordon.adapters.http.holds import HoldItem, hold_item
 from mailcordon.adapters.http.shapes import After, AnyTenant, Limit, Time
-from mailcordon.control import lookup, sharing
+from mailcordon.control import lanes, lookup
 from mailcordon.control.governor import Governor
-from mailcordon.control.views import HoldView, LaneView, Reads, Viewer
-from mailcordon.core import health
-from mailcordon.core.health import Outflow
+from mailcordon.control.lanes import LaneOverview
+from mailcordon.control.views import Reads, Viewer
 from mailcordon.core.principal import ADMIN
-from mailcordon.core.stop import Stop
-
-_COUNT_IN_A_LIST = 100_000  #: deliveries; a list stops counting a backlog there
-_COUNT_OF_ONE = 100_000_000
-MOST_LANES = 1000
 
 StateWord = Literal["open", "throttled", "stopped", "held"]
 
@@ -72,58 +66,15 @@ class LaneChange(msgspec.Struct, forbid_unknown_fields=True):
     because: str
 
 
-async def lanes_of(
-    reads: Reads,
-    viewer: Viewer,
-    *,
-    type: str | None = None,
-    state: str | None = None,
-    after: int = 0,
-    limit: int = MOST_LANES,
-) -> tuple[list[LaneItem], list[int]]:
-    """The items, and their ids for the cursor."""
-    one = type is not None
-    rows = await reads.lanes(
-        viewer,
-        type=type,
-        state=state,
-        after=after,
-        limit=limit,
-        count_to=_COUNT_OF_ONE if one else _COUNT_IN_A_LIST,
-    )
-    tenants = sorted({row.route.lane.tenant for row in rows})
-    facts = await reads.facts(viewer, tenants)
-    shared = {tenant: sharing.by_type(lanes) for tenant, lanes in facts.items()}
-    holds = await reads.open_holds(viewer, tenants)
-    outflow = await reads.outflow(viewer)
-    stops = await reads.stops_on(viewer, [row.route.lane.id for row in rows])
-    items: list[LaneItem] = []
-    for row in rows:
-        lane = row.route.lane
-        shares = shared[lane.tenant].get(lane.type, [])
-        items.append(_item(row, holds, stops.get(lane.id, []), outflow, shares))
-    return items, [row.route.lane.id for row in rows]
-
-
-def _item(
-    row: LaneView, holds: list[HoldView], stops: list[Stop], outflow: Outflow, shared: list[str]
-) -> LaneItem:
-    route, lane = row.route, row.route.lane
-    stopped = [StopReason(str(stop.cause), stop.sentence, stop.id) for stop in stops]
-    halt = health.halt(outflow, lane.class_)
-    if halt is not None and halt.reason not in {stop.cause for stop in stops}:
-        stopped.append(StopReason(halt.reason, halt.sentence, None))
+def lane_item(found: LaneOverview) -> LaneItem:
+    row, route, lane = found.lane, found.lane.route, found.lane.route.lane
     return LaneItem(
         tenant=row.tenant,
         type=lane.type,
         class_=lane.class_.word,
         state=row.state,  # pyright: ignore[reportArgumentType]
-        holds=[
-            hold_item(view)
-            for view in holds
-            if view.hold.target.covers_lane(lane.tenant, lane.class_, lane.id)
-        ],
-        stops=stopped,
+        holds=[hold_item(view) for view in found.holds],
+        stops=[StopReason(one.reason, one.sentence, one.stop) for one in found.stops],
         rate=row.rate,
         own_rate=row.own_rate,
         backlog=BacklogItem(row.deliveries, shapes.iso_ms_or_none(row.oldest_at)),
@@ -135,7 +86,7 @@ def _item(
             configuration_set=route.configuration_set,
             ip_pool=route.ip_pool,
         ),
-        shares_with=shared,
+        shares_with=list(found.shares_with),
     )
 
 
@@ -151,13 +102,14 @@ def routes(reads: Reads, governor: Governor) -> list[HTTPRouteHandler]:
         limit: Limit = 100,
     ) -> LanePage:
         viewer = await lookup.viewer(reads, principal_of(request), tenant)
-        items, ids = await lanes_of(reads, viewer, state=in_state, after=shapes.id32(after), limit=limit)
-        return LanePage(items, shapes.next_of(ids, limit))
+        found = await lanes.overviews(reads, viewer, state=in_state, after=shapes.id32(after), limit=limit)
+        ids = [one.lane.route.lane.id for one in found]
+        return LanePage([lane_item(one) for one in found], shapes.next_of(ids, limit))
 
     @get("/v1/tenants/{slug:str}/lanes/{type_:str}", summary="Show a lane", tags=["control"])
     async def get_lane(request: AnyRequest, slug: FromPath[str], type_: FromPath[str]) -> LaneItem:
         viewer = await lookup.viewer(reads, principal_of(request), slug)
-        return await _one(viewer, slug, type_)
+        return lane_item(await lanes.overview(reads, viewer, slug, type_))
 
     @patch("/v1/tenants/{slug:str}/lanes/{type_:str}", summary="Set the rate of a lane", tags=["control"])
     async def change_lane(
@@ -168,12 +120,6 @@ def routes(reads: Reads, governor: Governor) -> list[HTTPRouteHandler]:
         tenant = await lookup.tenant_id(reads, slug)
         lane = await lookup.lane_id(reads, tenant, slug, type_)
         await governor.set_rate(tenant, lane, data.rate, actor=principal.actor, because=because)
-        return await _one(Viewer(tenant), slug, type_)
-
-    async def _one(viewer: Viewer, slug: str, type: str) -> LaneItem:
-        items, _ = await lanes_of(reads, viewer, type=type, limit=1)
-        if not items:
-            raise lookup.no_lane(slug, type)
-        return items[0]
+        return lane_item(await lanes.overview(reads, Viewer(tenant), slug, type_))
 
     return [list_lanes, get_lane, change_lane]

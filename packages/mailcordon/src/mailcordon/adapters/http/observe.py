@@ -14,11 +14,10 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from mailcordon.adapters.http import shapes
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal, principal_of
 from mailcordon.adapters.http.shapes import Limit, OneTenant, Time
-from mailcordon.control import lookup
+from mailcordon.control import lookup, suppressions
 from mailcordon.core import address as addresses
-from mailcordon.core.errors import Fault, Invalid, NotFound, parse_field
+from mailcordon.core.errors import NotFound, parse_field
 from mailcordon.core.principal import OPERATE, READ, Principal
-from mailcordon.core.priority import parse_class
 from mailcordon.core.provider import Provider, parse_provider
 from mailcordon.core.suppression import Scope, Suppression
 from mailcordon.messages import api
@@ -259,23 +258,13 @@ async def _suppression_key(
 ) -> view.SuppressionKey:
     """Raises Invalid where scope, class and type do not fit together, NotFound for an unknown tenant or lane."""
     parsed = shapes.address(address)
-    if (class_ is not None) != (scope == "class"):
-        raise Invalid(Fault("class", api.only_with_scope("class")))
-    if (type is not None) != (scope == "lane"):
-        raise Invalid(Fault("type", api.only_with_scope("lane")))
-    of_class = None if class_ is None else parse_field("class", parse_class, class_)
-    tenant = await _tenant(services, slug)
-    target = 0
-    if of_class is not None:
-        target = int(of_class)
-    elif type is not None:
-        target = await _lane(services, tenant, slug, type)
+    covered = await suppressions.covered(services.reader, slug, scope, class_, type, code=_UNKNOWN)
     return view.SuppressionKey(
-        tenant=tenant,
+        tenant=covered.tenant,
         hash=addresses.hash_of(services.hash_key, parsed),
         address=str(parsed),
-        scope=Scope[scope.upper()],
-        target=target,
+        scope=covered.scope,
+        target=covered.target,
     )
 
 

@@ -7,11 +7,11 @@ from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 
-from mailcordon.adapters.http import lanes, shapes
+from mailcordon.adapters.http import shapes
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal, principal_of
-from mailcordon.adapters.http.lanes import LaneItem
+from mailcordon.adapters.http.lanes import LaneItem, lane_item
 from mailcordon.adapters.http.shapes import After, AnyTenant, Limit, Time
-from mailcordon.control import lookup, sharing
+from mailcordon.control import lanes, lookup, sharing
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.views import IdentityView, Reads, StepView, TenantView, Viewer
 from mailcordon.core.errors import NotFound
@@ -138,7 +138,7 @@ def routes(reads: Reads, tenants: Tenants) -> list[HTTPRouteHandler]:
         tenant = await reads.tenant(viewer, slug)
         if tenant is None:
             raise lookup.no_tenant(slug)
-        items, _ = await lanes.lanes_of(reads, viewer)
+        items = [lane_item(one) for one in await lanes.overviews(reads, viewer)]
         facts = await reads.facts(viewer, [tenant.id])
         identities = await reads.identities(viewer, domain=None, after=0, limit=_MOST_IDENTITIES)
         steps = await reads.provisioning(viewer, tenant.id)
