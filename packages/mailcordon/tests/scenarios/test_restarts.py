@@ -22,6 +22,7 @@ from mailcordon_fixtures.traffic import Traffic
 
 TENANTS = {"acme": ["password-reset", "newsletter"], "zen": ["password-reset"], "old": ["newsletter"]}
 LANES = [(slug, type) for slug, types in TENANTS.items() for type in types]
+SETTINGS = {"MAILCORDON_VISIBILITY_SECONDS": "3"}  #: unknown outcomes are settled soon
 HEALS = 60.0  #: seconds in which what was deleted at SES is back
 
 
@@ -41,7 +42,7 @@ class Night:
 
     def up(self) -> systems.System:
         self.stack = ExitStack()
-        self.system = self.stack.enter_context(systems.running(self.home))
+        self.system = self.stack.enter_context(systems.running(self.home, **SETTINGS))
         return self.system
 
     def down(self) -> None:
