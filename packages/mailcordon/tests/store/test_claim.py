@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import pytest
 
 from mailcordon.adapters.db import engine
@@ -13,10 +14,13 @@ from mailcordon.adapters.db.clearing_store import ClearingStore
 from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.control.administration import SesAccount
+from mailcordon.core.delivery import State
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
+from mailcordon.core.reason import Reason
 from mailcordon.core.target import Target
 from mailcordon.send import limits
+from mailcordon.send.moves import Finish
 from mailcordon.send.ports import Bounds
 from mailcordon.send.tokens import Tokens
 from mailcordon_fixtures.queue_world import World
@@ -387,3 +391,62 @@ async def test_no_stamp_of_ours_is_taken_for_one_from_the_future(world, queue, c
     assert len(await claimed(queue, 10)) <= 1
     assert await turn_of(world, lane) is not None
     assert await clearing.correct_clocks() == 0
+
+
+# LONG SNAPSHOTS ---------------------------------------------------------------------------------------------------------------
+
+
+async def buffers(world: World, queue: QueueStore) -> int:
+    """Buffers of the queue's tables that were read up to now."""
+    for use in (queue._claims.use, queue._results.use):
+        async with use() as connection:
+            await connection.execute("select pg_stat_force_next_flush()")
+            await connection.execute("select 1")
+    return await world.connection.fetchval(
+        "select sum(heap_blks_hit + heap_blks_read + idx_blks_hit + idx_blks_read)::bigint "
+        "from pg_statio_user_tables where relname in ('turn', 'ready')"
+    )
+
+
+async def claim_and_finish(queue: QueueStore) -> None:
+    claims = (await queue.claim((Class.MARKETING,), 40)).claimed
+    assert len(claims) == 40
+    await queue.complete([Finish(c, State.SENT, Reason.SENT, "", "x") for c in claims], [], [])
+
+
+async def test_a_claim_reads_little_of_what_a_long_snapshot_keeps(world):
+    lanes = [await world.lane(f"t{n}", "newsletter") for n in range(10)]
+    for lane in lanes:
+        await mail(world, lane, 300)
+    # Old versions are taken to be in the way; each stretch has one claim that looks at everything.
+    queue = QueueStore(world.database.dsn("send"), crowded_after=0.0, full_look_every=3_600, late_ms=0)
+    await queue.begin_work()
+    snapshot = await asyncpg.connect(world.database.dsn("owner"))
+    async with snapshot.transaction(isolation="repeatable_read"):
+        await snapshot.fetch("select 1")
+        read: list[int] = []
+        for _ in range(6):
+            queue._looks.clear()
+            await claim_and_finish(queue)  # looks at everything
+            before = await buffers(world, queue)
+            for _ in range(9):
+                await claim_and_finish(queue)
+            read.append(await buffers(world, queue) - before)
+    # Seven times as much without the marks. Each new version of a turn is still compared with all others of its key.
+    assert read[-1] < 4 * read[0], read
+    await snapshot.close()
+    await queue.close()
+
+
+async def test_mail_put_before_the_marks_is_found_by_the_next_full_look(world):
+    lane = await world.lane("acme", "newsletter")
+    await mail(world, lane, 10)
+    queue = QueueStore(world.database.dsn("send"), crowded_after=0.0, full_look_every=3_600)
+    await queue.begin_work()
+    assert len(await claimed(queue, 5)) == 5
+    await mail(world, lane, 2, age_ms=5_000)
+    assert len(await claimed(queue, 100)) == 5, "not those two"
+    assert await turn_of(world, lane) is not None, "the turn is not taken for drained"
+    queue._full_look_every = 0.0
+    assert len(await claimed(queue, 100)) == 2
+    await queue.close()

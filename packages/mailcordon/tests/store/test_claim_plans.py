@@ -18,8 +18,8 @@ _CLEARING = queries.load("clearing_store.sql")
 STATEMENTS: dict[str, tuple[str, str, tuple[object, ...]]] = {
     "take_turns": (
         _QUEUE.take_turns,
-        "smallint[], int[], int, int[]",
-        ("{1,2}", "{0,0,0,0,0,0,0,9,0,0,0,0,0,0,9,0,0,0,0,6,3,0,0,0}", 9, "{7}"),
+        "smallint[], int[], int, int[], bigint[]",
+        ("{1,2}", "{0,0,0,0,0,0,0,9,0,0,0,0,0,0,9,0,0,0,0,6,3,0,0,0}", 9, "{7}", "{0,0}"),
     ),
     "claim": (
         _QUEUE.claim,

@@ -42,12 +42,69 @@ _PARK_WINDOW = (
 _SUPPRESSED_WINDOW = 500  #: deliveries of a lane that are looked at for suppressions once a claim has met one
 _SUPPRESSED_LOOKS = 4  #: of one claim
 _WEIGHTS = {int(class_): defaults.weight for class_, defaults in CLASS_DEFAULTS.items()}
+#: Seconds that a claim may take to find its mail. A longer one has met too many old versions of rows.
+CROWDED_AFTER = 0.05
+#: Seconds between two claims that look at everything, while old versions are in the way.
+FULL_LOOK_EVERY = 1.0
+LATE_MS = 1_000
+_MOST_HEADS = 20_000  #: lanes whose head is remembered
+
+
+class _Look:
+    """Where the due turns and the ready mail began when a claim last looked at everything.
+
+    A long snapshot keeps every old version of the queue's rows, and they lie before the live ones. Claims that begin behind
+    them miss only what was put before these marks since: mail that goes back to the head of its lane waits for the next full
+    look. `late_ms`: what commits this much later than its stamp is still seen by every claim.
+    """
+
+    def __init__(self, late_ms: int) -> None:
+        self.late_ms = late_ms
+        self.crowded = False
+        self.at = float("-inf")
+        self.turns: dict[int, int] = {}
+        self.heads: dict[int, int] = {}
+
+    def note(
+        self,
+        classes: Sequence[Class],
+        rows: Sequence[asyncpg.Record],
+        claimed: Sequence[asyncpg.Record],
+        *,
+        blocked: bool,
+    ) -> None:
+        """After a full look. Turns of blocked tenants were not looked at: then the marks of before still hold."""
+        if not blocked:
+            begins: int = rows[0]["us"] - 1000 * self.late_ms
+            self.turns = {int(class_): begins for class_ in classes}
+            for row in rows:
+                class_: int = row["class"]
+                self.turns[class_] = min(self.turns[class_], row["next_at"])
+        heads: dict[int, int] = {}
+        for row in claimed:
+            heads[row["lane"]] = min(heads.get(row["lane"], row["id"]), row["id"])
+        late = ids.first_of(self.late_ms) - ids.first_of(0)
+        self.heads.update((lane, id - late) for lane, id in heads.items())
+        if len(self.heads) > _MOST_HEADS:
+            self.heads = {lane: id - late for lane, id in heads.items()}
 
 
 class QueueStore:
-    def __init__(self, dsn: str, *, ramp_ms: int = limits.RAMP_MS) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        ramp_ms: int = limits.RAMP_MS,
+        crowded_after: float = CROWDED_AFTER,
+        full_look_every: float = FULL_LOOK_EVERY,
+        late_ms: int = LATE_MS,
+    ) -> None:
         self.worker = 0
         self._ramp_ms = ramp_ms
+        self._crowded_after = crowded_after
+        self._full_look_every = full_look_every
+        self._late_ms = late_ms
+        self._looks: dict[tuple[Class, ...], _Look] = {}
         self._claims = PinnedConnection(dsn, "claim")
         self._results = PinnedConnection(dsn, "complete")
         self._worker_lock = PinnedConnection(dsn, "worker", index_plans=False, prepare=self._register)
@@ -173,8 +230,12 @@ class QueueStore:
                 bounds = bounds._replace(reserve_used={row["tenant"]: row["calls"] for row in used})
             tenants = {*bounds.in_flight, *bounds.reserve_used}
             blocked = [tenant for tenant in tenants if bounds.may_start(tenant) <= 0]
+            started = time.monotonic()
+            look = self._looks.setdefault(tuple(classes), _Look(self._late_ms))
+            full = not look.crowded or started - look.at >= self._full_look_every
+            low = [0 if full else look.turns.get(c, 0) for c in classes]
             rows = await connection.fetch(
-                _SQL.take_turns, [int(c) for c in classes], _shares(classes, slots), slots, blocked
+                _SQL.take_turns, [int(c) for c in classes], _shares(classes, slots), slots, blocked, low
             )
             if not rows:
                 return Batch([], 0)
@@ -182,10 +243,17 @@ class QueueStore:
             now = us // 1000
             plan = rotation.plan([DueLane(*row[:11]) for row in rows], now, bounds.may_start, self._ramp_ms)
             unclear: set[int] = set()
-            visits = (
-                await self._park(connection, plan.visits, narrow, now, unclear) if narrow else plan.visits
-            )
+            visits = plan.visits
+            if not full:
+                visits = [v._replace(cutoff=max(v.cutoff, look.heads.get(v.lane, 0))) for v in visits]
+                unclear.update(plan.budgets)
+            if narrow:
+                visits = await self._park(connection, visits, narrow, now, unclear)
             claimed = await self._take(connection, plan, visits, now, unclear)
+            if full:
+                look.note(classes, rows, claimed, blocked=bool(blocked))
+                look.at = time.monotonic()
+                look.crowded = look.at - started > self._crowded_after
             if bounds.reserve_left is not None and claimed:
                 await self._use_reserve(connection, bounds.cell, claimed, plan)
             places = {row["turn"]: row["row"] for row in rows}

@@ -12,21 +12,22 @@ select exists (select from unnest($1::smallint[]) c (class)
 -- whole lease: a dead worker's turns are free at once.
 --
 -- $2 has the class's share of the $3 slots for each set of classes that may have due turns: the set as bits, times 3, plus the
--- class. $4: tenants that may not start a call now.
+-- class. $4: tenants that may not start a call now. $5: by class, where due turns begin; before that lie only old versions.
 with n as materialized (
     select now_us() as us
 ), d as materialized (
-    select c.class, (select count(*) from (select from turn t where t.class = c.class and t.next_at is not null and t.next_at <= n.us
-                                              and t.tenant <> all ($4::int[]) limit $3) x)::int as due
-      from n cross join unnest($1::smallint[]) c (class)
+    select c.class, c.low, (select count(*) from (select from turn t where t.class = c.class and t.next_at is not null and t.next_at <= n.us
+                                                     and t.next_at >= c.low and t.tenant <> all ($4::int[]) limit $3) x)::int as due
+      from n cross join unnest($1::smallint[], $5::bigint[]) c (class, low)
 ), s as (
-    select class, due, ($2::int[])[(select sum(1 << class) from d where due > 0)::int * 3 + class + 1] as share from d where due > 0
+    select class, low, due, ($2::int[])[(select sum(1 << class) from d where due > 0)::int * 3 + class + 1] as share from d where due > 0
 )
 select p.class, s.share, s.due, p.id as turn, p.tenant, l.id as lane, l.rate, l.tokens, l.tokens_at, l.released_at, l.expiry_ms,
-       p.row, n.us, (select value from epoch where name = 'control') as epoch
+       p.row, p.next_at, n.us, (select value from epoch where name = 'control') as epoch
   from n cross join s
  cross join lateral (select t.ctid as row, t.id, t.class, t.tenant, t.next_at from turn t
-                      where t.class = s.class and t.next_at is not null and t.next_at <= n.us and t.tenant <> all ($4::int[])
+                      where t.class = s.class and t.next_at is not null and t.next_at <= n.us and t.next_at >= s.low
+                        and t.tenant <> all ($4::int[])
                       order by t.next_at limit least(s.share, s.due) for no key update skip locked) p
   left join lane l on l.turn = p.id and not l.held and not l.stopped
  order by p.class, p.next_at, p.id;
