@@ -302,3 +302,25 @@ async def test_a_database_with_mail_in_every_state_is_migrated_and_loses_none(fr
     assert await fresh.value("select count(*) from event") == 12
     assert await fresh.value("select sum(deliveries) from lane_finished") == 7
     assert await fresh.value("select count(*) from turn where next_at = 7000") == 1
+
+
+async def test_holds_for_ses_are_lifted_and_their_lanes_open_unless_another_hold_stops_them(fresh: Fresh):
+    """Nothing ended such a hold. What SES still refuses is a stop after the next call."""
+    shipped = migrate.shipped_migrations()
+    await fresh.migrate(*(one for one in shipped if one.name < "0004"))
+    connection = await engine.connect(fresh.dsn)
+    try:
+        await connection.execute(
+            "insert into tenant (key, slug) values ('mc-acme0000', 'acme'), ('mc-zen00000', 'zen');"
+            "insert into turn (tenant, class) values (1, 0), (1, 1), (2, 0);"
+            "insert into lane (tenant, type, class, turn, held, expiry_ms, grace_ms, resend)"
+            " values (1, 1, 0, 1, true, 1000, 1000, true), (1, 4, 1, 2, true, 1000, 1000, true), (2, 1, 0, 3, true, 1000, 1000, true);"
+            "insert into hold (tenant, lane, owner, because, by, since)"
+            " values (1, 1, 'ses', 'refused', 'dispatch', 5), (1, 2, 'ses', 'refused', 'dispatch', 5), (1, 2, 'person', 'x', 'ann', 5);"
+        )
+    finally:
+        await connection.close()
+    await fresh.migrate(*shipped)
+    assert await fresh.value("select array_agg(held order by id) from lane") == [False, True, True]
+    assert await fresh.value("select array_agg(owner) from hold where lifted_at is null") == ["person"]
+    assert await fresh.value("select count(*) from lane where stopped") == 0
