@@ -88,6 +88,8 @@ def test_secrets_in_the_home_can_be_read_by_their_owner_alone(system: System):
 
 
 def test_doctor_finds_nothing_bad(system: System):
+    # `up` waits for the API; the other roles report a moment later.
+    systems.wait_until(lambda: system.cli("status").returncode == 0, "all roles have reported")
     done = system.cli("doctor")
     assert done.returncode == 0, done.stdout
     assert "BAD" not in done.stdout
