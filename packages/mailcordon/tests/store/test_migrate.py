@@ -314,9 +314,11 @@ async def test_holds_for_ses_are_lifted_and_their_lanes_open_unless_another_hold
             "insert into tenant (key, slug) values ('mc-acme0000', 'acme'), ('mc-zen00000', 'zen');"
             "insert into turn (tenant, class) values (1, 0), (1, 1), (2, 0);"
             "insert into lane (tenant, type, class, turn, held, expiry_ms, grace_ms, resend)"
-            " values (1, 1, 0, 1, true, 1000, 1000, true), (1, 4, 1, 2, true, 1000, 1000, true), (2, 1, 0, 3, true, 1000, 1000, true);"
+            " values (1, 1, 0, 1, true, 1000, 1000, true), (1, 4, 1, 2, true, 1000, 1000, true),"
+            " (2, 1, 0, 3, true, 1000, 1000, true);"
             "insert into hold (tenant, lane, owner, because, by, since)"
-            " values (1, 1, 'ses', 'refused', 'dispatch', 5), (1, 2, 'ses', 'refused', 'dispatch', 5), (1, 2, 'person', 'x', 'ann', 5);"
+            " values (1, 1, 'ses', 'refused', 'dispatch', 5), (1, 2, 'ses', 'refused', 'dispatch', 5),"
+            " (1, 2, 'person', 'x', 'ann', 5);"
         )
     finally:
         await connection.close()

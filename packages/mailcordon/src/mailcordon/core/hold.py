@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from mailcordon.core.target import Target
 from mailcordon.messages import reasons, times
 
-OWNERS = ("person", "breaker", "ses", "policy", "rollout")
+#: Who may place a hold. Old rows may have the owner `ses`: what SES refuses is a stop now (core/stop.py).
+OWNERS = ("person", "breaker", "policy", "rollout")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
