@@ -314,8 +314,7 @@ async def test_what_could_not_be_written_is_written_later(stops: StopWorld, queu
     route = await route_of(stops, queue, "acme")
     mine.refused(refused(route), route)
     await stops.owner.execute("alter table stop rename to elsewhere_now")
-    with pytest.raises(Exception, match="stop"):
-        await mine.once(queue.worker)
+    await mine.once(queue.worker)
     await stops.owner.execute("alter table elsewhere_now rename to stop")
     assert mine.stops_route(route)
     await mine.once(queue.worker)

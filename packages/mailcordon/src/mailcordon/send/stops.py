@@ -187,7 +187,15 @@ class Stops:
 
     async def _write(self) -> None:
         for key, (new, hits) in list(self._seen.items()):
-            placed = await self._governor.place(new, actor=ACTOR, hits=hits)
+            try:
+                placed = await self._governor.place(new, actor=ACTOR, hits=hits)
+            except Unavailable:
+                raise
+            except (
+                Exception
+            ):  # one that cannot be written must not keep the others from it; it still stops calls here
+                log.exception("a stop could not be written", scope=new.scope.value, name=new.name)
+                continue
             again, seen = self._seen.pop(key)
             if seen > hits:
                 self._seen[key] = (again, seen - hits)
