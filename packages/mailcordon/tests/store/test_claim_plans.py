@@ -42,7 +42,7 @@ STATEMENTS: dict[str, tuple[str, str, tuple[object, ...]]] = {
         ("{1}", "{1}", 200, "{1}", "{null}", "{null}", "{null}", "{spring}", "{null}", "{x}", "{2}"),
     ),
     "recheck_turns": (_QUEUE.recheck_turns, "int[]", ("{1}",)),
-    "expire_ready": (_CLEARING.expire_ready, "int", (1000,)),
+    "expire_ready": (_CLEARING.expire_ready, "int, bigint[], bigint[]", (1000, "{1}", "{}")),
     "ended_holds": (_CLEARING.ended_holds + " limit $1", "bigint", (9,)),
     "give_back": (_CLEARING.give_back, "bigint, int", (1, 100)),
 }

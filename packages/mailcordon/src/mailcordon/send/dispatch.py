@@ -108,7 +108,7 @@ class Dispatcher:
         return self._calling.facts.document(
             in_flight=self._in_flight(),
             stopped=self._window.because or self._stops.because,
-            rejected=self._results.rejected,
+            rejected=self._results.rejected + self._settling.rejected,
         )
 
     def _in_flight(self) -> int:

@@ -220,7 +220,8 @@ class Settled:
     given_up: int
     expired: int
     no_outcome: int
-    released: int  #: retries that were due, and mail that no hold defers any more
+    released: int  #: retries that were due
+    rejected: int  #: moves that the database rejects
     canaries: Sequence[CanaryNeed]
     now: int  #: milliseconds since 1970, the database's clock
     epoch: int  #: the control epoch

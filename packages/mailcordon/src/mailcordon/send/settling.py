@@ -33,12 +33,14 @@ class Settling:
         self._holds = holds
         self._stops = stops
         self._window = window
+        self.rejected = 0  #: moves that the database rejects
 
     async def once(self) -> None:
         """One round. Another dispatcher may be doing it; then nothing happens."""
         settled = await self._store.settle()
         if settled is None:
             return
+        self.rejected = settled.rejected
         self._canaries.skew_ms = settled.now - time.time_ns() // 1_000_000
         if settled.proved_sent or settled.resent or settled.given_up or settled.no_outcome:
             log.info(

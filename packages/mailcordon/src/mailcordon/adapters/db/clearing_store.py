@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from mailcordon.adapters.db import engine, queries, queue_store
+from mailcordon.adapters.db.isolating import Isolating
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.send import limits
 from mailcordon.send.ports import Narrow
@@ -23,6 +24,7 @@ LONGEST_RETRY_MS = 120_000  #: no retry is farther ahead
 class ClearingStore:
     def __init__(self, dsn: str, *, ramp_ms: int = limits.RAMP_MS) -> None:
         self._connection = PinnedConnection(dsn, "clear")
+        self._isolating = Isolating(_SQL.expired_page)
         self._ramp_ms = ramp_ms
         #: By tenant: the holds that were looked for, and by lane the first id that was not looked at yet.
         self._parked: dict[int, tuple[frozenset[int], dict[int, int]]] = {}
@@ -46,7 +48,8 @@ class ClearingStore:
         async with self._alone() as connection:
             for _ in range(_ROUNDS if connection else 0):
                 assert connection is not None
-                n = await connection.fetchval(_SQL.expire_ready, _MOST)
+                parts = await self._isolating.fetch(connection, _SQL.expire_ready, _MOST)
+                n = sum(part["expired"] for part in parts)
                 gone += n
                 if n < _MOST:
                     break

@@ -4,6 +4,7 @@ Implements `send.ports.SettleStore`. One dispatcher at a time does this, the one
 """
 
 from mailcordon.adapters.db import engine, queries
+from mailcordon.adapters.db.isolating import Isolating
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.send.ports import CanaryNeed, Settled, Unknown
 
@@ -16,6 +17,7 @@ _MOST = 2_000  #: rows per statement
 class SettleStore:
     def __init__(self, dsn: str) -> None:
         self._connection = PinnedConnection(dsn, "settle", index_plans=False)
+        self._isolating = Isolating(_SQL.waiting_page)
 
     async def close(self) -> None:
         await self._connection.close()
@@ -32,11 +34,11 @@ class SettleStore:
                 await connection.execute(_SHARED.unlock, _SETTLER_LOCK, 0)
 
     async def _round(self, connection: engine.Connection) -> Settled:
-        seen = await connection.fetch(_SQL.settle_by_send_event, _MOST)
-        absent = await connection.fetchrow(_SQL.settle_by_absence, _MOST)
-        assert absent is not None
-        released = await connection.fetchval(_SQL.due_waiting, _MOST)
-        expired = await connection.fetch(_SQL.expire_waiting, _MOST)
+        move = self._isolating.fetch
+        seen = await move(connection, _SQL.settle_by_send_event, _MOST)
+        absent = await move(connection, _SQL.settle_by_absence, _MOST)
+        released = await move(connection, _SQL.due_waiting, _MOST)
+        expired = await move(connection, _SQL.expire_waiting, _MOST)
         needs = await connection.fetch(_SQL.canary_needs)
         moment = await connection.fetchrow(_SHARED.now_and_control_epoch)
         assert moment is not None
@@ -44,11 +46,12 @@ class SettleStore:
             now=moment["now"],
             epoch=moment["epoch"],
             proved_sent=len(seen),
-            resent=absent["resent"],
-            given_up=absent["given_up"],
+            resent=sum(part["resent"] or 0 for part in absent),
+            given_up=sum(part["given_up"] or 0 for part in absent),
             expired=len(expired),
             no_outcome=sum(row["why"] == 2 for row in expired),
-            released=released,
+            released=sum(part["released"] or 0 for part in released),
+            rejected=self._isolating.left_out,
             canaries=tuple(
                 CanaryNeed(
                     Unknown(

@@ -13,14 +13,21 @@ with recursive lanes as (
      cross join lateral (select r.lane, r.id from ready r
                           where r.lane = s.lane and r.state = 0
                             and r.id < (select (now_ms() - l.expiry_ms - 1767225600000) << 22 from lane l where l.id = s.lane)
+                            and ($2::bigint[] is null or r.id = any ($2)) and r.id <> all ($3::bigint[])
                           order by r.id limit $1) h
      limit $1
 )
-select count(f.id)
+select count(f.id) as expired
   from (select array_agg(lane) as lanes, array_agg(id) as ids, array_agg(11::smallint) as states, array_agg('expired'::text) as reasons,
                array_agg({{expired_in_queue}}::text) as details
           from x having count(*) > 0) a
  cross join lateral queue_finish(a.lanes, a.ids, null, 1, a.states, null, null, a.reasons, a.details, 0) f;
+
+-- name: expired_page
+-- The rows that `expire_ready` chooses from.
+select r.lane, r.id from ready r join lane l on l.id = r.lane
+ where (r.lane, r.id) > ($1::int, $2::bigint) and r.state = 0 and r.id < ((now_ms() - l.expiry_ms - 1767225600000) << 22)
+ order by r.lane, r.id limit $3;
 
 -- name: lock_turns
 -- A claim that needs one of these turns skips it meanwhile, so it never waits for a row that is being parked.

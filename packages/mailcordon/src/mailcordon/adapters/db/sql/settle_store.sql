@@ -1,4 +1,4 @@
--- Settling unknown outcomes and moving what waited.
+-- Settling unknown outcomes and moving what waited. Statements that move deliveries have the arguments of isolating.py.
 
 -- name: lock_if_anything_waits
 -- Usually nothing waits, and then no lock is taken. False as well if another dispatcher holds the lock.
@@ -8,7 +8,7 @@ select case when exists (select from waiting) then pg_try_advisory_lock($1, 0) e
 -- The Send event that carries our attempt's tag proves that SES took it.
 with p as materialized (
     select w.lane, w.id, w.tenant, w.attempt, s.ses_id from waiting w join send_event s on s.delivery = w.id and s.attempt = w.attempt
-     where w.why = 2 order by w.lane, w.id limit $1
+     where w.why = 2 and ($2::bigint[] is null or w.id = any ($2)) and w.id <> all ($3::bigint[]) order by w.lane, w.id limit $1
 ), gone as materialized (
     select f.lane, f.id
       from (select array_agg(lane) as lanes, array_agg(id) as ids, array_agg(attempt) as attempts, array_agg(20::smallint) as states,
@@ -34,6 +34,7 @@ with p as materialized (
        and s.seen >= w.called_at + l.grace_ms
        and not exists (select from send_event e where e.delivery = w.id and e.attempt = w.attempt)
        and w.id >= ((now_ms() - l.expiry_ms - 1767225600000) << 22)
+       and ($2::bigint[] is null or w.id = any ($2)) and w.id <> all ($3::bigint[])
      order by w.lane, w.id limit $1 for update of w
 ), n as (
     insert into note (id, tenant, at, what, attempt, detail)
@@ -71,7 +72,8 @@ with recursive lanes as (
 ), p as materialized (
     select x.lane, x.id, x.attempt, x.why, x.reason from lanes s join lane l on l.id = s.lane
      cross join lateral (select w.lane, w.id, w.attempt, w.why, w.reason from waiting w
-                          where w.lane = s.lane and w.id < ((now_ms() - l.expiry_ms - 1767225600000) << 22) order by w.id limit $1) x
+                          where w.lane = s.lane and w.id < ((now_ms() - l.expiry_ms - 1767225600000) << 22)
+                            and ($2::bigint[] is null or w.id = any ($2)) and w.id <> all ($3::bigint[]) order by w.id limit $1) x
      order by x.lane, x.id limit $1
 ), gone as materialized (
     select f.lane, f.id
@@ -86,5 +88,10 @@ select lane, id, p.why from gone join p using (lane, id);
 
 -- name: due_waiting
 -- Retries that are due.
-select queue_ready(array_agg(x.lane), array_agg(x.id))
-  from (select w.lane, w.id from waiting w where w.why in (1, 4, 5) and w.until <= now_ms() order by w.why, w.until limit $1) x;
+select queue_ready(array_agg(x.lane), array_agg(x.id)) as released
+  from (select w.lane, w.id from waiting w where w.why in (1, 4, 5) and w.until <= now_ms()
+           and ($2::bigint[] is null or w.id = any ($2)) and w.id <> all ($3::bigint[]) order by w.why, w.until limit $1) x;
+
+-- name: waiting_page
+-- The rows that the statements above choose from.
+select lane, id from waiting where (lane, id) > ($1::int, $2::bigint) order by lane, id limit $3;
