@@ -177,10 +177,10 @@ async def _measured(options: Options) -> Result:
         await bench.watch("warm", 2)
         for number in range(1, options.rounds + 1):
             _say(f"round {number} of {options.rounds}")
-            await bench.phase("idle", lambda: bench.nobody())
-            await bench.phase("backlog", lambda: bench.backlog())
-            await bench.phase("slow", lambda: bench.slow())
-            await bench.phase("held", lambda: bench.held())
+            for name, beside in (("backlog", bench.backlog), ("slow", bench.slow), ("held", bench.held)):
+                # Before each: what else the machine does changes from minute to minute.
+                await bench.phase("idle", bench.nobody, options.seconds / 2)
+                await bench.phase(name, beside, options.seconds)
         await bench.spread()
         return bench.result
 
@@ -193,10 +193,10 @@ class _Bench:
         self._streams = {(one.tenant, one.type): one for one in under_test.streams}
         self.result = Result(options, under_test.engine)
 
-    async def phase(self, name: str, beside: Callable[[], Any]) -> None:
+    async def phase(self, name: str, beside: Callable[[], Any], seconds: float) -> None:
         _say(name)
         async with beside():
-            self.result.add(name, await self.watch(name, self._options.seconds))
+            self.result.add(name, await self.watch(name, seconds))
 
     async def watch(self, name: str, seconds: float) -> dict[str, list[float]]:
         """Hands in the small tenant's mail at its pace. Returns the delays, by class."""
