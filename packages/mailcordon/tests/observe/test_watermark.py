@@ -3,6 +3,7 @@
 import pytest
 
 from mailcordon.observe.watermark import (
+    AHEAD,
     FRESH,
     LONGEST_GAP,
     LOST,
@@ -52,6 +53,18 @@ def live() -> Live:
     return Live()
 
 
+# A clock that was set back ----------------------------------------------------------------------------------------------
+
+
+def test_a_report_from_the_future_is_no_sign_of_life(live: Live) -> None:
+    live.mark()
+    live.wait(VISIBLE_AGAIN)
+    live.short_receive()
+    dead = Observer(live.now + AHEAD + 600, live.now - 900, live.now + 600, False)
+    assert live.settled(dead) == {}
+    assert live.settled() == SET
+
+
 # By count ---------------------------------------------------------------------------------------------------------------
 
 
@@ -73,8 +86,15 @@ def test_a_count_that_began_before_the_mark_confirms_nothing(live: Live) -> None
 def test_several_marks_are_confirmed_with_their_latest_calls(live: Live) -> None:
     live.mark({"a": 1, "b": 9})
     live.wait(MARK_EVERY)
-    live.mark({"a": 2})
+    live.mark({"a": 2, "b": 9})
     assert live.watermark.emptied(live.now) == {"a": 2, "b": 9}
+
+
+def test_a_set_that_needs_no_proof_any_more_is_not_confirmed(live: Live) -> None:
+    live.mark({"a": 1, "b": 9})
+    live.wait(MARK_EVERY)
+    live.mark({"a": 2})
+    assert live.watermark.emptied(live.now) == {"a": 2}
 
 
 def test_nothing_to_prove_means_no_marks(live: Live) -> None:

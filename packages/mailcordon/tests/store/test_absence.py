@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mailcordon.adapters.db.clearing_store import ClearingStore
 from mailcordon.adapters.db.observe_store import ObserveStore
 from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.adapters.db.settle_store import SettleStore
@@ -16,6 +17,7 @@ from mailcordon.send.decide import RowFacts
 from mailcordon.send.moves import Claimed, Defer, Why
 
 GRACE = 1_000
+AGE = 5_000  #: ms since the calls
 
 
 @dataclass
@@ -27,8 +29,8 @@ class Settle:
     store: SettleStore
 
     async def on_the_wire(self, lane: int) -> Claimed:
-        """A delivery that this worker calls SES for."""
-        now = await self.world.connection.fetchval("select now_ms()")
+        """A delivery that this worker called SES for."""
+        now = await self.world.connection.fetchval("select now_ms()") - AGE
         id = ids.first_of(now) + 1
         tenant = await self.world.connection.fetchval("select tenant from lane where id = $1", lane)
         await self.world.connection.execute(
@@ -99,6 +101,13 @@ async def settle(world: Any) -> AsyncIterator[Settle]:
     await store.close()
 
 
+@pytest.fixture
+async def clearing(world: Any) -> AsyncIterator[ClearingStore]:
+    store = ClearingStore(world.database.dsn("send"))
+    yield store
+    await store.close()
+
+
 async def test_a_later_send_event_alone_proves_no_absence(world: Any, settle: Settle) -> None:
     claim = await settle.unknown(await world.lane("acme", "password-reset", grace_ms=GRACE))
     await settle.show("mc-urgent", claim.called_at + 60_000, proved=False)
@@ -106,6 +115,23 @@ async def test_a_later_send_event_alone_proves_no_absence(world: Any, settle: Se
     await settle.show("mc-urgent", claim.called_at + GRACE - 1)
     assert await settle.resent() == 0, "an event within the grace proves nothing"
     await settle.show("mc-urgent", claim.called_at + GRACE)
+    assert await settle.resent() == 1
+
+
+async def test_after_the_clock_was_set_back_a_proof_from_before_proves_nothing(
+    world: Any, settle: Settle, clearing: ClearingStore
+) -> None:
+    """The step is ten minutes: what was seen and proved before it is ahead of the clock."""
+    claim = await settle.unknown(await world.lane("acme", "password-reset", grace_ms=GRACE))
+    await settle.show("mc-urgent", claim.called_at + AGE + 600_000)
+    assert await settle.resent() == 0
+    assert await clearing.correct_clocks() == 1
+    assert await world.count("send_seen", "called_at = 0 and proved_called_at = 0") == 1, (
+        "lowered to now, it would prove the absence of calls made since the step"
+    )
+    assert len(await settle.asked()) == 1, "a canary brings a new proof"
+    await settle.show("mc-urgent", claim.called_at + GRACE)
+    assert await clearing.correct_clocks() == 0
     assert await settle.resent() == 1
 
 
@@ -144,7 +170,7 @@ async def test_if_a_dead_dispatcher_may_have_used_two_sets_both_must_prove_it(
 async def test_a_change_before_the_call_does_not_matter(world: Any, settle: Settle) -> None:
     lane = await world.lane("acme", "password-reset", grace_ms=GRACE)
     await settle.change_set(lane, "mc-new")
-    await world.connection.execute("update route_before set until = until - 60000")
+    await world.connection.execute("update route_before set until = until - 60000 - $1::bigint", AGE)
     claim = await settle.unknown(lane, "mc-new")
     await settle.show("mc-new", claim.called_at + GRACE)
     assert await settle.resent() == 1
@@ -171,6 +197,37 @@ async def test_a_canary_uses_the_set_of_the_call(world: Any, settle: Settle) -> 
     await settle.change_set(lane, "mc-new")
     await asyncio.sleep(0.01)
     assert await settle.asked() == {("mc-urgent", lane)}
+
+
+async def test_observe_proves_nothing_with_a_time_ahead_of_the_clock(world: Any, settle: Settle) -> None:
+    store = ObserveStore(world.database.dsn("observe"))
+    try:
+        claim = await settle.unknown(await world.lane("acme", "password-reset", grace_ms=GRACE))
+        ahead = claim.called_at + AGE + 600_000
+        await settle.show("mc-urgent", ahead, proved=False)
+        assert dict(await store.run(lambda tx: tx.unproved())) == {}
+        await store.run(lambda tx: tx.prove({"mc-urgent": ahead}))
+        assert await world.count("send_seen", "proved_called_at = 0") == 1
+    finally:
+        await store.close()
+
+
+async def test_a_report_from_before_the_clock_was_set_back_counts_as_made_now(world: Any) -> None:
+    store = ObserveStore(world.database.dsn("observe"))
+
+    async def report(observer: str) -> list[tuple[float, float, float, bool]]:
+        return list(await store.run(lambda tx: tx.report_observer("q", observer, 700.0, 0.0, ended=False)))
+
+    try:
+        await report("dead")
+        await world.connection.execute("update observer set beat = beat + 600000")
+        [(age, *_)] = await report("live")
+        assert age < -590, "silent for an unknown time"
+        [(age, live, *_)] = await report("live")
+        assert -1 < age < 60
+        assert -1 < live < 60, "nothing before is certain"
+    finally:
+        await store.close()
 
 
 async def test_observe_is_asked_only_for_what_a_stored_event_could_prove(world: Any, settle: Settle) -> None:

@@ -333,11 +333,13 @@ async def test_proved_absence_resends_or_gives_up_as_the_class_says(
         "insert into send_seen select configuration_set, $1, $1 from route "
         "on conflict (configuration_set) do update set called_at = $1, proved_called_at = $1"
     )
-    await world.connection.execute(seen, claims[0].called_at + 999)
+    await world.connection.execute("update waiting set called_at = called_at - 5000")
+    called_at = claims[0].called_at - 5000
+    await world.connection.execute(seen, called_at + 999)
     done = await settle.settle()
     assert done is not None
     assert done.resent + done.given_up == 0, "a Send event within the grace proves nothing"
-    await world.connection.execute(seen, claims[0].called_at + 1000)
+    await world.connection.execute(seen, called_at + 1000)
     done = await settle.settle()
     assert done is not None
     assert (done.resent, done.given_up) == ((1, 0) if resends else (0, 1))

@@ -136,9 +136,10 @@ async def proved_by_a_send_event(mail: Mail) -> None:
 async def given_up(mail: Mail) -> None:
     await mail.world.connection.execute("update lane set resend = false")
     await mail.defer(Why.UNKNOWN, Reason.OUTCOME_UNKNOWN)
+    await mail.world.connection.execute("update waiting set called_at = called_at - 120000")
     await mail.world.connection.execute(
         "insert into send_seen (configuration_set, called_at, proved_called_at)"
-        " select configuration_set, now_ms() + 3600000, now_ms() + 3600000 from route"
+        " select configuration_set, now_ms(), now_ms() from route"
     )
     await mail.settled()
 

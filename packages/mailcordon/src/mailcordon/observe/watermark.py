@@ -22,6 +22,7 @@ LONGEST_GAP = (
 MARK_EVERY = 1.0  #: seconds between two marks, and between two receives that are remembered
 MOST_MARKS = 128
 FRESH = 5.0  #: seconds in which a live observer has reported at least once
+AHEAD = 1.0  #: seconds by which a report may be in the future; one farther ahead is older than a clock that was set back
 SLACK = 5.0  #: seconds by which times of another observer may be wrong: its and our statements take time
 LOST = 90.0  #: seconds after its last report in which a silent observer may still have received messages
 
@@ -86,10 +87,17 @@ class Watermark:
         self._receives.pop(receive, None)
 
     def mark(self, now: float, called: Mapping[str, int]) -> None:
-        """`called`: call times whose Send events were committed before now. Empty: nothing is left to be proved."""
+        """`called`: call times whose Send events were committed before now. Empty: nothing is left to be proved. A set that is
+        not in it needs no proof, or its time is ahead of a clock that was set back: earlier marks do not speak of it either."""
+        if any(mark.called.keys() - called.keys() for mark in self._marks):
+            kept = (
+                _Mark(mark.at, {name: at for name, at in mark.called.items() if name in called})
+                for mark in self._marks
+            )
+            self._marks = deque(mark for mark in kept if mark.called)
         if not called:
-            self._marks.clear()
-        elif not self._marks or (
+            return
+        if not self._marks or (
             now >= self._marks[-1].at + MARK_EVERY
             and called != self._marks[-1].called
             and len(self._marks) < MOST_MARKS
@@ -113,6 +121,8 @@ class Watermark:
 
     def settled(self, now: float, others: Sequence[Observer]) -> dict[str, int]:
         """Returns what time has confirmed. `others` are all other observers of the queue of the last day."""
+        if any(other.beat > now + AHEAD for other in others):
+            return {}  # the next report corrects it
         fresh = [other for other in others if not other.ended and now - other.beat <= FRESH]
         stored = min(self.stored_before(now), *(other.stored_before - SLACK for other in fresh), now)
         while len(self._drained) > 1 and self._drained[1][1] <= stored:

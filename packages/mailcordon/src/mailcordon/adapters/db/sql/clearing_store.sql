@@ -72,7 +72,8 @@ update hold h set moved = h.moved + r.n from r where h.id = $1 returning r.n;
 
 -- name: correct_clocks
 -- Stamps from the future, which only a clock that was set back leaves: turns and retries are due now, rates fill from now on. $1: as
--- far ahead, in ms, as a retry can be. Heartbeats correct themselves.
+-- far ahead, in ms, as a retry can be. Heartbeats correct themselves. What was seen of Send events is forgotten: lowered to now, it would
+-- prove the absence of calls made since the clock was set back.
 with t as (
     update turn set next_at = now_us() where class in (0, 1, 2) and next_at > now_us() + 6000000 returning 1
 ), w as materialized (
@@ -84,5 +85,11 @@ with t as (
      where released_at > now_ms() + 1000 or tokens_at > now_ms() + 1000 returning 1
 ), a as (
     update account_rate set at = now_ms() where at > now_ms() + 1000 returning 1
+), s as (
+    update send_seen
+       set called_at = case when called_at > now_ms() + 1000 then 0 else called_at end,
+           proved_called_at = case when proved_called_at > now_ms() + 1000 then 0 else proved_called_at end
+     where called_at > now_ms() + 1000 or proved_called_at > now_ms() + 1000 returning 1
 )
-select (select count(*) from t) + coalesce((select n from w), 0) + (select count(*) from l) + (select count(*) from a);
+select (select count(*) from t) + coalesce((select n from w), 0) + (select count(*) from l) + (select count(*) from a)
+     + (select count(*) from s);

@@ -160,7 +160,7 @@ delete from metric_minute m using unnest($1::text::int[], $2::text::smallint[], 
 
 -- name: unproved
 -- Configuration sets that have shown the Send event of a call late enough to prove an absence, if nothing older is left in the
--- queue. Asked every second; with no unknown outcome it reads one index page.
+-- queue. Asked every second; with no unknown outcome it reads one index page. Times ahead of the clock are from before it was set back.
 with u as (
     select lane, configuration_set, min(called_at) as first, max(called_at) as last from waiting where why = 2
      group by lane, configuration_set
@@ -169,21 +169,25 @@ select distinct s.configuration_set, s.called_at
   from u join lane l on l.id = u.lane
  cross join lateral call_sets(u.configuration_set, u.lane, u.first) c (name)
   join send_seen s on s.configuration_set = c.name
- where s.called_at >= u.first + l.grace_ms and s.proved_called_at < u.last + l.grace_ms;
+ where s.called_at >= u.first + l.grace_ms and s.proved_called_at < u.last + l.grace_ms and s.called_at <= now_ms() + 1000;
 
 -- name: prove
 -- In the order of `add_counts`, which locks the same rows.
 with locked as (
     select s.configuration_set, x.called_at from unnest($1::text::text[], $2::text::bigint[]) x (configuration_set, called_at)
-      join send_seen s on s.configuration_set = x.configuration_set order by s.configuration_set for update of s
+      join send_seen s on s.configuration_set = x.configuration_set and x.called_at <= now_ms() + 1000
+     order by s.configuration_set for update of s
 )
 update send_seen s set proved_called_at = greatest(s.proved_called_at, l.called_at) from locked l
  where s.configuration_set = l.configuration_set;
 
 -- name: report_observer
--- Ages in ms. Reports of the last day are returned; older ones are deleted.
+-- Ages in ms. Reports of the last day are returned; older ones are deleted. A report from the future is from before the clock was set
+-- back: its observer may be dead. It counts as made now, and everything before as uncertain.
 with old as (
     delete from observer where beat < now_ms() - 86400000
+), ahead as (
+    update observer set beat = now_ms(), live_since = now_ms() where queue = $1 and id <> $2 and beat > now_ms() + 1000
 ), own as (
     insert into observer as o (queue, id, beat, live_since, stored_before, ended)
     values ($1, $2, now_ms(), now_ms() - $3::bigint, now_ms() - $4::bigint, $5)

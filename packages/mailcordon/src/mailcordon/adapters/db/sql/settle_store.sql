@@ -23,15 +23,17 @@ select lane, id from gone;
 
 -- name: settle_by_absence
 -- Absence is proved if a Send event of the same configuration set, for a call made at least the lane's grace later, is stored, and so
--- is all that was in the queue before it (docs/decisions/017). A call that may have used several sets needs the proof in each.
+-- is all that was in the queue before it (docs/decisions/017). A call that may have used several sets needs the proof in each. A proof
+-- ahead of the clock is from before the clock was set back, and says nothing of a call made since.
 with p as materialized (
     select w.lane, w.id, w.tenant, w.attempt, w.called_at, l.resend, s.seen
       from waiting w join lane l on l.id = w.lane
      cross join lateral (
-          select min(coalesce(s.proved_called_at, 0)) as seen from call_sets(w.configuration_set, w.lane, w.called_at) c (name)
+          select min(case when s.proved_called_at <= now_ms() + 1000 then s.proved_called_at else 0 end) as seen
+            from call_sets(w.configuration_set, w.lane, w.called_at) c (name)
             left join send_seen s on s.configuration_set = c.name) s
      where w.why = 2 and w.called_at + l.grace_ms <= (select max(proved_called_at) from send_seen)
-       and s.seen >= w.called_at + l.grace_ms
+       and s.seen >= w.called_at + l.grace_ms and now_ms() >= w.called_at + l.grace_ms
        and not exists (select from send_event e where e.delivery = w.id and e.attempt = w.attempt)
        and w.id >= ((now_ms() - l.expiry_ms - 1767225600000) << 22)
        and ($2::bigint[] is null or w.id = any ($2)) and w.id <> all ($3::bigint[])
