@@ -500,6 +500,12 @@ def recipient_not_verified(text: str) -> str:
 
 
 @example("KeyError")
+def internal_error_before_call(error: str) -> str:
+    """Mailcordon failed before it called SES; the mail is tried again later."""
+    return f"An internal error came before the call ({error}); SES does not have the mail, and it will be tried again"
+
+
+@example("KeyError")
 def internal_error(error: str) -> str:
     """Mailcordon failed during the call; the outcome is unknown."""
     return f"An internal error interrupted the call ({error}); whether SES has the mail is unknown"

@@ -24,7 +24,7 @@ from mailcordon.send.facts import DispatchFacts
 from mailcordon.send.holds import Holds
 from mailcordon.send.moves import Claimed, Defer, Finish, Requeue, Why
 from mailcordon.send.ports import QueueStore, Sender
-from mailcordon.send.refusals import Next, Verdict
+from mailcordon.send.refusals import Answer, Next, Verdict
 from mailcordon.send.results import Results, Slots
 from mailcordon.send.stops import Stops
 from mailcordon.send.tokens import Tokens
@@ -61,18 +61,48 @@ class Calling:
     _slowed_at: float = float("-inf")
 
     async def deliver(self, claim: Claimed, route: Route | None, loop: Loop) -> None:
-        """Turns an internal error into an unknown outcome, so that the delivery is neither lost nor stuck as `sending`."""
+        """Records one result, whatever fails: the delivery is neither lost nor stuck as `sending`.
+
+        Its outcome is unknown only if the request may have been written.
+        """
         try:
             if route is None:
                 self._defer_without_route(claim, loop)
+                body = None
             elif self._settled_without_call(claim, route, loop):
-                loop.tokens.keep(1)  # only calls spend them
+                body = None
             else:
-                await self._call(claim, route, loop)
+                body = self._request(claim, route)
         except Exception as problem:
-            log.exception("a delivery failed with an internal error", delivery=ids.delivery_id(claim.id))
-            sentence = reasons.internal_error(type(problem).__name__)
-            self.results.defer(loop.slots, _unknown(claim, route, sentence))
+            self._defer_after_error(claim, problem, loop)
+            body = None
+        if body is None or route is None:
+            loop.tokens.keep(1)  # only calls spend them
+            return
+        began = self.window.clock()
+        answer = Answer(-1)
+        try:
+            answer = await self._call(claim, route, body)
+            await self._record(claim, route, answer, loop, began)
+        except Exception as problem:
+            if answer.status == 0 or 300 <= answer.status < 500:
+                self._defer_after_error(claim, problem, loop)
+                return
+            log.exception("a call failed with an internal error", delivery=ids.delivery_id(claim.id))
+            self._unclear(claim, route, loop, reasons.internal_error(type(problem).__name__), began)
+
+    def _defer_after_error(self, claim: Claimed, problem: Exception, loop: Loop) -> None:
+        """SES certainly does not have the mail. It is retried until it expires."""
+        log.exception("a delivery failed with an internal error", delivery=ids.delivery_id(claim.id))
+        defer = Defer(
+            claim=claim,
+            why=Why.RETRY,
+            code=Reason.RETRY,
+            reason=reasons.internal_error_before_call(type(problem).__name__),
+            until=claim.called_at + refusals.set_aside_ms(claim.attempt),
+            note=Reason.RETRY if claim.attempt <= NOTED_ATTEMPTS else None,
+        )
+        self.results.defer(loop.slots, defer)
 
     def _defer_without_route(self, claim: Claimed, loop: Loop) -> None:
         """The lane lost its route after accept. The mail stays queued until someone restores the route."""
@@ -129,17 +159,9 @@ class Calling:
             and not self.stopping
         )
 
-    async def _call(self, claim: Claimed, route: Route, loop: Loop) -> None:
+    def _request(self, claim: Claimed, route: Route) -> bytes:
         assert claim.content is not None
-
-        def still_permitted() -> bool:
-            return (
-                self._may_start(claim, route)
-                and self.holds.narrow_hold(claim, route, claim.called_at) is None
-            )
-
-        self.last_call = (claim.id, route)
-        body = compose.call(
+        return compose.call(
             claim.content,
             to=claim.to,
             ses_tenant=route.ses_tenant,
@@ -147,17 +169,25 @@ class Calling:
             key=self.identity.mac_key,
             attempt=self.identity.attempt(route, claim.id, claim.attempt, claim.called_at),
         )
-        began = self.window.clock()
-        answer = await self.ses.send_email(body, still_permitted)
+
+    async def _call(self, claim: Claimed, route: Route, body: bytes) -> Answer:
+        def still_permitted() -> bool:
+            return (
+                self._may_start(claim, route)
+                and self.holds.narrow_hold(claim, route, claim.called_at) is None
+            )
+
+        self.last_call = (claim.id, route)
+        return await self.ses.send_email(body, still_permitted)
+
+    async def _record(self, claim: Claimed, route: Route, answer: Answer, loop: Loop, began: float) -> None:
+        """`began`: when the call began, by the window's clock."""
         if answer.code == refusals.WITHDRAWN:
             loop.tokens.keep(1)
             self.results.requeue(loop.slots, Requeue(claim, route.turn))
             return
         sender = refusals.Sender(route.domain, route.configuration_set)
-        await self._record(claim, route, refusals.decide(answer, claim.attempt, sender), loop, began)
-
-    async def _record(self, claim: Claimed, route: Route, verdict: Verdict, loop: Loop, began: float) -> None:
-        """`began`: when the call began, by the window's clock."""
+        verdict = refusals.decide(answer, claim.attempt, sender)
         if verdict.next is not Next.UNKNOWN and verdict.scope is not StopScope.WORKER:
             self.window.answered(began)
         match verdict.next:
@@ -167,10 +197,7 @@ class Calling:
             case Next.DEAD:
                 self._finish(claim, route, loop, State.REJECTED_AT_CALL, verdict.reason, verdict.detail)
             case Next.UNKNOWN:
-                if self.window.unclear(verdict.detail, began):
-                    log.error("calls to SES stopped", because=self.window.because)
-                    self.stops.outage(self.window.outage)
-                self.results.defer(loop.slots, _unknown(claim, route, verdict.detail))
+                self._unclear(claim, route, loop, verdict.detail, began)
             case Next.THROTTLED:
                 loop.tokens.lapse()
                 await self._slow_down()
@@ -190,6 +217,12 @@ class Calling:
             case Next.STOP:
                 self.stops.refused(verdict, route)
                 self.results.requeue(loop.slots, Requeue(claim, route.turn))
+
+    def _unclear(self, claim: Claimed, route: Route, loop: Loop, sentence: str, began: float) -> None:
+        if self.window.unclear(sentence, began):
+            log.error("calls to SES stopped", because=self.window.because)
+            self.stops.outage(self.window.outage)
+        self.results.defer(loop.slots, _unknown(claim, route, sentence))
 
     def _set_aside(self, claim: Claimed, verdict: Verdict, loop: Loop) -> None:
         """SES refused this mail in words that do not speak of it. The lane goes on; the mail is retried until it expires."""
@@ -239,12 +272,12 @@ class Calling:
             await asyncio.sleep(1)
 
 
-def _unknown(claim: Claimed, route: Route | None, sentence: str) -> Defer:
+def _unknown(claim: Claimed, route: Route, sentence: str) -> Defer:
     return Defer(
         claim=claim,
         why=Why.UNKNOWN,
         code=Reason.OUTCOME_UNKNOWN,
         reason=sentence,
         note=Reason.OUTCOME_UNKNOWN,
-        configuration_set=None if route is None else route.configuration_set,
+        configuration_set=route.configuration_set,
     )

@@ -265,9 +265,14 @@ def decide(answer: Answer, attempt: int, sender: Sender) -> Verdict:
     for row in TABLE:
         if _fits(row, answer.status, code, text):
             return _VERDICTS[row.next](row, attempt, named, text, sender)
-    after = min(SET_ASIDE_FIRST_MS << min(attempt - 1, 10), SET_ASIDE_MOST_MS)
+    after = set_aside_ms(attempt)
     sentence = reasons.set_aside(named, text)
     return Verdict(Next.SET_ASIDE, Reason.SET_ASIDE, sentence, after_ms=after, code=named, said=text)
+
+
+def set_aside_ms(attempt: int) -> int:
+    """How long a mail waits that is set aside after this attempt (from 1)."""
+    return min(SET_ASIDE_FIRST_MS << min(attempt - 1, 10), SET_ASIDE_MOST_MS)
 
 
 _SENT = reasons.accepted_by_ses()

@@ -134,18 +134,18 @@ class HttptoolsTransport:
                     ssl=self._tls,
                     server_hostname=name,
                 )
-        except (OSError, TimeoutError) as error:
+        except Exception as error:  # not only OSError: a host name that cannot be encoded, a fault in TLS
             raise NotSent(reasons.no_connection(self.host, _in_words(error))) from error
         return connection
 
 
-def _in_words(error: OSError) -> str:
+def _in_words(error: Exception) -> str:
     """Why there is no connection. asyncio's own text has the address in front."""
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     if isinstance(error, TimeoutError):
         return "no response in time"
-    return error.strerror or str(error) or "no response"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or "no response"
 
 
 class _Headers(Mapping[str, str]):

@@ -2,17 +2,22 @@
 
 One signed POST, never retried here. The result says whether SES can have accepted the mail (ses.md 3.4); `send/refusals.py`
 decides what follows. Only if the credentials have expired are they renewed and the call made once more: SES checks them first.
+If they cannot be renewed, SES's refusal is the answer: it has not accepted the mail.
 """
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
+import structlog
 
-from mailcordon.adapters.ses.signer import CredentialsSource, NoCredentials, Signer
+from mailcordon.adapters.ses.signer import CredentialsSource, Signer
 from mailcordon.adapters.ses.transport import Ambiguous, NotSent, Response, Transport, Withdrawn
 from mailcordon.messages import reasons
 from mailcordon.send.refusals import WITHDRAWN, Answer
+
+log: Any = structlog.get_logger()
 
 PATH = "/v2/email/outbound-emails"
 _HEADERS = {"content-type": "application/json"}
@@ -38,7 +43,11 @@ class SesSend:
         """
         answer = await self._post(body, permitted)
         if answer.code in _EXPIRED:
-            await self._credentials.refresh()
+            try:
+                await self._credentials.refresh()
+            except Exception as problem:
+                log.error("expired AWS credentials could not be renewed", problem=str(problem))
+                return answer
             if permitted is not None and not permitted():
                 return Answer(0, code=WITHDRAWN, text=reasons.withdrawn_before_call())
             answer = await self._post(body, permitted)
@@ -47,15 +56,20 @@ class SesSend:
     async def _post(self, body: bytes, permitted: Callable[[], bool] | None) -> Answer:
         try:
             headers = self._signer.sign(self._credentials.current(), PATH, body, _HEADERS)
+        except Exception as problem:
+            return Answer(0, code="NoCredentials", text=_in_words(problem))
+        try:
             response = await self._transport.post(PATH, body, headers, permitted)
         except Withdrawn as problem:
             return Answer(0, code=WITHDRAWN, text=str(problem))
         except NotSent as problem:
             return Answer(0, code="NotSent", text=str(problem))
-        except NoCredentials as problem:
-            return Answer(0, code="NoCredentials", text=str(problem))
         except Ambiguous as problem:
             return Answer(-1, code="NoAnswer", text=str(problem))
+        except Exception as problem:
+            # The transport does not say whether it had written anything.
+            log.exception("a call of SES failed with an internal error")
+            return Answer(-1, code="InternalError", text=_in_words(problem))
         return read_answer(response)
 
 
@@ -88,3 +102,7 @@ def _members(body: bytes) -> dict[str, object]:
 
 def _text(body: bytes) -> str:
     return body[:300].decode(errors="replace")
+
+
+def _in_words(problem: Exception) -> str:
+    return str(problem) or type(problem).__name__

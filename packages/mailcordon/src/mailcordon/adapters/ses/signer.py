@@ -10,13 +10,17 @@ import hmac
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
+
+import structlog
 
 from mailcordon.messages import reasons
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials as BotocoreCredentials
+
+log: Any = structlog.get_logger()
 
 
 class NoCredentials(Exception):
@@ -77,10 +81,14 @@ class BotocoreCredentialsSource:
 
     async def keep_fresh(self) -> None:
         while True:
-            if self._resolved is None:
-                await self.refresh()
-            else:
-                self._current = await asyncio.to_thread(self._freeze, self._resolved)
+            try:
+                if self._resolved is None:
+                    await self.refresh()
+                else:
+                    self._current = await asyncio.to_thread(self._freeze, self._resolved)
+            except Exception as problem:  # botocore's, and those of what it asks
+                # The old ones may hold for minutes. Once they have expired, SES says so, and that is a stop that people see.
+                log.error("AWS credentials could not be renewed", problem=str(problem))
             await asyncio.sleep(self.CHECK_SECONDS)
 
     def _resolve(self) -> Credentials:
