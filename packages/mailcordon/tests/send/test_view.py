@@ -392,6 +392,21 @@ class TestWhyItDoesNotLeave:
         assert kim(self.READY).reason is None
         assert kim(self.READY, outflow=replace(WELL, quota=400.0, quota_left=41.0)).reason is None
 
+    @pytest.mark.parametrize("code", ["retry", "set-aside", "association"])
+    def test_mail_that_waits_for_a_retry_names_what_closes_its_lane(self, code: str):
+        waits = row("waiting", State.WAITING, at=NOW + 7, reason=code, detail="SES said 500")
+        assert kim(waits).detail == "SES said 500"
+        held = kim(replace(waits, lane_held=True), hold=HOLD)
+        assert (held.state, held.since, held.reason, held.detail) == (State.HELD, NOW + 7, "held", HELD)
+        stop = PastStop(sentence=f"{QUOTA} It ends soon", record=QUOTA, since=NOW - 1)
+        stopped = kim(waits, stops=[stop])
+        assert (stopped.state, stopped.reason, stopped.detail) == (State.HELD, "stopped", stop.sentence)
+        assert kim(waits, stops=[replace(stop, ended_at=NOW, ended_because="x")]).detail == "SES said 500"
+
+    def test_scheduled_mail_waits_for_its_time_also_in_a_held_lane(self):
+        waits = row("waiting", State.WAITING, at=NOW, reason="scheduled", detail="at nine", lane_held=True)
+        assert kim(waits, hold=HOLD).detail == "at nine"
+
     def test_a_hold_comes_first(self):
         one = kim(row("ready", State.READY, lane_held=True), hold=HOLD, outflow=replace(WELL, enabled=False))
         assert (one.state, one.detail) == (State.HELD, HELD)

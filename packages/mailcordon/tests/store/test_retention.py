@@ -317,7 +317,7 @@ async def test_counters_of_processes_that_ended_are_folded_and_the_backlog_stays
         await house.owner.fetchval(
             "insert into worker (heartbeat, host, pid, ended_at) values (0, '', 1, $1) returning id", at
         )
-        for at in (house.now - 2 * DAY, None)
+        for at in (house.now - 91 * DAY, None)
     ]
     await house.owner.executemany(
         "insert into lane_finished values ($1, $2, $3, $4)",

@@ -25,8 +25,6 @@ DAILY = BODIES | RECORDS
 
 #: The promise of an idempotency key (docs/send-path.md).
 IDEMPOTENCY_MS = DAY_MS
-#: A dispatcher that ended is of interest while somebody looks into why.
-WORKERS_MS = DAY_MS
 #: An urgent body that no queue needs is deleted with its last delivery. What a crash left is deleted at this age, at which nearly
 #: all others are gone too.
 URGENT_BODIES_MS = 300_000

@@ -57,7 +57,7 @@ class Purged(Enum):
     ELSEWHERE = "elsewhere"
     STOPS = "stops"  #: that ended
     ROUTES = "routes"  #: that lanes had before
-    WORKERS = "workers"
+    WORKERS = "workers"  #: that ended
 
 
 class UpkeepStore(Protocol):
@@ -214,10 +214,8 @@ class Upkeep:
     async def purge_old_rows(self, stop: asyncio.Event | None = None) -> None:
         """Deletes, in batches, all other rows past their retention. Stops early if `stop` is set."""
         stop = stop or asyncio.Event()
+        older = self._keep.records_days * retention.DAY_MS
         for kind in Purged:
-            older = (
-                retention.WORKERS_MS if kind is Purged.WORKERS else self._keep.records_days * retention.DAY_MS
-            )
             while not stop.is_set() and await self._store.purge(kind, older, PURGE_BATCH):
                 pass
 

@@ -365,6 +365,18 @@ def stop_covers_others(lanes: int) -> str:
     return f"it also covers {lanes} lane{'' if lanes == 1 else 's'} of other tenants"
 
 
+@example()
+def another_dispatcher() -> str:
+    """In the timeline: a dispatcher was still stopped, but another one could call SES again."""
+    return "another dispatcher can call SES"
+
+
+@example()
+def dispatcher_runs() -> str:
+    """In the timeline: after a time without any dispatcher, one began to run."""
+    return "a dispatcher runs"
+
+
 # How a delivery left the queue -------------------------------------------------------------------------------------------
 
 

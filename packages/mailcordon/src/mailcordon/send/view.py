@@ -65,13 +65,14 @@ class PastHold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastStop:
-    """A stop that covered the message's lane after its acceptance, ended by now or not."""
+    """A stop that covered the message's lane after its acceptance, ended by now or not; or a time without a dispatcher."""
 
     sentence: str  #: why the delivery waits, while it is open
     record: str  #: what the timeline says of it
     since: int
     ended_at: int | None = None
     ended_because: str | None = None
+    reason: Reason = Reason.STOPPED  #: or NO_DISPATCHER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +84,7 @@ class MessageRecords:
     history: Mapping[int, Sequence[TimelineEntry]]  #: by delivery: notes and events
     class_: Class
     holds: Sequence[PastHold]  #: oldest first
-    stops: Sequence[PastStop]  #: oldest first
+    stops: Sequence[PastStop]
     outflow: Outflow
     expiry_ms: int
     silence_ms: int  #: SES's own time limit has passed after this time without an outcome
@@ -257,21 +258,32 @@ def _by_time(
 ) -> _Status | None:
     """States that follow from time, a hold or a stop, without a change of any row."""
     accepted = ids.ms_of(id)
+    if state is State.WAITING and queue is not None and queue.reason != Reason.SCHEDULED:
+        # When its retry is due, it goes back to a lane that is closed.
+        return _closed(records, queue, queue.at or accepted)
     if state is State.READY and queue is not None:
         expires = accepted + records.expiry_ms
         if expires < records.now:
             return _Status(State.EXPIRED, expires, Reason.EXPIRED, _expired(kept, accepted, expires))
-        if queue.lane_held:
-            held = next((past.hold.sentence for past in records.holds if _holds_lane(past)), None)
-            return _Status(State.HELD, accepted, Reason.HELD, held or reasons.held_lane())
-        if stopped := next((past for past in records.stops if past.ended_at is None), None):
-            return _Status(State.HELD, accepted, Reason.STOPPED, stopped.sentence)
+        if closed := _closed(records, queue, accepted):
+            return closed
         if halt := health.halt(records.outflow, records.class_):
             return _Status(State.READY, accepted, halt.reason, halt.sentence)
     if state in (State.SENT, State.DELAYED) and ledger is not None and ledger.at is not None:
         silent_at = ledger.at + records.silence_ms
         if silent_at < records.now:
             return _Status(State.NO_OUTCOME, silent_at, Reason.NO_OUTCOME, reasons.no_outcome())
+    return None
+
+
+def _closed(records: MessageRecords, queue: DeliveryRow, since: int) -> _Status | None:
+    """The hold or stop that closes its lane now."""
+    if queue.lane_held:
+        held = next((past.hold.sentence for past in records.holds if _holds_lane(past)), None)
+        return _Status(State.HELD, since, Reason.HELD, held or reasons.held_lane())
+    for past in records.stops:
+        if past.ended_at is None and past.reason is Reason.STOPPED:
+            return _Status(State.HELD, since, Reason.STOPPED, past.sentence)
     return None
 
 

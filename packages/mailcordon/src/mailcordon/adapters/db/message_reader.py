@@ -18,7 +18,9 @@ from mailcordon.core import ids
 from mailcordon.core.delivery import State
 from mailcordon.core.health import Outflow
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
+from mailcordon.core.reason import Reason
 from mailcordon.core.suppression import Suppression
+from mailcordon.messages import reasons, times
 from mailcordon.send.view import (
     DeliveryRow,
     MessageRecords,
@@ -52,6 +54,7 @@ class MessageReader:
             history = await connection.fetch(_SQL.history, message)
             holds = await connection.fetch(_SQL.holds_since, row["lane"], ids.ms_of(message))
             stops = await connection.fetch(_SQL.stops_since, row["lane"], ids.ms_of(message))
+            gaps = await connection.fetch(_SQL.without_dispatcher, ids.ms_of(message))
             outflow = await connection.fetchrow(_SHARED.outflow)
         assert outflow is not None
         timelines: dict[int, list[TimelineEntry]] = {}
@@ -74,7 +77,7 @@ class MessageReader:
             history=timelines,
             class_=Class(row["class"]),
             holds=[_past_hold(one) for one in holds],
-            stops=[_past_stop(one) for one in stops],
+            stops=[*map(_past_stop, stops), *map(_without_dispatcher, gaps)],
             outflow=Outflow(**outflow),
             expiry_ms=row["expiry_ms"],
             silence_ms=defaults.max_delivery_seconds * 1000 + _SLACK_MS,
@@ -142,9 +145,23 @@ def _past_stop(row: asyncpg.Record) -> PastStop:
     return PastStop(
         sentence=stop.sentence,
         record=stop.record,
-        since=stop.since,
-        ended_at=stop.ended_at,
-        ended_because=stop.ended_because,
+        since=row["kept_from"],
+        ended_at=row["kept_until"],
+        ended_because=stop.ended_because
+        if row["kept_until"] == stop.ended_at
+        else reasons.another_dispatcher(),
+    )
+
+
+def _without_dispatcher(row: asyncpg.Record) -> PastStop:
+    sentence = reasons.no_dispatcher(times.minute(row["kept_from"]))
+    return PastStop(
+        sentence=sentence,
+        record=sentence,
+        since=row["kept_from"],
+        ended_at=row["kept_until"],
+        ended_because=reasons.dispatcher_runs(),
+        reason=Reason.NO_DISPATCHER,
     )
 
 

@@ -67,9 +67,33 @@ create function every_worker_stopped() returns boolean language sql stable as $$
             where w.ended_at is null and w.heartbeat > now_ms() - 10000
               and not exists (select from stop s where s.ended_at is null and s.scope = 'worker' and s.name = w.id::text))
 $$;
-grant select (id, heartbeat, ended_at) on worker to {{reader}}, {{observe}};
 
--- The stops that keep a lane's mail from leaving: open ones, and those that ended after `since` if it is given.
+-- 0: since before this column, which says no more.
+alter table worker add column started_at bigint not null default 0;
+alter table worker alter column started_at set default now_ms();
+grant select (id, heartbeat, started_at, ended_at) on worker to {{reader}}, {{observe}};
+
+-- When no dispatcher could call SES, from `since` on: none lived, or each that did had a stop of its own. A dispatcher that was
+-- killed lived until its heartbeats were missed.
+create function no_way_out(since bigint) returns int8multirange language sql stable as $$
+    with stopped as (
+        select s.name, range_agg(int8range(least(s.since, s.ended_at), s.ended_at)) as times
+          from stop s
+         where s.scope = 'worker' and (s.ended_at is null or s.ended_at > no_way_out.since)
+         group by s.name
+    ), lived as (
+        select w.id, int8range(w.started_at, case
+                   when w.ended_at is not null then greatest(w.started_at, least(w.ended_at, w.heartbeat + 10000))
+                   when w.heartbeat < now_ms() - 10000 then greatest(w.started_at, w.heartbeat + 10000) end) as life
+          from worker w where w.ended_at is null or w.ended_at > no_way_out.since
+    )
+    select int8multirange(int8range(no_way_out.since, null)) - coalesce((
+        select range_agg(int8multirange(l.life) - coalesce(d.times, '{}'))
+          from lived l left join stopped d on d.name = l.id::text), '{}')
+$$;
+
+-- The stops that keep a lane's mail from leaving: open ones, and those that ended after `since` if it is given. What a dispatcher's
+-- own stop kept, and when, is told by `no_way_out`; here are the open ones only.
 create function stops_on(of_lane int, since bigint) returns setof stop language sql stable as $$
     select s.* from stop s
      where (s.ended_at is null or s.ended_at > stops_on.since)

@@ -33,13 +33,33 @@ order by 1, 2 limit 2000;
 
 -- name: holds_since
 -- Holds that stopped mail of the lane after this time, lifted ones too: what a delivery's timeline says of them is read from them.
-select h.* from lane l join hold h on h.tenant = l.tenant and hold_covers(h, l.tenant, l.class, l.id)
- where l.id = $1 and h.stops and (h.lifted_at is null or h.lifted_at > $2)
- order by h.since, h.id limit 100;
+-- The newest, which are the open ones too.
+select * from (
+    select h.* from lane l join hold h on h.tenant = l.tenant and hold_covers(h, l.tenant, l.class, l.id)
+     where l.id = $1 and h.stops and (h.lifted_at is null or h.lifted_at > $2)
+     order by h.lifted_at desc nulls first, h.id desc limit 100
+) newest order by since, id;
 
 -- name: stops_since
--- Stops that kept mail of the lane from leaving after this time, ended ones too. As of the route that the lane has now.
-select * from stops_on($1, $2) limit 100;
+-- Stops that kept mail of the lane from leaving after this time, ended ones too, and from when to when. As of the route that the
+-- lane has now. A dispatcher's own stop kept mail only while no other dispatcher could call SES. The newest, as for holds.
+select * from (
+    select s.*, s.since as kept_from, s.ended_at as kept_until from stops_on($1, $2) s where s.scope <> 'worker'
+    union all
+    select s.*, lower(t.kept), upper(t.kept)
+      from stop s cross join lateral unnest(no_way_out($2) * int8multirange(int8range(least(s.since, s.ended_at), s.ended_at))) t (kept)
+     where s.scope = 'worker' and (s.ended_at is null or s.ended_at > $2)
+     order by kept_until desc nulls first, id desc limit 100
+) newest order by kept_from, id;
+
+-- name: without_dispatcher
+-- When no dispatcher ran after this time, for as long as it takes to notice. The newest.
+select lower(t.gone) as kept_from, upper(t.gone) as kept_until
+  from unnest(no_way_out($1) - coalesce((
+           select range_agg(int8range(least(s.since, s.ended_at), s.ended_at)) from stop s
+            where s.scope = 'worker' and (s.ended_at is null or s.ended_at > $1)), '{}')) t (gone)
+ where coalesce(upper(t.gone), now_ms()) - lower(t.gone) >= 10000
+ order by 1 desc limit 100;
 
 -- name: deliveries_to
 -- The newest deliveries to an address.

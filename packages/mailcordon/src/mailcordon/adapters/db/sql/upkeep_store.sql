@@ -150,7 +150,7 @@ delete from route_before where ctid = any(array(
 ));
 
 -- name: purge_workers
--- Dispatchers that ended, once their counts are folded.
+-- Dispatchers that ended, once their counts are folded and no delivery's timeline asks whether they lived.
 delete from worker where id = any(array(
     select id from worker w
     where w.ended_at < now_ms() - $1::bigint and not exists (select from lane_finished f where f.node = -w.id)
