@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from mailcordon.core.reason import Reason
-from mailcordon.core.stop import NewStop, Stop, StopScope
+from mailcordon.core.stop import NewStop, Stop, StopScope, because_of
 
 
 async def place(world: Any, scope: StopScope, name: str, cause: Reason, slug: str | None = None) -> Stop:
@@ -102,3 +102,33 @@ async def test_a_stop_cannot_be_ended_for_a_part_of_a_lane(world: Any) -> None:
     answer = await world.ask(("POST", "/v1/holds/lift", body), await world.key(None, "operate"))
     assert answer.status_code == 422
     assert "whole lanes" in answer.text
+
+
+async def test_a_tenants_key_sees_no_words_of_hosts_credentials_and_the_account(world: Any) -> None:
+    secret = "User: arn:aws:iam::123456789012:user/mailer, no connection to 10.0.0.7"
+    lane = await world.owner.fetchrow(
+        "select l.id, l.tenant from lane l join tenant t on t.id = l.tenant where t.slug = 'acme'"
+    )
+    await world.owner.execute(
+        "insert into worker (id, heartbeat, host, pid) overriding system value values (7, now_ms(), 'h', 1)"
+    )
+    for scope, name, cause in (
+        (StopScope.WORKER, "7", Reason.SES_UNREACHABLE),
+        (StopScope.WORKER, "7", Reason.CREDENTIALS),
+        (StopScope.CELL, "default", Reason.ACCOUNT_PAUSED),
+        (StopScope.LANE, str(lane["id"]), Reason.ACCESS_DENIED),
+    ):
+        new = NewStop(
+            scope=scope, name=name, cause=cause, because=because_of(cause, name, said=secret), said=secret,
+            lane=lane["id"] if scope is StopScope.LANE else None,
+            tenant=lane["tenant"] if scope is StopScope.LANE else None,
+        )  # fmt: skip
+        stop = await world.governor.stops.place(new, actor="dispatch")
+        await world.governor.stops.probe_failed(stop, f"SES refused the call: {secret}")
+    for path in ("/v1/stops", "/v1/lanes"):
+        for seen_by, sees in ((await world.key(None, "read"), True), (world.tenant_keys["acme"], False)):
+            said = json.dumps(await ask(world, seen_by, path))
+            assert [word in said for word in ("arn:aws", "123456789012", "10.0.0.7")] == [sees] * 3, path
+            assert said.count("SES denies access") >= 1
+    plain = {item["because"] for item in (await ask(world, world.tenant_keys["acme"], "/v1/stops"))["items"]}
+    assert "The platform cannot call SES at the moment" in plain

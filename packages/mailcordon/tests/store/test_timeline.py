@@ -158,3 +158,13 @@ async def test_what_still_keeps_it_is_read_after_hundreds_that_ended(past: Past)
     assert any(f"[stop {still}]" in detail for detail in details)
     open_hold = await past.world.connection.fetchval("select id from hold where lifted_at is null")
     assert any(f"[hold {open_hold}]" in detail for detail in details)
+
+
+async def test_a_tenants_key_reads_no_words_of_the_host(past: Past) -> None:
+    words = reasons.ses_unreachable("no connection to 10.0.0.7")
+    await past.stop(await past.dispatcher(-5), 2, None, because=words)
+    for as_tenant in (False, True):
+        one = await past.delivery(as_tenant=as_tenant)
+        said = [one.detail or "", *(entry.detail for entry in one.timeline)]
+        assert any("10.0.0.7" in detail for detail in said) is not as_tenant
+        assert one.state.word == "held"

@@ -4,7 +4,7 @@ A hold is a decision of ours and ends when its owner lifts it. A stop is a fact 
 and a probe that tests the condition. It covers every lane that uses what it names, whoever owns the lane.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from mailcordon.core.reason import Reason
@@ -94,24 +94,19 @@ class Stop:
     def key(self) -> tuple[StopScope, str, Reason]:
         return (self.scope, self.name, self.cause)
 
-    def covers(self, lane: int, ses_tenant: str, domain: str, configuration_set: str) -> bool:
-        """Whether it stops a lane with this route. Stops of a cell or worker cover every lane."""
-        match self.scope:
-            case StopScope.CELL | StopScope.WORKER:
-                return True
-            case StopScope.SET:
-                return self.name == configuration_set
-            case StopScope.IDENTITY:
-                return self.name == domain
-            case StopScope.TENANT:
-                return self.name == ses_tenant
-            case StopScope.LANE:
-                return self.name == str(lane)
-
     @property
     def narrow(self) -> bool:
         """Whether it covers lanes by their route. A stop of a cell or worker stops the claiming instead."""
         return self.scope not in (StopScope.CELL, StopScope.WORKER)
+
+    @property
+    def for_tenants(self) -> "Stop":
+        """As a tenant's key sees it: without the words of hosts, credentials and the AWS account, which are the platform's."""
+        if self.scope is StopScope.WORKER:
+            return replace(self, because=reasons.platform_cannot_call(), said="", last_probe=None)
+        if self.scope is StopScope.CELL or self.cause is Reason.ACCESS_DENIED:
+            return replace(self, said="", last_probe=None)
+        return self
 
     @property
     def sentence(self) -> str:

@@ -218,6 +218,12 @@ def ses_unreachable(text: str) -> str:
     return f"A dispatcher cannot reach SES: {text}"
 
 
+@example()
+def platform_cannot_call() -> str:
+    """The cause of a stop of dispatchers, as a tenant's key sees it: without the words of hosts and credentials."""
+    return "The platform cannot call SES at the moment"
+
+
 @example("mc-urgent")
 def set_paused(name: str) -> str:
     """The cause of a stop: sending is switched off for a configuration set."""
@@ -356,13 +362,6 @@ def worker_gone() -> str:
 def calls_succeed() -> str:
     """Why the stop of a dispatcher ended."""
     return "SES answers again"
-
-
-@example(1)
-@example(2)
-def stop_covers_others(lanes: int) -> str:
-    """Beside a stop that is ended for one tenant: lanes of other tenants are released with it."""
-    return f"it also covers {lanes} lane{'' if lanes == 1 else 's'} of other tenants"
 
 
 @example()

@@ -196,7 +196,11 @@ class AcceptStore:
         kept = {row["covered_lane"]: Kept(Reason.HELD, hold_from_row(row).sentence) for row in rows}
         if others := [lane for lane in lanes if lane not in kept]:
             stops = await connection.fetch(_SHARED.why_stopped, others)
-            kept |= {row["covered_lane"]: Kept(Reason.STOPPED, stop_from_row(row).sentence) for row in stops}
+            # The caller is a tenant's application, also if it uses a platform key.
+            kept |= {
+                row["covered_lane"]: Kept(Reason.STOPPED, stop_from_row(row).for_tenants.sentence)
+                for row in stops
+            }
         # Lifted or ended between the two statements.
         return {lane: kept.get(lane, Kept(Reason.HELD, reasons.held_lane())) for lane in lanes}
 

@@ -104,18 +104,19 @@ class ControlReader:
             rows = await conn.fetch(_SQL.stops_on, list(lanes))
         found: dict[int, list[Stop]] = {}
         for row in rows:
-            found.setdefault(row["covered_lane"], []).append(stop_from_row(row))
+            found.setdefault(row["covered_lane"], []).append(_seen(viewer, row))
         return found
 
     async def stops(
         self, viewer: Viewer, *, is_open: bool | None, before: int | None, limit: int
     ) -> list[StopView]:
         async with self._as(viewer) as conn:
-            return [_stop(row) for row in await conn.fetch(_SQL.stops, viewer.tenant, is_open, before, limit)]
+            rows = await conn.fetch(_SQL.stops, viewer.tenant, is_open, before, limit)
+        return [_stop(row, _seen(viewer, row)) for row in rows]
 
     async def stops_by_id(self, ids: Sequence[int]) -> list[StopView]:
         async with connection_pool.acquire(self._control) as conn:
-            return [_stop(row) for row in await conn.fetch(_SQL.stops_by_id, list(ids))]
+            return [_stop(row, stop_from_row(row)) for row in await conn.fetch(_SQL.stops_by_id, list(ids))]
 
     async def identities(
         self, viewer: Viewer, *, domain: str | None, after: int, limit: int
@@ -163,8 +164,13 @@ def _hold(row: asyncpg.Record) -> HoldView:
     )
 
 
-def _stop(row: asyncpg.Record) -> StopView:
-    return StopView(stop=stop_from_row(row), tenant=row["slug"], type=row["type_name"])
+def _seen(viewer: Viewer, row: asyncpg.Record) -> Stop:
+    stop = stop_from_row(row)
+    return stop.for_tenants if viewer.as_tenant else stop
+
+
+def _stop(row: asyncpg.Record, stop: Stop) -> StopView:
+    return StopView(stop=stop, tenant=row["slug"], type=row["type_name"])
 
 
 def _route(row: asyncpg.Record) -> Route:

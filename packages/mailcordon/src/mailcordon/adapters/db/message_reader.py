@@ -77,7 +77,10 @@ class MessageReader:
             history=timelines,
             class_=Class(row["class"]),
             holds=[_past_hold(one) for one in holds],
-            stops=[*map(_past_stop, stops), *map(_without_dispatcher, gaps)],
+            stops=[
+                *(_past_stop(one, as_tenant=tenant is not None) for one in stops),
+                *map(_without_dispatcher, gaps),
+            ],
             outflow=Outflow(**outflow),
             expiry_ms=row["expiry_ms"],
             silence_ms=defaults.max_delivery_seconds * 1000 + _SLACK_MS,
@@ -140,8 +143,10 @@ def _row(row: asyncpg.Record) -> DeliveryRow:
     )
 
 
-def _past_stop(row: asyncpg.Record) -> PastStop:
+def _past_stop(row: asyncpg.Record, *, as_tenant: bool) -> PastStop:
     stop = stop_from_row(row)
+    if as_tenant:
+        stop = stop.for_tenants
     return PastStop(
         sentence=stop.sentence,
         record=stop.record,
