@@ -1,7 +1,9 @@
 """Stops on a real PostgreSQL: which lanes one covers, what its end releases, who tests it and when."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,11 +16,17 @@ from mailcordon.core.hold import NewHold
 from mailcordon.core.priority import Class
 from mailcordon.core.reason import Reason
 from mailcordon.core.route import Route
-from mailcordon.core.stop import NewStop, Stop, StopScope
+from mailcordon.core.stop import NewStop, Stop, StopScope, because_of
 from mailcordon.core.target import Target
+from mailcordon.send.calling import Calling
 from mailcordon.send.canary import Canaries, Identity
+from mailcordon.send.claiming import Claiming
+from mailcordon.send.holds import Holds
 from mailcordon.send.refusals import Answer, Sender, Verdict, decide
+from mailcordon.send.results import Results
+from mailcordon.send.route_cache import RouteCache
 from mailcordon.send.stops import Stops
+from mailcordon.send.window import Window
 
 ACME_KEY = "select key from tenant where slug = 'acme'"
 
@@ -266,14 +274,17 @@ async def simulator(body: bytes) -> Answer:
     return Answer(200, ses_id="0100019ff189d429-e4511161-000000")
 
 
-def dispatchers(stops: StopWorld, queue: QueueStore, call: Any = simulator) -> Stops:
-    identity = Identity(installation="test", mac_key=b"k" * 32)
+IDENTITY = Identity(installation="test", mac_key=b"k" * 32)
+
+
+def dispatchers(stops: StopWorld, queue: QueueStore, call: Any = simulator, **over: Any) -> Stops:
     return Stops(
         store=queue,
         governor=stops.stops,
-        canaries=Canaries(identity, call),
+        canaries=Canaries(IDENTITY, call),
         cell="default",
         first_probe_ms=1_000,
+        **over,
     )
 
 
@@ -402,3 +413,110 @@ async def test_the_words_of_a_test_over_another_tenants_lane_are_not_shown(
     [set_, *_] = await stops.stops.open()
     assert set_.id == stop.id
     assert set_.last_probe == "failed for another reason (identity)"
+
+
+class Loops:
+    """The two claiming loops of a dispatcher, with one call on the wire that is not answered."""
+
+    def __init__(self, queue: QueueStore, mine: Stops, window: Window) -> None:
+        self.rounds = [0, 0]  #: in which the loop asked what the window allows
+        calling = Calling(
+            store=queue,
+            ses=Simulator(),
+            identity=IDENTITY,
+            holds=Holds(queue, lambda: 0.0, mine.read),
+            stops=mine,
+            window=window,
+            results=Results(queue),
+        )
+        self.calling = calling
+
+        def count(n: int) -> int:
+            self.rounds[n] += 1
+            return 1
+
+        async def no_probe() -> None: ...
+
+        self.loops = [
+            Claiming(
+                [class_],
+                slots=8,
+                gather=0,
+                store=queue,
+                routes=RouteCache(queue),
+                calling=calling,
+                probe=no_probe,
+                in_flight=partial(count, n),
+            )
+            for n, class_ in enumerate((Class.URGENT, Class.MARKETING))
+        ]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        await self.calling.holds.read()
+        tasks = [asyncio.create_task(loop.run()) for loop in self.loops]
+        try:
+            async with asyncio.timeout(20):
+                yield
+        finally:
+            self.calling.stopping = True
+            await asyncio.gather(*tasks)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            await asyncio.sleep(0.005)
+
+    async def some_rounds(self, *loops: int) -> None:
+        before = list(self.rounds)
+        await self.until(lambda: all(self.rounds[n] >= before[n] + 5 for n in loops))
+
+
+class Simulator:
+    async def send_email(self, body: bytes, still_permitted: Callable[[], bool] | None = None) -> Answer:
+        return await simulator(body)
+
+
+async def mail_for(stops: StopWorld, *types: str) -> None:
+    for type in types:
+        lane = await lane_of(stops, "acme", type)
+        await stops.enqueue(lane)
+        due = "update turn set next_at = now_us() where id = (select turn from lane where id = $1)"
+        await stops.owner.execute(due, lane)
+
+
+async def test_a_stop_of_the_quota_that_has_ended_does_not_come_back_before_the_quota_is_asked_again(
+    stops: StopWorld, queue: QueueStore
+) -> None:
+    window = Window("default", lambda: 0.0)
+    mine = dispatchers(stops, queue, released=window.restart)
+    loops = Loops(queue, mine, window)
+    await stops.world.account()
+    await stops.owner.execute("update account_rate set max_24h = 100, sent_24h = 100")
+    await mail_for(stops, "password-reset", "newsletter")
+    async with loops.running():
+        await loops.until(lambda: mine.stopped)
+        for _ in range(2):  # the other loop may see it while it is written
+            await mine.once(queue.worker)
+        await stops.owner.execute("update account_rate set sent_24h = 0")
+        [stop] = await stops.stops.open()
+        await stops.stops.end([stop.id], actor="ann", because="x")
+        mine.read(await queue.stops())
+        # The window allows one call and has one on the wire: neither loop visits the account's row.
+        await loops.some_rounds(0, 1)
+        assert not mine.stopped
+
+
+async def test_an_unknown_rate_becomes_a_stop_also_if_only_one_loop_has_mail(
+    stops: StopWorld, queue: QueueStore
+) -> None:
+    now = 0.0
+    mine = dispatchers(stops, queue, clock=lambda: now)
+    loops = Loops(queue, mine, Window("default", lambda: 0.0))
+    await mail_for(stops, "password-reset")
+    async with loops.running():
+        for _ in range(4):
+            await loops.some_rounds(0)
+            assert not mine.stopped
+            now += 1.5
+        await loops.until(lambda: mine.stopped)
+    assert mine.because == because_of(Reason.RATE_UNKNOWN, "default")

@@ -93,7 +93,6 @@ class Claiming:
                 self._calling.facts.because[self._classes[0].word] = because
                 if because:
                     log.warning("nothing is sent", because=because)
-            self._calling.stops.without_tokens(tokens.because)
             now = time.monotonic()
             if claimed:
                 quiet_since = 0.0
@@ -112,6 +111,8 @@ class Claiming:
     async def _claim(self, *, busy: bool) -> int:
         slots, tokens = self._loop
         window = self._calling.window
+        if not self._calling.stops.stopped:
+            tokens.because = None  # of an earlier claim; a stop that it led to has ended
         if (
             not self._worth_a_claim()
             or window.stopped
@@ -140,6 +141,8 @@ class Claiming:
     async def _claim_most(self, most: int, bounds: Bounds) -> int:
         slots, tokens = self._loop
         granted = await tokens.take(most)
+        # Only here: a reason that is older than this visit of the shared row must not bring back a stop that has ended.
+        self._calling.stops.without_tokens(tokens.because)
         if not granted:
             return 0
         bounds = bounds._replace(cell=self._calling.window.name, reserve_left=tokens.reserve_left)

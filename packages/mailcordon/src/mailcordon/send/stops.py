@@ -55,7 +55,8 @@ class Stops:
         self._seen: dict[Key, tuple[NewStop, int]] = {}  #: not written yet, with the number of refused calls
         self._names: frozenset[tuple[StopScope, str]] = frozenset()
         self._outage: str | None = None
-        self._rate_unknown_since: float | None = None
+        self._rate_unknown_since = float("-inf")
+        self._rate_asked_at = float("-inf")  #: the last visit that found no known rate; -inf: it is known
         self._worker = ""
         self._stopped = False
 
@@ -114,19 +115,20 @@ class Stops:
         self._see(self._new(verdict, route))
 
     def without_tokens(self, cause: Reason | None) -> None:
-        """Why the account's rate gives no call; None if it gives some."""
-        if cause is not Reason.RATE_UNKNOWN:
-            self._rate_unknown_since = None
-        if cause is None:
-            return
+        """Why the account's rate has just given a claim nothing; None if it gave some. Called after each visit and only then."""
         if cause is Reason.RATE_UNKNOWN:
-            if self._rate_unknown_since is None:
-                self._rate_unknown_since = self._clock()
-            if self._clock() - self._rate_unknown_since < RATE_PATIENCE:
+            now = self._clock()
+            if now - self._rate_asked_at >= RATE_PATIENCE:
+                self._rate_unknown_since = (
+                    now  # nobody asked for a while, so nothing is known of the time between
+                )
+            self._rate_asked_at = now
+            if now - self._rate_unknown_since < RATE_PATIENCE:
                 return
-        if (StopScope.CELL, self._cell, cause) not in self._known:
-            because = stop.because_of(cause, self._cell)
-            self._see(self._of_cell(cause, because))
+        else:
+            self._rate_asked_at = float("-inf")
+        if cause is not None and (StopScope.CELL, self._cell, cause) not in self._known:
+            self._see(self._of_cell(cause, stop.because_of(cause, self._cell)))
 
     def outage(self, because: str | None) -> None:
         """Shows the outage that this dispatcher's window sees, or its end. It stops nothing here."""

@@ -16,7 +16,7 @@ class Tokens:
         self._limited = False
         self._lapsed = 0  #: of the quota, but no longer of the rate
         self._until = 0.0
-        #: Why the last `take` got none; None if it got some, or if only the rate limited it.
+        #: Why the shared row gave the last `take` nothing; None if it gave some or was not asked, or if only the rate limited it.
         self.because: Reason | None = None
         #: What was left of the quota's reserve for urgent mail, if the last `take` was from it.
         self.reserve_left: int | None = None
@@ -26,6 +26,7 @@ class Tokens:
         now = time.monotonic()
         if now > self._until or self.reserve_left is not None:
             self.lapse()
+        self.because = None
         if self._have < want:
             await self._return_lapsed()
             missing = want - self._have
