@@ -154,7 +154,7 @@ async def test_a_claim_that_is_given_back_leaves_the_queue_as_it_was(queue: Queu
         before = await rows(queue.c)
         claimed = (await store.claim((Class.URGENT,), 10)).claimed
         assert [(one.attempt, one.lane) for one in claimed] == [(1, queue.lane)] * 2
-        await store.complete([], [], [Requeue(one, 1) for one in claimed])
+        await store.complete([], [], [Requeue(one) for one in claimed])
     finally:
         await store.close()
     assert await rows(queue.c) == before

@@ -108,7 +108,7 @@ async def defer(bench: Bench) -> None:
 
 
 async def requeue(bench: Bench) -> None:
-    await bench.store.complete([], [], [Requeue(one, 1) for one in bench.claims()])
+    await bench.store.complete([], [], [Requeue(one) for one in bench.claims()])
 
 
 async def lose(bench: Bench) -> None:

@@ -148,7 +148,7 @@ class Moves(RuleBasedStateMachine):
             case "rejected":
                 finished = [Finish(one, State.REJECTED_AT_CALL, Reason.REJECTED_BY_SES, "")]
             case "requeued":
-                requeued = [Requeue(one, 0)]
+                requeued = [Requeue(one)]
             case "retry":
                 deferred = [Defer(one, Why.RETRY, Reason.RETRY, "later", until=1)]
             case "held":

@@ -69,8 +69,7 @@ async def test_one_result_that_is_rejected_does_not_stop_the_others(world: Any, 
     results.finish(slots, sent(claims[2], UNSTORABLE))
     results.defer(slots, Defer(claims[3], Why.RETRY, Reason.RETRY, "again", until=claims[3].called_at))
     results.defer(slots, Defer(claims[4], Why.RETRY, Reason.RETRY, UNSTORABLE, until=claims[4].called_at))
-    turn = await world.connection.fetchval("select turn from lane")
-    results.requeue(slots, Requeue(claims[5], turn))
+    results.requeue(slots, Requeue(claims[5]))
     await results.flush()
     assert (results.rejected, slots.free) == (2, 6)
     assert await world.count("ledger") == 2

@@ -132,7 +132,7 @@ class Calling:
         if decision.state is State.SENDING:
             return False
         if decision.state is State.READY:
-            self.results.requeue(loop.slots, Requeue(claim, route.turn))
+            self.results.requeue(loop.slots, Requeue(claim))
             return True
         assert decision.reason is not None
         if decision.why is not None:
@@ -184,7 +184,7 @@ class Calling:
         """`began`: when the call began, by the window's clock."""
         if answer.code == refusals.WITHDRAWN:
             loop.tokens.keep(1)
-            self.results.requeue(loop.slots, Requeue(claim, route.turn))
+            self.results.requeue(loop.slots, Requeue(claim))
             return
         sender = refusals.Sender(route.domain, route.configuration_set)
         verdict = refusals.decide(answer, claim.attempt, sender)
@@ -201,7 +201,7 @@ class Calling:
             case Next.THROTTLED:
                 loop.tokens.lapse()
                 await self._slow_down()
-                self.results.requeue(loop.slots, Requeue(claim, route.turn))
+                self.results.requeue(loop.slots, Requeue(claim))
             case Next.AGAIN:
                 defer = Defer(
                     claim=claim,
@@ -216,7 +216,7 @@ class Calling:
                 self._set_aside(claim, verdict, loop)
             case Next.STOP:
                 self.stops.refused(verdict, route)
-                self.results.requeue(loop.slots, Requeue(claim, route.turn))
+                self.results.requeue(loop.slots, Requeue(claim))
 
     def _unclear(self, claim: Claimed, route: Route, loop: Loop, sentence: str, began: float) -> None:
         if self.window.unclear(sentence, began):

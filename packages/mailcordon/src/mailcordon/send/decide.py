@@ -57,9 +57,9 @@ class RowFacts(NamedTuple):
     rule in `before_call`.
     """
 
-    suppressed: (
-        str | None
-    )  #: the sentence of the suppression that covers it; the claim itself leaves such mail
+    #: The sentence of the suppression that covers it. Suppressed mail ends in bulk, by the same rule, before it takes a call
+    #: slot, so it is None for what is claimed.
+    suppressed: str | None
 
 
 class CallFacts(NamedTuple):

@@ -59,7 +59,6 @@ class Requeue(NamedTuple):
     """Puts a claimed delivery back to the head of its lane; the attempt does not count. SES certainly does not have it."""
 
     claim: Claimed
-    turn: int
 
 
 class Place(IntFlag):
