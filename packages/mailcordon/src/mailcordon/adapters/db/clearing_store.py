@@ -5,11 +5,12 @@ One dispatcher at a time does this, the one that holds an advisory lock; the oth
 
 from collections import defaultdict
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from mailcordon.adapters.db import engine, queries, queue_store
 from mailcordon.adapters.db.isolating import Isolating
-from mailcordon.adapters.db.pinned_connection import PinnedConnection
+from mailcordon.adapters.db.pinned_connection import PinnedConnection, SessionEnded
+from mailcordon.adapters.db.settle_store import IDLE_SECONDS
 from mailcordon.send import limits
 from mailcordon.send.ports import Narrow
 
@@ -22,8 +23,10 @@ LONGEST_RETRY_MS = 120_000  #: no retry is farther ahead
 
 
 class ClearingStore:
-    def __init__(self, dsn: str, *, ramp_ms: int = limits.RAMP_MS) -> None:
-        self._connection = PinnedConnection(dsn, "clear")
+    def __init__(
+        self, dsn: str, *, ramp_ms: int = limits.RAMP_MS, idle_seconds: float = IDLE_SECONDS
+    ) -> None:
+        self._connection = PinnedConnection(dsn, "clear", idle_seconds=idle_seconds)
         self._isolating = Isolating(_SQL.expired_page)
         self._ramp_ms = ramp_ms
         #: By tenant: the holds that were looked for, and by lane the first id that was not looked at yet.
@@ -45,14 +48,15 @@ class ClearingStore:
 
     async def expire(self) -> int:
         gone = 0
-        async with self._alone() as connection:
-            for _ in range(_ROUNDS if connection else 0):
-                assert connection is not None
-                parts = await self._isolating.fetch(connection, _SQL.expire_ready, _MOST)
-                n = sum(part["expired"] for part in parts)
-                gone += n
-                if n < _MOST:
-                    break
+        with suppress(SessionEnded):
+            async with self._alone() as connection:
+                for _ in range(_ROUNDS if connection else 0):
+                    assert connection is not None
+                    parts = await self._isolating.fetch(connection, _SQL.expire_ready, _MOST)
+                    n = sum(part["expired"] for part in parts)
+                    gone += n
+                    if n < _MOST:
+                        break
         return gone
 
     async def park(self, narrow: Narrow) -> int:
@@ -61,15 +65,18 @@ class ClearingStore:
         parked = 0
         if not narrow:
             return 0
-        async with self._alone() as connection:
-            if connection is None:
-                self._parked.clear()
-                return 0
-            turns: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
-            for row in await connection.fetch(_SQL.lanes_of_tenants, list(narrow)):
-                turns[row["tenant"], row["turn"]].append((row["id"], row["class"]))
-            for (tenant, turn), lanes in turns.items():
-                parked += await self._park_turn(connection, tenant, turn, lanes, narrow)
+        try:
+            async with self._alone() as connection:
+                if connection is None:
+                    self._parked.clear()
+                    return 0
+                turns: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
+                for row in await connection.fetch(_SQL.lanes_of_tenants, list(narrow)):
+                    turns[row["tenant"], row["turn"]].append((row["id"], row["class"]))
+                for (tenant, turn), lanes in turns.items():
+                    parked += await self._park_turn(connection, tenant, turn, lanes, narrow)
+        except SessionEnded:
+            self._parked.clear()
         return parked
 
     async def _park_turn(
@@ -101,22 +108,27 @@ class ClearingStore:
 
     async def give_back(self) -> int:
         moved = 0
-        async with self._connection.use() as connection:
-            if not await connection.fetchval(_SQL.lock_if_holds_gave_back, _LOCK):
-                return 0
-            try:
-                for row in await connection.fetch(_SQL.ended_holds):
-                    now, since, before = row["now"], row["moving_since"], row["moved"]
-                    if since is None or since > now + limits.CLOCK_SLACK_MS:
-                        await connection.execute(_SQL.start_giving_back, row["id"], now)
-                        since, before = now, 0
-                    may = limits.released(now - since, self._ramp_ms) - before
-                    if may > 0:
-                        moved += await connection.fetchval(_SQL.give_back, row["id"], min(may, _MOST)) or 0
-            finally:
-                await connection.execute(_SHARED.unlock, _LOCK, 0)
+        with suppress(SessionEnded):
+            async with self._connection.use() as connection:
+                if not await connection.fetchval(_SQL.lock_if_holds_gave_back, _LOCK):
+                    return 0
+                try:
+                    for row in await connection.fetch(_SQL.ended_holds):
+                        now, since, before = row["now"], row["moving_since"], row["moved"]
+                        if since is None or since > now + limits.CLOCK_SLACK_MS:
+                            await connection.execute(_SQL.start_giving_back, row["id"], now)
+                            since, before = now, 0
+                        may = limits.released(now - since, self._ramp_ms) - before
+                        if may > 0:
+                            moved += (
+                                await connection.fetchval(_SQL.give_back, row["id"], min(may, _MOST)) or 0
+                            )
+                finally:
+                    await connection.execute(_SHARED.unlock, _LOCK, 0)
         return moved
 
     async def correct_clocks(self) -> int:
-        async with self._connection.use() as connection:
-            return await connection.fetchval(_SQL.correct_clocks, LONGEST_RETRY_MS)
+        with suppress(SessionEnded):
+            async with self._connection.use() as connection:
+                return await connection.fetchval(_SQL.correct_clocks, LONGEST_RETRY_MS)
+        return 0

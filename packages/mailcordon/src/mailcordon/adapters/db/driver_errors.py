@@ -15,10 +15,21 @@ UNREACHABLE = (
     asyncpg.PostgresSystemError,  # an I/O error on the server
     asyncpg.ReadOnlySQLTransactionError,  # after a fail-over, until the standby is promoted
     asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.IdleSessionTimeoutError,
     asyncpg.InvalidAuthorizationSpecificationError,  # the login is locked, or its password is being changed
     asyncpg.InvalidCatalogNameError,  # the database is being restored
     OSError,
     TimeoutError,
+)
+
+#: The session has ended, which says nothing of the server yet. The next connection shows whether it is there.
+SESSION_ENDED = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.IdleSessionTimeoutError,
+    ConnectionError,
 )
 
 #: Other transactions held locks for longer than our time-outs, or conflicted with ours. A retry may succeed.

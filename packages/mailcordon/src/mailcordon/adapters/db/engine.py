@@ -42,12 +42,17 @@ async def connect(
     generic_plans: bool = False,
     application_name: str = "mailcordon",
     answer_seconds: float = ANSWER_PATIENCE,
+    idle_seconds: float | None = None,
 ) -> Connection:
     """One connection for one caller. If it breaks, the caller connects again. Raises TimeoutError if the server does not answer.
+
+    `idle_seconds`: the server ends the session, and with it its locks, when it was idle so long.
 
     `generic_plans` plans each statement once; otherwise an unanalysed queue table costs up to 7 times as much.
     """
     settings = _SETTINGS | {"application_name": application_name}
+    if idle_seconds is not None:
+        settings["idle_session_timeout"] = f"{round(idle_seconds * 1000)}ms"
     if generic_plans:
         settings["plan_cache_mode"] = "force_generic_plan"
     return await asyncpg.connect(

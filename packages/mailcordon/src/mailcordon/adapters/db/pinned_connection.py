@@ -9,17 +9,27 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from mailcordon.adapters.db import engine
-from mailcordon.adapters.db.driver_errors import BUSY, DEADLOCK, UNREACHABLE, in_words
+from mailcordon.adapters.db.driver_errors import BUSY, DEADLOCK, SESSION_ENDED, UNREACHABLE, in_words
 from mailcordon.core.errors import Unavailable
 from mailcordon.messages import api
 
 _INDEX_PLANS = "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set enable_bitmapscan = off"
 
 
+class SessionEnded(Exception):
+    """A session that holds locks has ended, for example because this process was suspended for longer than `idle_seconds`.
+
+    Another process may hold the locks now. The next use connects again.
+    """
+
+
 class PinnedConnection:
     """`index_plans`: plan every statement once, with index lookups only. `prepare` runs on each new connection.
 
     `answer_seconds`: how long to wait for the server's answer to a statement before the connection counts as broken.
+
+    `idle_seconds`: for sessions that hold an advisory lock across statements. The server ends a session that was idle so long,
+    so that a suspended process keeps no lock. If such a session ends, `use` raises SessionEnded, not Unavailable.
     """
 
     def __init__(
@@ -30,23 +40,34 @@ class PinnedConnection:
         index_plans: bool = True,
         prepare: Callable[[engine.Connection], Awaitable[None]] | None = None,
         answer_seconds: float = engine.ANSWER_PATIENCE,
+        idle_seconds: float | None = None,
     ) -> None:
         self._dsn = dsn
         self._name = name
         self._index_plans = index_plans
         self._prepare = prepare
         self._answer_seconds = answer_seconds
+        self._idle_seconds = idle_seconds
         self._connection: engine.Connection | None = None
         self._lock = asyncio.Lock()
 
     @asynccontextmanager
     async def use(self) -> AsyncGenerator[engine.Connection]:
-        """The connection, for one task at a time. Raises Unavailable if the database does not respond or is busy."""
+        """The connection, for one task at a time. Raises Unavailable if the database does not respond or is busy, and
+        SessionEnded (see `idle_seconds`)."""
         async with self._lock:
+            connection: engine.Connection | None = None
             try:
-                yield await self._live()
+                connection = await self._live()
+                yield connection
             except UNREACHABLE as error:
                 await self._drop()
+                if (
+                    self._idle_seconds is not None
+                    and connection is not None
+                    and isinstance(error, SESSION_ENDED)
+                ):
+                    raise SessionEnded(in_words(error)) from error
                 raise Unavailable(api.mail_not_confirmed(in_words(error)), retry_after=1) from error
             except (*BUSY, DEADLOCK) as error:
                 raise Unavailable(api.database_busy(in_words(error)), code="busy") from error
@@ -77,6 +98,7 @@ class PinnedConnection:
                 generic_plans=self._index_plans,
                 application_name=f"mailcordon {self._name}",
                 answer_seconds=self._answer_seconds,
+                idle_seconds=self._idle_seconds,
             )
             try:
                 if self._index_plans:

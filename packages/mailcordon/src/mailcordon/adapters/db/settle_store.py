@@ -5,18 +5,21 @@ Implements `send.ports.SettleStore`. One dispatcher at a time does this, the one
 
 from mailcordon.adapters.db import engine, queries
 from mailcordon.adapters.db.isolating import Isolating
-from mailcordon.adapters.db.pinned_connection import PinnedConnection
+from mailcordon.adapters.db.pinned_connection import PinnedConnection, SessionEnded
 from mailcordon.send.ports import CanaryNeed, Settled, Unknown
 
 _SQL = queries.load("settle_store.sql")
 _SHARED = queries.load("shared.sql")
 _SETTLER_LOCK = 0x6D65
 _MOST = 2_000  #: rows per statement
+#: Seconds without a statement after which a dispatcher's session ends, and another dispatcher can take the lock. A round comes
+#: every quarter of a second.
+IDLE_SECONDS = 10.0
 
 
 class SettleStore:
-    def __init__(self, dsn: str) -> None:
-        self._connection = PinnedConnection(dsn, "settle", index_plans=False)
+    def __init__(self, dsn: str, *, idle_seconds: float = IDLE_SECONDS) -> None:
+        self._connection = PinnedConnection(dsn, "settle", index_plans=False, idle_seconds=idle_seconds)
         self._isolating = Isolating(_SQL.waiting_page)
 
     async def close(self) -> None:
@@ -24,6 +27,12 @@ class SettleStore:
 
     async def settle(self) -> Settled | None:
         """One round. Returns None if nothing waits, or if another dispatcher is settling."""
+        try:
+            return await self._settle()
+        except SessionEnded:
+            return None
+
+    async def _settle(self) -> Settled | None:
         async with self._connection.use() as connection:
             # Usually nothing waits, and one query without a lock is enough.
             if not await connection.fetchval(_SQL.lock_if_anything_waits, _SETTLER_LOCK):
