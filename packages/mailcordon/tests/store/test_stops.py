@@ -472,7 +472,7 @@ class Loops:
 
 
 class Simulator:
-    async def send_email(self, body: bytes, still_permitted: Callable[[], bool] | None = None) -> Answer:
+    async def send_email(self, body: bytes, permitted: Callable[[], bool] | None = None) -> Answer:
         return await simulator(body)
 
 
@@ -520,3 +520,36 @@ async def test_an_unknown_rate_becomes_a_stop_also_if_only_one_loop_has_mail(
             now += 1.5
         await loops.until(lambda: mine.stopped)
     assert mine.because == because_of(Reason.RATE_UNKNOWN, "default")
+
+
+async def test_a_stop_with_an_unknown_cause_hides_no_other_stop(stops: StopWorld, queue: QueueStore) -> None:
+    await stops.place(StopScope.SET, "mc-urgent")
+    await stops.place(StopScope.SET, "mc-marketing")
+    await stops.owner.execute("update stop set cause = 'of-a-newer-version' where name = 'mc-marketing'")
+    assert [stop.name for stop in await queue.stops()] == ["mc-urgent"]
+    await stops.owner.execute("update stop set probe_at = now_ms()")
+    assert [stop.name for stop in await stops.stops.take_probes(1, 1_000)] == ["mc-urgent"]
+
+
+async def test_the_reading_of_holds_survives_an_error_that_is_no_outage(
+    stops: StopWorld, queue: QueueStore
+) -> None:
+    readings = 0
+
+    def clock() -> float:
+        nonlocal readings
+        readings += 1
+        return 0.0
+
+    holds = Holds(queue, clock)
+    await stops.owner.execute("alter table stop rename to elsewhere_now")
+    task = asyncio.create_task(holds.run())
+    async with asyncio.timeout(10):
+        while readings < 2 and not task.done():  # the second reading begins: the first has failed
+            await asyncio.sleep(0.01)
+        assert not task.done()
+        assert not holds.fresh
+        await stops.owner.execute("alter table elsewhere_now rename to stop")
+        while not holds.fresh:
+            await asyncio.sleep(0.01)
+    task.cancel()

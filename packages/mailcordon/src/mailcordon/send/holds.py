@@ -14,6 +14,7 @@ import structlog
 
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.hold import Hold
+from mailcordon.core.log_limit import LogLimit
 from mailcordon.core.route import Route
 from mailcordon.core.stop import Stop
 from mailcordon.send.moves import Claimed
@@ -79,14 +80,19 @@ class Holds:
             by_tenant: dict[int, list[Hold]] = {}
             for hold in narrow:
                 by_tenant.setdefault(hold.target.tenant, []).append(hold)
-            self._lanes, self._narrow, self._epoch = lanes, by_tenant, epoch
             self._tell_stops(stops)
+            self._lanes, self._narrow, self._epoch = lanes, by_tenant, epoch
         self._read_at = before
 
     async def run(self) -> None:
+        """Reads until it is cancelled. What cannot be read ages, so that no call starts; it does not end the dispatcher."""
+        failed = LogLimit()
         while True:
             try:
                 await self.read()
             except Unavailable as problem:
                 log.warning("reading holds failed; no call starts until it succeeds", problem=str(problem))
+            except Exception as problem:
+                if times := failed.count(type(problem)):
+                    log.exception("reading holds failed; no call starts until it succeeds", times=times)
             await asyncio.sleep(READ_EVERY)

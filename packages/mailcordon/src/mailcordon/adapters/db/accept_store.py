@@ -14,7 +14,7 @@ import asyncpg
 from mailcordon.adapters.db import accept_arguments, engine, queries
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
-from mailcordon.adapters.db.stop_row import stop_from_row
+from mailcordon.adapters.db.stop_row import known, stop_from_row
 from mailcordon.adapters.db.suppression_row import Recipient, why_suppressed
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.ids import NODES
@@ -199,7 +199,7 @@ class AcceptStore:
             # The caller is a tenant's application, also if it uses a platform key.
             kept |= {
                 row["covered_lane"]: Kept(Reason.STOPPED, stop_from_row(row).for_tenants.sentence)
-                for row in stops
+                for row in known(stops)
             }
         # Lifted or ended between the two statements.
         return {lane: kept.get(lane, Kept(Reason.HELD, reasons.held_lane())) for lane in lanes}

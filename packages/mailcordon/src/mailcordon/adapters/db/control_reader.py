@@ -12,7 +12,7 @@ from mailcordon.adapters.db.control_store import type_of
 from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.key_store import KeyStore
-from mailcordon.adapters.db.stop_row import stop_from_row
+from mailcordon.adapters.db.stop_row import known, stop_from_row
 from mailcordon.control.catalogue import MessageType
 from mailcordon.control.keys import Key
 from mailcordon.control.sharing import UsedRoute
@@ -103,7 +103,7 @@ class ControlReader:
         async with self._as(viewer) as conn:
             rows = await conn.fetch(_SQL.stops_on, list(lanes))
         found: dict[int, list[Stop]] = {}
-        for row in rows:
+        for row in known(rows):
             found.setdefault(row["covered_lane"], []).append(_seen(viewer, row))
         return found
 
@@ -112,11 +112,13 @@ class ControlReader:
     ) -> list[StopView]:
         async with self._as(viewer) as conn:
             rows = await conn.fetch(_SQL.stops, viewer.tenant, is_open, before, limit)
-        return [_stop(row, _seen(viewer, row)) for row in rows]
+        return [_stop(row, _seen(viewer, row)) for row in known(rows)]
 
     async def stops_by_id(self, ids: Sequence[int]) -> list[StopView]:
         async with connection_pool.acquire(self._control) as conn:
-            return [_stop(row, stop_from_row(row)) for row in await conn.fetch(_SQL.stops_by_id, list(ids))]
+            return [
+                _stop(row, stop_from_row(row)) for row in known(await conn.fetch(_SQL.stops_by_id, list(ids)))
+            ]
 
     async def identities(
         self, viewer: Viewer, *, domain: str | None, after: int, limit: int

@@ -12,7 +12,7 @@ import asyncpg
 from mailcordon.adapters.db import engine, queries, row_level_security
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
-from mailcordon.adapters.db.stop_row import stop_from_row
+from mailcordon.adapters.db.stop_row import known, stop_from_row
 from mailcordon.adapters.db.suppression_row import suppression_from_row
 from mailcordon.core import ids
 from mailcordon.core.delivery import State
@@ -78,7 +78,7 @@ class MessageReader:
             class_=Class(row["class"]),
             holds=[_past_hold(one) for one in holds],
             stops=[
-                *(_past_stop(one, as_tenant=tenant is not None) for one in stops),
+                *(_past_stop(one, as_tenant=tenant is not None) for one in known(stops)),
                 *map(_without_dispatcher, gaps),
             ],
             outflow=Outflow(**outflow),

@@ -16,7 +16,7 @@ import asyncpg
 from mailcordon.adapters.db import engine, queries
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
-from mailcordon.adapters.db.stop_row import stop_from_row
+from mailcordon.adapters.db.stop_row import known, stop_from_row
 from mailcordon.adapters.db.suppression_row import Recipient, why_suppressed
 from mailcordon.core import ids
 from mailcordon.core.delivery import State
@@ -168,7 +168,7 @@ class QueueStore:
     async def stops(self) -> tuple[Stop, ...]:
         """All open stops."""
         async with self._watch.use() as connection:
-            return tuple(stop_from_row(row) for row in await connection.fetch(_SQL.open_stops))
+            return tuple(stop_from_row(row) for row in known(await connection.fetch(_SQL.open_stops)))
 
     # Rate ---------------------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ import asyncpg
 from mailcordon.adapters.db import connection_pool, engine, health_reader, queries, storage_reader
 from mailcordon.adapters.db.driver_errors import UNREACHABLE, in_words
 from mailcordon.adapters.db.hold_row import hold_from_row
-from mailcordon.adapters.db.stop_row import stop_from_row
+from mailcordon.adapters.db.stop_row import known, stop_from_row
 from mailcordon.control import status
 from mailcordon.control.status import Check, Facts
 from mailcordon.core.priority import Class
@@ -93,7 +93,7 @@ def _hold(row: asyncpg.Record) -> status.HeldMail:
 
 async def _stops(connection: _Connection) -> Mapping[str, Any]:
     rows = await connection.fetch(_SQL.open_stops, timeout=_TIMEOUT)
-    return {"stops": [_stop(row) for row in rows]}
+    return {"stops": [_stop(row) for row in known(rows)]}
 
 
 def _stop(row: asyncpg.Record) -> status.OpenStop:

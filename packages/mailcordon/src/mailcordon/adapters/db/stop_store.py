@@ -10,7 +10,7 @@ import asyncpg
 
 from mailcordon.adapters.db import connection_pool, queries
 from mailcordon.adapters.db.engine import Pool, PooledConnection
-from mailcordon.adapters.db.stop_row import stop_from_row
+from mailcordon.adapters.db.stop_row import known, stop_from_row
 from mailcordon.control.stops import AccountSays, Covering
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.stop import NewStop, Stop, StopScope
@@ -62,7 +62,7 @@ class StopStore:
         async def run(conn: PooledConnection) -> list[Stop]:
             await conn.execute(_SQL.lock_stops)
             rows = await conn.fetch(_SQL.end_stops, list(ids), actor, because)
-            ended = sorted((stop_from_row(row) for row in rows), key=lambda stop: stop.id)
+            ended = sorted((stop_from_row(row) for row in known(rows)), key=lambda stop: stop.id)
             if ended:
                 await _changed(conn, ended)
             for stop in ended:
@@ -73,7 +73,9 @@ class StopStore:
 
     async def take_probes(self, worker: int, first_ms: int) -> list[Stop]:
         async with connection_pool.acquire(self._pool) as conn:
-            return [stop_from_row(row) for row in await conn.fetch(_SQL.take_probes, str(worker), first_ms)]
+            return [
+                stop_from_row(row) for row in known(await conn.fetch(_SQL.take_probes, str(worker), first_ms))
+            ]
 
     async def probe_lane(self, stop: Stop) -> int | None:
         async with connection_pool.acquire(self._pool) as conn:
@@ -98,12 +100,12 @@ class StopStore:
 
     async def open(self) -> list[Stop]:
         async with connection_pool.acquire(self._pool) as conn:
-            return [stop_from_row(row) for row in await conn.fetch(_SQL.open_stops)]
+            return [stop_from_row(row) for row in known(await conn.fetch(_SQL.open_stops))]
 
     async def covering(self, lanes: Sequence[int]) -> list[Covering]:
         async with connection_pool.acquire(self._pool) as conn:
             rows = await conn.fetch(_SQL.stops_covering, list(lanes))
-        return [Covering(stop_from_row(row), row["others"]) for row in rows]
+        return [Covering(stop_from_row(row), row["others"]) for row in known(rows)]
 
     async def of_gone_workers(self) -> list[int]:
         async with connection_pool.acquire(self._pool) as conn:
