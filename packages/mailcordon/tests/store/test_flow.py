@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -186,3 +187,45 @@ async def test_old_totals_are_thinned_and_the_last_one_stays(counting: Counting)
         "hours of one day": ages["hours of one day"][-1:],
         "past": ages["past"][-1:],
     }
+
+
+async def test_the_holds_and_stops_of_the_window_are_named_in_the_sentence_of_their_deliveries(
+    counting: Counting,
+) -> None:
+    c = counting.world.connection
+    tenant = await c.fetchval("select id from tenant where slug = 'acme'")
+    stops = (
+        "insert into stop (scope, name, cause, because, urgent, since, last_seen, probe_at, ended_at, ended_by) values"
+        " ($1, $2, $3, $4, true, now_ms() - $5::bigint * 60000, 1, 1, now_ms() - $6::bigint * 60000,"
+        " case when $6::bigint is not null then 'x' end)"
+    )
+    worker = await c.fetchval(
+        "insert into worker (heartbeat, host, pid, started_at) values (now_ms(), 'h', 1, 0) returning id"
+    )
+    set_ = await c.fetchval("select configuration_set from route")
+    for row in (
+        ("set", set_, "set-paused", "the set is paused", 30, None),
+        ("set", "another", "set-paused", "another set", 30, None),
+        ("cell", "default", "daily-quota", "the quota is gone", 50, 40),
+        ("cell", "default", "account-paused", "long ago", 500, 400),
+        ("worker", str(worker), "ses-unreachable", "cannot reach 10.0.0.7", 20, 10),
+    ):
+        await c.execute(stops, *row)
+    await c.execute(
+        "insert into hold (tenant, owner, because, by, since, lifted_at, lifted_by, lifted_because)"
+        " select $1, 'person', 'bad list', 'ann', now_ms() - 2400000, now_ms() - x, 'ann', 'x'"
+        " from unnest('{60000, 7200000}'::bigint[]) x",
+        tenant,
+    )
+    for as_tenant in (False, True):
+        scope = ReadScope(tenant=tenant, as_tenant=as_tenant)
+        query = MetricQuery(by="lane", minutes=60, type=None, provider=None, after=None, limit=100)
+        kept = await counting.reader.kept(scope, query)
+        host = "The platform cannot call SES at the moment" if as_tenant else "cannot reach 10.0.0.7"
+        wanted = [host, "the set is paused", "bad list", "the quota is gone"]
+        assert len(kept) == len(wanted)
+        for one, words in zip(kept, wanted, strict=True):
+            assert words in one.sentence
+        assert [one.until is None for one in kept] == [False, True, False, False]
+        assert "It ends when" in kept[1].sentence
+        assert await counting.reader.kept(scope, replace(query, type="no-such")) == [kept[0]]

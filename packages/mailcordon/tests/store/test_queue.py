@@ -284,7 +284,7 @@ async def test_an_answer_that_comes_after_the_reaper_still_settles_the_delivery(
 
 
 async def test_requeued_mail_counts_no_attempt_and_is_claimed_again(world, accept, queue, make_submission):
-    lane = await world.lane("acme", "password-reset")
+    await world.lane("acme", "password-reset")
     await put(accept, make_submission())
     for _ in range(2):
         [claim] = (await queue.claim(ALL, 10)).claimed

@@ -58,6 +58,17 @@ class MetricLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """A hold or stop that kept mail of the lanes shown from leaving, in a part of the window."""
+
+    what: Literal["hold", "stop"]
+    id: int
+    sentence: str  #: as the lanes and deliveries that it covers say it
+    since: int
+    until: int | None  #: None: it still does
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MetricQuery:
     by: By
     minutes: int
@@ -99,6 +110,10 @@ class ObserveReader(Protocol):
     async def lane_id(self, tenant: int, type: str) -> int | None: ...
 
     async def metrics(self, scope: ReadScope, query: MetricQuery) -> Sequence[MetricLine]: ...
+
+    async def kept(self, scope: ReadScope, query: MetricQuery) -> Sequence[Keeping]:
+        """The newest holds and stops of the window, at most 20 of each."""
+        ...
 
     async def suppressions(
         self, scope: ReadScope, *, hash: bytes | None, after: str | None, limit: int

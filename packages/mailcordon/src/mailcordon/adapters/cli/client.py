@@ -88,16 +88,19 @@ class Client:
         return found  # pyright: ignore[reportUnknownVariableType]
 
     async def items(self, path: str, query: Query | None = None, *, limit: int = PAGE) -> Document:
-        """Up to `limit` items of a list, as {"items", "next"}. `next` is the cursor of the rest, None at the end."""
+        """Up to `limit` items of a list, as {"items", "next"} and what else the first page has. `next` is the cursor of the rest,
+        None at the end."""
         found: list[Any] = []
+        first: Document | None = None
         after: str | int | None = None
         while True:
             wanted = min(PAGE, limit - len(found))
             page = await self.get(path, {**(query or {}), "limit": wanted, "after": after})
+            first = first or page
             found += children(page, "items")
             after = page.get("next")
             if after is None or not page.get("items") or len(found) >= limit:
-                return {"items": found[:limit], "next": after}
+                return {**first, "items": found[:limit], "next": after}
 
 
 def _why(error: Exception) -> str:

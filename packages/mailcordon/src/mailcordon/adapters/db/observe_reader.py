@@ -12,6 +12,8 @@ import asyncpg
 import msgspec
 
 from mailcordon.adapters.db import arrays, connection_pool, engine, queries, row_level_security
+from mailcordon.adapters.db.hold_row import hold_from_row
+from mailcordon.adapters.db.stop_row import stop_from_row
 from mailcordon.adapters.db.suppression_row import suppression_from_row
 from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.priority import Class
@@ -68,6 +70,13 @@ class PostgresObserveReader:
         for row in flows:
             lines[row["key"]] = replace(lines.get(row["key"]) or _unreported(row), flow=_flow(row))
         return [lines[key] for key in sorted(lines)][: query.limit]
+
+    async def kept(self, scope: view.ReadScope, query: view.MetricQuery) -> Sequence[view.Keeping]:
+        async with self._as(scope) as connection:
+            holds = await connection.fetch(_SQL.holds_in_window, scope.tenant, query.type, query.minutes)
+            stops = await connection.fetch(_SQL.stops_in_window, scope.tenant, query.type, query.minutes)
+        found = [_held(row) for row in holds] + [_stopped(row, scope) for row in stops]
+        return sorted(found, key=lambda one: one.since, reverse=True)
 
     async def suppressions(
         self, scope: view.ReadScope, *, hash: bytes | None, after: str | None, limit: int
@@ -178,6 +187,21 @@ def _unreported(row: asyncpg.Record) -> view.MetricLine:
         minute=None,
         counts=[0] * len(metrics.COLUMNS),
     )
+
+
+def _held(row: asyncpg.Record) -> view.Keeping:
+    hold = hold_from_row(row)
+    return view.Keeping(
+        what="hold", id=hold.id, sentence=hold.sentence, since=hold.since, until=row["lifted_at"]
+    )
+
+
+def _stopped(row: asyncpg.Record, scope: view.ReadScope) -> view.Keeping:
+    stop = stop_from_row(row)
+    if scope.as_tenant:
+        stop = stop.for_tenants
+    sentence = stop.sentence if stop.ended_at is None else stop.record
+    return view.Keeping(what="stop", id=stop.id, sentence=sentence, since=stop.since, until=stop.ended_at)
 
 
 def _flow(row: asyncpg.Record) -> view.Flow:

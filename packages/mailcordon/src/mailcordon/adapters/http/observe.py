@@ -75,8 +75,19 @@ class MetricItem(msgspec.Struct, omit_defaults=True):
     flow: FlowItem | None = None  #: by lane only
 
 
+class KeepingItem(msgspec.Struct):
+    """A hold or stop that kept mail of the lanes shown from leaving, in a part of the window."""
+
+    what: Literal["hold", "stop"]
+    id: int
+    detail: str  #: as the lanes and deliveries that it covers say it
+    since: Time
+    until: Time | None  #: null: it still does
+
+
 class MetricPage(msgspec.Struct):
     items: list[MetricItem]
+    kept: list[KeepingItem]  #: the newest first
     next: str | None
 
 
@@ -165,7 +176,8 @@ def _metric_routes(services: ObserveServices) -> list[HTTPRouteHandler]:
         )
         lines = await services.reader.metrics(reader, query)
         last = str(lines[-1].key) if len(lines) == limit else None
-        return MetricPage([_metric_item(line, slug) for line in lines], last)
+        kept = await services.reader.kept(reader, query)
+        return MetricPage([_metric_item(line, slug) for line in lines], [_keeping(one) for one in kept], last)
 
     return [get_metrics]
 
@@ -180,6 +192,12 @@ def _metric_item(line: view.MetricLine, tenant: str) -> MetricItem:
         provider=None if line.provider is None else line.provider.word,
         minute=None if line.minute is None else shapes.iso_ms(line.minute * metrics.MINUTE_MS),
         flow=None if line.flow is None else _flow_item(line.flow),
+    )
+
+
+def _keeping(one: view.Keeping) -> KeepingItem:
+    return KeepingItem(
+        one.what, one.id, one.sentence, shapes.iso_ms(one.since), shapes.iso_ms_or_none(one.until)
     )
 
 

@@ -9,8 +9,8 @@ from rich.console import RenderableType
 from mailcordon.adapters.cli import command, failures, show
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Cli, Limit, OfTenant
-from mailcordon.adapters.cli.document import Document, child
-from mailcordon.adapters.cli.text import percent, when
+from mailcordon.adapters.cli.document import Document, child, children
+from mailcordon.adapters.cli.text import percent, plain, when
 from mailcordon.messages import cli as messages
 
 app = typer.Typer()
@@ -58,14 +58,15 @@ async def metrics(
 
     By lane, accepted (with what was queued before) = queued + sent + not sent, and delivered % is a share of it. "Not sent" is
     refused, expired, cancelled, given up, rejected by SES, or without any outcome; --json has each. What SES reports counts
-    in the minute the mail was sent.
+    in the minute the mail was sent. Below: the holds and stops that kept mail of these lanes in the window.
     """
     if last is not None and minutes is not None:
         raise failures.usage(messages.not_both(one="--last", other="--minutes"))
     span = minutes or (int(last // 60) if last is not None else 60)
     query: Document = {"tenant": tenant, "type": type_, "provider": provider, "minutes": span, "by": by}
     found = await cli.api.items(path("metrics"), query, limit=limit)
-    cli.show_result(found, metric_table(found["items"]), *show.more(found))
+    kept = [plain(one.get("detail")) for one in children(found, "kept")]
+    cli.show_result(found, metric_table(found["items"]), *show.more(found), *kept)
 
 
 def metric_table(items: list[Document]) -> RenderableType:

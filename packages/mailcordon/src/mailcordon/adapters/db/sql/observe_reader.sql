@@ -47,6 +47,25 @@ select l.id as key, y.name as type, l.class, nullif(b.at, 0) as since,
  order by l.id
  limit $4;
 
+-- name: holds_in_window
+-- The newest holds that stopped mail of these lanes in the window.
+select h.* from hold h
+ where h.tenant = $1 and h.stops and (h.lifted_at is null or h.lifted_at > now_ms() - $3::bigint * 60000)
+   and exists (select from lane l join message_type y on y.id = l.type
+                where l.tenant = $1 and ($2::text is null or y.name = $2) and hold_covers(h, l.tenant, l.class, l.id))
+ order by h.id desc limit 20;
+
+-- name: stops_in_window
+-- The newest stops that kept mail of these lanes in the window, as of the routes of now. Of a dispatcher's own: those of times in
+-- which no dispatcher could call SES.
+select s.* from stop s
+ where s.id in (select o.id from lane l join message_type y on y.id = l.type
+                 cross join lateral stops_on(l.id, now_ms() - $3::bigint * 60000) o
+                 where l.tenant = $1 and ($2::text is null or y.name = $2))
+    or s.scope = 'worker' and s.ended_at > now_ms() - $3::bigint * 60000
+       and (select no_way_out(now_ms() - $3::bigint * 60000)) && int8range(least(s.since, s.ended_at), s.ended_at)
+ order by s.id desc limit 20;
+
 -- name: suppressions
 -- A page of the suppressions in force, in the order of their key.
 select s.tenant, s.address, s.scope, s.target, y.name as type, s.cause, s.evidence, s.since, s.until, s.by, s.removing_since, s.hash
