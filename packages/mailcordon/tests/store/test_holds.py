@@ -1,6 +1,7 @@
 """A dispatcher's copy of the holds, on a real database: updated at each reading, and not used when it is too old."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -104,6 +105,21 @@ async def test_a_reading_is_trusted_for_three_quarters_of_a_second(watch: Watch)
     assert watch.holds.fresh
     watch.clock.now += 0.01
     assert not watch.holds.fresh
+
+
+async def test_the_databases_clock_is_known_from_the_first_reading_whatever_this_host_says(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert watch.holds.database_ms is None
+    ahead = time.time_ns() + 60 * 10**9
+    monkeypatch.setattr(time, "time_ns", lambda: ahead)
+    monkeypatch.setattr(time, "time", lambda: ahead / 10**9)
+    before = await watch.world.connection.fetchval("select now_ms()")
+    await watch.holds.read()
+    after = await watch.world.connection.fetchval("select now_ms()")
+    assert before <= (watch.holds.database_ms or 0) <= after
+    watch.clock.now += 0.5
+    assert before + 500 <= (watch.holds.database_ms or 0) <= after + 500
 
 
 async def test_the_age_of_a_slow_reading_counts_from_its_start(watch: Watch) -> None:

@@ -270,7 +270,7 @@ async def queue(stops: StopWorld) -> AsyncIterator[QueueStore]:
     await store.close()
 
 
-async def simulator(body: bytes) -> Answer:
+async def simulator(body: bytes, permitted: Any = None) -> Answer:
     return Answer(200, ses_id="0100019ff189d429-e4511161-000000")
 
 
@@ -281,7 +281,7 @@ def dispatchers(stops: StopWorld, queue: QueueStore, call: Any = simulator, **ov
     return Stops(
         store=queue,
         governor=stops.stops,
-        canaries=Canaries(IDENTITY, call),
+        canaries=Canaries(IDENTITY, call, may_use=lambda route: True, now_ms=lambda: 1_795_000_000_000),
         cell="default",
         first_probe_ms=1_000,
         **over,
@@ -338,7 +338,7 @@ async def test_what_could_not_be_written_is_written_later(stops: StopWorld, queu
 async def test_a_stop_ends_if_ses_accepts_the_test_and_only_then(
     stops: StopWorld, queue: QueueStore, answer: Answer | None, ends: bool
 ) -> None:
-    async def call(body: bytes) -> Answer:
+    async def call(body: bytes, permitted: Any = None) -> Answer:
         return answer or await simulator(body)
 
     mine = dispatchers(stops, queue, call)
@@ -356,7 +356,7 @@ async def test_a_stop_of_the_account_is_not_tested_by_mail_while_the_account_say
 ) -> None:
     called: list[bytes] = []
 
-    async def call(body: bytes) -> Answer:
+    async def call(body: bytes, permitted: Any = None) -> Answer:
         called.append(body)
         return await simulator(body)
 
@@ -399,7 +399,7 @@ async def test_no_mail_of_a_stopped_lane_is_claimed(stops: StopWorld, queue: Que
 async def test_the_words_of_a_test_over_another_tenants_lane_are_not_shown(
     stops: StopWorld, queue: QueueStore
 ) -> None:
-    async def call(body: bytes) -> Answer:
+    async def call(body: bytes, permitted: Any = None) -> Answer:
         text = "Email address is not verified. The following identities failed the check in region X: a@"
         return Answer(400, code="MessageRejected", text=text + "password-reset.acme.example")
 

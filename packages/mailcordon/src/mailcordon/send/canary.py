@@ -1,7 +1,7 @@
 """Canaries: mail to SES's simulator that shows that SES answers again, or that a route's events arrive.
 
 A canary uses the route that it tests and is marked in its tags. SES counts it for no quota, rate or reputation (ses.md 9). Only
-the dispatcher sends canaries.
+the dispatcher sends canaries. Like mail, none is sent over a held lane, or while it is not known what is held.
 """
 
 import time
@@ -65,23 +65,35 @@ class _Interval:
 
 @dataclass(slots=True)
 class Canaries:
+    """`may_use`: asked of a route right before a canary is written; False sends none. `now_ms`: the database's clock, None while
+    it is unknown: a canary's stamp decides what it proves, and this host's clock may be ahead.
+    """
+
     identity: Identity
-    call: Callable[[bytes], Awaitable[Answer]]
-    skew_ms: int = 0  #: the database's clock minus ours
+    call: Callable[[bytes, Callable[[], bool]], Awaitable[Answer]]
+    may_use: Callable[[Route], bool]
+    now_ms: Callable[[], int | None]
     clock: Callable[[], float] = time.monotonic
     _sent: dict[str, _Interval] = field(default_factory=dict[str, _Interval])
 
     async def answers(self, delivery: int, route: Route) -> bool:
         """Sends a canary over the route. Returns whether SES gave a clear answer."""
         verdict = await self._send(delivery, route)
-        return verdict.next is not Next.UNKNOWN and verdict.scope is not StopScope.WORKER
+        return (
+            verdict is not None and verdict.next is not Next.UNKNOWN and verdict.scope is not StopScope.WORKER
+        )
 
-    async def probe(self, route: Route) -> Verdict:
-        """Sends a canary over the route, to see whether SES accepts it."""
-        return await self._send(ids.first_of(time.time_ns() // 1_000_000 + self.skew_ms), route)
+    async def probe(self, route: Route) -> Verdict | None:
+        """Sends a canary over the route, to see whether SES accepts it. Returns None if none could be sent."""
+        return await self._send(None, route)
 
-    async def prove(self, need: CanaryNeed, route: Route) -> None:
-        """Sends a canary for a delivery of unknown outcome, with the configuration set of its call. At most one per interval."""
+    async def prove(self, need: CanaryNeed, route: Route, permitted: Callable[[], bool]) -> None:
+        """Sends a canary for a delivery of unknown outcome, with the configuration set of its call. At most one per interval.
+
+        `permitted`: what must hold beside `may_use`.
+        """
+        if not permitted():
+            return
         now = self.clock()
         last = self._sent.get(need.configuration_set)
         interval = _Interval(now, MIN_INTERVAL, need.seen) if last is None else last.next(need.seen, now)
@@ -92,10 +104,20 @@ class Canaries:
             "sending a canary: nothing else can prove the outcome of a call",
             delivery=ids.delivery_id(need.unknown.id),
         )
-        await self._send(need.unknown.id, replace(route, configuration_set=need.configuration_set))
+        await self._send(need.unknown.id, replace(route, configuration_set=need.configuration_set), permitted)
 
-    async def _send(self, delivery: int, route: Route) -> Verdict:
-        called_at = time.time_ns() // 1_000_000 + self.skew_ms
+    async def _send(
+        self, delivery: int | None, route: Route, permitted: Callable[[], bool] = lambda: True
+    ) -> Verdict | None:
+        """Returns None if no canary was sent. `delivery`: None for one of its own."""
+
+        def still_permitted() -> bool:
+            return self.may_use(route) and permitted()
+
+        called_at = self.now_ms()
+        if called_at is None or not still_permitted():
+            return None
+        delivery = ids.first_of(called_at) if delivery is None else delivery
         body = compose.call(
             compose.canary_content(route.domain),
             to=compose.canary_recipient(ids.encode(delivery)),
@@ -106,4 +128,7 @@ class Canaries:
         )
         sender = Sender(route.domain, route.configuration_set)
         # A missing association is no matter of seconds here: the last attempt is decided on.
-        return refusals.decide(await self.call(body), refusals.ASSOCIATION_ATTEMPTS, sender)
+        answer = await self.call(body, still_permitted)
+        if answer.code == refusals.WITHDRAWN:
+            return None
+        return refusals.decide(answer, refusals.ASSOCIATION_ATTEMPTS, sender)

@@ -119,7 +119,7 @@ class Claiming:
             or self._calling.stops.stopped
             or not self._calling.holds.fresh
         ):
-            if window.canary_due():
+            if self._calling.holds.fresh and window.canary_due():
                 await self._probe()
             return 0
         await self._store.recheck(RECHECK_EVERY)

@@ -13,6 +13,7 @@ import structlog
 
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.priority import Class
+from mailcordon.core.route import Route
 from mailcordon.send.calling import Calling
 from mailcordon.send.canary import Canaries, Identity
 from mailcordon.send.claiming import Claiming
@@ -58,7 +59,9 @@ class Dispatcher:
         self._store = store
         self._results = Results(store)
         self._window = Window(cell, clock)
-        self._canaries = Canaries(identity, ses.send_email)
+        self._canaries = Canaries(
+            identity, ses.send_email, may_use=self._may_use, now_ms=lambda: self._holds.database_ms
+        )
         self._stops = Stops(
             store=store,
             governor=governor,
@@ -83,7 +86,6 @@ class Dispatcher:
             settle,
             canaries=self._canaries,
             routes=routes,
-            holds=self._holds,
             stops=self._stops,
             window=self._window,
         )
@@ -147,6 +149,10 @@ class Dispatcher:
         for problem in ended:
             if isinstance(problem, Exception):
                 raise problem
+
+    def _may_use(self, route: Route) -> bool:
+        """Whether a canary may use this route."""
+        return self._holds.fresh and not self._holds.holds_lane(route.lane.id)
 
     async def _probe(self) -> None:
         """Sends a canary for the stopped window over the route of the last call; no canary over a held lane."""

@@ -1,4 +1,4 @@
-"""The dispatcher's cache of holds and stops: read every 250 ms, and valid for 0.75 s.
+"""The dispatcher's cache of holds, stops and the database's clock: read every 250 ms, and valid for 0.75 s.
 
 A hold acts within a second (architecture, invariant 7): a claim takes at most a second of work, and this cache is checked
 before each call. If it is too old, because the database is unavailable or this process was suspended, no call starts. The
@@ -45,6 +45,7 @@ class Holds:
         self._clock = clock
         self._epoch = -1
         self._read_at = float("-inf")
+        self._database: tuple[int, float] | None = None  #: its clock in ms, and ours right after
         self._lanes: frozenset[int] = frozenset()
         self._narrow: dict[int, list[Hold]] = {}
 
@@ -52,6 +53,17 @@ class Holds:
     def fresh(self) -> bool:
         """Whether the cache is recent enough: calls may start only then."""
         return self._clock() - self._read_at < VALID_FOR
+
+    @property
+    def database_ms(self) -> int | None:
+        """The database's clock, in ms since 1970; None until it is known.
+
+        Late by up to the time that the read took, never ahead, and independent of this host's time of day.
+        """
+        if self._database is None:
+            return None
+        then, ours = self._database
+        return then + int((self._clock() - ours) * 1000)
 
     def holds_lane(self, lane: int) -> bool:
         return lane in self._lanes
@@ -73,7 +85,8 @@ class Holds:
     async def read(self) -> None:
         """Reads the epoch, and holds and stops if it has moved. The age of the cache counts from before the read."""
         before = self._clock()
-        epoch = await self._store.hold_epoch()
+        now, epoch = await self._store.hold_epoch()
+        self._database = (now, self._clock())
         if epoch != self._epoch:
             lanes, narrow = await self._store.holds()
             stops = await self._store.stops()

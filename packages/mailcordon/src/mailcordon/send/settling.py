@@ -1,13 +1,12 @@
 """Settles unknown outcomes round by round, and sends the canaries that prove them (docs/send-path.md)."""
 
-import time
+import functools
 from typing import Any
 
 import structlog
 
 from mailcordon.core.route import Route
 from mailcordon.send.canary import Canaries
-from mailcordon.send.holds import Holds
 from mailcordon.send.ports import SettleStore
 from mailcordon.send.route_cache import RouteCache
 from mailcordon.send.stops import Stops
@@ -23,14 +22,12 @@ class Settling:
         *,
         canaries: Canaries,
         routes: RouteCache,
-        holds: Holds,
         stops: Stops,
         window: Window,
     ) -> None:
         self._store = store
         self._canaries = canaries
         self._routes = routes
-        self._holds = holds
         self._stops = stops
         self._window = window
         self.rejected = 0  #: moves that the database rejects
@@ -41,7 +38,6 @@ class Settling:
         if settled is None:
             return
         self.rejected = settled.rejected
-        self._canaries.skew_ms = settled.now - time.time_ns() // 1_000_000
         if settled.proved_sent or settled.resent or settled.given_up or settled.no_outcome:
             log.info(
                 "unknown outcomes settled",
@@ -53,15 +49,9 @@ class Settling:
         for need in settled.canaries:
             lane = need.unknown.lane
             route = (await self._routes.get({lane}, settled.epoch)).get(lane)
-            if route is not None and self._may_start(route):
-                await self._canaries.prove(need, route)
+            if route is not None:
+                await self._canaries.prove(need, route, functools.partial(self._may_start, route))
 
     def _may_start(self, route: Route) -> bool:
-        """As for mail, right before the call: a hold or a stop may have been placed since the round read the lane."""
-        return (
-            self._holds.fresh
-            and not self._holds.holds_lane(route.lane.id)
-            and not self._stops.stopped
-            and not self._stops.stops_route(route)
-            and not self._window.stopped
-        )
+        """As for mail, right before the call: a stop may have been placed since the round read the lane."""
+        return not self._stops.stopped and not self._stops.stops_route(route) and not self._window.stopped

@@ -225,6 +225,8 @@ class Stops:
             await self._governor.probe_failed(found, reasons.probe_has_no_route())
             return
         verdict = await self._canaries.probe(route)
+        if verdict is None:
+            return  # a hold came, or it is not known what is held: the test is due again later
         if verdict.next is Next.SENT:
             await self._end(found, reasons.probe_accepted())
             return

@@ -30,7 +30,7 @@ from mailcordon.send import decide, limits, rotation
 from mailcordon.send.decide import CallFacts, RowFacts
 from mailcordon.send.limits import Grant
 from mailcordon.send.moves import Claimed, Defer, Finish, Requeue
-from mailcordon.send.ports import NO_BOUNDS, NO_HOLDS, Batch, Bounds, Narrow
+from mailcordon.send.ports import NO_BOUNDS, NO_HOLDS, Batch, Bounds, Moment, Narrow
 from mailcordon.send.rotation import DueLane, Plan, Visit
 
 _SQL = queries.load("queue_store.sql")
@@ -154,9 +154,11 @@ class QueueStore:
 
     # Holds --------------------------------------------------------------------------------------------------------------
 
-    async def hold_epoch(self) -> int:
+    async def hold_epoch(self) -> Moment:
         async with self._watch.use() as connection:
-            return await connection.fetchval(_SHARED.epoch, "hold")
+            row = await connection.fetchrow(_SQL.hold_epoch)
+        assert row is not None
+        return Moment(row["now"], row["epoch"])
 
     async def holds(self) -> tuple[frozenset[int], tuple[Hold, ...]]:
         """Lanes that are held as a whole, and the narrower stopping holds."""

@@ -259,6 +259,10 @@ select queue_defer(array_agg(lane), array_agg(id), array_agg(attempt), array_agg
                    array_agg({{worker_died}}::text), array_agg('outcome-unknown'::text))
   from dead;
 
+-- name: hold_epoch
+-- Whether holds or stops have changed, and the database's clock.
+select now_ms() as now, value as epoch from epoch where name = 'hold';
+
 -- name: held_lanes
 -- Lanes that are held as a whole.
 select id from lane where held;

@@ -1,0 +1,53 @@
+"""What a claiming loop does while it may not claim, and when it ends."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+
+from mailcordon.core.priority import Class
+from mailcordon.send.claiming import Claiming
+from mailcordon.send.holds import VALID_FOR
+from mailcordon.send.route_cache import RouteCache
+from mailcordon.send.window import CANARY_EVERY
+from mailcordon_fixtures.calls import Caller
+
+
+@dataclass
+class Loop:
+    caller: Caller
+    probes: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.claiming = Claiming(
+            (Class.URGENT,),
+            slots=8,
+            gather=0,
+            store=self.caller.queue,
+            routes=RouteCache(self.caller.queue),
+            calling=self.caller.calling,
+            probe=self.probe,
+            in_flight=lambda: self.claiming.in_flight,
+        )
+
+    async def probe(self) -> None:
+        self.probes.append(self.caller.now)
+        self.caller.calling.stopping = True
+
+
+@pytest.fixture
+def loop(caller: Caller) -> Loop:
+    return Loop(caller)
+
+
+async def test_a_stopped_window_is_probed_only_while_it_is_known_what_is_held(
+    caller: Caller, loop: Loop
+) -> None:
+    caller.calling.window.stop("outage")
+    caller.now += VALID_FOR + CANARY_EVERY
+    running = asyncio.create_task(loop.claiming.run())
+    await asyncio.wait([running], timeout=0.2)
+    assert loop.probes == []
+    await caller.calling.holds.read()
+    await running
+    assert len(loop.probes) == 1
