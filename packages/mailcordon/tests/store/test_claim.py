@@ -385,6 +385,36 @@ async def test_a_clock_that_was_set_back_stops_nothing(world, queue, clearing):
     assert await claimed(queue, 10)
 
 
+async def test_after_the_clock_was_set_back_stops_are_tested_and_resources_are_read_without_delay(
+    world, clearing
+):
+    await world.connection.execute(
+        "insert into stop (scope, name, cause, because, urgent, since, last_seen, probe_at, ended_at, ended_by)"
+        " values ('cell', 'a', 'account-paused', 'x', true, 0, 0, now_ms() + 600000, null, null),"
+        " ('cell', 'b', 'account-paused', 'x', true, 0, 0, now_ms() + 60000, null, null),"
+        " ('cell', 'c', 'account-paused', 'x', true, 0, 0, now_ms() + 600000, 0, 'x')"
+    )
+    await world.connection.execute(
+        "insert into ses_resource (kind, name, phase, desired, state, observed_at, next_try_at)"
+        " select 'configuration-set', name, 0, '{}', state, now() + observed, now() + due from (values"
+        " ('read ahead', 'applied', interval '10 minutes', interval '11 minutes'),"
+        " ('not tried', 'pending', null, interval '10 minutes'),"
+        " ('failed', 'failing', null, interval '10 hours'),"
+        " ('retried', 'failing', interval '-1 hour', interval '1 hour'),"
+        " ('of ours', 'applied', interval '-1 second', interval '1 day')) x (name, state, observed, due)"
+    )
+    assert await clearing.correct_clocks() == 4
+    assert [
+        row["name"]
+        for row in await world.connection.fetch("select name from stop where probe_at <= now_ms()")
+    ] == ["a"]
+    due = await world.connection.fetch(
+        "select name from ses_resource where next_try_at <= now() order by name"
+    )
+    assert [row["name"] for row in due] == ["failed", "not tried", "read ahead"]
+    assert await clearing.correct_clocks() == 0
+
+
 async def test_no_stamp_of_ours_is_taken_for_one_from_the_future(world, queue, clearing):
     lane = await world.lane("acme", "newsletter", rate=0.01)
     await mail(world, lane, 2)

@@ -141,7 +141,7 @@ async def test_a_server_that_hangs_is_a_database_that_does_not_respond(
 @pytest.mark.parametrize(
     "statement",
     [
-        "insert into ledger (id, tenant, lane, state, attempt, provider, at) values (1, 1, 1, 20, 1, 0, 1)",
+        "insert into ledger (id, tenant, lane, state, attempt, provider, at) values (1, 1, 1, 99, 1, 0, 1)",
         "select 1 / 0",
         "select * from no_such_table",
     ],

@@ -130,5 +130,7 @@ class ClearingStore:
     async def correct_clocks(self) -> int:
         with suppress(SessionEnded):
             async with self._connection.use() as connection:
-                return await connection.fetchval(_SQL.correct_clocks, LONGEST_RETRY_MS)
+                corrected = await connection.fetchval(_SQL.correct_clocks, LONGEST_RETRY_MS)
+                corrected += await connection.fetchval(_SQL.correct_probes)
+                return corrected + await connection.fetchval(_SQL.correct_resources)
         return 0

@@ -3,8 +3,10 @@
 -- The latest call for which this is certain: all that was in the queue when its Send event was stored is stored. The absence of an
 -- older call's Send event is proved by this, not by `called_at`: events are stored in any order.
 alter table send_seen add column proved_called_at bigint not null default 0;
--- A dispatcher forgets what is ahead of the clock after the clock was set back.
+-- A dispatcher corrects what is ahead of the clock after the clock was set back.
 grant update (called_at, proved_called_at) on send_seen to {{send}};
+grant update (probe_at) on stop to {{send}};
+grant update (next_try_at, observed_at) on ses_resource to {{send}};
 
 -- How far each observer of a queue is, reported only while an unknown outcome waits for a proof. One that failed or went silent may
 -- have taken messages with it, so the others wait until those are visible again.

@@ -93,3 +93,22 @@ with t as (
 )
 select (select count(*) from t) + coalesce((select n from w), 0) + (select count(*) from l) + (select count(*) from a)
      + (select count(*) from s);
+
+-- name: correct_probes
+-- As `correct_clocks`: no stop is tested later than a minute from now. Apart from it, so that lanes and stops are not locked together.
+with s as (
+    update stop set probe_at = now_ms() where ended_at is null and probe_at > now_ms() + 61000 returning 1
+)
+select count(*) from s;
+
+-- name: correct_resources
+-- As `correct_clocks`: what SES has is read again if it was read in the future, or is to be read later than it can be (a day; an
+-- hour if SES does not have it; at once if that was not tried yet).
+with r as (
+    update ses_resource set next_try_at = now(), observed_at = least(observed_at, now())
+     where observed_at > now() + interval '1 second'
+        or next_try_at > now() + case state when 'applied' then interval '1 day 1 minute' when 'failing' then interval '1 hour 1 minute'
+                                            else interval '1 second' end
+    returning 1
+)
+select count(*) from r;
