@@ -29,6 +29,20 @@ def test_the_page_shows_the_table_as_it_is() -> None:
     assert PAGE.read_text() == reason.page(), "run `./dev messages`"
 
 
+def test_a_timeline_gets_no_other_code() -> None:
+    """A note's code is a literal in SQL or comes from the table; what is read from other rows names the table's code."""
+    codes, found = {str(code) for code in Reason}, set[str]()
+    for file in sorted(SQL.glob("**/*.sql")):
+        for insert in re.findall(r"insert into note .*? from", file.read_text(), re.DOTALL):
+            found |= set(re.findall(r"'([a-z][a-z -]*)'", insert))
+    assert found >= {"proved-sent", "resend"}
+    for file in sorted((ROOT / "packages/mailcordon/src/mailcordon").glob("**/*.py")):
+        found |= set(
+            re.findall(r"\b(?:what|note)=\"([a-z -]+)\"", file.read_text()) if "/send/" in str(file) else ()
+        )
+    assert found <= codes, found - codes
+
+
 def test_the_ledger_gets_no_other_code_from_sql() -> None:
     """A statement that writes the ledger names its reason as a literal in the column's place or gets it as an argument."""
     codes = {str(code) for code in Reason}

@@ -308,7 +308,7 @@ class TestWhatKeptIt:
             ended_because="it is free again",
         )
         one = kim(row("ready", State.READY), after=900, stops=[stop])
-        assert story(one) == [("accepted", 0), ("stopped", 100), ("open again", 700)]
+        assert story(one) == [("accepted", 0), ("stopped", 100), ("open-again", 700)]
         assert [entry.detail for entry in one.timeline[1:]] == [QUOTA, "The stop ended: it is free again"]
 
 

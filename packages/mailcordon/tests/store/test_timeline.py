@@ -92,7 +92,7 @@ async def past(world: World) -> AsyncIterator[Past]:
 
 async def test_a_stop_of_the_only_dispatcher_stays_in_the_timeline_after_its_end(past: Past) -> None:
     await past.stop(await past.dispatcher(-5), 2, 50)
-    assert await past.story() == [("accepted", 0), ("stopped", 2), ("open again", 50)]
+    assert await past.story() == [("accepted", 0), ("stopped", 2), ("open-again", 50)]
     assert await past.story(as_tenant=True) == await past.story()
 
 
@@ -115,9 +115,9 @@ async def test_it_kept_mail_for_the_time_in_which_every_dispatcher_was_stopped(p
     await past.stop(one, 2, 50)
     await past.stop(other, 10, 20)
     assert await past.story() == [
-        ("accepted", 0), ("stopped", 10), ("stopped", 10), ("open again", 20), ("open again", 20),
+        ("accepted", 0), ("stopped", 10), ("stopped", 10), ("open-again", 20), ("open-again", 20),
     ]  # fmt: skip
-    ends = {entry.detail for entry in (await past.delivery()).timeline if entry.what == "open again"}
+    ends = {entry.detail for entry in (await past.delivery()).timeline if entry.what == "open-again"}
     assert ends == {
         reasons.stop_ended("SES answers again"),
         reasons.stop_ended(reasons.another_dispatcher()),
@@ -127,7 +127,7 @@ async def test_it_kept_mail_for_the_time_in_which_every_dispatcher_was_stopped(p
 async def test_a_time_without_any_dispatcher_is_in_the_timeline(past: Past) -> None:
     await past.dispatcher(-5, 10)
     await past.dispatcher(30)
-    assert await past.story() == [("accepted", 0), ("stopped", 10), ("open again", 30)]
+    assert await past.story() == [("accepted", 0), ("stopped", 10), ("open-again", 30)]
     assert "No dispatcher has reported" in (await past.delivery()).timeline[1].detail
 
 

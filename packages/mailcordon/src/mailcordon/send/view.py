@@ -36,7 +36,7 @@ class DeliveryRow:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineEntry:
     at: int  #: milliseconds since 1970
-    what: str
+    what: str  #: a Reason, the state in which it left the queue, or SES's event
     detail: str
 
 
@@ -172,7 +172,7 @@ class _Kept:
     """A hold or stop that covered the delivery for a part of its time in the queue. Nothing is recorded with the mail: a hold on
     a million mails is one row."""
 
-    what: str  #: held or stopped
+    what: Reason  #: HELD or STOPPED
     sentence: str
     start: int  #: not before the acceptance
     end: int | None  #: None: it still does
@@ -187,7 +187,7 @@ def _what_kept_it(
     left = ledger.at if ledger is not None and ledger.at is not None else None
     held = [
         _Kept(
-            "held",
+            Reason.HELD,
             past.hold.sentence,
             max(accepted, past.hold.since),
             past.lifted_at,
@@ -198,7 +198,7 @@ def _what_kept_it(
     ]
     stopped = [
         _Kept(
-            "stopped",
+            Reason.STOPPED,
             past.record,
             max(accepted, past.since),
             past.ended_at,
@@ -306,7 +306,7 @@ def _timeline(
     entries = [
         TimelineEntry(
             at=ids.ms_of(id),
-            what="accepted",
+            what=Reason.ACCEPTED,
             detail=reasons.accepted(records.message.type, records.message.tenant_slug),
         ),
         *history,
@@ -314,11 +314,13 @@ def _timeline(
     ]
     if ledger is not None and ledger.called_at is not None and ledger.state is State.SENT:
         entries.append(
-            TimelineEntry(at=ledger.called_at, what="called", detail=reasons.call_answered(ledger.attempt))
+            TimelineEntry(
+                at=ledger.called_at, what=Reason.CALLED, detail=reasons.call_answered(ledger.attempt)
+            )
         )
     if queue is not None and queue.state is State.SENDING and queue.called_at is not None:
         entries.append(
-            TimelineEntry(at=queue.called_at, what="called", detail=reasons.call_open(queue.attempt))
+            TimelineEntry(at=queue.called_at, what=Reason.CALLED, detail=reasons.call_open(queue.attempt))
         )
     if ledger is not None and ledger.at is not None:
         detail = now.detail if now.state is ledger.state is State.EXPIRED else ledger.detail
@@ -339,7 +341,7 @@ def _kept_entries(kept: Sequence[_Kept], said: Set[str], left: int | None) -> It
         if span.sentence not in said:
             yield TimelineEntry(at=span.start, what=span.what, detail=span.sentence)
         if span.end is not None and (left is None or span.end < left):
-            what = "released" if span.what == "held" else "open again"
+            what = Reason.RELEASED if span.what is Reason.HELD else Reason.OPEN_AGAIN
             yield TimelineEntry(at=span.end, what=what, detail=span.ended)
 
 
