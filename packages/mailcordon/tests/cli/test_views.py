@@ -9,7 +9,7 @@ import pytest
 from rich.console import Group, RenderableType
 
 from mailcordon.adapters.cli import failures, show
-from mailcordon.adapters.cli.commands import cordon, holds, lane, metrics, status, tenant, why
+from mailcordon.adapters.cli.commands import cordon, holds, lane, metrics, status, stops, tenant, why
 from mailcordon.adapters.cli.connection import Connection
 from mailcordon.adapters.cli.drill import command as drill
 
@@ -273,3 +273,10 @@ def test_the_drill_accepts_a_local_ses() -> None:
             url="http://127.0.0.1:8025", key="k", ses_url="http://127.0.0.1:8005", home=Path("/nowhere")
         )
     )
+
+
+def test_a_stop_of_a_lane_names_its_tenant_and_type():
+    stop = {"id": 5, "scope": "lane", "name": "17", "tenant": "acme", "type": "newsletter", "because": "x"}
+    shown = " ".join(lines(stops.stop_table([stop])))
+    assert "acme newsletter" in shown
+    assert "17" not in shown

@@ -158,6 +158,15 @@ async def test_many_refusals_at_once_are_one_stop_and_counted(stops: StopWorld) 
     assert max(stop.hits for stop in placed) == 5
 
 
+async def test_the_audit_trail_names_a_lane_by_its_type_and_tenant(stops: StopWorld) -> None:
+    lane = await lane_of(stops, "zen", "password-reset")
+    tenant = await stops.owner.fetchval("select tenant from lane where id = $1", lane)
+    stop = await stops.place(StopScope.LANE, str(lane), Reason.ACCESS_DENIED, lane=lane, tenant=tenant)
+    await stops.stops.end([stop.id], actor="ann", because="x")
+    rows = await stops.owner.fetch("select object from audit order by id")
+    assert [row["object"] for row in rows] == [f"stop {stop.id} of lane password-reset of zen"] * 2
+
+
 async def test_placing_and_ending_are_audited(stops: StopWorld) -> None:
     stop = await stops.place(StopScope.SET, "mc-urgent")
     await stops.place(StopScope.SET, "mc-urgent")

@@ -325,7 +325,10 @@ def _stops(facts: Facts) -> Iterator[Problem]:
             check="stops",
             sentence=stop.sentence,
             next=system.status_stop_ends(
-                scope=stop.scope, name=stop.name, probe=stop.last_probe, tenant=stop.tenant
+                scope=stop.scope,
+                name=stop.type if stop.scope == "lane" and stop.type else stop.name,
+                probe=stop.last_probe,
+                tenant=stop.tenant,
             ),
             whose=stop.tenant,
             since=stop.since,

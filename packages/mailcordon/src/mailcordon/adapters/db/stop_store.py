@@ -148,7 +148,8 @@ async def _changed(conn: PooledConnection, stops: Sequence[Stop]) -> None:
 
 
 async def _audit(conn: PooledConnection, stop: Stop, actor: str, action: str, because: str) -> None:
-    words = f"stop {stop.id} of {stop.scope.value} {stop.name}"
+    name = await conn.fetchval(_SQL.lane_name, stop.lane) if stop.scope is StopScope.LANE else stop.name
+    words = f"stop {stop.id} of {stop.scope.value} {name}"
     facts = json.dumps(
         {
             "id": stop.id,

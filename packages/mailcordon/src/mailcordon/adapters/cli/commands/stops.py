@@ -46,7 +46,7 @@ def stop_table(items: list[Document]) -> RenderableType:
                 str(stop.get("id")),
                 messages.stop_ended() if stop.get("ended_at") else messages.stop_open(),
                 stop.get("scope"),
-                stop.get("name"),
+                _name(stop),
                 stop.get("cause"),
                 when(stop.get("since")),
                 str(stop.get("hits") or 0),
@@ -58,6 +58,13 @@ def stop_table(items: list[Document]) -> RenderableType:
         drop=("refused", "cause", "since", "next test", "scope"),
         prose=("because",),
     )
+
+
+def _name(stop: Document) -> str:
+    """A lane is named by tenant and type, as `lane list` names it."""
+    if stop.get("scope") == "lane" and stop.get("tenant") and stop.get("type"):
+        return f"{stop['tenant']} {stop['type']}"
+    return str(stop.get("name"))
 
 
 def _because(stop: Document) -> str:

@@ -99,6 +99,10 @@ update stop set last_probe = $2 where id = $1 and ended_at is null;
 update stop set probe_at = now_ms()
 where ended_at is null and scope in ('set', 'identity', 'tenant', 'lane') and probe_at > now_ms();
 
+-- name: lane_name
+-- For the words of the audit trail, as those of holds name a lane.
+select t.name || ' of ' || e.slug from lane l join message_type t on t.id = l.type join tenant e on e.id = l.tenant where l.id = $1;
+
 -- name: account
 -- What GetAccount said last, for the stops that it must agree to end.
 select sending_enabled and enforcement <> 'SHUTDOWN' as enabled, max_24h < 0 or max_24h - sent_24h - taken >= 1 as has_quota
