@@ -11,7 +11,7 @@ from mailcordon.core.delivery import State
 from mailcordon.core.reason import Reason
 from mailcordon.send.decide import RowFacts
 from mailcordon.send.moves import Claimed, Defer, Finish, Requeue, Why
-from mailcordon.send.results import MOST_REJECTED, Results, Slots
+from mailcordon.send.results import MOST_REJECTED, PATIENCE, Results, Slots
 
 UNSTORABLE = "PostgreSQL cannot store \0"
 
@@ -108,6 +108,44 @@ async def test_if_nothing_can_be_recorded_the_slots_run_out(world: Any, queue: Q
     await world.connection.execute("alter table ledger drop constraint broken")
     await results.retry_rejected()
     assert (results.rejected, slots.free) == (0, slots.size)
+
+
+async def test_a_row_that_stays_locked_keeps_no_other_result_from_being_recorded(
+    world: Any, queue: QueueStore
+) -> None:
+    claims = await on_the_wire(world, queue, PATIENCE + 4)
+    results, slots = Results(queue), Slots(len(claims))
+    for claim in claims:
+        slots.take(claim.tenant)
+        results.finish(slots, sent(claim))
+    async with queue._results.use() as connection:  # pyright: ignore[reportPrivateUsage]
+        await connection.execute("set lock_timeout = '20ms'")
+    locked = [claims[n].id for n in range(1, PATIENCE + 2)]  # more than may be locked in a row
+    async with world.connection.transaction():
+        await world.connection.execute("select from ready where id = any ($1) for update", locked)
+        await results.flush()
+        assert (results.rejected, slots.free) == (len(locked), len(claims))
+        assert await world.count("ledger") == len(claims) - len(locked)
+    await results.retry_rejected()
+    assert (results.rejected, await world.count("ledger")) == (0, len(claims))
+
+
+async def test_a_flush_waits_for_what_another_task_is_recording(world: Any, queue: QueueStore) -> None:
+    [claim] = await on_the_wire(world, queue, 1)
+    results, slots = Results(queue), Slots(1)
+    slots.take(claim.tenant)
+    results.finish(slots, sent(claim))
+    async with world.connection.transaction():
+        await world.connection.execute("select from ready for update")
+        running = asyncio.create_task(results.run())
+        while not await world.connection.fetchval("select exists (select from pg_locks where not granted)"):
+            await asyncio.sleep(0.01)
+        flushing = asyncio.create_task(results.flush())
+        await asyncio.wait([flushing], timeout=0.1)
+        assert not flushing.done()
+    await flushing
+    assert await world.count("ledger") == 1
+    running.cancel()
 
 
 async def test_results_wait_while_the_database_is_away(world: Any, queue: QueueStore) -> None:

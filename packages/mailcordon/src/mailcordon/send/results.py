@@ -5,7 +5,8 @@ If the process dies first, the outcome of their deliveries is unknown.
 
 If the database rejects a batch, its results are recorded one by one. One that is rejected by itself is kept and tried again
 every RETRY_EVERY seconds; meanwhile its delivery stays `sending`, and the dispatcher goes on. Up to MOST_REJECTED of them free
-their slots: beyond that, what cannot be recorded slows the dispatcher down to nothing instead of sending more of it.
+their slots: beyond that, what cannot be recorded slows the dispatcher down to nothing instead of sending more of it. The same
+happens to a batch that meets other transactions' locks PATIENCE times in a row: one locked row must not keep the others waiting.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ log: Any = structlog.get_logger()
 
 GATHER = 0.02  #: seconds in which results gather under load, to share one commit
 RETRY_EVERY = 5.0  #: seconds between two attempts to record what the database rejected
+PATIENCE = 3  #: attempts that may meet locks; also how many singles in a row may, until the rest is tried together again
 MOST_REJECTED = 64  #: rejected results that wait without their slot
 
 
@@ -59,6 +61,13 @@ class _Batch:
     def __len__(self) -> int:
         return len(self.finished) + len(self.deferred) + len(self.requeued)
 
+    def add(self, other: "_Batch") -> None:
+        self.finished += other.finished
+        self.deferred += other.deferred
+        self.requeued += other.requeued
+        for mine, others in zip(self.slots, other.slots, strict=True):
+            mine += others
+
     def singles(self) -> Iterator["_Batch"]:
         for one, slots in zip(self.finished, self.slots[0], strict=True):
             yield _Batch(finished=[one], slots=([slots], [], []))
@@ -87,6 +96,7 @@ class Results:
         self._rejected: list[_Batch] = []  #: singles
         self._arrived = asyncio.Event()
         self._busy = False
+        self._flushing = asyncio.Lock()
 
     @property
     def rejected(self) -> int:
@@ -124,27 +134,51 @@ class Results:
                 retry_at = clock() + RETRY_EVERY
 
     async def flush(self) -> None:
-        """Records everything that has arrived."""
-        while self._batch:
-            batch, self._batch = self._batch, _Batch()
-            try:
-                await self._commit(batch)
-            except Exception:
-                log.exception(
-                    "a batch of results was rejected; recording them one by one", results=len(batch)
-                )
-                for single in batch.singles():
-                    await self._record_single(single)
+        """Returns once everything that has arrived is recorded, or rejected."""
+        async with self._flushing:  # what another task is recording has arrived too
+            while self._batch:
+                batch, self._batch = self._batch, _Batch()
+                try:
+                    await self._commit(batch, PATIENCE)
+                except Unavailable as problem:
+                    log.warning(
+                        "results meet locks; recording them one by one",
+                        results=len(batch),
+                        problem=str(problem),
+                    )
+                    await self._record_singles(batch)
+                except Exception:
+                    log.exception(
+                        "a batch of results was rejected; recording them one by one", results=len(batch)
+                    )
+                    await self._record_singles(batch)
+
+    async def _record_singles(self, batch: _Batch) -> None:
+        """If many in a row meet locks, the rest goes back: each would wait for as long as a whole batch."""
+        busy, rest = 0, _Batch()
+        for single in batch.singles():
+            if busy == PATIENCE:
+                rest.add(single)
+            else:
+                busy = busy + 1 if await self._record_single(single) else 0
+        rest.add(self._batch)
+        self._batch = rest
 
     async def retry_rejected(self) -> None:
         """Tries again to record what the database rejected."""
-        rejected, self._rejected = self._rejected, []
-        for single in rejected:
-            await self._record_single(single, again=True)
+        async with self._flushing:
+            rejected, self._rejected = self._rejected, []
+            busy = 0
+            for single in rejected:
+                if busy == PATIENCE:
+                    self._rejected.append(single)
+                else:
+                    busy = busy + 1 if await self._record_single(single, again=True) else 0
 
-    async def _record_single(self, single: _Batch, *, again: bool = False) -> None:
+    async def _record_single(self, single: _Batch, *, again: bool = False) -> bool:
+        """Returns whether it met locks."""
         try:
-            await self._commit(single)
+            await self._commit(single, 1)
         except Exception as problem:
             self._rejected.append(single)
             if not again:
@@ -156,16 +190,22 @@ class Results:
                 )
             if len(self._rejected) <= MOST_REJECTED:
                 single.release()
-            return
+            return isinstance(problem, Unavailable)
         if again:
             log.info("a rejected result was recorded", delivery=ids.delivery_id(single.delivery))
+        return False
 
-    async def _commit(self, batch: _Batch) -> None:
+    async def _commit(self, batch: _Batch, patience: int) -> None:
+        """Waits while the database is away. Raises Unavailable once it was there and busy `patience` times in a row."""
+        busy = 0
         while True:
             try:
                 await self._store.complete(batch.finished, batch.deferred, batch.requeued)
                 break
             except Unavailable as problem:
+                busy = busy + 1 if problem.code == "busy" else 0
+                if busy >= patience:
+                    raise
                 # Until the commit the rows say `sending`. If this process dies first, they become "outcome unknown".
                 log.warning("database unavailable; results wait", results=len(batch), problem=str(problem))
                 await asyncio.sleep(0.25)
