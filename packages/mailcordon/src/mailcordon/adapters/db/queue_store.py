@@ -170,7 +170,7 @@ class QueueStore:
     async def stops(self) -> tuple[Stop, ...]:
         """All open stops."""
         async with self._watch.use() as connection:
-            return tuple(stop_from_row(row) for row in known(await connection.fetch(_SQL.open_stops)))
+            return tuple(stop_from_row(row) for row in known(await connection.fetch(_SHARED.open_stops)))
 
     # Rate ---------------------------------------------------------------------------------------------------------------
 

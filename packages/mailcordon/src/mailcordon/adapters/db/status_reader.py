@@ -92,7 +92,7 @@ def _hold(row: asyncpg.Record) -> status.HeldMail:
 
 
 async def _stops(connection: _Connection) -> Mapping[str, Any]:
-    rows = await connection.fetch(_SQL.open_stops, timeout=_TIMEOUT)
+    rows = await connection.fetch(_SQL.named_stops, timeout=_TIMEOUT)
     return {"stops": [_stop(row) for row in known(rows)]}
 
 

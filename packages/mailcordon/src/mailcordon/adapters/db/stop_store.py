@@ -100,7 +100,7 @@ class StopStore:
 
     async def open(self) -> list[Stop]:
         async with connection_pool.acquire(self._pool) as conn:
-            return [stop_from_row(row) for row in known(await conn.fetch(_SQL.open_stops))]
+            return [stop_from_row(row) for row in known(await conn.fetch(_SHARED.open_stops))]
 
     async def covering(self, lanes: Sequence[int]) -> list[Covering]:
         async with connection_pool.acquire(self._pool) as conn:
@@ -126,7 +126,7 @@ async def derive(conn: PooledConnection, lanes: Sequence[int]) -> int:
 
     The caller holds the lock of the stops.
     """
-    await conn.execute(_SQL.lock_lanes, lanes)
+    await conn.execute(_SQL.lock_covered, lanes)
     changed = await conn.fetch(_SQL.derive_stopped, lanes)
     if turns := sorted({row["turn"] for row in changed if not row["stopped"] and not row["held"]}):
         await conn.execute(_SHARED.wake_turns, turns)

@@ -271,7 +271,3 @@ select id from lane where held;
 -- Open holds that stop only a lane's mail to one mailbox provider, of one campaign or from one list.
 select id, tenant, class, lane, provider, campaign, list, stops, rate, owner, because, by, since, until
   from hold where lifted_at is null and stops and hold_is_narrow(hold);
-
--- name: open_stops
--- What SES refuses, or the way to it. A dispatcher does not call over a route that one of them covers.
-select * from stop where ended_at is null order by id;

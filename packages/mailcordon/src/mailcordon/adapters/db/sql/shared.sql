@@ -59,6 +59,10 @@ select distinct on (l.lane) l.lane as covered_lane, s.*
   from unnest($1::int[]) l (lane) cross join lateral stops_on(l.lane, null) s
  order by l.lane, s.scope in ('cell', 'worker'), s.id;
 
+-- name: open_stops
+-- What SES refuses, or the way to it, oldest first. A dispatcher does not call over a route that one of them covers.
+select * from stop where ended_at is null order by id;
+
 -- name: try_lock
 -- A lock of the session. It ends with the connection, so a dead process holds nothing.
 select pg_try_advisory_lock($1, $2);

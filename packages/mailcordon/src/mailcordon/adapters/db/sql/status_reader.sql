@@ -29,8 +29,8 @@ select h.*, e.slug, t.name as type_name
   left join lane l on l.id = h.lane left join message_type t on t.id = l.type
  where h.lifted_at is null and h.stops order by h.id limit 100;
 
--- name: open_stops
--- Every open stop, oldest first.
+-- name: named_stops
+-- Every open stop with the names of its tenant and type, oldest first.
 select s.*, e.slug, t.name as type_name
   from stop s left join tenant e on e.id = s.tenant
   left join lane l on l.id = s.lane left join message_type t on t.id = l.type

@@ -39,7 +39,7 @@ returning *;
 -- The lanes that stops of this scope and name cover.
 select lanes_under($1, $2) as lane;
 
--- name: lock_lanes
+-- name: lock_covered
 -- In the order of their ids, as everywhere. `for no key update` does not block accept's foreign keys.
 select id from lane where id = any($1) order by id for no key update;
 
@@ -107,10 +107,6 @@ select t.name || ' of ' || e.slug from lane l join message_type t on t.id = l.ty
 -- What GetAccount said last, for the stops that it must agree to end.
 select sending_enabled and enforcement <> 'SHUTDOWN' as enabled, max_24h < 0 or max_24h - sent_24h - taken >= 1 as has_quota
 from account_rate where cell = $1;
-
--- name: open_stops
--- All open stops, oldest first.
-select * from stop where ended_at is null order by id;
 
 -- name: stops_covering
 -- The open stops that cover any of these lanes, with the number of lanes that each covers beside them. A dispatcher's own is left
