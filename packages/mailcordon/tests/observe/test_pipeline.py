@@ -180,6 +180,40 @@ async def test_nothing_is_received_while_the_database_is_unavailable(pipeline: P
     assert await world.metrics("sent", "delivered", "complained") == [(1, 1, 1)]
 
 
+async def test_an_observer_that_cannot_report_receives_nothing(pipeline: PipelineWorld) -> None:
+    """Others take it as gone. With nothing to store, only its question to the database fails."""
+    world = pipeline.world
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    role = urlsplit(pipeline.dsn).username
+    async with pipeline.running(settles_after=600) as running:
+        await until(lambda: _true(running._open.is_set()), "it receives")
+        live_since = running._watermark.live_since
+        await world.owner.execute(f'alter role "{role}" nologin')
+        try:
+            await world.owner.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where usename = $1", role
+            )
+            await until(lambda: _true(not running._open.is_set()), "receiving has stopped")
+            assert running._watermark.live_since > live_since
+        finally:
+            await world.owner.execute(f'alter role "{role}" login')
+        await pipeline.put(sent.send())
+        await until(pipeline.empty, "stored once it is back")
+    assert await world.metrics("sent") == [(1,)]
+
+
+async def test_an_observer_whose_question_stays_open_receives_nothing_meanwhile(
+    pipeline: PipelineWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailcordon.observe.pipeline.ASK_PATIENCE", 0.1)
+    world = pipeline.world
+    async with pipeline.running(settles_after=600) as running:
+        async with world.owner.transaction():
+            await world.owner.execute("lock table waiting in access exclusive mode")
+            await until(lambda: _true(not running._open.is_set()), "receiving has stopped")
+        await until(lambda: _true(running._open.is_set()), "receiving again")
+
+
 async def test_one_message_that_the_database_rejects_does_not_stop_the_others(
     pipeline: PipelineWorld,
 ) -> None:

@@ -5,7 +5,8 @@ the database is unavailable nothing is received and the messages stay in the que
 are stored one by one, and the bad one goes to quarantine.
 
 A pipeline with a watermark also proves how far its queue is read (watermark.py). It asks the database once a second whether an
-unknown outcome needs that, and does nothing more if none does.
+unknown outcome needs that, and does nothing more if none does. If it gets no answer it stops receiving: the other observers
+cannot hear from it, and take what is invisible for longer than the visibility time-out as read.
 """
 
 import asyncio
@@ -44,6 +45,7 @@ FIRST_PAUSE = 0.1  #: seconds until the first retry; doubled up to LONGEST_PAUSE
 LONGEST_PAUSE = 5.0
 TICK = 0.25  #: seconds between two ticks of the watermark
 ASK_EVERY = 1.0  #: seconds between two questions to the database whether the watermark is needed
+ASK_PATIENCE = 3.0  #: seconds; while such a question is open for longer, nothing is received
 
 _log = logging.getLogger("mailcordon.observe")
 
@@ -110,6 +112,7 @@ class Pipeline:
         self._buffer: asyncio.Queue[tuple[int, list[Received]]] = asyncio.Queue(MAX_BUFFERED)
         self._gather = GATHER
         self._open = asyncio.Event()  #: set while the database is available
+        self._waiting = False  #: one loop waits for the database, the other one for `_open`
         #: One per additional receiver; set while it should receive.
         self._wanted = [asyncio.Event() for _ in range(receivers - 1)]
         self._deletes: set[asyncio.Task[None]] = set()
@@ -279,16 +282,23 @@ class Pipeline:
         """Drops the buffer and waits. The messages are received again; storing one twice changes nothing."""
         self._open.clear()
         self._watermark.failed(self._clock())
+        if self._waiting:
+            await self._open.wait()
+            return
         self.facts.failed(str(error))
         pause, since = FIRST_PAUSE, time.monotonic()
         _log.warning("receiving events stopped: %s", error)
-        while True:
-            self._drop_buffer()
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
-            with contextlib.suppress(Unreachable):
-                await self._store.run(_nothing)
-                break
+        self._waiting = True
+        try:
+            while True:
+                self._drop_buffer()
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+                with contextlib.suppress(Unreachable):
+                    await self._store.run(_nothing)
+                    break
+        finally:
+            self._waiting = False
         self._watermark.failed(self._clock())  # receives that were open were answered meanwhile, and dropped
         _log.warning("receiving events again after %.1f s", time.monotonic() - since)
         self._open.set()
@@ -311,9 +321,24 @@ class Pipeline:
                 continue
             asked = now
             try:
-                await self._prove()
-            except (Unreachable, BadRow) as error:
+                await self._prove_soon()
+            except Unreachable as error:
+                await self._wait_for_database(error)
+            except BadRow as error:
                 _log.warning("how far the queue is read could not be recorded: %s", error)
+            if not self._waiting:
+                self._open.set()
+
+    async def _prove_soon(self) -> None:
+        """Receives nothing while the database takes too long to answer."""
+        proving = asyncio.create_task(self._prove())
+        try:
+            if not (await asyncio.wait([proving], timeout=ASK_PATIENCE))[0]:
+                self._open.clear()
+                self._watermark.failed(self._clock())
+            await proving
+        finally:
+            proving.cancel()
 
     async def _prove(self) -> None:
         """One round: a mark of what needs proof, then what confirms this mark or an earlier one."""
@@ -325,8 +350,9 @@ class Pipeline:
         confirmed = self._watermark.settled(self._clock(), others)
         if self._exact and self._buffer.empty():
             asked = self._clock()
-            if await self._queue.count() == 0:
-                confirmed |= self._watermark.emptied(asked)
+            with contextlib.suppress(Unreachable):  # a receive fails as well, and says so
+                if await self._queue.count() == 0:
+                    confirmed |= self._watermark.emptied(asked)
         if confirmed:
             await self._store.run(lambda tx: tx.prove(confirmed))
 
