@@ -297,6 +297,11 @@ def dispatchers(stops: StopWorld, queue: QueueStore, call: Any = simulator, **ov
     )
 
 
+async def round_of(mine: Stops, queue: QueueStore) -> None:
+    await mine.once(queue.worker)
+    await mine.probed()
+
+
 async def route_of(stops: StopWorld, queue: QueueStore, slug: str) -> Route:
     lane = await lane_of(stops, slug, "password-reset")
     return (await queue.lane_routes([lane]))[lane]
@@ -319,7 +324,7 @@ async def test_a_refusal_stops_its_scope_at_once_and_the_row_is_written_later(
     assert mine.stops_route(zen), "the set is shared"
     assert not mine.stopped
     assert await stops.stops.open() == []
-    await mine.once(queue.worker)
+    await round_of(mine, queue)
     [stop] = await stops.stops.open()
     assert (stop.name, stop.hits) == ("mc-urgent", 3)
     mine.read(await queue.stops())
@@ -334,10 +339,10 @@ async def test_what_could_not_be_written_is_written_later(stops: StopWorld, queu
     route = await route_of(stops, queue, "acme")
     mine.refused(refused(route), route)
     await stops.owner.execute("alter table stop rename to elsewhere_now")
-    await mine.once(queue.worker)
+    await round_of(mine, queue)
     await stops.owner.execute("alter table elsewhere_now rename to stop")
     assert mine.stops_route(route)
-    await mine.once(queue.worker)
+    await round_of(mine, queue)
     assert [stop.name for stop in await stops.stops.open()] == ["mc-urgent"]
 
 
@@ -354,7 +359,7 @@ async def test_a_stop_ends_if_ses_accepts_the_test_and_only_then(
     stop = await stops.place(StopScope.SET, "mc-urgent")
     mine.read(await queue.stops())
     await due(stops, stop)
-    await mine.once(queue.worker)
+    await round_of(mine, queue)
     left = await stops.stops.open()
     assert (left == []) is ends
     assert [bool(one.last_probe) for one in left] == [True] * len(left)
@@ -376,21 +381,21 @@ async def test_a_stop_of_the_account_is_not_tested_by_mail_while_the_account_say
     mine.read(await queue.stops())
     assert mine.stopped
     await due(stops, stop)
-    await mine.once(queue.worker)
+    await round_of(mine, queue)
     assert (called, mine.stopped) == ([], True)
     await stops.owner.execute("update account_rate set sending_enabled = true")
     await due(stops, stop)
-    await mine.once(queue.worker)
+    await round_of(mine, queue)
     assert (len(called), mine.stopped) == (1, False)
 
 
 async def test_the_stop_of_one_dispatcher_stops_no_other(stops: StopWorld, queue: QueueStore) -> None:
     mine, another = dispatchers(stops, queue), dispatchers(stops, queue)
-    await mine.once(queue.worker)
+    await round_of(mine, queue)
     await another.once(queue.worker + 1)
     route = await route_of(stops, queue, "acme")
     mine.refused(refused(route, Answer(0, code="NotSent", text="no connection")), route)
-    await mine.once(queue.worker)
+    await round_of(mine, queue)
     another.read(await queue.stops())
     assert (mine.stopped, another.stopped) == (True, False)
 
@@ -418,7 +423,7 @@ async def test_the_words_of_a_test_over_another_tenants_lane_are_not_shown(
     await stops.owner.execute("update lane set held = true where id = $1", zen)
     mine.read(await queue.stops())
     await due(stops, stop)
-    await mine.once(queue.worker)
+    await round_of(mine, queue)
     [set_, *_] = await stops.stops.open()
     assert set_.id == stop.id
     assert set_.last_probe == "failed for another reason (identity)"
@@ -505,7 +510,7 @@ async def test_a_stop_of_the_quota_that_has_ended_does_not_come_back_before_the_
     async with loops.running():
         await loops.until(lambda: mine.stopped)
         for _ in range(2):  # the other loop may see it while it is written
-            await mine.once(queue.worker)
+            await round_of(mine, queue)
         await stops.owner.execute("update account_rate set sent_24h = 0")
         [stop] = await stops.stops.open()
         await stops.stops.end([stop.id], actor="ann", because="x")
@@ -562,3 +567,132 @@ async def test_the_reading_of_holds_survives_an_error_that_is_no_outage(
         while not holds.fresh:
             await asyncio.sleep(0.01)
     task.cancel()
+
+
+async def test_the_tests_of_a_stop_take_another_lane_each_time(stops: StopWorld) -> None:
+    stop = await stops.place(StopScope.SET, "mc-urgent")
+    acme, zen = [await lane_of(stops, slug, "password-reset") for slug in ("acme", "zen")]
+    other = await stops.place(StopScope.IDENTITY, "password-reset.zen.example", Reason.IDENTITY)
+    taken = [await stops.stops.probe_lane(stop) for _ in range(4)]
+    assert taken == [acme, zen, acme, zen]
+    await stops.stops.end([other.id], actor="ann", because="x")
+    new = await stops.world.lane("new", "password-reset")
+    assert [await stops.stops.probe_lane(stop) for _ in range(4)] == [new, acme, zen, new]
+    cell = await stops.place(StopScope.CELL, "default", Reason.ACCOUNT_PAUSED)
+    assert len({await stops.stops.probe_lane(cell) for _ in range(2)}) == 2
+
+
+async def test_a_test_that_hangs_keeps_no_other_from_its_end_and_no_refusal_from_being_written(
+    stops: StopWorld, queue: QueueStore
+) -> None:
+    hangs = asyncio.Event()
+    calls: list[bytes] = []
+
+    async def call(body: bytes, permitted: Any = None) -> Answer:
+        calls.append(body)
+        if b"mc-urgent" in body:
+            await hangs.wait()
+        return await simulator(body)
+
+    mine = dispatchers(stops, queue, call)
+    hanging = await stops.place(StopScope.SET, "mc-urgent")
+    await due(stops, await stops.place(StopScope.SET, "mc-marketing"))
+    await due(stops, hanging)
+    mine.read(await queue.stops())
+    route = await route_of(stops, queue, "zen")
+    missing = Answer(404, code="NotFoundException", text="Configuration set <mc-urgent> does not exist.")
+    async with asyncio.timeout(10):
+        await mine.once(queue.worker)
+        mine.refused(refused(route, missing), route)
+        while [stop.cause for stop in await stops.stops.open()] != [Reason.SET_PAUSED, Reason.SET_MISSING]:
+            await due(stops, hanging)
+            await mine.once(queue.worker)
+        assert sum(b"mc-urgent" in body for body in calls) == 1, "the same stop is not tested twice at once"
+        hangs.set()
+        await mine.probed()
+    assert [stop.cause for stop in await stops.stops.open()] == [Reason.SET_MISSING]
+
+
+async def test_an_outage_is_one_stop_with_one_sentence_and_no_next_test(
+    stops: StopWorld, queue: QueueStore
+) -> None:
+    now = 0.0
+    window = Window("default", lambda: now)
+    mine = dispatchers(stops, queue)
+
+    async def five_errors() -> None:
+        stopped = [window.unclear(f"error {n}") for n in range(5)]
+        assert stopped[-1]
+        mine.outage(window.outage)
+        await round_of(mine, queue)
+
+    await five_errors()
+    [stop] = await stops.stops.open()
+    assert stop.because == window.because
+    assert "next test" not in stop.sentence
+    window.probed()
+    now += 1
+    window.unclear("another error")
+    mine.outage(window.outage)
+    await round_of(mine, queue)
+    [still] = await stops.stops.open()
+    assert (still.id, still.because) == (stop.id, window.because)
+    now += 60
+    window.probed()
+    now += 60
+    assert window.outage is None
+    mine.outage("another outage")  # the end of the first was not seen
+    for _ in range(2):
+        await round_of(mine, queue)
+    assert [one.because for one in await stops.stops.open()] == ["another outage"]
+
+
+def denied(resource: str) -> Answer:
+    text = f"User: arn:aws:sts::1:assumed-role/mail/i is not authorized to perform: ses:SendEmail on resource: {resource}"
+    return Answer(403, code="AccessDeniedException", text=text)
+
+
+async def test_an_action_that_iam_denies_is_one_stop_of_the_dispatcher(
+    stops: StopWorld, queue: QueueStore
+) -> None:
+    async def call(body: bytes, permitted: Any = None) -> Answer:
+        return denied("arn:aws:ses:eu-west-1:1:identity/password-reset.zen.example")
+
+    mine = dispatchers(stops, queue, call)
+    await mine.once(queue.worker)
+    for n in range(20):
+        await stops.world.lane(f"tenant-{n}", "password-reset")
+        route = await route_of(stops, queue, f"tenant-{n}")
+        arn = f"arn:aws:ses:eu-west-1:1:identity/{route.domain}"
+        mine.refused(refused(route, denied(arn)), route)
+    await round_of(mine, queue)
+    found = await stops.stops.open()
+    assert [stop.scope for stop in found] == [StopScope.IDENTITY, StopScope.IDENTITY, StopScope.WORKER]
+    assert mine.stopped
+    for _ in range(4):  # the tests place no more
+        await stops.owner.execute("update stop set probe_at = now_ms()")
+        await round_of(mine, queue)
+    assert len(await stops.stops.open()) == 3
+
+
+async def test_a_resource_that_iam_denies_is_a_stop_of_its_own_while_other_calls_are_accepted(
+    stops: StopWorld, queue: QueueStore
+) -> None:
+    mine = dispatchers(stops, queue)
+    await mine.once(queue.worker)
+    for n in range(5):
+        await stops.world.lane(f"tenant-{n}", "password-reset")
+        route = await route_of(stops, queue, f"tenant-{n}")
+        mine.refused(refused(route, denied(f"arn:aws:ses:eu-west-1:1:identity/{route.domain}")), route)
+        mine.accepted()
+    assert not mine.stopped
+
+
+async def test_a_denial_of_every_resource_stops_the_dispatcher_at_once(
+    stops: StopWorld, queue: QueueStore
+) -> None:
+    mine = dispatchers(stops, queue)
+    await mine.once(queue.worker)
+    route = await route_of(stops, queue, "acme")
+    mine.refused(refused(route, denied("*")), route)
+    assert mine.stopped

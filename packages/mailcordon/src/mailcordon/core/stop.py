@@ -109,6 +109,11 @@ class Stop:
         return self
 
     @property
+    def next_probe(self) -> int | None:
+        """When it is tested next. None if it has ended, or if its dispatcher tests it all the time."""
+        return None if self.ended_at is not None or self.cause is Reason.OUTAGE else self.probe_at
+
+    @property
     def sentence(self) -> str:
         """The one sentence that every surface shows."""
         return reasons.stopped(
@@ -116,7 +121,7 @@ class Stop:
             since=times.minute(self.since),
             said=self.said,
             ends=ends_when(self.cause),
-            next_probe=times.second(self.probe_at),
+            next_probe=None if self.next_probe is None else times.second(self.next_probe),
             last_probe=self.last_probe or "",
             stop=str(self.id),
         )

@@ -137,12 +137,13 @@ def hold_ended() -> str:
     stop="13",
 )
 def stopped(
-    *, because: str, since: str, said: str, ends: str, next_probe: str, last_probe: str, stop: str
+    *, because: str, since: str, said: str, ends: str, next_probe: str | None, last_probe: str, stop: str
 ) -> str:
     """A stop: what SES refuses, for whom, and what ends it. The same sentence is shown for the deliveries and lanes it covers."""
     words = f' SES said: "{said}".' if said else ""
     last = f", the last one: {last_probe}" if last_probe else ""
-    return f"Stopped since {since}: {because}.{words} It ends when {ends}; next test at {next_probe}{last} [stop {stop}]"
+    test = f"; next test at {next_probe}{last}" if next_probe else ""
+    return f"Stopped since {since}: {because}.{words} It ends when {ends}{test} [stop {stop}]"
 
 
 @example(

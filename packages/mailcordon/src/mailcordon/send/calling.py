@@ -13,6 +13,7 @@ import structlog
 
 from mailcordon.core import ids
 from mailcordon.core.delivery import State
+from mailcordon.core.log_limit import LogLimit
 from mailcordon.core.priority import CLASS_DEFAULTS
 from mailcordon.core.reason import Reason
 from mailcordon.core.route import Route
@@ -59,6 +60,7 @@ class Calling:
     last_call: tuple[int, Route] | None = None  #: delivery and route, for the canary of a stopped window
     facts: DispatchFacts = field(default_factory=DispatchFacts)
     _slowed_at: float = float("-inf")
+    _set_aside_logged: LogLimit = field(default_factory=LogLimit)
 
     async def deliver(self, claim: Claimed, route: Route | None, loop: Loop) -> None:
         """Records one result, whatever fails: the delivery is neither lost nor stuck as `sending`.
@@ -193,6 +195,7 @@ class Calling:
         match verdict.next:
             case Next.SENT:
                 self.facts.success(claim.called_at)
+                self.stops.accepted()
                 self._finish(claim, route, loop, State.SENT, verdict.reason, verdict.detail, verdict.ses_id)
             case Next.DEAD:
                 self._finish(claim, route, loop, State.REJECTED_AT_CALL, verdict.reason, verdict.detail)
@@ -227,13 +230,15 @@ class Calling:
     def _set_aside(self, claim: Claimed, verdict: Verdict, loop: Loop) -> None:
         """SES refused this mail in words that do not speak of it. The lane goes on; the mail is retried until it expires."""
         self.facts.set_aside += 1
-        log.error(
-            "SES refused a mail with an unknown error; it is set aside and its lane goes on",
-            delivery=ids.delivery_id(claim.id),
-            attempt=claim.attempt,
-            code=verdict.code,
-            said=verdict.said,
-        )
+        if times := self._set_aside_logged.count(verdict.code):
+            log.error(
+                "SES refused a mail with an unknown error; it is set aside and its lane goes on",
+                delivery=ids.delivery_id(claim.id),
+                attempt=claim.attempt,
+                code=verdict.code,
+                said=verdict.said,
+                times=times,
+            )
         defer = Defer(
             claim=claim,
             why=Why.RETRY,

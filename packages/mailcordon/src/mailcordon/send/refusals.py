@@ -62,6 +62,7 @@ class Verdict(NamedTuple):
     scope: StopScope | None = None  #: for STOP
     code: str = ""  #: SES's error code
     said: str = ""  #: SES's words
+    by_iam: bool = False  #: IAM denied the action, on the resource that `scope` stands for
 
 
 class Row(NamedTuple):
@@ -302,7 +303,8 @@ def _stopped(row: Row, attempt: int, code: str, text: str, sender: Sender) -> Ve
         if text.startswith("Tenant not associated") and attempt < ASSOCIATION_ATTEMPTS:
             sentence = reasons.association_not_visible(text)
             return Verdict(Next.AGAIN, Reason.ASSOCIATION, sentence, after_ms=ASSOCIATION_RETRY_MS)
-        return _stop(row.reason, _scope_of_denial(text, sender), code, text)
+        verdict = _stop(row.reason, _scope_of_denial(text, sender), code, text)
+        return verdict._replace(by_iam=_IAM.match(text) is not None)
     return _stop(row.reason, stop.scope_of(row.reason), code, text)
 
 
@@ -318,6 +320,8 @@ def _stop(cause: Reason, scope: StopScope, code: str, text: str) -> Verdict:
     return Verdict(Next.STOP, cause, sentence, scope=scope, code=code, said=text)
 
 
+_IAM = re.compile(r"User\b")
+_ANY_RESOURCE = re.compile(r"on resource:? *[`'\"]?\*")
 _ADDRESS = re.compile(r"[^\s<>,;\"']+@([A-Za-z0-9.-]+[A-Za-z0-9])")
 _DOMAIN = re.compile(r"(?:[A-Za-z0-9-]+\.)+[A-Za-z][A-Za-z0-9-]*")
 _CHECKED = re.compile(r"failed the check in region [^:]*:(.*)", re.IGNORECASE | re.DOTALL)
@@ -342,8 +346,13 @@ def _names_sender(text: str, domain: str) -> bool:
 
 
 def _scope_of_denial(text: str, sender: Sender) -> StopScope:
-    """IAM names the resource that it denies. An association belongs to the tenant and the resource: the lane."""
-    if text.startswith("User:"):
+    """IAM names the resource that it denies; `*` is the action itself, for these credentials.
+
+    An association belongs to the tenant and the resource: the lane.
+    """
+    if _IAM.match(text):
+        if _ANY_RESOURCE.search(text):
+            return StopScope.WORKER
         if sender.configuration_set and f":configuration-set/{sender.configuration_set}" in text:
             return StopScope.SET
         if sender.domain and f":identity/{sender.domain}" in text:

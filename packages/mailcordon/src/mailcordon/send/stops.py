@@ -14,6 +14,7 @@ import structlog
 
 from mailcordon.core import stop
 from mailcordon.core.errors import Unavailable
+from mailcordon.core.log_limit import LogLimit
 from mailcordon.core.reason import Reason
 from mailcordon.core.route import Route
 from mailcordon.core.stop import NewStop, Stop, StopScope
@@ -25,6 +26,10 @@ from mailcordon.send.refusals import Next, Verdict
 log: Any = structlog.get_logger()
 
 EVERY = 0.25  #: seconds between two rounds of the background work
+DENIED_ALL = (
+    3  #: different resources that IAM denies, and SES accepts no call meanwhile: then it denies the action
+)
+DENIED_WITHIN = 60.0  #: seconds
 RATE_PATIENCE = 5.0  #: seconds without a known rate before that is a stop: at a fresh start it is normal
 ACTOR = "dispatch"
 
@@ -59,6 +64,11 @@ class Stops:
         self._rate_asked_at = float("-inf")  #: the last visit that found no known rate; -inf: it is known
         self._worker = ""
         self._stopped = False
+        self._probing: dict[int, asyncio.Task[None]] = {}  #: by the stop's id
+        self._denied: dict[
+            tuple[StopScope, str], float
+        ] = {}  #: what IAM denied since SES last accepted a call
+        self._failures = LogLimit()
 
     # What is stopped ------------------------------------------------------------------------------------------------------
 
@@ -112,7 +122,22 @@ class Stops:
     def refused(self, verdict: Verdict, route: Route) -> None:
         """SES refused a call over this route for a cause that stops more than the mail."""
         assert verdict.scope is not None
-        self._see(self._new(verdict, route))
+        self._see(self._found(verdict, route))
+
+    def accepted(self) -> None:
+        """SES accepted a call: IAM denies single resources at most."""
+        self._denied.clear()
+
+    def _iam_denies_all(self, new: NewStop) -> bool:
+        """Whether the action itself is denied: a revoked policy would else be a stop of each lane, identity and set."""
+        if (StopScope.WORKER, self._worker, new.cause) in self._known:
+            return True
+        now = self._clock()
+        self._denied[new.scope, new.name] = now
+        for key, at in list(self._denied.items()):
+            if now - at > DENIED_WITHIN:
+                del self._denied[key]
+        return len(self._denied) >= DENIED_ALL
 
     def without_tokens(self, cause: Reason | None) -> None:
         """Why the account's rate has just given a claim nothing; None if it gave some. Called after each visit and only then."""
@@ -142,6 +167,12 @@ class Stops:
                 "SES refuses calls", scope=new.scope.value, name=new.name, because=new.because, said=new.said
             )
             self._refresh()
+
+    def _found(self, verdict: Verdict, route: Route) -> NewStop:
+        new = self._new(verdict, route)
+        if verdict.by_iam and self._iam_denies_all(new):
+            return self._new(verdict._replace(scope=StopScope.WORKER), route)
+        return new
 
     def _new(self, verdict: Verdict, route: Route) -> NewStop:
         scope, cause = verdict.scope, verdict.reason
@@ -184,8 +215,25 @@ class Stops:
         await self._write()
         await self._show_outage()
         if self._known:
-            due = await self._governor.take_probes(worker, self._first_probe_ms)
-            await asyncio.gather(*(self._probe(found) for found in due))
+            for found in await self._governor.take_probes(worker, self._first_probe_ms):
+                # On its own: a test may take as long as a call to SES, and holds up neither the writing nor another test.
+                if found.id not in self._probing:
+                    self._probing[found.id] = asyncio.create_task(self._probe_and_log(found))
+
+    async def probed(self) -> None:
+        """Waits until the tests that have begun are done."""
+        await asyncio.gather(*self._probing.values())
+
+    async def _probe_and_log(self, found: Stop) -> None:
+        try:
+            await self._probe(found)
+        except Unavailable as problem:
+            log.warning("the test of a stop failed", stop=found.id, problem=str(problem))
+        except Exception as problem:
+            if times := self._failures.count(("probe", found.key, type(problem))):
+                log.exception("the test of a stop failed", stop=found.id, times=times)
+        finally:
+            del self._probing[found.id]
 
     async def _write(self) -> None:
         for key, (new, hits) in list(self._seen.items()):
@@ -193,10 +241,11 @@ class Stops:
                 placed = await self._governor.place(new, actor=ACTOR, hits=hits)
             except Unavailable:
                 raise
-            except (
-                Exception
-            ):  # one that cannot be written must not keep the others from it; it still stops calls here
-                log.exception("a stop could not be written", scope=new.scope.value, name=new.name)
+            except Exception as problem:
+                # One that cannot be written must not keep the others from it; it still stops calls here.
+                if times := self._failures.count(("write", key, type(problem))):
+                    words = "a stop could not be written"
+                    log.exception(words, scope=new.scope.value, name=new.name, times=times)
                 continue
             again, seen = self._seen.pop(key)
             if seen > hits:
@@ -210,7 +259,9 @@ class Stops:
         if self._outage is not None and shown is None:
             new = NewStop(scope=key[0], name=key[1], cause=key[2], because=self._outage)
             self._known[key] = await self._governor.place(new, actor=ACTOR, hits=1)
-        elif self._outage is None and shown is not None:
+        elif (
+            shown is not None and self._outage != shown.because
+        ):  # it is over; the next round shows another one
             await self._end(shown, reasons.calls_succeed())
 
     async def _probe(self, found: Stop) -> None:
@@ -228,11 +279,14 @@ class Stops:
         if verdict is None:
             return  # a hold came, or it is not known what is held: the test is due again later
         if verdict.next is Next.SENT:
+            self.accepted()
             await self._end(found, reasons.probe_accepted())
             return
         log.info("a stop goes on", stop=found.id, because=found.because, answer=verdict.detail)
-        if verdict.next is Next.STOP and self._new(verdict, route).key not in self._known:
-            self.refused(verdict, route)
+        if verdict.next is Next.STOP:
+            new = self._found(verdict, route)
+            if new.key not in self._known:
+                self._see(new)
         # The words of another cause may speak of another tenant, whose lane carried the test.
         same = verdict.reason is found.cause
         said = (
@@ -249,16 +303,23 @@ class Stops:
     async def _end(self, found: Stop, because: str) -> None:
         await self._governor.end([found.id], actor=ACTOR, because=because)
         log.info("a stop ended", stop=found.id, was=found.because, because=because)
-        self._known.pop(found.key, None)
-        self._seen.pop(found.key, None)
-        self._refresh()
+        known = self._known.get(found.key)
+        if known is None or known.id == found.id:  # else it has ended before, and came back
+            self._known.pop(found.key, None)
+            self._seen.pop(found.key, None)
+            self._refresh()
 
     async def run(self, worker: Callable[[], int]) -> None:
-        while True:
-            try:
-                await self.once(worker())
-            except Unavailable as problem:
-                log.warning("stops could not be written", problem=str(problem))
-            except Exception:
-                log.exception("stops could not be written")
-            await asyncio.sleep(EVERY)
+        try:
+            while True:
+                try:
+                    await self.once(worker())
+                except Unavailable as problem:
+                    log.warning("stops could not be written", problem=str(problem))
+                except Exception as problem:
+                    if times := self._failures.count(("round", type(problem))):
+                        log.exception("stops could not be written", times=times)
+                await asyncio.sleep(EVERY)
+        finally:
+            for task in self._probing.values():
+                task.cancel()

@@ -56,8 +56,7 @@ class Window:
     @property
     def outage(self) -> str | None:
         """Why it is or was stopped, until it has been calm for a while: under errors it stops and opens every second."""
-        if self.because is None and self.clock() - max(self._unclear_at, self._stopped_at) > CALM:
-            self._outage = None
+        self._forget_outage()
         return self._outage
 
     @property
@@ -87,6 +86,7 @@ class Window:
         """SES gave no clear answer to a call that began then. Returns whether that stopped the window."""
         if not self._counts(began):
             return False
+        self._forget_outage()
         self._add(unclear=True)
         self._unclear_at = self._answered_at
         recent = [unclear for at, unclear in self._answers if self._answered_at - at <= WITHIN]
@@ -102,7 +102,9 @@ class Window:
     def stop(self, because: str) -> bool:
         """Returns False if it was stopped already."""
         was_open = self.because is None
-        self.because = self._outage = because
+        self.because = self._outage = (
+            self._outage or because
+        )  # one outage keeps its sentence: it is shown as one stop
         self._stopped_at = self.clock()
         self._answers.clear()
         return was_open
@@ -128,6 +130,10 @@ class Window:
             return False
         self._canary_at = now
         return True
+
+    def _forget_outage(self) -> None:
+        if self.because is None and self.clock() - max(self._unclear_at, self._stopped_at) > CALM:
+            self._outage = None
 
     def _counts(self, began: float | None) -> bool:
         return self.because is None and (began is None or began >= self._stopped_at)

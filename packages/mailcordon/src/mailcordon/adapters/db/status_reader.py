@@ -108,7 +108,7 @@ def _stop(row: asyncpg.Record) -> status.OpenStop:
         because=stop.because,
         sentence=stop.sentence,
         since=stop.since,
-        probe_at=stop.probe_at,
+        probe_at=stop.next_probe,
         last_probe=stop.last_probe,
     )
 

@@ -80,7 +80,7 @@ class StopStore:
     async def probe_lane(self, stop: Stop) -> int | None:
         async with connection_pool.acquire(self._pool) as conn:
             if not stop.narrow:
-                return await conn.fetchval(_SQL.any_probe_lane)
+                return await conn.fetchval(_SQL.any_probe_lane, stop.id)
             return await conn.fetchval(_SQL.probe_lane, stop.id, stop.scope.value, stop.name)
 
     async def record_probe(self, stop: Stop, found: str, lane: int | None) -> None:

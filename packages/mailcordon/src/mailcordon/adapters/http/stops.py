@@ -55,7 +55,7 @@ def stop_item(view: StopView) -> StopItem:
         since=shapes.iso_ms(stop.since),
         last_seen=shapes.iso_ms(stop.last_seen),
         hits=stop.hits,
-        next_probe_at=shapes.iso_ms(stop.probe_at) if stop.ended_at is None else None,
+        next_probe_at=shapes.iso_ms_or_none(stop.next_probe),
         probes=stop.probes,
         last_probe=stop.last_probe,
         ended_at=shapes.iso_ms_or_none(stop.ended_at),

@@ -6,7 +6,7 @@ create table stop (
     name text not null check (name <> ''),                  -- cell; worker id; configuration set; domain; SES tenant; lane id
     tenant int references tenant,                           -- of a scope that belongs to one tenant
     lane int references lane,                               -- of the scope lane
-    cause text not null check (cause <> ''),                -- core.stop.StopCause
+    cause text not null check (cause <> ''),                -- core.reason.Reason
     because text not null check (because <> ''),            -- what is refused; SES's own words are in `said`
     said text not null default '',
     urgent boolean not null,                                -- urgent mail waits for it: probes come more often
@@ -16,6 +16,7 @@ create table stop (
     probe_at bigint not null,                               -- when it is tested next
     probes int not null default 0,
     last_probe text,                                        -- what the last probe found
+    probe_lane int,                                         -- whose route carried it: the next one takes another
     ended_at bigint,
     ended_by text,
     ended_because text,

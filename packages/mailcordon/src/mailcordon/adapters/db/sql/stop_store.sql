@@ -75,20 +75,31 @@ returning s.*;
 
 -- name: probe_lane
 -- The lane whose route carries the test mail: never one that a hold closes. One with another stop tells little, so it is used
--- only if there is no better one.
-select l.id
-from lane l
-where l.retired_at is null and not l.held and l.id in (select lanes_under($2, $3))
-order by exists (select from stops_of(array[l.id]) o where o.stop <> $1), l.class
-limit 1;
+-- only if there is no better one. The lanes take turns: what is wrong with one of them must not keep the stop open for all.
+with last as (
+    select probe_lane as lane from stop where id = $1
+), next as (
+    select l.id
+    from lane l, last
+    where l.retired_at is null and not l.held and l.id in (select lanes_under($2, $3))
+    order by l.id is not distinct from last.lane, exists (select from stops_of(array[l.id]) o where o.stop <> $1),
+             l.id <= last.lane, case when last.lane is null then l.class end, l.id
+    limit 1
+)
+update stop s set probe_lane = next.id from next where s.id = $1 returning s.probe_lane;
 
 -- name: any_probe_lane
 -- As `probe_lane`, for a stop that covers every lane.
-select l.id
-from lane l join route r on r.lane = l.id
-where l.retired_at is null and not l.held
-order by l.stopped
-limit 1;
+with last as (
+    select probe_lane as lane from stop where id = $1
+), next as (
+    select l.id
+    from lane l, last
+    where l.retired_at is null and not l.held and exists (select from route r where r.lane = l.id)
+    order by l.id is not distinct from last.lane, l.stopped, l.id <= last.lane, l.id
+    limit 1
+)
+update stop s set probe_lane = next.id from next where s.id = $1 returning s.probe_lane;
 
 -- name: record_probe
 -- What the last probe found; the stop goes on.
