@@ -20,7 +20,7 @@ from mailcordon.core.priority import Class
 from mailcordon.core.reason import Reason
 from mailcordon.core.target import Target
 from mailcordon.send import limits
-from mailcordon.send.moves import Finish
+from mailcordon.send.moves import Finish, Requeue
 from mailcordon.send.ports import Bounds
 from mailcordon.send.tokens import Tokens
 from mailcordon_fixtures.queue_world import World
@@ -337,6 +337,25 @@ async def test_a_newsletter_leaves_a_tenth_of_the_days_quota_to_resets_and_no_te
         )
         assert (await spend(queue, (Class.URGENT,)))[lane] == calls
     assert await world.connection.fetchval("select taken from account_rate") == 395
+
+
+async def test_a_call_that_was_not_made_spends_nothing_of_the_reserve(world, queue):
+    lane = await world.lane("acme", "password-reset")
+    await mail(world, lane, 10)
+
+    async def used() -> int:
+        return await world.connection.fetchval("select sum(calls) from reserve_use")
+
+    batch = await queue.claim((Class.URGENT,), 6, Bounds(1_000, {}, "default", 20))
+    assert await used() == len(batch.claimed) == 6
+    withdrawn = [Requeue(claim) for claim in batch.claimed[:4]]
+    await queue.complete([], [], withdrawn)
+    assert await used() == 2
+    await queue.complete([], [], withdrawn)
+    assert await used() == 2, "recorded twice, returned once"
+    batch = await queue.claim((Class.URGENT,), 1, Bounds(1_000, {}))
+    await queue.complete([], [], [Requeue(batch.claimed[0])])
+    assert await used() == 2, "it was not counted in the reserve"
 
 
 async def test_what_was_granted_since_the_last_but_one_poll_counts(world, queue):

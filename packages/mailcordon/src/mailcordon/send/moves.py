@@ -29,6 +29,7 @@ class Claimed(NamedTuple):
     to: str
     content: bytes | None  #: None only after a bug or a restore
     facts: RowFacts
+    reserve: str | None = None  #: the cell whose reserve of the day's quota it was counted in, if in any
 
 
 class Finish(NamedTuple):

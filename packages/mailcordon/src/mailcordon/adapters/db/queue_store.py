@@ -265,7 +265,8 @@ class QueueStore:
             )
         for turn in idle:
             self._idle[turn] = None
-        return Batch([_claimed(row, now, contents) for row in claimed], rows[0]["epoch"])
+        reserve = None if bounds.reserve_left is None else bounds.cell
+        return Batch([_claimed(row, now, contents, reserve) for row in claimed], rows[0]["epoch"])
 
     async def _park(
         self,
@@ -472,13 +473,23 @@ class QueueStore:
         if not requeued:
             return
         ordered = sorted((one.claim for one in requeued), key=lambda c: (c.lane, c.id))
-        await connection.execute(
+        made = await connection.fetchval(
             _SQL.requeue,
             [c.lane for c in ordered],
             [c.id for c in ordered],
             [c.attempt for c in ordered],
             [c.called_at for c in ordered],
         )
+        unspent = Counter((c.reserve, c.tenant, c.called_at // 3_600_000) for c in ordered if c.reserve)
+        # If some were not on the wire any more, this may be a repetition.
+        if unspent and made == len(ordered):
+            await connection.execute(
+                _SQL.return_reserve,
+                [cell for cell, _, _ in unspent],
+                [tenant for _, tenant, _ in unspent],
+                [hour for _, _, hour in unspent],
+                list(unspent.values()),
+            )
 
     async def _defer(self, connection: engine.Connection, deferred: Sequence[Defer]) -> None:
         if not deferred:
@@ -570,7 +581,10 @@ async def _contents(
 
 
 def _claimed(
-    row: asyncpg.Record, now: int, contents: Mapping[int, tuple[list[str], bytes | None]]
+    row: asyncpg.Record,
+    now: int,
+    contents: Mapping[int, tuple[list[str], bytes | None]],
+    reserve: str | None,
 ) -> Claimed:
     id: int = row["id"]
     recipients, content = contents.get(ids.message_of(id), ([], None))
@@ -587,6 +601,7 @@ def _claimed(
         to=recipients[place] if place < len(recipients) else "",
         content=content,
         facts=RowFacts(*[row[fact] for fact in RowFacts._fields]),
+        reserve=reserve,
     )
 
 

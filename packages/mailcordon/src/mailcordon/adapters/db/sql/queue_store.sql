@@ -221,6 +221,15 @@ insert into reserve_use as u (cell, tenant, hour, calls)
 select $1, x.tenant, now_ms() / 3600000, x.calls from unnest($2::int[], $3::int[]) x (tenant, calls) order by x.tenant
 on conflict (cell, tenant, hour) do update set calls = u.calls + excluded.calls;
 
+-- name: return_reserve
+-- Calls inside the reserve that were not made. In the order of `use_reserve`.
+with locked as (
+    select u.cell, u.tenant, u.hour, x.calls from unnest($1::text[], $2::int[], $3::int[], $4::int[]) x (cell, tenant, hour, calls)
+      join reserve_use u on u.cell = x.cell and u.tenant = x.tenant and u.hour = x.hour order by u.tenant, u.hour for update of u
+)
+update reserve_use u set calls = greatest(0, u.calls - l.calls) from locked l
+ where u.cell = l.cell and u.tenant = l.tenant and u.hour = l.hour;
+
 -- name: forget_reserve_use
 -- What is older than the day that counts.
 delete from reserve_use where cell = $1 and hour <= now_ms() / 3600000 - 24;
