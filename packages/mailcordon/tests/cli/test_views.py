@@ -280,3 +280,10 @@ def test_a_stop_of_a_lane_names_its_tenant_and_type():
     shown = " ".join(lines(stops.stop_table([stop])))
     assert "acme newsletter" in shown
     assert "17" not in shown
+
+
+def test_what_kept_mail_in_the_window_says_until_when():
+    one = {"detail": "Held by ann: x [hold 1]", "until": None}
+    assert metrics._kept(one) == "Held by ann: x [hold 1]"
+    ended = metrics._kept({**one, "until": "2026-11-28T23:13:13.340Z"})
+    assert ended == "Held by ann: x [hold 1], until 2026-11-28 23:13:13Z"

@@ -345,6 +345,15 @@ def stop_because(*, because: str, said: str, ended: str) -> str:
     return f"{because}{words}" + (f". Ended: {ended}" if ended else "")
 
 
+@example(
+    detail="Stopped since 28 Nov 2026 15:23 UTC: The account's 24-hour quota is used up, for every lane. [stop 1]",
+    until="2026-11-28 15:40:02Z",
+)
+def kept_until(*, detail: str, until: str) -> str:
+    """`metrics`: a hold or stop that has ended. `detail` is its sentence."""
+    return f"{detail}, until {until}"
+
+
 @example()
 def stops_mail() -> str:
     """The effect of a hold that stops mail."""

@@ -65,8 +65,14 @@ async def metrics(
     span = minutes or (int(last // 60) if last is not None else 60)
     query: Document = {"tenant": tenant, "type": type_, "provider": provider, "minutes": span, "by": by}
     found = await cli.api.items(path("metrics"), query, limit=limit)
-    kept = [plain(one.get("detail")) for one in children(found, "kept")]
+    kept = [_kept(one) for one in children(found, "kept")]
     cli.show_result(found, metric_table(found["items"]), *show.more(found), *kept)
+
+
+def _kept(one: Document) -> str:
+    """A hold or stop of the window, with its end if it has ended."""
+    detail, until = plain(one.get("detail")), one.get("until")
+    return detail if until is None else messages.kept_until(detail=detail, until=when(until))
 
 
 def metric_table(items: list[Document]) -> RenderableType:
