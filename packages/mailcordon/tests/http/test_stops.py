@@ -132,3 +132,21 @@ async def test_a_tenants_key_sees_no_words_of_hosts_credentials_and_the_account(
             assert said.count("SES denies access") >= 1
     plain = {item["because"] for item in (await ask(world, world.tenant_keys["acme"], "/v1/stops"))["items"]}
     assert "The platform cannot call SES at the moment" in plain
+
+
+async def test_a_lane_is_stopped_while_every_dispatcher_is(world: Any) -> None:
+    await world.owner.execute("update lane set held = false")
+    worker = (
+        "insert into worker (id, heartbeat, host, pid) overriding system value values ($1, now_ms(), 'h', 1)"
+    )
+    reader = await world.key(None, "read")
+
+    async def states() -> set[str]:
+        return {lane["state"] for lane in (await ask(world, reader, "/v1/lanes?tenant=acme"))["items"]}
+
+    for id in (7, 8):
+        await world.owner.execute(worker, id)
+    await place(world, StopScope.WORKER, "7", Reason.SES_UNREACHABLE)
+    assert "stopped" not in await states()
+    await place(world, StopScope.WORKER, "8", Reason.SES_UNREACHABLE)
+    assert await states() == {"stopped"}

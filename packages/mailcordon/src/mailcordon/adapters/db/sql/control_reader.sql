@@ -30,7 +30,7 @@ join route r on r.lane = l.id and r.path = 'isolated'
 join identity i on i.id = r.identity
 cross join lateral (
     select (now_ms() - l.expiry_ms - 1767225600000) << 22 as oldest,
-           exists (select from stop s where s.scope = 'cell' and s.ended_at is null) as all_stopped
+           exists (select from stop s where s.scope = 'cell' and s.ended_at is null) or (select every_worker_stopped()) as all_stopped
 ) c
 cross join lateral (
     select case when l.held then 'held'
