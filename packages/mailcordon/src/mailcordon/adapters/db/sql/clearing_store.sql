@@ -106,9 +106,10 @@ select count(*) from s;
 -- hour if SES does not have it; at once if that was not tried yet).
 with r as (
     update ses_resource set next_try_at = now(), observed_at = least(observed_at, now())
-     where observed_at > now() + interval '1 second'
-        or next_try_at > now() + case state when 'applied' then interval '1 day 1 minute' when 'failing' then interval '1 hour 1 minute'
-                                            else interval '1 second' end
+     where observed_at > now() + make_interval(secs => 1)
+        or next_try_at > now() + case state when 'applied' then make_interval(days => 1, mins => 1)
+                                            when 'failing' then make_interval(hours => 1, mins => 1)
+                                            else make_interval(secs => 1) end
     returning 1
 )
 select count(*) from r;
