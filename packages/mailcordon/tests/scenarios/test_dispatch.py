@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import boto3
@@ -27,6 +29,7 @@ from mailcordon.send.dispatch import Dispatcher, Identity
 from mailcordon.send.window import FIRST
 
 KEY = b"k" * 32
+DRAIN = 3.0  #: seconds
 
 
 async def allowed() -> None:
@@ -41,6 +44,21 @@ class DispatchSystem:
     governor: Governor
     dispatcher: Dispatcher
     http: aiohttp.ClientSession
+    stop: asyncio.Event
+    running: asyncio.Task[None]
+
+    @asynccontextmanager
+    async def database_away(self) -> AsyncIterator[None]:
+        """For the data plane's login, from now on."""
+        role = urlsplit(self.world.database.dsn("send")).username
+        await self.world.connection.execute(f'alter role "{role}" nologin')
+        try:
+            await self.world.connection.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where usename = $1", role
+            )
+            yield
+        finally:
+            await self.world.connection.execute(f'alter role "{role}" login')
 
     async def put(self, submission: Any, slug: str = "acme") -> Any:
         return await self.accept.enqueue(slug, submission, api_key=1, key=None, still_allowed=allowed)
@@ -108,11 +126,12 @@ async def dispatching(world: Any) -> AsyncIterator[DispatchSystem]:
             identity=Identity(installation="test", mac_key=KEY),
             cell="default",
             slots=16,
+            drain=DRAIN,
         )
         stop = asyncio.Event()
         tasks = [asyncio.create_task(accept.run()), asyncio.create_task(dispatcher.run(stop))]
         async with aiohttp.ClientSession() as http:
-            yield DispatchSystem(world, local, accept, governor, dispatcher, http)
+            yield DispatchSystem(world, local, accept, governor, dispatcher, http, stop, tasks[1])
         stop.set()
         await tasks[1]
         tasks[0].cancel()
@@ -274,3 +293,35 @@ async def test_a_hold_stops_a_busy_lane_and_what_was_claimed_goes_back(
     assert (
         await dispatching.world.count("ready") + await dispatching.world.count("ledger", "state = 20") == 400
     )
+
+
+async def test_a_dispatcher_ends_although_the_database_is_away_and_its_calls_stay_sending(
+    dispatching: DispatchSystem, make_submission: Any
+) -> None:
+    await dispatching.fault(fault="slow", seconds=1, count=None)
+    await dispatching.put(make_submission())
+
+    async def called() -> bool:
+        return await dispatching.world.count("ready", "state = 1") == 1
+
+    await dispatching.until(called)
+    async with dispatching.database_away():
+        dispatching.stop.set()
+        ended, _ = await asyncio.wait([dispatching.running], timeout=10 * DRAIN)
+        assert ended
+    assert dispatching.running.exception() is None
+    assert await called()
+
+
+async def test_a_dispatcher_that_begins_while_the_database_is_away_ends(dispatching: DispatchSystem) -> None:
+    dispatching.stop.set()
+    await dispatching.running
+    async with dispatching.database_away():
+        dispatching.stop.clear()
+        again = asyncio.create_task(dispatching.dispatcher.run(dispatching.stop))
+        await asyncio.wait([again], timeout=0.2)
+        assert not again.done()
+        dispatching.stop.set()
+        ended, _ = await asyncio.wait([again], timeout=10 * DRAIN)
+        again.cancel()
+    assert ended

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from mailcordon.core.errors import Unavailable
 from mailcordon.core.priority import Class
+from mailcordon.core.route import Route
 from mailcordon.send.claiming import Claiming
 from mailcordon.send.holds import VALID_FOR
 from mailcordon.send.route_cache import RouteCache
@@ -16,6 +18,7 @@ from mailcordon_fixtures.calls import Caller
 @dataclass
 class Loop:
     caller: Caller
+    routes: RouteCache | None = None
     probes: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -24,7 +27,7 @@ class Loop:
             slots=8,
             gather=0,
             store=self.caller.queue,
-            routes=RouteCache(self.caller.queue),
+            routes=self.routes or RouteCache(self.caller.queue),
             calling=self.caller.calling,
             probe=self.probe,
             in_flight=lambda: self.claiming.in_flight,
@@ -51,3 +54,21 @@ async def test_a_stopped_window_is_probed_only_while_it_is_known_what_is_held(
     await caller.calling.holds.read()
     await running
     assert len(loop.probes) == 1
+
+
+async def test_if_the_dispatcher_stops_while_routes_cannot_be_read_claimed_mail_goes_back(
+    caller: Caller,
+) -> None:
+    class Away(RouteCache):
+        async def get(self, lanes: set[int], epoch: int) -> dict[int, Route]:
+            caller.calling.stopping = True
+            raise Unavailable("the database is away")
+
+    await caller.claim(2)
+    await caller.world.connection.execute("update ready set state = 0, worker = null")
+    await caller.world.connection.execute("update turn set next_at = now_us()")
+    await Loop(caller, Away(caller.queue)).claiming.run()
+    assert await caller.world.count("ready", "state = 1") == 2
+    await caller.calling.results.flush()
+    assert await caller.world.count("ready", "state = 0") == 2
+    assert caller.ses.calls == 0

@@ -5,7 +5,7 @@ Holds and stops are checked in memory right before each call.
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -92,6 +92,12 @@ class Calling:
                 return
             log.exception("a call failed with an internal error", delivery=ids.delivery_id(claim.id))
             self._unclear(claim, route, loop, reasons.internal_error(type(problem).__name__), began)
+
+    def put_back(self, claims: Sequence[Claimed], loop: Loop) -> None:
+        """Requeues claimed mail without calls."""
+        loop.tokens.keep(len(claims))
+        for claim in claims:
+            self.results.requeue(loop.slots, Requeue(claim))
 
     def _defer_after_error(self, claim: Claimed, problem: Exception, loop: Loop) -> None:
         """SES certainly does not have the mail. It is retried until it expires."""

@@ -157,7 +157,10 @@ class Claiming:
             self._reserved = 0
             self._calling.facts.claim(len(claimed))
             routes = await self._routes_of(claimed, batch.epoch)
-            await self._start(claimed, routes)
+            if routes is None:
+                self._calling.put_back(claimed, self._loop)
+            else:
+                await self._start(claimed, routes)
         return len(claimed)
 
     async def _start(self, claimed: Sequence[Claimed], routes: Mapping[int, Route]) -> None:
@@ -182,13 +185,18 @@ class Claiming:
             return True
         return slots.free > 0 and time.monotonic() - self._claimed_at >= self._gather
 
-    async def _routes_of(self, claimed: Sequence[Claimed], epoch: int) -> dict[int, Route]:
-        """Retries until the database answers: claimed mail must not be dropped. It is requeued if the holds are stale by then."""
+    async def _routes_of(self, claimed: Sequence[Claimed], epoch: int) -> dict[int, Route] | None:
+        """Retries until the database answers: claimed mail must not be dropped. It is requeued if the holds are stale by then.
+
+        Returns None if the dispatcher stops meanwhile.
+        """
         while True:
             try:
                 return await self._routes.get({claim.lane for claim in claimed}, epoch)
             except Unavailable as problem:
                 log.warning("routes could not be read", problem=str(problem))
+                if self._calling.stopping:
+                    return None
                 await asyncio.sleep(0.25)
             except Exception:
                 log.exception("routes could not be read; the mail is deferred")

@@ -6,7 +6,7 @@ password reset.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import structlog
@@ -34,7 +34,7 @@ SWEEP_EVERY = 30.0  #: seconds
 SETTLE_EVERY = 0.25  #: seconds
 CLEAR_EVERY = 0.25  #: seconds
 FAILED_PAUSE = 5.0  #: seconds until background work that failed is tried again
-DRAIN = 35.0  #: seconds in which the calls on the wire may end
+DRAIN = 35.0  #: seconds in which the calls on the wire may end and their results be recorded
 URGENT_SHARE = 0.25  #: share of the call slots reserved for urgent mail
 
 #: The classes that share a loop, and the seconds in which a busy loop lets mail gather between two claims.
@@ -54,9 +54,11 @@ class Dispatcher:
         cell: str,
         slots: int,
         first_probe_ms: int = 1_000,
+        drain: float = DRAIN,
         clock: Callable[[], float] = boot_time,
     ) -> None:
         self._store = store
+        self._drain = drain
         self._results = Results(store)
         self._window = Window(cell, clock)
         self._canaries = Canaries(
@@ -117,9 +119,12 @@ class Dispatcher:
         return sum(one.in_flight for one in self._claiming)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Sends until `stop`; then claims nothing more, waits for the calls on the wire and records them."""
-        await self._retry_until_available(self._holds.read)
-        await self._retry_until_available(self._begin_work)
+        """Sends until `stop`; then claims nothing more, waits for the calls on the wire and records them.
+
+        Ends within DRAIN seconds of `stop`, even if the database is away.
+        """
+        if not await self._begun(stop):
+            return
         background: list[Coroutine[Any, Any, None]] = [
             self._holds.run(),
             self._stops.run(lambda: self._worker),
@@ -135,13 +140,12 @@ class Dispatcher:
         try:
             await asyncio.wait([waiter, *tasks, *loops], return_when=asyncio.FIRST_COMPLETED)
             self._calling.stopping = True
-            await asyncio.gather(*loops)
-            if calls := set[asyncio.Task[None]]().union(*(one.calls for one in self._claiming)):
-                await asyncio.wait(calls, timeout=DRAIN)
-            await self._results.flush()
-            if not self._results.rejected and not self._in_flight():
-                await self._store.end_work()
-            # Else another dispatcher, or the next one, finds the worker silent, and what it left has an unknown outcome.
+            try:
+                async with asyncio.timeout(self._drain):
+                    await self._end(loops)
+            except (TimeoutError, Unavailable) as problem:
+                # Another dispatcher, or the next one, finds the worker silent, and what it left has an unknown outcome.
+                log.error("not everything was recorded", deliveries=self._in_flight(), problem=str(problem))
         finally:
             for task in (waiter, *tasks, *loops):
                 task.cancel()
@@ -149,6 +153,32 @@ class Dispatcher:
         for problem in ended:
             if isinstance(problem, Exception):
                 raise problem
+
+    async def _begun(self, stop: asyncio.Event) -> bool:
+        """Returns False if `stop` came before the database."""
+        beginning, waiter = asyncio.create_task(self._begin()), asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait([beginning, waiter], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            beginning.cancel()
+            waiter.cancel()
+            await asyncio.gather(beginning, waiter, return_exceptions=True)
+        if beginning.cancelled():
+            return False
+        beginning.result()
+        return True
+
+    async def _begin(self) -> None:
+        await self._retry_until_available(self._holds.read)
+        await self._retry_until_available(self._begin_work)
+
+    async def _end(self, loops: Sequence[asyncio.Task[None]]) -> None:
+        await asyncio.gather(*loops)
+        if calls := set[asyncio.Task[None]]().union(*(one.calls for one in self._claiming)):
+            await asyncio.wait(calls)
+        await self._results.flush()
+        if not self._results.rejected and not self._in_flight():
+            await self._store.end_work()
 
     def _may_use(self, route: Route) -> bool:
         """Whether a canary may use this route."""
