@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
@@ -484,6 +485,20 @@ async def test_a_claim_reads_little_of_what_a_long_snapshot_keeps(world):
     # Seven times as much without the marks. Each new version of a turn is still compared with all others of its key.
     assert read[-1] < 4 * read[0], read
     await snapshot.close()
+    await queue.close()
+
+
+async def test_a_database_that_is_far_away_is_not_taken_for_a_crowded_one(world, monkeypatch):
+    lane = await world.lane("acme", "newsletter")
+    await mail(world, lane, 10)
+    queue = QueueStore(world.database.dsn("send"), crowded_after=10.0)
+    await queue.begin_work()
+    took = iter(range(0, 10**9, 60))
+    clock = SimpleNamespace(monotonic=lambda: float(next(took)))  # a minute between any two looks at it
+    monkeypatch.setattr("mailcordon.adapters.db.queue_store.time", clock)
+    assert len(await claimed(queue, 5)) == 5
+    monkeypatch.undo()
+    assert not any(look.crowded for look in queue._looks.values())
     await queue.close()
 
 

@@ -42,7 +42,7 @@ _PARK_WINDOW = (
 _SUPPRESSED_WINDOW = 500  #: deliveries of a lane that are looked at for suppressions once a claim has met one
 _SUPPRESSED_LOOKS = 4  #: of one claim
 _WEIGHTS = {int(class_): defaults.weight for class_, defaults in CLASS_DEFAULTS.items()}
-#: Seconds that a claim may take to find its mail. A longer one has met too many old versions of rows.
+#: Seconds that the server may take to find the mail of a claim. A longer look has met too many old versions of rows.
 CROWDED_AFTER = 0.05
 #: Seconds between two claims that look at everything, while old versions are in the way.
 FULL_LOOK_EVERY = 1.0
@@ -251,11 +251,12 @@ class QueueStore:
                 unclear.update(plan.budgets)
             if narrow:
                 visits = await self._park(connection, visits, narrow, now, unclear)
-            claimed = await self._take(connection, plan, visits, now, unclear)
+            claimed, took = await self._take(connection, plan, visits, now, unclear)
             if full:
                 look.note(classes, rows, claimed, blocked=bool(blocked))
                 look.at = time.monotonic()
-                look.crowded = look.at - started > self._crowded_after
+                # The server's time: a database far away, or a busy process here, says nothing of old versions.
+                look.crowded = max(row["took"] for row in rows) + took > 1000 * self._crowded_after
             if bounds.reserve_left is not None and claimed:
                 await self._use_reserve(connection, bounds.cell, claimed, plan)
             places = {row["turn"]: row["row"] for row in rows}
@@ -303,8 +304,9 @@ class QueueStore:
         visits: Sequence[Visit],
         now: int,
         unclear: set[int],
-    ) -> list[asyncpg.Record]:
-        """Suppressed mail leaves first, and counts for nothing: the claim goes on behind it."""
+    ) -> tuple[list[asyncpg.Record], float]:
+        """Suppressed mail leaves first, and counts for nothing: the claim goes on behind it. With the server's time in ms."""
+        took_ms = 0.0
         budgets = dict(plan.budgets)
         claimed: list[asyncpg.Record] = []
         for look in range(_SUPPRESSED_LOOKS):
@@ -319,9 +321,10 @@ class QueueStore:
                 now,
                 self.worker,
             )
+            took_ms += sum(row["took"] for row in rows if row["lane"] is None)
             live = [row for row in rows if row["attempt"]]
             claimed += live
-            dead = {row["turn"] for row in rows if not row["attempt"]}
+            dead = {row["turn"] for row in rows if row["attempt"] == 0}
             if not dead:
                 break
             if look == _SUPPRESSED_LOOKS - 1:
@@ -333,7 +336,7 @@ class QueueStore:
                 took[row["lane"]] += 1
             visits = [v._replace(budget=v.budget - took[v.lane]) for v in visits if v.turn in dead]
             await _refuse_suppressed(connection, visits, now)
-        return claimed
+        return claimed, took_ms
 
     async def _use_reserve(
         self, connection: engine.Connection, cell: str, claimed: Sequence[asyncpg.Record], plan: Plan

@@ -12,7 +12,8 @@ select exists (select from unnest($1::smallint[]) c (class)
 -- whole lease: a dead worker's turns are free at once.
 --
 -- $2 has the class's share of the $3 slots for each set of classes that may have due turns: the set as bits, times 3, plus the
--- class. $4: tenants that may not start a call now. $5: by class, where due turns begin; before that lie only old versions.
+-- class. $4: tenants that may not start a call now. $5: by class, where due turns begin; before that lie only old versions. `took`
+-- is the server's time up to the row, in ms.
 with n as materialized (
     select now_us() as us
 ), d as materialized (
@@ -23,7 +24,8 @@ with n as materialized (
     select class, low, due, ($2::int[])[(select sum(1 << class) from d where due > 0)::int * 3 + class + 1] as share from d where due > 0
 )
 select p.class, s.share, s.due, p.id as turn, p.tenant, l.id as lane, l.rate, l.tokens, l.tokens_at, l.released_at, l.expiry_ms,
-       p.row, p.next_at, n.us, (select value from epoch where name = 'control') as epoch
+       p.row, p.next_at, n.us, (select value from epoch where name = 'control') as epoch,
+       (extract(epoch from clock_timestamp() - statement_timestamp()) * 1000)::float8 as took
   from n cross join s
  cross join lateral (select t.ctid as row, t.id, t.class, t.tenant, t.next_at from turn t
                       where t.class = s.class and t.next_at is not null and t.next_at <= n.us and t.next_at >= s.low
@@ -35,7 +37,8 @@ select p.class, s.share, s.due, p.id as turn, p.tenant, l.id as lane, l.rate, l.
 -- name: claim
 -- Records the intent to send, as a compare-and-set on the delivery. A lane gives at most its budget, a turn at most its own, and
 -- the lanes of a turn share equally. Expired mail is not looked at, and suppressed mail is only reported (attempt 0): it leaves in
--- bulk. Rows are updated by their place in the table, which stays the same as long as our snapshot sees them.
+-- bulk. Rows are updated by their place in the table, which stays the same as long as our snapshot sees them. The last row, without a
+-- lane, has the server's time in ms.
 with l as (
     select * from unnest($1::int[], $2::int[], $3::bigint[], $4::int[], $5::int[], $6::smallint[]) u (lane, budget, cutoff, turn, turn_budget, class)
 ), m as materialized (
@@ -56,9 +59,11 @@ with l as (
       from m where not m.suppressed and q.ctid = m.row and q.state = 0
     returning m.turn, q.lane, q.id, q.tenant, q.attempt, q.provider, q.campaign, q.list, null::text as suppressed
 )
-select * from i
+select *, null::float8 as took from i
 union all
-select m.turn, m.lane, m.id, null, 0::smallint, null, null, null, null from m where m.suppressed;
+select m.turn, m.lane, m.id, null, 0::smallint, null, null, null, null, null from m where m.suppressed
+union all
+select null, null, null, null, null, null, null, null, null, (extract(epoch from clock_timestamp() - statement_timestamp()) * 1000)::float8;
 
 -- name: suppressed_ahead
 -- The suppressed mail among the next $3 of each lane, with what the sentence of its refusal says. It was queued before its address
