@@ -275,6 +275,15 @@ def test_the_drill_accepts_a_local_ses() -> None:
     )
 
 
+def test_an_open_stop_without_words_of_ses_shows_no_empty_quotes():
+    shown = " ".join(
+        lines(stops.stop_table([{"id": 1, "scope": "cell", "name": "default", "because": "Paused"}]))
+    )
+    assert "Paused" in shown
+    assert "SES:" not in shown
+    assert "Ended" not in shown
+
+
 def test_a_stop_of_a_lane_names_its_tenant_and_type():
     stop = {"id": 5, "scope": "lane", "name": "17", "tenant": "acme", "type": "newsletter", "because": "x"}
     shown = " ".join(lines(stops.stop_table([stop])))

@@ -13,7 +13,7 @@ from mailcordon.control.retention import Storage
 from mailcordon.core import health
 from mailcordon.core.health import ROLES, Role
 from mailcordon.core.priority import Class
-from mailcordon.core.reason import Reason
+from mailcordon.core.reason import MEANINGS, Actor, Reason
 from mailcordon.messages import reasons, system, times
 
 Check = Literal[
@@ -324,12 +324,7 @@ def _stops(facts: Facts) -> Iterator[Problem]:
             code=f"stopped-{stop.cause}",
             check="stops",
             sentence=stop.sentence,
-            next=system.status_stop_ends(
-                scope=stop.scope,
-                name=stop.type if stop.scope == "lane" and stop.type else stop.name,
-                probe=stop.last_probe,
-                tenant=stop.tenant,
-            ),
+            next=_who_can_act(stop.cause),
             whose=stop.tenant,
             since=stop.since,
         )
@@ -341,8 +336,15 @@ def _stops(facts: Facts) -> Iterator[Problem]:
                 code="dispatcher-stopped",
                 check="stops",
                 sentence=system.status_dispatcher_stopped(host=beat.host, pid=beat.pid, because=because),
-                next=system.status_stop_ends(scope="worker", name=beat.host, probe=None, tenant=None),
+                next=_who_can_act(Reason.OUTAGE),
             )
+
+
+def _who_can_act(cause: str) -> str:
+    # A newer version may have written a cause that this one does not know.
+    known = next((meaning for reason, meaning in MEANINGS.items() if reason == cause), None)
+    actor = Actor.OPERATOR if known is None else known.actor
+    return system.status_stop_next(cause=cause, actor=actor.value)
 
 
 def _set_aside(facts: Facts) -> Iterator[Problem]:

@@ -866,13 +866,11 @@ def status_mail_waits_next(*, tenant: str, type: str) -> str:
     return f"See the other problems first, then `mailcordon lane show {tenant} {type}`"
 
 
-@example(scope="set", name="mc-urgent", probe="SES refuses the set: sending is disabled", tenant=None)
-@example(scope="tenant", name="mc-k3m8p2q7r4s9", probe=None, tenant="acme")
-def status_stop_ends(*, scope: str, name: str, probe: str | None, tenant: str | None) -> str:
-    """How a stop ends, and what its last probe found."""
-    said = f"; the last said: {probe}" if probe else ""
-    whose = f" of {tenant}" if tenant else ""
-    return f"It ends by itself when a probe of the {scope} {name}{whose} succeeds{said}"
+@example(cause="account-paused", actor="AWS, or whoever runs the AWS account")
+@example(cause="outage", actor="AWS, or whoever runs the AWS account")
+def status_stop_next(*, cause: str, actor: str) -> str:
+    """Who can end a stop. Its own sentence says when it ends."""
+    return f"Who can act: {actor}. See {cause} in docs/reference/reasons.md"
 
 
 @example(host="mail-1", pid=4711, because="SES cannot be reached: connection refused")

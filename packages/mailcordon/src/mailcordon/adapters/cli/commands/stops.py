@@ -69,5 +69,5 @@ def _name(stop: Document) -> str:
 
 def _because(stop: Document) -> str:
     """What is refused, in our words and SES's, and how it ended."""
-    said, ended = plain(stop.get("said")), plain(stop.get("ended_because"))
+    said, ended = (plain(stop[name]) if stop.get(name) else "" for name in ("said", "ended_because"))
     return messages.stop_because(because=plain(stop.get("because")), said=said, ended=ended)
