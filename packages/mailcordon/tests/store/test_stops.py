@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+import structlog
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.governor_store import GovernorStore
@@ -18,14 +19,17 @@ from mailcordon.core.reason import Reason
 from mailcordon.core.route import Route
 from mailcordon.core.stop import NewStop, Stop, StopScope, because_of
 from mailcordon.core.target import Target
-from mailcordon.send.calling import Calling
+from mailcordon.send.calling import Calling, Loop
 from mailcordon.send.canary import Canaries, Identity
 from mailcordon.send.claiming import Claiming
+from mailcordon.send.decide import RowFacts
 from mailcordon.send.holds import Holds
+from mailcordon.send.moves import Claimed
 from mailcordon.send.refusals import Answer, Sender, Verdict, decide
-from mailcordon.send.results import Results
+from mailcordon.send.results import Results, Slots
 from mailcordon.send.route_cache import RouteCache
 from mailcordon.send.stops import Stops
+from mailcordon.send.tokens import Tokens
 from mailcordon.send.window import Window
 
 ACME_KEY = "select key from tenant where slug = 'acme'"
@@ -432,11 +436,11 @@ async def test_the_words_of_a_test_over_another_tenants_lane_are_not_shown(
 class Loops:
     """The two claiming loops of a dispatcher, with one call on the wire that is not answered."""
 
-    def __init__(self, queue: QueueStore, mine: Stops, window: Window) -> None:
+    def __init__(self, queue: QueueStore, mine: Stops, window: Window, call: Any = simulator) -> None:
         self.rounds = [0, 0]  #: in which the loop asked what the window allows
         calling = Calling(
             store=queue,
-            ses=Simulator(),
+            ses=Simulator(call),
             identity=IDENTITY,
             holds=Holds(queue, lambda: 0.0, mine.read),
             stops=mine,
@@ -486,8 +490,11 @@ class Loops:
 
 
 class Simulator:
+    def __init__(self, call: Any) -> None:
+        self.call = call
+
     async def send_email(self, body: bytes, permitted: Callable[[], bool] | None = None) -> Answer:
-        return await simulator(body)
+        return await self.call(body)
 
 
 async def mail_for(stops: StopWorld, *types: str) -> None:
@@ -696,3 +703,30 @@ async def test_a_denial_of_every_resource_stops_the_dispatcher_at_once(
     route = await route_of(stops, queue, "acme")
     mine.refused(refused(route, denied("*")), route)
     assert mine.stopped
+
+
+async def test_what_is_refused_or_fails_again_and_again_is_logged_once(
+    stops: StopWorld, queue: QueueStore
+) -> None:
+    async def call(body: bytes) -> Answer:
+        return Answer(400, code="NewException", text="something new")
+
+    mine = dispatchers(stops, queue)
+    loops = Loops(queue, mine, Window("default", lambda: 0.0), call)
+    await loops.calling.holds.read()
+    route = await route_of(stops, queue, "acme")
+    loop = Loop(Slots(3), Tokens(queue, "default", urgent=True))
+    with structlog.testing.capture_logs() as logged:
+        for n in range(3):
+            claim = Claimed(
+                route.lane.id, n, route.lane.tenant, 1, 0, 0, None, None, "a@b.example", b"x", RowFacts(None)
+            )
+            loop.slots.take(claim.tenant)
+            await loops.calling.deliver(claim, route, loop)
+        mine.refused(refused(route), route)
+        await stops.owner.execute("alter table stop rename to elsewhere_now")
+        for _ in range(3):
+            await round_of(mine, queue)
+    words = ("SES refused a mail with an unknown error", "a stop could not be written")
+    assert [sum(line["event"].startswith(start) for line in logged) for start in words] == [1, 1]
+    assert loops.calling.facts.set_aside == 3

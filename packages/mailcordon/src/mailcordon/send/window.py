@@ -102,9 +102,8 @@ class Window:
     def stop(self, because: str) -> bool:
         """Returns False if it was stopped already."""
         was_open = self.because is None
-        self.because = self._outage = (
-            self._outage or because
-        )  # one outage keeps its sentence: it is shown as one stop
+        # One outage keeps its sentence: it is shown as one stop.
+        self.because = self._outage = self._outage or because
         self._stopped_at = self.clock()
         self._answers.clear()
         return was_open
