@@ -75,3 +75,76 @@ async def test_an_error_while_a_refusal_is_recorded_leaves_no_unknown_outcome(
 async def test_a_sent_mail_is_in_the_ledger(caller: Caller) -> None:
     await caller.deliver(*await caller.claim(3))
     assert (await caller.world.count("ledger", "state = 20"), await caller.waiting()) == (3, [])
+
+
+@pytest.mark.parametrize(
+    ("answer", "left"),
+    [
+        (Answer(503, code="ServiceUnavailable"), UNKNOWN),
+        (Answer(-1, code="NoAnswer", text="no response within 30 s"), UNKNOWN),
+        (Answer(200, code="NoMessageId"), UNKNOWN),
+        (Answer(400, code="BadRequestException", text="words that nobody knows"), (1, "set-aside")),
+    ],
+)
+async def test_what_is_neither_accepted_nor_refused_for_good_waits(
+    caller: Caller, answer: Answer, left: tuple[int, str]
+) -> None:
+    caller.ses.reply = answer
+    await caller.deliver(*await caller.claim())
+    assert await caller.waiting() == [left]
+    assert await caller.world.count("ledger") == 0
+    if left == UNKNOWN:
+        names = await caller.world.connection.fetchval("select configuration_set from waiting")
+        assert names == (await caller.route()).configuration_set, "its Send event comes with this set"
+
+
+async def test_a_mail_that_ses_rejects_for_good_ends_and_its_lane_goes_on(caller: Caller) -> None:
+    claims = await caller.claim(2)
+    caller.ses.reply = Answer(400, code="MessageRejected", text="Message contains a virus.")
+    await caller.deliver(claims[0])
+    caller.ses.reply = Answer(200, "0100-ab")
+    await caller.deliver(claims[1])
+    states = await caller.world.connection.fetch("select state from ledger order by id")
+    assert len(states) == 2
+    assert states[0]["state"] != states[1]["state"] == 20
+
+
+async def test_throttled_calls_that_were_on_the_wire_together_go_back_and_lower_the_rate_once(
+    caller: Caller,
+) -> None:
+    async def rate() -> float:
+        return await caller.world.connection.fetchval("select rate from account_rate")
+
+    caller.ses.reply = Answer(429, code="TooManyRequestsException", text="Maximum sending rate exceeded.")
+    claims = await caller.claim(4)
+    await caller.deliver(claims[0])
+    once = await rate()
+    await caller.deliver(*claims[1:])
+    assert await rate() == once < 100_000
+    assert await caller.world.count("ready", "state = 0") == 4
+
+
+@pytest.mark.parametrize("what", ["stale", "window", "stopping"])
+async def test_while_no_call_may_start_claimed_mail_goes_back_and_spends_no_call(
+    caller: Caller, what: str
+) -> None:
+    claims = await caller.claim(3)
+    if what == "stale":
+        caller.now += 10
+    elif what == "window":
+        caller.calling.window.stop("outage")
+    else:
+        caller.calling.stopping = True
+    await caller.deliver(*claims)
+    assert (caller.ses.calls, await caller.world.count("ready", "state = 0")) == (0, 3)
+
+
+async def test_a_refusal_of_the_set_stops_its_lanes_before_the_next_call(caller: Caller) -> None:
+    claims = await caller.claim(3)
+    caller.ses.reply = Answer(
+        400, code="SendingPausedException", text="Sending paused for configuration set x."
+    )
+    for claim in claims:
+        await caller.deliver(claim)
+    assert (caller.ses.calls, await caller.world.count("ready", "state = 0")) == (1, 3)
+    assert not caller.calling.stops.stopped, "other lanes go on"
