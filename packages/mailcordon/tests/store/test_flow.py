@@ -62,7 +62,8 @@ async def counting(world: Any) -> AsyncIterator[Counting]:
     store = AcceptStore(world.database.dsn("send"))
     accept = Accept(store, HASH_KEY, lambda: __import__("time").time_ns() // 1_000_000, lambda: None)
     running = asyncio.create_task(accept.run())
-    yield Counting(world, *pools, accept)
+    control, reader = pools
+    yield Counting(world, control, reader, accept)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     await store.close()
