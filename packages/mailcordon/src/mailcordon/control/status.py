@@ -7,13 +7,13 @@ lists it, and a check whose facts could not be read is a problem.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from mailcordon.control.retention import Storage
 from mailcordon.core import health
 from mailcordon.core.health import ROLES, Role
 from mailcordon.core.priority import Class
-from mailcordon.core.reason import MEANINGS, Actor, Reason
+from mailcordon.core.reason import MEANINGS, Reason
 from mailcordon.messages import reasons, system, times
 
 Check = Literal[
@@ -30,20 +30,7 @@ Check = Literal[
     "snapshots",
     "clocks",
 ]
-CHECKS: tuple[Check, ...] = (
-    "roles",
-    "waiting mail",
-    "stops",
-    "set-aside mail",
-    "account",
-    "feedback",
-    "unknown outcomes",
-    "resources at SES",
-    "partitions",
-    "default partitions",
-    "snapshots",
-    "clocks",
-)
+CHECKS: tuple[Check, ...] = get_args(Check)
 
 _MINUTE = 60_000
 #: How long mail of a class may wait for its turn. A person waits for urgent mail: half of it leaves within a second, and 30 s
@@ -78,6 +65,9 @@ class Beat:
     beat: int
     facts: Mapping[str, Any]
 
+    def is_silent(self, now: int) -> bool:
+        return health.silent(self.beat, now)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
@@ -96,7 +86,7 @@ class OpenStop:
     name: str
     tenant: str | None  #: slug; None: everybody
     type: str | None
-    cause: str
+    cause: Reason
     because: str
     sentence: str  #: the one that every surface shows
     since: int
@@ -171,25 +161,13 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Process:
-    role: Role
-    host: str
-    pid: int
-    started: int
-    beat: int
-    silent: bool
-    facts: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     at: int
     problems: tuple[Problem, ...]
     notices: tuple[Problem, ...]
     checked: tuple[Check, ...]
-    processes: tuple[Process, ...]
+    processes: tuple[Beat, ...]
     waiting: tuple[Waiting, ...]
-    stops: tuple[OpenStop, ...]
     storage: Storage | None
 
     @property
@@ -229,9 +207,8 @@ def judge(facts: Facts) -> Status:
         problems=tuple(found),
         notices=tuple(_bounded(_notices(facts))),
         checked=tuple(check for check in CHECKS if check not in facts.unread),
-        processes=tuple(_process(beat, facts.now) for beat in facts.beats),
+        processes=tuple(facts.beats),
         waiting=tuple(facts.waiting),
-        stops=tuple(facts.stops),
         storage=facts.storage,
     )
 
@@ -251,20 +228,8 @@ def _bounded(problems: Iterable[Problem]) -> list[Problem]:
     return out
 
 
-def _process(beat: Beat, now: int) -> Process:
-    return Process(
-        role=beat.role,
-        host=beat.host,
-        pid=beat.pid,
-        started=beat.started,
-        beat=beat.beat,
-        silent=health.silent(beat.beat, now),
-        facts=beat.facts,
-    )
-
-
 def _alive(facts: Facts, role: Role) -> list[Beat]:
-    return [beat for beat in facts.beats if beat.role == role and not health.silent(beat.beat, facts.now)]
+    return [beat for beat in facts.beats if beat.role == role and not beat.is_silent(facts.now)]
 
 
 def _unread(check: Check, why: str) -> Problem:
@@ -340,11 +305,8 @@ def _stops(facts: Facts) -> Iterator[Problem]:
             )
 
 
-def _who_can_act(cause: str) -> str:
-    # A newer version may have written a cause that this one does not know.
-    known = next((meaning for reason, meaning in MEANINGS.items() if reason == cause), None)
-    actor = Actor.OPERATOR if known is None else known.actor
-    return system.status_stop_next(cause=cause, actor=actor.value)
+def _who_can_act(cause: Reason) -> str:
+    return system.status_stop_next(cause=cause, actor=MEANINGS[cause].actor.value)
 
 
 def _set_aside(facts: Facts) -> Iterator[Problem]:
@@ -519,9 +481,9 @@ def _snapshots(facts: Facts) -> Iterator[Problem]:
 
 
 def _clocks(facts: Facts) -> Iterator[Problem]:
-    for beat in facts.beats:
+    for beat in _alive(facts, "api"):
         skew = beat.facts.get("skew_ms")
-        if beat.role == "api" and skew is not None and abs(skew) > SKEW_MS and beat in _alive(facts, "api"):
+        if skew is not None and abs(skew) > SKEW_MS:
             yield Problem(
                 code="clock-skew",
                 check="clocks",

@@ -6,14 +6,14 @@ the state of its lane.
 
 from dataclasses import dataclass
 from math import floor
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from mailcordon.core.priority import Class
 from mailcordon.core.reason import Reason
 from mailcordon.messages import reasons, times
 
 Role = Literal["api", "dispatch", "observe", "control"]
-ROLES: tuple[Role, ...] = ("api", "dispatch", "observe", "control")
+ROLES: tuple[Role, ...] = get_args(Role)
 
 BEAT_EVERY = 2.0  #: seconds between two reports of a process
 #: Four reports missed: a garbage collection or a slow commit is no silence. Milliseconds.

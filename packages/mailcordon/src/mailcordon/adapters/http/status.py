@@ -90,7 +90,7 @@ def _view(found: status.Status) -> StatusView:
         problems=[_problem(one) for one in found.problems],
         notices=[_problem(one) for one in found.notices],
         checked=list(found.checked),
-        processes=[_process(one) for one in found.processes],
+        processes=[_process(one, found.at) for one in found.processes],
         waiting=[
             WaitingItem(
                 class_=one.class_.word,
@@ -128,14 +128,14 @@ def _problem(one: status.Problem) -> ProblemItem:
     )
 
 
-def _process(one: status.Process) -> ProcessItem:
+def _process(one: status.Beat, now: int) -> ProcessItem:
     return ProcessItem(
         role=one.role,
         host=one.host,
         pid=one.pid,
         started_at=shapes.iso_ms(one.started),
         reported_at=shapes.iso_ms(one.beat),
-        silent=one.silent,
+        silent=one.is_silent(now),
         facts=_facts(one.facts),
     )
 
