@@ -29,11 +29,11 @@ from mailcordon.control import keys
 from mailcordon.control.governor import Governor
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.tenants import Tenants
+from mailcordon.core.clock import boot_time
 from mailcordon.messages import api
 from mailcordon.observe import view as observe_view
 from mailcordon.observe.ingest import Ingest
 from mailcordon.send.accept import Accept
-from mailcordon.send.holds import boot_time
 
 
 async def run(config: Config, stop: asyncio.Event) -> None:

@@ -1,11 +1,6 @@
 """What a control process knows of its own work (app/heartbeat.py). Times are milliseconds since 1970, of this host's clock."""
 
-import time
 from dataclasses import dataclass
-
-
-def host_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 @dataclass(slots=True)

@@ -10,10 +10,11 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from mailcordon.control.desired import Settings
-from mailcordon.control.facts import ControlFacts, host_ms
+from mailcordon.control.facts import ControlFacts
 from mailcordon.control.governor import Governor
 from mailcordon.control.reconcile import Reconciler
 from mailcordon.control.upkeep import Upkeep
+from mailcordon.core.clock import host_ms
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_WAIT = 30.0  #: seconds between two attempts of a duty that fails

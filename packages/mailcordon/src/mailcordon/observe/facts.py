@@ -1,12 +1,9 @@
 """What an observe process knows of its own work (app/heartbeat.py). Times are milliseconds since 1970, of this host's clock."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-
-def host_ms() -> int:
-    return time.time_ns() // 1_000_000
+from mailcordon.core.clock import host_ms
 
 
 @dataclass(slots=True)

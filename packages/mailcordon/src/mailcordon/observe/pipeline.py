@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from mailcordon.core.clock import boot_time
 from mailcordon.messages import reasons
 from mailcordon.observe.facts import QueueFacts
 from mailcordon.observe.ingest import Ingest, Report
@@ -71,11 +72,6 @@ class Totals:
         self.notices += report.notices
         self.counted.update({kind.word: count for kind, count in report.counted.items()})
         self.quarantined.update(report.quarantined)
-
-
-def boot_time() -> float:
-    """Seconds of a clock that counts suspended time."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class Pipeline:
