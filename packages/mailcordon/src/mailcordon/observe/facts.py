@@ -1,9 +1,34 @@
 """What an observe process knows of its own work (app/heartbeat.py). Times are milliseconds since 1970, of this host's clock."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mailcordon.core.clock import host_ms
+from mailcordon.observe.ingest import Report
+
+
+@dataclass(slots=True)
+class Totals:
+    """Counts of one pipeline since its start."""
+
+    received: int = 0
+    stored: int = 0  #: messages whose batch was committed
+    batches: int = 0
+    copies: int = 0
+    elsewhere: int = 0
+    notices: int = 0
+    counted: Counter[str] = field(default_factory=Counter[str])
+    quarantined: Counter[str] = field(default_factory=Counter[str])
+
+    def add(self, messages: int, report: Report) -> None:
+        self.stored += messages
+        self.batches += 1
+        self.copies += report.copies
+        self.elsewhere += report.elsewhere
+        self.notices += report.notices
+        self.counted.update({kind.word: count for kind, count in report.counted.items()})
+        self.quarantined.update(report.quarantined)
 
 
 @dataclass(slots=True)
@@ -11,36 +36,31 @@ class QueueFacts:
     """Of one queue since the start. Kept by its pipeline."""
 
     name: str
+    totals: Totals
     last_receive: int | None = None  #: the last answer of the queue, with messages or without
     last_event: int | None = None  #: the last commit of a batch with messages
-    received: int = 0
-    stored: int = 0
-    quarantined: int = 0
     #: Whether it receives: False while the database is away or the queue does not answer.
     live: bool = False
     problem: str | None = None  #: why it does not receive
 
-    def answered(self, messages: int) -> None:
+    def answered(self) -> None:
         self.last_receive = host_ms()
-        self.received += messages
         self.live, self.problem = True, None
 
     def failed(self, problem: str) -> None:
         self.live, self.problem = False, problem
 
-    def committed(self, messages: int, quarantined: int) -> None:
+    def committed(self) -> None:
         self.last_event = host_ms()
-        self.stored += messages
-        self.quarantined += quarantined
 
     def document(self) -> dict[str, object]:
         return {
             "name": self.name,
             "last_receive": self.last_receive,
             "last_event": self.last_event,
-            "received": self.received,
-            "stored": self.stored,
-            "quarantined": self.quarantined,
+            "received": self.totals.received,
+            "stored": self.totals.stored,
+            "quarantined": sum(self.totals.quarantined.values()),
             "live": self.live,
             "problem": self.problem,
         }

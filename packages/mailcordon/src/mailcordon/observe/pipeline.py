@@ -14,13 +14,11 @@ import contextlib
 import logging
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from mailcordon.core.clock import boot_time
 from mailcordon.messages import reasons
-from mailcordon.observe.facts import QueueFacts
+from mailcordon.observe.facts import QueueFacts, Totals
 from mailcordon.observe.ingest import Ingest, Report
 from mailcordon.observe.ports import (
     BadRow,
@@ -49,29 +47,6 @@ ASK_EVERY = 1.0  #: seconds between two questions to the database whether the wa
 ASK_PATIENCE = 3.0  #: seconds; while such a question is open for longer, nothing is received
 
 _log = logging.getLogger("mailcordon.observe")
-
-
-@dataclass(slots=True)
-class Totals:
-    """Counts of one pipeline since its start."""
-
-    received: int = 0
-    stored: int = 0  #: messages whose batch was committed
-    batches: int = 0
-    copies: int = 0
-    elsewhere: int = 0
-    notices: int = 0
-    counted: Counter[str] = field(default_factory=Counter[str])
-    quarantined: Counter[str] = field(default_factory=Counter[str])
-
-    def add(self, messages: int, report: Report) -> None:
-        self.stored += messages
-        self.batches += 1
-        self.copies += report.copies
-        self.elsewhere += report.elsewhere
-        self.notices += report.notices
-        self.counted.update({kind.word: count for kind, count in report.counted.items()})
-        self.quarantined.update(report.quarantined)
 
 
 class Pipeline:
@@ -113,7 +88,7 @@ class Pipeline:
         self._wanted = [asyncio.Event() for _ in range(receivers - 1)]
         self._deletes: set[asyncio.Task[None]] = set()
         self.totals = Totals()
-        self.facts = QueueFacts(queue.name)
+        self.facts = QueueFacts(queue.name, self.totals)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Runs until `stop` is set. Then stores and deletes what was received, and returns."""
@@ -156,7 +131,7 @@ class Pipeline:
             try:
                 messages = await self._queue.receive(wait=wanted is None)
                 pause = FIRST_PAUSE
-                self.facts.answered(len(messages))
+                self.facts.answered()
             except Unreachable as error:
                 self._watermark.failed(self._clock())
                 self._watermark.stored(receive)
@@ -259,7 +234,7 @@ class Pipeline:
 
     def _done(self, messages: Sequence[Received], report: Report) -> None:
         self.totals.add(len(messages), report)
-        self.facts.committed(len(messages), sum(report.quarantined.values()))
+        self.facts.committed()
         for sentence in report.alarms:
             _log.warning("quarantine: %s", sentence)
         task = asyncio.create_task(self._delete([message.receipt for message in messages]))
