@@ -73,17 +73,10 @@ class Cordons:
         slug, target = await self._target(selection, principal)
         found = await self._governor.preview(target)
         if action == "uncordon" and owner == SES:
-            stops = await self._stops(found)
-            return Expected(
-                lanes=found.lanes,
-                effect=preview.end_effect(found, stops, slug),
-                untouched=preview.untouched(found, slug),
-            )
-        return Expected(
-            lanes=found.lanes,
-            effect=preview.effect(action, found, slug, owner),
-            untouched=preview.untouched(found, slug),
-        )
+            effect = preview.end_effect(found, await self._stops(found), slug)
+        else:
+            effect = preview.effect(action, found, slug, owner)
+        return Expected(lanes=found.lanes, effect=effect, untouched=preview.untouched(found, slug))
 
     async def cordon(
         self, selection: Selection, principal: Principal, *, because: str, seconds: float | None
