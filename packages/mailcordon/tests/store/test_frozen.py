@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from mailcordon.adapters.db import engine
+from mailcordon.adapters.db import clearing_store, engine
 from mailcordon.adapters.db.clearing_store import ClearingStore
 from mailcordon.adapters.db.settle_store import SettleStore
 from mailcordon.send.ports import Settled
@@ -73,7 +73,7 @@ async def test_what_a_frozen_dispatcher_parks_and_expires_another_does_after_the
         await locked.wait()
         async with asyncio.timeout(60):
             while True:
-                async with other._alone() as connection:
+                async with other._connection.locked(clearing_store._LOCK) as connection:
                     if connection is not None:
                         break
                 await asyncio.sleep(0.05)

@@ -4,8 +4,7 @@ One dispatcher at a time does this, the one that holds an advisory lock; the oth
 """
 
 from collections import defaultdict
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 
 from mailcordon.adapters.db import engine, queries, queue_store
 from mailcordon.adapters.db.isolating import Isolating
@@ -15,7 +14,6 @@ from mailcordon.send import limits
 from mailcordon.send.ports import Narrow
 
 _SQL = queries.load("clearing_store.sql")
-_SHARED = queries.load("shared.sql")
 _LOCK = 0x6D66
 _MOST = 1_000  #: rows per statement: each is a transaction of some 30 ms
 _ROUNDS = 8  #: statements per call
@@ -35,23 +33,13 @@ class ClearingStore:
     async def close(self) -> None:
         await self._connection.close()
 
-    @asynccontextmanager
-    async def _alone(self) -> AsyncGenerator[engine.Connection | None]:
-        async with self._connection.use() as connection:
-            if not await connection.fetchval(_SHARED.try_lock, _LOCK, 0):
-                yield None
-                return
-            try:
-                yield connection
-            finally:
-                await connection.execute(_SHARED.unlock, _LOCK, 0)
-
     async def expire(self) -> int:
         gone = 0
         with suppress(SessionEnded):
-            async with self._alone() as connection:
-                for _ in range(_ROUNDS if connection else 0):
-                    assert connection is not None
+            async with self._connection.locked(_LOCK) as connection:
+                if connection is None:
+                    return 0
+                for _ in range(_ROUNDS):
                     parts = await self._isolating.fetch(connection, _SQL.expire_ready, _MOST)
                     n = sum(part["expired"] for part in parts)
                     gone += n
@@ -66,7 +54,7 @@ class ClearingStore:
         if not narrow:
             return 0
         try:
-            async with self._alone() as connection:
+            async with self._connection.locked(_LOCK) as connection:
                 if connection is None:
                     self._parked.clear()
                     return 0
@@ -109,22 +97,21 @@ class ClearingStore:
     async def give_back(self) -> int:
         moved = 0
         with suppress(SessionEnded):
+            # Usually no hold gives mail back, and one query without a lock is enough.
             async with self._connection.use() as connection:
-                if not await connection.fetchval(_SQL.lock_if_holds_gave_back, _LOCK):
+                if not await connection.fetch(_SQL.ended_holds):
                     return 0
-                try:
-                    for row in await connection.fetch(_SQL.ended_holds):
-                        now, since, before = row["now"], row["moving_since"], row["moved"]
-                        if since is None or since > now + limits.CLOCK_SLACK_MS:
-                            await connection.execute(_SQL.start_giving_back, row["id"], now)
-                            since, before = now, 0
-                        may = limits.released(now - since, self._ramp_ms) - before
-                        if may > 0:
-                            moved += (
-                                await connection.fetchval(_SQL.give_back, row["id"], min(may, _MOST)) or 0
-                            )
-                finally:
-                    await connection.execute(_SHARED.unlock, _LOCK, 0)
+            async with self._connection.locked(_LOCK) as connection:
+                if connection is None:
+                    return 0
+                for row in await connection.fetch(_SQL.ended_holds):
+                    now, since, before = row["now"], row["moving_since"], row["moved"]
+                    if since is None or since > now + limits.CLOCK_SLACK_MS:
+                        await connection.execute(_SQL.start_giving_back, row["id"], now)
+                        since, before = now, 0
+                    may = limits.released(now - since, self._ramp_ms) - before
+                    if may > 0:
+                        moved += await connection.fetchval(_SQL.give_back, row["id"], min(may, _MOST)) or 0
         return moved
 
     async def correct_clocks(self) -> int:

@@ -8,11 +8,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from mailcordon.adapters.db import engine
+from mailcordon.adapters.db import engine, queries
 from mailcordon.adapters.db.driver_errors import BUSY, DEADLOCK, SESSION_ENDED, UNREACHABLE, in_words
 from mailcordon.core.errors import Unavailable
 from mailcordon.messages import api
 
+_SHARED = queries.load("shared.sql")
 _INDEX_PLANS = "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set enable_bitmapscan = off"
 
 
@@ -86,6 +87,20 @@ class PinnedConnection:
                 # Else the rollback would wait for the same server once more.
                 connection.terminate()
                 raise
+
+    @asynccontextmanager
+    async def locked(
+        self, key: int, statement: str = _SHARED.try_lock
+    ) -> AsyncGenerator[engine.Connection | None]:
+        """The connection while its session holds the advisory lock (`key`, 0). None if `statement` does not get the lock."""
+        async with self.use() as connection:
+            if not await connection.fetchval(statement, key, 0):
+                yield None
+                return
+            try:
+                yield connection
+            finally:
+                await connection.execute(_SHARED.unlock, key, 0)
 
     async def close(self) -> None:
         async with self._lock:

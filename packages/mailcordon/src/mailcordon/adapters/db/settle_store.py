@@ -28,19 +28,11 @@ class SettleStore:
     async def settle(self) -> Settled | None:
         """One round. Returns None if nothing waits, or if another dispatcher is settling."""
         try:
-            return await self._settle()
+            # Usually nothing waits, and one query without a lock is enough.
+            async with self._connection.locked(_SETTLER_LOCK, _SQL.lock_if_anything_waits) as connection:
+                return None if connection is None else await self._round(connection)
         except SessionEnded:
             return None
-
-    async def _settle(self) -> Settled | None:
-        async with self._connection.use() as connection:
-            # Usually nothing waits, and one query without a lock is enough.
-            if not await connection.fetchval(_SQL.lock_if_anything_waits, _SETTLER_LOCK):
-                return None
-            try:
-                return await self._round(connection)
-            finally:
-                await connection.execute(_SHARED.unlock, _SETTLER_LOCK, 0)
 
     async def _round(self, connection: engine.Connection) -> Settled:
         move = self._isolating.fetch

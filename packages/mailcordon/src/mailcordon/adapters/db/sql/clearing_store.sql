@@ -37,16 +37,6 @@ select t.id from turn t where t.id = any ($1::int[]) order by t.id for no key up
 -- Lanes in which a narrow hold may stop mail.
 select l.id, l.tenant, l.class, l.turn from lane l where l.tenant = any ($1::int[]) and l.retired_at is null order by l.id;
 
--- name: lock_if_holds_gave_back
--- Whether any mail waits under a hold that has ended; then, whether we are the only dispatcher that gives it back.
-with recursive holds as (
-    (select w.hold from waiting w where w.hold is not null order by w.hold limit 1)
-    union all
-    select (select w.hold from waiting w where w.hold > s.hold order by w.hold limit 1) from holds s where s.hold is not null
-)
-select case when exists (select from holds s join hold h on h.id = s.hold and (h.lifted_at is not null or h.until <= now_ms()))
-            then pg_try_advisory_lock($1, 0) else false end;
-
 -- name: ended_holds
 -- Holds that have ended and under which mail still waits, with how far the giving back has come.
 with recursive holds as (

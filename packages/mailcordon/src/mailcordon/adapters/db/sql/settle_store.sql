@@ -2,7 +2,7 @@
 
 -- name: lock_if_anything_waits
 -- Usually nothing waits, and then no lock is taken. False as well if another dispatcher holds the lock.
-select case when exists (select from waiting) then pg_try_advisory_lock($1, 0) else false end;
+select case when exists (select from waiting) then pg_try_advisory_lock($1, $2) else false end;
 
 -- name: settle_by_send_event
 -- The Send event that carries our attempt's tag proves that SES took it.
