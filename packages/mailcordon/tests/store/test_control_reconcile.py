@@ -9,7 +9,7 @@ import pytest
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.control_store import ControlStore
 from mailcordon.adapters.db.governor_store import GovernorStore
-from mailcordon.adapters.db.provision_store import ProvisionStore
+from mailcordon.adapters.db.provision_store import ProvisionStore, make_due
 from mailcordon.adapters.ses.administer import Administer
 from mailcordon.control import desired
 from mailcordon.control.governor import Governor
@@ -37,6 +37,7 @@ class World:
     ) -> None:
         self.local = local
         self.owner = owner
+        self.pool = governor
         self.governor = Governor(GovernorStore(governor))
         self.store = ProvisionStore(control)
         self.tenants = Tenants(ControlStore(control), self.governor, TOPICS)
@@ -52,6 +53,10 @@ class World:
         self.calls: list[str] = []
         self.die_after: int | None = None
         self.ses.meta.events.register("after-call.sesv2", self._after)
+
+    async def make_due(self, lane: int) -> int:
+        async with self.pool.acquire() as conn:
+            return await make_due(conn, lane)
 
     def _after(self, model: Any, **_: Any) -> None:
         self.calls.append(model.name)
@@ -371,7 +376,7 @@ async def test_what_vanished_at_ses_is_whole_again_once_ses_has_refused_the_lane
         if what == name:
             await dissociate(world, resource)
     await ask(getattr(world.ses, operation), **given)
-    assert await world.store.make_due(await world.lane()) == 7
+    assert await world.make_due(await world.lane()) == 7
     await world.settle()
     assert await _as_seen(world, key) == before
     assert {row[2] for row in await world.rows()} == {"applied"}
@@ -388,7 +393,7 @@ async def test_what_ses_refused_is_due_before_everything_else_and_shared_resourc
         "select l.id from lane l join tenant e on e.id = l.tenant join message_type t on t.id = l.type"
         " where e.slug = 'acme' and t.name = 'password-reset'"
     )
-    await world.store.make_due(lane)
+    await world.make_due(lane)
     assert (await world.due())[:7] == [
         "configuration-set mc-urgent",
         *sorted(["event-destination mc-urgent/engagement", "event-destination mc-urgent/outcome"]),

@@ -1,7 +1,10 @@
 """Borrowing a connection from a pool. Errors of the database become errors with a sentence for the caller."""
 
-from collections.abc import AsyncGenerator
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import asyncpg
 
@@ -10,10 +13,14 @@ from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.core.errors import Fault, Invalid, Unavailable
 from mailcordon.messages import api
 
+T = TypeVar("T")
+
+_TRIES = 8
+
 
 @asynccontextmanager
 async def acquire(pool: Pool) -> AsyncGenerator[PooledConnection]:
-    """Raises Unavailable, or Invalid for text that PostgreSQL cannot store (a NUL). Deadlocks pass: the governor retries them."""
+    """Raises Unavailable, or Invalid for text that PostgreSQL cannot store (a NUL). Deadlocks pass: `transact` retries them."""
     try:
         async with pool.acquire() as connection:
             try:
@@ -40,3 +47,17 @@ async def transaction(pool: Pool, *, snapshot: bool = False) -> AsyncGenerator[P
         except TimeoutError:
             connection.terminate()  # the rollback would wait as well
             raise
+
+
+async def transact(
+    pool: Pool, run: Callable[[PooledConnection], Awaitable[T]], *, snapshot: bool = False
+) -> T:
+    """One transaction that locks lanes, as the queue's statements do: after a deadlock with them it is run again, since placing a
+    hold or a stop must not fail by chance."""
+    for attempt in range(_TRIES):
+        try:
+            async with transaction(pool, snapshot=snapshot) as connection:
+                return await run(connection)
+        except asyncpg.DeadlockDetectedError:
+            await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))
+    raise Unavailable(api.lanes_locked())

@@ -76,3 +76,8 @@ async def create_pool(dsn: str, *, max_size: int = 8, answer_seconds: float = AN
         command_timeout=answer_seconds,
         server_settings=_SETTINGS | {"application_name": "mailcordon"},
     )
+
+
+def row_count(status: str) -> int:
+    """How many rows a statement changed, from what `execute` returns: `UPDATE 3`."""
+    return int(status.rpartition(" ")[2])

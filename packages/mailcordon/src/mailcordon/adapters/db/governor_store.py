@@ -4,9 +4,7 @@ Each method is one transaction of the governor's role. The queue's statements lo
 retried, since placing a hold must not fail by chance.
 """
 
-import asyncio
 import json
-import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -17,7 +15,7 @@ from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.control import preview
 from mailcordon.control.preview import LaneCounts, Preview
-from mailcordon.core.errors import Fault, Invalid, NotFound, Unavailable
+from mailcordon.core.errors import Fault, Invalid, NotFound
 from mailcordon.core.hold import Hold, NewHold, state_of
 from mailcordon.core.priority import Class
 from mailcordon.core.target import Target
@@ -25,7 +23,6 @@ from mailcordon.messages import api, reasons
 
 _SQL = queries.load("governor_store.sql")
 _SHARED = queries.load("shared.sql")
-_TRIES = 8
 POLICY = "policy"  #: the owner of holds on lanes whose domain is not verified
 
 T = TypeVar("T")
@@ -185,28 +182,20 @@ class GovernorStore:
         return await self._transact(run)
 
     async def due_holds(self) -> list[tuple[int, list[int]]]:
-        return await self._by_tenant(_SQL.due_holds)
+        async with connection_pool.acquire(self._pool) as conn:
+            return [(row["tenant"], row["holds"]) for row in await conn.fetch(_SQL.due_holds)]
 
     async def unaligned_tenants(self) -> list[int]:
         async with connection_pool.acquire(self._pool) as conn:
             return [row["tenant"] for row in await conn.fetch(_SQL.unaligned_tenants)]
 
-    async def _by_tenant(self, statement: str) -> list[tuple[int, list[int]]]:
-        async with connection_pool.acquire(self._pool) as conn:
-            return [(row["tenant"], row["holds"]) for row in await conn.fetch(statement)]
-
     async def _transact(
         self, run: Callable[[PooledConnection], Awaitable[T]], *, snapshot: bool = False
     ) -> T:
-        for attempt in range(_TRIES):
-            try:
-                async with connection_pool.transaction(self._pool, snapshot=snapshot) as conn:
-                    return await run(conn)
-            except asyncpg.DeadlockDetectedError:
-                await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))
-            except asyncpg.ForeignKeyViolationError:
-                raise NotFound(api.lane_of_tenant_unknown(), code="no-such-lane") from None
-        raise Unavailable(api.lanes_locked())
+        try:
+            return await connection_pool.transact(self._pool, run, snapshot=snapshot)
+        except asyncpg.ForeignKeyViolationError:
+            raise NotFound(api.lane_of_tenant_unknown(), code="no-such-lane") from None
 
 
 async def _lock_tenant(conn: PooledConnection, tenant: int) -> str:

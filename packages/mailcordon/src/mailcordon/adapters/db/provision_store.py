@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from mailcordon.adapters.db import queries
 from mailcordon.adapters.db.control_store import write_desired
-from mailcordon.adapters.db.engine import Pool, PooledConnection
+from mailcordon.adapters.db.engine import Pool, PooledConnection, row_count
 from mailcordon.control import desired, plan
 from mailcordon.control.desired import ConfigurationSet, Json, Resource, Settings
 from mailcordon.control.plan import Change
@@ -46,11 +46,6 @@ class ProvisionStore:
 
     async def size(self) -> int:
         return await self._pool.fetchval(_SQL.size)
-
-    async def make_due(self, lane: int) -> int:
-        """SES refused a call of this lane: makes every resource on its route due at once. Returns how many."""
-        done = await self._pool.execute(_SQL.make_due, lane)
-        return int(done.rpartition(" ")[2])
 
     async def applied(
         self, row: Row, observed: Mapping[str, Json], changes: Sequence[Change], *, again_in: float
@@ -132,6 +127,11 @@ class ProvisionStore:
         """Yields whether this process is the one that reconciles. Two would be safe, but would call SES twice as often."""
         async with self._pool.acquire() as conn:
             yield await conn.fetchval(_SQL.try_reconciler_lock)
+
+
+async def make_due(conn: PooledConnection, lane: int) -> int:
+    """SES refused a call of this lane: makes every resource on its route due at once. Returns how many."""
+    return row_count(await conn.execute(_SQL.make_due, lane))
 
 
 async def _audit(conn: PooledConnection, row: Row, changes: Sequence[Change]) -> None:

@@ -1,27 +1,17 @@
 """Stops in PostgreSQL. Implements `control.stops.StopStore`, as the governor's role."""
 
-import asyncio
 import json
-import random
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
-
-import asyncpg
+from collections.abc import Sequence
 
 from mailcordon.adapters.db import connection_pool, queries
-from mailcordon.adapters.db.engine import Pool, PooledConnection
+from mailcordon.adapters.db.engine import Pool, PooledConnection, row_count
+from mailcordon.adapters.db.provision_store import make_due
 from mailcordon.adapters.db.stop_row import known, stop_from_row
 from mailcordon.control.stops import AccountSays, Covering
-from mailcordon.core.errors import Unavailable
 from mailcordon.core.stop import NewStop, Stop, StopScope
-from mailcordon.messages import api
 
 _SQL = queries.load("stop_store.sql")
 _SHARED = queries.load("shared.sql")
-_PROVISION = queries.load("provision_store.sql")
-_TRIES = 8
-
-T = TypeVar("T")
 
 
 class StopStore:
@@ -51,12 +41,12 @@ class StopStore:
             assert row is not None
             stop = stop_from_row(row)
             if new.lane is not None:
-                await conn.execute(_PROVISION.make_due, new.lane)
+                await make_due(conn, new.lane)
             await _changed(conn, [stop])
             await _audit(conn, stop, actor, "stop.place", stop.because)
             return stop
 
-        return await self._transact(run)
+        return await connection_pool.transact(self._pool, run)
 
     async def end(self, ids: Sequence[int], *, actor: str, because: str) -> list[Stop]:
         async def run(conn: PooledConnection) -> list[Stop]:
@@ -69,7 +59,7 @@ class StopStore:
                 await _audit(conn, stop, actor, "stop.end", because)
             return ended
 
-        return await self._transact(run)
+        return await connection_pool.transact(self._pool, run)
 
     async def take_probes(self, worker: int, first_ms: int) -> list[Stop]:
         async with connection_pool.acquire(self._pool) as conn:
@@ -87,11 +77,11 @@ class StopStore:
         async with connection_pool.acquire(self._pool) as conn:
             await conn.execute(_SQL.record_probe, stop.id, found)
             if lane is not None and stop.narrow:
-                await conn.execute(_PROVISION.make_due, lane)
+                await make_due(conn, lane)
 
     async def probe_soon(self) -> int:
         async with connection_pool.acquire(self._pool) as conn:
-            return int((await conn.execute(_SQL.probe_soon)).split()[-1])
+            return row_count(await conn.execute(_SQL.probe_soon))
 
     async def account(self, cell: str) -> AccountSays | None:
         async with connection_pool.acquire(self._pool) as conn:
@@ -110,15 +100,6 @@ class StopStore:
     async def of_gone_workers(self) -> list[int]:
         async with connection_pool.acquire(self._pool) as conn:
             return [row["id"] for row in await conn.fetch(_SQL.stops_of_gone_workers)]
-
-    async def _transact(self, run: Callable[[PooledConnection], Awaitable[T]]) -> T:
-        for attempt in range(_TRIES):
-            try:
-                async with connection_pool.transaction(self._pool) as conn:
-                    return await run(conn)
-            except asyncpg.DeadlockDetectedError:
-                await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))
-        raise Unavailable(api.lanes_locked())
 
 
 async def derive(conn: PooledConnection, lanes: Sequence[int]) -> int:

@@ -8,7 +8,7 @@ import asyncpg
 
 from mailcordon.adapters.db import queries
 from mailcordon.adapters.db.accept_store import NODE_LOCK
-from mailcordon.adapters.db.engine import Pool
+from mailcordon.adapters.db.engine import Pool, row_count
 from mailcordon.control import retention
 from mailcordon.control.administration import SesAccount
 from mailcordon.control.retention import TableDay
@@ -126,7 +126,7 @@ class UpkeepStore:
         return await self._pool.fetchval(_SQL.purge_urgent_bodies, after, retention.URGENT_BODIES_MS, most)
 
     async def purge(self, kind: Purged, older_ms: int, most: int) -> int:
-        return _rows(await self._pool.execute(_PURGES[kind], older_ms, most))
+        return row_count(await self._pool.execute(_PURGES[kind], older_ms, most))
 
     async def count_lanes(self) -> None:
         await self._pool.execute(_SQL.count_lanes)
@@ -146,7 +146,3 @@ class UpkeepStore:
 
 def _days(rows: Sequence[asyncpg.Record]) -> frozenset[TableDay]:
     return frozenset(TableDay(row["day"], row["parent"]) for row in rows)
-
-
-def _rows(status: str) -> int:
-    return int(status.split()[-1])
