@@ -14,14 +14,13 @@ import asyncpg
 from mailcordon.adapters.db import accept_arguments, engine, queries
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
+from mailcordon.adapters.db.route_row import route_from_row
 from mailcordon.adapters.db.stop_row import known, stop_from_row
 from mailcordon.adapters.db.suppression_row import Recipient, why_suppressed
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.ids import NODES
-from mailcordon.core.lane import Lane
 from mailcordon.core.priority import Class
 from mailcordon.core.reason import Reason
-from mailcordon.core.route import Route
 from mailcordon.core.suppression import Suppression
 from mailcordon.messages import api, reasons
 from mailcordon.send.decide import Kept
@@ -67,23 +66,8 @@ class AcceptStore:
         for row in rows:
             if row["path"] is None:
                 continue
-            lane = Lane(
-                id=row["lane"],
-                tenant=row["tenant"],
-                tenant_key=row["key"],
-                type=row["type"],
-                class_=Class(row["class"]),
-            )
-            route = Route(
-                lane=lane,
-                turn=row["turn"],
-                path=row["path"],
-                ses_tenant=row["ses_tenant"],
-                domain=row["domain"],
-                configuration_set=row["configuration_set"],
-            )
             entry = Entry(
-                route=route,
+                route=route_from_row(row),
                 share=row["share"],
                 policy_version=row["policy_version"],
                 expiry_ms=row["expiry_ms"],
@@ -91,7 +75,7 @@ class AcceptStore:
                 backlog_bytes=row["backlog_bytes"],
                 backlog_age_ms=row["backlog_age_ms"],
             )
-            entries[lane.type] = (*entries.get(lane.type, ()), entry)
+            entries[row["type"]] = (*entries.get(row["type"], ()), entry)
         return Lanes(tenant=rows[0]["tenant"], slug=slug, entries=entries)
 
     async def moment(self) -> Moment:

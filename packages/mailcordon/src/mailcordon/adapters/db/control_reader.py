@@ -12,6 +12,7 @@ from mailcordon.adapters.db.control_store import type_of
 from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.key_store import KeyStore
+from mailcordon.adapters.db.route_row import route_from_row
 from mailcordon.adapters.db.stop_row import known, stop_from_row
 from mailcordon.control.catalogue import MessageType
 from mailcordon.control.keys import Key
@@ -20,9 +21,6 @@ from mailcordon.control.views import AuditView, HoldView, IdentityView, LaneView
 from mailcordon.control.views import StopView as StopView
 from mailcordon.core import ids
 from mailcordon.core.health import Outflow
-from mailcordon.core.lane import Lane
-from mailcordon.core.priority import Class
-from mailcordon.core.route import Route
 from mailcordon.core.stop import Stop
 
 _SQL = queries.load("control_reader.sql")
@@ -75,7 +73,7 @@ class ControlReader:
             rows = await conn.fetch(_SQL.lane_facts, list(tenants))
         found: dict[int, list[UsedRoute]] = {tenant: [] for tenant in tenants}
         for row in rows:
-            found[row["tenant_id"]].append(UsedRoute(route=_route(row), set_kind=row["set_kind"]))
+            found[row["tenant"]].append(UsedRoute(route=route_from_row(row), set_kind=row["set_kind"]))
         return found
 
     async def outflow(self, viewer: Viewer) -> Outflow:
@@ -175,28 +173,10 @@ def _stop(row: asyncpg.Record, stop: Stop) -> StopView:
     return StopView(stop=stop, tenant=row["slug"], type=row["type_name"])
 
 
-def _route(row: asyncpg.Record) -> Route:
-    return Route(
-        lane=Lane(
-            id=row["id"],
-            tenant=row["tenant_id"],
-            tenant_key=row["key"],
-            type=row["type"],
-            class_=Class(row["class"]),
-        ),
-        turn=row["turn"],
-        path=row["path"],
-        ses_tenant=row["ses_tenant"],
-        domain=row["domain"],
-        configuration_set=row["configuration_set"],
-        ip_pool=row["ip_pool"],
-    )
-
-
 def _lane(row: asyncpg.Record) -> LaneView:
     return LaneView(
-        tenant=row["tenant"],
-        route=_route(row),
+        tenant=row["slug"],
+        route=route_from_row(row),
         state=row["state"],
         rate=row["rate"],
         own_rate=row["policy_rate"],

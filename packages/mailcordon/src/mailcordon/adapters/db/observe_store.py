@@ -14,6 +14,7 @@ import msgspec
 from mailcordon.adapters.db import arrays, engine, queries
 from mailcordon.adapters.db.driver_errors import in_words
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
+from mailcordon.adapters.db.route_row import lane_from_row
 from mailcordon.core import ids
 from mailcordon.core.delivery import State
 from mailcordon.core.errors import Unavailable
@@ -143,13 +144,7 @@ class PostgresTransaction:
         if missing:
             keys, types = zip(*missing, strict=True)
             for lane in await self._connection.fetch(_SQL.lanes, keys, types):
-                cache.lanes[lane["key"], lane["type"]] = Lane(
-                    id=lane["lane"],
-                    tenant=lane["tenant"],
-                    tenant_key=lane["key"],
-                    type=lane["type"],
-                    class_=Class(lane["class"]),
-                )
+                cache.lanes[lane["tenant_key"], lane["type"]] = lane_from_row(lane)
         unknown = sorted(sets - cache.sets.keys())
         if unknown:
             for set_ in await self._connection.fetch(_SQL.configuration_sets, unknown):

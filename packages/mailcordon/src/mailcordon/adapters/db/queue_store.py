@@ -16,12 +16,12 @@ import asyncpg
 from mailcordon.adapters.db import engine, queries
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
+from mailcordon.adapters.db.route_row import route_from_row
 from mailcordon.adapters.db.stop_row import known, stop_from_row
 from mailcordon.adapters.db.suppression_row import Recipient, why_suppressed
 from mailcordon.core import ids
 from mailcordon.core.delivery import State
 from mailcordon.core.hold import Hold
-from mailcordon.core.lane import Lane
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
 from mailcordon.core.reason import Reason
 from mailcordon.core.route import Route
@@ -402,23 +402,7 @@ class QueueStore:
     async def lane_routes(self, lanes: Sequence[int]) -> dict[int, Route]:
         async with self._watch.use() as connection:
             rows = await connection.fetch(_SQL.lane_routes, lanes)
-        return {
-            row["lane"]: Route(
-                lane=Lane(
-                    id=row["lane"],
-                    tenant=row["tenant"],
-                    tenant_key=row["tenant_key"],
-                    type=row["type"],
-                    class_=Class(row["class"]),
-                ),
-                turn=row["turn"],
-                path=row["path"],
-                ses_tenant=row["ses_tenant"],
-                configuration_set=row["configuration_set"],
-                domain=row["domain"],
-            )
-            for row in rows
-        }
+        return {row["lane"]: route_from_row(row) for row in rows}
 
     # Complete -----------------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@
 -- name: lanes_of_tenant
 -- Every lane in use of a tenant with its routes. A tenant without lanes gives one row of nulls; an unknown or retired one gives
 -- none.
-select t.id as tenant, t.slug, t.key, l.id as lane, l.turn, ty.name as type, l.class, r.path, r.share, r.ses_tenant, r.domain,
+select t.id as tenant, t.slug, t.key as tenant_key, l.id as lane, l.turn, ty.name as type, l.class, r.path, r.share, r.ses_tenant, r.domain,
        r.configuration_set, r.policy_version, l.expiry_ms, l.backlog_deliveries, l.backlog_bytes, l.backlog_age_ms
   from tenant t
   left join lane l on l.tenant = t.id and l.retired_at is null

@@ -17,7 +17,7 @@ from tenant where ($1::int is null or id = $1) and id > $2 order by id limit $3;
 
 -- name: lanes
 -- Counting stops at $6: a list must not cost a scan of every backlog.
-select l.id, l.turn, l.tenant as tenant_id, e.slug as tenant, e.key, t.name as type, l.class, s.state, l.rate, l.policy_rate,
+select l.id as lane, l.turn, l.tenant, e.slug, e.key as tenant_key, t.name as type, l.class, s.state, l.rate, l.policy_rate,
        (select count(*) from (select from ready r where r.lane = l.id and r.id >= c.oldest limit $6) r)
          + (select count(*) from (select from waiting w where w.lane = l.id and w.id >= c.oldest limit $6) w) as deliveries,
        least((select r.id from ready r where r.lane = l.id and r.id >= c.oldest order by r.id limit 1),
@@ -47,7 +47,7 @@ order by l.id limit $5;
 
 -- name: lane_facts
 -- What a lane shares with others: domain, SES tenant, configuration set and IP pool.
-select l.id, l.turn, l.tenant as tenant_id, e.key, t.name as type, l.class, r.path, r.domain, r.ses_tenant, r.configuration_set,
+select l.id as lane, l.turn, l.tenant, e.key as tenant_key, t.name as type, l.class, r.path, r.domain, r.ses_tenant, r.configuration_set,
        r.ip_pool, k.kind as set_kind
 from lane l
 join tenant e on e.id = l.tenant

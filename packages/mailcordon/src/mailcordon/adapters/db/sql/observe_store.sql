@@ -4,7 +4,7 @@
 
 -- name: lanes
 -- Lanes by the tenant key and type that our tags carry.
-select t.key, y.name as type, l.id as lane, l.tenant, l.class
+select t.key as tenant_key, y.name as type, l.id as lane, l.tenant, l.class
   from unnest($1::text[], $2::text[]) as x (key, type)
   join tenant t on t.key = x.key
   join message_type y on y.name = x.type
