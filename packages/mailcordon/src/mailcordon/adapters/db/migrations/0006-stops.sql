@@ -44,29 +44,40 @@ grant update (stopped) on lane to {{governor}};
 -- A refusal makes what SES has for the route due.
 grant update (next_try_at) on ses_resource to {{governor}};
 
--- The lanes that a stop covers: those whose route names what it names. A cell or a worker covers every lane.
+-- Whether a stop of this scope names a part of this route. A cell or a worker is no part of any: it covers every lane.
+create function stop_names(scope text, name text, part_of route) returns boolean language sql immutable
+    return case scope when 'set' then part_of.configuration_set = name when 'identity' then part_of.domain = name
+                      when 'tenant' then part_of.ses_tenant = name when 'lane' then part_of.lane::text = name else false end;
+
+-- When a stop was open. After the clock was set back, it may have ended before it began.
+create function stop_time(one stop) returns int8range language sql immutable
+    return int8range(least(one.since, one.ended_at), one.ended_at);
+
+-- The lanes that a stop covers.
 create function lanes_under(scope text, name text) returns setof int language sql stable as $$
     select distinct r.lane from route r
-     where case scope when 'set' then r.configuration_set = name when 'identity' then r.domain = name
-                      when 'tenant' then r.ses_tenant = name when 'lane' then r.lane::text = name else true end
+     where lanes_under.scope in ('cell', 'worker') or stop_names(lanes_under.scope, lanes_under.name, r)
 $$;
 
 -- The open stops that cover these lanes by their route. Those of a cell or a worker are not among them.
 create function stops_of(lanes int[]) returns table (lane int, stop bigint) language sql stable as $$
     select distinct r.lane, s.id
-      from route r join stop s on s.ended_at is null and (
-               s.scope = 'set' and s.name = r.configuration_set or s.scope = 'identity' and s.name = r.domain
-            or s.scope = 'tenant' and s.name = r.ses_tenant or s.scope = 'lane' and s.name = r.lane::text)
+      from route r join stop s on s.ended_at is null and stop_names(s.scope, s.name, r)
      where r.lane = any (lanes)
 $$;
 
--- Whether every live dispatcher has a stop of its own: then no mail leaves, whichever lane it is in.
+-- Whether every live dispatcher has a stop of its own.
 create function every_worker_stopped() returns boolean language sql stable as $$
     select exists (select from stop s where s.ended_at is null and s.scope = 'worker')
        and not exists (
            select from worker w
             where w.ended_at is null and w.heartbeat > now_ms() - 10000
               and not exists (select from stop s where s.ended_at is null and s.scope = 'worker' and s.name = w.id::text))
+$$;
+
+-- Whether no mail leaves, whichever lane it is in: the account is stopped, or every live dispatcher.
+create function every_lane_stopped() returns boolean language sql stable as $$
+    select exists (select from stop s where s.ended_at is null and s.scope = 'cell') or every_worker_stopped()
 $$;
 
 -- 0: since before this column, which says no more.
@@ -78,7 +89,7 @@ grant select (id, heartbeat, started_at, ended_at) on worker to {{reader}}, {{ob
 -- killed lived until its heartbeats were missed.
 create function no_way_out(since bigint) returns int8multirange language sql stable as $$
     with stopped as (
-        select s.name, range_agg(int8range(least(s.since, s.ended_at), s.ended_at)) as times
+        select s.name, range_agg(stop_time(s)) as times
           from stop s
          where s.scope = 'worker' and (s.ended_at is null or s.ended_at > no_way_out.since)
          group by s.name
@@ -100,10 +111,7 @@ create function stops_on(of_lane int, since bigint) returns setof stop language 
      where (s.ended_at is null or s.ended_at > stops_on.since)
        and (s.scope = 'cell'
             or s.scope = 'worker' and s.ended_at is null and every_worker_stopped()
-            or exists (select from route r
-                        where r.lane = of_lane
-                          and (s.scope = 'set' and s.name = r.configuration_set or s.scope = 'identity' and s.name = r.domain
-                               or s.scope = 'tenant' and s.name = r.ses_tenant or s.scope = 'lane' and s.name = r.lane::text)))
+            or exists (select from route r where r.lane = of_lane and stop_names(s.scope, s.name, r)))
      order by s.since, s.id
 $$;
 
@@ -120,7 +128,5 @@ update lane l set held = false, released_at = now_ms()
                                       and (x.lane is null or x.lane = l.id))
    and not exists (
        select from hold h
-        where h.tenant = l.tenant and h.owner <> 'ses' and h.lifted_at is null and h.stops
-          and h.provider is null and h.campaign is null and h.list is null
-          and (h.class is null or h.class = l.class) and (h.lane is null or h.lane = l.id));
+        where h.owner <> 'ses' and h.lifted_at is null and h.stops and hold_covers(h, l.tenant, l.class, l.id) and not hold_is_narrow(h));
 update epoch set value = value + 1;

@@ -65,8 +65,7 @@ with d as materialized (
 )
 select b.epoch, b.now, b.ok,
        array(select distinct l.id from unnest($14::int[]) u (lane) join lane l on l.id = u.lane
-              where l.held or l.stopped or exists (select from stop s where s.scope = 'cell' and s.ended_at is null)
-                    or (select every_worker_stopped())) as held,
+              where l.held or l.stopped or (select every_lane_stopped())) as held,
        case when b.ok then wake_turns($28::int[], (select count(*) from k)) end
   from b;
 
@@ -88,8 +87,7 @@ select pg_current_xact_id()::text as xid,
                              and (s.until is null or s.until > now_ms()))
                  or exists (select from platform_suppression p where p.hash = u.hash)) as suppressed,
        array(select l.id from unnest($9::int[]) u (lane) join lane l on l.id = u.lane
-              where l.held or l.stopped or exists (select from stop s where s.scope = 'cell' and s.ended_at is null)
-                    or (select every_worker_stopped())) as held;
+              where l.held or l.stopped or (select every_lane_stopped())) as held;
 
 -- name: replays
 -- The message that an idempotency key stands for, and whether the request's body is the same. A new statement, so that it sees

@@ -29,12 +29,11 @@ join message_type t on t.id = l.type
 join route r on r.lane = l.id and r.path = 'isolated'
 join identity i on i.id = r.identity
 cross join lateral (
-    select (now_ms() - l.expiry_ms - 1767225600000) << 22 as oldest,
-           exists (select from stop s where s.scope = 'cell' and s.ended_at is null) or (select every_worker_stopped()) as all_stopped
+    select (now_ms() - l.expiry_ms - 1767225600000) << 22 as oldest
 ) c
 cross join lateral (
     select case when l.held then 'held'
-                when l.stopped or c.all_stopped then 'stopped'
+                when l.stopped or (select every_lane_stopped()) then 'stopped'
                 when exists (
                     select from hold h
                     where h.lifted_at is null and hold_covers(h, l.tenant, l.class, l.id)

@@ -47,7 +47,7 @@ select * from (
     select s.*, s.since as kept_from, s.ended_at as kept_until from stops_on($1, $2) s where s.scope <> 'worker'
     union all
     select s.*, lower(t.kept), upper(t.kept)
-      from stop s cross join lateral unnest(no_way_out($2) * int8multirange(int8range(least(s.since, s.ended_at), s.ended_at))) t (kept)
+      from stop s cross join lateral unnest(no_way_out($2) * int8multirange(stop_time(s))) t (kept)
      where s.scope = 'worker' and (s.ended_at is null or s.ended_at > $2)
      order by kept_until desc nulls first, id desc limit 100
 ) newest order by kept_from, id;
@@ -56,7 +56,7 @@ select * from (
 -- When no dispatcher ran after this time, for as long as it takes to notice. The newest.
 select lower(t.gone) as kept_from, upper(t.gone) as kept_until
   from unnest(no_way_out($1) - coalesce((
-           select range_agg(int8range(least(s.since, s.ended_at), s.ended_at)) from stop s
+           select range_agg(stop_time(s)) from stop s
             where s.scope = 'worker' and (s.ended_at is null or s.ended_at > $1)), '{}')) t (gone)
  where coalesce(upper(t.gone), now_ms()) - lower(t.gone) >= 10000
  order by 1 desc limit 100;

@@ -63,7 +63,7 @@ select s.* from stop s
                  cross join lateral stops_on(l.id, now_ms() - $3::bigint * 60000) o
                  where l.tenant = $1 and ($2::text is null or y.name = $2))
     or s.scope = 'worker' and s.ended_at > now_ms() - $3::bigint * 60000
-       and (select no_way_out(now_ms() - $3::bigint * 60000)) && int8range(least(s.since, s.ended_at), s.ended_at)
+       and (select no_way_out(now_ms() - $3::bigint * 60000)) && stop_time(s)
  order by s.id desc limit 20;
 
 -- name: suppressions
