@@ -25,7 +25,7 @@ create view account_state as
     select cell, sending_enabled and enforcement <> 'SHUTDOWN' as enabled, case when max_24h >= 0 then max_24h end as quota,
            case when max_24h >= 0 then max_24h - sent_24h - taken end as quota_left
       from account_rate;
-grant select on account_state to {{control}}, {{reader}};
+grant select on account_state to {{control}}, {{governor}}, {{reader}};
 
 -- Counts from the acceptance on (docs/observe.md). Deliveries that were refused at the door never were in the queue.
 alter table lane_intake add column refused bigint not null default 0;

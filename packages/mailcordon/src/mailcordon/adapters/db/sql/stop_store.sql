@@ -116,8 +116,7 @@ select t.name || ' of ' || e.slug from lane l join message_type t on t.id = l.ty
 
 -- name: account
 -- What GetAccount said last, for the stops that it must agree to end.
-select sending_enabled and enforcement <> 'SHUTDOWN' as enabled, max_24h < 0 or max_24h - sent_24h - taken >= 1 as has_quota
-from account_rate where cell = $1;
+select enabled, coalesce(quota_left >= 1, true) as has_quota from account_state where cell = $1;
 
 -- name: stops_covering
 -- The open stops that cover any of these lanes, with the number of lanes that each covers beside them. A dispatcher's own is left
