@@ -63,6 +63,8 @@ create table lane_count (
     given_up bigint not null,
     rejected bigint not null,
     no_outcome bigint not null,
+    queued bigint not null generated always as
+        (accepted - sent - refused - expired - cancelled - given_up - rejected - no_outcome) stored,
     primary key (lane, at),
     foreign key (tenant, lane) references lane (tenant, id)
 );

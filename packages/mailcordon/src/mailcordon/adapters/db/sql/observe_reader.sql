@@ -31,8 +31,7 @@ select set_config('mailcordon.tenant', $1, true);
 -- name: flows
 -- What became of the mail of a tenant's lanes since the totals were as the window begins. One snapshot: the counts add up.
 select l.id as key, y.name as type, l.class, nullif(b.at, 0) as since,
-       coalesce(b.accepted - b.sent - b.refused - b.expired - b.cancelled - b.given_up - b.rejected - b.no_outcome, 0) as queued_before,
-       t.accepted - coalesce(b.accepted, 0) as accepted, t.sent - coalesce(b.sent, 0) as sent,
+       coalesce(b.queued, 0) as queued_before, t.accepted - coalesce(b.accepted, 0) as accepted, t.sent - coalesce(b.sent, 0) as sent,
        t.refused - coalesce(b.refused, 0) as refused, t.expired - coalesce(b.expired, 0) as expired,
        t.cancelled - coalesce(b.cancelled, 0) as cancelled, t.given_up - coalesce(b.given_up, 0) as given_up,
        t.rejected - coalesce(b.rejected, 0) as rejected, t.no_outcome - coalesce(b.no_outcome, 0) as no_outcome, t.queued
@@ -43,7 +42,7 @@ select l.id as key, y.name as type, l.class, nullif(b.at, 0) as since,
                       order by c.at desc limit 1) b on true
  where ($2::text is null or y.name = $2) and l.id > $3::int
    and (t.accepted > coalesce(b.accepted, 0) or t.queued > 0
-        or t.accepted - t.queued > coalesce(b.sent + b.refused + b.expired + b.cancelled + b.given_up + b.rejected + b.no_outcome, 0))
+        or t.accepted - t.queued > coalesce(b.accepted - b.queued, 0))
  order by l.id
  limit $4;
 

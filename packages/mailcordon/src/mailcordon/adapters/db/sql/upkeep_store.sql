@@ -192,10 +192,8 @@ set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.
 insert into lane_count (lane, at, tenant, accepted, sent, refused, expired, cancelled, given_up, rejected, no_outcome)
 select t.lane, now_ms(), t.tenant, t.accepted, t.sent, t.refused, t.expired, t.cancelled, t.given_up, t.rejected, t.no_outcome
   from lane_total t
-  left join lateral (
-       select c.accepted, c.sent + c.refused + c.expired + c.cancelled + c.given_up + c.rejected + c.no_outcome as finished
-         from lane_count c where c.lane = t.lane order by c.at desc limit 1) last on true
- where (t.accepted, t.accepted - t.queued) <> (coalesce(last.accepted, 0), coalesce(last.finished, 0))
+  left join lateral (select c.accepted, c.queued from lane_count c where c.lane = t.lane order by c.at desc limit 1) last on true
+ where (t.accepted, t.queued) <> (coalesce(last.accepted, 0), coalesce(last.queued, 0))
  order by t.lane;
 
 -- name: thin_counts
