@@ -1,12 +1,14 @@
 -- Rows that no day's partition fits, retention by whole days, and what control may purge (docs/operations.md, "Retention").
 
--- The day of an id, and the first id of a day (core/ids.py).
-create function day_of(id bigint) returns date language sql immutable as $$
-    select (to_timestamp(((id >> 22) + 1767225600000) / 1000.0) at time zone 'UTC')::date
-$$;
-create function first_id_of(day date) returns bigint language sql immutable as $$
-    select (extract(epoch from day::timestamp)::bigint * 1000 - 1767225600000) << 22
-$$;
+-- The time of an id and the first id of a time, in ms since 1970 (core/ids.py). The planner inlines them.
+create function ms_of(id bigint) returns bigint language sql immutable return (id >> 22) + 1767225600000;
+create function first_id_at(ms bigint) returns bigint language sql immutable return (ms - 1767225600000) << 22;
+
+-- The day of an id, and the first id of a day.
+create function day_of(id bigint) returns date language sql immutable
+    return (to_timestamp(ms_of(id) / 1000.0) at time zone 'UTC')::date;
+create function first_id_of(day date) returns bigint language sql immutable
+    return first_id_at(extract(epoch from day::timestamp)::bigint * 1000);
 
 -- note and send_event were plain tables. Each becomes the default partition of its successor, which takes over columns, indexes
 -- and rights; make_partition, below, moves the rows into their days. `seq` gets a sequence of its own, since PostgreSQL 15 and 16
@@ -151,7 +153,7 @@ begin
     if key is null then
         raise exception '% has no partitions', parent using errcode = 'invalid_parameter_value';
     end if;
-    if high > (now_ms() - 86400000 - (select coalesce(max(expiry_ms), 0) from lane) - 1767225600000) << 22 then
+    if high > first_id_at(now_ms() - 86400000 - (select coalesce(max(expiry_ms), 0) from lane)) then
         raise exception 'mail of % may not have expired yet', day using errcode = 'invalid_parameter_value';
     end if;
     -- One statement, so one snapshot: a delivery that moves between the queues is seen in one of them. By lane, since the keys

@@ -12,7 +12,7 @@ with recursive lanes as (
       from lanes s
      cross join lateral (select r.lane, r.id from ready r
                           where r.lane = s.lane and r.state = 0
-                            and r.id < (select (now_ms() - l.expiry_ms - 1767225600000) << 22 from lane l where l.id = s.lane)
+                            and r.id < (select first_id_at(now_ms() - l.expiry_ms) from lane l where l.id = s.lane)
                             and ($2::bigint[] is null or r.id = any ($2)) and r.id <> all ($3::bigint[])
                           order by r.id limit $1) h
      limit $1
@@ -26,7 +26,7 @@ select count(f.id) as expired
 -- name: expired_page
 -- The rows that `expire_ready` chooses from.
 select r.lane, r.id from ready r join lane l on l.id = r.lane
- where (r.lane, r.id) > ($1::int, $2::bigint) and r.state = 0 and r.id < ((now_ms() - l.expiry_ms - 1767225600000) << 22)
+ where (r.lane, r.id) > ($1::int, $2::bigint) and r.state = 0 and r.id < first_id_at(now_ms() - l.expiry_ms)
  order by r.lane, r.id limit $3;
 
 -- name: lock_turns

@@ -29,7 +29,7 @@ join message_type t on t.id = l.type
 join route r on r.lane = l.id and r.path = 'isolated'
 join identity i on i.id = r.identity
 cross join lateral (
-    select (now_ms() - l.expiry_ms - 1767225600000) << 22 as oldest
+    select first_id_at(now_ms() - l.expiry_ms) as oldest
 ) c
 cross join lateral (
     select case when l.held then 'held'

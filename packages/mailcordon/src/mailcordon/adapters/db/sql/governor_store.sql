@@ -110,11 +110,11 @@ cross join lateral queue_finish(c.lanes, c.ids, null, 4, c.states, null, null, c
 -- How much mail of each lane a target covers: ready, waiting, and on the wire or unknown. Expired mail is not counted.
 select l.id, t.name as type, l.class,
        (select count(*) from ready r
-        where r.lane = l.id and r.state = 0 and r.id >= (now_ms() - l.expiry_ms - 1767225600000) << 22
+        where r.lane = l.id and r.state = 0 and r.id >= first_id_at(now_ms() - l.expiry_ms)
           and ($4::smallint is null or r.provider = $4) and ($5::text is null or r.campaign = $5)
           and ($6::text is null or r.list = $6)) as ready,
        (select count(*) from waiting w
-        where w.lane = l.id and w.why <> 2 and w.id >= (now_ms() - l.expiry_ms - 1767225600000) << 22
+        where w.lane = l.id and w.why <> 2 and w.id >= first_id_at(now_ms() - l.expiry_ms)
           and ($4::smallint is null or w.provider = $4) and ($5::text is null or w.campaign = $5)
           and ($6::text is null or w.list = $6)) as waiting,
        (select count(*) from ready r

@@ -133,7 +133,7 @@ with w as (
      where t.id = u.turn and t.next_at is null
        and exists (select from lane l where l.turn = t.id and not l.held and not l.stopped
                     and exists (select from ready r where r.lane = l.id and r.state = 0
-                                   and r.id >= ((now_ms() - l.expiry_ms - 1767225600000) << 22)))
+                                   and r.id >= first_id_at(now_ms() - l.expiry_ms)))
     returning t.id
 )
 select (select coalesce(array_agg(id), '{}') from w) as woken,
@@ -147,7 +147,7 @@ with sleeping as (
      where t.next_at is null
        and exists (select from lane l where l.turn = t.id and not l.held and not l.stopped
                     and exists (select from ready r where r.lane = l.id and r.state = 0
-                                   and r.id >= ((now_ms() - l.expiry_ms - 1767225600000) << 22)))
+                                   and r.id >= first_id_at(now_ms() - l.expiry_ms)))
      order by t.id for no key update skip locked
 )
 update turn t set next_at = now_us() from sleeping s where t.id = s.id returning t.id;

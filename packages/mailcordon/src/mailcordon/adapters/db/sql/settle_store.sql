@@ -35,7 +35,7 @@ with p as materialized (
      where w.why = 2 and w.called_at + l.grace_ms <= (select max(proved_called_at) from send_seen)
        and s.seen >= w.called_at + l.grace_ms and now_ms() >= w.called_at + l.grace_ms
        and not exists (select from send_event e where e.delivery = w.id and e.attempt = w.attempt)
-       and w.id >= ((now_ms() - l.expiry_ms - 1767225600000) << 22)
+       and w.id >= first_id_at(now_ms() - l.expiry_ms)
        and ($2::bigint[] is null or w.id = any ($2)) and w.id <> all ($3::bigint[])
      order by w.lane, w.id limit $1 for update of w
 ), n as (
@@ -74,7 +74,7 @@ with recursive lanes as (
 ), p as materialized (
     select x.lane, x.id, x.attempt, x.why, x.reason from lanes s join lane l on l.id = s.lane
      cross join lateral (select w.lane, w.id, w.attempt, w.why, w.reason from waiting w
-                          where w.lane = s.lane and w.id < ((now_ms() - l.expiry_ms - 1767225600000) << 22)
+                          where w.lane = s.lane and w.id < first_id_at(now_ms() - l.expiry_ms)
                             and ($2::bigint[] is null or w.id = any ($2)) and w.id <> all ($3::bigint[]) order by w.id limit $1) x
      order by x.lane, x.id limit $1
 ), gone as materialized (

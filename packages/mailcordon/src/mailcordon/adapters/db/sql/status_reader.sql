@@ -8,12 +8,12 @@ select role, instance, host, pid, started, beat, facts from role_health order by
 -- The longest wait in each class, apart from mail that a hold keeps. From the head of each lane, and from the retries that were due
 -- first; the time in a held lane does not count.
 with head as (
-    select l.id as lane, greatest(((select r.id from ready r where r.lane = l.id order by r.id limit 1) >> 22) + 1767225600000,
+    select l.id as lane, greatest(ms_of((select r.id from ready r where r.lane = l.id order by r.id limit 1)),
                                   l.released_at) as since,
            exists (select from ready r where r.lane = l.id) as mail
       from lane l where not l.held
 ), retry as (
-    select w.lane, greatest((w.id >> 22) + 1767225600000, l.released_at) as since
+    select w.lane, greatest(ms_of(w.id), l.released_at) as since
       from (select lane, id from waiting where why = 1 order by until limit 1000) w
       join lane l on l.id = w.lane and not l.held
 )

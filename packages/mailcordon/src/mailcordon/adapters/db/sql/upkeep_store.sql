@@ -74,7 +74,7 @@ with gone as (
     delete from idempotency
     where ctid = any(array(
         select ctid from idempotency
-        where message > $1 and message < ((now_ms() - $2::bigint - 1767225600000) << 22)
+        where message > $1 and message < first_id_at(now_ms() - $2::bigint)
         order by message limit $3
     ))
     returning message
@@ -85,7 +85,7 @@ select max(message) from gone;
 -- Urgent bodies end with their last delivery; this deletes those whose process died in between. What a queue needs stays. $1 is
 -- where the last batch ended.
 with seen as materialized (
-    select id from urgent_content where id > $1 and id < ((now_ms() - $2::bigint - 1767225600000) << 22) order by id limit $3
+    select id from urgent_content where id > $1 and id < first_id_at(now_ms() - $2::bigint) order by id limit $3
 ), gone as (
     delete from urgent_content c using seen s
     where c.id = s.id
