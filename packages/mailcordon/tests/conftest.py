@@ -15,6 +15,7 @@ import tempfile
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -33,6 +34,7 @@ pytest_plugins = ["mailcordon_fixtures.queue_world", "mailcordon_fixtures.calls"
 hypothesis.settings.register_profile("suite", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("suite")
 
+TODAY = "select (now() at time zone 'UTC')::date"
 MOST_USED = 20  #: databases, of 9 MB each
 MEMORY = Path("/dev/shm")
 MEMORY_NEEDED = 2 << 30  #: bytes free for one pytest process; a container often has 64 MB
@@ -62,6 +64,14 @@ class Database:
     def dsn(self, role: str) -> str:
         """The address for `control`, `governor`, `send`, `observe`, `reader`; `owner` is migrate's superuser."""
         return self.owner_dsn if role == roles.OWNER else self.role_dsns[role]
+
+
+@dataclass
+class Template:
+    """The migrated database that tests' databases are copied from; nobody connects to it."""
+
+    database: Database
+    day: date  #: it has the partitions of this day and its neighbours
 
 
 def renamed(dsn: str, database: str) -> str:
@@ -127,19 +137,15 @@ def postgres() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def template(postgres: Server) -> Iterator[Database]:
-    """The migrated database that tests' databases are copied from; nobody connects to it.
-
-    It keeps the partitions of yesterday, today and tomorrow: those of two weeks are half of all relations, and every
-    copy and every plan would pay for them. Tests of partitions use `shipped_database`.
-    """
+def template(postgres: Server) -> Iterator[Template]:
+    """It keeps the partitions of yesterday, today and tomorrow: those of two weeks are half of all relations, and every
+    copy and every plan would pay for them. Tests of partitions use `shipped_database`."""
     name = f"mct_{os.getpid()}_{secrets.token_hex(3)}"
 
-    async def make() -> dict[str, str]:
+    async def make() -> Template:
         dsn = postgres.database_dsn(name)
         made = await migrate.migrate(dsn, home=postgres.home, say=lambda _: None)
-        await drop_later_partitions(dsn)
-        return made.dsns
+        return Template(Database(name, dsn, made.dsns), await keep_three_days(dsn))
 
     async def drop() -> None:
         admin = await asyncpg.connect(postgres.dsn)
@@ -151,22 +157,25 @@ def template(postgres: Server) -> Iterator[Database]:
             await admin.close()
 
     try:
-        role_dsns = asyncio.run(make())
-        yield Database(name, postgres.database_dsn(name), role_dsns)
+        yield asyncio.run(make())
     finally:
         if not postgres.ours:
             asyncio.run(drop())
 
 
-async def drop_later_partitions(dsn: str) -> None:
+async def keep_three_days(dsn: str) -> date:
+    """Leaves the partitions of yesterday, today and tomorrow. Returns today."""
     connection = await asyncpg.connect(dsn, server_settings={"search_path": engine.SCHEMA})
     try:
+        today: date = await connection.fetchval(TODAY)
+        await connection.execute("select ensure_partitions(2)")
         rows = await connection.fetch(
             "select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid"
-            " where c.relkind = 'r' and c.relname ~ '_p[0-9]{8}$' and right(c.relname, 8) >"
-            " to_char(to_timestamp(now_ms() / 1000.0) at time zone 'UTC' + interval '1 day', 'YYYYMMDD')"
+            " where c.relkind = 'r' and c.relname ~ '_p[0-9]{8}$' and right(c.relname, 8) <> all ($1::text[])",
+            [f"{today + timedelta(days=n):%Y%m%d}" for n in (-1, 0, 1)],
         )
         await connection.execute("drop table " + ", ".join(row["relname"] for row in rows))
+        return today
     finally:
         await connection.close()
 
@@ -188,12 +197,15 @@ async def shipped_database(postgres: Server, tmp_path: Path) -> AsyncIterator[Da
 
 
 @pytest.fixture
-async def database(postgres: Server, template: Database) -> AsyncIterator[Database]:
-    name = f"{template.name}_{secrets.token_hex(4)}"
+async def database(postgres: Server, template: Template) -> AsyncIterator[Database]:
+    original = template.database
+    name = f"{original.name}_{secrets.token_hex(4)}"
     admin = await asyncpg.connect(postgres.dsn)
     try:
-        await admin.execute(f"create database {name} template {template.name} strategy file_copy")
-        role_dsns = {role: renamed(dsn, name) for role, dsn in template.role_dsns.items()}
+        if template.day != await admin.fetchval(TODAY):  # the run has crossed midnight
+            template.day = await keep_three_days(original.owner_dsn)
+        await admin.execute(f"create database {name} template {original.name} strategy file_copy")
+        role_dsns = {role: renamed(dsn, name) for role, dsn in original.role_dsns.items()}
         yield Database(name, postgres.database_dsn(name), role_dsns)
         # Dropping costs as much as making. What the server's own end sweeps away is only dropped when disk adds up.
         postgres.used.append(name)
