@@ -10,10 +10,9 @@ the mail taken from them is compared within each class.
 import argparse
 import asyncio
 import json
-import signal
 import sys
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -98,7 +97,7 @@ def main(argv: list[str]) -> int:
     options = parse(argv)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            result = runner.run(_until_terminated(_measured(options)))
+            result = runner.run(system.until_terminated(_measured(options)))
     except asyncio.CancelledError:
         return 143
     except (Failed, load.BadAnswer, seed.CannotOnboard) as failure:
@@ -160,12 +159,6 @@ def json_line(result: Result) -> str:
     return json.dumps({"phases": phases, "spread": result.spread, "misses": result.misses})
 
 
-async def _until_terminated(work: Coroutine[Any, Any, Result]) -> Result:
-    task = asyncio.ensure_future(work)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await task
-
-
 def _say(sentence: str) -> None:
     print(f"bench: {sentence}", file=sys.stderr, flush=True)
 
@@ -201,7 +194,7 @@ class _Bench:
     async def watch(self, name: str, seconds: float) -> dict[str, list[float]]:
         """Hands in the small tenant's mail at its pace. Returns the delays, by class."""
         self._phases += 1
-        newest = await self._system.ses.newest_of(await self._key_of(SMALL))
+        newest = await self._system.ses.newest(tenant=await self._key_of(SMALL))
         host, port = self._system.address
         loop, began, calls = asyncio.get_running_loop(), asyncio.get_running_loop().time(), []
         for number in range(int(seconds * PACE)):

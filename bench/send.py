@@ -16,15 +16,12 @@ import contextlib
 import json
 import os
 import resource
-import signal
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import uvloop
 
@@ -93,7 +90,7 @@ def main(argv: list[str]) -> int:
     options = parse(argv)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            text, line = runner.run(_until_terminated(_measured(options)))
+            text, line = runner.run(system.until_terminated(_measured(options)))
     except asyncio.CancelledError:
         return 143
     except (Failed, load.BadAnswer, seed.CannotOnboard, checkout.NoCheckout) as failure:
@@ -112,13 +109,6 @@ async def _measured(options: Options) -> tuple[str, str]:
         return compare.table(comparison), compare.json_line(comparison)
     result = await _bench(options)
     return report.table(result), report.json_line(result)
-
-
-async def _until_terminated(work: Coroutine[Any, Any, tuple[str, str]]) -> tuple[str, str]:
-    """SIGTERM cancels the work, as Ctrl-C does, so that the processes we started end too."""
-    task = asyncio.ensure_future(work)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await task
 
 
 def _say(sentence: str) -> None:

@@ -15,10 +15,10 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -32,6 +32,7 @@ from mailcordon.adapters.ses.signer import Credentials, Signer
 PATIENCE = 60.0  #: seconds; for starting, and for what was sent to be recorded
 _RATE = 100_000  #: recipients a second that the local SES grants
 _LEDGER = 2_000_000  #: mails that it keeps
+_T = TypeVar("_T")
 
 
 class Failed(Exception):
@@ -56,13 +57,10 @@ class Ses:
     async def total(self) -> int:
         return (await asyncio.to_thread(self._get, "/health"))["sent"]
 
-    async def newest(self) -> str | None:
-        """Id of the newest mail. Later mails are those of the phase that follows."""
-        sent = (await asyncio.to_thread(self._get, "/sent?limit=1&order=newest"))["sent"]
-        return sent[0]["message_id"] if sent else None
-
-    async def newest_of(self, tenant: str) -> str | None:
-        sent = (await asyncio.to_thread(self._get, f"/sent?limit=1&order=newest&tenant={tenant}"))["sent"]
+    async def newest(self, *, tenant: str | None = None) -> str | None:
+        """Id of the newest mail; of one tenant of SES only, if given. Later mails are those of the phase that follows."""
+        chosen = f"&tenant={tenant}" if tenant else ""
+        sent = (await asyncio.to_thread(self._get, f"/sent?limit=1&order=newest{chosen}"))["sent"]
         return sent[0]["message_id"] if sent else None
 
     async def lines_after(self, message_id: str | None, *, tenant: str | None = None) -> list[dict[str, Any]]:
@@ -168,6 +166,13 @@ class System:
             after,
         )
         return [tuple(row) for row in rows]
+
+
+async def until_terminated(work: Coroutine[Any, Any, _T]) -> _T:
+    """SIGTERM cancels the work, as Ctrl-C does, so that the processes we started end too."""
+    task = asyncio.ensure_future(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task
 
 
 async def until(
