@@ -353,10 +353,6 @@ def tenant_of(mail: Mapping[str, Any]) -> str:
     return mail["from"].rpartition("@")[2].rstrip(">").split(".")[-2]
 
 
-def message_id(message: int) -> str:
-    return ids.message_id(message)
-
-
 def delivery_of(mail: Mapping[str, Any]) -> int:
     return ids.decode(mail["tags"]["mc-delivery"][0])
 

@@ -23,6 +23,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from mailcordon.core import ids
 from mailcordon_fixtures import systems, traffic
 from mailcordon_fixtures.traffic import Traffic, Verdict
 
@@ -90,7 +91,7 @@ class Storm:
 
     async def cancel(self, message: int) -> None:
         with contextlib.suppress(*traffic.NOBODY_ANSWERS):
-            status, said = await self.mail.call("DELETE", f"/v1/messages/{traffic.message_id(message)}")
+            status, said = await self.mail.call("DELETE", f"/v1/messages/{ids.message_id(message)}")
             if status == 200:
                 self.cancelled += len(said["cancelled"])
 
@@ -184,9 +185,7 @@ class Storm:
         while wire <= 0 and time.monotonic() < deadline:
             with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
                 async with asyncio.timeout(2):
-                    connection = await asyncpg.connect(
-                        traffic.superuser_dsn(self.mail.system), server_settings={"search_path": "mailcordon"}
-                    )
+                    connection = await traffic.connect(self.mail.system)
                     try:
                         wire = await connection.fetchval("select count(*) from ready where state = 1")
                     finally:
@@ -204,8 +203,8 @@ class Storm:
         await mail.ses("DELETE", "/faults")
         for slug in TENANTS:
             _, page = await mail.call("GET", f"/v1/holds?tenant={slug}&open=true&limit=1000")
-            if ids := [hold["id"] for hold in page["items"] if hold["owner"] == "person"]:
-                await mail.lift(slug, ids=ids)
+            if holds := [hold["id"] for hold in page["items"] if hold["owner"] == "person"]:
+                await mail.lift(slug, ids=holds)
         with contextlib.suppress(AssertionError):  # the verdict names what is stuck
             await mail.all_final(*TENANTS)
 
@@ -328,13 +327,6 @@ async def test_service_stays_fair_while_dispatchers_die(home: Path) -> None:
 
 
 # One at a time ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def mail(system: systems.System) -> AsyncIterator[Traffic]:
-    """The shared system: for tests that leave it running well."""
-    async with traffic.on(system) as mail:
-        yield mail
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import asyncpg
 import pytest
 
 from mailcordon import config
@@ -36,11 +35,10 @@ def system(short_home: Callable[[], AbstractContextManager[Path]]) -> Iterator[s
 
 
 @pytest.fixture
-async def mail(system: systems.System) -> AsyncIterator[Traffic]:
+async def mail(mail: Traffic) -> Traffic:
     """The shared system as a test finds it: SES without faults and with its default limits."""
-    async with traffic.on(system) as mail:
-        await mail.account(rate=RATE, quota=-1)
-        yield mail
+    await mail.account(rate=RATE, quota=-1)
+    return mail
 
 
 def names(*stems: str) -> list[str]:
@@ -93,9 +91,7 @@ async def unknown(mail: Traffic, slug: str) -> bool:
 @contextlib.asynccontextmanager
 async def locked(mail: Traffic, table: str) -> AsyncIterator[None]:
     """Nothing can be written to the table meanwhile."""
-    other = await asyncpg.connect(
-        traffic.superuser_dsn(mail.system), server_settings={"search_path": "mailcordon"}
-    )
+    other = await traffic.connect(mail.system)
     try:
         async with other.transaction():
             await other.execute(f"lock table {table} in exclusive mode")

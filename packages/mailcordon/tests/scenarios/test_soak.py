@@ -89,10 +89,7 @@ async def day_of_mail(mail: Traffic, slugs: list[str]) -> int:
 
 async def housekept(mail: Traffic) -> Storage:
     """What is stored once control has dropped and purged all that is due after a step of the clock."""
-    name = await mail.db.fetchval("select current_database()")
-    shifted = await asyncpg.connect(
-        traffic.superuser_dsn(mail.system), database=name, server_settings={"search_path": "mailcordon"}
-    )
+    shifted = await traffic.connect(mail.system)
     try:
 
         async def done() -> bool:

@@ -7,7 +7,7 @@ import asyncio
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,12 +20,6 @@ from mailcordon.messages import reasons
 from mailcordon.run import doctor
 from mailcordon_fixtures import systems, traffic
 from mailcordon_fixtures.traffic import Traffic
-
-
-@pytest.fixture
-async def mail(system: systems.System) -> AsyncIterator[Traffic]:
-    async with traffic.on(system) as mail:
-        yield mail
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Each test has tenants of its own and undoes at SES what it did. None of them lif
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,6 @@ PAUSED = (
 def system(short_home: Callable[[], AbstractContextManager[Path]]) -> Iterator[systems.System]:
     with short_home() as home, systems.running(home) as running:
         yield running
-
-
-@pytest.fixture
-async def mail(system: systems.System) -> AsyncIterator[Traffic]:
-    async with traffic.on(system) as mail:
-        yield mail
 
 
 @pytest.fixture
