@@ -44,6 +44,39 @@ class Ses:
         return self.reply
 
 
+async def on_the_wire(
+    world: Any, queue: QueueStore, n: int, to: str = "kim@example.com", attempt: int = 1
+) -> list[Claimed]:
+    """`n` deliveries of the only lane, claimed by this worker."""
+    lane = await world.connection.fetchrow("select id, tenant from lane")
+    rows = await world.connection.fetch(
+        "insert into ready (lane, id, tenant, state, attempt, worker, called_at, hash)"
+        " select $1, ((now_ms() - 1767225600000) << 22) + 64 * n + 1, $2, 1, $5, $3, now_ms(), '\\x00'"
+        " from generate_series(1, $4::int) n returning id, called_at",
+        lane["id"],
+        lane["tenant"],
+        queue.worker,
+        n,
+        attempt,
+    )
+    return [
+        Claimed(
+            lane["id"],
+            row["id"],
+            lane["tenant"],
+            attempt,
+            row["called_at"],
+            0,
+            None,
+            None,
+            to,
+            CONTENT,
+            RowFacts(None),
+        )
+        for row in rows
+    ]
+
+
 @dataclass
 class Caller:
     world: Any
@@ -55,35 +88,10 @@ class Caller:
 
     async def claim(self, n: int = 1, to: str = "kim@example.com", attempt: int = 1) -> list[Claimed]:
         """`n` deliveries on the wire."""
-        lane = await self.world.connection.fetchrow("select id, tenant from lane")
-        rows = await self.world.connection.fetch(
-            "insert into ready (lane, id, tenant, state, attempt, worker, called_at, hash)"
-            " select $1, ((now_ms() - 1767225600000) << 22) + 64 * n + 1, $2, 1, $5, $3, now_ms(), '\\x00'"
-            " from generate_series(1, $4::int) n returning id, called_at",
-            lane["id"],
-            lane["tenant"],
-            self.queue.worker,
-            n,
-            attempt,
-        )
-        for _ in rows:
-            self.loop.slots.take(lane["tenant"])
-        return [
-            Claimed(
-                lane["id"],
-                row["id"],
-                lane["tenant"],
-                attempt,
-                row["called_at"],
-                0,
-                None,
-                None,
-                to,
-                CONTENT,
-                RowFacts(None),
-            )
-            for row in rows
-        ]
+        claims = await on_the_wire(self.world, self.queue, n, to, attempt)
+        for claim in claims:
+            self.loop.slots.take(claim.tenant)
+        return claims
 
     async def route(self) -> Route:
         [route] = (await self.queue.lane_routes([await self.lane()])).values()

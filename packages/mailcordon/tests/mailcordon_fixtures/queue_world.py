@@ -1,5 +1,8 @@
 """Rows to test the queue with: tenants and lanes as onboarding leaves them, made by SQL: these tests need no other plane."""
 
+import asyncio
+import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -7,9 +10,13 @@ from typing import Any
 import asyncpg
 import pytest
 
+from mailcordon.adapters.db.accept_store import AcceptStore
 from mailcordon.core import address
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
+from mailcordon.core.route import Route
 from mailcordon.send import submission
+from mailcordon.send.accept import Accept
+from mailcordon.send.ports import NewDelivery, NewMessage
 from mailcordon.send.submission import Submission
 
 HASH_KEY = b"h" * 32
@@ -166,3 +173,44 @@ async def allowed() -> None:
 
 
 Allowed = Callable[[], Awaitable[None]]
+
+
+def new_message(id: int, slug: str, route: Route, recipients: int = 1, **over: Any) -> NewMessage:
+    """A message as accept hands it to its store. The hash of recipient `n` is 16 bytes of value `n`."""
+    return NewMessage(
+        **{
+            "id": id,
+            "tenant_slug": slug,
+            "route": route,
+            "from_address": "hello@x.example",
+            "deliveries": tuple(
+                NewDelivery(id=id + n, address=f"k{n}@x.example", hash=bytes([n]) * 16, provider=0)
+                for n in range(1, recipients + 1)
+            ),
+            "campaign": None,
+            "list": None,
+            "content": b"x",
+            "api_key": 1,
+            "key": None,
+            "body": b"b",
+            **over,
+        }
+    )
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@contextlib.asynccontextmanager
+async def accepting(world: World, clock: Callable[[], int] = now_ms) -> AsyncIterator[Accept]:
+    """Takes mail in, by the host's clock in milliseconds."""
+    store = AcceptStore(world.database.dsn("send"))
+    accept = Accept(store, HASH_KEY, clock, lambda: None)
+    running = asyncio.create_task(accept.run())
+    try:
+        yield accept
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await store.close()

@@ -8,6 +8,7 @@ import pytest
 
 from mailcordon.adapters.db import arrays, engine, queries
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
+from mailcordon_fixtures.plans import plan
 
 from .conftest import World
 
@@ -21,14 +22,6 @@ async def connection(world: World, database: Any) -> AsyncIterator[engine.Connec
     async with pinned.use() as made:
         yield made
     await pinned.close()
-
-
-async def plan(connection: engine.Connection, name: str, types: str, *arguments: object) -> str:
-    await connection.execute(f"prepare hot ({types}) as {_SQL[name]}")
-    literals = ", ".join(f"'{one}'" if isinstance(one, str) else str(one) for one in arguments)
-    rows = await connection.fetch(f"explain (costs off) execute hot ({literals})")
-    await connection.execute("deallocate hot")
-    return "\n".join(row[0] for row in rows)
 
 
 async def filled(world: World) -> None:
@@ -68,8 +61,10 @@ async def test_facts_and_outcomes_are_looked_up_in_their_own_day(
     if full:
         await filled(world)
     one = arrays.mixed([delivery])
-    facts = await plan(connection, "facts", "text, text, bigint, bigint", one, "{1}", delivery - 1, delivery)
-    locked = await plan(connection, "lock_outcomes", "text, bigint, bigint", one, delivery, delivery)
+    facts = await plan(
+        connection, _SQL.facts, "text, text, bigint, bigint", one, "{1}", delivery - 1, delivery
+    )
+    locked = await plan(connection, _SQL.lock_outcomes, "text, bigint, bigint", one, delivery, delivery)
     for shown, tables in ((facts, ["message", "ledger", "send_event"]), (locked, ["outcome"])):
         assert "Seq Scan" not in shown
         assert "Bitmap" not in shown

@@ -14,7 +14,6 @@ from botocore.config import Config
 
 import seslocal
 from mailcordon.adapters.db import engine
-from mailcordon.adapters.db.accept_store import AcceptStore
 from mailcordon.adapters.db.clearing_store import ClearingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.queue_store import QueueStore
@@ -27,13 +26,10 @@ from mailcordon.core.priority import Class
 from mailcordon.send.accept import Accept
 from mailcordon.send.dispatch import Dispatcher, Identity
 from mailcordon.send.window import FIRST
+from mailcordon_fixtures.queue_world import accepting, allowed
 
 KEY = b"k" * 32
 DRAIN = 3.0  #: seconds
-
-
-async def allowed() -> None:
-    return None
 
 
 @dataclass
@@ -104,8 +100,6 @@ async def dispatching(world: Any) -> AsyncIterator[DispatchSystem]:
         await world.account()
         tenant = await world.connection.fetchval("select key from tenant where slug = 'acme'")
         await asyncio.to_thread(set_up_ses, local.url, tenant, "password-reset.acme.example", Class.URGENT)
-        store = AcceptStore(world.database.dsn("send"))
-        accept = Accept(store, b"h" * 32, lambda: __import__("time").time_ns() // 1_000_000, lambda: None)
         queue, settle = QueueStore(world.database.dsn("send")), SettleStore(world.database.dsn("send"))
         clearing = ClearingStore(world.database.dsn("send"))
         transport = HttptoolsTransport(local.url)
@@ -129,14 +123,12 @@ async def dispatching(world: Any) -> AsyncIterator[DispatchSystem]:
             drain=DRAIN,
         )
         stop = asyncio.Event()
-        tasks = [asyncio.create_task(accept.run()), asyncio.create_task(dispatcher.run(stop))]
-        async with aiohttp.ClientSession() as http:
-            yield DispatchSystem(world, local, accept, governor, dispatcher, http, stop, tasks[1])
-        stop.set()
-        await tasks[1]
-        tasks[0].cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for one in (store, queue, settle, clearing, transport, pool):
+        async with accepting(world) as accept, aiohttp.ClientSession() as http:
+            running = asyncio.create_task(dispatcher.run(stop))
+            yield DispatchSystem(world, local, accept, governor, dispatcher, http, stop, running)
+            stop.set()
+            await running
+        for one in (queue, settle, clearing, transport, pool):
             await one.close()
 
 

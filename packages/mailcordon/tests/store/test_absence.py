@@ -101,13 +101,6 @@ async def settle(world: Any) -> AsyncIterator[Settle]:
     await store.close()
 
 
-@pytest.fixture
-async def clearing(world: Any) -> AsyncIterator[ClearingStore]:
-    store = ClearingStore(world.database.dsn("send"))
-    yield store
-    await store.close()
-
-
 async def test_a_later_send_event_alone_proves_no_absence(world: Any, settle: Settle) -> None:
     claim = await settle.unknown(await world.lane("acme", "password-reset", grace_ms=GRACE))
     await settle.show("mc-urgent", claim.called_at + 60_000, proved=False)

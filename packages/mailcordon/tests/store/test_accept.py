@@ -7,25 +7,19 @@ from typing import Any
 
 import pytest
 
-from mailcordon.adapters.db.accept_store import AcceptStore
 from mailcordon.core import ids
 from mailcordon.core.delivery import State
 from mailcordon.core.errors import Conflict
 from mailcordon.send.accept import Accept, Repeated
-from mailcordon_fixtures.queue_world import HASH_KEY, allowed
+from mailcordon_fixtures.queue_world import accepting, allowed
 
 NOW = time.time_ns() // 1_000_000  #: stands still: what is minted in one millisecond has to be told apart too
 
 
 @pytest.fixture
 async def accept(world) -> AsyncIterator[Accept]:
-    store = AcceptStore(world.database.dsn("send"))
-    one = Accept(store, HASH_KEY, lambda: NOW, lambda: None)
-    running = asyncio.create_task(one.run())
-    yield one
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    await store.close()
+    async with accepting(world, lambda: NOW) as accept:
+        yield accept
 
 
 async def put(accept: Accept, *submissions, slug: str = "acme", keys=()) -> list[Any]:

@@ -3,15 +3,12 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
-import pytest
 
 from mailcordon.adapters.db import engine
-from mailcordon.adapters.db.clearing_store import ClearingStore
 from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.control.administration import SesAccount
@@ -28,21 +25,6 @@ from mailcordon_fixtures.queue_world import World
 
 ALL = tuple(Class)
 BULK = (Class.TRANSACTIONAL, Class.MARKETING)
-
-
-@pytest.fixture
-async def queue(world: World) -> AsyncIterator[QueueStore]:
-    store = QueueStore(world.database.dsn("send"))
-    await store.begin_work()
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-async def clearing(world: World) -> AsyncIterator[ClearingStore]:
-    store = ClearingStore(world.database.dsn("send"))
-    yield store
-    await store.close()
 
 
 async def mail(

@@ -1,15 +1,11 @@
 """The statements of a claim and of clearing read by keys alone, on empty and on full tables."""
 
-import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from mailcordon.adapters.db import engine, queries
-from mailcordon.adapters.db.pinned_connection import PinnedConnection
-
-from .test_hot_statements import plan
+from mailcordon_fixtures.plans import assert_by_key, plan
 
 _QUEUE = queries.load("queue_store.sql")
 _CLEARING = queries.load("clearing_store.sql")
@@ -48,14 +44,6 @@ STATEMENTS: dict[str, tuple[str, str, tuple[object, ...]]] = {
 }
 
 
-@pytest.fixture
-async def pinned(world: Any) -> AsyncIterator[engine.Connection]:
-    made = PinnedConnection(world.database.dsn("send"), "test")
-    async with made.use() as connection:
-        yield connection
-    await made.close()
-
-
 @pytest.mark.parametrize("full", [False, True])
 async def test_a_claim_and_what_runs_beside_it_look_rows_up_by_key(
     world: Any, pinned: engine.Connection, full: bool
@@ -74,9 +62,7 @@ async def test_a_claim_and_what_runs_beside_it_look_rows_up_by_key(
         await world.connection.execute("analyze ready; analyze waiting; analyze turn; analyze lane")
     for name, (statement, types, arguments) in STATEMENTS.items():
         text = await plan(pinned, statement, types, *arguments)
-        assert not re.findall(r"Seq Scan on (?!epoch)\w+", text), f"{name}\n{text}"
-        assert "Bitmap" not in text, f"{name}\n{text}"
-        assert not re.findall(r"(?:Hash|Merge) (?:Semi |Anti |Left )?Join", text), f"{name}\n{text}"
+        assert_by_key(name, text)
 
 
 async def test_a_claim_finds_again_by_place_what_it_has_just_seen(

@@ -1,6 +1,5 @@
 """A record can be committed and its confirmation lost: recording it again must not touch a delivery claimed since."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -10,21 +9,12 @@ from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.core.delivery import State
 from mailcordon.core.priority import Class
 from mailcordon.core.reason import Reason
-from mailcordon.send import compose
 from mailcordon.send.moves import Claimed, Defer, Finish, Requeue, Why
-from mailcordon.send.ports import NewDelivery, NewMessage
+from mailcordon_fixtures.queue_world import new_message
 
 
 @pytest.fixture
-async def queue(world: Any) -> AsyncIterator[QueueStore]:
-    store = QueueStore(world.database.dsn("send"))
-    await store.begin_work()
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-async def claimed(world: Any, queue: QueueStore, make_submission: Any) -> Claimed:
+async def claimed(world: Any, queue: QueueStore) -> Claimed:
     """One mail, claimed and on the wire."""
     await world.lane("acme", "password-reset")
     store = AcceptStore(world.database.dsn("send"))
@@ -32,19 +22,7 @@ async def claimed(world: Any, queue: QueueStore, make_submission: Any) -> Claime
     assert lanes is not None
     (entry,) = lanes.entries["password-reset"]
     id = await world.connection.fetchval("select (now_ms() - 1767225600000) << 22")
-    message = NewMessage(
-        id=id,
-        tenant_slug="acme",
-        route=entry.route,
-        from_address="hello@password-reset.acme.example",
-        deliveries=(NewDelivery(id=id + 1, address="kim@example.com", hash=b"h" * 16, provider=0),),
-        campaign="spring",
-        list=None,
-        content=compose.content(make_submission()),
-        api_key=1,
-        key=None,
-        body=b"b",
-    )
+    message = new_message(id, "acme", entry.route, campaign="spring")
     await store.node()
     await store.store([message], (await store.moment()).epoch)
     await store.close()

@@ -1,6 +1,5 @@
 """Counts begin with the acceptance and add up, per lane and window."""
 
-import asyncio
 import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -9,12 +8,11 @@ from typing import Any
 import pytest
 
 from mailcordon.adapters.db import engine
-from mailcordon.adapters.db.accept_store import AcceptStore
 from mailcordon.adapters.db.observe_reader import PostgresObserveReader
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.observe.view import Flow, MetricQuery, ReadScope
 from mailcordon.send.accept import Accept
-from mailcordon_fixtures.queue_world import HASH_KEY, allowed
+from mailcordon_fixtures.queue_world import accepting, allowed
 
 #: The ledger's states of mail that SES did not take, and the counts that they are in.
 UNSENT = {10: "refused", 11: "expired", 12: "cancelled", 13: "given_up", 14: "rejected", 28: "no_outcome"}
@@ -59,14 +57,9 @@ def total(flow: Flow) -> int:
 async def counting(world: Any) -> AsyncIterator[Counting]:
     await world.lane("acme", "receipt")
     pools = [await engine.create_pool(world.database.dsn(login)) for login in ("control", "reader")]
-    store = AcceptStore(world.database.dsn("send"))
-    accept = Accept(store, HASH_KEY, lambda: __import__("time").time_ns() // 1_000_000, lambda: None)
-    running = asyncio.create_task(accept.run())
     control, reader = pools
-    yield Counting(world, control, reader, accept)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    await store.close()
+    async with accepting(world) as accept:
+        yield Counting(world, control, reader, accept)
     for pool in pools:
         await pool.close()
 

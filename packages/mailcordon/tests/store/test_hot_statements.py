@@ -1,20 +1,20 @@
 """The hot statements write what the functions of the queue would write, and read by keys alone, on empty and on full tables."""
 
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from mailcordon.adapters.db import accept_arguments, engine, queries
 from mailcordon.adapters.db.accept_store import AcceptStore
-from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.core.priority import Class
 from mailcordon.messages import reasons
 from mailcordon.send import compose
 from mailcordon.send.moves import Requeue
-from mailcordon.send.ports import NewDelivery, NewMessage
+from mailcordon.send.ports import NewDelivery
+from mailcordon_fixtures.plans import assert_by_key, plan
+from mailcordon_fixtures.queue_world import new_message
 
 from .test_queue_functions import Queue, fill
 
@@ -66,15 +66,6 @@ async def queue(world: Any) -> Queue:
     return Queue(world, await world.lane("acme", "password-reset"))
 
 
-@pytest.fixture
-async def pinned(world: Any) -> AsyncIterator[engine.Connection]:
-    """A connection as a dispatcher has it."""
-    made = PinnedConnection(world.database.dsn("send"), "test")
-    async with made.use() as connection:
-        yield connection
-    await made.close()
-
-
 async def test_finish_sent_writes_what_queue_finish_writes(queue: Queue, pinned: engine.Connection) -> None:
     """Of every place; a message with several recipients, one of which stays; a wrong attempt; one that is not there."""
     sending, unknown, ready, waiting = [await queue.at(place) for place in (2, 8, 1, 4)]
@@ -113,24 +104,21 @@ async def test_accept_writes_what_its_slow_path_writes(
     [[entry]] = lanes.entries.values()
     start = await world.connection.fetchval("select (now_ms() - 1767225600000) << 22")
     batch = [
-        NewMessage(
-            id=start + 64 * n,
-            tenant_slug="acme",
-            route=entry.route,
-            from_address="hello@acme.example",
+        new_message(
+            start + 64 * n,
+            "acme",
+            entry.route,
+            campaign="spring" if n else None,
+            content=compose.content(make_submission()),
             deliveries=tuple(
-                NewDelivery(id=start + 64 * n + to, address=f"k{to}@x.example", hash=bytes([n, to]) * 8, provider=to)
+                NewDelivery(
+                    id=start + 64 * n + to, address=f"k{to}@x.example", hash=bytes([n, to]) * 8, provider=to
+                )
                 for to in range(1, 2 + n)
             ),
-            campaign="spring" if n else None,
-            list=None,
-            content=compose.content(make_submission()),
-            api_key=1,
-            key=None,
-            body=b"b",
         )
         for n in range(3)
-    ]  # fmt: skip
+    ]
     try:
         await store.node()
         epoch = await world.connection.fetchval("select value from epoch where name = 'control'")
@@ -203,16 +191,6 @@ async def after_check(
     return row["suppressed"]
 
 
-async def plan(connection: engine.Connection, statement: str, types: str, *arguments: object) -> str:
-    await connection.execute(f"prepare hot ({types}) as {statement}")
-    literals = ", ".join(
-        "null" if one is None else f"'{one}'" if isinstance(one, str) else str(one) for one in arguments
-    )
-    found = await connection.fetch(f"explain (costs off) execute hot ({literals})")
-    await connection.execute("deallocate hot")
-    return "\n".join(row[0] for row in found)
-
-
 @pytest.mark.parametrize("full", [False, True])
 async def test_hot_statements_look_rows_up_by_key(
     queue: Queue, pinned: engine.Connection, full: bool
@@ -234,7 +212,5 @@ async def test_hot_statements_look_rows_up_by_key(
         ),
     }  # fmt: skip
     for name, text in shown.items():
-        assert not re.findall(r"Seq Scan on (?!epoch)\w+", text), f"{name}\n{text}"
-        assert "Bitmap" not in text, f"{name}\n{text}"
-        assert not re.findall(r"(?:Hash|Merge) (?:Semi |Anti |Left )?Join", text), f"{name}\n{text}"
+        assert_by_key(name, text)
     assert {"ready_pkey", "waiting_pkey"} <= set(re.findall(r"using (\w+)", shown["finish_sent"]))

@@ -1,28 +1,11 @@
 """One row that the database rejects keeps no other from being settled or from expiring, and is reported."""
 
-from collections.abc import AsyncIterator
 from typing import Any
-
-import pytest
 
 from mailcordon.adapters.db.clearing_store import ClearingStore
 from mailcordon.adapters.db.settle_store import SettleStore
 
 N = 8
-
-
-@pytest.fixture
-async def settle(world: Any) -> AsyncIterator[SettleStore]:
-    store = SettleStore(world.database.dsn("send"))
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-async def clearing(world: Any) -> AsyncIterator[ClearingStore]:
-    store = ClearingStore(world.database.dsn("send"))
-    yield store
-    await store.close()
 
 
 async def forbid_in_ledger(world: Any, delivery: int) -> None:

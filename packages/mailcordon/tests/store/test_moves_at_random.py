@@ -36,8 +36,7 @@ from mailcordon.core.priority import Class
 from mailcordon.core.reason import Reason
 from mailcordon.core.target import Target
 from mailcordon.send.moves import Claimed, Defer, Finish, Requeue
-from mailcordon.send.ports import NewDelivery, NewMessage
-from mailcordon_fixtures.queue_world import World
+from mailcordon_fixtures.queue_world import World, new_message
 
 _QUEUE = queries.load("queue_store.sql")
 #: Without shrinking, which would repeat a failure for minutes: thirty steps are read as they are.
@@ -107,24 +106,15 @@ class Moves(RuleBasedStateMachine):
         [entry] = self.run(self.system.accept.lanes(self.slug)).entries[type]
         now = self.run(self.owner.fetchval("select now_ms()"))
         batch = [
-            NewMessage(
-                id=id,
-                tenant_slug=self.slug,
-                route=entry.route,
-                from_address="hello@x.example",
-                deliveries=tuple(
-                    NewDelivery(id=id + n, address=f"k{n}@x.example", hash=bytes([n]) * 16, provider=0)
-                    for n in range(1, number + 1)
-                ),
+            new_message(
+                self.system.generator.next(now),
+                self.slug,
+                entry.route,
+                number,
                 campaign=campaign,
-                list=None,
                 content=b"x" * 10 * number,
-                api_key=1,
-                key=None,
-                body=b"b",
             )
             for number in recipients
-            for id in [self.system.generator.next(now)]
         ]
         epoch = self.run(self.owner.fetchval("select value from epoch where name = 'control'"))
         self.run(self.system.accept.store(batch, epoch))

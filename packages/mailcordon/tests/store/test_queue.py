@@ -1,15 +1,12 @@
 """The queue's rules on a real database: accepted mail is durable, tenants take turns, holds stop lanes."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 
 import pytest
 
 from mailcordon.adapters.db import queries
-from mailcordon.adapters.db.accept_store import AcceptStore
 from mailcordon.adapters.db.queue_store import QueueStore
-from mailcordon.adapters.db.settle_store import SettleStore
 from mailcordon.core import ids
 from mailcordon.core.delivery import State
 from mailcordon.core.errors import Conflict, Invalid, MailcordonError, TooMuch
@@ -17,40 +14,16 @@ from mailcordon.core.priority import Class
 from mailcordon.core.reason import Reason
 from mailcordon.send.accept import Accept, Accepted, Repeated
 from mailcordon.send.moves import Claimed, Defer, Finish, Requeue, Why
+from mailcordon_fixtures.queue_world import accepting, allowed, now_ms
 
 _SQL = queries.load("queue_store.sql")
-HASH_KEY = b"h" * 32
 ALL = (Class.URGENT, Class.TRANSACTIONAL, Class.MARKETING)
-
-
-async def allowed() -> None:
-    return None
 
 
 @pytest.fixture
 async def accept(world) -> AsyncIterator[Accept]:
-    store = AcceptStore(world.database.dsn("send"))
-    door = Accept(store, HASH_KEY, lambda: time.time_ns() // 1_000_000, lambda: None)
-    task = asyncio.create_task(door.run())
-    yield door
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    await store.close()
-
-
-@pytest.fixture
-async def queue(world) -> AsyncIterator[QueueStore]:
-    store = QueueStore(world.database.dsn("send"))
-    await store.begin_work()
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-async def settle(world) -> AsyncIterator[SettleStore]:
-    store = SettleStore(world.database.dsn("send"))
-    yield store
-    await store.close()
+    async with accepting(world) as accept:
+        yield accept
 
 
 async def put(door: Accept, submission, slug: str = "acme", key: str | None = None) -> Accepted:
@@ -240,16 +213,11 @@ async def test_a_full_lane_answers_a_repeated_key_with_the_message_it_made(world
 @pytest.mark.parametrize("offset_ms", [-600_000, 600_000])
 async def test_ids_have_the_databases_time_whatever_the_hosts_clock_says(world, make_submission, offset_ms):
     await world.lane("acme", "password-reset")
-    store = AcceptStore(world.database.dsn("send"))
-    door = Accept(store, HASH_KEY, lambda: time.time_ns() // 1_000_000 + offset_ms, lambda: None)
-    task = asyncio.create_task(door.run())
-    before = await world.connection.fetchval("select now_ms()")
-    made = [await put(door, make_submission()) for _ in range(3)]
-    after = await world.connection.fetchval("select now_ms()")
+    async with accepting(world, lambda: now_ms() + offset_ms) as door:
+        before = await world.connection.fetchval("select now_ms()")
+        made = [await put(door, make_submission()) for _ in range(3)]
+        after = await world.connection.fetchval("select now_ms()")
     assert all(before - 50 <= ids.ms_of(one.id) <= after for one in made)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    await store.close()
 
 
 async def test_a_completion_is_fenced_by_its_attempt(world, accept, queue, make_submission):

@@ -1,58 +1,21 @@
 """One result that the database rejects stops neither the others nor the dispatcher, and is recorded once it can be."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
-
-import pytest
 
 from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.core.delivery import State
 from mailcordon.core.reason import Reason
-from mailcordon.send.decide import RowFacts
 from mailcordon.send.moves import Claimed, Defer, Finish, Requeue, Why
 from mailcordon.send.results import MOST_REJECTED, PATIENCE, Results, Slots
+from mailcordon_fixtures import calls
 
 UNSTORABLE = "PostgreSQL cannot store \0"
 
 
-@pytest.fixture
-async def queue(world: Any) -> AsyncIterator[QueueStore]:
-    store = QueueStore(world.database.dsn("send"))
-    await store.begin_work()
-    yield store
-    await store.close()
-
-
 async def on_the_wire(world: Any, queue: QueueStore, n: int) -> list[Claimed]:
-    """`n` deliveries of one lane, claimed by this worker."""
-    lane = await world.lane("acme", "password-reset")
-    tenant = await world.connection.fetchval("select tenant from lane where id = $1", lane)
-    rows = await world.connection.fetch(
-        "insert into ready (lane, id, tenant, state, attempt, worker, called_at, hash)"
-        " select $1, ((now_ms() - 1767225600000) << 22) + 64 * n + 1, $2, 1, 1, $3, now_ms(), '\\x00'"
-        " from generate_series(1, $4::int) n returning id, called_at",
-        lane,
-        tenant,
-        queue.worker,
-        n,
-    )
-    return [
-        Claimed(
-            lane,
-            row["id"],
-            tenant,
-            1,
-            row["called_at"],
-            0,
-            None,
-            None,
-            "kim@example.com",
-            b"x",
-            RowFacts(None),
-        )
-        for row in rows
-    ]
+    await world.lane("acme", "password-reset")
+    return await calls.on_the_wire(world, queue, n)
 
 
 def sent(claim: Claimed, detail: str = "") -> Finish:

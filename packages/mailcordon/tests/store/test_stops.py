@@ -276,14 +276,6 @@ async def test_a_stop_of_the_account_ends_only_if_the_account_agrees(stops: Stop
 # Of one dispatcher ------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-async def queue(stops: StopWorld) -> AsyncIterator[QueueStore]:
-    store = QueueStore(stops.world.database.dsn("send"))
-    await store.begin_work()
-    yield store
-    await store.close()
-
-
 async def simulator(body: bytes, permitted: Any = None) -> Answer:
     return Answer(200, ses_id="0100019ff189d429-e4511161-000000")
 

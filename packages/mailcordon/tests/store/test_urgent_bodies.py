@@ -1,7 +1,5 @@
 """The body of urgent mail ends with its last delivery, however that ends."""
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +7,6 @@ from typing import Any
 import pytest
 
 from mailcordon.adapters.db import engine
-from mailcordon.adapters.db.accept_store import AcceptStore
 from mailcordon.adapters.db.clearing_store import ClearingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.message_reader import MessageCanceller
@@ -20,12 +17,9 @@ from mailcordon.core.delivery import State
 from mailcordon.core.priority import Class
 from mailcordon.core.reason import Reason
 from mailcordon.core.target import Target
-from mailcordon.send.accept import Accept, Accepted
+from mailcordon.send.accept import Accepted
 from mailcordon.send.moves import Claimed, Defer, Finish, Why
-
-
-async def allowed() -> None:
-    return None
+from mailcordon_fixtures.queue_world import accepting, allowed
 
 
 @dataclass
@@ -71,15 +65,10 @@ class Mail:
 @pytest.fixture
 async def mail(world: Any, make_submission: Any) -> AsyncIterator[Mail]:
     lane = await world.lane("acme", "password-reset")
-    accepting = AcceptStore(world.database.dsn("send"))
-    door = Accept(accepting, b"h" * 32, lambda: time.time_ns() // 1_000_000, lambda: None)
-    running = asyncio.create_task(door.run())
     submission = make_submission(to=["kim@example.com", "lee@example.com"])
-    answer = await door.enqueue("acme", submission, api_key=1, key=None, still_allowed=allowed)
+    async with accepting(world) as accept:
+        answer = await accept.enqueue("acme", submission, api_key=1, key=None, still_allowed=allowed)
     assert isinstance(answer, Accepted)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-    await accepting.close()
     queue = QueueStore(world.database.dsn("send"))
     clearing = ClearingStore(world.database.dsn("send"))
     settle = SettleStore(world.database.dsn("send"))
