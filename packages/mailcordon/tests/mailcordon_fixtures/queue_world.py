@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -173,6 +174,18 @@ async def allowed() -> None:
 
 
 Allowed = Callable[[], Awaitable[None]]
+
+
+@contextlib.asynccontextmanager
+async def database_away(owner: Any, dsn: str) -> AsyncIterator[None]:
+    """For the login of this address: its sessions end, and it gets no new ones."""
+    role = urlsplit(dsn).username
+    await owner.execute(f'alter role "{role}" nologin')
+    try:
+        await owner.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = $1", role)
+        yield
+    finally:
+        await owner.execute(f'alter role "{role}" login')
 
 
 def new_message(id: int, slug: str, route: Route, recipients: int = 1, **over: Any) -> NewMessage:

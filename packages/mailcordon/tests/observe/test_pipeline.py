@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -18,6 +17,7 @@ from mailcordon.adapters.ses.feedback import decode
 from mailcordon.adapters.ses.queue import open_queue
 from mailcordon.adapters.ses.signer import Credentials, FixedCredentials
 from mailcordon.observe.pipeline import Pipeline
+from mailcordon_fixtures.queue_world import database_away
 
 from .conftest import Sent, World
 
@@ -158,15 +158,10 @@ async def test_nothing_is_deleted_when_the_commit_fails(pipeline: PipelineWorld)
 async def test_nothing_is_received_while_the_database_is_unavailable(pipeline: PipelineWorld) -> None:
     world = pipeline.world
     sent = await world.sent("acme", "newsletter", "kim@example.com")
-    role = urlsplit(pipeline.dsn).username
     async with pipeline.running() as running:
         await pipeline.put(sent.send())
         await until(pipeline.empty, "the first stored")
-        await world.owner.execute(f'alter role "{role}" nologin')
-        try:
-            await world.owner.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity where usename = $1", role
-            )
+        async with database_away(world.owner, pipeline.dsn):
             await pipeline.put(sent.delivery_event())
             await until(lambda: _true(not running._open.is_set()), "receiving has stopped")
             await pipeline.put(sent.complaint())
@@ -174,8 +169,6 @@ async def test_nothing_is_received_while_the_database_is_unavailable(pipeline: P
             await until(lambda: _both(pipeline.left(in_flight=False)), "what was in flight is back")
             received = running.totals.received
             assert (await pipeline.left(in_flight=False), running.totals.received) == (2, received)
-        finally:
-            await world.owner.execute(f'alter role "{role}" login')
         await until(pipeline.empty, "all stored once it is back")
     assert await world.metrics("sent", "delivered", "complained") == [(1, 1, 1)]
 
@@ -184,19 +177,12 @@ async def test_an_observer_that_cannot_report_receives_nothing(pipeline: Pipelin
     """Others take it as gone. With nothing to store, only its question to the database fails."""
     world = pipeline.world
     sent = await world.sent("acme", "newsletter", "kim@example.com")
-    role = urlsplit(pipeline.dsn).username
     async with pipeline.running(settles_after=600) as running:
         await until(lambda: _true(running._open.is_set()), "it receives")
         live_since = running._watermark.live_since
-        await world.owner.execute(f'alter role "{role}" nologin')
-        try:
-            await world.owner.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity where usename = $1", role
-            )
+        async with database_away(world.owner, pipeline.dsn):
             await until(lambda: _true(not running._open.is_set()), "receiving has stopped")
             assert running._watermark.live_since > live_since
-        finally:
-            await world.owner.execute(f'alter role "{role}" login')
         await pipeline.put(sent.send())
         await until(pipeline.empty, "stored once it is back")
     assert await world.metrics("sent") == [(1,)]

@@ -2,10 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 import boto3
@@ -26,7 +25,7 @@ from mailcordon.core.priority import Class
 from mailcordon.send.accept import Accept
 from mailcordon.send.dispatch import Dispatcher, Identity
 from mailcordon.send.window import FIRST
-from mailcordon_fixtures.queue_world import accepting, allowed
+from mailcordon_fixtures.queue_world import accepting, allowed, database_away
 
 KEY = b"k" * 32
 DRAIN = 3.0  #: seconds
@@ -43,18 +42,9 @@ class DispatchSystem:
     stop: asyncio.Event
     running: asyncio.Task[None]
 
-    @asynccontextmanager
-    async def database_away(self) -> AsyncIterator[None]:
-        """For the data plane's login, from now on."""
-        role = urlsplit(self.world.database.dsn("send")).username
-        await self.world.connection.execute(f'alter role "{role}" nologin')
-        try:
-            await self.world.connection.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity where usename = $1", role
-            )
-            yield
-        finally:
-            await self.world.connection.execute(f'alter role "{role}" login')
+    def database_away(self) -> AbstractAsyncContextManager[None]:
+        """For the data plane's login."""
+        return database_away(self.world.connection, self.world.database.dsn("send"))
 
     async def put(self, submission: Any, slug: str = "acme") -> Any:
         return await self.accept.enqueue(slug, submission, api_key=1, key=None, still_allowed=allowed)
