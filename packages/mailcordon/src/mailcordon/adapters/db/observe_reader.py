@@ -13,7 +13,7 @@ import msgspec
 
 from mailcordon.adapters.db import arrays, connection_pool, engine, queries, row_level_security
 from mailcordon.adapters.db.hold_row import hold_from_row
-from mailcordon.adapters.db.stop_row import stop_from_row
+from mailcordon.adapters.db.stop_row import known, stop_from_row
 from mailcordon.adapters.db.suppression_row import suppression_from_row
 from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.priority import Class
@@ -75,7 +75,7 @@ class PostgresObserveReader:
         async with self._as(scope) as connection:
             holds = await connection.fetch(_SQL.holds_in_window, scope.tenant, query.type, query.minutes)
             stops = await connection.fetch(_SQL.stops_in_window, scope.tenant, query.type, query.minutes)
-        found = [_held(row) for row in holds] + [_stopped(row, scope) for row in stops]
+        found = [_held(row) for row in holds] + [_stopped(row, scope) for row in known(stops)]
         return sorted(found, key=lambda one: one.since, reverse=True)
 
     async def suppressions(
