@@ -113,8 +113,9 @@ class Config:
     engagement_queue_url: str | None = None
     outcome_topic_arn: str | None = None
     engagement_topic_arn: str | None = None
-    #: Most calls to SES that one dispatcher has open. 128 keeps each claim below one second of work.
-    call_slots: int = 128
+    #: Most calls to SES that one dispatcher has open, with those whose results are not recorded yet. With 256,
+    #: claims are large, which makes them cheap, and each is still below one second of work.
+    call_slots: int = 256
     #: Seconds until a received event that was not stored can be received again. Well below 60 s, the grace of an urgent mail
     #: whose outcome is unknown, because the proof of what happened waits for it.
     visibility_seconds: int = 30
@@ -177,7 +178,7 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
             "MAILCORDON_INSTALLATION", _NAME, _NAME_IN_WORDS, "local" if local else None
         ),
         secret_keys=_secret_keys(reader, home, local=local),
-        call_slots=reader.number("MAILCORDON_CALL_SLOTS", 128, 1, 10_000),
+        call_slots=reader.number("MAILCORDON_CALL_SLOTS", 256, 1, 10_000),
         visibility_seconds=reader.number("MAILCORDON_VISIBILITY_SECONDS", 30, 1, 600),
         probe_seconds=reader.number("MAILCORDON_PROBE_SECONDS", 1, 1, 60),
         ramp_seconds=reader.number("MAILCORDON_RAMP_SECONDS", 60, 1, 3600),

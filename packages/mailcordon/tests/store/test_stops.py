@@ -549,7 +549,9 @@ async def test_a_stop_with_an_unknown_cause_hides_no_other_stop(stops: StopWorld
     query = view.MetricQuery(by="lane", minutes=60, type=None, provider=None, after=None, limit=10)
     pool = await engine.create_pool(stops.world.database.dsn("control"), max_size=1)
     try:
-        kept = await PostgresObserveReader(pool, pool).kept(view.ReadScope(tenant, as_tenant=False), query)
+        kept = await PostgresObserveReader(pool, pool).kept(
+            view.ReadScope(tenant=tenant, as_tenant=False), query
+        )
     finally:
         await pool.close()
     assert [one.id for one in kept] == [one.id for one in await queue.stops()]

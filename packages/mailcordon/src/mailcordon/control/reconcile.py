@@ -52,7 +52,7 @@ class Pace:
 
 
 #: The local SES is fast, and a developer who changes something there by hand waits for the result.
-LOCAL = Pace(retry=0.5, identity=1.0, shared=15.0, rest=15.0, each=0.1)
+LOCAL = Pace(retry=0.5, identity=1.0, shared=15.0, rest=45.0, each=0.1)
 
 
 class ProvisionStore(Protocol):

@@ -35,7 +35,9 @@ class Intervals:
     counts: float = 60.0
 
 
-LOCAL = Intervals(reconcile=0.2, account=3.0, pauses=3.0, removals=0.5, align=10.0, purge=3.0, partitions=3.0)
+LOCAL = Intervals(
+    reconcile=0.2, account=3.0, pauses=3.0, removals=0.5, align=10.0, purge=10.0, partitions=10.0
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

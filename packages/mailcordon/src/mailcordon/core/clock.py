@@ -2,11 +2,12 @@
 
 import time
 
+_SINCE_BOOT: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
 
 def boot_time() -> float:
     """Seconds since boot, including sleep where the system supports it."""
-    clock = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if clock is None else time.clock_gettime(clock)
+    return time.clock_gettime(_SINCE_BOOT)
 
 
 def host_ms() -> int:

@@ -6,6 +6,7 @@ when its result is committed.
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -30,9 +31,24 @@ POLL_FULL = 0.002  #: seconds between checks for free slots while none are free
 POLL_IDLE = 0.05  #: seconds between claims after a quiet second
 RECHECK_EVERY = 0.05  #: seconds between rechecks of turns that were set idle
 BUSY_FOR = 1.0  #: seconds
-GROUP = 4  #: calls of a claim that start together
-SPREAD = 0.8  #: share of the time between two claims over which the calls of a full one start
+GROUP = 16  #: calls of a claim that start together
+PACE = 0.0005  #: seconds for each call of a claim: the next group starts when those of the one before have passed
+SLOW = 0.15  #: seconds after which a call counts as slow: others no longer wait for its slot
+FREE = 0.5  #: of the slots that no slow call has, this share must be free before a claim
 FAILED_PAUSE = 1.0  #: seconds until the next claim after one that failed with an error of its own
+
+
+class _Started:
+    """The calls of one claim that have not ended."""
+
+    __slots__ = ("at", "left")
+
+    def __init__(self, at: float, left: int) -> None:
+        self.at = at
+        self.left = left
+
+    def ended(self, _: object) -> None:
+        self.left -= 1
 
 
 class Claiming:
@@ -61,7 +77,7 @@ class Claiming:
         self._in_flight = in_flight
         self._reserved = 0
         self._claimed_at = float("-inf")
-        self._full = False  #: whether the last claim got all it asked for
+        self._started: deque[_Started] = deque()  #: the oldest claim first
         self._loop = Loop(Slots(slots), Tokens(store, calling.window.name, urgent=Class.URGENT in classes))
         self.calls: set[asyncio.Task[None]] = set()  #: deliveries in progress
 
@@ -96,10 +112,9 @@ class Claiming:
             now = time.monotonic()
             if claimed:
                 quiet_since = 0.0
-                # Mail gathers meanwhile: claiming many costs little more than claiming one. Part of the time has passed while
-                # the calls of the claim started. After a claim that got all it asked for there is already enough mail.
-                rest = 0.0 if self._full else self._claimed_at + self._gather - now
-                await asyncio.sleep(max(POLL_FULL, rest))
+                # Mail and free slots gather meanwhile: claiming many costs little more than claiming one. Most of the time has
+                # passed while the calls of a large claim started.
+                await asyncio.sleep(max(POLL_FULL, self._claimed_at + self._gather - now))
             elif not self._worth_a_claim():
                 await asyncio.sleep(POLL_FULL)
             elif slots.free < slots.size:
@@ -150,7 +165,6 @@ class Claiming:
         claimed = batch.claimed
         tokens.keep(granted - len(claimed))
         self._claimed_at = time.monotonic()
-        self._full = len(claimed) == granted
         if claimed:
             for claim in claimed:
                 slots.take(claim.tenant)
@@ -164,26 +178,37 @@ class Claiming:
         return len(claimed)
 
     async def _start(self, claimed: Sequence[Claimed], routes: Mapping[int, Route]) -> None:
-        """Starts the calls in small groups, spread over the time in which mail gathers.
+        """Starts the calls in groups, at a pace.
 
         Answers are seen in between, so an outage meets a few calls of a claim and not all of them. What is left then goes back.
         """
-        pause = SPREAD * self._gather / self._loop.slots.size
+        started = _Started(self._claimed_at, len(claimed))
+        self._started.append(started)
         for first in range(0, len(claimed), GROUP):
             if first:
                 # By the clock: on a busy machine a pause takes longer than asked for.
-                await asyncio.sleep(max(0.0, self._claimed_at + first * pause - time.monotonic()))
+                await asyncio.sleep(max(0.0, self._claimed_at + first * PACE - time.monotonic()))
             for claim in claimed[first : first + GROUP]:
                 task = asyncio.create_task(self._calling.deliver(claim, routes.get(claim.lane), self._loop))
                 self.calls.add(task)
+                task.add_done_callback(started.ended)
                 task.add_done_callback(self.calls.discard)
 
     def _worth_a_claim(self) -> bool:
-        """Half of the slots are free; or any, and mail had time to gather: a tenant with slow calls delays no other."""
+        """Most slots are free that are not taken by slow calls: a tenant with slow calls delays no other.
+
+        A claim of many costs little more than a claim of one, so it is worth waiting for the fast calls.
+        """
         slots = self._loop.slots
-        if slots.free >= max(1, slots.size // 2):
+        if not slots.free:
+            return False
+        slow_since = time.monotonic() - SLOW
+        if self._claimed_at <= slow_since:
             return True
-        return slots.free > 0 and time.monotonic() - self._claimed_at >= self._gather
+        while self._started and not self._started[0].left:
+            self._started.popleft()
+        slow = sum(one.left for one in self._started if one.at <= slow_since)
+        return slots.free >= (slots.size - slow) * FREE
 
     async def _routes_of(self, claimed: Sequence[Claimed], epoch: int) -> dict[int, Route] | None:
         """Retries until the database answers: claimed mail must not be dropped. It is requeued if the holds are stale by then.

@@ -16,6 +16,7 @@ from mailcordon.send.ports import ClearingStore
 
 log: Any = structlog.get_logger()
 
+GIVE_BACK_EVERY = 1.0  #: seconds while no hold gives mail back
 EXPIRE_EVERY = 1.0  #: seconds; or twenty times as long as the last look took
 CORRECT_EVERY = 5.0  #: seconds
 
@@ -25,14 +26,16 @@ class Clearing:
         self._store = store
         self._holds = holds
         self._facts = facts
+        self._give_back_at = 0.0
         self._expire_at = 0.0
         self._correct_at = 0.0
 
     async def once(self) -> None:
         """One round. What another dispatcher is doing already is left to it."""
         await self._store.park(self._holds.narrow)
-        await self._store.give_back()
         now = time.monotonic()
+        if now >= self._give_back_at:
+            self._give_back_at = 0.0 if await self._store.give_back() else now + GIVE_BACK_EVERY
         if now >= self._expire_at:
             if expired := await self._store.expire():
                 log.info("expired mail left the queue", deliveries=expired)

@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from mailcordon.core.clock import boot_time
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.priority import Class
 from mailcordon.core.route import Route
@@ -18,7 +19,7 @@ from mailcordon.send.calling import Calling
 from mailcordon.send.canary import Canaries, Identity
 from mailcordon.send.claiming import Claiming
 from mailcordon.send.clearing import Clearing
-from mailcordon.send.holds import Holds, boot_time
+from mailcordon.send.holds import Holds
 from mailcordon.send.ports import ClearingStore, QueueStore, Sender, SettleStore, StopAsker
 from mailcordon.send.results import Results
 from mailcordon.send.route_cache import RouteCache

@@ -3,18 +3,14 @@
 Plain numbers, written where the work is done; nothing here is read back by the data plane. Times are milliseconds since 1970.
 """
 
-import time
 from collections import deque
 from dataclasses import dataclass, field
+
+from mailcordon.core.clock import host_ms
 
 #: Minutes with accepted calls that are remembered: feedback is judged by them (control/status.py).
 MINUTES_KEPT = 30
 MINUTE_MS = 60_000
-
-
-def host_ms() -> int:
-    """This host's clock."""
-    return time.time_ns() // 1_000_000
 
 
 @dataclass(slots=True)

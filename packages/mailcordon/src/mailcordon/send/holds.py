@@ -6,12 +6,12 @@ clock is CLOCK_BOOTTIME, which also runs while a process or a machine sleeps.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
 
+from mailcordon.core.clock import boot_time
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.hold import Hold
 from mailcordon.core.log_limit import LogLimit
@@ -24,12 +24,6 @@ READ_EVERY = 0.25  #: seconds
 VALID_FOR = 0.75  #: seconds; together with READ_EVERY within 1 s of the commit
 
 log: Any = structlog.get_logger()
-
-
-def boot_time() -> float:
-    """Seconds since boot, including sleep where the system supports it."""
-    clock = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
 class Holds:

@@ -24,7 +24,7 @@ from mailcordon.send.ports import QueueStore
 
 log: Any = structlog.get_logger()
 
-GATHER = 0.02  #: seconds in which results gather under load, to share one commit
+GATHER = 0.04  #: seconds in which results gather under load, to share one commit
 RETRY_EVERY = 5.0  #: seconds between two attempts to record what the database rejected
 PATIENCE = 3  #: attempts that may meet locks; also how many singles in a row may, until the rest is tried together again
 MOST_REJECTED = 64  #: rejected results that wait without their slot
