@@ -19,7 +19,7 @@ from typing import Any
 
 import uvloop
 
-from bench import checkout, load, mail, seed, system
+from bench import checkout, cpu, load, mail, seed, system
 from bench.mail import Stream
 from bench.system import Failed, System
 from mailcordon.core import ids
@@ -32,6 +32,8 @@ RATE = 500  #: recipients a second that SES grants, so that a backlog lasts
 #: phase -> the largest ratio that is a pass
 TARGETS = {"backlog": 1.2, "slow": 1.5, "held": 1.2}
 SPREAD_TARGET = 1
+AT_REST = 0.2  #: CPU seconds a second of everything on this machine, below which the phase before has no more effect
+LONGEST_REST = 60.0  #: seconds; a machine with other work is never at rest
 RECEIPTS, NEWSLETTERS = 10, 39  #: tenants of the last phase
 
 
@@ -172,10 +174,22 @@ async def _measured(options: Options) -> Result:
             _say(f"round {number} of {options.rounds}")
             for name, beside in (("backlog", bench.backlog), ("slow", bench.slow), ("held", bench.held)):
                 # Before each: what else the machine does changes from minute to minute.
+                await _rest()
                 await bench.phase("idle", bench.nobody, options.seconds / 2)
                 await bench.phase(name, beside, options.seconds)
         await bench.spread()
         return bench.result
+
+
+async def _rest() -> None:
+    """Waits until the machine is at rest: events and vacuums of the phase before slow an idle phase down, and its ratios lie."""
+    until = asyncio.get_running_loop().time() + LONGEST_REST
+    while asyncio.get_running_loop().time() < until:
+        before = cpu.machine()
+        await asyncio.sleep(1)
+        if cpu.machine() - before < AT_REST:
+            return
+    _say(f"the machine did not come to rest within {LONGEST_REST:.0f} s; idle figures are too high")
 
 
 class _Bench:
