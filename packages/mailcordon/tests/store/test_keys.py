@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.control import keys
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.core.errors import Invalid, NotFound, Unauthorised
+from mailcordon.core.key_limits import KeyLimits
 from mailcordon.core.principal import SCOPES
 
 
@@ -133,3 +135,15 @@ async def test_making_and_revoking_are_audited_and_revoking_twice_changes_nothin
     ]
     with pytest.raises(NotFound):
         await world.keys.revoke("zzzzzzzz", actor="bob")
+
+
+async def test_types_networks_and_limits_of_a_key_reach_its_principal(world: World) -> None:
+    _, header = await world.key("acme")
+    await world.owner.execute(
+        "update api_key set types = '{receipt,news}', networks = '{10.0.0.0/8,2001:db8::/32}',"
+        " messages_per_second = 5, bytes_per_second = 1000"
+    )
+    principal = await world.cache.authenticate(header)
+    assert principal.types == {"receipt", "news"}
+    assert principal.networks == (ip_network("10.0.0.0/8"), ip_network("2001:db8::/32"))
+    assert principal.limits == KeyLimits(messages_per_second=5, bytes_per_second=1000)

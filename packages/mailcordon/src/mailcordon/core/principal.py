@@ -7,8 +7,10 @@ tenants exist.
 
 import re
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 
 from mailcordon.core.errors import Fault, Forbidden, Invalid
+from mailcordon.core.key_limits import UNLIMITED_BY_KEY, KeyLimits
 from mailcordon.messages import api
 
 SEND = "send"
@@ -29,6 +31,10 @@ class Principal:
     tenant_id: int | None  #: None: a platform key
     tenant_slug: str | None
     scopes: frozenset[str]
+    types: frozenset[str] | None = None  #: the message types that it may send and cancel; None: all
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()  #: client addresses that it works from; empty: any
+    limits: KeyLimits = UNLIMITED_BY_KEY
+    also_mints: frozenset[str] = frozenset()  #: scopes that it may give to other keys without holding them
 
     @property
     def is_platform(self) -> bool:

@@ -10,6 +10,7 @@ from mailcordon.adapters.db import connection_pool, queries
 from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.control.keys import Found, Key, Minted
 from mailcordon.core.errors import NotFound
+from mailcordon.core.key_limits import KeyLimits
 from mailcordon.core.principal import Principal
 from mailcordon.messages import api
 
@@ -115,6 +116,14 @@ class KeyStore:
             tenant_id=row["tenant_id"],
             tenant_slug=row["slug"],
             scopes=frozenset(row["scopes"]),
+            types=None if row["types"] is None else frozenset(row["types"]),
+            networks=tuple(row["networks"]),
+            limits=KeyLimits(
+                messages_per_second=row["messages_per_second"],
+                bytes_per_second=row["bytes_per_second"],
+                reads_per_second=row["reads_per_second"],
+            ),
+            also_mints=frozenset(row["also_mints"]),
         )
         return Found(principal=principal, expires_at=row["expires_at"], epoch=row["epoch"])
 

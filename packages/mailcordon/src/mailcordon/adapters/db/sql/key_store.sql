@@ -19,7 +19,8 @@ where k.prefix = $1;
 -- name: find_key
 -- The key of a request. One snapshot: the result belongs to the epoch that comes with it. Returns a row even if there is no such
 -- key.
-select p.value as epoch, k.id, k.prefix, k.name, k.tenant as tenant_id, e.slug, k.scopes,
+select p.value as epoch, k.id, k.prefix, k.name, k.tenant as tenant_id, e.slug, k.scopes, k.types, k.networks,
+       k.messages_per_second, k.bytes_per_second, k.reads_per_second, k.also_mints,
        extract(epoch from k.expires_at)::float8 as expires_at
 from epoch p
 left join (api_key k left join tenant e on e.id = k.tenant)
