@@ -1,9 +1,9 @@
 """Who may import whom, and who may send: read from the sources themselves, so that no test run is needed to breach it.
 
-messages <- standard library · core <- standard library, messages · host <- standard library, core, messages · a plane <- core,
-messages, itself · an adapter package <- core, messages, host, planes, itself · `app/`, `run/`, `config.py` and `__main__.py` <-
-all, but `app` and `run` do not import each other. Only `send/calling.py` calls SES's send, and only `adapters/ses/send.py`
-implements it. `mailcordon` and `seslocal` do not import each other.
+messages <- standard library · core <- standard library, messages · host, door <- standard library, core, messages · a plane <-
+core, messages, itself · an adapter package <- core, messages, host, door, planes, itself · `app/`, `run/`, `config.py` and
+`__main__.py` <- all, but `app` and `run` do not import each other. Only `send/calling.py` calls SES's send, and only
+`adapters/ses/send.py` implements it. `mailcordon` and `seslocal` do not import each other.
 """
 
 import ast
@@ -21,6 +21,7 @@ PLANES = ("control", "send", "observe")
 ROOT_MODULES = ("app", "run", "config", "__main__")
 MESSAGES = ("messages", "messages")
 HOST = ("host", "host")
+DOOR = ("door", "door")
 SENDERS = {"mailcordon.send.calling", "mailcordon.send.dispatch", "mailcordon.adapters.ses.send"}
 SEND_PORT = "mailcordon.send.ports"
 #: SES's operations that send, as boto3, our own client and the wire name them.
@@ -43,7 +44,7 @@ def home_of(module: str) -> tuple[str, str]:
     if top != "mailcordon":
         return ("foreign", top)
     first, _, inner = rest.partition(".")
-    if first in ("core", "messages", "host"):
+    if first in ("core", "messages", "host", "door"):
         return (first, first)
     if first in PLANES:
         return ("plane", first)
@@ -62,7 +63,7 @@ def breach(module: str, imported: str) -> str | None:
     if other == "foreign":
         if there == "seslocal" or (layer == "foreign" and place != "seslocal"):
             return None if module.startswith("seslocal") else f"{module} imports seslocal"
-        if layer in ("core", "messages", "host") and there not in sys.stdlib_module_names:
+        if layer in ("core", "messages", "host", "door") and there not in sys.stdlib_module_names:
             return f"{layer} imports {there}, which is not in the standard library"
         return None
     if layer == "foreign":
@@ -74,12 +75,14 @@ def breach(module: str, imported: str) -> str | None:
     allowed = {
         "messages": [MESSAGES],
         "host": [("core", "core"), MESSAGES, HOST],
+        "door": [("core", "core"), MESSAGES, DOOR],
         "core": [("core", "core"), MESSAGES],
         "plane": [("core", "core"), MESSAGES, ("plane", place)],
         "adapter": [
             ("core", "core"),
             MESSAGES,
             HOST,
+            DOOR,
             *(("plane", plane) for plane in PLANES),
             ("adapter", place),
             ("adapter", ""),
@@ -179,6 +182,7 @@ KNOWN = {
     "mailcordon.messages": "",
     "mailcordon.messages.api": "",
     "mailcordon.host": "",
+    "mailcordon.door": "",
     "mailcordon.send": "",
     "mailcordon.send.ports": "",
     "mailcordon.observe": "",
@@ -198,6 +202,7 @@ PACKAGES = frozenset(
         "mailcordon.core",
         "mailcordon.messages",
         "mailcordon.host",
+        "mailcordon.door",
         "mailcordon.send",
         "mailcordon.observe",
         "mailcordon.adapters",
@@ -220,6 +225,11 @@ class TestTheCheckerItself:
             ("mailcordon.host.x", "from mailcordon import send"),
             ("mailcordon.host.x", "from mailcordon.adapters import db"),
             ("mailcordon.core.x", "from mailcordon.host import home"),
+            ("mailcordon.door.x", "import msgspec"),
+            ("mailcordon.door.x", "from mailcordon import send"),
+            ("mailcordon.door.x", "from mailcordon import host"),
+            ("mailcordon.core.x", "from mailcordon import door"),
+            ("mailcordon.send.x", "from mailcordon import door"),
             ("mailcordon.run.x", "from mailcordon import app"),
             ("mailcordon.app.x", "def f():\n    from mailcordon.run import child"),
             ("mailcordon.core.x", "from mailcordon import host"),
@@ -261,6 +271,8 @@ class TestTheCheckerItself:
                 "mailcordon.host.x",
                 "from mailcordon.core import errors\nfrom mailcordon.messages import system",
             ),
+            ("mailcordon.door.x", "from mailcordon.core import errors\nfrom mailcordon.messages import api"),
+            ("mailcordon.adapters.http.x", "from mailcordon import door"),
             ("mailcordon.__main__", "from mailcordon import app, run"),
             (
                 "mailcordon.send.x",
