@@ -1,5 +1,6 @@
 """The control plane's routes on a real database, in the test's own event loop."""
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -34,7 +35,9 @@ class ControlWorld:
         app: Litestar,
         owner: engine.Connection,
         governor: Governor,
+        key_store: KeyStore,
     ) -> None:
+        self.cache = KeyCache(key_store, clock=lambda: self.now)
         self.client = client
         self.keys = keys
         self.app = app
@@ -42,6 +45,7 @@ class ControlWorld:
         self.governor = governor
         self.tenant_keys: dict[str, str] = {}
         self.spare = ""
+        self.now = time.time()  #: of the key cache's clock
 
     async def key(self, tenant: str | None, *scopes: str) -> str:
         _, text = await self.keys.create(tenant=tenant, name="t", scopes=scopes, actor="test")
@@ -55,7 +59,7 @@ class ControlWorld:
         )
 
     async def everything(self) -> list[Any]:
-        tables = ("tenant", "lane", "hold", "message_type", "audit", "api_key", "ledger")
+        tables = ("tenant", "lane", "hold", "message_type", "ledger", "audit", "api_key")
         return [[tuple(r) for r in await self.owner.fetch(f"select * from {t} order by 1")] for t in tables]
 
 
@@ -82,7 +86,7 @@ async def world(database: Any) -> AsyncIterator[ControlWorld]:
     # In this loop, where the pools live.
     transport = httpx.ASGITransport(app)  # pyright: ignore[reportArgumentType]
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        world = ControlWorld(client, keys, app, owner, governor)
+        world = ControlWorld(client, keys, app, owner, governor, key_store)
         for slug in ("acme", "zen"):
             made = await services.tenants.onboard(slug, {"newsletter": f"news.{slug}.example"}, actor="test")
             world.tenant_keys[slug] = made.key_text or ""

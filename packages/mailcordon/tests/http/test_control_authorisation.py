@@ -10,9 +10,17 @@ from mailcordon.adapters.db import engine
 HOLD = {"tenant": "acme", "type": "newsletter", "because": "x"}
 TYPE = {"name": "t", "class": "urgent", "criticality": 1, "description": "d"}
 
-#: method, path, body, the scope it needs, whether only a platform key will do, and what the foreign tenant's key gets.
+#: method, path, body, the scope it needs and those that it gives to a new key, whether only a platform key will do, and what
+#: the foreign tenant's key gets.
 ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
-    ("POST", "/v1/tenants", {"slug": "new", "types": {"newsletter": "new.example"}}, "admin", True, 403),
+    (
+        "POST",
+        "/v1/tenants",
+        {"slug": "new", "types": {"newsletter": "new.example"}},
+        "admin send read",
+        True,
+        403,
+    ),
     ("GET", "/v1/tenants", None, "read", False, 200),
     ("GET", "/v1/tenants/acme", None, "read", False, 404),
     ("GET", "/v1/identities", None, "read", False, 200),
@@ -25,8 +33,10 @@ ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
     ("GET", "/v1/types", None, "read", False, 200),
     ("POST", "/v1/types", TYPE, "admin", True, 403),
     ("PATCH", "/v1/types/newsletter", {"expiry_seconds": 60}, "admin", True, 403),
-    ("POST", "/v1/keys", {"tenant": "acme", "name": "n", "scopes": ["send"]}, "admin", True, 403),
+    ("POST", "/v1/keys", {"tenant": "acme", "name": "n", "scopes": ["send"]}, "admin send", True, 403),
     ("GET", "/v1/keys", None, "read", True, 403),
+    ("PATCH", "/v1/keys/{prefix}", {"name": "narrower"}, "admin", True, 403),
+    ("POST", "/v1/keys/{prefix}/rotation", {}, "admin send", True, 403),
     ("DELETE", "/v1/keys/{prefix}", None, "admin", True, 403),
     ("GET", "/v1/audit", None, "read", True, 403),
     ("POST", "/v1/holds/preview", {"tenant": "acme", "action": "cordon"}, "operate", True, 403),
@@ -43,7 +53,8 @@ IDS = [f"{method} {path}" for method, path, *_ in ENDPOINTS]
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=IDS)
 async def test_each_endpoint_admits_only_keys_that_may_use_it(world: Any, endpoint: tuple[Any, ...]) -> None:
-    _, _, _, scope, platform_only, foreign = endpoint
+    _, _, _, scopes, platform_only, foreign = endpoint
+    scope, *given = scopes.split()
     others = [s for s in ("send", "read", "operate", "admin") if s != scope]
     small = await world.key(None, *others)
     foreigners_key = world.tenant_keys["zen"]
@@ -67,7 +78,12 @@ async def test_each_endpoint_admits_only_keys_that_may_use_it(world: Any, endpoi
     assert own.status_code == (403 if platform_only else 200)
     assert await world.everything() == before
 
-    answer = await world.ask(endpoint, await world.key(None, scope))
+    if given:
+        answer = await world.ask(endpoint, await world.key(None, scope))
+        assert (answer.status_code, answer.json()["code"]) == (403, "scope-not-held")
+        assert (await world.everything())[:-2] == before[:-2]  # but for the keys of this test and their audit
+
+    answer = await world.ask(endpoint, await world.key(None, scope, *given))
     assert answer.status_code in (200, 201), answer.text
 
 

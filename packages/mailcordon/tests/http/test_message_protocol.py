@@ -251,6 +251,20 @@ async def test_both_paths_give_the_same_response(api: Api) -> None:
     assert api.through_asgi == [f"POST {messages.PATH}"] * len(bodies)
 
 
+async def test_a_key_for_some_types_is_refused_another_one_on_both_paths(api: Api) -> None:
+    _, text = await api.keys.create(
+        tenant="acme", name="news", scopes=("send",), actor="test", types=("newsletter",)
+    )
+    await api.cache.load(f"Bearer {text}")
+    direct = await api.ask(api.request(GOOD, key=text))
+    api.cache.invalidate()
+    through_asgi = await api.ask(api.request(GOOD, key=text))
+    assert api.through_asgi == [f"POST {messages.PATH}"]
+    assert (direct.status, direct.said["code"]) == (403, "type-not-allowed")
+    assert direct.body == through_asgi.body
+    assert await api.stored() == 0
+
+
 async def test_a_repeated_idempotency_key_gets_the_first_response_marked_as_replayed(api: Api) -> None:
     request = api.request(GOOD, "Idempotency-Key: k1")
     first, again = await api.ask(request), await api.ask(request)

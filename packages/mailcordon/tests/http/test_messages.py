@@ -291,6 +291,20 @@ async def test_a_key_that_only_reads_sends_nothing_and_the_other_way_round(api: 
     assert problem(await api.ask("GET", "/v1/addresses/kim@example.com", "sender"))[0] == 403
 
 
+async def test_a_key_for_some_types_sends_and_cancels_no_other_and_reads_them_all(api: Api) -> None:
+    await api.key("news", "acme", types=("newsletter",))
+    await api.key("all news", None, "send", "read", types=("newsletter",))
+    for who, over in (("news", {}), ("all news", {"tenant": "acme"})):
+        answer = await api.post({**GOOD, **over}, who)
+        assert problem(answer) == (403, "type-not-allowed", [])
+        assert "password-reset" in answer.json()["detail"]
+        await api.accepted({**NEWS, **over}, who)
+    reset, news = await api.accepted(GOOD), await api.accepted(NEWS)
+    assert problem(await api.ask("DELETE", f"/v1/messages/{reset['id']}", "news"))[1] == "type-not-allowed"
+    assert (await api.ask("DELETE", f"/v1/messages/{news['id']}", "news")).json()["left"] == 0
+    assert (await api.ask("GET", f"/v1/messages/{reset['id']}", "news")).status_code == 200
+
+
 async def test_a_tenants_key_cannot_name_another_tenant(api: Api) -> None:
     for slug in ("zen", "nobody", ""):
         assert problem(await api.post({**GOOD, "tenant": slug})) == (403, "foreign-tenant", [])

@@ -17,7 +17,7 @@ from mailcordon.control.desired import ConfigurationSet, Resource, Settings
 from mailcordon.control.governor import Governor
 from mailcordon.core import domain as domains
 from mailcordon.core.errors import Conflict, Fault, Invalid
-from mailcordon.core.principal import TENANT_SCOPES
+from mailcordon.core.principal import TENANT_SCOPES, Principal
 from mailcordon.core.priority import Class
 from mailcordon.messages import api
 
@@ -25,7 +25,6 @@ _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _KEY_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 _KEY_LETTERS = 12
 MOST_TYPES = 100
-FIRST_KEY_SCOPES = TENANT_SCOPES  #: what a tenant's own first key may do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,9 +108,18 @@ class Tenants:
         self._settings = settings
 
     async def onboard(
-        self, slug: str, types: Mapping[str, str], *, actor: str, dedicated: bool | None = None
+        self,
+        slug: str,
+        types: Mapping[str, str],
+        *,
+        actor: str,
+        dedicated: bool | None = None,
+        minter: Principal | None = None,
     ) -> Onboarded:
-        """Raises Invalid with each wrong field, or Conflict. `dedicated` None: as the tenant is, else shared sets."""
+        """Raises Invalid with each wrong field, or Conflict. `dedicated` None: as the tenant is, else shared sets.
+
+        A new tenant gets its first key. Raises Forbidden if `minter`, the key of the request, holds less than that.
+        """
         wanted = check(slug, types)
         minted: keys.Minted | None = None
         async with self._store.onboarding() as transaction:
@@ -122,6 +130,8 @@ class Tenants:
             else:
                 tenant = await transaction.store(result, actor=actor)
             if result.is_new:
+                if minter is not None:
+                    keys.check_given(minter, first_key(slug))
                 minted = keys.mint()
                 await transaction.add_key(tenant, slug, minted, actor=actor)
             prefix = await transaction.key_prefix(tenant)
@@ -135,6 +145,11 @@ class Tenants:
             key_prefix=prefix,
             key_text=minted.text if minted else None,
         )
+
+
+def first_key(slug: str) -> keys.Terms:
+    """What a tenant's own first key is for."""
+    return keys.Terms(tenant=slug, name=f"{slug}, first key", scopes=TENANT_SCOPES)
 
 
 def check(slug: str, types: Mapping[str, str]) -> dict[str, str]:

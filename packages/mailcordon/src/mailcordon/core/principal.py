@@ -41,6 +41,11 @@ class Principal:
         return self.tenant_id is None
 
     @property
+    def gives(self) -> frozenset[str]:
+        """The scopes that it may give to another key."""
+        return self.scopes | self.also_mints
+
+    @property
     def actor(self) -> str:
         """The name of this key's user in the audit trail."""
         return f"{self.name} (key {self.prefix})"
@@ -50,6 +55,12 @@ class Principal:
         if scope not in self.scopes:
             problem = api.scope_missing(scope, self.prefix, sorted(self.scopes))
             raise Forbidden(problem, code="scope-missing")
+
+    def require_type(self, type: str) -> None:
+        """For what a key does to mail: sending it and cancelling it. Raises Forbidden."""
+        if self.types is not None and type not in self.types:
+            problem = api.type_not_allowed(self.prefix, ascii(type[:64])[1:-1], sorted(self.types))
+            raise Forbidden(problem, code="type-not-allowed")
 
     def require_platform(self) -> None:
         """Raises Forbidden for a tenant's key."""

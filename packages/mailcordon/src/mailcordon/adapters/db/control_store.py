@@ -11,7 +11,7 @@ from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.control import keys
 from mailcordon.control.catalogue import MessageType
 from mailcordon.control.desired import Resource
-from mailcordon.control.tenants import FIRST_KEY_SCOPES, Draft, Facts, Onboarding, TenantFacts
+from mailcordon.control.tenants import Draft, Facts, Onboarding, TenantFacts, first_key
 from mailcordon.core.errors import Conflict, NotFound
 from mailcordon.core.priority import Class
 from mailcordon.messages import api
@@ -112,16 +112,7 @@ class _Transaction:
         return await self._conn.fetchval(_SHARED.first_key_prefix, tenant)
 
     async def add_key(self, tenant: int, slug: str, minted: keys.Minted, *, actor: str) -> None:
-        await key_store.insert_key(
-            self._conn,
-            minted,
-            tenant_id=tenant,
-            tenant=slug,
-            name=f"{slug}, first key",
-            scopes=FIRST_KEY_SCOPES,
-            expires_at=None,
-            actor=actor,
-        )
+        await key_store.insert_key(self._conn, minted, first_key(slug), tenant_id=tenant, actor=actor)
 
 
 class ControlStore:

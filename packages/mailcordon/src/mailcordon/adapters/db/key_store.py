@@ -1,15 +1,15 @@
 """API keys, as the control role. Every change bumps the control epoch, which ends cached keys at once."""
 
 import json
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable
+from dataclasses import asdict, replace
 
 import asyncpg
 
 from mailcordon.adapters.db import connection_pool, queries
 from mailcordon.adapters.db.engine import Pool, PooledConnection
-from mailcordon.control.keys import Found, Key, Minted
-from mailcordon.core.errors import NotFound
+from mailcordon.control.keys import Found, Key, Minted, Rotated, Terms
+from mailcordon.core.errors import Fault, Invalid, NotFound
 from mailcordon.core.key_limits import KeyLimits
 from mailcordon.core.principal import Principal
 from mailcordon.messages import api
@@ -18,74 +18,123 @@ _SQL = queries.load("key_store.sql")
 _SHARED = queries.load("shared.sql")
 
 
-def key_of(row: asyncpg.Record, tenant: str | None) -> Key:
+def key_of(row: asyncpg.Record) -> Key:
     return Key(
         id=row["id"],
         prefix=row["prefix"],
-        name=row["name"],
-        tenant=tenant,
-        scopes=tuple(row["scopes"]),
+        terms=Terms(
+            tenant=row["tenant"],
+            name=row["name"],
+            scopes=tuple(row["scopes"]),
+            types=None if row["types"] is None else tuple(row["types"]),
+            networks=tuple(row["networks"]),
+            limits=_limits(row),
+            expires_at=row["expires_at"],
+        ),
         created_at=row["created_at"],
         created_by=row["created_by"],
-        expires_at=row["expires_at"],
         revoked_at=row["revoked_at"],
+        last_used_at=row["last_used_at"],
+        also_mints=tuple(row["also_mints"]),
+        succeeds=row["succeeds"],
     )
+
+
+def _limits(row: asyncpg.Record) -> KeyLimits:
+    return KeyLimits(
+        messages_per_second=row["messages_per_second"],
+        bytes_per_second=row["bytes_per_second"],
+        reads_per_second=row["reads_per_second"],
+    )
+
+
+def _columns(terms: Terms) -> tuple[object, ...]:
+    """The values of `insert_key` and `change_key` that both have."""
+    limits = terms.limits
+    return (
+        terms.name,
+        list(terms.scopes),
+        None if terms.types is None else list(terms.types),
+        list(terms.networks),
+        limits.messages_per_second,
+        limits.bytes_per_second,
+        limits.reads_per_second,
+        terms.expires_at,
+    )
+
+
+def _shown(prefix: str, terms: Terms) -> str:
+    """What the audit trail keeps of a key."""
+    limits = {name: value for name, value in asdict(terms.limits).items() if value is not None}
+    optional = {
+        "types": terms.types,
+        "networks": [str(network) for network in terms.networks] or None,
+        "limits": limits or None,
+        "expires_at": terms.expires_at and terms.expires_at.isoformat(),
+    }
+    shown = {"prefix": prefix, "name": terms.name, "scopes": terms.scopes}
+    return json.dumps(shown | {name: value for name, value in optional.items() if value is not None})
+
+
+def _words(prefix: str, tenant: str | None) -> str:
+    return f"key {prefix} of {tenant or 'the platform'}"
 
 
 async def insert_key(
     conn: PooledConnection,
     minted: Minted,
+    terms: Terms,
     *,
     tenant_id: int | None,
-    tenant: str | None,
-    name: str,
-    scopes: Sequence[str],
-    expires_at: datetime | None,
     actor: str,
+    predecessor: Key | None = None,
 ) -> Key:
-    """Runs in the caller's transaction. The caller bumps the epoch."""
-    row = await conn.fetchrow(
-        _SQL.insert_key, tenant_id, minted.prefix, minted.hash, name, list(scopes), actor, expires_at
-    )
-    assert row is not None
-    shown = {"prefix": minted.prefix, "name": name, "scopes": list(scopes)}
-    words = f"key {minted.prefix} of {tenant or 'the platform'}"
+    """Runs in the caller's transaction. The caller bumps the epoch. Raises Invalid for an unknown message type."""
+    await _check_types(conn, terms)
     await conn.execute(
-        _SHARED.write_audit, actor, "key.create", tenant_id, words, None, json.dumps(shown), None
+        _SQL.insert_key,
+        tenant_id,
+        minted.prefix,
+        minted.hash,
+        actor,
+        [] if predecessor is None else list(predecessor.also_mints),
+        None if predecessor is None else predecessor.id,
+        *_columns(terms),
     )
-    return key_of(row, tenant)
+    row = await conn.fetchrow(_SQL.key_by_prefix, minted.prefix)
+    assert row is not None
+    await conn.execute(
+        _SHARED.write_audit,
+        actor,
+        "key.create",
+        tenant_id,
+        _words(minted.prefix, terms.tenant),
+        None,
+        _shown(minted.prefix, terms),
+        None,
+    )
+    return key_of(row)
+
+
+async def _check_types(conn: PooledConnection, terms: Terms) -> None:
+    if terms.types is not None:
+        unknown = [row[0] for row in await conn.fetch(_SQL.unknown_types, list(terms.types))]
+        if unknown:
+            raise Invalid(Fault("types", api.key_types_unknown(unknown[:5]), "unknown-type"))
 
 
 class KeyStore:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def insert(
-        self,
-        minted: Minted,
-        *,
-        tenant: str | None,
-        name: str,
-        scopes: Sequence[str],
-        expires_at: datetime | None,
-        actor: str,
-    ) -> Key:
+    async def insert(self, minted: Minted, terms: Terms, *, actor: str) -> Key:
         async with connection_pool.transaction(self._pool) as conn:
             tenant_id = None
-            if tenant is not None:
-                tenant_id = await conn.fetchval(_SHARED.active_tenant_id, tenant)
+            if terms.tenant is not None:
+                tenant_id = await conn.fetchval(_SHARED.active_tenant_id, terms.tenant)
                 if tenant_id is None:
-                    raise NotFound(api.no_tenant(tenant), code="no-such-tenant")
-            key = await insert_key(
-                conn,
-                minted,
-                tenant_id=tenant_id,
-                tenant=tenant,
-                name=name,
-                scopes=scopes,
-                expires_at=expires_at,
-                actor=actor,
-            )
+                    raise NotFound(api.no_tenant(terms.tenant), code="no-such-tenant")
+            key = await insert_key(conn, minted, terms, tenant_id=tenant_id, actor=actor)
             await conn.execute(_SHARED.bump_epoch, "control")
             return key
 
@@ -96,12 +145,59 @@ class KeyStore:
             if row is None:
                 return None
             if revoked is not None:
-                words = f"key {prefix} of {row['tenant'] or 'the platform'}"
+                words = _words(prefix, row["tenant"])
                 await conn.execute(
                     _SHARED.write_audit, actor, "key.revoke", row["tenant_id"], words, None, None, None
                 )
                 await conn.execute(_SHARED.bump_epoch, "control")
-            return key_of(row, row["tenant"])
+            return key_of(row)
+
+    async def change(self, prefix: str, decide: Callable[[Key], Terms], *, actor: str) -> Key | None:
+        async with connection_pool.transaction(self._pool) as conn:
+            row = await self._locked(conn, prefix)
+            if row is None:
+                return None
+            return await self._change(conn, row, decide(key_of(row)), actor=actor)
+
+    async def rotate(
+        self, prefix: str, minted: Minted, decide: Callable[[Key, str | None], Rotated], *, actor: str
+    ) -> tuple[Key, Key] | None:
+        async with connection_pool.transaction(self._pool) as conn:
+            row = await self._locked(conn, prefix)
+            if row is None:
+                return None
+            old = key_of(row)
+            decided = decide(old, await conn.fetchval(_SQL.valid_successor, old.id))
+            successor = await insert_key(
+                conn,
+                minted,
+                decided.successor,
+                tenant_id=row["tenant_id"],
+                actor=actor,
+                predecessor=old,
+            )
+            ending = replace(old.terms, expires_at=decided.predecessor_expires_at)
+            return successor, await self._change(conn, row, ending, actor=actor)
+
+    async def _locked(self, conn: PooledConnection, prefix: str) -> asyncpg.Record | None:
+        if await conn.fetchval(_SQL.lock_key, prefix) is None:
+            return None
+        return await conn.fetchrow(_SQL.key_by_prefix, prefix)
+
+    async def _change(self, conn: PooledConnection, row: asyncpg.Record, terms: Terms, *, actor: str) -> Key:
+        old = key_of(row)
+        if terms == old.terms:
+            return old
+        if terms.types != old.terms.types:
+            await _check_types(conn, terms)
+        await conn.execute(_SQL.change_key, old.id, *_columns(terms))
+        before, after = _shown(old.prefix, old.terms), _shown(old.prefix, terms)
+        words = _words(old.prefix, terms.tenant)
+        await conn.execute(
+            _SHARED.write_audit, actor, "key.change", row["tenant_id"], words, before, after, None
+        )
+        await conn.execute(_SHARED.bump_epoch, "control")
+        return replace(old, terms=terms)
 
     async def find(self, hash: bytes) -> Found:
         async with connection_pool.acquire(self._pool) as conn:
@@ -118,11 +214,7 @@ class KeyStore:
             scopes=frozenset(row["scopes"]),
             types=None if row["types"] is None else frozenset(row["types"]),
             networks=tuple(row["networks"]),
-            limits=KeyLimits(
-                messages_per_second=row["messages_per_second"],
-                bytes_per_second=row["bytes_per_second"],
-                reads_per_second=row["reads_per_second"],
-            ),
+            limits=_limits(row),
             also_mints=frozenset(row["also_mints"]),
         )
         return Found(principal=principal, expires_at=row["expires_at"], epoch=row["epoch"])
@@ -134,4 +226,4 @@ class KeyStore:
     async def list(self, tenant: int | None, *, after: int, limit: int) -> list[Key]:
         async with connection_pool.acquire(self._pool) as conn:
             rows = await conn.fetch(_SQL.list_keys, tenant, after, limit)
-        return [key_of(row, row["tenant"]) for row in rows]
+        return [key_of(row) for row in rows]

@@ -1,27 +1,57 @@
 """API keys and the audit trail over HTTP, for platform keys only."""
 
-from datetime import datetime
+from dataclasses import asdict
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from litestar import delete, get, post
+from litestar import delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
+from msgspec import UNSET, UnsetType
 
 from mailcordon.adapters.http import shapes
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal
 from mailcordon.adapters.http.shapes import After, AnyTenant, Limit, Time
 from mailcordon.control import lookup
-from mailcordon.control.keys import Key, Keys
+from mailcordon.control.keys import LONGEST_OVERLAP, SAME, Changes, Key, Keys, Terms
 from mailcordon.control.views import AuditView, Reads
+from mailcordon.core.errors import Fault, Invalid
+from mailcordon.core.key_limits import KeyLimits
 from mailcordon.core.principal import ADMIN, READ
+from mailcordon.messages import api
+
+
+class KeyRates(msgspec.Struct, forbid_unknown_fields=True):
+    """Rates per second. Null, or left out: the default of the installation."""
+
+    messages_per_second: float | None = None
+    bytes_per_second: float | None = None
+    reads_per_second: float | None = None
 
 
 class NewKey(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     scopes: list[str]
     tenant: str | None = None  #: null: a key of the platform
+    types: list[str] | None = None  #: message types that it may send and cancel; null: all
+    limits: KeyRates = msgspec.field(default_factory=KeyRates)
     expires_at: datetime | None = None
+
+
+class KeyChange(msgspec.Struct, forbid_unknown_fields=True):
+    """A field that is left out keeps its value."""
+
+    name: str | UnsetType = UNSET
+    scopes: list[str] | UnsetType = UNSET
+    types: list[str] | UnsetType | None = UNSET
+    limits: KeyRates | UnsetType = UNSET
+    expires_at: datetime | UnsetType | None = UNSET
+
+
+class Rotation(msgspec.Struct, forbid_unknown_fields=True):
+    overlap_seconds: float = 86_400  #: after this, the old key ends
+    expires_at: datetime | UnsetType | None = UNSET  #: of the successor; required if the old key has an end
 
 
 class KeyItem(msgspec.Struct):
@@ -29,14 +59,23 @@ class KeyItem(msgspec.Struct):
     name: str
     tenant: str | None
     scopes: list[str]
+    types: list[str] | None
+    limits: KeyRates
     created_at: Time
     created_by: str
     expires_at: Time | None
     revoked_at: Time | None
+    last_used_at: Time | None  #: a minute or two behind; null: not yet
+    succeeds: str | None  #: prefix of the key that it replaces
+    also_mints: list[str]  #: scopes that it may give to other keys without holding them
 
 
 class MintedKey(KeyItem):
     key: str  #: shown only once
+
+
+class RotatedKey(MintedKey):
+    predecessor: KeyItem  #: with its new end
 
 
 class KeyPage(msgspec.Struct):
@@ -65,13 +104,15 @@ def routes(reads: Reads, keys: Keys) -> list[HTTPRouteHandler]:
     @post("/v1/keys", summary="Create a key; only this response shows it", tags=["control"])
     async def create_key(request: AnyRequest, data: JSONBody[NewKey]) -> MintedKey:
         principal = platform_principal(request, ADMIN)
-        key, text = await keys.create(
+        terms = Terms(
             tenant=data.tenant,
             name=data.name,
-            scopes=data.scopes,
+            scopes=tuple(data.scopes),
+            types=None if data.types is None else tuple(data.types),
+            limits=_limits(data.limits),
             expires_at=data.expires_at,
-            actor=principal.actor,
         )
+        key, text = await keys.create_by(principal, terms)
         return MintedKey(**_fields(key), key=text)
 
     @get("/v1/keys", summary="List keys", tags=["control"])
@@ -84,6 +125,40 @@ def routes(reads: Reads, keys: Keys) -> list[HTTPRouteHandler]:
         return KeyPage(
             [KeyItem(**_fields(key)) for key in found], shapes.next_of([key.id for key in found], limit)
         )
+
+    @patch("/v1/keys/{prefix:str}", summary="Change what a key may do, at once", tags=["control"])
+    async def change_key(request: AnyRequest, prefix: FromPath[str], data: JSONBody[KeyChange]) -> KeyItem:
+        principal = platform_principal(request, ADMIN)
+        changes: Changes = {}
+        if data.name is not UNSET:
+            changes["name"] = data.name
+        if data.scopes is not UNSET:
+            changes["scopes"] = tuple(data.scopes)
+        if data.types is not UNSET:
+            changes["types"] = None if data.types is None else tuple(data.types)
+        if data.limits is not UNSET:
+            changes["limits"] = _limits(data.limits)
+        if data.expires_at is not UNSET:
+            changes["expires_at"] = data.expires_at
+        return KeyItem(**_fields(await keys.change(principal, prefix, **changes)))
+
+    @post(
+        "/v1/keys/{prefix:str}/rotation",
+        summary="Replace a key with an overlap; only this response shows the new one",
+        tags=["control"],
+    )
+    async def rotate_key(request: AnyRequest, prefix: FromPath[str], data: JSONBody[Rotation]) -> RotatedKey:
+        principal = platform_principal(request, ADMIN)
+        longest = int(LONGEST_OVERLAP.total_seconds())
+        if not 0 <= data.overlap_seconds <= longest:
+            raise Invalid(Fault("overlap_seconds", api.bad_seconds(0, longest)))
+        successor, predecessor, text = await keys.rotate(
+            principal,
+            prefix,
+            overlap=timedelta(seconds=data.overlap_seconds),
+            expires_at=SAME if data.expires_at is UNSET else data.expires_at,
+        )
+        return RotatedKey(**_fields(successor), key=text, predecessor=KeyItem(**_fields(predecessor)))
 
     @delete(
         "/v1/keys/{prefix:str}",
@@ -104,19 +179,33 @@ def routes(reads: Reads, keys: Keys) -> list[HTTPRouteHandler]:
         found = await reads.audit(of, before=after, limit=limit)
         return AuditPage([_audit(view) for view in found], shapes.next_of([view.id for view in found], limit))
 
-    return [create_key, list_keys, revoke_key, list_audit]
+    return [create_key, list_keys, change_key, rotate_key, revoke_key, list_audit]
+
+
+def _limits(given: KeyRates) -> KeyLimits:
+    return KeyLimits(
+        messages_per_second=given.messages_per_second,
+        bytes_per_second=given.bytes_per_second,
+        reads_per_second=given.reads_per_second,
+    )
 
 
 def _fields(key: Key) -> dict[str, Any]:
+    terms = key.terms
     return {
         "prefix": key.prefix,
-        "name": key.name,
-        "tenant": key.tenant,
-        "scopes": list(key.scopes),
+        "name": terms.name,
+        "tenant": terms.tenant,
+        "scopes": list(terms.scopes),
+        "types": None if terms.types is None else list(terms.types),
+        "limits": KeyRates(**asdict(terms.limits)),
         "created_at": shapes.iso(key.created_at),
         "created_by": key.created_by,
-        "expires_at": shapes.iso_or_none(key.expires_at),
+        "expires_at": shapes.iso_or_none(terms.expires_at),
         "revoked_at": shapes.iso_or_none(key.revoked_at),
+        "last_used_at": shapes.iso_or_none(key.last_used_at),
+        "succeeds": key.succeeds,
+        "also_mints": list(key.also_mints),
     }
 
 

@@ -209,6 +209,7 @@ class MessageEndpoint:
             raise problems.from_decoding(error) from None
         except UnicodeDecodeError:
             raise problems.Malformed(api.body_not_utf8(), code="malformed-json") from None
+        principal.require_type(body.type)
         return self.accept.enqueue(
             principal.tenant_for(body.tenant),
             _checked(body),
@@ -273,6 +274,7 @@ def routes(endpoint: MessageEndpoint) -> list[HTTPRouteHandler]:
         principal = principal_of(request)
         principal.require("send")
         records = await endpoint.records(id, principal)
+        principal.require_type(records.message.type)
         gone = await endpoint.canceller.cancel_message(
             records.message.id, records.message.lane, reasons.cancelled(principal.actor, None)
         )

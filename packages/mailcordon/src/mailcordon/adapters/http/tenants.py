@@ -93,7 +93,9 @@ def routes(reads: Reads, tenants: Tenants) -> list[HTTPRouteHandler]:
     @post("/v1/tenants", summary="Onboard a tenant, or add lanes to one", tags=["control"])
     async def onboard(request: AnyRequest, data: JSONBody[NewTenant]) -> Response[TenantDetails]:
         principal = platform_principal(request, ADMIN)
-        made = await tenants.onboard(data.slug, data.types, actor=principal.actor, dedicated=data.dedicated)
+        made = await tenants.onboard(
+            data.slug, data.types, actor=principal.actor, dedicated=data.dedicated, minter=principal
+        )
         details = await _details(Viewer(made.tenant), made.slug)
         if made.key_text is not None and made.key_prefix is not None:
             details.api_key = ApiKey(made.key_prefix, made.key_text)

@@ -12,7 +12,9 @@ alter table api_key
     add succeeds int references api_key;                         -- the key that it replaces, which ends after an overlap
 
 -- Until here, admin could mint any scope. The keys that hold it keep that; keys made from now on mint what they hold.
-update api_key set also_mints = array['send', 'read', 'operate', 'admin'] where tenant is null and 'admin' = any (scopes);
+update api_key set also_mints = array(select unnest(array['send', 'read', 'operate', 'admin']) except select unnest(scopes))
+ where tenant is null and 'admin' = any (scopes);
+create index key_succeeds on api_key (succeeds) where succeeds is not null;
 
 -- Of the key that signed attempt tags before the present one: mail on its way proves itself with it. Null: given up, or none yet.
 alter table installation

@@ -2,9 +2,29 @@
 
 -- name: insert_key
 -- A null tenant makes a platform key.
-insert into api_key (tenant, prefix, hash, name, scopes, created_by, expires_at)
-values ($1, $2, $3, $4, $5, $6, $7)
-returning id, prefix, name, scopes, created_at, created_by, expires_at, revoked_at;
+insert into api_key (tenant, prefix, hash, created_by, also_mints, succeeds, name, scopes, types, networks, messages_per_second,
+                     bytes_per_second, reads_per_second, expires_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
+
+-- name: unknown_types
+-- A key that is for a misspelled message type would send nothing.
+select t from unnest($1::text[]) t where not exists (select from message_type where name = t) order by t;
+
+-- name: lock_key
+-- Changes of one key come after each other.
+select id from api_key where prefix = $1 for update;
+
+-- name: change_key
+-- Everything but the owner and the secret.
+update api_key set name = $2, scopes = $3, types = $4, networks = $5, messages_per_second = $6, bytes_per_second = $7,
+                   reads_per_second = $8, expires_at = $9
+ where id = $1;
+
+-- name: valid_successor
+-- A key has one successor at a time.
+select prefix from api_key
+where succeeds = $1 and revoked_at is null and (expires_at is null or expires_at > now())
+order by id limit 1;
 
 -- name: revoke_key
 -- Gives no row if the key is unknown or revoked already.
@@ -12,8 +32,10 @@ update api_key set revoked_at = now() where prefix = $1 and revoked_at is null r
 
 -- name: key_by_prefix
 -- A key as people name it.
-select k.id, k.prefix, k.name, e.slug as tenant, k.tenant as tenant_id, k.scopes, k.created_at, k.created_by, k.expires_at, k.revoked_at
-from api_key k left join tenant e on e.id = k.tenant
+select k.id, k.prefix, k.name, e.slug as tenant, k.tenant as tenant_id, k.scopes, k.types, k.networks, k.messages_per_second,
+       k.bytes_per_second, k.reads_per_second, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.last_used_at, k.also_mints,
+       s.prefix as succeeds
+from api_key k left join tenant e on e.id = k.tenant left join api_key s on s.id = k.succeeds
 where k.prefix = $1;
 
 -- name: find_key
@@ -29,7 +51,9 @@ where p.name = 'control';
 
 -- name: list_keys
 -- A page of keys, of one tenant or of all.
-select k.id, k.prefix, k.name, e.slug as tenant, k.scopes, k.created_at, k.created_by, k.expires_at, k.revoked_at
-from api_key k left join tenant e on e.id = k.tenant
+select k.id, k.prefix, k.name, e.slug as tenant, k.tenant as tenant_id, k.scopes, k.types, k.networks, k.messages_per_second,
+       k.bytes_per_second, k.reads_per_second, k.created_at, k.created_by, k.expires_at, k.revoked_at, k.last_used_at, k.also_mints,
+       s.prefix as succeeds
+from api_key k left join tenant e on e.id = k.tenant left join api_key s on s.id = k.succeeds
 where ($1::int is null or k.tenant = $1) and k.id > $2
 order by k.id limit $3;

@@ -1,0 +1,158 @@
+"""Keys over HTTP: what they are for, changing them, and rotating them with an overlap."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from mailcordon.core.principal import SCOPES
+
+
+async def ask(world: Any, key: str, method: str, path: str, body: Any = None) -> Any:
+    return await world.ask((method, f"/v1/keys{path}", body), key)
+
+
+async def made(world: Any, key: str, **over: Any) -> Any:
+    body = {"tenant": "acme", "name": "shop", "scopes": ["send", "read"], **over}
+    answer = await ask(world, key, "POST", "", body)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+async def listed(world: Any, key: str) -> dict[str, Any]:
+    return {item["prefix"]: item for item in (await ask(world, key, "GET", "")).json()["items"]}
+
+
+async def test_a_key_is_made_with_types_limits_and_an_end_and_listed_with_them(world: Any) -> None:
+    operator = await world.key(None, *SCOPES)
+    end = (datetime.now(UTC) + timedelta(days=90)).isoformat()
+    key = await made(world, operator, types=["newsletter"], limits={"messages_per_second": 5}, expires_at=end)
+    found = (await listed(world, operator))[key["prefix"]]
+    assert (found["types"], found["scopes"], found["tenant"]) == (["newsletter"], ["send", "read"], "acme")
+    assert found["limits"] == {"messages_per_second": 5, "bytes_per_second": None, "reads_per_second": None}
+    assert datetime.fromisoformat(found["expires_at"]) - datetime.fromisoformat(end) < timedelta(seconds=1)
+    assert (found["last_used_at"], found["succeeds"], found["also_mints"]) == (None, None, [])
+    principal = await world.cache.authenticate(f"Bearer {key['key']}")
+    assert principal.types == {"newsletter"}
+    assert principal.limits.messages_per_second == 5
+
+
+async def test_a_key_for_a_type_that_does_not_exist_is_refused(world: Any) -> None:
+    body = {"tenant": "acme", "name": "shop", "scopes": ["send"], "types": ["newsletter", "newsleter"]}
+    answer = await ask(world, await world.key(None, *SCOPES), "POST", "", body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown-type")
+    assert "newsleter" in answer.text
+
+
+async def test_a_change_holds_at_once_and_is_audited_as_it_was_and_is(world: Any) -> None:
+    operator = await world.key(None, *SCOPES)
+    key = await made(world, operator)
+    header = f"Bearer {key['key']}"
+    assert (await world.cache.authenticate(header)).types is None
+    answer = await ask(
+        world, operator, "PATCH", f"/{key['prefix']}", {"types": ["newsletter"], "scopes": ["send"]}
+    )
+    assert answer.status_code == 200, answer.text
+    principal = await world.cache.authenticate(header)
+    assert (principal.types, principal.scopes) == ({"newsletter"}, {"send"})
+    row = await world.owner.fetchrow("select action, before, after from audit order by id desc limit 1")
+    assert row["action"] == "key.change"
+    assert "newsletter" not in row["before"]
+    assert "newsletter" in row["after"]
+
+
+async def test_a_key_widens_only_what_it_holds_itself_and_narrows_anything(world: Any) -> None:
+    operator, admin = await world.key(None, *SCOPES), await world.key(None, "admin")
+    wide, narrow = (
+        await made(world, operator),
+        await made(world, operator, scopes=["send"], types=["newsletter"]),
+    )
+    path = f"/{narrow['prefix']}"
+    for body in ({"scopes": ["send", "read"]}, {"types": None}):
+        answer = await ask(world, admin, "PATCH", path, body)
+        assert (answer.status_code, answer.json()["code"]) == (403, "scope-not-held")
+    assert (await ask(world, admin, "PATCH", f"/{wide['prefix']}", {"scopes": ["read"]})).status_code == 200
+    assert (await ask(world, operator, "PATCH", path, {"types": None})).status_code == 200
+    assert (await listed(world, operator))[narrow["prefix"]]["types"] is None
+
+
+async def test_an_admin_key_cannot_make_itself_an_operator(world: Any) -> None:
+    admin = await world.key(None, "admin", "read")
+    prefix = admin[4:12]
+    for answer in (
+        await ask(world, admin, "PATCH", f"/{prefix}", {"scopes": ["admin", "read", "operate"]}),
+        await ask(world, admin, "POST", "", {"name": "x", "scopes": ["operate"]}),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (403, "scope-not-held")
+
+
+async def test_a_rotated_key_and_its_successor_both_work_until_the_overlap_is_over(world: Any) -> None:
+    operator = await world.key(None, *SCOPES)
+    old = await made(world, operator, types=["newsletter"], limits={"reads_per_second": 3})
+    answer = await ask(world, operator, "POST", f"/{old['prefix']}/rotation", {"overlap_seconds": 3600})
+    assert answer.status_code == 201, answer.text
+    new = answer.json()
+    for member in ("name", "tenant", "scopes", "types", "limits"):
+        assert new[member] == old[member]
+    assert (new["succeeds"], new["expires_at"]) == (old["prefix"], None)
+    end = datetime.fromisoformat(new["predecessor"]["expires_at"])
+    assert timedelta(minutes=59) < end - datetime.now(UTC) <= timedelta(hours=1)
+    for text in (old["key"], new["key"]):
+        assert (await world.cache.authenticate(f"Bearer {text}")).tenant_slug == "acme"
+    world.now += 3601
+    assert world.cache.lookup(f"Bearer {old['key']}") is None
+    assert (await world.cache.authenticate(f"Bearer {new['key']}")).prefix == new["prefix"]
+
+
+async def test_a_key_is_rotated_once_until_its_successor_is_revoked(world: Any) -> None:
+    operator = await world.key(None, *SCOPES)
+    path = f"/{(await made(world, operator))['prefix']}/rotation"
+    lost = (await ask(world, operator, "POST", path, {})).json()
+    again = await ask(world, operator, "POST", path, {})
+    assert (again.status_code, again.json()["code"]) == (409, "key-rotated")
+    assert lost["prefix"] in again.text
+    await ask(world, operator, "DELETE", f"/{lost['prefix']}")
+    assert (await ask(world, operator, "POST", path, {"expires_at": None})).status_code == 201
+
+
+async def test_a_rotation_never_lengthens_the_life_of_a_key(world: Any) -> None:
+    operator = await world.key(None, *SCOPES)
+    end = (datetime.now(UTC) + timedelta(minutes=5)).replace(microsecond=0)
+    old = await made(world, operator, expires_at=end.isoformat())
+    path = f"/{old['prefix']}/rotation"
+    missing = await ask(world, operator, "POST", path, {"overlap_seconds": 3600})
+    assert (missing.status_code, missing.json()["errors"][0]["field"]) == (422, "expires_at")
+    later = (end + timedelta(days=90)).isoformat()
+    new = (await ask(world, operator, "POST", path, {"overlap_seconds": 3600, "expires_at": later})).json()
+    assert datetime.fromisoformat(new["predecessor"]["expires_at"]) == end
+    assert datetime.fromisoformat(new["expires_at"]) == end + timedelta(days=90)
+
+
+async def test_a_revoked_key_is_neither_changed_nor_rotated(world: Any) -> None:
+    operator = await world.key(None, *SCOPES)
+    prefix = (await made(world, operator))["prefix"]
+    await ask(world, operator, "DELETE", f"/{prefix}")
+    for method, path, body in (("PATCH", f"/{prefix}", {"name": "x"}), ("POST", f"/{prefix}/rotation", {})):
+        answer = await ask(world, operator, method, path, body)
+        assert (answer.status_code, answer.json()["code"]) == (409, "key-ended")
+
+
+async def test_a_prefix_that_no_key_can_have_is_not_found(world: Any) -> None:
+    operator = await world.key(None, *SCOPES)
+    for prefix in ("zzzzzzzz", "%00", "%ff", "x" * 5000):
+        answers = [
+            await ask(world, operator, "PATCH", f"/{prefix}", {"name": "x"}),
+            await ask(world, operator, "POST", f"/{prefix}/rotation", {}),
+            await ask(world, operator, "DELETE", f"/{prefix}"),
+        ]
+        assert [answer.status_code for answer in answers] == [404, 404, 404]
+
+
+async def test_keys_from_before_the_rule_keep_what_they_could_mint(world: Any) -> None:
+    """As migration 0011 leaves them: an admin key of old may give what it does not hold, and its successor as well."""
+    operator, old = await world.key(None, *SCOPES), await world.key(None, "admin")
+    await world.owner.execute(
+        "update api_key set also_mints = '{send,read,operate}' where prefix = $1", old[4:12]
+    )
+    assert (await made(world, old))["also_mints"] == []
+    rotation = await ask(world, operator, "POST", f"/{old[4:12]}/rotation", {})
+    assert sorted(rotation.json()["also_mints"]) == ["operate", "read", "send"]
+    assert (await made(world, rotation.json()["key"]))["scopes"] == ["send", "read"]
