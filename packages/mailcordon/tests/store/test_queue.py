@@ -190,7 +190,7 @@ async def test_a_lane_at_its_backlog_bound_says_so_and_others_accept(world, acce
     await world.lane("acme", "password-reset", backlog_deliveries=1)
     await world.lane("zen", "password-reset")
     await put(accept, make_submission())
-    accept._backlogs.clear()
+    await accept.forget()
     with pytest.raises(TooMuch) as refused:
         await put(accept, make_submission())
     assert refused.value.retry_after > 0
@@ -200,7 +200,7 @@ async def test_a_lane_at_its_backlog_bound_says_so_and_others_accept(world, acce
 async def test_a_full_lane_answers_a_repeated_key_with_the_message_it_made(world, accept, make_submission):
     await world.lane("acme", "password-reset", backlog_deliveries=1)
     first = await put(accept, make_submission(), key="k1")
-    accept._backlogs.clear()
+    await accept.forget()
     again = await accept.enqueue("acme", make_submission(), api_key=1, key="k1", still_allowed=allowed)
     assert again == Repeated(first.id)
     with pytest.raises(Conflict):

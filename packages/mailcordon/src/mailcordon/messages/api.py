@@ -94,6 +94,57 @@ def lanes_keep_changing() -> str:
     return "Tenants and lanes are changing too fast to accept mail. Retry."
 
 
+@example("acme")
+def messages_wait(slug: str) -> str:
+    """A tenant hands in messages faster than they can be stored, and too many wait for their commit (429)."""
+    return f"Too many messages of {slug} wait to be stored. Retry later, with fewer requests at once."
+
+
+@example()
+def large_messages_wait() -> str:
+    """A key hands in large messages faster than they can be checked, and too many wait (429)."""
+    return "Too many large messages with this key wait to be checked. Retry later, with fewer requests at once."
+
+
+@example()
+def too_many_messages_wait() -> str:
+    """All tenants together hand in messages faster than they can be stored (503)."""
+    return "Too many messages wait to be stored, and this one was not confirmed. Retry with the same Idempotency-Key."
+
+
+@example("messages", "key", "mck_ab12cd34", 1000.0, 0.2, 10.2)
+@example("bytes", "tenant", "acme", 33_554_432.0, 3.0, 13.0)
+@example("reads", "key", "mck_ab12cd34", 0.5, 2.0, 12.0)
+def bucket_empty(what: str, owner: str, name: str, per_second: float, room_in: float, full_in: float) -> str:
+    """A key or a tenant uses more messages, bytes of bodies or reads than its rate gives (429)."""
+    rate = f"{per_second:,.0f}" if per_second >= 10 else f"{per_second:.2g}"
+    return (
+        f"The rate of the {owner} {name}, {rate} {what} a second, is used up: there is room again in {room_in:.1f} s, "
+        f"and all of it in {full_in:.0f} s."
+    )
+
+
+@example(256)
+def too_many_reads(most: int) -> str:
+    """A caller has too many requests waiting for their turn to read (429)."""
+    return f"{most} requests of this caller wait already. Retry later, with fewer requests at once."
+
+
+@example()
+def reads_full() -> str:
+    """Too many requests of all callers wait for their turn to read (503)."""
+    return "Too many requests wait. Retry later."
+
+
+@example("canceling statement due to statement timeout")
+def query_too_slow(error: str) -> str:
+    """The database ended a request's statement because it took too long (503)."""
+    return (
+        f"The database did not finish this in time ({error}), and nothing was stored. Ask for less at once, such as a smaller "
+        "`limit` or a shorter time, or retry later."
+    )
+
+
 @example()
 def server_stopping() -> str:
     """The API process stops before a message was confirmed (503)."""

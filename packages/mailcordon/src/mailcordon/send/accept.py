@@ -2,19 +2,24 @@
 
 Requests that arrive while a transaction commits form the next batch, so load makes batches larger, not commits more frequent.
 A request is answered after its commit. If a batch fails, its messages are stored one by one, so that only the bad one fails.
+
+What one tenant sends does not delay another's. Tenants take turns in a batch, and what waits is bounded. A large message, which is
+rare, is parsed in a thread and stored alone, on a connection of its own: it delays other large messages only.
 """
 
 import asyncio
 import hashlib
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 from mailcordon.core import address, ids, provider
 from mailcordon.core.delivery import State
 from mailcordon.core.errors import Conflict, Invalid, MailcordonError, TooMuch, Unavailable
 from mailcordon.core.route import Route
+from mailcordon.core.turns import Bounds, Full, Turns
 from mailcordon.messages import api
 from mailcordon.send import compose, decide, resolve
 from mailcordon.send.facts import AcceptFacts
@@ -23,7 +28,9 @@ from mailcordon.send.resolve import Entry, Lanes
 from mailcordon.send.submission import Submission
 
 MAX_BATCH = 256  #: messages per transaction
-_MAX_BATCH_BYTES = 16 * 1024 * 1024  #: bytes of content per transaction
+#: Bytes of content per transaction. A mail of a tenant is in the next batch, so this bounds what others' mails delay it by.
+_MAX_BATCH_BYTES = 2 * 1024 * 1024
+LARGE = 256 * 1024  #: bytes; a larger message is parsed in a thread and stored alone
 _BACKLOG_CACHE_SECONDS = 1.0
 _STALE_TRIES = 5
 
@@ -67,26 +74,63 @@ class _Item:
     done: asyncio.Future[Accepted | Repeated]
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Unparsed:
+    """A large message as it arrived."""
+
+    make: Callable[[], _Item]
+    admit: Callable[[str], None]
+    done: asyncio.Future[Accepted | Repeated]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """What may wait for its commit: messages and bytes of content, of one tenant and in all. Large messages are counted apart."""
+
+    #: At 1,000 messages a second, one second of work: who waits longer is better told to slow down.
+    messages_per_tenant: int = 1000
+    messages: int = 10_000
+    bytes_per_tenant: int = 32 * 1024 * 1024
+    bytes: int = 128 * 1024 * 1024
+
+    @property
+    def bounds(self) -> Bounds:
+        return Bounds(
+            items_each=self.messages_per_tenant,
+            items=self.messages,
+            bytes_each=self.bytes_per_tenant,
+            bytes=self.bytes,
+        )
+
+
 class Accept:
     """`host_ms` is any clock that does not jump. Ids have the database's time: this clock and the difference last seen.
 
-    `on_change` is called when the control epoch has moved, so that the caller can drop its own caches."""
+    `on_change` is called when the control epoch has moved, so that the caller can drop its own caches. `large` stores large
+    messages, on connections of its own; without it they take turns with the others. `refused` is told why a message may not wait:
+    `pending-per-tenant` or `pending`."""
 
     def __init__(
-        self, store: AcceptStore, hash_key: bytes, host_ms: Callable[[], int], on_change: Callable[[], None]
+        self,
+        store: AcceptStore,
+        hash_key: bytes,
+        host_ms: Callable[[], int],
+        on_change: Callable[[], None],
+        *,
+        large: AcceptStore | None = None,
+        pending: Pending = Pending(),
+        refused: Callable[[str], None] = lambda limit: None,
     ) -> None:
-        self._store = store
-        self._hash_key = hash_key
-        self._host_ms = host_ms
-        self._skew_ms = 0  #: the database's clock minus `host_ms`; the first look at the epoch measures it
-        self._on_change = on_change
-        self._pending: list[_Item] = []
-        self._arrived = asyncio.Event()
-        self._lanes: dict[str, Lanes | None] = {}
-        self._epoch = 0
-        self._ids = ids.IdGenerator(0)
         self.facts = AcceptFacts()
-        self._backlogs: dict[int, tuple[float, Backlog]] = {}
+        self._hash_key = hash_key
+        self._pending = pending
+        self._refused = refused
+        self._small = _Committer(store, host_ms, on_change, self.facts, pending.bounds)
+        self._large = (
+            self._small if large is None else _Committer(large, host_ms, on_change, self.facts, pending.bounds)
+        )
+        self._unparsed: Turns[_Unparsed] = Turns(pending.bounds)
+        self._arrived = asyncio.Event()
 
     def enqueue(
         self,
@@ -101,15 +145,99 @@ class Accept:
 
         `still_allowed` raises if the caller's API key is no longer valid; it is called when the control epoch has moved.
 
-        The future fails with Invalid (unknown tenant or type, foreign From), Conflict (the key was used with another body),
-        TooMuch (the lane's backlog is full) or Unavailable (nothing was confirmed; retry).
+        Raises TooMuch if the tenant has too many messages waiting, Unavailable if all have. The future fails with Invalid (unknown
+        tenant or type, foreign From), Conflict (the key was used with another body), TooMuch (the lane's backlog is full) or
+        Unavailable (nothing was confirmed; retry).
         """
+        done: asyncio.Future[Accepted | Repeated] = asyncio.get_running_loop().create_future()
+        self._put(self._item(slug, submission, api_key, key, still_allowed, done))
+        return done
+
+    def enqueue_large(
+        self,
+        caller: Hashable,
+        size: int,
+        parse: Callable[[], tuple[str, Submission]],
+        *,
+        admit: Callable[[str], None],
+        api_key: int,
+        key: str | None,
+        still_allowed: Callable[[], Awaitable[object]],
+    ) -> asyncio.Future[Accepted | Repeated]:
+        """As `enqueue`, for a message of `size` bytes that is not parsed yet.
+
+        `parse` returns tenant and submission, or raises MailcordonError; it runs in another thread. `admit` is called with the
+        tenant before the message is put into a batch, and may raise. Callers take turns in being parsed."""
+        done: asyncio.Future[Accepted | Repeated] = asyncio.get_running_loop().create_future()
+
+        def make() -> _Item:
+            slug, submission = parse()
+            item = self._item(slug, submission, api_key, key, still_allowed, done)
+            # Resolution does not read the text, and a large one is not kept twice.
+            item.submission = replace(submission, text=None, html=None)
+            return item
+
+        full = self._unparsed.put(caller, _Unparsed(make=make, admit=admit, done=done), size)
+        if full is not None:
+            raise self._too_many(full, api.large_messages_wait())
+        self._arrived.set()
+        return done
+
+    async def run(self) -> None:
+        """Commits batches until cancelled. Requests that are still open then fail with Unavailable."""
+        async with asyncio.TaskGroup() as group:
+            for committer in {self._small, self._large}:
+                group.create_task(committer.run())
+            group.create_task(self._parse_large())
+
+    @property
+    def waiting(self) -> int:
+        """Messages that are not in a batch yet."""
+        committers = {self._small, self._large}
+        return len(self._unparsed) + sum(committer.waiting for committer in committers)
+
+    async def forget(self) -> None:
+        """Drops what is remembered of tenants, lanes and backlogs, and reads the control epoch again."""
+        for committer in {self._small, self._large}:
+            await committer.forget()
+
+    async def _parse_large(self) -> None:
+        loop = asyncio.get_running_loop()
+        thread = ThreadPoolExecutor(1, "large-message")
+        unparsed: list[_Unparsed] = []
+        try:
+            while True:
+                await self._arrived.wait()
+                self._arrived.clear()
+                while unparsed := self._unparsed.take(1, 0):
+                    [one] = unparsed
+                    try:
+                        item = await loop.run_in_executor(thread, one.make)
+                        one.admit(item.slug)
+                        self._put(item)
+                    except Exception as problem:
+                        if not one.done.done():
+                            one.done.set_exception(problem)
+        finally:
+            thread.shutdown(wait=False, cancel_futures=True)
+            rest = [*unparsed, *self._unparsed.take(len(self._unparsed), self._unparsed.bytes)]
+            _fail([one.done for one in rest], Unavailable(api.server_stopping()))
+
+    def _item(
+        self,
+        slug: str,
+        submission: Submission,
+        api_key: int,
+        key: str | None,
+        still_allowed: Callable[[], Awaitable[object]],
+        done: asyncio.Future[Accepted | Repeated],
+    ) -> _Item:
         content = compose.content(submission)
         recipients = tuple(
             (str(to), address.hash_of(self._hash_key, to), int(provider.of(to.domain)))
             for to in submission.to
         )
-        item = _Item(
+        return _Item(
             slug=slug,
             submission=submission,
             content=content,
@@ -118,34 +246,73 @@ class Accept:
             key=None if key is None else hashlib.blake2b(key.encode(), digest_size=16).digest(),
             body=b"" if key is None else _digest(slug, submission, content, recipients),
             still_allowed=still_allowed,
-            done=asyncio.get_running_loop().create_future(),
+            done=done,
         )
-        self._pending.append(item)
-        self._arrived.set()
-        return item.done
+
+    def _put(self, item: _Item) -> None:
+        committer = self._small if len(item.content) <= LARGE else self._large
+        full = committer.put(item)
+        if full is not None:
+            raise self._too_many(full, api.messages_wait(item.slug))
+
+    def _too_many(self, full: Full, of_one: str) -> TooMuch | Unavailable:
+        if full is Full.OWNER:
+            self._refused("pending-per-tenant")
+            return TooMuch(of_one, code="too-many-requests")
+        self._refused("pending")
+        return Unavailable(api.too_many_messages_wait(), code="busy")
+
+
+class _Committer:
+    """Commits batches through one store, one after the other."""
+
+    def __init__(
+        self,
+        store: AcceptStore,
+        host_ms: Callable[[], int],
+        on_change: Callable[[], None],
+        facts: AcceptFacts,
+        bounds: Bounds,
+    ) -> None:
+        self._store = store
+        self._host_ms = host_ms
+        self._skew_ms = 0  #: the database's clock minus `host_ms`; the first look at the epoch measures it
+        self._on_change = on_change
+        self._pending: Turns[_Item] = Turns(bounds)
+        self._arrived = asyncio.Event()
+        self._lanes: dict[str, Lanes | None] = {}
+        self._epoch = 0
+        self._ids = ids.IdGenerator(0)
+        self._facts = facts
+        self._backlogs: dict[int, tuple[float, Backlog]] = {}
+
+    def put(self, item: _Item) -> Full | None:
+        """Puts it into the next batch in which its tenant has a turn. Returns the bound that it would exceed."""
+        full = self._pending.put(item.slug, item, len(item.content))
+        if full is None:
+            self._arrived.set()
+        return full
+
+    @property
+    def waiting(self) -> int:
+        return len(self._pending)
+
+    async def forget(self) -> None:
+        self._backlogs.clear()
+        await self._drop_cache()
 
     async def run(self) -> None:
-        """Commits batches until cancelled. Requests that are still open then fail with Unavailable."""
         batch: list[_Item] = []
         try:
             while True:
                 await self._arrived.wait()
                 self._arrived.clear()
-                while batch := self._next_batch():
-                    await self._commit(batch)
+                while batch := self._pending.take(MAX_BATCH, _MAX_BATCH_BYTES):
+                    for part in _apart(batch):
+                        await self._commit(part)
         finally:
-            _fail([*batch, *self._pending], Unavailable(api.server_stopping()))
-
-    def _next_batch(self) -> list[_Item]:
-        size = 0
-        for count, item in enumerate(self._pending[:MAX_BATCH]):
-            size += len(item.content)
-            if count and size > _MAX_BATCH_BYTES:
-                break
-        else:
-            count = min(MAX_BATCH, len(self._pending))
-        batch, self._pending = self._pending[:count], self._pending[count:]
-        return batch
+            rest = self._pending.take(len(self._pending), self._pending.bytes)
+            _fail_items([*batch, *rest], Unavailable(api.server_stopping()))
 
     async def _commit(self, batch: list[_Item]) -> None:
         try:
@@ -153,7 +320,7 @@ class Accept:
         except Exception as problem:
             alone = len(batch) == 1 or (isinstance(problem, MailcordonError) and problem.code != "busy")
             if alone:
-                _fail(batch, problem)
+                _fail_items(batch, problem)
                 return
             for item in batch:
                 if not item.done.done():
@@ -176,23 +343,26 @@ class Accept:
             await self._answer(resolved, stored)
             break
         else:
-            _fail(first, TooMuch(api.lanes_keep_changing(), retry_after=1))
+            _fail_items(first, TooMuch(api.lanes_keep_changing(), retry_after=1))
         for repeat, original in repeats:
             _answer_repeat(repeat, original)
 
     async def _resolve(self, batch: Sequence[_Item]) -> list[tuple[_Item, NewMessage]]:
         self._use_node(await self._store.node())
         found: list[tuple[_Item, Entry]] = []
+        fresh = False
         for item in batch:
             try:
                 lanes = await self._lanes_of(item.slug)
                 entry = resolve.resolve(lanes, item.slug, item.submission, random.randrange(100))
                 found.append((item, entry))
             except Invalid as problem:
-                if await self._read_epoch() != self._epoch:
-                    # The cache may be stale: the tenant or lane may exist by now.
+                # The cache may be stale: the tenant or lane may exist by now. One look is enough for all that wait already:
+                # a caller that sends invalid mail must not cost the others in its batch a round trip each.
+                if not fresh and await self._read_epoch() != self._epoch:
                     raise StaleRoutes from None
-                _fail([item], problem)
+                fresh = True
+                _fail_items([item], problem)
         await self._refresh_backlogs({entry.route.lane.id for _, entry in found})
         out: list[tuple[_Item, NewMessage]] = []
         refused: list[tuple[_Item, Entry, TooMuch]] = []
@@ -214,7 +384,7 @@ class Accept:
             if not item.done.done() and (replay := found.get(place)):
                 _answer_replay(item, replay)
         for item, _, problem in refused:
-            _fail([item], problem)
+            _fail_items([item], problem)
 
     def _now_ms(self) -> int:
         return self._host_ms() + self._skew_ms
@@ -274,7 +444,7 @@ class Accept:
 
     def _count(self, resolved: Sequence[tuple[_Item, NewMessage]], stored: Stored) -> None:
         new = (m for position, (_, m) in enumerate(resolved) if position not in stored.replays)
-        self.facts.stored(sum(len(message.deliveries) for message in new), stored.now)
+        self._facts.stored(sum(len(message.deliveries) for message in new), stored.now)
 
     async def _answer(self, resolved: Sequence[tuple[_Item, NewMessage]], stored: Stored) -> None:
         for position, (item, message) in enumerate(resolved):
@@ -284,6 +454,15 @@ class Accept:
                 _answer_replay(item, replay)
             else:
                 item.done.set_result(_accepted(message, stored))
+
+
+def _apart(batch: list[_Item]) -> list[list[_Item]]:
+    """The batch without its large messages, and each of these alone."""
+    large = [item for item in batch if len(item.content) > LARGE]
+    if not large:
+        return [batch]
+    small = [item for item in batch if len(item.content) <= LARGE]
+    return [*([small] if small else []), *([item] for item in large)]
 
 
 def _digest(
@@ -338,7 +517,7 @@ async def _allowed(items: Sequence[_Item]) -> list[_Item]:
             await item.still_allowed()
             good.append(item)
         except MailcordonError as problem:
-            _fail([item], problem)
+            _fail_items([item], problem)
     return good
 
 
@@ -380,7 +559,11 @@ def _another_body() -> Conflict:
     return Conflict(api.key_used_with_another_body(), code="idempotency")
 
 
-def _fail(items: Sequence[_Item], problem: BaseException) -> None:
-    for item in items:
-        if not item.done.done():
-            item.done.set_exception(problem)
+def _fail_items(items: Sequence[_Item], problem: BaseException) -> None:
+    _fail([item.done for item in items], problem)
+
+
+def _fail(answers: Sequence[asyncio.Future[Accepted | Repeated]], problem: BaseException) -> None:
+    for done in answers:
+        if not done.done():
+            done.set_exception(problem)

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import asyncpg
 
-from mailcordon.adapters.db.driver_errors import BUSY, UNREACHABLE, in_words
+from mailcordon.adapters.db.driver_errors import BUSY, TOO_SLOW, UNREACHABLE, in_words
 from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.core.errors import Fault, Invalid, Unavailable
 from mailcordon.messages import api
@@ -31,6 +31,8 @@ async def acquire(pool: Pool) -> AsyncGenerator[PooledConnection]:
                 raise
     except UNREACHABLE as error:
         raise Unavailable(api.database_away(in_words(error))) from error
+    except TOO_SLOW as error:
+        raise Unavailable(api.query_too_slow(in_words(error)), code="query-timeout", retry_after=5) from error
     except BUSY as error:
         raise Unavailable(api.database_busy(in_words(error)), code="busy") from error
     except asyncpg.DataError:

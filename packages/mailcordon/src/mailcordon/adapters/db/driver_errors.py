@@ -32,6 +32,9 @@ SESSION_ENDED = (
     ConnectionError,
 )
 
+#: The statement took longer than the time-out of its session.
+TOO_SLOW = asyncpg.QueryCanceledError
+
 #: Other transactions held locks for longer than our time-outs, or conflicted with ours. A retry may succeed.
 BUSY = (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError, asyncpg.SerializationError)
 

@@ -63,8 +63,16 @@ async def connect(
     )
 
 
-async def create_pool(dsn: str, *, max_size: int = 8, answer_seconds: float = ANSWER_PATIENCE) -> Pool:
+async def create_pool(
+    dsn: str,
+    *,
+    max_size: int = 8,
+    answer_seconds: float = ANSWER_PATIENCE,
+    statement_seconds: float = STATEMENT_SECONDS,
+) -> Pool:
     """A pool for cold paths. Session settings are reset when a connection is returned.
+
+    `statement_seconds`: the server ends a statement that takes longer.
 
     It opens no connection at startup, so that a role can start while the database is down.
     """
@@ -74,7 +82,8 @@ async def create_pool(dsn: str, *, max_size: int = 8, answer_seconds: float = AN
         max_size=max_size,
         timeout=min(CONNECT_PATIENCE, answer_seconds),
         command_timeout=answer_seconds,
-        server_settings=_SETTINGS | {"application_name": "mailcordon"},
+        server_settings=_SETTINGS
+        | {"application_name": "mailcordon", "statement_timeout": f"{round(statement_seconds * 1000)}ms"},
     )
 
 

@@ -5,6 +5,7 @@ same: a plain ASGI function here, and `message_protocol.py`, which does without 
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -26,9 +27,10 @@ from mailcordon.core.delivery import State
 from mailcordon.core.errors import Fault, Invalid, MailcordonError, NotFound, Unavailable
 from mailcordon.core.principal import Principal
 from mailcordon.core.suppression import Suppression
+from mailcordon.door.buckets import Buckets, Rates
 from mailcordon.messages import api, reasons
 from mailcordon.send import submission, view
-from mailcordon.send.accept import Accept, Accepted, Repeated
+from mailcordon.send.accept import LARGE, Accept, Accepted, Repeated
 
 PATH = "/v1/messages"
 MAX_BODY = 24 * 1024 * 1024  #: bytes of JSON; escapes may double what submission.MAX_BYTES allows
@@ -152,12 +154,14 @@ class MessageEndpoint:
         reader: view.MessageReader,
         canceller: view.Canceller,
         hash_key: bytes,
+        buckets: Buckets | None = None,
     ) -> None:
         self.accept = accept
         self.keys = keys
         self.reader = reader
         self.canceller = canceller
         self.hash_key = hash_key
+        self.buckets = buckets or Buckets(Rates(), Rates(), lambda limit: None)
         self._decode = msgspec.json.Decoder(SendBody).decode
         self._encode = msgspec.json.Encoder().encode
 
@@ -203,6 +207,44 @@ class MessageEndpoint:
     ) -> asyncio.Future[Accepted | Repeated]:
         """Puts the message into the next batch. Raises MailcordonError for what can be checked at once."""
         principal.require("send")
+        size, now, slug = len(raw), time.monotonic(), principal.tenant_slug
+        self.buckets.message_of_key(
+            principal.key_id, principal.prefix, principal.limits, size, now, platform=slug is None
+        )
+        if slug is not None:  # else the body names it
+            self.buckets.message_of_tenant(slug, size, now)
+        if size > LARGE:
+            return self._enqueue_large(principal, authorization, key, raw)
+        slug, checked = self._parse(principal, raw)
+        if principal.tenant_slug is None:
+            self.buckets.message_of_tenant(slug, size, now)
+        return self.accept.enqueue(
+            slug,
+            checked,
+            api_key=principal.key_id,
+            key=_idempotency_key(key),
+            still_allowed=_still_allowed(self.keys, authorization),
+        )
+
+    def _enqueue_large(
+        self, principal: Principal, authorization: str | None, key: str | None, raw: bytes
+    ) -> asyncio.Future[Accepted | Repeated]:
+        def admit(slug: str) -> None:
+            if principal.tenant_slug is None:
+                self.buckets.message_of_tenant(slug, len(raw), time.monotonic())
+
+        return self.accept.enqueue_large(
+            principal.key_id,
+            len(raw),
+            lambda: self._parse(principal, raw),
+            admit=admit,
+            api_key=principal.key_id,
+            key=_idempotency_key(key),
+            still_allowed=_still_allowed(self.keys, authorization),
+        )
+
+    def _parse(self, principal: Principal, raw: bytes) -> tuple[str, submission.Submission]:
+        """The tenant and the checked message. Raises MailcordonError."""
         try:
             body = self._decode(raw)
         except msgspec.DecodeError as error:
@@ -210,13 +252,7 @@ class MessageEndpoint:
         except UnicodeDecodeError:
             raise problems.Malformed(api.body_not_utf8(), code="malformed-json") from None
         principal.require_type(body.type)
-        return self.accept.enqueue(
-            principal.tenant_for(body.tenant),
-            _checked(body),
-            api_key=principal.key_id,
-            key=_idempotency_key(key),
-            still_allowed=_still_allowed(self.keys, authorization),
-        )
+        return principal.tenant_for(body.tenant), _checked(body)
 
     def accepted(self, accepted: Accepted) -> Reply:
         return Reply(202, self._encode(_message_accepted(accepted)), {"content-type": "application/json"})
