@@ -21,7 +21,13 @@ def test_whoever_was_served_goes_behind_the_others_in_the_next_batch_too():
     for owner in ("a", "b", "c"):
         for n in range(3):
             turns.put(owner, f"{owner}{n}", 1)
-    assert [turns.take(2, 100) for _ in range(5)] == [["a0", "b0"], ["c0", "a1"], ["b1", "c1"], ["a2", "b2"], ["c2"]]
+    assert [turns.take(2, 100) for _ in range(5)] == [
+        ["a0", "b0"],
+        ["c0", "a1"],
+        ["b1", "c1"],
+        ["a2", "b2"],
+        ["c2"],
+    ]
 
 
 def test_what_two_owners_got_while_both_waited_differs_by_one_item_at_most():

@@ -54,7 +54,12 @@ async def world() -> AsyncIterator[World]:
     for task in world.tasks.values():
         task.cancel()
     await asyncio.gather(*world.tasks.values(), return_exceptions=True)
-    assert (world.reads.running, world.reads.waiting, world.reads._callers, world.reads._next) == (0, 0, {}, {})
+    assert (world.reads.running, world.reads.waiting, world.reads._callers, world.reads._next) == (
+        0,
+        0,
+        {},
+        {},
+    )
 
 
 async def test_a_caller_never_runs_more_than_its_share(world: World):

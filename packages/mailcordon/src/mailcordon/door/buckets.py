@@ -4,8 +4,8 @@ A bucket holds what its rate gives in BURST_SECONDS. It grants a request as long
 that is larger than a small bucket is taken too, and paid for afterwards. Time is passed in, in seconds of any clock that does not
 jump.
 
-A key's own limits replace the installation's. A platform key has no bucket unless it sets limits: it speaks for all tenants, and one
-tenant's flood must not use up the share of the others. Every request counts for its tenant.
+A key's own limits replace the installation's. A platform key has no bucket unless it sets limits: it speaks for all tenants, and
+one tenant's flood must not use up the share of the others. Every request counts for its tenant.
 """
 
 from collections.abc import Callable, Hashable
@@ -85,8 +85,8 @@ class _Owned:
 
 
 class Buckets:
-    """Of one process. Each check takes from the buckets of a key or a tenant, or raises TooMuch with the code `rate-limit` and takes
-    nothing. `refused` is told the name of the limit."""
+    """Of one process. Each method takes from the buckets of a key or a tenant, or raises TooMuch with the code `rate-limit` and
+    takes nothing. `refused` is told the name of the limit."""
 
     def __init__(self, key: Rates, tenant: Rates, refused: Callable[[str], None]) -> None:
         self._key = key

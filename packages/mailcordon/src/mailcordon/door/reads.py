@@ -1,8 +1,7 @@
 """Turns for requests that read the database: everything but POST /v1/messages.
 
-A few run at once, of each caller fewer. The others wait, bounded, and callers take turns: whoever has nothing running is next, however
-many another one has waiting. A caller is a tenant; a platform key; or a client address while its key is not known. Runs in one
-event loop.
+A few run at once, of each caller fewer. The others wait, bounded, and callers take turns, however many one of them has waiting. A
+caller is a tenant; a platform key; or a client address while its key is not known. Runs in one event loop.
 """
 
 import asyncio
@@ -46,7 +45,9 @@ class Reads:
         self.waiting = 0
         self._refused = refused
         self._callers: dict[Hashable, _Caller] = {}
-        self._next: dict[Hashable, _Caller] = {}  #: those that have one waiting and may run one more, in the order of their turns
+        self._next: dict[
+            Hashable, _Caller
+        ] = {}  #: those that have one waiting and may run one more, in the order of their turns
 
     @asynccontextmanager
     async def turn(self, name: Hashable) -> AsyncGenerator[None]:

@@ -103,7 +103,9 @@ def messages_wait(slug: str) -> str:
 @example()
 def large_messages_wait() -> str:
     """A key hands in large messages faster than they can be checked, and too many wait (429)."""
-    return "Too many large messages with this key wait to be checked. Retry later, with fewer requests at once."
+    return (
+        "Too many large messages with this key wait to be checked. Retry later, with fewer requests at once."
+    )
 
 
 @example()

@@ -3,8 +3,8 @@
 Requests that arrive while a transaction commits form the next batch, so load makes batches larger, not commits more frequent.
 A request is answered after its commit. If a batch fails, its messages are stored one by one, so that only the bad one fails.
 
-What one tenant sends does not delay another's. Tenants take turns in a batch, and what waits is bounded. A large message, which is
-rare, is parsed in a thread and stored alone, on a connection of its own: it delays other large messages only.
+What one tenant sends does not delay another's. Tenants take turns in a batch, and what waits is bounded. A large message is
+parsed in a thread and stored alone, on a connection of its own: it delays other large messages only.
 """
 
 import asyncio
@@ -127,7 +127,9 @@ class Accept:
         self._refused = refused
         self._small = _Committer(store, host_ms, on_change, self.facts, pending.bounds)
         self._large = (
-            self._small if large is None else _Committer(large, host_ms, on_change, self.facts, pending.bounds)
+            self._small
+            if large is None
+            else _Committer(large, host_ms, on_change, self.facts, pending.bounds)
         )
         self._unparsed: Turns[_Unparsed] = Turns(pending.bounds)
         self._arrived = asyncio.Event()
@@ -145,9 +147,9 @@ class Accept:
 
         `still_allowed` raises if the caller's API key is no longer valid; it is called when the control epoch has moved.
 
-        Raises TooMuch if the tenant has too many messages waiting, Unavailable if all have. The future fails with Invalid (unknown
-        tenant or type, foreign From), Conflict (the key was used with another body), TooMuch (the lane's backlog is full) or
-        Unavailable (nothing was confirmed; retry).
+        Raises TooMuch if the tenant has too many messages waiting, Unavailable if all have. The future fails with Invalid
+        (unknown tenant or type, foreign From), Conflict (the key was used with another body), TooMuch (the lane's backlog is
+        full) or Unavailable (nothing was confirmed; retry).
         """
         done: asyncio.Future[Accepted | Repeated] = asyncio.get_running_loop().create_future()
         self._put(self._item(slug, submission, api_key, key, still_allowed, done))
