@@ -9,6 +9,7 @@ import pytest
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.key_store import KeyStore
+from mailcordon.app import key_uses
 from mailcordon.control import keys
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.core.errors import Invalid, NotFound, Unauthorised
@@ -147,3 +148,52 @@ async def test_types_networks_and_limits_of_a_key_reach_its_principal(world: Wor
     assert principal.types == {"receipt", "news"}
     assert principal.networks == (ip_network("10.0.0.0/8"), ip_network("2001:db8::/32"))
     assert principal.limits == KeyLimits(messages_per_second=5, bytes_per_second=1000)
+
+
+async def test_the_last_use_of_a_key_is_written_at_most_once_a_minute(world: World) -> None:
+    prefix, header = await world.key("acme")
+    idle, _ = await world.key("acme")
+    last = "select last_used_at from api_key where prefix = $1"
+    await key_uses.write(world.cache, world.store)
+    assert await world.owner.fetchval(last, prefix) is None
+    await world.cache.load(
+        header
+    )  # noted by the path that loads, and below by the one that finds it in memory
+    await key_uses.write(world.cache, world.store)
+    first = await world.owner.fetchval(last, prefix)
+    assert datetime.now(UTC) - first < timedelta(minutes=1)
+    assert world.cache.lookup(header) is not None
+    await key_uses.write(world.cache, world.store)
+    assert await world.owner.fetchval(last, prefix) == first
+    await world.owner.execute("update api_key set last_used_at = last_used_at - interval '61 s'")
+    assert world.cache.lookup(header) is not None
+    await key_uses.write(world.cache, world.store)
+    assert await world.owner.fetchval(last, prefix) > first
+    assert await world.owner.fetchval(last, idle) is None
+    assert world.cache.take_used() == []
+
+
+async def test_a_refused_key_is_not_used_and_writing_a_use_ends_no_cached_key(world: World) -> None:
+    prefix, header = await world.key("acme")
+    epoch = await world.store.epoch()
+    await world.cache.load(header)
+    await key_uses.write(world.cache, world.store)
+    assert await world.store.epoch() == epoch
+    await world.owner.execute("update api_key set last_used_at = null")
+    await world.keys.revoke(prefix, actor="ann")
+    with pytest.raises(Unauthorised):
+        await world.cache.authenticate(header)
+    await key_uses.write(world.cache, world.store)
+    assert await world.owner.fetchval("select last_used_at from api_key") is None
+
+
+async def test_a_use_that_could_not_be_written_is_written_the_next_time(world: World, database: Any) -> None:
+    prefix, header = await world.key("acme")
+    await world.cache.load(header)
+    closed = await engine.create_pool(database.dsn("control"), max_size=1)
+    await closed.close()
+    await key_uses.write(world.cache, KeyStore(closed))
+    await key_uses.write(world.cache, world.store)
+    assert (
+        await world.owner.fetchval("select last_used_at from api_key where prefix = $1", prefix) is not None
+    )

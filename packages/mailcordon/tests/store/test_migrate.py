@@ -326,3 +326,23 @@ async def test_holds_for_ses_are_lifted_and_their_lanes_open_unless_another_hold
     assert await fresh.value("select array_agg(held order by id) from lane") == [False, True, True]
     assert await fresh.value("select array_agg(owner) from hold where lifted_at is null") == ["person"]
     assert await fresh.value("select count(*) from lane where stopped") == 0
+
+
+async def test_keys_that_could_mint_any_scope_keep_that_and_no_other_key_gets_it(fresh: Fresh):
+    shipped = migrate.shipped_migrations()
+    await fresh.migrate(*(one for one in shipped if one.name < "0010"))
+    connection = await engine.connect(fresh.dsn)
+    try:
+        await connection.execute(
+            "insert into tenant (key, slug) values ('mc-acme0000', 'acme');"
+            "insert into api_key (tenant, prefix, hash, name, scopes, created_by) values"
+            " (null, 'operator', '1', 'n', '{send,read,operate,admin}', 'b'), (null, 'adminkey', '2', 'n', '{admin}', 'b'),"
+            " (null, 'sendkeys', '3', 'n', '{send,read,operate}', 'b'), (1, 'acmekeys', '4', 'n', '{send,read}', 'b')"
+        )
+    finally:
+        await connection.close()
+    await fresh.migrate(*shipped)
+    found = await fresh.value("select jsonb_object_agg(prefix, to_jsonb(also_mints))::text from api_key")
+    assert {prefix: sorted(scopes) for prefix, scopes in json.loads(found).items()} == {
+        "operator": [], "adminkey": ["operate", "read", "send"], "sendkeys": [], "acmekeys": [],
+    }  # fmt: skip

@@ -22,7 +22,7 @@ from mailcordon.adapters.http import observe as observe_routes
 from mailcordon.adapters.http import status as status_routes
 from mailcordon.adapters.http.messages import MessageEndpoint
 from mailcordon.adapters.ses import feedback
-from mailcordon.app import heartbeat, wiring
+from mailcordon.app import heartbeat, key_uses, wiring
 from mailcordon.app import server as http_server
 from mailcordon.config import Config
 from mailcordon.control import keys
@@ -48,7 +48,9 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         stack.push_async_callback(accept_store.close)
         canceller = MessageCanceller(config.login_url("send"))
         stack.push_async_callback(canceller.close)
-        cache = KeyCache(KeyStore(pools["control"]))
+        key_store = KeyStore(pools["control"])
+        cache = KeyCache(key_store)
+        await stack.enter_async_context(key_uses.written(cache, key_store))
         accept = Accept(accept_store, installation.hash_key, _host_ms, cache.invalidate)
         endpoint = MessageEndpoint(
             accept=accept,
@@ -75,7 +77,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             reads=ControlReader(pools["control"], pools["reader"]),
             tenants=Tenants(control_store, governor, wiring.settings(config)),
             types=control_store,
-            keys=keys.Keys(KeyStore(pools["control"])),
+            keys=keys.Keys(key_store),
             governor=governor,
         )
         handlers = [

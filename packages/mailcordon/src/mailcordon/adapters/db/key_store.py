@@ -1,7 +1,7 @@
 """API keys, as the control role. Every change bumps the control epoch, which ends cached keys at once."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 
 import asyncpg
@@ -218,6 +218,11 @@ class KeyStore:
             also_mints=frozenset(row["also_mints"]),
         )
         return Found(principal=principal, expires_at=row["expires_at"], epoch=row["epoch"])
+
+    async def write_uses(self, ids: Sequence[int]) -> None:
+        """These keys were used within the last minute. Not audited, and no cached key ends."""
+        async with connection_pool.acquire(self._pool) as conn:
+            await conn.execute(_SQL.write_uses, ids)
 
     async def epoch(self) -> int:
         async with connection_pool.acquire(self._pool) as conn:

@@ -26,6 +26,15 @@ select prefix from api_key
 where succeeds = $1 and revoked_at is null and (expires_at is null or expires_at > now())
 order by id limit 1;
 
+-- name: write_uses
+-- Several processes see the same key: one of them writes it in a minute. Locked in order, so that two never wait for each other.
+-- A key that a cache still held when it was revoked was refused, not used.
+update api_key set last_used_at = now()
+  from (select id from api_key
+         where id = any ($1::int[]) and revoked_at is null and (last_used_at is null or last_used_at <= now() - interval '1 minute')
+         order by id for update) due
+ where api_key.id = due.id;
+
 -- name: revoke_key
 -- Gives no row if the key is unknown or revoked already.
 update api_key set revoked_at = now() where prefix = $1 and revoked_at is null returning id;
