@@ -205,6 +205,9 @@ async def database(postgres: Server, template: Template) -> AsyncIterator[Databa
         if template.day != await admin.fetchval(TODAY):  # the run has crossed midnight
             template.day = await keep_three_days(original.owner_dsn)
         await admin.execute(f"create database {name} template {original.name} strategy file_copy")
+        await admin.execute(
+            f"revoke temporary on database {name} from public"
+        )  # as `migrate` does; no copy has it
         role_dsns = {role: renamed(dsn, name) for role, dsn in original.role_dsns.items()}
         yield Database(name, postgres.database_dsn(name), role_dsns)
         # Dropping costs as much as making. What the server's own end sweeps away is only dropped when disk adds up.

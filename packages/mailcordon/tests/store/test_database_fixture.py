@@ -18,7 +18,7 @@ async def test_each_role_connects_to_its_own_copy_and_passes_the_startup_checks(
     connection = await engine.connect(database.dsn(role))
     try:
         assert await connection.fetchval("select current_database()") == database.name
-        assert await connection.fetchval("show search_path") == "mailcordon"
+        assert await connection.fetchval("show search_path") == "mailcordon, pg_temp"
         await roles.check_running(connection)
     finally:
         await connection.close()

@@ -2,17 +2,23 @@
 
 With MAILCORDON_LOG=json every line is one JSON object with at least `timestamp`, `level`, `role` and `event`; a traceback is text
 in its `exception`. Otherwise it is text for people.
+
+No line holds what a statement carried: PostgreSQL's errors show rows, keys and values, which are mail and addresses. They are
+taken out of every exception that is logged.
 """
 
 import json
 import logging
 import sys
 import threading
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from mailcordon.adapters.db.driver_errors import without_values
 
 
 def configure(kind: str, role: str) -> None:
@@ -70,6 +76,11 @@ def _quoted(value: object) -> str:
 
 
 class _Handler(logging.StreamHandler[Any]):
+    def emit(self, record: logging.LogRecord) -> None:
+        for error in _errors_in(record):
+            without_values(error)
+        super().emit(record)
+
     def handleError(self, record: logging.LogRecord) -> None:
         """A line with wrong arguments. The standard library would print a traceback between the lines."""
         wrong = logging.LogRecord(
@@ -86,6 +97,24 @@ class _Handler(logging.StreamHandler[Any]):
             self.flush()
         except OSError:
             return  # nobody reads the log any more
+
+
+def _errors_in(record: logging.LogRecord) -> Iterator[BaseException]:
+    """The exceptions that the line shows, as its traceback or among its values."""
+    message: object = cast("object", record.msg)
+    event = cast("dict[str, object]", message) if isinstance(message, dict) else {}  # structlog's
+    values = record.args.values() if isinstance(record.args, Mapping) else record.args or ()
+    for value in (*values, *event.values(), *(record.exc_info or ()), *_traceback_of(event)):
+        if isinstance(value, BaseException):
+            yield value
+
+
+def _traceback_of(event: Mapping[str, object]) -> Sequence[object]:
+    """structlog's `exc_info`: True for the exception that is being handled, or what `sys.exc_info` returned."""
+    given = event.get("exc_info")
+    if given is True:
+        return sys.exc_info()
+    return cast("Sequence[object]", given) if isinstance(given, tuple) else ()
 
 
 def _log_uncaught_exceptions() -> None:

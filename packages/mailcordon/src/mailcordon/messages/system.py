@@ -528,6 +528,30 @@ def login_ok() -> str:
     return "It connects, and has no more rights than it should."
 
 
+@example()
+def privacy_ok() -> str:
+    """`doctor`: the database's logs hold no mail, and no login can make temporary objects."""
+    return "The server logs no values of our statements, and no login may make temporary objects."
+
+
+@example(setting="log_parameter_max_length", value="-1", wanted="0", users=["mailcordon_send"])
+def server_logs_values(*, setting: str, value: str, wanted: str, users: list[str]) -> str:
+    """`doctor`: a setting of the server lets mail or addresses get into its log, and `migrate` may not change it."""
+    return (
+        f"The server's {setting} is {value} for {', '.join(users)}: its log may hold mail or addresses. As a superuser: "
+        + " ".join(f"ALTER ROLE {user} SET {setting} = '{wanted}';" for user in users)
+    )
+
+
+@example(users=["mailcordon_control", "mailcordon_send"])
+def temporary_granted(*, users: list[str]) -> str:
+    """`doctor`: PUBLIC may make temporary objects in the database, and `migrate` may not revoke it."""
+    return (
+        f"{', '.join(users)} may make temporary objects, which no login needs. As the database's owner: "
+        "REVOKE TEMPORARY ON DATABASE ... FROM PUBLIC;"
+    )
+
+
 @example(why="permission denied for view pg_stat_activity")
 def cannot_check(*, why: str) -> str:
     """`doctor` could not find out."""

@@ -5,7 +5,7 @@ It changes nothing, and a check that fails does not stop the others: what cannot
 
 import json
 import os
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -23,6 +23,7 @@ from mailcordon.run import home_lock
 State = Literal["ok", "warn", "bad"]
 
 LARGEST_TABLES = 3  #: named with their sizes
+PRIVACY = "database privacy"  #: what the database's log may hold, and who may put names before ours
 DATABASE_ADDRESS = "database address"  #: the subject of the finding about MAILCORDON_DATABASE_URL
 
 
@@ -59,6 +60,8 @@ async def find(environ: Mapping[str, str]) -> list[Finding]:
         for login in configs.LOGINS
     }
     findings += [finding for found in logins.values() for finding in found]
+    fit = [login for login, found in logins.items() if all(finding.state == "ok" for finding in found)]
+    findings += await _checked(PRIVACY, _check_privacy(config, fit))
     if all(finding.state == "ok" for finding in logins["control"]):
         findings += await _checked("service", _check_service(config))
     return findings
@@ -130,6 +133,30 @@ async def _check_login(config: Config, login: str) -> list[Finding]:
     finally:
         await connection.close()
     return [Finding(about, "ok", system.login_ok())]
+
+
+async def _check_privacy(config: Config, logins: Sequence[str]) -> list[Finding]:
+    """What `migrate` could not set for want of rights: the server's log may then hold mail, or a login make temporary objects."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for login in logins:
+        connection = await engine.connect(config.login_url(login))
+        try:
+            for one in await roles.exposures(connection):
+                found.setdefault((one.setting, one.value), []).append(
+                    roles.login_of(config.login_url(login))[0]
+                )
+        finally:
+            await connection.close()
+    if not found:
+        return [Finding(PRIVACY, "ok", system.privacy_ok())] if logins else []
+    return [Finding(PRIVACY, "warn", _exposed(*what, users)) for what, users in found.items()]
+
+
+def _exposed(setting: str, value: str, users: Sequence[str]) -> str:
+    if setting == roles.TEMPORARY:
+        return system.temporary_granted(users=list(users))
+    wanted = (roles.QUIET | roles.QUIET_EXTENSIONS)[setting]
+    return system.server_logs_values(setting=setting, value=value, wanted=wanted, users=list(users))
 
 
 def _is_stopped_embedded(config: Config, url: str) -> bool:

@@ -53,4 +53,36 @@ def in_words(error: BaseException) -> str:
         return "the connection ended"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return str(error).partition("\n")[0] or "no response"  # PostgreSQL's further lines are details and hints
+    return (
+        sentence_of(error).partition("\n")[0] or "no response"
+    )  # PostgreSQL's further lines are details and hints
+
+
+#: Errors whose first line shows the value: `invalid input syntax for type integer: "..."`. The driver's own are among them.
+_SHOWS_A_VALUE = "22"
+
+
+def sentence_of(error: BaseException) -> str:
+    """The error's text without what a statement carried. DETAIL, HINT and CONTEXT show keys, rows and values."""
+    if not isinstance(error, asyncpg.PostgresError):
+        return str(error)
+    if (error.sqlstate or "").startswith(_SHOWS_A_VALUE):
+        return f"PostgreSQL does not take a value ({type(error).__name__}, {error.sqlstate})"
+    return str(error.args[0]) if error.args else type(error).__name__
+
+
+def without_values(error: BaseException) -> None:
+    """Takes the values out of an error of the driver, and out of all that led to it, for a log that prints tracebacks."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        waiting += [one.__cause__, one.__context__]
+        if isinstance(one, BaseExceptionGroup):
+            waiting += one.exceptions  # pyright: ignore[reportUnknownMemberType]
+        if isinstance(one, asyncpg.PostgresError):
+            one.args = (sentence_of(one),)
+            one.detail = one.hint = None

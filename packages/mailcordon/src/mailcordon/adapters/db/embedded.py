@@ -58,7 +58,11 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] %q%u@%d ",
+    # Slow statements are logged without their parameters, and errors without rows and values: these are mail and addresses.
     "log_min_duration_statement": "2s",
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
+    "log_error_verbosity": "terse",
     "log_checkpoints": "off",
     "client_min_messages": "warning",
     "password_encryption": "scram-sha-256",

@@ -19,6 +19,8 @@ else:  # at run time the driver's classes take no parameters
     PooledConnection = asyncpg.pool.PoolConnectionProxy
 
 SCHEMA = "mailcordon"
+#: PostgreSQL's own schema is looked in first. A session's temporary schema would be too, if it were not named last.
+SEARCH_PATH = f"{SCHEMA}, pg_temp"
 CONNECT_PATIENCE = 10.0  #: seconds
 STATEMENT_SECONDS = 30  #: the server's limit for one statement
 #: Seconds until the client gives up waiting for an answer. Longer than the server's limit, so that a slow statement is ended by
@@ -26,7 +28,9 @@ STATEMENT_SECONDS = 30  #: the server's limit for one statement
 ANSWER_PATIENCE = STATEMENT_SECONDS + 5.0
 
 _SETTINGS = {
-    "search_path": SCHEMA,
+    "search_path": SEARCH_PATH,
+    # What a statement carries is mail. The settings of which a role's own value counts are set by `roles.ensure`.
+    "log_parameter_max_length_on_error": "0",
     "timezone": "UTC",
     "jit": "off",
     "plan_cache_mode": "auto",

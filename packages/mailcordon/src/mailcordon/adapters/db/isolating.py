@@ -13,7 +13,7 @@ import asyncpg
 import structlog
 
 from mailcordon.adapters.db import engine
-from mailcordon.adapters.db.driver_errors import BUSY, DEADLOCK, UNREACHABLE
+from mailcordon.adapters.db.driver_errors import BUSY, DEADLOCK, UNREACHABLE, in_words
 
 log: Any = structlog.get_logger()
 
@@ -47,7 +47,7 @@ class Isolating:
         except asyncpg.PostgresError as error:
             if not _of_a_row(error):
                 raise
-            log.warning("a statement failed; running it for parts of its rows", problem=str(error))
+            log.warning("a statement failed; running it for parts of its rows", problem=in_words(error))
         found: list[asyncpg.Record] = []
         lane, id = 0, 0
         while rows := await connection.fetch(self._page, lane, id, _PAGE):
@@ -70,7 +70,7 @@ class Isolating:
                 log.error(
                     "the database rejects the move of a delivery; it stays where it is",
                     delivery=ids[0],
-                    problem=str(error),
+                    problem=in_words(error),
                     retry_seconds=RETRY_AFTER,
                 )
                 self._left_out[ids[0]] = self._clock()

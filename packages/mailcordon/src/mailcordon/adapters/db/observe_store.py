@@ -71,7 +71,7 @@ class ObserveStore:
             raise Unreachable(api.database_unreachable(in_words(cause))) from cause
         except asyncpg.PostgresError as error:
             # A missing grant or a login that is switched off is treated as a missing server: nothing is lost, the events wait.
-            raise Unreachable(api.database_unreachable(str(error))) from error
+            raise Unreachable(api.database_unreachable(in_words(error))) from error
 
     async def _with_retries(
         self, connection: engine.Connection, work: Callable[[Transaction], Awaitable[T]]
@@ -82,9 +82,9 @@ class ObserveStore:
                     return await work(PostgresTransaction(connection, self._cache))
             except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
                 if left == 0:
-                    raise Unreachable(api.batch_always_blocked(str(error))) from error
+                    raise Unreachable(api.batch_always_blocked(in_words(error))) from error
             except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
-                raise BadRow(str(error)) from error
+                raise BadRow(in_words(error)) from error
         raise AssertionError("the last try returns or raises")
 
 

@@ -7,9 +7,12 @@ may lose committed data.
 
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
-from mailcordon.adapters.db.engine import SCHEMA, Connection, PooledConnection
+import asyncpg
+
+from mailcordon.adapters.db.engine import SCHEMA, SEARCH_PATH, Connection, PooledConnection
 from mailcordon.core.errors import Refused
 from mailcordon.messages import system
 
@@ -18,6 +21,24 @@ LOGINS = ("control", "governor", "send", "observe", "reader")
 OLDEST_SERVER = 150000  #: as `server_version_num` writes it: PostgreSQL 15
 LONGEST_TRANSACTION = "120s"  #: of our logins, on servers that can limit it (PostgreSQL 17)
 LONGEST_DATABASE_NAME = 63 - len("_governor")
+#: What a server must not log of our logins' statements, since their parameters are mail and addresses. Only a superuser, or who
+#: was granted the setting, may give a role such a value.
+#: - Parameters of slow statements, and of failed ones.
+#: - DETAIL and CONTEXT of an error, which show rows, keys and values. `terse` leaves them out.
+#: - Errors of statements as such: `invalid input syntax for type integer: "..."` shows the value in its first line. The login
+#:   gets the error all the same and reports it, without values (driver_errors.in_words).
+QUIET = {
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
+    "log_error_verbosity": "terse",
+    "log_min_messages": "log",
+}
+#: The same of extensions that log statements, where the server has loaded them.
+QUIET_EXTENSIONS = {
+    "auto_explain.log_parameter_max_length": "0",
+    "pgaudit.log_parameter": "off",
+}
+TEMPORARY = "TEMPORARY"  #: the database's privilege
 
 
 class UnfitDatabase(Refused):
@@ -69,9 +90,10 @@ async def ensure(
             name = names[role]
             if role not in existing:
                 await _run(connection, "create role %I login password %L", name, passwords[role])
-                await _run(connection, f"alter role %I set search_path = {SCHEMA}", name)
             elif rewrite_passwords:
                 await _run(connection, "alter role %I login password %L", name, passwords[role])
+            await _run(connection, f"alter role %I set search_path = {SEARCH_PATH}", name)
+            await _quiet(connection, name)
             if await connection.fetchval("select current_setting('transaction_timeout', true)") is not None:
                 # A snapshot that stays open keeps every old version of a queue's row (docs/decisions/003).
                 await _run(
@@ -80,6 +102,44 @@ async def ensure(
         await _run(connection, f"create schema if not exists {SCHEMA} authorization %I", names[OWNER])
         for role in LOGINS:
             await _run(connection, f"grant usage on schema {SCHEMA} to %I", names[role])
+        # Whoever can make temporary objects can put names before ours. Without the right to revoke it this is only a warning.
+        await _run(connection, "revoke temporary on database %I from public", database)
+
+
+async def _quiet(connection: Connection, name: str) -> None:
+    """Keeps parameters out of the server's log, as far as migrate's user may. `doctor` names what it may not."""
+    for setting, value in (QUIET | QUIET_EXTENSIONS).items():
+        if await connection.fetchval("select current_setting($1, true)", setting) is None:
+            continue  # an extension that is not loaded
+        try:
+            async with connection.transaction():
+                await _run(connection, f"alter role %I set {setting} = %L", name, value)
+        except asyncpg.InsufficientPrivilegeError:
+            continue
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """What a database's owner should change, since `migrate` may not."""
+
+    setting: str  #: a parameter of the server, or TEMPORARY
+    value: str  #: as it is for this login
+
+
+async def exposures(connection: Connection | PooledConnection) -> list[Exposure]:
+    """What this login's server may log of mail, and whether the login may make temporary objects."""
+    found = [
+        Exposure(setting, value)
+        for setting, wanted in (QUIET | QUIET_EXTENSIONS).items()
+        if (value := await connection.fetchval("select current_setting($1, true)", setting))
+        not in (None, wanted)
+        and not (setting == "log_min_messages" and value in ("fatal", "panic"))
+    ]
+    if await connection.fetchval(
+        "select has_database_privilege(current_user, current_database(), $1)", TEMPORARY
+    ):
+        found.append(Exposure(TEMPORARY, "granted"))
+    return found
 
 
 async def existing_roles(connection: Connection, database: str) -> set[str]:

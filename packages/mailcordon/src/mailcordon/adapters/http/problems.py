@@ -89,7 +89,7 @@ def describe(error: BaseException) -> tuple[int, bytes, dict[str, str]]:
         problem = _problem(status, f"http-{status}", _words(error), retryable=status >= 500)
         return status, msgspec.json.encode(problem), {**headers, **_safe(error.headers)}
     if not isinstance(error, MailcordonError):
-        log.error("unexpected error", error=repr(error), exc_info=error)
+        log.error("unexpected error", error=type(error).__name__, exc_info=error)
         problem = _problem(500, "internal", api.internal_error(), retryable=True)
         return 500, msgspec.json.encode(problem), headers
     status = status_of(error)
