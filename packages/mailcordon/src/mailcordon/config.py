@@ -15,6 +15,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mailcordon.core.errors import BadConfig
+from mailcordon.door import client_address
+from mailcordon.door.client_address import Network
+from mailcordon.door.limits import Limits
 from mailcordon.host.home import DATABASE_FILE, SECRET_KEYS_FILE, find_home
 from mailcordon.messages import system
 
@@ -66,6 +69,23 @@ KNOWN = frozenset(
         "MAILCORDON_KEEP_BODIES_DAYS",
         "MAILCORDON_KEEP_RECORDS_DAYS",
         "MAILCORDON_LOG",
+        "MAILCORDON_TRUSTED_PROXIES",
+        "MAILCORDON_TLS_CERTIFICATE",
+        "MAILCORDON_TLS_KEY",
+        "MAILCORDON_HEAD_BYTES",
+        "MAILCORDON_HEAD_FIELDS",
+        "MAILCORDON_HEAD_SECONDS",
+        "MAILCORDON_BODY_SECONDS",
+        "MAILCORDON_BODY_BYTES_PER_SECOND",
+        "MAILCORDON_BODY_MEMORY_MB",
+        "MAILCORDON_RESPONSE_SECONDS",
+        "MAILCORDON_IDLE_SECONDS",
+        "MAILCORDON_CONNECTIONS",
+        "MAILCORDON_CONNECTIONS_PER_ADDRESS",
+        "MAILCORDON_CONNECTIONS_PER_KEY",
+        "MAILCORDON_REQUESTS_PER_ADDRESS",
+        "MAILCORDON_REQUESTS_PER_KEY",
+        "MAILCORDON_PIPELINED_REQUESTS",
         "MAILCORDON_URL",
         "MAILCORDON_KEY",
         "MAILCORDON_TEST_DATABASE_URL",
@@ -134,6 +154,13 @@ class Config:
     #: Days after which everything else about a mail is deleted. Bounces and complaints come within days; 90 days are a quarter
     #: of reports.
     keep_records_days: int = 90
+    #: What one caller may take of an API process; each limit has its own default and reason (door/limits.py).
+    limits: Limits = field(default_factory=Limits)
+    #: Proxies whose X-Forwarded-For names the client that is limited instead of them. None: anybody can write the header.
+    trusted_proxies: tuple[Network, ...] = ()
+    #: PEM files with which the API speaks TLS itself. None: a proxy in front of it does, which renews certificates too.
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
     #: Format of the log: `text` for people, `json` for machines (every line is a JSON object).
     log: str = "text"
 
@@ -186,12 +213,48 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         drain_seconds=float(reader.number("MAILCORDON_DRAIN_SECONDS", 20, 0, 600)),
         keep_bodies_days=reader.number("MAILCORDON_KEEP_BODIES_DAYS", 7, 4, 3650),
         keep_records_days=reader.number("MAILCORDON_KEEP_RECORDS_DAYS", 90, 4, 3650),
+        limits=_limits(reader),
+        trusted_proxies=reader.networks("MAILCORDON_TRUSTED_PROXIES"),
+        tls_certificate=reader.file("MAILCORDON_TLS_CERTIFICATE"),
+        tls_key=reader.file("MAILCORDON_TLS_KEY"),
         log=reader.choice("MAILCORDON_LOG", ("text", "json"), "text"),
         **_feedback(reader, local=local, region=region, endpoint=ses_endpoint),
     )
+    if (config.tls_certificate is None) is not (config.tls_key is None):
+        reader.wrong.append(system.tls_half_set())
     if reader.wrong:
         raise BadConfig(*reader.wrong)
     return config
+
+
+def _limits(reader: "_Reader") -> Limits:
+    default = Limits()
+    number, a_day = reader.number, 86_400
+    return Limits(
+        head_bytes=number("MAILCORDON_HEAD_BYTES", default.head_bytes, 1024, 1 << 20),
+        head_fields=number("MAILCORDON_HEAD_FIELDS", default.head_fields, 10, 10_000),
+        head_seconds=float(number("MAILCORDON_HEAD_SECONDS", int(default.head_seconds), 1, a_day)),
+        body_seconds=float(number("MAILCORDON_BODY_SECONDS", int(default.body_seconds), 1, a_day)),
+        body_bytes_per_second=number(
+            "MAILCORDON_BODY_BYTES_PER_SECOND", default.body_bytes_per_second, 0, 1 << 30
+        ),
+        # Half of it is one caller's, and three quarters of it large bodies': the largest body must fit.
+        body_memory=number("MAILCORDON_BODY_MEMORY_MB", default.body_memory >> 20, 48, 1 << 20) << 20,
+        response_seconds=float(
+            number("MAILCORDON_RESPONSE_SECONDS", int(default.response_seconds), 1, a_day)
+        ),
+        idle_seconds=float(number("MAILCORDON_IDLE_SECONDS", int(default.idle_seconds), 1, a_day)),
+        connections=number("MAILCORDON_CONNECTIONS", default.connections, 1, 1 << 20),
+        connections_per_address=number(
+            "MAILCORDON_CONNECTIONS_PER_ADDRESS", default.connections_per_address, 1, 1 << 20
+        ),
+        connections_per_key=number("MAILCORDON_CONNECTIONS_PER_KEY", default.connections_per_key, 1, 1 << 20),
+        requests_per_address=number(
+            "MAILCORDON_REQUESTS_PER_ADDRESS", default.requests_per_address, 1, 1 << 20
+        ),
+        requests_per_key=number("MAILCORDON_REQUESTS_PER_KEY", default.requests_per_key, 1, 1 << 20),
+        pipelined=number("MAILCORDON_PIPELINED_REQUESTS", default.pipelined, 0, 1000),
+    )
 
 
 def login_setting(login: str) -> str:
@@ -296,6 +359,23 @@ class _Reader:
         except (ValueError, TypeError):
             self.wrong.append(system.file_not_readable_as_json(path=str(file), repair=repair))
             return {}
+
+    def file(self, name: str) -> Path | None:
+        value = self._get(name)
+        if value is None:
+            return None
+        path = Path(value)
+        if not path.is_file():
+            self._is_wrong(name, value, "the path of a file in PEM format")
+        return path
+
+    def networks(self, name: str) -> tuple[Network, ...]:
+        value = self._get(name) or ""
+        try:
+            return client_address.parse_networks(value)
+        except ValueError:
+            self._is_wrong(name, value, "addresses and networks such as 10.0.0.0/8, separated by commas")
+            return ()
 
     def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
         value = self._get(name) or default

@@ -30,6 +30,8 @@ from mailcordon.control.governor import Governor
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.tenants import Tenants
 from mailcordon.core.clock import boot_time
+from mailcordon.door.client_address import TrustedProxies
+from mailcordon.door.facts import DoorFacts
 from mailcordon.messages import api
 from mailcordon.observe import view as observe_view
 from mailcordon.observe.ingest import Ingest
@@ -88,9 +90,17 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         health = functools.partial(_health, pools["control"])
         application = server.build(endpoint, cache, handlers, health, mailcordon.__version__)
         await stack.enter_async_context(wiring.running(accept.run(), stop))
-        beating = heartbeat.beating("api", config.login_url("control"), accept.facts.document)
+        door_facts = DoorFacts()
+        door = message_protocol.Door(
+            http_server.possible(config.limits), door_facts, TrustedProxies(config.trusted_proxies)
+        )
+        beating = heartbeat.beating(
+            "api",
+            config.login_url("control"),
+            lambda: {**accept.facts.document(), **door_facts.document()},
+        )
         await stack.enter_async_context(beating)
-        await http_server.serve(application, message_protocol.protocol(endpoint), config, stop)
+        await http_server.serve(application, message_protocol.protocol(endpoint, door), config, stop)
 
 
 def _host_ms() -> int:

@@ -5,6 +5,8 @@ The inherited socket stays open while the API restarts, so clients wait for a mo
 
 import asyncio
 import contextlib
+import dataclasses
+import resource
 import socket
 from collections.abc import Callable, Generator
 from typing import Any, cast
@@ -13,8 +15,12 @@ import uvicorn
 
 from mailcordon.config import Config
 from mailcordon.core.errors import BadConfig
+from mailcordon.door.limits import Limits
 from mailcordon.host import listening
 from mailcordon.messages import system
+
+#: Files beside the API's connections: the database's (about 40), logs, modules, and connections that are closed in this moment.
+_OTHER_FILES = 128
 
 
 class _Server(uvicorn.Server):
@@ -36,7 +42,11 @@ async def serve(
             access_log=False,
             log_config=None,
             server_header=False,
-            timeout_keep_alive=75,
+            ws="none",
+            proxy_headers=False,  # the door reads them, for proxies that are trusted (door/client_address.py)
+            ssl_certfile=config.tls_certificate,
+            ssl_keyfile=config.tls_key,
+            timeout_keep_alive=int(config.limits.idle_seconds),
             timeout_graceful_shutdown=max(1, int(config.drain_seconds)),
             backlog=1024,
         )
@@ -47,6 +57,21 @@ async def serve(
     stopping.cancel()
     server.should_exit = True
     await serving
+
+
+def possible(limits: Limits) -> Limits:
+    """The limits of a process that may open as many files as this one: with too few, there are fewer connections.
+
+    A process that has none left would reset every new caller, and could not open a file or a connection to the database either.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = limits.connections + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return limits
+    return dataclasses.replace(limits, connections=max(1, soft - _OTHER_FILES))
 
 
 def open_listener(config: Config) -> socket.socket:

@@ -5,6 +5,7 @@ resource that fails. What people did on purpose, such as a hold, is a notice. "W
 lists it, and a check whose facts could not be read is a problem.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, get_args
@@ -50,6 +51,7 @@ FEWEST_DAYS = 3  #: partitions ahead: a weekend
 LONGEST_SNAPSHOT_SECONDS = 60  #: an older snapshot makes the queue several times slower
 SKEW_MS = 5_000  #: between a host and the database; SES refuses signatures from 5 minutes on
 CLOCK_NEWS_MS = 10 * _MINUTE  #: a correction of a clock is shown this long
+REFUSAL_NEWS_MS = 10 * _MINUTE  #: and the last refusal of a door
 MOST_OF_A_KIND = 10  #: problems with one code; the rest is counted
 
 
@@ -168,6 +170,7 @@ class Status:
     checked: tuple[Check, ...]
     processes: tuple[Beat, ...]
     waiting: tuple[Waiting, ...]
+    refused: Mapping[str, int]  #: by limit of the door, of all API processes since their start
     storage: Storage | None
 
     @property
@@ -209,6 +212,7 @@ def judge(facts: Facts) -> Status:
         checked=tuple(check for check in CHECKS if check not in facts.unread),
         processes=tuple(facts.beats),
         waiting=tuple(facts.waiting),
+        refused=_refused(_alive(facts, "api")),
         storage=facts.storage,
     )
 
@@ -496,6 +500,7 @@ def _clocks(facts: Facts) -> Iterator[Problem]:
 
 
 def _notices(facts: Facts) -> Iterator[Problem]:
+    yield from _door(facts)
     for hold in facts.holds:
         yield Problem(
             code="held",
@@ -524,6 +529,32 @@ def _notices(facts: Facts) -> Iterator[Problem]:
                 next=system.status_clock_next(),
                 since=corrected,
             )
+
+
+def _door(facts: Facts) -> Iterator[Problem]:
+    apis = _alive(facts, "api")
+    last = max((beat.facts.get("door", {}).get("last_refusal") or 0 for beat in apis), default=0)
+    if facts.now - last < REFUSAL_NEWS_MS:
+        refused = _refused(apis)
+        yield Problem(
+            code="door-refused",
+            check="roles",
+            sentence=system.status_door_refused(
+                count=sum(refused.values()),
+                limits=", ".join(f"{limit} {count:,}" for limit, count in refused.items()),
+                last=times.minute(last),
+            ),
+            next=system.status_door_refused_next(),
+            since=last,
+        )
+
+
+def _refused(apis: Iterable[Beat]) -> dict[str, int]:
+    """The most frequent limit first."""
+    total: Counter[str] = Counter()
+    for beat in apis:
+        total.update(beat.facts.get("door", {}).get("refused", {}))
+    return dict(total.most_common())
 
 
 def _duration(ms: int) -> str:

@@ -4,6 +4,7 @@ A caller is a key, or a client address as long as no known key was shown. Every 
 returns it; what was admitted is given back by the matching `release_*`. Runs in one event loop and never waits.
 """
 
+import sys
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,16 +31,75 @@ class Refusal:
 
 
 class Caller:
-    """What one key or one client address uses now."""
+    """What one key or one client address uses now, and the most it may use."""
 
-    __slots__ = ("body_bytes", "connections", "key", "name", "requests")
+    __slots__ = (
+        "body_bytes",
+        "connections",
+        "is_key",
+        "most_body_bytes",
+        "most_connections",
+        "most_requests",
+        "name",
+        "requests",
+    )
 
-    def __init__(self, name: str | int, *, key: bool) -> None:
+    def __init__(
+        self, name: str | int, *, is_key: bool, connections: int, requests: int, body_bytes: int
+    ) -> None:
         self.name = name  #: the id of the key, or the address
-        self.key = key
+        self.is_key = is_key
+        self.most_connections = connections
+        self.most_requests = requests
+        self.most_body_bytes = body_bytes
         self.connections = 0
         self.requests = 0
         self.body_bytes = 0
+
+
+class Ticket:
+    """What one admitted request has taken, until it is answered. Released once, however often it is asked to."""
+
+    __slots__ = ("_address", "_admission", "_caller", "_size")
+
+    def __init__(self, admission: "Admission", caller: Caller, size: int, address: Caller | None) -> None:
+        self._admission = admission
+        self._caller: Caller | None = caller
+        self._size = size
+        self._address = (
+            address  #: of a client behind a proxy: it has a connection as long as it has a request
+        )
+
+    @property
+    def is_keyed(self) -> bool:
+        return self._caller is not None and self._caller.is_key
+
+    def grow(self, size: int, whole: int) -> Refusal | None:
+        """`size` more bytes of a body without a length have arrived, which make it `whole` bytes long."""
+        if self._caller is None:
+            return None
+        refusal = self._admission.admit_body(self._caller, size, whole)
+        if refusal is None:
+            self._size += size
+        return refusal
+
+    def charge(self, caller: Caller) -> Refusal | None:
+        """The key turned out to be known: the request is that caller's from now on."""
+        if self._caller is None or self._caller is caller:
+            return None
+        refusal = self._admission.admit(caller, self._size)
+        if refusal is None:
+            self._admission.release_request(self._caller, self._size)
+            self._caller = caller
+        return refusal
+
+    def release(self) -> None:
+        caller = self._caller
+        if caller is not None:
+            self._caller = None
+            self._admission.release_request(caller, self._size)
+            if self._address is not None:
+                self._admission.release(self._address)
 
 
 class Evictable(Protocol):
@@ -57,14 +117,23 @@ class Admission:
         self.guests = 0
         #: Connections that have not shown a known key, the oldest first: these make room when all are taken.
         self.strangers: dict[Evictable, None] = {}
+        #: Trusted proxies themselves, and guests: only what all callers share limits them.
+        self.unlimited = Caller(
+            "", is_key=False, connections=sys.maxsize, requests=sys.maxsize, body_bytes=sys.maxsize
+        )
         self._addresses: dict[str | int, Caller] = {}
         self._keys: dict[str | int, Caller] = {}
-        self._refusals = {limit: _refusal(limit, limits) for limit in Limit}
+        self._refusals = {limit: _refusal(limit, limits) for limit in Limit if limit is not Limit.BODY_BYTES}
 
     def refuse(self, limit: Limit) -> Refusal:
         """Counts a refusal."""
-        self.facts.refused[limit.value] += 1
+        self.facts.refuse(limit.value)
         return self._refusals[limit]
+
+    def refuse_body(self, most: int) -> Refusal:
+        """Counts a body that is larger than the `most` bytes its request may have."""
+        self.facts.refuse(Limit.BODY_BYTES.value)
+        return Refusal(Limit.BODY_BYTES, 413, "too-large", api.body_too_large(most))
 
     # Connections ----------------------------------------------------------------------------------------------------------
 
@@ -86,8 +155,15 @@ class Admission:
         """One more connection of this client address."""
         caller = self._addresses.get(address)
         if caller is None:
-            caller = self._addresses[address] = Caller(address, key=False)
-        if caller.connections >= self.limits.connections_per_address:
+            caller = self._addresses[address] = Caller(
+                address,
+                is_key=False,
+                connections=self.limits.connections_per_address,
+                requests=self.limits.requests_per_address,
+                # The body of a request whose key is not known is not read on until it is.
+                body_bytes=self.limits.body_memory // 8,
+            )
+        if caller.connections >= caller.most_connections:
             return self.refuse(Limit.ADDRESS_CONNECTIONS)
         caller.connections += 1
         return caller
@@ -96,8 +172,14 @@ class Admission:
         """One more connection that uses this key."""
         caller = self._keys.get(key_id)
         if caller is None:
-            caller = self._keys[key_id] = Caller(key_id, key=True)
-        if caller.connections >= self.limits.connections_per_key:
+            caller = self._keys[key_id] = Caller(
+                key_id,
+                is_key=True,
+                connections=self.limits.connections_per_key,
+                requests=self.limits.requests_per_key,
+                body_bytes=self.limits.body_memory // 2,
+            )
+        if caller.connections >= caller.most_connections:
             return self.refuse(Limit.KEY_CONNECTIONS)
         caller.connections += 1
         return caller
@@ -105,45 +187,53 @@ class Admission:
     def release(self, caller: Caller) -> None:
         """One connection of this caller less."""
         caller.connections -= 1
-        self._forget(caller)
+        if not caller.connections:
+            self._forget(caller)
+
+    def admit_guest(self) -> bool:
+        """Whether a connection beyond the limit of its address may send one head."""
+        if self.guests >= GUESTS:
+            return False
+        self.guests += 1
+        return True
+
+    def release_guest(self) -> None:
+        self.guests -= 1
 
     # Requests -------------------------------------------------------------------------------------------------------------
 
-    def admit_request(self, caller: Caller) -> Refusal | None:
-        """One more request that is being read or answered."""
-        if caller.key:
-            if caller.requests >= self.limits.requests_per_key:
-                return self.refuse(Limit.KEY_REQUESTS)
-        elif caller.requests >= self.limits.requests_per_address:
-            return self.refuse(Limit.ADDRESS_REQUESTS)
+    def admit(self, caller: Caller, size: int) -> Refusal | None:
+        """One more request that is read and answered, with a body of `size` bytes; 0 if its length is not known yet."""
+        if caller.requests >= caller.most_requests:
+            return self.refuse(Limit.KEY_REQUESTS if caller.is_key else Limit.ADDRESS_REQUESTS)
+        if size and (refusal := self.admit_body(caller, size, size)) is not None:
+            return refusal
         caller.requests += 1
         return None
 
-    def release_request(self, caller: Caller) -> None:
+    def admit_body(self, caller: Caller, size: int, whole: int) -> Refusal | None:
+        """`size` more bytes of a body, which has `whole` bytes with these."""
+        facts = self.facts
+        most = self.limits.body_memory
+        if whole > SMALL_BODY:
+            most -= most // 4
+        if facts.body_bytes + size > most or caller.body_bytes + size > caller.most_body_bytes:
+            return self.refuse(Limit.BODY_MEMORY)
+        facts.body_bytes += size
+        caller.body_bytes += size
+        return None
+
+    def release_request(self, caller: Caller, size: int) -> None:
+        """The request is answered, and its body is not in memory any more."""
+        self.facts.body_bytes -= size
+        caller.body_bytes -= size
         caller.requests -= 1
         if not caller.connections:
             self._forget(caller)
 
-    # Bodies ---------------------------------------------------------------------------------------------------------------
-
-    def admit_body(self, caller: Caller, size: int, whole: int) -> Refusal | None:
-        """`size` more bytes of a body, which has `whole` bytes with these."""
-        most = self.limits.body_memory
-        if whole > SMALL_BODY:
-            most -= most // 4
-        if self.facts.body_bytes + size > most or caller.body_bytes + size > self.limits.body_memory // 2:
-            return self.refuse(Limit.BODY_MEMORY)
-        self.facts.body_bytes += size
-        caller.body_bytes += size
-        return None
-
-    def release_body(self, caller: Caller, size: int) -> None:
-        self.facts.body_bytes -= size
-        caller.body_bytes -= size
-
     def _forget(self, caller: Caller) -> None:
-        if not (caller.connections or caller.requests or caller.body_bytes):
-            (self._keys if caller.key else self._addresses).pop(caller.name, None)
+        if not (caller.connections or caller.requests):
+            (self._keys if caller.is_key else self._addresses).pop(caller.name, None)
 
 
 def _refusal(limit: Limit, limits: Limits) -> Refusal:
@@ -154,8 +244,6 @@ def _refusal(limit: Limit, limits: Limits) -> Refusal:
             return Refusal(limit, 431, "head-too-large", api.too_many_header_fields(limits.head_fields))
         case Limit.HEAD_TIME:
             return Refusal(limit, 408, "request-timeout", api.head_too_slow(limits.head_seconds))
-        case Limit.BODY_BYTES:
-            return Refusal(limit, 413, "too-large", api.body_too_large(limits.body_bytes))
         case Limit.BODY_TIME:
             sentence = api.body_too_slow(limits.body_seconds, limits.body_bytes_per_second)
             return Refusal(limit, 408, "request-timeout", sentence)
@@ -179,3 +267,7 @@ def _refusal(limit: Limit, limits: Limits) -> Refusal:
         case Limit.KEY_REQUESTS:
             sentence = api.too_many_requests_of_key(limits.requests_per_key)
             return Refusal(limit, 429, "too-many-requests", sentence, 1)
+        case Limit.MALFORMED:
+            return Refusal(limit, 400, "malformed-request", api.not_http())
+        case Limit.BODY_BYTES:
+            raise AssertionError("its sentence names the size that this request may have")

@@ -20,6 +20,9 @@ class Limit(StrEnum):
     KEY_CONNECTIONS = "connections-per-key"
     ADDRESS_REQUESTS = "requests-per-address"
     KEY_REQUESTS = "requests-per-key"
+    MALFORMED = (
+        "malformed-request"  #: what is no HTTP/1: not a limit, but a refusal that is counted with the others
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +35,6 @@ class Limits:
     head_fields: int = 100
     #: From the first byte of a head (of the first request: from the connection's start) to its end. A head is one packet.
     head_seconds: float = 10.0
-    #: Of POST /v1/messages: 24 MB of JSON, since escapes may double what a message may have. All others: 1 MB, or less.
-    body_bytes: int = 24 * 1024 * 1024
-    other_body_bytes: int = 1024 * 1024
     #: From the end of the head to the end of the body: 24 MB, the largest, in 2 minutes is 1.6 Mbit/s.
     body_seconds: float = 120.0
     #: Bytes a second that a body must average after its first `head_seconds`. Slower is a stalled or a hostile client.

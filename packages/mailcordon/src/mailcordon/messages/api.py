@@ -1182,3 +1182,9 @@ def too_many_requests_of_key(most: int) -> str:
 def too_many_pipelined(most: int) -> str:
     """A client sent too many requests on one connection without waiting; it is closed, so only the count is ever seen."""
     return f"A connection may have at most {most} requests that wait for the answer to another."
+
+
+@example()
+def not_http() -> str:
+    """What a connection sent is not an HTTP/1 request (400)."""
+    return "This is not an HTTP/1 request."

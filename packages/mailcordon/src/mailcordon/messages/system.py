@@ -1126,3 +1126,32 @@ def _size(bytes: int) -> str:
         if bytes >= unit:
             return f"{bytes / unit:.1f} {name}"
     return f"{bytes} bytes"
+
+
+@example()
+def tls_half_set() -> str:
+    """One of the two settings of TLS is missing."""
+    return "MAILCORDON_TLS_CERTIFICATE and MAILCORDON_TLS_KEY belong together: set both, or neither."
+
+
+@example(path="/etc/mailcordon/tls.pem", why="no start line")
+def tls_not_readable(*, path: str, why: str) -> str:
+    """The certificate or the key of TLS cannot be used: the API does not start."""
+    return f"The TLS certificate {path} and its key cannot be used: {why}."
+
+
+@example(count=1284, limits="head-time 1,200, connections-per-address 84", last="2 Mar 2026 10:14 UTC")
+def status_door_refused(*, count: int, limits: str, last: str) -> str:
+    """In the status: the API refused requests or connections by a limit of its door in the last ten minutes."""
+    return (
+        f"Since they started, the API processes have refused {count:,} requests and connections by their limits ({limits}); "
+        f"the last was at {last}."
+    )
+
+
+@example()
+def status_door_refused_next() -> str:
+    """What to do about refusals of the door."""
+    return (
+        "If a client of yours is meant, change its use or the limit (docs/door.md lists them); else nothing."
+    )

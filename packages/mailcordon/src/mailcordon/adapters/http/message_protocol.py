@@ -1,46 +1,299 @@
-"""uvicorn's HTTP protocol with a fast path: POST /v1/messages goes from the parser straight to its endpoint, without ASGI.
+"""uvicorn's HTTP protocol with the door's limits, and with a fast path: POST /v1/messages goes from the parser straight to its
+endpoint, without ASGI.
 
-A message then costs no task, no scope and no messages between coroutines: it is checked when its last byte is read, and answered
-when it is committed. Everything unusual is left to the base class and reaches the same endpoint through ASGI: a key that is not
-cached, a request sent before the last one was answered, a client that does not read. Connections, keep-alive, the order of
-responses and graceful shutdown are the base class's in both cases.
+Every request is admitted here, whichever path it takes (docs/door.md): heads are counted as they arrive, connections and
+requests for each caller, bodies before they are read. A message then costs no task, no scope and no messages between coroutines:
+it is checked when its last byte is read, and answered when it is committed. Everything unusual is left to the base class and
+reaches the same endpoint through ASGI: a key that is not cached, a request sent before the last one was answered, a client that
+does not read. Keep-alive, the order of responses and graceful shutdown are the base class's in both cases.
 """
 
 import asyncio
 import functools
 from collections.abc import Callable, Coroutine
+from enum import Enum
 from typing import Any, cast
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from mailcordon.adapters.http import messages
+from mailcordon.adapters.http import messages, problems, server
 from mailcordon.adapters.http.messages import MessageEndpoint, Reply
 from mailcordon.core.principal import Principal
+from mailcordon.door.admission import Admission, Caller, Refusal, Ticket
+from mailcordon.door.client_address import TrustedProxies, counted_as
+from mailcordon.door.facts import DoorFacts
+from mailcordon.door.limits import Limit, Limits
 from mailcordon.send.accept import Accepted, Repeated
 
 _URL = messages.PATH.encode()
+_HEALTH_URL = b"/v1/health"
 _MOST_DISCARDED = (
     4 * messages.MAX_BODY
 )  #: bytes of a refused body that are read, so that the client can read why
+_LINGER_BYTES = 256 * 1024  #: that a refused connection may still send, for the same reason
+_LINGER_SECONDS = 2.0
+_GUEST_SECONDS = 2.0
+#: Chunk sizes, extensions and trailers may have this many bytes for each byte of body: a chunk of one byte has 5.
+_AROUND_A_BYTE = 8
+_SLOWEST_SWEEP = 1.0  #: seconds between two looks at the deadlines
 
 
-def protocol(endpoint: MessageEndpoint) -> Callable[..., asyncio.Protocol]:
+class Door:
+    """What all connections of a process share."""
+
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        facts: DoorFacts | None = None,
+        proxies: TrustedProxies | None = None,
+    ) -> None:
+        self.limits = limits or Limits()
+        self.admission = Admission(self.limits, facts or DoorFacts())
+        self.proxies = proxies or TrustedProxies(())
+        self._timed: dict[MessageProtocol, None] = {}
+        self._sweeping = False
+        shortest = min(self.limits.head_seconds, self.limits.body_seconds, self.limits.response_seconds)
+        self._interval = min(_SLOWEST_SWEEP, shortest / 4)
+
+    def watch(self, connection: "MessageProtocol") -> None:
+        """Looks at the deadline of this connection until it has none."""
+        self._timed[connection] = None
+        if not self._sweeping:
+            self._sweeping = True
+            connection.loop.call_later(self._interval, self._sweep, connection.loop)
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        # One look at all of them costs less than a timer for each request.
+        now = loop.time()
+        for connection in list(self._timed):
+            if not connection.check_deadline(now):
+                del self._timed[connection]
+        if self._timed:
+            loop.call_later(self._interval, self._sweep, loop)
+        else:
+            self._sweeping = False
+
+
+def protocol(endpoint: MessageEndpoint, door: Door | None = None) -> Callable[..., asyncio.Protocol]:
     """The factory that uvicorn takes as its setting `http`."""
-    return functools.partial(MessageProtocol, endpoint=endpoint)
+    return functools.partial(MessageProtocol, endpoint=endpoint, door=door or Door())
+
+
+class _Place(Enum):
+    """Where in the stream a connection is."""
+
+    HEAD = 1  #: between requests, or in a head
+    BODY = 2
+    CLOSING = 3  #: refused: what still comes is thrown away
+
+
+class _Stop(Exception):
+    """Ends the parser's work on what has arrived: the connection is refused."""
 
 
 class MessageProtocol(HttpToolsProtocol):
     """One connection."""
 
-    def __init__(self, *args: Any, endpoint: MessageEndpoint, **named: Any) -> None:
+    def __init__(self, *args: Any, endpoint: MessageEndpoint, door: Door, **named: Any) -> None:
         super().__init__(*args, **named)
         self.endpoint = endpoint
         self.reads = 0  #: chunks read so far: shows whether a request came in one of them
-        self._mail: _Mail | None = None  #: the current request, if it takes the fast path
+        self._direct: _Direct | None = None  #: the current request, if it does without ASGI
+        self._door = door
+        self._limits = door.limits
+        self._admission = door.admission
+        self._place = _Place.HEAD
+        self._since = 0.0  #: when the current deadline began to run; 0: there is none
+        self._unread_since = 0.0  #: when the client stopped reading; 0: it reads
+        self._head = 0  #: bytes of the current head, at least
+        self._length: int | None = 0  #: of the current body; None: chunked
+        self._received = 0  #: bytes of the current body
+        self._raw = 0  #: bytes in which a chunked body came
+        self._discarded = 0
+        self._linger = _LINGER_BYTES
+        self._is_counted = False
+        self._is_proxied = False
+        self.client_address = (
+            ""  #: of the current request: the peer's, or the one that a trusted proxy forwarded
+        )
+        self._guest: Refusal | None = None  #: why it may only ask for the health of the process
+        self._address: Caller | None = None
+        self._key: Caller | None = None
+        self._key_id: int | None = None
+        self._ticket: Ticket | None = None  #: of the current request, if it goes to ASGI
+        self._authorization: str | None = None  #: of the current request, if it goes to ASGI
+
+    # Connections ----------------------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        admission = self._admission
+        refusal = admission.admit_connection()
+        if refusal is not None:
+            self._turn_away(refusal)
+            return
+        self._is_counted = True
+        peer = self.client_address = self.client[0] if self.client else "local"
+        if self._door.proxies.is_trusted(peer):
+            self._is_proxied = True
+            self._address = admission.unlimited
+        else:
+            admitted = admission.admit_address(counted_as(peer))
+            if isinstance(admitted, Refusal):
+                if not admission.admit_guest():
+                    self._turn_away(admitted)
+                    return
+                self._guest = admitted
+                self._address = admission.unlimited
+            else:
+                self._address = admitted
+            admission.strangers[self] = None
+        self._begin_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        admission = self._admission
+        if self._place is _Place.BODY and self._direct is not None:
+            self._direct.release()
+        for cycle, _ in self.pipeline:
+            cast(Any, cycle).ticket.release()
+        self.pipeline.clear()
+        if self._is_counted:
+            self._is_counted = False
+            admission.release_connection()
+            admission.strangers.pop(self, None)
+            if self._guest is not None:
+                admission.release_guest()
+            elif self._address is not None and not self._is_proxied:
+                admission.release(self._address)
+            if self._key is not None:
+                admission.release(self._key)
+        self._place, self._since, self._unread_since = _Place.CLOSING, 0.0, 0.0
+        super().connection_lost(exc)
+
+    def evict(self, refusal: Refusal) -> None:
+        """Makes room for another connection."""
+        if self._place is _Place.HEAD and not self._is_waiting():
+            self._turn_away(refusal)
+        else:
+            self.transport.abort()
+
+    def _turn_away(self, refusal: Refusal) -> None:
+        """Says why and closes at once: for connections that are not counted, so that nobody can keep many of them."""
+        self._place = _Place.CLOSING
+        if not self.transport.is_closing():
+            self.transport.write(self._written(Reply(*problems.refused(refusal)), keep_alive=False))
+            self.transport.close()
+
+    # Deadlines ------------------------------------------------------------------------------------------------------------
+
+    def _begin_deadline(self) -> None:
+        self._since = self.loop.time()
+        self._door.watch(self)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread_since = self.loop.time()
+        self._door.watch(self)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._unread_since = 0.0
+
+    def check_deadline(self, now: float) -> bool:
+        """Refuses what is late. Returns False if there is nothing more to wait for."""
+        if self._unread_since and now - self._unread_since > self._limits.response_seconds:
+            self._admission.refuse(Limit.RESPONSE_TIME)
+            self.transport.abort()
+            return False
+        if self._since:
+            self._check_arrival(now - self._since)
+        return bool(self._since or self._unread_since)
+
+    def _check_arrival(self, elapsed: float) -> None:
+        limits = self._limits
+        if self._place is _Place.CLOSING:
+            if elapsed > _LINGER_SECONDS and not self._is_waiting():
+                self.transport.abort()
+        elif self._place is _Place.HEAD:
+            if self.reads and not self._head:
+                if elapsed > limits.idle_seconds:
+                    self.transport.close()
+            elif self._guest is not None:
+                if elapsed > _GUEST_SECONDS:
+                    self._refuse(self._guest)
+            elif elapsed > limits.head_seconds:
+                self._refuse(self._admission.refuse(Limit.HEAD_TIME))
+        elif self.flow.read_paused:
+            self._since = self.loop.time()  # it is us that do not read on
+        else:
+            needed = (elapsed - limits.head_seconds) * limits.body_bytes_per_second
+            if elapsed > limits.body_seconds or self._received < needed:
+                self._refuse(self._admission.refuse(Limit.BODY_TIME))
+
+    # What arrives ---------------------------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
         self.reads += 1
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        size = len(data)
+        step = self._limits.head_bytes
+        if size <= step:
+            self._take(data, size)
+        else:
+            # In parts, so that a head that is too long is seen before all of it is parsed.
+            for at in range(0, size, step):
+                part = data[at : at + step]
+                self._take(part, len(part))
+
+    def _take(self, data: bytes, size: int) -> None:
+        place = self._place
+        if place is _Place.HEAD:
+            self._head += size
+        elif place is _Place.BODY:
+            self._raw += size
+        else:
+            self._throw_away(size)
+            return
+        try:
+            cast(httptools.HttpRequestParser, self.parser).feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # The request itself is answered; what follows it is in a protocol that we do not speak.
+            self._close_after_answers()
+            return
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            if not isinstance(cause, _Stop):
+                if not isinstance(cause, ValueError | httptools.HttpParserError | None):
+                    self.logger.error("unexpected error in a request", exc_info=cause)
+                self._refuse(self._admission.refuse(Limit.MALFORMED))
+            return
+        if self._place is _Place.HEAD:
+            if self._head:
+                self._check_head(size)
+        elif self._place is _Place.BODY:
+            if not self._since:
+                self._begin_deadline()
+            if self._length is None:
+                self._check_framing()
+
+    def _check_head(self, size: int) -> None:
+        """A part of a head has arrived: the first one if the head has no more than its `size` bytes."""
+        if not self._since or self._head == size:
+            self._begin_deadline()
+        if self._head > self._limits.head_bytes:
+            self._refuse(self._admission.refuse(Limit.HEAD_BYTES))
+        elif cast(object, self.headers) is not None and len(self.headers) > self._limits.head_fields:
+            self._refuse(self._admission.refuse(Limit.HEAD_FIELDS))
+
+    def _check_framing(self) -> None:
+        if self._raw > self._limits.head_bytes + (1 + _AROUND_A_BYTE) * self._received:
+            self._refuse(self._admission.refuse(Limit.HEAD_BYTES))
+
+    def _throw_away(self, size: int) -> None:
+        self._discarded += size
+        if self._discarded > self._linger:
+            self.transport.abort()
 
     # Called by the parser. The base class makes its scope only for requests that go to ASGI.
 
@@ -48,109 +301,360 @@ class MessageProtocol(HttpToolsProtocol):
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
+        self._length = 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._place is not _Place.HEAD:
+            return  # a trailer must not become a header of its request
+        name = name.lower()
+        if name == b"content-length":
+            self._length = int(value[:20])  # the parser takes digits alone, and no more than 64 bits
+        elif name == b"transfer-encoding":
+            self._length = None
+        elif name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        self._mail = self._begin_mail() if self.url == _URL else None
-        if self._mail is not None:
-            self.cycle = cast(
-                RequestResponseCycle, self._mail
-            )  # has the attributes that the base class reads
+        limits, parser = self._limits, self.parser
+        assert parser is not None
+        if len(self.headers) > limits.head_fields:
+            self._stop(Limit.HEAD_FIELDS)
+        if self._head > limits.head_bytes and self._exact_head() > limits.head_bytes:
+            self._stop(Limit.HEAD_BYTES)
+        self._since = 0.0
+        authorization, key = messages.key_headers(self.headers)
+        principal = self.endpoint.keys.lookup(authorization)
+        admitted = self._admit(parser, principal)
+        if isinstance(admitted, Refusal):
+            self._refuse_request(parser, admitted)
+            return
+        caller, address = admitted
+        self._place = _Place.BODY
+        self._received = self._raw = 0
+        if principal is not None and self.url == _URL and self._may_be_direct(parser):
+            ticket = Ticket(self._admission, caller, self._length or 0, address)
+            mail = _Mail(self, ticket, principal, authorization, key, keep_alive=parser.should_keep_alive())
+            self._set_direct(mail)
             if self.expect_100_continue:
                 self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             return
+        # A body whose key is not known yet is counted as it arrives.
+        size = self._length or 0 if caller.is_key else 0
+        self._ticket = Ticket(self._admission, caller, size, address)
+        self._authorization = authorization
+        self._direct = None
         url, headers, expect = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expect
         self.headers.extend(headers)
-        super().on_headers_complete()
+        if self._is_proxied:
+            self.scope["client"] = (self.client_address, 0)
+        try:
+            super().on_headers_complete()
+        except BaseException:
+            self._ticket.release()
+            self._place = _Place.HEAD
+            raise
+        cast(Any, self.cycle).ticket = self._ticket
+        if self._guest is not None:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
-        if self._mail is not None:
-            self._mail.add(body)
-        else:
-            super().on_body(body)
+        self._received += len(body)
+        if self._direct is not None:
+            self._direct.add(body, self._received, counted=self._length is None)
+            return
+        if self.cycle.response_complete:
+            if self._received > _MOST_DISCARDED:
+                self.transport.abort()
+            return
+        assert self._ticket is not None
+        if (self._length is None or not self._ticket.is_keyed) and (refusal := self._grow(len(body))):
+            self._refuse(refusal)
+            raise _Stop
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if self._mail is not None:
-            self._mail.complete()
+        self._place = _Place.HEAD
+        self._head = 0
+        self._since = 0.0
+        if self.cycle.response_complete:
+            self._begin_deadline()  # it was answered before it was complete: the connection is idle now
+        if self._direct is not None:
+            self._direct.complete()
         else:
             super().on_message_complete()
 
-    def _begin_mail(self) -> "_Mail | None":
-        """Returns None if answering this request would wait for something other than its commit."""
-        parser = self.parser
-        assert parser is not None
-        if (
+    def _exact_head(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    # Admission of a request -----------------------------------------------------------------------------------------------
+
+    def _admit(
+        self, parser: httptools.HttpRequestParser, principal: Principal | None
+    ) -> tuple[Caller, Caller | None] | Refusal:
+        """Returns who is charged for the request, and the client behind a proxy that sent it."""
+        admission = self._admission
+        length = self._length or 0
+        most = messages.MAX_BODY if self.url.partition(b"?")[0] == _URL else server.MAX_BODY
+        if self._guest is not None and not (
+            self.url == _HEALTH_URL and length == 0 and parser.get_method() == b"GET"
+        ):
+            return self._guest
+        if length > most:
+            return admission.refuse_body(most)
+        if self._is_waiting() and len(self.pipeline) >= self._limits.pipelined:
+            return admission.refuse(Limit.PIPELINE)
+        address: Caller | None = None
+        caller = self._address or admission.unlimited
+        if self._is_proxied:
+            forwarded = [
+                value.decode("latin-1") for name, value in self.headers if name == b"x-forwarded-for"
+            ]
+            peer = self.client[0] if self.client else ""
+            client = self._door.proxies.client_address(peer, forwarded)
+            self.client_address = client or peer
+            if client is not None:
+                admitted = admission.admit_address(counted_as(client))
+                if isinstance(admitted, Refusal):
+                    return admitted
+                caller = address = admitted
+        if principal is not None:
+            if principal.key_id != self._key_id and (refusal := self._use_key(principal.key_id)):
+                admitted = refusal
+            else:
+                caller = cast(Caller, self._key)
+                admitted = admission.admit(caller, length)
+        else:
+            admitted = admission.admit(caller, 0)
+        if admitted is not None:
+            if address is not None:
+                admission.release(address)
+            return admitted
+        return caller, address
+
+    def _use_key(self, key_id: int) -> Refusal | None:
+        admitted = self._admission.admit_key(key_id)
+        if isinstance(admitted, Refusal):
+            return admitted
+        if self._key is not None:
+            self._admission.release(self._key)
+        self._key, self._key_id = admitted, key_id
+        self._admission.strangers.pop(self, None)
+        return None
+
+    def _grow(self, size: int) -> Refusal | None:
+        """`size` more bytes of a body that is counted as it arrives."""
+        ticket = cast(Ticket, self._ticket)
+        if not ticket.is_keyed and self._received > self._limits.head_bytes:
+            # The request is read on because its key has turned out to be good.
+            principal = self.endpoint.keys.lookup(self._authorization)
+            if principal is not None:
+                if principal.key_id != self._key_id and (refusal := self._use_key(principal.key_id)):
+                    return refusal
+                if refusal := ticket.charge(cast(Caller, self._key)):
+                    return refusal
+        return ticket.grow(size, self._received)
+
+    def _may_be_direct(self, parser: httptools.HttpRequestParser) -> bool:
+        """Whether answering this request waits for nothing but its commit."""
+        return not (
             parser.get_method() != b"POST"
             or parser.get_http_version() != "1.1"
             or parser.should_upgrade()
             or self.limit_concurrency is not None
             or self.flow.write_paused
-            or (cast(object, self.cycle) is not None and not self.cycle.response_complete)
-        ):
-            return None
-        authorization, key = messages.key_headers(self.headers)
-        principal = self.endpoint.keys.lookup(authorization)
-        if principal is None:
-            return None
-        return _Mail(self, principal, authorization, key, keep_alive=parser.should_keep_alive())
+            or self._is_waiting()
+        )
+
+    def _is_waiting(self) -> bool:
+        """Whether a request is not answered yet: in a head or at its end, an earlier one."""
+        return cast(object, self.cycle) is not None and not self.cycle.response_complete
+
+    def _set_direct(self, direct: "_Direct") -> None:
+        self._direct = direct
+        self.cycle = cast(RequestResponseCycle, direct)  # has the attributes that the base class reads
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        ticket = cast(Ticket, getattr(cycle, "ticket", self._ticket))  # one that had to wait has its own
+        super()._start_asgi_task(cycle, functools.partial(_ticketed, app, ticket))
+
+    # Refusals -------------------------------------------------------------------------------------------------------------
+
+    def _stop(self, limit: Limit) -> None:
+        self._refuse(self._admission.refuse(limit))
+        raise _Stop
+
+    def _refuse_request(self, parser: httptools.HttpRequestParser, refusal: Refusal) -> None:
+        """At the end of a head. The connection stays open if the rest of the request can be read and thrown away."""
+        bounded = (refusal.limit in _OF_ONE_REQUEST or self._is_proxied) and (
+            self._length or 0
+        ) <= _MOST_DISCARDED
+        if not bounded or self.expect_100_continue or self._is_waiting() or parser.should_upgrade():
+            self._linger = max(_LINGER_BYTES, min(self._length or 0, _MOST_DISCARDED))
+            self._refuse(refusal)
+            raise _Stop
+        self._place = _Place.BODY
+        self._received = self._raw = 0
+        refused = _Direct(self, None, keep_alive=parser.should_keep_alive())
+        self._set_direct(refused)
+        refused.respond(Reply(*problems.refused(refusal)))
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Says why, and closes when the client has had time to read it."""
+        if self._place is _Place.CLOSING:
+            return
+        place, self._place = self._place, _Place.CLOSING
+        self._begin_deadline()
+        self._unset_keepalive_if_required()
+        if self.transport.is_closing():
+            return
+        if self._is_waiting():
+            if place is _Place.HEAD:
+                # Its earlier requests are answered first, and then there is no place for this answer.
+                self.cycle.keep_alive = False
+                return
+            if self.pipeline or getattr(self.cycle, "response_started", False):
+                self.transport.abort()
+                return
+            self._abandon()
+        elif place is _Place.BODY:
+            self.transport.abort()  # the request has been answered
+            return
+        self.transport.write(self._written(Reply(*problems.refused(refusal)), keep_alive=False))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+
+    def _abandon(self) -> None:
+        """The current request is not answered by its endpoint any more."""
+        if self._direct is not None:
+            self._direct.release()
+            self._direct.response_complete = True
+        else:
+            self.cycle.disconnected = True
+            self.cycle.response_complete = True
+            self.cycle.message_event.set()
+
+    def _close_after_answers(self) -> None:
+        self._place = _Place.CLOSING
+        self._begin_deadline()
+        if self._is_waiting():
+            self.cycle.keep_alive = False
+        else:
+            self.transport.close()
+
+    def _written(self, reply: Reply, *, keep_alive: bool) -> bytes:
+        head = [STATUS_LINE[reply.status]]
+        for name, value in self.server_state.default_headers:
+            head += (name, b": ", value, b"\r\n")
+        for name, value in reply.headers.items():
+            head.append(f"{name}: {value}\r\n".encode("latin-1"))
+        if not keep_alive:
+            head.append(b"connection: close\r\n")
+        head.append(b"content-length: %d\r\n\r\n" % len(reply.body))
+        head.append(reply.body)
+        return b"".join(head)
 
 
-class _Mail:
-    """One POST of a message. The base class holds it as its cycle: the current request, or the last one."""
+_OF_ONE_REQUEST = frozenset({Limit.BODY_BYTES, Limit.BODY_MEMORY, Limit.KEY_REQUESTS, Limit.ADDRESS_REQUESTS})
 
-    __slots__ = (
-        "_authorization",
-        "_chunks",
-        "_connection",
-        "_key",
-        "_principal",
-        "_read",
-        "_size",
-        "disconnected",
-        "keep_alive",
-        "response_complete",
-    )
+
+async def _ticketed(app: Any, ticket: Ticket, scope: Any, receive: Any, send: Any) -> None:
+    try:
+        await app(scope, receive, send)
+    finally:
+        ticket.release()
+
+
+class _Direct:
+    """A request that does without ASGI. The base class holds it as its cycle: the current request, or the last one.
+
+    As it is, it is one that was refused: its body is thrown away.
+    """
+
+    __slots__ = ("_connection", "disconnected", "keep_alive", "response_complete", "ticket")
+
+    def __init__(self, connection: MessageProtocol, ticket: Ticket | None, *, keep_alive: bool) -> None:
+        self._connection = connection
+        self.ticket = ticket
+        self.keep_alive = keep_alive
+        self.response_complete = False
+        self.disconnected = False
+
+    @property
+    def message_event(self) -> "_Direct":
+        return self
+
+    def set(self) -> None:
+        """Nothing waits for this event."""
+
+    def add(self, chunk: bytes, whole: int, *, counted: bool) -> None:
+        """A part of the body, which has `whole` bytes now. `counted`: its length was not known before."""
+        if whole > _MOST_DISCARDED:
+            self._connection.transport.abort()
+
+    def complete(self) -> None:
+        """The whole request has been read."""
+
+    def release(self) -> None:
+        if self.ticket is not None:
+            self.ticket.release()
+
+    def respond(self, reply: Reply) -> None:
+        if self.response_complete:
+            return
+        self.response_complete = True
+        self.release()
+        connection = self._connection
+        transport = connection.transport
+        if self.disconnected or transport.is_closing():
+            return
+        transport.write(connection._written(reply, keep_alive=self.keep_alive))  # pyright: ignore[reportPrivateUsage]
+        if not self.keep_alive:
+            transport.close()
+        connection.on_response_complete()
+
+
+class _Mail(_Direct):
+    """One POST of a message."""
+
+    __slots__ = ("_authorization", "_chunks", "_key", "_principal", "_read")
 
     def __init__(
         self,
         connection: MessageProtocol,
+        ticket: Ticket,
         principal: Principal,
         authorization: str | None,
         key: str | None,
         *,
         keep_alive: bool,
     ) -> None:
-        self._connection = connection
+        super().__init__(connection, ticket, keep_alive=keep_alive)
         self._principal = principal
         self._authorization = authorization
         self._key = key
         self._read = connection.reads
         self._chunks: list[bytes] = []
-        self._size = 0
-        self.keep_alive = keep_alive
-        self.response_complete = False
-        self.disconnected = False
 
-    @property
-    def message_event(self) -> "_Mail":
-        return self
-
-    def set(self) -> None:
-        """Nothing waits for this event."""
-
-    def add(self, chunk: bytes) -> None:
-        self._size += len(chunk)
-        if self._size <= messages.MAX_BODY:
+    def add(self, chunk: bytes, whole: int, *, counted: bool) -> None:
+        if self.response_complete:
+            super().add(chunk, whole, counted=counted)
+        elif whole > messages.MAX_BODY:
+            self._give_up(self._connection._admission.refuse_body(messages.MAX_BODY))  # pyright: ignore[reportPrivateUsage]
+        elif counted and (refusal := cast(Ticket, self.ticket).grow(len(chunk), whole)):
+            self._give_up(refusal)
+        else:
             self._chunks.append(chunk)
-        elif self._size > _MOST_DISCARDED:
-            self._connection.transport.abort()
-        elif not self.response_complete:
-            self._chunks.clear()
-            self._respond(messages.failure(messages.too_large()))
+
+    def _give_up(self, refusal: Refusal) -> None:
+        self._chunks.clear()
+        self.respond(Reply(*problems.refused(refusal)))
 
     def complete(self) -> None:
-        """The whole request has been read."""
         if self.response_complete:
             return
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
@@ -166,7 +670,7 @@ class _Mail:
         try:
             stored = endpoint.enqueue(self._principal, self._authorization, self._key, body)
         except Exception as error:
-            self._respond(messages.failure(error))
+            self.respond(messages.failure(error))
         else:
             stored.add_done_callback(self._stored)
 
@@ -177,9 +681,9 @@ class _Mail:
             if isinstance(result, Repeated):
                 self._wait_for(endpoint.repeated(result, self._principal))
             else:
-                self._respond(endpoint.accepted(result))
+                self.respond(endpoint.accepted(result))
         except (Exception, asyncio.CancelledError) as error:
-            self._respond(messages.failure(error))
+            self.respond(messages.failure(error))
 
     def _wait_for(self, work: Coroutine[Any, Any, Reply]) -> None:
         """The slow path: the response needs the database."""
@@ -194,26 +698,4 @@ class _Mail:
             reply = task.result()
         except (Exception, asyncio.CancelledError) as error:
             reply = messages.failure(error)
-        self._respond(reply)
-
-    def _respond(self, reply: Reply) -> None:
-        if self.response_complete:
-            return
-        self.response_complete = True
-        connection = self._connection
-        transport = connection.transport
-        if self.disconnected or transport.is_closing():
-            return
-        head = [STATUS_LINE[reply.status]]
-        for name, value in connection.server_state.default_headers:
-            head += (name, b": ", value, b"\r\n")
-        for name, value in reply.headers.items():
-            head.append(f"{name}: {value}\r\n".encode("latin-1"))
-        if not self.keep_alive:
-            head.append(b"connection: close\r\n")
-        head.append(b"content-length: %d\r\n\r\n" % len(reply.body))
-        head.append(reply.body)
-        transport.write(b"".join(head))
-        if not self.keep_alive:
-            transport.close()
-        connection.on_response_complete()
+        self.respond(reply)

@@ -25,6 +25,7 @@ from mailcordon.core.errors import (
     Unauthorised,
     Unavailable,
 )
+from mailcordon.door.admission import Refusal
 from mailcordon.messages import api
 
 log: Any = structlog.get_logger()
@@ -100,6 +101,16 @@ def describe(error: BaseException) -> tuple[int, bytes, dict[str, str]]:
         headers["www-authenticate"] = 'Bearer realm="mailcordon"'
     problem = _problem(status, error.code, str(error), retryable=error.retryable, faults=faults)
     return status, msgspec.json.encode(problem), headers
+
+
+def refused(refusal: Refusal) -> tuple[int, bytes, dict[str, str]]:
+    """As `describe`, for what the door does not admit."""
+    headers = {"content-type": MEDIA_TYPE}
+    if refusal.retry_after is not None:
+        headers["retry-after"] = str(refusal.retry_after)
+    retryable = refusal.status in (408, 429, 503)
+    problem = _problem(refusal.status, refusal.code, refusal.sentence, retryable=retryable)
+    return refusal.status, msgspec.json.encode(problem), headers
 
 
 def _problem(

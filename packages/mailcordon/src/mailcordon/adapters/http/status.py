@@ -71,6 +71,7 @@ class StatusView(msgspec.Struct):
     checked: list[str]  #: what `ok` speaks of
     processes: list[ProcessItem]
     waiting: list[WaitingItem]
+    refused: dict[str, int]  #: by limit of the door, of all API processes since their start
     storage: StorageItem | None
 
 
@@ -101,6 +102,7 @@ def _view(found: status.Status) -> StatusView:
             )
             for one in found.waiting
         ],
+        refused=dict(found.refused),
         storage=None if found.storage is None else _storage(found.storage),
     )
 
