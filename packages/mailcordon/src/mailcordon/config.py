@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from mailcordon.core import names
 from mailcordon.core.errors import BadConfig
 from mailcordon.door import client_address
 from mailcordon.door.client_address import Network
@@ -33,7 +34,6 @@ QUEUES = {"outcome": "mailcordon-outcome", "engagement": "mailcordon-engagement"
 LOCAL_ACCOUNT = "000000000000"
 
 _REGION = r"[a-z]{2}(-[a-z]+)+-\d"
-_NAME = r"[a-z0-9-]{1,32}"
 _NAME_IN_WORDS = "1 to 32 of a-z, 0-9 and -"
 _TOPIC = r"arn:[a-z-]+:sns:[a-z0-9-]+:\d+:[A-Za-z0-9_-]{1,256}"
 _TOPIC_IN_WORDS = "the ARN of an SNS topic, such as arn:aws:sns:us-east-1:123456789012:name"
@@ -202,14 +202,14 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         access_key="test" if local else None,
         secret_key="test" if local else None,
         installation=reader.pattern(
-            "MAILCORDON_INSTALLATION", _NAME, _NAME_IN_WORDS, "local" if local else None
+            "MAILCORDON_INSTALLATION", names.SHORT, _NAME_IN_WORDS, "local" if local else None
         ),
         secret_keys=_secret_keys(reader, home, local=local),
         call_slots=reader.number("MAILCORDON_CALL_SLOTS", 256, 1, 10_000),
         visibility_seconds=reader.number("MAILCORDON_VISIBILITY_SECONDS", 30, 1, 600),
         probe_seconds=reader.number("MAILCORDON_PROBE_SECONDS", 1, 1, 60),
         ramp_seconds=reader.number("MAILCORDON_RAMP_SECONDS", 60, 1, 3600),
-        cell=reader.pattern("MAILCORDON_CELL", _NAME, _NAME_IN_WORDS, "default"),
+        cell=reader.pattern("MAILCORDON_CELL", names.SHORT, _NAME_IN_WORDS, "default"),
         drain_seconds=float(reader.number("MAILCORDON_DRAIN_SECONDS", 20, 0, 600)),
         keep_bodies_days=reader.number("MAILCORDON_KEEP_BODIES_DAYS", 7, 4, 3650),
         keep_records_days=reader.number("MAILCORDON_KEEP_RECORDS_DAYS", 90, 4, 3650),

@@ -9,7 +9,7 @@ from mailcordon.control.desired import ConfigurationSet, Kind, Resource
 from mailcordon.core.errors import Refused
 from mailcordon.core.priority import Class
 
-SETTINGS = desired.Settings(outcome_topic_arn="arn:o", engagement_topic_arn="arn:e")
+SETTINGS = desired.Settings(outcome_topic_arn="arn:o", engagement_topic_arn="arn:e", local=True)
 TENANT = desired.of_tenant("mc-abc", ["b.example", "a.example", "a.example"], ["mc-urgent"], SETTINGS)
 
 

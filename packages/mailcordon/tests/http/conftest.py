@@ -24,6 +24,7 @@ from mailcordon.control.tenants import Tenants
 SETTINGS = desired.Settings(
     outcome_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-outcome",
     engagement_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-engagement",
+    local=True,
 )
 
 

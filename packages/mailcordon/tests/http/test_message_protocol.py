@@ -154,7 +154,7 @@ async def api(world: World) -> AsyncIterator[Api]:
     store, canceller = AcceptStore(world.database.dsn("send")), MessageCanceller(world.database.dsn("send"))
     key_store = KeyStore(pools["control"])
     cache = KeyCache(key_store)
-    accept = Accept(store, HASH_KEY, lambda: time.time_ns() // 1_000_000, cache.invalidate)
+    accept = Accept(store, HASH_KEY, lambda: time.time_ns() // 1_000_000, cache.invalidate, local=True)
     mail = MessageEndpoint(
         accept=accept,
         keys=cache,

@@ -108,7 +108,7 @@ async def api(world: World) -> AsyncIterator[Api]:
     key_store = KeyStore(pools["control"])
     made = Api(world, httpx.AsyncClient(), keys.Keys(key_store))
     cache = KeyCache(key_store, clock=lambda: time.time() + made.offset)
-    accept = Accept(store, HASH_KEY, lambda: time.time_ns() // 1_000_000, cache.invalidate)
+    accept = Accept(store, HASH_KEY, lambda: time.time_ns() // 1_000_000, cache.invalidate, local=True)
     endpoint = MessageEndpoint(
         accept=accept,
         keys=cache,

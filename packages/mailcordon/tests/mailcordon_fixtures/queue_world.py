@@ -219,7 +219,7 @@ def now_ms() -> int:
 async def accepting(world: World, clock: Callable[[], int] = now_ms) -> AsyncIterator[Accept]:
     """Takes mail in, by the host's clock in milliseconds."""
     store = AcceptStore(world.database.dsn("send"))
-    accept = Accept(store, HASH_KEY, clock, lambda: None)
+    accept = Accept(store, HASH_KEY, clock, lambda: None, local=True)
     running = asyncio.create_task(accept.run())
     try:
         yield accept

@@ -66,8 +66,8 @@ def test_every_decision_but_to_go_on_has_a_reason_and_a_sentence() -> None:
 
 
 def test_at_the_door_a_suppression_refuses_and_a_hold_keeps() -> None:
-    assert at_door(DoorFacts(None, None)) == Decision(State.READY)
-    held = at_door(DoorFacts(None, Kept(Reason.HELD, "Held by ann")))
+    assert at_door(DoorFacts(None, None, None)) == Decision(State.READY)
+    held = at_door(DoorFacts(None, None, Kept(Reason.HELD, "Held by ann")))
     assert (held.state, held.reason, held.sentence) == (State.HELD, Reason.HELD, "Held by ann")
-    both = at_door(DoorFacts("acme may not mail", Kept(Reason.HELD, "Held by ann")))
+    both = at_door(DoorFacts(None, "acme may not mail", Kept(Reason.HELD, "Held by ann")))
     assert (both.state, both.reason) == (State.REFUSED, Reason.SUPPRESSED)

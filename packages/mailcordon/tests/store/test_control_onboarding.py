@@ -22,6 +22,7 @@ TYPES = {"password-reset": "mail.acme.example", "newsletter": "news.acme.example
 SETTINGS = desired.Settings(
     outcome_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-outcome",
     engagement_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-engagement",
+    local=True,
 )
 TABLES = (
     "tenant",

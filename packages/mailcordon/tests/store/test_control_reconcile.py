@@ -22,6 +22,7 @@ TYPES = {"password-reset": "mail.acme.example", "newsletter": "news.acme.example
 TOPICS = desired.Settings(
     outcome_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-outcome",
     engagement_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-engagement",
+    local=True,
 )
 
 
@@ -490,6 +491,7 @@ async def test_changed_settings_reach_what_was_onboarded_before(world: World) ->
     other = desired.Settings(
         outcome_topic_arn="arn:aws:sns:us-east-1:000000000000:other",
         engagement_topic_arn=TOPICS.engagement_topic_arn,
+        local=True,
         policy="strict",
     )
     await world.store.want_everything(other)

@@ -27,6 +27,7 @@ from seslocal.state.settings import Settings
 SETTINGS = desired.Settings(
     outcome_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-outcome",
     engagement_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-engagement",
+    local=True,
 )
 
 

@@ -53,7 +53,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         key_store = KeyStore(pools["control"])
         cache = KeyCache(key_store)
         await stack.enter_async_context(key_uses.written(cache, key_store))
-        accept = Accept(accept_store, installation.hash_key, _host_ms, cache.invalidate)
+        accept = Accept(accept_store, installation.hash_key, _host_ms, cache.invalidate, local=config.local)
         endpoint = MessageEndpoint(
             accept=accept,
             keys=cache,

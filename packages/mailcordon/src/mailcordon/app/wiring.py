@@ -19,7 +19,9 @@ def settings(config: Config) -> Settings:
     assert config.outcome_topic_arn is not None
     assert config.engagement_topic_arn is not None
     return Settings(
-        outcome_topic_arn=config.outcome_topic_arn, engagement_topic_arn=config.engagement_topic_arn
+        outcome_topic_arn=config.outcome_topic_arn,
+        engagement_topic_arn=config.engagement_topic_arn,
+        local=config.local,
     )
 
 

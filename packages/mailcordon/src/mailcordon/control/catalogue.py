@@ -3,16 +3,15 @@ class. Values set on a type override those of its class."""
 
 import dataclasses
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from mailcordon.core.errors import Fault, Invalid
+from mailcordon.core import names, text
+from mailcordon.core.errors import Fault, Invalid, parse_into
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
 from mailcordon.messages import api
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 LONGEST_DAYS = 14  #: of a duration: partitions exist that far ahead
 _LONGEST_MS = LONGEST_DAYS * 24 * 3_600_000
 
@@ -30,12 +29,10 @@ class MessageType:
 
     def __post_init__(self) -> None:
         faults: list[Fault] = []
-        if not _NAME.fullmatch(self.name):
-            faults.append(Fault("name", api.bad_slug()))
+        parse_into(faults, "name", names.message_type, self.name)
         if not 1 <= self.criticality <= 5:
             faults.append(Fault("criticality", api.bad_criticality()))
-        if not self.description.strip() or len(self.description) > 500:
-            faults.append(Fault("description", api.bad_description()))
+        parse_into(faults, "description", text.description, self.description)
         for field, value in (("expiry_seconds", self.expiry_ms), ("grace_seconds", self.grace_ms)):
             if value is not None and not 0 < value <= _LONGEST_MS:
                 faults.append(Fault(field, api.bad_duration(LONGEST_DAYS)))

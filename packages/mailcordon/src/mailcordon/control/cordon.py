@@ -11,6 +11,7 @@ from mailcordon.control.governor import Governor
 from mailcordon.control.preview import LaneCounts, Preview
 from mailcordon.control.stops import Covering
 from mailcordon.control.views import HoldView, Reads, StopView
+from mailcordon.core import names
 from mailcordon.core.errors import Fault, Invalid, NotFound, parse_field
 from mailcordon.core.hold import Hold, NewHold
 from mailcordon.core.principal import Principal
@@ -20,7 +21,6 @@ from mailcordon.core.target import Target
 from mailcordon.messages import api
 
 PERSON, SES = "person", "ses"  #: owners of what an uncordon ends
-LONGEST_NAME = 200  #: characters of a campaign or list
 MOST_LIFTED = 100  #: holds named by number in one request
 _HIGHEST_ID = 2**63 - 1
 
@@ -158,8 +158,10 @@ class Cordons:
         given_class, given_provider = selection.class_, selection.provider
         class_ = None if given_class is None else parse_field("class", parse_class, given_class)
         provider = None if given_provider is None else parse_field("provider", parse_provider, given_provider)
-        for part, name in (("campaign", selection.campaign), ("list", selection.list)):
-            _check_name(part, name)
+        if selection.campaign is not None:
+            parse_field("campaign", names.campaign, selection.campaign)
+        if selection.list is not None:
+            parse_field("list", names.list_, selection.list)
         if selection.type is not None and class_ is not None:
             raise Invalid(Fault("class", api.class_beside_type()))
         slug = principal.tenant_for(selection.tenant)
@@ -192,8 +194,3 @@ class Cordons:
             if id not in found:
                 raise NotFound(api.no_hold(slug, id), code="no-such-hold")
         return tenant, [view.hold for view in found.values() if view.lifted_at is None]
-
-
-def _check_name(field: str, text: str | None) -> None:
-    if text is not None and (not text or len(text) > LONGEST_NAME or "\0" in text):
-        raise Invalid(Fault(field, api.bad_length(LONGEST_NAME)))

@@ -57,6 +57,7 @@ class Settings:
 
     outcome_topic_arn: str
     engagement_topic_arn: str
+    local: bool  #: whether the local SES is used, which verifies domains that are reserved for tests
     policy: str = "standard"  #: the reputation policy: standard, strict or none (ses.md 1.7)
 
 

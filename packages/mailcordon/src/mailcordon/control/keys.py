@@ -13,7 +13,8 @@ from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final, Protocol, TypedDict, Unpack
 
-from mailcordon.core.errors import Conflict, Fault, Forbidden, Invalid, NotFound
+from mailcordon.core import names
+from mailcordon.core.errors import Conflict, Fault, Forbidden, Invalid, NotFound, parse_into
 from mailcordon.core.key_limits import LEAST_PER_SECOND, MOST_PER_SECOND, UNLIMITED_BY_KEY, KeyLimits
 from mailcordon.core.principal import SCOPES, TENANT_SCOPES, Principal
 from mailcordon.messages import api
@@ -25,7 +26,6 @@ MOST_NETWORKS = 100
 LONGEST_OVERLAP = timedelta(days=90)
 LONGEST_LIFE = timedelta(days=36_525)
 _PREFIX = re.compile(rf"[{_ALPHABET}]{{{_PREFIX_LETTERS}}}", re.ASCII)
-_TYPE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _BEARER = re.compile(r"Bearer +(mck_[a-z0-9]{8}_[A-Za-z0-9_-]{43})", re.IGNORECASE | re.ASCII)
 
 
@@ -305,14 +305,18 @@ def _within(one: IPv4Network | IPv6Network, other: IPv4Network | IPv6Network) ->
 
 def _in_order(terms: Terms) -> Terms:
     types = None if terms.types is None else tuple(sorted(set(terms.types)))
-    return replace(terms, scopes=tuple(scope for scope in SCOPES if scope in terms.scopes), types=types)
+    return replace(
+        terms,
+        name=terms.name.strip(),
+        scopes=tuple(scope for scope in SCOPES if scope in terms.scopes),
+        types=types,
+    )
 
 
 def check(terms: Terms, *, ends: bool = True) -> None:
     """Raises Invalid with every problem. `ends`: whether the end is new; one that is over can stay."""
     faults: list[Fault] = []
-    if not terms.name.strip() or len(terms.name) > 100 or not terms.name.isprintable():
-        faults.append(Fault("name", api.bad_key_name()))
+    parse_into(faults, "name", names.key_name, terms.name)
     unknown = sorted(set(terms.scopes) - set(SCOPES))
     if unknown or not terms.scopes:
         faults.append(Fault("scopes", api.bad_scopes(list(SCOPES))))
@@ -320,8 +324,8 @@ def check(terms: Terms, *, ends: bool = True) -> None:
         faults.append(Fault("scopes", api.bad_tenant_scopes(list(TENANT_SCOPES))))
     if terms.types is not None and not 0 < len(terms.types) <= MOST_TYPES:
         faults.append(Fault("types", api.bad_number_of_types(MOST_TYPES)))
-    elif terms.types is not None and not all(_TYPE.fullmatch(type) for type in terms.types):
-        unknown = [ascii(type[:64])[1:-1] for type in terms.types if not _TYPE.fullmatch(type)]
+    elif terms.types is not None and not all(names.is_slug(type) for type in terms.types):
+        unknown = [ascii(type[:64])[1:-1] for type in terms.types if not names.is_slug(type)]
         faults.append(Fault("types", api.key_types_unknown(unknown[:5]), "unknown-type"))
     elif terms.types is not None and not set(terms.scopes) <= set(TENANT_SCOPES):
         faults.append(Fault("types", api.types_with_power(sorted(set(terms.scopes) - set(TENANT_SCOPES)))))

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from mailcordon.control.views import Viewer
+from mailcordon.core import names, text
 from mailcordon.core.errors import NotFound
 from mailcordon.core.principal import READ, Principal
 from mailcordon.messages import api
@@ -19,23 +20,23 @@ class LaneNames(TenantNames, Protocol):
     async def lane_id(self, tenant: int, type: str) -> int | None: ...
 
 
-async def tenant_id(names: TenantNames, slug: str, *, code: str = NO_TENANT) -> int:
+async def tenant_id(tenants: TenantNames, slug: str, *, code: str = NO_TENANT) -> int:
     """Raises NotFound."""
-    found = await names.tenant_id(slug)
+    found = await tenants.tenant_id(slug) if names.is_slug(slug) else None
     if found is None:
         raise no_tenant(slug, code=code)
     return found
 
 
-async def lane_id(names: LaneNames, tenant: int, slug: str, type: str, *, code: str = NO_LANE) -> int:
+async def lane_id(lanes: LaneNames, tenant: int, slug: str, type: str, *, code: str = NO_LANE) -> int:
     """Raises NotFound."""
-    found = await names.lane_id(tenant, type)
+    found = await lanes.lane_id(tenant, type) if names.is_slug(type) else None
     if found is None:
         raise no_lane(slug, type, code=code)
     return found
 
 
-async def viewer(names: TenantNames, principal: Principal, slug: str | None) -> Viewer:
+async def viewer(tenants: TenantNames, principal: Principal, slug: str | None) -> Viewer:
     """Whose rows the principal reads: of the tenant `slug`, or without one of all it may see.
 
     Raises Forbidden without the scope `read`, NotFound for an unknown tenant. To a tenant's key every other tenant is unknown.
@@ -47,12 +48,12 @@ async def viewer(names: TenantNames, principal: Principal, slug: str | None) -> 
         return Viewer(principal.tenant_id, as_tenant=True)
     if slug is None:
         return Viewer(None)
-    return Viewer(await tenant_id(names, slug))
+    return Viewer(await tenant_id(tenants, slug))
 
 
 def no_tenant(slug: str, *, code: str = NO_TENANT) -> NotFound:
-    return NotFound(api.no_tenant(slug[:64]), code=code)
+    return NotFound(api.no_tenant(text.harmless(slug, 64)), code=code)
 
 
 def no_lane(slug: str, type: str, *, code: str = NO_LANE) -> NotFound:
-    return NotFound(api.no_lane(slug, type[:64]), code=code)
+    return NotFound(api.no_lane(text.harmless(slug, 64), text.harmless(type, 64)), code=code)

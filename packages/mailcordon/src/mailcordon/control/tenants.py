@@ -4,7 +4,6 @@ Onboarding again with the same values changes nothing; more types add lanes. SES
 Until SES has verified a domain, the lanes on it are held by policy. A new key is shown once.
 """
 
-import re
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -16,12 +15,12 @@ from mailcordon.control.catalogue import MessageType
 from mailcordon.control.desired import ConfigurationSet, Resource, Settings
 from mailcordon.control.governor import Governor
 from mailcordon.core import domain as domains
-from mailcordon.core.errors import Conflict, Fault, Invalid
+from mailcordon.core import names, reserved_domains
+from mailcordon.core.errors import Conflict, Fault, Invalid, parse_into
 from mailcordon.core.principal import TENANT_SCOPES, Principal
 from mailcordon.core.priority import Class
 from mailcordon.messages import api
 
-_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _KEY_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 _KEY_LETTERS = 12
 MOST_TYPES = 100
@@ -120,7 +119,7 @@ class Tenants:
 
         A new tenant gets its first key. Raises Forbidden if `minter`, the key of the request, holds less than that.
         """
-        wanted = check(slug, types)
+        wanted = check(slug, types, local=self._settings.local)
         minted: keys.Minted | None = None
         async with self._store.onboarding() as transaction:
             facts = await transaction.facts(slug, sorted(set(wanted.values())))
@@ -152,21 +151,23 @@ def first_key(slug: str) -> keys.Terms:
     return keys.Terms(tenant=slug, name=f"{slug}, first key", scopes=TENANT_SCOPES)
 
 
-def check(slug: str, types: Mapping[str, str]) -> dict[str, str]:
-    """Returns the domains in DNS form, by type. Raises Invalid with every problem."""
+def check(slug: str, types: Mapping[str, str], *, local: bool) -> dict[str, str]:
+    """Returns the domains in DNS form, by type. `local` says whether the local SES is used. Raises Invalid with every problem."""
     faults: list[Fault] = []
-    if not _SLUG.fullmatch(slug):
-        faults.append(Fault("slug", api.bad_slug()))
+    parse_into(faults, "slug", names.slug, slug)
     if not types:
         faults.append(Fault("types", api.types_missing(), "missing"))
     if len(types) > MOST_TYPES:
         faults.append(Fault("types", api.too_many_types(MOST_TYPES)))
     parsed: dict[str, str] = {}
     for type, domain in types.items():
-        try:
-            parsed[type] = domains.parse(domain)
-        except ValueError as error:
-            faults.append(Fault(f"types.{type}", str(error)))
+        field = f"types.{type[:64]}"
+        parse_into(faults, field, names.message_type, type)
+        found = parse_into(faults, field, domains.parse, domain)
+        if found is not None and (undeliverable := reserved_domains.find(found, local)):
+            faults.append(Fault(field, undeliverable.as_sender, "reserved-domain"))
+        elif found is not None:
+            parsed[type] = found
     if faults:
         raise Invalid(*faults)
     return parsed

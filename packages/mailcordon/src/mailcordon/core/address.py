@@ -1,29 +1,42 @@
 """E-mail addresses as SES accepts them: ASCII local part, domain in punycode, one strict grammar for all inputs.
 
 Anything that could inject a header, a second mailbox or a display name is refused (ses.md 3.3, RFC 5321 section 4.1.2). Quoted
-local parts and domain literals are legal there and refused here, because no mailbox provider needs them.
+local parts and domain literals are legal there and refused here, because no mailbox provider needs them. A display name shows
+what it says: it hides no letters, and it shows no address but its own, since many programs show the name alone.
 """
 
 import functools
 import hashlib
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import formataddr
 
 from mailcordon.core import domain as domains
+from mailcordon.core import encoded_words, reserved_domains
+from mailcordon.core import text as texts
 from mailcordon.messages import api
+
+LONGEST_MAILBOX = 320  #: characters of an address with its display name, as it is typed
+LONGEST_LINE = 998  #: octets of a header line (RFC 5322 2.1.1, ses.md 3.3); whether SES folds is not known, so we count on none
 
 _PLAIN = re.compile(
     r"([A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*)@([^@\s]+)", re.ASCII
 )
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
-_NAMED = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>\s]+)>")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"\s*<([^<>\s]+)>')
+_NAMED = re.compile(r"([^<>]*)<([^<>\s]+)>")
+#: An address as a reader would take it for one. The second full stop is the one that IDNA takes for a dot.
+_SHOWN_ADDRESS = re.compile(
+    r"[^\s@<>()\",;:]+@((?:[^\s@<>()\",;:.\u3002]+[.\u3002])+[^\s@<>()\",;:.\u3002]+)"
+)
+#: Percent-encoded line breaks, which some programs decode.
+_ENCODED_BREAK = re.compile(r"%0[ad]", re.IGNORECASE)
 _LONGEST = 254  #: characters; the limit of RCPT TO without the angle brackets (RFC 5321 4.5.3.1.3)
 _LONGEST_LOCAL = 64  #: characters (RFC 5321 4.5.3.1.1)
-_CACHED = 320  #: characters; longer texts are not cached, to limit memory
-#: Control characters, lone surrogates, line and paragraph separators.
-_UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_LONGEST_TYPED = (
+    4 * _LONGEST
+)  #: characters; more cannot be an address, even with decomposed letters in its domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +68,13 @@ class Mailbox:
 
 @functools.lru_cache(maxsize=1024)
 def _header(name: str, address: str) -> str:
-    return formataddr((name, address))
+    return formataddr((name, address)) if name.isascii() else f"{encoded_words.encode(name)} <{address}>"
 
 
 def parse(text: str) -> Address:
     """Parses a bare address. Raises ValueError with a message for the user."""
+    if len(text) > _LONGEST_TYPED:
+        raise ValueError(api.too_long(_LONGEST))
     match = _PLAIN.fullmatch(text)
     if match is None:
         if "," in text or ";" in text:
@@ -70,6 +85,8 @@ def parse(text: str) -> Address:
     local, domain = match.groups()
     if len(local) > _LONGEST_LOCAL:
         raise ValueError(api.local_part_too_long(_LONGEST_LOCAL))
+    if "%" in local and _ENCODED_BREAK.search(local):
+        raise ValueError(api.has_encoded_line_break())
     domain = domains.parse(domain)
     if len(local) + 1 + len(domain) > _LONGEST:
         raise ValueError(api.too_long(_LONGEST))
@@ -80,34 +97,60 @@ def parse_mailbox(text: str) -> Mailbox:
     """Parses `name@domain` or `Name <name@domain>`: exactly one mailbox. Raises ValueError.
 
     Cached, because most mail comes from a few senders."""
-    return _known_mailbox(text) if len(text) <= _CACHED else _parse_mailbox(text)
+    if len(text) > LONGEST_MAILBOX:
+        raise ValueError(api.mailbox_too_long(LONGEST_MAILBOX))
+    return _known_mailbox(text)
 
 
-def _parse_mailbox(text: str) -> Mailbox:
-    if any(unicodedata.category(letter) in _UNPRINTABLE for letter in text):
+@functools.lru_cache(maxsize=4096)
+def _known_mailbox(text: str) -> Mailbox:
+    if texts.has_control(text):
         raise ValueError(api.has_line_breaks())
     stripped = text.strip()
-    named = _NAMED.fullmatch(stripped)
-    if named is None:
-        if "<" in stripped or ">" in stripped:
-            raise ValueError(api.not_one_mailbox())
+    if quoted := _QUOTED.fullmatch(stripped):
+        name, bare = re.sub(r"\\(.)", r"\1", quoted[1]), quoted[2]
+        name = name if name.strip() else ""
+    elif named := _NAMED.fullmatch(stripped):
+        name, bare = named[1].strip(), named[2]
+        if "," in name or '"' in name or "@" in name:
+            # A lenient parser reads `a@x, b <c@y>` as two mailboxes.
+            raise ValueError(api.name_needs_quotes())
+    elif "<" in stripped or ">" in stripped:
+        raise ValueError(api.not_one_mailbox())
+    else:
         return Mailbox("", parse(stripped))
-    return Mailbox(_display_name(named["name"].strip()), parse(named["address"]))
+    mailbox = Mailbox(name, parse(bare))
+    _check_name(name, mailbox.address)
+    if line_length("Reply-To", [mailbox]) > LONGEST_LINE:
+        raise ValueError(api.mailbox_line_too_long(LONGEST_LINE))
+    return mailbox
 
 
-_known_mailbox = functools.lru_cache(maxsize=4096)(_parse_mailbox)
+def line_length(name: str, mailboxes: Sequence[Mailbox]) -> int:
+    """Octets of a header line with these mailboxes."""
+    return len(name) + 2 + sum(len(one.header()) + 2 for one in mailboxes) - 2
 
 
-def _display_name(text: str) -> str:
-    if "=?" in text:
+def _check_name(name: str, own: Address) -> None:
+    if "=?" in name:
         # An encoded word could hide a line break or another address that a mail program would show.
         raise ValueError(api.name_encoded())
-    if quoted := _QUOTED.fullmatch(text):
-        return re.sub(r"\\(.)", r"\1", quoted[1])
-    if "," in text or '"' in text or "@" in text:
-        # A lenient parser reads `a@x, b <c@y>` as two mailboxes.
-        raise ValueError(api.name_needs_quotes())
-    return text
+    if texts.has_bidi_control(name) or texts.has_zero_width(name):
+        raise ValueError(api.has_hidden_letters())
+    if "%" in name and _ENCODED_BREAK.search(name):
+        raise ValueError(api.has_encoded_line_break())
+    for shown in _SHOWN_ADDRESS.finditer(unicodedata.normalize("NFKC", name)):
+        if shown[0].lower() != str(own).lower() and not _is_nobodys(shown[1]):
+            raise ValueError(api.name_shows_address(shown[0]))
+
+
+def _is_nobodys(domain: str) -> bool:
+    """Whether the domain is reserved, so that an address in it is nobody's and impersonates nobody."""
+    try:
+        found = reserved_domains.find(domains.parse(domain.replace("\u3002", ".")), False)
+    except ValueError:
+        return False
+    return found is not None and bool(found.by)
 
 
 def hash_of(key: bytes, address: Address) -> bytes:

@@ -4,10 +4,16 @@ import functools
 import re
 import unicodedata
 
+from mailcordon.core import text as texts
 from mailcordon.messages import api
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _LONGEST = 253  #: characters
+_LONGEST_TYPED = 4 * _LONGEST  #: characters; more cannot become a domain, even from decomposed letters
+_A_LABEL = "xn--"
+_JOINERS = "\u200c\u200d"  #: allowed in names of some scripts (RFC 5892 A.1, A.2)
+#: Control, format and private letters, lone surrogates, spaces and separators.
+_NEVER_IN_NAMES = frozenset({"Cc", "Cf", "Co", "Cs", "Zs", "Zl", "Zp"})
 
 
 def parse(text: str) -> str:
@@ -18,6 +24,8 @@ def parse(text: str) -> str:
 
 
 def _parse(text: str) -> str:
+    if len(text) > _LONGEST_TYPED:
+        raise ValueError(api.domain_too_long(_LONGEST))
     domain = text.lower()
     if not domain.isascii():
         domain = _punycode(unicodedata.normalize("NFC", domain))
@@ -25,7 +33,7 @@ def _parse(text: str) -> str:
         raise ValueError(api.domain_too_long(_LONGEST))
     labels = domain.split(".")
     if len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise ValueError(api.not_a_domain(text[:80]))
+        raise ValueError(api.not_a_domain(texts.harmless(text, 80)))
     if not labels[-1][-1].isalpha():
         raise ValueError(api.domain_ends_in_digit())
     return domain
@@ -44,6 +52,27 @@ def _punycode(domain: str) -> str:
     except UnicodeError:
         pass
     raise ValueError(api.domain_ambiguous(ascii(domain[:80])[1:-1]))
+
+
+def is_a_label(label: str) -> bool:
+    """Whether a label that starts with `xn--` encodes an international name (RFC 5891 5.4): it decodes, encodes to itself again,
+    and has letters that such a name may have. Which letters IDNA 2008 adds with each version of Unicode is not looked at, and
+    signs are allowed, because registries sell domains of emoji."""
+    try:
+        name = label.removeprefix(_A_LABEL).encode().decode("punycode")
+        again = name.encode("punycode").decode()
+    except (UnicodeError, OverflowError):
+        return False
+    return (
+        again == label.removeprefix(_A_LABEL)
+        and not name.isascii()
+        and unicodedata.normalize("NFC", name) == name
+        and name.lower() == name
+        and not unicodedata.category(name[0]).startswith("M")
+        and not any(
+            unicodedata.category(letter) in _NEVER_IN_NAMES for letter in name if letter not in _JOINERS
+        )
+    )
 
 
 def covers(parent: str, child: str) -> bool:

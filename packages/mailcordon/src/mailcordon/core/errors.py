@@ -102,6 +102,17 @@ class Unavailable(Later):
     code = "unavailable"
 
 
+def parse_into(
+    faults: list[Fault], field: str, parse: Callable[[str], T], text: str, *, code: str = "invalid"
+) -> T | None:
+    """Returns `parse(text)`. Where `parse` raises ValueError, adds a fault of this field and returns None."""
+    try:
+        return parse(text)
+    except ValueError as problem:
+        faults.append(Fault(field, str(problem), code))
+        return None
+
+
 def parse_field(field: str, parse: Callable[[str], T], text: str, *, code: str = "invalid") -> T:
     """Returns `parse(text)`. Raises Invalid for this field where `parse` raises ValueError."""
     try:

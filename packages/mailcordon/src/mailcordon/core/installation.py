@@ -1,9 +1,8 @@
 """The installation: its name, which distinguishes its mail from other installations in the AWS account, and its keys."""
 
-import re
 from dataclasses import dataclass, field
 
-_NAME = re.compile(r"[a-z0-9-]{1,32}", re.ASCII)
+from mailcordon.core import names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,7 +12,7 @@ class Installation:
     hash_key: bytes = field(repr=False)  #: key of the recipient hash; 32 bytes
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
+        if not names.is_short(self.name):
             raise ValueError(
                 f"an installation's name has 1 to 32 lower-case letters, digits and hyphens, not {self.name!r}"
             )

@@ -5,10 +5,10 @@ to send for another tenant is forbidden, a request to read another tenant's data
 tenants exist.
 """
 
-import re
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
+from mailcordon.core import names
 from mailcordon.core.errors import Fault, Forbidden, Invalid
 from mailcordon.core.key_limits import UNLIMITED_BY_KEY, KeyLimits
 from mailcordon.messages import api
@@ -19,8 +19,6 @@ OPERATE = "operate"
 ADMIN = "admin"
 SCOPES = (SEND, READ, OPERATE, ADMIN)
 TENANT_SCOPES = (SEND, READ)  #: the scopes that a tenant's key can have
-
-_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +46,7 @@ class Principal:
     @property
     def actor(self) -> str:
         """The name of this key's user in the audit trail."""
-        return f"{self.name} (key {self.prefix})"
+        return names.actor(self.name, self.prefix)
 
     def require(self, scope: str) -> None:
         """Raises Forbidden."""
@@ -76,7 +74,7 @@ class Principal:
             return self.tenant_slug
         if slug is None:
             raise Invalid(Fault(field, api.tenant_missing(), "missing"))
-        if _SLUG.fullmatch(slug) is None:
+        if not names.is_slug(slug):
             raise Invalid(Fault(field, api.bad_tenant_name(ascii(slug[:64])[1:-1]), "unknown-tenant"))
         return slug
 

@@ -38,6 +38,7 @@ class Reason(StrEnum):
     ASSOCIATION = "association"
     # It will not leave.
     SUPPRESSED = "suppressed"
+    UNDELIVERABLE_DOMAIN = "undeliverable-domain"
     RECIPIENT_NOT_VERIFIED = "recipient-not-verified"
     REJECTED_BY_SES = "rejected-by-ses"
     NO_CONTENT = "no-content"
@@ -141,6 +142,13 @@ MEANINGS: dict[Reason, Meaning] = {
     ),
     Reason.SUPPRESSED: Meaning(
         _D, False, Actor.TENANT, "The address is on a suppression list that covers the lane.", "suppressed"
+    ),
+    Reason.UNDELIVERABLE_DOMAIN: Meaning(
+        _D,
+        False,
+        Actor.CALLER,
+        "No mail can be delivered to the domain of the address: the name is reserved, or it is not a valid name.",
+        "domain_reserved",
     ),
     Reason.RECIPIENT_NOT_VERIFIED: Meaning(
         _D,

@@ -283,6 +283,52 @@ def bad_label(longest: int) -> str:
 
 
 @example()
+def has_hidden_letters() -> str:
+    """A display name, a reason or another text for people has a control of direction or a letter without width."""
+    return "must not contain letters that are not shown or that change the direction of others"
+
+
+@example()
+def has_encoded_line_break() -> str:
+    """A text that becomes part of a header has a line break in encoded form."""
+    return "must not contain an encoded line break"
+
+
+@example("ceo@bank.com")
+def name_shows_address(address: str) -> str:
+    """The display name of a mailbox contains another address than the mailbox's own."""
+    return (
+        f"the name must not show {address}: many mail programs show the name alone, as if it were the sender"
+    )
+
+
+@example(998)
+def mailbox_line_too_long(longest: int) -> str:
+    """A mailbox, with its name encoded, does not fit into a header line."""
+    return f"the header line would be longer than {longest} bytes with the name encoded; shorten the name"
+
+
+@example(998)
+def reply_to_line_too_long(longest: int) -> str:
+    """The mailboxes of Reply-To together do not fit into a header line."""
+    return f"the header line would be longer than {longest} bytes; give fewer addresses or shorter names"
+
+
+@example("example", "RFC 6761", for_tests=True)
+@example("local", "RFC 6762", for_tests=False)
+def sender_domain_reserved(name: str, by: str, *, for_tests: bool) -> str:
+    """The domain of a new lane or of a From address is, or is below, a name that no mail can be sent from."""
+    only = "; only the local SES accepts it" if for_tests else ""
+    return f"{name} is reserved by {by}, so no mail can be sent from it{only}"
+
+
+@example("xn--a")
+def sender_label_invalid(label: str) -> str:
+    """The domain of a new lane or of a From address has a label that starts with xn-- and encodes no name."""
+    return f"{label} is not a valid encoding of an international name"
+
+
+@example()
 def no_content() -> str:
     """A message has neither text nor HTML."""
     return "text or html is required"

@@ -97,6 +97,20 @@ def suppressed(
     return f"{may} {what} {address}{ends}: {why}{' (being removed)' if removing else ''}"
 
 
+@example("mail.example.com", "example.com", "RFC 6761", for_tests=True)
+@example("printer.local", "local", "RFC 6762", for_tests=False)
+def domain_reserved(domain: str, name: str, by: str, *, for_tests: bool) -> str:
+    """A delivery is refused at the door: its address is in a domain that no mail can be delivered to."""
+    only = "; only the local SES accepts it" if for_tests else ""
+    return f"No mail can be delivered to {domain}: {name} is reserved by {by}{only}"
+
+
+@example("mail.xn--a.com", "xn--a")
+def domain_label_invalid(domain: str, label: str) -> str:
+    """A delivery is refused at the door: a part of its domain claims to be international and is not."""
+    return f"No mail can be delivered to {domain}: {label} is not a valid encoding of an international name"
+
+
 @example("mail.acme.example")
 def domain_not_verified(domain: str) -> str:
     """A lane's domain is not verified at SES. Seen as the reason of a hold of the owner policy."""

@@ -8,7 +8,7 @@ and mail that did not pass through us is an ungoverned send.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mailcordon.core import ids, provider, tags
+from mailcordon.core import ids, provider, tags, text
 from mailcordon.core.event import Attempt, Event
 from mailcordon.core.installation import Installation
 from mailcordon.core.lane import Lane
@@ -117,12 +117,12 @@ def _without_rows(event: Event, attempt: Attempt, lane: Lane, past: bool) -> Att
 def _wrong_names(event: Event, lane: Lane, sets: Mapping[str, SetRef]) -> str | None:
     """Returns how SES's own tags contradict the lane, or None. Routes change, so any set that may carry the lane is right."""
     if event.ses_tenant is not None and not _is_tenants(event.ses_tenant, lane.tenant_key):
-        return reasons.another_ses_tenant(lane.tenant_key, event.ses_tenant[:100])
+        return reasons.another_ses_tenant(lane.tenant_key, text.harmless(event.ses_tenant, 100))
     if event.configuration_set is None:
         return None
     set_ = sets.get(event.configuration_set)
     if set_ is None:
-        return reasons.unknown_configuration_set(event.configuration_set[:100])
+        return reasons.unknown_configuration_set(text.harmless(event.configuration_set, 100))
     fits = (
         set_.kind != "ungoverned"
         and set_.tenant in (None, lane.tenant)
@@ -139,6 +139,8 @@ def _is_tenants(ses_tenant: str, key: str) -> bool:
 
 
 def _ungoverned(event: Event) -> str:
-    source = str(event.detail.get("source", reasons.unnamed_sender()))
+    source = text.harmless(str(event.detail.get("source", reasons.unnamed_sender())))
     caller = event.tags.get("ses:caller-identity")
-    return reasons.ungoverned(source, caller and caller[:100], (event.configuration_set or "")[:100])
+    return reasons.ungoverned(
+        source, caller and text.harmless(caller, 100), text.harmless(event.configuration_set or "", 100)
+    )

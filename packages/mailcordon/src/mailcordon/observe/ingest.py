@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from mailcordon.core import address as addresses
 from mailcordon.core import ids, tags
+from mailcordon.core import text as texts
 from mailcordon.core.event import Attempt, Kind
 from mailcordon.core.installation import Installation
 from mailcordon.core.suppression import Suppression
@@ -316,7 +317,7 @@ class _Batch:
         if notice.keep:
             subject = notice.subject[:500].replace("\0", "") if notice.subject else None
             row = NoticeRow(
-                what=notice.what[:200].replace("\0", ""),
+                what=texts.harmless(notice.what, 200),
                 subject=subject,
                 document=text_of(notice.document)[:LONGEST_DOCUMENT],
                 digest=digest_of(notice.document),

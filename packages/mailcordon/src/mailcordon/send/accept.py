@@ -14,10 +14,12 @@ import time
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
-from mailcordon.core import address, ids, provider
+from mailcordon.core import address, ids, provider, reserved_domains
 from mailcordon.core.delivery import State
 from mailcordon.core.errors import Conflict, Invalid, MailcordonError, TooMuch, Unavailable
+from mailcordon.core.reserved_domains import Undeliverable
 from mailcordon.core.route import Route
 from mailcordon.core.turns import Bounds, Full, Turns
 from mailcordon.messages import api
@@ -61,12 +63,16 @@ class Repeated:
     message: int
 
 
+#: Address, hash, provider, and why no mail can be delivered to its domain.
+_Recipient: TypeAlias = tuple[str, bytes, int, Undeliverable | None]
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Item:
     slug: str
     submission: Submission
     content: bytes
-    recipients: tuple[tuple[str, bytes, int], ...]  #: address, hash, provider
+    recipients: tuple[_Recipient, ...]
     api_key: int
     key: bytes | None
     body: bytes  #: digest; empty without a key
@@ -104,7 +110,9 @@ class Pending:
 
 
 class Accept:
-    """`host_ms` is any clock that does not jump. Ids have the database's time: this clock and the difference last seen.
+    """`local` says whether the local SES is used, which takes mail for the domains that are reserved for tests.
+
+    `host_ms` is any clock that does not jump. Ids have the database's time: this clock and the difference last seen.
 
     `on_change` is called when the control epoch has moved, so that the caller can drop its own caches. `large` stores large
     messages, on connections of its own; without it they take turns with the others. `refused` is told why a message may not wait:
@@ -117,19 +125,21 @@ class Accept:
         host_ms: Callable[[], int],
         on_change: Callable[[], None],
         *,
+        local: bool,
         large: AcceptStore | None = None,
         pending: Pending = Pending(),
         refused: Callable[[str], None] = lambda limit: None,
     ) -> None:
+        self._local = local
         self.facts = AcceptFacts()
         self._hash_key = hash_key
         self._pending = pending
         self._refused = refused
-        self._small = _Committer(store, host_ms, on_change, self.facts, pending.bounds)
+        self._small = _Committer(store, host_ms, on_change, self.facts, pending.bounds, local=local)
         self._large = (
             self._small
             if large is None
-            else _Committer(large, host_ms, on_change, self.facts, pending.bounds)
+            else _Committer(large, host_ms, on_change, self.facts, pending.bounds, local=local)
         )
         self._unparsed: Turns[_Unparsed] = Turns(pending.bounds)
         self._arrived = asyncio.Event()
@@ -236,7 +246,12 @@ class Accept:
     ) -> _Item:
         content = compose.content(submission)
         recipients = tuple(
-            (str(to), address.hash_of(self._hash_key, to), int(provider.of(to.domain)))
+            (
+                str(to),
+                address.hash_of(self._hash_key, to),
+                int(provider.of(to.domain)),
+                reserved_domains.find(to.domain, self._local),
+            )
             for to in submission.to
         )
         return _Item(
@@ -275,7 +290,10 @@ class _Committer:
         on_change: Callable[[], None],
         facts: AcceptFacts,
         bounds: Bounds,
+        *,
+        local: bool,
     ) -> None:
+        self._local = local
         self._store = store
         self._host_ms = host_ms
         self._skew_ms = 0  #: the database's clock minus `host_ms`; the first look at the epoch measures it
@@ -356,7 +374,9 @@ class _Committer:
         for item in batch:
             try:
                 lanes = await self._lanes_of(item.slug)
-                entry = resolve.resolve(lanes, item.slug, item.submission, random.randrange(100))
+                entry = resolve.resolve(
+                    lanes, item.slug, item.submission, random.randrange(100), local=self._local
+                )
                 found.append((item, entry))
             except Invalid as problem:
                 # The cache may be stale: the tenant or lane may exist by now. One look is enough for all that wait already:
@@ -467,9 +487,7 @@ def _apart(batch: list[_Item]) -> list[list[_Item]]:
     return [*([small] if small else []), *([item] for item in large)]
 
 
-def _digest(
-    slug: str, submission: Submission, content: bytes, recipients: Sequence[tuple[str, bytes, int]]
-) -> bytes:
+def _digest(slug: str, submission: Submission, content: bytes, recipients: Sequence[_Recipient]) -> bytes:
     parts = (slug, submission.type, submission.campaign, submission.list, *(r[0] for r in recipients))
     whole = b"\0".join((content, *((part or "").encode() for part in parts)))
     return hashlib.blake2b(whole, digest_size=16).digest()
@@ -482,8 +500,10 @@ def _message(item: _Item, route: Route, id: int) -> NewMessage:
         route=route,
         from_address=str(item.submission.sender),
         deliveries=tuple(
-            NewDelivery(id=id + place, address=address, hash=hash, provider=provider)
-            for place, (address, hash, provider) in enumerate(item.recipients, start=1)
+            NewDelivery(
+                id=id + place, address=address, hash=hash, provider=provider, undeliverable=undeliverable
+            )
+            for place, (address, hash, provider, undeliverable) in enumerate(item.recipients, start=1)
         ),
         campaign=item.submission.campaign,
         list=item.submission.list,
@@ -500,7 +520,9 @@ def _accepted(message: NewMessage, stored: Stored) -> Accepted:
     deliveries: list[AcceptedDelivery] = []
     for d in message.deliveries:
         hit = stored.suppressed.get(d.id)
-        decision = decide.at_door(decide.DoorFacts(hit.sentence(slug) if hit else None, held))
+        decision = decide.at_door(
+            decide.DoorFacts(d.undeliverable, hit.sentence(slug) if hit else None, held)
+        )
         deliveries.append(
             AcceptedDelivery(d.id, d.address, decision.state, decision.reason, decision.sentence or None)
         )

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from mailcordon.core.delivery import State, Why
 from mailcordon.core.hold import Hold
 from mailcordon.core.reason import Reason
+from mailcordon.core.reserved_domains import Undeliverable
 from mailcordon.messages import reasons
 
 
@@ -34,6 +35,7 @@ class Kept(NamedTuple):
 class DoorFacts(NamedTuple):
     """What is known of one delivery when its message is accepted."""
 
+    undeliverable: Undeliverable | None  #: why no mail can be delivered to its domain
     suppressed: str | None  #: the sentence of the suppression that covers it
     held: Kept | None  #: the hold or stop that keeps its lane from sending
 
@@ -41,8 +43,10 @@ class DoorFacts(NamedTuple):
 def at_door(facts: DoorFacts) -> Decision:
     """What a caller hears about one delivery of an accepted message.
 
-    A suppressed address is refused; a held or stopped lane keeps the mail (settled: both are a 202).
+    An undeliverable or suppressed address is refused; a held or stopped lane keeps the mail (settled: each is a 202).
     """
+    if facts.undeliverable is not None:
+        return Decision(State.REFUSED, Reason.UNDELIVERABLE_DOMAIN, facts.undeliverable.sentence)
     if facts.suppressed is not None:
         return Decision(State.REFUSED, Reason.SUPPRESSED, facts.suppressed)
     if facts.held is not None:

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
 from mailcordon.core.reason import Reason
+from mailcordon.core.reserved_domains import Undeliverable
 from mailcordon.core.route import Route
 from mailcordon.core.stop import NewStop, Stop
 from mailcordon.core.suppression import Suppression
@@ -28,6 +29,7 @@ class NewDelivery:
     address: str
     hash: bytes
     provider: int
+    undeliverable: Undeliverable | None = None  #: it is stored as refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

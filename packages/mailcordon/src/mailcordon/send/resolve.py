@@ -7,6 +7,7 @@ is resolved again, so that a decision is never older than the transaction that s
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mailcordon.core import reserved_domains, text
 from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.priority import CLASS_DEFAULTS
 from mailcordon.core.route import Route
@@ -36,16 +37,17 @@ class Lanes:
     entries: Mapping[str, tuple[Entry, ...]]
 
 
-def resolve(lanes: Lanes | None, slug: str, submission: Submission, spread: int) -> Entry:
-    """Returns the entry of this message. `spread` (0 to 99) chooses among paths by their share.
+def resolve(lanes: Lanes | None, slug: str, submission: Submission, spread: int, *, local: bool) -> Entry:
+    """Returns the entry of this message. `spread` (0 to 99) chooses among paths by their share; `local` says whether the local
+    SES is used.
 
     Raises Invalid for the field `tenant`, `type`, `from` or `headers.List-Unsubscribe`.
     """
     if lanes is None:
-        raise Invalid(Fault("tenant", api.tenant_unknown(slug[:64]), "unknown-tenant"))
+        raise Invalid(Fault("tenant", api.tenant_unknown(text.harmless(slug, 64)), "unknown-tenant"))
     entries = lanes.entries.get(submission.type)
     if not entries:
-        problem = api.no_lane_for_type(slug, submission.type[:64], sorted(lanes.entries))
+        problem = api.no_lane_for_type(slug, text.harmless(submission.type, 64), sorted(lanes.entries))
         raise Invalid(Fault("type", problem, "unknown-type"))
     entry = _by_share(entries, spread)
     route = entry.route
@@ -53,6 +55,8 @@ def resolve(lanes: Lanes | None, slug: str, submission: Submission, spread: int)
     if domain != route.domain:
         problem = api.from_another_domain(slug, route.lane.type, route.domain, domain)
         raise Invalid(Fault("from", problem, "foreign-domain"))
+    if undeliverable := reserved_domains.find(domain, local):
+        raise Invalid(Fault("from", undeliverable.as_sender, "reserved-domain"))
     if CLASS_DEFAULTS[route.lane.class_].one_click and not submission.one_click:
         problem = api.one_click_missing(route.lane.type)
         raise Invalid(Fault("headers.List-Unsubscribe", problem, "one-click-missing"))

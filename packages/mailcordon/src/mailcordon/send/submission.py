@@ -8,25 +8,23 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mailcordon.core import address
+from mailcordon.core import address, encoded_words, names
+from mailcordon.core import text as texts
 from mailcordon.core.address import Address, Mailbox
-from mailcordon.core.errors import Fault, Invalid
+from mailcordon.core.errors import Fault, Invalid, parse_into
 from mailcordon.core.ids import MAX_RECIPIENTS
 from mailcordon.messages import api
 
 MAX_BYTES = 10 * 1024 * 1024  #: text and HTML together; SES throttles by bandwidth above 10 MB (ses.md 3.3)
 MAX_HEADERS = 15
 MAX_REPLY_TO = 10
-MAX_MAILBOX = 320  #: characters of an address with its display name
 MAX_SUBJECT = 900  #: characters; RFC 5322 allows 998 octets per line, minus the name and room for encoding
 
 _HEADER_NAME = re.compile(r"[!-9;-~]{1,126}", re.ASCII)
 _HEADER_VALUE = re.compile(r"[ -~]{1,995}", re.ASCII)
-_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/+-]{0,127}", re.ASCII)
 _CONTROL = bytes(
     [*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F]
 )  #: all control characters except tab and line breaks
-_LINE_BREAK = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
 #: Header (lower case) -> why a caller may not set it, given its name.
 _REFUSED_HEADERS: Mapping[str, Callable[[str], str]] = {
@@ -83,18 +81,22 @@ def check(
     faults: list_[Fault] = []
     mailbox = _mailbox("from", sender, faults)
     recipients = _recipients(to, faults)
-    answers = [m for i, one in enumerate(reply_to) if (m := _mailbox(f"reply_to[{i}]", one, faults))]
+    answers = [
+        m
+        for i, one in enumerate(reply_to[: MAX_REPLY_TO + 1])
+        if (m := _mailbox(f"reply_to[{i}]", one, faults))
+    ]
     if len(reply_to) > MAX_REPLY_TO:
         faults.append(Fault("reply_to", api.too_many_addresses(MAX_REPLY_TO)))
-    if not subject or len(subject) > MAX_SUBJECT:
-        faults.append(Fault("subject", api.bad_length(MAX_SUBJECT)))
-    if _LINE_BREAK.search(subject):
-        faults.append(Fault("subject", api.has_line_breaks(), "header-injection"))
+    elif len(answers) > 1 and address.line_length("Reply-To", answers) > address.LONGEST_LINE:
+        faults.append(Fault("reply_to", api.reply_to_line_too_long(address.LONGEST_LINE)))
+    _subject(subject, faults)
     _body(text, html, faults)
     pairs = _headers(headers, faults)
-    for field, label in (("campaign", campaign), ("list", list)):
-        if label is not None and _LABEL.fullmatch(label) is None:
-            faults.append(Fault(field, api.bad_label(128)))
+    if campaign is not None:
+        parse_into(faults, "campaign", names.campaign, campaign)
+    if list is not None:
+        parse_into(faults, "list", names.list_, list)
     if faults or mailbox is None:
         raise Invalid(*faults)
     return Submission(
@@ -115,14 +117,21 @@ list_ = list  # `list` is a field of the API above
 
 
 def _mailbox(field: str, text: str, faults: list_[Fault]) -> Mailbox | None:
-    try:
-        mailbox = address.parse_mailbox(text)
-    except ValueError as problem:
-        faults.append(Fault(field, str(problem), "bad-address"))
+    if len(text) > address.LONGEST_MAILBOX:
+        faults.append(Fault(field, api.mailbox_too_long(address.LONGEST_MAILBOX)))
         return None
-    if len(text) > MAX_MAILBOX:
-        faults.append(Fault(field, api.mailbox_too_long(MAX_MAILBOX)))
-    return mailbox
+    return parse_into(faults, field, address.parse_mailbox, text, code="bad-address")
+
+
+def _subject(text: str, faults: list_[Fault]) -> None:
+    if not text or len(text) > MAX_SUBJECT:
+        faults.append(Fault("subject", api.bad_length(MAX_SUBJECT)))
+    elif texts.has_control(text):
+        faults.append(Fault("subject", api.has_line_breaks(), "header-injection"))
+    elif encoded_words.hide_line_break(text):
+        faults.append(Fault("subject", api.has_encoded_line_break(), "header-injection"))
+    elif texts.has_disguise(text):
+        faults.append(Fault("subject", api.has_hidden_letters()))
 
 
 def _recipients(to: Sequence[str], faults: list_[Fault]) -> tuple[Address, ...]:

@@ -4,10 +4,11 @@ Text from outside (a remote server's reply, a subject) is made harmless: it cann
 characters are replaced. Times are UTC.
 """
 
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import cast
+
+from mailcordon.core.text import harmless
 
 NONE = "-"  #: shown for a missing value
 
@@ -27,10 +28,7 @@ def plain(value: object) -> str:
             "; ".join(f"{name}: {said}" for name, said in pairs(cast("Mapping[str, object]", value))) or NONE
         )
     text = " ".join(str(value).split()) or NONE
-    return "".join(
-        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(sign) in ("Cc", "Cf", "Zl", "Zp") else sign
-        for sign in text
-    )
+    return harmless(text)
 
 
 def pairs(members: Mapping[str, object]) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """Stores accepted mail: one transaction per batch, committed before any sender is told.
 
-Implements `send.ports.AcceptStore`. A batch without repeated idempotency keys and suppressed recipients is one statement; any
+Implements `send.ports.AcceptStore`. A batch without repeated idempotency keys and refused recipients is one statement; any
 other takes the slow path, which can give the reasons. The node number that makes ids unique is leased with the connection (an
 advisory lock), so two processes never share one, and a dead process's number is free at once.
 """
@@ -17,13 +17,14 @@ from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.adapters.db.route_row import route_from_row
 from mailcordon.adapters.db.stop_row import known, stop_from_row
 from mailcordon.adapters.db.suppression_row import Recipient, why_suppressed
+from mailcordon.core.delivery import State
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.ids import NODES
 from mailcordon.core.priority import Class
 from mailcordon.core.reason import Reason
 from mailcordon.core.suppression import Suppression
 from mailcordon.messages import api, reasons
-from mailcordon.send.decide import Kept
+from mailcordon.send.decide import DoorFacts, Kept, at_door
 from mailcordon.send.ports import Backlog, Moment, NewDelivery, NewMessage, Replay, StaleRoutes, Stored
 from mailcordon.send.resolve import Entry, Lanes
 
@@ -98,6 +99,8 @@ class AcceptStore:
 
     async def store(self, batch: Sequence[NewMessage], epoch: int) -> Stored:
         """Stores new messages. Raises StaleRoutes and stores nothing if the control epoch is no longer `epoch`."""
+        if any(d.undeliverable is not None for m in batch for d in m.deliveries):
+            return await self._store_slowly(batch, epoch)
         async with self._stores.use() as connection:
             assert self._node is not None
             try:
@@ -115,7 +118,7 @@ class AcceptStore:
         return await self._store_slowly(batch, epoch)
 
     async def _store_slowly(self, batch: Sequence[NewMessage], epoch: int) -> Stored:
-        """For a batch with a repeated idempotency key or a suppressed recipient."""
+        """For a batch with a repeated idempotency key or a recipient that is refused."""
         keyed = sorted((m.route.lane.tenant, m.key, m.body, m.id) for m in batch if m.key is not None)
         entries = [(m, d) for m in batch for d in m.deliveries]
         lanes = sorted({m.route.lane.id for m in batch})
@@ -196,8 +199,9 @@ class AcceptStore:
         now: int,
     ) -> None:
         entries = [(m, d) for m in fresh for d in m.deliveries]
-        queued = [(m, d) for m, d in entries if d.id not in suppressed]
-        refused = [(m, d, suppressed[d.id]) for m, d in entries if d.id in suppressed]
+        decided = [(m, d, at_door(_facts(m, d, suppressed.get(d.id)))) for m, d in entries]
+        queued = [(m, d) for m, d, decision in decided if decision.state is not State.REFUSED]
+        refused = [one for one in decided if one[2].state is State.REFUSED]
         deliveries: Counter[int] = Counter()
         sizes: Counter[int] = Counter()
         for m, _ in queued:
@@ -206,8 +210,8 @@ class AcceptStore:
         # The content of urgent mail is kept as long as a delivery is queued, so not if every recipient is refused.
         with_queued = {m.id for m, _ in queued}
         urgent = [m for m in fresh if m.route.lane.class_ is Class.URGENT and m.id in with_queued]
-        at_door = Counter(m.route.lane.id for m, _, _ in refused)
-        lanes = sorted(deliveries.keys() | at_door.keys())
+        turned_away = Counter(m.route.lane.id for m, _, _ in refused)
+        lanes = sorted(deliveries.keys() | turned_away.keys())
         await connection.execute(
             _SQL.accept_store,
             [m.id for m in fresh],
@@ -236,8 +240,8 @@ class AcceptStore:
             [m.route.lane.tenant for m, _, _ in refused],
             [m.route.lane.id for m, _, _ in refused],
             [d.provider for _, d, _ in refused],
-            ["suppressed"] * len(refused),
-            [s.sentence(m.tenant_slug) for m, _, s in refused],
+            [decision.reason for _, _, decision in refused],
+            [decision.sentence for _, _, decision in refused],
             self._node,
             lanes,
             [deliveries[lane] for lane in lanes],
@@ -246,8 +250,13 @@ class AcceptStore:
             [m.id for m in fresh if m.route.lane.class_ is not Class.URGENT],
             [m.id for m in urgent],
             [m.content for m in urgent],
-            [at_door[lane] for lane in lanes],
+            [turned_away[lane] for lane in lanes],
         )
+
+
+def _facts(message: NewMessage, delivery: NewDelivery, suppressed: Suppression | None) -> DoorFacts:
+    sentence = None if suppressed is None else suppressed.sentence(message.tenant_slug)
+    return DoorFacts(delivery.undeliverable, sentence, None)
 
 
 async def _replays(

@@ -22,9 +22,10 @@ from mailcordon.adapters.http.auth import AnyRequest, principal_of
 from mailcordon.adapters.http.shapes import Time
 from mailcordon.control import lookup
 from mailcordon.control.key_cache import KeyCache
-from mailcordon.core import address, ids
+from mailcordon.core import address, idempotency, ids
+from mailcordon.core import text as texts
 from mailcordon.core.delivery import State
-from mailcordon.core.errors import Fault, Invalid, MailcordonError, NotFound, Unavailable
+from mailcordon.core.errors import MailcordonError, NotFound, Unavailable, parse_field
 from mailcordon.core.principal import Principal
 from mailcordon.core.suppression import Suppression
 from mailcordon.door.buckets import Buckets, Rates
@@ -34,7 +35,6 @@ from mailcordon.send.accept import LARGE, Accept, Accepted, Repeated
 
 PATH = "/v1/messages"
 MAX_BODY = 24 * 1024 * 1024  #: bytes of JSON; escapes may double what submission.MAX_BYTES allows
-_KEY_LENGTH = 255
 _ADDRESS_LIMIT = 50
 
 
@@ -284,10 +284,10 @@ class MessageEndpoint:
         try:
             message = ids.parse_message_id(text)
         except ValueError as problem:
-            raise NotFound(api.not_a_message_id(text[:64], str(problem))) from None
+            raise NotFound(api.not_a_message_id(texts.harmless(text, 64), str(problem))) from None
         records = await self.reader.records(message, principal.tenant_id)
         if records is None:
-            raise NotFound(api.no_message(text[:64]))
+            raise NotFound(api.no_message(texts.harmless(text, 64)))
         return records
 
 
@@ -467,9 +467,7 @@ def key_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str | None, str
 
 
 def _idempotency_key(key: str | None) -> str | None:
-    if key is not None and not (0 < len(key) <= _KEY_LENGTH and key.isprintable()):
-        raise Invalid(Fault("Idempotency-Key", api.bad_idempotency_key(_KEY_LENGTH)))
-    return key
+    return None if key is None else parse_field("Idempotency-Key", idempotency.parse, key)
 
 
 def _still_allowed(keys: KeyCache, authorization: str | None) -> Callable[[], Awaitable[object]]:

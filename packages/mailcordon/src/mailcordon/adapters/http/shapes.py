@@ -8,10 +8,10 @@ import msgspec
 from litestar.params import QueryParameter
 
 from mailcordon.core import address as addresses
+from mailcordon.core import text as texts
 from mailcordon.core.errors import Fault, Invalid, parse_field
 from mailcordon.messages import api
 
-LONGEST_BECAUSE = 1000  #: characters
 LONGEST_SECONDS = 10 * 366 * 24 * 3600
 HIGHEST_ID = 2**63 - 1
 TIME = "A time in UTC: ISO 8601 with milliseconds and Z."
@@ -62,11 +62,8 @@ def recorded(value: Any) -> Any:
 
 
 def reason(text: str, field: str = "because") -> str:
-    """Raises Invalid for an empty reason, or one that is too long."""
-    text = text.strip()
-    if not text or len(text) > LONGEST_BECAUSE or "\0" in text:
-        raise Invalid(Fault(field, api.bad_reason(LONGEST_BECAUSE)))
-    return text
+    """Raises Invalid for a text that cannot be the reason of a change."""
+    return parse_field(field, texts.reason, text)
 
 
 def seconds(value: float | None, *, least: float, field: str = "until_seconds") -> float | None:

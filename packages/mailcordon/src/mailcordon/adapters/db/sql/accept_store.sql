@@ -97,8 +97,8 @@ select u.o, i.message, i.body = u.body as same_body
   join idempotency i on i.tenant = u.tenant and i.key = u.key;
 
 -- name: accept_store
--- Second statement of the slow path: stores new messages, their queued deliveries and, in the ledger, those refused as
--- suppressed.
+-- Second statement of the slow path: stores new messages, their queued deliveries and, in the ledger, those refused at
+-- the door.
 with m as (
     insert into message (id, tenant, lane, path, from_address, recipients, campaign, list, bytes, api_key)
     select id, tenant, lane, path, from_address, string_to_array(recipients, E'\n'), campaign, list, bytes, api_key
