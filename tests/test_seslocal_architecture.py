@@ -18,7 +18,7 @@ LAYERS = (
     ("events", "authentication"),
     ("mail", "dns"),
     ("sesv2", "sqs", "sns", "faulted_calls"),
-    ("sesv1", "page"),
+    ("sesv1", "page", "admission"),
     ("admin", "web"),
     ("front", "kept"),
     ("server",),

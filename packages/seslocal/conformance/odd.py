@@ -158,6 +158,8 @@ def ask(
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> tuple[int, bytes]:
+    if headers is None and path.startswith("/_seslocal/"):
+        headers = {"Content-Type": "application/json"}
     connection.request(method, path, body, headers or {})
     answer = connection.getresponse()
     return answer.status, answer.read()

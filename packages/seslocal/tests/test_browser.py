@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import aiohttp
+import aiohttp.web
 import boto3
 import pytest
 
@@ -65,12 +66,12 @@ class Tab:
 
 
 @asynccontextmanager
-async def browser(directory: Path) -> AsyncIterator[Tab]:
+async def browser(directory: Path, *flags: str) -> AsyncIterator[Tab]:
     assert CHROMIUM is not None
     process = subprocess.Popen(
         [
             CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-            "--disable-dev-shm-usage", f"--user-data-dir={directory}", "--remote-debugging-port=0", "about:blank",
+            "--disable-dev-shm-usage", f"--user-data-dir={directory}", "--remote-debugging-port=0", *flags, "about:blank",
         ],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
@@ -187,3 +188,65 @@ async def test_new_mail_is_announced_without_a_reload(tmp_path: Path) -> None:
         async with asyncio.timeout(15):
             while await tab.value("document.querySelectorAll('.list li a').length") != 3:
                 await asyncio.sleep(0.1)
+
+
+async def test_the_pages_own_forms_work_and_those_of_another_page_do_not(tmp_path: Path) -> None:
+    """The headers are those that a browser really sends."""
+
+    async def attack(request: aiohttp.web.Request) -> aiohttp.web.Response:
+        return aiohttp.web.Response(text="<title>evil</title>", content_type="text/html")
+
+    evil = aiohttp.web.Application()
+    evil.router.add_get("/", attack)
+    runner = aiohttp.web.AppRunner(evil)
+    await runner.setup()
+    site = aiohttp.web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    rules = "--host-resolver-rules=MAP evil.example 127.0.0.1"
+    try:
+        async with seslocal.running() as local, browser(tmp_path, rules) as tab:
+            await asyncio.to_thread(send, local, "<p>the secret code is 4711</p>")
+            ledger = local.account.mail.ledger
+            for page in (f"http://127.0.0.1:{port}/", f"http://evil.example:{port}/"):
+                for path in ("/_seslocal/reset", "/clear"):
+                    await tab.go(page)
+                    assert await tab.value("document.title") == "evil"
+                    post = f"fetch('{local.url}{path}', {{method: 'POST', mode: 'no-cors', body: '{{}}'}}).then(() => 1, () => 1)"
+                    assert await tab.value(post) == 1
+                    form = (
+                        f"document.body.innerHTML = '<form method=post enctype=text/plain action={local.url}{path}>'; "
+                        "document.forms[0].submit()"
+                    )
+                    await tab.value(form)
+                    await tab.go(page)  # the form was answered
+                    assert len(ledger) == 3
+            # The rebound name: for the browser it is one origin with what it reads.
+            await tab.go(f"http://evil.example:{local.port}/_seslocal/sent")
+            text = await tab.value("document.body.innerText")
+            assert "The host name evil.example" in text
+            assert "averylongaddress" not in text
+            # A link to the page works from anywhere, and so does its own form.
+            await tab.go(f"http://127.0.0.1:{port}/")
+            await tab.value(f"location.href = '{local.url}/'")
+            async with asyncio.timeout(15):
+                while await tab.value("document.querySelectorAll('.list li a').length") != 3:
+                    await asyncio.sleep(0.05)
+            await tab.value(
+                "window.confirm = () => true; document.querySelector('form.clear button').click()"
+            )
+            async with asyncio.timeout(15):
+                while len(ledger):
+                    await asyncio.sleep(0.05)
+    finally:
+        await runner.cleanup()
+
+
+async def test_the_page_asks_for_the_token_and_works_with_it(tmp_path: Path) -> None:
+    async with seslocal.running(host="0.0.0.0") as local, browser(tmp_path) as tab:
+        await asyncio.to_thread(send, local, "<p id=p>Hello</p>")
+        await tab.go(local.url.replace("http://", f"http://kim:{local.token}@") + "/")
+        assert await tab.value("document.querySelectorAll('.list li a').length") == 3
+        await tab.go(local.url + "/")  # the browser keeps it, for the page's script and frame too
+        assert await tab.value("fetch('/_seslocal/health').then(answer => answer.status)") == 200
+        assert await tab.value("fetch('/mail/x/body').then(answer => answer.status)") == 404

@@ -157,7 +157,9 @@ def test_an_unknown_path_or_method_is_404_unknown_operation(world: World) -> Non
         ("GET", "/_seslocalx"),
         ("OPTIONS", "*"),
     ):
-        answer = talk(world, f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        answer = talk(
+            world, f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+        )
         assert answer.startswith(b"HTTP/1.1 404 "), answer
         assert b"x-amzn-ErrorType: UnknownOperationException" in answer
 
@@ -296,7 +298,7 @@ def test_non_http_input_gets_a_4xx_or_nothing_and_the_server_keeps_running(world
 
 
 def test_a_body_beyond_the_limit_is_413(world: World) -> None:
-    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 80000000\r\n\r\n"
+    head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 80000000\r\n\r\n"
     with socket.create_connection((world.local.host, world.local.port), timeout=60) as sock:
         sock.sendall(head)
         answer = b""
@@ -324,8 +326,8 @@ def test_pipelined_requests_are_answered_in_their_order(world: World) -> None:
     url = world.sqs.create_queue(QueueName="q")["QueueUrl"]
     wait = json.dumps({"QueueUrl": url, "WaitTimeSeconds": 1}).encode()
     slow = signing.wire("POST", "/", wait, {"X-Amz-Target": "AmazonSQS.ReceiveMessage"}, service="sqs")
-    quick = b"GET /v2/email/nonsense HTTP/1.1\r\nHost: x\r\n\r\n" * 100
-    last = b"GET /_seslocal/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    quick = b"GET /v2/email/nonsense HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100
+    last = b"GET /_seslocal/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     answer = talk(world, slow + quick + last, until_closed=False)
     starts = [line for line in answer.split(b"\r\n") if line.startswith(b"HTTP/1.1 ") or b"HTTP/1.1 " in line]
     assert len(starts) == 102

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,11 @@ def test_a_taken_port_is_reported_in_one_sentence() -> None:
         ("--account", "12", "'12' is not an account id of 12 digits"),
         ("--clock", "yesterday", "time must be a time"),
         ("--key", "abc", "'abc' is not ID:SECRET"),
+        ("--allow-host", "ses:8005", "'ses:8005' is not a host name, such as seslocal"),
+        ("--allow-host", "*", "'*' is not a host name, such as seslocal"),
+        ("--token", "two words", "the token must be at least one and at most 200 printable ASCII characters"),
+        ("--max-connections", "0", "'0' is not a whole number from 1 to"),
+        ("--head-seconds", "0", "'0' is not a number from 1 to"),
         ("--sns-url", "here", "'here' is not local or a URL"),
         ("--home", __file__, "is not a directory"),
     ],
@@ -133,6 +139,44 @@ def test_a_ready_file_that_cannot_be_written_is_reported_in_one_sentence(tmp_pat
     )
     assert done.returncode == 1
     assert done.stderr == f"seslocal: cannot write the ready line to {path}: No such file or directory.\n"
+
+
+def get(url: str, token: str | None = None) -> int:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def test_beyond_loopback_it_warns_and_prints_a_token(tmp_path: Path) -> None:
+    process, ready = started(tmp_path, "--host", "0.0.0.0", "--allow-host", "seslocal")
+    try:
+        assert ready["url"] == f"http://127.0.0.1:{ready['port']}"
+        assert (tmp_path / "ready.json").stat().st_mode & 0o777 == 0o600
+        sent = ready["url"] + "/_seslocal/sent"
+        assert [get(sent), get(sent, ready["token"])] == [401, 200]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    assert f"WARNING: it listens on 0.0.0.0:{ready['port']}, which other machines can reach." in err
+    assert "test:test is known to everyone" in err
+    assert f"this token, which was generated: {ready['token']}\n" in err
+
+
+def test_a_chosen_token_is_not_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SESLOCAL_TOKEN", "chosen-for-this-test")
+    process, ready = started(tmp_path, "--host", "0.0.0.0", "--no-auth")
+    try:
+        sent = ready["url"] + "/_seslocal/sent"
+        assert [get(sent), get(sent, "chosen-for-this-test")] == [401, 200]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+    assert "chosen-for-this-test" not in out + err
+    assert "Signatures are not checked (--no-auth)" in err
 
 
 async def test_a_server_in_the_event_loop_stops_with_open_polls() -> None:

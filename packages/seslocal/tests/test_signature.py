@@ -363,7 +363,7 @@ def test_responses_have_the_date_that_signatures_are_compared_with(world: World,
 def plain(world: World, path: str, headers: dict[str, str], body: bytes = b"") -> tuple[int, str, str]:
     """Makes an SES v2 call with only these headers. Returns status, code and message."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    head = f"GET {path} HTTP/1.1\r\nHost: x\r\n{lines}Content-Length: {len(body)}\r\n\r\n".encode()
+    head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{lines}Content-Length: {len(body)}\r\n\r\n".encode()
     top, _, answer = world.talk(head + body).partition(b"\r\n\r\n")
     [code] = [line[18:] for line in top.decode().split("\r\n") if line.startswith("x-amzn-ErrorType: ")]
     return int(top.split()[1]), code, json.loads(answer)["message"]

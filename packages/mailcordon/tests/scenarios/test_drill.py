@@ -25,7 +25,10 @@ def document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 def asked(method: str, url: str, body: object = None) -> dict[str, Any]:
     data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(urllib.request.Request(url, data, method=method), timeout=60) as response:
+    headers = {} if data is None else {"Content-Type": "application/json"}
+    with urllib.request.urlopen(
+        urllib.request.Request(url, data, headers, method=method), timeout=60
+    ) as response:
         return json.loads(response.read() or b"{}")
 
 

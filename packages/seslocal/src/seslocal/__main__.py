@@ -39,6 +39,7 @@ def main(argv: list[str] | None = None) -> int:
         print(operations())
         return 0
     logging.basicConfig(level=logging.WARNING, format="seslocal: %(levelname)s: %(message)s")
+    _allow_many_files()
     try:
         steps = load(options.scenario) if options.scenario else ()
     except Refused as refused:
@@ -62,6 +63,11 @@ def main(argv: list[str] | None = None) -> int:
         dns_port=options.dns_port,
         keys=DEFAULTS.keys + tuple(options.key),
         check_signatures=not options.no_auth,
+        names=tuple(options.allow_host),
+        token=options.token,
+        connections=options.max_connections,
+        head_seconds=options.head_seconds,
+        body_seconds=options.body_seconds,
         state=options.state,
         scenario=steps,
     )
@@ -121,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _server_options(parser.add_argument_group("server").add_argument)
     _account_options(parser.add_argument_group("account").add_argument)
-    _access_options(parser.add_argument_group("identities and signatures").add_argument)
+    _access_options(parser.add_argument_group("identities, signatures and access").add_argument)
     _behaviour_options(parser.add_argument_group("time, faults and storage").add_argument)
     return parser
 
@@ -214,6 +220,43 @@ def _access_options(add: Callable[..., object]) -> None:
         help="access key in addition to test:test; can be repeated",
     )
     add("--no-auth", action="store_true", help="do not check signatures")
+    add(
+        "--allow-host",
+        type=_host_name,
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="host name to answer to beside localhost and its own address; *.NAME for all below it; can be repeated",
+    )
+    add(
+        "--token",
+        metavar="TOKEN",
+        type=_token,
+        default=os.environ.get("SESLOCAL_TOKEN") or None,
+        help="token that the admin API and the page require; better set SESLOCAL_TOKEN, which others cannot read "
+        "(default: none on loopback, else a generated one)",
+    )
+    add(
+        "--max-connections",
+        metavar="N",
+        type=_whole_number(1, 10**6),
+        default=DEFAULTS.connections,
+        help="open connections of one client address (default %(default)s)",
+    )
+    add(
+        "--head-seconds",
+        metavar="SECONDS",
+        type=_number(1, 1e6),
+        default=DEFAULTS.head_seconds,
+        help="time for the headers of a request to arrive (default %(default)g)",
+    )
+    add(
+        "--body-seconds",
+        metavar="SECONDS",
+        type=_number(1, 1e6),
+        default=DEFAULTS.body_seconds,
+        help="time for the body of a request to arrive (default %(default)g)",
+    )
 
 
 def _behaviour_options(add: Callable[..., object]) -> None:
@@ -325,6 +368,32 @@ def _key(text: str) -> tuple[str, str]:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def _host_name(text: str) -> str:
+    if not re.fullmatch(
+        r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*", text
+    ):
+        raise argparse.ArgumentTypeError(messages.bad_host_name(text))
+    return text
+
+
+def _token(text: str) -> str:
+    if not re.fullmatch(r"[!-~]{1,200}", text):
+        raise argparse.ArgumentTypeError(messages.bad_token())
+    return text
+
+
+def _allow_many_files() -> None:
+    """Each connection is a file. The usual soft limit of 1,024 is below what two clients may open."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     if sys.platform == "win32":
         return None
@@ -363,6 +432,16 @@ async def _serve(options: Any, settings: Settings) -> int:
 def _announce(local: Local, options: Any) -> None:
     print(messages.ready(local.url, options.region), flush=True)
     ready: dict[str, object] = {"port": local.port, "url": local.url}
+    if local.token is not None:
+        ready["token"] = local.token
+    if local.exposed:
+        generated = local.token if options.token is None else None
+        where = f"{local.host}:{local.port}"
+        print(
+            messages.exposed(where, local.url, generated, unsigned=options.no_auth),
+            file=sys.stderr,
+            flush=True,
+        )
     if local.names is not None:
         ready["dns_port"] = local.names.port
         print(messages.dns_ready(local.host, local.names.port), flush=True)
@@ -370,6 +449,8 @@ def _announce(local: Local, options: Any) -> None:
     if options.ready_file is not None:
         # Renamed into place: a process that watches for the file reads it as soon as it exists.
         partial = options.ready_file.with_name(options.ready_file.name + ".part")
+        partial.unlink(missing_ok=True)
+        partial.touch(mode=0o600 if local.token is not None else 0o666)
         partial.write_text(line)
         partial.replace(options.ready_file)
     if options.ready_fd is not None:

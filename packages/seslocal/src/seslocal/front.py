@@ -9,8 +9,9 @@ from typing import Final
 
 import msgspec
 
-from seslocal import authentication, faulted_calls
+from seslocal import authentication, faulted_calls, sns, web
 from seslocal.admin.api import PREFIX, Admin
+from seslocal.admission import CHALLENGE, Admission
 from seslocal.errors import ApiError, not_implemented
 from seslocal.faulted_calls import Call
 from seslocal.sesv1 import endpoint
@@ -32,8 +33,11 @@ _SQS_TARGET: Final = "AmazonSQS."
 
 
 class Front:
-    def __init__(self, account: Callable[[], Account], admin: Admin, web: Web, host: str) -> None:
+    def __init__(
+        self, account: Callable[[], Account], admission: Admission, admin: Admin, web: Web, host: str
+    ) -> None:
         self._account = account
+        self._admission = admission
         self._admin = admin
         self._web = web
         self._host = host  #: for requests without a Host header
@@ -43,11 +47,15 @@ class Front:
     def __call__(self, request: Request) -> Response | Awaitable[Response]:
         target = request.headers.get("x-amz-target", "")
         is_sqs = target.startswith(_SQS_TARGET)
+        if (refused := self._admission.refusal(request)) is not None:
+            return self._refuse(refused, request, is_sqs)
         self._account().clock.settle()
         try:
             if is_sqs:
                 return self._respond_sqs(request, target[len(_SQS_TARGET) :])
-            if request.path == PREFIX or request.path.startswith(PREFIX + "/"):
+            if _is_admin(request):
+                if (sentence := self._admission.token_refusal(request)) is not None:
+                    return self._admin.refuse(401, sentence, CHALLENGE)
                 return self._admin.respond(request)
             if (response := self._web.respond(request)) is not None:
                 return response
@@ -128,6 +136,18 @@ class Front:
 
     # both
 
+    def _refuse(self, error: ApiError, request: Request, is_sqs: bool) -> Response:
+        """Writes what admission says as the service that the request is for would."""
+        if is_sqs:
+            return self._error_response(error, True)
+        if _is_admin(request):
+            return self._admin.refuse(error.status, error.message)
+        if web.is_sns(request):
+            return sns.error_response(self._account().ids.uuid(), error)
+        if endpoint.is_for(request):
+            return endpoint.error_response(self._account(), error)
+        return self._error_response(error, False)
+
     def _done(self, result: Params) -> Response:
         return Response(200, _encode(result), headers=self._ids())
 
@@ -146,3 +166,7 @@ class Front:
         headers = (*self._ids(), ("x-amzn-query-error", f"{old};{fault}"))
         body = _encode({"__type": f"{space}#{error.code}", "message": error.message})
         return Response(error.status, body, _SQS_KIND, headers)
+
+
+def _is_admin(request: Request) -> bool:
+    return request.path == PREFIX or request.path.startswith(PREFIX + "/")

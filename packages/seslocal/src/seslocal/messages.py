@@ -1,4 +1,5 @@
-"""The sentences that `python -m seslocal` prints: one function for each. Help texts stay with their options in `__main__`."""
+"""The sentences that `python -m seslocal` prints, and those to callers that it does not answer: one function for each. Help texts
+stay with their options in `__main__`."""
 
 from __future__ import annotations
 
@@ -17,6 +18,67 @@ def ready(url: str, region: str) -> str:
         "\n"
         f"List the mail that was sent: curl {url}/_seslocal/sent"
     )
+
+
+def exposed(where: str, url: str, token: str | None, *, unsigned: bool) -> str:
+    """Printed when it listens beyond loopback. `token` is the generated one; None: the user has set it."""
+    keys = (
+        "Signatures are not checked (--no-auth): whoever reaches it can call SES, SNS and SQS."
+        if unsigned
+        else "Whoever reaches it and knows an access key can call SES, SNS and SQS; test:test is known to everyone."
+    )
+    which = "The admin API and the page require the token that was set."
+    if token is not None:
+        which = (
+            f"The admin API and the page require this token, which was generated: {token}\n"
+            "Set SESLOCAL_TOKEN or --token to choose one."
+        )
+    return (
+        f"seslocal: WARNING: it listens on {where}, which other machines can reach.\n"
+        f"{keys}\n"
+        f"{which}\n"
+        f'    curl -H "Authorization: Bearer {token or "$SESLOCAL_TOKEN"}" {url}/_seslocal/sent\n'
+        "In a browser, log in with any user name and the token as password."
+    )
+
+
+def bad_token() -> str:
+    """The value of --token or SESLOCAL_TOKEN."""
+    return "the token must be at least one and at most 200 printable ASCII characters, without spaces"
+
+
+def bad_host_name(text: str) -> str:
+    """The value of --allow-host."""
+    return f"{text!r} is not a host name, such as seslocal or *.test.example, without a port"
+
+
+def host_not_allowed(host: str) -> str:
+    """The Host header of a request is not a name of this server."""
+    return (
+        f"The host name {host} is not allowed. Start seslocal with --allow-host NAME to allow a name; "
+        "localhost and the server's own address always are."
+    )
+
+
+def from_another_origin(who: str) -> str:
+    """A browser sent the request for a page of another origin. `who`: its Origin, or the value of Sec-Fetch-Site."""
+    return (
+        f"Requests of pages of another origin ({who}) are refused, also signed ones. "
+        "Call seslocal from a server, or open its own page."
+    )
+
+
+def token_missing() -> str:
+    """The admin API or the page was called without a token, and requires one."""
+    return (
+        "The admin API and the page require a token here. Send Authorization: Bearer TOKEN, or log in in a browser with the "
+        "token as password."
+    )
+
+
+def token_wrong() -> str:
+    """The token of the request is not this server's."""
+    return "The token is wrong. It is the value of SESLOCAL_TOKEN or --token, or was printed at the start."
 
 
 def dns_ready(host: str, port: int) -> str:

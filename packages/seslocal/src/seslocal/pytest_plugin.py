@@ -30,6 +30,7 @@ class SesLocal:
         self.url = local.url
         self.region = local.account.region
         self.account_id = local.account.id
+        self.token = local.token  #: that the admin API requires; None by default
         self.dns_port = local.names.port if local.names is not None else None
         self._clients: list[Any] = []
 
@@ -46,7 +47,10 @@ class SesLocal:
     def admin(self, method: str, path: str, body: object = None) -> Any:
         """Calls the admin API at a path below `/_seslocal`. Raises AssertionError with the message if it fails."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.url}/_seslocal{path}", data, method=method)  # noqa: S310
+        headers = {} if data is None else {"Content-Type": "application/json"}
+        if self.token is not None:
+            headers["Authorization"] = f"Bearer {self.token}"
+        request = urllib.request.Request(f"{self.url}/_seslocal{path}", data, headers, method=method)  # noqa: S310
         try:
             with urllib.request.urlopen(request, timeout=_PATIENCE) as response:  # noqa: S310
                 return json.loads(response.read())

@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from seslocal import authentication, messages
 from seslocal.admin import fault_calls, scenario
 from seslocal.admin.api import PREFIX, Admin
+from seslocal.admission import Admission, is_loopback
 from seslocal.clock import Clock
 from seslocal.dns.strict import RecordWatch
 from seslocal.front import Front
@@ -22,10 +24,13 @@ from seslocal.sesv2.reputation_monitor import ReputationMonitor
 from seslocal.state.account import Account
 from seslocal.state.settings import Settings
 from seslocal.web import Web
-from seslocal.wire.protocol import Connection, Request
+from seslocal.wire.protocol import Connection, Connections, Limits, Request
 
 if TYPE_CHECKING:
     from seslocal.dns.nameserver import NameServer
+
+
+_EVERY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 (every address -> one that clients can use)
 
 
 class DnsNotInstalled(Exception):
@@ -38,7 +43,11 @@ class Local:
         self._keeper = Keeper(Path(settings.state)) if settings.state is not None else None
         self.host = ""
         self.port = 0
-        self._connections: set[Connection] = set()
+        self.exposed = False  #: whether other machines can reach it
+        self.token = settings.token  #: that the admin API and the page require
+        self._connections = Connections(
+            Limits(settings.connections, settings.head_seconds, settings.body_seconds)
+        )
         self._closing: set[asyncio.Task[None]] = set()  #: tasks that close what a reset replaced
         self._server: asyncio.Server | None = None
         self._admin: Admin | None = None
@@ -46,7 +55,8 @@ class Local:
 
     @property
     def url(self) -> str:
-        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+        host = _EVERY.get(self.host, self.host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     async def listen(self, host: str, port: int) -> None:
         """Raises OSError, StateRefused, DnsNotInstalled."""
@@ -68,17 +78,30 @@ class Local:
     async def _listen(self, host: str, port: int) -> None:
         loop = asyncio.get_running_loop()
         admin = self._admin = Admin(lambda: self.account, self.reset, self.close_idle)
-        web = Web(lambda: self.account, host)
-        front = Front(lambda: self.account, admin, web, host)
+        admission = Admission((), self.account.settings.names)
+        web = Web(lambda: self.account, admission, host)
+        front = Front(lambda: self.account, admission, admin, web, host)
         app = front if self._keeper is None else self._keeper.wrap(front)
-        self._server = await loop.create_server(self._connection(app), host, port, backlog=1024)
+        self._server = await loop.create_server(
+            self._connection(app), host, port, backlog=1024, start_serving=False
+        )
         self.host = host
-        self.port = self._server.sockets[0].getsockname()[1]
+        bound = [each.getsockname() for each in self._server.sockets]
+        self.port = bound[0][1]
+        self._protect(admission, [address[0] for address in bound])
         self._set_up_account()
+        await self._server.start_serving()
         settings = self.account.settings
         if settings.dns_port is not None or settings.strict:
             self.names = _name_server(lambda: self.account)
             await self.names.listen(host, settings.dns_port or 0)
+
+    def _protect(self, admission: Admission, bound: list[str]) -> None:
+        """Beyond loopback the admin API and the page always require a token. If none was set, one is generated."""
+        self.exposed = not all(is_loopback(address) for address in bound)
+        if self.exposed and self.token is None:
+            self.token = secrets.token_urlsafe(24)
+        admission.bound, admission.token = (*bound, self.host), self.token
 
     def _connection(self, front: App) -> Callable[[], Connection]:
         def date() -> str:

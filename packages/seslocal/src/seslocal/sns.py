@@ -23,34 +23,37 @@ _NAMESPACE: Final = "http://sns.amazonaws.com/doc/2010-03-31/"
 _PENDING: Final = "PendingConfirmation"
 _PROTOCOLS: Final = ("sqs", "http", "https")
 _PAGE: Final = 100
-_FREE: Final = ("ConfirmSubscription", "Unsubscribe")  # called by the links in messages
+FREE: Final = ("ConfirmSubscription", "Unsubscribe")  #: need no signature: the links in messages call them
 _NO_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def respond(account: Account, form: Form, check: Callable[[], None], *, signed: bool) -> Response:
     """`check` raises ApiError if the request's signature is wrong; the links in messages need no signature."""
     request_id = account.ids.uuid()
-    headers = (("x-amzn-RequestId", request_id),)
     action = form.get("Action", "")
     try:
         act = OPERATIONS.get(action)
         if act is None:
             raise ApiError("InvalidAction", f"seslocal does not implement {_word(action)} of SNS.")
-        if signed or action not in _FREE:
+        if signed or action not in FREE:
             check()
         result = _xml(act(account, form))
     except ApiError as refused:
-        error = as_query(refused)
-        text = (
-            f'<ErrorResponse xmlns="{_NAMESPACE}"><Error><Type>Sender</Type><Code>{error.code}</Code><Message>'
-            f"{_text(error.message)}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
-        )
-        return Response(error.status, text.encode(), "text/xml", headers)
+        return error_response(request_id, refused)
     text = (
         f'<{action}Response xmlns="{_NAMESPACE}"><{action}Result>{result}</{action}Result><ResponseMetadata>'
         f"<RequestId>{request_id}</RequestId></ResponseMetadata></{action}Response>"
     )
-    return Response(200, text.encode(), "text/xml", headers)
+    return Response(200, text.encode(), "text/xml", (("x-amzn-RequestId", request_id),))
+
+
+def error_response(request_id: str, refused: ApiError) -> Response:
+    error = as_query(refused)
+    text = (
+        f'<ErrorResponse xmlns="{_NAMESPACE}"><Error><Type>Sender</Type><Code>{error.code}</Code><Message>'
+        f"{_text(error.message)}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+    )
+    return Response(error.status, text.encode(), "text/xml", (("x-amzn-RequestId", request_id),))
 
 
 # topics

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 from seslocal import authentication, page, sns
+from seslocal.admission import CHALLENGE, Admission
 from seslocal.events.certificate import certificate
 from seslocal.events.documents import CERTIFICATE_PATH
 from seslocal.mail import list_management, tracking, verification_links
@@ -20,8 +21,9 @@ _SNS = b"Version=2010-03-31"
 class Web:
     """`account` returns the current account. `host` is used for requests without a Host header."""
 
-    def __init__(self, account: Callable[[], Account], host: str) -> None:
+    def __init__(self, account: Callable[[], Account], admission: Admission, host: str) -> None:
         self._account = account
+        self._admission = admission
         self._host = host
 
     def respond(self, request: Request) -> Response | None:
@@ -31,26 +33,40 @@ class Web:
             return None
         account = self._account()
         if path == "/":
+            if is_sns(request):
+                posted = request.method == "POST"
+                return self._sns(account, request, request.body if posted else request.query.encode())
             if request.method == "POST":
-                is_sns = _SNS in request.body or _scope(request) == "sns"
-                return self._sns(account, request, request.body) if is_sns else None
-            is_ses = "Version=2010-12-01" in request.query or _scope(request) == "ses"
-            if "Action=" in request.query and not is_ses:
-                return self._sns(account, request, request.query.encode())
+                return None
         if path == CERTIFICATE_PATH and request.method == "GET":
             return Response(200, certificate(), "application/x-pem-file")
         return (
             tracking.respond(account, request)
             or list_management.respond(account, request)
             or verification_links.respond(account, request)
-            or page.respond(account, request)
+            or self._page(account, request)
         )
+
+    def _page(self, account: Account, request: Request) -> Response | None:
+        if page.is_for(request) and (refused := self._admission.token_refusal(request)) is not None:
+            return Response(401, refused.encode(), "text/plain", (CHALLENGE,))
+        return page.respond(account, request)
 
     def _sns(self, account: Account, request: Request, form: bytes) -> Response:
         def check() -> None:
             authentication.caller(account, request, signature.SNS, self._host)
 
         return sns.respond(account, _pairs(form), check, signed=signature.is_signed(request))
+
+
+def is_sns(request: Request) -> bool:
+    """Whether it is a call of SNS: a form, or the query of a link in a message."""
+    if request.path != "/":
+        return False
+    if request.method == "POST":
+        return _SNS in request.body or _scope(request) == "sns"
+    is_ses = "Version=2010-12-01" in request.query or _scope(request) == "ses"
+    return "Action=" in request.query and not is_ses
 
 
 def _scope(request: Request) -> str:

@@ -145,7 +145,9 @@ def _create_resources(server: Server) -> None:
         except urllib.error.HTTPError as error:
             error.close()  # it exists already
     settings = json.dumps({"rate": 10000, "quota": 10_000_000}).encode()
-    put = urllib.request.Request(f"{server.url}/_seslocal/account", settings, method="PUT")
+    put = urllib.request.Request(
+        f"{server.url}/_seslocal/account", settings, {"Content-Type": "application/json"}, method="PUT"
+    )
     urllib.request.urlopen(put, timeout=60).close()
 
 

@@ -39,8 +39,8 @@ def signed(
 def wire(
     method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None, *, service: str = "ses"
 ) -> bytes:
-    """Returns the bytes of the whole request, to the host x."""
-    lines = signed(method, path, body, headers, host="x", service=service)
+    """Returns the bytes of the whole request, to the host localhost."""
+    lines = signed(method, path, body, headers, host="localhost", service=service)
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
     length = "" if "Transfer-Encoding" in lines or not body else f"Content-Length: {len(body)}\r\n"
-    return f"{method} {path} HTTP/1.1\r\nHost: x\r\n{length}{head}\r\n".encode() + body
+    return f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{length}{head}\r\n".encode() + body

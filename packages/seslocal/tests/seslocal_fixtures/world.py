@@ -82,8 +82,10 @@ class World:
     def http(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> tuple[int, bytes]:
-        """Makes a request, signed where AWS requires it."""
+        """Makes a request, signed where AWS requires it, with the admin API's Content-Type."""
         headers = headers or {}
+        if body is not None and path.startswith("/_seslocal/"):
+            headers = {"Content-Type": "application/json", **headers}
         service = signing.service_of(path, body, headers)
         if service is not None:
             headers = signing.signed(method, path, body, headers, host=self.host, service=service)

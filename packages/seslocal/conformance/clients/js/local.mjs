@@ -14,7 +14,11 @@ export const client = (maxAttempts = 1) =>
   })
 
 export async function admin(method, path, body) {
-  const answer = await fetch(`${url}/_seslocal${path}`, { method, body: body && JSON.stringify(body) })
+  const answer = await fetch(`${url}/_seslocal${path}`, {
+    method,
+    body: body && JSON.stringify(body),
+    headers: body && { 'content-type': 'application/json' },
+  })
   if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${await answer.text()}`)
   return answer.json()
 }

@@ -104,7 +104,10 @@ class Admin:
             result = self._dispatch(request)
             return result if isinstance(result, Response) else _json(200, result)
         except Refused as refused:
-            return _json(refused.status, {"error": str(refused)})
+            return self.refuse(refused.status, str(refused))
+
+    def refuse(self, status: int, sentence: str, *headers: tuple[str, str]) -> Response:
+        return Response(status, msgspec.json.encode({"error": sentence}), headers=headers)
 
     def perform(self, method: str, path: str, body: Json) -> Any:
         """Makes an admin call from a scenario. `path` is below the prefix. Raises Refused."""

@@ -25,7 +25,12 @@ class Refused(Exception):
 
 
 def body(request: Request) -> Json:
-    if not request.body or request.method in ("GET", "DELETE"):
+    if request.method in ("GET", "HEAD", "DELETE"):
+        return {}
+    kind = request.headers.get("content-type")
+    if (request.body or kind is not None) and _essence(kind or "") != "application/json":
+        raise Refused(415, messages.not_json_type(kind))
+    if not request.body:
         return {}
     try:
         value = msgspec.json.decode(request.body)
@@ -34,6 +39,12 @@ def body(request: Request) -> Json:
     if not isinstance(value, dict):
         raise Refused(400, messages.body_not_object())
     return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def _essence(kind: str) -> str:
+    """Returns a Content-Type without its parameters. A page of another origin may send text/plain or a form without being asked
+    first, but never JSON."""
+    return kind.partition(";")[0].strip().lower()
 
 
 def allow_only(body: Json, *names: str) -> None:

@@ -38,6 +38,12 @@ def not_json(reason: str) -> str:
     return f"The body is not JSON: {reason}."
 
 
+def not_json_type(kind: str | None) -> str:
+    """A body, or a Content-Type, of another type."""
+    given = f"not {kind[:100]}" if kind else "but has none"
+    return f"The request must have Content-Type: application/json, {given}."
+
+
 def body_not_object() -> str:
     return "The body is not a JSON object."
 

@@ -37,7 +37,7 @@ _AS_GIVEN: Final = email.policy.compat32.clone(linesep="\r\n", mangle_from_=Fals
 _HEADERS: Final = (
     ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'"),
     ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
+    ("Referrer-Policy", "same-origin"),  # with no-referrer, browsers send `Origin: null` with its form
 )
 
 

@@ -20,7 +20,6 @@ NO_HTML: Final = "This mail has no HTML."
 NO_ATTACHMENT: Final = "Attachment not found."
 NO_ASSET: Final = "Not found."
 CLEAR_TAKES_POST: Final = "Use POST to clear the mail."
-CLEAR_FROM_OTHER_SITE: Final = "Mail can be cleared from this page only."
 
 
 def not_in_ledger(message_id: str) -> str:

@@ -29,6 +29,11 @@ class Settings:
     sns_url: str | None = None  #: base of the URLs in SNS messages; None: as AWS writes it
     keys: tuple[tuple[str, str], ...] = (("test", "test"),)  #: access keys with their secrets
     check_signatures: bool = True  #: off: unsigned calls are allowed
+    names: tuple[str, ...] = ()  #: Host names that are allowed, beside loopback names and its own address
+    token: str | None = None  #: for the admin API and the page; None: none on loopback, else a generated one
+    connections: int = 1000  #: open connections of one client address
+    head_seconds: float = 10.0  #: from the first byte of a request to the end of its headers
+    body_seconds: float = 60.0  #: from the end of its headers to the end of its body
     state: str | None = None  #: directory that keeps the state; None: it is in memory only
     scenario: tuple[Params, ...] = ()  #: steps from the start and after each reset
 

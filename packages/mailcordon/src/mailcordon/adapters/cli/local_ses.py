@@ -4,6 +4,7 @@ packages/seslocal/docs/guide.md describes the admin pages. Nothing here sends ma
 """
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,7 +25,7 @@ _LINES = 1000  #: the most lines of one response
 class LocalSes:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        self._admin = Client(self.url, None)
+        self._admin = Client(self.url, os.environ.get("SESLOCAL_TOKEN"))  # it requires one beyond loopback
 
     async def close(self) -> None:
         await self._admin.close()
