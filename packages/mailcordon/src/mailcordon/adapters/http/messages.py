@@ -33,6 +33,7 @@ from mailcordon.messages import api, reasons
 from mailcordon.send import submission, view
 from mailcordon.send.accept import LARGE, Accept, Accepted, Repeated
 
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
 PATH = "/v1/messages"
 MAX_BODY = 24 * 1024 * 1024  #: bytes of JSON; escapes may double what submission.MAX_BYTES allows
 _ADDRESS_LIMIT = 50
@@ -177,17 +178,7 @@ class MessageEndpoint:
             reply = await self.handle(authorization, key, await _read(receive))
         except Exception as error:
             reply = failure(error)
-        await send(
-            {
-                "type": "http.response.start",
-                "status": reply.status,
-                "headers": [
-                    (b"content-length", b"%d" % len(reply.body)),
-                    *((name.encode(), value.encode()) for name, value in reply.headers.items()),
-                ],
-            }
-        )
-        await send({"type": "http.response.body", "body": reply.body, "more_body": False})
+        await respond(send, reply)
 
     async def handle(self, authorization: str | None, key: str | None, raw: bytes) -> Reply:
         """Handles a whole request. Raises MailcordonError."""
@@ -443,6 +434,20 @@ def _checked(body: SendBody) -> submission.Submission:
         campaign=body.campaign,
         list=body.list_,
     )
+
+
+async def respond(send: Send, reply: Reply) -> None:
+    await send(
+        {
+            "type": "http.response.start",
+            "status": reply.status,
+            "headers": [
+                (b"content-length", b"%d" % len(reply.body)),
+                *((name.encode(), value.encode()) for name, value in reply.headers.items()),
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": reply.body, "more_body": False})
 
 
 def failure(error: BaseException) -> Reply:
