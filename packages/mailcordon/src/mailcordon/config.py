@@ -17,10 +17,13 @@ from urllib.parse import urlsplit
 from mailcordon.core import names
 from mailcordon.core.errors import BadConfig
 from mailcordon.door import client_address
+from mailcordon.door.buckets import TENANT_RATES, Rates
 from mailcordon.door.client_address import Network
 from mailcordon.door.limits import Limits
+from mailcordon.door.reads import ReadLimits
 from mailcordon.host.home import DATABASE_FILE, SECRET_KEYS_FILE, find_home
 from mailcordon.messages import system
+from mailcordon.send.pending import MB, Pending
 
 #: The database logins that each role process needs and gets. `api` serves the routes of every plane, so it has all of them.
 PROCESS_LOGINS: Mapping[str, tuple[str, ...]] = {
@@ -86,6 +89,21 @@ KNOWN = frozenset(
         "MAILCORDON_REQUESTS_PER_ADDRESS",
         "MAILCORDON_REQUESTS_PER_KEY",
         "MAILCORDON_PIPELINED_REQUESTS",
+        "MAILCORDON_KEY_MESSAGES_PER_SECOND",
+        "MAILCORDON_KEY_BYTES_PER_SECOND",
+        "MAILCORDON_KEY_READS_PER_SECOND",
+        "MAILCORDON_TENANT_MESSAGES_PER_SECOND",
+        "MAILCORDON_TENANT_BYTES_PER_SECOND",
+        "MAILCORDON_TENANT_READS_PER_SECOND",
+        "MAILCORDON_PENDING_MESSAGES_PER_TENANT",
+        "MAILCORDON_PENDING_MESSAGES",
+        "MAILCORDON_PENDING_MB_PER_TENANT",
+        "MAILCORDON_PENDING_MB",
+        "MAILCORDON_READS_AT_ONCE",
+        "MAILCORDON_READS_AT_ONCE_PER_CALLER",
+        "MAILCORDON_READS_WAITING_PER_CALLER",
+        "MAILCORDON_READS_WAITING",
+        "MAILCORDON_READ_SECONDS",
         "MAILCORDON_URL",
         "MAILCORDON_KEY",
         "MAILCORDON_TEST_DATABASE_URL",
@@ -161,6 +179,17 @@ class Config:
     #: PEM files with which the API speaks TLS itself. None: a proxy in front of it does, which renews certificates too.
     tls_certificate: Path | None = None
     tls_key: Path | None = None
+    #: Messages, bytes of bodies and reads a second that a tenant's key may use, in the long run (door/buckets.py). Generous: one
+    #: API process takes two to three thousand messages a second, and SES grants most accounts less than one key may use.
+    key_rates: Rates = field(default_factory=Rates)
+    #: The same for a tenant, whatever keys are used: two keys' worth.
+    tenant_rates: Rates = TENANT_RATES
+    #: What may wait for its commit; each bound has its own reason (send/pending.py).
+    pending: Pending = field(default_factory=Pending)
+    #: Reads that run and wait; each limit has its own reason (door/reads.py).
+    reads: ReadLimits = field(default_factory=ReadLimits)
+    #: Seconds until the database ends a read. A page of any list takes milliseconds, and who waits for longer has given up.
+    read_seconds: int = 5
     #: Format of the log: `text` for people, `json` for machines (every line is a JSON object).
     log: str = "text"
 
@@ -217,6 +246,11 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         trusted_proxies=reader.networks("MAILCORDON_TRUSTED_PROXIES"),
         tls_certificate=reader.file("MAILCORDON_TLS_CERTIFICATE"),
         tls_key=reader.file("MAILCORDON_TLS_KEY"),
+        key_rates=_rates(reader, "KEY", Rates()),
+        tenant_rates=_rates(reader, "TENANT", TENANT_RATES),
+        pending=_pending(reader),
+        reads=_reads(reader),
+        read_seconds=reader.number("MAILCORDON_READ_SECONDS", 5, 1, 30),
         log=reader.choice("MAILCORDON_LOG", ("text", "json"), "text"),
         **_feedback(reader, local=local, region=region, endpoint=ses_endpoint),
     )
@@ -254,6 +288,39 @@ def _limits(reader: "_Reader") -> Limits:
         ),
         requests_per_key=number("MAILCORDON_REQUESTS_PER_KEY", default.requests_per_key, 1, 1 << 20),
         pipelined=number("MAILCORDON_PIPELINED_REQUESTS", default.pipelined, 0, 1000),
+    )
+
+
+def _rates(reader: "_Reader", owner: str, default: Rates) -> Rates:
+    def rate(what: str, value: float) -> float:
+        return float(reader.number(f"MAILCORDON_{owner}_{what}_PER_SECOND", int(value), 1, 1_000_000_000))
+
+    return Rates(
+        messages=rate("MESSAGES", default.messages),
+        bytes=rate("BYTES", default.bytes),
+        reads=rate("READS", default.reads),
+    )
+
+
+def _pending(reader: "_Reader") -> Pending:
+    default, number = Pending(), reader.number
+    each, whole = default.messages_per_tenant, default.messages
+    return Pending(
+        messages_per_tenant=number("MAILCORDON_PENDING_MESSAGES_PER_TENANT", each, 1, 1_000_000),
+        messages=number("MAILCORDON_PENDING_MESSAGES", whole, 1, 1_000_000),
+        bytes_per_tenant=number("MAILCORDON_PENDING_MB_PER_TENANT", default.bytes_per_tenant // MB, 1, 65_536)
+        * MB,
+        bytes=number("MAILCORDON_PENDING_MB", default.bytes // MB, 1, 65_536) * MB,
+    )
+
+
+def _reads(reader: "_Reader") -> ReadLimits:
+    default, number = ReadLimits(), reader.number
+    return ReadLimits(
+        at_once=number("MAILCORDON_READS_AT_ONCE", default.at_once, 1, 1000),
+        at_once_each=number("MAILCORDON_READS_AT_ONCE_PER_CALLER", default.at_once_each, 1, 1000),
+        waiting_each=number("MAILCORDON_READS_WAITING_PER_CALLER", default.waiting_each, 0, 1_000_000),
+        waiting=number("MAILCORDON_READS_WAITING", default.waiting, 0, 1_000_000),
     )
 
 

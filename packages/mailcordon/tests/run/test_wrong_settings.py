@@ -66,6 +66,20 @@ WRONG: dict[str, tuple[str, ...]] = {
     "MAILCORDON_RAMP_SECONDS": (*NUMBERS, "0"),
     "MAILCORDON_CELL": NAMES,
     "MAILCORDON_DRAIN_SECONDS": NUMBERS,
+    **{
+        f"MAILCORDON_{owner}_{what}_PER_SECOND": (*NUMBERS, "0")
+        for owner in ("KEY", "TENANT")
+        for what in ("MESSAGES", "BYTES", "READS")
+    },
+    "MAILCORDON_PENDING_MESSAGES_PER_TENANT": (*NUMBERS, "0"),
+    "MAILCORDON_PENDING_MESSAGES": (*NUMBERS, "0"),
+    "MAILCORDON_PENDING_MB_PER_TENANT": (*NUMBERS, "0"),
+    "MAILCORDON_PENDING_MB": (*NUMBERS, "0"),
+    "MAILCORDON_READS_AT_ONCE": (*NUMBERS, "0"),
+    "MAILCORDON_READS_AT_ONCE_PER_CALLER": (*NUMBERS, "0"),
+    "MAILCORDON_READS_WAITING_PER_CALLER": NUMBERS,
+    "MAILCORDON_READS_WAITING": NUMBERS,
+    "MAILCORDON_READ_SECONDS": (*NUMBERS, "0", "31"),
     "MAILCORDON_LOG": ("xml", "JSON"),
 }
 #: What these commands do not read, or what only the machine can find wrong: see the tests below.

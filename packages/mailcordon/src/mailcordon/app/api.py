@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import sys
 
 import mailcordon
 from mailcordon.adapters.db import engine, health_reader
@@ -30,8 +31,10 @@ from mailcordon.control.governor import Governor
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.tenants import Tenants
 from mailcordon.core.clock import boot_time
+from mailcordon.door.buckets import Buckets
 from mailcordon.door.client_address import TrustedProxies
 from mailcordon.door.facts import DoorFacts
+from mailcordon.door.reads import Reads
 from mailcordon.messages import api
 from mailcordon.observe import view as observe_view
 from mailcordon.observe.ingest import Ingest
@@ -44,27 +47,54 @@ async def run(config: Config, stop: asyncio.Event) -> None:
     async with contextlib.AsyncExitStack() as stack:
         pools = {
             login: await stack.enter_async_context(await engine.create_pool(config.login_url(login)))
-            for login in ("control", "governor", "reader")
+            for login in ("control", "governor")
         }
-        accept_store = AcceptStore(config.login_url("send"))
+        # Reads have connections of their own, so that changes and the look-up of keys never wait for them.
+        readers = {
+            login: await stack.enter_async_context(
+                await engine.create_pool(
+                    config.login_url(login),
+                    max_size=config.reads.at_once,
+                    statement_seconds=config.read_seconds,
+                )
+            )
+            for login in ("control", "reader")
+        }
+        read_as = (readers["control"], readers["reader"])
+        accept_store, large_store = (AcceptStore(config.login_url("send")) for _ in range(2))
         stack.push_async_callback(accept_store.close)
+        stack.push_async_callback(large_store.close)
         canceller = MessageCanceller(config.login_url("send"))
         stack.push_async_callback(canceller.close)
         key_store = KeyStore(pools["control"])
         cache = KeyCache(key_store)
         await stack.enter_async_context(key_uses.written(cache, key_store))
-        accept = Accept(accept_store, installation.hash_key, _host_ms, cache.invalidate, local=config.local)
+        door_facts = DoorFacts()
+        accept = Accept(
+            accept_store,
+            installation.hash_key,
+            _host_ms,
+            cache.invalidate,
+            local=config.local,
+            large=large_store,
+            pending=config.pending,
+            refused=door_facts.refuse,
+        )
+        # The thread that parses large messages gives way to the event loop after 0.5 ms, not after 5.
+        sys.setswitchinterval(0.0005)
         endpoint = MessageEndpoint(
             accept=accept,
             keys=cache,
-            reader=MessageReader(pools["control"], pools["reader"]),
+            reader=MessageReader(*read_as),
             canceller=canceller,
             hash_key=installation.hash_key,
+            buckets=Buckets(config.key_rates, config.tenant_rates, door_facts.refuse),
+            reads=Reads(config.reads, door_facts.refuse),
         )
         replays = ObserveStore(config.login_url("observe"))
         stack.push_async_callback(replays.close)
         observed = observe_routes.ObserveServices(
-            reader=PostgresObserveReader(pools["control"], pools["reader"]),
+            reader=PostgresObserveReader(*read_as),
             suppressions=PostgresSuppressions(pools["control"]),
             replay=observe_view.Replay(
                 replays,
@@ -76,7 +106,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         governor = Governor(GovernorStore(pools["governor"]))
         control_store = ControlStore(pools["control"])
         controlled = control_routes.ControlServices(
-            reads=ControlReader(pools["control"], pools["reader"]),
+            reads=ControlReader(*read_as),
             tenants=Tenants(control_store, governor, wiring.settings(config)),
             types=control_store,
             keys=keys.Keys(key_store),
@@ -85,12 +115,11 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         handlers = [
             *control_routes.routes(controlled),
             *observe_routes.routes(observed),
-            *status_routes.routes(StatusReader(pools["control"])),
+            *status_routes.routes(StatusReader(readers["control"])),
         ]
         health = functools.partial(_health, pools["control"])
         application = server.build(endpoint, cache, handlers, health, mailcordon.__version__)
         await stack.enter_async_context(wiring.running(accept.run(), stop))
-        door_facts = DoorFacts()
         door = message_protocol.Door(
             http_server.possible(config.limits), door_facts, TrustedProxies(config.trusted_proxies)
         )

@@ -40,6 +40,9 @@ class Rates:
     reads: float = 100
 
 
+TENANT_RATES = Rates(messages=2000, bytes=32 * 1024 * 1024, reads=200)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Empty:
     """An empty bucket."""

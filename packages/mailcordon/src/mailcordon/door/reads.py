@@ -7,10 +7,11 @@ caller is a tenant; a platform key; or a client address while its key is not kno
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Hashable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 from mailcordon.core.errors import TooMuch, Unavailable
+from mailcordon.core.principal import Principal
 from mailcordon.messages import api
 
 
@@ -48,6 +49,15 @@ class Reads:
         self._next: dict[
             Hashable, _Caller
         ] = {}  #: those that have one waiting and may run one more, in the order of their turns
+
+    def of(self, principal: Principal) -> AbstractAsyncContextManager[None]:
+        """A turn for work that a request of this key causes."""
+        tenant = principal.tenant_id
+        return self.turn(("key", principal.key_id) if tenant is None else ("tenant", tenant))
+
+    def of_client(self, address: str) -> AbstractAsyncContextManager[None]:
+        """A turn to look up a key that is not known yet."""
+        return self.turn(("client", address))
 
     @asynccontextmanager
     async def turn(self, name: Hashable) -> AsyncGenerator[None]:

@@ -25,6 +25,7 @@ from mailcordon.core.turns import Bounds, Full, Turns
 from mailcordon.messages import api
 from mailcordon.send import compose, decide, resolve
 from mailcordon.send.facts import AcceptFacts
+from mailcordon.send.pending import Pending
 from mailcordon.send.ports import AcceptStore, Backlog, NewDelivery, NewMessage, Replay, StaleRoutes, Stored
 from mailcordon.send.resolve import Entry, Lanes
 from mailcordon.send.submission import Submission
@@ -89,26 +90,6 @@ class _Unparsed:
     done: asyncio.Future[Accepted | Repeated]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pending:
-    """What may wait for its commit: messages and bytes of content, of one tenant and in all. Large messages are counted apart."""
-
-    #: At 1,000 messages a second, one second of work: who waits longer is better told to slow down.
-    messages_per_tenant: int = 1000
-    messages: int = 10_000
-    bytes_per_tenant: int = 32 * 1024 * 1024
-    bytes: int = 128 * 1024 * 1024
-
-    @property
-    def bounds(self) -> Bounds:
-        return Bounds(
-            items_each=self.messages_per_tenant,
-            items=self.messages,
-            bytes_each=self.bytes_per_tenant,
-            bytes=self.bytes,
-        )
-
-
 class Accept:
     """`local` says whether the local SES is used, which takes mail for the domains that are reserved for tests.
 
@@ -127,21 +108,21 @@ class Accept:
         *,
         local: bool,
         large: AcceptStore | None = None,
-        pending: Pending = Pending(),
+        pending: Pending | None = None,
         refused: Callable[[str], None] = lambda limit: None,
     ) -> None:
         self._local = local
         self.facts = AcceptFacts()
         self._hash_key = hash_key
-        self._pending = pending
         self._refused = refused
-        self._small = _Committer(store, host_ms, on_change, self.facts, pending.bounds, local=local)
+        bounds = (pending or Pending()).bounds
+        self._small = _Committer(store, host_ms, on_change, self.facts, bounds, local=local)
         self._large = (
             self._small
             if large is None
-            else _Committer(large, host_ms, on_change, self.facts, pending.bounds, local=local)
+            else _Committer(large, host_ms, on_change, self.facts, bounds, local=local)
         )
-        self._unparsed: Turns[_Unparsed] = Turns(pending.bounds)
+        self._unparsed: Turns[_Unparsed] = Turns(bounds)
         self._arrived = asyncio.Event()
 
     def enqueue(

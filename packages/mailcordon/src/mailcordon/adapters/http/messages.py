@@ -8,14 +8,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from litestar import delete, get
 from litestar.exceptions import MethodNotAllowedException
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery
-from litestar.types import Receive, Scope, Send
+from litestar.types import HTTPScope, Receive, Scope, Send
 
 from mailcordon.adapters.http import problems, shapes
 from mailcordon.adapters.http.auth import AnyRequest, principal_of
@@ -28,7 +28,8 @@ from mailcordon.core.delivery import State
 from mailcordon.core.errors import MailcordonError, NotFound, Unavailable, parse_field
 from mailcordon.core.principal import Principal
 from mailcordon.core.suppression import Suppression
-from mailcordon.door.buckets import Buckets, Rates
+from mailcordon.door.buckets import TENANT_RATES, Buckets, Rates
+from mailcordon.door.reads import ReadLimits, Reads
 from mailcordon.messages import api, reasons
 from mailcordon.send import submission, view
 from mailcordon.send.accept import LARGE, Accept, Accepted, Repeated
@@ -156,13 +157,15 @@ class MessageEndpoint:
         canceller: view.Canceller,
         hash_key: bytes,
         buckets: Buckets | None = None,
+        reads: Reads | None = None,
     ) -> None:
         self.accept = accept
         self.keys = keys
         self.reader = reader
         self.canceller = canceller
         self.hash_key = hash_key
-        self.buckets = buckets or Buckets(Rates(), Rates(), lambda limit: None)
+        self.buckets = buckets or Buckets(Rates(), TENANT_RATES, lambda limit: None)
+        self.reads = reads or Reads(ReadLimits(), lambda limit: None)
         self._decode = msgspec.json.Decoder(SendBody).decode
         self._encode = msgspec.json.Encoder().encode
 
@@ -174,22 +177,26 @@ class MessageEndpoint:
             if scope["type"] != "http" or scope["method"] != "POST":
                 raise MethodNotAllowedException(headers={"allow": "POST"})
             authorization, key = key_headers(scope["headers"])
-            await self._sender(authorization)  # before any of the body is kept in memory
-            reply = await self.handle(authorization, key, await _read(receive))
+            client = client_of(cast(HTTPScope, scope))
+            await self._sender(authorization, client)  # before any of the body is kept in memory
+            reply = await self.handle(authorization, key, await _read(receive), client)
         except Exception as error:
             reply = failure(error)
         await respond(send, reply)
 
-    async def handle(self, authorization: str | None, key: str | None, raw: bytes) -> Reply:
+    async def handle(self, authorization: str | None, key: str | None, raw: bytes, client: str = "") -> Reply:
         """Handles a whole request. Raises MailcordonError."""
-        principal = await self._sender(authorization)
+        principal = await self._sender(authorization, client)
         result = await self.enqueue(principal, authorization, key, raw)
         return (
             await self.repeated(result, principal) if isinstance(result, Repeated) else self.accepted(result)
         )
 
-    async def _sender(self, authorization: str | None) -> Principal:
-        principal = self.keys.lookup(authorization) or await self.keys.load(authorization)
+    async def _sender(self, authorization: str | None, client: str) -> Principal:
+        principal = self.keys.lookup(authorization)
+        if principal is None:
+            async with self.reads.of_client(client):
+                principal = await self.keys.load(authorization)
         principal.require("send")
         return principal
 
@@ -249,7 +256,8 @@ class MessageEndpoint:
         return Reply(202, self._encode(_message_accepted(accepted)), {"content-type": "application/json"})
 
     async def repeated(self, repeated: Repeated, principal: Principal) -> Reply:
-        accepted = await self._repeated(repeated.message, principal)
+        async with self.reads.of(principal):
+            accepted = await self._repeated(repeated.message, principal)
         headers = {"content-type": "application/json", "idempotency-replayed": "true"}
         return Reply(202, self._encode(accepted), headers)
 
@@ -434,6 +442,11 @@ def _checked(body: SendBody) -> submission.Submission:
         campaign=body.campaign,
         list=body.list_,
     )
+
+
+def client_of(scope: HTTPScope) -> str:
+    """The client's address, as far as the server knows it."""
+    return scope["client"][0] if scope["client"] else ""
 
 
 async def respond(send: Send, reply: Reply) -> None:

@@ -14,9 +14,9 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import Receive, Scope, Send
 
-from mailcordon.adapters.http import messages, problems, shapes
+from mailcordon.adapters.http import messages, problems, read_turns, shapes
 from mailcordon.adapters.http.auth import before_request
-from mailcordon.adapters.http.messages import MessageEndpoint
+from mailcordon.adapters.http.messages import App, MessageEndpoint
 from mailcordon.control.key_cache import KeyCache
 
 MAX_BODY = 1024 * 1024  #: bytes, of every request but POST /v1/messages
@@ -31,7 +31,6 @@ class Health(msgspec.Struct):
 
 
 HealthCheck = Callable[[], Awaitable[Health]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def build(
@@ -41,7 +40,13 @@ def build(
     health: HealthCheck,
     version: str,
 ) -> App:
-    rest = _rest(keys, [*messages.routes(endpoint), *handlers], health, version)
+    rest = read_turns.in_turn(
+        cast(App, _rest(keys, [*messages.routes(endpoint), *handlers], health, version)),
+        keys,
+        endpoint.reads,
+        endpoint.buckets,
+        MAX_BODY,
+    )
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == messages.PATH:
