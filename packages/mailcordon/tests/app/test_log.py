@@ -126,3 +126,43 @@ def test_every_line_of_a_running_systems_roles_is_json(json_system: systems.Syst
     for role in ("api", "dispatch", "observe", "control"):
         lines = parsed(json_system.log(role).splitlines())
         assert "started" in [line["event"] for line in lines]
+
+
+#: Every way in which an error of the database gets into a line. The canary is a key, a row and a value.
+ERRORS = """
+import asyncpg, logging, structlog
+from mailcordon.app import log
+log.configure({kind!r}, "api")
+
+def refused():
+    fields = {{"C": "23505", "M": "duplicate key", "D": "Key (key)=(canary) already exists.", "H": "canary"}}
+    try:
+        try:
+            raise asyncpg.PostgresError.new(fields)
+        except asyncpg.PostgresError as error:
+            raise ValueError("while storing") from error
+    except ValueError as error:
+        return ExceptionGroup("several", [error, asyncpg.PostgresError.new({{"C": "22P02", "M": "invalid: canary"}})])
+
+error = asyncpg.PostgresError.new({{"C": "22P02", "M": "invalid input syntax: canary", "D": "canary"}})
+logging.getLogger("mailcordon.test").warning("could not store: %s", error)
+logging.getLogger("mailcordon.test").warning("could not store: %(why)s", {{"why": refused().exceptions[1]}})
+logging.getLogger("asyncio").error("task failed", exc_info=refused())
+structlog.get_logger("mailcordon.test").error("as a value", problem=refused().exceptions[1], exc_info=refused())
+try:
+    raise refused()
+except ExceptionGroup:
+    structlog.get_logger("mailcordon.test").exception("caught")
+    logging.getLogger("mailcordon.test").exception("caught")
+raise refused()
+"""
+
+
+@pytest.mark.parametrize("kind", ["json", "text"])
+def test_no_line_holds_what_a_statement_carried(kind: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ERRORS.format(kind=kind)], capture_output=True, text=True, check=False
+    )
+    assert "canary" not in done.stderr
+    assert done.stderr.count("duplicate key") == 5, "the cause stands there all the same"
+    assert "InvalidTextRepresentationError, 22P02" in done.stderr
