@@ -13,8 +13,7 @@ from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.control_store import ControlStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.key_store import KeyStore
-from mailcordon.adapters.http import control, problems
-from mailcordon.adapters.http.auth import before_request
+from mailcordon.adapters.http import control, server
 from mailcordon.control import desired
 from mailcordon.control.governor import Governor
 from mailcordon.control.key_cache import KeyCache
@@ -78,12 +77,7 @@ async def world(database: Any) -> AsyncIterator[ControlWorld]:
         keys=keys,
         governor=governor,
     )
-    app = Litestar(
-        control.routes(services),
-        before_request=before_request(KeyCache(key_store)),
-        exception_handlers={Exception: problems.handle},
-        openapi_config=None,
-    )
+    app = server.application(KeyCache(key_store), control.routes(services))
     # In this loop, where the pools live.
     transport = httpx.ASGITransport(app)  # pyright: ignore[reportArgumentType]
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:

@@ -224,6 +224,21 @@ async def test_one_connection_takes_several_messages_and_other_requests_in_betwe
     assert [one for one in api.through_asgi if one.startswith("POST")] == []
 
 
+@pytest.mark.parametrize("line", ["Authorization: Bearer x", "Host: y", "Idempotency-Key: 2"])
+async def test_a_second_key_host_or_idempotency_key_is_refused_at_every_door(api: Api, line: str) -> None:
+    other = f"{line}\r\nContent-Length: 0"
+    for raw in (
+        api.request(GOOD, "Idempotency-Key: 1", line),
+        api.head("Idempotency-Key: 1", line, method="GET", path="/v1/messages/msg_1"),
+        api.head("Idempotency-Key: 1", line, method="GET", path="/v1/health"),
+        api.head("Idempotency-Key: 1", other, method="POST", path="/v1/messages", key="unknown"),
+    ):
+        answer = await api.ask(raw)
+        assert (answer.status, answer.said["code"]) == (400, "duplicate-header"), raw
+        assert line.partition(":")[0] in answer.said["detail"]
+    assert await api.stored() == 0
+
+
 async def test_both_paths_give_the_same_response(api: Api) -> None:
     bodies: list[Any] = [
         GOOD,
@@ -235,6 +250,7 @@ async def test_both_paths_give_the_same_response(api: Api) -> None:
         b"",
         b"\xff",
         b"[]",
+        b'{"to": "a@x.example", "to": "b@x.example"}',
     ]
     for body in bodies:
         direct_answer = await api.ask(api.request(body))

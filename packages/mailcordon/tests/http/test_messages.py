@@ -209,9 +209,10 @@ BAD: dict[str, tuple[Any, int, str, list[str]]] = {
     "nothing": (b"", 400, "malformed-json", []),
     "half": (b'{"type": "password-reset", ', 400, "malformed-json", []),
     "a form": (b"type=password-reset&to=kim", 400, "malformed-json", []),
-    "latin-1": (json.dumps(GOOD, ensure_ascii=False).replace("Acme", "Acmé").encode("latin-1"), 400, "malformed-json", []),
-    "half a surrogate pair": (json.dumps({**GOOD, "subject": "x\ud800y"}).encode(), 400, "malformed-json", []),
-    "deeper than anybody means": (b"[" * 100_000, 422, "invalid", ["body"]),
+    "latin-1": (json.dumps(GOOD, ensure_ascii=False).replace("Acme", "Acmé").encode("latin-1"), 400, "json-not-utf8", []),
+    "a member twice": (json.dumps(GOOD).encode()[:-1] + b', "to": "eve@example.com"}', 400, "json-duplicate-member", []),
+    "half a surrogate pair": (json.dumps({**GOOD, "subject": "x\ud800y"}).encode(), 400, "json-lone-surrogate", []),
+    "deeper than anybody means": (b"[" * 100_000, 400, "json-too-deep", []),
     "more than any mail": (b" " * (messages.MAX_BODY + 1), 413, "too-large", []),
 }  # fmt: skip
 

@@ -5,26 +5,19 @@ from typing import Any
 
 import httpx
 import pytest
-from litestar import Litestar
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.health_store import HealthStore
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.status_reader import StatusReader
-from mailcordon.adapters.http import problems, status
-from mailcordon.adapters.http.auth import before_request
+from mailcordon.adapters.http import server, status
 from mailcordon.control.key_cache import KeyCache
 
 
 @pytest.fixture
 async def ask(world: Any, database: Any) -> AsyncIterator[Any]:
     pool = await engine.create_pool(database.dsn("control"))
-    app = Litestar(
-        status.routes(StatusReader(pool)),
-        before_request=before_request(KeyCache(KeyStore(pool))),
-        exception_handlers={Exception: problems.handle},
-        openapi_config=None,
-    )
+    app = server.application(KeyCache(KeyStore(pool)), status.routes(StatusReader(pool)))
     transport = httpx.ASGITransport(app)  # pyright: ignore[reportArgumentType]
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
 

@@ -7,14 +7,12 @@ from typing import Any
 
 import pytest
 from httpx import ASGITransport, AsyncClient, Response
-from litestar import Litestar
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.observe_reader import PostgresObserveReader, PostgresSuppressions
 from mailcordon.adapters.db.observe_store import ObserveStore
-from mailcordon.adapters.http import observe, problems
-from mailcordon.adapters.http.auth import before_request
+from mailcordon.adapters.http import observe, server
 from mailcordon.adapters.ses.feedback import decode
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.keys import Keys
@@ -67,12 +65,7 @@ async def api(world: World, database: Any) -> AsyncIterator[Api]:
         "acme": (await keys.create(tenant="acme", name="a", scopes=["send", "read"], actor="test"))[1],
         "zen": (await keys.create(tenant="zen", name="z", scopes=["send", "read"], actor="test"))[1],
     }
-    app: Any = Litestar(
-        observe.routes(services),
-        before_request=before_request(KeyCache(KeyStore(control))),
-        exception_handlers={Exception: problems.handle},
-        openapi_config=None,
-    )
+    app: Any = server.application(KeyCache(KeyStore(control)), observe.routes(services))
     try:
         async with AsyncClient(transport=ASGITransport(app), base_url="http://api.test") as client:
             yield Api(client, made)

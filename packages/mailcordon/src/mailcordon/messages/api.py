@@ -689,6 +689,42 @@ def body_not_utf8() -> str:
     return "The body is not UTF-8."
 
 
+@example("'because'")
+def json_member_twice(name: str) -> str:
+    """An object in the body of a request has two members of one name (400)."""
+    return f"The body has the member {name} twice in one object."
+
+
+@example(8)
+def json_too_deep(most: int) -> str:
+    """The body of a request has more arrays and objects inside each other than any request needs (400)."""
+    return f"The body has more than {most} arrays and objects inside each other."
+
+
+@example()
+def json_not_a_number() -> str:
+    """The body of a request has NaN or Infinity (400)."""
+    return "The body has NaN or Infinity, which JSON does not have."
+
+
+@example()
+def json_number_out_of_range() -> str:
+    """The body of a request has a number that no double and no 64-bit integer can hold (400)."""
+    return "The body has a number that is out of range: integers have 64 bits, other numbers are doubles."
+
+
+@example()
+def json_lone_surrogate() -> str:
+    """A string in the body of a request has one half of a surrogate pair (400)."""
+    return "The body has half of a surrogate pair in a string, which is no character."
+
+
+@example("Host")
+def header_given_twice(name: str) -> str:
+    """A request has a header twice of which there may be one (400)."""
+    return f"The request has more than one {name} header."
+
+
 @example()
 def body_cut_off() -> str:
     """The connection ended before the whole body was received (400)."""
@@ -697,7 +733,7 @@ def body_cut_off() -> str:
 
 @example(25_165_824)
 def body_too_large(most: int) -> str:
-    """The body of a message is too large (413)."""
+    """The body of a request is too large (413)."""
     return f"The body must be at most {most:,} bytes."
 
 

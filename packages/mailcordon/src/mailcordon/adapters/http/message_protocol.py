@@ -17,8 +17,9 @@ from typing import Any, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from mailcordon.adapters.http import messages, problems, server
+from mailcordon.adapters.http import messages, problems
 from mailcordon.adapters.http.messages import MessageEndpoint, Reply
+from mailcordon.adapters.http.request_headers import credentials
 from mailcordon.core.principal import Principal
 from mailcordon.door.admission import Admission, Caller, Refusal, Ticket
 from mailcordon.door.client_address import TrustedProxies, counted_as
@@ -323,7 +324,10 @@ class MessageProtocol(HttpToolsProtocol):
         if self._head > limits.head_bytes and self._exact_head() > limits.head_bytes:
             self._stop(Limit.HEAD_BYTES)
         self._since = 0.0
-        authorization, key = messages.key_headers(self.headers)
+        try:
+            authorization, key = credentials(self.headers)
+        except problems.Malformed:
+            authorization = key = None  # as a caller without a key: the endpoint refuses it
         principal = self.endpoint.keys.lookup(authorization)
         admitted = self._admit(parser, principal)
         if isinstance(admitted, Refusal):
@@ -397,7 +401,7 @@ class MessageProtocol(HttpToolsProtocol):
         """Returns who is charged for the request, and the client behind a proxy that sent it."""
         admission = self._admission
         length = self._length or 0
-        most = messages.MAX_BODY if self.url.partition(b"?")[0] == _URL else server.MAX_BODY
+        most = messages.MAX_BODY if self.url.partition(b"?")[0] == _URL else problems.MAX_BODY
         if self._guest is not None and not (
             self.url == _HEALTH_URL and length == 0 and parser.get_method() == b"GET"
         ):

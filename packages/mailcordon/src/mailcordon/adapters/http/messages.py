@@ -6,7 +6,7 @@ same: a plain ASGI function here, and `message_protocol.py`, which does without 
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -17,8 +17,9 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery
 from litestar.types import HTTPScope, Receive, Scope, Send
 
-from mailcordon.adapters.http import problems, shapes
+from mailcordon.adapters.http import json_body, problems, shapes
 from mailcordon.adapters.http.auth import AnyRequest, principal_of
+from mailcordon.adapters.http.request_headers import credentials
 from mailcordon.adapters.http.shapes import Time
 from mailcordon.control import lookup
 from mailcordon.control.key_cache import KeyCache
@@ -166,7 +167,7 @@ class MessageEndpoint:
         self.hash_key = hash_key
         self.buckets = buckets or Buckets(Rates(), TENANT_RATES, lambda limit: None)
         self.reads = reads or Reads(ReadLimits(), lambda limit: None)
-        self._decode = msgspec.json.Decoder(SendBody).decode
+        self._decoder = msgspec.json.Decoder(SendBody)
         self._encode = msgspec.json.Encoder().encode
 
     # POST -----------------------------------------------------------------------------------------------------------------
@@ -176,7 +177,7 @@ class MessageEndpoint:
         try:
             if scope["type"] != "http" or scope["method"] != "POST":
                 raise MethodNotAllowedException(headers={"allow": "POST"})
-            authorization, key = key_headers(scope["headers"])
+            authorization, key = credentials(scope["headers"])
             client = client_of(cast(HTTPScope, scope))
             await self._sender(authorization, client)  # before any of the body is kept in memory
             reply = await self.handle(authorization, key, await _read(receive), client)
@@ -243,12 +244,7 @@ class MessageEndpoint:
 
     def _parse(self, principal: Principal, raw: bytes) -> tuple[str, submission.Submission]:
         """The tenant and the checked message. Raises MailcordonError."""
-        try:
-            body = self._decode(raw)
-        except msgspec.DecodeError as error:
-            raise problems.from_decoding(error) from None
-        except UnicodeDecodeError:
-            raise problems.Malformed(api.body_not_utf8(), code="malformed-json") from None
+        body = json_body.read_as(self._decoder, raw, _is_flat)
         principal.require_type(body.type)
         return principal.tenant_for(body.tenant), _checked(body)
 
@@ -428,6 +424,10 @@ def _message_accepted(accepted: Accepted) -> MessageAccepted:
     )
 
 
+def _is_flat(body: SendBody) -> bool:
+    return not body.headers
+
+
 def _checked(body: SendBody) -> submission.Submission:
     reply_to = body.reply_to
     return submission.check(
@@ -471,17 +471,6 @@ def failure(error: BaseException) -> Reply:
 
 def too_large() -> MailcordonError:
     return problems.TooLarge(api.body_too_large(MAX_BODY))
-
-
-def key_headers(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str | None, str | None]:
-    """The values of Authorization and Idempotency-Key. Names are in lower case."""
-    authorization = key = None
-    for name, value in headers:
-        if name == b"authorization":
-            authorization = value.decode("latin-1")
-        elif name == b"idempotency-key":
-            key = value.decode("latin-1")
-    return authorization, key
 
 
 def _idempotency_key(key: str | None) -> str | None:

@@ -11,6 +11,7 @@ import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from mailcordon.core.errors import (
     Conflict,
@@ -30,6 +31,7 @@ from mailcordon.messages import api
 
 log: Any = structlog.get_logger()
 
+MAX_BODY = 1024 * 1024  #: bytes, of every request but POST /v1/messages
 MEDIA_TYPE = "application/problem+json"
 _STATUS: tuple[tuple[type[MailcordonError], int], ...] = (
     (Invalid, 422),
@@ -51,7 +53,7 @@ class TooLarge(Refused):
 
 
 class Malformed(Refused):
-    """The body is not JSON in UTF-8."""
+    """The request itself is not well formed, whatever it asks for."""
 
     code = "malformed"
 
@@ -85,6 +87,8 @@ def describe(error: BaseException) -> tuple[int, bytes, dict[str, str]]:
     headers = {"content-type": MEDIA_TYPE}
     if isinstance(error, ValidationException):
         error = _from_validation(error)
+    elif isinstance(error, RequestEntityTooLarge):
+        error = TooLarge(api.body_too_large(MAX_BODY))
     elif isinstance(error, HTTPException):
         status = error.status_code
         problem = _problem(status, f"http-{status}", _words(error), retryable=status >= 500)
@@ -152,11 +156,9 @@ def _from_validation(error: ValidationException) -> MailcordonError:
     return Invalid(*faults)
 
 
-def from_decoding(error: msgspec.DecodeError) -> MailcordonError:
-    """What msgspec could not decode, as the field and its problem."""
+def from_decoding(error: msgspec.ValidationError) -> Invalid:
+    """The value that is not of the field's type, as the field and its problem."""
     text = str(error)
-    if not isinstance(error, msgspec.ValidationError):
-        return Malformed(api.body_not_json(text), code="malformed-json")
     problem, _, path = text.partition(" - at `$")
     field = path.rstrip("`").removeprefix(".") or "body"
     if "missing required field" in problem or "contains unknown field" in problem:

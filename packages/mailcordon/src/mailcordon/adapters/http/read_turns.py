@@ -12,6 +12,7 @@ from typing import Any, cast
 from litestar.types import HTTPScope, Message, Receive, Scope, Send
 
 from mailcordon.adapters.http import messages
+from mailcordon.adapters.http.request_headers import credentials
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.door.buckets import Buckets
 from mailcordon.door.reads import Reads
@@ -20,8 +21,8 @@ from mailcordon.door.reads import Reads
 def _turn(
     scope: HTTPScope, keys: KeyCache, reads: Reads, buckets: Buckets
 ) -> AbstractAsyncContextManager[None]:
-    """Raises TooMuch if the key or its tenant reads more than its rate gives."""
-    authorization, _ = messages.key_headers(scope["headers"])
+    """Raises TooMuch if the key or its tenant reads more than its rate gives, and Malformed for two keys."""
+    authorization, _ = credentials(scope["headers"])
     principal = keys.lookup(authorization)
     if principal is None:
         return reads.of_client(messages.client_of(scope))

@@ -16,10 +16,9 @@ from litestar.types import Receive, Scope, Send
 
 from mailcordon.adapters.http import messages, problems, read_turns, shapes
 from mailcordon.adapters.http.auth import before_request
+from mailcordon.adapters.http.json_body import JSONRequest
 from mailcordon.adapters.http.messages import App, MessageEndpoint
 from mailcordon.control.key_cache import KeyCache
-
-MAX_BODY = 1024 * 1024  #: bytes, of every request but POST /v1/messages
 
 
 class Health(msgspec.Struct):
@@ -45,7 +44,7 @@ def build(
         keys,
         endpoint.reads,
         endpoint.buckets,
-        MAX_BODY,
+        problems.MAX_BODY,
     )
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,13 +66,10 @@ def _rest(keys: KeyCache, handlers: Sequence[HTTPRouteHandler], check: HealthChe
     async def openapi() -> Response[bytes]:
         return Response(_described(rest), media_type="application/json")
 
-    rest = Litestar(
-        route_handlers=[*handlers, health, openapi],
-        before_request=before_request(keys),
-        exception_handlers={Exception: problems.handle},
-        request_max_body_size=MAX_BODY,
-        logging_config=None,  # Litestar would replace the process's log handlers
-        openapi_config=OpenAPIConfig(
+    rest = application(
+        keys,
+        [*handlers, health, openapi],
+        OpenAPIConfig(
             title="Mailcordon",
             version=version,
             description="Sends the e-mail of a platform's tenants through Amazon SES. Errors are problem+json (RFC 9457).",
@@ -88,6 +84,21 @@ def _rest(keys: KeyCache, handlers: Sequence[HTTPRouteHandler], check: HealthChe
         ),
     )
     return rest
+
+
+def application(
+    keys: KeyCache, handlers: Sequence[HTTPRouteHandler], openapi: OpenAPIConfig | None = None
+) -> Litestar:
+    """The routes, with what they have in common: how keys are checked, how bodies are read, and how errors are answered."""
+    return Litestar(
+        route_handlers=handlers,
+        before_request=before_request(keys),
+        request_class=JSONRequest,
+        exception_handlers={Exception: problems.handle},
+        request_max_body_size=problems.MAX_BODY,
+        logging_config=None,  # Litestar would replace the process's log handlers
+        openapi_config=openapi,
+    )
 
 
 def _described(rest: Litestar) -> bytes:
