@@ -92,6 +92,15 @@ class MessageRecords:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AddressRecords:
+    """What is known of an address, for one tenant, read in one snapshot."""
+
+    #: The newest first, each with what is known of it and its message; without history and without its other recipients.
+    deliveries: Sequence[tuple[int, MessageRecords]]
+    suppressions: Sequence[Suppression]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryView:
     id: int
     to: str
@@ -116,12 +125,13 @@ class MessageReader(Protocol):
 
     async def records(self, message: int, tenant: int | None) -> MessageRecords | None: ...
     async def tenant_id(self, slug: str) -> int | None: ...
-    async def deliveries_to(
-        self, tenant: int, hash: bytes, limit: int, *, as_tenant: bool
-    ) -> Sequence[int]: ...
-    async def suppressions_of(
-        self, tenant: int, hash: bytes, *, as_tenant: bool
-    ) -> Sequence[Suppression]: ...
+    async def address(self, tenant: int, hash: bytes, limit: int, *, as_tenant: bool) -> AddressRecords: ...
+
+
+def delivery(records: MessageRecords, id: int) -> DeliveryView:
+    """One delivery of a message."""
+    to = records.message.recipients[ids.recipient_of(id) - 1]
+    return _delivery(records, id, to, {row.source: row for row in records.rows if row.id == id})
 
 
 def deliveries(records: MessageRecords) -> tuple[DeliveryView, ...]:

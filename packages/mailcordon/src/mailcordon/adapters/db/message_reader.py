@@ -4,8 +4,9 @@ Implements `send.view.MessageReader`. A tenant's key reads as the reader role, w
 about one message is read in one snapshot, so a delivery is never seen twice or missed while it moves.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 
 import asyncpg
 
@@ -19,8 +20,8 @@ from mailcordon.core.delivery import State
 from mailcordon.core.health import Outflow
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
 from mailcordon.core.reason import Reason
-from mailcordon.core.suppression import Suppression
 from mailcordon.messages import reasons, times
+from mailcordon.send import view
 from mailcordon.send.view import (
     DeliveryRow,
     MessageRecords,
@@ -52,56 +53,96 @@ class MessageReader:
                 return None
             rows = await connection.fetch(_SQL.deliveries, message, row["lane"])
             history = await connection.fetch(_SQL.history, message)
-            holds = await connection.fetch(_SQL.holds_since, row["lane"], ids.ms_of(message))
-            stops = await connection.fetch(_SQL.stops_since, row["lane"], ids.ms_of(message))
-            gaps = await connection.fetch(_SQL.without_dispatcher, ids.ms_of(message))
-            outflow = await connection.fetchrow(_SHARED.outflow)
-        assert outflow is not None
+            around = await _around(
+                connection, {row["lane"]: ids.ms_of(message)}, as_tenant=tenant is not None
+            )
         timelines: dict[int, list[TimelineEntry]] = {}
         for one in history:
             timelines.setdefault(one["delivery"], []).append(_timeline_entry(one))
-        defaults = CLASS_DEFAULTS[Class(row["class"])]
-        return MessageRecords(
-            message=MessageRow(
-                id=row["id"],
-                tenant=row["tenant"],
-                tenant_slug=row["slug"],
-                lane=row["lane"],
-                type=row["type"],
-                from_address=row["from_address"],
-                recipients=row["recipients"],
-                campaign=row["campaign"],
-                list=row["list"],
-            ),
-            rows=[_row(one) for one in rows],
-            history=timelines,
-            class_=Class(row["class"]),
-            holds=[_past_hold(one) for one in holds],
-            stops=[
-                *(_past_stop(one, as_tenant=tenant is not None) for one in known(stops)),
-                *map(_without_dispatcher, gaps),
-            ],
-            outflow=Outflow(**outflow),
-            expiry_ms=row["expiry_ms"],
-            silence_ms=defaults.max_delivery_seconds * 1000 + _SLACK_MS,
-            now=outflow["now"],
-        )
+        return around.records(row, rows, timelines)
 
     async def tenant_id(self, slug: str) -> int | None:
         async with self._snapshot(None) as connection:
             return await connection.fetchval(_SHARED.tenant_id, slug)
 
-    async def deliveries_to(self, tenant: int, hash: bytes, limit: int, *, as_tenant: bool) -> Sequence[int]:
-        """Ids of the newest deliveries of this tenant to an address."""
+    async def address(self, tenant: int, hash: bytes, limit: int, *, as_tenant: bool) -> view.AddressRecords:
         async with self._snapshot(tenant if as_tenant else None) as connection:
-            return [row["id"] for row in await connection.fetch(_SQL.deliveries_to, tenant, hash, limit)]
+            newest = await connection.fetch(_SQL.newest_to, tenant, hash, limit)
+            suppressions = await connection.fetch(_SQL.suppressions_of, tenant, hash)
+            rows: dict[int, list[asyncpg.Record]] = {}
+            if newest:
+                deliveries = [row["delivery"] for row in newest]
+                for row in await connection.fetch(_SQL.states, deliveries, [row["lane"] for row in newest]):
+                    rows.setdefault(row["id"], []).append(row)
+            since: dict[int, int] = {}
+            for row in newest:  # the oldest of each lane comes last
+                since[row["lane"]] = ids.ms_of(row["id"])
+            around = await _around(connection, since, as_tenant=as_tenant) if newest else None
+        return view.AddressRecords(
+            deliveries=[
+                (row["delivery"], around.records(row, rows.get(row["delivery"], []), {}))
+                for row in newest
+                if around is not None
+            ],
+            suppressions=[suppression_from_row(row) for row in suppressions],
+        )
 
-    async def suppressions_of(self, tenant: int, hash: bytes, *, as_tenant: bool) -> Sequence[Suppression]:
-        async with self._snapshot(tenant if as_tenant else None) as connection:
-            return [
-                suppression_from_row(row)
-                for row in await connection.fetch(_SQL.suppressions_of, tenant, hash)
-            ]
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What kept the mail of some lanes from leaving, and whether mail leaves now."""
+
+    holds: dict[int, list[PastHold]]  #: by lane
+    stops: dict[int, list[PastStop]]
+    without_dispatcher: list[PastStop]
+    outflow: Outflow
+
+    def records(
+        self,
+        message: asyncpg.Record,
+        rows: Sequence[asyncpg.Record],
+        history: Mapping[int, Sequence[TimelineEntry]],
+    ) -> MessageRecords:
+        class_ = Class(message["class"])
+        return MessageRecords(
+            message=MessageRow(
+                id=message["id"],
+                tenant=message["tenant"],
+                tenant_slug=message["slug"],
+                lane=message["lane"],
+                type=message["type"],
+                from_address=message["from_address"],
+                recipients=message["recipients"],
+                campaign=message["campaign"],
+                list=message["list"],
+            ),
+            rows=[_row(one) for one in rows],
+            history=history,
+            class_=class_,
+            holds=self.holds.get(message["lane"], []),
+            stops=[*self.stops.get(message["lane"], []), *self.without_dispatcher],
+            outflow=self.outflow,
+            expiry_ms=message["expiry_ms"],
+            silence_ms=CLASS_DEFAULTS[class_].max_delivery_seconds * 1000 + _SLACK_MS,
+            now=self.outflow.now,
+        )
+
+
+async def _around(
+    connection: engine.PooledConnection, since: Mapping[int, int], *, as_tenant: bool
+) -> _Around:
+    """`since`: for each lane, when its oldest message was accepted."""
+    lanes, times = list(since), list(since.values())
+    held: dict[int, list[PastHold]] = {}
+    for row in await connection.fetch(_SQL.holds_since, lanes, times):
+        held.setdefault(row["of_lane"], []).append(_past_hold(row))
+    stopped: dict[int, list[PastStop]] = {}
+    for row in known(await connection.fetch(_SQL.stops_since, lanes, times)):
+        stopped.setdefault(row["of_lane"], []).append(_past_stop(row, as_tenant=as_tenant))
+    gaps = await connection.fetch(_SQL.without_dispatcher, min(times))
+    outflow = await connection.fetchrow(_SHARED.outflow)
+    assert outflow is not None
+    return _Around(held, stopped, [*map(_without_dispatcher, gaps)], Outflow(**outflow))
 
 
 class MessageCanceller:

@@ -333,22 +333,14 @@ async def _address_view(endpoint: MessageEndpoint, principal: Principal, slug: s
     if tenant is None:
         tenant = await lookup.tenant_id(endpoint.reader, slug, code=NotFound.code)
     hash = address.hash_of(endpoint.hash_key, parsed)
-    found = await endpoint.reader.deliveries_to(
-        tenant, hash, _ADDRESS_LIMIT, as_tenant=not principal.is_platform
-    )
-    by_message: dict[int, view.MessageRecords] = {}
+    found = await endpoint.reader.address(tenant, hash, _ADDRESS_LIMIT, as_tenant=not principal.is_platform)
     deliveries: list[AddressDelivery] = []
-    for id in found:
-        message = ids.message_of(id)
-        records = by_message.get(message) or await endpoint.reader.records(message, principal.tenant_id)
-        if records is None:
-            continue
-        by_message[message] = records
-        one = view.deliveries(records)[ids.recipient_of(id) - 1]
+    for id, records in found.deliveries:
+        one = view.delivery(records, id)
         deliveries.append(
             AddressDelivery(
                 id=ids.delivery_id(id),
-                message=ids.message_id(message),
+                message=ids.message_id(records.message.id),
                 type=records.message.type,
                 at=shapes.iso_ms(ids.ms_of(id)),
                 state=_word(one.state),
@@ -356,11 +348,10 @@ async def _address_view(endpoint: MessageEndpoint, principal: Principal, slug: s
                 detail=one.detail,
             )
         )
-    kept = await endpoint.reader.suppressions_of(tenant, hash, as_tenant=not principal.is_platform)
     return AddressView(
         address=str(parsed),
         tenant=slug,
-        suppressions=[_suppression(one, slug) for one in kept],
+        suppressions=[_suppression(one, slug) for one in found.suppressions],
         deliveries=deliveries,
     )
 

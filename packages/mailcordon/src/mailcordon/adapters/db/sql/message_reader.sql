@@ -32,23 +32,27 @@ select e.delivery, e.at, 'event:' || e.kind, coalesce(e.detail ->> 'text', e.det
 order by 1, 2 limit 2000;
 
 -- name: holds_since
--- Holds that stopped mail of the lane after this time, lifted ones too: what a delivery's timeline says of them is read from them.
+-- Holds that stopped mail of each lane after a time, lifted ones too: what a delivery's timeline says of them is read from them.
 -- The newest, which are the open ones too.
-select * from (
+select u.lane as of_lane, newest.*
+  from unnest($1::int[], $2::bigint[]) u (lane, since)
+ cross join lateral (
     select h.* from lane l join hold h on h.tenant = l.tenant and hold_covers(h, l.tenant, l.class, l.id)
-     where l.id = $1 and h.stops and (h.lifted_at is null or h.lifted_at > $2)
+     where l.id = u.lane and h.stops and (h.lifted_at is null or h.lifted_at > u.since)
      order by h.lifted_at desc nulls first, h.id desc limit 100
-) newest order by since, id;
+) newest order by newest.since, newest.id;
 
 -- name: stops_since
--- Stops that kept mail of the lane from leaving after this time, ended ones too, and from when to when. As of the route that the
+-- Stops that kept mail of each lane from leaving after a time, ended ones too, and from when to when. As of the route that the
 -- lane has now. A dispatcher's own stop kept mail only while no other dispatcher could call SES. The newest, as for holds.
-select * from (
-    select s.*, s.since as kept_from, s.ended_at as kept_until from stops_on($1, $2) s where s.scope <> 'worker'
+select u.lane as of_lane, newest.*
+  from unnest($1::int[], $2::bigint[]) u (lane, since)
+ cross join lateral (
+    select s.*, s.since as kept_from, s.ended_at as kept_until from stops_on(u.lane, u.since) s where s.scope <> 'worker'
     union all
     select s.*, lower(t.kept), upper(t.kept)
-      from stop s cross join lateral unnest(no_way_out($2) * int8multirange(stop_time(s))) t (kept)
-     where s.scope = 'worker' and (s.ended_at is null or s.ended_at > $2)
+      from stop s cross join lateral unnest(no_way_out(u.since) * int8multirange(stop_time(s))) t (kept)
+     where s.scope = 'worker' and (s.ended_at is null or s.ended_at > u.since)
      order by kept_until desc nulls first, id desc limit 100
 ) newest order by kept_from, id;
 
@@ -61,9 +65,31 @@ select lower(t.gone) as kept_from, upper(t.gone) as kept_until
  where coalesce(upper(t.gone), now_ms()) - lower(t.gone) >= 10000
  order by 1 desc limit 100;
 
--- name: deliveries_to
--- The newest deliveries to an address.
-select r.id from recipient r where r.tenant = $1 and r.hash = $2 order by r.id desc limit $3;
+-- name: newest_to
+-- The newest deliveries to an address, each with its message.
+select r.id as delivery, m.*, t.slug, ty.name as type, ty.class, l.expiry_ms
+  from (select id from recipient where tenant = $1 and hash = $2 order by id desc limit $3) r
+ cross join lateral (select * from message where id = r.id & -64 limit 1) m
+  join tenant t on t.id = m.tenant join lane l on l.id = m.lane join message_type ty on ty.id = l.type
+ order by r.id desc;
+
+-- name: states
+-- What is known of each of these deliveries, as in `deliveries`. Each row is looked up by its key, whatever the planner believes
+-- of the sizes of tables: so `limit`.
+with d as (select * from unnest($1::bigint[], $2::int[]) d (id, lane))
+select 'ready' as source, r.id, case r.state when 1 then 2 else 1 end::smallint as state, r.attempt, r.provider, null::text as ses_id,
+       r.called_at, null::bigint as at, null::text as reason, null::text as detail, l.held
+  from d cross join lateral (select * from ready r where r.lane = d.lane and r.id = d.id limit 1) r join lane l on l.id = r.lane
+union all
+select 'waiting', w.id, case w.why when 2 then 5 when 3 then 4 else 3 end::smallint, w.attempt, w.provider, null, w.called_at, w.since,
+       w.code, w.reason, l.held
+  from d cross join lateral (select * from waiting w where w.lane = d.lane and w.id = d.id limit 1) w join lane l on l.id = w.lane
+union all
+select 'ledger', g.id, g.state, g.attempt, g.provider, g.ses_id, g.called_at, g.at, g.reason, g.detail, false
+  from d cross join lateral (select * from ledger g where g.id = d.id limit 1) g
+union all
+select 'outcome', o.id, o.state, o.attempt, 0::smallint, o.ses_id, null, o.at, o.reason, o.detail, false
+  from d cross join lateral (select * from outcome o where o.id = d.id limit 1) o;
 
 -- name: suppressions_of
 -- Every suppression of an address for a tenant, widest first, expired ones included.
