@@ -40,6 +40,7 @@ _REGION = r"[a-z]{2}(-[a-z]+)+-\d"
 _NAME_IN_WORDS = "1 to 32 of a-z, 0-9 and -"
 _TOPIC = r"arn:[a-z-]+:sns:[a-z0-9-]+:\d+:[A-Za-z0-9_-]{1,256}"
 _TOPIC_IN_WORDS = "the ARN of an SNS topic, such as arn:aws:sns:us-east-1:123456789012:name"
+_TOPICS_IN_WORDS = "ARNs of SNS topics, separated by commas"
 _DATABASE_URL_IN_WORDS = "a URL such as postgresql://user:password@host:5432/mailcordon"
 _SECRET_KEYS_IN_WORDS = "keys of 32 bytes in URL-safe base64, separated by commas"  # noqa: S105 (words, not a key)
 
@@ -63,6 +64,8 @@ KNOWN = frozenset(
         "MAILCORDON_ENGAGEMENT_QUEUE_URL",
         "MAILCORDON_OUTCOME_TOPIC_ARN",
         "MAILCORDON_ENGAGEMENT_TOPIC_ARN",
+        "MAILCORDON_IDENTITY_TOPIC_ARNS",
+        "MAILCORDON_EVENT_PROOF",
         "MAILCORDON_CALL_SLOTS",
         "MAILCORDON_VISIBILITY_SECONDS",
         "MAILCORDON_RAMP_SECONDS",
@@ -151,6 +154,13 @@ class Config:
     engagement_queue_url: str | None = None
     outcome_topic_arn: str | None = None
     engagement_topic_arn: str | None = None
+    #: Topics of identities (SetIdentityNotificationTopic), whose notifications have no tags: they are attributed by SES's id of
+    #: the mail. Default: none, because an event without tags proves nothing about its mail.
+    identity_topic_arns: tuple[str, ...] = ()
+    #: What proves that an event comes from SES: `signature` (SNS's, checked for each message) or `queue-policy` (only our topics
+    #: and rules can write to the queues). Default: the signature on AWS, because a policy may be wrong and nobody notices; the
+    #: local SES signs only on request. Raw delivery and EventBridge have no signature and need `queue-policy`.
+    event_proof: str = "queue-policy"
     #: Most calls to SES that one dispatcher has open, with those whose results are not recorded yet. With 256,
     #: claims are large, which makes them cheap, and each is still below one second of work.
     call_slots: int = 256
@@ -197,6 +207,12 @@ class Config:
     def local(self) -> bool:
         return self.ses == "local"
 
+    @property
+    def topic_arns(self) -> frozenset[str]:
+        """The topics whose messages are read."""
+        named = (self.outcome_topic_arn, self.engagement_topic_arn, *self.identity_topic_arns)
+        return frozenset(arn for arn in named if arn)
+
     def login_url(self, login: str) -> str:
         """The address for one login. Raises KeyError for a login that this process was not given."""
         return self.login_urls[login]
@@ -234,6 +250,12 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
             "MAILCORDON_INSTALLATION", names.SHORT, _NAME_IN_WORDS, "local" if local else None
         ),
         secret_keys=_secret_keys(reader, home, local=local),
+        identity_topic_arns=reader.patterns("MAILCORDON_IDENTITY_TOPIC_ARNS", _TOPIC, _TOPICS_IN_WORDS),
+        event_proof=reader.choice(
+            "MAILCORDON_EVENT_PROOF",
+            ("signature", "queue-policy"),
+            "queue-policy" if local else "signature",
+        ),
         call_slots=reader.number("MAILCORDON_CALL_SLOTS", 256, 1, 10_000),
         visibility_seconds=reader.number("MAILCORDON_VISIBILITY_SECONDS", 30, 1, 600),
         probe_seconds=reader.number("MAILCORDON_PROBE_SECONDS", 1, 1, 60),
@@ -471,6 +493,13 @@ class _Reader:
         if not re.fullmatch(pattern, value, re.ASCII):
             self._is_wrong(name, value, takes)
         return value
+
+    def patterns(self, name: str, pattern: str, takes: str) -> tuple[str, ...]:
+        """Values separated by commas or white space; none if the setting is missing."""
+        values = tuple(value for value in re.split(r"[\s,]+", self._get(name) or "") if value)
+        if not all(re.fullmatch(pattern, value, re.ASCII) for value in values):
+            self._is_wrong(name, ",".join(values), takes)
+        return values
 
     def url(self, name: str) -> str | None:
         value = self._get(name)

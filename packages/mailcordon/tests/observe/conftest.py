@@ -19,7 +19,13 @@ from mailcordon.observe.ingest import Ingest, Report
 from mailcordon.observe.ports import Transaction
 
 INSTALLATION = Installation(name="here", mac_key=b"m" * 32, hash_key=b"h" * 32)
+IDENTITY_TOPIC = "arn:aws:sns:us-east-1:123456789012:identity"
 SETS = {0: "mc-urgent", 1: "mc-transactional", 2: "mc-marketing"}
+
+
+def enveloped(document: str, topic: str | None = IDENTITY_TOPIC) -> str:
+    """In SNS's envelope, unsigned."""
+    return json.dumps({"Type": "Notification", "MessageId": "1", "TopicArn": topic, "Message": document})
 
 
 def iso(ms: int) -> str:
@@ -101,7 +107,7 @@ class World:
     def __init__(self, owner: engine.Connection, store: ObserveStore, now: int) -> None:
         self.owner = owner
         self.store = store
-        self.ingest = Ingest(INSTALLATION)
+        self.ingest = Ingest(INSTALLATION, identity_topics={IDENTITY_TOPIC})
         self.now = now
         self.tenants: dict[str, int] = {}
         self.lanes: dict[tuple[str, str], int] = {}

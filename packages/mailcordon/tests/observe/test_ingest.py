@@ -11,7 +11,7 @@ from mailcordon.core.delivery import State
 from mailcordon.core.event import Kind
 from mailcordon.observe.ingest import Ingest
 
-from .conftest import INSTALLATION, World
+from .conftest import IDENTITY_TOPIC, INSTALLATION, World, enveloped, iso
 
 DAY = 24 * 3600 * 1000
 
@@ -148,7 +148,6 @@ async def test_mail_without_our_tags_is_an_ungoverned_send_and_suppresses_nobody
 @pytest.mark.parametrize(
     ("over", "named"),
     [
-        ({"destination": ["else@example.com"]}, "not among"),
         ({"tags": {"ses:configuration-set": ["mc-urgent"]}}, "mc-urgent"),
         ({"tags": {"ses:configuration-set": ["ungoverned"]}}, "ungoverned"),
         ({"tags": {"ses:configuration-set": ["somebody-elses"]}}, "not ours"),
@@ -260,13 +259,89 @@ async def test_an_old_notification_without_tags_is_attributed_by_its_ses_id(worl
     event = json.loads(sent.bounce(mail={**sent.mail(), "source": "hello@news.acme.example"}))
     del event["mail"]["tags"]
     event["notificationType"] = event.pop("eventType")
-    await world.tell(json.dumps(event))
+    await world.tell(enveloped(json.dumps(event)))
     await world.tell(sent.bounce())
     assert await world.whys() == []
     assert await world.metrics("hard_bounced") == [(1,)]
     event["mail"]["messageId"] = "unknown"
-    await world.tell(json.dumps(event))
+    await world.tell(enveloped(json.dumps(event)))
     assert await world.whys() == ["ungoverned"]
+    # With its envelope: a replay needs the topic.
+    assert IDENTITY_TOPIC in (await world.rows("select document from quarantine"))[0][0]
+
+
+async def test_without_tags_and_without_an_identity_topic_an_event_proves_nothing(world: World) -> None:
+    await world.owner.execute(
+        "insert into identity (tenant, domain) values ($1, 'acme.example')", world.tenants["acme"]
+    )
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    await world.tell(sent.delivery_event())
+    event = json.loads(sent.bounce(mail={**sent.mail(), "source": "hello@news.acme.example"}))
+    del event["mail"]["tags"]
+    document = json.dumps(event)
+    other = "arn:aws:sns:us-east-1:123456789012:mailcordon-outcome"
+    await world.tell(document, enveloped(document, other), enveloped(document, None))
+    assert await world.whys() == ["ungoverned"]  # one document, three times
+    assert await state(world, sent.delivery) is State.DELIVERED
+    assert await suppressed(world) == []
+
+
+# What cannot be --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        251_000_000_000_000,  # nearly the year 10000
+        1_200_000 + 900_000,  # half an hour ahead of the database
+        -16 * 60_000,  # before the mail
+        -(10**13),  # before 1970
+        None,  # no time at all
+    ],
+)
+async def test_an_event_of_an_impossible_time_counts_when_it_arrives_and_says_so(
+    world: World, after: int | None
+) -> None:
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    before = await world.owner.fetchval("select now_ms()")
+    bounce = json.loads(sent.bounce())
+    bounce["bounce"]["timestamp"] = None if after is None else iso(sent.attempt.called_at + after)
+    bounce["mail"]["timestamp"] = bounce["bounce"]["timestamp"]
+    report = await world.tell(json.dumps(bounce))
+    assert (report.odd, report.counted) == (1, {Kind.HARD_BOUNCE: 1})
+    [(at, detail)] = await world.rows("select at, detail from event")
+    assert before <= at <= await world.owner.fetchval("select now_ms()")
+    said = None if after is None else sent.attempt.called_at + after
+    assert {name: json.loads(detail)[name] for name in ("said_at", "said_mail_at")} == {
+        "said_at": said,
+        "said_mail_at": said,
+    }
+    [(since,)] = await world.rows("select since from suppression")
+    assert since == at
+
+
+async def test_clocks_may_differ_by_minutes(world: World) -> None:
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    for after in (-14 * 60_000, 0, 600_000, 600_000 + 13 * 60_000):
+        report = await world.tell(sent.document("Open", after=after))
+        assert report.odd == 0
+
+
+@pytest.mark.parametrize(
+    "destination", [[], ["lee@example.com"], ["lee@example.com", "max@example.com"], None]
+)
+async def test_an_event_that_names_others_counts_for_its_delivery_and_suppresses_its_address_alone(
+    world: World, destination: list[str] | None
+) -> None:
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    mail = sent.mail(destination=destination)
+    bounced = [{"emailAddress": address} for address in destination or ()]
+    report = await world.tell(sent.bounce(mail=mail, bouncedRecipients=bounced))
+    assert (report.odd, await world.whys()) == (1, [])
+    assert await state(world, sent.delivery) is State.BOUNCED
+    assert [row[1] for row in await suppressed(world)] == ["kim@example.com"]
+    [(detail,)] = await world.rows("select detail from event")
+    assert json.loads(detail)["said_to"] == (destination[0] if destination else None)
 
 
 # Documents -------------------------------------------------------------------------------------------------------------------

@@ -13,13 +13,20 @@ import pytest
 
 import seslocal
 from mailcordon.adapters.db.observe_store import ObserveStore
-from mailcordon.adapters.ses.feedback import decode
+from mailcordon.adapters.ses.certificates import Certificates, LocalSource, _download
+from mailcordon.adapters.ses.feedback import Reader
 from mailcordon.adapters.ses.queue import open_queue
 from mailcordon.adapters.ses.signer import Credentials, FixedCredentials
+from mailcordon.adapters.ses.sns_signature import Proof
 from mailcordon.observe.pipeline import Pipeline
+from mailcordon.observe.ports import EventReader
+from mailcordon.run import local_ses
 from mailcordon_fixtures.queue_world import database_away
+from seslocal.events import certificate
 
 from .conftest import Sent, World
+
+TOPIC = "arn:aws:sns:us-east-1:000000000000:outcome"
 
 
 async def until(true: Callable[[], Awaitable[object]], what: str) -> None:
@@ -35,7 +42,7 @@ class PipelineWorld:
 
     client: Any
     url: str
-    endpoint: str
+    local: seslocal.Local
     dsn: str
     world: World
 
@@ -58,13 +65,18 @@ class PipelineWorld:
 
     @asynccontextmanager
     async def running(
-        self, *, visibility_seconds: int = 1, settles_after: float | None = None, exact: bool = False
+        self,
+        *,
+        visibility_seconds: int = 1,
+        settles_after: float | None = None,
+        exact: bool = False,
+        reader: EventReader | None = None,
     ) -> AsyncIterator[Pipeline]:
         queue = open_queue(
             self.url,
             region="us-east-1",
             credentials=FixedCredentials(Credentials("test", "test")),
-            endpoint=self.endpoint,
+            endpoint=self.local.url,
             wait_seconds=1,
             visibility_seconds=visibility_seconds,
         )
@@ -72,7 +84,7 @@ class PipelineWorld:
         pipeline = Pipeline(
             queue,
             store,
-            decode=decode,
+            reader=reader or Reader(Proof({TOPIC})),
             ingest=self.world.ingest,
             receivers=2,
             settles_after=settles_after,
@@ -100,16 +112,17 @@ async def pipeline(world: World, database: Any) -> AsyncIterator[PipelineWorld]:
             aws_secret_access_key="test",
         )
         made = await asyncio.to_thread(client.create_queue, QueueName="outcome")
-        yield PipelineWorld(client, made["QueueUrl"], local.url, database.dsn("observe"), world)
+        yield PipelineWorld(client, made["QueueUrl"], local, database.dsn("observe"), world)
         client.close()
 
 
-async def test_an_event_with_a_valid_signature_counts_whoever_put_it_on_the_queue(
+async def test_where_the_queues_policy_is_the_proof_raw_and_enveloped_events_count(
     pipeline: PipelineWorld,
 ) -> None:
     world = pipeline.world
     sent = await world.sent("acme", "newsletter", "kim@example.com")
-    await pipeline.put(sent.send(), json.dumps({"Type": "Notification", "Message": sent.bounce()}))
+    enveloped = json.dumps({"Type": "Notification", "TopicArn": TOPIC, "Message": sent.bounce()})
+    await pipeline.put(sent.send(), enveloped)
     async with pipeline.running():
         await until(pipeline.empty, "both stored and deleted")
     assert await world.metrics("sent", "hard_bounced") == [(1, 1)]
@@ -123,6 +136,143 @@ async def test_a_document_without_our_tags_is_an_ungoverned_send(pipeline: Pipel
         await until(pipeline.empty, "quarantined and deleted")
     assert await pipeline.world.whys() == ["ungoverned"]
     assert await pipeline.world.rows("select 1 from suppression") == []
+
+
+# Signatures ------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Sns:
+    """A topic of the local SES that feeds the queue, and what reads it by its signatures."""
+
+    client: Any
+    local: seslocal.Local
+
+    async def publish(self, *documents: str, version: str = "2") -> None:
+        ask = self.client.set_topic_attributes
+        await asyncio.to_thread(ask, TopicArn=TOPIC, AttributeName="SignatureVersion", AttributeValue=version)
+        for document in documents:
+            await asyncio.to_thread(self.client.publish, TopicArn=TOPIC, Message=document)
+
+    def reader(self, download: Callable[[str], tuple[int, bytes]] | None = None) -> Reader:
+        return Reader(Proof({TOPIC}, Certificates(LocalSource(self.local.url, download=download))))
+
+
+@pytest.fixture
+async def sns(pipeline: PipelineWorld) -> AsyncIterator[Sns]:
+    client = boto3.client(
+        "sns",
+        endpoint_url=pipeline.local.url,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    await asyncio.to_thread(local_ses._set_switch, pipeline.local.url, "sign_in_queues")
+    await asyncio.to_thread(client.create_topic, Name="outcome")
+    await asyncio.to_thread(
+        client.subscribe, TopicArn=TOPIC, Protocol="sqs", Endpoint=TOPIC.replace(":sns:", ":sqs:")
+    )
+    yield Sns(client, pipeline.local)
+    client.close()
+
+
+async def test_what_sns_signed_counts_and_what_others_put_on_the_queue_does_not(
+    pipeline: PipelineWorld, sns: Sns
+) -> None:
+    world = pipeline.world
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    reader = sns.reader()
+    await sns.publish(sent.send(), version="1")
+    await sns.publish(sent.delivery_event(), version="2")
+    forged = json.dumps({"Type": "Notification", "TopicArn": TOPIC, "Message": sent.complaint()})
+    await pipeline.put(sent.bounce(), forged, "nonsense")
+    async with pipeline.running(reader=reader) as running:
+        await until(pipeline.empty, "all stored or put aside")
+    assert await world.metrics("sent", "delivered", "hard_bounced", "complained") == [(1, 1, 0, 0)]
+    assert await world.rows("select 1 from suppression") == []
+    assert await world.whys() == ["unproved"] * 3
+    assert reader.proof.version_1_topics == {TOPIC}
+    assert running.facts.document()["unproved"] == 3
+
+
+async def test_without_its_certificate_nothing_is_received_and_nothing_is_lost(
+    pipeline: PipelineWorld, sns: Sns, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = pipeline.world
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    away, asked = True, 0
+
+    def download(url: str) -> tuple[int, bytes]:
+        nonlocal asked
+        asked += 1
+        return (503, b"") if away else _download(url)
+
+    await sns.publish(sent.send(), sent.bounce())
+    async with pipeline.running(reader=sns.reader(download)) as running:
+
+        async def stopped() -> bool:
+            return running.facts.uncertain is not None and asked > 1
+
+        await until(stopped, "receiving has stopped")
+        assert (await pipeline.left(), await world.metrics("sent"), await world.whys()) == (2, [], [])
+        facts = running.facts.document()
+        assert (facts["live"], "HTTP 503" in str(facts["problem"])) == (False, True)
+        assert "HTTP 503" in str(facts["uncertain"])
+        assert "receiving events stopped" in caplog.text
+        away = False
+        await until(pipeline.empty, "all stored")
+        assert running.facts.document()["uncertain"] is None
+    assert await world.metrics("sent", "hard_bounced") == [(1, 1)]
+
+
+async def test_a_certificate_that_cannot_be_had_does_not_keep_what_needs_another(
+    pipeline: PipelineWorld, sns: Sns
+) -> None:
+    """And one that does not exist keeps nothing: anybody can name it."""
+    world = pipeline.world
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+
+    def download(url: str) -> tuple[int, bytes]:
+        return (404, b"") if "forged" in url else _download(url)
+
+    reader = sns.reader(download)
+    forged = {
+        "Type": "Notification",
+        "TopicArn": TOPIC,
+        "Message": sent.bounce(),
+        "MessageId": "x",
+        "Timestamp": "2026-03-01T10:00:00.000Z",
+        "SignatureVersion": "2",
+        "Signature": "EXAMPLE",
+        "SigningCertURL": "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-forged.pem",
+    }
+    await pipeline.put(json.dumps(forged))
+    await sns.publish(sent.send())
+    async with pipeline.running(reader=reader):
+        await until(pipeline.empty, "both stored")
+    assert await world.metrics("sent", "hard_bounced") == [(1, 0)]
+    assert await world.whys() == ["unproved"]
+
+
+async def test_a_local_ses_that_started_again_signs_with_another_certificate(
+    pipeline: PipelineWorld, sns: Sns
+) -> None:
+    sent = await pipeline.world.sent("acme", "newsletter", "kim@example.com")
+    now = 0.0
+    reader = sns.reader()
+    reader.proof._certificates = certificates = Certificates(LocalSource(sns.local.url), clock=lambda: now)
+    await sns.publish(sent.send())
+    async with pipeline.running(reader=reader):
+        await until(pipeline.empty, "the first stored")
+        certificate._pair.cache_clear()
+        now = 60.0
+        await sns.publish(sent.delivery_event())
+        await until(pipeline.empty, "the second stored")
+    assert await pipeline.world.whys() == []
+    assert certificates._keys
+
+
+# Whatever fails --------------------------------------------------------------------------------------------------------------
 
 
 async def test_nonsense_never_stops_the_loop(pipeline: PipelineWorld) -> None:

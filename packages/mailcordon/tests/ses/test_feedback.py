@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mailcordon.adapters.ses import common_events, event_values, feedback
 from mailcordon.adapters.ses.feedback import decode
 from mailcordon.core import tags
-from mailcordon.core.event import Event, Kind
+from mailcordon.core.event import NO_TIME, Event, Kind
 from mailcordon.observe.ports import DecodedEvent, Malformed, Notice
 
 AT = "2026-03-01T10:00:05.250Z"
@@ -263,13 +263,19 @@ def test_names_around_addresses_are_removed() -> None:
     [
         {"messageId": None},
         {"messageId": ""},
-        {"timestamp": None},
-        {"timestamp": "yesterday"},
         {"messageId": 7},
+        {"messageId": ["0100-a"]},
     ],
 )
-def test_a_mail_without_id_or_time_is_malformed(over: dict[str, Any]) -> None:
+def test_a_mail_without_id_is_malformed(over: dict[str, Any]) -> None:
     assert isinstance(decode(json.dumps(document("Send", **over))), Malformed)
+
+
+@pytest.mark.parametrize("time", [None, "yesterday", [], {}, True, 1e300])
+def test_an_event_without_any_time_has_none(time: object) -> None:
+    """Ingest takes the time of its arrival."""
+    event = event_of(bounce() | {"mail": mail(timestamp=time)} | {"bounce": {"timestamp": time}})
+    assert (event.at, event.mail_at) == (NO_TIME, NO_TIME)
 
 
 def test_an_event_with_its_own_time_needs_no_mail_time() -> None:
@@ -333,6 +339,84 @@ def test_nonsense_is_malformed_and_says_why(body: str | bytes) -> None:
     decoded = decode(body)
     assert isinstance(decoded, Malformed)
     assert decoded.why
+
+
+ODD: list[Any] = [511, 5.11, True, ["550 unknown", "2"], {"a": 1}, [], {}, [None, 7, {"a": [1]}]]
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("name", ["timestamp", "feedbackId", "reportingMTA", "bouncedRecipients", "unknown"])
+def test_no_hard_bounce_is_lost_to_an_odd_member(name: str, odd: Any) -> None:
+    event = event_of(bounce(**{name: odd}) | {"mail": mail(tags=GOVERNED)})
+    assert (event.kind, event.ses_id, event.tags[tags.ATTEMPT]) == (
+        Kind.HARD_BOUNCE,
+        "0100-a",
+        GOVERNED[tags.ATTEMPT][0],
+    )
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("name", ["emailAddress", "status", "diagnosticCode", "action"])
+def test_no_hard_bounce_is_lost_to_an_odd_member_of_its_recipient(name: str, odd: Any) -> None:
+    whole = bounce()
+    whole["mail"]["tags"] = GOVERNED
+    whole["bounce"]["bouncedRecipients"][0][name] = odd
+    for body in (json.dumps(whole), sns(json.dumps(whole)), event_bridge(whole)):
+        event = event_of(body)
+        assert (event.kind, event.at, event.tags) == (Kind.HARD_BOUNCE, MAIL_MS + 5250, event.tags)
+        assert event.recipients == ((TO,) if name != "emailAddress" else event.recipients)
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("name", ["complainedRecipients", "userAgent", "arrivalDate", "feedbackId"])
+def test_no_complaint_is_lost_to_an_odd_member(name: str, odd: Any) -> None:
+    assert event_of(complaint(**{name: odd})).kind is Kind.COMPLAINT
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("name", ["timestamp", "source", "destination", "headers", "sendingAccountId"])
+def test_an_odd_member_of_the_mail_changes_nothing_else(name: str, odd: Any) -> None:
+    event = event_of(bounce() | {"mail": mail(**{name: odd}, tags=GOVERNED)})
+    assert (event.kind, event.at, event.ses_id) == (Kind.HARD_BOUNCE, MAIL_MS + 5250, "0100-a")
+
+
+def test_odd_members_keep_what_they_say() -> None:
+    whole = bounce(timestamp=1_772_359_205.25)
+    [recipient] = whole["bounce"]["bouncedRecipients"]
+    recipient |= {"status": 511, "diagnosticCode": ["550", "no such user"]}
+    event = event_of(whole)
+    assert (event.at, event.text) == (MAIL_MS + 5250, "550; no such user")
+    assert event.detail["status"] == "511"
+    assert event_of(bounce(timestamp=MAIL_MS + 5250, bouncedRecipients=TO)).recipients == (TO,)
+    assert event_of(bounce(timestamp=MAIL_MS + 5250)).at == MAIL_MS + 5250
+
+
+def test_half_a_character_or_a_control_character_in_a_text_loses_no_bounce() -> None:
+    whole = json.dumps(bounce())
+    for odd in ("\\ud83d", "\x01", "\t"):
+        event = event_of(whole.replace("550 unknown", f"550 {odd} unknown"))
+        assert event.kind is Kind.HARD_BOUNCE
+        assert event.text is not None
+        assert event.text.startswith("550 ")
+    assert event_of(whole.encode().replace(b"550 unknown", b"550 \xe9 unknown")).kind is Kind.HARD_BOUNCE
+
+
+@pytest.mark.parametrize("odd", ["text", 7, True, {"a": "b"}, ["1", 2], [["1"]]])
+@pytest.mark.parametrize("name", tags.SIGNED)
+def test_our_own_tags_are_read_strictly(name: str, odd: Any) -> None:
+    assert isinstance(decode(json.dumps(bounce() | {"mail": mail(tags=GOVERNED | {name: odd})})), Malformed)
+
+
+@pytest.mark.parametrize("odd", ["text", 7, True, {"a": "b"}, ["1", 2]])
+def test_a_tag_of_others_may_be_odd_beside_ours(odd: Any) -> None:
+    event = event_of(bounce() | {"mail": mail(tags=GOVERNED | {"ses:recipient-isp": odd})})
+    assert event.tags[tags.ATTEMPT] == GOVERNED[tags.ATTEMPT][0]
+    assert "ses:recipient-isp" not in event.tags
+
+
+@pytest.mark.parametrize("odd", [7, ["Bounce"], {"a": 1}, True])
+def test_the_type_is_read_strictly(odd: Any) -> None:
+    assert isinstance(decode(json.dumps(bounce() | {"eventType": odd})), Malformed)
 
 
 @given(st.binary() | st.text())
@@ -447,10 +531,14 @@ def test_the_fast_decoder_reads_what_the_careful_one_does(
         body = json.dumps({"Type": "Other" if wrapped == "another Type" else "Notification", "Message": body})
     if wrapped == "SNS twice":
         body = json.dumps({"Type": "Notification", "Message": body})
-    short, careful = common_events.decode_common(body), feedback._decode(body, 0)
-    if short is None:
+    found = common_events.decode_common(body)
+    careful, outermost = feedback._decode_carefully(body, body, None, 0)
+    if found is None:
         return
+    short, envelope = found
     assert isinstance(careful, DecodedEvent)
+    assert (envelope is None) == (outermost is None)
+    assert (short.topic, short.body) == (careful.topic, careful.body)
     kept = {name: careful.event.tags[name] for name in short.event.tags}
     assert (short.event, short.document) == (replace(careful.event, tags=kept), careful.document)
     assert set(kept) >= {*tags.SIGNED} | {"ses:configuration-set", "ses:tenant-name"} & {*careful.event.tags}
@@ -460,7 +548,9 @@ def test_the_fast_decoder_reads_what_the_careful_one_does(
 def test_governed_sends_and_deliveries_use_the_fast_decoder(of: tuple[str, str, Any]) -> None:
     body = json.dumps(document(*of, tags=GOVERNED))
     for wrapped in (body, json.dumps({"Type": "Notification", "Message": body})):
-        assert common_events.decode_common(wrapped) == decode(wrapped) is not None
+        found = common_events.decode_common(wrapped)
+        assert found is not None
+        assert found[0] == decode(wrapped)
 
 
 @pytest.mark.parametrize("time", TIMES)

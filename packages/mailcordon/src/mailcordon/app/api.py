@@ -22,7 +22,6 @@ from mailcordon.adapters.http import message_protocol, server
 from mailcordon.adapters.http import observe as observe_routes
 from mailcordon.adapters.http import status as status_routes
 from mailcordon.adapters.http.messages import MessageEndpoint
-from mailcordon.adapters.ses import feedback
 from mailcordon.app import heartbeat, key_uses, wiring
 from mailcordon.app import server as http_server
 from mailcordon.config import Config
@@ -98,8 +97,12 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             suppressions=PostgresSuppressions(pools["control"]),
             replay=observe_view.Replay(
                 replays,
-                decode=feedback.decode,
-                ingest=Ingest(installation, kept_days=config.keep_records_days),
+                reader=wiring.event_reader(config),
+                ingest=Ingest(
+                    installation,
+                    kept_days=config.keep_records_days,
+                    identity_topics=frozenset(config.identity_topic_arns),
+                ),
             ),
             hash_key=installation.hash_key,
         )

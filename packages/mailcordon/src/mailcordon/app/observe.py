@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 
 from mailcordon.adapters.db.observe_store import ObserveStore
-from mailcordon.adapters.ses import feedback
 from mailcordon.adapters.ses.queue import open_queue
 from mailcordon.app import heartbeat, wiring
 from mailcordon.app.credentials import credentials
@@ -19,6 +18,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
     installation = await wiring.installation(config, "observe")
     async with contextlib.AsyncExitStack() as stack:
         signing = await stack.enter_async_context(credentials(config, stop))
+        reader = wiring.event_reader(config)  # one, so that each certificate is fetched once
         pipelines: list[Pipeline] = []
         for url in (config.outcome_queue_url, config.engagement_queue_url):
             if url is None:
@@ -37,13 +37,18 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                 Pipeline(
                     queue,
                     store,
-                    decode=feedback.decode,
-                    ingest=Ingest(installation, kept_days=config.keep_records_days),
+                    reader=reader,
+                    ingest=Ingest(
+                        installation,
+                        kept_days=config.keep_records_days,
+                        identity_topics=frozenset(config.identity_topic_arns),
+                    ),
                     # Send events come with the other outcomes. Only the local SES counts messages exactly.
                     settles_after=queue.settles_after if url == config.outcome_queue_url else None,
                     exact=config.local,
                 )
             )
         queues = [pipeline.facts for pipeline in pipelines]
-        async with heartbeat.beating("observe", config.login_url("observe"), lambda: facts.document(queues)):
+        report = lambda: facts.document(queues, reader.proof.version_1_topics)  # noqa: E731
+        async with heartbeat.beating("observe", config.login_url("observe"), report):
             await asyncio.gather(*(pipeline.run(stop) for pipeline in pipelines))

@@ -7,6 +7,9 @@ from typing import Any
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.installation import load_installation
+from mailcordon.adapters.ses.certificates import AwsSource, Certificates, LocalSource
+from mailcordon.adapters.ses.feedback import Reader
+from mailcordon.adapters.ses.sns_signature import Proof
 from mailcordon.config import Config
 from mailcordon.control.desired import Settings
 from mailcordon.core.errors import Unavailable
@@ -35,6 +38,15 @@ async def installation(config: Config, login: str) -> Installation:
     if installation is None:
         raise Unavailable(system.installation_missing())
     return installation
+
+
+def event_reader(config: Config) -> Reader:
+    """Decodes events, and believes those that MAILCORDON_EVENT_PROOF proves."""
+    if config.event_proof != "signature":
+        return Reader(Proof(config.topic_arns))
+    endpoint = config.sqs_endpoint if config.local else None
+    source = AwsSource() if endpoint is None else LocalSource(endpoint)
+    return Reader(Proof(config.topic_arns, Certificates(source)))
 
 
 @contextlib.asynccontextmanager

@@ -389,6 +389,15 @@ def _feedback(facts: Facts) -> Iterator[Problem]:
         )
     observers = _alive(facts, "observe")
     for name, queues in _by_queue(observers).items():
+        uncertain = next((queue["uncertain"] for queue in queues if queue.get("uncertain")), None)
+        if uncertain is not None:
+            yield Problem(
+                code="events-uncertain",
+                check="feedback",
+                sentence=system.status_events_uncertain(queue=name, why=uncertain),
+                next=system.status_events_uncertain_next(),
+            )
+            continue
         newest = max((queue.get("last_receive") or 0 for queue in queues), default=0)
         started = min(beat.started for beat in observers)
         if facts.now - max(newest, started) > QUEUE_SILENT_MS:
@@ -529,6 +538,26 @@ def _notices(facts: Facts) -> Iterator[Problem]:
                 next=system.status_clock_next(),
                 since=corrected,
             )
+    yield from _event_notices(_alive(facts, "observe"))
+
+
+def _event_notices(observers: Sequence[Beat]) -> Iterator[Problem]:
+    for name, queues in _by_queue(observers).items():
+        unproved = sum(int(queue.get("unproved") or 0) for queue in queues)
+        if unproved:
+            yield Problem(
+                code="events-unproved",
+                check="feedback",
+                sentence=system.status_events_unproved(queue=name, count=unproved),
+                next=system.status_events_unproved_next(),
+            )
+    for topic in sorted({topic for beat in observers for topic in beat.facts.get("version_1_topics", ())}):
+        yield Problem(
+            code="topic-signs-with-sha-1",
+            check="feedback",
+            sentence=system.status_topic_version_1(topic=topic),
+            next=system.status_topic_version_1_next(topic=topic),
+        )
 
 
 def _door(facts: Facts) -> Iterator[Problem]:

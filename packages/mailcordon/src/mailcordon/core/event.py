@@ -10,6 +10,8 @@ from enum import IntEnum
 
 from mailcordon.core.delivery import State
 
+NO_TIME = 0  #: as the time of an event that has none
+
 
 class Kind(IntEnum):
     SEND = 0

@@ -711,12 +711,6 @@ def no_recipient(delivery: str, attempt: int) -> str:
     return f"{delivery}, attempt {attempt}: the message has no such recipient."
 
 
-@example("dlv_0r4tq2v6k7m8n", 2, 1)
-def another_recipient(delivery: str, attempt: int, named: int) -> str:
-    """SES reports other recipients than the delivery's."""
-    return f"{delivery}, attempt {attempt}: its recipient is not among the {named} that SES names."
-
-
 @example("dlv_0r4tq2v6k7m8n", 2, "0102019a-1", "0102019a-2")
 def sent_twice(delivery: str, attempt: int, first: str, second: str) -> str:
     """Two mails of SES have the same attempt: the mail was sent twice."""
@@ -801,10 +795,111 @@ def no_ses_id() -> str:
     return "its mail has no messageId"
 
 
+# What proves an event -----------------------------------------------------------------------------------------------------
+
+
+@example("SNS did not sign it")
+def unproved(problem: str) -> str:
+    """A message of the event queue does not come from SES, as far as can be seen."""
+    return f"Nothing proves that it comes from SES: {problem}"
+
+
+@example("arn:aws:sns:us-east-1:123456789012:other")
+@example("")
+def foreign_topic(topic: str) -> str:
+    """A message of SNS whose topic is in none of the settings. Follows `unproved`."""
+    named = f"its topic {topic} is" if topic else "it names no topic, which is"
+    return f"{named} not in MAILCORDON_OUTCOME_TOPIC_ARN, _ENGAGEMENT_TOPIC_ARN or MAILCORDON_IDENTITY_TOPIC_ARNS"
+
+
 @example()
-def no_time() -> str:
-    """An event without any time."""
-    return "neither it nor its mail has a time"
+def not_signed() -> str:
+    """A message without SNS's envelope, or without its signature. Follows `unproved`."""
+    return "SNS did not sign it. Raw delivery and EventBridge never sign: for them set MAILCORDON_EVENT_PROOF=queue-policy"
+
+
+@example()
+def wrong_sns_signature() -> str:
+    """SNS's signature does not match the message. Follows `unproved`."""
+    return "its signature is not SNS's"
+
+
+@example("sha1 is not supported by this backend")
+def signature_not_checked(error: str) -> str:
+    """This system cannot check the kind of signature. Follows `unproved`."""
+    return f"this system cannot check its signature ({error}); set the topic's SignatureVersion to 2"
+
+
+@example("https://example.com/x.pem", "sns.us-east-1.amazonaws.com")
+def certificate_elsewhere(url: str, host: str) -> str:
+    """A message names a certificate that is not at SNS. Follows `unproved`."""
+    return f"its certificate is at {url}, and not one of {host}"
+
+
+@example()
+def certificate_not_valid_now() -> str:
+    """The certificate of a message expired longer ago than a queue keeps messages. Follows `unproved`."""
+    return "its certificate is not valid now"
+
+
+@example("2026-11-28T15:23:00.000Z")
+def certificate_not_valid_then(at: str) -> str:
+    """The certificate of a message was not valid when it was signed. Follows `unproved`."""
+    return f"its certificate was not valid at {at}"
+
+
+@example("Unable to load PEM file")
+def certificate_unreadable(error: str) -> str:
+    """The certificate of a message cannot be parsed. Follows `unproved`."""
+    return f"its certificate cannot be read: {error}"
+
+
+@example()
+def certificate_without_rsa() -> str:
+    """The certificate of a message has another kind of key than SNS's have. Follows `unproved`."""
+    return "its certificate has no RSA key of 2,048 bits or more"
+
+
+@example("https://sns.us-east-1.amazonaws.com/SimpleNotificationService-0.pem", 404)
+def certificate_missing(url: str, status: int) -> str:
+    """SNS has no such certificate. Follows `unproved`."""
+    return f"its certificate {url} does not exist (HTTP {status})"
+
+
+@example("https://sns.us-east-1.amazonaws.com/SimpleNotificationService-0.pem", "HTTP 503")
+def certificate_unreachable(url: str, why: str) -> str:
+    """A certificate cannot be fetched at present. Receiving stops, and the messages wait in the queue."""
+    return f"the certificate {url}, with which events are signed, cannot be fetched: {why}"
+
+
+@example()
+def certificates_not_here() -> str:
+    """The database went away while a certificate was awaited. Receiving stops, and the messages wait in the queue."""
+    return "certificates with which events are signed are not here yet"
+
+
+@example("sns.us-east-1.amazonaws.com", "candidates exhausted")
+def certificate_not_trusted(host: str, error: str) -> str:
+    """A certificate's chain does not end in a root that this system trusts. Receiving stops."""
+    return f"the certificate of {host}, with which events are signed, is not trusted: {error}"
+
+
+@example(4)
+def chain_too_long(most: int) -> str:
+    """In `certificate_not_trusted`."""
+    return f"no root after {most} issuers"
+
+
+@example(65_536)
+def certificate_too_large(most: int) -> str:
+    """In `certificate_unreachable`."""
+    return f"the file has more than {most:,} bytes"
+
+
+@example(503)
+def http_status(status: int) -> str:
+    """In `certificate_unreachable`."""
+    return f"HTTP {status}"
 
 
 # What a replay of quarantine came to -------------------------------------------------------------------------------------

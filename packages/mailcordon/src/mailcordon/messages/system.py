@@ -970,6 +970,60 @@ def status_feedback_silent_next() -> str:
 
 
 @example(
+    queue="mailcordon-outcome",
+    why="the certificate https://sns.us-east-1.amazonaws.com/SimpleNotificationService-0.pem, with which events are "
+    "signed, cannot be fetched: HTTP 503",
+)
+def status_events_uncertain(*, queue: str, why: str) -> str:
+    """The role observe cannot check SNS's signatures, so it receives nothing."""
+    return f"The queue {queue} is not read: {why}"
+
+
+@example()
+def status_events_uncertain_next() -> str:
+    """What to do when a certificate of SNS cannot be fetched."""
+    return (
+        "Let observe reach SNS's host over https, and the certificate's issuer over http; the messages wait in the queue. "
+        "Where that cannot be, set MAILCORDON_EVENT_PROOF=queue-policy"
+    )
+
+
+@example(queue="mailcordon-outcome", count=3)
+@example(queue="mailcordon-outcome", count=1)
+def status_events_unproved(*, queue: str, count: int) -> str:
+    """A notice: messages that nothing proves to come from SES were put into quarantine since observe started."""
+    messages = "1 message is" if count == 1 else f"{count:,} messages are"
+    return f"{messages} in quarantine because nothing proves that SES wrote them (queue {queue})"
+
+
+@example()
+def status_events_unproved_next() -> str:
+    """What to do about such messages."""
+    return (
+        "mailcordon quarantine list --why unproved says why. Either somebody else writes to the queue, or the topics deliver "
+        "raw messages: then set MAILCORDON_EVENT_PROOF=queue-policy and replay them"
+    )
+
+
+@example(topic="arn:aws:sns:us-east-1:123456789012:mailcordon-outcome")
+def status_topic_version_1(*, topic: str) -> str:
+    """A notice: a topic signs its messages with SHA-1."""
+    return f"{topic} signs with version 1 (SHA-1)"
+
+
+@example(topic="arn:aws:sns:us-east-1:123456789012:mailcordon-outcome")
+def status_topic_version_1_next(*, topic: str) -> str:
+    """What to do about such a topic."""
+    return f"aws sns set-topic-attributes --topic-arn {topic} --attribute-name SignatureVersion --attribute-value 2"
+
+
+@example(url="http://127.0.0.1:8005", why="Connection refused")
+def events_not_signed(*, url: str, why: str) -> str:
+    """`up` cannot make the local SES sign its events."""
+    return f"The local SES at {url} does not sign events: {why}."
+
+
+@example(
     queue="mailcordon-outcome", why="the queue mailcordon-outcome cannot be reached: no response within 30 s"
 )
 @example(queue="mailcordon-outcome", why=None)

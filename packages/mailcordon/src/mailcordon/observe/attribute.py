@@ -1,8 +1,8 @@
 """Attributes an event to a delivery. Pure: tags and rows in, a verdict out. Nothing is guessed.
 
-The signed attempt tag decides. Everything else in the event is compared with it and with our rows; a contradiction goes to
-quarantine with its reason. So a tenant cannot use another tenant's delivery id, a database restored from a backup is detected,
-and mail that did not pass through us is an ungoverned send.
+The signed attempt tag decides. What SES adds (configuration set, SES tenant, id of the mail) is compared with our rows; a
+contradiction goes to quarantine with its reason. So a tenant cannot use another tenant's delivery id, a database restored from a
+backup is detected, and mail that did not pass through us is an ungoverned send.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class Attributed:
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
-    why: str  #: ungoverned, disagreement, unknown-delivery or double
+    why: str  #: unproved, ungoverned, disagreement, unknown-delivery, double or malformed
     detail: str  #: a sentence for people
     tenant: int | None = None  #: the tenant, if the signature proves it
 
@@ -75,9 +75,6 @@ def _with_rows(event: Event, attempt: Attempt, lane: Lane, facts: Facts) -> Attr
         return Quarantine("disagreement", detail, lane.tenant)
     if facts.recipient is None:
         return Quarantine("disagreement", reasons.no_recipient(_id(attempt), number), lane.tenant)
-    if not _is_among(facts.recipient, event.destinations):
-        detail = reasons.another_recipient(_id(attempt), number, len(event.destinations))
-        return Quarantine("disagreement", detail, lane.tenant)
     if facts.newest_attempt is not None and number > facts.newest_attempt:
         detail = reasons.newer_attempt(_id(attempt), number, facts.newest_attempt)
         return Quarantine("disagreement", detail, lane.tenant)
@@ -93,13 +90,6 @@ def _with_rows(event: Event, attempt: Attempt, lane: Lane, facts: Facts) -> Attr
 
 def _id(attempt: Attempt) -> str:
     return ids.delivery_id(attempt.delivery)
-
-
-def _is_among(recipient: str, destinations: tuple[str, ...]) -> bool:
-    """Whether SES sent to our recipient. True if the event names no recipients."""
-    if not destinations or recipient in destinations:
-        return True
-    return recipient.lower() in [address.lower() for address in destinations]
 
 
 def _without_rows(event: Event, attempt: Attempt, lane: Lane, past: bool) -> Attributed | Quarantine:

@@ -1,7 +1,7 @@
 """What an observe process knows of its own work (app/heartbeat.py). Times are milliseconds since 1970, of this host's clock."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from mailcordon.core.clock import host_ms
@@ -18,6 +18,7 @@ class Totals:
     copies: int = 0
     elsewhere: int = 0
     notices: int = 0
+    odd: int = 0
     counted: Counter[str] = field(default_factory=Counter[str])
     quarantined: Counter[str] = field(default_factory=Counter[str])
 
@@ -27,6 +28,7 @@ class Totals:
         self.copies += report.copies
         self.elsewhere += report.elsewhere
         self.notices += report.notices
+        self.odd += report.odd
         self.counted.update({kind.word: count for kind, count in report.counted.items()})
         self.quarantined.update(report.quarantined)
 
@@ -42,6 +44,7 @@ class QueueFacts:
     #: Whether it receives: False while the database is away or the queue does not answer.
     live: bool = False
     problem: str | None = None  #: why it does not receive
+    uncertain: str | None = None  #: why it stopped receiving: a certificate of SNS cannot be fetched
 
     def answered(self) -> None:
         self.last_receive = host_ms()
@@ -61,10 +64,17 @@ class QueueFacts:
             "received": self.totals.received,
             "stored": self.totals.stored,
             "quarantined": sum(self.totals.quarantined.values()),
+            "unproved": self.totals.quarantined["unproved"],
+            "odd": self.totals.odd,
             "live": self.live,
             "problem": self.problem,
+            "uncertain": self.uncertain,
         }
 
 
-def document(queues: Sequence[QueueFacts]) -> dict[str, object]:
-    return {"queues": [queue.document() for queue in queues]}
+def document(queues: Sequence[QueueFacts], version_1_topics: Iterable[str] = ()) -> dict[str, object]:
+    """`version_1_topics`: ARNs of topics that sign with SHA-1."""
+    return {
+        "queues": [queue.document() for queue in queues],
+        "version_1_topics": sorted(version_1_topics),
+    }

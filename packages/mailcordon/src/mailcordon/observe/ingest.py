@@ -16,7 +16,7 @@ from mailcordon.core.event import Attempt, Kind
 from mailcordon.core.installation import Installation
 from mailcordon.core.suppression import Suppression
 from mailcordon.messages import reasons
-from mailcordon.observe import attribute, fold, metrics, suppress
+from mailcordon.observe import attribute, fold, metrics, plausible, suppress
 from mailcordon.observe.attribute import Attributed, OtherInstallation, Quarantine
 from mailcordon.observe.ports import (
     Decoded,
@@ -30,6 +30,7 @@ from mailcordon.observe.ports import (
     Quarantined,
     Send,
     Transaction,
+    Unproved,
 )
 
 MAX_PROOFS = 50_000  #: entries of the cache, about 30 MB
@@ -48,6 +49,7 @@ class Report:
     quarantined: Counter[str] = field(default_factory=Counter[str])  #: by reason, including copies
     elsewhere: int = 0  #: events of other installations
     notices: int = 0
+    odd: int = 0  #: events with a time that cannot be, or another recipient (plausible.py)
     new: list[Attributed] = field(default_factory=list[Attributed])
     alarms: list[str] = field(default_factory=list[str])  #: a sentence for each quarantined document
 
@@ -57,6 +59,7 @@ class Report:
         self.copies += other.copies
         self.elsewhere += other.elsewhere
         self.notices += other.notices
+        self.odd += other.odd
         self.new += other.new
         self.alarms += other.alarms
 
@@ -81,10 +84,20 @@ class _Claimed:
 
 
 class Ingest:
-    """Stores batches of events for one installation, whose mail has rows for `kept_days` (MAILCORDON_KEEP_RECORDS_DAYS)."""
+    """Stores batches of events for one installation, whose mail has rows for `kept_days` (MAILCORDON_KEEP_RECORDS_DAYS).
 
-    def __init__(self, installation: Installation, *, kept_days: int = 90) -> None:
+    `identity_topics`: ARNs of the topics whose events need no tags (MAILCORDON_IDENTITY_TOPIC_ARNS).
+    """
+
+    def __init__(
+        self,
+        installation: Installation,
+        *,
+        kept_days: int = 90,
+        identity_topics: Set[str] = frozenset(),
+    ) -> None:
         self._ours = installation
+        self._identity_topics = identity_topics
         self._kept_ms = kept_days * 86_400_000
         self._proofs: Proofs = {}
 
@@ -94,7 +107,8 @@ class Ingest:
         """Stores the batch. `quarantine` is False for documents that are in quarantine already."""
         if len(self._proofs) > MAX_PROOFS:
             self._proofs.clear()
-        return await _Batch(self._ours, self._kept_ms, self._proofs, tx, source, quarantine).run(decoded)
+        batch = _Batch(self._ours, self._kept_ms, self._identity_topics, self._proofs, tx, source, quarantine)
+        return await batch.run(decoded)
 
     async def set_aside(
         self, tx: Transaction, decoded: Decoded, unstorable: Malformed, source: str
@@ -105,6 +119,9 @@ class Ingest:
             event = decoded.event
             attempt = attribute.read_tags(event, self._ours)
             if isinstance(attempt, Attempt) and not attempt.canary and event.ses_id:
+                event = plausible.corrected(
+                    event, called_at=attempt.called_at, recipient=None, now=attempt.called_at
+                )
                 await tx.record_sends([Send(attempt.delivery, attempt.attempt, event.ses_id, event.mail_at)])
         return await self.store(tx, [unstorable], source)
 
@@ -114,6 +131,7 @@ class _Batch:
         self,
         ours: Installation,
         kept_ms: int,
+        identity_topics: Set[str],
         proofs: Proofs,
         tx: Transaction,
         source: str,
@@ -121,6 +139,7 @@ class _Batch:
     ) -> None:
         self._ours = ours
         self._kept_ms = kept_ms
+        self._identity_topics = identity_topics
         self._proofs = proofs
         self._tx = tx
         self._source = source
@@ -154,6 +173,8 @@ class _Batch:
                     claimed.append(_Claimed(one, attempt))
             elif isinstance(one, Notice):
                 self._note(one)
+            elif isinstance(one, Unproved):
+                self._quarantine(one.document, Quarantine("unproved", reasons.unproved(one.why)))
             else:
                 self._quarantine(one.document, Quarantine("malformed", reasons.malformed(one.why)))
         return claimed
@@ -168,15 +189,17 @@ class _Batch:
             self._other_installations[verdict.name, event.kind] += 1
             self._report.elsewhere += 1
             return None
-        if not event.tags:
+        document = decoded.document
+        if not event.tags and decoded.topic in self._identity_topics:
             attempt = await self._by_ses_id(decoded)
             if attempt is not None:
                 return attempt
-        self._quarantine(decoded.document, verdict)
+            document = decoded.body or document  # a replay needs the topic
+        self._quarantine(document, verdict)
         return None
 
     async def _by_ses_id(self, decoded: DecodedEvent) -> Attempt | None:
-        """Notifications from an identity's own topic have no tags, only SES's id."""
+        """Notifications from an identity's own topic have no tags, only SES's id. Without them, it is the topic that vouches."""
         event = decoded.event
         domain = str(event.detail.get("source", "")).rpartition("@")[2].rstrip(">").lower()
         for destination in event.destinations[:1]:
@@ -214,6 +237,11 @@ class _Batch:
             if isinstance(verdict, Quarantine):
                 self._quarantine(one.decoded.document, verdict)
                 continue
+            recipient = verdict.address if verdict.has_rows else None
+            verdict.event = plausible.corrected(
+                event, called_at=attempt.called_at, recipient=recipient, now=directory.now
+            )
+            self._report.odd += verdict.event is not event
             found.append(verdict)
             self._saw_send(event.configuration_set, event.kind, attempt)
             if verdict.settles and verdict.has_rows:

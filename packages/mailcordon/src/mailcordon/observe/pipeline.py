@@ -2,7 +2,8 @@
 
 Messages gather for a moment before they are stored, longer under load, and while one batch is committed the next gathers. While
 the database is unavailable nothing is received and the messages stay in the queue. If a batch cannot be stored, its messages
-are stored one by one, and the bad one goes to quarantine.
+are stored one by one, and the bad one goes to quarantine. While a certificate of SNS cannot be fetched, nothing is received
+either: whatever it signed stays in the queue.
 
 A pipeline with a watermark also proves how far its queue is read (watermark.py). It asks the database once a second whether an
 unknown outcome needs that, and does nothing more if none does. If it gets no answer it stops receiving: the other observers
@@ -14,7 +15,7 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from mailcordon.core.clock import boot_time
 from mailcordon.messages import reasons
@@ -22,13 +23,15 @@ from mailcordon.observe.facts import QueueFacts, Totals
 from mailcordon.observe.ingest import Ingest, Report
 from mailcordon.observe.ports import (
     BadRow,
-    Decode,
     Decoded,
+    EventReader,
     Malformed,
+    NoCertificate,
     Queue,
     Received,
     Store,
     Transaction,
+    Undecided,
     Unreachable,
 )
 from mailcordon.observe.watermark import Observer, Watermark
@@ -61,7 +64,7 @@ class Pipeline:
         queue: Queue,
         store: Store,
         *,
-        decode: Decode,
+        reader: EventReader,
         ingest: Ingest,
         receivers: int = 4,
         batch: int = BATCH,
@@ -71,7 +74,7 @@ class Pipeline:
     ) -> None:
         self._queue = queue
         self._store = store
-        self._decode = decode
+        self._reader = reader
         self._ingest = ingest
         self._batch = batch
         self._clock = clock
@@ -131,7 +134,8 @@ class Pipeline:
             try:
                 messages = await self._queue.receive(wait=wanted is None)
                 pause = FIRST_PAUSE
-                self.facts.answered()
+                if self._open.is_set():
+                    self.facts.answered()
             except Unreachable as error:
                 self._watermark.failed(self._clock())
                 self._watermark.stored(receive)
@@ -178,14 +182,40 @@ class Pipeline:
             try:
                 await self._store_batch(batch)
             except Unreachable as error:
-                await self._wait_for_database(error)
+                await self._wait(error)
             finally:
                 for receive in receives:
                     self._watermark.stored(receive)
                     self._buffer.task_done()
 
     async def _store_batch(self, batch: Sequence[Received]) -> None:
-        decoded = [self._decode(message.body) for message in batch]
+        """What needs a certificate that is not here yet is stored after the rest."""
+        waiting, certificates = await self._store_decided(batch)
+        if waiting:
+            await self._fetch(certificates)
+            waiting, _ = await self._store_decided(waiting)
+        if waiting:  # another loop waited for the database meanwhile
+            raise NoCertificate(reasons.certificates_not_here())
+
+    async def _store_decided(self, batch: Sequence[Received]) -> tuple[list[Received], set[str]]:
+        """Returns the messages that need a certificate, and the certificates."""
+        messages: list[Received] = []
+        decoded: list[Decoded] = []
+        waiting: list[Received] = []
+        certificates: set[str] = set()
+        for message in batch:
+            one = self._reader.decode(message.body)
+            if isinstance(one, Undecided):
+                waiting.append(message)
+                certificates.add(one.certificate)
+            else:
+                messages.append(message)
+                decoded.append(one)
+        if messages:
+            await self._store_messages(messages, decoded)
+        return waiting, certificates
+
+    async def _store_messages(self, batch: Sequence[Received], decoded: Sequence[Decoded]) -> None:
         try:
             report = await self._commit(decoded)
         except Unreachable:
@@ -249,8 +279,20 @@ class Pipeline:
                 "%d stored messages were not deleted and will be received again: %s", len(receipts), error
             )
 
-    async def _wait_for_database(self, error: Unreachable) -> None:
-        """Drops the buffer and waits. The messages are received again; storing one twice changes nothing."""
+    async def _fetch(self, certificates: set[str]) -> None:
+        """Receives nothing until the certificates are here: until then nobody knows what the messages are. The batch is kept
+        for as long as it is not received again; storing a message twice changes nothing."""
+        try:
+            await self._reader.fetch(certificates)
+        except NoCertificate as error:
+            self.facts.uncertain = str(error)
+            try:
+                await self._wait(error, lambda: self._reader.fetch(certificates))
+            finally:
+                self.facts.uncertain = None
+
+    async def _wait(self, error: Unreachable, probe: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Drops the buffer and waits for the database, or for what `probe` asks. The messages are received again."""
         self._open.clear()
         self._watermark.failed(self._clock())
         if self._waiting:
@@ -266,7 +308,7 @@ class Pipeline:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
                 with contextlib.suppress(Unreachable):
-                    await self._store.run(_nothing)
+                    await (probe() if probe is not None else self._store.run(_nothing))
                     break
         finally:
             self._waiting = False
@@ -294,7 +336,7 @@ class Pipeline:
             try:
                 await self._prove_soon()
             except Unreachable as error:
-                await self._wait_for_database(error)
+                await self._wait(error)
             except BadRow as error:
                 _log.warning("how far the queue is read could not be recorded: %s", error)
             if not self._waiting:

@@ -26,6 +26,8 @@ class DecodedEvent:
 
     event: Event
     document: str | bytes  #: SES's JSON, without its envelope
+    topic: str | None = None  #: the SNS topic that it came through; None without SNS's envelope
+    body: str | bytes | None = None  #: with its envelope; None: the same as `document`
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,34 @@ class Malformed:
     document: str | bytes
 
 
-Decoded = DecodedEvent | Notice | Malformed
-Decode = Callable[[str | bytes], Decoded]
+@dataclass(frozen=True, slots=True)
+class Unproved:
+    """A message that nothing proves to come from SES: no signature, a wrong one, or another's topic."""
+
+    why: str
+    document: str | bytes  #: the message as it came, so that a replay can prove it
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """A message signed with a certificate that `EventReader.fetch` must get first."""
+
+    certificate: str  #: URL
+
+
+Decoded = DecodedEvent | Notice | Malformed | Unproved
+
+
+class EventReader(Protocol):
+    """Decodes messages and decides whether they come from SES."""
+
+    def decode(self, body: str | bytes, *, proved: bool = False) -> Decoded | Undecided:
+        """Never raises. `proved`: it was proved before, such as a document of the quarantine."""
+        ...
+
+    async def fetch(self, certificates: Set[str]) -> None:
+        """Gets certificates that `decode` asked for. Raises NoCertificate if one cannot be had at present."""
+        ...
 
 
 @dataclass(slots=True)
@@ -56,6 +84,10 @@ class Received:
 
 class Unreachable(Exception):
     """The queue or the database is unavailable. Nothing is lost; retry."""
+
+
+class NoCertificate(Unreachable):
+    """A certificate cannot be fetched at present, so it is not known whether events signed with it are SES's."""
 
 
 class BadRow(Exception):
@@ -248,8 +280,8 @@ class Transaction(Protocol):
         """
         ...
 
-    async def quarantined(self, id: int) -> str | None:
-        """Returns the document and locks its row. None if there is no such entry."""
+    async def quarantined(self, id: int) -> tuple[str, str] | None:
+        """Returns why it is there and the document, and locks its row. None if there is no such entry."""
         ...
 
     async def resolve(self, id: int, resolution: str, actor: str) -> None:

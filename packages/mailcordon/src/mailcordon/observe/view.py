@@ -15,7 +15,7 @@ from mailcordon.core.provider import Provider
 from mailcordon.core.suppression import Scope, Suppression
 from mailcordon.messages import api, reasons
 from mailcordon.observe.ingest import Ingest
-from mailcordon.observe.ports import BadRow, Decode, Store, Transaction, Unreachable
+from mailcordon.observe.ports import BadRow, EventReader, Store, Transaction, Undecided, Unreachable
 
 By = Literal["lane", "provider", "minute"]
 MOST_MINUTES = 90 * 24 * 60  #: the retention of our rows
@@ -141,21 +141,30 @@ class Suppressions(Protocol):
 
 
 class Replay:
-    """Processes a quarantined document again as a new event, and records the result."""
+    """Processes a quarantined document again as a new event, and records the result.
 
-    def __init__(self, store: Store, *, decode: Decode, ingest: Ingest) -> None:
+    A document is proved again if it was not proved when it came.
+    """
+
+    def __init__(self, store: Store, *, reader: EventReader, ingest: Ingest) -> None:
         self._store = store
-        self._decode = decode
+        self._reader = reader
         self._ingest = ingest
 
     async def run(self, id: int, actor: str) -> None:
-        """Raises NotFound, or Unavailable while the database is unavailable."""
+        """Raises NotFound, or Unavailable while the database or a certificate is unavailable."""
+        needed: set[str] = set()
 
         async def work(tx: Transaction) -> None:
-            document = await tx.quarantined(id)
-            if document is None:
+            entry = await tx.quarantined(id)
+            if entry is None:
                 raise NotFound(api.not_in_quarantine(id))
-            report = await self._ingest.store(tx, [self._decode(document)], "replay", quarantine=False)
+            why, document = entry
+            decoded = self._reader.decode(document, proved=why != "unproved")
+            if isinstance(decoded, Undecided):
+                needed.add(decoded.certificate)
+                return
+            report = await self._ingest.store(tx, [decoded], "replay", quarantine=False)
             outcome = report.sentence
             await tx.resolve(
                 id, reasons.still_in_quarantine(outcome) if report.quarantined else outcome, actor
@@ -163,6 +172,9 @@ class Replay:
 
         try:
             await self._store.run(work)
+            if needed:
+                await self._reader.fetch(needed)
+                await self._store.run(work)
         except Unreachable as error:
             raise Unavailable(api.not_replayed(id, str(error))) from error
         except BadRow as error:

@@ -174,6 +174,8 @@ class System:
     async def _prepare_local_ses(self, ready: Path) -> None:
         endpoint = await local_ses.wait_ready(ready)
         await local_ses.create_queues(endpoint, self._config.region)
+        if self._config.event_proof == "signature":
+            await local_ses.sign_events(endpoint)
         ready.unlink()
         await self._write_run_file()
 

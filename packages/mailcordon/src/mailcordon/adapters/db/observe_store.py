@@ -296,8 +296,9 @@ class PostgresTransaction:
             for row in rows
         ]
 
-    async def quarantined(self, id: int) -> str | None:
-        return await self._connection.fetchval(_SQL.lock_quarantined, id)
+    async def quarantined(self, id: int) -> tuple[str, str] | None:
+        row = await self._connection.fetchrow(_SQL.lock_quarantined, id)
+        return None if row is None else (row["why"], row["document"])
 
     async def resolve(self, id: int, resolution: str, actor: str) -> None:
         row = await self._connection.fetchrow(_SQL.resolve, id, resolution[:2000])

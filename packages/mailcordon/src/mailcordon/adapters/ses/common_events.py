@@ -8,7 +8,7 @@ import hashlib
 
 import msgspec
 
-from mailcordon.adapters.ses.event_document import Delivery, Lenient
+from mailcordon.adapters.ses.event_document import Delivery, Lenient, SnsMessage
 from mailcordon.adapters.ses.event_values import (
     CONFIGURATION_SET_TAG,
     LONGEST_TEXT,
@@ -41,24 +41,24 @@ class _CommonMail(Lenient):
     source: str | None = None
 
 
-class _Common(Lenient):
+class _Common(SnsMessage):
     eventType: str | None = None
     notificationType: str | None = None
     mail: _CommonMail | None = None
     delivery: Delivery | None = None
-    Type: str | None = None
-    Message: str | None = None
 
 
 _decoder = msgspec.json.Decoder(_Common)
 
 
-def decode_common(body: str | bytes) -> DecodedEvent | None:
-    """None: another kind of document, or an odd one; the careful decoder reads it."""
+def decode_common(body: str | bytes) -> tuple[DecodedEvent, SnsMessage | None] | None:
+    """The event with its envelope from SNS. None: another kind of document, or an odd one; the careful decoder reads it."""
+    envelope: SnsMessage | None = None
+    whole = body
     try:
         document = _decoder.decode(body)
         if document.mail is None and document.Message is not None and document.Type == "Notification":
-            body = document.Message
+            envelope, body = document, document.Message
             document = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
@@ -105,7 +105,8 @@ def decode_common(body: str | bytes) -> DecodedEvent | None:
         text=text,
         detail=detail,
     )
-    return DecodedEvent(event, body)
+    topic = None if envelope is None else envelope.TopicArn
+    return DecodedEvent(event, body, topic, whole), envelope
 
 
 def _first_values(of: _GovernedTags) -> dict[str, str] | None:

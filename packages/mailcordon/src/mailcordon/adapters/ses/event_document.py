@@ -10,6 +10,23 @@ class Lenient(msgspec.Struct, gc=False):
     """Ignores unknown members. `gc=False`: no document refers to itself."""
 
 
+class SnsMessage(Lenient):
+    """SNS's envelope, with all that its signature needs (ses.md 4.7). Every member is absent from a document without one."""
+
+    Type: str | None = None
+    Message: str | None = None
+    MessageId: str | None = None
+    TopicArn: str | None = None
+    Subject: str | None = None
+    Timestamp: str | None = None
+    SignatureVersion: str | None = None
+    Signature: str | None = None
+    SigningCertURL: str | None = None
+    # Of a subscription's confirmation.
+    SubscribeURL: str | None = None
+    Token: str | None = None
+
+
 class Recipient(Lenient):
     emailAddress: str | None = None
     status: str | None = None
@@ -80,7 +97,7 @@ class Stamped(Lenient):
     timestamp: str | None = None
 
 
-class Document(Lenient):
+class Document(SnsMessage):
     """SES's event, or an envelope around one: both are decoded in one pass and told apart by their members."""
 
     eventType: str | None = None
@@ -95,10 +112,6 @@ class Document(Lenient):
     open: Engagement | None = None
     click: Engagement | None = None
     subscription: Stamped | None = None
-    # SNS
-    Type: str | None = None
-    Message: str | None = None
-    TopicArn: str | None = None
     # EventBridge
     detail_type: str | None = msgspec.field(default=None, name="detail-type")
     detail: msgspec.Raw = msgspec.Raw()

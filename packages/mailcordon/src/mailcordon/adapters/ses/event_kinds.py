@@ -1,7 +1,7 @@
 """An event document as our Event: one function for each kind, and what all kinds share.
 
-Lenient where SES is loose (unknown kinds, missing members, nulls), strict where a guess would be wrong: an event without a
-message id or a time is refused.
+Lenient where SES is loose (unknown kinds, missing members, nulls, no time), strict where a guess would be wrong: an event without
+a message id or a type is refused.
 """
 
 import hashlib
@@ -22,13 +22,13 @@ from mailcordon.adapters.ses.event_values import (
     event_key,
     milliseconds,
 )
-from mailcordon.core.event import Event, Kind
+from mailcordon.core.event import NO_TIME, Event, Kind
 from mailcordon.messages import reasons
 from mailcordon.observe import classify
 
 
 class Unusable(Exception):
-    """An event without its type, its mail's id or any time. The message says which is missing."""
+    """An event without its type or its mail's id. The message says which is missing."""
 
 
 class _Part:
@@ -70,9 +70,7 @@ def event_of(document: Document, mail: Mail, source: str | bytes) -> Event:
     at = milliseconds(part.at)
     mail_at = milliseconds(mail.timestamp)
     if mail_at is None:
-        mail_at = at
-    if mail_at is None:
-        raise Unusable(reasons.no_time())
+        mail_at = NO_TIME if at is None else at
     if part.text is not None:
         part.text = part.text[:LONGEST_TEXT].replace("\0", "")
     first_values = {name: values[0] for name, values in mail.tags.items() if values} if mail.tags else {}

@@ -1,16 +1,20 @@
 """Decodes what the event queues bring: an SES event, bare or in the envelope of SNS or EventBridge, or a notice about no mail.
 
-Nearly all events are read by `common_events.py`; the others, and everything odd, by `event_kinds.py` with one pass of msgspec
-for each layer.
+Nearly all events are read by `common_events.py`; the others by `event_kinds.py` with one pass of msgspec for each layer; and a
+document with an odd member by `lenient.py`. `Reader` also decides whether a message comes from SES.
 """
+
+from collections.abc import Set
 
 import msgspec
 
+from mailcordon.adapters.ses import lenient
 from mailcordon.adapters.ses.common_events import decode_common
-from mailcordon.adapters.ses.event_document import Document, Mail
+from mailcordon.adapters.ses.event_document import Document, Mail, SnsMessage
 from mailcordon.adapters.ses.event_kinds import Unusable, event_of
+from mailcordon.adapters.ses.sns_signature import Proof
 from mailcordon.messages import reasons
-from mailcordon.observe.ports import Decoded, DecodedEvent, Malformed, Notice
+from mailcordon.observe.ports import Decoded, DecodedEvent, Malformed, Notice, Undecided, Unproved
 
 _TOPIC_TEST = "Successfully validated SNS topic"
 _WHITE = " \t\r\n\ufeff"
@@ -18,25 +22,67 @@ _WHITE = " \t\r\n\ufeff"
 _decoder = msgspec.json.Decoder(Document)
 
 
+class Reader:
+    """Implements `EventReader` with SNS's signatures, or with the queue's policy."""
+
+    def __init__(self, proof: Proof) -> None:
+        self.proof = proof
+
+    def decode(self, body: str | bytes, *, proved: bool = False) -> Decoded | Undecided:
+        decoded, envelope = _decode(body)
+        if proved or (isinstance(decoded, Notice) and not decoded.keep):
+            return decoded
+        verdict = self.proof.without_envelope() if envelope is None else self.proof.check(envelope)
+        if verdict is None:
+            return decoded
+        return verdict if isinstance(verdict, Undecided) else Unproved(verdict, body)
+
+    async def fetch(self, certificates: Set[str]) -> None:
+        await self.proof.fetch(certificates)
+
+
 def decode(body: str | bytes) -> Decoded:
-    """One body of an SQS message, or a document that quarantine kept. Never raises."""
-    return decode_common(body) or _decode(body, 0)
+    """One document, whoever wrote it. Never raises."""
+    return _decode(body)[0]
 
 
-def _decode(body: str | bytes, depth: int) -> Decoded:
+def _decode(body: str | bytes) -> tuple[Decoded, SnsMessage | None]:
+    """The outermost envelope from SNS comes with it."""
+    return decode_common(body) or _decode_carefully(body, body, None, 0)
+
+
+def _decode_carefully(
+    body: str | bytes, whole: str | bytes, envelope: SnsMessage | None, depth: int
+) -> tuple[Decoded, SnsMessage | None]:
     try:
         document = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        return _no_json(body, str(error))
+        odd = lenient.read(body)
+        if odd is None:
+            return _no_json(body, str(error)), envelope
+        document = odd
+    if document.mail is None and depth < 2 and document.Message is not None and document.Type is not None:
+        envelope = envelope or document
+        if document.Type == "Notification":
+            return _decode_carefully(document.Message, whole, envelope, depth + 1)
+        # SNS confirms a queue without asking; such a message comes when somebody subscribed the queue by hand.
+        return Notice(f"SNS: {document.Type}", document.TopicArn, True, document.Message), envelope
     try:
-        if document.mail is not None:
-            return _event(document, document.mail, body)
-        if depth < 2 and document.Message is not None and document.Type is not None:
-            return _sns(document.Type, document.Message, document.TopicArn, depth)
-        if document.detail_type is not None:
-            return _event_bridge(document.detail_type, bytes(document.detail), document.resources, body)
+        decoded = _unwrapped(document, body)
     except Unusable as error:
-        return Malformed(str(error), body)
+        decoded = Malformed(str(error), body)
+    if isinstance(decoded, DecodedEvent):
+        decoded.topic = None if envelope is None else envelope.TopicArn
+        decoded.body = whole
+    return decoded, envelope
+
+
+def _unwrapped(document: Document, body: str | bytes) -> Decoded:
+    """Raises Unusable."""
+    if document.mail is not None:
+        return _event(document, document.mail, body)
+    if document.detail_type is not None:
+        return _event_bridge(document.detail_type, bytes(document.detail), document.resources, body)
     if document.notificationType == "AmazonSnsSubscriptionSucceeded":
         return Notice("AmazonSnsSubscriptionSucceeded", None, False, body)
     if document.notificationType == "Received":
@@ -57,19 +103,12 @@ def _no_json(body: str | bytes, error: str) -> Decoded:
     return Malformed(reasons.no_json(error), body)
 
 
-def _sns(type: str, message: str, topic: str | None, depth: int) -> Decoded:
-    if type != "Notification":
-        # SNS confirms a queue without asking; such a message comes when somebody subscribed the queue by hand.
-        return Notice(f"SNS: {type}", topic, True, message)
-    return _decode(message, depth + 1)
-
-
 def _event_bridge(detail_type: str, detail: bytes, resources: list[str] | None, body: str | bytes) -> Decoded:
+    problem = reasons.no_member_mail()
     try:
         document = _decoder.decode(detail)
-        problem = reasons.no_member_mail()
     except (msgspec.DecodeError, RecursionError) as error:
-        document, problem = Document(), str(error)
+        document, problem = lenient.read(detail) or Document(), str(error)
     if document.mail is not None:
         return _event(document, document.mail, detail)
     if detail_type.startswith("Email "):

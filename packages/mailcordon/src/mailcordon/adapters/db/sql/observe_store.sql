@@ -199,7 +199,7 @@ select now_ms() - beat as beat, now_ms() - live_since as live_since, now_ms() - 
 
 -- name: lock_quarantined
 -- Locked, so that two replays of one entry follow each other.
-select document, tenant from quarantine where id = $1 for update;
+select why, document from quarantine where id = $1 for update;
 
 -- name: resolve
 -- How a replay ended.
