@@ -190,9 +190,9 @@ async def test_what_sns_signed_counts_and_what_others_put_on_the_queue_does_not(
         await until(pipeline.empty, "all stored or put aside")
     assert await world.metrics("sent", "delivered", "hard_bounced", "complained") == [(1, 1, 0, 0)]
     assert await world.rows("select 1 from suppression") == []
-    assert await world.whys() == ["unproved"] * 3
+    assert await world.whys() == ["unverified"] * 3
     assert reader.proof.version_1_topics == {TOPIC}
-    assert running.facts.document()["unproved"] == 3
+    assert running.facts.document()["unverified"] == 3
 
 
 async def test_without_its_certificate_nothing_is_received_and_nothing_is_lost(
@@ -251,7 +251,7 @@ async def test_a_certificate_that_cannot_be_had_does_not_keep_what_needs_another
     async with pipeline.running(reader=reader):
         await until(pipeline.empty, "both stored")
     assert await world.metrics("sent", "hard_bounced") == [(1, 0)]
-    assert await world.whys() == ["unproved"]
+    assert await world.whys() == ["unverified"]
 
 
 async def test_a_local_ses_that_started_again_signs_with_another_certificate(

@@ -13,7 +13,7 @@ from mailcordon.adapters.ses.event_document import SnsMessage
 from mailcordon.adapters.ses.feedback import Reader
 from mailcordon.adapters.ses.sns_signature import Proof, signed_text
 from mailcordon.core.event import Kind
-from mailcordon.observe.ports import DecodedEvent, Malformed, Notice, Undecided, Unproved
+from mailcordon.observe.ports import DecodedEvent, Malformed, Notice, Undecided, Unverified
 from seslocal.events import certificate, documents
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:outcome"
@@ -98,7 +98,7 @@ CHANGES: list[tuple[str, Any]] = [
 def test_whoever_changes_one_member_is_not_believed(reader: Reader, name: str, value: Any) -> None:
     body = json.dumps(message() | {name: value})
     found = reader.decode(body)
-    assert isinstance(found, Unproved), found
+    assert isinstance(found, Unverified), found
     assert found.document == body  # as it came, for a replay
     assert reader.decode(json.dumps(message())) != found
 
@@ -106,13 +106,13 @@ def test_whoever_changes_one_member_is_not_believed(reader: Reader, name: str, v
 @pytest.mark.parametrize("name", [*documents.sns_envelope("", "", "", 0, "", "")][:-1])
 def test_whoever_leaves_one_member_out_is_not_believed(reader: Reader, name: str) -> None:
     left = {key: value for key, value in message().items() if key != name}
-    assert isinstance(reader.decode(json.dumps(left)), Unproved)
+    assert isinstance(reader.decode(json.dumps(left)), Unverified)
 
 
 @pytest.mark.parametrize("name", [*documents.sns_envelope("", "", "", 0, "", "")][:-1])
 @pytest.mark.parametrize("odd", [7, ["x"], {"a": 1}, True])
 def test_an_odd_member_of_the_envelope_is_not_read_leniently(reader: Reader, name: str, odd: Any) -> None:
-    assert isinstance(reader.decode(json.dumps(message() | {name: odd})), Unproved)
+    assert isinstance(reader.decode(json.dumps(message() | {name: odd})), Unverified)
 
 
 def test_the_proof_cannot_be_skipped_by_leaving_the_envelope_out(reader: Reader) -> None:
@@ -126,17 +126,17 @@ def test_the_proof_cannot_be_skipped_by_leaving_the_envelope_out(reader: Reader)
         "nonsense",
         json.dumps({"Message": EVENT}),
     ):
-        assert isinstance(reader.decode(body), Unproved), body
+        assert isinstance(reader.decode(body), Unverified), body
 
 
 def test_an_envelope_in_the_envelope_proves_nothing(reader: Reader) -> None:
     """The outermost is the one that counts: whoever wraps a signed message is not SNS."""
     inner = json.dumps(message())
     forged = {"Type": "Notification", "TopicArn": TOPIC, "MessageId": "x", "Message": inner}
-    assert isinstance(reader.decode(json.dumps(forged)), Unproved)
+    assert isinstance(reader.decode(json.dumps(forged)), Unverified)
     assert isinstance(reader.decode(json.dumps(message(inner))), DecodedEvent)
     mixed = message() | {"mail": json.loads(EVENT)["mail"], "eventType": "Send"}
-    assert isinstance(reader.decode(json.dumps(mixed)), Unproved)
+    assert isinstance(reader.decode(json.dumps(mixed)), Unverified)
 
 
 def test_what_is_signed_but_no_event_is_malformed(reader: Reader) -> None:
@@ -158,7 +158,7 @@ def test_a_confirmation_is_signed_too(reader: Reader) -> None:
     certificate.sign(made)
     assert isinstance(reader.decode(json.dumps(made)), Notice)
     for name in ("Token", "SubscribeURL", "Message"):
-        assert isinstance(reader.decode(json.dumps(made | {name: "other"})), Unproved)
+        assert isinstance(reader.decode(json.dumps(made | {name: "other"})), Unverified)
 
 
 @pytest.mark.parametrize("subject", ["Amazon SES", None])
@@ -177,7 +177,7 @@ def test_with_the_queues_policy_as_proof_only_the_topic_is_checked() -> None:
     for body in (EVENT, json.dumps(unsigned), json.dumps(message() | {"Signature": "EXAMPLE"})):
         assert isinstance(reader.decode(body), DecodedEvent)
     for topic in ("arn:aws:sns:eu-west-1:123456789012:other", "", None):
-        assert isinstance(reader.decode(json.dumps(unsigned | {"TopicArn": topic})), Unproved)
+        assert isinstance(reader.decode(json.dumps(unsigned | {"TopicArn": topic})), Unverified)
 
 
 async def test_a_message_waits_for_its_certificate() -> None:
@@ -198,18 +198,18 @@ async def test_no_certificate_is_fetched_for_a_foreign_topic_or_from_another_hos
         {"Signature": None},
         {"SignatureVersion": "9"},
     ):
-        assert isinstance(reader.decode(json.dumps(message() | over)), Unproved)
+        assert isinstance(reader.decode(json.dumps(message() | over)), Unverified)
 
 
-async def test_a_certificate_that_does_not_exist_makes_its_messages_unproved() -> None:
+async def test_a_certificate_that_does_not_exist_leaves_its_messages_unverified() -> None:
     missing = Pem(lambda: (404, b""))
     reader = Reader(Proof({TOPIC}, Certificates(LocalSource("http://local", download=missing))))
     await reader.fetch({URL})
-    assert isinstance(reader.decode(json.dumps(message())), Unproved)
+    assert isinstance(reader.decode(json.dumps(message())), Unverified)
 
 
 def test_a_message_signed_outside_the_time_of_its_certificate_is_not_believed(reader: Reader) -> None:
-    assert isinstance(reader.decode(json.dumps(message(Timestamp="1969-12-31T23:59:59.000Z"))), Unproved)
+    assert isinstance(reader.decode(json.dumps(message(Timestamp="1969-12-31T23:59:59.000Z"))), Unverified)
 
 
 def test_a_document_that_was_proved_before_is_not_proved_again(reader: Reader) -> None:

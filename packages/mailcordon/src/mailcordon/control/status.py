@@ -543,13 +543,13 @@ def _notices(facts: Facts) -> Iterator[Problem]:
 
 def _event_notices(observers: Sequence[Beat]) -> Iterator[Problem]:
     for name, queues in _by_queue(observers).items():
-        unproved = sum(int(queue.get("unproved") or 0) for queue in queues)
-        if unproved:
+        unverified = sum(int(queue.get("unverified") or 0) for queue in queues)
+        if unverified:
             yield Problem(
-                code="events-unproved",
+                code="events-unverified",
                 check="feedback",
-                sentence=system.status_events_unproved(queue=name, count=unproved),
-                next=system.status_events_unproved_next(),
+                sentence=system.status_events_unverified(queue=name, count=unverified),
+                next=system.status_events_unverified_next(),
             )
     for topic in sorted({topic for beat in observers for topic in beat.facts.get("version_1_topics", ())}):
         yield Problem(

@@ -799,7 +799,7 @@ def no_ses_id() -> str:
 
 
 @example("SNS did not sign it")
-def unproved(problem: str) -> str:
+def unverified(problem: str) -> str:
     """A message of the event queue does not come from SES, as far as can be seen."""
     return f"Nothing proves that it comes from SES: {problem}"
 
@@ -807,62 +807,62 @@ def unproved(problem: str) -> str:
 @example("arn:aws:sns:us-east-1:123456789012:other")
 @example("")
 def foreign_topic(topic: str) -> str:
-    """A message of SNS whose topic is in none of the settings. Follows `unproved`."""
+    """A message of SNS whose topic is in none of the settings. Follows `unverified`."""
     named = f"its topic {topic} is" if topic else "it names no topic, which is"
     return f"{named} not in MAILCORDON_OUTCOME_TOPIC_ARN, _ENGAGEMENT_TOPIC_ARN or MAILCORDON_IDENTITY_TOPIC_ARNS"
 
 
 @example()
 def not_signed() -> str:
-    """A message without SNS's envelope, or without its signature. Follows `unproved`."""
+    """A message without SNS's envelope, or without its signature. Follows `unverified`."""
     return "SNS did not sign it. Raw delivery and EventBridge never sign: for them set MAILCORDON_EVENT_PROOF=queue-policy"
 
 
 @example()
 def wrong_sns_signature() -> str:
-    """SNS's signature does not match the message. Follows `unproved`."""
+    """SNS's signature does not match the message. Follows `unverified`."""
     return "its signature is not SNS's"
 
 
 @example("sha1 is not supported by this backend")
 def signature_not_checked(error: str) -> str:
-    """This system cannot check the kind of signature. Follows `unproved`."""
+    """This system cannot check the kind of signature. Follows `unverified`."""
     return f"this system cannot check its signature ({error}); set the topic's SignatureVersion to 2"
 
 
 @example("https://example.com/x.pem", "sns.us-east-1.amazonaws.com")
 def certificate_elsewhere(url: str, host: str) -> str:
-    """A message names a certificate that is not at SNS. Follows `unproved`."""
+    """A message names a certificate that is not at SNS. Follows `unverified`."""
     return f"its certificate is at {url}, and not one of {host}"
 
 
 @example()
 def certificate_not_valid_now() -> str:
-    """The certificate of a message expired longer ago than a queue keeps messages. Follows `unproved`."""
+    """The certificate of a message expired longer ago than a queue keeps messages. Follows `unverified`."""
     return "its certificate is not valid now"
 
 
 @example("2026-11-28T15:23:00.000Z")
 def certificate_not_valid_then(at: str) -> str:
-    """The certificate of a message was not valid when it was signed. Follows `unproved`."""
+    """The certificate of a message was not valid when it was signed. Follows `unverified`."""
     return f"its certificate was not valid at {at}"
 
 
 @example("Unable to load PEM file")
 def certificate_unreadable(error: str) -> str:
-    """The certificate of a message cannot be parsed. Follows `unproved`."""
+    """The certificate of a message cannot be parsed. Follows `unverified`."""
     return f"its certificate cannot be read: {error}"
 
 
 @example()
 def certificate_without_rsa() -> str:
-    """The certificate of a message has another kind of key than SNS's have. Follows `unproved`."""
+    """The certificate of a message has another kind of key than SNS's have. Follows `unverified`."""
     return "its certificate has no RSA key of 2,048 bits or more"
 
 
 @example("https://sns.us-east-1.amazonaws.com/SimpleNotificationService-0.pem", 404)
 def certificate_missing(url: str, status: int) -> str:
-    """SNS has no such certificate. Follows `unproved`."""
+    """SNS has no such certificate. Follows `unverified`."""
     return f"its certificate {url} does not exist (HTTP {status})"
 
 

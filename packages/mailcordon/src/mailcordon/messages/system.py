@@ -990,17 +990,17 @@ def status_events_uncertain_next() -> str:
 
 @example(queue="mailcordon-outcome", count=3)
 @example(queue="mailcordon-outcome", count=1)
-def status_events_unproved(*, queue: str, count: int) -> str:
+def status_events_unverified(*, queue: str, count: int) -> str:
     """A notice: messages that nothing proves to come from SES were put into quarantine since observe started."""
     messages = "1 message is" if count == 1 else f"{count:,} messages are"
     return f"{messages} in quarantine because nothing proves that SES wrote them (queue {queue})"
 
 
 @example()
-def status_events_unproved_next() -> str:
+def status_events_unverified_next() -> str:
     """What to do about such messages."""
     return (
-        "mailcordon quarantine list --why unproved says why. Either somebody else writes to the queue, or the topics deliver "
+        "mailcordon quarantine list --why unverified says why. Either somebody else writes to the queue, or the topics deliver "
         "raw messages: then set MAILCORDON_EVENT_PROOF=queue-policy and replay them"
     )
 

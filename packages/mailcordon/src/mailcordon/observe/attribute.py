@@ -30,7 +30,7 @@ class Attributed:
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
-    why: str  #: unproved, ungoverned, disagreement, unknown-delivery, double or malformed
+    why: str  #: unverified, ungoverned, disagreement, unknown-delivery, double or malformed
     detail: str  #: a sentence for people
     tenant: int | None = None  #: the tenant, if the signature proves it
 

@@ -64,7 +64,7 @@ class QueueFacts:
             "received": self.totals.received,
             "stored": self.totals.stored,
             "quarantined": sum(self.totals.quarantined.values()),
-            "unproved": self.totals.quarantined["unproved"],
+            "unverified": self.totals.quarantined["unverified"],
             "odd": self.totals.odd,
             "live": self.live,
             "problem": self.problem,

@@ -30,7 +30,7 @@ from mailcordon.observe.ports import (
     Quarantined,
     Send,
     Transaction,
-    Unproved,
+    Unverified,
 )
 
 MAX_PROOFS = 50_000  #: entries of the cache, about 30 MB
@@ -173,8 +173,8 @@ class _Batch:
                     claimed.append(_Claimed(one, attempt))
             elif isinstance(one, Notice):
                 self._note(one)
-            elif isinstance(one, Unproved):
-                self._quarantine(one.document, Quarantine("unproved", reasons.unproved(one.why)))
+            elif isinstance(one, Unverified):
+                self._quarantine(one.document, Quarantine("unverified", reasons.unverified(one.why)))
             else:
                 self._quarantine(one.document, Quarantine("malformed", reasons.malformed(one.why)))
         return claimed

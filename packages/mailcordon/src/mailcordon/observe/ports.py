@@ -47,7 +47,7 @@ class Malformed:
 
 
 @dataclass(frozen=True, slots=True)
-class Unproved:
+class Unverified:
     """A message that nothing proves to come from SES: no signature, a wrong one, or another's topic."""
 
     why: str
@@ -61,7 +61,7 @@ class Undecided:
     certificate: str  #: URL
 
 
-Decoded = DecodedEvent | Notice | Malformed | Unproved
+Decoded = DecodedEvent | Notice | Malformed | Unverified
 
 
 class EventReader(Protocol):

@@ -160,7 +160,7 @@ class Replay:
             if entry is None:
                 raise NotFound(api.not_in_quarantine(id))
             why, document = entry
-            decoded = self._reader.decode(document, proved=why != "unproved")
+            decoded = self._reader.decode(document, proved=why != "unverified")
             if isinstance(decoded, Undecided):
                 needed.add(decoded.certificate)
                 return

@@ -14,7 +14,7 @@ from mailcordon.adapters.ses.event_document import Document, Mail, SnsMessage
 from mailcordon.adapters.ses.event_kinds import Unusable, event_of
 from mailcordon.adapters.ses.sns_signature import Proof
 from mailcordon.messages import reasons
-from mailcordon.observe.ports import Decoded, DecodedEvent, Malformed, Notice, Undecided, Unproved
+from mailcordon.observe.ports import Decoded, DecodedEvent, Malformed, Notice, Undecided, Unverified
 
 _TOPIC_TEST = "Successfully validated SNS topic"
 _WHITE = " \t\r\n\ufeff"
@@ -35,7 +35,7 @@ class Reader:
         verdict = self.proof.without_envelope() if envelope is None else self.proof.check(envelope)
         if verdict is None:
             return decoded
-        return verdict if isinstance(verdict, Undecided) else Unproved(verdict, body)
+        return verdict if isinstance(verdict, Undecided) else Unverified(verdict, body)
 
     async def fetch(self, certificates: Set[str]) -> None:
         await self.proof.fetch(certificates)

@@ -50,7 +50,7 @@ Made = TypeVar("Made", bound=msgspec.Struct)
 
 
 def read(body: str | bytes) -> Document | None:
-    """The document with what can be read of it. None: it is no JSON object, or its type or our tags are not as SES writes them."""
+    """The document with what can be read of it. None: it is no JSON object, or its type or tags are odd."""
     text = body if isinstance(body, str) else body.decode(errors="replace")
     try:
         # The standard library's reader also takes control characters and halves of surrogate pairs in texts.
