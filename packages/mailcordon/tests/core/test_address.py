@@ -1,6 +1,7 @@
 """One strict grammar for addresses: nothing that could inject a header, a second mailbox or another domain is accepted."""
 
 import email
+import email.header
 import email.policy
 import json
 import os
@@ -74,6 +75,9 @@ def test_an_ordinary_address_is_unchanged(text):
         "kim@" + "a" * 64 + ".com",
         "kim@" + "a." * 126 + "com",
         "kim@example.c0",
+        "kim%0d%0a@example.com",
+        "k" * 2000 + "@example.com",
+        "kim@" + "\u00fc" * 100_000 + ".com",
     ],
 )
 def test_what_is_not_one_plain_address_is_refused(text):
@@ -135,6 +139,19 @@ def test_whatever_is_typed_an_address_is_ascii_and_one_line(text):
         ("Jörg Müller <kim@example.com>", "Jörg Müller"),
         ("日本語 <kim@example.com>", "日本語"),
         ("O'Brien & Co. <kim@example.com>", "O'Brien & Co."),
+        ('"I <3 mail" <kim@example.com>', "I <3 mail"),
+        ('"<Kim>"<kim@example.com>', "<Kim>"),
+        ('"a > b < c" <kim@example.com>', "a > b < c"),
+        ('" " <kim@example.com>', ""),
+        (
+            '"KIM@Example.com" <kim@example.com>',
+            "KIM@Example.com",
+        ),  # some programs repeat the address as the name
+        ('"kim@shop.example" <kim@example.com>', "kim@shop.example"),  # nobody can have that address
+        ('"Kim @ Acme" <kim@example.com>', "Kim @ Acme"),
+        ('"@acme" <kim@example.com>', "@acme"),
+        ("\U0001f468\u200d\U0001f469 & Söhne <kim@example.com>", "\U0001f468\u200d\U0001f469 & Söhne"),
+        ("می\u200cخواهم <kim@example.com>", "می\u200cخواهم"),
     ],
 )
 def test_a_mailbox_may_have_a_name(text, name):
@@ -169,6 +186,27 @@ def test_a_mailbox_may_have_a_name(text, name):
         "Kim \ud800 <kim@example.com>",
         "=?utf-8?q?ceo=40bank=2eexample=0d=0a?= <kim@example.com>",
         '"=?utf-8?b?Y2VvQGJhbmsuZXhhbXBsZQ==?=" <kim@example.com>',
+        '"I <3 mail" <kim@example.com> <lee@example.com>',
+        '"I <3 mail"" <kim@example.com>',
+        '"I <3 mail <kim@example.com>',
+        '"ceo@bank.com" <kim@example.com>',
+        '"The boss (ceo@bank.com)" <kim@example.com>',
+        '"ceo@bank.com via Kim" <kim@example.com>',
+        '"ceo\uff20bank.com" <kim@example.com>',
+        '"ceo@bank\u3002com" <kim@example.com>',
+        '"ceo@b\u00fccher.de" <kim@example.com>',
+        '"ceo@bank.com, kim@example.com" <kim@example.com>',
+        '"a@b.example ceo@bank.com" <kim@example.com>',
+        '"Pay\u200bPal" <kim@example.com>',
+        "Pay\u200dPal <kim@example.com>",
+        "PayPal\ufeff <kim@example.com>",
+        "\u202emoc.lapyap <kim@example.com>",
+        "Pay\u2066Pal\u2069 <kim@example.com>",
+        "שלום\u200f <kim@example.com>",
+        '"Acme%0D%0ABcc: x" <kim@example.com>',
+        "Kim <kim%0a@example.com>",
+        '"' + "\u65e5" * 294 + '" <kim@example.com>',
+        "N" * 305 + " <kim@example.com>",
     ],
 )
 def test_what_is_not_exactly_one_mailbox_is_refused(text):
@@ -190,6 +228,26 @@ def test_a_header_shows_exactly_the_mailbox_that_was_checked(name, quoted):
     read = email.message_from_string(f"From: {header}\n\n", policy=email.policy.default)
     assert len(read.items()) == 1
     assert [one.addr_spec for one in read["From"].addresses] == ["a@b.example"]
+
+
+@pytest.mark.parametrize(
+    ("letters", "fits"),
+    [("Süd" * 60, True), ("日" * 150, True), ("日" * 294, False), ('"' * 140, True), ("n" * 296, True)],
+)
+def test_a_name_is_taken_if_its_line_is_short_enough_once_it_is_encoded(letters: str, fits: bool) -> None:
+    quoted = letters.replace('"', '\\"')
+    text = f'"{quoted}" <kim@example.com>'
+    if not fits:
+        with pytest.raises(ValueError, match="998"):
+            address.parse_mailbox(text)
+        return
+    mailbox = address.parse_mailbox(text)
+    assert address.line_length("Reply-To", [mailbox]) == len(f"Reply-To: {mailbox.header()}") <= 998
+    words = mailbox.header().removesuffix(" <kim@example.com>")
+    assert letters.isascii() or all(len(word) <= 75 for word in words.split(" "))
+    # Not the parser of addresses, which keeps the spaces between encoded words (RFC 2047 6.2).
+    read = str(email.header.make_header(email.header.decode_header(words)))
+    assert read == (letters if not letters.isascii() else words)
 
 
 @given(st.text(min_size=1, max_size=40))

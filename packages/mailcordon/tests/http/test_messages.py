@@ -171,6 +171,15 @@ BAD: dict[str, tuple[Any, int, str, list[str]]] = {
     "an encoded line break": (
         {"from": "=?utf-8?q?A=0d=0aBcc=3a_e=40x?= <a@password-reset.acme.example>"}, 422, "bad-address", ["from"]),
     "a line break in the subject": ({"subject": "Hi\r\nBcc: e@x.example"}, 422, "header-injection", ["subject"]),
+    "an encoded line break in the subject": (
+        {"subject": "=?utf-8?q?Hi=0d=0aBcc=3a_e=40x?="}, 422, "header-injection", ["subject"]),
+    "an encoded line break in a recipient": ({"to": "kim%0d%0a@example.com"}, 422, "bad-address", ["to[0]"]),
+    "another address in the name": (
+        {"from": '"ceo@bank.com" <a@password-reset.acme.example>'}, 422, "bad-address", ["from"]),
+    "a name that is not shown as it is": (
+        {"from": "Ac\u200bme <a@password-reset.acme.example>"}, 422, "bad-address", ["from"]),
+    "a name too long once it is encoded": (
+        {"from": "日" * 280 + " <a@password-reset.acme.example>"}, 422, "bad-address", ["from"]),
     "no subject": ({"subject": ""}, 422, "invalid", ["subject"]),
     "a line break in a header": ({"headers": {"X-A": "1\r\nBcc: e@x.example"}}, 422, "header-injection", ["headers.X-A"]),
     "a line break in a header's name": (

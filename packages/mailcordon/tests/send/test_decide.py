@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from mailcordon.core import reserved_domains
 from mailcordon.core.delivery import State, Why
 from mailcordon.core.hold import Hold
 from mailcordon.core.reason import MEANINGS, Reason
@@ -65,9 +66,16 @@ def test_every_decision_but_to_go_on_has_a_reason_and_a_sentence() -> None:
             assert decision.sentence
 
 
-def test_at_the_door_a_suppression_refuses_and_a_hold_keeps() -> None:
+def test_at_the_door_an_undeliverable_domain_and_a_suppression_refuse_and_a_hold_keeps() -> None:
     assert at_door(DoorFacts(None, None, None)) == Decision(State.READY)
     held = at_door(DoorFacts(None, None, Kept(Reason.HELD, "Held by ann")))
     assert (held.state, held.reason, held.sentence) == (State.HELD, Reason.HELD, "Held by ann")
+    nobody = reserved_domains.find("printer.local", True)
+    for suppressed, kept in itertools.product(
+        [None, "acme may not mail"], [None, Kept(Reason.HELD, "Held by ann")]
+    ):
+        refused = at_door(DoorFacts(nobody, suppressed, kept))
+        assert (refused.state, refused.reason) == (State.REFUSED, Reason.UNDELIVERABLE_DOMAIN)
+        assert "printer.local" in refused.sentence
     both = at_door(DoorFacts(None, "acme may not mail", Kept(Reason.HELD, "Held by ann")))
     assert (both.state, both.reason) == (State.REFUSED, Reason.SUPPRESSED)

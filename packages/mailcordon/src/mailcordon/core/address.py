@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import formataddr
+from typing import NamedTuple
 
 from mailcordon.core import domain as domains
 from mailcordon.core import encoded_words, reserved_domains
@@ -39,8 +40,7 @@ _LONGEST_TYPED = (
 )  #: characters; more cannot be an address, even with decomposed letters in its domain
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):  # made for every recipient, and faster to make than a frozen dataclass
     local: str
     domain: str  #: lower case, punycode
 

@@ -16,15 +16,13 @@ LONGEST_DESCRIPTION = 500  #: characters
 #: Control characters, lone surrogates, line and paragraph separators.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 #: Controls that reorder letters, and marks, which only set the direction of neighbouring signs.
-_REORDERS = re.compile("[\u202a-\u202e\u2066-\u2069]")
-_OVERRIDES = re.compile("[\u202d\u202e]")
-_MARKS = re.compile("[\u061c\u200e\u200f]")
+_BIDI = re.compile("[\u202a-\u202e\u2066-\u2069\u061c\u200e\u200f]")
 #: Letters without width, fillers and tags.
 _ZERO_WIDTH = re.compile(
     "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u2065\u206a-\u206f\u3164\ufe00-\ufe0f\ufeff"
     "\uffa0\ufff9-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-_TAGS = re.compile("[\U000e0000-\U000e007f]")
+_DISGUISES = re.compile("[\u202d\u202e\U000e0000-\U000e007f]")  #: overrides of direction, and tags
 #: Flags of England, Scotland and others: a black flag, a region in tags and a closing tag (Unicode UTS 51).
 _FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,6}\U000e007f")
 _VARIANTS = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
@@ -39,7 +37,7 @@ def has_control(text: str) -> bool:
 
 def has_bidi_control(text: str) -> bool:
     """Whether it has a control or a mark of direction."""
-    return not text.isascii() and (_REORDERS.search(text) is not None or _MARKS.search(text) is not None)
+    return not text.isprintable() and _BIDI.search(text) is not None
 
 
 def has_zero_width(text: str) -> bool:
@@ -56,9 +54,9 @@ def has_disguise(text: str) -> bool:
     Marks and embeddings of direction are allowed, because Hebrew and Arabic subjects need them, and zero-width spaces, because
     Thai and Khmer do.
     """
-    if text.isascii():
+    if text.isprintable():  # none of these letters is
         return False
-    return _OVERRIDES.search(text) is not None or _TAGS.search(_FLAG.sub("", text)) is not None
+    return _DISGUISES.search(_FLAG.sub("", text)) is not None
 
 
 def check_shown(text: str) -> None:
@@ -91,12 +89,16 @@ def harmless(text: str, longest: int | None = None) -> str:
     text = text if longest is None else text[:longest]
     if text.isascii() and text.isprintable():
         return text
+    flags = {place for flag in _FLAG.finditer(text) for place in range(*flag.span())}
     return "".join(
-        "\N{REPLACEMENT CHARACTER}"
-        if unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Zl", "Zp") and not _is_needed(text, place)
-        else sign
+        sign if place in flags or not _is_hidden(text, place) else "\N{REPLACEMENT CHARACTER}"
         for place, sign in enumerate(text)
     )
+
+
+def _is_hidden(text: str, place: int) -> bool:
+    hides = unicodedata.category(text[place]) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    return hides and not _is_needed(text, place)
 
 
 def _is_needed(text: str, place: int) -> bool:
