@@ -216,10 +216,12 @@ def now_ms() -> int:
 
 
 @contextlib.asynccontextmanager
-async def accepting(world: World, clock: Callable[[], int] = now_ms) -> AsyncIterator[Accept]:
-    """Takes mail in, by the host's clock in milliseconds."""
+async def accepting(
+    world: World, clock: Callable[[], int] = now_ms, *, local: bool = True
+) -> AsyncIterator[Accept]:
+    """Takes mail in, by the host's clock in milliseconds. `local`: for the local SES."""
     store = AcceptStore(world.database.dsn("send"))
-    accept = Accept(store, HASH_KEY, clock, lambda: None, local=True)
+    accept = Accept(store, HASH_KEY, clock, lambda: None, local=local)
     running = asyncio.create_task(accept.run())
     try:
         yield accept

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mailcordon.core import ids, tags
+from mailcordon.core import ids, tags, text
 from mailcordon.core.delivery import State
 from mailcordon.core.event import Kind
 from mailcordon.observe.ingest import Ingest
@@ -136,6 +136,18 @@ async def test_a_delivery_id_under_another_tenants_tags_is_quarantined_and_suppr
     assert not any(
         picture[table] for table in ("event", "outcome", "suppression", "metric_minute", "send_seen")
     )
+
+
+async def test_a_sender_that_is_not_ours_cannot_write_lines_into_what_operators_read(world: World) -> None:
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    mail = sent.mail(
+        tags={"ses:configuration-set": ["ungoverned"]}, source="a@x.com\x1b[2K\r\nHeld by root\u202e"
+    )
+    await world.tell(sent.bounce(mail=mail))
+    ((detail,),) = await world.rows("select detail from quarantine")
+    assert "a@x.com" in detail
+    assert not text.has_control(detail)
+    assert not text.has_bidi_control(detail)
 
 
 async def test_mail_without_our_tags_is_an_ungoverned_send_and_suppresses_nobody(world: World) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from mailcordon.core import ids
 from mailcordon.core.delivery import State
-from mailcordon.core.errors import Conflict
+from mailcordon.core.errors import Conflict, Invalid
+from mailcordon.core.reason import Reason
 from mailcordon.send.accept import Accept, Repeated
 from mailcordon_fixtures.queue_world import accepting, allowed
 
@@ -150,3 +151,52 @@ async def test_ids_of_a_batch_are_in_the_order_of_its_messages(world, accept, ma
     minted = {ids.ms_of(one.id) for one in answers}
     assert max(minted) - min(minted) <= 1
     assert await world.count("ready") == 80
+
+
+UNDELIVERABLE = ["lee@printer.local", "ann@mail.example.com", "bob@xn--a.de", "eve@shop.test"]
+
+
+@pytest.mark.parametrize("type", ["password-reset", "receipt"])
+async def test_on_aws_a_delivery_to_an_undeliverable_domain_is_refused_and_the_others_are_queued(
+    world, make_submission, type
+):
+    lane = await world.lane("acme", type)
+    await world.connection.execute("update route set domain = 'mail.acme-shop.com'")
+    mixed = make_submission(type, to=["kim@gmail.com", *UNDELIVERABLE], sender="a@mail.acme-shop.com")
+    alone = make_submission(type, to=UNDELIVERABLE[:1], sender="a@mail.acme-shop.com")
+    good = make_submission(type, sender="a@mail.acme-shop.com", to=["kim@gmail.com"])
+    async with accepting(world, lambda: NOW, local=False) as accept:
+        one, two, three = await put(accept, mixed, alone, good, keys=["a", "b", "c"])
+        again = await put(accept, mixed, keys=["a"])
+    assert [d.state for d in one.deliveries] == [State.READY, *[State.REFUSED] * 4]
+    assert [d.state for d in (*two.deliveries, *three.deliveries)] == [State.REFUSED, State.READY]
+    assert again == [Repeated(one.id)]
+    refused = [*one.deliveries[1:], *two.deliveries]
+    ledger = await world.connection.fetch("select id, lane, state, reason, detail from ledger order by id")
+    assert [tuple(row) for row in ledger] == sorted(
+        (d.id, lane, State.REFUSED, Reason.UNDELIVERABLE_DOMAIN, d.detail) for d in refused
+    )
+    for delivery in refused:
+        assert delivery.address.partition("@")[2] in delivery.detail
+    ready = await world.connection.fetch("select id from ready order by id")
+    assert [row["id"] for row in ready] == [one.deliveries[0].id, three.deliveries[0].id]
+    intake = await world.connection.fetchrow("select sum(deliveries), sum(refused) from lane_intake")
+    assert tuple(intake) == (2, 5)
+
+
+async def test_the_local_ses_takes_mail_for_the_domains_that_are_reserved_for_tests(
+    world, accept, make_submission
+):
+    await world.lane("acme", "receipt")
+    (answer,) = await put(accept, make_submission("receipt", to=["kim@gmail.com", *UNDELIVERABLE]))
+    ready, refused = State.READY, State.REFUSED
+    assert [d.state for d in answer.deliveries] == [ready, refused, ready, refused, ready]
+
+
+async def test_on_aws_no_message_comes_from_a_domain_that_is_reserved(world, make_submission):
+    await world.lane("acme", "receipt")
+    async with accepting(world, lambda: NOW, local=False) as accept:
+        (answer,) = await put(accept, make_submission("receipt", to=["kim@gmail.com"]))
+    assert isinstance(answer, Invalid)
+    assert [(fault.field, fault.code) for fault in answer.faults] == [("from", "reserved-domain")]
+    assert await world.count("message") == 0

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -176,6 +177,22 @@ async def test_a_domain_equal_to_above_or_below_anothers_is_refused_without_nami
         await world.onboard("zen", {"newsletter": domain})
     assert "news.acme" not in str(refused.value)
     assert "acme " not in str(refused.value)
+    assert await world.rows() == before
+
+
+@pytest.mark.parametrize(
+    "domain", ["news.acme.example", "acme.test", "example.com", "mail.acme.local", "news.xn--a.com"]
+)
+async def test_on_aws_no_lane_sends_from_a_domain_that_no_mail_can_be_sent_from(
+    world: World, domain: str
+) -> None:
+    before = await world.rows()
+    on_aws = Tenants(world.store, world.governor, replace(SETTINGS, local=False))
+    with pytest.raises(Invalid) as caught:
+        await on_aws.onboard("acme", {"newsletter": domain, "receipt": "mail.acme-shop.com"}, actor="ann")
+    assert [(fault.field, fault.code) for fault in caught.value.faults] == [
+        ("types.newsletter", "reserved-domain")
+    ]
     assert await world.rows() == before
 
 
