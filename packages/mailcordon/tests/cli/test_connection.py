@@ -66,3 +66,15 @@ def test_a_url_without_a_scheme_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(failures.Failure) as caught:
         connection.find(url="localhost:8025", key=None, environment={}, home=tmp_path)
     assert caught.value.exit is failures.Exit.USAGE
+
+
+def test_a_rotated_key_of_the_command_line_is_replaced_in_its_file_and_no_other(tmp_path: Path) -> None:
+    write(tmp_path, url="http://127.0.0.1:8025/", key="mck_abcdefgh_old", ses_url=None)
+    here = connection.find(url=None, key=None, environment={}, home=tmp_path)
+    elsewhere = connection.find(url="http://127.0.0.1:9", key="mck_x", environment={}, home=tmp_path)
+    assert not connection.replace_key(here, "zzzzzzzz", "mck_zzzzzzzz_new")
+    assert not connection.replace_key(elsewhere, "abcdefgh", "mck_abcdefgh_new")
+    assert connection.find(url=None, key=None, environment={}, home=tmp_path).key == "mck_abcdefgh_old"
+    assert connection.replace_key(here, "abcdefgh", "mck_bcdefghj_new")
+    assert connection.find(url=None, key=None, environment={}, home=tmp_path).key == "mck_bcdefghj_new"
+    assert (tmp_path / "cli.json").stat().st_mode & 0o777 == 0o600

@@ -59,6 +59,18 @@ async def test_a_change_holds_at_once_and_is_audited_as_it_was_and_is(world: Any
     assert "newsletter" in row["after"]
 
 
+async def test_a_change_of_one_rate_leaves_the_others(world: Any) -> None:
+    operator = await world.key(None, *SCOPES)
+    key = await made(world, operator, limits={"messages_per_second": 5, "reads_per_second": 3})
+    for limits, now in (
+        ({"messages_per_second": 7}, (7, None, 3)),
+        ({"reads_per_second": None, "bytes_per_second": 1e6}, (7, 1e6, None)),
+        ({}, (7, 1e6, None)),
+    ):
+        changed = await ask(world, operator, "PATCH", f"/{key['prefix']}", {"limits": limits})
+        assert tuple(changed.json()["limits"].values()) == now
+
+
 async def test_a_key_widens_only_what_it_holds_itself_and_narrows_anything(world: Any) -> None:
     operator, admin = await world.key(None, *SCOPES), await world.key(None, "admin")
     wide, narrow = (

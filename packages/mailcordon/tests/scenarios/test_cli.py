@@ -196,6 +196,24 @@ def test_durations_and_times_reach_the_server_as_seconds_and_iso_8601(run: Run, 
     assert abs((ends - datetime.now(UTC)).total_seconds() - 90 * 86400) < 3600
 
 
+def test_a_key_is_narrowed_and_rotated_and_the_command_line_keeps_its_own(run: Run, tenant: str) -> None:
+    onboard(run, tenant)
+    words = ("key", "create", tenant, "--type", "invoice", "--messages-per-second", "5", "--json")
+    key = json.loads(run(*words)[1])
+    assert (key["types"], key["limits"]["messages_per_second"]) == (["invoice"], 5)
+    code, _, err = send(run, tenant, "--key", key["key"])
+    assert (code, "invoice only" in err) == (4, True)
+    run("key", "change", key["prefix"], "--all-types", "--messages-per-second", "0")
+    assert send(run, tenant, "--key", key["key"])[0] == 0
+    code, out, _ = run("key", "rotate", key["prefix"], "--overlap", "2h", "--json")
+    new = json.loads(out)
+    assert (code, new["succeeds"], new["limits"]["messages_per_second"]) == (0, key["prefix"], None)
+    for text in (key["key"], new["key"]):
+        assert send(run, tenant, "--key", text)[0] == 0
+    listed = {item["prefix"]: item for item in json.loads(run("key", "list", "--json")[1])["items"]}
+    assert listed[key["prefix"]]["expires_at"] == new["predecessor"]["expires_at"]
+
+
 def test_a_manual_suppression_refuses_mail_until_it_is_removed(run: Run, tenant: str) -> None:
     onboard(run, tenant)
     address = f"kim@{tenant}.example"

@@ -6,11 +6,12 @@
 import hashlib
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
+from types import MappingProxyType
 from typing import Final, Protocol, TypedDict, Unpack
 
 from mailcordon.core import names
@@ -110,6 +111,16 @@ class KeyStore(Protocol):
     async def epoch(self) -> int: ...
 
 
+class Changes(TypedDict, total=False):
+    """Terms of a key that can be changed. What is left out stays."""
+
+    name: str
+    scopes: tuple[str, ...]
+    types: tuple[str, ...] | None
+    networks: tuple[IPv4Network | IPv6Network, ...]
+    expires_at: datetime | None
+
+
 class More(TypedDict, total=False):
     """The terms of a new key that have defaults."""
 
@@ -117,13 +128,6 @@ class More(TypedDict, total=False):
     networks: tuple[IPv4Network | IPv6Network, ...]
     limits: KeyLimits
     expires_at: datetime | None
-
-
-class Changes(More, total=False):
-    """The terms of a key that can be changed. What is left out stays."""
-
-    name: str
-    scopes: tuple[str, ...]
 
 
 class Same(Enum):
@@ -188,8 +192,17 @@ class Keys:
         """A key with every scope, for the operator of this installation."""
         return await self.create(tenant=None, name=name, scopes=SCOPES, actor=actor)
 
-    async def change(self, principal: Principal, prefix: str, **changes: Unpack[Changes]) -> Key:
+    async def change(
+        self,
+        principal: Principal,
+        prefix: str,
+        *,
+        rates: Mapping[str, float | None] = MappingProxyType({}),
+        **changes: Unpack[Changes],
+    ) -> Key:
         """Takes effect at once in every process. Raises NotFound, Invalid, Conflict for a revoked key, or Forbidden.
+
+        `rates` are the fields of the limits that change.
 
         Narrowing takes no scope but `admin`. Widening takes what creating the result would take.
         """
@@ -197,7 +210,7 @@ class Keys:
         def decide(key: Key) -> Terms:
             if key.revoked_at is not None:
                 raise Conflict(api.key_is_revoked(prefix), code="key-ended")
-            terms = replace(key.terms, **changes)
+            terms = replace(key.terms, **changes, limits=replace(key.terms.limits, **rates))
             check(terms, ends=terms.expires_at != key.terms.expires_at)
             if widens(key.terms, terms):
                 check_given(principal, terms, key.also_mints)

@@ -669,6 +669,36 @@ def the_platform() -> str:
     return "the platform"
 
 
+@example()
+def every_type_in_a_table() -> str:
+    """The message types of a key that is for all of them."""
+    return "all"
+
+
+@example()
+def no_change_of_a_key() -> str:
+    """`key change` without an option. Exit code 2."""
+    return "Give what to change, for example --scope read or --messages-per-second 20."
+
+
+@example(prefix="k7pq2m9d")
+def key_changed(*, prefix: str) -> str:
+    """`key change` is done."""
+    return f"The key {prefix} is changed. Its next request is judged by what it may do now."
+
+
+@example(old="k7pq2m9d", new="w4r8t2xz", ends="2026-11-29 01:30:00")
+def key_rotated(*, old: str, new: str, ends: str) -> str:
+    """`key rotate` is done. The new key follows."""
+    return f"{new} replaces {old}, which ends at {ends}. The new key is shown only this once; its hash is stored:"
+
+
+@example(file="/srv/mailcordon/cli.json")
+def own_key_replaced(*, file: str) -> str:
+    """`key rotate` replaced the key that the command line itself uses."""
+    return f"It was the command line's own key: {file} has the new one."
+
+
 @example(prefix="4k2p9x7m")
 def how_to_revoke(*, prefix: str) -> str:
     """After a new key."""

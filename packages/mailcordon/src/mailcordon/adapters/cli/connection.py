@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from mailcordon.adapters.cli import failures
 from mailcordon.adapters.cli.document import Document, as_document
 from mailcordon.host.home import CLI_FILE, find_home
+from mailcordon.host.private_file import write_private
 from mailcordon.messages import cli as messages
 from mailcordon.messages import system
 
@@ -69,6 +70,17 @@ def find(
         ses_url=_text(ses_url),
         home=home,
     )
+
+
+def replace_key(found: Connection, prefix: str, new: str) -> bool:
+    """Writes the command line's new key to cli.json, if the file has the one with this prefix for the same server."""
+    file = found.home / FILE
+    written = _read(file)
+    held = _text(written.get("key")) or ""
+    if not held.startswith(f"mck_{prefix}_") or str(written.get("url") or "").rstrip("/") != found.url:
+        return False
+    write_private(file, json.dumps({**written, "key": new}, indent=2) + "\n")
+    return True
 
 
 def _is_url(text: str) -> bool:

@@ -30,6 +30,14 @@ class KeyRates(msgspec.Struct, forbid_unknown_fields=True):
     reads_per_second: float | None = None
 
 
+class RatesChange(msgspec.Struct, forbid_unknown_fields=True):
+    """A field that is left out keeps its value; null takes the installation's default."""
+
+    messages_per_second: float | UnsetType | None = UNSET
+    bytes_per_second: float | UnsetType | None = UNSET
+    reads_per_second: float | UnsetType | None = UNSET
+
+
 class NewKey(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     scopes: list[str]
@@ -45,7 +53,7 @@ class KeyChange(msgspec.Struct, forbid_unknown_fields=True):
     name: str | UnsetType = UNSET
     scopes: list[str] | UnsetType = UNSET
     types: list[str] | UnsetType | None = UNSET
-    limits: KeyRates | UnsetType = UNSET
+    limits: RatesChange | UnsetType = UNSET
     expires_at: datetime | UnsetType | None = UNSET
 
 
@@ -136,11 +144,10 @@ def routes(reads: Reads, keys: Keys) -> list[HTTPRouteHandler]:
             changes["scopes"] = tuple(data.scopes)
         if data.types is not UNSET:
             changes["types"] = None if data.types is None else tuple(data.types)
-        if data.limits is not UNSET:
-            changes["limits"] = _limits(data.limits)
         if data.expires_at is not UNSET:
             changes["expires_at"] = data.expires_at
-        return KeyItem(**_fields(await keys.change(principal, prefix, **changes)))
+        rates: dict[str, float | None] = {} if data.limits is UNSET else msgspec.to_builtins(data.limits)
+        return KeyItem(**_fields(await keys.change(principal, prefix, rates=rates, **changes)))
 
     @post(
         "/v1/keys/{prefix:str}/rotation",

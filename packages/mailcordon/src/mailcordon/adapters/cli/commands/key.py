@@ -1,14 +1,14 @@
 """`mailcordon key`: API keys."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from mailcordon.adapters.cli import command, duration, failures, show
+from mailcordon.adapters.cli import command, connection, duration, failures, show
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Cli, Limit, OfTenant, Yes
-from mailcordon.adapters.cli.document import Document
+from mailcordon.adapters.cli.document import Document, child
 from mailcordon.adapters.cli.text import plain, when
 from mailcordon.messages import cli as messages
 
@@ -22,11 +22,53 @@ class KeyScope(StrEnum):
     ADMIN = "admin"
 
 
+Prefix = Annotated[str, typer.Argument(metavar="PREFIX", help="The prefix that `key list` shows.")]
+_SAME = "Default: unchanged."
+_STANDARD = "Default, and 0: the server's limit."
+
+
+def _end(text: str) -> str:
+    """A parser for an option: a time as the API takes it, or `never`."""
+    return text if text == "never" else duration.moment(text)
+
+
+def _name(default: str) -> Any:
+    help = f"Who or what uses the key; shown in the audit trail. {default}"
+    return typer.Option("--name", metavar="NAME", help=help)
+
+
+def _scope(default: str) -> Any:
+    help = f"What the key may do: send, read, operate or admin. Repeat for more. {default}"
+    return typer.Option("--scope", metavar="SCOPE", help=help)
+
+
+def _type(default: str) -> Any:
+    help = f"A message type that the key may send and cancel. Repeat for more. {default}"
+    return typer.Option("--type", metavar="TYPE", help=help)
+
+
+def _expires(default: str) -> Any:
+    help = f"When it ends, as in 2027-01-01T00:00:00Z, or 90d from now, or never. {default}"
+    return typer.Option("--expires", metavar="TIME", parser=_end, help=help)
+
+
+def _rate(name: str, what: str, default: str) -> Any:
+    return typer.Option(f"--{name}-per-second", metavar="RATE", min=0, help=f"{what} {default}")
+
+
+_MESSAGES, _BYTES, _READS = (
+    "Messages that the key may send per second.",
+    "Bytes of messages that the key may send per second.",
+    "Other requests that the key may make per second.",
+)
+
+
 @command.remote(
     app,
     "create",
     examples="""
 mailcordon key create acme                # may send and read, for acme only
+mailcordon key create acme --name shop --scope send --type invoice
 mailcordon key create acme --name ci --scope read --expires 90d
 mailcordon key create --platform --name ops --scope read --scope operate
 """,
@@ -37,37 +79,29 @@ async def create_key(
         str | None, typer.Argument(metavar="TENANT", help="The only tenant that the key is for.")
     ] = None,
     platform: Annotated[bool, typer.Option("--platform", help="Make a key for all tenants instead.")] = False,
-    name: Annotated[
-        str,
-        typer.Option("--name", metavar="NAME", help="Who or what uses the key; shown in the audit trail."),
-    ] = "cli",
-    scope: Annotated[
-        list[KeyScope] | None,
-        typer.Option(
-            "--scope",
-            metavar="SCOPE",
-            help="What the key may do: send, read, operate or admin. Repeat for more. "
-            "Default for a tenant's key: send, read.",
-        ),
-    ] = None,
-    expires: Annotated[
-        str | None,
-        typer.Option(
-            "--expires",
-            metavar="TIME",
-            parser=duration.moment,
-            help="When it ends, as in 2027-01-01T00:00:00Z, or 90d from now. Default: never.",
-        ),
-    ] = None,
+    name: Annotated[str | None, _name("Default: cli.")] = None,
+    scope: Annotated[list[KeyScope] | None, _scope("Default for a tenant's key: send, read.")] = None,
+    type_: Annotated[list[str] | None, _type("Default: all.")] = None,
+    expires: Annotated[str | None, _expires("Default: never.")] = None,
+    messages_rate: Annotated[float | None, _rate("messages", _MESSAGES, _STANDARD)] = None,
+    bytes_rate: Annotated[float | None, _rate("bytes", _BYTES, _STANDARD)] = None,
+    reads_rate: Annotated[float | None, _rate("reads", _READS, _STANDARD)] = None,
 ) -> None:
-    """Make a key. It is shown once; only its hash is stored."""
+    """Make a key. It is shown once; only its hash is stored.
+
+    A tenant's key may send and read unless --scope says otherwise. Your own key must hold each scope that the new one gets.
+    """
     if (tenant is None) == (not platform):
         raise failures.usage(messages.one_of(options="TENANT or --platform"))
     if platform and not scope:
         raise failures.usage(messages.platform_key_needs_scope())
-    body: Document = {"tenant": tenant, "name": name, "scopes": scope or ["send", "read"]}
-    if expires is not None:
+    body: Document = {"tenant": tenant, "name": name or "cli", "scopes": scope or ["send", "read"]}
+    if type_:
+        body["types"] = type_
+    if expires is not None and expires != "never":
         body["expires_at"] = expires
+    if rates := _rates(messages_rate, bytes_rate, reads_rate):
+        body["limits"] = rates
     made = await cli.api.post(path("keys"), body)
     cli.show_result(
         made,
@@ -79,7 +113,7 @@ async def create_key(
 
 @command.remote(app, "list", examples="mailcordon key list --tenant acme")
 async def list_keys(cli: Cli, tenant: OfTenant = None, limit: Limit = 200) -> None:
-    """List keys by prefix: owner, name, scopes and end. The keys themselves are not stored."""
+    """List keys by prefix: owner, name, scopes, last use and end. The keys themselves are not stored."""
     found = await cli.api.items(path("keys"), {"tenant": tenant}, limit=limit)
     rows: list[tuple[object, ...]] = [
         (
@@ -87,28 +121,125 @@ async def list_keys(cli: Cli, tenant: OfTenant = None, limit: Limit = 200) -> No
             item.get("tenant") or messages.platform_in_a_table(),
             item.get("name"),
             item.get("scopes"),
+            item.get("types") or messages.every_type_in_a_table(),
             when(item.get("created_at")),
             item.get("created_by"),
+            when(item.get("last_used_at")),
             when(item.get("expires_at")),
             when(item.get("revoked_at")),
         )
         for item in found["items"]
     ]
     table = show.table(
-        ("prefix", "of", "name", "may", "made", "by", "ends", "revoked"),
+        ("prefix", "of", "name", "may", "types", "made", "by", "used", "ends", "revoked"),
         rows,
-        drop=("by", "made", "ends", "revoked", "may"),
-        prose=("may",),
+        drop=("by", "made", "types", "ends", "revoked", "used", "may"),
+        prose=("may", "types"),
     )
     cli.show_result(found, table, *show.more(found))
 
 
-@command.remote(app, "revoke", examples="mailcordon key revoke 4k2p9x7m")
-async def revoke_key(
+@command.remote(
+    app,
+    "change",
+    examples="""
+mailcordon key change 4k2p9x7m --scope send --type invoice --type receipt
+mailcordon key change 4k2p9x7m --messages-per-second 20
+mailcordon key change 4k2p9x7m --all-types --expires never
+""",
+)
+async def change_key(
     cli: Cli,
-    prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="The prefix that `key list` shows.")],
-    yes: Yes = False,
+    prefix: Prefix,
+    name: Annotated[str | None, _name(_SAME)] = None,
+    scope: Annotated[list[KeyScope] | None, _scope(_SAME)] = None,
+    type_: Annotated[list[str] | None, _type(_SAME)] = None,
+    all_types: Annotated[
+        bool, typer.Option("--all-types", help="It may send every message type again.")
+    ] = False,
+    expires: Annotated[str | None, _expires(_SAME)] = None,
+    messages_rate: Annotated[
+        float | None, _rate("messages", _MESSAGES, f"0: the server's limit. {_SAME}")
+    ] = None,
+    bytes_rate: Annotated[float | None, _rate("bytes", _BYTES, f"0: the server's limit. {_SAME}")] = None,
+    reads_rate: Annotated[float | None, _rate("reads", _READS, f"0: the server's limit. {_SAME}")] = None,
 ) -> None:
+    """Change what a key may do, at once. What is not given stays.
+
+    --scope and --type replace those that the key has. To widen a key, your own key must hold all of its scopes.
+    """
+    if type_ and all_types:
+        raise failures.usage(messages.one_of(options="--type or --all-types"))
+    body: Document = {}
+    if name is not None:
+        body["name"] = name
+    if scope:
+        body["scopes"] = scope
+    if type_ or all_types:
+        body["types"] = type_ or None
+    if expires is not None:
+        body["expires_at"] = None if expires == "never" else expires
+    if rates := _rates(messages_rate, bytes_rate, reads_rate):
+        body["limits"] = rates
+    if not body:
+        raise failures.usage(messages.no_change_of_a_key())
+    changed = await cli.api.call("PATCH", path("keys", prefix), body=body)
+    cli.show_result(changed or {}, messages.key_changed(prefix=prefix))
+
+
+@command.remote(
+    app,
+    "rotate",
+    examples="""
+mailcordon key rotate 4k2p9x7m --overlap 24h
+mailcordon key rotate 4k2p9x7m --overlap 7d --expires 90d
+""",
+)
+async def rotate_key(
+    cli: Cli,
+    prefix: Prefix,
+    overlap: Annotated[
+        float,
+        command.duration_option(
+            "--overlap", minimum=0, help="How long the old key still works. Default: 24h."
+        ),
+    ] = 86_400.0,
+    expires: Annotated[str | None, _expires("Default: never, if the old key does not end.")] = None,
+) -> None:
+    """Make a successor with the same name, scopes, types and limits. The old key ends after the overlap.
+
+    The new key is shown once. If it is the command line's own key in cli.json, the file gets the new one. A key that has an end
+    needs --expires for its successor.
+    """
+    body: Document = {"overlap_seconds": overlap}
+    if expires is not None:
+        body["expires_at"] = None if expires == "never" else expires
+    made = await cli.api.post(path("keys", prefix, "rotation"), body)
+    # Written first: if the output is lost, the command line still has its key.
+    own = connection.replace_key(cli.connection, prefix, plain(made.get("key")))
+    cli.show_result(
+        made,
+        messages.key_rotated(
+            old=prefix,
+            new=plain(made.get("prefix")),
+            ends=plain(when(child(made, "predecessor").get("expires_at"))),
+        ),
+        f"  {plain(made.get('key'))}",
+        *([messages.own_key_replaced(file=str(cli.connection.home / connection.FILE))] if own else []),
+    )
+
+
+def _rates(messages_rate: float | None, bytes_rate: float | None, reads_rate: float | None) -> Document:
+    given = {
+        "messages_per_second": messages_rate,
+        "bytes_per_second": bytes_rate,
+        "reads_per_second": reads_rate,
+    }
+    return {name: rate or None for name, rate in given.items() if rate is not None}
+
+
+@command.remote(app, "revoke", examples="mailcordon key revoke 4k2p9x7m")
+async def revoke_key(cli: Cli, prefix: Prefix, yes: Yes = False) -> None:
     """Revoke a key, at once and for good."""
     command.confirm(cli.err, messages.revoke_question(prefix=prefix), yes=yes)
     found = await cli.api.call("DELETE", path("keys", prefix))

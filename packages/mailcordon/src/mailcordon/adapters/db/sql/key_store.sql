@@ -31,7 +31,7 @@ order by id limit 1;
 -- A key that a cache still held when it was revoked was refused, not used.
 update api_key set last_used_at = now()
   from (select id from api_key
-         where id = any ($1::int[]) and revoked_at is null and (last_used_at is null or last_used_at <= now() - interval '1 minute')
+         where id = any ($1::int[]) and revoked_at is null and (last_used_at is null or last_used_at <= now() - interval '60s')
          order by id for update) due
  where api_key.id = due.id;
 
