@@ -20,6 +20,7 @@ from mailcordon.adapters.http import message_protocol, messages, server
 from mailcordon.adapters.http.messages import MessageEndpoint
 from mailcordon.control import keys
 from mailcordon.control.key_cache import KeyCache
+from mailcordon.core.principal import SCOPES, Principal
 from mailcordon.send.accept import Accept
 from mailcordon_fixtures.queue_world import HASH_KEY, World
 
@@ -279,6 +280,32 @@ async def test_a_key_for_some_types_is_refused_another_one_on_both_paths(api: Ap
     assert (direct.status, direct.said["code"]) == (403, "type-not-allowed")
     assert direct.body == through_asgi.body
     assert await api.stored() == 0
+
+
+async def test_a_widened_key_sends_at_once_although_an_older_one_is_in_memory(api: Api) -> None:
+    operator = Principal(
+        key_id=0, prefix="abcdefgh", name="o", tenant_id=None, tenant_slug=None, scopes=frozenset(SCOPES)
+    )
+    cases: list[tuple[dict[str, Any], dict[str, Any]]] = [
+        ({"types": ("newsletter",)}, {"types": None}),
+        ({"scopes": ("read",)}, {"scopes": ("send",)}),
+    ]
+    for narrow, wide in cases:
+        terms: Any = {"tenant": "acme", "name": "n", "scopes": ("send",), "actor": "test", **narrow}
+        key, text = await api.keys.create(**terms)
+        await api.cache.load(f"Bearer {text}")
+        await api.keys.change(operator, key.prefix, **wide)
+        assert api.cache.lookup(f"Bearer {text}") is not None
+        assert (await api.ask(api.request(GOOD, key=text))).status == 202
+    large = {**GOOD, "text": "x" * 300_000}
+    key, text = await api.keys.create(
+        tenant="acme", name="n", scopes=("send",), actor="test", types=("newsletter",)
+    )
+    await api.cache.load(f"Bearer {text}")
+    await api.keys.change(operator, key.prefix, types=None)
+    # Its body is not kept: this answer is that of the older key, and the next one of the key as it is.
+    assert [(await api.ask(api.request(large, key=text))).status for _ in range(2)] == [403, 202]
+    assert api.through_asgi == []
 
 
 async def test_a_repeated_idempotency_key_gets_the_first_response_marked_as_replayed(api: Api) -> None:

@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from mailcordon.adapters.http import messages, problems
 from mailcordon.adapters.http.messages import MessageEndpoint, Reply
 from mailcordon.adapters.http.request_headers import credentials
+from mailcordon.core.errors import Forbidden
 from mailcordon.core.principal import Principal
 from mailcordon.door.admission import Admission, Caller, Refusal, Ticket
 from mailcordon.door.client_address import TrustedProxies, counted_as
@@ -673,6 +674,8 @@ class _Mail(_Direct):
             self._principal = principal
         try:
             stored = endpoint.enqueue(self._principal, self._authorization, self._key, body)
+        except Forbidden as error:
+            self._reconsider(error, body)
         except Exception as error:
             self.respond(messages.failure(error))
         else:
@@ -686,8 +689,14 @@ class _Mail(_Direct):
                 self._wait_for(endpoint.repeated(result, self._principal))
             else:
                 self.respond(endpoint.accepted(result))
+        except Forbidden as error:  # of a large message, which is read in a thread and not kept
+            self._reconsider(error, None)
         except (Exception, asyncio.CancelledError) as error:
             self.respond(messages.failure(error))
+
+    def _reconsider(self, refused: Forbidden, body: bytes | None) -> None:
+        endpoint = self._connection.endpoint
+        self._wait_for(endpoint.reconsider(self._principal, refused, self._authorization, self._key, body))
 
     def _wait_for(self, work: Coroutine[Any, Any, Reply]) -> None:
         """The slow path: the response needs the database."""

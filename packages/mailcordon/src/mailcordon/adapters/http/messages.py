@@ -26,7 +26,7 @@ from mailcordon.control.key_cache import KeyCache
 from mailcordon.core import address, idempotency, ids
 from mailcordon.core import text as texts
 from mailcordon.core.delivery import State
-from mailcordon.core.errors import MailcordonError, NotFound, Unavailable, parse_field
+from mailcordon.core.errors import Forbidden, MailcordonError, NotFound, Unavailable, parse_field
 from mailcordon.core.principal import Principal
 from mailcordon.core.suppression import Suppression
 from mailcordon.door.buckets import TENANT_RATES, Buckets, Rates
@@ -188,16 +188,40 @@ class MessageEndpoint:
     async def handle(self, authorization: str | None, key: str | None, raw: bytes, client: str = "") -> Reply:
         """Handles a whole request. Raises MailcordonError."""
         principal = await self._sender(authorization, client)
-        result = await self.enqueue(principal, authorization, key, raw)
+        try:
+            result = await self.enqueue(principal, authorization, key, raw)
+        except Forbidden as refused:
+            return await self.reconsider(principal, refused, authorization, key, raw)
         return (
             await self.repeated(result, principal) if isinstance(result, Repeated) else self.accepted(result)
         )
+
+    async def reconsider(
+        self,
+        principal: Principal,
+        refused: Forbidden,
+        authorization: str | None,
+        key: str | None,
+        raw: bytes | None,
+    ) -> Reply:
+        """A key in memory may be older than a change that widened it: reads it, and handles the request again if it has changed.
+
+        Without `raw` only the next request profits. Raises `refused` if the key is as it was.
+        """
+        async with self.reads.of(principal):
+            now = await self.keys.authenticate(authorization)
+        if raw is None or now == principal:
+            raise refused
+        return await self.handle(authorization, key, raw)
 
     async def _sender(self, authorization: str | None, client: str) -> Principal:
         principal = self.keys.lookup(authorization)
         if principal is None:
             async with self.reads.of_client(client):
                 principal = await self.keys.load(authorization)
+        elif "send" not in principal.scopes:  # as `reconsider` does
+            async with self.reads.of(principal):
+                principal = await self.keys.authenticate(authorization)
         principal.require("send")
         return principal
 
