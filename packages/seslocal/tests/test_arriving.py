@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import seslocal
+from seslocal.wire.protocol import Limits
 
 if TYPE_CHECKING:
     from seslocal_fixtures.world import World
@@ -99,14 +100,14 @@ class TestTime:
         ],
     )
     async def test_an_unfinished_request_ends_with_408(self, data: bytes, what: bytes) -> None:
-        settings = seslocal.Settings(head_seconds=0.1, body_seconds=0.1)
+        settings = seslocal.Settings(limits=Limits(head_seconds=0.1, body_seconds=0.1))
         async with seslocal.running(settings=settings) as local, connected(local, data) as reader:
             answer = await asyncio.wait_for(reader.read(), 60)
         assert b"HTTP/1.1 408 " in answer
         assert b"The " + what + b" of the request did not arrive within 0.1 seconds." in answer
 
     async def test_only_the_own_phase_counts(self) -> None:
-        settings = seslocal.Settings(head_seconds=0.05, body_seconds=1000)
+        settings = seslocal.Settings(limits=Limits(head_seconds=0.05, body_seconds=1000))
         async with seslocal.running(settings=settings) as local:
             body = POST + b"Content-Length: 2\r\n\r\n{"
             async with connected(local, body) as reader, connected(local, HEAD) as other:
@@ -114,7 +115,7 @@ class TestTime:
                 assert not reader.at_eof()  # its head is complete, and its body has time
 
     async def test_an_idle_connection_stays(self) -> None:
-        settings = seslocal.Settings(head_seconds=0.05, body_seconds=0.05)
+        settings = seslocal.Settings(limits=Limits(head_seconds=0.05, body_seconds=0.05))
         async with seslocal.running(settings=settings) as local:
             reader, writer = await asyncio.open_connection(local.host, local.port)
             for part in (HEALTH[:9], HEALTH[9:]):
@@ -129,7 +130,7 @@ class TestTime:
 
 class TestConnections:
     async def test_an_address_has_so_many_and_no_more(self) -> None:
-        async with seslocal.running(settings=seslocal.Settings(connections=3)) as local:
+        async with seslocal.running(settings=seslocal.Settings(limits=Limits(connections=3))) as local:
             for _ in range(2):  # closed ones do not count
                 held = [await asyncio.open_connection(local.host, local.port) for _ in range(3)]
                 for _, writer in held:  # they are counted once the server has seen them

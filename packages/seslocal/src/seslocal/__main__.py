@@ -28,6 +28,7 @@ from seslocal.sqs.operations import OPERATIONS as SQS_IMPLEMENTED
 from seslocal.state.settings import Settings
 from seslocal.wire.access_keys import parse_key
 from seslocal.wire.model import ses_routes, sqs_checks
+from seslocal.wire.protocol import Limits
 from seslocal.wire.query import ses_v1
 
 DEFAULTS = Settings()
@@ -65,9 +66,7 @@ def main(argv: list[str] | None = None) -> int:
         check_signatures=not options.no_auth,
         names=tuple(options.allow_host),
         token=options.token,
-        connections=options.max_connections,
-        head_seconds=options.head_seconds,
-        body_seconds=options.body_seconds,
+        limits=Limits(options.max_connections, options.head_seconds, options.body_seconds),
         state=options.state,
         scenario=steps,
     )
@@ -240,21 +239,21 @@ def _access_options(add: Callable[..., object]) -> None:
         "--max-connections",
         metavar="N",
         type=_whole_number(1, 10**6),
-        default=DEFAULTS.connections,
+        default=DEFAULTS.limits.connections,
         help="open connections of one client address (default %(default)s)",
     )
     add(
         "--head-seconds",
         metavar="SECONDS",
         type=_number(1, 1e6),
-        default=DEFAULTS.head_seconds,
+        default=DEFAULTS.limits.head_seconds,
         help="time for the headers of a request to arrive (default %(default)g)",
     )
     add(
         "--body-seconds",
         metavar="SECONDS",
         type=_number(1, 1e6),
-        default=DEFAULTS.body_seconds,
+        default=DEFAULTS.limits.body_seconds,
         help="time for the body of a request to arrive (default %(default)g)",
     )
 

@@ -24,7 +24,7 @@ from seslocal.sesv2.reputation_monitor import ReputationMonitor
 from seslocal.state.account import Account
 from seslocal.state.settings import Settings
 from seslocal.web import Web
-from seslocal.wire.protocol import Connection, Connections, Limits, Request
+from seslocal.wire.protocol import Connection, Connections, Request
 
 if TYPE_CHECKING:
     from seslocal.dns.nameserver import NameServer
@@ -45,9 +45,7 @@ class Local:
         self.port = 0
         self.exposed = False  #: whether other machines can reach it
         self.token = settings.token  #: that the admin API and the page require
-        self._connections = Connections(
-            Limits(settings.connections, settings.head_seconds, settings.body_seconds)
-        )
+        self._connections = Connections(settings.limits)
         self._closing: set[asyncio.Task[None]] = set()  #: tasks that close what a reset replaced
         self._server: asyncio.Server | None = None
         self._admin: Admin | None = None

@@ -6,6 +6,7 @@ attributes after each of its starts: its state may be from an earlier version, o
 
 import asyncio
 import json
+import os
 import time
 import urllib.request
 from pathlib import Path
@@ -43,6 +44,8 @@ async def sign_events(endpoint: str) -> None:
 def _set_switch(endpoint: str, name: str) -> None:
     body = json.dumps({"behaviour": {name: True}}).encode()
     headers = {"content-type": "application/json"}
+    if token := os.environ.get("SESLOCAL_TOKEN"):
+        headers["authorization"] = f"Bearer {token}"
     request = urllib.request.Request(  # noqa: S310 (the local SES's own address)
         f"{endpoint}/_seslocal/account", body, headers, method="PUT"
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from seslocal.wire.params import Params
+from seslocal.wire.protocol import Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +32,9 @@ class Settings:
     check_signatures: bool = True  #: off: unsigned calls are allowed
     names: tuple[str, ...] = ()  #: Host names that are allowed, beside loopback names and its own address
     token: str | None = None  #: for the admin API and the page; None: none on loopback, else a generated one
-    connections: int = 1000  #: open connections of one client address
-    head_seconds: float = 10.0  #: from the first byte of a request to the end of its headers
-    body_seconds: float = 60.0  #: from the end of its headers to the end of its body
+    limits: Limits = field(
+        default_factory=Limits
+    )  #: of connections, and of the time in which a request arrives
     state: str | None = None  #: directory that keeps the state; None: it is in memory only
     scenario: tuple[Params, ...] = ()  #: steps from the start and after each reset
 

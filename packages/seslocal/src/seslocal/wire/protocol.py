@@ -27,9 +27,9 @@ MAX_PIPELINED: Final = 64  # requests read ahead on one connection
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    connections: int  #: open ones of one client address
-    head_seconds: float  #: from the first byte of a request to the end of its headers
-    body_seconds: float  #: from there to the end of the request
+    connections: int = 1000  #: open ones of one client address
+    head_seconds: float = 10.0  #: from the first byte of a request to the end of its headers
+    body_seconds: float = 60.0  #: from there to the end of the request
 
 
 @dataclass(slots=True)
