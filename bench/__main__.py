@@ -2,9 +2,9 @@
 
 import sys
 
-from bench import isolation, send, seslocal
+from bench import door, isolation, send, seslocal
 
-_BENCHES = {"isolation": isolation.main, "send": send.main, "seslocal": seslocal.main}
+_BENCHES = {"door": door.main, "isolation": isolation.main, "send": send.main, "seslocal": seslocal.main}
 
 
 def main(argv: list[str]) -> int:

@@ -69,4 +69,4 @@ def test_statements_are_written_in_sql_files_only():
         for path in DIRECTORY.parents[1].rglob("*.py")
         if sql.search(path.read_text()) and "messages" not in path.parts
     }
-    assert modules == {"migrate.py", "roles.py", "row_level_security.py"}
+    assert modules == {"migrate.py", "roles.py"}

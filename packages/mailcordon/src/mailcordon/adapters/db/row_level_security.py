@@ -19,8 +19,19 @@ async def read_transaction(
 
     `snapshot`: all statements see the database as of the first one.
     """
-    pool = control if tenant is None else reader
-    async with connection_pool.transaction(pool, snapshot=snapshot) as connection:
-        if tenant is not None:
-            await connection.execute("select set_config('mailcordon.tenant', $1, true)", str(tenant))
-        yield connection
+    isolation = "repeatable read" if snapshot else "read committed"
+    # One round trip: a read has several statements, and each of them waits for its turn on a busy host.
+    begin = f"begin isolation level {isolation} read only"
+    if tenant is not None:
+        begin += f"; set local mailcordon.tenant = '{int(tenant)}'"
+    async with connection_pool.acquire(control if tenant is None else reader) as connection:
+        await connection.execute(begin)
+        try:
+            yield connection
+        except TimeoutError:
+            connection.terminate()  # the rollback would wait for the same server once more
+            raise
+        except BaseException:
+            await connection.execute("rollback")
+            raise
+        await connection.execute("commit")
