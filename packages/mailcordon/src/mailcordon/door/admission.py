@@ -5,6 +5,7 @@ returns it; what was admitted is given back by the matching `release_*`. Runs in
 """
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -115,6 +116,8 @@ class Admission:
         self.limits = limits
         self.facts = facts
         self.guests = 0
+        self.freed = 0  #: bytes of large bodies that were released since somebody set this to 0
+        self.on_freed: Callable[[], None] = lambda: None  #: called with each of them
         #: Connections that have not shown a known key, the oldest first: these make room when all are taken.
         self.strangers: dict[Evictable, None] = {}
         #: Trusted proxies themselves, and guests: only what all callers share limits them.
@@ -225,6 +228,9 @@ class Admission:
 
     def release_request(self, caller: Caller, size: int) -> None:
         """The request is answered, and its body is not in memory any more."""
+        if size > SMALL_BODY:
+            self.freed += size
+            self.on_freed()
         self.facts.body_bytes -= size
         caller.body_bytes -= size
         caller.requests -= 1

@@ -26,6 +26,7 @@ from mailcordon.door.admission import Admission, Caller, Refusal, Ticket
 from mailcordon.door.client_address import TrustedProxies, counted_as
 from mailcordon.door.facts import DoorFacts
 from mailcordon.door.limits import Limit, Limits
+from mailcordon.host import memory
 from mailcordon.send.accept import Accepted, Repeated
 
 _URL = messages.PATH.encode()
@@ -38,6 +39,9 @@ _LINGER_SECONDS = 2.0
 _GUEST_SECONDS = 2.0
 #: Chunk sizes, extensions and trailers may have this many bytes for each byte of body: a chunk of one byte has 5.
 _AROUND_A_BYTE = 8
+#: Freed bytes that the process may keep, and seconds between two times that it gives back more: that takes milliseconds.
+_KEPT = 4 * 1024 * 1024
+_TRIM_EVERY = 3.0
 _SLOWEST_SWEEP = 1.0  #: seconds between two looks at the deadlines
 
 
@@ -54,6 +58,8 @@ class Door:
         self.admission = Admission(self.limits, facts or DoorFacts())
         self.proxies = proxies or TrustedProxies(())
         self._timed: dict[MessageProtocol, None] = {}
+        self._trimming = False
+        self.admission.on_freed = self._give_back_soon
         self._sweeping = False
         shortest = min(self.limits.head_seconds, self.limits.body_seconds, self.limits.response_seconds)
         self._interval = min(_SLOWEST_SWEEP, shortest / 4)
@@ -75,6 +81,16 @@ class Door:
             loop.call_later(self._interval, self._sweep, loop)
         else:
             self._sweeping = False
+
+    def _give_back_soon(self) -> None:
+        if self.admission.freed > _KEPT and not self._trimming:
+            self._trimming = True
+            asyncio.get_running_loop().call_later(_TRIM_EVERY, self._give_back)
+
+    def _give_back(self) -> None:
+        self._trimming = False
+        self.admission.freed = 0
+        memory.give_back()
 
 
 def protocol(endpoint: MessageEndpoint, door: Door | None = None) -> Callable[..., asyncio.Protocol]:
@@ -125,6 +141,7 @@ class MessageProtocol(HttpToolsProtocol):
         self._key_id: int | None = None
         self._ticket: Ticket | None = None  #: of the current request, if it goes to ASGI
         self._authorization: str | None = None  #: of the current request, if it goes to ASGI
+        self._running: RequestResponseCycle | None = None  #: the last request whose ASGI task was started
 
     # Connections ----------------------------------------------------------------------------------------------------------
 
@@ -171,6 +188,11 @@ class MessageProtocol(HttpToolsProtocol):
             if self._key is not None:
                 admission.release(self._key)
         self._place, self._since, self._unread_since = _Place.CLOSING, 0.0, 0.0
+        if self._running is not None:
+            # The base class tells the last request only, which may be one that waited for this.
+            self._running.disconnected = True
+            self._running.message_event.set()
+            self._running = None
         super().connection_lost(exc)
 
     def evict(self, refusal: Refusal) -> None:
@@ -222,7 +244,7 @@ class MessageProtocol(HttpToolsProtocol):
                 if elapsed > limits.idle_seconds:
                     self.transport.close()
             elif self._guest is not None:
-                if elapsed > _GUEST_SECONDS:
+                if elapsed > min(_GUEST_SECONDS, limits.head_seconds):
                     self._refuse(self._guest)
             elif elapsed > limits.head_seconds:
                 self._refuse(self._admission.refuse(Limit.HEAD_TIME))
@@ -482,6 +504,7 @@ class MessageProtocol(HttpToolsProtocol):
         self.cycle = cast(RequestResponseCycle, direct)  # has the attributes that the base class reads
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
         ticket = cast(Ticket, getattr(cycle, "ticket", self._ticket))  # one that had to wait has its own
         super()._start_asgi_task(cycle, functools.partial(_ticketed, app, ticket))
 
@@ -655,8 +678,12 @@ class _Mail(_Direct):
         else:
             self._chunks.append(chunk)
 
-    def _give_up(self, refusal: Refusal) -> None:
+    def release(self) -> None:
+        # The connection and its request refer to each other: without this, the body would wait for the garbage collector.
         self._chunks.clear()
+        super().release()
+
+    def _give_up(self, refusal: Refusal) -> None:
         self.respond(Reply(*problems.refused(refusal)))
 
     def complete(self) -> None:
