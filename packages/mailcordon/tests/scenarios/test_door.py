@@ -219,7 +219,7 @@ def tenants(postgres: Any, template: Any) -> tuple[Any, dict[str, str]]:
         await admin.execute(f"create database {name} template {original.name} strategy file_copy")
         await admin.close()
         dsns = {
-            role: urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
+            role: str(urlunsplit(urlsplit(dsn)._replace(path=f"/{name}")))
             for role, dsn in original.role_dsns.items()
         }
         database = Copy(dsns, postgres.database_dsn(name), make_secret_key())
