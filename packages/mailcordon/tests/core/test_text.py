@@ -86,7 +86,6 @@ def test_a_reason_is_1_to_1000_characters_without_spaces_around_it() -> None:
 def test_whatever_comes_from_outside_is_one_line_when_it_is_shown(foreign: str) -> None:
     shown = text.harmless(foreign)
     assert len(shown.splitlines()) <= 1
-    assert not text.has_control(shown)
-    assert not text.has_bidi_control(shown)
+    text.check_shown(shown)
     assert len(shown) == len(foreign)
     assert text.harmless(foreign, 7) == text.harmless(foreign[:7])

@@ -15,7 +15,7 @@ from mailcordon.control.catalogue import MessageType
 from mailcordon.control.desired import ConfigurationSet, Resource, Settings
 from mailcordon.control.governor import Governor
 from mailcordon.core import domain as domains
-from mailcordon.core import names, reserved_domains
+from mailcordon.core import names, reserved_domains, text
 from mailcordon.core.errors import Conflict, Fault, Invalid, parse_into
 from mailcordon.core.principal import TENANT_SCOPES, Principal
 from mailcordon.core.priority import Class
@@ -161,7 +161,7 @@ def check(slug: str, types: Mapping[str, str], *, local: bool) -> dict[str, str]
         faults.append(Fault("types", api.too_many_types(MOST_TYPES)))
     parsed: dict[str, str] = {}
     for type, domain in types.items():
-        field = f"types.{type[:64]}"
+        field = f"types.{text.harmless(type, 64)}"
         parse_into(faults, field, names.message_type, type)
         found = parse_into(faults, field, domains.parse, domain)
         if found is not None and (undeliverable := reserved_domains.find(found, local)):

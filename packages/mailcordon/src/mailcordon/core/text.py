@@ -97,7 +97,10 @@ def harmless(text: str, longest: int | None = None) -> str:
 
 
 def _is_hidden(text: str, place: int) -> bool:
-    hides = unicodedata.category(text[place]) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    sign = text[place]
+    hides = (
+        unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Zl", "Zp") or _ZERO_WIDTH.match(sign) is not None
+    )
     return hides and not _is_needed(text, place)
 
 

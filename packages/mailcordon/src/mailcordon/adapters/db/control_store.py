@@ -12,6 +12,7 @@ from mailcordon.control import keys
 from mailcordon.control.catalogue import MessageType
 from mailcordon.control.desired import Resource
 from mailcordon.control.tenants import Draft, Facts, Onboarding, TenantFacts, first_key
+from mailcordon.core import names, text
 from mailcordon.core.errors import Conflict, NotFound
 from mailcordon.core.priority import Class
 from mailcordon.messages import api
@@ -26,7 +27,7 @@ def type_of(row: asyncpg.Record) -> MessageType:
         name=row["name"],
         class_=Class(row["class"]),
         criticality=row["criticality"],
-        description=row["description"],
+        description=text.harmless(row["description"]),  # older versions took any
         expiry_ms=row["expiry_ms"],
         grace_ms=row["grace_ms"],
         resend=row["resend"],
@@ -156,9 +157,9 @@ class ControlStore:
     async def change_type(self, name: str, change: dict[str, object], *, actor: str) -> MessageType:
         """Changes some fields of the type, and every lane of it. Returns the type as changed."""
         async with connection_pool.transaction(self._pool) as conn:
-            row = await conn.fetchrow(_SQL.lock_type, name)
+            row = await conn.fetchrow(_SQL.lock_type, name) if names.is_slug(name) else None
             if row is None:
-                raise NotFound(api.no_type(name), code="no-such-type")
+                raise NotFound(api.no_type(text.harmless(name, 64)), code="no-such-type")
             before = type_of(row)
             after = before.changed(change)
             if after == before:

@@ -22,9 +22,7 @@ Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="How many items
 After = Annotated[
     int | None, QueryParameter(ge=0, le=HIGHEST_ID, description="`next` of the page before this one.")
 ]
-AnyTenant = Annotated[
-    str | None, QueryParameter(max_length=64, description="The tenant's slug. Without it: every tenant.")
-]
+AnyTenant = Annotated[str | None, QueryParameter(description="The tenant's slug. Without it: every tenant.")]
 OneTenant = Annotated[
     str | None, QueryParameter(description="The tenant's slug. Required with a platform key.")
 ]

@@ -14,6 +14,8 @@ from mailcordon.adapters.http.shapes import After, AnyTenant, Limit, Time
 from mailcordon.control import lanes, lookup, sharing
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.views import IdentityView, Reads, StepView, TenantView, Viewer
+from mailcordon.core import domain as domains
+from mailcordon.core import text
 from mailcordon.core.errors import NotFound
 from mailcordon.core.principal import ADMIN
 from mailcordon.messages import api
@@ -131,9 +133,12 @@ def routes(reads: Reads, tenants: Tenants) -> list[HTTPRouteHandler]:
     )
     async def get_identity(request: AnyRequest, domain: FromPath[str]) -> IdentityItem:
         viewer = await lookup.viewer(reads, principal_of(request), None)
-        found = await reads.identities(viewer, domain=domain.lower(), after=0, limit=1)
+        try:
+            found = await reads.identities(viewer, domain=domains.parse(domain), after=0, limit=1)
+        except ValueError:
+            found = []
         if not found:
-            raise NotFound(api.no_identity(domain[:253]), code="no-such-identity")
+            raise NotFound(api.no_identity(text.harmless(domain, 253)), code="no-such-identity")
         return _identity(found[0])
 
     async def _details(viewer: Viewer, slug: str) -> TenantDetails:
