@@ -14,10 +14,7 @@ HTML = (
     + "<p>Here is what happened in your <b>workspace</b> this week, in a few lines.</p>" * 16
     + '<p><a href="https://app.example/summary">Open it</a></p></body></html>'
 )
-UNSUBSCRIBE = {
-    "List-Unsubscribe": "<https://app.example/unsubscribe/1>",
-    "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-}
+ONE_CLICK = {"List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +32,27 @@ def recipients(run: str, count: int) -> list[str]:
     return [f"{run}-{number}@inbox{number % 7}.example" for number in range(count)]
 
 
+def _unsubscribe(to: str) -> dict[str, str]:
+    return {"List-Unsubscribe": f"<https://app.example/unsubscribe/{to}>"}
+
+
 def request(stream: Stream, to: str | list[str], key: str, host: str, campaign: str | None = None) -> bytes:
     """One whole HTTP request for one mail, or for one to each of several recipients."""
+    headers, to_each = {}, to
+    if stream.marketing and isinstance(to, str):
+        headers = {**ONE_CLICK, **_unsubscribe(to)}
+    elif stream.marketing:
+        headers, to_each = ONE_CLICK, [{"address": one, "headers": _unsubscribe(one)} for one in to]
     body = json.dumps(
         {
             "tenant": stream.tenant,
             "type": stream.type,
             "from": f"Team <hello@{stream.domain}>",
-            "to": to,
+            "to": to_each,
             "subject": SUBJECT,
             "text": TEXT,
             "html": HTML,
-            **({"headers": UNSUBSCRIBE} if stream.marketing else {}),
+            **({"headers": headers} if headers else {}),
             **({"campaign": campaign} if campaign else {}),
         }
     ).encode()

@@ -159,6 +159,23 @@ def test_headers_are_split_at_the_first_colon() -> None:
         send.parse_headers(["no colon"])
 
 
+def test_each_recipient_of_send_gets_the_unsubscribe_link_given_for_it() -> None:
+    headers = {"X-A": "1"}
+    assert send.with_links(["a@x.example", "b@x.example"], [], headers) == ["a@x.example", "b@x.example"]
+    assert headers == {"X-A": "1"}
+    assert send.with_links(["a@x.example"], ["https://x.example/1"], headers) == ["a@x.example"]
+    assert headers["List-Unsubscribe"] == "<https://x.example/1>"
+    headers = {}
+    links = ["https://x.example/1", "https://x.example/2"]
+    assert send.with_links(["a@x.example", "b@x.example"], links, headers) == [
+        {"address": "a@x.example", "headers": {"List-Unsubscribe": "<https://x.example/1>"}},
+        {"address": "b@x.example", "headers": {"List-Unsubscribe": "<https://x.example/2>"}},
+    ]
+    assert headers == {"List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+    with pytest.raises(failures.Failure, match="2 links for 3 recipients"):
+        send.with_links(["a@x.example", "b@x.example", "c@x.example"], links, headers)
+
+
 def test_without_a_terminal_nothing_is_changed_without_yes(monkeypatch: pytest.MonkeyPatch) -> None:
     with open(os.devnull) as nothing:
         monkeypatch.setattr("sys.stdin", nothing)

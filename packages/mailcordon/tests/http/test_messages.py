@@ -50,6 +50,7 @@ NEWS: dict[str, Any] = {
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     },
 }
+LEE = {"address": "lee@example.com", "headers": {"List-Unsubscribe": "<https://acme.example/u/2>"}}
 TABLES = ("message", "content", "recipient", "ready", "ledger", "idempotency", "lane_intake")
 
 
@@ -187,6 +188,9 @@ BAD: dict[str, tuple[Any, int, str, list[str]]] = {
     "a configuration set": (
         {"headers": {"X-SES-CONFIGURATION-SET": "mine"}}, 422, "reserved-header", ["headers.X-SES-CONFIGURATION-SET"]),
     "another tenant at SES": ({"headers": {"x-ses-tenant": "zen"}}, 422, "reserved-header", ["headers.x-ses-tenant"]),
+    "a verdict on spam": ({"headers": {"X-Spam-Status": "No"}}, 422, "reserved-header", ["headers.X-Spam-Status"]),
+    "a header that is not on the list": ({"headers": {"Received": "x"}}, 422, "reserved-header", ["headers.Received"]),
+    "a long in-reply-to": ({"headers": {"In-Reply-To": "<1@x.example>" * 80}}, 422, "invalid", ["headers.In-Reply-To"]),
     "bcc": ({"headers": {"Bcc": "e@x.example"}}, 422, "reserved-header", ["headers.Bcc"]),
     "cc": ({"headers": {"cc": "e@x.example"}}, 422, "reserved-header", ["headers.cc"]),
     "a second from": ({"headers": {"From": "e@x.example"}}, 422, "reserved-header", ["headers.From"]),
@@ -234,6 +238,47 @@ async def test_a_faulty_message_is_refused_with_its_field_and_nothing_of_it_is_s
     assert said == {name: (status, code, fields) for name, (_, status, code, fields) in BAD.items()}
     assert await api.rows() == before
     assert len((await api.accepted(GOOD))["deliveries"]) == 1  # the table varies a message that is good
+
+
+async def test_recipients_with_headers_of_their_own_are_one_message_and_one_body_for_its_key(
+    api: Api,
+) -> None:
+    ann = {"address": "ann@example.com", "headers": {"List-Unsubscribe": "<HTTPS://acme.example/u/3>"}}
+    news = {**NEWS, "to": ["kim@gmail.com", LEE, ann]}
+    made = await api.accepted(news, idempotency_key="k")
+    assert [one["to"] for one in made["deliveries"]] == [
+        "kim@gmail.com",
+        "lee@example.com",
+        "ann@example.com",
+    ]
+    stored = await api.world.connection.fetchval("select body from content")
+    assert stored.split(b"\n")[2:4] == [
+        b'{"Name":"List-Unsubscribe","Value":"<https://acme.example/u/2>"}',
+        b'{"Name":"List-Unsubscribe","Value":"<HTTPS://acme.example/u/3>"}',
+    ]
+    assert (await api.accepted(news, idempotency_key="k"))["id"] == made["id"]
+    other = {
+        **news,
+        "to": ["kim@gmail.com", LEE, {**ann, "headers": {"List-Unsubscribe": "<https://acme.example/u/4>"}}],
+    }
+    assert problem(await api.post(other, idempotency_key="k")) == (409, "idempotency", [])
+
+
+async def test_a_marketing_mail_to_several_needs_a_link_of_each(api: Api) -> None:
+    shared = await api.post({**NEWS, "to": ["kim@gmail.com", "lee@example.com"]})
+    assert problem(shared) == (422, "unsubscribe-shared", ["headers.List-Unsubscribe"])
+    post = {"List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+    missing = await api.post({**NEWS, "headers": post, "to": [LEE, "kim@gmail.com"]})
+    assert problem(missing) == (422, "one-click-missing", ["headers.List-Unsubscribe"])
+    bad = await api.post({**NEWS, "to": ["kim@gmail.com", {**LEE, "headers": {"Bcc": "e@x.example"}}]})
+    assert problem(bad) == (422, "reserved-header", ["to[1].headers.Bcc"])
+    for to, at in (
+        ([{"address": "kim@example.com"}], "to[0].headers"),
+        ([{"headers": {}}], "to[0].address"),
+        ([{"address": "kim@example.com", "headers": {}, "name": "Kim"}], "to[0].name"),
+        ([{"address": 7, "headers": {}}], "to[0].address"),
+    ):
+        assert problem(await api.post({**NEWS, "to": to})) == (422, "invalid", [at])
 
 
 async def test_a_missing_field_is_named(api: Api) -> None:
@@ -341,9 +386,7 @@ async def test_a_platform_key_serves_every_tenant_by_name(api: Api) -> None:
 
 
 async def test_an_accepted_message_is_found_by_its_id_or_by_one_of_its_deliveries(api: Api) -> None:
-    sent = await api.accepted(
-        {**NEWS, "to": ["kim@gmail.com", "lee@example.com"], "campaign": "spring", "list": "all"}
-    )
+    sent = await api.accepted({**NEWS, "to": ["kim@gmail.com", LEE], "campaign": "spring", "list": "all"})
     assert [d["state"] for d in sent["deliveries"]] == ["queued", "queued"]
     for id in (sent["id"], sent["deliveries"][1]["id"]):
         seen = (await api.ask("GET", f"/v1/messages/{id}")).json()

@@ -146,20 +146,21 @@ def make_submission() -> MakeSubmission:
     def make(
         type: str = "password-reset", slug: str = "acme", to: list[str] | None = None, **over: Any
     ) -> Submission:
-        marketing = {
-            "List-Unsubscribe": "<https://acme.example/u/1>",
-            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-        }
+        to = to or ["kim@example.com"]
+        marketing = type in ("newsletter", "announcement")
         return submission.check(
             **{
                 "type": type,
                 "sender": f"Acme <hello@{type}.{slug}.example>",
-                "to": to or ["kim@example.com"],
+                "to": to,
                 "subject": "Hello",
                 "text": "Hello Kim",
                 "html": None,
                 "reply_to": [],
-                "headers": marketing if type in ("newsletter", "announcement") else {},
+                "headers": {"List-Unsubscribe-Post": "List-Unsubscribe=One-Click"} if marketing else {},
+                "own_headers": [{"List-Unsubscribe": f"<https://acme.example/u/{one}>"} for one in to]
+                if marketing
+                else [],
                 "campaign": None,
                 "list": None,
                 **over,

@@ -27,10 +27,7 @@ NEVER_SENT = frozenset(
     for state in (State.REFUSED, State.EXPIRED, State.CANCELLED, State.GIVEN_UP, State.REJECTED_AT_CALL)
 )
 MARKETING = ("newsletter", "announcement")
-ONE_CLICK = {
-    "List-Unsubscribe": "<https://acme.example/u/1>",
-    "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-}
+ONE_CLICK = {"List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
 
 NOBODY_ANSWERS = (aiohttp.ClientError, TimeoutError, ValueError)  #: what a call raises while the API is down
 
@@ -113,8 +110,13 @@ class Traffic:
             "to": list(to),
             "subject": "hello",
             "text": "hello",
-            "headers": ONE_CLICK if type in MARKETING else {},
         }
+        if type in MARKETING:
+            body["headers"] = ONE_CLICK
+            body["to"] = [
+                {"address": one, "headers": {"List-Unsubscribe": f"<https://acme.example/u/{one}>"}}
+                for one in to
+            ]
         if campaign is not None:
             body["campaign"] = campaign
         try:

@@ -44,11 +44,13 @@ def test_a_valid_message_is_accepted():
         html="<p>Thank you.</p>",
         reply_to=["Help <help@acme.example>"],
         headers={"List-Id": "<news.acme.example>", "X-Campaign": "spring", **ONE_CLICK},
+        own_headers=[None, {"List-Unsubscribe": "<https://acme.example/u/2>"}],
         campaign="spring 2026",
         list="import/2026-01.csv",
     )
     assert [str(to) for to in taken.to] == ["kim@example.com", "lee@example.com"]
     assert taken.one_click
+    assert taken.own_headers == ((), (("List-Unsubscribe", "<https://acme.example/u/2>"),))
 
 
 LONG = "x" * (submission.MAX_BYTES + 1)

@@ -58,7 +58,7 @@ def one_click_missing(type: str) -> str:
     """A marketing message has no one-click unsubscribe."""
     return (
         f"{type} is marketing mail: it needs a List-Unsubscribe header with an https address and the header "
-        "List-Unsubscribe-Post: List-Unsubscribe=One-Click (RFC 8058)"
+        "List-Unsubscribe-Post: List-Unsubscribe=One-Click (RFC 8058), for each recipient with a link of their own"
     )
 
 
@@ -360,8 +360,38 @@ def bad_header_name() -> str:
 
 @example()
 def bad_header_value() -> str:
-    """The value of a header cannot be one."""
-    return "the value must be 1 to 995 printable ASCII characters"
+    """The value of a header is empty, or has other characters than printable ASCII."""
+    return "the value must be printable ASCII; encode other letters as RFC 2047 says"
+
+
+@example(986)
+def header_value_too_long(longest: int) -> str:
+    """The value of a header is longer than SES takes it. References is trimmed if it has message ids only."""
+    return f"the value must be at most {longest} characters"
+
+
+@example("X-Google-Original-From", "X-Google-*", "Google")
+def header_of_a_family(name: str, family: str, whose: str) -> str:
+    """A message sets a header of a family that belongs to somebody else."""
+    return f"{name} cannot be set: {family} headers belong to {whose}"
+
+
+@example("Disposition-Notification-To")
+def header_not_allowed(name: str) -> str:
+    """A message sets a header that is not on the list of those that may be set."""
+    return (
+        f"{name} cannot be set; allowed are List-*, References, In-Reply-To, Auto-Submitted, Precedence, Comments, Keywords, "
+        "Importance, and X- names of your own"
+    )
+
+
+@example()
+def unsubscribe_shared() -> str:
+    """Two recipients of a message have the same one-click unsubscribe link."""
+    return (
+        "one link for several recipients does not say who unsubscribes (RFC 8058 section 3.1): give each their own, as in "
+        '`"to": [{"address": "kim@example.com", "headers": {"List-Unsubscribe": "<https://...>"}}]`'
+    )
 
 
 @example()

@@ -228,6 +228,12 @@ def bad_header_option(*, text: str) -> str:
     return f"--header {text}: use NAME: VALUE."
 
 
+@example(links=2, recipients=3)
+def unsubscribe_for_each(*, links: int, recipients: int) -> str:
+    """`send --unsubscribe` was repeated, but not once for each --to. Exit code 2."""
+    return f"{links} links for {recipients} recipients: repeat --unsubscribe once for each --to, in the same order."
+
+
 @example(word="marketing")
 def class_given_as_type(*, word: str) -> str:
     """`--type` has the name of a class. Exit code 2."""

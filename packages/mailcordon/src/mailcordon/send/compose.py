@@ -8,30 +8,47 @@ import functools
 
 import msgspec
 
-from mailcordon.core import tags
+from mailcordon.core import ids, tags
 from mailcordon.core.event import Attempt
+from mailcordon.send.mail_headers import Pairs
 from mailcordon.send.submission import Submission
 
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(list[dict[str, str]]).decode
 
 
 def content(submission: Submission) -> bytes:
-    """The members that every call for this message shares, without the enclosing braces."""
+    """The members that every call for this message shares, without the enclosing braces.
+
+    If recipients have headers of their own, lines stand before them: the shared headers that an own one can take the place of,
+    then the own headers of each recipient. A line is a list of JSON objects without its brackets.
+    """
     body: dict[str, object] = {}
     if submission.text:
         body["Text"] = {"Data": submission.text, "Charset": "UTF-8"}
     if submission.html:
         body["Html"] = {"Data": submission.html, "Charset": "UTF-8"}
+    shared, replaceable = submission.headers, ()
+    if submission.own_headers:
+        own = {name.lower() for pairs in submission.own_headers for name, _ in pairs}
+        replaceable = tuple(pair for pair in shared if pair[0].lower() in own)
+        shared = tuple(pair for pair in shared if pair[0].lower() not in own)
     simple: dict[str, object] = {"Subject": {"Data": submission.subject, "Charset": "UTF-8"}, "Body": body}
-    if submission.headers:
-        simple["Headers"] = [{"Name": name, "Value": value} for name, value in submission.headers]
-    members: dict[str, object] = {
-        "FromEmailAddress": submission.sender.header(),
-        "Content": {"Simple": simple},
-    }
+    if shared or submission.own_headers:
+        simple["Headers"] = _listed(shared)
+    members: dict[str, object] = {"FromEmailAddress": submission.sender.header()}
     if submission.reply_to:
         members["ReplyToAddresses"] = [mailbox.header() for mailbox in submission.reply_to]
-    return _encode(members)[1:-1]
+    members["Content"] = {"Simple": simple}
+    encoded = _encode(members)[1:-1]
+    if not submission.own_headers:
+        return encoded
+    lines = (_encode(_listed(pairs))[1:-1] for pairs in (replaceable, *submission.own_headers))
+    return b"\n".join((*lines, encoded))
+
+
+def _listed(pairs: Pairs) -> list[dict[str, str]]:
+    return [{"Name": name, "Value": value} for name, value in pairs]
 
 
 def canary_content(domain: str) -> bytes:
@@ -57,6 +74,8 @@ def call(
     content: bytes, *, to: str, ses_tenant: str, configuration_set: str, key: bytes, attempt: Attempt
 ) -> bytes:
     """One recipient's SendEmail body, with tenant, configuration set and tags (architecture, invariant 1)."""
+    if not content.startswith(b'"'):
+        content = _of_recipient(content, ids.recipient_of(attempt.delivery))
     delivery, value = tags.attempt_values(key, attempt)
     frame = _frame(ses_tenant, configuration_set, attempt.installation, attempt.tenant_key, attempt.type)
     head = (
@@ -64,6 +83,21 @@ def call(
         f'{{"Name":"{tags.ATTEMPT}","Value":"{value}"}}],'
     )
     return head.encode() + content + b"}"
+
+
+def _of_recipient(stored: bytes, number: int) -> bytes:
+    """The members for one recipient: the content ends with the list of headers that all have, and it gets the others."""
+    before, _, content = stored.rpartition(b"\n")
+    replaceable, own = (lines := before.split(b"\n"))[0], lines[number]
+    if replaceable and own:
+        names = {one["Name"].lower() for one in _decode(b"[%b]" % own)}
+        kept = [one for one in _decode(b"[%b]" % replaceable) if one["Name"].lower() not in names]
+        replaceable = _encode(kept)[1:-1]
+    added = [pairs for pairs in (replaceable, own) if pairs]
+    open_list = content.removesuffix(b"]}}")
+    if added and not open_list.endswith(b"["):
+        open_list += b","
+    return open_list + b",".join(added) + b"]}}"
 
 
 @functools.lru_cache(maxsize=10_000)

@@ -1,11 +1,9 @@
 """Checks what an app submits. All faults are reported at once, each with its field, and nothing of an invalid message is stored.
 
-These checks need no database. Sizes and header rules are SES's (ses.md 3.3). The refused headers are those that would let a
-caller control SES or send as somebody else (architecture, invariant 1).
+These checks need no database. Sizes are SES's (ses.md 3.3). Headers are checked in mail_headers.py.
 """
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mailcordon.core import address, encoded_words, names
@@ -14,29 +12,15 @@ from mailcordon.core.address import Address, Mailbox
 from mailcordon.core.errors import Fault, Invalid, parse_into
 from mailcordon.core.ids import MAX_RECIPIENTS
 from mailcordon.messages import api
+from mailcordon.send import mail_headers
 
 MAX_BYTES = 10 * 1024 * 1024  #: text and HTML together; SES throttles by bandwidth above 10 MB (ses.md 3.3)
-MAX_HEADERS = 15
 MAX_REPLY_TO = 10
 MAX_SUBJECT = 900  #: characters; RFC 5322 allows 998 octets per line, minus the name and room for encoding
 
-_HEADER_NAME = re.compile(r"[!-9;-~]{1,126}", re.ASCII)
-_HEADER_VALUE = re.compile(r"[ -~]{1,995}", re.ASCII)
 _CONTROL = bytes(
     [*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F]
 )  #: all control characters except tab and line breaks
-
-#: Header (lower case) -> why a caller may not set it, given its name.
-_REFUSED_HEADERS: Mapping[str, Callable[[str], str]] = {
-    **dict.fromkeys(("from", "subject", "to", "reply-to"), api.header_is_a_field),
-    **dict.fromkeys(("cc", "bcc"), api.header_names_recipients),
-    **dict.fromkeys(("return-path", "message-id", "date", "sender", "dkim-signature"), api.header_set_by_ses),
-    **dict.fromkeys(
-        ("content-type", "content-disposition", "content-transfer-encoding", "mime-version"),
-        api.header_follows_from_content,
-    ),
-    "feedback-id": api.header_set_by_mailcordon,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,17 +34,18 @@ class Submission:
     text: str | None
     html: str | None
     reply_to: tuple[Mailbox, ...]
-    headers: tuple[tuple[str, str], ...]
+    headers: mail_headers.Pairs  #: of all recipients
     campaign: str | None
     list: str | None
 
+    own_headers: tuple[mail_headers.Pairs, ...] = ()  #: of each recipient; empty if nobody has own ones
+
     @property
     def one_click(self) -> bool:
-        """Whether it has an RFC 8058 one-click unsubscribe: an https URI and the Post header."""
-        values = {name.lower(): value for name, value in self.headers}
-        return (
-            re.search(r"<https://[^>\s]+>", values.get("list-unsubscribe", "")) is not None
-            and values.get("list-unsubscribe-post", "") == "List-Unsubscribe=One-Click"
+        """Whether every recipient has an RFC 8058 one-click unsubscribe: an https URI and the Post header."""
+        return all(
+            mail_headers.one_click_link(mail_headers.merged(self.headers, own)) is not None
+            for own in self.own_headers or ((),)
         )
 
 
@@ -76,8 +61,12 @@ def check(
     headers: Mapping[str, str],
     campaign: str | None,
     list: str | None,
+    own_headers: Sequence[Mapping[str, str] | None] = (),
 ) -> Submission:
-    """Returns the submission. Raises Invalid with a fault for each invalid field."""
+    """Returns the submission. Raises Invalid with a fault for each invalid field.
+
+    `own_headers` are those of each recipient, in the order of `to`; empty if nobody has own ones.
+    """
     faults: list_[Fault] = []
     mailbox = _mailbox("from", sender, faults)
     recipients = _recipients(to, faults)
@@ -92,7 +81,7 @@ def check(
         faults.append(Fault("reply_to", api.reply_to_line_too_long(address.LONGEST_LINE)))
     _subject(subject, faults)
     _body(text, html, faults)
-    pairs = _headers(headers, faults)
+    pairs, own_pairs = mail_headers.check(headers, own_headers, len(to), faults)
     if campaign is not None:
         parse_into(faults, "campaign", names.campaign, campaign)
     if list is not None:
@@ -110,6 +99,7 @@ def check(
         headers=pairs,
         campaign=campaign,
         list=list,
+        own_headers=own_pairs,
     )
 
 
@@ -166,29 +156,3 @@ def _body(text: str | None, html: str | None, faults: list_[Fault]) -> None:
             faults.append(Fault(field, api.has_control_characters()))
     if total > MAX_BYTES:
         faults.append(Fault("html" if html else "text", api.content_too_large(MAX_BYTES), "too-large"))
-
-
-def _headers(headers: Mapping[str, str], faults: list_[Fault]) -> tuple[tuple[str, str], ...]:
-    if not headers:
-        return ()
-    if len(headers) > MAX_HEADERS:
-        faults.append(Fault("headers", api.too_many_headers(MAX_HEADERS)))
-    seen: set[str] = set()
-    for name, value in headers.items():
-        field, lower = f"headers.{name[:126]}", name.lower()
-        if "\r" in name + value or "\n" in name + value:
-            faults.append(Fault(field, api.has_line_breaks(), "header-injection"))
-        elif _HEADER_NAME.fullmatch(name) is None:
-            faults.append(Fault(field, api.bad_header_name()))
-        elif _HEADER_VALUE.fullmatch(value) is None or len(name) + len(value) > 996:
-            faults.append(Fault(field, api.bad_header_value()))
-        elif lower.startswith("x-ses-"):
-            faults.append(Fault(field, api.header_controls_ses(), "reserved-header"))
-        elif lower.startswith("resent-"):
-            faults.append(Fault(field, api.header_resent(), "reserved-header"))
-        elif why := _REFUSED_HEADERS.get(lower):
-            faults.append(Fault(field, why(name), "reserved-header"))
-        elif lower in seen:
-            faults.append(Fault(field, api.header_twice()))
-        seen.add(lower)
-    return tuple(headers.items())

@@ -41,12 +41,19 @@ MAX_BODY = 24 * 1024 * 1024  #: bytes of JSON; escapes may double what submissio
 _ADDRESS_LIMIT = 50
 
 
+class Recipient(msgspec.Struct, forbid_unknown_fields=True):
+    """A recipient with headers of their own: one takes the place of the message's header with its name."""
+
+    address: str
+    headers: dict[str, str]
+
+
 class SendBody(msgspec.Struct, forbid_unknown_fields=True):
     """A message to send: one delivery to each recipient in `to`."""
 
     type: str
     from_: str = msgspec.field(name="from")
-    to: str | list[str]
+    to: str | list[str | Recipient]
     subject: str
     text: str | None = None
     html: str | None = None
@@ -440,20 +447,34 @@ def _message_accepted(accepted: Accepted) -> MessageAccepted:
 
 
 def _is_flat(body: SendBody) -> bool:
-    return not body.headers
+    return not body.headers and (isinstance(body.to, str) or Recipient not in set(map(type, body.to)))
+
+
+def _recipients(to: str | list[str | Recipient]) -> tuple[list[str], list[dict[str, str] | None]]:
+    """The addresses, and the headers of each; none at all if nobody has own ones."""
+    if isinstance(to, str):
+        return [to], []
+    if Recipient not in set(map(type, to)):
+        return cast("list[str]", to), []
+    return (
+        [one if isinstance(one, str) else one.address for one in to],
+        [None if isinstance(one, str) else one.headers for one in to],
+    )
 
 
 def _checked(body: SendBody) -> submission.Submission:
     reply_to = body.reply_to
+    to, own_headers = _recipients(body.to)
     return submission.check(
         type=body.type,
         sender=body.from_,
-        to=[body.to] if isinstance(body.to, str) else body.to,
+        to=to,
         subject=body.subject,
         text=body.text,
         html=body.html,
         reply_to=[] if reply_to is None else [reply_to] if isinstance(reply_to, str) else reply_to,
         headers=body.headers,
+        own_headers=own_headers,
         campaign=body.campaign,
         list=body.list_,
     )

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import RenderableType
@@ -77,11 +77,12 @@ async def send(
         ),
     ] = None,
     unsubscribe: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--unsubscribe",
             metavar="URL",
-            help="https URL for one-click unsubscribe (RFC 8058); marketing needs it. Default: none.",
+            help="https URL for one-click unsubscribe (RFC 8058); marketing needs it. Repeat it for each --to, in the same "
+            "order. Default: none.",
         ),
     ] = None,
     campaign: Annotated[
@@ -111,16 +112,12 @@ async def send(
 ) -> None:
     """Hand in a mail. It is stored durably when the command returns; `mailcordon why ID` shows its outcome."""
     headers = parse_headers(header or [])
-    if unsubscribe is not None:
-        headers |= {
-            "List-Unsubscribe": f"<{unsubscribe}>",
-            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-        }
+    recipients = with_links(to, unsubscribe or [], headers)
     body: Document = {
         "tenant": tenant,
         "type": type_,
         "from": from_,
-        "to": to,
+        "to": recipients,
         "subject": subject,
         "text": _body(text),
         "html": _body(html),
@@ -145,6 +142,22 @@ def parse_headers(given: list[str]) -> dict[str, str]:
             raise failures.usage(messages.bad_header_option(text=text))
         headers[name.strip()] = value.strip()
     return headers
+
+
+def with_links(to: list[str], links: list[str], headers: dict[str, str]) -> list[Any]:
+    """The recipients, each with its unsubscribe link; what they have in common is added to `headers`. Raises Failure."""
+    if not links:
+        return list(to)
+    headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    if len(links) == 1:
+        headers["List-Unsubscribe"] = f"<{links[0]}>"
+        return list(to)
+    if len(links) != len(to):
+        raise failures.usage(messages.unsubscribe_for_each(links=len(links), recipients=len(to)))
+    return [
+        {"address": address, "headers": {"List-Unsubscribe": f"<{link}>"}}
+        for address, link in zip(to, links, strict=True)
+    ]
 
 
 def _body(given: str | None) -> str | None:
