@@ -32,6 +32,15 @@ def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -
     assert (by_flag.url, by_flag.key) == ("http://flag", "mck_flag")
 
 
+def test_after_env_the_command_line_still_uses_its_own_key(tmp_path: Path) -> None:
+    write(tmp_path, url="http://127.0.0.1:8025", key="mck_admin", send_key="mck_send")
+    shell = {"MAILCORDON_URL": "http://127.0.0.1:8025", "MAILCORDON_KEY": "mck_send"}
+    assert connection.find(url=None, key=None, environment=shell, home=tmp_path).key == "mck_admin"
+    assert connection.find(url=None, key="mck_send", environment=shell, home=tmp_path).key == "mck_send"
+    elsewhere = connection.find(url="http://127.0.0.1:9", key=None, environment=shell, home=tmp_path)
+    assert elsewhere.key == "mck_send"
+
+
 def test_the_key_in_the_file_is_not_sent_to_another_server(tmp_path: Path) -> None:
     write(tmp_path, url="http://127.0.0.1:8025", key="mck_a", ses_url="http://127.0.0.1:8026")
     found = connection.find(url="http://elsewhere.example", key=None, environment={}, home=tmp_path)

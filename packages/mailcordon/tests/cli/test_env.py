@@ -18,16 +18,23 @@ def write(home: Path, **values: object) -> None:
     (home / "cli.json").write_text(json.dumps(values))
 
 
-def test_the_settings_are_those_that_every_command_would_use(run: Run, tmp_path: Path) -> None:
-    write(tmp_path, url="http://127.0.0.1:8025", key="mck_a")
-    assert run("env", "--shell", "sh")[1] == (
-        "export MAILCORDON_URL=http://127.0.0.1:8025 MAILCORDON_KEY=mck_a\n"
-    )
+def test_the_key_that_can_only_send_is_printed_and_never_the_command_lines_own(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, url="http://127.0.0.1:8025", key="mck_admin", send_key="mck_send")
+    settings = "export MAILCORDON_URL=http://127.0.0.1:8025 MAILCORDON_KEY=mck_send\n"
+    assert run("env", "--shell", "sh")[1] == settings
     assert json.loads(run("env", "--json")[1]) == {
         "MAILCORDON_URL": "http://127.0.0.1:8025",
-        "MAILCORDON_KEY": "mck_a",
+        "MAILCORDON_KEY": "mck_send",
     }
     assert "mck_b" in run("env", "--key", "mck_b")[1]
+    monkeypatch.setenv("MAILCORDON_KEY", "mck_admin")
+    assert run("env", "--shell", "sh")[1] == settings
+    write(tmp_path, url="http://127.0.0.1:8025", key="mck_admin")
+    for output in ([], ["--json"]):
+        code, out, err = run("env", *output)
+        assert (code, "mck_" in out + err, "mailcordon up" in out + err) == (4, False, True)
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash", "zsh", "dash"])
@@ -49,14 +56,14 @@ def test_fish_sets_the_very_value() -> None:
 
 
 def test_fish_is_recognised_by_SHELL(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(tmp_path, url="http://127.0.0.1:8025", key="mck_a")
+    write(tmp_path, url="http://127.0.0.1:8025", send_key="mck_a")
     monkeypatch.setenv("SHELL", "/usr/bin/fish")
     assert run("env")[1].startswith("set -gx MAILCORDON_URL")
 
 
 def test_without_a_server_or_a_key_nothing_is_printed(run: Run, tmp_path: Path) -> None:
     assert run("env")[:2] == (5, "")
-    write(tmp_path, url="http://127.0.0.1:8025", key="mck_a")
+    write(tmp_path, url="http://127.0.0.1:8025", key="mck_a", send_key="mck_b")
     code, out, err = run("env", "--url", "http://elsewhere.example")
     assert (code, out) == (4, "")
     assert "--key" in err

@@ -57,6 +57,10 @@ class System:
         return self._file("cli.json")["key"]
 
     @property
+    def send_key(self) -> str:
+        return self._file("cli.json")["send_key"]
+
+    @property
     def ses_url(self) -> str:
         return self._file("cli.json")["ses_url"]
 

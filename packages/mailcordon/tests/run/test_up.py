@@ -1,6 +1,7 @@
 """`mailcordon up` and its kin, with real processes: it starts, keeps, drains, and leaves nothing behind."""
 
 import asyncio
+import json
 import os
 import secrets
 import shlex
@@ -51,6 +52,10 @@ def test_it_says_where_everything_is_and_everything_is_there(system: System):
     for word in (system.url, system.ses_url, str(system.home), 'mailcordon env)"'):
         assert word in system.said()
     assert system.key not in system.said()
+    shown = json.loads(system.cli("env", "--json").stdout)["MAILCORDON_KEY"]
+    assert shown == system.send_key
+    listed = json.loads(system.cli("key", "list", "--json").stdout)["items"]
+    assert {item["prefix"]: item["scopes"] for item in listed}[shown[4:12]] == ["send"]
     sqs = boto3.client(
         "sqs",
         endpoint_url=system.ses_url,
@@ -125,13 +130,14 @@ def test_down_stops_it_and_nothing_stays(home: Path):
 
 def test_it_comes_up_again_with_the_same_key_and_data(home: Path):
     with systems.running(home) as system:
-        key, dsn = system.key, system.dsn("send")
+        key, send_key, dsn = system.key, system.send_key, system.dsn("send")
     with systems.running(home) as system:
-        assert (system.key, system.dsn("send")) == (key, dsn)
+        assert (system.key, system.send_key, system.dsn("send")) == (key, send_key, dsn)
         assert "created a new, empty database" in system.said()
         assert system.said().count("created a new, empty database") == 1
     with systems.running(home, "--new-key") as system:
         assert system.key != key
+        assert system.send_key != send_key
 
 
 def test_a_killed_up_leaves_no_orphan_and_the_next_one_starts(home: Path):

@@ -105,10 +105,16 @@ def file_not_an_object(*, file: str) -> str:
     return f"{file} is not a JSON object. Remove it and run `mailcordon up` again."
 
 
+@example()
+def no_send_key() -> str:
+    """`mailcordon env` knows a key of the command line, but none that can only send. Exit code 4."""
+    return "cli.json has no key that can only send: an older version wrote it. Start `mailcordon up` again, or give --key."
+
+
 @example(url="http://127.0.0.1:8025")
 def no_key(*, url: str) -> str:
     """`mailcordon env` has a server but no key for it. Exit code 4."""
-    return f"No API key is known for {url}. Give --key, or set MAILCORDON_KEY."
+    return f"No API key is known for {url}. Give --key."
 
 
 @example(url="http://127.0.0.1:8025", why="Connection refused")

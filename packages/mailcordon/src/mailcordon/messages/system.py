@@ -405,7 +405,7 @@ def welcome(*, cli: str, api: str, home: str, ses: str | None, region: str) -> s
         "Mailcordon is up.",
         f"  API          {api}   (OpenAPI: {api}/openapi.json)",
         f"  {'local SES ' if ses else 'SES       '}   {where}",
-        f"  home         {home}   (logs in log/, the command line's key in cli.json)",
+        f"  home         {home}   (logs in log/, the command line's keys in cli.json)",
         "",
         "Create a tenant, send a message, and ask what became of it. In another terminal:",
         f'  eval "$({cli} env)"',
@@ -441,8 +441,8 @@ def database_up_to_date() -> str:
 
 @example(file="/srv/mailcordon/cli.json")
 def first_key_written(*, file: str) -> str:
-    """`migrate --first-key` made a key."""
-    return f"the command line's key is in {file}"
+    """`migrate --first-key` made the keys of the command line and of `mailcordon env`, or found them."""
+    return f"the command line's key, and one that can only send, are in {file}"
 
 
 # doctor ------------------------------------------------------------------------------------------------------------------

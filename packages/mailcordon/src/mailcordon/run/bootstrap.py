@@ -1,13 +1,19 @@
-"""What a migrated database needs before the first role starts: the installation's row, and the operator's key.
+"""What a migrated database needs before the first role starts: the installation's row, and the keys in cli.json.
 
-Both are created once; asking again changes nothing.
+All are created once; asking again changes nothing.
 """
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from mailcordon.adapters.db import connect_errors, engine
 from mailcordon.adapters.db.installation import load_or_create_installation
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.config import Config, login_setting
 from mailcordon.control import keys
+from mailcordon.core.principal import SCOPES, SEND
 
 
 async def ensure_installation(config: Config) -> None:
@@ -21,16 +27,32 @@ async def ensure_installation(config: Config) -> None:
         await connection.close()
 
 
-async def platform_key(config: Config, held: str | None, *, replace: bool = False) -> str:
-    """The command line's key: `held` if it is valid, else a new one. `replace` revokes the held one first."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalKeys:
+    """The keys in cli.json."""
+
+    key: str  #: the operator's, with every scope: for the command line alone
+    send_key: str  #: can only send: for `mailcordon env` and what is pasted
+
+
+async def local_keys(config: Config, held: Mapping[str, Any], *, replace: bool = False) -> LocalKeys:
+    """Those of cli.json that are valid, and new ones for the others. `replace` revokes the held ones first."""
     async with await engine.create_pool(config.login_url("control"), max_size=1) as pool:
         store = KeyStore(pool)
-        maker = keys.Keys(store)
-        if held is not None:
-            found = await store.find(keys.hash_of(held))
-            if found.principal is not None and not replace:
-                return held
-            if found.principal is not None:
-                await maker.revoke(found.principal.prefix, actor="mailcordon up --new-key")
-        _, text = await maker.mint_platform_key("cli", actor="mailcordon up")
-        return text
+        return LocalKeys(
+            key=await _ensure(store, held.get("key"), "cli", SCOPES, replace=replace),
+            send_key=await _ensure(store, held.get("send_key"), "env", (SEND,), replace=replace),
+        )
+
+
+async def _ensure(store: KeyStore, held: object, name: str, scopes: tuple[str, ...], *, replace: bool) -> str:
+    maker = keys.Keys(store)
+    found = await store.find(keys.hash_of(held)) if isinstance(held, str) else None
+    if isinstance(held, str) and found is not None and found.principal is not None:
+        ended = found.expires_at is not None and found.expires_at <= time.time()
+        if not replace and not ended and found.principal.scopes <= set(scopes):
+            return held
+        if replace:
+            await maker.revoke(found.principal.prefix, actor="mailcordon up --new-key")
+    _, text = await maker.create(tenant=None, name=name, scopes=scopes, actor="mailcordon up")
+    return text

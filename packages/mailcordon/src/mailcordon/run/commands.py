@@ -43,7 +43,11 @@ def up(
         ),
     ] = None,
     new_key: Annotated[
-        bool, typer.Option("--new-key", help="Revoke the command line's key and create another.")
+        bool,
+        typer.Option(
+            "--new-key",
+            help="Revoke the keys in cli.json, of the command line and of `env`, and create others.",
+        ),
     ] = False,
 ) -> None:
     """Start everything on this machine, print its addresses, and run until Ctrl-C.
@@ -75,7 +79,9 @@ def down() -> None:
 def migrate(
     first_key: Annotated[
         bool,
-        typer.Option("--first-key", help="Also create a platform key for the command line, in cli.json."),
+        typer.Option(
+            "--first-key", help="Also create the keys of the command line and of `env`, in cli.json."
+        ),
     ] = False,
     new_passwords: Annotated[
         bool,

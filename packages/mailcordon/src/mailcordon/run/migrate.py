@@ -5,6 +5,7 @@ import dataclasses
 import os
 import sys
 from collections.abc import AsyncGenerator
+from dataclasses import asdict
 
 from mailcordon import config as configs
 from mailcordon.adapters.db import connect_errors
@@ -57,7 +58,7 @@ async def _database(config: Config) -> AsyncGenerator[tuple[str, bool]]:
 async def _write_first_key(config: Config) -> None:
     file = config.home / CLI_FILE
     known = home_lock.read(file)
-    key = await bootstrap.platform_key(config, known.get("key"))
+    made = await bootstrap.local_keys(config, known)
     url = known.get("url") or f"http://{config.api_host}:{config.api_port or 8025}"
-    home_lock.write(file, {**known, "url": url, "key": key})
+    home_lock.write(file, {**known, "url": url, **asdict(made)})
     print(system.first_key_written(file=str(file)))

@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -42,7 +42,6 @@ class Addresses:
 
     api: str  #: URL of the REST API
     ses: str | None  #: URL of the local SES; None on AWS
-    key: str  #: the command line's platform key
 
 
 class System:
@@ -80,14 +79,14 @@ class System:
             if ses_ready is not None:
                 ses_ready.cancel()
                 await asyncio.gather(ses_ready, return_exceptions=True)
-        held = home_lock.read(config.home / CLI_FILE).get("key")
-        key = await bootstrap.platform_key(config, held, replace=self._new_key)
+        held = home_lock.read(config.home / CLI_FILE)
+        made = await bootstrap.local_keys(config, held, replace=self._new_key)
         for role in configs.PROCESS_LOGINS:
             await self._start_role(role, config)
         url = url_of(self._listener)
         await self._wait_ready(url)
-        self.addresses = Addresses(api=url, ses=config.ses_endpoint if config.local else None, key=key)
-        home_lock.write(config.home / CLI_FILE, {"url": url, "key": key, "ses_url": self.addresses.ses})
+        self.addresses = Addresses(api=url, ses=config.ses_endpoint if config.local else None)
+        home_lock.write(config.home / CLI_FILE, {"url": url, **asdict(made), "ses_url": self.addresses.ses})
         await self._write_run_file()
         return self.addresses
 

@@ -1,7 +1,7 @@
 """Where a command finds the server: flags, then the environment, then the file that `mailcordon up` wrote.
 
-`cli.json` in the home directory is what a kubeconfig is for kubectl: a URL and a key, mode 0600, and the address of the local SES
-if there is one. Each value is taken from the first place that names it, and errors say which place that was.
+`cli.json` in the home directory is what a kubeconfig is for kubectl: a URL and a key, mode 0600, a second key that can only send, and
+the address of the local SES if there is one. Each value is taken from the first place that names it, and errors say which place that was.
 """
 
 import json
@@ -26,6 +26,7 @@ _KEY = re.compile(r"[!-~]+")  #: what an HTTP header can carry as one word
 class Connection:
     url: str  #: of the REST API, without a slash at its end
     key: str | None
+    send_key: str | None = None  #: of cli.json: can only send, and may be shown
     ses_url: str | None  #: of the local SES; None if the system sends through another SES, or it is not known
     home: Path
 
@@ -61,12 +62,16 @@ def find(
     # file says that its server has no local SES, the environment does not overrule that.
     own = written if url == url_in_file else {}
     ses_url = own["ses_url"] if "ses_url" in own else environment.get("MAILCORDON_SES_ENDPOINT")
-    key = key or environment.get("MAILCORDON_KEY") or _text(own.get("key"))
+    send_key = _text(own.get("send_key"))
+    # What `mailcordon env` put into the shell is for other programs. It could only send.
+    given = environment.get("MAILCORDON_KEY")
+    key = key or (given if given != send_key else None) or _text(own.get("key"))
     if key is not None and not _KEY.fullmatch(key):
         raise failures.usage(messages.not_a_key())
     return Connection(
         url=url,
         key=key,
+        send_key=send_key,
         ses_url=_text(ses_url),
         home=home,
     )

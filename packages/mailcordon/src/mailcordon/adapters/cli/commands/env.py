@@ -1,4 +1,4 @@
-"""`mailcordon env`: the server's URL and key as settings of a shell."""
+"""`mailcordon env`: the server's URL and a key that can only send, as settings of a shell."""
 
 import os
 import shlex
@@ -15,7 +15,7 @@ Shell = Literal["sh", "fish"]
 _EXAMPLES = """
 eval "$(mailcordon env)"             # sh, bash, zsh
 mailcordon env --shell fish | source
-curl -sS "$MAILCORDON_URL/v1/tenants" \\
+curl -sS "$MAILCORDON_URL/v1/messages" -d @message.json \\
     -H "Authorization: Bearer $MAILCORDON_KEY"
 """
 
@@ -23,7 +23,7 @@ curl -sS "$MAILCORDON_URL/v1/tenants" \\
 @app.command(
     "env",
     epilog=command.epilog(_EXAMPLES),
-    short_help="Print the server's URL and key as shell settings",
+    short_help="Print the server's URL and a key that can only send, as shell settings",
 )
 def env(
     shell: Annotated[
@@ -32,17 +32,22 @@ def env(
     ] = None,
     as_json: command.AsJson = False,
     url: command.Url = None,
-    key: command.Key = None,
+    key: Annotated[
+        str | None, typer.Option("--key", metavar="KEY", help="Key to print. Default: send_key of cli.json.")
+    ] = None,
 ) -> None:
-    """Print MAILCORDON_URL and MAILCORDON_KEY as settings of a shell.
+    """Print MAILCORDON_URL and MAILCORDON_KEY as settings of a shell. The key can only send.
 
-    They are taken from the options, the environment or the cli.json that `mailcordon up` writes. No server is called.
+    They are taken from the options or the cli.json that `mailcordon up` writes, the URL also from the environment. The command
+    line's own key is never printed, and the command line goes on using it. No server is called.
     """
     home = connection.home(os.environ)
     found = connection.find(url=url, key=key, environment=os.environ, home=home)
-    if found.key is None:
-        raise failures.Failure(failures.Exit.NOT_ALLOWED, messages.no_key(url=found.url), "no-key")
-    values = {"MAILCORDON_URL": found.url, "MAILCORDON_KEY": found.key}
+    shown = found.send_key if key is None else found.key
+    if shown is None:
+        problem = messages.no_send_key() if found.key else messages.no_key(url=found.url)
+        raise failures.Failure(failures.Exit.NOT_ALLOWED, problem, "no-key")
+    values = {"MAILCORDON_URL": found.url, "MAILCORDON_KEY": shown}
     if as_json:
         report.print_json(values)
         return
