@@ -252,6 +252,35 @@ async def test_a_replay_counts_what_can_be_attributed_by_now_and_only_once(world
     assert audit == [("quarantine.replay", f"quarantine {entry['id']}")] * 3
 
 
+@pytest.mark.parametrize("why", ["Double", "bounces", "%00", "", "double%20"])
+async def test_a_kind_that_quarantine_does_not_have_is_named(api: Api, why: str) -> None:
+    answer = await api.ask("GET", f"/v1/quarantine?why={why}")
+    assert answer.status_code == 422
+    assert [fault["field"] for fault in answer.json()["errors"]] == ["why"]
+
+
+async def test_an_entry_about_many_mails_shows_samples(world: World, api: Api) -> None:
+    mail = {
+        "timestamp": "2026-03-01T12:00:00Z",
+        "messageId": "m",
+        "source": "a@shop.example",
+        "tags": {"ses:x": ["y"]},
+    }
+    await world.tell(
+        *[
+            json.dumps({"eventType": "Send", "mail": mail | {"messageId": f"m{n}"}, "send": {}})
+            for n in range(5)
+        ]
+    )
+    [entry] = await api.items("/v1/quarantine?why=ungoverned")
+    assert entry["copies"] == 5
+    shown = (await api.ask("GET", f"/v1/quarantine/{entry['id']}")).json()
+    documents = [shown["document"], *shown["samples"]]
+    assert [json.loads(one)["mail"]["messageId"] for one in documents] == ["m0", "m1", "m2"]
+    again = (await api.ask("POST", f"/v1/quarantine/{entry['id']}/replay")).json()
+    assert again["resolution"].startswith("still ungoverned: Mail of a@shop.example")
+
+
 async def test_quarantine_is_listed_newest_first_in_pages(world: World, api: Api) -> None:
     for n in range(3):
         await world.tell(f"{n}{{")
@@ -261,6 +290,9 @@ async def test_quarantine_is_listed_newest_first_in_pages(world: World, api: Api
     assert found == sorted(found, reverse=True)
     assert len(found) == 3
     assert await api.items("/v1/quarantine?why=double") == []
+    assert [one["id"] for one in await api.items("/v1/quarantine?why=malformed")] == found
+    [malformed] = [kind for kind in page["kinds"] if kind["why"] == "malformed"]
+    assert (malformed["entries"], malformed["documents"], malformed["not_kept"]) == (3, 3, 0)
     for path in ("/v1/quarantine/999999", "/v1/quarantine/99999999999999999999"):
         assert (await api.ask("GET", path)).status_code == 404
         assert (await api.ask("POST", path + "/replay")).status_code == 404

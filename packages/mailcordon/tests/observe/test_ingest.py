@@ -367,7 +367,7 @@ async def test_what_cannot_be_decoded_is_quarantined_once_with_its_number_of_cop
         != []
     )
     assert sorted(await world.whys()) == ["malformed"] * 3
-    assert await world.rows("select copies from quarantine where document = '{'") == [(2,)]
+    assert await world.rows("select copies from quarantine where document = '{'") == [(3,)]
 
 
 async def test_notices_are_not_quarantined(world: World) -> None:

@@ -28,6 +28,7 @@ Check = Literal[
     "resources at SES",
     "partitions",
     "default partitions",
+    "quarantine",
     "snapshots",
     "clocks",
 ]
@@ -52,6 +53,7 @@ LONGEST_SNAPSHOT_SECONDS = 60  #: an older snapshot makes the queue several time
 SKEW_MS = 5_000  #: between a host and the database; SES refuses signatures from 5 minutes on
 CLOCK_NEWS_MS = 10 * _MINUTE  #: a correction of a clock is shown this long
 REFUSAL_NEWS_MS = 10 * _MINUTE  #: and the last refusal of a door
+QUARANTINE_NEWS_MS = 24 * 60 * _MINUTE  #: a document that quarantine had no room for is shown this long
 MOST_OF_A_KIND = 10  #: problems with one code; the rest is counted
 
 
@@ -125,6 +127,19 @@ class Account:
     enabled: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineKind:
+    """What a kind of quarantine takes, and what it may take."""
+
+    why: str
+    entries: int
+    most_entries: int
+    bytes: int
+    most_bytes: int
+    not_kept: int  #: documents that were counted and not kept, since it had no room
+    not_kept_at: int | None  #: the last of them
+
+
 @dataclass(frozen=True, slots=True)
 class Overdue:
     """Unknown outcomes past their grace."""
@@ -146,6 +161,7 @@ class Facts:
     set_aside: int = 0  #: mails that SES refused with an error that we do not know
     failing: Sequence[FailingResource] = ()
     storage: Storage | None = None  #: None: it was not read
+    quarantine: Sequence[QuarantineKind] = ()
     snapshot_seconds: float | None = None
     unread: Mapping[Check, str] = field(
         default_factory=dict[Check, str]
@@ -196,6 +212,7 @@ def judge(facts: Facts) -> Status:
         "resources at SES": _resources,
         "partitions": _partitions,
         "default partitions": _strays,
+        "quarantine": _quarantine,
         "snapshots": _snapshots,
         "clocks": _clocks,
     }
@@ -479,6 +496,27 @@ def _strays(facts: Facts) -> Iterator[Problem]:
                 sentence=system.status_default_partition(table=each.table, rows=each.in_default),
                 next=system.status_partitions_few_next(),
             )
+
+
+def _quarantine(facts: Facts) -> Iterator[Problem]:
+    for kind in facts.quarantine:
+        if kind.not_kept_at is None or facts.now - kind.not_kept_at > QUARANTINE_NEWS_MS:
+            continue
+        yield Problem(
+            code="quarantine-full",
+            check="quarantine",
+            sentence=system.status_quarantine_full(
+                why=kind.why,
+                entries=kind.entries,
+                most_entries=kind.most_entries,
+                bytes=kind.bytes,
+                most_bytes=kind.most_bytes,
+                not_kept=kind.not_kept,
+                since=times.minute(kind.not_kept_at),
+            ),
+            next=system.status_quarantine_full_next(why=kind.why),
+            since=kind.not_kept_at,
+        )
 
 
 def _snapshots(facts: Facts) -> Iterator[Problem]:

@@ -445,6 +445,12 @@ def header_twice() -> str:
 # Quarantine --------------------------------------------------------------------------------------------------------------
 
 
+@example(["malformed", "ungoverned"])
+def unknown_quarantine_kind(kinds: list[str]) -> str:
+    """A filter of the quarantine names no kind of it."""
+    return f"It is one of: {', '.join(kinds)}."
+
+
 @example(12)
 def not_in_quarantine(id: int) -> str:
     """Quarantine has no entry with this number."""

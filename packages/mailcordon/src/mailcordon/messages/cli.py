@@ -285,6 +285,14 @@ def nothing_to_show() -> str:
     return "(none)"
 
 
+@example(why="ungoverned", documents=12, of=3_400)
+def quarantine_not_kept(*, why: str, documents: int, of: int) -> str:
+    """`quarantine list`: a kind had no room for all its documents."""
+    return (
+        f"{why}: of {of} documents that arrived, {documents} were only counted: there was no room for them."
+    )
+
+
 @example()
 def more_results() -> str:
     """A list is longer than --limit."""

@@ -4,7 +4,8 @@ from mailcordon.messages import example
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    many = f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2] not in "aeiou" else f"{noun}s"
+    return f"{number} {noun if number == 1 else many}"
 
 
 # Settings ----------------------------------------------------------------------------------------------------------------
@@ -835,6 +836,12 @@ def queue_call_failed(*, queue: str, why: str) -> str:
     return f"the queue {queue} cannot be reached: {why}"
 
 
+@example(why="ungoverned", documents=12)
+def quarantine_not_kept(*, why: str, documents: int) -> str:
+    """In the log of `observe`: a kind of quarantine has no room for documents that arrived."""
+    return f"no room for {why}: {_count(documents, 'document')} in this batch only counted"
+
+
 # Is it well? `mailcordon status`, GET /v1/status and `doctor` -------------------------------------------------------------
 
 
@@ -1094,6 +1101,33 @@ def status_partitions_few_next() -> str:
 def status_default_partition(*, table: str, rows: int) -> str:
     """Rows had no partition of their day. `rows` ends at 100,000."""
     return f"{table} has {_count(rows, 'row')} in its default partition: their day has none"
+
+
+@example(
+    why="ungoverned",
+    entries=2_000,
+    most_entries=2_000,
+    bytes=9_876_543,
+    most_bytes=33_554_432,
+    not_kept=1_234,
+    since="2026-03-01 12:00 UTC",
+)
+def status_quarantine_full(
+    *, why: str, entries: int, most_entries: int, bytes: int, most_bytes: int, not_kept: int, since: str
+) -> str:
+    """A kind of quarantine has no room: new documents are counted and not kept."""
+    return (
+        f"Quarantine has no room for {why}: {_count(entries, 'entry')} of {most_entries}, {_size(bytes)} of {_size(most_bytes)}. "
+        f"{_count(not_kept, 'document')} so far, the last at {since}, only counted"
+    )
+
+
+@example(why="ungoverned")
+def status_quarantine_full_next(*, why: str) -> str:
+    """What to do about a kind of quarantine without room."""
+    return (
+        f"`mailcordon quarantine list --why {why}` shows where they come from. Old entries end by themselves."
+    )
 
 
 @example(seconds=90)

@@ -33,6 +33,9 @@ class Quarantine:
     why: str  #: unverified, ungoverned, disagreement, unknown-delivery, double or malformed
     detail: str  #: a sentence for people
     tenant: int | None = None  #: the tenant, if the signature proves it
+    sender: tuple[str, str] | None = (
+        None  #: of ungoverned mail: whose identity, and who called SES ("": not named)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ def read_tags(event: Event, ours: Installation) -> Attempt | Quarantine | OtherI
     """Reads the tags alone."""
     named = event.tags.get(tags.INSTALLATION)
     if not tags.carries_ours(event.tags):
-        return Quarantine("ungoverned", _ungoverned(event))
+        return Quarantine("ungoverned", _ungoverned(event), sender=_sender(event))
     if named is not None and named != ours.name:
         return OtherInstallation(named[:256])
     try:
@@ -126,6 +129,15 @@ def _wrong_names(event: Event, lane: Lane, sets: Mapping[str, SetRef]) -> str | 
 def _is_tenants(ses_tenant: str, key: str) -> bool:
     """The names of a tenant's SES tenants are its key, alone or followed by the class."""
     return ses_tenant == key or ses_tenant.startswith(key + "-")
+
+
+def _sender(event: Event) -> tuple[str, str]:
+    """Whose identity the mail was sent from, and who called SES. SES names both; each is "" where it does not."""
+    domain = str(event.detail.get("source", "")).rpartition("@")[2].rstrip(">")
+    identity = event.tags.get("ses:from-domain") or domain
+    return text.harmless(identity, 253).lower(), text.harmless(
+        event.tags.get("ses:caller-identity") or "", 256
+    )
 
 
 def _ungoverned(event: Event) -> str:

@@ -21,6 +21,7 @@ class Totals:
     odd: int = 0
     counted: Counter[str] = field(default_factory=Counter[str])
     quarantined: Counter[str] = field(default_factory=Counter[str])
+    not_kept: Counter[str] = field(default_factory=Counter[str])  #: of these, only counted
 
     def add(self, messages: int, report: Report) -> None:
         self.stored += messages
@@ -31,6 +32,7 @@ class Totals:
         self.odd += report.odd
         self.counted.update({kind.word: count for kind, count in report.counted.items()})
         self.quarantined.update(report.quarantined)
+        self.not_kept.update(report.not_kept)
 
 
 @dataclass(slots=True)
@@ -66,6 +68,7 @@ class QueueFacts:
             "quarantined": sum(self.totals.quarantined.values()),
             "unverified": self.totals.quarantined["unverified"],
             "odd": self.totals.odd,
+            "not_kept": sum(self.totals.not_kept.values()),
             "live": self.live,
             "problem": self.problem,
             "uncertain": self.uncertain,

@@ -51,7 +51,11 @@ class Report:
     notices: int = 0
     odd: int = 0  #: events with a time that cannot be, or another recipient (plausible.py)
     new: list[Attributed] = field(default_factory=list[Attributed])
-    alarms: list[str] = field(default_factory=list[str])  #: a sentence for each quarantined document
+    #: Of these, counted and not kept, since their kind has no room (observe/quarantine.py).
+    not_kept: Counter[str] = field(default_factory=Counter[str])
+    alarms: dict[str, str] = field(
+        default_factory=dict[str, str]
+    )  #: a sentence of each kind of `quarantined`: its first
 
     def add(self, other: "Report") -> None:
         self.counted += other.counted
@@ -61,7 +65,8 @@ class Report:
         self.notices += other.notices
         self.odd += other.odd
         self.new += other.new
-        self.alarms += other.alarms
+        self.not_kept += other.not_kept
+        self.alarms = other.alarms | self.alarms
 
     @property
     def sentence(self) -> str:
@@ -69,7 +74,7 @@ class Report:
         if self.new:
             return _counted(self.new[0])
         if self.alarms:
-            return self.alarms[0]
+            return next(iter(self.alarms.values()))
         if self.copies:
             return reasons.counted_before()
         if self.elsewhere:
@@ -315,7 +320,7 @@ class _Batch:
     async def _write_the_rest(self) -> None:
         """Rows that all observers share are written last, so that their locks are short."""
         if self._quarantined and self._writes_quarantine:
-            await self._tx.quarantine(self._quarantined)
+            self._report.not_kept.update(await self._tx.quarantine(self._quarantined))
         if self._notices:
             await self._tx.keep_notices(self._notices)
         if self._other_installations:
@@ -328,7 +333,7 @@ class _Batch:
     def _quarantine(self, document: str | bytes, verdict: Quarantine) -> None:
         text = text_of(document)
         self._report.quarantined[verdict.why] += 1
-        self._report.alarms.append(f"{verdict.why}: {verdict.detail}")
+        self._report.alarms.setdefault(verdict.why, f"{verdict.why}: {verdict.detail}")
         self._quarantined.append(
             Quarantined(
                 why=verdict.why,
@@ -337,6 +342,7 @@ class _Batch:
                 digest=digest_of(document),
                 source=self._source,
                 tenant=verdict.tenant,
+                sender=verdict.sender,
             )
         )
 

@@ -18,7 +18,8 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 
 from mailcordon.core.clock import boot_time
-from mailcordon.messages import reasons
+from mailcordon.core.log_limit import LogLimit
+from mailcordon.messages import reasons, system
 from mailcordon.observe.facts import QueueFacts, Totals
 from mailcordon.observe.ingest import Ingest, Report
 from mailcordon.observe.ports import (
@@ -90,6 +91,7 @@ class Pipeline:
         #: One per additional receiver; set while it should receive.
         self._wanted = [asyncio.Event() for _ in range(receivers - 1)]
         self._deletes: set[asyncio.Task[None]] = set()
+        self._warnings = LogLimit()
         self.totals = Totals()
         self.facts = QueueFacts(queue.name, self.totals)
 
@@ -265,11 +267,19 @@ class Pipeline:
     def _done(self, messages: Sequence[Received], report: Report) -> None:
         self.totals.add(len(messages), report)
         self.facts.committed()
-        for sentence in report.alarms:
-            _log.warning("quarantine: %s", sentence)
+        self._warn(report)
         task = asyncio.create_task(self._delete([message.receipt for message in messages]))
         self._deletes.add(task)
         task.add_done_callback(self._deletes.discard)
+
+    def _warn(self, report: Report) -> None:
+        """A line a minute for each kind: events arrive by the thousand, and quarantine has them."""
+        for why, sentence in report.alarms.items():
+            if self._warnings.count(why) is not None:
+                _log.warning("quarantine: %s (%d in this batch)", sentence, report.quarantined[why])
+        for why, documents in report.not_kept.items():
+            if self._warnings.count((why, "not kept")) is not None:
+                _log.error("quarantine: %s", system.quarantine_not_kept(why=why, documents=documents))
 
     async def _delete(self, receipts: Sequence[str]) -> None:
         try:

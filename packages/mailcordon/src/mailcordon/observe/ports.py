@@ -201,6 +201,8 @@ class Quarantined:
     digest: bytes
     source: str
     tenant: int | None
+    #: Identity and caller of mail that did not pass through us: all that they sent in a day is one entry.
+    sender: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,7 +255,9 @@ class Transaction(Protocol):
 
     async def suppress(self, rows: Sequence[Suppression]) -> None: ...
 
-    async def quarantine(self, rows: Sequence[Quarantined]) -> None: ...
+    async def quarantine(self, rows: Sequence[Quarantined]) -> Mapping[str, int]:
+        """Returns how many documents of each kind were counted and not kept, since their kind has no room (quarantine.py)."""
+        ...
 
     async def count(self, counts: Counts, seen: Mapping[str, int]) -> None:
         """`seen`: configuration set -> time of the latest call whose Send event arrived."""

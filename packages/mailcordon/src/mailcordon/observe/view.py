@@ -102,6 +102,21 @@ class QuarantineEntry:
     replayed_at: datetime | None
     resolution: str | None
     document: str | None  #: only when a single entry is read
+    samples: Sequence[str] | None  #: with it: more documents of an entry about many mails
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineKind:
+    """What a kind of quarantine has, and may have."""
+
+    why: str
+    entries: int
+    most_entries: int
+    bytes: int
+    most_bytes: int
+    keep_days: int
+    documents: int  #: ever received, copies included
+    not_kept: int  #: of these, only counted: there was no room
 
 
 class ObserveReader(Protocol):
@@ -124,6 +139,8 @@ class ObserveReader(Protocol):
     ) -> Sequence[QuarantineEntry]:
         """Newest first."""
         ...
+
+    async def quarantine_kinds(self) -> Sequence[QuarantineKind]: ...
 
     async def quarantine_entry(self, id: int) -> QuarantineEntry | None: ...
 

@@ -93,6 +93,11 @@ class PostgresObserveReader:
             rows = await connection.fetch(_SQL.quarantine_list, why, before, limit)
         return [view.QuarantineEntry(**dict(row)) for row in rows]
 
+    async def quarantine_kinds(self) -> Sequence[view.QuarantineKind]:
+        async with connection_pool.transaction(self._control) as connection:
+            rows = await connection.fetch(_SQL.quarantine_kinds)
+        return [view.QuarantineKind(**dict(row)) for row in rows]
+
     async def quarantine_entry(self, id: int) -> view.QuarantineEntry | None:
         async with connection_pool.transaction(self._control) as connection:
             row = await connection.fetchrow(_SQL.quarantine_entry, id)

@@ -23,6 +23,7 @@ from mailcordon.core.lane import Lane
 from mailcordon.core.priority import Class
 from mailcordon.core.suppression import Suppression
 from mailcordon.messages import api
+from mailcordon.observe import quarantine as quarantines
 from mailcordon.observe.ports import (
     BadRow,
     Candidate,
@@ -249,13 +250,57 @@ class PostgresTransaction:
         ]
         await self._connection.execute(_SQL.suppress, *_columns(sorted(values, key=lambda one: one[:4]), 10))
 
-    async def quarantine(self, rows: Sequence[Quarantined]) -> None:
-        # One statement must not have the same digest twice; copies within a batch are counted as one.
-        once = {row.digest: row for row in rows}
-        values = [
-            (row.digest, row.why, row.detail, row.document, row.source, row.tenant) for row in once.values()
+    async def quarantine(self, rows: Sequence[Quarantined]) -> Mapping[str, int]:
+        kinds = sorted({row.why for row in rows})
+        locked = await self._connection.fetch(_SQL.lock_quarantine_kinds, kinds)
+        if len(locked) < len(kinds):
+            await self._connection.execute(_SQL.add_quarantine_kinds, kinds)
+            locked = await self._connection.fetch(_SQL.lock_quarantine_kinds, kinds)
+        found = quarantines.entries(rows, locked[0]["today"])
+        before = await self._connection.fetch(
+            _SQL.quarantined_before, [entry.digest for entry in found], quarantines.MOST_SAMPLES
+        )
+        plan = quarantines.plan(
+            found,
+            {
+                row["digest"]: quarantines.Kept(
+                    id=row["id"], documents=tuple(row["documents"]), takes=row["takes"]
+                )
+                for row in before
+            },
+            {
+                row["why"]: quarantines.Room(entries=row["room_entries"], bytes=row["room_bytes"])
+                for row in locked
+            },
+        )
+        await self._write_quarantine(plan)
+        return plan.not_kept
+
+    async def _write_quarantine(self, plan: quarantines.Plan) -> None:
+        new = [
+            (
+                entry.digest,
+                entry.why,
+                entry.detail,
+                entry.documents[0],
+                _json_text(entry.documents[1:]),
+                quarantines.size_of(entry.documents),
+                entry.source,
+                entry.tenant,
+                entry.copies,
+            )
+            for entry in plan.new
         ]
-        await self._connection.execute(_SQL.quarantine, *_columns(sorted(values, key=lambda one: one[0]), 6))
+        if new:
+            await self._connection.execute(_SQL.quarantine, *_columns(new, 9))
+        again = [(one.id, one.copies, _json_text(one.samples), one.bytes) for one in plan.again]
+        if again:
+            await self._connection.execute(_SQL.quarantine_again, *_columns(again, 4))
+        counts = [
+            (why, plan.entries[why], plan.bytes[why], documents, plan.not_kept[why])
+            for why, documents in sorted(plan.documents.items())
+        ]
+        await self._connection.execute(_SQL.count_quarantine, *_columns(counts, 5))
 
     async def keep_notices(self, notices: Sequence[NoticeRow]) -> None:
         once = {row.digest: row for row in notices}
@@ -319,6 +364,10 @@ class PostgresTransaction:
 def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[str]:
     """One array per column, as `unnest` takes them."""
     return [arrays.mixed(column) for column in zip(*rows, strict=True)] if rows else ["{}"] * width
+
+
+def _json_text(texts: Sequence[str]) -> str:
+    return _json.encode(texts).decode()
 
 
 def _clean(detail: Mapping[str, object]) -> str:

@@ -149,6 +149,11 @@ async def _storage(connection: _Connection) -> Mapping[str, Any]:
         return {"storage": await storage_reader.storage(connection)}
 
 
+async def _quarantine(connection: _Connection) -> Mapping[str, Any]:
+    rows = await connection.fetch(_SQL.quarantine_kinds, timeout=_TIMEOUT)
+    return {"quarantine": [status.QuarantineKind(**row) for row in rows]}
+
+
 async def _snapshot(connection: _Connection) -> Mapping[str, Any]:
     return {"snapshot_seconds": await health_reader.oldest_snapshot(connection, timeout=_TIMEOUT)}
 
@@ -164,5 +169,6 @@ _READINGS: tuple[tuple[tuple[Check, ...], _Read], ...] = (
     (("unknown outcomes",), _overdue),
     (("resources at SES",), _failing),
     (("partitions", "default partitions"), _storage),
+    (("quarantine",), _quarantine),
     (("snapshots",), _snapshot),
 )

@@ -16,7 +16,8 @@ from mailcordon.adapters.http.auth import AnyRequest, platform_principal, princi
 from mailcordon.adapters.http.shapes import Limit, OneTenant, Time
 from mailcordon.control import lookup, suppressions
 from mailcordon.core import address as addresses
-from mailcordon.core.errors import NotFound, parse_field
+from mailcordon.core import quarantine
+from mailcordon.core.errors import Fault, Invalid, NotFound, parse_field
 from mailcordon.core.principal import OPERATE, READ, Principal
 from mailcordon.core.provider import Provider, parse_provider
 from mailcordon.core.suppression import Scope, Suppression
@@ -137,10 +138,25 @@ class QuarantineItem(msgspec.Struct):
 
 class QuarantineDocument(QuarantineItem):
     document: str
+    samples: list[str]  #: more documents of an entry about many mails
+
+
+class QuarantineKindItem(msgspec.Struct):
+    """What a kind of quarantine has, and may have. Beyond either bound documents are counted and not kept."""
+
+    why: str
+    entries: int
+    most_entries: int
+    bytes: int
+    most_bytes: int
+    keep_days: int
+    documents: int  #: ever received, copies included
+    not_kept: int  #: of these, only counted
 
 
 class QuarantinePage(msgspec.Struct):
     items: list[QuarantineItem]
+    kinds: list[QuarantineKindItem]
     next: str | None
 
 
@@ -320,9 +336,16 @@ def _quarantine_routes(services: ObserveServices) -> list[HTTPRouteHandler]:
         limit: Limit = 1000,
     ) -> QuarantinePage:
         _operator(request)
+        if why is not None and why not in quarantine.KINDS:
+            raise Invalid(Fault("why", api.unknown_quarantine_kind(list(quarantine.KINDS))))
         entries = await services.reader.quarantine(why=why, before=after, limit=limit)
+        kinds = await services.reader.quarantine_kinds()
         last = str(entries[-1].id) if len(entries) == limit else None
-        return QuarantinePage([_quarantine_item(entry) for entry in entries], last)
+        return QuarantinePage(
+            [_quarantine_item(entry) for entry in entries],
+            [QuarantineKindItem(**asdict(kind)) for kind in kinds],
+            last,
+        )
 
     @get(
         "/v1/quarantine/{id:int}",
@@ -358,7 +381,9 @@ async def _quarantine_entry(services: ObserveServices, id: int) -> QuarantineDoc
     if entry is None:
         raise NotFound(api.not_in_quarantine(id))
     item = _quarantine_item(entry)
-    return QuarantineDocument(**msgspec.structs.asdict(item), document=entry.document or "")
+    return QuarantineDocument(
+        **msgspec.structs.asdict(item), document=entry.document or "", samples=list(entry.samples or ())
+    )
 
 
 def _quarantine_item(entry: view.QuarantineEntry) -> QuarantineItem:

@@ -1,6 +1,6 @@
 """`mailcordon quarantine`: events that could not be attributed."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import RenderableType
@@ -8,19 +8,31 @@ from rich.console import RenderableType
 from mailcordon.adapters.cli import command, show
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Cli, Limit
-from mailcordon.adapters.cli.document import Document
+from mailcordon.adapters.cli.document import Document, children
 from mailcordon.adapters.cli.text import plain, when, words
+from mailcordon.messages import cli as messages
 
 app = typer.Typer(
     no_args_is_help=True, help="Events that could not be attributed to a delivery: list, show, replay."
 )
+Why = Annotated[
+    Literal["malformed", "unverified", "ungoverned", "disagreement", "unknown-delivery", "double"] | None,
+    typer.Option("--why", help="Only entries of this kind."),
+]
 EntryId = Annotated[int, typer.Argument(metavar="ID", help="The id that `quarantine list` shows.")]
 
 
-@command.remote(app, "list", examples="mailcordon quarantine list --watch 10s", watchable=True)
-async def list_quarantine(cli: Cli, limit: Limit = 50) -> None:
-    """List the events in quarantine, newest first."""
-    found = await cli.api.items(path("quarantine"), limit=limit)
+@command.remote(
+    app,
+    "list",
+    examples="mailcordon quarantine list --watch 10s\nmailcordon quarantine list --why ungoverned",
+    watchable=True,
+)
+async def list_quarantine(cli: Cli, why: Why = None, limit: Limit = 50) -> None:
+    """List the events in quarantine, newest first.
+
+    Mail that did not pass through Mailcordon has one entry for each identity, caller and day."""
+    found = await cli.api.items(path("quarantine"), {"why": why}, limit=limit)
     rows: list[tuple[object, ...]] = [
         (
             str(item.get("id")),
@@ -39,14 +51,22 @@ async def list_quarantine(cli: Cli, limit: Limit = 50) -> None:
         drop=("copies", "tenant", "resolution", "received"),
         prose=("resolution", "detail"),
     )
-    cli.show_result(found, table, *show.more(found))
+    missing = [
+        messages.quarantine_not_kept(
+            why=str(kind["why"]), documents=int(kind["not_kept"]), of=int(kind["documents"])
+        )
+        for kind in children(found, "kinds")
+        if kind.get("not_kept")
+    ]
+    cli.show_result(found, table, *show.more(found), *missing)
 
 
 @command.remote(app, "show", examples="mailcordon quarantine show 3")
 async def show_quarantine(cli: Cli, entry: EntryId) -> None:
     """Show one event with the document as SES sent it."""
     found = await cli.api.get(path("quarantine", str(entry)))
-    cli.show_result(found, _entry(found), "", plain(found.get("document")))
+    documents = [found.get("document"), *(found.get("samples") or ())]
+    cli.show_result(found, _entry(found), *[part for one in documents for part in ("", plain(one))])
 
 
 @command.remote(app, "replay", examples="mailcordon quarantine replay 3")
@@ -57,7 +77,7 @@ async def replay_quarantine(cli: Cli, entry: EntryId) -> None:
 
 
 def _entry(found: Document) -> RenderableType:
-    facts = [(name, value) for name, value in found.items() if name != "document"]
+    facts = [(name, value) for name, value in found.items() if name not in ("document", "samples")]
     return show.fields(
         [(name.replace("_", " "), when(value) if name.endswith("_at") else value) for name, value in facts]
     )

@@ -162,3 +162,32 @@ grant execute on function now_ms(), now_us(), ms_of(bigint), first_id_at(bigint)
     hold_covers(hold, int, smallint, int), hold_is_narrow(hold), stop_names(text, text, route), stop_time(stop),
     lanes_under(text, text), stops_of(int[]), stops_on(int, bigint), every_worker_stopped(), every_lane_stopped(), no_way_out(bigint)
     to {{control}}, {{governor}}, {{send}}, {{observe}}, {{reader}};
+
+-- A quarantine with an end -------------------------------------------------------------------------------------------------------
+
+-- Mail that did not pass through us has one entry for each identity, caller and day: its first document, and a few more.
+alter table quarantine add column samples text[] not null default '{}', add column bytes int not null default 0;
+update quarantine set bytes = octet_length(document);
+
+-- What each kind of quarantine may take, and what it takes. Observers lock a kind's row before they add to it. Beyond the bounds a
+-- document is counted, and not kept.
+create table quarantine_kind (
+    why text primary key,
+    most_entries int not null default 5000,
+    most_bytes bigint not null default 33554432,            -- of documents
+    keep_days int not null default 90,                      -- since the last document; MAILCORDON_KEEP_RECORDS_DAYS if that is less
+    entries bigint not null default 0,
+    bytes bigint not null default 0,
+    documents bigint not null default 0,                    -- ever received, copies included
+    not_kept bigint not null default 0,                     -- of these, only counted
+    not_kept_at bigint                                      -- when the last one was
+) with (fillfactor = 50);
+insert into quarantine_kind (why, most_entries, most_bytes, keep_days) values
+    ('malformed', 5000, 67108864, 90), ('unverified', 5000, 67108864, 90), ('disagreement', 5000, 67108864, 90), ('unknown-delivery', 5000, 67108864, 90),
+    ('double', 5000, 67108864, 90), ('ungoverned', 2000, 33554432, 30);
+insert into quarantine_kind as k (why, entries, bytes, documents)
+select why, count(*), sum(bytes), sum(copies) from quarantine group by why
+on conflict (why) do update set entries = excluded.entries, bytes = excluded.bytes, documents = excluded.documents;
+grant select on quarantine_kind to {{control}}, {{observe}};
+grant insert, update on quarantine_kind to {{observe}};
+grant update (entries, bytes) on quarantine_kind to {{control}};

@@ -114,11 +114,46 @@ on conflict (tenant, hash, scope, target) do update
      > (coalesce(s.until, 9223372036854775807), -s.since, s.cause collate "C",
         coalesce(s.evidence ->> 'event', '') collate "C");
 
+-- name: lock_quarantine_kinds
+-- Held until the commit: what a kind may still take is decided by one observer after the other.
+select why, greatest(0, most_entries - entries)::int as room_entries, greatest(0, most_bytes - bytes) as room_bytes,
+       (to_timestamp(now_ms() / 1000.0) at time zone 'UTC')::date as today
+  from quarantine_kind where why = any ($1::text[]) order by why for update;
+
+-- name: add_quarantine_kinds
+-- A kind that the migrations do not know gets the usual bounds.
+insert into quarantine_kind (why) select unnest($1::text[]) on conflict do nothing;
+
+-- name: quarantined_before
+-- Entries that are there, with their documents if they are about many mails and may take another sample.
+select id, digest, case when why = 'ungoverned' and cardinality(samples) < $2::int - 1 then array[document] || samples else '{}' end as documents,
+       case when why = 'ungoverned' then greatest(0, $2 - 1 - cardinality(samples)) else 0 end as takes
+  from quarantine where digest = any ($1::bytea[]);
+
 -- name: quarantine
--- Copies of a document are counted, not stored again.
-insert into quarantine as q (digest, why, detail, document, source, tenant)
-select * from unnest($1::text::bytea[], $2::text::text[], $3::text::text[], $4::text::text[], $5::text::text[], $6::text::int[])
-on conflict (digest) do update set copies = q.copies + 1, last_received_at = now();
+-- New entries. Copies of a document are counted, not stored again: another kind may have it.
+insert into quarantine as q (digest, why, detail, document, samples, bytes, source, tenant, copies)
+select x.digest, x.why, x.detail, x.document, array(select jsonb_array_elements_text(x.samples::jsonb)), x.bytes, x.source, x.tenant, x.copies
+  from unnest($1::text::bytea[], $2::text::text[], $3::text::text[], $4::text::text[], $5::text::text[], $6::text::int[], $7::text::text[],
+              $8::text::int[], $9::text::int[]) as x (digest, why, detail, document, samples, bytes, source, tenant, copies)
+on conflict (digest) do update set copies = q.copies + excluded.copies, last_received_at = now();
+
+-- name: quarantine_again
+-- More documents for entries that are there.
+update quarantine q
+   set copies = q.copies + x.copies, last_received_at = now(), bytes = q.bytes + x.bytes,
+       samples = q.samples || array(select jsonb_array_elements_text(x.samples::jsonb))
+  from unnest($1::text::bigint[], $2::text::int[], $3::text::text[], $4::text::int[]) as x (id, copies, samples, bytes)
+ where q.id = x.id;
+
+-- name: count_quarantine
+-- Locked before. What was counted and not kept is never silent: `status` shows it for a day.
+update quarantine_kind k
+   set entries = k.entries + x.entries, bytes = k.bytes + x.bytes, documents = k.documents + x.documents, not_kept = k.not_kept + x.not_kept,
+       not_kept_at = case when x.not_kept > 0 then now_ms() else k.not_kept_at end
+  from unnest($1::text::text[], $2::text::bigint[], $3::text::bigint[], $4::text::bigint[], $5::text::bigint[])
+       as x (why, entries, bytes, documents, not_kept)
+ where k.why = x.why;
 
 -- name: keep_notices
 -- Copies of a notice are counted, not stored again.

@@ -59,3 +59,7 @@ select count(*) from (select from waiting where why = 1 and code = 'set-aside' l
 select r.kind, r.name, e.slug as tenant, r.error
   from ses_resource r left join tenant e on e.id = r.tenant
  where r.state = 'failing' order by r.phase, r.name limit 200;
+
+-- name: quarantine_kinds
+-- What quarantine had no room for.
+select why, entries, most_entries, bytes, most_bytes, not_kept, not_kept_at from quarantine_kind order by why;

@@ -118,10 +118,21 @@ delete from metric_minute m using old o
 where m.lane = o.lane and m.provider = o.provider and m.minute = o.minute;
 
 -- name: purge_quarantine
--- By the last copy: a document that still arrives stays.
-delete from quarantine where id = any(array(
-    select id from quarantine where last_received_at < to_timestamp((now_ms() - $1::bigint) / 1000.0) order by last_received_at limit $2
-));
+-- By the last copy: a document that still arrives stays. Each kind has an age of its own, and none is older than the records. The
+-- kinds are locked first, as observers do, and are given back what is deleted.
+with locked as materialized (
+    select why from quarantine_kind order by why for update
+), gone as (
+    delete from quarantine where (select count(*) from locked) >= 0 and id = any(array(
+        select q.id from quarantine q left join quarantine_kind k on k.why = q.why
+         where q.last_received_at < to_timestamp((now_ms() - least($1::bigint, coalesce(k.keep_days, 90) * 86400000::bigint)) / 1000.0)
+         order by q.last_received_at limit $2
+    ))
+    returning why, bytes
+)
+update quarantine_kind k set entries = greatest(0, k.entries - g.entries), bytes = greatest(0, k.bytes - g.bytes)
+  from (select why, count(*) as entries, sum(bytes) as bytes from gone group by why) g
+ where k.why = g.why;
 
 -- name: purge_notices
 -- By the last copy, as in quarantine.

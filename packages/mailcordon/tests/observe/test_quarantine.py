@@ -1,0 +1,218 @@
+"""Quarantine has an end: of entries, of bytes and of time. What it does not keep is counted and shown."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+
+from mailcordon.adapters.db import engine, status_reader
+from mailcordon.adapters.db.upkeep_store import UpkeepStore
+from mailcordon.control import status
+from mailcordon.control.upkeep import Upkeep
+from mailcordon.core import quarantine as kinds
+from mailcordon.observe import quarantine
+from mailcordon.observe.ports import Quarantined
+from mailcordon.observe.quarantine import Entry, Kept, Room
+
+from .conftest import World, iso
+
+TODAY = date(2026, 11, 1)
+
+
+def ungoverned(n: int, *, domain: str = "shop.example", caller: str = "AIDAEXAMPLE", size: int = 0) -> str:
+    """An event of a mail that a program of the account sent past us."""
+    mail = {
+        "timestamp": iso(1_790_000_000_000 + n),
+        "messageId": f"id-{n}",
+        "source": f"Shop {n} <user{n}@{domain}>",
+        "destination": [f"kim{n}@example.com"],
+        "headers": [{"name": "X-Filler", "value": "x" * size}],
+        "tags": {"ses:caller-identity": [caller], "ses:from-domain": [domain]},
+    }
+    return json.dumps({"eventType": "Send", "mail": mail, "send": {}})
+
+
+async def size(world: World) -> int:
+    return await world.owner.fetchval(
+        "select coalesce(sum(octet_length(document) + octet_length(samples::text)), 0) from quarantine"
+    )
+
+
+async def counters(world: World, why: str) -> tuple[int, int, int, int]:
+    row = await world.owner.fetchrow(
+        "select entries, bytes, documents, not_kept from quarantine_kind where why = $1", why
+    )
+    assert row is not None
+    return tuple(row)
+
+
+async def exact(world: World, why: str) -> None:
+    """The counters say what there is."""
+    entries, bytes, documents, not_kept = await counters(world, why)
+    row = await world.owner.fetchrow(
+        "select count(*) as entries, coalesce(sum(bytes), 0) as bytes, coalesce(sum(copies), 0) as copies,"
+        " coalesce(sum(octet_length(document) + (select coalesce(sum(octet_length(s)), 0) from unnest(samples) s)), 0) as real"
+        " from quarantine where why = $1",
+        why,
+    )
+    assert row is not None
+    assert (entries, bytes, documents - not_kept) == (row["entries"], row["bytes"], row["copies"])
+    assert row["bytes"] == row["real"]
+
+
+# Aggregation ----------------------------------------------------------------------------------------------------------------
+
+
+async def test_ungoverned_mail_is_one_entry_for_each_identity_caller_and_day(world: World) -> None:
+    await world.tell(*[ungoverned(n, size=115_000) for n in range(150)])
+    await world.tell(*[ungoverned(n, size=115_000) for n in range(150, 200)])
+    await world.tell(ungoverned(200, domain="blog.example"), ungoverned(201, caller="AROAOTHER"))
+    rows = await world.owner.fetch(
+        "select detail, copies, cardinality(samples) + 1 as documents from quarantine order by id"
+    )
+    assert [(row["copies"], row["documents"]) for row in rows] == [(200, 3), (1, 1), (1, 1)]
+    assert rows[0]["detail"].startswith("Mail of shop.example was sent by AIDAEXAMPLE without our tags")
+    assert await size(world) < 4 * quarantine.LONGEST_SAMPLE, "200 of them were 23 MB"
+    await exact(world, "ungoverned")
+
+
+async def test_another_day_is_another_entry(world: World) -> None:
+    rows = [row(sender=("a", "b")), row(sender=("a", "b"))]
+    first, second = (quarantine.entries(rows, day) for day in (TODAY, date(2026, 11, 2)))
+    assert [entry.copies for entry in first + second] == [2, 2]
+    assert first[0].digest != second[0].digest
+
+
+async def test_samples_are_the_first_that_differ(world: World) -> None:
+    await world.tell(ungoverned(1), ungoverned(1))
+    await world.tell(ungoverned(1), ungoverned(2))
+    await world.tell(ungoverned(3), ungoverned(4), ungoverned(5))
+    [kept] = await world.owner.fetch("select document, samples, copies from quarantine")
+    ids = [json.loads(one)["mail"]["messageId"] for one in (kept["document"], *kept["samples"])]
+    assert (ids, kept["copies"]) == (["id-1", "id-2", "id-3"], 7)
+    await exact(world, "ungoverned")
+
+
+async def test_names_without_bound_or_with_odd_signs_make_entries_of_a_bounded_size(world: World) -> None:
+    odd = ungoverned(1, domain="x\u202e\n" * 5000, caller="\x00" * 9000)
+    await world.tell(odd, odd.replace("ses:from-domain", "other"))
+    details = [row["detail"] for row in await world.owner.fetch("select detail from quarantine")]
+    assert details
+    assert all(len(detail) < 1000 and detail.isprintable() for detail in details)
+
+
+# Copies ---------------------------------------------------------------------------------------------------------------------
+
+
+async def test_every_copy_counts_within_a_batch_and_across_batches(world: World) -> None:
+    report = await world.tell("{", "{", "{", "[")
+    assert report.quarantined["malformed"] == 4
+    await world.tell("{", "{")
+    rows = await world.owner.fetch("select document, copies from quarantine order by document")
+    assert [tuple(row) for row in rows] == [("[", 1), ("{", 5)]
+    assert await counters(world, "malformed") == (2, 2, 6, 0)
+
+
+# Caps -----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bound", ["most_entries = 3", "most_bytes = 45"])
+async def test_a_kind_without_room_counts_the_newest_and_says_so(world: World, bound: str) -> None:
+    await world.owner.execute(f"update quarantine_kind set {bound} where why = 'malformed'")
+    documents = [f"{{ no event {n:03}" for n in range(20)]  # of 14 bytes
+    await world.tell(*documents[:2])
+    report = await world.tell(*documents[2:], documents[0], documents[19])
+    assert report.quarantined["malformed"] == 20
+    assert report.not_kept == {"malformed": 18}
+    kept = [row["document"] for row in await world.owner.fetch("select document from quarantine order by id")]
+    assert kept[:2] == documents[:2], "the oldest stay"
+    assert len(kept) == 3
+    assert await counters(world, "malformed") == (3, 42, 22, 18)
+    await exact(world, "malformed")
+    await world.tell(ungoverned(1))
+    assert (await counters(world, "ungoverned"))[0] == 1, "another kind has its own room"
+    for facts in (await status_reader.read(world.owner),):
+        [problem] = [one for one in status.judge(facts).problems if one.check == "quarantine"]
+        assert problem.code == "quarantine-full"
+        assert "18 documents so far" in problem.sentence
+        later = replace(facts, now=facts.now + status.QUARANTINE_NEWS_MS + 1)
+        assert "quarantine-full" not in {one.code for one in status.judge(later).problems}
+
+
+async def test_a_flood_of_senders_ends_at_the_bound(world: World) -> None:
+    await world.owner.execute("update quarantine_kind set most_entries = 10 where why = 'ungoverned'")
+    report = await world.tell(*[ungoverned(n, domain=f"d{n}.example", size=50_000) for n in range(40)])
+    assert report.not_kept == {"ungoverned": 30}
+    assert await size(world) < 10 * (quarantine.LONGEST_SAMPLE + 100)
+    report = await world.tell(*[ungoverned(n, domain=f"d{n}.example") for n in range(40)])
+    assert report.not_kept == {"ungoverned": 30}, "those that have an entry are counted there"
+    await exact(world, "ungoverned")
+
+
+async def test_a_kind_that_no_migration_knows_is_bounded_too(world: World) -> None:
+    await world.store.run(lambda tx: tx.quarantine([row(why="new-kind"), row(why="malformed")]))
+    assert await counters(world, "new-kind") == (1, 1, 1, 0)
+
+
+async def test_an_event_of_ours_counts_whatever_quarantine_has_room_for(world: World) -> None:
+    await world.owner.execute("update quarantine_kind set most_entries = 0")
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    report = await world.tell("{", sent.bounce(), ungoverned(1))
+    assert report.not_kept == {"malformed": 1, "ungoverned": 1}
+    assert await world.metrics("hard_bounced") == [(1,)]
+
+
+# Age ------------------------------------------------------------------------------------------------------------------------
+
+
+async def test_each_kind_has_its_age_and_gives_its_room_back(world: World, database: Any) -> None:
+    await world.tell("{", "[", ungoverned(1), ungoverned(2, domain="b.example"))
+    aged = "update quarantine set last_received_at = now() - make_interval(days => $1) where document = $2"
+    await world.owner.execute(aged, 91, "{")
+    await world.owner.execute(aged, 60, "[")
+    await world.owner.execute(aged, 31, ungoverned(1))
+    await world.owner.execute(aged, 29, ungoverned(2, domain="b.example"))
+    async with await engine.create_pool(database.dsn("control")) as control:
+        await Upkeep(UpkeepStore(control), None, None, cell="default").purge_old_rows()  # type: ignore[arg-type]
+    rows = await world.owner.fetch("select document from quarantine order by length(document)")
+    left = [row["document"] for row in rows]
+    assert left == ["[", ungoverned(2, domain="b.example")]
+    for why in ("malformed", "ungoverned"):
+        entries, bytes, _, _ = await counters(world, why)
+        assert (entries, bytes) == (1, len(left[why == "ungoverned"]))
+
+
+# The pure plan --------------------------------------------------------------------------------------------------------------
+
+
+def row(*, why: str = "malformed", sender: tuple[str, str] | None = None, document: str = "x") -> Quarantined:
+    return Quarantined(
+        why=why, detail="", document=document, digest=why.encode(), source="q", tenant=None, sender=sender
+    )
+
+
+def entry(digest: bytes, *documents: str, copies: int = 1) -> Entry:
+    return Entry(
+        digest=digest, why="ungoverned", detail="", source="", tenant=None, documents=documents, copies=copies
+    )
+
+
+def test_a_sample_that_does_not_fit_is_left_out_and_its_copies_count() -> None:
+    kept = {b"a": Kept(id=7, documents=("one",), takes=2)}
+    room = {"ungoverned": Room(entries=5, bytes=4)}
+    made = quarantine.plan([entry(b"a", "one", "two2", "three", copies=9)], kept, room)
+    assert [(one.id, one.copies, one.samples) for one in made.again] == [(7, 9, ())]
+    assert not made.not_kept
+
+
+def test_a_document_is_cut_at_a_whole_character() -> None:
+    [one] = quarantine.entries([row(sender=("a", ""), document="ü" * quarantine.LONGEST_SAMPLE)], TODAY)
+    assert one.documents == ("ü" * (quarantine.LONGEST_SAMPLE // 2),)
+
+
+async def test_the_kinds_of_the_code_and_of_the_database_are_the_same(world: World) -> None:
+    known: Sequence[Any] = await world.owner.fetch("select why from quarantine_kind")
+    assert {row["why"] for row in known} == set(kinds.KINDS)
