@@ -145,7 +145,7 @@ async def test_a_sender_that_is_not_ours_cannot_write_lines_into_what_operators_
     )
     await world.tell(sent.bounce(mail=mail))
     ((detail,),) = await world.rows("select detail from quarantine")
-    assert "a@x.com" in detail
+    assert "x.com" in detail
     assert not text.has_control(detail)
     assert not text.has_bidi_control(detail)
 

@@ -17,7 +17,7 @@ app = typer.Typer(
 )
 Why = Annotated[
     Literal["malformed", "unverified", "ungoverned", "disagreement", "unknown-delivery", "double"] | None,
-    typer.Option("--why", help="Only entries of this kind."),
+    typer.Option("--why", help="Only entries of this kind. Default: all."),
 ]
 EntryId = Annotated[int, typer.Argument(metavar="ID", help="The id that `quarantine list` shows.")]
 
