@@ -4,6 +4,8 @@ import base64
 import gzip
 import json
 import os
+import re
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -85,4 +87,65 @@ def test_no_text_of_the_json_test_suite_causes_anything_but_a_400_or_422(
             allowed = {"reject": (400,), "accept": (400, 404, 422), "either": (400, 404, 422)}[row["expect"]]
             if answer.status_code not in allowed or answer.headers["content-type"] != PROBLEM:
                 wrong.append((method, path, row["name"], answer.status_code, answer.text))
+    assert wrong == []
+
+
+#: Every number with a fraction that a body may have: its route, a body that is right but for the number, and the field.
+FRACTIONS = [
+    ("PATCH", "/v1/tenants/{tenant}/lanes/newsletter", {"because": "x"}, "rate"),
+    ("POST", "/v1/holds", {"tenant": "{tenant}", "type": "newsletter", "because": "x"}, "until_seconds"),
+    ("POST", "/v1/suppressions",
+     {"tenant": "{tenant}", "address": "kim@example.com", "scope": "tenant", "because": "x"}, "until_seconds"),
+    ("POST", "/v1/types",
+     {"name": "x-{tenant}", "class": "urgent", "criticality": 1, "description": "x"}, "expiry_seconds"),
+    ("POST", "/v1/types",
+     {"name": "x-{tenant}", "class": "urgent", "criticality": 1, "description": "x"}, "grace_seconds"),
+    ("PATCH", "/v1/types/newsletter", {}, "expiry_seconds"),
+    ("PATCH", "/v1/types/newsletter", {}, "grace_seconds"),
+]  # fmt: skip
+NO_AMOUNTS = (0, -0.0, -1, 1e-320, 5e-324, 1e-39, 0.0009, 1e39, 1e300, -1e300, 2**63 - 1)
+
+
+def fractions_of(described: Any) -> set[str]:
+    """The names of all fields of bodies that are numbers with a fraction."""
+    found: set[str] = set()
+    schemas = described["components"]["schemas"]
+    bodies = [
+        one["requestBody"]
+        for path in described["paths"].values()
+        for one in path.values()
+        if "requestBody" in one
+    ]
+    seen: set[str] = set()
+    while bodies:
+        for name in set(re.findall(r"#/components/schemas/(\w+)", json.dumps(bodies.pop()))) - seen:
+            seen.add(name)
+            bodies.append(schemas[name])
+            for field, one in schemas[name].get("properties", {}).items():
+                if '"number"' in json.dumps(one):
+                    found.add(field)
+    return found
+
+
+def test_a_number_that_is_practically_zero_or_endless_is_refused_with_its_field(
+    client: httpx.Client, described: Any
+) -> None:
+    fields = fractions_of(described)
+    limits = {field for field in fields if field.endswith("_per_second")}
+    assert fields - limits == {field for *_, field in FRACTIONS} | {"overlap_seconds"}  # which may be 0
+    tenant = f"t{secrets.token_hex(4)}"
+    made = {"slug": tenant, "types": {"newsletter": f"news.{tenant}.example"}}
+    assert client.post("/v1/tenants", json=made).status_code == 201
+    cases = [(*one, ()) for one in FRACTIONS]
+    key = {"name": "x", "scopes": ["send"], "tenant": tenant}
+    cases += [("POST", "/v1/keys", key, field, ("limits",)) for field in sorted(limits)]
+    wrong: list[object] = []
+    for method, path, body, field, within in cases:
+        for number in NO_AMOUNTS:
+            whole: Any = {**body, field: number} if not within else {**body, within[0]: {field: number}}
+            text = json.dumps(whole).replace("{tenant}", tenant).encode()
+            answer = send(client, method, path.replace("{tenant}", tenant), text)
+            faults = [one["field"] for one in answer.json().get("errors", [])]
+            if (answer.status_code, faults) != (422, [".".join((*within, field))]):
+                wrong.append((method, path, field, number, answer.text))
     assert wrong == []

@@ -16,6 +16,8 @@ from mailcordon.core.target import Target
 from mailcordon.messages import api, reasons
 
 CHUNK = 1000  #: deliveries per transaction
+LEAST_RATE = 0.001  #: deliveries per second of a lane or a slowing hold: one in 17 minutes
+MOST_RATE = 1_000_000
 CLOCK = "clock"  #: the actor that lifts expired holds
 
 
@@ -60,8 +62,8 @@ class Governor:
     async def set_rate(self, tenant: int, lane: int, rate: float | None, *, actor: str, because: str) -> None:
         """Sets a lane's own limit in deliveries per second, or removes it with None. A slowing hold can only lower it."""
         require_because(because)
-        if rate is not None and rate <= 0:
-            raise Invalid(Fault("rate", api.bad_rate()))
+        if rate is not None:
+            require_rate(rate)
         await self._store.set_rate(tenant, lane, rate, actor=actor, because=because)
 
     async def lift_expired(self) -> int:
@@ -85,10 +87,16 @@ def check(hold: NewHold) -> None:
     require_because(hold.because)
     if hold.owner not in OWNERS:
         raise Invalid(Fault("owner", api.not_one_of(list(OWNERS))))
-    if not hold.stops and (hold.rate is None or hold.rate <= 0):
-        raise Invalid(Fault("rate", api.bad_rate()))
+    if not hold.stops:
+        require_rate(hold.rate or 0.0)
     if not hold.stops and hold.target.narrow:
         raise Invalid(Fault("rate", api.rate_of_a_part()))
+
+
+def require_rate(rate: float) -> None:
+    """Raises Invalid for deliveries per second that a lane cannot be slowed to. The database has rates in single precision."""
+    if not LEAST_RATE <= rate <= MOST_RATE:
+        raise Invalid(Fault("rate", api.bad_rate(LEAST_RATE, MOST_RATE)))
 
 
 def require_because(because: str) -> None:

@@ -842,10 +842,10 @@ def hold_ids_and_target() -> str:
     return "cannot be combined with type, class, provider, campaign or list"
 
 
-@example()
-def bad_rate() -> str:
-    """The rate of a lane, or of a hold that slows it, is 0 or less."""
-    return "must be more than 0; to stop a lane, cordon it"
+@example(0.001, 1_000_000)
+def bad_rate(least: float, most: int) -> str:
+    """The rate of a lane, or of a hold that slows it, is out of range."""
+    return f"must be {least:g} to {most:,} deliveries per second; to stop a lane, cordon it"
 
 
 @example()
@@ -1007,7 +1007,7 @@ def bad_description() -> str:
 @example(14)
 def bad_duration(days: int) -> str:
     """A duration of a message type is out of range."""
-    return f"must be more than 0 seconds and at most {days} days"
+    return f"must be 0.001 seconds to {days} days"
 
 
 # Onboarding --------------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from mailcordon.core.principal import ADMIN, READ
 from mailcordon.core.priority import parse_class
 from mailcordon.messages import api
 
+_LEAST_SECONDS = 0.001  #: durations are kept in milliseconds
 _LONGEST_SECONDS = 10**9  #: keeps milliseconds within an integer; the limit of the catalogue is lower
 
 
@@ -100,9 +101,9 @@ def routes(reads: Reads, store: TypeStore) -> list[HTTPRouteHandler]:
 def _ms(field: str, seconds: float | None) -> int | None:
     if seconds is None:
         return None
-    if not 0 < seconds <= _LONGEST_SECONDS:
+    if not _LEAST_SECONDS <= seconds <= _LONGEST_SECONDS:
         raise Invalid(Fault(field, api.bad_duration(LONGEST_DAYS)))
-    return max(1, int(seconds * 1000))
+    return round(seconds * 1000)
 
 
 def _item(one: MessageType) -> TypeItem:

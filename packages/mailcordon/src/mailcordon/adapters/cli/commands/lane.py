@@ -62,7 +62,11 @@ async def limit_lane(
     rate: Annotated[
         float | None,
         typer.Option(
-            "--rate", min=0.001, metavar="N", help="Deliveries per second. No default; or --no-limit."
+            "--rate",
+            min=0.001,
+            max=1_000_000,
+            metavar="N",
+            help="Deliveries per second. No default; or --no-limit.",
         ),
     ] = None,
     no_limit: Annotated[bool, typer.Option("--no-limit", help="Remove the lane's own limit.")] = False,
