@@ -1,9 +1,11 @@
 """Quarantine has an end: of entries, of bytes and of time. What it does not keep is counted and shown."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,12 +15,14 @@ from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.control import status
 from mailcordon.control.upkeep import Upkeep
 from mailcordon.core import quarantine as kinds
+from mailcordon.core.event import Kind
 from mailcordon.observe import quarantine
 from mailcordon.observe.ports import Quarantined
 from mailcordon.observe.quarantine import Entry, Kept, Room
 
 from .conftest import World, iso
 
+SOURCES = list(Path(quarantine.__file__).parent.glob("*.py"))
 TODAY = date(2026, 11, 1)
 
 
@@ -165,6 +169,39 @@ async def test_an_event_of_ours_counts_whatever_quarantine_has_room_for(world: W
     assert await world.metrics("hard_bounced") == [(1,)]
 
 
+async def test_notices_and_names_of_other_installations_end_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quarantine, "MOST_NOTICES", 3)
+    monkeypatch.setattr(quarantine, "MOST_INSTALLATIONS", 3)
+
+    def notice(n: int) -> str:
+        data = {
+            "detail-type": f"Notice {n}",
+            "source": "aws.ses",
+            "resources": [],
+            "detail": {"filler": "x" * 99_000},
+        }
+        return json.dumps(data)
+
+    await world.tell(notice(1), notice(1), notice(2))
+    report = await world.tell(*[notice(n) for n in range(2, 8)], notice(1))
+    assert report.not_kept == {"notice": 4}
+    rows = await world.owner.fetch(
+        "select what, copies, length(document) as size from ses_notice order by what"
+    )
+    assert [row["copies"] for row in rows] == [3, 2, 1]
+    assert max(row["size"] for row in rows) == quarantine.LONGEST_NOTICE
+    assert (await counters(world, "notice"))[0::3] == (3, 4)
+    for names in (["a", "b"], ["b", "c", "d", "e"], ["a", "f"]):
+        await world.store.run(
+            lambda tx, names=names: tx.count_elsewhere({(name, Kind.SEND): 2 for name in names})
+        )
+    assert await world.rows(
+        'select installation, documents from elsewhere order by installation collate "C"'
+    ) == [("*", 6), ("a", 4), ("b", 4), ("c", 2)]
+
+
 # Age ------------------------------------------------------------------------------------------------------------------------
 
 
@@ -216,3 +253,5 @@ def test_a_document_is_cut_at_a_whole_character() -> None:
 async def test_the_kinds_of_the_code_and_of_the_database_are_the_same(world: World) -> None:
     known: Sequence[Any] = await world.owner.fetch("select why from quarantine_kind")
     assert {row["why"] for row in known} == set(kinds.KINDS)
+    named = {name for file in SOURCES for name in re.findall(r'Quarantine\("([a-z-]+)"', file.read_text())}
+    assert named == set(kinds.KINDS)

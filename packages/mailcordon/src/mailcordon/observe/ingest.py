@@ -32,6 +32,7 @@ from mailcordon.observe.ports import (
     Transaction,
     Unverified,
 )
+from mailcordon.observe.quarantine import LONGEST_NOTICE
 
 MAX_PROOFS = 50_000  #: entries of the cache, about 30 MB
 LONGEST_DOCUMENT = 256 * 1024  #: characters of a document that are stored
@@ -321,8 +322,8 @@ class _Batch:
         """Rows that all observers share are written last, so that their locks are short."""
         if self._quarantined and self._writes_quarantine:
             self._report.not_kept.update(await self._tx.quarantine(self._quarantined))
-        if self._notices:
-            await self._tx.keep_notices(self._notices)
+        if self._notices and (not_kept := await self._tx.keep_notices(self._notices)):
+            self._report.not_kept["notice"] += not_kept
         if self._other_installations:
             await self._tx.count_elsewhere(self._other_installations)
         if self._counts or self._seen:
@@ -353,7 +354,7 @@ class _Batch:
             row = NoticeRow(
                 what=texts.harmless(notice.what, 200),
                 subject=subject,
-                document=text_of(notice.document)[:LONGEST_DOCUMENT],
+                document=text_of(notice.document)[:LONGEST_NOTICE],
                 digest=digest_of(notice.document),
             )
             self._notices.append(row)

@@ -265,7 +265,9 @@ class Transaction(Protocol):
 
     async def count_elsewhere(self, counts: Mapping[tuple[str, Kind], int]) -> None: ...
 
-    async def keep_notices(self, notices: Sequence[NoticeRow]) -> None: ...
+    async def keep_notices(self, notices: Sequence[NoticeRow]) -> int:
+        """Returns how many there was no room for (quarantine.py)."""
+        ...
 
     async def unproved(self) -> Mapping[str, int]:
         """Returns the configuration sets whose Send events could prove an absence, with the latest call that they have shown."""

@@ -16,6 +16,9 @@ from mailcordon.messages import reasons
 from mailcordon.observe.ports import Quarantined
 
 MOST_SAMPLES = 3  #: documents of an entry about many mails
+MOST_NOTICES = 2_000  #: SES's notices about no mail, of all times that are kept
+LONGEST_NOTICE = 16 * 1024  #: characters of each
+MOST_INSTALLATIONS = 200  #: of a day, that are counted by name
 LONGEST_SAMPLE = 8 * 1024  #: bytes of each; an event without its headers has 2 to 4 KB
 
 

@@ -5,6 +5,7 @@ database that is unavailable (Unreachable).
 """
 
 import operator
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, TypeVar
 
@@ -302,16 +303,30 @@ class PostgresTransaction:
         ]
         await self._connection.execute(_SQL.count_quarantine, *_columns(counts, 5))
 
-    async def keep_notices(self, notices: Sequence[NoticeRow]) -> None:
+    async def keep_notices(self, notices: Sequence[NoticeRow]) -> int:
+        copies = Counter(row.digest for row in notices)
         once = {row.digest: row for row in notices}
-        values = [(row.digest, row.what, row.subject, row.document) for row in once.values()]
-        await self._connection.execute(
-            _SQL.keep_notices, *_columns(sorted(values, key=lambda one: one[0]), 4)
+        values = [
+            (digest, row.what, row.subject, row.document, copies[digest])
+            for digest, row in sorted(once.items())
+        ]
+        not_kept: int = await self._connection.fetchval(
+            _SQL.keep_notices, *_columns(values, 5), quarantines.MOST_NOTICES
         )
+        if not_kept:
+            await self._connection.execute(
+                _SQL.count_notices_not_kept,
+                not_kept,
+                quarantines.MOST_NOTICES,
+                quarantines.MOST_NOTICES * quarantines.LONGEST_NOTICE,
+            )
+        return not_kept
 
     async def count_elsewhere(self, counts: Mapping[tuple[str, Kind], int]) -> None:
         values = [(name, int(kind), documents) for (name, kind), documents in sorted(counts.items())]
-        await self._connection.execute(_SQL.count_elsewhere, *_columns(values, 3))
+        await self._connection.execute(
+            _SQL.count_elsewhere, *_columns(values, 3), quarantines.MOST_INSTALLATIONS
+        )
 
     async def count(self, counts: Counts, seen: Mapping[str, int]) -> None:
         cells = sorted(counts)

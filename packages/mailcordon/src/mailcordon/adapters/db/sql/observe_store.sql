@@ -156,16 +156,42 @@ update quarantine_kind k
  where k.why = x.why;
 
 -- name: keep_notices
--- Copies of a notice are counted, not stored again.
-insert into ses_notice as n (digest, what, subject, document)
-select * from unnest($1::text::bytea[], $2::text::text[], $3::text::text[], $4::text::text[])
-on conflict (digest) do update set copies = n.copies + 1, last_received_at = now();
+-- Copies of a notice are counted, not stored again. At most $6 notices are kept; returns how many documents were not.
+with x as (
+    select x.*, n.digest is not null as there, row_number() over (partition by n.digest is null order by x.digest) as place
+      from unnest($1::text::bytea[], $2::text::text[], $3::text::text[], $4::text::text[], $5::text::int[])
+           as x (digest, what, subject, document, copies)
+      left join ses_notice n on n.digest = x.digest
+), room as (
+    select $6::int - count(*) as entries from ses_notice
+), kept as (
+    insert into ses_notice as n (digest, what, subject, document, copies)
+    select x.digest, x.what, x.subject, x.document, x.copies from x, room where x.there or x.place <= room.entries
+    on conflict (digest) do update set copies = n.copies + excluded.copies, last_received_at = now()
+)
+select coalesce(sum(x.copies), 0)::int from x, room where not x.there and x.place > room.entries;
+
+-- name: count_notices_not_kept
+-- Shown with what quarantine did not keep.
+insert into quarantine_kind as k (why, most_entries, most_bytes, entries, documents, not_kept, not_kept_at)
+select 'notice', $2::int, $3::bigint, (select count(*) from ses_notice), $1::int, $1, now_ms()
+on conflict (why) do update set entries = excluded.entries, documents = k.documents + excluded.documents,
+                                not_kept = k.not_kept + excluded.not_kept, not_kept_at = excluded.not_kept_at;
 
 -- name: count_elsewhere
--- Events of other installations in this AWS account, by day.
+-- Events of other installations in this AWS account, by day. The name is the sender's: beyond $4 in a day, the others are counted
+-- together.
+with x as (
+    select x.*, y.there, t.today, dense_rank() over (partition by y.there order by x.installation) as place
+      from unnest($1::text::text[], $2::text::smallint[], $3::text::bigint[]) as x (installation, kind, documents)
+     cross join (select (to_timestamp(now_ms() / 1000.0) at time zone 'UTC')::date) t (today)
+     cross join lateral (select exists (select from elsewhere e where e.installation = x.installation and e.day = t.today)) y (there)
+), room as (
+    select $4::int - count(distinct e.installation) as names from elsewhere e where e.day = (select x.today from x limit 1)
+)
 insert into elsewhere as e (installation, day, kind, documents)
-select x.installation, (to_timestamp(now_ms() / 1000.0) at time zone 'UTC')::date, x.kind, x.documents
-  from unnest($1::text::text[], $2::text::smallint[], $3::text::bigint[]) as x (installation, kind, documents)
+select case when x.there or x.place <= room.names then x.installation else '*' end, x.today, x.kind, sum(x.documents)
+  from x, room group by 1, 2, 3 order by 1, 2, 3
 on conflict (installation, day, kind) do update set documents = e.documents + excluded.documents;
 
 -- name: add_counts

@@ -121,7 +121,7 @@ where m.lane = o.lane and m.provider = o.provider and m.minute = o.minute;
 -- By the last copy: a document that still arrives stays. Each kind has an age of its own, and none is older than the records. The
 -- kinds are locked first, as observers do, and are given back what is deleted.
 with locked as materialized (
-    select why from quarantine_kind order by why for update
+    select why from quarantine_kind where why <> 'notice' order by why for update
 ), gone as (
     delete from quarantine where (select count(*) from locked) >= 0 and id = any(array(
         select q.id from quarantine q left join quarantine_kind k on k.why = q.why
