@@ -6,12 +6,12 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import seslocal
-from seslocal.wire.protocol import Limits
+from seslocal.wire.protocol import Connections, Limits
 
 if TYPE_CHECKING:
     from seslocal_fixtures.world import World
@@ -129,6 +129,15 @@ class TestTime:
 
 
 class TestConnections:
+    def test_an_address_without_connections_is_forgotten(self) -> None:
+        connections = Connections(Limits())
+        made: list[Any] = [object(), object()]
+        for each in made:
+            assert connections.admit(each, "192.0.2.1")
+        for each in (*made, *made):
+            connections.release(each, "192.0.2.1")
+        assert (len(connections), connections.addresses) == (0, 0)
+
     async def test_an_address_has_so_many_and_no_more(self) -> None:
         async with seslocal.running(settings=seslocal.Settings(limits=Limits(connections=3))) as local:
             for _ in range(2):  # closed ones do not count

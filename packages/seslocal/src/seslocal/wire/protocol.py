@@ -80,6 +80,11 @@ class Connections(set["Connection"]):
         self.limits = limits
         self._by_peer: dict[str, int] = {}
 
+    @property
+    def addresses(self) -> int:
+        """Number of client addresses with open connections."""
+        return len(self._by_peer)
+
     def admit(self, connection: Connection, peer: str) -> bool:
         """Adds it. Returns False if the address has as many connections as it may."""
         count = self._by_peer.get(peer, 0)
