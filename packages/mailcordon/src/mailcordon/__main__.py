@@ -32,6 +32,7 @@ def command_line() -> "typer.Typer":
         migrate=commands.migrate,
         doctor=commands.doctor,
         run=command.run,
+        secrets=commands.secrets,
     )
 
 

@@ -27,7 +27,7 @@ ATTEMPTS = st.builds(
 
 @given(ATTEMPTS)
 def test_verify_returns_the_attempt_that_was_signed(attempt):
-    assert tags.verify(KEY, tags.sign(KEY, attempt)) == attempt
+    assert tags.verify([KEY], tags.sign(KEY, attempt)) == attempt
 
 
 @given(ATTEMPTS)
@@ -44,7 +44,7 @@ def test_a_tag_of_another_mail_is_detected(ours, theirs, data):
     if swapped in (mine, other):
         return
     with pytest.raises(ValueError, match="does not match"):
-        tags.verify(KEY, swapped)
+        tags.verify([KEY], swapped)
 
 
 @given(ATTEMPTS, st.data())
@@ -57,13 +57,13 @@ def test_a_changed_character_is_detected(attempt, data):
     if changed == signed[name]:
         return
     with pytest.raises(ValueError):
-        tags.verify(KEY, {**signed, name: changed})
+        tags.verify([KEY], {**signed, name: changed})
 
 
 @given(ATTEMPTS)
 def test_another_installations_key_proves_nothing(attempt):
     with pytest.raises(ValueError, match="does not match"):
-        tags.verify(b"o" * 32, tags.sign(KEY, attempt))
+        tags.verify([b"o" * 32], tags.sign(KEY, attempt))
 
 
 @given(ATTEMPTS)
@@ -72,7 +72,7 @@ def test_a_canary_is_not_accepted_as_mail_nor_mail_as_a_canary(attempt):
     head = signed[tags.ATTEMPT]
     signed[tags.ATTEMPT] = head.removeprefix("c") if attempt.canary else "c" + head
     with pytest.raises(ValueError, match="does not match"):
-        tags.verify(KEY, signed)
+        tags.verify([KEY], signed)
 
 
 @given(ATTEMPTS)
@@ -80,7 +80,7 @@ def test_characters_cannot_move_from_one_tag_to_the_next(attempt):
     signed = tags.sign(KEY, attempt)
     signed[tags.TYPE], signed[tags.TENANT] = signed[tags.TYPE][1:], signed[tags.TENANT] + signed[tags.TYPE][0]
     with pytest.raises(ValueError, match="does not match"):
-        tags.verify(KEY, signed)
+        tags.verify([KEY], signed)
 
 
 @pytest.mark.parametrize("name", [tags.INSTALLATION, tags.TENANT, tags.TYPE, tags.DELIVERY, tags.ATTEMPT])
@@ -88,13 +88,13 @@ def test_a_missing_tag_is_named(name):
     signed = tags.sign(KEY, _attempt())
     del signed[name]
     with pytest.raises(ValueError, match=name):
-        tags.verify(KEY, signed)
+        tags.verify([KEY], signed)
 
 
 @pytest.mark.parametrize("value", ["", "1", "1-2", "1-2-3-4", "--", "é-1-é"])
 def test_an_attempt_tag_of_another_shape_is_refused(value):
     with pytest.raises(ValueError):
-        tags.verify(KEY, {**tags.sign(KEY, _attempt()), tags.ATTEMPT: value})
+        tags.verify([KEY], {**tags.sign(KEY, _attempt()), tags.ATTEMPT: value})
 
 
 def test_mail_without_our_two_main_tags_does_not_carry_ours():
@@ -113,3 +113,13 @@ def _attempt() -> Attempt:
         attempt=1,
         called_at=1_790_000_000_123,
     )
+
+
+def test_either_of_two_keys_proves_an_attempt_and_a_third_does_not():
+    other = b"p" * 32
+    signed = tags.sign(KEY, _attempt())
+    assert tags.verify([other, KEY], signed) == tags.verify([KEY, other], signed) == _attempt()
+    with pytest.raises(ValueError, match="signature"):
+        tags.verify([other], signed)
+    with pytest.raises(ValueError, match="signature"):
+        tags.verify([], signed)

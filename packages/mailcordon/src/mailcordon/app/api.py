@@ -22,7 +22,7 @@ from mailcordon.adapters.http import message_protocol, server
 from mailcordon.adapters.http import observe as observe_routes
 from mailcordon.adapters.http import status as status_routes
 from mailcordon.adapters.http.messages import MessageEndpoint
-from mailcordon.app import heartbeat, key_uses, wiring
+from mailcordon.app import heartbeat, key_uses, mac_keys, wiring
 from mailcordon.app import server as http_server
 from mailcordon.config import Config
 from mailcordon.control import keys
@@ -44,6 +44,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
     """REST, on `config.api_fd` if it is there, else on `config.api_host` and `config.api_port`."""
     installation = await wiring.installation(config, "control")
     async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(mac_keys.kept_fresh(installation, config, "control"))
         pools = {
             login: await stack.enter_async_context(await engine.create_pool(config.login_url(login)))
             for login in ("control", "governor")

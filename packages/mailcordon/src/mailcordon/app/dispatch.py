@@ -10,7 +10,7 @@ from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.adapters.db.settle_store import SettleStore
 from mailcordon.adapters.ses.httptools_transport import HttptoolsTransport
 from mailcordon.adapters.ses.send import SesSend
-from mailcordon.app import heartbeat, wiring
+from mailcordon.app import heartbeat, mac_keys, wiring
 from mailcordon.app.credentials import credentials
 from mailcordon.config import Config
 from mailcordon.control.governor import Governor
@@ -34,13 +34,21 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         stack.push_async_callback(settle.close)
         clearing = ClearingStore(config.login_url("send"), ramp_ms=ramp_ms)
         stack.push_async_callback(clearing.close)
+        identity = Identity(installation=installation.name, mac_key=installation.mac_key)
+
+        def sign_with_the_newest() -> None:
+            identity.mac_key = installation.mac_key
+
+        await stack.enter_async_context(
+            mac_keys.kept_fresh(installation, config, "send", sign_with_the_newest)
+        )
         dispatcher = Dispatcher(
             store=queue,
             settle=settle,
             clearing=clearing,
             ses=SesSend(transport, host=transport.host, region=config.region, credentials=signing),
             governor=Governor(GovernorStore(governors)).stops,
-            identity=Identity(installation=installation.name, mac_key=installation.mac_key),
+            identity=identity,
             cell=config.cell,
             slots=config.call_slots,
             first_probe_ms=config.probe_seconds * 1000,

@@ -5,7 +5,7 @@ import contextlib
 
 from mailcordon.adapters.db.observe_store import ObserveStore
 from mailcordon.adapters.ses.queue import open_queue
-from mailcordon.app import heartbeat, wiring
+from mailcordon.app import heartbeat, mac_keys, wiring
 from mailcordon.app.credentials import credentials
 from mailcordon.config import Config
 from mailcordon.observe import facts
@@ -19,6 +19,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
     async with contextlib.AsyncExitStack() as stack:
         signing = await stack.enter_async_context(credentials(config, stop))
         reader = wiring.event_reader(config)  # one, so that each certificate is fetched once
+        await stack.enter_async_context(mac_keys.kept_fresh(installation, config, "observe"))
         pipelines: list[Pipeline] = []
         for url in (config.outcome_queue_url, config.engagement_queue_url):
             if url is None:

@@ -6,7 +6,7 @@ installation. Values match `[A-Za-z0-9_-]{1,256}` (ses.md 3.3).
 """
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mailcordon.core import ids
 from mailcordon.core.event import Attempt
@@ -46,8 +46,10 @@ def carries_ours(tags: Mapping[str, str]) -> bool:
     return ATTEMPT in tags and INSTALLATION in tags
 
 
-def verify(key: bytes, tags: Mapping[str, str]) -> Attempt:
-    """Returns the attempt that these tags prove. Raises ValueError if one is missing or the signature is wrong."""
+def verify(keys: Sequence[bytes], tags: Mapping[str, str]) -> Attempt:
+    """Returns the attempt that these tags prove with one of the keys.
+
+    Raises ValueError if one is missing or the signature is wrong."""
     try:
         installation, tenant, type, delivery, made = [tags[name] for name in SIGNED]
     except KeyError:
@@ -59,8 +61,12 @@ def verify(key: bytes, tags: Mapping[str, str]) -> Attempt:
     number, called_at, mac = parts
     canary = number.startswith("c")
     head = f"{number}-{called_at}"
-    expected = _mac(key, installation, tenant, type, delivery, head)
-    if not hmac.compare_digest(mac.encode(), expected.encode()):
+    given = mac.encode()
+    for key in keys:
+        expected = _mac(key, installation, tenant, type, delivery, head)
+        if hmac.compare_digest(given, expected.encode()):
+            break
+    else:
         raise ValueError("the signature does not match the tags")
     return Attempt(
         installation=installation,

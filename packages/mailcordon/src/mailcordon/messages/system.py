@@ -786,6 +786,81 @@ def secrets_unreadable() -> str:
     return "The secrets in the database were encrypted with another key. Start with the MAILCORDON_SECRET_KEYS that wrote them."
 
 
+@example(name="mac_key")
+@example(name="former_mac_key")
+@example(name="hash_key")
+def secret_name(*, name: str) -> str:
+    """What a stored secret is, in `secrets_stored`."""
+    names = {
+        "mac_key": "the key of the tags of mail",
+        "former_mac_key": "the former key of the tags of mail",
+        "hash_key": "the key of the hashes of recipients",
+    }
+    return names[name]
+
+
+@example(current=3, others=[], keys=2)
+@example(current=0, others=["the key of the tags of mail", "the key of the hashes of recipients"], keys=2)
+def secrets_stored(*, current: int, others: list[str], keys: int) -> str:
+    """`mailcordon secrets rotate` says which stored secrets the first key of MAILCORDON_SECRET_KEYS encrypted."""
+    if others:
+        return f"Encrypted with the first key: {current}. Encrypted with another key: {len(others)} ({', '.join(others)})."
+    rest = ". The other keys are not needed: remove them" if keys > 1 else ""
+    return f"All {current} stored secrets are encrypted with the first key{rest}."
+
+
+@example()
+def secrets_dry_run() -> str:
+    """A command of `mailcordon secrets` without --yes."""
+    return "Nothing was changed. Run it again with --yes."
+
+
+@example(rotated=None, former=False)
+@example(rotated="2026-11-29 01:30:00+00:00", former=True)
+@example(rotated="2026-11-29 01:30:00+00:00", former=False)
+def mac_key_stored(*, rotated: str | None, former: bool) -> str:
+    """`mailcordon secrets rotate --mac` and `drop-mac` say what there is before they change it."""
+    if rotated is None:
+        return "The key of the tags of mail was never rotated."
+    accepted = "still" if former else "no longer"
+    return f"The key of the tags of mail was rotated at {rotated}. The former key is {accepted} accepted."
+
+
+@example(seconds=90.0)
+def mac_key_rotated(*, seconds: float) -> str:
+    """`mailcordon secrets rotate --mac --yes` is done."""
+    return (
+        f"A new key signs the tags of mail from {seconds:g} seconds from now on, and both are accepted. When the mail that the "
+        "former key signed has had its events, which takes three days for nearly all: `mailcordon secrets drop-mac --yes`."
+    )
+
+
+@example()
+def mac_key_still_rotating() -> str:
+    """The key of the tags is to be rotated while a former one is still accepted."""
+    return (
+        "A former key of the tags of mail is still accepted. End that first: `mailcordon secrets drop-mac`."
+    )
+
+
+@example(seconds=90.0)
+def mac_key_settles(*, seconds: float) -> str:
+    """The former key of the tags is to be dropped right after the rotation."""
+    return f"The former key of the tags may still sign until {seconds:g} seconds after the rotation. Wait, and run it again."
+
+
+@example()
+def no_former_mac_key() -> str:
+    """There is no former key of the tags to be dropped."""
+    return "No former key of the tags of mail is accepted: there is nothing to drop."
+
+
+@example()
+def former_mac_key_dropped() -> str:
+    """`mailcordon secrets drop-mac --yes` is done."""
+    return "The former key of the tags of mail is not accepted any more, from 20 seconds from now on in every process."
+
+
 @example()
 def installation_gone() -> str:
     """The row of the installation was deleted while a process was reading it."""

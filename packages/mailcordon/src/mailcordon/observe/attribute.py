@@ -51,7 +51,7 @@ def read_tags(event: Event, ours: Installation) -> Attempt | Quarantine | OtherI
     if named is not None and named != ours.name:
         return OtherInstallation(named[:256])
     try:
-        return tags.verify(ours.mac_key, event.tags)
+        return tags.verify(ours.mac_keys, event.tags)
     except ValueError as error:
         return Quarantine("disagreement", reasons.bad_signature(str(error)))
 

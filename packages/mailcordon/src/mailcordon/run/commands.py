@@ -1,4 +1,4 @@
-"""The commands that start and repair the system itself: `up`, `down`, `migrate` and `doctor`.
+"""The commands that start and repair the system itself: `up`, `down`, `migrate`, `doctor` and `secrets`.
 
 All other commands use the REST API; these work when it is down. They read the environment's settings, and an option overrides a
 setting. Each imports what it needs when it runs, so that `mailcordon why` does not wait for a database driver.
@@ -110,3 +110,51 @@ def doctor(
     from mailcordon.run import doctor as checks
 
     raise typer.Exit(asyncio.run(checks.doctor(os.environ, as_json=as_json)))
+
+
+secrets = typer.Typer(
+    no_args_is_help=True,
+    help="Rotate the keys that encrypt stored secrets, and the key that signs the tags of mail.",
+)
+_Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it. Without it, say what would be done.")]
+
+
+@secrets.command("new-key", epilog="\b\nExamples:\n  mailcordon secrets new-key")
+def new_secret_key() -> None:
+    """Print a new key for MAILCORDON_SECRET_KEYS. Nothing is stored."""
+    from mailcordon.adapters.db.secrets import make_secret_key
+
+    print(make_secret_key())
+
+
+@secrets.command(
+    "rotate", epilog="\b\nExamples:\n  mailcordon secrets rotate\n  mailcordon secrets rotate --mac --yes"
+)
+def rotate_secrets(
+    mac: Annotated[
+        bool, typer.Option("--mac", help="Make a new key that signs the tags of mail, instead.")
+    ] = False,
+    yes: _Yes = False,
+) -> None:
+    """Encrypt every stored secret with the first key of MAILCORDON_SECRET_KEYS. Without --yes, say what would be done.
+
+    Afterwards the other keys are not needed any more. With --mac a new key signs the tags of mail; the present one stays accepted
+    until `mailcordon secrets drop-mac`. The processes need no restart.
+    """
+    config = configs.read(os.environ)
+    from mailcordon.run import secrets as run_secrets
+
+    act = run_secrets.rotate_mac if mac else run_secrets.rotate
+    raise typer.Exit(asyncio.run(act(config, yes=yes)))
+
+
+@secrets.command("drop-mac", epilog="\b\nExamples:\n  mailcordon secrets drop-mac --yes")
+def drop_mac(yes: _Yes = False) -> None:
+    """Stop to accept the former key of the tags of mail. Without --yes, say what would be done.
+
+    Events of mail that it signed go to quarantine from then on. Most events of a mail come within three days.
+    """
+    config = configs.read(os.environ)
+    from mailcordon.run import secrets as run_secrets
+
+    raise typer.Exit(asyncio.run(run_secrets.drop_mac(config, yes=yes)))

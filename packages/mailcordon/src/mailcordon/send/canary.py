@@ -26,7 +26,7 @@ MIN_INTERVAL = 5.0  #: seconds between two canaries for one configuration set
 MAX_INTERVAL = 60.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: the key is rotated while the process runs
 class Identity:
     """The installation and key that sign every tag."""
 

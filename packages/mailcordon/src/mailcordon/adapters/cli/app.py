@@ -1,8 +1,8 @@
 """The command line: one tree of commands over the REST API, for people and for scripts.
 
-All commands except `up`, `down`, `migrate`, `doctor` and `run` call a running server, with the same rights and audit as any other
-client. Those five start and repair the server itself; the composition root passes them in, so that this package needs no other
-adapter.
+All commands except `up`, `down`, `migrate`, `doctor`, `secrets` and `run` call a running server, with the same rights and audit
+as any other client. Those start and repair the server itself; the composition root passes them in, so that this package needs no
+other adapter.
 """
 
 import os
@@ -69,7 +69,7 @@ ORDER = (
     *("cordon", "uncordon", "cancel", "holds", "stops"),
     *("status", "metrics", "suppression", "quarantine", "mailbox"),
     *("key", "audit"),
-    *("doctor", "migrate", "env", "completion", "run"),
+    *("doctor", "migrate", "secrets", "env", "completion", "run"),
 )
 
 _EPILOG = """\b
@@ -164,8 +164,16 @@ def _root(
     """Mailcordon: governed e-mail of many tenants through Amazon SES."""
 
 
-def build(*, up: Command, down: Command, migrate: Command, doctor: Command, run: Command) -> typer.Typer:
-    """The whole command line. The five are registered as they are: their own signatures give their options."""
+def build(
+    *,
+    up: Command,
+    down: Command,
+    migrate: Command,
+    doctor: Command,
+    run: Command,
+    secrets: typer.Typer | None = None,
+) -> typer.Typer:
+    """The whole command line. These are registered as they are: their own signatures give their options."""
     app = typer.Typer(
         name="mailcordon",
         cls=CommandLine,
@@ -186,6 +194,8 @@ def build(*, up: Command, down: Command, migrate: Command, doctor: Command, run:
         app.add_typer(single)
     _add_local(app, "migrate", migrate, "mailcordon migrate")
     _add_local(app, "doctor", doctor, "mailcordon doctor")
+    if secrets is not None:
+        app.add_typer(secrets, name="secrets", short_help=str(secrets.info.help).rstrip("."))
     app.add_typer(env.app)
     app.add_typer(completion.app)
     _add_local(app, "run", run, "mailcordon run dispatch")

@@ -1,8 +1,8 @@
 """Where a command finds the server: flags, then the environment, then the file that `mailcordon up` wrote.
 
 `cli.json` in the home directory is what a kubeconfig is for kubectl: a URL and a key, mode 0600, a second key that can only send,
-and the address of the local SES if there is one. Each value is taken from the first place that names it, and errors say which place
-that was.
+and the address of the local SES if there is one. Each value is taken from the first place that names it, and errors say which
+place that was.
 """
 
 import json
