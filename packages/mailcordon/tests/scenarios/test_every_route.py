@@ -12,10 +12,21 @@ from typing import Any
 
 import httpx
 import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi import checks
 
 from mailcordon_fixtures.bodies import FAULTY_JSON
 from mailcordon_fixtures.systems import System
 
+CHECKS = [
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+    schemathesis.checks.not_a_server_error,
+]
 PROBLEM = "application/problem+json"
 CORPUS = (
     Path(os.environ.get("MAILCORDON_SHARED") or "/nonexistent") / "data/robustness/jsontestsuite.jsonl.gz"
@@ -149,3 +160,54 @@ def test_a_number_that_is_practically_zero_or_endless_is_refused_with_its_field(
             if (answer.status_code, faults) != (422, [".".join((*within, field))]):
                 wrong.append((method, path, field, number, answer.text))
     assert wrong == []
+
+
+#: Values for a parameter of a path or a query, as they stand in the URL.
+PARAMETERS = ("a%00b", "%FF", "%0D%0AX:%20y", "%2e%2e%2f", "%", "-1", "9" * 30, "NaN", "x" * 5000)
+
+
+def test_no_parameter_of_a_path_or_query_causes_a_5xx(client: httpx.Client, described: Any) -> None:
+    urls: list[tuple[str, str]] = []
+    for path, operations in described["paths"].items():
+        for method, operation in operations.items():
+            for one in operation.get("parameters", []):
+                for value in PARAMETERS:
+                    if one["in"] == "path":
+                        urls.append((method, path.replace("{" + one["name"] + "}", value)))
+                    elif one["in"] == "query":
+                        urls.append((method, f"{path}?{one['name']}={value}"))
+    wrong: list[object] = []
+    for method, url in urls:
+        url = re.sub(r"\{\w+\}", "x", url)
+        answer = client.request(method.upper(), url, content=b"{}" if method in ("post", "patch") else None)
+        problem = answer.status_code == 200 or answer.headers.get("content-type") == PROBLEM
+        if answer.status_code >= 500 or not problem:
+            wrong.append((method, url[:200], answer.status_code, answer.text))
+    assert wrong == []
+
+
+@pytest.fixture(scope="module")
+def operations(described: Any) -> list[Any]:
+    found = schemathesis.openapi.from_dict(described).get_all_operations()
+    return [one.ok() for one in found]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@given(data=st.data())
+def test_every_answer_is_one_that_openapi_describes(
+    client: httpx.Client, operations: list[Any], data: st.DataObject
+) -> None:
+    """To requests that the document allows, and to requests that it does not allow."""
+    operation = data.draw(st.sampled_from(operations))
+    mode = data.draw(st.sampled_from([GenerationMode.POSITIVE, GenerationMode.NEGATIVE]))
+    case = data.draw(operation.as_strategy(generation_mode=mode))
+    asked = case.as_transport_kwargs(base_url=str(client.base_url))
+    answer = client.request(
+        asked["method"],
+        asked["url"],
+        params=asked.get("params"),
+        json=asked.get("json"),
+        content=asked.get("data"),
+        headers={"content-type": "application/json"},
+    )
+    case.validate_response(answer, checks=CHECKS)

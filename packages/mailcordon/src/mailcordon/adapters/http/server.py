@@ -115,7 +115,7 @@ def _described(rest: Litestar) -> bytes:
             "content": {problems.MEDIA_TYPE: {"schema": problem}},
         }
         for status, words in (
-            (400, "The body is not JSON"),
+            (400, "The body is not JSON, or a header came twice"),
             (401, "The key is missing, unknown, expired or revoked"),
             (403, "The key may not do this"),
             (409, "The Idempotency-Key was used with a different body"),
@@ -147,6 +147,10 @@ def _described(rest: Litestar) -> bytes:
     _mark_times(components)
     for path in schema["paths"].values():
         for operation in path.values():
+            if "requestBody" in operation:
+                operation["responses"]["400"] = faults["400"]
+            else:
+                operation["responses"].pop("400", None)  # Litestar's own, in another form
             operation["responses"].setdefault(
                 "default", {"description": "A problem", "content": {problems.MEDIA_TYPE: {"schema": problem}}}
             )
