@@ -19,15 +19,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import asyncpg
 import pytest
 import structlog
 import typer
 import typer.main
 
 from mailcordon import __main__, config
+from mailcordon.adapters.db import roles
 from mailcordon.app import server
 from mailcordon.core.errors import BadConfig, Unavailable
-from mailcordon.run import local_ses
+from mailcordon.run import doctor, local_ses
 from mailcordon_fixtures import systems
 
 COMMANDS = ("up", "migrate", "doctor", "doctor --json", "down", "run dispatch")
@@ -361,6 +363,32 @@ def test_doctor_says_what_is_wrong_with_each_login(start: Start, command: str, d
     ended = start(command, settings)
     fails(ended, command, 1, "or its password", "cannot be reached: connection refused", "superuser")
     assert "hunter2" not in ended.said
+
+
+async def test_doctor_names_what_the_server_may_log_of_mail_and_who_may_set_it(
+    database: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    settings = login_settings(database) | {"MAILCORDON_HOME": str(tmp_path)}
+
+    async def privacy() -> list[doctor.Finding]:
+        return [one for one in await doctor.find(settings) if one.about == doctor.PRIVACY]
+
+    assert [one.state for one in await privacy()] == ["ok"]
+    owner = await asyncpg.connect(database.dsn("owner"))
+    await owner.execute(f"alter database {database.name} set log_parameter_max_length = -1")
+    user = roles.login_of(database.dsn("send"))[0]
+    try:
+        # A login's own setting comes before the database's: only who lost it is named.
+        await owner.execute(f"alter role {user} reset log_parameter_max_length")
+        await owner.execute(f"grant temporary on database {database.name} to {user}")
+        found = await privacy()
+        assert {one.state for one in found} == {"warn"}
+        assert any(f"ALTER ROLE {user} SET log_parameter_max_length = '0'" in one.says for one in found)
+        assert any(f"{user} may make temporary objects" in one.says for one in found)
+        assert len(found) == 2
+    finally:
+        await owner.execute(f"alter role {user} set log_parameter_max_length = 0")
+        await owner.close()
 
 
 def test_doctor_says_that_the_embedded_database_is_not_running(start: Start, tmp_path: Path):

@@ -229,6 +229,15 @@ async def test_a_database_name_too_long_for_role_names_is_refused(postgres, tmp_
         await admin.close()
 
 
+async def exposed(dsn: str) -> set[str]:
+    """On a server whose own setting is that every error is logged in full."""
+    connection = await engine.connect(dsn)
+    try:
+        return {one.setting for one in await roles.exposures(connection)}
+    finally:
+        await connection.close()
+
+
 async def test_migrate_works_without_superuser_if_the_login_may_create_roles_and_databases(
     postgres, tmp_path: Path
 ):
@@ -236,13 +245,23 @@ async def test_migrate_works_without_superuser_if_the_login_may_create_roles_and
     admin = await asyncpg.connect(postgres.dsn)
     try:
         await admin.execute(f"create role {name}_migrate login createrole createdb password 'plain'")
+        await admin.execute(f"create database {name} owner {name}_migrate")
+        await admin.execute(f"alter database {name} set log_error_verbosity = 'default'")
         dsn = roles.role_dsn(postgres.database_dsn(name), f"{name}_migrate", "plain")
         fresh = Fresh(dsn, tmp_path)
         made = await fresh.migrate(PEOPLE)
         assert (await fresh.migrate(PEOPLE, PETS)).applied == ("0002-pets",)
         assert await fresh.value("select greet('kim')", made.dsns["observe"]) == "hello kim"
+        # It may not set what the server logs, until it is granted; until then `doctor` names each setting.
+        assert await exposed(made.dsns["send"]) == {"log_min_messages", "log_error_verbosity"}
+        await admin.execute(f"grant set on parameter log_min_messages to {name}_migrate")
+        await fresh.migrate(PEOPLE, PETS)
+        assert await exposed(made.dsns["send"]) == {"log_error_verbosity"}
+        await admin.execute(f"grant temporary on database {name} to {name}_send")
+        assert await exposed(made.dsns["send"]) == {"log_error_verbosity", "TEMPORARY"}
     finally:
         await admin.execute(f"drop database if exists {name} with (force)")
+        await admin.execute(f"drop owned by {name}_migrate")
         for role in [*roles.role_names(name).values(), f"{name}_migrate"]:
             await admin.execute(f"drop role if exists {role}")
         await admin.close()
