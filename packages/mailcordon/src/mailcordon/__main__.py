@@ -31,6 +31,7 @@ def command_line() -> "typer.Typer":
         down=commands.down,
         migrate=commands.migrate,
         doctor=commands.doctor,
+        queue_policy=commands.queue_policy,
         run=command.run,
         secrets=commands.secrets,
     )

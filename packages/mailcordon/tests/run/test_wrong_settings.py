@@ -40,6 +40,7 @@ PORTS = ("http", "-1", "65536")
 NAMES = ("Upper", "with space", "x" * 33, "ümlaut")
 URLS = ("localhost:8005", "ftp://localhost", "http://", "http://host:port")
 DATABASES = ("mysql://root:hunter2@db/x", "db.example/mailcordon", "postgresql://db:port/x", "hunter2")
+TOPIC = "arn:aws:sns:us-east-1:123456789012:name"
 TOPICS = ("topic", "arn:aws:sqs:us-east-1:123456789012:name", "arn:aws:sns:us-east-1:name")
 
 #: Values that each setting does not take, whatever the machine is like.
@@ -60,6 +61,8 @@ WRONG: dict[str, tuple[str, ...]] = {
     "MAILCORDON_ENGAGEMENT_QUEUE_URL": URLS,
     "MAILCORDON_OUTCOME_TOPIC_ARN": TOPICS,
     "MAILCORDON_ENGAGEMENT_TOPIC_ARN": TOPICS,
+    "MAILCORDON_IDENTITY_TOPIC_ARNS": (*TOPICS, f"{TOPIC}, topic"),
+    "MAILCORDON_EVENT_PROOF": ("tags", "none", "Signature"),
     "MAILCORDON_CALL_SLOTS": (*NUMBERS, "0"),
     "MAILCORDON_KEEP_BODIES_DAYS": (*NUMBERS, "3", "3651"),
     "MAILCORDON_KEEP_RECORDS_DAYS": (*NUMBERS, "3", "3651"),

@@ -52,7 +52,9 @@ Ask = Callable[[Traffic, str, int], Awaitable[Said]]
 def ask(system: systems.System, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
     """Commands in this process, which costs a tenth of starting them."""
     main = get_command(
-        command_line.build(up=_local, down=_local, migrate=_local, doctor=_local, run=_local)
+        command_line.build(
+            up=_local, down=_local, migrate=_local, doctor=_local, queue_policy=_local, run=_local
+        )
     ).main
     for name in [name for name in os.environ if name.startswith("MAILCORDON_")]:
         monkeypatch.delenv(name)

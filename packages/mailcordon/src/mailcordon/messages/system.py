@@ -19,6 +19,9 @@ def setting_unknown(*, name: str, similar: str | None) -> str:
     return f"{name} is not a setting of Mailcordon: {hint}"
 
 
+_PRINT_QUEUE_POLICY = "mailcordon iam queue-policy prints one that fits"
+
+
 @example(name="MAILCORDON_API_PORT", value="80a", takes="a whole number from 0 to 65535")
 @example(name="MAILCORDON_SES", value="amazon", takes="local or aws")
 def setting_wrong(*, name: str, value: str, takes: str) -> str:
@@ -1097,6 +1100,68 @@ def status_topic_version_1(*, topic: str) -> str:
 def status_topic_version_1_next(*, topic: str) -> str:
     """What to do about such a topic."""
     return f"aws sns set-topic-attributes --topic-arn {topic} --attribute-name SignatureVersion --attribute-value 2"
+
+
+@example(topic="arn:aws:sns:us-east-1:123456789012:mailcordon-outcome")
+def queue_policy_lacks_topic(*, topic: str) -> str:
+    """`doctor`: the policy of an event queue does not let a topic write."""
+    return f"Its policy does not let {topic} send, so its events do not arrive. {_PRINT_QUEUE_POLICY}"
+
+
+@example(sid="TopicsSend")
+@example(sid="")
+def queue_policy_without_source(*, sid: str) -> str:
+    """`doctor`: a statement of an event queue's policy names no topic."""
+    named = f'The statement "{sid}"' if sid else "A statement"
+    return (
+        f"{named} of its policy has no aws:SourceArn, so any account's topics may send. {_PRINT_QUEUE_POLICY}"
+    )
+
+
+@example(sid="TopicsSend", who="arn:aws:sns:*:123456789012:*")
+@example(sid="", who="arn:aws:iam::123456789012:role/app")
+def queue_policy_lets_others(*, sid: str, who: str) -> str:
+    """`doctor`: a statement of an event queue's policy lets others write than our topics."""
+    named = f'The statement "{sid}"' if sid else "A statement"
+    return (
+        f"{named} of its policy lets {who} send, which is not a topic of the settings. {_PRINT_QUEUE_POLICY}"
+    )
+
+
+@example()
+def queue_policy_leaves_users() -> str:
+    """`doctor`: the policy of an event queue does not deny anybody."""
+    return f"Its policy does not keep out the account's own users and roles. {_PRINT_QUEUE_POLICY}"
+
+
+@example()
+def queue_policy_unreadable() -> str:
+    """`doctor`: the policy of an event queue is not a policy document."""
+    return f"Its policy cannot be read. {_PRINT_QUEUE_POLICY}"
+
+
+@example()
+def queue_policy_ok() -> str:
+    """`doctor`: only the topics of the settings write to an event queue."""
+    return "Only the topics of the settings may send to it."
+
+
+@example(why="the queue mailcordon-outcome returned 403 AccessDenied: not authorized")
+def queue_policy_not_read(*, why: str) -> str:
+    """`doctor` cannot read the policy of an event queue; it needs sqs:GetQueueAttributes."""
+    return f"Its policy was not checked (this needs sqs:GetQueueAttributes): {why}."
+
+
+@example(url="https://sqs/x", name="MAILCORDON_OUTCOME_QUEUE_URL")
+def queue_url_without_account(*, url: str, name: str) -> str:
+    """`mailcordon iam queue-policy` cannot tell the queue's ARN."""
+    return f'{name} is "{url}": it does not end in an account and a name.'
+
+
+@example(queue="outcome", name="MAILCORDON_OUTCOME_QUEUE_URL")
+def queue_not_set(*, queue: str, name: str) -> str:
+    """`mailcordon iam queue-policy` is asked about a queue that the settings do not have."""
+    return f"The {queue} queue is not known here: set {name}."
 
 
 @example(url="http://127.0.0.1:8005", why="Connection refused")

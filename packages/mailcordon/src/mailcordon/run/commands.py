@@ -1,16 +1,18 @@
-"""The commands that start and repair the system itself: `up`, `down`, `migrate`, `doctor` and `secrets`.
+"""The commands that start and repair the system itself: `up`, `down`, `migrate`, `doctor`, `secrets` and `iam`.
 
 All other commands use the REST API; these work when it is down. They read the environment's settings, and an option overrides a
 setting. Each imports what it needs when it runs, so that `mailcordon why` does not wait for a database driver.
 """
 
 import asyncio
+import json
 import os
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from mailcordon import config as configs
+from mailcordon.core.errors import BadConfig
 from mailcordon.messages import system
 from mailcordon.run import home_lock
 
@@ -158,3 +160,27 @@ def drop_mac(yes: _Yes = False) -> None:
     from mailcordon.run import secrets as run_secrets
 
     raise typer.Exit(asyncio.run(run_secrets.drop_mac(config, yes=yes)))
+
+
+def queue_policy(
+    queue: Annotated[
+        Literal["outcome", "engagement"], typer.Argument(metavar="QUEUE", help="outcome or engagement.")
+    ] = "outcome",
+) -> None:
+    """Print the policy of an event queue, by which only the topics of the settings write to it.
+
+    It lets those topics send, and denies everybody else, the account's own users and roles too. With a rule of EventBridge, add
+    the rule's ARN to both conditions, and a statement that allows events.amazonaws.com.
+    """
+    config = configs.read(os.environ)
+    url, topic = getattr(config, f"{queue}_queue_url"), getattr(config, f"{queue}_topic_arn")
+    setting = f"MAILCORDON_{queue.upper()}_QUEUE_URL"
+    if url is None:
+        raise BadConfig(system.queue_not_set(queue=queue, name=setting))
+    from mailcordon.adapters.ses import queue_policy as policies
+
+    try:
+        arn = policies.queue_arn(url, region=config.region, topic=topic)
+    except ValueError:
+        raise BadConfig(system.queue_url_without_account(url=url, name=setting)) from None
+    print(json.dumps(policies.policy(arn, {topic, *config.identity_topic_arns}), indent=2))

@@ -11,6 +11,9 @@ from typing import Literal
 
 from mailcordon import config as configs
 from mailcordon.adapters.db import connect_errors, engine, roles, status_reader
+from mailcordon.adapters.ses import queue_policy
+from mailcordon.adapters.ses.queue import open_queue
+from mailcordon.adapters.ses.signer import BotocoreCredentialsSource
 from mailcordon.config import Config
 from mailcordon.control import status
 from mailcordon.control.retention import Storage
@@ -18,6 +21,7 @@ from mailcordon.core import boundary
 from mailcordon.core.errors import MailcordonError
 from mailcordon.host.home import RUN_FILE
 from mailcordon.messages import system
+from mailcordon.observe.ports import Unreachable
 from mailcordon.run import home_lock
 
 State = Literal["ok", "warn", "bad"]
@@ -62,6 +66,8 @@ async def find(environ: Mapping[str, str]) -> list[Finding]:
     findings += [finding for found in logins.values() for finding in found]
     fit = [login for login, found in logins.items() if all(finding.state == "ok" for finding in found)]
     findings += await _checked(PRIVACY, _check_privacy(config, fit))
+    if not config.local:
+        findings += await _checked("event queues", _check_queues(config))
     if all(finding.state == "ok" for finding in logins["control"]):
         findings += await _checked("service", _check_service(config))
     return findings
@@ -163,6 +169,38 @@ def _is_stopped_embedded(config: Config, url: str) -> bool:
     """Whether the address is that of the embedded PostgreSQL, which runs only while `up` does."""
     socket = connect_errors.server_of(url).startswith("/")
     return socket and config.database_url is None and home_lock.holder(config.home) is None
+
+
+async def _check_queues(config: Config) -> list[Finding]:
+    """Who may write to them. Where SNS's signatures prove events, others who write cost only work."""
+    credentials = BotocoreCredentialsSource()
+    await credentials.refresh()
+    states: Mapping[str, State] = {"missing": "bad", "open": "warn", "users": "ok"}
+    if config.event_proof != "signature":
+        states = {"missing": "bad", "open": "bad", "users": "warn"}
+    found: list[Finding] = []
+    for kind, url, topic in (
+        ("outcome", config.outcome_queue_url, config.outcome_topic_arn),
+        ("engagement", config.engagement_queue_url, config.engagement_topic_arn),
+    ):
+        if url is None or topic is None:
+            continue
+        about = f"{kind} queue"
+        queue = open_queue(url, region=config.region, credentials=credentials, endpoint=config.sqs_endpoint)
+        try:
+            policy = await queue.policy()
+        except Unreachable as error:
+            found.append(Finding(about, "warn", system.queue_policy_not_read(why=str(error))))
+            continue
+        finally:
+            await queue.close()
+        wrong = [
+            Finding(about, states[fault.kind], fault.says)
+            for fault in queue_policy.faults(policy, needed=[topic], allowed=config.topic_arns)
+            if states[fault.kind] != "ok"
+        ]
+        found += wrong or [Finding(about, "ok", system.queue_policy_ok())]
+    return found
 
 
 async def _check_service(config: Config) -> list[Finding]:

@@ -1,8 +1,8 @@
 """The command line: one tree of commands over the REST API, for people and for scripts.
 
-All commands except `up`, `down`, `migrate`, `doctor`, `secrets` and `run` call a running server, with the same rights and audit
-as any other client. Those start and repair the server itself; the composition root passes them in, so that this package needs no
-other adapter.
+All commands except `up`, `down`, `migrate`, `doctor`, `secrets`, `iam` and `run` call a running server, with the same rights and
+audit as any other client. Those start and repair the server itself; the composition root passes them in, so that this package
+needs no other adapter.
 """
 
 import os
@@ -69,7 +69,7 @@ ORDER = (
     *("cordon", "uncordon", "cancel", "holds", "stops"),
     *("status", "metrics", "suppression", "quarantine", "mailbox"),
     *("key", "audit"),
-    *("doctor", "migrate", "secrets", "env", "completion", "run"),
+    *("doctor", "migrate", "secrets", "iam", "env", "completion", "run"),
 )
 
 _EPILOG = """\b
@@ -94,6 +94,14 @@ Exit codes:
 _UP = """
 mailcordon up                          # everything, with the local SES
 MAILCORDON_HOME=/srv/second mailcordon up --port 0 --ses-port 0  # one more
+"""
+
+
+_QUEUE_POLICY = """
+mailcordon iam queue-policy engagement
+mailcordon iam queue-policy | jq '{Policy: tojson}' > attributes.json
+aws sqs set-queue-attributes --queue-url "$MAILCORDON_OUTCOME_QUEUE_URL" \\
+    --attributes file://attributes.json
 """
 
 
@@ -170,6 +178,7 @@ def build(
     down: Command,
     migrate: Command,
     doctor: Command,
+    queue_policy: Command,
     run: Command,
     secrets: typer.Typer | None = None,
 ) -> typer.Typer:
@@ -196,6 +205,9 @@ def build(
     _add_local(app, "doctor", doctor, "mailcordon doctor")
     if secrets is not None:
         app.add_typer(secrets, name="secrets", short_help=str(secrets.info.help).rstrip("."))
+    iam = typer.Typer(no_args_is_help=True, help="Policies for AWS: print one that fits the settings.")
+    _add_local(iam, "queue-policy", queue_policy, _QUEUE_POLICY)
+    app.add_typer(iam, name="iam", short_help="Policies for AWS: print one that fits the settings")
     app.add_typer(env.app)
     app.add_typer(completion.app)
     _add_local(app, "run", run, "mailcordon run dispatch")

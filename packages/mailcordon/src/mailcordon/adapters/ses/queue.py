@@ -48,7 +48,7 @@ class _Deleted(msgspec.Struct):
 
 
 class _Attributes(msgspec.Struct):
-    Attributes: dict[str, str]
+    Attributes: dict[str, str] = {}
 
 
 class _Error(msgspec.Struct):
@@ -114,6 +114,16 @@ class SqsQueue:
             counts = _attributes.decode(answer).Attributes
             return sum(int(counts[name]) for name in _COUNTS)
         except (msgspec.DecodeError, KeyError, ValueError) as error:
+            raise Unreachable(system.queue_response_invalid(queue=self.name, error=str(error))) from error
+
+    async def policy(self) -> str | None:
+        """The queue's policy, a JSON document; None if it has none. Raises Unreachable."""
+        answer = await self._call(
+            "GetQueueAttributes", _encode({"QueueUrl": self._url, "AttributeNames": ["Policy"]})
+        )
+        try:
+            return _attributes.decode(answer).Attributes.get("Policy") or None
+        except msgspec.DecodeError as error:
             raise Unreachable(system.queue_response_invalid(queue=self.name, error=str(error))) from error
 
     async def close(self) -> None:

@@ -1,0 +1,165 @@
+"""Who may write to an event queue: the policy that it should have, and what is wrong with the one it has. Pure.
+
+Without SNS's signatures this policy is all that proves an event (sns_signature.py). It must let the topics write, by
+`aws:SourceArn`: the service's name alone lets every account's topics write. A queue's policy does not limit the account's own
+users and roles, whose IAM policies may allow them to write; a denial of everybody but the topics does.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Literal, cast
+from urllib.parse import urlsplit
+
+from mailcordon.messages import system
+
+_SEND = "sqs:sendmessage"
+_ALLOWED_BY = ("ArnEquals", "ArnLike", "StringEquals", "StringLike")
+_DENIED_UNLESS = ("ArnNotEquals", "ArnNotLike", "StringNotEquals", "StringNotLike")
+_SOURCE = "aws:sourcearn"
+_RULE = re.compile(r"arn:[a-z-]+:events:[a-z0-9-]+:\d+:rule/[^*?]+")
+
+
+def queue_arn(url: str, *, region: str, topic: str) -> str:
+    """The ARN of the queue with this URL, in the partition of `topic`. Raises ValueError."""
+    account, name = urlsplit(url).path.strip("/").rsplit("/", 2)[-2:]
+    return f"arn:{topic.split(':')[1]}:sqs:{region}:{account}:{name}"
+
+
+def policy(queue: str, topics: Iterable[str]) -> dict[str, Any]:
+    """A policy by which these topics alone write to the queue."""
+    sources = sorted(topics)
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "TopicsSend",
+                "Effect": "Allow",
+                "Principal": {"Service": "sns.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+                "Resource": queue,
+                "Condition": {"ArnEquals": {"aws:SourceArn": sources}},
+            },
+            {
+                "Sid": "NobodyElseSends",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "sqs:SendMessage",
+                "Resource": queue,
+                "Condition": {"ArnNotEquals": {"aws:SourceArn": sources}},
+            },
+        ],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`missing`: events do not arrive. `open`: others may write. `users`: only IAM keeps the account's users and roles out."""
+
+    kind: Literal["missing", "open", "users"]
+    says: str
+
+
+def faults(text: str | None, *, needed: Iterable[str], allowed: Iterable[str]) -> list[Fault]:
+    """What is wrong with a queue's policy. `needed`: topics that must write; `allowed`: all that may."""
+    try:
+        statements = _statements(text)
+        return _judge(statements, list(needed), set(allowed))
+    except (ValueError, AttributeError, TypeError):
+        return [Fault("open", system.queue_policy_unreadable())]
+
+
+def _judge(statements: Sequence[Mapping[str, Any]], needed: list[str], topics: set[str]) -> list[Fault]:
+    closed = any(_denies_others(one, topics) for one in statements)
+    allowing = [one for one in statements if one.get("Effect") == "Allow" and _covers_send(one)]
+    found = [
+        Fault("missing", system.queue_policy_lacks_topic(topic=topic))
+        for topic in needed
+        if not any(_lets(one, topic) for one in allowing)
+    ]
+    if not closed:
+        found += [Fault("open", says) for one in allowing for says in _too_open(one, topics)]
+        found.append(Fault("users", system.queue_policy_leaves_users()))
+    return found
+
+
+def _statements(text: str | None) -> list[Mapping[str, Any]]:
+    found = _list(cast("dict[str, Any]", json.loads(text)).get("Statement")) if text else []
+    return [cast("dict[str, Any]", one) for one in found if isinstance(one, dict)]
+
+
+def _covers_send(statement: Mapping[str, Any]) -> bool:
+    if "NotAction" in statement:
+        return not any(fnmatchcase(_SEND, one.lower()) for one in _texts(statement["NotAction"]))
+    return any(fnmatchcase(_SEND, one.lower()) for one in _texts(statement.get("Action")))
+
+
+def _sources(statement: Mapping[str, Any], operators: Sequence[str]) -> list[str]:
+    """The values of aws:SourceArn in a statement's conditions."""
+    conditions: Any = statement.get("Condition") or {}
+    wanted = {name.lower() for name in operators}
+    return [
+        value
+        for operator, keys in conditions.items()
+        if operator.lower() in wanted
+        for key, values in keys.items()
+        if key.lower() == _SOURCE
+        for value in _texts(values)
+    ]
+
+
+def _principals(statement: Mapping[str, Any]) -> list[str]:
+    if "NotPrincipal" in statement:
+        return ["*"]
+    found: Any = statement.get("Principal")
+    if isinstance(found, Mapping):
+        return [one for values in cast("dict[str, Any]", found).values() for one in _texts(values)]
+    return _texts(found)
+
+
+def _lets(statement: Mapping[str, Any], topic: str) -> bool:
+    if not {"*", "sns.amazonaws.com"} & set(_principals(statement)):
+        return False
+    sources = _sources(statement, _ALLOWED_BY)
+    return not sources or any(fnmatchcase(topic, one) for one in sources)
+
+
+def _too_open(statement: Mapping[str, Any], topics: set[str]) -> Iterator[str]:
+    name = str(statement.get("Sid") or "")
+    for principal in _principals(statement):
+        if principal not in ("*", "sns.amazonaws.com", "events.amazonaws.com"):
+            yield system.queue_policy_lets_others(sid=name, who=principal[:200])
+            return
+    sources = _sources(statement, _ALLOWED_BY)
+    if not sources:
+        yield system.queue_policy_without_source(sid=name)
+    for source in sources:
+        if source not in topics and not _RULE.fullmatch(source):
+            yield system.queue_policy_lets_others(sid=name, who=source[:200])
+
+
+def _denies_others(statement: Mapping[str, Any], topics: set[str]) -> bool:
+    conditions: Any = statement.get("Condition") or {}
+    sources = _sources(statement, _DENIED_UNLESS)
+    return (
+        statement.get("Effect") == "Deny"
+        and _covers_send(statement)
+        and _principals(statement) == ["*"]
+        and "NotPrincipal" not in statement
+        and len(conditions) == 1
+        and sum(len(keys) for keys in conditions.values()) == 1
+        and bool(sources)
+        and all(one in topics or _RULE.fullmatch(one) for one in sources)
+    )
+
+
+def _list(value: object) -> list[Any]:
+    if value is None:
+        return []
+    return cast("list[Any]", value) if isinstance(value, list) else [value]
+
+
+def _texts(value: object) -> list[str]:
+    return [one for one in _list(value) if isinstance(one, str)]

@@ -1,0 +1,112 @@
+"""`doctor` and `iam queue-policy` about the event queues of an installation on AWS, over SQS's real protocol."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+import seslocal
+from mailcordon.run import commands, doctor
+
+TOPICS = {kind: f"arn:aws:sns:us-east-1:000000000000:{kind}" for kind in ("outcome", "engagement")}
+Check = Callable[..., Awaitable[dict[str, tuple[str, str]]]]
+
+
+@pytest.fixture
+async def local() -> AsyncIterator[seslocal.Local]:
+    async with seslocal.running() as local:
+        yield local
+
+
+@pytest.fixture
+def client(local: seslocal.Local) -> Any:
+    return boto3.client(
+        "sqs",
+        endpoint_url=local.url,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+
+
+@pytest.fixture
+async def settings(
+    local: seslocal.Local, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    found = {
+        "MAILCORDON_HOME": str(tmp_path),
+        "MAILCORDON_SES": "aws",
+        "MAILCORDON_INSTALLATION": "prod",
+        "MAILCORDON_SECRET_KEYS": "a" * 43 + "=",
+        "MAILCORDON_SES_ENDPOINT": local.url,
+        "MAILCORDON_SQS_ENDPOINT": local.url,
+    }
+    for kind, topic in TOPICS.items():
+        made = await asyncio.to_thread(client.create_queue, QueueName=kind)
+        found[f"MAILCORDON_{kind.upper()}_QUEUE_URL"] = made["QueueUrl"]
+        found[f"MAILCORDON_{kind.upper()}_TOPIC_ARN"] = topic
+    for name, value in (found | {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}).items():
+        monkeypatch.setenv(name, value)
+    return found
+
+
+@pytest.fixture
+def check(settings: dict[str, str]) -> Check:
+    async def check(**more: str) -> dict[str, tuple[str, str]]:
+        found = await doctor.find(settings | more)
+        about_queues = [one for one in found if one.about.endswith(("queue", "queues"))]
+        worst = sorted(about_queues, key=lambda one: ("ok", "warn", "bad").index(one.state))
+        return {one.about: (one.state, one.says) for one in worst}
+
+    return check
+
+
+async def test_the_printed_policy_is_the_one_that_doctor_wants(
+    client: Any, settings: dict[str, str], check: Check, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for proof in ("signature", "queue-policy"):
+        said = await check(MAILCORDON_EVENT_PROOF=proof)
+        assert {state for state, _ in said.values()} == {"bad"}, "no event arrives without a policy"
+        assert "iam queue-policy" in said["outcome queue"][1]
+    for kind in TOPICS:
+        commands.queue_policy(kind)  # type: ignore[arg-type]
+        policy = capsys.readouterr().out
+        assert json.loads(policy)["Statement"][0]["Resource"] == f"arn:aws:sqs:us-east-1:000000000000:{kind}"
+        url = settings[f"MAILCORDON_{kind.upper()}_QUEUE_URL"]
+        await asyncio.to_thread(client.set_queue_attributes, QueueUrl=url, Attributes={"Policy": policy})
+    for proof in ("signature", "queue-policy"):
+        said = await check(MAILCORDON_EVENT_PROOF=proof)
+        assert {state for state, _ in said.values()} == {"ok"}
+
+
+async def test_who_else_may_write_is_worse_where_the_policy_is_the_proof(
+    client: Any, settings: dict[str, str], check: Check
+) -> None:
+    anybody = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "sns.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+                "Resource": "*",
+            }
+        ],
+    }
+    url = settings["MAILCORDON_OUTCOME_QUEUE_URL"]
+    await asyncio.to_thread(
+        client.set_queue_attributes, QueueUrl=url, Attributes={"Policy": json.dumps(anybody)}
+    )
+    assert (await check())["outcome queue"][0] == "warn"
+    state, says = (await check(MAILCORDON_EVENT_PROOF="queue-policy"))["outcome queue"]
+    assert (state, "aws:SourceArn" in says) == ("bad", True)
+
+
+async def test_a_policy_that_cannot_be_read_is_a_warning(settings: dict[str, str], check: Check) -> None:
+    said = await check(MAILCORDON_OUTCOME_QUEUE_URL=settings["MAILCORDON_OUTCOME_QUEUE_URL"] + "-none")
+    assert said["outcome queue"][0] == "warn"
+    assert "NonExistentQueue" in said["outcome queue"][1] or "QueueDoesNotExist" in said["outcome queue"][1]

@@ -1,0 +1,140 @@
+"""Who may write to an event queue, as `doctor` judges its policy."""
+
+import json
+from typing import Any
+
+import pytest
+
+from mailcordon.adapters.ses.queue_policy import faults, policy, queue_arn
+
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:outcome"
+IDENTITY = "arn:aws:sns:eu-west-1:123456789012:identity"
+QUEUE = "arn:aws:sqs:eu-west-1:123456789012:outcome"
+RULE = "arn:aws:events:eu-west-1:123456789012:rule/ses"
+
+
+def kinds(*statements: Any) -> list[str]:
+    text = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+    return [fault.kind for fault in faults(text, needed=[TOPIC], allowed=[TOPIC, IDENTITY])]
+
+
+def allow(**over: Any) -> dict[str, Any]:
+    return {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": QUEUE,
+        "Condition": {"ArnEquals": {"aws:SourceArn": TOPIC}},
+    } | over
+
+
+[_, DENY] = policy(QUEUE, [TOPIC, IDENTITY])["Statement"]
+
+
+def test_the_policy_that_is_printed_has_no_fault() -> None:
+    assert kinds(*policy(QUEUE, [TOPIC, IDENTITY])["Statement"]) == []
+    assert kinds(*policy(QUEUE, [TOPIC])["Statement"]) == []
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        {},
+        {"Condition": {"ArnLike": {"AWS:SourceArn": [TOPIC]}}},
+        {"Condition": {"stringequals": {"aws:sourcearn": [TOPIC, IDENTITY]}}},
+        {"Action": ["sqs:SendMessage", "sqs:GetQueueUrl"]},
+        {"Principal": {"Service": ["sns.amazonaws.com"]}},
+        {"Principal": "*"},
+    ],
+)
+def test_only_our_topics_may_write_but_for_the_accounts_own_users(over: dict[str, Any]) -> None:
+    assert kinds(allow(**over)) == ["users"]
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        {"Condition": {}},
+        {"Condition": None},
+        {"Principal": "*", "Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}}},
+        {"Action": "sqs:*", "Condition": {}},
+        {"Action": "*", "Condition": {}},
+        {"Action": "SQS:Send*", "Condition": {}},
+        {"Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:sns:*:123456789012:*"}}},
+        {"Condition": {"ArnLike": {"aws:SourceArn": [TOPIC, "*"]}}},
+    ],
+)
+def test_without_the_topics_arn_others_may_write(over: dict[str, Any]) -> None:
+    assert kinds(allow(**over)) == ["open", "users"]
+    assert kinds(allow(**over), DENY) == []
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        {"Principal": {"AWS": "arn:aws:iam::123456789012:role/app"}, "Condition": {}},
+        {"Principal": {"AWS": "123456789012"}},
+        {"Condition": {"ArnEquals": {"aws:SourceArn": "arn:aws:sns:eu-west-1:999999999999:outcome"}}},
+        {"NotPrincipal": {"AWS": "1"}, "Principal": None, "Condition": {}},
+        {"NotAction": "sqs:ReceiveMessage", "Action": None, "Condition": {}},
+    ],
+)
+def test_a_statement_for_others_is_named(over: dict[str, Any]) -> None:
+    assert kinds(allow(), allow(**over)) == ["open", "users"]
+
+
+def test_a_rule_of_eventbridge_may_write() -> None:
+    rule = allow(
+        Principal={"Service": "events.amazonaws.com"}, Condition={"ArnEquals": {"aws:SourceArn": RULE}}
+    )
+    assert kinds(allow(), rule) == ["users"]
+    wide = allow(
+        Principal={"Service": "events.amazonaws.com"},
+        Condition={"ArnLike": {"aws:SourceArn": RULE.replace("ses", "*")}},
+    )
+    assert kinds(allow(), wide) == ["open", "users"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"Condition": {"ArnNotEquals": {"aws:SourceArn": ["*"]}}},
+        {"Condition": {"ArnNotEquals": {"aws:SourceArn": [TOPIC, "arn:aws:sns:eu-west-1:999999999999:x"]}}},
+        {"Condition": {**DENY["Condition"], "Bool": {"aws:SecureTransport": "false"}}},
+        {"Condition": {}},
+        {"Principal": {"AWS": "arn:aws:iam::123456789012:role/app"}},
+        {"Action": "sqs:ReceiveMessage"},
+    ],
+)
+def test_a_denial_of_less_than_everybody_else_closes_nothing(change: dict[str, Any]) -> None:
+    assert kinds(allow(Condition={}), DENY | change) == ["open", "users"]
+
+
+@pytest.mark.parametrize("text", [None, "", '{"Statement": []}'])
+def test_without_a_policy_no_event_arrives(text: str | None) -> None:
+    found = faults(text, needed=[TOPIC], allowed=[TOPIC])
+    assert [fault.kind for fault in found] == ["missing", "users"]
+    assert TOPIC in found[0].says
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "7", '{"Statement": [{"Effect": "Allow", "Action": "*", "Condition": 7}]}']
+)
+def test_what_is_no_policy_is_said(text: str) -> None:
+    assert [fault.kind for fault in faults(text, needed=[TOPIC], allowed=[TOPIC])] == ["open"]
+
+
+@pytest.mark.parametrize(
+    ("url", "arn"),
+    [
+        ("https://sqs.eu-west-1.amazonaws.com/123456789012/outcome", QUEUE),
+        ("http://127.0.0.1:8005/123456789012/outcome", QUEUE),
+    ],
+)
+def test_the_arn_of_a_queue_is_in_its_url(url: str, arn: str) -> None:
+    assert queue_arn(url, region="eu-west-1", topic=TOPIC) == arn
+
+
+def test_a_url_without_account_has_no_arn() -> None:
+    with pytest.raises(ValueError, match="unpack"):
+        queue_arn("https://sqs/outcome", region="eu-west-1", topic=TOPIC)
