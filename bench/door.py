@@ -23,7 +23,7 @@ from typing import Any
 import httptools
 import uvloop
 
-from bench import checkout, hostile, load, mail, seed, system
+from bench import checkout, load, mail, seed, system
 from bench.mail import Stream
 from bench.system import Failed, System
 
@@ -358,6 +358,3 @@ class _Answer:
 
     def on_message_complete(self) -> None:
         self.complete = True
-
-
-assert set(NAMES) == set(hostile.KINDS)

@@ -70,19 +70,23 @@ class Turns(Generic[T]):
         taken: list[T] = []
         size = 0
         owners = self._owners
-        while owners and len(taken) < most:
-            owner = next(iter(owners))
-            waiting = owners[owner]
-            item, one = waiting.items[0]
+        left = min(most, self._items)
+        while left:
+            owner, waiting = next(iter(owners.items()))
+            items = waiting.items
+            item, one = items[0]
             if taken and size + one > most_bytes:
                 break
-            del waiting.items[0]
-            del owners[owner]
-            if waiting.items:
-                waiting.bytes -= one
+            items.popleft()
+            waiting.bytes -= one
+            if not items:
+                del owners[owner]
+            elif len(owners) > 1:
+                del owners[owner]
                 owners[owner] = waiting  # behind the others
             taken.append(item)
             size += one
+            left -= 1
         self._items -= len(taken)
         self.bytes -= size
         return taken

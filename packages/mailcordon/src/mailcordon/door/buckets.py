@@ -165,11 +165,15 @@ def _take(bucket: _Bucket, tokens: float, now: float) -> bool:
 def _take_message(owned: _Owned, size: int, now: float) -> tuple[What, _Bucket] | None:
     """Takes from both buckets, or from neither: then returns the one that is empty."""
     messages, bytes = owned.messages, owned.bytes
-    if bytes.full_at - now >= BURST_SECONDS:
-        return What.BYTES, bytes
-    if not _take(messages, 1, now):
+    messages_at, bytes_at = messages.full_at, bytes.full_at
+    latest = now + BURST_SECONDS
+    if messages_at >= latest:
         return What.MESSAGES, messages
-    _take(bytes, size, now)
+    if bytes_at >= latest:
+        return What.BYTES, bytes
+    # Without calls: this is done twice for each message.
+    messages.full_at = (messages_at if messages_at > now else now) + messages.each
+    bytes.full_at = (bytes_at if bytes_at > now else now) + size * bytes.each
     return None
 
 
