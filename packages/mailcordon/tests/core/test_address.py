@@ -230,6 +230,10 @@ def test_a_header_shows_exactly_the_mailbox_that_was_checked(name, quoted):
     assert [one.addr_spec for one in read["From"].addresses] == ["a@b.example"]
 
 
+def test_a_name_may_repeat_its_own_address() -> None:
+    assert address.parse_mailbox('"KIM@Acme.com" <kim@acme.com>').name == "KIM@Acme.com"
+
+
 @pytest.mark.parametrize(
     ("letters", "fits"),
     [("Süd" * 60, True), ("日" * 150, True), ("日" * 294, False), ('"' * 140, True), ("n" * 296, True)],

@@ -5,7 +5,7 @@ import re
 from email.utils import formataddr
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailcordon.core import encoded_words
@@ -14,6 +14,8 @@ TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_s
 
 
 @given(TEXT)
+@example("日" * 100)
+@example("Südost & Söhne " * 12)
 def test_a_text_is_words_of_at_most_75_characters_that_each_hold_whole_letters(text: str) -> None:
     words = encoded_words.encode(text).split(" ")
     assert max(map(len, words)) <= 75

@@ -56,6 +56,7 @@ BAD_LABELS = {
     "does not decode": "xn--0",
     "decodes beyond Unicode": "xn--99999999",
     "encodes ASCII": "xn--abc-",
+    "a second spelling of xn--bbb": "xn---bbb",
     "a control character": "xn--a",
     "encodes a capital": "xn--" + "Ä".encode("punycode").decode(),
     "not composed": "xn--" + "a\u0308".encode("punycode").decode(),
