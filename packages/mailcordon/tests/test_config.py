@@ -8,6 +8,7 @@ import pytest
 from mailcordon import config
 from mailcordon.config import Config
 from mailcordon.core.errors import BadConfig
+from mailcordon.door.limits import Limits
 from mailcordon.run.environment import plain_environment, role_environment
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "operations.md"
@@ -72,6 +73,9 @@ def test_a_secret_key_in_the_home_is_not_enough_for_aws(tmp_path: Path):
         ("MAILCORDON_SES_ENDPOINT", "localhost:8005", "http://"),
         ("MAILCORDON_DATABASE_URL", "mysql://root:hunter2@db/x", "postgresql://"),
         ("MAILCORDON_LOG", "xml", "text or json"),
+        ("MAILCORDON_TRUSTED_PROXIES", "proxy.internal", "10.0.0.0/8"),
+        ("MAILCORDON_TLS_CERTIFICATE", "/no/such.pem", "PEM"),
+        ("MAILCORDON_BODY_MEMORY_MB", "16", "from 48"),
         ("MAILCORDON_DATABSE_URL", "postgresql://x", "did you mean MAILCORDON_DATABASE_URL?"),
     ],
 )
@@ -81,6 +85,25 @@ def test_a_wrong_setting_is_named_with_what_it_takes(tmp_path: Path, name: str, 
     assert name in str(wrong.value)
     assert words in str(wrong.value)
     assert "hunter2" not in str(wrong.value)
+
+
+def test_a_certificate_needs_its_key(tmp_path: Path):
+    (tmp_path / "tls.pem").touch()
+    with pytest.raises(BadConfig, match="MAILCORDON_TLS_KEY belong together"):
+        read(tmp_path, MAILCORDON_TLS_CERTIFICATE=str(tmp_path / "tls.pem"))
+
+
+def test_every_limit_of_the_door_is_a_setting_with_the_same_default(tmp_path: Path):
+    assert read(tmp_path).limits == Limits()
+    names = {
+        "head_seconds": "MAILCORDON_HEAD_SECONDS",
+        "body_memory": "MAILCORDON_BODY_MEMORY_MB",
+        "pipelined": "MAILCORDON_PIPELINED_REQUESTS",
+    }
+    for limit in dataclasses.fields(Limits):
+        name = names.get(limit.name, f"MAILCORDON_{limit.name.upper()}")
+        value = "99" if name == "MAILCORDON_PIPELINED_REQUESTS" else "2048"
+        assert getattr(read(tmp_path, **{name: value}).limits, limit.name) != limit.default, name
 
 
 def test_all_that_is_wrong_is_said_at_once(tmp_path: Path):

@@ -244,6 +244,22 @@ def test_a_hold_is_a_notice_and_all_is_well():
     assert [notice.sentence for notice in found.notices] == ["all mail of acme: Held by Ana since 15:23: x"]
 
 
+def test_what_the_doors_refused_in_the_last_ten_minutes_is_a_notice_that_adds_up_all_processes():
+    def refused(age: int) -> Facts:
+        one = beat("api", door={"refused": {"head-time": 2, "body-time": 1}, "last_refusal": NOW - age})
+        other = beat("api", door={"refused": {"body-time": 4}, "last_refusal": None})
+        return facts(beats=[*beats(api=one), other])
+
+    found = status.judge(refused(MINUTE))
+    assert found.refused == {"body-time": 5, "head-time": 2}
+    assert [notice.code for notice in found.notices] == ["door-refused"]
+    assert (
+        "7 requests and connections by their limits (body-time 5, head-time 2)" in found.notices[0].sentence
+    )
+    found = status.judge(refused(11 * MINUTE))
+    assert (found.notices, found.refused["head-time"]) == ((), 2)
+
+
 def test_a_clock_that_was_set_back_is_a_notice_for_ten_minutes():
     def corrected(age: int) -> Facts:
         one = beat("dispatch", clock_corrections=2, last_clock_correction=NOW - age)

@@ -473,6 +473,15 @@ async def test_a_key_revoked_while_the_body_arrives_is_refused(api: Api) -> None
     assert await api.stored() == 0
 
 
+async def test_a_trailer_does_not_become_a_header(api: Api) -> None:
+    raw = json.dumps(GOOD).encode()
+    head = f"POST {messages.PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    trailer = f"Authorization: Bearer {api.key}\r\n\r\n".encode()
+    answer = await api.ask(head + b"%x\r\n%b\r\n0\r\n" % (len(raw), raw) + trailer)
+    assert answer.status == 401
+    assert await api.stored() == 0
+
+
 async def test_a_message_is_kept_although_its_client_disconnected(api: Api) -> None:
     await api.stop_committing()
     async with api.client() as client:

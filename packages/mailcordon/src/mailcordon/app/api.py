@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import functools
 import sys
 
 import mailcordon
@@ -18,7 +17,7 @@ from mailcordon.adapters.db.observe_reader import PostgresObserveReader, Postgre
 from mailcordon.adapters.db.observe_store import ObserveStore
 from mailcordon.adapters.db.status_reader import StatusReader
 from mailcordon.adapters.http import control as control_routes
-from mailcordon.adapters.http import message_protocol, server
+from mailcordon.adapters.http import message_protocol, server, tls_gate
 from mailcordon.adapters.http import observe as observe_routes
 from mailcordon.adapters.http import status as status_routes
 from mailcordon.adapters.http.messages import MessageEndpoint
@@ -38,6 +37,8 @@ from mailcordon.messages import api
 from mailcordon.observe import view as observe_view
 from mailcordon.observe.ingest import Ingest
 from mailcordon.send.accept import Accept
+
+_HEALTH_SECONDS = 1.0
 
 
 async def run(config: Config, stop: asyncio.Event) -> None:
@@ -122,7 +123,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             *observe_routes.routes(observed),
             *status_routes.routes(StatusReader(readers["control"])),
         ]
-        health = functools.partial(_health, pools["control"])
+        health = _Health(pools["control"]).check
         application = server.build(endpoint, cache, handlers, health, mailcordon.__version__)
         await stack.enter_async_context(wiring.running(accept.run(), stop))
         door = message_protocol.Door(
@@ -134,11 +135,30 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             lambda: {**accept.facts.document(), **door_facts.document()},
         )
         await stack.enter_async_context(beating)
-        await http_server.serve(application, message_protocol.protocol(endpoint, door), config, stop)
+        connections = message_protocol.protocol(endpoint, door)
+        if (context := http_server.tls_context(config)) is not None:
+            connections = tls_gate.behind_tls(connections, door, context)
+        await http_server.serve(application, connections, config, stop)
 
 
 def _host_ms() -> int:
     return int(boot_time() * 1000)
+
+
+class _Health:
+    """Anybody may ask, so one look at the database answers everybody who asks within a second."""
+
+    def __init__(self, pool: engine.Pool) -> None:
+        self._pool = pool
+        self._looked = 0.0
+        self._look: asyncio.Task[server.Health] | None = None
+
+    async def check(self) -> server.Health:
+        now = asyncio.get_running_loop().time()
+        if self._look is None or (self._look.done() and now - self._looked > _HEALTH_SECONDS):
+            self._looked = now
+            self._look = asyncio.create_task(_health(self._pool))
+        return await asyncio.shield(self._look)
 
 
 async def _health(pool: engine.Pool) -> server.Health:

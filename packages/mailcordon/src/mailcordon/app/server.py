@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import resource
 import socket
+import ssl
 from collections.abc import Callable, Generator
 from typing import Any, cast
 
@@ -44,8 +45,6 @@ async def serve(
             server_header=False,
             ws="none",
             proxy_headers=False,  # the door reads them, for proxies that are trusted (door/client_address.py)
-            ssl_certfile=config.tls_certificate,
-            ssl_keyfile=config.tls_key,
             timeout_keep_alive=int(config.limits.idle_seconds),
             timeout_graceful_shutdown=max(1, int(config.drain_seconds)),
             backlog=1024,
@@ -57,6 +56,19 @@ async def serve(
     stopping.cancel()
     server.should_exit = True
     await serving
+
+
+def tls_context(config: Config) -> ssl.SSLContext | None:
+    """None without the settings of TLS. Raises BadConfig for files that are no certificate with its key."""
+    if config.tls_certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(config.tls_certificate, config.tls_key, password="")
+    except (OSError, ValueError) as error:
+        why = getattr(error, "reason", None) or str(error)
+        raise BadConfig(system.tls_not_readable(path=str(config.tls_certificate), why=why)) from None
+    return context
 
 
 def possible(limits: Limits) -> Limits:

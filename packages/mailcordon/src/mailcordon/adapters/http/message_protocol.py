@@ -11,7 +11,6 @@ does not read. Keep-alive, the order of responses and graceful shutdown are the 
 import asyncio
 import functools
 from collections.abc import Callable, Coroutine
-from enum import Enum
 from typing import Any, cast
 
 import httptools
@@ -98,12 +97,10 @@ def protocol(endpoint: MessageEndpoint, door: Door | None = None) -> Callable[..
     return functools.partial(MessageProtocol, endpoint=endpoint, door=door or Door())
 
 
-class _Place(Enum):
-    """Where in the stream a connection is."""
-
-    HEAD = 1  #: between requests, or in a head
-    BODY = 2
-    CLOSING = 3  #: refused: what still comes is thrown away
+#: Where in the stream a connection is. Plain numbers, since they are read several times for each request.
+_HEAD = 1  #: between requests, or in a head
+_BODY = 2
+_CLOSING = 3  #: refused: what still comes is thrown away
 
 
 class _Stop(Exception):
@@ -121,7 +118,7 @@ class MessageProtocol(HttpToolsProtocol):
         self._door = door
         self._limits = door.limits
         self._admission = door.admission
-        self._place = _Place.HEAD
+        self._place = _HEAD
         self._since = 0.0  #: when the current deadline began to run; 0: there is none
         self._unread_since = 0.0  #: when the client stopped reading; 0: it reads
         self._head = 0  #: bytes of the current head, at least
@@ -172,7 +169,7 @@ class MessageProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         admission = self._admission
-        if self._place is _Place.BODY and self._direct is not None:
+        if self._place == _BODY and self._direct is not None:
             self._direct.release()
         for cycle, _ in self.pipeline:
             cast(Any, cycle).ticket.release()
@@ -187,7 +184,7 @@ class MessageProtocol(HttpToolsProtocol):
                 admission.release(self._address)
             if self._key is not None:
                 admission.release(self._key)
-        self._place, self._since, self._unread_since = _Place.CLOSING, 0.0, 0.0
+        self._place, self._since, self._unread_since = _CLOSING, 0.0, 0.0
         if self._running is not None:
             # The base class tells the last request only, which may be one that waited for this.
             self._running.disconnected = True
@@ -197,14 +194,14 @@ class MessageProtocol(HttpToolsProtocol):
 
     def evict(self, refusal: Refusal) -> None:
         """Makes room for another connection."""
-        if self._place is _Place.HEAD and not self._is_waiting():
+        if self._place == _HEAD and not self._is_waiting():
             self._turn_away(refusal)
         else:
             self.transport.abort()
 
     def _turn_away(self, refusal: Refusal) -> None:
         """Says why and closes at once: for connections that are not counted, so that nobody can keep many of them."""
-        self._place = _Place.CLOSING
+        self._place = _CLOSING
         if not self.transport.is_closing():
             self.transport.write(self._written(Reply(*problems.refused(refusal)), keep_alive=False))
             self.transport.close()
@@ -214,6 +211,18 @@ class MessageProtocol(HttpToolsProtocol):
     def _begin_deadline(self) -> None:
         self._since = self.loop.time()
         self._door.watch(self)
+
+    def on_response_complete(self) -> None:
+        # As the base class does, but an idle connection is one of those whose deadlines are looked at, instead of a timer.
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+        elif self._place == _HEAD and not self._head:
+            self._begin_deadline()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -236,10 +245,10 @@ class MessageProtocol(HttpToolsProtocol):
 
     def _check_arrival(self, elapsed: float) -> None:
         limits = self._limits
-        if self._place is _Place.CLOSING:
+        if self._place == _CLOSING:
             if elapsed > _LINGER_SECONDS and not self._is_waiting():
                 self.transport.abort()
-        elif self._place is _Place.HEAD:
+        elif self._place == _HEAD:
             if self.reads and not self._head:
                 if elapsed > limits.idle_seconds:
                     self.transport.close()
@@ -259,7 +268,6 @@ class MessageProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self.reads += 1
-        self._unset_keepalive_if_required()
         size = len(data)
         step = self._limits.head_bytes
         if size <= step:
@@ -272,9 +280,9 @@ class MessageProtocol(HttpToolsProtocol):
 
     def _take(self, data: bytes, size: int) -> None:
         place = self._place
-        if place is _Place.HEAD:
+        if place == _HEAD:
             self._head += size
-        elif place is _Place.BODY:
+        elif place == _BODY:
             self._raw += size
         else:
             self._throw_away(size)
@@ -292,10 +300,10 @@ class MessageProtocol(HttpToolsProtocol):
                     self.logger.error("unexpected error in a request", exc_info=cause)
                 self._refuse(self._admission.refuse(Limit.MALFORMED))
             return
-        if self._place is _Place.HEAD:
+        if self._place == _HEAD:
             if self._head:
                 self._check_head(size)
-        elif self._place is _Place.BODY:
+        elif self._place == _BODY:
             if not self._since:
                 self._begin_deadline()
             if self._length is None:
@@ -328,7 +336,7 @@ class MessageProtocol(HttpToolsProtocol):
         self._length = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._place is not _Place.HEAD:
+        if self._place != _HEAD:
             return  # a trailer must not become a header of its request
         name = name.lower()
         if name == b"content-length":
@@ -357,7 +365,7 @@ class MessageProtocol(HttpToolsProtocol):
             self._refuse_request(parser, admitted)
             return
         caller, address = admitted
-        self._place = _Place.BODY
+        self._place = _BODY
         self._received = self._raw = 0
         if principal is not None and self.url == _URL and self._may_be_direct(parser):
             ticket = Ticket(self._admission, caller, self._length or 0, address)
@@ -381,7 +389,7 @@ class MessageProtocol(HttpToolsProtocol):
             super().on_headers_complete()
         except BaseException:
             self._ticket.release()
-            self._place = _Place.HEAD
+            self._place = _HEAD
             raise
         cast(Any, self.cycle).ticket = self._ticket
         if self._guest is not None:
@@ -403,7 +411,7 @@ class MessageProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._place = _Place.HEAD
+        self._place = _HEAD
         self._head = 0
         self._since = 0.0
         if self.cycle.response_complete:
@@ -523,7 +531,7 @@ class MessageProtocol(HttpToolsProtocol):
             self._linger = max(_LINGER_BYTES, min(self._length or 0, _MOST_DISCARDED))
             self._refuse(refusal)
             raise _Stop
-        self._place = _Place.BODY
+        self._place = _BODY
         self._received = self._raw = 0
         refused = _Direct(self, None, keep_alive=parser.should_keep_alive())
         self._set_direct(refused)
@@ -531,15 +539,14 @@ class MessageProtocol(HttpToolsProtocol):
 
     def _refuse(self, refusal: Refusal) -> None:
         """Says why, and closes when the client has had time to read it."""
-        if self._place is _Place.CLOSING:
+        if self._place == _CLOSING:
             return
-        place, self._place = self._place, _Place.CLOSING
+        place, self._place = self._place, _CLOSING
         self._begin_deadline()
-        self._unset_keepalive_if_required()
         if self.transport.is_closing():
             return
         if self._is_waiting():
-            if place is _Place.HEAD:
+            if place == _HEAD:
                 # Its earlier requests are answered first, and then there is no place for this answer.
                 self.cycle.keep_alive = False
                 return
@@ -547,7 +554,7 @@ class MessageProtocol(HttpToolsProtocol):
                 self.transport.abort()
                 return
             self._abandon()
-        elif place is _Place.BODY:
+        elif place == _BODY:
             self.transport.abort()  # the request has been answered
             return
         self.transport.write(self._written(Reply(*problems.refused(refusal)), keep_alive=False))
@@ -567,7 +574,7 @@ class MessageProtocol(HttpToolsProtocol):
             self.cycle.message_event.set()
 
     def _close_after_answers(self) -> None:
-        self._place = _Place.CLOSING
+        self._place = _CLOSING
         self._begin_deadline()
         if self._is_waiting():
             self.cycle.keep_alive = False

@@ -4,6 +4,7 @@ The routes come from `app/api.py`. Here keys are checked, errors become problem+
 all routes, POST /v1/messages included.
 """
 
+import functools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
@@ -64,7 +65,11 @@ def _rest(keys: KeyCache, handlers: Sequence[HTTPRouteHandler], check: HealthChe
 
     @get("/openapi.json", opt={"open": True}, include_in_schema=False)
     async def openapi() -> Response[bytes]:
-        return Response(_described(rest), media_type="application/json")
+        return Response(description(), media_type="application/json")
+
+    @functools.cache  # anybody may ask for it
+    def description() -> bytes:
+        return _described(rest)
 
     rest = application(
         keys,
