@@ -229,6 +229,21 @@ async def test_a_database_name_too_long_for_role_names_is_refused(postgres, tmp_
         await admin.close()
 
 
+async def test_no_password_gets_into_the_servers_log(fresh: Fresh, postgres):
+    """Whatever the server logs of the statements of `migrate`, which is its superuser."""
+    if not postgres.ours:
+        pytest.skip("the log of the server that MAILCORDON_TEST_DATABASE_URL names is not here")
+    await fresh.migrate(PEOPLE)
+    database = await fresh.value("select current_database()")
+    await fresh.value(f"alter database {database} set log_statement = 'all'")
+    made = await fresh.migrate(PEOPLE, new_passwords=True)
+    log = (postgres.home / "log" / "postgres.log").read_text()
+    assert f"alter role {database}_send password" in log
+    for dsn in made.dsns.values():
+        assert await fresh.value("select 1", dsn) == 1
+        assert roles.login_of(dsn)[1] not in log
+
+
 async def exposed(dsn: str) -> set[str]:
     """On a server whose own setting is that every error is logged in full."""
     connection = await engine.connect(dsn)

@@ -5,6 +5,9 @@ password. Every role process calls `check_running` at startup, which refuses a c
 may lose committed data.
 """
 
+import base64
+import hashlib
+import hmac
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,6 +41,7 @@ QUIET_EXTENSIONS = {
     "auto_explain.log_parameter_max_length": "0",
     "pgaudit.log_parameter": "off",
 }
+SCRAM_ITERATIONS = 4096  #: PostgreSQL's own number
 TEMPORARY = "TEMPORARY"  #: the database's privilege
 
 
@@ -89,9 +93,11 @@ async def ensure(
         for role in LOGINS:
             name = names[role]
             if role not in existing:
-                await _run(connection, "create role %I login password %L", name, passwords[role])
+                await _run(connection, "create role %I login", name)
+                await _set_password(connection, name, passwords[role])
             elif rewrite_passwords:
-                await _run(connection, "alter role %I login password %L", name, passwords[role])
+                await _run(connection, "alter role %I login", name)
+                await _set_password(connection, name, passwords[role])
             await _run(connection, f"alter role %I set search_path = {SEARCH_PATH}", name)
             await _quiet(connection, name)
             if await connection.fetchval("select current_setting('transaction_timeout', true)") is not None:
@@ -104,6 +110,29 @@ async def ensure(
             await _run(connection, f"grant usage on schema {SCHEMA} to %I", names[role])
         # Whoever can make temporary objects can put names before ours. Without the right to revoke it this is only a warning.
         await _run(connection, "revoke temporary on database %I from public", database)
+
+
+async def _set_password(connection: Connection, name: str, password: str) -> None:
+    """As a verifier, since the server may log the statement. Some hosted servers take passwords in plain text only."""
+    statement = "alter role %I password %L"
+    if password.isascii() and password.isprintable():  # others would have to be normalised first (RFC 4013)
+        try:
+            async with connection.transaction():
+                await _run(connection, statement, name, scram_verifier(password))
+                return
+        except asyncpg.PostgresError:
+            pass
+    await _run(connection, statement, name, password)
+
+
+def scram_verifier(password: str, salt: bytes | None = None) -> str:
+    """What PostgreSQL stores of a password (RFC 5803): it shows that somebody knows the password, and not which it is."""
+    salt = salt or secrets.token_bytes(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, SCRAM_ITERATIONS)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server = hmac.digest(salted, b"Server Key", "sha256")
+    salt_text, stored_text, server_text = (base64.b64encode(one).decode() for one in (salt, stored, server))
+    return f"SCRAM-SHA-256${SCRAM_ITERATIONS}:{salt_text}${stored_text}:{server_text}"
 
 
 async def _quiet(connection: Connection, name: str) -> None:
