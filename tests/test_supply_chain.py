@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCKS = sorted(
-    path for path in ROOT.rglob("requirements*.txt") if not path.relative_to(ROOT).parts[0].startswith(".")
-)
+PLACES = (ROOT, *(ROOT / "packages").iterdir(), ROOT / "packages" / "seslocal" / "conformance")
+LOCKS = sorted(path for place in PLACES for path in place.glob("requirements*.txt"))
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: str(lock.relative_to(ROOT)))
