@@ -35,11 +35,14 @@ order by 1, 2 limit 2000;
 -- Holds that stopped mail of each lane after a time, lifted ones too: what a delivery's timeline says of them is read from them.
 -- The newest, which are the open ones too.
 select u.lane as of_lane, newest.*
-  from unnest($1::int[], $2::bigint[]) u (lane, since)
+  from (select l.id as lane, l.tenant, l.class, s.since from unnest($1::int[], $2::bigint[]) s (lane, since) join lane l on l.id = s.lane) u
  cross join lateral (
-    select h.* from lane l join hold h on h.tenant = l.tenant and hold_covers(h, l.tenant, l.class, l.id)
-     where l.id = u.lane and h.stops and (h.lifted_at is null or h.lifted_at > u.since)
-     order by h.lifted_at desc nulls first, h.id desc limit 100
+    (select h.* from hold h where h.tenant = u.tenant and h.lifted_at is null and h.stops and hold_covers(h, u.tenant, u.class, u.lane))
+    union all
+    (select h.* from hold h
+      where h.tenant = u.tenant and h.lifted_at > u.since and h.stops and hold_covers(h, u.tenant, u.class, u.lane)
+      order by h.lifted_at desc limit 100)
+     order by lifted_at desc nulls first, id desc limit 100
 ) newest order by newest.since, newest.id;
 
 -- name: stops_since
