@@ -129,6 +129,26 @@ async def test_where_the_queues_policy_is_the_proof_raw_and_enveloped_events_cou
     assert await world.rows("select address from suppression") == [("kim@example.com",)]
 
 
+async def test_a_flood_of_quarantined_documents_is_a_line_for_each_kind_in_the_log(
+    pipeline: PipelineWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    await pipeline.world.owner.execute("update quarantine_kind set most_entries = 2 where why = 'malformed'")
+    for n in range(6):
+        await pipeline.put(*[f"{n} {k} {{" for k in range(10)])
+    async with pipeline.running():
+        await until(pipeline.empty, "counted and deleted")
+    lines = [
+        record.getMessage() for record in caplog.records if record.getMessage().startswith("quarantine: ")
+    ]
+    assert [line.partition(" (")[0][:22] for line in lines] == [
+        "quarantine: malformed:",
+        "quarantine: no room fo",
+    ]
+    assert await pipeline.world.rows(
+        "select entries::int, documents::int, not_kept::int from quarantine_kind where why = 'malformed'"
+    ) == [(2, 60, 58)]
+
+
 async def test_a_document_without_our_tags_is_an_ungoverned_send(pipeline: PipelineWorld) -> None:
     sent = await pipeline.world.sent("acme", "newsletter", "kim@example.com")
     await pipeline.put(sent.bounce(mail=sent.mail(tags={"ses:configuration-set": ["mc-marketing"]})))
