@@ -139,6 +139,32 @@ async def test_mail_leaves_with_tenant_set_and_signed_tags(
     assert mail["tags"]["mc-type"] == ["password-reset"]
 
 
+async def test_each_recipients_mail_has_the_headers_given_for_them_and_no_others(
+    dispatching: DispatchSystem, make_submission: Any
+) -> None:
+    to = ["kim@example.com", "lee@example.com", "ann@example.com"]
+    own = [{"X-Seat": "1"}, None, {"x-seat": "3", "X-Door": "B"}]
+    await dispatching.put(make_submission(to=to, headers={"X-Seat": "any", "X-Hall": "2"}, own_headers=own))
+
+    async def sent() -> Any:
+        mails = await dispatching.sent()
+        return mails if len(mails) == 3 else None
+
+    found = {
+        mail["recipients"][0]: {
+            one["name"].lower(): one["value"]
+            for one in mail["headers"]
+            if one["name"].lower().startswith("x-")
+        }
+        for mail in await dispatching.until(sent)
+    }
+    assert found == {
+        "kim@example.com": {"x-hall": "2", "x-seat": "1"},
+        "lee@example.com": {"x-hall": "2", "x-seat": "any"},
+        "ann@example.com": {"x-hall": "2", "x-seat": "3", "x-door": "B"},
+    }
+
+
 async def test_an_accepted_mail_whose_answer_was_lost_is_not_sent_again(
     dispatching: DispatchSystem, make_submission: Any
 ) -> None:
