@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 
 import asyncpg
 
@@ -70,10 +71,15 @@ def _shown(prefix: str, terms: Terms) -> str:
         "types": terms.types,
         "networks": [str(network) for network in terms.networks] or None,
         "limits": limits or None,
-        "expires_at": terms.expires_at and terms.expires_at.isoformat(),
+        "expires_at": terms.expires_at and _utc(terms.expires_at),
     }
     shown = {"prefix": prefix, "name": terms.name, "scopes": terms.scopes}
     return json.dumps(shown | {name: value for name, value in optional.items() if value is not None})
+
+
+def _utc(moment: datetime) -> str:
+    """In the form of every time in a response, however the request wrote it."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _words(prefix: str, tenant: str | None) -> str:
