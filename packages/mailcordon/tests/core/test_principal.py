@@ -1,5 +1,8 @@
 """Who may do what for whom: a tenant's key serves its tenant, a platform's key names the one it means."""
 
+from dataclasses import replace
+from ipaddress import ip_network
+
 import pytest
 
 from mailcordon.core.errors import Forbidden, Invalid
@@ -47,3 +50,20 @@ def test_other_tenants_are_not_found_with_a_tenants_key():
     assert principal("acme").sees("acme")
     assert not principal("acme").sees("zen")
     assert principal(None).sees("zen")
+
+
+@pytest.mark.parametrize("client", ["10.1.2.3", "::ffff:10.1.2.3", "2001:db8::7"])
+def test_a_key_works_from_the_addresses_in_its_ranges(client: str):
+    networks = (ip_network("10.0.0.0/8"), ip_network("2001:db8::/32"))
+    replace(principal("acme"), networks=networks).require_network(client)
+
+
+@pytest.mark.parametrize(
+    "client", ["11.0.0.1", "::ffff:11.0.0.1", "2001:db9::7", "", "unknown", "10.1.2.3\n"]
+)
+def test_a_key_does_not_work_from_another_address_or_from_none(client: str):
+    networks = (ip_network("10.0.0.0/8"), ip_network("2001:db8::/32"))
+    with pytest.raises(Forbidden) as caught:
+        replace(principal("acme"), networks=networks).require_network(client)
+    assert caught.value.code == "address-not-allowed"
+    principal("acme").require_network(client)

@@ -71,6 +71,24 @@ async def test_a_change_of_one_rate_leaves_the_others(world: Any) -> None:
         assert tuple(changed.json()["limits"].values()) == now
 
 
+async def test_a_key_for_some_addresses_works_from_no_other(world: Any) -> None:
+    operator = await world.key(None, *SCOPES)
+    near = await made(world, operator, networks=["127.0.0.0/8", "2001:db8::/32"])
+    far = await made(world, operator, networks=["192.0.2.0/24"])
+    assert near["networks"] == ["127.0.0.0/8", "2001:db8::/32"]
+    lanes = ("GET", "/v1/lanes", None)
+    assert (await world.ask(lanes, near["key"])).status_code == 200
+    answer = await world.ask(lanes, far["key"])
+    assert (answer.status_code, answer.json()["code"]) == (403, "address-not-allowed")
+    assert "127.0.0.1" in answer.text
+    changed = await ask(world, operator, "PATCH", f"/{far['prefix']}", {"networks": []})
+    assert changed.json()["networks"] == []
+    assert (await world.ask(lanes, far["key"])).status_code == 200
+    for text in ("10.0.0.1/8", "nowhere", "", "fe80::1%eth0/128", "10.0.0.0/33", "1.2.3.4\x00"):
+        answer = await ask(world, operator, "PATCH", f"/{far['prefix']}", {"networks": ["10.0.0.0/8", text]})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "networks[1]")
+
+
 async def test_a_key_widens_only_what_it_holds_itself_and_narrows_anything(world: Any) -> None:
     operator, admin = await world.key(None, *SCOPES), await world.key(None, "admin")
     wide, narrow = (

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -279,6 +280,48 @@ async def test_a_key_for_some_types_is_refused_another_one_on_both_paths(api: Ap
     assert api.through_asgi == [f"POST {messages.PATH}"]
     assert (direct.status, direct.said["code"]) == (403, "type-not-allowed")
     assert direct.body == through_asgi.body
+    assert await api.stored() == 0
+
+
+async def test_a_key_for_some_addresses_sends_from_no_other_in_one_piece_or_several(api: Api) -> None:
+    texts: list[str] = []
+    for network in ("127.0.0.0/8", "192.0.2.0/24"):
+        _, text = await api.keys.create(
+            tenant="acme", name="n", scopes=("send",), actor="test", networks=(ip_network(network),)
+        )
+        await api.cache.load(f"Bearer {text}")
+        texts.append(text)
+    near, far = texts
+    assert (await api.ask(api.request(GOOD, key=near))).status == 202
+    refused = await api.ask(api.request(GOOD, key=far))
+    assert (refused.status, refused.said["code"]) == (403, "address-not-allowed")
+    raw = api.request(GOOD, key=far)
+    async with api.client() as client:
+        await client.write(raw[:-10])
+        await asyncio.sleep(0)
+        await client.write(raw[-10:])
+        assert (await client.response()).status == 403
+    assert await api.stored() == 1
+
+
+async def test_a_narrowed_key_sends_nothing_more_although_the_wider_one_is_in_memory(api: Api) -> None:
+    operator = Principal(
+        key_id=0, prefix="abcdefgh", name="o", tenant_id=None, tenant_slug=None, scopes=frozenset(SCOPES)
+    )
+    large = {**GOOD, "text": "x" * 300_000}
+    cases: list[tuple[dict[str, Any], dict[str, Any], int]] = [
+        ({"types": ("newsletter",)}, GOOD, 403),
+        ({"scopes": ("read",)}, GOOD, 403),
+        ({"networks": (ip_network("192.0.2.0/24"),)}, GOOD, 503),
+        ({"types": ("newsletter",)}, large, 503),
+    ]
+    for change, body, status in cases:
+        key, text = await api.keys.create(tenant="acme", name="n", scopes=("send",), actor="test")
+        await api.cache.load(f"Bearer {text}")
+        await api.keys.change(operator, key.prefix, **change)
+        assert api.cache.lookup(f"Bearer {text}") is not None
+        answers = [(await api.ask(api.request(body, key=text))).status for _ in range(2)]
+        assert answers == [status, 403], change
     assert await api.stored() == 0
 
 

@@ -5,8 +5,9 @@ to send for another tenant is forbidden, a request to read another tenant's data
 tenants exist.
 """
 
+import functools
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from mailcordon.core import names
 from mailcordon.core.errors import Fault, Forbidden, Invalid
@@ -60,6 +61,12 @@ class Principal:
             problem = api.type_not_allowed(self.prefix, ascii(type[:64])[1:-1], sorted(self.types))
             raise Forbidden(problem, code="type-not-allowed")
 
+    def require_network(self, client: str) -> None:
+        """Raises Forbidden for a client whose address is outside of the key's ranges, or is no address."""
+        if self.networks and not _is_within(client, self.networks):
+            problem = api.address_not_allowed(self.prefix, ascii(client[:64])[1:-1])
+            raise Forbidden(problem, code="address-not-allowed")
+
     def require_platform(self) -> None:
         """Raises Forbidden for a tenant's key."""
         if not self.is_platform:
@@ -81,3 +88,14 @@ class Principal:
     def sees(self, slug: str) -> bool:
         """Whether this key may read the data of this tenant."""
         return self.tenant_slug is None or self.tenant_slug == slug
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_within(client: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
+    try:
+        address = ip_address(client)
+    except ValueError:
+        return False
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped  # an IPv4 client of a socket for both
+    return any(address in network for network in networks)

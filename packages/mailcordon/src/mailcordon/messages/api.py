@@ -508,6 +508,19 @@ def type_not_allowed(prefix: str, type: str, types: list[str]) -> str:
     return f"The key {prefix} does not send {type}; it is for {_and(types)} only."
 
 
+@example("k7pq2m9d")
+def key_changed(prefix: str) -> str:
+    """The message types or addresses of the key were changed while its message was being stored (503)."""
+    return f"The key {prefix} was changed while the message was being stored, and nothing was stored. Retry."
+
+
+@example("k7pq2m9d", "198.51.100.7")
+@example("k7pq2m9d", "")
+def address_not_allowed(prefix: str, client: str) -> str:
+    """The key is for some client addresses, and the request comes from another one (403)."""
+    return f"The key {prefix} does not work from {client or 'an unknown address'}: it is limited to other addresses."
+
+
 @example()
 def platform_key_needed() -> str:
     """A tenant's key was used for something that belongs to the platform (403)."""

@@ -138,10 +138,11 @@ def rotate_secrets(
     ] = False,
     yes: _Yes = False,
 ) -> None:
-    """Encrypt every stored secret with the first key of MAILCORDON_SECRET_KEYS. Without --yes, say what would be done.
+    """Encrypt what is stored with the newest secret key.
 
-    Afterwards the other keys are not needed any more. With --mac a new key signs the tags of mail; the present one stays accepted
-    until `mailcordon secrets drop-mac`. The processes need no restart.
+    That is the first of MAILCORDON_SECRET_KEYS; afterwards the others are not needed any more. Without --yes, say what would be
+    done. With --mac a new key signs the tags of mail; the present one stays accepted until `mailcordon secrets drop-mac`. The
+    processes need no restart.
     """
     config = configs.read(os.environ)
     from mailcordon.run import secrets as run_secrets
@@ -152,9 +153,10 @@ def rotate_secrets(
 
 @secrets.command("drop-mac", epilog="\b\nExamples:\n  mailcordon secrets drop-mac --yes")
 def drop_mac(yes: _Yes = False) -> None:
-    """Stop to accept the former key of the tags of mail. Without --yes, say what would be done.
+    """Stop accepting the former key of the tags of mail.
 
-    Events of mail that it signed go to quarantine from then on. Most events of a mail come within three days.
+    Without --yes, say what would be done. Events of mail that it signed go to quarantine from then on. Most events of a mail
+    come within three days.
     """
     config = configs.read(os.environ)
     from mailcordon.run import secrets as run_secrets

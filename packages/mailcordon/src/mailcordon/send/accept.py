@@ -78,6 +78,7 @@ class _Item:
     key: bytes | None
     body: bytes  #: digest; empty without a key
     still_allowed: Callable[[], Awaitable[object]]
+    changes: int  #: how often the epoch had moved when the key was looked up, or last looked at again
     done: asyncio.Future[Accepted | Repeated]
 
 
@@ -116,11 +117,15 @@ class Accept:
         self._hash_key = hash_key
         self._refused = refused
         bounds = (pending or Pending()).bounds
-        self._small = _Committer(store, host_ms, on_change, self.facts, bounds, local=local)
+        self._changes = 0
+        self._on_change = on_change
+        self._small = _Committer(
+            store, host_ms, self._change, self._changes_now, self.facts, bounds, local=local
+        )
         self._large = (
             self._small
             if large is None
-            else _Committer(large, host_ms, on_change, self.facts, bounds, local=local)
+            else _Committer(large, host_ms, self._change, self._changes_now, self.facts, bounds, local=local)
         )
         self._unparsed: Turns[_Unparsed] = Turns(bounds)
         self._arrived = asyncio.Event()
@@ -143,7 +148,7 @@ class Accept:
         full) or Unavailable (nothing was confirmed; retry).
         """
         done: asyncio.Future[Accepted | Repeated] = asyncio.get_running_loop().create_future()
-        self._put(self._item(slug, submission, api_key, key, still_allowed, done))
+        self._put(self._item(slug, submission, api_key, key, still_allowed, self._changes, done))
         return done
 
     def enqueue_large(
@@ -163,9 +168,11 @@ class Accept:
         tenant before the message is put into a batch, and may raise. Callers take turns in being parsed."""
         done: asyncio.Future[Accepted | Repeated] = asyncio.get_running_loop().create_future()
 
+        changes = self._changes
+
         def make() -> _Item:
             slug, submission = parse()
-            item = self._item(slug, submission, api_key, key, still_allowed, done)
+            item = self._item(slug, submission, api_key, key, still_allowed, changes, done)
             # Resolution does not read the text, and a large one is not kept twice.
             item.submission = replace(submission, text=None, html=None)
             return item
@@ -223,6 +230,7 @@ class Accept:
         api_key: int,
         key: str | None,
         still_allowed: Callable[[], Awaitable[object]],
+        changes: int,
         done: asyncio.Future[Accepted | Repeated],
     ) -> _Item:
         content = compose.content(submission)
@@ -244,8 +252,16 @@ class Accept:
             key=None if key is None else hashlib.blake2b(key.encode(), digest_size=16).digest(),
             body=b"" if key is None else _digest(slug, submission, content, recipients),
             still_allowed=still_allowed,
+            changes=changes,
             done=done,
         )
+
+    def _change(self) -> None:
+        self._changes += 1
+        self._on_change()
+
+    def _changes_now(self) -> int:
+        return self._changes
 
     def _put(self, item: _Item) -> None:
         committer = self._small if len(item.content) <= LARGE else self._large
@@ -269,6 +285,7 @@ class _Committer:
         store: AcceptStore,
         host_ms: Callable[[], int],
         on_change: Callable[[], None],
+        changes: Callable[[], int],
         facts: AcceptFacts,
         bounds: Bounds,
         *,
@@ -279,6 +296,7 @@ class _Committer:
         self._host_ms = host_ms
         self._skew_ms = 0  #: the database's clock minus `host_ms`; the first look at the epoch measures it
         self._on_change = on_change
+        self._changes = changes
         self._pending: Turns[_Item] = Turns(bounds)
         self._arrived = asyncio.Event()
         self._lanes: dict[str, Lanes | None] = {}
@@ -332,13 +350,18 @@ class _Committer:
         for _ in range(_STALE_TRIES):
             try:
                 resolved = await self._resolve(first)
+                changes = self._changes()
+                if any(item.changes != changes for item, _ in resolved):
+                    # The epoch moved after the keys were looked up, and the commit would not notice it.
+                    allowed = set(await self._allowed([item for item, _ in resolved]))
+                    resolved = [one for one in resolved if one[0] in allowed]
                 if not resolved:
                     break
                 stored = await self._store.store([message for _, message in resolved], self._epoch)
                 self._set_clock(stored.now)
             except StaleRoutes:
                 await self._drop_cache()
-                first = await _allowed([item for item in first if not _answered(item)])
+                first = await self._allowed([item for item in first if not _answered(item)])
                 continue
             self._count(resolved, stored)
             await self._answer(resolved, stored)
@@ -347,6 +370,19 @@ class _Committer:
             _fail_items(first, TooMuch(api.lanes_keep_changing(), retry_after=1))
         for repeat, original in repeats:
             _answer_repeat(repeat, original)
+
+    async def _allowed(self, items: Sequence[_Item]) -> list[_Item]:
+        """Those whose key may still send them. The others are answered."""
+        good: list[_Item] = []
+        changes = self._changes()
+        for item in items:
+            try:
+                await item.still_allowed()
+                item.changes = changes
+                good.append(item)
+            except MailcordonError as problem:
+                _fail_items([item], problem)
+        return good
 
     async def _resolve(self, batch: Sequence[_Item]) -> list[tuple[_Item, NewMessage]]:
         self._use_node(await self._store.node())
@@ -513,17 +549,6 @@ def _accepted(message: NewMessage, stored: Stored) -> Accepted:
 def _answered(item: _Item) -> bool:
     """False if the client disconnected: its mail is still to be stored."""
     return item.done.done() and not item.done.cancelled()
-
-
-async def _allowed(items: Sequence[_Item]) -> list[_Item]:
-    good: list[_Item] = []
-    for item in items:
-        try:
-            await item.still_allowed()
-            good.append(item)
-        except MailcordonError as problem:
-            _fail_items([item], problem)
-    return good
 
 
 def _split_repeats(batch: Sequence[_Item]) -> tuple[list[_Item], list[tuple[_Item, _Item]]]:

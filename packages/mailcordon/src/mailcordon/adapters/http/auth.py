@@ -18,7 +18,9 @@ def before_request(cache: KeyCache) -> Callable[[AnyRequest], Awaitable[None]]:
 
     async def authenticate(request: AnyRequest) -> None:
         if not request.route_handler.opt.get("open"):
-            request.state.principal = await cache.authenticate(request.headers.get("authorization"))
+            principal = await cache.authenticate(request.headers.get("authorization"))
+            principal.require_network(request.client.host if request.client else "")
+            request.state.principal = principal
 
     return authenticate
 

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from mailcordon.adapters.http import shapes
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal
 from mailcordon.adapters.http.shapes import After, AnyTenant, Limit, Time
 from mailcordon.control import lookup
-from mailcordon.control.keys import LONGEST_OVERLAP, SAME, Changes, Key, Keys, Terms
+from mailcordon.control.keys import LONGEST_OVERLAP, MOST_NETWORKS, SAME, Changes, Key, Keys, Terms
 from mailcordon.control.views import AuditView, Reads
 from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.key_limits import KeyLimits
@@ -43,6 +44,7 @@ class NewKey(msgspec.Struct, forbid_unknown_fields=True):
     scopes: list[str]
     tenant: str | None = None  #: null: a key of the platform
     types: list[str] | None = None  #: message types that it may send and cancel; null: all
+    networks: list[str] = []  #: client addresses that it works from, as ranges; empty: any
     limits: KeyRates = msgspec.field(default_factory=KeyRates)
     expires_at: datetime | None = None
 
@@ -53,6 +55,7 @@ class KeyChange(msgspec.Struct, forbid_unknown_fields=True):
     name: str | UnsetType = UNSET
     scopes: list[str] | UnsetType = UNSET
     types: list[str] | UnsetType | None = UNSET
+    networks: list[str] | UnsetType = UNSET
     limits: RatesChange | UnsetType = UNSET
     expires_at: datetime | UnsetType | None = UNSET
 
@@ -68,6 +71,7 @@ class KeyItem(msgspec.Struct):
     tenant: str | None
     scopes: list[str]
     types: list[str] | None
+    networks: list[str]
     limits: KeyRates
     created_at: Time
     created_by: str
@@ -117,6 +121,7 @@ def routes(reads: Reads, keys: Keys) -> list[HTTPRouteHandler]:
             name=data.name,
             scopes=tuple(data.scopes),
             types=None if data.types is None else tuple(data.types),
+            networks=_networks(data.networks),
             limits=_limits(data.limits),
             expires_at=data.expires_at,
         )
@@ -144,6 +149,8 @@ def routes(reads: Reads, keys: Keys) -> list[HTTPRouteHandler]:
             changes["scopes"] = tuple(data.scopes)
         if data.types is not UNSET:
             changes["types"] = None if data.types is None else tuple(data.types)
+        if data.networks is not UNSET:
+            changes["networks"] = _networks(data.networks)
         if data.expires_at is not UNSET:
             changes["expires_at"] = data.expires_at
         rates: dict[str, float | None] = {} if data.limits is UNSET else msgspec.to_builtins(data.limits)
@@ -189,6 +196,19 @@ def routes(reads: Reads, keys: Keys) -> list[HTTPRouteHandler]:
     return [create_key, list_keys, change_key, rotate_key, revoke_key, list_audit]
 
 
+def _networks(given: list[str]) -> tuple[IPv4Network | IPv6Network, ...]:
+    found: list[IPv4Network | IPv6Network] = []
+    for place, text in enumerate(given[: MOST_NETWORKS + 1]):
+        try:
+            if "%" in text:
+                raise ValueError("it has a zone")
+            found.append(ip_network(text))
+        except ValueError as problem:
+            shown, said = ascii(text[:64])[1:-1], ascii(str(problem)[:128])[1:-1]
+            raise Invalid(Fault(f"networks[{place}]", api.bad_network(shown, said))) from None
+    return tuple(found)
+
+
 def _limits(given: KeyRates) -> KeyLimits:
     return KeyLimits(
         messages_per_second=given.messages_per_second,
@@ -205,6 +225,7 @@ def _fields(key: Key) -> dict[str, Any]:
         "tenant": terms.tenant,
         "scopes": list(terms.scopes),
         "types": None if terms.types is None else list(terms.types),
+        "networks": [str(network) for network in terms.networks],
         "limits": KeyRates(**asdict(terms.limits)),
         "created_at": shapes.iso(key.created_at),
         "created_by": key.created_by,

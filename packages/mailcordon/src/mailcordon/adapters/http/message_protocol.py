@@ -367,7 +367,13 @@ class MessageProtocol(HttpToolsProtocol):
         caller, address = admitted
         self._place = _BODY
         self._received = self._raw = 0
-        if principal is not None and self.url == _URL and self._may_be_direct(parser):
+        # The endpoint checks the client's address of a key that has address ranges.
+        if (
+            principal is not None
+            and not principal.networks
+            and self.url == _URL
+            and self._may_be_direct(parser)
+        ):
             ticket = Ticket(self._admission, caller, self._length or 0, address)
             mail = _Mail(self, ticket, principal, authorization, key, keep_alive=parser.should_keep_alive())
             self._set_direct(mail)
@@ -699,11 +705,12 @@ class _Mail(_Direct):
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks.clear()
         endpoint = self._connection.endpoint
+        client = self._connection.client_address
         if self._read != self._connection.reads:
             # It came in several chunks: the key may have been revoked in between.
             principal = endpoint.keys.lookup(self._authorization)
-            if principal is None:
-                self._wait_for(endpoint.handle(self._authorization, self._key, body))
+            if principal is None or principal.networks:
+                self._wait_for(endpoint.handle(self._authorization, self._key, body, client))
                 return
             self._principal = principal
         try:
@@ -730,7 +737,9 @@ class _Mail(_Direct):
 
     def _reconsider(self, refused: Forbidden, body: bytes | None) -> None:
         endpoint = self._connection.endpoint
-        self._wait_for(endpoint.reconsider(self._principal, refused, self._authorization, self._key, body))
+        client = self._connection.client_address
+        work = endpoint.reconsider(self._principal, refused, self._authorization, self._key, body, client)
+        self._wait_for(work)
 
     def _wait_for(self, work: Coroutine[Any, Any, Reply]) -> None:
         """The slow path: the response needs the database."""

@@ -198,7 +198,7 @@ class MessageEndpoint:
         try:
             result = await self.enqueue(principal, authorization, key, raw)
         except Forbidden as refused:
-            return await self.reconsider(principal, refused, authorization, key, raw)
+            return await self.reconsider(principal, refused, authorization, key, raw, client)
         return (
             await self.repeated(result, principal) if isinstance(result, Repeated) else self.accepted(result)
         )
@@ -210,6 +210,7 @@ class MessageEndpoint:
         authorization: str | None,
         key: str | None,
         raw: bytes | None,
+        client: str,
     ) -> Reply:
         """A key in memory may be older than a change that widened it: reads it, and handles the request again if it has changed.
 
@@ -219,17 +220,21 @@ class MessageEndpoint:
             now = await self.keys.authenticate(authorization)
         if raw is None or now == principal:
             raise refused
-        return await self.handle(authorization, key, raw)
+        return await self.handle(authorization, key, raw, client)
 
     async def _sender(self, authorization: str | None, client: str) -> Principal:
         principal = self.keys.lookup(authorization)
         if principal is None:
             async with self.reads.of_client(client):
                 principal = await self.keys.load(authorization)
-        elif "send" not in principal.scopes:  # as `reconsider` does
+        try:
+            principal.require_network(client)
+            principal.require("send")
+        except Forbidden:  # as `reconsider` does
             async with self.reads.of(principal):
                 principal = await self.keys.authenticate(authorization)
-        principal.require("send")
+            principal.require_network(client)
+            principal.require("send")
         return principal
 
     def enqueue(
@@ -253,7 +258,7 @@ class MessageEndpoint:
             checked,
             api_key=principal.key_id,
             key=_idempotency_key(key),
-            still_allowed=_still_allowed(self.keys, authorization),
+            still_allowed=_still_allowed(self.keys, authorization, principal, checked.type),
         )
 
     def _enqueue_large(
@@ -270,7 +275,7 @@ class MessageEndpoint:
             admit=admit,
             api_key=principal.key_id,
             key=_idempotency_key(key),
-            still_allowed=_still_allowed(self.keys, authorization),
+            still_allowed=_still_allowed(self.keys, authorization, principal, None),
         )
 
     def _parse(self, principal: Principal, raw: bytes) -> tuple[str, submission.Submission]:
@@ -513,8 +518,22 @@ def _idempotency_key(key: str | None) -> str | None:
     return None if key is None else parse_field("Idempotency-Key", idempotency.parse, key)
 
 
-def _still_allowed(keys: KeyCache, authorization: str | None) -> Callable[[], Awaitable[object]]:
-    return lambda: keys.authenticate(authorization)
+def _still_allowed(
+    keys: KeyCache, authorization: str | None, principal: Principal, type: str | None
+) -> Callable[[], Awaitable[object]]:
+    """Raises if the key has ended, or was narrowed so that it may not send this. `type` None: it is not known yet."""
+
+    async def check() -> None:
+        now = await keys.authenticate(authorization)
+        now.require("send")
+        if type is not None:
+            now.require_type(type)
+        if now.networks != principal.networks or (type is None and now.types != principal.types):
+            raise Unavailable(
+                api.key_changed(now.prefix), code="key-changed"
+            )  # the retry is judged by the new terms
+
+    return check
 
 
 async def _read(receive: Receive) -> bytes:

@@ -47,6 +47,11 @@ def _type(default: str) -> Any:
     return typer.Option("--type", metavar="TYPE", help=help)
 
 
+def _network(default: str) -> Any:
+    help = f"Client addresses that the key works from, such as 192.0.2.0/24. Repeat for more. {default}"
+    return typer.Option("--network", metavar="RANGE", help=help)
+
+
 def _expires(default: str) -> Any:
     help = f"When it ends, as in 2027-01-01T00:00:00Z, or 90d from now, or never. {default}"
     return typer.Option("--expires", metavar="TIME", parser=_end, help=help)
@@ -82,6 +87,7 @@ async def create_key(
     name: Annotated[str | None, _name("Default: cli.")] = None,
     scope: Annotated[list[KeyScope] | None, _scope("Default for a tenant's key: send, read.")] = None,
     type_: Annotated[list[str] | None, _type("Default: all.")] = None,
+    network: Annotated[list[str] | None, _network("Default: any.")] = None,
     expires: Annotated[str | None, _expires("Default: never.")] = None,
     messages_rate: Annotated[float | None, _rate("messages", _MESSAGES, _STANDARD)] = None,
     bytes_rate: Annotated[float | None, _rate("bytes", _BYTES, _STANDARD)] = None,
@@ -98,6 +104,8 @@ async def create_key(
     body: Document = {"tenant": tenant, "name": name or "cli", "scopes": scope or ["send", "read"]}
     if type_:
         body["types"] = type_
+    if network:
+        body["networks"] = network
     if expires is not None and expires != "never":
         body["expires_at"] = expires
     if rates := _rates(messages_rate, bytes_rate, reads_rate):
@@ -157,6 +165,10 @@ async def change_key(
     all_types: Annotated[
         bool, typer.Option("--all-types", help="It may send every message type again.")
     ] = False,
+    network: Annotated[list[str] | None, _network(_SAME)] = None,
+    any_network: Annotated[
+        bool, typer.Option("--any-network", help="It works from every address again.")
+    ] = False,
     expires: Annotated[str | None, _expires(_SAME)] = None,
     messages_rate: Annotated[
         float | None, _rate("messages", _MESSAGES, f"0: the server's limit. {_SAME}")
@@ -175,6 +187,10 @@ async def change_key(
         body["name"] = name
     if scope:
         body["scopes"] = scope
+    if network and any_network:
+        raise failures.usage(messages.one_of(options="--network or --any-network"))
+    if network or any_network:
+        body["networks"] = network or []
     if type_ or all_types:
         body["types"] = type_ or None
     if expires is not None:
