@@ -45,7 +45,6 @@ async def serve(
             server_header=False,
             ws="none",
             proxy_headers=False,  # the door reads them, for proxies that are trusted (door/client_address.py)
-            timeout_keep_alive=int(config.limits.idle_seconds),
             timeout_graceful_shutdown=max(1, int(config.drain_seconds)),
             backlog=1024,
         )
