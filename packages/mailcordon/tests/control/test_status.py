@@ -196,6 +196,26 @@ class TestFeedback:
         assert "no response within 30 s" in problem.sentence
 
 
+def test_a_certificate_that_cannot_be_fetched_is_a_problem_at_once():
+    queue = {"name": "outcome", "last_receive": NOW - 1_000, "uncertain": "HTTP 503", "problem": "HTTP 503"}
+    [problem] = status.judge(facts(beats=beats(observe=beat("observe", queues=[queue])))).problems
+    assert problem.code == "events-uncertain"
+    assert "HTTP 503" in problem.sentence
+    assert "MAILCORDON_EVENT_PROOF" in problem.next
+
+
+def test_messages_that_nothing_proves_and_topics_that_sign_with_sha_1_are_notices():
+    topic = "arn:aws:sns:us-east-1:123456789012:outcome"
+    queue = {"name": "outcome", "last_receive": NOW - 1_000, "unverified": 3}
+    found = status.judge(
+        facts(beats=beats(observe=beat("observe", queues=[queue], version_1_topics=[topic])))
+    )
+    assert found.problems == ()
+    assert [notice.code for notice in found.notices] == ["events-unverified", "topic-signs-with-sha-1"]
+    assert "3" in found.notices[0].sentence
+    assert topic in found.notices[1].next
+
+
 def test_unknown_outcomes_past_their_time_are_a_problem():
     assert codes(facts(overdue=Overdue(3, NOW - 20 * MINUTE))) == ["unknown-overdue"]
 

@@ -148,7 +148,6 @@ def _denies_others(statement: Mapping[str, Any], topics: set[str]) -> bool:
         and _covers_send(statement)
         and _principals(statement) == ["*"]
         and "NotPrincipal" not in statement
-        and len(conditions) == 1
         and sum(len(keys) for keys in conditions.values()) == 1
         and bool(sources)
         and all(one in topics or _RULE.fullmatch(one) for one in sources)
