@@ -196,8 +196,12 @@ async def test_who_writes_to_the_queue_without_snss_signature_changes_nothing(
     assert await one.suppressions("lee@example.com") == []
     counted = (await mail.call("GET", f"/v1/metrics?tenant={one.slug}"))[1]["items"][0]
     assert (counted["hard_bounced"], counted["complained"], counted["rejected"]) == (0, 0, 0)
-    _, said = await mail.call("GET", "/v1/status")
-    assert "events-unverified" in {notice["code"] for notice in said["notices"]}
+
+    async def said() -> bool:
+        _, status = await mail.call("GET", "/v1/status")
+        return "events-unverified" in {notice["code"] for notice in status["notices"]}
+
+    await mail.until(said, "the next report of observe says it")
 
 
 async def test_what_sns_signed_without_tags_counts_for_nobody(system: systems.System, mail: Traffic) -> None:
