@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import boto3
@@ -108,7 +108,7 @@ async def mailed(mail: Traffic, type: str = "receipt") -> Mailed:
     )
 
 
-def client(system: systems.System, name: str) -> Any:
+def client(system: systems.System, name: Literal["sqs", "sns"]) -> Any:
     return boto3.client(
         name,
         endpoint_url=system.ses_url,
@@ -238,5 +238,5 @@ async def test_what_sns_signed_and_is_odd_counts_for_its_own_delivery(
     await mail.until(bounced, "it is bounced")
     assert len(await one.suppressions()) == 1
     assert await one.suppressions("lee@example.com") == []
-    [at] = await mail.db.fetchrow("select at from outcome where id = $1", one.id + 1)
+    at = await mail.db.fetchval("select at from outcome where id = $1", one.id + 1)
     assert abs(at / 1000 - time.time()) < 600
