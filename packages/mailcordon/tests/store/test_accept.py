@@ -1,18 +1,22 @@
 """A batch is stored by one statement if possible. The slow path gives the same results and leaves the same rows."""
 
 import asyncio
+import hashlib
+import threading
 import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from mailcordon.adapters.db.accept_store import AcceptStore
 from mailcordon.core import ids
 from mailcordon.core.delivery import State
-from mailcordon.core.errors import Conflict, Invalid
+from mailcordon.core.errors import Conflict, Invalid, TooMuch, Unavailable
 from mailcordon.core.reason import Reason
-from mailcordon.send.accept import Accept, Repeated
-from mailcordon_fixtures.queue_world import accepting, allowed
+from mailcordon.send.accept import LARGE, Accept, Accepted, Repeated
+from mailcordon.send.pending import Pending
+from mailcordon_fixtures.queue_world import HASH_KEY, accepting, allowed
 
 NOW = time.time_ns() // 1_000_000  #: stands still: what is minted in one millisecond has to be told apart too
 
@@ -200,3 +204,99 @@ async def test_on_aws_no_message_comes_from_a_domain_that_is_reserved(world, mak
     assert isinstance(answer, Invalid)
     assert [(fault.field, fault.code) for fault in answer.faults] == [("from", "reserved-domain")]
     assert await world.count("message") == 0
+
+
+SMALL = Pending(messages_per_tenant=2, messages=3, bytes_per_tenant=1 << 20, bytes=1 << 21)
+
+
+async def test_what_waits_is_bounded_for_a_tenant_and_in_all(world, make_submission):
+    """Nothing is committed meanwhile."""
+    refused: list[str] = []
+    store = AcceptStore(world.database.dsn("send"))
+    accept = Accept(
+        store, HASH_KEY, lambda: NOW, lambda: None, local=True, pending=SMALL, refused=refused.append
+    )
+
+    def enqueue(slug: str) -> None:
+        accept.enqueue(slug, make_submission("receipt", slug), api_key=7, key=None, still_allowed=allowed)
+
+    enqueue("acme")
+    enqueue("acme")
+    with pytest.raises(TooMuch, match="Too many messages of acme wait"):
+        enqueue("acme")
+    enqueue("zen")
+    with pytest.raises(Unavailable):
+        enqueue("orbit")
+    assert (refused, accept.waiting) == (["pending-per-tenant", "pending"], 3)
+
+
+async def test_a_large_message_is_parsed_beside_the_loop_and_stored_beside_the_batches(
+    world, make_submission
+):
+    """While it is parsed, and while its commit waits, small messages are stored."""
+    for slug in ("acme", "zen"):
+        await world.lane(slug, "receipt")
+    go_on, threads = threading.Event(), list[str]()
+    large_store = AcceptStore(world.database.dsn("send"))
+    store = AcceptStore(world.database.dsn("send"))
+    accept = Accept(store, HASH_KEY, lambda: NOW, lambda: None, local=True, large=large_store)
+    running = asyncio.create_task(accept.run())
+
+    def parse() -> tuple[str, Any]:
+        threads.append(threading.current_thread().name)
+        assert go_on.wait(20)
+        return "acme", make_submission("receipt", text="x" * (LARGE + 1))
+
+    async def small() -> State:
+        [answer] = await put(accept, make_submission("receipt", "zen"), slug="zen")
+        return answer.deliveries[0].state
+
+    try:
+        admitted: list[str] = []
+        large = accept.enqueue_large(
+            1, LARGE + 1, parse, admit=admitted.append, api_key=7, key="k", still_allowed=allowed
+        )
+        assert await small() is State.READY
+        assert not large.done()
+        used = "insert into idempotency select id, $1, '', 0 from tenant where slug = 'acme'"
+        transaction = world.connection.transaction()
+        await transaction.start()
+        await world.connection.execute(used, hashlib.blake2b(b"k", digest_size=16).digest())
+        go_on.set()
+        while not await world.connection.fetchval(
+            "select exists (select from pg_stat_activity where pg_backend_pid() = any (pg_blocking_pids(pid)))"
+        ):
+            await asyncio.sleep(0.01)
+        assert await small() is State.READY
+        assert not large.done()
+        await transaction.rollback()
+        stored = await large
+        assert isinstance(stored, Accepted)
+        assert stored.deliveries[0].state is State.READY
+        assert (admitted, threads) == (["acme"], ["large-message_0"])
+    finally:
+        go_on.set()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await store.close()
+        await large_store.close()
+
+
+async def test_invalid_mail_costs_its_batch_one_look_at_the_epoch(world, accept, make_submission):
+    await world.lane("acme", "receipt")
+    await put(accept, make_submission("receipt"))
+    looks = 0
+    moment = accept._small._store.moment
+
+    async def counted() -> Any:
+        nonlocal looks
+        looks += 1
+        return await moment()
+
+    accept._small._store.moment = counted
+    answers = await put(
+        accept, *(make_submission("newsletter") for _ in range(50)), make_submission("receipt")
+    )
+    assert [type(one) for one in answers[:50]] == [Invalid] * 50
+    assert answers[50].deliveries[0].state is State.READY
+    assert looks == 1
