@@ -9,6 +9,8 @@ import typer
 from typer import core
 from typer.main import get_command
 
+from mailcordon.__main__ import command_line
+
 PAGE = (Path(__file__).parents[4] / "docs" / "cli.md").read_text()
 FENCED = [
     line for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.M | re.S) for line in block.splitlines()
@@ -17,6 +19,12 @@ FENCED = [
 INLINE = [
     line for line in re.findall(r"`(mailcordon [^`]+)`", PAGE) if not re.search(r"\b[A-Z]{2,}\b|\|", line)
 ]
+
+
+@pytest.fixture(scope="module")
+def app() -> typer.Typer:
+    """The commands of this machine are the real ones: the page shows their options too."""
+    return command_line()
 
 
 def parsed(app: typer.Typer, words: list[str], *, whole: bool) -> None:

@@ -85,6 +85,28 @@ WRONG: dict[str, tuple[str, ...]] = {
     "MAILCORDON_READS_WAITING_PER_CALLER": NUMBERS,
     "MAILCORDON_READS_WAITING": NUMBERS,
     "MAILCORDON_READ_SECONDS": (*NUMBERS, "0", "31"),
+    **{
+        f"MAILCORDON_{what}": ("many", "-1", "0")
+        for what in (
+            "HEAD_BYTES",
+            "HEAD_FIELDS",
+            "HEAD_SECONDS",
+            "BODY_SECONDS",
+            "BODY_MEMORY_MB",
+            "RESPONSE_SECONDS",
+            "IDLE_SECONDS",
+            "CONNECTIONS",
+            "CONNECTIONS_PER_ADDRESS",
+            "CONNECTIONS_PER_KEY",
+            "REQUESTS_PER_ADDRESS",
+            "REQUESTS_PER_KEY",
+        )
+    },
+    "MAILCORDON_BODY_BYTES_PER_SECOND": ("many", "-1"),
+    "MAILCORDON_PIPELINED_REQUESTS": ("many", "1001"),
+    "MAILCORDON_TRUSTED_PROXIES": ("proxy.example", "10.0.0.0/33", "10.0.0.1/8", "10.0.0.1 10.0.0.2"),
+    "MAILCORDON_TLS_CERTIFICATE": ("{file}/below", "/no/such/file"),
+    "MAILCORDON_TLS_KEY": ("{file}/below", "/no/such/file"),
     "MAILCORDON_LOG": ("xml", "JSON"),
 }
 #: What these commands do not read, or what only the machine can find wrong: see the tests below.

@@ -59,12 +59,18 @@ class Night:
         self.stack.close()
 
 
+async def onboard(night: Night) -> None:
+    async with traffic.on(night.running) as mail:
+        await mail.onboard(TENANTS)
+
+
 @pytest.fixture(scope="module")
 def night(short_home: Callable[[], AbstractContextManager[Path]]) -> Iterator[Night]:
     with short_home() as home:
         night = Night(home)
         night.up()
         try:
+            asyncio.run(onboard(night))
             yield night
         finally:
             night.stack.close()
@@ -114,8 +120,6 @@ def mail_is_accepted(mail: Traffic) -> Callable[[], Any]:
 
 
 async def test_lanes_are_open_and_mail_leaves(night: Night) -> None:
-    async with traffic.on(night.running) as mail:
-        await mail.onboard(TENANTS)
     await check(night)
 
 

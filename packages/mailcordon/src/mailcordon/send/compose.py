@@ -74,7 +74,7 @@ def call(
     content: bytes, *, to: str, ses_tenant: str, configuration_set: str, key: bytes, attempt: Attempt
 ) -> bytes:
     """One recipient's SendEmail body, with tenant, configuration set and tags (architecture, invariant 1)."""
-    if not content.startswith(b'"'):
+    if content.startswith((b"{", b"\n")):
         content = _of_recipient(content, ids.recipient_of(attempt.delivery))
     delivery, value = tags.attempt_values(key, attempt)
     frame = _frame(ses_tenant, configuration_set, attempt.installation, attempt.tenant_key, attempt.type)
