@@ -28,8 +28,9 @@ _PLAIN = re.compile(
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"\s*<([^<>\s]+)>')
 _NAMED = re.compile(r"([^<>]*)<([^<>\s]+)>")
 #: An address as a reader would take it for one. The second full stop is the one that IDNA takes for a dot.
+#: It begins where a word does: tried from every letter, a long name without an address would be read again and again.
 _SHOWN_ADDRESS = re.compile(
-    r"[^\s@<>()\",;:]+@((?:[^\s@<>()\",;:.\u3002]+[.\u3002])+[^\s@<>()\",;:.\u3002]+)"
+    r"(?<![^\s@<>()\",;:])[^\s@<>()\",;:]+@((?:[^\s@<>()\",;:.\u3002]+[.\u3002])+[^\s@<>()\",;:.\u3002]+)"
 )
 #: Percent-encoded line breaks, which some programs decode.
 _ENCODED_BREAK = re.compile(r"%0[ad]", re.IGNORECASE)

@@ -22,7 +22,7 @@ _ONE_CLICK = "List-Unsubscribe=One-Click"  #: the only value of List-Unsubscribe
 
 _NAME = re.compile(r"[!-9;-~]{1,126}", re.ASCII)
 _VALUE = re.compile(r"[ -~]+", re.ASCII)
-_URI = re.compile(r"<(https://[^\s<>/?#]+[^\s<>]*)>", re.IGNORECASE)
+_URI = re.compile(r"<(https://[^\s<>/?#][^\s<>]*)>", re.IGNORECASE)
 _MESSAGE_ID = re.compile(r"<[^\s<>]+>")
 
 _ALLOWED = frozenset(

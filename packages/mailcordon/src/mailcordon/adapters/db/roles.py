@@ -6,6 +6,7 @@ may lose committed data.
 """
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import secrets
@@ -98,7 +99,10 @@ async def ensure(
             elif rewrite_passwords:
                 await _run(connection, "alter role %I login", name)
                 await _set_password(connection, name, passwords[role])
-            await _run(connection, f"alter role %I set search_path = {SEARCH_PATH}", name)
+            # A role that somebody else made may not be ours to change. Our sessions set their path themselves.
+            with contextlib.suppress(asyncpg.InsufficientPrivilegeError):
+                async with connection.transaction():
+                    await _run(connection, f"alter role %I set search_path = {SEARCH_PATH}", name)
             await _quiet(connection, name)
             if await connection.fetchval("select current_setting('transaction_timeout', true)") is not None:
                 # A snapshot that stays open keeps every old version of a queue's row (docs/decisions/003).
