@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailcordon.adapters.http import json_body
-from mailcordon.adapters.http.problems import Malformed
+from mailcordon.adapters.http.problems import Malformed, TooLarge
 from mailcordon.core.errors import Invalid
 from mailcordon_fixtures.bodies import FAULTY_JSON
 
@@ -108,3 +108,31 @@ def test_a_typed_body_with_any_text_in_it_is_read_and_a_second_member_is_noticed
         twice = json.dumps(whole)[:-1] + f', "{name}": {json.dumps(whole[name])}}}'
         with pytest.raises(Malformed, match="twice"):
             json_body.read_as(DECODER, twice.encode(), lambda mail: not mail.headers)
+
+
+MOST = 1000  #: bytes beside the texts
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"headers":{' + b",".join(b'"X-%d":"1"' % n for n in range(1000)) + b"}}",
+        b'{"to":["a"' + b',"a"' * 1000 + b'],"text":"a"}',
+        b'{"a":[' + b"1," * 1000 + b'1],"html":"a"}',
+        b'{"text":"a"}' + b" " * 1000,
+    ],
+)
+def test_a_large_message_with_much_beside_its_texts_is_too_large(body: bytes) -> None:
+    with pytest.raises(TooLarge):
+        json_body.check_beside_texts(body, MOST)
+
+
+def test_texts_do_not_count_as_beside_the_texts() -> None:
+    text = b"a" * 10 * MOST
+    json_body.check_beside_texts(b'{"to":"a","text":"' + text + b'","html":"' + text + b'"}', MOST)
+
+
+@pytest.mark.parametrize("body", [b'{"text":"' + b"a" * 5000, b"\xff" * 5000])
+def test_a_large_body_that_is_no_json_is_malformed(body: bytes) -> None:
+    with pytest.raises(Malformed):
+        json_body.check_beside_texts(body, MOST)

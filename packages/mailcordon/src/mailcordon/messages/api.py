@@ -346,6 +346,12 @@ def content_too_large(most: int) -> str:
     return f"text and html together must be at most {most:,} bytes"
 
 
+@example(1024 * 1024)
+def too_much_beside_texts(most: int) -> str:
+    """Everything in a message but its text and html is too large."""
+    return f"a message must have at most {most:,} bytes beside its text and html"
+
+
 @example(15)
 def too_many_headers(most: int) -> str:
     """A message has too many headers of its own."""

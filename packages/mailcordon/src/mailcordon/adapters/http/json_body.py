@@ -115,6 +115,30 @@ def read_as(decoder: msgspec.json.Decoder[T], raw: bytes, is_flat: Callable[[T],
     return value
 
 
+class _Texts(msgspec.Struct):
+    text: msgspec.Raw = msgspec.Raw()
+    html: msgspec.Raw = msgspec.Raw()
+
+
+_texts = msgspec.json.Decoder(_Texts).decode
+
+
+def check_beside_texts(raw: bytes, most: int) -> None:
+    """Raises TooLarge if an object has more than `most` bytes beside its members `text` and `html`.
+
+    A long text is decoded at the speed of memory. Millions of small members keep the interpreter's lock for seconds, also in
+    another thread, and take many times their size. No object is made here for what is skipped.
+    """
+    try:
+        found = _texts(raw)
+    except msgspec.ValidationError as error:
+        raise problems.from_decoding(error) from None
+    except (ValueError, RecursionError) as error:
+        raise _malformed(raw, error) from None
+    if len(raw) - len(memoryview(found.text)) - len(memoryview(found.html)) > most:
+        raise problems.TooLarge(api.too_much_beside_texts(most))
+
+
 def _malformed(raw: bytes, error: ValueError | RecursionError) -> Malformed:
     text = str(error)
     if isinstance(error, _Twice):

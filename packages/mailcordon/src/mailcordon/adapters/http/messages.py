@@ -38,6 +38,7 @@ from mailcordon.send.accept import LARGE, Accept, Accepted, Repeated
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 PATH = "/v1/messages"
 MAX_BODY = 24 * 1024 * 1024  #: bytes of JSON; escapes may double what submission.MAX_BYTES allows
+_MOST_BESIDE_TEXTS = 1024 * 1024  #: bytes of JSON; the most recipients with the most headers each have 0.8 MB
 _ADDRESS_LIMIT = 50
 
 
@@ -269,7 +270,7 @@ class MessageEndpoint:
                 self.buckets.message_of_tenant(slug, len(raw), time.monotonic())
 
         return self.accept.enqueue_large(
-            principal.key_id,
+            principal.tenant_slug or principal.key_id,  # a tenant with many keys has one turn
             len(raw),
             lambda: self._parse(principal, raw),
             admit=admit,
@@ -280,6 +281,8 @@ class MessageEndpoint:
 
     def _parse(self, principal: Principal, raw: bytes) -> tuple[str, submission.Submission]:
         """The tenant and the checked message. Raises MailcordonError."""
+        if len(raw) > LARGE:
+            json_body.check_beside_texts(raw, _MOST_BESIDE_TEXTS)
         body = json_body.read_as(self._decoder, raw, _is_flat)
         principal.require_type(body.type)
         return principal.tenant_for(body.tenant), _checked(body)
