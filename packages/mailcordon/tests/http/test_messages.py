@@ -227,6 +227,7 @@ BAD: dict[str, tuple[Any, int, str, list[str]]] = {
     "half a surrogate pair": (json.dumps({**GOOD, "subject": "x\ud800y"}).encode(), 400, "json-lone-surrogate", []),
     "deeper than anybody means": (b"[" * 100_000, 400, "json-too-deep", []),
     "more than any mail": (b" " * (messages.MAX_BODY + 1), 413, "too-large", []),
+    "much beside the texts": (b'{"headers": {"X-A": "' + b"x" * (1 << 20) + b'"}}', 413, "too-large", []),
 }  # fmt: skip
 
 
