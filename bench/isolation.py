@@ -17,9 +17,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import uvloop
-
-from bench import checkout, cpu, load, mail, seed, system
+from bench import checkout, command, cpu, load, mail, seed, system
 from bench.mail import Stream
 from bench.system import Failed, System
 from mailcordon.core import ids
@@ -97,18 +95,12 @@ def parse(argv: list[str]) -> Options:
 
 def main(argv: list[str]) -> int:
     options = parse(argv)
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            result = runner.run(system.until_terminated(_measured(options)))
-    except asyncio.CancelledError:
-        return 143
-    except (Failed, load.BadAnswer, seed.CannotOnboard) as failure:
-        print(f"bench: {failure}", file=sys.stderr)
-        return 1
-    print(table(result))
-    if options.json:
-        print(json_line(result))
-    return 0
+    return command.run(_report(options), json=options.json)
+
+
+async def _report(options: Options) -> tuple[str, str]:
+    result = await _measured(options)
+    return table(result), json_line(result)
 
 
 def table(result: Result) -> str:

@@ -23,9 +23,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-import uvloop
-
-from bench import checkout, compare, cpu, load, mail, report, seed, system
+from bench import checkout, command, compare, cpu, load, mail, report, system
 from bench.system import Failed, System
 
 SENT, DELIVERED = 20, 23  # states in the ledger and in what came back
@@ -88,18 +86,7 @@ def _count(text: str) -> int:
 
 def main(argv: list[str]) -> int:
     options = parse(argv)
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            text, line = runner.run(system.until_terminated(_measured(options)))
-    except asyncio.CancelledError:
-        return 143
-    except (Failed, load.BadAnswer, seed.CannotOnboard, checkout.NoCheckout) as failure:
-        print(f"bench: {failure}", file=sys.stderr)
-        return 1
-    print(text)
-    if options.json:
-        print(line)
-    return 0
+    return command.run(_measured(options), json=options.json)
 
 
 async def _measured(options: Options) -> tuple[str, str]:

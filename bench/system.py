@@ -15,10 +15,10 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -32,7 +32,6 @@ from mailcordon.adapters.ses.signer import Credentials, Signer
 PATIENCE = 60.0  #: seconds; for starting, and for what was sent to be recorded
 _RATE = 100_000  #: recipients a second that the local SES grants
 _LEDGER = 2_000_000  #: mails that it keeps
-_T = TypeVar("_T")
 
 
 class Failed(Exception):
@@ -166,13 +165,6 @@ class System:
             after,
         )
         return [tuple(row) for row in rows]
-
-
-async def until_terminated(work: Coroutine[Any, Any, _T]) -> _T:
-    """SIGTERM cancels the work, as Ctrl-C does, so that the processes we started end too."""
-    task = asyncio.ensure_future(work)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await task
 
 
 async def until(
