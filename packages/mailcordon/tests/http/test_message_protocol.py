@@ -24,6 +24,7 @@ from mailcordon.control.key_cache import KeyCache
 from mailcordon.core.principal import SCOPES, Principal
 from mailcordon.send.accept import Accept
 from mailcordon_fixtures.queue_world import HASH_KEY, World
+from mailcordon_fixtures.raw_http import Client, Response
 
 PATIENCE = 20.0  #: seconds
 GOOD: dict[str, Any] = {
@@ -39,44 +40,6 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-@dataclass
-class Response:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def said(self) -> Any:
-        return json.loads(self.body)
-
-
-@dataclass
-class Client:
-    """One connection, to which a test writes bytes."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-
-    async def write(self, raw: bytes) -> None:
-        self.writer.write(raw)
-        await self.writer.drain()
-
-    async def head(self) -> tuple[int, dict[str, str]]:
-        raw = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE)
-        first, *lines = raw.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
-        headers = dict(line.lower().split(": ", 1) for line in lines)
-        assert len(headers) == len(lines), "a header came twice"
-        return int(first.split(" ")[1]), headers
-
-    async def response(self) -> Response:
-        status, headers = await self.head()
-        body = await asyncio.wait_for(self.reader.readexactly(int(headers["content-length"])), PATIENCE)
-        return Response(status, headers, body)
-
-    async def ended(self) -> bytes:
-        return await asyncio.wait_for(self.reader.read(), PATIENCE)
 
 
 @dataclass

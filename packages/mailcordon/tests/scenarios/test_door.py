@@ -35,6 +35,7 @@ from mailcordon.adapters.db.secrets import make_secret_key
 from mailcordon.control import keys
 from mailcordon_fixtures import systems
 from mailcordon_fixtures.queue_world import World
+from mailcordon_fixtures.raw_http import Client, Response
 
 PATIENCE = 60.0  #: seconds; a process starts in it, on a busy machine
 MB = 1 << 20
@@ -64,39 +65,15 @@ _MAIL: dict[str, Any] = {
 _addresses = (f"127.0.{n // 250 + 1}.{n % 250 + 1}" for n in itertools.count())
 
 
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: bytes
+class Connection(Client):
+    async def write(self, raw: bytes) -> None:
+        """Raises TimeoutError while the server does not read."""
+        await asyncio.wait_for(super().write(raw), self.patience)
 
-    @property
-    def said(self) -> Any:
-        return json.loads(self.body)
-
-
-@dataclass
-class Connection:
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-
-    async def send(self, raw: bytes) -> None:
-        self.writer.write(raw)
-        await asyncio.wait_for(self.writer.drain(), PATIENCE)
-
-    async def answer(self) -> Answer:
-        head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE)
-        first, *lines = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
-        headers = dict(line.lower().split(": ", 1) for line in lines)
-        body = await asyncio.wait_for(
-            self.reader.readexactly(int(headers.get("content-length", 0))), PATIENCE
-        )
-        return Answer(int(first.split(" ")[1]), headers, body)
-
-    async def ended(self) -> None:
-        """Returns when the server has closed the connection. Raises TimeoutError."""
+    async def closed(self) -> None:
+        """Returns when the server has closed the connection, in whatever way. Raises TimeoutError."""
         with contextlib.suppress(ConnectionError):
-            await asyncio.wait_for(self.reader.read(), PATIENCE)
+            await self.ended()
 
     @property
     def has_received(self) -> bool:
@@ -119,7 +96,10 @@ class Door:
         """Open connections of one client address, by default one that nobody else has."""
         source = address or next(_addresses)
         opened = [
-            Connection(*await asyncio.open_connection("127.0.0.1", self.port, local_addr=(source, 0)))
+            Connection(
+                *await asyncio.open_connection("127.0.0.1", self.port, local_addr=(source, 0)),
+                patience=PATIENCE,
+            )
             for _ in range(count)
         ]
         try:
@@ -128,10 +108,10 @@ class Door:
             for one in opened:
                 one.writer.transport.abort()
 
-    async def ask(self, raw: bytes, address: str | None = None) -> Answer:
+    async def ask(self, raw: bytes, address: str | None = None) -> Response:
         async with self.connections(address=address) as [one]:
-            await one.send(raw)
-            return await one.answer()
+            await one.write(raw)
+            return await one.response()
 
     def head(self, method: str, path: str, key: str | None = None, *lines: str) -> bytes:
         said = [f"{method} {path} HTTP/1.1", "Host: x", *lines]
@@ -282,14 +262,14 @@ async def test_a_head_without_an_end_is_refused_after_32_kb(door: Door, start: b
         start = door.head("POST", "/v1/messages", "acme", "Transfer-Encoding: chunked") + start
     async with door.connections() as [one]:
         with contextlib.suppress(ConnectionError):
-            await one.send(start)
+            await one.write(start)
             while sent < 32 * MB and not one.has_received:
-                await one.send(more * 16)
+                await one.write(more * 16)
                 sent += 16 * len(more)
                 await asyncio.sleep(0.001)
-        answer = await one.answer()
+        answer = await one.response()
         assert (answer.status, answer.said["code"]) == (431, "head-too-large")
-        await one.ended()
+        await one.closed()
     assert sent < 4 * MB
     assert door.memory - before < 32 * MB
     assert await door.sends("zen")
@@ -308,17 +288,17 @@ async def test_a_head_that_is_not_finished_in_time_gets_408(door: Door) -> None:
     starts = (b"", b"G", b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Le")
     async with door.connections(9) as opened, door.connections() as [dripping]:
         for one, start in zip(opened, starts * 3, strict=True):
-            await one.send(start)
-        answering = asyncio.create_task(dripping.answer())
+            await one.write(start)
+        answering = asyncio.create_task(dripping.response())
         for byte in itertools.chain(b"GET /v1/health HTTP/1.1\r\nx: ", itertools.repeat(97)):
-            await dripping.send(bytes([byte]))
+            await dripping.write(bytes([byte]))
             await asyncio.wait({answering}, timeout=0.1)
             if answering.done():
                 break
         assert (await answering).status == 408
         for one in opened:
-            assert (await one.answer()).status == 408
-            await one.ended()
+            assert (await one.response()).status == 408
+            await one.closed()
 
 
 # Bodies ------------------------------------------------------------------------------------------------------------------
@@ -326,12 +306,12 @@ async def test_a_head_that_is_not_finished_in_time_gets_408(door: Door) -> None:
 
 async def test_a_body_that_does_not_come_gets_408(door: Door) -> None:
     async with door.connections(2) as [stalled, slow]:
-        await stalled.send(door.unfinished("acme", size=100_000))
-        await slow.send(door.unfinished("acme", size=100_000, sent=2000))
+        await stalled.write(door.unfinished("acme", size=100_000))
+        await slow.write(door.unfinished("acme", size=100_000, sent=2000))
         for one in (stalled, slow):
-            answer = await one.answer()
+            answer = await one.response()
             assert (answer.status, answer.said["code"]) == (408, "request-timeout")
-            await one.ended()
+            await one.closed()
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -348,17 +328,17 @@ async def test_unfinished_bodies_of_one_key_take_bounded_memory_and_give_it_back
         async def attack(one: Connection) -> None:
             nonlocal sent
             with contextlib.suppress(ConnectionError, TimeoutError):
-                await one.send(door.head("POST", "/v1/messages", "acme", *lines))
-                await one.send(b"%x\r\n" % size if chunked else b"")
+                await one.write(door.head("POST", "/v1/messages", "acme", *lines))
+                await one.write(b"%x\r\n" % size if chunked else b"")
                 for _ in range(6):
-                    await one.send(b" " * MB)
+                    await one.write(b" " * MB)
                     sent += MB
 
         await asyncio.gather(*(attack(one) for one in attackers))
         grown = door.memory - before
         assert sent > 150 * MB
         assert await door.sends("zen")
-        answers = [await one.answer() for one in attackers if one.has_received]
+        answers = [await one.response() for one in attackers if one.has_received]
         assert len(answers) > 50
         codes = {(one.status, one.said["code"]) for one in answers}
         assert codes <= {(503, "busy"), (429, "too-many-requests")}
@@ -418,8 +398,8 @@ async def test_one_key_is_used_on_so_many_connections(door: Door) -> None:
         for address in (next(_addresses), next(_addresses)):
             for _ in range(35):
                 [one] = await stack.enter_async_context(door.connections(1, address))
-                await one.send(door.mail("acme"))
-                assert (await one.answer()).status == 202
+                await one.write(door.mail("acme"))
+                assert (await one.response()).status == 202
         refused = await door.ask(door.mail("acme"))
         assert (refused.status, refused.said["code"]) == (429, "too-many-connections")
         assert await door.sends("zen")
@@ -428,11 +408,11 @@ async def test_one_key_is_used_on_so_many_connections(door: Door) -> None:
 async def test_one_key_has_so_many_requests_in_flight(door: Door) -> None:
     async with door.connections(20) as opened, door.connections() as [another]:
         for one in opened:
-            await one.send(door.unfinished("acme", size=200_000, sent=150_000))
+            await one.write(door.unfinished("acme", size=200_000, sent=150_000))
 
         async def refused() -> bool:
-            await another.send(door.mail("acme"))
-            answer = await another.answer()
+            await another.write(door.mail("acme"))
+            answer = await another.response()
             assert answer.status == 202 or answer.said["code"] == "too-many-requests"
             return answer.status == 429
 
@@ -453,21 +433,21 @@ async def test_behind_a_trusted_proxy_the_forwarded_client_is_limited_and_the_pr
     async with door.connections(60, PROXY) as opened:
         for n, one in enumerate(opened[:40]):
             forwarded = "X-Forwarded-For: 203.0.113.7, 198.51.100.1"
-            await one.send(door.unfinished(("acme", "zen")[n % 2], forwarded, size=200_000, sent=150_000))
-        refused = Answer(0, {}, b"")
+            await one.write(door.unfinished(("acme", "zen")[n % 2], forwarded, size=200_000, sent=150_000))
+        refused = Response(0, {}, b"")
 
         async def is_refused() -> bool:
             nonlocal refused
             raw = door.head("GET", "/openapi.json", None, "X-Forwarded-For: 192.0.2.1, 198.51.100.1")
-            await opened[40].send(raw)
-            refused = await opened[40].answer()
+            await opened[40].write(raw)
+            refused = await opened[40].response()
             return refused.status == 429
 
         await door.until(is_refused, "the forwarded client is refused")
         assert refused.said["code"] == "too-many-connections"
         for lines in (["X-Forwarded-For: 203.0.113.7"], []):
-            await opened[40].send(door.head("GET", "/v1/health", None, *lines))
-            assert (await opened[40].answer()).status == 200
+            await opened[40].write(door.head("GET", "/v1/health", None, *lines))
+            assert (await opened[40].response()).status == 200
     # The header of anybody else is not believed.
     address = next(_addresses)
     async with door.connections(40, address):
@@ -480,12 +460,12 @@ async def test_requests_that_do_not_wait_for_answers_end_the_connection(door: Do
     async with door.connections() as [one]:
         with contextlib.suppress(ConnectionError):
             for _ in range(100):
-                await one.send(b"GET /v1/health HTTP/1.1\r\n\r\n" * 1000)
+                await one.write(b"GET /v1/health HTTP/1.1\r\n\r\n" * 1000)
         received = b""
         with contextlib.suppress(ConnectionError):
             received = await asyncio.wait_for(one.reader.read(1 << 20), PATIENCE)
         assert received.count(b"HTTP/1.1 200") <= 17
-        await one.ended()
+        await one.closed()
     assert door.memory - before < 16 * MB
 
 
@@ -538,16 +518,16 @@ async def test_half_sent_requests_from_everywhere_do_not_keep_a_new_caller_out(s
     for tenant in ("acme", "zen"):
         assert await small.sends(tenant)
     async with small.connections() as [known], contextlib.AsyncExitStack() as stack:
-        await known.send(small.mail("zen"))
-        assert (await known.answer()).status == 202
+        await known.write(small.mail("zen"))
+        assert (await known.response()).status == 202
         for n in range(5):
             for one in await stack.enter_async_context(small.connections(60)):
                 with contextlib.suppress(ConnectionError):
-                    await one.send(b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Le")
+                    await one.write(b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Le")
             assert await small.sends("zen"), f"after {60 * (n + 1)} half-sent requests"
         # A connection with a known key is not the one that makes room.
-        await known.send(small.mail("zen"))
-        assert (await known.answer()).status == 202
+        await known.write(small.mail("zen"))
+        assert (await known.response()).status == 202
 
 
 async def test_with_connections_of_keys_alone_a_new_caller_is_told_to_come_back(small: Door) -> None:
@@ -556,12 +536,12 @@ async def test_with_connections_of_keys_alone_a_new_caller_is_told_to_come_back(
             for _ in range(2):
                 for one in await stack.enter_async_context(small.connections(30)):
                     with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-                        await one.send(small.mail(tenant))
-                        assert (await one.answer()).status in (202, 503)
+                        await one.write(small.mail(tenant))
+                        assert (await one.response()).status in (202, 503)
         statuses: list[int] = []
         for _ in range(5):
             async with small.connections() as [one]:
-                answer = await one.answer()
+                answer = await one.response()
                 statuses.append(answer.status)
                 assert answer.headers["retry-after"] == "2"
         assert statuses == [503] * 5
@@ -610,10 +590,10 @@ async def test_over_tls_handshakes_that_are_not_finished_are_counted_and_ended(
             reader, writer = await asyncio.open_connection(
                 "127.0.0.1", door.port, ssl=context, server_hostname="localhost"
             )
-            one = Connection(reader, writer)
+            one = Connection(reader, writer, PATIENCE)
             try:
-                await one.send(door.mail("zen"))
-                return (await one.answer()).status == 202
+                await one.write(door.mail("zen"))
+                return (await one.response()).status == 202
             finally:
                 writer.transport.abort()
 
@@ -623,4 +603,4 @@ async def test_over_tls_handshakes_that_are_not_finished_are_counted_and_ended(
             stalled = [one for _ in range(4) for one in await stack.enter_async_context(door.connections(25))]
             assert await sends()
             for one in stalled:
-                await one.ended()
+                await one.closed()
