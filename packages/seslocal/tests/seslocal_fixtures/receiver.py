@@ -40,6 +40,9 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 posted = Posted(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+                with receiver._came:
+                    receiver.got.append(posted)
+                    receiver._came.notify_all()
                 status, answer, headers = receiver.reply(posted)
                 self.send_response(status)
                 for name, value in headers.items():
@@ -47,9 +50,6 @@ class Receiver:
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)
-                with receiver._came:
-                    receiver.got.append(posted)
-                    receiver._came.notify_all()
 
             def do_GET(self) -> None:
                 receiver.seen(self.path)
