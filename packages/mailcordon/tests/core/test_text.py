@@ -3,8 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from idna import idnadata
 
-from mailcordon.core import text
+from mailcordon.core import joining, text
 
 #: Not one of them may be in a name or a reason.
 HIDING = {
@@ -25,6 +26,11 @@ HIDING = {
     "Arabic mark": "a\u061cb",
     "zero-width space": "Pay\u200bPal",
     "joiner between letters": "Pay\u200dPal",
+    "non-joiner after a mark on a Latin letter": "Pa\u0301\u200cPal",
+    "non-joiner at the end": "می\u200c",
+    "non-joiner before a space": "می\u200c خواهم",
+    "two non-joiners": "می\u200c\u200cخواهم",
+    "non-joiner between letters that do not join": "א\u200cב",
     "non-joiner between letters": "Pay\u200cPal",
     "word joiner": "Pay\u2060Pal",
     "byte order mark": "\ufeffPayPal",
@@ -39,6 +45,12 @@ HIDING = {
 SHOWN = {
     "German": "Jörg Müßig & Söhne – 20 %",
     "Persian": "می\u200cخواهم",
+    "Persian after a letter that does not join the next": "کار\u200cها",
+    "Persian after a vowel sign": "مِهْر\u200cبان",
+    "Arabic after a superscript alef": "هذ\u0670\u200cه",
+    "Arabic between marks": "سُ\u064e\u200c\u0651لم",
+    "Mongolian": "\u182e\u200c\u1823",
+    "N'Ko": "\u07ca\u07eb\u200c\u07cb",
     "Malayalam": "ന\u0d4d\u200d",
     "Devanagari": "क\u094d\u200dष",
     "Japanese variant": "葛\U000e0100城市",
@@ -80,6 +92,18 @@ def test_a_reason_is_1_to_1000_characters_without_spaces_around_it() -> None:
     for wrong in ("", "  ", "x" * 1001):
         with pytest.raises(ValueError, match="1000"):
             text.reason(wrong)
+
+
+def test_the_joining_letters_are_unicodes() -> None:
+    """The package `idna` has Unicode's table: joining type -> ranges, each in one number."""
+    for kinds, ours in (("LD", joining._JOINS_NEXT), ("RD", joining._JOINS_BEFORE)):  # pyright: ignore[reportPrivateUsage]
+        theirs = {
+            chr(sign)
+            for kind in kinds
+            for both in idnadata.joining_types[kind]
+            for sign in range(both >> 32, both & 0xFFFFFFFF)
+        }
+        assert theirs == {chr(sign) for sign in range(0x110000) if ours.match(chr(sign))}
 
 
 @given(st.text(st.characters(codec=None), max_size=40))

@@ -8,6 +8,7 @@ at all. Those that a script or an emoji needs at their place are not counted as 
 import re
 import unicodedata
 
+from mailcordon.core import joining
 from mailcordon.messages import api
 
 LONGEST_REASON = 1000  #: characters
@@ -118,10 +119,7 @@ def _is_needed(text: str, place: int) -> bool:
         return False
     if unicodedata.combining(before) == _VIRAMA:
         return True
-    # Between two letters of a joining script, as in Persian words.
-    return sign == _NON_JOINER and all(
-        unicodedata.bidirectional(one) == "AL" for one in (before, after) if one
-    )
+    return sign == _NON_JOINER and joining.keeps_apart(text, place)
 
 
 def _is_emoji(sign: str) -> bool:
