@@ -1097,6 +1097,63 @@ def step_failing(error: str, attempts: int) -> str:
     return error if attempts < 2 else f"{error} ({attempts} attempts so far; it is retried)"
 
 
+# The document of tenants -------------------------------------------------------------------------------------------------
+
+
+@example(version=1)
+def unknown_document_version(version: int) -> str:
+    """A document of tenants names another version of its format."""
+    return f"this server reads version {version}."
+
+
+@example(most=20000)
+def too_many_tenants_in_document(most: int) -> str:
+    """A document has more tenants than one may have."""
+    return f"a document has at most {most:,} tenants. Split it: what a document does not name is left alone."
+
+
+@example()
+def not_a_mapping() -> str:
+    """A member of a document has names and values under it, and something else was given."""
+    return "needs names with values under it."
+
+
+@example()
+def lane_needs_domain() -> str:
+    """A type of a tenant has neither a domain nor a mapping as its value."""
+    return "needs the domain that its mail comes from, such as mail.acme.example."
+
+
+@example()
+def not_text() -> str:
+    """A member of a document must be text."""
+    return "must be text."
+
+
+@example()
+def not_true_or_false() -> str:
+    """A member of a document must be true or false."""
+    return "must be true or false."
+
+
+@example(domain="acme.example")
+def mail_from_outside(domain: str) -> str:
+    """A custom MAIL FROM is not below its domain."""
+    return f"must be below {domain}, such as bounce.{domain}: SES takes a subdomain only."
+
+
+@example(domain="acme.example")
+def domain_written_twice(domain: str) -> str:
+    """A document has one domain in two spellings."""
+    return f"{domain} stands here twice, in two spellings."
+
+
+@example(names=["types", "domains"])
+def unknown_member(names: list[str]) -> str:
+    """A document has a member that its format does not know."""
+    return f"is not known here. Known are {_and(names)}."
+
+
 # What lanes share --------------------------------------------------------------------------------------------------------
 
 

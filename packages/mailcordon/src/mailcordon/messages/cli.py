@@ -1181,3 +1181,66 @@ def seconds(*, seconds: int) -> str:
 def seconds_ago(*, seconds: int) -> str:
     """When a process last reported."""
     return f"{seconds} s ago" if seconds < 600 else f"{seconds // 60} min ago"
+
+
+# Files of tenants --------------------------------------------------------------------------------------------------------
+
+
+@example(file="tenants.yaml", why="No such file or directory")
+def file_not_readable(*, file: str, why: str) -> str:
+    """A file of tenants cannot be opened or read. Exit code 2."""
+    return f"Cannot read {file}: {why}."
+
+
+@example(file="tenants.yaml", most=32)
+def file_too_large(*, file: str, most: int) -> str:
+    """A file of tenants is larger than any that a server takes. Exit code 2."""
+    return f"{file} is larger than {most} MB. Split it: what a file does not name is left alone."
+
+
+@example(file="tenants.yaml")
+def file_not_utf8(*, file: str) -> str:
+    """A file of tenants is not text. Exit code 2."""
+    return f"{file} is not UTF-8 text."
+
+
+@example(file="tenants.yaml", line=7, why="mapping values are not allowed here")
+def file_not_yaml(*, file: str, line: int, why: str) -> str:
+    """A file of tenants is not YAML. Exit code 2."""
+    return f"{file}:{line}: not YAML: {why.rstrip('.') or 'it cannot be read'}."
+
+
+@example(file="tenants.yaml", line=7)
+def file_too_deep(*, file: str, line: int) -> str:
+    """A file of tenants has more levels than a document of tenants has. Exit code 2."""
+    return f"{file}:{line}: too many levels."
+
+
+@example(file="tenants.yaml")
+def file_empty(*, file: str) -> str:
+    """A file of tenants has nothing in it. Exit code 2."""
+    return f"{file} is empty. `mailcordon export` writes one that describes what is there."
+
+
+@example(file="tenants.yaml", line=7)
+def file_has_alias(*, file: str, line: int) -> str:
+    """A file of tenants uses an anchor of YAML. Exit code 2."""
+    return f"{file}:{line}: anchors and aliases are not read. Write the value out."
+
+
+@example(file="tenants.yaml", line=7, tag="!secret")
+def file_has_tag(*, file: str, line: int, tag: str) -> str:
+    """A value of a file of tenants has a type of YAML that a document cannot have. Exit code 2."""
+    return f"{file}:{line}: values of the type {tag.rpartition(':')[2]} are not read. Put quotes around text."
+
+
+@example(file="tenants.yaml", line=7)
+def file_has_odd_key(*, file: str, line: int) -> str:
+    """A name in a file of tenants is no text, or merges another mapping. Exit code 2."""
+    return f"{file}:{line}: a name must be text, and merge keys are not read."
+
+
+@example(file="tenants.yaml", line=7, name="acme", first=3)
+def file_has_key_twice(*, file: str, line: int, name: str, first: int) -> str:
+    """A name stands twice in one mapping of a file of tenants. Exit code 2."""
+    return f"{file}:{line}: {name} stands here again; line {first} has it too."

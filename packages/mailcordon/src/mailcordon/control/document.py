@@ -1,0 +1,250 @@
+"""The document of tenants: what a file, `GET /v1/document` and a plan's request have in them (tenants.schema.json).
+
+A tenant in the document is described whole: its lanes, its domains, whose configuration sets it uses. What the document does not
+name is left alone, unless the plan is asked to retire it (`prune`). Pure: the reader of the file gives plain values and knows the
+line of each member by the path that faults name.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, cast, get_args
+
+from mailcordon.control.platform import Domain, Lane, Platform, SesTenants, Tenant
+from mailcordon.core import domain as domains
+from mailcordon.core import names, reserved_domains, text
+from mailcordon.core.errors import Fault, Invalid, parse_into
+from mailcordon.messages import api
+
+VERSION: Final = 1
+MOST_TENANTS: Final = 20_000  #: of one document; SES allows 10,000 tenants before an increase (ses.md 1.9)
+MOST_FAULTS: Final = 100  #: listed; a document can be wrong everywhere
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_SES_TENANTS: Final = get_args(SesTenants)
+_OF_TENANT: Final = ("types", "domains", "dedicated", "ses_tenants", "retired")
+_OF_LANE: Final = ("domain", "retired")
+_OF_DOMAIN: Final = ("mail_from", "retired")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneSpec:
+    domain: str
+    retired: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainSpec:
+    mail_from: str | None = None
+    retired: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantSpec:
+    """None: as the tenant is; of a new tenant, the default."""
+
+    types: Mapping[str, LaneSpec] = field(default_factory=dict[str, LaneSpec])
+    domains: Mapping[str, DomainSpec] = field(default_factory=dict[str, DomainSpec])
+    dedicated: bool | None = None
+    ses_tenants: SesTenants | None = None
+    retired: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    tenants: Mapping[str, TenantSpec]  #: by slug
+
+
+def path(parent: str, key: str | int) -> str:
+    """How faults name a member: `tenants.acme.domains["mail.acme.example"].mail_from`."""
+    if isinstance(key, int):
+        return f"{parent}[{key}]"
+    if _PLAIN.fullmatch(key):
+        return f"{parent}.{key}" if parent else key
+    return f'{parent}["{text.harmless(key, 253)}"]'
+
+
+def parse(data: object, *, local: bool) -> Document:
+    """Reads plain values: mappings, strings and booleans. `local` says whether the local SES is used, which verifies domains that
+    are reserved for tests. Raises Invalid with every fault, up to a bound."""
+    faults: list[Fault] = []
+    document = _document(data, faults, local)
+    if faults:
+        raise Invalid(*faults[:MOST_FAULTS])
+    return document
+
+
+def of_platform(platform: Platform, slugs: Sequence[str] | None = None) -> dict[str, Any]:
+    """The document that describes these tenants, or all, as plain values. `parse` reads it, and `differences` finds none."""
+    chosen = sorted(platform.tenants) if slugs is None else slugs
+    return {"version": VERSION, "tenants": {slug: _plain_tenant(platform.tenants[slug]) for slug in chosen}}
+
+
+def _plain_tenant(tenant: Tenant) -> dict[str, Any]:
+    plain: dict[str, Any] = {}
+    if tenant.dedicated:
+        plain["dedicated"] = True
+    if tenant.ses_tenants != "one":
+        plain["ses_tenants"] = tenant.ses_tenants
+    if tenant.retired:
+        plain["retired"] = True
+    told = {name: _plain_domain(each) for name, each in sorted(tenant.domains.items())}
+    used = {lane.domain for lane in tenant.lanes.values()}
+    if domains_ := {name: each for name, each in told.items() if each or name not in used}:
+        plain["domains"] = domains_
+    plain["types"] = {name: _plain_lane(lane) for name, lane in sorted(tenant.lanes.items())}
+    return plain
+
+
+def _plain_domain(domain: Domain) -> dict[str, Any]:
+    plain: dict[str, Any] = {}
+    if domain.mail_from is not None:
+        plain["mail_from"] = domain.mail_from
+    if domain.retired:
+        plain["retired"] = True
+    return plain
+
+
+def _plain_lane(lane: Lane) -> Any:
+    return {"domain": lane.domain, "retired": True} if lane.retired else lane.domain
+
+
+# Reading -----------------------------------------------------------------------------------------------------------------
+
+
+def _document(data: object, faults: list[Fault], local: bool) -> Document:
+    members = _members(data, "", ("version", "tenants"), faults)
+    if members is None:
+        return Document(tenants={})
+    # 1 and true are equal in Python, and so are 1 and 1.0.
+    version = members.get("version", VERSION)
+    if isinstance(version, bool) or version != VERSION:
+        faults.append(Fault("version", api.unknown_document_version(VERSION)))
+    if "tenants" not in members:
+        faults.append(Fault("tenants", api.field_required(), "missing"))
+        return Document(tenants={})
+    tenants = _mapping(members["tenants"], "tenants", faults) or {}
+    if len(tenants) > MOST_TENANTS:
+        faults.append(Fault("tenants", api.too_many_tenants_in_document(MOST_TENANTS)))
+        return Document(tenants={})
+    read: dict[str, TenantSpec] = {}
+    for slug, value in tenants.items():
+        where = path("tenants", slug)
+        parse_into(faults, where, names.slug, slug)
+        read[slug] = _tenant(value, where, faults, local)
+    return Document(tenants=read)
+
+
+def _tenant(value: object, where: str, faults: list[Fault], local: bool) -> TenantSpec:
+    members = _members(value, where, _OF_TENANT, faults) or {}
+    ses_tenants = members.get("ses_tenants")
+    if ses_tenants is not None and ses_tenants not in _SES_TENANTS:
+        faults.append(Fault(path(where, "ses_tenants"), api.not_one_of(list(_SES_TENANTS))))
+        ses_tenants = None
+    lanes: dict[str, LaneSpec] = {}
+    in_types = path(where, "types")
+    for type, lane in (_mapping(members.get("types", {}), in_types, faults) or {}).items():
+        own = path(in_types, type)
+        parse_into(faults, own, names.message_type, type)
+        if (read := _lane(lane, own, faults, local)) is not None:
+            lanes[type] = read
+    told: dict[str, DomainSpec] = {}
+    in_domains = path(where, "domains")
+    for name, value_ in (_mapping(members.get("domains", {}), in_domains, faults) or {}).items():
+        own = path(in_domains, name)
+        if (domain := _domain(name, own, faults, local)) is not None:
+            if domain in told:
+                faults.append(Fault(own, api.domain_written_twice(domain)))
+            told[domain] = _domain_spec(value_, own, domain, faults)
+    return TenantSpec(
+        types=lanes,
+        domains=told,
+        dedicated=_flag(members, "dedicated", where, faults),
+        ses_tenants=cast("SesTenants | None", ses_tenants),
+        retired=bool(_flag(members, "retired", where, faults)),
+    )
+
+
+def _lane(value: object, where: str, faults: list[Fault], local: bool) -> LaneSpec | None:
+    """A domain, or a mapping with it."""
+    if isinstance(value, str):
+        domain = _domain(value, where, faults, local)
+        return LaneSpec(domain=domain) if domain is not None else None
+    members = _members(value, where, _OF_LANE, faults, say=api.lane_needs_domain())
+    if members is None:
+        return None
+    retired = _flag(members, "retired", where, faults)
+    given = members.get("domain")
+    own = path(where, "domain")
+    if not isinstance(given, str):
+        faults.append(Fault(own, api.field_required(), "missing"))
+        return None
+    domain = _domain(given, own, faults, local)
+    return LaneSpec(domain=domain, retired=bool(retired)) if domain is not None else None
+
+
+def _domain_spec(value: object, where: str, domain: str, faults: list[Fault]) -> DomainSpec:
+    members = _members(value if value is not None else {}, where, _OF_DOMAIN, faults) or {}
+    retired = bool(_flag(members, "retired", where, faults))
+    given = members.get("mail_from")
+    if given is None:
+        return DomainSpec(retired=retired)
+    own = path(where, "mail_from")
+    if not isinstance(given, str):
+        faults.append(Fault(own, api.not_text()))
+        return DomainSpec(retired=retired)
+    mail_from = parse_into(faults, own, domains.parse, given)
+    # SES takes a sub-domain only (ses.md 5.4).
+    if mail_from is not None and not mail_from.endswith("." + domain):
+        faults.append(Fault(own, api.mail_from_outside(domain)))
+    return DomainSpec(mail_from=mail_from, retired=retired)
+
+
+def _domain(given: str, where: str, faults: list[Fault], local: bool) -> str | None:
+    found = parse_into(faults, where, domains.parse, given)
+    if found is not None and (undeliverable := reserved_domains.find(found, local)):
+        faults.append(Fault(where, undeliverable.as_sender, "reserved-domain"))
+        return None
+    return found
+
+
+def _members(
+    value: object, where: str, known: Sequence[str], faults: list[Fault], *, say: str | None = None
+) -> dict[str, object] | None:
+    """A mapping with none but the known members."""
+    found = _mapping(value, where, faults, say=say)
+    for name in found or {}:
+        if name not in known:
+            faults.append(Fault(path(where, name), api.unknown_member(list(known)), "unknown-field"))
+    return found
+
+
+def _mapping(
+    value: object, where: str, faults: list[Fault], *, say: str | None = None
+) -> dict[str, object] | None:
+    if isinstance(value, Mapping) and all(
+        isinstance(key, str) for key in cast("Mapping[object, object]", value)
+    ):
+        return dict(cast("Mapping[str, object]", value))
+    faults.append(Fault(where or "document", say or api.not_a_mapping()))
+    return None
+
+
+def _flag(members: Mapping[str, object], name: str, where: str, faults: list[Fault]) -> bool | None:
+    value = members.get(name)
+    if value is None or isinstance(value, bool):
+        return value
+    faults.append(Fault(path(where, name), api.not_true_or_false()))
+    return None
+
+
+def beyond(document: Document, platform: Platform) -> Iterator[tuple[str, str | None]]:
+    """What the platform has and the document does not name, so that it is left alone: tenants, and lanes of named tenants."""
+    for slug, tenant in sorted(platform.tenants.items()):
+        if tenant.retired:
+            continue
+        if (spec := document.tenants.get(slug)) is None:
+            yield slug, None
+            continue
+        for type, lane in sorted(tenant.lanes.items()):
+            if type not in spec.types and not lane.retired:
+                yield slug, type
