@@ -16,6 +16,7 @@ class ApiError(Exception):
         self.status = status  #: HTTP status
         #: the exact cause, where SES v1 or an entry of a batch has its own code for it
         self.kind = kind
+        self.request_id: str | None = None  #: of the call that failed, if it has one already
         self.key = key  #: the member that holds the message; SES's 403s spell it with a capital M
 
 

@@ -13,6 +13,7 @@ from seslocal import authentication, faulted_calls, sns, web
 from seslocal.admin.api import PREFIX, Admin
 from seslocal.admission import CHALLENGE, Admission
 from seslocal.errors import ApiError, not_implemented
+from seslocal.events import cloudtrail
 from seslocal.faulted_calls import Call
 from seslocal.sesv1 import endpoint
 from seslocal.sesv2.sending import tenant_and_set
@@ -89,6 +90,9 @@ class Front:
         act = IMPLEMENTED.get(operation.name)
         if act is None:
             raise not_implemented(operation.name)
+        request_id = account.ids.uuid()
+        if account.events.management_queue is not None:
+            act = cloudtrail.reporting(act, operation.name, request, request_id)
         if account.access.management_rate.rate:
             account.access.management_rate.spend(operation.name, account.clock.now())
         if account.faults.active:
@@ -97,11 +101,11 @@ class Front:
                 call = Call(
                     operation.name.startswith("Send"),
                     lambda: act(account, params, caller),
-                    self._done,
+                    lambda result: self._done(result, request_id),
                     lambda error: self._error_response(error, False),
                 )
                 return faulted_calls.respond(call, applying)
-        return self._done(act(account, params, caller))
+        return self._done(act(account, params, caller), request_id)
 
     def _respond_v1(self, request: Request) -> Response | Awaitable[Response]:
         account = self._account()
@@ -148,17 +152,18 @@ class Front:
             return endpoint.error_response(self._account(), error)
         return self._error_response(error, False)
 
-    def _done(self, result: Params) -> Response:
-        return Response(200, _encode(result), headers=self._ids())
+    def _done(self, result: Params, request_id: str) -> Response:
+        return Response(200, _encode(result), headers=self._ids(request_id))
 
-    def _ids(self) -> tuple[tuple[str, str], ...]:
-        return (("x-amzn-RequestId", self._account().ids.uuid()),)
+    def _ids(self, request_id: str | None = None) -> tuple[tuple[str, str], ...]:
+        return (("x-amzn-RequestId", request_id or self._account().ids.uuid()),)
 
     def _error_response(self, error: ApiError, is_sqs: bool) -> Response:
         if not is_sqs:
+            request_id = error.request_id
             if self._account().behaviour.old_signature_codes:
                 error = signature.as_query(error)
-            headers = (*self._ids(), ("x-amzn-ErrorType", error.code))
+            headers = (*self._ids(request_id), ("x-amzn-ErrorType", error.code))
             return Response(error.status, _encode({error.key: error.message}), headers=headers)
         fault = "Receiver" if error.status >= 500 else "Sender"
         old = sqs.OLD_CODES.get(error.code) or signature.QUERY_CODES.get(error.code, error.code)

@@ -30,6 +30,7 @@ def show(account: Account, query: Query, body: Json) -> Json:
         "enforcement": account.sending.enforcement,
         "review": (account.attributes.details or {}).get("ReviewDetails", {}).get("Status"),
         "event_bus_queue": account.events.bus_queue,
+        "management_queue": account.events.management_queue,
         "sns_url": account.events.sns_url,
         "check_signatures": account.access.check_signatures,
         "management_rate": account.access.management_rate.rate,
@@ -50,6 +51,11 @@ def put(account: Account, query: Query, body: Json) -> Json:
     sending = fields.boolean(body, "sending_enabled", account.sending.enabled)
     enforcement = fields.choice(body, "enforcement", _ENFORCEMENTS) or account.sending.enforcement
     bus = fields.text(body, "event_bus_queue") if "event_bus_queue" in body else account.events.bus_queue
+    managing = (
+        fields.text(body, "management_queue")
+        if "management_queue" in body
+        else account.events.management_queue
+    )
     sns_url = fields.text(body, "sns_url") if "sns_url" in body else account.events.sns_url
     checking = fields.boolean(body, "check_signatures", account.access.check_signatures)
     management = fields.number(body, "management_rate", account.access.management_rate.rate, 0.0, 1e6)
@@ -75,8 +81,10 @@ def put(account: Account, query: Query, body: Json) -> Json:
         behaviour,
     )
     account.events.sns_url, account.events.bus_queue = sns_url and sns_url.rstrip("/"), bus
-    if bus is not None:
-        account.queues.ensure(bus)
+    account.events.management_queue = managing
+    for queue in (bus, managing):
+        if queue is not None:
+            account.queues.ensure(queue)
     return show(account, query, body)
 
 

@@ -12,7 +12,7 @@ from seslocal.admin.fields import Json, Refused
 from seslocal.sesv2.reputation import set_status
 from seslocal.state.account import Account
 from seslocal.state.configuration_sets import MATCHING
-from seslocal.state.faults import KINDS, Fault
+from seslocal.state.faults import KINDS, ON_MANAGEMENT_EVENTS, Fault
 from seslocal.state.tenants import StatusRecord, Tenant
 from seslocal.wire.model import ses_routes
 from seslocal.wire.query import ses_v1
@@ -33,6 +33,7 @@ _MEMBERS: Final = (
     "message",
 )
 _STORM_LASTS: Final = 60.0  # seconds, without `lasts`
+_ALL_OPERATIONS: Final = ("throttle_storm", *ON_MANAGEMENT_EVENTS)  #: unless `operation` names one
 _REFUSED: Final = "The call is refused (injected fault)."
 _PAUSED: Final = "Sending paused by AWS (fault tenant_paused)."
 
@@ -57,7 +58,7 @@ def read(account: Account, body: Json) -> Fault:
         events=_events(body),
         tenant=fields.text(body, "tenant"),
         configuration_set=fields.text(body, "configuration_set"),
-        operation=_operation(body, "*" if kind == "throttle_storm" else "SendEmail"),
+        operation=_operation(body, "*" if kind in _ALL_OPERATIONS else "SendEmail"),
         accepted=body.get("accepted") is True,
         until=account.clock.now() + lasts if lasts else None,
         status=int(fields.number(body, "status", 400, 300, 599)),

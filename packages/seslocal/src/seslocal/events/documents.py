@@ -223,7 +223,13 @@ def sns_confirmation(
 
 
 def bus_envelope(
-    detail: Document, kind: str, resource: str, region: str, account_id: str, at: float, event_id: str
+    detail: Document,
+    kind: str,
+    resources: list[str],
+    region: str,
+    account_id: str,
+    at: float,
+    event_id: str,
 ) -> Document:
     return {
         "version": "0",
@@ -233,6 +239,6 @@ def bus_envelope(
         "account": account_id,
         "time": iso(at)[:-5] + "Z",
         "region": region,
-        "resources": [resource],
+        "resources": resources,
         "detail": detail,
     }

@@ -69,11 +69,17 @@ def publish(
 
 def publish_to_bus(account: Account, kind: str, resource: str, detail: Document) -> None:
     """Publishes to the default bus. Without a rule for it, the event is dropped."""
-    if account.events.bus_queue is None:
-        return
-    at = account.clock.now() + account.faults.skew()
-    envelope = bus_envelope(detail, kind, resource, account.region, account.id, at, account.ids.uuid())
-    account.queues.ensure(account.events.bus_queue).put(_encode(envelope).decode())
+    if (queue := account.events.bus_queue) is not None:
+        at = account.clock.now() + account.faults.skew()
+        put_on_queue(account, queue, kind, [resource], detail, at)
+
+
+def put_on_queue(
+    account: Account, queue: str, kind: str, resources: list[str], detail: Document, at: float
+) -> None:
+    """Puts an event on the queue that a rule of the default bus feeds."""
+    envelope = bus_envelope(detail, kind, resources, account.region, account.id, at, account.ids.uuid())
+    account.queues.ensure(queue).put(_encode(envelope).decode())
 
 
 def publish_recommendation(

@@ -173,6 +173,7 @@ def _account(account: Account) -> Named:
     yield "findings", [account.tenants.automatic_findings, asdict(account.tenants.thresholds)]
     yield "raw topics", sorted(account.events.raw_topics)
     yield "event bus", account.events.bus_queue
+    yield "management events", account.events.management_queue
     yield "warm-up", dedicated.auto_warm_up
     yield "secret", account.mail.tracking.secret
     yield from _unlike_the_settings(account)
@@ -222,6 +223,8 @@ def _restore_account(account: Account, key: str, value: Any) -> None:
             account.events.raw_topics = set(value)
         case "event bus":
             account.events.bus_queue = value
+        case "management events":
+            account.events.management_queue = value
         case "warm-up":
             account.dedicated_ips.auto_warm_up = value
         case "secret":

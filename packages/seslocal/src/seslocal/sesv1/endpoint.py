@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from seslocal import faulted_calls
 from seslocal.errors import ApiError
+from seslocal.events import cloudtrail
 from seslocal.faulted_calls import Call
 from seslocal.sesv1.errors import to_v1_error
 from seslocal.sesv1.table import IMPLEMENTED
@@ -43,6 +44,9 @@ def respond(
                 "NotImplemented",
                 f"seslocal does not implement {name}. The request was valid.",
             )
+        request_id = account.ids.uuid()
+        if account.events.management_queue is not None:
+            act = cloudtrail.reporting(act, name, request, request_id)
         if account.access.management_rate.rate:
             account.access.management_rate.spend(name, account.clock.now())
         if account.faults.active:
@@ -51,11 +55,11 @@ def respond(
                 call = Call(
                     name.startswith("Send"),
                     lambda: act(account, params, who),
-                    lambda result: _done(account, operation, result),
+                    lambda result: _done(operation, result, request_id),
                     lambda error: error_response(account, error),
                 )
                 return faulted_calls.respond(call, applying)
-        return _done(account, operation, act(account, params, who))
+        return _done(operation, act(account, params, who), request_id)
     except ApiError as error:
         return error_response(account, error)
 
@@ -71,14 +75,13 @@ def _posted(request: Request) -> bytes:
 
 
 def error_response(account: Account, error: ApiError) -> Response:
-    request_id = account.ids.uuid()
+    request_id = error.request_id or account.ids.uuid()
     said = to_v1_error(error)
     return Response(
         said.status, ses_v1().refuse(said, request_id), _KIND, (("x-amzn-RequestId", request_id),)
     )
 
 
-def _done(account: Account, operation: QueryOperation, result: Params) -> Response:
-    request_id = account.ids.uuid()
+def _done(operation: QueryOperation, result: Params, request_id: str) -> Response:
     body = ses_v1().write(operation, result, request_id)
     return Response(200, body, _KIND, (("x-amzn-RequestId", request_id),))

@@ -18,6 +18,7 @@ class Events:
         self.raw_topics: set[str] = set()  #: names of topics whose queue gets the bare document
         self.sns_url = settings.sns_url  #: base of the URLs in SNS messages; None: as AWS writes it
         self.bus_queue: str | None = None  #: queue that a rule on the default bus feeds
+        self.management_queue: str | None = None  #: queue that a rule for management calls feeds
         self.streams: dict[str, FirehoseStream] = {}  #: those that have an endpoint, by name
         self.cloudwatch = Metrics()  #: counts of the CloudWatch destinations
         self.outbox = Outbox(clock)

@@ -23,9 +23,19 @@ _RESPONSES: Final = (
 _ON_DELIVERY: Final = ("drop_events", "reorder_events", "delay_events")
 ON_CALLS: Final = (*_RESPONSES, "slow")
 ON_EVENTS: Final = (*_ON_DELIVERY, "double_events")
+ON_MANAGEMENT_EVENTS: Final = ("drop_management_events", "delay_management_events")
 #: faults that are a state of the account while they are active
 STATES: Final = ("quota_gone", "tenant_paused", "account_under_review", "clock_skew")
-KINDS: Final = (*ON_CALLS, "entry_fails", "close_idle", *ON_EVENTS, "queue_outage", "dns_outage", *STATES)
+KINDS: Final = (
+    *ON_CALLS,
+    "entry_fails",
+    "close_idle",
+    *ON_EVENTS,
+    *ON_MANAGEMENT_EVENTS,
+    "queue_outage",
+    "dns_outage",
+    *STATES,
+)
 
 
 @dataclass(slots=True)
@@ -33,7 +43,7 @@ class Fault:
     id: str
     kind: str  #: one of KINDS
     left: int | None  #: how many more times it applies; None: until removed
-    seconds: float  #: for slow, time_out, delay_events, reorder_events, clock_skew
+    seconds: float  #: for slow, time_out, delay_events, delay_management_events, reorder_events, clock_skew
     share: float  #: 0..1, probability that it applies
     events: frozenset[str]  #: event types as in eventType; empty: all
     tenant: str | None
@@ -98,6 +108,13 @@ class Faults:
             if delivery and delivery[0].kind == "drop_events"
             else delivery + self._first_of(candidates, ("double_events",))
         )
+
+    def on_management_event(self, operation: str) -> list[Fault]:
+        """Returns the fault that applies to the event about a call of this operation, if any."""
+        if not self.active:
+            return []
+        candidates = [fault for fault in self.active.values() if fault.operation in ("*", operation)]
+        return self._first_of(candidates, ON_MANAGEMENT_EVENTS)
 
     def use(self, kind: str) -> Fault | None:
         """Uses a fault of this kind, if one is active: for kinds without tenant, operation or event."""
