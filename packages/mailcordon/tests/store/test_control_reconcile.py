@@ -47,7 +47,6 @@ class World:
             endpoint=local.url,
             access_key="test",
             secret_key="test",
-            calls_per_second=None,
         )
         self.reconciler = Reconciler(self.store, self.administer, self.governor, Pace(retry=0, identity=0.05))
         self.ses: Any = self.administer._client  # the same real client, to look at the result

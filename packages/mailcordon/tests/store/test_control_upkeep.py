@@ -42,7 +42,6 @@ class World:
             endpoint=local.url,
             access_key="test",
             secret_key="test",
-            calls_per_second=None,
         )
         self.governor = Governor(GovernorStore(governor))
         self.store = UpkeepStore(control)

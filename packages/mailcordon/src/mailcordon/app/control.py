@@ -11,6 +11,7 @@ from mailcordon.adapters.ses.administer import Administer
 from mailcordon.app import heartbeat, wiring
 from mailcordon.config import Config
 from mailcordon.control import reconcile, schedule
+from mailcordon.control.call_budget import CallBudget, Rates
 from mailcordon.control.governor import Governor
 from mailcordon.control.reconcile import Reconciler
 from mailcordon.control.retention import Keep
@@ -27,12 +28,13 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         governors = await stack.enter_async_context(
             await engine.create_pool(config.login_url("governor"), max_size=2)
         )
+        budget = CallBudget(Rates(per_second=None if config.local else AWS_CALLS_PER_SECOND))
         ses = Administer(
             region=config.region,
             endpoint=config.ses_endpoint,
             access_key=config.access_key,
             secret_key=config.secret_key,
-            calls_per_second=None if config.local else AWS_CALLS_PER_SECOND,
+            budget=budget,
         )
         stack.callback(ses.close)
         governor = Governor(GovernorStore(governors))

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from mailcordon.control.work import Work
+
 
 class SesError(Exception):
     """SES refused, or did not respond. The text is SES's own message; `tenant show` displays it."""
@@ -60,6 +62,10 @@ class SesAccount:
 
 class Administration(Protocol):
     """Each method is one call to SES, or one per page. Raises SesError. Creating what exists is not an error."""
+
+    def doing(self, work: Work, tenant: int | None) -> "Administration":
+        """The same client, with calls that use the share of that work and wait in the turn of that tenant."""
+        ...
 
     async def get_configuration_set(self, name: str) -> SesSet | None: ...
 

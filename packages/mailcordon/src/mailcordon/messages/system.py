@@ -117,6 +117,12 @@ def socket_not_listening() -> str:
     return "it does not listen"
 
 
+@example()
+def ses_calls_waiting() -> str:
+    """A call to SES was not made, because too many wait for their turn. The work is retried later."""
+    return "too many calls to SES wait for their turn; it is retried later."
+
+
 # The operating system ----------------------------------------------------------------------------------------------------
 
 

@@ -1,18 +1,19 @@
-"""SES's management calls through boto3, in worker threads, at a limited rate: SES allows about one per second (ses.md 2.4).
+"""SES's management calls through boto3, in worker threads. Each waits for its turn in the budget (control/call_budget.py).
 
-Unlike sends these calls may be repeated, so botocore's retries are on. Creating what exists and deleting what does not exist
-succeed; the caller reads back what it set. This client cannot send mail.
+Unlike sends these calls may be repeated: here, not by botocore, so that a repeat waits for a turn too. Creating what exists and
+deleting what does not exist succeed; the caller reads back what it set. This client cannot send mail.
 """
 
 import asyncio
-import time
+import copy
+import random
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
 from mailcordon.control.administration import (
     SesAccount,
@@ -22,13 +23,21 @@ from mailcordon.control.administration import (
     SesSet,
     SesTenant,
 )
+from mailcordon.control.call_budget import CallBudget, QueueFull, Rates
+from mailcordon.control.work import Work
+from mailcordon.messages import system
 
 _PAGE = 100
 _MAX_PAGES = 1000
+_ATTEMPTS = 4
+_PAUSE = 0.1  #: seconds before a call is repeated; doubles
+_REFUSED_FOR_RATE = frozenset({"TooManyRequestsException", "Throttling", "ThrottlingException"})
+_REPEATED_STATUS = frozenset({500, 502, 503, 504})
+_REPEATED_ERRORS = (ConnectionError, HTTPClientError)
 
 
 class Administer:
-    """`calls_per_second` None: no limit, for the local SES."""
+    """`budget` None: calls do not wait, for the local SES."""
 
     def __init__(
         self,
@@ -37,18 +46,23 @@ class Administer:
         endpoint: str | None = None,
         access_key: str | None = None,
         secret_key: str | None = None,
-        calls_per_second: float | None = 1.0,
+        budget: CallBudget | None = None,
     ) -> None:
         session = boto3.session.Session(
             aws_access_key_id=access_key, aws_secret_access_key=secret_key, region_name=region
         )
         config = Config(
-            retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=5, read_timeout=20
+            retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=5, read_timeout=20
         )
         self._client: Any = session.client("sesv2", endpoint_url=endpoint, config=config)  # pyright: ignore[reportUnknownMemberType]
-        self._gap = 1 / calls_per_second if calls_per_second else 0.0
-        self._next = 0.0
-        self._turn = asyncio.Lock()
+        self.budget = budget or CallBudget(Rates(per_second=None))
+        self._work, self._tenant = Work.REPAIR, cast("int | None", None)
+
+    def doing(self, work: Work, tenant: int | None) -> Self:
+        """This client, with calls that use the share of that work and wait in the turn of that tenant."""
+        view = copy.copy(self)
+        view._work, view._tenant = work, tenant
+        return view
 
     def close(self) -> None:
         self._client.close()
@@ -263,24 +277,30 @@ class Administer:
                 raise
 
     async def _call(self, operation: str, **members: Any) -> dict[str, Any]:
-        await self._pace()
         method = cast("Callable[..., dict[str, Any]]", getattr(self._client, operation))
-        try:
-            return await asyncio.to_thread(partial(method, **members))
-        except ClientError as error:
-            problem = _group(cast("dict[str, Any]", error.response), "Error")
-            raise SesError(problem.get("Code") or "Unknown", problem.get("Message") or str(error)) from None
-        except BotoCoreError as error:
-            raise SesError(type(error).__name__, str(error)) from None
-
-    async def _pace(self) -> None:
-        if not self._gap:
-            return
-        async with self._turn:
-            now = time.monotonic()
-            if self._next > now:
-                await asyncio.sleep(self._next - now)
-            self._next = max(now, self._next) + self._gap
+        name: str = self._client.meta.method_to_api_mapping[operation]
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                await self.budget.turn(self._work, self._tenant, name)
+            except QueueFull:
+                raise SesError("QueueFull", system.ses_calls_waiting()) from None
+            try:
+                return await asyncio.to_thread(partial(method, **members))
+            except ClientError as error:
+                response = cast("dict[str, Any]", error.response)
+                problem = _group(response, "Error")
+                code = problem.get("Code") or "Unknown"
+                refused = code in _REFUSED_FOR_RATE
+                if refused:
+                    self.budget.refused()
+                status = _group(response, "ResponseMetadata").get("HTTPStatusCode")
+                if attempt == _ATTEMPTS or not (refused or status in _REPEATED_STATUS):
+                    raise SesError(code, problem.get("Message") or str(error)) from None
+            except BotoCoreError as error:
+                if attempt == _ATTEMPTS or not isinstance(error, _REPEATED_ERRORS):
+                    raise SesError(type(error).__name__, str(error)) from None
+            await asyncio.sleep(_PAUSE * 2**attempt * random.uniform(0.5, 1))
+        raise AssertionError
 
 
 def _group(of: Mapping[str, Any] | None, member: str) -> dict[str, Any]:
