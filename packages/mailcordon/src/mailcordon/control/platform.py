@@ -21,7 +21,9 @@ class Lane:
     type: str
     class_: Class
     domain: str
-    retired: bool = False
+    retired: bool = False  #: takes no new mail; `lane.retiring_at`
+    #: Retired, and its mail still leaves, or SES may still report on it: what its route names is needed (`lane.retired_at` is null).
+    draining: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
