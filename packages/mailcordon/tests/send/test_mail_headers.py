@@ -108,6 +108,30 @@ def test_a_value_that_is_too_long_is_told_its_limit() -> None:
         assert f"at most {longest} characters" in fault.problem
 
 
+@pytest.mark.parametrize(
+    "value", ["=?utf-8?q?=0D=0A?=" * 100_000, "a\r\nBcc: eve@example.com" * 100_000, "\u00e4" * 100_000]
+)
+@pytest.mark.parametrize("name", ["X-A", "References"])
+def test_a_value_without_an_end_is_measured_and_not_read(name: str, value: str) -> None:
+    (fault,) = faults({name: value})
+    assert "at most 99" in fault.problem or "at most 98" in fault.problem
+    assert fault.code == "invalid"
+
+
+def test_a_name_without_an_end_is_refused_and_not_repeated() -> None:
+    for name in ("X-" + "a" * 125, "x" * 1_000_000, "X-\r\n" * 100_000):
+        (fault,) = faults({name: "x"})
+        assert "1 to 126" in fault.problem
+        assert len(fault.field) < 140
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_headers_beyond_the_most_are_counted_and_not_read(shared: bool) -> None:
+    many = {f"Received-{n}": "\u00e4" for n in range(100_000)}
+    (fault,) = faults(many) if shared else faults({}, [many])
+    assert fault == Fault("headers" if shared else "to[0].headers", "must be at most 15 headers")
+
+
 # References --------------------------------------------------------------------------------------------------------------
 
 

@@ -14,13 +14,15 @@ from mailcordon.messages import api
 Pairs = tuple[tuple[str, str], ...]
 
 MAX_HEADERS = 15  #: of one recipient
+LONGEST_NAME = 126
 LONGEST_VALUE = 995
 LONGEST_HEADER = 996  #: name and value together
+LONGEST_REFERENCES = 32 * 1024  #: that are trimmed; a thread of 400 messages
 
 UNSUBSCRIBE = "List-Unsubscribe"
 _ONE_CLICK = "List-Unsubscribe=One-Click"  #: the only value of List-Unsubscribe-Post (RFC 8058 section 3.1)
 
-_NAME = re.compile(r"[!-9;-~]{1,126}", re.ASCII)
+_NAME = re.compile(r"[!-9;-~]+", re.ASCII)
 _VALUE = re.compile(r"[ -~]+", re.ASCII)
 _URI = re.compile(r"<(https://[^\s<>/?#][^\s<>]*)>", re.IGNORECASE)
 _MESSAGE_ID = re.compile(r"<[^\s<>]+>")
@@ -64,12 +66,9 @@ def check(
     for_each = tuple(_pairs(f"to[{place}].headers", one or {}, faults) for place, one in enumerate(own))
     if not any(for_each):
         for_each = ()
-    if len(for_all) > MAX_HEADERS:
-        faults.append(Fault("headers", api.too_many_headers(MAX_HEADERS)))
-    else:
-        for place, pairs in enumerate(for_each):
-            if len(merged(for_all, pairs)) > MAX_HEADERS:
-                faults.append(Fault(f"to[{place}].headers", api.too_many_headers(MAX_HEADERS)))
+    for place, pairs in enumerate(for_each):
+        if len(merged(for_all, pairs)) > MAX_HEADERS:
+            faults.append(Fault(f"to[{place}].headers", api.too_many_headers(MAX_HEADERS)))
     if recipients > 1 and not faults:
         _require_own_links(for_all, for_each, recipients, faults)
     return for_all, for_each
@@ -115,14 +114,17 @@ def trimmed(references: str, longest: int) -> str | None:
 def _pairs(field: str, given: Mapping[str, str], faults: list[Fault]) -> Pairs:
     pairs: list[tuple[str, str]] = []
     seen: set[str] = set()
+    if len(given) > MAX_HEADERS:
+        faults.append(Fault(field, api.too_many_headers(MAX_HEADERS)))
+        return ()
     for name, value in given.items():
-        lower, whole = name.lower(), f"{field}.{name[:126]}"
+        lower, whole = name[: LONGEST_NAME + 1].lower(), f"{field}.{name[:LONGEST_NAME]}"
         longest = min(LONGEST_VALUE, LONGEST_HEADER - len(name))
-        fault = _fault(whole, name, lower, value)
+        fault = _fault(whole, name, lower, value, longest)
         if fault is None and lower in seen:
             fault = Fault(whole, api.header_twice())
         if fault is None and len(value) > longest:
-            shorter = trimmed(value, longest) if lower == "references" else None
+            shorter = trimmed(value, longest)
             if shorter is None:
                 fault = Fault(whole, api.header_value_too_long(longest))
             else:
@@ -134,13 +136,20 @@ def _pairs(field: str, given: Mapping[str, str], faults: list[Fault]) -> Pairs:
     return tuple(pairs)
 
 
-def _fault(field: str, name: str, lower: str, value: str) -> Fault | None:
-    if "\r" in name or "\n" in name or "\r" in value or "\n" in value:
+def _fault(field: str, name: str, lower: str, value: str, longest: int) -> Fault | None:
+    """Sizes come first: a value may have as many bytes as a request."""
+    if len(name) > LONGEST_NAME:
+        return Fault(field, api.bad_header_name())
+    if "\r" in name or "\n" in name:
         return Fault(field, api.has_line_breaks(), "header-injection")
     if _NAME.fullmatch(name) is None:
         return Fault(field, api.bad_header_name())
     if why := _refusal(name, lower):
         return Fault(field, why, "reserved-header")
+    if len(value) > (LONGEST_REFERENCES if lower == "references" else longest):
+        return Fault(field, api.header_value_too_long(longest))
+    if "\r" in value or "\n" in value:
+        return Fault(field, api.has_line_breaks(), "header-injection")
     if _VALUE.fullmatch(value) is None:
         return Fault(field, api.bad_header_value())
     if encoded_words.hide_line_break(value):
