@@ -33,6 +33,18 @@ async def test_a_hard_bounce_suppresses_the_address_for_its_tenant_only(world: W
     assert await suppressed(world) == [(world.tenants["acme"], "kim@example.com", 0, 0, "hard-bounce", None)]
 
 
+async def test_what_a_dropped_key_proved_is_not_believed_any_more(world: World) -> None:
+    """Two keys are accepted while the MAC key is rotated. Then the old one is dropped, in processes that run."""
+    ours = replace(INSTALLATION, mac_key=b"n" * 32, other_mac_key=INSTALLATION.mac_key)
+    world.ingest = Ingest(ours)
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    assert (await world.tell(sent.send())).counted == {Kind.SEND: 1}
+    ours.other_mac_key = None
+    report = await world.tell(sent.bounce())
+    assert (report.counted, report.quarantined) == ({}, {"disagreement": 1})
+    assert await suppressed(world) == []
+
+
 async def test_a_complaint_suppresses_the_address_for_its_class_only(world: World) -> None:
     sent = await world.sent("acme", "newsletter", "lee@example.com")
     await world.tell(sent.send(), sent.delivery_event(), sent.complaint(after=5000))

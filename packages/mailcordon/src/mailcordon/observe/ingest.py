@@ -106,13 +106,15 @@ class Ingest:
         self._identity_topics = identity_topics
         self._kept_ms = kept_days * 86_400_000
         self._proofs: Proofs = {}
+        self._proved_with = installation.mac_keys
 
     async def store(
         self, tx: Transaction, decoded: Sequence[Decoded], source: str, *, quarantine: bool = True
     ) -> Report:
         """Stores the batch. `quarantine` is False for documents that are in quarantine already."""
-        if len(self._proofs) > MAX_PROOFS:
-            self._proofs.clear()
+        if len(self._proofs) > MAX_PROOFS or self._proved_with != self._ours.mac_keys:
+            self._proofs.clear()  # a proof ends with its key
+            self._proved_with = self._ours.mac_keys
         batch = _Batch(self._ours, self._kept_ms, self._identity_topics, self._proofs, tx, source, quarantine)
         return await batch.run(decoded)
 
