@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,14 @@ import pytest
 
 from mailcordon.adapters.db import engine, status_reader
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
+from mailcordon.adapters.ses.feedback import Reader
+from mailcordon.adapters.ses.sns_signature import Proof
 from mailcordon.control import status
 from mailcordon.control.upkeep import Upkeep
+from mailcordon.core import ids
 from mailcordon.core import quarantine as kinds
 from mailcordon.core.event import Kind
-from mailcordon.observe import quarantine
+from mailcordon.observe import quarantine, view
 from mailcordon.observe.ports import Quarantined
 from mailcordon.observe.quarantine import Entry, Kept, Room
 
@@ -202,6 +205,11 @@ async def test_notices_and_names_of_other_installations_end_too(
     ) == [("*", 6), ("a", 4), ("b", 4), ("c", 2)]
 
 
+async def purge(database: Any) -> None:
+    async with await engine.create_pool(database.dsn("control")) as control:
+        await Upkeep(UpkeepStore(control), None, None, cell="default").purge_old_rows()  # type: ignore[arg-type]
+
+
 # Age ------------------------------------------------------------------------------------------------------------------------
 
 
@@ -212,14 +220,48 @@ async def test_each_kind_has_its_age_and_gives_its_room_back(world: World, datab
     await world.owner.execute(aged, 60, "[")
     await world.owner.execute(aged, 31, ungoverned(1))
     await world.owner.execute(aged, 29, ungoverned(2, domain="b.example"))
-    async with await engine.create_pool(database.dsn("control")) as control:
-        await Upkeep(UpkeepStore(control), None, None, cell="default").purge_old_rows()  # type: ignore[arg-type]
+    await purge(database)
     rows = await world.owner.fetch("select document from quarantine order by length(document)")
     left = [row["document"] for row in rows]
     assert left == ["[", ungoverned(2, domain="b.example")]
     for why in ("malformed", "ungoverned"):
         entries, bytes, _, _ = await counters(world, why)
         assert (entries, bytes) == (1, len(left[why == "ungoverned"]))
+
+
+async def test_what_a_replay_settled_goes_after_a_day(world: World, database: Any) -> None:
+    fresh, old, came_again, unsettled = [
+        await world.sent("acme", "newsletter", f"kim{n}@example.com") for n in range(4)
+    ]
+    recipients = "update message set recipients = $1"
+    await world.owner.execute(recipients, [])
+    await world.tell(*[one.bounce() for one in (fresh, old, came_again, unsettled)])
+    await world.owner.execute(
+        recipients + " where id <> $2", ["kim@example.com"], ids.message_of(unsettled.delivery)
+    )
+    replay = view.Replay(world.store, reader=Reader(Proof(set())), ingest=world.ingest)
+    for (id,) in await world.rows("select id from quarantine"):
+        await replay.run(id, "ann")
+    age = (
+        "update quarantine set last_received_at = last_received_at - $1::interval, resolved_at = resolved_at - $2::interval"
+        " where document like '%' || $3 || '%'"
+    )
+    day, none = timedelta(hours=25), timedelta()
+    for one, received, resolved in ((old, day, day), (came_again, none, day), (unsettled, day, day)):
+        await world.owner.execute(age, received, resolved, one.ses_id)
+    await purge(database)
+    left = [
+        json.loads(row[0])["mail"]["messageId"] for row in await world.rows("select document from quarantine")
+    ]
+    assert sorted(left) == sorted(one.ses_id for one in (fresh, came_again, unsettled))
+    assert (await counters(world, "disagreement"))[0] == 3, "its room is given back"
+
+
+async def test_an_entry_about_many_mails_is_not_settled_by_its_first(world: World) -> None:
+    await world.tell(ungoverned(1), ungoverned(2))
+    [(id,)] = await world.rows("select id from quarantine")
+    await world.store.run(lambda tx: tx.resolve(id, "counted: x", "ann", settled=True))
+    assert await world.rows("select resolved_at from quarantine") == [(None,)]
 
 
 # The pure plan --------------------------------------------------------------------------------------------------------------

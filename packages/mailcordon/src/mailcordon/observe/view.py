@@ -183,9 +183,9 @@ class Replay:
                 return
             report = await self._ingest.store(tx, [decoded], "replay", quarantine=False)
             outcome = report.sentence
-            await tx.resolve(
-                id, reasons.still_in_quarantine(outcome) if report.quarantined else outcome, actor
-            )
+            settled = not report.quarantined
+            sentence = outcome if settled else reasons.still_in_quarantine(outcome)
+            await tx.resolve(id, sentence, actor, settled=settled)
 
         try:
             await self._store.run(work)
@@ -199,7 +199,7 @@ class Replay:
 
     async def _record(self, id: int, sentence: str, actor: str) -> None:
         try:
-            await self._store.run(lambda tx: tx.resolve(id, sentence, actor))
+            await self._store.run(lambda tx: tx.resolve(id, sentence, actor, settled=False))
         except Unreachable as error:
             raise Unavailable(api.not_replayed(id, str(error))) from error
 

@@ -360,8 +360,8 @@ class PostgresTransaction:
         row = await self._connection.fetchrow(_SQL.lock_quarantined, id)
         return None if row is None else (row["why"], row["document"])
 
-    async def resolve(self, id: int, resolution: str, actor: str) -> None:
-        row = await self._connection.fetchrow(_SQL.resolve, id, resolution[:2000])
+    async def resolve(self, id: int, resolution: str, actor: str, *, settled: bool) -> None:
+        row = await self._connection.fetchrow(_SQL.resolve, id, resolution[:2000], settled)
         if row is not None:
             after = _clean({"why": row["why"], "resolution": resolution[:2000]})
             await self._connection.execute(

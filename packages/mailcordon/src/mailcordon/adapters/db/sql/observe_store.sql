@@ -263,5 +263,8 @@ select now_ms() - beat as beat, now_ms() - live_since as live_since, now_ms() - 
 select why, document from quarantine where id = $1 for update;
 
 -- name: resolve
--- How a replay ended.
-update quarantine set replayed_at = now(), resolution = $2 where id = $1 returning tenant, why;
+-- How a replay ended. An entry about many mails is not settled by its first one.
+update quarantine
+   set replayed_at = now(), resolution = $2,
+       resolved_at = case when $3::boolean and (why <> 'ungoverned' or copies = 1) then now() end
+ where id = $1 returning tenant, why;

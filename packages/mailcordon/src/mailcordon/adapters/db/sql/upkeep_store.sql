@@ -118,15 +118,20 @@ delete from metric_minute m using old o
 where m.lane = o.lane and m.provider = o.provider and m.minute = o.minute;
 
 -- name: purge_quarantine
--- By the last copy: a document that still arrives stays. Each kind has an age of its own, and none is older than the records. The
--- kinds are locked first, as observers do, and are given back what is deleted.
+-- By the last copy: a document that still arrives stays. Each kind has an age of its own, and none is older than the records. What
+-- a replay settled goes after a day, unless another copy came after it. The kinds are locked first, as observers do, and are given
+-- back what is deleted.
 with locked as materialized (
     select why from quarantine_kind where why <> 'notice' order by why for update
 ), gone as (
     delete from quarantine where (select count(*) from locked) >= 0 and id = any(array(
-        select q.id from quarantine q left join quarantine_kind k on k.why = q.why
-         where q.last_received_at < to_timestamp((now_ms() - least($1::bigint, coalesce(k.keep_days, 90) * 86400000::bigint)) / 1000.0)
-         order by q.last_received_at limit $2
+        (select q.id from quarantine q left join quarantine_kind k on k.why = q.why
+          where q.last_received_at < to_timestamp((now_ms() - least($1::bigint, coalesce(k.keep_days, 90) * 86400000::bigint)) / 1000.0)
+          order by q.last_received_at limit $2)
+        union
+        (select q.id from quarantine q
+          where q.resolved_at < to_timestamp((now_ms() - 86400000) / 1000.0) and q.last_received_at <= q.resolved_at
+          order by q.resolved_at limit $2)
     ))
     returning why, bytes
 )
