@@ -69,6 +69,15 @@ def test_no_tenant_no_route():
     assert fault(None, mail()) == ("tenant", "unknown-tenant")
 
 
+def test_a_retired_tenant_and_a_retired_lane_take_no_mail_and_others_do():
+    retired = replace(LANES, retired=True)
+    assert fault(retired, mail()) == ("tenant", "tenant-retired")
+    lanes = replace(LANES, entries={"receipt": (replace(ENTRY, retired=True),), "newsletter": (NEWS,)})
+    assert fault(lanes, mail()) == ("type", "lane-retired")
+    with pytest.raises(Invalid, match="its lanes are: newsletter$"):
+        resolve(lanes, "acme", mail(type="invoice"), 0, local=True)
+
+
 @pytest.mark.parametrize("type", ["invoice", "", "RECEIPT", "receipt ", "default"])
 def test_no_lane_no_route(type):
     assert fault(LANES, mail(type=type)) == ("type", "unknown-type")

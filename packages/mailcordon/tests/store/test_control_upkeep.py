@@ -61,6 +61,21 @@ class World:
         assert row is not None
         return row["id"], row["key"]
 
+    async def give_each_class_its_own(self, tenant: int, key: str) -> None:
+        """As a change of topology leaves it: an SES tenant of each class, and routes that name it."""
+        await self.owner.execute(
+            "insert into ses_resource (kind, name, phase, tenant, desired)"
+            " select kind, name || '-' || word, phase, tenant, desired from ses_resource,"
+            " (values ('urgent'), ('marketing')) w (word) where kind = 'tenant' and name = $1",
+            key,
+        )
+        await self.owner.execute(
+            "update route r set ses_tenant = $2 || case l.class when 0 then '-urgent' else '-marketing' end"
+            " from lane l where l.id = r.lane and l.tenant = $1", tenant, key,
+        )  # fmt: skip
+        while await self.reconciler.step():
+            pass
+
     async def pause(self, key: str, status: str, cause: str = "HIGH bounce finding") -> None:
         self.local.account.tenants[key].aws_managed = type(self.local.account.tenants[key].aws_managed)(
             status, cause, self.local.account.clock.now()
@@ -143,6 +158,20 @@ async def test_a_tenant_that_ses_pauses_is_stopped_with_its_cause_and_no_other(w
     assert (stop.cause, stop.name, stop.tenant) == (Reason.TENANT_PAUSED, key, acme)
     assert (stop.said, stop.hits) == ("HIGH bounce finding", 1)
     assert await world.stopped() == {acme}
+
+
+async def test_a_pause_of_the_marketing_tenant_stops_only_marketing_lanes(world: World) -> None:
+    acme, key = await world.onboard("acme", "mail.acme.example")
+    await world.give_each_class_its_own(acme, key)
+    await world.pause(f"{key}-marketing", "DISABLED")
+    await world.upkeep.follow_pauses()
+    [stop] = await world.governor.stops.open()
+    assert (stop.name, stop.tenant) == (f"{key}-marketing", acme)
+    rows = await world.owner.fetch("select class, stopped from lane order by class")
+    assert [(row["class"], row["stopped"]) for row in rows] == [(0, False), (2, True)]
+    await world.pause(f"{key}-marketing", "REINSTATED")
+    await world.upkeep.follow_pauses()
+    assert await world.governor.stops.open() == []
 
 
 async def test_it_is_released_when_ses_reinstates_it_and_a_persons_hold_stays(world: World) -> None:
@@ -240,6 +269,19 @@ async def test_a_removed_suppression_leaves_sess_list_of_that_tenant_first(world
     assert await world.listed(key) == set()
     assert await world.listed(other) == {"Kim@example.com"}
     assert await world.owner.fetchval("select array_agg(tenant) from suppression") == [zen]
+
+
+async def test_a_removed_suppression_leaves_the_list_of_every_ses_tenant_of_the_tenant(world: World) -> None:
+    acme, key = await world.onboard("acme", "mail.acme.example")
+    _, other = await world.onboard("zen", "mail.zen.example")
+    await world.give_each_class_its_own(acme, key)
+    lists = [key, f"{key}-urgent", f"{key}-marketing"]
+    for name in (*lists, other):
+        await world.list_at_ses(name, "kim@example.com")
+    await world.suppress(acme, "kim@example.com")
+    assert await world.upkeep.remove_suppressions() == 1
+    assert [await world.listed(name) for name in lists] == [set(), set(), set()]
+    assert await world.listed(other) == {"kim@example.com"}
 
 
 async def test_sess_entry_stays_while_something_else_of_ours_suppresses_the_address(world: World) -> None:

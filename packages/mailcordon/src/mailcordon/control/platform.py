@@ -22,7 +22,7 @@ class Lane:
     class_: Class
     domain: str
     retired: bool = False  #: takes no new mail; `lane.retiring_at`
-    #: Retired, and its mail still leaves, or SES may still report on it: what its route names is needed (`lane.retired_at` is null).
+    #: Retired, and its mail still leaves or SES may still report on it: what its route names is needed (`lane.retired_at` null).
     draining: bool = False
 
 

@@ -31,7 +31,7 @@ class Removal:
     """A suppression whose removal was requested."""
 
     tenant: int
-    ses_tenant: str
+    ses_tenants: tuple[str, ...]  #: each has a list of its own
     slug: str
     hash: bytes
     scope: int
@@ -160,12 +160,12 @@ class Upkeep:
         await self._governor.stops.end(ended, actor=SES, because=reasons.tenant_resumed())
 
     async def remove_suppressions(self) -> int:
-        """First from SES's list, then from ours, so that no address looks free while SES would still drop its mail."""
+        """First from SES's lists, then from ours, so that no address looks free while SES would still drop its mail."""
         gone = 0
         for removal in await self._store.removals(BATCH):
             try:
-                if removal.alone:
-                    await self._ses.delete_suppressed(removal.address, tenant=removal.ses_tenant)
+                for name in removal.ses_tenants if removal.alone else ():
+                    await self._ses.delete_suppressed(removal.address, tenant=name)
             except SesError as error:  # one address that SES refuses must not block the others
                 _LOG.warning("SES keeps %s on the list of %s: %s", removal.address, removal.slug, error)
                 continue

@@ -47,6 +47,18 @@ def no_lane_for_type(slug: str, type: str, lanes: list[str]) -> str:
     return f"{slug} has no lane for {type}; {have}"
 
 
+@example("acme")
+def tenant_takes_no_mail(slug: str) -> str:
+    """A message is handed in for a tenant that was retired (422)."""
+    return f"{slug} is retired and takes no new mail; `mailcordon tenant unretire {slug}` brings it back"
+
+
+@example("acme", "newsletter")
+def lane_takes_no_mail(slug: str, type: str) -> str:
+    """A message is handed in for a lane that was retired (422)."""
+    return f"the lane {type} of {slug} is retired and takes no new mail; `mailcordon lane unretire {slug} {type}` brings it back"
+
+
 @example("acme", "newsletter", "news.acme.example", "mail.zen.example")
 def from_another_domain(slug: str, type: str, domain: str, given: str) -> str:
     """The From address of a message is not in the domain of its lane."""

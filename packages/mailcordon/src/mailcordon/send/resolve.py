@@ -26,6 +26,7 @@ class Entry:
     backlog_deliveries: int
     backlog_bytes: int
     backlog_age_ms: int
+    retired: bool = False  #: takes no new mail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class Lanes:
     tenant: int
     slug: str
     entries: Mapping[str, tuple[Entry, ...]]
+    retired: bool = False  #: the tenant takes no new mail
 
 
 def resolve(lanes: Lanes | None, slug: str, submission: Submission, spread: int, *, local: bool) -> Entry:
@@ -45,10 +47,15 @@ def resolve(lanes: Lanes | None, slug: str, submission: Submission, spread: int,
     """
     if lanes is None:
         raise Invalid(Fault("tenant", api.tenant_unknown(text.harmless(slug, 64)), "unknown-tenant"))
+    if lanes.retired:
+        raise Invalid(Fault("tenant", api.tenant_takes_no_mail(slug), "tenant-retired"))
     entries = lanes.entries.get(submission.type)
     if not entries:
-        problem = api.no_lane_for_type(slug, text.harmless(submission.type, 64), sorted(lanes.entries))
+        in_use = sorted(type for type, one in lanes.entries.items() if not one[0].retired)
+        problem = api.no_lane_for_type(slug, text.harmless(submission.type, 64), in_use)
         raise Invalid(Fault("type", problem, "unknown-type"))
+    if entries[0].retired:
+        raise Invalid(Fault("type", api.lane_takes_no_mail(slug, submission.type), "lane-retired"))
     entry = _by_share(entries, spread)
     route = entry.route
     domain = submission.sender.address.domain

@@ -75,9 +75,11 @@ class AcceptStore:
                 backlog_deliveries=row["backlog_deliveries"],
                 backlog_bytes=row["backlog_bytes"],
                 backlog_age_ms=row["backlog_age_ms"],
+                retired=row["retired"],
             )
             entries[row["type"]] = (*entries.get(row["type"], ()), entry)
-        return Lanes(tenant=rows[0]["tenant"], slug=slug, entries=entries)
+        first = rows[0]
+        return Lanes(tenant=first["tenant"], slug=slug, entries=entries, retired=first["tenant_retired"])
 
     async def moment(self) -> Moment:
         async with self._reads.use() as connection:

@@ -56,7 +56,7 @@ class UpkeepStore:
         return [
             Removal(
                 tenant=row["tenant"],
-                ses_tenant=row["key"],
+                ses_tenants=tuple(row["ses_tenants"]),
                 slug=row["slug"],
                 hash=row["hash"],
                 scope=row["scope"],

@@ -2,15 +2,16 @@
 -- batch, and use scalar sub-selects instead of joins where a plan made on empty tables could go wrong.
 
 -- name: lanes_of_tenant
--- Every lane in use of a tenant with its routes. A tenant without lanes gives one row of nulls; an unknown or retired one gives
--- none.
-select t.id as tenant, t.slug, t.key as tenant_key, l.id as lane, l.turn, ty.name as type, l.class, r.path, r.share, r.ses_tenant, r.domain,
+-- Every lane of a tenant with its routes; a retired one refuses its mail by name. A tenant without lanes gives one row of nulls, an
+-- unknown one none.
+select t.id as tenant, t.slug, coalesce(t.retiring_at, t.retired_at) is not null as tenant_retired, l.retiring_at is not null as retired,
+       t.key as tenant_key, l.id as lane, l.turn, ty.name as type, l.class, r.path, r.share, r.ses_tenant, r.domain,
        r.configuration_set, r.policy_version, l.expiry_ms, l.backlog_deliveries, l.backlog_bytes, l.backlog_age_ms
   from tenant t
-  left join lane l on l.tenant = t.id and l.retired_at is null
+  left join lane l on l.tenant = t.id
   left join message_type ty on ty.id = l.type
   left join route r on r.lane = l.id
- where t.slug = $1 and t.retired_at is null
+ where t.slug = $1
  order by ty.name, r.path;
 
 -- name: accept

@@ -14,13 +14,14 @@ set rate = case when account_rate.rate >= account_rate.ceiling then excluded.cei
     taken_before = greatest(0, account_rate.taken - account_rate.taken_before);
 
 -- name: tenants_by_key
--- Our tenants by the name they have at SES.
-select id, key from tenant where key = any($1);
+-- Our tenants by the names of their SES tenants: one, or one of each class.
+select name as key, tenant as id from ses_resource where kind = 'tenant' and name = any($1) and tenant is not null;
 
 -- name: requested_removals
--- Suppressions that a person asked to remove. `alone`: no other suppression of the address stands, so SES's own entry must go
--- too.
-select s.tenant, e.key, e.slug, s.hash, s.scope, s.target, s.address,
+-- Suppressions that a person asked to remove. `alone`: no other suppression of the address stands, so SES's own entries must go
+-- too, of each of the tenant's SES tenants.
+select s.tenant, e.slug, s.hash, s.scope, s.target, s.address,
+       array(select r.name from ses_resource r where r.tenant = s.tenant and r.kind = 'tenant' order by r.name) as ses_tenants,
        not exists (
            select from suppression o
            where o.tenant = s.tenant and o.hash = s.hash and o.removing_since is null
