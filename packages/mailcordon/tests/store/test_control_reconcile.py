@@ -382,6 +382,22 @@ async def test_what_vanished_at_ses_is_whole_again_once_ses_has_refused_the_lane
     assert {row[2] for row in await world.rows()} == {"applied"}
 
 
+async def test_what_is_made_due_while_it_is_read_is_read_again(world: World) -> None:
+    """The change may have come after SES answered."""
+    await world.onboard()
+    await world.settle()
+    lane = await world.lane()
+    await world.make_due(lane)
+    rows = await world.store.due(100)
+    await world.make_due(lane)
+    for row in rows:
+        await world.store.applied(row, {}, (), again_in=3600)
+    assert len(await world.due()) == len(rows)
+    for row in await world.store.due(100):
+        await world.store.applied(row, {}, (), again_in=3600)
+    assert await world.due() == []
+
+
 async def test_what_ses_refused_is_due_before_everything_else_and_shared_resources_first(
     world: World,
 ) -> None:

@@ -34,6 +34,8 @@ class Row:
     seen: bool  #: whether SES had it before
     attempts: int  #: since the last success
     age: float  #: seconds since it was first wanted
+    #: Changes whenever the row does. What was made due while it was read stays due.
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,7 @@ class ProvisionStore:
                 seen=row["seen"],
                 attempts=row["attempts"],
                 age=row["age"],
+                version=row["version"],
             )
             for row in await self._pool.fetch(_SQL.due, limit)
         ]
@@ -53,7 +54,13 @@ class ProvisionStore:
         one = row.resource
         async with self._pool.acquire() as conn, conn.transaction():
             await conn.execute(
-                _SQL.applied, one.kind.word, one.name, json.dumps(observed), again_in, json.dumps(one.want)
+                _SQL.applied,
+                one.kind.word,
+                one.name,
+                json.dumps(observed),
+                again_in,
+                json.dumps(one.want),
+                row.version,
             )
             if row.seen and any(change.action == plan.CREATE for change in changes):
                 await conn.execute(_SQL.recheck_dependents, one.name)
@@ -62,7 +69,9 @@ class ProvisionStore:
     async def failed(self, row: Row, error: str, changes: Sequence[Change], *, again_in: float) -> None:
         one = row.resource
         async with self._pool.acquire() as conn, conn.transaction():
-            await conn.execute(_SQL.failed, one.kind.word, one.name, error, again_in, json.dumps(one.want))
+            await conn.execute(
+                _SQL.failed, one.kind.word, one.name, error, again_in, json.dumps(one.want), row.version
+            )
             await conn.execute(_SQL.recheck_needed, one.kind.word, one.name)
             await _audit(conn, row, changes)
 

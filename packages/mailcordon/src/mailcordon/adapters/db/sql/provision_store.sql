@@ -3,7 +3,7 @@
 -- name: due
 -- Rows made due at once ('epoch') come first, what others depend on before the rest. Then new wishes and failures come before
 -- re-checks; a resource of a tenant comes after what it depends on.
-select r.kind, r.name, r.tenant, r.desired, r.observed is not null as seen, r.attempts,
+select r.kind, r.name, r.tenant, r.desired, r.observed is not null as seen, r.attempts, r.xmin::text::bigint as version,
        extract(epoch from now() - coalesce(i.created_at, now()))::float8 as age
 from ses_resource r left join identity i on r.kind = 'identity' and i.domain = r.name
 where r.next_try_at <= now()
@@ -27,16 +27,20 @@ update ses_resource set next_try_at = now() where next_try_at > now();
 select count(*) from ses_resource;
 
 -- name: applied
--- Only if the wish has not changed since it was read.
+-- Only if the wish has not changed since it was read. A row that was made due meanwhile stays due: SES may have changed after
+-- it was read.
 update ses_resource
 set observed = $3::jsonb, observed_at = now(), state = 'applied', error = null, attempts = 0,
-    next_try_at = now() + make_interval(secs => $4::float8)
+    next_try_at = case when xmin::text::bigint = coalesce($6::bigint, xmin::text::bigint)
+                       then now() + make_interval(secs => $4::float8) else next_try_at end
 where kind = $1 and name = $2 and desired = $5::jsonb;
 
 -- name: failed
 -- As `applied`. The attempts in a row without success decide when to retry.
 update ses_resource
-set state = 'failing', error = $3, attempts = attempts + 1, next_try_at = now() + make_interval(secs => $4::float8)
+set state = 'failing', error = $3, attempts = attempts + 1,
+    next_try_at = case when xmin::text::bigint = coalesce($6::bigint, xmin::text::bigint)
+                       then now() + make_interval(secs => $4::float8) else next_try_at end
 where kind = $1 and name = $2 and desired = $5::jsonb;
 
 -- name: recheck_dependents
