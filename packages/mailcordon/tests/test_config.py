@@ -106,6 +106,18 @@ def test_every_limit_of_the_door_is_a_setting_with_the_same_default(tmp_path: Pa
         assert getattr(read(tmp_path, **{name: value}).limits, limit.name) != limit.default, name
 
 
+def test_management_calls_are_limited_on_aws_and_not_locally(tmp_path: Path):
+    assert read(tmp_path).ses_calls_per_second is None
+    assert read(tmp_path, **AWS).ses_calls_per_second == 1
+    rates = {
+        "MAILCORDON_SES_CALLS_PER_SECOND": "0.5",
+        "MAILCORDON_SES_CALL_RATES": "GetTenant=2, GetAccount=0.5",
+    }
+    given = read(tmp_path, **rates)
+    assert given.ses_calls_per_second == 0.5
+    assert given.ses_call_rates == {"GetTenant": 2, "GetAccount": 0.5}
+
+
 def test_all_that_is_wrong_is_said_at_once(tmp_path: Path):
     with pytest.raises(BadConfig) as wrong:
         read(tmp_path, MAILCORDON_LOG="xml", MAILCORDON_CALL_SLOTS="many")

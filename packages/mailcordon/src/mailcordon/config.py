@@ -42,6 +42,7 @@ _TOPIC = r"arn:[a-z-]+:sns:[a-z0-9-]+:\d+:[A-Za-z0-9_-]{1,256}"
 _TOPIC_IN_WORDS = "the ARN of an SNS topic, such as arn:aws:sns:us-east-1:123456789012:name"
 _TOPICS_IN_WORDS = "ARNs of SNS topics, separated by commas"
 _DATABASE_URL_IN_WORDS = "a URL such as postgresql://user:password@host:5432/mailcordon"
+_RATE_IN_WORDS = "from 0.01 to 10000, with at most 3 decimals"
 _SECRET_KEYS_IN_WORDS = "keys of 32 bytes in URL-safe base64, separated by commas"  # noqa: S105 (words, not a key)
 
 #: Every variable that a process, the command line or the tests read. Any other MAILCORDON_* variable is a typing error.
@@ -66,6 +67,8 @@ KNOWN = frozenset(
         "MAILCORDON_ENGAGEMENT_TOPIC_ARN",
         "MAILCORDON_IDENTITY_TOPIC_ARNS",
         "MAILCORDON_EVENT_PROOF",
+        "MAILCORDON_SES_CALLS_PER_SECOND",
+        "MAILCORDON_SES_CALL_RATES",
         "MAILCORDON_CALL_SLOTS",
         "MAILCORDON_VISIBILITY_SECONDS",
         "MAILCORDON_RAMP_SECONDS",
@@ -161,6 +164,11 @@ class Config:
     #: and rules can write to the queues). Default: the signature on AWS, because a policy may be wrong and nobody notices; the
     #: local SES signs only on request. Raw delivery and EventBridge have no signature and need `queue-policy`.
     event_proof: str = "queue-policy"
+    #: Management calls to SES a second, all operations together. Default: 1 on AWS, which is what SES allows (ses.md 3.5); no
+    #: limit for the local SES. Calls that send are not counted.
+    ses_calls_per_second: float | None = None
+    #: The same for single operations, by name. Default: none has a limit of its own.
+    ses_call_rates: Mapping[str, float] = field(default_factory=dict[str, float])
     #: Most calls to SES that one dispatcher has open, with those whose results are not recorded yet. With 256,
     #: claims are large, which makes them cheap, and each is still below one second of work.
     call_slots: int = 256
@@ -256,6 +264,8 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
             ("signature", "queue-policy"),
             "queue-policy" if local else "signature",
         ),
+        ses_calls_per_second=reader.rate("MAILCORDON_SES_CALLS_PER_SECOND", None if local else 1.0),
+        ses_call_rates=reader.rates("MAILCORDON_SES_CALL_RATES"),
         call_slots=reader.number("MAILCORDON_CALL_SLOTS", 256, 1, 10_000),
         visibility_seconds=reader.number("MAILCORDON_VISIBILITY_SECONDS", 30, 1, 600),
         probe_seconds=reader.number("MAILCORDON_PROBE_SECONDS", 1, 1, 60),
@@ -481,6 +491,29 @@ class _Reader:
             return default
         return int(value)
 
+    def rate(self, name: str, default: float | None) -> float | None:
+        value = self._get(name)
+        if value is None:
+            return default
+        if not _is_rate(value):
+            self._is_wrong(name, value, f"a number {_RATE_IN_WORDS}")
+            return default
+        return float(value)
+
+    def rates(self, name: str) -> dict[str, float]:
+        """NAME=NUMBER, separated by commas or white space."""
+        found: dict[str, float] = {}
+        for pair in re.split(r"[\s,]+", self._get(name) or ""):
+            operation, _, value = pair.partition("=")
+            if re.fullmatch(r"[A-Z][A-Za-z]{2,99}", operation, re.ASCII) and _is_rate(value):
+                found[operation] = float(value)
+            elif pair:
+                takes = (
+                    f"pairs such as ListRecommendations=1, separated by commas, each number {_RATE_IN_WORDS}"
+                )
+                self._is_wrong(name, pair, takes)
+        return found
+
     def port(self, name: str) -> int | None:
         return None if self._get(name) is None else self.number(name, 0, 0, 65535)
 
@@ -512,6 +545,12 @@ class _Reader:
         if value is not None and not _is_url(value, ("postgresql", "postgres"), host=False):
             self.wrong.append(system.setting_wrong_secret(name=name, takes=_DATABASE_URL_IN_WORDS))
         return value
+
+
+def _is_rate(value: str) -> bool:
+    return (
+        re.fullmatch(r"\d{1,5}(\.\d{1,3})?", value, re.ASCII) is not None and 0.01 <= float(value) <= 10_000
+    )
 
 
 def _is_url(value: str, schemes: tuple[str, ...], *, host: bool) -> bool:

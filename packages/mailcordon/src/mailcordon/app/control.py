@@ -17,9 +17,6 @@ from mailcordon.control.reconcile import Reconciler
 from mailcordon.control.retention import Keep
 from mailcordon.control.upkeep import Upkeep
 
-#: SES's management rate (ses.md 3.5).
-AWS_CALLS_PER_SECOND = 1.0
-
 
 async def run(config: Config, stop: asyncio.Event) -> None:
     """Reconciles SES with what is desired; keeps partitions ahead; ends holds whose time is over."""
@@ -28,7 +25,8 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         governors = await stack.enter_async_context(
             await engine.create_pool(config.login_url("governor"), max_size=2)
         )
-        budget = CallBudget(Rates(per_second=None if config.local else AWS_CALLS_PER_SECOND))
+        rates = Rates(per_second=config.ses_calls_per_second, operations=config.ses_call_rates)
+        budget = CallBudget(rates)
         ses = Administer(
             region=config.region,
             endpoint=config.ses_endpoint,
