@@ -17,7 +17,10 @@ from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 
 import seslocal
+from seslocal.admission import Admission
 from seslocal.events.documents import CERTIFICATE_PATH
+from seslocal.wire.model import ses_routes
+from seslocal.wire.protocol import Request
 from seslocal_fixtures import signing
 from seslocal_fixtures.contacts import TOPICS
 
@@ -129,6 +132,54 @@ class TestAPageOfAnotherOrigin:
         assert mailed.bare("GET", path, None, OPENED)[0] == 403
         assert mailed.bare("GET", f"/?Action=Unsubscribe&Acti%6Fn=CreateTopic&{form}", None, OPENED)[0] == 403
         assert mailed.bare("GET", "/_seslocal/sent", None, OPENED)[0] == 403
+
+    @pytest.mark.parametrize(
+        ("host", "agent"),
+        [
+            ("10.1.2.3:8005", "Mozilla/5.0 (X11; Linux x86_64) Firefox/145.0"),
+            ("seslocal:8005", "python-requests/2.32"),  # whoever it says it is
+            ("[2001:db8::7]:8005", ""),
+            ("[::ffff:127.0.0.1]:8005", ""),
+            ("localhost.:8005", ""),
+            (
+                "127.0.0.1:8005",
+                "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Version/15.6 Safari/605.1.15",
+            ),
+        ],
+    )
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    def test_cannot_change_anything_by_a_presigned_link_where_browsers_do_not_say_their_site(
+        self, host: str, agent: str, method: str
+    ) -> None:
+        """Over plain HTTP, beyond loopback, an image's GET has neither Origin nor Sec-Fetch-Site."""
+        admission = Admission(bound=("0.0.0.0",), names=("seslocal",))
+        sent = {"host": host, "user-agent": agent}
+
+        def answered(query: str, **more: str) -> bool:
+            request = Request(method, "/", query, {**sent, **more}, b"", "10.9.9.9", keep_alive=True)
+            return admission.refusal(request) is None
+
+        signed = "&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=x"
+        for action in ("SendEmail", "CreateTopic", "DeleteIdentity", "getx", ""):
+            assert not answered(f"Action={action}{signed}"), action
+        assert not answered(f"Action=GetSendQuota&Acti%6Fn=SendEmail{signed}")
+        for action in ("GetSendQuota", "ListTopics", "DescribeConfigurationSet"):
+            assert answered(f"Action={action}{signed}"), action
+        assert answered(
+            "Action=SendEmail", authorization="AWS4-HMAC-SHA256 x"
+        )  # no page can send this header
+        assert answered("Action=ConfirmSubscription&Token=x")
+
+    def test_a_program_on_this_machine_may_use_a_presigned_link(self, world: World) -> None:
+        form = urlencode({"Action": "CreateTopic", "Name": "news", "Version": "2010-03-31"})
+        assert world.bare("GET", presigned(world, "GET", f"/?{form}", "sns"))[0] == 200
+        own = {"Sec-Fetch-Site": "none", "User-Agent": "Mozilla/5.0"}  # typed by the user
+        assert world.bare("GET", presigned(world, "GET", f"/?{form}", "sns"), None, own)[0] == 200
+
+    def test_no_get_of_ses_v2_changes_anything(self) -> None:
+        gets = {one.name for one in ses_routes().operations.values() if one.method == "GET"}
+        assert len(gets) > 20
+        assert {name for name in gets if not name.startswith(("Get", "List"))} == set()
 
     def test_cannot_unsubscribe_a_recipient(self, world: World) -> None:
         path = unsubscribe_path(world)

@@ -5,7 +5,8 @@ every page that is open there can send requests to it. Three rules hold for the 
   this address keeps its own name in Host.
 - Origin and Sec-Fetch-Site: a page of another origin is refused, signed or not: the keys `test`/`test` are known to every page.
   Only what is made to be opened from elsewhere is answered: links and pixels of a mail, SNS's links and certificate, and a
-  link to the page.
+  link to the page. A GET has no Origin, and over plain HTTP browsers send Sec-Fetch-Site to loopback addresses alone. So where a
+  page would not be told from a program, a presigned GET may only read.
 - Token: the admin API and the page require it if the server listens beyond loopback, or if one was set.
 
 `refusal` is pure: it takes a request and returns what is wrong with it, or None."""
@@ -32,6 +33,7 @@ from seslocal.wire.protocol import Request
 #: a Host header: a name or an address, and perhaps a port
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:/@,\s]+)(?::[0-9]{0,5})?")
 _LINKS: Final = (tracking.OPEN, tracking.CLICK, list_management.PATH, verification_links.PATH)
+_READS: Final = ("Get", "List", "Describe")  #: beginnings of the actions that change nothing
 _OWN_SITE: Final = ("same-origin", "none")  #: this page, or typed by the user
 _MOST_KNOWN: Final = 1000  #: Host headers that are remembered as allowed
 #: makes browsers ask for the token: any user name, the token as password
@@ -60,6 +62,8 @@ class Admission:
         is_from_browser = "origin" in headers or "sec-fetch-site" in headers
         if is_from_browser and _is_foreign(request) and not _is_open_to_all(request):
             return ApiError("AccessDeniedException", messages.from_another_origin(_who(request)), 403)
+        if request.method in ("GET", "HEAD") and _changes_by_link(request) and not _says_its_site(request):
+            return ApiError("AccessDeniedException", messages.change_by_link(), 403)
         return None
 
     def token_refusal(self, request: Request) -> str | None:
@@ -119,6 +123,39 @@ def _is_foreign(request: Request) -> bool:
         return False
     host = request.headers.get("host", "").lower()
     return origin.lower() not in (f"http://{host}", f"https://{host}")  # https: behind a proxy
+
+
+def _changes_by_link(request: Request) -> bool:
+    """Whether all that a call needs is in its address, its signature too, so that any page can make a browser send it."""
+    if "Action=" not in request.query or "authorization" in request.headers:
+        return False
+    if not signature.is_signed(request):
+        return False
+    return not all(action.startswith(_READS) for action in _calls(request.query))
+
+
+def _says_its_site(request: Request) -> bool:
+    """Whether a browser would have said which page a GET is for, so that a request that does not say so is a program's.
+
+    Browsers say it to https and to loopback (Fetch Metadata; Secure Contexts section 3.1). Behind a proxy https is not seen here.
+    """
+    headers = request.headers
+    if "sec-fetch-site" in headers:
+        return True
+    host = headers.get("host")
+    if host is None:
+        return True
+    if headers.get("user-agent", "").startswith("Mozilla/"):
+        return False  # a browser from before 2023
+    found = _HOST.fullmatch(host)
+    name = "" if found is None else found[1].strip("[]").lower()
+    if name == "localhost":
+        return True
+    try:
+        address = ip_address(name)
+    except ValueError:
+        return False
+    return address.is_loopback and getattr(address, "ipv4_mapped", None) is None
 
 
 def _is_open_to_all(request: Request) -> bool:

@@ -68,6 +68,14 @@ def from_another_origin(who: str) -> str:
     )
 
 
+def change_by_link() -> str:
+    """A presigned GET would change something where a page in a browser could have sent it."""
+    return (
+        "A presigned GET that changes something is answered only on localhost and loopback addresses, since elsewhere it may "
+        "come from a web page. Send a POST, or the signature in an Authorization header."
+    )
+
+
 def token_missing() -> str:
     """The admin API or the page was called without a token, and requires one."""
     return (

@@ -34,6 +34,7 @@ EXAMPLES: list[tuple[Message, dict[str, Any]]] = [
     (program.host_not_allowed, {"host": "ses.example:8005"}),
     (program.from_another_origin, {"who": "https://shop.example"}),
     (program.from_another_origin, {"who": "cross-site"}),
+    (program.change_by_link, {}),
     (program.token_missing, {}),
     (program.token_wrong, {}),
     (program.dns_ready, {"host": "127.0.0.1", "port": 5353}),
