@@ -1,16 +1,24 @@
 """What should exist at SES, and the changes when something else exists: pure."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from mailcordon.control import desired, plan
 from mailcordon.control.desired import ConfigurationSet, Kind, Resource
+from mailcordon.control.platform import Domain, Lane, Platform, Tenant
 from mailcordon.core.errors import Refused
 from mailcordon.core.priority import Class
 
 SETTINGS = desired.Settings(outcome_topic_arn="arn:o", engagement_topic_arn="arn:e", local=True)
-TENANT = desired.of_tenant("mc-abc", ["b.example", "a.example", "a.example"], ["mc-urgent"], SETTINGS)
+ACME = Tenant(
+    slug="acme",
+    key="mc-abc",
+    domains={name: Domain(name=name) for name in ("b.example", "a.example")},
+    lanes={"password-reset": Lane(type="password-reset", class_=Class.URGENT, domain="a.example")},
+)
+TENANT = desired.of_tenant(ACME, SETTINGS)
 
 
 def wanted(kind: Kind, resources: tuple[Resource, ...]) -> dict[str, Any]:
@@ -37,8 +45,11 @@ def test_the_reputation_policy_is_set_even_where_it_is_the_default() -> None:
 
 
 def test_every_identity_falls_back_to_the_ungoverned_set() -> None:
-    expected = {"configuration_set": "ungoverned"}
-    assert wanted(Kind.IDENTITY, TENANT) == {"a.example": expected, "b.example": expected}
+    wants = wanted(Kind.IDENTITY, TENANT)
+    assert {name: want["configuration_set"] for name, want in wants.items()} == {
+        "a.example": "ungoverned",
+        "b.example": "ungoverned",
+    }
 
 
 def test_a_tenant_is_not_associated_with_the_ungoverned_set() -> None:
@@ -125,12 +136,84 @@ def test_no_change_if_ses_agrees_in_any_order_of_its_lists() -> None:
     assert changes_of(every, actual) == []
 
 
-def test_associations_of_others_are_left_alone() -> None:
+def test_an_association_that_is_not_wanted_is_a_change_that_takes_away() -> None:
     actual = actual_of(TENANT)
     association = actual[Kind.ASSOCIATION, "mc-abc"]
     assert association is not None
     association["resources"] = [*association["resources"], "template/theirs"]
-    assert changes_of(TENANT, actual) == []
+    (change,) = changes_of(TENANT, actual)
+    assert (str(change), change.key, change.removes) == (
+        "disassociate template/theirs from tenant mc-abc",
+        "disassociate template/theirs",
+        True,
+    )
+
+
+def test_what_is_not_wanted_is_detached_and_deleted_and_what_is_part_of_it_goes_with_it() -> None:
+    every = (*of_class(Class.URGENT, dedicated=True), *TENANT)
+    actual = actual_of(every)
+    keys = [
+        (change.resource.kind, change.key)
+        for each in every
+        for change in plan.changes(each, actual.get((each.kind, each.name)), wanted=False)
+    ]
+    assert keys == [
+        (Kind.CONFIGURATION_SET, "delete"),
+        (Kind.IDENTITY, "delete"),
+        (Kind.IDENTITY, "delete"),
+        (Kind.TENANT, "delete"),
+        (Kind.ASSOCIATION, "disassociate configuration-set/mc-urgent"),
+        (Kind.ASSOCIATION, "disassociate identity/a.example"),
+        (Kind.ASSOCIATION, "disassociate identity/b.example"),
+    ]
+    assert [plan.changes(each, None, wanted=False) for each in every] == [[]] * len(every)
+
+
+# Topologies --------------------------------------------------------------------------------------------------------------
+
+BOTH = replace(
+    ACME,
+    lanes={**ACME.lanes, "newsletter": Lane(type="newsletter", class_=Class.MARKETING, domain="b.example")},
+)
+
+
+def test_a_tenant_per_class_has_that_classs_sets_and_domains_only() -> None:
+    resources = desired.of_tenant(replace(BOTH, ses_tenants="per-class"), SETTINGS)
+    assert set(wanted(Kind.TENANT, resources)) == {"mc-abc-urgent", "mc-abc-marketing"}
+    assert set(wanted(Kind.POLICY, resources)) == {"mc-abc-urgent", "mc-abc-marketing"}
+    assert wanted(Kind.ASSOCIATION, resources) == {
+        "mc-abc-urgent": {"resources": ["identity/a.example", "configuration-set/mc-urgent"]},
+        "mc-abc-marketing": {"resources": ["identity/b.example", "configuration-set/mc-marketing"]},
+    }
+
+
+def test_dedicated_sets_are_the_tenants_own_and_only_for_the_classes_of_its_lanes() -> None:
+    resources = desired.of_tenant(replace(BOTH, dedicated=True), SETTINGS)
+    assert set(wanted(Kind.CONFIGURATION_SET, resources)) == {"mc-abc-urgent", "mc-abc-marketing"}
+    assert len(wanted(Kind.EVENT_DESTINATION, resources)) == 4
+
+
+def test_nothing_is_wanted_for_what_is_retired() -> None:
+    assert desired.of_tenant(replace(BOTH, retired=True), SETTINGS) == ()
+    lanes = {**BOTH.lanes, "newsletter": replace(BOTH.lanes["newsletter"], retired=True)}
+    domains = {**BOTH.domains, "b.example": Domain(name="b.example", retired=True)}
+    resources = desired.of_tenant(replace(BOTH, lanes=lanes, domains=domains, dedicated=True), SETTINGS)
+    assert set(wanted(Kind.CONFIGURATION_SET, resources)) == {"mc-abc-urgent"}
+    assert set(wanted(Kind.IDENTITY, resources)) == {"a.example"}
+
+
+def test_a_platform_wants_what_all_share_once_and_each_tenants_own_under_its_name() -> None:
+    zen = Tenant(slug="zen", key="mc-zen", dedicated=True)
+    platform = Platform(revision=1, tenants={"acme": ACME, "zen": zen}, types={})
+    everything = desired.of_platform(platform, SETTINGS)
+    assert set(everything) == {None, "acme", "zen"}
+    assert everything["acme"] == TENANT
+    assert set(wanted(Kind.CONFIGURATION_SET, everything[None])) == {
+        "ungoverned",
+        "mc-urgent",
+        "mc-transactional",
+        "mc-marketing",
+    }
 
 
 def test_a_suppression_scope_on_a_set_is_removed_since_it_overrides_the_tenants() -> None:

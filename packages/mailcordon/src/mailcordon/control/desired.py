@@ -1,14 +1,16 @@
-"""What should exist at SES for the onboarded tenants, as values; control/plan.py compares them with what exists.
+"""What should exist at SES for a platform, as values; control/plan.py compares them with what exists.
 
-A tenant has one SES tenant with its own suppression list, switched on in the call that creates it; the domains it sends from; and
-the configuration sets of the classes it uses, either shared by class or its own. Names that SES, tags and IAM see are opaque.
+A tenant has one SES tenant, or one per class, with its own suppression list, switched on in the call that creates it; the domains
+it sends from; and the configuration sets of the classes it uses, either shared by class or its own. What is retired is not
+wanted. Names that SES, tags and IAM see are opaque.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeAlias
 
+from mailcordon.control.platform import Domain, Platform, Tenant
 from mailcordon.core.errors import Refused
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
 from mailcordon.messages import api
@@ -114,23 +116,71 @@ def of_set(one: ConfigurationSet, settings: Settings) -> tuple[Resource, ...]:
     )
 
 
-def of_tenant(
-    key: str, domains: Iterable[str], sets: Iterable[str], settings: Settings
-) -> tuple[Resource, ...]:
-    """The tenant's own resources, without its sets: those come from `of_set`."""
-    domains = sorted(set(domains))
-    resources = [f"identity/{domain}" for domain in domains]
-    resources += [f"configuration-set/{name}" for name in sorted(set(sets))]
+def shared_sets() -> tuple[ConfigurationSet, ...]:
+    """Every platform has these, whoever uses them."""
+    shared = (set_for(class_, "", dedicated=False) for class_ in Class)
+    return (ConfigurationSet(name=UNGOVERNED, class_=None), *shared)
+
+
+def sets_of(tenant: Tenant) -> tuple[ConfigurationSet, ...]:
+    """The sets that the tenant's lanes use, shared or its own."""
+    return tuple(set_for(each, tenant.key, dedicated=tenant.dedicated) for each in tenant.classes)
+
+
+def of_platform(platform: Platform, settings: Settings) -> dict[str | None, tuple[Resource, ...]]:
+    """Everything that should exist, by the tenant's slug; None: what all tenants share."""
+    wanted: dict[str | None, tuple[Resource, ...]] = {None: of_shared(settings)}
+    for slug, tenant in platform.tenants.items():
+        wanted[slug] = of_tenant(tenant, settings)
+    return wanted
+
+
+def of_shared(settings: Settings) -> tuple[Resource, ...]:
+    """The sets that all tenants share, with their destinations."""
+    return tuple(resource for one in shared_sets() for resource in of_set(one, settings))
+
+
+def of_tenant(tenant: Tenant, settings: Settings) -> tuple[Resource, ...]:
+    """The tenant's own resources: its domains, its SES tenants, and its sets unless they are the shared ones."""
+    if tenant.retired:
+        return ()
+    own_sets = [one for one in sets_of(tenant) if one.dedicated]
     return (
-        *(Resource(Kind.IDENTITY, domain, {"configuration_set": UNGOVERNED}) for domain in domains),
-        # Both in the create call: otherwise the tenant uses the account's list for a moment (ses.md 2.3).
-        Resource(
-            Kind.TENANT, key, {"suppression_scope": "TENANT", "suppressed_reasons": ["BOUNCE", "COMPLAINT"]}
-        ),
-        # Set even though it is documented as the default: live runs have seen `none` (ses.md 1.7).
-        Resource(Kind.POLICY, key, {"policy": settings.policy}),
-        Resource(Kind.ASSOCIATION, key, {"resources": resources}),
+        *(resource for one in own_sets for resource in of_set(one, settings)),
+        *(_identity(domain) for domain in tenant.active_domains),
+        *(resource for name in tenant.used_ses_tenants for resource in _ses_tenant(tenant, name, settings)),
     )
+
+
+def _identity(domain: Domain) -> Resource:
+    return Resource(
+        Kind.IDENTITY,
+        domain.name,
+        {
+            "configuration_set": UNGOVERNED,
+            "dkim_signing": True,
+            "mail_from": domain.mail_from,
+            "feedback_forwarding": False,
+        },
+    )
+
+
+def _ses_tenant(tenant: Tenant, name: str, settings: Settings) -> Iterator[Resource]:
+    """One SES tenant, its policy, and what it may send with: the sets and domains of the classes that it serves."""
+    sets = sorted(
+        one.name
+        for one in sets_of(tenant)
+        if one.class_ is not None and tenant.ses_tenant(one.class_) == name
+    )
+    resources = [f"identity/{domain}" for domain in tenant.domains_of(name)]
+    resources += [f"configuration-set/{each}" for each in sets]
+    # Both in the create call: otherwise the tenant uses the account's list for a moment (ses.md 2.3).
+    yield Resource(
+        Kind.TENANT, name, {"suppression_scope": "TENANT", "suppressed_reasons": ["BOUNCE", "COMPLAINT"]}
+    )
+    # Set even though it is documented as the default: live runs have seen `none` (ses.md 1.7).
+    yield Resource(Kind.POLICY, name, {"policy": settings.policy})
+    yield Resource(Kind.ASSOCIATION, name, {"resources": resources})
 
 
 def check_sets(existing: int, more: int) -> None:

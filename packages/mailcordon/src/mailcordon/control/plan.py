@@ -1,7 +1,8 @@
 """Compares desired with actual: the changes that make SES agree, as values that can be counted, shown and refused.
 
-Nothing is ever deleted, and members for which no value is wanted are left as they are: somebody else may have set them on
-purpose.
+Members for which no value is wanted are left as they are: somebody else may have set them on purpose. What is not wanted is
+detached and deleted, and an association that is not wanted is removed; control/approval.py says which changes a person must have
+approved.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,8 @@ from mailcordon.control.desired import Json, Kind, Resource
 CREATE = "create"
 UPDATE = "update"
 ASSOCIATE = "associate"
+DISASSOCIATE = "disassociate"
+DELETE = "delete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +23,24 @@ class Change:
     """One call to SES."""
 
     resource: Resource
-    action: str  #: create, update or associate
+    action: str  #: create, update, associate, disassociate or delete
     member: str | None = None  #: what is updated, or the resource that is associated
     was: Json = None
+
+    @property
+    def key(self) -> str:
+        """Names the change among those of its resource: `update suppression`."""
+        return f"{self.action} {self.member}" if self.member else self.action
+
+    @property
+    def removes(self) -> bool:
+        return self.action in (DISASSOCIATE, DELETE)
 
     def __str__(self) -> str:
         if self.action == ASSOCIATE:
             return f"associate {self.member} with tenant {self.resource.name}"
+        if self.action == DISASSOCIATE:
+            return f"disassociate {self.member} from tenant {self.resource.name}"
         return f"{self.action} {self.resource}" + (f": {self.member}" if self.member else "")
 
 
@@ -43,23 +57,28 @@ _GROUPS: Mapping[Kind, Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def changes(resource: Resource, actual: Mapping[str, Json] | None) -> list[Change]:
-    """The changes that one resource needs, none if SES agrees. `actual` is None if the resource does not exist."""
+def changes(resource: Resource, actual: Mapping[str, Json] | None, *, wanted: bool = True) -> list[Change]:
+    """The changes that one resource needs, none if SES agrees. `actual` is None if the resource does not exist. If it is not
+    `wanted`, it is to be gone: policies go with their tenant, and destinations with their set."""
     if resource.kind == Kind.ASSOCIATION:
-        have = set(_texts(actual, "resources"))
-        missing = [name for name in _texts(resource.want, "resources") if name not in have]
-        return [Change(resource, ASSOCIATE, name) for name in missing]
+        have = _texts(actual, "resources")
+        want = _texts(resource.want, "resources") if wanted else []
+        missing = [Change(resource, ASSOCIATE, name) for name in want if name not in have]
+        return missing + [Change(resource, DISASSOCIATE, name) for name in sorted(have) if name not in want]
+    if not wanted:
+        goes_with_another = resource.kind in (Kind.POLICY, Kind.EVENT_DESTINATION)
+        return [] if actual is None or goes_with_another else [Change(resource, DELETE, was=actual)]
     if actual is None:
         return [Change(resource, CREATE)]
     found: list[Change] = []
     for group, members in _GROUPS[resource.kind].items():
-        off = [m for m in members if m in resource.want and not _same(resource.want[m], actual.get(m))]
+        off = [m for m in members if m in resource.want and not same(resource.want[m], actual.get(m))]
         if off:
             found.append(Change(resource, UPDATE, group, {m: actual.get(m) for m in off}))
     return found
 
 
-def _same(want: Json, have: Json) -> bool:
+def same(want: Json, have: Json) -> bool:
     """SES treats lists as sets: it returns reasons and event types in any order."""
     if isinstance(want, Sequence) and isinstance(have, Sequence) and not isinstance(want, str):
         return sorted(map(str, want)) == sorted(map(str, have))

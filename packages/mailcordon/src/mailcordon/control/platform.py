@@ -36,9 +36,41 @@ class Tenant:
     lanes: Mapping[str, Lane] = field(default_factory=dict[str, Lane])  #: by type
     retired: bool = False
 
+    @property
+    def active_lanes(self) -> list[Lane]:
+        return [] if self.retired else [lane for _, lane in sorted(self.lanes.items()) if not lane.retired]
+
+    @property
+    def active_domains(self) -> list[Domain]:
+        return [] if self.retired else [each for _, each in sorted(self.domains.items()) if not each.retired]
+
+    @property
+    def classes(self) -> list[Class]:
+        """The classes of its lanes."""
+        return sorted({lane.class_ for lane in self.active_lanes})
+
+    @property
+    def used_ses_tenants(self) -> list[str]:
+        """Its SES tenants. With one for all classes it exists from the start, with one per class each with its first lane."""
+        if self.ses_tenants == "one":
+            return [] if self.retired else [self.key]
+        return [self.ses_tenant(class_) for class_ in self.classes]
+
+    @property
+    def topology(self) -> str:
+        """`shared one`, `dedicated per-class`: its configuration sets, and its SES tenants."""
+        return f"{'dedicated' if self.dedicated else 'shared'} {self.ses_tenants}"
+
     def ses_tenant(self, class_: Class) -> str:
         """The SES tenant of the lanes of this class."""
         return self.key if self.ses_tenants == "one" else f"{self.key}-{class_.word}"
+
+    def domains_of(self, ses_tenant: str) -> list[str]:
+        """The domains that this SES tenant of it may send from: all, or those of the lanes of its class."""
+        if self.ses_tenants == "one":
+            return [domain.name for domain in self.active_domains]
+        lanes = [lane for lane in self.active_lanes if self.ses_tenant(lane.class_) == ses_tenant]
+        return sorted({lane.domain for lane in lanes})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,3 +78,5 @@ class Platform:
     revision: int  #: of the desired state
     tenants: Mapping[str, Tenant]  #: by slug
     types: Mapping[str, Class]
+    #: If only some tenants were read: domains of the others that are equal to, above or below one that was asked for.
+    elsewhere: frozenset[str] = frozenset()

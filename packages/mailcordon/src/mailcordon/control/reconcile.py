@@ -130,7 +130,7 @@ class Reconciler:
         resource = row.resource
         actual = await self._read(resource)
         failed: SesError | None = None
-        for change in plan.changes(resource, actual):
+        for change in _automatic(resource, actual):
             try:
                 await self._apply(change, actual)
             except SesError as error:  # one refused domain must not keep the others from being associated
@@ -141,7 +141,7 @@ class Reconciler:
             raise failed
         if done:
             actual = await self._read(resource)
-        if left := plan.changes(resource, actual):
+        if left := _automatic(resource, actual):
             raise SesError("NotAsSet", reasons.not_as_set([str(change) for change in left]))
         assert actual is not None
         return actual
@@ -256,6 +256,10 @@ class Reconciler:
         if want["suppressed_reasons"] is not None:
             group["SuppressedReasons"] = want["suppressed_reasons"]
         await self._ses.put_suppression(name, group)
+
+
+def _automatic(resource: Resource, actual: Mapping[str, Json] | None) -> list[Change]:
+    return [change for change in plan.changes(resource, actual) if not change.removes]
 
 
 def _tenant(tenant: SesTenant) -> Mapping[str, Json]:

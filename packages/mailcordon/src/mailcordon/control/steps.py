@@ -1,22 +1,34 @@
 """The changes of the platform that a plan consists of.
 
-Each is one value, and is applied in one transaction with the rest of its plan. SES follows (control/reconcile.py).
+Each is one value, and is applied in one transaction with the rest of its plan. SES follows (control/reconcile.py). Here they are
+completed, checked and applied to the platform as a value; adapters/db/step_store.py writes their rows.
 """
 
-from dataclasses import dataclass
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
+from mailcordon.control.platform import Domain, Lane, Platform, SesTenants, Tenant
+from mailcordon.core import domain as domains
+from mailcordon.core.errors import Conflict, Fault, Invalid, parse_field
+from mailcordon.core.priority import Class
+from mailcordon.messages import api, plans
+
 Mail = Literal["drain", "cancel"]  #: what becomes of the mail of a lane that is retired
+
+_KEY_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+_KEY_LETTERS = 12
 
 
 class StepKind(StrEnum):
-    ADD_TENANT = "add-tenant"  #: to: key, dedicated, ses_tenants
+    ADD_TENANT = "add-tenant"  #: to: topology and key, see `add_tenant`
     ADD_DOMAIN = "add-domain"
     ADD_LANE = "add-lane"  #: to: domain
-    SET_MAIL_FROM = "set-mail-from"  #: of a domain
+    SET_MAIL_FROM = "set-mail-from"  #: of a domain; to: the MAIL FROM domain, None: SES's own
     MOVE_LANE = "move-lane"  #: to another domain of the same tenant
-    SET_TOPOLOGY = "set-topology"  #: of a tenant: dedicated, ses_tenants
+    SET_TOPOLOGY = "set-topology"  #: of a tenant: `Tenant.topology`
     RETIRE_LANE = "retire-lane"
     RETIRE_DOMAIN = "retire-domain"
     RETIRE_TENANT = "retire-tenant"
@@ -34,3 +46,289 @@ class Step:
     was: str | None = None  #: the value before, in words that a document uses
     to: str | None = None
     mail: Mail | None = None
+
+
+def add_tenant(
+    slug: str, *, dedicated: bool = False, ses_tenants: SesTenants = "one", key: str | None = None
+) -> Step:
+    """The step that adds a tenant, with `to` as `shared one mc-...`. `complete` chooses a key if there is none."""
+    words = [_topology(dedicated, ses_tenants), *([key] if key else [])]
+    return Step(kind=StepKind.ADD_TENANT, tenant=slug, to=" ".join(words))
+
+
+def set_topology(slug: str, *, dedicated: bool, ses_tenants: SesTenants) -> Step:
+    return Step(kind=StepKind.SET_TOPOLOGY, tenant=slug, to=_topology(dedicated, ses_tenants))
+
+
+def new_key() -> str:
+    """A new opaque name for SES, tags and IAM. It never changes, unlike the slug."""
+    return "mc-" + "".join(secrets.choice(_KEY_ALPHABET) for _ in range(_KEY_LETTERS))
+
+
+def parse_topology(words: str) -> tuple[bool, SesTenants]:
+    """Whether the sets are dedicated, and the SES tenants. Raises Invalid."""
+    sets, _, ses_tenants = words.partition(" ")
+    if sets not in ("shared", "dedicated") or ses_tenants not in ("one", "per-class"):
+        raise Invalid(Fault("to", plans.bad_topology()))
+    return sets == "dedicated", ses_tenants
+
+
+def complete(platform: Platform, steps: Iterable[Step]) -> list[Step]:
+    """The steps with what the platform knows: a key for a new tenant, the value before, and a step of its own for a domain that a
+    lane needs and the tenant does not have. Steps that change nothing are left out. Raises as `after` does."""
+    working = _Working(platform)
+    done: list[Step] = []
+    for step in steps:
+        for each in working.complete(step):
+            working.apply(each)
+            done.append(each)
+    return done
+
+
+def after(platform: Platform, steps: Iterable[Step]) -> Platform:
+    """The platform after the steps, each checked on what those before it leave. Raises Invalid or Conflict, and never reveals
+    another tenant."""
+    working = _Working(platform)
+    for step in steps:
+        working.apply(step)
+    return replace(platform, tenants=working.tenants)
+
+
+def check(platform: Platform, step: Step) -> None:
+    """Raises Invalid or Conflict if the step cannot be applied to this platform."""
+    after(platform, [step])
+
+
+def tenants_of(steps: Iterable[Step]) -> list[str]:
+    return sorted({step.tenant for step in steps})
+
+
+def domains_of(steps: Iterable[Step]) -> list[str]:
+    """The domains that the steps name as a tenant's own: whose they are is asked before they are applied."""
+    named: set[str] = set()
+    for step in steps:
+        if step.domain:
+            named.add(step.domain)
+        if step.kind in (StepKind.ADD_LANE, StepKind.MOVE_LANE) and step.to:
+            named.add(step.to)
+    return sorted(named)
+
+
+def says(step: Step) -> str:
+    """What the step does, in a few words."""
+    tenant, type, domain = step.tenant, step.type or "", step.domain or ""
+    match step.kind:
+        case StepKind.ADD_TENANT:
+            return plans.adds_tenant(tenant, *_sets_and_tenants(step.to or ""))
+        case StepKind.ADD_DOMAIN:
+            return plans.adds_domain(tenant, domain)
+        case StepKind.ADD_LANE:
+            return plans.adds_lane(tenant, type, step.to or "")
+        case StepKind.SET_MAIL_FROM:
+            return plans.sets_mail_from(tenant, domain, step.was, step.to)
+        case StepKind.MOVE_LANE:
+            return plans.moves_lane(tenant, type, step.was or "", step.to or "")
+        case StepKind.SET_TOPOLOGY:
+            return plans.sets_topology(
+                tenant, *_sets_and_tenants(step.was or ""), *_sets_and_tenants(step.to or "")
+            )
+        case StepKind.RETIRE_LANE:
+            return plans.retires_lane(tenant, type, cancels=step.mail == "cancel")
+        case StepKind.RETIRE_DOMAIN:
+            return plans.retires_domain(tenant, domain)
+        case StepKind.RETIRE_TENANT:
+            return plans.retires_tenant(tenant, cancels=step.mail == "cancel")
+        case StepKind.UNRETIRE_LANE:
+            return plans.unretires_lane(tenant, type)
+        case StepKind.UNRETIRE_DOMAIN:
+            return plans.unretires_domain(tenant, domain)
+        case StepKind.UNRETIRE_TENANT:
+            return plans.unretires_tenant(tenant)
+
+
+def _sets_and_tenants(words: str) -> tuple[str, str]:
+    sets, ses_tenants, *_ = [*words.split(" "), "", ""]
+    return sets, ses_tenants
+
+
+def _topology(dedicated: bool, ses_tenants: SesTenants) -> str:
+    return f"{'dedicated' if dedicated else 'shared'} {ses_tenants}"
+
+
+class _Domains:
+    """Whose each domain is. Two tenants never have domains that are equal, or one above the other (ses.md 5.6)."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._owners: dict[str, str | None] = dict.fromkeys(platform.elsewhere)
+        self._below: dict[str, set[str | None]] = {}  #: owners of the domains below this one
+        for name in platform.elsewhere:
+            self._register(name, None)
+        for slug, tenant in platform.tenants.items():
+            for name in tenant.domains:
+                self.add(name, slug)
+
+    def add(self, name: str, slug: str) -> None:
+        self._owners[name] = slug
+        self._register(name, slug)
+
+    def taken(self, name: str, slug: str) -> bool:
+        above = (owner for each in _above(name) if (owner := self._owners.get(each, slug)) != slug)
+        same = name in self._owners and self._owners[name] != slug
+        return same or any(True for _ in above) or bool(self._below.get(name, set()) - {slug})
+
+    def _register(self, name: str, owner: str | None) -> None:
+        for each in _above(name):
+            self._below.setdefault(each, set()).add(owner)
+
+
+def _above(domain: str) -> list[str]:
+    labels = domain.split(".")
+    return [".".join(labels[n:]) for n in range(1, len(labels) - 1)]
+
+
+class _Working:
+    """A platform that steps are applied to."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.tenants: dict[str, Tenant] = dict(platform.tenants)
+        self._types = platform.types
+        self._domains = _Domains(platform)
+
+    def complete(self, step: Step) -> list[Step]:
+        """The step with what is known here, after the steps that it needs. None if it changes nothing."""
+        tenant = self.tenants.get(step.tenant)
+        match step.kind:
+            case StepKind.ADD_TENANT:
+                words = (step.to or "shared one").split(" ")
+                return [replace(step, to=" ".join([*words, *([new_key()] if len(words) < 3 else [])]))]
+            case StepKind.ADD_LANE:
+                return [*self._needs(step), step]
+            case StepKind.MOVE_LANE:
+                lane = None if tenant is None else tenant.lanes.get(step.type or "")
+                if lane is not None and lane.domain == step.to:
+                    return []
+                return [*self._needs(step), replace(step, was=None if lane is None else lane.domain)]
+            case StepKind.SET_MAIL_FROM if tenant is not None and (
+                has := tenant.domains.get(step.domain or "")
+            ):
+                return [] if has.mail_from == step.to else [replace(step, was=has.mail_from)]
+            case StepKind.SET_TOPOLOGY if tenant is not None:
+                return [] if tenant.topology == step.to else [replace(step, was=tenant.topology)]
+            case _:
+                return [step]
+
+    def _needs(self, step: Step) -> list[Step]:
+        tenant = self.tenants.get(step.tenant)
+        if tenant is None or not step.to or step.to in tenant.domains:
+            return []
+        return [Step(kind=StepKind.ADD_DOMAIN, tenant=step.tenant, domain=step.to)]
+
+    def apply(self, step: Step) -> None:
+        if step.kind is StepKind.ADD_TENANT:
+            self._add_tenant(step)
+            return
+        tenant = self.tenants.get(step.tenant)
+        if tenant is None:
+            raise Invalid(Fault("tenant", api.tenant_unknown(step.tenant), "no-such-tenant"))
+        if tenant.retired and step.kind is not StepKind.UNRETIRE_TENANT:
+            raise Conflict(api.tenant_retired(step.tenant), code="tenant-retired")
+        self.tenants[step.tenant] = _CHANGES[step.kind](self, tenant, step)
+
+    def _add_tenant(self, step: Step) -> None:
+        if (tenant := self.tenants.get(step.tenant)) is not None:
+            sentence = api.tenant_retired if tenant.retired else plans.tenant_exists
+            raise Conflict(
+                sentence(step.tenant), code="tenant-retired" if tenant.retired else "tenant-exists"
+            )
+        sets, ses_tenants, *key = (step.to or "").split(" ")
+        dedicated, kind = parse_topology(f"{sets} {ses_tenants}")
+        if len(key) != 1:
+            raise Invalid(Fault("to", plans.bad_topology()))
+        self.tenants[step.tenant] = Tenant(
+            slug=step.tenant, key=key[0], dedicated=dedicated, ses_tenants=kind
+        )
+
+    def add_domain(self, tenant: Tenant, step: Step) -> Tenant:
+        name = _parsed(step.domain)
+        if self._domains.taken(name, tenant.slug):
+            raise Invalid(Fault("domain", api.domain_taken(name), "domain-taken"))
+        if name in tenant.domains:
+            raise Conflict(plans.domain_exists(tenant.slug, name), code="domain-exists")
+        self._domains.add(name, tenant.slug)
+        return replace(tenant, domains={**tenant.domains, name: Domain(name=name)})
+
+    def set_mail_from(self, tenant: Tenant, step: Step) -> Tenant:
+        domain = _domain_of(tenant, step.domain)
+        if step.to is not None and not (
+            step.to != domain.name and domains.covers(domain.name, _parsed(step.to, "to"))
+        ):
+            raise Invalid(Fault("to", plans.mail_from_elsewhere(domain.name), "bad-mail-from"))
+        return _with_domain(tenant, replace(domain, mail_from=step.to))
+
+    def add_lane(self, tenant: Tenant, step: Step) -> Tenant:
+        class_ = self._class_of(step)
+        domain = _domain_of(tenant, step.to)
+        if (lane := tenant.lanes.get(step.type or "")) is not None:
+            sentence = plans.lane_retired if lane.retired else plans.lane_exists
+            raise Conflict(sentence(tenant.slug, lane.type), code="lane-exists")
+        return _with_lane(tenant, Lane(type=step.type or "", class_=class_, domain=domain.name))
+
+    def move_lane(self, tenant: Tenant, step: Step) -> Tenant:
+        lane = _lane_of(tenant, step.type)
+        return _with_lane(tenant, replace(lane, domain=_domain_of(tenant, step.to).name))
+
+    def set_topology(self, tenant: Tenant, step: Step) -> Tenant:
+        dedicated, ses_tenants = parse_topology(step.to or "")
+        return replace(tenant, dedicated=dedicated, ses_tenants=ses_tenants)
+
+    def _class_of(self, step: Step) -> Class:
+        found = self._types.get(step.type or "")
+        if found is None:
+            raise Invalid(Fault("type", api.unknown_type(sorted(self._types)), "unknown-type"))
+        return found
+
+
+def _parsed(given: str | None, field: str = "domain") -> str:
+    """A domain, which steps have in DNS form."""
+    name = parse_field(field, domains.parse, given or "")
+    if name != given:
+        raise Invalid(Fault(field, plans.not_in_dns_form(name)))
+    return name
+
+
+def _domain_of(tenant: Tenant, name: str | None) -> Domain:
+    domain = tenant.domains.get(_parsed(name))
+    if domain is None:
+        raise Invalid(Fault("domain", plans.no_domain(tenant.slug, name or ""), "no-such-identity"))
+    if domain.retired:
+        raise Conflict(plans.domain_retired(tenant.slug, domain.name), code="domain-retired")
+    return domain
+
+
+def _lane_of(tenant: Tenant, type: str | None) -> Lane:
+    lane = tenant.lanes.get(type or "")
+    if lane is None:
+        raise Invalid(
+            Fault("type", api.no_lane_for_type(tenant.slug, type or "", sorted(tenant.lanes)), "no-such-lane")
+        )
+    if lane.retired:
+        raise Conflict(plans.lane_retired(tenant.slug, lane.type), code="lane-retired")
+    return lane
+
+
+def _with_lane(tenant: Tenant, lane: Lane) -> Tenant:
+    return replace(tenant, lanes={**tenant.lanes, lane.type: lane})
+
+
+def _with_domain(tenant: Tenant, domain: Domain) -> Tenant:
+    return replace(tenant, domains={**tenant.domains, domain.name: domain})
+
+
+#: What each kind of step makes of its tenant, or why it cannot.
+_CHANGES: Mapping[StepKind, Callable[[_Working, Tenant, Step], Tenant]] = {
+    StepKind.ADD_DOMAIN: _Working.add_domain,
+    StepKind.SET_MAIL_FROM: _Working.set_mail_from,
+    StepKind.ADD_LANE: _Working.add_lane,
+    StepKind.MOVE_LANE: _Working.move_lane,
+    StepKind.SET_TOPOLOGY: _Working.set_topology,
+}

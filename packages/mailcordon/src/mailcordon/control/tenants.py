@@ -14,6 +14,7 @@ from mailcordon.control import desired, keys
 from mailcordon.control.catalogue import MessageType
 from mailcordon.control.desired import ConfigurationSet, Resource, Settings
 from mailcordon.control.governor import Governor
+from mailcordon.control.platform import Domain, Lane, Tenant
 from mailcordon.core import domain as domains
 from mailcordon.core import names, reserved_domains, text
 from mailcordon.core.errors import Conflict, Fault, Invalid, parse_into
@@ -195,8 +196,20 @@ def draft(
         desired.check_sets(facts.sets, len(set(classes) - before))
     every_domain = tuple(sorted({*have.values(), *(lane.domain for lane in lanes)}))
     sets = (ConfigurationSet(name=desired.UNGOVERNED, class_=None), *used)
-    resources = [resource for one in sets for resource in desired.of_set(one, settings)]
-    resources += desired.of_tenant(key, every_domain, [one.name for one in used], settings)
+    every_lane = {
+        type: Lane(type=type, class_=facts.types[type].class_, domain=domain) for type, domain in have.items()
+    }
+    for lane in lanes:
+        every_lane[lane.type.name] = Lane(type=lane.type.name, class_=lane.type.class_, domain=lane.domain)
+    after = Tenant(
+        slug=slug,
+        key=key,
+        dedicated=own_sets,
+        domains={domain: Domain(name=domain) for domain in every_domain},
+        lanes=every_lane,
+    )
+    resources = [r for one in sets if not one.dedicated for r in desired.of_set(one, settings)]
+    resources += desired.of_tenant(after, settings)
     return Draft(
         slug=slug,
         key=key,

@@ -4,20 +4,18 @@ import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from mailcordon.adapters.db import queries
+from mailcordon.adapters.db import platform_reader, queries
 from mailcordon.adapters.db.control_store import write_desired
 from mailcordon.adapters.db.engine import Pool, PooledConnection, row_count
 from mailcordon.control import desired, plan
-from mailcordon.control.desired import ConfigurationSet, Json, Resource, Settings
+from mailcordon.control.desired import Json, Resource, Settings
 from mailcordon.control.plan import Change
 from mailcordon.control.reconcile import Row
-from mailcordon.core.priority import Class
 
 _SQL = queries.load("provision_store.sql")
 _CONTROL = queries.load("control_store.sql")
 _SHARED = queries.load("shared.sql")
 ACTOR = "control"
-_TENANTS_AT_ONCE = 100
 
 
 class ProvisionStore:
@@ -102,34 +100,15 @@ class ProvisionStore:
     async def want_everything(self, settings: Settings) -> None:
         """Derives every wish again, so that changed settings or a newer version reach tenants that were onboarded before."""
         async with self._pool.acquire() as conn, conn.transaction():
-            ungoverned = ConfigurationSet(name=desired.UNGOVERNED, class_=None)
-            shared = [desired.set_for(class_, "", dedicated=False) for class_ in Class]
-            await conn.execute(_CONTROL.insert_set, ungoverned.name, ungoverned.kind, None, None)
-            for one in shared:
+            for one in desired.shared_sets():
                 await conn.execute(_CONTROL.insert_set, one.name, one.kind, one.class_, None)
-            await write_desired(
-                conn, None, [r for one in (ungoverned, *shared) for r in desired.of_set(one, settings)]
-            )
-        after = 0
-        while tenants := await self._pool.fetch(_SQL.tenants_after, after, _TENANTS_AT_ONCE):
-            for tenant in tenants:
-                await self._want_tenant(tenant["id"], tenant["key"], settings)
-                after = tenant["id"]
-
-    async def _want_tenant(self, tenant: int, key: str, settings: Settings) -> None:
+            await write_desired(conn, None, desired.of_shared(settings))
         async with self._pool.acquire() as conn, conn.transaction():
             # No lane may be added between our read and our write.
             await conn.execute(_CONTROL.lock_onboarding)
-            domains = [row["domain"] for row in await conn.fetch(_SQL.domains_of_tenant, tenant)]
-            sets = [
-                ConfigurationSet(
-                    name=row["name"], class_=Class(row["class"]), dedicated=row["kind"] == "dedicated"
-                )
-                for row in await conn.fetch(_SQL.sets_of_tenant, tenant)
-            ]
-            own = [r for one in sets if one.dedicated for r in desired.of_set(one, settings)]
-            own += desired.of_tenant(key, domains, [one.name for one in sets], settings)
-            await write_desired(conn, tenant, own)
+            read = await platform_reader.whole(conn)
+            for slug, tenant in read.platform.tenants.items():
+                await write_desired(conn, read.ids[slug], desired.of_tenant(tenant, settings))
 
     @asynccontextmanager
     async def reconciler_lock(self) -> AsyncGenerator[bool]:

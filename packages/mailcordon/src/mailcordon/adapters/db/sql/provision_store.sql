@@ -100,17 +100,3 @@ select observed ->> 'arn' from ses_resource where kind = 'tenant' and name = $1;
 -- name: try_reconciler_lock
 -- The process that holds this lock reconciles. It ends with the connection.
 select pg_try_advisory_lock(20554, 0);
-
--- name: tenants_after
--- Tenants in pages, to go through all of them.
-select id, key from tenant where id > $1 and retired_at is null order by id limit $2;
-
--- name: domains_of_tenant
--- The domains a tenant may send from.
-select domain from identity where tenant = $1 order by domain;
-
--- name: sets_of_tenant
--- The configuration sets that a tenant's routes use, shared ones included.
-select distinct c.name, c.kind, c.class
-from route r join configuration_set c on c.name = r.configuration_set
-where r.tenant = $1 order by c.name;

@@ -1,0 +1,64 @@
+"""Reads the platform as it is desired, whole or some tenants of it: a handful of queries, whatever the number of tenants."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mailcordon.adapters.db import queries
+from mailcordon.adapters.db.engine import PooledConnection
+from mailcordon.control.platform import Domain, Lane, Platform, Tenant
+from mailcordon.core.priority import Class
+
+_SQL = queries.load("platform_reader.sql")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    platform: Platform
+    ids: Mapping[str, int]  #: number of each tenant, by slug
+
+
+async def whole(conn: PooledConnection) -> Read:
+    """All tenants. Best in a transaction that sees one snapshot, or under the onboarding lock."""
+    return await _read(conn, None, ())
+
+
+async def some(conn: PooledConnection, slugs: Sequence[str], domains: Sequence[str] = ()) -> Read:
+    """The tenants with these slugs that exist. `elsewhere` has what others have of `domains`, or above or below them."""
+    return await _read(conn, list(slugs), domains)
+
+
+async def _read(conn: PooledConnection, slugs: list[str] | None, asked: Sequence[str]) -> Read:
+    revision = await conn.fetchval(_SQL.revision)
+    types = await conn.fetch(_SQL.classes)
+    tenants = await conn.fetch(_SQL.tenants, slugs)
+    ids = None if slugs is None else [row["id"] for row in tenants]
+    domains: dict[int, dict[str, Domain]] = {row["id"]: {} for row in tenants}
+    for row in await conn.fetch(_SQL.domains, ids):
+        domain = Domain(name=row["domain"], mail_from=row["mail_from"], retired=row["retired"])
+        domains[row["tenant"]][domain.name] = domain
+    lanes: dict[int, dict[str, Lane]] = {row["id"]: {} for row in tenants}
+    classes = {int(class_): class_ for class_ in Class}
+    for row in await conn.fetch(_SQL.lanes, ids):
+        lane = Lane(
+            type=row["type"], class_=classes[row["class"]], domain=row["domain"], retired=row["retired"]
+        )
+        lanes[row["tenant"]][lane.type] = lane
+    elsewhere = await conn.fetch(_SQL.elsewhere, ids, list(asked)) if ids is not None and asked else []
+    platform = Platform(
+        revision=revision,
+        tenants={
+            row["slug"]: Tenant(
+                slug=row["slug"],
+                key=row["key"],
+                dedicated=row["dedicated"],
+                ses_tenants=row["ses_tenants"],
+                domains=domains[row["id"]],
+                lanes=lanes[row["id"]],
+                retired=row["retired"],
+            )
+            for row in tenants
+        },
+        types={row["name"]: classes[row["class"]] for row in types if not row["retired"]},
+        elsewhere=frozenset(row["domain"] for row in elsewhere),
+    )
+    return Read(platform=platform, ids={row["slug"]: row["id"] for row in tenants})

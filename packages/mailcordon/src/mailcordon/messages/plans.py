@@ -1,0 +1,151 @@
+"""What a plan says: its steps, its changes at SES, what waits for a person and why, and why it cannot be made or applied."""
+
+from mailcordon.messages import example
+
+
+def _and(words: list[str]) -> str:
+    return "".join(words) if len(words) < 2 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+# Steps -------------------------------------------------------------------------------------------------------------------
+
+
+def _topology(sets: str, ses_tenants: str) -> str:
+    return f"{sets} configuration sets and {'one SES tenant' if ses_tenants == 'one' else 'an SES tenant per class'}"
+
+
+@example("acme", "shared", "one")
+@example("acme", "dedicated", "per-class")
+def adds_tenant(slug: str, sets: str, ses_tenants: str) -> str:
+    """A step of a plan: a new tenant."""
+    return f"add the tenant {slug}, with {_topology(sets, ses_tenants)}"
+
+
+@example("acme", "mail.acme.example")
+def adds_domain(slug: str, domain: str) -> str:
+    """A step of a plan: a new domain of a tenant."""
+    return f"add the domain {domain} to {slug}"
+
+
+@example("acme", "newsletter", "news.acme.example")
+def adds_lane(slug: str, type: str, domain: str) -> str:
+    """A step of a plan: a new lane."""
+    return f"let {slug} send {type} from {domain}"
+
+
+@example("acme", "mail.acme.example", None, "bounce.mail.acme.example")
+@example("acme", "mail.acme.example", "bounce.mail.acme.example", None)
+def sets_mail_from(slug: str, domain: str, was: str | None, to: str | None) -> str:
+    """A step of a plan: another MAIL FROM domain."""
+    return f"change the MAIL FROM domain of {domain} of {slug} from {was or 'that of SES'} to {to or 'that of SES'}"
+
+
+@example("acme", "newsletter", "mail.acme.example", "news.acme.example")
+def moves_lane(slug: str, type: str, was: str, to: str) -> str:
+    """A step of a plan: a lane sends from another domain."""
+    return f"move the lane {type} of {slug} from {was} to {to}"
+
+
+@example("acme", "shared", "one", "dedicated", "per-class")
+def sets_topology(slug: str, sets: str, ses_tenants: str, new_sets: str, new_ses_tenants: str) -> str:
+    """A step of a plan: a tenant gets configuration sets or SES tenants of its own, or gives them up."""
+    return f"move {slug} from {_topology(sets, ses_tenants)} to {_topology(new_sets, new_ses_tenants)}"
+
+
+def _mail(cancels: bool) -> str:
+    return "its waiting mail is cancelled" if cancels else "its waiting mail still leaves"
+
+
+@example("acme", "newsletter", cancels=False)
+@example("acme", "newsletter", cancels=True)
+def retires_lane(slug: str, type: str, *, cancels: bool) -> str:
+    """A step of a plan: a lane ends."""
+    return f"retire the lane {type} of {slug}; {_mail(cancels)}"
+
+
+@example("acme", "news.acme.example")
+def retires_domain(slug: str, domain: str) -> str:
+    """A step of a plan: a domain ends."""
+    return f"retire the domain {domain} of {slug}"
+
+
+@example("acme", cancels=False)
+@example("acme", cancels=True)
+def retires_tenant(slug: str, *, cancels: bool) -> str:
+    """A step of a plan: a tenant ends."""
+    return f"retire the tenant {slug} with its lanes, domains and keys; {_mail(cancels)}"
+
+
+@example("acme", "newsletter")
+def unretires_lane(slug: str, type: str) -> str:
+    """A step of a plan: a retired lane is used again."""
+    return f"take the lane {type} of {slug} back into use"
+
+
+@example("acme", "news.acme.example")
+def unretires_domain(slug: str, domain: str) -> str:
+    """A step of a plan: a retired domain is used again."""
+    return f"take the domain {domain} of {slug} back into use"
+
+
+@example("acme")
+def unretires_tenant(slug: str) -> str:
+    """A step of a plan: a retired tenant is used again."""
+    return f"take the tenant {slug} back into use"
+
+
+# Why a step is refused -----------------------------------------------------------------------------------------------------
+
+
+@example()
+def bad_topology() -> str:
+    """A step names configuration sets or SES tenants of an unknown form (422)."""
+    return "must be `shared` or `dedicated`, then `one` or `per-class`"
+
+
+@example("acme")
+def tenant_exists(slug: str) -> str:
+    """A step adds a tenant that exists (409)."""
+    return f"The tenant {slug} exists already."
+
+
+@example("acme", "mail.acme.example")
+def domain_exists(slug: str, domain: str) -> str:
+    """A step adds a domain that the tenant has (409)."""
+    return f"{slug} has the domain {domain} already."
+
+
+@example("acme", "mail.acme.example")
+def domain_retired(slug: str, domain: str) -> str:
+    """A step uses a domain of the tenant that was retired (409)."""
+    return f"{domain} of {slug} was retired. Take it back into use first: `mailcordon identity unretire {domain}`."
+
+
+@example("acme", "mail.acme.example")
+def no_domain(slug: str, domain: str) -> str:
+    """A step uses a domain that the tenant does not have (422)."""
+    return f"{slug} has no domain {domain}; add it first"
+
+
+@example("mail.acme.example")
+def not_in_dns_form(domain: str) -> str:
+    """A step names a domain in another form than DNS has it (422)."""
+    return f"must be written as in DNS: {domain}"
+
+
+@example("mail.acme.example")
+def mail_from_elsewhere(domain: str) -> str:
+    """A step sets a MAIL FROM domain that SES would refuse (422)."""
+    return f"must be below {domain}, such as bounce.{domain}"
+
+
+@example("acme", "newsletter")
+def lane_exists(slug: str, type: str) -> str:
+    """A step adds a lane that exists (409)."""
+    return f"{slug} has a lane for {type} already."
+
+
+@example("acme", "newsletter")
+def lane_retired(slug: str, type: str) -> str:
+    """A step changes a lane that was retired (409)."""
+    return f"The lane {type} of {slug} was retired. Take it back into use first: `mailcordon lane unretire {slug} {type}`."
