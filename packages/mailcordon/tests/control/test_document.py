@@ -180,3 +180,134 @@ def test_what_a_document_does_not_name_is_told():
     named = Document(tenants={"acme": TenantSpec()})
     assert list(document.beyond(named, PLATFORM)) == [("acme", "invoice")]
     assert list(document.beyond(Document(tenants={}), PLATFORM)) == [("acme", None)]
+
+
+def steps(acme: dict[str, Any], *, prune: bool = False) -> list[tuple[str, str]]:
+    read = parse(with_acme(**acme))
+    return [
+        (
+            " ".join(
+                word
+                for word in (
+                    placed.step.kind,
+                    placed.step.tenant,
+                    placed.step.type,
+                    placed.step.domain,
+                    placed.step.to,
+                    placed.step.mail,
+                )
+                if word
+            ),
+            placed.path,
+        )
+        for placed in document.steps(read, PLATFORM, prune=prune)
+    ]
+
+
+AS_IS: dict[str, Any] = document.of_platform(PLATFORM)["tenants"]["acme"]
+
+
+def test_what_was_exported_asks_for_no_step():
+    assert document.steps(parse(document.of_platform(PLATFORM)), PLATFORM, prune=True) == []
+
+
+def test_a_new_tenant_is_added_with_its_lanes():
+    read = parse({"tenants": {"neu": {"dedicated": True, "types": {"invoice": "m.neu.example"}}}})
+    added, lane = document.steps(read, PLATFORM)
+    assert (added.step.kind, added.step.to, added.path) == ("add-tenant", "dedicated one", "tenants.neu")
+    assert (lane.step.kind, lane.step.to, lane.path) == (
+        "add-lane",
+        "m.neu.example",
+        "tenants.neu.types.invoice",
+    )
+
+
+def test_what_is_retired_and_does_not_exist_is_not_made():
+    read = parse(
+        {
+            "tenants": {
+                "neu": {"retired": True, "types": {"invoice": "m.neu.example"}},
+                "alt": {"types": {"invoice": {"domain": "m.alt.example", "retired": True}}},
+            }
+        }
+    )
+    assert [placed.step.kind for placed in document.steps(read, PLATFORM)] == ["add-tenant"]
+
+
+def test_each_difference_is_a_step_at_its_member():
+    where = "tenants.acme"
+    assert steps({**AS_IS, "dedicated": False}) == [
+        ("set-topology acme shared per-class", f"{where}.dedicated")
+    ]
+    assert steps({**AS_IS, "ses_tenants": "one"}) == [
+        ("set-topology acme dedicated one", f"{where}.ses_tenants")
+    ]
+    assert steps({**AS_IS, "retired": True}) == [("retire-tenant acme drain", f"{where}.retired")]
+    types = AS_IS["types"]
+    assert steps({**AS_IS, "types": {**types, "invoice": "new.acme.example"}}) == [
+        ("move-lane acme invoice new.acme.example", f"{where}.types.invoice")
+    ]
+    assert steps({**AS_IS, "types": {**types, "newsletter": "news.acme.example"}}) == [
+        ("unretire-lane acme newsletter", f"{where}.types.newsletter")
+    ]
+    retired = {"domain": "mail.acme.example", "retired": True}
+    assert steps({**AS_IS, "types": {**types, "invoice": retired}}) == [
+        ("retire-lane acme invoice drain", f"{where}.types.invoice")
+    ]
+
+
+def test_each_difference_of_a_domain_is_a_step_at_its_member():
+    where = "tenants.acme.domains"
+    domains = AS_IS["domains"]
+    assert steps({**AS_IS, "domains": {**domains, "mail.acme.example": None}}) == [
+        ("set-mail-from acme mail.acme.example", f'{where}["mail.acme.example"].mail_from')
+    ]
+    assert steps({**AS_IS, "domains": {**domains, "old.acme.example": {}}}) == [
+        ("unretire-domain acme old.acme.example", f'{where}["old.acme.example"]')
+    ]
+    own = {"mail_from": "b.x.acme.example"}
+    assert steps({**AS_IS, "domains": {**domains, "x.acme.example": own}}) == [
+        ("add-domain acme x.acme.example", f'{where}["x.acme.example"]'),
+        ("set-mail-from acme x.acme.example b.x.acme.example", f'{where}["x.acme.example"].mail_from'),
+    ]
+
+
+def test_a_domain_is_retired_after_its_lanes_have_moved():
+    types = {**AS_IS["types"], "invoice": "new.acme.example"}
+    domains = {**AS_IS["domains"], "mail.acme.example": {"retired": True}}
+    kinds = [step.split()[0] for step, _ in steps({**AS_IS, "types": types, "domains": domains})]
+    assert kinds == ["move-lane", "retire-domain"]
+
+
+def test_what_is_not_named_is_retired_only_with_prune():
+    fewer = {**AS_IS, "types": {"newsletter": AS_IS["types"]["newsletter"]}}
+    assert steps(fewer) == []
+    assert steps(fewer, prune=True) == [("retire-lane acme invoice drain", "tenants.acme.types")]
+    read = parse({"tenants": {"zen": {"retired": True}}})
+    assert [placed.step.tenant for placed in document.steps(read, PLATFORM, prune=True)] == ["acme"]
+
+
+def test_steps_that_cannot_be_applied_are_faults_of_their_members():
+    read = parse(
+        {
+            "tenants": {
+                "neu": {"types": {"invoice": "mail.acme.example", "no-such": "m.neu.example"}},
+                "alt": {"types": {"invoice": "m.alt.example"}},
+            }
+        }
+    )
+    with pytest.raises(Invalid) as raised:
+        document.complete(read, PLATFORM)
+    assert [(fault.field, fault.code) for fault in raised.value.faults] == [
+        ("tenants.neu.types.invoice", "domain-taken"),
+        ("tenants.neu.types.no-such", "unknown-type"),
+    ]
+
+
+def test_completed_steps_add_the_domains_that_lanes_need():
+    read = parse({"tenants": {"neu": {"types": {"invoice": "m.neu.example"}}}})
+    assert [step.kind for step in document.complete(read, PLATFORM)] == [
+        "add-tenant",
+        "add-domain",
+        "add-lane",
+    ]

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast, get_args
 
 from mailcordon.control.platform import Domain, Lane, Platform, SesTenants, Tenant
+from mailcordon.control.steps import Step, StepKind, add_tenant, set_topology
+from mailcordon.control.steps import complete as complete_steps
 from mailcordon.core import domain as domains
 from mailcordon.core import names, reserved_domains, text
-from mailcordon.core.errors import Fault, Invalid, parse_into
+from mailcordon.core.errors import Conflict, Fault, Invalid, parse_into
 from mailcordon.messages import api
 
 VERSION: Final = 1
@@ -106,6 +108,122 @@ def _plain_domain(domain: Domain) -> dict[str, Any]:
 
 def _plain_lane(lane: Lane) -> Any:
     return {"domain": lane.domain, "retired": True} if lane.retired else lane.domain
+
+
+# Comparing ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A step, and the member of the document that asks for it."""
+
+    step: Step
+    path: str
+
+
+def steps(document: Document, platform: Platform, *, prune: bool = False) -> list[Placed]:
+    """What makes the platform as the document says, in an order that can be applied. With `prune`, what the document does not
+    name is retired once its mail has left."""
+    found: list[Placed] = []
+    for slug, spec in document.tenants.items():
+        found += _steps_of_tenant(slug, spec, platform.tenants.get(slug))
+    if prune:
+        for slug, type in beyond(document, platform):
+            kind = StepKind.RETIRE_TENANT if type is None else StepKind.RETIRE_LANE
+            where = "tenants" if type is None else path(path("tenants", slug), "types")
+            found.append(Placed(Step(kind=kind, tenant=slug, type=type, mail="drain"), where))
+    return found
+
+
+def complete(document: Document, platform: Platform, *, prune: bool = False) -> list[Step]:
+    """The completed steps of a document (`steps.complete`). Raises Invalid with each member whose step cannot be applied, up to a
+    bound."""
+    placed = steps(document, platform, prune=prune)
+    paths = {one.step: one.path for one in placed}
+    faults: list[Fault] = []
+
+    def refused(step: Step, problem: Invalid | Conflict) -> None:
+        sentence = problem.faults[0].problem if isinstance(problem, Invalid) else str(problem)
+        faults.append(Fault(paths[step], sentence, problem.code))
+
+    done = complete_steps(platform, (one.step for one in placed), refused)
+    if faults:
+        raise Invalid(*faults[:MOST_FAULTS])
+    return done
+
+
+def _steps_of_tenant(slug: str, spec: TenantSpec, tenant: Tenant | None) -> Iterator[Placed]:
+    where = path("tenants", slug)
+    if spec.retired:
+        if tenant is not None and not tenant.retired:
+            yield Placed(Step(kind=StepKind.RETIRE_TENANT, tenant=slug, mail="drain"), path(where, "retired"))
+        return
+    if tenant is None:
+        made = add_tenant(slug, dedicated=bool(spec.dedicated), ses_tenants=spec.ses_tenants or "one")
+        yield Placed(made, where)
+        tenant = Tenant(slug=slug, key="")
+    else:
+        if tenant.retired:
+            yield Placed(Step(kind=StepKind.UNRETIRE_TENANT, tenant=slug), where)
+        dedicated = tenant.dedicated if spec.dedicated is None else spec.dedicated
+        ses_tenants = spec.ses_tenants or tenant.ses_tenants
+        if (dedicated, ses_tenants) != (tenant.dedicated, tenant.ses_tenants):
+            member = "dedicated" if dedicated != tenant.dedicated else "ses_tenants"
+            changed = set_topology(slug, dedicated=dedicated, ses_tenants=ses_tenants)
+            yield Placed(changed, path(where, member))
+    yield from _steps_of_domains(spec, tenant, path(where, "domains"))
+    yield from _steps_of_lanes(spec, tenant, path(where, "types"))
+    for name, domain in spec.domains.items():  # at the end, when no lane uses it any more
+        if domain.retired and (has := tenant.domains.get(name)) is not None and not has.retired:
+            step = Step(kind=StepKind.RETIRE_DOMAIN, tenant=slug, domain=name)
+            yield Placed(step, path(path(where, "domains"), name))
+
+
+def _steps_of_domains(spec: TenantSpec, tenant: Tenant, where: str) -> Iterator[Placed]:
+    for name, domain in spec.domains.items():
+        has, own = tenant.domains.get(name), path(where, name)
+        if domain.retired:
+            continue
+        if has is None:
+            yield Placed(Step(kind=StepKind.ADD_DOMAIN, tenant=tenant.slug, domain=name), own)
+        elif has.retired:
+            yield Placed(Step(kind=StepKind.UNRETIRE_DOMAIN, tenant=tenant.slug, domain=name), own)
+        if domain.mail_from != (has.mail_from if has is not None else None):
+            step = Step(kind=StepKind.SET_MAIL_FROM, tenant=tenant.slug, domain=name, to=domain.mail_from)
+            yield Placed(step, path(own, "mail_from"))
+
+
+def _steps_of_lanes(spec: TenantSpec, tenant: Tenant, where: str) -> Iterator[Placed]:
+    for type, lane in spec.types.items():
+        has, own = tenant.lanes.get(type), path(where, type)
+        if has is None:
+            if not lane.retired:
+                step = Step(kind=StepKind.ADD_LANE, tenant=tenant.slug, type=type, to=lane.domain)
+                yield Placed(step, own)
+            continue
+        if lane.retired:
+            if not has.retired:
+                step = Step(kind=StepKind.RETIRE_LANE, tenant=tenant.slug, type=type, mail="drain")
+                yield Placed(step, own)
+            continue
+        if has.retired:
+            yield Placed(Step(kind=StepKind.UNRETIRE_LANE, tenant=tenant.slug, type=type), own)
+        if has.domain != lane.domain:
+            step = Step(kind=StepKind.MOVE_LANE, tenant=tenant.slug, type=type, to=lane.domain)
+            yield Placed(step, own)
+
+
+def beyond(document: Document, platform: Platform) -> Iterator[tuple[str, str | None]]:
+    """What the platform has and the document does not name, so that it is left alone: tenants, and lanes of named tenants."""
+    for slug, tenant in sorted(platform.tenants.items()):
+        if tenant.retired:
+            continue
+        if (spec := document.tenants.get(slug)) is None:
+            yield slug, None
+            continue
+        for type, lane in sorted(tenant.lanes.items()):
+            if type not in spec.types and not lane.retired:
+                yield slug, type
 
 
 # Reading -----------------------------------------------------------------------------------------------------------------
@@ -235,16 +353,3 @@ def _flag(members: Mapping[str, object], name: str, where: str, faults: list[Fau
         return value
     faults.append(Fault(path(where, name), api.not_true_or_false()))
     return None
-
-
-def beyond(document: Document, platform: Platform) -> Iterator[tuple[str, str | None]]:
-    """What the platform has and the document does not name, so that it is left alone: tenants, and lanes of named tenants."""
-    for slug, tenant in sorted(platform.tenants.items()):
-        if tenant.retired:
-            continue
-        if (spec := document.tenants.get(slug)) is None:
-            yield slug, None
-            continue
-        for type, lane in sorted(tenant.lanes.items()):
-            if type not in spec.types and not lane.retired:
-                yield slug, type

@@ -73,15 +73,25 @@ def parse_topology(words: str) -> tuple[bool, SesTenants]:
     return sets == "dedicated", ses_tenants
 
 
-def complete(platform: Platform, steps: Iterable[Step]) -> list[Step]:
+def complete(
+    platform: Platform,
+    steps: Iterable[Step],
+    refused: Callable[[Step, Invalid | Conflict], None] | None = None,
+) -> list[Step]:
     """The steps with what the platform knows: a key for a new tenant, the value before, and a step of its own for a domain that a
-    lane needs and the tenant does not have. Steps that change nothing are left out. Raises as `after` does."""
+    lane needs and the tenant does not have. Steps that change nothing are left out. Raises as `after` does; with `refused`, that
+    is called instead, and the other steps are looked at too."""
     working = _Working(platform)
     done: list[Step] = []
     for step in steps:
-        for each in working.complete(step):
-            working.apply(each)
-            done.append(each)
+        try:
+            for each in working.complete(step):
+                working.apply(each)
+                done.append(each)
+        except (Invalid, Conflict) as problem:
+            if refused is None:
+                raise
+            refused(step, problem)
     return done
 
 
