@@ -8,7 +8,7 @@ it starts again from what SES returns, so nothing is created twice and nothing i
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -17,6 +17,7 @@ from mailcordon.control.administration import Administration, SesDestination, Se
 from mailcordon.control.desired import Json, Kind, Resource
 from mailcordon.control.governor import Governor
 from mailcordon.control.plan import Change
+from mailcordon.control.work import Work
 from mailcordon.messages import reasons
 
 OLD_DKIM_ZONE = "dkim.amazonses.com"  #: if SES returns no zone of the region (ses.md 5.3)
@@ -36,6 +37,10 @@ class Row:
     age: float  #: seconds since it was first wanted
     #: Changes whenever the row does. What was made due while it was read stays due.
     version: int | None = None
+    wanted: bool = True  #: False: an approved plan deletes it
+    work: Work = Work.REPAIR  #: whose share of the calls it uses
+    allowed: frozenset[str] = frozenset()  #: keys of changes that a person has approved (control/plan.py)
+    accepted: Mapping[str, Json] | None = None  #: what no check covers, as it was when it was last accepted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +63,12 @@ LOCAL = Pace(retry=0.5, identity=1.0, shared=15.0, rest=45.0, each=0.1)
 
 
 class ProvisionStore(Protocol):
-    async def due(self, limit: int) -> list[Row]:
-        """Rows that are due: first what was made due at once, then new ones before rechecks. Each only when the resources it
-        depends on exist."""
+    async def due(
+        self, limit: int, work: Work | None = None, busy: Iterable[int] = (), *, newest: bool = False
+    ) -> list[Row]:
+        """Rows of one kind of work that are due, or of all kinds, the most pressing first. Tenant by tenant in the order in which
+        they came; `newest`: a tenant onboarded in the last minute first. Each only when the resources it depends on exist.
+        Without rows of the tenants `busy` (0: what all share)."""
         ...
 
     async def size(self) -> int:
@@ -99,13 +107,33 @@ class Reconciler:
     async def step(self, limit: int = 20) -> int:
         """Checks up to `limit` rows that are due. Returns how many."""
         rows = await self._store.due(limit)
-        if rows and self._checks >= self._next_count:
-            self._resources = await self._store.size()
-            self._next_count = self._checks + _CHECKS_PER_COUNT
         for row in rows:
-            self._checks += 1
+            await self._count()
             await self.check(row)
         return len(rows)
+
+    async def check_next(self, work: Work, busy: set[int], *, newest: bool = False) -> bool:
+        """Checks the row whose turn it is in one kind of work. False if none is due. While it is checked its tenant is in `busy`,
+        which the loops of one kind share."""
+        rows = await self._store.due(1, work, busy, newest=newest)
+        if not rows:
+            return False
+        tenant = rows[0].tenant or 0
+        if tenant in busy:  # another loop was faster
+            return True
+        busy.add(tenant)
+        try:
+            await self._count()
+            await self.check(rows[0])
+        finally:
+            busy.discard(tenant)
+        return True
+
+    async def _count(self) -> None:
+        if self._checks >= self._next_count:
+            self._resources = await self._store.size()
+            self._next_count = self._checks + _CHECKS_PER_COUNT
+        self._checks += 1
 
     async def check(self, row: Row) -> None:
         """Reconciles one resource. Errors of SES are recorded in its row, not raised."""

@@ -11,3 +11,7 @@ class Work(StrEnum):
     SCAN = "scan"  #: looking at what is as it should be
     POLLING = "polling"  #: the account's limits and paused tenants
     SUPPRESSION = "suppression"  #: look-ups and removals in SES's lists
+
+
+#: What a row of the observed-state table may wait as, the most pressing first.
+WORK_OF_ROWS = (Work.URGENT, Work.ONBOARDING, Work.REPAIR, Work.BULK, Work.SCAN)

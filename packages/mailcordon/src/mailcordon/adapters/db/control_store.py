@@ -12,6 +12,7 @@ from mailcordon.control import keys
 from mailcordon.control.catalogue import MessageType
 from mailcordon.control.desired import Resource
 from mailcordon.control.tenants import Draft, Facts, Onboarding, TenantFacts, first_key
+from mailcordon.control.work import Work
 from mailcordon.core import names, text
 from mailcordon.core.errors import Conflict, NotFound
 from mailcordon.core.priority import Class
@@ -34,12 +35,15 @@ def type_of(row: asyncpg.Record) -> MessageType:
     )
 
 
-async def write_desired(conn: PooledConnection, tenant: int | None, resources: Sequence[Resource]) -> None:
-    """Writes what SES should have. Sorted by name, so that two transactions with the same shared set cannot deadlock."""
+async def write_desired(
+    conn: PooledConnection, tenant: int | None, resources: Sequence[Resource], work: Work
+) -> None:
+    """Writes what SES should have. Sorted by name, so that two transactions with the same shared set cannot deadlock. What every
+    tenant needs is urgent; the rest uses the share of `work`."""
     for one in sorted(resources, key=lambda each: (each.kind, each.name)):
-        whose = None if one.shared else tenant
+        whose, share = (None, Work.URGENT) if one.shared else (tenant, work)
         await conn.execute(
-            _SQL.want_resource, one.kind.word, one.name, int(one.kind), whose, json.dumps(one.want)
+            _SQL.want_resource, one.kind.word, one.name, int(one.kind), whose, json.dumps(one.want), share
         )
 
 
@@ -93,7 +97,7 @@ class _Transaction:
                 _SQL.insert_lane, tenant, type.id, type.class_, lane.expiry_ms, lane.grace_ms, lane.resend
             )
             await conn.execute(_SQL.insert_route, id, tenant, draft.key, lane.domain, lane.configuration_set)
-        await write_desired(conn, tenant, draft.resources)
+        await write_desired(conn, tenant, draft.resources, Work.ONBOARDING)
         await self._audit(draft, tenant, actor)
         await conn.execute(_SHARED.bump_epoch, "control")
         return tenant

@@ -1,7 +1,7 @@
 """The observed-state table: what SES should have, what it was last seen to have, and when to check again."""
 
 import json
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from mailcordon.adapters.db import platform_reader, queries
@@ -11,6 +11,7 @@ from mailcordon.control import desired, plan
 from mailcordon.control.desired import Json, Resource, Settings
 from mailcordon.control.plan import Change
 from mailcordon.control.reconcile import Row
+from mailcordon.control.work import WORK_OF_ROWS, Work
 
 _SQL = queries.load("provision_store.sql")
 _CONTROL = queries.load("control_store.sql")
@@ -22,7 +23,17 @@ class ProvisionStore:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def due(self, limit: int) -> list[Row]:
+    async def due(
+        self, limit: int, work: Work | None = None, busy: Iterable[int] = (), *, newest: bool = False
+    ) -> list[Row]:
+        if work is None:
+            found: list[Row] = []
+            for each in WORK_OF_ROWS:
+                if len(found) < limit:
+                    found += await self.due(limit - len(found), each, busy)
+            return found
+        if newest:
+            await self._pool.execute(_SQL.put_newest_first, list(busy))
         return [
             Row(
                 resource=Resource(
@@ -36,8 +47,12 @@ class ProvisionStore:
                 attempts=row["attempts"],
                 age=row["age"],
                 version=row["version"],
+                wanted=row["wanted"],
+                work=Work(row["work"]),
+                allowed=frozenset(row["allowed"] or ()),
+                accepted=json.loads(row["accepted"]) if row["accepted"] else None,
             )
-            for row in await self._pool.fetch(_SQL.due, limit)
+            for row in await self._pool.fetch(_SQL.due, work, limit, list(busy))
         ]
 
     async def recheck_all(self) -> None:
@@ -71,6 +86,7 @@ class ProvisionStore:
                 _SQL.failed, one.kind.word, one.name, error, again_in, json.dumps(one.want), row.version
             )
             await conn.execute(_SQL.recheck_needed, one.kind.word, one.name)
+            await conn.execute(_SQL.postpone_dependents, one.kind.word, one.name)
             await _audit(conn, row, changes)
 
     async def identity(self, domain: str, status: str, records: Sequence[Mapping[str, str]]) -> int | None:
@@ -102,13 +118,13 @@ class ProvisionStore:
         async with self._pool.acquire() as conn, conn.transaction():
             for one in desired.shared_sets():
                 await conn.execute(_CONTROL.insert_set, one.name, one.kind, one.class_, None)
-            await write_desired(conn, None, desired.of_shared(settings))
+            await write_desired(conn, None, desired.of_shared(settings), Work.BULK)
         async with self._pool.acquire() as conn, conn.transaction():
             # No lane may be added between our read and our write.
             await conn.execute(_CONTROL.lock_onboarding)
             read = await platform_reader.whole(conn)
             for slug, tenant in read.platform.tenants.items():
-                await write_desired(conn, read.ids[slug], desired.of_tenant(tenant, settings))
+                await write_desired(conn, read.ids[slug], desired.of_tenant(tenant, settings), Work.BULK)
 
     @asynccontextmanager
     async def reconciler_lock(self) -> AsyncGenerator[bool]:

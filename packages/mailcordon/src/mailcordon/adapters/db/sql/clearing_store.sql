@@ -95,8 +95,10 @@ select count(*) from s;
 -- As `correct_clocks`: what SES has is read again if it was read in the future, or is to be read later than it can be (a day; an
 -- hour if SES does not have it; at once if that was not tried yet).
 with r as (
-    update ses_resource set next_try_at = now(), observed_at = least(observed_at, now())
+    update ses_resource
+       set next_try_at = now(), observed_at = least(observed_at, now()), due_since = least(due_since, now())
      where observed_at > now() + make_interval(secs => 1)
+        or due_since > now() + make_interval(secs => 1)
         or next_try_at > now() + case state when 'applied' then make_interval(days => 1, mins => 1)
                                             when 'failing' then make_interval(hours => 1, mins => 1)
                                             else make_interval(secs => 1) end

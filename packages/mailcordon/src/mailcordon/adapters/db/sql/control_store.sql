@@ -59,10 +59,11 @@ select $1, $2, 'isolated', $3, i.id, i.domain, $5 from identity i where i.tenant
 
 -- name: want_resource
 -- A changed wish is applied at once; an unchanged one keeps its state.
-insert into ses_resource (kind, name, phase, tenant, desired)
-values ($1, $2, $3, $4, $5::jsonb)
+insert into ses_resource (kind, name, phase, tenant, desired, work)
+values ($1, $2, $3, $4, $5::jsonb, $6)
 on conflict (kind, name) do update
-set desired = excluded.desired, state = 'pending', error = null, attempts = 0, next_try_at = now()
+set desired = excluded.desired, state = 'pending', error = null, attempts = 0, next_try_at = now(), due_since = null,
+    work = excluded.work
 where ses_resource.desired is distinct from excluded.desired;
 
 -- name: insert_type

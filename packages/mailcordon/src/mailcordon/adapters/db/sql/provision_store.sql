@@ -1,26 +1,54 @@
 -- The observed-state table: what SES should have, and what it was last seen to have.
 
 -- name: due
--- Rows made due at once ('epoch') come first, what others depend on before the rest. Then new wishes and failures come before
--- re-checks; a resource of a tenant comes after what it depends on.
+-- The rows of one kind of work that are due, tenant by tenant in the order in which they came, what others depend on first. $3:
+-- tenants to leave out (0: what all share), since a call for them is being made. A row waits while what it depends on was not
+-- tried; one that is to be deleted waits until nothing needs it.
 select r.kind, r.name, r.tenant, r.desired, r.observed is not null as seen, r.attempts, r.xmin::text::bigint as version,
-       extract(epoch from now() - coalesce(i.created_at, now()))::float8 as age
-from ses_resource r left join identity i on r.kind = 'identity' and i.domain = r.name
-where r.next_try_at <= now()
-  and not (r.kind in ('policy', 'association') and exists (
-      select from ses_resource p
-      where p.tenant = r.tenant and (p.kind = 'tenant' and p.state <> 'applied' or p.kind = 'identity' and p.state = 'pending')
-  ))
-  and not (r.kind = 'event-destination' and exists (
-      select from ses_resource p
-      where p.kind = 'configuration-set' and p.name = split_part(r.name, '/', 1) and p.state <> 'applied'
-  ))
-order by r.next_try_at > 'epoch', r.next_try_at > 'epoch' and r.state = 'applied', r.phase, r.next_try_at
-limit $1;
+       r.wanted, r.work, r.accepted,
+       plan_allowed(r.kind, r.name) as allowed,
+       coalesce((select extract(epoch from now() - i.created_at) from identity i where r.kind = 'identity' and i.domain = r.name),
+                0)::float8 as age
+from ses_resource r
+where r.work = $1 and coalesce(r.due_since, r.next_try_at) <= now() and r.next_try_at <= now()
+  and coalesce(r.tenant, 0) <> all($3::int[])
+  and case
+      when r.wanted and r.kind in ('policy', 'association') then not exists (
+          select from ses_resource p
+          where p.tenant = r.tenant and p.wanted
+            and (p.kind = 'tenant' and p.state <> 'applied' or p.kind = 'identity' and p.state = 'pending')
+      )
+      when r.wanted and r.kind = 'event-destination' then not exists (
+          select from ses_resource p
+          where p.kind = 'configuration-set' and p.name = split_part(r.name, '/', 1) and p.state <> 'applied'
+      )
+      when not r.wanted and r.kind in ('configuration-set', 'identity', 'tenant') then not exists (
+          select from ses_resource p
+          where p.tenant = r.tenant
+            and (p.kind = 'association' and (p.name = r.name or p.observed -> 'resources' ? (r.kind || '/' || r.name))
+              or not p.wanted and p.kind = 'event-destination' and split_part(p.name, '/', 1) = r.name)
+      )
+      else true end
+order by r.work, coalesce(r.due_since, r.next_try_at), r.tenant nulls first, r.phase
+limit $2;
+
+-- name: put_newest_first
+-- The tenant whose rows became due last is next, if that was in the last minute and nothing was tried yet: somebody who has just
+-- onboarded it looks at it. $1: tenants to leave out. Later ones come before earlier ones.
+update ses_resource
+set due_since = to_timestamp(-extract(epoch from now()))
+where state = 'pending' and work = 'onboarding' and next_try_at <= now() and tenant = (
+    select r.tenant from ses_resource r
+    where r.work = 'onboarding' and coalesce(r.due_since, r.next_try_at) between now() - make_interval(secs => 60) and now()
+      and r.state = 'pending' and r.attempts = 0 and r.tenant <> all($1::int[])
+    order by r.work desc, coalesce(r.due_since, r.next_try_at) desc, r.tenant desc nulls last, r.phase desc
+    limit 1
+);
 
 -- name: recheck_all
--- After a start, everything is read again: SES may have been another one, or a local one that lost its state.
-update ses_resource set next_try_at = now() where next_try_at > now();
+-- After a start, everything is read again: SES may have been another one, or a local one that lost its state. What was read
+-- longest ago comes first, so that restarts do not keep the scan at its beginning.
+update ses_resource set next_try_at = least(now(), coalesce(observed_at, now())) where next_try_at > now();
 
 -- name: size
 -- How many resources the rolling check goes through.
@@ -31,22 +59,39 @@ select count(*) from ses_resource;
 -- it was read.
 update ses_resource
 set observed = $3::jsonb, observed_at = now(), state = 'applied', error = null, attempts = 0,
-    next_try_at = case when xmin::text::bigint = coalesce($6::bigint, xmin::text::bigint)
-                       then now() + make_interval(secs => $4::float8) else next_try_at end
+    (next_try_at, work, due_since) = (
+        select case when same then now() + make_interval(secs => $4::float8) else next_try_at end,
+               case when same then 'scan' else work end, case when same then null else due_since end
+          from (select xmin::text::bigint = coalesce($6::bigint, xmin::text::bigint) as same) s
+    )
 where kind = $1 and name = $2 and desired = $5::jsonb;
 
 -- name: failed
--- As `applied`. The attempts in a row without success decide when to retry.
+-- As `applied`. The attempts in a row without success decide when to retry; what keeps failing leaves the share of those for whom
+-- somebody waits.
 update ses_resource
 set state = 'failing', error = $3, attempts = attempts + 1,
-    next_try_at = case when xmin::text::bigint = coalesce($6::bigint, xmin::text::bigint)
-                       then now() + make_interval(secs => $4::float8) else next_try_at end
+    (next_try_at, work, due_since) = (
+        select case when same then now() + make_interval(secs => $4::float8) else next_try_at end,
+               case when same and attempts >= 4 and work in ('urgent', 'onboarding') then 'repair' else work end,
+               case when same then null else due_since end
+          from (select xmin::text::bigint = coalesce($6::bigint, xmin::text::bigint) as same) s
+    )
 where kind = $1 and name = $2 and desired = $5::jsonb;
+
+-- name: postpone_dependents
+-- What depends on a row that failed waits as long as it. Thousands of rows that wait would have to be passed over otherwise.
+update ses_resource d
+set next_try_at = p.next_try_at
+from ses_resource p
+where p.kind = $1 and p.name = $2 and p.wanted and p.state = 'failing' and d.next_try_at < p.next_try_at
+  and (p.kind = 'tenant' and d.kind in ('policy', 'association') and d.tenant = p.tenant and d.tenant is not null
+    or p.kind = 'configuration-set' and d.kind = 'event-destination' and d.name in (p.name || '/outcome', p.name || '/engagement'));
 
 -- name: recheck_dependents
 -- Resources that depended on something that had vanished and was created again.
 update ses_resource
-set next_try_at = 'epoch'
+set next_try_at = 'epoch', due_since = coalesce(due_since, now()), work = 'urgent'
 where (kind in ('policy', 'association') and name = $1)
    or (kind = 'event-destination' and name like $1 || '/%')
    or (kind = 'association' and desired -> 'resources' ?| array['identity/' || $1, 'configuration-set/' || $1]);
@@ -55,7 +100,7 @@ where (kind in ('policy', 'association') and name = $1)
 -- A resource failed, perhaps because something that it depends on has vanished. That is checked again, unless it was read in
 -- the last seconds: the failing resource is retried, and asks again.
 update ses_resource p
-set next_try_at = 'epoch'
+set next_try_at = 'epoch', due_since = coalesce(p.due_since, now()), work = 'urgent'
 from ses_resource r
 where r.kind = $1 and r.name = $2 and p.state = 'applied' and p.next_try_at > now() and p.observed_at < now() - make_interval(secs => 5)
   and (r.kind = 'event-destination' and p.kind = 'configuration-set' and p.name = split_part(r.name, '/', 1)
@@ -81,7 +126,7 @@ with route_resource as (
     order by s.kind, s.name for update
 )
 update ses_resource s
-set next_try_at = 'epoch'
+set next_try_at = 'epoch', due_since = coalesce(s.due_since, now()), work = 'urgent'
 from route_resource o
 where s.kind = o.kind and s.name = o.name;
 
