@@ -5,6 +5,7 @@
 - `cli`: what the command line prints.
 - `system`: what `up`, `down`, `migrate`, `doctor` and the role processes print, and what is wrong with a setting.
 - `plans`: what a plan does, and why a step cannot be planned or applied. The API and the CLI show the same text.
+- `lifecycle`: what it means to move, retire, bring back or erase a lane, a domain or a tenant. The API and the CLI show the same.
 
 A message is a function of plain values that returns the text. Its docstring says when the user sees it, and `@example`
 gives values to show it with. `./dev messages` prints all of them into docs/reference/messages.md, so that a reviewer reads

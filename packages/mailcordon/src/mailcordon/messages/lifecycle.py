@@ -1,0 +1,237 @@
+"""What it means to move, retire, bring back or erase: what will happen, whom it touches, what stays."""
+
+from mailcordon.messages import example
+
+
+def _and(words: list[str]) -> str:
+    return "".join(words) if len(words) < 2 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _deliveries(count: int) -> str:
+    return "1 delivery" if count == 1 else f"{count:,} deliveries"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7_200 else f"{seconds / 3600:.0f} h"
+
+
+# What retiring does --------------------------------------------------------------------------------------------------------
+
+
+@example("acme", ["newsletter"])
+@example("acme", ["invoice", "newsletter"])
+def takes_no_mail(slug: str, types: list[str]) -> str:
+    """A preview of a retirement: new mail is refused."""
+    return (
+        f"From now on {slug} takes no new mail of {_and(types)}: requests get 422 with the code lane-retired."
+    )
+
+
+@example("acme")
+def tenant_takes_none(slug: str) -> str:
+    """A preview of a tenant's retirement: new mail is refused."""
+    return f"From now on {slug} takes no new mail: requests get 422 with the code tenant-retired."
+
+
+@example("newsletter", 1_200, 3, cancels=False)
+@example("newsletter", 1_200, 3, cancels=True)
+@example("newsletter", 0, 0, cancels=False)
+def mail_of_lane(type: str, queued: int, sending: int, *, cancels: bool) -> str:
+    """A preview of a retirement: what becomes of the mail in a lane's queue."""
+    if not queued and not sending:
+        return f"{type}: its queue is empty."
+    said = f"{type}: {_deliveries(queued)} in its queue {'is' if queued == 1 else 'are'} "
+    said += "cancelled" if cancels else "sent first"
+    if sending:
+        said += f"; {_deliveries(sending)} {'is' if sending == 1 else 'are'} on the wire or outcome unknown and ends by itself"
+        said = said if sending == 1 else said.replace("ends by itself", "end by themselves")
+    return said + "."
+
+
+@example("newsletter", 'hold 17 "complaints" by kim', 72 * 3600)
+def held_lane_drains(type: str, hold: str, expires_in: float) -> str:
+    """A preview of a retirement, the status and a tenant's page: mail of a retired lane that a hold keeps."""
+    return (
+        f"{type}: {hold} keeps its mail. The lane ends once the hold is lifted and the mail has left, or once the mail has "
+        f"expired, which takes {_time(expires_in)} at most."
+    )
+
+
+@example(["newsletter"], 14 * 3600)
+def waits_for_reports(types: list[str], seconds: float) -> str:
+    """A preview of a retirement: when SES's resources go."""
+    return (
+        f"What only {_and(types)} uses at SES goes when its queue is empty and SES has had {_time(seconds)}, its own limit, to "
+        "report on the last mail. Complaints that arrive later are not reported any more."
+    )
+
+
+@example(
+    ["disassociate configuration-set/mc-marketing from tenant mc-acme", "delete identity news.acme.example"]
+)
+def removes_at_ses(changes: list[str]) -> str:
+    """A preview: the calls to SES that remove something."""
+    return f"At SES: {'; '.join(changes)}."
+
+
+@example(["associate identity/news.acme.example with tenant mc-acme"])
+def makes_at_ses(changes: list[str]) -> str:
+    """A preview: the calls to SES that make or change something."""
+    return f"At SES: {'; '.join(changes)}."
+
+
+@example()
+def nothing_at_ses() -> str:
+    """A preview: SES is not called."""
+    return "Nothing changes at SES."
+
+
+@example(2)
+@example(1)
+def revokes_keys(keys: int) -> str:
+    """A preview of a tenant's retirement: its keys."""
+    return (
+        f"{'1 key' if keys == 1 else f'{keys} keys'} of the tenant {'is' if keys == 1 else 'are'} revoked at once. Bringing the "
+        "tenant back makes no key valid again."
+    )
+
+
+@example("acme", "news.acme.example")
+def domain_reserved(slug: str, domain: str) -> str:
+    """A preview of a retirement: who may use a retired domain."""
+    return f"{domain} stays reserved for {slug}: no other tenant can use it."
+
+
+@example()
+def keeps_records() -> str:
+    """A preview of a retirement: what stays."""
+    return "Records, suppressions, holds and the audit trail stay. Events that arrive later count for the mail they are about."
+
+
+@example("mc-acme")
+def list_at_ses_goes(ses_tenant: str) -> str:
+    """A preview of a deletion of an SES tenant: SES's own suppression list of it."""
+    return f"SES deletes the suppression list of its tenant {ses_tenant}. Mailcordon's own stays and is checked first."
+
+
+# Whom it touches -------------------------------------------------------------------------------------------------------------
+
+
+@example("news.acme.example", ["announcement"])
+def domain_stays(domain: str, types: list[str]) -> str:
+    """A preview: other lanes of the tenant send from the same domain."""
+    return f"{domain} stays as it is: {_and(types)} {'sends' if len(types) == 1 else 'send'} from it too."
+
+
+@example("acme", ["invoice", "password-reset"])
+@example("acme", [])
+def others_unchanged(slug: str, types: list[str]) -> str:
+    """A preview: the lanes that an action does not touch."""
+    others = f"{_and(types)} of {slug} and every other tenant" if types else "Every other tenant"
+    return f"{others} {'are' if types else 'is'} not touched."
+
+
+@example("mail.acme.example", ["invoice"])
+def reputation_shared(domain: str, types: list[str]) -> str:
+    """A preview of a move: lanes whose domain the lane will share."""
+    return f"It shares the reputation of {domain} with {_and(types)}."
+
+
+# Bringing back ---------------------------------------------------------------------------------------------------------------
+
+
+@example("acme", ["newsletter"])
+def takes_mail_again(slug: str, types: list[str]) -> str:
+    """A preview of an unretirement: new mail is taken."""
+    return f"{slug} takes mail of {_and(types)} again."
+
+
+@example("news.acme.example")
+def domain_again(domain: str) -> str:
+    """A preview of an unretirement: the domain was deleted at SES."""
+    return f"{domain} is made at SES again. Its lanes hold their mail until SES has verified it, perhaps with new DNS records."
+
+
+@example("acme")
+def keys_stay_revoked(slug: str) -> str:
+    """A preview of a tenant's unretirement: its keys."""
+    return f"The keys that were revoked stay so: make a new one with `mailcordon key create {slug}`."
+
+
+@example("acme", ["newsletter"])
+def stay_retired(slug: str, types: list[str]) -> str:
+    """A preview of an unretirement: what had been retired by itself before."""
+    return f"{_and(types)} of {slug} had been retired before and {'stays' if len(types) == 1 else 'stay'} so."
+
+
+# Moving -----------------------------------------------------------------------------------------------------------------------
+
+
+@example("acme", "newsletter", "mail.acme.example", "news.acme.example")
+def sends_from(slug: str, type: str, was: str, to: str) -> str:
+    """A preview of a move of a lane to another domain."""
+    return (
+        f"{slug} sends {type} from {to} instead of {was}: from now on requests with a From address at {was} get 422 with the "
+        "code foreign-domain."
+    )
+
+
+@example("newsletter", 1_200, "mail.acme.example")
+def keeps_from(type: str, queued: int, was: str) -> str:
+    """A preview of a move: mail that is in the queue keeps its From address."""
+    return (
+        f"{type}: {_deliveries(queued)} in its queue keep their From address at {was}, which stays associated until they "
+        "have left."
+    )
+
+
+@example("news.acme.example")
+def held_until_verified(domain: str) -> str:
+    """A preview of a move to a domain that SES has not verified."""
+    return f"The lane is held until SES has verified {domain}."
+
+
+@example("newsletter", "mc-marketing", "mc-acme-marketing", "mc-acme", "mc-acme")
+@example("newsletter", "mc-marketing", "mc-marketing", "mc-acme", "mc-acme-marketing")
+def takes_another_way(type: str, set_: str, new_set: str, ses_tenant: str, new_ses_tenant: str) -> str:
+    """A preview of a change of topology: the route of a lane."""
+    ways: list[str] = []
+    if set_ != new_set:
+        ways.append(f"the configuration set {new_set} instead of {set_}")
+    if ses_tenant != new_ses_tenant:
+        ways.append(f"the SES tenant {new_ses_tenant} instead of {ses_tenant}")
+    return f"{type} goes through {_and(ways)}."
+
+
+@example()
+def settled_on_old_set() -> str:
+    """A preview of a change of topology: calls that are on their way."""
+    return (
+        "Calls whose outcome is unknown are settled by the events of the old set, which stays until they are."
+    )
+
+
+@example(["mc-acme"])
+def lists_not_copied(ses_tenants: list[str]) -> str:
+    """A preview of a change of topology: SES's suppression lists."""
+    return (
+        f"SES's own suppression list of {_and(ses_tenants)} is not copied. Mailcordon's suppressions are checked first, for "
+        "every route."
+    )
+
+
+# While it goes on -------------------------------------------------------------------------------------------------------------
+
+
+@example()
+def cancelled_with_its_lane() -> str:
+    """Why mail was cancelled whose lane was retired, in its timeline and the audit trail."""
+    return "Its lane was retired, and its mail was to be cancelled"
+
+
+@example()
+def nothing_needs_it() -> str:
+    """The audit trail, when a lane, a domain or a tenant that was being retired ends."""
+    return "No mail is in its queue, and SES has had its time to report on the last"
