@@ -197,3 +197,58 @@ def test_ten_thousand_tenants_are_checked_in_one_pass() -> None:
     done = steps.complete(PLATFORM, asked)
     assert len(done) == 30_000
     assert len(steps.after(PLATFORM, done).tenants) == 10_002
+
+
+# Retiring -------------------------------------------------------------------------------------------------------------------
+
+
+def of(kind: StepKind, **over: str) -> Step:
+    return Step(kind=kind, tenant="acme", **over)  # pyright: ignore[reportArgumentType]
+
+
+def sends(platform: Platform) -> list[str]:
+    return [lane.type for lane in platform.tenants["acme"].active_lanes]
+
+
+TWO = steps.after(PLATFORM, [domain("news.acme.example"), lane("newsletter", "news.acme.example")])
+
+
+def test_a_domain_and_a_tenant_take_their_lanes_along_and_bring_back_what_was_retired_with_them() -> None:
+    by_lane = [of(StepKind.RETIRE_LANE, type="invoice")]
+    assert sends(steps.after(TWO, by_lane)) == ["newsletter"]
+    by_domain = [*by_lane, of(StepKind.RETIRE_DOMAIN, domain="news.acme.example")]
+    assert sends(steps.after(TWO, by_domain)) == []
+    by_tenant = [of(StepKind.RETIRE_LANE, type="invoice"), of(StepKind.RETIRE_TENANT)]
+    assert sends(steps.after(TWO, by_tenant)) == []
+    assert sends(steps.after(TWO, [*by_tenant, of(StepKind.UNRETIRE_TENANT)])) == ["newsletter"]
+    back = [*by_domain, of(StepKind.UNRETIRE_DOMAIN, domain="news.acme.example")]
+    assert sends(steps.after(TWO, back)) == ["newsletter"]
+    assert sends(steps.after(TWO, [*back, of(StepKind.UNRETIRE_LANE, type="invoice")])) == [
+        "invoice",
+        "newsletter",
+    ]
+
+
+def test_a_lane_does_not_come_back_before_its_domain() -> None:
+    gone = steps.after(TWO, [of(StepKind.RETIRE_DOMAIN, domain="news.acme.example")])
+    for step in (
+        of(StepKind.UNRETIRE_LANE, type="newsletter"),
+        of(StepKind.MOVE_LANE, type="newsletter", to="mail.acme.example"),
+        of(StepKind.RETIRE_LANE, type="newsletter"),
+    ):
+        with pytest.raises(Conflict) as caught:
+            steps.check(gone, step)
+        assert caught.value.code == "domain-retired"
+
+
+def test_what_is_retired_is_not_retired_again_and_its_mail_drains_unless_said_otherwise() -> None:
+    once = steps.complete(TWO, [of(StepKind.RETIRE_LANE, type="invoice")])
+    assert [step.mail for step in once] == ["drain"]
+    gone = steps.after(TWO, once)
+    assert steps.complete(gone, [of(StepKind.RETIRE_LANE, type="invoice")]) == []
+    assert (
+        steps.complete(TWO, [of(StepKind.UNRETIRE_LANE, type="invoice"), of(StepKind.UNRETIRE_TENANT)]) == []
+    )
+    for kind in (StepKind.RETIRE_LANE, StepKind.UNRETIRE_LANE):
+        with pytest.raises(Invalid):
+            steps.complete(TWO, [of(kind, type="receipt")])

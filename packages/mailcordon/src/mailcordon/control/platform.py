@@ -1,4 +1,8 @@
-"""The platform as it is desired: tenants, their domains and lanes, as values. Steps and SES's resources derive from it."""
+"""The platform as it is desired: tenants, their domains and lanes, as values. Steps and SES's resources derive from it.
+
+A lane is retired by itself, with its domain or with its tenant; `retired` says it of each by itself, so that what was retired
+together comes back together.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,9 +25,7 @@ class Lane:
     type: str
     class_: Class
     domain: str
-    retired: bool = False  #: takes no new mail; `lane.retiring_at`
-    #: Retired, and its mail still leaves or SES may still report on it: what its route names is needed (`lane.retired_at` null).
-    draining: bool = False
+    retired: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +40,17 @@ class Tenant:
 
     @property
     def active_lanes(self) -> list[Lane]:
-        return [] if self.retired else [lane for _, lane in sorted(self.lanes.items()) if not lane.retired]
+        """Those that take mail."""
+        return [lane for _, lane in sorted(self.lanes.items()) if self.uses(lane)]
 
     @property
     def active_domains(self) -> list[Domain]:
         return [] if self.retired else [each for _, each in sorted(self.domains.items()) if not each.retired]
+
+    def uses(self, lane: Lane) -> bool:
+        """Whether the lane takes mail: not if it, its domain or the tenant is retired."""
+        domain = self.domains.get(lane.domain)
+        return not (self.retired or lane.retired or (domain is not None and domain.retired))
 
     @property
     def classes(self) -> list[Class]:

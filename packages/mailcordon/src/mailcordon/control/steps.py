@@ -224,6 +224,10 @@ class _Working:
                 return [] if has.mail_from == step.to else [replace(step, was=has.mail_from)]
             case StepKind.SET_TOPOLOGY if tenant is not None:
                 return [] if tenant.topology == step.to else [replace(step, was=tenant.topology)]
+            case StepKind.RETIRE_LANE | StepKind.RETIRE_DOMAIN | StepKind.RETIRE_TENANT:
+                return [] if _is_retired(tenant, step) else [replace(step, mail=step.mail or "drain")]
+            case StepKind.UNRETIRE_LANE | StepKind.UNRETIRE_DOMAIN | StepKind.UNRETIRE_TENANT:
+                return [] if _is_retired(tenant, step) is False else [step]
             case _:
                 return [step]
 
@@ -291,6 +295,27 @@ class _Working:
         dedicated, ses_tenants = parse_topology(step.to or "")
         return replace(tenant, dedicated=dedicated, ses_tenants=ses_tenants)
 
+    def retire_lane(self, tenant: Tenant, step: Step) -> Tenant:
+        return _with_lane(tenant, replace(_lane_of(tenant, step.type), retired=True))
+
+    def unretire_lane(self, tenant: Tenant, step: Step) -> Tenant:
+        lane = tenant.lanes.get(step.type or "") or _lane_of(tenant, step.type)
+        _domain_of(tenant, lane.domain)
+        return _with_lane(tenant, replace(lane, retired=False))
+
+    def retire_domain(self, tenant: Tenant, step: Step) -> Tenant:
+        return _with_domain(tenant, replace(_domain_of(tenant, step.domain), retired=True))
+
+    def unretire_domain(self, tenant: Tenant, step: Step) -> Tenant:
+        domain = tenant.domains.get(step.domain or "") or _domain_of(tenant, step.domain)
+        return _with_domain(tenant, replace(domain, retired=False))
+
+    def retire_tenant(self, tenant: Tenant, step: Step) -> Tenant:
+        return replace(tenant, retired=True)
+
+    def unretire_tenant(self, tenant: Tenant, step: Step) -> Tenant:
+        return replace(tenant, retired=False)
+
     def _class_of(self, step: Step) -> Class:
         found = self._types.get(step.type or "")
         if found is None:
@@ -321,9 +346,20 @@ def _lane_of(tenant: Tenant, type: str | None) -> Lane:
         raise Invalid(
             Fault("type", api.no_lane_for_type(tenant.slug, type or "", sorted(tenant.lanes)), "no-such-lane")
         )
+    _domain_of(tenant, lane.domain)
     if lane.retired:
         raise Conflict(plans.lane_retired(tenant.slug, lane.type), code="lane-retired")
     return lane
+
+
+def _is_retired(tenant: Tenant | None, step: Step) -> bool | None:
+    """Whether the lane, domain or tenant of the step is retired by itself. None if there is none."""
+    if tenant is None:
+        return None
+    if step.kind in (StepKind.RETIRE_TENANT, StepKind.UNRETIRE_TENANT):
+        return tenant.retired
+    one = tenant.lanes.get(step.type) if step.type else tenant.domains.get(step.domain or "")
+    return None if one is None or tenant.retired else one.retired
 
 
 def _with_lane(tenant: Tenant, lane: Lane) -> Tenant:
@@ -341,4 +377,10 @@ _CHANGES: Mapping[StepKind, Callable[[_Working, Tenant, Step], Tenant]] = {
     StepKind.ADD_LANE: _Working.add_lane,
     StepKind.MOVE_LANE: _Working.move_lane,
     StepKind.SET_TOPOLOGY: _Working.set_topology,
+    StepKind.RETIRE_LANE: _Working.retire_lane,
+    StepKind.UNRETIRE_LANE: _Working.unretire_lane,
+    StepKind.RETIRE_DOMAIN: _Working.retire_domain,
+    StepKind.UNRETIRE_DOMAIN: _Working.unretire_domain,
+    StepKind.RETIRE_TENANT: _Working.retire_tenant,
+    StepKind.UNRETIRE_TENANT: _Working.unretire_tenant,
 }

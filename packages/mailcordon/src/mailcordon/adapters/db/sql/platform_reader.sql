@@ -14,13 +14,14 @@ select id, slug, key, dedicated, ses_tenants, retiring_at is not null as retired
 from tenant where $1::text[] is null or slug = any ($1) order by id;
 
 -- name: domains
--- Their domains.
-select tenant, domain, mail_from, retiring_at is not null as retired
+-- Their domains. Those that were retired with their tenant are not retired by themselves.
+select tenant, domain, mail_from, coalesce(retired_with = 'domain', false) as retired
 from identity where $1::int[] is null or tenant = any ($1);
 
 -- name: lanes
--- Their lanes, each with the domain that its isolated route has.
-select l.tenant, t.name as type, l.class, r.domain, l.retiring_at is not null as retired
+-- Their lanes, each with the domain that its isolated route has. Those that were retired with their domain or tenant are not
+-- retired by themselves.
+select l.tenant, t.name as type, l.class, r.domain, coalesce(l.retired_with = 'lane', false) as retired
 from lane l join message_type t on t.id = l.type join route r on r.lane = l.id and r.path = 'isolated'
 where $1::int[] is null or l.tenant = any ($1);
 
