@@ -1,7 +1,10 @@
 """Turns for requests that read the database: everything but POST /v1/messages.
 
 A few run at once, of each caller fewer. The others wait, bounded, and callers take turns, however many one of them has waiting. A
-caller is a tenant; a platform key; or a client address while its key is not known. Runs in one event loop.
+caller is a tenant; a platform key; or a client address while its key is not known.
+
+Anybody can have many client addresses. So these strangers have half of the places to run at most, and a queue of their own.
+Runs in one event loop.
 """
 
 import asyncio
@@ -12,6 +15,7 @@ from dataclasses import dataclass
 
 from mailcordon.core.errors import TooMuch, Unavailable
 from mailcordon.core.principal import Principal
+from mailcordon.door.client_address import counted_as
 from mailcordon.messages import api
 
 
@@ -25,14 +29,31 @@ class ReadLimits:
     at_once_each: int = 2
     #: Of one caller, waiting. Clients with a pool of connections wait in it anyway; beyond it they are told to slow down.
     waiting_each: int = 256
-    #: Of all, waiting. One costs about 10 KB.
+    #: Of all with a known key, waiting; strangers have half as many of their own. One costs about 10 KB. A caller that has
+    #: none waiting may add one nevertheless: there are no more callers than connections.
     waiting: int = 2048
 
 
-class _Caller:
-    __slots__ = ("running", "waiting")
+class _Group:
+    """Keys, or strangers: callers that take turns among themselves."""
 
-    def __init__(self) -> None:
+    __slots__ = ("most_running", "most_waiting", "next", "running", "waiting")
+
+    def __init__(self, most_running: int, most_waiting: int) -> None:
+        self.most_running = most_running
+        self.most_waiting = most_waiting
+        self.running = 0
+        self.waiting = 0
+        #: Those that have one waiting and may run one more, in the order of their turns.
+        self.next: dict[_Caller, None] = {}
+
+
+class _Caller:
+    __slots__ = ("group", "name", "running", "waiting")
+
+    def __init__(self, name: Hashable, group: _Group) -> None:
+        self.name = name
+        self.group = group
         self.running = 0
         self.waiting: deque[asyncio.Future[None]] = deque()
 
@@ -42,88 +63,109 @@ class Reads:
 
     def __init__(self, limits: ReadLimits, refused: Callable[[str], None]) -> None:
         self.limits = limits
-        self.running = 0
-        self.waiting = 0
         self._refused = refused
         self._callers: dict[Hashable, _Caller] = {}
-        self._next: dict[
-            Hashable, _Caller
-        ] = {}  #: those that have one waiting and may run one more, in the order of their turns
+        self._keys = _Group(limits.at_once, limits.waiting)
+        self._strangers = _Group(max(1, limits.at_once // 2), limits.waiting // 2)
+        self._groups = deque([self._keys, self._strangers])  #: in the order of their turns
+
+    @property
+    def running(self) -> int:
+        return self._keys.running + self._strangers.running
+
+    @property
+    def waiting(self) -> int:
+        return self._keys.waiting + self._strangers.waiting
 
     def of(self, principal: Principal) -> AbstractAsyncContextManager[None]:
         """A turn for work that a request of this key causes."""
         tenant = principal.tenant_id
-        return self.turn(("key", principal.key_id) if tenant is None else ("tenant", tenant))
+        name = ("key", principal.key_id) if tenant is None else ("tenant", tenant)
+        return self._turn(name, self._keys)
 
     def of_client(self, address: str) -> AbstractAsyncContextManager[None]:
-        """A turn to look up a key that is not known yet."""
-        return self.turn(("client", address))
+        """A turn for a client whose key is not known yet. It is counted as the door counts its connections."""
+        return self._turn(("client", counted_as(address)), self._strangers)
 
     @asynccontextmanager
-    async def turn(self, name: Hashable) -> AsyncGenerator[None]:
+    async def _turn(self, name: Hashable, group: _Group) -> AsyncGenerator[None]:
         """Waits for a turn of this caller and holds it. Raises TooMuch or Unavailable if too many wait."""
         caller = self._callers.get(name)
         if caller is None:
-            caller = self._callers[name] = _Caller()
+            caller = self._callers[name] = _Caller(name, group)
         try:
-            await self._enter(name, caller)
+            await self._enter(caller)
         except BaseException:
-            self._forget(name, caller)
+            self._forget(caller)
             raise
         try:
             yield
         finally:
-            self._leave(name, caller)
+            self._leave(caller)
 
-    async def _enter(self, name: Hashable, caller: _Caller) -> None:
-        limits = self.limits
-        if self.running < limits.at_once and caller.running < limits.at_once_each and not caller.waiting:
-            caller.running += 1
-            self.running += 1
+    async def _enter(self, caller: _Caller) -> None:
+        limits, group = self.limits, caller.group
+        if self._has_room(group) and caller.running < limits.at_once_each and not caller.waiting:
+            self._run(caller)
             return
         if len(caller.waiting) >= limits.waiting_each:
             self._refused("reads-per-caller")
             raise TooMuch(api.too_many_reads(limits.waiting_each), code="too-many-requests")
-        if self.waiting >= limits.waiting:
+        if caller.waiting and group.waiting >= group.most_waiting:
             self._refused("reads")
             raise Unavailable(api.reads_full(), code="busy")
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         caller.waiting.append(turn)
-        self.waiting += 1
-        self._queue(name, caller)
+        group.waiting += 1
+        self._queue(caller)
         try:
             await turn
         except asyncio.CancelledError:
             if not turn.cancelled():
-                self._leave(name, caller)
+                self._leave(caller)
             elif turn in caller.waiting:
                 caller.waiting.remove(turn)
-                self.waiting -= 1
+                group.waiting -= 1
                 if not caller.waiting:
-                    self._next.pop(name, None)
+                    group.next.pop(caller, None)
             raise
 
-    def _leave(self, name: Hashable, caller: _Caller) -> None:
+    def _has_room(self, group: _Group) -> bool:
+        return self.running < self.limits.at_once and group.running < group.most_running
+
+    def _run(self, caller: _Caller) -> None:
+        caller.running += 1
+        caller.group.running += 1
+
+    def _leave(self, caller: _Caller) -> None:
         caller.running -= 1
-        self.running -= 1
-        self._queue(name, caller)
-        while self.running < self.limits.at_once and self._next:
-            following = next(iter(self._next))
-            other = self._next.pop(following)
-            turn = other.waiting.popleft()
-            self.waiting -= 1
+        caller.group.running -= 1
+        self._queue(caller)
+        while (following := self._next()) is not None:
+            turn = following.waiting.popleft()
+            following.group.waiting -= 1
             if not turn.cancelled():
                 turn.set_result(None)
-                other.running += 1
-                self.running += 1
-            self._queue(following, other)
-        self._forget(name, caller)
+                self._run(following)
+            self._queue(following)
+        self._forget(caller)
 
-    def _queue(self, name: Hashable, caller: _Caller) -> None:
+    def _next(self) -> _Caller | None:
+        """Takes the caller whose turn it is out of its queue. Keys and strangers take turns."""
+        for group in self._groups:
+            if group.next and self._has_room(group):
+                caller = next(iter(group.next))
+                del group.next[caller]
+                self._groups.remove(group)
+                self._groups.append(group)
+                return caller
+        return None
+
+    def _queue(self, caller: _Caller) -> None:
         """Behind the others, if it is not queued yet and may run one more."""
         if caller.waiting and caller.running < self.limits.at_once_each:
-            self._next.setdefault(name, caller)
+            caller.group.next.setdefault(caller)
 
-    def _forget(self, name: Hashable, caller: _Caller) -> None:
+    def _forget(self, caller: _Caller) -> None:
         if not caller.running and not caller.waiting:
-            self._callers.pop(name, None)
+            self._callers.pop(caller.name, None)
