@@ -50,21 +50,30 @@ def test_a_batch_has_at_most_so_many_bytes_but_at_least_one_item():
 
 
 def test_an_owner_beyond_its_bounds_is_told_apart_from_a_full_whole():
-    turns = Turns[str](Bounds(items_each=2, items=3, bytes_each=100, bytes=150))
+    turns = Turns[str](Bounds(items_each=3, items=3, bytes_each=100, bytes=150))
     assert [turns.put("a", "x", 40) for _ in range(3)] == [None, None, Full.OWNER]
     assert turns.put("b", "x", 40) is None
     assert turns.put("b", "x", 1) is Full.ALL
-    assert turns.put("c", "x", 1) is Full.ALL
     assert (len(turns), turns.bytes) == (3, 120)
     turns.take(1, 100)
-    assert turns.put("c", "x", 71) is Full.ALL
-    assert turns.put("c", "x", 70) is None
+    assert turns.put("b", "x", 71) is Full.OWNER
+    assert turns.put("b", "x", 60) is None
 
 
-def test_an_item_larger_than_any_bound_is_taken_when_nothing_else_waits():
+def test_the_bytes_of_all_are_bounded():
+    turns = Turns[str](Bounds(items_each=9, items=9, bytes_each=100, bytes=150))
+    assert turns.put("a", "x", 90) is None
+    assert turns.put("b", "x", 50) is None
+    assert turns.put("b", "x", 11) is Full.ALL
+    assert turns.put("b", "x", 10) is None
+
+
+def test_an_owner_with_nothing_waiting_is_never_kept_out_by_others():
     turns = Turns[str](Bounds(items_each=2, items=3, bytes_each=100, bytes=150))
     assert turns.put("a", "x", 1000) is None
     assert turns.put("a", "x", 1) is Full.OWNER
+    assert [turns.put(owner, "x", 1) for owner in "bcd"] == [None, None, None]
     assert turns.put("b", "x", 1) is Full.ALL
     assert turns.take(1, 1) == ["x"]
-    assert (len(turns), turns.bytes) == (0, 0)
+    assert turns.put("a", "x", 1) is None
+    assert (len(turns), turns.bytes) == (4, 4)

@@ -1,6 +1,6 @@
 """What waits, by owner. Owners take turns: however much one of them has waiting, another's next item comes after one of it.
 
-The number of items and their bytes are bounded, for each owner and in all.
+The number of items and their bytes are bounded, for each owner and for all that have more than one item.
 """
 
 from collections import deque
@@ -48,12 +48,11 @@ class Turns(Generic[T]):
     def put(self, owner: Hashable, item: T, size: int) -> Full | None:
         """Adds an item behind its owner's others. Returns which bound it would exceed; then it was not added.
 
-        An owner that has nothing waiting may add one item of any size."""
+        An owner that has nothing waiting may always add one item, so that no others can keep it out. Whoever lets requests in
+        bounds how many owners and how many bytes that can be."""
         waiting = self._owners.get(owner)
         bounds = self.bounds
         if waiting is None:
-            if self._items >= bounds.items or (self._items and self.bytes + size > bounds.bytes):
-                return Full.ALL
             waiting = self._owners[owner] = _Waiting[T]()
         elif len(waiting.items) >= bounds.items_each or waiting.bytes + size > bounds.bytes_each:
             return Full.OWNER

@@ -1,4 +1,8 @@
-"""What may wait for its commit."""
+"""What may wait for its commit.
+
+A tenant that has nothing waiting may always add one message: the door bounds the requests and the bytes of bodies in flight, so
+that is bounded too, and other tenants cannot keep it out.
+"""
 
 from dataclasses import dataclass
 
