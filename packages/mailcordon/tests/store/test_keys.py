@@ -187,6 +187,20 @@ async def test_a_refused_key_is_not_used_and_writing_a_use_ends_no_cached_key(wo
     assert await world.owner.fetchval("select last_used_at from api_key") is None
 
 
+async def test_a_use_whose_write_fails_for_any_reason_is_written_the_next_time(
+    world: World, database: Any
+) -> None:
+    prefix, header = await world.key("acme")
+    await world.cache.load(header)
+    reader = await engine.create_pool(database.dsn("reader"), max_size=1)  # that may not write
+    await key_uses.write(world.cache, KeyStore(reader))
+    await reader.close()
+    await key_uses.write(world.cache, world.store)
+    assert (
+        await world.owner.fetchval("select last_used_at from api_key where prefix = $1", prefix) is not None
+    )
+
+
 async def test_a_use_that_could_not_be_written_is_written_the_next_time(world: World, database: Any) -> None:
     prefix, header = await world.key("acme")
     await world.cache.load(header)

@@ -35,17 +35,21 @@ async def written(cache: KeyCache, store: KeyStore) -> AsyncGenerator[None]:
 
 
 async def write(cache: KeyCache, store: KeyStore) -> None:
-    """Writes what was used since the last time. Does not raise."""
+    """Writes what was used since the last time. Raises no Exception; what could not be written is kept for the next time."""
     used = cache.take_used()
     if not used:
         return
+    is_written = False
     try:
         await store.write_uses(used)
+        is_written = True
     except Unavailable as problem:
-        cache.put_back_used(used)
         _log.warning("the last use of API keys could not be written", problem=str(problem))
     except Exception:
         _log.exception("the last use of API keys could not be written")
+    finally:  # also if the process ends meanwhile: it writes once more
+        if not is_written:
+            cache.put_back_used(used)
 
 
 async def _write_every_minute(cache: KeyCache, store: KeyStore) -> None:
