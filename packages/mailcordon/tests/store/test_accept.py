@@ -226,8 +226,9 @@ async def test_what_waits_is_bounded_for_a_tenant_and_in_all(world, make_submiss
         enqueue("acme")
     enqueue("zen")
     with pytest.raises(Unavailable):
-        enqueue("orbit")
-    assert (refused, accept.waiting) == (["pending-per-tenant", "pending"], 3)
+        enqueue("zen")
+    enqueue("orbit")  # that has nothing waiting
+    assert (refused, accept.waiting) == (["pending-per-tenant", "pending"], 4)
 
 
 async def test_a_large_message_is_parsed_beside_the_loop_and_stored_beside_the_batches(
@@ -283,6 +284,33 @@ async def test_a_large_message_is_parsed_beside_the_loop_and_stored_beside_the_b
         await asyncio.gather(running, return_exceptions=True)
         await store.close()
         await large_store.close()
+
+
+async def test_unknown_tenants_cost_their_batch_one_query_and_are_remembered(world, accept, make_submission):
+    await world.lane("acme", "receipt")
+    await put(accept, make_submission("receipt"))
+    read: list[list[str]] = []
+    lanes = accept._small._store.lanes
+
+    async def counted(slugs: list[str]) -> Any:
+        read.append(slugs)
+        return await lanes(slugs)
+
+    accept._small._store.lanes = counted
+    unknown = [f"invented-{n}" for n in range(20)]
+    for _ in range(2):
+        pending = [
+            accept.enqueue(
+                slug, make_submission("receipt", "acme"), api_key=7, key=None, still_allowed=allowed
+            )
+            for slug in (*unknown, "acme")
+        ]
+        answers = await asyncio.gather(*pending, return_exceptions=True)
+        assert [type(one) for one in answers] == [Invalid] * 20 + [Accepted]
+    assert read == [sorted(unknown)]
+    await world.lane("invented-0", "receipt")
+    [answer] = await put(accept, make_submission("receipt", "invented-0"), slug="invented-0")
+    assert isinstance(answer, Accepted)
 
 
 async def test_invalid_mail_costs_its_batch_one_look_at_the_epoch(world, accept, make_submission):

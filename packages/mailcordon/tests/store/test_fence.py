@@ -18,9 +18,8 @@ async def claimed(world: Any, queue: QueueStore) -> Claimed:
     """One mail, claimed and on the wire."""
     await world.lane("acme", "password-reset")
     store = AcceptStore(world.database.dsn("send"))
-    lanes = await store.lanes("acme")
-    assert lanes is not None
-    (entry,) = lanes.entries["password-reset"]
+    lanes = await store.lanes(["acme"])
+    (entry,) = lanes["acme"].entries["password-reset"]
     id = await world.connection.fetchval("select (now_ms() - 1767225600000) << 22")
     message = new_message(id, "acme", entry.route, campaign="spring")
     await store.node()

@@ -103,7 +103,7 @@ class Moves(RuleBasedStateMachine):
         campaign=st.sampled_from(["spring", None]),
     )
     def accept(self, type: str, recipients: list[int], campaign: str | None) -> Any:
-        [entry] = self.run(self.system.accept.lanes(self.slug)).entries[type]
+        [entry] = self.run(self.system.accept.lanes([self.slug]))[self.slug].entries[type]
         now = self.run(self.owner.fetchval("select now_ms()"))
         batch = [
             new_message(

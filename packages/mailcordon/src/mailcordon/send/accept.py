@@ -36,6 +36,9 @@ _MAX_BATCH_BYTES = 2 * 1024 * 1024
 LARGE = 256 * 1024  #: bytes; a larger message is parsed in a thread and stored alone
 _BACKLOG_CACHE_SECONDS = 1.0
 _STALE_TRIES = 5
+#: Remembered until the control epoch moves: tenants with their lanes, and slugs of no tenant.
+_MOST_TENANTS = 50_000
+_MOST_UNKNOWN = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +302,8 @@ class _Committer:
         self._changes = changes
         self._pending: Turns[_Item] = Turns(bounds)
         self._arrived = asyncio.Event()
-        self._lanes: dict[str, Lanes | None] = {}
+        self._lanes: dict[str, Lanes] = {}
+        self._unknown: set[str] = set()  #: slugs of no tenant
         self._epoch = 0
         self._ids = ids.IdGenerator(0)
         self._facts = facts
@@ -388,9 +392,10 @@ class _Committer:
         self._use_node(await self._store.node())
         found: list[tuple[_Item, Entry]] = []
         fresh = False
+        await self._read_lanes({item.slug for item in batch})
         for item in batch:
             try:
-                lanes = await self._lanes_of(item.slug)
+                lanes = self._lanes.get(item.slug)
                 entry = resolve.resolve(
                     lanes, item.slug, item.submission, random.randrange(100), local=self._local
                 )
@@ -440,15 +445,21 @@ class _Committer:
         if node != self._ids.node:
             self._ids = ids.IdGenerator(node)
 
-    async def _lanes_of(self, slug: str) -> Lanes | None:
-        if not self._lanes or len(self._lanes) > 50_000:  # bounded: callers can send any slug
+    async def _read_lanes(self, slugs: set[str]) -> None:
+        """Reads those of these tenants that are not known yet, at once."""
+        if len(self._lanes) > _MOST_TENANTS or not (self._lanes or self._unknown):
             await self._drop_cache()
-        if slug not in self._lanes:
-            self._lanes[slug] = await self._store.lanes(slug)
-        return self._lanes[slug]
+        if missing := slugs - self._lanes.keys() - self._unknown:
+            found = await self._store.lanes(sorted(missing))
+            self._lanes.update(found)
+            # A platform key can name any tenant: what does not exist must not push out what does.
+            if len(self._unknown) > _MOST_UNKNOWN:
+                self._unknown.clear()
+            self._unknown |= missing - found.keys()
 
     async def _drop_cache(self) -> None:
         self._lanes.clear()
+        self._unknown.clear()
         epoch = await self._read_epoch()
         if epoch != self._epoch:
             self._epoch = epoch

@@ -58,13 +58,17 @@ class AcceptStore:
                 return
         raise Unavailable(api.too_many_accepting_processes(NODES))
 
-    async def lanes(self, slug: str) -> Lanes | None:
+    async def lanes(self, slugs: Sequence[str]) -> Mapping[str, Lanes]:
         async with self._reads.use() as connection:
-            rows = await connection.fetch(_SQL.lanes_of_tenant, slug)
-        if not rows:
-            return None
+            rows = await connection.fetch(_SQL.lanes_of_tenants, slugs)
+        found: dict[str, Lanes] = {}
         entries: dict[str, tuple[Entry, ...]] = {}
         for row in rows:
+            if row["slug"] not in found:
+                entries = {}
+                found[row["slug"]] = Lanes(
+                    tenant=row["tenant"], slug=row["slug"], entries=entries, retired=row["tenant_retired"]
+                )
             if row["path"] is None:
                 continue
             entry = Entry(
@@ -78,8 +82,7 @@ class AcceptStore:
                 retired=row["retired"],
             )
             entries[row["type"]] = (*entries.get(row["type"], ()), entry)
-        first = rows[0]
-        return Lanes(tenant=first["tenant"], slug=slug, entries=entries, retired=first["tenant_retired"])
+        return found
 
     async def moment(self) -> Moment:
         async with self._reads.use() as connection:

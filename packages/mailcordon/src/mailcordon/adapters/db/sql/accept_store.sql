@@ -1,9 +1,9 @@
 -- Accepting mail. Hot statements touch rows by whole key or by a range at the head of one key, hold no snapshot longer than a
 -- batch, and use scalar sub-selects instead of joins where a plan made on empty tables could go wrong.
 
--- name: lanes_of_tenant
--- Every lane of a tenant with its routes; a retired one refuses its mail by name. A tenant without lanes gives one row of nulls, an
--- unknown one none.
+-- name: lanes_of_tenants
+-- Every lane of some tenants with its routes; a retired one refuses its mail by name. A tenant without lanes gives one row of nulls,
+-- an unknown one none.
 select t.id as tenant, t.slug, coalesce(t.retiring_at, t.retired_at) is not null as tenant_retired, l.retiring_at is not null as retired,
        t.key as tenant_key, l.id as lane, l.turn, ty.name as type, l.class, r.path, r.share, r.ses_tenant, r.domain,
        r.configuration_set, r.policy_version, l.expiry_ms, l.backlog_deliveries, l.backlog_bytes, l.backlog_age_ms
@@ -11,8 +11,8 @@ select t.id as tenant, t.slug, coalesce(t.retiring_at, t.retired_at) is not null
   left join lane l on l.tenant = t.id
   left join message_type ty on ty.id = l.type
   left join route r on r.lane = l.id
- where t.slug = $1
- order by ty.name, r.path;
+ where t.slug = any ($1::text[])
+ order by t.id, ty.name, r.path;
 
 -- name: accept
 -- A whole batch in one statement, or nothing of it: if the epoch moved, an idempotency key exists already or a recipient is
