@@ -110,7 +110,7 @@ def test_large_bodies_leave_a_quarter_of_the_memory_to_small_ones(admission: Adm
 def test_a_body_without_a_length_is_counted_as_it_arrives(admission: Admission):
     caller = key(admission)
     assert admission.admit(caller, 0) is None
-    ticket, whole = Ticket(admission, caller, 0, None), 0
+    ticket, whole = Ticket(admission, caller, 0), 0
     while (found := ticket.grow(MB, whole + MB)) is None:
         whole += MB
     assert (found.limit, whole) == (Limit.BODY_MEMORY, 32 * MB)
@@ -124,7 +124,7 @@ def test_a_request_whose_key_becomes_known_is_charged_to_the_key(admission: Admi
     stranger = admission.admit_address("198.51.100.1")
     assert isinstance(stranger, Caller)
     assert admission.admit(stranger, 0) is None
-    ticket = Ticket(admission, stranger, 0, None)
+    ticket = Ticket(admission, stranger, 0)
     assert ticket.grow(MB, MB) is None
     caller = key(admission)
     assert ticket.charge(caller) is None
@@ -157,7 +157,7 @@ def test_when_everybody_has_gone_nothing_is_counted(steps: list[tuple[str, int, 
         if step == "connect" and isinstance(found := admission.admit_key(id), Caller):
             connected[id].append(found)
         elif step == "request" and connected[id] and admission.admit(connected[id][-1], size * MB) is None:
-            tickets.append(Ticket(admission, connected[id][-1], size * MB, None))
+            tickets.append(Ticket(admission, connected[id][-1], size * MB))
         elif step == "grow" and tickets:
             tickets[id % len(tickets)].grow(size * MB, size * MB)
         elif step == "end" and tickets:

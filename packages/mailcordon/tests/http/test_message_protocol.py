@@ -501,6 +501,23 @@ async def test_a_message_is_kept_although_its_client_disconnected(api: Api) -> N
     assert (await api.ask(api.request())).status == 202
 
 
+async def test_a_connection_that_is_lost_while_it_is_refused_gives_everything_back(api: Api) -> None:
+    async with api.client() as client:
+        await client.write(api.head("Content-Length: 1000") + b" ")
+        await _seen(api)
+        [connection] = api.server.server_state.connections
+        assert isinstance(connection, message_protocol.MessageProtocol)
+        admission = connection._admission
+        assert admission.facts.body_bytes == 1000
+        connection.transport.abort()
+        connection.check_deadline(connection.loop.time() + 1000)  # before the loop says that it is lost
+        await client.ended()
+        while admission.facts.connections:
+            await asyncio.sleep(0)
+    assert admission.facts.refused == {"body-time": 1}
+    assert (admission.facts.body_bytes, admission._keys) == (0, {})
+
+
 async def test_requests_in_progress_at_shutdown_are_answered_and_their_connections_closed(api: Api) -> None:
     await api.stop_committing()
     raw = json.dumps(GOOD).encode()

@@ -301,6 +301,14 @@ async def test_a_head_that_is_not_finished_in_time_gets_408(door: Door) -> None:
             await one.closed()
 
 
+async def test_a_head_that_begins_behind_another_request_has_the_time_of_a_head(door: Door) -> None:
+    async with door.connections() as [one]:
+        await one.write(door.mail("acme") + b"GET /v1/health HTT")
+        assert (await one.response()).status == 202
+        assert (await one.response()).status == 408
+        await one.closed()
+
+
 # Bodies ------------------------------------------------------------------------------------------------------------------
 
 
@@ -453,6 +461,15 @@ async def test_behind_a_trusted_proxy_the_forwarded_client_is_limited_and_the_pr
     async with door.connections(40, address):
         raw = door.head("GET", "/openapi.json", None, "X-Forwarded-For: 203.0.113.99")
         assert (await door.ask(raw, address)).status == 429
+
+
+async def test_a_proxys_idle_connections_count_for_no_key(door: Door) -> None:
+    async with door.connections(71, PROXY) as opened:
+        for n, one in enumerate(opened):
+            await one.write(
+                door.mail("acme").replace(b"Host: x", b"Host: x\r\nX-Forwarded-For: 198.51.100.%d" % n)
+            )
+            assert (await one.response()).status == 202
 
 
 async def test_requests_that_do_not_wait_for_answers_end_the_connection(door: Door) -> None:

@@ -61,15 +61,16 @@ class Caller:
 class Ticket:
     """What one admitted request has taken, until it is answered. Released once, however often it is asked to."""
 
-    __slots__ = ("_address", "_admission", "_caller", "_size")
+    __slots__ = ("_admission", "_caller", "_size", "_used_by")
 
-    def __init__(self, admission: "Admission", caller: Caller, size: int, address: Caller | None) -> None:
+    def __init__(
+        self, admission: "Admission", caller: Caller, size: int, used_by: tuple[Caller, ...] = ()
+    ) -> None:
         self._admission = admission
         self._caller: Caller | None = caller
         self._size = size
-        self._address = (
-            address  #: of a client behind a proxy: it has a connection as long as it has a request
-        )
+        #: A proxy's connections are not one caller's: these have one as long as they have a request.
+        self._used_by = used_by
 
     @property
     def is_keyed(self) -> bool:
@@ -94,13 +95,20 @@ class Ticket:
             self._caller = caller
         return refusal
 
+    def use(self, caller: Caller) -> None:
+        """A connection of this caller, which was admitted, is given back with the rest."""
+        if self._caller is None:
+            self._admission.release(caller)
+        else:
+            self._used_by = (*self._used_by, caller)
+
     def release(self) -> None:
         caller = self._caller
         if caller is not None:
             self._caller = None
             self._admission.release_request(caller, self._size)
-            if self._address is not None:
-                self._admission.release(self._address)
+            for one in self._used_by:
+                self._admission.release(one)
 
 
 class Evictable(Protocol):

@@ -334,6 +334,8 @@ class MessageProtocol(HttpToolsProtocol):
         self.expect_100_continue = False
         self.headers = []
         self._length = 0
+        if not self._head:
+            self._head = 1  # behind the end of another request, in what was counted for that one
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._place != _HEAD:
@@ -364,7 +366,7 @@ class MessageProtocol(HttpToolsProtocol):
         if isinstance(admitted, Refusal):
             self._refuse_request(parser, admitted)
             return
-        caller, address = admitted
+        caller, used_by = admitted
         self._place = _BODY
         self._received = self._raw = 0
         # The endpoint checks the client's address of a key that has address ranges.
@@ -374,7 +376,7 @@ class MessageProtocol(HttpToolsProtocol):
             and self.url == _URL
             and self._may_be_direct(parser)
         ):
-            ticket = Ticket(self._admission, caller, self._length or 0, address)
+            ticket = Ticket(self._admission, caller, self._length or 0, used_by)
             mail = _Mail(self, ticket, principal, authorization, key, keep_alive=parser.should_keep_alive())
             self._set_direct(mail)
             if self.expect_100_continue:
@@ -382,7 +384,7 @@ class MessageProtocol(HttpToolsProtocol):
             return
         # A body whose key is not known yet is counted as it arrives.
         size = self._length or 0 if caller.is_key else 0
-        self._ticket = Ticket(self._admission, caller, size, address)
+        self._ticket = Ticket(self._admission, caller, size, used_by)
         self._authorization = authorization
         self._direct = None
         url, headers, expect = self.url, self.headers, self.expect_100_continue
@@ -434,8 +436,8 @@ class MessageProtocol(HttpToolsProtocol):
 
     def _admit(
         self, parser: httptools.HttpRequestParser, principal: Principal | None
-    ) -> tuple[Caller, Caller | None] | Refusal:
-        """Returns who is charged for the request, and the client behind a proxy that sent it."""
+    ) -> tuple[Caller, tuple[Caller, ...]] | Refusal:
+        """Returns who is charged for the request, and for whom its connection counts behind a proxy."""
         admission = self._admission
         length = self._length or 0
         most = messages.MAX_BODY if self.url.partition(b"?")[0] == _URL else problems.MAX_BODY
@@ -447,33 +449,47 @@ class MessageProtocol(HttpToolsProtocol):
             return admission.refuse_body(most)
         if self._is_waiting() and len(self.pipeline) >= self._limits.pipelined:
             return admission.refuse(Limit.PIPELINE)
-        address: Caller | None = None
-        caller = self._address or admission.unlimited
         if self._is_proxied:
-            forwarded = [
-                value.decode("latin-1") for name, value in self.headers if name == b"x-forwarded-for"
-            ]
-            peer = self.client[0] if self.client else ""
-            client = self._door.proxies.client_address(peer, forwarded)
-            self.client_address = client or peer
-            if client is not None:
-                admitted = admission.admit_address(counted_as(client))
-                if isinstance(admitted, Refusal):
-                    return admitted
-                caller = address = admitted
-        if principal is not None:
-            if principal.key_id != self._key_id and (refusal := self._use_key(principal.key_id)):
-                admitted = refusal
-            else:
-                caller = cast(Caller, self._key)
-                admitted = admission.admit(caller, length)
+            return self._admit_proxied(principal, length)
+        if principal is None:
+            caller = self._address or admission.unlimited
+            refusal = admission.admit(caller, 0)
         else:
-            admitted = admission.admit(caller, 0)
+            if principal.key_id != self._key_id and (refusal := self._use_key(principal.key_id)):
+                return refusal
+            caller = cast(Caller, self._key)
+            refusal = admission.admit(caller, length)
+        return (caller, ()) if refusal is None else refusal
+
+    def _admit_proxied(
+        self, principal: Principal | None, length: int
+    ) -> tuple[Caller, tuple[Caller, ...]] | Refusal:
+        """A proxy keeps connections open for whoever comes next, so only requests count for a client and a key."""
+        admission = self._admission
+        forwarded = [value.decode("latin-1") for name, value in self.headers if name == b"x-forwarded-for"]
+        peer = self.client[0] if self.client else ""
+        client = self._door.proxies.client_address(peer, forwarded)
+        self.client_address = client or peer
+        caller, used_by = admission.unlimited, list[Caller]()
+        admitted: Caller | Refusal | None = None
+        if client is not None:
+            admitted = admission.admit_address(counted_as(client))
+            if isinstance(admitted, Refusal):
+                return admitted
+            caller = admitted
+            used_by.append(admitted)
+        if principal is not None:
+            admitted = admission.admit_key(principal.key_id)
+            if isinstance(admitted, Caller):
+                caller = admitted
+                used_by.append(admitted)
+        if not isinstance(admitted, Refusal):
+            admitted = admission.admit(caller, length if principal is not None else 0)
         if admitted is not None:
-            if address is not None:
-                admission.release(address)
+            for one in used_by:
+                admission.release(one)
             return admitted
-        return caller, address
+        return caller, tuple(used_by)
 
     def _use_key(self, key_id: int) -> Refusal | None:
         admitted = self._admission.admit_key(key_id)
@@ -491,12 +507,21 @@ class MessageProtocol(HttpToolsProtocol):
         if not ticket.is_keyed and self._received > self._limits.head_bytes:
             # The request is read on because its key has turned out to be good.
             principal = self.endpoint.keys.lookup(self._authorization)
-            if principal is not None:
-                if principal.key_id != self._key_id and (refusal := self._use_key(principal.key_id)):
-                    return refusal
-                if refusal := ticket.charge(cast(Caller, self._key)):
-                    return refusal
+            if principal is not None and (refusal := self._charge(ticket, principal.key_id)):
+                return refusal
         return ticket.grow(size, self._received)
+
+    def _charge(self, ticket: Ticket, key_id: int) -> Refusal | None:
+        if self._is_proxied:
+            key = self._admission.admit_key(key_id)
+            if isinstance(key, Refusal):
+                return key
+            ticket.use(key)
+        else:
+            if key_id != self._key_id and (refusal := self._use_key(key_id)):
+                return refusal
+            key = cast(Caller, self._key)
+        return ticket.charge(key)
 
     def _may_be_direct(self, parser: httptools.HttpRequestParser) -> bool:
         """Whether answering this request waits for nothing but its commit."""
@@ -550,6 +575,8 @@ class MessageProtocol(HttpToolsProtocol):
         place, self._place = self._place, _CLOSING
         self._begin_deadline()
         if self.transport.is_closing():
+            if place == _BODY and self._is_waiting():
+                self._abandon()
             return
         if self._is_waiting():
             if place == _HEAD:
