@@ -71,6 +71,10 @@ class ProvisionStore(Protocol):
         Without rows of the tenants `busy` (0: what all share)."""
         ...
 
+    async def kinds_due(self) -> Sequence[Work]:
+        """The kinds of work in which rows are due, whether or not what they depend on exists."""
+        ...
+
     async def size(self) -> int:
         """The number of rows."""
         ...
@@ -111,6 +115,10 @@ class Reconciler:
             await self._count()
             await self.check(row)
         return len(rows)
+
+    async def kinds_due(self) -> Sequence[Work]:
+        """The kinds of work in which rows are due. Some may wait for what they depend on."""
+        return await self._store.kinds_due()
 
     async def check_next(self, work: Work, busy: set[int], *, newest: bool = False) -> bool:
         """Checks the row whose turn it is in one kind of work. False if none is due. While it is checked its tenant is in `busy`,

@@ -1,11 +1,12 @@
 """The control role: runs each of its duties in a separate loop, at its own interval, until it is stopped.
 
-A duty that fails is logged and retried with back-off; it does not delay the others.
+A duty that fails is logged and retried with back-off; it does not delay the others. One process of an installation reconciles:
+there each kind of work (control/work.py) has loops of its own, so that a long queue of one delays no other.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
@@ -14,7 +15,8 @@ from mailcordon.control.facts import ControlFacts
 from mailcordon.control.governor import Governor
 from mailcordon.control.reconcile import Reconciler
 from mailcordon.control.upkeep import Upkeep
-from mailcordon.core.clock import host_ms
+from mailcordon.control.work import WORK_OF_ROWS, Work
+from mailcordon.core.clock import boot_time, host_ms
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_WAIT = 30.0  #: seconds between two attempts of a duty that fails
@@ -24,7 +26,8 @@ _LONGEST_WAIT = 30.0  #: seconds between two attempts of a duty that fails
 class Intervals:
     """Seconds between two runs of a duty."""
 
-    reconcile: float = 1.0
+    reconcile: float = 1.0  #: what is due
+    lock: float = 5.0  #: whether this process still reconciles
     account: float = 60.0  #: each run is one call at SES's management rate
     pauses: float = 60.0
     removals: float = 2.0
@@ -42,8 +45,9 @@ LOCAL = Intervals(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """`want_everything` derives again what SES should have, `recheck_all` makes all of it due, and `reconciler_lock` says
-    whether this process may reconcile."""
+    """`want_everything` derives again what SES should have, `recheck_all` makes all of it due, and `reconciler_lock` yields None
+    unless this process is the one that reconciles, else a function that says whether it still is. `loops` is how many resources
+    of a kind of work are checked at a time."""
 
     governor: Governor
     reconciler: Reconciler
@@ -51,8 +55,9 @@ class Services:
     settings: Settings
     want_everything: Callable[[Settings], Awaitable[None]]
     recheck_all: Callable[[], Awaitable[None]]
-    reconciler_lock: Callable[[], AbstractAsyncContextManager[bool]]
+    reconciler_lock: Callable[[], AbstractAsyncContextManager[Callable[[], Awaitable[bool]] | None]]
     intervals: Intervals
+    loops: int = 1
     facts: ControlFacts = field(default_factory=ControlFacts)
 
 
@@ -60,7 +65,7 @@ async def run(services: Services, stop: asyncio.Event) -> None:
     """Returns soon after `stop` is set. Nothing is half recorded: the next start continues unfinished work."""
     intervals, upkeep = services.intervals, services.upkeep
     duties: list[tuple[str, float, Callable[[], Awaitable[object]]]] = [
-        ("reconcile SES", intervals.reconcile, lambda: _reconcile(services, stop)),
+        ("reconcile SES", intervals.reconcile, lambda: _lead(services, stop)),
         ("ask SES for the account's rate", intervals.account, lambda: _poll_account(services)),
         ("ask SES for paused tenants", intervals.pauses, upkeep.follow_pauses),
         ("end the stops of dead dispatchers", intervals.clock, services.governor.stops.end_of_gone_workers),
@@ -91,13 +96,78 @@ async def _poll_account(services: Services) -> None:
     services.facts.last_account = host_ms()
 
 
-async def _reconcile(services: Services, stop: asyncio.Event) -> None:
-    """Runs until nothing is due. Checks `stop` between rows, since each takes seconds on AWS."""
-    async with services.reconciler_lock() as held:
-        while held and not stop.is_set() and await services.reconciler.step(limit=1):
-            pass
-        if held:
+async def _lead(services: Services, stop: asyncio.Event) -> None:
+    """Reconciles for as long as this process is the one that does; returns at once if it is not. Rows that are being checked are
+    finished first."""
+    async with services.reconciler_lock() as holds:
+        if holds is None:
+            return
+        over = asyncio.Event()
+        due = {work: asyncio.Event() for work in WORK_OF_ROWS}
+        failed: Exception | None = None
+        async with asyncio.TaskGroup() as group:
+            for work in WORK_OF_ROWS:
+                busy: set[int] = set()  # tenants of which a row is checked: their other rows wait
+                for _ in range(services.loops):
+                    group.create_task(_work(services, work, busy, due[work], over))
+                if work is Work.ONBOARDING:
+                    group.create_task(_work(services, work, busy, due[work], over, newest=True))
+            try:
+                await _look(services, holds, due, stop)
+            except Exception as error:  # raised below: here it would cancel the calls that are being made
+                failed = error
+            finally:
+                over.set()
+                for each in due.values():
+                    each.set()
+        if failed is not None:
+            raise failed
+
+
+async def _look(
+    services: Services,
+    holds: Callable[[], Awaitable[bool]],
+    due: Mapping[Work, asyncio.Event],
+    stop: asyncio.Event,
+) -> None:
+    """Wakes the loops of the kinds of work that are due: one statement for all, since it is asked all the time."""
+    asked = 0.0
+    while not stop.is_set():
+        if (now := boot_time()) - asked >= services.intervals.lock:
+            asked = now
+            if not await holds():
+                return
+        kinds = await services.reconciler.kinds_due()
+        for work in kinds:
+            due[work].set()
+        if not kinds:
             services.facts.last_reconcile = host_ms()
+        await _sleep(services.intervals.reconcile, stop)
+
+
+async def _work(
+    services: Services,
+    work: Work,
+    busy: set[int],
+    due: asyncio.Event,
+    over: asyncio.Event,
+    *,
+    newest: bool = False,
+) -> None:
+    async def duty() -> None:
+        # `over` is looked at between rows, since each takes seconds on AWS.
+        while not over.is_set() and await services.reconciler.check_next(work, busy, newest=newest):
+            pass
+
+    wait = 0.5
+    while await due.wait() and not over.is_set():
+        if await _done(f"reconcile SES ({work})", duty, wait):
+            wait = 0.5
+            if not over.is_set():
+                due.clear()
+        else:
+            await _sleep(wait, over)
+            wait = min(wait * 2, _LONGEST_WAIT)
 
 
 async def _until_done(name: str, duty: Callable[[], Awaitable[object]], stop: asyncio.Event) -> None:

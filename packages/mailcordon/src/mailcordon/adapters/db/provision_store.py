@@ -1,7 +1,7 @@
 """The observed-state table: what SES should have, what it was last seen to have, and when to check again."""
 
 import json
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from mailcordon.adapters.db import platform_reader, queries
@@ -32,8 +32,11 @@ class ProvisionStore:
                 if len(found) < limit:
                     found += await self.due(limit - len(found), each, busy)
             return found
-        if newest:
-            await self._pool.execute(_SQL.put_newest_first, list(busy))
+        async with self._pool.acquire() as conn, conn.transaction():
+            await conn.execute(_SQL.by_index)
+            if newest:
+                await conn.execute(_SQL.put_newest_first, list(busy))
+            rows = await conn.fetch(_SQL.due, work, limit, list(busy))
         return [
             Row(
                 resource=Resource(
@@ -52,8 +55,13 @@ class ProvisionStore:
                 allowed=frozenset(row["allowed"] or ()),
                 accepted=json.loads(row["accepted"]) if row["accepted"] else None,
             )
-            for row in await self._pool.fetch(_SQL.due, work, limit, list(busy))
+            for row in rows
         ]
+
+    async def kinds_due(self) -> list[Work]:
+        async with self._pool.acquire() as conn, conn.transaction():
+            await conn.execute(_SQL.by_index)
+            return [Work(row["work"]) for row in await conn.fetch(_SQL.kinds_due, list(WORK_OF_ROWS))]
 
     async def recheck_all(self) -> None:
         await self._pool.execute(_SQL.recheck_all)
@@ -127,10 +135,15 @@ class ProvisionStore:
                 await write_desired(conn, read.ids[slug], desired.of_tenant(tenant, settings), Work.BULK)
 
     @asynccontextmanager
-    async def reconciler_lock(self) -> AsyncGenerator[bool]:
-        """Yields whether this process is the one that reconciles. Two would be safe, but would call SES twice as often."""
+    async def reconciler_lock(self) -> AsyncGenerator[Callable[[], Awaitable[bool]] | None]:
+        """Yields None unless this process is the one that reconciles; else a function that says whether it still is, since the
+        lock ends with its connection. Two would be safe, but would call SES twice as often."""
         async with self._pool.acquire() as conn:
-            yield await conn.fetchval(_SQL.try_reconciler_lock)
+
+            async def holds() -> bool:
+                return bool(await conn.fetchval(_SQL.holds_reconciler_lock))
+
+            yield holds if await conn.fetchval(_SQL.try_reconciler_lock) else None
 
 
 async def make_due(conn: PooledConnection, lane: int) -> int:

@@ -1,5 +1,10 @@
 -- The observed-state table: what SES should have, and what it was last seen to have.
 
+-- name: by_index
+-- For `due` in the same transaction: it reads by the index whatever the statistics say, since a large plan is written in one
+-- transaction, and then everything is due.
+select set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true);
+
 -- name: due
 -- The rows of one kind of work that are due, tenant by tenant in the order in which they came, what others depend on first. $3:
 -- tenants to leave out (0: what all share), since a call for them is being made. A row waits while what it depends on was not
@@ -13,22 +18,24 @@ from ses_resource r
 where r.work = $1 and coalesce(r.due_since, r.next_try_at) <= now() and r.next_try_at <= now()
   and coalesce(r.tenant, 0) <> all($3::int[])
   and case
-      when r.wanted and r.kind in ('policy', 'association') then not exists (
-          select from ses_resource p
+      when r.wanted and r.kind in ('policy', 'association') then (
+          select true from ses_resource p
           where p.tenant = r.tenant and p.wanted
             and (p.kind = 'tenant' and p.state <> 'applied' or p.kind = 'identity' and p.state = 'pending')
+          limit 1
       )
-      when r.wanted and r.kind = 'event-destination' then not exists (
-          select from ses_resource p
+      when r.wanted and r.kind = 'event-destination' then (
+          select true from ses_resource p
           where p.kind = 'configuration-set' and p.name = split_part(r.name, '/', 1) and p.state <> 'applied'
+          limit 1
       )
-      when not r.wanted and r.kind in ('configuration-set', 'identity', 'tenant') then not exists (
-          select from ses_resource p
+      when not r.wanted and r.kind in ('configuration-set', 'identity', 'tenant') then (
+          select true from ses_resource p
           where p.tenant = r.tenant
             and (p.kind = 'association' and (p.name = r.name or p.observed -> 'resources' ? (r.kind || '/' || r.name))
               or not p.wanted and p.kind = 'event-destination' and split_part(p.name, '/', 1) = r.name)
-      )
-      else true end
+          limit 1
+      ) end is null
 order by r.work, coalesce(r.due_since, r.next_try_at), r.tenant nulls first, r.phase
 limit $2;
 
@@ -43,6 +50,13 @@ where state = 'pending' and work = 'onboarding' and next_try_at <= now() and ten
       and r.state = 'pending' and r.attempts = 0 and r.tenant <> all($1::int[])
     order by r.work desc, coalesce(r.due_since, r.next_try_at) desc, r.tenant desc nulls last, r.phase desc
     limit 1
+);
+
+-- name: kinds_due
+-- Asked all the time: one look into the index for each kind of work.
+select w as work from unnest($1::text[]) w
+where exists (
+    select from ses_resource r where r.work = w and coalesce(r.due_since, r.next_try_at) <= now() and r.next_try_at <= now()
 );
 
 -- name: recheck_all
@@ -145,3 +159,8 @@ select observed ->> 'arn' from ses_resource where kind = 'tenant' and name = $1;
 -- name: try_reconciler_lock
 -- The process that holds this lock reconciles. It ends with the connection.
 select pg_try_advisory_lock(20554, 0);
+
+-- name: holds_reconciler_lock
+-- Asked of the connection that took it: a pool may have replaced it.
+select exists (select from pg_locks where locktype = 'advisory' and classid = 20554 and objid = 0 and objsubid = 2
+                  and pid = pg_backend_pid() and granted);
