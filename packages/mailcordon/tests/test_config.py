@@ -54,6 +54,12 @@ def test_aws_with_everything_named_leaves_credentials_to_botocore(tmp_path: Path
     assert (found.access_key, found.ses_endpoint, found.secret_keys) == (None, None, KEYS)
 
 
+def test_the_queue_of_management_events_is_optional_on_aws(tmp_path: Path):
+    assert read(tmp_path, **AWS).management_queue_url is None
+    url = "https://sqs/1/m"
+    assert read(tmp_path, **AWS, MAILCORDON_MANAGEMENT_QUEUE_URL=url).management_queue_url == url
+
+
 def test_a_secret_key_in_the_home_is_not_enough_for_aws(tmp_path: Path):
     (tmp_path / "secret-keys").write_text(KEYS[0] + "\n")
     assert read(tmp_path).secret_keys == KEYS[:1]
@@ -133,6 +139,7 @@ def test_what_up_hands_to_a_role_reads_as_what_it_found_out(tmp_path: Path):
         sqs_endpoint="http://127.0.0.1:1",
         outcome_queue_url="http://127.0.0.1:1/000000000000/mailcordon-outcome",
         engagement_queue_url="http://127.0.0.1:1/000000000000/mailcordon-engagement",
+        management_queue_url="http://127.0.0.1:1/000000000000/mailcordon-management",
         secret_keys=KEYS,
     )
     for role, logins in config.PROCESS_LOGINS.items():

@@ -33,7 +33,9 @@ PROCESS_LOGINS: Mapping[str, tuple[str, ...]] = {
     "control": ("control", "governor"),
 }
 LOGINS = ("control", "governor", "send", "observe", "reader")
+#: Queues of events about mail. Each has a topic, and its setting is required on AWS.
 QUEUES = {"outcome": "mailcordon-outcome", "engagement": "mailcordon-engagement"}
+MANAGEMENT_QUEUE = "mailcordon-management"
 LOCAL_ACCOUNT = "000000000000"
 
 _REGION = r"[a-z]{2}(-[a-z]+)+-\d"
@@ -63,6 +65,7 @@ KNOWN = frozenset(
         "MAILCORDON_SECRET_KEYS",
         "MAILCORDON_OUTCOME_QUEUE_URL",
         "MAILCORDON_ENGAGEMENT_QUEUE_URL",
+        "MAILCORDON_MANAGEMENT_QUEUE_URL",
         "MAILCORDON_OUTCOME_TOPIC_ARN",
         "MAILCORDON_ENGAGEMENT_TOPIC_ARN",
         "MAILCORDON_IDENTITY_TOPIC_ARNS",
@@ -157,6 +160,9 @@ class Config:
     engagement_queue_url: str | None = None
     outcome_topic_arn: str | None = None
     engagement_topic_arn: str | None = None
+    #: Where SES's management events arrive, as CloudTrail reports them through EventBridge. None: what others change
+    #: at SES is found only by the rolling check. The events need a trail and a rule, which are part of the infrastructure.
+    management_queue_url: str | None = None
     #: Topics of identities (SetIdentityNotificationTopic), whose notifications have no tags: they are attributed by SES's id of
     #: the mail. Default: none, because an event without tags proves nothing about its mail.
     identity_topic_arns: tuple[str, ...] = ()
@@ -397,7 +403,7 @@ def _is_secret_key(text: str) -> bool:
 
 
 def _feedback(reader: "_Reader", *, local: bool, region: str, endpoint: str | None) -> dict[str, str | None]:
-    """Queues and topics. On AWS they must exist and be set; `up` creates them in the local SES."""
+    """Queues and topics. On AWS they must exist, and those of events about mail be set; `up` creates them in the local SES."""
     found: dict[str, str | None] = {}
     for kind, name in QUEUES.items():
         queue, topic = f"MAILCORDON_{kind.upper()}_QUEUE_URL", f"MAILCORDON_{kind.upper()}_TOPIC_ARN"
@@ -409,6 +415,9 @@ def _feedback(reader: "_Reader", *, local: bool, region: str, endpoint: str | No
         default = f"arn:aws:sns:{region}:{LOCAL_ACCOUNT}:{name}" if local else None
         found[f"{kind}_queue_url"] = queue_url
         found[f"{kind}_topic_arn"] = reader.pattern(topic, _TOPIC, _TOPIC_IN_WORDS, default)
+    found["management_queue_url"] = reader.url("MAILCORDON_MANAGEMENT_QUEUE_URL") or (
+        f"{endpoint.rstrip('/')}/{LOCAL_ACCOUNT}/{MANAGEMENT_QUEUE}" if local and endpoint else None
+    )
     return found
 
 

@@ -187,7 +187,7 @@ async def sns(pipeline: PipelineWorld) -> AsyncIterator[Sns]:
         aws_access_key_id="test",
         aws_secret_access_key="test",
     )
-    await asyncio.to_thread(local_ses._set_switch, pipeline.local.url, "sign_in_queues")
+    await local_ses.sign_events(pipeline.local.url)
     await asyncio.to_thread(client.create_topic, Name="outcome")
     await asyncio.to_thread(
         client.subscribe, TopicArn=TOPIC, Protocol="sqs", Endpoint=TOPIC.replace(":sns:", ":sqs:")

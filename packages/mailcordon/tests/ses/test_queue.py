@@ -11,7 +11,7 @@ import pytest
 import seslocal
 from mailcordon.adapters.ses.queue import SqsQueue, open_queue
 from mailcordon.adapters.ses.signer import Credentials, FixedCredentials
-from mailcordon.observe.ports import Unreachable
+from mailcordon.core.queue import Unreachable
 
 
 @dataclass

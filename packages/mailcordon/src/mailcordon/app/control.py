@@ -2,19 +2,25 @@
 
 import asyncio
 import contextlib
+from functools import partial
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.governor_store import GovernorStore
+from mailcordon.adapters.db.hint_store import HintStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
+from mailcordon.adapters.ses import management_events
 from mailcordon.adapters.ses.administer import Administer
+from mailcordon.adapters.ses.queue import open_queue
 from mailcordon.app import heartbeat, wiring
+from mailcordon.app.credentials import credentials
 from mailcordon.config import Config
 from mailcordon.control import reconcile, schedule
 from mailcordon.control.call_budget import CallBudget, Rates
 from mailcordon.control.governor import Governor
 from mailcordon.control.reconcile import Reconciler
 from mailcordon.control.retention import Keep
+from mailcordon.control.signals import Signals
 from mailcordon.control.upkeep import Upkeep
 
 
@@ -48,5 +54,18 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             reconciler_lock=provision.reconciler_lock,
             intervals=schedule.LOCAL if config.local else schedule.Intervals(),
         )
+        if config.management_queue_url is not None:
+            queue = open_queue(
+                config.management_queue_url,
+                region=config.region,
+                credentials=await stack.enter_async_context(credentials(config, stop)),
+                endpoint=config.sqs_endpoint,
+                visibility_seconds=config.visibility_seconds,
+            )
+            stack.push_async_callback(queue.close)
+            decode = partial(management_events.decode, region=config.region)
+            signals = Signals(queue, HintStore(pool), decode, cell=config.cell)
+            services.facts.signals = signals.facts
+            await stack.enter_async_context(wiring.running(signals.run(stop), stop))
         async with heartbeat.beating("control", config.login_url("control"), services.facts.document):
             await schedule.run(services, stop)

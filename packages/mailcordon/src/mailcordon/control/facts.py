@@ -2,14 +2,18 @@
 
 from dataclasses import dataclass
 
+from mailcordon.control.signals import SignalFacts
+
 
 @dataclass(slots=True)
 class ControlFacts:
     last_reconcile: int | None = None  #: the last round that found nothing left to do
     last_account: int | None = None  #: the last answer of GetAccount
+    signals: SignalFacts | None = None  #: None: no queue of management events is set
 
     def document(self) -> dict[str, object]:
         return {
             "last_reconcile": self.last_reconcile,
             "last_account": self.last_account,
+            "signals": None if self.signals is None else self.signals.document(),
         }

@@ -1176,6 +1176,18 @@ def events_not_signed(*, url: str, why: str) -> str:
     return f"The local SES at {url} does not sign events: {why}."
 
 
+@example(url="http://127.0.0.1:8005", why="HTTP Error 404: Not Found")
+def management_not_reported(*, url: str, why: str) -> str:
+    """`up` cannot make the local SES report its management calls. Changes at SES are then found later, by the rolling check."""
+    return f"The local SES at {url} does not report its management calls: {why}."
+
+
+@example(why="the queue mailcordon-management cannot be reached: no response within 20 s")
+def management_not_read(*, why: str) -> str:
+    """In the control process's log, once a minute at most: it cannot read the queue of SES's management events, or store them."""
+    return f"SES's management events cannot be read: {why}. Until then changes at SES are found by the rolling check only"
+
+
 @example(
     queue="mailcordon-outcome", why="the queue mailcordon-outcome cannot be reached: no response within 30 s"
 )

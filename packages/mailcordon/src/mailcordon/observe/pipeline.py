@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from mailcordon.core.clock import boot_time
 from mailcordon.core.log_limit import LogLimit
+from mailcordon.core.queue import Queue, Received, Unreachable
 from mailcordon.messages import reasons, system
 from mailcordon.observe.facts import QueueFacts, Totals
 from mailcordon.observe.ingest import Ingest, Report
@@ -28,12 +29,9 @@ from mailcordon.observe.ports import (
     EventReader,
     Malformed,
     NoCertificate,
-    Queue,
-    Received,
     Store,
     Transaction,
     Undecided,
-    Unreachable,
 )
 from mailcordon.observe.watermark import Observer, Watermark
 

@@ -1,4 +1,4 @@
-"""What this plane needs from outside: queues, a decoder of their messages, and a store with short transactions.
+"""What this plane needs from outside: a decoder of the queues' messages, and a store with short transactions.
 
 The values that pass between them are here too. This plane does not depend on SQS, JSON or SQL. Values made once per event are
 not frozen, because a frozen dataclass takes three times as long to make; they are never changed all the same.
@@ -12,6 +12,7 @@ from mailcordon.core.delivery import State
 from mailcordon.core.event import Event, Kind
 from mailcordon.core.lane import Lane
 from mailcordon.core.priority import Class
+from mailcordon.core.queue import Unreachable
 from mailcordon.core.suppression import Suppression
 
 T = TypeVar("T")
@@ -76,38 +77,12 @@ class EventReader(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Received:
-    body: str
-    receipt: str  #: SQS's receipt handle, which deletes it
-
-
-class Unreachable(Exception):
-    """The queue or the database is unavailable. Nothing is lost; retry."""
-
-
 class NoCertificate(Unreachable):
     """A certificate cannot be fetched at present, so it is not known whether events signed with it are SES's."""
 
 
 class BadRow(Exception):
     """The database rejects a value in this batch. A retry cannot help."""
-
-
-class Queue(Protocol):
-    name: str
-
-    async def receive(self, *, wait: bool = True) -> list[Received]:
-        """Returns messages, waiting some seconds for them if `wait`. Raises Unreachable."""
-        ...
-
-    async def delete(self, receipts: Sequence[str]) -> None:
-        """Raises Unreachable. A message that is not deleted is received again and changes nothing."""
-        ...
-
-    async def count(self) -> int:
-        """Returns how many messages there are: visible, in flight and delayed. Not exact at AWS. Raises Unreachable."""
-        ...
 
 
 # What the database has -------------------------------------------------------------------------------------------------

@@ -12,10 +12,11 @@ from typing import Literal, Protocol
 from mailcordon.core.errors import NotFound, Unavailable
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
+from mailcordon.core.queue import Unreachable
 from mailcordon.core.suppression import Scope, Suppression
 from mailcordon.messages import api, reasons
 from mailcordon.observe.ingest import Ingest
-from mailcordon.observe.ports import BadRow, EventReader, Store, Transaction, Undecided, Unreachable
+from mailcordon.observe.ports import BadRow, EventReader, Store, Transaction, Undecided
 
 By = Literal["lane", "provider", "minute"]
 MOST_MINUTES = 90 * 24 * 60  #: the retention of our rows

@@ -19,9 +19,9 @@ from mailcordon.control import status
 from mailcordon.control.retention import Storage
 from mailcordon.core import boundary
 from mailcordon.core.errors import MailcordonError
+from mailcordon.core.queue import Unreachable
 from mailcordon.host.home import RUN_FILE
 from mailcordon.messages import system
-from mailcordon.observe.ports import Unreachable
 from mailcordon.run import home_lock
 
 State = Literal["ok", "warn", "bad"]

@@ -25,6 +25,7 @@ def role_environment(environ: Mapping[str, str], role: str, config: Config) -> d
         "MAILCORDON_SQS_ENDPOINT": config.sqs_endpoint,
         "MAILCORDON_OUTCOME_QUEUE_URL": config.outcome_queue_url,
         "MAILCORDON_ENGAGEMENT_QUEUE_URL": config.engagement_queue_url,
+        "MAILCORDON_MANAGEMENT_QUEUE_URL": config.management_queue_url,
         "MAILCORDON_SECRET_KEYS": ",".join(config.secret_keys),
         **{configs.login_setting(login): config.login_url(login) for login in configs.PROCESS_LOGINS[role]},
     }

@@ -1,4 +1,4 @@
-"""What the local SES needs before the roles start: the two queues in which SES's events arrive.
+"""What the local SES needs before the roles start: the queues of SES's events, and the rule for its management events.
 
 On AWS, queues and topics are part of the infrastructure and exist already. In the local SES `up` creates them and sets their
 attributes after each of its starts: its state may be from an earlier version, or may have been unusable.
@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mailcordon.adapters.ses.signer import Credentials, Signer
-from mailcordon.config import QUEUES
+from mailcordon.config import MANAGEMENT_QUEUE, QUEUES
 from mailcordon.core.errors import Unavailable
 from mailcordon.messages import system
 
@@ -36,13 +36,21 @@ async def wait_ready(ready_file: Path, patience: float = 20.0) -> str:
 async def sign_events(endpoint: str) -> None:
     """Makes the local SES sign what it puts on queues, as SNS does. Off by default, because it is slow. Raises Unavailable."""
     try:
-        await asyncio.to_thread(_set_switch, endpoint, "sign_in_queues")
+        await asyncio.to_thread(_put_account, endpoint, {"behaviour": {"sign_in_queues": True}})
     except (OSError, ValueError) as error:
         raise Unavailable(system.events_not_signed(url=endpoint, why=str(error))) from error
 
 
-def _set_switch(endpoint: str, name: str) -> None:
-    body = json.dumps({"behaviour": {name: True}}).encode()
+async def report_management(endpoint: str) -> None:
+    """Makes the local SES report its management calls to the queue for them. Raises Unavailable."""
+    try:
+        await asyncio.to_thread(_put_account, endpoint, {"management_queue": MANAGEMENT_QUEUE})
+    except (OSError, ValueError) as error:
+        raise Unavailable(system.management_not_reported(url=endpoint, why=str(error))) from error
+
+
+def _put_account(endpoint: str, members: dict[str, object]) -> None:
+    body = json.dumps(members).encode()
     headers = {"content-type": "application/json"}
     if token := os.environ.get("SESLOCAL_TOKEN"):
         headers["authorization"] = f"Bearer {token}"
@@ -54,9 +62,10 @@ def _set_switch(endpoint: str, name: str) -> None:
 
 
 async def create_queues(endpoint: str, region: str) -> dict[str, str]:
-    """Creates both queues if they do not exist. Returns their URLs by kind. Raises Unavailable."""
+    """Creates the queues if they do not exist. Returns their URLs by kind. Raises Unavailable."""
     signer = Signer(service="sqs", region=region, host=urlsplit(endpoint).netloc)
-    calls = {kind: asyncio.to_thread(_create_queue, endpoint, name, signer) for kind, name in QUEUES.items()}
+    names = QUEUES | {"management": MANAGEMENT_QUEUE}
+    calls = {kind: asyncio.to_thread(_create_queue, endpoint, name, signer) for kind, name in names.items()}
     return dict(zip(calls, await asyncio.gather(*calls.values()), strict=True))
 
 

@@ -133,6 +133,12 @@ class System:
         config = self._config
         if config.ses_endpoint is not None:
             queues = await local_ses.create_queues(config.sqs_endpoint or config.ses_endpoint, config.region)
+            try:
+                await local_ses.report_management(config.ses_endpoint)
+            except (
+                Unavailable
+            ) as problem:  # perhaps it is another emulator; the rolling check finds the same, later
+                self._say(str(problem))
             return {f"{kind}_queue_url": url for kind, url in queues.items()}
         directory = config.home / "run"
         directory.mkdir(parents=True, exist_ok=True)
@@ -166,13 +172,14 @@ class System:
             "sqs_endpoint": endpoint,
             **{
                 f"{kind}_queue_url": f"{endpoint}/{configs.LOCAL_ACCOUNT}/{name}"
-                for kind, name in configs.QUEUES.items()
+                for kind, name in (configs.QUEUES | {"management": configs.MANAGEMENT_QUEUE}).items()
             },
         }
 
     async def _prepare_local_ses(self, ready: Path) -> None:
         endpoint = await local_ses.wait_ready(ready)
         await local_ses.create_queues(endpoint, self._config.region)
+        await local_ses.report_management(endpoint)
         if self._config.event_proof == "signature":
             await local_ses.sign_events(endpoint)
         ready.unlink()

@@ -22,6 +22,7 @@ from mailcordon.core.errors import Unavailable
 from mailcordon.core.event import Kind
 from mailcordon.core.lane import Lane
 from mailcordon.core.priority import Class
+from mailcordon.core.queue import Unreachable
 from mailcordon.core.suppression import Suppression
 from mailcordon.messages import api
 from mailcordon.observe import quarantine as quarantines
@@ -39,7 +40,6 @@ from mailcordon.observe.ports import (
     Send,
     SetRef,
     Transaction,
-    Unreachable,
 )
 
 T = TypeVar("T")

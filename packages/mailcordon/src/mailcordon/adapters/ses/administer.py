@@ -15,6 +15,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
+from mailcordon.control import hints
 from mailcordon.control.administration import (
     SesAccount,
     SesDestination,
@@ -52,7 +53,10 @@ class Administer:
             aws_access_key_id=access_key, aws_secret_access_key=secret_key, region_name=region
         )
         config = Config(
-            retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=5, read_timeout=20
+            retries={"mode": "standard", "total_max_attempts": 1},
+            connect_timeout=5,
+            read_timeout=20,
+            user_agent_extra=hints.OUR_AGENT,
         )
         self._client: Any = session.client("sesv2", endpoint_url=endpoint, config=config)  # pyright: ignore[reportUnknownMemberType]
         self.budget = budget or CallBudget(Rates(per_second=None))

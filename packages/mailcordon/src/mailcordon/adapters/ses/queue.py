@@ -14,8 +14,8 @@ import msgspec
 from mailcordon.adapters.ses.httptools_transport import HttptoolsTransport
 from mailcordon.adapters.ses.signer import CredentialsSource, NoCredentials, Signer
 from mailcordon.adapters.ses.transport import CallFailed, Response, Transport
+from mailcordon.core.queue import Received, Unreachable
 from mailcordon.messages import system
-from mailcordon.observe.ports import Received, Unreachable
 
 VISIBILITY_SECONDS = 30
 #: Seconds of a waiting receive. SQS allows 20; a proof of absence waits for up to two of them (observe/watermark.py).

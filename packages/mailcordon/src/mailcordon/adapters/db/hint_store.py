@@ -1,0 +1,68 @@
+"""Hints: what SES's management events said, and who called. Rows of 90 days, at most 100,000."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from mailcordon.adapters.db import queries
+from mailcordon.adapters.db.engine import Connection, Pool, PooledConnection, row_count
+from mailcordon.control.hints import Caller, Hint, Place
+
+KEPT_DAYS = 90
+MOST_ROWS = 100_000
+#: Seconds in which a hint counts as the cause of a finding.
+RECENT_SECONDS = 900.0
+
+_SQL = queries.load("hint_store.sql")
+
+
+class HintStore:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def record(self, hints: Sequence[Hint]) -> None:
+        distinct = list({(hint.event, hint.place, hint.by, hint.at): hint for hint in hints}.values())
+        if not distinct:
+            return
+        await self._pool.execute(
+            _SQL.record,
+            [hint.event for hint in distinct],
+            [hint.place.kind for hint in distinct],
+            [hint.place.name for hint in distinct],
+            [hint.place.member for hint in distinct],
+            [json.dumps(asdict(hint.by)) for hint in distinct],
+            [hint.at for hint in distinct],
+        )
+
+    async def look(self, places: Sequence[Place], *, in_seconds: float) -> Place | None:
+        for place in places:
+            destination = place.member.startswith("event-destination/")
+            status = await self._pool.execute(_SQL.look, place.kind, place.name, destination, in_seconds)
+            if row_count(status):
+                return place
+        return None
+
+    async def purge(self) -> int:
+        return row_count(await self._pool.execute(_SQL.purge, KEPT_DAYS, MOST_ROWS))
+
+
+async def latest(
+    conn: Pool | Connection | PooledConnection,
+    kind: str,
+    name: str,
+    member: str = "",
+    *,
+    seconds: float = RECENT_SECONDS,
+) -> Hint | None:
+    """The newest hint about this member of a resource, or else about the resource as a whole; None: nobody is known to have
+    touched it in the last `seconds`. Members are those of control/hints.py."""
+    row = await conn.fetchrow(_SQL.latest, kind, name, member, seconds)
+    if row is None:
+        return None
+    return Hint(
+        event=row["event"],
+        place=Place(kind, name, row["member"]),
+        by=Caller(**json.loads(row["by"])),
+        at=row["at"],
+        received_at=row["received_at"],
+    )

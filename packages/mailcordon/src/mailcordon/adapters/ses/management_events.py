@@ -1,0 +1,88 @@
+"""Decodes SES's management events: a CloudTrail record in EventBridge's envelope, perhaps inside SNS's (ses.md 4.6).
+
+Nothing proves such an event, and none is needed: it only makes a resource looked at. A record is read as far as it goes; a member
+of another type counts as absent.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from mailcordon.control.hints import Call, Caller
+
+DETAIL_TYPE = "AWS API Call via CloudTrail"
+SOURCE = "ses.amazonaws.com"
+
+_LONGEST_EVENT = 100  #: characters; SES's longest operation has 51
+_LONGEST_TEXT = 512
+_DEEPEST = 4  #: levels of parameters whose names are read
+
+
+def decode(body: str, region: str) -> Call | None:
+    """None: it is no event about a call of SES in this region. Never raises."""
+    envelope = _object(body)
+    if envelope is not None and envelope.get("Type") == "Notification":
+        envelope = _object(envelope.get("Message"))
+    if envelope is None or envelope.get("detail-type") != DETAIL_TYPE:
+        return None
+    record = _mapping(envelope.get("detail"))
+    event = _text(record.get("eventName"), _LONGEST_EVENT)
+    if not event or record.get("eventSource") != SOURCE or record.get("awsRegion") not in (None, region):
+        return None
+    who = _mapping(record.get("userIdentity"))
+    return Call(
+        event=event,
+        by=Caller(
+            arn=_text(who.get("arn")) or _text(who.get("invokedBy")),
+            access_key=_text(who.get("accessKeyId")),
+            source_ip=_text(record.get("sourceIPAddress")),
+            user_agent=_text(record.get("userAgent")),
+        ),
+        at=_time(record.get("eventTime")) or _time(envelope.get("time")),
+        parameters=_lowered(_mapping(record.get("requestParameters")), _DEEPEST),
+        read_only=record.get("readOnly") in (True, "true"),
+        error=_text(record.get("errorCode")),
+    )
+
+
+def _object(text: object) -> Mapping[str, Any] | None:
+    if not isinstance(text, str):
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else None
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _text(value: object, longest: int = _LONGEST_TEXT) -> str | None:
+    if not isinstance(value, str) or not value:
+        return None
+    # PostgreSQL stores neither NUL nor halves of surrogate pairs.
+    return value.replace("\0", "").encode(errors="replace").decode()[:longest]
+
+
+def _time(value: object) -> datetime | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _lowered(members: Mapping[str, Any], levels: int) -> Mapping[str, object]:
+    found: dict[str, object] = {}
+    for name, value in members.items():
+        if isinstance(value, dict):
+            if levels > 1:
+                found[name.lower()] = _lowered(cast("dict[str, Any]", value), levels - 1)
+        elif (text := _text(value)) is not None:
+            found[name.lower()] = text
+    return found

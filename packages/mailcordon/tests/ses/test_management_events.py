@@ -1,0 +1,128 @@
+"""SES's management events as AWS writes them, and whatever else a queue may bring."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from mailcordon.adapters.ses.management_events import decode
+from mailcordon.control.hints import Call, Caller
+
+#: As the SES Developer Guide prints a record ("Logging Amazon SES API calls with AWS CloudTrail"), in EventBridge's envelope.
+RECORD: dict[str, Any] = {
+    "awsRegion": "us-west-2",
+    "eventID": "0ffa308d-1467-4259-8be3-c749753be325",
+    "eventName": "DeleteIdentity",
+    "eventSource": "ses.amazonaws.com",
+    "eventTime": "2018-02-02T21:34:50Z",
+    "eventType": "AwsApiCall",
+    "eventVersion": "1.02",
+    "recipientAccountId": "111122223333",
+    "requestID": "50b87bfe-ab23-11e4-9106-5b36376f9d12",
+    "requestParameters": {"identity": "amazon.com"},
+    "responseElements": None,
+    "sourceIPAddress": "192.0.2.0",
+    "userAgent": "aws-sdk-java/unknown-version",
+    "userIdentity": {
+        "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+        "accountId": "111122223333",
+        "arn": "arn:aws:iam::111122223333:root",
+        "principalId": "111122223333",
+        "type": "Root",
+    },
+}
+ENVELOPE: dict[str, Any] = {
+    "version": "0",
+    "id": "36eb8523-97d0-4518-b33d-ee3579ff19f0",
+    "detail-type": "AWS API Call via CloudTrail",
+    "source": "aws.ses",
+    "account": "111122223333",
+    "time": "2018-02-02T21:34:51Z",
+    "region": "us-west-2",
+    "resources": [],
+    "detail": RECORD,
+}
+
+
+def read(record: dict[str, Any] | None = None, **envelope: Any) -> Call | None:
+    return decode(json.dumps({**ENVELOPE, "detail": {**RECORD, **(record or {})}, **envelope}), "us-west-2")
+
+
+def test_a_record_of_the_guide() -> None:
+    assert read() == Call(
+        event="DeleteIdentity",
+        by=Caller(
+            arn="arn:aws:iam::111122223333:root",
+            access_key="AKIAIOSFODNN7EXAMPLE",
+            source_ip="192.0.2.0",
+            user_agent="aws-sdk-java/unknown-version",
+        ),
+        at=datetime(2018, 2, 2, 21, 34, 50, tzinfo=UTC),
+        parameters={"identity": "amazon.com"},
+    )
+
+
+def test_an_event_that_comes_through_sns() -> None:
+    wrapped = {"Type": "Notification", "TopicArn": "arn:aws:sns:x", "Message": json.dumps(ENVELOPE)}
+    assert decode(json.dumps(wrapped), "us-west-2") == read()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "[]",
+        "null",
+        "{",
+        "[" * 100_000,
+        "Successfully validated SNS topic for Amazon SES event publishing.",
+        json.dumps({**ENVELOPE, "detail-type": "Email Bounced"}),
+        json.dumps({**ENVELOPE, "detail": None}),
+        json.dumps({**ENVELOPE, "detail": {**RECORD, "eventSource": "s3.amazonaws.com"}}),
+        json.dumps({**ENVELOPE, "detail": {**RECORD, "awsRegion": "eu-west-1"}}),
+        json.dumps({**ENVELOPE, "detail": {**RECORD, "eventName": ["DeleteIdentity"]}}),
+        json.dumps({"Type": "Notification", "Message": 5}),
+    ],
+)
+def test_what_is_no_call_of_ses_in_this_region_is_none(body: str) -> None:
+    assert decode(body, "us-west-2") is None
+
+
+def test_an_odd_member_counts_as_absent() -> None:
+    odd = read(
+        {
+            "userIdentity": "kim",
+            "eventTime": 5,
+            "sourceIPAddress": {},
+            "userAgent": None,
+            "requestParameters": [1, 2],
+            "readOnly": "perhaps",
+        },
+        time="yesterday",
+    )
+    assert odd == Call(event="DeleteIdentity", by=Caller(), at=None, parameters={})
+
+
+def test_texts_can_be_stored_and_are_bounded() -> None:
+    call = read({"userAgent": "a\0b\ud800" + "x" * 10_000, "requestParameters": {"Identity": "a\0b"}})
+    assert call is not None
+    assert call.by.user_agent is not None
+    assert call.by.user_agent.startswith("ab?")
+    assert len(call.by.user_agent) == 512
+    assert call.parameters == {"identity": "ab"}
+
+
+def test_a_call_that_aws_makes_itself_names_the_service() -> None:
+    call = read({"userIdentity": {"type": "AWSService", "invokedBy": "ses.amazonaws.com"}})
+    assert call is not None
+    assert call.by.arn == "ses.amazonaws.com"
+
+
+def test_nested_parameters_are_read_to_a_depth() -> None:
+    deep: dict[str, Any] = {"name": "x"}
+    for _ in range(200):
+        deep = {"a": deep}
+    call = read({"requestParameters": {"configurationSet": {"Name": "s"}, "deep": deep}})
+    assert call is not None
+    assert call.parameters["configurationset"] == {"name": "s"}
