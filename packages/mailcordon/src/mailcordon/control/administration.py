@@ -1,10 +1,16 @@
-"""The control plane's port to SES: every call but sending, with values in our own terms and one error."""
+"""The control plane's port to SES: every call but sending, with one error.
+
+What is read is *whole*: all that SES returned, with SES's own member names, lists and spellings, and times as ISO 8601 text.
+control/observed.py takes from it what is compared.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self, TypeAlias
 
 from mailcordon.control.work import Work
+
+Whole: TypeAlias = Mapping[str, Any]  #: JSON, as SES returned it
 
 
 class SesError(Exception):
@@ -13,42 +19,6 @@ class SesError(Exception):
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(f"{code}: {sentence}")
         self.code = code
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SesTenant:
-    name: str
-    arn: str
-    status: str  #: ENABLED, DISABLED or REINSTATED
-    suppression_scope: str | None
-    suppressed_reasons: tuple[str, ...] | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SesSet:
-    """A configuration set. Each group of options is kept whole, since a PUT replaces the group (ses.md 6)."""
-
-    name: str
-    suppression: Mapping[str, Any]
-    delivery: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SesDestination:
-    name: str
-    events: tuple[str, ...]
-    topic: str | None  #: ARN of an SNS topic
-    enabled: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SesIdentity:
-    domain: str
-    verified: bool
-    status: str  #: PENDING, SUCCESS, FAILED, TEMPORARY_FAILURE or NOT_STARTED
-    configuration_set: str | None
-    dkim_tokens: tuple[str, ...]
-    dkim_zone: str | None  #: the zone that the tokens' CNAMEs point to; it differs by region
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,58 +31,115 @@ class SesAccount:
 
 
 class Administration(Protocol):
-    """Each method is one call to SES, or one per page. Raises SesError. Creating what exists is not an error."""
+    """Each method is one call to SES, or one per page of a list. Raises SesError.
 
-    def doing(self, work: Work, tenant: int | None) -> "Administration":
-        """The same client, with calls that use the share of that work and wait in the turn of that tenant."""
+    Reading what does not exist gives None. Creating what exists gives False or None and changes nothing; deleting what does not
+    exist is not an error: a process may have died right after such a call. A PUT replaces its group of members (ses.md 6), so a
+    caller passes the whole group, with the values in it that are not its own.
+    """
+
+    def doing(self, work: Work, tenant: int | None) -> Self:
+        """The same client; its calls are counted for this kind of work and this tenant."""
         ...
 
-    async def get_configuration_set(self, name: str) -> SesSet | None: ...
+    # Configuration sets
+    async def get_configuration_set(self, name: str) -> Whole | None: ...
 
     async def create_configuration_set(
         self, name: str, *, reasons: Sequence[str] | None, max_delivery_seconds: int | None
-    ) -> None: ...
+    ) -> bool: ...
 
-    async def put_suppression(self, name: str, group: Mapping[str, Any]) -> None: ...
+    async def put_set_group(self, name: str, group: str, members: Whole) -> None:
+        """`group`: suppression, delivery, sending, tracking, vdm or reputation."""
+        ...
 
-    async def put_delivery(self, name: str, group: Mapping[str, Any]) -> None: ...
+    async def delete_configuration_set(self, name: str) -> None: ...
 
-    async def get_destinations(self, set_name: str) -> list[SesDestination]: ...
+    async def configuration_sets(self) -> list[str]: ...
 
-    async def put_destination(self, set_name: str, destination: SesDestination, *, create: bool) -> None: ...
+    async def get_destinations(self, set_name: str) -> list[Whole] | None:
+        """None if the set does not exist."""
+        ...
 
-    async def get_identity(self, domain: str) -> SesIdentity | None: ...
+    async def create_destination(self, set_name: str, name: str, members: Whole) -> bool: ...
 
-    async def create_identity(self, domain: str, *, configuration_set: str) -> None: ...
+    async def put_destination(self, set_name: str, name: str, members: Whole) -> None: ...
+
+    async def delete_destination(self, set_name: str, name: str) -> None: ...
+
+    # Identities
+    async def get_identity(self, name: str) -> Whole | None: ...
+
+    async def create_identity(self, domain: str, *, configuration_set: str) -> Whole | None:
+        """What SES returned for the new identity; None if it exists."""
+        ...
 
     async def put_identity_set(self, domain: str, configuration_set: str) -> None: ...
 
-    async def get_tenant(self, name: str) -> SesTenant | None: ...
+    async def put_dkim(self, domain: str, *, signing: bool) -> None: ...
 
-    async def create_tenant(self, name: str, *, scope: str, reasons: Sequence[str]) -> None: ...
+    async def put_mail_from(self, domain: str, mail_from: str | None, *, behavior: str) -> None: ...
+
+    async def put_feedback(self, domain: str, *, forwarding: bool) -> None: ...
+
+    async def delete_identity(self, domain: str) -> None: ...
+
+    async def identities(self) -> list[Whole]: ...
+
+    # Tenants
+    async def get_tenant(self, name: str) -> Whole | None: ...
+
+    async def create_tenant(self, name: str, *, scope: str, reasons: Sequence[str]) -> Whole | None:
+        """What SES returned for the new tenant; None if it exists."""
+        ...
 
     async def put_tenant_suppression(self, name: str, *, scope: str, reasons: Sequence[str]) -> None: ...
 
-    async def get_policy(self, tenant_arn: str) -> str | None:
-        """standard, strict or none; None if SES has no policy for it."""
-        ...
+    async def delete_tenant(self, name: str) -> None: ...
 
-    async def put_policy(self, tenant_arn: str, policy: str) -> None: ...
-
-    async def get_associations(self, tenant: str) -> list[str] | None:
-        """ARNs; None if the tenant does not exist."""
-        ...
-
-    async def associate(self, tenant: str, arn: str) -> None: ...
+    async def tenants(self) -> list[Whole]: ...
 
     async def tenants_with_status(self, status: str) -> dict[str, str]:
         """ARN by name."""
         ...
 
-    async def status_cause(self, tenant_arn: str) -> str | None: ...
-
-    async def delete_suppressed(self, address: str, *, tenant: str) -> None:
-        """Deleting a missing entry is not an error."""
+    async def get_entity(self, tenant_arn: str) -> Whole | None:
+        """The reputation entity of a tenant: its policy and statuses."""
         ...
 
+    async def entities(self) -> list[Whole]: ...
+
+    async def put_policy(self, tenant_arn: str, policy: str) -> None: ...
+
+    async def put_status(self, tenant_arn: str, status: str) -> None:
+        """The customer-managed status: ENABLED, DISABLED or REINSTATED."""
+        ...
+
+    async def status_cause(self, tenant_arn: str) -> str | None: ...
+
+    async def get_associations(self, tenant: str) -> list[str] | None:
+        """ARNs; None if the tenant does not exist."""
+        ...
+
+    async def tenants_of(self, arn: str) -> list[Whole]:
+        """The tenants that a resource is associated with."""
+        ...
+
+    async def associate(self, tenant: str, arn: str) -> None: ...
+
+    async def disassociate(self, tenant: str, arn: str) -> None: ...
+
+    # The account and the suppression lists
     async def get_account(self) -> SesAccount: ...
+
+    async def get_whole_account(self) -> Whole: ...
+
+    async def put_account_suppression(self, members: Whole) -> None: ...
+
+    async def put_account_vdm(self, members: Whole) -> None: ...
+
+    async def delete_suppressed(self, address: str, *, tenant: str) -> None: ...
+
+    async def tag(self, arn: str, tags: Mapping[str, str]) -> None: ...
+
+    async def untag(self, arn: str, keys: Sequence[str]) -> None: ...

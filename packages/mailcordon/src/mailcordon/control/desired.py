@@ -43,6 +43,7 @@ class Kind(IntEnum):
     TENANT = 4
     POLICY = 5
     ASSOCIATION = 6
+    ACCOUNT = 7  #: nothing is desired of it; what changes there is reported
 
     @property
     def word(self) -> str:
@@ -98,8 +99,15 @@ def of_set(one: ConfigurationSet, settings: Settings) -> tuple[Resource, ...]:
     Subscribing to opens and clicks makes SES rewrite links and add a pixel (ses.md 4.1): that destination exists on every set
     and is enabled for marketing only. The suppression scope stays unset on all sets: the tenant's applies.
     """
-    want: dict[str, Json] = {"suppression_scope": None, "suppressed_reasons": None}
+    want: dict[str, Json] = {
+        "suppression_scope": None,
+        "suppressed_reasons": None,
+        "sending_enabled": True,
+        "tracking_domain": None,
+    }
     if one.class_ is not None:
+        if one.class_ != Class.MARKETING:
+            want["engagement"] = False
         defaults = CLASS_DEFAULTS[one.class_]
         want["suppressed_reasons"] = list(defaults.ses_reasons) if defaults.ses_reasons is not None else None
         want["max_delivery_seconds"] = defaults.max_delivery_seconds
@@ -153,16 +161,17 @@ def of_tenant(tenant: Tenant, settings: Settings) -> tuple[Resource, ...]:
 
 
 def _identity(domain: Domain) -> Resource:
-    return Resource(
-        Kind.IDENTITY,
-        domain.name,
-        {
-            "configuration_set": UNGOVERNED,
-            "dkim_signing": True,
-            "mail_from": domain.mail_from,
-            "feedback_forwarding": False,
-        },
-    )
+    """Without a MAIL FROM, what SES has is left as it is: somebody may have set it before."""
+    want: dict[str, Json] = {
+        "configuration_set": UNGOVERNED,
+        "dkim_signing": True,
+        "feedback_forwarding": False,
+        "mail_from": domain.mail_from,
+    }
+    if domain.mail_from is not None:
+        # Mail goes on leaving while the MX is not found; DMARC then depends on DKIM alone (ses.md 5.4).
+        want["mail_from_behavior"] = "USE_DEFAULT_VALUE"
+    return Resource(Kind.IDENTITY, domain.name, want)
 
 
 def _ses_tenant(tenant: Tenant, name: str, settings: Settings) -> Iterator[Resource]:

@@ -45,16 +45,27 @@ class Change:
 
 
 #: Members that one call sets together.
-_GROUPS: Mapping[Kind, Mapping[str, tuple[str, ...]]] = {
+GROUPS: Mapping[Kind, Mapping[str, tuple[str, ...]]] = {
     Kind.CONFIGURATION_SET: {
         "suppression": ("suppressed_reasons", "suppression_scope"),
-        "delivery": ("max_delivery_seconds",),
+        "delivery": ("max_delivery_seconds", "tls_policy"),
+        "sending": ("sending_enabled",),
+        "tracking": ("tracking_domain",),
+        "vdm": ("engagement",),
     },
     Kind.EVENT_DESTINATION: {"destination": ("events", "topic", "enabled")},
-    Kind.IDENTITY: {"configuration_set": ("configuration_set",)},
+    Kind.IDENTITY: {
+        "configuration_set": ("configuration_set",),
+        "dkim": ("dkim_signing",),
+        "mail_from": ("mail_from", "mail_from_behavior"),
+        "feedback": ("feedback_forwarding",),
+    },
     Kind.TENANT: {"suppression": ("suppression_scope", "suppressed_reasons")},
     Kind.POLICY: {"policy": ("policy",)},
+    Kind.ACCOUNT: {},
 }
+#: Members that are ours only if a value is desired. Without one, a change of them is reported, but nothing sets them.
+_OURS_IF_WANTED = frozenset({"tls_policy", "mail_from"})
 
 
 def changes(resource: Resource, actual: Mapping[str, Json] | None, *, wanted: bool = True) -> list[Change]:
@@ -69,13 +80,18 @@ def changes(resource: Resource, actual: Mapping[str, Json] | None, *, wanted: bo
         goes_with_another = resource.kind in (Kind.POLICY, Kind.EVENT_DESTINATION)
         return [] if actual is None or goes_with_another else [Change(resource, DELETE, was=actual)]
     if actual is None:
-        return [Change(resource, CREATE)]
+        return [] if resource.kind == Kind.ACCOUNT else [Change(resource, CREATE)]
     found: list[Change] = []
-    for group, members in _GROUPS[resource.kind].items():
-        off = [m for m in members if m in resource.want and not same(resource.want[m], actual.get(m))]
+    for group, members in GROUPS[resource.kind].items():
+        off = [m for m in members if wants(resource, m) and not same(resource.want[m], actual.get(m))]
         if off:
             found.append(Change(resource, UPDATE, group, {m: actual.get(m) for m in off}))
     return found
+
+
+def wants(resource: Resource, member: str) -> bool:
+    """Whether a value of this member is desired."""
+    return member in resource.want and not (member in _OURS_IF_WANTED and resource.want[member] is None)
 
 
 def same(want: Json, have: Json) -> bool:

@@ -1,26 +1,35 @@
-"""Makes SES agree: reads one resource, plans, applies one call at a time, reads back what it set, and records it with its age.
+"""Makes SES agree: reads one resource, compares, applies one call at a time, reads back what it set, and records all that SES
+returned with its age.
 
 Each row of the observed-state table is checked when it is due: new rows at once, failures with back-off, unverified identities
-often. Everything else is read again in a rolling check, which finds and repairs drift: within a minute what all tenants share,
-and the rest as often as the rate of management calls allows. If SES refuses a lane's mail, what is on the lane's route is due at
-once; if a resource fails, so is what it depends on; if one is created again, so is what depends on it. If the process is killed,
-it starts again from what SES returns, so nothing is created twice and nothing is left out.
+often. Everything else is read again in a rolling check: within a minute what all tenants share, and the rest as often as the rate
+of management calls allows. If SES refuses a lane's mail, what is on the lane's route is due at once; if a resource fails, so is
+what it depends on; if one is created again, so is what depends on it. If the process is killed, it starts again from what SES
+returns, so nothing is created twice and nothing is left out.
+
+A difference that SES did not have before is a finding (control/drift.py). Its policy says whether the change that repairs it is
+applied or proposed. What is desired is applied; nothing is detached or deleted without a plan that a person applied.
 """
 
 import random
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from mailcordon.control import plan
-from mailcordon.control.administration import Administration, SesDestination, SesError, SesIdentity, SesTenant
+from mailcordon.control import approval, drift, plan
+from mailcordon.control.administration import Administration, SesError
+from mailcordon.control.approval import Act
 from mailcordon.control.desired import Json, Kind, Resource
+from mailcordon.control.drift import Facts, Found, Look
 from mailcordon.control.governor import Governor
 from mailcordon.control.plan import Change
+from mailcordon.control.resources import Reading, Resources
 from mailcordon.control.work import Work
+from mailcordon.core.drift import Policy
+from mailcordon.messages import drift as messages
 from mailcordon.messages import reasons
 
-OLD_DKIM_ZONE = "dkim.amazonses.com"  #: if SES returns no zone of the region (ses.md 5.3)
 _SLOWEST_RETRY = 300.0  #: seconds
 _LONGEST_RECHECK = 86_400.0
 _CHECKS_PER_COUNT = 100  #: checks for which a count of the resources is used
@@ -32,15 +41,39 @@ class Row:
 
     resource: Resource
     tenant: int | None
-    seen: bool  #: whether SES had it before
     attempts: int  #: since the last success
     age: float  #: seconds since it was first wanted
     #: Changes whenever the row does. What was made due while it was read stays due.
     version: int | None = None
-    wanted: bool = True  #: False: an approved plan deletes it
-    work: Work = Work.REPAIR  #: whose share of the calls it uses
-    allowed: frozenset[str] = frozenset()  #: keys of changes that a person has approved (control/plan.py)
-    accepted: Mapping[str, Json] | None = None  #: what no check covers, as it was when it was last accepted
+    wanted: bool = True  #: False: an applied plan detaches and deletes it
+    work: Work = Work.BULK  #: whose share of the calls it uses
+    before: Mapping[str, Json] | None = None  #: the members when SES last had it
+    accepted: Mapping[str, Any] | None = (
+        None  #: what no check covers, as it was last accepted (`drift.baseline`)
+    )
+    allowed: frozenset[str] = frozenset()  #: `Change.key` of its changes in plans that a person applied
+    later: frozenset[str] = (
+        frozenset()
+    )  #: as `allowed`, of changes that wait until no mail needs the old state
+    open: frozenset[tuple[str, str, str, str]] = frozenset()  #: keys of its open findings
+
+    @property
+    def seen(self) -> bool:
+        """Whether SES had it before."""
+        return self.before is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one check found and did."""
+
+    reading: Reading  #: at the end
+    members: Mapping[str, Json] | None  #: of the reading
+    done: Sequence[Change] = ()
+    failed: Sequence[tuple[Change, str]] = ()
+    found: Sequence[Found] = ()  #: before the changes
+    left: frozenset[tuple[str, str, str, str]] = frozenset()  #: keys of what is still found after them
+    proposed: Sequence[Change] = ()  #: repairs that wait for a person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,21 +112,31 @@ class ProvisionStore(Protocol):
         """The number of rows."""
         ...
 
-    async def applied(
-        self, row: Row, observed: Mapping[str, Json], changes: Sequence[Change], *, again_in: float
-    ) -> None:
-        """Records what SES has now, with an audit row per change. Rows that depend on a new resource become due."""
+    async def applied(self, row: Row, outcome: Outcome, *, again_in: float) -> None:
+        """Records what SES has now, the findings, and an audit row per change. Rows that depend on a new resource become due."""
         ...
 
-    async def failed(self, row: Row, error: str, changes: Sequence[Change], *, again_in: float) -> None:
-        """Records SES's error. What the row depends on becomes due."""
+    async def failed(self, row: Row, error: str, outcome: Outcome | None, *, again_in: float) -> None:
+        """Records SES's error, and what was read and done before it. What the row depends on becomes due."""
+        ...
+
+    async def gone(self, row: Row, done: Sequence[Change]) -> None:
+        """Records that a resource that is no longer wanted does not exist any more."""
         ...
 
     async def identity(self, domain: str, status: str, records: Sequence[Mapping[str, str]]) -> int | None:
         """Returns the tenant if the status changed."""
         ...
 
-    async def tenant_arn(self, key: str) -> str | None: ...
+    async def tenant_arn(self, key: str) -> str | None:
+        """The ARN of an SES tenant that was seen; of any if the key is empty."""
+        ...
+
+    async def facts(self, row: Row, extras: Sequence[str]) -> Facts:
+        """`extras`: what its tenant is associated with beside what is desired."""
+        ...
+
+    async def policies(self) -> Mapping[str, Policy]: ...
 
 
 class Reconciler:
@@ -145,42 +188,139 @@ class Reconciler:
 
     async def check(self, row: Row) -> None:
         """Reconciles one resource. Errors of SES are recorded in its row, not raised."""
-        done: list[Change] = []
+        calls = Resources(self._ses.doing(row.work, row.tenant), self._store.tenant_arn)
         try:
-            observed = await self._agree(row, done)
+            if not row.wanted:
+                await self._remove(row, calls)
+                return
+            outcome = await self._agree(row, calls)
         except SesError as error:
-            wait = min(self._pace.retry * 2 ** min(row.attempts, 10), _SLOWEST_RETRY)
-            await self._store.failed(row, str(error), done, again_in=wait * random.uniform(0.8, 1.2))
+            await self._store.failed(row, str(error), None, again_in=self._retry(row))
             return
         again = self._pace.recheck(shared=row.resource.shared, resources=self._resources)
-        again *= random.uniform(0.9, 1.1)
-        if row.resource.kind == Kind.IDENTITY:
-            again = await self._verification(row, observed, again)
-        await self._store.applied(row, observed, done, again_in=again)
-        if done and row.seen:
+        again *= _spread(row.resource)
+        if row.resource.kind == Kind.IDENTITY and outcome.members is not None:
+            again = await self._verification(row, outcome.members, again)
+        if problem := _problem(row, outcome):
+            await self._store.failed(row, problem, outcome, again_in=self._retry(row))
+        else:
+            await self._store.applied(row, outcome, again_in=again)
+        if outcome.done and row.seen:
             # A repair of a shared resource concerns lanes of every tenant.
             await self._governor.stops.probe_soon()
 
-    async def _agree(self, row: Row, done: list[Change]) -> Mapping[str, Json]:
-        """Applies the changes and returns what SES has then. Raises SesError."""
-        resource = row.resource
-        actual = await self._read(resource)
-        failed: SesError | None = None
-        for change in _automatic(resource, actual):
+    def _retry(self, row: Row) -> float:
+        return min(self._pace.retry * 2 ** min(row.attempts, 10), _SLOWEST_RETRY) * random.uniform(0.8, 1.2)
+
+    async def _agree(self, row: Row, calls: Resources) -> Outcome:
+        """Applies the changes. Raises SesError if the resource cannot be read."""
+        done: list[Change] = []
+        failed: list[tuple[Change, str]] = []
+        reading = await self._create(row, calls, done, failed)
+        if reading is None:
+            reading = await calls.read(row.resource)
+        found = await self._find(row, reading)
+        policies: Mapping[str, Policy] = await self._store.policies() if found else {}
+        needed = _changes(row, reading, found)
+        now = [change for change, repairs in needed if _judge(row, change, repairs, policies) is Act.APPLY]
+        tried = {change.key for change, _ in failed}  # not again at once
+        for change in now:
+            if change.key in tried:
+                continue
             try:
-                await self._apply(change, actual)
+                await calls.apply(change, reading.whole)
             except SesError as error:  # one refused domain must not keep the others from being associated
-                failed = failed or error
+                failed.append((change, str(error)))
             else:
                 done.append(change)
-        if failed is not None:
-            raise failed
-        if done:
-            actual = await self._read(resource)
-        if left := _automatic(resource, actual):
-            raise SesError("NotAsSet", reasons.not_as_set([str(change) for change in left]))
-        assert actual is not None
-        return actual
+        after, left = reading, found
+        if done or failed:
+            after = await self._read_back(row, calls, reading, done)
+            left = await self._find(row, after) if found else []
+        return Outcome(
+            reading=after,
+            members=after.members(row.resource),
+            done=done,
+            failed=failed,
+            found=found,
+            left=frozenset(each.key for each in left),
+            proposed=[change for change, _ in needed if change not in now],
+        )
+
+    async def _create(
+        self, row: Row, calls: Resources, done: list[Change], failed: list[tuple[Change, str]]
+    ) -> Reading | None:
+        """Makes a resource that SES has not had, without reading it first. None: it has to be read."""
+        resource = row.resource
+        if row.seen or row.attempts:
+            return None
+        match resource.kind:
+            case Kind.ASSOCIATION:
+                changes = plan.changes(resource, None)
+            case Kind.POLICY:  # set even if it is the default: live runs have seen `none` (ses.md 1.7)
+                changes = plan.changes(resource, {})
+            case _:
+                reading = await calls.create(resource)
+                if reading is not None:
+                    done.append(Change(resource, plan.CREATE))
+                return reading
+        for change in changes:
+            try:
+                await calls.apply(change, None)
+            except SesError as error:
+                failed.append((change, str(error)))
+            else:
+                done.append(change)
+        return None
+
+    async def _read_back(
+        self, row: Row, calls: Resources, reading: Reading, done: Sequence[Change]
+    ) -> Reading:
+        """What SES has after the changes. For a new identity its success counts: it is read again soon, for its verification."""
+        if reading.complete or row.resource.kind != Kind.IDENTITY or reading.whole is None:
+            return reading if not reading.complete else await calls.read(row.resource)
+        groups = {change.member for change in done if change.action == plan.UPDATE}
+        whole = dict(reading.whole)
+        if "feedback" in groups:
+            whole["FeedbackForwardingStatus"] = row.resource.want["feedback_forwarding"]
+        if "mail_from" in groups:
+            whole["MailFromAttributes"] = {
+                "MailFromDomain": row.resource.want["mail_from"],
+                "BehaviorOnMxFailure": row.resource.want["mail_from_behavior"],
+                "MailFromDomainStatus": "PENDING",
+            }
+        return Reading(whole=whole, complete=False)
+
+    async def _find(self, row: Row, reading: Reading) -> list[Found]:
+        """The findings. Asks the database for names only if there is something to say."""
+        look = Look(
+            resource=row.resource,
+            whole=reading.whole,
+            before=row.before,
+            accepted=row.accepted if reading.complete else None,
+            open=row.open,
+            beside=reading.beside,
+        )
+        found = drift.find(look, Facts())
+        if not found:
+            return []
+        return drift.find(look, await self._store.facts(row, drift.extras(look)))
+
+    async def _remove(self, row: Row, calls: Resources) -> None:
+        """Detaches and deletes a resource that is no longer wanted, as far as applied plans allow. Raises SesError."""
+        resource, done = row.resource, list[Change]()
+        if resource.kind in (Kind.POLICY, Kind.EVENT_DESTINATION):  # they go with their tenant or their set
+            await self._store.gone(row, done)
+            return
+        reading = await calls.read(resource)
+        for change in plan.changes(resource, reading.members(resource), wanted=False):
+            if _judge(row, change, None, {}) is not Act.APPLY:
+                problem = messages.not_allowed(str(change))
+                await self._store.failed(row, problem, None, again_in=_SLOWEST_RETRY)
+                return
+            await calls.apply(change, reading.whole)
+            done.append(change)
+        await self._store.gone(row, done)
 
     async def _verification(self, row: Row, observed: Mapping[str, Json], again: float) -> float:
         """Records whether a domain is verified and aligns its lanes. Returns the seconds until the next check."""
@@ -195,128 +335,47 @@ class Reconciler:
             return again
         return min(max(self._pace.identity, row.age / 10), 3600.0)
 
-    # Reading ------------------------------------------------------------------------------------------------------------
 
-    async def _read(self, resource: Resource) -> Mapping[str, Json] | None:
-        name = resource.name
-        match resource.kind:
-            case Kind.CONFIGURATION_SET:
-                return await self._read_set(name)
-            case Kind.EVENT_DESTINATION:
-                return await self._read_destination(name)
-            case Kind.IDENTITY:
-                identity = await self._ses.get_identity(name)
-                return None if identity is None else _identity(identity)
-            case Kind.TENANT:
-                tenant = await self._ses.get_tenant(name)
-                return None if tenant is None else _tenant(tenant)
-            case Kind.POLICY:
-                policy = await self._ses.get_policy(await self._arn(name))
-                return {"policy": policy}
-            case Kind.ASSOCIATION:
-                arns = await self._ses.get_associations(name)
-                return None if arns is None else {"resources": sorted(arn.split(":", 5)[-1] for arn in arns)}
-
-    async def _read_set(self, name: str) -> Mapping[str, Json] | None:
-        found = await self._ses.get_configuration_set(name)
-        if found is None:
-            return None
-        return {
-            "suppression_scope": found.suppression.get("SuppressionScope"),
-            "suppressed_reasons": found.suppression.get("SuppressedReasons"),
-            "max_delivery_seconds": found.delivery.get("MaxDeliverySeconds"),
-            "groups": {"suppression": dict(found.suppression), "delivery": dict(found.delivery)},
-        }
-
-    async def _read_destination(self, name: str) -> Mapping[str, Json] | None:
-        set_name, _, own = name.partition("/")
-        for each in await self._ses.get_destinations(set_name):
-            if each.name == own:
-                return {"events": list(each.events), "topic": each.topic, "enabled": each.enabled}
-        return None
-
-    async def _arn(self, key: str) -> str:
-        arn = await self._store.tenant_arn(key)
-        if arn is None:
-            raise SesError("NotYet", reasons.ses_tenant_missing(key))
-        return arn
-
-    # Applying -----------------------------------------------------------------------------------------------------------
-
-    async def _apply(self, change: Change, actual: Mapping[str, Json] | None) -> None:
-        resource = change.resource
-        name, want = resource.name, cast("Mapping[str, Any]", resource.want)
-        match resource.kind:
-            case Kind.CONFIGURATION_SET:
-                await self._apply_set(change, actual or {}, want)
-            case Kind.EVENT_DESTINATION:
-                set_name, _, own = name.partition("/")
-                destination = SesDestination(
-                    name=own, events=tuple(want["events"]), topic=want["topic"], enabled=want["enabled"]
-                )
-                await self._ses.put_destination(set_name, destination, create=change.action == plan.CREATE)
-            case Kind.IDENTITY if change.action == plan.CREATE:
-                await self._ses.create_identity(name, configuration_set=want["configuration_set"])
-            case Kind.IDENTITY:
-                await self._ses.put_identity_set(name, want["configuration_set"])
-            case Kind.TENANT:
-                put = (
-                    self._ses.create_tenant
-                    if change.action == plan.CREATE
-                    else self._ses.put_tenant_suppression
-                )
-                await put(name, scope=want["suppression_scope"], reasons=want["suppressed_reasons"])
-            case Kind.POLICY:
-                await self._ses.put_policy(await self._arn(name), want["policy"])
-            case Kind.ASSOCIATION:
-                # arn:aws:ses:REGION:ACCOUNT: only the tenant's own ARN has both (ses.md 1.2).
-                where = (await self._arn(name)).split(":", 5)[:5]
-                await self._ses.associate(name, ":".join([*where, change.member or ""]))
-
-    async def _apply_set(self, change: Change, actual: Mapping[str, Any], want: Mapping[str, Any]) -> None:
-        name = change.resource.name
-        if change.action == plan.CREATE:
-            await self._ses.create_configuration_set(
-                name,
-                reasons=want["suppressed_reasons"],
-                max_delivery_seconds=want.get("max_delivery_seconds"),
-            )
-            return
-        # A PUT replaces its group: values in it that are not ours are sent back unchanged (ses.md 6).
-        group = dict(actual["groups"][change.member])
-        if change.member == "delivery":
-            await self._ses.put_delivery(name, group | {"MaxDeliverySeconds": want["max_delivery_seconds"]})
-            return
-        group.pop("SuppressionScope", None)
-        group.pop("SuppressedReasons", None)
-        if want["suppressed_reasons"] is not None:
-            group["SuppressedReasons"] = want["suppressed_reasons"]
-        await self._ses.put_suppression(name, group)
+def _spread(resource: Resource) -> float:
+    """Spreads rechecks. The destinations of one set stay together, as one call lists them."""
+    name = resource.name.partition("/")[0] if resource.kind == Kind.EVENT_DESTINATION else str(resource)
+    return 0.9 + 0.2 * (zlib.crc32(name.encode()) / 2**32)
 
 
-def _automatic(resource: Resource, actual: Mapping[str, Json] | None) -> list[Change]:
-    return [change for change in plan.changes(resource, actual) if not change.removes]
+def _changes(row: Row, reading: Reading, found: Sequence[Found]) -> list[tuple[Change, Found | None]]:
+    """What would make SES agree, each with the finding that it repairs, if any."""
+    by_key: dict[str, Found] = {}
+    for each in found:
+        for change in each.repair:
+            by_key.setdefault(change.key, each)
+    desired = plan.changes(row.resource, reading.members(row.resource))
+    more = [change for each in found for change in each.repair if change.resource.kind == row.resource.kind]
+    unique: dict[str, Change] = {}
+    for change in (*desired, *more):
+        if change.resource.name == row.resource.name:  # other resources' changes: control/beside.py
+            unique.setdefault(change.key, change)
+    return [(change, by_key.get(change.key)) for change in unique.values()]
 
 
-def _tenant(tenant: SesTenant) -> Mapping[str, Json]:
-    reasons = tenant.suppressed_reasons
-    return {
-        "arn": tenant.arn,
-        "status": tenant.status,
-        "suppression_scope": tenant.suppression_scope,
-        "suppressed_reasons": list(reasons) if reasons is not None else None,
-    }
+def _judge(row: Row, change: Change, repairs: Found | None, policies: Mapping[str, Policy]) -> Act:
+    """What a changed desire needs is made; a repair follows the policy of what it repairs."""
+
+    def policy(change: Change) -> Act:
+        if repairs is None or drift.applies(change, repairs, policies):
+            return Act.APPLY
+        return Act.PROPOSE
+
+    return approval.judge(change, allowed=row.allowed, later=row.later, policy=policy)
 
 
-def _identity(identity: SesIdentity) -> Mapping[str, Json]:
-    zone = identity.dkim_zone or OLD_DKIM_ZONE
-    records: list[Json] = [
-        {"type": "CNAME", "name": f"{token}._domainkey.{identity.domain}", "value": f"{token}.{zone}"}
-        for token in identity.dkim_tokens
-    ]
-    return {
-        "configuration_set": identity.configuration_set,
-        "verified": identity.verified,
-        "status": identity.status,
-        "records": records,
-    }
+def _problem(row: Row, outcome: Outcome) -> str | None:
+    """Why the row is not as desired, if nothing proposed explains it."""
+    if outcome.failed:
+        return outcome.failed[0][1]
+    proposed = {change.key for change in outcome.proposed}
+    needed = plan.changes(row.resource, outcome.members)
+    if left := [str(change) for change in needed if change.key not in proposed]:
+        return f"NotAsSet: {reasons.not_as_set(left)}"
+    if outcome.members is None and row.resource.kind != Kind.ACCOUNT:
+        return messages.not_allowed(str(Change(row.resource, plan.CREATE)))
+    return None

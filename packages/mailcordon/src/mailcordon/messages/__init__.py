@@ -1,6 +1,7 @@
 """Every sentence that a user can read, one module per surface.
 
 - `reasons`: why mail, a lane or an address is in the state it is in. The API, the CLI and the log show the same text.
+- `drift`: what was found at SES that differs from what is desired, and why a finding ended.
 - `api`: what the REST API says when it refuses a request.
 - `cli`: what the command line prints.
 - `system`: what `up`, `down`, `migrate`, `doctor` and the role processes print, and what is wrong with a setting.

@@ -14,7 +14,7 @@ from typing import ParamSpec, cast
 P = ParamSpec("P")
 Message = Callable[P, str]
 
-SURFACES = ("reasons", "api", "cli", "system", "plans", "lifecycle")
+SURFACES = ("reasons", "drift", "api", "cli", "system", "plans", "lifecycle")
 
 _examples: dict[object, list[Callable[[], str]]] = {}  #: by message, in the order they are written
 

@@ -952,6 +952,12 @@ def not_as_set(changes: list[str]) -> str:
     return f"SES accepted the call but returns other values; still needed: {'; '.join(changes)}"
 
 
+@example("delete account 1")
+def no_call_for(change: str) -> str:
+    """Why a change of a plan failed: SES has no call for it."""
+    return f"SES has no call for this: {change}"
+
+
 @example("mc-k3m8p2q7r4s9")
 def ses_tenant_missing(name: str) -> str:
     """Why a resource of a tenant is failing: the SES tenant that it needs does not exist yet."""

@@ -3,15 +3,21 @@
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
-from mailcordon.adapters.db import platform_reader, queries
+import asyncpg
+
+from mailcordon.adapters.db import finding_store, plan_store, platform_reader, queries
 from mailcordon.adapters.db.control_store import write_desired
 from mailcordon.adapters.db.engine import Pool, PooledConnection, row_count
-from mailcordon.control import desired, plan
-from mailcordon.control.desired import Json, Resource, Settings
+from mailcordon.control import desired, drift, plan
+from mailcordon.control.desired import Resource, Settings
+from mailcordon.control.drift import Facts, Owner
 from mailcordon.control.plan import Change
-from mailcordon.control.reconcile import Row
+from mailcordon.control.reconcile import Outcome, Row
 from mailcordon.control.work import WORK_OF_ROWS, Work
+from mailcordon.core.drift import Policy
+from mailcordon.messages import drift as messages
 
 _SQL = queries.load("provision_store.sql")
 _CONTROL = queries.load("control_store.sql")
@@ -37,26 +43,7 @@ class ProvisionStore:
             if newest:
                 await conn.execute(_SQL.put_newest_first, list(busy))
             rows = await conn.fetch(_SQL.due, work, limit, list(busy))
-        return [
-            Row(
-                resource=Resource(
-                    desired.parse_kind(row["kind"]),
-                    row["name"],
-                    json.loads(row["desired"]),
-                    row["tenant"] is None,
-                ),
-                tenant=row["tenant"],
-                seen=row["seen"],
-                attempts=row["attempts"],
-                age=row["age"],
-                version=row["version"],
-                wanted=row["wanted"],
-                work=Work(row["work"]),
-                allowed=frozenset(row["allowed"] or ()),
-                accepted=json.loads(row["accepted"]) if row["accepted"] else None,
-            )
-            for row in rows
-        ]
+        return [_row(each) for each in rows]
 
     async def kinds_due(self) -> list[Work]:
         async with self._pool.acquire() as conn, conn.transaction():
@@ -69,33 +56,78 @@ class ProvisionStore:
     async def size(self) -> int:
         return await self._pool.fetchval(_SQL.size)
 
-    async def applied(
-        self, row: Row, observed: Mapping[str, Json], changes: Sequence[Change], *, again_in: float
-    ) -> None:
-        one = row.resource
+    async def applied(self, row: Row, outcome: Outcome, *, again_in: float) -> None:
+        one, reading = row.resource, outcome.reading
+        whole = reading.whole if reading.complete else None
         async with self._pool.acquire() as conn, conn.transaction():
-            await conn.execute(
+            updated = await conn.execute(
                 _SQL.applied,
                 one.kind.word,
                 one.name,
-                json.dumps(observed),
+                json.dumps(outcome.members),
                 again_in,
                 json.dumps(one.want),
                 row.version,
+                _json(whole),
+                None if whole is None else json.dumps(drift.baseline(one.kind, whole, row.accepted)),
             )
-            if row.seen and any(change.action == plan.CREATE for change in changes):
+            if row.seen and any(change.action == plan.CREATE for change in outcome.done):
                 await conn.execute(_SQL.recheck_dependents, one.name)
-            await _audit(conn, row, changes)
+            await self._record(conn, row, outcome, is_current=row_count(updated) > 0)
 
-    async def failed(self, row: Row, error: str, changes: Sequence[Change], *, again_in: float) -> None:
-        one = row.resource
+    async def failed(self, row: Row, error: str, outcome: Outcome | None, *, again_in: float) -> None:
+        one, reading = row.resource, outcome.reading if outcome else None
+        whole = reading.whole if reading and reading.complete else None
         async with self._pool.acquire() as conn, conn.transaction():
-            await conn.execute(
-                _SQL.failed, one.kind.word, one.name, error, again_in, json.dumps(one.want), row.version
+            updated = await conn.execute(
+                _SQL.failed,
+                one.kind.word,
+                one.name,
+                error,
+                again_in,
+                json.dumps(one.want),
+                row.version,
+                _json(outcome.members if outcome else None),
+                _json(whole),
             )
             await conn.execute(_SQL.recheck_needed, one.kind.word, one.name)
             await conn.execute(_SQL.postpone_dependents, one.kind.word, one.name)
-            await _audit(conn, row, changes)
+            if outcome:
+                await self._record(conn, row, outcome, is_current=row_count(updated) > 0)
+
+    async def gone(self, row: Row, done: Sequence[Change]) -> None:
+        one = row.resource
+        async with self._pool.acquire() as conn, conn.transaction():
+            await conn.execute(_SQL.gone, one.kind.word, one.name)
+            await plan_store.record(conn, one.kind.word, one.name, done, ())
+            await finding_store.end_of_row(conn, one.kind.word, one.name, messages.undone())
+            await _audit(conn, row, done)
+
+    async def _record(self, conn: PooledConnection, row: Row, outcome: Outcome, *, is_current: bool) -> None:
+        """Audits the changes, and records the findings if what was desired then is still desired."""
+        one = row.resource
+        await _audit(conn, row, outcome.done)
+        await plan_store.record(conn, one.kind.word, one.name, outcome.done, outcome.failed)
+        if is_current:
+            await finding_store.record(conn, row, outcome)
+
+    async def facts(self, row: Row, extras: Sequence[str]) -> Facts:
+        slug = await self._pool.fetchval(_SQL.slug, row.tenant) if row.tenant is not None else None
+        names: dict[str, list[str]] = {"identity": [], "configuration-set": []}
+        for each in extras:
+            kind, _, name = each.partition("/")
+            names.setdefault(kind, []).append(name)
+        owners: dict[str, Owner] = {}
+        if extras:
+            found = await self._pool.fetch(_SQL.owners, names["identity"], names["configuration-set"])
+            owners = {
+                each["resource"]: Owner(tenant=each["tenant"], slug=each["slug"] or "") for each in found
+            }
+        return Facts(slug=slug, owners=owners)
+
+    async def policies(self) -> Mapping[str, Policy]:
+        found = await self._pool.fetch(_SQL.policies)
+        return {row["kind"]: Policy(act=row["act"], hold=row["hold"]) for row in found}
 
     async def identity(self, domain: str, status: str, records: Sequence[Mapping[str, str]]) -> int | None:
         async with self._pool.acquire() as conn, conn.transaction():
@@ -144,6 +176,32 @@ class ProvisionStore:
                 return bool(await conn.fetchval(_SQL.holds_reconciler_lock))
 
             yield holds if await conn.fetchval(_SQL.try_reconciler_lock) else None
+
+
+def _row(row: asyncpg.Record) -> Row:
+    kind = desired.parse_kind(row["kind"])
+    return Row(
+        resource=Resource(kind, row["name"], json.loads(row["desired"]), row["tenant"] is None),
+        tenant=row["tenant"],
+        attempts=row["attempts"],
+        age=row["age"],
+        version=row["version"],
+        wanted=row["wanted"],
+        work=Work(row["work"]),
+        before=_parsed(row["observed"]),
+        accepted=_parsed(row["accepted"]),
+        allowed=frozenset(row["allowed"]),
+        later=frozenset(row["later"]),
+        open=frozenset(tuple(key) for key in json.loads(row["open"])),
+    )
+
+
+def _json(value: Mapping[str, Any] | None) -> str | None:
+    return None if value is None else json.dumps(value)
+
+
+def _parsed(text: str | None) -> Any:
+    return None if text is None else json.loads(text)
 
 
 async def make_due(conn: PooledConnection, lane: int) -> int:

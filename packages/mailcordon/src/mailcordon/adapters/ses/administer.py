@@ -8,6 +8,7 @@ import asyncio
 import copy
 import random
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Self, cast
 
@@ -16,25 +17,28 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
 from mailcordon.control import hints
-from mailcordon.control.administration import (
-    SesAccount,
-    SesDestination,
-    SesError,
-    SesIdentity,
-    SesSet,
-    SesTenant,
-)
+from mailcordon.control.administration import SesAccount, SesError, Whole
 from mailcordon.control.call_budget import CallBudget, QueueFull, Rates
 from mailcordon.control.work import Work
 from mailcordon.messages import system
 
 _PAGE = 100
-_MAX_PAGES = 1000
+_MAX_PAGES = 10_000  #: a million items: more than an account may have of anything
 _ATTEMPTS = 4
 _PAUSE = 0.1  #: seconds before a call is repeated; doubles
 _REFUSED_FOR_RATE = frozenset({"TooManyRequestsException", "Throttling", "ThrottlingException"})
 _REPEATED_STATUS = frozenset({500, 502, 503, 504})
 _REPEATED_ERRORS = (ConnectionError, HTTPClientError)
+_MISSING = "NotFoundException"
+#: Operation of each group of a set's options, and the member that the group is wrapped in.
+_SET_GROUPS = {
+    "suppression": ("put_configuration_set_suppression_options", None),
+    "delivery": ("put_configuration_set_delivery_options", None),
+    "sending": ("put_configuration_set_sending_options", None),
+    "tracking": ("put_configuration_set_tracking_options", None),
+    "vdm": ("put_configuration_set_vdm_options", "VdmOptions"),
+    "reputation": ("put_configuration_set_reputation_options", None),
+}
 
 
 class Administer:
@@ -73,77 +77,66 @@ class Administer:
 
     # Configuration sets -------------------------------------------------------------------------------------------------
 
-    async def get_configuration_set(self, name: str) -> SesSet | None:
-        found = await self._read("get_configuration_set", ConfigurationSetName=name)
-        if found is None:
-            return None
-        return SesSet(
-            name=name,
-            suppression=_group(found, "SuppressionOptions"),
-            delivery=_group(found, "DeliveryOptions"),
-        )
+    async def get_configuration_set(self, name: str) -> Whole | None:
+        return await self._read("get_configuration_set", ConfigurationSetName=name)
 
     async def create_configuration_set(
         self, name: str, *, reasons: Sequence[str] | None, max_delivery_seconds: int | None
-    ) -> None:
+    ) -> bool:
         more: dict[str, Any] = {}
         if reasons is not None:
             more["SuppressionOptions"] = {"SuppressedReasons": list(reasons)}
         if max_delivery_seconds is not None:
             more["DeliveryOptions"] = {"MaxDeliverySeconds": max_delivery_seconds}
-        await self._create("create_configuration_set", ConfigurationSetName=name, **more)
+        created = await self._create("create_configuration_set", ConfigurationSetName=name, **more)
+        return created is not None
 
-    async def put_suppression(self, name: str, group: Mapping[str, Any]) -> None:
-        await self._call("put_configuration_set_suppression_options", ConfigurationSetName=name, **group)
+    async def put_set_group(self, name: str, group: str, members: Whole) -> None:
+        operation, wrapped_in = _SET_GROUPS[group]
+        given = {wrapped_in: dict(members)} if wrapped_in else dict(members)
+        await self._call(operation, ConfigurationSetName=name, **given)
 
-    async def put_delivery(self, name: str, group: Mapping[str, Any]) -> None:
-        await self._call("put_configuration_set_delivery_options", ConfigurationSetName=name, **group)
+    async def delete_configuration_set(self, name: str) -> None:
+        await self._read("delete_configuration_set", ConfigurationSetName=name)
 
-    async def get_destinations(self, set_name: str) -> list[SesDestination]:
+    async def configuration_sets(self) -> list[str]:
+        return await self._pages("list_configuration_sets", "ConfigurationSets")
+
+    async def get_destinations(self, set_name: str) -> list[Whole] | None:
         found = await self._read("get_configuration_set_event_destinations", ConfigurationSetName=set_name)
-        return [
-            SesDestination(
-                name=each["Name"],
-                events=tuple(_items(each, "MatchingEventTypes")),
-                topic=_group(each, "SnsDestination").get("TopicArn"),
-                enabled=bool(each.get("Enabled")),
-            )
-            for each in _items(found, "EventDestinations")
-        ]
+        return None if found is None else _items(found, "EventDestinations")
 
-    async def put_destination(self, set_name: str, destination: SesDestination, *, create: bool) -> None:
-        what = {
-            "ConfigurationSetName": set_name,
-            "EventDestinationName": destination.name,
-            "EventDestination": {
-                "Enabled": destination.enabled,
-                "MatchingEventTypes": list(destination.events),
-                "SnsDestination": {"TopicArn": destination.topic},
-            },
-        }
-        if create:
-            await self._create("create_configuration_set_event_destination", **what)
-        else:
-            await self._call("update_configuration_set_event_destination", **what)
+    async def create_destination(self, set_name: str, name: str, members: Whole) -> bool:
+        created = await self._create(
+            "create_configuration_set_event_destination",
+            ConfigurationSetName=set_name,
+            EventDestinationName=name,
+            EventDestination=dict(members),
+        )
+        return created is not None
+
+    async def put_destination(self, set_name: str, name: str, members: Whole) -> None:
+        await self._call(
+            "update_configuration_set_event_destination",
+            ConfigurationSetName=set_name,
+            EventDestinationName=name,
+            EventDestination=dict(members),
+        )
+
+    async def delete_destination(self, set_name: str, name: str) -> None:
+        await self._read(
+            "delete_configuration_set_event_destination",
+            ConfigurationSetName=set_name,
+            EventDestinationName=name,
+        )
 
     # Identities ---------------------------------------------------------------------------------------------------------
 
-    async def get_identity(self, domain: str) -> SesIdentity | None:
-        found = await self._read("get_email_identity", EmailIdentity=domain)
-        if found is None:
-            return None
-        dkim = _group(found, "DkimAttributes")
-        return SesIdentity(
-            domain=domain,
-            verified=bool(found.get("VerifiedForSendingStatus")),
-            status=found.get("VerificationStatus") or dkim.get("Status") or "PENDING",
-            configuration_set=found.get("ConfigurationSetName"),
-            dkim_tokens=tuple(_items(dkim, "Tokens")),
-            dkim_zone=dkim.get("SigningHostedZone"),
-        )
+    async def get_identity(self, name: str) -> Whole | None:
+        return await self._read("get_email_identity", EmailIdentity=name)
 
-    async def create_identity(self, domain: str, *, configuration_set: str) -> None:
-        await self._create(
+    async def create_identity(self, domain: str, *, configuration_set: str) -> Whole | None:
+        return await self._create(
             "create_email_identity", EmailIdentity=domain, ConfigurationSetName=configuration_set
         )
 
@@ -154,26 +147,38 @@ class Administer:
             ConfigurationSetName=configuration_set,
         )
 
-    # Tenants ------------------------------------------------------------------------------------------------------------
+    async def put_dkim(self, domain: str, *, signing: bool) -> None:
+        await self._call("put_email_identity_dkim_attributes", EmailIdentity=domain, SigningEnabled=signing)
 
-    async def get_tenant(self, name: str) -> SesTenant | None:
-        found = await self._read("get_tenant", TenantName=name)
-        if found is None:
-            return None
-        tenant = found["Tenant"]
-        suppression = _group(tenant, "SuppressionAttributes")
-        reasons = suppression.get("SuppressedReasons")
-        return SesTenant(
-            name=name,
-            arn=tenant["TenantArn"],
-            status=tenant.get("SendingStatus") or "ENABLED",
-            suppression_scope=suppression.get("SuppressionScope"),
-            suppressed_reasons=tuple(reasons) if reasons is not None else None,
+    async def put_mail_from(self, domain: str, mail_from: str | None, *, behavior: str) -> None:
+        more = {} if mail_from is None else {"MailFromDomain": mail_from}
+        await self._call(
+            "put_email_identity_mail_from_attributes",
+            EmailIdentity=domain,
+            BehaviorOnMxFailure=behavior,
+            **more,
         )
 
-    async def create_tenant(self, name: str, *, scope: str, reasons: Sequence[str]) -> None:
+    async def put_feedback(self, domain: str, *, forwarding: bool) -> None:
+        await self._call(
+            "put_email_identity_feedback_attributes", EmailIdentity=domain, EmailForwardingEnabled=forwarding
+        )
+
+    async def delete_identity(self, domain: str) -> None:
+        await self._read("delete_email_identity", EmailIdentity=domain)
+
+    async def identities(self) -> list[Whole]:
+        return await self._pages("list_email_identities", "EmailIdentities")
+
+    # Tenants ------------------------------------------------------------------------------------------------------------
+
+    async def get_tenant(self, name: str) -> Whole | None:
+        found = await self._read("get_tenant", TenantName=name)
+        return None if found is None else found["Tenant"]
+
+    async def create_tenant(self, name: str, *, scope: str, reasons: Sequence[str]) -> Whole | None:
         attributes = {"SuppressionScope": scope, "SuppressedReasons": list(reasons)}
-        await self._create("create_tenant", TenantName=name, SuppressionAttributes=attributes)
+        return await self._create("create_tenant", TenantName=name, SuppressionAttributes=attributes)
 
     async def put_tenant_suppression(self, name: str, *, scope: str, reasons: Sequence[str]) -> None:
         await self._call(
@@ -183,10 +188,26 @@ class Administer:
             SuppressedReasons=list(reasons),
         )
 
-    async def get_policy(self, tenant_arn: str) -> str | None:
-        found = await self._entity(tenant_arn)
-        policy = _group(found, "ReputationEntity").get("ReputationManagementPolicy")
-        return policy.rpartition("/")[2] if policy else None
+    async def delete_tenant(self, name: str) -> None:
+        await self._read("delete_tenant", TenantName=name)
+
+    async def tenants(self) -> list[Whole]:
+        return await self._pages("list_tenants", "Tenants")
+
+    async def tenants_with_status(self, status: str) -> dict[str, str]:
+        found = await self._pages("list_tenants", "Tenants", Filter={"SENDING_STATUS": status})
+        return {each["TenantName"]: each["TenantArn"] for each in found}
+
+    async def get_entity(self, tenant_arn: str) -> Whole | None:
+        found = await self._read(
+            "get_reputation_entity",
+            ReputationEntityType="RESOURCE",
+            ReputationEntityReference=tenant_arn,
+        )
+        return None if found is None else _group(found, "ReputationEntity")
+
+    async def entities(self) -> list[Whole]:
+        return await self._pages("list_reputation_entities", "ReputationEntities")
 
     async def put_policy(self, tenant_arn: str, policy: str) -> None:
         _, partition, _, region, *_ = tenant_arn.split(":")
@@ -198,49 +219,46 @@ class Administer:
             ReputationEntityPolicy=f"arn:{partition}:ses:{region}:aws:reputation-policy/{policy}",
         )
 
-    async def get_associations(self, tenant: str) -> list[str] | None:
-        found: list[str] = []
-        more: dict[str, Any] = {}
-        for _ in range(_MAX_PAGES):
-            page = await self._read("list_tenant_resources", TenantName=tenant, PageSize=_PAGE, **more)
-            if page is None:
-                return None
-            found += [each["ResourceArn"] for each in _items(page, "TenantResources")]
-            if not page.get("NextToken"):
-                break
-            more = {"NextToken": page["NextToken"]}
-        return found
-
-    async def associate(self, tenant: str, arn: str) -> None:
-        await self._create("create_tenant_resource_association", TenantName=tenant, ResourceArn=arn)
-
-    async def tenants_with_status(self, status: str) -> dict[str, str]:
-        found: dict[str, str] = {}
-        more: dict[str, Any] = {}
-        for _ in range(_MAX_PAGES):
-            page = await self._call("list_tenants", Filter={"SENDING_STATUS": status}, PageSize=_PAGE, **more)
-            found |= {each["TenantName"]: each["TenantArn"] for each in _items(page, "Tenants")}
-            if not page.get("NextToken"):
-                break
-            more = {"NextToken": page["NextToken"]}
-        return found
+    async def put_status(self, tenant_arn: str, status: str) -> None:
+        await self._call(
+            "update_reputation_entity_customer_managed_status",
+            ReputationEntityType="RESOURCE",
+            ReputationEntityReference=tenant_arn,
+            SendingStatus=status,
+        )
 
     async def status_cause(self, tenant_arn: str) -> str | None:
-        found = _group(await self._entity(tenant_arn), "ReputationEntity")
+        found = await self.get_entity(tenant_arn)
         for record in ("AwsSesManagedStatus", "CustomerManagedStatus"):
             status = _group(found, record)
             if status.get("Status") == "DISABLED":
                 return status.get("Cause")
         return None
 
-    async def _entity(self, tenant_arn: str) -> dict[str, Any] | None:
-        return await self._read(
-            "get_reputation_entity",
-            ReputationEntityType="RESOURCE",
-            ReputationEntityReference=tenant_arn,
-        )
+    async def get_associations(self, tenant: str) -> list[str] | None:
+        try:
+            found = await self._pages("list_tenant_resources", "TenantResources", TenantName=tenant)
+        except SesError as error:
+            if error.code == _MISSING:
+                return None
+            raise
+        return [each["ResourceArn"] for each in found]
 
-    # Account and suppression list ---------------------------------------------------------------------------------------
+    async def tenants_of(self, arn: str) -> list[Whole]:
+        try:
+            return await self._pages("list_resource_tenants", "ResourceTenants", ResourceArn=arn)
+        except SesError as error:
+            if error.code == _MISSING:
+                return []
+            raise
+
+    async def associate(self, tenant: str, arn: str) -> None:
+        await self._create("create_tenant_resource_association", TenantName=tenant, ResourceArn=arn)
+
+    async def disassociate(self, tenant: str, arn: str) -> None:
+        await self._read("delete_tenant_resource_association", TenantName=tenant, ResourceArn=arn)
+
+    # Account, suppression lists, tags -----------------------------------------------------------------------------------
 
     async def delete_suppressed(self, address: str, *, tenant: str) -> None:
         # SES matches the letter case that it stored, and has been seen to store the domain in lower case (ses.md 2.4).
@@ -253,7 +271,7 @@ class Administer:
                 return
 
     async def get_account(self) -> SesAccount:
-        found = await self._call("get_account")
+        found = await self.get_whole_account()
         quota = _group(found, "SendQuota")
         return SesAccount(
             max_send_rate=float(quota.get("MaxSendRate") or 0),
@@ -263,22 +281,51 @@ class Administer:
             enforcement=found.get("EnforcementStatus") or "HEALTHY",
         )
 
+    async def get_whole_account(self) -> Whole:
+        return await self._call("get_account")
+
+    async def put_account_suppression(self, members: Whole) -> None:
+        await self._call("put_account_suppression_attributes", **members)
+
+    async def put_account_vdm(self, members: Whole) -> None:
+        await self._call("put_account_vdm_attributes", VdmAttributes=dict(members))
+
+    async def tag(self, arn: str, tags: Mapping[str, str]) -> None:
+        listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+        await self._call("tag_resource", ResourceArn=arn, Tags=listed)
+
+    async def untag(self, arn: str, keys: Sequence[str]) -> None:
+        await self._call("untag_resource", ResourceArn=arn, TagKeys=list(keys))
+
+    async def _pages(self, operation: str, member: str, **members: Any) -> list[Any]:
+        """Every item of a list. Raises SesError."""
+        found: list[Any] = []
+        more: dict[str, Any] = {}
+        for _ in range(_MAX_PAGES):
+            page = await self._call(operation, PageSize=_PAGE, **members, **more)
+            found += _items(page, member)
+            if not page.get("NextToken"):
+                break
+            more = {"NextToken": page["NextToken"]}
+        return found
+
     async def _read(self, operation: str, **members: Any) -> dict[str, Any] | None:
         """Returns None if the resource does not exist."""
         try:
             return await self._call(operation, **members)
         except SesError as error:
-            if error.code == "NotFoundException":
+            if error.code == _MISSING:
                 return None
             raise
 
-    async def _create(self, operation: str, **members: Any) -> None:
-        """Succeeds if the resource exists: an earlier process may have died right after the call."""
+    async def _create(self, operation: str, **members: Any) -> dict[str, Any] | None:
+        """Returns None if the resource exists: an earlier process may have died right after the call."""
         try:
-            await self._call(operation, **members)
+            return await self._call(operation, **members)
         except SesError as error:
-            if error.code != "AlreadyExistsException":
-                raise
+            if error.code == "AlreadyExistsException":
+                return None
+            raise
 
     async def _call(self, operation: str, **members: Any) -> dict[str, Any]:
         method = cast("Callable[..., dict[str, Any]]", getattr(self._client, operation))
@@ -289,7 +336,7 @@ class Administer:
             except QueueFull:
                 raise SesError("QueueFull", system.ses_calls_waiting()) from None
             try:
-                return await asyncio.to_thread(partial(method, **members))
+                return _json(await asyncio.to_thread(partial(method, **members)))
             except ClientError as error:
                 response = cast("dict[str, Any]", error.response)
                 problem = _group(response, "Error")
@@ -305,6 +352,27 @@ class Administer:
                     raise SesError(type(error).__name__, str(error)) from None
             await asyncio.sleep(_PAUSE * 2**attempt * random.uniform(0.5, 1))
         raise AssertionError
+
+
+def _json(response: Mapping[str, Any]) -> dict[str, Any]:
+    """A response as JSON: everything SES returned, without what botocore adds."""
+    return {
+        name: _json_value(value)
+        for name, value in response.items()
+        if name != "ResponseMetadata" and value is not None
+    }
+
+
+def _json_value(value: Any) -> Any:
+    match value:
+        case dict():
+            return _json(cast("dict[str, Any]", value))
+        case list():
+            return [_json_value(each) for each in cast("list[Any]", value)]
+        case datetime():
+            return value.astimezone(UTC).isoformat()
+        case _:
+            return value
 
 
 def _group(of: Mapping[str, Any] | None, member: str) -> dict[str, Any]:

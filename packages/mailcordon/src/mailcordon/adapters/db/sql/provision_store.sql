@@ -9,9 +9,9 @@ select set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan'
 -- The rows of one kind of work that are due, tenant by tenant in the order in which they came, what others depend on first. $3:
 -- tenants to leave out (0: what all share), since a call for them is being made. A row waits while what it depends on was not
 -- tried; one that is to be deleted waits until nothing needs it.
-select r.kind, r.name, r.tenant, r.desired, r.observed is not null as seen, r.attempts, r.xmin::text::bigint as version,
+select r.kind, r.name, r.tenant, r.desired, r.observed, r.attempts, r.xmin::text::bigint as version,
        r.wanted, r.work, r.accepted,
-       plan_allowed(r.kind, r.name) as allowed,
+       plan_allowed(r.kind, r.name) as allowed, plan_later(r.kind, r.name) as later, open_findings(r.kind, r.name) as open,
        coalesce((select extract(epoch from now() - i.created_at) from identity i where r.kind = 'identity' and i.domain = r.name),
                 0)::float8 as age
 from ses_resource r
@@ -70,9 +70,10 @@ select count(*) from ses_resource;
 
 -- name: applied
 -- Only if the wish has not changed since it was read. A row that was made due meanwhile stays due: SES may have changed after
--- it was read.
+-- it was read. `whole` is null if SES did not return all members; what no check covers is accepted when it is first read.
 update ses_resource
-set observed = $3::jsonb, observed_at = now(), state = 'applied', error = null, attempts = 0,
+set observed = $3::jsonb, observed_at = now(), whole = coalesce($7::jsonb, whole), accepted = coalesce(accepted, $8::jsonb),
+    state = 'applied', error = null, attempts = 0,
     (next_try_at, work, due_since) = (
         select case when same then now() + make_interval(secs => $4::float8) else next_try_at end,
                case when same then 'scan' else work end, case when same then null else due_since end
@@ -84,7 +85,8 @@ where kind = $1 and name = $2 and desired = $5::jsonb;
 -- As `applied`. The attempts in a row without success decide when to retry; what keeps failing leaves the share of those for whom
 -- somebody waits.
 update ses_resource
-set state = 'failing', error = $3, attempts = attempts + 1,
+set observed = coalesce($7::jsonb, observed), observed_at = case when $7::jsonb is null then observed_at else now() end,
+    whole = coalesce($8::jsonb, whole), state = 'failing', error = $3, attempts = attempts + 1,
     (next_try_at, work, due_since) = (
         select case when same then now() + make_interval(secs => $4::float8) else next_try_at end,
                case when same and attempts >= 4 and work in ('urgent', 'onboarding') then 'repair' else work end,
@@ -101,6 +103,10 @@ from ses_resource p
 where p.kind = $1 and p.name = $2 and p.wanted and p.state = 'failing' and d.next_try_at < p.next_try_at
   and (p.kind = 'tenant' and d.kind in ('policy', 'association') and d.tenant = p.tenant and d.tenant is not null
     or p.kind = 'configuration-set' and d.kind = 'event-destination' and d.name in (p.name || '/outcome', p.name || '/engagement'));
+
+-- name: gone
+-- A resource that is no longer wanted does not exist any more at SES.
+delete from ses_resource where kind = $1 and name = $2 and not wanted;
 
 -- name: recheck_dependents
 -- Resources that depended on something that had vanished and was created again.
@@ -153,8 +159,23 @@ select tenant, status, records from identity where domain = $1 for update;
 update identity set status = $2, records = $3::jsonb, checked_at = now() where domain = $1;
 
 -- name: tenant_arn
--- Known once the tenant was seen at SES.
-select observed ->> 'arn' from ses_resource where kind = 'tenant' and name = $1;
+-- Known once the tenant was seen at SES. Without a name, the one of any tenant.
+select observed ->> 'arn' from ses_resource
+where kind = 'tenant' and (name = $1 or $1 = '') and observed ->> 'arn' is not null limit 1;
+
+-- name: owners
+-- Whose identities and configuration sets these are, as far as they are ours.
+select r.kind || '/' || r.name as resource, r.tenant, e.slug
+from ses_resource r left join tenant e on e.id = r.tenant
+where r.kind = 'identity' and r.name = any ($1::text[]) or r.kind = 'configuration-set' and r.name = any ($2::text[]);
+
+-- name: slug
+-- The name that people use for a tenant.
+select slug from tenant where id = $1;
+
+-- name: policies
+-- What happens to findings of a kind, where it is not the default.
+select kind, act, hold from drift_policy;
 
 -- name: try_reconciler_lock
 -- The process that holds this lock reconciles. It ends with the connection.
