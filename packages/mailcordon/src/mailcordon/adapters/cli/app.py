@@ -28,6 +28,8 @@ from mailcordon.adapters.cli.commands import (
     message,
     message_type,
     metrics,
+    plan,
+    plans,
     quarantine,
     send,
     sent,
@@ -51,6 +53,7 @@ GROUPS = {
     "lane": lane.app,
     "identity": identity.app,
     "type": message_type.app,
+    "plans": plans.app,
     "message": message.app,
     "holds": holds.app,
     "stops": stops.app,
@@ -59,12 +62,13 @@ GROUPS = {
     "mailbox": mailbox.app,
     "key": key.app,
 }
-SINGLE_COMMANDS = (status.app, send.app, why.app, sent.app, cordon.app, metrics.app, audit.app)
+SINGLE_COMMANDS = (plan.app, status.app, send.app, why.app, sent.app, cordon.app, metrics.app, audit.app)
 
 #: The order of the help: what one needs first comes first.
 ORDER = (
     *("up", "down", "drill"),
     *("tenant", "lane", "identity", "type"),
+    *("plan", "apply", "plans", "export"),
     *("send", "why", "message", "sent"),
     *("cordon", "uncordon", "cancel", "holds", "stops"),
     *("status", "metrics", "suppression", "quarantine", "mailbox"),
