@@ -35,7 +35,7 @@ PROCESS_LOGINS: Mapping[str, tuple[str, ...]] = {
 LOGINS = ("control", "governor", "send", "observe", "reader")
 #: Queues of events about mail. Each has a topic, and its setting is required on AWS.
 QUEUES = {"outcome": "mailcordon-outcome", "engagement": "mailcordon-engagement"}
-MANAGEMENT_QUEUE = "mailcordon-management"
+MANAGEMENT_QUEUE = "mailcordon-management"  #: also the name of EventBridge's rule that feeds it
 LOCAL_ACCOUNT = "000000000000"
 
 _REGION = r"[a-z]{2}(-[a-z]+)+-\d"

@@ -70,7 +70,7 @@ async def test_the_printed_policy_is_the_one_that_doctor_wants(
 ) -> None:
     for proof in ("signature", "queue-policy"):
         said = await check(MAILCORDON_EVENT_PROOF=proof)
-        assert {state for state, _ in said.values()} == {"bad"}, "no event arrives without a policy"
+        assert {said[f"{kind} queue"][0] for kind in TOPICS} == {"bad"}, "no event arrives without a policy"
         assert "iam queue-policy" in said["outcome queue"][1]
     for kind in TOPICS:
         commands.queue_policy(kind)  # type: ignore[arg-type]
@@ -80,7 +80,31 @@ async def test_the_printed_policy_is_the_one_that_doctor_wants(
         await asyncio.to_thread(client.set_queue_attributes, QueueUrl=url, Attributes={"Policy": policy})
     for proof in ("signature", "queue-policy"):
         said = await check(MAILCORDON_EVENT_PROOF=proof)
-        assert {state for state, _ in said.values()} == {"ok"}
+        assert {said[f"{kind} queue"][0] for kind in TOPICS} == {"ok"}
+
+
+async def test_management_events_are_optional_and_their_queue_lets_a_rule_write(
+    local: seslocal.Local,
+    client: Any,
+    check: Check,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    state, says = (await check())["management queue"]
+    assert (state, "MAILCORDON_MANAGEMENT_QUEUE_URL" in says) == ("warn", True)
+    url = (await asyncio.to_thread(client.create_queue, QueueName="changes"))["QueueUrl"]
+    monkeypatch.setenv("MAILCORDON_MANAGEMENT_QUEUE_URL", url)
+    state, says = (await check(MAILCORDON_MANAGEMENT_QUEUE_URL=url))["management queue"]
+    assert (state, "iam queue-policy management" in says) == ("bad", True)
+    commands.queue_policy("management")
+    policy = capsys.readouterr().out
+    allowed = json.loads(policy)["Statement"][0]
+    assert allowed["Principal"] == {"Service": "events.amazonaws.com"}
+    assert allowed["Condition"] == {
+        "ArnEquals": {"aws:SourceArn": ["arn:aws:events:us-east-1:000000000000:rule/mailcordon-management"]}
+    }
+    await asyncio.to_thread(client.set_queue_attributes, QueueUrl=url, Attributes={"Policy": policy})
+    assert (await check(MAILCORDON_MANAGEMENT_QUEUE_URL=url))["management queue"][0] == "ok"
 
 
 async def test_who_else_may_write_is_worse_where_the_policy_is_the_proof(

@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from mailcordon.adapters.ses.queue_policy import faults, policy, queue_arn
+from mailcordon.adapters.ses.queue_policy import (
+    faults,
+    policy,
+    queue_arn,
+    rule_arn,
+    rule_faults,
+    rule_policy,
+)
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:outcome"
 IDENTITY = "arn:aws:sns:eu-west-1:123456789012:identity"
@@ -138,3 +145,19 @@ def test_the_arn_of_a_queue_is_in_its_url(url: str, arn: str) -> None:
 def test_a_url_without_account_has_no_arn() -> None:
     with pytest.raises(ValueError, match="unpack"):
         queue_arn("https://sqs/outcome", region="eu-west-1", topic=TOPIC)
+
+
+def rule_kinds(*statements: Any) -> list[str]:
+    return [fault.kind for fault in rule_faults(json.dumps({"Statement": list(statements)}))]
+
+
+def test_a_rule_of_eventbridge_must_be_let_in_and_rules_alone_may() -> None:
+    events = {"Principal": {"Service": "events.amazonaws.com"}}
+    by_rule = {**events, "Condition": {"ArnEquals": {"aws:SourceArn": RULE}}}
+    assert rule_arn(QUEUE, "ses") == RULE
+    assert rule_kinds(*rule_policy(QUEUE, RULE)["Statement"]) == []
+    assert rule_kinds(allow(**by_rule)) == ["users"]
+    assert rule_kinds(allow(**events, Condition=None)) == ["open", "users"]
+    assert rule_kinds(allow()) == ["missing", "open", "users"]
+    assert rule_kinds() == ["missing", "users"]
+    assert [fault.kind for fault in rule_faults("no json")] == ["open"]

@@ -1152,6 +1152,30 @@ def queue_policy_ok() -> str:
     return "Only the topics of the settings may send to it."
 
 
+@example()
+def queue_policy_lacks_rule() -> str:
+    """`doctor`: no rule of EventBridge may write to the queue of SES's management events."""
+    return (
+        "Its policy lets no rule of EventBridge send, so no event arrives. mailcordon iam queue-policy management prints one that"
+        " fits."
+    )
+
+
+@example()
+def management_queue_ok() -> str:
+    """`doctor`: rules of EventBridge may write to the queue of SES's management events, and nobody else."""
+    return "Only rules of EventBridge may send to it."
+
+
+@example()
+def management_queue_missing() -> str:
+    """`doctor` on AWS: no queue of SES's management events is set."""
+    return (
+        "None is set (MAILCORDON_MANAGEMENT_QUEUE_URL), so what others change at SES is found by the rolling check only, not"
+        " within minutes. docs/operations.md says how to set one up."
+    )
+
+
 @example(why="the queue mailcordon-outcome returned 403 AccessDenied: not authorized")
 def queue_policy_not_read(*, why: str) -> str:
     """`doctor` cannot read the policy of an event queue; it needs sqs:GetQueueAttributes."""

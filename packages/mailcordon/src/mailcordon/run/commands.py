@@ -166,16 +166,19 @@ def drop_mac(yes: _Yes = False) -> None:
 
 def queue_policy(
     queue: Annotated[
-        Literal["outcome", "engagement"], typer.Argument(metavar="QUEUE", help="outcome or engagement.")
+        Literal["outcome", "engagement", "management"],
+        typer.Argument(metavar="QUEUE", help="outcome, engagement or management."),
     ] = "outcome",
 ) -> None:
     """Print the policy of an event queue, by which only the topics of the settings write to it.
 
     It lets those topics send, and denies everybody else, the account's own users and roles too. With a rule of EventBridge, add
-    the rule's ARN to both conditions, and a statement that allows events.amazonaws.com.
+    the rule's ARN to both conditions, and a statement that allows events.amazonaws.com. The queue of SES's management events
+    has no topic: its policy lets the rule named mailcordon-management send.
     """
     config = configs.read(os.environ)
-    url, topic = getattr(config, f"{queue}_queue_url"), getattr(config, f"{queue}_topic_arn")
+    url = getattr(config, f"{queue}_queue_url")
+    topic = getattr(config, "outcome_topic_arn" if queue == "management" else f"{queue}_topic_arn")
     setting = f"MAILCORDON_{queue.upper()}_QUEUE_URL"
     if url is None:
         raise BadConfig(system.queue_not_set(queue=queue, name=setting))
@@ -185,4 +188,9 @@ def queue_policy(
         arn = policies.queue_arn(url, region=config.region, topic=topic)
     except ValueError:
         raise BadConfig(system.queue_url_without_account(url=url, name=setting)) from None
-    print(json.dumps(policies.policy(arn, {topic, *config.identity_topic_arns}), indent=2))
+    found = (
+        policies.rule_policy(arn, policies.rule_arn(arn, configs.MANAGEMENT_QUEUE))
+        if queue == "management"
+        else policies.policy(arn, {topic, *config.identity_topic_arns})
+    )
+    print(json.dumps(found, indent=2))

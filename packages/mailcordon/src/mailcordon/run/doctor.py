@@ -13,7 +13,7 @@ from mailcordon import config as configs
 from mailcordon.adapters.db import connect_errors, engine, roles, status_reader
 from mailcordon.adapters.ses import queue_policy
 from mailcordon.adapters.ses.queue import open_queue
-from mailcordon.adapters.ses.signer import BotocoreCredentialsSource
+from mailcordon.adapters.ses.signer import BotocoreCredentialsSource, CredentialsSource
 from mailcordon.config import Config
 from mailcordon.control import status
 from mailcordon.control.retention import Storage
@@ -200,7 +200,27 @@ async def _check_queues(config: Config) -> list[Finding]:
             if states[fault.kind] != "ok"
         ]
         found += wrong or [Finding(about, "ok", system.queue_policy_ok())]
-    return found
+    return [*found, await _check_management_queue(config, credentials)]
+
+
+async def _check_management_queue(config: Config, credentials: CredentialsSource) -> Finding:
+    """An event that is missing or forged costs time only, so that nothing here is more than a warning, but for a queue that
+    can receive none."""
+    about, url = "management queue", config.management_queue_url
+    if url is None:
+        return Finding(about, "warn", system.management_queue_missing())
+    queue = open_queue(url, region=config.region, credentials=credentials, endpoint=config.sqs_endpoint)
+    try:
+        policy = await queue.policy()
+    except Unreachable as error:
+        return Finding(about, "warn", system.queue_policy_not_read(why=str(error)))
+    finally:
+        await queue.close()
+    states: Mapping[str, State] = {"missing": "bad", "open": "warn", "users": "ok"}
+    for fault in queue_policy.rule_faults(policy):
+        if states[fault.kind] != "ok":
+            return Finding(about, states[fault.kind], fault.says)
+    return Finding(about, "ok", system.management_queue_ok())
 
 
 async def _check_service(config: Config) -> list[Finding]:

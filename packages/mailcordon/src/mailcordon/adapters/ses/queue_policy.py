@@ -28,16 +28,30 @@ def queue_arn(url: str, *, region: str, topic: str) -> str:
     return f"arn:{topic.split(':')[1]}:sqs:{region}:{account}:{name}"
 
 
+def rule_arn(queue: str, name: str) -> str:
+    """The ARN of EventBridge's rule of this name, in the queue's account and region."""
+    _, partition, _, region, account, _ = queue.split(":", 5)
+    return f"arn:{partition}:events:{region}:{account}:rule/{name}"
+
+
 def policy(queue: str, topics: Iterable[str]) -> dict[str, Any]:
     """A policy by which these topics alone write to the queue."""
-    sources = sorted(topics)
+    return _policy(queue, sorted(topics), "TopicsSend", "sns.amazonaws.com")
+
+
+def rule_policy(queue: str, rule: str) -> dict[str, Any]:
+    """A policy by which this rule of EventBridge alone writes to the queue."""
+    return _policy(queue, [rule], "RuleSends", "events.amazonaws.com")
+
+
+def _policy(queue: str, sources: Sequence[str], sid: str, service: str) -> dict[str, Any]:
     return {
         "Version": "2012-10-17",
         "Statement": [
             {
-                "Sid": "TopicsSend",
+                "Sid": sid,
                 "Effect": "Allow",
-                "Principal": {"Service": "sns.amazonaws.com"},
+                "Principal": {"Service": service},
                 "Action": "sqs:SendMessage",
                 "Resource": queue,
                 "Condition": {"ArnEquals": {"aws:SourceArn": sources}},
@@ -67,6 +81,19 @@ def faults(text: str | None, *, needed: Iterable[str], allowed: Iterable[str]) -
     try:
         statements = _statements(text)
         return _judge(statements, list(needed), set(allowed))
+    except (ValueError, AttributeError, TypeError):
+        return [Fault("open", system.queue_policy_unreadable())]
+
+
+def rule_faults(text: str | None) -> list[Fault]:
+    """What is wrong with the policy of a queue that some rule of EventBridge must write to, and rules alone may."""
+    try:
+        statements = _statements(text)
+        found = _judge(statements, [], set())
+        lets = any(
+            one.get("Effect") == "Allow" and _covers_send(one) and _lets_a_rule(one) for one in statements
+        )
+        return found if lets else [Fault("missing", system.queue_policy_lacks_rule()), *found]
     except (ValueError, AttributeError, TypeError):
         return [Fault("open", system.queue_policy_unreadable())]
 
@@ -124,6 +151,13 @@ def _lets(statement: Mapping[str, Any], topic: str) -> bool:
         return False
     sources = _sources(statement, _ALLOWED_BY)
     return not sources or any(fnmatchcase(topic, one) for one in sources)
+
+
+def _lets_a_rule(statement: Mapping[str, Any]) -> bool:
+    if not {"*", "events.amazonaws.com"} & set(_principals(statement)):
+        return False
+    sources = _sources(statement, _ALLOWED_BY)
+    return not sources or any(_RULE.fullmatch(one) for one in sources)
 
 
 def _too_open(statement: Mapping[str, Any], topics: set[str]) -> Iterator[str]:
