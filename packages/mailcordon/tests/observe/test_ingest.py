@@ -254,6 +254,17 @@ async def test_a_delivery_we_do_not_have_is_quarantined_unless_it_is_past_retent
     assert not any(picture[table] for table in ("event", "outcome", "metric_minute", "send_event"))
 
 
+async def test_an_event_about_erased_mail_counts_and_suppresses_the_address_that_it_names(
+    world: World,
+) -> None:
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    await world.owner.execute("update message set from_address = 'erased', recipients = '{erased}'")
+    report = await world.tell(sent.bounce())
+    assert report.counted == {Kind.HARD_BOUNCE: 1}
+    assert await world.whys() == []
+    assert [row[1] for row in await suppressed(world)] == ["kim@example.com"]
+
+
 async def test_retention_is_as_long_as_the_setting_says(world: World) -> None:
     sent = await world.sent("acme", "newsletter", "kim@example.com")
     long_ago = world.now - 31 * DAY

@@ -13,7 +13,14 @@ from mailcordon.adapters.db.engine import Connection
 
 SAFE = "search_path=pg_catalog, mailcordon, pg_temp"
 #: The functions that run as the owner. A new one needs the same care: its search path, bounds on its arguments, its own grants.
-DEFINERS = {"days_in_default", "rows_in_default", "make_partition", "ensure_partitions", "drop_day"}
+DEFINERS = {
+    "days_in_default",
+    "rows_in_default",
+    "make_partition",
+    "ensure_partitions",
+    "drop_day",
+    "erase_some",
+}
 
 #: A type of the caller's own that stands before PostgreSQL's `text`, and runs a function whenever a value becomes one.
 TRAP = """
@@ -144,6 +151,11 @@ async def test_a_type_of_a_callers_own_never_runs_as_the_owner(
     await owner.execute(f"grant temporary on database {database} to public")
     await control.execute(TRAP)
     today = await control.fetchval("select (now() at time zone 'UTC')::date")
+    await owner.execute(
+        "with t as (insert into tenant (key, slug, retiring_at, retired_at) values ('mc-aaaaaaaa', 'gone', now(), now())"
+        " returning id)"
+        " insert into erasure (tenant, requested_by, because) select id, 'ann', 'asked to' from t"
+    )
     for path in (engine.SEARCH_PATH, "mailcordon", "pg_temp, mailcordon, pg_catalog"):
         await control.execute(f"set search_path = {path}")
         await control.execute("select set_config('trap.sprung_as', '', false)")
@@ -153,6 +165,7 @@ async def test_a_type_of_a_callers_own_never_runs_as_the_owner(
             "mailcordon.rows_in_default(1)",
             f"mailcordon.make_partition('ledger', '{today}')",
             f"mailcordon.drop_day('ledger', '{date(2026, 1, 1)}')",
+            "mailcordon.erase_some((select tenant from mailcordon.erasure), 1, 'gone')",
         ):
             await control.execute(f"select {call}")
         assert await control.fetchval("select current_setting('trap.sprung_as')") == "", path
@@ -201,6 +214,11 @@ async def test_a_table_of_a_callers_own_is_never_taken_for_ours(
         "drop_day('ledger', current_date)",
         "drop_day('ledger', null)",
         "drop_day('audit', '2026-01-01')",
+        "erase_some(1, 1, 'gone')",  # nobody asked for it
+        "erase_some(1, 0, 'gone')",
+        "erase_some(1, 10001, 'gone')",
+        "erase_some(null, 1, 'gone')",
+        "erase_some(1, 1, null)",
     ],
 )
 async def test_an_argument_out_of_bounds_is_refused_and_makes_nothing(control: Connection, call: str) -> None:

@@ -41,6 +41,10 @@ _LONGEST_TYPED = (
 )  #: characters; more cannot be an address, even with decomposed letters in its domain
 
 
+#: Stands for an address whose mail was erased (docs/control.md, "Erasing personal data"). It has no @, so no address is this.
+ERASED = "erased"
+
+
 class Address(NamedTuple):  # made for every recipient, and faster to make than a frozen dataclass
     local: str
     domain: str  #: lower case, punycode

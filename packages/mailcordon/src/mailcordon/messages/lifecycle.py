@@ -235,3 +235,80 @@ def cancelled_with_its_lane() -> str:
 def nothing_needs_it() -> str:
     """The audit trail, when a lane, a domain or a tenant that was being retired ends."""
     return "No mail is in its queue, and SES has had its time to report on the last"
+
+
+# Erasing ---------------------------------------------------------------------------------------------------------------------
+
+
+@example(1_204, 100_000)
+@example(100_000, 100_000)
+def erases_mail(deliveries: int, counted_to: int) -> str:
+    """A preview of an erasure: mail."""
+    some = f"more than {counted_to:,} deliveries" if deliveries >= counted_to else _deliveries(deliveries)
+    return (
+        f"The sender and recipient addresses, contents and remarks of mailbox providers of {some} are erased. States, times and "
+        "counts stay."
+    )
+
+
+@example(12)
+def erases_suppressions(suppressions: int) -> str:
+    """A preview of an erasure: suppressions."""
+    return (
+        f"The addresses and evidence of {suppressions:,} suppression{'' if suppressions == 1 else 's'} are erased. They still "
+        "work: a keyed hash of each address stays."
+    )
+
+
+@example(3)
+def erases_quarantine(documents: int) -> str:
+    """A preview of an erasure: quarantined documents."""
+    return f"{documents:,} document{'' if documents == 1 else 's'} in quarantine that are certainly the tenant's are deleted."
+
+
+@example()
+def erases_audit() -> str:
+    """A preview of an erasure: the audit trail."""
+    return "Addresses in its rows of the audit trail are erased. The rows stay, and their chain can still be verified."
+
+
+@example()
+def erasure_keeps() -> str:
+    """A preview of an erasure: what stays."""
+    return "The tenant's name, domains, lanes, keys, counts and the reasons that people gave stay."
+
+
+@example()
+def backups_keep() -> str:
+    """A preview of an erasure: what it does not reach."""
+    return "Backups of the database, SES's own records and logs of this platform keep what they have until they are deleted."
+
+
+@example()
+def not_undone() -> str:
+    """A preview of an erasure."""
+    return "This cannot be undone. What SES still reports is erased within a day."
+
+
+@example("acme")
+def erase_only_retired(slug: str) -> str:
+    """An erasure is asked for a tenant that is in use, or whose mail still leaves (409)."""
+    return f"{slug} is not retired. Retire it first with `mailcordon tenant retire {slug}`, and wait until its mail has left."
+
+
+@example("acme")
+def no_erasure(slug: str) -> str:
+    """The progress of an erasure is asked for, and there is none (404)."""
+    return f"No erasure of {slug} was asked for."
+
+
+@example("acme")
+def being_erased(slug: str) -> str:
+    """A tenant is to be brought back while its personal data is being erased (409)."""
+    return f"The personal data of {slug} is being erased. Bring it back after that."
+
+
+@example()
+def erased() -> str:
+    """Stands for the details of a delivery whose personal data was erased."""
+    return "Erased with the personal data of its tenant"

@@ -8,7 +8,7 @@ backup is detected, and mail that did not pass through us is an ungoverned send.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mailcordon.core import ids, provider, tags, text
+from mailcordon.core import address, ids, provider, tags, text
 from mailcordon.core.event import Attempt, Event
 from mailcordon.core.installation import Installation
 from mailcordon.core.lane import Lane
@@ -85,10 +85,16 @@ def _with_rows(event: Event, attempt: Attempt, lane: Lane, facts: Facts) -> Attr
     if known is not None and known != event.ses_id:
         detail = reasons.sent_twice(_id(attempt), number, known, event.ses_id)
         return Quarantine("double", detail, lane.tenant)
+    recipient = facts.recipient
+    if recipient == address.ERASED:
+        if len(event.destinations) != 1:
+            detail = reasons.ambiguous_recipient(len(event.destinations))
+            return Quarantine("unknown-delivery", detail, lane.tenant)
+        recipient = event.destinations[0]
     own = facts.provider
     if own is None:
-        own = provider.of(facts.recipient.rpartition("@")[2].lower())
-    return Attributed(event, attempt, lane, facts.recipient, int(own), True, known is None)
+        own = provider.of(recipient.rpartition("@")[2].lower())
+    return Attributed(event, attempt, lane, recipient, int(own), True, known is None)
 
 
 def _id(attempt: Attempt) -> str:
@@ -102,9 +108,9 @@ def _without_rows(event: Event, attempt: Attempt, lane: Lane, past: bool) -> Att
     if len(event.destinations) != 1:
         detail = reasons.ambiguous_recipient(len(event.destinations))
         return Quarantine("unknown-delivery", detail, lane.tenant)
-    address = event.destinations[0]
-    of = provider.of(address.rpartition("@")[2].lower())
-    return Attributed(event, attempt, lane, address, int(of), False, False)
+    recipient = event.destinations[0]
+    of = provider.of(recipient.rpartition("@")[2].lower())
+    return Attributed(event, attempt, lane, recipient, int(of), False, False)
 
 
 def _wrong_names(event: Event, lane: Lane, sets: Mapping[str, SetRef]) -> str | None:

@@ -9,6 +9,7 @@ from mailcordon.adapters.db import connection_pool, queries
 from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.control.retirement import Retiring
 from mailcordon.control.steps import Step, StepKind
+from mailcordon.core.errors import Conflict
 from mailcordon.core.priority import Class
 from mailcordon.messages import lifecycle
 
@@ -50,6 +51,8 @@ async def _unretire(conn: PooledConnection, step: Step, tenant: int, actor: str,
         lanes = await conn.fetch(_SQL.unretire_lanes, tenant, None, step.domain, with_)
         await conn.execute(_SQL.unretire_domains, tenant, step.domain, with_)
     if step.kind is StepKind.UNRETIRE_TENANT:
+        if await conn.fetchval(_SQL.being_erased, tenant):
+            raise Conflict(lifecycle.being_erased(step.tenant), code="being-erased")
         await conn.execute(_SQL.unretire_tenant, tenant)
     await _audit(conn, step, tenant, actor, because, {"lanes": sorted(row["type"] for row in lanes)})
 

@@ -64,8 +64,8 @@ async def why(
         lane = await _if_allowed(cli, path("tenants", slug, "lanes", str(message.get("type"))))
     addresses: dict[str, Document] = {}
     for item in chosen:
-        if item.get("state") in _ABOUT_THE_ADDRESS:
-            to = str(item.get("to"))
+        to = str(item.get("to"))
+        if item.get("state") in _ABOUT_THE_ADDRESS and "@" in to:  # else it was erased
             addresses[to] = await _if_allowed(cli, path("addresses", to), {"tenant": slug}) or {}
     document = {"message": {**message, "deliveries": chosen}, "lane": lane, "addresses": addresses}
     cli.show_result(document, explanation(message, chosen, lane, addresses, cli.now))

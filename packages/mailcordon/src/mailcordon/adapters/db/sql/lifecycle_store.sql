@@ -40,6 +40,10 @@ update identity set retiring_at = null, retired_with = null, status = case when 
                     retired_at = null
  where tenant = $1 and retiring_at is not null and ($2::text is null or domain = $2) and ($3::text is null or retired_with = $3);
 
+-- name: being_erased
+-- Until the first pass is over, the tenant stays retired.
+select exists (select from erasure where tenant = $1 and done_at is null);
+
 -- name: unretire_tenant
 -- Its lanes and domains come back apart from this.
 update tenant set retiring_at = null, retired_at = null where id = $1;

@@ -1,0 +1,25 @@
+-- Erasing the personal data of retired tenants.
+
+-- name: request
+-- Asking again changes nothing.
+insert into erasure (tenant, requested_by, because) values ($1, $2, $3) on conflict (tenant) do nothing returning tenant;
+
+-- name: erasure
+-- What was asked for, and how far it is.
+select requested_at, requested_by, because, case when done_at is null then deliveries else erased end as deliveries, done_at
+from erasure where tenant = $1;
+
+-- name: personal
+-- What there is to erase: counted to a limit, since an answer must not cost a scan of all mail.
+select (select count(*) from (select from recipient where tenant = $1 limit $2) x)::int as deliveries,
+       (select count(*) from suppression where tenant = $1)::int as suppressions,
+       (select count(*) from quarantine where tenant = $1)::int as quarantined;
+
+-- name: due
+-- Erasures with a pass to make.
+select x.tenant, e.slug, x.done_at is null as first from erasure x join tenant e on e.id = x.tenant
+where x.next_at <= now() order by x.requested_at limit 100;
+
+-- name: erase_some
+-- One batch, as the owner. 0 ends the pass.
+select erase_some($1, $2, $3);

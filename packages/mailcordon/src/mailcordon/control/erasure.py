@@ -1,0 +1,104 @@
+"""Erases the personal data of a retired tenant: addresses, contents, and the words of mailbox providers about them.
+
+What remains says nothing of a person: keyed hashes of addresses, so that suppressions still work and `why ADDRESS` can say that
+it was erased; states, times and counts; the audit trail. The control role erases in batches, each one transaction, so a process
+that dies goes on where it was. SES may report on a mail for weeks, so passes are repeated daily while rows of the tenant's mail
+exist.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from mailcordon.control.views import TenantView
+from mailcordon.core.errors import Conflict
+from mailcordon.messages import lifecycle
+
+ACTOR = "control"
+BATCH = 500  #: deliveries; a batch takes some 50 ms
+COUNT_TO = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erasure:
+    """One that was asked for."""
+
+    requested_at: datetime
+    requested_by: str
+    because: str
+    deliveries: int  #: erased so far
+    done_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Personal:
+    """What a tenant has to erase. Deliveries are counted to a limit."""
+
+    deliveries: int
+    suppressions: int
+    quarantined: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    tenant: int
+    slug: str
+    first: bool  #: the pass that was asked for; a later one erases what came since
+
+
+class ErasureStore(Protocol):
+    async def request(self, tenant: int, slug: str, *, actor: str, because: str) -> None:
+        """Asking again changes nothing."""
+        ...
+
+    async def erasure(self, tenant: int) -> Erasure | None: ...
+
+    async def personal(self, tenant: int, count_to: int) -> Personal: ...
+
+    async def due(self) -> list[Due]: ...
+
+    async def erase_some(self, tenant: int, most: int) -> int:
+        """One transaction. Returns how many rows or deliveries; 0 at the end of the pass."""
+        ...
+
+    async def erased(self, due: Due, *, actor: str, deliveries: int) -> None:
+        """Records the end of the pass that was asked for."""
+        ...
+
+
+def preview(tenant: TenantView, personal: Personal) -> tuple[list[str], list[str]]:
+    """What it will do, and what stays. Raises Conflict if the tenant is not retired."""
+    require_retired(tenant)
+    does = [
+        lifecycle.erases_mail(personal.deliveries, COUNT_TO),
+        lifecycle.erases_suppressions(personal.suppressions),
+        lifecycle.erases_quarantine(personal.quarantined),
+        lifecycle.erases_audit(),
+    ]
+    stays = [lifecycle.erasure_keeps(), lifecycle.backups_keep(), lifecycle.not_undone()]
+    return does, stays
+
+
+def require_retired(tenant: TenantView) -> None:
+    """Raises Conflict."""
+    if tenant.retired_at is None:
+        raise Conflict(lifecycle.erase_only_retired(tenant.slug), code="not-retired")
+
+
+class Erasures:
+    """The control role's part."""
+
+    def __init__(self, store: ErasureStore) -> None:
+        self._store = store
+
+    async def run(self, stop: asyncio.Event | None = None) -> None:
+        """Erases what is due, or what there is time for until `stop` is set."""
+        stop = stop or asyncio.Event()
+        for due in await self._store.due():
+            while not stop.is_set():
+                if await self._store.erase_some(due.tenant, BATCH):
+                    continue
+                if due.first and (done := await self._store.erasure(due.tenant)) is not None:
+                    await self._store.erased(due, actor=ACTOR, deliveries=done.deliveries)
+                break
