@@ -111,9 +111,10 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         )
         governor = Governor(GovernorStore(pools["governor"]))
         control_store = ControlStore(pools["control"])
+        plans = wiring.plans(config, pools["control"], governor)
         controlled = control_routes.ControlServices(
             reads=ControlReader(*read_as),
-            tenants=Tenants(control_store, governor, wiring.settings(config)),
+            tenants=Tenants(TenantStore(pools["control"]), plans, local=config.local),
             types=control_store,
             keys=keys.Keys(key_store),
             governor=governor,

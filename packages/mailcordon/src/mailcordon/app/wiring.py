@@ -6,12 +6,16 @@ from collections.abc import AsyncGenerator, Coroutine
 from typing import Any
 
 from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.engine import Pool
 from mailcordon.adapters.db.installation import load_installation
+from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.ses.certificates import AwsSource, Certificates, LocalSource
 from mailcordon.adapters.ses.feedback import Reader
 from mailcordon.adapters.ses.sns_signature import Proof
 from mailcordon.config import Config
 from mailcordon.control.desired import Settings
+from mailcordon.control.governor import Governor
+from mailcordon.control.plans import Plans
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.installation import Installation
 from mailcordon.messages import system
@@ -26,6 +30,12 @@ def settings(config: Config) -> Settings:
         engagement_topic_arn=config.engagement_topic_arn,
         local=config.local,
     )
+
+
+def plans(config: Config, control: Pool, governor: Governor) -> Plans:
+    """`control`: a pool of the control login."""
+    rate = None if config.local else config.ses_calls_per_second
+    return Plans(PlanStore(control), governor, settings(config), calls_per_second=rate)
 
 
 async def installation(config: Config, login: str) -> Installation:

@@ -1,5 +1,7 @@
 """What a plan says: its steps, its changes at SES, what waits for a person and why, and why it cannot be made or applied."""
 
+from datetime import UTC, datetime
+
 from mailcordon.messages import example
 
 
@@ -149,3 +151,76 @@ def lane_exists(slug: str, type: str) -> str:
 def lane_retired(slug: str, type: str) -> str:
     """A step changes a lane that was retired (409)."""
     return f"The lane {type} of {slug} was retired. Take it back into use first: `mailcordon lane unretire {slug} {type}`."
+
+
+# Plans -----------------------------------------------------------------------------------------------------------------------
+
+
+@example(12)
+def no_plan(id: int) -> str:
+    """A request names a plan that does not exist (404)."""
+    return f"There is no plan {id}."
+
+
+@example(12, "applied", "Kim Lee (key 1a2b3c4d)")
+@example(12, "rejected", "Kim Lee (key 1a2b3c4d)")
+def plan_decided(id: int, state: str, by: str) -> str:
+    """A plan is applied or rejected a second time (409)."""
+    done = "rejected" if state == "rejected" else "applied"
+    return f"Plan {id} was {done} by {by}."
+
+
+@example("Kim Lee (key 1a2b3c4d)", 12, datetime(2026, 11, 28, 14, 2, tzinfo=UTC))
+def plan_outdated(by: str, id: int, at: datetime) -> str:
+    """A plan is applied after another one has changed the platform (409)."""
+    return (
+        f"{by} applied plan {id} at {at:%Y-%m-%d %H:%M} UTC. This plan was made before that; make a new one."
+    )
+
+
+@example()
+def plan_outdated_by_settings() -> str:
+    """A plan for changed settings is applied after the settings were changed again (409)."""
+    return "The settings have changed again since this plan was made. Look at the newest plan: `mailcordon plan list`."
+
+
+@example()
+def settings_changed() -> str:
+    """Why a plan waits that nobody made: the settings at the last start differ from those before."""
+    return "the settings changed"
+
+
+@example()
+def no_change() -> str:
+    """A plan is made, and there is nothing to do."""
+    return "Nothing would change: SES was last seen as it should be."
+
+
+@example()
+def takes_away() -> str:
+    """Why a change waits for a person."""
+    return "it takes away what exists"
+
+
+@example("event-destination", 8, 8)
+@example("association", 1_200, 10_000)
+def too_much(kind: str, touched: int, existing: int) -> str:
+    """Why the changes of a plan wait for a person: there are too many."""
+    return f"it rewires {touched:,} of {existing:,} resources of the kind {kind}"
+
+
+@example("acme", "newsletter", "mail.acme.example", "news.acme.example", verified=True)
+@example("acme", "newsletter", "mail.acme.example", "news.acme.example", verified=False)
+def lane_moves(slug: str, type: str, was: str, to: str, *, verified: bool) -> str:
+    """What a plan that moves a lane means for its mail."""
+    if verified:
+        held = f"Mail that waits at {was} still leaves."
+    else:
+        held = f"{to} is not verified yet: all {type} mail of {slug} is held until it is."
+    return f"From then on {type} mail of {slug} is taken from {to} only, and refused from {was}. {held}"
+
+
+@example("acme")
+def topology_moves(slug: str) -> str:
+    """What a plan that changes a tenant's configuration sets or SES tenants means for its mail."""
+    return f"The lanes of {slug} move once SES has what is new. What is old goes when no call that used it is without an outcome."

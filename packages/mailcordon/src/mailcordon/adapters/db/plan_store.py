@@ -1,12 +1,31 @@
 """Plans, as the control role: what they change, who decided, and what became of each call to SES."""
 
-from collections.abc import Sequence
+import dataclasses
+import json
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
 
-from mailcordon.adapters.db import queries
-from mailcordon.adapters.db.engine import PooledConnection
+import asyncpg
+
+from mailcordon.adapters.db import connection_pool, platform_reader, queries, step_store
+from mailcordon.adapters.db.engine import Pool, PooledConnection
+from mailcordon.control import desired, steps
+from mailcordon.control.desired import Resource, Settings
 from mailcordon.control.plan import Change
+from mailcordon.control.plans import Call, Draft, Have, Key, Plan, Source, State, Transaction, Wanted
+from mailcordon.control.platform import Platform, Tenant
+from mailcordon.control.steps import Step, StepKind
+from mailcordon.control.work import Work
 
 _SQL = queries.load("plan_store.sql")
+_SHARED = queries.load("shared.sql")
+_ADDITIONS = frozenset({StepKind.ADD_TENANT, StepKind.ADD_DOMAIN, StepKind.ADD_LANE})
+
+
+async def lock(conn: PooledConnection) -> None:
+    """Keeps others from changing the desired state until this transaction ends."""
+    await conn.execute(_SQL.lock_desired)
 
 
 async def record(
@@ -26,3 +45,285 @@ async def record(
         ended += await conn.fetch(_SQL.needless, kind, name)
     if ended:
         await conn.execute(_SQL.end_plans, sorted({row["plan"] for row in ended}))
+
+
+async def propose(
+    conn: PooledConnection, changes: Sequence[Change], *, tenant: int | None, because: str, actor: str
+) -> int:
+    """Stores a plan of the source `control` that repairs something at SES and waits for a person. Returns its number."""
+    revision = await conn.fetchval(_SHARED.epoch, "desired")
+    id = await conn.fetchval(_SQL.insert_plan, revision, "control", tenant, "[]", actor, because, "[]", None)
+    calls = [Call(change=change, tenant=None) for change in changes]
+    await _insert_calls(conn, id, calls, [tenant] * len(calls))
+    return id
+
+
+class StoredTransaction:
+    """One transaction on the desired state."""
+
+    def __init__(self, conn: PooledConnection) -> None:
+        self.conn = conn
+        self._ids: dict[str, int] = {}
+
+    async def platform(self, slugs: Sequence[str], domains: Sequence[str]) -> Platform:
+        return self._known(await platform_reader.some(self.conn, slugs, domains))
+
+    async def whole(self) -> Platform:
+        return self._known(await platform_reader.whole(self.conn))
+
+    def _known(self, read: platform_reader.Read) -> Platform:
+        self._ids |= read.ids
+        return read.platform
+
+    async def have(self, slugs: Sequence[str] | None) -> dict[Key, Have]:
+        tenants = None if slugs is None else [self._ids[slug] for slug in slugs if slug in self._ids]
+        found: dict[Key, Have] = {}
+        for row in await self.conn.fetch(_SQL.have, tenants):
+            kind = desired.parse_kind(row["kind"])
+            resource = Resource(kind, row["name"], json.loads(row["desired"]), row["slug"] is None)
+            found[kind, row["name"]] = Have(
+                resource=resource,
+                wanted=row["wanted"],
+                tenant=row["slug"],
+                observed=None if row["observed"] is None else json.loads(row["observed"]),
+            )
+        return found
+
+    async def sets(self) -> int:
+        return await self.conn.fetchval(_SQL.count_sets)
+
+    async def insert(
+        self, draft: Draft, *, source: Source, actor: str, because: str | None, settings: Settings | None
+    ) -> int:
+        touched = draft.tenants
+        id = await self.conn.fetchval(
+            _SQL.insert_plan,
+            draft.revision,
+            source,
+            self._ids.get(touched[0]) if len(touched) == 1 else None,
+            json.dumps([_step_json(step) for step in draft.steps]),
+            actor,
+            because,
+            json.dumps(draft.notes),
+            None if settings is None else json.dumps(dataclasses.asdict(settings)),
+        )
+        await _insert_calls(
+            self.conn, id, draft.calls, [self._ids.get(call.tenant or "") for call in draft.calls]
+        )
+        return id
+
+    async def stored(self, id: int) -> Plan | None:
+        await self.conn.execute(_SQL.lock_plan, id)
+        return await _get(self.conn, id)
+
+    async def settings_of(self, id: int) -> Settings | None:
+        row = await self.conn.fetchrow(_SQL.plan, id)
+        return None if row is None or row["settings"] is None else Settings(**json.loads(row["settings"]))
+
+    async def waiting_settings(self) -> list[int]:
+        return [row["id"] for row in await self.conn.fetch(_SQL.waiting_settings)]
+
+    async def last_applied(self) -> Plan | None:
+        id = await self.conn.fetchval(_SQL.last_applied)
+        return None if id is None else await _get(self.conn, id)
+
+    async def outdate(self, ids: Sequence[int]) -> None:
+        if ids:
+            await self.conn.execute(_SQL.outdate, ids)
+
+    async def carry_out(
+        self, id: int, draft: Draft, *, actor: str, because: str | None, work: Work
+    ) -> list[int]:
+        conn = self.conn
+        before = set(self._ids)
+        named = await step_store.write(conn, draft.steps, draft.after, self._ids, actor=actor)
+        self._ids |= named
+        await self.want(draft.wishes, work=work)
+        await conn.execute(_SQL.name_tenants, id)
+        if len(named) == 1:
+            await conn.execute(_SQL.name_plan, id, next(iter(named.values())))
+        open_calls = await conn.fetchval(_SQL.open_calls, id)
+        await conn.execute(_SQL.decide, id, "applying" if open_calls else "applied", actor, because)
+        await conn.execute(_SQL.wait_for_mail, id)
+        await conn.execute(_SQL.release, id)
+        if not draft.wishes:
+            await conn.execute(_SQL.make_due, id, work)
+        await _audit_steps(conn, draft, named, before, actor, because, id)
+        if draft.steps or draft.wishes:
+            await conn.execute(_SQL.outdate_others, id)
+            await conn.execute(_SHARED.bump_epoch, "desired")
+            await conn.execute(_SHARED.bump_epoch, "control")
+        return sorted(named.values())
+
+    async def want(self, wishes: Mapping[Key, Wanted], *, work: Work) -> None:
+        rows = [wish for wish in wishes.values() if wish.wanted]
+        if rows:
+            await self.conn.execute(
+                _SQL.want,
+                [wish.resource.kind.word for wish in rows],
+                [wish.resource.name for wish in rows],
+                [int(wish.resource.kind) for wish in rows],
+                [self._ids[wish.tenant] if wish.tenant is not None else None for wish in rows],
+                [json.dumps(wish.resource.want) for wish in rows],
+                work,
+            )
+        gone = [wish.resource for wish in wishes.values() if not wish.wanted]
+        if gone:
+            await self.conn.execute(
+                _SQL.unwant, [each.kind.word for each in gone], [each.name for each in gone], work
+            )
+
+    async def reject(self, id: int, *, actor: str, because: str) -> None:
+        await self.conn.execute(_SQL.decide, id, "rejected", actor, because)
+        await _audit_plan(self.conn, "plan.reject", id, None, actor, because)
+
+
+class PlanStore:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    @asynccontextmanager
+    async def changing(self) -> AsyncGenerator[Transaction]:
+        async with connection_pool.transaction(self._pool) as conn:
+            await lock(conn)
+            yield StoredTransaction(conn)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncGenerator[Transaction]:
+        async with connection_pool.transaction(self._pool, snapshot=True) as conn:
+            yield StoredTransaction(conn)
+
+    async def get(self, id: int) -> Plan | None:
+        async with connection_pool.transaction(self._pool, snapshot=True) as conn:
+            return await _get(conn, id)
+
+    async def newest(self, *, state: State | None, before: int | None, limit: int) -> list[Plan]:
+        async with connection_pool.acquire(self._pool) as conn:
+            return [_plan(row, ()) for row in await conn.fetch(_SQL.plans, state, before, limit)]
+
+    async def follow(self) -> list[int]:
+        async with connection_pool.acquire(self._pool) as conn:
+            if not await conn.fetchval(_SQL.applying):
+                return []
+        async with connection_pool.transaction(self._pool) as conn:
+            await lock(conn)
+            moved = await step_store.switch_routes(conn)
+            if moved:
+                await conn.execute(_SHARED.bump_epoch, "control")
+            await conn.execute(_SQL.release, None)
+            return moved
+
+
+async def _insert_calls(
+    conn: PooledConnection, id: int, calls: Sequence[Call], tenants: Sequence[int | None]
+) -> None:
+    changes = [call.change for call in calls]
+    await conn.execute(
+        _SQL.insert_changes,
+        id,
+        [change.resource.kind.word for change in changes],
+        [change.resource.name for change in changes],
+        [change.action for change in changes],
+        [change.member or "" for change in changes],
+        tenants,
+        [None if change.was is None else json.dumps(change.was) for change in changes],
+        [None if change.removes else json.dumps(change.resource.want) for change in changes],
+        [call.waits for call in calls],
+    )
+
+
+async def _audit_steps(
+    conn: PooledConnection,
+    draft: Draft,
+    named: Mapping[str, int],
+    before: set[str],
+    actor: str,
+    because: str | None,
+    id: int,
+) -> None:
+    """One row for each tenant that changes. A plan that changes none has one of its own."""
+    by_tenant: dict[str, list[Step]] = {slug: [] for slug in named}
+    for step in draft.steps:
+        by_tenant[step.tenant].append(step)
+    for slug, done in by_tenant.items():
+        tenant = draft.after.tenants[slug]
+        adds = all(step.kind in _ADDITIONS for step in done)
+        action = "tenant.onboard" if slug not in before else "tenant.extend" if adds else "tenant.change"
+        after = json.dumps(_audited(tenant, done, id))
+        await conn.execute(
+            _SHARED.write_audit, actor, action, named[slug], f"tenant {slug}", None, after, because
+        )
+    if not by_tenant:
+        await _audit_plan(conn, "plan.apply", id, {"calls": len(draft.calls)}, actor, because)
+
+
+def _audited(tenant: Tenant, done: Sequence[Step], id: int) -> dict[str, Any]:
+    lanes = {step.type: step.to for step in done if step.kind is StepKind.ADD_LANE}
+    said: dict[str, Any] = {"key": tenant.key, "dedicated": tenant.dedicated, "lanes": lanes, "plan": id}
+    others = [steps.says(step) for step in done if step.kind not in _ADDITIONS]
+    return said | ({"steps": others} if others else {})
+
+
+async def _audit_plan(
+    conn: PooledConnection,
+    action: str,
+    id: int,
+    after: Mapping[str, Any] | None,
+    actor: str,
+    because: str | None,
+) -> None:
+    said = None if after is None else json.dumps(after)
+    await conn.execute(_SHARED.write_audit, actor, action, None, f"plan {id}", None, said, because)
+
+
+async def _get(conn: PooledConnection, id: int) -> Plan | None:
+    row = await conn.fetchrow(_SQL.plan, id)
+    return None if row is None else _plan(row, [_call(each) for each in await conn.fetch(_SQL.changes, id)])
+
+
+def _plan(row: asyncpg.Record, calls: Sequence[Call]) -> Plan:
+    return Plan(
+        id=row["id"],
+        revision=row["revision"],
+        source=row["source"],
+        state=row["state"],
+        steps=tuple(_step(each) for each in json.loads(row["steps"])),
+        made_at=row["made_at"],
+        made_by=row["made_by"],
+        because=row["because"],
+        decided_at=row["decided_at"],
+        decided_by=row["decided_by"],
+        decided_because=row["decided_because"],
+        ended_at=row["ended_at"],
+        counts=json.loads(row["counts"] or "{}"),
+        calls=tuple(calls),
+        notes=tuple(json.loads(row["notes"])),
+    )
+
+
+def _call(row: asyncpg.Record) -> Call:
+    resource = Resource(
+        desired.parse_kind(row["kind"]),
+        row["name"],
+        {} if row["want"] is None else json.loads(row["want"]),
+        row["slug"] is None,
+    )
+    was = None if row["was"] is None else json.loads(row["was"])
+    return Call(
+        change=Change(resource, row["action"], row["member"] or None, was),
+        tenant=row["slug"],
+        waits=row["waits"],
+        state=row["state"],
+        outcome=row["outcome"],
+        at=row["at"],
+        for_mail=row["for_mail"],
+    )
+
+
+def _step_json(step: Step) -> dict[str, str]:
+    return {name: value for name, value in dataclasses.asdict(step).items() if value is not None}
+
+
+def _step(members: Mapping[str, Any]) -> Step:
+    others = {name: value for name, value in members.items() if name != "kind"}
+    return Step(kind=StepKind(members["kind"]), **others)

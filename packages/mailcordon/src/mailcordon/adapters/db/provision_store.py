@@ -7,11 +7,10 @@ from typing import Any
 
 import asyncpg
 
-from mailcordon.adapters.db import finding_store, plan_store, platform_reader, queries
-from mailcordon.adapters.db.control_store import write_desired
+from mailcordon.adapters.db import finding_store, plan_store, queries
 from mailcordon.adapters.db.engine import Pool, PooledConnection, row_count
 from mailcordon.control import desired, drift, plan
-from mailcordon.control.desired import Resource, Settings
+from mailcordon.control.desired import Resource
 from mailcordon.control.drift import Facts, Owner
 from mailcordon.control.plan import Change
 from mailcordon.control.reconcile import Outcome, Row
@@ -20,7 +19,6 @@ from mailcordon.core.drift import Policy
 from mailcordon.messages import drift as messages
 
 _SQL = queries.load("provision_store.sql")
-_CONTROL = queries.load("control_store.sql")
 _SHARED = queries.load("shared.sql")
 ACTOR = "control"
 
@@ -152,19 +150,6 @@ class ProvisionStore:
 
     async def tenant_arn(self, key: str) -> str | None:
         return await self._pool.fetchval(_SQL.tenant_arn, key)
-
-    async def want_everything(self, settings: Settings) -> None:
-        """Derives every wish again, so that changed settings or a newer version reach tenants that were onboarded before."""
-        async with self._pool.acquire() as conn, conn.transaction():
-            for one in desired.shared_sets():
-                await conn.execute(_CONTROL.insert_set, one.name, one.kind, one.class_, None)
-            await write_desired(conn, None, desired.of_shared(settings), Work.BULK)
-        async with self._pool.acquire() as conn, conn.transaction():
-            # No lane may be added between our read and our write.
-            await conn.execute(_CONTROL.lock_onboarding)
-            read = await platform_reader.whole(conn)
-            for slug, tenant in read.platform.tenants.items():
-                await write_desired(conn, read.ids[slug], desired.of_tenant(tenant, settings), Work.BULK)
 
     @asynccontextmanager
     async def reconciler_lock(self) -> AsyncGenerator[Callable[[], Awaitable[bool]] | None]:

@@ -1,5 +1,133 @@
 -- Plans: changes of the platform and the calls to SES that follow from them.
 
+-- name: lock_desired
+-- One change of the desired state at a time: two tenants must not claim the same domain at the same moment, and a plan is applied to
+-- the state that it was made on.
+select pg_advisory_xact_lock(20553, 0);
+
+-- name: have
+-- What SES should have and was last seen to have: of some tenants and of what all share, or of all.
+select r.kind, r.name, t.slug, r.desired, r.observed, r.wanted
+from ses_resource r left join tenant t on t.id = r.tenant
+where $1::int[] is null or r.tenant = any ($1) or r.tenant is null;
+
+-- name: count_sets
+-- SES allows 10,000 configuration sets per account.
+select count(*)::int from ses_resource where kind = 'configuration-set';
+
+-- name: insert_plan
+-- Steps, notes and settings as JSON.
+insert into plan (revision, source, tenant, steps, made_by, because, notes, settings)
+values ($1, $2, $3, $4::jsonb, $5, $6, $7::jsonb, $8::jsonb)
+returning id;
+
+-- name: insert_changes
+-- In the order in which they are made.
+insert into plan_change (plan, seq, kind, name, action, member, tenant, was, want, waits)
+select $1, seq, kind, name, action, member, tenant, was::jsonb, want::jsonb, waits
+from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[], $8::text[], $9::text[])
+     with ordinality u (kind, name, action, member, tenant, was, want, waits, seq);
+
+-- name: plan
+-- One plan, with the number of its calls in each state.
+select p.*, t.slug, (select jsonb_object_agg(c.state, c.n) from (
+    select state, count(*) as n from plan_change where plan = p.id group by state) c) as counts
+from plan p left join tenant t on t.id = p.tenant where p.id = $1;
+
+-- name: lock_plan
+-- A plan is decided once.
+select id from plan where id = $1 for update;
+
+-- name: changes
+-- The calls of a plan, in order.
+select c.*, t.slug from plan_change c left join tenant t on t.id = c.tenant where c.plan = $1 order by c.seq;
+
+-- name: plans
+-- The newest first, of all tenants.
+select p.*, t.slug, (select jsonb_object_agg(c.state, c.n) from (
+    select state, count(*) as n from plan_change where plan = p.id group by state) c) as counts
+from plan p left join tenant t on t.id = p.tenant
+where ($1::text is null or p.state = $1) and ($2::bigint is null or p.id < $2)
+order by p.id desc limit $3;
+
+-- name: last_applied
+-- Who changed the platform last.
+select id from plan
+where state in ('applying', 'applied') and (steps <> '[]' or source = 'settings')
+order by decided_at desc limit 1;
+
+-- name: waiting_settings
+-- Plans of changed settings that wait for a person.
+select id from plan where state = 'proposed' and source = 'settings' order by id;
+
+-- name: outdate
+-- Plans that were made on a state that is no longer.
+update plan set state = 'outdated', ended_at = now() where state = 'proposed' and id = any ($1::bigint[]);
+
+-- name: outdate_others
+-- The platform has changed: plans that were made before do not apply to it.
+update plan set state = 'outdated', ended_at = now()
+where state = 'proposed' and source = 'person' and steps <> '[]' and id <> $1;
+
+-- name: decide
+-- Approves or rejects a plan. One without a call ends at once.
+update plan p set state = $2, decided_at = now(), decided_by = $3, decided_because = $4,
+                  ended_at = case when $2 in ('applied', 'rejected') then now() end
+where id = $1;
+
+-- name: open_calls
+-- Whether a plan has calls to make.
+select exists (select from plan_change where plan = $1 and state in ('pending', 'failed'));
+
+-- name: name_tenants
+-- The calls of tenants that did not exist when the plan was made.
+update plan_change c set tenant = r.tenant
+from ses_resource r where c.plan = $1 and c.tenant is null and r.tenant is not null and r.kind = c.kind and r.name = c.name;
+
+-- name: name_plan
+-- A plan of one tenant that did not exist when it was made.
+update plan set tenant = $2 where id = $1 and tenant is null;
+
+-- name: wait_for_mail
+-- What a plan takes away may be needed by mail that is on its way.
+update plan_change set for_mail = true where plan = $1 and action in ('disassociate', 'delete');
+
+-- name: release
+-- Calls that no mail needs the old state for any more, of one plan or of all. Their resources are due at once.
+with free as (
+    select c.plan, c.seq, c.kind, c.name
+    from plan_change c join plan p on p.id = c.plan
+    where p.state = 'applying' and c.for_mail and c.state in ('pending', 'failed') and ($1::bigint is null or p.id = $1)
+      and not mail_needs(c.kind, c.name, c.member)
+    order by c.plan, c.seq limit 1000
+), freed as (
+    update plan_change c set for_mail = false from free f where c.plan = f.plan and c.seq = f.seq
+)
+update ses_resource r set next_try_at = 'epoch', due_since = coalesce(due_since, now())
+from (select distinct kind, name from free) f where r.kind = f.kind and r.name = f.name;
+
+-- name: make_due
+-- The resources of a plan that changes nothing of what is desired: they are looked at again at once.
+update ses_resource r set next_try_at = 'epoch', due_since = coalesce(due_since, now()), work = $2
+from plan_change c where c.plan = $1 and c.kind = r.kind and c.name = r.name;
+
+-- name: want
+-- What SES should have. A changed wish is applied at once; an unchanged one keeps its state. In one order, so that two transactions
+-- with the same shared set cannot deadlock.
+insert into ses_resource (kind, name, phase, tenant, desired, work, due_since)
+select kind, name, phase, tenant, desired::jsonb, $6, now()
+from unnest($1::text[], $2::text[], $3::smallint[], $4::int[], $5::text[]) u (kind, name, phase, tenant, desired)
+order by phase, name
+on conflict (kind, name) do update
+set desired = excluded.desired, wanted = true, state = 'pending', error = null, attempts = 0, next_try_at = now(),
+    work = excluded.work, due_since = now()
+where ses_resource.desired is distinct from excluded.desired or not ses_resource.wanted;
+
+-- name: unwant
+-- What should be gone.
+update ses_resource r set wanted = false, state = 'pending', error = null, attempts = 0, next_try_at = now(), work = $3, due_since = now()
+from unnest($1::text[], $2::text[]) u (kind, name) where r.kind = u.kind and r.name = u.name and r.wanted;
+
 -- name: done
 -- Calls of applied plans that SES took.
 update plan_change c set state = 'done', outcome = null, at = now()
@@ -28,3 +156,7 @@ returning c.plan;
 update plan p set state = 'applied', ended_at = now()
 where p.id = any ($1::bigint[]) and p.state = 'applying'
   and not exists (select from plan_change c where c.plan = p.id and c.state in ('pending', 'failed'));
+
+-- name: applying
+-- Whether an applied plan has calls or routes left: costs one look at an index.
+select exists (select from plan where state = 'applying') or exists (select from route where next_configuration_set is not null);

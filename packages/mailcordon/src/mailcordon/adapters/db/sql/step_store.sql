@@ -1,0 +1,91 @@
+-- The rows that the steps of a plan write. What is alike is written in one statement, whatever the number of tenants.
+
+-- name: insert_tenants
+-- Fails on a slug or key that exists.
+insert into tenant (key, slug, dedicated, ses_tenants)
+select key, slug, dedicated, ses_tenants
+from unnest($1::text[], $2::text[], $3::bool[], $4::text[]) with ordinality u (key, slug, dedicated, ses_tenants, place)
+order by place
+returning slug, id;
+
+-- name: insert_identities
+-- Fails on a domain that exists: whose it is was checked under the lock.
+insert into identity (tenant, domain) select tenant, domain from unnest($1::int[], $2::text[]) u (tenant, domain);
+
+-- name: insert_sets
+-- Shared sets exist once and belong to no tenant.
+insert into configuration_set (name, kind, class, tenant)
+select name, kind, class, tenant
+from unnest($1::text[], $2::text[], $3::smallint[], $4::int[]) u (name, kind, class, tenant)
+on conflict (name) do nothing;
+
+-- name: insert_turns
+-- One turn per tenant and class, whatever the number of lanes.
+insert into turn (tenant, class)
+select distinct tenant, class from unnest($1::int[], $2::smallint[]) u (tenant, class)
+on conflict (tenant, class) do nothing;
+
+-- name: insert_lanes
+-- Held until the governor has derived them from the set of holds: a new lane must not slip past a hold on its tenant.
+insert into lane (tenant, type, class, turn, held, expiry_ms, grace_ms, resend)
+select u.tenant, u.type, u.class, t.id, true, u.expiry_ms, u.grace_ms, u.resend
+from unnest($1::int[], $2::smallint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bool[])
+     u (tenant, type, class, expiry_ms, grace_ms, resend)
+join turn t on t.tenant = u.tenant and t.class = u.class
+order by u.class, u.tenant, u.type
+returning id, tenant, type;
+
+-- name: insert_routes
+-- Uses the tenant's own identities only.
+insert into route (lane, tenant, path, ses_tenant, identity, domain, configuration_set)
+select u.lane, u.tenant, 'isolated', u.ses_tenant, i.id, i.domain, u.configuration_set
+from unnest($1::int[], $2::int[], $3::text[], $4::text[], $5::text[]) u (lane, tenant, ses_tenant, domain, configuration_set)
+join identity i on i.tenant = u.tenant and i.domain = u.domain
+returning lane;
+
+-- name: set_mail_from
+-- SES follows; until the new MAIL FROM domain works, it uses its own (ses.md 5.4).
+update identity set mail_from = $3 where tenant = $1 and domain = $2;
+
+-- name: move_lane
+-- The lane is closed until the governor has derived it: its new domain may not be verified.
+with moved as (
+    update route r set identity = i.id, domain = i.domain
+    from lane l join message_type t on t.id = l.type, identity i
+    where r.lane = l.id and l.tenant = $1 and t.name = $2 and i.tenant = $1 and i.domain = $3
+    returning r.lane, i.status
+)
+update lane l set held = true from moved m where l.id = m.lane and m.status <> 'verified';
+
+-- name: set_topology
+-- Its routes follow once SES has the new sets and SES tenants (`switch_routes`).
+update tenant set dedicated = $2, ses_tenants = $3 where id = $1;
+
+-- name: move_routes
+-- Where the lanes of a tenant will be, by class; null where they are already.
+update route r
+set next_configuration_set = case when (r.configuration_set, r.ses_tenant) is distinct from (u.configuration_set, u.ses_tenant)
+                                  then u.configuration_set end,
+    next_ses_tenant = case when (r.configuration_set, r.ses_tenant) is distinct from (u.configuration_set, u.ses_tenant)
+                           then u.ses_tenant end
+from lane l join unnest($2::smallint[], $3::text[], $4::text[]) u (class, configuration_set, ses_tenant) on u.class = l.class
+where r.lane = l.id and l.tenant = $1 and r.path = 'isolated' and l.retiring_at is null;
+
+-- name: switch_routes
+-- Routes whose new configuration set, with its destinations, and new SES tenant, with its policy, are at SES, and associated with
+-- each other and the lane's domain.
+update route r
+set configuration_set = r.next_configuration_set, ses_tenant = r.next_ses_tenant, next_configuration_set = null, next_ses_tenant = null
+where r.next_configuration_set is not null
+  and not exists (
+      select from (values ('configuration-set', r.next_configuration_set),
+                          ('event-destination', r.next_configuration_set || '/outcome'),
+                          ('event-destination', r.next_configuration_set || '/engagement'),
+                          ('tenant', r.next_ses_tenant), ('policy', r.next_ses_tenant)) needed (kind, name)
+      left join ses_resource s on s.kind = needed.kind and s.name = needed.name
+      where s.state is distinct from 'applied')
+  and exists (
+      select from ses_resource s
+      where s.kind = 'association' and s.name = r.next_ses_tenant
+        and s.observed -> 'resources' ?& array['configuration-set/' || r.next_configuration_set, 'identity/' || r.domain])
+returning r.tenant;

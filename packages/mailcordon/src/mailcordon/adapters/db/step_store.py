@@ -1,0 +1,164 @@
+"""Writes the rows of a plan's steps, inside the transaction that applies it."""
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mailcordon.adapters.db import queries
+from mailcordon.adapters.db.control_store import type_of
+from mailcordon.adapters.db.engine import PooledConnection
+from mailcordon.control import desired, steps
+from mailcordon.control.catalogue import MessageType
+from mailcordon.control.desired import ConfigurationSet
+from mailcordon.control.platform import Platform, Tenant
+from mailcordon.control.steps import Step, StepKind
+from mailcordon.core.errors import Unavailable
+from mailcordon.messages import api
+
+_SQL = queries.load("step_store.sql")
+_CONTROL = queries.load("control_store.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Applying:
+    """What the writers of single steps need."""
+
+    conn: PooledConnection
+    after: Platform  #: after all steps of the plan
+    ids: Mapping[str, int]  #: tenants by slug, new ones included
+    actor: str
+
+
+Writer = Callable[[Applying, Step], Coroutine[Any, Any, None]]
+
+
+async def write(
+    conn: PooledConnection, done: Sequence[Step], after: Platform, ids: Mapping[str, int], *, actor: str
+) -> dict[str, int]:
+    """Writes all rows but those of SES's resources. Returns the numbers of the tenants that the steps name, by slug."""
+    by_kind: dict[StepKind, list[Step]] = {kind: [] for kind in StepKind}
+    for step in done:
+        by_kind[step.kind].append(step)
+    named = dict(ids) | await _add_tenants(
+        conn, [after.tenants[each.tenant] for each in by_kind[StepKind.ADD_TENANT]]
+    )
+    applying = Applying(conn, after, named, actor)
+    await _add_domains(applying, by_kind[StepKind.ADD_DOMAIN])
+    await _add_sets(applying, steps.tenants_of(done))
+    await _add_lanes(applying, by_kind[StepKind.ADD_LANE])
+    for step in done:
+        if (writer := _WRITERS.get(step.kind)) is not None:
+            await writer(applying, step)
+    return {slug: named[slug] for slug in steps.tenants_of(done)}
+
+
+async def _add_tenants(conn: PooledConnection, new: Sequence[Tenant]) -> dict[str, int]:
+    if not new:
+        return {}
+    rows = await conn.fetch(
+        _SQL.insert_tenants,
+        [each.key for each in new],
+        [each.slug for each in new],
+        [each.dedicated for each in new],
+        [each.ses_tenants for each in new],
+    )
+    return {row["slug"]: row["id"] for row in rows}
+
+
+async def _add_domains(applying: Applying, done: Sequence[Step]) -> None:
+    if done:
+        tenants = [applying.ids[step.tenant] for step in done]
+        await applying.conn.execute(_SQL.insert_identities, tenants, [step.domain for step in done])
+
+
+async def _add_sets(applying: Applying, slugs: Sequence[str]) -> None:
+    """Those that everybody shares, and those that these tenants use."""
+    sets: dict[str, tuple[ConfigurationSet, int | None]] = {
+        one.name: (one, None) for one in desired.shared_sets()
+    }
+    for slug in slugs:
+        for one in desired.sets_of(applying.after.tenants[slug]):
+            if one.dedicated:
+                sets[one.name] = (one, applying.ids[slug])
+    await applying.conn.execute(
+        _SQL.insert_sets,
+        list(sets),
+        [one.kind for one, _ in sets.values()],
+        [one.class_ for one, _ in sets.values()],
+        [tenant for _, tenant in sets.values()],
+    )
+
+
+async def _add_lanes(applying: Applying, done: Sequence[Step]) -> None:
+    if not done:
+        return
+    conn, ids = applying.conn, applying.ids
+    types = {each.name: each for row in await conn.fetch(_CONTROL.types) for each in [type_of(row)]}
+    new = [(ids[step.tenant], types[step.type or ""], step) for step in done]
+    await conn.execute(
+        _SQL.insert_turns, [tenant for tenant, _, _ in new], [type.class_ for _, type, _ in new]
+    )
+    effective = [type.effective() for _, type, _ in new]
+    rows = await conn.fetch(
+        _SQL.insert_lanes,
+        [tenant for tenant, _, _ in new],
+        [type.id for _, type, _ in new],
+        [type.class_ for _, type, _ in new],
+        [expiry for expiry, _, _ in effective],
+        [grace for _, grace, _ in effective],
+        [resend for _, _, resend in effective],
+    )
+    lanes = {(row["tenant"], row["type"]): row["id"] for row in rows}
+    routed = await conn.fetch(
+        _SQL.insert_routes,
+        [lanes[tenant, type.id] for tenant, type, _ in new],
+        [tenant for tenant, _, _ in new],
+        [_ses_tenant(applying, step, type) for _, type, step in new],
+        [step.to for _, _, step in new],
+        [_set(applying, step, type) for _, type, step in new],
+    )
+    if len(routed) != len(new):  # a type or a domain went away since the platform was read
+        raise Unavailable(api.lanes_keep_changing())
+
+
+def _ses_tenant(applying: Applying, step: Step, type: MessageType) -> str:
+    return applying.after.tenants[step.tenant].ses_tenant(type.class_)
+
+
+def _set(applying: Applying, step: Step, type: MessageType) -> str:
+    tenant = applying.after.tenants[step.tenant]
+    return desired.set_for(type.class_, tenant.key, dedicated=tenant.dedicated).name
+
+
+async def _set_mail_from(applying: Applying, step: Step) -> None:
+    await applying.conn.execute(_SQL.set_mail_from, applying.ids[step.tenant], step.domain, step.to)
+
+
+async def _move_lane(applying: Applying, step: Step) -> None:
+    await applying.conn.execute(_SQL.move_lane, applying.ids[step.tenant], step.type, step.to)
+
+
+async def _set_topology(applying: Applying, step: Step) -> None:
+    tenant, id = applying.after.tenants[step.tenant], applying.ids[step.tenant]
+    await applying.conn.execute(_SQL.set_topology, id, tenant.dedicated, tenant.ses_tenants)
+    sets = desired.sets_of(tenant)
+    await applying.conn.execute(
+        _SQL.move_routes,
+        id,
+        [one.class_ for one in sets],
+        [one.name for one in sets],
+        [tenant.ses_tenant(class_) for class_ in tenant.classes],
+    )
+
+
+async def switch_routes(conn: PooledConnection) -> list[int]:
+    """Moves the routes whose new sets and SES tenants are at SES. Returns their tenants."""
+    return sorted({row["tenant"] for row in await conn.fetch(_SQL.switch_routes)})
+
+
+#: Steps that are written one by one.
+_WRITERS: Mapping[StepKind, Writer] = {
+    StepKind.SET_MAIL_FROM: _set_mail_from,
+    StepKind.MOVE_LANE: _move_lane,
+    StepKind.SET_TOPOLOGY: _set_topology,
+}

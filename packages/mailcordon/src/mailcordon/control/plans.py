@@ -1,0 +1,498 @@
+"""Plan, then apply: what would change on the platform and at SES, as a value that is shown, stored, approved, then carried out.
+
+A plan has the steps that change the platform, and the calls to SES that follow from them, in order. Making one changes nothing.
+Applying it writes the desired state in one transaction, which also approves its calls; the control process then makes them
+(control/reconcile.py), whatever dies in between. One plan is applied at a time: a plan was made on one revision of the desired
+state, and is refused once that has changed. Onboarding, files and REST all change the platform through here.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal, Protocol
+
+from mailcordon.control import approval, desired, plan, steps
+from mailcordon.control.approval import TooBig, Wish
+from mailcordon.control.desired import Json, Kind, Resource, Settings
+from mailcordon.control.governor import Governor
+from mailcordon.control.plan import Change
+from mailcordon.control.platform import Platform
+from mailcordon.control.steps import Step, StepKind
+from mailcordon.control.work import Work
+from mailcordon.core.errors import Conflict, NotFound
+from mailcordon.messages import plans as words
+
+State = Literal["proposed", "applying", "applied", "rejected", "outdated"]
+Source = Literal["person", "control", "settings"]
+Key = tuple[Kind, str]
+
+CONTROL = "control"  #: the actor of plans that nobody asked for
+#: Tenants of a plan that somebody waits for; a larger one leaves the shares of newcomers alone (control/work.py).
+FEW_TENANTS = 10
+#: Tenants whose lanes are aligned before the answer. Those of larger plans are aligned by the sweep of the control role.
+ALIGNED_AT_ONCE = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Have(Wish):
+    """What a resource should be by now, and what SES was last seen to have of it."""
+
+    tenant: str | None  #: slug; None: all share it
+    observed: Mapping[str, Json] | None = None  #: None: missing at SES, or never read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted(Wish):
+    """What a resource is to become."""
+
+    tenant: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A change of a plan: one call to SES, and what became of it."""
+
+    change: Change
+    tenant: str | None  #: slug
+    waits: str | None = None  #: why a person has to approve it; None: it would apply by itself
+    state: Literal["pending", "done", "failed", "needless"] = "pending"
+    outcome: str | None = None  #: SES's words, if it refused
+    at: datetime | None = None  #: of the outcome
+    for_mail: bool = False  #: approved, but mail on its way needs what it takes away
+
+    @property
+    def key(self) -> Key:
+        return self.change.resource.kind, self.change.resource.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What steps would change."""
+
+    revision: int
+    steps: tuple[Step, ...]
+    calls: tuple[Call, ...]
+    after: Platform
+    wishes: Mapping[Key, Wanted]  #: the desired state of resources that changes
+    notes: tuple[str, ...] = ()  #: what else happens, and to whom
+
+    @property
+    def changes_nothing(self) -> bool:
+        return not self.steps and not self.calls
+
+    @property
+    def tenants(self) -> list[str]:
+        return _touched(self.steps, self.calls)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A plan as it is stored. `calls` is empty in lists."""
+
+    id: int | None  #: None: it is not stored, since nothing would change
+    revision: int
+    source: Source
+    state: State
+    steps: tuple[Step, ...]
+    made_at: datetime | None
+    made_by: str
+    because: str | None
+    decided_at: datetime | None = None
+    decided_by: str | None = None
+    decided_because: str | None = None
+    ended_at: datetime | None = None
+    counts: Mapping[str, int] = field(default_factory=dict[str, int])  #: calls by state
+    calls: tuple[Call, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def tenants(self) -> list[str]:
+        return _touched(self.steps, self.calls)
+
+
+def _touched(done: Iterable[Step], calls: Iterable[Call]) -> list[str]:
+    """Whom steps and calls touch, by slug."""
+    named = {call.tenant for call in calls if call.tenant is not None}
+    return sorted(named | {step.tenant for step in done})
+
+
+class Transaction(Protocol):
+    """One transaction on the desired state. Only one that changes it runs at a time."""
+
+    async def platform(self, slugs: Sequence[str], domains: Sequence[str]) -> Platform:
+        """These tenants, and what others have of these domains."""
+        ...
+
+    async def whole(self) -> Platform: ...
+
+    async def have(self, slugs: Sequence[str] | None) -> dict[Key, Have]:
+        """The resources of these tenants, and those that all share; None: all."""
+        ...
+
+    async def sets(self) -> int:
+        """How many configuration sets exist or should."""
+        ...
+
+    async def insert(
+        self, draft: Draft, *, source: Source, actor: str, because: str | None, settings: Settings | None
+    ) -> int: ...
+
+    async def stored(self, id: int) -> Plan | None:
+        """Locks the plan, so that it is decided once."""
+        ...
+
+    async def settings_of(self, id: int) -> Settings | None:
+        """The settings that a plan of the source `settings` was made for."""
+        ...
+
+    async def waiting_settings(self) -> list[int]:
+        """Plans of changed settings that wait for a person."""
+        ...
+
+    async def last_applied(self) -> Plan | None:
+        """The last plan that changed the desired state."""
+        ...
+
+    async def outdate(self, ids: Sequence[int]) -> None: ...
+
+    async def carry_out(
+        self, id: int, draft: Draft, *, actor: str, because: str | None, work: Work
+    ) -> list[int]:
+        """Writes the steps' rows and what SES should have, approves the plan's calls and raises the revision. Returns the numbers
+        of the tenants whose lanes have to be aligned."""
+        ...
+
+    async def want(self, wishes: Mapping[Key, Wanted], *, work: Work) -> None:
+        """Writes what SES should have, without a plan."""
+        ...
+
+    async def reject(self, id: int, *, actor: str, because: str) -> None: ...
+
+
+class PlanStore(Protocol):
+    def changing(self) -> AbstractAsyncContextManager[Transaction]: ...
+
+    def reading(self) -> AbstractAsyncContextManager[Transaction]:
+        """A snapshot that may be added to, but does not hold others up."""
+        ...
+
+    async def get(self, id: int) -> Plan | None: ...
+
+    async def newest(self, *, state: State | None, before: int | None, limit: int) -> list[Plan]: ...
+
+    async def follow(self) -> list[int]:
+        """Moves the routes whose new sets and SES tenants exist by now, and releases calls that no mail keeps waiting any more.
+        Returns the tenants whose routes moved."""
+        ...
+
+
+class Plans:
+    def __init__(
+        self,
+        store: PlanStore,
+        governor: Governor,
+        settings: Settings,
+        *,
+        calls_per_second: float | None = None,
+    ) -> None:
+        """`calls_per_second`: the rate of management calls; None: unlimited."""
+        self._store = store
+        self._governor = governor
+        self._settings = settings
+        self._rate = calls_per_second
+
+    async def make(self, asked: Sequence[Step], *, actor: str, because: str | None = None) -> Plan:
+        """Stores what the steps would change, and changes nothing; without steps, what differs at SES. Raises Invalid or
+        Conflict."""
+        async with self._store.reading() as transaction:
+            if asked:
+                made = await self._draft(transaction, asked)
+            else:
+                made = pending(await transaction.whole(), await transaction.have(None))
+            if made.changes_nothing:
+                return _nothing(made, actor)
+            id = await transaction.insert(made, source="person", actor=actor, because=because, settings=None)
+        return await self.get(id)
+
+    async def pending(self) -> Draft:
+        """What differs at SES from what is desired, as it was last seen. Stores nothing."""
+        async with self._store.reading() as transaction:
+            return pending(await transaction.whole(), await transaction.have(None))
+
+    async def apply(self, id: int, *, actor: str, because: str | None = None) -> Plan:
+        """Raises Conflict if the plan was decided already, or made before another one was applied."""
+        async with self._store.changing() as transaction:
+            found = await self._decidable(transaction, id)
+            settings = await transaction.settings_of(id)
+            if settings is not None:
+                made = derived(await transaction.whole(), await transaction.have(None), settings)
+            elif found.steps:
+                made = await self._draft(transaction, found.steps)
+                if made.revision != found.revision:
+                    raise await self._outdated(transaction)
+            else:
+                made = Draft(
+                    revision=found.revision,
+                    steps=(),
+                    calls=found.calls,
+                    after=await transaction.platform((), ()),
+                    wishes={},
+                )
+            work = Work.BULK if settings is not None else _work(made)
+            aligned = await transaction.carry_out(id, made, actor=actor, because=because, work=work)
+        await self.align(aligned)
+        return await self.get(id)
+
+    async def reject(self, id: int, *, actor: str, because: str) -> Plan:
+        """Raises Conflict if the plan was decided already."""
+        async with self._store.changing() as transaction:
+            await self._decidable(transaction, id)
+            await transaction.reject(id, actor=actor, because=because)
+        return await self.get(id)
+
+    async def carry_out(
+        self, transaction: Transaction, asked: Sequence[Step], *, actor: str, because: str | None = None
+    ) -> list[int]:
+        """Makes and applies a plan inside a transaction of `PlanStore.changing`. Returns the tenants to align after its commit.
+        Raises Invalid or Conflict."""
+        made = await self._draft(transaction, asked)
+        if made.changes_nothing:
+            return []
+        id = await transaction.insert(made, source="person", actor=actor, because=because, settings=None)
+        return await transaction.carry_out(id, made, actor=actor, because=because, work=_work(made))
+
+    async def align(self, tenants: Sequence[int]) -> None:
+        """New lanes start closed; the governor opens those without a hold and places the policy's holds on the others. It does so
+        for many tenants in its own time."""
+        for tenant in tenants[:ALIGNED_AT_ONCE]:
+            await self._governor.align(tenant)
+
+    async def get(self, id: int) -> Plan:
+        """With its calls. Raises NotFound."""
+        found = await self._store.get(id)
+        if found is None:
+            raise NotFound(words.no_plan(id), code="no-such-plan")
+        return found
+
+    async def newest(
+        self, *, state: State | None = None, before: int | None = None, limit: int = 100
+    ) -> list[Plan]:
+        """The newest first, without their calls."""
+        return await self._store.newest(state=state, before=before, limit=limit)
+
+    async def want_everything(self, settings: Settings) -> None:
+        """Derives again what SES should have, so that changed settings or a newer version reach what exists. What would rewire too
+        much stays as it is, and a plan waits for a person instead."""
+        async with self._store.changing() as transaction:
+            have = await transaction.have(None)
+            made = derived(await transaction.whole(), have, settings)
+            held = rewired(have, made.wishes)
+            free = {key: wish for key, wish in made.wishes.items() if key not in held}
+            await transaction.want(free, work=Work.BULK)
+            waiting = await transaction.waiting_settings()
+            same = [id for id in waiting if held and await transaction.settings_of(id) == settings]
+            await transaction.outdate([id for id in waiting if id not in same])
+            if held and not same:
+                calls = tuple(call for call in made.calls if call.key in held)
+                await transaction.insert(
+                    replace(made, calls=calls, wishes={}),
+                    source="settings",
+                    actor=CONTROL,
+                    because=words.settings_changed(),
+                    settings=settings,
+                )
+
+    async def follow(self) -> None:
+        """What applied plans leave to be done once SES has what is new, and once mail has left what is old."""
+        for tenant in await self._store.follow():
+            await self._governor.align(tenant)
+
+    def seconds(self, calls: int) -> float:
+        """How long this many calls take if nothing else waits."""
+        return calls / self._rate if self._rate else 0.0
+
+    async def _draft(self, transaction: Transaction, asked: Sequence[Step]) -> Draft:
+        slugs = steps.tenants_of(asked)
+        platform = await transaction.platform(slugs, steps.domains_of(asked))
+        made = draft(platform, asked, await transaction.have(slugs), self._settings)
+        new = [
+            call
+            for call in made.calls
+            if call.key[0] == Kind.CONFIGURATION_SET and call.change.action == plan.CREATE
+        ]
+        desired.check_sets(await transaction.sets(), len(new))
+        return made
+
+    async def _decidable(self, transaction: Transaction, id: int) -> Plan:
+        found = await transaction.stored(id)
+        if found is None:
+            raise NotFound(words.no_plan(id), code="no-such-plan")
+        if found.state == "outdated":
+            raise await self._outdated(transaction)
+        if found.state != "proposed":
+            raise Conflict(words.plan_decided(id, found.state, found.decided_by or ""), code="plan-decided")
+        return found
+
+    async def _outdated(self, transaction: Transaction) -> Conflict:
+        last = await transaction.last_applied()
+        if last is None or last.id is None or last.decided_at is None:
+            return Conflict(words.plan_outdated_by_settings(), code="plan-outdated")
+        return Conflict(
+            words.plan_outdated(last.decided_by or "", last.id, last.decided_at), code="plan-outdated"
+        )
+
+
+# Pure ----------------------------------------------------------------------------------------------------------------------
+
+
+def draft(platform: Platform, asked: Iterable[Step], have: Mapping[Key, Have], settings: Settings) -> Draft:
+    """What the steps change. `have` has the resources of the tenants that they name, and those that all share. Raises Invalid or
+    Conflict."""
+    done = tuple(steps.complete(platform, asked))
+    after = steps.after(platform, done)
+    slugs = set(steps.tenants_of(done))
+    want: dict[Key, Wanted] = {}
+    if done:
+        shared = (each for each in desired.of_shared(settings) if (each.kind, each.name) not in have)
+        want |= _wanted(shared, None)
+    for slug in sorted(slugs):
+        want |= _wanted(desired.of_tenant(after.tenants[slug], settings), slug)
+    gone = {
+        key: Wanted(resource=row.resource, wanted=False, tenant=row.tenant)
+        for key, row in have.items()
+        if row.tenant in slugs and row.wanted and key not in want
+    }
+    wishes = {key: wish for key, wish in want.items() if _differs(have.get(key), wish)} | gone
+    calls = [call for key, wish in (want | gone).items() for call in _calls(have.get(key), wish)]
+    return Draft(
+        revision=platform.revision,
+        steps=done,
+        calls=tuple(_in_order(_with_reasons(calls, approval.guard(have, wishes)))),
+        after=after,
+        wishes=wishes,
+        notes=tuple(_notes(done, have)),
+    )
+
+
+def pending(platform: Platform, have: Mapping[Key, Have]) -> Draft:
+    """What differs at SES from what is desired."""
+    calls = [
+        Call(change=change, tenant=row.tenant)
+        for row in have.values()
+        for change in plan.changes(
+            row.resource, row.observed and _filled(row, row.resource), wanted=row.wanted
+        )
+    ]
+    return Draft(
+        revision=platform.revision,
+        steps=(),
+        calls=tuple(_in_order(_with_reasons(calls, ()))),
+        after=platform,
+        wishes={},
+    )
+
+
+def derived(platform: Platform, have: Mapping[Key, Have], settings: Settings) -> Draft:
+    """What these settings make of the desired state. Calls that wait for a person say so."""
+    want: dict[Key, Wanted] = {}
+    for slug, resources in desired.of_platform(platform, settings).items():
+        want |= _wanted(resources, slug)
+    wishes = {key: wish for key, wish in want.items() if _differs(have.get(key), wish)}
+    calls = [call for key, wish in wishes.items() for call in _calls(have.get(key), wish)]
+    return Draft(
+        revision=platform.revision,
+        steps=(),
+        calls=tuple(_in_order(_with_reasons(calls, approval.guard(have, wishes)))),
+        after=platform,
+        wishes=wishes,
+    )
+
+
+def rewired(have: Mapping[Key, Have], wishes: Mapping[Key, Wanted]) -> frozenset[Key]:
+    """The resources of which a change of the desired state takes something away, if it does so to too many; else none."""
+    if not approval.guard(have, wishes):
+        return frozenset()
+    return frozenset(
+        key for key, wish in wishes.items() if (row := have.get(key)) and approval.rewires(row, wish)
+    )
+
+
+def _wanted(resources: Iterable[Resource], slug: str | None) -> dict[Key, Wanted]:
+    return {(each.kind, each.name): Wanted(resource=each, tenant=slug) for each in resources}
+
+
+def _differs(row: Have | None, wish: Wanted) -> bool:
+    return row is None or row.wanted != wish.wanted or row.resource.want != wish.resource.want
+
+
+def _calls(row: Have | None, wish: Wanted) -> list[Call]:
+    """The calls that this wish adds to those that are needed already."""
+    observed = row and row.observed and _filled(row, wish.resource)
+    needed = plan.changes(wish.resource, observed, wanted=wish.wanted)
+    if row is not None and row.wanted:
+        same = row.resource.want == wish.resource.want
+        due = {change.key for change in plan.changes(row.resource, observed)}
+        needed = [each for each in needed if each.key not in due or (each.action == plan.UPDATE and not same)]
+    return [Call(change=change, tenant=wish.tenant) for change in needed]
+
+
+def _filled(row: Have, resource: Resource) -> Mapping[str, Json]:
+    """What SES has, with members that were never read taken to be as they should have been: a newer version governs more."""
+    return {**resource.want, **row.resource.want, **(row.observed or {})}
+
+
+def _notes(done: Iterable[Step], have: Mapping[Key, Have]) -> Iterable[str]:
+    """What else the steps do, and to whom."""
+    for step in done:
+        if step.kind is StepKind.MOVE_LANE:
+            identity = have.get((Kind.IDENTITY, step.to or ""))
+            verified = bool(identity and identity.observed and identity.observed.get("verified"))
+            yield words.lane_moves(
+                step.tenant, step.type or "", step.was or "", step.to or "", verified=verified
+            )
+        elif step.kind is StepKind.SET_TOPOLOGY:
+            yield words.topology_moves(step.tenant)
+
+
+def _with_reasons(calls: Iterable[Call], too_big: Iterable[TooBig]) -> list[Call]:
+    big = {each.kind: words.too_much(each.kind.word, each.touched, each.existing) for each in too_big}
+    said: list[Call] = []
+    for call in calls:
+        change = call.change
+        waits = words.takes_away() if change.removes else None
+        if change.action == plan.UPDATE or change.removes:
+            waits = big.get(change.resource.kind, waits)
+        said.append(replace(call, waits=waits))
+    return said
+
+
+def _in_order(calls: Iterable[Call]) -> list[Call]:
+    """Additions and repairs first, each after what it needs; then what is detached, and at last what is deleted."""
+
+    def place(call: Call) -> tuple[bool, int, str, str]:
+        change = call.change
+        kind = int(change.resource.kind)
+        return change.removes, -kind if change.removes else kind, change.resource.name, change.member or ""
+
+    return sorted(calls, key=place)
+
+
+def _work(made: Draft) -> Work:
+    """Whose share of the calls a plan uses."""
+    if not made.steps:
+        return Work.REPAIR
+    return Work.ONBOARDING if len(made.tenants) <= FEW_TENANTS else Work.BULK
+
+
+def _nothing(made: Draft, actor: str) -> Plan:
+    return Plan(
+        id=None,
+        revision=made.revision,
+        source="person",
+        state="applied",
+        steps=(),
+        made_at=None,
+        made_by=actor,
+        because=None,
+    )
