@@ -13,11 +13,14 @@ from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.control_store import ControlStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.key_store import KeyStore
+from mailcordon.adapters.db.plan_store import PlanStore
+from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.http import control, server
 from mailcordon.control import desired
 from mailcordon.control.governor import Governor
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.keys import Keys
+from mailcordon.control.plans import Plans
 from mailcordon.control.tenants import Tenants
 
 SETTINGS = desired.Settings(
@@ -72,7 +75,9 @@ async def world(database: Any) -> AsyncIterator[ControlWorld]:
     keys = Keys(key_store)
     services = control.ControlServices(
         reads=ControlReader(pools["control"], pools["reader"]),
-        tenants=Tenants(store, governor, SETTINGS),
+        tenants=Tenants(
+            TenantStore(pools["control"]), Plans(PlanStore(pools["control"]), governor, SETTINGS), local=True
+        ),
         types=store,
         keys=keys,
         governor=governor,

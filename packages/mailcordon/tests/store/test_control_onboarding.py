@@ -2,17 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from mailcordon.adapters.db import engine
-from mailcordon.adapters.db.control_store import ControlStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.key_store import KeyStore
+from mailcordon.adapters.db.plan_store import PlanStore
+from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.control import desired, keys
 from mailcordon.control.governor import Governor
+from mailcordon.control.plans import Plans
 from mailcordon.control.tenants import Onboarded, Tenants
 from mailcordon.core.errors import Conflict, Invalid, Unavailable
 from mailcordon.core.hold import NewHold
@@ -37,6 +38,8 @@ TABLES = (
     "hold",
     "ses_resource",
     "epoch",
+    "plan",
+    "plan_change",
 )
 
 
@@ -44,8 +47,10 @@ class World:
     def __init__(self, owner: engine.Connection, control: engine.Pool, governor: engine.Pool) -> None:
         self.owner = owner
         self.governor = Governor(GovernorStore(governor))
-        self.store = ControlStore(control)
-        self.tenants = Tenants(self.store, self.governor, SETTINGS)
+        self.control = control
+        self.store = TenantStore(control)
+        self.plans = Plans(PlanStore(control), self.governor, SETTINGS)
+        self.tenants = Tenants(self.store, self.plans, local=True)
         self.keys = keys.Keys(KeyStore(control))
         self.key_store = KeyStore(control)
 
@@ -187,7 +192,7 @@ async def test_on_aws_no_lane_sends_from_a_domain_that_no_mail_can_be_sent_from(
     world: World, domain: str
 ) -> None:
     before = await world.rows()
-    on_aws = Tenants(world.store, world.governor, replace(SETTINGS, local=False))
+    on_aws = Tenants(world.store, world.plans, local=False)
     with pytest.raises(Invalid) as caught:
         await on_aws.onboard("acme", {"newsletter": domain, "receipt": "mail.acme-shop.com"}, actor="ann")
     assert [(fault.field, fault.code) for fault in caught.value.faults] == [
@@ -249,7 +254,8 @@ async def test_an_onboarding_killed_before_its_holds_leaves_held_lanes_and_is_co
 ) -> None:
     gone = await engine.create_pool(database.dsn("governor"))
     await gone.close()
-    dying = Tenants(world.store, Governor(GovernorStore(gone)), SETTINGS)
+    plans = Plans(PlanStore(world.control), Governor(GovernorStore(gone)), SETTINGS)
+    dying = Tenants(world.store, plans, local=True)
     with pytest.raises(Unavailable):
         await dying.onboard("acme", TYPES, actor="ann")
     assert await world.owner.fetchval("select bool_and(held) from lane")

@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from mailcordon.adapters.db import engine
-from mailcordon.adapters.db.control_store import ControlStore
 from mailcordon.adapters.db.governor_store import GovernorStore
+from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.provision_store import ProvisionStore, make_due
+from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.ses.administer import Administer
 from mailcordon.control import desired
 from mailcordon.control.governor import Governor
+from mailcordon.control.plans import Plans
 from mailcordon.control.reconcile import LOCAL, Outcome, Pace, Reconciler
 from mailcordon.control.resources import Reading
 from mailcordon.control.tenants import Tenants
@@ -42,7 +44,8 @@ class World:
         self.pool = governor
         self.governor = Governor(GovernorStore(governor))
         self.store = ProvisionStore(control)
-        self.tenants = Tenants(ControlStore(control), self.governor, TOPICS)
+        self.plans = Plans(PlanStore(control), self.governor, TOPICS)
+        self.tenants = Tenants(TenantStore(control), self.plans, local=True)
         self.administer = Administer(
             region="us-east-1",
             endpoint=local.url,
@@ -192,10 +195,10 @@ async def test_the_tenant_is_associated_with_exactly_what_it_sends_through(world
 
 async def test_a_second_run_only_reads(world: World) -> None:
     await world.onboard()
-    await world.store.want_everything(TOPICS)
+    await world.plans.want_everything(TOPICS)
     await world.settle()
     world.calls.clear()
-    await world.store.want_everything(TOPICS)
+    await world.plans.want_everything(TOPICS)
     assert await world.reconciler.step() == 0
     await world.owner.execute("update ses_resource set state = 'pending', next_try_at = now()")
     await world.settle()
@@ -478,7 +481,7 @@ async def test_an_error_of_ses_is_stored_with_its_message_and_retried(world: Wor
     assert row["attempts"] >= 2
     others = {r[2] for r in await world.rows() if r[1] != "mc-urgent/outcome"}
     assert others == {"applied"}
-    await world.store.want_everything(TOPICS)
+    await world.plans.want_everything(TOPICS)
     await world.settle()
     assert {r[2:] for r in await world.rows()} == {("applied", None)}
 
@@ -512,9 +515,9 @@ async def test_a_change_that_ses_accepts_but_does_not_read_back_is_not_applied(w
     assert "returns other values; still needed: update policy" in row["error"]
 
 
-async def test_changed_settings_reach_what_was_onboarded_before(world: World) -> None:
+async def test_settings_that_rewire_every_set_change_nothing_until_a_person_applies_their_plan(world: World) -> None:
     await world.onboard(dedicated=True)
-    await world.store.want_everything(TOPICS)
+    await world.plans.want_everything(TOPICS)
     await world.settle()
     world.calls.clear()
     other = desired.Settings(
@@ -523,7 +526,12 @@ async def test_changed_settings_reach_what_was_onboarded_before(world: World) ->
         local=True,
         policy="strict",
     )
-    await world.store.want_everything(other)
+    await world.plans.want_everything(other)
+    await world.settle()
+    assert world.changes == []
+    (waiting,) = await world.plans.newest(state="proposed")
+    assert waiting.id is not None
+    await world.plans.apply(waiting.id, actor="ann")
     await world.settle()
     assert (
         world.changes.count("UpdateConfigurationSetEventDestination") == 6

@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 
 from mailcordon.adapters.db import engine
-from mailcordon.adapters.db.control_store import ControlStore
 from mailcordon.adapters.db.governor_store import GovernorStore
+from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
+from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.adapters.ses.administer import Administer
 from mailcordon.control import desired, schedule
 from mailcordon.control.governor import Governor
+from mailcordon.control.plans import Plans
 from mailcordon.control.reconcile import Pace, Reconciler
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.upkeep import Upkeep
@@ -50,7 +52,8 @@ class World:
         self.reconciler = Reconciler(
             self.provision, self.administer, self.governor, Pace(retry=0.05, identity=0.05)
         )
-        self.tenants = Tenants(ControlStore(control), self.governor, SETTINGS)
+        self.plans = Plans(PlanStore(control), self.governor, SETTINGS)
+        self.tenants = Tenants(TenantStore(control), self.plans, local=True)
         self.ses: Any = self.administer._client
 
     async def onboard(self, slug: str, domain: str) -> tuple[int, str]:
@@ -309,7 +312,8 @@ async def test_the_control_role_runs_every_step_and_stops_on_request(world: Worl
         reconciler=world.reconciler,
         upkeep=world.upkeep,
         settings=SETTINGS,
-        want_everything=world.provision.want_everything,
+        want_everything=world.plans.want_everything,
+        follow_plans=world.plans.follow,
         recheck_all=world.provision.recheck_all,
         reconciler_lock=world.provision.reconciler_lock,
         intervals=schedule.LOCAL,

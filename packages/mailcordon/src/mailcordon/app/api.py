@@ -16,6 +16,7 @@ from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReade
 from mailcordon.adapters.db.observe_reader import PostgresObserveReader, PostgresSuppressions
 from mailcordon.adapters.db.observe_store import ObserveStore
 from mailcordon.adapters.db.status_reader import StatusReader
+from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.http import control as control_routes
 from mailcordon.adapters.http import message_protocol, server, tls_gate
 from mailcordon.adapters.http import observe as observe_routes

@@ -43,13 +43,15 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         stack.callback(ses.close)
         governor = Governor(GovernorStore(governors))
         provision = ProvisionStore(pool)
+        plans = wiring.plans(config, pool, governor)
         keep = Keep(bodies_days=config.keep_bodies_days, records_days=config.keep_records_days)
         services = schedule.Services(
             governor=governor,
             reconciler=Reconciler(provision, ses, governor, reconcile.LOCAL if config.local else None),
             upkeep=Upkeep(UpkeepStore(pool), ses, governor, cell=config.cell, keep=keep),
             settings=wiring.settings(config),
-            want_everything=provision.want_everything,
+            want_everything=plans.want_everything,
+            follow_plans=plans.follow,
             recheck_all=provision.recheck_all,
             reconciler_lock=provision.reconciler_lock,
             intervals=schedule.LOCAL if config.local else schedule.Intervals(),

@@ -282,8 +282,8 @@ class Plans:
         return await self._store.newest(state=state, before=before, limit=limit)
 
     async def want_everything(self, settings: Settings) -> None:
-        """Derives again what SES should have, so that changed settings or a newer version reach what exists. What would rewire too
-        much stays as it is, and a plan waits for a person instead."""
+        """Derives again what SES should have, so that changed settings or a newer version reach what exists. If that would rewire
+        too much, what exists stays as it is and a plan waits for a person instead."""
         async with self._store.changing() as transaction:
             have = await transaction.have(None)
             made = derived(await transaction.whole(), have, settings)

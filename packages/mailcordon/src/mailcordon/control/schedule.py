@@ -45,15 +45,16 @@ LOCAL = Intervals(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """`want_everything` derives again what SES should have, `recheck_all` makes all of it due, and `reconciler_lock` yields None
-    unless this process is the one that reconciles, else a function that says whether it still is. `loops` is how many resources
-    of a kind of work are checked at a time."""
+    """`want_everything` derives again what SES should have, `follow_plans` does what applied plans leave to be done, `recheck_all`
+    makes all of it due, and `reconciler_lock` yields None unless this process is the one that reconciles, else a function that
+    says whether it still is. `loops` is how many resources of a kind of work are checked at a time."""
 
     governor: Governor
     reconciler: Reconciler
     upkeep: Upkeep
     settings: Settings
     want_everything: Callable[[Settings], Awaitable[None]]
+    follow_plans: Callable[[], Awaitable[None]]
     recheck_all: Callable[[], Awaitable[None]]
     reconciler_lock: Callable[[], AbstractAsyncContextManager[Callable[[], Awaitable[bool]] | None]]
     intervals: Intervals
@@ -66,6 +67,7 @@ async def run(services: Services, stop: asyncio.Event) -> None:
     intervals, upkeep = services.intervals, services.upkeep
     duties: list[tuple[str, float, Callable[[], Awaitable[object]]]] = [
         ("reconcile SES", intervals.reconcile, lambda: _lead(services, stop)),
+        ("follow plans", intervals.clock, services.follow_plans),
         ("ask SES for the account's rate", intervals.account, lambda: _poll_account(services)),
         ("ask SES for paused tenants", intervals.pauses, upkeep.follow_pauses),
         ("end the stops of dead dispatchers", intervals.clock, services.governor.stops.end_of_gone_workers),

@@ -128,7 +128,11 @@ def additions(
     asked = [] if tenant is not None else [steps.add_tenant(slug, dedicated=bool(dedicated))]
     if tenant is not None:
         _refuse_changes(tenant, wanted, dedicated)
-    have = {type for type, lane in tenant.lanes.items() if not lane.retired} if tenant is not None else set[str]()
+    have = (
+        {type for type, lane in tenant.lanes.items() if not lane.retired}
+        if tenant is not None
+        else set[str]()
+    )
     return asked + [
         Step(kind=StepKind.ADD_LANE, tenant=slug, type=type, to=domain)
         for type, domain in sorted(wanted.items())
@@ -141,7 +145,9 @@ def _refuse_unknown(wanted: Mapping[str, str], platform: Platform) -> None:
     for type, domain in wanted.items():
         if type not in platform.types:
             faults.append(Fault(f"types.{type}", api.unknown_type(sorted(platform.types)), "unknown-type"))
-        if any(domains.covers(domain, other) or domains.covers(other, domain) for other in platform.elsewhere):
+        if any(
+            domains.covers(domain, other) or domains.covers(other, domain) for other in platform.elsewhere
+        ):
             faults.append(Fault(f"types.{type}", api.domain_taken(domain), "domain-taken"))
     if faults:
         raise Invalid(*faults)

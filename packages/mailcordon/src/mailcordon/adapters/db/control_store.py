@@ -1,7 +1,5 @@
 """The catalogue of message types, as the control role. Each change, its audit row and the epoch change in one transaction."""
 
-import json
-
 import asyncpg
 
 from mailcordon.adapters.db import connection_pool, queries

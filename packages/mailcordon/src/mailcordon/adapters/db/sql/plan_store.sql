@@ -103,7 +103,7 @@ with free as (
 ), freed as (
     update plan_change c set for_mail = false from free f where c.plan = f.plan and c.seq = f.seq
 )
-update ses_resource r set next_try_at = 'epoch', due_since = coalesce(due_since, now())
+update ses_resource r set next_try_at = 'epoch', due_since = coalesce(due_since, now()), work = case work when 'scan' then 'repair' else work end
 from (select distinct kind, name from free) f where r.kind = f.kind and r.name = f.name;
 
 -- name: make_due
@@ -112,20 +112,20 @@ update ses_resource r set next_try_at = 'epoch', due_since = coalesce(due_since,
 from plan_change c where c.plan = $1 and c.kind = r.kind and c.name = r.name;
 
 -- name: want
--- What SES should have. A changed wish is applied at once; an unchanged one keeps its state. In one order, so that two transactions
--- with the same shared set cannot deadlock.
-insert into ses_resource (kind, name, phase, tenant, desired, work, due_since)
-select kind, name, phase, tenant, desired::jsonb, $6, now()
+-- What SES should have. A changed wish is applied at once; an unchanged one keeps its state. What every tenant needs is urgent. In
+-- one order, so that two transactions with the same shared set cannot deadlock.
+insert into ses_resource (kind, name, phase, tenant, desired, work)
+select kind, name, phase, tenant, desired::jsonb, case when tenant is null then 'urgent' else $6 end
 from unnest($1::text[], $2::text[], $3::smallint[], $4::int[], $5::text[]) u (kind, name, phase, tenant, desired)
 order by phase, name
 on conflict (kind, name) do update
 set desired = excluded.desired, wanted = true, state = 'pending', error = null, attempts = 0, next_try_at = now(),
-    work = excluded.work, due_since = now()
+    work = excluded.work, due_since = null
 where ses_resource.desired is distinct from excluded.desired or not ses_resource.wanted;
 
 -- name: unwant
 -- What should be gone.
-update ses_resource r set wanted = false, state = 'pending', error = null, attempts = 0, next_try_at = now(), work = $3, due_since = now()
+update ses_resource r set wanted = false, state = 'pending', error = null, attempts = 0, next_try_at = now(), work = $3, due_since = null
 from unnest($1::text[], $2::text[]) u (kind, name) where r.kind = u.kind and r.name = u.name and r.wanted;
 
 -- name: done

@@ -29,10 +29,10 @@ on conflict (tenant, class) do nothing;
 -- Held until the governor has derived them from the set of holds: a new lane must not slip past a hold on its tenant.
 insert into lane (tenant, type, class, turn, held, expiry_ms, grace_ms, resend)
 select u.tenant, u.type, u.class, t.id, true, u.expiry_ms, u.grace_ms, u.resend
-from unnest($1::int[], $2::smallint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bool[])
-     u (tenant, type, class, expiry_ms, grace_ms, resend)
+from unnest($1::int[], $2::smallint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bool[]) with ordinality
+     u (tenant, type, class, expiry_ms, grace_ms, resend, place)
 join turn t on t.tenant = u.tenant and t.class = u.class
-order by u.class, u.tenant, u.type
+order by place
 returning id, tenant, type;
 
 -- name: insert_routes
