@@ -515,7 +515,9 @@ async def test_a_change_that_ses_accepts_but_does_not_read_back_is_not_applied(w
     assert "returns other values; still needed: update policy" in row["error"]
 
 
-async def test_settings_that_rewire_every_set_change_nothing_until_a_person_applies_their_plan(world: World) -> None:
+async def test_settings_that_rewire_every_set_change_nothing_until_a_person_applies_their_plan(
+    world: World,
+) -> None:
     await world.onboard(dedicated=True)
     await world.plans.want_everything(TOPICS)
     await world.settle()

@@ -45,9 +45,9 @@ LOCAL = Intervals(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """`want_everything` derives again what SES should have, `follow_plans` does what applied plans leave to be done, `recheck_all`
-    makes all of it due, and `reconciler_lock` yields None unless this process is the one that reconciles, else a function that
-    says whether it still is. `loops` is how many resources of a kind of work are checked at a time."""
+    """`want_everything` derives again what SES should have, `follow_plans` does what applied plans leave to be done,
+    `recheck_all` makes all resources due, and `reconciler_lock` yields None unless this process is the one that reconciles, else
+    a function that says whether it still is. `loops` is how many resources of a kind of work are checked at a time."""
 
     governor: Governor
     reconciler: Reconciler
