@@ -16,6 +16,9 @@ import aiohttp
 import aiohttp.web
 import boto3
 import pytest
+from botocore.auth import SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 import seslocal
 from seslocal_fixtures.receiver import Receiver
@@ -240,6 +243,22 @@ async def test_the_pages_own_forms_work_and_those_of_another_page_do_not(tmp_pat
                     await asyncio.sleep(0.05)
     finally:
         await runner.cleanup()
+
+
+async def test_an_image_cannot_make_a_presigned_call_where_the_browser_does_not_say_its_site(
+    tmp_path: Path,
+) -> None:
+    settings = seslocal.Settings(names=("seslocal.example",))
+    rules = "--host-resolver-rules=MAP seslocal.example 127.0.0.1"
+    async with seslocal.running(host="0.0.0.0", settings=settings) as local, browser(tmp_path, rules) as tab:
+        url = f"http://seslocal.example:{local.port}/?Action=CreateTopic&Name=evil&Version=2010-03-31"
+        request = AWSRequest("GET", url)
+        SigV4QueryAuth(Credentials("test", "test"), "sns", "us-east-1", expires=60).add_auth(request)
+        shown = "new Promise(done => {{ let image = new Image(); image.onerror = image.onload = () => done(1); image.src = {} }})"
+        assert await tab.value(shown.format(json.dumps(request.url))) == 1
+        session = boto3.Session("test", "test", region_name="us-east-1")
+        topics = await asyncio.to_thread(session.client("sns", endpoint_url=local.url).list_topics)
+        assert topics["Topics"] == []
 
 
 async def test_the_page_asks_for_the_token_and_works_with_it(tmp_path: Path) -> None:
