@@ -204,6 +204,13 @@ def test_a_certificate_that_cannot_be_fetched_is_a_problem_at_once():
     assert "MAILCORDON_EVENT_PROOF" in problem.next
 
 
+def test_messages_that_wait_for_their_certificate_are_a_problem_while_others_are_read():
+    queue = {"name": "outcome", "last_receive": NOW - 1_000, "left": "HTTP 404"}
+    [problem] = status.judge(facts(beats=beats(observe=beat("observe", queues=[queue])))).problems
+    assert problem.code == "events-uncertain"
+    assert problem.sentence == "Some messages wait in the queue outcome, and others are read: HTTP 404"
+
+
 def test_messages_that_nothing_proves_and_topics_that_sign_with_sha_1_are_notices():
     topic = "arn:aws:sns:us-east-1:123456789012:outcome"
     queue = {"name": "outcome", "last_receive": NOW - 1_000, "unverified": 3}

@@ -174,8 +174,13 @@ class Sns:
         for document in documents:
             await asyncio.to_thread(self.client.publish, TopicArn=TOPIC, Message=document)
 
-    def reader(self, download: Callable[[str], tuple[int, bytes]] | None = None) -> Reader:
-        return Reader(Proof({TOPIC}, Certificates(LocalSource(self.local.url, download=download))))
+    def reader(
+        self,
+        download: Callable[[str], tuple[int, bytes]] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Reader:
+        source = LocalSource(self.local.url, download=download)
+        return Reader(Proof({TOPIC}, Certificates(source, clock=clock)))
 
 
 @pytest.fixture
@@ -245,21 +250,23 @@ async def test_without_its_certificate_nothing_is_received_and_nothing_is_lost(
     assert await world.metrics("sent", "hard_bounced") == [(1, 1)]
 
 
-async def test_a_certificate_that_cannot_be_had_does_not_keep_what_needs_another(
+async def test_a_forged_certificate_keeps_nothing_but_its_own_message(
     pipeline: PipelineWorld, sns: Sns
 ) -> None:
-    """And one that does not exist keeps nothing: anybody can name it."""
+    """Its message waits, and proves no absence, until it is certain that SNS has no such certificate."""
     world = pipeline.world
-    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    call = await unknown(world)
+    late = await world.sent("acme", "password-reset", "lee@example.com", at=call.attempt.called_at + 5000)
+    now = 0.0
 
     def download(url: str) -> tuple[int, bytes]:
         return (404, b"") if "forged" in url else _download(url)
 
-    reader = sns.reader(download)
+    reader = sns.reader(download, clock=lambda: now)
     forged = {
         "Type": "Notification",
         "TopicArn": TOPIC,
-        "Message": sent.bounce(),
+        "Message": call.bounce(),
         "MessageId": "x",
         "Timestamp": "2026-03-01T10:00:00.000Z",
         "SignatureVersion": "2",
@@ -267,11 +274,24 @@ async def test_a_certificate_that_cannot_be_had_does_not_keep_what_needs_another
         "SigningCertURL": "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-forged.pem",
     }
     await pipeline.put(json.dumps(forged))
-    await sns.publish(sent.send())
-    async with pipeline.running(reader=reader):
-        await until(pipeline.empty, "both stored")
-    assert await world.metrics("sent", "hard_bounced") == [(1, 0)]
+    await sns.publish(late.send())
+    async with pipeline.running(reader=reader, settles_after=1.5) as running:
+        await until(lambda: _equal(stored(world, late), 1), "the other event is stored")
+        came = running.totals.received
+        await until(lambda: _true(running.totals.received >= came + 8), "it came back again and again")
+        assert (await pipeline.left(), await proved(world), await world.whys()) == (1, 0, [])
+        facts = running.facts.document()
+        assert (facts["live"], facts["uncertain"]) == (True, None)
+        assert "HTTP 404" in str(facts["left"])
+
+        async def empty_later() -> bool:
+            nonlocal now
+            now += 2  # a minute passes while it comes back
+            return await pipeline.empty()
+
+        await until(empty_later, "put aside")
     assert await world.whys() == ["unverified"]
+    assert await world.metrics("hard_bounced") == [(0,)]
 
 
 async def test_a_local_ses_that_started_again_signs_with_another_certificate(

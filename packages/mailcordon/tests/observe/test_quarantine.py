@@ -12,16 +12,19 @@ import pytest
 
 from mailcordon.adapters.db import engine, status_reader
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
+from mailcordon.adapters.ses.certificates import Certificates, LocalSource
 from mailcordon.adapters.ses.feedback import Reader
 from mailcordon.adapters.ses.sns_signature import Proof
 from mailcordon.control import status
 from mailcordon.control.upkeep import Upkeep
 from mailcordon.core import ids
 from mailcordon.core import quarantine as kinds
+from mailcordon.core.errors import Unavailable
 from mailcordon.core.event import Kind
 from mailcordon.observe import quarantine, view
 from mailcordon.observe.ports import Quarantined
 from mailcordon.observe.quarantine import Entry, Kept, Room
+from seslocal.events import certificate, documents
 
 from .conftest import World, iso
 
@@ -255,6 +258,20 @@ async def test_what_a_replay_settled_goes_after_a_day(world: World, database: An
     ]
     assert sorted(left) == sorted(one.ses_id for one in (fresh, came_again, unsettled))
     assert (await counters(world, "disagreement"))[0] == 3, "its room is given back"
+
+
+async def test_a_replay_that_cannot_be_decided_yet_says_so_and_changes_nothing(world: World) -> None:
+    topic = "arn:aws:sns:us-east-1:000000000000:outcome"
+    signed = documents.sns_envelope("{}", topic, "https://sns.us-east-1.amazonaws.com", 0.0, "m", None)
+    certificate.sign(signed)
+    quarantined = row(why="unverified", document=json.dumps(signed))
+    await world.store.run(lambda tx: tx.quarantine([quarantined]))
+    denied = LocalSource("http://local", download=lambda url: (403, b""))
+    reader = Reader(Proof({topic}, Certificates(denied)))
+    [(id,)] = await world.rows("select id from quarantine")
+    with pytest.raises(Unavailable, match="HTTP 403"):
+        await view.Replay(world.store, reader=reader, ingest=world.ingest).run(id, "ann")
+    assert await world.rows("select replayed_at, resolution from quarantine") == [(None, None)]
 
 
 async def test_an_entry_about_many_mails_is_not_settled_by_its_first(world: World) -> None:

@@ -16,6 +16,7 @@ from mailcordon.adapters.ses.certificates import (
     AwsSource,
     Certificates,
     LocalSource,
+    Missing,
     SigningKey,
     Unusable,
     check_address,
@@ -316,7 +317,8 @@ async def test_the_cache_is_bounded(served: Served) -> None:
         raise Unusable("none")
 
     served.answer = refuse
-    await cache.fetch({f"no {n}" for n in range(certificates.MOST_REFUSED + 5)})
+    for n in range(certificates.MOST_REFUSED + 5):
+        await cache.fetch({f"no {n}"})
     found = [cache.find(f"no {n}") for n in range(certificates.MOST_REFUSED + 5)]
     assert found.count(None) == 5
     assert cache.find(f"{certificates.MOST_KEYS}") is served.key  # what is refused displaces no key
@@ -340,14 +342,130 @@ async def test_one_certificate_that_cannot_be_had_does_not_keep_the_others(serve
     cache = Certificates(served)
 
     def away() -> None:
-        if served.asked[-1] == "away":
+        if served.asked[-1].startswith("https://away"):
             raise NoCertificate("away")
 
     served.answer = away
-    certificates_ = {"a", "away", "b"}
     with pytest.raises(NoCertificate, match="away"):
-        await cache.fetch(certificates_)
-    assert served.asked.count("a") == served.asked.count("b") == 1
+        await cache.fetch({"https://one/a", "https://away/x", "https://one/b"})
+    assert cache.find("https://one/a") is cache.find("https://one/b") is served.key
+
+
+# What is missing is believed of a host that works ------------------------------------------------------------------------------
+
+
+@dataclass
+class Host:
+    """A host of SNS at a time of its own: what it serves, what it says to all that it has not, and what it was asked."""
+
+    key: SigningKey
+    serves: set[str]
+    otherwise: Exception = field(default_factory=lambda: Missing("HTTP 404"))
+    renews: bool = False
+    now: float = 1000.0
+    asked: list[str] = field(default_factory=list[str])
+
+    def get(self, url: str) -> SigningKey:
+        self.asked.append(url)
+        if url in self.serves:
+            return self.key
+        raise self.otherwise
+
+    async def later(self, cache: Certificates, seconds: float, *urls: str) -> None:
+        self.now += seconds
+        await cache.fetch(set(urls))
+
+
+@pytest.fixture
+def host(served: Served) -> Host:
+    return Host(served.key, {"good"})
+
+
+@pytest.fixture
+def cache(host: Host) -> Certificates:
+    return Certificates(host, clock=lambda: host.now)
+
+
+async def test_what_a_working_host_has_not_is_refused_after_a_minute(host: Host, cache: Certificates) -> None:
+    await cache.fetch({"good"})
+    await host.later(cache, 30, "forged")
+    assert (cache.find("forged"), cache.why_not_yet("forged")) == (None, "HTTP 404")
+    await host.later(cache, certificates.CONFIRM_SECONDS - 1, "forged")
+    assert cache.find("forged") is None
+    await host.later(cache, certificates.ASK_AGAIN_SECONDS, "forged")
+    assert cache.find("forged") == "HTTP 404"
+    assert cache.find("good") is host.key
+    assert host.asked.count("good") == 4, "asked again each time that its host denied another one"
+
+
+async def test_a_certificate_that_appears_within_the_minute_is_taken(host: Host, cache: Certificates) -> None:
+    """SNS signs with a new certificate before all of its hosts have it."""
+    await cache.fetch({"good"})
+    await host.later(cache, 0, "new")
+    host.serves.add("new")
+    await host.later(cache, 30, "new")
+    assert cache.find("new") is host.key
+    assert cache.why_not_yet("new") is None
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_host_that_denies_everything_is_never_believed(
+    host: Host, cache: Certificates, known: bool
+) -> None:
+    """A proxy on the way, or SNS itself for a while. Without any certificate nobody can tell it from a forged address."""
+    if known:
+        await cache.fetch({"good"})
+    host.serves.clear()
+    for _ in range(20):
+        await host.later(cache, 60, "genuine")
+        assert cache.find("genuine") is None
+        assert cache.why_not_yet("genuine") == "HTTP 404"
+    host.serves = {"good", "genuine"}
+    await host.later(cache, 60, "genuine")
+    assert cache.find("genuine") is host.key
+
+
+async def test_a_denial_of_a_host_that_did_not_work_is_not_one_of_the_two(
+    host: Host, cache: Certificates
+) -> None:
+    await cache.fetch({"good"})
+    await host.later(cache, 60, "new")
+    host.serves.clear()
+    await host.later(cache, 60, "new")
+    host.serves.add("good")
+    await host.later(cache, 60, "new")
+    assert cache.find("new") is None
+    await host.later(cache, 60, "new")
+    assert cache.find("new") == "HTTP 404"
+
+
+async def test_one_address_without_an_answer_does_not_stop_what_the_same_host_serves(
+    host: Host, cache: Certificates
+) -> None:
+    host.otherwise = NoCertificate("HTTP 500")
+    await cache.fetch({"good"})
+    for _ in range(5):
+        await host.later(cache, 60, "odd")
+        assert (cache.find("odd"), cache.why_not_yet("odd")) == (None, "HTTP 500")
+    host.serves.clear()
+    with pytest.raises(NoCertificate, match="HTTP 500"):
+        await host.later(cache, 60, "odd")
+
+
+async def test_what_is_not_certain_is_asked_seldom_and_kept_in_bounds(
+    host: Host, cache: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await cache.fetch({"good"})
+    for _ in range(3):
+        await cache.fetch({"forged"})
+    assert host.asked.count("forged") == 1
+    many = {f"forged {n}" for n in range(100)}
+    await cache.fetch(many)
+    assert len(many & set(host.asked)) == certificates.MOST_ASKED
+    monkeypatch.setattr(certificates, "MOST_PUT_OFF", 30)
+    for _ in range(5):
+        await cache.fetch({f"forged {n}" for n in range(1000)})
+    assert len(cache._put_off) == 30
 
 
 async def test_only_where_an_address_may_serve_a_new_certificate_an_old_one_is_stale(served: Served) -> None:

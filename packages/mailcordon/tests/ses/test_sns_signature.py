@@ -1,7 +1,6 @@
 """Whether a message comes from SES: the local SES signs as SNS does, with both versions (ses.md 4.7)."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,14 +45,12 @@ def message(
 
 @dataclass
 class Pem:
-    answer: Callable[[], tuple[int, bytes]] = field(
-        default_factory=lambda: lambda: (200, certificate.certificate())
-    )
-    asked: int = 0
+    """Serves the local SES's certificate at every address but those with another answer."""
+
+    answers: dict[str, tuple[int, bytes]] = field(default_factory=dict[str, tuple[int, bytes]])
 
     def __call__(self, url: str) -> tuple[int, bytes]:
-        self.asked += 1
-        return self.answer()
+        return self.answers.get(url) or (200, certificate.certificate())
 
 
 @pytest.fixture
@@ -201,11 +198,32 @@ async def test_no_certificate_is_fetched_for_a_foreign_topic_or_from_another_hos
         assert isinstance(reader.decode(json.dumps(message() | over)), Unverified)
 
 
-async def test_a_certificate_that_does_not_exist_leaves_its_messages_unverified() -> None:
-    missing = Pem(lambda: (404, b""))
-    reader = Reader(Proof({TOPIC}, Certificates(LocalSource("http://local", download=missing))))
+async def test_a_certificate_that_does_not_exist_makes_its_own_messages_unverified_and_no_others() -> None:
+    now = 0.0
+    pem = Pem()
+    certificates = Certificates(LocalSource("http://local", download=pem), clock=lambda: now)
+    reader = Reader(Proof({TOPIC}, certificates))
     await reader.fetch({URL})
-    assert isinstance(reader.decode(json.dumps(message())), Unverified)
+    url = f"{BASE}/SimpleNotificationService-forged.pem"
+    forged, good = json.dumps(message() | {"SigningCertURL": url}), json.dumps(message())
+    pem.answers[url.replace(BASE, "http://local")] = (404, b"")
+    for _ in range(4):
+        found = reader.decode(forged)
+        if isinstance(found, Undecided):
+            await reader.fetch({found.certificate})
+        assert isinstance(reader.decode(good), DecodedEvent)
+        now += 30
+    assert isinstance(reader.decode(forged), Unverified)
+
+
+async def test_a_message_of_a_certificate_that_is_denied_at_first_waits_and_says_why() -> None:
+    pem = Pem({"http://local" + documents.CERTIFICATE_PATH: (403, b"")})
+    reader = Reader(Proof({TOPIC}, Certificates(LocalSource("http://local", download=pem))))
+    await reader.fetch({URL})
+    found = reader.decode(json.dumps(message()))
+    assert isinstance(found, Undecided)
+    assert found.why is not None
+    assert "HTTP 403" in found.why
 
 
 def test_a_message_signed_outside_the_time_of_its_certificate_is_not_believed(reader: Reader) -> None:

@@ -415,6 +415,14 @@ def _feedback(facts: Facts) -> Iterator[Problem]:
                 next=system.status_events_uncertain_next(),
             )
             continue
+        left = next((queue["left"] for queue in queues if queue.get("left")), None)
+        if left is not None:
+            yield Problem(
+                code="events-uncertain",
+                check="feedback",
+                sentence=system.status_events_left(queue=name, why=left),
+                next=system.status_events_uncertain_next(),
+            )
         newest = max((queue.get("last_receive") or 0 for queue in queues), default=0)
         started = min(beat.started for beat in observers)
         if facts.now - max(newest, started) > QUEUE_SILENT_MS:

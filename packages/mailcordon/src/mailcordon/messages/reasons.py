@@ -862,7 +862,7 @@ def certificate_without_rsa() -> str:
 
 @example("https://sns.us-east-1.amazonaws.com/SimpleNotificationService-0.pem", 404)
 def certificate_missing(url: str, status: int) -> str:
-    """SNS has no such certificate. Follows `unverified`."""
+    """SNS has no such certificate. Follows `unverified`, or says why messages wait in the queue until that is certain."""
     return f"its certificate {url} does not exist (HTTP {status})"
 
 
@@ -874,7 +874,7 @@ def certificate_unreachable(url: str, why: str) -> str:
 
 @example()
 def certificates_not_here() -> str:
-    """The database went away while a certificate was awaited. Receiving stops, and the messages wait in the queue."""
+    """Certificates were not asked for yet, as the database went away or too many were named. The messages wait in the queue."""
     return "certificates with which events are signed are not here yet"
 
 

@@ -1070,6 +1070,15 @@ def status_events_uncertain(*, queue: str, why: str) -> str:
     return f"The queue {queue} is not read: {why}"
 
 
+@example(
+    queue="mailcordon-outcome",
+    why="its certificate https://sns.us-east-1.amazonaws.com/SimpleNotificationService-0.pem does not exist (HTTP 404)",
+)
+def status_events_left(*, queue: str, why: str) -> str:
+    """Messages stay in the queue, because it is not certain whether the certificate that they name exists."""
+    return f"Some messages wait in the queue {queue}, and others are read: {why}"
+
+
 @example()
 def status_events_uncertain_next() -> str:
     """What to do when a certificate of SNS cannot be fetched."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from mailcordon.core.clock import host_ms
 from mailcordon.observe.ingest import Report
 
+LEFT_MS = 120_000  #: how long it is reported; SQS brings a message that was left back after 30 s
+
 
 @dataclass(slots=True)
 class Totals:
@@ -47,6 +49,8 @@ class QueueFacts:
     live: bool = False
     problem: str | None = None  #: why it does not receive
     uncertain: str | None = None  #: why it stopped receiving: a certificate of SNS cannot be fetched
+    #: When messages were last left in the queue, as nobody knows whether their certificate exists, and why.
+    last_left: tuple[int, str] | None = None
 
     def answered(self) -> None:
         self.last_receive = host_ms()
@@ -58,7 +62,11 @@ class QueueFacts:
     def committed(self) -> None:
         self.last_event = host_ms()
 
+    def left(self, why: str) -> None:
+        self.last_left = (host_ms(), why)
+
     def document(self) -> dict[str, object]:
+        left = self.last_left
         return {
             "name": self.name,
             "last_receive": self.last_receive,
@@ -72,6 +80,7 @@ class QueueFacts:
             "live": self.live,
             "problem": self.problem,
             "uncertain": self.uncertain,
+            "left": left[1] if left is not None and host_ms() - left[0] < LEFT_MS else None,
         }
 
 

@@ -2,8 +2,8 @@
 
 Messages gather for a moment before they are stored, longer under load, and while one batch is committed the next gathers. While
 the database is unavailable nothing is received and the messages stay in the queue. If a batch cannot be stored, its messages
-are stored one by one, and the bad one goes to quarantine. While a certificate of SNS cannot be fetched, nothing is received
-either: whatever it signed stays in the queue.
+are stored one by one, and the bad one goes to quarantine. While SNS's certificates cannot be fetched, nothing is received
+either: whatever they signed stays in the queue. So do messages with a certificate that may or may not exist; others go on.
 
 A pipeline with a watermark also proves how far its queue is read (watermark.py). It asks the database once a second whether an
 unknown outcome needs that, and does nothing more if none does. If it gets no answer it stops receiving: the other observers
@@ -190,30 +190,36 @@ class Pipeline:
 
     async def _store_batch(self, batch: Sequence[Received]) -> None:
         """What needs a certificate that is not here yet is stored after the rest."""
-        waiting, certificates = await self._store_decided(batch)
+        waiting = await self._store_decided(batch)
         if waiting:
-            await self._fetch(certificates)
-            waiting, _ = await self._store_decided(waiting)
-        if waiting:  # another loop waited for the database meanwhile
-            raise NoCertificate(reasons.certificates_not_here())
+            await self._fetch({one.certificate for _, one in waiting})
+            waiting = await self._store_decided([message for message, _ in waiting])
+        if waiting:
+            self._leave(waiting)
 
-    async def _store_decided(self, batch: Sequence[Received]) -> tuple[list[Received], set[str]]:
-        """Returns the messages that need a certificate, and the certificates."""
+    def _leave(self, waiting: Sequence[tuple[Received, Undecided]]) -> None:
+        """They stay in the queue and are received again. One may be a Send event: while it stays, no absence is proved."""
+        why = next((one.why for _, one in waiting if one.why), reasons.certificates_not_here())
+        self._watermark.failed(self._clock())
+        self.facts.left(why)
+        if self._warnings.count("left") is not None:
+            _log.warning("%d messages stay in the queue: %s", len(waiting), why)
+
+    async def _store_decided(self, batch: Sequence[Received]) -> list[tuple[Received, Undecided]]:
+        """Returns the messages that need a certificate."""
         messages: list[Received] = []
         decoded: list[Decoded] = []
-        waiting: list[Received] = []
-        certificates: set[str] = set()
+        waiting: list[tuple[Received, Undecided]] = []
         for message in batch:
             one = self._reader.decode(message.body)
             if isinstance(one, Undecided):
-                waiting.append(message)
-                certificates.add(one.certificate)
+                waiting.append((message, one))
             else:
                 messages.append(message)
                 decoded.append(one)
         if messages:
             await self._store_messages(messages, decoded)
-        return waiting, certificates
+        return waiting
 
     async def _store_messages(self, batch: Sequence[Received], decoded: Sequence[Decoded]) -> None:
         try:

@@ -60,6 +60,7 @@ class Undecided:
     """A message signed with a certificate that `EventReader.fetch` must get first."""
 
     certificate: str  #: URL
+    why: str | None = None  #: why it is not here although it was asked for
 
 
 Decoded = DecodedEvent | Notice | Malformed | Unverified
@@ -73,7 +74,9 @@ class EventReader(Protocol):
         ...
 
     async def fetch(self, certificates: Set[str]) -> None:
-        """Gets certificates that `decode` asked for. Raises NoCertificate if one cannot be had at present."""
+        """Gets certificates that `decode` asked for. Raises NoCertificate if SNS cannot be reached at present.
+
+        A certificate of which it is not certain whether it exists is not here afterwards: its messages wait in the queue."""
         ...
 
 

@@ -16,7 +16,14 @@ from mailcordon.core.queue import Unreachable
 from mailcordon.core.suppression import Scope, Suppression
 from mailcordon.messages import api, reasons
 from mailcordon.observe.ingest import Ingest
-from mailcordon.observe.ports import BadRow, EventReader, Store, Transaction, Undecided
+from mailcordon.observe.ports import (
+    BadRow,
+    EventReader,
+    NoCertificate,
+    Store,
+    Transaction,
+    Undecided,
+)
 
 By = Literal["lane", "provider", "minute"]
 MOST_MINUTES = 90 * 24 * 60  #: the retention of our rows
@@ -171,7 +178,7 @@ class Replay:
 
     async def run(self, id: int, actor: str) -> None:
         """Raises NotFound, or Unavailable while the database or a certificate is unavailable."""
-        needed: set[str] = set()
+        needed: dict[str, str | None] = {}
 
         async def work(tx: Transaction) -> None:
             entry = await tx.quarantined(id)
@@ -180,8 +187,9 @@ class Replay:
             why, document = entry
             decoded = self._reader.decode(document, proved=why != "unverified")
             if isinstance(decoded, Undecided):
-                needed.add(decoded.certificate)
+                needed[decoded.certificate] = decoded.why
                 return
+            needed.clear()
             report = await self._ingest.store(tx, [decoded], "replay", quarantine=False)
             outcome = report.sentence
             settled = not report.quarantined
@@ -191,8 +199,10 @@ class Replay:
         try:
             await self._store.run(work)
             if needed:
-                await self._reader.fetch(needed)
+                await self._reader.fetch(set(needed))
                 await self._store.run(work)
+            for why in needed.values():
+                raise NoCertificate(why or reasons.certificates_not_here())
         except Unreachable as error:
             raise Unavailable(api.not_replayed(id, str(error))) from error
         except BadRow as error:

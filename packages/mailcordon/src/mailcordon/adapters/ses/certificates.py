@@ -4,11 +4,16 @@ SNS names the URL of its certificate in each message (ses.md 4.7). Only the SNS 
 TLS that the system trusts, without redirects. Its names must be SNS's, and its chain must end in a root that the system trusts.
 The file holds only the certificate itself, so its issuer is fetched from the address that the certificate names (RFC 5280
 4.2.2.1). A parsed key stays cached, so that an event costs one RSA check and no parsing.
+
+Whoever writes to the queue can name an address at SNS that does not exist, and SNS or a proxy on the way can deny for a while one
+that does. So what is missing is believed only if the same host serves a certificate that was good before, twice, a minute apart.
+Until then the messages that name it wait in the queue, and others are not delayed.
 """
 
 import asyncio
 import contextlib
 import http.client
+import random
 import re
 import ssl
 import time
@@ -18,7 +23,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import botocore
@@ -44,6 +49,11 @@ DOMAINS = {
 MOST_KEYS = 64  #: cached; a region has one or two certificates at a time
 MOST_REFUSED = 1024  #: addresses that have no usable certificate
 REFUSED_SECONDS = 600.0  #: until such an address is asked again
+MOST_PUT_OFF = 1024  #: addresses of which it is not certain yet
+CONFIRM_SECONDS = 60.0  #: between two answers that make it certain
+ASK_AGAIN_SECONDS = 20.0  #: below SQS's visibility time-out of 30 s, after which the messages come back
+WELL_SECONDS = 10.0  #: for which a host that served a certificate counts as working
+MOST_ASKED = 16  #: addresses of one fetch; the messages with the others come back. A region has one or two
 RENEW_SECONDS = 1.0  #: between two fetches of a certificate whose address does not change with it
 FETCHES = 4  #: at once
 FETCH_SECONDS = 5.0  #: for each connection
@@ -57,6 +67,20 @@ _PATH = re.compile(r"/SimpleNotificationService-[A-Za-z0-9_-]{1,128}\.pem")
 
 class Unusable(Exception):
     """There is no certificate at the address, or not one of SNS. A retry cannot help."""
+
+
+class Missing(Unusable):
+    """The host says that there is no certificate at the address, or serves something else there."""
+
+
+@dataclass(frozen=True, slots=True)
+class _PutOff:
+    """An address that has no certificate at present."""
+
+    why: str
+    asked: float
+    #: The first time that it was missing while its host served another one; None if the host does not, or gave no answer.
+    missing_since: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +101,7 @@ class Source(Protocol):
     renews: bool  #: whether another certificate may appear at the same address
 
     def get(self, url: str) -> SigningKey:
-        """Blocks. Raises Unusable or NoCertificate."""
+        """Blocks. Raises Unusable (of which Missing may pass) or NoCertificate."""
         ...
 
 
@@ -89,6 +113,10 @@ class Certificates:
         self._clock = clock
         self._keys: dict[str, tuple[float, SigningKey]] = {}
         self._refused: dict[str, tuple[float, str]] = {}
+        self._put_off: dict[str, _PutOff] = {}
+        self._hosts: dict[
+            str, tuple[float, bool]
+        ] = {}  #: whether it serves what it served before, and when that was seen
 
     def find(self, url: str) -> SigningKey | str | None:
         """The key, or why there is none, or None if it must be fetched."""
@@ -105,34 +133,96 @@ class Certificates:
         found = self._keys.get(url)
         return self._source.renews and found is not None and self._clock() - found[0] > RENEW_SECONDS
 
+    def why_not_yet(self, url: str) -> str | None:
+        """Why a certificate that was asked for is neither here nor refused."""
+        put_off = self._put_off.get(url)
+        return None if put_off is None else put_off.why
+
     async def fetch(self, urls: Set[str]) -> None:
-        """Raises NoCertificate if one cannot be had at present."""
+        """Raises NoCertificate if one cannot be had at present and its host serves no other one.
+
+        What is put off, or is one too many, is not here afterwards.
+        """
         places = asyncio.Semaphore(FETCHES)
+        due = [url for url in sorted(urls) if self._may_ask(url)]
 
         async def fetch(url: str) -> None:
             async with places:
                 await self._fetch(url)
 
-        done = await asyncio.gather(*map(fetch, sorted(urls)), return_exceptions=True)
+        asked = random.sample(due, min(len(due), MOST_ASKED))  # whoever names many cannot choose which
+        done = await asyncio.gather(*map(fetch, asked), return_exceptions=True)
         for problem in done:
             if problem is not None:
                 raise problem
 
+    def _may_ask(self, url: str) -> bool:
+        put_off = self._put_off.get(url)
+        return put_off is None or self._clock() - put_off.asked >= ASK_AGAIN_SECONDS
+
     async def _fetch(self, url: str) -> None:
         try:
             key = await asyncio.to_thread(self._source.get, url)
+        except Missing as missing:
+            await self._miss(url, str(missing))
         except Unusable as unusable:
-            self._keys.pop(url, None)
-            _make_room(self._refused, MOST_REFUSED)
-            self._refused[url] = (self._clock(), str(unusable))
+            self._refuse(url, str(unusable))
+        except NoCertificate as error:
+            if not await self._is_well(url):
+                raise
+            self._wait_for(url, str(error), None)
         else:
             self._refused.pop(url, None)
+            self._put_off.pop(url, None)
             self._keys.pop(url, None)
             _make_room(self._keys, MOST_KEYS)
             self._keys[url] = (self._clock(), key)
+            self._hosts[urlsplit(url).netloc] = (self._clock(), True)
+
+    async def _miss(self, url: str, why: str) -> None:
+        if not await self._is_well(url):
+            self._wait_for(url, why, None)
+            return
+        now, before = self._clock(), self._put_off.get(url)
+        since = now if before is None or before.missing_since is None else before.missing_since
+        if now - since >= CONFIRM_SECONDS:
+            self._refuse(url, why)
+        else:
+            self._wait_for(url, why, since)
+
+    def _refuse(self, url: str, why: str) -> None:
+        self._keys.pop(url, None)
+        self._put_off.pop(url, None)
+        _make_room(self._refused, MOST_REFUSED)
+        self._refused[url] = (self._clock(), why)
+
+    def _wait_for(self, url: str, why: str, missing_since: float | None) -> None:
+        self._put_off.pop(url, None)
+        _make_room(self._put_off, MOST_PUT_OFF)
+        self._put_off[url] = _PutOff(why, self._clock(), missing_since)
+
+    async def _is_well(self, url: str) -> bool:
+        """Whether the host still serves the newest other certificate that it served before."""
+        host = urlsplit(url).netloc
+        seen, well = self._hosts.get(host, (0.0, False))
+        if host in self._hosts and self._clock() - seen <= WELL_SECONDS:
+            return well
+        known = next(
+            (one for one in reversed(self._keys) if one != url and urlsplit(one).netloc == host), None
+        )
+        well = known is not None and await self._serves(known)
+        self._hosts[host] = (self._clock(), well)
+        return well
+
+    async def _serves(self, url: str) -> bool:
+        try:
+            await asyncio.to_thread(self._source.get, url)
+        except (Unusable, NoCertificate):
+            return False
+        return True
 
 
-def _make_room(cache: dict[str, tuple[float, SigningKey]] | dict[str, tuple[float, str]], most: int) -> None:
+def _make_room(cache: dict[str, Any], most: int) -> None:
     while len(cache) >= most:
         del cache[next(iter(cache))]  # the oldest
 
@@ -298,7 +388,7 @@ def _certificates(body: bytes) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(body)
     except ValueError as error:
-        raise Unusable(reasons.certificate_unreadable(str(error))) from error
+        raise Missing(reasons.certificate_unreadable(str(error))) from error
 
 
 def _signing_key(leaf: x509.Certificate) -> SigningKey:
@@ -313,7 +403,7 @@ def _signing_key(leaf: x509.Certificate) -> SigningKey:
 
 
 def _body(download: Download, url: str) -> bytes:
-    """Raises Unusable if the server says that there is no such file, else NoCertificate if there is no answer with it."""
+    """Raises Missing if the server says that there is no such file, else NoCertificate if there is no answer with it."""
     try:
         status, body = download(url)
     except (OSError, http.client.HTTPException) as error:
@@ -323,7 +413,7 @@ def _body(download: Download, url: str) -> bytes:
     if status == 200:
         return body
     if status in (403, 404, 410):
-        raise Unusable(reasons.certificate_missing(url, status))
+        raise Missing(reasons.certificate_missing(url, status))
     raise NoCertificate(reasons.certificate_unreachable(url, reasons.http_status(status)))
 
 

@@ -65,13 +65,15 @@ class Proof:
             wrong = check_address(url, topic)
             if wrong is not None:
                 return wrong
-            return Undecided(url) if found is None else found
+            return Undecided(url, certificates.why_not_yet(url)) if found is None else found
         assert message.Timestamp is not None
         try:
             signature = binascii.a2b_base64(message.Signature)
             found.key.verify(signature, text, _PADDING, hash)
         except (InvalidSignature, ValueError):
-            return Undecided(url) if certificates.is_stale(url) else reasons.wrong_sns_signature()
+            if certificates.is_stale(url):
+                return Undecided(url, certificates.why_not_yet(url))
+            return reasons.wrong_sns_signature()
         except UnsupportedAlgorithm as error:  # a system whose policy forbids SHA-1
             return reasons.signature_not_checked(str(error))
         if not found.is_valid_at(message.Timestamp):
