@@ -92,12 +92,12 @@ CALLS: list[tuple[str, dict[str, Any], list[Place]]] = [
     (
         "UpdateReputationEntityPolicy",
         {"reputationEntityType": "RESOURCE", "reputationEntityReference": f"{ARN}tenant/mc-a/tn-1"},
-        [Place("policy", "mc-a")],
+        [Place("policy", "mc-a", "policy")],
     ),
     (
         "UpdateReputationEntityCustomerManagedStatus",
         {"reputationEntityReference": (ARN + "tenant/mc-a/tn-1").replace(":", "%3A").replace("/", "%2F")},
-        [Place("tenant", "mc-a", "status")],
+        [Place("policy", "mc-a", "status"), Place("tenant", "mc-a", "status")],
     ),
     (
         "PutConfigurationSetSendingOptions",

@@ -10,8 +10,8 @@ Kinds and names of places are those of our resources (desired.py). The member is
 - event-destination: none, the whole destination
 - identity: dkim_signing, dkim_key, mail_from, feedback_forwarding, configuration_set, policies, notifications, certificate, tags,
   tenant/NAME (associated with it), identity/ADDRESS (an address of the domain)
-- tenant: suppression, status, tags
-- policy: none
+- tenant: suppression, status (as of the policy), tags
+- policy (what SES calls a tenant's reputation entity): policy, status
 - association: the associated resource as in its ARN, identity/DOMAIN or configuration-set/NAME
 - account: suppression, sending, delivery, vdm, details, dedicated_ips, pricing
 
@@ -173,13 +173,14 @@ def _association(given: _Members) -> Sequence[Place]:
     return found
 
 
-def _entity(kind: str, member: str = "") -> _Places:
+def _entity(member: str, *kinds: str) -> _Places:
     """Of a reputation entity, which an ARN names: tenant/NAME/ID."""
 
     def places(given: _Members) -> Sequence[Place]:
         arn = unquote(given.text("reputationentityreference"))
         parts = arn.split(":", 5)[-1].split("/")
-        return [Place(kind, parts[1], member)] if parts[0] == "tenant" and len(parts) > 1 else []
+        known = parts[0] == "tenant" and len(parts) > 1
+        return [Place(kind, parts[1], member) for kind in kinds] if known else []
 
     return places
 
@@ -256,8 +257,8 @@ _EVENTS: Mapping[str, _Places] = {
     "PutTenantSuppressionAttributes": _tenant("suppression"),
     "CreateTenantResourceAssociation": _association,
     "DeleteTenantResourceAssociation": _association,
-    "UpdateReputationEntityPolicy": _entity("policy"),
-    "UpdateReputationEntityCustomerManagedStatus": _entity("tenant", "status"),
+    "UpdateReputationEntityPolicy": _entity("policy", "policy"),
+    "UpdateReputationEntityCustomerManagedStatus": _entity("status", "policy", "tenant"),
     "PutAccountSuppressionAttributes": _account("suppression"),
     "PutAccountSendingAttributes": _account("sending"),
     "UpdateAccountSendingEnabled": _account("sending"),
