@@ -6,6 +6,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -47,6 +48,18 @@ class Fresh:
     async def migrate(self, *migrations: Migration, **options: object) -> migrate.Migrated:
         quiet = {"home": self.home, "say": lambda line: None, "migrations": migrations}
         return await migrate.migrate(self.dsn, **(quiet | options))  # type: ignore[arg-type]
+
+    @asynccontextmanager
+    async def grown_from(self, name: str) -> AsyncIterator[engine.Connection]:
+        """The database as it was before the shipped migration of this number; then all others run."""
+        shipped = migrate.shipped_migrations()
+        await self.migrate(*(one for one in shipped if one.name < name))
+        connection = await engine.connect(self.dsn)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+        await self.migrate(*shipped)
 
     async def value(self, query: str, dsn: str | None = None) -> object:
         connection = await engine.connect(dsn or self.dsn)
@@ -284,10 +297,7 @@ async def test_migrate_works_without_superuser_if_the_login_may_create_roles_and
 
 async def test_a_database_with_mail_in_every_state_is_migrated_and_loses_none(fresh: Fresh):
     """As 0003 left it: every state that was ever written passes the CHECKs or is converted."""
-    shipped = migrate.shipped_migrations()
-    await fresh.migrate(*(one for one in shipped if one.name < "0004"))
-    connection = await engine.connect(fresh.dsn)
-    try:
+    async with fresh.grown_from("0004") as connection:
         await connection.execute(
             "insert into tenant (key, slug) values ('mc-acme0000', 'acme');"
             "insert into turn (tenant, class, next_at) values (1, 0, 7), (1, 1, null);"
@@ -323,9 +333,6 @@ async def test_a_database_with_mail_in_every_state_is_migrated_and_loses_none(fr
             start,
         )
         await connection.execute("insert into lane_finished values (1, -1, 3, 30), (1, 0, 4, 40)")
-    finally:
-        await connection.close()
-    await fresh.migrate(*shipped)
     assert await fresh.value("select count(*) from ready") == len(ready)
     assert await fresh.value("select array_agg(why order by id) from waiting") == [1, 2, 3, 1, 4, 5]
     assert await fresh.value("select array_agg(code order by id) from waiting") == [
@@ -340,10 +347,7 @@ async def test_a_database_with_mail_in_every_state_is_migrated_and_loses_none(fr
 
 async def test_holds_for_ses_are_lifted_and_their_lanes_open_unless_another_hold_stops_them(fresh: Fresh):
     """Nothing ended such a hold. What SES still refuses is a stop after the next call."""
-    shipped = migrate.shipped_migrations()
-    await fresh.migrate(*(one for one in shipped if one.name < "0004"))
-    connection = await engine.connect(fresh.dsn)
-    try:
+    async with fresh.grown_from("0004") as connection:
         await connection.execute(
             "insert into tenant (key, slug) values ('mc-acme0000', 'acme'), ('mc-zen00000', 'zen');"
             "insert into turn (tenant, class) values (1, 0), (1, 1), (2, 0);"
@@ -354,29 +358,40 @@ async def test_holds_for_ses_are_lifted_and_their_lanes_open_unless_another_hold
             " values (1, 1, 'ses', 'refused', 'dispatch', 5), (1, 2, 'ses', 'refused', 'dispatch', 5),"
             " (1, 2, 'person', 'x', 'ann', 5);"
         )
-    finally:
-        await connection.close()
-    await fresh.migrate(*shipped)
     assert await fresh.value("select array_agg(held order by id) from lane") == [False, True, True]
     assert await fresh.value("select array_agg(owner) from hold where lifted_at is null") == ["person"]
     assert await fresh.value("select count(*) from lane where stopped") == 0
 
 
 async def test_keys_that_could_mint_any_scope_keep_that_and_no_other_key_gets_it(fresh: Fresh):
-    shipped = migrate.shipped_migrations()
-    await fresh.migrate(*(one for one in shipped if one.name < "0010"))
-    connection = await engine.connect(fresh.dsn)
-    try:
+    async with fresh.grown_from("0010") as connection:
         await connection.execute(
             "insert into tenant (key, slug) values ('mc-acme0000', 'acme');"
             "insert into api_key (tenant, prefix, hash, name, scopes, created_by) values"
             " (null, 'operator', '1', 'n', '{send,read,operate,admin}', 'b'), (null, 'adminkey', '2', 'n', '{admin}', 'b'),"
             " (null, 'sendkeys', '3', 'n', '{send,read,operate}', 'b'), (1, 'acmekeys', '4', 'n', '{send,read}', 'b')"
         )
-    finally:
-        await connection.close()
-    await fresh.migrate(*shipped)
     found = await fresh.value("select jsonb_object_agg(prefix, to_jsonb(also_mints))::text from api_key")
     assert {prefix: sorted(scopes) for prefix, scopes in json.loads(str(found)).items()} == {
         "operator": [], "adminkey": ["operate", "read", "send"], "sendkeys": [], "acmekeys": [],
     }  # fmt: skip
+
+
+async def test_entries_of_quarantine_that_a_replay_settled_before_are_settled(fresh: Fresh):
+    rows = [
+        ("double", 1, "counted: hard-bounce of dlv_1, attempt 1 (newsletter of mc-acme0000)"),
+        ("double", 3, "nothing to do: the same event was counted before"),
+        ("disagreement", 1, "still disagreement: no lane"),
+        ("malformed", 1, None),
+        ("ungoverned", 1, "counted: delivery of dlv_2, attempt 1 (newsletter of mc-acme0000)"),
+        ("ungoverned", 2, "counted: delivery of dlv_3, attempt 1 (newsletter of mc-acme0000)"),
+    ]
+    async with fresh.grown_from("0016") as connection:
+        for n, (why, copies, resolution) in enumerate(rows):
+            await connection.execute(
+                "insert into quarantine (digest, why, detail, document, source, copies, replayed_at, resolution)"
+                " values ($1, $2, '', '', 'q', $3, case when $4::text is null then null else now() end, $4)",
+                bytes([n]), why, copies, resolution,
+            )  # fmt: skip
+    settled = await fresh.value("select array_agg(resolved_at is not null order by id) from quarantine")
+    assert settled == [True, True, False, False, True, False]
