@@ -32,6 +32,7 @@ def command_line() -> "typer.Typer":
         migrate=commands.migrate,
         doctor=commands.doctor,
         queue_policy=commands.queue_policy,
+        verify_audit=commands.verify_audit,
         run=command.run,
         secrets=commands.secrets,
     )

@@ -21,7 +21,7 @@ from mailcordon.door.buckets import TENANT_RATES, Rates
 from mailcordon.door.client_address import Network
 from mailcordon.door.limits import Limits
 from mailcordon.door.reads import ReadLimits
-from mailcordon.host.home import DATABASE_FILE, SECRET_KEYS_FILE, find_home
+from mailcordon.host.home import AUDIT_CHECKPOINTS_FILE, DATABASE_FILE, SECRET_KEYS_FILE, find_home
 from mailcordon.messages import system
 from mailcordon.send.pending import MB, Pending
 
@@ -45,6 +45,7 @@ _TOPIC_IN_WORDS = "the ARN of an SNS topic, such as arn:aws:sns:us-east-1:123456
 _TOPICS_IN_WORDS = "ARNs of SNS topics, separated by commas"
 _DATABASE_URL_IN_WORDS = "a URL such as postgresql://user:password@host:5432/mailcordon"
 _RATE_IN_WORDS = "from 0.01 to 10000, with at most 3 decimals"
+_CHECKPOINTS_IN_WORDS = "the path of a file, or log, or both with a comma between them"
 _SECRET_KEYS_IN_WORDS = "keys of 32 bytes in URL-safe base64, separated by commas"  # noqa: S105 (words, not a key)
 
 #: Every variable that a process, the command line or the tests read. Any other MAILCORDON_* variable is a typing error.
@@ -80,6 +81,7 @@ KNOWN = frozenset(
         "MAILCORDON_DRAIN_SECONDS",
         "MAILCORDON_KEEP_BODIES_DAYS",
         "MAILCORDON_KEEP_RECORDS_DAYS",
+        "MAILCORDON_AUDIT_CHECKPOINTS",
         "MAILCORDON_LOG",
         "MAILCORDON_TRUSTED_PROXIES",
         "MAILCORDON_TLS_CERTIFICATE",
@@ -196,6 +198,10 @@ class Config:
     #: Days after which everything else about a mail is deleted. Bounces and complaints come within days; 90 days are a quarter
     #: of reports.
     keep_records_days: int = 90
+    #: Where the control process writes checkpoints of the audit trail: a file (None: none), lines of the log, or both. Default: a
+    #: file in the home, so that there is always one outside of the database.
+    audit_checkpoint_file: Path | None = None
+    audit_checkpoint_log: bool = False
     #: What one caller may take of an API process; each limit has its own default and reason (door/limits.py).
     limits: Limits = field(default_factory=Limits)
     #: Proxies whose X-Forwarded-For names the client that is limited instead of them. None: anybody can write the header.
@@ -246,6 +252,7 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
     region = reader.pattern("MAILCORDON_REGION", _REGION, "an AWS region such as us-east-1", "us-east-1")
     home = reader.home()
     ses_endpoint = reader.url("MAILCORDON_SES_ENDPOINT")
+    checkpoint_file, checkpoint_log = _audit_checkpoints(reader, home)
     config = Config(
         home=home,
         database_url=reader.database("MAILCORDON_DATABASE_URL"),
@@ -280,6 +287,8 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         drain_seconds=float(reader.number("MAILCORDON_DRAIN_SECONDS", 20, 0, 600)),
         keep_bodies_days=reader.number("MAILCORDON_KEEP_BODIES_DAYS", 7, 4, 3650),
         keep_records_days=reader.number("MAILCORDON_KEEP_RECORDS_DAYS", 90, 4, 3650),
+        audit_checkpoint_file=checkpoint_file,
+        audit_checkpoint_log=checkpoint_log,
         limits=_limits(reader),
         trusted_proxies=reader.networks("MAILCORDON_TRUSTED_PROXIES"),
         tls_certificate=reader.file("MAILCORDON_TLS_CERTIFICATE"),
@@ -297,6 +306,18 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
     if reader.wrong:
         raise BadConfig(*reader.wrong)
     return config
+
+
+def _audit_checkpoints(reader: "_Reader", home: Path) -> tuple[Path | None, bool]:
+    """The file, and whether the log gets them too. A relative path is below the home."""
+    name = "MAILCORDON_AUDIT_CHECKPOINTS"
+    value = reader.environ.get(name, "").strip() or AUDIT_CHECKPOINTS_FILE
+    kinds = [kind.strip() for kind in value.split(",")]
+    files = [home / Path(kind).expanduser() for kind in kinds if kind != "log"]
+    if len(files) > 1 or "" in kinds or any(file.is_dir() for file in files):
+        reader.wrong.append(system.setting_wrong(name=name, value=value, takes=_CHECKPOINTS_IN_WORDS))
+        return None, False
+    return (files[0] if files else None), "log" in kinds
 
 
 def _limits(reader: "_Reader") -> Limits:

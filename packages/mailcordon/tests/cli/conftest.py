@@ -20,7 +20,13 @@ def _local(home: str = "") -> None:
 @pytest.fixture(scope="session")
 def app() -> typer.Typer:
     return command_line.build(
-        up=_local, down=_local, migrate=_local, doctor=_local, queue_policy=_local, run=_local
+        up=_local,
+        down=_local,
+        migrate=_local,
+        doctor=_local,
+        queue_policy=_local,
+        verify_audit=_local,
+        run=_local,
     )
 
 

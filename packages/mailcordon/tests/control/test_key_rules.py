@@ -18,7 +18,9 @@ ANY = Terms(tenant="acme", name="ci", scopes=("send", "read"))
 
 def principal(*scopes: str, **over: Any) -> Principal:
     given: dict[str, Any] = {"tenant_id": None, "tenant_slug": None, **over}
-    return Principal(key_id=1, prefix="abcdefgh", name="ops", scopes=frozenset(scopes), **given)
+    return Principal(
+        key_id=1, prefix="abcdefgh", name="ops", holder="Kim Lee", scopes=frozenset(scopes), **given
+    )
 
 
 def test_a_key_gives_the_scopes_it_holds_and_no_other():

@@ -12,6 +12,7 @@ def principal(tenant: str | None, *scopes: str) -> Principal:
         key_id=1,
         prefix="abcdefgh",
         name="ci",
+        holder="Kim Lee",
         tenant_id=None if tenant is None else 1,
         tenant_slug=tenant,
         scopes=frozenset(scopes),

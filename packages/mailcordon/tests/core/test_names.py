@@ -62,7 +62,18 @@ def test_the_name_of_a_key_loses_the_spaces_around_it() -> None:
 
 @given(st.text(max_size=40))
 def test_a_key_of_an_older_version_cannot_forge_a_line_either(name: str) -> None:
-    assert len(names.actor(name, "k7pq2m9d").splitlines()) == 1
+    assert len(names.actor(name, name, "k7pq2m9d").splitlines()) == 1
+
+
+@pytest.mark.parametrize("holder", ["Kim Lee", "Jörg's laptop", "mailcordon up", "Kim (key ops, k7pq2m9d)"])
+def test_an_actor_names_its_holder_first(holder: str) -> None:
+    assert names.actor(holder, "ops", "k7pq2m9d") == f"{holder} (key ops, k7pq2m9d)"
+    assert names.holder_of(names.actor(holder, "ops", "k7pq2m9d")) == holder
+
+
+@pytest.mark.parametrize("part", ["control", "mailcordon up", "ann", "Kim (not a key)"])
+def test_a_part_of_the_system_is_its_own_holder(part: str) -> None:
+    assert names.holder_of(part) == part
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a\nb", "a\x7f", "a\x85", "\x00"])

@@ -9,6 +9,7 @@ import pytest
 from litestar import Litestar
 
 from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.audit_store import AuditReader
 from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.control_store import ControlStore
 from mailcordon.adapters.db.governor_store import GovernorStore
@@ -80,6 +81,7 @@ async def world(database: Any) -> AsyncIterator[ControlWorld]:
         ),
         types=store,
         keys=keys,
+        audit=AuditReader(pools["control"], pools["reader"]),
         governor=governor,
     )
     app = server.application(KeyCache(key_store), control.routes(services))

@@ -39,6 +39,7 @@ ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
     ("POST", "/v1/keys/{prefix}/rotation", {}, "admin send", True, 403),
     ("DELETE", "/v1/keys/{prefix}", None, "admin", True, 403),
     ("GET", "/v1/audit", None, "read", True, 403),
+    ("GET", "/v1/audit/proof?tenant=acme", None, "read", False, 404),
     ("POST", "/v1/holds/preview", {"tenant": "acme", "action": "cordon"}, "operate", True, 403),
     ("POST", "/v1/holds", HOLD, "operate", True, 403),
     ("GET", "/v1/holds", None, "read", False, 200),

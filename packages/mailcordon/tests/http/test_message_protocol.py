@@ -269,7 +269,13 @@ async def test_a_key_for_some_addresses_sends_from_no_other_in_one_piece_or_seve
 
 async def test_a_narrowed_key_sends_nothing_more_although_the_wider_one_is_in_memory(api: Api) -> None:
     operator = Principal(
-        key_id=0, prefix="abcdefgh", name="o", tenant_id=None, tenant_slug=None, scopes=frozenset(SCOPES)
+        key_id=0,
+        prefix="abcdefgh",
+        name="o",
+        holder="o",
+        tenant_id=None,
+        tenant_slug=None,
+        scopes=frozenset(SCOPES),
     )
     large = {**GOOD, "text": "x" * 300_000}
     cases: list[tuple[dict[str, Any], dict[str, Any], int]] = [
@@ -290,7 +296,13 @@ async def test_a_narrowed_key_sends_nothing_more_although_the_wider_one_is_in_me
 
 async def test_a_widened_key_sends_at_once_although_an_older_one_is_in_memory(api: Api) -> None:
     operator = Principal(
-        key_id=0, prefix="abcdefgh", name="o", tenant_id=None, tenant_slug=None, scopes=frozenset(SCOPES)
+        key_id=0,
+        prefix="abcdefgh",
+        name="o",
+        holder="o",
+        tenant_id=None,
+        tenant_slug=None,
+        scopes=frozenset(SCOPES),
     )
     cases: list[tuple[dict[str, Any], dict[str, Any]]] = [
         ({"types": ("newsletter",)}, {"types": None}),

@@ -116,6 +116,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "MAILCORDON_TRUSTED_PROXIES": ("proxy.example", "10.0.0.0/33", "10.0.0.1/8", "10.0.0.1 10.0.0.2"),
     "MAILCORDON_TLS_CERTIFICATE": ("{file}/below", "/no/such/file"),
     "MAILCORDON_TLS_KEY": ("{file}/below", "/no/such/file"),
+    "MAILCORDON_AUDIT_CHECKPOINTS": ("a,b", "log,", ","),
     "MAILCORDON_LOG": ("xml", "JSON"),
 }
 #: What these commands do not read, or what only the machine can find wrong: see the tests below.

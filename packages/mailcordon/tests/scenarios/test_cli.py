@@ -276,6 +276,8 @@ def test_a_mailbox_set_for_one_tenant_bounces_for_it_and_shows_in_why_and_metric
         "env",
         "key list --tenant {}",
         "audit --tenant {}",
+        "audit",
+        "audit list",
         "cordon {} --because try --dry-run",
     ],
 )

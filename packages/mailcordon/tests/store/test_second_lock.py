@@ -20,6 +20,8 @@ DEFINERS = {
     "ensure_partitions",
     "drop_day",
     "erase_some",
+    "audit_chained",
+    "audit_erase_personal",
 }
 
 #: A type of the caller's own that stands before PostgreSQL's `text`, and runs a function whenever a value becomes one.
@@ -166,6 +168,8 @@ async def test_a_type_of_a_callers_own_never_runs_as_the_owner(
             f"mailcordon.make_partition('ledger', '{today}')",
             f"mailcordon.drop_day('ledger', '{date(2026, 1, 1)}')",
             "mailcordon.erase_some((select tenant from mailcordon.erasure), 1, 'gone')",
+            "mailcordon.write_audit('a', 'b', null, 'o', null, null, null)",
+            "mailcordon.audit_erase_personal(1)",
         ):
             await control.execute(f"select {call}")
         assert await control.fetchval("select current_setting('trap.sprung_as')") == "", path

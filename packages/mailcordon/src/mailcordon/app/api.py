@@ -7,6 +7,7 @@ import sys
 import mailcordon
 from mailcordon.adapters.db import engine, health_reader
 from mailcordon.adapters.db.accept_store import AcceptStore
+from mailcordon.adapters.db.audit_store import AuditReader
 from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.control_store import ControlStore
 from mailcordon.adapters.db.driver_errors import UNREACHABLE, in_words
@@ -118,6 +119,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             tenants=Tenants(TenantStore(pools["control"]), plans, local=config.local),
             types=control_store,
             keys=keys.Keys(key_store),
+            audit=AuditReader(*read_as),
             governor=governor,
         )
         handlers = [

@@ -12,7 +12,7 @@ from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.adapters.ses import management_events
 from mailcordon.adapters.ses.administer import Administer
 from mailcordon.adapters.ses.queue import open_queue
-from mailcordon.app import heartbeat, wiring
+from mailcordon.app import checkpoints, heartbeat, wiring
 from mailcordon.app.credentials import credentials
 from mailcordon.config import Config
 from mailcordon.control import reconcile, schedule
@@ -69,5 +69,6 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             signals = Signals(queue, HintStore(pool), decode, cell=config.cell)
             services.facts.signals = signals.facts
             await stack.enter_async_context(wiring.running(signals.run(stop), stop))
+        await stack.enter_async_context(checkpoints.written(config, pool))
         async with heartbeat.beating("control", config.login_url("control"), services.facts.document):
             await schedule.run(services, stop)

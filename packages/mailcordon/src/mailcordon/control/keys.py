@@ -50,6 +50,7 @@ class Terms:
     networks: tuple[IPv4Network | IPv6Network, ...] = ()  #: client addresses that it works from; empty: any
     limits: KeyLimits = UNLIMITED_BY_KEY
     expires_at: datetime | None = None
+    holder: str | None = None  #: the person or the part of a system that uses it; None: who creates it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +116,7 @@ class Changes(TypedDict, total=False):
     """Terms of a key that can be changed. What is left out stays."""
 
     name: str
+    holder: str
     scopes: tuple[str, ...]
     types: tuple[str, ...] | None
     networks: tuple[IPv4Network | IPv6Network, ...]
@@ -128,6 +130,7 @@ class More(TypedDict, total=False):
     networks: tuple[IPv4Network | IPv6Network, ...]
     limits: KeyLimits
     expires_at: datetime | None
+    holder: str | None
 
 
 class Same(Enum):
@@ -321,6 +324,7 @@ def _in_order(terms: Terms) -> Terms:
     return replace(
         terms,
         name=terms.name.strip(),
+        holder=None if terms.holder is None else terms.holder.strip(),
         scopes=tuple(scope for scope in SCOPES if scope in terms.scopes),
         types=types,
     )
@@ -330,6 +334,8 @@ def check(terms: Terms, *, ends: bool = True) -> None:
     """Raises Invalid with every problem. `ends`: whether the end is new; one that is over can stay."""
     faults: list[Fault] = []
     parse_into(faults, "name", names.key_name, terms.name)
+    if terms.holder is not None:
+        parse_into(faults, "holder", names.holder, terms.holder)
     unknown = sorted(set(terms.scopes) - set(SCOPES))
     if unknown or not terms.scopes:
         faults.append(Fault("scopes", api.bad_scopes(list(SCOPES))))

@@ -1,9 +1,9 @@
-"""What the control plane shows: tenants, lanes, identities, provisioning, holds, keys and the audit trail."""
+"""What the control plane shows: tenants, lanes, identities, provisioning, holds and keys."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from mailcordon.control.catalogue import MessageType
 from mailcordon.control.keys import Key
@@ -84,19 +84,6 @@ class StepView:
     observed_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditView:
-    id: int
-    at: datetime
-    actor: str
-    action: str
-    tenant: str | None
-    object: str
-    before: Any
-    after: Any
-    because: str | None
-
-
 class Reads(Protocol):
     """`limit` bounds each list; `after` is the last id of the page before, 0 for the first page."""
 
@@ -153,5 +140,3 @@ class Reads(Protocol):
     async def types(self) -> list[MessageType]: ...
 
     async def keys(self, tenant: int | None, *, after: int, limit: int) -> list[Key]: ...
-
-    async def audit(self, tenant: int | None, *, before: int | None, limit: int) -> list[AuditView]: ...

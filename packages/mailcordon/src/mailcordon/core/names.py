@@ -16,6 +16,7 @@ SHORT = r"[a-z0-9-]{1,32}"  #: the name of an installation or a cell
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/+-]{0,127}", re.ASCII)
 _SHORT = re.compile(SHORT, re.ASCII)
+_ACTOR = re.compile(r"(.+) \(key .+, [a-z0-9]{8}\)", re.DOTALL)
 
 
 def slug(name: str) -> str:
@@ -61,9 +62,20 @@ def key_name(name: str) -> str:
     return stripped
 
 
-def actor(key_name: str, prefix: str) -> str:
+def holder(name: str) -> str:
+    """Who holds an API key: a person, or a part of a system. Without spaces around it."""
+    return key_name(name)
+
+
+def actor(holder: str, key_name: str, prefix: str) -> str:
     """How the user of a key is named. Keys made by older versions may have names that `key_name` refuses."""
-    return f"{text.harmless(key_name)} (key {prefix})"
+    return f"{text.harmless(holder)} (key {text.harmless(key_name)}, {prefix})"
+
+
+def holder_of(actor: str) -> str:
+    """Who acted: the holder in what `actor` returned, or the whole text of a part of the system."""
+    found = _ACTOR.fullmatch(actor)
+    return actor if found is None else found[1]
 
 
 def is_short(name: str) -> bool:

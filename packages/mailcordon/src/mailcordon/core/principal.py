@@ -27,6 +27,7 @@ class Principal:
     key_id: int
     prefix: str  #: identifies the key in logs and in the audit trail
     name: str
+    holder: str  #: the person or the part of a system that uses the key
     tenant_id: int | None  #: None: a platform key
     tenant_slug: str | None
     scopes: frozenset[str]
@@ -46,8 +47,8 @@ class Principal:
 
     @property
     def actor(self) -> str:
-        """The name of this key's user in the audit trail."""
-        return names.actor(self.name, self.prefix)
+        """Who acts with this key, as the audit trail names it."""
+        return names.actor(self.holder, self.name, self.prefix)
 
     def require(self, scope: str) -> None:
         """Raises Forbidden."""

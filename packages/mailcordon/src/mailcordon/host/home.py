@@ -6,6 +6,7 @@ Removing the directory removes the system. docs/operations.md says what each fil
 from collections.abc import Mapping
 from pathlib import Path
 
+AUDIT_CHECKPOINTS_FILE = "audit-checkpoints.jsonl"  #: proves that the audit trail was not rewritten
 CLI_FILE = "cli.json"  #: URL and key for the command line, like a kubeconfig
 DATABASE_FILE = "database.json"  #: the address of each database login
 LOCK_FILE = "lock"  #: locked by the process that runs in this home

@@ -566,8 +566,8 @@ def bad_tenant_name(text: str) -> str:
 
 @example()
 def bad_key_name() -> str:
-    """A key has no name, too long a one, or one with control characters."""
-    return "must be 1 to 100 printable characters: it identifies the key in the audit trail"
+    """A key has no name or holder, too long a one, or one with control characters."""
+    return "must be 1 to 100 printable characters: the audit trail shows it"
 
 
 @example(["send", "read", "operate", "admin"])
@@ -1394,3 +1394,9 @@ def too_many_pipelined(most: int) -> str:
 def not_http() -> str:
     """What a connection sent is not an HTTP/1 request (400)."""
     return "This is not an HTTP/1 request."
+
+
+@example()
+def erased() -> str:
+    """In the audit trail, in place of an address or a reason that was erased with the other personal data of its tenant."""
+    return "[erased]"

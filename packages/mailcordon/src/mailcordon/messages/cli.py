@@ -1367,3 +1367,26 @@ def plan_state(*, plan: int, state: str) -> str:
 def plan_rejected(*, plan: int) -> str:
     """A plan was rejected."""
     return f"Plan {plan} is rejected. Nothing was changed."
+
+
+@example()
+def export_needs_file() -> str:
+    """`mailcordon audit export` with --json, and without a file: the export itself would be on the same output."""
+    return "--json needs --file: without it the export itself goes to standard output"
+
+
+@example(file="/srv/acme.jsonl", why="Permission denied")
+def cannot_write(*, file: str, why: str) -> str:
+    """A file that a command should write cannot be written."""
+    return f"{file} cannot be written: {why}"
+
+
+@example(file="acme.jsonl", own=17, rows=1204)
+@example(file="acme.jsonl", own=1, rows=1204)
+def audit_exported(*, file: str, own: int, rows: int) -> str:
+    """`mailcordon audit export` has written its file."""
+    noun = "row" if own == 1 else "rows"
+    return (
+        f"Wrote {own:,} {noun} with the digests of all {rows:,} to {file}. Check it anywhere: "
+        f"mailcordon audit verify --export {file}"
+    )

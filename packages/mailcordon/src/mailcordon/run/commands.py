@@ -7,6 +7,7 @@ setting. Each imports what it needs when it runs, so that `mailcordon why` does 
 import asyncio
 import json
 import os
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -162,6 +163,40 @@ def drop_mac(yes: _Yes = False) -> None:
     from mailcordon.run import secrets as run_secrets
 
     raise typer.Exit(asyncio.run(run_secrets.drop_mac(config, yes=yes)))
+
+
+def verify_audit(
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option(
+            "--checkpoints",
+            metavar="FILE",
+            help="Checkpoints to compare with. Default: the file of MAILCORDON_AUDIT_CHECKPOINTS; none for an export.",
+        ),
+    ] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            "--export",
+            metavar="FILE",
+            help="Check this file of `mailcordon audit export`, without a database. Default: check the database.",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document instead of text for people.")
+    ] = False,
+) -> None:
+    """Check that each row of the audit trail is as it was written, and in its place.
+
+    Names the first row that was changed, removed, added or reordered, and exits with 1. It reads the rows with the database login
+    `control` and computes all hashes itself, so it needs no server.
+    """
+    from mailcordon.run import audit
+
+    if export is not None:
+        raise typer.Exit(audit.verify_export(export, checkpoints=checkpoints, as_json=as_json))
+    config = configs.read(os.environ)
+    raise typer.Exit(asyncio.run(audit.verify(config, checkpoints=checkpoints, as_json=as_json)))
 
 
 def queue_policy(

@@ -10,22 +10,25 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from mailcordon import config as configs
-from mailcordon.adapters.db import connect_errors, engine, roles, status_reader
+from mailcordon.adapters.db import audit_store, connect_errors, engine, roles, status_reader
 from mailcordon.adapters.ses import queue_policy
 from mailcordon.adapters.ses.queue import open_queue
 from mailcordon.adapters.ses.signer import BotocoreCredentialsSource, CredentialsSource
 from mailcordon.config import Config
-from mailcordon.control import status
+from mailcordon.control import audit_checkpoints, status
 from mailcordon.control.retention import Storage
 from mailcordon.core import boundary
 from mailcordon.core.errors import MailcordonError
 from mailcordon.core.queue import Unreachable
+from mailcordon.host import append_file
 from mailcordon.host.home import RUN_FILE
 from mailcordon.messages import system
-from mailcordon.run import home_lock
+from mailcordon.run import audit, home_lock
 
 State = Literal["ok", "warn", "bad"]
 
+AUDIT = "audit trail"
+NEWEST_AUDIT_ROWS = 1_000
 LARGEST_TABLES = 3  #: named with their sizes
 PRIVACY = "database privacy"  #: what the database's log may hold, and who may put names before ours
 DATABASE_ADDRESS = "database address"  #: the subject of the finding about MAILCORDON_DATABASE_URL
@@ -70,6 +73,7 @@ async def find(environ: Mapping[str, str]) -> list[Finding]:
         findings += await _checked("event queues", _check_queues(config))
     if all(finding.state == "ok" for finding in logins["control"]):
         findings += await _checked("service", _check_service(config))
+        findings += await _checked(AUDIT, _check_audit(config))
     return findings
 
 
@@ -243,6 +247,27 @@ async def _check_service(config: Config) -> list[Finding]:
             for one in found.notices
         ),
     ]
+
+
+async def _check_audit(config: Config) -> list[Finding]:
+    """The newest rows and the last checkpoint. `mailcordon audit verify` checks all."""
+    file = config.audit_checkpoint_file
+    last = None if file is None else audit_checkpoints.latest(append_file.last_lines(file))
+    connection = await engine.connect(config.login_url("control"))
+    try:
+        found = await audit_store.verify(connection, newest=NEWEST_AUDIT_ROWS)
+        broken = found.broken or (None if last is None else await audit_store.contradicts(connection, last))
+    finally:
+        await connection.close()
+    if broken is not None:
+        return [Finding(AUDIT, "bad", audit.sentence(broken))]
+    said = system.audit_doctor_ok(rows=found.rows, last=None if last is None else last.at)
+    if file is not None and last is None and found.rows:
+        return [
+            Finding(AUDIT, "ok", said),
+            Finding(AUDIT, "warn", system.audit_checkpoints_missing(file=str(file))),
+        ]
+    return [Finding(AUDIT, "ok", said)]
 
 
 def _storage(storage: Storage | None) -> list[Finding]:

@@ -1,8 +1,7 @@
 """The command line: one tree of commands over the REST API, for people and for scripts.
 
-All commands except `up`, `down`, `migrate`, `doctor`, `secrets`, `iam` and `run` call a running server, with the same rights and
-audit as any other client. Those start and repair the server itself; the composition root passes them in, so that this package
-needs no other adapter.
+All commands except `up`, `down`, `migrate`, `doctor`, `audit verify`, `secrets`, `iam` and `run` call a running server, with the
+same rights and audit as any other client. The composition root passes those in, so that this package needs no other adapter.
 """
 
 import os
@@ -62,7 +61,7 @@ GROUPS = {
     "mailbox": mailbox.app,
     "key": key.app,
 }
-SINGLE_COMMANDS = (plan.app, status.app, send.app, why.app, sent.app, cordon.app, metrics.app, audit.app)
+SINGLE_COMMANDS = (plan.app, status.app, send.app, why.app, sent.app, cordon.app, metrics.app)
 
 #: The order of the help: what one needs first comes first.
 ORDER = (
@@ -106,6 +105,13 @@ mailcordon iam queue-policy engagement
 mailcordon iam queue-policy | jq '{Policy: tojson}' > attributes.json
 aws sqs set-queue-attributes --queue-url "$MAILCORDON_OUTCOME_QUEUE_URL" \\
     --attributes file://attributes.json
+"""
+
+
+_VERIFY_AUDIT = """
+mailcordon audit verify
+mailcordon audit verify --checkpoints /mnt/kept/audit-checkpoints.jsonl
+mailcordon audit verify --export acme.jsonl --checkpoints kept.jsonl
 """
 
 
@@ -183,6 +189,7 @@ def build(
     migrate: Command,
     doctor: Command,
     queue_policy: Command,
+    verify_audit: Command,
     run: Command,
     secrets: typer.Typer | None = None,
 ) -> typer.Typer:
@@ -205,6 +212,9 @@ def build(
         app.add_typer(group, name=name, short_help=str(group.info.help).rstrip("."))
     for single in SINGLE_COMMANDS:
         app.add_typer(single)
+    trail = audit.group()
+    _add_local(trail, "verify", verify_audit, _VERIFY_AUDIT)
+    app.add_typer(trail, name="audit", short_help=command.first_sentence(str(trail.info.help)))
     _add_local(app, "migrate", migrate, "mailcordon migrate")
     _add_local(app, "doctor", doctor, "mailcordon doctor")
     if secrets is not None:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any
 
 import asyncpg
 
@@ -17,7 +16,7 @@ from mailcordon.adapters.db.stop_row import known, stop_from_row
 from mailcordon.control.catalogue import MessageType
 from mailcordon.control.keys import Key
 from mailcordon.control.sharing import UsedRoute
-from mailcordon.control.views import AuditView, HoldView, IdentityView, LaneView, StepView, TenantView, Viewer
+from mailcordon.control.views import HoldView, IdentityView, LaneView, StepView, TenantView, Viewer
 from mailcordon.control.views import StopView as StopView
 from mailcordon.core import ids
 from mailcordon.core.health import Outflow
@@ -139,18 +138,6 @@ class ControlReader:
 
     async def keys(self, tenant: int | None, *, after: int, limit: int) -> list[Key]:
         return await self._keys.list(tenant, after=after, limit=limit)
-
-    async def audit(self, tenant: int | None, *, before: int | None, limit: int) -> list[AuditView]:
-        async with connection_pool.acquire(self._control) as conn:
-            rows = await conn.fetch(_SQL.audit, tenant, before, limit)
-        return [
-            AuditView(**{**dict(row), "before": _json(row["before"]), "after": _json(row["after"])})
-            for row in rows
-        ]
-
-
-def _json(text: str | None) -> Any:
-    return None if text is None else json.loads(text)
 
 
 def _hold(row: asyncpg.Record) -> HoldView:

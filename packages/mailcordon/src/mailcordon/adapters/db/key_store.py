@@ -10,6 +10,7 @@ import asyncpg
 from mailcordon.adapters.db import connection_pool, queries
 from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.control.keys import Found, Key, Minted, Rotated, Terms
+from mailcordon.core import names
 from mailcordon.core.errors import Fault, Invalid, NotFound
 from mailcordon.core.key_limits import KeyLimits
 from mailcordon.core.principal import Principal
@@ -26,6 +27,7 @@ def key_of(row: asyncpg.Record) -> Key:
         terms=Terms(
             tenant=row["tenant"],
             name=row["name"],
+            holder=row["holder"],
             scopes=tuple(row["scopes"]),
             types=None if row["types"] is None else tuple(row["types"]),
             networks=tuple(row["networks"]),
@@ -61,6 +63,7 @@ def _columns(terms: Terms) -> tuple[object, ...]:
         limits.bytes_per_second,
         limits.reads_per_second,
         terms.expires_at,
+        terms.holder,
     )
 
 
@@ -73,7 +76,7 @@ def _shown(prefix: str, terms: Terms) -> str:
         "limits": limits or None,
         "expires_at": terms.expires_at and _utc(terms.expires_at),
     }
-    shown = {"prefix": prefix, "name": terms.name, "scopes": terms.scopes}
+    shown = {"prefix": prefix, "name": terms.name, "holder": terms.holder, "scopes": terms.scopes}
     return json.dumps(shown | {name: value for name, value in optional.items() if value is not None})
 
 
@@ -97,6 +100,8 @@ async def insert_key(
 ) -> Key:
     """Runs in the caller's transaction. The caller bumps the epoch. Raises Invalid for an unknown message type."""
     await _check_types(conn, terms)
+    if terms.holder is None:
+        terms = replace(terms, holder=names.holder_of(actor))
     await conn.execute(
         _SQL.insert_key,
         tenant_id,
@@ -215,6 +220,7 @@ class KeyStore:
             key_id=row["id"],
             prefix=row["prefix"],
             name=row["name"],
+            holder=row["holder"],
             tenant_id=row["tenant_id"],
             tenant_slug=row["slug"],
             scopes=frozenset(row["scopes"]),

@@ -151,9 +151,17 @@ class PostgresSuppressions:
         because: str | None,
     ) -> None:
         before, after = (None if one is None else _text(_shown(one)) for one in change)
-        object = f"suppression of {key.address}, scope {key.scope.word}"
+        personal = {"address": key.address} | ({} if because is None else {"because": because})
         await connection.execute(
-            _SHARED.write_audit, actor, action, key.tenant, object, before, after, because
+            _SHARED.write_personal_audit,
+            actor,
+            action,
+            key.tenant,
+            f"suppression of {{address}}, scope {key.scope.word}",
+            before,
+            after,
+            None if because is None else "{because}",
+            _text(personal),
         )
 
 

@@ -75,9 +75,9 @@ class UpkeepStore:
             if gone is None:
                 return
             before = json.dumps({"scope": removal.scope, "target": removal.target})
-            words = f"suppression of {removal.address} for {removal.slug}"
+            words = f"suppression of {{address}} for {removal.slug}"
             await conn.execute(
-                _SHARED.write_audit,
+                _SHARED.write_personal_audit,
                 "control",
                 "suppression.removed",
                 removal.tenant,
@@ -85,6 +85,7 @@ class UpkeepStore:
                 before,
                 None,
                 reasons.removed_at_ses_too(),
+                json.dumps({"address": removal.address}),
             )
 
     async def stored(self) -> retention.Stored:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from litestar.handlers import HTTPRouteHandler
 
-from mailcordon.adapters.http import catalogue, holds, keys, lanes, stops, tenants
+from mailcordon.adapters.http import audit, catalogue, holds, keys, lanes, stops, tenants
+from mailcordon.control.audit import AuditReads
 from mailcordon.control.catalogue import TypeStore
 from mailcordon.control.cordon import Cordons
 from mailcordon.control.governor import Governor
@@ -21,6 +22,7 @@ class ControlServices:
     tenants: Tenants
     types: TypeStore
     keys: Keys
+    audit: AuditReads
     governor: Governor
 
 
@@ -32,4 +34,5 @@ def routes(services: ControlServices) -> list[HTTPRouteHandler]:
         *stops.routes(services.reads),
         *catalogue.routes(services.reads, services.types),
         *keys.routes(services.reads, services.keys),
+        *audit.routes(services.audit),
     ]

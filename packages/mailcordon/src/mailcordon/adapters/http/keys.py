@@ -1,4 +1,4 @@
-"""API keys and the audit trail over HTTP, for platform keys only."""
+"""API keys over HTTP, for platform keys only."""
 
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from mailcordon.adapters.http.auth import AnyRequest, platform_principal
 from mailcordon.adapters.http.shapes import After, AnyTenant, Limit, Time
 from mailcordon.control import lookup
 from mailcordon.control.keys import LONGEST_OVERLAP, MOST_NETWORKS, SAME, Changes, Key, Keys, Terms
-from mailcordon.control.views import AuditView, Reads
+from mailcordon.control.views import Reads
 from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.key_limits import KeyLimits
 from mailcordon.core.principal import ADMIN, READ
@@ -42,6 +42,9 @@ class RatesChange(msgspec.Struct, forbid_unknown_fields=True):
 class NewKey(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     scopes: list[str]
+    holder: str | None = (
+        None  #: the person or the part of a system that uses it; null: the holder of the key that creates it
+    )
     tenant: str | None = None  #: null: a key of the platform
     types: list[str] | None = None  #: message types that it may send and cancel; null: all
     networks: list[str] = []  #: client addresses that it works from, as ranges; empty: any
@@ -53,6 +56,7 @@ class KeyChange(msgspec.Struct, forbid_unknown_fields=True):
     """A field that is left out keeps its value."""
 
     name: str | UnsetType = UNSET
+    holder: str | UnsetType = UNSET
     scopes: list[str] | UnsetType = UNSET
     types: list[str] | UnsetType | None = UNSET
     networks: list[str] | UnsetType = UNSET
@@ -68,6 +72,7 @@ class Rotation(msgspec.Struct, forbid_unknown_fields=True):
 class KeyItem(msgspec.Struct):
     prefix: str
     name: str
+    holder: str  #: the person or the part of a system that uses it: the actor of what it does
     tenant: str | None
     scopes: list[str]
     types: list[str] | None
@@ -95,23 +100,6 @@ class KeyPage(msgspec.Struct):
     next: str | None
 
 
-class AuditItem(msgspec.Struct):
-    id: int
-    at: Time
-    actor: str
-    action: str
-    tenant: str | None
-    object: str
-    before: Any  #: what changed, as it was
-    after: Any
-    because: str | None
-
-
-class AuditPage(msgspec.Struct):
-    items: list[AuditItem]
-    next: str | None
-
-
 def routes(reads: Reads, keys: Keys) -> list[HTTPRouteHandler]:
     @post("/v1/keys", summary="Create a key; only this response shows it", tags=["control"])
     async def create_key(request: AnyRequest, data: JSONBody[NewKey]) -> MintedKey:
@@ -119,6 +107,7 @@ def routes(reads: Reads, keys: Keys) -> list[HTTPRouteHandler]:
         terms = Terms(
             tenant=data.tenant,
             name=data.name,
+            holder=data.holder,
             scopes=tuple(data.scopes),
             types=None if data.types is None else tuple(data.types),
             networks=_networks(data.networks),
@@ -145,6 +134,8 @@ def routes(reads: Reads, keys: Keys) -> list[HTTPRouteHandler]:
         changes: Changes = {}
         if data.name is not UNSET:
             changes["name"] = data.name
+        if data.holder is not UNSET:
+            changes["holder"] = data.holder
         if data.scopes is not UNSET:
             changes["scopes"] = tuple(data.scopes)
         if data.types is not UNSET:
@@ -184,16 +175,7 @@ def routes(reads: Reads, keys: Keys) -> list[HTTPRouteHandler]:
         principal = platform_principal(request, ADMIN)
         return KeyItem(**_fields(await keys.revoke(prefix, actor=principal.actor)))
 
-    @get("/v1/audit", summary="List changes: who, what, when and why; newest first", tags=["control"])
-    async def list_audit(
-        request: AnyRequest, tenant: AnyTenant = None, after: After = None, limit: Limit = 100
-    ) -> AuditPage:
-        platform_principal(request, READ)
-        of = None if tenant is None else await lookup.tenant_id(reads, tenant)
-        found = await reads.audit(of, before=after, limit=limit)
-        return AuditPage([_audit(view) for view in found], shapes.next_of([view.id for view in found], limit))
-
-    return [create_key, list_keys, change_key, rotate_key, revoke_key, list_audit]
+    return [create_key, list_keys, change_key, rotate_key, revoke_key]
 
 
 def _networks(given: list[str]) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -222,6 +204,7 @@ def _fields(key: Key) -> dict[str, Any]:
     return {
         "prefix": key.prefix,
         "name": terms.name,
+        "holder": terms.holder,
         "tenant": terms.tenant,
         "scopes": list(terms.scopes),
         "types": None if terms.types is None else list(terms.types),
@@ -235,17 +218,3 @@ def _fields(key: Key) -> dict[str, Any]:
         "succeeds": key.succeeds,
         "also_mints": list(key.also_mints),
     }
-
-
-def _audit(view: AuditView) -> AuditItem:
-    return AuditItem(
-        id=view.id,
-        at=shapes.iso(view.at),
-        actor=view.actor,
-        action=view.action,
-        tenant=view.tenant,
-        object=view.object,
-        before=shapes.recorded(view.before),
-        after=shapes.recorded(view.after),
-        because=view.because,
-    )

@@ -1,17 +1,60 @@
-"""`mailcordon audit`: who changed what, when and why."""
+"""`mailcordon audit`: who changed what, when and why; and one tenant's part of it with its proof.
+
+`audit verify` is of `run/`: it asks the database, not the API.
+"""
+
+import json
+import sys
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from typer import core
 
-from mailcordon.adapters.cli import command, show
-from mailcordon.adapters.cli.client import path
+from mailcordon.adapters.cli import command, failures, show
+from mailcordon.adapters.cli.client import Client, path
 from mailcordon.adapters.cli.command import Cli, Limit, OfTenant
+from mailcordon.adapters.cli.document import Document
 from mailcordon.adapters.cli.text import when
+from mailcordon.messages import cli as messages
 
-app = typer.Typer()
+PART = 500  #: rows of the chain that one line of an export covers
+LIST = "list"
 
 
-@command.remote(app, "audit", examples="mailcordon audit --tenant acme --limit 20", watchable=True)
-async def audit(cli: Cli, tenant: OfTenant = None, limit: Limit = 50) -> None:
+class _ListUnlessNamed(core.TyperGroup):
+    """`mailcordon audit` without a command lists, with or without options."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = [LIST, *args]
+        return super().parse_args(ctx, args)
+
+
+def group() -> typer.Typer:
+    app = typer.Typer(
+        cls=_ListUnlessNamed,
+        help="Show who changed what, when and why, and prove it. Without a command: list, newest first.",
+    )
+    command.remote(
+        app,
+        LIST,
+        examples="mailcordon audit list --tenant acme --limit 20",
+        watchable=True,
+    )(list_rows)
+    command.remote(
+        app,
+        "export",
+        examples="""
+mailcordon audit export --tenant acme -f acme.jsonl
+mailcordon audit export --tenant acme | gzip > acme.jsonl.gz
+""",
+    )(export)
+    return app
+
+
+async def list_rows(cli: Cli, tenant: OfTenant = None, limit: Limit = 50) -> None:
     """Show who changed what, when and why, newest first."""
     found = await cli.api.items(path("audit"), {"tenant": tenant}, limit=limit)
     rows: list[tuple[object, ...]] = [
@@ -32,3 +75,46 @@ async def audit(cli: Cli, tenant: OfTenant = None, limit: Limit = 50) -> None:
         prose=("object", "because"),
     )
     cli.show_result(found, table, *show.more(found))
+
+
+async def export(
+    cli: Cli,
+    tenant: OfTenant = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", "-f", metavar="FILE", help="Where to write it. Default: standard output."),
+    ] = None,
+) -> None:
+    """Write one tenant's rows with the proof that they are as they were written.
+
+    Of all other rows it has digests only, which tell nothing. `mailcordon audit verify --export FILE` checks it, without a server
+    or a database.
+    """
+    if file is None:
+        if cli.json:
+            raise failures.usage(messages.export_needs_file())
+        async for part in _parts(cli.api, tenant):
+            sys.stdout.write(json.dumps(part, ensure_ascii=False) + "\n")
+        return
+    own, rows = 0, 0
+    try:
+        with open(file, "w", encoding="utf-8") as target:
+            async for part in _parts(cli.api, tenant):
+                target.write(json.dumps(part, ensure_ascii=False) + "\n")
+                own, rows = own + len(part["rows"]), rows + len(part["digests"])
+    except OSError as error:
+        raise failures.Failure(
+            failures.Exit.REFUSED, messages.cannot_write(file=str(file), why=error.strerror or ""), "no-file"
+        ) from None
+    cli.show_result(
+        {"file": str(file), "own_rows": own, "rows": rows},
+        messages.audit_exported(file=str(file), own=own, rows=rows),
+    )
+
+
+async def _parts(api: Client, tenant: str | None) -> AsyncGenerator[Document]:
+    after: int | None = 0
+    while after is not None:
+        part = await api.get(path("audit", "proof"), {"tenant": tenant, "after": after, "limit": PART})
+        yield part
+        after = part.get("next")

@@ -33,8 +33,13 @@ def _end(text: str) -> str:
 
 
 def _name(default: str) -> Any:
-    help = f"Who or what uses the key; shown in the audit trail. {default}"
+    help = f"What the key is for; shown in lists and in the audit trail. {default}"
     return typer.Option("--name", metavar="NAME", help=help)
+
+
+def _holder(default: str) -> Any:
+    help = f"The person or program that uses the key: who acts, in the audit trail. {default}"
+    return typer.Option("--holder", metavar="HOLDER", help=help)
 
 
 def _scope(default: str) -> Any:
@@ -75,7 +80,8 @@ _MESSAGES, _BYTES, _READS = (
 mailcordon key create acme                # may send and read, for acme only
 mailcordon key create acme --name shop --scope send --type invoice
 mailcordon key create acme --name ci --scope read --expires 90d
-mailcordon key create --platform --name ops --scope read --scope operate
+mailcordon key create --platform --name ops --holder "Kim Lee" \\
+    --scope read --scope operate
 """,
 )
 async def create_key(
@@ -85,6 +91,7 @@ async def create_key(
     ] = None,
     platform: Annotated[bool, typer.Option("--platform", help="Make a key for all tenants instead.")] = False,
     name: Annotated[str | None, _name("Default: cli.")] = None,
+    holder: Annotated[str | None, _holder("Default: the holder of your own key.")] = None,
     scope: Annotated[list[KeyScope] | None, _scope("Default for a tenant's key: send, read.")] = None,
     type_: Annotated[list[str] | None, _type("Default: all.")] = None,
     network: Annotated[list[str] | None, _network("Default: any.")] = None,
@@ -102,6 +109,8 @@ async def create_key(
     if platform and not scope:
         raise failures.usage(messages.platform_key_needs_scope())
     body: Document = {"tenant": tenant, "name": name or "cli", "scopes": scope or ["send", "read"]}
+    if holder is not None:
+        body["holder"] = holder
     if type_:
         body["types"] = type_
     if network:
@@ -121,13 +130,14 @@ async def create_key(
 
 @command.remote(app, "list", examples="mailcordon key list --tenant acme")
 async def list_keys(cli: Cli, tenant: OfTenant = None, limit: Limit = 200) -> None:
-    """List keys by prefix: owner, name, scopes, last use and end. The keys themselves are not stored."""
+    """List keys by prefix: owner, name, holder, scopes, last use and end. The keys themselves are not stored."""
     found = await cli.api.items(path("keys"), {"tenant": tenant}, limit=limit)
     rows: list[tuple[object, ...]] = [
         (
             item.get("prefix"),
             item.get("tenant") or messages.platform_in_a_table(),
             item.get("name"),
+            item.get("holder"),
             item.get("scopes"),
             item.get("types") or messages.every_type_in_a_table(),
             when(item.get("created_at")),
@@ -139,9 +149,9 @@ async def list_keys(cli: Cli, tenant: OfTenant = None, limit: Limit = 200) -> No
         for item in found["items"]
     ]
     table = show.table(
-        ("prefix", "of", "name", "may", "types", "made", "by", "used", "ends", "revoked"),
+        ("prefix", "of", "name", "holder", "may", "types", "made", "by", "used", "ends", "revoked"),
         rows,
-        drop=("by", "made", "types", "ends", "revoked", "used", "may"),
+        drop=("by", "made", "types", "ends", "revoked", "used", "may", "holder"),
         prose=("may", "types"),
     )
     cli.show_result(found, table, *show.more(found))
@@ -160,6 +170,7 @@ async def change_key(
     cli: Cli,
     prefix: Prefix,
     name: Annotated[str | None, _name(_SAME)] = None,
+    holder: Annotated[str | None, _holder(_SAME)] = None,
     scope: Annotated[list[KeyScope] | None, _scope(_SAME)] = None,
     type_: Annotated[list[str] | None, _type(_SAME)] = None,
     all_types: Annotated[
@@ -185,6 +196,8 @@ async def change_key(
     body: Document = {}
     if name is not None:
         body["name"] = name
+    if holder is not None:
+        body["holder"] = holder
     if scope:
         body["scopes"] = scope
     if network and any_network:
@@ -222,7 +235,7 @@ async def rotate_key(
     ] = 86_400.0,
     expires: Annotated[str | None, _expires("Default: never, if the old key does not end.")] = None,
 ) -> None:
-    """Make a successor with the same name, scopes, types and limits. The old key ends after the overlap.
+    """Make a successor with the same name, holder, scopes, types and limits. The old key ends after the overlap.
 
     The new key is shown once. If it is the command line's own key in cli.json, the file gets the new one. A key that has an end
     needs --expires for its successor.

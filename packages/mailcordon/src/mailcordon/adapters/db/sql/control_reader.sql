@@ -123,10 +123,3 @@ limit 1000;
 -- The catalogue of message types, by class.
 select id, name, class, criticality, description, expiry_ms, grace_ms, resend
 from message_type where retired_at is null order by class, name limit 1000;
-
--- name: audit
--- A page of the audit trail, newest first.
-select a.id, a.at, a.actor, a.action, e.slug as tenant, a.object, a.before, a.after, a.because
-from audit a left join tenant e on e.id = a.tenant
-where ($1::int is null or a.tenant = $1) and ($2::bigint is null or a.id < $2)
-order by a.id desc limit $3;

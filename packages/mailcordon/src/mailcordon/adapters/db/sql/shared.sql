@@ -4,6 +4,11 @@
 -- One row of the audit trail. `before` and `after` are JSON or null.
 select write_audit($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7);
 
+-- name: write_personal_audit
+-- As `write_audit`, with fields of a person that can be erased later: JSON of {name: text}. The object and the reason name such a
+-- field as {name}.
+select write_audit($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7, $8::jsonb);
+
 -- name: bump_epoch
 -- Tells every process that caches what the epoch guards (`control`, `hold`) to read it again.
 update epoch set value = value + 1 where name = $1;
