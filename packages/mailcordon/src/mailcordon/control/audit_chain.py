@@ -8,6 +8,7 @@ finds out what happened to it. Both hold one entry at a time, whatever the lengt
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -15,6 +16,7 @@ from typing import Any, cast
 
 FORM = "mailcordon-audit-1"
 PERSONAL_FORM = "mailcordon-audit-personal-1"
+_NAMED = re.compile(r"\{([a-z_]+)\}")
 START = bytes(32)  #: the hash before the first row
 
 
@@ -78,6 +80,7 @@ class Kind(StrEnum):
         "rewritten"  #: the chain fits together, and not with a checkpoint: everything from this row on is new
     )
     CUT = "cut"  #: the newest rows are missing
+    HEAD = "head"  #: the record of the chain's end is missing, or is of another chain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,9 +190,14 @@ def personal_of(stored: Any) -> dict[str, PersonalField]:
 
 def shown(text: str, personal: Mapping[str, str | None], *, erased: str) -> str:
     """A text of a row with the values of the personal fields that it names, and `erased` for those that are gone."""
-    for name, value in personal.items():
-        text = text.replace(f"{{{name}}}", erased if value is None else value)
-    return text
+
+    def value(named: re.Match[str]) -> str:
+        if named[1] not in personal:
+            return named[0]
+        found = personal[named[1]]
+        return erased if found is None else found
+
+    return _NAMED.sub(value, text)
 
 
 class Walk:
@@ -307,11 +315,13 @@ class Search:
         seq = self._of.entry.seq
         if self._wrong_hash_only:
             return replace(found, kind=Kind.CHANGED)
+        if self._follows is not None and self._follows > seq:
+            return replace(found, kind=Kind.REORDERED)
         if self._is_extra:
             return replace(found, kind=Kind.ADDED)
         if self._follows is not None and self._follows < seq - 1 and self._after_that is not None:
             return self._of_entry(Kind.ADDED, self._after_that)
-        if self._follows is not None or self._next is not None:
+        if self._next is not None:
             return replace(found, kind=Kind.REORDERED)
         return found
 

@@ -84,8 +84,10 @@ async def verify(
     broken = None
     if suspicion is not None:
         broken = await _explain(conn, suspicion, end, look=newest is None)
-    elif walk.seq < end.seq or (walk.seq == end.seq and walk.hash != end.hash):
+    elif walk.seq < end.seq:
         broken = Break(kind=Kind.CUT, seq=walk.seq + 1, previous=walk.previous)
+    elif walk.hash != end.hash:
+        broken = Break(kind=Kind.HEAD, seq=end.seq, previous=walk.previous)
     elif end.last > end.seq:
         extra = await conn.fetch(_SQL.audit_entries, end.seq, end.last, 1)
         broken = Break(
