@@ -11,14 +11,16 @@ import structlog
 
 from mailcordon.adapters.db import audit_store, engine, migrate
 from mailcordon.adapters.db.audit_store import AuditReader
-from mailcordon.adapters.db.control_store import ControlStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.key_store import KeyStore
+from mailcordon.adapters.db.plan_store import PlanStore
+from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.app import checkpoints
 from mailcordon.control import audit_checkpoints, desired
 from mailcordon.control.audit_chain import Break, Kind
 from mailcordon.control.governor import Governor
 from mailcordon.control.keys import Keys
+from mailcordon.control.plans import Plans
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.views import Viewer
 from mailcordon.core.hold import NewHold
@@ -166,7 +168,8 @@ async def test_many_transactions_at_once_neither_deadlock_nor_break_the_chain(wo
     pool = await engine.create_pool(world.database.dsn("control"), max_size=24)
     governors = await engine.create_pool(world.database.dsn("governor"), max_size=24)
     governor = Governor(GovernorStore(governors))
-    keys, tenants = Keys(KeyStore(pool)), Tenants(ControlStore(pool), governor, SETTINGS)
+    plans = Plans(PlanStore(pool), governor, SETTINGS)
+    keys, tenants = Keys(KeyStore(pool)), Tenants(TenantStore(pool), plans, local=True)
     for slug in ("acme", "zen"):
         await tenants.onboard(
             slug, {"newsletter": f"news.{slug}.example", "receipt": f"mail.{slug}.example"}, actor="test"
