@@ -7,16 +7,20 @@ from typing import Any
 import pytest
 
 from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.erasure_store import ErasureStore
 from mailcordon.adapters.db.governor_store import GovernorStore
+from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
 from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.adapters.ses.administer import Administer
 from mailcordon.control import desired, schedule
+from mailcordon.control.erasure import Erasures
 from mailcordon.control.governor import Governor
 from mailcordon.control.plans import Plans
 from mailcordon.control.reconcile import Pace, Reconciler
+from mailcordon.control.retirement import Retirement
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.upkeep import Upkeep
 from mailcordon.core.hold import NewHold
@@ -39,6 +43,7 @@ class World:
     ) -> None:
         self.local = local
         self.owner = owner
+        self.control = control
         self.administer = Administer(
             region="us-east-1",
             endpoint=local.url,
@@ -311,6 +316,8 @@ async def test_the_control_role_runs_every_step_and_stops_on_request(world: Worl
         governor=world.governor,
         reconciler=world.reconciler,
         upkeep=world.upkeep,
+        retirement=Retirement(LifecycleStore(world.control), world.governor, lambda _: 0.0),
+        erasures=Erasures(ErasureStore(world.control)),
         settings=SETTINGS,
         want_everything=world.plans.want_everything,
         follow_plans=world.plans.follow,

@@ -325,7 +325,7 @@ async def test_a_tenant_comes_back_after_its_erasure_and_its_new_mail_stays(
 
     async def unretire() -> None:
         async with life.control.acquire() as conn, conn.transaction():
-            await lifecycle_store.write(conn, step, life.tenants["acme"], actor="ann", because=None)
+            await lifecycle_store.write(conn, step, life.tenants["acme"], actor="ann")
 
     with pytest.raises(Conflict) as caught:
         await unretire()

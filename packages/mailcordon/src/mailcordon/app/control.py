@@ -5,8 +5,10 @@ import contextlib
 from functools import partial
 
 from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.erasure_store import ErasureStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.hint_store import HintStore
+from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.adapters.ses import management_events
@@ -15,11 +17,13 @@ from mailcordon.adapters.ses.queue import open_queue
 from mailcordon.app import checkpoints, heartbeat, wiring
 from mailcordon.app.credentials import credentials
 from mailcordon.config import Config
-from mailcordon.control import reconcile, schedule
+from mailcordon.control import reconcile, retirement, schedule
 from mailcordon.control.call_budget import CallBudget, Rates
+from mailcordon.control.erasure import Erasures
 from mailcordon.control.governor import Governor
 from mailcordon.control.reconcile import Reconciler
 from mailcordon.control.retention import Keep
+from mailcordon.control.retirement import Retirement
 from mailcordon.control.signals import Signals
 from mailcordon.control.upkeep import Upkeep
 
@@ -49,6 +53,10 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             governor=governor,
             reconciler=Reconciler(provision, ses, governor, reconcile.LOCAL if config.local else None),
             upkeep=Upkeep(UpkeepStore(pool), ses, governor, cell=config.cell, keep=keep),
+            retirement=Retirement(
+                LifecycleStore(pool), governor, partial(retirement.late_seconds, local=config.local)
+            ),
+            erasures=Erasures(ErasureStore(pool)),
             settings=wiring.settings(config),
             want_everything=plans.want_everything,
             follow_plans=plans.follow,

@@ -116,11 +116,13 @@ def _uncordon_effect(preview: Preview, mail: str, owner: str) -> str:
     return api.uncordon_effect(_numbered(lifting), _queued(free), _types(free), others)
 
 
+def named(hold: Hold) -> str:
+    """`hold 7 "wrong list" by ann`."""
+    return api.numbered_hold(hold.id, hold.by if hold.owner == "person" else hold.owner, hold.because)
+
+
 def _numbered(holds: Sequence[Hold]) -> list[str]:
-    return [
-        api.numbered_hold(hold.id, hold.by if hold.owner == "person" else hold.owner, hold.because)
-        for hold in holds
-    ]
+    return [named(hold) for hold in holds]
 
 
 def _types(lanes: Sequence[LaneCounts]) -> list[str]:

@@ -11,9 +11,11 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from mailcordon.control.desired import Settings
+from mailcordon.control.erasure import Erasures
 from mailcordon.control.facts import ControlFacts
 from mailcordon.control.governor import Governor
 from mailcordon.control.reconcile import Reconciler
+from mailcordon.control.retirement import Retirement
 from mailcordon.control.upkeep import Upkeep
 from mailcordon.control.work import WORK_OF_ROWS, Work
 from mailcordon.core.clock import boot_time, host_ms
@@ -52,6 +54,8 @@ class Services:
     governor: Governor
     reconciler: Reconciler
     upkeep: Upkeep
+    retirement: Retirement
+    erasures: Erasures
     settings: Settings
     want_everything: Callable[[Settings], Awaitable[None]]
     follow_plans: Callable[[], Awaitable[None]]
@@ -68,6 +72,8 @@ async def run(services: Services, stop: asyncio.Event) -> None:
     duties: list[tuple[str, float, Callable[[], Awaitable[object]]]] = [
         ("reconcile SES", intervals.reconcile, lambda: _lead(services, stop)),
         ("follow plans", intervals.clock, services.follow_plans),
+        ("end what is retired", intervals.clock, services.retirement.advance),
+        ("erase personal data", intervals.clock, lambda: services.erasures.run(stop)),
         ("ask SES for the account's rate", intervals.account, lambda: _poll_account(services)),
         ("ask SES for paused tenants", intervals.pauses, upkeep.follow_pauses),
         ("end the stops of dead dispatchers", intervals.clock, services.governor.stops.end_of_gone_workers),

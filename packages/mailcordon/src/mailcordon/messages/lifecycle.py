@@ -116,6 +116,12 @@ def list_at_ses_goes(ses_tenant: str) -> str:
     return f"SES deletes the suppression list of its tenant {ses_tenant}. Mailcordon's own stays and is checked first."
 
 
+@example("retire-lane", "acme")
+def nothing_to_do(verb: str, slug: str) -> str:
+    """A verb would change nothing, since it was done before (409)."""
+    return f"There is nothing to do: {verb} was done for {slug} before."
+
+
 # Whom it touches -------------------------------------------------------------------------------------------------------------
 
 
@@ -193,16 +199,13 @@ def held_until_verified(domain: str) -> str:
     return f"The lane is held until SES has verified {domain}."
 
 
-@example("newsletter", "mc-marketing", "mc-acme-marketing", "mc-acme", "mc-acme")
-@example("newsletter", "mc-marketing", "mc-marketing", "mc-acme", "mc-acme-marketing")
-def takes_another_way(type: str, set_: str, new_set: str, ses_tenant: str, new_ses_tenant: str) -> str:
-    """A preview of a change of topology: the route of a lane."""
-    ways: list[str] = []
-    if set_ != new_set:
-        ways.append(f"the configuration set {new_set} instead of {set_}")
-    if ses_tenant != new_ses_tenant:
-        ways.append(f"the SES tenant {new_ses_tenant} instead of {ses_tenant}")
-    return f"{type} goes through {_and(ways)}."
+@example(["invoice", "newsletter"])
+def moves_when_made(types: list[str]) -> str:
+    """A preview of a change of topology: when the routes move."""
+    go = "goes" if len(types) == 1 else "go"
+    return (
+        f"{_and(types)} {go} over to the new sets and SES tenants once SES has them. No mail waits for that."
+    )
 
 
 @example()
@@ -229,6 +232,12 @@ def lists_not_copied(ses_tenants: list[str]) -> str:
 def cancelled_with_its_lane() -> str:
     """Why mail was cancelled whose lane was retired, in its timeline and the audit trail."""
     return "Its lane was retired, and its mail was to be cancelled"
+
+
+@example()
+def revoked_with_tenant() -> str:
+    """The audit trail, for each key of a tenant that is retired."""
+    return "Its tenant was retired"
 
 
 @example()

@@ -1,70 +1,70 @@
-"""Retiring and unretiring, as the control role. The rows of a step are written in the transaction of its plan."""
+"""Retiring and bringing back, as the control role. The rows of a step are written in the transaction of its plan."""
 
-import json
 from collections.abc import Sequence
 
 import asyncpg
 
 from mailcordon.adapters.db import connection_pool, queries
 from mailcordon.adapters.db.engine import Pool, PooledConnection
+from mailcordon.adapters.db.hold_row import hold_from_row
+from mailcordon.control import preview
+from mailcordon.control.lifecycle import Facts, LaneFacts
 from mailcordon.control.retirement import Retiring
 from mailcordon.control.steps import Step, StepKind
 from mailcordon.core.errors import Conflict
+from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
 from mailcordon.messages import lifecycle
 
 _SQL = queries.load("lifecycle_store.sql")
-_CONTROL = queries.load("control_store.sql")
+_PLANS = queries.load("plan_store.sql")
 _SHARED = queries.load("shared.sql")
 
 
-async def write(conn: PooledConnection, step: Step, tenant: int, *, actor: str, because: str | None) -> None:
-    """Writes the rows of a step that retires or unretires, with an audit row of each object. The caller holds the onboarding lock
-    and bumps the epoch `control`."""
-    match step.kind:
-        case StepKind.RETIRE_LANE | StepKind.RETIRE_DOMAIN | StepKind.RETIRE_TENANT:
-            await _retire(conn, step, tenant, actor, because)
-        case StepKind.UNRETIRE_LANE | StepKind.UNRETIRE_DOMAIN | StepKind.UNRETIRE_TENANT:
-            await _unretire(conn, step, tenant, actor, because)
-        case _:
-            raise ValueError(step.kind)
+async def write(conn: PooledConnection, step: Step, tenant: int, *, actor: str) -> list[int]:
+    """Writes the rows of a step that retires or brings back. Returns the lanes that come back and of which SES may have nothing
+    any more. Raises Conflict. The caller holds the lock of the desired state, audits the step and bumps the epoch `control`."""
+    what, _, with_ = step.kind.value.partition("-")
+    if what == "unretire":
+        return await _unretire(conn, step, tenant, with_)
+    await _retire(conn, step, tenant, with_, actor)
+    return []
 
 
-async def _retire(conn: PooledConnection, step: Step, tenant: int, actor: str, because: str | None) -> None:
-    mail, with_ = step.mail or "drain", step.kind.value.removeprefix("retire-")
-    lanes = await conn.fetch(_SQL.retire_lanes, tenant, step.type, step.domain, mail, with_)
+async def _retire(conn: PooledConnection, step: Step, tenant: int, with_: str, actor: str) -> None:
+    await conn.execute(_SQL.retire_lanes, tenant, step.type, step.domain, step.mail or "drain", with_)
+    await conn.execute(_SQL.stop_moving, tenant)
     if step.kind is not StepKind.RETIRE_LANE:
         await conn.execute(_SQL.retire_domains, tenant, step.domain, with_)
-    prefixes: list[str] = []
     if step.kind is StepKind.RETIRE_TENANT:
         await conn.execute(_SQL.retire_tenant, tenant)
-        prefixes = sorted(row["prefix"] for row in await conn.fetch(_SQL.revoke_keys, tenant))
-    after = {"mail": mail, "lanes": sorted(row["type"] for row in lanes), "keys": prefixes}
-    await _audit(conn, step, tenant, actor, because, after)
+        for prefix in sorted(row["prefix"] for row in await conn.fetch(_SQL.revoke_keys, tenant)):
+            words, because = f"key {prefix} of {step.tenant}", lifecycle.revoked_with_tenant()
+            await conn.execute(_SHARED.write_audit, actor, "key.revoke", tenant, words, None, None, because)
 
 
-async def _unretire(conn: PooledConnection, step: Step, tenant: int, actor: str, because: str | None) -> None:
-    with_ = step.kind.value.removeprefix("unretire-")
-    if step.kind is StepKind.UNRETIRE_LANE:
-        lanes = await conn.fetch(_SQL.unretire_lanes, tenant, step.type, None, None)
-    else:
-        lanes = await conn.fetch(_SQL.unretire_lanes, tenant, None, step.domain, with_)
-        await conn.execute(_SQL.unretire_domains, tenant, step.domain, with_)
+async def _unretire(conn: PooledConnection, step: Step, tenant: int, with_: str) -> list[int]:
     if step.kind is StepKind.UNRETIRE_TENANT:
         if await conn.fetchval(_SQL.being_erased, tenant):
             raise Conflict(lifecycle.being_erased(step.tenant), code="being-erased")
         await conn.execute(_SQL.unretire_tenant, tenant)
-    await _audit(conn, step, tenant, actor, because, {"lanes": sorted(row["type"] for row in lanes)})
+    by_itself = None if step.kind is StepKind.UNRETIRE_LANE else with_
+    rows = await conn.fetch(_SQL.unretire_lanes, tenant, step.type, step.domain, by_itself)
+    if by_itself is not None:
+        await conn.execute(_SQL.unretire_domains, tenant, step.domain, by_itself)
+    return [row["id"] for row in rows if row["gone"]]
 
 
-async def _audit(
-    conn: PooledConnection, step: Step, tenant: int, actor: str, because: str | None, after: object
+async def reroute(
+    conn: PooledConnection,
+    lanes: Sequence[int],
+    classes: Sequence[Class],
+    sets: Sequence[str],
+    ses_tenants: Sequence[str],
 ) -> None:
-    what, _, of = step.kind.value.partition("-")
-    slug = await conn.fetchval(_SQL.slug, tenant)
-    action = f"{'identity' if of == 'domain' else of}.{what}"
-    words = _words(slug, type=step.type, domain=step.domain)
-    await conn.execute(_SHARED.write_audit, actor, action, tenant, words, None, json.dumps(after), because)
+    """Gives these lanes the configuration set and SES tenant of their class."""
+    if lanes:
+        await conn.execute(_SQL.reroute, list(lanes), list(classes), list(sets), list(ses_tenants))
 
 
 def _words(slug: str, *, type: str | None = None, domain: str | None = None) -> str:
@@ -72,7 +72,7 @@ def _words(slug: str, *, type: str | None = None, domain: str | None = None) -> 
 
 
 class LifecycleStore:
-    """Implements `control.retirement.RetirementStore`."""
+    """Implements `control.retirement.RetirementStore` and `control.lifecycle.FactsReader`."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -113,7 +113,7 @@ class LifecycleStore:
 
     async def finish(self, tenant: int, lanes: Sequence[int], *, actor: str) -> bool:
         async with connection_pool.transaction(self._pool) as conn:
-            await conn.execute(_CONTROL.lock_onboarding)
+            await conn.execute(_PLANS.lock_desired)
             slug = await conn.fetchval(_SQL.slug, tenant)
             types = [row["type"] for row in await conn.fetch(_SQL.lanes_done, tenant, list(lanes))]
             domains = [row["domain"] for row in await conn.fetch(_SQL.domains_done, tenant)]
@@ -127,3 +127,35 @@ class LifecycleStore:
             if ended:
                 await conn.execute(_SHARED.bump_epoch, "control")
             return bool(ended)
+
+    async def facts(self, slug: str) -> Facts | None:
+        async with connection_pool.transaction(self._pool, snapshot=True) as conn:
+            tenant = await conn.fetchrow(_SQL.tenant_facts, slug)
+            if tenant is None:
+                return None
+            rows = await conn.fetch(_SQL.lane_facts, tenant["id"])
+            holds = await conn.fetch(_SHARED.why_held, [row["lane"] for row in rows])
+        first = {row["covered_lane"]: hold_from_row(row) for row in holds}
+        return Facts(
+            slug=tenant["slug"],
+            lanes=[_lane(row, first.get(row["lane"])) for row in rows],
+            gone=frozenset(tenant["gone"]),
+            verified=frozenset(tenant["verified"]),
+            keys=tenant["keys"],
+        )
+
+
+def _lane(row: asyncpg.Record, hold: Hold | None) -> LaneFacts:
+    return LaneFacts(
+        type=row["type"],
+        class_=Class(row["class"]),
+        domain=row["domain"],
+        verified=row["verified"],
+        configuration_set=row["configuration_set"],
+        ses_tenant=row["ses_tenant"],
+        retired_with=row["retired_with"],
+        hold=None if hold is None else preview.named(hold),
+        queued=row["queued"],
+        sending=row["sending"],
+        expires_seconds=row["expiry_ms"] / 1000,
+    )

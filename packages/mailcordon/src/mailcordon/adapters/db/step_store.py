@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mailcordon.adapters.db import queries
+from mailcordon.adapters.db import lifecycle_store, queries
 from mailcordon.adapters.db.control_store import type_of
 from mailcordon.adapters.db.engine import PooledConnection
 from mailcordon.control import desired, steps
@@ -13,6 +13,7 @@ from mailcordon.control.desired import ConfigurationSet
 from mailcordon.control.platform import Platform, Tenant
 from mailcordon.control.steps import Step, StepKind
 from mailcordon.core.errors import Unavailable
+from mailcordon.core.priority import Class
 from mailcordon.messages import api
 
 _SQL = queries.load("step_store.sql")
@@ -141,14 +142,26 @@ async def _move_lane(applying: Applying, step: Step) -> None:
 async def _set_topology(applying: Applying, step: Step) -> None:
     tenant, id = applying.after.tenants[step.tenant], applying.ids[step.tenant]
     await applying.conn.execute(_SQL.set_topology, id, tenant.dedicated, tenant.ses_tenants)
-    sets = desired.sets_of(tenant)
-    await applying.conn.execute(
-        _SQL.move_routes,
-        id,
-        [one.class_ for one in sets],
-        [one.name for one in sets],
-        [tenant.ses_tenant(class_) for class_ in tenant.classes],
-    )
+    await applying.conn.execute(_SQL.move_routes, id, *_ways(tenant))
+
+
+def _ways(tenant: Tenant) -> tuple[list[Class], list[str], list[str]]:
+    """The classes of its lanes, and the configuration set and SES tenant of each."""
+    sets = [one.name for one in desired.sets_of(tenant)]
+    return tenant.classes, sets, [tenant.ses_tenant(class_) for class_ in tenant.classes]
+
+
+async def _retire(applying: Applying, step: Step) -> None:
+    await lifecycle_store.write(applying.conn, step, applying.ids[step.tenant], actor=applying.actor)
+
+
+async def _unretire(applying: Applying, step: Step) -> None:
+    conn, id, ways = applying.conn, applying.ids[step.tenant], _ways(applying.after.tenants[step.tenant])
+    gone = await lifecycle_store.write(conn, step, id, actor=applying.actor)
+    await lifecycle_store.reroute(conn, gone, *ways)
+    await conn.execute(
+        _SQL.move_routes, id, *ways
+    )  # those of which SES has everything follow once it has the new
 
 
 async def switch_routes(conn: PooledConnection) -> list[int]:
@@ -161,4 +174,10 @@ _WRITERS: Mapping[StepKind, Writer] = {
     StepKind.SET_MAIL_FROM: _set_mail_from,
     StepKind.MOVE_LANE: _move_lane,
     StepKind.SET_TOPOLOGY: _set_topology,
+    StepKind.RETIRE_LANE: _retire,
+    StepKind.RETIRE_DOMAIN: _retire,
+    StepKind.RETIRE_TENANT: _retire,
+    StepKind.UNRETIRE_LANE: _unretire,
+    StepKind.UNRETIRE_DOMAIN: _unretire,
+    StepKind.UNRETIRE_TENANT: _unretire,
 }

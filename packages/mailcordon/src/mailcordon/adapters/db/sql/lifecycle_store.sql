@@ -7,8 +7,7 @@ update lane l set retiring_at = now(), retire_mail = $4, retired_with = $5
   from message_type t
  where t.id = l.type and l.tenant = $1 and l.retiring_at is null and ($2::text is null or t.name = $2)
    and ($3::text is null or exists (select from route r where r.lane = l.id and r.domain = $3))
-   and l.id in (select id from lane where tenant = $1 order by id for no key update)
-returning t.name as type;
+   and l.id in (select id from lane where tenant = $1 order by id for no key update);
 
 -- name: retire_domains
 -- Of a tenant: one domain, or all.
@@ -23,16 +22,34 @@ update tenant set retiring_at = now() where id = $1 and retiring_at is null;
 -- A retired tenant's keys work no more, and unretiring it does not make them valid again.
 update api_key set revoked_at = now() where tenant = $1 and revoked_at is null returning prefix;
 
+-- name: stop_moving
+-- Lanes that are being retired keep the routes that their mail was accepted for.
+update route r set next_configuration_set = null, next_ses_tenant = null
+  from lane l where l.id = r.lane and r.tenant = $1 and l.retiring_at is not null and r.next_configuration_set is not null;
+
 -- name: unretire_lanes
 -- What was retired together comes back together. Held until the governor has derived it, as a new lane is: holds may have been
--- placed and lifted in between.
-update lane l set retiring_at = null, retire_mail = null, retired_with = null, sealed_at = null, drained_at = null, retired_at = null, held = true
-  from message_type t
- where t.id = l.type and l.tenant = $1 and l.retiring_at is not null and ($2::text is null or t.name = $2)
-   and ($3::text is null or exists (select from route r where r.lane = l.id and r.domain = $3))
-   and ($4::text is null or l.retired_with = $4)
-   and l.id in (select id from lane where tenant = $1 order by id for no key update)
-returning t.name as type;
+-- placed and lifted in between. `gone`: SES may have nothing of it any more.
+with chosen as (
+    select l.id, l.retired_at is not null as gone
+      from lane l join message_type t on t.id = l.type
+     where l.tenant = $1 and l.retiring_at is not null and ($2::text is null or t.name = $2)
+       and ($3::text is null or exists (select from route r where r.lane = l.id and r.domain = $3))
+       and ($4::text is null or l.retired_with = $4)
+     order by l.id for no key update of l
+), back as (
+    update lane l set retiring_at = null, retire_mail = null, retired_with = null, sealed_at = null, drained_at = null, retired_at = null,
+                      held = true
+      from chosen c where l.id = c.id
+)
+select id, gone from chosen;
+
+-- name: reroute
+-- Lanes of which SES has nothing any more get the sets and SES tenants that the tenant has by now, by class.
+update route r set configuration_set = u.configuration_set, ses_tenant = u.ses_tenant
+  from lane l join unnest($2::smallint[], $3::text[], $4::text[]) u (class, configuration_set, ses_tenant) on u.class = l.class
+ where r.lane = l.id and r.path = 'isolated' and l.id = any($1::int[])
+   and (r.configuration_set, r.ses_tenant) is distinct from (u.configuration_set, u.ses_tenant);
 
 -- name: unretire_domains
 -- The identity may be gone at SES: its lanes wait until SES reports it as verified.
@@ -113,3 +130,23 @@ returning e.slug;
 -- name: slug
 -- For the words of the audit trail.
 select slug from tenant where id = $1;
+
+-- name: tenant_facts
+-- For a preview.
+select e.id, e.slug,
+       array(select domain from identity where tenant = e.id and retired_at is not null) as gone,
+       array(select domain from identity where tenant = e.id and status = 'verified') as verified,
+       (select count(*)::int from api_key k
+         where k.tenant = e.id and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())) as keys
+  from tenant e where e.slug = $1;
+
+-- name: lane_facts
+-- All lanes of a tenant, retired ones too, with their mail: what is on the wire or unknown apart. Expired mail is not counted.
+select l.id as lane, t.name as type, l.class, r.domain, i.status = 'verified' as verified, r.configuration_set, r.ses_tenant,
+       l.retired_with, l.expiry_ms,
+       (select count(*) from ready q where q.lane = l.id and q.state = 0 and q.id >= first_id_at(now_ms() - l.expiry_ms))
+         + (select count(*) from waiting w where w.lane = l.id and w.why <> 2 and w.id >= first_id_at(now_ms() - l.expiry_ms)) as queued,
+       (select count(*) from ready q where q.lane = l.id and q.state = 1)
+         + (select count(*) from waiting w where w.lane = l.id and w.why = 2) as sending
+  from lane l join message_type t on t.id = l.type join route r on r.lane = l.id and r.path = 'isolated' join identity i on i.id = r.identity
+ where l.tenant = $1 order by l.class, t.name;

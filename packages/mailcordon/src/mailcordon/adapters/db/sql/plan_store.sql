@@ -151,6 +151,15 @@ where p.id = c.plan and p.state = 'applying' and c.kind = $1 and c.name = $2 and
   and not exists (select from ses_resource r where r.kind = $1 and r.name = $2 and r.state <> 'applied')
 returning c.plan;
 
+-- name: overtaken
+-- Calls of earlier plans that would take away what this plan wants to have again.
+update plan_change c set state = 'needless', for_mail = false, at = now()
+from plan p, ses_resource r
+where p.id = c.plan and p.state = 'applying' and p.id <> $1 and c.state in ('pending', 'failed')
+  and r.kind = c.kind and r.name = c.name and r.wanted
+  and (c.action = 'delete' or c.action = 'disassociate' and r.desired -> 'resources' ? c.member)
+returning c.plan;
+
 -- name: end_plans
 -- A plan ends with its last call.
 update plan p set state = 'applied', ended_at = now()

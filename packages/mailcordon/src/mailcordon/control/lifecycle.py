@@ -1,0 +1,252 @@
+"""Moving, retiring and bringing back lanes, domains and tenants: each verb is a plan, and says beforehand what it will do.
+
+A verb makes a plan of one step (control/plans.py), which changes nothing until it is applied. What it will do, whom it touches
+and what stays are sentences, the same in the API and on the command line.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, get_args
+
+from mailcordon.control import retirement
+from mailcordon.control.plan import Change
+from mailcordon.control.plans import Plan, Plans
+from mailcordon.control.steps import Mail, Step, StepKind
+from mailcordon.core.errors import Conflict
+from mailcordon.core.priority import Class
+from mailcordon.messages import lifecycle as words
+
+Verb = Literal[
+    "retire-lane",
+    "unretire-lane",
+    "move-lane",
+    "retire-domain",
+    "unretire-domain",
+    "set-topology",
+    "retire-tenant",
+    "unretire-tenant",
+]
+VERBS: tuple[Verb, ...] = get_args(Verb)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneFacts:
+    type: str
+    class_: Class
+    domain: str
+    verified: bool  #: whether SES has verified the domain
+    configuration_set: str
+    ses_tenant: str
+    retired_with: Literal["lane", "domain", "tenant"] | None  #: None: it takes mail
+    hold: str | None  #: names a hold that stops the whole lane
+    queued: int  #: ready or waiting
+    sending: int  #: on the wire or outcome unknown
+    expires_seconds: float  #: after its acceptance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """A tenant as it is, with its retired lanes."""
+
+    slug: str
+    lanes: Sequence[LaneFacts]
+    gone: frozenset[str]  #: domains that were retired to the end: SES may have them no more
+    verified: frozenset[str]  #: domains
+    keys: int  #: that are valid
+
+    @property
+    def active(self) -> list[LaneFacts]:
+        return [lane for lane in self.lanes if lane.retired_with is None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """Sentences."""
+
+    does: tuple[str, ...]
+    touches: tuple[str, ...]
+    stays: tuple[str, ...]
+    lanes: tuple[LaneFacts, ...]  #: whose mail it concerns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    plan: Plan
+    preview: Preview
+
+
+class FactsReader(Protocol):
+    async def facts(self, slug: str) -> Facts | None:
+        """None for an unknown tenant."""
+        ...
+
+
+class Lifecycle:
+    def __init__(self, plans: Plans, reader: FactsReader, *, local: bool) -> None:
+        self._plans = plans
+        self._reader = reader
+        self._local = local
+
+    async def prepare(self, step: Step, *, actor: str, because: str) -> Prepared:
+        """A stored plan of this step, and what it means. Raises Invalid or Conflict, also if the step changes nothing."""
+        plan = await self._plans.make([step], actor=actor, because=because)
+        facts = await self._reader.facts(step.tenant)
+        if plan.id is None or facts is None:
+            raise Conflict(words.nothing_to_do(step.kind.value, step.tenant), code="nothing-to-do")
+        # The step as it was completed: what it replaces is in it.
+        done = next((each for each in plan.steps if each.kind is step.kind), step)
+        found = preview(done, facts, [call.change for call in plan.calls], local=self._local)
+        return Prepared(plan=plan, preview=found)
+
+
+# Pure ----------------------------------------------------------------------------------------------------------------------
+
+
+def preview(step: Step, facts: Facts, changes: Sequence[Change], *, local: bool) -> Preview:
+    """What a step means for a tenant. `changes`: the calls to SES of its plan."""
+    match step.kind:
+        case StepKind.RETIRE_LANE | StepKind.RETIRE_DOMAIN | StepKind.RETIRE_TENANT:
+            return _retire(step, facts, changes, local)
+        case StepKind.UNRETIRE_LANE | StepKind.UNRETIRE_DOMAIN | StepKind.UNRETIRE_TENANT:
+            return _unretire(step, facts, changes)
+        case StepKind.MOVE_LANE:
+            return _move(step, facts, changes)
+        case StepKind.SET_TOPOLOGY:
+            return _topology(facts, changes)
+        case _:
+            raise ValueError(step.kind)
+
+
+def _retire(step: Step, facts: Facts, changes: Sequence[Change], local: bool) -> Preview:
+    whole = step.kind is StepKind.RETIRE_TENANT
+    lanes = facts.active if whole else [lane for lane in facts.active if _named(step, lane)]
+    cancels = step.mail == "cancel"
+    types = _types(lanes)
+    does = [words.tenant_takes_none(facts.slug)] if whole else []
+    does += [words.takes_no_mail(facts.slug, types)] if lanes and not whole else []
+    for lane in lanes:
+        does.append(words.mail_of_lane(lane.type, lane.queued, lane.sending, cancels=cancels))
+        if lane.hold is not None and lane.queued and not cancels:
+            does.append(words.held_lane_drains(lane.type, lane.hold, lane.expires_seconds))
+    if whole and facts.keys:
+        does.append(words.revokes_keys(facts.keys))
+    does += _at_ses(changes)
+    if any(change.removes for change in changes) and lanes:
+        longest = max(retirement.late_seconds(lane.class_, local=local) for lane in lanes)
+        does.append(words.waits_for_reports(types, longest))
+    does += [words.list_at_ses_goes(name) for name in _deleted_ses_tenants(changes)]
+    domains = {lane.domain for lane in lanes} | _own_domain(step)
+    others = [lane for lane in facts.active if lane not in lanes]
+    return Preview(
+        does=tuple(does),
+        touches=(*_staying(domains, others), words.others_unchanged(facts.slug, _types(others))),
+        stays=(
+            words.keeps_records(),
+            *(words.domain_reserved(facts.slug, name) for name in _retired_domains(step, lanes)),
+        ),
+        lanes=tuple(lanes),
+    )
+
+
+def _unretire(step: Step, facts: Facts, changes: Sequence[Change]) -> Preview:
+    part = step.kind.value.removeprefix("unretire-")
+    named = [lane for lane in facts.lanes if part == "tenant" or _named(step, lane)]
+    back = [lane for lane in named if lane.retired_with == part]
+    left = [lane for lane in named if lane.retired_with not in (None, part)]
+    does = [words.takes_mail_again(facts.slug, _types(back))] if back else []
+    domains = {lane.domain for lane in back} | _own_domain(step)
+    does += [words.domain_again(name) for name in sorted(domains & facts.gone)]
+    does += _at_ses(changes)
+    stays = [words.keys_stay_revoked(facts.slug)] if part == "tenant" else []
+    stays += [words.stay_retired(facts.slug, _types(left))] if left else []
+    others = [lane for lane in facts.active if lane not in back]
+    return Preview(
+        does=tuple(does),
+        touches=(words.others_unchanged(facts.slug, _types(others)),),
+        stays=tuple(stays),
+        lanes=tuple(back),
+    )
+
+
+def _move(step: Step, facts: Facts, changes: Sequence[Change]) -> Preview:
+    was, to = step.was or "", step.to or ""
+    lanes = [lane for lane in facts.active if lane.type == step.type]
+    does = [words.sends_from(facts.slug, lane.type, was, to) for lane in lanes]
+    does += [words.keeps_from(lane.type, lane.queued, was) for lane in lanes if lane.queued]
+    if to not in facts.verified:
+        does.append(words.held_until_verified(to))
+    others = [lane for lane in facts.active if lane not in lanes]
+    sharing = _types(lane for lane in others if lane.domain == to)
+    touches = [words.reputation_shared(to, sharing)] if sharing else []
+    touches += _staying({was}, others)
+    return Preview(
+        does=(*does, *_at_ses(changes)),
+        touches=(*touches, words.others_unchanged(facts.slug, _types(others))),
+        stays=(words.keeps_records(),),
+        lanes=tuple(lanes),
+    )
+
+
+def _topology(facts: Facts, changes: Sequence[Change]) -> Preview:
+    gone = _deleted_ses_tenants(changes)
+    does = [words.moves_when_made(_types(facts.active))] if facts.active else []
+    does += (
+        [words.lists_not_copied(sorted({lane.ses_tenant for lane in facts.active} & set(gone)))]
+        if gone
+        else []
+    )
+    return Preview(
+        does=(*does, *_at_ses(changes)),
+        touches=(words.others_unchanged(facts.slug, []),),
+        stays=(words.keeps_records(), words.settled_on_old_set()),
+        lanes=tuple(facts.active),
+    )
+
+
+def _named(step: Step, lane: LaneFacts) -> bool:
+    return lane.type == step.type if step.type is not None else lane.domain == step.domain
+
+
+def _own_domain(step: Step) -> set[str]:
+    return {step.domain} if step.domain else set()
+
+
+def _types(lanes: Iterable[LaneFacts]) -> list[str]:
+    return sorted(lane.type for lane in lanes)
+
+
+def _at_ses(changes: Sequence[Change]) -> list[str]:
+    if not changes:
+        return [words.nothing_at_ses()]
+    made = [str(change) for change in changes if not change.removes]
+    removed = [str(change) for change in changes if change.removes]
+    return ([words.makes_at_ses(made)] if made else []) + ([words.removes_at_ses(removed)] if removed else [])
+
+
+def _deleted_ses_tenants(changes: Iterable[Change]) -> list[str]:
+    return sorted(
+        change.resource.name
+        for change in changes
+        if change.action == "delete" and change.resource.kind.word == "tenant"
+    )
+
+
+def _staying(domains: Iterable[str], others: Sequence[LaneFacts]) -> list[str]:
+    """Domains that other lanes of the tenant send from as well."""
+    said: list[str] = []
+    for domain in sorted(domains):
+        if types := _types(lane for lane in others if lane.domain == domain):
+            said.append(words.domain_stays(domain, types))
+    return said
+
+
+def _retired_domains(step: Step, lanes: Sequence[LaneFacts]) -> list[str]:
+    if step.kind is StepKind.RETIRE_DOMAIN:
+        return [step.domain or ""]
+    return sorted({lane.domain for lane in lanes}) if step.kind is StepKind.RETIRE_TENANT else []
+
+
+def step_of(
+    verb: Verb, tenant: str, *, type: str | None, domain: str | None, to: str | None, mail: Mail | None
+) -> Step:
+    return Step(kind=StepKind(verb), tenant=tenant, type=type, domain=domain, to=to, mail=mail)
