@@ -73,6 +73,20 @@ def stop(**over: Any) -> OpenStop:
     return OpenStop(**(values | over))
 
 
+def test_management_events_that_are_not_read_are_a_notice_after_a_minute() -> None:
+    def codes(**signals: Any) -> list[str]:
+        control = beat("control", signals={"name": "m", **signals})
+        return [notice.code for notice in status.judge(facts(beats=beats(control=control))).notices]
+
+    assert codes(last_receive=NOW - 1_000, problem="it is away") == []
+    assert codes(last_receive=NOW - 2 * MINUTE, problem=None) == []
+    assert codes(last_receive=NOW - 2 * MINUTE, problem="it is away") == ["management-events-unread"]
+    assert codes(last_receive=None, problem="it is away") == ["management-events-unread"]
+    away = beat("control", signals={"name": "m", "last_receive": None, "problem": "it is away"})
+    assert status.judge(facts(beats=beats(control=away))).problems == ()
+    assert status.judge(facts()).notices == (), "no queue is set"
+
+
 def test_a_service_at_rest_is_well_and_says_what_was_checked():
     found = status.judge(facts())
     assert (found.ok, found.problems, found.notices) == (True, (), ())

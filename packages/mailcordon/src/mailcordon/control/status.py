@@ -585,6 +585,7 @@ def _notices(facts: Facts) -> Iterator[Problem]:
                 since=corrected,
             )
     yield from _event_notices(_alive(facts, "observe"))
+    yield from _signal_notices(facts)
 
 
 def _event_notices(observers: Sequence[Beat]) -> Iterator[Problem]:
@@ -603,6 +604,21 @@ def _event_notices(observers: Sequence[Beat]) -> Iterator[Problem]:
             check="feedback",
             sentence=system.status_topic_version_1(topic=topic),
             next=system.status_topic_version_1_next(topic=topic),
+        )
+
+
+def _signal_notices(facts: Facts) -> Iterator[Problem]:
+    """Nothing is lost while management events are not read: the rolling check finds the same, later."""
+    queues = [queue for beat in _alive(facts, "control") if (queue := beat.facts.get("signals"))]
+    newest = max((queue.get("last_receive") or 0 for queue in queues), default=0)
+    why = next((queue["problem"] for queue in queues if queue.get("problem")), None)
+    if why and facts.now - newest > QUEUE_SILENT_MS:
+        yield Problem(
+            code="management-events-unread",
+            check="resources at SES",
+            sentence=system.status_management_unread(why=why),
+            next=system.status_management_unread_next(),
+            since=newest or None,
         )
 
 

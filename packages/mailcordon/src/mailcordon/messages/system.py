@@ -1218,7 +1218,19 @@ def management_not_reported(*, url: str, why: str) -> str:
 @example(why="the queue mailcordon-management cannot be reached: no response within 20 s")
 def management_not_read(*, why: str) -> str:
     """In the control process's log, once a minute at most: it cannot read the queue of SES's management events, or store them."""
-    return f"SES's management events cannot be read: {why}. Until then changes at SES are found by the rolling check only"
+    return f"SES's management events cannot be read: {why}. Until then only the rolling check finds changes at SES"
+
+
+@example(why="the queue mailcordon-management returned 403 AccessDenied: not authorized")
+def status_management_unread(*, why: str) -> str:
+    """The role control has had no answer from the queue of SES's management events for a minute."""
+    return f"SES's management events have not been read for a minute, so only the rolling check finds changes at SES: {why}"
+
+
+@example()
+def status_management_unread_next() -> str:
+    """What to do when SES's management events are not read."""
+    return "Check MAILCORDON_MANAGEMENT_QUEUE_URL and the rights of control; mailcordon doctor checks the queue's policy"
 
 
 @example(
