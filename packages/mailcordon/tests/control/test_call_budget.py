@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from mailcordon.control import call_budget
-from mailcordon.control.call_budget import CallBudget, QueueFull, Rates, Ticket, Turns
+from mailcordon.control.call_budget import CallBudget, QueueFull, Rates, Stopped, Ticket, Turns
 from mailcordon.control.work import Work
 
 
@@ -200,3 +200,22 @@ async def test_callers_are_let_go_in_the_order_of_turns() -> None:
 
     await asyncio.gather(*(call(work) for work in (Work.SCAN, Work.BULK, Work.URGENT)))
     assert order == [Work.SCAN, Work.URGENT, Work.BULK]
+
+
+async def test_a_process_that_ends_does_not_wait_for_turns() -> None:
+    budget = CallBudget(Rates(per_second=0.001))
+    await budget.turn(Work.SCAN, None, "GetTenant")
+    waiting = asyncio.create_task(budget.turn(Work.SCAN, None, "GetTenant"))
+    await asyncio.sleep(0)
+    budget.stop()
+    with pytest.raises(Stopped):
+        await waiting
+    with pytest.raises(Stopped):
+        await budget.turn(Work.SCAN, None, "GetTenant")
+    assert not budget.turns.waiting(0)
+
+
+async def test_a_call_that_need_not_wait_is_made_though_the_process_ends() -> None:
+    budget = CallBudget(Rates(per_second=None))
+    budget.stop()
+    await budget.turn(Work.SCAN, None, "GetTenant")

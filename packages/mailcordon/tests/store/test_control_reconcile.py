@@ -15,7 +15,7 @@ from mailcordon.adapters.ses.administer import Administer
 from mailcordon.control import desired
 from mailcordon.control.governor import Governor
 from mailcordon.control.plans import Plans
-from mailcordon.control.reconcile import LOCAL, Outcome, Pace, Reconciler
+from mailcordon.control.reconcile import Outcome, Pace, Reconciler
 from mailcordon.control.resources import Reading
 from mailcordon.control.tenants import Tenants
 from seslocal import server
@@ -453,14 +453,6 @@ async def test_a_failure_makes_due_what_the_resource_depends_on_and_a_new_one_wh
     to = await ask(world.ses.get_configuration_set_event_destinations, ConfigurationSetName="mc-urgent")
     assert len(to["EventDestinations"]) == 2
     assert {row[2] for row in await world.rows()} == {"applied"}
-
-
-def test_what_tenants_share_is_read_within_a_minute_and_the_rest_as_the_rate_of_calls_allows() -> None:
-    for pace in (Pace(), LOCAL):
-        assert pace.recheck(shared=True, resources=30_000) < 55
-        assert pace.recheck(shared=False, resources=1) < 55
-    assert Pace().recheck(shared=False, resources=1_000) == 3_000
-    assert Pace().recheck(shared=False, resources=10**6) == 86_400
 
 
 async def test_an_error_of_ses_is_stored_with_its_message_and_retried(world: World) -> None:

@@ -21,6 +21,7 @@ from mailcordon.control.governor import Governor
 from mailcordon.control.plans import Plans
 from mailcordon.control.reconcile import Pace, Reconciler
 from mailcordon.control.retirement import Retirement
+from mailcordon.control.scan import Scan
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.upkeep import Upkeep
 from mailcordon.core.hold import NewHold
@@ -324,6 +325,8 @@ async def test_the_control_role_runs_every_step_and_stops_on_request(world: Worl
         recheck_all=world.provision.recheck_all,
         reconciler_lock=world.provision.reconciler_lock,
         intervals=schedule.LOCAL,
+        budget=world.administer.budget,
+        scan=Scan(world.administer.budget.turns.rates),
     )
     role = asyncio.create_task(schedule.run(services, stop))
     await world.tenants.onboard("acme", {"newsletter": "mail.acme.example"}, actor="ann")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from functools import partial
 
 from mailcordon.adapters.db import engine
@@ -24,8 +25,16 @@ from mailcordon.control.governor import Governor
 from mailcordon.control.reconcile import Reconciler
 from mailcordon.control.retention import Keep
 from mailcordon.control.retirement import Retirement
+from mailcordon.control.scan import SHARED_SECONDS, Scan
 from mailcordon.control.signals import Signals
 from mailcordon.control.upkeep import Upkeep
+
+_CALLS_OF_A_LOOP = 4.0  #: a second: a call to AWS takes 100 to 200 ms, with what is recorded
+
+
+def _loops(calls_per_second: float | None) -> int:
+    """So many resources of one kind of work are checked at a time that their calls can use the whole rate."""
+    return 1 if calls_per_second is None else min(8, math.ceil(calls_per_second / _CALLS_OF_A_LOOP))
 
 
 async def run(config: Config, stop: asyncio.Event) -> None:
@@ -49,9 +58,12 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         provision = ProvisionStore(pool)
         plans = wiring.plans(config, pool, governor)
         keep = Keep(bodies_days=config.keep_bodies_days, records_days=config.keep_records_days)
+        local = config.local
+        # The local SES is fast, and a developer who changes something there by hand waits for the result.
+        scan = Scan(rates, shared=15.0 if local else SHARED_SECONDS)
         services = schedule.Services(
             governor=governor,
-            reconciler=Reconciler(provision, ses, governor, reconcile.LOCAL if config.local else None),
+            reconciler=Reconciler(provision, ses, governor, reconcile.LOCAL if local else None, scan),
             upkeep=Upkeep(UpkeepStore(pool), ses, governor, cell=config.cell, keep=keep),
             retirement=Retirement(
                 LifecycleStore(pool), governor, partial(retirement.late_seconds, local=config.local)
@@ -62,7 +74,10 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             follow_plans=plans.follow,
             recheck_all=provision.recheck_all,
             reconciler_lock=provision.reconciler_lock,
-            intervals=schedule.LOCAL if config.local else schedule.Intervals(),
+            intervals=schedule.LOCAL if local else schedule.Intervals(),
+            budget=budget,
+            scan=scan,
+            loops=_loops(config.ses_calls_per_second),
         )
         if config.management_queue_url is not None:
             queue = open_queue(

@@ -36,6 +36,10 @@ class QueueFull(Exception):
     """Too many calls of this kind wait already."""
 
 
+class Stopped(Exception):
+    """The process ends, and does not wait for a turn any more."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
     per_second: float | None = 1.0  #: all calls together; None: no limit
@@ -77,6 +81,7 @@ class Turns:
         self._slow = 1.0  # factor of the rate, 1: not slowed
         self._slow_since = 0.0
         self._used: dict[int, Counter[Work]] = {}
+        self.total = Counter[Work]()  #: calls since the start
 
     # Waiting ------------------------------------------------------------------------------------------------------------
 
@@ -164,6 +169,7 @@ class Turns:
             self._used = {at: used for at, used in self._used.items() if at > second - WINDOW}
             self._used[second] = Counter()
         self._used[second][work] += 1
+        self.total[work] += 1
 
     def used(self, now: float) -> Mapping[Work, int]:
         """Calls of the last WINDOW seconds."""
@@ -187,18 +193,32 @@ class CallBudget:
         self.turns = Turns(rates)
         self._clock = clock
         self._timer: asyncio.TimerHandle | None = None
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._stopped = False
 
     async def turn(self, work: Work, tenant: int | None, operation: str) -> None:
-        """Returns when it is this call's turn. Raises QueueFull."""
-        given = asyncio.get_running_loop().create_future()
+        """Returns when it is this call's turn. Raises QueueFull, and Stopped instead of waiting after `stop`."""
+        given: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         ticket = Ticket(work, tenant, operation, self._clock(), lambda: _give(given))
         self.turns.enter(ticket)
         self._serve()
+        if self._stopped and not given.done():
+            given.set_exception(Stopped())
+        self._waiting.add(given)
         try:
             await given
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, Stopped):
             self.turns.leave(ticket)
             raise
+        finally:
+            self._waiting.discard(given)
+
+    def stop(self) -> None:
+        """From now on nobody waits for a turn: at one call a second, what waits would take too long."""
+        self._stopped = True
+        for given in self._waiting:
+            if not given.done():
+                given.set_exception(Stopped())
 
     def refused(self) -> None:
         """SES refused a call for its rate."""

@@ -20,18 +20,19 @@ from typing import Any, Protocol, cast
 from mailcordon.control import approval, drift, plan
 from mailcordon.control.administration import Administration, SesError
 from mailcordon.control.approval import Act
+from mailcordon.control.call_budget import Rates, Stopped
 from mailcordon.control.desired import Json, Kind, Resource
 from mailcordon.control.drift import Facts, Found, Look
 from mailcordon.control.governor import Governor
 from mailcordon.control.plan import Change
 from mailcordon.control.resources import Reading, Resources
+from mailcordon.control.scan import Scan, Size
 from mailcordon.control.work import Work
 from mailcordon.core.drift import Policy
 from mailcordon.messages import drift as messages
 from mailcordon.messages import reasons
 
 _SLOWEST_RETRY = 300.0  #: seconds
-_LONGEST_RECHECK = 86_400.0
 _CHECKS_PER_COUNT = 100  #: checks for which a count of the resources is used
 
 
@@ -78,21 +79,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How often rows are checked, in seconds."""
+    """How often rows are tried again, in seconds. Those that are as wanted: control/scan.py."""
 
     retry: float = 1.0  #: after a first failure; doubles
     identity: float = 60.0  #: an unverified domain at first; later a tenth of its age, at most an hour
-    shared: float = 45.0  #: what all tenants use
-    rest: float = 45.0  #: everything else, at least
-    each: float = 3.0  #: everything else: multiplied by the number of resources, at most a day
-
-    def recheck(self, *, shared: bool, resources: int) -> float:
-        """The seconds until a resource that is as wanted is read again."""
-        return self.shared if shared else min(max(self.rest, self.each * resources), _LONGEST_RECHECK)
 
 
 #: The local SES is fast, and a developer who changes something there by hand waits for the result.
-LOCAL = Pace(retry=0.5, identity=1.0, shared=15.0, rest=45.0, each=0.1)
+LOCAL = Pace(retry=0.5, identity=1.0)
 
 
 class ProvisionStore(Protocol):
@@ -108,7 +102,7 @@ class ProvisionStore(Protocol):
         """The kinds of work in which rows are due, whether or not what they depend on exists."""
         ...
 
-    async def size(self) -> int:
+    async def size(self) -> Size:
         """The number of rows."""
         ...
 
@@ -118,6 +112,10 @@ class ProvisionStore(Protocol):
 
     async def failed(self, row: Row, error: str, outcome: Outcome | None, *, again_in: float) -> None:
         """Records SES's error, and what was read and done before it. What the row depends on becomes due."""
+        ...
+
+    async def interrupted(self, row: Row, done: Sequence[Change]) -> None:
+        """Audits what was done before the process was stopped."""
         ...
 
     async def gone(self, row: Row, done: Sequence[Change]) -> None:
@@ -141,13 +139,18 @@ class ProvisionStore(Protocol):
 
 class Reconciler:
     def __init__(
-        self, store: ProvisionStore, ses: Administration, governor: Governor, pace: Pace | None = None
+        self,
+        store: ProvisionStore,
+        ses: Administration,
+        governor: Governor,
+        pace: Pace | None = None,
+        scan: Scan | None = None,
     ) -> None:
         self._store = store
         self._ses = ses
         self._governor = governor
         self._pace = pace or Pace()
-        self._resources = 0
+        self._scan = scan or Scan(Rates(per_second=None))
         self._checks = 0
         self._next_count = 0  #: number of checks at which the resources are counted again
 
@@ -182,22 +185,26 @@ class Reconciler:
 
     async def _count(self) -> None:
         if self._checks >= self._next_count:
-            self._resources = await self._store.size()
+            self._scan.size = await self._store.size()
             self._next_count = self._checks + _CHECKS_PER_COUNT
         self._checks += 1
 
     async def check(self, row: Row) -> None:
         """Reconciles one resource. Errors of SES are recorded in its row, not raised."""
         calls = Resources(self._ses.doing(row.work, row.tenant), self._store.tenant_arn)
+        done: list[Change] = []
         try:
             if not row.wanted:
-                await self._remove(row, calls)
+                await self._remove(row, calls, done)
                 return
-            outcome = await self._agree(row, calls)
+            outcome = await self._agree(row, calls, done)
+        except Stopped:  # the next process goes on: the row is still due
+            await self._store.interrupted(row, done)
+            return
         except SesError as error:
             await self._store.failed(row, str(error), None, again_in=self._retry(row))
             return
-        again = self._pace.recheck(shared=row.resource.shared, resources=self._resources)
+        again = self._scan.again_in(shared=row.resource.shared)
         again *= _spread(row.resource)
         if row.resource.kind == Kind.IDENTITY and outcome.members is not None:
             again = await self._verification(row, outcome.members, again)
@@ -212,9 +219,8 @@ class Reconciler:
     def _retry(self, row: Row) -> float:
         return min(self._pace.retry * 2 ** min(row.attempts, 10), _SLOWEST_RETRY) * random.uniform(0.8, 1.2)
 
-    async def _agree(self, row: Row, calls: Resources) -> Outcome:
-        """Applies the changes. Raises SesError if the resource cannot be read."""
-        done: list[Change] = []
+    async def _agree(self, row: Row, calls: Resources, done: list[Change]) -> Outcome:
+        """Applies the changes, and adds them to `done`. Raises SesError if the resource cannot be read."""
         failed: list[tuple[Change, str]] = []
         reading = await self._create(row, calls, done, failed)
         if reading is None:
@@ -306,9 +312,9 @@ class Reconciler:
             return []
         return drift.find(look, await self._store.facts(row, drift.extras(look)))
 
-    async def _remove(self, row: Row, calls: Resources) -> None:
+    async def _remove(self, row: Row, calls: Resources, done: list[Change]) -> None:
         """Detaches and deletes a resource that is no longer wanted, as far as applied plans allow. Raises SesError."""
-        resource, done = row.resource, list[Change]()
+        resource = row.resource
         if resource.kind in (Kind.POLICY, Kind.EVENT_DESTINATION):  # they go with their tenant or their set
             await self._store.gone(row, done)
             return

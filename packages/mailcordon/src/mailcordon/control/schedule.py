@@ -10,12 +10,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
+from mailcordon.control.call_budget import CallBudget, Stopped
 from mailcordon.control.desired import Settings
 from mailcordon.control.erasure import Erasures
 from mailcordon.control.facts import ControlFacts
 from mailcordon.control.governor import Governor
 from mailcordon.control.reconcile import Reconciler
 from mailcordon.control.retirement import Retirement
+from mailcordon.control.scan import Scan
 from mailcordon.control.upkeep import Upkeep
 from mailcordon.control.work import WORK_OF_ROWS, Work
 from mailcordon.core.clock import boot_time, host_ms
@@ -49,7 +51,8 @@ LOCAL = Intervals(
 class Services:
     """`want_everything` derives again what SES should have, `follow_plans` does what applied plans leave to be done,
     `recheck_all` makes all resources due, and `reconciler_lock` yields None unless this process is the one that reconciles, else
-    a function that says whether it still is. `loops` is how many resources of a kind of work are checked at a time."""
+    a function that says whether it still is. `loops` is how many resources of a kind of work are checked at a time. `budget`
+    and `scan` are those of the reconciler's calls."""
 
     governor: Governor
     reconciler: Reconciler
@@ -62,6 +65,8 @@ class Services:
     recheck_all: Callable[[], Awaitable[None]]
     reconciler_lock: Callable[[], AbstractAsyncContextManager[Callable[[], Awaitable[bool]] | None]]
     intervals: Intervals
+    budget: CallBudget
+    scan: Scan
     loops: int = 1
     facts: ControlFacts = field(default_factory=ControlFacts)
 
@@ -91,7 +96,13 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         first = group.create_task(_until_done("derive what SES should have", lambda: _want(services), stop))
         for name, every, duty in duties:
             group.create_task(_repeat(name, every, duty, stop))
+        group.create_task(_stop_calls(services, stop))
         await first
+
+
+async def _stop_calls(services: Services, stop: asyncio.Event) -> None:
+    await stop.wait()
+    services.budget.stop()
 
 
 async def _want(services: Services) -> None:
@@ -110,6 +121,7 @@ async def _lead(services: Services, stop: asyncio.Event) -> None:
     async with services.reconciler_lock() as holds:
         if holds is None:
             return
+        services.facts.calls = lambda: services.budget.document() | {"scan": services.scan.document()}
         over = asyncio.Event()
         due = {work: asyncio.Event() for work in WORK_OF_ROWS}
         failed: Exception | None = None
@@ -125,6 +137,7 @@ async def _lead(services: Services, stop: asyncio.Event) -> None:
             except Exception as error:  # raised below: here it would cancel the calls that are being made
                 failed = error
             finally:
+                services.facts.calls = None
                 over.set()
                 for each in due.values():
                     each.set()
@@ -165,7 +178,8 @@ async def _work(
     async def duty() -> None:
         # `over` is looked at between rows, since each takes seconds on AWS.
         while not over.is_set() and await services.reconciler.check_next(work, busy, newest=newest):
-            pass
+            if work is Work.SCAN:
+                services.scan.looked(calls=services.budget.turns.total[Work.SCAN])
 
     wait = 0.5
     while await due.wait() and not over.is_set():
@@ -201,6 +215,8 @@ async def _repeat(
 async def _done(name: str, duty: Callable[[], Awaitable[object]], wait: float) -> bool:
     try:
         await duty()
+    except Stopped:
+        return True
     except Exception as error:
         # Whatever failed (the database is down, SES sent an odd response), the role goes on and retries.
         _LOG.warning("could not %s: %s; retrying in %.1f s", name, error or type(error).__name__, wait)

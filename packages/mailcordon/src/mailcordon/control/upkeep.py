@@ -12,6 +12,7 @@ from mailcordon.control import retention
 from mailcordon.control.administration import Administration, SesAccount, SesError
 from mailcordon.control.governor import Governor
 from mailcordon.control.retention import Keep, Stored, TableDay
+from mailcordon.control.work import Work
 from mailcordon.core import stop as stops
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.reason import Reason
@@ -22,6 +23,7 @@ _LOG = logging.getLogger(__name__)
 SES = "ses"
 BATCH = 2000
 PURGE_BATCH = 10_000
+_REMOVING_TENANTS = 20  #: whose removals wait for their turn together
 #: Batches of urgent bodies looked at in one run. What a long hold keeps need not be read again every time.
 URGENT_BATCHES = 20
 
@@ -113,6 +115,7 @@ class Upkeep:
         keep: Keep | None = None,
     ) -> None:
         self._store = store
+        self._polling = ses.doing(Work.POLLING, None)
         self._ses = ses
         self._governor = governor
         self._cell = cell
@@ -122,7 +125,7 @@ class Upkeep:
     async def poll_account(self) -> None:
         """Stores the account's limits in the row from which every dispatcher takes its share, and places the stops that they
         mean, also while there is no mail that SES could refuse. The probe of a stop ends it."""
-        account = await self._ses.get_account()
+        account = await self._polling.get_account()
         await self._store.write_account(self._cell, account)
         cause = _stops(account)
         if cause is not None and cause not in {found.cause for found in await self._governor.stops.open()}:
@@ -141,11 +144,11 @@ class Upkeep:
             for found in await self._governor.stops.open()
             if found.cause is Reason.TENANT_PAUSED
         }
-        disabled = await self._ses.tenants_with_status("DISABLED")
+        disabled = await self._polling.tenants_with_status("DISABLED")
         known = await self._store.tenants_by_key(sorted(disabled))
         for key, tenant in known.items():
             if key not in held:
-                cause = await self._ses.status_cause(disabled[key])
+                cause = await self._polling.status_cause(disabled[key])
                 new = NewStop(
                     scope=stops.scope_of(Reason.TENANT_PAUSED),
                     name=key,
@@ -161,16 +164,26 @@ class Upkeep:
 
     async def remove_suppressions(self) -> int:
         """First from SES's lists, then from ours, so that no address looks free while SES would still drop its mail."""
-        gone = 0
+        by_tenant: dict[int, list[Removal]] = {}
         for removal in await self._store.removals(BATCH):
-            try:
-                for name in removal.ses_tenants if removal.alone else ():
-                    await self._ses.delete_suppressed(removal.address, tenant=name)
-            except SesError as error:  # one address that SES refuses must not block the others
-                _LOG.warning("SES keeps %s on the list of %s: %s", removal.address, removal.slug, error)
-                continue
-            await self._store.removed(removal)
-            gone += 1
+            by_tenant.setdefault(removal.tenant, []).append(removal)
+        at_once = asyncio.Semaphore(_REMOVING_TENANTS)
+        return sum(await asyncio.gather(*(self._remove(own, at_once) for own in by_tenant.values())))
+
+    async def _remove(self, removals: Sequence[Removal], at_once: asyncio.Semaphore) -> int:
+        """Removes what one tenant asked for; the tenants take turns (control/call_budget.py)."""
+        gone = 0
+        async with at_once:
+            for removal in removals:
+                ses = self._ses.doing(Work.SUPPRESSION, removal.tenant)
+                try:
+                    for name in removal.ses_tenants if removal.alone else ():
+                        await ses.delete_suppressed(removal.address, tenant=name)
+                except SesError as error:  # one address that SES refuses must not block the others
+                    _LOG.warning("SES keeps %s on the list of %s: %s", removal.address, removal.slug, error)
+                    continue
+                await self._store.removed(removal)
+                gone += 1
         return gone
 
     async def make_partitions(self) -> int:

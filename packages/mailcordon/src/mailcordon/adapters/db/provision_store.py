@@ -14,6 +14,7 @@ from mailcordon.control.desired import Resource
 from mailcordon.control.drift import Facts, Owner
 from mailcordon.control.plan import Change
 from mailcordon.control.reconcile import Outcome, Row
+from mailcordon.control.scan import Size
 from mailcordon.control.work import WORK_OF_ROWS, Work
 from mailcordon.core.drift import Policy
 from mailcordon.messages import drift as messages
@@ -51,8 +52,10 @@ class ProvisionStore:
     async def recheck_all(self) -> None:
         await self._pool.execute(_SQL.recheck_all)
 
-    async def size(self) -> int:
-        return await self._pool.fetchval(_SQL.size)
+    async def size(self) -> Size:
+        row = await self._pool.fetchrow(_SQL.size)
+        assert row is not None
+        return Size(rows=row["rows"], shared=row["shared"])
 
     async def applied(self, row: Row, outcome: Outcome, *, again_in: float) -> None:
         one, reading = row.resource, outcome.reading
@@ -92,6 +95,10 @@ class ProvisionStore:
             await conn.execute(_SQL.postpone_dependents, one.kind.word, one.name)
             if outcome:
                 await self._record(conn, row, outcome, is_current=row_count(updated) > 0)
+
+    async def interrupted(self, row: Row, done: Sequence[Change]) -> None:
+        async with self._pool.acquire() as conn, conn.transaction():
+            await _audit(conn, row, done)
 
     async def gone(self, row: Row, done: Sequence[Change]) -> None:
         one = row.resource

@@ -80,7 +80,7 @@ def _facts(facts: Document) -> str:
     """One line: `sent: 12; last success: ...`. Members without a value are left out."""
     parts: list[str] = []
     for name, value in facts.items():
-        if value is None or value == "" or value == 0:
+        if value is None or value == "" or value == 0 or name == "calls":  # `mailcordon account` shows them
             continue
         if name == "queues":
             parts += [

@@ -65,8 +65,8 @@ where exists (
 update ses_resource set next_try_at = least(now(), coalesce(observed_at, now())) where next_try_at > now();
 
 -- name: size
--- How many resources the rolling check goes through.
-select count(*) from ses_resource;
+-- How many resources the rolling scan goes through.
+select count(*) filter (where tenant is not null) as rows, count(*) filter (where tenant is null) as shared from ses_resource;
 
 -- name: applied
 -- Only if the wish has not changed since it was read. A row that was made due meanwhile stays due: SES may have changed after
