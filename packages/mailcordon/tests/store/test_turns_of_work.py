@@ -8,6 +8,8 @@ import pytest
 
 from mailcordon.adapters.db import engine, queries
 from mailcordon.adapters.db.provision_store import ProvisionStore
+from mailcordon.control.reconcile import Outcome
+from mailcordon.control.resources import Reading
 from mailcordon.control.work import WORK_OF_ROWS, Work
 from mailcordon_fixtures import plans
 
@@ -57,7 +59,7 @@ class World:
     async def apply(self, work: Work, **more: Any) -> int | None:
         """Records that the next row is as desired. Returns its tenant."""
         row = (await self.store.due(1, work, **more))[0]
-        await self.store.applied(row, {}, (), again_in=3600)
+        await self.store.applied(row, Outcome(reading=Reading(whole={}), members={}), again_in=3600)
         return row.tenant
 
 
@@ -98,7 +100,7 @@ async def test_what_waits_for_something_that_failed_is_not_passed_over_again_and
     await world.fill(2)
     for row in await world.store.due(10, Work.BULK):
         if row.resource.kind.word == "tenant":
-            await world.store.failed(row, "no", (), again_in=3600)
+            await world.store.failed(row, "no", None, again_in=3600)
     due = await world.owner.fetch("select kind from ses_resource where next_try_at <= now() order by 1")
     assert [row["kind"] for row in due] == ["identity", "identity"]
 
@@ -109,7 +111,7 @@ async def test_what_keeps_failing_leaves_the_share_of_those_for_whom_somebody_wa
         (row,) = (
             row for row in await world.store.due(9, Work.ONBOARDING) if row.resource.kind.word == "identity"
         )
-        await world.store.failed(row, "no", (), again_in=0)
+        await world.store.failed(row, "no", None, again_in=0)
     assert ("identity", "repair") in [
         tuple(r) for r in await world.owner.fetch("select kind, work from ses_resource")
     ]
