@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from mailcordon.adapters.db import engine, lifecycle_store
+from mailcordon.adapters.db import audit_store, engine, lifecycle_store
 from mailcordon.adapters.db.accept_store import AcceptStore
 from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.erasure_store import ErasureStore
@@ -276,6 +276,25 @@ async def test_two_processes_erase_one_tenant_once(life: Retired) -> None:
     assert done is not None
     assert done.deliveries == 8
     assert "secret" not in await life.dump("acme")
+
+
+async def test_personal_fields_of_the_audit_trail_are_erased_and_its_chain_stays_whole(life: Retired) -> None:
+    owner = life.world.connection
+    personal = '{"address": "secret@example.com", "because": "secret"}'
+    for tenant in life.tenants.values():
+        await owner.execute(
+            "select write_audit('ann', 'suppression.add', $1, 'suppression of {address}', null, null, '{because}', $2)",
+            tenant,
+            personal,
+        )
+    await life.retire("acme")
+    await life.ask()
+    await life.erasures.run()
+    rows = await owner.fetch("select tenant, personal::text from audit where action = 'suppression.add'")
+    assert {row["tenant"] for row in rows if "secret" in row["personal"]} == {life.tenants["zen"]}
+    control = await engine.connect(life.world.database.dsn("control"))
+    assert (await audit_store.verify(control)).broken is None
+    await control.close()
 
 
 async def test_what_ses_reports_later_is_erased_by_the_next_pass(life: Retired) -> None:

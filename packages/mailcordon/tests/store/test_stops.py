@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.audit_store import AuditReader
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.observe_reader import PostgresObserveReader
 from mailcordon.adapters.db.queue_store import QueueStore
@@ -56,7 +57,7 @@ class StopWorld:
     async def place(
         self, scope: StopScope, name: str, cause: Reason = Reason.SET_PAUSED, **over: Any
     ) -> Stop:
-        new = NewStop(scope=scope, name=name, cause=cause, because="refused", **over)
+        new = NewStop(scope=scope, name=name, cause=cause, **{"because": "refused", **over})
         return await self.stops.place(new, actor="dispatch")
 
     async def enqueue(self, lane: int) -> None:
@@ -182,6 +183,22 @@ async def test_placing_and_ending_are_audited(stops: StopWorld) -> None:
         ("dispatch", "stop.place", f"stop {stop.id} of set mc-urgent", "refused"),
         ("ann", "stop.end", f"stop {stop.id} of set mc-urgent", "it works again"),
     ]
+
+
+async def test_words_of_ses_are_personal_in_the_audit_trail_and_shown_while_they_are_there(
+    stops: StopWorld,
+) -> None:
+    words = "Email address is not verified: kim@example.com"
+    stop = await stops.place(StopScope.SET, "mc-urgent", because=f"SES refused: {words}", said=words)
+    assert "kim@" not in repr(await stops.owner.fetch("select object, before, after, because from audit"))
+    control, reader = [
+        await engine.create_pool(stops.world.database.dsn(login)) for login in ("control", "reader")
+    ]
+    [row] = await AuditReader(control, reader).page(None, before=None, limit=9)
+    assert (row.because, row.after["said"]) == (f"SES refused: {words}", words)
+    assert stop.said == words
+    await control.close()
+    await reader.close()
 
 
 async def due(stops: StopWorld, stop: Stop) -> None:

@@ -1,8 +1,9 @@
 """The audit trail in PostgreSQL: its pages for readers, its chain for those who check it, and the erasure of personal fields."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import asyncpg
 
@@ -185,6 +186,9 @@ def _view(row: asyncpg.Record) -> AuditView:
     def shown(text: str) -> str:
         return audit_chain.shown(text, personal, erased=erased)
 
+    def members(document: str | None) -> Any:
+        return None if document is None else json.loads(document, object_hook=_texts_through(shown))
+
     return AuditView(
         id=row["id"],
         seq=row["seq"],
@@ -193,10 +197,17 @@ def _view(row: asyncpg.Record) -> AuditView:
         action=row["action"],
         tenant=row["tenant"],
         object=shown(row["object"]),
-        before=None if row["before"] is None else json.loads(row["before"]),
-        after=None if row["after"] is None else json.loads(row["after"]),
+        before=members(row["before"]),
+        after=members(row["after"]),
         because=None if row["because"] is None else shown(row["because"]),
     )
+
+
+def _texts_through(shown: Callable[[str], str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A hook for `json.loads`: the texts of an object are shown as the object and the reason of a row are."""
+    return lambda members: {
+        name: shown(value) if isinstance(value, str) else value for name, value in members.items()
+    }
 
 
 def _entry(row: asyncpg.Record) -> Entry:

@@ -137,8 +137,15 @@ async def _audit(conn: PooledConnection, stop: Stop, actor: str, action: str, be
             "scope": stop.scope.value,
             "name": stop.name,
             "cause": str(stop.cause),
-            "said": stop.said,
+            "said": "{said}" if stop.said else "",
         }
     )
     before, after = (None, facts) if action == "stop.place" else (facts, None)
-    await conn.execute(_SHARED.write_audit, actor, action, stop.tenant, words, before, after, because)
+    # SES's words may name an address.
+    personal = json.dumps({"said": stop.said}) if stop.said else None
+    if stop.said:
+        because = because.replace(stop.said, "{said}")
+    await conn.execute(
+        _SHARED.write_personal_audit,
+        *(actor, action, stop.tenant, words, before, after, because, personal),
+    )

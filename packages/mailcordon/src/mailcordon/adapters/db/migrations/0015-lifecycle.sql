@@ -92,6 +92,7 @@ begin
             return 1;
         end if;
         update stop set said = '' where tenant = of_tenant and said <> '';
+        perform audit_erase_personal(of_tenant);
     end if;
     if e.on_day is null then
         e.on_day := (select (created_at at time zone 'UTC')::date - 1 from tenant where id = of_tenant);
