@@ -205,12 +205,12 @@ def test_every_operation_that_changes_something_is_known() -> None:
 
 
 def test_an_unknown_operation_makes_looked_at_what_it_names() -> None:
-    assert places("RenameTenant", {"tenantName": "mc-a", "emailIdentity": "mail.acme.example"}) == [
-        Place("identity", "mail.acme.example"),
-        Place("tenant", "mc-a"),
-    ]
-    assert judged("DoSomething", {"colour": "red"}) == (Verdict.UNKNOWN, [])
-    assert judged("DoSomething", None) == (Verdict.UNKNOWN, [])
+    assert judged("RenameTenant", {"tenantName": "mc-a", "emailIdentity": "mail.acme.example"}) == (
+        Verdict.GUESSED,
+        [Place("identity", "mail.acme.example"), Place("tenant", "mc-a")],
+    )
+    assert judged("DoSomething", {"colour": "red"}) == (Verdict.NOTHING, [])
+    assert judged("DoSomething", None) == (Verdict.NOTHING, [])
 
 
 def test_our_own_calls_cause_no_look() -> None:
@@ -229,7 +229,7 @@ def test_calls_that_changed_nothing_cause_no_look() -> None:
 
 
 def test_a_name_that_no_resource_can_have_is_none() -> None:
-    assert judged("DeleteTenant", {"tenantName": "x" * 400}) == (Verdict.UNKNOWN, [])
-    assert judged("DeleteTenant", {"tenantName": ["mc-a"]}) == (Verdict.UNKNOWN, [])
+    assert judged("DeleteTenant", {"tenantName": "x" * 400}) == (Verdict.NOTHING, [])
+    assert judged("DeleteTenant", {"tenantName": ["mc-a"]}) == (Verdict.NOTHING, [])
     assert judged("DeleteTenantResourceAssociation", {"tenantName": "mc-a", "resourceArn": "x"})[1] == []
     assert judged("UpdateReputationEntityPolicy", {"reputationEntityReference": f"{ARN}tenant"})[1] == []

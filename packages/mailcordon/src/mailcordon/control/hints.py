@@ -67,20 +67,20 @@ class Hint:
     place: Place
     by: Caller
     at: datetime  #: when SES took the call, by AWS's clock
-    received_at: datetime | None = None  #: by the database's clock; None: it is not stored yet
 
 
 class Verdict(StrEnum):
     LOOK = "look"
+    GUESSED = "guessed"  #: an operation that is not known here; what it names is looked at
     OWN = "own"  #: we called, and have read back what we set
     READ = "read"  #: the call changes nothing
     REFUSED = "refused"  #: SES refused the call
     ELSEWHERE = "elsewhere"  #: about things that are not ours to govern, such as templates
-    UNKNOWN = "unknown"  #: an operation that is not known here, about nothing that can be named
+    NOTHING = "nothing"  #: the call names nothing that could be a resource
 
 
 def judge(call: Call, cell: str) -> tuple[Verdict, Sequence[Place]]:
-    """What to look at because of this call. Only with LOOK there are places. `cell` is the name of the account."""
+    """What to look at because of this call. Only LOOK and GUESSED have places. `cell` is the name of the account."""
     if call.by.user_agent is not None and OUR_AGENT in call.by.user_agent:
         return Verdict.OWN, ()
     if call.read_only:
@@ -93,7 +93,9 @@ def judge(call: Call, cell: str) -> tuple[Verdict, Sequence[Place]]:
         return Verdict.ELSEWHERE, ()
     found = (places_of or _guess)(_Members(call.parameters, cell))
     places = [place for place in found if 0 < len(place.name) <= LONGEST_NAME]
-    return (Verdict.LOOK, places) if places else (Verdict.UNKNOWN, ())
+    if not places:
+        return Verdict.NOTHING, ()
+    return Verdict.LOOK if places_of is not None else Verdict.GUESSED, places
 
 
 class _Members:

@@ -5,13 +5,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from mailcordon.adapters.db import queries
-from mailcordon.adapters.db.engine import Connection, Pool, PooledConnection, row_count
-from mailcordon.control.hints import Caller, Hint, Place
+from mailcordon.adapters.db.engine import Pool, row_count
+from mailcordon.control.hints import Hint, Place
 
 KEPT_DAYS = 90
 MOST_ROWS = 100_000
-#: Seconds in which a hint counts as the cause of a finding.
-RECENT_SECONDS = 900.0
 
 _SQL = queries.load("hint_store.sql")
 
@@ -44,25 +42,3 @@ class HintStore:
 
     async def purge(self) -> int:
         return row_count(await self._pool.execute(_SQL.purge, KEPT_DAYS, MOST_ROWS))
-
-
-async def latest(
-    conn: Pool | Connection | PooledConnection,
-    kind: str,
-    name: str,
-    member: str = "",
-    *,
-    seconds: float = RECENT_SECONDS,
-) -> Hint | None:
-    """The newest hint about this member of a resource, or else about the resource as a whole; None: nobody is known to have
-    touched it in the last `seconds`. Members are those of control/hints.py."""
-    row = await conn.fetchrow(_SQL.latest, kind, name, member, seconds)
-    if row is None:
-        return None
-    return Hint(
-        event=row["event"],
-        place=Place(kind, name, row["member"]),
-        by=Caller(**json.loads(row["by"])),
-        at=row["at"],
-        received_at=row["received_at"],
-    )

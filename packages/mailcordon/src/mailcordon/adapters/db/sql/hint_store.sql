@@ -33,14 +33,6 @@ set next_try_at = case when $4::float8 <= 0 then 'epoch' else least(s.next_try_a
 from named n
 where s.kind = n.kind and s.name = n.name;
 
--- name: latest
--- Who touched a resource in the last minutes. A hint about the member itself wins over one about the whole resource.
-select event, member, by, at, received_at
-from ses_hint
-where resource_kind = $1 and resource = $2 and member in ($3, '') and received_at > now() - make_interval(secs => $4::float8)
-order by member = $3 desc, id desc
-limit 1;
-
 -- name: purge
 -- Hints are news. Old ones go, and the oldest of too many.
 delete from ses_hint
