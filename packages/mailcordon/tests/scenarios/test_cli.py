@@ -24,7 +24,13 @@ def _local() -> None:
 @pytest.fixture(scope="module")
 def main() -> Callable[..., None]:
     app = command_line.build(
-        up=_local, down=_local, migrate=_local, doctor=_local, queue_policy=_local, run=_local
+        up=_local,
+        down=_local,
+        migrate=_local,
+        doctor=_local,
+        queue_policy=_local,
+        verify_audit=_local,
+        run=_local,
     )
     return get_command(app).main
 

@@ -53,7 +53,13 @@ def ask(system: systems.System, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     """Commands in this process, which costs a tenth of starting them."""
     main = get_command(
         command_line.build(
-            up=_local, down=_local, migrate=_local, doctor=_local, queue_policy=_local, run=_local
+            up=_local,
+            down=_local,
+            migrate=_local,
+            doctor=_local,
+            queue_policy=_local,
+            verify_audit=_local,
+            run=_local,
         )
     ).main
     for name in [name for name in os.environ if name.startswith("MAILCORDON_")]:
