@@ -308,3 +308,17 @@ def test_a_clock_that_was_set_back_is_a_notice_for_ten_minutes():
 
     assert [notice.code for notice in status.judge(corrected(MINUTE)).notices] == ["clock-corrected"]
     assert status.judge(corrected(11 * MINUTE)).notices == ()
+
+
+def test_the_period_in_which_a_change_at_ses_is_found_is_stated() -> None:
+    calls = {"scan": {"period_seconds": 39_600, "shared_seconds": 60}}
+    said = status.judge(facts(beats=beats(control=beat("control", calls=calls)))).scan
+    assert said is not None
+    assert "within 11 h" in said
+    assert "only this scan finds changes" in said
+    with_events = status.judge(
+        facts(beats=beats(control=beat("control", calls=calls, signals={"read": 1})))
+    ).scan
+    assert with_events is not None
+    assert "in seconds" in with_events
+    assert status.judge(facts()).scan is None

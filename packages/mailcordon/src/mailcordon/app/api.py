@@ -7,6 +7,7 @@ import sys
 import mailcordon
 from mailcordon.adapters.db import engine, health_reader
 from mailcordon.adapters.db.accept_store import AcceptStore
+from mailcordon.adapters.db.account_reader import AccountReader
 from mailcordon.adapters.db.audit_store import AuditReader
 from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.control_store import ControlStore
@@ -18,6 +19,7 @@ from mailcordon.adapters.db.observe_reader import PostgresObserveReader, Postgre
 from mailcordon.adapters.db.observe_store import ObserveStore
 from mailcordon.adapters.db.status_reader import StatusReader
 from mailcordon.adapters.db.tenant_store import TenantStore
+from mailcordon.adapters.http import account as account_routes
 from mailcordon.adapters.http import control as control_routes
 from mailcordon.adapters.http import message_protocol, server, tls_gate
 from mailcordon.adapters.http import observe as observe_routes
@@ -126,6 +128,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             *control_routes.routes(controlled),
             *observe_routes.routes(observed),
             *status_routes.routes(StatusReader(readers["control"])),
+            *account_routes.routes(AccountReader(readers["control"])),
         ]
         health = _Health(pools["control"]).check
         application = server.build(endpoint, cache, handlers, health, mailcordon.__version__)

@@ -188,6 +188,7 @@ class Status:
     waiting: tuple[Waiting, ...]
     refused: Mapping[str, int]  #: by limit of the door, of all API processes since their start
     storage: Storage | None
+    scan: str | None = None  #: within which time a change at SES is found; None: no process reconciles
 
     @property
     def ok(self) -> bool:
@@ -231,7 +232,20 @@ def judge(facts: Facts) -> Status:
         waiting=tuple(facts.waiting),
         refused=_refused(_alive(facts, "api")),
         storage=facts.storage,
+        scan=_scan(_alive(facts, "control")),
     )
+
+
+def _scan(beats: Sequence[Beat]) -> str | None:
+    events = any(beat.facts.get("signals") for beat in beats)
+    for beat in beats:
+        calls: Mapping[str, Any] = beat.facts.get("calls") or {}
+        scan: Mapping[str, Any] = calls.get("scan") or {}
+        if scan:
+            return system.scan_period(
+                period=int(scan["period_seconds"]), shared=int(scan["shared_seconds"]), events=events
+            )
+    return None
 
 
 def _bounded(problems: Iterable[Problem]) -> list[Problem]:
@@ -649,12 +663,4 @@ def _refused(apis: Iterable[Beat]) -> dict[str, int]:
 
 
 def _duration(ms: int) -> str:
-    """`30 s`, `12 min`, `6 h`, `3 days`."""
-    seconds = ms // 1000
-    if seconds < 120:
-        return f"{seconds} s"
-    if seconds < 7_200:
-        return f"{seconds // 60} min"
-    if seconds < 172_800:
-        return f"{seconds // 3600} h"
-    return f"{seconds // 86_400} days"
+    return times.span(ms // 1000)

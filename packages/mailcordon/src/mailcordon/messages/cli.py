@@ -1,6 +1,6 @@
 """What the command line prints."""
 
-from mailcordon.messages import example
+from mailcordon.messages import example, times
 
 # Failures of any command -------------------------------------------------------------------------------------------------
 
@@ -1144,6 +1144,66 @@ def status_verdict(*, problems: int, checked: list[str]) -> str:
     if problems:
         return f"{problems} problem{'' if problems == 1 else 's'}:"
     return f"All is well. Checked: {', '.join(checked)}."
+
+
+@example(scan="each resource at SES is read again within 11 h, and what all tenants share within 60 s")
+def status_scan(*, scan: str) -> str:
+    """`status`: below the processes."""
+    return f"Drift: {scan}."
+
+
+@example()
+def unlimited() -> str:
+    """`account`: SES grants any number of mails in 24 hours."""
+    return "unlimited"
+
+
+@example(enabled=True)
+@example(enabled=False)
+def sending(*, enabled: bool) -> str:
+    """`account`: whether the account may send."""
+    return "enabled" if enabled else "paused"
+
+
+@example()
+def calls_unknown() -> str:
+    """`account`: nobody says what the calls are used for."""
+    return "No control process reports, so nothing is changed or checked at SES. Start it: mailcordon run control."
+
+
+@example(per_second=1.0, now=1.0, slowed_at=None)
+@example(per_second=1.0, now=0.5, slowed_at="2026-11-28 14:02:11Z")
+@example(per_second=None, now=None, slowed_at=None)
+def calls_rate(*, per_second: float | None, now: float | None, slowed_at: str | None) -> str:
+    """`account`: above the table of kinds of work that share the management calls."""
+    said = (
+        "Management calls are not limited"
+        if per_second is None
+        else f"Management calls a second: {per_second:g}"
+    )
+    if now is not None and now != per_second:
+        said += f"; now {now:.2g}, because SES refused calls for their rate"
+    if slowed_at:
+        said += f" (last at {slowed_at})"
+    return f"{said}."
+
+
+@example(calls=9, seconds=30)
+@example(calls=9, seconds=0)
+def newcomer(*, calls: int, seconds: int) -> str:
+    """`account`: how long onboarding takes now."""
+    ready = f"in about {times.span(seconds)}" if seconds else "at once"
+    return f"A tenant that is onboarded now has what it needs at SES {ready}, after {calls} calls."
+
+
+@example(resources=40_012, period=39_600, longest=259_200, shared=60)
+@example(resources=12, period=45, longest=45, shared=15)
+def scan(*, resources: int, period: int, longest: int, shared: int) -> str:
+    """`account`: how often SES is read again."""
+    said = f"Each of {resources:,} resources at SES is read again within {times.span(period)}"
+    if longest > period:
+        said += f", within {times.span(longest)} while other work uses its whole share of the calls"
+    return f"{said}; what all tenants share within {times.span(shared)}."
 
 
 @example()

@@ -1,6 +1,6 @@
 """What `up`, `down`, `migrate`, `doctor` and the role processes print, and what is wrong with a setting."""
 
-from mailcordon.messages import example
+from mailcordon.messages import example, times
 
 
 def _count(number: int, noun: str) -> str:
@@ -939,6 +939,18 @@ def status_not_checked(*, check: str, why: str) -> str:
 def status_not_checked_next() -> str:
     """What to do about a check that could not be made."""
     return "Try again; if it stays, read the log of the API"
+
+
+@example(period=39_600, shared=60, events=True)
+@example(period=45, shared=15, events=False)
+@example(period=259_200, shared=60, events=False)
+def scan_period(*, period: int, shared: int, events: bool) -> str:
+    """In `status` and `doctor`: within which time a change of SES behind our back is found in this installation."""
+    within = times.span(period)
+    said = f"each resource at SES is read again within {within}, and what all tenants share within {times.span(shared)}"
+    if events:
+        return f"{said}; management events find most changes in seconds"
+    return f"{said}; no queue of management events is set, so only this scan finds changes"
 
 
 @example(count=12, code="resource-failing")

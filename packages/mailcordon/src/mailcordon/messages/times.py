@@ -19,3 +19,15 @@ def minute(ms: int) -> str:
 def second(ms: int) -> str:
     """`15:23:07 UTC`, from milliseconds since 1970: for times within the next minutes."""
     return f"{datetime.fromtimestamp(ms / 1000, UTC):%H:%M:%S} UTC"
+
+
+def span(seconds: float) -> str:
+    """`30 s`, `12 min`, `6 h`, `3 days`."""
+    whole = int(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    if whole < 7_200:
+        return f"{whole // 60} min"
+    if whole < 172_800:
+        return f"{whole // 3600} h"
+    return f"{whole // 86_400} days"

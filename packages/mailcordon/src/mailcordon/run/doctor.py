@@ -237,6 +237,7 @@ async def _check_service(config: Config) -> list[Finding]:
     wrong = {problem.check for problem in found.problems}
     return [
         *_storage(found.storage),
+        *((Finding("scan of SES", "ok", found.scan),) if found.scan else ()),
         *(Finding(check, "ok", system.status_ok()) for check in found.checked if check not in wrong),
         *(
             Finding(one.check, "bad", system.status_finding(detail=one.sentence, next=one.next))

@@ -15,6 +15,7 @@ from typer import core
 import mailcordon
 from mailcordon.adapters.cli import command, failures, report
 from mailcordon.adapters.cli.commands import (
+    account,
     audit,
     completion,
     cordon,
@@ -61,7 +62,7 @@ GROUPS = {
     "mailbox": mailbox.app,
     "key": key.app,
 }
-SINGLE_COMMANDS = (plan.app, status.app, send.app, why.app, sent.app, cordon.app, metrics.app)
+SINGLE_COMMANDS = (plan.app, status.app, account.app, send.app, why.app, sent.app, cordon.app, metrics.app)
 
 #: The order of the help: what one needs first comes first.
 ORDER = (
@@ -70,7 +71,7 @@ ORDER = (
     *("plan", "apply", "plans", "export"),
     *("send", "why", "message", "sent"),
     *("cordon", "uncordon", "cancel", "holds", "stops"),
-    *("status", "metrics", "suppression", "quarantine", "mailbox"),
+    *("status", "account", "metrics", "suppression", "quarantine", "mailbox"),
     *("key", "audit"),
     *("doctor", "migrate", "secrets", "iam", "env", "completion", "run"),
 )

@@ -73,6 +73,7 @@ class StatusView(msgspec.Struct):
     waiting: list[WaitingItem]
     refused: dict[str, int]  #: by limit of the door, of all API processes since their start
     storage: StorageItem | None
+    scan: str | None  #: within which time a change at SES is found; null: no process reconciles
 
 
 def routes(reader: status.Reader) -> list[HTTPRouteHandler]:
@@ -104,6 +105,7 @@ def _view(found: status.Status) -> StatusView:
         ],
         refused=dict(found.refused),
         storage=None if found.storage is None else _storage(found.storage),
+        scan=found.scan,
     )
 
 

@@ -45,6 +45,8 @@ def status_views(found: Document) -> list[RenderableType]:
         views += [show.bullet(plain(one.get("detail"))) for one in notices]
     now = _moment(found.get("at"))
     views += ["", _processes(children(found, "processes"), now)]
+    if found.get("scan"):
+        views += ["", messages.status_scan(scan=plain(found["scan"]))]
     if waiting := children(found, "waiting"):
         views += ["", _waiting(waiting)]
     return views

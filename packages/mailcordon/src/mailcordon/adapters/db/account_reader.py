@@ -1,0 +1,45 @@
+"""Reads the facts of `control.account`, as the control role."""
+
+import json
+from dataclasses import dataclass
+
+from mailcordon.adapters.db import connection_pool, engine, queries
+from mailcordon.control import account
+from mailcordon.control.account import Facts, Limits, Waiting
+from mailcordon.control.work import Work
+from mailcordon.core import health
+
+_SQL = queries.load("account_reader.sql")
+_SHARED = queries.load("shared.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class AccountReader:
+    """Implements `control.account.Reader`."""
+
+    control: engine.Pool
+
+    async def facts(self) -> Facts:
+        async with connection_pool.acquire(self.control) as connection:
+            return await read(connection)
+
+
+async def read(connection: engine.Connection | engine.PooledConnection) -> account.Facts:
+    """Raises what the driver raises for a database that cannot be reached."""
+    waiting = [
+        Waiting(
+            work=Work(row["work"]), resources=row["resources"], tenants=row["tenants"], since=row["since"]
+        )
+        for row in await connection.fetch(_SQL.waiting)
+    ]
+    removals = await connection.fetchrow(_SQL.removals)
+    if removals is not None and removals["resources"]:
+        waiting.append(Waiting(work=Work.SUPPRESSION, **removals))
+    calls = await connection.fetchval(_SQL.calls, health.SILENT_AFTER_MS)
+    return Facts(
+        now=await connection.fetchval(_SHARED.now),
+        limits=[Limits(**row) for row in await connection.fetch(_SQL.limits)],
+        waiting=waiting,
+        calls=None if calls is None else json.loads(calls),
+        oldest_read=await connection.fetchval(_SQL.oldest_read),
+    )
