@@ -22,6 +22,7 @@ from mailcordon.control.governor import Governor
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.keys import Keys
 from mailcordon.control.plans import Plans
+from mailcordon.control.steps import Step, StepKind
 from mailcordon.control.tenants import Tenants
 
 SETTINGS = desired.Settings(
@@ -49,6 +50,7 @@ class ControlWorld:
         self.governor = governor
         self.tenant_keys: dict[str, str] = {}
         self.spare = ""
+        self.plan = 0  #: a proposed plan of acme
         self.now = time.time()  #: of the key cache's clock
 
     async def key(self, tenant: str | None, *scopes: str) -> str:
@@ -59,11 +61,14 @@ class ControlWorld:
         method, path, body, *_ = endpoint
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         return await self.client.request(
-            method, path.replace("{prefix}", self.spare), json=body, headers=headers
+            method,
+            path.replace("{prefix}", self.spare).replace("{plan}", str(self.plan)),
+            json=body,
+            headers=headers,
         )
 
     async def everything(self) -> list[Any]:
-        tables = ("tenant", "lane", "hold", "message_type", "ledger", "audit", "api_key")
+        tables = ("tenant", "lane", "hold", "message_type", "ledger", "plan", "audit", "api_key")
         return [[tuple(r) for r in await self.owner.fetch(f"select * from {t} order by 1")] for t in tables]
 
 
@@ -74,15 +79,15 @@ async def world(database: Any) -> AsyncIterator[ControlWorld]:
     governor = Governor(GovernorStore(pools["governor"]))
     store, key_store = ControlStore(pools["control"]), KeyStore(pools["control"])
     keys = Keys(key_store)
+    plans = Plans(PlanStore(pools["control"]), governor, SETTINGS)
     services = control.ControlServices(
         reads=ControlReader(pools["control"], pools["reader"]),
-        tenants=Tenants(
-            TenantStore(pools["control"]), Plans(PlanStore(pools["control"]), governor, SETTINGS), local=True
-        ),
+        tenants=Tenants(TenantStore(pools["control"]), plans, local=True),
         types=store,
         keys=keys,
         audit=AuditReader(pools["control"], pools["reader"]),
         governor=governor,
+        plans=plans,
     )
     app = server.application(KeyCache(key_store), control.routes(services))
     # In this loop, where the pools live.
@@ -94,6 +99,8 @@ async def world(database: Any) -> AsyncIterator[ControlWorld]:
             world.tenant_keys[slug] = made.key_text or ""
         key, _ = await keys.create(tenant=None, name="spare", scopes=["send"], actor="test")
         world.spare = key.prefix
+        more = Step(kind=StepKind.ADD_LANE, tenant="acme", type="invoice", to="news.acme.example")
+        world.plan = (await plans.make([more], actor="test")).id or 0
         yield world
     for pool in pools.values():
         await pool.close()

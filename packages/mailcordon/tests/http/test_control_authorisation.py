@@ -8,6 +8,7 @@ import pytest
 from mailcordon.adapters.db import engine
 
 HOLD = {"tenant": "acme", "type": "newsletter", "because": "x"}
+ADD_LANE = {"kind": "add-lane", "tenant": "acme", "type": "invoice", "to": "news.acme.example"}
 TYPE = {"name": "t", "class": "urgent", "criticality": 1, "description": "d"}
 
 #: method, path, body, the scope it needs and those that it gives to a new key, whether only a platform key will do, and what
@@ -40,6 +41,12 @@ ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
     ("DELETE", "/v1/keys/{prefix}", None, "admin", True, 403),
     ("GET", "/v1/audit", None, "read", True, 403),
     ("GET", "/v1/audit/proof?tenant=acme", None, "read", False, 404),
+    ("POST", "/v1/plans", {"steps": [ADD_LANE]}, "admin", True, 403),
+    ("GET", "/v1/plans", None, "read", True, 403),
+    ("GET", "/v1/plans/{plan}", None, "read", True, 403),
+    ("POST", "/v1/plans/{plan}/apply", {}, "admin", True, 403),
+    ("POST", "/v1/plans/{plan}/reject", {"because": "x"}, "admin", True, 403),
+    ("GET", "/v1/document", None, "read", True, 403),
     ("POST", "/v1/holds/preview", {"tenant": "acme", "action": "cordon"}, "operate", True, 403),
     ("POST", "/v1/holds", HOLD, "operate", True, 403),
     ("GET", "/v1/holds", None, "read", False, 200),
@@ -133,4 +140,4 @@ async def test_every_endpoint_of_this_plane_is_in_the_table(world: Any) -> None:
         for method in getattr(route, "methods", ())
         if method not in ("OPTIONS", "HEAD")
     }
-    assert have == {(m, p.replace("{prefix}", "{}")) for m, p in known}
+    assert have == {(m, p.replace("{prefix}", "{}").replace("{plan}", "{}")) for m, p in known}

@@ -123,6 +123,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             keys=keys.Keys(key_store),
             audit=AuditReader(*read_as),
             governor=governor,
+            plans=plans,
         )
         handlers = [
             *control_routes.routes(controlled),

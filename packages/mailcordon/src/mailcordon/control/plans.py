@@ -6,13 +6,15 @@ Applying it writes the desired state in one transaction, which also approves its
 state, and is refused once that has changed. Onboarding, files and REST all change the platform through here.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
-from mailcordon.control import approval, desired, plan, steps
+from mailcordon.control import approval, desired, lookup, plan, steps
+from mailcordon.control import document as documents
 from mailcordon.control.approval import TooBig, Wish
 from mailcordon.control.desired import Json, Kind, Resource, Settings
 from mailcordon.control.governor import Governor
@@ -20,7 +22,8 @@ from mailcordon.control.plan import Change
 from mailcordon.control.platform import Platform
 from mailcordon.control.steps import Step, StepKind
 from mailcordon.control.work import Work
-from mailcordon.core.errors import Conflict, NotFound
+from mailcordon.core import reserved_domains
+from mailcordon.core.errors import Conflict, Fault, Invalid, NotFound
 from mailcordon.messages import plans as words
 
 State = Literal["proposed", "applying", "applied", "rejected", "outdated"]
@@ -202,18 +205,43 @@ class Plans:
         self._settings = settings
         self._rate = calls_per_second
 
-    async def make(self, asked: Sequence[Step], *, actor: str, because: str | None = None) -> Plan:
-        """Stores what the steps would change, and changes nothing; without steps, what differs at SES. Raises Invalid or
-        Conflict."""
+    async def make(self, asked: Sequence[Step] | None, *, actor: str, because: str | None = None) -> Plan:
+        """Stores what the steps would change, and changes nothing. None: what differs at SES. Raises Invalid or Conflict."""
         async with self._store.reading() as transaction:
-            if asked:
-                made = await self._draft(transaction, asked)
-            else:
+            if asked is None:
                 made = pending(await transaction.whole(), await transaction.have(None))
-            if made.changes_nothing:
-                return _nothing(made, actor)
-            id = await transaction.insert(made, source="person", actor=actor, because=because, settings=None)
-        return await self.get(id)
+            else:
+                made = await self._draft(transaction, asked)
+            id = await self._insert(transaction, made, actor, because)
+        return _nothing(made, actor) if id is None else await self.get(id)
+
+    async def make_from(
+        self, given: object, *, prune: bool = False, actor: str, because: str | None = None
+    ) -> Plan:
+        """Stores what would make the tenants as a document says; with `prune`, what it does not name is retired. Raises Invalid,
+        whose faults name members of the document."""
+        read = documents.parse(given, local=self._settings.local)
+        async with self._store.reading() as transaction:
+            asked = documents.complete(read, await transaction.whole(), prune=prune)
+            made = await self._draft(transaction, asked)
+            id = await self._insert(transaction, made, actor, because)
+        return _nothing(made, actor) if id is None else await self.get(id)
+
+    async def _insert(
+        self, transaction: Transaction, made: Draft, actor: str, because: str | None
+    ) -> int | None:
+        if made.changes_nothing:
+            return None
+        return await transaction.insert(made, source="person", actor=actor, because=because, settings=None)
+
+    async def document(self, slugs: Sequence[str] | None = None) -> dict[str, Any]:
+        """The document of all tenants, or of these. Raises NotFound."""
+        async with self._store.reading() as transaction:
+            platform = await (transaction.whole() if slugs is None else transaction.platform(slugs, ()))
+        for slug in slugs or ():
+            if slug not in platform.tenants:
+                raise lookup.no_tenant(slug)
+        return documents.of_platform(platform, slugs)
 
     async def pending(self) -> Draft:
         """What differs at SES from what is desired, as it was last seen. Stores nothing."""
@@ -343,6 +371,27 @@ class Plans:
         )
 
 
+def why(change: Change) -> str:
+    """Why a call is needed, in a few words."""
+    match change.action:
+        case plan.CREATE:
+            return words.missing()
+        case plan.ASSOCIATE:
+            return words.not_associated()
+        case plan.UPDATE:
+            was = cast("Mapping[str, Json]", change.was or {})
+            want = {name: change.resource.want.get(name) for name in was}
+            return words.differs({name: (_word(value), _word(want[name])) for name, value in was.items()})
+        case plan.DISASSOCIATE:
+            return words.not_wanted_there()
+        case _:
+            return words.not_wanted()
+
+
+def _word(value: Json) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 # Pure ----------------------------------------------------------------------------------------------------------------------
 
 
@@ -350,6 +399,7 @@ def draft(platform: Platform, asked: Iterable[Step], have: Mapping[Key, Have], s
     """What the steps change. `have` has the resources of the tenants that they name, and those that all share. Raises Invalid or
     Conflict."""
     done = tuple(steps.complete(platform, asked))
+    _refuse_reserved(done, settings)
     after = steps.after(platform, done)
     slugs = set(steps.tenants_of(done))
     want: dict[Key, Wanted] = {}
@@ -373,6 +423,14 @@ def draft(platform: Platform, asked: Iterable[Step], have: Mapping[Key, Have], s
         wishes=wishes,
         notes=tuple(_notes(done, have)),
     )
+
+
+def _refuse_reserved(done: Iterable[Step], settings: Settings) -> None:
+    for step in done:
+        if step.kind is StepKind.ADD_DOMAIN and (
+            found := reserved_domains.find(step.domain or "", settings.local)
+        ):
+            raise Invalid(Fault("domain", found.as_sender, "reserved-domain"))
 
 
 def pending(platform: Platform, have: Mapping[Key, Have]) -> Draft:

@@ -12,7 +12,8 @@ from typing import Literal
 
 from mailcordon.control.platform import Domain, Lane, Platform, SesTenants, Tenant
 from mailcordon.core import domain as domains
-from mailcordon.core.errors import Conflict, Fault, Invalid, parse_field
+from mailcordon.core import names
+from mailcordon.core.errors import Conflict, Fault, Invalid, parse_field, parse_into
 from mailcordon.core.priority import Class
 from mailcordon.messages import api, plans
 
@@ -58,6 +59,28 @@ def add_tenant(
 
 def set_topology(slug: str, *, dedicated: bool, ses_tenants: SesTenants) -> Step:
     return Step(kind=StepKind.SET_TOPOLOGY, tenant=slug, to=_topology(dedicated, ses_tenants))
+
+
+def parse(step: Step) -> Step:
+    """A step as somebody wrote it, with its domains in DNS form. Raises Invalid."""
+    faults: list[Fault] = []
+    parse_into(faults, "tenant", names.slug, step.tenant)
+    if step.type is not None:
+        parse_into(faults, "type", names.message_type, step.type)
+    domain, to = step.domain, step.to
+    if domain is not None:
+        domain = parse_into(faults, "domain", domains.parse, domain)
+    if to is not None and step.kind in (StepKind.ADD_LANE, StepKind.MOVE_LANE, StepKind.SET_MAIL_FROM):
+        to = parse_into(faults, "to", domains.parse, to)
+    if (
+        to is not None
+        and step.kind in (StepKind.ADD_TENANT, StepKind.SET_TOPOLOGY)
+        and len(to.split(" ")) != 2
+    ):
+        faults.append(Fault("to", plans.bad_topology()))
+    if faults:
+        raise Invalid(*faults)
+    return replace(step, domain=domain, to=to)
 
 
 def new_key() -> str:

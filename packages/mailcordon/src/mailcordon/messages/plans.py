@@ -181,7 +181,7 @@ def plan_outdated(by: str, id: int, at: datetime) -> str:
 @example()
 def plan_outdated_by_settings() -> str:
     """A plan for changed settings is applied after the settings were changed again (409)."""
-    return "The settings have changed again since this plan was made. Look at the newest plan: `mailcordon plan list`."
+    return "The settings have changed again since this plan was made. Look at the newest plan: `mailcordon plans list`."
 
 
 @example()
@@ -224,3 +224,50 @@ def lane_moves(slug: str, type: str, was: str, to: str, *, verified: bool) -> st
 def topology_moves(slug: str) -> str:
     """What a plan that changes a tenant's configuration sets or SES tenants means for its mail."""
     return f"The lanes of {slug} move once SES has what is new. What is old goes when no call that used it is without an outcome."
+
+
+@example()
+def document_or_steps() -> str:
+    """A plan is asked for with both a document and steps (422)."""
+    return "give a document or steps, not both"
+
+
+@example()
+def prunes_a_document() -> str:
+    """A plan is asked to retire what a document does not name, without a document (422)."""
+    return "retires what a document does not name: give a document"
+
+
+# Why a call is needed ----------------------------------------------------------------------------------------------------------
+
+
+@example()
+def missing() -> str:
+    """A call that creates something."""
+    return "SES does not have it"
+
+
+@example()
+def not_associated() -> str:
+    """A call that lets an SES tenant send with something."""
+    return "the tenant cannot send with it"
+
+
+@example(
+    {"topic": ("arn:aws:sns:us-east-1:1:old", "arn:aws:sns:us-east-1:1:new"), "enabled": ("false", "true")}
+)
+def differs(members: dict[str, tuple[str, str]]) -> str:
+    """A call that changes something: what it is, and what it should be."""
+    return "; ".join(f"{name} is {was}, should be {want}" for name, (was, want) in members.items())
+
+
+@example()
+def not_wanted_there() -> str:
+    """A call that detaches something from an SES tenant."""
+    return "the tenant should not send with it"
+
+
+@example()
+def not_wanted() -> str:
+    """A call that deletes something."""
+    return "nothing uses it any more"

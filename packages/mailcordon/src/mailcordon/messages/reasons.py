@@ -123,6 +123,12 @@ def domain_verified(domain: str) -> str:
     return f"SES has verified {domain}"
 
 
+@example("mail.acme.example")
+def lane_moved(domain: str) -> str:
+    """A lane was moved off a domain that was not verified, so that the hold is lifted."""
+    return f"the lane no longer sends from {domain}"
+
+
 @example()
 def hold_ended() -> str:
     """A hold with an end was lifted at that time."""

@@ -88,7 +88,7 @@ class GovernorStore:
                 await _insert(conn, _unverified(tenant, row["lane"], row["domain"]), POLICY, slug, lanes)
             verified = await conn.fetch(_SQL.verified_holds, tenant)
             for row in verified:
-                because = reasons.domain_verified(row["domain"])
+                because = (reasons.lane_moved if row["moved"] else reasons.domain_verified)(row["domain"])
                 await _lift(conn, tenant, [row["id"]], POLICY, because, slug, lanes)
             changed = await stop_store.derive(conn, list(lanes))
             changed += await _derive(conn, tenant, list(lanes))

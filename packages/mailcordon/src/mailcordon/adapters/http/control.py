@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 from litestar.handlers import HTTPRouteHandler
 
-from mailcordon.adapters.http import audit, catalogue, holds, keys, lanes, stops, tenants
+from mailcordon.adapters.http import audit, catalogue, holds, keys, lanes, plans, stops, tenants
 from mailcordon.control.audit import AuditReads
 from mailcordon.control.catalogue import TypeStore
 from mailcordon.control.cordon import Cordons
 from mailcordon.control.governor import Governor
 from mailcordon.control.keys import Keys
+from mailcordon.control.plans import Plans
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.views import Reads
 
@@ -24,6 +25,7 @@ class ControlServices:
     keys: Keys
     audit: AuditReads
     governor: Governor
+    plans: Plans
 
 
 def routes(services: ControlServices) -> list[HTTPRouteHandler]:
@@ -32,6 +34,7 @@ def routes(services: ControlServices) -> list[HTTPRouteHandler]:
         *lanes.routes(services.reads, services.governor),
         *holds.routes(services.reads, Cordons(services.reads, services.governor)),
         *stops.routes(services.reads),
+        *plans.routes(services.plans),
         *catalogue.routes(services.reads, services.types),
         *keys.routes(services.reads, services.keys),
         *audit.routes(services.audit),

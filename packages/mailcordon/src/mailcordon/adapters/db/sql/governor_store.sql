@@ -150,10 +150,11 @@ where l.tenant = $1 and l.retired_at is null and i.status <> 'verified' and not 
 order by l.id;
 
 -- name: verified_holds
--- Holds for an unverified domain that SES has verified since.
-select h.id, i.domain
+-- Holds for an unverified domain that SES has verified since, or that their lane no longer sends from.
+select h.id, i.domain, i.status <> 'verified' as moved
 from hold h join identity i on i.tenant = h.tenant and i.domain = h.evidence ->> 'identity'
-where h.tenant = $1 and h.lifted_at is null and h.owner = 'policy' and i.status = 'verified'
+where h.tenant = $1 and h.lifted_at is null and h.owner = 'policy'
+  and (i.status = 'verified' or not exists (select from route r where r.lane = h.lane and r.identity = i.id))
 order by h.id;
 
 -- name: unaligned_tenants
@@ -175,7 +176,8 @@ union
 union
 (select h.tenant
  from hold h join identity i on i.tenant = h.tenant and i.domain = h.evidence ->> 'identity'
- where h.lifted_at is null and h.owner = 'policy' and i.status = 'verified')
+ where h.lifted_at is null and h.owner = 'policy'
+   and (i.status = 'verified' or not exists (select from route r where r.lane = h.lane and r.identity = i.id)))
 union
 (select l.tenant
  from lane l

@@ -1,0 +1,503 @@
+"""Plans on a real PostgreSQL: what they show, what applying one writes, and who is told when two meet. No SES is needed: its
+answers are written as the control process would."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mailcordon.adapters.db import connection_pool, plan_store
+from mailcordon.control import desired, plan, steps
+from mailcordon.control.desired import Kind, Resource
+from mailcordon.control.plan import Change
+from mailcordon.control.plans import Plan
+from mailcordon.control.steps import Step, StepKind
+from mailcordon.core.errors import Conflict, Invalid, NotFound, Refused
+
+from .test_control_onboarding import SETTINGS, World
+from .test_control_onboarding import world as world
+
+INVOICE = Step(kind=StepKind.ADD_LANE, tenant="acme", type="invoice", to="mail.acme.example")
+RECEIPT = Step(kind=StepKind.ADD_LANE, tenant="acme", type="receipt", to="mail.acme.example")
+DEDICATED = steps.set_topology("acme", dedicated=True, ses_tenants="per-class")
+
+
+async def agree(world: World) -> None:
+    """SES has everything that is desired, and has verified every domain."""
+    await world.owner.execute(
+        "update ses_resource set observed = desired || case kind when 'identity' then '{\"verified\": true}'::jsonb"
+        " else '{}' end, observed_at = now(), state = 'applied', next_try_at = now() + interval '1 day'"
+        " where wanted"
+    )
+    await world.owner.execute(
+        "update plan_change set state = 'done' where plan in (select id from plan where state = 'applying')"
+        " and action in ('create', 'update', 'associate')"
+    )
+    await world.owner.execute(
+        "update plan p set state = 'applied', ended_at = now() where state = 'applying'"
+        " and not exists (select from plan_change where plan = p.id and state = 'pending')"
+    )
+    await world.owner.execute("update identity set status = 'verified'")
+    for row in await world.owner.fetch("select id from tenant"):
+        await world.governor.align(row["id"])
+
+
+async def record(world: World, kind: Kind, name: str, *done: Change, failed: Any = ()) -> None:
+    """As the control process does after its calls."""
+    async with connection_pool.transaction(world.control) as conn:
+        if not failed:
+            await conn.execute(
+                "update ses_resource set state = 'applied', observed = desired where kind = $1 and name = $2",
+                kind.word,
+                name,
+            )
+        await plan_store.record(conn, kind.word, name, done, failed)
+
+
+def said(made: Plan) -> list[str]:
+    return [str(call.change) for call in made.calls]
+
+
+async def made(world: World, *asked: Step) -> tuple[int, Plan]:
+    found = await world.plans.make(asked, actor="ann", because="asked")
+    assert found.id is not None
+    return found.id, found
+
+
+async def test_making_a_plan_changes_nothing_but_stores_who_what_and_when(world: World) -> None:
+    await world.onboard()
+    await agree(world)
+    before = await world.rows()
+    _, found = await made(world, INVOICE)
+    after = await world.rows()
+    assert {table for table in after if after[table] != before[table]} == {"plan", "plan_change"}
+    assert (found.state, found.source, found.made_by, found.because) == ("proposed", "person", "ann", "asked")
+    assert found.made_at is not None
+    assert [steps.says(step) for step in found.steps] == ["let acme send invoice from mail.acme.example"]
+    key = await world.owner.fetchval("select key from tenant")
+    assert said(found) == [f"associate configuration-set/mc-transactional with tenant {key}"]
+    assert found.tenants == ["acme"]
+
+
+async def test_applying_a_plan_writes_its_steps_and_raises_the_revision(world: World) -> None:
+    await world.onboard()
+    await agree(world)
+    id, found = await made(world, INVOICE)
+    applied = await world.plans.apply(id, actor="bob", because="go")
+    assert (applied.state, applied.decided_by, applied.decided_because) == ("applying", "bob", "go")
+    assert await world.owner.fetchval("select value from epoch where name = 'desired'") > found.revision
+    assert await world.owner.fetchval("select count(*) from lane") == 3
+    row = await world.owner.fetchrow("select state, work from ses_resource where kind = 'association'")
+    assert row is not None
+    assert tuple(row) == ("pending", "onboarding")
+    actions = await world.owner.fetch(
+        "select actor, action from audit where action like 'tenant.%' order by id"
+    )
+    assert [tuple(each) for each in actions] == [("ann", "tenant.onboard"), ("bob", "tenant.extend")]
+
+
+async def test_a_plan_ends_with_its_last_call_and_keeps_what_ses_said(world: World) -> None:
+    await world.onboard()
+    await agree(world)
+    id, found = await made(world, INVOICE)
+    await world.plans.apply(id, actor="ann")
+    (call,) = found.calls
+    name = call.change.resource.name
+    await record(world, Kind.ASSOCIATION, name, failed=[(call.change, "LimitExceeded: no")])
+    now = await world.plans.get(id)
+    assert (now.state, now.calls[0].state, now.calls[0].outcome) == (
+        "applying",
+        "failed",
+        "LimitExceeded: no",
+    )
+    await record(world, Kind.ASSOCIATION, name, call.change)
+    now = await world.plans.get(id)
+    assert (now.state, now.calls[0].state, now.counts) == ("applied", "done", {"done": 1})
+    assert now.ended_at is not None
+
+
+async def test_a_call_that_ses_did_not_need_any_more_is_needless(world: World) -> None:
+    await world.onboard()
+    await agree(world)
+    id, found = await made(world, INVOICE)
+    await world.plans.apply(id, actor="ann")
+    await record(world, Kind.ASSOCIATION, found.calls[0].change.resource.name)
+    assert (await world.plans.get(id)).counts == {"needless": 1}
+
+
+async def test_of_two_operators_the_second_is_told_who_was_first(world: World) -> None:
+    await world.onboard()
+    first, _ = await made(world, INVOICE)
+    second, _ = await made(world, RECEIPT)
+    await world.plans.apply(first, actor="Kim")
+    before = await world.rows()
+    with pytest.raises(Conflict, match=f"Kim applied plan {first} at .* make a new one") as refused:
+        await world.plans.apply(second, actor="Lee")
+    assert refused.value.code == "plan-outdated"
+    assert await world.rows() == before
+    assert (await world.plans.get(second)).state == "outdated"
+
+
+async def test_an_onboarding_outdates_plans_too_and_leaves_one_of_its_own(world: World) -> None:
+    await world.onboard()
+    id, _ = await made(world, INVOICE)
+    await world.onboard("zen", {"newsletter": "zen.example"})
+    with pytest.raises(Conflict, match="ann applied plan"):
+        await world.plans.apply(id, actor="Lee")
+    newest = (await world.plans.newest())[0]
+    assert newest.id is not None
+    stored = await world.plans.get(newest.id)
+    assert (stored.state, stored.tenants, stored.made_by) == ("applying", ["zen"], "ann")
+    assert [step.kind for step in stored.steps] == ["add-tenant", "add-domain", "add-lane"]
+    assert {call.tenant for call in stored.calls} == {None, "zen"} - ({None} if len(stored.calls) else set())
+
+
+@pytest.mark.parametrize("end", ["apply", "reject"])
+async def test_a_plan_is_decided_once(world: World, end: str) -> None:
+    await world.onboard()
+    id, _ = await made(world, INVOICE)
+    await (
+        world.plans.apply(id, actor="Kim")
+        if end == "apply"
+        else world.plans.reject(id, actor="Kim", because="no")
+    )
+    for again in (world.plans.apply(id, actor="Lee"), world.plans.reject(id, actor="Lee", because="no")):
+        with pytest.raises(Conflict, match="by Kim") as refused:
+            await again
+        assert refused.value.code == "plan-decided"
+
+
+async def test_an_unknown_plan_is_not_found(world: World) -> None:
+    for asked in (
+        world.plans.get(77),
+        world.plans.apply(77, actor="a"),
+        world.plans.reject(77, actor="a", because="b"),
+    ):
+        with pytest.raises(NotFound):
+            await asked
+
+
+async def test_a_plan_without_a_change_says_so_and_is_not_stored(world: World) -> None:
+    await world.onboard()
+    await agree(world)
+    before = await world.rows()
+    same = Step(kind=StepKind.MOVE_LANE, tenant="acme", type="newsletter", to="news.acme.example")
+    assert (await world.plans.make([same], actor="ann")).id is None
+    assert (await world.plans.make(None, actor="ann")).id is None
+    assert await world.rows() == before
+
+
+async def test_a_step_that_is_refused_stores_nothing(world: World) -> None:
+    await world.onboard()
+    await world.onboard("zen", {"newsletter": "zen.example"})
+    before = await world.rows()
+    with pytest.raises(Invalid, match="equal to, above or below"):
+        await world.plans.make([replace(INVOICE, to="mail.zen.example")], actor="ann")
+    with pytest.raises(Invalid, match="there is no tenant"):
+        await world.plans.make([replace(INVOICE, tenant="nobody")], actor="ann")
+    assert await world.rows() == before
+
+
+# What differs at SES -----------------------------------------------------------------------------------------------------------
+
+
+async def test_without_steps_a_plan_shows_what_differs_and_applying_it_approves_that_alone(
+    world: World,
+) -> None:
+    await world.onboard()
+    await agree(world)
+    key = await world.owner.fetchval("select key from tenant")
+    await world.owner.execute(
+        "update ses_resource set observed = jsonb_set(observed, '{resources}',"
+        " observed -> 'resources' || '[\"identity/zen.example\"]') where kind = 'association'"
+    )
+    found = await world.plans.make(None, actor="ann")
+    assert said(found) == [f"disassociate identity/zen.example from tenant {key}"]
+    assert found.calls[0].waits == "it takes away what exists"
+    assert found.id is not None
+    allowed = "select plan_allowed('association', $1)"
+    assert await world.owner.fetchval(allowed, key) == []
+    revision = await world.owner.fetchval("select value from epoch where name = 'desired'")
+    await world.plans.apply(found.id, actor="ann")
+    assert await world.owner.fetchval(allowed, key) == ["disassociate identity/zen.example"]
+    due = await world.owner.fetch("select kind from ses_resource where next_try_at <= now()")
+    assert [row["kind"] for row in due] == ["association"]
+    assert await world.owner.fetchval("select value from epoch where name = 'desired'") == revision
+
+
+# Moving a lane ---------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_moved_lane_is_held_until_its_new_domain_is_verified_and_says_so(world: World) -> None:
+    tenant = (await world.onboard()).tenant
+    await agree(world)
+    assert not await world.owner.fetchval("select bool_or(held) from lane")
+    move = Step(kind=StepKind.MOVE_LANE, tenant="acme", type="newsletter", to="bulk.acme.example")
+    id, found = await made(world, move)
+    assert [step.kind for step in found.steps] == ["add-domain", "move-lane"]
+    assert any("bulk.acme.example is not verified yet" in note for note in found.notes)
+    await world.plans.apply(id, actor="ann")
+    rows = await world.owner.fetch(
+        "select t.name, r.domain from route r join lane l on l.id = r.lane join message_type t on t.id = l.type"
+    )
+    routes = {row["name"]: row["domain"] for row in rows}
+    assert routes == {"newsletter": "bulk.acme.example", "password-reset": "mail.acme.example"}
+    (hold,) = await world.governor.open_holds(tenant)
+    assert "bulk.acme.example" in hold.because
+    held = await world.owner.fetch(
+        "select t.name from lane l join message_type t on t.id = l.type where held"
+    )
+    assert [row["name"] for row in held] == ["newsletter"]
+    await agree(world)
+    assert await world.governor.open_holds(tenant) == []
+
+
+async def test_a_lane_that_moves_off_an_unverified_domain_is_released(world: World) -> None:
+    tenant = (await world.onboard()).tenant
+    await world.owner.execute("update identity set status = 'verified' where domain = 'mail.acme.example'")
+    await world.governor.align(tenant)
+    move = Step(kind=StepKind.MOVE_LANE, tenant="acme", type="newsletter", to="mail.acme.example")
+    id, _ = await made(world, move)
+    await world.plans.apply(id, actor="ann")
+    assert await world.governor.open_holds(tenant) == []
+    assert not await world.owner.fetchval("select bool_or(held) from lane")
+
+
+async def test_a_route_that_changes_is_kept_with_all_its_parts(world: World) -> None:
+    await world.onboard()
+    move = Step(kind=StepKind.MOVE_LANE, tenant="acme", type="newsletter", to="bulk.acme.example")
+    id, _ = await made(world, move)
+    await world.plans.apply(id, actor="ann")
+    row = await world.owner.fetchrow(
+        "select configuration_set, domain, ses_tenant = (select key from tenant) as own from route_before"
+    )
+    assert row is not None
+    assert tuple(row) == ("mc-marketing", "news.acme.example", True)
+
+
+# Topologies --------------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_new_topology_takes_lanes_along_when_ses_has_it_and_leaves_nothing_before_that(
+    world: World,
+) -> None:
+    await world.onboard()
+    await agree(world)
+    key = await world.owner.fetchval("select key from tenant")
+    id, found = await made(world, DEDICATED)
+    created = [text for text in said(found) if text.startswith("create")]
+    assert len(created) == 2 + 4 + 2 + 2  # sets, destinations, SES tenants, policies
+    removed = [text for text in said(found) if text.startswith(("disassociate", "delete"))]
+    assert removed[-1] == f"delete tenant {key}"
+    assert len(removed) == 5
+    await world.plans.apply(id, actor="ann")
+    routes = "select configuration_set, ses_tenant from route order by lane"
+    old = [tuple(row) for row in await world.owner.fetch(routes)]
+    await world.plans.follow()
+    assert [tuple(row) for row in await world.owner.fetch(routes)] == old
+    assert await world.owner.fetchval(
+        "select bool_and(for_mail) from plan_change where plan = $1 and action in ('disassociate', 'delete')",
+        id,
+    )
+
+    await agree(world)
+    before = await world.owner.fetchval("select value from epoch where name = 'control'")
+    await world.plans.follow()
+    assert [tuple(row) for row in await world.owner.fetch(routes)] == [
+        (f"{key}-marketing", f"{key}-marketing"),
+        (f"{key}-urgent", f"{key}-urgent"),
+    ]
+    assert await world.owner.fetchval("select value from epoch where name = 'control'") > before
+
+
+async def switched(world: World) -> int:
+    """A tenant whose routes have moved to sets and SES tenants of their own, a minute ago."""
+    await world.onboard()
+    await agree(world)
+    id, _ = await made(world, DEDICATED)
+    await world.plans.apply(id, actor="ann")
+    await agree(world)
+    await world.plans.follow()
+    await world.owner.execute("update route_before set until = until - 60000")
+    return id
+
+
+async def waiting(world: World, id: int) -> int:
+    await world.plans.follow()
+    return await world.owner.fetchval("select count(*) from plan_change where plan = $1 and for_mail", id)
+
+
+async def test_what_a_moved_route_used_goes_when_no_call_over_it_is_unsettled(world: World) -> None:
+    id = await switched(world)
+    assert await waiting(world, id) == 0
+    allowed = await world.owner.fetchval("select plan_allowed('tenant', key) from tenant")
+    assert allowed == ["delete"]
+
+
+@pytest.mark.parametrize("table", ["ready", "waiting"])
+async def test_a_call_without_an_outcome_keeps_what_its_route_used(world: World, table: str) -> None:
+    """On the wire, and outcome unknown. A call that began after the move does not."""
+    id = await switched(world)
+    await world.owner.execute(MAIL[table].format(at=BEFORE, state=SENDING[table]))
+    assert await waiting(world, id) > 0
+    later = "(select max(until) + 10001 from route_before)"
+    await world.owner.execute(f"update {table} set called_at = {later}, id = first_id_at({later})")
+    assert await waiting(world, id) == 0
+
+
+MAIL = {
+    "ready": "insert into ready (lane, id, tenant, state, attempt, worker, called_at, hash)"
+    " select id, first_id_at({at}), tenant, {state}, 1, 1, {at}, '\\x00' from lane order by id limit 1",
+    "waiting": "insert into waiting (lane, id, tenant, why, attempt, called_at, hash, reason, code, since)"
+    " select id, first_id_at({at}), tenant, {state}, 1, {at}, '\\x00', 'x', 'x', {at} from lane order by id limit 1",
+}
+BEFORE = "(select max(until) - 1000 from route_before)"
+SENDING = {"ready": 1, "waiting": 2}  #: on the wire, outcome unknown
+RESTING = {"ready": 0, "waiting": 4}
+
+
+async def test_a_route_that_just_changed_keeps_what_it_used_because_callers_still_have_it(
+    world: World,
+) -> None:
+    id = await switched(world)
+    await world.owner.execute("update route_before set until = now_ms()")
+    assert await waiting(world, id) > 0
+
+
+@pytest.mark.parametrize("table", ["ready", "waiting"])
+async def test_mail_that_was_accepted_for_the_old_domain_keeps_it(world: World, table: str) -> None:
+    """Its From address is there. It does not keep the old set: it leaves over the new one."""
+    await switched(world)
+    await world.owner.execute(MAIL[table].format(at=BEFORE, state=RESTING[table]))
+    needs = "select mail_needs('association', (select key from tenant), $1)"
+    assert await world.owner.fetchval(needs, "identity/news.acme.example")
+    assert not await world.owner.fetchval(needs, "configuration-set/mc-marketing")
+    await world.owner.execute(
+        f"update {table} set id = first_id_at((select max(until) + 10001 from route_before))"
+    )
+    assert not await world.owner.fetchval(needs, "identity/news.acme.example")
+
+
+async def test_a_topology_can_change_back_before_ses_has_followed(world: World) -> None:
+    await world.onboard()
+    await agree(world)
+    id, _ = await made(world, DEDICATED)
+    await world.plans.apply(id, actor="ann")
+    back, _ = await made(world, steps.set_topology("acme", dedicated=False, ses_tenants="one"))
+    await world.plans.apply(back, actor="ann")
+    assert (
+        await world.owner.fetchval("select count(*) from route where next_configuration_set is not null") == 0
+    )
+    key = await world.owner.fetchval("select key from tenant")
+    unwanted = await world.owner.fetch("select distinct kind from ses_resource where not wanted order by 1")
+    assert [row["kind"] for row in unwanted] == [
+        "association",
+        "configuration-set",
+        "event-destination",
+        "policy",
+        "tenant",
+    ]
+    assert await world.owner.fetchval(
+        "select wanted from ses_resource where kind = 'tenant' and name = $1", key
+    )
+
+
+# Settings ----------------------------------------------------------------------------------------------------------------
+
+
+OTHER = replace(SETTINGS, outcome_topic_arn="arn:aws:sns:us-east-1:000000000000:wrong")
+
+
+async def topics(world: World) -> set[str]:
+    rows = await world.owner.fetch(
+        "select desired ->> 'topic' as topic from ses_resource where name like '%/outcome'"
+    )
+    return {row["topic"] for row in rows}
+
+
+async def test_a_setting_that_would_rewire_every_set_waits_for_a_person(world: World) -> None:
+    await world.onboard()
+    await world.plans.want_everything(SETTINGS)
+    await agree(world)
+    await world.plans.want_everything(OTHER)
+    assert await topics(world) == {SETTINGS.outcome_topic_arn}
+    (waits,) = await world.plans.newest(state="proposed")
+    assert (waits.source, waits.because) == ("settings", "the settings changed")
+    assert waits.id is not None
+    full = await world.plans.get(waits.id)
+    assert len(full.calls) == 4
+    assert full.calls[0].waits == "it rewires 4 of 8 resources of the kind event-destination"
+    await world.plans.apply(waits.id, actor="ann")
+    assert await topics(world) == {OTHER.outcome_topic_arn}
+
+
+async def test_one_plan_of_changed_settings_waits_however_often_the_process_starts(world: World) -> None:
+    await world.plans.want_everything(SETTINGS)
+    await agree(world)
+    for _ in range(3):
+        await world.plans.want_everything(OTHER)
+    (first,) = await world.plans.newest(state="proposed")
+    third = replace(OTHER, outcome_topic_arn="arn:aws:sns:us-east-1:000000000000:third")
+    await world.plans.want_everything(third)
+    (second,) = await world.plans.newest(state="proposed")
+    assert second.id != first.id
+    await world.plans.want_everything(SETTINGS)
+    assert await world.plans.newest(state="proposed") == []
+    assert first.id is not None
+    with pytest.raises(Conflict) as refused:
+        await world.plans.apply(first.id, actor="ann")
+    assert refused.value.code == "plan-outdated"
+
+
+async def test_onboarding_does_not_slip_a_changed_setting_in(world: World) -> None:
+    await world.onboard()
+    await world.plans.want_everything(SETTINGS)
+    changed = type(world.plans)(plan_store.PlanStore(world.control), world.governor, OTHER)
+    await changed.make([steps.add_tenant("zen")], actor="ann")
+    async with plan_store.PlanStore(world.control).changing() as transaction:
+        await changed.carry_out(transaction, [steps.add_tenant("zen")], actor="ann")
+    assert await topics(world) == {SETTINGS.outcome_topic_arn}
+
+
+async def test_a_small_change_of_settings_applies_by_itself(world: World) -> None:
+    await world.onboard()
+    await world.plans.want_everything(SETTINGS)
+    await agree(world)
+    await world.plans.want_everything(replace(SETTINGS, policy="strict"))
+    assert await world.plans.newest(state="proposed") == []
+    assert (
+        await world.owner.fetchval("select desired ->> 'policy' from ses_resource where kind = 'policy'")
+        == "strict"
+    )
+
+
+async def test_a_plan_that_needs_too_many_configuration_sets_is_refused(world: World) -> None:
+    await world.onboard()
+    await world.owner.execute(
+        "insert into ses_resource (kind, name, phase, desired)"
+        " select 'configuration-set', 'x' || n, 1, '{}' from generate_series(1, $1::int) n",
+        desired.MOST_SETS - 5,
+    )
+    with pytest.raises(Refused, match="8,000"):
+        await world.plans.make([DEDICATED], actor="ann")
+
+
+async def test_a_repair_that_control_proposes_is_a_plan_that_waits(world: World) -> None:
+    await world.onboard()
+    resource = Resource(Kind.ASSOCIATION, "mc-x", {})
+    async with connection_pool.transaction(world.control) as conn:
+        id = await plan_store.propose(
+            conn,
+            [Change(resource, plan.DISASSOCIATE, "identity/a")],
+            tenant=None,
+            because="foreign",
+            actor="control",
+        )
+    found = await world.plans.get(id)
+    assert (found.source, found.state, said(found)) == (
+        "control",
+        "proposed",
+        ["disassociate identity/a from tenant mc-x"],
+    )
+    assert json.loads(await world.owner.fetchval("select steps::text from plan where id = $1", id)) == []
