@@ -5,8 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailcordon.adapters.ses.management_events import decode
+from mailcordon.control import hints
 from mailcordon.control.hints import Call, Caller
 
 #: As the SES Developer Guide prints a record ("Logging Amazon SES API calls with AWS CloudTrail"), in EventBridge's envelope.
@@ -126,3 +129,41 @@ def test_nested_parameters_are_read_to_a_depth() -> None:
     call = read({"requestParameters": {"configurationSet": {"Name": "s"}, "deep": deep}})
     assert call is not None
     assert call.parameters["configurationset"] == {"name": "s"}
+
+
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+NAMES = st.sampled_from(
+    [
+        "tenantName",
+        "resourceArn",
+        "emailIdentity",
+        "configurationSetName",
+        "configurationSet",
+        "eventDestination",
+    ]
+)
+VALUES = ODD | st.sampled_from(
+    ["arn:aws:ses:us-east-1:1:tenant/a/b", "arn:::::", ":::::identity/", "%", "%00", "/", "a@"]
+)
+
+
+@given(
+    st.sampled_from(sorted(hints._EVENTS)) | st.text(),
+    st.dictionaries(NAMES | st.text(), VALUES, max_size=4) | ODD,
+    st.dictionaries(st.sampled_from(sorted(RECORD)), ODD, max_size=3),
+)
+def test_nothing_in_an_event_raises_and_every_place_can_be_stored(
+    event: str, parameters: Any, more: dict[str, Any]
+) -> None:
+    call = read({"eventName": event, "requestParameters": parameters, "awsRegion": None, **more})
+    if call is None:
+        return
+    _, places = hints.judge(call, "default")
+    for place in places:
+        assert 0 < len(place.name) <= hints.LONGEST_NAME
+        assert "\0" not in place.name + place.member
+        (place.name + place.member).encode()

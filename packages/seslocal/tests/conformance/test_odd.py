@@ -144,7 +144,7 @@ def _create_resources(server: Server) -> None:
             urllib.request.urlopen(server.url, body, timeout=60).close()
         except urllib.error.HTTPError as error:
             error.close()  # it exists already
-    settings = json.dumps({"rate": 10000, "quota": 10_000_000}).encode()
+    settings = json.dumps({"rate": 10000, "quota": 10_000_000, "management_queue": "odd"}).encode()
     put = urllib.request.Request(
         f"{server.url}/_seslocal/account", settings, {"Content-Type": "application/json"}, method="PUT"
     )

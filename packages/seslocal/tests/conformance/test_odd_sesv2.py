@@ -286,7 +286,14 @@ def _create_resources(connection: http.client.HTTPConnection) -> None:
         assert status == 200, text
 
     ask(connection, "POST", "/_seslocal/dedicated-ips", b'{"count": 1}')
-    admin("account", rate=10_000, quota=10_000_000, production=True, enforcement="HEALTHY")
+    admin(
+        "account",
+        rate=10_000,
+        quota=10_000_000,
+        production=True,
+        enforcement="HEALTHY",
+        management_queue="odd",
+    )
     for fate in ("bounces", "complains", "defers"):
         admin(f"mailboxes/{fate}@x.example", fate=fate)
     call("PutAccountSendingAttributes", SendingEnabled=True)

@@ -92,10 +92,15 @@ def judge(call: Call, cell: str) -> tuple[Verdict, Sequence[Place]]:
     if places_of is None and any(part in call.event for part in _ELSEWHERE):
         return Verdict.ELSEWHERE, ()
     found = (places_of or _guess)(_Members(call.parameters, cell))
-    places = [place for place in found if 0 < len(place.name) <= LONGEST_NAME]
+    places = [place for place in found if _can_be(place)]
     if not places:
         return Verdict.NOTHING, ()
     return Verdict.LOOK if places_of is not None else Verdict.GUESSED, places
+
+
+def _can_be(place: Place) -> bool:
+    # A name in a path is decoded here, and a database stores no NUL.
+    return 0 < len(place.name) <= LONGEST_NAME and "\0" not in place.name + place.member
 
 
 class _Members:
