@@ -260,8 +260,8 @@ async def test_a_tenant_ends_after_its_last_lane_with_its_keys_and_no_other_does
         for type in ("newsletter", "receipt"):
             await world.lane(slug, type)
         await world.connection.execute(
-            "insert into api_key (tenant, prefix, hash, name, scopes, created_by)"
-            " select id, slug, slug::bytea, slug, '{send}', 'ann' from tenant where slug = $1", slug,
+            "insert into api_key (tenant, prefix, hash, name, scopes, created_by, holder)"
+            " select id, slug, slug::bytea, slug, '{send}', 'ann', 'ann' from tenant where slug = $1", slug,
         )  # fmt: skip
     await world.connection.execute(
         "insert into ready (lane, id, tenant, hash) select id, 1 << 20, tenant, '' from lane where tenant = 1 and class = 2"

@@ -21,14 +21,13 @@ _PLANS = queries.load("plan_store.sql")
 _SHARED = queries.load("shared.sql")
 
 
-async def write(conn: PooledConnection, step: Step, tenant: int, *, actor: str) -> list[int]:
-    """Writes the rows of a step that retires or brings back. Returns the lanes that come back and of which SES may have nothing
-    any more. Raises Conflict. The caller holds the lock of the desired state, audits the step and bumps the epoch `control`."""
+async def write(conn: PooledConnection, step: Step, tenant: int, *, actor: str) -> None:
+    """Writes the rows of a step that retires or brings back. Raises Conflict. The caller holds the lock of the desired state, audits the step and bumps the epoch `control`."""
     what, _, with_ = step.kind.value.partition("-")
     if what == "unretire":
-        return await _unretire(conn, step, tenant, with_)
-    await _retire(conn, step, tenant, with_, actor)
-    return []
+        await _unretire(conn, step, tenant, with_)
+    else:
+        await _retire(conn, step, tenant, with_, actor)
 
 
 async def _retire(conn: PooledConnection, step: Step, tenant: int, with_: str, actor: str) -> None:
@@ -43,28 +42,15 @@ async def _retire(conn: PooledConnection, step: Step, tenant: int, with_: str, a
             await conn.execute(_SHARED.write_audit, actor, "key.revoke", tenant, words, None, None, because)
 
 
-async def _unretire(conn: PooledConnection, step: Step, tenant: int, with_: str) -> list[int]:
+async def _unretire(conn: PooledConnection, step: Step, tenant: int, with_: str) -> None:
     if step.kind is StepKind.UNRETIRE_TENANT:
         if await conn.fetchval(_SQL.being_erased, tenant):
             raise Conflict(lifecycle.being_erased(step.tenant), code="being-erased")
         await conn.execute(_SQL.unretire_tenant, tenant)
     by_itself = None if step.kind is StepKind.UNRETIRE_LANE else with_
-    rows = await conn.fetch(_SQL.unretire_lanes, tenant, step.type, step.domain, by_itself)
+    await conn.execute(_SQL.unretire_lanes, tenant, step.type, step.domain, by_itself)
     if by_itself is not None:
         await conn.execute(_SQL.unretire_domains, tenant, step.domain, by_itself)
-    return [row["id"] for row in rows if row["gone"]]
-
-
-async def reroute(
-    conn: PooledConnection,
-    lanes: Sequence[int],
-    classes: Sequence[Class],
-    sets: Sequence[str],
-    ses_tenants: Sequence[str],
-) -> None:
-    """Gives these lanes the configuration set and SES tenant of their class."""
-    if lanes:
-        await conn.execute(_SQL.reroute, list(lanes), list(classes), list(sets), list(ses_tenants))
 
 
 def _words(slug: str, *, type: str | None = None, domain: str | None = None) -> str:

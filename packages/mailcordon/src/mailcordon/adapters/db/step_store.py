@@ -156,12 +156,10 @@ async def _retire(applying: Applying, step: Step) -> None:
 
 
 async def _unretire(applying: Applying, step: Step) -> None:
-    conn, id, ways = applying.conn, applying.ids[step.tenant], _ways(applying.after.tenants[step.tenant])
-    gone = await lifecycle_store.write(conn, step, id, actor=applying.actor)
-    await lifecycle_store.reroute(conn, gone, *ways)
-    await conn.execute(
-        _SQL.move_routes, id, *ways
-    )  # those of which SES has everything follow once it has the new
+    conn, id = applying.conn, applying.ids[step.tenant]
+    await lifecycle_store.write(conn, step, id, actor=applying.actor)
+    # The topology may have changed while the lane was retired.
+    await conn.execute(_SQL.move_routes, id, *_ways(applying.after.tenants[step.tenant]))
 
 
 async def switch_routes(conn: PooledConnection) -> list[int]:

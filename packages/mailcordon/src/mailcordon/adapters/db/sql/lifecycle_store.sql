@@ -29,27 +29,13 @@ update route r set next_configuration_set = null, next_ses_tenant = null
 
 -- name: unretire_lanes
 -- What was retired together comes back together. Held until the governor has derived it, as a new lane is: holds may have been
--- placed and lifted in between. `gone`: SES may have nothing of it any more.
-with chosen as (
-    select l.id, l.retired_at is not null as gone
-      from lane l join message_type t on t.id = l.type
-     where l.tenant = $1 and l.retiring_at is not null and ($2::text is null or t.name = $2)
-       and ($3::text is null or exists (select from route r where r.lane = l.id and r.domain = $3))
-       and ($4::text is null or l.retired_with = $4)
-     order by l.id for no key update of l
-), back as (
-    update lane l set retiring_at = null, retire_mail = null, retired_with = null, sealed_at = null, drained_at = null, retired_at = null,
-                      held = true
-      from chosen c where l.id = c.id
-)
-select id, gone from chosen;
-
--- name: reroute
--- Lanes of which SES has nothing any more get the sets and SES tenants that the tenant has by now, by class.
-update route r set configuration_set = u.configuration_set, ses_tenant = u.ses_tenant
-  from lane l join unnest($2::smallint[], $3::text[], $4::text[]) u (class, configuration_set, ses_tenant) on u.class = l.class
- where r.lane = l.id and r.path = 'isolated' and l.id = any($1::int[])
-   and (r.configuration_set, r.ses_tenant) is distinct from (u.configuration_set, u.ses_tenant);
+-- placed and lifted in between.
+update lane l set retiring_at = null, retire_mail = null, retired_with = null, sealed_at = null, drained_at = null, retired_at = null, held = true
+  from message_type t
+ where t.id = l.type and l.tenant = $1 and l.retiring_at is not null and ($2::text is null or t.name = $2)
+   and ($3::text is null or exists (select from route r where r.lane = l.id and r.domain = $3))
+   and ($4::text is null or l.retired_with = $4)
+   and l.id in (select id from lane where tenant = $1 order by id for no key update);
 
 -- name: unretire_domains
 -- The identity may be gone at SES: its lanes wait until SES reports it as verified.
