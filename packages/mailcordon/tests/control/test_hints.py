@@ -230,6 +230,7 @@ def test_calls_that_changed_nothing_cause_no_look() -> None:
 
 def test_a_name_that_no_resource_can_have_is_none() -> None:
     assert judged("DeleteTenant", {"tenantName": "x" * 400}) == (Verdict.NOTHING, [])
+    assert judged("DeleteEmailIdentity", {"emailIdentity": "a%00b"}) == (Verdict.NOTHING, [])
     assert judged("DeleteTenant", {"tenantName": ["mc-a"]}) == (Verdict.NOTHING, [])
     assert judged("DeleteTenantResourceAssociation", {"tenantName": "mc-a", "resourceArn": "x"})[1] == []
     assert judged("UpdateReputationEntityPolicy", {"reputationEntityReference": f"{ARN}tenant"})[1] == []
