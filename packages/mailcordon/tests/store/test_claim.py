@@ -430,7 +430,7 @@ async def test_no_stamp_of_ours_is_taken_for_one_from_the_future(world, queue, c
 
 async def buffers(world: World, queue: QueueStore) -> int:
     """Buffers of the queue's tables that were read up to now."""
-    for use in (queue._claims.use, queue._results.use):
+    for use in (queue._claims.use, queue._results._connection.use):
         async with use() as connection:
             await connection.execute("select pg_stat_force_next_flush()")
             await connection.execute("select 1")

@@ -8,6 +8,7 @@ from mailcordon.adapters.db import engine, queries
 from mailcordon_fixtures.plans import assert_by_key, plan
 
 _QUEUE = queries.load("queue_store.sql")
+_PARKING = queries.load("parking.sql")
 _CLEARING = queries.load("clearing_store.sql")
 
 #: Statement, its types, and arguments for a lane 1 of turn 1.
@@ -33,7 +34,7 @@ STATEMENTS: dict[str, tuple[str, str, tuple[object, ...]]] = {
         ("{1}", "{1}", 500, 1),
     ),
     "park": (
-        _QUEUE.park,
+        _PARKING.park,
         "int[], bigint[], int, bigint[], smallint[], int[], smallint[], text[], text[], text[], smallint[]",
         ("{1}", "{1}", 200, "{1}", "{null}", "{null}", "{null}", "{spring}", "{null}", "{x}", "{2}"),
     ),

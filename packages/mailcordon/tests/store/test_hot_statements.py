@@ -18,7 +18,7 @@ from mailcordon_fixtures.queue_world import new_message
 
 from .test_queue_functions import Queue, fill
 
-_QUEUE = queries.load("queue_store.sql")
+_RESULTS = queries.load("result_store.sql")
 _ACCEPT = queries.load("accept_store.sql")
 TABLES = {
     "ready": "*",
@@ -79,12 +79,12 @@ async def test_finish_sent_writes_what_queue_finish_writes(queue: Queue, pinned:
     order = sorted(range(8), key=ids.__getitem__)
     ids, attempts = [ids[n] for n in order], [attempts[n] for n in order]
     hot = await after(
-        pinned, (_QUEUE.finish_sent, lanes, ids, attempts, ses_ids, called, [100] * 8, -3, True)
+        pinned, (_RESULTS.finish_sent, lanes, ids, attempts, ses_ids, called, [100] * 8, -3, True)
     )
     cold = await after(
         pinned,
         (
-            _QUEUE.finish, lanes, ids, attempts, [20] * 8, ses_ids, called, ["sent"] * 8,
+            _RESULTS.finish, lanes, ids, attempts, [20] * 8, ses_ids, called, ["sent"] * 8,
             [reasons.accepted_by_ses()] * 8, -3,
         ),
     )  # fmt: skip
@@ -199,7 +199,7 @@ async def test_hot_statements_look_rows_up_by_key(
         await fill(queue, 20_000)
     shown = {
         "finish_sent": await plan(
-            pinned, _QUEUE.finish_sent, "int[], bigint[], smallint[], text[], bigint[], int[], int, boolean",
+            pinned, _RESULTS.finish_sent, "int[], bigint[], smallint[], text[], bigint[], int[], int, boolean",
             f"{{{queue.lane}}}", f"{{{id}}}", "{1}", "{s}", "{7}", "{1}", -3, True,
         ),
         "accept": await plan(

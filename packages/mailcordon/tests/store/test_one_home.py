@@ -23,7 +23,7 @@ HOT = {
     # The slow path of accept: what it refuses was never queued, so it has no place to be taken from.
     "accept_store.accept_store": {"ready", "ledger"},
     "queue_store.claim": {"ready"},
-    "queue_store.finish_sent": {"ready", "waiting", "ledger", "lane_finished"},
+    "result_store.finish_sent": {"ready", "waiting", "ledger", "lane_finished"},
     # Adds the counts of ended dispatchers together; no count is made or lost.
     "upkeep_store.fold_finished": {"lane_finished"},
 }

@@ -430,7 +430,7 @@ async def test_an_answer_that_is_written_while_its_worker_is_declared_dead_settl
     await put(accept, make_submission())
     [claim] = (await queue.claim(ALL, 10)).claimed
     other = QueueStore(world.database.dsn("send"))
-    async with other._results.transaction() as connection:
+    async with other._results._connection.transaction() as connection:
         await connection.fetchval(_SQL.reap_worker, queue.worker)
         answered = asyncio.create_task(finish(queue, [claim]))
         while not await world.connection.fetchval("select exists (select from pg_locks where not granted)"):

@@ -81,7 +81,7 @@ async def test_a_row_that_stays_locked_keeps_no_other_result_from_being_recorded
     for claim in claims:
         slots.take(claim.tenant)
         results.finish(slots, sent(claim))
-    async with queue._results.use() as connection:  # pyright: ignore[reportPrivateUsage]
+    async with queue._results._connection.use() as connection:  # pyright: ignore[reportPrivateUsage]
         await connection.execute("set lock_timeout = '20ms'")
     locked = [claims[n].id for n in range(1, PATIENCE + 2)]  # more than may be locked in a row
     async with world.connection.transaction():

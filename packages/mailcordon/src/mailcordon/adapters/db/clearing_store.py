@@ -6,7 +6,7 @@ One dispatcher at a time does this, the one that holds an advisory lock; the oth
 from collections import defaultdict
 from contextlib import suppress
 
-from mailcordon.adapters.db import engine, queries, queue_store
+from mailcordon.adapters.db import engine, parking, queries
 from mailcordon.adapters.db.isolating import Isolating
 from mailcordon.adapters.db.pinned_connection import PinnedConnection, SessionEnded
 from mailcordon.adapters.db.settle_store import IDLE_SECONDS
@@ -85,7 +85,7 @@ class ClearingStore:
             async with connection.transaction():
                 await connection.fetch(_SQL.lock_turns, [turn])
                 heads = [(lane, start.get(lane, 0), class_) for lane, class_ in lanes]
-                rows = await queue_store.park(connection, heads, holds, _MOST)
+                rows = await parking.park(connection, heads, holds, _MOST)
             # Mail that becomes ready below `start` later is met by the claims.
             for row in rows:
                 start[row["lane"]] = row["last"] + 1

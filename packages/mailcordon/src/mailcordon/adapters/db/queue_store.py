@@ -1,6 +1,6 @@
-"""A dispatcher's view of the queue: take turns, claim deliveries, record what became of them.
+"""A dispatcher's view of the queue: take turns, claim deliveries, record what became of them (result_store.py).
 
-Implements `send.ports.QueueStore`. Claims and results have a connection each, so that recording results never waits for a claim.
+Implements `send.ports.QueueStore`.
 """
 
 import itertools
@@ -13,14 +13,14 @@ from collections.abc import Mapping, Sequence, Set
 
 import asyncpg
 
-from mailcordon.adapters.db import engine, queries
+from mailcordon.adapters.db import claim_look, engine, parking, queries
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
+from mailcordon.adapters.db.result_store import ResultStore
 from mailcordon.adapters.db.route_row import route_from_row
 from mailcordon.adapters.db.stop_row import known, stop_from_row
 from mailcordon.adapters.db.suppression_row import Recipient, why_suppressed
 from mailcordon.core import ids
-from mailcordon.core.delivery import State
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
 from mailcordon.core.reason import Reason
@@ -47,46 +47,6 @@ CROWDED_AFTER = 0.05
 #: Seconds between two claims that look at everything, while old versions are in the way.
 FULL_LOOK_EVERY = 1.0
 LATE_MS = 1_000
-_MOST_HEADS = 20_000  #: lanes whose head is remembered
-
-
-class _Look:
-    """Where the due turns and the ready mail began when a claim last looked at everything.
-
-    A long snapshot keeps every old version of the queue's rows, and they lie before the live ones. Claims that begin behind
-    them miss only what was put before these marks since: mail that goes back to the head of its lane waits for the next full
-    look. `late_ms`: what commits this much later than its stamp is still seen by every claim.
-    """
-
-    def __init__(self, late_ms: int) -> None:
-        self.late_ms = late_ms
-        self.crowded = False
-        self.at = float("-inf")
-        self.turns: dict[int, int] = {}
-        self.heads: dict[int, int] = {}
-
-    def note(
-        self,
-        classes: Sequence[Class],
-        rows: Sequence[asyncpg.Record],
-        claimed: Sequence[asyncpg.Record],
-        *,
-        blocked: bool,
-    ) -> None:
-        """After a full look. Turns of blocked tenants were not looked at: then the marks of before still hold."""
-        if not blocked:
-            begins: int = rows[0]["us"] - 1000 * self.late_ms
-            self.turns = {int(class_): begins for class_ in classes}
-            for row in rows:
-                class_: int = row["class"]
-                self.turns[class_] = min(self.turns[class_], row["next_at"])
-        heads: dict[int, int] = {}
-        for row in claimed:
-            heads[row["lane"]] = min(heads.get(row["lane"], row["id"]), row["id"])
-        late = ids.first_of(self.late_ms) - ids.first_of(0)
-        self.heads.update((lane, id - late) for lane, id in heads.items())
-        if len(self.heads) > _MOST_HEADS:
-            self.heads = {lane: id - late for lane, id in heads.items()}
 
 
 class QueueStore:
@@ -104,9 +64,9 @@ class QueueStore:
         self._crowded_after = crowded_after
         self._full_look_every = full_look_every
         self._late_ms = late_ms
-        self._looks: dict[tuple[Class, ...], _Look] = {}
+        self._looks: dict[tuple[Class, ...], claim_look.Look] = {}
         self._claims = PinnedConnection(dsn, "claim")
-        self._results = PinnedConnection(dsn, "complete")
+        self._results = ResultStore(dsn)
         self._worker_lock = PinnedConnection(dsn, "worker", index_plans=False, prepare=self._register)
         self._rate = PinnedConnection(dsn, "rate", index_plans=False)
         self._watch = PinnedConnection(dsn, "holds", index_plans=False)
@@ -233,7 +193,7 @@ class QueueStore:
             tenants = {*bounds.in_flight, *bounds.reserve_used}
             blocked = [tenant for tenant in tenants if bounds.may_start(tenant) <= 0]
             started = time.monotonic()
-            look = self._looks.setdefault(tuple(classes), _Look(self._late_ms))
+            look = self._looks.setdefault(tuple(classes), claim_look.Look(self._late_ms))
             full = not look.crowded or started - look.at >= self._full_look_every
             low = [0 if full else look.turns.get(c, 0) for c in classes]
             rows = await connection.fetch(
@@ -289,7 +249,7 @@ class QueueStore:
                 continue
             window = max(_PARK_WINDOW, 2 * max(visit.budget for visit in covered))
             heads = [(visit.lane, visit.cutoff, visit.class_) for visit in covered]
-            seen = {row["lane"]: row for row in await park(connection, heads, holds, window)}
+            seen = {row["lane"]: row for row in await parking.park(connection, heads, holds, window)}
             for visit in covered:
                 row = seen.get(visit.lane)
                 if row is not None and row["seen"] == window and row["stay"] < visit.budget:
@@ -404,107 +364,13 @@ class QueueStore:
             rows = await connection.fetch(_SQL.lane_routes, lanes)
         return {row["lane"]: route_from_row(row) for row in rows}
 
-    # Complete -----------------------------------------------------------------------------------------------------------
-
     async def complete(
         self,
         finished: Sequence[Finish],
         deferred: Sequence[Defer],
         requeued: Sequence[Requeue],
     ) -> None:
-        """Records what became of claimed deliveries, in one transaction."""
-        if deferred or requeued:
-            async with self._results.transaction() as connection:
-                await self._finish(connection, finished)
-                await self._defer(connection, deferred)
-                await self._requeue(connection, requeued)
-        else:
-            async with self._results.use() as connection:
-                await self._finish(connection, finished)
-
-    async def _finish(self, connection: engine.Connection, finished: Sequence[Finish]) -> None:
-        """At most two statements. They need no common transaction: a delivery that the first one finished is not in the queue."""
-        ordered = sorted(finished, key=lambda one: (one.claim.lane, one.claim.id))
-        sent = [x for x in ordered if x.state is State.SENT]
-        others = [x for x in ordered if x.state is not State.SENT]
-        if sent:
-            found = await connection.fetchval(
-                _SQL.finish_sent,
-                [x.claim.lane for x in sent],
-                [x.claim.id for x in sent],
-                [x.claim.attempt for x in sent],
-                [x.ses_id for x in sent],
-                [x.claim.called_at for x in sent],
-                [len(x.claim.content or b"") for x in sent],
-                -self.worker,
-                any(x.forget for x in sent),
-            )
-            if found < len(sent):
-                # Recorded before, or declared unknown while we wrote. `queue_finish` looks again.
-                others = ordered
-        if others:
-            await connection.execute(
-                _SQL.finish,
-                [x.claim.lane for x in others],
-                [x.claim.id for x in others],
-                [x.claim.attempt for x in others],
-                [int(x.state) for x in others],
-                [x.ses_id for x in others],
-                [x.claim.called_at for x in others],
-                [x.reason for x in others],
-                [x.detail for x in others],
-                -self.worker,
-            )
-
-    async def _requeue(self, connection: engine.Connection, requeued: Sequence[Requeue]) -> None:
-        if not requeued:
-            return
-        ordered = sorted((one.claim for one in requeued), key=lambda c: (c.lane, c.id))
-        made = await connection.fetchval(
-            _SQL.requeue,
-            [c.lane for c in ordered],
-            [c.id for c in ordered],
-            [c.attempt for c in ordered],
-            [c.called_at for c in ordered],
-        )
-        unspent = Counter((c.reserve, c.tenant, c.called_at // 3_600_000) for c in ordered if c.reserve)
-        # If some were not on the wire any more, this may be a repetition.
-        if unspent and made == len(ordered):
-            await connection.execute(
-                _SQL.return_reserve,
-                [cell for cell, _, _ in unspent],
-                [tenant for _, tenant, _ in unspent],
-                [hour for _, _, hour in unspent],
-                list(unspent.values()),
-            )
-
-    async def _defer(self, connection: engine.Connection, deferred: Sequence[Defer]) -> None:
-        if not deferred:
-            return
-        ordered = sorted(deferred, key=lambda one: (one.claim.lane, one.claim.id))
-        await connection.execute(
-            _SQL.defer,
-            [p.claim.lane for p in ordered],
-            [p.claim.id for p in ordered],
-            [p.claim.attempt for p in ordered],
-            [p.claim.called_at for p in ordered],
-            [p.why for p in ordered],
-            [p.until for p in ordered],
-            [p.hold for p in ordered],
-            [p.reason for p in ordered],
-            [p.code for p in ordered],
-            [p.configuration_set for p in ordered],
-        )
-        noted = [p for p in ordered if p.note]
-        if noted:
-            await connection.execute(
-                _SQL.add_notes,
-                [p.claim.id for p in noted],
-                [p.claim.tenant for p in noted],
-                [p.note for p in noted],
-                [p.claim.attempt for p in noted],
-                [p.reason for p in noted],
-            )
+        await self._results.complete(self.worker, finished, deferred, requeued)
 
 
 async def _refuse_suppressed(connection: engine.Connection, visits: Sequence[Visit], now: int) -> None:
@@ -602,29 +468,6 @@ def _shares(classes: Sequence[Class], slots: int) -> list[int]:
             for class_, share in limits.shares(slots, dict.fromkeys(due, 1), _WEIGHTS, chance).items():
                 out[first + class_] = share
     return out
-
-
-async def park(
-    connection: engine.Connection,
-    heads: Sequence[tuple[int, int, int]],
-    holds: Sequence[Hold],
-    most: int,
-) -> list[asyncpg.Record]:
-    """Defers what the holds, all of one tenant, stop among the next deliveries of each lane. `heads`: lane, first id, class."""
-    return await connection.fetch(
-        _SQL.park,
-        [lane for lane, _, _ in heads],
-        [first for _, first, _ in heads],
-        most,
-        [hold.id for hold in holds],
-        [hold.target.class_ for hold in holds],
-        [hold.target.lane for hold in holds],
-        [hold.target.provider for hold in holds],
-        [hold.target.campaign for hold in holds],
-        [hold.target.list for hold in holds],
-        [hold.sentence for hold in holds],
-        [class_ for _, _, class_ in heads],
-    )
 
 
 def _account_rate(row: asyncpg.Record) -> limits.AccountRate:

@@ -81,29 +81,6 @@ select r.lane, r.id, r.tenant, r.hash, l.class, (select t.slug from tenant t whe
 -- Ends suppressed mail in bulk, before it takes a call slot.
 select count(*) from queue_finish($1::int[], $2::bigint[], null, 1, $3::smallint[], null, null, $4::text[], $5::text[], 0);
 
--- name: park
--- Defers what holds on a campaign, a list or a mailbox provider stop among the next $3 of each lane. Returns by lane how many
--- were looked at, how many of those stay, and the last one. $4 to $10 are the holds, in the order of their ids.
-with h as materialized (
-    select * from unnest($4::bigint[], $5::smallint[], $6::int[], $7::smallint[], $8::text[], $9::text[], $10::text[])
-                    with ordinality u (hold, class, lane, provider, campaign, list, sentence, n)
-), x as materialized (
-    select r.lane, r.id, (select h.n from h where (h.class is null or h.class = u.class) and (h.lane is null or h.lane = r.lane)
-                             and (h.provider is null or h.provider = r.provider) and (h.campaign is null or h.campaign = r.campaign)
-                             and (h.list is null or h.list = r.list) order by h.n limit 1) as n
-      from unnest($1::int[], $2::bigint[], $11::smallint[]) u (lane, start, class)
-     cross join lateral (select ready.lane, ready.id, ready.provider, ready.campaign, ready.list from ready
-                          where ready.lane = u.lane and ready.id >= u.start and ready.state = 0 order by ready.id limit $3) r
-), p as materialized (
-    select queue_defer(array_agg(x.lane order by x.lane, x.id), array_agg(x.id order by x.lane, x.id), null, null,
-                       array_agg(3::smallint), null, array_agg(h.hold order by x.lane, x.id),
-                       array_agg(h.sentence order by x.lane, x.id), array_agg('held'::text), null, 1) as parked
-      from x join h on h.n = x.n having count(*) > 0
-)
-select lane, count(*)::int as seen, count(*) filter (where n is null)::int as stay, max(id) as last,
-       coalesce((select parked from p), 0) as parked
-  from x group by lane;
-
 -- name: claimed_content
 -- Recipients and content of claimed messages. Apart from the claim, and between two ids, so that only the partitions of those
 -- days are opened.
@@ -158,49 +135,6 @@ select l.id as lane, l.turn, l.tenant, t.key as tenant_key, ty.name as type, l.c
   from lane l join tenant t on t.id = l.tenant join message_type ty on ty.id = l.type join route r on r.lane = l.id
  where l.id = any ($1::int[]) order by l.id, r.share;
 
--- name: finish
--- Moves deliveries from the queue to the ledger. The fence is (state, attempt). If another worker has meanwhile declared this
--- worker dead and the outcome unknown, the answer still settles it: from sending (2) or unknown (8).
-select count(*) from queue_finish($1::int[], $2::bigint[], $3::smallint[], 2 | 8, $4::smallint[], $5::text[], $6::bigint[],
-                                  $7::text[], $8::text[], $9::int);
-
--- name: finish_sent
--- As `queue_finish`, for what SES accepted: nearly all mail, and therefore with as few arguments as possible.
-with u as materialized (
-    select * from unnest($1::int[], $2::bigint[], $3::smallint[], $4::text[], $5::bigint[], $6::int[]) u (lane, id, attempt, ses_id, called_at, bytes)
-), d as (
-    delete from ready r using u where r.lane = u.lane and r.id = u.id and r.state = 1 and r.attempt = u.attempt
-    returning r.lane, r.id, r.tenant, r.provider, r.attempt, u.ses_id, u.called_at, u.bytes
-), w as (
-    delete from waiting r using u where r.lane = u.lane and r.id = u.id and r.why + 0 = 2 and r.attempt = u.attempt
-    returning r.lane, r.id, r.tenant, r.provider, r.attempt, u.ses_id, u.called_at, u.bytes
-), gone as (select * from d union all select * from w),
-g as (
-    insert into ledger (id, tenant, lane, state, attempt, provider, ses_id, called_at, at, reason, detail)
-    select id, tenant, lane, 20, attempt, provider, ses_id, called_at, now_ms(), 'sent', {{accepted_by_ses}} from gone
-), f as (
-    insert into lane_finished as z (lane, node, deliveries, bytes)
-    select lane, $7::int, count(*), sum(bytes) from gone group by lane order by lane
-    on conflict (lane, node) do update set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.bytes
-)
--- The count is taken first, so that the deliveries have left when the content is looked at.
-select x.n, case when $8::boolean and x.n > 0 then queue_forget($1::int[], $2::bigint[]) end from (select count(*) as n from gone) x;
-
--- name: defer
--- Moves claimed deliveries to `waiting`.
-select queue_defer($1::int[], $2::bigint[], $3::smallint[], $4::bigint[], $5::smallint[], $6::bigint[], $7::bigint[], $8::text[],
-                   $9::text[], $10::text[]);
-
--- name: requeue
--- SES certainly did not take it: back to the head of its lane, and the attempt does not count.
-select queue_requeue($1::int[], $2::bigint[], $3::smallint[], $4::bigint[]);
-
--- name: add_notes
--- Entries in the history of deliveries.
-insert into note (id, tenant, at, what, attempt, detail)
-select id, tenant, now_ms(), what, attempt, detail from unnest($1::bigint[], $2::int[], $3::text[], $4::smallint[], $5::text[])
-  u (id, tenant, what, attempt, detail);
-
 -- name: account_rate
 -- SES's limits for the account and what is left of them.
 select ceiling, rate, tokens, at, case when max_24h >= 0 then max_24h end as quota, max_24h - sent_24h as uncounted,
@@ -225,15 +159,6 @@ select tenant, sum(calls)::int as calls from reserve_use where cell = $1 and hou
 insert into reserve_use as u (cell, tenant, hour, calls)
 select $1, x.tenant, now_ms() / 3600000, x.calls from unnest($2::int[], $3::int[]) x (tenant, calls) order by x.tenant
 on conflict (cell, tenant, hour) do update set calls = u.calls + excluded.calls;
-
--- name: return_reserve
--- Calls inside the reserve that were not made. In the order of `use_reserve`.
-with locked as (
-    select u.cell, u.tenant, u.hour, x.calls from unnest($1::text[], $2::int[], $3::int[], $4::int[]) x (cell, tenant, hour, calls)
-      join reserve_use u on u.cell = x.cell and u.tenant = x.tenant and u.hour = x.hour order by u.tenant, u.hour for update of u
-)
-update reserve_use u set calls = greatest(0, u.calls - l.calls) from locked l
- where u.cell = l.cell and u.tenant = l.tenant and u.hour = l.hour;
 
 -- name: forget_reserve_use
 -- What is older than the day that counts.

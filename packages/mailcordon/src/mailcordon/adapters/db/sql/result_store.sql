@@ -1,0 +1,53 @@
+-- What became of claimed deliveries.
+
+-- name: finish
+-- Moves deliveries from the queue to the ledger. The fence is (state, attempt). If another worker has meanwhile declared this
+-- worker dead and the outcome unknown, the answer still settles it: from sending (2) or unknown (8).
+select count(*) from queue_finish($1::int[], $2::bigint[], $3::smallint[], 2 | 8, $4::smallint[], $5::text[], $6::bigint[],
+                                  $7::text[], $8::text[], $9::int);
+
+-- name: finish_sent
+-- As `queue_finish`, for what SES accepted: nearly all mail, and therefore with as few arguments as possible.
+with u as materialized (
+    select * from unnest($1::int[], $2::bigint[], $3::smallint[], $4::text[], $5::bigint[], $6::int[]) u (lane, id, attempt, ses_id, called_at, bytes)
+), d as (
+    delete from ready r using u where r.lane = u.lane and r.id = u.id and r.state = 1 and r.attempt = u.attempt
+    returning r.lane, r.id, r.tenant, r.provider, r.attempt, u.ses_id, u.called_at, u.bytes
+), w as (
+    delete from waiting r using u where r.lane = u.lane and r.id = u.id and r.why + 0 = 2 and r.attempt = u.attempt
+    returning r.lane, r.id, r.tenant, r.provider, r.attempt, u.ses_id, u.called_at, u.bytes
+), gone as (select * from d union all select * from w),
+g as (
+    insert into ledger (id, tenant, lane, state, attempt, provider, ses_id, called_at, at, reason, detail)
+    select id, tenant, lane, 20, attempt, provider, ses_id, called_at, now_ms(), 'sent', {{accepted_by_ses}} from gone
+), f as (
+    insert into lane_finished as z (lane, node, deliveries, bytes)
+    select lane, $7::int, count(*), sum(bytes) from gone group by lane order by lane
+    on conflict (lane, node) do update set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.bytes
+)
+-- The count is taken first, so that the deliveries have left when the content is looked at.
+select x.n, case when $8::boolean and x.n > 0 then queue_forget($1::int[], $2::bigint[]) end from (select count(*) as n from gone) x;
+
+-- name: defer
+-- Moves claimed deliveries to `waiting`.
+select queue_defer($1::int[], $2::bigint[], $3::smallint[], $4::bigint[], $5::smallint[], $6::bigint[], $7::bigint[], $8::text[],
+                   $9::text[], $10::text[]);
+
+-- name: requeue
+-- SES certainly did not take it: back to the head of its lane, and the attempt does not count.
+select queue_requeue($1::int[], $2::bigint[], $3::smallint[], $4::bigint[]);
+
+-- name: add_notes
+-- Entries in the history of deliveries.
+insert into note (id, tenant, at, what, attempt, detail)
+select id, tenant, now_ms(), what, attempt, detail from unnest($1::bigint[], $2::int[], $3::text[], $4::smallint[], $5::text[])
+  u (id, tenant, what, attempt, detail);
+
+-- name: return_reserve
+-- Calls inside the reserve that were not made. In the order of `use_reserve`.
+with locked as (
+    select u.cell, u.tenant, u.hour, x.calls from unnest($1::text[], $2::int[], $3::int[], $4::int[]) x (cell, tenant, hour, calls)
+      join reserve_use u on u.cell = x.cell and u.tenant = x.tenant and u.hour = x.hour order by u.tenant, u.hour for update of u
+)
+update reserve_use u set calls = greatest(0, u.calls - l.calls) from locked l
+ where u.cell = l.cell and u.tenant = l.tenant and u.hour = l.hour;
