@@ -202,7 +202,7 @@ class Plans:
         """`calls_per_second`: the rate of management calls; None: unlimited."""
         self._store = store
         self._governor = governor
-        self._settings = settings
+        self.settings = settings
         self._rate = calls_per_second
 
     async def make(self, asked: Sequence[Step] | None, *, actor: str, because: str | None = None) -> Plan:
@@ -220,7 +220,7 @@ class Plans:
     ) -> Plan:
         """Stores what would make the tenants as a document says; with `prune`, what it does not name is retired. Raises Invalid,
         whose faults name members of the document."""
-        read = documents.parse(given, local=self._settings.local)
+        read = documents.parse(given, local=self.settings.local)
         async with self._store.reading() as transaction:
             asked = documents.complete(read, await transaction.whole(), prune=prune)
             made = await self._draft(transaction, asked)
@@ -343,7 +343,7 @@ class Plans:
     async def _draft(self, transaction: Transaction, asked: Sequence[Step]) -> Draft:
         slugs = steps.tenants_of(asked)
         platform = await transaction.platform(slugs, steps.domains_of(asked))
-        made = draft(platform, asked, await transaction.have(slugs), self._settings)
+        made = draft(platform, asked, await transaction.have(slugs), self.settings)
         new = [
             call
             for call in made.calls

@@ -1,0 +1,152 @@
+"""Plans against the local SES: what applying one makes of it, in which order, and a kill at every call."""
+
+from typing import Any
+
+import pytest
+
+from mailcordon.control import steps
+from mailcordon.control.steps import Step, StepKind
+
+from .test_control_reconcile import Killed, World, ask
+from .test_control_reconcile import world as world
+
+DEDICATED = steps.set_topology("acme", dedicated=True, ses_tenants="per-class")
+
+
+async def apply(world: World, *asked: Step) -> int:
+    made = await world.plans.make(asked, actor="ann")
+    assert made.id is not None
+    await world.plans.apply(made.id, actor="ann")
+    return made.id
+
+
+async def follow(world: World) -> None:
+    """Everything that an applied plan leads to, once no caller has an old route any more."""
+    await world.settle()
+    await world.plans.follow()
+    await world.owner.execute("update route_before set until = until - 60000")
+    await world.plans.follow()
+    for _ in range(5):  # what depends on what is gone is due again at once
+        await world.settle()
+
+
+async def state(world: World) -> dict[str, Any]:
+    """What SES has of the platform."""
+    tenants = [each["TenantName"] for each in (await ask(world.ses.list_tenants))["Tenants"]]
+    associated: dict[str, set[str]] = {}
+    for name in tenants:
+        found = await ask(world.ses.list_tenant_resources, TenantName=name)
+        associated[name] = {each["ResourceArn"].split(":", 5)[-1] for each in found["TenantResources"]}
+    identities = (await ask(world.ses.list_email_identities))["EmailIdentities"]
+    return {
+        "sets": set((await ask(world.ses.list_configuration_sets))["ConfigurationSets"]),
+        "identities": {each["IdentityName"] for each in identities},
+        "associated": associated,
+    }
+
+
+async def test_a_tenant_moves_to_sets_and_ses_tenants_of_its_own_and_back(world: World) -> None:
+    key = await world.onboard()
+    await world.plans.want_everything(world.plans.settings)
+    await world.settle()
+    before = await state(world)
+    id = await apply(world, DEDICATED)
+    await world.settle()
+    during = await state(world)
+    assert before["associated"][key] == during["associated"][key], "nothing goes before the lanes have moved"
+    await follow(world)
+    assert (await world.plans.get(id)).state == "applied"
+    assert await state(world) == {
+        "sets": before["sets"] | {f"{key}-urgent", f"{key}-marketing"},
+        "identities": before["identities"],
+        "associated": {
+            f"{key}-urgent": {"identity/mail.acme.example", f"configuration-set/{key}-urgent"},
+            f"{key}-marketing": {"identity/news.acme.example", f"configuration-set/{key}-marketing"},
+        },
+    }
+    back = await apply(world, steps.set_topology("acme", dedicated=False, ses_tenants="one"))
+    await follow(world)
+    assert (await world.plans.get(back)).state == "applied"
+    assert await state(world) == before
+    assert await world.owner.fetchval("select count(*) from ses_resource where not wanted") == 0
+
+
+async def test_a_lane_moves_to_a_new_domain_and_its_old_one_stays_the_tenants(world: World) -> None:
+    key = await world.onboard()
+    await world.settle()
+    id = await apply(
+        world, Step(kind=StepKind.MOVE_LANE, tenant="acme", type="newsletter", to="bulk.acme.example")
+    )
+    await follow(world)
+    assert (await world.plans.get(id)).state == "applied"
+    assert (await state(world))["associated"][key] == {
+        "identity/mail.acme.example",
+        "identity/news.acme.example",
+        "identity/bulk.acme.example",
+        "configuration-set/mc-urgent",
+        "configuration-set/mc-marketing",
+    }
+
+
+async def test_a_mail_from_domain_is_set_and_another_replaces_it(world: World) -> None:
+    await world.onboard()
+    await world.settle()
+    for name in ("bounce", "other"):
+        to = f"{name}.mail.acme.example"
+        await apply(
+            world,
+            Step(kind=StepKind.SET_MAIL_FROM, tenant="acme", domain="mail.acme.example", to=to),
+        )
+        await world.settle()
+        found = await ask(world.ses.get_email_identity, EmailIdentity="mail.acme.example")
+        assert found["MailFromAttributes"]["MailFromDomain"] == to
+
+
+async def test_a_call_that_ses_refuses_stands_in_the_plan_in_its_words_until_it_succeeds(
+    world: World,
+) -> None:
+    await world.onboard()
+    await world.settle()
+    move = Step(kind=StepKind.MOVE_LANE, tenant="acme", type="newsletter", to="bulk.acme.example")
+    id = await apply(world, move)
+    world.ses.meta.events.register("before-parameter-build.sesv2.CreateEmailIdentity", spoil, "spoil")
+    for _ in range(3):
+        await world.reconciler.step()
+    failed = [call for call in (await world.plans.get(id)).calls if call.state == "failed"]
+    assert "bulk.acme.example" in {call.change.resource.name for call in failed}
+    assert "BadRequestException" in (failed[0].outcome or "")
+    world.ses.meta.events.unregister("before-parameter-build.sesv2.CreateEmailIdentity", unique_id="spoil")
+    await follow(world)
+    now = await world.plans.get(id)
+    assert (now.state, {call.state for call in now.calls}) == ("applied", {"done"})
+
+
+def spoil(params: dict[str, Any], **_: Any) -> None:
+    params["EmailIdentity"] = "no domain"
+
+
+@pytest.mark.parametrize("at", [1, 2, 4, 7, 10, 13, 15, 17, 19])
+async def test_killed_at_any_call_it_ends_as_desired_and_nothing_is_made_twice(world: World, at: int) -> None:
+    key = await world.onboard()
+    await world.settle()
+    await apply(world, DEDICATED)
+    world.calls.clear()
+    world.taken.clear()
+    world.die_after = at
+    died = False
+    for _ in range(2):
+        try:
+            await follow(world)
+        except Killed:
+            died = True
+    assert died
+    await follow(world)
+    made = sorted(name for name in world.taken if name.startswith("Create"))
+    assert made == sorted(
+        ["CreateConfigurationSet"] * 2
+        + ["CreateConfigurationSetEventDestination"] * 4
+        + ["CreateTenant"] * 2
+        + ["CreateTenantResourceAssociation"] * 4
+    )
+    assert set((await state(world))["associated"]) == {f"{key}-urgent", f"{key}-marketing"}
+    assert await world.owner.fetchval("select count(*) from plan where state = 'applying'") == 0
