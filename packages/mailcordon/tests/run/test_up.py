@@ -64,7 +64,7 @@ def test_it_says_where_everything_is_and_everything_is_there(system: System):
         aws_secret_access_key="test",
     )
     names = {urlsplit(url).path.rpartition("/")[2] for url in sqs.list_queues()["QueueUrls"]}
-    assert {"mailcordon-outcome", "mailcordon-engagement"} <= names
+    assert {"mailcordon-outcome", "mailcordon-engagement", "mailcordon-management"} <= names
     sqs.close()
 
 

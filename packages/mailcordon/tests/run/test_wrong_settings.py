@@ -329,6 +329,8 @@ async def test_a_local_ses_that_is_away_is_a_sentence():
     with pytest.raises(Unavailable, match="MAILCORDON_SES_ENDPOINT") as away:
         await local_ses.create_queues(f"http://{CLOSED}", "us-east-1")
     assert "Connection refused" in str(away.value)
+    with pytest.raises(Unavailable, match="management calls"):
+        await local_ses.report_management(f"http://{CLOSED}")
 
 
 # The database ------------------------------------------------------------------------------------------------------------
