@@ -19,6 +19,27 @@ from mailcordon.messages import drift as messages
 EXTRA = "extra"  #: in `accepted`: names that were accepted beside what is desired
 
 
+#: The member that a management event names, where it is not the whole resource.
+_TOUCHED: Mapping[Drift, str] = {
+    Drift.TENANT_SUPPRESSION: "suppression",
+    Drift.SET_SUPPRESSION: "suppression",
+    Drift.ACCOUNT_SUPPRESSION: "suppression",
+    Drift.TENANT_DISABLED: "status",
+    Drift.SENDING_OFF: "sending",
+    Drift.DKIM_OFF: "dkim_signing",
+    Drift.DKIM_KEY: "dkim_key",
+    Drift.MAIL_FROM: "mail_from",
+    Drift.MAIL_FROM_FAILED: "mail_from",
+    Drift.DEFAULT_SET: "configuration_set",
+    Drift.IDENTITY_POLICY: "policies",
+    Drift.FEEDBACK_FORWARDING: "feedback_forwarding",
+    Drift.TLS_POLICY: "delivery",
+    Drift.MAX_DELIVERY: "delivery",
+    Drift.ACCOUNT_TRACKING: "vdm",
+    Drift.TAGS: "tags",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """One difference."""
@@ -34,6 +55,17 @@ class Found:
     @property
     def key(self) -> tuple[str, str, str, str]:
         return (self.kind.value, self.resource_kind, self.resource, self.member)
+
+    @property
+    def touched(self) -> tuple[str, str, str]:
+        """What somebody touched who made this difference: kind, name and member, as in control/hints.py."""
+        if self.kind in (Drift.SHARED_ASSOCIATION, Drift.EXTRA_ASSOCIATION, Drift.MISSING_ASSOCIATION):
+            return (Kind.ASSOCIATION.word, self.resource, self.member)
+        if self.kind is Drift.FOREIGN_ASSOCIATION:
+            return (Kind.ASSOCIATION.word, self.member, f"{self.resource_kind}/{self.resource}")
+        if self.kind is Drift.TRACKING and self.resource_kind == Kind.CONFIGURATION_SET.word:
+            return (self.resource_kind, self.resource, self.member)
+        return (self.resource_kind, self.resource, _TOUCHED.get(self.kind, ""))
 
     @property
     def rule(self) -> Rule:
@@ -58,7 +90,6 @@ class Facts:
 
     slug: str | None = None  #: of the tenant whose resource is looked at
     owners: Mapping[str, Owner] = field(default_factory=dict[str, Owner])  #: by kind/name; ours only
-    entity: Whole | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +102,7 @@ class Look:
     accepted: Mapping[str, Any] | None  #: `baseline` of what was last accepted; None: nothing yet
     open: frozenset[tuple[str, str, str, str]] = frozenset()  #: keys of findings that are open
     beside: Sequence[str] = ()  #: destinations of the same set that are not ours
+    entity: Whole | None = None  #: of a tenant that SES does not send for
 
 
 def says(kind: Drift, detail: Mapping[str, Json]) -> str:
@@ -97,7 +129,7 @@ def find(look: Look, facts: Facts) -> list[Found]:
         return found
     members = observed.members(resource.kind, resource.name, whole)
     found += _expected(look, members, facts)
-    found += _statuses(resource, members, whole, facts)
+    found += _statuses(look, members, facts)
     found += _others(look, facts)
     if look.accepted is not None:
         found += _uncovered(look, look.accepted, members)
@@ -223,8 +255,9 @@ def _of_change(change: Change, has: Mapping[str, Json], facts: Facts) -> Iterato
             yield _unknown(resource, change.member or "", None, json.dumps(change.was))
 
 
-def _statuses(resource: Resource, members: Mapping[str, Json], whole: Whole, facts: Facts) -> Iterator[Found]:
+def _statuses(look: Look, members: Mapping[str, Json], facts: Facts) -> Iterator[Found]:
     """States that SES gives and that stop or weaken sending."""
+    resource = look.resource
     if resource.kind == Kind.IDENTITY and members["mail_from_status"] in ("FAILED", "TEMPORARY_FAILURE"):
         detail = {
             "domain": resource.name,
@@ -232,8 +265,10 @@ def _statuses(resource: Resource, members: Mapping[str, Json], whole: Whole, fac
             "status": members["mail_from_status"],
         }
         yield _found(Drift.MAIL_FROM_FAILED, resource, detail=detail)
-    if resource.kind == Kind.POLICY and whole.get("SendingStatusAggregate") == "DISABLED":
-        aws, ours = (observed.group(whole, name) for name in ("AwsSesManagedStatus", "CustomerManagedStatus"))
+    if resource.kind == Kind.TENANT and members["status"] == "DISABLED":
+        aws, ours = (
+            observed.group(look.entity, name) for name in ("AwsSesManagedStatus", "CustomerManagedStatus")
+        )
         by_aws = aws.get("Status") == "DISABLED"
         detail = {
             "tenant": facts.slug or resource.name,

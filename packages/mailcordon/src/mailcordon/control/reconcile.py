@@ -306,6 +306,7 @@ class Reconciler:
             accepted=row.accepted if reading.complete else None,
             open=row.open,
             beside=reading.beside,
+            entity=reading.entity,
         )
         found = drift.find(look, Facts())
         if not found:

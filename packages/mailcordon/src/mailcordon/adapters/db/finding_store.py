@@ -38,6 +38,7 @@ async def see(
     repaired: Collection[tuple[str, str, str, str]] = (),
     tried: Collection[str] = (),
     tenant: int | None = None,
+    only: str | None = None,
 ) -> None:
     """Opens or refreshes findings of one look, and ends those whose keys are not `left`."""
     open_ids: list[int] = []
@@ -55,6 +56,7 @@ async def see(
             json.dumps(each.detail),
             json.dumps([_change(change) for change in each.repair]),
             *look,
+            *each.touched,
         )
         assert row is not None
         if row["is_new"]:
@@ -67,14 +69,14 @@ async def see(
         elif each.key in repaired:
             repaired_ids.append(row["id"])
     for ended in await conn.fetch(
-        _SQL.end_findings, *look, open_ids, repaired_ids, messages.repaired(), messages.undone()
+        _SQL.end_findings, *look, open_ids, repaired_ids, messages.repaired(), messages.undone(), only
     ):
         await _ended(conn, ended)
 
 
 async def end_of_row(conn: PooledConnection, kind: str, name: str, because: str) -> None:
     """Ends every finding of a look: what was looked at is no longer there."""
-    for ended in await conn.fetch(_SQL.end_findings, kind, name, [], [], because, because):
+    for ended in await conn.fetch(_SQL.end_findings, kind, name, [], [], because, because, None):
         await _ended(conn, ended)
 
 

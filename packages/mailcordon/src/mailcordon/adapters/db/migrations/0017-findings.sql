@@ -3,6 +3,9 @@
 alter table finding
     add row_kind text not null default '',                  -- the resource, or the list, that was read
     add row_name text not null default '',
+    add touched_kind text not null default '',              -- what a management event about it names (control/hints.py)
+    add touched_name text not null default '',
+    add touched_member text not null default '',
     add repair jsonb not null default '[]';                 -- the calls that repair it: [{kind, name, action, member, was, want}]
 create index finding_of_row on finding (row_kind, row_name) where ended_at is null;
 create index finding_ended on finding (ended_at) where ended_at is not null;

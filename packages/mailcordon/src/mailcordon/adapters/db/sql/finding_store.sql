@@ -1,27 +1,47 @@
 -- Findings: what SES has that differs from what is desired (docs/drift.md).
 
 -- name: find
--- Opens a finding, or sees it again. Who did it comes from SES's latest management event for the same resource, if there was one
--- in the last minutes; events can also come later.
-insert into finding as f (kind, severity, resource_kind, resource, member, tenant, detail, repair, row_kind, row_name, found_by, by)
-select $1, $2, $3, $4, $5, $6, $7::jsonb, $8::jsonb, $9, $10, case when h.by is null then 'scan' else 'event' end, h.by
+-- Opens a finding, or sees it again. Who did it comes from SES's latest management event about the same member or the whole
+-- resource, if there was one in the last minutes.
+insert into finding as f (kind, severity, resource_kind, resource, member, tenant, detail, repair, row_kind, row_name,
+                          touched_kind, touched_name, touched_member, found_by, by)
+select $1, $2, $3, $4, $5, $6, $7::jsonb, $8::jsonb, $9, $10, $11, $12, $13, case when h.by is null then 'scan' else 'event' end, h.by
 from (values (1)) one
 left join lateral (
     select h.by || jsonb_build_object('at', h.at, 'event', h.event) as by
     from ses_hint h
-    where (h.resource_kind, h.resource) in (($3, $4), ($9, $10)) and (h.member in ('', $5) or $5 = '')
+    where h.resource_kind = $11 and h.resource = $12 and (h.member in ('', $13) or $13 = '')
       and h.received_at > now() - make_interval(mins => 15)
-    order by h.member = $5 desc, h.id desc limit 1
+    order by h.member = $13 desc, h.id desc limit 1
 ) h on true
 on conflict (kind, resource_kind, resource, member) where ended_at is null do update
 set seen_at = now(), detail = excluded.detail, repair = excluded.repair, tenant = excluded.tenant,
     row_kind = excluded.row_kind, row_name = excluded.row_name, by = coalesce(f.by, excluded.by)
 returning id, xmax = 0 as is_new, plan, hold;
 
+-- name: attribute
+-- A management event may come after the scan has found what it did, or after it was repaired.
+update finding f
+set by = h.by || jsonb_build_object('at', h.at, 'event', h.event)
+from (
+    select o.id, t.by, t.at, t.event
+    from (select * from finding order by id desc limit 1000) o
+    cross join lateral (
+        select h.by, h.at, h.event from ses_hint h
+        where h.resource_kind = o.touched_kind and h.resource = o.touched_name
+          and (h.member in ('', o.touched_member) or o.touched_member = '')
+          and h.at between o.since - make_interval(hours => 1) and o.since
+        order by h.member = o.touched_member desc, h.id desc limit 1
+    ) t
+    where o.by is null and o.since > now() - make_interval(hours => 2)
+) h
+where f.id = h.id;
+
 -- name: end_findings
--- Ends open findings of a look, but for those that it still sees (by id).
+-- Ends open findings of a look, but for those that it still sees (by id). $7: if only one resource was looked at.
 update finding set ended_at = now(), ended_because = case when id = any ($4::bigint[]) then $5 else $6 end
 where row_kind = $1 and row_name = $2 and ended_at is null and not id = any ($3::bigint[])
+  and ($7::text is null or resource = $7)
 returning id, kind, resource_kind, resource, member, tenant, plan, hold, ended_because;
 
 -- name: set_plan
@@ -42,3 +62,85 @@ values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::jsonb, $10);
 -- name: outdate_plan
 -- What the plan would repair is over.
 update plan set state = 'outdated', ended_at = now() where id = $1 and state = 'proposed';
+
+-- name: strangers
+-- Those of these names that are not ours.
+select n.name from unnest($2::text[]) n (name)
+where not exists (select from ses_resource r where r.kind = $1 and r.name = n.name)
+order by n.name;
+
+-- name: keep_beside
+-- What stands beside our resources, with its age.
+insert into ses_beside (kind, name, whole)
+select $1, n.name, n.whole::jsonb from unnest($2::text[], $3::text[]) n (name, whole)
+on conflict (kind, name) do update set whole = excluded.whole, observed_at = now();
+
+-- name: forget_beside
+-- What is not there any more, or is ours now.
+delete from ses_beside where kind = $1 and not name = any ($2::text[]);
+
+-- name: known_beside
+-- The names of what was seen beside ours.
+select name from ses_beside where kind = $1;
+
+-- name: accepted_beside
+-- What a person has accepted.
+select kind, name from ses_beside where accepted;
+
+-- name: domains_near
+-- Our domains that are among these, or below one of them.
+select i.domain, i.tenant, e.slug
+from identity i join tenant e on e.id = i.tenant
+where i.domain = any ($1::text[])
+   or exists (select from unnest($1::text[]) n (name) where i.domain like '%.' || n.name and strpos(n.name, '.') > 0);
+
+-- name: entities
+-- Reputation entities from a list, for the policies of our tenants. One that is as recorded counts as read; one that differs is read
+-- by itself, and repaired or reported.
+update ses_resource r
+set (observed_at, whole, next_try_at, work) = (
+    select case when same then now() else r.observed_at end, case when same then n.whole::jsonb else r.whole end,
+           case when same then greatest(r.next_try_at, now() + make_interval(secs => $4::float8)) else now() end,
+           case when same then r.work else 'repair' end
+      from (select r.observed ->> 'policy' is not distinct from n.policy as same) s
+)
+from unnest($1::text[], $2::text[], $3::text[]) n (name, policy, whole)
+where r.kind = 'policy' and r.name = n.name and r.state = 'applied' and r.next_try_at > 'epoch';
+
+-- name: statuses
+-- Sending statuses of our tenants from a list: what differs from what was read is read by itself.
+update ses_resource r
+set next_try_at = now(), work = 'repair'
+from unnest($1::text[], $2::text[]) n (name, status)
+where r.kind = 'tenant' and r.name = n.name and r.state = 'applied' and r.observed ->> 'status' <> n.status
+  and r.next_try_at > now();
+
+-- name: last_hint
+-- Where to continue.
+select coalesce(max(id), 0) from ses_hint;
+
+-- name: hinted
+-- What management events named that is not ours. An association is about its tenant.
+select h.resource_kind as kind, h.resource as name, max(h.id) as id
+from ses_hint h
+where h.id > $1 and h.resource_kind in ('association', 'tenant', 'identity', 'configuration-set')
+  and not exists (
+      select from ses_resource r
+      where r.name = h.resource and r.kind = case h.resource_kind when 'association' then 'tenant' else h.resource_kind end
+  )
+group by 1, 2 order by 3 limit $2;
+
+-- name: approved
+-- Calls of applied plans about what is not ours.
+select c.kind, c.name, c.action, c.member, c.tenant
+from plan_change c join plan p on p.id = c.plan
+where p.state = 'applying' and c.state in ('pending', 'failed') and not c.for_mail and c.action in ('disassociate', 'delete')
+  and c.kind in ('association', 'event-destination')
+  and not exists (select from ses_resource r where r.kind = c.kind and r.name = c.name)
+  and (c.at is null or c.at < now() - make_interval(secs => 30))
+order by c.plan, c.seq limit 20;
+
+-- name: look_at_set
+-- After a destination of a set was deleted, the set's destinations are listed again.
+update ses_resource set next_try_at = 'epoch', work = 'urgent'
+where kind = 'event-destination' and split_part(name, '/', 1) = $1;

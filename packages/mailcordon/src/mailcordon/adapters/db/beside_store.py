@@ -1,0 +1,109 @@
+"""What stands beside our resources at SES, as the control role."""
+
+import json
+from collections.abc import Mapping, Sequence, Set
+
+from mailcordon.adapters.db import finding_store, plan_store, queries
+from mailcordon.adapters.db.engine import Pool
+from mailcordon.control import desired, observed
+from mailcordon.control.administration import Whole
+from mailcordon.control.beside import Stranger
+from mailcordon.control.desired import Kind, Resource
+from mailcordon.control.drift import Found, Owner
+from mailcordon.control.plan import Change
+
+_SQL = queries.load("finding_store.sql")
+_PROVISION = queries.load("provision_store.sql")
+_SHARED = queries.load("shared.sql")
+
+
+class BesideStore:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def strangers(self, kind: Kind, names: Sequence[str]) -> list[str]:
+        return [row["name"] for row in await self._pool.fetch(_SQL.strangers, kind.word, list(names))]
+
+    async def keep(self, kind: Kind, found: Sequence[Stranger], *, all: bool) -> None:
+        names = [each.name for each in found]
+        async with self._pool.acquire() as conn, conn.transaction():
+            await conn.execute(_SQL.keep_beside, kind.word, names, [json.dumps(each.whole) for each in found])
+            if all:
+                await conn.execute(_SQL.forget_beside, kind.word, names)
+
+    async def known_strangers(self, kind: Kind) -> list[str]:
+        return [row["name"] for row in await self._pool.fetch(_SQL.known_beside, kind.word)]
+
+    async def domains_near(self, domains: Sequence[str]) -> Mapping[str, Owner]:
+        rows = await self._pool.fetch(_SQL.domains_near, list(domains))
+        return {row["domain"]: Owner(tenant=row["tenant"], slug=row["slug"]) for row in rows}
+
+    async def accepted(self) -> Set[tuple[str, str]]:
+        return {(row["kind"], row["name"]) for row in await self._pool.fetch(_SQL.accepted_beside)}
+
+    async def owners(self, resources: Sequence[str]) -> Mapping[str, Owner]:
+        names: dict[str, list[str]] = {"identity": [], "configuration-set": []}
+        for each in resources:
+            kind, _, name = each.partition("/")
+            names.setdefault(kind, []).append(name)
+        rows = await self._pool.fetch(_PROVISION.owners, names["identity"], names["configuration-set"])
+        return {row["resource"]: Owner(tenant=row["tenant"], slug=row["slug"] or "") for row in rows}
+
+    async def see(self, look: tuple[str, str], found: Sequence[Found], *, only: str | None = None) -> None:
+        async with self._pool.acquire() as conn, conn.transaction():
+            await finding_store.see(conn, look, found, left={each.key for each in found}, only=only)
+
+    async def entities(self, policies: Mapping[str, Whole], *, again_in: float) -> None:
+        members = {name: observed.members(Kind.POLICY, name, whole) for name, whole in policies.items()}
+        await self._pool.execute(
+            _SQL.entities,
+            list(policies),
+            [each["policy"] for each in members.values()],
+            [json.dumps(whole) for whole in policies.values()],
+            again_in,
+        )
+
+    async def statuses(self, statuses: Mapping[str, str]) -> None:
+        await self._pool.execute(_SQL.statuses, list(statuses), list(statuses.values()))
+
+    async def hinted(self, after: int, most: int) -> tuple[int, list[tuple[str, str]]]:
+        if after < 0:  # the first round reads all
+            return await self._pool.fetchval(_SQL.last_hint), []
+        rows = await self._pool.fetch(_SQL.hinted, after, most)
+        return max((row["id"] for row in rows), default=after), [(row["kind"], row["name"]) for row in rows]
+
+    async def approved(self) -> list[Change]:
+        return [
+            Change(
+                Resource(desired.parse_kind(row["kind"]), row["name"], {}, row["tenant"] is None),
+                row["action"],
+                row["member"] or None,
+            )
+            for row in await self._pool.fetch(_SQL.approved)
+        ]
+
+    async def recorded(self, change: Change, error: str | None) -> None:
+        kind, name = change.resource.kind.word, change.resource.name
+        async with self._pool.acquire() as conn, conn.transaction():
+            if error is not None:
+                await plan_store.record(conn, kind, name, (), [(change, error)])
+                return
+            await plan_store.record(conn, kind, name, [change], ())
+            await conn.execute(
+                _SHARED.write_audit,
+                finding_store.ACTOR,
+                f"ses.{change.action}",
+                None,
+                str(change),
+                None,
+                None,
+                None,
+            )
+            if change.resource.kind == Kind.EVENT_DESTINATION:
+                await conn.execute(_SQL.look_at_set, name.partition("/")[0])
+
+    async def tenant_arn(self, key: str) -> str | None:
+        return await self._pool.fetchval(_PROVISION.tenant_arn, key)
+
+    async def attribute(self) -> None:
+        await self._pool.execute(_SQL.attribute)

@@ -1,0 +1,293 @@
+"""Finds what stands beside our resources at SES: tenants, identities and configuration sets that are not ours, and what they use.
+
+SES's lists are read in a rolling round, page by page, in the scan's share of the calls. They also tell, 100 tenants a page, the
+policy and the status of ours, so that those are not read one by one. A management event about something that is not ours makes it
+looked at at once. What is not ours is only ever detached or deleted by a plan that a person applied.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Protocol
+
+from mailcordon.control.administration import Administration, SesError, Whole
+from mailcordon.control.desired import Kind, Resource
+from mailcordon.control.drift import Found, Owner
+from mailcordon.control.plan import DISASSOCIATE, Change
+from mailcordon.control.resources import Resources
+from mailcordon.control.work import Work
+from mailcordon.core.drift import Drift
+
+#: What findings belong to: a list, or one tenant that is not ours.
+_LIST, _TENANT = "list", "other-tenant"
+#: Findings of one kind about things that nothing of ours uses. An account can have thousands of them.
+MOST_OF_A_KIND = 100
+#: Things looked at because of management events in one run.
+MOST_HINTED = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stranger:
+    """Something at SES that is not ours."""
+
+    kind: Kind
+    name: str
+    whole: Whole
+
+
+class BesideStore(Protocol):
+    async def strangers(self, kind: Kind, names: Sequence[str]) -> list[str]:
+        """Those of these names that are not ours."""
+        ...
+
+    async def keep(self, kind: Kind, found: Sequence[Stranger], *, all: bool) -> None:
+        """Stores them with the time. With `all`, those that are not among them are gone."""
+        ...
+
+    async def known_strangers(self, kind: Kind) -> list[str]: ...
+
+    async def domains_near(self, domains: Sequence[str]) -> Mapping[str, Owner]:
+        """Our domains that are among these or below one of them."""
+        ...
+
+    async def accepted(self) -> Set[tuple[str, str]]:
+        """Kind and name of what a person has accepted."""
+        ...
+
+    async def owners(self, resources: Sequence[str]) -> Mapping[str, Owner]:
+        """The owners of those of these (identity/NAME, configuration-set/NAME) that are ours."""
+        ...
+
+    async def see(self, look: tuple[str, str], found: Sequence[Found], *, only: str | None = None) -> None:
+        """Records the findings of one look, and ends those that it does not find any more: of the resource `only`, or all."""
+        ...
+
+    async def entities(self, policies: Mapping[str, Whole], *, again_in: float) -> None:
+        """Reputation entities by tenant: what is as recorded counts as read; what differs becomes due."""
+        ...
+
+    async def statuses(self, statuses: Mapping[str, str]) -> None:
+        """Sending statuses by tenant: what differs from what is recorded becomes due."""
+        ...
+
+    async def hinted(self, after: int, most: int) -> tuple[int, list[tuple[str, str]]]:
+        """Kinds and names that management events since then named and that are not ours. Also the id to continue after."""
+        ...
+
+    async def approved(self) -> list[Change]:
+        """Changes of what is not ours, in plans that a person applied."""
+        ...
+
+    async def recorded(self, change: Change, error: str | None) -> None:
+        """What became of such a change."""
+        ...
+
+    async def tenant_arn(self, key: str) -> str | None: ...
+
+    async def attribute(self) -> None:
+        """Names who made what was found, where an event came later."""
+        ...
+
+
+class Beside:
+    def __init__(self, store: BesideStore, ses: Administration, *, recheck: float) -> None:
+        """`recheck`: seconds until a policy that a list has shown to be right would be read by itself."""
+        self._store = store
+        self._ses = ses.doing(Work.SCAN, None)
+        self._urgent = ses.doing(Work.URGENT, None)
+        self._recheck = recheck
+        self._after = -1  #: the last management event that was looked at
+
+    async def round(self) -> None:
+        """Reads every list once. Raises SesError."""
+        await self._tenants()
+        await self._identities()
+        await self._sets()
+
+    async def follow_hints(self) -> int:
+        """Looks at what management events named and is not ours. Returns at how many things. Raises SesError."""
+        self._after, named = await self._store.hinted(self._after, MOST_HINTED)
+        for kind, name in named:
+            match kind:
+                case "association" | "tenant":
+                    await self._look_at_tenant(name, self._urgent)
+                case "identity":
+                    found = await self._urgent.get_identity(name)
+                    await self._see_identities([name] if found else [], only=name)
+                case _:
+                    found = await self._urgent.get_configuration_set(name)
+                    await self._see_sets([name] if found else [], only=name)
+        await self._store.attribute()
+        return len(named)
+
+    async def carry_out(self) -> int:
+        """Makes the changes of applied plans that are about what is not ours. Returns how many were made."""
+        calls = Resources(self._urgent, self._store.tenant_arn)
+        made = 0
+        for change in await self._store.approved():
+            try:
+                await calls.apply(change, None)
+            except SesError as error:
+                await self._store.recorded(change, str(error))
+                continue
+            made += 1
+            await self._store.recorded(change, None)
+            if change.resource.kind == Kind.ASSOCIATION:
+                await self._look_at_tenant(change.resource.name, self._urgent)
+        return made
+
+    # Tenants ------------------------------------------------------------------------------------------------------------
+
+    async def _tenants(self) -> None:
+        listed = {str(each["TenantName"]): each for each in await self._ses.tenants()}
+        await self._store.statuses({name: str(each.get("SendingStatus")) for name, each in listed.items()})
+        entities = await self._ses.entities()
+        by_name = {_tenant_of(str(each.get("ReputationEntityReference"))): each for each in entities}
+        await self._store.entities(by_name, again_in=self._recheck)
+        names = await self._store.strangers(Kind.TENANT, sorted(listed))
+        for gone in sorted(set(await self._store.known_strangers(Kind.TENANT)) - set(names)):
+            await self._store.see((_TENANT, gone), [])
+        strangers = [
+            Stranger(
+                kind=Kind.TENANT,
+                name=name,
+                whole={**listed[name], "resources": await self._see_tenant(name, self._ses)},
+            )
+            for name in names
+        ]
+        await self._store.keep(Kind.TENANT, strangers, all=True)
+        await self._see(Kind.TENANT, [_extra(Drift.EXTRA_TENANT, Kind.TENANT, name) for name in names])
+
+    async def _look_at_tenant(self, name: str, ses: Administration) -> None:
+        """One tenant that a management event named, or that was changed."""
+        if not await self._store.strangers(Kind.TENANT, [name]):
+            await self._store.see((_TENANT, name), [])
+            await self._see(Kind.TENANT, [], only=name)
+            return
+        whole = await ses.get_tenant(name)
+        resources = await self._see_tenant(name, ses) if whole is not None else []
+        if whole is None:
+            await self._store.see((_TENANT, name), [])
+            await self._see(Kind.TENANT, [], only=name)
+            return
+        stranger = Stranger(kind=Kind.TENANT, name=name, whole={**whole, "resources": resources})
+        await self._store.keep(Kind.TENANT, [stranger], all=False)
+        await self._see(Kind.TENANT, [_extra(Drift.EXTRA_TENANT, Kind.TENANT, name)], only=name)
+
+    async def _see_tenant(self, name: str, ses: Administration) -> list[str]:
+        """What a tenant that is not ours uses. What of it is ours is a finding."""
+        arns = await ses.get_associations(name)
+        resources = sorted(arn.split(":", 5)[-1] for arn in arns or ())
+        found: list[Found] = []
+        for resource, owner in sorted((await self._store.owners(resources)).items()):
+            kind, _, own = resource.partition("/")
+            of = Resource(Kind.ASSOCIATION, name, {"resources": []})
+            found.append(
+                Found(
+                    kind=Drift.FOREIGN_ASSOCIATION,
+                    resource_kind=kind,
+                    resource=own,
+                    member=name,
+                    tenant=owner.tenant,
+                    detail={"ses_tenant": name, "resource": own, "owner": owner.slug or "Mailcordon"},
+                    repair=(Change(of, DISASSOCIATE, resource),),
+                )
+            )
+        await self._store.see((_TENANT, name), await self._unaccepted(found))
+        return resources
+
+    # Identities and sets ------------------------------------------------------------------------------------------------
+
+    async def _identities(self) -> None:
+        listed = {str(each["IdentityName"]): each for each in await self._ses.identities()}
+        names = await self._store.strangers(Kind.IDENTITY, sorted(listed))
+        strangers = [Stranger(kind=Kind.IDENTITY, name=name, whole=listed[name]) for name in names]
+        await self._store.keep(Kind.IDENTITY, strangers, all=True)
+        await self._see_identities(names)
+
+    async def _see_identities(self, names: Sequence[str], *, only: str | None = None) -> None:
+        if only is not None:
+            names = await self._store.strangers(Kind.IDENTITY, names)
+        near = await self._store.domains_near(parents(map(_domain, names)))
+        close: list[Found] = []
+        far: list[Found] = []
+        for name in names:
+            domain = next((each for each in sorted(near) if _is_near(_domain(name), each)), None)
+            if domain is None:
+                far.append(_extra(Drift.EXTRA_IDENTITY, Kind.IDENTITY, name))
+                continue
+            close.append(
+                Found(
+                    kind=Drift.NEARBY_IDENTITY,
+                    resource_kind=Kind.IDENTITY.word,
+                    resource=name,
+                    member=domain,
+                    tenant=near[domain].tenant,
+                    detail={"name": name, "domain": domain},
+                )
+            )
+        await self._see(Kind.IDENTITY, [*close, *far], only=only)
+
+    async def _sets(self) -> None:
+        names = await self._store.strangers(Kind.CONFIGURATION_SET, await self._ses.configuration_sets())
+        strangers = [
+            Stranger(kind=Kind.CONFIGURATION_SET, name=name, whole={"ConfigurationSetName": name})
+            for name in names
+        ]
+        await self._store.keep(Kind.CONFIGURATION_SET, strangers, all=True)
+        await self._see_sets(names)
+
+    async def _see_sets(self, names: Sequence[str], *, only: str | None = None) -> None:
+        if only is not None:
+            names = await self._store.strangers(Kind.CONFIGURATION_SET, names)
+        found = [_extra(Drift.EXTRA_SET, Kind.CONFIGURATION_SET, name) for name in names]
+        await self._see(Kind.CONFIGURATION_SET, found, only=only)
+
+    async def _see(self, kind: Kind, found: Sequence[Found], *, only: str | None = None) -> None:
+        """`only`: the one that was looked at, if it was not the whole list."""
+        counts: Counter[Drift] = Counter()
+        kept: list[Found] = []
+        for each in await self._unaccepted(found):
+            counts[each.kind] += 1
+            if counts[each.kind] <= MOST_OF_A_KIND or each.kind is Drift.NEARBY_IDENTITY:
+                kept.append(each)
+        await self._store.see((_LIST, kind.word), kept, only=only)
+
+    async def _unaccepted(self, found: Sequence[Found]) -> list[Found]:
+        accepted: Set[tuple[str, str]] = await self._store.accepted() if found else frozenset()
+        return [each for each in found if (each.resource_kind, acceptance(each)) not in accepted]
+
+
+def acceptance(found: Found) -> str:
+    """The name under which a person accepts something that is not ours."""
+    if found.kind is Drift.FOREIGN_ASSOCIATION:
+        return f"{found.resource} {found.member}"
+    return found.resource
+
+
+def _extra(kind: Drift, of: Kind, name: str) -> Found:
+    return Found(kind=kind, resource_kind=of.word, resource=name, detail={"name": name})
+
+
+def _tenant_of(arn: str) -> str:
+    """The name in an SES tenant's ARN: ...:tenant/NAME/ID."""
+    return arn.split(":", 5)[-1].split("/")[1] if "/" in arn else arn
+
+
+def _domain(identity: str) -> str:
+    return identity.rpartition("@")[2].lower()
+
+
+def _is_near(domain: str, ours: str) -> bool:
+    """Equal, above or below."""
+    return domain == ours or domain.endswith(f".{ours}") or ours.endswith(f".{domain}")
+
+
+def parents(domains: Iterable[str]) -> list[str]:
+    """These domains and every domain above them."""
+    found: dict[str, None] = {}
+    for domain in domains:
+        labels = domain.split(".")
+        for index in range(len(labels)):
+            found.setdefault(".".join(labels[index:]))
+    return list(found)
