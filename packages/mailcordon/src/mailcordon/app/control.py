@@ -6,7 +6,9 @@ import math
 from functools import partial
 
 from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.beside_store import BesideStore
 from mailcordon.adapters.db.erasure_store import ErasureStore
+from mailcordon.adapters.db.finding_store import FindingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.hint_store import HintStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
@@ -19,8 +21,10 @@ from mailcordon.app import checkpoints, heartbeat, wiring
 from mailcordon.app.credentials import credentials
 from mailcordon.config import Config
 from mailcordon.control import reconcile, retirement, schedule
+from mailcordon.control.beside import LIST_COVERS_SECONDS, Beside
 from mailcordon.control.call_budget import CallBudget, Rates
 from mailcordon.control.erasure import Erasures
+from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
 from mailcordon.control.reconcile import Reconciler
 from mailcordon.control.retention import Keep
@@ -69,6 +73,10 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                 LifecycleStore(pool), governor, partial(retirement.late_seconds, local=config.local)
             ),
             erasures=Erasures(ErasureStore(pool)),
+            beside=Beside(
+                BesideStore(pool), ses, cell=config.cell, recheck=45.0 if local else LIST_COVERS_SECONDS
+            ),
+            findings=Findings(FindingStore(pool), governor),
             settings=wiring.settings(config),
             want_everything=plans.want_everything,
             follow_plans=plans.follow,

@@ -20,8 +20,11 @@ from mailcordon.core.drift import Drift
 
 #: What findings belong to: a list, or one tenant that is not ours.
 _LIST, _TENANT = "list", "other-tenant"
+LOOKS = frozenset({_LIST, _TENANT})
 #: Findings of one kind about things that nothing of ours uses. An account can have thousands of them.
 MOST_OF_A_KIND = 100
+#: A policy that a list has shown to be right is not read by itself for this long.
+LIST_COVERS_SECONDS = 86_400.0
 #: Things looked at because of management events in one run.
 MOST_HINTED = 50
 
@@ -36,6 +39,10 @@ class Stranger:
 
 
 class BesideStore(Protocol):
+    async def want_account(self, cell: str) -> None:
+        """Makes the account itself a resource that is watched."""
+        ...
+
     async def strangers(self, kind: Kind, names: Sequence[str]) -> list[str]:
         """Those of these names that are not ours."""
         ...
@@ -90,9 +97,10 @@ class BesideStore(Protocol):
 
 
 class Beside:
-    def __init__(self, store: BesideStore, ses: Administration, *, recheck: float) -> None:
+    def __init__(self, store: BesideStore, ses: Administration, *, cell: str, recheck: float) -> None:
         """`recheck`: seconds until a policy that a list has shown to be right would be read by itself."""
         self._store = store
+        self._cell = cell
         self._ses = ses.doing(Work.SCAN, None)
         self._urgent = ses.doing(Work.URGENT, None)
         self._recheck = recheck
@@ -100,6 +108,7 @@ class Beside:
 
     async def round(self) -> None:
         """Reads every list once. Raises SesError."""
+        await self._store.want_account(self._cell)
         await self._tenants()
         await self._identities()
         await self._sets()
@@ -255,14 +264,16 @@ class Beside:
 
     async def _unaccepted(self, found: Sequence[Found]) -> list[Found]:
         accepted: Set[tuple[str, str]] = await self._store.accepted() if found else frozenset()
-        return [each for each in found if (each.resource_kind, acceptance(each)) not in accepted]
+        return [
+            each
+            for each in found
+            if (each.resource_kind, acceptance(each.kind, each.resource, each.member)) not in accepted
+        ]
 
 
-def acceptance(found: Found) -> str:
+def acceptance(kind: Drift, resource: str, member: str) -> str:
     """The name under which a person accepts something that is not ours."""
-    if found.kind is Drift.FOREIGN_ASSOCIATION:
-        return f"{found.resource} {found.member}"
-    return found.resource
+    return f"{resource} {member}" if kind is Drift.FOREIGN_ASSOCIATION else resource
 
 
 def _extra(kind: Drift, of: Kind, name: str) -> Found:

@@ -351,6 +351,25 @@ def _group_of(resource: Resource, path: str) -> str:
             return f"unknown {path}"
 
 
+#: The groups of `_group_of` whose paths a finding of a kind is about.
+_GROUPS: Mapping[Drift, str] = {
+    Drift.DKIM_KEY: "dkim",
+    Drift.MAIL_FROM: "mail_from",
+    Drift.IDENTITY_POLICY: "policies",
+    Drift.TLS_POLICY: "tls_policy",
+    Drift.ACCOUNT_SUPPRESSION: "suppression",
+    Drift.ACCOUNT_TRACKING: "vdm",
+    Drift.TAGS: "tags",
+    Drift.UNKNOWN: "unknown",
+}
+
+
+def belongs_to(resource: Resource, path: str, kind: Drift, member: str) -> bool:
+    """Whether a path of the whole response is what a finding of this kind is about."""
+    group, _, rest = _group_of(resource, path).partition(" ")
+    return group == _GROUPS.get(kind) and (not rest or rest == member)
+
+
 def _of_group(
     look: Look, key: str, paths: Sequence[str], was: Mapping[str, str], now: Mapping[str, str]
 ) -> Iterator[Found]:

@@ -10,10 +10,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
+from mailcordon.control.beside import Beside
 from mailcordon.control.call_budget import CallBudget, Stopped
 from mailcordon.control.desired import Settings
 from mailcordon.control.erasure import Erasures
 from mailcordon.control.facts import ControlFacts
+from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
 from mailcordon.control.reconcile import Reconciler
 from mailcordon.control.retirement import Retirement
@@ -32,6 +34,8 @@ class Intervals:
 
     reconcile: float = 1.0  #: what is due
     lock: float = 5.0  #: whether this process still reconciles
+    lists: float = 60.0  #: what stands beside our resources; a round takes a call per 100 of each kind
+    hints: float = 1.0  #: management events about what is not ours, and approved changes of it
     account: float = 60.0  #: each run is one call at SES's management rate
     pauses: float = 60.0
     removals: float = 2.0
@@ -43,7 +47,15 @@ class Intervals:
 
 
 LOCAL = Intervals(
-    reconcile=0.2, account=3.0, pauses=3.0, removals=0.5, align=10.0, purge=10.0, partitions=10.0
+    reconcile=0.2,
+    lists=15.0,
+    hints=0.3,
+    account=3.0,
+    pauses=3.0,
+    removals=0.5,
+    align=10.0,
+    purge=10.0,
+    partitions=10.0,
 )
 
 
@@ -59,6 +71,8 @@ class Services:
     upkeep: Upkeep
     retirement: Retirement
     erasures: Erasures
+    beside: Beside
+    findings: Findings
     settings: Settings
     want_everything: Callable[[Settings], Awaitable[None]]
     follow_plans: Callable[[], Awaitable[None]]
@@ -84,6 +98,7 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         ("end the stops of dead dispatchers", intervals.clock, services.governor.stops.end_of_gone_workers),
         ("remove suppressions", intervals.removals, upkeep.remove_suppressions),
         ("lift expired holds", intervals.clock, services.governor.lift_expired),
+        ("hold what findings ask for", intervals.clock, services.findings.align_holds),
         ("align lanes", intervals.align, services.governor.align_all),
         ("count lanes", intervals.counts, upkeep.count_lanes),
         ("thin counts", intervals.partitions, upkeep.thin_counts),
@@ -132,6 +147,10 @@ async def _lead(services: Services, stop: asyncio.Event) -> None:
                     group.create_task(_work(services, work, busy, due[work], over))
                 if work is Work.ONBOARDING:
                     group.create_task(_work(services, work, busy, due[work], over, newest=True))
+            beside, intervals = services.beside, services.intervals
+            group.create_task(_repeat("list what SES has", intervals.lists, beside.round, over))
+            group.create_task(_repeat("follow management events", intervals.hints, beside.follow_hints, over))
+            group.create_task(_repeat("carry out plans", intervals.hints, beside.carry_out, over))
             try:
                 await _look(services, holds, due, stop)
             except Exception as error:  # raised below: here it would cancel the calls that are being made

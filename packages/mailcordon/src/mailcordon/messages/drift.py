@@ -317,10 +317,43 @@ def not_allowed(change: str) -> str:
     return f"this waits for a plan that a person applies: {change}"
 
 
-@example()
-def proposed() -> str:
-    """Why a change of a plan waits: the control process found it, and its policy is to propose it."""
-    return "found at SES; a person decides"
+@example(12)
+def no_finding(finding: int) -> str:
+    """There is no finding with this number."""
+    return f"there is no finding {finding}; `mailcordon drift` lists them"
+
+
+@example(12)
+def finding_over(finding: int) -> str:
+    """A finding that ended cannot be accepted."""
+    return f"finding {finding} is over already"
+
+
+@example(12)
+def not_acceptable(finding: int) -> str:
+    """A finding cannot be accepted, since Mailcordon needs another value."""
+    return (
+        f"finding {finding} cannot be accepted: another value is desired there. Apply the plan that repairs it, or change"
+        " what is desired"
+    )
+
+
+@example("tenant-supression")
+def no_kind(kind: str) -> str:
+    """There is no kind of difference with this name."""
+    return f"there is no kind of difference {kind!r}; `mailcordon drift policy` lists them"
+
+
+@example("tags")
+def hold_needs_isolation(kind: str) -> str:
+    """A policy holds mail only for what breaks isolation."""
+    return f"{kind} does not break isolation between tenants, so it holds no mail"
+
+
+@example("dkim-key")
+def nothing_to_apply(kind: str) -> str:
+    """A policy cannot apply a repair where SES has no call for it."""
+    return f"no call to SES repairs {kind}: it can only be proposed"
 
 
 @example("12")

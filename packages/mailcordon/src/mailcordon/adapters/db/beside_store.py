@@ -21,6 +21,9 @@ class BesideStore:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
+    async def want_account(self, cell: str) -> None:
+        await self._pool.execute(_SQL.want_account, cell)
+
     async def strangers(self, kind: Kind, names: Sequence[str]) -> list[str]:
         return [row["name"] for row in await self._pool.fetch(_SQL.strangers, kind.word, list(names))]
 

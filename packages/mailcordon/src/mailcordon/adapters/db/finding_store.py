@@ -1,15 +1,22 @@
 """Findings, as the control role: opened, seen again and ended in the transaction that records the look at SES."""
 
+import dataclasses
 import json
 from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 import asyncpg
 
-from mailcordon.adapters.db import queries
-from mailcordon.adapters.db.engine import PooledConnection
+from mailcordon.adapters.db import connection_pool, plan_store, queries
+from mailcordon.adapters.db.engine import Pool, PooledConnection
+from mailcordon.control import beside, findings
+from mailcordon.control.desired import Resource, parse_kind
 from mailcordon.control.drift import Found
+from mailcordon.control.findings import By, Finding, KindPolicy
 from mailcordon.control.plan import Change
 from mailcordon.control.reconcile import Outcome, Row
+from mailcordon.core.drift import ADDITION, TABLE, Drift, Policy
 from mailcordon.messages import drift as messages
 
 _SQL = queries.load("finding_store.sql")
@@ -65,7 +72,10 @@ async def see(
             open_ids.append(row["id"])
             proposed = [change for change in each.repair if change.key not in tried]
             if row["plan"] is None and proposed:
-                await _propose(conn, row["id"], whose, each.sentence, proposed)
+                plan = await plan_store.propose(
+                    conn, proposed, tenant=whose, because=each.sentence, actor=ACTOR
+                )
+                await conn.execute(_SQL.set_plan, row["id"], plan)
         elif each.key in repaired:
             repaired_ids.append(row["id"])
     for ended in await conn.fetch(
@@ -87,28 +97,6 @@ async def _ended(conn: PooledConnection, row: asyncpg.Record) -> None:
     await _audit(conn, "drift.ended", row["tenant"], key, row["ended_because"])
 
 
-async def _propose(
-    conn: PooledConnection, finding: int, tenant: int | None, sentence: str, changes: Sequence[Change]
-) -> None:
-    plan = await conn.fetchval(_SQL.propose, tenant, ACTOR, sentence)
-    for seq, change in enumerate(changes, 1):
-        one = change.resource
-        await conn.execute(
-            _SQL.propose_change,
-            plan,
-            seq,
-            one.kind.word,
-            one.name,
-            change.action,
-            change.member or "",
-            tenant,
-            json.dumps(change.was) if change.was is not None else None,
-            None if change.removes else json.dumps(one.want),
-            messages.proposed(),
-        )
-    await conn.execute(_SQL.set_plan, finding, plan)
-
-
 def _change(change: Change) -> dict[str, object]:
     return {
         "kind": change.resource.kind.word,
@@ -121,6 +109,157 @@ def _change(change: Change) -> dict[str, object]:
 async def _audit(
     conn: PooledConnection, action: str, tenant: int | None, key: tuple[str, str, str, str], because: str
 ) -> None:
+    await conn.execute(_SHARED.write_audit, ACTOR, action, tenant, _about(key), None, None, because)
+
+
+def _about(key: tuple[str, str, str, str]) -> str:
     kind, resource_kind, resource, member = key
-    about = f"{kind} of {resource_kind} {resource}" + (f": {member}" if member else "")
-    await conn.execute(_SHARED.write_audit, ACTOR, action, tenant, about, None, None, because)
+    return f"{kind} of {resource_kind} {resource}" + (f": {member}" if member else "")
+
+
+class FindingStore:
+    """Findings as people see them, as the control role."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def findings(
+        self,
+        *,
+        tenant: str | None,
+        kind: str | None,
+        severity: str | None,
+        is_open: bool | None,
+        before: int | None,
+        limit: int,
+    ) -> list[Finding]:
+        async with connection_pool.acquire(self._pool) as conn:
+            rows = await conn.fetch(_SQL.findings, None, tenant, kind, severity, is_open, before, limit)
+        return [_finding(row) for row in rows]
+
+    async def finding(self, id: int) -> Finding | None:
+        async with connection_pool.acquire(self._pool) as conn:
+            row = await conn.fetchrow(_SQL.findings, id, None, None, None, None, None, 1)
+        return None if row is None else _finding(row)
+
+    async def accept(self, id: int, *, actor: str, because: str) -> bool:
+        async with connection_pool.transaction(self._pool) as conn:
+            row = await conn.fetchrow(_SQL.finding, id)
+            if row is None or row["ended_at"] is not None:
+                return False
+            kind, member = Drift(row["kind"]), row["member"]
+            if row["row_kind"] in beside.LOOKS:
+                name = beside.acceptance(kind, row["resource"], member)
+                await conn.execute(_SQL.accept_beside, row["resource_kind"], name)
+            else:
+                of = await conn.fetchrow(_SQL.resource_of, row["row_kind"], row["row_name"])
+                if of is None:
+                    return False
+                resource = Resource(parse_kind(row["row_kind"]), row["row_name"], json.loads(of["desired"]))
+                accepted = findings.accepted_after(
+                    kind,
+                    member,
+                    row["resource"],
+                    resource,
+                    None if of["whole"] is None else json.loads(of["whole"]),
+                    json.loads(of["accepted"] or "{}"),
+                )
+                if accepted is None:
+                    return False
+                await conn.execute(_SQL.set_accepted, row["row_kind"], row["row_name"], json.dumps(accepted))
+            await conn.execute(_SQL.end_finding, id, messages.accepted(actor, because))
+            if row["plan"] is not None:
+                await conn.execute(_SQL.outdate_plan, row["plan"])
+            about = _about((row["kind"], row["resource_kind"], row["resource"], member))
+            await conn.execute(
+                _SHARED.write_audit, actor, "drift.accept", row["tenant"], about, None, None, because
+            )
+            return True
+
+    async def stored_policies(self) -> dict[str, KindPolicy]:
+        async with connection_pool.acquire(self._pool) as conn:
+            rows = await conn.fetch(_SQL.stored_policies)
+        return {
+            row["kind"]: KindPolicy(
+                kind=row["kind"],
+                severity=None if row["kind"] == ADDITION else TABLE[Drift(row["kind"])].severity,
+                isolation=row["kind"] != ADDITION and TABLE[Drift(row["kind"])].isolation,
+                policy=Policy(act=row["act"], hold=row["hold"]),
+                is_default=False,
+                by=row["by"],
+                because=row["because"],
+                at=row["at"],
+            )
+            for row in rows
+        }
+
+    async def set_policy(self, kind: str, policy: Policy, *, actor: str, because: str) -> None:
+        before = (await self.stored_policies()).get(kind)
+        async with connection_pool.transaction(self._pool) as conn:
+            await conn.execute(_SQL.set_policy, kind, policy.act, policy.hold, actor, because)
+            await conn.execute(_SQL.recheck_found, kind)
+            await conn.execute(
+                _SHARED.write_audit,
+                actor,
+                "drift.policy",
+                None,
+                f"policy of {kind}",
+                None if before is None else json.dumps(dataclasses.asdict(before.policy)),
+                json.dumps(dataclasses.asdict(policy)),
+                because,
+            )
+
+    async def to_hold(self, kinds: Sequence[str]) -> list[tuple[int, int]]:
+        async with connection_pool.acquire(self._pool) as conn:
+            return [(row["id"], row["tenant"]) for row in await conn.fetch(_SQL.to_hold, list(kinds))]
+
+    async def set_hold(self, finding: int, hold: int) -> None:
+        async with connection_pool.acquire(self._pool) as conn:
+            await conn.execute(_SQL.set_hold, finding, hold)
+
+    async def to_lift(self) -> list[tuple[int, int]]:
+        async with connection_pool.acquire(self._pool) as conn:
+            return [(row["tenant"], row["hold"]) for row in await conn.fetch(_SQL.to_lift)]
+
+    async def purge(self, days: int) -> None:
+        async with connection_pool.acquire(self._pool) as conn:
+            await conn.execute(_SQL.purge_findings, days)
+
+
+def _finding(row: asyncpg.Record) -> Finding:
+    kind = Drift(row["kind"])
+    return Finding(
+        id=row["id"],
+        kind=kind,
+        severity=row["severity"],
+        resource_kind=row["resource_kind"],
+        resource=row["resource"],
+        member=row["member"],
+        tenant=row["slug"],
+        detail=json.loads(row["detail"]),
+        by=_by(row["by"]),
+        act=row["act"] or TABLE[kind].act,
+        repair=json.loads(row["repair"]),
+        plan=row["plan"],
+        hold=row["hold"],
+        found_by=row["found_by"],
+        since=row["since"],
+        seen_at=row["seen_at"],
+        ended_at=row["ended_at"],
+        ended_because=row["ended_because"],
+    )
+
+
+def _by(text: str | None) -> By | None:
+    if text is None:
+        return None
+    known: dict[str, Any] = json.loads(text)
+    at = known.get("at")
+    return By(
+        arn=known.get("arn"),
+        access_key=known.get("access_key"),
+        source_ip=known.get("source_ip"),
+        user_agent=known.get("user_agent"),
+        event=known.get("event"),
+        at=None if at is None else datetime.fromisoformat(at).astimezone(UTC),
+    )

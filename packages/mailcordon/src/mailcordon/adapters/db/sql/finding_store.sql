@@ -48,20 +48,10 @@ returning id, kind, resource_kind, resource, member, tenant, plan, hold, ended_b
 -- The plan that repairs a finding.
 update finding set plan = $2 where id = $1;
 
--- name: propose
--- A plan of the control process, for one finding.
-insert into plan (revision, source, tenant, made_by, because)
-select value, 'control', $1, $2, $3 from epoch where name = 'desired'
-returning id;
-
--- name: propose_change
--- A call of such a plan.
-insert into plan_change (plan, seq, kind, name, action, member, tenant, was, want, waits)
-values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::jsonb, $10);
-
 -- name: outdate_plan
--- What the plan would repair is over.
-update plan set state = 'outdated', ended_at = now() where id = $1 and state = 'proposed';
+-- What the plan would repair is over. One that is being applied just now is left alone.
+update plan set state = 'outdated', ended_at = now()
+where id = (select id from plan where id = $1 and state = 'proposed' for update skip locked);
 
 -- name: strangers
 -- Those of these names that are not ours.
@@ -76,8 +66,8 @@ select $1, n.name, n.whole::jsonb from unnest($2::text[], $3::text[]) n (name, w
 on conflict (kind, name) do update set whole = excluded.whole, observed_at = now();
 
 -- name: forget_beside
--- What is not there any more, or is ours now.
-delete from ses_beside where kind = $1 and not name = any ($2::text[]);
+-- What is not there any more, or is ours now. What was accepted stays accepted if it comes back.
+delete from ses_beside where kind = $1 and not accepted and not name = any ($2::text[]);
 
 -- name: known_beside
 -- The names of what was seen beside ours.
@@ -144,3 +134,77 @@ order by c.plan, c.seq limit 20;
 -- After a destination of a set was deleted, the set's destinations are listed again.
 update ses_resource set next_try_at = 'epoch', work = 'urgent'
 where kind = 'event-destination' and split_part(name, '/', 1) = $1;
+
+-- name: want_account
+-- The account itself: nothing is desired of it, but its settings are watched.
+insert into ses_resource (kind, name, phase, desired) values ('account', $1, 7, '{}') on conflict (kind, name) do nothing;
+
+-- name: finding
+-- One finding, locked.
+select * from finding where id = $1 for update;
+
+-- name: resource_of
+-- The resource that a finding is about, as it was last read.
+select desired, whole, accepted from ses_resource where kind = $1 and name = $2 for update;
+
+-- name: set_accepted
+-- A person accepts what no check covers. It is looked at again at once.
+update ses_resource set accepted = $3::jsonb, next_try_at = 'epoch', work = 'repair' where kind = $1 and name = $2;
+
+-- name: accept_beside
+-- A person accepts something that is not ours.
+insert into ses_beside (kind, name, whole, accepted) values ($1, $2, '{}', true)
+on conflict (kind, name) do update set accepted = true;
+
+-- name: end_finding
+-- A person accepted it.
+update finding set ended_at = now(), ended_because = $2 where id = $1 and ended_at is null;
+
+-- name: findings
+-- A page of findings, newest first. $2: the tenant's slug, since a finding can be about two tenants.
+select f.*, e.slug, p.act, p.hold as policy_hold
+from finding f left join tenant e on e.id = f.tenant left join drift_policy p on p.kind = f.kind
+where ($1::bigint is null or f.id = $1)
+  and ($2::text is null or e.slug = $2 or f.detail ->> 'tenant' = $2)
+  and ($3::text is null or f.kind = $3) and ($4::text is null or f.severity = $4)
+  and ($5::boolean is null or (f.ended_at is null) = $5) and ($6::bigint is null or f.id < $6)
+order by f.id desc limit $7;
+
+-- name: set_policy
+-- What happens when a difference of a kind is found.
+insert into drift_policy (kind, act, hold, by, because) values ($1, $2, $3, $4, $5)
+on conflict (kind) do update set act = excluded.act, hold = excluded.hold, by = excluded.by, because = excluded.because, at = now();
+
+-- name: stored_policies
+-- What people have set.
+select * from drift_policy order by kind;
+
+-- name: recheck_found
+-- A changed policy acts on what is open.
+update ses_resource r set next_try_at = 'epoch', work = 'repair'
+from finding f
+where f.kind = $1 and f.ended_at is null and r.kind = f.row_kind and r.name = f.row_name;
+
+-- name: to_hold
+-- Findings whose policy holds mail, and that hold none yet. Of a tenant that can use another's domain, it is its own mail.
+select f.id, f.kind, f.detail,
+       coalesce((select r.tenant from ses_resource r
+                 where f.kind = 'shared-association' and r.kind = 'association' and r.name = f.resource), f.tenant) as tenant
+from finding f join drift_policy p on p.kind = f.kind
+where f.ended_at is null and f.hold is null and p.hold and f.kind = any ($1::text[]) and f.tenant is not null
+order by f.id limit 100;
+
+-- name: set_hold
+-- The hold that was placed for a finding.
+update finding set hold = $2 where id = $1;
+
+-- name: to_lift
+-- Holds of findings that ended, or whose policy does not hold mail any more.
+select f.id, h.id as hold, h.tenant
+from finding f join hold h on h.id = f.hold and h.lifted_at is null left join drift_policy p on p.kind = f.kind
+where f.ended_at is not null or not coalesce(p.hold, false)
+order by f.id limit 100;
+
+-- name: purge_findings
+-- Findings that ended long ago.
+delete from finding where ended_at < now() - make_interval(days => $1::int);
