@@ -22,7 +22,7 @@ from mailcordon.adapters.ses import management_events
 from mailcordon.adapters.ses.administer import Administer
 from mailcordon.adapters.ses.queue import SqsQueue, open_queue
 from mailcordon.adapters.ses.signer import Credentials, FixedCredentials
-from mailcordon.control import desired
+from mailcordon.control import desired, hints
 from mailcordon.control.beside import Beside
 from mailcordon.control.findings import Finding, Findings
 from mailcordon.control.governor import Governor
@@ -67,13 +67,12 @@ class World:
         self.administer = Administer(
             region="us-east-1", endpoint=local.url, access_key="test", secret_key="test"
         )
-        self.reconciler = Reconciler(
-            self.store, self.administer, self.governor, Pace(retry=0, shared=3600, rest=3600)
-        )
+        self.reconciler = Reconciler(self.store, self.administer, self.governor, Pace(retry=0))
         self.beside = Beside(BesideStore(control), self.administer, cell="default", recheck=3600)
         self.ses: Any = boto3.client("sesv2", endpoint_url=local.url, **given)  # somebody else's
         self.keys: dict[str, str] = {}
         self.now = 1000.0
+        self.made = 0  #: calls of somebody else
         decode = partial(management_events.decode, region="us-east-1")
         self.signals = Signals(queue, HintStore(control), decode, cell="default", clock=lambda: self.now)
 
@@ -91,6 +90,7 @@ class World:
 
     async def call(self, operation: str, **members: Any) -> Any:
         given = {name: self.filled(value) for name, value in members.items()}
+        self.made += 1
         return await asyncio.to_thread(lambda: getattr(self.ses, operation)(**given))
 
     def filled(self, value: Any) -> Any:
@@ -118,9 +118,11 @@ class World:
     async def events(self) -> None:
         """Reads the management queue, and looks at what the events named; nothing else is due."""
         await self.beside.follow_hints()
-        for _ in range(30):
-            if not await self.signals.read(wait=False):
-                break
+        async with asyncio.timeout(60):
+            while (
+                self.made > self.signals.facts.counted[hints.Verdict.LOOK]
+            ):  # one event each, and some of our own
+                await self.signals.read()
         await self.owner.execute(
             "update ses_resource set next_try_at = 'epoch' where work = 'urgent' and next_try_at < now() + interval '1 minute'"
         )

@@ -102,7 +102,6 @@ class Look:
     accepted: Mapping[str, Any] | None  #: `baseline` of what was last accepted; None: nothing yet
     open: frozenset[tuple[str, str, str, str]] = frozenset()  #: keys of findings that are open
     beside: Sequence[str] = ()  #: destinations of the same set that are not ours
-    entity: Whole | None = None  #: of a tenant that SES does not send for
 
 
 def says(kind: Drift, detail: Mapping[str, Json]) -> str:
@@ -265,9 +264,9 @@ def _statuses(look: Look, members: Mapping[str, Json], facts: Facts) -> Iterator
             "status": members["mail_from_status"],
         }
         yield _found(Drift.MAIL_FROM_FAILED, resource, detail=detail)
-    if resource.kind == Kind.TENANT and members["status"] == "DISABLED":
+    if resource.kind == Kind.POLICY and members["status"] == "DISABLED":
         aws, ours = (
-            observed.group(look.entity, name) for name in ("AwsSesManagedStatus", "CustomerManagedStatus")
+            observed.group(look.whole, name) for name in ("AwsSesManagedStatus", "CustomerManagedStatus")
         )
         by_aws = aws.get("Status") == "DISABLED"
         detail = {

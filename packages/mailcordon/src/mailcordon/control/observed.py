@@ -114,7 +114,10 @@ def members(kind: Kind, name: str, whole: Whole) -> dict[str, Json]:
             }
         case Kind.POLICY:
             policy = whole.get("ReputationManagementPolicy")
-            return {"policy": str(policy).rpartition("/")[2] if policy else None}
+            return {
+                "policy": str(policy).rpartition("/")[2] if policy else None,
+                "status": whole.get("SendingStatusAggregate") or "ENABLED",
+            }
         case Kind.ASSOCIATION:
             return {"resources": sorted(map(str, whole.get("resources") or ()))}
         case Kind.ACCOUNT:

@@ -306,7 +306,6 @@ class Reconciler:
             accepted=row.accepted if reading.complete else None,
             open=row.open,
             beside=reading.beside,
-            entity=reading.entity,
         )
         found = drift.find(look, Facts())
         if not found:

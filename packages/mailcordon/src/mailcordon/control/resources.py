@@ -22,7 +22,6 @@ class Reading:
     whole: Whole | None  #: None: it does not exist
     complete: bool = True  #: False: a create call returned it, which leaves members out
     beside: tuple[str, ...] = ()  #: event destinations of the same set that are not ours
-    entity: Whole | None = None  #: of a tenant that SES does not send for: who stopped it, and why
 
     def members(self, resource: Resource) -> dict[str, Json] | None:
         return None if self.whole is None else observed.members(resource.kind, resource.name, self.whole)
@@ -48,10 +47,7 @@ class Resources:
             case Kind.IDENTITY:
                 return Reading(whole=await ses.get_identity(name))
             case Kind.TENANT:
-                whole = await ses.get_tenant(name)
-                if whole is None or whole.get("SendingStatus") != "DISABLED":
-                    return Reading(whole=whole)
-                return Reading(whole=whole, entity=await ses.get_entity(str(whole["TenantArn"])))
+                return Reading(whole=await ses.get_tenant(name))
             case Kind.POLICY:
                 return Reading(whole=await ses.get_entity(await self._arn(name)) or {})
             case Kind.ASSOCIATION:
@@ -132,12 +128,12 @@ class Resources:
                 await self._tags(await self._near(None, f"identity/{name}"), want["tags"], whole)
             case Kind.TENANT, "tags":
                 await self._tags(await self._arn(name), want["tags"], whole)
-            case Kind.TENANT, "status":
-                await ses.put_status(await self._arn(name), "ENABLED")
             case Kind.TENANT, _:
                 await ses.put_tenant_suppression(
                     name, scope=want["suppression_scope"], reasons=want["suppressed_reasons"]
                 )
+            case Kind.POLICY, "status":
+                await ses.put_status(await self._arn(name), "ENABLED")
             case Kind.POLICY, _:
                 await ses.put_policy(await self._arn(name), want["policy"])
             case Kind.ACCOUNT, "suppression":

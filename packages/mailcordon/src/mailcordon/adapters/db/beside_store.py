@@ -62,6 +62,7 @@ class BesideStore:
             _SQL.entities,
             list(policies),
             [each["policy"] for each in members.values()],
+            [each["status"] for each in members.values()],
             [json.dumps(whole) for whole in policies.values()],
             again_in,
         )

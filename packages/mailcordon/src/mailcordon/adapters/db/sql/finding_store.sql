@@ -86,24 +86,29 @@ where i.domain = any ($1::text[])
 
 -- name: entities
 -- Reputation entities from a list, for the policies of our tenants. One that is as recorded counts as read; one that differs is read
--- by itself, and repaired or reported.
-update ses_resource r
-set (observed_at, whole, next_try_at, work) = (
-    select case when same then now() else r.observed_at end, case when same then n.whole::jsonb else r.whole end,
-           case when same then greatest(r.next_try_at, now() + make_interval(secs => $4::float8)) else now() end,
-           case when same then r.work else 'repair' end
-      from (select r.observed ->> 'policy' is not distinct from n.policy as same) s
+-- by itself, and repaired or reported. The rows are locked in one order.
+with listed as (
+    select r.name, n.whole::jsonb as whole,
+           r.observed ->> 'policy' is not distinct from n.policy and coalesce(r.observed ->> 'status', 'ENABLED') = n.status as same
+    from ses_resource r join unnest($1::text[], $2::text[], $3::text[], $4::text[]) n (name, policy, status, whole) on n.name = r.name
+    where r.kind = 'policy' and r.state = 'applied' and r.wanted and r.next_try_at > now()
+    order by r.name for no key update of r
 )
-from unnest($1::text[], $2::text[], $3::text[]) n (name, policy, whole)
-where r.kind = 'policy' and r.name = n.name and r.state = 'applied' and r.next_try_at > 'epoch';
+update ses_resource r
+set observed_at = case when l.same then now() else r.observed_at end, whole = case when l.same then l.whole else r.whole end,
+    next_try_at = case when l.same then greatest(r.next_try_at, now() + make_interval(secs => $5::float8)) else now() end,
+    work = case when l.same then r.work else 'repair' end
+from listed l
+where r.kind = 'policy' and r.name = l.name;
 
 -- name: statuses
 -- Sending statuses of our tenants from a list: what differs from what was read is read by itself.
-update ses_resource r
-set next_try_at = now(), work = 'repair'
-from unnest($1::text[], $2::text[]) n (name, status)
-where r.kind = 'tenant' and r.name = n.name and r.state = 'applied' and r.observed ->> 'status' <> n.status
-  and r.next_try_at > now();
+with changed as (
+    select r.name from ses_resource r join unnest($1::text[], $2::text[]) n (name, status) on n.name = r.name
+    where r.kind = 'tenant' and r.state = 'applied' and r.observed ->> 'status' <> n.status and r.next_try_at > now()
+    order by r.name for no key update of r
+)
+update ses_resource r set next_try_at = now(), work = 'repair' from changed c where r.kind = 'tenant' and r.name = c.name;
 
 -- name: last_hint
 -- Where to continue.
