@@ -24,6 +24,7 @@ _TOUCHED: Mapping[Drift, str] = {
     Drift.TENANT_SUPPRESSION: "suppression",
     Drift.SET_SUPPRESSION: "suppression",
     Drift.ACCOUNT_SUPPRESSION: "suppression",
+    Drift.REPUTATION_POLICY: "policy",
     Drift.TENANT_DISABLED: "status",
     Drift.SENDING_OFF: "sending",
     Drift.DKIM_OFF: "dkim_signing",
