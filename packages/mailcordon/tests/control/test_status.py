@@ -16,6 +16,7 @@ from mailcordon.control.status import (
     OpenStop,
     Overdue,
     Waiting,
+    WaitingPlan,
 )
 from mailcordon.core.health import ROLES, Role
 from mailcordon.core.priority import Class
@@ -255,6 +256,12 @@ def test_failing_resources_are_named_and_many_are_counted():
     found = status.judge(facts(failing=failing))
     assert len(found.problems) == status.MOST_OF_A_KIND + 1
     assert found.problems[-1].sentence == "2 more of resource-failing"
+
+
+def test_changed_settings_that_wait_for_a_person_are_a_problem_with_what_to_do():
+    (problem,) = status.judge(facts(plans=[WaitingPlan(id=12, calls=8, since=1)])).problems
+    assert (problem.code, problem.check) == ("plan-waits", "resources at SES")
+    assert "mailcordon apply 12" in problem.next
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mailcordon.adapters.db import connection_pool, plan_store
+from mailcordon.adapters.db import connection_pool, plan_store, status_reader
 from mailcordon.control import desired, plan, steps
 from mailcordon.control.desired import Kind, Resource
 from mailcordon.control.plan import Change
@@ -311,6 +311,14 @@ async def test_a_new_topology_takes_lanes_along_when_ses_has_it_and_leaves_nothi
     assert await world.owner.fetchval("select value from epoch where name = 'control'") > before
 
 
+async def test_what_mail_still_needs_is_not_due_until_it_is_released(world: World) -> None:
+    id = await switched(world)
+    due = "select kind from ses_resource where not wanted and next_try_at <= now() and kind = 'tenant'"
+    assert await world.owner.fetch(due) == []
+    assert await waiting(world, id) == 0
+    assert len(await world.owner.fetch(due)) == 1
+
+
 async def switched(world: World) -> int:
     """A tenant whose routes have moved to sets and SES tenants of their own, a minute ago."""
     await world.onboard()
@@ -417,6 +425,7 @@ async def topics(world: World) -> set[str]:
 
 
 async def test_a_setting_that_would_rewire_every_set_waits_for_a_person(world: World) -> None:
+    """Status says so too."""
     await world.onboard()
     await world.plans.want_everything(SETTINGS)
     await agree(world)
@@ -427,6 +436,8 @@ async def test_a_setting_that_would_rewire_every_set_waits_for_a_person(world: W
     assert waits.id is not None
     full = await world.plans.get(waits.id)
     assert len(full.calls) == 4
+    (told,) = (await status_reader.read(world.owner)).plans
+    assert (told.id, told.calls) == (waits.id, 4)
     assert full.calls[0].waits == "it rewires 4 of 8 resources of the kind event-destination"
     await world.plans.apply(waits.id, actor="ann")
     assert await topics(world) == {OTHER.outcome_topic_arn}

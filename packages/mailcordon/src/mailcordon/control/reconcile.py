@@ -118,6 +118,10 @@ class ProvisionStore(Protocol):
         """Audits what was done before the process was stopped."""
         ...
 
+    async def put_off(self, row: Row) -> None:
+        """A resource that is no longer wanted is looked at again when no mail needs it any more (control/plans.py)."""
+        ...
+
     async def gone(self, row: Row, done: Sequence[Change]) -> None:
         """Records that a resource that is no longer wanted does not exist any more."""
         ...
@@ -320,7 +324,11 @@ class Reconciler:
             return
         reading = await calls.read(resource)
         for change in plan.changes(resource, reading.members(resource), wanted=False):
-            if _judge(row, change, None, {}) is not Act.APPLY:
+            act = _judge(row, change, None, {})
+            if act is Act.WAIT:
+                await self._store.put_off(row)
+                return
+            if act is not Act.APPLY:
                 problem = messages.not_allowed(str(change))
                 await self._store.failed(row, problem, None, again_in=_SLOWEST_RETRY)
                 return

@@ -117,6 +117,15 @@ class FailingResource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingPlan:
+    """Changed settings that would rewire too much to be applied by themselves."""
+
+    id: int
+    calls: int
+    since: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """What GetAccount said last."""
 
@@ -160,6 +169,7 @@ class Facts:
     overdue: Overdue | None = None
     set_aside: int = 0  #: mails that SES refused with an error that we do not know
     failing: Sequence[FailingResource] = ()
+    plans: Sequence[WaitingPlan] = ()
     storage: Storage | None = None  #: None: it was not read
     quarantine: Sequence[QuarantineKind] = ()
     snapshot_seconds: float | None = None
@@ -481,6 +491,14 @@ def _unknown(facts: Facts) -> Iterator[Problem]:
 
 
 def _resources(facts: Facts) -> Iterator[Problem]:
+    for plan in facts.plans:
+        yield Problem(
+            code="plan-waits",
+            check="resources at SES",
+            sentence=system.status_plan_waits(calls=plan.calls),
+            next=system.status_plan_waits_next(plan=plan.id),
+            since=plan.since,
+        )
     for one in facts.failing:
         yield Problem(
             code="resource-failing",

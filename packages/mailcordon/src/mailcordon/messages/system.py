@@ -1288,6 +1288,21 @@ def status_resource_failing_next(*, tenant: str | None) -> str:
     )
 
 
+@example(calls=8)
+def status_plan_waits(*, calls: int) -> str:
+    """The settings at the last start differ from those before, and would change too much at SES."""
+    return f"Changed settings wait for a person: they rewire what exists, with {calls:,} calls to SES. The old ones stay in force"
+
+
+@example(plan=12)
+def status_plan_waits_next(*, plan: int) -> str:
+    """What to do about changed settings that wait."""
+    return (
+        f"Look at it with `mailcordon plans show {plan}`. If it is right, `mailcordon apply {plan}`; else set the settings back "
+        "and restart the control process"
+    )
+
+
 @example()
 def status_partitions_missing() -> str:
     """The database has no partitions."""

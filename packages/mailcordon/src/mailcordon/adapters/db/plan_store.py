@@ -19,6 +19,7 @@ from mailcordon.control.steps import Step, StepKind
 from mailcordon.control.work import Work
 
 _SQL = queries.load("plan_store.sql")
+_PROVISION = queries.load("provision_store.sql")
 _SHARED = queries.load("shared.sql")
 _ADDITIONS = frozenset({StepKind.ADD_TENANT, StepKind.ADD_DOMAIN, StepKind.ADD_LANE})
 
@@ -148,6 +149,11 @@ class StoredTransaction:
             await conn.execute(_SQL.end_plans, sorted({row["plan"] for row in overtaken}))
         await conn.execute(_SQL.wait_for_mail, id)
         await conn.execute(_SQL.release, id)
+        gone = [wish.resource for wish in draft.wishes.values() if not wish.wanted]
+        if gone:
+            await conn.execute(
+                _PROVISION.put_off, [one.kind.word for one in gone], [one.name for one in gone]
+            )
         if not draft.wishes:
             await conn.execute(_SQL.make_due, id, work)
         await _audit_steps(conn, draft, named, before, actor, because, id)

@@ -100,6 +100,9 @@ class ProvisionStore:
         async with self._pool.acquire() as conn, conn.transaction():
             await _audit(conn, row, done)
 
+    async def put_off(self, row: Row) -> None:
+        await self._pool.execute(_SQL.put_off, [row.resource.kind.word], [row.resource.name])
+
     async def gone(self, row: Row, done: Sequence[Change]) -> None:
         one = row.resource
         async with self._pool.acquire() as conn, conn.transaction():

@@ -134,13 +134,15 @@ async def _set_aside(connection: _Connection) -> Mapping[str, Any]:
 
 async def _failing(connection: _Connection) -> Mapping[str, Any]:
     rows = await connection.fetch(_SQL.failing, timeout=_TIMEOUT)
+    plans = await connection.fetch(_SQL.plans_of_settings, timeout=_TIMEOUT)
     return {
+        "plans": [status.WaitingPlan(**row) for row in plans],
         "failing": [
             status.FailingResource(
                 kind=row["kind"], name=row["name"], tenant=row["tenant"], error=row["error"] or ""
             )
             for row in rows
-        ]
+        ],
     }
 
 

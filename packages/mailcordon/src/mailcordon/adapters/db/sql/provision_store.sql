@@ -104,6 +104,12 @@ where p.kind = $1 and p.name = $2 and p.wanted and p.state = 'failing' and d.nex
   and (p.kind = 'tenant' and d.kind in ('policy', 'association') and d.tenant = p.tenant and d.tenant is not null
     or p.kind = 'configuration-set' and d.kind = 'event-destination' and d.name in (p.name || '/outcome', p.name || '/engagement'));
 
+-- name: put_off
+-- What is no longer wanted and still needed by mail is due when it is not (`release`); the hour is for the case that this was missed.
+update ses_resource r set next_try_at = now() + interval '1 hour', due_since = null
+from unnest($1::text[], $2::text[]) u (kind, name)
+where r.kind = u.kind and r.name = u.name and not r.wanted and plan_later(r.kind, r.name) <> '{}';
+
 -- name: gone
 -- A resource that is no longer wanted does not exist any more at SES.
 delete from ses_resource where kind = $1 and name = $2 and not wanted;

@@ -60,6 +60,11 @@ select r.kind, r.name, e.slug as tenant, r.error
   from ses_resource r left join tenant e on e.id = r.tenant
  where r.state = 'failing' order by r.phase, r.name limit 200;
 
+-- name: plans_of_settings
+-- Changed settings that wait for a person. There is at most one.
+select p.id, (select count(*) from plan_change c where c.plan = p.id) as calls, (extract(epoch from p.made_at) * 1000)::bigint as since
+  from plan p where p.state = 'proposed' and p.source = 'settings' order by p.id;
+
 -- name: quarantine_kinds
 -- What quarantine had no room for.
 select why, entries, most_entries, bytes, most_bytes, not_kept, not_kept_at from quarantine_kind order by why;
