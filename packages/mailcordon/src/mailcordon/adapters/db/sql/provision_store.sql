@@ -106,7 +106,7 @@ where p.kind = $1 and p.name = $2 and p.wanted and p.state = 'failing' and d.nex
 
 -- name: put_off
 -- What is no longer wanted and still needed by mail is due when it is not (`release`); the hour is for the case that this was missed.
-update ses_resource r set next_try_at = now() + interval '1 hour', due_since = null
+update ses_resource r set next_try_at = now() + make_interval(hours => 1), due_since = null
 from unnest($1::text[], $2::text[]) u (kind, name)
 where r.kind = u.kind and r.name = u.name and not r.wanted and plan_later(r.kind, r.name) <> '{}';
 
