@@ -12,15 +12,19 @@ from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.audit_store import AuditReader
 from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.control_store import ControlStore
+from mailcordon.adapters.db.erasure_store import ErasureStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.key_store import KeyStore
+from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.http import control, server
 from mailcordon.control import desired
+from mailcordon.control.erasure import ErasureRequests
 from mailcordon.control.governor import Governor
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.keys import Keys
+from mailcordon.control.lifecycle import Lifecycle
 from mailcordon.control.plans import Plans
 from mailcordon.control.steps import Step, StepKind
 from mailcordon.control.tenants import Tenants
@@ -88,6 +92,10 @@ async def world(database: Any) -> AsyncIterator[ControlWorld]:
         audit=AuditReader(pools["control"], pools["reader"]),
         governor=governor,
         plans=plans,
+        lifecycle=Lifecycle(plans, LifecycleStore(pools["control"]), local=True),
+        erasures=ErasureRequests(
+            ControlReader(pools["control"], pools["reader"]), ErasureStore(pools["control"])
+        ),
     )
     app = server.application(KeyCache(key_store), control.routes(services))
     # In this loop, where the pools live.
@@ -99,6 +107,13 @@ async def world(database: Any) -> AsyncIterator[ControlWorld]:
             world.tenant_keys[slug] = made.key_text or ""
         key, _ = await keys.create(tenant=None, name="spare", scopes=["send"], actor="test")
         world.spare = key.prefix
+        # A retired tenant, whose personal data was asked to be erased.
+        await owner.execute(
+            "insert into tenant (key, slug, retiring_at, retired_at) values ('mc-aaaaaaaa', 'gone', now(), now())"
+        )
+        await owner.execute(
+            "insert into erasure (tenant, requested_by, because) select id, 'ann', 'asked to' from tenant where slug = 'gone'"
+        )
         more = Step(kind=StepKind.ADD_LANE, tenant="acme", type="invoice", to="news.acme.example")
         world.plan = (await plans.make([more], actor="test")).id or 0
         yield world

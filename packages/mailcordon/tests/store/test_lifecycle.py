@@ -13,13 +13,12 @@ from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
 from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.ses.administer import Administer
-from mailcordon.control import desired, steps
+from mailcordon.control import desired
 from mailcordon.control.governor import Governor
-from mailcordon.control.lifecycle import Lifecycle, Prepared
+from mailcordon.control.lifecycle import Change, Lifecycle, Prepared, Verb
 from mailcordon.control.plans import Plan, Plans
 from mailcordon.control.reconcile import Pace, Reconciler
 from mailcordon.control.retirement import Retirement
-from mailcordon.control.steps import Step, StepKind
 from mailcordon.control.tenants import Tenants
 from mailcordon.core.errors import Conflict
 from mailcordon.core.hold import NewHold
@@ -80,13 +79,13 @@ class World:
                 "update ses_resource set next_try_at = now() where state <> 'applied' or not wanted"
             )
 
-    async def prepare(self, kind: StepKind, **over: Any) -> Prepared:
+    async def prepare(self, verb: Verb, **over: Any) -> Prepared:
         return await self.lifecycle.prepare(
-            Step(kind=kind, tenant="acme", **over), actor="ann", because="asked to"
+            Change(verb=verb, tenant="acme", **over), actor="ann", because="asked to"
         )
 
-    async def do(self, kind: StepKind, **over: Any) -> Plan:
-        prepared = await self.prepare(kind, **over)
+    async def do(self, verb: Verb, **over: Any) -> Plan:
+        prepared = await self.prepare(verb, **over)
         assert prepared.plan.id is not None
         return await self.plans.apply(prepared.plan.id, actor="ann", because="asked to")
 
@@ -121,8 +120,11 @@ class World:
 
     async def queue(self, type: str, id: int = 1 << 60) -> None:
         await self.owner.execute(
-            "insert into ready (lane, id, tenant, hash) select l.id, $2, l.tenant, '' from lane l join message_type t on t.id = l.type"
-            " join tenant e on e.id = l.tenant where t.name = $1 and e.slug = 'acme'", type, id,
+            "insert into ready (lane, id, tenant, hash) select l.id, $2, l.tenant, ''"
+            " from lane l join message_type t on t.id = l.type join tenant e on e.id = l.tenant"
+            " where t.name = $1 and e.slug = 'acme'",
+            type,
+            id,
         )  # fmt: skip
 
     async def findings(self) -> list[str]:
@@ -165,7 +167,7 @@ async def test_a_retired_tenant_leaves_nothing_at_ses_and_another_is_untouched(w
     await world.onboard("zen", {"newsletter": "news.zen.example"}, dedicated=True)
     zen = await world.at_ses("zen")
     assert (await world.at_ses("acme"))["domains"] == ["mail.acme.example", "news.acme.example"]
-    plan = await world.do(StepKind.RETIRE_TENANT, mail="drain")
+    plan = await world.do("retire-tenant", mail="drain")
     await world.settle()
     assert await world.at_ses("acme") == NOTHING
     assert await world.at_ses("zen") == zen
@@ -181,7 +183,7 @@ async def test_nothing_is_detached_while_mail_is_in_the_queue(world: World) -> N
     await world.onboard("acme", ACME, dedicated=True)
     before = await world.at_ses("acme")
     await world.queue("newsletter")
-    plan = await world.do(StepKind.RETIRE_TENANT, mail="drain")
+    plan = await world.do("retire-tenant", mail="drain")
     await world.settle()
     now = await world.at_ses("acme")
     assert "news.acme.example" in now["tenant"]
@@ -200,9 +202,9 @@ async def test_a_tenant_that_comes_back_before_its_mail_left_keeps_everything_at
     before = await world.at_ses("acme")
     for n, type in enumerate(ACME):
         await world.queue(type, (1 << 60) + n)
-    plan = await world.do(StepKind.RETIRE_TENANT, mail="drain")
+    plan = await world.do("retire-tenant", mail="drain")
     await world.settle()
-    await world.do(StepKind.UNRETIRE_TENANT)
+    await world.do("unretire-tenant")
     await world.settle()
     assert await world.at_ses("acme") == before
     overtaken = await world.plan(plan)
@@ -217,10 +219,10 @@ async def test_a_tenant_that_comes_back_before_its_mail_left_keeps_everything_at
 async def test_a_tenant_that_comes_back_after_it_was_deleted_is_made_again(world: World) -> None:
     await world.onboard("acme", ACME, dedicated=True)
     before = await world.at_ses("acme")
-    await world.do(StepKind.RETIRE_TENANT, mail="drain")
+    await world.do("retire-tenant", mail="drain")
     await world.settle()
     assert await world.at_ses("acme") == NOTHING
-    prepared = await world.prepare(StepKind.UNRETIRE_TENANT)
+    prepared = await world.prepare("unretire-tenant")
     assert any("made at SES again" in each for each in prepared.preview.does)
     assert prepared.plan.id is not None
     await world.plans.apply(prepared.plan.id, actor="ann")
@@ -233,7 +235,7 @@ async def test_a_tenant_that_comes_back_after_it_was_deleted_is_made_again(world
 
 async def test_a_retired_lane_takes_along_only_what_it_alone_used(world: World) -> None:
     await world.onboard("acme", ACME)
-    await world.do(StepKind.RETIRE_LANE, type="invoice", mail="drain")
+    await world.do("retire-lane", type="invoice", mail="drain")
     await world.settle()
     assert (await world.at_ses("acme"))["tenant"] == [
         "mail.acme.example",
@@ -246,7 +248,7 @@ async def test_a_retired_lane_takes_along_only_what_it_alone_used(world: World) 
     )
     assert "mc-transactional" in sets
     assert await world.open_lanes() == ["newsletter", "password-reset"]
-    await world.do(StepKind.UNRETIRE_LANE, type="invoice")
+    await world.do("unretire-lane", type="invoice")
     await world.settle()
     assert "mc-transactional" in (await world.at_ses("acme"))["tenant"]
     assert await world.open_lanes() == sorted(ACME)
@@ -254,7 +256,7 @@ async def test_a_retired_lane_takes_along_only_what_it_alone_used(world: World) 
 
 async def test_a_retired_domain_goes_with_its_lanes(world: World) -> None:
     await world.onboard("acme", ACME)
-    await world.do(StepKind.RETIRE_DOMAIN, domain="mail.acme.example", mail="drain")
+    await world.do("retire-domain", domain="mail.acme.example", mail="drain")
     await world.settle()
     found = await world.at_ses("acme")
     assert found["domains"] == ["news.acme.example"]
@@ -264,12 +266,11 @@ async def test_a_retired_domain_goes_with_its_lanes(world: World) -> None:
 
 async def test_a_lane_that_comes_back_takes_the_way_that_its_tenant_has_by_then(world: World) -> None:
     await world.onboard("acme", ACME)
-    await world.do(StepKind.RETIRE_LANE, type="newsletter", mail="drain")
+    await world.do("retire-lane", type="newsletter", mail="drain")
     await world.settle()
-    topology = steps.set_topology("acme", dedicated=True, ses_tenants="per-class")
-    await world.do(topology.kind, to=topology.to)
+    await world.do("set-topology", dedicated=True, ses_tenants="per-class")
     await world.settle()
-    await world.do(StepKind.UNRETIRE_LANE, type="newsletter")
+    await world.do("unretire-lane", type="newsletter")
     await world.settle()
     found = await world.at_ses("acme")
     assert found["tenant-marketing"] == ["KEY-marketing", "news.acme.example"]
@@ -297,16 +298,16 @@ async def test_a_preview_says_what_it_will_do_whom_it_touches_and_what_stays_and
     await world.governor.place(
         NewHold(target=Target(tenant=tenant, lane=lane), owner="person", because="wrong prices"), actor="kim"
     )
-    prepared = await world.prepare(StepKind.RETIRE_LANE, type="invoice", mail="drain")
+    prepared = await world.prepare("retire-lane", type="invoice", mail="drain")
     said = prepared.preview
     assert said.does == (
         "From now on acme takes no new mail of invoice: requests get 422 with the code lane-retired.",
         "invoice: 1 delivery in its queue is sent first.",
-        'invoice: hold 4 "wrong prices" by kim keeps its mail. The lane ends once the hold is lifted and the mail has left, or once'
-        " the mail has expired, which takes 24 h at most.",
+        'invoice: hold 4 "wrong prices" by kim keeps its mail. The lane ends once the hold is lifted and the mail has left, or'
+        " once the mail has expired, which takes 24 h at most.",
         f"At SES: disassociate configuration-set/mc-transactional from tenant {world.keys['acme']}.",
-        "What only invoice uses at SES goes when its queue is empty and SES has had 3 s, its own limit, to report on the last mail."
-        " Complaints that arrive later are not reported any more.",
+        "What only invoice uses at SES goes when its queue is empty and SES has had 3 s, its own limit, to report on the last"
+        " mail. Complaints that arrive later are not reported any more.",
     )
     assert said.touches == (
         "mail.acme.example stays as it is: password-reset sends from it too.",
@@ -322,15 +323,15 @@ async def test_a_preview_says_what_it_will_do_whom_it_touches_and_what_stays_and
 
 async def test_what_was_done_before_is_not_planned_again(world: World) -> None:
     await world.onboard("acme", ACME)
-    await world.do(StepKind.RETIRE_LANE, type="invoice", mail="cancel")
+    await world.do("retire-lane", type="invoice", mail="cancel")
     with pytest.raises(Conflict) as caught:
-        await world.prepare(StepKind.RETIRE_LANE, type="invoice", mail="drain")
+        await world.prepare("retire-lane", type="invoice", mail="drain")
     assert caught.value.code == "nothing-to-do"
 
 
 async def test_a_tenants_retirement_counts_its_keys_and_reserves_its_domains(world: World) -> None:
     await world.onboard("acme", ACME)
-    said = (await world.prepare(StepKind.RETIRE_TENANT, mail="cancel")).preview
+    said = (await world.prepare("retire-tenant", mail="cancel")).preview
     assert any(each.startswith("1 key of the tenant is revoked at once") for each in said.does)
     assert any("suppression list of its tenant" in each for each in said.does)
     assert sum("stays reserved for acme" in each for each in said.stays) == 2
@@ -339,15 +340,14 @@ async def test_a_tenants_retirement_counts_its_keys_and_reserves_its_domains(wor
 
 async def test_a_move_says_whose_reputation_the_lane_shares(world: World) -> None:
     await world.onboard("acme", ACME)
-    said = (await world.prepare(StepKind.MOVE_LANE, type="newsletter", to="mail.acme.example")).preview
+    said = (await world.prepare("move-lane", type="newsletter", domain="mail.acme.example")).preview
     assert "It shares the reputation of mail.acme.example with invoice and password-reset." in said.touches
     assert not any("held until" in each for each in said.does)
-    new = (await world.prepare(StepKind.MOVE_LANE, type="newsletter", to="new.acme.example")).preview
+    new = (await world.prepare("move-lane", type="newsletter", domain="new.acme.example")).preview
     assert "The lane is held until SES has verified new.acme.example." in new.does
 
 
 async def test_a_change_of_topology_says_which_list_is_not_copied(world: World) -> None:
     await world.onboard("acme", ACME)
-    topology = steps.set_topology("acme", dedicated=True, ses_tenants="per-class")
-    said = (await world.prepare(topology.kind, to=topology.to)).preview
+    said = (await world.prepare("set-topology", dedicated=True, ses_tenants="per-class")).preview
     assert any(f"suppression list of {world.keys['acme']} is not copied" in each for each in said.does)

@@ -12,8 +12,10 @@ from mailcordon.adapters.db.audit_store import AuditReader
 from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.control_store import ControlStore
 from mailcordon.adapters.db.driver_errors import UNREACHABLE, in_words
+from mailcordon.adapters.db.erasure_store import ErasureStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.key_store import KeyStore
+from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReader
 from mailcordon.adapters.db.observe_reader import PostgresObserveReader, PostgresSuppressions
 from mailcordon.adapters.db.observe_store import ObserveStore
@@ -29,8 +31,10 @@ from mailcordon.app import heartbeat, key_uses, mac_keys, wiring
 from mailcordon.app import server as http_server
 from mailcordon.config import Config
 from mailcordon.control import keys
+from mailcordon.control.erasure import ErasureRequests
 from mailcordon.control.governor import Governor
 from mailcordon.control.key_cache import KeyCache
+from mailcordon.control.lifecycle import Lifecycle
 from mailcordon.control.tenants import Tenants
 from mailcordon.core.clock import boot_time
 from mailcordon.door.buckets import Buckets
@@ -124,6 +128,8 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             audit=AuditReader(*read_as),
             governor=governor,
             plans=plans,
+            lifecycle=Lifecycle(plans, LifecycleStore(pools["control"]), local=config.local),
+            erasures=ErasureRequests(ControlReader(*read_as), ErasureStore(pools["control"])),
         )
         handlers = [
             *control_routes.routes(controlled),

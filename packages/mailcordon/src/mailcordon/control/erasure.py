@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from mailcordon.control.views import TenantView
-from mailcordon.core.errors import Conflict
+from mailcordon.control import lookup
+from mailcordon.control.views import TenantView, Viewer
+from mailcordon.core import names
+from mailcordon.core.errors import Conflict, NotFound
 from mailcordon.messages import lifecycle
 
 ACTOR = "control"
@@ -84,6 +86,44 @@ def require_retired(tenant: TenantView) -> None:
     """Raises Conflict."""
     if tenant.retired_at is None:
         raise Conflict(lifecycle.erase_only_retired(tenant.slug), code="not-retired")
+
+
+class TenantReader(Protocol):
+    async def tenant(self, viewer: Viewer, slug: str) -> TenantView | None: ...
+
+
+class ErasureRequests:
+    """A person's part. Each method raises NotFound for an unknown tenant."""
+
+    def __init__(self, reads: TenantReader, store: ErasureStore) -> None:
+        self._reads = reads
+        self._store = store
+
+    async def preview(self, slug: str) -> tuple[list[str], list[str]]:
+        """What it would do, and what stays. Raises Conflict."""
+        tenant = await self._tenant(slug)
+        return preview(tenant, await self._store.personal(tenant.id, COUNT_TO))
+
+    async def request(self, slug: str, *, actor: str, because: str) -> Erasure:
+        """Raises Conflict if the tenant is not retired. Asking again changes nothing."""
+        tenant = await self._tenant(slug)
+        require_retired(tenant)
+        await self._store.request(tenant.id, slug, actor=actor, because=because)
+        return await self.get(slug)
+
+    async def get(self, slug: str) -> Erasure:
+        """Raises NotFound, also if none was asked for."""
+        tenant = await self._tenant(slug)
+        found = await self._store.erasure(tenant.id)
+        if found is None:
+            raise NotFound(lifecycle.no_erasure(slug), code="no-erasure")
+        return found
+
+    async def _tenant(self, slug: str) -> TenantView:
+        found = await self._reads.tenant(Viewer(None), slug) if names.is_slug(slug) else None
+        if found is None:
+            raise lookup.no_tenant(slug)
+        return found
 
 
 class Erasures:

@@ -4,15 +4,17 @@ A verb makes a plan of one step (control/plans.py), which changes nothing until 
 and what stays are sentences, the same in the API and on the command line.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
 
-from mailcordon.control import retirement
-from mailcordon.control.plan import Change
+from mailcordon.control import lookup, retirement, steps
+from mailcordon.control.plan import Change as Call
 from mailcordon.control.plans import Plan, Plans
+from mailcordon.control.platform import SesTenants
 from mailcordon.control.steps import Mail, Step, StepKind
-from mailcordon.core.errors import Conflict
+from mailcordon.core import names
+from mailcordon.core.errors import Conflict, Fault, Invalid
 from mailcordon.core.priority import Class
 from mailcordon.messages import lifecycle as words
 
@@ -26,7 +28,6 @@ Verb = Literal[
     "retire-tenant",
     "unretire-tenant",
 ]
-VERBS: tuple[Verb, ...] = get_args(Verb)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,8 @@ class LaneFacts:
     configuration_set: str
     ses_tenant: str
     retired_with: Literal["lane", "domain", "tenant"] | None  #: None: it takes mail
+    retire_mail: Mail | None
+    ended: bool  #: it is retired, and nothing needs it any more
     hold: str | None  #: names a hold that stops the whole lane
     queued: int  #: ready or waiting
     sending: int  #: on the wire or outcome unknown
@@ -53,6 +56,8 @@ class Facts:
     gone: frozenset[str]  #: domains that were retired to the end: SES may have them no more
     verified: frozenset[str]  #: domains
     keys: int  #: that are valid
+    dedicated: bool
+    ses_tenants: SesTenants
 
     @property
     def active(self) -> list[LaneFacts]:
@@ -75,6 +80,19 @@ class Prepared:
     preview: Preview
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What somebody asks for, in words of the verb."""
+
+    verb: Verb
+    tenant: str
+    type: str | None = None
+    domain: str | None = None  #: of a move: the new one
+    mail: Mail = "drain"
+    dedicated: bool | None = None  #: None: as it is
+    ses_tenants: SesTenants | None = None
+
+
 class FactsReader(Protocol):
     async def facts(self, slug: str) -> Facts | None:
         """None for an unknown tenant."""
@@ -87,22 +105,31 @@ class Lifecycle:
         self._reader = reader
         self._local = local
 
-    async def prepare(self, step: Step, *, actor: str, because: str) -> Prepared:
-        """A stored plan of this step, and what it means. Raises Invalid or Conflict, also if the step changes nothing."""
+    async def prepare(self, change: Change, *, actor: str, because: str) -> Prepared:
+        """A stored plan of this change, and what it means. Raises NotFound for an unknown tenant, Invalid, naming the field, or
+        Conflict, also if nothing would change."""
+        facts = await self._reader.facts(change.tenant) if names.is_slug(change.tenant) else None
+        if facts is None:
+            raise lookup.no_tenant(change.tenant)
+        step = step_of(change, facts)
         plan = await self._plans.make([step], actor=actor, because=because)
-        facts = await self._reader.facts(step.tenant)
-        if plan.id is None or facts is None:
-            raise Conflict(words.nothing_to_do(step.kind.value, step.tenant), code="nothing-to-do")
+        if plan.id is None:
+            raise Conflict(words.nothing_to_do(change.verb, change.tenant), code="nothing-to-do")
         # The step as it was completed: what it replaces is in it.
         done = next((each for each in plan.steps if each.kind is step.kind), step)
         found = preview(done, facts, [call.change for call in plan.calls], local=self._local)
         return Prepared(plan=plan, preview=found)
 
+    async def waits(self, slug: str) -> list[str]:
+        """What the lanes of a tenant that are being retired wait for."""
+        facts = await self._reader.facts(slug)
+        return [] if facts is None else waits(facts)
+
 
 # Pure ----------------------------------------------------------------------------------------------------------------------
 
 
-def preview(step: Step, facts: Facts, changes: Sequence[Change], *, local: bool) -> Preview:
+def preview(step: Step, facts: Facts, changes: Sequence[Call], *, local: bool) -> Preview:
     """What a step means for a tenant. `changes`: the calls to SES of its plan."""
     match step.kind:
         case StepKind.RETIRE_LANE | StepKind.RETIRE_DOMAIN | StepKind.RETIRE_TENANT:
@@ -117,7 +144,23 @@ def preview(step: Step, facts: Facts, changes: Sequence[Change], *, local: bool)
             raise ValueError(step.kind)
 
 
-def _retire(step: Step, facts: Facts, changes: Sequence[Change], local: bool) -> Preview:
+def waits(facts: Facts) -> list[str]:
+    """What lanes that are being retired wait for, in the order of their types."""
+    said: list[str] = []
+    for lane in facts.lanes:
+        if lane.retire_mail is None or lane.ended:
+            continue
+        said.append(
+            words.mail_of_lane(lane.type, lane.queued, lane.sending, cancels=lane.retire_mail == "cancel")
+        )
+        if lane.hold is not None and lane.queued:
+            said.append(words.held_lane_drains(lane.type, lane.hold, lane.expires_seconds))
+        elif not lane.queued and not lane.sending:
+            said.append(words.waits_for_ses(lane.type))
+    return said
+
+
+def _retire(step: Step, facts: Facts, changes: Sequence[Call], local: bool) -> Preview:
     whole = step.kind is StepKind.RETIRE_TENANT
     lanes = facts.active if whole else [lane for lane in facts.active if _named(step, lane)]
     cancels = step.mail == "cancel"
@@ -148,7 +191,7 @@ def _retire(step: Step, facts: Facts, changes: Sequence[Change], local: bool) ->
     )
 
 
-def _unretire(step: Step, facts: Facts, changes: Sequence[Change]) -> Preview:
+def _unretire(step: Step, facts: Facts, changes: Sequence[Call]) -> Preview:
     part = step.kind.value.removeprefix("unretire-")
     named = [lane for lane in facts.lanes if part == "tenant" or _named(step, lane)]
     back = [lane for lane in named if lane.retired_with == part]
@@ -168,7 +211,7 @@ def _unretire(step: Step, facts: Facts, changes: Sequence[Change]) -> Preview:
     )
 
 
-def _move(step: Step, facts: Facts, changes: Sequence[Change]) -> Preview:
+def _move(step: Step, facts: Facts, changes: Sequence[Call]) -> Preview:
     was, to = step.was or "", step.to or ""
     lanes = [lane for lane in facts.active if lane.type == step.type]
     does = [words.sends_from(facts.slug, lane.type, was, to) for lane in lanes]
@@ -187,7 +230,7 @@ def _move(step: Step, facts: Facts, changes: Sequence[Change]) -> Preview:
     )
 
 
-def _topology(facts: Facts, changes: Sequence[Change]) -> Preview:
+def _topology(facts: Facts, changes: Sequence[Call]) -> Preview:
     gone = _deleted_ses_tenants(changes)
     does = [words.moves_when_made(_types(facts.active))] if facts.active else []
     does += (
@@ -215,7 +258,7 @@ def _types(lanes: Iterable[LaneFacts]) -> list[str]:
     return sorted(lane.type for lane in lanes)
 
 
-def _at_ses(changes: Sequence[Change]) -> list[str]:
+def _at_ses(changes: Sequence[Call]) -> list[str]:
     if not changes:
         return [words.nothing_at_ses()]
     made = [str(change) for change in changes if not change.removes]
@@ -223,7 +266,7 @@ def _at_ses(changes: Sequence[Change]) -> list[str]:
     return ([words.makes_at_ses(made)] if made else []) + ([words.removes_at_ses(removed)] if removed else [])
 
 
-def _deleted_ses_tenants(changes: Iterable[Change]) -> list[str]:
+def _deleted_ses_tenants(changes: Iterable[Call]) -> list[str]:
     return sorted(
         change.resource.name
         for change in changes
@@ -246,7 +289,59 @@ def _retired_domains(step: Step, lanes: Sequence[LaneFacts]) -> list[str]:
     return sorted({lane.domain for lane in lanes}) if step.kind is StepKind.RETIRE_TENANT else []
 
 
-def step_of(
-    verb: Verb, tenant: str, *, type: str | None, domain: str | None, to: str | None, mail: Mail | None
-) -> Step:
-    return Step(kind=StepKind(verb), tenant=tenant, type=type, domain=domain, to=to, mail=mail)
+def step_of(change: Change, facts: Facts) -> Step:
+    """The step that a change is. Raises Invalid, naming the field that is missing, or that says nothing beside this verb."""
+    verb, kind = change.verb, StepKind(change.verb)
+    given = {
+        "type": change.type is not None,
+        "domain": change.domain is not None,
+        "dedicated": change.dedicated is not None,
+        "ses_tenants": change.ses_tenants is not None,
+    }
+    needed = _NEEDED[verb]
+    faults = [Fault(name, words.missing_for(verb), "missing") for name in needed if not given[name]]
+    allowed = {*needed, *(("dedicated", "ses_tenants") if verb == "set-topology" else ())}
+    faults += [
+        Fault(name, words.not_beside(verb))
+        for name, is_given in given.items()
+        if is_given and name not in allowed
+    ]
+    if verb == "set-topology" and not (given["dedicated"] or given["ses_tenants"]):
+        faults.append(Fault("dedicated", words.missing_for(verb), "missing"))
+    if faults:
+        raise Invalid(*faults)
+    if verb == "set-topology":
+        return steps.set_topology(
+            change.tenant,
+            dedicated=facts.dedicated if change.dedicated is None else change.dedicated,
+            ses_tenants=change.ses_tenants or facts.ses_tenants,
+        )
+    moves = verb == "move-lane"
+    step = Step(
+        kind=kind,
+        tenant=change.tenant,
+        type=change.type,
+        domain=None if moves else change.domain,
+        to=change.domain if moves else None,
+        mail=change.mail if verb.startswith("retire-") else None,
+    )
+    try:
+        return steps.parse(step)
+    except Invalid as problem:
+        # A step has the new domain in another field.
+        raise Invalid(
+            *(replace(each, field="domain") if each.field == "to" else each for each in problem.faults)
+        ) from None
+
+
+#: The fields that each verb needs.
+_NEEDED: Mapping[Verb, tuple[str, ...]] = {
+    "retire-lane": ("type",),
+    "unretire-lane": ("type",),
+    "move-lane": ("type", "domain"),
+    "retire-domain": ("domain",),
+    "unretire-domain": ("domain",),
+    "set-topology": (),
+    "retire-tenant": (),
+    "unretire-tenant": (),
+}

@@ -7,7 +7,9 @@ from typing import Protocol
 
 from mailcordon.control.catalogue import MessageType
 from mailcordon.control.keys import Key
+from mailcordon.control.platform import SesTenants
 from mailcordon.control.sharing import UsedRoute
+from mailcordon.control.steps import Mail
 from mailcordon.core.health import Outflow
 from mailcordon.core.hold import Hold
 from mailcordon.core.route import Route
@@ -28,8 +30,10 @@ class TenantView:
     slug: str
     key: str
     dedicated: bool
+    ses_tenants: SesTenants
     created_at: datetime
-    retired_at: datetime | None
+    retiring_at: datetime | None  #: takes no mail since then
+    retired_at: datetime | None  #: its mail has left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,8 @@ class LaneView:
     deliveries: int  #: waiting to leave; expired ones are not counted
     oldest_at: int | None  #: milliseconds since 1970
     identity_status: str
+    retiring_at: datetime | None = None  #: takes no mail since then
+    retire_mail: Mail | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

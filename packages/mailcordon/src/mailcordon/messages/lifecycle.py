@@ -122,6 +122,18 @@ def nothing_to_do(verb: str, slug: str) -> str:
     return f"There is nothing to do: {verb} was done for {slug} before."
 
 
+@example("retire-lane")
+def missing_for(verb: str) -> str:
+    """A request for a verb lacks a field (422)."""
+    return f"is required for {verb}"
+
+
+@example("retire-tenant")
+def not_beside(verb: str) -> str:
+    """A request for a verb has a field that says nothing for it (422)."""
+    return f"says nothing beside {verb}: leave it out"
+
+
 # Whom it touches -------------------------------------------------------------------------------------------------------------
 
 
@@ -223,6 +235,12 @@ def lists_not_copied(ses_tenants: list[str]) -> str:
         f"SES's own suppression list of {_and(ses_tenants)} is not copied. Mailcordon's suppressions are checked first, for "
         "every route."
     )
+
+
+@example("newsletter")
+def waits_for_ses(type: str) -> str:
+    """A tenant's page: a lane that is being retired has no mail any more."""
+    return f"{type}: it ends once SES has had its time to report on the last mail."
 
 
 # While it goes on -------------------------------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ class ControlReader:
 
     async def tenant_id(self, slug: str) -> int | None:
         async with connection_pool.acquire(self._control) as conn:
-            return await conn.fetchval(_SHARED.active_tenant_id, slug)
+            return await conn.fetchval(_SHARED.tenant_id, slug)
 
     async def lane_id(self, tenant: int, type: str) -> int | None:
         async with connection_pool.acquire(self._control) as conn:
@@ -170,4 +170,6 @@ def _lane(row: asyncpg.Record) -> LaneView:
         deliveries=row["deliveries"],
         oldest_at=None if row["oldest_id"] is None else ids.ms_of(row["oldest_id"]),
         identity_status=row["identity_status"],
+        retiring_at=row["retiring_at"],
+        retire_mail=row["retire_mail"],
     )

@@ -22,7 +22,8 @@ _SHARED = queries.load("shared.sql")
 
 
 async def write(conn: PooledConnection, step: Step, tenant: int, *, actor: str) -> None:
-    """Writes the rows of a step that retires or brings back. Raises Conflict. The caller holds the lock of the desired state, audits the step and bumps the epoch `control`."""
+    """Writes the rows of a step that retires or brings back. Raises Conflict. The caller holds the lock of the desired state,
+    audits the step and bumps the epoch `control`."""
     what, _, with_ = step.kind.value.partition("-")
     if what == "unretire":
         await _unretire(conn, step, tenant, with_)
@@ -128,6 +129,8 @@ class LifecycleStore:
             gone=frozenset(tenant["gone"]),
             verified=frozenset(tenant["verified"]),
             keys=tenant["keys"],
+            dedicated=tenant["dedicated"],
+            ses_tenants=tenant["ses_tenants"],
         )
 
 
@@ -140,6 +143,8 @@ def _lane(row: asyncpg.Record, hold: Hold | None) -> LaneFacts:
         configuration_set=row["configuration_set"],
         ses_tenant=row["ses_tenant"],
         retired_with=row["retired_with"],
+        retire_mail=row["retire_mail"],
+        ended=row["ended"],
         hold=None if hold is None else preview.named(hold),
         queued=row["queued"],
         sending=row["sending"],

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 from litestar.handlers import HTTPRouteHandler
 
-from mailcordon.adapters.http import audit, catalogue, holds, keys, lanes, plans, stops, tenants
+from mailcordon.adapters.http import audit, catalogue, holds, keys, lanes, lifecycle, plans, stops, tenants
 from mailcordon.control.audit import AuditReads
 from mailcordon.control.catalogue import TypeStore
 from mailcordon.control.cordon import Cordons
+from mailcordon.control.erasure import ErasureRequests
 from mailcordon.control.governor import Governor
 from mailcordon.control.keys import Keys
+from mailcordon.control.lifecycle import Lifecycle
 from mailcordon.control.plans import Plans
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.views import Reads
@@ -26,15 +28,18 @@ class ControlServices:
     audit: AuditReads
     governor: Governor
     plans: Plans
+    lifecycle: Lifecycle
+    erasures: ErasureRequests
 
 
 def routes(services: ControlServices) -> list[HTTPRouteHandler]:
     return [
-        *tenants.routes(services.reads, services.tenants),
+        *tenants.routes(services.reads, services.tenants, services.lifecycle),
         *lanes.routes(services.reads, services.governor),
         *holds.routes(services.reads, Cordons(services.reads, services.governor)),
         *stops.routes(services.reads),
         *plans.routes(services.plans),
+        *lifecycle.routes(services.lifecycle, services.plans, services.erasures),
         *catalogue.routes(services.reads, services.types),
         *keys.routes(services.reads, services.keys),
         *audit.routes(services.audit),

@@ -14,6 +14,7 @@ from mailcordon.adapters.http.shapes import After, AnyTenant, Limit, Time
 from mailcordon.control import lanes, lookup
 from mailcordon.control.governor import Governor
 from mailcordon.control.lanes import LaneOverview
+from mailcordon.control.steps import Mail
 from mailcordon.control.views import Reads, Viewer
 from mailcordon.core.principal import ADMIN
 
@@ -54,6 +55,8 @@ class LaneItem(msgspec.Struct):
     backlog: BacklogItem
     route: RouteItem
     shares_with: list[str]
+    retiring_at: Time | None  #: takes no new mail since then, and ends when its queue is empty
+    retire_mail: Mail | None  #: what becomes of its mail until then
 
 
 class LanePage(msgspec.Struct):
@@ -87,6 +90,8 @@ def lane_item(found: LaneOverview) -> LaneItem:
             ip_pool=route.ip_pool,
         ),
         shares_with=list(found.shares_with),
+        retiring_at=shapes.iso_or_none(row.retiring_at),
+        retire_mail=row.retire_mail,
     )
 
 

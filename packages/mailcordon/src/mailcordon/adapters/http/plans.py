@@ -129,7 +129,7 @@ def routes(plans: Plans) -> list[HTTPRouteHandler]:
             made = await plans.make(_steps(data.steps), actor=actor, because=because)
         else:
             made = await plans.make(None, actor=actor, because=because)
-        return _details(plans, made)
+        return details(plans, made)
 
     @get("/v1/plans", summary="List plans, the newest first", tags=["control"])
     async def list_plans(
@@ -147,7 +147,7 @@ def routes(plans: Plans) -> list[HTTPRouteHandler]:
     )
     async def get_plan(request: AnyRequest, plan_id: FromPath[int]) -> PlanDetails:
         platform_principal(request, READ)
-        return _details(plans, await plans.get(plan_id))
+        return details(plans, await plans.get(plan_id))
 
     @post("/v1/plans/{plan_id:int}/apply", summary="Apply a plan", tags=["control"], status_code=200)
     async def apply_plan(
@@ -155,14 +155,14 @@ def routes(plans: Plans) -> list[HTTPRouteHandler]:
     ) -> PlanDetails:
         actor = platform_principal(request, ADMIN).actor
         because = shapes.reason(data.because) if data.because is not None else None
-        return _details(plans, await plans.apply(plan_id, actor=actor, because=because))
+        return details(plans, await plans.apply(plan_id, actor=actor, because=because))
 
     @post("/v1/plans/{plan_id:int}/reject", summary="Reject a plan", tags=["control"], status_code=200)
     async def reject_plan(
         request: AnyRequest, plan_id: FromPath[int], data: JSONBody[RejectBody]
     ) -> PlanDetails:
         actor = platform_principal(request, ADMIN).actor
-        return _details(plans, await plans.reject(plan_id, actor=actor, because=shapes.reason(data.because)))
+        return details(plans, await plans.reject(plan_id, actor=actor, because=shapes.reason(data.because)))
 
     @get("/v1/document", summary="The tenants as a document, as POST /v1/plans takes it", tags=["control"])
     async def get_document(
@@ -214,7 +214,8 @@ def _fields(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _details(plans: Plans, plan: Plan) -> PlanDetails:
+def details(plans: Plans, plan: Plan) -> PlanDetails:
+    """A plan with its calls, as every route shows it."""
     left = sum(call.state in ("pending", "failed") for call in plan.calls)
     actions = Counter(f"{call.change.action} {call.change.resource.kind.word}" for call in plan.calls)
     return PlanDetails(

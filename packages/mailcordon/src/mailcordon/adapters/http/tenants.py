@@ -12,6 +12,8 @@ from mailcordon.adapters.http.auth import AnyRequest, platform_principal, princi
 from mailcordon.adapters.http.lanes import LaneItem, lane_item
 from mailcordon.adapters.http.shapes import After, AnyTenant, Limit, Time
 from mailcordon.control import lanes, lookup, sharing
+from mailcordon.control.lifecycle import Lifecycle
+from mailcordon.control.platform import SesTenants
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.views import IdentityView, Reads, StepView, TenantView, Viewer
 from mailcordon.core import domain as domains
@@ -73,9 +75,11 @@ class ApiKey(msgspec.Struct, omit_defaults=True):
 class TenantItem(msgspec.Struct):
     slug: str
     key: str
-    dedicated: bool
+    dedicated: bool  #: whether it has configuration sets of its own
+    ses_tenants: SesTenants
     created_at: Time
-    retired_at: Time | None
+    retiring_at: Time | None  #: takes no new mail since then
+    retired_at: Time | None  #: its mail has left
 
 
 class TenantPage(msgspec.Struct):
@@ -89,9 +93,10 @@ class TenantDetails(TenantItem):
     shares: list[str]  #: what its lanes share with each other and with other tenants
     api_key: ApiKey | None  #: the oldest valid one
     provisioning: Provisioning
+    retirement: list[str]  #: what lanes that are being retired wait for
 
 
-def routes(reads: Reads, tenants: Tenants) -> list[HTTPRouteHandler]:
+def routes(reads: Reads, tenants: Tenants, lifecycle: Lifecycle) -> list[HTTPRouteHandler]:
     @post("/v1/tenants", summary="Onboard a tenant, or add lanes to one", tags=["control"])
     async def onboard(request: AnyRequest, data: JSONBody[NewTenant]) -> Response[TenantDetails]:
         principal = platform_principal(request, ADMIN)
@@ -150,6 +155,7 @@ def routes(reads: Reads, tenants: Tenants) -> list[HTTPRouteHandler]:
         identities = await reads.identities(viewer, domain=None, after=0, limit=_MOST_IDENTITIES)
         steps = await reads.provisioning(viewer, tenant.id)
         prefix = await reads.key_prefix(tenant.id)
+        retiring = any(one.retiring_at is not None for one in items)
         return TenantDetails(
             **_fields(tenant),
             lanes=items,
@@ -159,6 +165,7 @@ def routes(reads: Reads, tenants: Tenants) -> list[HTTPRouteHandler]:
             provisioning=Provisioning(
                 done=all(step.state == "applied" for step in steps), steps=[_step(step) for step in steps]
             ),
+            retirement=await lifecycle.waits(slug) if retiring else [],
         )
 
     return [onboard, list_tenants, get_tenant, list_identities, get_identity]
@@ -169,7 +176,9 @@ def _fields(view: TenantView) -> dict[str, Any]:
         "slug": view.slug,
         "key": view.key,
         "dedicated": view.dedicated,
+        "ses_tenants": view.ses_tenants,
         "created_at": shapes.iso(view.created_at),
+        "retiring_at": shapes.iso_or_none(view.retiring_at),
         "retired_at": shapes.iso_or_none(view.retired_at),
     }
 

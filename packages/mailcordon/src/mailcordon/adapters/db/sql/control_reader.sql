@@ -8,11 +8,12 @@ where l.tenant = $1 and t.name = $2 and l.retired_at is null;
 
 -- name: tenant
 -- One tenant, also a retired one.
-select id, slug, key, dedicated, created_at, retired_at from tenant where slug = $1;
+select id, slug, key, dedicated, ses_tenants, created_at, coalesce(retiring_at, retired_at) as retiring_at, retired_at from tenant
+where slug = $1;
 
 -- name: tenants
 -- A page of tenants, retired ones included.
-select id, slug, key, dedicated, created_at, retired_at
+select id, slug, key, dedicated, ses_tenants, created_at, coalesce(retiring_at, retired_at) as retiring_at, retired_at
 from tenant where ($1::int is null or id = $1) and id > $2 order by id limit $3;
 
 -- name: lanes
@@ -22,7 +23,8 @@ select l.id as lane, l.turn, l.tenant, e.slug, e.key as tenant_key, t.name as ty
          + (select count(*) from (select from waiting w where w.lane = l.id and w.id >= c.oldest limit $6) w) as deliveries,
        least((select r.id from ready r where r.lane = l.id and r.id >= c.oldest order by r.id limit 1),
              (select w.id from waiting w where w.lane = l.id and w.id >= c.oldest order by w.id limit 1)) as oldest_id,
-       r.path, r.ses_tenant, r.domain, r.configuration_set, r.ip_pool, i.status as identity_status
+       r.path, r.ses_tenant, r.domain, r.configuration_set, r.ip_pool, i.status as identity_status,
+       l.retiring_at, l.retire_mail
 from lane l
 join tenant e on e.id = l.tenant
 join message_type t on t.id = l.type

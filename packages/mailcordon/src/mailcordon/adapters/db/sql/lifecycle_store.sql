@@ -119,7 +119,7 @@ select slug from tenant where id = $1;
 
 -- name: tenant_facts
 -- For a preview.
-select e.id, e.slug,
+select e.id, e.slug, e.dedicated, e.ses_tenants,
        array(select domain from identity where tenant = e.id and retired_at is not null) as gone,
        array(select domain from identity where tenant = e.id and status = 'verified') as verified,
        (select count(*)::int from api_key k
@@ -129,7 +129,7 @@ select e.id, e.slug,
 -- name: lane_facts
 -- All lanes of a tenant, retired ones too, with their mail: what is on the wire or unknown apart. Expired mail is not counted.
 select l.id as lane, t.name as type, l.class, r.domain, i.status = 'verified' as verified, r.configuration_set, r.ses_tenant,
-       l.retired_with, l.expiry_ms,
+       l.retired_with, l.retire_mail, l.retired_at is not null as ended, l.expiry_ms,
        (select count(*) from ready q where q.lane = l.id and q.state = 0 and q.id >= first_id_at(now_ms() - l.expiry_ms))
          + (select count(*) from waiting w where w.lane = l.id and w.why <> 2 and w.id >= first_id_at(now_ms() - l.expiry_ms)) as queued,
        (select count(*) from ready q where q.lane = l.id and q.state = 1)
