@@ -218,3 +218,21 @@ def test_an_accepted_subject_is_a_single_line(subject):
     except Invalid:
         return
     assert len(kept.splitlines()) == 1
+
+
+@pytest.mark.parametrize("where", [0, submission._SLICE, 3 * submission._SLICE + 7])
+def test_a_control_character_anywhere_in_a_large_text_is_refused(where: int) -> None:
+    text = "ä" * (3 * submission._SLICE + 7)
+    faults: list[Fault] = []
+    submission._body(text, None, faults)
+    assert faults == []
+    submission._body(text[:where] + "\x00" + text[where:], None, faults)
+    assert [fault.field for fault in faults] == ["text"]
+
+
+def test_the_size_of_a_large_text_is_counted_in_bytes() -> None:
+    faults: list[Fault] = []
+    submission._body("ä" * (submission.MAX_BYTES // 2), None, faults)
+    assert faults == []
+    submission._body("ä" * (submission.MAX_BYTES // 2 + 1), None, faults)
+    assert [fault.code for fault in faults] == ["too-large"]

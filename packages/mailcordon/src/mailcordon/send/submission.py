@@ -21,6 +21,7 @@ MAX_SUBJECT = 900  #: characters; RFC 5322 allows 998 octets per line, minus the
 _CONTROL = bytes(
     [*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F]
 )  #: all control characters except tab and line breaks
+_SLICE = 128 * 1024  #: characters that are checked in one call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,9 +151,14 @@ def _body(text: str | None, html: str | None, faults: list_[Fault]) -> None:
     for field, part in (("text", text), ("html", html)):
         if part is None:
             continue
-        raw = part.encode()
-        total += len(raw)
-        if len(raw.translate(None, _CONTROL)) != len(raw):  # four times as fast as a regular expression
+        has_control = False
+        # In slices: each call keeps other threads of the process waiting.
+        for start in range(0, len(part), _SLICE):
+            raw = part[start : start + _SLICE].encode()
+            total += len(raw)
+            # Four times as fast as a regular expression.
+            has_control = has_control or len(raw.translate(None, _CONTROL)) != len(raw)
+        if has_control:
             faults.append(Fault(field, api.has_control_characters()))
     if total > MAX_BYTES:
         faults.append(Fault("html" if html else "text", api.content_too_large(MAX_BYTES), "too-large"))
