@@ -40,7 +40,7 @@ def key(admission: Admission, id: int = 1) -> Caller:
     return caller
 
 
-def refusal(found: object) -> Limit:
+def refusal(found: object) -> Limit | None:
     assert isinstance(found, Refusal)
     return found.limit
 

@@ -7,7 +7,7 @@ import pytest
 from mailcordon.core.errors import TooMuch
 from mailcordon.core.key_limits import UNLIMITED_BY_KEY, KeyLimits
 from mailcordon.door import buckets
-from mailcordon.door.buckets import BURST_SECONDS, Buckets, Rates
+from mailcordon.door.buckets import BURST_SECONDS, BYTES_BURST_SECONDS, Buckets, Rates
 
 # Powers of two, so that sums of tokens are exact.
 KEY = Rates(messages=8, bytes=1024, reads=2)
@@ -63,7 +63,7 @@ def test_one_key_takes_nothing_of_another(world: World):
 
 
 def test_messages_bytes_and_reads_have_buckets_of_their_own(world: World):
-    assert world.post(size=10_240)
+    assert world.post(size=int(1024 * BYTES_BURST_SECONDS))
     assert not world.post(size=1)
     assert world.refused == ["bytes-per-key"]
     assert sum(world.read() for _ in range(500)) == 2 * BURST_SECONDS
@@ -72,9 +72,9 @@ def test_messages_bytes_and_reads_have_buckets_of_their_own(world: World):
 
 def test_a_body_larger_than_the_bucket_is_taken_once_and_paid_for(world: World):
     assert world.post(size=1_024_000)
-    world.now += 980
+    world.now += 999 - BYTES_BURST_SECONDS
     assert not world.post()
-    world.now += 11
+    world.now += 2
     assert world.post()
 
 
@@ -82,7 +82,7 @@ def test_what_is_refused_costs_nothing(world: World):
     assert world.post(size=10_240)
     for _ in range(1000):
         assert not world.post()
-    world.now += 1
+    world.now += 10
     assert sum(world.post(size=0) for _ in range(500)) == 8 * BURST_SECONDS
 
 
@@ -104,6 +104,23 @@ def test_a_keys_own_limits_replace_the_defaults_as_soon_as_they_change(world: Wo
     more = KeyLimits(messages_per_second=64)
     assert sum(world.post(limits=more) for _ in range(5000)) == 64 * BURST_SECONDS
     assert not world.post(limits=KeyLimits(messages_per_second=64))
+
+
+def test_whether_there_is_room_is_known_before_anything_is_taken(world: World):
+    def require(slug: str | None = "acme", key: int = 1) -> None:
+        world.buckets.require_room(key, "mck_1", UNLIMITED_BY_KEY, slug, world.now, platform=slug is None)
+
+    for _ in range(1000):
+        require()
+    assert world.post(size=10_240)
+    with pytest.raises(TooMuch):
+        require()
+    assert world.post_of("zen", size=20_480)
+    require(key=2)
+    with pytest.raises(TooMuch):
+        require("zen", key=2)
+    require(None, key=3)
+    assert world.refused == ["bytes-per-key", "bytes-per-tenant"]
 
 
 def test_the_refusal_says_which_bucket_and_when_it_fills(world: World):

@@ -5,10 +5,10 @@ import contextlib
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_network
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import uvicorn
@@ -21,6 +21,7 @@ from mailcordon.adapters.http import message_protocol, messages, server
 from mailcordon.adapters.http.messages import MessageEndpoint
 from mailcordon.control import keys
 from mailcordon.control.key_cache import KeyCache
+from mailcordon.core.key_limits import KeyLimits
 from mailcordon.core.principal import SCOPES, Principal
 from mailcordon.send.accept import Accept
 from mailcordon_fixtures.queue_world import HASH_KEY, World
@@ -406,6 +407,64 @@ async def test_a_body_that_is_too_large_is_refused_and_the_connection_stays_open
     assert api.through_asgi == []
 
 
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_large_message_beyond_the_rate_is_refused_before_it_is_sent(api: Api, chunked: bool) -> None:
+    _, key = await api.keys.create(
+        tenant="acme",
+        name="slow",
+        scopes=("send",),
+        actor="test",
+        limits=KeyLimits(bytes_per_second=0.01),
+    )
+    size = 9_000_000
+    async with api.client() as client:
+        assert (await api.ask(api.request(key=key))).status == 202  # and may send nothing more for hours
+        if chunked:
+            await client.write(api.head("Transfer-Encoding: chunked", key=key))
+            await client.write(b"%x\r\n" % size + b" " * 300_000)
+        else:
+            await client.write(api.head(f"Content-Length: {size}", key=key))
+        refused = await client.response()
+        assert (refused.status, refused.said["code"]) == (429, "rate-limit")
+        await client.write(b" " * (size - 300_000 * chunked) + b"\r\n0\r\n\r\n" * chunked)
+        await client.write(api.request())
+        assert (await client.response()).status == 202
+
+
+async def test_refused_bodies_are_read_at_a_bounded_rate(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(message_protocol, "_DISCARD_RATE", 1900)
+    monkeypatch.setattr(messages, "MAX_BODY", 1000)
+    async with api.client() as client, api.client() as another:
+        await client.write(api.head("Content-Length: 2000"))
+        assert (await client.response()).status == 413
+        connection = _used_connection(api)
+        await client.write(b" " * 500)
+        await _until(lambda: connection.flow.read_paused)
+        await another.write(api.request())
+        assert (await another.response()).status == 202
+        await client.write(b" " * 1500 + api.request())
+        assert (await client.response()).status == 202
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", messages.PATH), ("GET", "/v1/addresses/kim@example.com")]
+)
+async def test_a_connection_that_was_refused_is_not_read_for_a_while(
+    api: Api, method: str, path: str
+) -> None:
+    async with api.client() as client, api.client() as another:
+        await client.write(api.head(path=path, key="mck_unknown", method=method) + api.request())
+        assert (await client.response()).status == 401
+        connection = _used_connection(api)
+        assert connection.flow.read_paused
+        await another.write(api.request())
+        assert (await another.response()).status == 202
+        await client.write(api.request())
+        for _ in range(2):
+            assert (await client.response()).status == 202
+        assert not connection.flow.read_paused
+
+
 async def test_a_client_that_never_stops_sending_is_disconnected(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -524,8 +583,7 @@ async def test_a_connection_that_is_lost_while_it_is_refused_gives_everything_ba
         connection.transport.abort()
         connection.check_deadline(connection.loop.time() + 1000)  # before the loop says that it is lost
         await client.ended()
-        while admission.facts.connections:
-            await asyncio.sleep(0)
+        await _until(lambda: not admission.facts.connections)
     assert admission.facts.refused == {"body-time": 1}
     assert (admission.facts.body_bytes, admission._keys) == (0, {})
 
@@ -567,11 +625,25 @@ async def test_a_message_that_cannot_be_committed_at_shutdown_gets_503(api: Api)
     assert await api.stored() == 0
 
 
-async def _pending(api: Api, count: int) -> None:
+def _used_connection(api: Api) -> message_protocol.MessageProtocol:
+    """The one that has had a request."""
+    [connection] = [
+        one
+        for one in api.server.server_state.connections
+        if isinstance(one, message_protocol.MessageProtocol) and cast(object, one.cycle) is not None
+    ]
+    return connection
+
+
+async def _until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE
-    while api.accept.waiting < count:
+    while not condition():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.005)
+
+
+async def _pending(api: Api, count: int) -> None:
+    await _until(lambda: api.accept.waiting >= count)
 
 
 async def _seen(api: Api) -> None:

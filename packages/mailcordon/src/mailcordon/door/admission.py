@@ -24,7 +24,7 @@ GUESTS = 32
 class Refusal:
     """Why something is not admitted, and what the caller is told."""
 
-    limit: Limit
+    limit: Limit | None  #: None: a rate, which is counted under the name of its bucket (buckets.py)
     status: int
     code: str
     sentence: str

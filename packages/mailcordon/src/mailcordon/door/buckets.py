@@ -1,8 +1,8 @@
 """Token buckets for each key and each tenant: messages, bytes of their bodies, and reads.
 
-A bucket holds what its rate gives in BURST_SECONDS. It grants a request as long as anything is in it, and may then owe: so a body
-that is larger than a small bucket is taken too, and paid for afterwards. Time is passed in, in seconds of any clock that does not
-jump.
+A bucket holds what its rate gives in BURST_SECONDS, of bytes in BYTES_BURST_SECONDS. It grants a request as long as anything is
+in it, and may then owe: so a body that is larger than a small bucket is taken too, and paid for afterwards. Time is passed in, in
+seconds of any clock that does not jump.
 
 A key's own limits replace the installation's. A platform key has no bucket unless it sets limits: it speaks for all tenants, and
 one tenant's flood must not use up the share of the others. Every request counts for its tenant.
@@ -17,6 +17,8 @@ from mailcordon.core.key_limits import UNLIMITED_BY_KEY, KeyLimits
 from mailcordon.messages import api
 
 BURST_SECONDS = 10.0  #: how long a caller that was quiet may exceed its rate twofold
+#: The same of bytes. Large mail that comes at once keeps both cores of a small host busy, so it is less: 32 MB by default.
+BYTES_BURST_SECONDS = 4.0
 _MOST = 10_000  #: owners that are remembered; beyond it, those with full buckets are forgotten
 
 
@@ -36,11 +38,11 @@ class Rates:
     """Per second. Defaults are those of a tenant's key (config.py says why)."""
 
     messages: float = 1000
-    bytes: float = 16 * 1024 * 1024
+    bytes: float = 8 * 1024 * 1024
     reads: float = 100
 
 
-TENANT_RATES = Rates(messages=2000, bytes=32 * 1024 * 1024, reads=200)
+TENANT_RATES = Rates(messages=2000, bytes=16 * 1024 * 1024, reads=200)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +63,11 @@ class Empty:
 
 
 class _Bucket:
-    __slots__ = ("each", "full_at")
+    __slots__ = ("burst", "each", "full_at")
 
-    def __init__(self, per_second: float | None) -> None:
+    def __init__(self, per_second: float | None, burst: float = BURST_SECONDS) -> None:
         self.each = 0.0 if per_second is None else 1 / per_second  #: seconds that one token takes to come
+        self.burst = burst  #: seconds in which it fills
         self.full_at = 0.0
 
 
@@ -76,11 +79,11 @@ class _Owned:
     def __init__(self, limits: KeyLimits, defaults: Rates | None) -> None:
         self.limits = limits
 
-        def bucket(own: float | None, default: float | None) -> _Bucket:
-            return _Bucket(default if own is None else own)
+        def bucket(own: float | None, default: float | None, burst: float = BURST_SECONDS) -> _Bucket:
+            return _Bucket(default if own is None else own, burst)
 
         self.messages = bucket(limits.messages_per_second, defaults and defaults.messages)
-        self.bytes = bucket(limits.bytes_per_second, defaults and defaults.bytes)
+        self.bytes = bucket(limits.bytes_per_second, defaults and defaults.bytes, BYTES_BURST_SECONDS)
         self.reads = bucket(limits.reads_per_second, defaults and defaults.reads)
 
     def owes(self, now: float) -> bool:
@@ -114,6 +117,21 @@ class Buckets:
         if (found := _take_message(owned, size, now)) is not None:
             raise self._problem(Owner.TENANT, slug, *found, now)
 
+    def require_room(
+        self, id: int, prefix: str, limits: KeyLimits, slug: str | None, now: float, *, platform: bool
+    ) -> None:
+        """Takes nothing: whether a message of this key, and of this tenant if it is known, would be granted now."""
+        owned = self._keys.get(id)
+        if owned is None or owned.limits != limits:
+            owned = self._of_key(id, limits, platform, now)
+        if (found := _empty(owned, now)) is not None:
+            raise self._problem(Owner.KEY, prefix, *found, now)
+        if slug is None:
+            return
+        owned = self._tenants.get(slug) or self._of_tenant(slug, now)
+        if (found := _empty(owned, now)) is not None:
+            raise self._problem(Owner.TENANT, slug, *found, now)
+
     def read_of_key(self, id: int, prefix: str, limits: KeyLimits, now: float, *, platform: bool) -> None:
         """Takes one read."""
         owned = self._keys.get(id)
@@ -144,7 +162,7 @@ class Buckets:
             name=name,
             what=what,
             per_second=1 / bucket.each,
-            room_in=bucket.full_at - now - BURST_SECONDS,
+            room_in=bucket.full_at - now - bucket.burst,
             full_in=bucket.full_at - now,
         )
         self._refused(empty.limit)
@@ -156,7 +174,7 @@ class Buckets:
 
 def _take(bucket: _Bucket, tokens: float, now: float) -> bool:
     full_at = bucket.full_at
-    if full_at - now >= BURST_SECONDS:
+    if full_at - now >= bucket.burst:
         return False
     bucket.full_at = (full_at if full_at > now else now) + tokens * bucket.each
     return True
@@ -166,14 +184,21 @@ def _take_message(owned: _Owned, size: int, now: float) -> tuple[What, _Bucket] 
     """Takes from both buckets, or from neither: then returns the one that is empty."""
     messages, bytes = owned.messages, owned.bytes
     messages_at, bytes_at = messages.full_at, bytes.full_at
-    latest = now + BURST_SECONDS
-    if messages_at >= latest:
+    if messages_at >= now + BURST_SECONDS:
         return What.MESSAGES, messages
-    if bytes_at >= latest:
+    if bytes_at >= now + BYTES_BURST_SECONDS:
         return What.BYTES, bytes
     # Without calls: this is done twice for each message.
     messages.full_at = (messages_at if messages_at > now else now) + messages.each
     bytes.full_at = (bytes_at if bytes_at > now else now) + size * bytes.each
+    return None
+
+
+def _empty(owned: _Owned, now: float) -> tuple[What, _Bucket] | None:
+    if owned.messages.full_at >= now + BURST_SECONDS:
+        return What.MESSAGES, owned.messages
+    if owned.bytes.full_at >= now + BYTES_BURST_SECONDS:
+        return What.BYTES, owned.bytes
     return None
 
 

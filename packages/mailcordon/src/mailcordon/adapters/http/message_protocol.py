@@ -10,18 +10,20 @@ does not read. Keep-alive, the order of responses and graceful shutdown are the 
 
 import asyncio
 import functools
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from mailcordon.adapters.http import messages, problems
 from mailcordon.adapters.http.messages import MessageEndpoint, Reply
 from mailcordon.adapters.http.request_headers import credentials
-from mailcordon.core.errors import Forbidden
+from mailcordon.core.errors import Forbidden, TooMuch
 from mailcordon.core.principal import Principal
-from mailcordon.door.admission import Admission, Caller, Refusal, Ticket
+from mailcordon.door.admission import SMALL_BODY, Admission, Caller, Refusal, Ticket
 from mailcordon.door.client_address import TrustedProxies, counted_as
 from mailcordon.door.facts import DoorFacts
 from mailcordon.door.limits import Limit, Limits
@@ -42,6 +44,15 @@ _AROUND_A_BYTE = 8
 _KEPT = 4 * 1024 * 1024
 _TRIM_EVERY = 3.0
 _SLOWEST_SWEEP = 1.0  #: seconds between two looks at the deadlines
+#: Bytes a second of refused bodies that are read, of all connections together, and seconds by which they may be ahead. A caller
+#: that ignores its refusals would keep the process busy with them.
+_DISCARD_RATE = 64 * 1024 * 1024
+_DISCARD_AHEAD = 0.25
+_LONGEST_PAUSE = 1.0  #: seconds: while a connection is not read, its end is not seen
+#: After these answers, a connection is not read for some seconds. A client that does what the answer says does not notice; one
+#: that does not could send thousands a second.
+_SLOWING = frozenset({401, 429})
+_SLOWED_SECONDS = 0.25
 
 
 class Door:
@@ -60,6 +71,7 @@ class Door:
         self._trimming = False
         self.admission.on_freed = self._give_back_soon
         self._sweeping = False
+        self._discarded_until = 0.0
         shortest = min(self.limits.head_seconds, self.limits.body_seconds, self.limits.response_seconds)
         self._interval = min(_SLOWEST_SWEEP, shortest / 4)
 
@@ -80,6 +92,12 @@ class Door:
             loop.call_later(self._interval, self._sweep, loop)
         else:
             self._sweeping = False
+
+    def discard(self, size: int, now: float) -> float:
+        """Bytes of a refused body were read. Returns the seconds for which its connection is not to be read."""
+        self._discarded_until = max(self._discarded_until, now) + size / _DISCARD_RATE
+        ahead = self._discarded_until - now
+        return min(ahead, _LONGEST_PAUSE) if ahead > _DISCARD_AHEAD else 0.0
 
     def _give_back_soon(self) -> None:
         if self.admission.freed > _KEPT and not self._trimming:
@@ -105,6 +123,16 @@ _CLOSING = 3  #: refused: what still comes is thrown away
 
 class _Stop(Exception):
     """Ends the parser's work on what has arrived: the connection is refused."""
+
+
+class _Flow(FlowControl):
+    """Reads on neither for a request nor for an answer while the connection is slowed."""
+
+    is_slowed = False
+
+    def resume_reading(self) -> None:
+        if not self.is_slowed:
+            super().resume_reading()
 
 
 class MessageProtocol(HttpToolsProtocol):
@@ -144,6 +172,7 @@ class MessageProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.flow = _Flow(transport)
         admission = self._admission
         refusal = admission.admit_connection()
         if refusal is not None:
@@ -411,12 +440,37 @@ class MessageProtocol(HttpToolsProtocol):
         if self.cycle.response_complete:
             if self._received > _MOST_DISCARDED:
                 self.transport.abort()
+            else:
+                self.discard(len(body))
             return
         assert self._ticket is not None
         if (self._length is None or not self._ticket.is_keyed) and (refusal := self._grow(len(body))):
             self._refuse(refusal)
             raise _Stop
         super().on_body(body)
+
+    def discard(self, size: int) -> None:
+        """A part of a refused body: what follows is read when its turn comes."""
+        pause = self._door.discard(size, self.loop.time())
+        if pause:
+            self._slow_down(pause)
+
+    def answers(self, status: int) -> None:
+        """A request is about to be answered with this status."""
+        if status in _SLOWING:
+            self._slow_down(_SLOWED_SECONDS)
+
+    def _slow_down(self, seconds: float) -> None:
+        flow = cast(_Flow, self.flow)
+        if not flow.is_slowed and not self.transport.is_closing():
+            flow.pause_reading()
+            flow.is_slowed = True
+            self.loop.call_later(seconds, self._read_on)
+
+    def _read_on(self) -> None:
+        cast(_Flow, self.flow).is_slowed = False
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
 
     def on_message_complete(self) -> None:
         self._place = _HEAD
@@ -447,6 +501,8 @@ class MessageProtocol(HttpToolsProtocol):
             return self._guest
         if length > most:
             return admission.refuse_body(most)
+        if length > SMALL_BODY and principal is not None and (refusal := self.without_room(principal)):
+            return refusal
         if self._is_waiting() and len(self.pipeline) >= self._limits.pipelined:
             return admission.refuse(Limit.PIPELINE)
         if self._is_proxied:
@@ -460,6 +516,22 @@ class MessageProtocol(HttpToolsProtocol):
             caller = cast(Caller, self._key)
             refusal = admission.admit(caller, length)
         return (caller, ()) if refusal is None else refusal
+
+    def without_room(self, principal: Principal) -> Refusal | None:
+        """A large message that would be refused for the rate when it has been read is not read."""
+        slug = principal.tenant_slug
+        try:
+            self.endpoint.buckets.require_room(
+                principal.key_id,
+                principal.prefix,
+                principal.limits,
+                slug,
+                time.monotonic(),
+                platform=slug is None,
+            )
+        except TooMuch as problem:
+            return Refusal(None, 429, problem.code, str(problem), problem.retry_after)
+        return None
 
     def _admit_proxied(
         self, principal: Principal | None, length: int
@@ -545,7 +617,7 @@ class MessageProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
         ticket = cast(Ticket, getattr(cycle, "ticket", self._ticket))  # one that had to wait has its own
-        super()._start_asgi_task(cycle, functools.partial(_ticketed, app, ticket))
+        super()._start_asgi_task(cycle, functools.partial(_ticketed, self, app, ticket))
 
     # Refusals -------------------------------------------------------------------------------------------------------------
 
@@ -627,12 +699,21 @@ class MessageProtocol(HttpToolsProtocol):
         return b"".join(head)
 
 
-_OF_ONE_REQUEST = frozenset({Limit.BODY_BYTES, Limit.BODY_MEMORY, Limit.KEY_REQUESTS, Limit.ADDRESS_REQUESTS})
+_OF_ONE_REQUEST = frozenset(
+    {None, Limit.BODY_BYTES, Limit.BODY_MEMORY, Limit.KEY_REQUESTS, Limit.ADDRESS_REQUESTS}
+)
 
 
-async def _ticketed(app: Any, ticket: Ticket, scope: Any, receive: Any, send: Any) -> None:
+async def _ticketed(
+    connection: MessageProtocol, app: Any, ticket: Ticket, scope: Any, receive: Any, send: Any
+) -> None:
+    async def answer(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            connection.answers(message["status"])
+        await send(message)
+
     try:
-        await app(scope, receive, send)
+        await app(scope, receive, answer)
     finally:
         ticket.release()
 
@@ -663,6 +744,8 @@ class _Direct:
         """A part of the body, which has `whole` bytes now. `counted`: its length was not known before."""
         if whole > _MOST_DISCARDED:
             self._connection.transport.abort()
+        else:
+            self._connection.discard(len(chunk))
 
     def complete(self) -> None:
         """The whole request has been read."""
@@ -680,6 +763,8 @@ class _Direct:
         transport = connection.transport
         if self.disconnected or transport.is_closing():
             return
+        if reply.status != 202:
+            connection.answers(reply.status)
         transport.write(connection._written(reply, keep_alive=self.keep_alive))  # pyright: ignore[reportPrivateUsage]
         if not self.keep_alive:
             transport.close()
@@ -713,10 +798,15 @@ class _Mail(_Direct):
             super().add(chunk, whole, counted=counted)
         elif whole > messages.MAX_BODY:
             self._give_up(self._connection._admission.refuse_body(messages.MAX_BODY))  # pyright: ignore[reportPrivateUsage]
-        elif counted and (refusal := cast(Ticket, self.ticket).grow(len(chunk), whole)):
+        elif counted and (refusal := self._grow(len(chunk), whole)):
             self._give_up(refusal)
         else:
             self._chunks.append(chunk)
+
+    def _grow(self, size: int, whole: int) -> Refusal | None:
+        if whole - size <= SMALL_BODY < whole and (refusal := self._connection.without_room(self._principal)):
+            return refusal
+        return cast(Ticket, self.ticket).grow(size, whole)
 
     def release(self) -> None:
         # The connection and its request refer to each other: without this, the body would wait for the garbage collector.
