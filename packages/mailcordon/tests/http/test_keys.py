@@ -114,6 +114,45 @@ async def test_an_admin_key_cannot_make_itself_an_operator(world: Any) -> None:
         assert (answer.status_code, answer.json()["code"]) == (403, "scope-not-held")
 
 
+async def test_the_holder_of_a_key_acts_and_is_by_default_the_one_who_made_it(world: Any) -> None:
+    operator = await world.key(None, *SCOPES)
+    kims = await made(world, operator, tenant=None, name="desk", holder=" Kim Lee ", scopes=list(SCOPES))
+    assert (kims["holder"], kims["created_by"]) == ("Kim Lee", f"test (key t, {operator[4:12]})")
+    shop = await made(world, kims["key"])
+    assert (shop["holder"], shop["created_by"]) == ("Kim Lee", f"Kim Lee (key desk, {kims['prefix']})")
+    row = await world.owner.fetchrow(
+        "select actor, after::jsonb ->> 'holder' as holder from audit order by id desc limit 1"
+    )
+    assert tuple(row) == (f"Kim Lee (key desk, {kims['prefix']})", "Kim Lee")
+    onboarded = await world.ask(
+        ("POST", "/v1/tenants", {"slug": "held", "types": {"newsletter": "news.held.example"}}), kims["key"]
+    )
+    [first] = [one for one in (await listed(world, operator)).values() if one["tenant"] == "held"]
+    assert (onboarded.status_code, first["holder"]) == (201, "Kim Lee")
+
+
+async def test_a_successor_keeps_the_holder_and_a_key_that_is_handed_over_gets_another(world: Any) -> None:
+    operator = await world.key(None, *SCOPES)
+    key = await made(world, operator, holder="Kim Lee")
+    rotated = (await ask(world, operator, "POST", f"/{key['prefix']}/rotation", {})).json()
+    assert (rotated["holder"], rotated["predecessor"]["holder"]) == ("Kim Lee", "Kim Lee")
+    changed = await ask(world, operator, "PATCH", f"/{rotated['prefix']}", {"holder": "Ann"})
+    assert (changed.json()["holder"], (await listed(world, operator))[rotated["prefix"]]["holder"]) == (
+        "Ann",
+        "Ann",
+    )
+    assert (
+        await world.cache.authenticate(f"Bearer {rotated['key']}")
+    ).actor == f"Ann (key shop, {rotated['prefix']})"
+
+
+async def test_a_holder_that_could_forge_a_line_is_refused(world: Any) -> None:
+    operator = await world.key(None, *SCOPES)
+    for holder in ("", "x" * 101, "Kim\nAnn (key ops, abcdefgh)", "Kim\u202e"):
+        answer = await ask(world, operator, "POST", "", {"name": "n", "scopes": ["read"], "holder": holder})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "holder")
+
+
 async def test_a_rotated_key_and_its_successor_both_work_until_the_overlap_is_over(world: Any) -> None:
     operator = await world.key(None, *SCOPES)
     old = await made(world, operator, types=["newsletter"], limits={"reads_per_second": 3})

@@ -31,7 +31,6 @@ class Head:
 
     seq: int  #: of the last row: so many rows there are
     hash: bytes
-    last: int  #: the highest place in the chain; not `seq` if somebody tampered with one of them
     installation: str | None  #: None before the first start
     at: datetime  #: the database's clock
 

@@ -80,7 +80,6 @@ class Kind(StrEnum):
         "rewritten"  #: the chain fits together, and not with a checkpoint: everything from this row on is new
     )
     CUT = "cut"  #: the newest rows are missing
-    HEAD = "head"  #: the record of the chain's end is missing, or is of another chain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1595,8 +1595,6 @@ def audit_row(*, id: int, action: str | None, at: str | None, actor: str | None)
     previous="row 17 (hold.lift by ann, 2026-11-29T04:12:00.000000Z)",
     checkpoint="2026-11-29T04:13:00.000Z",
 )
-@example(kind="cut", row=None, seq=18, previous=None, checkpoint=None)
-@example(kind="head", row=None, seq=0, previous=None, checkpoint=None)
 def audit_break(
     *, kind: str, row: str | None, seq: int | None, previous: str | None, checkpoint: str | None
 ) -> str:
@@ -1617,8 +1615,6 @@ def audit_break(
             what = f"{named}{place}, does not follow the row before it: that row was changed, or rows between them were removed."
         case "rewritten":
             what = f"{named}{place}, is not what the checkpoint of {checkpoint} saw there: the chain was rewritten from here on."
-        case "head":
-            what = f"the record of the chain's end, which says place {seq}, is missing or was changed."
         case _:
             seen = f": the checkpoint of {checkpoint} saw them" if checkpoint else ""
             what = f"the newest rows, from place {seq} of the chain on, were cut off{seen}."

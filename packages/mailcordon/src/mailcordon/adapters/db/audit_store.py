@@ -85,19 +85,6 @@ async def verify(
     broken = None
     if suspicion is not None:
         broken = await _explain(conn, suspicion, end, look=newest is None)
-    elif walk.seq < end.seq:
-        broken = Break(kind=Kind.CUT, seq=walk.seq + 1, previous=walk.previous)
-    elif walk.hash != end.hash:
-        broken = Break(kind=Kind.HEAD, seq=end.seq, previous=walk.previous)
-    elif end.last > end.seq:
-        extra = await conn.fetch(_SQL.audit_entries, end.seq, end.last, 1)
-        broken = Break(
-            kind=Kind.ADDED,
-            seq=end.seq + 1,
-            row=_entry(extra[0]).row,
-            id=extra[0]["audit"],
-            previous=walk.previous,
-        )
     elif (ahead := walk.ahead()) is not None:
         broken = Break(kind=Kind.CUT, seq=walk.seq + 1, previous=walk.previous, expected=ahead)
     if newest is None:

@@ -65,26 +65,27 @@ create table audit_chain (
     hash bytea not null
 );
 
--- The last row of the chain, and the lock of all who append to it.
-create table audit_head (
-    only_row boolean primary key default true check (only_row),
-    seq bigint not null,
-    hash bytea not null
-) with (fillfactor = 50);
+-- The lock of all who append. Its row never changes: a transaction of many rows would search all versions of it.
+create table audit_lock (
+    only_row boolean primary key default true check (only_row)
+);
+insert into audit_lock default values;
 
--- Runs at the end of the transaction (the trigger is deferred), so that the lock of the head is the last one that it takes and is
--- held for the commit alone: transactions that also lock epochs, lanes and holds cannot deadlock over it.
-create function audit_chained() returns trigger language plpgsql security definer set search_path = pg_catalog, mailcordon, pg_temp as $$
+-- Runs at the end of the transaction (the trigger is deferred), so that this lock is the last one that it takes and is held for the
+-- commit alone: transactions that also lock epochs, lanes and holds cannot deadlock over it.
+create function audit_chained() returns trigger language plpgsql security definer
+set search_path = pg_catalog, mailcordon, pg_temp set enable_seqscan = off as $$
 declare
     its_digest bytea := audit_digest(new);
+    last audit_chain;
 begin
-    with head as (
-        update audit_head h set seq = h.seq + 1, hash = sha256(h.hash || its_digest) returning h.seq, h.hash
-    )
-    insert into audit_chain (seq, audit, digest, hash) select head.seq, new.id, its_digest, head.hash from head;
+    perform from audit_lock for update;
     if not found then
-        raise exception 'the head of the audit chain is missing';
+        raise exception 'the lock of the audit chain is missing';
     end if;
+    select * into last from audit_chain c order by c.seq desc limit 1;
+    insert into audit_chain (seq, audit, digest, hash)
+    values (coalesce(last.seq, 0) + 1, new.id, its_digest, sha256(coalesce(last.hash, decode(repeat('00', 32), 'hex')) || its_digest));
     return null;
 end $$;
 
@@ -112,7 +113,6 @@ begin
         last := sha256(last || one.digest);
         insert into audit_chain (seq, audit, digest, hash) values (place, one.id, one.digest, last);
     end loop;
-    insert into audit_head (seq, hash) values (place, last);
 end $$;
 
 create constraint trigger audit_chained after insert on audit deferrable initially deferred
@@ -135,17 +135,8 @@ create trigger audit_only_erased before update on audit for each row execute fun
 create trigger audit_append_only before delete or truncate on audit for each statement execute function audit_is_append_only();
 create trigger audit_chain_append_only before update or delete or truncate on audit_chain
     for each statement execute function audit_is_append_only();
-
--- The head moves with a new row alone.
-create function audit_head_is_kept() returns trigger language plpgsql as $$
-begin
-    if tg_op <> 'UPDATE' or pg_trigger_depth() < 2 then
-        raise exception 'the head of the audit chain moves with a new row only: % refused', tg_op using errcode = 'insufficient_privilege';
-    end if;
-    return null;
-end $$;
-create trigger audit_head_kept before update or delete or truncate on audit_head
-    for each statement execute function audit_head_is_kept();
+create trigger audit_lock_append_only before update or delete or truncate on audit_lock
+    for each statement execute function audit_is_append_only();
 
 -- Ends the personal fields of one tenant's rows. Returns of how many rows. The chain stays verifiable: it contains their hashes.
 create function audit_erase_personal(of_tenant int) returns bigint
@@ -162,12 +153,12 @@ end $$;
 -- Rights ------------------------------------------------------------------------------------------------------------------------
 
 revoke all on function audit_part(text), audit_personal(jsonb), audit_erased(jsonb), audit_form(audit), audit_digest(audit),
-    audit_chained(), audit_is_only_erased(), audit_head_is_kept(), audit_erase_personal(int),
+    audit_chained(), audit_is_only_erased(), audit_erase_personal(int),
     write_audit(text, text, int, text, jsonb, jsonb, text, jsonb) from public;
 grant execute on function write_audit(text, text, int, text, jsonb, jsonb, text, jsonb), audit_personal(jsonb), audit_part(text)
     to {{control}}, {{governor}}, {{observe}};
 grant execute on function audit_erase_personal(int) to {{control}};
-grant select on audit_chain, audit_head to {{control}}, {{reader}};
+grant select on audit_chain to {{control}}, {{reader}};
 grant select (name) on installation to {{reader}};
 
 -- A tenant reads its own rows, and of the others only that they are there.

@@ -9,11 +9,10 @@ where ($1::int is null or a.tenant = $1) and ($2::bigint is null or a.id < $2)
 order by a.id desc limit $3;
 
 -- name: audit_head
--- The end of the chain, as one snapshot: of the head, and of the chain itself. Without a head, which only the owner can delete, the
--- chain has no rows that belong to it.
-select coalesce(h.seq, 0) as seq, coalesce(h.hash, ''::bytea) as hash, coalesce((select max(seq) from audit_chain), 0) as last,
+-- The last row of the chain.
+select coalesce(c.seq, 0) as seq, coalesce(c.hash, decode(repeat('00', 32), 'hex')) as hash,
        (select name from installation) as installation, now() as at
-from (values (1)) one left join audit_head h on true;
+from (values (1)) one left join lateral (select seq, hash from audit_chain order by seq desc limit 1) c on true;
 
 -- name: audit_entries
 -- Places of the chain with their rows. A time that no calendar has is null: no row of ours has one.
