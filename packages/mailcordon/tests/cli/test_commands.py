@@ -39,7 +39,9 @@ def every(app: typer.Typer) -> dict[str, core.TyperCommand]:
 def test_these_are_the_commands(app: typer.Typer) -> None:
     wanted = """up down migrate doctor run drill plan apply export plans_list
         plans_show plans_reject status account send why sent cordon uncordon cancel metrics audit_list audit_verify audit_export
-        tenant_onboard tenant_list tenant_show lane_list lane_show lane_limit identity_list identity_show type_list type_add
+        tenant_onboard tenant_list tenant_show tenant_topology tenant_retire tenant_unretire tenant_erase tenant_erasure
+        lane_list lane_show lane_limit lane_move lane_retire lane_unretire
+        identity_list identity_show identity_retire identity_unretire type_list type_add
         type_change message_show message_cancel suppression_list suppression_add suppression_remove holds_list stops_list
         key_create key_list key_change key_rotate key_revoke quarantine_list quarantine_show quarantine_replay
         mailbox_set mailbox_list iam_queue-policy env completion"""

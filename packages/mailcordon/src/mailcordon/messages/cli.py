@@ -1450,3 +1450,66 @@ def audit_exported(*, file: str, own: int, rows: int) -> str:
         f"Wrote {own:,} {noun} with the digests of all {rows:,} to {file}. Check it anywhere: "
         f"mailcordon audit verify --export {file}"
     )
+
+
+# Changes of a tenant's life ------------------------------------------------------------------------------------------------
+
+
+@example(plan=17)
+def change_heading(*, plan: int) -> str:
+    """Above what `lane move`, `tenant retire` and the like will do."""
+    return f"Plan {plan}:"
+
+
+@example()
+def change_touches() -> str:
+    """Above whom a change touches."""
+    return "Others:"
+
+
+@example()
+def change_keeps() -> str:
+    """Above what a change leaves as it is."""
+    return "What stays:"
+
+
+@example(plan=17, calls="3 calls")
+@example(plan=17, calls=None)
+def change_applied(*, plan: int, calls: str | None) -> str:
+    """A change was applied."""
+    if calls is None:
+        return f"Plan {plan} is applied."
+    return f"Plan {plan} is applied. {calls} to SES follow, some once mail has left: see `mailcordon plans show {plan}`."
+
+
+@example(state="open")
+def retiring(*, state: str) -> str:
+    """The state of a lane that takes no new mail and still has some, or waits for SES."""
+    return f"{state}, retiring"
+
+
+@example(tenant="acme", since="2026-11-29 14:02 (2 h ago)", ended=False)
+@example(tenant="acme", since="2026-11-29 14:02 (2 h ago)", ended=True)
+def tenant_is_retired(*, tenant: str, since: str, ended: bool) -> str:
+    """`tenant show` of a retired tenant."""
+    return f"{tenant} takes no mail since {since}" + (
+        ", and its mail has left." if ended else ". Its mail is leaving."
+    )
+
+
+@example()
+def retirement_waits() -> str:
+    """Above what lanes that are being retired wait for."""
+    return "Being retired:"
+
+
+@example(tenant="acme")
+def erase_question(*, tenant: str) -> str:
+    """The question of `tenant erase`."""
+    return f"Erase the personal data of {tenant} for good?"
+
+
+@example(tenant="acme")
+def erasure_started(*, tenant: str) -> str:
+    """`tenant erase` was confirmed."""
+    return f"The erasure goes on in the background: `mailcordon tenant erasure {tenant}` shows how far it is."

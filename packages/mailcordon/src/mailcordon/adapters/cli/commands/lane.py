@@ -1,4 +1,4 @@
-"""`mailcordon lane`: list and show lanes, and set their rates."""
+"""`mailcordon lane`: list and show lanes, set their rates, move and retire them."""
 
 from typing import Annotated, Literal
 
@@ -7,8 +7,8 @@ from rich.console import Group, RenderableType
 
 from mailcordon.adapters.cli import command, failures, show
 from mailcordon.adapters.cli.client import path
-from mailcordon.adapters.cli.command import Because, Cli, Limit, OfTenant, Tenant
-from mailcordon.adapters.cli.commands import holds
+from mailcordon.adapters.cli.command import Because, Cli, Limit, OfTenant, Tenant, Yes
+from mailcordon.adapters.cli.commands import change, holds
 from mailcordon.adapters.cli.document import Document, child, children, strings
 from mailcordon.adapters.cli.text import counted, plain, when
 from mailcordon.messages import cli as messages
@@ -80,6 +80,70 @@ async def limit_lane(
     cli.show_result(found, lane_view(found))
 
 
+@command.remote(
+    app,
+    "move",
+    examples="""
+mailcordon lane move acme newsletter --to news.acme.example \\
+    --because "a domain of its own"
+mailcordon lane move acme newsletter --to news.acme.example \\
+    --because "a domain of its own" --dry-run
+""",
+)
+async def move_lane(
+    cli: Cli,
+    tenant: Tenant,
+    type_: Type,
+    because: Because,
+    to: Annotated[
+        str,
+        typer.Option("--to", metavar="DOMAIN", help="The domain of its From address; a new one is added."),
+    ],
+    yes: Yes = False,
+    dry_run: change.DryRun = False,
+) -> None:
+    """Let a lane send from another domain. Mail in its queue keeps its From address and still leaves."""
+    await change.run(
+        cli, tenant, "move-lane", type=type_, domain=to, because=because, yes=yes, dry_run=dry_run
+    )
+
+
+@command.remote(
+    app,
+    "retire",
+    examples="""
+mailcordon lane retire acme newsletter --because "not used"
+mailcordon lane retire acme newsletter --mail cancel --because "wrong list"
+""",
+)
+async def retire_lane(
+    cli: Cli,
+    tenant: Tenant,
+    type_: Type,
+    because: Because,
+    mail: change.Mail = "drain",
+    yes: Yes = False,
+    dry_run: change.DryRun = False,
+) -> None:
+    """Retire a lane: it takes no new mail. What it alone uses at SES goes once its queue is empty."""
+    await change.run(
+        cli, tenant, "retire-lane", type=type_, mail=mail, because=because, yes=yes, dry_run=dry_run
+    )
+
+
+@command.remote(app, "unretire", examples='mailcordon lane unretire acme newsletter --because "used again"')
+async def unretire_lane(
+    cli: Cli,
+    tenant: Tenant,
+    type_: Type,
+    because: Because,
+    yes: Yes = False,
+    dry_run: change.DryRun = False,
+) -> None:
+    """Bring a retired lane back: it takes mail again."""
+    await change.run(cli, tenant, "unretire-lane", type=type_, because=because, yes=yes, dry_run=dry_run)
+
+
 def lane_table(items: list[Document], *, with_tenant: bool = True) -> RenderableType:
     columns = ("type", "class", "state", "from domain", "configuration set", "rate", "waiting", "oldest")
     rows = [_row(lane) for lane in items]
@@ -96,13 +160,19 @@ def _row(lane: Document) -> tuple[object, ...]:
     return (
         lane.get("type"),
         lane.get("class"),
-        lane.get("state"),
+        _state(lane),
         route.get("domain"),
         route.get("configuration_set"),
         _rate(lane.get("rate")),
         backlog.get("deliveries", 0),
         when(backlog.get("oldest_at")),
     )
+
+
+def _state(lane: Document) -> str:
+    """`open`, or `open, retiring`."""
+    state = plain(lane.get("state"))
+    return messages.retiring(state=state) if lane.get("retiring_at") else state
 
 
 def _rate(rate: float | None) -> str:
@@ -118,7 +188,7 @@ def lane_view(lane: Document) -> RenderableType:
                     "lane",
                     f"{plain(lane.get('tenant'))} / {plain(lane.get('type'))} ({plain(lane.get('class'))})",
                 ),
-                ("state", lane.get("state")),
+                ("state", _state(lane)),
                 ("rate", _rate(lane.get("rate"))),
                 ("own rate", _rate(lane.get("own_rate"))),
                 ("waiting", counted(int(backlog.get("deliveries") or 0), "delivery")),

@@ -1,9 +1,9 @@
-"""`mailcordon tenant`: onboard, list and show the tenants of the platform."""
+"""`mailcordon tenant`: onboard, list, show, change, retire and erase the tenants of the platform."""
 
 import asyncio
 import time
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Group, RenderableType
@@ -11,13 +11,13 @@ from rich.text import Text
 
 from mailcordon.adapters.cli import command, failures, show
 from mailcordon.adapters.cli.client import path
-from mailcordon.adapters.cli.command import Cli, Limit, Tenant
-from mailcordon.adapters.cli.commands import identity, lane
+from mailcordon.adapters.cli.command import Because, Cli, Limit, Tenant, Yes
+from mailcordon.adapters.cli.commands import change, identity, lane
 from mailcordon.adapters.cli.document import Document, child, children, strings
-from mailcordon.adapters.cli.text import plain, when
+from mailcordon.adapters.cli.text import counted, plain, when
 from mailcordon.messages import cli as messages
 
-app = typer.Typer(no_args_is_help=True, help="Tenants: onboard, list and show them.")
+app = typer.Typer(no_args_is_help=True, help="Tenants: onboard, show, change, retire and erase them.")
 
 _POLL_SECONDS = 0.25
 
@@ -180,7 +180,146 @@ async def show_tenant(cli: Cli, tenant: Tenant) -> None:
     found = await cli.api.get(path("tenants", tenant))
     done = _done(found)
     setup = messages.ses_is_set_up() if done else messages.ses_is_being_set_up()
-    cli.show_result(found, onboarded(found), "", setup, *([] if done else [_step_table(found)]))
+    cli.show_result(
+        found, onboarded(found), *_retirement(found), "", setup, *([] if done else [_step_table(found)])
+    )
+
+
+def _retirement(tenant: Document) -> list[RenderableType]:
+    """That it is retired, and what its retired lanes wait for."""
+    views: list[RenderableType] = []
+    slug, since = plain(tenant.get("slug")), tenant.get("retiring_at")
+    if since:
+        views += [
+            "",
+            messages.tenant_is_retired(tenant=slug, since=when(since), ended=bool(tenant.get("retired_at"))),
+        ]
+    if waits := strings(tenant, "retirement"):
+        views += ["", messages.retirement_waits(), *(show.bullet(plain(sentence)) for sentence in waits)]
+    return views
+
+
+@command.remote(
+    app,
+    "topology",
+    examples="""
+mailcordon tenant topology acme --dedicated --because "volume grows"
+mailcordon tenant topology acme --ses-tenants per-class \\
+    --because "resets survive a pause of marketing"
+""",
+)
+async def topology(
+    cli: Cli,
+    tenant: Tenant,
+    because: Because,
+    dedicated: Annotated[
+        bool | None,
+        typer.Option(
+            "--dedicated/--shared",
+            help="Configuration sets of its own, or those shared by class. Default: as they are.",
+        ),
+    ] = None,
+    ses_tenants: Annotated[
+        Literal["one", "per-class"] | None,
+        typer.Option("--ses-tenants", help="One SES tenant, or one of each class. Default: as it is."),
+    ] = None,
+    yes: Yes = False,
+    dry_run: change.DryRun = False,
+) -> None:
+    """Change what a tenant has of its own at SES: configuration sets, and SES tenants.
+
+    Mail goes over to the new ones once SES has them. The old ones go when no mail needs them any more.
+    """
+    if dedicated is None and ses_tenants is None:
+        raise failures.usage(messages.one_of(options="--dedicated, --shared or --ses-tenants"))
+    await change.run(
+        cli,
+        tenant,
+        "set-topology",
+        dedicated=dedicated,
+        ses_tenants=ses_tenants,
+        because=because,
+        yes=yes,
+        dry_run=dry_run,
+    )
+
+
+@command.remote(
+    app,
+    "retire",
+    examples="""
+mailcordon tenant retire acme --because "contract ended"
+mailcordon tenant retire acme --mail cancel --because "fraud" --yes
+""",
+)
+async def retire(
+    cli: Cli,
+    tenant: Tenant,
+    because: Because,
+    mail: change.Mail = "drain",
+    yes: Yes = False,
+    dry_run: change.DryRun = False,
+) -> None:
+    """Retire a tenant with its lanes, domains and keys. SES deletes what it has of it once its queues are empty.
+
+    Records, suppressions and the audit trail stay.
+    """
+    await change.run(cli, tenant, "retire-tenant", mail=mail, because=because, yes=yes, dry_run=dry_run)
+
+
+@command.remote(app, "unretire", examples='mailcordon tenant unretire acme --because "contract renewed"')
+async def unretire(
+    cli: Cli, tenant: Tenant, because: Because, yes: Yes = False, dry_run: change.DryRun = False
+) -> None:
+    """Bring a retired tenant back, with what was retired with it. Its keys stay revoked."""
+    await change.run(cli, tenant, "unretire-tenant", because=because, yes=yes, dry_run=dry_run)
+
+
+@command.remote(
+    app,
+    "erase",
+    examples='mailcordon tenant erase acme --because "asked to, ticket 4711"',
+)
+async def erase(
+    cli: Cli,
+    tenant: Tenant,
+    because: Because,
+    yes: Yes = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would happen, and change nothing.")
+    ] = False,
+) -> None:
+    """Erase the personal data of a retired tenant, for good: addresses, contents, remarks of mailbox providers."""
+    preview = await cli.api.post(path("tenants", tenant, "erasure", "preview"), {})
+    if not cli.json:
+        cli.note(change.sentences(preview))
+        cli.note()
+    if dry_run:
+        cli.show_result({"preview": preview, "done": False})
+        cli.note(messages.dry_run())
+        return
+    command.confirm(cli.err, messages.erase_question(tenant=tenant), yes=yes)
+    found = await cli.api.post(path("tenants", tenant, "erasure"), {"because": because})
+    cli.show_result(
+        {"preview": preview, "done": True, "erasure": found}, messages.erasure_started(tenant=tenant)
+    )
+
+
+@command.remote(app, "erasure", examples="mailcordon tenant erasure acme --watch 5s", watchable=True)
+async def erasure(cli: Cli, tenant: Tenant) -> None:
+    """Show how far the erasure of a tenant's personal data is."""
+    found = await cli.api.get(path("tenants", tenant, "erasure"))
+    about = show.fields(
+        [
+            ("state", found.get("state")),
+            ("erased", counted(int(found.get("deliveries") or 0), "delivery")),
+            ("asked for", when(found.get("requested_at"))),
+            ("by", found.get("requested_by")),
+            ("because", found.get("because")),
+            ("done", when(found.get("done_at"))),
+        ]
+    )
+    cli.show_result(found, about)
 
 
 def _step_table(tenant: Document) -> RenderableType:
