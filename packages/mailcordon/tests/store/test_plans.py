@@ -77,7 +77,7 @@ async def test_making_a_plan_changes_nothing_but_stores_who_what_and_when(world:
     assert [steps.says(step) for step in found.steps] == ["let acme send invoice from mail.acme.example"]
     key = await world.owner.fetchval("select key from tenant")
     assert said(found) == [f"associate configuration-set/mc-transactional with tenant {key}"]
-    assert found.tenants == ["acme"]
+    assert found.tenants == ("acme",)
 
 
 async def test_applying_a_plan_writes_its_steps_and_raises_the_revision(world: World) -> None:
@@ -148,9 +148,19 @@ async def test_an_onboarding_outdates_plans_too_and_leaves_one_of_its_own(world:
     newest = (await world.plans.newest())[0]
     assert newest.id is not None
     stored = await world.plans.get(newest.id)
-    assert (stored.state, stored.tenants, stored.made_by) == ("applying", ["zen"], "ann")
+    assert (stored.state, stored.tenants, stored.made_by) == ("applying", ("zen",), "ann")
     assert [step.kind for step in stored.steps] == ["add-tenant", "add-domain", "add-lane"]
-    assert {call.tenant for call in stored.calls} == {None, "zen"} - ({None} if len(stored.calls) else set())
+    assert {call.tenant for call in stored.calls} == {"zen"}
+
+
+async def test_a_plan_that_was_made_while_another_was_applied_is_outdated_too(world: World) -> None:
+    await world.onboard()
+    async with plan_store.PlanStore(world.control).changing() as transaction:
+        await world.plans.carry_out(transaction, [INVOICE], actor="Kim")
+        id, _ = await made(world, RECEIPT)  # on the state before Kim's commit
+    assert (await world.plans.get(id)).state == "proposed"
+    with pytest.raises(Conflict, match="Kim applied plan"):
+        await world.plans.apply(id, actor="Lee")
 
 
 @pytest.mark.parametrize("end", ["apply", "reject"])

@@ -6,6 +6,7 @@ Applying it writes the desired state in one transaction, which also approves its
 state, and is refused once that has changed. Onboarding, files and REST all change the platform through here.
 """
 
+import asyncio
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -91,7 +92,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A plan as it is stored. `calls` is empty in lists."""
+    """A plan as it is stored. `calls` has the first ones, and is empty in lists, as `actions` and `tenants` are."""
 
     id: int | None  #: None: it is not stored, since nothing would change
     revision: int
@@ -106,18 +107,27 @@ class Plan:
     decided_because: str | None = None
     ended_at: datetime | None = None
     counts: Mapping[str, int] = field(default_factory=dict[str, int])  #: calls by state
+    actions: Mapping[str, int] = field(
+        default_factory=dict[str, int]
+    )  #: calls by action and kind of resource
+    tenants: tuple[str, ...] = ()  #: whom it touches, by slug
     calls: tuple[Call, ...] = ()
     notes: tuple[str, ...] = ()
-
-    @property
-    def tenants(self) -> list[str]:
-        return _touched(self.steps, self.calls)
 
 
 def _touched(done: Iterable[Step], calls: Iterable[Call]) -> list[str]:
     """Whom steps and calls touch, by slug."""
     named = {call.tenant for call in calls if call.tenant is not None}
     return sorted(named | {step.tenant for step in done})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a draft is made from."""
+
+    platform: Platform
+    have: Mapping[Key, Have]
+    sets: int  #: configuration sets that exist or should
 
 
 class Transaction(Protocol):
@@ -132,6 +142,8 @@ class Transaction(Protocol):
     async def have(self, slugs: Sequence[str] | None) -> dict[Key, Have]:
         """The resources of these tenants, and those that all share; None: all."""
         ...
+
+    async def revision(self) -> int: ...
 
     async def sets(self) -> int:
         """How many configuration sets exist or should."""
@@ -207,32 +219,32 @@ class Plans:
 
     async def make(self, asked: Sequence[Step] | None, *, actor: str, because: str | None = None) -> Plan:
         """Stores what the steps would change, and changes nothing. None: what differs at SES. Raises Invalid or Conflict."""
+        # The database waits for no computation: a plan of many tenants takes seconds.
         async with self._store.reading() as transaction:
-            if asked is None:
-                made = pending(await transaction.whole(), await transaction.have(None))
-            else:
-                made = await self._draft(transaction, asked)
-            id = await self._insert(transaction, made, actor, because)
-        return _nothing(made, actor) if id is None else await self.get(id)
+            facts = await self._facts(transaction, asked)
+        if asked is None:
+            made = await asyncio.to_thread(pending, facts.platform, facts.have)
+        else:
+            made = await asyncio.to_thread(self._checked, facts, asked)
+        return await self._stored(made, actor, because)
 
     async def make_from(
         self, given: object, *, prune: bool = False, actor: str, because: str | None = None
     ) -> Plan:
         """Stores what would make the tenants as a document says; with `prune`, what it does not name is retired. Raises Invalid,
         whose faults name members of the document."""
-        read = documents.parse(given, local=self.settings.local)
+        read = await asyncio.to_thread(documents.parse, given, local=self.settings.local)
         async with self._store.reading() as transaction:
-            asked = documents.complete(read, await transaction.whole(), prune=prune)
-            made = await self._draft(transaction, asked)
-            id = await self._insert(transaction, made, actor, because)
-        return _nothing(made, actor) if id is None else await self.get(id)
+            platform = await transaction.whole()
+        asked = await asyncio.to_thread(documents.complete, read, platform, prune=prune)
+        return await self.make(asked, actor=actor, because=because)
 
-    async def _insert(
-        self, transaction: Transaction, made: Draft, actor: str, because: str | None
-    ) -> int | None:
+    async def _stored(self, made: Draft, actor: str, because: str | None) -> Plan:
         if made.changes_nothing:
-            return None
-        return await transaction.insert(made, source="person", actor=actor, because=because, settings=None)
+            return _nothing(made, actor)
+        async with self._store.reading() as transaction:
+            id = await transaction.insert(made, source="person", actor=actor, because=because, settings=None)
+        return await self.get(id)
 
     async def document(self, slugs: Sequence[str] | None = None) -> dict[str, Any]:
         """The document of all tenants, or of these. Raises NotFound."""
@@ -246,31 +258,38 @@ class Plans:
     async def pending(self) -> Draft:
         """What differs at SES from what is desired, as it was last seen. Stores nothing."""
         async with self._store.reading() as transaction:
-            return pending(await transaction.whole(), await transaction.have(None))
+            facts = await self._facts(transaction, None)
+        return await asyncio.to_thread(pending, facts.platform, facts.have)
 
     async def apply(self, id: int, *, actor: str, because: str | None = None) -> Plan:
         """Raises Conflict if the plan was decided already, or made before another one was applied."""
+        found = await self.get(id)
+        made = await self._made_again(found) if found.steps else None
         async with self._store.changing() as transaction:
-            found = await self._decidable(transaction, id)
-            settings = await transaction.settings_of(id)
-            if settings is not None:
-                made = derived(await transaction.whole(), await transaction.have(None), settings)
+            await self._decidable(transaction, id)
+            work = Work.REPAIR
+            if (settings := await transaction.settings_of(id)) is not None:
+                facts = await self._facts(transaction, None)
+                made = await asyncio.to_thread(derived, facts.platform, facts.have, settings)
+                work = Work.BULK
             elif found.steps:
-                made = await self._draft(transaction, found.steps)
-                if made.revision != found.revision:
+                if made is None or await transaction.revision() != found.revision:
                     raise await self._outdated(transaction)
-            else:
-                made = Draft(
-                    revision=found.revision,
-                    steps=(),
-                    calls=found.calls,
-                    after=await transaction.platform((), ()),
-                    wishes={},
-                )
-            work = Work.BULK if settings is not None else _work(made)
+                work = _work(made)
+            else:  # it approves calls, and changes nothing of what is desired
+                platform = await transaction.platform((), ())
+                made = Draft(revision=found.revision, steps=(), calls=(), after=platform, wishes={})
             aligned = await transaction.carry_out(id, made, actor=actor, because=because, work=work)
         await self.align(aligned)
         return await self.get(id)
+
+    async def _made_again(self, found: Plan) -> Draft | None:
+        """What a plan's steps change, computed while nobody waits for the lock. None if the platform has changed since."""
+        async with self._store.reading() as transaction:
+            facts = await self._facts(transaction, found.steps)
+        if facts.platform.revision != found.revision:
+            return None
+        return await asyncio.to_thread(self._checked, facts, found.steps)
 
     async def reject(self, id: int, *, actor: str, because: str) -> Plan:
         """Raises Conflict if the plan was decided already."""
@@ -284,7 +303,7 @@ class Plans:
     ) -> list[int]:
         """Makes and applies a plan inside a transaction of `PlanStore.changing`. Returns the tenants to align after its commit.
         Raises Invalid or Conflict."""
-        made = await self._draft(transaction, asked)
+        made = self._checked(await self._facts(transaction, asked), asked)
         if made.changes_nothing:
             return []
         id = await transaction.insert(made, source="person", actor=actor, because=because, settings=None)
@@ -314,7 +333,7 @@ class Plans:
         too much, what exists stays as it is and a plan waits for a person instead."""
         async with self._store.changing() as transaction:
             have = await transaction.have(None)
-            made = derived(await transaction.whole(), have, settings)
+            made = await asyncio.to_thread(derived, await transaction.whole(), have, settings)
             held = rewired(have, made.wishes)
             free = {key: wish for key, wish in made.wishes.items() if key not in held}
             await transaction.want(free, work=Work.BULK)
@@ -340,16 +359,24 @@ class Plans:
         """How long this many calls take if nothing else waits."""
         return calls / self._rate if self._rate else 0.0
 
-    async def _draft(self, transaction: Transaction, asked: Sequence[Step]) -> Draft:
-        slugs = steps.tenants_of(asked)
-        platform = await transaction.platform(slugs, steps.domains_of(asked))
-        made = draft(platform, asked, await transaction.have(slugs), self.settings)
+    async def _facts(self, transaction: Transaction, asked: Sequence[Step] | None) -> Facts:
+        """What the steps' outcome depends on; None: everything."""
+        if asked is None:
+            platform, have = await transaction.whole(), await transaction.have(None)
+        else:
+            slugs = steps.tenants_of(asked)
+            platform = await transaction.platform(slugs, steps.domains_of(asked))
+            have = await transaction.have(slugs)
+        return Facts(platform=platform, have=have, sets=await transaction.sets())
+
+    def _checked(self, facts: Facts, asked: Sequence[Step]) -> Draft:
+        made = draft(facts.platform, asked, facts.have, self.settings)
         new = [
             call
             for call in made.calls
             if call.key[0] == Kind.CONFIGURATION_SET and call.change.action == plan.CREATE
         ]
-        desired.check_sets(await transaction.sets(), len(new))
+        desired.check_sets(facts.sets, len(new))
         return made
 
     async def _decidable(self, transaction: Transaction, id: int) -> Plan:

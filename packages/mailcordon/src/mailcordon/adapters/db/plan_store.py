@@ -1,8 +1,9 @@
 """Plans, as the control role: what they change, who decided, and what became of each call to SES."""
 
+import asyncio
 import dataclasses
 import json
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,11 +22,13 @@ from mailcordon.control.work import Work
 _SQL = queries.load("plan_store.sql")
 _PROVISION = queries.load("provision_store.sql")
 _SHARED = queries.load("shared.sql")
+MOST_CALLS = 10_000  #: of one plan that are shown; a plan of a large file has more
 _ADDITIONS = frozenset({StepKind.ADD_TENANT, StepKind.ADD_DOMAIN, StepKind.ADD_LANE})
 
 
 async def lock(conn: PooledConnection) -> None:
     """Keeps others from changing the desired state until this transaction ends."""
+    await conn.execute(_SQL.be_patient)
     await conn.execute(_SQL.lock_desired)
 
 
@@ -78,17 +81,12 @@ class StoredTransaction:
 
     async def have(self, slugs: Sequence[str] | None) -> dict[Key, Have]:
         tenants = None if slugs is None else [self._ids[slug] for slug in slugs if slug in self._ids]
-        found: dict[Key, Have] = {}
-        for row in await self.conn.fetch(_SQL.have, tenants):
-            kind = desired.parse_kind(row["kind"])
-            resource = Resource(kind, row["name"], json.loads(row["desired"]), row["slug"] is None)
-            found[kind, row["name"]] = Have(
-                resource=resource,
-                wanted=row["wanted"],
-                tenant=row["slug"],
-                observed=None if row["observed"] is None else json.loads(row["observed"]),
-            )
-        return found
+        rows = await self.conn.fetch(_SQL.have, tenants)
+        # All resources of a large platform take seconds to read: not in the loop, which accepts mail too.
+        return await asyncio.to_thread(_have, rows)
+
+    async def revision(self) -> int:
+        return await self.conn.fetchval(_SHARED.epoch, "desired")
 
     async def sets(self) -> int:
         return await self.conn.fetchval(_SQL.count_sets)
@@ -97,6 +95,7 @@ class StoredTransaction:
         self, draft: Draft, *, source: Source, actor: str, because: str | None, settings: Settings | None
     ) -> int:
         touched = draft.tenants
+        await self._number(touched)
         id = await self.conn.fetchval(
             _SQL.insert_plan,
             draft.revision,
@@ -115,7 +114,7 @@ class StoredTransaction:
 
     async def stored(self, id: int) -> Plan | None:
         await self.conn.execute(_SQL.lock_plan, id)
-        return await _get(self.conn, id)
+        return await _get(self.conn, id, calls=0)
 
     async def settings_of(self, id: int) -> Settings | None:
         row = await self.conn.fetchrow(_SQL.plan, id)
@@ -126,7 +125,7 @@ class StoredTransaction:
 
     async def last_applied(self) -> Plan | None:
         id = await self.conn.fetchval(_SQL.last_applied)
-        return None if id is None else await _get(self.conn, id)
+        return None if id is None else await _get(self.conn, id, calls=0)
 
     async def outdate(self, ids: Sequence[int]) -> None:
         if ids:
@@ -136,6 +135,7 @@ class StoredTransaction:
         self, id: int, draft: Draft, *, actor: str, because: str | None, work: Work
     ) -> list[int]:
         conn = self.conn
+        await self._number(draft.tenants)
         before = set(self._ids)
         named = await step_store.write(conn, draft.steps, draft.after, self._ids, actor=actor)
         self._ids |= named
@@ -157,11 +157,18 @@ class StoredTransaction:
         if not draft.wishes:
             await conn.execute(_SQL.make_due, id, work)
         await _audit_steps(conn, draft, named, before, actor, because, id)
+        if not named:
+            await _audit_plan(conn, "plan.apply", id, {"calls": open_calls}, actor, because)
         if draft.steps or draft.wishes:
             await conn.execute(_SQL.outdate_others, id)
             await conn.execute(_SHARED.bump_epoch, "desired")
             await conn.execute(_SHARED.bump_epoch, "control")
         return sorted(named.values())
+
+    async def _number(self, slugs: Iterable[str]) -> None:
+        """Reads the numbers of those of these tenants that exist."""
+        if unknown := [slug for slug in slugs if slug not in self._ids]:
+            self._ids |= {row["slug"]: row["id"] for row in await self.conn.fetch(_SQL.numbers, unknown)}
 
     async def want(self, wishes: Mapping[Key, Wanted], *, work: Work) -> None:
         rows = [wish for wish in wishes.values() if wish.wanted]
@@ -203,11 +210,11 @@ class PlanStore:
 
     async def get(self, id: int) -> Plan | None:
         async with connection_pool.transaction(self._pool, snapshot=True) as conn:
-            return await _get(conn, id)
+            return await _get(conn, id, calls=MOST_CALLS)
 
     async def newest(self, *, state: State | None, before: int | None, limit: int) -> list[Plan]:
         async with connection_pool.acquire(self._pool) as conn:
-            return [_plan(row, ()) for row in await conn.fetch(_SQL.plans, state, before, limit)]
+            return [_plan(row) for row in await conn.fetch(_SQL.plans, state, before, limit)]
 
     async def follow(self) -> list[int]:
         async with connection_pool.acquire(self._pool) as conn:
@@ -220,6 +227,20 @@ class PlanStore:
                 await conn.execute(_SHARED.bump_epoch, "control")
             await conn.execute(_SQL.release, None)
             return moved
+
+
+def _have(rows: Sequence[asyncpg.Record]) -> dict[Key, Have]:
+    found: dict[Key, Have] = {}
+    for row in rows:
+        kind = desired.parse_kind(row["kind"])
+        resource = Resource(kind, row["name"], json.loads(row["desired"]), row["slug"] is None)
+        found[kind, row["name"]] = Have(
+            resource=resource,
+            wanted=row["wanted"],
+            tenant=row["slug"],
+            observed=None if row["observed"] is None else json.loads(row["observed"]),
+        )
+    return found
 
 
 async def _insert_calls(
@@ -249,7 +270,7 @@ async def _audit_steps(
     because: str | None,
     id: int,
 ) -> None:
-    """One row for each tenant that changes. A plan that changes none has one of its own."""
+    """One row for each tenant that changes."""
     by_tenant: dict[str, list[Step]] = {slug: [] for slug in named}
     for step in draft.steps:
         by_tenant[step.tenant].append(step)
@@ -261,8 +282,6 @@ async def _audit_steps(
         await conn.execute(
             _SHARED.write_audit, actor, action, named[slug], f"tenant {slug}", None, after, because
         )
-    if not by_tenant:
-        await _audit_plan(conn, "plan.apply", id, {"calls": len(draft.calls)}, actor, because)
 
 
 def _audited(tenant: Tenant, done: Sequence[Step], id: int) -> dict[str, Any]:
@@ -284,12 +303,22 @@ async def _audit_plan(
     await conn.execute(_SHARED.write_audit, actor, action, None, f"plan {id}", None, said, because)
 
 
-async def _get(conn: PooledConnection, id: int) -> Plan | None:
+async def _get(conn: PooledConnection, id: int, *, calls: int) -> Plan | None:
+    """With its first `calls`."""
     row = await conn.fetchrow(_SQL.plan, id)
-    return None if row is None else _plan(row, [_call(each) for each in await conn.fetch(_SQL.changes, id)])
+    if row is None:
+        return None
+    touched = {each["slug"] for each in await conn.fetch(_SQL.touched, id)} if calls else set[str]()
+    made = _plan(row)
+    return dataclasses.replace(
+        made,
+        calls=tuple(_call(each) for each in await conn.fetch(_SQL.changes, id, calls)),
+        actions={each["what"]: each["n"] for each in await conn.fetch(_SQL.actions, id)} if calls else {},
+        tenants=tuple(sorted(touched | {step.tenant for step in made.steps})),
+    )
 
 
-def _plan(row: asyncpg.Record, calls: Sequence[Call]) -> Plan:
+def _plan(row: asyncpg.Record) -> Plan:
     return Plan(
         id=row["id"],
         revision=row["revision"],
@@ -304,7 +333,6 @@ def _plan(row: asyncpg.Record, calls: Sequence[Call]) -> Plan:
         decided_because=row["decided_because"],
         ended_at=row["ended_at"],
         counts=json.loads(row["counts"] or "{}"),
-        calls=tuple(calls),
         notes=tuple(json.loads(row["notes"])),
     )
 

@@ -1,6 +1,5 @@
 """Plans over HTTP: what would change and why, applying and rejecting it; and the document that describes the tenants."""
 
-from collections import Counter
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -19,8 +18,6 @@ from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.principal import ADMIN, READ
 from mailcordon.messages import api
 from mailcordon.messages import plans as words
-
-MOST_CALLS = 10_000  #: in one response; a plan of a large file has more
 
 State = Literal["proposed", "applying", "applied", "rejected", "outdated"]
 StateFilter = Annotated[State | None, QueryParameter(name="state", description="Only plans in this state.")]
@@ -98,7 +95,7 @@ class PlanItem(msgspec.Struct):
 class PlanDetails(PlanItem):
     steps: list[StepItem]
     calls: list[CallItem]
-    calls_left_off: int
+    calls_left_off: int  #: of a plan with more than 10,000 calls
     actions: dict[str, int]  #: calls by action and kind: {"create tenant": 3}
     notes: list[str]
     tenants: list[str]  #: whom it touches
@@ -216,16 +213,15 @@ def _fields(plan: Plan) -> dict[str, Any]:
 
 def details(plans: Plans, plan: Plan) -> PlanDetails:
     """A plan with its calls, as every route shows it."""
-    left = sum(call.state in ("pending", "failed") for call in plan.calls)
-    actions = Counter(f"{call.change.action} {call.change.resource.kind.word}" for call in plan.calls)
+    left = plan.counts.get("pending", 0) + plan.counts.get("failed", 0)
     return PlanDetails(
         **_fields(plan),
         steps=[_step_item(step) for step in plan.steps],
-        calls=[_call(n, call) for n, call in enumerate(plan.calls[:MOST_CALLS], 1)],
-        calls_left_off=max(0, len(plan.calls) - MOST_CALLS),
-        actions=dict(actions),
+        calls=[_call(n, call) for n, call in enumerate(plan.calls, 1)],
+        calls_left_off=sum(plan.counts.values()) - len(plan.calls),
+        actions=dict(plan.actions),
         notes=list(plan.notes),
-        tenants=plan.tenants,
+        tenants=list(plan.tenants),
         seconds=plans.seconds(left),
     )
 

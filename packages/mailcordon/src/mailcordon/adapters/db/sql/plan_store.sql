@@ -5,6 +5,14 @@
 -- the state that it was made on.
 select pg_advisory_xact_lock(20553, 0);
 
+-- name: be_patient
+-- What a large plan writes is computed in between, which takes seconds on a busy host.
+set local idle_in_transaction_session_timeout = '60s';
+
+-- name: numbers
+-- Of the tenants that exist.
+select id, slug from tenant where slug = any ($1::text[]);
+
 -- name: have
 -- What SES should have and was last seen to have: of some tenants and of what all share, or of all.
 select r.kind, r.name, t.slug, r.desired, r.observed, r.wanted
@@ -39,8 +47,16 @@ from plan p left join tenant t on t.id = p.tenant where p.id = $1;
 select id from plan where id = $1 for update;
 
 -- name: changes
--- The calls of a plan, in order.
-select c.*, t.slug from plan_change c left join tenant t on t.id = c.tenant where c.plan = $1 order by c.seq;
+-- The first calls of a plan, in order.
+select c.*, t.slug from plan_change c left join tenant t on t.id = c.tenant where c.plan = $1 order by c.seq limit $2;
+
+-- name: actions
+-- What kinds of calls a plan has, and how many of each.
+select action || ' ' || kind as what, count(*) as n from plan_change where plan = $1 group by 1 order by 1;
+
+-- name: touched
+-- The tenants that the calls of a plan touch.
+select distinct t.slug from plan_change c join tenant t on t.id = c.tenant where c.plan = $1;
 
 -- name: plans
 -- The newest first, of all tenants.
@@ -76,8 +92,8 @@ update plan p set state = $2, decided_at = now(), decided_by = $3, decided_becau
 where id = $1;
 
 -- name: open_calls
--- Whether a plan has calls to make.
-select exists (select from plan_change where plan = $1 and state in ('pending', 'failed'));
+-- How many calls of a plan are to be made.
+select count(*) from plan_change where plan = $1 and state in ('pending', 'failed');
 
 -- name: name_tenants
 -- The calls of tenants that did not exist when the plan was made.
