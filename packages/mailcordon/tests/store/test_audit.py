@@ -4,12 +4,14 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 import structlog
 
+from mailcordon import config
 from mailcordon.adapters.db import audit_store, engine, migrate
 from mailcordon.adapters.db.audit_store import AuditReader
 from mailcordon.adapters.db.governor_store import GovernorStore
@@ -27,6 +29,7 @@ from mailcordon.control.views import Viewer
 from mailcordon.core.hold import NewHold
 from mailcordon.core.target import Target
 from mailcordon.host import append_file
+from mailcordon.run import audit, doctor
 
 WRITE = "select write_audit($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7, $8::jsonb)"
 #: A row like the first one, with another id.
@@ -520,3 +523,61 @@ async def test_the_reader_role_sees_no_other_tenants_rows(world: World) -> None:
         await reader.execute("set local mailcordon.tenant = '1'")
         assert [row["tenant"] for row in await reader.fetch("select tenant from audit")] == [1]
     await reader.close()
+
+
+# What an operator is told ------------------------------------------------------------------------------------------------
+
+
+async def told(
+    world: World, home: Path, capsys: pytest.CaptureFixture[str]
+) -> tuple[int, str, doctor.Finding]:
+    """The exit code and words of `audit verify`, and the finding of `doctor`."""
+    environ = {"MAILCORDON_HOME": str(home), "MAILCORDON_DATABASE_URL_CONTROL": world.database.dsn("control")}
+    code = await audit.verify(config.read(environ), checkpoints=None, as_json=False)
+    found = [one for one in await doctor.find(environ) if one.about == doctor.AUDIT]
+    return code, capsys.readouterr().out, found[-1]
+
+
+async def test_an_operator_is_told_that_the_trail_is_whole_and_by_what_that_was_checked(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await world.rows(3)
+    code, words, finding = await told(world, tmp_path, capsys)
+    assert (code, finding.state) == (0, "warn")
+    assert "There is no checkpoint in" in words
+    assert "There is no checkpoint in" in finding.says
+    pool = await engine.create_pool(world.database.dsn("control"))
+    await checkpoints.Writer(pool, tmp_path / "audit-checkpoints.jsonl").write()
+    await pool.close()
+    code, words, finding = await told(world, tmp_path, capsys)
+    assert (code, finding.state) == (0, "ok")
+    assert "agree for 3 rows" in words
+
+
+async def test_an_operator_is_told_which_row_is_not_as_it_was_written(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await world.rows(3)
+    pool = await engine.create_pool(world.database.dsn("control"))
+    await checkpoints.Writer(pool, tmp_path / "audit-checkpoints.jsonl").write()
+    await pool.close()
+    await world.tamper("update audit set because = 'another' where id = 2")
+    code, words, finding = await told(world, tmp_path, capsys)
+    assert (code, finding.state) == (1, "bad")
+    for said in (words, finding.says):
+        assert "row 2 (hold.place by ann, 20" in said
+        assert "was changed after it was written" in said
+        assert "The last row that is well is row 1 (" in said
+    await world.rewrite()
+    code, words, finding = await told(world, tmp_path, capsys)
+    assert (code, finding.state) == (1, "bad")
+    assert "row 2 (hold.place by ann, 20" in words
+    assert "the chain was rewritten from here on" in words
+    assert "the chain was rewritten from here on" in finding.says
+    await world.tamper("delete from audit where id = 3", "delete from audit_chain where seq = 3")
+    await world.tamper("update audit set because = 'because' where id = 2")
+    await world.rewrite()
+    code, words, finding = await told(world, tmp_path, capsys)
+    assert (code, finding.state) == (1, "bad")
+    for said in (words, finding.says):
+        assert "from place 3 of the chain on, were cut off" in said

@@ -14,7 +14,7 @@ from mailcordon.config import Config, login_setting
 from mailcordon.control import audit_checkpoints, audit_export
 from mailcordon.control.audit_chain import AuditRow, Break, Expected, Search, Walk
 from mailcordon.control.audit_export import BadExport
-from mailcordon.core.errors import Refused
+from mailcordon.core.errors import BadConfig, Refused
 from mailcordon.host import append_file
 from mailcordon.messages import system
 
@@ -34,8 +34,9 @@ async def verify(config: Config, *, checkpoints: Path | None, as_json: bool) -> 
     missing = file is not None and not file.exists()
     if file is not None and not (missing and checkpoints is None):
         expected = _expected(file)
-    config.require_logins("control")
-    url = config.login_url("control")
+    url = config.login_urls.get("control")
+    if url is None:
+        raise BadConfig(system.login_without_url(login="control"))
     with connect_errors.explained(url, login_setting("control")):
         connection = await engine.connect(url)
     try:
