@@ -458,8 +458,8 @@ async def test_checkpoints_continue_where_the_file_ends_and_are_written_only_aft
     await world.rows(2)
     for _ in range(2):
         await checkpoints.Writer(pool, file).write()
-    found = [audit_checkpoints.parse(line) for line in append_file.lines(file)]
-    assert [one and (one.seq, len(one.rows)) for one in found] == [(3, 3), None, (5, 2)]
+        found = [audit_checkpoints.parse(line) for line in append_file.lines(file)]
+        assert [one and (one.seq, len(one.rows)) for one in found] == [(3, 3), None, (5, 2)]
     verified = await audit_store.verify(
         world.control, audit_checkpoints.expected("f", append_file.lines(file))
     )
