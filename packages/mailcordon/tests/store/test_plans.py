@@ -52,7 +52,7 @@ async def record(world: World, kind: Kind, name: str, *done: Change, failed: Any
                 kind.word,
                 name,
             )
-        await plan_store.record(conn, kind.word, name, done, failed)
+        await plan_store.record(conn, kind.word, name, done, failed, is_settled=True)
 
 
 def said(made: Plan) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from mailcordon.control import steps
+from mailcordon.control.reconcile import Row
 from mailcordon.control.steps import Step, StepKind
 
 from .test_control_reconcile import Killed, World, ask
@@ -150,3 +151,44 @@ async def test_killed_at_any_call_it_ends_as_desired_and_nothing_is_made_twice(w
     )
     assert set((await state(world))["associated"]) == {f"{key}-urgent", f"{key}-marketing"}
     assert await world.owner.fetchval("select count(*) from plan where state = 'applying'") == 0
+
+
+# Applied while a resource is being checked --------------------------------------------------------------------------------
+
+
+async def due(world: World, kind: str, name: str) -> Row:
+    """Its row, as a check that begins now reads it."""
+    await world.owner.execute(
+        "update ses_resource set next_try_at = 'epoch' where kind = $1 and name = $2", kind, name
+    )
+    (row,) = [each for each in await world.store.due(50) if str(each.resource) == f"{kind} {name}"]
+    return row
+
+
+async def test_a_removal_that_is_approved_while_its_resource_is_checked_is_made(world: World) -> None:
+    key = await world.onboard()
+    await world.settle()
+    await ask(world.ses.create_email_identity, EmailIdentity="other.example")
+    (own, *_) = (await ask(world.ses.list_tenant_resources, TenantName=key))["TenantResources"]
+    arn = own["ResourceArn"].rpartition(":")[0] + ":identity/other.example"
+    await ask(world.ses.create_tenant_resource_association, TenantName=key, ResourceArn=arn)
+    await world.reconciler.check(await due(world, "association", key))
+    id = await world.owner.fetchval("select max(id) from plan where source = 'control'")
+    row = await due(world, "association", key)
+    await world.plans.apply(id, actor="ann")
+    await world.reconciler.check(row)
+    await world.settle()
+    assert {call.state for call in (await world.plans.get(id)).calls} == {"done"}
+    assert "identity/other.example" not in (await state(world))["associated"][key]
+
+
+async def test_a_deletion_that_is_planned_while_its_resource_is_checked_is_made(world: World) -> None:
+    await world.onboard()
+    await apply(world, Step(kind=StepKind.ADD_DOMAIN, tenant="acme", domain="third.acme.example"))
+    await world.settle()
+    row = await due(world, "identity", "third.acme.example")
+    id = await apply(world, Step(kind=StepKind.RETIRE_DOMAIN, tenant="acme", domain="third.acme.example"))
+    await world.reconciler.check(row)
+    await follow(world)
+    assert {call.state for call in (await world.plans.get(id)).calls} == {"done"}
+    assert "third.acme.example" not in (await state(world))["identities"]

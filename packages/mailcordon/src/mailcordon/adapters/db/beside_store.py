@@ -90,9 +90,9 @@ class BesideStore:
         kind, name = change.resource.kind.word, change.resource.name
         async with self._pool.acquire() as conn, conn.transaction():
             if error is not None:
-                await plan_store.record(conn, kind, name, (), [(change, error)])
+                await plan_store.record(conn, kind, name, (), [(change, error)], is_settled=False)
                 return
-            await plan_store.record(conn, kind, name, [change], ())
+            await plan_store.record(conn, kind, name, [change], (), is_settled=False)
             await conn.execute(
                 _SHARED.write_audit,
                 finding_store.ACTOR,

@@ -38,14 +38,17 @@ async def record(
     name: str,
     done: Sequence[Change],
     failed: Sequence[tuple[Change, str]],
+    *,
+    is_settled: bool,
 ) -> None:
     """Writes what became of a resource's changes into the plans that are being applied, and ends those whose last change it was.
-    Call it in the transaction that records the resource, after its row was written: if the row is `applied`, or gone, the other
-    changes are not needed any more. `failed` has SES's words for each change that was refused."""
+    Call it in the transaction that records the resource, after its row was written. `failed` has SES's words for each change that
+    was refused. `is_settled`: the row has not changed since it was read, so no plan was applied meanwhile; if it is `applied`, or
+    gone, the other changes are not needed any more."""
     ended = await conn.fetch(_SQL.done, kind, name, [change.key for change in done]) if done else []
     for change, words in failed:
         await conn.execute(_SQL.failed, kind, name, change.key, words)
-    if not failed:
+    if is_settled and not failed:
         ended += await conn.fetch(_SQL.needless, kind, name)
     if ended:
         await conn.execute(_SQL.end_plans, sorted({row["plan"] for row in ended}))

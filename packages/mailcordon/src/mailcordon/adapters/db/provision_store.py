@@ -61,7 +61,7 @@ class ProvisionStore:
         one, reading = row.resource, outcome.reading
         whole = reading.whole if reading.complete else None
         async with self._pool.acquire() as conn, conn.transaction():
-            updated = await conn.execute(
+            is_same = await conn.fetchval(
                 _SQL.applied,
                 one.kind.word,
                 one.name,
@@ -74,7 +74,7 @@ class ProvisionStore:
             )
             if row.seen and any(change.action == plan.CREATE for change in outcome.done):
                 await conn.execute(_SQL.recheck_dependents, one.name)
-            await self._record(conn, row, outcome, is_current=row_count(updated) > 0)
+            await self._record(conn, row, outcome, is_current=is_same is not None, is_settled=bool(is_same))
 
     async def failed(self, row: Row, error: str, outcome: Outcome | None, *, again_in: float) -> None:
         one, reading = row.resource, outcome.reading if outcome else None
@@ -94,7 +94,7 @@ class ProvisionStore:
             await conn.execute(_SQL.recheck_needed, one.kind.word, one.name)
             await conn.execute(_SQL.postpone_dependents, one.kind.word, one.name)
             if outcome:
-                await self._record(conn, row, outcome, is_current=row_count(updated) > 0)
+                await self._record(conn, row, outcome, is_current=row_count(updated) > 0, is_settled=False)
 
     async def interrupted(self, row: Row, done: Sequence[Change]) -> None:
         async with self._pool.acquire() as conn, conn.transaction():
@@ -107,15 +107,20 @@ class ProvisionStore:
         one = row.resource
         async with self._pool.acquire() as conn, conn.transaction():
             await conn.execute(_SQL.gone, one.kind.word, one.name)
-            await plan_store.record(conn, one.kind.word, one.name, done, ())
+            await plan_store.record(conn, one.kind.word, one.name, done, (), is_settled=True)
             await finding_store.end_of_row(conn, one.kind.word, one.name, messages.undone())
             await _audit(conn, row, done)
 
-    async def _record(self, conn: PooledConnection, row: Row, outcome: Outcome, *, is_current: bool) -> None:
-        """Audits the changes, and records the findings if what was desired then is still desired."""
+    async def _record(
+        self, conn: PooledConnection, row: Row, outcome: Outcome, *, is_current: bool, is_settled: bool
+    ) -> None:
+        """Audits the changes, and records the findings if what was desired then is still desired. `is_settled`: it needs no other
+        change."""
         one = row.resource
         await _audit(conn, row, outcome.done)
-        await plan_store.record(conn, one.kind.word, one.name, outcome.done, outcome.failed)
+        await plan_store.record(
+            conn, one.kind.word, one.name, outcome.done, outcome.failed, is_settled=is_settled
+        )
         if is_current:
             await finding_store.record(conn, row, outcome)
 

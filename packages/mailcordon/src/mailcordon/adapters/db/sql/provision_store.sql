@@ -70,16 +70,17 @@ select count(*) filter (where tenant is not null) as rows, count(*) filter (wher
 
 -- name: applied
 -- Only if the wish has not changed since it was read. A row that was made due meanwhile stays due: SES may have changed after
--- it was read. `whole` is null if SES did not return all members; what no check covers is accepted when it is first read.
-update ses_resource
+-- it was read, or a plan was applied, so what it still needs is not known. Returns whether that was not so. `whole` is null if SES
+-- did not return all members; what no check covers is accepted when it is first read.
+update ses_resource r
 set observed = $3::jsonb, observed_at = now(), whole = coalesce($7::jsonb, whole), accepted = coalesce(accepted, $8::jsonb),
     state = 'applied', error = null, attempts = 0,
-    (next_try_at, work, due_since) = (
-        select case when same then now() + make_interval(secs => $4::float8) else next_try_at end,
-               case when same then 'scan' else work end, case when same then null else due_since end
-          from (select xmin::text::bigint = coalesce($6::bigint, xmin::text::bigint) as same) s
-    )
-where kind = $1 and name = $2 and desired = $5::jsonb;
+    next_try_at = case when s.same then now() + make_interval(secs => $4::float8) else next_try_at end,
+    work = case when s.same then 'scan' else work end, due_since = case when s.same then null else due_since end
+from (select kind, name, xmin::text::bigint = coalesce($6::bigint, xmin::text::bigint) as same
+      from ses_resource where kind = $1 and name = $2 for update) s
+where r.kind = s.kind and r.name = s.name and r.desired = $5::jsonb and r.wanted
+returning s.same;
 
 -- name: failed
 -- As `applied`. The attempts in a row without success decide when to retry; what keeps failing leaves the share of those for whom
