@@ -1071,7 +1071,7 @@ def domain_taken(domain: str) -> str:
 @example("acme")
 def tenant_retired(slug: str) -> str:
     """Onboarding names a tenant that was retired (409)."""
-    return f"The tenant {slug} was retired. Onboard it under another name."
+    return f"The tenant {slug} was retired. Bring it back with `mailcordon tenant unretire {slug}`, or take another name."
 
 
 @example("acme", "newsletter", "news.acme.example", "mail.acme.example")
