@@ -252,3 +252,22 @@ def test_what_is_retired_is_not_retired_again_and_its_mail_drains_unless_said_ot
     for kind in (StepKind.RETIRE_LANE, StepKind.UNRETIRE_LANE):
         with pytest.raises(Invalid):
             steps.complete(TWO, [of(kind, type="receipt")])
+
+
+@pytest.mark.parametrize(
+    ("step", "field"),
+    [
+        (Step(kind=StepKind.RETIRE_TENANT, tenant="acme", type="invoice"), "type"),
+        (Step(kind=StepKind.RETIRE_TENANT, tenant="acme", domain="mail.acme.example"), "domain"),
+        (Step(kind=StepKind.RETIRE_LANE, tenant="acme", type="invoice", domain="x.acme.example"), "domain"),
+        (Step(kind=StepKind.UNRETIRE_DOMAIN, tenant="acme", domain="x.acme.example", type="invoice"), "type"),
+        (Step(kind=StepKind.ADD_LANE, tenant="acme", type="invoice", to="a.example", mail="cancel"), "mail"),
+        (Step(kind=StepKind.RETIRE_LANE, tenant="acme"), "type"),
+        (Step(kind=StepKind.SET_TOPOLOGY, tenant="acme"), "to"),
+    ],
+    ids=str,
+)
+def test_a_step_has_the_fields_of_its_kind_and_no_others(step: Step, field: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        steps.parse(step)
+    assert [fault.field for fault in refused.value.faults] == [field]

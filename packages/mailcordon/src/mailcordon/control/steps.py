@@ -15,7 +15,7 @@ from mailcordon.core import domain as domains
 from mailcordon.core import names
 from mailcordon.core.errors import Conflict, Fault, Invalid, parse_field, parse_into
 from mailcordon.core.priority import Class
-from mailcordon.messages import api, plans
+from mailcordon.messages import api, lifecycle, plans
 
 Mail = Literal["drain", "cancel"]  #: what becomes of the mail of a lane that is retired
 
@@ -63,7 +63,7 @@ def set_topology(slug: str, *, dedicated: bool, ses_tenants: SesTenants) -> Step
 
 def parse(step: Step) -> Step:
     """A step as somebody wrote it, with its domains in DNS form. Raises Invalid."""
-    faults: list[Fault] = []
+    faults = _field_faults(step)
     parse_into(faults, "tenant", names.slug, step.tenant)
     if step.type is not None:
         parse_into(faults, "type", names.message_type, step.type)
@@ -81,6 +81,17 @@ def parse(step: Step) -> Step:
     if faults:
         raise Invalid(*faults)
     return replace(step, domain=domain, to=to)
+
+
+def _field_faults(step: Step) -> list[Fault]:
+    """Fields that the step lacks, and those that say nothing for it: its rows would be chosen by them too."""
+    needed, optional = _FIELDS[step.kind]
+    given = {name for name in ("type", "domain", "to", "mail") if getattr(step, name) is not None}
+    missing = [
+        Fault(name, lifecycle.missing_for(step.kind), "missing") for name in needed if name not in given
+    ]
+    beside = sorted(given - {*needed, *optional})
+    return missing + [Fault(name, lifecycle.not_beside(step.kind)) for name in beside]
 
 
 def new_key() -> str:
@@ -393,6 +404,21 @@ def _with_domain(tenant: Tenant, domain: Domain) -> Tenant:
     return replace(tenant, domains={**tenant.domains, domain.name: domain})
 
 
+#: The fields that each kind of step needs beside the tenant, and those that it may have.
+_FIELDS: Mapping[StepKind, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    StepKind.ADD_TENANT: ((), ("to",)),
+    StepKind.ADD_DOMAIN: (("domain",), ()),
+    StepKind.ADD_LANE: (("type", "to"), ()),
+    StepKind.SET_MAIL_FROM: (("domain",), ("to",)),
+    StepKind.MOVE_LANE: (("type", "to"), ()),
+    StepKind.SET_TOPOLOGY: (("to",), ()),
+    StepKind.RETIRE_LANE: (("type",), ("mail",)),
+    StepKind.RETIRE_DOMAIN: (("domain",), ("mail",)),
+    StepKind.RETIRE_TENANT: ((), ("mail",)),
+    StepKind.UNRETIRE_LANE: (("type",), ()),
+    StepKind.UNRETIRE_DOMAIN: (("domain",), ()),
+    StepKind.UNRETIRE_TENANT: ((), ()),
+}
 #: What each kind of step makes of its tenant, or why it cannot.
 _CHANGES: Mapping[StepKind, Callable[[_Working, Tenant, Step], Tenant]] = {
     StepKind.ADD_DOMAIN: _Working.add_domain,
