@@ -2,9 +2,15 @@
 
 import sys
 
-from bench import door, isolation, send, seslocal
+from bench import control, door, isolation, send, seslocal
 
-_BENCHES = {"door": door.main, "isolation": isolation.main, "send": send.main, "seslocal": seslocal.main}
+_BENCHES = {
+    "control": control.main,
+    "door": door.main,
+    "isolation": isolation.main,
+    "send": send.main,
+    "seslocal": seslocal.main,
+}
 
 
 def main(argv: list[str]) -> int:

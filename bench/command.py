@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import uvloop
@@ -14,10 +14,15 @@ from bench.system import Failed
 _T = TypeVar("_T")
 
 
-def run(measured: Coroutine[Any, Any, tuple[str, str]], *, json: bool) -> int:
+def run(
+    measured: Coroutine[Any, Any, tuple[str, str]],
+    *,
+    json: bool,
+    loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop,
+) -> int:
     """Prints the report for people and, with `json`, its line for machines. Returns the exit status."""
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=loop) as runner:
             text, line = runner.run(_until_terminated(measured))
     except asyncio.CancelledError:
         return 143

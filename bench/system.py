@@ -179,7 +179,7 @@ async def until(
 
 @contextlib.asynccontextmanager
 async def running(say: Callable[[str], None], checkout: Checkout) -> AsyncIterator[System]:
-    with _home() as home, _seslocal(home) as ses:
+    with temporary_home() as home, _seslocal(home) as ses:
         say(f"starting the system of {checkout.name}, and a local SES for it in a separate process")
         with _up(checkout, home, ses.url) as up:
             ran = json.loads((home / "run.json").read_text())
@@ -230,7 +230,7 @@ def _verify_bare_identity(ses_url: str) -> None:
 
 
 @contextlib.contextmanager
-def _home() -> Iterator[Path]:
+def temporary_home() -> Iterator[Path]:
     """A temporary directory that PostgreSQL's user can enter even if we run as root."""
     directory = Path(tempfile.mkdtemp(prefix="mc-bench-"))
     directory.chmod(0o711)
