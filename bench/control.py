@@ -21,12 +21,14 @@ from bench import command, cpu
 from bench.system import PATIENCE, Failed, temporary_home
 from mailcordon import config as configs
 from mailcordon.adapters.db import engine, migrate
+from mailcordon.adapters.db.beside_store import BesideStore
 from mailcordon.adapters.db.embedded import EmbeddedPostgres
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.provision_store import ProvisionStore, make_due
 from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.ses.administer import Administer
 from mailcordon.app import control, wiring
+from mailcordon.control.beside import LIST_COVERS_SECONDS, Beside
 from mailcordon.control.call_budget import Rates
 from mailcordon.control.governor import Governor
 from mailcordon.control.plans import Plans
@@ -49,7 +51,7 @@ class Calls:
     """Management calls for one tenant with two types and two domains."""
 
     make: int
-    check: int
+    check: int  #: beside SES's lists, which show 100 of a kind in one call
     repair: int  #: after its suppression list was switched off behind our back
 
 
@@ -165,13 +167,18 @@ async def _count(world: World, name: str, *, dedicated: bool) -> Calls:
     types = {type: domain.format(name) for type, domain in _TYPES.items()}
     done = await world.tenants.onboard(name, types, actor="bench", dedicated=dedicated)
     await _settle(world, reconciler)
-    make = len(world.calls)
+    make = _of(world, done.tenant)
     await _due(world, done.tenant)
     await _settle(world, reconciler)
+    await _lists(world)  # what they show to be right is not read by itself for a day
+    await world.owner.execute(
+        "update ses_resource set next_try_at = now(), work = 'scan'"
+        " where tenant = $1 and next_try_at < now() + interval '1 h'",
+        done.tenant,
+    )
     world.calls.clear()
-    await _due(world, done.tenant)
     await _settle(world, reconciler)
-    check = len(world.calls)
+    check = _of(world, done.tenant)
     key = await world.owner.fetchval("select key from tenant where id = $1", done.tenant)
     await _ses(world).put_tenant_suppression(key, scope="TENANT", reasons=["BOUNCE"])
     world.calls.clear()
@@ -179,13 +186,23 @@ async def _count(world: World, name: str, *, dedicated: bool) -> Calls:
     await _settle(world, reconciler)
     if not any(call.operation == "PutTenantSuppressionAttributes" for call in world.calls):
         raise Failed("what was switched off was not repaired")
-    return Calls(make=make, check=check, repair=len(world.calls))
+    return Calls(make=make, check=check, repair=_of(world, done.tenant))
+
+
+def _of(world: World, tenant: int) -> int:
+    return sum(call.tenant == tenant for call in world.calls)
+
+
+async def _lists(world: World) -> None:
+    """Reads SES's lists, which show 100 of a kind in one call."""
+    beside = Beside(BesideStore(world.pool), _ses(world), cell="bench", recheck=LIST_COVERS_SECONDS)
+    await beside.round()
 
 
 async def _due(world: World, tenant: int, kind: str | None = None) -> None:
     """Makes what is recorded of a tenant due for a check."""
     await world.owner.execute(
-        "update ses_resource set next_try_at = now() where tenant = $1 and kind = coalesce($2, kind)",
+        "update ses_resource set next_try_at = now(), work = 'scan' where tenant = $1 and kind = coalesce($2, kind)",
         tenant,
         kind,
     )
@@ -387,10 +404,10 @@ def _recorded(calls: list[Made]) -> Iterator[None]:
     """Notes each call when its turn has come."""
     made = Administer._call
 
-    async def noted(ses: Any, operation: str, **members: Any) -> Any:
-        result = await made(ses, operation, **members)
+    async def noted(self: Administer, operation: str, **members: Any) -> dict[str, Any]:
+        result = await made(self, operation, **members)
         name = "".join(part.title() for part in operation.split("_"))
-        calls.append(Made(time.monotonic(), name, ses._tenant, ses._work))
+        calls.append(Made(time.monotonic(), name, self._tenant, self._work))
         return result
 
     Administer._call = noted

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.beside_store import BesideStore
 from mailcordon.adapters.db.erasure_store import ErasureStore
+from mailcordon.adapters.db.finding_store import FindingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.plan_store import PlanStore
@@ -16,7 +18,9 @@ from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.adapters.ses.administer import Administer
 from mailcordon.control import desired, schedule
+from mailcordon.control.beside import Beside
 from mailcordon.control.erasure import Erasures
+from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
 from mailcordon.control.plans import Plans
 from mailcordon.control.reconcile import Pace, Reconciler
@@ -319,6 +323,8 @@ async def test_the_control_role_runs_every_step_and_stops_on_request(world: Worl
         upkeep=world.upkeep,
         retirement=Retirement(LifecycleStore(world.control), world.governor, lambda _: 0.0),
         erasures=Erasures(ErasureStore(world.control)),
+        beside=Beside(BesideStore(world.control), world.administer, cell="default", recheck=45.0),
+        findings=Findings(FindingStore(world.control), world.governor),
         settings=SETTINGS,
         want_everything=world.plans.want_everything,
         follow_plans=world.plans.follow,

@@ -25,7 +25,7 @@ from mailcordon.control.desired import Json, Kind, Resource
 from mailcordon.control.drift import Facts, Found, Look
 from mailcordon.control.governor import Governor
 from mailcordon.control.plan import Change
-from mailcordon.control.resources import Reading, Resources
+from mailcordon.control.resources import Listed, Reading, Resources
 from mailcordon.control.scan import Scan, Size
 from mailcordon.control.work import Work
 from mailcordon.core.drift import Policy
@@ -155,6 +155,7 @@ class Reconciler:
         self._governor = governor
         self._pace = pace or Pace()
         self._scan = scan or Scan(Rates(per_second=None))
+        self._listed = Listed()
         self._checks = 0
         self._next_count = 0  #: number of checks at which the resources are counted again
 
@@ -195,7 +196,8 @@ class Reconciler:
 
     async def check(self, row: Row) -> None:
         """Reconciles one resource. Errors of SES are recorded in its row, not raised."""
-        calls = Resources(self._ses.doing(row.work, row.tenant), self._store.tenant_arn)
+        listed = self._listed if row.work is Work.SCAN else None
+        calls = Resources(self._ses.doing(row.work, row.tenant), self._store.tenant_arn, listed)
         done: list[Change] = []
         try:
             if not row.wanted:
@@ -234,6 +236,7 @@ class Reconciler:
         needed = _changes(row, reading, found)
         now = [change for change, repairs in needed if _judge(row, change, repairs, policies) is Act.APPLY]
         tried = {change.key for change, _ in failed}  # not again at once
+        before = len(done) + len(failed)
         for change in now:
             if change.key in tried:
                 continue
@@ -244,7 +247,7 @@ class Reconciler:
             else:
                 done.append(change)
         after, left = reading, found
-        if done or failed:
+        if len(done) + len(failed) > before:
             after = await self._read_back(row, calls, reading, done)
             left = await self._find(row, after) if found else []
         return Outcome(
@@ -281,6 +284,8 @@ class Reconciler:
                 failed.append((change, str(error)))
             else:
                 done.append(change)
+        if resource.kind == Kind.ASSOCIATION and not failed:  # each call's success says what there is
+            return Reading(whole={"resources": [change.member for change in changes]}, complete=False)
         return None
 
     async def _read_back(

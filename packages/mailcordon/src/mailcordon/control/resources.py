@@ -12,8 +12,10 @@ from mailcordon.control import observed, plan
 from mailcordon.control.administration import Administration, SesError, Whole
 from mailcordon.control.desired import ENGAGEMENT, OUTCOME, Json, Kind, Resource
 from mailcordon.control.plan import Change
+from mailcordon.core.clock import boot_time
 from mailcordon.messages import reasons
 
+_FRESH_SECONDS = 30.0
 _OURS = frozenset({OUTCOME, ENGAGEMENT})
 
 
@@ -27,12 +29,36 @@ class Reading:
         return None if self.whole is None else observed.members(resource.kind, resource.name, self.whole)
 
 
+class Listed:
+    """The destinations of sets as the scan has just read them for one: the others need not be read by themselves."""
+
+    def __init__(self, clock: Callable[[], float] = boot_time) -> None:
+        self._clock = clock
+        self._found: dict[str, tuple[str, float, Mapping[str, Whole]]] = {}
+
+    def keep(self, set_name: str, read_for: str, found: Mapping[str, Whole]) -> None:
+        now = self._clock()
+        self._found = {name: each for name, each in self._found.items() if now - each[1] <= _FRESH_SECONDS}
+        self._found[set_name] = read_for, now, found
+
+    def take(self, set_name: str, name: str) -> Mapping[str, Whole] | None:
+        """None if they were not read for another destination of the set just now. They are taken once."""
+        read_for, at, found = self._found.pop(set_name, ("", 0.0, {}))
+        return found if read_for not in ("", name) and self._clock() - at <= _FRESH_SECONDS else None
+
+
 class Resources:
     """`arn_of` gives the ARN of an SES tenant: known once it was seen, and never built (ses.md 1.2)."""
 
-    def __init__(self, ses: Administration, arn_of: Callable[[str], Awaitable[str | None]]) -> None:
+    def __init__(
+        self,
+        ses: Administration,
+        arn_of: Callable[[str], Awaitable[str | None]],
+        listed: "Listed | None" = None,
+    ) -> None:
         self._ses = ses
         self._arn_of = arn_of
+        self._listed = listed
 
     async def read(self, resource: Resource) -> Reading:
         """Raises SesError."""
@@ -42,7 +68,12 @@ class Resources:
                 return Reading(whole=await ses.get_configuration_set(name))
             case Kind.EVENT_DESTINATION:
                 set_name, _, own = name.partition("/")
-                found = {str(each.get("Name")): each for each in await ses.get_destinations(set_name) or ()}
+                found = None if self._listed is None else self._listed.take(set_name, own)
+                if found is None:
+                    listed = await ses.get_destinations(set_name) or ()
+                    found = {str(each.get("Name")): each for each in listed}
+                    if self._listed is not None:
+                        self._listed.keep(set_name, own, found)
                 return Reading(whole=found.get(own), beside=tuple(sorted(set(found) - _OURS)))
             case Kind.IDENTITY:
                 return Reading(whole=await ses.get_identity(name))
@@ -69,7 +100,14 @@ class Resources:
                     reasons=want["suppressed_reasons"],
                     max_delivery_seconds=want.get("max_delivery_seconds"),
                 )
-                return await self.read(resource) if created else None
+                if not created:
+                    return None
+                members: dict[str, Any] = {"ConfigurationSetName": name}
+                if want["suppressed_reasons"] is not None:
+                    members["SuppressionOptions"] = {"SuppressedReasons": want["suppressed_reasons"]}
+                if want.get("max_delivery_seconds") is not None:
+                    members["DeliveryOptions"] = {"MaxDeliverySeconds": want["max_delivery_seconds"]}
+                return Reading(whole=members, complete=False)
             case Kind.EVENT_DESTINATION:
                 set_name, _, own = name.partition("/")
                 members = _destination(want)

@@ -148,7 +148,7 @@ async def _lead(services: Services, stop: asyncio.Event) -> None:
                 if work is Work.ONBOARDING:
                     group.create_task(_work(services, work, busy, due[work], over, newest=True))
             beside, intervals = services.beside, services.intervals
-            group.create_task(_repeat("list what SES has", intervals.lists, beside.round, over))
+            group.create_task(_list(beside, intervals.lists, over))
             group.create_task(_repeat("follow management events", intervals.hints, beside.follow_hints, over))
             group.create_task(_repeat("carry out plans", intervals.hints, beside.carry_out, over))
             try:
@@ -162,6 +162,20 @@ async def _lead(services: Services, stop: asyncio.Event) -> None:
                     each.set()
         if failed is not None:
             raise failed
+
+
+async def _list(beside: Beside, least: float, over: asyncio.Event) -> None:
+    """Reads SES's lists again and again. A pause is three times as long as its round, so that the lists take a quarter of the
+    scan's calls at most and leave the rest to what is read one by one."""
+    wait = 0.5
+    while not over.is_set():
+        began = boot_time()
+        if await _done("list what SES has", beside.round, wait):
+            wait = 0.5
+            await _sleep(max(least, 3 * (boot_time() - began)), over)
+        else:
+            await _sleep(wait, over)
+            wait = min(wait * 2, _LONGEST_WAIT)
 
 
 async def _look(
