@@ -481,6 +481,19 @@ async def test_onboarding_does_not_slip_a_changed_setting_in(world: World) -> No
     assert await topics(world) == {SETTINGS.outcome_topic_arn}
 
 
+async def test_more_lanes_do_not_slip_a_changed_setting_into_what_their_tenant_has(world: World) -> None:
+    await world.onboard(dedicated=True)
+    changed = type(world.plans)(plan_store.PlanStore(world.control), world.governor, OTHER)
+    asked = [INVOICE, steps.set_topology("acme", dedicated=True, ses_tenants="per-class")]
+    async with plan_store.PlanStore(world.control).changing() as transaction:
+        await changed.carry_out(transaction, asked, actor="ann")
+    rows = await world.owner.fetch(
+        "select split_part(name, '/', 1) as of, desired ->> 'topic' as topic from ses_resource where name like 'mc-%-%/outcome'"
+    )
+    key = await world.owner.fetchval("select key from tenant")
+    assert {row["of"] for row in rows if row["topic"] == OTHER.outcome_topic_arn} == {f"{key}-transactional"}
+
+
 async def test_a_small_change_of_settings_applies_by_itself(world: World) -> None:
     await world.onboard()
     await world.plans.want_everything(SETTINGS)

@@ -423,22 +423,30 @@ def _word(value: Json) -> str:
 
 
 def draft(platform: Platform, asked: Iterable[Step], have: Mapping[Key, Have], settings: Settings) -> Draft:
-    """What the steps change. `have` has the resources of the tenants that they name, and those that all share. Raises Invalid or
-    Conflict."""
+    """What the steps change. `have` has the resources of the tenants that they name, and those that all share. Changed settings
+    reach what exists by `derived` alone, where too large a change waits for a person. Raises Invalid or Conflict."""
     done = tuple(steps.complete(platform, asked))
     _refuse_reserved(done, settings)
     after = steps.after(platform, done)
     slugs = set(steps.tenants_of(done))
+    was: dict[Key, Wanted] = {}
     want: dict[Key, Wanted] = {}
     if done:
         shared = (each for each in desired.of_shared(settings) if (each.kind, each.name) not in have)
         want |= _wanted(shared, None)
     for slug in sorted(slugs):
         want |= _wanted(desired.of_tenant(after.tenants[slug], settings), slug)
+        if (tenant := platform.tenants.get(slug)) is not None:
+            was |= _wanted(desired.of_tenant(tenant, settings), slug)
     gone = {
         key: Wanted(resource=row.resource, wanted=False, tenant=row.tenant)
         for key, row in have.items()
-        if row.tenant in slugs and row.wanted and key not in want
+        if key in was and row.wanted and key not in want
+    }
+    want = {
+        key: wish
+        for key, wish in want.items()
+        if was.get(key) != wish or (row := have.get(key)) is None or not row.wanted
     }
     wishes = {key: wish for key, wish in want.items() if _differs(have.get(key), wish)} | gone
     calls = [call for key, wish in (want | gone).items() for call in _calls(have.get(key), wish)]
