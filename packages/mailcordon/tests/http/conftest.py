@@ -13,6 +13,7 @@ from mailcordon.adapters.db.audit_store import AuditReader
 from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.control_store import ControlStore
 from mailcordon.adapters.db.erasure_store import ErasureStore
+from mailcordon.adapters.db.finding_store import FindingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
@@ -21,6 +22,7 @@ from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.http import control, server
 from mailcordon.control import desired
 from mailcordon.control.erasure import ErasureRequests
+from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.keys import Keys
@@ -55,6 +57,7 @@ class ControlWorld:
         self.tenant_keys: dict[str, str] = {}
         self.spare = ""
         self.plan = 0  #: a proposed plan of acme
+        self.finding = 0  #: an open finding
         self.now = time.time()  #: of the key cache's clock
 
     async def key(self, tenant: str | None, *scopes: str) -> str:
@@ -66,7 +69,9 @@ class ControlWorld:
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         return await self.client.request(
             method,
-            path.replace("{prefix}", self.spare).replace("{plan}", str(self.plan)),
+            path.replace("{prefix}", self.spare)
+            .replace("{plan}", str(self.plan))
+            .replace("{finding}", str(self.finding)),
             json=body,
             headers=headers,
         )
@@ -96,6 +101,7 @@ async def world(database: Any) -> AsyncIterator[ControlWorld]:
         erasures=ErasureRequests(
             ControlReader(pools["control"], pools["reader"]), ErasureStore(pools["control"])
         ),
+        findings=Findings(FindingStore(pools["control"]), governor),
     )
     app = server.application(KeyCache(key_store), control.routes(services))
     # In this loop, where the pools live.
@@ -113,6 +119,11 @@ async def world(database: Any) -> AsyncIterator[ControlWorld]:
         )
         await owner.execute(
             "insert into erasure (tenant, requested_by, because) select id, 'ann', 'asked to' from tenant where slug = 'gone'"
+        )
+        world.finding = await owner.fetchval(
+            "insert into finding (kind, severity, resource_kind, resource, detail, row_kind, row_name) values"
+            " ('extra-set', 'low', 'configuration-set', 'old-set', '{\"name\": \"old-set\"}', 'list', 'configuration-set')"
+            " returning id"
         )
         more = Step(kind=StepKind.ADD_LANE, tenant="acme", type="invoice", to="news.acme.example")
         world.plan = (await plans.make([more], actor="test")).id or 0

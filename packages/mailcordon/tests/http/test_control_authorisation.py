@@ -1,6 +1,7 @@
 """Who may use each endpoint of the control plane: each is called without a key, without its scope, and with the key of another
 tenant. The last test fails if an endpoint is missing in the table."""
 
+import re
 from typing import Any
 
 import pytest
@@ -58,6 +59,12 @@ ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
     ("POST", "/v1/plans/{plan}/apply", {}, "admin", True, 403),
     ("POST", "/v1/plans/{plan}/reject", {"because": "x"}, "admin", True, 403),
     ("GET", "/v1/document", None, "read", True, 403),
+    ("GET", "/v1/drift", None, "read", True, 403),
+    ("GET", "/v1/drift/{finding}", None, "read", True, 403),
+    ("POST", "/v1/drift/{finding}/accept", {"because": "x"}, "admin", True, 403),
+    ("GET", "/v1/drift/policies", None, "read", True, 403),
+    ("GET", "/v1/drift/policies/dkim-off", None, "read", True, 403),
+    ("PUT", "/v1/drift/policies/dkim-off", {"act": "propose", "because": "x"}, "admin", True, 403),
     ("POST", "/v1/holds/preview", {"tenant": "acme", "action": "cordon"}, "operate", True, 403),
     ("POST", "/v1/holds", HOLD, "operate", True, 403),
     ("GET", "/v1/holds", None, "read", False, 200),
@@ -157,4 +164,7 @@ async def test_every_endpoint_of_this_plane_is_in_the_table(world: Any) -> None:
         for method in getattr(route, "methods", ())
         if method not in ("OPTIONS", "HEAD")
     }
-    assert have == {(m, p.replace("{prefix}", "{}").replace("{plan}", "{}")) for m, p in known}
+    named = {
+        (m, re.sub(r"\{(prefix|plan|finding)\}|(?<=policies/)dkim-off", "{}", path)) for m, path in known
+    }
+    assert have == named

@@ -30,7 +30,8 @@ from mailcordon.control.plans import Plans
 from mailcordon.control.reconcile import Pace, Reconciler
 from mailcordon.control.signals import Signals
 from mailcordon.control.tenants import Tenants
-from mailcordon.core.drift import Drift
+from mailcordon.core.drift import Drift, Policy
+from mailcordon.core.errors import Conflict
 from seslocal import server
 from seslocal.state.settings import Settings
 
@@ -521,3 +522,212 @@ async def test_every_kind_is_found_by_its_event_and_says_who_did_it(world: World
         finding = found[case.kind.value, world.filled(case.about)]
         assert finding.by is not None
         assert finding.by.event is not None
+
+
+async def find(world: World, kind: Drift) -> Finding:
+    (found,) = await world.findings.newest(kind=kind.value, is_open=None, limit=10)
+    return found
+
+
+async def apply_case(world: World, name: str) -> Finding:
+    case = CASES[name]
+    for operation, members in (*case.before, (case.operation, case.members)):
+        await world.call(operation, **members)
+    await world.scan()
+    return await find(world, case.kind)
+
+
+async def associations(world: World, tenant: str) -> set[str]:
+    arns = await world.administer.get_associations(world.keys.get(tenant, tenant))
+    return {arn.split(":", 5)[-1] for arn in arns or ()}
+
+
+@pytest.mark.parametrize("tenant", ["zen", "other-app"])
+async def test_what_somebody_else_made_goes_only_by_a_plan_that_a_person_applies(
+    world: World, tenant: str
+) -> None:
+    name = "association of another tenant's domain" if tenant == "zen" else "foreign tenant"
+    found = await apply_case(world, name)
+    domain = found.member if tenant == "zen" else f"identity/{found.resource}"
+    assert found.plan is not None
+    await world.scan()
+    await world.beside.carry_out()
+    assert domain in await associations(world, tenant)  # nothing happened by itself
+    await world.plans.apply(found.plan, actor="Kim")
+    await world.beside.carry_out()
+    await world.settle()
+    assert domain not in await associations(world, tenant)
+    ended = await find(world, found.kind)
+    assert ended.ended_because is not None
+    plan = await world.plans.get(found.plan)
+    assert (plan.state, [call.state for call in plan.calls]) == ("applied", ["done"])
+
+
+async def test_an_extra_destination_goes_by_its_plan(world: World) -> None:
+    found = await apply_case(world, "extra destination")
+    assert found.plan is not None
+    await world.plans.apply(found.plan, actor="Kim")
+    assert await world.beside.carry_out() == 1
+    await world.settle()
+    assert (await find(world, found.kind)).ended_at is not None
+    assert (await world.plans.get(found.plan)).state == "applied"
+
+
+async def test_what_was_switched_off_is_switched_on_by_its_plan(world: World) -> None:
+    for name in ("set's sending", "paused tenant"):
+        found = await apply_case(world, name)
+        assert found.plan is not None
+        await world.plans.apply(found.plan, actor="Kim")
+        await world.settle()
+        ended = await find(world, found.kind)
+        assert ended.ended_because == "repaired", name
+
+
+async def test_a_difference_that_is_undone_ends_and_its_plan_is_outdated(world: World) -> None:
+    found = await apply_case(world, "set's sending")
+    await world.call("put_configuration_set_sending_options", **URGENT, SendingEnabled=True)
+    await world.scan()
+    ended = await find(world, found.kind)
+    assert "somebody else changed it back" in (ended.ended_because or "")
+    assert (await world.plans.get(found.plan or 0)).state == "outdated"
+
+
+ACCEPTED = (
+    "association of another tenant's domain",
+    "extra association",
+    "extra destination",
+    "account's suppression",
+    "DKIM key",
+    "TLS",
+    "tags",
+    "policy of an identity",
+    "unknown difference",
+    "foreign tenant",
+    "foreign set",
+    "address of our domain",
+)
+
+
+async def test_what_was_accepted_is_not_found_again_until_it_changes(world: World) -> None:
+    for name in ACCEPTED:
+        case = CASES[name]
+        for operation, members in (*case.before, (case.operation, case.members)):
+            await world.call(operation, **members)
+    await world.scan()
+    kinds = {CASES[name].kind for name in ACCEPTED}
+    for found in await world.open():
+        if found.kind in kinds:
+            ended = await world.findings.accept(found.id, actor="Kim", because="meant")
+            assert ended.ended_because == "accepted by Kim: meant"
+    await world.scan()
+    assert not kinds & {found.kind for found in await world.open()}
+    await world.call(
+        "put_configuration_set_reputation_options",
+        ConfigurationSetName="mc-marketing",
+        ReputationMetricsEnabled=False,
+    )
+    await world.call("put_account_suppression_attributes", SuppressedReasons=["COMPLAINT"])
+    await world.scan()
+    again = {found.kind for found in await world.open()} & kinds
+    assert again == {Drift.UNKNOWN, Drift.ACCOUNT_SUPPRESSION}
+
+
+async def test_a_value_that_is_desired_cannot_be_accepted(world: World) -> None:
+    found = await apply_case(world, "set's sending")
+    with pytest.raises(Conflict):
+        await world.findings.accept(found.id, actor="Kim", because="meant")
+    assert (await find(world, found.kind)).ended_at is None
+
+
+async def test_a_policy_can_have_repairs_and_additions_proposed(world: World) -> None:
+    propose = Policy(act="propose")
+    await world.findings.set_policy("dkim-off", propose, actor="Kim", because="careful")
+    await world.findings.set_policy("addition", propose, actor="Kim", because="careful")
+    dkim = await apply_case(world, "DKIM off")
+    missing = await apply_case(world, "missing association")
+    await world.scan()
+    for found in (dkim, missing):
+        assert (await find(world, found.kind)).ended_at is None
+        assert found.plan is not None
+    identity = await world.call("get_email_identity", EmailIdentity="mail.acme.example")
+    assert not identity["DkimAttributes"]["SigningEnabled"]
+    await world.plans.apply(dkim.plan or 0, actor="Kim")
+    await world.settle()
+    assert (await find(world, Drift.DKIM_OFF)).ended_because == "repaired"
+    await world.findings.set_policy("addition", Policy(act="apply"), actor="Kim", because="back")
+    await world.settle()  # what is open follows the policy
+    assert (await find(world, Drift.MISSING_ASSOCIATION)).ended_because == "repaired"
+
+
+async def test_what_breaks_isolation_holds_mail_only_by_policy_and_until_it_is_over(world: World) -> None:
+    found = await apply_case(world, "association of another tenant's domain")
+    assert await world.findings.align_holds() == 0
+    zen = await world.owner.fetchval("select id from tenant where slug = 'zen'")
+    assert await world.governor.open_holds(zen) == []
+    hold = Policy(act="propose", hold=True)
+    await world.findings.set_policy(found.kind.value, hold, actor="Kim", because="x")
+    assert await world.findings.align_holds() == 1
+    assert await world.findings.align_holds() == 0
+    await world.governor.align(zen)
+    (held,) = await world.governor.open_holds(zen)
+    assert held.owner == "policy"
+    assert f"drift show {found.id}" in held.because
+    acme = await world.owner.fetchval("select id from tenant where slug = 'acme'")
+    assert await world.governor.open_holds(acme) == []
+    await world.call(
+        "delete_tenant_resource_association",
+        TenantName="{zen}",
+        ResourceArn="{arn}identity/mail.acme.example",
+    )
+    await world.scan()
+    await world.findings.align_holds()
+    assert await world.governor.open_holds(zen) == []
+
+
+async def test_a_late_event_still_says_who_did_it(world: World) -> None:
+    found = await apply_case(world, "TLS")
+    assert found.by is None
+    await world.events()
+    known = await find(world, Drift.TLS_POLICY)
+    assert known.by is not None
+    assert (known.by.event, known.found_by) == ("PutConfigurationSetDeliveryOptions", "scan")
+
+
+async def test_a_mail_from_that_ses_no_longer_finds_is_found(world: World) -> None:
+    await apply_case(world, "MAIL FROM")
+    identity = world.local.account.identities["mail.acme.example"]
+    identity.mail_from, identity.mail_from_status = "bounce.mail.acme.example", "FAILED"
+    world.local.account.identities.changed(identity)
+    await world.scan()
+    found = await find(world, Drift.MAIL_FROM_FAILED)
+    assert "SES does not find the MX record of bounce.mail.acme.example" in found.sentence
+    assert found.plan is None
+
+
+async def test_a_changed_desire_is_no_drift(world: World) -> None:
+    other = desired.Settings(
+        outcome_topic_arn=OTHER_TOPIC, engagement_topic_arn=TOPICS.engagement_topic_arn, local=True
+    )
+    await world.owner.execute(
+        "update ses_resource set state = 'pending', next_try_at = now(),"
+        " desired = jsonb_set(desired, '{topic}', to_jsonb($1::text))"
+        " where kind = 'event-destination' and name = 'mc-urgent/outcome'",
+        other.outcome_topic_arn,
+    )
+    await world.settle()
+    to = await world.call("get_configuration_set_event_destinations", **URGENT)
+    topics = {each["Name"]: each["SnsDestination"]["TopicArn"] for each in to["EventDestinations"]}
+    assert topics["outcome"] == OTHER_TOPIC
+    assert await world.findings.newest(is_open=None) == []
+
+
+async def test_everything_that_ses_returns_is_kept_with_its_age(world: World) -> None:
+    rows = await world.owner.fetch(
+        "select kind, whole::text, observed_at from ses_resource where kind <> 'association'"
+    )
+    assert {row["kind"] for row in rows} >= {"identity", "tenant", "policy", "account", "configuration-set"}
+    for row in rows:
+        assert row["whole"] is not None, row["kind"]
+        assert row["observed_at"] is not None
+    whole = next(row["whole"] for row in rows if row["kind"] == "identity")
+    assert "SigningHostedZone" in whole

@@ -13,6 +13,7 @@ from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.control_store import ControlStore
 from mailcordon.adapters.db.driver_errors import UNREACHABLE, in_words
 from mailcordon.adapters.db.erasure_store import ErasureStore
+from mailcordon.adapters.db.finding_store import FindingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
@@ -32,6 +33,7 @@ from mailcordon.app import server as http_server
 from mailcordon.config import Config
 from mailcordon.control import keys
 from mailcordon.control.erasure import ErasureRequests
+from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.lifecycle import Lifecycle
@@ -130,6 +132,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             plans=plans,
             lifecycle=Lifecycle(plans, LifecycleStore(pools["control"]), local=config.local),
             erasures=ErasureRequests(ControlReader(*read_as), ErasureStore(pools["control"])),
+            findings=Findings(FindingStore(pools["control"]), governor),
         )
         handlers = [
             *control_routes.routes(controlled),

@@ -486,6 +486,63 @@ def ses_is_being_set_up() -> str:
     return "SES is being set up:"
 
 
+@example(findings=2, tenant="acme")
+@example(findings=1, tenant="acme")
+def ses_differs(*, findings: int, tenant: str) -> str:
+    """`tenant show`: above what SES has that differs from what is desired."""
+    what = "One thing differs" if findings == 1 else f"{findings} things differ"
+    return f"{what} at SES from what is desired for {tenant}:"
+
+
+@example(finding="12", says="zen can send as mail.acme.example, which belongs to acme.")
+@example(finding="", says="SES differs from what is desired.")
+def ses_difference(*, finding: str, says: str) -> str:
+    """`tenant show`: one thing that differs at SES. A tenant's own key sees no numbers."""
+    return f"{says} (`mailcordon drift show {finding}`)" if finding else says
+
+
+@example()
+def drift_none() -> str:
+    """`drift`: nothing is open."""
+    return "Nothing differs at SES from what is desired, as far as it was read."
+
+
+@example()
+def drift_open() -> str:
+    """`drift`: the state of a finding."""
+    return "open"
+
+
+@example()
+def drift_over() -> str:
+    """`drift`: the state of a finding that ended."""
+    return "ended"
+
+
+@example(plan="17", finding="12")
+def drift_plan(*, plan: str, finding: str) -> str:
+    """`drift show`: what to do next, if a plan waits."""
+    return f"`mailcordon apply {plan}` repairs it; `mailcordon drift accept {finding}` accepts it, if that is meant."
+
+
+@example()
+def drift_repairs_itself() -> str:
+    """`drift show`: what happens next, if the policy applies the repair."""
+    return "It is being repaired: its policy applies the repair."
+
+
+@example(finding="12")
+def drift_by_hand(*, finding: str) -> str:
+    """`drift show`: what to do next, if no call to SES repairs it."""
+    return f"No call of Mailcordon repairs it. Change it at SES, or accept it: `mailcordon drift accept {finding}`."
+
+
+@example(finding=12)
+def drift_accepted(*, finding: int) -> str:
+    """`drift accept`: done."""
+    return f"Finding {finding} is accepted: what SES has there is compared with what it is now."
+
+
 @example(tenant="acme", step="DKIM of mail.acme.example is pending")
 @example(tenant="acme", step="")
 def not_set_up_yet(*, tenant: str, step: str) -> str:

@@ -294,6 +294,12 @@ def unknown_difference(resource: str, member: str, was: str | None, has: str | N
 
 
 @example()
+def differs() -> str:
+    """What a tenant's own key sees of a finding: others may be named in it."""
+    return "Something at SES differs from what is desired; whoever runs the platform sees what."
+
+
+@example()
 def repaired() -> str:
     """Why a finding ended: Mailcordon repaired it."""
     return "repaired"

@@ -19,6 +19,7 @@ from mailcordon.adapters.cli.commands import (
     audit,
     completion,
     cordon,
+    drift,
     env,
     holds,
     identity,
@@ -60,6 +61,7 @@ GROUPS = {
     "suppression": suppression.app,
     "quarantine": quarantine.app,
     "mailbox": mailbox.app,
+    "drift": drift.app,
     "key": key.app,
 }
 SINGLE_COMMANDS = (plan.app, status.app, account.app, send.app, why.app, sent.app, cordon.app, metrics.app)
@@ -68,7 +70,7 @@ SINGLE_COMMANDS = (plan.app, status.app, account.app, send.app, why.app, sent.ap
 ORDER = (
     *("up", "down", "drill"),
     *("tenant", "lane", "identity", "type"),
-    *("plan", "apply", "plans", "export"),
+    *("plan", "apply", "plans", "export", "drift"),
     *("send", "why", "message", "sent"),
     *("cordon", "uncordon", "cancel", "holds", "stops"),
     *("status", "account", "metrics", "suppression", "quarantine", "mailbox"),

@@ -4,11 +4,23 @@ from dataclasses import dataclass
 
 from litestar.handlers import HTTPRouteHandler
 
-from mailcordon.adapters.http import audit, catalogue, holds, keys, lanes, lifecycle, plans, stops, tenants
+from mailcordon.adapters.http import (
+    audit,
+    catalogue,
+    drift,
+    holds,
+    keys,
+    lanes,
+    lifecycle,
+    plans,
+    stops,
+    tenants,
+)
 from mailcordon.control.audit import AuditReads
 from mailcordon.control.catalogue import TypeStore
 from mailcordon.control.cordon import Cordons
 from mailcordon.control.erasure import ErasureRequests
+from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
 from mailcordon.control.keys import Keys
 from mailcordon.control.lifecycle import Lifecycle
@@ -30,16 +42,18 @@ class ControlServices:
     plans: Plans
     lifecycle: Lifecycle
     erasures: ErasureRequests
+    findings: Findings
 
 
 def routes(services: ControlServices) -> list[HTTPRouteHandler]:
     return [
-        *tenants.routes(services.reads, services.tenants, services.lifecycle),
+        *tenants.routes(services.reads, services.tenants, services.lifecycle, services.findings),
         *lanes.routes(services.reads, services.governor),
         *holds.routes(services.reads, Cordons(services.reads, services.governor)),
         *stops.routes(services.reads),
         *plans.routes(services.plans),
         *lifecycle.routes(services.lifecycle, services.plans, services.erasures),
+        *drift.routes(services.findings),
         *catalogue.routes(services.reads, services.types),
         *keys.routes(services.reads, services.keys),
         *audit.routes(services.audit),

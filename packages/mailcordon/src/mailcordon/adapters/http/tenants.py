@@ -12,6 +12,7 @@ from mailcordon.adapters.http.auth import AnyRequest, platform_principal, princi
 from mailcordon.adapters.http.lanes import LaneItem, lane_item
 from mailcordon.adapters.http.shapes import After, AnyTenant, Limit, Time
 from mailcordon.control import lanes, lookup, sharing
+from mailcordon.control.findings import Finding, Findings
 from mailcordon.control.lifecycle import Lifecycle
 from mailcordon.control.platform import SesTenants
 from mailcordon.control.tenants import Tenants
@@ -21,8 +22,10 @@ from mailcordon.core import text
 from mailcordon.core.errors import NotFound
 from mailcordon.core.principal import ADMIN
 from mailcordon.messages import api
+from mailcordon.messages import drift as words
 
 _MOST_IDENTITIES = 1000
+_MOST_FINDINGS = 50
 _STATES = {"pending": "pending", "applied": "done", "failing": "failed"}
 
 
@@ -62,9 +65,17 @@ class Step(msgspec.Struct):
     checked_at: Time | None
 
 
+class Difference(msgspec.Struct):
+    id: int | None  #: of the finding; null with a tenant's key
+    severity: str
+    says: str
+    since: Time
+
+
 class Provisioning(msgspec.Struct):
     done: bool
     steps: list[Step]
+    findings: list[Difference]  #: what SES has that differs from what is desired
 
 
 class ApiKey(msgspec.Struct, omit_defaults=True):
@@ -96,7 +107,9 @@ class TenantDetails(TenantItem):
     retirement: list[str]  #: what lanes that are being retired wait for
 
 
-def routes(reads: Reads, tenants: Tenants, lifecycle: Lifecycle) -> list[HTTPRouteHandler]:
+def routes(
+    reads: Reads, tenants: Tenants, lifecycle: Lifecycle, findings: Findings
+) -> list[HTTPRouteHandler]:
     @post("/v1/tenants", summary="Onboard a tenant, or add lanes to one", tags=["control"])
     async def onboard(request: AnyRequest, data: JSONBody[NewTenant]) -> Response[TenantDetails]:
         principal = platform_principal(request, ADMIN)
@@ -163,7 +176,12 @@ def routes(reads: Reads, tenants: Tenants, lifecycle: Lifecycle) -> list[HTTPRou
             shares=sharing.summary(facts[tenant.id]),
             api_key=None if prefix is None else ApiKey(prefix),
             provisioning=Provisioning(
-                done=all(step.state == "applied" for step in steps), steps=[_step(step) for step in steps]
+                done=all(step.state == "applied" for step in steps),
+                steps=[_step(step) for step in steps],
+                findings=[
+                    _difference(each, as_tenant=viewer.as_tenant)
+                    for each in await findings.newest(tenant=slug, limit=_MOST_FINDINGS)
+                ],
             ),
             retirement=await lifecycle.waits(slug) if retiring else [],
         )
@@ -191,6 +209,16 @@ def _identity(view: IdentityView) -> IdentityItem:
         records=[Record(**record) for record in view.records],
         checked_at=shapes.iso_or_none(view.checked_at),
         created_at=shapes.iso(view.created_at),
+    )
+
+
+def _difference(found: Finding, *, as_tenant: bool) -> Difference:
+    """Its sentence can name another tenant, so a tenant's own key sees only that there is something."""
+    return Difference(
+        id=None if as_tenant else found.id,
+        severity=found.severity,
+        says=words.differs() if as_tenant else found.sentence,
+        since=shapes.iso(found.since),
     )
 
 

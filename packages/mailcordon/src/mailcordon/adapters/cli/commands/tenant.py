@@ -179,10 +179,21 @@ async def show_tenant(cli: Cli, tenant: Tenant) -> None:
     """Show one tenant: lanes, identities, progress of the set-up of SES, and what its lanes share."""
     found = await cli.api.get(path("tenants", tenant))
     done = _done(found)
-    setup = messages.ses_is_set_up() if done else messages.ses_is_being_set_up()
-    cli.show_result(
-        found, onboarded(found), *_retirement(found), "", setup, *([] if done else [_step_table(found)])
-    )
+    differs = children(_provisioning(found), "findings")
+    views: list[RenderableType] = [] if done else [messages.ses_is_being_set_up(), _step_table(found)]
+    if differs:
+        views.append(messages.ses_differs(findings=len(differs), tenant=tenant))
+        views += [
+            show.bullet(
+                messages.ses_difference(
+                    finding=plain(each["id"]) if each.get("id") else "", says=plain(each.get("says"))
+                )
+            )
+            for each in differs
+        ]
+    elif done:
+        views.append(messages.ses_is_set_up())
+    cli.show_result(found, onboarded(found), *_retirement(found), "", *views)
 
 
 def _retirement(tenant: Document) -> list[RenderableType]:

@@ -188,7 +188,7 @@ select * from drift_policy order by kind;
 -- A changed policy acts on what is open.
 update ses_resource r set next_try_at = 'epoch', work = 'repair'
 from finding f
-where f.kind = $1 and f.ended_at is null and r.kind = f.row_kind and r.name = f.row_name;
+where (f.kind = $1 or $1 = 'addition' and f.kind like 'missing-%') and f.ended_at is null and r.kind = f.row_kind and r.name = f.row_name;
 
 -- name: to_hold
 -- Findings whose policy holds mail, and that hold none yet. Of a tenant that can use another's domain, it is its own mail.
