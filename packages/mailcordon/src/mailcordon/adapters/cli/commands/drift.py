@@ -36,16 +36,20 @@ Number = Annotated[int, typer.Argument(metavar="FINDING", help="The finding's nu
 @command.remote(
     app,
     LIST,
-    examples="mailcordon drift\nmailcordon drift --tenant acme --severity critical\nmailcordon drift --all --watch",
+    examples="""
+mailcordon drift list
+mailcordon drift list --tenant acme --severity critical
+mailcordon drift list --all --watch
+""",
     watchable=True,
 )
 async def list_findings(
     cli: Cli,
     tenant: OfTenant = None,
-    kind: Annotated[str | None, typer.Option("--kind", metavar="KIND", help="Only this kind.")] = None,
+    kind: Annotated[str | None, typer.Option("--kind", metavar="KIND", help="Only this kind. Default: all.")] = None,
     severity: Annotated[
         Literal["critical", "high", "medium", "low"] | None,
-        typer.Option("--severity", help="Only this severity."),
+        typer.Option("--severity", help="Only this severity. Default: all."),
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Those that ended too.")] = False,
     limit: Limit = 100,
@@ -141,8 +145,9 @@ async def accept(cli: Cli, finding: Number, because: Because) -> None:
     "policy",
     examples="""
 mailcordon drift policy
-mailcordon drift policy dkim-off --act propose --because "DNS is in other hands"
-mailcordon drift policy shared-association --act propose --hold --because "hold what crosses tenants"
+mailcordon drift policy dkim-off --act propose --because "careful"
+mailcordon drift policy shared-association --act propose --hold \\
+    --because "stop it"
 """,
 )
 async def policy(
@@ -159,7 +164,7 @@ async def policy(
         typer.Option("--hold", help="Hold the tenant's mail while it lasts. For kinds that break isolation."),
     ] = False,
     because: Annotated[
-        str | None, typer.Option("--because", metavar="TEXT", help="The reason. It is shown and audited.")
+        str | None, typer.Option("--because", metavar="TEXT", help="The reason. It is shown and audited. Default: none.")
     ] = None,
 ) -> None:
     """Show or set what happens when a kind of difference is found."""
