@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from mailcordon.adapters.db.accept_store import AcceptStore
-from mailcordon.core import ids
+from mailcordon.core import address, ids
 from mailcordon.core.delivery import State
 from mailcordon.core.errors import Conflict, Invalid, TooMuch, Unavailable
 from mailcordon.core.reason import Reason
 from mailcordon.send.accept import LARGE, Accept, Accepted, Repeated
 from mailcordon.send.pending import Pending
-from mailcordon_fixtures.queue_world import HASH_KEY, accepting, allowed
+from mailcordon.send.ports import NewDelivery, StaleRoutes
+from mailcordon_fixtures.queue_world import HASH_KEY, accepting, allowed, new_message
 
 NOW = time.time_ns() // 1_000_000  #: stands still: what is minted in one millisecond has to be told apart too
 
@@ -311,6 +312,48 @@ async def test_unknown_tenants_cost_their_batch_one_query_and_are_remembered(wor
     await world.lane("invented-0", "receipt")
     [answer] = await put(accept, make_submission("receipt", "invented-0"), slug="invented-0")
     assert isinstance(answer, Accepted)
+
+
+@pytest.mark.parametrize("type", ["receipt", "password-reset"])
+async def test_a_large_message_is_stored_whole_or_not_at_all_on_both_paths(world, type):
+    await world.lane("acme", type)
+    store = AcceptStore(world.database.dsn("send"))
+    lanes = await store.lanes(["acme"])
+    [[entry]] = lanes["acme"].entries.values()
+    first = await world.connection.fetchval("select (now_ms() - 1767225600000) << 22")
+    bodies = [bytes([n]) + bytes(range(256)) * 4000 for n in range(5)]
+    table = "urgent_content" if type == "password-reset" else "content"
+
+    def message(n: int, **over: Any) -> Any:
+        return new_message(first + 64 * n, "acme", entry.route, content=bodies[n], **over)
+
+    async def stored() -> list[int]:
+        found = await world.connection.fetch(f"select id, body from {table} order by id")
+        assert [row["body"] for row in found] == [bodies[(row["id"] - first) // 64] for row in found]
+        return [(row["id"] - first) // 64 for row in found]
+
+    try:
+        await store.node()
+        epoch = await world.connection.fetchval("select value from epoch where name = 'control'")
+        await store.store([message(0, key=b"k" * 16)], epoch)
+        again = await store.store([message(1, key=b"k" * 16)], epoch)
+        assert again.replays[0].message == first
+        assert await stored() == [0]
+        await world.suppress("acme", "gone@x.example")
+        hashes = [address.hash_of(HASH_KEY, address.parse(f"{name}@x.example")) for name in ("gone", "kim")]
+        deliveries = [
+            NewDelivery(id=first + 128 + n, address="", hash=hash, provider=0)
+            for n, hash in enumerate(hashes, 1)
+        ]
+        result = await store.store([message(2, deliveries=tuple(deliveries))], epoch)
+        assert len(result.suppressed) == 1
+        with pytest.raises(StaleRoutes):
+            await store.store([message(3)], epoch - 1)
+        assert await stored() == [0, 2]
+        assert await world.count("message") == 2
+        assert await world.count("ready") == 2
+    finally:
+        await store.close()
 
 
 async def test_invalid_mail_costs_its_batch_one_look_at_the_epoch(world, accept, make_submission):

@@ -24,8 +24,8 @@ class _Kind:
         self.bytes = 0
 
 
-def build(batch: Sequence[NewMessage], node: int) -> tuple[object, ...]:
-    """The arguments $2 to $28 of `accept`."""
+def build(batch: Sequence[NewMessage], node: int, *, with_content: bool = True) -> tuple[object, ...]:
+    """The arguments $2 to $28 of `accept`. `with_content` is False if the content has been written already."""
     kinds: dict[tuple[object, ...], _Kind] = {}
     ids: list[int] = []
     numbers: list[int] = []
@@ -51,7 +51,8 @@ def build(batch: Sequence[NewMessage], node: int) -> tuple[object, ...]:
         numbers.append(kind.number)
         sizes.append(size)
         recipients.append("\n".join([d.address for d in m.deliveries]))
-        (urgent if route.lane.class_ is Class.URGENT else plain).append(m)
+        if with_content:
+            (urgent if route.lane.class_ is Class.URGENT else plain).append(m)
         if m.key is not None:
             keyed.append(m.id)
             of_keyed.append(kind.number)

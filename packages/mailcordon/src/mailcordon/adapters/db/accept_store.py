@@ -5,13 +5,14 @@ other takes the slow path, which can give the reasons. The node number that make
 advisory lock), so two processes never share one, and a dead process's number is free at once.
 """
 
+import contextlib
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import asyncpg
 
-from mailcordon.adapters.db import accept_arguments, engine, queries
+from mailcordon.adapters.db import accept_arguments, engine, large_content, queries
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.adapters.db.route_row import route_from_row
@@ -31,6 +32,10 @@ from mailcordon.send.resolve import Entry, Lanes
 _SQL = queries.load("accept_store.sql")
 _SHARED = queries.load("shared.sql")
 NODE_LOCK = 0x6D63  #: first key of the advisory locks that lease nodes
+
+
+class _NotStored(Exception):
+    """Rolls a transaction back."""
 
 
 class AcceptStore:
@@ -109,9 +114,12 @@ class AcceptStore:
         async with self._stores.use() as connection:
             assert self._node is not None
             try:
-                row = await connection.fetchrow(
-                    _SQL.accept, epoch, *accept_arguments.build(batch, self._node)
-                )
+                if large_content.is_alone(batch):
+                    row = await self._accept_large(connection, batch, epoch)
+                else:
+                    row = await connection.fetchrow(
+                        _SQL.accept, epoch, *accept_arguments.build(batch, self._node)
+                    )
             except asyncpg.UniqueViolationError:
                 row = None  # another request used one of our keys at the same time; nothing was stored
             if row is not None:
@@ -121,6 +129,25 @@ class AcceptStore:
                     held = await self._held(connection, row["held"]) if row["held"] else {}
                     return Stored(replays={}, suppressed={}, held=held, now=row["now"])
         return await self._store_slowly(batch, epoch)
+
+    async def _accept_large(
+        self, connection: engine.Connection, batch: Sequence[NewMessage], epoch: int
+    ) -> asyncpg.Record | None:
+        """The content first: `accept` locks what other mail of the tenant needs, and that must not wait while it is written."""
+        assert self._node is not None
+        row: asyncpg.Record | None = None
+        with contextlib.suppress(_NotStored):
+            async with connection.transaction():
+                try:
+                    await large_content.write(connection, batch[0])
+                    arguments = accept_arguments.build(batch, self._node, with_content=False)
+                    row = await connection.fetchrow(_SQL.accept, epoch, *arguments)
+                except TimeoutError:
+                    connection.terminate()  # else the rollback would wait for the same server once more
+                    raise
+                if row is None or row["epoch"] != epoch or not row["ok"]:
+                    raise _NotStored
+        return row
 
     async def _store_slowly(self, batch: Sequence[NewMessage], epoch: int) -> Stored:
         """For a batch with a repeated idempotency key or a recipient that is refused."""
@@ -215,6 +242,11 @@ class AcceptStore:
         # The content of urgent mail is kept as long as a delivery is queued, so not if every recipient is refused.
         with_queued = {m.id for m, _ in queued}
         urgent = [m for m in fresh if m.route.lane.class_ is Class.URGENT and m.id in with_queued]
+        plain = [m for m in fresh if m.route.lane.class_ is not Class.URGENT]
+        if large_content.is_alone(fresh):
+            for m in (*plain, *urgent):
+                await large_content.write(connection, m)
+            plain = urgent = []
         turned_away = Counter(m.route.lane.id for m, _, _ in refused)
         lanes = sorted(deliveries.keys() | turned_away.keys())
         await connection.execute(
@@ -229,7 +261,7 @@ class AcceptStore:
             [m.list for m in fresh],
             [len(m.content) for m in fresh],
             [m.api_key for m in fresh],
-            [m.content for m in fresh if m.route.lane.class_ is not Class.URGENT],
+            [m.content for m in plain],
             [m.route.lane.tenant for m, _ in entries],
             [d.hash for _, d in entries],
             [d.id for _, d in entries],
@@ -252,7 +284,7 @@ class AcceptStore:
             [deliveries[lane] for lane in lanes],
             [sizes[lane] for lane in lanes],
             sorted({m.route.turn for m, _ in queued}),
-            [m.id for m in fresh if m.route.lane.class_ is not Class.URGENT],
+            [m.id for m in plain],
             [m.id for m in urgent],
             [m.content for m in urgent],
             [turned_away[lane] for lane in lanes],

@@ -46,7 +46,7 @@ _TRIM_EVERY = 3.0
 _SLOWEST_SWEEP = 1.0  #: seconds between two looks at the deadlines
 #: Bytes a second of refused bodies that are read, of all connections together, and seconds by which they may be ahead. A caller
 #: that ignores its refusals would keep the process busy with them.
-_DISCARD_RATE = 64 * 1024 * 1024
+_DISCARD_RATE = 16 * 1024 * 1024
 _DISCARD_AHEAD = 0.25
 _LONGEST_PAUSE = 1.0  #: seconds: while a connection is not read, its end is not seen
 #: After these answers, a connection is not read for some seconds. A client that does what the answer says does not notice; one
@@ -299,13 +299,17 @@ class MessageProtocol(HttpToolsProtocol):
         self.reads += 1
         size = len(data)
         step = self._limits.head_bytes
-        if size <= step:
+        if size <= step or self._is_within_body(size):
             self._take(data, size)
         else:
             # In parts, so that a head that is too long is seen before all of it is parsed.
             for at in range(0, size, step):
                 part = data[at : at + step]
                 self._take(part, len(part))
+
+    def _is_within_body(self, size: int) -> bool:
+        """Whether the next `size` bytes belong to the current body, all of them."""
+        return self._place == _BODY and self._length is not None and self._received + size <= self._length
 
     def _take(self, data: bytes, size: int) -> None:
         place = self._place
