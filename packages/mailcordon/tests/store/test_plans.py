@@ -419,6 +419,8 @@ async def test_a_topology_can_change_back_before_ses_has_followed(world: World) 
     assert await world.owner.fetchval(
         "select wanted from ses_resource where kind = 'tenant' and name = $1", key
     )
+    removed = [call for call in (await world.plans.get(id)).calls if call.change.removes]
+    assert {call.state for call in removed} == {"needless"}
 
 
 # Settings ----------------------------------------------------------------------------------------------------------------

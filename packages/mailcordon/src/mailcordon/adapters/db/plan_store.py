@@ -143,6 +143,7 @@ class StoredTransaction:
         named = await step_store.write(conn, draft.steps, draft.after, self._ids, actor=actor)
         self._ids |= named
         await self.want(draft.wishes, work=work)
+        await self._supersede(id, [wish.resource for wish in draft.wishes.values() if wish.wanted])
         await conn.execute(_SQL.name_tenants, id)
         if len(named) == 1:
             await conn.execute(_SQL.name_plan, id, next(iter(named.values())))
@@ -190,6 +191,18 @@ class StoredTransaction:
             await self.conn.execute(
                 _SQL.unwant, [each.kind.word for each in gone], [each.name for each in gone], work
             )
+
+    async def _supersede(self, id: int, wanted: Sequence[Resource]) -> None:
+        """Ends the calls of earlier plans that would take away what is wanted again."""
+        ended = await self.conn.fetch(
+            _SQL.supersede,
+            id,
+            [one.kind.word for one in wanted],
+            [one.name for one in wanted],
+            [json.dumps(one.want.get("resources", [])) for one in wanted],
+        )
+        if ended:
+            await self.conn.execute(_SQL.end_plans, sorted({row["plan"] for row in ended}))
 
     async def reject(self, id: int, *, actor: str, because: str) -> None:
         await self.conn.execute(_SQL.decide, id, "rejected", actor, because)

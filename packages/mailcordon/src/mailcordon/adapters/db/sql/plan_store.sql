@@ -108,6 +108,14 @@ update plan set tenant = $2 where id = $1 and tenant is null;
 -- What a plan takes away may be needed by mail that is on its way.
 update plan_change set for_mail = true where plan = $1 and action in ('disassociate', 'delete');
 
+-- name: supersede
+-- What an earlier plan would take away, and this one wants: its call is not needed any more.
+update plan_change c set state = 'needless', at = now()
+from plan p, unnest($2::text[], $3::text[], $4::text[]) w (kind, name, resources)
+where p.id = c.plan and p.id <> $1 and p.state = 'applying' and c.state in ('pending', 'failed') and c.kind = w.kind and c.name = w.name
+  and (c.action = 'delete' or c.action = 'disassociate' and w.resources::jsonb ? c.member)
+returning c.plan;
+
 -- name: release
 -- Calls that no mail needs the old state for any more, of one plan or of all. Their resources are due at once.
 with free as (
