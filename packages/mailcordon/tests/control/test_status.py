@@ -13,6 +13,7 @@ from mailcordon.control.status import (
     Facts,
     FailingResource,
     HeldMail,
+    HeldRetirement,
     OpenStop,
     Overdue,
     Waiting,
@@ -290,6 +291,14 @@ def test_a_hold_is_a_notice_and_all_is_well():
     found = status.judge(facts(holds=[held]))
     assert found.ok
     assert [notice.sentence for notice in found.notices] == ["all mail of acme: Held by Ana since 15:23: x"]
+
+
+def test_a_retired_lane_that_is_held_is_a_notice_with_what_ends_it():
+    found = status.judge(facts(retirements=[HeldRetirement(tenant="acme", type="newsletter", since=NOW)]))
+    assert found.ok
+    [notice] = found.notices
+    assert (notice.code, notice.whose) == ("retirement-held", "acme")
+    assert "mailcordon cancel acme --type newsletter" in notice.next
 
 
 def test_what_the_doors_refused_in_the_last_ten_minutes_is_a_notice_that_adds_up_all_processes():

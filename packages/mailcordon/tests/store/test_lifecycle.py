@@ -283,6 +283,26 @@ async def test_a_lane_that_comes_back_takes_the_way_that_its_tenant_has_by_then(
     assert await world.open_lanes() == sorted(ACME)
 
 
+async def test_a_class_whose_ses_tenant_cannot_be_made_delays_no_other(world: World) -> None:
+    await world.onboard("acme", ACME)
+    await world.do("set-topology", dedicated=False, ses_tenants="per-class")
+    await world.owner.execute(
+        "update ses_resource set state = 'failing', next_try_at = now() + interval '1 h'"
+        " where kind = 'tenant' and name like '%-urgent'"
+    )
+    while await world.reconciler.step():
+        pass
+    await world.plans.follow()
+    found = await world.at_ses("acme")
+    assert found["tenant-marketing"] == ["mc-marketing", "news.acme.example"]
+    assert "tenant-urgent" not in found
+    rows = await world.owner.fetch(
+        "select class, ses_tenant from route join lane on lane.id = lane order by class"
+    )
+    key = world.keys["acme"]
+    assert [row["ses_tenant"] for row in rows] == [key, f"{key}-transactional", f"{key}-marketing"]
+
+
 # What is said beforehand ----------------------------------------------------------------------------------------------------
 
 

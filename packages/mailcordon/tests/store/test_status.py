@@ -128,6 +128,23 @@ async def test_stopping_holds_are_read_with_what_they_cover(world: Any, control:
     assert hold.sentence.startswith("Held by Ana since ")
 
 
+async def test_a_retired_lane_is_read_while_a_hold_keeps_its_mail(
+    world: Any, control: engine.Connection
+) -> None:
+    lane = await world.lane("acme", "newsletter", held=True)
+    await world.lane("zen", "newsletter", held=True)
+    await world.connection.execute(
+        "update lane set retiring_at = now(), retire_mail = 'drain', retired_with = 'lane' where id = $1",
+        lane,
+    )
+    assert (await status_reader.read(control)).retirements == []
+    await world.connection.execute("insert into ready (lane, id, tenant, hash) values ($1, 1, 1, '')", lane)
+    [found] = (await status_reader.read(control)).retirements
+    assert (found.tenant, found.type) == ("acme", "newsletter")
+    await world.connection.execute("update lane set held = false")
+    assert (await status_reader.read(control)).retirements == []
+
+
 async def test_reports_accounts_resources_and_events_are_read(world: Any, control: engine.Connection) -> None:
     await world.account()
     await world.connection.execute("update account_rate set enforcement = 'SHUTDOWN'")

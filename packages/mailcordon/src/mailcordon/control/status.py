@@ -109,6 +109,15 @@ class HeldMail:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldRetirement:
+    """A lane that is being retired and does not end, since a hold keeps its mail."""
+
+    tenant: str  #: slug
+    type: str
+    since: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FailingResource:
     kind: str
     name: str
@@ -164,6 +173,7 @@ class Facts:
     waiting: Sequence[Waiting] = ()
     stops: Sequence[OpenStop] = ()
     holds: Sequence[HeldMail] = ()
+    retirements: Sequence[HeldRetirement] = ()
     accounts: Sequence[Account] = ()
     seen_call: int | None = None  #: the latest call whose Send event arrived
     overdue: Overdue | None = None
@@ -596,6 +606,17 @@ def _notices(facts: Facts) -> Iterator[Problem]:
             next=system.status_held_next(tenant=hold.tenant),
             whose=hold.tenant,
             since=hold.since,
+        )
+    for one in facts.retirements:
+        yield Problem(
+            code="retirement-held",
+            check="waiting mail",
+            sentence=system.status_retirement_held(
+                tenant=one.tenant, type=one.type, since=times.minute(one.since)
+            ),
+            next=system.status_retirement_held_next(tenant=one.tenant, type=one.type),
+            whose=one.tenant,
+            since=one.since,
         )
     for beat in _alive(facts, "dispatch"):
         if (because := beat.facts.get("because")) and because not in {stop.because for stop in facts.stops}:

@@ -1407,6 +1407,21 @@ def status_held_next(*, tenant: str) -> str:
     return f"It was held on purpose; `mailcordon uncordon {tenant}` releases it"
 
 
+@example(tenant="acme", type="newsletter", since="28 Nov 2026, 15:23")
+def status_retirement_held(*, tenant: str, type: str, since: str) -> str:
+    """A lane that was retired does not end: a notice, since somebody holds its mail on purpose."""
+    return f"The lane {type} of {tenant} was retired at {since}, and a hold keeps its mail"
+
+
+@example(tenant="acme", type="newsletter")
+def status_retirement_held_next(*, tenant: str, type: str) -> str:
+    """What to do about a retired lane that is held."""
+    return (
+        f"Lift the hold (`mailcordon holds list --tenant {tenant}`), drop the mail (`mailcordon cancel {tenant} --type {type}`), "
+        "or wait until it has expired"
+    )
+
+
 @example()
 def status_ok() -> str:
     """`doctor`: a check of the service found nothing."""

@@ -66,6 +66,7 @@ async def _beats(connection: _Connection) -> Mapping[str, Any]:
 async def _waiting(connection: _Connection) -> Mapping[str, Any]:
     rows = await connection.fetch(_SQL.oldest_waiting, timeout=_TIMEOUT)
     holds = await connection.fetch(_SQL.stopping_holds, timeout=_TIMEOUT)
+    retirements = await connection.fetch(_SQL.held_retirements, timeout=_TIMEOUT)
     return {
         "waiting": [
             status.Waiting(
@@ -74,6 +75,7 @@ async def _waiting(connection: _Connection) -> Mapping[str, Any]:
             for row in rows
         ],
         "holds": [_hold(row) for row in holds],
+        "retirements": [status.HeldRetirement(**dict(row)) for row in retirements],
     }
 
 

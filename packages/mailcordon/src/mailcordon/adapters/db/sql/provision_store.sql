@@ -21,7 +21,7 @@ where r.work = $1 and coalesce(r.due_since, r.next_try_at) <= now() and r.next_t
       when r.wanted and r.kind in ('policy', 'association') then (
           select true from ses_resource p
           where p.tenant = r.tenant and p.wanted
-            and (p.kind = 'tenant' and p.state <> 'applied' or p.kind = 'identity' and p.state = 'pending')
+            and (p.kind = 'tenant' and p.name = r.name and p.state <> 'applied' or p.kind = 'identity' and p.state = 'pending')
           limit 1
       )
       when r.wanted and r.kind = 'event-destination' then (

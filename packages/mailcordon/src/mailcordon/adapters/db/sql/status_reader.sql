@@ -29,6 +29,14 @@ select h.*, e.slug, t.name as type_name
   left join lane l on l.id = h.lane left join message_type t on t.id = l.type
  where h.lifted_at is null and h.stops order by h.id limit 100;
 
+-- name: held_retirements
+-- Lanes that are being retired and hold mail that a hold keeps: they end when it is lifted, or when the mail has expired.
+select e.slug as tenant, t.name as type, (extract(epoch from l.retiring_at) * 1000)::bigint as since
+  from lane l join tenant e on e.id = l.tenant join message_type t on t.id = l.type
+ where l.retiring_at is not null and l.retired_at is null and l.held
+   and (exists (select from ready r where r.lane = l.id) or exists (select from waiting w where w.lane = l.id))
+ order by l.id limit 100;
+
 -- name: named_stops
 -- Every open stop with the names of its tenant and type, oldest first.
 select s.*, e.slug, t.name as type_name
