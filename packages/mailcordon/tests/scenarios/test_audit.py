@@ -1,6 +1,7 @@
 """The audit trail of a running system: who acted, whether it is whole, and one tenant's part of it."""
 
 import contextlib
+import getpass
 import io
 import json
 import secrets
@@ -85,6 +86,14 @@ def test_the_trail_names_the_holder_of_a_key_and_shows_what_is_personal(
     )
     assert "Kim Lee" in here.cli("key", "list", "-o", "wide").stdout
     assert "Kim Lee" in here.cli("audit", "list", "-o", "wide", "--tenant", slug).stdout
+
+
+def test_the_command_lines_own_key_is_held_by_the_user_of_this_machine(here: System) -> None:
+    slug, _ = onboarded(here)
+    [row] = [
+        one for one in document(here, "audit", "--tenant", slug)["items"] if one["action"] == "tenant.onboard"
+    ]
+    assert row["actor"].startswith(f"{getpass.getuser()} (key cli, ")
 
 
 def test_the_trail_of_a_running_system_is_whole(here: System, tenant: tuple[str, str]) -> None:

@@ -3,6 +3,7 @@
 All are created once; asking again changes nothing.
 """
 
+import getpass
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from mailcordon.adapters.db.installation import load_or_create_installation
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.config import Config, login_setting
 from mailcordon.control import keys
+from mailcordon.core import names
 from mailcordon.core.principal import SCOPES, SEND
 
 
@@ -54,5 +56,13 @@ async def _ensure(store: KeyStore, held: object, name: str, scopes: tuple[str, .
             return held
         if replace:
             await maker.revoke(found.principal.prefix, actor="mailcordon up --new-key")
-    _, text = await maker.create(tenant=None, name=name, scopes=scopes, actor="mailcordon up")
+    _, text = await maker.create(tenant=None, name=name, scopes=scopes, actor="mailcordon up", holder=_user())
     return text
+
+
+def _user() -> str | None:
+    """Who uses the keys in cli.json: the user of this machine. None if there is no name that a holder can have."""
+    try:
+        return names.holder(getpass.getuser())
+    except (OSError, KeyError, ValueError):
+        return None
