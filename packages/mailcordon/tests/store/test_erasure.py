@@ -360,6 +360,14 @@ async def test_a_tenant_comes_back_after_its_erasure_and_its_new_mail_stays(
     await owner.execute("update erasure set next_at = now()")
     await life.erasures.run()
     assert await owner.fetchval("select recipients from message where id = $1", new) == ["k1@x.example"]
+    # It is erased when the tenant is retired, and its erasure asked for, once more.
+    await life.retire("acme")
+    await life.ask()
+    await life.erasures.run()
+    assert await owner.fetchval("select recipients from message where id = $1", new) == ["erased"]
+    asked = await owner.fetchval("select count(*) from audit where action = 'tenant.erase'")
+    await life.ask()
+    assert asked == await owner.fetchval("select count(*) from audit where action = 'tenant.erase'") == 2
 
 
 def test_a_word_that_is_no_address_stands_for_an_erased_one() -> None:

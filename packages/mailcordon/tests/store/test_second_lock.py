@@ -20,6 +20,7 @@ DEFINERS = {
     "ensure_partitions",
     "drop_day",
     "erase_some",
+    "request_erasure",
     "audit_chained",
     "audit_erase_personal",
 }
@@ -167,6 +168,7 @@ async def test_a_type_of_a_callers_own_never_runs_as_the_owner(
             "mailcordon.rows_in_default(1)",
             f"mailcordon.make_partition('ledger', '{today}')",
             f"mailcordon.drop_day('ledger', '{date(2026, 1, 1)}')",
+            "mailcordon.request_erasure((select tenant from mailcordon.erasure), 'ann', 'asked to')",
             "mailcordon.erase_some((select tenant from mailcordon.erasure), 1, 'gone')",
             "mailcordon.write_audit('a', 'b', null, 'o', null, null, null)",
             "mailcordon.audit_erase_personal(1)",

@@ -51,7 +51,7 @@ class Due:
 
 class ErasureStore(Protocol):
     async def request(self, tenant: int, slug: str, *, actor: str, because: str) -> None:
-        """Asking again changes nothing."""
+        """Asking again changes nothing, unless the tenant came back and was retired again."""
         ...
 
     async def erasure(self, tenant: int) -> Erasure | None: ...
@@ -105,7 +105,7 @@ class ErasureRequests:
         return preview(tenant, await self._store.personal(tenant.id, COUNT_TO))
 
     async def request(self, slug: str, *, actor: str, because: str) -> Erasure:
-        """Raises Conflict if the tenant is not retired. Asking again changes nothing."""
+        """Raises Conflict if the tenant is not retired. Asking again changes nothing, unless it came back in between."""
         tenant = await self._tenant(slug)
         require_retired(tenant)
         await self._store.request(tenant.id, slug, actor=actor, because=because)

@@ -19,7 +19,7 @@ class ErasureStore:
 
     async def request(self, tenant: int, slug: str, *, actor: str, because: str) -> None:
         async with connection_pool.transaction(self._pool) as conn:
-            if await conn.fetchval(_SQL.request, tenant, actor, because) is not None:
+            if await conn.fetchval(_SQL.request, tenant, actor, because):
                 await conn.execute(
                     _SHARED.write_audit, actor, "tenant.erase", tenant, f"tenant {slug}", None, None, because
                 )

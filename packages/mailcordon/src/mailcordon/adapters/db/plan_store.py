@@ -149,8 +149,6 @@ class StoredTransaction:
             await conn.execute(_SQL.name_plan, id, next(iter(named.values())))
         open_calls = await conn.fetchval(_SQL.open_calls, id)
         await conn.execute(_SQL.decide, id, "applying" if open_calls else "applied", actor, because)
-        if overtaken := await conn.fetch(_SQL.overtaken, id):
-            await conn.execute(_SQL.end_plans, sorted({row["plan"] for row in overtaken}))
         await conn.execute(_SQL.wait_for_mail, id)
         await conn.execute(_SQL.release, id)
         gone = [wish.resource for wish in draft.wishes.values() if not wish.wanted]

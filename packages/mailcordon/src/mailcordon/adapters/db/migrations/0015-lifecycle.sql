@@ -49,7 +49,24 @@ create table erasure (
     next_at timestamptz default now()                       -- events that came later are erased by another pass; null: no more
 );
 grant select on erasure to {{control}};
-grant insert (tenant, requested_by, because) on erasure to {{control}};
+
+-- Asks for an erasure. Returns false, and changes nothing, if one was asked for since the tenant was retired. A tenant that came back
+-- after its erasure, and was retired again, has new mail to erase.
+create function request_erasure(of_tenant int, by text, why text) returns boolean
+language sql security definer set search_path = pg_catalog, mailcordon, pg_temp as $$
+    with asked as (
+        insert into erasure as e (tenant, requested_by, because) values (of_tenant, by, why)
+        on conflict (tenant) do update
+        set requested_at = excluded.requested_at, requested_by = excluded.requested_by, because = excluded.because,
+            before_id = excluded.before_id, on_day = null, after_hash = '', after_id = 0, deliveries = 0, erased = 0,
+            done_at = null, next_at = excluded.next_at
+        where e.done_at is not null and e.requested_at < (select t.retired_at from tenant t where t.id = of_tenant)
+        returning 1
+    )
+    select exists (select from asked)
+$$;
+revoke all on function request_erasure(int, text, text) from public;
+grant execute on function request_erasure(int, text, text) to {{control}};
 
 -- Erases a batch of a tenant's addresses, contents and words of mailbox providers. Returns how many rows or deliveries; 0 ends a pass.
 -- Keyed hashes stay, so that suppressions still work and an address can still be asked for; so do states, times and counts.

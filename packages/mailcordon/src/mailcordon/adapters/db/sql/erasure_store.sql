@@ -1,8 +1,8 @@
 -- Erasing the personal data of retired tenants.
 
 -- name: request
--- Asking again changes nothing.
-insert into erasure (tenant, requested_by, because) values ($1, $2, $3) on conflict (tenant) do nothing returning tenant;
+-- False if one was asked for since the tenant was retired: asking again changes nothing.
+select request_erasure($1, $2, $3);
 
 -- name: erasure
 -- What was asked for, and how far it is.

@@ -110,7 +110,7 @@ update plan_change set for_mail = true where plan = $1 and action in ('disassoci
 
 -- name: supersede
 -- What an earlier plan would take away, and this one wants: its call is not needed any more.
-update plan_change c set state = 'needless', at = now()
+update plan_change c set state = 'needless', for_mail = false, at = now()
 from plan p, unnest($2::text[], $3::text[], $4::text[]) w (kind, name, resources)
 where p.id = c.plan and p.id <> $1 and p.state = 'applying' and c.state in ('pending', 'failed') and c.kind = w.kind and c.name = w.name
   and (c.action = 'delete' or c.action = 'disassociate' and w.resources::jsonb ? c.member)
@@ -173,15 +173,6 @@ update plan_change c set state = 'needless', at = now()
 from plan p
 where p.id = c.plan and p.state = 'applying' and c.kind = $1 and c.name = $2 and c.state in ('pending', 'failed') and not c.for_mail
   and not exists (select from ses_resource r where r.kind = $1 and r.name = $2 and r.state <> 'applied')
-returning c.plan;
-
--- name: overtaken
--- Calls of earlier plans that would take away what this plan wants to have again.
-update plan_change c set state = 'needless', for_mail = false, at = now()
-from plan p, ses_resource r
-where p.id = c.plan and p.state = 'applying' and p.id <> $1 and c.state in ('pending', 'failed')
-  and r.kind = c.kind and r.name = c.name and r.wanted
-  and (c.action = 'delete' or c.action = 'disassociate' and r.desired -> 'resources' ? c.member)
 returning c.plan;
 
 -- name: end_plans
