@@ -44,6 +44,7 @@ class World:
     ) -> None:
         self.local = local
         self.owner = owner
+        self.control = control
         self.administer = Administer(
             region="us-east-1", endpoint=local.url, access_key="test", secret_key="test"
         )
@@ -281,6 +282,21 @@ async def test_a_lane_that_comes_back_takes_the_way_that_its_tenant_has_by_then(
         (f"{key}-{word}", f"{key}-{word}") for word in ("marketing", "transactional", "urgent")
     ]
     assert await world.open_lanes() == sorted(ACME)
+
+
+async def test_a_set_that_lanes_left_stays_while_ses_may_report_on_their_mail(world: World) -> None:
+    await world.onboard("acme", ACME, dedicated=True)
+    hour = 3_600_000
+    world.plans = Plans(PlanStore(world.control, [0, hour, hour]), world.governor, SETTINGS)
+    world.lifecycle = Lifecycle(world.plans, world.store, local=True)
+    await world.do("set-topology", dedicated=False)
+    await world.settle()
+    found = await world.at_ses("acme")
+    assert found["sets"] == ["KEY-marketing", "KEY-transactional"]
+    assert not any(name.startswith("KEY-") for name in found["tenant"])
+    await world.owner.execute("update route_before set until = until - 3600000")
+    await world.settle()
+    assert (await world.at_ses("acme"))["sets"] == []
 
 
 async def test_a_class_whose_ses_tenant_cannot_be_made_delays_no_other(world: World) -> None:

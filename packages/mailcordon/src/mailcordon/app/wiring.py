@@ -13,11 +13,13 @@ from mailcordon.adapters.ses.certificates import AwsSource, Certificates, LocalS
 from mailcordon.adapters.ses.feedback import Reader
 from mailcordon.adapters.ses.sns_signature import Proof
 from mailcordon.config import Config
+from mailcordon.control import retirement
 from mailcordon.control.desired import Settings
 from mailcordon.control.governor import Governor
 from mailcordon.control.plans import Plans
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.installation import Installation
+from mailcordon.core.priority import Class
 from mailcordon.messages import system
 
 
@@ -35,7 +37,8 @@ def settings(config: Config) -> Settings:
 def plans(config: Config, control: Pool, governor: Governor) -> Plans:
     """`control`: a pool of the control login."""
     rate = None if config.local else config.ses_calls_per_second
-    return Plans(PlanStore(control), governor, settings(config), calls_per_second=rate)
+    late_ms = [int(retirement.late_seconds(class_, local=config.local) * 1000) for class_ in Class]
+    return Plans(PlanStore(control, late_ms), governor, settings(config), calls_per_second=rate)
 
 
 async def installation(config: Config, login: str) -> Installation:

@@ -23,6 +23,7 @@ _SQL = queries.load("plan_store.sql")
 _PROVISION = queries.load("provision_store.sql")
 _SHARED = queries.load("shared.sql")
 MOST_CALLS = 10_000  #: of one plan that are shown; a plan of a large file has more
+NOT_LATE = (0, 0, 0)
 _ADDITIONS = frozenset({StepKind.ADD_TENANT, StepKind.ADD_DOMAIN, StepKind.ADD_LANE})
 
 
@@ -68,8 +69,9 @@ async def propose(
 class StoredTransaction:
     """One transaction on the desired state."""
 
-    def __init__(self, conn: PooledConnection) -> None:
+    def __init__(self, conn: PooledConnection, late_ms: Sequence[int] = NOT_LATE) -> None:
         self.conn = conn
+        self._late_ms = list(late_ms)
         self._ids: dict[str, int] = {}
 
     async def platform(self, slugs: Sequence[str], domains: Sequence[str]) -> Platform:
@@ -150,7 +152,7 @@ class StoredTransaction:
         open_calls = await conn.fetchval(_SQL.open_calls, id)
         await conn.execute(_SQL.decide, id, "applying" if open_calls else "applied", actor, because)
         await conn.execute(_SQL.wait_for_mail, id)
-        await conn.execute(_SQL.release, id)
+        await conn.execute(_SQL.release, id, self._late_ms)
         gone = [wish.resource for wish in draft.wishes.values() if not wish.wanted]
         if gone:
             await conn.execute(
@@ -208,19 +210,21 @@ class StoredTransaction:
 
 
 class PlanStore:
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, late_ms: Sequence[int] = NOT_LATE) -> None:
+        """`late_ms`: by class, how long SES may report on mail after its call."""
         self._pool = pool
+        self._late_ms = list(late_ms)
 
     @asynccontextmanager
     async def changing(self) -> AsyncGenerator[Transaction]:
         async with connection_pool.transaction(self._pool) as conn:
             await lock(conn)
-            yield StoredTransaction(conn)
+            yield StoredTransaction(conn, self._late_ms)
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[Transaction]:
         async with connection_pool.transaction(self._pool, snapshot=True) as conn:
-            yield StoredTransaction(conn)
+            yield StoredTransaction(conn, self._late_ms)
 
     async def get(self, id: int) -> Plan | None:
         async with connection_pool.transaction(self._pool, snapshot=True) as conn:
@@ -239,7 +243,7 @@ class PlanStore:
             moved = await step_store.switch_routes(conn)
             if moved:
                 await conn.execute(_SHARED.bump_epoch, "control")
-            await conn.execute(_SQL.release, None)
+            await conn.execute(_SQL.release, None, self._late_ms)
             return moved
 
 

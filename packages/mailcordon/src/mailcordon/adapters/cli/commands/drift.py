@@ -46,7 +46,9 @@ mailcordon drift list --all --watch
 async def list_findings(
     cli: Cli,
     tenant: OfTenant = None,
-    kind: Annotated[str | None, typer.Option("--kind", metavar="KIND", help="Only this kind. Default: all.")] = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", metavar="KIND", help="Only this kind. Default: all.")
+    ] = None,
     severity: Annotated[
         Literal["critical", "high", "medium", "low"] | None,
         typer.Option("--severity", help="Only this severity. Default: all."),
@@ -164,7 +166,8 @@ async def policy(
         typer.Option("--hold", help="Hold the tenant's mail while it lasts. For kinds that break isolation."),
     ] = False,
     because: Annotated[
-        str | None, typer.Option("--because", metavar="TEXT", help="The reason. It is shown and audited. Default: none.")
+        str | None,
+        typer.Option("--because", metavar="TEXT", help="The reason. It is shown and audited. Default: none."),
     ] = None,
 ) -> None:
     """Show or set what happens when a kind of difference is found."""
