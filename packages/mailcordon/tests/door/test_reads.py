@@ -22,6 +22,7 @@ def turn(reads: Reads, caller: str) -> AbstractAsyncContextManager[None]:
         key_id=number,
         prefix="",
         name="",
+        holder="",
         tenant_id=number,
         tenant_slug=caller,
         scopes=frozenset(),
