@@ -119,6 +119,7 @@ class World:
     async def events(self) -> None:
         """Reads the management queue, and looks at what the events named; nothing else is due."""
         await self.beside.follow_hints()
+        await self.beside.follow_other_hints()
         async with asyncio.timeout(60):
             while (
                 self.made > self.signals.facts.counted[hints.Verdict.LOOK]
@@ -129,6 +130,7 @@ class World:
         )
         await self.settle()
         await self.beside.follow_hints()
+        await self.beside.follow_other_hints()
 
     async def open(self) -> list[Finding]:
         return await self.findings.newest(is_open=True, limit=1000)

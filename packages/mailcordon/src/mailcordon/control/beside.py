@@ -5,7 +5,6 @@ policy and the status of ours, so that those are not read one by one. A manageme
 looked at at once. What is not ours is only ever detached or deleted by a plan that a person applied.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
@@ -25,7 +24,8 @@ LOOKS = frozenset({_LIST, _TENANT})
 MOST_OF_A_KIND = 100
 #: A policy that a list has shown to be right is not read by itself for this long.
 LIST_COVERS_SECONDS = 86_400.0
-#: Things looked at because of management events in one run.
+#: Things looked at because of management events in one run. What more there is about things that nothing of ours uses is left to
+#: the lists.
 MOST_HINTED = 50
 
 
@@ -53,8 +53,8 @@ class BesideStore(Protocol):
 
     async def known_strangers(self, kind: Kind) -> list[str]: ...
 
-    async def domains_near(self, domains: Sequence[str]) -> Mapping[str, Owner]:
-        """Our domains that are among these or below one of them."""
+    async def domains_near(self, above: Sequence[str], domains: Sequence[str]) -> Mapping[str, Owner]:
+        """Our domains that are `above`, or below one of `domains`."""
         ...
 
     async def accepted(self) -> Set[tuple[str, str]]:
@@ -65,8 +65,16 @@ class BesideStore(Protocol):
         """The owners of those of these (identity/NAME, configuration-set/NAME) that are ours."""
         ...
 
-    async def see(self, look: tuple[str, str], found: Sequence[Found], *, only: str | None = None) -> None:
-        """Records the findings of one look, and ends those that it does not find any more: of the resource `only`, or all."""
+    async def see(
+        self,
+        look: tuple[str, str],
+        found: Sequence[Found],
+        *,
+        only: str | None = None,
+        most: int | None = None,
+    ) -> None:
+        """Records the findings of one look, and ends those that it does not find any more: of the resource `only`, or all. Opens
+        none of a kind of which `most` are open."""
         ...
 
     async def entities(self, policies: Mapping[str, Whole], *, again_in: float) -> None:
@@ -77,8 +85,11 @@ class BesideStore(Protocol):
         """Sending statuses by tenant: what differs from what is recorded becomes due."""
         ...
 
-    async def hinted(self, after: int, most: int) -> tuple[int, list[tuple[str, str]]]:
-        """Kinds and names that management events since then named and that are not ours. Also the id to continue after."""
+    async def hinted(
+        self, after: int | None, most: int, *, concerns_us: bool
+    ) -> tuple[int, list[tuple[str, str]]]:
+        """Kinds and names that management events since then named and that are not ours: those that use what is ours, or the
+        others. Also the id to continue after, which None asks for."""
         ...
 
     async def approved(self) -> list[Change]:
@@ -104,7 +115,9 @@ class Beside:
         self._ses = ses.doing(Work.SCAN, None)
         self._urgent = ses.doing(Work.URGENT, None)
         self._recheck = recheck
-        self._after = -1  #: the last management event that was looked at
+        #: The last management events that were looked at: of those that concern what is ours, and of the others.
+        self._after: int | None = None
+        self._after_others: int | None = None
 
     async def round(self) -> None:
         """Reads every list once. Raises SesError."""
@@ -114,19 +127,30 @@ class Beside:
         await self._sets()
 
     async def follow_hints(self) -> int:
-        """Looks at what management events named and is not ours. Returns at how many things. Raises SesError."""
-        self._after, named = await self._store.hinted(self._after, MOST_HINTED)
+        """Looks at SES tenants that are not ours and that management events associated with what is ours. Returns at how many.
+        Raises SesError."""
+        self._after, named = await self._store.hinted(self._after, MOST_HINTED, concerns_us=True)
+        for _, name in named:
+            await self._look_at_tenant(name, self._urgent)
+        await self._store.attribute()
+        return len(named)
+
+    async def follow_other_hints(self) -> int:
+        """Looks at what else management events named and is not ours, in the scan's share: other users of the account may call
+        SES all the time. Returns at how many things. Raises SesError."""
+        self._after_others, named = await self._store.hinted(
+            self._after_others, MOST_HINTED, concerns_us=False
+        )
         for kind, name in named:
             match kind:
                 case "association" | "tenant":
-                    await self._look_at_tenant(name, self._urgent)
+                    await self._look_at_tenant(name, self._ses)
                 case "identity":
-                    found = await self._urgent.get_identity(name)
+                    found = await self._ses.get_identity(name)
                     await self._see_identities([name] if found else [], only=name)
                 case _:
-                    found = await self._urgent.get_configuration_set(name)
+                    found = await self._ses.get_configuration_set(name)
                     await self._see_sets([name] if found else [], only=name)
-        await self._store.attribute()
         return len(named)
 
     async def carry_out(self) -> int:
@@ -217,11 +241,14 @@ class Beside:
     async def _see_identities(self, names: Sequence[str], *, only: str | None = None) -> None:
         if only is not None:
             names = await self._store.strangers(Kind.IDENTITY, names)
-        near = await self._store.domains_near(parents(map(_domain, names)))
+        domains = {name: _domain(name) for name in names}
+        near = await self._store.domains_near(parents(domains.values()), list(set(domains.values())))
+        below = {above: ours for ours in sorted(near, reverse=True) for above in parents([ours])}
         close: list[Found] = []
         far: list[Found] = []
         for name in names:
-            domain = next((each for each in sorted(near) if _is_near(_domain(name), each)), None)
+            above = (each for each in parents([domains[name]]) if each in near)
+            domain = next(above, below.get(domains[name]))
             if domain is None:
                 far.append(_extra(Drift.EXTRA_IDENTITY, Kind.IDENTITY, name))
                 continue
@@ -254,13 +281,9 @@ class Beside:
 
     async def _see(self, kind: Kind, found: Sequence[Found], *, only: str | None = None) -> None:
         """`only`: the one that was looked at, if it was not the whole list."""
-        counts: Counter[Drift] = Counter()
-        kept: list[Found] = []
-        for each in await self._unaccepted(found):
-            counts[each.kind] += 1
-            if counts[each.kind] <= MOST_OF_A_KIND or each.kind is Drift.NEARBY_IDENTITY:
-                kept.append(each)
-        await self._store.see((_LIST, kind.word), kept, only=only)
+        await self._store.see(
+            (_LIST, kind.word), await self._unaccepted(found), only=only, most=MOST_OF_A_KIND
+        )
 
     async def _unaccepted(self, found: Sequence[Found]) -> list[Found]:
         accepted: Set[tuple[str, str]] = await self._store.accepted() if found else frozenset()
@@ -273,7 +296,8 @@ class Beside:
 
 def acceptance(kind: Drift, resource: str, member: str) -> str:
     """The name under which a person accepts something that is not ours."""
-    return f"{resource} {member}" if kind is Drift.FOREIGN_ASSOCIATION else resource
+    concerns_us = kind in (Drift.FOREIGN_ASSOCIATION, Drift.NEARBY_IDENTITY)
+    return f"{resource} {member}" if concerns_us else resource
 
 
 def _extra(kind: Drift, of: Kind, name: str) -> Found:
@@ -287,11 +311,6 @@ def _tenant_of(arn: str) -> str:
 
 def _domain(identity: str) -> str:
     return identity.rpartition("@")[2].lower()
-
-
-def _is_near(domain: str, ours: str) -> bool:
-    """Equal, above or below."""
-    return domain == ours or domain.endswith(f".{ours}") or ours.endswith(f".{domain}")
 
 
 def parents(domains: Iterable[str]) -> list[str]:

@@ -103,6 +103,7 @@ class Look:
     accepted: Mapping[str, Any] | None  #: `baseline` of what was last accepted; None: nothing yet
     open: frozenset[tuple[str, str, str, str]] = frozenset()  #: keys of findings that are open
     beside: Sequence[str] = ()  #: destinations of the same set that are not ours
+    leaving: frozenset[str] = frozenset()  #: `Change.key` of what applied plans take away
 
 
 def says(kind: Drift, detail: Mapping[str, Json]) -> str:
@@ -296,14 +297,16 @@ def _others(look: Look, facts: Facts) -> Iterator[Found]:
     if resource.kind == Kind.ASSOCIATION and look.whole is not None:
         wanted = {*_texts(resource.want.get("resources")), *accepted}
         for name in sorted(set(_texts(look.whole.get("resources"))) - wanted):
-            yield _extra_association(resource, name, facts)
+            found = _extra_association(resource, name, facts)
+            if found.key in look.open or found.repair[0].key not in look.leaving:
+                yield found
 
 
 def _extra_association(resource: Resource, name: str, facts: Facts) -> Found:
     repair = (Change(resource, plan.DISASSOCIATE, name),)
     tenant, owner = facts.slug or resource.name, facts.owners.get(name)
-    if owner is None or owner.tenant is None:
-        detail: dict[str, Json] = {"tenant": tenant, "resource": name}
+    if owner is None or owner.tenant is None or owner.slug == facts.slug:
+        detail: dict[str, Json] = {"tenant": tenant, "resource": name, "known": owner is not None}
         return _found(Drift.EXTRA_ASSOCIATION, resource, member=name, detail=detail, repair=repair)
     return Found(
         kind=Drift.SHARED_ASSOCIATION,
@@ -341,7 +344,7 @@ def _group_of(resource: Resource, path: str) -> str:
             return f"policies {second.partition('.')[0]}"
         case Kind.CONFIGURATION_SET, "DeliveryOptions", "TlsPolicy":
             return "desired" if plan.wants(resource, "tls_policy") else "tls_policy"
-        case Kind.ACCOUNT, "SuppressionAttributes", _:
+        case Kind.ACCOUNT, "SuppressionAttributes", "SuppressedReasons":
             return "suppression"
         case Kind.ACCOUNT, "VdmAttributes", _:
             return "vdm"
@@ -421,9 +424,7 @@ def _of_group(
             path = "SuppressionAttributes.SuppressedReasons"
             detail = {"was": _list(before(path)), "reasons": _list(after(path))}
             repair = back("suppression", suppressed_reasons=_list(before(path)) or [])
-            yield _found(
-                Drift.ACCOUNT_SUPPRESSION, resource, detail=detail, repair=repair if path in paths else ()
-            )
+            yield _found(Drift.ACCOUNT_SUPPRESSION, resource, detail=detail, repair=repair)
         case "vdm":
             repair = back(
                 "vdm",

@@ -17,6 +17,7 @@ from mailcordon.core.target import Target
 from mailcordon.messages import drift as messages
 
 POLICY = "policy"  #: the owner of the holds
+_ASSOCIATIONS = (Drift.FOREIGN_ASSOCIATION, Drift.SHARED_ASSOCIATION, Drift.EXTRA_ASSOCIATION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,7 @@ class Finding:
 
     @property
     def what(self) -> str:
-        return "association" if "association" in self.kind.value else "change"
+        return "association" if self.kind in _ASSOCIATIONS else "change"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -315,6 +315,7 @@ class Reconciler:
             accepted=row.accepted if reading.complete else None,
             open=row.open,
             beside=reading.beside,
+            leaving=row.allowed | row.later,
         )
         found = drift.find(look, Facts())
         if not found:
@@ -329,7 +330,7 @@ class Reconciler:
             return
         reading = await calls.read(resource)
         for change in plan.changes(resource, reading.members(resource), wanted=False):
-            act = _judge(row, change, None, {})
+            act = _judge(row, change, (), {})
             if act is Act.WAIT:
                 await self._store.put_off(row)
                 return
@@ -361,26 +362,26 @@ def _spread(resource: Resource) -> float:
     return 0.9 + 0.2 * (zlib.crc32(name.encode()) / 2**32)
 
 
-def _changes(row: Row, reading: Reading, found: Sequence[Found]) -> list[tuple[Change, Found | None]]:
-    """What would make SES agree, each with the finding that it repairs, if any."""
-    by_key: dict[str, Found] = {}
+def _changes(row: Row, reading: Reading, found: Sequence[Found]) -> list[tuple[Change, Sequence[Found]]]:
+    """What would make SES agree, each with the findings that it repairs."""
+    by_key: dict[str, list[Found]] = {}
     for each in found:
         for change in each.repair:
-            by_key.setdefault(change.key, each)
+            by_key.setdefault(change.key, []).append(each)
     desired = plan.changes(row.resource, reading.members(row.resource))
     more = [change for each in found for change in each.repair if change.resource.kind == row.resource.kind]
     unique: dict[str, Change] = {}
     for change in (*desired, *more):
         if change.resource.name == row.resource.name:  # other resources' changes: control/beside.py
             unique.setdefault(change.key, change)
-    return [(change, by_key.get(change.key)) for change in unique.values()]
+    return [(change, by_key.get(change.key, ())) for change in unique.values()]
 
 
-def _judge(row: Row, change: Change, repairs: Found | None, policies: Mapping[str, Policy]) -> Act:
-    """What a changed desire needs is made; a repair follows the policy of what it repairs."""
+def _judge(row: Row, change: Change, repairs: Sequence[Found], policies: Mapping[str, Policy]) -> Act:
+    """What a changed desire needs is made; a repair follows the policies of all that it repairs."""
 
     def policy(change: Change) -> Act:
-        if repairs is None or drift.applies(change, repairs, policies):
+        if all(drift.applies(change, each, policies) for each in repairs):
             return Act.APPLY
         return Act.PROPOSE
 

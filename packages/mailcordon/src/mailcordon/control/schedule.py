@@ -150,6 +150,8 @@ async def _lead(services: Services, stop: asyncio.Event) -> None:
             beside, intervals = services.beside, services.intervals
             group.create_task(_list(beside, intervals.lists, over))
             group.create_task(_repeat("follow management events", intervals.hints, beside.follow_hints, over))
+            others = beside.follow_other_hints
+            group.create_task(_repeat("follow management events of others", intervals.hints, others, over))
             group.create_task(_repeat("carry out plans", intervals.hints, beside.carry_out, over))
             try:
                 await _look(services, holds, due, stop)

@@ -77,8 +77,11 @@ def foreign_association(ses_tenant: str, resource: str, owner: str) -> str:
 
 
 @example("zen", "identity/other.example")
-def extra_association(tenant: str, resource: str) -> str:
-    """One of our SES tenants is associated with something that Mailcordon did not make."""
+@example("zen", "configuration-set/mc-urgent", True)
+def extra_association(tenant: str, resource: str, known: bool = False) -> str:
+    """One of our SES tenants is associated with something that Mailcordon did not make, or that none of its lanes uses."""
+    if known:
+        return f"{tenant} is associated with {resource}, which none of its lanes uses: mail can leave through it uncounted."
     return f"{tenant} is associated with {resource}, which Mailcordon does not know: mail can leave through it uncounted."
 
 
@@ -309,6 +312,12 @@ def repaired() -> str:
 def undone() -> str:
     """Why a finding ended: SES has what is desired again, and it was not Mailcordon that changed it."""
     return "SES has again what is desired; somebody else changed it back"
+
+
+@example()
+def no_longer_wanted() -> str:
+    """Why a finding ended: a plan took away the resource that it was about."""
+    return "what it was about is no longer wanted at SES"
 
 
 @example("Kim", "our new archive")

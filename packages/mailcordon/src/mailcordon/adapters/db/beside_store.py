@@ -37,8 +37,8 @@ class BesideStore:
     async def known_strangers(self, kind: Kind) -> list[str]:
         return [row["name"] for row in await self._pool.fetch(_SQL.known_beside, kind.word)]
 
-    async def domains_near(self, domains: Sequence[str]) -> Mapping[str, Owner]:
-        rows = await self._pool.fetch(_SQL.domains_near, list(domains))
+    async def domains_near(self, above: Sequence[str], domains: Sequence[str]) -> Mapping[str, Owner]:
+        rows = await self._pool.fetch(_SQL.domains_near, list(above), list(domains))
         return {row["domain"]: Owner(tenant=row["tenant"], slug=row["slug"]) for row in rows}
 
     async def accepted(self) -> Set[tuple[str, str]]:
@@ -52,8 +52,17 @@ class BesideStore:
         rows = await self._pool.fetch(_PROVISION.owners, names["identity"], names["configuration-set"])
         return {row["resource"]: Owner(tenant=row["tenant"], slug=row["slug"] or "") for row in rows}
 
-    async def see(self, look: tuple[str, str], found: Sequence[Found], *, only: str | None = None) -> None:
+    async def see(
+        self,
+        look: tuple[str, str],
+        found: Sequence[Found],
+        *,
+        only: str | None = None,
+        most: int | None = None,
+    ) -> None:
         async with self._pool.acquire() as conn, conn.transaction():
+            if most is not None:
+                found = await finding_store.bounded(conn, look, found, most)
             await finding_store.see(conn, look, found, left={each.key for each in found}, only=only)
 
     async def entities(self, policies: Mapping[str, Whole], *, again_in: float) -> None:
@@ -70,11 +79,16 @@ class BesideStore:
     async def statuses(self, statuses: Mapping[str, str]) -> None:
         await self._pool.execute(_SQL.statuses, list(statuses), list(statuses.values()))
 
-    async def hinted(self, after: int, most: int) -> tuple[int, list[tuple[str, str]]]:
-        if after < 0:  # the first round reads all
-            return await self._pool.fetchval(_SQL.last_hint), []
-        rows = await self._pool.fetch(_SQL.hinted, after, most)
-        return max((row["id"] for row in rows), default=after), [(row["kind"], row["name"]) for row in rows]
+    async def hinted(
+        self, after: int | None, most: int, *, concerns_us: bool
+    ) -> tuple[int, list[tuple[str, str]]]:
+        last = await self._pool.fetchval(_SQL.last_hint)
+        if after is None or after >= last:  # the first round reads all
+            return last, []
+        rows = await self._pool.fetch(_SQL.hinted, after, last, most, concerns_us)
+        if concerns_us and len(rows) == most:
+            last = rows[-1]["id"]
+        return last, [(row["kind"], row["name"]) for row in rows]
 
     async def approved(self) -> list[Change]:
         return [

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -29,7 +30,7 @@ async def record(conn: PooledConnection, row: Row, outcome: Outcome) -> None:
     if not outcome.found and not row.open:
         return
     done = {change.key for change in outcome.done}
-    repaired = [each.key for each in outcome.found if any(change.key in done for change in each.repair)]
+    repaired = [each.key for each in outcome.found] if done else []
     kind, name = row.resource.kind.word, row.resource.name
     await see(
         conn, (kind, name), outcome.found, left=outcome.left, repaired=repaired, tried=done, tenant=row.tenant
@@ -82,6 +83,22 @@ async def see(
         _SQL.end_findings, *look, open_ids, repaired_ids, messages.repaired(), messages.undone(), only
     ):
         await _ended(conn, ended)
+
+
+async def bounded(
+    conn: PooledConnection, look: tuple[str, str], found: Sequence[Found], most: int
+) -> list[Found]:
+    """Without those that are not open yet and of a kind of which `most` are open. What is open stays open while it is found."""
+    open_ = {tuple(key) for key in json.loads(await conn.fetchval(_SQL.open_of_look, *look))}
+    counts = Counter(key[0] for key in open_)
+    kept: list[Found] = []
+    for each in found:
+        if each.key not in open_ and each.kind is not Drift.NEARBY_IDENTITY:
+            if counts[each.kind.value] >= most:
+                continue
+            counts[each.kind.value] += 1
+        kept.append(each)
+    return kept
 
 
 async def end_of_row(conn: PooledConnection, kind: str, name: str, because: str) -> None:

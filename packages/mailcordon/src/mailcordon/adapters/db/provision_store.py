@@ -108,7 +108,7 @@ class ProvisionStore:
         async with self._pool.acquire() as conn, conn.transaction():
             await conn.execute(_SQL.gone, one.kind.word, one.name)
             await plan_store.record(conn, one.kind.word, one.name, done, (), is_settled=True)
-            await finding_store.end_of_row(conn, one.kind.word, one.name, messages.undone())
+            await finding_store.end_of_row(conn, one.kind.word, one.name, messages.no_longer_wanted())
             await _audit(conn, row, done)
 
     async def _record(

@@ -38,8 +38,10 @@ from (
 where f.id = h.id;
 
 -- name: end_findings
--- Ends open findings of a look, but for those that it still sees (by id). $7: if only one resource was looked at.
-update finding set ended_at = now(), ended_because = case when id = any ($4::bigint[]) then $5 else $6 end
+-- Ends open findings of a look, but for those that it still sees (by id). Repaired by the look, or by a plan before it. $7: if only
+-- one resource was looked at.
+update finding set ended_at = now(), ended_because = case
+    when id = any ($4::bigint[]) or exists (select from plan_change c where c.plan = finding.plan and c.state = 'done') then $5 else $6 end
 where row_kind = $1 and row_name = $2 and ended_at is null and not id = any ($3::bigint[])
   and ($7::text is null or resource = $7)
 returning id, kind, resource_kind, resource, member, tenant, plan, hold, ended_because;
@@ -47,6 +49,10 @@ returning id, kind, resource_kind, resource, member, tenant, plan, hold, ended_b
 -- name: set_plan
 -- The plan that repairs a finding.
 update finding set plan = $2 where id = $1;
+
+-- name: open_of_look
+-- The keys of the open findings of a look.
+select open_findings($1, $2);
 
 -- name: outdate_plan
 -- What the plan would repair is over. One that is being applied just now is left alone.
@@ -78,11 +84,18 @@ select name from ses_beside where kind = $1;
 select kind, name from ses_beside where accepted;
 
 -- name: domains_near
--- Our domains that are among these, or below one of them.
+-- Our domains that are among $1, or below one of $2.
+with near as (
+    select i.domain from identity i join unnest($1::text[]) n (name) on n.name = i.domain
+    union
+    select i.domain
+    from identity i
+    cross join lateral string_to_array(i.domain, '.') l (labels)
+    cross join lateral generate_series(2, cardinality(l.labels) - 1) k
+    join unnest($2::text[]) n (name) on n.name = array_to_string(l.labels[k:], '.')
+)
 select i.domain, i.tenant, e.slug
-from identity i join tenant e on e.id = i.tenant
-where i.domain = any ($1::text[])
-   or exists (select from unnest($1::text[]) n (name) where i.domain like '%.' || n.name and strpos(n.name, '.') > 0);
+from near join identity i on i.domain = near.domain join tenant e on e.id = i.tenant;
 
 -- name: entities
 -- Reputation entities from a list, for the policies of our tenants. One that is as recorded counts as read; one that differs is read
@@ -115,15 +128,24 @@ update ses_resource r set next_try_at = now(), work = 'repair' from changed c wh
 select coalesce(max(id), 0) from ses_hint;
 
 -- name: hinted
--- What management events named that is not ours. An association is about its tenant.
-select h.resource_kind as kind, h.resource as name, max(h.id) as id
-from ses_hint h
-where h.id > $1 and h.resource_kind in ('association', 'tenant', 'identity', 'configuration-set')
-  and not exists (
-      select from ses_resource r
-      where r.name = h.resource and r.kind = case h.resource_kind when 'association' then 'tenant' else h.resource_kind end
-  )
-group by 1, 2 order by 3 limit $2;
+-- What management events named that is not ours. An association is about its tenant. $4: those that associated a tenant with what is
+-- ours, or the others, of which the newest count.
+select n.kind, n.name, n.id
+from (
+    select h.resource_kind as kind, h.resource as name, max(h.id) as id
+    from ses_hint h
+    where h.id > $1 and h.id <= $2 and h.resource_kind in ('association', 'tenant', 'identity', 'configuration-set')
+      and not exists (
+          select from ses_resource r
+          where r.name = h.resource and r.kind = case h.resource_kind when 'association' then 'tenant' else h.resource_kind end
+      )
+      and $4 = (h.resource_kind = 'association' and exists (
+          select from ses_resource r
+          where r.kind = split_part(h.member, '/', 1) and r.name = substr(h.member, strpos(h.member, '/') + 1)
+      ))
+    group by 1, 2
+) n
+order by case when $4 then n.id else -n.id end limit $3;
 
 -- name: approved
 -- Calls of applied plans about what is not ours.

@@ -1,0 +1,101 @@
+"""What could make a finding false, open one for what a plan does, or end one too early."""
+
+import pytest
+
+from mailcordon.control import beside
+from mailcordon.control.steps import Step, StepKind
+from mailcordon.core.drift import Drift, Policy
+
+from .test_drift import OTHER_TOPIC, URGENT, World, destination
+from .test_drift import world as world
+
+VALIDATION = {
+    "ConditionThreshold": {
+        "ConditionThresholdEnabled": "ENABLED",
+        "OverallConfidenceThreshold": {"ConfidenceVerdictThreshold": "HIGH"},
+    }
+}
+
+
+async def associate(world: World, tenant: str, resource: str) -> None:
+    await world.call(
+        "create_tenant_resource_association", TenantName=tenant, ResourceArn=f"{{arn}}{resource}"
+    )
+
+
+async def test_what_an_applied_plan_takes_away_is_no_finding(world: World) -> None:
+    retire = Step(kind=StepKind.RETIRE_LANE, tenant="acme", type="newsletter")
+    made = await world.plans.make([retire], actor="ann")
+    assert made.id is not None
+    await world.plans.apply(made.id, actor="ann")
+    await world.scan()  # mail may still need what the lane used
+    await world.plans.follow()
+    await world.scan()
+    assert [each.sentence for each in (await world.all()).values()] == []
+
+
+async def test_sentences_say_what_differs_and_what_was_done(world: World) -> None:
+    await associate(world, "{zen}", "configuration-set/mc-urgent")
+    mail = {"TenantName": "{zen}", "ResourceArn": "{arn}identity/mail.zen.example"}
+    await world.call("delete_tenant_resource_association", **mail)
+    both = {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]}
+    await world.call("put_account_suppression_attributes", **both, ValidationAttributes=VALIDATION)
+    await world.events()
+    found = await world.all()
+    extra = found["extra-association", world.filled("{zen} configuration-set/mc-urgent")]
+    assert extra.sentence.startswith(
+        "zen is associated with configuration-set/mc-urgent, which none of its lanes uses: mail can leave through it"
+        " uncounted. Association made "
+    )
+    missing = found["missing-association", world.filled("{zen} identity/mail.zen.example")]
+    assert "Change made " in missing.sentence, "it was removed"
+    kinds = {each.kind for each in found.values() if each.resource_kind == "account"}
+    assert kinds == {Drift.UNKNOWN}, "the account's reasons are as before"
+
+
+async def test_a_finding_that_a_plan_repaired_says_so(world: World) -> None:
+    await world.call(
+        "create_configuration_set_event_destination", **URGENT, EventDestinationName="copy", **destination()
+    )
+    await world.call("create_tenant", TenantName="other-app")
+    await associate(world, "other-app", "identity/news.acme.example")
+    await world.scan()
+    for each in await world.open():
+        if each.plan is not None:
+            await world.plans.apply(each.plan, actor="ann")
+    assert await world.beside.carry_out() == 2
+    await world.scan()
+    ended = {each.kind: each.ended_because for each in (await world.all()).values() if each.ended_at}
+    assert ended == {Drift.EXTRA_DESTINATION: "repaired", Drift.FOREIGN_ASSOCIATION: "repaired"}
+
+
+async def test_a_finding_stays_open_while_many_of_its_kind_are_found(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beside, "MOST_OF_A_KIND", 3)
+    await world.call("create_configuration_set", ConfigurationSetName="other-9")
+    await world.events()
+    for number in range(5):
+        await world.call("create_configuration_set", ConfigurationSetName=f"other-{number}")
+    for _ in range(2):
+        await world.beside.round()
+        assert {each.resource for each in await world.open()} == {"other-9", "other-0", "other-1"}
+    assert len(await world.all()) == 3
+
+
+async def test_a_call_that_repairs_several_differences_needs_the_policy_of_each(world: World) -> None:
+    await world.findings.set_policy(
+        "destination-redirected", Policy(act="propose"), actor="ann", because="we move topics"
+    )
+    await world.call(
+        "update_configuration_set_event_destination",
+        **URGENT,
+        EventDestinationName="outcome",
+        **destination(Enabled=False, SnsDestination={"TopicArn": OTHER_TOPIC}),
+    )
+    for _ in range(2):
+        await world.scan()
+    assert {each.kind for each in await world.open()} == {
+        Drift.DESTINATION_DISABLED,
+        Drift.DESTINATION_REDIRECTED,
+    }
