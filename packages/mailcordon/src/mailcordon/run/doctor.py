@@ -28,6 +28,7 @@ from mailcordon.run import audit, home_lock
 State = Literal["ok", "warn", "bad"]
 
 AUDIT = "audit trail"
+SCAN = "scan of SES"
 NEWEST_AUDIT_ROWS = 1_000
 LARGEST_TABLES = 3  #: named with their sizes
 PRIVACY = "database privacy"  #: what the database's log may hold, and who may put names before ours
@@ -237,7 +238,7 @@ async def _check_service(config: Config) -> list[Finding]:
     wrong = {problem.check for problem in found.problems}
     return [
         *_storage(found.storage),
-        *((Finding("scan of SES", "ok", found.scan),) if found.scan else ()),
+        *((Finding(SCAN, "ok", found.scan),) if found.scan else ()),
         *(Finding(check, "ok", system.status_ok()) for check in found.checked if check not in wrong),
         *(
             Finding(one.check, "bad", system.status_finding(detail=one.sentence, next=one.next))
