@@ -1,7 +1,7 @@
 """`mailcordon audit verify`: checks the audit trail, or an export of it, and names the first row that is not as it was written.
 `commands.py` has the options.
 
-It asks no API: a process on a host that somebody took over says what they like. It computes every digest and hash itself.
+It asks no API: who took over the host of an API process decides what it answers. It computes every digest and hash itself.
 """
 
 import json
