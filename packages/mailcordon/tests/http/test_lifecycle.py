@@ -78,6 +78,13 @@ async def test_an_unknown_tenant_is_not_found(admin: Admin, slug: str) -> None:
         assert (answer.status_code, answer.json()["code"]) == (404, "no-such-tenant"), path
 
 
+async def test_a_retired_domain_is_shown_as_such(admin: Admin) -> None:
+    made = (await admin.change(action="retire-domain", domain="NEWS.acme.example")).json()
+    await admin.ask("POST", f"/v1/plans/{made['plan']['id']}/apply", {})
+    found = (await admin.ask("GET", "/v1/identities/news.acme.example")).json()
+    assert (found["retiring_at"] is not None, found["retired_at"]) == (True, None)
+
+
 async def test_only_a_retired_tenant_can_be_erased(admin: Admin) -> None:
     for path in ("erasure/preview", "erasure"):
         answer = await admin.ask("POST", f"/v1/tenants/acme/{path}", {"because": "x"})

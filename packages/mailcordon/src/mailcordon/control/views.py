@@ -76,6 +76,8 @@ class IdentityView:
     records: Sequence[Mapping[str, str]]
     checked_at: datetime | None
     created_at: datetime
+    retiring_at: datetime | None = None  #: its lanes take no mail since then
+    retired_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

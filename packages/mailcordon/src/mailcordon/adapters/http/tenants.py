@@ -50,6 +50,8 @@ class IdentityItem(msgspec.Struct):
     records: list[Record]  #: to publish in DNS
     checked_at: Time | None
     created_at: Time
+    retiring_at: Time | None  #: its lanes take no new mail since then
+    retired_at: Time | None  #: their mail has left
 
 
 class IdentityPage(msgspec.Struct):
@@ -209,6 +211,8 @@ def _identity(view: IdentityView) -> IdentityItem:
         records=[Record(**record) for record in view.records],
         checked_at=shapes.iso_or_none(view.checked_at),
         created_at=shapes.iso(view.created_at),
+        retiring_at=shapes.iso_or_none(view.retiring_at),
+        retired_at=shapes.iso_or_none(view.retired_at),
     )
 
 

@@ -25,7 +25,7 @@ async def list_identities(cli: Cli, tenant: OfTenant = None, limit: Limit = 200)
     """List domains and whether each is verified."""
     found = await cli.api.items(path("identities"), {"tenant": tenant}, limit=limit)
     rows: list[tuple[object, ...]] = [
-        (item.get("tenant"), item.get("domain"), item.get("status"), when(item.get("checked_at")))
+        (item.get("tenant"), item.get("domain"), _status(item), when(item.get("checked_at")))
         for item in found["items"]
     ]
     columns = ("tenant", "domain", "status", "checked")
@@ -40,7 +40,7 @@ async def show_identity(cli: Cli, domain: Domain) -> None:
         [
             ("domain", found.get("domain")),
             ("tenant", found.get("tenant")),
-            ("status", found.get("status")),
+            ("status", _status(found)),
             ("created", when(found.get("created_at"))),
             ("checked", when(found.get("checked_at"))),
         ]
@@ -83,6 +83,13 @@ async def _change(
 ) -> None:
     tenant = plain((await cli.api.get(path("identities", domain))).get("tenant"))
     await change.run(cli, tenant, action, domain=domain, mail=mail, because=because, yes=yes, dry_run=dry_run)
+
+
+def _status(identity: Document) -> str:
+    """`verified`, or `retired` or `retiring`, which say more."""
+    if identity.get("retiring_at"):
+        return "retired" if identity.get("retired_at") else "retiring"
+    return plain(identity.get("status"))
 
 
 def record_table(records: list[Document]) -> RenderableType:
