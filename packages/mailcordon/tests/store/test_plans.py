@@ -329,6 +329,35 @@ async def test_what_mail_still_needs_is_not_due_until_it_is_released(world: Worl
     assert len(await world.owner.fetch(due)) == 1
 
 
+@pytest.mark.parametrize(
+    "missing",
+    [
+        "state = 'failing' where kind = 'configuration-set' and name like 'mc-%-urgent'",
+        "state = 'pending' where kind = 'event-destination' and name like 'mc-%-urgent/outcome'",
+        "state = 'pending' where kind = 'event-destination' and name like 'mc-%-urgent/engagement'",
+        "state = 'failing' where kind = 'tenant' and name like 'mc-%-urgent'",
+        "state = 'pending' where kind = 'policy' and name like 'mc-%-urgent'",
+        "observed = jsonb_set(observed, '{resources}', (observed -> 'resources') - 0)"
+        " where kind = 'association' and name like 'mc-%-urgent'",
+        "observed = jsonb_set(observed, '{resources}', (observed -> 'resources') - 1)"
+        " where kind = 'association' and name like 'mc-%-urgent'",
+    ],
+)
+async def test_a_route_moves_only_when_every_part_of_the_new_one_is_at_ses(
+    world: World, missing: str
+) -> None:
+    await world.onboard()
+    await agree(world)
+    id, _ = await made(world, DEDICATED)
+    await world.plans.apply(id, actor="ann")
+    await agree(world)
+    await world.owner.execute(f"update ses_resource set {missing}")
+    await world.plans.follow()
+    key = await world.owner.fetchval("select key from tenant")
+    sets = await world.owner.fetch("select configuration_set from route order by lane")
+    assert [row["configuration_set"] for row in sets] == [f"{key}-marketing", "mc-urgent"]
+
+
 async def switched(world: World) -> int:
     """A tenant whose routes have moved to sets and SES tenants of their own, a minute ago."""
     await world.onboard()
