@@ -6,11 +6,11 @@ from mailcordon.adapters.db import engine
 
 
 async def plan(connection: engine.Connection, statement: str, types: str, *arguments: object) -> str:
-    await connection.execute(f"prepare hot ({types}) as {statement}")
+    await connection.execute(f"prepare hot{f' ({types})' if types else ''} as {statement}")
     literals = ", ".join(
         "null" if one is None else f"'{one}'" if isinstance(one, str) else str(one) for one in arguments
     )
-    rows = await connection.fetch(f"explain (costs off) execute hot ({literals})")
+    rows = await connection.fetch(f"explain (costs off) execute hot{f' ({literals})' if literals else ''}")
     await connection.execute("deallocate hot")
     return "\n".join(row[0] for row in rows)
 

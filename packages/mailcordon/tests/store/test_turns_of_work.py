@@ -145,6 +145,16 @@ async def test_what_is_as_it_should_be_is_looked_at_in_the_share_of_the_scan(wor
     assert await world.owner.fetchval("select work from ses_resource where kind = 'identity'") == "scan"
 
 
+async def test_what_all_share_is_every_second_look_of_the_scan_however_much_waits(world: World) -> None:
+    await world.fill(3, work=Work.SCAN, state="applied")
+    await world.owner.execute(
+        "insert into ses_resource (kind, name, phase, desired, work, state, next_try_at)"
+        " select 'configuration-set', 'mc-' || i, 1, '{}', 'scan', 'applied', now() from generate_series(1, 2) i"
+    )
+    looks = [await world.apply(Work.SCAN, shared=turn % 2 == 0) for turn in range(6)]
+    assert looks == [None, 1, None, 1, 1, 1]
+
+
 async def test_after_a_start_what_was_read_longest_ago_is_read_first(world: World) -> None:
     await world.fill(3, work=Work.SCAN, state="applied", ago=-86400)
     for tenant, hours in ((1, 2), (2, 9), (3, 5)):
@@ -180,9 +190,10 @@ async def test_what_is_due_is_found_by_the_index_however_much_waits(world: World
     for name, types, argument in (
         ("kinds_due", "text[]", "{urgent,bulk}"),
         ("put_newest_first", "int[]", "{}"),
+        ("put_shared_first", "", ""),
     ):
-        text = await plans.plan(world.owner, _SQL[name], types, argument)
-        assert "using ses_resource_turn" in text, text
+        text = await plans.plan(world.owner, _SQL[name], types, *([argument] if argument else []))
+        assert "using ses_resource_turn" in text or "using ses_resource_shared" in text, text
         assert "Seq Scan on ses_resource" not in text, text
 
 

@@ -33,6 +33,7 @@ from mailcordon.messages import drift as messages
 from mailcordon.messages import reasons
 
 _SLOWEST_RETRY = 300.0  #: seconds
+_VERIFIED_WITHIN = 72 * 3600.0  #: seconds; SES stops looking for the DNS records then (ses.md 5.2)
 _CHECKS_PER_COUNT = 100  #: checks for which a count of the resources is used
 
 
@@ -91,10 +92,16 @@ LOCAL = Pace(retry=0.5, identity=1.0)
 
 class ProvisionStore(Protocol):
     async def due(
-        self, limit: int, work: Work | None = None, busy: Iterable[int] = (), *, newest: bool = False
+        self,
+        limit: int,
+        work: Work | None = None,
+        busy: Iterable[int] = (),
+        *,
+        newest: bool = False,
+        shared: bool = False,
     ) -> list[Row]:
         """Rows of one kind of work that are due, or of all kinds, the most pressing first. Tenant by tenant in the order in which
-        they came; `newest`: a tenant onboarded in the last minute first. Each only when the resources it depends on exist.
+        they came; `newest`: a tenant onboarded in the last minute first; `shared`: what all tenants share first. Each only when the resources it depends on exist.
         Without rows of the tenants `busy` (0: what all share)."""
         ...
 
@@ -106,8 +113,9 @@ class ProvisionStore(Protocol):
         """The number of rows."""
         ...
 
-    async def applied(self, row: Row, outcome: Outcome, *, again_in: float) -> None:
-        """Records what SES has now, the findings, and an audit row per change. Rows that depend on a new resource become due."""
+    async def applied(self, row: Row, outcome: Outcome, *, again_in: float, work: Work = Work.SCAN) -> None:
+        """Records what SES has now, the findings, and an audit row per change. Rows that depend on a new resource become due.
+        `work`: as what the row is due again."""
         ...
 
     async def failed(self, row: Row, error: str, outcome: Outcome | None, *, again_in: float) -> None:
@@ -156,6 +164,7 @@ class Reconciler:
         self._pace = pace or Pace()
         self._scan = scan or Scan(Rates(per_second=None))
         self._listed = Listed()
+        self._shared_first = False  #: every other row of the scan: its queue may be hours long
         self._checks = 0
         self._next_count = 0  #: number of checks at which the resources are counted again
 
@@ -174,7 +183,10 @@ class Reconciler:
     async def check_next(self, work: Work, busy: set[int], *, newest: bool = False) -> bool:
         """Checks the row whose turn it is in one kind of work. False if none is due. While it is checked its tenant is in `busy`,
         which the loops of one kind share."""
-        rows = await self._store.due(1, work, busy, newest=newest)
+        if work is Work.SCAN:
+            self._shared_first = not self._shared_first
+        shared = work is Work.SCAN and self._shared_first
+        rows = await self._store.due(1, work, busy, newest=newest, shared=shared)
         if not rows:
             return False
         tenant = rows[0].tenant or 0
@@ -212,12 +224,13 @@ class Reconciler:
             return
         again = self._scan.again_in(shared=row.resource.shared)
         again *= _spread(row.resource)
+        work = Work.SCAN
         if row.resource.kind == Kind.IDENTITY and outcome.members is not None:
-            again = await self._verification(row, outcome.members, again)
+            again, work = await self._verification(row, outcome.members, again)
         if problem := _problem(row, outcome):
             await self._store.failed(row, problem, outcome, again_in=self._retry(row))
         else:
-            await self._store.applied(row, outcome, again_in=again)
+            await self._store.applied(row, outcome, again_in=again, work=work)
         if outcome.done and row.seen:
             # A repair of a shared resource concerns lanes of every tenant.
             await self._governor.stops.probe_soon()
@@ -342,8 +355,9 @@ class Reconciler:
             done.append(change)
         await self._store.gone(row, done)
 
-    async def _verification(self, row: Row, observed: Mapping[str, Json], again: float) -> float:
-        """Records whether a domain is verified and aligns its lanes. Returns the seconds until the next check."""
+    async def _verification(self, row: Row, observed: Mapping[str, Json], again: float) -> tuple[float, Work]:
+        """Records whether a domain is verified and aligns its lanes. Returns the seconds until the next check, and as what it is
+        made: a tenant waits for its domain, so that is not behind all that the scan reads again."""
         status = (
             "verified" if observed["verified"] else "failed" if observed["status"] == "FAILED" else "pending"
         )
@@ -352,8 +366,9 @@ class Reconciler:
         if tenant is not None:
             await self._governor.align(tenant)
         if status == "verified":
-            return again
-        return min(max(self._pace.identity, row.age / 10), 3600.0)
+            return again, Work.SCAN
+        again = min(max(self._pace.identity, row.age / 10), 3600.0)
+        return again, Work.REPAIR if row.age < _VERIFIED_WITHIN else Work.SCAN
 
 
 def _spread(resource: Resource) -> float:

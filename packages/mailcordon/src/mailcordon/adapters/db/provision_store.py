@@ -29,7 +29,13 @@ class ProvisionStore:
         self._pool = pool
 
     async def due(
-        self, limit: int, work: Work | None = None, busy: Iterable[int] = (), *, newest: bool = False
+        self,
+        limit: int,
+        work: Work | None = None,
+        busy: Iterable[int] = (),
+        *,
+        newest: bool = False,
+        shared: bool = False,
     ) -> list[Row]:
         if work is None:
             found: list[Row] = []
@@ -41,6 +47,8 @@ class ProvisionStore:
             await conn.execute(_SQL.by_index)
             if newest:
                 await conn.execute(_SQL.put_newest_first, list(busy))
+            if shared and 0 not in busy:
+                await conn.execute(_SQL.put_shared_first)
             rows = await conn.fetch(_SQL.due, work, limit, list(busy))
         return [_row(each) for each in rows]
 
@@ -57,7 +65,7 @@ class ProvisionStore:
         assert row is not None
         return Size(rows=row["rows"], shared=row["shared"])
 
-    async def applied(self, row: Row, outcome: Outcome, *, again_in: float) -> None:
+    async def applied(self, row: Row, outcome: Outcome, *, again_in: float, work: Work = Work.SCAN) -> None:
         one, reading = row.resource, outcome.reading
         whole = reading.whole if reading.complete else None
         async with self._pool.acquire() as conn, conn.transaction():
@@ -71,6 +79,7 @@ class ProvisionStore:
                 row.version,
                 _json(whole),
                 None if whole is None else json.dumps(drift.baseline(one.kind, whole, row.accepted)),
+                work,
             )
             if row.seen and any(change.action == plan.CREATE for change in outcome.done):
                 await conn.execute(_SQL.recheck_dependents, one.name)

@@ -52,6 +52,16 @@ where state = 'pending' and work = 'onboarding' and next_try_at <= now() and ten
     limit 1
 );
 
+-- name: put_shared_first
+-- What all tenants share comes before what has been due for longer, one at a time.
+update ses_resource
+set due_since = '-infinity'
+where (kind, name) = (
+    select r.kind, r.name from ses_resource r
+    where r.tenant is null and r.work = 'scan' and r.next_try_at <= now()
+    order by r.next_try_at limit 1
+);
+
 -- name: kinds_due
 -- Asked all the time: one look into the index for each kind of work.
 select w as work from unnest($1::text[]) w
@@ -76,7 +86,7 @@ update ses_resource r
 set observed = $3::jsonb, observed_at = now(), whole = coalesce($7::jsonb, whole), accepted = coalesce(accepted, $8::jsonb),
     state = 'applied', error = null, attempts = 0,
     next_try_at = case when s.same then now() + make_interval(secs => $4::float8) else next_try_at end,
-    work = case when s.same then 'scan' else work end, due_since = case when s.same then null else due_since end
+    work = case when s.same then $9 else work end, due_since = case when s.same then null else due_since end
 from (select kind, name, xmin::text::bigint = coalesce($6::bigint, xmin::text::bigint) as same
       from ses_resource where kind = $1 and name = $2 for update) s
 where r.kind = s.kind and r.name = s.name and r.desired = $5::jsonb and r.wanted
