@@ -263,6 +263,21 @@ async def test_a_moved_lane_is_held_until_its_new_domain_is_verified_and_says_so
     assert await world.governor.open_holds(tenant) == []
 
 
+async def test_a_lane_is_closed_in_the_transaction_that_moves_it_to_an_unverified_domain(
+    world: World,
+) -> None:
+    """Else it would send from there until the governor has placed the hold."""
+    await world.onboard()
+    await agree(world)
+    move = Step(kind=StepKind.MOVE_LANE, tenant="acme", type="newsletter", to="bulk.acme.example")
+    async with plan_store.PlanStore(world.control).changing() as transaction:
+        await world.plans.carry_out(transaction, [move], actor="ann")
+    held = await world.owner.fetch(
+        "select t.name from lane l join message_type t on t.id = l.type where held"
+    )
+    assert [row["name"] for row in held] == ["newsletter"]
+
+
 async def test_a_lane_that_moves_off_an_unverified_domain_is_released(world: World) -> None:
     tenant = (await world.onboard()).tenant
     await world.owner.execute("update identity set status = 'verified' where domain = 'mail.acme.example'")
