@@ -126,6 +126,18 @@ async def test_a_call_that_ses_did_not_need_any_more_is_needless(world: World) -
     assert (await world.plans.get(id)).counts == {"needless": 1}
 
 
+async def test_while_a_resource_is_not_as_desired_none_of_its_calls_is_needless(world: World) -> None:
+    await world.onboard()
+    await agree(world)
+    id, found = await made(world, replace(INVOICE, to="bills.acme.example"))
+    await world.plans.apply(id, actor="ann")
+    first, second = [call for call in found.calls if call.change.action == plan.ASSOCIATE]
+    async with connection_pool.transaction(world.control) as conn:
+        await plan_store.record(conn, "association", first.change.resource.name, [first.change], ())
+    states = {call.change.key: call.state for call in (await world.plans.get(id)).calls}
+    assert (states[first.change.key], states[second.change.key]) == ("done", "pending")
+
+
 async def test_of_two_operators_the_second_is_told_who_was_first(world: World) -> None:
     await world.onboard()
     first, _ = await made(world, INVOICE)
