@@ -1,7 +1,6 @@
 """Plans on a real PostgreSQL: what they show, what applying one writes, and who is told when two meet. No SES is needed: its
 answers are written as the control process would."""
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 
 from mailcordon.adapters.db import connection_pool, plan_store, status_reader
 from mailcordon.control import desired, plan, steps
-from mailcordon.control.desired import Kind, Resource
+from mailcordon.control.desired import Kind
 from mailcordon.control.plan import Change
 from mailcordon.control.plans import Plan
 from mailcordon.control.steps import Step, StepKind
@@ -133,7 +132,9 @@ async def test_while_a_resource_is_not_as_desired_none_of_its_calls_is_needless(
     await world.plans.apply(id, actor="ann")
     first, second = [call for call in found.calls if call.change.action == plan.ASSOCIATE]
     async with connection_pool.transaction(world.control) as conn:
-        await plan_store.record(conn, "association", first.change.resource.name, [first.change], ())
+        await plan_store.record(
+            conn, "association", first.change.resource.name, [first.change], (), is_settled=True
+        )
     states = {call.change.key: call.state for call in (await world.plans.get(id)).calls}
     assert (states[first.change.key], states[second.change.key]) == ("done", "pending")
 
@@ -576,23 +577,3 @@ async def test_a_plan_that_needs_too_many_configuration_sets_is_refused(world: W
     )
     with pytest.raises(Refused, match="8,000"):
         await world.plans.make([DEDICATED], actor="ann")
-
-
-async def test_a_repair_that_control_proposes_is_a_plan_that_waits(world: World) -> None:
-    await world.onboard()
-    resource = Resource(Kind.ASSOCIATION, "mc-x", {})
-    async with connection_pool.transaction(world.control) as conn:
-        id = await plan_store.propose(
-            conn,
-            [Change(resource, plan.DISASSOCIATE, "identity/a")],
-            tenant=None,
-            because="foreign",
-            actor="control",
-        )
-    found = await world.plans.get(id)
-    assert (found.source, found.state, said(found)) == (
-        "control",
-        "proposed",
-        ["disassociate identity/a from tenant mc-x"],
-    )
-    assert json.loads(await world.owner.fetchval("select steps::text from plan where id = $1", id)) == []
