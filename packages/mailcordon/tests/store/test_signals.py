@@ -17,6 +17,7 @@ from mailcordon.adapters.ses import management_events
 from mailcordon.adapters.ses.administer import Administer
 from mailcordon.adapters.ses.queue import SqsQueue, open_queue
 from mailcordon.adapters.ses.signer import Credentials, FixedCredentials
+from mailcordon.control import hints
 from mailcordon.control.hints import Caller, Hint, Place
 from mailcordon.control.signals import LOOK_EVERY, Signals
 from mailcordon.core.queue import Received, Unreachable
@@ -275,3 +276,32 @@ async def test_an_unreachable_queue_is_said_so(world: World) -> None:
     await _fault(world, "queue_outage")
     with pytest.raises(Unreachable):
         await world.signals.read()
+
+
+async def test_a_hint_that_cannot_be_stored_keeps_no_other_back(world: World) -> None:
+    by = Caller(arn="\0")
+    one = hints.Call(event="TagResource", by=by, at=None, parameters={"tenantname": "mc-acme"})
+
+    def decode(body: str) -> hints.Call:
+        return replace(one, event=body, by=by if body == "Odd" else Caller(arn="arn"))
+
+    signals = Signals(world.queue, HintStore(world.control), decode, cell="default")
+    await signals.take([Received("CreateTenant", ""), Received("Odd", ""), Received("DeleteTenant", "")])
+    assert [name for name, *_ in await world.hints()] == ["CreateTenant", "DeleteTenant"]
+    assert signals.facts.counted["not stored"] == 1
+    assert await world.due() == ["tenant mc-acme"]
+
+
+async def test_of_a_flood_only_so_many_looks_are_urgent(world: World) -> None:
+    world.signals._urgent_per_minute = 2  # pyright: ignore[reportPrivateUsage]
+    names = ("mc-urgent", "mc-a", "mc-b", "mc-c")
+    await world.owner.executemany(_WRITE, [("configuration-set", name) for name in names[1:]])
+    for name in names:
+        await world.take(("UpdateConfigurationSet", {"configurationSetName": name}))
+    assert await world.due() == ["configuration-set mc-a", "configuration-set mc-urgent"]
+    repair = "select count(*) from ses_resource where next_try_at <= now() and work = 'repair'"
+    assert await world.owner.fetchval(repair) == 2
+    await world.looked()
+    world.now += 61
+    await world.take(("UpdateConfigurationSet", {"configurationSetName": "mc-c"}))
+    assert await world.due() == ["configuration-set mc-c"]

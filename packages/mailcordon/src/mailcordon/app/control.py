@@ -30,7 +30,7 @@ from mailcordon.control.reconcile import Reconciler
 from mailcordon.control.retention import Keep
 from mailcordon.control.retirement import Retirement
 from mailcordon.control.scan import SHARED_SECONDS, Scan
-from mailcordon.control.signals import Signals
+from mailcordon.control.signals import URGENT_PER_MINUTE, Signals
 from mailcordon.control.upkeep import Upkeep
 
 _CALLS_OF_A_LOOP = 4.0  #: a second: a call to AWS takes 100 to 200 ms, with what is recorded
@@ -97,7 +97,9 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             )
             stack.push_async_callback(queue.close)
             decode = partial(management_events.decode, region=config.region)
-            signals = Signals(queue, HintStore(pool), decode, cell=config.cell)
+            rate = rates.per_second
+            urgent = None if rate is None else max(1, round(URGENT_PER_MINUTE * rate))
+            signals = Signals(queue, HintStore(pool), decode, cell=config.cell, urgent_per_minute=urgent)
             services.facts.signals = signals.facts
             await stack.enter_async_context(wiring.running(signals.run(stop), stop))
         await stack.enter_async_context(checkpoints.written(config, pool))

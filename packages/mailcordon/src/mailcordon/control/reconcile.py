@@ -101,8 +101,8 @@ class ProvisionStore(Protocol):
         shared: bool = False,
     ) -> list[Row]:
         """Rows of one kind of work that are due, or of all kinds, the most pressing first. Tenant by tenant in the order in which
-        they came; `newest`: a tenant onboarded in the last minute first; `shared`: what all tenants share first. Each only when the resources it depends on exist.
-        Without rows of the tenants `busy` (0: what all share)."""
+        they came; `newest`: a tenant onboarded in the last minute first; `shared`: what all tenants share first. Each only when
+        the resources it depends on exist. Without rows of the tenants `busy` (0: what all share)."""
         ...
 
     async def kinds_due(self) -> Sequence[Work]:

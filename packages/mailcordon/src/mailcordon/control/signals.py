@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,27 +17,33 @@ from typing import Protocol
 
 from mailcordon.control import hints
 from mailcordon.control.hints import Call, Hint, Place
+from mailcordon.control.work import Work
 from mailcordon.core.clock import host_ms
+from mailcordon.core.errors import Invalid
 from mailcordon.core.log_limit import LogLimit
 from mailcordon.core.queue import Queue, Received
 from mailcordon.messages import system
 
 LOOK_EVERY = 5.0  #: seconds between two looks at one resource; a change is found within ten
 MOST_PLACES = 10_000  #: whose last look is remembered
+#: Looks of one minute that are urgent, if calls are limited: as many as the urgent share is sure to carry. Somebody who tags ten
+#: thousand resources must not keep a repair waiting.
+URGENT_PER_MINUTE = 20
 PURGE_EVERY = 3_600.0  #: seconds
 FIRST_PAUSE = 0.5  #: seconds until the first retry; doubled up to LONGEST_PAUSE
 LONGEST_PAUSE = 30.0
 MALFORMED = "malformed"
+NOT_STORED = "not stored"
 
 _LOG = logging.getLogger(__name__)
 
 
 class HintStore(Protocol):
     async def record(self, hints: Sequence[Hint]) -> None:
-        """Stores each that is not stored yet."""
+        """Stores each that is not stored yet. Raises Invalid if the database cannot store one of them."""
         ...
 
-    async def look(self, places: Sequence[Place], *, in_seconds: float) -> Place | None:
+    async def look(self, places: Sequence[Place], *, in_seconds: float, work: Work) -> Place | None:
         """Makes the first place that is a resource of ours due. None: none is."""
         ...
 
@@ -76,13 +82,17 @@ class Signals:
         decode: Callable[[str], Call | None],
         *,
         cell: str,
+        urgent_per_minute: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`urgent_per_minute` None: every look is urgent."""
         self._queue = queue
         self._store = store
         self._decode = decode
         self._cell = cell
         self._clock = clock
+        self._urgent_per_minute = urgent_per_minute
+        self._urgent = deque[float]()  #: when looks became urgent, in the last minute
         self._looked: dict[tuple[Place, ...], float] = {}  #: when they are looked at last, or will be
         self._warnings = LogLimit()
         self.facts = SignalFacts(queue.name)
@@ -121,17 +131,33 @@ class Signals:
             found += [Hint(event=call.event, place=place, by=call.by, at=call.at or now) for place in places]
             if places:
                 named[tuple(places)] = None
-        await self._store.record(found)
+        await self._record(found)
         for places in named:
             await self._look(places)
+
+    async def _record(self, found: Sequence[Hint]) -> None:
+        try:
+            await self._store.record(found)
+        except Invalid:  # one must not keep the others from being stored
+            for hint in found:
+                try:
+                    await self._store.record([hint])
+                except Invalid:
+                    self.facts.counted[NOT_STORED] += 1
 
     async def _look(self, places: tuple[Place, ...]) -> None:
         now = self._clock()
         at = max(now, self._looked.get(places, now - LOOK_EVERY) + LOOK_EVERY)
         if at - now > LOOK_EVERY:
             return  # a look after this event is under way already
-        if await self._store.look(places, in_seconds=at - now) is not None:
+        while self._urgent and self._urgent[0] <= now - 60:
+            self._urgent.popleft()
+        most = self._urgent_per_minute
+        work = Work.URGENT if most is None or len(self._urgent) < most else Work.REPAIR
+        if await self._store.look(places, in_seconds=at - now, work=work) is not None:
             self.facts.looks += 1
+            if work is Work.URGENT and most is not None:
+                self._urgent.append(now)
         self._looked.pop(places, None)
         self._looked[places] = at
         while len(self._looked) > MOST_PLACES:

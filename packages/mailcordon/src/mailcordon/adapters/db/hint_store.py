@@ -4,9 +4,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from mailcordon.adapters.db import queries
+from mailcordon.adapters.db import connection_pool, queries
 from mailcordon.adapters.db.engine import Pool, row_count
 from mailcordon.control.hints import Hint, Place
+from mailcordon.control.work import Work
 
 KEPT_DAYS = 90
 MOST_ROWS = 100_000
@@ -22,20 +23,23 @@ class HintStore:
         distinct = list({(hint.event, hint.place, hint.by, hint.at): hint for hint in hints}.values())
         if not distinct:
             return
-        await self._pool.execute(
-            _SQL.record,
-            [hint.event for hint in distinct],
-            [hint.place.kind for hint in distinct],
-            [hint.place.name for hint in distinct],
-            [hint.place.member for hint in distinct],
-            [json.dumps(asdict(hint.by)) for hint in distinct],
-            [hint.at for hint in distinct],
-        )
+        async with connection_pool.acquire(self._pool) as conn:
+            await conn.execute(
+                _SQL.record,
+                [hint.event for hint in distinct],
+                [hint.place.kind for hint in distinct],
+                [hint.place.name for hint in distinct],
+                [hint.place.member for hint in distinct],
+                [json.dumps(asdict(hint.by)) for hint in distinct],
+                [hint.at for hint in distinct],
+            )
 
-    async def look(self, places: Sequence[Place], *, in_seconds: float) -> Place | None:
+    async def look(self, places: Sequence[Place], *, in_seconds: float, work: Work) -> Place | None:
         for place in places:
             destination = place.member.startswith("event-destination/")
-            status = await self._pool.execute(_SQL.look, place.kind, place.name, destination, in_seconds)
+            status = await self._pool.execute(
+                _SQL.look, place.kind, place.name, destination, in_seconds, work
+            )
             if row_count(status):
                 return place
         return None

@@ -29,7 +29,7 @@ with named as (
 update ses_resource s
 set next_try_at = case when $4::float8 <= 0 then 'epoch' else least(s.next_try_at, now() + make_interval(secs => $4::float8)) end,
     due_since = case when $4::float8 <= 0 then coalesce(s.due_since, now()) else s.due_since end,
-    work = 'urgent'
+    work = case when s.work in ('urgent', 'onboarding') and $5 <> 'urgent' then s.work else $5 end
 from named n
 where s.kind = n.kind and s.name = n.name;
 
