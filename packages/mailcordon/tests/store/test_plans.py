@@ -1,6 +1,7 @@
 """Plans on a real PostgreSQL: what they show, what applying one writes, and who is told when two meet. No SES is needed: its
 answers are written as the control process would."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from mailcordon.adapters.db import connection_pool, plan_store, status_reader
 from mailcordon.control import desired, plan, steps
-from mailcordon.control.desired import Kind
+from mailcordon.control.desired import Kind, Resource
 from mailcordon.control.plan import Change
 from mailcordon.control.plans import Plan
 from mailcordon.control.steps import Step, StepKind
@@ -577,3 +578,23 @@ async def test_a_plan_that_needs_too_many_configuration_sets_is_refused(world: W
     )
     with pytest.raises(Refused, match="8,000"):
         await world.plans.make([DEDICATED], actor="ann")
+
+
+async def test_a_repair_that_control_proposes_is_a_plan_that_waits(world: World) -> None:
+    await world.onboard()
+    resource = Resource(Kind.ASSOCIATION, "mc-x", {})
+    async with connection_pool.transaction(world.control) as conn:
+        id = await plan_store.propose(
+            conn,
+            [Change(resource, plan.DISASSOCIATE, "identity/a")],
+            tenant=None,
+            because="foreign",
+            actor="control",
+        )
+    found = await world.plans.get(id)
+    assert (found.source, found.state, said(found)) == (
+        "control",
+        "proposed",
+        ["disassociate identity/a from tenant mc-x"],
+    )
+    assert json.loads(await world.owner.fetchval("select steps::text from plan where id = $1", id)) == []

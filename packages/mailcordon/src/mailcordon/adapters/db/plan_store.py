@@ -55,6 +55,17 @@ async def record(
         await conn.execute(_SQL.end_plans, sorted({row["plan"] for row in ended}))
 
 
+async def propose(
+    conn: PooledConnection, changes: Sequence[Change], *, tenant: int | None, because: str, actor: str
+) -> int:
+    """Stores a plan of the source `control` that repairs something at SES and waits for a person. Returns its number."""
+    revision = await conn.fetchval(_SHARED.epoch, "desired")
+    id = await conn.fetchval(_SQL.insert_plan, revision, "control", tenant, "[]", actor, because, "[]", None)
+    calls = [Call(change=change, tenant=None) for change in changes]
+    await _insert_calls(conn, id, calls, [tenant] * len(calls))
+    return id
+
+
 class StoredTransaction:
     """One transaction on the desired state."""
 
