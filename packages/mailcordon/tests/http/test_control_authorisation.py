@@ -168,3 +168,24 @@ async def test_every_endpoint_of_this_plane_is_in_the_table(world: Any) -> None:
         (m, re.sub(r"\{(prefix|plan|finding)\}|(?<=policies/)dkim-off", "{}", path)) for m, path in known
     }
     assert have == named
+
+
+async def test_a_large_plan_is_read_for_the_platform_alone(world: Any) -> None:
+    """A document of all tenants is larger than other bodies, and takes memory to read."""
+    large = {"document": {"version": 1, "tenants": {}}, "because": "x" * 2_000_000}
+    asked = {
+        key: await world.ask(("POST", "/v1/plans", large), text)
+        for key, text in (
+            ("acme", world.tenant_keys["acme"]),
+            ("reader", await world.key(None, "read")),
+            ("admin", await world.key(None, "admin", "read")),
+        )
+    }
+    assert {key: answer.status_code for key, answer in asked.items()} == {
+        "acme": 403,
+        "reader": 403,
+        "admin": 422,
+    }
+    assert [each["field"] for each in asked["admin"].json()["errors"]] == ["because"]
+    other = await world.ask(("POST", "/v1/tenants", large), await world.key(None, "admin"))
+    assert (other.status_code, "1,048,576" in other.json()["detail"]) == (413, True)

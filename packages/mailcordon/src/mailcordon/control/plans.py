@@ -325,7 +325,7 @@ class Plans:
     async def newest(
         self, *, state: State | None = None, before: int | None = None, limit: int = 100
     ) -> list[Plan]:
-        """The newest first, without their calls."""
+        """The newest first, without their steps, calls and notes."""
         return await self._store.newest(state=state, before=before, limit=limit)
 
     async def want_everything(self, settings: Settings) -> None:

@@ -17,7 +17,9 @@ import msgspec
 from litestar import Request
 
 from mailcordon.adapters.http import problems
+from mailcordon.adapters.http.auth import platform_principal
 from mailcordon.adapters.http.problems import Malformed
+from mailcordon.core.principal import ADMIN
 from mailcordon.messages import api
 
 T = TypeVar("T")
@@ -82,8 +84,11 @@ class JSONRequest(Request[Any, Any, Any]):
         return await super().body() or b" "
 
     async def json(self) -> Any:
-        """Raises Malformed."""
-        return read(await self.body())
+        """Raises Malformed. What is larger than other bodies is read for a key of the platform alone: it costs memory."""
+        raw = await self.body()
+        if len(raw) > problems.MAX_BODY:
+            platform_principal(self, ADMIN)
+        return read(raw)
 
 
 def read(raw: bytes) -> Any:

@@ -498,7 +498,8 @@ class MessageProtocol(HttpToolsProtocol):
         """Returns who is charged for the request, and for whom its connection counts behind a proxy."""
         admission = self._admission
         length = self._length or 0
-        most = messages.MAX_BODY if self.url.partition(b"?")[0] == _URL else problems.MAX_BODY
+        path = self.url.partition(b"?")[0]
+        most = messages.MAX_BODY if path == _URL else problems.most_body(path.decode("latin-1"))
         if self._guest is not None and not (
             self.url == _HEALTH_URL and length == 0 and parser.get_method() == b"GET"
         ):

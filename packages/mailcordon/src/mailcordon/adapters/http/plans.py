@@ -7,7 +7,7 @@ from litestar import get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from mailcordon.adapters.http import shapes
+from mailcordon.adapters.http import problems, shapes
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal
 from mailcordon.adapters.http.shapes import After, Limit, Time
 from mailcordon.control import plans as planning
@@ -108,7 +108,12 @@ class PlanPage(msgspec.Struct):
 
 
 def routes(plans: Plans) -> list[HTTPRouteHandler]:
-    @post("/v1/plans", summary="Make a plan: what would change, and why. Changes nothing", tags=["control"])
+    @post(
+        problems.PLANS_PATH,
+        summary="Make a plan: what would change, and why. Changes nothing",
+        tags=["control"],
+        request_max_body_size=problems.MAX_PLAN_BODY,
+    )
     async def make_plan(request: AnyRequest, data: JSONBody[NewPlan]) -> PlanDetails:
         actor = platform_principal(request, ADMIN).actor
         because = shapes.reason(data.because) if data.because is not None else None

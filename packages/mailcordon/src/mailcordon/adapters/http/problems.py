@@ -31,7 +31,9 @@ from mailcordon.messages import api
 
 log: Any = structlog.get_logger()
 
-MAX_BODY = 1024 * 1024  #: bytes, of every request but POST /v1/messages
+MAX_BODY = 1024 * 1024  #: bytes, of every request but POST /v1/messages and POST /v1/plans
+PLANS_PATH = "/v1/plans"
+MAX_PLAN_BODY = 8 * 1024 * 1024  #: bytes: a document of 20,000 tenants with a few lanes each has some 4 MB
 MEDIA_TYPE = "application/problem+json"
 _STATUS: tuple[tuple[type[MailcordonError], int], ...] = (
     (Invalid, 422),
@@ -82,13 +84,18 @@ def status_of(error: MailcordonError) -> int:
     return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
 
 
-def describe(error: BaseException) -> tuple[int, bytes, dict[str, str]]:
+def most_body(path: str) -> int:
+    """Bytes of a body, of every request but POST /v1/messages."""
+    return MAX_PLAN_BODY if path == PLANS_PATH else MAX_BODY
+
+
+def describe(error: BaseException, path: str = "") -> tuple[int, bytes, dict[str, str]]:
     """Status, body and headers for any error. An unexpected one becomes a 500 that reveals no internals."""
     headers = {"content-type": MEDIA_TYPE}
     if isinstance(error, ValidationException):
         error = _from_validation(error)
     elif isinstance(error, RequestEntityTooLarge):
-        error = TooLarge(api.body_too_large(MAX_BODY))
+        error = TooLarge(api.body_too_large(most_body(path)))
     elif isinstance(error, HTTPException):
         status = error.status_code
         problem = _problem(status, f"http-{status}", _words(error), retryable=status >= 500)
@@ -131,9 +138,9 @@ def _problem(
     )
 
 
-def handle(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Litestar's handler for every exception."""
-    status, body, headers = describe(error)
+    status, body, headers = describe(error, request.url.path)
     media_type = headers.pop("content-type")
     return Response(body, status_code=status, media_type=media_type, headers=headers)
 

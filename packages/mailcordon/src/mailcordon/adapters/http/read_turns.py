@@ -6,6 +6,7 @@ while the client reads the response, since a slow client must not keep others wa
 
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
 
@@ -33,8 +34,11 @@ def _turn(
     return reads.of(principal)
 
 
-def in_turn(rest: messages.App, keys: KeyCache, reads: Reads, buckets: Buckets, most: int) -> messages.App:
-    """The ASGI application `rest`, whose requests take turns. Bodies of more than `most` bytes are left to it, to refuse."""
+def in_turn(
+    rest: messages.App, keys: KeyCache, reads: Reads, buckets: Buckets, most: Callable[[str], int]
+) -> messages.App:
+    """The ASGI application `rest`, whose requests take turns. Bodies of more bytes than `most` of their path are left to it, to
+    refuse."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -42,7 +46,7 @@ def in_turn(rest: messages.App, keys: KeyCache, reads: Reads, buckets: Buckets, 
             return
         arrived = _Arrived(receive)
         if scope["method"] not in ("GET", "HEAD"):
-            await arrived.read(most)
+            await arrived.read(most(scope["path"]))
         response: list[Message] = []
 
         async def keep(message: Message) -> None:

@@ -45,7 +45,7 @@ def build(
         keys,
         endpoint.reads,
         endpoint.buckets,
-        problems.MAX_BODY,
+        problems.most_body,
     )
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

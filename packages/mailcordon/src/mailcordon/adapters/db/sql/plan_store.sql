@@ -59,10 +59,11 @@ select action || ' ' || kind as what, count(*) as n from plan_change where plan 
 select distinct t.slug from plan_change c join tenant t on t.id = c.tenant where c.plan = $1;
 
 -- name: plans
--- The newest first, of all tenants.
-select p.*, t.slug, (select jsonb_object_agg(c.state, c.n) from (
+-- The newest first, of all tenants. Without their steps and notes: one plan may have tens of thousands.
+select p.id, p.revision, p.source, p.state, '[]' as steps, p.made_at, p.made_by, p.because, p.decided_at, p.decided_by,
+       p.decided_because, p.ended_at, '[]' as notes, (select jsonb_object_agg(c.state, c.n) from (
     select state, count(*) as n from plan_change where plan = p.id group by state) c) as counts
-from plan p left join tenant t on t.id = p.tenant
+from plan p
 where ($1::text is null or p.state = $1) and ($2::bigint is null or p.id < $2)
 order by p.id desc limit $3;
 
