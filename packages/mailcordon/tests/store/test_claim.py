@@ -417,6 +417,18 @@ async def test_after_the_clock_was_set_back_stops_are_tested_and_resources_are_r
     assert await clearing.correct_clocks() == 0
 
 
+async def test_a_resource_that_waits_for_mail_or_for_another_is_not_ahead_of_the_clock(world, clearing):
+    await world.lane("acme", "newsletter")
+    await world.connection.execute(
+        "insert into ses_resource (kind, name, phase, tenant, desired, state, wanted, next_try_at)"
+        " select kind, 'a', 0, t.id, '{}', state, wanted, now() + interval '1 hour' from tenant t, (values"
+        " ('identity', 'pending', false), ('tenant', 'failing', true), ('policy', 'pending', true)) x (kind, state, wanted)"
+    )
+    assert await clearing.correct_clocks() == 0
+    await world.connection.execute("delete from ses_resource where kind = 'tenant'")
+    assert await clearing.correct_clocks() == 1  # the policy waits for nothing
+
+
 async def test_no_stamp_of_ours_is_taken_for_one_from_the_future(world, queue, clearing):
     lane = await world.lane("acme", "newsletter", rate=0.01)
     await mail(world, lane, 2)

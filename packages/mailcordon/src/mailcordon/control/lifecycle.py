@@ -4,6 +4,7 @@ A verb makes a plan of one step (control/plans.py), which changes nothing until 
 and what stays are sentences, the same in the API and on the command line.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
@@ -28,6 +29,9 @@ Verb = Literal[
     "retire-tenant",
     "unretire-tenant",
 ]
+
+
+MOST_SHOWN = 3  #: calls to SES that a sentence names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,9 +265,18 @@ def _types(lanes: Iterable[LaneFacts]) -> list[str]:
 def _at_ses(changes: Sequence[Call]) -> list[str]:
     if not changes:
         return [words.nothing_at_ses()]
-    made = [str(change) for change in changes if not change.removes]
-    removed = [str(change) for change in changes if change.removes]
-    return ([words.makes_at_ses(made)] if made else []) + ([words.removes_at_ses(removed)] if removed else [])
+    made = [change for change in changes if not change.removes]
+    removed = [change for change in changes if change.removes]
+    said = [words.makes_at_ses(_shown(made))] if made else []
+    return said + ([words.removes_at_ses(_shown(removed))] if removed else [])
+
+
+def _shown(changes: Sequence[Call]) -> list[str]:
+    """A few calls in full; of more, how many of each kind. The plan has them all."""
+    if len(changes) <= MOST_SHOWN:
+        return [str(change) for change in changes]
+    counted = Counter(f"{change.action} {change.resource.kind.word}" for change in changes)
+    return [f"{what} ({number})" for what, number in counted.items()]
 
 
 def _deleted_ses_tenants(changes: Iterable[Call]) -> list[str]:

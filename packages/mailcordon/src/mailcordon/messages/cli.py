@@ -481,6 +481,12 @@ def ses_is_set_up() -> str:
 
 
 @example()
+def ses_is_cleared() -> str:
+    """`tenant show`: the tenant is retired, and what it has at SES goes once no mail needs it."""
+    return "What it has at SES goes once no mail needs it:"
+
+
+@example()
 def ses_is_being_set_up() -> str:
     """`tenant show`: above the steps of the set-up."""
     return "SES is being set up:"

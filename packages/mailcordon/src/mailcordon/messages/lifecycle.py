@@ -60,11 +60,14 @@ def held_lane_drains(type: str, hold: str, expires_in: float) -> str:
 
 
 @example(["newsletter"], 14 * 3600)
+@example(["invoice", "newsletter"], 14 * 3600)
 def waits_for_reports(types: list[str], seconds: float) -> str:
     """A preview of a retirement: when SES's resources go."""
+    one = len(types) == 1
     return (
-        f"What only {_and(types)} uses at SES goes when its queue is empty and SES has had {_time(seconds)}, its own limit, to "
-        "report on the last mail. Complaints that arrive later are not reported any more."
+        f"What only {_and(types)} {'uses' if one else 'use'} at SES goes when {'its queue is' if one else 'their queues are'} "
+        f"empty and SES has had {_time(seconds)}, its own limit, to report on the last mail. Complaints that arrive later are "
+        "not reported any more."
     )
 
 
@@ -77,6 +80,7 @@ def removes_at_ses(changes: list[str]) -> str:
 
 
 @example(["associate identity/news.acme.example with tenant mc-acme"])
+@example(["create configuration-set (3)", "create event-destination (6)"])
 def makes_at_ses(changes: list[str]) -> str:
     """A preview: the calls to SES that make or change something."""
     return f"At SES: {'; '.join(changes)}."

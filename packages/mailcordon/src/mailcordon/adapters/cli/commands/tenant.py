@@ -144,7 +144,8 @@ def _sections(tenant: Document) -> Iterable[RenderableType]:
         yield ""
         yield lane.lane_table(lanes, with_tenant=False)
     for domain in children(tenant, "identities"):
-        if records := children(domain, "records"):
+        records = children(domain, "records")
+        if records and not domain.get("retiring_at"):
             yield ""
             yield messages.domain_records(
                 domain=plain(domain.get("domain")), status=plain(domain.get("status"))
@@ -167,11 +168,20 @@ async def list_tenants(cli: Cli, limit: Limit = 100) -> None:
     """List the tenants."""
     found = await cli.api.items(path("tenants"), limit=limit)
     rows: list[tuple[object, ...]] = [
-        (item.get("slug"), item.get("key"), when(item.get("created_at"))) for item in found["items"]
+        (item.get("slug"), item.get("key"), _life(item), when(item.get("created_at")))
+        for item in found["items"]
     ]
     cli.show_result(
-        found, show.table(("tenant", "ses tenant", "since"), rows, drop=("since",)), *show.more(found)
+        found,
+        show.table(("tenant", "ses tenant", "state", "since"), rows, drop=("since",)),
+        *show.more(found),
     )
+
+
+def _life(tenant: Document) -> str:
+    if tenant.get("retired_at"):
+        return "retired"
+    return "retiring" if tenant.get("retiring_at") else "active"
 
 
 @command.remote(app, "show", examples="mailcordon tenant show acme", watchable=True)
@@ -180,7 +190,9 @@ async def show_tenant(cli: Cli, tenant: Tenant) -> None:
     found = await cli.api.get(path("tenants", tenant))
     done = _done(found)
     differs = children(_provisioning(found), "findings")
-    views: list[RenderableType] = [] if done else [messages.ses_is_being_set_up(), _step_table(found)]
+    retiring = bool(found.get("retiring_at"))
+    being = messages.ses_is_cleared() if retiring else messages.ses_is_being_set_up()
+    views: list[RenderableType] = [] if done else [being, _step_table(found)]
     if differs:
         views.append(messages.ses_differs(findings=len(differs), tenant=tenant))
         views += [
@@ -191,7 +203,7 @@ async def show_tenant(cli: Cli, tenant: Tenant) -> None:
             )
             for each in differs
         ]
-    elif done:
+    elif done and not retiring:
         views.append(messages.ses_is_set_up())
     cli.show_result(found, onboarded(found), *_retirement(found), "", *views)
 

@@ -93,15 +93,19 @@ select count(*) from s;
 
 -- name: correct_resources
 -- As `correct_clocks`: what SES has is read again if it was read in the future, or is to be read later than it can be (a day; an
--- hour if SES does not have it; at once if that was not tried yet).
+-- hour if SES does not have it, or if mail still needs what is to go; at once if that was not tried yet, unless it waits for another).
 with r as (
-    update ses_resource
+    update ses_resource s
        set next_try_at = now(), observed_at = least(observed_at, now()), due_since = least(due_since, now())
      where observed_at > now() + make_interval(secs => 1)
         or due_since > now() + make_interval(secs => 1)
         or next_try_at > now() + case state when 'applied' then make_interval(days => 1, mins => 1)
                                             when 'failing' then make_interval(hours => 1, mins => 1)
-                                            else make_interval(secs => 1) end
+                                            else make_interval(hours => case when wanted then 0 else 1 end, secs => 1) end
+           and not (state = 'pending' and exists (
+               select from ses_resource p
+               where p.tenant is not distinct from s.tenant and p.state = 'failing' and p.next_try_at = s.next_try_at
+                 and p.next_try_at <= now() + make_interval(hours => 1, mins => 1)))
     returning 1
 )
 select count(*) from r;
