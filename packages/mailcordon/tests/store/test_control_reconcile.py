@@ -12,12 +12,13 @@ from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.provision_store import ProvisionStore, make_due
 from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.ses.administer import Administer
-from mailcordon.control import desired
+from mailcordon.control import account, desired
 from mailcordon.control.governor import Governor
 from mailcordon.control.plans import Plans
 from mailcordon.control.reconcile import Outcome, Pace, Reconciler
 from mailcordon.control.resources import Reading
 from mailcordon.control.tenants import Tenants
+from mailcordon.control.work import Work
 from seslocal import server
 from seslocal.state.settings import Settings
 
@@ -538,3 +539,34 @@ async def test_settings_that_rewire_every_set_change_nothing_until_a_person_appl
         world.changes.count("UpdateConfigurationSetEventDestination") == 6
     )  # four shared sets, two of its own
     assert world.changes.count("UpdateReputationEntityPolicy") == 1
+
+
+async def test_a_newcomer_takes_the_calls_that_the_account_says(world: World) -> None:
+    await world.onboard("ref", {"newsletter": "mail.ref.example"})
+    await world.settle()  # what all tenants share
+    world.calls.clear()
+    await world.onboard("acme", {"newsletter": "mail.acme.example"})
+    await world.settle()
+    assert len(world.calls) == account.NEWCOMER_CALLS, world.calls
+
+
+async def test_calls_that_ses_refuses_for_their_rate_are_repeated_in_turn_and_slow_the_others_down(
+    world: World,
+) -> None:
+    world.local.account.access.management_rate.set(20, together=True)
+    for _ in range(60):
+        await world.administer.get_tenant("mc-nobody")
+    turns = world.administer.budget.turns
+    assert turns.slowed_at is not None
+    refused = turns.total.total() - 60
+    assert 0 < refused < 20
+
+
+async def test_calls_use_the_share_of_the_work_that_they_are_made_for(world: World) -> None:
+    await world.onboard()
+    await world.settle()
+    total = world.administer.budget.turns.total
+    assert set(total) == {Work.URGENT, Work.ONBOARDING}  # what all tenants share is urgent
+    await world.owner.execute("update ses_resource set next_try_at = now()")
+    await world.settle()
+    assert total[Work.SCAN] > 0

@@ -8,7 +8,7 @@ from mailcordon.control.call_budget import SHARES
 from mailcordon.control.work import Work
 
 #: Calls that make a tenant with one domain and one type, its sets being shared (a test counts them).
-NEWCOMER_CALLS = 9
+NEWCOMER_CALLS = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
