@@ -74,6 +74,16 @@ async def test_a_canary_uses_the_set_of_the_call_not_of_the_lanes_route_now(
     assert b"mc-new" not in world.bodies[0]
 
 
+async def test_a_canary_of_a_route_that_moved_uses_the_ses_tenant_and_domain_of_the_call(
+    world: World, canaries: Canaries
+) -> None:
+    """SES refuses a set that its tenant is not associated with."""
+    moved = CanaryNeed(UNKNOWN, "mc-urgent", 0, "mc-before", "before.example")
+    await canaries.prove(moved, ROUTE, always)
+    assert b'"TenantName":"mc-before"' in world.bodies[0]
+    assert b"@before.example" in world.bodies[0]
+
+
 async def test_one_canary_per_set_and_interval(world: World, canaries: Canaries) -> None:
     for _ in range(5):
         await canaries.prove(need(), ROUTE, always)

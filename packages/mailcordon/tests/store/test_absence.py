@@ -192,6 +192,25 @@ async def test_a_canary_uses_the_set_of_the_call(world: Any, settle: Settle) -> 
     assert await settle.asked() == {("mc-urgent", lane)}
 
 
+async def test_a_canary_uses_the_ses_tenant_and_domain_of_the_call_when_the_route_has_moved(
+    world: Any, settle: Settle
+) -> None:
+    lane = await world.lane("acme", "password-reset", grace_ms=1)
+    before = await world.connection.fetchrow("select ses_tenant, domain from route where lane = $1", lane)
+    await settle.unknown(lane)
+    await world.connection.execute(
+        "insert into configuration_set (name, kind, class) values ('mc-new', 'shared', 0)"
+    )
+    await world.connection.execute(
+        "update route set configuration_set = 'mc-new', ses_tenant = 'mc-x-urgent' where lane = $1", lane
+    )
+    await asyncio.sleep(0.01)
+    settled = await settle.store.settle()
+    assert settled is not None
+    (need,) = settled.canaries
+    assert (need.configuration_set, need.ses_tenant, need.domain) == ("mc-urgent", *before)
+
+
 async def test_observe_proves_nothing_with_a_time_ahead_of_the_clock(world: Any, settle: Settle) -> None:
     store = ObserveStore(world.database.dsn("observe"))
     try:

@@ -88,7 +88,8 @@ class Canaries:
         return await self._send(None, route)
 
     async def prove(self, need: CanaryNeed, route: Route, permitted: Callable[[], bool]) -> None:
-        """Sends a canary for a delivery of unknown outcome, with the configuration set of its call. At most one per interval.
+        """Sends a canary for a delivery of unknown outcome, with the configuration set of its call, and the SES tenant and domain
+        that went with it. At most one per interval.
 
         `permitted`: what must hold beside `may_use`.
         """
@@ -104,7 +105,13 @@ class Canaries:
             "sending a canary: nothing else can prove the outcome of a call",
             delivery=ids.delivery_id(need.unknown.id),
         )
-        await self._send(need.unknown.id, replace(route, configuration_set=need.configuration_set), permitted)
+        then = replace(
+            route,
+            configuration_set=need.configuration_set,
+            ses_tenant=need.ses_tenant or route.ses_tenant,
+            domain=need.domain or route.domain,
+        )
+        await self._send(need.unknown.id, then, permitted)
 
     async def _send(
         self, delivery: int | None, route: Route, permitted: Callable[[], bool] = lambda: True

@@ -217,6 +217,9 @@ class CanaryNeed:
     unknown: Unknown
     configuration_set: str
     seen: int  #: the latest call whose Send event the set has shown; 0: none
+    #: What the lane's route had with the set, if it has changed since: SES takes the set from its own tenant and domain only.
+    ses_tenant: str | None = None
+    domain: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

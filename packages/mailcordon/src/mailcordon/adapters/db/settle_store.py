@@ -64,6 +64,8 @@ class SettleStore:
                     ),
                     row["configuration_set"],
                     row["seen"],
+                    row["ses_tenant"],
+                    row["domain"],
                 )
                 for row in needs
             ),

@@ -54,12 +54,16 @@ select (select n from again) as resent, (select n from gone) as given_up;
 
 -- name: canary_needs
 -- Unknown outcomes past their grace period whose configuration set has shown nothing since: only a canary can settle them. None over
--- a lane that is held or stopped: its mail may not leave, so nothing is gained by a proof, and a hold stops canaries too.
+-- a lane that is held or stopped: its mail may not leave, so nothing is gained by a proof, and a hold stops canaries too. With the
+-- SES tenant and domain that the set had on the route of the call, if that has changed since.
 select distinct on (c.name) c.name as configuration_set, w.lane, w.id, w.tenant, w.attempt, w.called_at,
-       coalesce(s.called_at, 0) as seen
+       coalesce(s.called_at, 0) as seen, b.ses_tenant, b.domain
   from waiting w join lane l on l.id = w.lane
  cross join lateral call_sets(w.configuration_set, w.lane, w.called_at) c (name)
   left join send_seen s on s.configuration_set = c.name
+  left join lateral (
+      select b.ses_tenant, b.domain from route_before b
+       where b.lane = w.lane and b.configuration_set = c.name and b.until > w.called_at - 10000 order by b.until limit 1) b on true
  where w.why = 2 and not l.held and not l.stopped and now_ms() >= w.called_at + l.grace_ms
    and coalesce(s.called_at, 0) < w.called_at + l.grace_ms
  order by c.name, w.called_at desc;
