@@ -387,6 +387,25 @@ async def test_a_route_moves_only_when_every_part_of_the_new_one_is_at_ses(
     assert [row["configuration_set"] for row in sets] == [f"{key}-marketing", "mc-urgent"]
 
 
+@pytest.mark.parametrize("table", ["ready", "waiting"])
+async def test_a_lane_with_mail_of_an_earlier_domain_stays_on_the_ses_tenant_that_may_send_it(
+    world: World, table: str
+) -> None:
+    await world.onboard(types={"newsletter": "news.acme.example"})
+    move = Step(kind=StepKind.MOVE_LANE, tenant="acme", type="newsletter", to="bulk.acme.example")
+    for step in (move, DEDICATED):
+        id, _ = await made(world, step)
+        await world.plans.apply(id, actor="ann")
+        await agree(world)
+    await world.owner.execute(MAIL[table].format(state=0 if table == "ready" else 1, at=BEFORE))
+    key = await world.owner.fetchval("select key from tenant")
+    await world.plans.follow()
+    assert await world.owner.fetchval("select ses_tenant from route") == key
+    await world.owner.execute(f"delete from {table}")
+    await world.plans.follow()
+    assert await world.owner.fetchval("select ses_tenant from route") == f"{key}-marketing"
+
+
 async def switched(world: World) -> int:
     """A tenant whose routes have moved to sets and SES tenants of their own, a minute ago."""
     await world.onboard()

@@ -73,7 +73,8 @@ where r.lane = l.id and l.tenant = $1 and r.path = 'isolated' and l.retiring_at 
 
 -- name: switch_routes
 -- Routes whose new configuration set, with its destinations, and new SES tenant, with its policy, are at SES, and associated with
--- each other and the lane's domain.
+-- each other and the lane's domain. A lane whose queue has mail of a domain that it had before goes to no other SES tenant until that
+-- mail has left: the new one may not send from that domain.
 update route r
 set configuration_set = r.next_configuration_set, ses_tenant = r.next_ses_tenant, next_configuration_set = null, next_ses_tenant = null
 where r.next_configuration_set is not null
@@ -88,4 +89,9 @@ where r.next_configuration_set is not null
       select from ses_resource s
       where s.kind = 'association' and s.name = r.next_ses_tenant
         and s.observed -> 'resources' ?& array['configuration-set/' || r.next_configuration_set, 'identity/' || r.domain])
+  and (r.next_ses_tenant = r.ses_tenant or not exists (
+      select from route_before b
+      where b.lane = r.lane and b.domain <> r.domain
+        and (exists (select from ready q where q.lane = r.lane and q.id < first_id_at(b.until + 10000))
+             or exists (select from waiting w where w.lane = r.lane and w.id < first_id_at(b.until + 10000)))))
 returning r.tenant;
