@@ -14,6 +14,7 @@ from mailcordon.control.status import (
     FailingResource,
     HeldMail,
     HeldRetirement,
+    OpenFinding,
     OpenStop,
     Overdue,
     Waiting,
@@ -257,6 +258,13 @@ def test_failing_resources_are_named_and_many_are_counted():
     found = status.judge(facts(failing=failing))
     assert len(found.problems) == status.MOST_OF_A_KIND + 1
     assert found.problems[-1].sentence == "2 more of resource-failing"
+
+
+def test_a_difference_at_ses_is_a_problem_until_it_is_over():
+    found = OpenFinding(id=7, tenant="acme", sentence="zen can send as mail.acme.example.", plan=31, since=1)
+    (problem,) = status.judge(facts(findings=[found])).problems
+    assert (problem.code, problem.whose) == ("drift", "acme")
+    assert "mailcordon apply 31" in problem.next
 
 
 def test_changed_settings_that_wait_for_a_person_are_a_problem_with_what_to_do():

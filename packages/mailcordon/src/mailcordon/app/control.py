@@ -76,7 +76,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             beside=Beside(
                 BesideStore(pool), ses, cell=config.cell, recheck=45.0 if local else LIST_COVERS_SECONDS
             ),
-            findings=Findings(FindingStore(pool), governor),
+            findings=Findings(FindingStore(pool), governor, keep_days=config.keep_records_days),
             settings=wiring.settings(config),
             want_everything=plans.want_everything,
             follow_plans=plans.follow,

@@ -122,15 +122,24 @@ class FindingStore(Protocol):
 
     async def set_hold(self, finding: int, hold: int) -> None: ...
 
+    async def purge(self, days: int) -> None:
+        """Deletes what ended longer ago."""
+        ...
+
     async def to_lift(self) -> list[tuple[int, int]]:
         """Tenants and holds of findings that are over."""
         ...
 
 
 class Findings:
-    def __init__(self, store: FindingStore, governor: Governor) -> None:
+    def __init__(self, store: FindingStore, governor: Governor, *, keep_days: int = 90) -> None:
+        """`keep_days`: for how long findings that ended are kept."""
         self._store = store
         self._governor = governor
+        self._keep_days = keep_days
+
+    async def purge(self) -> None:
+        await self._store.purge(self._keep_days)
 
     async def newest(
         self,

@@ -98,6 +98,7 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         ("end the stops of dead dispatchers", intervals.clock, services.governor.stops.end_of_gone_workers),
         ("remove suppressions", intervals.removals, upkeep.remove_suppressions),
         ("lift expired holds", intervals.clock, services.governor.lift_expired),
+        ("purge findings", intervals.partitions, services.findings.purge),
         ("hold what findings ask for", intervals.clock, services.findings.align_holds),
         ("align lanes", intervals.align, services.governor.align_all),
         ("count lanes", intervals.counts, upkeep.count_lanes),

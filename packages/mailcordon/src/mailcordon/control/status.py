@@ -158,6 +158,17 @@ class QuarantineKind:
     not_kept_at: int | None  #: the last of them
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenFinding:
+    """A difference at SES that is high or critical."""
+
+    id: int
+    tenant: str | None
+    sentence: str
+    plan: int | None  #: that repairs it and waits for a person
+    since: int
+
+
 @dataclass(frozen=True, slots=True)
 class Overdue:
     """Unknown outcomes past their grace."""
@@ -180,6 +191,7 @@ class Facts:
     set_aside: int = 0  #: mails that SES refused with an error that we do not know
     failing: Sequence[FailingResource] = ()
     plans: Sequence[WaitingPlan] = ()
+    findings: Sequence[OpenFinding] = ()
     storage: Storage | None = None  #: None: it was not read
     quarantine: Sequence[QuarantineKind] = ()
     snapshot_seconds: float | None = None
@@ -508,6 +520,15 @@ def _resources(facts: Facts) -> Iterator[Problem]:
             sentence=system.status_plan_waits(calls=plan.calls),
             next=system.status_plan_waits_next(plan=plan.id),
             since=plan.since,
+        )
+    for found in facts.findings:
+        yield Problem(
+            code="drift",
+            check="resources at SES",
+            sentence=found.sentence.rstrip("."),
+            next=system.status_drift_next(finding=found.id, plan=found.plan),
+            whose=found.tenant,
+            since=found.since,
         )
     for one in facts.failing:
         yield Problem(

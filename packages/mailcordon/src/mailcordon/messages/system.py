@@ -1303,6 +1303,14 @@ def status_plan_waits_next(*, plan: int) -> str:
     )
 
 
+@example(finding=12, plan=31)
+@example(finding=12, plan=None)
+def status_drift_next(*, finding: int, plan: int | None) -> str:
+    """What to do about something that differs at SES."""
+    look = f"`mailcordon drift show {finding}` says who did it"
+    return look if plan is None else f"{look}; `mailcordon apply {plan}` repairs it"
+
+
 @example()
 def status_partitions_missing() -> str:
     """The database has no partitions."""

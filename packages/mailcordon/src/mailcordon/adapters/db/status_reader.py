@@ -16,8 +16,9 @@ from mailcordon.adapters.db import connection_pool, engine, health_reader, queri
 from mailcordon.adapters.db.driver_errors import UNREACHABLE, in_words
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.stop_row import known, stop_from_row
-from mailcordon.control import status
+from mailcordon.control import drift, status
 from mailcordon.control.status import Check, Facts
+from mailcordon.core.drift import Drift
 from mailcordon.core.priority import Class
 from mailcordon.messages import api
 
@@ -137,8 +138,19 @@ async def _set_aside(connection: _Connection) -> Mapping[str, Any]:
 async def _failing(connection: _Connection) -> Mapping[str, Any]:
     rows = await connection.fetch(_SQL.failing, timeout=_TIMEOUT)
     plans = await connection.fetch(_SQL.plans_of_settings, timeout=_TIMEOUT)
+    found = await connection.fetch(_SQL.findings, timeout=_TIMEOUT)
     return {
         "plans": [status.WaitingPlan(**row) for row in plans],
+        "findings": [
+            status.OpenFinding(
+                id=row["id"],
+                tenant=row["tenant"],
+                sentence=drift.says(Drift(row["kind"]), json.loads(row["detail"])),
+                plan=row["plan"],
+                since=row["since"],
+            )
+            for row in found
+        ],
         "failing": [
             status.FailingResource(
                 kind=row["kind"], name=row["name"], tenant=row["tenant"], error=row["error"] or ""

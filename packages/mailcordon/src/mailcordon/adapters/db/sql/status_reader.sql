@@ -73,6 +73,12 @@ select r.kind, r.name, e.slug as tenant, r.error
 select p.id, (select count(*) from plan_change c where c.plan = p.id) as calls, (extract(epoch from p.made_at) * 1000)::bigint as since
   from plan p where p.state = 'proposed' and p.source = 'settings' order by p.id;
 
+-- name: findings
+-- What differs at SES and is high or critical, counted up to 200.
+select f.id, f.kind, f.detail, f.plan, e.slug as tenant, (extract(epoch from f.since) * 1000)::bigint as since
+  from finding f left join tenant e on e.id = f.tenant
+ where f.ended_at is null and f.severity in ('critical', 'high') order by f.severity, f.id limit 200;
+
 -- name: quarantine_kinds
 -- What quarantine had no room for.
 select why, entries, most_entries, bytes, most_bytes, not_kept, not_kept_at from quarantine_kind order by why;
