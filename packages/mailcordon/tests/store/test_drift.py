@@ -31,7 +31,7 @@ from mailcordon.control.reconcile import Pace, Reconciler
 from mailcordon.control.signals import Signals
 from mailcordon.control.tenants import Tenants
 from mailcordon.core.drift import Drift, Policy
-from mailcordon.core.errors import Conflict
+from mailcordon.core.errors import Conflict, Invalid
 from seslocal import server
 from seslocal.state.settings import Settings
 
@@ -549,6 +549,12 @@ async def test_what_somebody_else_made_goes_only_by_a_plan_that_a_person_applies
     world: World, tenant: str
 ) -> None:
     name = "association of another tenant's domain" if tenant == "zen" else "foreign tenant"
+    kind = CASES[name].kind.value
+    with pytest.raises(Invalid, match="takes away what somebody else made"):
+        await world.findings.set_policy(kind, Policy(act="apply"), actor="Kim", because="x")
+    await world.owner.execute(  # whatever the policy would say
+        "insert into drift_policy (kind, act, by, because) values ($1, 'apply', 'x', 'x')", kind
+    )
     found = await apply_case(world, name)
     domain = found.member if tenant == "zen" else f"identity/{found.resource}"
     assert found.plan is not None
@@ -666,6 +672,8 @@ async def test_what_breaks_isolation_holds_mail_only_by_policy_and_until_it_is_o
     assert await world.findings.align_holds() == 0
     zen = await world.owner.fetchval("select id from tenant where slug = 'zen'")
     assert await world.governor.open_holds(zen) == []
+    await world.findings.set_policy(found.kind.value, Policy(act="propose"), actor="Kim", because="x")
+    assert await world.findings.align_holds() == 0
     hold = Policy(act="propose", hold=True)
     await world.findings.set_policy(found.kind.value, hold, actor="Kim", because="x")
     assert await world.findings.align_holds() == 1
@@ -696,11 +704,21 @@ async def test_a_late_event_still_says_who_did_it(world: World) -> None:
 
 
 async def test_a_mail_from_that_ses_no_longer_finds_is_found(world: World) -> None:
-    await apply_case(world, "MAIL FROM")
+    await world.owner.execute(
+        "update ses_resource set state = 'pending', next_try_at = now(), desired = desired ||"
+        """ '{"mail_from": "bounce.mail.acme.example", "mail_from_behavior": "USE_DEFAULT_VALUE"}'"""
+        " where name = 'mail.acme.example'"
+    )
+    await world.settle()
     identity = world.local.account.identities["mail.acme.example"]
-    identity.mail_from, identity.mail_from_status = "bounce.mail.acme.example", "FAILED"
+    assert identity.mail_from == "bounce.mail.acme.example"
+    identity.mail_from_status = "FAILED"
     world.local.account.identities.changed(identity)
     await world.scan()
+    records = await world.owner.fetchval(
+        "select records::text from identity where domain = 'mail.acme.example'"
+    )
+    assert "10 feedback-smtp.us-east-1.amazonses.com" in records  # what to publish
     found = await find(world, Drift.MAIL_FROM_FAILED)
     assert "SES does not find the MX record of bounce.mail.acme.example" in found.sentence
     assert found.plan is None

@@ -191,6 +191,8 @@ class Findings:
             raise Invalid(Fault("hold", messages.hold_needs_isolation(kind)))
         if policy.act == "apply" and kind != ADDITION and not TABLE[Drift(kind)].repairable:
             raise Invalid(Fault("act", messages.nothing_to_apply(kind)))
+        if policy.act == "apply" and kind != ADDITION and TABLE[Drift(kind)].removes:
+            raise Invalid(Fault("act", messages.a_person_removes(kind)))
         await self._store.set_policy(kind, policy, actor=actor, because=because)
         return await self.policy(kind)
 

@@ -145,6 +145,14 @@ def group(of: Whole | None, member: str) -> dict[str, Any]:
     return (of or {}).get(member) or {}
 
 
+def mail_from_records(mail_from: str, region: str) -> list[Mapping[str, str]]:
+    """The DNS records that a custom MAIL FROM needs (ses.md 5.4)."""
+    return [
+        {"type": "MX", "name": mail_from, "value": f"10 feedback-smtp.{region}.amazonses.com"},
+        {"type": "TXT", "name": mail_from, "value": "v=spf1 include:amazonses.com ~all"},
+    ]
+
+
 def _identity(name: str, whole: Whole) -> dict[str, Json]:
     dkim, mail_from = group(whole, "DkimAttributes"), group(whole, "MailFromAttributes")
     zone = dkim.get("SigningHostedZone") or OLD_DKIM_ZONE

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from mailcordon.control import approval, drift, plan
+from mailcordon.control import approval, drift, observed, plan
 from mailcordon.control.administration import Administration, SesError
 from mailcordon.control.approval import Act
 from mailcordon.control.call_budget import Rates, Stopped
@@ -355,13 +355,16 @@ class Reconciler:
             done.append(change)
         await self._store.gone(row, done)
 
-    async def _verification(self, row: Row, observed: Mapping[str, Json], again: float) -> tuple[float, Work]:
+    async def _verification(self, row: Row, members: Mapping[str, Json], again: float) -> tuple[float, Work]:
         """Records whether a domain is verified and aligns its lanes. Returns the seconds until the next check, and as what it is
         made: a tenant waits for its domain, so that is not behind all that the scan reads again."""
         status = (
-            "verified" if observed["verified"] else "failed" if observed["status"] == "FAILED" else "pending"
+            "verified" if members["verified"] else "failed" if members["status"] == "FAILED" else "pending"
         )
-        records = cast("Sequence[Mapping[str, str]]", observed["records"])
+        records = list(cast("Sequence[Mapping[str, str]]", members["records"]))
+        mail_from = members["mail_from"]
+        if mail_from and (arn := await self._store.tenant_arn("")):  # any tenant's ARN names the region
+            records += observed.mail_from_records(str(mail_from), arn.split(":")[3])
         tenant = await self._store.identity(row.resource.name, status, records)
         if tenant is not None:
             await self._governor.align(tenant)

@@ -59,6 +59,9 @@ class Rule:
     isolation: bool = False  #: whether one tenant can reach another's mail, domain or suppression through it
     repairable: bool = True  #: whether calls to SES can repair it
     acceptable: bool = True  #: whether a person can accept it as it is
+    removes: bool = (
+        False  #: whether its repair takes away what somebody else made: only a person decides that
+    )
 
 
 TABLE: Mapping[Drift, Rule] = {
@@ -68,9 +71,9 @@ TABLE: Mapping[Drift, Rule] = {
     Drift.ACCOUNT_SUPPRESSION: Rule("high", "propose"),
     Drift.MISSING_RESOURCE: Rule("high", "apply", acceptable=False),
     Drift.MISSING_ASSOCIATION: Rule("high", "apply", acceptable=False),
-    Drift.FOREIGN_ASSOCIATION: Rule("critical", "propose", isolation=True),
-    Drift.SHARED_ASSOCIATION: Rule("critical", "propose", isolation=True),
-    Drift.EXTRA_ASSOCIATION: Rule("medium", "propose"),
+    Drift.FOREIGN_ASSOCIATION: Rule("critical", "propose", isolation=True, removes=True),
+    Drift.SHARED_ASSOCIATION: Rule("critical", "propose", isolation=True, removes=True),
+    Drift.EXTRA_ASSOCIATION: Rule("medium", "propose", removes=True),
     Drift.REPUTATION_POLICY: Rule("high", "apply", acceptable=False),
     # Whoever switched sending off had a reason: SES's own automation, or a person during an incident.
     Drift.TENANT_DISABLED: Rule("high", "propose", acceptable=False),
@@ -87,7 +90,7 @@ TABLE: Mapping[Drift, Rule] = {
     Drift.DESTINATION_DISABLED: Rule("high", "apply", acceptable=False),
     Drift.DESTINATION_REDIRECTED: Rule("high", "apply", acceptable=False),
     Drift.DESTINATION_EVENTS: Rule("high", "apply", acceptable=False),
-    Drift.EXTRA_DESTINATION: Rule("high", "propose"),
+    Drift.EXTRA_DESTINATION: Rule("high", "propose", removes=True),
     Drift.TLS_POLICY: Rule("medium", "propose"),
     Drift.MAX_DELIVERY: Rule("medium", "apply", acceptable=False),
     Drift.TRACKING: Rule("medium", "apply", acceptable=False),

@@ -371,6 +371,12 @@ def nothing_to_apply(kind: str) -> str:
     return f"no call to SES repairs {kind}: it can only be proposed"
 
 
+@example("shared-association")
+def a_person_removes(kind: str) -> str:
+    """A policy cannot apply a repair that takes away what somebody else made."""
+    return f"the repair of {kind} takes away what somebody else made, so a person applies its plan each time"
+
+
 @example("12")
 def hold_because(finding: str) -> str:
     """The reason of a hold that the policy of a finding placed."""
