@@ -48,7 +48,9 @@ def test_no_later_migration_writes_the_queue_beside_its_functions() -> None:
         for line in file.read_text().splitlines():
             code, _, _ = line.partition("--")
             found[file.name] |= set(WRITES.findall(code))
-    assert {name for name, tables in found.items() if tables} == {"0005-moves.sql"}
+    # An erasure takes the words out of what has left the queue, and moves nothing.
+    later = {name: tables for name, tables in found.items() if tables and name != "0005-moves.sql"}
+    assert later == {"0015-lifecycle.sql": {"ledger"}}
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from mailcordon.adapters.db.accept_store import AcceptStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.queue_store import QueueStore
+from mailcordon.control import retirement
 from mailcordon.control.governor import Governor
 from mailcordon.control.retirement import Next, Retirement, Retiring, late_seconds, next_of
 from mailcordon.control.steps import Step, StepKind
@@ -313,6 +314,22 @@ async def test_a_retirement_may_not_be_half_written(world: World) -> None:
     ):
         with pytest.raises(asyncpg.CheckViolationError):
             await world.connection.execute(statement)
+
+
+async def test_lanes_that_drain_do_not_keep_others_from_ending(
+    world: World, life: Lifecycle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retirement, "LANES", 1)
+    slow = await world.lane("acme", "newsletter")
+    await world.lane("acme", "invoice")
+    for type in ("newsletter", "invoice"):
+        await life.step(StepKind.RETIRE_LANE, type=type)
+    await world.connection.execute(
+        "insert into ready (lane, id, tenant, hash) select id, first_id_at(now_ms()), tenant, '\\x00' from lane where id = $1",
+        slow,
+    )
+    await life.advance(12)
+    assert await life.lanes() == {"acme newsletter": "retiring", "acme invoice": "retired"}
 
 
 async def test_two_processes_may_advance_at_once(world: World, life: Lifecycle) -> None:

@@ -19,6 +19,7 @@ from mailcordon.core.target import Target
 from mailcordon.messages import lifecycle
 
 ACTOR = "control"
+LANES = 1000  #: looked at in one round; the next round goes on after them
 _LOCAL_SECONDS = 3.0  #: the local SES reports within seconds
 
 
@@ -69,7 +70,9 @@ def late_seconds(class_: Class, *, local: bool) -> float:
 class RetirementStore(Protocol):
     """Each method is one transaction."""
 
-    async def retiring(self) -> list[Retiring]: ...
+    async def retiring(self, after: int, most: int) -> list[Retiring]:
+        """The first ones after a lane, in the order of their numbers."""
+        ...
 
     async def seal(self) -> bool:
         """False if the transactions that accept mail left no moment for it. Otherwise nothing can be added to the queues of the
@@ -79,7 +82,7 @@ class RetirementStore(Protocol):
     async def drained(self, lanes: Sequence[int]) -> None: ...
 
     async def with_ends(self) -> list[int]:
-        """Tenants that are being retired or have a domain that is."""
+        """Tenants that can be retired, or have a domain that can."""
         ...
 
     async def finish(self, tenant: int, lanes: Sequence[int], *, actor: str) -> bool:
@@ -93,10 +96,12 @@ class Retirement:
         self._store = store
         self._governor = governor
         self._late = late
+        self._after = 0
 
     async def advance(self) -> None:
-        """One step of everything that is being retired. Costs one query if there is nothing."""
-        lanes = await self._store.retiring()
+        """One step of what is being retired, `LANES` lanes at a time. Costs one query if there is nothing."""
+        lanes = await self._store.retiring(self._after, LANES)
+        self._after = lanes[-1].lane if len(lanes) == LANES else 0
         found: dict[Next, list[Retiring]] = {each: [] for each in Next}
         for lane in lanes:
             found[next_of(lane, self._late(lane.class_))].append(lane)

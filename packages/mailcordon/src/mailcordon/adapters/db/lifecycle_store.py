@@ -64,7 +64,7 @@ class LifecycleStore:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def retiring(self) -> list[Retiring]:
+    async def retiring(self, after: int, most: int) -> list[Retiring]:
         return [
             Retiring(
                 lane=row["lane"],
@@ -79,7 +79,7 @@ class LifecycleStore:
                 has_cancellable=row["has_cancellable"],
                 has_sent=row["has_sent"],
             )
-            for row in await self._pool.fetch(_SQL.retiring)
+            for row in await self._pool.fetch(_SQL.retiring, after, most)
         ]
 
     async def seal(self) -> bool:

@@ -65,7 +65,8 @@ update lane set sealed_at = now() where retiring_at is not null and retired_at i
 set local lock_timeout = '300ms';
 
 -- name: retiring
--- Lanes that are being retired, and their mail. Bounded: the next round has the others.
+-- Lanes after $1 that are being retired, and their mail. Bounded: the next round has the ones after these, since a lane may drain for
+-- days.
 select l.id as lane, l.tenant, e.slug, t.name as type, l.class, l.retire_mail as mail, l.sealed_at is not null as sealed,
        extract(epoch from now() - l.drained_at)::float8 as drained_for,
        exists (select from ready r where r.lane = l.id) or exists (select from waiting w where w.lane = l.id) as has_mail,
@@ -73,8 +74,8 @@ select l.id as lane, l.tenant, e.slug, t.name as type, l.class, l.retire_mail as
          or exists (select from waiting w where w.lane = l.id and w.why <> 2) as has_cancellable,
        (select f.sent from lane_total f where f.lane = l.id) > 0 as has_sent
   from lane l join tenant e on e.id = l.tenant join message_type t on t.id = l.type
- where l.retiring_at is not null and l.retired_at is null
- order by l.id limit 1000;
+ where l.retiring_at is not null and l.retired_at is null and l.id > $1
+ order by l.id limit $2;
 
 -- name: drained
 -- Nothing can come back once it is sealed: what is ready, on the wire or unknown is in one of the two tables in every snapshot.
@@ -83,11 +84,16 @@ update lane l set drained_at = now()
    and not exists (select from ready r where r.lane = l.id) and not exists (select from waiting w where w.lane = l.id);
 
 -- name: tenants_with_ends
--- Tenants for which a domain or the tenant itself has still to be retired after its lanes.
+-- Tenants of which a domain or the tenant itself can be retired: those whose lanes still drain are not among them.
 select distinct x.tenant from (
-    select tenant from identity where retiring_at is not null and retired_at is null
+    select i.tenant from identity i
+     where i.retiring_at is not null and i.retired_at is null
+       and not exists (select from route r join lane l on l.id = r.lane where r.identity = i.id and l.retired_at is null)
     union all
-    select id from tenant where retiring_at is not null and retired_at is null
+    select e.id from tenant e
+     where e.retiring_at is not null and e.retired_at is null
+       and not exists (select from lane l where l.tenant = e.id and l.retired_at is null)
+       and not exists (select from identity i where i.tenant = e.id and i.retired_at is null)
 ) x order by 1 limit 100;
 
 -- name: lanes_done
