@@ -9,7 +9,7 @@ import pytest
 from rich.console import Group, RenderableType
 
 from mailcordon.adapters.cli import failures, show
-from mailcordon.adapters.cli.commands import cordon, holds, lane, metrics, status, stops, tenant, why
+from mailcordon.adapters.cli.commands import account, cordon, holds, lane, metrics, status, stops, tenant, why
 from mailcordon.adapters.cli.connection import Connection
 from mailcordon.adapters.cli.drill import command as drill
 
@@ -296,3 +296,30 @@ def test_what_kept_mail_in_the_window_says_until_when():
     assert metrics._kept(one) == "Held by ann: x [hold 1]"
     ended = metrics._kept({**one, "until": "2026-11-28T23:13:13.340Z"})
     assert ended == "Held by ann: x [hold 1], until 2026-11-28 23:13:13Z"
+
+
+def test_the_account_shows_limits_shares_a_newcomers_wait_and_the_scan() -> None:
+    limits = {
+        "cell": "default",
+        "max_send_rate": 14,
+        "max_24h": 50000.0,
+        "sent_24h": 7,
+        "enforcement": "HEALTHY",
+    }
+    share = {"work": "bulk", "share": 0.1, "used_last_minute": 6, "waiting": 40000, "tenants": 10000}
+    scan = {"resources": 40012, "period": 39600, "longest_period": 260000, "shared_period": 60}
+    calls = {
+        "per_second": 1.0,
+        "per_second_now": 0.5,
+        "shares": [share],
+        "newcomer": {"calls": 7, "seconds": 24.0},
+        "scan": scan,
+    }
+    said = "\n".join(lines(Group(*account.account_views({"limits": [limits], "calls": calls}))))
+    assert "50,000" in said
+    assert "now 0.5, because SES refused calls" in said
+    assert "40000" in said
+    assert "in about 24 s, after 7 calls" in said
+    assert "within 11 h, within 3 days while other work" in said
+    nobody = "\n".join(lines(Group(*account.account_views({"limits": [], "calls": None}))))
+    assert "No control process reports" in nobody

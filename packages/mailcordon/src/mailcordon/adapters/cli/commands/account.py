@@ -34,9 +34,11 @@ def account_views(found: Document) -> list[RenderableType]:
             [
                 (
                     item.get("cell"),
-                    plain(item.get("max_send_rate")),
-                    messages.unlimited() if _number(item, "max_24h") < 0 else plain(item.get("max_24h")),
-                    plain(item.get("sent_24h")),
+                    f"{_number(item, 'max_send_rate'):,.0f}",
+                    messages.unlimited()
+                    if _number(item, "max_24h") < 0
+                    else f"{_number(item, 'max_24h'):,.0f}",
+                    f"{_number(item, 'sent_24h'):,.0f}",
                     messages.sending(enabled=bool(item.get("sending_enabled"))),
                     item.get("enforcement"),
                     when(item.get("polled_at")),
