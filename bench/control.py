@@ -254,7 +254,7 @@ async def _plan_without_change(world: World) -> float:
         "update ses_resource set state = 'applied', observed = desired where observed is null"
     )
     before = world.spent()
-    made = await world.plans.make([], actor="bench")
+    made = await world.plans.make(None, actor="bench")
     spent = world.spent() - before
     if made.id is not None:
         raise Failed(f"a plan without a change has {made.counts}")
@@ -306,6 +306,8 @@ async def _waits(world: World, times: int) -> tuple[list[float], list[float], li
     first, ready, urgent = list[float](), list[float](), list[float]()
     try:
         await _until(world, lambda call: call.work in (Work.BULK, Work.REPAIR), 0.0, role)
+        await _onboard(world, "warm-up")  # the role has just started
+        await _none(world, "work = 'onboarding'")
         for number in range(times):
             began, done = await _onboard(world, f"new{number}")
             call = await _until(world, lambda call, id=done.tenant: call.tenant == id, began, role)
