@@ -1,6 +1,7 @@
 """Plans on a real PostgreSQL: what they show, what applying one writes, and who is told when two meet. No SES is needed: its
 answers are written as the control process would."""
 
+import asyncio
 import json
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,7 @@ from mailcordon.control.desired import Kind, Resource
 from mailcordon.control.plan import Change
 from mailcordon.control.plans import Plan
 from mailcordon.control.steps import Step, StepKind
-from mailcordon.core.errors import Conflict, Invalid, NotFound, Refused
+from mailcordon.core.errors import Conflict, Invalid, NotFound, Refused, Unavailable
 
 from .test_control_onboarding import SETTINGS, World
 from .test_control_onboarding import world as world
@@ -313,6 +314,24 @@ async def test_a_route_that_changes_is_kept_with_all_its_parts(world: World) -> 
     )
     assert row is not None
     assert tuple(row) == ("mc-marketing", "news.acme.example", True)
+
+
+async def test_a_deadlock_with_others_who_lock_lanes_changes_nothing_and_can_be_retried(world: World) -> None:
+    await world.onboard()
+    await world.onboard("zen", {"newsletter": "zen.example"})
+    steps_ = [Step(kind=StepKind.RETIRE_LANE, tenant=slug, type="newsletter") for slug in ("zen", "acme")]
+    id, _ = await made(world, *steps_)
+    lock = "select 1 from lane l join tenant t on t.id = l.tenant where t.slug = $1 for no key update of l"
+    async with world.owner.transaction():
+        await world.owner.fetch(lock, "acme")
+        applying = asyncio.create_task(world.plans.apply(id, actor="ann"))
+        while not await world.owner.fetchval("select exists (select from pg_locks where not granted)"):
+            await asyncio.sleep(0.01)
+        await world.owner.fetch(lock, "zen")
+        with pytest.raises(Unavailable) as refused:
+            await applying
+    assert refused.value.code == "busy"
+    assert (await world.plans.apply(id, actor="ann")).decided_by == "ann"
 
 
 # Topologies --------------------------------------------------------------------------------------------------------------------

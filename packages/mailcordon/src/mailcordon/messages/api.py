@@ -1275,7 +1275,7 @@ def too_many_accepting_processes(most: int) -> str:
 
 @example()
 def lanes_locked() -> str:
-    """A hold could not be placed or lifted, because other transactions kept the lanes locked (503)."""
+    """A hold could not be placed or lifted, or a plan not applied, because other transactions kept the lanes locked (503)."""
     return "Other transactions have kept these lanes locked; nothing was changed. Retry."
 
 

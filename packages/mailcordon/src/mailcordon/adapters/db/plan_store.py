@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 
 from mailcordon.adapters.db import connection_pool, platform_reader, queries, step_store
+from mailcordon.adapters.db.driver_errors import DEADLOCK
 from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.control import desired, steps
 from mailcordon.control.desired import Resource, Settings
@@ -18,6 +19,8 @@ from mailcordon.control.plans import Call, Draft, Have, Key, Plan, Source, State
 from mailcordon.control.platform import Platform, Tenant
 from mailcordon.control.steps import Step, StepKind
 from mailcordon.control.work import Work
+from mailcordon.core.errors import Unavailable
+from mailcordon.messages import api
 
 _SQL = queries.load("plan_store.sql")
 _PROVISION = queries.load("provision_store.sql")
@@ -31,6 +34,17 @@ async def lock(conn: PooledConnection) -> None:
     """Keeps others from changing the desired state until this transaction ends."""
     await conn.execute(_SQL.be_patient)
     await conn.execute(_SQL.lock_desired)
+
+
+@asynccontextmanager
+async def locked(pool: Pool) -> AsyncGenerator[PooledConnection]:
+    """One transaction under the lock of the desired state. Raises Unavailable after a deadlock with others who lock lanes."""
+    try:
+        async with connection_pool.transaction(pool) as conn:
+            await lock(conn)
+            yield conn
+    except DEADLOCK as error:
+        raise Unavailable(api.lanes_locked(), code="busy") from error
 
 
 async def record(
@@ -217,8 +231,7 @@ class PlanStore:
 
     @asynccontextmanager
     async def changing(self) -> AsyncGenerator[Transaction]:
-        async with connection_pool.transaction(self._pool) as conn:
-            await lock(conn)
+        async with locked(self._pool) as conn:
             yield StoredTransaction(conn, self._late_ms)
 
     @asynccontextmanager

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from mailcordon.adapters.db import connection_pool, key_store, plan_store, queries
+from mailcordon.adapters.db import key_store, plan_store, queries
 from mailcordon.adapters.db.engine import Pool
 from mailcordon.control import keys
 from mailcordon.control.tenants import Onboarding, first_key
@@ -28,6 +28,5 @@ class TenantStore:
 
     @asynccontextmanager
     async def onboarding(self) -> AsyncGenerator[Onboarding]:
-        async with connection_pool.transaction(self._pool) as conn:
-            await plan_store.lock(conn)
+        async with plan_store.locked(self._pool) as conn:
             yield _Transaction(conn)
