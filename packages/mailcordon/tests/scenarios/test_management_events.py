@@ -53,6 +53,7 @@ async def test_a_change_behind_our_back_is_looked_at_and_who_made_it_is_known(
     assert by["user_agent"].startswith("Boto3/")
     assert "mailcordon" not in by["user_agent"]
     finding = await mail.db.fetchrow("select kind, found_by, by from finding where resource = $1", domain)
+    assert finding is not None
     assert (finding["kind"], finding["found_by"]) == ("feedback-forwarding", "event")
     assert json.loads(finding["by"])["arn"] == by["arn"]
     facts = json.loads(

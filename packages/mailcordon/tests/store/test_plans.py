@@ -81,6 +81,16 @@ async def test_making_a_plan_changes_nothing_but_stores_who_what_and_when(world:
     assert found.tenants == ("acme",)
 
 
+async def test_the_calls_of_a_tenant_that_a_plan_adds_name_it_before_there_is_a_row(world: World) -> None:
+    await world.onboard()
+    await agree(world)
+    added = steps.add_tenant("neu", dedicated=True, ses_tenants="per-class")
+    lane = Step(kind=StepKind.ADD_LANE, tenant="neu", type="invoice", to="mail.neu.example")
+    _, found = await made(world, added, lane)
+    assert {call.tenant for call in found.calls} == {"neu"}
+    assert len({call.change.resource.kind for call in found.calls}) == len(Kind) - 1  # all but the account
+
+
 async def test_applying_a_plan_writes_its_steps_and_raises_the_revision(world: World) -> None:
     await world.onboard()
     await agree(world)

@@ -147,6 +147,17 @@ def tenants_of(steps: Iterable[Step]) -> list[str]:
     return sorted({step.tenant for step in steps})
 
 
+def owners_of(steps: Iterable[Step]) -> dict[str, str]:
+    """The slugs of tenants that the steps add, by what SES sees of them: their keys and their domains."""
+    found: dict[str, str] = {}
+    for step in steps:
+        if step.kind is StepKind.ADD_TENANT:
+            found[(step.to or "").rpartition(" ")[2]] = step.tenant
+        elif step.kind is StepKind.ADD_DOMAIN:
+            found[step.domain or ""] = step.tenant
+    return found
+
+
 def domains_of(steps: Iterable[Step]) -> list[str]:
     """The domains that the steps name as a tenant's own: whose they are is asked before they are applied."""
     named: set[str] = set()

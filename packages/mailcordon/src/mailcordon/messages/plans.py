@@ -4,11 +4,6 @@ from datetime import UTC, datetime
 
 from mailcordon.messages import example
 
-
-def _and(words: list[str]) -> str:
-    return "".join(words) if len(words) < 2 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
 # Steps -------------------------------------------------------------------------------------------------------------------
 
 

@@ -341,9 +341,10 @@ async def _get(conn: PooledConnection, id: int, *, calls: int) -> Plan | None:
         return None
     touched = {each["slug"] for each in await conn.fetch(_SQL.touched, id)} if calls else set[str]()
     made = _plan(row)
+    owners = steps.owners_of(made.steps)
     return dataclasses.replace(
         made,
-        calls=tuple(_call(each) for each in await conn.fetch(_SQL.changes, id, calls)),
+        calls=tuple(_call(each, owners) for each in await conn.fetch(_SQL.changes, id, calls)),
         actions={each["what"]: each["n"] for each in await conn.fetch(_SQL.actions, id)} if calls else {},
         tenants=tuple(sorted(touched | {step.tenant for step in made.steps})),
     )
@@ -368,23 +369,31 @@ def _plan(row: asyncpg.Record) -> Plan:
     )
 
 
-def _call(row: asyncpg.Record) -> Call:
+def _call(row: asyncpg.Record, owners: Mapping[str, str]) -> Call:
+    """`owners`: the tenants that the plan adds, which have no row before it is applied."""
+    slug = row["slug"] or _owner(row["name"], owners)
     resource = Resource(
         desired.parse_kind(row["kind"]),
         row["name"],
         {} if row["want"] is None else json.loads(row["want"]),
-        row["slug"] is None,
+        slug is None,
     )
     was = None if row["was"] is None else json.loads(row["was"])
     return Call(
         change=Change(resource, row["action"], row["member"] or None, was),
-        tenant=row["slug"],
+        tenant=slug,
         waits=row["waits"],
         state=row["state"],
         outcome=row["outcome"],
         at=row["at"],
         for_mail=row["for_mail"],
     )
+
+
+def _owner(name: str, owners: Mapping[str, str]) -> str | None:
+    """Names at SES are a domain, or a tenant's key with its class and destination behind it: `mc-...-urgent/outcome`."""
+    whole = name.partition("/")[0]
+    return owners.get(whole) or owners.get(whole.rpartition("-")[0])
 
 
 def _step_json(step: Step) -> dict[str, str]:
