@@ -1,5 +1,7 @@
 """What could make a finding false, open one for what a plan does, or end one too early."""
 
+from typing import Any
+
 import pytest
 
 from mailcordon.control import beside
@@ -99,3 +101,45 @@ async def test_a_call_that_repairs_several_differences_needs_the_policy_of_each(
         Drift.DESTINATION_DISABLED,
         Drift.DESTINATION_REDIRECTED,
     }
+
+
+async def test_a_repair_that_cannot_be_read_back_is_recorded_and_said_to_be_a_repair(world: World) -> None:
+    await world.call("put_configuration_set_suppression_options", **URGENT, SuppressedReasons=[])
+    events = world.administer._client.meta.events  # pyright: ignore[reportPrivateUsage]
+    reads: list[str] = []
+
+    def refuse(params: dict[str, Any], **_: Any) -> None:
+        reads.append(params["ConfigurationSetName"])
+        if reads.count("mc-urgent") == 2:
+            params["ConfigurationSetName"] = "no name"
+
+    events.register("before-parameter-build.sesv2.GetConfigurationSet", refuse)
+    try:
+        await world.scan()
+    finally:
+        events.unregister("before-parameter-build.sesv2.GetConfigurationSet", refuse)
+    assert reads.count("no name") == 0
+    [finding] = (await world.all()).values()
+    assert (finding.kind, finding.ended_because) == (Drift.SET_SUPPRESSION, "repaired")
+    audited = "select count(*) from audit where action = 'ses.update' and object like '%mc-urgent%'"
+    assert await world.owner.fetchval(audited) == 1
+
+
+async def test_an_extra_destination_stays_found_while_ours_is_missing(world: World) -> None:
+    await world.call(
+        "create_configuration_set_event_destination", **URGENT, EventDestinationName="copy", **destination()
+    )
+    await world.scan()
+    await world.call("delete_configuration_set_event_destination", **URGENT, EventDestinationName="outcome")
+    await world.scan()
+    ended = {each.kind: each.ended_because for each in (await world.all()).values()}
+    assert ended == {Drift.EXTRA_DESTINATION: None, Drift.MISSING_DESTINATION: "repaired"}
+    assert await world.owner.fetchval("select count(*) from finding") == 2
+
+
+async def test_an_address_in_a_finding_is_personal_in_the_audit_trail(world: World) -> None:
+    await world.call("create_email_identity", EmailIdentity="kim@mail.acme.example")
+    await world.beside.round()
+    rows = await world.owner.fetch("select object, because, personal from audit where action = 'drift.found'")
+    assert ["kim@" in row["object"] + row["because"] for row in rows] == [False]
+    assert "kim@mail.acme.example" in rows[0]["personal"]

@@ -73,7 +73,8 @@ class Outcome:
     members: Mapping[str, Json] | None  #: of the reading
     done: Sequence[Change] = ()
     failed: Sequence[tuple[Change, str]] = ()
-    found: Sequence[Found] = ()  #: before the changes
+    unread: str | None = None  #: why what SES has after the changes could not be read
+    found: Sequence[Found] = ()  #: before the changes, and what only shows after them
     left: frozenset[tuple[str, str, str, str]] = frozenset()  #: keys of what is still found after them
     proposed: Sequence[Change] = ()  #: repairs that wait for a person
 
@@ -123,7 +124,7 @@ class ProvisionStore(Protocol):
         ...
 
     async def interrupted(self, row: Row, done: Sequence[Change]) -> None:
-        """Audits what was done before the process was stopped."""
+        """Records what was done before the process was stopped, or SES refused what comes next."""
         ...
 
     async def put_off(self, row: Row) -> None:
@@ -220,6 +221,8 @@ class Reconciler:
             await self._store.interrupted(row, done)
             return
         except SesError as error:
+            if done:
+                await self._store.interrupted(row, done)
             await self._store.failed(row, str(error), None, again_in=self._retry(row))
             return
         again = self._scan.again_in(shared=row.resource.shared)
@@ -259,15 +262,22 @@ class Reconciler:
                 failed.append((change, str(error)))
             else:
                 done.append(change)
-        after, left = reading, found
+        after, left, unread = reading, found, None
         if len(done) + len(failed) > before:
-            after = await self._read_back(row, calls, reading, done)
-            left = await self._find(row, after) if found else []
+            try:
+                after = await self._read_back(row, calls, reading, done)
+            except SesError as error:  # what was found and done is recorded all the same
+                unread = str(error)
+            else:
+                left = await self._find(row, after) if found or row.open else []
+        known = {each.key for each in found}
+        found = [*found, *(each for each in left if each.key not in known)]
         return Outcome(
             reading=after,
             members=after.members(row.resource),
             done=done,
             failed=failed,
+            unread=unread,
             found=found,
             left=frozenset(each.key for each in left),
             proposed=[change for change, _ in needed if change not in now],
@@ -410,6 +420,8 @@ def _problem(row: Row, outcome: Outcome) -> str | None:
     """Why the row is not as desired, if nothing proposed explains it."""
     if outcome.failed:
         return outcome.failed[0][1]
+    if outcome.unread is not None:
+        return outcome.unread
     proposed = {change.key for change in outcome.proposed}
     needed = plan.changes(row.resource, outcome.members)
     if left := [str(change) for change in needed if change.key not in proposed]:

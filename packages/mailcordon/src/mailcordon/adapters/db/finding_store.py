@@ -29,11 +29,14 @@ async def record(conn: PooledConnection, row: Row, outcome: Outcome) -> None:
     """Records what a look at one of our resources found, and ends what it does not find any more."""
     if not outcome.found and not row.open:
         return
-    done = {change.key for change in outcome.done}
-    repaired = [each.key for each in outcome.found] if done else []
-    kind, name = row.resource.kind.word, row.resource.name
     await see(
-        conn, (kind, name), outcome.found, left=outcome.left, repaired=repaired, tried=done, tenant=row.tenant
+        conn,
+        (row.resource.kind.word, row.resource.name),
+        outcome.found,
+        left=outcome.left,
+        done={change.key for change in outcome.done},
+        failed={change.key for change, _ in outcome.failed},
+        tenant=row.tenant,
     )
 
 
@@ -43,12 +46,13 @@ async def see(
     found: Sequence[Found],
     *,
     left: Collection[tuple[str, str, str, str]],
-    repaired: Collection[tuple[str, str, str, str]] = (),
-    tried: Collection[str] = (),
+    done: Collection[str] = (),
+    failed: Collection[str] = (),
     tenant: int | None = None,
     only: str | None = None,
 ) -> None:
-    """Opens or refreshes findings of one look, and ends those whose keys are not `left`."""
+    """Opens or refreshes findings of one look, and ends those whose keys are not `left`. `done` and `failed` are keys of the
+    changes that the look has made or tried."""
     open_ids: list[int] = []
     repaired_ids: list[int] = []
     for each in sorted(found, key=lambda one: one.key):
@@ -71,13 +75,17 @@ async def see(
             await _audit(conn, "drift.found", whose, each.key, each.sentence)
         if each.key in left:
             open_ids.append(row["id"])
-            proposed = [change for change in each.repair if change.key not in tried]
+            if any(change.key in done for change in each.repair):
+                await conn.execute(_SQL.set_tried, row["id"])  # SES may return the old value for a moment
+            proposed = [
+                change for change in each.repair if change.key not in done and change.key not in failed
+            ]
             if row["plan"] is None and proposed:
                 plan = await plan_store.propose(
                     conn, proposed, tenant=whose, because=each.sentence, actor=ACTOR
                 )
                 await conn.execute(_SQL.set_plan, row["id"], plan)
-        elif each.key in repaired:
+        elif done:
             repaired_ids.append(row["id"])
     for ended in await conn.fetch(
         _SQL.end_findings, *look, open_ids, repaired_ids, messages.repaired(), messages.undone(), only
@@ -126,7 +134,13 @@ def _change(change: Change) -> dict[str, object]:
 async def _audit(
     conn: PooledConnection, action: str, tenant: int | None, key: tuple[str, str, str, str], because: str
 ) -> None:
-    await conn.execute(_SHARED.write_audit, ACTOR, action, tenant, _about(key), None, None, because)
+    about, personal = _about(key), None
+    if "@" in key[2]:  # an identity can be a person's address
+        about, because = about.replace(key[2], "{address}"), because.replace(key[2], "{address}")
+        personal = json.dumps({"address": key[2]})
+    await conn.execute(
+        _SHARED.write_personal_audit, ACTOR, action, tenant, about, None, None, because, personal
+    )
 
 
 def _about(key: tuple[str, str, str, str]) -> str:

@@ -106,7 +106,9 @@ class ProvisionStore:
                 await self._record(conn, row, outcome, is_current=row_count(updated) > 0, is_settled=False)
 
     async def interrupted(self, row: Row, done: Sequence[Change]) -> None:
+        one = row.resource
         async with self._pool.acquire() as conn, conn.transaction():
+            await plan_store.record(conn, one.kind.word, one.name, done, (), is_settled=False)
             await _audit(conn, row, done)
 
     async def put_off(self, row: Row) -> None:

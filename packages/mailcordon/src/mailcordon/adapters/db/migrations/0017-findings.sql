@@ -6,6 +6,7 @@ alter table finding
     add touched_kind text not null default '',              -- what a management event about it names (control/hints.py)
     add touched_name text not null default '',
     add touched_member text not null default '',
+    add tried boolean not null default false,               -- whether a call that repairs it was made
     add repair jsonb not null default '[]';                 -- the calls that repair it: [{kind, name, action, member, was, want}]
 create index finding_of_row on finding (row_kind, row_name) where ended_at is null;
 create index finding_ended on finding (ended_at) where ended_at is not null;

@@ -41,10 +41,14 @@ where f.id = h.id;
 -- Ends open findings of a look, but for those that it still sees (by id). Repaired by the look, or by a plan before it. $7: if only
 -- one resource was looked at.
 update finding set ended_at = now(), ended_because = case
-    when id = any ($4::bigint[]) or exists (select from plan_change c where c.plan = finding.plan and c.state = 'done') then $5 else $6 end
+    when id = any ($4::bigint[]) or tried or exists (select from plan_change c where c.plan = finding.plan and c.state = 'done') then $5 else $6 end
 where row_kind = $1 and row_name = $2 and ended_at is null and not id = any ($3::bigint[])
   and ($7::text is null or resource = $7)
 returning id, kind, resource_kind, resource, member, tenant, plan, hold, ended_because;
+
+-- name: set_tried
+-- A call that repairs a finding was made.
+update finding set tried = true where id = $1;
 
 -- name: set_plan
 -- The plan that repairs a finding.
@@ -164,7 +168,7 @@ where kind = 'event-destination' and split_part(name, '/', 1) = $1;
 
 -- name: want_account
 -- The account itself: nothing is desired of it, but its settings are watched.
-insert into ses_resource (kind, name, phase, desired) values ('account', $1, 7, '{}') on conflict (kind, name) do nothing;
+insert into ses_resource (kind, name, phase, desired, work) values ('account', $1, 7, '{}', 'scan') on conflict (kind, name) do nothing;
 
 -- name: finding
 -- One finding, locked.
