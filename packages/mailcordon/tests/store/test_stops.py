@@ -275,6 +275,26 @@ async def test_the_stops_of_a_dead_dispatcher_end(stops: StopWorld) -> None:
     assert [stop.name for stop in await stops.stops.open()] == [str(live)]
 
 
+async def test_a_stop_of_what_no_lane_uses_any_more_ends_except_one_that_ses_itself_ends(
+    stops: StopWorld,
+) -> None:
+    """Its lanes moved or are retired, so no test mail can end it."""
+    acme = await stops.owner.fetchval(ACME_KEY)
+    names = (StopScope.SET, "mc-marketing"), (StopScope.SET, "mc-urgent"), (StopScope.TENANT, acme)
+    for scope, name in names:
+        await stops.place(
+            scope, name, Reason.TENANT_PAUSED if scope is StopScope.TENANT else Reason.SET_PAUSED
+        )
+    await stops.place(StopScope.CELL, "default", Reason.DAILY_QUOTA)
+    assert await stops.stops.end_of_no_lane() == 0
+    await stops.owner.execute(
+        "update lane set retiring_at = now(), retire_mail = 'drain', retired_with = 'lane', retired_at = now()"
+        " where tenant = (select id from tenant where slug = 'acme')"
+    )
+    assert await stops.stops.end_of_no_lane() == 1
+    assert {stop.name for stop in await stops.stops.open()} == {"mc-urgent", acme, "default"}
+
+
 async def test_a_stop_of_the_account_ends_only_if_the_account_agrees(stops: StopWorld) -> None:
     quota = await stops.place(StopScope.CELL, "default", Reason.DAILY_QUOTA)
     paused = await stops.place(StopScope.CELL, "default", Reason.ACCOUNT_PAUSED)

@@ -96,6 +96,7 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         ("ask SES for the account's rate", intervals.account, lambda: _poll_account(services)),
         ("ask SES for paused tenants", intervals.pauses, upkeep.follow_pauses),
         ("end the stops of dead dispatchers", intervals.clock, services.governor.stops.end_of_gone_workers),
+        ("end the stops that cover no lane", intervals.align, services.governor.stops.end_of_no_lane),
         ("remove suppressions", intervals.removals, upkeep.remove_suppressions),
         ("lift expired holds", intervals.clock, services.governor.lift_expired),
         ("purge findings", intervals.partitions, services.findings.purge),

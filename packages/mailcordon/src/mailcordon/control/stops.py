@@ -42,6 +42,7 @@ class StopStore(Protocol):
     async def open(self) -> list[Stop]: ...
     async def covering(self, lanes: Sequence[int]) -> list[Covering]: ...
     async def of_gone_workers(self) -> list[int]: ...
+    async def of_no_lane(self) -> list[int]: ...
 
 
 class Stops:
@@ -93,3 +94,8 @@ class Stops:
         """Ends the stops of dispatchers that ended or died. Returns how many."""
         ids = await self._store.of_gone_workers()
         return len(await self.end(ids, actor=CONTROL, because=reasons.worker_gone()))
+
+    async def end_of_no_lane(self) -> int:
+        """Ends the stops of routes that no lane has any more. Returns how many."""
+        ids = await self._store.of_no_lane()
+        return len(await self.end(ids, actor=CONTROL, because=reasons.no_lane_uses_it()))

@@ -374,6 +374,12 @@ def tenant_paused_for(cause: str | None) -> str:
 
 
 @example()
+def no_lane_uses_it() -> str:
+    """Why a stop ended: no lane sends over what it names any more."""
+    return "No lane uses it any more"
+
+
+@example()
 def worker_gone() -> str:
     """Why the stop of a dispatcher ended: the dispatcher did."""
     return "The dispatcher ended"

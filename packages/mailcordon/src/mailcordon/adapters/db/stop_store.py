@@ -101,6 +101,10 @@ class StopStore:
         async with connection_pool.acquire(self._pool) as conn:
             return [row["id"] for row in await conn.fetch(_SQL.stops_of_gone_workers)]
 
+    async def of_no_lane(self) -> list[int]:
+        async with connection_pool.acquire(self._pool) as conn:
+            return [row["id"] for row in await conn.fetch(_SQL.stops_of_no_lane)]
+
 
 async def derive(conn: PooledConnection, lanes: Sequence[int]) -> int:
     """Derives `stopped` of these lanes from the open stops, and wakes the turns of released ones. Returns how many changed.

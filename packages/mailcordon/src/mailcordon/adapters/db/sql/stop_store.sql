@@ -131,3 +131,11 @@ order by s.id;
 select s.id from stop s left join worker w on w.id::text = s.name
 where s.ended_at is null and s.scope = 'worker' and (w.id is null or w.ended_at is not null)
 order by s.id;
+
+-- name: stops_of_no_lane
+-- Stops of a route that no lane has any more: the lanes moved, or are retired. No test mail can end them. SES says itself that a
+-- tenant may send again.
+select s.id from stop s
+where s.ended_at is null and s.scope in ('set', 'identity', 'tenant', 'lane') and s.cause <> 'tenant-paused'
+  and not exists (select from lane l where l.retired_at is null and l.id in (select lanes_under(s.scope, s.name)))
+order by s.id;
