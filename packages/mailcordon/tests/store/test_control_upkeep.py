@@ -297,6 +297,14 @@ async def test_a_removed_suppression_leaves_the_list_of_every_ses_tenant_of_the_
     assert await world.listed(other) == {"kim@example.com"}
 
 
+async def test_a_suppression_whose_address_was_erased_can_be_removed(world: World) -> None:
+    acme, _ = await world.onboard("acme", "mail.acme.example")
+    await world.suppress(acme, "kim@example.com")
+    await world.owner.execute("update suppression set address = 'erased'")
+    assert await world.upkeep.remove_suppressions() == 1
+    assert await world.owner.fetchval("select count(*) from suppression") == 0
+
+
 async def test_sess_entry_stays_while_something_else_of_ours_suppresses_the_address(world: World) -> None:
     acme, key = await world.onboard("acme", "mail.acme.example")
     await world.list_at_ses(key, "kim@example.com")

@@ -13,6 +13,7 @@ from mailcordon.control.administration import Administration, SesAccount, SesErr
 from mailcordon.control.governor import Governor
 from mailcordon.control.retention import Keep, Stored, TableDay
 from mailcordon.control.work import Work
+from mailcordon.core import address
 from mailcordon.core import stop as stops
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.reason import Reason
@@ -176,8 +177,10 @@ class Upkeep:
         async with at_once:
             for removal in removals:
                 ses = self._ses.doing(Work.SUPPRESSION, removal.tenant)
+                # The list of before an erasure went with its SES tenant, and an erased address names no entry.
+                at_ses = removal.alone and removal.address != address.ERASED
                 try:
-                    for name in removal.ses_tenants if removal.alone else ():
+                    for name in removal.ses_tenants if at_ses else ():
                         await ses.delete_suppressed(removal.address, tenant=name)
                 except SesError as error:  # one address that SES refuses must not block the others
                     _LOG.warning("SES keeps %s on the list of %s: %s", removal.address, removal.slug, error)
