@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mailcordon.control import drift, observed
+from mailcordon.control import desired, drift, observed
 from mailcordon.control.desired import Kind, Resource
 from mailcordon.control.drift import Facts, Look
 from mailcordon.control.plan import DISASSOCIATE
@@ -39,7 +39,7 @@ WANT = Resource(
 def look(whole: dict[str, Any], before: dict[str, Any] | None = None, **more: Any) -> list[drift.Found]:
     first = before or SET
     given = Look(
-        resource=WANT,
+        resource=more.pop("resource", WANT),
         whole=whole,
         before=observed.members(Kind.CONFIGURATION_SET, "mc-urgent", first),
         accepted=drift.baseline(Kind.CONFIGURATION_SET, first, None),
@@ -102,3 +102,30 @@ def test_a_foreign_association_names_both_tenants_and_proposes_only_to_detach() 
     assert found.sentence == "zen can send as acme.example, which belongs to acme."
     assert [change.action for change in found.repair] == [DISASSOCIATE]
     assert found.tenant == 1
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"TrackingOptions": {"CustomRedirectDomain": "click.acme.example"}},
+        {"VdmOptions": {"DashboardOptions": {"EngagementMetrics": "ENABLED"}}},
+    ],
+)
+def test_tracking_is_repaired_where_it_must_not_be_and_reported_where_it_may(changed: dict[str, Any]) -> None:
+    [urgent] = look(SET | changed)
+    assert (urgent.kind, urgent.repair[0].action) == (Drift.TRACKING, "update")
+    free = {name: value for name, value in WANT.want.items() if name not in ("tracking_domain", "engagement")}
+    marketing = Resource(Kind.CONFIGURATION_SET, "mc-marketing", free, True)
+    [found] = look(SET | changed, resource=marketing)
+    assert found.kind is Drift.UNKNOWN
+
+
+def test_only_marketing_may_be_tracked() -> None:
+    settings = desired.Settings(
+        outcome_topic_arn="arn:aws:sns:us-east-1:1:a",
+        engagement_topic_arn="arn:aws:sns:us-east-1:1:b",
+        local=True,
+    )
+    sets = [each for each in desired.of_shared(settings) if each.kind is Kind.CONFIGURATION_SET]
+    free = {each.name for each in sets if "tracking_domain" not in each.want or "engagement" not in each.want}
+    assert free == {"mc-marketing"}

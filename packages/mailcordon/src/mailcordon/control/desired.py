@@ -103,11 +103,11 @@ def of_set(one: ConfigurationSet, settings: Settings) -> tuple[Resource, ...]:
         "suppression_scope": None,
         "suppressed_reasons": None,
         "sending_enabled": True,
-        "tracking_domain": None,
     }
+    # Marketing is tracked: under which domain, and whether VDM counts too, is the platform's choice.
+    if one.class_ != Class.MARKETING:
+        want |= {"tracking_domain": None, "engagement": False}
     if one.class_ is not None:
-        if one.class_ != Class.MARKETING:
-            want["engagement"] = False
         defaults = CLASS_DEFAULTS[one.class_]
         want["suppressed_reasons"] = list(defaults.ses_reasons) if defaults.ses_reasons is not None else None
         want["max_delivery_seconds"] = defaults.max_delivery_seconds

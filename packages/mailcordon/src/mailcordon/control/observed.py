@@ -22,8 +22,6 @@ _COVERED: Mapping[Kind, tuple[str, ...]] = {
         "SuppressionOptions.SuppressedReasons",
         "DeliveryOptions.MaxDeliverySeconds",
         "SendingOptions.SendingEnabled",
-        "TrackingOptions.CustomRedirectDomain",
-        "VdmOptions.DashboardOptions.EngagementMetrics",
     ),
     Kind.EVENT_DESTINATION: (
         "Name",
