@@ -143,3 +143,21 @@ async def test_an_address_in_a_finding_is_personal_in_the_audit_trail(world: Wor
     rows = await world.owner.fetch("select object, because, personal from audit where action = 'drift.found'")
     assert ["kim@" in row["object"] + row["because"] for row in rows] == [False]
     assert "kim@mail.acme.example" in rows[0]["personal"]
+
+
+async def test_a_repair_that_somebody_undoes_again_and_again_is_proposed_in_the_end(world: World) -> None:
+    forwarding = {"EmailIdentity": "mail.acme.example", "EmailForwardingEnabled": True}
+    policy = {"TenantName": "{acme}", "SuppressionScope": "ACCOUNT", "SuppressedReasons": ["BOUNCE"]}
+    for _ in range(7):
+        await world.call("put_email_identity_feedback_attributes", **forwarding)
+        await world.call("put_tenant_suppression_attributes", **policy)
+        await world.owner.execute("update ses_resource set next_try_at = now() where tenant is not null")
+        await world.settle()
+    [finding] = await world.open()
+    assert finding.kind is Drift.FEEDBACK_FORWARDING, "isolation is repaired each time"
+    assert finding.plan is not None
+    assert "came back" in ((await world.plans.get(finding.plan)).because or "")
+    assert await world.owner.fetchval("select count(*) from finding where kind = 'feedback-forwarding'") == 6
+    await world.plans.apply(finding.plan, actor="ann")
+    await world.settle()
+    assert await world.open() == []

@@ -15,7 +15,7 @@ import random
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 from mailcordon.control import approval, drift, observed, plan
 from mailcordon.control.administration import Administration, SesError
@@ -28,11 +28,16 @@ from mailcordon.control.plan import Change
 from mailcordon.control.resources import Listed, Reading, Resources
 from mailcordon.control.scan import Scan, Size
 from mailcordon.control.work import Work
-from mailcordon.core.drift import Policy
+from mailcordon.core.drift import TABLE, Drift, Policy
 from mailcordon.messages import drift as messages
 from mailcordon.messages import reasons
 
+Key: TypeAlias = "tuple[str, str, str, str]"  #: `Found.key`
+
 _SLOWEST_RETRY = 300.0  #: seconds
+#: Repairs of one finding in an hour, unless it breaks isolation. Somebody else, such as a second installation, wants another
+#: value: a person decides.
+_MOST_REPAIRS = 5
 _VERIFIED_WITHIN = 72 * 3600.0  #: seconds; SES stops looking for the DNS records then (ses.md 5.2)
 _CHECKS_PER_COUNT = 100  #: checks for which a count of the resources is used
 
@@ -57,7 +62,7 @@ class Row:
     later: frozenset[str] = (
         frozenset()
     )  #: as `allowed`, of changes that wait until no mail needs the old state
-    open: frozenset[tuple[str, str, str, str]] = frozenset()  #: keys of its open findings
+    open: frozenset[Key] = frozenset()  #: keys of its open findings
 
     @property
     def seen(self) -> bool:
@@ -75,7 +80,8 @@ class Outcome:
     failed: Sequence[tuple[Change, str]] = ()
     unread: str | None = None  #: why what SES has after the changes could not be read
     found: Sequence[Found] = ()  #: before the changes, and what only shows after them
-    left: frozenset[tuple[str, str, str, str]] = frozenset()  #: keys of what is still found after them
+    fought: frozenset[Key] = frozenset()  #: keys of findings that come back whenever they are repaired
+    left: frozenset[Key] = frozenset()  #: keys of what is still found after them
     proposed: Sequence[Change] = ()  #: repairs that wait for a person
 
 
@@ -148,6 +154,10 @@ class ProvisionStore(Protocol):
         ...
 
     async def policies(self) -> Mapping[str, Policy]: ...
+
+    async def repaired(self, row: Row) -> Mapping[Key, int]:
+        """How often each finding of this resource was repaired in the last hour, by key."""
+        ...
 
 
 class Reconciler:
@@ -249,8 +259,13 @@ class Reconciler:
             reading = await calls.read(row.resource)
         found = await self._find(row, reading)
         policies: Mapping[str, Policy] = await self._store.policies() if found else {}
+        fought = await self._fought(row) if found else frozenset[Key]()
         needed = _changes(row, reading, found)
-        now = [change for change, repairs in needed if _judge(row, change, repairs, policies) is Act.APPLY]
+        now = [
+            change
+            for change, repairs in needed
+            if _judge(row, change, repairs, policies, fought) is Act.APPLY
+        ]
         tried = {change.key for change, _ in failed}  # not again at once
         before = len(done) + len(failed)
         for change in now:
@@ -279,6 +294,7 @@ class Reconciler:
             failed=failed,
             unread=unread,
             found=found,
+            fought=fought,
             left=frozenset(each.key for each in left),
             proposed=[change for change, _ in needed if change not in now],
         )
@@ -329,6 +345,14 @@ class Reconciler:
             }
         return Reading(whole=whole, complete=False)
 
+    async def _fought(self, row: Row) -> frozenset[Key]:
+        repaired = await self._store.repaired(row)
+        return frozenset(
+            key
+            for key, times in repaired.items()
+            if times >= _MOST_REPAIRS and not TABLE[Drift(key[0])].isolation
+        )
+
     async def _find(self, row: Row, reading: Reading) -> list[Found]:
         """The findings. Asks the database for names only if there is something to say."""
         look = Look(
@@ -353,7 +377,7 @@ class Reconciler:
             return
         reading = await calls.read(resource)
         for change in plan.changes(resource, reading.members(resource), wanted=False):
-            act = _judge(row, change, (), {})
+            act = _judge(row, change, (), {}, frozenset())
             if act is Act.WAIT:
                 await self._store.put_off(row)
                 return
@@ -405,11 +429,17 @@ def _changes(row: Row, reading: Reading, found: Sequence[Found]) -> list[tuple[C
     return [(change, by_key.get(change.key, ())) for change in unique.values()]
 
 
-def _judge(row: Row, change: Change, repairs: Sequence[Found], policies: Mapping[str, Policy]) -> Act:
+def _judge(
+    row: Row,
+    change: Change,
+    repairs: Sequence[Found],
+    policies: Mapping[str, Policy],
+    fought: frozenset[Key],
+) -> Act:
     """What a changed desire needs is made; a repair follows the policies of all that it repairs."""
 
     def policy(change: Change) -> Act:
-        if all(drift.applies(change, each, policies) for each in repairs):
+        if all(drift.applies(change, each, policies) and each.key not in fought for each in repairs):
             return Act.APPLY
         return Act.PROPOSE
 

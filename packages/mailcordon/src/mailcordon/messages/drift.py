@@ -31,6 +31,7 @@ def tenant_suppression(tenant: str, scope: str | None, reasons: list[str] | None
 
 @example("mc-urgent", "ACCOUNT", None)
 @example("mc-urgent", None, ["BOUNCE", "COMPLAINT"])
+@example("mc-marketing", None, [])
 def set_suppression(set_name: str, scope: str | None, reasons: list[str] | None) -> str:
     """A configuration set overrides the suppression of every tenant that sends through it."""
     if scope is not None:
@@ -38,7 +39,7 @@ def set_suppression(set_name: str, scope: str | None, reasons: list[str] | None)
             f"Mail through {set_name} uses the {scope.lower()} suppression list, whatever its tenant has:"
             " addresses of one tenant can block another's mail."
         )
-    kinds = " and ".join(reasons or []) or "the tenant's own reasons"
+    kinds = "the tenant's own reasons" if reasons is None else " and ".join(reasons) or "nothing"
     return f"Mail through {set_name} is suppressed for {kinds}, which is not what its class needs."
 
 
@@ -306,6 +307,15 @@ def differs() -> str:
 def repaired() -> str:
     """Why a finding ended: Mailcordon repaired it."""
     return "repaired"
+
+
+@example("SES e-mails every bounce and complaint of mail.acme.example to its sender address as well.")
+def comes_back(sentence: str) -> str:
+    """The reason of a plan for a difference that is not repaired by itself any more, since it comes back each time."""
+    return (
+        f"{sentence} It was repaired several times in the last hour and came back: something else sets another value. Find"
+        " it before you apply this plan."
+    )
 
 
 @example()

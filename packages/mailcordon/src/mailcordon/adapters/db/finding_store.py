@@ -36,6 +36,7 @@ async def record(conn: PooledConnection, row: Row, outcome: Outcome) -> None:
         left=outcome.left,
         done={change.key for change in outcome.done},
         failed={change.key for change, _ in outcome.failed},
+        fought=outcome.fought,
         tenant=row.tenant,
     )
 
@@ -48,11 +49,12 @@ async def see(
     left: Collection[tuple[str, str, str, str]],
     done: Collection[str] = (),
     failed: Collection[str] = (),
+    fought: Collection[tuple[str, str, str, str]] = (),
     tenant: int | None = None,
     only: str | None = None,
 ) -> None:
     """Opens or refreshes findings of one look, and ends those whose keys are not `left`. `done` and `failed` are keys of the
-    changes that the look has made or tried."""
+    changes that the look has made or tried; `fought`: of findings that come back whenever they are repaired."""
     open_ids: list[int] = []
     repaired_ids: list[int] = []
     for each in sorted(found, key=lambda one: one.key):
@@ -81,9 +83,8 @@ async def see(
                 change for change in each.repair if change.key not in done and change.key not in failed
             ]
             if row["plan"] is None and proposed:
-                plan = await plan_store.propose(
-                    conn, proposed, tenant=whose, because=each.sentence, actor=ACTOR
-                )
+                because = messages.comes_back(each.sentence) if each.key in fought else each.sentence
+                plan = await plan_store.propose(conn, proposed, tenant=whose, because=because, actor=ACTOR)
                 await conn.execute(_SQL.set_plan, row["id"], plan)
         elif done:
             repaired_ids.append(row["id"])
@@ -91,6 +92,12 @@ async def see(
         _SQL.end_findings, *look, open_ids, repaired_ids, messages.repaired(), messages.undone(), only
     ):
         await _ended(conn, ended)
+
+
+async def repaired(conn: PooledConnection, kind: str, name: str) -> dict[tuple[str, str, str, str], int]:
+    """How often each finding of a look was repaired in the last hour."""
+    rows = await conn.fetch(_SQL.repaired, kind, name, messages.repaired())
+    return {(row["kind"], row["resource_kind"], row["resource"], row["member"]): row["times"] for row in rows}
 
 
 async def bounded(

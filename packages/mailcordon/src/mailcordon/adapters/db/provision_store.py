@@ -149,6 +149,10 @@ class ProvisionStore:
             }
         return Facts(slug=slug, owners=owners)
 
+    async def repaired(self, row: Row) -> Mapping[tuple[str, str, str, str], int]:
+        async with self._pool.acquire() as conn:
+            return await finding_store.repaired(conn, row.resource.kind.word, row.resource.name)
+
     async def policies(self) -> Mapping[str, Policy]:
         found = await self._pool.fetch(_SQL.policies)
         return {row["kind"]: Policy(act=row["act"], hold=row["hold"]) for row in found}

@@ -46,6 +46,13 @@ where row_kind = $1 and row_name = $2 and ended_at is null and not id = any ($3:
   and ($7::text is null or resource = $7)
 returning id, kind, resource_kind, resource, member, tenant, plan, hold, ended_because;
 
+-- name: repaired
+-- How often the findings of a look were repaired in the last hour.
+select kind, resource_kind, resource, member, count(*)::int as times
+from finding
+where ended_at > now() - make_interval(hours => 1) and row_kind = $1 and row_name = $2 and ended_because = $3
+group by 1, 2, 3, 4;
+
 -- name: set_tried
 -- A call that repairs a finding was made.
 update finding set tried = true where id = $1;
