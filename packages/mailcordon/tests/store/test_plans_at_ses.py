@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from mailcordon.control import steps
 from mailcordon.control.reconcile import Row
@@ -124,6 +125,48 @@ async def test_a_call_that_ses_refuses_stands_in_the_plan_in_its_words_until_it_
 
 def spoil(params: dict[str, Any], **_: Any) -> None:
     params["EmailIdentity"] = "no domain"
+
+
+async def test_what_is_taken_away_in_parts_is_recorded_part_by_part_with_what_ses_refused(
+    world: World,
+) -> None:
+    await world.onboard()
+    await world.settle()
+    key = await world.owner.fetchval("select key from tenant")
+    id = await apply(world, DEDICATED)
+    await world.settle()
+    await world.plans.follow()
+    await world.owner.execute(
+        "update plan_change set for_mail = action = 'disassociate' and member like 'identity/%'"
+    )
+    world.ses.meta.events.register(
+        "before-parameter-build.sesv2.DeleteTenantResourceAssociation", refuse, "r"
+    )
+    await world.reconciler.check(await due(world, "association", key))
+    said = {
+        call.change.member: (call.state, call.outcome)
+        for call in (await world.plans.get(id)).calls
+        if call.change.removes
+    }
+    assert "Throttled" in str(said["configuration-set/mc-marketing"][1])
+    world.ses.meta.events.unregister(
+        "before-parameter-build.sesv2.DeleteTenantResourceAssociation", unique_id="r"
+    )
+    await world.reconciler.check(await due(world, "association", key))
+    calls = (await world.plans.get(id)).calls
+    states = {str(call.change.member): call.state for call in calls if call.change.action == "disassociate"}
+    assert states == {
+        "configuration-set/mc-marketing": "done",
+        "configuration-set/mc-urgent": "done",
+        "identity/mail.acme.example": "pending",
+        "identity/news.acme.example": "pending",
+    }
+    audited = await world.owner.fetchval("select count(*) from audit where action = 'ses.disassociate'")
+    assert audited == 2
+
+
+def refuse(**_: Any) -> None:
+    raise ClientError({"Error": {"Code": "Throttled", "Message": "no"}}, "DeleteTenantResourceAssociation")
 
 
 @pytest.mark.parametrize("at", [1, 2, 4, 7, 10, 13, 15, 17, 19])

@@ -129,8 +129,10 @@ class ProvisionStore(Protocol):
         """Records SES's error, and what was read and done before it. What the row depends on becomes due."""
         ...
 
-    async def interrupted(self, row: Row, done: Sequence[Change]) -> None:
-        """Records what was done before the process was stopped, or SES refused what comes next."""
+    async def interrupted(
+        self, row: Row, done: Sequence[Change], failed: Sequence[tuple[Change, str]] = ()
+    ) -> None:
+        """Records what was done, and what SES refused, before the process was stopped or the rest has to wait."""
         ...
 
     async def put_off(self, row: Row) -> None:
@@ -378,6 +380,8 @@ class Reconciler:
         reading = await calls.read(resource)
         for change in plan.changes(resource, reading.members(resource), wanted=False):
             act = _judge(row, change, (), {}, frozenset())
+            if act is not Act.APPLY and done:
+                await self._store.interrupted(row, done)
             if act is Act.WAIT:
                 await self._store.put_off(row)
                 return
@@ -385,7 +389,12 @@ class Reconciler:
                 problem = messages.not_allowed(str(change))
                 await self._store.failed(row, problem, None, again_in=_SLOWEST_RETRY)
                 return
-            await calls.apply(change, reading.whole)
+            try:
+                await calls.apply(change, reading.whole)
+            except SesError as error:
+                await self._store.interrupted(row, done, [(change, str(error))])
+                done.clear()
+                raise
             done.append(change)
         await self._store.gone(row, done)
 

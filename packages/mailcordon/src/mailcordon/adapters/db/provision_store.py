@@ -105,10 +105,12 @@ class ProvisionStore:
             if outcome:
                 await self._record(conn, row, outcome, is_current=row_count(updated) > 0, is_settled=False)
 
-    async def interrupted(self, row: Row, done: Sequence[Change]) -> None:
+    async def interrupted(
+        self, row: Row, done: Sequence[Change], failed: Sequence[tuple[Change, str]] = ()
+    ) -> None:
         one = row.resource
         async with self._pool.acquire() as conn, conn.transaction():
-            await plan_store.record(conn, one.kind.word, one.name, done, (), is_settled=False)
+            await plan_store.record(conn, one.kind.word, one.name, done, failed, is_settled=False)
             await _audit(conn, row, done)
 
     async def put_off(self, row: Row) -> None:
