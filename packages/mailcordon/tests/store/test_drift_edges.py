@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from mailcordon.control import beside
+from mailcordon.control.administration import SesError
 from mailcordon.control.steps import Step, StepKind
 from mailcordon.core.drift import Drift, Policy
 
@@ -161,3 +162,23 @@ async def test_a_repair_that_somebody_undoes_again_and_again_is_proposed_in_the_
     await world.plans.apply(finding.plan, actor="ann")
     await world.settle()
     assert await world.open() == []
+
+
+async def test_a_list_that_ses_refuses_keeps_no_other_from_being_read(world: World) -> None:
+    await world.call("create_email_identity", EmailIdentity="other.example")
+    await world.call("create_configuration_set", ConfigurationSetName="other")
+    await world.call("create_tenant", TenantName="other")
+    events = world.administer._client.meta.events  # pyright: ignore[reportPrivateUsage]
+
+    def refuse(params: dict[str, Any], **_: Any) -> None:
+        params["NextToken"] = "no token of this list"
+
+    for operation in ("ListReputationEntities", "ListEmailIdentities"):
+        events.register(f"before-parameter-build.sesv2.{operation}", refuse, operation)
+    with pytest.raises(SesError):
+        await world.beside.round()
+    assert {each.kind for each in await world.open()} == {Drift.EXTRA_SET, Drift.EXTRA_TENANT}
+    for operation in ("ListReputationEntities", "ListEmailIdentities"):
+        events.unregister(f"before-parameter-build.sesv2.{operation}", unique_id=operation)
+    await world.beside.round()
+    assert len(await world.open()) == 3

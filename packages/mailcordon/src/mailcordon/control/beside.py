@@ -120,11 +120,16 @@ class Beside:
         self._after_others: int | None = None
 
     async def round(self) -> None:
-        """Reads every list once. Raises SesError."""
+        """Reads every list once. Raises SesError at the end, if SES refuses one of them."""
         await self._store.want_account(self._cell)
-        await self._tenants()
-        await self._identities()
-        await self._sets()
+        refused: SesError | None = None
+        for read in (self._tenants, self._entities, self._identities, self._sets):
+            try:
+                await read()
+            except SesError as error:
+                refused = refused or error
+        if refused is not None:
+            raise refused
 
     async def follow_hints(self) -> int:
         """Looks at SES tenants that are not ours and that management events associated with what is ours. Returns at how many.
@@ -174,22 +179,24 @@ class Beside:
     async def _tenants(self) -> None:
         listed = {str(each["TenantName"]): each for each in await self._ses.tenants()}
         await self._store.statuses({name: str(each.get("SendingStatus")) for name, each in listed.items()})
-        entities = await self._ses.entities()
-        by_name = {_tenant_of(str(each.get("ReputationEntityReference"))): each for each in entities}
-        await self._store.entities(by_name, again_in=self._recheck)
         names = await self._store.strangers(Kind.TENANT, sorted(listed))
         for gone in sorted(set(await self._store.known_strangers(Kind.TENANT)) - set(names)):
             await self._store.see((_TENANT, gone), [])
-        strangers = [
-            Stranger(
-                kind=Kind.TENANT,
-                name=name,
-                whole={**listed[name], "resources": await self._see_tenant(name, self._ses)},
-            )
-            for name in names
-        ]
+        strangers: list[Stranger] = []
+        for name in names:
+            resources = await self._see_tenant(name, self._ses)
+            if resources is not None:  # else it was deleted since it was listed
+                whole = {**listed[name], "resources": resources}
+                strangers.append(Stranger(kind=Kind.TENANT, name=name, whole=whole))
         await self._store.keep(Kind.TENANT, strangers, all=True)
-        await self._see(Kind.TENANT, [_extra(Drift.EXTRA_TENANT, Kind.TENANT, name) for name in names])
+        await self._see(
+            Kind.TENANT, [_extra(Drift.EXTRA_TENANT, Kind.TENANT, each.name) for each in strangers]
+        )
+
+    async def _entities(self) -> None:
+        entities = await self._ses.entities()
+        by_name = {_tenant_of(str(each.get("ReputationEntityReference"))): each for each in entities}
+        await self._store.entities(by_name, again_in=self._recheck)
 
     async def _look_at_tenant(self, name: str, ses: Administration) -> None:
         """One tenant that a management event named, or that was changed."""
@@ -198,8 +205,8 @@ class Beside:
             await self._see(Kind.TENANT, [], only=name)
             return
         whole = await ses.get_tenant(name)
-        resources = await self._see_tenant(name, ses) if whole is not None else []
-        if whole is None:
+        resources = None if whole is None else await self._see_tenant(name, ses)
+        if whole is None or resources is None:
             await self._store.see((_TENANT, name), [])
             await self._see(Kind.TENANT, [], only=name)
             return
@@ -207,8 +214,8 @@ class Beside:
         await self._store.keep(Kind.TENANT, [stranger], all=False)
         await self._see(Kind.TENANT, [_extra(Drift.EXTRA_TENANT, Kind.TENANT, name)], only=name)
 
-    async def _see_tenant(self, name: str, ses: Administration) -> list[str]:
-        """What a tenant that is not ours uses. What of it is ours is a finding."""
+    async def _see_tenant(self, name: str, ses: Administration) -> list[str] | None:
+        """What a tenant that is not ours uses; None if it does not exist. What of it is ours is a finding."""
         arns = await ses.get_associations(name)
         resources = sorted(arn.split(":", 5)[-1] for arn in arns or ())
         found: list[Found] = []
@@ -227,7 +234,7 @@ class Beside:
                 )
             )
         await self._store.see((_TENANT, name), await self._unaccepted(found))
-        return resources
+        return None if arns is None else resources
 
     # Identities and sets ------------------------------------------------------------------------------------------------
 
