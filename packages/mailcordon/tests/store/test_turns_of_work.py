@@ -118,6 +118,15 @@ async def test_what_keeps_failing_leaves_the_share_of_those_for_whom_somebody_wa
     assert (1, "identity") not in await world.next(Work.ONBOARDING)
 
 
+async def test_what_the_scan_could_not_repair_is_not_behind_what_it_reads(world: World) -> None:
+    await world.fill(2, work=Work.SCAN, state="applied")
+    read, unread = await world.store.due(2, Work.SCAN)
+    outcome = Outcome(reading=Reading(whole={}), members={})
+    await world.store.failed(read, "no", outcome, again_in=0)
+    await world.store.failed(unread, "no", None, again_in=0)
+    assert await world.next(Work.REPAIR) == [(read.tenant, read.resource.kind.word)]
+
+
 async def test_a_newcomer_is_next_whoever_waits_and_those_who_waited_longest_are_not_forgotten(
     world: World,
 ) -> None:

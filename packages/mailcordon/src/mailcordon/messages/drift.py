@@ -134,8 +134,11 @@ def dkim_key(domain: str, member: str, was: str | None, has: str | None) -> str:
 
 @example("mail.acme.example", "bounce.mail.acme.example", None)
 @example("mail.acme.example", None, "bounce.mail.acme.example")
+@example("mail.acme.example", None, None)
 def mail_from(domain: str, was: str | None, has: str | None) -> str:
     """The custom MAIL FROM of a domain was changed or removed."""
+    if has is None and was is None:
+        return f"What SES does with mail from {domain} without the MX of a MAIL FROM was changed; it has no MAIL FROM now."
     if has is None:
         return f"Mail from {domain} leaves with SES's own MAIL FROM instead of {was}: SPF no longer aligns with the domain."
     if was is None:

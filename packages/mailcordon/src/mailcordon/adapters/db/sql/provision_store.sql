@@ -94,13 +94,14 @@ returning s.same;
 
 -- name: failed
 -- As `applied`. The attempts in a row without success decide when to retry; what keeps failing leaves the share of those for whom
--- somebody waits.
+-- somebody waits. What the scan has read and could not repair is not behind all that the scan reads.
 update ses_resource
 set observed = coalesce($7::jsonb, observed), observed_at = case when $7::jsonb is null then observed_at else now() end,
     whole = coalesce($8::jsonb, whole), state = 'failing', error = $3, attempts = attempts + 1,
     (next_try_at, work, due_since) = (
         select case when same then now() + make_interval(secs => $4::float8) else next_try_at end,
-               case when same and attempts >= 4 and work in ('urgent', 'onboarding') then 'repair' else work end,
+               case when same and (attempts >= 4 and work in ('urgent', 'onboarding') or work = 'scan' and $7 is not null)
+                   then 'repair' else work end,
                case when same then null else due_since end
           from (select xmin::text::bigint = coalesce($6::bigint, xmin::text::bigint) as same) s
     )
