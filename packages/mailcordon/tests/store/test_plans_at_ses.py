@@ -208,13 +208,18 @@ async def due(world: World, kind: str, name: str) -> Row:
     return row
 
 
-async def test_a_removal_that_is_approved_while_its_resource_is_checked_is_made(world: World) -> None:
-    key = await world.onboard()
-    await world.settle()
+async def associate_another(world: World, key: str) -> None:
+    """As somebody else would."""
     await ask(world.ses.create_email_identity, EmailIdentity="other.example")
     (own, *_) = (await ask(world.ses.list_tenant_resources, TenantName=key))["TenantResources"]
     arn = own["ResourceArn"].rpartition(":")[0] + ":identity/other.example"
     await ask(world.ses.create_tenant_resource_association, TenantName=key, ResourceArn=arn)
+
+
+async def test_a_removal_that_is_approved_while_its_resource_is_checked_is_made(world: World) -> None:
+    key = await world.onboard()
+    await world.settle()
+    await associate_another(world, key)
     await world.reconciler.check(await due(world, "association", key))
     id = await world.owner.fetchval("select max(id) from plan where source = 'control'")
     row = await due(world, "association", key)
@@ -235,3 +240,33 @@ async def test_a_deletion_that_is_planned_while_its_resource_is_checked_is_made(
     await follow(world)
     assert {call.state for call in (await world.plans.get(id)).calls} == {"done"}
     assert "third.acme.example" not in (await state(world))["identities"]
+
+
+async def test_what_was_being_made_when_a_later_plan_took_it_back_is_removed(world: World) -> None:
+    await world.onboard()
+    await world.plans.want_everything(world.plans.settings)
+    await world.settle()
+    before = await state(world)
+    await apply(world, DEDICATED)
+    rows = await world.store.due(50)
+    back = await apply(world, steps.set_topology("acme", dedicated=False, ses_tenants="one"))
+    for row in rows:
+        await world.reconciler.check(row)
+    await follow(world)
+    assert await state(world) == before
+    assert (await world.plans.get(back)).state == "applied"
+    assert await world.owner.fetchval("select count(*) from ses_resource where not wanted") == 0
+
+
+async def test_a_retired_tenant_is_deleted_with_what_somebody_else_has_associated_with_it(
+    world: World,
+) -> None:
+    key = await world.onboard()
+    await world.settle()
+    await associate_another(world, key)
+    await world.reconciler.check(await due(world, "association", key))
+    id = await apply(world, Step(kind=StepKind.RETIRE_TENANT, tenant="acme"))
+    await world.owner.execute("update lane set sealed_at = now(), drained_at = now(), retired_at = now()")
+    await follow(world)
+    assert {call.state for call in (await world.plans.get(id)).calls} == {"done"}
+    assert (await state(world))["associated"] == {}

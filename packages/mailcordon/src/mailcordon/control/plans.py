@@ -522,12 +522,26 @@ def _differs(row: Have | None, wish: Wanted) -> bool:
 def _calls(row: Have | None, wish: Wanted) -> list[Call]:
     """The calls that this wish adds to those that are needed already."""
     observed = row and row.observed and _filled(row, wish.resource)
-    needed = plan.changes(wish.resource, observed, wanted=wish.wanted)
-    if row is not None and row.wanted:
+    needed = [each for each in plan.changes(wish.resource, observed, wanted=wish.wanted) if not each.removes]
+    if row is not None:
+        needed += [
+            each for each in plan.changes(wish.resource, _may_have(row), wanted=wish.wanted) if each.removes
+        ]
+    if row is not None and row.wanted and wish.wanted:
         same = row.resource.want == wish.resource.want
         due = {change.key for change in plan.changes(row.resource, observed)}
         needed = [each for each in needed if each.key not in due or (each.action == plan.UPDATE and not same)]
     return [Call(change=change, tenant=wish.tenant) for change in needed]
+
+
+def _may_have(row: Have) -> Mapping[str, Json] | None:
+    """What SES has, or may have by now: what is desired is perhaps being made."""
+    if not row.wanted:
+        return row.observed
+    if row.resource.kind != Kind.ASSOCIATION:
+        return row.observed or row.resource.want
+    lists = (of.get("resources") for of in (row.observed or {}, row.resource.want))
+    return {"resources": sorted({str(name) for each in lists for name in cast("Sequence[str]", each or ())})}
 
 
 def _filled(row: Have, resource: Resource) -> Mapping[str, Json]:
