@@ -47,8 +47,8 @@ async def test_sentences_say_what_differs_and_what_was_done(world: World) -> Non
     found = await world.all()
     extra = found["extra-association", world.filled("{zen} configuration-set/mc-urgent")]
     assert extra.sentence.startswith(
-        "zen is associated with configuration-set/mc-urgent, which none of its lanes uses: mail can leave through it"
-        " uncounted. Association made "
+        "An SES tenant of zen is associated with configuration-set/mc-urgent, which no lane needs there: mail can leave"
+        " through it uncounted. Association made "
     )
     missing = found["missing-association", world.filled("{zen} identity/mail.zen.example")]
     assert "Change made " in missing.sentence, "it was removed"

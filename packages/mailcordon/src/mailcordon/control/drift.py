@@ -314,7 +314,12 @@ def _extra_association(resource: Resource, name: str, facts: Facts) -> Found:
         resource=resource.name,
         member=name,
         tenant=owner.tenant,
-        detail={"tenant": tenant, "domain": name.partition("/")[2], "owner": owner.slug},
+        detail={
+            "tenant": tenant,
+            "domain": name.partition("/")[2],
+            "owner": owner.slug,
+            "is_set": name.startswith(f"{Kind.CONFIGURATION_SET.word}/"),
+        },
         repair=repair,
     )
 

@@ -66,8 +66,11 @@ def missing_association(tenant: str, resource: str) -> str:
 
 
 @example("zen", "mail.acme.example", "acme")
-def shared_association(tenant: str, domain: str, owner: str) -> str:
+@example("zen", "mc-acme-urgent", "acme", True)
+def shared_association(tenant: str, domain: str, owner: str, is_set: bool = False) -> str:
     """One of our SES tenants is associated with a domain or set of another of our tenants."""
+    if is_set:
+        return f"{tenant} can send through the configuration set {domain}, which belongs to {owner}."
     return f"{tenant} can send as {domain}, which belongs to {owner}."
 
 
@@ -80,9 +83,12 @@ def foreign_association(ses_tenant: str, resource: str, owner: str) -> str:
 @example("zen", "identity/other.example")
 @example("zen", "configuration-set/mc-urgent", True)
 def extra_association(tenant: str, resource: str, known: bool = False) -> str:
-    """One of our SES tenants is associated with something that Mailcordon did not make, or that none of its lanes uses."""
+    """One of our SES tenants is associated with something that Mailcordon did not make, or that no lane needs there."""
     if known:
-        return f"{tenant} is associated with {resource}, which none of its lanes uses: mail can leave through it uncounted."
+        return (
+            f"An SES tenant of {tenant} is associated with {resource}, which no lane needs there: mail can leave through it"
+            " uncounted."
+        )
     return f"{tenant} is associated with {resource}, which Mailcordon does not know: mail can leave through it uncounted."
 
 
