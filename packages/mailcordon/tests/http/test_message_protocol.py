@@ -537,6 +537,40 @@ async def test_a_request_without_a_valid_key_is_refused_before_its_body_is_kept(
         assert (answer.status, answer.said["code"]) == (401, "unauthorised")
 
 
+async def test_a_key_revoked_between_two_requests_of_a_connection_is_refused(api: Api) -> None:
+    async with api.client() as client:
+        for _ in range(2):
+            await client.write(api.request(GOOD))
+            assert (await client.response()).status == 202
+        await api.keys.revoke(api.prefix, actor="test")
+        api.cache.invalidate()  # as any other request does that sees the new epoch
+        await client.write(api.request(GOOD))
+        answer = await client.response()
+        assert (answer.status, answer.said["code"]) == (401, "unauthorised")
+    assert await api.stored() == 2
+
+
+async def test_each_request_of_a_connection_is_its_own_keys(api: Api) -> None:
+    _, reader = await api.keys.create(tenant="acme", name="n", scopes=("read",), actor="test")
+    await api.accept.forget()
+    for text in (api.key, reader):
+        await api.cache.load(f"Bearer {text}")
+    async with api.client() as client:
+        for key, status in ((api.key, 202), (reader, 403), (api.key, 202)):
+            await client.write(api.request(GOOD, key=key))
+            assert (await client.response()).status == status
+        await client.write(api.request(GOOD).replace(f"Bearer {api.key}".encode(), b"Bearer mck_nobody"))
+        assert (await client.response()).status == 401
+
+
+async def test_an_answer_has_the_headers_that_the_server_has_now(api: Api) -> None:
+    async with api.client() as client:
+        for date in (b"Sat, 28 Nov 2026 10:00:00 GMT", b"Sat, 28 Nov 2026 10:00:01 GMT"):
+            api.server.server_state.default_headers = [(b"date", date)]
+            await client.write(api.request(GOOD))
+            assert (await client.response()).headers["date"] == date.decode().lower()
+
+
 async def test_a_key_revoked_while_the_body_arrives_is_refused(api: Api) -> None:
     raw = json.dumps(GOOD).encode()
     async with api.client() as client:

@@ -87,6 +87,24 @@ async def test_a_new_epoch_empties_the_cache_of_keys(world: World) -> None:
     assert world.cache.lookup(header) is None
 
 
+async def test_a_key_that_was_found_is_current_until_the_epoch_moves_or_it_expires(world: World) -> None:
+    _, header = await world.key("acme", expires_at=datetime.now(UTC) + timedelta(minutes=5))
+    await world.cache.load(header)
+    known = world.cache.find(header)
+    assert known is not None
+    assert world.cache.is_current(known)
+    world.cache.invalidate()
+    assert not world.cache.is_current(known)
+    await world.cache.load(header)
+    again = world.cache.find(header)
+    assert again is not None
+    assert world.cache.is_current(again)
+    assert not world.cache.is_current(known)
+    world.now += 301
+    assert not world.cache.is_current(again)
+    assert world.cache.find(header) is None
+
+
 async def test_an_expired_key_is_refused_even_if_it_is_cached(world: World) -> None:
     _, header = await world.key("acme", expires_at=datetime.now(UTC) + timedelta(minutes=5))
     await world.cache.authenticate(header)

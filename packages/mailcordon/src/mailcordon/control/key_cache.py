@@ -2,8 +2,9 @@
 
 It also notes which keys were used, for a background task to write down (app/key_uses.py): a request never waits for that.
 
-The cache holds hashes of keys, never the keys. `authenticate` reads the epoch (one row) each time, so a revocation takes effect
-with its commit. The hot path reads the epoch with each batch anyway: it uses `lookup`, and calls `invalidate` if the epoch moved.
+The cache holds hashes of keys, never the keys. (A connection remembers the key that it was shown last.) `authenticate` reads the
+epoch (one row) each time, so a revocation takes effect with its commit. The hot path reads the epoch with each batch anyway: it
+uses `lookup` or `find`, and calls `invalidate` if the epoch moved.
 """
 
 import time
@@ -19,10 +20,13 @@ _MOST = 10_000  #: cached keys; when there are more, the cache is emptied
 
 
 @dataclass(frozen=True, slots=True)
-class _Cached:
+class Known:
+    """A key in the cache."""
+
     principal: Principal
     expires_at: float | None  #: seconds since 1970
-    key_id: int  #: the principal's, one attribute nearer: `lookup` reads it for each message
+    key_id: int  #: the principal's, one attribute nearer: `find` reads it for each message
+    generation: int  #: of the cache, in which it was read
 
 
 class KeyCache:
@@ -31,21 +35,32 @@ class KeyCache:
     def __init__(self, store: keys.KeyStore, clock: Callable[[], float] = time.time) -> None:
         self._store = store
         self._clock = clock
-        self._cached: dict[bytes, _Cached] = {}
+        self._cached: dict[bytes, Known] = {}
         self._epoch = -1
         self._generation = 0
         self._used: set[int] = set()
 
     def lookup(self, authorization: str | None) -> Principal | None:
         """Returns the key's principal as of the last epoch seen, or None if it is not cached: then call `load`. Never waits."""
+        known = self.find(authorization)
+        return None if known is None else known.principal
+
+    def find(self, authorization: str | None) -> Known | None:
+        """As `lookup`. The result is good for the same text as long as `is_current` says so."""
         text = keys.bearer(authorization)
         if text is None:
             return None
-        cached = self._cached.get(keys.hash_of(text))
-        if cached is None or (cached.expires_at is not None and cached.expires_at <= self._clock()):
-            return None
-        self._used.add(cached.key_id)
-        return cached.principal
+        known = self._cached.get(keys.hash_of(text))
+        return known if known is not None and self.is_current(known) else None
+
+    def is_current(self, known: Known) -> bool:
+        """Whether `find` would still return it: no newer epoch was seen, and the key has not expired. It counts as used then."""
+        if known.generation != self._generation or (
+            known.expires_at is not None and known.expires_at <= self._clock()
+        ):
+            return False
+        self._used.add(known.key_id)
+        return True
 
     async def load(self, authorization: str | None) -> Principal:
         """Reads the key from the database. Raises Unauthorised."""
@@ -65,7 +80,9 @@ class KeyCache:
         if fresh and found.epoch == self._epoch:
             if len(self._cached) >= _MOST:
                 self._cached.clear()
-            self._cached[hash] = _Cached(found.principal, found.expires_at, found.principal.key_id)
+            self._cached[hash] = Known(
+                found.principal, found.expires_at, found.principal.key_id, self._generation
+            )
         self._used.add(found.principal.key_id)
         return found.principal
 

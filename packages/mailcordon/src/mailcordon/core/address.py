@@ -161,4 +161,9 @@ def _is_nobodys(domain: str) -> bool:
 def hash_of(key: bytes, address: Address) -> bytes:
     """A 16-byte keyed hash of an address, for suppression and look-up. Letter case does not matter (ses.md 2.4). Without the
     key, guessed addresses cannot be tested against a stolen table."""
-    return hashlib.blake2b(str(address).lower().encode(), digest_size=16, key=key).digest()
+    return hash_of_text(key, str(address))
+
+
+def hash_of_text(key: bytes, address: str) -> bytes:
+    """As `hash_of`, for the text of an address that was parsed."""
+    return hashlib.blake2b(address.lower().encode(), digest_size=16, key=key).digest()

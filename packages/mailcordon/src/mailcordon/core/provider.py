@@ -50,11 +50,12 @@ _DOMAINS: dict[Provider, str] = {
     Provider.TELEKOM: "t-online.de magenta.de",
     Provider.ORANGE: "orange.fr wanadoo.fr",
 }
+_OTHER = Provider.OTHER
 _BY_DOMAIN = {domain: provider for provider, names in _DOMAINS.items() for domain in names.split()}
 
 
 def of(domain: str) -> Provider:
-    return _BY_DOMAIN.get(domain, Provider.OTHER)
+    return _BY_DOMAIN.get(domain, _OTHER)
 
 
 def parse_provider(word: str) -> Provider:

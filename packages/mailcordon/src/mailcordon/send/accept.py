@@ -13,8 +13,8 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
 
 from mailcordon.core import address, ids, provider, reserved_domains
 from mailcordon.core.delivery import State
@@ -41,8 +41,7 @@ _MOST_TENANTS = 50_000
 _MOST_UNKNOWN = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class AcceptedDelivery:
+class AcceptedDelivery(NamedTuple):
     id: int
     address: str
     state: State
@@ -50,8 +49,7 @@ class AcceptedDelivery:
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
+class Accepted(NamedTuple):
     """A message that is durably stored."""
 
     id: int
@@ -177,7 +175,7 @@ class Accept:
             slug, submission = parse()
             item = self._item(slug, submission, api_key, key, still_allowed, changes, done)
             # Resolution does not read the text, and a large one is not kept twice.
-            item.submission = replace(submission, text=None, html=None)
+            item.submission = submission._replace(text=None, html=None)
             return item
 
         full = self._unparsed.put(caller, _Unparsed(make=make, admit=admit, done=done), size)
@@ -238,13 +236,15 @@ class Accept:
     ) -> _Item:
         content = compose.content(submission)
         recipients = tuple(
-            (
-                str(to),
-                address.hash_of(self._hash_key, to),
-                int(provider.of(to.domain)),
-                reserved_domains.find(to.domain, self._local),
-            )
-            for to in submission.to
+            [
+                (
+                    text := str(to),
+                    address.hash_of_text(self._hash_key, text),
+                    int(provider.of(to.domain)),
+                    reserved_domains.find(to.domain, self._local),
+                )
+                for to in submission.to
+            ]
         )
         return _Item(
             slug=slug,
@@ -397,7 +397,7 @@ class _Committer:
             try:
                 lanes = self._lanes.get(item.slug)
                 entry = resolve.resolve(
-                    lanes, item.slug, item.submission, random.randrange(100), local=self._local
+                    lanes, item.slug, item.submission, int(random.random() * 100), local=self._local
                 )
                 found.append((item, entry))
             except Invalid as problem:
@@ -516,9 +516,9 @@ def _apart(batch: list[_Item]) -> list[list[_Item]]:
 
 
 def _digest(slug: str, submission: Submission, content: bytes, recipients: Sequence[_Recipient]) -> bytes:
-    parts = (slug, submission.type, submission.campaign, submission.list, *(r[0] for r in recipients))
-    whole = b"\0".join((content, *((part or "").encode() for part in parts)))
-    return hashlib.blake2b(whole, digest_size=16).digest()
+    addresses = [recipient[0] for recipient in recipients]
+    parts = (slug, submission.type, submission.campaign or "", submission.list or "", *addresses)
+    return hashlib.blake2b(content + b"\0" + "\0".join(parts).encode(), digest_size=16).digest()
 
 
 def _message(item: _Item, route: Route, id: int) -> NewMessage:
@@ -528,10 +528,10 @@ def _message(item: _Item, route: Route, id: int) -> NewMessage:
         route=route,
         from_address=str(item.submission.sender),
         deliveries=tuple(
-            NewDelivery(
-                id=id + place, address=address, hash=hash, provider=provider, undeliverable=undeliverable
-            )
-            for place, (address, hash, provider, undeliverable) in enumerate(item.recipients, start=1)
+            [
+                NewDelivery(id + place, address, hash, provider, undeliverable)
+                for place, (address, hash, provider, undeliverable) in enumerate(item.recipients, start=1)
+            ]
         ),
         campaign=item.submission.campaign,
         list=item.submission.list,

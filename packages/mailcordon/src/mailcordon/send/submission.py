@@ -4,7 +4,7 @@ These checks need no database. Sizes are SES's (ses.md 3.3). Headers are checked
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mailcordon.core import address, encoded_words, names
 from mailcordon.core import text as texts
@@ -24,8 +24,7 @@ _CONTROL = bytes(
 _SLICE = 128 * 1024  #: characters that are checked in one call
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
+class Submission(NamedTuple):  # made for every message, and faster to make than a frozen dataclass
     """A checked message: addresses parsed, headers allowed, sizes within limits."""
 
     type: str

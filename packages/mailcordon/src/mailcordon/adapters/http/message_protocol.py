@@ -20,7 +20,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from mailcordon.adapters.http import messages, problems
 from mailcordon.adapters.http.messages import MessageEndpoint, Reply
-from mailcordon.adapters.http.request_headers import credentials
+from mailcordon.adapters.http.request_headers import raw_credentials
+from mailcordon.control.key_cache import Known
 from mailcordon.core.errors import Forbidden, TooMuch
 from mailcordon.core.principal import Principal
 from mailcordon.door.admission import SMALL_BODY, Admission, Caller, Refusal, Ticket
@@ -68,12 +69,23 @@ class Door:
         self.admission = Admission(self.limits, facts or DoorFacts())
         self.proxies = proxies or TrustedProxies(())
         self._timed: dict[MessageProtocol, None] = {}
+        self._server_headers: list[tuple[bytes, bytes]] | None = None
+        self._accepted_head = b""
         self._trimming = False
         self.admission.on_freed = self._give_back_soon
         self._sweeping = False
         self._discarded_until = 0.0
         shortest = min(self.limits.head_seconds, self.limits.body_seconds, self.limits.response_seconds)
         self._interval = min(_SLOWEST_SWEEP, shortest / 4)
+
+    def accepted_head(self, headers: list[tuple[bytes, bytes]]) -> bytes:
+        """Status line and headers of the answer to an accepted message, with the server's own `headers`, which are a new list
+        each second."""
+        if headers is not self._server_headers:
+            head = [STATUS_LINE[202], *(b"%b: %b\r\n" % one for one in headers)]
+            head += [f"{name}: {value}\r\n".encode("latin-1") for name, value in messages.JSON.items()]
+            self._server_headers, self._accepted_head = headers, b"".join(head)
+        return self._accepted_head
 
     def watch(self, connection: "MessageProtocol") -> None:
         """Looks at the deadline of this connection until it has none."""
@@ -166,6 +178,9 @@ class MessageProtocol(HttpToolsProtocol):
         self._key_id: int | None = None
         self._ticket: Ticket | None = None  #: of the current request, if it goes to ASGI
         self._authorization: str | None = None  #: of the current request, if it goes to ASGI
+        self._shown: bytes | None = None  #: the last Authorization that named a known key
+        self._shown_text = ""
+        self._known: Known | None = None  #: that key
         self._running: RequestResponseCycle | None = None  #: the last request whose ASGI task was started
 
     # Connections ----------------------------------------------------------------------------------------------------------
@@ -321,7 +336,7 @@ class MessageProtocol(HttpToolsProtocol):
             self._throw_away(size)
             return
         try:
-            cast(httptools.HttpRequestParser, self.parser).feed_data(data)
+            self.parser.feed_data(data)  # pyright: ignore[reportOptionalMemberAccess]
         except httptools.HttpParserUpgrade:
             # The request itself is answered; what follows it is in a protocol that we do not speak.
             self._close_after_answers()
@@ -391,10 +406,16 @@ class MessageProtocol(HttpToolsProtocol):
             self._stop(Limit.HEAD_BYTES)
         self._since = 0.0
         try:
-            authorization, key = credentials(self.headers)
+            shown, raw_key = raw_credentials(self.headers)
         except problems.Malformed:
-            authorization = key = None  # as a caller without a key: the endpoint refuses it
-        principal = self.endpoint.keys.lookup(authorization)
+            shown = raw_key = None  # as a caller without a key: the endpoint refuses it
+        key = None if raw_key is None else raw_key.decode("latin-1")
+        known = self._known
+        if known is not None and shown == self._shown and self.endpoint.keys.is_current(known):
+            # Most requests show the key of the one before: that is neither parsed nor hashed again.
+            authorization, principal = self._shown_text, known.principal
+        else:
+            authorization, principal = self._look_up(shown)
         admitted = self._admit(parser, principal)
         if isinstance(admitted, Refusal):
             self._refuse_request(parser, admitted)
@@ -435,6 +456,18 @@ class MessageProtocol(HttpToolsProtocol):
         cast(Any, self.cycle).ticket = self._ticket
         if self._guest is not None:
             self.cycle.keep_alive = False
+
+    def _look_up(self, shown: bytes | None) -> tuple[str | None, Principal | None]:
+        """The text of a header Authorization, and the key it names if that is known. Remembers both."""
+        self._shown = self._known = None
+        if shown is None:
+            return None, None
+        authorization = shown.decode("latin-1")
+        known = self.endpoint.keys.find(authorization)
+        if known is None:
+            return authorization, None
+        self._shown, self._shown_text, self._known = shown, authorization, known
+        return authorization, known.principal
 
     def on_body(self, body: bytes) -> None:
         self._received += len(body)
@@ -498,8 +531,7 @@ class MessageProtocol(HttpToolsProtocol):
         """Returns who is charged for the request, and for whom its connection counts behind a proxy."""
         admission = self._admission
         length = self._length or 0
-        path = self.url.partition(b"?")[0]
-        most = messages.MAX_BODY if path == _URL else problems.most_body(path.decode("latin-1"))
+        most = _most_body(self.url)
         if self._guest is not None and not (
             self.url == _HEALTH_URL and length == 0 and parser.get_method() == b"GET"
         ):
@@ -508,7 +540,7 @@ class MessageProtocol(HttpToolsProtocol):
             return admission.refuse_body(most)
         if length > SMALL_BODY and principal is not None and (refusal := self.without_room(principal)):
             return refusal
-        if self._is_waiting() and len(self.pipeline) >= self._limits.pipelined:
+        if len(self.pipeline) >= self._limits.pipelined and self._is_waiting():
             return admission.refuse(Limit.PIPELINE)
         if self._is_proxied:
             return self._admit_proxied(principal, length)
@@ -518,7 +550,8 @@ class MessageProtocol(HttpToolsProtocol):
         else:
             if principal.key_id != self._key_id and (refusal := self._use_key(principal.key_id)):
                 return refusal
-            caller = cast(Caller, self._key)
+            assert self._key is not None
+            caller = self._key
             refusal = admission.admit(caller, length)
         return (caller, ()) if refusal is None else refusal
 
@@ -613,7 +646,8 @@ class MessageProtocol(HttpToolsProtocol):
 
     def _is_waiting(self) -> bool:
         """Whether a request is not answered yet: in a head or at its end, an earlier one."""
-        return cast(object, self.cycle) is not None and not self.cycle.response_complete
+        cycle = self.cycle
+        return cycle is not None and not cycle.response_complete  # pyright: ignore[reportUnnecessaryComparison]
 
     def _set_direct(self, direct: "_Direct") -> None:
         self._direct = direct
@@ -692,6 +726,12 @@ class MessageProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _written(self, reply: Reply, *, keep_alive: bool) -> bytes:
+        if keep_alive and reply.headers is messages.JSON and reply.status == 202:
+            return b"%bcontent-length: %d\r\n\r\n%b" % (
+                self._door.accepted_head(self.server_state.default_headers),
+                len(reply.body),
+                reply.body,
+            )
         head = [STATUS_LINE[reply.status]]
         for name, value in self.server_state.default_headers:
             head += (name, b": ", value, b"\r\n")
@@ -702,6 +742,13 @@ class MessageProtocol(HttpToolsProtocol):
         head.append(b"content-length: %d\r\n\r\n" % len(reply.body))
         head.append(reply.body)
         return b"".join(head)
+
+
+def _most_body(url: bytes) -> int:
+    if url == _URL:
+        return messages.MAX_BODY
+    path = url.partition(b"?")[0]
+    return messages.MAX_BODY if path == _URL else problems.most_body(path.decode("latin-1"))
 
 
 _OF_ONE_REQUEST = frozenset(

@@ -7,8 +7,7 @@ same: a plain ASGI function here, and `message_protocol.py`, which does without 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 from litestar import delete, get
@@ -40,6 +39,7 @@ PATH = "/v1/messages"
 MAX_BODY = 24 * 1024 * 1024  #: bytes of JSON; escapes may double what submission.MAX_BYTES allows
 _MOST_BESIDE_TEXTS = 1024 * 1024  #: bytes of JSON; the most recipients with the most headers each have 0.8 MB
 _ADDRESS_LIMIT = 50
+JSON = {"content-type": "application/json"}
 
 
 class Recipient(msgspec.Struct, forbid_unknown_fields=True):
@@ -145,8 +145,7 @@ class AddressView(msgspec.Struct):
     deliveries: list[AddressDelivery]
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):  # made for every message, and faster to make than a frozen dataclass
     """A response to POST."""
 
     status: int
@@ -288,7 +287,7 @@ class MessageEndpoint:
         return principal.tenant_for(body.tenant), _checked(body)
 
     def accepted(self, accepted: Accepted) -> Reply:
-        return Reply(202, self._encode(_message_accepted(accepted)), {"content-type": "application/json"})
+        return Reply(202, self._encode(_message_accepted(accepted)), JSON)
 
     async def repeated(self, repeated: Repeated, principal: Principal) -> Reply:
         async with self.reads.of(principal):

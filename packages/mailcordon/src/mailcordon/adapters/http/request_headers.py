@@ -1,6 +1,6 @@
 """The headers that a request may have once only: of two, a proxy may check the first and the server behind it use the last."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from mailcordon.adapters.http.problems import Malformed
 from mailcordon.messages import api
@@ -11,6 +11,18 @@ def credentials(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str | None, str
 
     Raises Malformed if one of them, or Host, is there twice.
     """
+    authorization, key = raw_credentials(list(headers))
+    return (
+        None if authorization is None else authorization.decode("latin-1"),
+        None if key is None else key.decode("latin-1"),
+    )
+
+
+def raw_credentials(headers: Sequence[tuple[bytes, bytes]]) -> tuple[bytes | None, bytes | None]:
+    """As `credentials`, not decoded."""
+    by_name = dict(headers)
+    if len(by_name) == len(headers):  # none is there twice
+        return by_name.get(b"authorization"), by_name.get(b"idempotency-key")
     authorization = key = host = None
     for name, value in headers:
         if name == b"authorization":
@@ -25,10 +37,7 @@ def credentials(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str | None, str
             if key is not None:
                 raise _twice("Idempotency-Key")
             key = value
-    return (
-        None if authorization is None else authorization.decode("latin-1"),
-        None if key is None else key.decode("latin-1"),
-    )
+    return authorization, key
 
 
 def _twice(name: str) -> Malformed:
