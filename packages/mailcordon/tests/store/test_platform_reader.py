@@ -49,11 +49,14 @@ async def test_the_whole_platform_is_every_tenant_with_its_domains_and_lanes(
 
 
 @pytest.mark.parametrize("asked", ["zen.example", "mail.zen.example", "example"])
+@pytest.mark.parametrize("others", [1, 50])
 async def test_a_part_of_the_platform_knows_which_asked_domains_touch_anothers(
-    two: World, database: Any, asked: str
+    two: World, database: Any, asked: str, others: int
 ) -> None:
+    """However many are asked for."""
+    more = [f"n{n}.example.net" for n in range(others)]
     pool = await engine.create_pool(database.dsn("control"))
     async with pool, pool.acquire() as conn:
-        read = await platform_reader.some(conn, ["acme", "nobody"], [asked, "other.example.net"])
+        read = await platform_reader.some(conn, ["acme", "nobody"], [asked, *more])
     assert set(read.platform.tenants) == {"acme"}
     assert read.platform.elsewhere == {"zen.example"}

@@ -253,7 +253,7 @@ class Plans:
         for slug in slugs or ():
             if slug not in platform.tenants:
                 raise lookup.no_tenant(slug)
-        return documents.of_platform(platform, slugs)
+        return await asyncio.to_thread(documents.of_platform, platform, slugs)
 
     async def pending(self) -> Draft:
         """What differs at SES from what is desired, as it was last seen. Stores nothing."""

@@ -1,7 +1,10 @@
 """Reads the platform as it is desired, whole or some tenants of it: a handful of queries, whatever the number of tenants."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import asyncpg
 
 from mailcordon.adapters.db import queries
 from mailcordon.adapters.db.engine import PooledConnection
@@ -9,6 +12,8 @@ from mailcordon.control.platform import Domain, Lane, Platform, Tenant
 from mailcordon.core.priority import Class
 
 _SQL = queries.load("platform_reader.sql")
+_FEW_DOMAINS = 20  #: each is compared with the domains of all tenants
+_FEW_TENANTS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,18 +37,37 @@ async def _read(conn: PooledConnection, slugs: list[str] | None, asked: Sequence
     types = await conn.fetch(_SQL.classes)
     tenants = await conn.fetch(_SQL.tenants, slugs)
     ids = None if slugs is None else [row["id"] for row in tenants]
-    domains: dict[int, dict[str, Domain]] = {row["id"]: {} for row in tenants}
-    for row in await conn.fetch(_SQL.domains, ids):
+    domains = await conn.fetch(_SQL.domains, ids)
+    lanes = await conn.fetch(_SQL.lanes, ids)
+    elsewhere: Sequence[asyncpg.Record] = []
+    if ids is not None and asked:
+        statement = _SQL.elsewhere if len(asked) <= _FEW_DOMAINS else _SQL.elsewhere_of_many
+        elsewhere = await conn.fetch(statement, ids, list(asked))
+    if len(tenants) <= _FEW_TENANTS:
+        return _built(revision, types, tenants, domains, lanes, elsewhere)
+    # Not in the loop, which accepts mail too.
+    return await asyncio.to_thread(_built, revision, types, tenants, domains, lanes, elsewhere)
+
+
+def _built(
+    revision: int,
+    types: Sequence[asyncpg.Record],
+    tenants: Sequence[asyncpg.Record],
+    domains: Sequence[asyncpg.Record],
+    lanes: Sequence[asyncpg.Record],
+    elsewhere: Sequence[asyncpg.Record],
+) -> Read:
+    domains_of: dict[int, dict[str, Domain]] = {row["id"]: {} for row in tenants}
+    for row in domains:
         domain = Domain(name=row["domain"], mail_from=row["mail_from"], retired=row["retired"])
-        domains[row["tenant"]][domain.name] = domain
-    lanes: dict[int, dict[str, Lane]] = {row["id"]: {} for row in tenants}
+        domains_of[row["tenant"]][domain.name] = domain
+    lanes_of: dict[int, dict[str, Lane]] = {row["id"]: {} for row in tenants}
     classes = {int(class_): class_ for class_ in Class}
-    for row in await conn.fetch(_SQL.lanes, ids):
+    for row in lanes:
         lane = Lane(
             type=row["type"], class_=classes[row["class"]], domain=row["domain"], retired=row["retired"]
         )
-        lanes[row["tenant"]][lane.type] = lane
-    elsewhere = await conn.fetch(_SQL.elsewhere, ids, list(asked)) if ids is not None and asked else []
+        lanes_of[row["tenant"]][lane.type] = lane
     platform = Platform(
         revision=revision,
         tenants={
@@ -52,8 +76,8 @@ async def _read(conn: PooledConnection, slugs: list[str] | None, asked: Sequence
                 key=row["key"],
                 dedicated=row["dedicated"],
                 ses_tenants=row["ses_tenants"],
-                domains=domains[row["id"]],
-                lanes=lanes[row["id"]],
+                domains=domains_of[row["id"]],
+                lanes=lanes_of[row["id"]],
                 retired=row["retired"],
             )
             for row in tenants

@@ -31,3 +31,18 @@ select distinct i.domain
 from unnest($2::text[]) asked (domain)
 join identity i on i.domain = asked.domain or i.domain like '%.' || asked.domain or asked.domain like '%.' || i.domain
 where i.tenant <> all ($1::int[]);
+
+-- name: elsewhere_of_many
+-- As `elsewhere`, for more domains than can be compared with every other one: by the domains above each.
+with asked as materialized (
+    select distinct domain from unnest($2::text[]) u (domain)
+), above as (
+    select array_to_string(p.labels[n:], '.') as domain
+    from (select string_to_array(domain, '.') as labels from asked) p, generate_series(1, cardinality(p.labels)) n
+), others as materialized (
+    select i.domain, string_to_array(i.domain, '.') as labels from identity i where i.tenant <> all ($1::int[])
+)
+select o.domain from others o where o.domain in (select domain from above)
+union
+select o.domain from others o, generate_series(1, cardinality(o.labels)) n
+where array_to_string(o.labels[n:], '.') in (select domain from asked);
