@@ -33,16 +33,16 @@ join identity i on i.domain = asked.domain or i.domain like '%.' || asked.domain
 where i.tenant <> all ($1::int[]);
 
 -- name: elsewhere_of_many
--- As `elsewhere`, for more domains than can be compared with every other one: by the domains above each.
-with asked as materialized (
-    select distinct domain from unnest($2::text[]) u (domain)
-), above as (
-    select array_to_string(p.labels[n:], '.') as domain
-    from (select string_to_array(domain, '.') as labels from asked) p, generate_series(1, cardinality(p.labels)) n
-), others as materialized (
-    select i.domain, string_to_array(i.domain, '.') as labels from identity i where i.tenant <> all ($1::int[])
+-- As `elsewhere`, for more domains than can be compared with every other one: by the domains above each. The names are keys of JSON,
+-- which are looked up by bisection whatever the planner expects.
+with others as materialized (
+    select domain, string_to_array(domain, '.') as labels from identity where tenant <> all ($1::int[])
+), names as materialized (
+    select (select jsonb_object_agg(domain, 1) from unnest($2::text[]) u (domain)) as asked,
+           (select jsonb_object_agg(array_to_string(p.labels[n:], '.'), 1)
+              from (select string_to_array(domain, '.') as labels from unnest($2::text[]) u (domain)) p,
+                   generate_series(1, cardinality(p.labels)) n) as above
 )
-select o.domain from others o where o.domain in (select domain from above)
-union
-select o.domain from others o, generate_series(1, cardinality(o.labels)) n
-where array_to_string(o.labels[n:], '.') in (select domain from asked);
+select o.domain from others o
+where (select above from names) ? o.domain
+   or exists (select from generate_series(1, cardinality(o.labels)) n where (select asked from names) ? array_to_string(o.labels[n:], '.'));
