@@ -182,3 +182,24 @@ async def test_a_list_that_ses_refuses_keeps_no_other_from_being_read(world: Wor
         events.unregister(f"before-parameter-build.sesv2.{operation}", unique_id=operation)
     await world.beside.round()
     assert len(await world.open()) == 3
+
+
+async def test_what_a_finding_says_of_others_is_in_no_tenants_part_of_the_audit_trail(world: World) -> None:
+    await world.call("create_tenant", TenantName="other-app")
+    await associate(world, "{zen}", "identity/mail.acme.example")
+    await associate(world, "other-app", "identity/news.acme.example")
+    await world.scan()
+    for each in await world.open():
+        if each.plan is not None:
+            await world.plans.apply(each.plan, actor="ann")
+    await world.beside.carry_out()
+    await world.settle()
+    assert {each.kind for each in await world.open()} == {Drift.EXTRA_TENANT}
+    rows = await world.owner.fetch(
+        "select e.slug, a::text as row from audit a join tenant e on e.id = a.tenant"
+    )
+    others = {"acme": ("zen", world.keys["zen"], "other-app"), "zen": ("acme", world.keys["acme"])}
+    leaks = [row["row"] for row in rows if any(name in row["row"] for name in others[row["slug"]])]
+    assert leaks == []
+    said = "select string_agg(because, ' ') from audit where action = 'drift.found'"
+    assert "zen can send as mail.acme.example" in await world.owner.fetchval(said)

@@ -23,6 +23,8 @@ from mailcordon.messages import drift as messages
 _SQL = queries.load("finding_store.sql")
 _SHARED = queries.load("shared.sql")
 ACTOR = "control"
+#: Findings that name somebody else: a tenant can read its own rows of the audit trail, so these are rows of no tenant.
+OF_OTHERS = frozenset({Drift.SHARED_ASSOCIATION, Drift.FOREIGN_ASSOCIATION, Drift.EXTRA_ASSOCIATION})
 
 
 async def record(conn: PooledConnection, row: Row, outcome: Outcome) -> None:
@@ -139,14 +141,22 @@ def _change(change: Change) -> dict[str, object]:
 
 
 async def _audit(
-    conn: PooledConnection, action: str, tenant: int | None, key: tuple[str, str, str, str], because: str
+    conn: PooledConnection,
+    action: str,
+    tenant: int | None,
+    key: tuple[str, str, str, str],
+    because: str,
+    *,
+    actor: str = ACTOR,
 ) -> None:
     about, personal = _about(key), None
+    if key[0] in OF_OTHERS:
+        tenant = None
     if "@" in key[2]:  # an identity can be a person's address
         about, because = about.replace(key[2], "{address}"), because.replace(key[2], "{address}")
         personal = json.dumps({"address": key[2]})
     await conn.execute(
-        _SHARED.write_personal_audit, ACTOR, action, tenant, about, None, None, because, personal
+        _SHARED.write_personal_audit, actor, action, tenant, about, None, None, because, personal
     )
 
 
@@ -208,10 +218,8 @@ class FindingStore:
             await conn.execute(_SQL.end_finding, id, messages.accepted(actor, because))
             if row["plan"] is not None:
                 await conn.execute(_SQL.outdate_plan, row["plan"])
-            about = _about((row["kind"], row["resource_kind"], row["resource"], member))
-            await conn.execute(
-                _SHARED.write_audit, actor, "drift.accept", row["tenant"], about, None, None, because
-            )
+            key = (row["kind"], row["resource_kind"], row["resource"], member)
+            await _audit(conn, "drift.accept", row["tenant"], key, because, actor=actor)
             return True
 
     async def stored_policies(self) -> dict[str, KindPolicy]:

@@ -227,12 +227,13 @@ async def make_due(conn: PooledConnection, lane: int) -> int:
 
 
 async def _audit(conn: PooledConnection, row: Row, changes: Sequence[Change]) -> None:
+    of_others = {member for kind, _, _, member in row.open if kind in finding_store.OF_OTHERS}
     for change in changes:
         await conn.execute(
             _SHARED.write_audit,
             ACTOR,
             f"ses.{change.action}",
-            row.tenant,
+            None if change.member in of_others else row.tenant,
             str(change),
             json.dumps(change.was) if change.was is not None else None,
             json.dumps(change.resource.want),
