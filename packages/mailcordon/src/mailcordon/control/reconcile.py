@@ -38,6 +38,7 @@ _SLOWEST_RETRY = 300.0  #: seconds
 #: Repairs of one finding in an hour, unless it breaks isolation. Somebody else, such as a second installation, wants another
 #: value: a person decides.
 _MOST_REPAIRS = 5
+_WAITED_FOR = 3600.0  #: seconds in which somebody who has just added a domain waits for its verification
 _VERIFIED_WITHIN = 72 * 3600.0  #: seconds; SES stops looking for the DNS records then (ses.md 5.2)
 _CHECKS_PER_COUNT = 100  #: checks for which a count of the resources is used
 
@@ -414,7 +415,9 @@ class Reconciler:
         if status == "verified":
             return again, Work.SCAN
         again = min(max(self._pace.identity, row.age / 10), 3600.0)
-        return again, Work.REPAIR if row.age < _VERIFIED_WITHIN else Work.SCAN
+        if row.age < _WAITED_FOR:
+            return again, Work.REPAIR
+        return again, Work.BULK if row.age < _VERIFIED_WITHIN else Work.SCAN
 
 
 def _spread(resource: Resource) -> float:
