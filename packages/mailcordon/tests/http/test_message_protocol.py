@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import Any, cast
 
@@ -547,7 +548,26 @@ async def test_a_key_revoked_between_two_requests_of_a_connection_is_refused(api
         await client.write(api.request(GOOD))
         answer = await client.response()
         assert (answer.status, answer.said["code"]) == (401, "unauthorised")
+    assert api.through_asgi == ["POST /v1/messages"]  # it was looked up again, not refused by the commit
     assert await api.stored() == 2
+
+
+async def test_a_key_that_expires_between_two_requests_of_a_connection_is_refused(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expires = datetime.now(UTC) + timedelta(minutes=5)
+    _, text = await api.keys.create(
+        tenant="acme", name="n", scopes=("send",), actor="test", expires_at=expires
+    )
+    await api.accept.forget()
+    await api.cache.load(f"Bearer {text}")
+    async with api.client() as client:
+        await client.write(api.request(GOOD, key=text))
+        assert (await client.response()).status == 202
+        monkeypatch.setattr(api.cache, "_clock", lambda: expires.timestamp() + 1)
+        await client.write(api.request(GOOD, key=text))
+        assert (await client.response()).status == 401
+    assert await api.stored() == 1
 
 
 async def test_each_request_of_a_connection_is_its_own_keys(api: Api) -> None:
