@@ -119,16 +119,20 @@ returning c.plan;
 
 -- name: release
 -- Calls that no mail needs the old state for any more, of one plan or of all. Their resources are due at once. A set that lanes went
--- through stays for as long as SES may still report on their mail ($2, by class, in ms): deleted, it reports nothing more.
-with free as (
-    select c.plan, c.seq, c.kind, c.name
+-- through stays for as long as SES may still report on their mail ($2, by class, in ms): deleted, it reports nothing more. Looks at
+-- some hundred at a time, by chance: a plan that retires thousands of tenants has tens of thousands, most of which wait for hours.
+with waits as materialized (
+    select c.plan, c.seq, c.kind, c.name, c.member
     from plan_change c join plan p on p.id = c.plan
     where p.state = 'applying' and c.for_mail and c.state in ('pending', 'failed') and ($1::bigint is null or p.id = $1)
-      and not mail_needs(c.kind, c.name, c.member)
+    order by random() limit 300
+), free as (
+    select c.plan, c.seq, c.kind, c.name
+    from waits c
+    where not mail_needs(c.kind, c.name, c.member)
       and not (c.kind = 'configuration-set' and exists (
           select from route_before b join lane l on l.id = b.lane
           where b.configuration_set = c.name and l.retired_at is null and b.until > now_ms() - ($2::bigint[])[l.class + 1]))
-    order by c.plan, c.seq limit 1000
 ), freed as (
     update plan_change c set for_mail = false from free f where c.plan = f.plan and c.seq = f.seq
 )
