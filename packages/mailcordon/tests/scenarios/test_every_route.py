@@ -46,11 +46,18 @@ def described(client: httpx.Client) -> Any:
     return client.get("/openapi.json").json()
 
 
+def filled(path: str, operation: dict[str, Any]) -> str:
+    for parameter in operation.get("parameters", ()):
+        if parameter["in"] == "path" and parameter["schema"].get("type") == "integer":
+            path = path.replace("{" + parameter["name"] + "}", "999999999")
+    return path.replace("{", "").replace("}", "")
+
+
 @pytest.fixture(scope="module")
 def routes(described: Any) -> list[tuple[str, str]]:
-    """Method and path of all routes that take a body, with `x` for each parameter of the path."""
+    """Method and path of all routes that take a body, with its own name for each text in the path, and a number of nothing."""
     found = [
-        (method.upper(), path.replace("{", "").replace("}", ""))
+        (method.upper(), filled(path, operation))
         for path, operations in described["paths"].items()
         for method, operation in operations.items()
         if "requestBody" in operation
@@ -98,6 +105,9 @@ def test_no_text_of_the_json_test_suite_causes_anything_but_a_400_or_422(
         for method, path in routes:
             answer = send(client, method, path, base64.b64decode(row["body_b64"]))
             allowed = {"reject": (400,), "accept": (400, 404, 422), "either": (400, 404, 422)}[row["expect"]]
+            if (path, row["name"]) == ("/v1/plans", "y_object_empty.json"):
+                assert answer.status_code == 201  # a plan of what differs at SES needs no field
+                continue
             if answer.status_code not in allowed or answer.headers["content-type"] != PROBLEM:
                 wrong.append((method, path, row["name"], answer.status_code, answer.text))
     assert wrong == []

@@ -116,17 +116,19 @@ class Upkeep:
         keep: Keep | None = None,
     ) -> None:
         self._store = store
-        self._polling = ses.doing(Work.POLLING, None)
         self._ses = ses
         self._governor = governor
         self._cell = cell
         self._keep = keep or Keep()
         self._urgent_after = 0  # where the last look at urgent bodies ended
 
+    def _polling(self) -> Administration:
+        return self._ses.doing(Work.POLLING, None)
+
     async def poll_account(self) -> None:
         """Stores the account's limits in the row from which every dispatcher takes its share, and places the stops that they
         mean, also while there is no mail that SES could refuse. The probe of a stop ends it."""
-        account = await self._polling.get_account()
+        account = await self._polling().get_account()
         await self._store.write_account(self._cell, account)
         cause = _stops(account)
         if cause is not None and cause not in {found.cause for found in await self._governor.stops.open()}:
@@ -145,11 +147,11 @@ class Upkeep:
             for found in await self._governor.stops.open()
             if found.cause is Reason.TENANT_PAUSED
         }
-        disabled = await self._polling.tenants_with_status("DISABLED")
+        disabled = await self._polling().tenants_with_status("DISABLED")
         known = await self._store.tenants_by_key(sorted(disabled))
         for key, tenant in known.items():
             if key not in held:
-                cause = await self._polling.status_cause(disabled[key])
+                cause = await self._polling().status_cause(disabled[key])
                 new = NewStop(
                     scope=stops.scope_of(Reason.TENANT_PAUSED),
                     name=key,
