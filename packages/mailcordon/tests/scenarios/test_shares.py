@@ -117,11 +117,11 @@ async def test_a_tenants_reads_do_not_delay_another_tenants_reads(mail: Traffic)
     assert (await _read(hostile))[0] == 200
     async with holding(mail, "lock table recipient in access exclusive mode") as holder:
         reads = [asyncio.create_task(_read(hostile)) for _ in range(100)]
-        await mail.until(lambda: _at_least(mail, holder, 2), "the hostile tenant's reads wait for the table")
+        await mail.until(lambda: _at_least(mail, holder, 1), "the hostile tenant's read waits for the table")
         assert await _one_by_one(lambda: bystander.call("GET", message), 5) == [200] * 5
         ended = sum(one.done() for one in reads)
         assert ended < 50, "the bystander has waited for them"
-        assert await sessions_kept(mail, holder) <= 2
+        assert await sessions_kept(mail, holder) <= 2  # one of them, and perhaps one of the control role
     answered = Counter([status for status, _ in await asyncio.gather(*reads)])
     assert set(answered) <= {200, 503}
 
