@@ -137,6 +137,10 @@ async def test_a_lost_identity_stops_its_domain_and_comes_back(mail: Traffic) ->
 async def test_trouble_with_the_mail_from_domain_stops_its_domain_and_ends(mail: Traffic, ses: Any) -> None:
     one, other = await tenants(mail, "one", "other")
     domain = traffic.domain(one, "newsletter")
+    # Else the domain is repaired within a second, and nothing is left to stop.
+    await mail.db.execute(
+        "insert into drift_policy (kind, act, by, because) values ('mail-from', 'propose', 'test', 'this test')"
+    )
     put = ses.put_email_identity_mail_from_attributes
     await asyncio.to_thread(
         lambda: put(
