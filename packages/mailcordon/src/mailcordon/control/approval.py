@@ -1,7 +1,7 @@
 """Which changes apply by themselves, which are proposed to a person, and which plans are too big to be true. Pure."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -89,8 +89,3 @@ def rewires(old: Wish, new: Wish) -> bool:
 def _resources(wish: Wish) -> frozenset[Json]:
     listed = wish.resource.want.get("resources")
     return frozenset(listed) if isinstance(listed, list | tuple) else frozenset()
-
-
-def waits_in_plan(changes: Iterable[Change]) -> list[Change]:
-    """The changes of a plan that nothing but its application by a person allows."""
-    return [change for change in changes if change.removes]

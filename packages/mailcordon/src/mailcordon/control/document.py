@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast, get_args
 
 from mailcordon.control.platform import Domain, Lane, Platform, SesTenants, Tenant
-from mailcordon.control.steps import Step, StepKind, add_tenant, set_topology
+from mailcordon.control.steps import Step, StepKind, add_tenant, is_mail_from, set_topology
 from mailcordon.control.steps import complete as complete_steps
 from mailcordon.core import domain as domains
 from mailcordon.core import names, reserved_domains, text
 from mailcordon.core.errors import Conflict, Fault, Invalid, parse_into
-from mailcordon.messages import api
+from mailcordon.messages import api, plans
 
 VERSION: Final = 1
 MOST_TENANTS: Final = 20_000  #: of one document; SES allows 10,000 tenants before an increase (ses.md 1.9)
@@ -311,9 +311,8 @@ def _domain_spec(value: object, where: str, domain: str, faults: list[Fault]) ->
         faults.append(Fault(own, api.not_text()))
         return DomainSpec(retired=retired)
     mail_from = parse_into(faults, own, domains.parse, given)
-    # SES takes a sub-domain only (ses.md 5.4).
-    if mail_from is not None and not mail_from.endswith("." + domain):
-        faults.append(Fault(own, api.mail_from_outside(domain)))
+    if mail_from is not None and not is_mail_from(mail_from, domain):
+        faults.append(Fault(own, plans.mail_from_elsewhere(domain)))
     return DomainSpec(mail_from=mail_from, retired=retired)
 
 

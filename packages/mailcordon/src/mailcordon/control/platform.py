@@ -13,6 +13,11 @@ from mailcordon.core.priority import Class
 SesTenants = Literal["one", "per-class"]
 
 
+def topology(dedicated: bool, ses_tenants: SesTenants) -> str:
+    """As steps have it: `shared one`, `dedicated per-class`."""
+    return f"{'dedicated' if dedicated else 'shared'} {ses_tenants}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Domain:
     name: str
@@ -67,7 +72,7 @@ class Tenant:
     @property
     def topology(self) -> str:
         """`shared one`, `dedicated per-class`: its configuration sets, and its SES tenants."""
-        return f"{'dedicated' if self.dedicated else 'shared'} {self.ses_tenants}"
+        return topology(self.dedicated, self.ses_tenants)
 
     def ses_tenant(self, class_: Class) -> str:
         """The SES tenant of the lanes of this class."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
-from mailcordon.control.platform import Domain, Lane, Platform, SesTenants, Tenant
+from mailcordon.control.platform import Domain, Lane, Platform, SesTenants, Tenant, topology
 from mailcordon.core import domain as domains
 from mailcordon.core import names
 from mailcordon.core.errors import Conflict, Fault, Invalid, parse_field, parse_into
@@ -53,12 +53,12 @@ def add_tenant(
     slug: str, *, dedicated: bool = False, ses_tenants: SesTenants = "one", key: str | None = None
 ) -> Step:
     """The step that adds a tenant, with `to` as `shared one mc-...`. `complete` chooses a key if there is none."""
-    words = [_topology(dedicated, ses_tenants), *([key] if key else [])]
+    words = [topology(dedicated, ses_tenants), *([key] if key else [])]
     return Step(kind=StepKind.ADD_TENANT, tenant=slug, to=" ".join(words))
 
 
 def set_topology(slug: str, *, dedicated: bool, ses_tenants: SesTenants) -> Step:
-    return Step(kind=StepKind.SET_TOPOLOGY, tenant=slug, to=_topology(dedicated, ses_tenants))
+    return Step(kind=StepKind.SET_TOPOLOGY, tenant=slug, to=topology(dedicated, ses_tenants))
 
 
 def parse(step: Step) -> Step:
@@ -147,6 +147,11 @@ def tenants_of(steps: Iterable[Step]) -> list[str]:
     return sorted({step.tenant for step in steps})
 
 
+def is_mail_from(name: str, domain: str) -> bool:
+    """Whether this can be the MAIL FROM of a domain: SES takes a subdomain only (ses.md 5.4). Both are in DNS form."""
+    return name != domain and domains.covers(domain, name)
+
+
 def owners_of(steps: Iterable[Step]) -> dict[str, str]:
     """The slugs of tenants that the steps add, by what SES sees of them: their keys and their domains."""
     found: dict[str, str] = {}
@@ -204,10 +209,6 @@ def says(step: Step) -> str:
 def _sets_and_tenants(words: str) -> tuple[str, str]:
     sets, ses_tenants, *_ = [*words.split(" "), "", ""]
     return sets, ses_tenants
-
-
-def _topology(dedicated: bool, ses_tenants: SesTenants) -> str:
-    return f"{'dedicated' if dedicated else 'shared'} {ses_tenants}"
 
 
 class _Domains:
@@ -318,9 +319,7 @@ class _Working:
 
     def set_mail_from(self, tenant: Tenant, step: Step) -> Tenant:
         domain = _domain_of(tenant, step.domain)
-        if step.to is not None and not (
-            step.to != domain.name and domains.covers(domain.name, _parsed(step.to, "to"))
-        ):
+        if step.to is not None and not is_mail_from(_parsed(step.to, "to"), domain.name):
             raise Invalid(Fault("to", plans.mail_from_elsewhere(domain.name), "bad-mail-from"))
         return _with_domain(tenant, replace(domain, mail_from=step.to))
 

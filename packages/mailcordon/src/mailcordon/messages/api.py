@@ -1149,12 +1149,6 @@ def not_true_or_false() -> str:
 
 
 @example(domain="acme.example")
-def mail_from_outside(domain: str) -> str:
-    """A custom MAIL FROM is not below its domain."""
-    return f"must be below {domain}, such as bounce.{domain}: SES takes a subdomain only."
-
-
-@example(domain="acme.example")
 def domain_written_twice(domain: str) -> str:
     """A document has one domain in two spellings."""
     return f"{domain} stands here twice, in two spellings."
