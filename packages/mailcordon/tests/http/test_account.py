@@ -3,15 +3,13 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import pytest
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.account_reader import AccountReader
 from mailcordon.adapters.db.health_store import HealthStore
-from mailcordon.adapters.db.key_store import KeyStore
-from mailcordon.adapters.http import account, server
-from mailcordon.control.key_cache import KeyCache
+from mailcordon.adapters.http import account
+from mailcordon_fixtures import route
 
 CALLS = {
     "calls_per_second": 1.0,
@@ -29,17 +27,8 @@ CALLS = {
 
 @pytest.fixture
 async def ask(world: Any, database: Any) -> AsyncIterator[Any]:
-    pool = await engine.create_pool(database.dsn("control"))
-    app = server.application(KeyCache(KeyStore(pool)), account.routes(AccountReader(pool)))
-    transport = httpx.ASGITransport(app)  # pyright: ignore[reportArgumentType]
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-
-        async def get(key: str | None) -> Any:
-            headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-            return await client.get("/v1/account", headers=headers)
-
+    async with route.asked(database, "/v1/account", lambda pool: account.routes(AccountReader(pool))) as get:
         yield get
-    await pool.close()
 
 
 async def test_only_a_platform_key_that_may_read_sees_the_account(world: Any, ask: Any) -> None:

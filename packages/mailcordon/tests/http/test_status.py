@@ -3,30 +3,18 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import pytest
 
-from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.health_store import HealthStore
-from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.status_reader import StatusReader
-from mailcordon.adapters.http import server, status
-from mailcordon.control.key_cache import KeyCache
+from mailcordon.adapters.http import status
+from mailcordon_fixtures import route
 
 
 @pytest.fixture
 async def ask(world: Any, database: Any) -> AsyncIterator[Any]:
-    pool = await engine.create_pool(database.dsn("control"))
-    app = server.application(KeyCache(KeyStore(pool)), status.routes(StatusReader(pool)))
-    transport = httpx.ASGITransport(app)  # pyright: ignore[reportArgumentType]
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-
-        async def get(key: str | None) -> Any:
-            headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-            return await client.get("/v1/status", headers=headers)
-
+    async with route.asked(database, "/v1/status", lambda pool: status.routes(StatusReader(pool))) as get:
         yield get
-    await pool.close()
 
 
 async def test_only_a_platform_key_that_may_read_sees_the_status(world: Any, ask: Any) -> None:

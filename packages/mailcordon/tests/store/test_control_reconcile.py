@@ -19,8 +19,8 @@ from mailcordon.control.reconcile import Outcome, Pace, Reconciler
 from mailcordon.control.resources import Reading
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.work import Work
+from mailcordon_fixtures import local_ses
 from seslocal import server
-from seslocal.state.settings import Settings
 
 TYPES = {"password-reset": "mail.acme.example", "newsletter": "news.acme.example"}
 TOPICS = desired.Settings(
@@ -114,20 +114,12 @@ class World:
 
 @pytest.fixture
 async def world(database: Any) -> AsyncIterator[World]:
-    owner = await engine.connect(database.dsn("owner"))
-    control = await engine.create_pool(database.dsn("control"))
-    governor = await engine.create_pool(database.dsn("governor"))
-    local = server.Local(Settings(), server.Clock())
-    await local.listen("127.0.0.1", 0)
-    world = World(local, owner, control, governor)
-    try:
-        yield world
-    finally:
-        world.administer.close()
-        await local.close()
-        await governor.close()
-        await control.close()
-        await owner.close()
+    async with local_ses.running(database) as parts:
+        world = World(*parts)
+        try:
+            yield world
+        finally:
+            world.administer.close()
 
 
 async def ask(call: Any, **members: Any) -> Any:

@@ -32,6 +32,7 @@ from mailcordon.core.hold import NewHold
 from mailcordon.core.reason import Reason
 from mailcordon.core.stop import NewStop, StopScope
 from mailcordon.core.target import Target
+from mailcordon_fixtures import local_ses
 from seslocal import server
 from seslocal.state.settings import Settings
 
@@ -121,20 +122,12 @@ class World:
 
 @pytest.fixture
 async def world(database: Any) -> AsyncIterator[World]:
-    owner = await engine.connect(database.dsn("owner"))
-    control = await engine.create_pool(database.dsn("control"))
-    governor = await engine.create_pool(database.dsn("governor"))
-    local = server.Local(Settings(rate=80.0, quota=50_000.0), server.Clock())
-    await local.listen("127.0.0.1", 0)
-    world = World(local, owner, control, governor)
-    try:
-        yield world
-    finally:
-        world.administer.close()
-        await local.close()
-        await governor.close()
-        await control.close()
-        await owner.close()
+    async with local_ses.running(database, Settings(rate=80.0, quota=50_000.0)) as parts:
+        world = World(*parts)
+        try:
+            yield world
+        finally:
+            world.administer.close()
 
 
 async def test_the_accounts_rate_comes_from_ses_and_leaves_the_dispatchers_share_alone(world: World) -> None:

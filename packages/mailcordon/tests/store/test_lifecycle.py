@@ -23,6 +23,7 @@ from mailcordon.control.tenants import Tenants
 from mailcordon.core.errors import Conflict
 from mailcordon.core.hold import NewHold
 from mailcordon.core.target import Target
+from mailcordon_fixtures import local_ses
 from seslocal import server
 from seslocal.state.settings import Settings
 
@@ -144,20 +145,12 @@ class World:
 
 @pytest.fixture
 async def world(database: Any) -> AsyncIterator[World]:
-    owner = await engine.connect(database.dsn("owner"))
-    control = await engine.create_pool(database.dsn("control"))
-    governor = await engine.create_pool(database.dsn("governor"), max_size=2)
-    local = server.Local(Settings(rate=80.0, quota=50_000.0), server.Clock())
-    await local.listen("127.0.0.1", 0)
-    world = World(local, owner, control, governor)
-    try:
-        yield world
-    finally:
-        world.administer.close()
-        await local.close()
-        await governor.close()
-        await control.close()
-        await owner.close()
+    async with local_ses.running(database, Settings(rate=80.0, quota=50_000.0)) as parts:
+        world = World(*parts)
+        try:
+            yield world
+        finally:
+            world.administer.close()
 
 
 NOTHING: dict[str, list[str]] = {"sets": [], "domains": []}
