@@ -56,6 +56,13 @@ def test_once_set_up_it_needs_neither_network_nor_word(checkout: Path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "hello\n", "")
 
 
+def test_compiled_modules_are_kept_where_python_is_told_to_write_none_beside_sources(checkout: Path):
+    told = "import sys; print(sys.dont_write_bytecode, sys.pycache_prefix)"
+    assert dev(checkout, "python", "-c", told).stdout == "False None\n"
+    kept = dev(checkout, "python", "-c", told, PYTHONDONTWRITEBYTECODE="1").stdout
+    assert kept == f"False {checkout}/.mailcordon/bytecode\n"
+
+
 def test_a_changed_lock_is_installed_again(checkout: Path):
     with (checkout / DEV).open("a") as lock:
         lock.write("\n# changed\n")
