@@ -9,6 +9,7 @@ from mailcordon.adapters.http import (
     catalogue,
     drift,
     holds,
+    identities,
     keys,
     lanes,
     lifecycle,
@@ -48,6 +49,7 @@ class ControlServices:
 def routes(services: ControlServices) -> list[HTTPRouteHandler]:
     return [
         *tenants.routes(services.reads, services.tenants, services.lifecycle, services.findings),
+        *identities.routes(services.reads),
         *lanes.routes(services.reads, services.governor),
         *holds.routes(services.reads, Cordons(services.reads, services.governor)),
         *stops.routes(services.reads),

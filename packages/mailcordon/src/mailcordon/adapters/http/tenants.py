@@ -1,4 +1,4 @@
-"""Tenants and their domains over HTTP: onboarding them, and the state of their resources at SES."""
+"""Tenants over HTTP: onboarding them, and the state of their resources at SES."""
 
 from typing import Any
 
@@ -9,17 +9,15 @@ from litestar.params import FromPath, JSONBody
 
 from mailcordon.adapters.http import shapes
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal, principal_of
+from mailcordon.adapters.http.identities import IdentityItem, identity_item
 from mailcordon.adapters.http.lanes import LaneItem, lane_item
-from mailcordon.adapters.http.shapes import After, AnyTenant, Limit, Time
+from mailcordon.adapters.http.shapes import After, Limit, Time
 from mailcordon.control import lanes, lookup, sharing
 from mailcordon.control.findings import Finding, Findings
 from mailcordon.control.lifecycle import Lifecycle
 from mailcordon.control.platform import SesTenants
 from mailcordon.control.tenants import Tenants
-from mailcordon.control.views import IdentityView, Reads, StepView, TenantView, Viewer
-from mailcordon.core import domain as domains
-from mailcordon.core import text
-from mailcordon.core.errors import NotFound
+from mailcordon.control.views import Reads, StepView, TenantView, Viewer
 from mailcordon.core.principal import ADMIN
 from mailcordon.messages import api
 from mailcordon.messages import drift as words
@@ -35,28 +33,6 @@ class NewTenant(msgspec.Struct, forbid_unknown_fields=True):
     dedicated: bool | None = (
         None  #: its own configuration sets; without it: as the tenant is, else shared ones
     )
-
-
-class Record(msgspec.Struct):
-    type: str
-    name: str
-    value: str
-
-
-class IdentityItem(msgspec.Struct):
-    domain: str
-    tenant: str
-    status: str
-    records: list[Record]  #: to publish in DNS
-    checked_at: Time | None
-    created_at: Time
-    retiring_at: Time | None  #: its lanes take no new mail since then
-    retired_at: Time | None  #: their mail has left
-
-
-class IdentityPage(msgspec.Struct):
-    items: list[IdentityItem]
-    next: str | None
 
 
 class Step(msgspec.Struct):
@@ -138,29 +114,6 @@ def routes(
     async def get_tenant(request: AnyRequest, slug: FromPath[str]) -> TenantDetails:
         return await _details(await lookup.viewer(reads, principal_of(request), slug), slug)
 
-    @get("/v1/identities", summary="List domains and whether they are verified", tags=["control"])
-    async def list_identities(
-        request: AnyRequest, tenant: AnyTenant = None, after: After = None, limit: Limit = 100
-    ) -> IdentityPage:
-        viewer = await lookup.viewer(reads, principal_of(request), tenant)
-        found = await reads.identities(viewer, domain=None, after=shapes.id32(after), limit=limit)
-        return IdentityPage(
-            [_identity(view) for view in found], shapes.next_of([view.id for view in found], limit)
-        )
-
-    @get(
-        "/v1/identities/{domain:str}", summary="Show a domain and the DNS records it needs", tags=["control"]
-    )
-    async def get_identity(request: AnyRequest, domain: FromPath[str]) -> IdentityItem:
-        viewer = await lookup.viewer(reads, principal_of(request), None)
-        try:
-            found = await reads.identities(viewer, domain=domains.parse(domain), after=0, limit=1)
-        except ValueError:
-            found = []
-        if not found:
-            raise NotFound(api.no_identity(text.harmless(domain, 253)), code="no-such-identity")
-        return _identity(found[0])
-
     async def _details(viewer: Viewer, slug: str) -> TenantDetails:
         tenant = await reads.tenant(viewer, slug)
         if tenant is None:
@@ -174,7 +127,7 @@ def routes(
         return TenantDetails(
             **_fields(tenant),
             lanes=items,
-            identities=[_identity(view) for view in identities],
+            identities=[identity_item(view) for view in identities],
             shares=sharing.summary(facts[tenant.id]),
             api_key=None if prefix is None else ApiKey(prefix),
             provisioning=Provisioning(
@@ -188,7 +141,7 @@ def routes(
             retirement=await lifecycle.waits(slug) if retiring else [],
         )
 
-    return [onboard, list_tenants, get_tenant, list_identities, get_identity]
+    return [onboard, list_tenants, get_tenant]
 
 
 def _fields(view: TenantView) -> dict[str, Any]:
@@ -201,19 +154,6 @@ def _fields(view: TenantView) -> dict[str, Any]:
         "retiring_at": shapes.iso_or_none(view.retiring_at),
         "retired_at": shapes.iso_or_none(view.retired_at),
     }
-
-
-def _identity(view: IdentityView) -> IdentityItem:
-    return IdentityItem(
-        domain=view.domain,
-        tenant=view.tenant,
-        status=view.status,
-        records=[Record(**record) for record in view.records],
-        checked_at=shapes.iso_or_none(view.checked_at),
-        created_at=shapes.iso(view.created_at),
-        retiring_at=shapes.iso_or_none(view.retiring_at),
-        retired_at=shapes.iso_or_none(view.retired_at),
-    )
 
 
 def _difference(found: Finding, *, as_tenant: bool) -> Difference:

@@ -1,0 +1,78 @@
+"""Domains over HTTP: what each tenant sends from, and whether it is verified."""
+
+import msgspec
+from litestar import get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+
+from mailcordon.adapters.http import shapes
+from mailcordon.adapters.http.auth import AnyRequest, principal_of
+from mailcordon.adapters.http.shapes import After, AnyTenant, Limit, Time
+from mailcordon.control import lookup
+from mailcordon.control.views import IdentityView, Reads
+from mailcordon.core import domain as domains
+from mailcordon.core import text
+from mailcordon.core.errors import NotFound
+from mailcordon.messages import api
+
+
+class Record(msgspec.Struct):
+    type: str
+    name: str
+    value: str
+
+
+class IdentityItem(msgspec.Struct):
+    domain: str
+    tenant: str
+    status: str
+    records: list[Record]  #: to publish in DNS
+    checked_at: Time | None
+    created_at: Time
+    retiring_at: Time | None  #: its lanes take no new mail since then
+    retired_at: Time | None  #: their mail has left
+
+
+class IdentityPage(msgspec.Struct):
+    items: list[IdentityItem]
+    next: str | None
+
+
+def routes(reads: Reads) -> list[HTTPRouteHandler]:
+    @get("/v1/identities", summary="List domains and whether they are verified", tags=["control"])
+    async def list_identities(
+        request: AnyRequest, tenant: AnyTenant = None, after: After = None, limit: Limit = 100
+    ) -> IdentityPage:
+        viewer = await lookup.viewer(reads, principal_of(request), tenant)
+        found = await reads.identities(viewer, domain=None, after=shapes.id32(after), limit=limit)
+        return IdentityPage(
+            [identity_item(view) for view in found], shapes.next_of([view.id for view in found], limit)
+        )
+
+    @get(
+        "/v1/identities/{domain:str}", summary="Show a domain and the DNS records it needs", tags=["control"]
+    )
+    async def get_identity(request: AnyRequest, domain: FromPath[str]) -> IdentityItem:
+        viewer = await lookup.viewer(reads, principal_of(request), None)
+        try:
+            found = await reads.identities(viewer, domain=domains.parse(domain), after=0, limit=1)
+        except ValueError:
+            found = []
+        if not found:
+            raise NotFound(api.no_identity(text.harmless(domain, 253)), code="no-such-identity")
+        return identity_item(found[0])
+
+    return [list_identities, get_identity]
+
+
+def identity_item(view: IdentityView) -> IdentityItem:
+    return IdentityItem(
+        domain=view.domain,
+        tenant=view.tenant,
+        status=view.status,
+        records=[Record(**record) for record in view.records],
+        checked_at=shapes.iso_or_none(view.checked_at),
+        created_at=shapes.iso(view.created_at),
+        retiring_at=shapes.iso_or_none(view.retiring_at),
+        retired_at=shapes.iso_or_none(view.retired_at),
+    )
