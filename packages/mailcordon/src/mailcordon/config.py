@@ -22,7 +22,7 @@ from mailcordon.door.client_address import Network
 from mailcordon.door.limits import Limits
 from mailcordon.door.reads import ReadLimits
 from mailcordon.host.home import AUDIT_CHECKPOINTS_FILE, DATABASE_FILE, SECRET_KEYS_FILE, find_home
-from mailcordon.messages import system
+from mailcordon.messages import settings
 from mailcordon.send.pending import MB, Pending
 
 #: The database logins that each role process needs and gets. `api` serves the routes of every plane, so it has all of them.
@@ -241,7 +241,7 @@ class Config:
         """Raises BadConfig unless the role has all its addresses."""
         missing = [login for login in PROCESS_LOGINS[role] if login not in self.login_urls]
         if missing:
-            raise BadConfig(*(system.login_url_missing(role=role, login=login) for login in missing))
+            raise BadConfig(*(settings.login_url_missing(role=role, login=login) for login in missing))
 
 
 def read(environ: Mapping[str, str], role: str | None = None) -> Config:
@@ -302,7 +302,7 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         **_feedback(reader, local=local, region=region, endpoint=ses_endpoint),
     )
     if (config.tls_certificate is None) is not (config.tls_key is None):
-        reader.wrong.append(system.tls_half_set())
+        reader.wrong.append(settings.tls_half_set())
     if reader.wrong:
         raise BadConfig(*reader.wrong)
     return config
@@ -315,7 +315,7 @@ def _audit_checkpoints(reader: "_Reader", home: Path) -> tuple[Path | None, bool
     kinds = [kind.strip() for kind in value.split(",")]
     files = [home / Path(kind).expanduser() for kind in kinds if kind != "log"]
     if len(files) > 1 or "" in kinds or any(file.is_dir() for file in files):
-        reader.wrong.append(system.setting_wrong(name=name, value=value, takes=_CHECKPOINTS_IN_WORDS))
+        reader.wrong.append(settings.setting_wrong(name=name, value=value, takes=_CHECKPOINTS_IN_WORDS))
         return None, False
     return (files[0] if files else None), "log" in kinds
 
@@ -396,7 +396,7 @@ def given_login_urls(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _login_urls(reader: "_Reader", home: Path, logins: tuple[str, ...]) -> dict[str, str]:
     """An address that the operator sets wins over the one that `migrate` wrote to the home."""
-    stored = reader.json(home / DATABASE_FILE, system.repair_database_file())
+    stored = reader.json(home / DATABASE_FILE, settings.repair_database_file())
     given = {login: reader.database(login_setting(login)) for login in LOGINS}
     found = {login: given[login] or stored.get(login) for login in logins}
     return {login: url for login, url in found.items() if url}
@@ -410,9 +410,9 @@ def _secret_keys(reader: "_Reader", home: Path, *, local: bool) -> tuple[str, ..
         text, source = reader.text(file), str(file)
     keys = tuple(key for key in re.split(r"[\s,]+", text) if key)
     if not keys and not local:
-        reader.wrong.append(system.secret_keys_missing())
+        reader.wrong.append(settings.secret_keys_missing())
     if not all(_is_secret_key(key) for key in keys):
-        reader.wrong.append(system.setting_wrong_secret(name=source, takes=_SECRET_KEYS_IN_WORDS))
+        reader.wrong.append(settings.setting_wrong_secret(name=source, takes=_SECRET_KEYS_IN_WORDS))
     return keys
 
 
@@ -432,7 +432,7 @@ def _feedback(reader: "_Reader", *, local: bool, region: str, endpoint: str | No
         if local and endpoint and not queue_url:
             queue_url = f"{endpoint.rstrip('/')}/{LOCAL_ACCOUNT}/{name}"
         if not local and not queue_url:
-            reader.wrong.append(system.setting_missing(name=queue, takes="the URL of an SQS queue"))
+            reader.wrong.append(settings.setting_missing(name=queue, takes="the URL of an SQS queue"))
         default = f"arn:aws:sns:{region}:{LOCAL_ACCOUNT}:{name}" if local else None
         found[f"{kind}_queue_url"] = queue_url
         found[f"{kind}_topic_arn"] = reader.pattern(topic, _TOPIC, _TOPIC_IN_WORDS, default)
@@ -451,24 +451,24 @@ class _Reader:
         for name in sorted(environ):
             if name.startswith("MAILCORDON_") and name not in KNOWN:
                 near = difflib.get_close_matches(name, KNOWN, n=1)
-                self.wrong.append(system.setting_unknown(name=name, similar=near[0] if near else None))
+                self.wrong.append(settings.setting_unknown(name=name, similar=near[0] if near else None))
 
     def _get(self, name: str) -> str | None:
         return self.environ.get(name, "").strip() or None
 
     def _is_wrong(self, name: str, value: str, takes: str) -> None:
-        self.wrong.append(system.setting_wrong(name=name, value=value, takes=takes))
+        self.wrong.append(settings.setting_wrong(name=name, value=value, takes=takes))
 
     def home(self) -> Path:
         try:
             home = find_home(self.environ)
         except RuntimeError:
             value = self.environ.get("MAILCORDON_HOME") or "~/.local/state/mailcordon"
-            self.wrong.append(system.home_user_unknown(value=value))
+            self.wrong.append(settings.home_user_unknown(value=value))
             return Path("/nonexistent")
         nearest = next(path for path in (home, *home.parents) if path.exists())
         if not nearest.is_dir():
-            self.wrong.append(system.home_not_a_directory(home=str(home), file=str(nearest)))
+            self.wrong.append(settings.home_not_a_directory(home=str(home), file=str(nearest)))
         return home
 
     def text(self, file: Path) -> str:
@@ -486,7 +486,7 @@ class _Reader:
         try:
             return dict(json.loads(text))
         except (ValueError, TypeError):
-            self.wrong.append(system.file_not_readable_as_json(path=str(file), repair=repair))
+            self.wrong.append(settings.file_not_readable_as_json(path=str(file), repair=repair))
             return {}
 
     def file(self, name: str) -> Path | None:
@@ -551,7 +551,7 @@ class _Reader:
         value = self._get(name)
         if value is None:
             if default is None:
-                self.wrong.append(system.setting_missing(name=name, takes=takes))
+                self.wrong.append(settings.setting_missing(name=name, takes=takes))
             return default or ""
         if not re.fullmatch(pattern, value, re.ASCII):
             self._is_wrong(name, value, takes)
@@ -573,7 +573,7 @@ class _Reader:
     def database(self, name: str) -> str | None:
         value = self._get(name)
         if value is not None and not _is_url(value, ("postgresql", "postgres"), host=False):
-            self.wrong.append(system.setting_wrong_secret(name=name, takes=_DATABASE_URL_IN_WORDS))
+            self.wrong.append(settings.setting_wrong_secret(name=name, takes=_DATABASE_URL_IN_WORDS))
         return value
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailcordon.messages import cli
+from mailcordon.messages import cli, drill
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from mailcordon.messages import cli
 def test_every_outcome_of_a_mailbox_is_said_of_the_mail(outcome: str, said: str) -> None:
     sentence = cli.mailbox_set(address="kim@example.com", outcome=outcome, tenant="acme")
     assert sentence == f"From now on, mail of acme to kim@example.com {said}."
-    assert cli.mail_not_delivered_by_ses(mail="the newsletter", fate=outcome).endswith(f": it {said}.")
+    assert drill.mail_not_delivered_by_ses(mail="the newsletter", fate=outcome).endswith(f": it {said}.")
 
 
 def test_holds_are_named_in_singular_and_plural() -> None:

@@ -34,10 +34,15 @@ SPEAKING = {
 STILL_TO_MOVE: frozenset[str] = frozenset([])
 
 
-@pytest.mark.parametrize("surface", catalogue.SURFACES)
-def test_each_message_says_when_it_is_seen_and_has_an_example(surface: str) -> None:
-    entries = list(catalogue.messages(surface))
+@pytest.mark.parametrize("subject", catalogue.SUBJECTS)
+def test_each_message_says_when_it_is_seen_and_has_an_example(subject: str) -> None:
+    entries = list(catalogue.messages(subject))
     assert [entry.name for entry in entries if not entry.when or not entry.examples] == []
+
+
+def test_the_reference_page_has_every_module_with_messages() -> None:
+    modules = {path.stem for path in (SOURCES / "messages").glob("*.py") if "@example" in path.read_text()}
+    assert modules - {"__init__", "catalogue"} == set(catalogue.SUBJECTS)
 
 
 def test_the_reference_page_shows_the_messages_as_they_are() -> None:

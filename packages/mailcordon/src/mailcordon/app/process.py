@@ -21,7 +21,7 @@ from mailcordon.app import log
 from mailcordon.config import Config
 from mailcordon.core import boundary
 from mailcordon.core.errors import BadConfig, Later
-from mailcordon.messages import system
+from mailcordon.messages import settings
 
 DATABASE_PAUSE = 1.0  #: seconds between two attempts to reach the database at startup
 
@@ -37,7 +37,7 @@ def run(role: str) -> int:
 
 def _run(role: str) -> int:
     if role not in configs.PROCESS_LOGINS:
-        raise BadConfig(system.role_unknown(role=role, roles=", ".join(configs.PROCESS_LOGINS)))
+        raise BadConfig(settings.role_unknown(role=role, roles=", ".join(configs.PROCESS_LOGINS)))
     config = configs.read(os.environ, role)
     config.require_logins(role)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -18,7 +18,7 @@ from mailcordon.config import Config
 from mailcordon.core.errors import BadConfig
 from mailcordon.door.limits import Limits
 from mailcordon.host import listening
-from mailcordon.messages import system
+from mailcordon.messages import settings
 
 #: Files beside the API's connections: the database's (about 40), logs, modules, and connections that are closed in this moment.
 _OTHER_FILES = 128
@@ -66,7 +66,7 @@ def tls_context(config: Config) -> ssl.SSLContext | None:
         context.load_cert_chain(config.tls_certificate, config.tls_key, password="")
     except (OSError, ValueError) as error:
         why = getattr(error, "reason", None) or str(error)
-        raise BadConfig(system.tls_not_readable(path=str(config.tls_certificate), why=why)) from None
+        raise BadConfig(settings.tls_not_readable(path=str(config.tls_certificate), why=why)) from None
     return context
 
 
@@ -94,8 +94,8 @@ def open_listener(config: Config) -> socket.socket:
         listener = socket.socket(fileno=number)
         accepting = listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
     except OSError as error:
-        raise BadConfig(system.api_fd_wrong(number=number, why=error.strerror or "")) from None
+        raise BadConfig(settings.api_fd_wrong(number=number, why=error.strerror or "")) from None
     if not accepting:
         listener.detach()
-        raise BadConfig(system.api_fd_wrong(number=number, why=system.socket_not_listening()))
+        raise BadConfig(settings.api_fd_wrong(number=number, why=settings.socket_not_listening()))
     return listener

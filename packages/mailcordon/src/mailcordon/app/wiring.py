@@ -20,7 +20,7 @@ from mailcordon.control.plans import Plans
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.installation import Installation
 from mailcordon.core.priority import Class
-from mailcordon.messages import system
+from mailcordon.messages import database
 
 
 def settings(config: Config) -> Settings:
@@ -49,7 +49,7 @@ async def installation(config: Config, login: str) -> Installation:
     finally:
         await connection.close()
     if installation is None:
-        raise Unavailable(system.installation_missing())
+        raise Unavailable(database.installation_missing())
     return installation
 
 

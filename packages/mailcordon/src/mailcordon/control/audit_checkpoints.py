@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from mailcordon.control.audit_chain import Expected
 from mailcordon.core.errors import Refused
-from mailcordon.messages import system
+from mailcordon.messages import audit
 
 DIGITS = 16  #: hex digits of each hash between two checkpoints
 MOST_ROWS = 1_000  #: rows of one line
@@ -104,7 +104,7 @@ def expected(file: str, lines: Iterable[str]) -> Iterator[Expected]:
             continue
         if found.seq <= last:
             raise BadCheckpoints(
-                system.audit_checkpoints_not_ascending(file=file, line=number, seq=found.seq, before=last)
+                audit.audit_checkpoints_not_ascending(file=file, line=number, seq=found.seq, before=last)
             )
         first = found.seq - len(found.rows) + 1
         for place, short in enumerate(found.rows[:-1], start=first):

@@ -14,7 +14,7 @@ from mailcordon.control import audit_chain
 from mailcordon.control.audit import Proof
 from mailcordon.control.audit_chain import AuditRow, Entry, PersonalField
 from mailcordon.core.errors import Refused
-from mailcordon.messages import system
+from mailcordon.messages import audit
 
 FORMAT = 1  #: of the document
 
@@ -101,7 +101,7 @@ def entries(part: Any, before: bytes, line: int) -> Iterator[Entry]:
         if set(rows) - set(range(first or 0, (first or 0) + len(digests))):
             raise ValueError("rows")
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise BadExport(system.audit_export_unreadable(line=line)) from None
+        raise BadExport(audit.audit_export_unreadable(line=line)) from None
     for place, digest in enumerate(digests, start=first):
         before = audit_chain.link(before, digest)
         row = rows.get(place)

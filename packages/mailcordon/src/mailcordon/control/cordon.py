@@ -19,6 +19,7 @@ from mailcordon.core.priority import parse_class
 from mailcordon.core.provider import parse_provider
 from mailcordon.core.target import Target
 from mailcordon.messages import api
+from mailcordon.messages import holds as hold_messages
 
 PERSON, SES = "person", "ses"  #: owners of what an uncordon ends
 MOST_LIFTED = 100  #: holds named by number in one request
@@ -102,7 +103,7 @@ class Cordons:
     async def _stops(self, found: Preview) -> list[Covering]:
         """The stops that cover the lanes of a preview. Raises Invalid for a part of a lane: a stop covers whole lanes."""
         if found.target.narrow:
-            raise Invalid(Fault("owner", api.stops_cover_lanes()))
+            raise Invalid(Fault("owner", hold_messages.stops_cover_lanes()))
         return await self._governor.stops.covering([lane.lane for lane in found.lanes])
 
     async def _end(self, found: Preview, principal: Principal, because: str) -> Lifted:
@@ -163,7 +164,7 @@ class Cordons:
         if selection.list is not None:
             parse_field("list", names.list_, selection.list)
         if selection.type is not None and class_ is not None:
-            raise Invalid(Fault("class", api.class_beside_type()))
+            raise Invalid(Fault("class", hold_messages.class_beside_type()))
         slug = principal.tenant_for(selection.tenant)
         tenant = await lookup.tenant_id(self._reads, slug)
         lane = None
@@ -183,9 +184,9 @@ class Cordons:
     ) -> tuple[int, list[Hold]]:
         wanted = sorted(set(ids))
         if not 1 <= len(wanted) <= MOST_LIFTED or not all(0 < id <= _HIGHEST_ID for id in wanted):
-            raise Invalid(Fault("ids", api.bad_hold_ids(MOST_LIFTED)))
+            raise Invalid(Fault("ids", hold_messages.bad_hold_ids(MOST_LIFTED)))
         if not selection.is_whole_tenant:
-            raise Invalid(Fault("ids", api.hold_ids_and_target()))
+            raise Invalid(Fault("ids", hold_messages.hold_ids_and_target()))
         slug = principal.tenant_for(selection.tenant)
         tenant = await lookup.tenant_id(self._reads, slug)
         views = await self._reads.holds_by_id(wanted)

@@ -17,6 +17,7 @@ from mailcordon.core import domain as domains
 from mailcordon.core import names, reserved_domains, text
 from mailcordon.core.errors import Conflict, Fault, Invalid, parse_into
 from mailcordon.messages import api, plans
+from mailcordon.messages import document as document_messages
 
 VERSION: Final = 1
 MOST_TENANTS: Final = 20_000  #: of one document; SES allows 10,000 tenants before an increase (ses.md 1.9)
@@ -236,13 +237,13 @@ def _document(data: object, faults: list[Fault], local: bool) -> Document:
     # 1 and true are equal in Python, and so are 1 and 1.0.
     version = members.get("version", VERSION)
     if isinstance(version, bool) or version != VERSION:
-        faults.append(Fault("version", api.unknown_document_version(VERSION)))
+        faults.append(Fault("version", document_messages.unknown_document_version(VERSION)))
     if "tenants" not in members:
         faults.append(Fault("tenants", api.field_required(), "missing"))
         return Document(tenants={})
     tenants = _mapping(members["tenants"], "tenants", faults) or {}
     if len(tenants) > MOST_TENANTS:
-        faults.append(Fault("tenants", api.too_many_tenants_in_document(MOST_TENANTS)))
+        faults.append(Fault("tenants", document_messages.too_many_tenants_in_document(MOST_TENANTS)))
         return Document(tenants={})
     read: dict[str, TenantSpec] = {}
     for slug, value in tenants.items():
@@ -271,7 +272,7 @@ def _tenant(value: object, where: str, faults: list[Fault], local: bool) -> Tena
         own = path(in_domains, name)
         if (domain := _domain(name, own, faults, local)) is not None:
             if domain in told:
-                faults.append(Fault(own, api.domain_written_twice(domain)))
+                faults.append(Fault(own, document_messages.domain_written_twice(domain)))
             told[domain] = _domain_spec(value_, own, domain, faults)
     return TenantSpec(
         types=lanes,
@@ -287,7 +288,7 @@ def _lane(value: object, where: str, faults: list[Fault], local: bool) -> LaneSp
     if isinstance(value, str):
         domain = _domain(value, where, faults, local)
         return LaneSpec(domain=domain) if domain is not None else None
-    members = _members(value, where, _OF_LANE, faults, say=api.lane_needs_domain())
+    members = _members(value, where, _OF_LANE, faults, say=document_messages.lane_needs_domain())
     if members is None:
         return None
     retired = _flag(members, "retired", where, faults)
@@ -308,7 +309,7 @@ def _domain_spec(value: object, where: str, domain: str, faults: list[Fault]) ->
         return DomainSpec(retired=retired)
     own = path(where, "mail_from")
     if not isinstance(given, str):
-        faults.append(Fault(own, api.not_text()))
+        faults.append(Fault(own, document_messages.not_text()))
         return DomainSpec(retired=retired)
     mail_from = parse_into(faults, own, domains.parse, given)
     if mail_from is not None and not is_mail_from(mail_from, domain):
@@ -331,7 +332,9 @@ def _members(
     found = _mapping(value, where, faults, say=say)
     for name in found or {}:
         if name not in known:
-            faults.append(Fault(path(where, name), api.unknown_member(list(known)), "unknown-field"))
+            faults.append(
+                Fault(path(where, name), document_messages.unknown_member(list(known)), "unknown-field")
+            )
     return found
 
 
@@ -342,7 +345,7 @@ def _mapping(
         isinstance(key, str) for key in cast("Mapping[object, object]", value)
     ):
         return dict(cast("Mapping[str, object]", value))
-    faults.append(Fault(where or "document", say or api.not_a_mapping()))
+    faults.append(Fault(where or "document", say or document_messages.not_a_mapping()))
     return None
 
 
@@ -350,5 +353,5 @@ def _flag(members: Mapping[str, object], name: str, where: str, faults: list[Fau
     value = members.get(name)
     if value is None or isinstance(value, bool):
         return value
-    faults.append(Fault(path(where, name), api.not_true_or_false()))
+    faults.append(Fault(path(where, name), document_messages.not_true_or_false()))
     return None

@@ -13,7 +13,7 @@ from mailcordon.control.stops import Stops
 from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.hold import OWNERS, Hold, NewHold
 from mailcordon.core.target import Target
-from mailcordon.messages import api, reasons
+from mailcordon.messages import api, holds, reasons
 
 CHUNK = 1000  #: deliveries per transaction
 LEAST_RATE = 0.001  #: deliveries per second of a lane or a slowing hold: one in 17 minutes
@@ -90,13 +90,13 @@ def check(hold: NewHold) -> None:
     if not hold.stops:
         require_rate(hold.rate or 0.0)
     if not hold.stops and hold.target.narrow:
-        raise Invalid(Fault("rate", api.rate_of_a_part()))
+        raise Invalid(Fault("rate", holds.rate_of_a_part()))
 
 
 def require_rate(rate: float) -> None:
     """Raises Invalid for deliveries per second that a lane cannot be slowed to. The database has rates in single precision."""
     if not LEAST_RATE <= rate <= MOST_RATE:
-        raise Invalid(Fault("rate", api.bad_rate(LEAST_RATE, MOST_RATE)))
+        raise Invalid(Fault("rate", holds.bad_rate(LEAST_RATE, MOST_RATE)))
 
 
 def require_because(because: str) -> None:

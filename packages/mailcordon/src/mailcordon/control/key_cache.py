@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from mailcordon.control import keys
 from mailcordon.core.errors import Unauthorised
 from mailcordon.core.principal import Principal
-from mailcordon.messages import api
+from mailcordon.messages import keys as key_messages
 
 _MOST = 10_000  #: cached keys; when there are more, the cache is emptied
 
@@ -66,14 +66,14 @@ class KeyCache:
         """Reads the key from the database. Raises Unauthorised."""
         text = keys.bearer(authorization)
         if text is None:
-            raise Unauthorised(api.key_malformed() if authorization else api.key_missing())
+            raise Unauthorised(key_messages.key_malformed() if authorization else key_messages.key_missing())
         hash = keys.hash_of(text)
         generation = self._generation
         found = await self._store.find(hash)
         if found.principal is None:
-            raise Unauthorised(api.key_unknown())
+            raise Unauthorised(key_messages.key_unknown())
         if found.expires_at is not None and found.expires_at <= self._clock():
-            raise Unauthorised(api.key_expired(found.principal.prefix))
+            raise Unauthorised(key_messages.key_expired(found.principal.prefix))
         # If a newer epoch was seen while this waited, the result may be old: it serves this request and is not cached.
         fresh = generation == self._generation
         self._see(found.epoch)

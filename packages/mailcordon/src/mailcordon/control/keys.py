@@ -18,7 +18,7 @@ from mailcordon.core import names
 from mailcordon.core.errors import Conflict, Fault, Forbidden, Invalid, NotFound, parse_into
 from mailcordon.core.key_limits import LEAST_PER_SECOND, MOST_PER_SECOND, UNLIMITED_BY_KEY, KeyLimits
 from mailcordon.core.principal import SCOPES, TENANT_SCOPES, Principal
-from mailcordon.messages import api
+from mailcordon.messages import api, keys
 
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 _PREFIX_LETTERS = 8
@@ -212,7 +212,7 @@ class Keys:
 
         def decide(key: Key) -> Terms:
             if key.revoked_at is not None:
-                raise Conflict(api.key_is_revoked(prefix), code="key-ended")
+                raise Conflict(keys.key_is_revoked(prefix), code="key-ended")
             terms = replace(key.terms, **changes, limits=replace(key.terms.limits, **rates))
             check(terms, ends=terms.expires_at != key.terms.expires_at)
             if widens(key.terms, terms):
@@ -244,13 +244,13 @@ class Keys:
         def decide(key: Key, successor: str | None) -> Rotated:
             end = key.terms.expires_at
             if key.revoked_at is not None:
-                raise Conflict(api.key_is_revoked(prefix), code="key-ended")
+                raise Conflict(keys.key_is_revoked(prefix), code="key-ended")
             if end is not None and end <= now:
-                raise Conflict(api.key_expired(prefix), code="key-ended")
+                raise Conflict(keys.key_expired(prefix), code="key-ended")
             if successor is not None:
-                raise Conflict(api.key_has_successor(prefix, successor), code="key-rotated")
+                raise Conflict(keys.key_has_successor(prefix, successor), code="key-rotated")
             if end is not None and isinstance(expires_at, Same):
-                raise Invalid(Fault("expires_at", api.successors_end_missing(prefix), "missing"))
+                raise Invalid(Fault("expires_at", keys.successors_end_missing(prefix), "missing"))
             terms = replace(key.terms, expires_at=None if isinstance(expires_at, Same) else expires_at)
             check(terms)
             check_given(principal, terms, key.also_mints)
@@ -289,14 +289,14 @@ def check_given(principal: Principal, terms: Terms, also_mints: Sequence[str] = 
     """
     missing = sorted({*terms.scopes, *also_mints} - principal.gives)
     if missing:
-        problem = api.scopes_not_held(principal.prefix, missing, sorted(principal.gives))
+        problem = keys.scopes_not_held(principal.prefix, missing, sorted(principal.gives))
         raise Forbidden(problem, code="scope-not-held")
     if principal.tenant_slug is not None and terms.tenant != principal.tenant_slug:
         raise Forbidden(
-            api.key_of_another_tenant(principal.prefix, principal.tenant_slug), code="foreign-tenant"
+            keys.key_of_another_tenant(principal.prefix, principal.tenant_slug), code="foreign-tenant"
         )
     if principal.types is not None and (terms.types is None or not set(terms.types) <= principal.types):
-        raise Forbidden(api.types_not_held(principal.prefix, sorted(principal.types)), code="type-not-held")
+        raise Forbidden(keys.types_not_held(principal.prefix, sorted(principal.types)), code="type-not-held")
 
 
 def widens(old: Terms, new: Terms) -> bool:
@@ -338,28 +338,28 @@ def check(terms: Terms, *, ends: bool = True) -> None:
         parse_into(faults, "holder", names.holder, terms.holder)
     unknown = sorted(set(terms.scopes) - set(SCOPES))
     if unknown or not terms.scopes:
-        faults.append(Fault("scopes", api.bad_scopes(list(SCOPES))))
+        faults.append(Fault("scopes", keys.bad_scopes(list(SCOPES))))
     elif terms.tenant is not None and not set(terms.scopes) <= set(TENANT_SCOPES):
-        faults.append(Fault("scopes", api.bad_tenant_scopes(list(TENANT_SCOPES))))
+        faults.append(Fault("scopes", keys.bad_tenant_scopes(list(TENANT_SCOPES))))
     if terms.types is not None and not 0 < len(terms.types) <= MOST_TYPES:
-        faults.append(Fault("types", api.bad_number_of_types(MOST_TYPES)))
+        faults.append(Fault("types", keys.bad_number_of_types(MOST_TYPES)))
     elif terms.types is not None and not all(names.is_slug(type) for type in terms.types):
         unknown = [ascii(type[:64])[1:-1] for type in terms.types if not names.is_slug(type)]
-        faults.append(Fault("types", api.key_types_unknown(unknown[:5]), "unknown-type"))
+        faults.append(Fault("types", keys.key_types_unknown(unknown[:5]), "unknown-type"))
     elif terms.types is not None and not set(terms.scopes) <= set(TENANT_SCOPES):
-        faults.append(Fault("types", api.types_with_power(sorted(set(terms.scopes) - set(TENANT_SCOPES)))))
+        faults.append(Fault("types", keys.types_with_power(sorted(set(terms.scopes) - set(TENANT_SCOPES)))))
     if len(terms.networks) > MOST_NETWORKS:
-        faults.append(Fault("networks", api.too_many_networks(MOST_NETWORKS)))
+        faults.append(Fault("networks", keys.too_many_networks(MOST_NETWORKS)))
     for name in ("messages_per_second", "bytes_per_second", "reads_per_second"):
         value = getattr(terms.limits, name)
         if value is not None and not LEAST_PER_SECOND <= value <= MOST_PER_SECOND:
-            faults.append(Fault(f"limits.{name}", api.bad_key_limit(LEAST_PER_SECOND, MOST_PER_SECOND)))
+            faults.append(Fault(f"limits.{name}", keys.bad_key_limit(LEAST_PER_SECOND, MOST_PER_SECOND)))
     if ends and terms.expires_at is not None:
         if terms.expires_at.tzinfo is None:
-            faults.append(Fault("expires_at", api.time_without_zone()))
+            faults.append(Fault("expires_at", keys.time_without_zone()))
         elif terms.expires_at <= datetime.now(UTC):
-            faults.append(Fault("expires_at", api.time_in_the_past()))
+            faults.append(Fault("expires_at", keys.time_in_the_past()))
         elif terms.expires_at - datetime.now(UTC) > LONGEST_LIFE:
-            faults.append(Fault("expires_at", api.key_lives_too_long(LONGEST_LIFE.days)))
+            faults.append(Fault("expires_at", keys.key_lives_too_long(LONGEST_LIFE.days)))
     if faults:
         raise Invalid(*faults)

@@ -8,7 +8,7 @@ from mailcordon.control.stops import Covering
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
 from mailcordon.core.target import Target
-from mailcordon.messages import api
+from mailcordon.messages import holds as hold_messages
 
 Action = Literal["cordon", "uncordon", "cancel"]
 
@@ -36,7 +36,7 @@ class Preview:
 
 def mail_of(target: Target, slug: str, type: str | None) -> str:
     """`newsletter mail of acme to gmail`."""
-    return api.mail_of(
+    return hold_messages.mail_of(
         slug,
         type=type,
         class_=None if target.class_ is None else target.class_.word,
@@ -49,11 +49,11 @@ def mail_of(target: Target, slug: str, type: str | None) -> str:
 def effect(action: Action, preview: Preview, slug: str, owner: str = "person") -> str:
     """What the action will do, in a sentence or two. `owner`: whose holds an uncordon lifts."""
     if not preview.lanes:
-        return api.covers_no_lane(slug)
+        return hold_messages.covers_no_lane(slug)
     mail = mail_of(preview.target, slug, _only_type(preview))
     if action == "uncordon":
         return _uncordon_effect(preview, mail, owner)
-    sentence = api.cordon_effect if action == "cordon" else api.cancel_effect
+    sentence = hold_messages.cordon_effect if action == "cordon" else hold_messages.cancel_effect
     sending = sum(lane.sending for lane in preview.lanes)
     return sentence(mail, _types(preview.lanes), _queued(preview.lanes), sending)
 
@@ -61,19 +61,19 @@ def effect(action: Action, preview: Preview, slug: str, owner: str = "person") -
 def untouched(preview: Preview, slug: str) -> str:
     """Whom the action leaves alone."""
     partly = _types(preview.lanes) if preview.target.narrow else []
-    return api.left_alone(slug, list(preview.untouched), partly)
+    return hold_messages.left_alone(slug, list(preview.untouched), partly)
 
 
 def end_effect(preview: Preview, stops: Sequence[Covering], slug: str) -> str:
     """What ending these stops will do. They cover lanes of other tenants too if those use the same part of SES."""
     if not preview.lanes:
-        return api.covers_no_lane(slug)
+        return hold_messages.covers_no_lane(slug)
     mail = mail_of(preview.target, slug, _only_type(preview))
     if not stops:
-        return api.nothing_stopped(mail)
+        return hold_messages.nothing_stopped(mail)
     free = freed(preview)
-    return api.end_effect(
-        [api.numbered_stop(one.stop.id, one.stop.because) for one in stops],
+    return hold_messages.end_effect(
+        [hold_messages.numbered_stop(one.stop.id, one.stop.because) for one in stops],
         _queued(free),
         _types(free),
         max(one.others for one in stops),
@@ -111,14 +111,16 @@ def _uncordon_effect(preview: Preview, mail: str, owner: str) -> str:
     lifting = liftable(preview, owner)
     others = _numbered([hold for hold in preview.holds if hold not in lifting])
     if not lifting:
-        return api.nothing_to_lift(mail, others)
+        return hold_messages.nothing_to_lift(mail, others)
     free = released(preview, lifting)
-    return api.uncordon_effect(_numbered(lifting), _queued(free), _types(free), others)
+    return hold_messages.uncordon_effect(_numbered(lifting), _queued(free), _types(free), others)
 
 
 def named(hold: Hold) -> str:
     """`hold 7 "wrong list" by ann`."""
-    return api.numbered_hold(hold.id, hold.by if hold.owner == "person" else hold.owner, hold.because)
+    return hold_messages.numbered_hold(
+        hold.id, hold.by if hold.owner == "person" else hold.owner, hold.because
+    )
 
 
 def _numbered(holds: Sequence[Hold]) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mailcordon.core import domain as domains
 from mailcordon.core.route import Route
-from mailcordon.messages import api
+from mailcordon.messages import sharing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ def by_type(lanes: Sequence[UsedRoute]) -> dict[str, list[str]]:
 def _of_lane(lane: UsedRoute, others: Sequence[UsedRoute]) -> list[str]:
     said: list[str] = []
     if same := [o.route.lane.type for o in others if o.route.domain == lane.route.domain]:
-        said.append(api.domain_shared(lane.route.domain, sorted(same), others=True))
+        said.append(sharing.domain_shared(lane.route.domain, sorted(same), others=True))
     for other in others:
         if other.route.domain == lane.route.domain:
             continue
@@ -35,20 +35,22 @@ def _of_lane(lane: UsedRoute, others: Sequence[UsedRoute]) -> list[str]:
             lane.route.domain, other.route.domain
         ):
             said.append(
-                api.parent_domain_shared(lane.route.domain, other.route.domain, other.route.lane.type)
+                sharing.parent_domain_shared(lane.route.domain, other.route.domain, other.route.lane.type)
             )
     if same := [o.route.lane.type for o in others if o.route.ses_tenant == lane.route.ses_tenant]:
-        said.append(api.ses_tenant_shared(lane.route.ses_tenant, sorted(same), others=True))
+        said.append(sharing.ses_tenant_shared(lane.route.ses_tenant, sorted(same), others=True))
     if lane.set_kind == "shared":
-        said.append(api.configuration_set_of_class(lane.route.configuration_set, lane.route.lane.class_.word))
+        said.append(
+            sharing.configuration_set_of_class(lane.route.configuration_set, lane.route.lane.class_.word)
+        )
     elif same := [
         o.route.lane.type for o in others if o.route.configuration_set == lane.route.configuration_set
     ]:
-        said.append(api.configuration_set_shared(lane.route.configuration_set, sorted(same), others=True))
+        said.append(sharing.configuration_set_shared(lane.route.configuration_set, sorted(same), others=True))
     if lane.route.ip_pool is None:
-        said.append(api.ip_pool_of_ses([]))
+        said.append(sharing.ip_pool_of_ses([]))
     elif same := [o.route.lane.type for o in others if o.route.ip_pool == lane.route.ip_pool]:
-        said.append(api.ip_pool_shared(lane.route.ip_pool, sorted(same)))
+        said.append(sharing.ip_pool_shared(lane.route.ip_pool, sorted(same)))
     return said
 
 
@@ -57,19 +59,19 @@ def summary(lanes: Sequence[UsedRoute]) -> list[str]:
     said: list[str] = []
     for domain, types in _grouped(lanes, lambda lane: lane.route.domain).items():
         if len(types) > 1:
-            said.append(api.domain_shared(domain, types))
+            said.append(sharing.domain_shared(domain, types))
     for name, types in _grouped(lanes, lambda lane: lane.route.ses_tenant).items():
         if len(types) > 1:
-            said.append(api.ses_tenant_shared(name, types))
+            said.append(sharing.ses_tenant_shared(name, types))
     shared = [lane for lane in lanes if lane.set_kind == "shared"]
     for name, types in _grouped(shared, lambda lane: lane.route.configuration_set).items():
-        said.append(api.configuration_set_of_tenants(name, types))
+        said.append(sharing.configuration_set_of_tenants(name, types))
     own = [lane for lane in lanes if lane.set_kind != "shared"]
     for name, types in _grouped(own, lambda lane: lane.route.configuration_set).items():
         if len(types) > 1:
-            said.append(api.configuration_set_shared(name, types))
+            said.append(sharing.configuration_set_shared(name, types))
     if pooled := [lane.route.lane.type for lane in lanes if lane.route.ip_pool is None]:
-        said.append(api.ip_pool_of_ses(sorted(pooled)))
+        said.append(sharing.ip_pool_of_ses(sorted(pooled)))
     return said
 
 

@@ -22,7 +22,7 @@ from mailcordon.core.clock import host_ms
 from mailcordon.core.errors import Invalid
 from mailcordon.core.log_limit import LogLimit
 from mailcordon.core.queue import Queue, Received
-from mailcordon.messages import system
+from mailcordon.messages import queues
 
 LOOK_EVERY = 5.0  #: seconds between two looks at one resource; a change is found within ten
 MOST_PLACES = 10_000  #: whose last look is remembered
@@ -183,6 +183,6 @@ class Signals:
     async def _failed(self, error: Exception, pause: float) -> None:
         self.facts.problem = str(error) or type(error).__name__
         if self._warnings.count(self.facts.problem) is not None:
-            _LOG.warning(system.management_not_read(why=self.facts.problem))
+            _LOG.warning(queues.management_not_read(why=self.facts.problem))
             _LOG.debug("traceback", exc_info=True)
         await asyncio.sleep(pause)

@@ -15,7 +15,7 @@ from mailcordon.core import health
 from mailcordon.core.health import ROLES, Role
 from mailcordon.core.priority import Class
 from mailcordon.core.reason import MEANINGS, Reason
-from mailcordon.messages import reasons, system, times
+from mailcordon.messages import reasons, status, times
 
 Check = Literal[
     "roles",
@@ -274,7 +274,7 @@ def _scan(beats: Sequence[Beat]) -> str | None:
         calls: Mapping[str, Any] = beat.facts.get("calls") or {}
         scan: Mapping[str, Any] = calls.get("scan") or {}
         if scan:
-            return system.scan_period(
+            return status.scan_period(
                 period=int(scan["period_seconds"]), shared=int(scan["shared_seconds"]), events=events
             )
     return None
@@ -290,7 +290,7 @@ def _bounded(problems: Iterable[Problem]) -> list[Problem]:
         out += same[:MOST_OF_A_KIND]
         more = len(same) - MOST_OF_A_KIND
         if more > 0:
-            sentence = system.status_more(count=more, code=code)
+            sentence = status.status_more(count=more, code=code)
             out.append(Problem(code=code, check=same[0].check, sentence=sentence, next=same[0].next))
     return out
 
@@ -303,8 +303,8 @@ def _unread(check: Check, why: str) -> Problem:
     return Problem(
         code="not-checked",
         check=check,
-        sentence=system.status_not_checked(check=check, why=why),
-        next=system.status_not_checked_next(),
+        sentence=status.status_not_checked(check=check, why=why),
+        next=status.status_not_checked_next(),
     )
 
 
@@ -322,8 +322,8 @@ def _roles(facts: Facts) -> Iterator[Problem]:
             check="roles",
             sentence=reasons.no_dispatcher(since)
             if role == "dispatch"
-            else system.status_role_silent(role=role, since=since),
-            next=system.status_start_role(role=role),
+            else status.status_role_silent(role=role, since=since),
+            next=status.status_start_role(role=role),
             since=last,
         )
 
@@ -335,14 +335,14 @@ def _waiting(facts: Facts) -> Iterator[Problem]:
             yield Problem(
                 code="mail-waits",
                 check="waiting mail",
-                sentence=system.status_mail_waits(
+                sentence=status.status_mail_waits(
                     class_=one.class_.word,
                     tenant=one.tenant,
                     type=one.type,
                     waited=_duration(waited),
                     most=_duration(most),
                 ),
-                next=system.status_mail_waits_next(tenant=one.tenant, type=one.type),
+                next=status.status_mail_waits_next(tenant=one.tenant, type=one.type),
                 whose=one.tenant,
                 since=one.since,
             )
@@ -367,13 +367,13 @@ def _stops(facts: Facts) -> Iterator[Problem]:
             yield Problem(
                 code="dispatcher-stopped",
                 check="stops",
-                sentence=system.status_dispatcher_stopped(host=beat.host, pid=beat.pid, because=because),
+                sentence=status.status_dispatcher_stopped(host=beat.host, pid=beat.pid, because=because),
                 next=_who_can_act(Reason.OUTAGE),
             )
 
 
 def _who_can_act(cause: Reason) -> str:
-    return system.status_stop_next(cause=cause, actor=MEANINGS[cause].actor.value)
+    return status.status_stop_next(cause=cause, actor=MEANINGS[cause].actor.value)
 
 
 def _set_aside(facts: Facts) -> Iterator[Problem]:
@@ -381,8 +381,8 @@ def _set_aside(facts: Facts) -> Iterator[Problem]:
         yield Problem(
             code="set-aside",
             check="set-aside mail",
-            sentence=system.status_set_aside(count=facts.set_aside),
-            next=system.status_set_aside_next(),
+            sentence=status.status_set_aside(count=facts.set_aside),
+            next=status.status_set_aside_next(),
         )
 
 
@@ -393,15 +393,15 @@ def _account(facts: Facts) -> Iterator[Problem]:
             code="rate-unknown",
             check="account",
             sentence=reasons.rate_unknown(),
-            next=system.status_ask_account_next(),
+            next=status.status_ask_account_next(),
         )
     for account in facts.accounts:
         if facts.now - account.polled_at > ACCOUNT_OLD_MS:
             yield Problem(
                 code="account-old",
                 check="account",
-                sentence=system.status_account_old(cell=account.cell, since=times.minute(account.polled_at)),
-                next=system.status_ask_account_next(),
+                sentence=status.status_account_old(cell=account.cell, since=times.minute(account.polled_at)),
+                next=status.status_ask_account_next(),
                 since=account.polled_at,
             )
         if not account.enabled and Reason.ACCOUNT_PAUSED not in stopped:
@@ -409,7 +409,7 @@ def _account(facts: Facts) -> Iterator[Problem]:
                 code="account-paused",
                 check="account",
                 sentence=reasons.account_paused(),
-                next=system.status_account_paused_next(),
+                next=status.status_account_paused_next(),
             )
         if account.max_24h >= 0 and Reason.DAILY_QUOTA not in stopped:
             yield from _quota(account)
@@ -423,7 +423,7 @@ def _quota(account: Account) -> Iterator[Problem]:
         code, sentence = "quota-reserved", reasons.quota_reserved()
     else:
         return
-    advice = system.status_quota_next(most=int(account.max_24h))
+    advice = status.status_quota_next(most=int(account.max_24h))
     yield Problem(code=code, check="account", sentence=sentence, next=advice)
 
 
@@ -446,8 +446,8 @@ def _feedback(facts: Facts) -> Iterator[Problem]:
         yield Problem(
             code="feedback-silent",
             check="feedback",
-            sentence=system.status_feedback_silent(since=times.minute(since)),
-            next=system.status_feedback_silent_next(),
+            sentence=status.status_feedback_silent(since=times.minute(since)),
+            next=status.status_feedback_silent_next(),
             since=since,
         )
     observers = _alive(facts, "observe")
@@ -457,8 +457,8 @@ def _feedback(facts: Facts) -> Iterator[Problem]:
             yield Problem(
                 code="events-uncertain",
                 check="feedback",
-                sentence=system.status_events_uncertain(queue=name, why=uncertain),
-                next=system.status_events_uncertain_next(),
+                sentence=status.status_events_uncertain(queue=name, why=uncertain),
+                next=status.status_events_uncertain_next(),
             )
             continue
         left = next((queue["left"] for queue in queues if queue.get("left")), None)
@@ -466,8 +466,8 @@ def _feedback(facts: Facts) -> Iterator[Problem]:
             yield Problem(
                 code="events-uncertain",
                 check="feedback",
-                sentence=system.status_events_left(queue=name, why=left),
-                next=system.status_events_uncertain_next(),
+                sentence=status.status_events_left(queue=name, why=left),
+                next=status.status_events_uncertain_next(),
             )
         newest = max((queue.get("last_receive") or 0 for queue in queues), default=0)
         started = min(beat.started for beat in observers)
@@ -475,10 +475,10 @@ def _feedback(facts: Facts) -> Iterator[Problem]:
             yield Problem(
                 code="queue-silent",
                 check="feedback",
-                sentence=system.status_queue_silent(
+                sentence=status.status_queue_silent(
                     queue=name, why=next((queue["problem"] for queue in queues if queue.get("problem")), None)
                 ),
-                next=system.status_queue_silent_next(),
+                next=status.status_queue_silent_next(),
                 since=newest or None,
             )
 
@@ -496,10 +496,10 @@ def _unknown(facts: Facts) -> Iterator[Problem]:
         yield Problem(
             code="unknown-overdue",
             check="unknown outcomes",
-            sentence=system.status_unknown_overdue(
+            sentence=status.status_unknown_overdue(
                 count=facts.overdue.count, since=times.minute(facts.overdue.oldest)
             ),
-            next=system.status_unknown_overdue_next(),
+            next=status.status_unknown_overdue_next(),
             since=facts.overdue.oldest,
         )
     for beat in _alive(facts, "dispatch"):
@@ -507,8 +507,8 @@ def _unknown(facts: Facts) -> Iterator[Problem]:
             yield Problem(
                 code="results-rejected",
                 check="unknown outcomes",
-                sentence=system.status_results_rejected(count=rejected, host=beat.host, pid=beat.pid),
-                next=system.status_results_rejected_next(),
+                sentence=status.status_results_rejected(count=rejected, host=beat.host, pid=beat.pid),
+                next=status.status_results_rejected_next(),
             )
 
 
@@ -517,8 +517,8 @@ def _resources(facts: Facts) -> Iterator[Problem]:
         yield Problem(
             code="plan-waits",
             check="resources at SES",
-            sentence=system.status_plan_waits(calls=plan.calls),
-            next=system.status_plan_waits_next(plan=plan.id),
+            sentence=status.status_plan_waits(calls=plan.calls),
+            next=status.status_plan_waits_next(plan=plan.id),
             since=plan.since,
         )
     for found in facts.findings:
@@ -526,7 +526,7 @@ def _resources(facts: Facts) -> Iterator[Problem]:
             code="drift",
             check="resources at SES",
             sentence=found.sentence.rstrip("."),
-            next=system.status_drift_next(finding=found.id, plan=found.plan),
+            next=status.status_drift_next(finding=found.id, plan=found.plan),
             whose=found.tenant,
             since=found.since,
         )
@@ -534,8 +534,8 @@ def _resources(facts: Facts) -> Iterator[Problem]:
         yield Problem(
             code="resource-failing",
             check="resources at SES",
-            sentence=system.status_resource_failing(kind=one.kind, name=one.name, error=one.error),
-            next=system.status_resource_failing_next(tenant=one.tenant),
+            sentence=status.status_resource_failing(kind=one.kind, name=one.name, error=one.error),
+            next=status.status_resource_failing_next(tenant=one.tenant),
             whose=one.tenant,
         )
 
@@ -546,15 +546,15 @@ def _partitions(facts: Facts) -> Iterator[Problem]:
         yield Problem(
             code="partitions-missing",
             check="partitions",
-            sentence=system.status_partitions_missing(),
-            next=system.status_migrate(),
+            sentence=status.status_partitions_missing(),
+            next=status.status_migrate(),
         )
     elif days < FEWEST_DAYS:
         yield Problem(
             code="partitions-few",
             check="partitions",
-            sentence=system.status_partitions_few(days=max(0, days)),
-            next=system.status_partitions_few_next(),
+            sentence=status.status_partitions_few(days=max(0, days)),
+            next=status.status_partitions_few_next(),
         )
 
 
@@ -564,8 +564,8 @@ def _strays(facts: Facts) -> Iterator[Problem]:
             yield Problem(
                 code="default-partition",
                 check="default partitions",
-                sentence=system.status_default_partition(table=each.table, rows=each.in_default),
-                next=system.status_partitions_few_next(),
+                sentence=status.status_default_partition(table=each.table, rows=each.in_default),
+                next=status.status_partitions_few_next(),
             )
 
 
@@ -576,7 +576,7 @@ def _quarantine(facts: Facts) -> Iterator[Problem]:
         yield Problem(
             code="quarantine-full",
             check="quarantine",
-            sentence=system.status_quarantine_full(
+            sentence=status.status_quarantine_full(
                 why=kind.why,
                 entries=kind.entries,
                 most_entries=kind.most_entries,
@@ -585,7 +585,7 @@ def _quarantine(facts: Facts) -> Iterator[Problem]:
                 not_kept=kind.not_kept,
                 since=times.minute(kind.not_kept_at),
             ),
-            next=system.status_quarantine_full_next(why=kind.why),
+            next=status.status_quarantine_full_next(why=kind.why),
             since=kind.not_kept_at,
         )
 
@@ -596,8 +596,8 @@ def _snapshots(facts: Facts) -> Iterator[Problem]:
         yield Problem(
             code="snapshot-old",
             check="snapshots",
-            sentence=system.status_snapshot_old(seconds=seconds),
-            next=system.status_snapshot_old_next(),
+            sentence=status.status_snapshot_old(seconds=seconds),
+            next=status.status_snapshot_old_next(),
             since=facts.now - seconds * 1000,
         )
 
@@ -609,8 +609,8 @@ def _clocks(facts: Facts) -> Iterator[Problem]:
             yield Problem(
                 code="clock-skew",
                 check="clocks",
-                sentence=system.status_clock_skew(host=beat.host, seconds=round(skew / 1000)),
-                next=system.status_clock_next(),
+                sentence=status.status_clock_skew(host=beat.host, seconds=round(skew / 1000)),
+                next=status.status_clock_next(),
             )
 
 
@@ -623,8 +623,8 @@ def _notices(facts: Facts) -> Iterator[Problem]:
         yield Problem(
             code="held",
             check="waiting mail",
-            sentence=system.status_held(mail=hold.mail, hold=hold.sentence),
-            next=system.status_held_next(tenant=hold.tenant),
+            sentence=status.status_held(mail=hold.mail, hold=hold.sentence),
+            next=status.status_held_next(tenant=hold.tenant),
             whose=hold.tenant,
             since=hold.since,
         )
@@ -632,10 +632,10 @@ def _notices(facts: Facts) -> Iterator[Problem]:
         yield Problem(
             code="retirement-held",
             check="waiting mail",
-            sentence=system.status_retirement_held(
+            sentence=status.status_retirement_held(
                 tenant=one.tenant, type=one.type, since=times.minute(one.since)
             ),
-            next=system.status_retirement_held_next(tenant=one.tenant, type=one.type),
+            next=status.status_retirement_held_next(tenant=one.tenant, type=one.type),
             whose=one.tenant,
             since=one.since,
         )
@@ -644,18 +644,18 @@ def _notices(facts: Facts) -> Iterator[Problem]:
             yield Problem(
                 code="nothing-sent",
                 check="account",
-                sentence=system.status_nothing_sent(host=beat.host, pid=beat.pid, because=because),
-                next=system.status_ask_account_next(),
+                sentence=status.status_nothing_sent(host=beat.host, pid=beat.pid, because=because),
+                next=status.status_ask_account_next(),
             )
         corrected = beat.facts.get("last_clock_correction")
         if corrected is not None and facts.now - corrected < CLOCK_NEWS_MS:
             yield Problem(
                 code="clock-corrected",
                 check="clocks",
-                sentence=system.status_clock_corrected(
+                sentence=status.status_clock_corrected(
                     count=int(beat.facts.get("clock_corrections") or 0), since=times.minute(corrected)
                 ),
-                next=system.status_clock_next(),
+                next=status.status_clock_next(),
                 since=corrected,
             )
     yield from _event_notices(_alive(facts, "observe"))
@@ -669,15 +669,15 @@ def _event_notices(observers: Sequence[Beat]) -> Iterator[Problem]:
             yield Problem(
                 code="events-unverified",
                 check="feedback",
-                sentence=system.status_events_unverified(queue=name, count=unverified),
-                next=system.status_events_unverified_next(),
+                sentence=status.status_events_unverified(queue=name, count=unverified),
+                next=status.status_events_unverified_next(),
             )
     for topic in sorted({topic for beat in observers for topic in beat.facts.get("version_1_topics", ())}):
         yield Problem(
             code="topic-signs-with-sha-1",
             check="feedback",
-            sentence=system.status_topic_version_1(topic=topic),
-            next=system.status_topic_version_1_next(topic=topic),
+            sentence=status.status_topic_version_1(topic=topic),
+            next=status.status_topic_version_1_next(topic=topic),
         )
 
 
@@ -690,8 +690,8 @@ def _signal_notices(facts: Facts) -> Iterator[Problem]:
         yield Problem(
             code="management-events-unread",
             check="resources at SES",
-            sentence=system.status_management_unread(why=why),
-            next=system.status_management_unread_next(),
+            sentence=status.status_management_unread(why=why),
+            next=status.status_management_unread_next(),
             since=newest or None,
         )
 
@@ -704,12 +704,12 @@ def _door(facts: Facts) -> Iterator[Problem]:
         yield Problem(
             code="door-refused",
             check="roles",
-            sentence=system.status_door_refused(
+            sentence=status.status_door_refused(
                 count=sum(refused.values()),
                 limits=", ".join(f"{limit} {count:,}" for limit, count in refused.items()),
                 last=times.minute(last),
             ),
-            next=system.status_door_refused_next(),
+            next=status.status_door_refused_next(),
             since=last,
         )
 

@@ -16,6 +16,7 @@ from mailcordon.core import names
 from mailcordon.core.errors import Conflict, Fault, Invalid, parse_field, parse_into
 from mailcordon.core.priority import Class
 from mailcordon.messages import api, lifecycle, plans
+from mailcordon.messages import mail as mail_messages
 
 Mail = Literal["drain", "cancel"]  #: what becomes of the mail of a lane that is retired
 
@@ -289,7 +290,7 @@ class _Working:
             return
         tenant = self.tenants.get(step.tenant)
         if tenant is None:
-            raise Invalid(Fault("tenant", api.tenant_unknown(step.tenant), "no-such-tenant"))
+            raise Invalid(Fault("tenant", mail_messages.tenant_unknown(step.tenant), "no-such-tenant"))
         if tenant.retired and step.kind is not StepKind.UNRETIRE_TENANT:
             raise Conflict(api.tenant_retired(step.tenant), code="tenant-retired")
         self.tenants[step.tenant] = _CHANGES[step.kind](self, tenant, step)
@@ -388,7 +389,11 @@ def _lane_of(tenant: Tenant, type: str | None) -> Lane:
     lane = tenant.lanes.get(type or "")
     if lane is None:
         raise Invalid(
-            Fault("type", api.no_lane_for_type(tenant.slug, type or "", sorted(tenant.lanes)), "no-such-lane")
+            Fault(
+                "type",
+                mail_messages.no_lane_for_type(tenant.slug, type or "", sorted(tenant.lanes)),
+                "no-such-lane",
+            )
         )
     _domain_of(tenant, lane.domain)
     if lane.retired:

@@ -18,7 +18,7 @@ from mailcordon.core import stop as stops
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.reason import Reason
 from mailcordon.core.stop import NewStop
-from mailcordon.messages import reasons, system
+from mailcordon.messages import database, reasons
 
 _LOG = logging.getLogger(__name__)
 SES = "ses"
@@ -196,7 +196,7 @@ class Upkeep:
         wanted = retention.missing(await self._store.stored(), self._keep)
         made = [day for day in wanted if await self._store.make_partition(day)]
         if len(made) < len(wanted):
-            raise Unavailable(system.tables_busy(number=len(wanted) - len(made)))
+            raise Unavailable(database.tables_busy(number=len(wanted) - len(made)))
         return len(made)
 
     async def count_lanes(self) -> None:
@@ -212,11 +212,11 @@ class Upkeep:
         expired = retention.expired(stored, self._keep)
         if expired and not retention.is_settled(stored):
             raise Unavailable(
-                system.day_not_settled(today=stored.today.isoformat(), days=retention.SETTLED_DAYS)
+                database.day_not_settled(today=stored.today.isoformat(), days=retention.SETTLED_DAYS)
             )
         ends = [await self._store.drop_day(day) for day in expired]
         if busy := ends.count(Dropped.BUSY):
-            raise Unavailable(system.tables_busy(number=busy))
+            raise Unavailable(database.tables_busy(number=busy))
         return ends.count(Dropped.GONE)
 
     async def purge(self, stop: asyncio.Event | None = None) -> None:

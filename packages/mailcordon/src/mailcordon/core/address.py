@@ -17,7 +17,7 @@ from typing import NamedTuple
 from mailcordon.core import domain as domains
 from mailcordon.core import encoded_words, reserved_domains
 from mailcordon.core import text as texts
-from mailcordon.messages import api
+from mailcordon.messages import mail
 
 LONGEST_MAILBOX = 320  #: characters of an address with its display name, as it is typed
 LONGEST_LINE = 998  #: octets of a header line (RFC 5322 2.1.1, ses.md 3.3); whether SES folds is not known, so we count on none
@@ -79,22 +79,22 @@ def _header(name: str, address: str) -> str:
 def parse(text: str) -> Address:
     """Parses a bare address. Raises ValueError with a message for the user."""
     if len(text) > _LONGEST_TYPED:
-        raise ValueError(api.too_long(_LONGEST))
+        raise ValueError(mail.too_long(_LONGEST))
     match = _PLAIN.fullmatch(text)
     if match is None:
         if "," in text or ";" in text:
-            raise ValueError(api.several_addresses())
+            raise ValueError(mail.several_addresses())
         if not text.isascii() and not text.split("@", 1)[0].isascii():
-            raise ValueError(api.local_part_not_ascii())
-        raise ValueError(api.not_an_address())
+            raise ValueError(mail.local_part_not_ascii())
+        raise ValueError(mail.not_an_address())
     local, domain = match.groups()
     if len(local) > _LONGEST_LOCAL:
-        raise ValueError(api.local_part_too_long(_LONGEST_LOCAL))
+        raise ValueError(mail.local_part_too_long(_LONGEST_LOCAL))
     if "%" in local and _ENCODED_BREAK.search(local):
-        raise ValueError(api.has_encoded_line_break())
+        raise ValueError(mail.has_encoded_line_break())
     domain = domains.parse(domain)
     if len(local) + 1 + len(domain) > _LONGEST:
-        raise ValueError(api.too_long(_LONGEST))
+        raise ValueError(mail.too_long(_LONGEST))
     return Address(local, domain)
 
 
@@ -103,14 +103,14 @@ def parse_mailbox(text: str) -> Mailbox:
 
     Cached, because most mail comes from a few senders."""
     if len(text) > LONGEST_MAILBOX:
-        raise ValueError(api.mailbox_too_long(LONGEST_MAILBOX))
+        raise ValueError(mail.mailbox_too_long(LONGEST_MAILBOX))
     return _known_mailbox(text)
 
 
 @functools.lru_cache(maxsize=4096)
 def _known_mailbox(text: str) -> Mailbox:
     if texts.has_control(text):
-        raise ValueError(api.has_line_breaks())
+        raise ValueError(mail.has_line_breaks())
     stripped = text.strip()
     if quoted := _QUOTED.fullmatch(stripped):
         name, bare = re.sub(r"\\(.)", r"\1", quoted[1]), quoted[2]
@@ -119,15 +119,15 @@ def _known_mailbox(text: str) -> Mailbox:
         name, bare = named[1].strip(), named[2]
         if "," in name or '"' in name or "@" in name:
             # A lenient parser reads `a@x, b <c@y>` as two mailboxes.
-            raise ValueError(api.name_needs_quotes())
+            raise ValueError(mail.name_needs_quotes())
     elif "<" in stripped or ">" in stripped:
-        raise ValueError(api.not_one_mailbox())
+        raise ValueError(mail.not_one_mailbox())
     else:
         return Mailbox("", parse(stripped))
     mailbox = Mailbox(name, parse(bare))
     _check_name(name, mailbox.address)
     if line_length("Reply-To", [mailbox]) > LONGEST_LINE:
-        raise ValueError(api.mailbox_line_too_long(LONGEST_LINE))
+        raise ValueError(mail.mailbox_line_too_long(LONGEST_LINE))
     return mailbox
 
 
@@ -139,14 +139,14 @@ def line_length(name: str, mailboxes: Sequence[Mailbox]) -> int:
 def _check_name(name: str, own: Address) -> None:
     if "=?" in name:
         # An encoded word could hide a line break or another address that a mail program would show.
-        raise ValueError(api.name_encoded())
+        raise ValueError(mail.name_encoded())
     if texts.has_bidi_control(name) or texts.has_zero_width(name):
-        raise ValueError(api.has_hidden_letters())
+        raise ValueError(mail.has_hidden_letters())
     if "%" in name and _ENCODED_BREAK.search(name):
-        raise ValueError(api.has_encoded_line_break())
+        raise ValueError(mail.has_encoded_line_break())
     for shown in _SHOWN_ADDRESS.finditer(unicodedata.normalize("NFKC", name)):
         if shown[0].lower() != str(own).lower() and not _is_nobodys(shown[1]):
-            raise ValueError(api.name_shows_address(shown[0]))
+            raise ValueError(mail.name_shows_address(shown[0]))
 
 
 def _is_nobodys(domain: str) -> bool:

@@ -5,7 +5,7 @@ import re
 import unicodedata
 
 from mailcordon.core import text as texts
-from mailcordon.messages import api
+from mailcordon.messages import mail
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _LONGEST = 253  #: characters
@@ -25,17 +25,17 @@ def parse(text: str) -> str:
 
 def _parse(text: str) -> str:
     if len(text) > _LONGEST_TYPED:
-        raise ValueError(api.domain_too_long(_LONGEST))
+        raise ValueError(mail.domain_too_long(_LONGEST))
     domain = text.lower()
     if not domain.isascii():
         domain = _punycode(unicodedata.normalize("NFC", domain))
     if len(domain) > _LONGEST:
-        raise ValueError(api.domain_too_long(_LONGEST))
+        raise ValueError(mail.domain_too_long(_LONGEST))
     labels = domain.split(".")
     if len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise ValueError(api.not_a_domain(texts.harmless(text, 80)))
+        raise ValueError(mail.not_a_domain(texts.harmless(text, 80)))
     if not labels[-1][-1].isalpha():
-        raise ValueError(api.domain_ends_in_digit())
+        raise ValueError(mail.domain_ends_in_digit())
     return domain
 
 
@@ -51,7 +51,7 @@ def _punycode(domain: str) -> str:
             return ascii_form
     except UnicodeError:
         pass
-    raise ValueError(api.domain_ambiguous(ascii(domain[:80])[1:-1]))
+    raise ValueError(mail.domain_ambiguous(ascii(domain[:80])[1:-1]))
 
 
 def is_a_label(label: str) -> bool:

@@ -7,7 +7,7 @@ can be shown, logged and used as a tag of SES (ses.md 3.3) as it is.
 import re
 
 from mailcordon.core import text
-from mailcordon.messages import api
+from mailcordon.messages import api, keys, mail
 
 LONGEST_LABEL = 128  #: characters of a campaign or list
 LONGEST_KEY_NAME = 100  #: characters
@@ -48,7 +48,7 @@ def list_(name: str) -> str:
 
 def _label(name: str) -> str:
     if _LABEL.fullmatch(name) is None:
-        raise ValueError(api.bad_label(LONGEST_LABEL))
+        raise ValueError(mail.bad_label(LONGEST_LABEL))
     return name
 
 
@@ -57,7 +57,7 @@ def key_name(name: str) -> str:
     the log."""
     stripped = name.strip()
     if not stripped or len(stripped) > LONGEST_KEY_NAME:
-        raise ValueError(api.bad_key_name())
+        raise ValueError(keys.bad_key_name())
     text.check_shown(stripped)
     return stripped
 

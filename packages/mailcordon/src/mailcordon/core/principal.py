@@ -12,7 +12,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from mailcordon.core import names
 from mailcordon.core.errors import Fault, Forbidden, Invalid
 from mailcordon.core.key_limits import UNLIMITED_BY_KEY, KeyLimits
-from mailcordon.messages import api
+from mailcordon.messages import keys
 
 SEND = "send"
 READ = "read"
@@ -53,37 +53,37 @@ class Principal:
     def require(self, scope: str) -> None:
         """Raises Forbidden."""
         if scope not in self.scopes:
-            problem = api.scope_missing(scope, self.prefix, sorted(self.scopes))
+            problem = keys.scope_missing(scope, self.prefix, sorted(self.scopes))
             raise Forbidden(problem, code="scope-missing")
 
     def require_type(self, type: str) -> None:
         """For what a key does to mail: sending it and cancelling it. Raises Forbidden."""
         if self.types is not None and type not in self.types:
-            problem = api.type_not_allowed(self.prefix, ascii(type[:64])[1:-1], sorted(self.types))
+            problem = keys.type_not_allowed(self.prefix, ascii(type[:64])[1:-1], sorted(self.types))
             raise Forbidden(problem, code="type-not-allowed")
 
     def require_network(self, client: str) -> None:
         """Raises Forbidden for a client whose address is outside of the key's ranges, or is no address."""
         if self.networks and not _is_within(client, self.networks):
-            problem = api.address_not_allowed(self.prefix, ascii(client[:64])[1:-1])
+            problem = keys.address_not_allowed(self.prefix, ascii(client[:64])[1:-1])
             raise Forbidden(problem, code="address-not-allowed")
 
     def require_platform(self) -> None:
         """Raises Forbidden for a tenant's key."""
         if not self.is_platform:
-            raise Forbidden(api.platform_key_needed(), code="platform-only")
+            raise Forbidden(keys.platform_key_needed(), code="platform-only")
 
     def tenant_for(self, slug: str | None, *, field: str = "tenant") -> str:
         """The tenant (slug) that a request is for. Raises Forbidden if it is not the key's own, Invalid if none is named."""
         if self.tenant_slug is not None:
             if slug is not None and slug != self.tenant_slug:
-                problem = api.key_of_another_tenant(self.prefix, self.tenant_slug)
+                problem = keys.key_of_another_tenant(self.prefix, self.tenant_slug)
                 raise Forbidden(problem, code="foreign-tenant")
             return self.tenant_slug
         if slug is None:
-            raise Invalid(Fault(field, api.tenant_missing(), "missing"))
+            raise Invalid(Fault(field, keys.tenant_missing(), "missing"))
         if not names.is_slug(slug):
-            raise Invalid(Fault(field, api.bad_tenant_name(ascii(slug[:64])[1:-1]), "unknown-tenant"))
+            raise Invalid(Fault(field, keys.bad_tenant_name(ascii(slug[:64])[1:-1]), "unknown-tenant"))
         return slug
 
     def sees(self, slug: str) -> bool:

@@ -10,7 +10,7 @@ import functools
 from dataclasses import dataclass
 
 from mailcordon.core import domain as domains
-from mailcordon.messages import api, reasons
+from mailcordon.messages import mail, reasons
 
 _ICANN = "a resolution of ICANN's board"
 
@@ -69,8 +69,8 @@ class Undeliverable:
     def as_sender(self) -> str:
         """What is wrong with it as the domain of a lane or a From address."""
         if not self.by:
-            return api.sender_label_invalid(self.name)
-        return api.sender_domain_reserved(self.name, self.by, for_tests=self.for_tests)
+            return mail.sender_label_invalid(self.name)
+        return mail.sender_domain_reserved(self.name, self.by, for_tests=self.for_tests)
 
 
 @functools.lru_cache(maxsize=8192)

@@ -9,7 +9,7 @@ import re
 import unicodedata
 
 from mailcordon.core import joining
-from mailcordon.messages import api
+from mailcordon.messages import api, mail
 
 LONGEST_REASON = 1000  #: characters
 LONGEST_DESCRIPTION = 500  #: characters
@@ -63,9 +63,9 @@ def has_disguise(text: str) -> bool:
 def check_shown(text: str) -> None:
     """Raises ValueError for a text that a person could read as another one, or that has several lines."""
     if has_control(text):
-        raise ValueError(api.has_line_breaks())
+        raise ValueError(mail.has_line_breaks())
     if has_bidi_control(text) or has_zero_width(text):
-        raise ValueError(api.has_hidden_letters())
+        raise ValueError(mail.has_hidden_letters())
 
 
 def reason(text: str) -> str:

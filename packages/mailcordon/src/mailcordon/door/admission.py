@@ -11,7 +11,7 @@ from typing import Protocol
 
 from mailcordon.door.facts import DoorFacts
 from mailcordon.door.limits import Limit, Limits
-from mailcordon.messages import api
+from mailcordon.messages import api, door
 
 #: Bodies up to this many bytes may use all of the memory for bodies, larger ones three quarters: ordinary mail is still accepted
 #: while large mail has filled its part.
@@ -253,35 +253,35 @@ class Admission:
 def _refusal(limit: Limit, limits: Limits) -> Refusal:
     match limit:
         case Limit.HEAD_BYTES:
-            return Refusal(limit, 431, "head-too-large", api.head_too_large(limits.head_bytes))
+            return Refusal(limit, 431, "head-too-large", door.head_too_large(limits.head_bytes))
         case Limit.HEAD_FIELDS:
-            return Refusal(limit, 431, "head-too-large", api.too_many_header_fields(limits.head_fields))
+            return Refusal(limit, 431, "head-too-large", door.too_many_header_fields(limits.head_fields))
         case Limit.HEAD_TIME:
-            return Refusal(limit, 408, "request-timeout", api.head_too_slow(limits.head_seconds))
+            return Refusal(limit, 408, "request-timeout", door.head_too_slow(limits.head_seconds))
         case Limit.BODY_TIME:
-            sentence = api.body_too_slow(limits.body_seconds, limits.body_bytes_per_second)
+            sentence = door.body_too_slow(limits.body_seconds, limits.body_bytes_per_second)
             return Refusal(limit, 408, "request-timeout", sentence)
         case Limit.BODY_MEMORY:
-            return Refusal(limit, 503, "busy", api.body_memory_full(), 2)
+            return Refusal(limit, 503, "busy", door.body_memory_full(), 2)
         case Limit.RESPONSE_TIME:
-            return Refusal(limit, 408, "request-timeout", api.response_not_read(limits.response_seconds))
+            return Refusal(limit, 408, "request-timeout", door.response_not_read(limits.response_seconds))
         case Limit.PIPELINE:
-            return Refusal(limit, 429, "too-many-requests", api.too_many_pipelined(limits.pipelined), 1)
+            return Refusal(limit, 429, "too-many-requests", door.too_many_pipelined(limits.pipelined), 1)
         case Limit.CONNECTIONS:
-            return Refusal(limit, 503, "busy", api.connections_full(limits.connections), 2)
+            return Refusal(limit, 503, "busy", door.connections_full(limits.connections), 2)
         case Limit.ADDRESS_CONNECTIONS:
-            sentence = api.too_many_connections_of_address(limits.connections_per_address)
+            sentence = door.too_many_connections_of_address(limits.connections_per_address)
             return Refusal(limit, 429, "too-many-connections", sentence, 2)
         case Limit.KEY_CONNECTIONS:
-            sentence = api.too_many_connections_of_key(limits.connections_per_key)
+            sentence = door.too_many_connections_of_key(limits.connections_per_key)
             return Refusal(limit, 429, "too-many-connections", sentence, 2)
         case Limit.ADDRESS_REQUESTS:
-            sentence = api.too_many_requests_of_address(limits.requests_per_address)
+            sentence = door.too_many_requests_of_address(limits.requests_per_address)
             return Refusal(limit, 429, "too-many-requests", sentence, 1)
         case Limit.KEY_REQUESTS:
-            sentence = api.too_many_requests_of_key(limits.requests_per_key)
+            sentence = door.too_many_requests_of_key(limits.requests_per_key)
             return Refusal(limit, 429, "too-many-requests", sentence, 1)
         case Limit.MALFORMED:
-            return Refusal(limit, 400, "malformed-request", api.not_http())
+            return Refusal(limit, 400, "malformed-request", door.not_http())
         case Limit.BODY_BYTES:
             raise AssertionError("its sentence names the size that this request may have")

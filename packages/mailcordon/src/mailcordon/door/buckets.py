@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from mailcordon.core.errors import TooMuch
 from mailcordon.core.key_limits import UNLIMITED_BY_KEY, KeyLimits
-from mailcordon.messages import api
+from mailcordon.messages import mail
 
 BURST_SECONDS = 10.0  #: how long a caller that was quiet may exceed its rate twofold
 #: The same of bytes. Large mail that comes at once keeps both cores of a small host busy, so it is less: 32 MB by default.
@@ -166,7 +166,7 @@ class Buckets:
             full_in=bucket.full_at - now,
         )
         self._refused(empty.limit)
-        sentence = api.bucket_empty(
+        sentence = mail.bucket_empty(
             what.value, owner.value, name, empty.per_second, empty.room_in, empty.full_in
         )
         return TooMuch(sentence, retry_after=int(empty.room_in) + 1, code="rate-limit")

@@ -1,12 +1,21 @@
-"""Every sentence that a user can read, one module per surface.
+"""Every sentence that a user can read, one module per subject.
 
-- `reasons`: why mail, a lane or an address is in the state it is in. The API, the CLI and the log show the same text.
+What the API, the CLI and the log show in the same words:
+
+- `reasons`: why mail, a lane or an address is in the state it is in.
 - `drift`: what was found at SES that differs from what is desired, and why a finding ended.
-- `api`: what the REST API says when it refuses a request.
-- `cli`: what the command line prints.
-- `system`: what `up`, `down`, `migrate`, `doctor` and the role processes print, and what is wrong with a setting.
-- `plans`: what a plan does, and why a step cannot be planned or applied. The API and the CLI show the same text.
-- `lifecycle`: what it means to move, retire, bring back or erase a lane, a domain or a tenant. The API and the CLI show the same.
+- `plans`: what a plan does, and why a step cannot be planned or applied.
+- `lifecycle`: what it means to move, retire, bring back or erase a lane, a domain or a tenant.
+- `document`: what is wrong with a document of tenants.
+- `sharing`: what the lanes of a tenant share.
+- `holds`: what placing, lifting or cancelling would do.
+- `status`: what is not well, and what to do about it. `queues` and `audit` say the same of SES's events and of the audit trail.
+
+What one surface says:
+
+- `api`, `mail`, `keys`, `door`: why the REST API refuses a request, a mail, a key or a connection.
+- `cli`, `drill`: what the command line prints.
+- `system`, `settings`, `database`: what `up`, `down`, `migrate`, `doctor` and the role processes print.
 
 A message is a function of plain values that returns the text. Its docstring says when the user sees it, and `@example`
 gives values to show it with. `./dev messages` prints all of them into docs/reference/messages.md, so that a reviewer reads

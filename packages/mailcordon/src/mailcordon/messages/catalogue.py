@@ -14,7 +14,14 @@ from typing import ParamSpec, cast
 P = ParamSpec("P")
 Message = Callable[P, str]
 
-SURFACES = ("reasons", "drift", "api", "cli", "system", "plans", "lifecycle")
+#: The modules with messages, in the order of the page.
+SUBJECTS = (
+    *("reasons", "status", "queues", "holds", "sharing"),
+    *("plans", "document", "lifecycle", "drift", "audit"),
+    *("api", "mail", "keys", "door"),
+    *("cli", "drill"),
+    *("system", "settings", "database"),
+)
 
 _examples: dict[object, list[Callable[[], str]]] = {}  #: by message, in the order they are written
 
@@ -39,9 +46,9 @@ class Entry:
     examples: tuple[str, ...]
 
 
-def messages(surface: str) -> Iterator[Entry]:
-    """The messages of one surface, in the order they are written. One without an example has an empty tuple."""
-    module = importlib.import_module(f"mailcordon.messages.{surface}")
+def messages(subject: str) -> Iterator[Entry]:
+    """The messages of one subject, in the order they are written. One without an example has an empty tuple."""
+    module = importlib.import_module(f"mailcordon.messages.{subject}")
     for name, value in vars(module).items():
         if _is_message(module, name, value):
             yield Entry(name, inspect.getdoc(value) or "", tuple(text() for text in _examples.get(value, ())))
@@ -55,10 +62,10 @@ def page() -> str:
         "Every sentence that Mailcordon shows to a person, with example values. `./dev messages` writes this page from",
         "`mailcordon/messages/`; a test fails when the page and the code differ.",
     ]
-    for surface in SURFACES:
-        module = importlib.import_module(f"mailcordon.messages.{surface}")
-        lines += ["", f"## {surface}", "", _paragraph(inspect.getdoc(module) or "")]
-        for entry in messages(surface):
+    for subject in SUBJECTS:
+        module = importlib.import_module(f"mailcordon.messages.{subject}")
+        lines += ["", f"## {subject}", "", _paragraph(inspect.getdoc(module) or "")]
+        for entry in messages(subject):
             lines += ["", f"### {entry.name}", "", _paragraph(entry.when)]
             for text in entry.examples:
                 lines += ["", *(f"    {line}".rstrip() for line in text.splitlines())]

@@ -1,8 +1,8 @@
 """What the command line prints."""
 
-from mailcordon.messages import example, times
+from mailcordon.messages import example, phrases, times
 
-# Failures of any command -------------------------------------------------------------------------------------------------
+# Failures of any command ------------------------------------------------------------------------------------------------
 
 
 @example(said="No such option: --tennant", command="mailcordon lane list")
@@ -61,7 +61,7 @@ def unexpected(*, name: str, said: str, file: str) -> str:
     return f"Internal error: {name}: {said}.{kept}"
 
 
-# Finding the server and reading its responses ----------------------------------------------------------------------------
+# Finding the server and reading its responses ---------------------------------------------------------------------------
 
 
 @example(file="/home/ana/.local/state/mailcordon/cli.json")
@@ -195,7 +195,7 @@ def local_ses_silent(*, what: str, url: str, why: str) -> str:
     return f"{what} of the local SES at {url} does not respond: {why}."
 
 
-# Values ------------------------------------------------------------------------------------------------------------------
+# Values -----------------------------------------------------------------------------------------------------------------
 
 
 @example(text="soon")
@@ -276,7 +276,7 @@ def platform_key_needs_scope() -> str:
     return "A platform key needs --scope send, read, operate or admin; repeat it for more."
 
 
-# Tables and screens ------------------------------------------------------------------------------------------------------
+# Tables and screens -----------------------------------------------------------------------------------------------------
 
 
 @example()
@@ -411,7 +411,7 @@ def being_removed() -> str:
     return "being removed"
 
 
-# Tenants, lanes and identities -------------------------------------------------------------------------------------------
+# Tenants, lanes and identities ------------------------------------------------------------------------------------------
 
 
 @example(tenant="acme")
@@ -507,48 +507,6 @@ def ses_difference(*, finding: str, says: str) -> str:
     return f"{says} (`mailcordon drift show {finding}`)" if finding else says
 
 
-@example()
-def drift_none() -> str:
-    """`drift`: nothing is open."""
-    return "Nothing differs at SES from what is desired, as far as it was read."
-
-
-@example()
-def drift_open() -> str:
-    """`drift`: the state of a finding."""
-    return "open"
-
-
-@example()
-def drift_over() -> str:
-    """`drift`: the state of a finding that ended."""
-    return "ended"
-
-
-@example(plan="17", finding="12")
-def drift_plan(*, plan: str, finding: str) -> str:
-    """`drift show`: what to do next, if a plan waits."""
-    return f"`mailcordon apply {plan}` repairs it; `mailcordon drift accept {finding}` accepts it, if that is meant."
-
-
-@example()
-def drift_repairs_itself() -> str:
-    """`drift show`: what happens next, if the policy applies the repair."""
-    return "It is being repaired: its policy applies the repair."
-
-
-@example(finding="12")
-def drift_by_hand(*, finding: str) -> str:
-    """`drift show`: what to do next, if no call to SES repairs it."""
-    return f"No call of Mailcordon repairs it. Change it at SES, or accept it: `mailcordon drift accept {finding}`."
-
-
-@example(finding=12)
-def drift_accepted(*, finding: int) -> str:
-    """`drift accept`: done."""
-    return f"Finding {finding} is accepted: what SES has there is compared with what it is now."
-
-
 @example(tenant="acme", step="DKIM of mail.acme.example is pending")
 @example(tenant="acme", step="")
 def not_set_up_yet(*, tenant: str, step: str) -> str:
@@ -560,7 +518,7 @@ def not_set_up_yet(*, tenant: str, step: str) -> str:
     )
 
 
-# Mail --------------------------------------------------------------------------------------------------------------------
+# Mail -------------------------------------------------------------------------------------------------------------------
 
 
 @example(id="msg_0r4tq2v6k7m8n")
@@ -589,7 +547,7 @@ def may_mail(*, tenant: str, address: str) -> str:
     return f"{tenant} may mail {address}: no suppression is recorded."
 
 
-# Holds -------------------------------------------------------------------------------------------------------------------
+# Holds ------------------------------------------------------------------------------------------------------------------
 
 
 @example(mail="password-reset; every other tenant.")
@@ -694,7 +652,7 @@ def cancelled(*, deliveries: str) -> str:
     return f"Cancelled {deliveries}."
 
 
-# Suppressions and mailboxes ----------------------------------------------------------------------------------------------
+# Suppressions and mailboxes ---------------------------------------------------------------------------------------------
 
 
 @example(address="kim@example.com", scope="tenant")
@@ -715,18 +673,6 @@ def suppression_being_removed(*, address: str) -> str:
     return f"The suppression of {address} is being removed, first at SES."
 
 
-_OUTCOMES = {
-    "delivers": "is delivered",
-    "bounces": "bounces",
-    "complains": "is delivered, and the recipient complains",
-    "defers": "is deferred",
-}
-
-
-def _what_happens(outcome: str) -> str:
-    return _OUTCOMES.get(outcome, outcome)
-
-
 @example(address="kim@example.com", outcome="delivers", tenant="")
 @example(address="kim@example.com", outcome="bounces", tenant="acme")
 @example(address="kim@example.com", outcome="complains", tenant="acme")
@@ -734,10 +680,10 @@ def _what_happens(outcome: str) -> str:
 def mailbox_set(*, address: str, outcome: str, tenant: str) -> str:
     """`mailbox set` is done."""
     whose = f"mail of {tenant}" if tenant else "mail"
-    return f"From now on, {whose} to {address} {_what_happens(outcome)}."
+    return f"From now on, {whose} to {address} {phrases.mailbox_does(outcome)}."
 
 
-# Keys --------------------------------------------------------------------------------------------------------------------
+# Keys -------------------------------------------------------------------------------------------------------------------
 
 
 @example(owner="acme", scopes="send, read")
@@ -800,403 +746,7 @@ def revoked(*, prefix: str) -> str:
     return f"Revoked {prefix}."
 
 
-# The drill: its start and its end ----------------------------------------------------------------------------------------
-
-
-@example()
-def drill_starts_system() -> str:
-    """No system runs in this home, or --temporary was given."""
-    return "Starting a temporary system for the drill."
-
-
-@example(url="http://127.0.0.1:8025", ses_url="http://127.0.0.1:8005")
-def drill_runs_on(*, url: str, ses_url: str) -> str:
-    """The first line of the drill."""
-    return f"Mailcordon at {url}, local SES at {ses_url}"
-
-
-@example(why="https://mail.example.com is not known to send through a local SES")
-def drill_needs_local_ses(*, why: str) -> str:
-    """The drill refuses a system."""
-    return (
-        f"The drill runs on the local SES only, and {why}. Nothing was sent or changed. "
-        "`mailcordon drill --temporary` starts a temporary system with a local SES."
-    )
-
-
-@example(url="https://mail.example.com")
-def ses_not_known_to_be_local(*, url: str) -> str:
-    """In `drill_needs_local_ses`."""
-    return f"{url} is not known to send through a local SES"
-
-
-@example(url="http://10.0.0.8:8005")
-def ses_on_another_machine(*, url: str) -> str:
-    """In `drill_needs_local_ses`."""
-    return f"{url} is not on this machine"
-
-
-@example(value="aws")
-def ses_setting_is(*, value: str) -> str:
-    """In `drill_needs_local_ses`."""
-    return f"MAILCORDON_SES is {value}"
-
-
-@example(waited="", last_lines="the port 8025 is taken")
-@example(waited="1 min", last_lines="starting Mailcordon in /home/ana/tmp/mailcordon-drill-x1")
-def temporary_system_did_not_start(*, waited: str, last_lines: str) -> str:
-    """The drill's temporary system ended, or did not become healthy. Exit code 5."""
-    how = f"it was not healthy after {waited}" if waited else "it ended"
-    return f"The drill's temporary system did not start: {how}. The last lines of its log: {last_lines}"
-
-
-@example(file="/home/ana/tmp/mailcordon-drill-x1/up.log")
-def log_is_kept(*, file: str) -> str:
-    """The drill's temporary system did not start."""
-    return f"The log is in {file}."
-
-
-@example(steps=11, seconds="1.5", total="4.3", started=True)
-@example(steps=11, seconds="1.5", total="1.6", started=False)
-def drill_passed(*, steps: int, seconds: str, total: str, started: bool) -> str:
-    """The last line of a drill in which every step passed."""
-    whole = f"{total} s with the start of the temporary system" if started else f"{total} s in total"
-    return f"All {steps} steps passed in {seconds} s ({whole})."
-
-
-@example(seconds="12.0", logs="/home/ana/tmp/mailcordon-drill-x1")
-@example(seconds="12.0", logs="")
-def drill_failed(*, seconds: str, logs: str) -> str:
-    """The last line of a drill in which a step failed. Exit code 6."""
-    kept = f" The logs of the temporary system are in {logs}." if logs else ""
-    return f"The drill FAILED after {seconds} s: see the last step above.{kept}"
-
-
-@example()
-def drill_reason() -> str:
-    """The reason of the drill's cordon, in its hold and in the audit trail."""
-    return "mailcordon drill"
-
-
-# The drill: its steps ----------------------------------------------------------------------------------------------------
-
-
-@example()
-def step_onboard() -> str:
-    """Title of step 1."""
-    return "Two new tenants are onboarded"
-
-
-@example()
-def step_both_send() -> str:
-    """Title of step 2."""
-    return "Both send, each as its own SES tenant"
-
-
-@example()
-def step_bounce() -> str:
-    """Title of step 3."""
-    return "Mail of one tenant to kim bounces: that tenant may not mail kim"
-
-
-@example()
-def step_refused() -> str:
-    """Title of step 4."""
-    return "Its next mail to kim is refused, with the reason"
-
-
-@example()
-def step_other_tenant() -> str:
-    """Title of step 5."""
-    return "The other tenant's mail to kim is delivered"
-
-
-@example()
-def step_complaint() -> str:
-    """Title of step 6."""
-    return "lee complains about a newsletter: the next newsletter is refused"
-
-
-@example()
-def step_reset_arrives() -> str:
-    """Title of step 7."""
-    return "A password reset to lee is still delivered"
-
-
-@example()
-def step_cordon() -> str:
-    """Title of step 8."""
-    return "Marketing is cordoned: newsletters are held, other mail is delivered"
-
-
-@example()
-def step_uncordon() -> str:
-    """Title of step 9."""
-    return "The cordon is lifted: the held newsletter is delivered"
-
-
-@example()
-def step_metrics() -> str:
-    """Title of step 10."""
-    return "The metrics name the tenant and the lanes"
-
-
-@example()
-def step_ledger() -> str:
-    """Title of step 11."""
-    return "SES accepted exactly the mails that were sent"
-
-
-@example(one="acme-4eedd6", other="zen-4eedd6")
-def two_tenants(*, one: str, other: str) -> str:
-    """Step 1 passed."""
-    return f"{one} and {other}"
-
-
-@example(one="mc-s7wbigebcqsw", other="mc-gqn858s6wbaa")
-def seen_in_ledger_as(*, one: str, other: str) -> str:
-    """Step 2 passed."""
-    return f"In SES's ledger as {one} and {other}"
-
-
-@example()
-def seen_in_ledger() -> str:
-    """Steps 5 and 9 passed."""
-    return "In SES's ledger"
-
-
-@example()
-def seen_in_ledger_despite_complaint() -> str:
-    """Step 7 passed."""
-    return "In SES's ledger, although SES's suppression list of this tenant has lee (complaint)"
-
-
-@example(tenant="acme-4eedd6")
-def metrics_right(*, tenant: str) -> str:
-    """Step 10 passed."""
-    return f"1 bounce and 1 complaint, both of {tenant}"
-
-
-@example(accepted=9, refused=2)
-def ledger_right(*, accepted: int, refused: int) -> str:
-    """Step 11 passed."""
-    return f"{accepted} accepted by SES, {refused} refused before SES"
-
-
-@example(type="newsletter", tenant="acme-4eedd6", to="lee@people-4eedd6.example")
-def drill_mail(*, type: str, tenant: str, to: str) -> str:
-    """How the drill names a mail in the sentences below."""
-    return f"the {type} of {tenant} to {to}"
-
-
-# The drill: what failed --------------------------------------------------------------------------------------------------
-
-_MAIL = "the password-reset of acme-4eedd6 to kim@people-4eedd6.example"
-
-
-@example(tenant="acme-4eedd6", url="http://127.0.0.1:8005")
-def set_up_at_another_ses(*, tenant: str, url: str) -> str:
-    """The system set the tenant up at an SES that is not the local one. The drill ends before it sends anything."""
-    return (
-        f"{tenant} is set up, but not at {url}: this system does not send through the local SES. "
-        "The drill stops before it sends anything."
-    )
-
-
-@example(tenant="acme-4eedd6", waited="20 s", step="identity mail.acme-4eedd6.example waiting for DNS")
-@example(tenant="acme-4eedd6", waited="20 s", step="")
-def set_up_takes_too_long(*, tenant: str, waited: str, step: str) -> str:
-    """SES is not set up for a tenant of the drill in time."""
-    at = f" The first open step: {step}." if step else ""
-    return f"SES was not set up for {tenant} within {waited}.{at} Is the control role running?"
-
-
-@example(
-    mail=_MAIL,
-    waited="10 s",
-    id="msg_0r4tq2v6k7m8n",
-    state="queued",
-    reason="-",
-    last="accepted",
-    role="dispatch",
-)
-@example(
-    mail=_MAIL,
-    waited="10 s",
-    id="msg_0r4tq2v6k7m8n",
-    state="waiting",
-    reason="SES is throttling",
-    last="called",
-    role="",
-)
-def mail_not_sent(*, mail: str, waited: str, id: str, state: str, reason: str, last: str, role: str) -> str:
-    """A mail of the drill is not in SES's ledger."""
-    hint = f" Is the {role} role running?" if role else ""
-    return (
-        f"SES did not receive {mail} within {waited}: it is not in SES's ledger. "
-        f"Our record {id} is {state} (reason: {reason}; last step: {last}).{hint}"
-    )
-
-
-@example(
-    mail=_MAIL,
-    recipients="kim@people-4eedd6.example, robin@people-4eedd6.example",
-    configuration_set="-",
-    tags=0,
-)
-def mail_not_governed(*, mail: str, recipients: str, configuration_set: str, tags: int) -> str:
-    """A mail of the drill reached SES without what every governed mail has."""
-    return (
-        f"SES received {mail}, but not with one recipient, a configuration set and tags: "
-        f"recipients {recipients}; configuration set {configuration_set}; {tags} tags."
-    )
-
-
-@example(mail=_MAIL, fate="bounces")
-def mail_not_delivered_by_ses(*, mail: str, fate: str) -> str:
-    """A mail of the drill reached SES, but not its mailbox."""
-    return f"SES accepted {mail} but did not deliver it: it {_what_happens(fate)}."
-
-
-@example(
-    event="Bounce",
-    address="kim@people-4eedd6.example",
-    waited="10 s",
-    mail=_MAIL,
-    ses_id="010001a2236b6f25-8bd69d26-000000",
-    fate="bounces",
-    state="sent",
-)
-def no_event(*, event: str, address: str, waited: str, mail: str, ses_id: str, fate: str, state: str) -> str:
-    """An event of SES did not change our record. One of the four sentences below follows."""
-    return (
-        f"No {event} event for {address} was processed within {waited}. SES accepted {mail} (ledger id {ses_id}), "
-        f"and there it {_what_happens(fate)}; our record says {state}."
-    )
-
-
-@example(count=3, queue="mailcordon-outcome")
-def events_unread(*, count: int, queue: str) -> str:
-    """After `no_event`: events are in the queue."""
-    return f"{count} events are unread in the queue {queue}: is the observe role running?"
-
-
-@example(
-    found="unknown-delivery: The signature is valid, but there is no dlv_0r4tq2v6k7m8n, attempt 2. "
-    "Was the database restored from a backup?"
-)
-def events_in_quarantine(*, found: str) -> str:
-    """After `no_event`: events of the drill are in quarantine."""
-    end = "" if found.endswith((".", "?")) else "."
-    return f"In quarantine since the drill began: {found}{end}"
-
-
-@example(queue="mailcordon-outcome", faults="drop_events of Bounce, 2 times")
-@example(queue="mailcordon-outcome", faults="")
-def event_lost(*, queue: str, faults: str) -> str:
-    """After `no_event`: the event is nowhere."""
-    active = f" Active faults at the local SES: {faults}." if faults else ""
-    return (
-        f"The event is not in the queue {queue}, in quarantine or in our records: "
-        f"it was lost between SES and the queue.{active}"
-    )
-
-
-@example(name="drop_events", events="Bounce", times="2 times")
-def fault(*, name: str, events: str, times: str) -> str:
-    """A fault in `event_lost`."""
-    return f"{name} of {events}, {times}"
-
-
-@example()
-def all_events() -> str:
-    """A fault that names no event, in `fault`."""
-    return "all events"
-
-
-@example(address="kim@people-4eedd6.example", waited="10 s", scope="tenant", found="")
-def no_suppression(*, address: str, waited: str, scope: str, found: str) -> str:
-    """An event arrived, but did not lead to the suppression that it should."""
-    return (
-        f"The event about {address} was processed, but no suppression of scope {scope} followed within {waited}. "
-        f"Recorded: {found or 'nothing'}."
-    )
-
-
-@example(address="kim@people-4eedd6.example", tenant="acme-4eedd6", other="zen-4eedd6")
-def suppressed_for_both(*, address: str, tenant: str, other: str) -> str:
-    """A bounce of one tenant suppressed the address for the other tenant."""
-    return f"{address} bounced for {tenant} and is suppressed for {other} too."
-
-
-@example(mail=_MAIL, state="queued", address="kim@people-4eedd6.example")
-def mail_not_refused(*, mail: str, state: str, address: str) -> str:
-    """A mail to a suppressed address was accepted."""
-    return f"The API accepted {mail} ({state}), although {address} is suppressed for it."
-
-
-@example(mail=_MAIL, cause="bounce", reason="suppressed")
-def refused_without_cause(*, mail: str, cause: str, reason: str) -> str:
-    """A mail was refused, but its reason does not name the cause."""
-    return f"The reason why {mail} was refused does not name the cause ({cause}): {reason}"
-
-
-@example(named="newsletter, password-reset", wanted="newsletter")
-def preview_wrong(*, named: str, wanted: str) -> str:
-    """The preview of the drill's cordon names other lanes than it should."""
-    return f"The preview of the cordon names {named or 'no lane'}, not only {wanted}."
-
-
-@example(mail=_MAIL, state="queued", hold="5")
-def mail_not_held(*, mail: str, state: str, hold: str) -> str:
-    """A mail of a cordoned lane is not held."""
-    return f"The state of {mail} is {state}, not held, although hold {hold} stops it."
-
-
-@example(mail=_MAIL, hold="5")
-def mail_sent_despite_hold(*, mail: str, hold: str) -> str:
-    """A mail of a cordoned lane is in SES's ledger."""
-    return f"SES received {mail}, although hold {hold} stops it."
-
-
-@example(count=2)
-def lifted_wrong_number(*, count: int) -> str:
-    """The drill's uncordon lifted another number of holds than one."""
-    return f"The uncordon lifted {count} holds, not 1."
-
-
-@example(waited="10 s", found="acme-4eedd6 newsletter: 0 bounced, 0 complained")
-@example(waited="10 s", found="")
-def metrics_wrong(*, waited: str, found: str) -> str:
-    """The metrics do not have the drill's bounce and complaint."""
-    return f"The metrics did not show the bounce and the complaint within {waited}. They show: {found or 'nothing'}."
-
-
-@example(tenant="acme-4eedd6", type="newsletter", bounces=0, complaints=1)
-def lane_counts(*, tenant: str, type: str, bounces: int, complaints: int) -> str:
-    """A lane in `metrics_wrong`."""
-    return f"{tenant} {type}: {bounces} bounced, {complaints} complained"
-
-
-@example(subjects="News [4eedd6-7]")
-def ledger_has_more(*, subjects: str) -> str:
-    """SES received a mail that should not have been sent."""
-    return f"SES's ledger has mails that should not have been sent: {subjects}."
-
-
-@example(subjects="News [4eedd6-7]")
-def ledger_lacks(*, subjects: str) -> str:
-    """SES did not receive a mail that should have been sent."""
-    return f"SES's ledger does not have: {subjects}."
-
-
-@example(subjects="News [4eedd6-7]")
-def ledger_has_twice(*, subjects: str) -> str:
-    """SES received a mail more than once."""
-    return f"SES's ledger has more than once: {subjects}."
-
-
-# status ------------------------------------------------------------------------------------------------------------------
+# status -----------------------------------------------------------------------------------------------------------------
 
 
 @example(problems=0, checked=["roles", "waiting mail", "stops"])
@@ -1306,76 +856,7 @@ def seconds_ago(*, seconds: int) -> str:
     return f"{seconds} s ago" if seconds < 600 else f"{seconds // 60} min ago"
 
 
-# Files of tenants --------------------------------------------------------------------------------------------------------
-
-
-@example(file="tenants.yaml", why="No such file or directory")
-def file_not_readable(*, file: str, why: str) -> str:
-    """A file of tenants cannot be opened or read. Exit code 2."""
-    return f"Cannot read {file}: {why}."
-
-
-@example(file="tenants.yaml", most=32)
-def file_too_large(*, file: str, most: int) -> str:
-    """A file of tenants is larger than any that a server takes. Exit code 2."""
-    return f"{file} is larger than {most} MB. Split it: what a file does not name is left alone."
-
-
-@example(file="tenants.yaml")
-def file_not_utf8(*, file: str) -> str:
-    """A file of tenants is not text. Exit code 2."""
-    return f"{file} is not UTF-8 text."
-
-
-@example(file="tenants.yaml", line=7, why="mapping values are not allowed here")
-def file_not_yaml(*, file: str, line: int, why: str) -> str:
-    """A file of tenants is not YAML. Exit code 2."""
-    return f"{file}:{line}: not YAML: {why.rstrip('.') or 'it cannot be read'}."
-
-
-@example(file="tenants.yaml", line=7)
-def file_too_deep(*, file: str, line: int) -> str:
-    """A file of tenants has more levels than a document of tenants has. Exit code 2."""
-    return f"{file}:{line}: too many levels."
-
-
-@example(file="tenants.yaml")
-def file_empty(*, file: str) -> str:
-    """A file of tenants has nothing in it. Exit code 2."""
-    return f"{file} is empty. `mailcordon export` writes one that describes what is there."
-
-
-@example(file="tenants.yaml", line=7)
-def file_has_alias(*, file: str, line: int) -> str:
-    """A file of tenants uses an anchor of YAML. Exit code 2."""
-    return f"{file}:{line}: anchors and aliases are not read. Write the value out."
-
-
-@example(file="tenants.yaml", line=7, tag="!secret")
-def file_has_tag(*, file: str, line: int, tag: str) -> str:
-    """A value of a file of tenants has a type of YAML that a document cannot have. Exit code 2."""
-    return f"{file}:{line}: values of the type {tag.rpartition(':')[2]} are not read. Put quotes around text."
-
-
-@example(file="tenants.yaml", line=7)
-def file_has_odd_key(*, file: str, line: int) -> str:
-    """A name in a file of tenants is no text, or merges another mapping. Exit code 2."""
-    return f"{file}:{line}: a name must be text, and merge keys are not read."
-
-
-@example(file="tenants.yaml", line=7, name="acme", first=3)
-def file_has_key_twice(*, file: str, line: int, name: str, first: int) -> str:
-    """A name stands twice in one mapping of a file of tenants. Exit code 2."""
-    return f"{file}:{line}: {name} stands here again; line {first} has it too."
-
-
-@example(file="tenants.yaml", faults="2 faults")
-def file_refused(*, file: str, faults: str) -> str:
-    """A file of tenants has faults; a line for each follows, with the line of the file. Exit code 2, or 1 from the server."""
-    return f"{file} has {faults}; nothing was changed:"
-
-
-# Plans -------------------------------------------------------------------------------------------------------------------
+# Options and files ------------------------------------------------------------------------------------------------------
 
 
 @example(option="--prune", other="--file")
@@ -1384,195 +865,7 @@ def needs_option(*, option: str, other: str) -> str:
     return f"{option} needs {other}."
 
 
-@example()
-def plan_is_empty() -> str:
-    """`plan` found nothing to change. It compares with what SES was last seen to have."""
-    return "Nothing to change: what was last seen at SES is what is desired."
-
-
-@example(plan=17, by="Ana (key ops, mck_7Qp2)", because="acme gets invoices")
-@example(plan=17, by="control", because="")
-def plan_title(*, plan: int, by: str, because: str) -> str:
-    """The first line of a plan."""
-    return f"Plan {plan}, made by {by}{f': {because}' if because else ''}"
-
-
-@example(calls="24 calls")
-def plan_calls(*, calls: str) -> str:
-    """Stands above the calls of a plan."""
-    return f"At SES, {calls}:"
-
-
-@example(number=120, plan=17)
-def calls_hidden(*, number: int, plan: int) -> str:
-    """A plan has more calls than `plan` shows."""
-    return f"and {number:,} more: mailcordon plans show {plan}"
-
-
-@example()
-def plan_waits() -> str:
-    """Stands above the reasons for which calls of a plan are made only after a person applied it."""
-    return "Waits for a person, because it"
-
-
-@example(tenants=["acme"])
-@example(tenants=["acme", "zen"])
-@example(tenants=[])
-def plan_touches(*, tenants: list[str]) -> str:
-    """Whom a plan touches."""
-    if not tenants:
-        return "Touches what all tenants share."
-    shown = ", ".join(tenants[:10]) + (f" and {len(tenants) - 10:,} more" if len(tenants) > 10 else "")
-    return f"Touches {shown}. Leaves all other tenants alone."
-
-
-@example(seconds=24.0)
-@example(seconds=4000.0)
-def plan_takes(*, seconds: float) -> str:
-    """How long the calls of a plan take at the rate of management calls, if nothing else waits."""
-    shown = f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
-    return f"Takes about {shown} at the rate that SES allows."
-
-
-@example(plan=17)
-def how_to_apply(*, plan: int) -> str:
-    """What to do with a plan that was made."""
-    return f"Nothing was changed. To apply it: mailcordon apply {plan}"
-
-
-@example(plan=17)
-def apply_question(*, plan: int) -> str:
-    """Asked before a plan is applied."""
-    return f"Apply plan {plan}?"
-
-
-@example(
-    call="associate identity/mail.acme.example with tenant mc-a1", said="TooManyRequestsException: Slow down."
-)
-def call_refused(*, call: str, said: str) -> str:
-    """A call of a plan that SES refused. It is made again."""
-    return f"{call}: SES refused: {said}"
-
-
-@example(plan=17, calls="24 calls")
-def plan_applied(*, plan: int, calls: str) -> str:
-    """All calls of a plan were made."""
-    return f"Plan {plan} is applied: {calls} made."
-
-
-@example(plan=17, done=3, left=21)
-def plan_goes_on(*, plan: int, done: int, left: int) -> str:
-    """A plan is in force, and some of its calls are still to be made."""
-    return (
-        f"Plan {plan} is in force. {done:,} calls made, {left:,} to go: mailcordon plans show {plan} --watch"
-    )
-
-
-@example(plan=17, calls="2 calls")
-def plan_has_failed_calls(*, plan: int, calls: str) -> str:
-    """SES refused calls of a plan. Exit code 5."""
-    return f"SES refused {calls} of plan {plan}. They are made again, ever less often; see why: mailcordon plans show {plan}"
-
-
-@example(by="Ana (key ops, mck_7Qp2)", at="2026-11-28 15:23:01Z")
-def plan_decided_by(*, by: str, at: str) -> str:
-    """Who applied or rejected a plan."""
-    return f"Decided by {by} at {at}."
-
-
-@example(plan=17, state="applied")
-def plan_state(*, plan: int, state: str) -> str:
-    """The state of a plan."""
-    return f"Plan {plan} is {state}."
-
-
-@example(plan=17)
-def plan_rejected(*, plan: int) -> str:
-    """A plan was rejected."""
-    return f"Plan {plan} is rejected. Nothing was changed."
-
-
-@example()
-def export_needs_file() -> str:
-    """`mailcordon audit export` with --json, and without a file: the export itself would be on the same output."""
-    return "--json needs --file: without it the export itself goes to standard output"
-
-
 @example(file="/srv/acme.jsonl", why="Permission denied")
 def cannot_write(*, file: str, why: str) -> str:
     """A file that a command should write cannot be written."""
     return f"{file} cannot be written: {why}"
-
-
-@example(file="acme.jsonl", own=17, rows=1204)
-@example(file="acme.jsonl", own=1, rows=1204)
-def audit_exported(*, file: str, own: int, rows: int) -> str:
-    """`mailcordon audit export` has written its file."""
-    noun = "row" if own == 1 else "rows"
-    return (
-        f"Wrote {own:,} {noun} with the digests of all {rows:,} to {file}. Check it anywhere: "
-        f"mailcordon audit verify --export {file}"
-    )
-
-
-# Changes of a tenant's life ------------------------------------------------------------------------------------------------
-
-
-@example(plan=17)
-def change_heading(*, plan: int) -> str:
-    """Above what `lane move`, `tenant retire` and the like will do."""
-    return f"Plan {plan}:"
-
-
-@example()
-def change_touches() -> str:
-    """Above whom a change touches."""
-    return "Others:"
-
-
-@example()
-def change_keeps() -> str:
-    """Above what a change leaves as it is."""
-    return "What stays:"
-
-
-@example(plan=17, calls="3 calls")
-@example(plan=17, calls=None)
-def change_applied(*, plan: int, calls: str | None) -> str:
-    """A change was applied."""
-    if calls is None:
-        return f"Plan {plan} is applied."
-    return f"Plan {plan} is applied. {calls} to SES follow, some once mail has left: see `mailcordon plans show {plan}`."
-
-
-@example(state="open")
-def retiring(*, state: str) -> str:
-    """The state of a lane that takes no new mail and still has some, or waits for SES."""
-    return f"{state}, retiring"
-
-
-@example(tenant="acme", since="2026-11-29 14:02 (2 h ago)", ended=False)
-@example(tenant="acme", since="2026-11-29 14:02 (2 h ago)", ended=True)
-def tenant_is_retired(*, tenant: str, since: str, ended: bool) -> str:
-    """`tenant show` of a retired tenant."""
-    return f"{tenant} takes no mail since {since}" + (
-        ", and its mail has left." if ended else ". Its mail is leaving."
-    )
-
-
-@example()
-def retirement_waits() -> str:
-    """Above what lanes that are being retired wait for."""
-    return "Being retired:"
-
-
-@example(tenant="acme")
-def erase_question(*, tenant: str) -> str:
-    """The question of `tenant erase`."""
-    return f"Erase the personal data of {tenant} for good?"
-
-
-@example(tenant="acme")
-def erasure_started(*, tenant: str) -> str:
-    """`tenant erase` was confirmed."""
-    return f"The erasure goes on in the background: `mailcordon tenant erasure {tenant}` shows how far it is."

@@ -406,3 +406,48 @@ def hold_because(finding: str) -> str:
 def hold_over() -> str:
     """Why the hold of a finding was lifted."""
     return "what was found at SES is over"
+
+
+# What the command line prints around findings ---------------------------------------------------------------------------
+
+
+@example()
+def drift_none() -> str:
+    """`drift`: nothing is open."""
+    return "Nothing differs at SES from what is desired, as far as it was read."
+
+
+@example()
+def drift_open() -> str:
+    """`drift`: the state of a finding."""
+    return "open"
+
+
+@example()
+def drift_over() -> str:
+    """`drift`: the state of a finding that ended."""
+    return "ended"
+
+
+@example(plan="17", finding="12")
+def drift_plan(*, plan: str, finding: str) -> str:
+    """`drift show`: what to do next, if a plan waits."""
+    return f"`mailcordon apply {plan}` repairs it; `mailcordon drift accept {finding}` accepts it, if that is meant."
+
+
+@example()
+def drift_repairs_itself() -> str:
+    """`drift show`: what happens next, if the policy applies the repair."""
+    return "It is being repaired: its policy applies the repair."
+
+
+@example(finding="12")
+def drift_by_hand(*, finding: str) -> str:
+    """`drift show`: what to do next, if no call to SES repairs it."""
+    return f"No call of Mailcordon repairs it. Change it at SES, or accept it: `mailcordon drift accept {finding}`."
+
+
+@example(finding=12)
+def drift_accepted(*, finding: int) -> str:
+    """`drift accept`: done."""
+    return f"Finding {finding} is accepted: what SES has there is compared with what it is now."

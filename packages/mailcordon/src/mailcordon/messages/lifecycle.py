@@ -1,14 +1,6 @@
 """What it means to move, retire, bring back or erase: what will happen, whom it touches, what stays."""
 
-from mailcordon.messages import example
-
-
-def _and(words: list[str]) -> str:
-    return "".join(words) if len(words) < 2 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def _deliveries(count: int) -> str:
-    return "1 delivery" if count == 1 else f"{count:,} deliveries"
+from mailcordon.messages import example, phrases
 
 
 def _time(seconds: float) -> str:
@@ -24,9 +16,7 @@ def _time(seconds: float) -> str:
 @example("acme", ["invoice", "newsletter"])
 def takes_no_mail(slug: str, types: list[str]) -> str:
     """A preview of a retirement: new mail is refused."""
-    return (
-        f"From now on {slug} takes no new mail of {_and(types)}: requests get 422 with the code lane-retired."
-    )
+    return f"From now on {slug} takes no new mail of {phrases.listed(types)}: requests get 422 with the code lane-retired."
 
 
 @example("acme")
@@ -42,11 +32,11 @@ def mail_of_lane(type: str, queued: int, sending: int, *, cancels: bool) -> str:
     """A preview of a retirement: what becomes of the mail in a lane's queue."""
     if not queued and not sending:
         return f"{type}: its queue is empty."
-    said = f"{type}: {_deliveries(queued)} in its queue {'is' if queued == 1 else 'are'} "
+    said = f"{type}: {phrases.deliveries(queued)} in its queue {'is' if queued == 1 else 'are'} "
     said += "cancelled" if cancels else "sent first"
     if sending:
-        said += f"; {_deliveries(sending)} {'is' if sending == 1 else 'are'} on the wire or outcome unknown and ends by itself"
-        said = said if sending == 1 else said.replace("ends by itself", "end by themselves")
+        are, end = ("is", "ends by itself") if sending == 1 else ("are", "end by themselves")
+        said += f"; {phrases.deliveries(sending)} {are} on the wire or outcome unknown and {end}"
     return said + "."
 
 
@@ -63,9 +53,9 @@ def held_lane_drains(type: str, hold: str, expires_in: float) -> str:
 @example(["invoice", "newsletter"], 14 * 3600)
 def waits_for_reports(types: list[str], seconds: float) -> str:
     """A preview of a retirement: when SES's resources go."""
-    one = len(types) == 1
+    use, queues = ("uses", "its queue is") if len(types) == 1 else ("use", "their queues are")
     return (
-        f"What only {_and(types)} {'uses' if one else 'use'} at SES goes when {'its queue is' if one else 'their queues are'} "
+        f"What only {phrases.listed(types)} {use} at SES goes when {queues} "
         f"empty and SES has had {_time(seconds)}, its own limit, to report on the last mail. Complaints that arrive later are "
         "not reported any more."
     )
@@ -144,21 +134,21 @@ def not_beside(verb: str) -> str:
 @example("news.acme.example", ["announcement"])
 def domain_stays(domain: str, types: list[str]) -> str:
     """A preview: other lanes of the tenant send from the same domain."""
-    return f"{domain} stays as it is: {_and(types)} {'sends' if len(types) == 1 else 'send'} from it too."
+    return f"{domain} stays as it is: {phrases.listed(types)} {'sends' if len(types) == 1 else 'send'} from it too."
 
 
 @example("acme", ["invoice", "password-reset"])
 @example("acme", [])
 def others_unchanged(slug: str, types: list[str]) -> str:
     """A preview: the lanes that an action does not touch."""
-    others = f"{_and(types)} of {slug} and every other tenant" if types else "Every other tenant"
+    others = f"{phrases.listed(types)} of {slug} and every other tenant" if types else "Every other tenant"
     return f"{others} {'are' if types else 'is'} not touched."
 
 
 @example("mail.acme.example", ["invoice"])
 def reputation_shared(domain: str, types: list[str]) -> str:
     """A preview of a move: lanes whose domain the lane will share."""
-    return f"It shares the reputation of {domain} with {_and(types)}."
+    return f"It shares the reputation of {domain} with {phrases.listed(types)}."
 
 
 # Bringing back ---------------------------------------------------------------------------------------------------------------
@@ -167,7 +157,7 @@ def reputation_shared(domain: str, types: list[str]) -> str:
 @example("acme", ["newsletter"])
 def takes_mail_again(slug: str, types: list[str]) -> str:
     """A preview of an unretirement: new mail is taken."""
-    return f"{slug} takes mail of {_and(types)} again."
+    return f"{slug} takes mail of {phrases.listed(types)} again."
 
 
 @example("news.acme.example")
@@ -185,7 +175,7 @@ def keys_stay_revoked(slug: str) -> str:
 @example("acme", ["newsletter"])
 def stay_retired(slug: str, types: list[str]) -> str:
     """A preview of an unretirement: what had been retired by itself before."""
-    return f"{_and(types)} of {slug} had been retired before and {'stays' if len(types) == 1 else 'stay'} so."
+    return f"{phrases.listed(types)} of {slug} had been retired before and {'stays' if len(types) == 1 else 'stay'} so."
 
 
 # Moving -----------------------------------------------------------------------------------------------------------------------
@@ -204,7 +194,7 @@ def sends_from(slug: str, type: str, was: str, to: str) -> str:
 def keeps_from(type: str, queued: int, was: str) -> str:
     """A preview of a move: mail that is in the queue keeps its From address."""
     return (
-        f"{type}: {_deliveries(queued)} in its queue keep their From address at {was}, which stays associated until they "
+        f"{type}: {phrases.deliveries(queued)} in its queue keep their From address at {was}, which stays associated until they "
         "have left."
     )
 
@@ -219,9 +209,7 @@ def held_until_verified(domain: str) -> str:
 def moves_when_made(types: list[str]) -> str:
     """A preview of a change of topology: when the routes move."""
     go = "goes" if len(types) == 1 else "go"
-    return (
-        f"{_and(types)} {go} over to the new sets and SES tenants once SES has them. No mail waits for that."
-    )
+    return f"{phrases.listed(types)} {go} over to the new sets and SES tenants once SES has them. No mail waits for that."
 
 
 @example()
@@ -236,8 +224,8 @@ def settled_on_old_set() -> str:
 def lists_not_copied(ses_tenants: list[str]) -> str:
     """A preview of a change of topology: SES's suppression lists."""
     return (
-        f"SES's own suppression list of {_and(ses_tenants)} is not copied. Mailcordon's suppressions are checked first, for "
-        "every route."
+        f"SES's own suppression list of {phrases.listed(ses_tenants)} is not copied. "
+        "Mailcordon's suppressions are checked first, for every route."
     )
 
 
@@ -275,7 +263,9 @@ def nothing_needs_it() -> str:
 @example(100_000, 100_000)
 def erases_mail(deliveries: int, counted_to: int) -> str:
     """A preview of an erasure: mail."""
-    some = f"more than {counted_to:,} deliveries" if deliveries >= counted_to else _deliveries(deliveries)
+    some = (
+        f"more than {counted_to:,} deliveries" if deliveries >= counted_to else phrases.deliveries(deliveries)
+    )
     return (
         f"The sender and recipient addresses, contents and remarks of mailbox providers of {some} are erased. States, times and "
         "counts stay."
@@ -343,3 +333,66 @@ def being_erased(slug: str) -> str:
 def erased() -> str:
     """Stands for the details of a delivery whose personal data was erased."""
     return "Erased with the personal data of its tenant"
+
+
+# What the command line prints around a change ---------------------------------------------------------------------------
+
+
+@example(plan=17)
+def change_heading(*, plan: int) -> str:
+    """Above what `lane move`, `tenant retire` and the like will do."""
+    return f"Plan {plan}:"
+
+
+@example()
+def change_touches() -> str:
+    """Above whom a change touches."""
+    return "Others:"
+
+
+@example()
+def change_keeps() -> str:
+    """Above what a change leaves as it is."""
+    return "What stays:"
+
+
+@example(plan=17, calls="3 calls")
+@example(plan=17, calls=None)
+def change_applied(*, plan: int, calls: str | None) -> str:
+    """A change was applied."""
+    if calls is None:
+        return f"Plan {plan} is applied."
+    return f"Plan {plan} is applied. {calls} to SES follow, some once mail has left: see `mailcordon plans show {plan}`."
+
+
+@example(state="open")
+def retiring(*, state: str) -> str:
+    """The state of a lane that takes no new mail and still has some, or waits for SES."""
+    return f"{state}, retiring"
+
+
+@example(tenant="acme", since="2026-11-29 14:02 (2 h ago)", ended=False)
+@example(tenant="acme", since="2026-11-29 14:02 (2 h ago)", ended=True)
+def tenant_is_retired(*, tenant: str, since: str, ended: bool) -> str:
+    """`tenant show` of a retired tenant."""
+    return f"{tenant} takes no mail since {since}" + (
+        ", and its mail has left." if ended else ". Its mail is leaving."
+    )
+
+
+@example()
+def retirement_waits() -> str:
+    """Above what lanes that are being retired wait for."""
+    return "Being retired:"
+
+
+@example(tenant="acme")
+def erase_question(*, tenant: str) -> str:
+    """The question of `tenant erase`."""
+    return f"Erase the personal data of {tenant} for good?"
+
+
+@example(tenant="acme")
+def erasure_started(*, tenant: str) -> str:
+    """`tenant erase` was confirmed."""
+    return f"The erasure goes on in the background: `mailcordon tenant erasure {tenant}` shows how far it is."

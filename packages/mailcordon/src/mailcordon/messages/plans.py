@@ -266,3 +266,114 @@ def not_wanted_there() -> str:
 def not_wanted() -> str:
     """A call that deletes something."""
     return "nothing uses it any more"
+
+
+# What the command line prints around a plan -----------------------------------------------------------------------------
+
+
+@example()
+def plan_is_empty() -> str:
+    """`plan` found nothing to change. It compares with what SES was last seen to have."""
+    return "Nothing to change: what was last seen at SES is what is desired."
+
+
+@example(plan=17, by="Ana (key ops, mck_7Qp2)", because="acme gets invoices")
+@example(plan=17, by="control", because="")
+def plan_title(*, plan: int, by: str, because: str) -> str:
+    """The first line of a plan."""
+    return f"Plan {plan}, made by {by}{f': {because}' if because else ''}"
+
+
+@example(calls="24 calls")
+def plan_calls(*, calls: str) -> str:
+    """Stands above the calls of a plan."""
+    return f"At SES, {calls}:"
+
+
+@example(number=120, plan=17)
+def calls_hidden(*, number: int, plan: int) -> str:
+    """A plan has more calls than `plan` shows."""
+    return f"and {number:,} more: mailcordon plans show {plan}"
+
+
+@example()
+def plan_waits() -> str:
+    """Stands above the reasons for which calls of a plan are made only after a person applied it."""
+    return "Waits for a person, because it"
+
+
+@example(tenants=["acme"])
+@example(tenants=["acme", "zen"])
+@example(tenants=[])
+def plan_touches(*, tenants: list[str]) -> str:
+    """Whom a plan touches."""
+    if not tenants:
+        return "Touches what all tenants share."
+    shown = ", ".join(tenants[:10]) + (f" and {len(tenants) - 10:,} more" if len(tenants) > 10 else "")
+    return f"Touches {shown}. Leaves all other tenants alone."
+
+
+@example(seconds=24.0)
+@example(seconds=4000.0)
+def plan_takes(*, seconds: float) -> str:
+    """How long the calls of a plan take at the rate of management calls, if nothing else waits."""
+    shown = f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+    return f"Takes about {shown} at the rate that SES allows."
+
+
+@example(plan=17)
+def how_to_apply(*, plan: int) -> str:
+    """What to do with a plan that was made."""
+    return f"Nothing was changed. To apply it: mailcordon apply {plan}"
+
+
+@example(plan=17)
+def apply_question(*, plan: int) -> str:
+    """Asked before a plan is applied."""
+    return f"Apply plan {plan}?"
+
+
+@example(
+    call="associate identity/mail.acme.example with tenant mc-a1", said="TooManyRequestsException: Slow down."
+)
+def call_refused(*, call: str, said: str) -> str:
+    """A call of a plan that SES refused. It is made again."""
+    return f"{call}: SES refused: {said}"
+
+
+@example(plan=17, calls="24 calls")
+def plan_applied(*, plan: int, calls: str) -> str:
+    """All calls of a plan were made."""
+    return f"Plan {plan} is applied: {calls} made."
+
+
+@example(plan=17, done=3, left=21)
+def plan_goes_on(*, plan: int, done: int, left: int) -> str:
+    """A plan is in force, and some of its calls are still to be made."""
+    return (
+        f"Plan {plan} is in force. {done:,} calls made, {left:,} to go: mailcordon plans show {plan} --watch"
+    )
+
+
+@example(plan=17, calls="2 calls")
+def plan_has_failed_calls(*, plan: int, calls: str) -> str:
+    """SES refused calls of a plan. Exit code 5."""
+    return f"SES refused {calls} of plan {plan}. They are made again, ever less often; see why: mailcordon plans show {plan}"
+
+
+@example(by="Ana (key ops, mck_7Qp2)", at="2026-11-28 15:23:01Z")
+def plan_decided_by(*, by: str, at: str) -> str:
+    """Who applied or rejected a plan."""
+    return f"Decided by {by} at {at}."
+
+
+@example(plan=17, state="applied")
+def plan_state(*, plan: int, state: str) -> str:
+    """The state of a plan."""
+    return f"Plan {plan} is {state}."
+
+
+@example(plan=17)
+def plan_rejected(*, plan: int) -> str:
+    """A plan was rejected."""
+    return f"Plan {plan} is rejected. Nothing was changed."

@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from mailcordon.core.clock import boot_time
 from mailcordon.core.log_limit import LogLimit
 from mailcordon.core.queue import Queue, Received, Unreachable
-from mailcordon.messages import reasons, system
+from mailcordon.messages import queues, reasons
 from mailcordon.observe.facts import QueueFacts, Totals
 from mailcordon.observe.ingest import Ingest, Report
 from mailcordon.observe.ports import (
@@ -283,7 +283,7 @@ class Pipeline:
                 _log.warning("quarantine: %s (%d in this batch)", sentence, report.quarantined[why])
         for why, documents in report.not_kept.items():
             if self._warnings.count((why, "not kept")) is not None:
-                _log.error("quarantine: %s", system.quarantine_not_kept(why=why, documents=documents))
+                _log.error("quarantine: %s", queues.quarantine_not_kept(why=why, documents=documents))
 
     async def _delete(self, receipts: Sequence[str]) -> None:
         try:

@@ -16,7 +16,7 @@ from mailcordon.control.audit_chain import AuditRow, Break, Expected, Search, Wa
 from mailcordon.control.audit_export import BadExport
 from mailcordon.core.errors import BadConfig, Refused
 from mailcordon.host import append_file
-from mailcordon.messages import system
+from mailcordon.messages import audit, system
 
 SHOWN_DIGITS = 16  #: of a hash, in sentences
 
@@ -46,7 +46,7 @@ async def verify(config: Config, *, checkpoints: Path | None, as_json: bool) -> 
     sentences = [
         sentence(found.broken)
         if found.broken is not None
-        else system.audit_whole(
+        else audit.audit_whole(
             rows=found.rows,
             checkpoints=found.checkpoints,
             last=found.last_checkpoint,
@@ -54,7 +54,7 @@ async def verify(config: Config, *, checkpoints: Path | None, as_json: bool) -> 
         )
     ]
     if file is not None and missing:
-        sentences.append(system.audit_checkpoints_missing(file=str(file)))
+        sentences.append(audit.audit_checkpoints_missing(file=str(file)))
     document = {
         "ok": found.broken is None,
         "rows": found.rows,
@@ -89,7 +89,7 @@ def verify_export(export: Path, *, checkpoints: Path | None, as_json: bool) -> i
     words = (
         sentence(broken)
         if broken is not None
-        else system.audit_export_whole(
+        else audit.audit_export_whole(
             tenant=tenant, own=own, rows=walk.seq, checkpoints=walk.checkpoints, last=last, end=end
         )
     )
@@ -111,7 +111,7 @@ def sentence(broken: Break) -> str:
     before = None
     if previous is not None and previous.audit is not None:
         before = _row_words(previous.audit, previous.row)
-    return system.audit_break(
+    return audit.audit_break(
         kind=broken.kind,
         row=None if broken.id is None else _row_words(broken.id, broken.row),
         seq=broken.seq,
@@ -122,8 +122,8 @@ def sentence(broken: Break) -> str:
 
 def _row_words(id: int, row: AuditRow | None) -> str:
     if row is None:
-        return system.audit_row(id=id, action=None, at=None, actor=None)
-    return system.audit_row(id=id, action=row.action, at=audit_export.time_of(row), actor=row.actor)
+        return audit.audit_row(id=id, action=None, at=None, actor=None)
+    return audit.audit_row(id=id, action=row.action, at=audit_export.time_of(row), actor=row.actor)
 
 
 def _document(broken: Break) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def _read(file: Path, lines: Iterator[str]) -> Iterator[str]:
 
 
 def _unreadable(file: Path, error: OSError) -> UnreadableFile:
-    return UnreadableFile(system.audit_file_unreadable(file=str(file), why=error.strerror or ""))
+    return UnreadableFile(audit.audit_file_unreadable(file=str(file), why=error.strerror or ""))
 
 
 def _part(line: str, number: int) -> dict[str, Any]:
@@ -178,5 +178,5 @@ def _part(line: str, number: int) -> dict[str, Any]:
     except ValueError:
         part = None
     if not isinstance(part, dict):
-        raise BadExport(system.audit_export_unreadable(line=number))
+        raise BadExport(audit.audit_export_unreadable(line=number))
     return part  # pyright: ignore[reportUnknownVariableType]

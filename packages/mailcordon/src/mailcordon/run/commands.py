@@ -14,7 +14,7 @@ import typer
 
 from mailcordon import config as configs
 from mailcordon.core.errors import BadConfig
-from mailcordon.messages import system
+from mailcordon.messages import queues, system
 from mailcordon.run import home_lock
 
 #: Seconds that `down` waits beyond the drain: the database's last checkpoint.
@@ -216,13 +216,13 @@ def queue_policy(
     topic = getattr(config, "outcome_topic_arn" if queue == "management" else f"{queue}_topic_arn")
     setting = f"MAILCORDON_{queue.upper()}_QUEUE_URL"
     if url is None:
-        raise BadConfig(system.queue_not_set(queue=queue, name=setting))
+        raise BadConfig(queues.queue_not_set(queue=queue, name=setting))
     from mailcordon.adapters.ses import queue_policy as policies
 
     try:
         arn = policies.queue_arn(url, region=config.region, topic=topic)
     except ValueError:
-        raise BadConfig(system.queue_url_without_account(url=url, name=setting)) from None
+        raise BadConfig(queues.queue_url_without_account(url=url, name=setting)) from None
     found = (
         policies.rule_policy(arn, policies.rule_arn(arn, configs.MANAGEMENT_QUEUE))
         if queue == "management"

@@ -22,7 +22,9 @@ from mailcordon.core.errors import MailcordonError
 from mailcordon.core.queue import Unreachable
 from mailcordon.host import append_file
 from mailcordon.host.home import RUN_FILE
-from mailcordon.messages import system
+from mailcordon.messages import audit as audit_messages
+from mailcordon.messages import queues, system
+from mailcordon.messages import status as status_messages
 from mailcordon.run import audit, home_lock
 
 State = Literal["ok", "warn", "bad"]
@@ -195,7 +197,7 @@ async def _check_queues(config: Config) -> list[Finding]:
         try:
             policy = await queue.policy()
         except Unreachable as error:
-            found.append(Finding(about, "warn", system.queue_policy_not_read(why=str(error))))
+            found.append(Finding(about, "warn", queues.queue_policy_not_read(why=str(error))))
             continue
         finally:
             await queue.close()
@@ -204,7 +206,7 @@ async def _check_queues(config: Config) -> list[Finding]:
             for fault in queue_policy.faults(policy, needed=[topic], allowed=config.topic_arns)
             if states[fault.kind] != "ok"
         ]
-        found += wrong or [Finding(about, "ok", system.queue_policy_ok())]
+        found += wrong or [Finding(about, "ok", queues.queue_policy_ok())]
     return [*found, await _check_management_queue(config, credentials)]
 
 
@@ -213,19 +215,19 @@ async def _check_management_queue(config: Config, credentials: CredentialsSource
     can receive none."""
     about, url = "management queue", config.management_queue_url
     if url is None:
-        return Finding(about, "warn", system.management_queue_missing())
+        return Finding(about, "warn", queues.management_queue_missing())
     queue = open_queue(url, region=config.region, credentials=credentials, endpoint=config.sqs_endpoint)
     try:
         policy = await queue.policy()
     except Unreachable as error:
-        return Finding(about, "warn", system.queue_policy_not_read(why=str(error)))
+        return Finding(about, "warn", queues.queue_policy_not_read(why=str(error)))
     finally:
         await queue.close()
     states: Mapping[str, State] = {"missing": "bad", "open": "warn", "users": "ok"}
     for fault in queue_policy.rule_faults(policy):
         if states[fault.kind] != "ok":
             return Finding(about, states[fault.kind], fault.says)
-    return Finding(about, "ok", system.management_queue_ok())
+    return Finding(about, "ok", queues.management_queue_ok())
 
 
 async def _check_service(config: Config) -> list[Finding]:
@@ -239,13 +241,13 @@ async def _check_service(config: Config) -> list[Finding]:
     return [
         *_storage(found.storage),
         *((Finding(SCAN, "ok", found.scan),) if found.scan else ()),
-        *(Finding(check, "ok", system.status_ok()) for check in found.checked if check not in wrong),
+        *(Finding(check, "ok", status_messages.status_ok()) for check in found.checked if check not in wrong),
         *(
-            Finding(one.check, "bad", system.status_finding(detail=one.sentence, next=one.next))
+            Finding(one.check, "bad", status_messages.status_finding(detail=one.sentence, next=one.next))
             for one in found.problems
         ),
         *(
-            Finding(one.check, "warn", system.status_finding(detail=one.sentence, next=one.next))
+            Finding(one.check, "warn", status_messages.status_finding(detail=one.sentence, next=one.next))
             for one in found.notices
         ),
     ]
@@ -263,11 +265,11 @@ async def _check_audit(config: Config) -> list[Finding]:
         await connection.close()
     if broken is not None:
         return [Finding(AUDIT, "bad", audit.sentence(broken))]
-    said = system.audit_doctor_ok(rows=found.rows, last=None if last is None else last.at)
+    said = audit_messages.audit_doctor_ok(rows=found.rows, last=None if last is None else last.at)
     if file is not None and last is None and found.rows:
         return [
             Finding(AUDIT, "ok", said),
-            Finding(AUDIT, "warn", system.audit_checkpoints_missing(file=str(file))),
+            Finding(AUDIT, "warn", audit_messages.audit_checkpoints_missing(file=str(file))),
         ]
     return [Finding(AUDIT, "ok", said)]
 
@@ -275,7 +277,7 @@ async def _check_audit(config: Config) -> list[Finding]:
 def _storage(storage: Storage | None) -> list[Finding]:
     if storage is None:
         return []
-    sentence = system.status_storage(
+    sentence = status_messages.status_storage(
         bytes=storage.bytes,
         oldest=None if storage.oldest_day is None else storage.oldest_day.isoformat(),
         days=storage.days_left,

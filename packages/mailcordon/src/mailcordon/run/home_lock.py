@@ -17,7 +17,7 @@ from typing import Any
 from mailcordon.core.errors import Refused
 from mailcordon.host.home import LOCK_FILE
 from mailcordon.host.private_file import write_private
-from mailcordon.messages import system
+from mailcordon.messages import settings, system
 
 
 class HomeTaken(Refused):
@@ -91,7 +91,7 @@ def read(file: Path) -> dict[str, Any]:
         return {}
     except (ValueError, TypeError):
         raise Refused(
-            system.file_not_readable_as_json(path=str(file), repair=system.repair_home_file()),
+            settings.file_not_readable_as_json(path=str(file), repair=settings.repair_home_file()),
             code="file-damaged",
         ) from None
 

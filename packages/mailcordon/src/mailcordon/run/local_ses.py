@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from mailcordon.adapters.ses.signer import Credentials, Signer
 from mailcordon.config import MANAGEMENT_QUEUE, QUEUES
 from mailcordon.core.errors import Unavailable
-from mailcordon.messages import system
+from mailcordon.messages import queues, system
 
 #: Seconds. Well below the shortest grace period (60 s), so that a crashed observer's events come back before it ends.
 VISIBILITY_TIMEOUT = 20
@@ -38,7 +38,7 @@ async def sign_events(endpoint: str) -> None:
     try:
         await asyncio.to_thread(_put_account, endpoint, {"behaviour": {"sign_in_queues": True}})
     except (OSError, ValueError) as error:
-        raise Unavailable(system.events_not_signed(url=endpoint, why=str(error))) from error
+        raise Unavailable(queues.events_not_signed(url=endpoint, why=str(error))) from error
 
 
 async def report_management(endpoint: str) -> None:
@@ -46,7 +46,7 @@ async def report_management(endpoint: str) -> None:
     try:
         await asyncio.to_thread(_put_account, endpoint, {"management_queue": MANAGEMENT_QUEUE})
     except (OSError, ValueError) as error:
-        raise Unavailable(system.management_not_reported(url=endpoint, why=str(error))) from error
+        raise Unavailable(queues.management_not_reported(url=endpoint, why=str(error))) from error
 
 
 def _put_account(endpoint: str, members: dict[str, object]) -> None:

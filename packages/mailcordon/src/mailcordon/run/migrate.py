@@ -13,7 +13,7 @@ from mailcordon.adapters.db import migrate as migrations
 from mailcordon.adapters.db.embedded import EmbeddedPostgres
 from mailcordon.config import Config
 from mailcordon.host.home import CLI_FILE
-from mailcordon.messages import system
+from mailcordon.messages import database
 from mailcordon.run import bootstrap, home_lock, supervisor
 
 
@@ -36,7 +36,7 @@ async def migrate(config: Config, *, first_key: bool, new_passwords: bool) -> in
             if first_key:
                 await _write_first_key(ready)
     if not migrated.applied:
-        print(system.database_up_to_date())
+        print(database.database_up_to_date())
     return 0
 
 
@@ -61,4 +61,4 @@ async def _write_first_key(config: Config) -> None:
     made = await bootstrap.local_keys(config, known)
     url = known.get("url") or f"http://{config.api_host}:{config.api_port or 8025}"
     home_lock.write(file, {**known, "url": url, **asdict(made)})
-    print(system.first_key_written(file=str(file)))
+    print(database.first_key_written(file=str(file)))

@@ -22,7 +22,7 @@ from mailcordon.core.errors import Conflict, Invalid, MailcordonError, TooMuch, 
 from mailcordon.core.reserved_domains import Undeliverable
 from mailcordon.core.route import Route
 from mailcordon.core.turns import Bounds, Full, Turns
-from mailcordon.messages import api
+from mailcordon.messages import api, mail
 from mailcordon.send import compose, decide, resolve
 from mailcordon.send.facts import AcceptFacts
 from mailcordon.send.pending import Pending
@@ -180,7 +180,7 @@ class Accept:
 
         full = self._unparsed.put(caller, _Unparsed(make=make, admit=admit, done=done), size)
         if full is not None:
-            raise self._too_many(full, api.large_messages_wait())
+            raise self._too_many(full, mail.large_messages_wait())
         self._arrived.set()
         return done
 
@@ -270,14 +270,14 @@ class Accept:
         committer = self._small if len(item.content) <= LARGE else self._large
         full = committer.put(item)
         if full is not None:
-            raise self._too_many(full, api.messages_wait(item.slug))
+            raise self._too_many(full, mail.messages_wait(item.slug))
 
     def _too_many(self, full: Full, of_one: str) -> TooMuch | Unavailable:
         if full is Full.OWNER:
             self._refused("pending-per-tenant")
             return TooMuch(of_one, code="too-many-requests")
         self._refused("pending")
-        return Unavailable(api.too_many_messages_wait(), code="busy")
+        return Unavailable(mail.too_many_messages_wait(), code="busy")
 
 
 class _Committer:
@@ -371,7 +371,7 @@ class _Committer:
             await self._answer(resolved, stored)
             break
         else:
-            _fail_items(first, TooMuch(api.lanes_keep_changing(), retry_after=1))
+            _fail_items(first, TooMuch(mail.lanes_keep_changing(), retry_after=1))
         for repeat, original in repeats:
             _answer_repeat(repeat, original)
 
@@ -481,16 +481,16 @@ class _Committer:
         lane = entry.route.lane
         backlog, type = self._backlogs[lane.id][1], lane.type
         if backlog.deliveries >= entry.backlog_deliveries:
-            problem = api.backlog_deliveries(slug, type, backlog.deliveries)
+            problem = mail.backlog_deliveries(slug, type, backlog.deliveries)
             raise TooMuch(problem, retry_after=30, code="backlog")
         if backlog.bytes >= entry.backlog_bytes:
-            problem = api.backlog_bytes(slug, type, backlog.bytes)
+            problem = mail.backlog_bytes(slug, type, backlog.bytes)
             raise TooMuch(problem, retry_after=30, code="backlog")
         if (
             backlog.oldest_id is not None
             and self._now_ms() - ids.ms_of(backlog.oldest_id) >= entry.backlog_age_ms
         ):
-            raise TooMuch(api.backlog_age(slug, type), retry_after=60, code="backlog")
+            raise TooMuch(mail.backlog_age(slug, type), retry_after=60, code="backlog")
 
     def _count(self, resolved: Sequence[tuple[_Item, NewMessage]], stored: Stored) -> None:
         new = (m for position, (_, m) in enumerate(resolved) if position not in stored.replays)
@@ -578,7 +578,7 @@ def _split_repeats(batch: Sequence[_Item]) -> tuple[list[_Item], list[tuple[_Ite
 def _answer_repeat(repeat: _Item, original: _Item) -> None:
     if repeat.done.done() or not original.done.done() or original.done.cancelled():
         if not repeat.done.done():
-            repeat.done.set_exception(Conflict(api.same_key_interrupted()))
+            repeat.done.set_exception(Conflict(mail.same_key_interrupted()))
         return
     if problem := original.done.exception():
         repeat.done.set_exception(problem)
@@ -597,7 +597,7 @@ def _answer_replay(item: _Item, replay: Replay) -> None:
 
 
 def _another_body() -> Conflict:
-    return Conflict(api.key_used_with_another_body(), code="idempotency")
+    return Conflict(mail.key_used_with_another_body(), code="idempotency")
 
 
 def _fail_items(items: Sequence[_Item], problem: BaseException) -> None:

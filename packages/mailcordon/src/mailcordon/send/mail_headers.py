@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from mailcordon.core import encoded_words
 from mailcordon.core.errors import Fault
-from mailcordon.messages import api
+from mailcordon.messages import mail
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -39,14 +39,16 @@ _FAMILIES = {
 }
 #: Header (lower case) -> why a caller may not set it, given its name.
 _REFUSED: Mapping[str, Callable[[str], str]] = {
-    **dict.fromkeys(("from", "subject", "to", "reply-to"), api.header_is_a_field),
-    **dict.fromkeys(("cc", "bcc"), api.header_names_recipients),
-    **dict.fromkeys(("return-path", "message-id", "date", "sender", "dkim-signature"), api.header_set_by_ses),
+    **dict.fromkeys(("from", "subject", "to", "reply-to"), mail.header_is_a_field),
+    **dict.fromkeys(("cc", "bcc"), mail.header_names_recipients),
+    **dict.fromkeys(
+        ("return-path", "message-id", "date", "sender", "dkim-signature"), mail.header_set_by_ses
+    ),
     **dict.fromkeys(
         ("content-type", "content-disposition", "content-transfer-encoding", "mime-version"),
-        api.header_follows_from_content,
+        mail.header_follows_from_content,
     ),
-    "feedback-id": api.header_set_by_mailcordon,
+    "feedback-id": mail.header_set_by_mailcordon,
 }
 
 
@@ -68,7 +70,7 @@ def check(
         for_each = ()
     for place, pairs in enumerate(for_each):
         if len(merged(for_all, pairs)) > MAX_HEADERS:
-            faults.append(Fault(f"to[{place}].headers", api.too_many_headers(MAX_HEADERS)))
+            faults.append(Fault(f"to[{place}].headers", mail.too_many_headers(MAX_HEADERS)))
     if recipients > 1 and not faults:
         _require_own_links(for_all, for_each, recipients, faults)
     return for_all, for_each
@@ -115,18 +117,18 @@ def _pairs(field: str, given: Mapping[str, str], faults: list[Fault]) -> Pairs:
     pairs: list[tuple[str, str]] = []
     seen: set[str] = set()
     if len(given) > MAX_HEADERS:
-        faults.append(Fault(field, api.too_many_headers(MAX_HEADERS)))
+        faults.append(Fault(field, mail.too_many_headers(MAX_HEADERS)))
         return ()
     for name, value in given.items():
         lower, whole = name[: LONGEST_NAME + 1].lower(), f"{field}.{name[:LONGEST_NAME]}"
         longest = min(LONGEST_VALUE, LONGEST_HEADER - len(name))
         fault = _fault(whole, name, lower, value, longest)
         if fault is None and lower in seen:
-            fault = Fault(whole, api.header_twice())
+            fault = Fault(whole, mail.header_twice())
         if fault is None and len(value) > longest:
             shorter = trimmed(value, longest)
             if shorter is None:
-                fault = Fault(whole, api.header_value_too_long(longest))
+                fault = Fault(whole, mail.header_value_too_long(longest))
             else:
                 value = shorter
         if fault is not None:
@@ -139,21 +141,21 @@ def _pairs(field: str, given: Mapping[str, str], faults: list[Fault]) -> Pairs:
 def _fault(field: str, name: str, lower: str, value: str, longest: int) -> Fault | None:
     """Sizes come first: a value may have as many bytes as a request."""
     if len(name) > LONGEST_NAME:
-        return Fault(field, api.bad_header_name())
+        return Fault(field, mail.bad_header_name())
     if "\r" in name or "\n" in name:
-        return Fault(field, api.has_line_breaks(), "header-injection")
+        return Fault(field, mail.has_line_breaks(), "header-injection")
     if _NAME.fullmatch(name) is None:
-        return Fault(field, api.bad_header_name())
+        return Fault(field, mail.bad_header_name())
     if why := _refusal(name, lower):
         return Fault(field, why, "reserved-header")
     if len(value) > (LONGEST_REFERENCES if lower == "references" else longest):
-        return Fault(field, api.header_value_too_long(longest))
+        return Fault(field, mail.header_value_too_long(longest))
     if "\r" in value or "\n" in value:
-        return Fault(field, api.has_line_breaks(), "header-injection")
+        return Fault(field, mail.has_line_breaks(), "header-injection")
     if _VALUE.fullmatch(value) is None:
-        return Fault(field, api.bad_header_value())
+        return Fault(field, mail.bad_header_value())
     if encoded_words.hide_line_break(value):
-        return Fault(field, api.has_encoded_line_break(), "header-injection")
+        return Fault(field, mail.has_encoded_line_break(), "header-injection")
     return None
 
 
@@ -161,15 +163,15 @@ def _refusal(name: str, lower: str) -> str | None:
     if lower in _ALLOWED or (lower.startswith("list-") and len(lower) > len("list-")):
         return None
     if lower.startswith("x-ses-"):
-        return api.header_controls_ses()
+        return mail.header_controls_ses()
     if lower.startswith("resent-"):
-        return api.header_resent()
+        return mail.header_resent()
     if why := _REFUSED.get(lower):
         return why(name)
     for start, (family, whose) in _FAMILIES.items():
         if lower.startswith(start):
-            return api.header_of_a_family(name, family, whose)
-    return None if lower.startswith("x-") and len(lower) > len("x-") else api.header_not_allowed(name)
+            return mail.header_of_a_family(name, family, whose)
+    return None if lower.startswith("x-") and len(lower) > len("x-") else mail.header_not_allowed(name)
 
 
 def _require_own_links(
@@ -178,13 +180,13 @@ def _require_own_links(
     """RFC 8058 section 3.1: the link alone says who unsubscribes, since the request that follows it has no other hint."""
     if not for_each:
         if one_click_link(for_all) is not None:
-            faults.append(Fault(f"headers.{UNSUBSCRIBE}", api.unsubscribe_shared(), "unsubscribe-shared"))
+            faults.append(Fault(f"headers.{UNSUBSCRIBE}", mail.unsubscribe_shared(), "unsubscribe-shared"))
         return
     seen: set[str] = set()
     for place in range(recipients):
         link = one_click_link(merged(for_all, for_each[place]))
         if link is not None and link in seen:
             field = f"to[{place}].headers.{UNSUBSCRIBE}"
-            faults.append(Fault(field, api.unsubscribe_shared(), "unsubscribe-shared"))
+            faults.append(Fault(field, mail.unsubscribe_shared(), "unsubscribe-shared"))
         elif link is not None:
             seen.add(link)

@@ -11,7 +11,7 @@ from mailcordon.core import reserved_domains, text
 from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.priority import CLASS_DEFAULTS
 from mailcordon.core.route import Route
-from mailcordon.messages import api
+from mailcordon.messages import mail
 from mailcordon.send.submission import Submission
 
 
@@ -46,26 +46,26 @@ def resolve(lanes: Lanes | None, slug: str, submission: Submission, spread: int,
     Raises Invalid for the field `tenant`, `type`, `from` or `headers.List-Unsubscribe`.
     """
     if lanes is None:
-        raise Invalid(Fault("tenant", api.tenant_unknown(text.harmless(slug, 64)), "unknown-tenant"))
+        raise Invalid(Fault("tenant", mail.tenant_unknown(text.harmless(slug, 64)), "unknown-tenant"))
     if lanes.retired:
-        raise Invalid(Fault("tenant", api.tenant_takes_no_mail(slug), "tenant-retired"))
+        raise Invalid(Fault("tenant", mail.tenant_takes_no_mail(slug), "tenant-retired"))
     entries = lanes.entries.get(submission.type)
     if not entries:
         in_use = sorted(type for type, one in lanes.entries.items() if not one[0].retired)
-        problem = api.no_lane_for_type(slug, text.harmless(submission.type, 64), in_use)
+        problem = mail.no_lane_for_type(slug, text.harmless(submission.type, 64), in_use)
         raise Invalid(Fault("type", problem, "unknown-type"))
     if entries[0].retired:
-        raise Invalid(Fault("type", api.lane_takes_no_mail(slug, submission.type), "lane-retired"))
+        raise Invalid(Fault("type", mail.lane_takes_no_mail(slug, submission.type), "lane-retired"))
     entry = _by_share(entries, spread)
     route = entry.route
     domain = submission.sender.address.domain
     if domain != route.domain:
-        problem = api.from_another_domain(slug, route.lane.type, route.domain, domain)
+        problem = mail.from_another_domain(slug, route.lane.type, route.domain, domain)
         raise Invalid(Fault("from", problem, "foreign-domain"))
     if undeliverable := reserved_domains.find(domain, local):
         raise Invalid(Fault("from", undeliverable.as_sender, "reserved-domain"))
     if CLASS_DEFAULTS[route.lane.class_].one_click and not submission.one_click:
-        problem = api.one_click_missing(route.lane.type)
+        problem = mail.one_click_missing(route.lane.type)
         raise Invalid(Fault("headers.List-Unsubscribe", problem, "one-click-missing"))
     return entry
 
@@ -76,4 +76,4 @@ def _by_share(entries: tuple[Entry, ...], spread: int) -> Entry:
         floor += entry.share
         if spread < floor:
             return entry
-    raise Invalid(Fault("type", api.no_route(entries[0].route.lane.type), "no-route"))
+    raise Invalid(Fault("type", mail.no_route(entries[0].route.lane.type), "no-route"))

@@ -11,7 +11,7 @@ from mailcordon.core import text as texts
 from mailcordon.core.address import Address, Mailbox
 from mailcordon.core.errors import Fault, Invalid, parse_into
 from mailcordon.core.ids import MAX_RECIPIENTS
-from mailcordon.messages import api
+from mailcordon.messages import mail
 from mailcordon.send import mail_headers
 
 MAX_BYTES = 10 * 1024 * 1024  #: text and HTML together; SES throttles by bandwidth above 10 MB (ses.md 3.3)
@@ -76,9 +76,9 @@ def check(
         if (m := _mailbox(f"reply_to[{i}]", one, faults))
     ]
     if len(reply_to) > MAX_REPLY_TO:
-        faults.append(Fault("reply_to", api.too_many_addresses(MAX_REPLY_TO)))
+        faults.append(Fault("reply_to", mail.too_many_addresses(MAX_REPLY_TO)))
     elif len(answers) > 1 and address.line_length("Reply-To", answers) > address.LONGEST_LINE:
-        faults.append(Fault("reply_to", api.reply_to_line_too_long(address.LONGEST_LINE)))
+        faults.append(Fault("reply_to", mail.reply_to_line_too_long(address.LONGEST_LINE)))
     _subject(subject, faults)
     _body(text, html, faults)
     pairs, own_pairs = mail_headers.check(headers, own_headers, len(to), faults)
@@ -108,25 +108,25 @@ list_ = list  # `list` is a field of the API above
 
 def _mailbox(field: str, text: str, faults: list_[Fault]) -> Mailbox | None:
     if len(text) > address.LONGEST_MAILBOX:
-        faults.append(Fault(field, api.mailbox_too_long(address.LONGEST_MAILBOX)))
+        faults.append(Fault(field, mail.mailbox_too_long(address.LONGEST_MAILBOX)))
         return None
     return parse_into(faults, field, address.parse_mailbox, text, code="bad-address")
 
 
 def _subject(text: str, faults: list_[Fault]) -> None:
     if not text or len(text) > MAX_SUBJECT:
-        faults.append(Fault("subject", api.bad_length(MAX_SUBJECT)))
+        faults.append(Fault("subject", mail.bad_length(MAX_SUBJECT)))
     elif texts.has_control(text):
-        faults.append(Fault("subject", api.has_line_breaks(), "header-injection"))
+        faults.append(Fault("subject", mail.has_line_breaks(), "header-injection"))
     elif "=?" in text and encoded_words.hide_line_break(text):
-        faults.append(Fault("subject", api.has_encoded_line_break(), "header-injection"))
+        faults.append(Fault("subject", mail.has_encoded_line_break(), "header-injection"))
     elif texts.has_disguise(text):
-        faults.append(Fault("subject", api.has_hidden_letters()))
+        faults.append(Fault("subject", mail.has_hidden_letters()))
 
 
 def _recipients(to: Sequence[str], faults: list_[Fault]) -> tuple[Address, ...]:
     if not 1 <= len(to) <= MAX_RECIPIENTS:
-        faults.append(Fault("to", api.bad_recipient_count(MAX_RECIPIENTS)))
+        faults.append(Fault("to", mail.bad_recipient_count(MAX_RECIPIENTS)))
         return ()
     parsed: list_[Address] = []
     seen: set[str] = set()
@@ -137,7 +137,7 @@ def _recipients(to: Sequence[str], faults: list_[Fault]) -> tuple[Address, ...]:
             faults.append(Fault(f"to[{index}]", str(problem), "bad-address"))
             continue
         if (key := str(one).lower()) in seen:
-            faults.append(Fault(f"to[{index}]", api.recipient_twice(str(one)), "duplicate-recipient"))
+            faults.append(Fault(f"to[{index}]", mail.recipient_twice(str(one)), "duplicate-recipient"))
         seen.add(key)
         parsed.append(one)
     return tuple(parsed)
@@ -145,7 +145,7 @@ def _recipients(to: Sequence[str], faults: list_[Fault]) -> tuple[Address, ...]:
 
 def _body(text: str | None, html: str | None, faults: list_[Fault]) -> None:
     if not text and not html:
-        faults.append(Fault("text", api.no_content()))
+        faults.append(Fault("text", mail.no_content()))
     total = 0
     for field, part in (("text", text), ("html", html)):
         if part is None:
@@ -158,6 +158,6 @@ def _body(text: str | None, html: str | None, faults: list_[Fault]) -> None:
             # Four times as fast as a regular expression.
             has_control = has_control or len(raw.translate(None, _CONTROL)) != len(raw)
         if has_control:
-            faults.append(Fault(field, api.has_control_characters()))
+            faults.append(Fault(field, mail.has_control_characters()))
     if total > MAX_BYTES:
-        faults.append(Fault("html" if html else "text", api.content_too_large(MAX_BYTES), "too-large"))
+        faults.append(Fault("html" if html else "text", mail.content_too_large(MAX_BYTES), "too-large"))

@@ -17,7 +17,7 @@ from mailcordon.adapters.cli.document import Document, as_document
 from mailcordon.host.home import CLI_FILE, find_home
 from mailcordon.host.private_file import write_private
 from mailcordon.messages import cli as messages
-from mailcordon.messages import system
+from mailcordon.messages import settings
 
 FILE = CLI_FILE
 _KEY = re.compile(r"[!-~]+")  #: what an HTTP header can carry as one word
@@ -38,7 +38,7 @@ def home(environment: Mapping[str, str]) -> Path:
         return find_home(environment)
     except RuntimeError:
         value = environment.get("MAILCORDON_HOME") or environment.get("XDG_STATE_HOME") or "~"
-        raise failures.usage(system.home_user_unknown(value=value)) from None
+        raise failures.usage(settings.home_user_unknown(value=value)) from None
 
 
 def find(
@@ -116,7 +116,7 @@ def _read(path: Path) -> Document:
     except NotADirectoryError:
         home = path.parent
         file = next(place for place in (home, *home.parents) if place.exists())
-        raise failures.usage(system.home_not_a_directory(home=str(home), file=str(file))) from None
+        raise failures.usage(settings.home_not_a_directory(home=str(home), file=str(file))) from None
     except (OSError, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise failures.usage(messages.file_unreadable(file=str(path), said=said)) from None

@@ -14,7 +14,7 @@ import yaml
 
 from mailcordon.adapters.cli import failures
 from mailcordon.control import document
-from mailcordon.messages import cli as messages
+from mailcordon.messages import document as messages
 
 MOST_BYTES = 32 * 1024 * 1024  #: of one file; 20,000 tenants take some 4 MB
 _DEEPEST = 32

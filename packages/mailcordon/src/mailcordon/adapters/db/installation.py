@@ -20,7 +20,7 @@ from mailcordon.adapters.db.secrets import Vault
 from mailcordon.control import installation as installations
 from mailcordon.core.errors import Conflict, Unavailable
 from mailcordon.core.installation import Installation
-from mailcordon.messages import system
+from mailcordon.messages import database, system
 
 SETTLE_SECONDS = 90.0  #: several times the pause after which a process reads the row again
 _SECRETS = ("mac_key", "former_mac_key", "hash_key")
@@ -127,7 +127,7 @@ async def drop_former_mac_key(conn: Connection, *, actor: str) -> None:
 async def _row(conn: Connection | PooledConnection) -> asyncpg.Record:
     row = await conn.fetchrow(_SQL.installation, SETTLE_SECONDS)
     if row is None:
-        raise Unavailable(system.installation_missing())
+        raise Unavailable(database.installation_missing())
     return row
 
 

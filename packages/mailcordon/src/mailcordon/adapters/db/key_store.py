@@ -14,7 +14,7 @@ from mailcordon.core import names
 from mailcordon.core.errors import Fault, Invalid, NotFound
 from mailcordon.core.key_limits import KeyLimits
 from mailcordon.core.principal import Principal
-from mailcordon.messages import api
+from mailcordon.messages import api, keys
 
 _SQL = queries.load("key_store.sql")
 _SHARED = queries.load("shared.sql")
@@ -131,7 +131,7 @@ async def _check_types(conn: PooledConnection, terms: Terms) -> None:
     if terms.types is not None:
         unknown = [row[0] for row in await conn.fetch(_SQL.unknown_types, list(terms.types))]
         if unknown:
-            raise Invalid(Fault("types", api.key_types_unknown(unknown[:5]), "unknown-type"))
+            raise Invalid(Fault("types", keys.key_types_unknown(unknown[:5]), "unknown-type"))
 
 
 class KeyStore:

@@ -25,7 +25,7 @@ from mailcordon.adapters.db import engine, roles
 from mailcordon.adapters.db.cluster_files import Say
 from mailcordon.core.errors import Refused
 from mailcordon.host.private_file import write_private
-from mailcordon.messages import system
+from mailcordon.messages import database as database_messages
 
 LOCK = 0x6D61696C63  #: the advisory lock of every migration: "mailc"
 DSN_FILE = "database.json"
@@ -91,7 +91,7 @@ async def migrate(
     finally:
         await connection.close()
     for name in applied:
-        say(system.migration_applied(name=name))
+        say(database_messages.migration_applied(name=name))
     return Migrated(dsns=dsns | dict(given or {}), applied=tuple(applied))
 
 
@@ -153,7 +153,9 @@ async def _role_dsns(
             if stored_user != names[role]:
                 password = ""
         if not password and role in existing and role not in given and not rewrite:
-            raise MigrationFailed(system.role_password_lost(role=names[role], login=role, file=str(file)))
+            raise MigrationFailed(
+                database_messages.role_password_lost(role=names[role], login=role, file=str(file))
+            )
         dsns[role] = roles.role_dsn(dsn, names[role], password or roles.new_password())
     if dsns != stored:
         await asyncio.to_thread(write_private, file, json.dumps(dsns, indent=2) + "\n")
@@ -170,7 +172,7 @@ async def _apply(connection: engine.Connection, database: str, files: Sequence[M
     await pogo_sql.ensure_pogo_sync(connection)
     done = await pogo_sql.get_applied_migrations(connection, schema_name=engine.SCHEMA)
     if unknown := done - {file.name for file in files}:
-        raise MigrationFailed(system.migrations_unknown(names=", ".join(sorted(unknown))))
+        raise MigrationFailed(database_messages.migrations_unknown(names=", ".join(sorted(unknown))))
     pending = [file.name for file in files if file.name not in done]
     if not pending:
         return []
@@ -183,8 +185,10 @@ async def _apply(connection: engine.Connection, database: str, files: Sequence[M
         try:
             await pogo.apply(connection, Path(directory), schema_name=engine.SCHEMA, logger=_logger)
         except pogo_error.BadMigrationError as problem:
-            why = str(problem.__cause__ or system.migration_unreadable())
-            raise MigrationFailed(system.migration_failed(problem=str(problem), why=why)) from problem
+            why = str(problem.__cause__ or database_messages.migration_unreadable())
+            raise MigrationFailed(
+                database_messages.migration_failed(problem=str(problem), why=why)
+            ) from problem
     return pending
 
 
@@ -193,7 +197,9 @@ def render(file: Migration, previous: str, names: Mapping[str, str]) -> str:
 
     def quoted(role: str) -> str:
         if role not in names:
-            raise MigrationFailed(system.migration_names_unknown_role(migration=file.name, role=role))
+            raise MigrationFailed(
+                database_messages.migration_names_unknown_role(migration=file.name, role=role)
+            )
         return '"' + names[role].replace('"', '""') + '"'
 
     body = _PLACEHOLDER.sub(lambda found: quoted(found[1]), file.text).strip()

@@ -18,7 +18,7 @@ import asyncpg
 
 from mailcordon.adapters.db.engine import SCHEMA, SEARCH_PATH, Connection, PooledConnection
 from mailcordon.core.errors import Refused
-from mailcordon.messages import system
+from mailcordon.messages import database as database_messages
 
 OWNER = "owner"
 LOGINS = ("control", "governor", "send", "observe", "reader")
@@ -192,13 +192,17 @@ async def _run(connection: Connection, template: str, *values: object) -> None:
 
 def check_database_name(database: str) -> None:
     if len(database.encode()) > LONGEST_DATABASE_NAME:
-        raise UnfitDatabase(system.database_name_too_long(database=database, most=LONGEST_DATABASE_NAME))
+        raise UnfitDatabase(
+            database_messages.database_name_too_long(database=database, most=LONGEST_DATABASE_NAME)
+        )
 
 
 async def check_server(connection: Connection | PooledConnection) -> None:
     version = int(await connection.fetchval("show server_version_num"))
     if version < OLDEST_SERVER:
-        raise UnfitDatabase(system.postgres_too_old(version=await connection.fetchval("show server_version")))
+        raise UnfitDatabase(
+            database_messages.postgres_too_old(version=await connection.fetchval("show server_version"))
+        )
 
 
 async def check_running(connection: Connection | PooledConnection) -> None:
@@ -218,18 +222,18 @@ async def check_running(connection: Connection | PooledConnection) -> None:
     assert facts is not None
     name = facts["name"]
     if facts["rolsuper"]:
-        raise UnfitDatabase(system.login_is_superuser(user=name))
+        raise UnfitDatabase(database_messages.login_is_superuser(user=name))
     if facts["owner"]:
-        raise UnfitDatabase(system.login_is_owner(user=name, schema=SCHEMA))
+        raise UnfitDatabase(database_messages.login_is_owner(user=name, schema=SCHEMA))
     if facts["rolbypassrls"]:
-        raise UnfitDatabase(system.login_bypasses_row_security(user=name))
+        raise UnfitDatabase(database_messages.login_bypasses_row_security(user=name))
     if facts["rolcreaterole"]:
-        raise UnfitDatabase(system.login_creates_roles(user=name))
+        raise UnfitDatabase(database_messages.login_creates_roles(user=name))
     if not facts["migrated"]:
-        raise UnfitDatabase(system.schema_missing(schema=SCHEMA))
+        raise UnfitDatabase(database_messages.schema_missing(schema=SCHEMA))
     if facts["fsync"] == "off":
-        raise UnfitDatabase(system.fsync_off())
+        raise UnfitDatabase(database_messages.fsync_off())
     if facts["synchronous_commit"] == "off":
-        raise UnfitDatabase(system.synchronous_commit_off(user=name))
+        raise UnfitDatabase(database_messages.synchronous_commit_off(user=name))
     if facts["standby"]:
-        raise UnfitDatabase(system.server_is_standby())
+        raise UnfitDatabase(database_messages.server_is_standby())

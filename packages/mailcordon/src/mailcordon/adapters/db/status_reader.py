@@ -20,7 +20,7 @@ from mailcordon.control import drift, status
 from mailcordon.control.status import Check, Facts
 from mailcordon.core.drift import Drift
 from mailcordon.core.priority import Class
-from mailcordon.messages import api
+from mailcordon.messages import holds as hold_messages
 
 _SQL = queries.load("status_reader.sql")
 _SHARED = queries.load("shared.sql")
@@ -83,7 +83,7 @@ async def _waiting(connection: _Connection) -> Mapping[str, Any]:
 def _hold(row: asyncpg.Record) -> status.HeldMail:
     hold = hold_from_row(row)
     target = hold.target
-    mail = api.mail_of(
+    mail = hold_messages.mail_of(
         row["slug"],
         type=row["type_name"],
         class_=None if target.class_ is None else target.class_.word,

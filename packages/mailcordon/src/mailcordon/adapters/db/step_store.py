@@ -14,7 +14,7 @@ from mailcordon.control.platform import Platform, Tenant
 from mailcordon.control.steps import Step, StepKind
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.priority import Class
-from mailcordon.messages import api
+from mailcordon.messages import mail
 
 _SQL = queries.load("step_store.sql")
 _CONTROL = queries.load("control_store.sql")
@@ -119,7 +119,7 @@ async def _add_lanes(applying: Applying, done: Sequence[Step]) -> None:
         [_set(applying, step, type) for _, type, step in new],
     )
     if len(routed) != len(new):  # a type or a domain went away since the platform was read
-        raise Unavailable(api.lanes_keep_changing())
+        raise Unavailable(mail.lanes_keep_changing())
 
 
 def _ses_tenant(applying: Applying, step: Step, type: MessageType) -> str:

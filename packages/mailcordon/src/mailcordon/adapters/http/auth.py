@@ -8,7 +8,7 @@ from litestar import Request
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.core.errors import Unauthorised
 from mailcordon.core.principal import Principal
-from mailcordon.messages import api
+from mailcordon.messages import keys
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -29,7 +29,7 @@ def principal_of(request: AnyRequest) -> Principal:
     """The principal that `before_request` found. Raises Unauthorised if the hook is missing, so that nobody gets in."""
     principal = getattr(request.state, "principal", None)
     if not isinstance(principal, Principal):
-        raise Unauthorised(api.key_missing())
+        raise Unauthorised(keys.key_missing())
     return principal
 
 

@@ -20,7 +20,7 @@ from mailcordon.adapters.http import problems
 from mailcordon.adapters.http.auth import platform_principal
 from mailcordon.adapters.http.problems import Malformed
 from mailcordon.core.principal import ADMIN
-from mailcordon.messages import api
+from mailcordon.messages import api, mail
 
 T = TypeVar("T")
 
@@ -141,7 +141,7 @@ def check_beside_texts(raw: bytes, most: int) -> None:
     except (ValueError, RecursionError) as error:
         raise _malformed(raw, error) from None
     if len(raw) - len(memoryview(found.text)) - len(memoryview(found.html)) > most:
-        raise problems.TooLarge(api.too_much_beside_texts(most))
+        raise problems.TooLarge(mail.too_much_beside_texts(most))
 
 
 def _malformed(raw: bytes, error: ValueError | RecursionError) -> Malformed:

@@ -21,6 +21,7 @@ from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.key_limits import KeyLimits
 from mailcordon.core.principal import ADMIN, READ
 from mailcordon.messages import api
+from mailcordon.messages import keys as key_messages
 
 
 class KeyRates(msgspec.Struct, forbid_unknown_fields=True):
@@ -187,7 +188,7 @@ def _networks(given: list[str]) -> tuple[IPv4Network | IPv6Network, ...]:
             found.append(ip_network(text))
         except ValueError as problem:
             shown, said = ascii(text[:64])[1:-1], ascii(str(problem)[:128])[1:-1]
-            raise Invalid(Fault(f"networks[{place}]", api.bad_network(shown, said))) from None
+            raise Invalid(Fault(f"networks[{place}]", key_messages.bad_network(shown, said))) from None
     return tuple(found)
 
 

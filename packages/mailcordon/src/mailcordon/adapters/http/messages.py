@@ -31,6 +31,7 @@ from mailcordon.core.suppression import Suppression
 from mailcordon.door.buckets import TENANT_RATES, Buckets, Rates
 from mailcordon.door.reads import ReadLimits, Reads
 from mailcordon.messages import api, reasons
+from mailcordon.messages import keys as key_messages
 from mailcordon.send import submission, view
 from mailcordon.send.accept import LARGE, Accept, Accepted, Repeated
 
@@ -532,7 +533,7 @@ def _still_allowed(
             now.require_type(type)
         if now.networks != principal.networks or (type is None and now.types != principal.types):
             raise Unavailable(
-                api.key_changed(now.prefix), code="key-changed"
+                key_messages.key_changed(now.prefix), code="key-changed"
             )  # the retry is judged by the new terms
 
     return check

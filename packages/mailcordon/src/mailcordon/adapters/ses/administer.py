@@ -20,7 +20,7 @@ from mailcordon.control import hints
 from mailcordon.control.administration import SesAccount, SesError, Whole
 from mailcordon.control.call_budget import CallBudget, QueueFull, Rates
 from mailcordon.control.work import Work
-from mailcordon.messages import system
+from mailcordon.messages import settings
 
 _PAGE = 100
 _MAX_PAGES = 10_000  #: a million items: more than an account may have of anything
@@ -334,7 +334,7 @@ class Administer:
             try:
                 await self.budget.turn(self._work, self._tenant, name)
             except QueueFull:
-                raise SesError("QueueFull", system.ses_calls_waiting()) from None
+                raise SesError("QueueFull", settings.ses_calls_waiting()) from None
             try:
                 return _json(await asyncio.to_thread(partial(method, **members)))
             except ClientError as error:

@@ -15,7 +15,7 @@ from mailcordon.adapters.ses.httptools_transport import HttptoolsTransport
 from mailcordon.adapters.ses.signer import CredentialsSource, NoCredentials, Signer
 from mailcordon.adapters.ses.transport import CallFailed, Response, Transport
 from mailcordon.core.queue import Received, Unreachable
-from mailcordon.messages import system
+from mailcordon.messages import queues
 
 VISIBILITY_SECONDS = 30
 #: Seconds of a waiting receive. SQS allows 20; a proof of absence waits for up to two of them (observe/watermark.py).
@@ -100,7 +100,7 @@ class SqsQueue:
         try:
             messages = _received.decode(answer).Messages
         except msgspec.DecodeError as error:
-            raise Unreachable(system.queue_response_invalid(queue=self.name, error=str(error))) from error
+            raise Unreachable(queues.queue_response_invalid(queue=self.name, error=str(error))) from error
         return [Received(message.Body, message.ReceiptHandle) for message in messages or ()]
 
     async def delete(self, receipts: Sequence[str]) -> None:
@@ -114,7 +114,7 @@ class SqsQueue:
             counts = _attributes.decode(answer).Attributes
             return sum(int(counts[name]) for name in _COUNTS)
         except (msgspec.DecodeError, KeyError, ValueError) as error:
-            raise Unreachable(system.queue_response_invalid(queue=self.name, error=str(error))) from error
+            raise Unreachable(queues.queue_response_invalid(queue=self.name, error=str(error))) from error
 
     async def policy(self) -> str | None:
         """The queue's policy, a JSON document; None if it has none. Raises Unreachable."""
@@ -124,7 +124,7 @@ class SqsQueue:
         try:
             return _attributes.decode(answer).Attributes.get("Policy") or None
         except msgspec.DecodeError as error:
-            raise Unreachable(system.queue_response_invalid(queue=self.name, error=str(error))) from error
+            raise Unreachable(queues.queue_response_invalid(queue=self.name, error=str(error))) from error
 
     async def close(self) -> None:
         await self._transport.close()
@@ -139,7 +139,7 @@ class SqsQueue:
         try:
             failed = _deleted.decode(answer).Failed
         except msgspec.DecodeError as error:
-            raise Unreachable(system.queue_response_invalid(queue=self.name, error=str(error))) from error
+            raise Unreachable(queues.queue_response_invalid(queue=self.name, error=str(error))) from error
         if failed:
             # Usually an old receipt: the message was received again, and that receiver deletes it.
             _log.info("%s: %d messages were not deleted (%s)", self.name, len(failed), failed[0].Code)
@@ -152,7 +152,7 @@ class SqsQueue:
         if answer.status != 200:
             code, message = _reason(answer)
             raise Unreachable(
-                system.queue_error(queue=self.name, status=answer.status, code=code, text=message)
+                queues.queue_error(queue=self.name, status=answer.status, code=code, text=message)
             )
         return answer.body
 
@@ -162,7 +162,7 @@ class SqsQueue:
             signed = self._signer.sign(self._credentials.current(), "/", body, headers)
             return await self._transport.post("/", body, signed)
         except (CallFailed, NoCredentials) as error:
-            raise Unreachable(system.queue_call_failed(queue=self.name, why=str(error))) from error
+            raise Unreachable(queues.queue_call_failed(queue=self.name, why=str(error))) from error
 
 
 def open_queue(

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
-from mailcordon.messages import system
+from mailcordon.messages import queues
 
 _SEND = "sqs:sendmessage"
 _ALLOWED_BY = ("ArnEquals", "ArnLike", "StringEquals", "StringLike")
@@ -82,7 +82,7 @@ def faults(text: str | None, *, needed: Iterable[str], allowed: Iterable[str]) -
         statements = _statements(text)
         return _judge(statements, list(needed), set(allowed))
     except (ValueError, AttributeError, TypeError):
-        return [Fault("open", system.queue_policy_unreadable())]
+        return [Fault("open", queues.queue_policy_unreadable())]
 
 
 def rule_faults(text: str | None) -> list[Fault]:
@@ -93,22 +93,22 @@ def rule_faults(text: str | None) -> list[Fault]:
         lets = any(
             one.get("Effect") == "Allow" and _covers_send(one) and _lets_a_rule(one) for one in statements
         )
-        return found if lets else [Fault("missing", system.queue_policy_lacks_rule()), *found]
+        return found if lets else [Fault("missing", queues.queue_policy_lacks_rule()), *found]
     except (ValueError, AttributeError, TypeError):
-        return [Fault("open", system.queue_policy_unreadable())]
+        return [Fault("open", queues.queue_policy_unreadable())]
 
 
 def _judge(statements: Sequence[Mapping[str, Any]], needed: list[str], topics: set[str]) -> list[Fault]:
     closed = any(_denies_others(one, topics) for one in statements)
     allowing = [one for one in statements if one.get("Effect") == "Allow" and _covers_send(one)]
     found = [
-        Fault("missing", system.queue_policy_lacks_topic(topic=topic))
+        Fault("missing", queues.queue_policy_lacks_topic(topic=topic))
         for topic in needed
         if not any(_lets(one, topic) for one in allowing)
     ]
     if not closed:
         found += [Fault("open", says) for one in allowing for says in _too_open(one, topics)]
-        found.append(Fault("users", system.queue_policy_leaves_users()))
+        found.append(Fault("users", queues.queue_policy_leaves_users()))
     return found
 
 
@@ -164,14 +164,14 @@ def _too_open(statement: Mapping[str, Any], topics: set[str]) -> Iterator[str]:
     name = str(statement.get("Sid") or "")
     for principal in _principals(statement):
         if principal not in ("*", "sns.amazonaws.com", "events.amazonaws.com"):
-            yield system.queue_policy_lets_others(sid=name, who=principal[:200])
+            yield queues.queue_policy_lets_others(sid=name, who=principal[:200])
             return
     sources = _sources(statement, _ALLOWED_BY)
     if not sources:
-        yield system.queue_policy_without_source(sid=name)
+        yield queues.queue_policy_without_source(sid=name)
     for source in sources:
         if source not in topics and not _RULE.fullmatch(source):
-            yield system.queue_policy_lets_others(sid=name, who=source[:200])
+            yield queues.queue_policy_lets_others(sid=name, who=source[:200])
 
 
 def _denies_others(statement: Mapping[str, Any], topics: set[str]) -> bool:

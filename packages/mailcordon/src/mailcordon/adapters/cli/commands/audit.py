@@ -17,6 +17,7 @@ from mailcordon.adapters.cli.client import Client, path
 from mailcordon.adapters.cli.command import Cli, Limit, OfTenant
 from mailcordon.adapters.cli.document import Document
 from mailcordon.adapters.cli.text import when
+from mailcordon.messages import audit, document
 from mailcordon.messages import cli as messages
 
 PART = 500  #: rows of the chain that one line of an export covers
@@ -92,7 +93,7 @@ async def export(
     """
     if file is None:
         if cli.json:
-            raise failures.usage(messages.export_needs_file())
+            raise failures.usage(document.export_needs_file())
         async for part in _parts(cli.api, tenant):
             sys.stdout.write(json.dumps(part, ensure_ascii=False) + "\n")
         return
@@ -108,7 +109,7 @@ async def export(
         ) from None
     cli.show_result(
         {"file": str(file), "own_rows": own, "rows": rows},
-        messages.audit_exported(file=str(file), own=own, rows=rows),
+        audit.audit_exported(file=str(file), own=own, rows=rows),
     )
 
 

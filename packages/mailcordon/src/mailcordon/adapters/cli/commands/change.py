@@ -10,7 +10,7 @@ from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Cli
 from mailcordon.adapters.cli.document import Document, child, children, strings
 from mailcordon.adapters.cli.text import counted, plain
-from mailcordon.messages import cli as messages
+from mailcordon.messages import lifecycle, plans
 
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show what it would do, and leave the plan for `mailcordon apply`.")
@@ -36,26 +36,26 @@ async def run(
         cli.note()
     if dry_run:
         cli.show_result({**planned, "done": False})
-        cli.note(messages.how_to_apply(plan=number))
+        cli.note(plans.how_to_apply(plan=number))
         return
-    command.confirm(cli.err, messages.apply_question(plan=number), yes=yes)
+    command.confirm(cli.err, plans.apply_question(plan=number), yes=yes)
     applied = await cli.api.post(path("plans", str(number), "apply"), {"because": because})
     left = sum(call.get("state") in ("pending", "failed") for call in children(applied, "calls"))
     cli.show_result(
         {**planned, "plan": applied, "done": True},
-        messages.change_applied(plan=number, calls=counted(left, "call") if left else None),
+        lifecycle.change_applied(plan=number, calls=counted(left, "call") if left else None),
     )
 
 
 def change_view(planned: Document) -> RenderableType:
     """A plan of one change: what it does, whom it touches and what stays."""
-    return Group(messages.change_heading(plan=int(child(planned, "plan")["id"])), sentences(planned))
+    return Group(lifecycle.change_heading(plan=int(child(planned, "plan")["id"])), sentences(planned))
 
 
 def sentences(planned: Document) -> RenderableType:
     """What it does, whom it touches and what stays."""
     views = _bullets(planned, "does")
-    for member, heading in (("touches", messages.change_touches()), ("stays", messages.change_keeps())):
+    for member, heading in (("touches", lifecycle.change_touches()), ("stays", lifecycle.change_keeps())):
         if strings(planned, member):
             views += ["", heading, *_bullets(planned, member)]
     return Group(*views)

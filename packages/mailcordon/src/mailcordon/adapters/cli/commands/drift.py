@@ -11,7 +11,7 @@ from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Because, Cli, Limit, OfTenant
 from mailcordon.adapters.cli.document import Document, child, children
 from mailcordon.adapters.cli.text import plain, when
-from mailcordon.messages import cli as messages
+from mailcordon.messages import drift as messages
 
 LIST = "list"
 

@@ -11,8 +11,8 @@ from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Cli, Limit, OfTenant
 from mailcordon.adapters.cli.document import Document
 from mailcordon.adapters.cli.text import plain, since, when
-from mailcordon.messages import api, reasons
 from mailcordon.messages import cli as messages
+from mailcordon.messages import holds, reasons
 
 app = typer.Typer(
     no_args_is_help=True, help="Holds: what stops or slows mail, each with its owner and reason."
@@ -86,7 +86,7 @@ def hold_target(hold: Document) -> str:
         "list": "list",
     }
     narrowed = {argument: plain(hold[name]) for name, argument in names.items() if hold.get(name)}
-    return api.mail_of(plain(hold.get("tenant")), **narrowed)
+    return holds.mail_of(plain(hold.get("tenant")), **narrowed)
 
 
 def hold_sentence(hold: Document, now: datetime) -> str:

@@ -12,6 +12,7 @@ from mailcordon.adapters.cli.commands import change, holds
 from mailcordon.adapters.cli.document import Document, child, children, strings
 from mailcordon.adapters.cli.text import counted, plain, when
 from mailcordon.messages import cli as messages
+from mailcordon.messages import lifecycle
 
 app = typer.Typer(
     no_args_is_help=True, help="Lanes (tenant x message type): their state, backlog, holds and rate."
@@ -172,7 +173,7 @@ def _row(lane: Document) -> tuple[object, ...]:
 def _state(lane: Document) -> str:
     """`open`, or `open, retiring`."""
     state = plain(lane.get("state"))
-    return messages.retiring(state=state) if lane.get("retiring_at") else state
+    return lifecycle.retiring(state=state) if lane.get("retiring_at") else state
 
 
 def _rate(rate: float | None) -> str:

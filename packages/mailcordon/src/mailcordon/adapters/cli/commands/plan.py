@@ -23,6 +23,8 @@ from mailcordon.adapters.cli.text import counted, plain
 from mailcordon.control import document
 from mailcordon.core.errors import Invalid
 from mailcordon.messages import cli as messages
+from mailcordon.messages import document as document_messages
+from mailcordon.messages import plans
 
 app = typer.Typer()
 
@@ -124,12 +126,12 @@ async def apply(
         # On stderr with the question, so that stdout has the result alone.
         cli.note(plan_view(made))
         cli.note()
-    command.confirm(cli.err, messages.apply_question(plan=int(made["id"])), yes=yes)
+    command.confirm(cli.err, plans.apply_question(plan=int(made["id"])), yes=yes)
     applied = await cli.api.post(path("plans", str(made["id"]), "apply"), {"because": because})
     final = await watch(cli, applied, wait)
     cli.show_result(final, *outcome(final))
     if failed := [each for each in children(final, "calls") if each.get("state") == "failed"]:
-        cli.note(messages.plan_has_failed_calls(plan=int(made["id"]), calls=counted(len(failed), "call")))
+        cli.note(plans.plan_has_failed_calls(plan=int(made["id"]), calls=counted(len(failed), "call")))
         raise typer.Exit(int(failures.Exit.UNAVAILABLE))
 
 
@@ -189,7 +191,7 @@ def _refused(
     located = read.located(faults)
     return failures.Failure(
         failures.Exit.USAGE if failure is None else failure.exit,
-        messages.file_refused(file=read.name, faults=counted(len(located), "fault")),
+        document_messages.file_refused(file=read.name, faults=counted(len(located), "fault")),
         "file-refused" if failure is None else failure.code,
         located,
         None if failure is None else failure.problem,
@@ -220,31 +222,31 @@ async def watch(cli: Cli, applied: Document, seconds: float) -> Document:
 def call_line(call: Document) -> str:
     """A call that was made: its words, and SES's where it refused."""
     says = plain(call.get("says"))
-    return messages.call_refused(call=says, said=plain(call.get("outcome"))) if call.get("outcome") else says
+    return plans.call_refused(call=says, said=plain(call.get("outcome"))) if call.get("outcome") else says
 
 
 def plan_view(found: Document, *, most: int | None = MOST_SHOWN) -> RenderableType:
     """Steps, calls and what they touch."""
     if found.get("id") is None:
-        return messages.plan_is_empty()
+        return plans.plan_is_empty()
     views: list[RenderableType] = [
-        messages.plan_title(
+        plans.plan_title(
             plan=int(found["id"]), by=plain(found.get("made_by")), because=_text(found.get("because"))
         )
     ]
     views += [show.bullet(plain(step.get("says"))) for step in children(found, "steps")]
     calls = children(found, "calls")
     if calls:
-        views += ["", messages.plan_calls(calls=counted(len(calls), "call")), calls_table(calls[:most])]
+        views += ["", plans.plan_calls(calls=counted(len(calls), "call")), calls_table(calls[:most])]
         if most is not None and len(calls) > most:
-            views.append(messages.calls_hidden(number=len(calls) - most, plan=int(found["id"])))
+            views.append(plans.calls_hidden(number=len(calls) - most, plan=int(found["id"])))
     if waiting := sorted({plain(call["waits"]) for call in calls if call.get("waits")}):
-        views += ["", messages.plan_waits(), *(show.bullet(reason) for reason in waiting)]
+        views += ["", plans.plan_waits(), *(show.bullet(reason) for reason in waiting)]
     if notes := strings(found, "notes"):
         views += ["", *(show.bullet(plain(note)) for note in notes)]
-    views += ["", messages.plan_touches(tenants=strings(found, "tenants"))]
+    views += ["", plans.plan_touches(tenants=strings(found, "tenants"))]
     if seconds := float(found.get("seconds") or 0):
-        views.append(messages.plan_takes(seconds=seconds))
+        views.append(plans.plan_takes(seconds=seconds))
     return Group(*views)
 
 
@@ -272,12 +274,12 @@ def outcome(final: Document) -> list[RenderableType]:
     done = int(counts.get("done") or 0)
     left = int(counts.get("pending") or 0) + int(counts.get("failed") or 0)
     if left:
-        return [messages.plan_goes_on(plan=int(final["id"]), done=done, left=left)]
-    return [messages.plan_applied(plan=int(final["id"]), calls=counted(done, "call"))]
+        return [plans.plan_goes_on(plan=int(final["id"]), done=done, left=left)]
+    return [plans.plan_applied(plan=int(final["id"]), calls=counted(done, "call"))]
 
 
 def _what_next(made: Document) -> list[RenderableType]:
-    return [] if made.get("id") is None else ["", messages.how_to_apply(plan=int(made["id"]))]
+    return [] if made.get("id") is None else ["", plans.how_to_apply(plan=int(made["id"]))]
 
 
 def _text(value: object) -> str:

@@ -10,7 +10,7 @@ from mailcordon.adapters.cli.command import Because, Cli, Limit
 from mailcordon.adapters.cli.commands import plan
 from mailcordon.adapters.cli.document import child
 from mailcordon.adapters.cli.text import plain, when
-from mailcordon.messages import cli as messages
+from mailcordon.messages import plans as messages
 
 app = typer.Typer(no_args_is_help=True, help="Plans: list them, show what became of their calls, reject one.")
 

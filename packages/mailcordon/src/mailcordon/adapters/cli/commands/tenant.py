@@ -16,6 +16,7 @@ from mailcordon.adapters.cli.commands import change, identity, lane
 from mailcordon.adapters.cli.document import Document, child, children, strings
 from mailcordon.adapters.cli.text import counted, plain, when
 from mailcordon.messages import cli as messages
+from mailcordon.messages import lifecycle
 
 app = typer.Typer(no_args_is_help=True, help="Tenants: onboard, show, change, retire and erase them.")
 
@@ -215,10 +216,10 @@ def _retirement(tenant: Document) -> list[RenderableType]:
     if since:
         views += [
             "",
-            messages.tenant_is_retired(tenant=slug, since=when(since), ended=bool(tenant.get("retired_at"))),
+            lifecycle.tenant_is_retired(tenant=slug, since=when(since), ended=bool(tenant.get("retired_at"))),
         ]
     if waits := strings(tenant, "retirement"):
-        views += ["", messages.retirement_waits(), *(show.bullet(plain(sentence)) for sentence in waits)]
+        views += ["", lifecycle.retirement_waits(), *(show.bullet(plain(sentence)) for sentence in waits)]
     return views
 
 
@@ -321,10 +322,10 @@ async def erase(
         cli.show_result({"preview": preview, "done": False})
         cli.note(messages.dry_run())
         return
-    command.confirm(cli.err, messages.erase_question(tenant=tenant), yes=yes)
+    command.confirm(cli.err, lifecycle.erase_question(tenant=tenant), yes=yes)
     found = await cli.api.post(path("tenants", tenant, "erasure"), {"because": because})
     cli.show_result(
-        {"preview": preview, "done": True, "erasure": found}, messages.erasure_started(tenant=tenant)
+        {"preview": preview, "done": True, "erasure": found}, lifecycle.erasure_started(tenant=tenant)
     )
 
 

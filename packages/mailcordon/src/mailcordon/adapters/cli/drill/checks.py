@@ -17,7 +17,7 @@ from mailcordon.adapters.cli.commands import why
 from mailcordon.adapters.cli.document import Document, child, children
 from mailcordon.adapters.cli.local_ses import OUTCOME_QUEUE, LocalSes
 from mailcordon.adapters.cli.text import counted, plain
-from mailcordon.messages import cli as messages
+from mailcordon.messages import drill as messages
 
 T = TypeVar("T")
 

@@ -24,6 +24,7 @@ from mailcordon.adapters.cli.document import Document, children
 from mailcordon.adapters.cli.drill import checks, steps, temporary_system
 from mailcordon.adapters.cli.text import plain
 from mailcordon.messages import cli as messages
+from mailcordon.messages import drill as drill_messages
 
 app = typer.Typer()
 
@@ -113,7 +114,7 @@ async def _run(
         api, ses = client.Client(found.url, found.key), local_ses.LocalSes(found.ses_url)
         try:
             if not as_json:
-                show.put(out, messages.drill_runs_on(url=found.url, ses_url=found.ses_url))
+                show.put(out, drill_messages.drill_runs_on(url=found.url, ses_url=found.ses_url))
             using = checks.Checks(api, ses, patience=patience)
 
             def add(result: steps.Result) -> None:
@@ -153,8 +154,8 @@ async def _system(
             raise failures.cannot_connect(found.url, messages.not_healthy())
     setting = os.environ.get("MAILCORDON_SES", "local")
     if setting != "local":
-        raise _foreign(messages.ses_setting_is(value=setting))
-    err.print(messages.drill_starts_system())
+        raise _foreign(drill_messages.ses_setting_is(value=setting))
+    err.print(drill_messages.drill_starts_system())
     async with temporary_system.running(err.print) as temporary:
         refuse_foreign(temporary.connection)
         yield temporary.connection, temporary
@@ -163,13 +164,13 @@ async def _system(
 def refuse_foreign(found: connection.Connection) -> None:
     """Raises Failure unless the system is known to send through a local SES on this machine."""
     if found.ses_url is None:
-        raise _foreign(messages.ses_not_known_to_be_local(url=found.url))
+        raise _foreign(drill_messages.ses_not_known_to_be_local(url=found.url))
     if urlsplit(found.ses_url).hostname not in _LOOPBACK:
-        raise _foreign(messages.ses_on_another_machine(url=found.ses_url))
+        raise _foreign(drill_messages.ses_on_another_machine(url=found.ses_url))
 
 
 def _foreign(why: str) -> failures.Failure:
-    return failures.Failure(failures.Exit.REFUSED, messages.drill_needs_local_ses(why=why), "not-local")
+    return failures.Failure(failures.Exit.REFUSED, drill_messages.drill_needs_local_ses(why=why), "not-local")
 
 
 def _print_step(out: Console, result: steps.Result) -> None:
@@ -210,10 +211,10 @@ def _print_end(out: Console, outcome: _Outcome, temporary: temporary_system.Temp
         spent = f"{sum(one.seconds for one in outcome.results):.1f}"
         show.put(
             out,
-            messages.drill_passed(
+            drill_messages.drill_passed(
                 steps=len(outcome.results), seconds=spent, total=seconds, started=temporary is not None
             ),
         )
         return
     logs = str(temporary.log.parent) if temporary is not None else ""
-    show.put(out, messages.drill_failed(seconds=seconds, logs=logs))
+    show.put(out, drill_messages.drill_failed(seconds=seconds, logs=logs))

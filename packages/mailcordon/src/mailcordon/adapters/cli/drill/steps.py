@@ -15,7 +15,7 @@ from mailcordon.adapters.cli.commands import why
 from mailcordon.adapters.cli.document import child, children
 from mailcordon.adapters.cli.drill.checks import NEWS, RESET, Checks, Sender, Wrong
 from mailcordon.adapters.cli.text import plain
-from mailcordon.messages import cli as messages
+from mailcordon.messages import drill as messages
 
 ONBOARDING_PATIENCE = 20.0  #: seconds; the control role makes about ten SES calls for each tenant
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mailcordon.adapters.cli import client, connection, duration, failures
 from mailcordon.host import guardian, log_file
-from mailcordon.messages import cli as messages
+from mailcordon.messages import drill as messages
 
 START_SECONDS = 60.0  #: a first start makes a database, which can take most of this on a slow disk
 STOP_SECONDS = 30

@@ -1,0 +1,29 @@
+"""Parts of sentences: lists, numbers, and what several messages say alike."""
+
+_OUTCOMES = {
+    "delivers": "is delivered",
+    "bounces": "bounces",
+    "complains": "is delivered, and the recipient complains",
+    "defers": "is deferred",
+}
+
+
+def listed(words: list[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return "".join(words) if len(words) < 2 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def deliveries(number: int) -> str:
+    """`1 delivery`, `1,200 deliveries`."""
+    return "1 delivery" if number == 1 else f"{number:,} deliveries"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 day`, `3 days`, `2 entries`."""
+    many = f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2] not in "aeiou" else f"{noun}s"
+    return f"{number} {noun if number == 1 else many}"
+
+
+def mailbox_does(outcome: str) -> str:
+    """What a mailbox of the local SES does with mail."""
+    return _OUTCOMES.get(outcome, outcome)
