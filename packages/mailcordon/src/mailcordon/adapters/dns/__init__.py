@@ -1,0 +1,1 @@
+"""The DNS: what is published, and which names are public suffixes."""
