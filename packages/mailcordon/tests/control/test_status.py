@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from mailcordon.control import problem as control_problem
 from mailcordon.control import status
 from mailcordon.control.retention import Storage, TableSize
-from mailcordon.control.status import (
+from mailcordon.control.status_facts import (
     Account,
     Beat,
     Facts,
@@ -93,7 +94,7 @@ def test_management_events_that_are_not_read_are_a_notice_after_a_minute() -> No
 def test_a_service_at_rest_is_well_and_says_what_was_checked():
     found = status.judge(facts())
     assert (found.ok, found.problems, found.notices) == (True, (), ())
-    assert found.checked == status.CHECKS
+    assert found.checked == control_problem.CHECKS
 
 
 def test_what_could_not_be_read_is_a_problem_and_not_called_checked():

@@ -7,8 +7,8 @@ import pytest
 
 from mailcordon.adapters.db import engine, status_reader
 from mailcordon.adapters.db.health_store import HealthStore
-from mailcordon.control import status
-from mailcordon.control.status import Facts
+from mailcordon.control import problem, status, status_facts
+from mailcordon.control.status_facts import Facts
 from mailcordon.core import ids
 
 MINUTE = 60_000
@@ -58,7 +58,7 @@ async def test_every_check_can_be_made_with_the_rights_of_the_control_role(
 ) -> None:
     facts = await status_reader.read(control)
     assert facts.unread == {}
-    assert status.judge(facts).checked == status.CHECKS
+    assert status.judge(facts).checked == problem.CHECKS
 
 
 async def test_the_longest_wait_of_each_class_is_at_the_head_of_a_lane(
@@ -102,7 +102,7 @@ async def test_an_unknown_outcome_is_overdue_five_minutes_after_its_grace(
     await waiting(world, lane, 5 * MINUTE, 2, called_at=now - 5 * MINUTE)
     assert (await status_reader.read(control)).overdue is None
     await waiting(world, lane, 7 * MINUTE, 2, called_at=now - 7 * MINUTE)
-    assert (await status_reader.read(control)).overdue == status.Overdue(1, now - 7 * MINUTE)
+    assert (await status_reader.read(control)).overdue == status_facts.Overdue(1, now - 7 * MINUTE)
 
 
 async def test_mail_set_aside_is_counted(world: Any, control: engine.Connection) -> None:

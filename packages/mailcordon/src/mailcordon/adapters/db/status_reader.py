@@ -1,4 +1,4 @@
-"""Reads the facts of `control.status`, as the control role.
+"""Reads the facts of `control.status_facts`, as the control role.
 
 Each check reads its own statements. What fails makes that check unread and leaves the others alone, so that a slow table does
 not hide a stop. A database that is away is an error of the whole.
@@ -16,8 +16,9 @@ from mailcordon.adapters.db import connection_pool, engine, health_reader, queri
 from mailcordon.adapters.db.driver_errors import UNREACHABLE, in_words
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.stop_row import known, stop_from_row
-from mailcordon.control import drift, status
-from mailcordon.control.status import Check, Facts
+from mailcordon.control import drift, status_checks, status_facts
+from mailcordon.control.problem import Check
+from mailcordon.control.status_facts import Facts
 from mailcordon.core.drift import Drift
 from mailcordon.core.priority import Class
 from mailcordon.messages import holds as hold_messages
@@ -32,7 +33,7 @@ _Read = Callable[[_Connection], Awaitable[Mapping[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class StatusReader:
-    """Implements `control.status.Reader`."""
+    """Implements `control.status_facts.Reader`."""
 
     control: engine.Pool
 
@@ -61,7 +62,7 @@ async def read(connection: _Connection) -> Facts:
 
 async def _beats(connection: _Connection) -> Mapping[str, Any]:
     rows = await connection.fetch(_SQL.beats, timeout=_TIMEOUT)
-    return {"beats": [status.Beat(**{**row, "facts": json.loads(row["facts"])}) for row in rows]}
+    return {"beats": [status_facts.Beat(**{**row, "facts": json.loads(row["facts"])}) for row in rows]}
 
 
 async def _waiting(connection: _Connection) -> Mapping[str, Any]:
@@ -70,17 +71,17 @@ async def _waiting(connection: _Connection) -> Mapping[str, Any]:
     retirements = await connection.fetch(_SQL.held_retirements, timeout=_TIMEOUT)
     return {
         "waiting": [
-            status.Waiting(
+            status_facts.Waiting(
                 class_=Class(row["class"]), tenant=row["tenant"], type=row["type"], since=row["since"]
             )
             for row in rows
         ],
         "holds": [_hold(row) for row in holds],
-        "retirements": [status.HeldRetirement(**dict(row)) for row in retirements],
+        "retirements": [status_facts.HeldRetirement(**dict(row)) for row in retirements],
     }
 
 
-def _hold(row: asyncpg.Record) -> status.HeldMail:
+def _hold(row: asyncpg.Record) -> status_facts.HeldMail:
     hold = hold_from_row(row)
     target = hold.target
     mail = hold_messages.mail_of(
@@ -91,7 +92,7 @@ def _hold(row: asyncpg.Record) -> status.HeldMail:
         campaign=target.campaign,
         list=target.list,
     )
-    return status.HeldMail(tenant=row["slug"], mail=mail, sentence=hold.sentence, since=hold.since)
+    return status_facts.HeldMail(tenant=row["slug"], mail=mail, sentence=hold.sentence, since=hold.since)
 
 
 async def _stops(connection: _Connection) -> Mapping[str, Any]:
@@ -99,9 +100,9 @@ async def _stops(connection: _Connection) -> Mapping[str, Any]:
     return {"stops": [_stop(row) for row in known(rows)]}
 
 
-def _stop(row: asyncpg.Record) -> status.OpenStop:
+def _stop(row: asyncpg.Record) -> status_facts.OpenStop:
     stop = stop_from_row(row)
-    return status.OpenStop(
+    return status_facts.OpenStop(
         id=stop.id,
         scope=stop.scope,
         name=stop.name,
@@ -118,7 +119,7 @@ def _stop(row: asyncpg.Record) -> status.OpenStop:
 
 async def _accounts(connection: _Connection) -> Mapping[str, Any]:
     rows = await connection.fetch(_SQL.accounts, timeout=_TIMEOUT)
-    return {"accounts": [status.Account(**row) for row in rows]}
+    return {"accounts": [status_facts.Account(**row) for row in rows]}
 
 
 async def _seen_call(connection: _Connection) -> Mapping[str, Any]:
@@ -126,9 +127,11 @@ async def _seen_call(connection: _Connection) -> Mapping[str, Any]:
 
 
 async def _overdue(connection: _Connection) -> Mapping[str, Any]:
-    row = await connection.fetchrow(_SQL.overdue, status.UNKNOWN_MARGIN_MS, timeout=_TIMEOUT)
+    row = await connection.fetchrow(_SQL.overdue, status_checks.UNKNOWN_MARGIN_MS, timeout=_TIMEOUT)
     found = row is not None and row["count"] > 0
-    return {"overdue": status.Overdue(row["count"], row["oldest"]) if row is not None and found else None}
+    return {
+        "overdue": status_facts.Overdue(row["count"], row["oldest"]) if row is not None and found else None
+    }
 
 
 async def _set_aside(connection: _Connection) -> Mapping[str, Any]:
@@ -140,9 +143,9 @@ async def _failing(connection: _Connection) -> Mapping[str, Any]:
     plans = await connection.fetch(_SQL.plans_of_settings, timeout=_TIMEOUT)
     found = await connection.fetch(_SQL.findings, timeout=_TIMEOUT)
     return {
-        "plans": [status.WaitingPlan(**row) for row in plans],
+        "plans": [status_facts.WaitingPlan(**row) for row in plans],
         "findings": [
-            status.OpenFinding(
+            status_facts.OpenFinding(
                 id=row["id"],
                 tenant=row["tenant"],
                 sentence=drift.says(Drift(row["kind"]), json.loads(row["detail"])),
@@ -152,7 +155,7 @@ async def _failing(connection: _Connection) -> Mapping[str, Any]:
             for row in found
         ],
         "failing": [
-            status.FailingResource(
+            status_facts.FailingResource(
                 kind=row["kind"], name=row["name"], tenant=row["tenant"], error=row["error"] or ""
             )
             for row in rows
@@ -167,7 +170,7 @@ async def _storage(connection: _Connection) -> Mapping[str, Any]:
 
 async def _quarantine(connection: _Connection) -> Mapping[str, Any]:
     rows = await connection.fetch(_SQL.quarantine_kinds, timeout=_TIMEOUT)
-    return {"quarantine": [status.QuarantineKind(**row) for row in rows]}
+    return {"quarantine": [status_facts.QuarantineKind(**row) for row in rows]}
 
 
 async def _snapshot(connection: _Connection) -> Mapping[str, Any]:

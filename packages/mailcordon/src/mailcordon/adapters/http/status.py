@@ -13,7 +13,7 @@ from litestar.handlers import HTTPRouteHandler
 from mailcordon.adapters.http import shapes
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal
 from mailcordon.adapters.http.shapes import Time
-from mailcordon.control import status
+from mailcordon.control import problem, status, status_facts
 from mailcordon.control.retention import Storage
 from mailcordon.core.principal import READ
 
@@ -76,7 +76,7 @@ class StatusView(msgspec.Struct):
     scan: str | None  #: within which time a change at SES is found; null: no process reconciles
 
 
-def routes(reader: status.Reader) -> list[HTTPRouteHandler]:
+def routes(reader: status_facts.Reader) -> list[HTTPRouteHandler]:
     @get("/v1/status", summary="Show whether the service is well, and what is wrong", tags=["system"])
     async def get_status(request: AnyRequest) -> StatusView:
         platform_principal(request, READ)
@@ -121,7 +121,7 @@ def _storage(storage: Storage) -> StorageItem:
     )
 
 
-def _problem(one: status.Problem) -> ProblemItem:
+def _problem(one: problem.Problem) -> ProblemItem:
     return ProblemItem(
         code=one.code,
         check=one.check,
@@ -132,7 +132,7 @@ def _problem(one: status.Problem) -> ProblemItem:
     )
 
 
-def _process(one: status.Beat, now: int) -> ProcessItem:
+def _process(one: status_facts.Beat, now: int) -> ProcessItem:
     return ProcessItem(
         role=one.role,
         host=one.host,

@@ -1,0 +1,108 @@
+"""What people did on purpose, or what may be meant, shown beside the problems (control/status.py). Pure."""
+
+from collections.abc import Iterator, Sequence
+
+from mailcordon.control.problem import Problem
+from mailcordon.control.status_checks import QUEUE_SILENT_MS
+from mailcordon.control.status_facts import MINUTE, Beat, Facts, alive, by_queue, refusals
+from mailcordon.messages import status, times
+
+CLOCK_NEWS_MS = 10 * MINUTE  #: a correction of a clock is shown this long
+REFUSAL_NEWS_MS = 10 * MINUTE  #: and the last refusal of a door
+
+
+def notices(facts: Facts) -> Iterator[Problem]:
+    yield from _door(facts)
+    for hold in facts.holds:
+        yield Problem(
+            code="held",
+            check="waiting mail",
+            sentence=status.status_held(mail=hold.mail, hold=hold.sentence),
+            next=status.status_held_next(tenant=hold.tenant),
+            whose=hold.tenant,
+            since=hold.since,
+        )
+    for one in facts.retirements:
+        yield Problem(
+            code="retirement-held",
+            check="waiting mail",
+            sentence=status.status_retirement_held(
+                tenant=one.tenant, type=one.type, since=times.minute(one.since)
+            ),
+            next=status.status_retirement_held_next(tenant=one.tenant, type=one.type),
+            whose=one.tenant,
+            since=one.since,
+        )
+    for beat in alive(facts, "dispatch"):
+        if (because := beat.facts.get("because")) and because not in {stop.because for stop in facts.stops}:
+            yield Problem(
+                code="nothing-sent",
+                check="account",
+                sentence=status.status_nothing_sent(host=beat.host, pid=beat.pid, because=because),
+                next=status.status_ask_account_next(),
+            )
+        corrected = beat.facts.get("last_clock_correction")
+        if corrected is not None and facts.now - corrected < CLOCK_NEWS_MS:
+            yield Problem(
+                code="clock-corrected",
+                check="clocks",
+                sentence=status.status_clock_corrected(
+                    count=int(beat.facts.get("clock_corrections") or 0), since=times.minute(corrected)
+                ),
+                next=status.status_clock_next(),
+                since=corrected,
+            )
+    yield from _event_notices(alive(facts, "observe"))
+    yield from _signal_notices(facts)
+
+
+def _event_notices(observers: Sequence[Beat]) -> Iterator[Problem]:
+    for name, queues in by_queue(observers).items():
+        unverified = sum(int(queue.get("unverified") or 0) for queue in queues)
+        if unverified:
+            yield Problem(
+                code="events-unverified",
+                check="feedback",
+                sentence=status.status_events_unverified(queue=name, count=unverified),
+                next=status.status_events_unverified_next(),
+            )
+    for topic in sorted({topic for beat in observers for topic in beat.facts.get("version_1_topics", ())}):
+        yield Problem(
+            code="topic-signs-with-sha-1",
+            check="feedback",
+            sentence=status.status_topic_version_1(topic=topic),
+            next=status.status_topic_version_1_next(topic=topic),
+        )
+
+
+def _signal_notices(facts: Facts) -> Iterator[Problem]:
+    """Nothing is lost while management events are not read: the rolling check finds the same, later."""
+    queues = [queue for beat in alive(facts, "control") if (queue := beat.facts.get("signals"))]
+    newest = max((queue.get("last_receive") or 0 for queue in queues), default=0)
+    why = next((queue["problem"] for queue in queues if queue.get("problem")), None)
+    if why and facts.now - newest > QUEUE_SILENT_MS:
+        yield Problem(
+            code="management-events-unread",
+            check="resources at SES",
+            sentence=status.status_management_unread(why=why),
+            next=status.status_management_unread_next(),
+            since=newest or None,
+        )
+
+
+def _door(facts: Facts) -> Iterator[Problem]:
+    apis = alive(facts, "api")
+    last = max((beat.facts.get("door", {}).get("last_refusal") or 0 for beat in apis), default=0)
+    if facts.now - last < REFUSAL_NEWS_MS:
+        refused = refusals(apis)
+        yield Problem(
+            code="door-refused",
+            check="roles",
+            sentence=status.status_door_refused(
+                count=sum(refused.values()),
+                limits=", ".join(f"{limit} {count:,}" for limit, count in refused.items()),
+                last=times.minute(last),
+            ),
+            next=status.status_door_refused_next(),
+            since=last,
+        )
