@@ -7,87 +7,29 @@ state, and is refused once that has changed. Onboarding, files and REST all chan
 """
 
 import asyncio
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, Protocol
 
-from mailcordon.control import approval, desired, lookup, plan, steps
+from mailcordon.control import desired, draft, lookup, plan, steps
 from mailcordon.control import document as documents
-from mailcordon.control.approval import TooBig, Wish
-from mailcordon.control.desired import Json, Kind, Resource, Settings
+from mailcordon.control.desired import Kind, Settings
+from mailcordon.control.draft import Call, Draft, Facts, Have, Key, Wanted
 from mailcordon.control.governor import Governor
-from mailcordon.control.plan import Change
 from mailcordon.control.platform import Platform
-from mailcordon.control.steps import Step, StepKind
+from mailcordon.control.steps import Step
 from mailcordon.control.work import Work
-from mailcordon.core import reserved_domains
-from mailcordon.core.errors import Conflict, Fault, Invalid, NotFound
+from mailcordon.core.errors import Conflict, NotFound
 from mailcordon.messages import plans as words
 
 State = Literal["proposed", "applying", "applied", "rejected", "outdated"]
 Source = Literal["person", "control", "settings"]
-Key = tuple[Kind, str]
 
 CONTROL = "control"  #: the actor of plans that nobody asked for
-#: Tenants of a plan that somebody waits for; a larger one leaves the shares of newcomers alone (control/work.py).
-FEW_TENANTS = 10
 #: Tenants whose lanes are aligned before the answer. Those of larger plans are aligned by the sweep of the control role.
 ALIGNED_AT_ONCE = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Have(Wish):
-    """What a resource should be by now, and what SES was last seen to have of it."""
-
-    tenant: str | None  #: slug; None: all share it
-    observed: Mapping[str, Json] | None = None  #: None: missing at SES, or never read
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted(Wish):
-    """What a resource is to become."""
-
-    tenant: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """A change of a plan: one call to SES, and what became of it."""
-
-    change: Change
-    tenant: str | None  #: slug
-    waits: str | None = None  #: why a person has to approve it; None: it would apply by itself
-    state: Literal["pending", "done", "failed", "needless"] = "pending"
-    outcome: str | None = None  #: SES's words, if it refused
-    at: datetime | None = None  #: of the outcome
-    for_mail: bool = False  #: approved, but mail on its way needs what it takes away
-
-    @property
-    def key(self) -> Key:
-        return self.change.resource.kind, self.change.resource.name
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """What steps would change."""
-
-    revision: int
-    steps: tuple[Step, ...]
-    calls: tuple[Call, ...]
-    after: Platform
-    wishes: Mapping[Key, Wanted]  #: the desired state of resources that changes
-    notes: tuple[str, ...] = ()  #: what else happens, and to whom
-
-    @property
-    def changes_nothing(self) -> bool:
-        return not self.steps and not self.calls
-
-    @property
-    def tenants(self) -> list[str]:
-        return _touched(self.steps, self.calls)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,21 +55,6 @@ class Plan:
     tenants: tuple[str, ...] = ()  #: whom it touches, by slug
     calls: tuple[Call, ...] = ()
     notes: tuple[str, ...] = ()
-
-
-def _touched(done: Iterable[Step], calls: Iterable[Call]) -> list[str]:
-    """Whom steps and calls touch, by slug."""
-    named = {call.tenant for call in calls if call.tenant is not None}
-    return sorted(named | {step.tenant for step in done})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What a draft is made from."""
-
-    platform: Platform
-    have: Mapping[Key, Have]
-    sets: int  #: configuration sets that exist or should
 
 
 class Transaction(Protocol):
@@ -223,7 +150,7 @@ class Plans:
         async with self._store.reading() as transaction:
             facts = await self._facts(transaction, asked)
         if asked is None:
-            made = await asyncio.to_thread(pending, facts.platform, facts.have)
+            made = await asyncio.to_thread(draft.pending, facts.platform, facts.have)
         else:
             made = await asyncio.to_thread(self._checked, facts, asked)
         return await self._stored(made, actor, because)
@@ -259,7 +186,7 @@ class Plans:
         """What differs at SES from what is desired, as it was last seen. Stores nothing."""
         async with self._store.reading() as transaction:
             facts = await self._facts(transaction, None)
-        return await asyncio.to_thread(pending, facts.platform, facts.have)
+        return await asyncio.to_thread(draft.pending, facts.platform, facts.have)
 
     async def apply(self, id: int, *, actor: str, because: str | None = None) -> Plan:
         """Raises Conflict if the plan was decided already, or made before another one was applied."""
@@ -270,12 +197,12 @@ class Plans:
             work = Work.REPAIR
             if (settings := await transaction.settings_of(id)) is not None:
                 facts = await self._facts(transaction, None)
-                made = await asyncio.to_thread(derived, facts.platform, facts.have, settings)
+                made = await asyncio.to_thread(draft.derived, facts.platform, facts.have, settings)
                 work = Work.BULK
             elif found.steps:
                 if made is None or await transaction.revision() != found.revision:
                     raise await self._outdated(transaction)
-                work = _work(made)
+                work = draft.share(made)
             else:  # it approves calls, and changes nothing of what is desired
                 platform = await transaction.platform((), ())
                 made = Draft(revision=found.revision, steps=(), calls=(), after=platform, wishes={})
@@ -307,7 +234,7 @@ class Plans:
         if made.changes_nothing:
             return []
         id = await transaction.insert(made, source="person", actor=actor, because=because, settings=None)
-        return await transaction.carry_out(id, made, actor=actor, because=because, work=_work(made))
+        return await transaction.carry_out(id, made, actor=actor, because=because, work=draft.share(made))
 
     async def align(self, tenants: Sequence[int]) -> None:
         """New lanes start closed; the governor opens those without a hold and places the policy's holds on the others. It does so
@@ -333,8 +260,8 @@ class Plans:
         too much, what exists stays as it is and a plan waits for a person instead."""
         async with self._store.changing() as transaction:
             have = await transaction.have(None)
-            made = await asyncio.to_thread(derived, await transaction.whole(), have, settings)
-            held = rewired(have, made.wishes)
+            made = await asyncio.to_thread(draft.derived, await transaction.whole(), have, settings)
+            held = draft.rewired(have, made.wishes)
             free = {key: wish for key, wish in made.wishes.items() if key not in held}
             await transaction.want(free, work=Work.BULK)
             waiting = await transaction.waiting_settings()
@@ -370,7 +297,7 @@ class Plans:
         return Facts(platform=platform, have=have, sets=await transaction.sets())
 
     def _checked(self, facts: Facts, asked: Sequence[Step]) -> Draft:
-        made = draft(facts.platform, asked, facts.have, self.settings)
+        made = draft.of_steps(facts.platform, asked, facts.have, self.settings)
         new = [
             call
             for call in made.calls
@@ -398,198 +325,7 @@ class Plans:
         )
 
 
-def why(change: Change) -> str:
-    """Why a call is needed, in a few words."""
-    match change.action:
-        case plan.CREATE:
-            return words.missing()
-        case plan.ASSOCIATE:
-            return words.not_associated()
-        case plan.UPDATE:
-            was = cast("Mapping[str, Json]", change.was or {})
-            want = {name: change.resource.want.get(name) for name in was}
-            return words.differs({name: (_word(value), _word(want[name])) for name, value in was.items()})
-        case plan.DISASSOCIATE:
-            return words.not_wanted_there()
-        case _:
-            return words.not_wanted()
-
-
-def _word(value: Json) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
 # Pure ----------------------------------------------------------------------------------------------------------------------
-
-
-def draft(platform: Platform, asked: Iterable[Step], have: Mapping[Key, Have], settings: Settings) -> Draft:
-    """What the steps change. `have` has the resources of the tenants that they name, and those that all share. Changed settings
-    reach what exists by `derived` alone, where too large a change waits for a person. Raises Invalid or Conflict."""
-    done = tuple(steps.complete(platform, asked))
-    _refuse_reserved(done, settings)
-    after = steps.after(platform, done)
-    slugs = set(steps.tenants_of(done))
-    was: dict[Key, Wanted] = {}
-    want: dict[Key, Wanted] = {}
-    if done:
-        shared = (each for each in desired.of_shared(settings) if (each.kind, each.name) not in have)
-        want |= _wanted(shared, None)
-    for slug in sorted(slugs):
-        want |= _wanted(desired.of_tenant(after.tenants[slug], settings), slug)
-        if (tenant := platform.tenants.get(slug)) is not None:
-            was |= _wanted(desired.of_tenant(tenant, settings), slug)
-    gone = {
-        key: Wanted(resource=row.resource, wanted=False, tenant=row.tenant)
-        for key, row in have.items()
-        if key in was and row.wanted and key not in want
-    }
-    want = {
-        key: wish
-        for key, wish in want.items()
-        if was.get(key) != wish or (row := have.get(key)) is None or not row.wanted
-    }
-    wishes = {key: wish for key, wish in want.items() if _differs(have.get(key), wish)} | gone
-    calls = [call for key, wish in (want | gone).items() for call in _calls(have.get(key), wish)]
-    return Draft(
-        revision=platform.revision,
-        steps=done,
-        calls=tuple(_in_order(_with_reasons(calls, approval.guard(have, wishes)))),
-        after=after,
-        wishes=wishes,
-        notes=tuple(_notes(done, have)),
-    )
-
-
-def _refuse_reserved(done: Iterable[Step], settings: Settings) -> None:
-    for step in done:
-        if step.kind is StepKind.ADD_DOMAIN and (
-            found := reserved_domains.find(step.domain or "", settings.local)
-        ):
-            raise Invalid(Fault("domain", found.as_sender, "reserved-domain"))
-
-
-def pending(platform: Platform, have: Mapping[Key, Have]) -> Draft:
-    """What differs at SES from what is desired."""
-    calls = [
-        Call(change=change, tenant=row.tenant)
-        for row in have.values()
-        for change in plan.changes(
-            row.resource, row.observed and _filled(row, row.resource), wanted=row.wanted
-        )
-    ]
-    return Draft(
-        revision=platform.revision,
-        steps=(),
-        calls=tuple(_in_order(_with_reasons(calls, ()))),
-        after=platform,
-        wishes={},
-    )
-
-
-def derived(platform: Platform, have: Mapping[Key, Have], settings: Settings) -> Draft:
-    """What these settings make of the desired state. Calls that wait for a person say so."""
-    want: dict[Key, Wanted] = {}
-    for slug, resources in desired.of_platform(platform, settings).items():
-        want |= _wanted(resources, slug)
-    wishes = {key: wish for key, wish in want.items() if _differs(have.get(key), wish)}
-    calls = [call for key, wish in wishes.items() for call in _calls(have.get(key), wish)]
-    return Draft(
-        revision=platform.revision,
-        steps=(),
-        calls=tuple(_in_order(_with_reasons(calls, approval.guard(have, wishes)))),
-        after=platform,
-        wishes=wishes,
-    )
-
-
-def rewired(have: Mapping[Key, Have], wishes: Mapping[Key, Wanted]) -> frozenset[Key]:
-    """The resources of which a change of the desired state takes something away, if it does so to too many; else none."""
-    if not approval.guard(have, wishes):
-        return frozenset()
-    return frozenset(
-        key for key, wish in wishes.items() if (row := have.get(key)) and approval.rewires(row, wish)
-    )
-
-
-def _wanted(resources: Iterable[Resource], slug: str | None) -> dict[Key, Wanted]:
-    return {(each.kind, each.name): Wanted(resource=each, tenant=slug) for each in resources}
-
-
-def _differs(row: Have | None, wish: Wanted) -> bool:
-    return row is None or row.wanted != wish.wanted or row.resource.want != wish.resource.want
-
-
-def _calls(row: Have | None, wish: Wanted) -> list[Call]:
-    """The calls that this wish adds to those that are needed already."""
-    observed = row and row.observed and _filled(row, wish.resource)
-    needed = [each for each in plan.changes(wish.resource, observed, wanted=wish.wanted) if not each.removes]
-    if row is not None:
-        needed += [
-            each for each in plan.changes(wish.resource, _may_have(row), wanted=wish.wanted) if each.removes
-        ]
-    if row is not None and row.wanted and wish.wanted:
-        same = row.resource.want == wish.resource.want
-        due = {change.key for change in plan.changes(row.resource, observed)}
-        needed = [each for each in needed if each.key not in due or (each.action == plan.UPDATE and not same)]
-    return [Call(change=change, tenant=wish.tenant) for change in needed]
-
-
-def _may_have(row: Have) -> Mapping[str, Json] | None:
-    """What SES has, or may have by now: what is desired is perhaps being made."""
-    if not row.wanted:
-        return row.observed
-    if row.resource.kind != Kind.ASSOCIATION:
-        return row.observed or row.resource.want
-    lists = (of.get("resources") for of in (row.observed or {}, row.resource.want))
-    return {"resources": sorted({str(name) for each in lists for name in cast("Sequence[str]", each or ())})}
-
-
-def _filled(row: Have, resource: Resource) -> Mapping[str, Json]:
-    """What SES has, with members that were never read taken to be as they should have been: a newer version governs more."""
-    return {**resource.want, **row.resource.want, **(row.observed or {})}
-
-
-def _notes(done: Iterable[Step], have: Mapping[Key, Have]) -> Iterable[str]:
-    """What else the steps do, and to whom."""
-    for step in done:
-        if step.kind is StepKind.MOVE_LANE:
-            identity = have.get((Kind.IDENTITY, step.to or ""))
-            verified = bool(identity and identity.observed and identity.observed.get("verified"))
-            yield words.lane_moves(
-                step.tenant, step.type or "", step.was or "", step.to or "", verified=verified
-            )
-        elif step.kind is StepKind.SET_TOPOLOGY:
-            yield words.topology_moves(step.tenant)
-
-
-def _with_reasons(calls: Iterable[Call], too_big: Iterable[TooBig]) -> list[Call]:
-    big = {each.kind: words.too_much(each.kind.word, each.touched, each.existing) for each in too_big}
-    said: list[Call] = []
-    for call in calls:
-        change = call.change
-        waits = words.takes_away() if change.removes else None
-        if change.action == plan.UPDATE or change.removes:
-            waits = big.get(change.resource.kind, waits)
-        said.append(replace(call, waits=waits))
-    return said
-
-
-def _in_order(calls: Iterable[Call]) -> list[Call]:
-    """Additions and repairs first, each after what it needs; then what is detached, and at last what is deleted."""
-
-    def place(call: Call) -> tuple[bool, int, str, str]:
-        change = call.change
-        kind = int(change.resource.kind)
-        return change.removes, -kind if change.removes else kind, change.resource.name, change.member or ""
-
-    return sorted(calls, key=place)
-
-
-def _work(made: Draft) -> Work:
-    """Whose share of the calls a plan uses."""
-    if not made.steps:
-        return Work.REPAIR
-    return Work.ONBOARDING if len(made.tenants) <= FEW_TENANTS else Work.BULK
 
 
 def _nothing(made: Draft, actor: str) -> Plan:

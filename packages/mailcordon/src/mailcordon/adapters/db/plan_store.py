@@ -14,8 +14,9 @@ from mailcordon.adapters.db.driver_errors import DEADLOCK
 from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.control import desired, steps
 from mailcordon.control.desired import Resource, Settings
+from mailcordon.control.draft import Call, Draft, Have, Key, Wanted
 from mailcordon.control.plan import Change
-from mailcordon.control.plans import Call, Draft, Have, Key, Plan, Source, State, Transaction, Wanted
+from mailcordon.control.plans import Plan, Source, State, Transaction
 from mailcordon.control.platform import Platform, Tenant
 from mailcordon.control.steps import Step, StepKind
 from mailcordon.control.work import Work

@@ -10,9 +10,9 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from mailcordon.adapters.http import problems, shapes
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal
 from mailcordon.adapters.http.shapes import After, Limit, Time
-from mailcordon.control import plans as planning
-from mailcordon.control import steps
-from mailcordon.control.plans import Call, Plan, Plans
+from mailcordon.control import draft, steps
+from mailcordon.control.draft import Call
+from mailcordon.control.plans import Plan, Plans
 from mailcordon.control.steps import Mail, Step, StepKind
 from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.principal import ADMIN, READ
@@ -254,7 +254,7 @@ def _call(number: int, call: Call) -> CallItem:
         member=change.member,
         tenant=call.tenant,
         says=str(change),
-        why=planning.why(change),
+        why=draft.why(change),
         waits=call.waits,
         state=call.state,
         waits_for_mail=call.for_mail,
