@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from mailcordon.control import desired, drift, observed
+from mailcordon.control import desired, difference, drift, observed, uncovered
 from mailcordon.control.desired import Kind, Resource
-from mailcordon.control.drift import Facts, Look
+from mailcordon.control.difference import Facts, Look
 from mailcordon.control.plan import DISASSOCIATE
 from mailcordon.core.drift import TABLE, Drift
 from mailcordon.messages import drift as messages
@@ -36,13 +36,13 @@ WANT = Resource(
 )
 
 
-def look(whole: dict[str, Any], before: dict[str, Any] | None = None, **more: Any) -> list[drift.Found]:
+def look(whole: dict[str, Any], before: dict[str, Any] | None = None, **more: Any) -> list[difference.Found]:
     first = before or SET
     given = Look(
         resource=more.pop("resource", WANT),
         whole=whole,
         before=observed.members(Kind.CONFIGURATION_SET, "mc-urgent", first),
-        accepted=drift.baseline(Kind.CONFIGURATION_SET, first, None),
+        accepted=uncovered.baseline(Kind.CONFIGURATION_SET, first, None),
         **more,
     )
     return drift.find(given, Facts())
@@ -97,7 +97,7 @@ def test_a_foreign_association_names_both_tenants_and_proposes_only_to_detach() 
         before={"resources": ["identity/zen.example"]},
         accepted={},
     )
-    facts = Facts(slug="zen", owners={"identity/acme.example": drift.Owner(tenant=1, slug="acme")})
+    facts = Facts(slug="zen", owners={"identity/acme.example": difference.Owner(tenant=1, slug="acme")})
     (found,) = drift.find(given, facts)
     assert found.sentence == "zen can send as acme.example, which belongs to acme."
     assert [change.action for change in found.repair] == [DISASSOCIATE]

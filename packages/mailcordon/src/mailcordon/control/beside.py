@@ -11,7 +11,7 @@ from typing import Protocol
 
 from mailcordon.control.administration import Administration, SesError, Whole
 from mailcordon.control.desired import Kind, Resource
-from mailcordon.control.drift import Found, Owner
+from mailcordon.control.difference import Found, Owner
 from mailcordon.control.plan import DISASSOCIATE, Change
 from mailcordon.control.resources import Resources
 from mailcordon.control.work import Work

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from mailcordon.control import drift, observed
+from mailcordon.control import difference, observed, uncovered
 from mailcordon.control.administration import Whole
 from mailcordon.control.desired import Json, Resource
-from mailcordon.control.drift import EXTRA
+from mailcordon.control.difference import EXTRA
 from mailcordon.control.governor import Governor, require_because
 from mailcordon.core.drift import ADDITION, TABLE, Act, Drift, Policy, Severity
 from mailcordon.core.errors import Conflict, Fault, Invalid, NotFound
@@ -69,7 +69,7 @@ class Finding:
 
     @property
     def sentence(self) -> str:
-        said = drift.says(self.kind, self.detail)
+        said = difference.says(self.kind, self.detail)
         if self.by is None or self.by.at is None or self.by.name is None:
             return said
         return messages.with_origin(said, self.what, f"{self.by.at:%H:%M}", self.by.name)
@@ -234,7 +234,7 @@ def accepted_after(
         for path in {*now, *accepted}
         if path != EXTRA
         and now.get(path) != accepted.get(path)
-        and drift.belongs_to(resource, path, kind, member)
+        and uncovered.belongs_to(resource, path, kind, member)
     ]
     for path in paths:
         if path in now:

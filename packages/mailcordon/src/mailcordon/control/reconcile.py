@@ -22,7 +22,7 @@ from mailcordon.control.administration import Administration, SesError
 from mailcordon.control.approval import Act
 from mailcordon.control.call_budget import Rates, Stopped
 from mailcordon.control.desired import Json, Kind, Resource
-from mailcordon.control.drift import Facts, Found, Look
+from mailcordon.control.difference import Facts, Found, Look
 from mailcordon.control.governor import Governor
 from mailcordon.control.plan import Change
 from mailcordon.control.resources import Listed, Reading, Resources
@@ -57,7 +57,7 @@ class Row:
     work: Work = Work.BULK  #: whose share of the calls it uses
     before: Mapping[str, Json] | None = None  #: the members when SES last had it
     accepted: Mapping[str, Any] | None = (
-        None  #: what no check covers, as it was last accepted (`drift.baseline`)
+        None  #: what no check covers, as it was last accepted (`uncovered.baseline`)
     )
     allowed: frozenset[str] = frozenset()  #: `Change.key` of its changes in plans that a person applied
     later: frozenset[str] = (

@@ -9,7 +9,7 @@ from mailcordon.control import desired, observed
 from mailcordon.control.administration import Whole
 from mailcordon.control.beside import Stranger
 from mailcordon.control.desired import Kind, Resource
-from mailcordon.control.drift import Found, Owner
+from mailcordon.control.difference import Found, Owner
 from mailcordon.control.plan import Change
 
 _SQL = queries.load("finding_store.sql")

@@ -13,7 +13,7 @@ from mailcordon.adapters.db import connection_pool, plan_store, queries
 from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.control import beside, findings
 from mailcordon.control.desired import Resource, parse_kind
-from mailcordon.control.drift import Found
+from mailcordon.control.difference import Found
 from mailcordon.control.findings import By, Finding, KindPolicy
 from mailcordon.control.plan import Change
 from mailcordon.control.reconcile import Outcome, Row

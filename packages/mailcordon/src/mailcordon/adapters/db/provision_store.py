@@ -9,9 +9,9 @@ import asyncpg
 
 from mailcordon.adapters.db import finding_store, plan_store, queries
 from mailcordon.adapters.db.engine import Pool, PooledConnection, row_count
-from mailcordon.control import desired, drift, plan
+from mailcordon.control import desired, plan, uncovered
 from mailcordon.control.desired import Resource
-from mailcordon.control.drift import Facts, Owner
+from mailcordon.control.difference import Facts, Owner
 from mailcordon.control.plan import Change
 from mailcordon.control.reconcile import Outcome, Row
 from mailcordon.control.scan import Size
@@ -78,7 +78,7 @@ class ProvisionStore:
                 json.dumps(one.want),
                 row.version,
                 _json(whole),
-                None if whole is None else json.dumps(drift.baseline(one.kind, whole, row.accepted)),
+                None if whole is None else json.dumps(uncovered.baseline(one.kind, whole, row.accepted)),
                 work,
             )
             if row.seen and any(change.action == plan.CREATE for change in outcome.done):

@@ -16,7 +16,7 @@ from mailcordon.adapters.db import connection_pool, engine, health_reader, queri
 from mailcordon.adapters.db.driver_errors import UNREACHABLE, in_words
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.stop_row import known, stop_from_row
-from mailcordon.control import drift, status_checks, status_facts
+from mailcordon.control import difference, status_checks, status_facts
 from mailcordon.control.problem import Check
 from mailcordon.control.status_facts import Facts
 from mailcordon.core.drift import Drift
@@ -148,7 +148,7 @@ async def _failing(connection: _Connection) -> Mapping[str, Any]:
             status_facts.OpenFinding(
                 id=row["id"],
                 tenant=row["tenant"],
-                sentence=drift.says(Drift(row["kind"]), json.loads(row["detail"])),
+                sentence=difference.says(Drift(row["kind"]), json.loads(row["detail"])),
                 plan=row["plan"],
                 since=row["since"],
             )
