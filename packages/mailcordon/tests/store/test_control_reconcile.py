@@ -15,7 +15,8 @@ from mailcordon.adapters.ses.administer import Administer
 from mailcordon.control import account, desired
 from mailcordon.control.governor import Governor
 from mailcordon.control.plans import Plans
-from mailcordon.control.reconcile import Outcome, Pace, Reconciler
+from mailcordon.control.provisioning import Outcome
+from mailcordon.control.reconcile import Pace, Reconciler
 from mailcordon.control.resources import Reading
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.work import Work

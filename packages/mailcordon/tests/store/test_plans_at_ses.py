@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from mailcordon.control import steps
-from mailcordon.control.reconcile import Row
+from mailcordon.control.provisioning import Row
 from mailcordon.control.steps import Step, StepKind
 
 from .test_control_reconcile import Killed, World, ask

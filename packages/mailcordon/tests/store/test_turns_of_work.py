@@ -8,7 +8,7 @@ import pytest
 
 from mailcordon.adapters.db import engine, queries
 from mailcordon.adapters.db.provision_store import ProvisionStore
-from mailcordon.control.reconcile import Outcome
+from mailcordon.control.provisioning import Outcome
 from mailcordon.control.resources import Reading
 from mailcordon.control.work import WORK_OF_ROWS, Work
 from mailcordon_fixtures import plans

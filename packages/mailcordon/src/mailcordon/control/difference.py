@@ -12,7 +12,6 @@ from mailcordon.messages import drift as messages
 
 EXTRA = "extra"  #: in `accepted`: names that were accepted beside what is desired
 
-
 #: The member that a management event names, where it is not the whole resource.
 _TOUCHED: Mapping[Drift, str] = {
     Drift.TENANT_SUPPRESSION: "suppression",

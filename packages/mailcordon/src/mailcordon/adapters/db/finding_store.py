@@ -16,7 +16,7 @@ from mailcordon.control.desired import Resource, parse_kind
 from mailcordon.control.difference import Found
 from mailcordon.control.findings import By, Finding, KindPolicy
 from mailcordon.control.plan import Change
-from mailcordon.control.reconcile import Outcome, Row
+from mailcordon.control.provisioning import Outcome, Row
 from mailcordon.core.drift import ADDITION, TABLE, Drift, Policy
 from mailcordon.messages import drift as messages
 

@@ -13,7 +13,7 @@ from mailcordon.control import desired, plan, uncovered
 from mailcordon.control.desired import Resource
 from mailcordon.control.difference import Facts, Owner
 from mailcordon.control.plan import Change
-from mailcordon.control.reconcile import Outcome, Row
+from mailcordon.control.provisioning import Outcome, Row
 from mailcordon.control.scan import Size
 from mailcordon.control.work import WORK_OF_ROWS, Work
 from mailcordon.core.drift import Policy
