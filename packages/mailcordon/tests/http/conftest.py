@@ -19,11 +19,13 @@ from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.tenant_store import TenantStore
+from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
 from mailcordon.adapters.http import control, server
 from mailcordon.control import desired
 from mailcordon.control.erasure import ErasureRequests
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
+from mailcordon.control.identity_records import IdentityRecords
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.keys import Keys
 from mailcordon.control.lifecycle import Lifecycle
@@ -102,6 +104,9 @@ async def world(database: Any) -> AsyncIterator[ControlWorld]:
             ControlReader(pools["control"], pools["reader"]), ErasureStore(pools["control"])
         ),
         findings=Findings(FindingStore(pools["control"]), governor),
+        records=IdentityRecords(
+            ControlReader(pools["control"], pools["reader"]), PublicSuffixes(), region="us-east-1"
+        ),
     )
     app = server.application(KeyCache(key_store), control.routes(services))
     # In this loop, where the pools live.

@@ -28,6 +28,7 @@ ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
     ("GET", "/v1/identities", None, "read", False, 200),
     ("GET", "/v1/identities?tenant=acme", None, "read", False, 404),
     ("GET", "/v1/identities/news.acme.example", None, "read", False, 404),
+    ("GET", "/v1/identities/news.acme.example/records", None, "read", False, 404),
     ("GET", "/v1/lanes", None, "read", False, 200),
     ("GET", "/v1/lanes?tenant=acme", None, "read", False, 404),
     ("GET", "/v1/tenants/acme/lanes/newsletter", None, "read", False, 404),

@@ -254,3 +254,21 @@ def test_every_reading_command_prints_text_or_one_document(run: Run, words: str)
     code, out, err = run(*words.format(tenant).split(), "--json")
     assert code == 0, err
     assert isinstance(json.loads(out), dict)
+
+
+def test_the_records_of_a_domain_are_a_table_a_zone_file_and_json(run: Run, tenant: str) -> None:
+    key = onboard(run, tenant)["api_key"]["key"]
+    words = ("identity", "records", f"news.{tenant}.example")
+    code, out, err = run(*words, "--format", "json", "--rua", "dmarc@acme.example")
+    assert code == 0, err
+    found = json.loads(out)
+    assert (found["zone"], found["complete"]) == (f"{tenant}.example", True)
+    assert {record["relative"] for record in found["records"] if record["purpose"] == "dmarc"} == {
+        "_dmarc.news"
+    }
+    code, out, _ = run(*words, "--format", "zone", "--names", "absolute", "--zone", f"{tenant}.example")
+    assert code == 0
+    assert f"_dmarc.news.{tenant}.example. IN TXT" in out
+    assert out == run(*words, "--format", "zone", "--names", "absolute", "--key", key)[1]
+    assert "_dmarc.news " in run(*words, "--names", "relative")[1]
+    assert run(*words, "--zone", "other.example")[0] == 1

@@ -22,6 +22,7 @@ from mailcordon.adapters.db.observe_reader import PostgresObserveReader, Postgre
 from mailcordon.adapters.db.observe_store import ObserveStore
 from mailcordon.adapters.db.status_reader import StatusReader
 from mailcordon.adapters.db.tenant_store import TenantStore
+from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
 from mailcordon.adapters.http import account as account_routes
 from mailcordon.adapters.http import control as control_routes
 from mailcordon.adapters.http import message_protocol, server, tls_gate
@@ -35,6 +36,7 @@ from mailcordon.control import keys
 from mailcordon.control.erasure import ErasureRequests
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
+from mailcordon.control.identity_records import IdentityRecords
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.lifecycle import Lifecycle
 from mailcordon.control.tenants import Tenants
@@ -133,6 +135,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             lifecycle=Lifecycle(plans, LifecycleStore(pools["control"]), local=config.local),
             erasures=ErasureRequests(ControlReader(*read_as), ErasureStore(pools["control"])),
             findings=Findings(FindingStore(pools["control"]), governor),
+            records=IdentityRecords(ControlReader(*read_as), PublicSuffixes(), region=config.region),
         )
         handlers = [
             *control_routes.routes(controlled),

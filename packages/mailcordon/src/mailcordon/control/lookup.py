@@ -2,7 +2,8 @@
 
 from typing import Protocol
 
-from mailcordon.control.views import Viewer
+from mailcordon.control.views import IdentityView, Viewer
+from mailcordon.core import domain as domains
 from mailcordon.core import names, text
 from mailcordon.core.errors import NotFound
 from mailcordon.core.principal import READ, Principal
@@ -18,6 +19,12 @@ class TenantNames(Protocol):
 
 class LaneNames(TenantNames, Protocol):
     async def lane_id(self, tenant: int, type: str) -> int | None: ...
+
+
+class Identities(Protocol):
+    async def identities(
+        self, viewer: Viewer, *, domain: str | None, after: int, limit: int
+    ) -> list[IdentityView]: ...
 
 
 async def tenant_id(tenants: TenantNames, slug: str, *, code: str = NO_TENANT) -> int:
@@ -49,6 +56,17 @@ async def viewer(tenants: TenantNames, principal: Principal, slug: str | None) -
     if slug is None:
         return Viewer(None)
     return Viewer(await tenant_id(tenants, slug))
+
+
+async def identity(identities: Identities, viewer: Viewer, domain: str) -> IdentityView:
+    """Raises NotFound, also for another tenant's domain."""
+    try:
+        found = await identities.identities(viewer, domain=domains.parse(domain), after=0, limit=1)
+    except ValueError:
+        found = []
+    if not found:
+        raise NotFound(api.no_identity(text.harmless(domain, 253)), code="no-such-identity")
+    return found[0]
 
 
 def no_tenant(slug: str, *, code: str = NO_TENANT) -> NotFound:

@@ -78,6 +78,7 @@ class IdentityView:
     created_at: datetime
     retiring_at: datetime | None = None  #: its lanes take no mail since then
     retired_at: datetime | None = None
+    mail_from: str | None = None  #: the custom MAIL FROM domain; None: SES's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

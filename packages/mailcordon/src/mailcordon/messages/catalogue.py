@@ -17,6 +17,7 @@ Message = Callable[P, str]
 #: The modules with messages, in the order of the page.
 SUBJECTS = (
     *("reasons", "status", "queues", "holds", "sharing"),
+    "identities",
     *("plans", "document", "lifecycle", "drift", "audit"),
     *("api", "mail", "keys", "door"),
     *("cli", "drill"),

@@ -23,6 +23,7 @@ from mailcordon.adapters.cli.commands import (
     env,
     holds,
     identity,
+    identity_records,
     key,
     lane,
     mailbox,
@@ -64,6 +65,7 @@ GROUPS = {
     "drift": drift.app,
     "key": key.app,
 }
+identity.app.add_typer(identity_records.app)
 SINGLE_COMMANDS = (plan.app, status.app, account.app, send.app, why.app, sent.app, cordon.app, metrics.app)
 
 #: The order of the help: what one needs first comes first.

@@ -10,6 +10,7 @@ from mailcordon.adapters.http import (
     drift,
     holds,
     identities,
+    identity_records,
     keys,
     lanes,
     lifecycle,
@@ -23,6 +24,7 @@ from mailcordon.control.cordon import Cordons
 from mailcordon.control.erasure import ErasureRequests
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
+from mailcordon.control.identity_records import IdentityRecords
 from mailcordon.control.keys import Keys
 from mailcordon.control.lifecycle import Lifecycle
 from mailcordon.control.plans import Plans
@@ -44,12 +46,14 @@ class ControlServices:
     lifecycle: Lifecycle
     erasures: ErasureRequests
     findings: Findings
+    records: IdentityRecords
 
 
 def routes(services: ControlServices) -> list[HTTPRouteHandler]:
     return [
         *tenants.routes(services.reads, services.tenants, services.lifecycle, services.findings),
         *identities.routes(services.reads),
+        *identity_records.routes(services.reads, services.records),
         *lanes.routes(services.reads, services.governor),
         *holds.routes(services.reads, Cordons(services.reads, services.governor)),
         *stops.routes(services.reads),

@@ -10,10 +10,6 @@ from mailcordon.adapters.http.auth import AnyRequest, principal_of
 from mailcordon.adapters.http.shapes import After, AnyTenant, Limit, Time
 from mailcordon.control import lookup
 from mailcordon.control.views import IdentityView, Reads
-from mailcordon.core import domain as domains
-from mailcordon.core import text
-from mailcordon.core.errors import NotFound
-from mailcordon.messages import api
 
 
 class Record(msgspec.Struct):
@@ -54,13 +50,7 @@ def routes(reads: Reads) -> list[HTTPRouteHandler]:
     )
     async def get_identity(request: AnyRequest, domain: FromPath[str]) -> IdentityItem:
         viewer = await lookup.viewer(reads, principal_of(request), None)
-        try:
-            found = await reads.identities(viewer, domain=domains.parse(domain), after=0, limit=1)
-        except ValueError:
-            found = []
-        if not found:
-            raise NotFound(api.no_identity(text.harmless(domain, 253)), code="no-such-identity")
-        return identity_item(found[0])
+        return identity_item(await lookup.identity(reads, viewer, domain))
 
     return [list_identities, get_identity]
 

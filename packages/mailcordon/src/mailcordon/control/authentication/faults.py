@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from mailcordon.control.dns_records import Record
+
 Severity = Literal["error", "warning", "note"]
 
 
@@ -33,13 +35,6 @@ class Code(StrEnum):
     DMARC_STRICT_SPF = "dmarc-strict-spf"
     DMARC_STRICT_DKIM = "dmarc-strict-dkim"
     DMARC_DIFFERENT_ORGANISATION = "dmarc-different-organisation"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    type: str
-    name: str  #: absolute, no final dot
-    value: str  #: TXT: the text without quotes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
