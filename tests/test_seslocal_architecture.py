@@ -13,11 +13,11 @@ SOURCES = ROOT / "src"
 #: packages and top-level modules, the lowest layer first; "" is the package itself
 LAYERS = (
     ("errors", "ids", "clock", "messages", "rendering"),
-    ("tagging", "wire"),
+    ("tagging", "wire", "iam"),
     ("state",),
     ("events", "authentication"),
     ("mail", "dns"),
-    ("sesv2", "sqs", "sns", "faulted_calls"),
+    ("sesv2", "sqs", "sns", "faulted_calls", "authorization"),
     ("sesv1", "page", "admission"),
     ("admin", "web"),
     ("front", "kept"),

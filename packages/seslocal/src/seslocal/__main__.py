@@ -17,16 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from seslocal import messages
+from seslocal.admin import policies
 from seslocal.admin.fields import Refused, moment
 from seslocal.admin.scenario import load
 from seslocal.clock import Clock
+from seslocal.iam.decision import Attached
 from seslocal.kept.keeper import StateRefused
 from seslocal.server import DnsNotInstalled, Local, start
 from seslocal.sesv1.table import IMPLEMENTED as V1_IMPLEMENTED
 from seslocal.sesv2.table import IMPLEMENTED
 from seslocal.sqs.operations import OPERATIONS as SQS_IMPLEMENTED
 from seslocal.state.settings import Settings
-from seslocal.wire.access_keys import parse_key
+from seslocal.wire.access_keys import is_key_id, parse_key
 from seslocal.wire.model import ses_routes, sqs_checks
 from seslocal.wire.protocol import Limits
 from seslocal.wire.query import ses_v1
@@ -63,6 +65,7 @@ def main(argv: list[str] | None = None) -> int:
         management_together=options.management_together,
         dns_port=options.dns_port,
         keys=DEFAULTS.keys + tuple(options.key),
+        policies=_together(options.policy),
         check_signatures=not options.no_auth,
         names=tuple(options.allow_host),
         token=options.token,
@@ -218,6 +221,14 @@ def _access_options(add: Callable[..., object]) -> None:
         metavar="ID:SECRET",
         help="access key in addition to test:test; can be repeated",
     )
+    add(
+        "--policy",
+        type=_policy,
+        action="append",
+        default=[],
+        metavar="KEY=FILE",
+        help="IAM policy of an access key: what it does not allow is refused; can be repeated",
+    )
     add("--no-auth", action="store_true", help="do not check signatures")
     add(
         "--allow-host",
@@ -365,6 +376,25 @@ def _key(text: str) -> tuple[str, str]:
         return parse_key(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _policy(text: str) -> tuple[str, Attached]:
+    key, equals, file = text.partition("=")
+    if not equals or not is_key_id(key):
+        raise argparse.ArgumentTypeError(messages.not_like(text, "KEY=FILE"))
+    try:
+        return key, policies.read_file(Path(file))
+    except Refused as refused:
+        raise argparse.ArgumentTypeError(str(refused)) from None
+
+
+def _together(given: list[tuple[str, Attached]]) -> tuple[tuple[str, Attached], ...]:
+    """One entry for each key, with the policies of all its files."""
+    found: dict[str, Attached] = {}
+    for key, one in given:
+        before = found.get(key, Attached(()))
+        found[key] = Attached(before.policies + one.policies, one.principal or before.principal)
+    return tuple(found.items())
 
 
 def _host_name(text: str) -> str:

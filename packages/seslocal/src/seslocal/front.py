@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from seslocal import authentication, faulted_calls, sns, web
+from seslocal import authentication, authorization, faulted_calls, sns, web
 from seslocal.admin.api import PREFIX, Admin
 from seslocal.admission import CHALLENGE, Admission
 from seslocal.errors import ApiError, not_implemented
@@ -87,6 +87,8 @@ class Front:
         account = self._account()
         caller = authentication.caller(account, request, signature.SES, self._host)
         params = read_input(operation, request.path, request.query, request.body)
+        if account.access.policies:
+            authorization.ses(account, operation.name, params, caller, authorization.V2)
         act = IMPLEMENTED.get(operation.name)
         if act is None:
             raise not_implemented(operation.name)
@@ -124,6 +126,8 @@ class Front:
             raise ApiError("ServiceUnavailable", "The queue is down (injected fault).", 503)
         caller = authentication.caller(account, request, signature.SQS, self._host)
         params = check_sqs(check, request.body)
+        if account.access.policies:
+            authorization.sqs(account, name, params, caller)
         act = sqs.OPERATIONS.get(name)
         if act is None:
             raise ApiError("UnsupportedOperation", f"seslocal does not implement {name} of SQS.")

@@ -3,6 +3,8 @@ stay with their options in `__main__`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 def ready(url: str, region: str) -> str:
     """Printed once the server listens."""
@@ -185,3 +187,92 @@ def not_in_range(text: str, kind: str, low: float, high: float) -> str:
 def dns_is_not_installed() -> str:
     """`--strict`, `--dns-port` or a DNS record was given and dnspython is missing."""
     return 'DNS needs the package dnspython: pip install "seslocal[dns]"'
+
+
+# policies of keys: why a document is refused
+
+
+def policy_not_an_object() -> str:
+    return "A policy document is a JSON object."
+
+
+def policy_element_unknown(name: str, known: Iterable[str]) -> str:
+    return f"seslocal does not know the element {name}. Known elements: {', '.join(known)}."
+
+
+def policy_version_unknown(version: str, known: Iterable[str]) -> str:
+    return f"Version {version} is unknown. It must be {' or '.join(known)}."
+
+
+def policy_without_statement() -> str:
+    return "Statement must be an object or a list of objects."
+
+
+def policy_statement_not_an_object() -> str:
+    return "Each Statement must be an object."
+
+
+def policy_sid_wrong(sid: str) -> str:
+    return f"Sid {sid} must have only letters and digits."
+
+
+def policy_sid_twice(sid: str) -> str:
+    return f"Two statements have the Sid {sid}."
+
+
+def policy_effect_wrong(effect: str) -> str:
+    return f"Effect must be Allow or Deny, not {effect}."
+
+
+def policy_with_principal(name: str) -> str:
+    """A policy of a resource, not of a key."""
+    return f"A policy that is attached to a key must not have {name}."
+
+
+def policy_needs_one_of(name: str) -> str:
+    return f"A Statement needs either {name} or Not{name}."
+
+
+def policy_needs_texts(name: str) -> str:
+    return f"{name} must be a string or a list of strings, none empty."
+
+
+def policy_variable(text: str) -> str:
+    return f"seslocal does not replace variables, as in {text}."
+
+
+def policy_action_wrong(action: str) -> str:
+    return f"The action {action} must be * or such as ses:SendEmail."
+
+
+def policy_arn_incomplete(arn: str) -> str:
+    return (
+        f"{arn} is not a complete ARN with six parts, such as arn:aws:ses:us-east-1:123456789012:identity/*."
+    )
+
+
+def policy_condition_not_an_object() -> str:
+    return 'Condition must be an object such as {"Null": {"ses:TenantName": "true"}}.'
+
+
+def policy_operator_unknown(operator: str, known: Iterable[str]) -> str:
+    return (
+        f"seslocal does not evaluate the condition operator {operator}. It evaluates {', '.join(known)}, also with IfExists, "
+        "ForAnyValue: and ForAllValues:."
+    )
+
+
+def policy_operator_not_for_key(operator: str, key: str) -> str:
+    return f"The condition operator {operator} is for ARNs, which {key} is not."
+
+
+def policy_key_unknown(key: str, known: Iterable[str]) -> str:
+    return f"seslocal does not know the condition key {key}. Known keys: {', '.join(known)}."
+
+
+def policy_key_has_many_values(key: str) -> str:
+    return f"{key} has several values: use ForAnyValue: or ForAllValues: before the operator."
+
+
+def policy_null_needs_boolean(key: str) -> str:
+    return f"Null takes true or false for {key}: true if the key must be absent."

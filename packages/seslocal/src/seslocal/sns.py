@@ -28,7 +28,8 @@ _NO_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\ufff
 
 
 def respond(account: Account, form: Form, check: Callable[[], None], *, signed: bool) -> Response:
-    """`check` raises ApiError if the request's signature is wrong; the links in messages need no signature."""
+    """`check` raises ApiError if the request's signature is wrong or a policy denies the call. The links in messages need no
+    signature."""
     request_id = account.ids.uuid()
     action = form.get("Action", "")
     try:

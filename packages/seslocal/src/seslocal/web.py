@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import parse_qsl
 
-from seslocal import authentication, page, sns
+from seslocal import authentication, authorization, page, sns
 from seslocal.admission import CHALLENGE, Admission
 from seslocal.events.certificate import certificate
 from seslocal.events.documents import CERTIFICATE_PATH
@@ -53,10 +53,14 @@ class Web:
         return page.respond(account, request)
 
     def _sns(self, account: Account, request: Request, form: bytes) -> Response:
-        def check() -> None:
-            authentication.caller(account, request, signature.SNS, self._host)
+        pairs = _pairs(form)
 
-        return sns.respond(account, _pairs(form), check, signed=signature.is_signed(request))
+        def check() -> None:
+            caller = authentication.caller(account, request, signature.SNS, self._host)
+            if account.access.policies:
+                authorization.sns(account, pairs.get("Action", ""), pairs, caller)
+
+        return sns.respond(account, pairs, check, signed=signature.is_signed(request))
 
 
 def is_sns(request: Request) -> bool:

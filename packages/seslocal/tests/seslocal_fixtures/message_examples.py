@@ -10,6 +10,7 @@ from typing import Any
 from seslocal import messages as program
 from seslocal.admin import messages as admin
 from seslocal.admin.dedicated_ip_calls import MOST_IPS
+from seslocal.iam.conditions import KEYS, NULL, OPERATORS
 from seslocal.page import messages as page
 from seslocal.state.configuration_sets import MATCHING
 from seslocal.state.faults import KINDS
@@ -79,6 +80,26 @@ EXAMPLES: list[tuple[Message, dict[str, Any]]] = [
     (program.not_like, {"text": "12345", "expected": "an account id of 12 digits"}),
     (program.not_in_range, {"text": "70000", "kind": "whole number", "low": 0, "high": 65535}),
     (program.dns_is_not_installed, {}),
+    (program.policy_not_an_object, {}),
+    (program.policy_element_unknown, {"name": "Conditions", "known": ("Action", "Condition", "Effect")}),
+    (program.policy_version_unknown, {"version": "2020-01-01", "known": ("2012-10-17", "2008-10-17")}),
+    (program.policy_without_statement, {}),
+    (program.policy_statement_not_an_object, {}),
+    (program.policy_sid_wrong, {"sid": "only mailcordon"}),
+    (program.policy_sid_twice, {"sid": "Send"}),
+    (program.policy_effect_wrong, {"effect": "allow"}),
+    (program.policy_with_principal, {"name": "Principal"}),
+    (program.policy_needs_one_of, {"name": "Action"}),
+    (program.policy_needs_texts, {"name": "Resource"}),
+    (program.policy_variable, {"text": "arn:aws:ses:us-east-1:123456789012:identity/${aws:username}"}),
+    (program.policy_action_wrong, {"action": "SendEmail"}),
+    (program.policy_arn_incomplete, {"arn": "arn:aws:ses"}),
+    (program.policy_condition_not_an_object, {}),
+    (program.policy_operator_unknown, {"operator": "IpAddress", "known": [*OPERATORS, NULL]}),
+    (program.policy_operator_not_for_key, {"operator": "ArnLike", "key": "ses:TenantName"}),
+    (program.policy_key_unknown, {"key": "aws:SourceIp", "known": [name for name, _ in KEYS.values()]}),
+    (program.policy_key_has_many_values, {"key": "ses:Recipients"}),
+    (program.policy_null_needs_boolean, {"key": "ses:TenantName"}),
     (admin.no_call, {"path": "/_seslocal/mail"}),
     (admin.wrong_method, {"path": "/_seslocal/clock", "method": "POST", "allowed": ("GET", "PUT")}),
     (admin.no_such, {"kind": "tenant", "name": "acme"}),
@@ -112,6 +133,11 @@ EXAMPLES: list[tuple[Message, dict[str, Any]]] = [
     (admin.secret_missing, {}),
     (admin.only_temporary_keys_expire, {}),
     (admin.too_many_keys, {"most": MOST_KEYS}),
+    (admin.policy_refused, {"name": "office", "reason": program.policy_effect_wrong("allow")}),
+    (admin.too_many_policies, {"most": 20}),
+    (admin.policy_too_long, {"most": 10_240}),
+    (admin.bad_principal, {}),
+    (admin.policies_unreadable, {"path": "app.json", "reason": "No such file or directory"}),
     (admin.too_few_ips, {"most": MOST_IPS, "left": 3}),
     (admin.not_leased, {"ip": "198.51.100.7"}),
     (admin.no_open_finding, {"tenant": "acme", "kind": "BOUNCE"}),

@@ -1,12 +1,13 @@
-"""Admin calls on access keys, permanent and temporary. Secrets are never returned."""
+"""Admin calls on access keys, permanent and temporary, and on their policies. Secrets are never returned."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Final
 
-from seslocal.admin import fields, messages
+from seslocal.admin import fields, messages, policies
 from seslocal.admin.fields import Json, Query, Refused
+from seslocal.iam.decision import Attached
 from seslocal.state.account import Account
 from seslocal.wire.access_keys import MOST, Key, is_key_id
 
@@ -51,7 +52,31 @@ def put(account: Account, key_id: str, query: Query, body: Json) -> Json:
 def delete(account: Account, key_id: str, query: Query, body: Json) -> Json:
     if not account.access.keys.delete(key_id):
         raise Refused(404, messages.no_such("access key", key_id))
+    account.access.policies.pop(key_id, None)
     return {}
+
+
+def show_policies(account: Account, key_id: str, query: Query, body: Json) -> Json:
+    _known(account, key_id)
+    attached = account.access.policies.get(key_id, Attached(()))
+    return {**policies.shown({key_id: attached})[key_id], "used": dict(sorted(attached.used.items()))}
+
+
+def put_policies(account: Account, key_id: str, query: Query, body: Json) -> Json:
+    _known(account, key_id)
+    account.access.policies[key_id] = policies.read(body)
+    return show_policies(account, key_id, query, body)
+
+
+def delete_policies(account: Account, key_id: str, query: Query, body: Json) -> Json:
+    _known(account, key_id)
+    account.access.policies.pop(key_id, None)
+    return {}
+
+
+def _known(account: Account, key_id: str) -> None:
+    if key_id not in account.access.keys.by_id:
+        raise Refused(404, messages.no_such("access key", key_id))
 
 
 def _shown(account: Account, key: Key) -> Json:
@@ -70,4 +95,7 @@ ROUTES: Final[tuple[tuple[str, str, Callable[..., Any]], ...]] = (
     ("GET", r"/keys/([^/]+)", show_one),
     ("PUT", r"/keys/([^/]+)", put),
     ("DELETE", r"/keys/([^/]+)", delete),
+    ("GET", r"/keys/([^/]+)/policies", show_policies),
+    ("PUT", r"/keys/([^/]+)/policies", put_policies),
+    ("DELETE", r"/keys/([^/]+)/policies", delete_policies),
 )

@@ -149,6 +149,30 @@ def too_many_keys(most: int) -> str:
     return f"There are already {most} access keys. Delete one first."
 
 
+def policy_refused(name: str, reason: str) -> str:
+    """A document that is not evaluated as a whole is not attached."""
+    return f"The policy {name} was not attached: {reason}"
+
+
+def too_many_policies(most: int) -> str:
+    return f"A key has at most {most} policies."
+
+
+def policy_too_long(most: int) -> str:
+    return f"A policy document has at most {most:,} characters, without white space."
+
+
+def bad_principal() -> str:
+    return (
+        "principal must be the ARN of a user or role, such as arn:aws:iam::000000000000:role/mailcordon-send."
+    )
+
+
+def policies_unreadable(path: str, reason: str | None) -> str:
+    """At startup, with --policy."""
+    return f"cannot read the policies {path}: {reason}."
+
+
 def too_few_ips(most: int, left: int) -> str:
     return f"Only {left} of {most} dedicated IPs are left."
 

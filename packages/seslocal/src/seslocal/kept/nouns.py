@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar, get_type_hints
 
 import msgspec
 
+from seslocal.admin import policies
 from seslocal.mail.templated import read_template
 from seslocal.sqs.operations import connect_dead_letter_queue
 from seslocal.state.account import Account
@@ -198,6 +199,8 @@ def _unlike_the_settings(account: Account) -> Named:
         yield "keys", keys
     if deleted := sorted(given - access.keys.by_id.keys()):
         yield "deleted keys", deleted
+    if (attached := policies.shown(access.policies)) != policies.shown(dict(settings.policies)):
+        yield "policies", attached
     own = account.url if settings.sns_url == "local" else settings.sns_url
     if account.events.sns_url != own:
         yield "sns url", account.events.sns_url
@@ -244,6 +247,8 @@ def _restore_account(account: Account, key: str, value: Any) -> None:
         case "deleted keys":
             for key_id in value:
                 account.access.keys.delete(key_id)
+        case "policies":
+            account.access.policies = {key: policies.read(one) for key, one in value.items()}
         case "sns url":
             account.events.sns_url = value
         case _:

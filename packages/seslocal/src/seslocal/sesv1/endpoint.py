@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from seslocal import faulted_calls
+from seslocal import authorization, faulted_calls
 from seslocal.errors import ApiError
 from seslocal.events import cloudtrail
 from seslocal.faulted_calls import Call
@@ -38,6 +38,8 @@ def respond(
                 "InvalidAction", f"Could not find operation {name[:64]} for version {model.version}."
             )
         params = model.read(operation, form)
+        if account.access.policies:
+            authorization.ses(account, name, params, who, authorization.V1)
         act = IMPLEMENTED.get(name)
         if act is None:
             raise ApiError(

@@ -422,6 +422,7 @@ OPERATIONS: Final[dict[str, Handler]] = {
 }
 # Clients written for SQS's Query protocol expect these codes.
 OLD_CODES: Final = {
+    "AccessDeniedException": "AccessDenied",
     "QueueDoesNotExist": "AWS.SimpleQueueService.NonExistentQueue",
     "QueueNameExists": "QueueAlreadyExists",
     "EmptyBatchRequest": "AWS.SimpleQueueService.EmptyBatchRequest",

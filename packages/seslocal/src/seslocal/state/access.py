@@ -1,9 +1,10 @@
-"""Who may call, and how often: access keys, whether signatures are checked, and the rate of management calls."""
+"""Who may call, and how often: access keys, their policies, whether signatures are checked, the rate of management calls."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from seslocal.iam.decision import Attached
 from seslocal.state.management_rate import ManagementRate
 from seslocal.state.settings import Settings
 from seslocal.wire.access_keys import Keys
@@ -22,5 +23,8 @@ class Caller(NamedTuple):
 class Access:
     def __init__(self, settings: Settings) -> None:
         self.keys = Keys(settings.keys)
+        self.policies = {
+            key: Attached(one.policies, one.principal) for key, one in settings.policies
+        }  #: by access key; one without an entry may do everything
         self.check_signatures = settings.check_signatures
         self.management_rate = ManagementRate(settings.management_rate, together=settings.management_together)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from seslocal.iam.decision import Attached
 from seslocal.wire.params import Params
 from seslocal.wire.protocol import Limits
 
@@ -29,6 +30,7 @@ class Settings:
     dns_port: int | None = None  #: UDP and TCP port of its DNS server; 0: a free one; None: no DNS
     sns_url: str | None = None  #: base of the URLs in SNS messages; None: as AWS writes it
     keys: tuple[tuple[str, str], ...] = (("test", "test"),)  #: access keys with their secrets
+    policies: tuple[tuple[str, Attached], ...] = ()  #: by access key
     check_signatures: bool = True  #: off: unsigned calls are allowed
     names: tuple[str, ...] = ()  #: Host names that are allowed, beside loopback names and its own address
     token: str | None = None  #: for the admin API and the page; None: none on loopback, else a generated one
@@ -55,4 +57,5 @@ class Behaviour:
     global_list_for_tenants: bool = False  #: it applies even if bounces are checked against a tenant's list
     sign_in_queues: bool = False  #: SNS messages in queues are signed too, which is slow
     old_signature_codes: bool = False  #: SES v2 uses the Query protocol's codes for signature errors
+    old_denials: bool = False  #: sends that a policy denies are refused in SES's older words
     explain_signatures: bool = False  #: a signature error contains what should have been signed
