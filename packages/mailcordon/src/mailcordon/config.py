@@ -81,6 +81,7 @@ KNOWN = frozenset(
         "MAILCORDON_DRAIN_SECONDS",
         "MAILCORDON_KEEP_BODIES_DAYS",
         "MAILCORDON_KEEP_RECORDS_DAYS",
+        "MAILCORDON_KEEP_PLANS_DAYS",
         "MAILCORDON_AUDIT_CHECKPOINTS",
         "MAILCORDON_LOG",
         "MAILCORDON_TRUSTED_PROXIES",
@@ -198,6 +199,9 @@ class Config:
     #: Days after which everything else about a mail is deleted. Bounces and complaints come within days; 90 days are a quarter
     #: of reports.
     keep_records_days: int = 90
+    #: Days after its end until a plan is deleted, with its calls. A yearly review finds what was done since the last one; who
+    #: decided what stays in the audit trail.
+    keep_plans_days: int = 400
     #: Where the control process writes checkpoints of the audit trail: a file (None: none), lines of the log, or both. Default: a
     #: file in the home, so that there is always one outside of the database.
     audit_checkpoint_file: Path | None = None
@@ -287,6 +291,7 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         drain_seconds=float(reader.number("MAILCORDON_DRAIN_SECONDS", 20, 0, 600)),
         keep_bodies_days=reader.number("MAILCORDON_KEEP_BODIES_DAYS", 7, 4, 3650),
         keep_records_days=reader.number("MAILCORDON_KEEP_RECORDS_DAYS", 90, 4, 3650),
+        keep_plans_days=reader.number("MAILCORDON_KEEP_PLANS_DAYS", 400, 4, 3650),
         audit_checkpoint_file=checkpoint_file,
         audit_checkpoint_log=checkpoint_log,
         limits=_limits(reader),

@@ -337,6 +337,55 @@ async def test_counters_of_processes_that_ended_are_folded_and_the_backlog_stays
     await live.close()
 
 
+async def test_a_plan_goes_with_its_calls_400_days_after_its_end_and_never_while_it_waits(house: House) -> None:
+    async def plan(state: str, days_ended: int | None) -> int:
+        id = await house.owner.fetchval(
+            "insert into plan (revision, source, made_by, state, made_at, ended_at)"
+            " values (1, 'person', 'ann', $1, now() - interval '800 days', now() - make_interval(days => $2)) returning id",
+            state, days_ended,
+        )  # fmt: skip
+        await house.owner.execute(
+            "insert into plan_change (plan, seq, kind, name, action, state)"
+            " select $1, n, 'identity', 'mail.acme.example', 'update', 'done' from generate_series(1, 3) n",
+            id,
+        )
+        return id
+
+    ended = [await plan(state, 401) for state in ("applied", "rejected", "outdated")]
+    kept = [await plan("applied", 399), await plan("proposed", None), await plan("applying", None)]
+    found, over = await plan("applied", 401), await plan("applied", 401)
+    await house.owner.execute(
+        "insert into finding (kind, severity, resource_kind, resource, plan, ended_at)"
+        " values ('dkim-off', 'high', 'identity', 'a.example', $1, null), ('dkim-off', 'high', 'identity', 'b.example', $2, now())",
+        found, over,
+    )  # fmt: skip
+    await house.upkeep.purge_old_rows()
+    plans = {row["id"] for row in await house.owner.fetch("select id from plan")}
+    assert plans == {*kept, found, over}
+    assert plans.isdisjoint(ended)
+    calls = await house.owner.fetch("select plan, count(*) as n from plan_change group by plan")
+    assert {row["plan"]: row["n"] for row in calls} == dict.fromkeys(plans, 3)
+
+
+async def test_the_calls_of_a_large_plan_go_in_batches(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upkeep, "PURGE_BATCH", 10)
+    await house.owner.execute(
+        "insert into plan (revision, source, made_by, state, ended_at)"
+        " values (1, 'person', 'ann', 'applied', now() - interval '401 days')"
+    )
+    await house.owner.execute(
+        "insert into plan_change (plan, seq, kind, name, action)"
+        " select max(id), n, 'identity', n::text, 'update' from plan, generate_series(1, 35) n group by n"
+    )
+    stop = asyncio.Event()
+    asyncio.get_running_loop().call_soon(stop.set)  # during the first batch
+    await house.upkeep.purge_old_rows(stop)
+    assert await house.owner.fetchval("select count(*) from plan") == 1
+    assert await house.owner.fetchval("select count(*) from plan_change") in (25, 35)
+    await house.upkeep.purge_old_rows()
+    assert await house.owner.fetchval("select count(*) from plan") == 0
+
+
 async def test_counting_goes_on_while_counters_are_folded(house: House) -> None:
     lane = house.lanes["newsletter"]
     send = await engine.connect(house.world.database.dsn("send"))

@@ -61,7 +61,11 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         governor = Governor(GovernorStore(governors))
         provision = ProvisionStore(pool)
         plans = wiring.plans(config, pool, governor)
-        keep = Keep(bodies_days=config.keep_bodies_days, records_days=config.keep_records_days)
+        keep = Keep(
+            bodies_days=config.keep_bodies_days,
+            records_days=config.keep_records_days,
+            plans_days=config.keep_plans_days,
+        )
         local = config.local
         # The local SES is fast, and a developer who changes something there by hand waits for the result.
         scan = Scan(rates, shared=15.0 if local else SHARED_SECONDS)

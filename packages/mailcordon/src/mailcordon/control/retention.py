@@ -32,10 +32,11 @@ URGENT_BODIES_MS = 300_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keep:
-    """Days after accept. The settings MAILCORDON_KEEP_BODIES_DAYS and MAILCORDON_KEEP_RECORDS_DAYS."""
+    """The settings MAILCORDON_KEEP_BODIES_DAYS, MAILCORDON_KEEP_RECORDS_DAYS and MAILCORDON_KEEP_PLANS_DAYS."""
 
-    bodies_days: int = 7
-    records_days: int = 90
+    bodies_days: int = 7  #: after accept
+    records_days: int = 90  #: after accept
+    plans_days: int = 400  #: after the end of the plan
 
     def days_of(self, table: str, longest_expiry_ms: int) -> int:
         """How many whole days of a table are kept besides today. Raises KeyError for a table without daily partitions."""

@@ -61,6 +61,8 @@ class Purged(Enum):
     STOPS = "stops"  #: that ended
     ROUTES = "routes"  #: that lanes had before
     WORKERS = "workers"  #: that ended
+    CALLS_OF_PLANS = "calls-of-plans"  #: that ended; a large plan has more calls than one batch
+    PLANS = "plans"
 
 
 class UpkeepStore(Protocol):
@@ -232,9 +234,10 @@ class Upkeep:
     async def purge_old_rows(self, stop: asyncio.Event | None = None) -> None:
         """Deletes, in batches, all other rows past their retention. Stops early if `stop` is set."""
         stop = stop or asyncio.Event()
-        older = self._keep.records_days * retention.DAY_MS
         for kind in Purged:
-            while not stop.is_set() and await self._store.purge(kind, older, PURGE_BATCH):
+            of_plans = kind in (Purged.CALLS_OF_PLANS, Purged.PLANS)
+            days = self._keep.plans_days if of_plans else self._keep.records_days
+            while not stop.is_set() and await self._store.purge(kind, days * retention.DAY_MS, PURGE_BATCH):
                 pass
 
 

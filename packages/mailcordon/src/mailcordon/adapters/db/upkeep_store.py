@@ -25,6 +25,8 @@ _PURGES = {
     Purged.STOPS: _SQL.purge_stops,
     Purged.ROUTES: _SQL.purge_routes,
     Purged.WORKERS: _SQL.purge_workers,
+    Purged.CALLS_OF_PLANS: _SQL.purge_calls_of_plans,
+    Purged.PLANS: _SQL.purge_plans,
 }
 _LOCK_ATTEMPTS = 5
 _LOCK_PAUSE = (

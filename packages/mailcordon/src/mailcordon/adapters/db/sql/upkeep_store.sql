@@ -174,6 +174,24 @@ delete from worker where id = any(array(
     limit $2
 ));
 
+-- name: purge_calls_of_plans
+-- Calls of plans that ended long ago. One that waits for a person, or whose calls are being made, has not ended. The plan of a
+-- finding stays as long as the finding.
+delete from plan_change where ctid = any(array(
+    select c.ctid from plan p join plan_change c on c.plan = p.id
+    where p.ended_at < to_timestamp((now_ms() - $1::bigint) / 1000.0) and not exists (select from finding f where f.plan = p.id)
+    limit $2
+));
+
+-- name: purge_plans
+-- Plans whose calls are gone.
+delete from plan where id = any(array(
+    select p.id from plan p
+    where p.ended_at < to_timestamp((now_ms() - $1::bigint) / 1000.0) and not exists (select from finding f where f.plan = p.id)
+      and not exists (select from plan_change c where c.plan = p.id)
+    order by p.ended_at limit $2
+));
+
 -- name: intake_nodes
 -- Numbers under which accepting processes count.
 select distinct node from lane_intake where node <> 0 order by node;
