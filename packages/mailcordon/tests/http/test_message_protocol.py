@@ -18,8 +18,8 @@ from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.accept_store import AcceptStore
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReader
-from mailcordon.adapters.http import message_protocol, messages, server
-from mailcordon.adapters.http.messages import MessageEndpoint
+from mailcordon.adapters.http import message_endpoint, message_protocol, server
+from mailcordon.adapters.http.message_endpoint import MessageEndpoint
 from mailcordon.control import keys
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.core.key_limits import KeyLimits
@@ -72,7 +72,7 @@ class Api:
                 await writer.wait_closed()
 
     def head(
-        self, *lines: str, method: str = "POST", path: str = messages.PATH, key: str | None = None
+        self, *lines: str, method: str = "POST", path: str = message_endpoint.PATH, key: str | None = None
     ) -> bytes:
         said = [
             f"{method} {path} HTTP/1.1",
@@ -231,7 +231,7 @@ async def test_both_paths_give_the_same_response(api: Api) -> None:
         }
         if direct_answer.status != 202:
             assert direct_answer.body == asgi_answer.body
-    assert api.through_asgi == [f"POST {messages.PATH}"] * len(bodies)
+    assert api.through_asgi == [f"POST {message_endpoint.PATH}"] * len(bodies)
 
 
 async def test_a_key_for_some_types_is_refused_another_one_on_both_paths(api: Api) -> None:
@@ -242,7 +242,7 @@ async def test_a_key_for_some_types_is_refused_another_one_on_both_paths(api: Ap
     direct = await api.ask(api.request(GOOD, key=text))
     api.cache.invalidate()
     through_asgi = await api.ask(api.request(GOOD, key=text))
-    assert api.through_asgi == [f"POST {messages.PATH}"]
+    assert api.through_asgi == [f"POST {message_endpoint.PATH}"]
     assert (direct.status, direct.said["code"]) == (403, "type-not-allowed")
     assert direct.body == through_asgi.body
     assert await api.stored() == 0
@@ -393,7 +393,7 @@ async def test_a_client_that_waits_for_100_continue_gets_it(api: Api) -> None:
 async def test_a_body_that_is_too_large_is_refused_and_the_connection_stays_open(
     api: Api, chunked: bool
 ) -> None:
-    size = messages.MAX_BODY + 1
+    size = message_endpoint.MAX_BODY + 1
     async with api.client() as client:
         if chunked:
             head = api.head("Transfer-Encoding: chunked")
@@ -434,7 +434,7 @@ async def test_a_large_message_beyond_the_rate_is_refused_before_it_is_sent(api:
 
 async def test_refused_bodies_are_read_at_a_bounded_rate(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(message_protocol, "_DISCARD_RATE", 1900)
-    monkeypatch.setattr(messages, "MAX_BODY", 1000)
+    monkeypatch.setattr(message_endpoint, "MAX_BODY", 1000)
     async with api.client() as client, api.client() as another:
         await client.write(api.head("Content-Length: 2000"))
         assert (await client.response()).status == 413
@@ -448,7 +448,7 @@ async def test_refused_bodies_are_read_at_a_bounded_rate(api: Api, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("POST", messages.PATH), ("GET", "/v1/addresses/kim@example.com")]
+    ("method", "path"), [("POST", message_endpoint.PATH), ("GET", "/v1/addresses/kim@example.com")]
 )
 async def test_a_connection_that_was_refused_is_not_read_for_a_while(
     api: Api, method: str, path: str
@@ -469,7 +469,7 @@ async def test_a_connection_that_was_refused_is_not_read_for_a_while(
 async def test_a_client_that_never_stops_sending_is_disconnected(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(messages, "MAX_BODY", 1000)
+    monkeypatch.setattr(message_endpoint, "MAX_BODY", 1000)
     monkeypatch.setattr(message_protocol, "_MOST_DISCARDED", 4000)
     async with api.client() as client:
         await client.write(api.head("Content-Length: 1000000000") + b" " * 2000)
@@ -606,7 +606,7 @@ async def test_a_key_revoked_while_the_body_arrives_is_refused(api: Api) -> None
 
 async def test_a_trailer_does_not_become_a_header(api: Api) -> None:
     raw = json.dumps(GOOD).encode()
-    head = f"POST {messages.PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    head = f"POST {message_endpoint.PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
     trailer = f"Authorization: Bearer {api.key}\r\n\r\n".encode()
     answer = await api.ask(head + b"%x\r\n%b\r\n0\r\n" % (len(raw), raw) + trailer)
     assert answer.status == 401

@@ -25,8 +25,8 @@ from mailcordon.adapters.db.accept_store import AcceptStore
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReader
 from mailcordon.adapters.db.queue_store import QueueStore
-from mailcordon.adapters.http import messages, server
-from mailcordon.adapters.http.messages import MessageEndpoint
+from mailcordon.adapters.http import message_endpoint, server
+from mailcordon.adapters.http.message_endpoint import MessageEndpoint
 from mailcordon.control import keys
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.core.priority import Class
@@ -226,7 +226,7 @@ BAD: dict[str, tuple[Any, int, str, list[str]]] = {
     "a member twice": (json.dumps(GOOD).encode()[:-1] + b', "to": "eve@example.com"}', 400, "json-duplicate-member", []),
     "half a surrogate pair": (json.dumps({**GOOD, "subject": "x\ud800y"}).encode(), 400, "json-lone-surrogate", []),
     "deeper than anybody means": (b"[" * 100_000, 400, "json-too-deep", []),
-    "more than any mail": (b" " * (messages.MAX_BODY + 1), 413, "too-large", []),
+    "more than any mail": (b" " * (message_endpoint.MAX_BODY + 1), 413, "too-large", []),
     "much beside the texts": (b'{"headers": {"X-A": "' + b"x" * (1 << 20) + b'"}}', 413, "too-large", []),
 }  # fmt: skip
 

@@ -28,7 +28,7 @@ from mailcordon.adapters.http import control as control_routes
 from mailcordon.adapters.http import message_protocol, server, tls_gate
 from mailcordon.adapters.http import observe as observe_routes
 from mailcordon.adapters.http import status as status_routes
-from mailcordon.adapters.http.messages import MessageEndpoint
+from mailcordon.adapters.http.message_endpoint import MessageEndpoint
 from mailcordon.app import heartbeat, key_uses, mac_keys, wiring
 from mailcordon.app import server as http_server
 from mailcordon.config import Config

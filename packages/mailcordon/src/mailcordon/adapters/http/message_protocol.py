@@ -18,8 +18,8 @@ import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from mailcordon.adapters.http import messages, problems
-from mailcordon.adapters.http.messages import MessageEndpoint, Reply
+from mailcordon.adapters.http import message_endpoint, problems
+from mailcordon.adapters.http.message_endpoint import MessageEndpoint, Reply
 from mailcordon.adapters.http.request_headers import raw_credentials
 from mailcordon.control.key_cache import Known
 from mailcordon.core.errors import Forbidden, TooMuch
@@ -31,10 +31,10 @@ from mailcordon.door.limits import Limit, Limits
 from mailcordon.host import memory
 from mailcordon.send.accept import Accepted, Repeated
 
-_URL = messages.PATH.encode()
+_URL = message_endpoint.PATH.encode()
 _HEALTH_URL = b"/v1/health"
 _MOST_DISCARDED = (
-    4 * messages.MAX_BODY
+    4 * message_endpoint.MAX_BODY
 )  #: bytes of a refused body that are read, so that the client can read why
 _LINGER_BYTES = 256 * 1024  #: that a refused connection may still send, for the same reason
 _LINGER_SECONDS = 2.0
@@ -83,7 +83,9 @@ class Door:
         each second."""
         if headers is not self._server_headers:
             head = [STATUS_LINE[202], *(b"%b: %b\r\n" % one for one in headers)]
-            head += [f"{name}: {value}\r\n".encode("latin-1") for name, value in messages.JSON.items()]
+            head += [
+                f"{name}: {value}\r\n".encode("latin-1") for name, value in message_endpoint.JSON.items()
+            ]
             self._server_headers, self._accepted_head = headers, b"".join(head)
         return self._accepted_head
 
@@ -726,7 +728,7 @@ class MessageProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _written(self, reply: Reply, *, keep_alive: bool) -> bytes:
-        if keep_alive and reply.headers is messages.JSON and reply.status == 202:
+        if keep_alive and reply.headers is message_endpoint.JSON and reply.status == 202:
             return b"%bcontent-length: %d\r\n\r\n%b" % (
                 self._door.accepted_head(self.server_state.default_headers),
                 len(reply.body),
@@ -746,9 +748,9 @@ class MessageProtocol(HttpToolsProtocol):
 
 def _most_body(url: bytes) -> int:
     if url == _URL:
-        return messages.MAX_BODY
+        return message_endpoint.MAX_BODY
     path = url.partition(b"?")[0]
-    return messages.MAX_BODY if path == _URL else problems.most_body(path.decode("latin-1"))
+    return message_endpoint.MAX_BODY if path == _URL else problems.most_body(path.decode("latin-1"))
 
 
 _OF_ONE_REQUEST = frozenset(
@@ -848,8 +850,8 @@ class _Mail(_Direct):
     def add(self, chunk: bytes, whole: int, *, counted: bool) -> None:
         if self.response_complete:
             super().add(chunk, whole, counted=counted)
-        elif whole > messages.MAX_BODY:
-            self._give_up(self._connection._admission.refuse_body(messages.MAX_BODY))  # pyright: ignore[reportPrivateUsage]
+        elif whole > message_endpoint.MAX_BODY:
+            self._give_up(self._connection._admission.refuse_body(message_endpoint.MAX_BODY))  # pyright: ignore[reportPrivateUsage]
         elif counted and (refusal := self._grow(len(chunk), whole)):
             self._give_up(refusal)
         else:
@@ -887,7 +889,7 @@ class _Mail(_Direct):
         except Forbidden as error:
             self._reconsider(error, body)
         except Exception as error:
-            self.respond(messages.failure(error))
+            self.respond(message_endpoint.failure(error))
         else:
             stored.add_done_callback(self._stored)
 
@@ -902,7 +904,7 @@ class _Mail(_Direct):
         except Forbidden as error:  # of a large message, which is read in a thread and not kept
             self._reconsider(error, None)
         except (Exception, asyncio.CancelledError) as error:
-            self.respond(messages.failure(error))
+            self.respond(message_endpoint.failure(error))
 
     def _reconsider(self, refused: Forbidden, body: bytes | None) -> None:
         endpoint = self._connection.endpoint
@@ -922,5 +924,5 @@ class _Mail(_Direct):
         try:
             reply = task.result()
         except (Exception, asyncio.CancelledError) as error:
-            reply = messages.failure(error)
+            reply = message_endpoint.failure(error)
         self.respond(reply)

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from litestar.types import HTTPScope, Message, Receive, Scope, Send
 
-from mailcordon.adapters.http import messages
+from mailcordon.adapters.http import message_endpoint
 from mailcordon.adapters.http.request_headers import credentials
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.door.buckets import Buckets
@@ -26,7 +26,7 @@ def _turn(
     authorization, _ = credentials(scope["headers"])
     principal = keys.lookup(authorization)
     if principal is None:
-        return reads.of_client(messages.client_of(scope))
+        return reads.of_client(message_endpoint.client_of(scope))
     now, slug = time.monotonic(), principal.tenant_slug
     buckets.read_of_key(principal.key_id, principal.prefix, principal.limits, now, platform=slug is None)
     if slug is not None:
@@ -35,8 +35,8 @@ def _turn(
 
 
 def in_turn(
-    rest: messages.App, keys: KeyCache, reads: Reads, buckets: Buckets, most: Callable[[str], int]
-) -> messages.App:
+    rest: message_endpoint.App, keys: KeyCache, reads: Reads, buckets: Buckets, most: Callable[[str], int]
+) -> message_endpoint.App:
     """The ASGI application `rest`, whose requests take turns. Bodies of more bytes than `most` of their path are left to it, to
     refuse."""
 
@@ -58,7 +58,7 @@ def in_turn(
         except Exception as error:
             if response:
                 raise
-            await messages.respond(send, messages.failure(error))
+            await message_endpoint.respond(send, message_endpoint.failure(error))
             return
         for message in response:
             await send(message)

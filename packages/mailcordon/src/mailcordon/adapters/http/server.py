@@ -15,10 +15,10 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import Receive, Scope, Send
 
-from mailcordon.adapters.http import messages, problems, read_turns, shapes
+from mailcordon.adapters.http import message_endpoint, message_shapes, messages, problems, read_turns, shapes
 from mailcordon.adapters.http.auth import before_request
 from mailcordon.adapters.http.json_body import JSONRequest
-from mailcordon.adapters.http.messages import App, MessageEndpoint
+from mailcordon.adapters.http.message_endpoint import App, MessageEndpoint
 from mailcordon.control.key_cache import KeyCache
 
 
@@ -49,7 +49,7 @@ def build(
     )
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == messages.PATH:
+        if scope["type"] == "http" and scope["path"] == message_endpoint.PATH:
             await endpoint(scope, receive, send)
         else:
             await rest(scope, receive, send)
@@ -109,7 +109,7 @@ def application(
 def _described(rest: Litestar) -> bytes:
     schema = rest.openapi_schema.to_schema()
     (body, accepted, problem), parts = msgspec.json.schema_components(
-        [messages.SendBody, messages.MessageAccepted, problems.Problem],
+        [message_shapes.SendBody, message_shapes.MessageAccepted, problems.Problem],
         ref_template="#/components/schemas/{name}",
     )
     components: dict[str, Any] = schema.setdefault("components", {})
@@ -130,7 +130,7 @@ def _described(rest: Litestar) -> bytes:
             (503, "Not confirmed; retry with the same Idempotency-Key"),
         )
     }
-    schema["paths"].setdefault(messages.PATH, {})["post"] = {
+    schema["paths"].setdefault(message_endpoint.PATH, {})["post"] = {
         "summary": "Send a message: stored durably, with one delivery to each recipient",
         "operationId": "PostMessage",
         "tags": ["messages"],

@@ -1,0 +1,289 @@
+"""Takes POST /v1/messages: one decode, one look-up of the key in memory, and a place in the next batch.
+
+It is the hot path, and has two entries that do the same: a plain ASGI function here, and `message_protocol.py`, which does
+without ASGI.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, cast
+
+import msgspec
+from litestar.exceptions import MethodNotAllowedException
+from litestar.types import HTTPScope, Receive, Scope, Send
+
+from mailcordon.adapters.http import json_body, message_shapes, problems
+from mailcordon.adapters.http.message_shapes import DeliveryAccepted, MessageAccepted, SendBody
+from mailcordon.adapters.http.request_headers import credentials
+from mailcordon.control.key_cache import KeyCache
+from mailcordon.core import idempotency, ids
+from mailcordon.core import text as texts
+from mailcordon.core.errors import Forbidden, MailcordonError, NotFound, Unavailable, parse_field
+from mailcordon.core.principal import Principal
+from mailcordon.door.buckets import TENANT_RATES, Buckets, Rates
+from mailcordon.door.reads import ReadLimits, Reads
+from mailcordon.messages import api
+from mailcordon.messages import keys as key_messages
+from mailcordon.send import submission, view
+from mailcordon.send.accept import LARGE, Accept, Accepted, Repeated
+
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+PATH = "/v1/messages"
+MAX_BODY = 24 * 1024 * 1024  #: bytes of JSON; escapes may double what submission.MAX_BYTES allows
+_MOST_BESIDE_TEXTS = 1024 * 1024  #: bytes of JSON; the most recipients with the most headers each have 0.8 MB
+JSON = {"content-type": "application/json"}
+
+
+class Reply(NamedTuple):  # made for every message, and faster to make than a frozen dataclass
+    """A response to POST."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str]
+
+
+class MessageEndpoint:
+    """Takes POST, and has what the routes of messages.py need."""
+
+    def __init__(
+        self,
+        *,
+        accept: Accept,
+        keys: KeyCache,
+        reader: view.MessageReader,
+        canceller: view.Canceller,
+        hash_key: bytes,
+        buckets: Buckets | None = None,
+        reads: Reads | None = None,
+    ) -> None:
+        self.accept = accept
+        self.keys = keys
+        self.reader = reader
+        self.canceller = canceller
+        self.hash_key = hash_key
+        self.buckets = buckets or Buckets(Rates(), TENANT_RATES, lambda limit: None)
+        self.reads = reads or Reads(ReadLimits(), lambda limit: None)
+        self._decoder = msgspec.json.Decoder(SendBody)
+        self._encode = msgspec.json.Encoder().encode
+
+    # POST -----------------------------------------------------------------------------------------------------------------
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI function for /v1/messages, which takes POST only."""
+        try:
+            if scope["type"] != "http" or scope["method"] != "POST":
+                raise MethodNotAllowedException(headers={"allow": "POST"})
+            authorization, key = credentials(scope["headers"])
+            client = client_of(cast(HTTPScope, scope))
+            await self._sender(authorization, client)  # before any of the body is kept in memory
+            reply = await self.handle(authorization, key, await _read(receive), client)
+        except Exception as error:
+            reply = failure(error)
+        await respond(send, reply)
+
+    async def handle(self, authorization: str | None, key: str | None, raw: bytes, client: str = "") -> Reply:
+        """Handles a whole request. Raises MailcordonError."""
+        principal = await self._sender(authorization, client)
+        try:
+            result = await self.enqueue(principal, authorization, key, raw)
+        except Forbidden as refused:
+            return await self.reconsider(principal, refused, authorization, key, raw, client)
+        return (
+            await self.repeated(result, principal) if isinstance(result, Repeated) else self.accepted(result)
+        )
+
+    async def reconsider(
+        self,
+        principal: Principal,
+        refused: Forbidden,
+        authorization: str | None,
+        key: str | None,
+        raw: bytes | None,
+        client: str,
+    ) -> Reply:
+        """A key in memory may be older than a change that widened it: reads it, and handles the request again if it has changed.
+
+        Without `raw` only the next request profits. Raises `refused` if the key is as it was.
+        """
+        async with self.reads.of(principal):
+            now = await self.keys.authenticate(authorization)
+        if raw is None or now == principal:
+            raise refused
+        return await self.handle(authorization, key, raw, client)
+
+    async def _sender(self, authorization: str | None, client: str) -> Principal:
+        principal = self.keys.lookup(authorization)
+        if principal is None:
+            async with self.reads.of_client(client):
+                principal = await self.keys.load(authorization)
+        try:
+            principal.require_network(client)
+            principal.require("send")
+        except Forbidden:  # as `reconsider` does
+            async with self.reads.of(principal):
+                principal = await self.keys.authenticate(authorization)
+            principal.require_network(client)
+            principal.require("send")
+        return principal
+
+    def enqueue(
+        self, principal: Principal, authorization: str | None, key: str | None, raw: bytes
+    ) -> asyncio.Future[Accepted | Repeated]:
+        """Puts the message into the next batch. Raises MailcordonError for what can be checked at once."""
+        principal.require("send")
+        size, now, slug = len(raw), time.monotonic(), principal.tenant_slug
+        self.buckets.message_of_key(
+            principal.key_id, principal.prefix, principal.limits, size, now, platform=slug is None
+        )
+        if slug is not None:  # else the body names it
+            self.buckets.message_of_tenant(slug, size, now)
+        if size > LARGE:
+            return self._enqueue_large(principal, authorization, key, raw)
+        slug, checked = self._parse(principal, raw)
+        if principal.tenant_slug is None:
+            self.buckets.message_of_tenant(slug, size, now)
+        return self.accept.enqueue(
+            slug,
+            checked,
+            api_key=principal.key_id,
+            key=_idempotency_key(key),
+            still_allowed=_still_allowed(self.keys, authorization, principal, checked.type),
+        )
+
+    def _enqueue_large(
+        self, principal: Principal, authorization: str | None, key: str | None, raw: bytes
+    ) -> asyncio.Future[Accepted | Repeated]:
+        def admit(slug: str) -> None:
+            if principal.tenant_slug is None:
+                self.buckets.message_of_tenant(slug, len(raw), time.monotonic())
+
+        return self.accept.enqueue_large(
+            principal.tenant_slug or principal.key_id,  # a tenant with many keys has one turn
+            len(raw),
+            lambda: self._parse(principal, raw),
+            admit=admit,
+            api_key=principal.key_id,
+            key=_idempotency_key(key),
+            still_allowed=_still_allowed(self.keys, authorization, principal, None),
+        )
+
+    def _parse(self, principal: Principal, raw: bytes) -> tuple[str, submission.Submission]:
+        """The tenant and the checked message. Raises MailcordonError."""
+        if len(raw) > LARGE:
+            json_body.check_beside_texts(raw, _MOST_BESIDE_TEXTS)
+        body = json_body.read_as(self._decoder, raw, message_shapes.is_flat)
+        principal.require_type(body.type)
+        return principal.tenant_for(body.tenant), message_shapes.checked(body)
+
+    def accepted(self, accepted: Accepted) -> Reply:
+        return Reply(202, self._encode(message_shapes.message_accepted(accepted)), JSON)
+
+    async def repeated(self, repeated: Repeated, principal: Principal) -> Reply:
+        async with self.reads.of(principal):
+            accepted = await self._repeated(repeated.message, principal)
+        headers = {"content-type": "application/json", "idempotency-replayed": "true"}
+        return Reply(202, self._encode(accepted), headers)
+
+    async def _repeated(self, message: int, principal: Principal) -> MessageAccepted:
+        records = await self.reader.records(message, principal.tenant_id)
+        if records is None:
+            # Its rows are past retention and its key is not: only the id is left.
+            return MessageAccepted(ids.message_id(message), principal.tenant_slug or "", "", [])
+        return MessageAccepted(
+            id=ids.message_id(message),
+            tenant=records.message.tenant_slug,
+            type=records.message.type,
+            deliveries=[
+                DeliveryAccepted(
+                    ids.delivery_id(one.id), one.to, message_shapes.word(one.state), one.reason, one.detail
+                )
+                for one in view.deliveries(records)
+            ],
+        )
+
+    # GET, DELETE ------------------------------------------------------------------------------------------------------------
+
+    async def records(self, text: str, principal: Principal) -> view.MessageRecords:
+        """Raises NotFound if there is no such message, or the key may not read it."""
+        try:
+            message = ids.parse_message_id(text)
+        except ValueError as problem:
+            raise NotFound(api.not_a_message_id(texts.harmless(text, 64), str(problem))) from None
+        records = await self.reader.records(message, principal.tenant_id)
+        if records is None:
+            raise NotFound(api.no_message(texts.harmless(text, 64)))
+        return records
+
+
+def client_of(scope: HTTPScope) -> str:
+    """The client's address, as far as the server knows it."""
+    return scope["client"][0] if scope["client"] else ""
+
+
+async def respond(send: Send, reply: Reply) -> None:
+    await send(
+        {
+            "type": "http.response.start",
+            "status": reply.status,
+            "headers": [
+                (b"content-length", b"%d" % len(reply.body)),
+                *((name.encode(), value.encode()) for name, value in reply.headers.items()),
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": reply.body, "more_body": False})
+
+
+def failure(error: BaseException) -> Reply:
+    if isinstance(error, asyncio.CancelledError):
+        error = Unavailable(api.server_stopping())
+    return Reply(*problems.describe(error))
+
+
+def too_large() -> MailcordonError:
+    return problems.TooLarge(api.body_too_large(MAX_BODY))
+
+
+def _idempotency_key(key: str | None) -> str | None:
+    return None if key is None else parse_field("Idempotency-Key", idempotency.parse, key)
+
+
+def _still_allowed(
+    keys: KeyCache, authorization: str | None, principal: Principal, type: str | None
+) -> Callable[[], Awaitable[object]]:
+    """Raises if the key has ended, or was narrowed so that it may not send this. `type` None: it is not known yet."""
+
+    async def check() -> None:
+        now = await keys.authenticate(authorization)
+        now.require("send")
+        if type is not None:
+            now.require_type(type)
+        if now.networks != principal.networks or (type is None and now.types != principal.types):
+            raise Unavailable(
+                key_messages.key_changed(now.prefix), code="key-changed"
+            )  # the retry is judged by the new terms
+
+    return check
+
+
+async def _read(receive: Receive) -> bytes:
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        body = message.get("body", b"")
+        if len(body) > MAX_BODY:
+            raise too_large()
+        return body
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        if message["type"] != "http.request":
+            raise problems.Malformed(api.body_cut_off(), code="cut-off")
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise too_large()
+        chunks.append(chunk)
+        if not message.get("more_body"):
+            return b"".join(chunks)
+        message = await receive()
