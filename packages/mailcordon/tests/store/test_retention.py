@@ -337,7 +337,9 @@ async def test_counters_of_processes_that_ended_are_folded_and_the_backlog_stays
     await live.close()
 
 
-async def test_a_plan_goes_with_its_calls_400_days_after_its_end_and_never_while_it_waits(house: House) -> None:
+async def test_a_plan_goes_with_its_calls_400_days_after_its_end_and_never_while_it_waits(
+    house: House,
+) -> None:
     async def plan(state: str, days_ended: int | None) -> int:
         id = await house.owner.fetchval(
             "insert into plan (revision, source, made_by, state, made_at, ended_at)"
@@ -356,7 +358,8 @@ async def test_a_plan_goes_with_its_calls_400_days_after_its_end_and_never_while
     found, over = await plan("applied", 401), await plan("applied", 401)
     await house.owner.execute(
         "insert into finding (kind, severity, resource_kind, resource, plan, ended_at)"
-        " values ('dkim-off', 'high', 'identity', 'a.example', $1, null), ('dkim-off', 'high', 'identity', 'b.example', $2, now())",
+        " values ('dkim-off', 'high', 'identity', 'a.example', $1, null),"
+        " ('dkim-off', 'high', 'identity', 'b.example', $2, now())",
         found, over,
     )  # fmt: skip
     await house.upkeep.purge_old_rows()
