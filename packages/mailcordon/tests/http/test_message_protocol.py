@@ -18,7 +18,13 @@ from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.accept_store import AcceptStore
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReader
-from mailcordon.adapters.http import message_endpoint, message_protocol, server
+from mailcordon.adapters.http import (
+    limited_connection,
+    message_endpoint,
+    message_protocol,
+    server,
+    shared_door,
+)
 from mailcordon.adapters.http.message_endpoint import MessageEndpoint
 from mailcordon.control import keys
 from mailcordon.control.key_cache import KeyCache
@@ -433,7 +439,7 @@ async def test_a_large_message_beyond_the_rate_is_refused_before_it_is_sent(api:
 
 
 async def test_refused_bodies_are_read_at_a_bounded_rate(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(message_protocol, "_DISCARD_RATE", 1900)
+    monkeypatch.setattr(shared_door, "_DISCARD_RATE", 1900)
     monkeypatch.setattr(message_endpoint, "MAX_BODY", 1000)
     async with api.client() as client, api.client() as another:
         await client.write(api.head("Content-Length: 2000"))
@@ -470,7 +476,7 @@ async def test_a_client_that_never_stops_sending_is_disconnected(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(message_endpoint, "MAX_BODY", 1000)
-    monkeypatch.setattr(message_protocol, "_MOST_DISCARDED", 4000)
+    monkeypatch.setattr(limited_connection, "MOST_DISCARDED", 4000)
     async with api.client() as client:
         await client.write(api.head("Content-Length: 1000000000") + b" " * 2000)
         assert (await client.response()).status == 413
@@ -632,7 +638,7 @@ async def test_a_connection_that_is_lost_while_it_is_refused_gives_everything_ba
         await _seen(api)
         [connection] = api.server.server_state.connections
         assert isinstance(connection, message_protocol.MessageProtocol)
-        admission = connection._admission
+        admission = connection.admission
         assert admission.facts.body_bytes == 1000
         connection.transport.abort()
         connection.check_deadline(connection.loop.time() + 1000)  # before the loop says that it is lost

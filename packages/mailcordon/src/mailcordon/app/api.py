@@ -25,7 +25,7 @@ from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
 from mailcordon.adapters.http import account as account_routes
 from mailcordon.adapters.http import control as control_routes
-from mailcordon.adapters.http import message_protocol, server, tls_gate
+from mailcordon.adapters.http import message_protocol, server, shared_door, tls_gate
 from mailcordon.adapters.http import observe as observe_routes
 from mailcordon.adapters.http import status as status_routes
 from mailcordon.adapters.http.message_endpoint import MessageEndpoint
@@ -146,7 +146,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         health = _Health(pools["control"]).check
         application = server.build(endpoint, cache, handlers, health, mailcordon.__version__)
         await stack.enter_async_context(wiring.running(accept.run(), stop))
-        door = message_protocol.Door(
+        door = shared_door.Door(
             http_server.possible(config.limits), door_facts, TrustedProxies(config.trusted_proxies)
         )
         beating = heartbeat.beating(

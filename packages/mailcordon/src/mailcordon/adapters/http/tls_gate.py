@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from uvicorn.protocols.utils import get_remote_addr
 
-from mailcordon.adapters.http.message_protocol import Door
+from mailcordon.adapters.http.shared_door import Door
 from mailcordon.door.admission import Caller, Refusal
 from mailcordon.door.client_address import counted_as
 
