@@ -178,3 +178,13 @@ def test_every_setting_is_documented_with_what_it_takes_its_default_and_the_reas
     assert {row[0].strip(" `") for row in rows} == set(config.KNOWN)
     assert len(rows) == len(config.KNOWN)
     assert [row[0] for row in rows if len(row) != 4 or not all(cell.strip() for cell in row)] == []
+
+
+def test_resolvers_are_addresses_with_an_optional_port() -> None:
+    text = "192.0.2.53, 192.0.2.54:5353 [2001:db8::53]:53 2001:db8::54"
+    assert config.read({"MAILCORDON_DNS_SERVERS": text}).dns_servers == (
+        ("192.0.2.53", 53),
+        ("192.0.2.54", 5353),
+        ("2001:db8::53", 53),
+        ("2001:db8::54", 53),
+    )

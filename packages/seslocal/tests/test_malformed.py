@@ -135,6 +135,7 @@ def test_no_address_causes_a_5xx(world: World, path: str) -> None:
             "/clock",
             "/dns",
             "/dns/a.example",
+            "/dns/faults/a.example",
             "/streams/s",
             "/scenario",
             "/faults",

@@ -7,6 +7,7 @@ a service manager starts is configured in the same way.
 
 import base64
 import difflib
+import ipaddress
 import json
 import re
 from collections.abc import Mapping
@@ -44,6 +45,9 @@ _TOPIC = r"arn:[a-z-]+:sns:[a-z0-9-]+:\d+:[A-Za-z0-9_-]{1,256}"
 _TOPIC_IN_WORDS = "the ARN of an SNS topic, such as arn:aws:sns:us-east-1:123456789012:name"
 _TOPICS_IN_WORDS = "ARNs of SNS topics, separated by commas"
 _DATABASE_URL_IN_WORDS = "a URL such as postgresql://user:password@host:5432/mailcordon"
+_SERVERS_IN_WORDS = (
+    "IP addresses, each with an optional port, separated by commas, such as 192.0.2.53 or [2001:db8::53]:5353"
+)
 _RATE_IN_WORDS = "from 0.01 to 10000, with at most 3 decimals"
 _CHECKPOINTS_IN_WORDS = "the path of a file, or log, or both with a comma between them"
 _SECRET_KEYS_IN_WORDS = "keys of 32 bytes in URL-safe base64, separated by commas"  # noqa: S105 (words, not a key)
@@ -116,6 +120,8 @@ KNOWN = frozenset(
         "MAILCORDON_READS_WAITING_PER_CALLER",
         "MAILCORDON_READS_WAITING",
         "MAILCORDON_READ_SECONDS",
+        "MAILCORDON_DNS_SERVERS",
+        "MAILCORDON_DNS_TIMEOUT_SECONDS",
         "MAILCORDON_URL",
         "MAILCORDON_KEY",
         "MAILCORDON_TEST_DATABASE_URL",
@@ -224,6 +230,10 @@ class Config:
     reads: ReadLimits = field(default_factory=ReadLimits)
     #: Seconds until the database ends a read. A page of any list takes milliseconds, and who waits for longer has given up.
     read_seconds: int = 5
+    #: Resolvers, as address and port, for the look-ups of domains' records. None: those of this host. `up` names the local SES's.
+    dns_servers: tuple[tuple[str, int], ...] = ()
+    #: Seconds for one such look-up, with all tries; as long as resolvers themselves usually wait.
+    dns_timeout_seconds: int = 5
     #: Format of the log: `text` for people, `json` for machines (every line is a JSON object).
     log: str = "text"
 
@@ -303,6 +313,8 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         pending=_pending(reader),
         reads=_reads(reader),
         read_seconds=reader.number("MAILCORDON_READ_SECONDS", 5, 1, 30),
+        dns_servers=reader.servers("MAILCORDON_DNS_SERVERS"),
+        dns_timeout_seconds=reader.number("MAILCORDON_DNS_TIMEOUT_SECONDS", 5, 1, 60),
         log=reader.choice("MAILCORDON_LOG", ("text", "json"), "text"),
         **_feedback(reader, local=local, region=region, endpoint=ses_endpoint),
     )
@@ -511,6 +523,17 @@ class _Reader:
             self._is_wrong(name, value, "addresses and networks such as 10.0.0.0/8, separated by commas")
             return ()
 
+    def servers(self, name: str) -> tuple[tuple[str, int], ...]:
+        """IP addresses, each with an optional port, separated by commas or white space; the default port is the DNS's, 53."""
+        found: list[tuple[str, int]] = []
+        for value in re.split(r"[\s,]+", self._get(name) or ""):
+            if value:
+                try:
+                    found.append(_server(value))
+                except ValueError:
+                    self._is_wrong(name, value, _SERVERS_IN_WORDS)
+        return tuple(found)
+
     def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
         value = self._get(name) or default
         if value not in choices:
@@ -580,6 +603,17 @@ class _Reader:
         if value is not None and not _is_url(value, ("postgresql", "postgres"), host=False):
             self.wrong.append(settings.setting_wrong_secret(name=name, takes=_DATABASE_URL_IN_WORDS))
         return value
+
+
+def _server(text: str) -> tuple[str, int]:
+    """Raises ValueError."""
+    try:
+        return str(ipaddress.ip_address(text)), 53
+    except ValueError:
+        host, _, port = text.rpartition(":")
+        if not re.fullmatch(r"\d{1,5}", port, re.ASCII) or not 1 <= int(port) <= 65535:
+            raise
+        return str(ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))), int(port)
 
 
 def _is_rate(value: str) -> bool:

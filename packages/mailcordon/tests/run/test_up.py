@@ -18,7 +18,10 @@ import asyncpg
 import boto3
 import pytest
 
+from mailcordon import config
 from mailcordon.adapters.db import roles
+from mailcordon.adapters.dns.reply import Server
+from mailcordon.adapters.dns.resolver import Resolver
 from mailcordon_fixtures import systems
 from mailcordon_fixtures.systems import System
 
@@ -114,6 +117,19 @@ def test_each_role_gets_its_own_logins_and_no_others(system: System):
     names = {item.partition("=")[0] for item in environ.read_text().split("\0")}
     databases = {name for name in names if name.startswith("MAILCORDON_DATABASE_URL")}
     assert databases == {"MAILCORDON_DATABASE_URL_SEND", "MAILCORDON_DATABASE_URL_GOVERNOR"}
+
+
+async def test_each_role_asks_the_name_server_of_the_local_ses(system: System):
+    environ = Path(f"/proc/{system.processes['control']}/environ")
+    if not environ.exists():
+        pytest.skip("this system shows no process's environment")
+    settings = dict(item.partition("=")[::2] for item in environ.read_text().split("\0"))
+    [(address, port)] = config.read(
+        {"MAILCORDON_DNS_SERVERS": settings["MAILCORDON_DNS_SERVERS"]}
+    ).dns_servers
+    check = Resolver([Server(address, port)]).check(authoritative=True)
+    found = await check.find("feedback-smtp.us-east-1.amazonses.com", "A")
+    assert (found.records, found.authoritative) == (("192.0.2.26",), True)
 
 
 def test_down_stops_it_and_nothing_stays(home: Path):

@@ -95,6 +95,14 @@ WRONG: dict[str, tuple[str, ...]] = {
     "MAILCORDON_READS_WAITING_PER_CALLER": NUMBERS,
     "MAILCORDON_READS_WAITING": NUMBERS,
     "MAILCORDON_READ_SECONDS": (*NUMBERS, "0", "31"),
+    "MAILCORDON_DNS_SERVERS": (
+        "ns.example",
+        "192.0.2.53:0",
+        "192.0.2.53:dns",
+        "[2001:db8::53",
+        "192.0.2.53 192.0.2",
+    ),
+    "MAILCORDON_DNS_TIMEOUT_SECONDS": (*NUMBERS, "0", "61"),
     **{
         f"MAILCORDON_{what}": ("many", "-1", "0")
         for what in (

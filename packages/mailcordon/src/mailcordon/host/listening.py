@@ -107,6 +107,18 @@ async def free_port(wanted: Wanted, patience: float, say: Callable[[str], None])
         return int(listener.getsockname()[1])
 
 
+def free_dns_port(host: str = "127.0.0.1") -> int:
+    """A port that is free over UDP and over TCP, for a name server. Raises OSError."""
+    for _ in range(20):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams, socket.socket() as streams:
+            datagrams.bind((host, 0))
+            port = int(datagrams.getsockname()[1])
+            with contextlib.suppress(OSError):
+                streams.bind((host, port))
+                return port
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
 def holder_of(port: int) -> str | None:
     """The process that listens on a TCP port, as `process 4711 (node)`; None if it cannot be found out.
 

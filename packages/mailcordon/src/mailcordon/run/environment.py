@@ -27,6 +27,7 @@ def role_environment(environ: Mapping[str, str], role: str, config: Config) -> d
         "MAILCORDON_ENGAGEMENT_QUEUE_URL": config.engagement_queue_url,
         "MAILCORDON_MANAGEMENT_QUEUE_URL": config.management_queue_url,
         "MAILCORDON_SECRET_KEYS": ",".join(config.secret_keys),
+        "MAILCORDON_DNS_SERVERS": ",".join(f"[{host}]:{port}" for host, port in config.dns_servers),
         **{configs.login_setting(login): config.login_url(login) for login in configs.PROCESS_LOGINS[role]},
     }
     base = plain_environment(environ)

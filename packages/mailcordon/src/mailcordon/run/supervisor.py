@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from mailcordon import config as configs
@@ -128,7 +129,7 @@ class System:
 
     # -- local SES --------------------------------------------------------------------------------------------------
 
-    async def _start_local_ses(self, port: int) -> dict[str, str | None]:
+    async def _start_local_ses(self, port: int) -> dict[str, Any]:
         """Returns the settings that say where it is."""
         config = self._config
         if config.ses_endpoint is not None:
@@ -144,6 +145,8 @@ class System:
         directory.mkdir(parents=True, exist_ok=True)
         ready = directory / "seslocal.json"
         ready.unlink(missing_ok=True)
+        # Chosen here, as its other port is: after a restart the roles still know where it is.
+        dns_port = listening.free_dns_port()
         self._ses = Child(
             "seslocal",
             [
@@ -158,6 +161,8 @@ class System:
                 str(ready),
                 "--state",
                 str(config.home / LOCAL_SES),
+                "--dns-port",
+                str(dns_port),
             ],
             environment=plain_environment(os.environ),
             log=config.home / "log" / "seslocal.log",
@@ -170,6 +175,7 @@ class System:
         return {
             "ses_endpoint": endpoint,
             "sqs_endpoint": endpoint,
+            "dns_servers": config.dns_servers or (("127.0.0.1", dns_port),),
             **{
                 f"{kind}_queue_url": f"{endpoint}/{configs.LOCAL_ACCOUNT}/{name}"
                 for kind, name in (configs.QUEUES | {"management": configs.MANAGEMENT_QUEUE}).items()

@@ -1,4 +1,4 @@
-"""Admin calls on DNS: reading, putting and deleting records, and the records that an identity needs."""
+"""Admin calls on DNS: reading, putting and deleting records, the records that an identity needs, and what goes wrong by name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from seslocal.admin.fields import Json, Query, Refused
 from seslocal.dns.identity_records import required_records
 from seslocal.state.account import Account
 from seslocal.state.identities import Identity
-from seslocal.state.zone import TTL, Record
+from seslocal.state.name_faults import MOST, RCODES, NameFault
+from seslocal.state.zone import TTL, Record, folded
 
 
 def show(account: Account, query: Query, body: Json) -> Json:
@@ -58,6 +59,34 @@ def publish(account: Account, name: str, query: Query, body: Json) -> Json:
     return {**shown, "status": identity.status}
 
 
+def show_faults(account: Account, query: Query, body: Json) -> Json:
+    return {"faults": [asdict(fault) for fault in account.name_faults]}
+
+
+def put_fault(account: Account, name: str, query: Query, body: Json) -> Json:
+    """{"rcode": "SERVFAIL", "delay": seconds, "truncate": true, "no_tcp": true, "lame": true}, any of them"""
+    fields.allow_only(body, "rcode", "delay", "truncate", "no_tcp", "lame")
+    fault = NameFault(
+        name=folded(name),
+        rcode=fields.choice(body, "rcode", RCODES),
+        delay=fields.number(body, "delay", 0.0, 0.0, 60.0),
+        truncate=fields.boolean(body, "truncate", False),
+        no_tcp=fields.boolean(body, "no_tcp", False),
+        lame=fields.boolean(body, "lame", False),
+    )
+    if fault == NameFault(name=fault.name):
+        raise Refused(400, messages.dns_fault_missing())
+    if not account.name_faults.put(fault):
+        raise Refused(400, messages.too_many_dns_faults(MOST))
+    return asdict(fault)
+
+
+def delete_fault(account: Account, name: str, query: Query, body: Json) -> Json:
+    if not account.name_faults.delete(name):
+        raise Refused(404, messages.no_dns_fault(name))
+    return {}
+
+
 def _put(account: Account, records: list[Record]) -> Json:
     try:
         account.zone.put(records)
@@ -91,6 +120,9 @@ def _identity(account: Account, name: str) -> Identity:
 ROUTES: Final[tuple[tuple[str, str, Callable[..., Any]], ...]] = (
     ("GET", r"/dns", show),
     ("PUT", r"/dns", put_many),
+    ("GET", r"/dns/faults", show_faults),
+    ("PUT", r"/dns/faults/([^/]+)", put_fault),
+    ("DELETE", r"/dns/faults/([^/]+)", delete_fault),
     ("PUT", r"/dns/([^/]+)", put),
     ("DELETE", r"/dns/([^/]+)", delete),
     ("GET", r"/identities/([^/]+)/records", records_of),

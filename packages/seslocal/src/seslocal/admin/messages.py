@@ -196,6 +196,18 @@ def no_record(name: str, kind: str | None) -> str:
     return f"{name} has no {f'{kind} ' if kind else ''}record."
 
 
+def dns_fault_missing() -> str:
+    return "A DNS fault needs one of rcode, delay, truncate, no_tcp and lame."
+
+
+def too_many_dns_faults(most: int) -> str:
+    return f"{most:,} names have DNS faults. Delete one first."
+
+
+def no_dns_fault(name: str) -> str:
+    return f"{name} has no DNS fault."
+
+
 def stream_url_missing() -> str:
     return "url is missing. It is the HTTP or HTTPS endpoint that the stream delivers to."
 

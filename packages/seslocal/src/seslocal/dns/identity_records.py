@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from seslocal.state.account import Account
 from seslocal.state.identities import Identity
-from seslocal.state.zone import Record, Zone, folded, text_of
+from seslocal.state.zone import Record, Zone, checked, folded, text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,48 @@ def required_records(identity: Identity, region: str) -> list[Record]:
         records.append(Record(identity.mail_from, "MX", f"10 feedback-smtp.{region}.amazonses.com."))
         records.append(Record(identity.mail_from, "TXT", "v=spf1 include:amazonses.com ~all"))
     return records
+
+
+def records_as_published(account: Account, name: str) -> list[Record]:
+    """Returns the records at a name that the owner of a verified domain must have published. `name` is in lower case."""
+    return [
+        checked(record)
+        for identity in _covering(account, name)
+        for record in _published(identity, account.region)
+        if folded(record.name) == name
+    ]
+
+
+def exists_as_published(account: Account, name: str) -> bool:
+    """Whether a name exists because of such a record, at it or below it. `name` is in lower case."""
+    if any(identity.is_domain and _is_below(identity.name, name) for identity in account.identities.values()):
+        return True
+    return any(
+        folded(record.name) == name or _is_below(folded(record.name), name)
+        for identity in _covering(account, name)
+        for record in _published(identity, account.region)
+    )
+
+
+def _is_below(name: str, parent: str) -> bool:
+    return name.endswith("." + parent)
+
+
+def _published(identity: Identity, region: str) -> list[Record]:
+    keys = [record for record in required_records(identity, region) if record.name != identity.mail_from]
+    mail_from = [record for record in required_records(identity, region) if record.name == identity.mail_from]
+    return [
+        *(keys if identity.verified else []),
+        *(mail_from if identity.mail_from_status == "SUCCESS" else []),
+    ]
+
+
+def _covering(account: Account, name: str) -> list[Identity]:
+    """Returns the domain identities at this name and above it."""
+    labels = name.split(".")
+    above = (".".join(labels[i:]) for i in range(len(labels)))
+    found = (account.identities.get(each) for each in above)
+    return [identity for identity in found if identity is not None and identity.is_domain]
 
 
 def check_keys(zone: Zone, identity: Identity, region: str) -> Finding:

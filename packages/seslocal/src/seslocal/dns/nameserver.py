@@ -1,6 +1,7 @@
 """A name server for the records of the zone, over UDP and TCP on one port, so that any resolver can see what the local
 SES sees. It is authoritative for every name: an unknown name does not exist. SES's own names, which records point to,
-are included."""
+are included. Where identities verify without records, it answers as if the owners of verified domains had published them; what is
+put into the zone at such a name wins."""
 
 from __future__ import annotations
 
@@ -22,8 +23,10 @@ import dns.rrset
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from seslocal.dns.identity_records import exists_as_published, records_as_published
 from seslocal.events.certificate import certificate
 from seslocal.state.account import Account
+from seslocal.state.name_faults import NameFault
 from seslocal.state.zone import SOA, Record, folded
 
 _MOST_HOPS: Final = 8  # from CNAME to CNAME
@@ -67,29 +70,45 @@ class NameServer:
                 writer.close()
             await self._tcp.wait_closed()
 
-    def respond(self, question: bytes, *, over_udp: bool) -> bytes | None:
-        """Returns None if this is not a DNS query."""
+    def respond(self, question: bytes, *, over_udp: bool) -> tuple[bytes | None, float]:
+        """Returns the response and the seconds to wait before it is sent. None: there is none."""
         try:
             query = dns.message.from_wire(question)
             response = dns.message.make_response(query)
         except (dns.exception.DNSException, ValueError):
-            return _format_error(question)
+            return _format_error(question), 0.0
         response.flags |= dns.flags.AA
+        fault: NameFault | None = None
         if query.opcode() != dns.opcode.QUERY:
             response.set_rcode(dns.rcode.NOTIMP)
         elif len(query.question) != 1 or query.question[0].rdclass != dns.rdataclass.IN:
             response.set_rcode(dns.rcode.REFUSED)
         elif self._account().faults.use("dns_outage"):
             response.set_rcode(dns.rcode.SERVFAIL)
+        elif fault := self._account().name_faults.at(query.question[0].name.to_text()):
+            self._fail(response, fault, query.question[0].rdtype, over_udp=over_udp)
         else:
             self._fill(response, query.question[0].name, query.question[0].rdtype)
+        if fault is not None and fault.no_tcp and not over_udp:
+            return None, 0.0
+        delay = 0.0 if fault is None else fault.delay
         most = max(_PLAIN, query.payload) if over_udp else 65535
         try:
-            return response.to_wire(max_size=most)
+            return response.to_wire(max_size=most), delay
         except dns.exception.TooBig:
             cut = dns.message.make_response(query)
             cut.flags |= dns.flags.TC | dns.flags.AA
-            return cut.to_wire()
+            return cut.to_wire(), delay
+
+    def _fail(self, response: dns.message.Message, fault: NameFault, kind: int, *, over_udp: bool) -> None:
+        if fault.lame:
+            response.flags &= ~dns.flags.AA
+        elif fault.rcode is not None:
+            response.set_rcode(dns.rcode.from_text(fault.rcode))
+        elif fault.truncate and over_udp:
+            response.flags |= dns.flags.TC
+        else:
+            self._fill(response, response.question[0].name, kind)
 
     def _fill(self, response: dns.message.Message, name: dns.name.Name, kind: int) -> None:
         wanted = dns.rdatatype.to_text(dns.rdatatype.RdataType.make(kind))
@@ -106,9 +125,13 @@ class NameServer:
             name = dns.name.from_text(alias[0].value)
 
     def _empty_response(self, response: dns.message.Message, name: dns.name.Name, has_others: bool) -> None:
-        if not has_others and not self._account().zone.has(folded(name.to_text())):
+        if not has_others and not self._exists(folded(name.to_text())):
             response.set_rcode(dns.rcode.NXDOMAIN)
         response.authority.append(dns.rrset.from_text(dns.name.root, 60, "IN", "SOA", SOA))
+
+    def _exists(self, name: str) -> bool:
+        account = self._account()
+        return account.zone.has(name) or (not account.settings.strict and exists_as_published(account, name))
 
     def _records(self, name: str) -> list[Record]:
         account = self._account()
@@ -121,7 +144,7 @@ class NameServer:
         token, _, zone = name.partition(".")
         if zone == "dkim.amazonses.com" and _is_token(account, token):
             return [Record(name, "TXT", " ".join(f'"{piece}"' for piece in _public_key()))]
-        return []
+        return [] if account.settings.strict else records_as_published(account, name)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
@@ -130,9 +153,10 @@ class NameServer:
                 async with asyncio.timeout(_IDLE):
                     (size,) = struct.unpack("!H", await reader.readexactly(2))
                     question = await reader.readexactly(size)
-                response = self.respond(question, over_udp=False)
+                response, delay = self.respond(question, over_udp=False)
                 if response is None:
                     return
+                await asyncio.sleep(delay)
                 writer.write(struct.pack("!H", len(response)) + response)
                 await writer.drain()
         except (TimeoutError, OSError, asyncio.IncompleteReadError):
@@ -151,9 +175,17 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        response = self._server.respond(data, over_udp=True)
-        if response is not None and self._transport is not None:
+        response, delay = self._server.respond(data, over_udp=True)
+        if response is None or self._transport is None:
+            return
+        if delay:
+            asyncio.get_running_loop().call_later(delay, self._send_late, response, addr)
+        else:
             self._transport.sendto(response, addr)
+
+    def _send_late(self, response: bytes, address: tuple[str, int]) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.sendto(response, address)
 
 
 def _format_error(question: bytes) -> bytes | None:

@@ -36,8 +36,8 @@ class Zone:
         """Replaces all records of the same name and type. All or nothing; raises ValueError with a sentence."""
         new: dict[tuple[str, str], list[Record]] = {}
         for record in records:
-            checked = _checked(record)
-            new.setdefault((checked.name, checked.type), []).append(checked)
+            one = checked(record)
+            new.setdefault((one.name, one.type), []).append(one)
         for (name, kind), found in new.items():
             kinds = {*self._records.get(name, ()), *(other for owner, other in new if owner == name)} - {kind}
             if (kind == "CNAME" and (kinds or len(found) > 1)) or "CNAME" in kinds:
@@ -88,7 +88,8 @@ def text_of(record: Record) -> str:
     return b"".join(strings).decode("utf-8", "replace")
 
 
-def _checked(record: Record) -> Record:
+def checked(record: Record) -> Record:
+    """Returns the record with its value as zone files have it. Raises ValueError with a sentence."""
     try:
         import dns.exception
         import dns.name
