@@ -86,6 +86,7 @@ KNOWN = frozenset(
         "MAILCORDON_KEEP_BODIES_DAYS",
         "MAILCORDON_KEEP_RECORDS_DAYS",
         "MAILCORDON_KEEP_PLANS_DAYS",
+        "MAILCORDON_PROOF_DAYS",
         "MAILCORDON_AUDIT_CHECKPOINTS",
         "MAILCORDON_LOG",
         "MAILCORDON_TRUSTED_PROXIES",
@@ -208,6 +209,9 @@ class Config:
     #: Days after its end until a plan is deleted, with its calls. A yearly review finds what was done since the last one; who
     #: decided what stays in the audit trail.
     keep_plans_days: int = 400
+    #: Days that a proof of a lane's attribution counts. Routes are the same for months, but topics, queues and their policies are
+    #: not Mailcordon's, and nothing says that they changed.
+    proof_days: int = 7
     #: Where the control process writes checkpoints of the audit trail: a file (None: none), lines of the log, or both. Default: a
     #: file in the home, so that there is always one outside of the database.
     audit_checkpoint_file: Path | None = None
@@ -302,6 +306,7 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         keep_bodies_days=reader.number("MAILCORDON_KEEP_BODIES_DAYS", 7, 4, 3650),
         keep_records_days=reader.number("MAILCORDON_KEEP_RECORDS_DAYS", 90, 4, 3650),
         keep_plans_days=reader.number("MAILCORDON_KEEP_PLANS_DAYS", 400, 4, 3650),
+        proof_days=reader.number("MAILCORDON_PROOF_DAYS", 7, 1, 365),
         audit_checkpoint_file=checkpoint_file,
         audit_checkpoint_log=checkpoint_log,
         limits=_limits(reader),

@@ -18,6 +18,7 @@ from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.plan_store import PlanStore
+from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
 from mailcordon.adapters.http import control, server
@@ -30,6 +31,7 @@ from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.keys import Keys
 from mailcordon.control.lifecycle import Lifecycle
 from mailcordon.control.plans import Plans
+from mailcordon.control.proofs import Proofs
 from mailcordon.control.steps import Step, StepKind
 from mailcordon.control.tenants import Tenants
 
@@ -59,6 +61,7 @@ class ControlWorld:
         self.tenant_keys: dict[str, str] = {}
         self.spare = ""
         self.plan = 0  #: a proposed plan of acme
+        self.proof = 0  #: of acme, ended
         self.finding = 0  #: an open finding
         self.now = time.time()  #: of the key cache's clock
 
@@ -73,13 +76,25 @@ class ControlWorld:
             method,
             path.replace("{prefix}", self.spare)
             .replace("{plan}", str(self.plan))
+            .replace("{proof}", str(self.proof))
             .replace("{finding}", str(self.finding)),
             json=body,
             headers=headers,
         )
 
     async def everything(self) -> list[Any]:
-        tables = ("tenant", "lane", "hold", "message_type", "ledger", "plan", "audit", "api_key")
+        tables = (
+            "tenant",
+            "lane",
+            "hold",
+            "message_type",
+            "ledger",
+            "plan",
+            "proof",
+            "proof_mail",
+            "audit",
+            "api_key",
+        )
         return [[tuple(r) for r in await self.owner.fetch(f"select * from {t} order by 1")] for t in tables]
 
 
@@ -107,6 +122,7 @@ async def world(database: Any) -> AsyncIterator[ControlWorld]:
         records=IdentityRecords(
             ControlReader(pools["control"], pools["reader"]), PublicSuffixes(), region="us-east-1"
         ),
+        proofs=Proofs(ProofStore(pools["control"], pools["reader"])),
     )
     app = server.application(KeyCache(key_store), control.routes(services))
     # In this loop, where the pools live.
@@ -124,6 +140,11 @@ async def world(database: Any) -> AsyncIterator[ControlWorld]:
         )
         await owner.execute(
             "insert into erasure (tenant, requested_by, because) select id, 'ann', 'asked to' from tenant where slug = 'gone'"
+        )
+        world.proof = await owner.fetchval(
+            "insert into proof (tenant, lane, asked_at, asked_by, limit_ms, ended_at, proved, counts, because)"
+            " select l.tenant, l.id, now_ms(), 'test', 60000, now_ms(), true, true, 'all of acme' from lane l"
+            " join tenant t on t.id = l.tenant where t.slug = 'acme' returning id"
         )
         world.finding = await owner.fetchval(
             "insert into finding (kind, severity, resource_kind, resource, detail, row_kind, row_name) values"

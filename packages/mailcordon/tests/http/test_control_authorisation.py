@@ -66,6 +66,9 @@ ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
     ("GET", "/v1/drift/policies", None, "read", True, 403),
     ("GET", "/v1/drift/policies/dkim-off", None, "read", True, 403),
     ("PUT", "/v1/drift/policies/dkim-off", {"act": "propose", "because": "x"}, "admin", True, 403),
+    ("POST", "/v1/tenants/acme/proofs", {"types": ["newsletter"]}, "operate", True, 403),
+    ("GET", "/v1/tenants/acme/proofs", None, "read", False, 404),
+    ("GET", "/v1/proofs/{proof}", None, "read", False, 404),
     ("POST", "/v1/holds/preview", {"tenant": "acme", "action": "cordon"}, "operate", True, 403),
     ("POST", "/v1/holds", HOLD, "operate", True, 403),
     ("GET", "/v1/holds", None, "read", False, 200),
@@ -166,7 +169,8 @@ async def test_every_endpoint_of_this_plane_is_in_the_table(world: Any) -> None:
         if method not in ("OPTIONS", "HEAD")
     }
     named = {
-        (m, re.sub(r"\{(prefix|plan|finding)\}|(?<=policies/)dkim-off", "{}", path)) for m, path in known
+        (m, re.sub(r"\{(prefix|plan|finding|proof)\}|(?<=policies/)dkim-off", "{}", path))
+        for m, path in known
     }
     assert have == named
 

@@ -20,6 +20,7 @@ from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReader
 from mailcordon.adapters.db.observe_reader import PostgresObserveReader, PostgresSuppressions
 from mailcordon.adapters.db.observe_store import ObserveStore
+from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.status_reader import StatusReader
 from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
@@ -39,6 +40,7 @@ from mailcordon.control.governor import Governor
 from mailcordon.control.identity_records import IdentityRecords
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.lifecycle import Lifecycle
+from mailcordon.control.proofs import Proofs
 from mailcordon.control.tenants import Tenants
 from mailcordon.core.clock import boot_time
 from mailcordon.door.buckets import Buckets
@@ -136,6 +138,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             erasures=ErasureRequests(ControlReader(*read_as), ErasureStore(pools["control"])),
             findings=Findings(FindingStore(pools["control"]), governor),
             records=IdentityRecords(ControlReader(*read_as), PublicSuffixes(), region=config.region),
+            proofs=Proofs(ProofStore(*read_as), days=config.proof_days),
         )
         handlers = [
             *control_routes.routes(controlled),

@@ -12,10 +12,12 @@ from mailcordon.adapters.db.finding_store import FindingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.hint_store import HintStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
+from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.adapters.ses import management_events
 from mailcordon.adapters.ses.administer import Administer
+from mailcordon.adapters.ses.event_road import EventRoad
 from mailcordon.adapters.ses.queue import open_queue
 from mailcordon.app import checkpoints, heartbeat, wiring
 from mailcordon.app.credentials import credentials
@@ -26,6 +28,7 @@ from mailcordon.control.call_budget import CallBudget, Rates
 from mailcordon.control.erasure import Erasures
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
+from mailcordon.control.proving import Judge
 from mailcordon.control.reconcile import Reconciler
 from mailcordon.control.retention import Keep
 from mailcordon.control.retirement import Retirement
@@ -81,6 +84,20 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                 BesideStore(pool), ses, cell=config.cell, recheck=45.0 if local else LIST_COVERS_SECONDS
             ),
             findings=Findings(FindingStore(pool), governor, keep_days=config.keep_records_days),
+            judge=Judge(
+                ProofStore(pool),
+                ses,
+                EventRoad(
+                    topic=config.outcome_topic_arn or "",
+                    queue_url=config.outcome_queue_url,
+                    region=config.region,
+                    endpoint=config.sqs_endpoint,
+                    credentials=(config.access_key, config.secret_key),
+                    local=local,
+                ),
+                topic=config.outcome_topic_arn or "",
+                keep_days=config.keep_records_days,
+            ),
             settings=wiring.settings(config),
             want_everything=plans.want_everything,
             follow_plans=plans.follow,

@@ -6,6 +6,7 @@ import contextlib
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.clearing_store import ClearingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
+from mailcordon.adapters.db.proving_store import ProvingStore
 from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.adapters.db.settle_store import SettleStore
 from mailcordon.adapters.ses.httptools_transport import HttptoolsTransport
@@ -34,6 +35,8 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         stack.push_async_callback(settle.close)
         clearing = ClearingStore(config.login_url("send"), ramp_ms=ramp_ms)
         stack.push_async_callback(clearing.close)
+        proving = ProvingStore(config.login_url("send"))
+        stack.push_async_callback(proving.close)
         identity = Identity(installation=installation.name, mac_key=installation.mac_key)
 
         def sign_with_the_newest() -> None:
@@ -46,6 +49,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             store=queue,
             settle=settle,
             clearing=clearing,
+            proving=proving,
             ses=SesSend(transport, host=transport.host, region=config.region, credentials=signing),
             governor=Governor(GovernorStore(governors)).stops,
             identity=identity,

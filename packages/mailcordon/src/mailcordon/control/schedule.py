@@ -17,6 +17,7 @@ from mailcordon.control.erasure import Erasures
 from mailcordon.control.facts import ControlFacts
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
+from mailcordon.control.proving import Judge
 from mailcordon.control.reconcile import Reconciler
 from mailcordon.control.retirement import Retirement
 from mailcordon.control.scan import Scan
@@ -44,6 +45,7 @@ class Intervals:
     purge: float = 30.0
     partitions: float = 3_600.0
     counts: float = 60.0
+    proofs: float = 1.0  #: those that run; without any it is one look at an empty index
 
 
 LOCAL = Intervals(
@@ -56,6 +58,7 @@ LOCAL = Intervals(
     align=10.0,
     purge=10.0,
     partitions=10.0,
+    proofs=0.3,
 )
 
 
@@ -73,6 +76,7 @@ class Services:
     erasures: Erasures
     beside: Beside
     findings: Findings
+    judge: Judge
     settings: Settings
     want_everything: Callable[[Settings], Awaitable[None]]
     follow_plans: Callable[[], Awaitable[None]]
@@ -99,6 +103,8 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         ("end the stops that cover no lane", intervals.align, services.governor.stops.end_of_no_lane),
         ("remove suppressions", intervals.removals, upkeep.remove_suppressions),
         ("lift expired holds", intervals.clock, services.governor.lift_expired),
+        ("judge proofs", intervals.proofs, services.judge.advance),
+        ("purge proofs", intervals.purge, services.judge.purge),
         ("purge findings", intervals.partitions, services.findings.purge),
         ("hold what findings ask for", intervals.clock, services.findings.align_holds),
         ("align lanes", intervals.align, services.governor.align_all),

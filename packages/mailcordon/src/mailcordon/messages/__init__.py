@@ -7,6 +7,7 @@ What the API, the CLI and the log show in the same words:
 - `plans`: what a plan does, and why a step cannot be planned or applied.
 - `lifecycle`: what it means to move, retire, bring back or erase a lane, a domain or a tenant.
 - `document`: what is wrong with a document of tenants.
+- `proofs`: what a proof of attribution shows, and what did not come back.
 - `sharing`: what the lanes of a tenant share.
 - `identities`: the DNS records of a domain, whose it is, and what is wrong with what is published.
 - `holds`: what placing, lifting or cancelling would do.

@@ -71,6 +71,15 @@ def check(
     return _with_rows(event, attempt, lane, facts)
 
 
+def evidence(event: Event, attempt: Attempt, directory: Directory) -> tuple[int | None, str | None]:
+    """The lane that an event of a proof's mail is attributed to, as one of any mail would be, and how SES's own tags contradict
+    it."""
+    lane = directory.lanes.get((attempt.tenant_key, attempt.type))
+    if lane is None:
+        return None, reasons.unknown_lane(attempt.tenant_key, attempt.type)
+    return lane.id, _wrong_names(event, lane, directory.sets)
+
+
 def _with_rows(event: Event, attempt: Attempt, lane: Lane, facts: Facts) -> Attributed | Quarantine:
     number = attempt.attempt
     if facts.tenant != lane.tenant or facts.lane != lane.id:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from mailcordon.core import address as addresses
-from mailcordon.core import ids, tags
+from mailcordon.core import ids, proof, tags
 from mailcordon.core import text as texts
 from mailcordon.core.event import Attempt, Kind
 from mailcordon.core.installation import Installation
@@ -21,12 +21,14 @@ from mailcordon.observe.attribute import Attributed, OtherInstallation, Quaranti
 from mailcordon.observe.ports import (
     Decoded,
     DecodedEvent,
+    Directory,
     EventRow,
     Facts,
     Malformed,
     Notice,
     NoticeRow,
     Outcome,
+    ProofEventRow,
     Quarantined,
     Send,
     Transaction,
@@ -157,6 +159,7 @@ class _Batch:
         self._notices: list[NoticeRow] = []
         self._other_installations: Counter[tuple[str, Kind]] = Counter()
         self._seen: dict[str, int] = {}
+        self._proof_events: list[ProofEventRow] = []
         self._counts: Mapping[metrics.Cell, Sequence[int]] = {}
 
     async def run(self, decoded: Sequence[Decoded]) -> Report:
@@ -239,6 +242,8 @@ class _Batch:
             event, attempt = one.decoded.event, one.attempt
             if attempt.canary:
                 self._saw_send(event.configuration_set, event.kind, attempt)
+                if proof.is_mail(attempt.delivery):
+                    self._proof_events.append(self._evidence(one, directory))
                 continue
             known = facts.get(attempt.delivery, _NOTHING)
             verdict = attribute.check(event, attempt, directory, known, kept_ms=self._kept_ms)
@@ -256,6 +261,25 @@ class _Batch:
                 # A second SES id of an attempt is a double within one batch, too.
                 facts[attempt.delivery] = _with_ses_id(known, attempt.attempt, event.ses_id)
         return found
+
+    def _evidence(self, one: _Claimed, directory: Directory) -> ProofEventRow:
+        event = plausible.corrected(
+            one.decoded.event, called_at=one.attempt.called_at, recipient=None, now=directory.now
+        )
+        lane, problem = attribute.evidence(event, one.attempt, directory)
+        return ProofEventRow(
+            mail=one.attempt.delivery,
+            key=event.key,
+            kind=event.kind,
+            at=event.at,
+            ses_id=event.ses_id,
+            queue=self._source,
+            topic=one.decoded.topic,
+            configuration_set=event.configuration_set,
+            ses_tenant=event.ses_tenant,
+            lane=lane,
+            problem=problem,
+        )
 
     def _saw_send(self, configuration_set: str | None, kind: Kind, attempt: Attempt) -> None:
         """Records how far Send events have come. Others do not count: a Delivery event may overtake them."""
@@ -322,6 +346,8 @@ class _Batch:
 
     async def _write_the_rest(self) -> None:
         """Rows that all observers share are written last, so that their locks are short."""
+        if self._proof_events:
+            await self._tx.record_proof_events(self._proof_events)
         if self._quarantined and self._writes_quarantine:
             self._report.not_kept.update(await self._tx.quarantine(self._quarantined))
         if self._notices and (not_kept := await self._tx.keep_notices(self._notices)):

@@ -201,6 +201,23 @@ class Send:
     at: int
 
 
+@dataclass(slots=True, kw_only=True)
+class ProofEventRow:
+    """An event of a mail of a proof (docs/proofs.md): evidence that nothing is counted from."""
+
+    mail: int
+    key: bytes
+    kind: Kind
+    at: int
+    ses_id: str
+    queue: str
+    topic: str | None
+    configuration_set: str | None
+    ses_tenant: str | None
+    lane: int | None  #: that its tags name; None: there is none
+    problem: str | None  #: how it contradicts our rows
+
+
 #: (lane, provider, minute, tenant) -> counts in the order of metrics.COLUMNS
 Counts = Mapping[tuple[int, int, int, int], Sequence[int]]
 
@@ -230,6 +247,10 @@ class Transaction(Protocol):
     async def update_outcomes(self, rows: Sequence[Outcome]) -> None: ...
 
     async def record_sends(self, rows: Sequence[Send]) -> None: ...
+
+    async def record_proof_events(self, rows: Sequence[ProofEventRow]) -> None:
+        """Those of mails that still have rows. Existing rows stay as they are."""
+        ...
 
     async def suppress(self, rows: Sequence[Suppression]) -> None: ...
 

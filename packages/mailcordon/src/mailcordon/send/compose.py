@@ -4,12 +4,14 @@ The body is SES's JSON (ses.md 3.1), joined from pieces. A piece that is not JSO
 configuration sets) has only characters that need no escaping.
 """
 
+import base64
 import functools
 
 import msgspec
 
 from mailcordon.core import ids, tags
 from mailcordon.core.event import Attempt
+from mailcordon.core.proof import What
 from mailcordon.send.mail_headers import Pairs
 from mailcordon.send.submission import Submission
 
@@ -68,6 +70,33 @@ def canary_content(domain: str) -> bytes:
 def canary_recipient(delivery: str) -> str:
     """An address of SES's simulator with the delivery as label. Such mail counts for no quota, rate or reputation (ses.md 9)."""
     return f"success+{delivery}@simulator.amazonses.com"
+
+
+def proof_content(domain: str, what: What) -> bytes:
+    """The content of a mail of a proof. SES rejects a mail with the EICAR test file, which is no virus (ses.md 9)."""
+    simple: dict[str, object] = {
+        "Subject": {"Data": "Mailcordon proof of attribution"},
+        "Body": {"Text": {"Data": "Shows that the events of this lane's mail come back to it."}},
+    }
+    if what is What.REJECT:
+        simple["Attachments"] = [
+            {
+                "FileName": "eicar.txt",
+                "RawContent": base64.b64encode("".join(_EICAR).encode()).decode(),
+                "ContentType": "text/plain",
+            }
+        ]
+    return _encode({"FromEmailAddress": f"canary@{domain}", "Content": {"Simple": simple}})[1:-1]
+
+
+def proof_recipient(delivery: str, what: What) -> str:
+    """The simulator's address for what is to happen. A rejected mail never gets so far, and has the one of success."""
+    local = What.SUCCESS if what is What.REJECT else what
+    return f"{local}+{delivery}@simulator.amazonses.com"
+
+
+#: In parts, so that virus scanners do not take this file for one.
+_EICAR = ("X5O!P%@AP[4\\PZX54(P^)7CC)7}$", "EICAR-STANDARD-", "ANTIVIRUS-TEST-FILE", "!$H+H*")
 
 
 def call(

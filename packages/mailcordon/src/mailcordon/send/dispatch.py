@@ -20,7 +20,15 @@ from mailcordon.send.canary import Canaries, Identity
 from mailcordon.send.claiming import Claiming
 from mailcordon.send.clearing import Clearing
 from mailcordon.send.holds import Holds
-from mailcordon.send.ports import ClearingStore, QueueStore, Sender, SettleStore, StopAsker
+from mailcordon.send.ports import (
+    ClearingStore,
+    ProvingStore,
+    QueueStore,
+    Sender,
+    SettleStore,
+    StopAsker,
+)
+from mailcordon.send.proving import Proving
 from mailcordon.send.results import Results
 from mailcordon.send.route_cache import RouteCache
 from mailcordon.send.settling import Settling
@@ -34,6 +42,7 @@ DEAD_AFTER_MS = 2_000  #: a worker is dead when its heartbeat is this old and it
 SWEEP_EVERY = 30.0  #: seconds
 SETTLE_EVERY = 0.25  #: seconds
 CLEAR_EVERY = 0.25  #: seconds
+PROVE_EVERY = 1.0  #: seconds
 FAILED_PAUSE = 5.0  #: seconds until background work that failed is tried again
 DRAIN = 35.0  #: seconds in which the calls on the wire may end and their results be recorded
 URGENT_SHARE = 0.25  #: share of the call slots reserved for urgent mail
@@ -49,6 +58,7 @@ class Dispatcher:
         store: QueueStore,
         settle: SettleStore,
         clearing: ClearingStore,
+        proving: ProvingStore,
         ses: Sender,
         governor: StopAsker,
         identity: Identity,
@@ -92,6 +102,14 @@ class Dispatcher:
             stops=self._stops,
             window=self._window,
         )
+        self._proving = Proving(
+            store=proving,
+            queue=store,
+            cell=cell,
+            identity=identity,
+            call=ses.send_email,
+            may_use=lambda route: self._may_use(route) and self._settling.may_start(route),
+        )
         self._clearing = Clearing(clearing, holds=self._holds, facts=self._calling.facts)
         urgent = max(1, round(slots * URGENT_SHARE))
         self._claiming = [
@@ -133,6 +151,7 @@ class Dispatcher:
             self._every(HEARTBEAT_EVERY, self._heartbeat),
             self._every(SETTLE_EVERY, self._settling.once),
             self._every(CLEAR_EVERY, self._clearing.once),
+            self._every(PROVE_EVERY, self._proving.once),
             self._every(SWEEP_EVERY, self._store.sweep),
         ]
         tasks = [asyncio.create_task(one) for one in background]

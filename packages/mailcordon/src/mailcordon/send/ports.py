@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
+from mailcordon.core.proof import What
 from mailcordon.core.reason import Reason
 from mailcordon.core.reserved_domains import Undeliverable
 from mailcordon.core.route import Route
@@ -192,6 +193,34 @@ class StopAsker(Protocol):
     async def probe_lane(self, stop: Stop) -> int | None: ...
     async def probe_failed(self, stop: Stop, found: str, lane: int | None = None) -> None: ...
     async def account_agrees(self, stop: Stop, cell: str) -> bool: ...
+
+
+# PROVE ---------------------------------------------------------------------------------------------------------------------
+
+
+class ProofMail(NamedTuple):
+    """A mail of a proof that is to be sent (docs/proofs.md)."""
+
+    id: int
+    lane: int
+    what: What
+
+
+class ProvingStore(Protocol):
+    async def asked(self, most: int) -> Sequence[ProofMail]: ...
+
+    async def begin(self, mail: ProofMail, route: Route) -> int | None:
+        """Commits the intent to call SES for it. Returns the time, for its tags; None if another dispatcher was first, or its
+        proof has ended."""
+        ...
+
+    async def put_back(self, mail: ProofMail, said: str | None) -> None:
+        """SES has certainly not got it, and it may be tried again. `said`: why, if SES was called."""
+        ...
+
+    async def answered(self, mail: ProofMail, state: str, *, ses_id: str | None, said: str | None) -> None:
+        """`state`: accepted, refused or unknown."""
+        ...
 
 
 # SETTLE --------------------------------------------------------------------------------------------------------------------

@@ -50,8 +50,8 @@ class Settling:
             lane = need.unknown.lane
             route = (await self._routes.get({lane}, settled.epoch)).get(lane)
             if route is not None:
-                await self._canaries.prove(need, route, functools.partial(self._may_start, route))
+                await self._canaries.prove(need, route, functools.partial(self.may_start, route))
 
-    def _may_start(self, route: Route) -> bool:
+    def may_start(self, route: Route) -> bool:
         """As for mail, right before the call: a stop may have been placed since the round read the lane."""
         return not self._stops.stopped and not self._stops.stops_route(route) and not self._window.stopped

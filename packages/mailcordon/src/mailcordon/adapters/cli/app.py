@@ -32,6 +32,7 @@ from mailcordon.adapters.cli.commands import (
     metrics,
     plan,
     plans,
+    prove,
     quarantine,
     send,
     sent,
@@ -66,13 +67,23 @@ GROUPS = {
     "key": key.app,
 }
 identity.app.add_typer(identity_records.app)
-SINGLE_COMMANDS = (plan.app, status.app, account.app, send.app, why.app, sent.app, cordon.app, metrics.app)
+SINGLE_COMMANDS = (
+    plan.app,
+    prove.app,
+    status.app,
+    account.app,
+    send.app,
+    why.app,
+    sent.app,
+    cordon.app,
+    metrics.app,
+)
 
 #: The order of the help: what one needs first comes first.
 ORDER = (
     *("up", "down", "drill"),
     *("tenant", "lane", "identity", "type"),
-    *("plan", "apply", "plans", "export", "drift"),
+    *("plan", "apply", "plans", "export", "drift", "prove"),
     *("send", "why", "message", "sent"),
     *("cordon", "uncordon", "cancel", "holds", "stops"),
     *("status", "account", "metrics", "suppression", "quarantine", "mailbox"),

@@ -36,6 +36,7 @@ from mailcordon.observe.ports import (
     LaneName,
     NoticeRow,
     Outcome,
+    ProofEventRow,
     Quarantined,
     Send,
     SetRef,
@@ -232,6 +233,26 @@ class PostgresTransaction:
     async def record_sends(self, rows: Sequence[Send]) -> None:
         ordered = sorted((row.delivery, row.attempt, row.ses_id, row.at) for row in rows)
         await self._connection.execute(_SQL.record_sends, *_columns(ordered, 4))
+
+    async def record_proof_events(self, rows: Sequence[ProofEventRow]) -> None:
+        values = [
+            (
+                row.mail,
+                row.key,
+                int(row.kind),
+                row.at,
+                row.ses_id,
+                row.queue,
+                row.topic,
+                row.configuration_set,
+                row.ses_tenant,
+                row.lane,
+                row.problem,
+            )
+            for row in rows
+        ]
+        values.sort(key=operator.itemgetter(0, 1))
+        await self._connection.execute(_SQL.record_proof_events, *_columns(values, 11))
 
     async def suppress(self, rows: Sequence[Suppression]) -> None:
         values = [

@@ -15,6 +15,7 @@ from mailcordon.adapters.http import (
     lanes,
     lifecycle,
     plans,
+    proofs,
     stops,
     tenants,
 )
@@ -28,6 +29,7 @@ from mailcordon.control.identity_records import IdentityRecords
 from mailcordon.control.keys import Keys
 from mailcordon.control.lifecycle import Lifecycle
 from mailcordon.control.plans import Plans
+from mailcordon.control.proofs import Proofs
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.views import Reads
 
@@ -47,6 +49,7 @@ class ControlServices:
     erasures: ErasureRequests
     findings: Findings
     records: IdentityRecords
+    proofs: Proofs
 
 
 def routes(services: ControlServices) -> list[HTTPRouteHandler]:
@@ -60,6 +63,7 @@ def routes(services: ControlServices) -> list[HTTPRouteHandler]:
         *plans.routes(services.plans),
         *lifecycle.routes(services.lifecycle, services.plans, services.erasures),
         *drift.routes(services.findings),
+        *proofs.routes(services.reads, services.proofs),
         *catalogue.routes(services.reads, services.types),
         *keys.routes(services.reads, services.keys),
         *audit.routes(services.audit),

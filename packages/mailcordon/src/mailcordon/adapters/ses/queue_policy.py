@@ -19,6 +19,12 @@ _SEND = "sqs:sendmessage"
 _ALLOWED_BY = ("ArnEquals", "ArnLike", "StringEquals", "StringLike")
 _DENIED_UNLESS = ("ArnNotEquals", "ArnNotLike", "StringNotEquals", "StringNotLike")
 _SOURCE = "aws:sourcearn"
+#: What else is known of a call that an AWS service makes.
+_OF_A_SERVICE = {
+    "aws:securetransport": "true",
+    "aws:principalisawsservice": "true",
+    "aws:viaawsservice": "false",
+}
 _RULE = re.compile(r"arn:[a-z-]+:events:[a-z0-9-]+:\d+:rule/[^*?]+")
 
 
@@ -96,6 +102,69 @@ def rule_faults(text: str | None) -> list[Fault]:
         return found if lets else [Fault("missing", queues.queue_policy_lacks_rule()), *found]
     except (ValueError, AttributeError, TypeError):
         return [Fault("open", queues.queue_policy_unreadable())]
+
+
+def lets_ses_publish(text: str, *, topic: str, source: str, account: str) -> bool:
+    """Whether a topic's policy lets SES publish the events of a configuration set (`source`, its ARN). A policy that cannot be
+    read, or has a condition that is not known here, does not."""
+    request = {_SOURCE: source, "aws:sourceaccount": account, "aws:sourceowner": account, **_OF_A_SERVICE}
+    return _allows(text, "sns:publish", topic, "ses.amazonaws.com", request)
+
+
+def lets_topic_write(text: str | None, *, queue: str, topic: str) -> bool:
+    """Whether a queue's policy lets this topic write to it. Without a policy it does not."""
+    request = {_SOURCE: topic, "aws:sourceaccount": topic.split(":")[4], **_OF_A_SERVICE}
+    return text is not None and _allows(text, _SEND, queue, "sns.amazonaws.com", request)
+
+
+def _allows(text: str, action: str, resource: str, service: str, request: Mapping[str, str]) -> bool:
+    try:
+        fits = [
+            one
+            for one in _statements(text)
+            if _names(one, "Action", action)
+            and _names(one, "Resource", resource)
+            and {"*", service} & set(_principals(one))
+            and _holds(one, request)
+        ]
+    except (ValueError, AttributeError, TypeError):
+        return False
+    return any(one.get("Effect") == "Allow" for one in fits) and not any(
+        one.get("Effect") == "Deny" for one in fits
+    )
+
+
+def _names(statement: Mapping[str, Any], member: str, value: str) -> bool:
+    if f"Not{member}" in statement:
+        return not any(fnmatchcase(value.lower(), one.lower()) for one in _texts(statement[f"Not{member}"]))
+    return any(fnmatchcase(value.lower(), one.lower()) for one in _texts(statement.get(member)))
+
+
+def _holds(statement: Mapping[str, Any], request: Mapping[str, str]) -> bool:
+    """Whether all conditions of a statement hold. One that is not known counts as the worse: it holds in a denial."""
+    conditions: Any = statement.get("Condition") or {}
+    return all(
+        _condition(
+            operator, request.get(key.lower()), _texts(values), denies=statement.get("Effect") == "Deny"
+        )
+        for operator, keys in conditions.items()
+        for key, values in keys.items()
+    )
+
+
+def _condition(operator: str, has: str | None, wanted: Sequence[str], *, denies: bool) -> bool:
+    name = operator.removesuffix("IfExists")
+    if name == "Null":
+        return str(has is None).lower() in [one.lower() for one in wanted]
+    if name not in (*_ALLOWED_BY, *_DENIED_UNLESS, "Bool"):
+        return denies
+    if has is None:
+        return operator != name or name in _DENIED_UNLESS
+    if name == "Bool":
+        return has in [one.lower() for one in wanted]
+    exact = name in ("StringEquals", "StringNotEquals")
+    matches = any(has == one if exact else fnmatchcase(has, one) for one in wanted)
+    return matches == (name in _ALLOWED_BY)
 
 
 def _judge(statements: Sequence[Mapping[str, Any]], needed: list[str], topics: set[str]) -> list[Fault]:

@@ -97,6 +97,18 @@ insert into send_event (delivery, attempt, ses_id, at)
 select * from unnest($1::text::bigint[], $2::text::smallint[], $3::text::text[], $4::text::bigint[])
 on conflict do nothing;
 
+-- name: record_proof_events
+-- Evidence of proofs. Only a batch with an event of a proof's mail asks for it.
+insert into proof_event (mail, key, tenant, lane, kind, at, received_at, ses_id, queue, topic, configuration_set, ses_tenant,
+                         attributed_lane, problem)
+select x.mail, x.key, m.tenant, m.lane, x.kind, x.at, now_ms(), x.ses_id, x.queue, x.topic, x.configuration_set, x.ses_tenant, x.lane,
+       x.problem
+  from unnest($1::text::bigint[], $2::text::bytea[], $3::text::smallint[], $4::text::bigint[], $5::text::text[], $6::text::text[],
+              $7::text::text[], $8::text::text[], $9::text::text[], $10::text::int[], $11::text::text[])
+       as x (mail, key, kind, at, ses_id, queue, topic, configuration_set, ses_tenant, lane, problem)
+  join proof_mail m on m.id = x.mail
+on conflict do nothing;
+
 -- name: suppress
 -- The order of observe/suppress.py: the suppression that lasts longest stays, of those the earliest. A requested removal stands
 -- against older evidence, and is undone by newer.

@@ -1,0 +1,111 @@
+"""Looks at what is between a configuration set and the observer: the SNS topic, its subscription and the SQS queue's policy.
+
+Read through boto3 in worker threads, and only when events of a proof did not come. What this login may not read is returned as
+unread, and the proof says so.
+"""
+
+import asyncio
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from mailcordon.adapters.ses import queue_policy
+from mailcordon.control.proofs import Fault
+from mailcordon.messages import proofs as messages
+
+_MISSING = ("NotFound", "NotFoundException", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
+
+
+class EventRoad:
+    """Implements `control.proving.RoadLook` for one topic and queue.
+
+    `local`: a topic that nobody created leads to the queue of the same name (seslocal).
+    """
+
+    def __init__(
+        self,
+        *,
+        topic: str,
+        queue_url: str | None,
+        region: str,
+        endpoint: str | None,
+        credentials: tuple[str | None, str | None],
+        local: bool,
+    ) -> None:
+        self._topic, self._queue_url, self._region, self._local = topic, queue_url, region, local
+        self._endpoint = endpoint
+        self._credentials = credentials
+
+    async def faults(self, configuration_set: str) -> tuple[list[Fault], list[str]]:
+        return await asyncio.to_thread(self._look, configuration_set)
+
+    def _look(self, configuration_set: str) -> tuple[list[Fault], list[str]]:
+        found: list[Fault] = []
+        unread: list[str] = []
+        for look in (self._topic_faults, self._queue_faults):
+            try:
+                found += look(configuration_set)
+            except (ClientError, BotoCoreError, ValueError) as error:
+                unread.append(str(error)[:300])
+        return found, unread
+
+    def _topic_faults(self, configuration_set: str) -> list[Fault]:
+        sns, topic = self._client_of("sns"), self._topic
+        try:
+            attributes: dict[str, str] = sns.get_topic_attributes(TopicArn=topic)["Attributes"]
+        except ClientError as error:
+            if not _is_missing(error):
+                raise
+            return [] if self._local else [Fault("topic", messages.no_topic(topic))]
+        account = topic.split(":")[4]
+        source = (
+            f"arn:{topic.split(':')[1]}:ses:{self._region}:{account}:configuration-set/{configuration_set}"
+        )
+        policy = attributes.get("Policy")
+        if policy and not queue_policy.lets_ses_publish(policy, topic=topic, source=source, account=account):
+            return [Fault("topic-policy", messages.topic_policy(topic))]
+        if self._queue_url is None:
+            return []
+        queue = queue_policy.queue_arn(self._queue_url, region=self._region, topic=topic)
+        token = ""
+        while True:
+            more = {"NextToken": token} if token else {}
+            page: dict[str, Any] = sns.list_subscriptions_by_topic(TopicArn=topic, **more)
+            if any(one["Endpoint"] == queue for one in page["Subscriptions"]):
+                return []
+            token = page.get("NextToken") or ""
+            if not token:
+                return [Fault("subscription", messages.no_subscription(topic, queue))]
+
+    def _queue_faults(self, configuration_set: str) -> list[Fault]:
+        if self._queue_url is None:
+            return []
+        queue = queue_policy.queue_arn(self._queue_url, region=self._region, topic=self._topic)
+        sqs = self._client_of("sqs")
+        try:
+            found = sqs.get_queue_attributes(QueueUrl=self._queue_url, AttributeNames=["Policy"])
+        except ClientError as error:
+            if not _is_missing(error):
+                raise
+            return [Fault("queue", messages.no_queue(queue))]
+        policy: str | None = found.get("Attributes", {}).get("Policy")
+        if policy is None and self._local:
+            return []  # the local queue takes what any topic writes
+        if not queue_policy.lets_topic_write(policy, queue=queue, topic=self._topic):
+            return [Fault("queue-policy", messages.queue_policy(queue, self._topic))]
+        return []
+
+    def _client_of(self, service: str) -> Any:
+        key, secret = self._credentials
+        session: Any = boto3.session.Session(
+            aws_access_key_id=key, aws_secret_access_key=secret, region_name=self._region
+        )
+        config = Config(retries={"total_max_attempts": 2}, connect_timeout=3, read_timeout=5)
+        return session.client(service, endpoint_url=self._endpoint, config=config)
+
+
+def _is_missing(error: ClientError) -> bool:
+    code: str = error.response.get("Error", {}).get("Code", "")
+    return code in _MISSING or code.endswith("NonExistentQueue")
