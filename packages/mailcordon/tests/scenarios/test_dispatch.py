@@ -15,6 +15,7 @@ import seslocal
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.clearing_store import ClearingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
+from mailcordon.adapters.db.proving_store import ProvingStore
 from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.adapters.db.settle_store import SettleStore
 from mailcordon.adapters.ses.httptools_transport import HttptoolsTransport
@@ -92,6 +93,7 @@ async def dispatching(world: Any) -> AsyncIterator[DispatchSystem]:
         await asyncio.to_thread(set_up_ses, local.url, tenant, "password-reset.acme.example", Class.URGENT)
         queue, settle = QueueStore(world.database.dsn("send")), SettleStore(world.database.dsn("send"))
         clearing = ClearingStore(world.database.dsn("send"))
+        proving = ProvingStore(world.database.dsn("send"))
         transport = HttptoolsTransport(local.url)
         ses = SesSend(
             transport,
@@ -105,6 +107,7 @@ async def dispatching(world: Any) -> AsyncIterator[DispatchSystem]:
             store=queue,
             settle=settle,
             clearing=clearing,
+            proving=proving,
             ses=ses,
             governor=governor.stops,
             identity=Identity(installation="test", mac_key=KEY),
@@ -118,7 +121,7 @@ async def dispatching(world: Any) -> AsyncIterator[DispatchSystem]:
             yield DispatchSystem(world, local, accept, governor, dispatcher, http, stop, running)
             stop.set()
             await running
-        for one in (queue, settle, clearing, transport, pool):
+        for one in (queue, settle, clearing, proving, transport, pool):
             await one.close()
 
 

@@ -51,7 +51,7 @@ async def prove(
     ] = 60.0,
     list_: Annotated[bool, typer.Option("--list", help="Only show which lanes are proved.")] = False,
     show_: Annotated[
-        int | None, typer.Option("--show", metavar="PROOF", help="Only show this proof.")
+        int | None, typer.Option("--show", metavar="PROOF", help="Only show this proof. Default: none.")
     ] = None,
 ) -> None:
     """Prove that bounces and complaints of each lane come back to it.
