@@ -9,7 +9,18 @@ import pytest
 from rich.console import Group, RenderableType
 
 from mailcordon.adapters.cli import failures, show
-from mailcordon.adapters.cli.commands import account, cordon, holds, lane, metrics, status, stops, tenant, why
+from mailcordon.adapters.cli.commands import (
+    account,
+    cordon,
+    holds,
+    lane,
+    metrics,
+    plan,
+    status,
+    stops,
+    tenant,
+    why,
+)
 from mailcordon.adapters.cli.connection import Connection
 from mailcordon.adapters.cli.drill import command as drill
 
@@ -323,3 +334,29 @@ def test_the_account_shows_limits_shares_a_newcomers_wait_and_the_scan() -> None
     assert "within 11 h, within 3 days while other work" in said
     nobody = "\n".join(lines(Group(*account.account_views({"limits": [], "calls": None}))))
     assert "No control process reports" in nobody
+
+
+def test_a_large_plan_shows_its_first_steps_and_calls_and_says_where_the_others_are() -> None:
+    call = {"seq": 1, "state": "pending", "says": "create identity mail.acme.example", "why": "missing"}
+    found = {
+        "id": 17,
+        "made_by": "ann",
+        "steps": [{"says": f"step {n}."} for n in range(60)],
+        "steps_left_off": 940,
+        "calls": [call] * 60,
+        "calls_left_off": 1940,
+        "notes": [f"note {n}." for n in range(55)],
+        "notes_left_off": 45,
+        "tenants": [f"t{n}" for n in range(12)],
+        "tenants_left_off": 988,
+    }
+    shown = "\n".join(lines(plan.plan_view(found)))
+    assert ("step 49." in shown, "step 50." in shown) == (True, False)
+    assert "and 950 more: mailcordon plans steps 17" in shown
+    assert "2,000 calls" in shown
+    assert "and 1,950 more: mailcordon plans calls 17" in shown
+    assert ("note 50." in shown, "and the same of 50 more" in shown) == (False, True)
+    assert "t9 and 990 more" in shown
+    every = "\n".join(lines(plan.plan_view(found, most=None)))
+    assert "step 59." in every
+    assert "and 940 more: mailcordon plans steps 17" in every

@@ -57,6 +57,8 @@ ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
     ("POST", "/v1/plans", {"steps": [ADD_LANE]}, "admin", True, 403),
     ("GET", "/v1/plans", None, "read", True, 403),
     ("GET", "/v1/plans/{plan}", None, "read", True, 403),
+    ("GET", "/v1/plans/{plan}/steps", None, "read", True, 403),
+    ("GET", "/v1/plans/{plan}/calls", None, "read", True, 403),
     ("POST", "/v1/plans/{plan}/apply", {}, "admin", True, 403),
     ("POST", "/v1/plans/{plan}/reject", {"because": "x"}, "admin", True, 403),
     ("GET", "/v1/document", None, "read", True, 403),

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from mailcordon.adapters.http import plans as http_plans
+
 from .test_control import Api
 from .test_control import api as api
 
@@ -67,6 +69,33 @@ async def test_plans_are_listed_newest_first_in_pages_and_by_state(api: Api) -> 
         made[1:]
     )
     assert await api.ask("GET", "/v1/plans?state=nonsense", status=422)
+
+
+async def test_a_large_plan_shows_its_first_steps_and_has_all_in_pages(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_plans, "MOST_STEPS", 3)
+    asked = [
+        {**ADD, "to": f"bills-{n}.acme.example", "type": type}
+        for n, type in enumerate(("invoice", "receipt"))
+    ]
+    made = await api.ask("POST", "/v1/plans", {"steps": asked}, status=201)
+    assert ([step["seq"] for step in made["steps"]], made["steps_left_off"]) == ([1, 2, 3], 1)
+    assert (made["tenants_left_off"], made["notes_left_off"], made["calls_left_off"]) == (0, 0, 0)
+    path = f"/v1/plans/{made['id']}"
+    first = await api.ask("GET", f"{path}/steps?limit=3")
+    assert first["items"] == made["steps"]
+    rest = await api.ask("GET", f"{path}/steps?limit=3&after={first['next']}")
+    assert ([step["seq"] for step in rest["items"]], rest["next"]) == ([4], None)
+    assert rest["items"][0]["says"] == "let acme send receipt from bills-1.acme.example"
+
+    first = await api.ask("GET", f"{path}/calls?limit=3")
+    rest = await api.ask("GET", f"{path}/calls?after={first['next']}")
+    assert [*first["items"], *rest["items"]] == made["calls"]
+    assert rest["next"] is None
+    for each in ("steps", "calls"):
+        assert (await api.ask("GET", f"/v1/plans/999999/{each}", status=404))["code"] == "no-such-plan"
+        assert (await api.ask("GET", f"{path}/{each}?after=999999"))["items"] == []
 
 
 async def test_a_plan_that_changes_nothing_has_no_number(api: Api) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from mailcordon.control import desired, draft, lookup, plan, steps
 from mailcordon.control import document as documents
@@ -26,6 +26,7 @@ from mailcordon.messages import plans as words
 
 State = Literal["proposed", "applying", "applied", "rejected", "outdated"]
 Source = Literal["person", "control", "settings"]
+_T = TypeVar("_T")
 
 CONTROL = "control"  #: the actor of plans that nobody asked for
 #: Tenants whose lanes are aligned before the answer. Those of larger plans are aligned by the sweep of the control role.
@@ -122,6 +123,14 @@ class PlanStore(Protocol):
     async def get(self, id: int) -> Plan | None: ...
 
     async def newest(self, *, state: State | None, before: int | None, limit: int) -> list[Plan]: ...
+
+    async def steps(self, id: int, *, after: int, limit: int) -> list[Step] | None:
+        """The steps of a plan behind its first `after`, in order. None if there is no such plan."""
+        ...
+
+    async def calls(self, id: int, *, after: int, limit: int) -> list[Call] | None:
+        """As `steps`, its calls."""
+        ...
 
     async def follow(self) -> list[int]:
         """Moves the routes whose new sets and SES tenants exist by now, and releases calls that no mail keeps waiting any more.
@@ -244,10 +253,15 @@ class Plans:
 
     async def get(self, id: int) -> Plan:
         """With its calls. Raises NotFound."""
-        found = await self._store.get(id)
-        if found is None:
-            raise NotFound(words.no_plan(id), code="no-such-plan")
-        return found
+        return _known(id, await self._store.get(id))
+
+    async def steps(self, id: int, *, after: int, limit: int) -> list[Step]:
+        """The steps of a plan behind its first `after`, in order. Raises NotFound."""
+        return _known(id, await self._store.steps(id, after=after, limit=limit))
+
+    async def calls(self, id: int, *, after: int, limit: int) -> list[Call]:
+        """The calls of a plan behind its first `after`, in order. Raises NotFound."""
+        return _known(id, await self._store.calls(id, after=after, limit=limit))
 
     async def newest(
         self, *, state: State | None = None, before: int | None = None, limit: int = 100
@@ -307,9 +321,7 @@ class Plans:
         return made
 
     async def _decidable(self, transaction: Transaction, id: int) -> Plan:
-        found = await transaction.stored(id)
-        if found is None:
-            raise NotFound(words.no_plan(id), code="no-such-plan")
+        found = _known(id, await transaction.stored(id))
         if found.state == "outdated":
             raise await self._outdated(transaction)
         if found.state != "proposed":
@@ -326,6 +338,13 @@ class Plans:
 
 
 # Pure ----------------------------------------------------------------------------------------------------------------------
+
+
+def _known(id: int, found: _T | None) -> _T:
+    """What was found of a plan. Raises NotFound."""
+    if found is None:
+        raise NotFound(words.no_plan(id), code="no-such-plan")
+    return found
 
 
 def _nothing(made: Draft, actor: str) -> Plan:

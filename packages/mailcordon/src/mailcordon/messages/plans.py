@@ -292,8 +292,20 @@ def plan_calls(*, calls: str) -> str:
 
 @example(number=120, plan=17)
 def calls_hidden(*, number: int, plan: int) -> str:
-    """A plan has more calls than `plan` shows."""
-    return f"and {number:,} more: mailcordon plans show {plan}"
+    """A plan has more calls than are shown."""
+    return f"and {number:,} more: mailcordon plans calls {plan}"
+
+
+@example(number=120, plan=17)
+def steps_hidden(*, number: int, plan: int) -> str:
+    """A plan has more steps than are shown."""
+    return f"and {number:,} more: mailcordon plans steps {plan}"
+
+
+@example(number=120)
+def notes_hidden(*, number: int) -> str:
+    """A plan says more beside its steps than is shown."""
+    return f"and the same of {number:,} more"
 
 
 @example()
@@ -305,11 +317,13 @@ def plan_waits() -> str:
 @example(tenants=["acme"])
 @example(tenants=["acme", "zen"])
 @example(tenants=[])
-def plan_touches(*, tenants: list[str]) -> str:
+@example(tenants=[f"tenant-{n}" for n in range(12)], more=9000)
+def plan_touches(*, tenants: list[str], more: int = 0) -> str:
     """Whom a plan touches."""
     if not tenants:
         return "Touches what all tenants share."
-    shown = ", ".join(tenants[:10]) + (f" and {len(tenants) - 10:,} more" if len(tenants) > 10 else "")
+    more += max(0, len(tenants) - 10)
+    shown = ", ".join(tenants[:10]) + (f" and {more:,} more" if more else "")
     return f"Touches {shown}. Leaves all other tenants alone."
 
 

@@ -248,6 +248,19 @@ class PlanStore:
         async with connection_pool.acquire(self._pool) as conn:
             return [_plan(row) for row in await conn.fetch(_SQL.plans, state, before, limit)]
 
+    async def steps(self, id: int, *, after: int, limit: int) -> list[Step] | None:
+        async with connection_pool.acquire(self._pool) as conn:
+            found = await conn.fetchval(_SQL.steps_after, id, after, limit)
+        return None if found is None else [_step(each) for each in json.loads(found)]
+
+    async def calls(self, id: int, *, after: int, limit: int) -> list[Call] | None:
+        async with connection_pool.transaction(self._pool, snapshot=True) as conn:
+            row = await conn.fetchrow(_SQL.plan, id)
+            if row is None:
+                return None
+            owners = steps.owners_of(_plan(row).steps)
+            return [_call(each, owners) for each in await conn.fetch(_SQL.calls_after, id, after, limit)]
+
     async def follow(self) -> list[int]:
         async with connection_pool.acquire(self._pool) as conn:
             if not await conn.fetchval(_SQL.applying):

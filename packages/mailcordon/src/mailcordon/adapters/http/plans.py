@@ -19,6 +19,9 @@ from mailcordon.core.principal import ADMIN, READ
 from mailcordon.messages import api
 from mailcordon.messages import plans as words
 
+#: Steps, notes and tenants of a plan in one response; a plan of a large file has tens of thousands.
+MOST_STEPS = 1000
+
 State = Literal["proposed", "applying", "applied", "rejected", "outdated"]
 StateFilter = Annotated[State | None, QueryParameter(name="state", description="Only plans in this state.")]
 
@@ -52,6 +55,7 @@ class RejectBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class StepItem(msgspec.Struct):
+    seq: int
     kind: str
     tenant: str
     type: str | None
@@ -93,13 +97,26 @@ class PlanItem(msgspec.Struct):
 
 
 class PlanDetails(PlanItem):
-    steps: list[StepItem]
-    calls: list[CallItem]
-    calls_left_off: int  #: of a plan with more than 10,000 calls
+    steps: list[StepItem]  #: the first 1,000
+    steps_left_off: int  #: those that /v1/plans/{id}/steps has beside these
+    calls: list[CallItem]  #: the first 10,000
+    calls_left_off: int  #: those that /v1/plans/{id}/calls has beside these
     actions: dict[str, int]  #: calls by action and kind: {"create tenant": 3}
-    notes: list[str]
-    tenants: list[str]  #: whom it touches
+    notes: list[str]  #: the first 1,000
+    notes_left_off: int
+    tenants: list[str]  #: whom it touches: the first 1,000 by name
+    tenants_left_off: int
     seconds: float  #: for the calls that are left, if nothing else waits
+
+
+class StepPage(msgspec.Struct):
+    items: list[StepItem]
+    next: str | None
+
+
+class CallPage(msgspec.Struct):
+    items: list[CallItem]
+    next: str | None
 
 
 class PlanPage(msgspec.Struct):
@@ -151,6 +168,30 @@ def routes(plans: Plans) -> list[HTTPRouteHandler]:
         platform_principal(request, READ)
         return details(plans, await plans.get(plan_id))
 
+    @get("/v1/plans/{plan_id:int}/steps", summary="List the steps of a plan, in order", tags=["control"])
+    async def list_steps(
+        request: AnyRequest, plan_id: FromPath[int], after: After = None, limit: Limit = 100
+    ) -> StepPage:
+        platform_principal(request, READ)
+        first = shapes.id32(after)
+        found = await plans.steps(plan_id, after=first, limit=limit)
+        items = [_step_item(n, step) for n, step in enumerate(found, first + 1)]
+        return StepPage(items, shapes.next_of([each.seq for each in items], limit))
+
+    @get(
+        "/v1/plans/{plan_id:int}/calls",
+        summary="List the calls of a plan in order, with what became of them",
+        tags=["control"],
+    )
+    async def list_calls(
+        request: AnyRequest, plan_id: FromPath[int], after: After = None, limit: Limit = 100
+    ) -> CallPage:
+        platform_principal(request, READ)
+        first = shapes.id32(after)
+        found = await plans.calls(plan_id, after=first, limit=limit)
+        items = [_call(n, call) for n, call in enumerate(found, first + 1)]
+        return CallPage(items, shapes.next_of([each.seq for each in items], limit))
+
     @post("/v1/plans/{plan_id:int}/apply", summary="Apply a plan", tags=["control"], status_code=200)
     async def apply_plan(
         request: AnyRequest, plan_id: FromPath[int], data: JSONBody[ApplyBody]
@@ -176,7 +217,7 @@ def routes(plans: Plans) -> list[HTTPRouteHandler]:
         platform_principal(request, READ)
         return await plans.document(None if tenants is None else tenants.split(","))
 
-    return [make_plan, list_plans, get_plan, apply_plan, reject_plan, get_document]
+    return [make_plan, list_plans, get_plan, list_steps, list_calls, apply_plan, reject_plan, get_document]
 
 
 def _steps(given: list[StepBody]) -> list[Step]:
@@ -221,18 +262,22 @@ def details(plans: Plans, plan: Plan) -> PlanDetails:
     left = plan.counts.get("pending", 0) + plan.counts.get("failed", 0)
     return PlanDetails(
         **_fields(plan),
-        steps=[_step_item(step) for step in plan.steps],
+        steps=[_step_item(n, step) for n, step in enumerate(plan.steps[:MOST_STEPS], 1)],
+        steps_left_off=max(0, len(plan.steps) - MOST_STEPS),
         calls=[_call(n, call) for n, call in enumerate(plan.calls, 1)],
         calls_left_off=sum(plan.counts.values()) - len(plan.calls),
         actions=dict(plan.actions),
-        notes=list(plan.notes),
-        tenants=list(plan.tenants),
+        notes=list(plan.notes[:MOST_STEPS]),
+        notes_left_off=max(0, len(plan.notes) - MOST_STEPS),
+        tenants=list(plan.tenants[:MOST_STEPS]),
+        tenants_left_off=max(0, len(plan.tenants) - MOST_STEPS),
         seconds=plans.seconds(left),
     )
 
 
-def _step_item(step: Step) -> StepItem:
+def _step_item(number: int, step: Step) -> StepItem:
     return StepItem(
+        seq=number,
         kind=step.kind,
         tenant=step.tenant,
         type=step.type,

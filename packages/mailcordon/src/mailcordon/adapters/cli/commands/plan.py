@@ -29,7 +29,7 @@ from mailcordon.messages import plans
 app = typer.Typer()
 
 _POLL_SECONDS = 0.5
-MOST_SHOWN = 50  #: calls of one plan; `plans show` has all
+MOST_SHOWN = 50  #: steps, calls and notes of one plan, each
 
 File = Annotated[
     str | None,
@@ -234,20 +234,35 @@ def plan_view(found: Document, *, most: int | None = MOST_SHOWN) -> RenderableTy
             plan=int(found["id"]), by=plain(found.get("made_by")), because=_text(found.get("because"))
         )
     ]
-    views += [show.bullet(plain(step.get("says"))) for step in children(found, "steps")]
-    calls = children(found, "calls")
+    number = int(found["id"])
+    steps, steps_left = _first(found, "steps", most)
+    views += [show.bullet(plain(step.get("says"))) for step in steps]
+    if steps_left:
+        views.append(show.bullet(plans.steps_hidden(number=steps_left, plan=number)))
+    calls, calls_left = _first(found, "calls", most)
     if calls:
-        views += ["", plans.plan_calls(calls=counted(len(calls), "call")), calls_table(calls[:most])]
-        if most is not None and len(calls) > most:
-            views.append(plans.calls_hidden(number=len(calls) - most, plan=int(found["id"])))
-    if waiting := sorted({plain(call["waits"]) for call in calls if call.get("waits")}):
+        total = counted(len(calls) + calls_left, "call")
+        views += ["", plans.plan_calls(calls=total), calls_table(calls)]
+        if calls_left:
+            views.append(plans.calls_hidden(number=calls_left, plan=number))
+    if waiting := sorted({plain(call["waits"]) for call in children(found, "calls") if call.get("waits")}):
         views += ["", plans.plan_waits(), *(show.bullet(reason) for reason in waiting)]
     if notes := strings(found, "notes"):
-        views += ["", *(show.bullet(plain(note)) for note in notes)]
-    views += ["", plans.plan_touches(tenants=strings(found, "tenants"))]
+        views += ["", *(show.bullet(plain(note)) for note in notes[:most])]
+        if notes_left := len(notes) - len(notes[:most]) + int(found.get("notes_left_off") or 0):
+            views.append(show.bullet(plans.notes_hidden(number=notes_left)))
+    more = int(found.get("tenants_left_off") or 0)
+    views += ["", plans.plan_touches(tenants=strings(found, "tenants"), more=more)]
     if seconds := float(found.get("seconds") or 0):
         views.append(plans.plan_takes(seconds=seconds))
     return Group(*views)
+
+
+def _first(found: Document, member: str, most: int | None) -> tuple[list[Document], int]:
+    """The first steps or calls of a plan, and how many there are beside these."""
+    given = children(found, member)
+    shown = given[:most]
+    return shown, len(given) - len(shown) + int(found.get(f"{member}_left_off") or 0)
 
 
 def calls_table(calls: list[Document]) -> RenderableType:

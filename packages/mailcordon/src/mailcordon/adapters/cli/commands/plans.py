@@ -57,7 +57,7 @@ async def list_plans(
 
 @command.remote(app, "show", examples="mailcordon plans show 17 --watch", watchable=True)
 async def show_plan(cli: Cli, plan_: Plan) -> None:
-    """Show a plan: its steps, all its calls, what waits and why."""
+    """Show a plan: its steps, its calls, what waits and why. Of a large plan the first 1,000 steps and 10,000 calls."""
     found = await cli.api.get(path("plans", str(plan_)))
     decided = (
         [messages.plan_decided_by(by=plain(found["decided_by"]), at=when(found.get("decided_at")))]
@@ -66,6 +66,26 @@ async def show_plan(cli: Cli, plan_: Plan) -> None:
     )
     state = messages.plan_state(plan=plan_, state=plain(found.get("state")))
     cli.show_result(found, plan.plan_view(found, most=None), state, *decided)
+
+
+@command.remote(app, "steps", examples="mailcordon plans steps 17 --limit 500")
+async def list_steps(cli: Cli, plan_: Plan, limit: Limit = 50) -> None:
+    """List the steps of a plan, in order."""
+    found = await cli.api.items(path("plans", str(plan_), "steps"), limit=limit)
+    rows: list[tuple[object, ...]] = [(str(item.get("seq")), item.get("says")) for item in found["items"]]
+    cli.show_result(found, show.table(("#", "step"), rows, prose=("step",)), *show.more(found))
+
+
+@command.remote(
+    app,
+    "calls",
+    examples="mailcordon plans calls 17 --limit 500\nmailcordon plans calls 17 --watch",
+    watchable=True,
+)
+async def list_calls(cli: Cli, plan_: Plan, limit: Limit = 50) -> None:
+    """List the calls of a plan to SES in order, and what became of each."""
+    found = await cli.api.items(path("plans", str(plan_), "calls"), limit=limit)
+    cli.show_result(found, plan.calls_table(found["items"]), *show.more(found))
 
 
 @command.remote(app, "reject", examples='mailcordon plans reject 17 --because "wrong topic"')

@@ -50,6 +50,17 @@ select id from plan where id = $1 for update;
 -- The first calls of a plan, in order.
 select c.*, t.slug from plan_change c left join tenant t on t.id = c.tenant where c.plan = $1 order by c.seq limit $2;
 
+-- name: calls_after
+-- A page of the calls of a plan, in order.
+select c.*, t.slug from plan_change c left join tenant t on t.id = c.tenant
+where c.plan = $1 and c.seq > $2 order by c.seq limit $3;
+
+-- name: steps_after
+-- A page of the steps of a plan, in order. No row: there is no such plan.
+select (select coalesce(jsonb_agg(s.step order by s.n), '[]') from (
+    select step, n from jsonb_array_elements(p.steps) with ordinality u (step, n) where n > $2 order by n limit $3) s) as steps
+from plan p where p.id = $1;
+
 -- name: actions
 -- What kinds of calls a plan has, and how many of each.
 select action || ' ' || kind as what, count(*) as n from plan_change where plan = $1 group by 1 order by 1;
