@@ -229,6 +229,11 @@ def policy_with_principal(name: str) -> str:
     return f"A policy that is attached to a key must not have {name}."
 
 
+def policy_without_principal() -> str:
+    """A policy of a topic or queue."""
+    return "A Statement of this policy needs a Principal: * or an object of Service and AWS."
+
+
 def policy_needs_one_of(name: str) -> str:
     return f"A Statement needs either {name} or Not{name}."
 

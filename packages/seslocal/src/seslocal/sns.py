@@ -12,6 +12,8 @@ from xml.sax.saxutils import escape
 from seslocal.errors import ApiError
 from seslocal.events import http_subscribers
 from seslocal.events.publishing import publish_to_topic
+from seslocal.iam import resource_policies
+from seslocal.iam.conditions import Unknown
 from seslocal.state.account import Account
 from seslocal.state.topics import Subscription, Topic
 from seslocal.wire.protocol import Response
@@ -205,6 +207,12 @@ def _set(topic: Topic, name: str, value: str) -> None:
         if value not in ("1", "2"):
             raise _invalid("SignatureVersion: it is 1 or 2")
         topic.signature_version = value
+    elif name == "Policy" and value:
+        try:
+            resource_policies.check(value)
+        except Unknown as problem:
+            raise _invalid(f"Policy: {problem}") from None
+        topic.attributes[name] = value
     elif name == "DisplayName":
         topic.display_name = value
     elif name == "FifoTopic" and value == "true":

@@ -89,6 +89,7 @@ EXAMPLES: list[tuple[Message, dict[str, Any]]] = [
     (program.policy_sid_twice, {"sid": "Send"}),
     (program.policy_effect_wrong, {"effect": "allow"}),
     (program.policy_with_principal, {"name": "Principal"}),
+    (program.policy_without_principal, {}),
     (program.policy_needs_one_of, {"name": "Action"}),
     (program.policy_needs_texts, {"name": "Resource"}),
     (program.policy_variable, {"text": "arn:aws:ses:us-east-1:123456789012:identity/${aws:username}"}),

@@ -23,7 +23,8 @@ def confirm_topic(account: Account, identity: str, topic: str, event: str) -> No
         f"Amazon SES for identity '{identity}'."
     )
     body = {"notificationType": "AmazonSnsSubscriptionSucceeded", "message": sentence}
-    publish_to_topic(account, topic, _encode(body).decode(), None)
+    source = account.arn(f"identity/{identity}")
+    publish_to_topic(account, topic, _encode(body).decode(), None, source=source)
 
 
 def notify(account: Account, mail: Mail, event: str, document: Document) -> None:
@@ -40,4 +41,4 @@ def notify(account: Account, mail: Mail, event: str, document: Document) -> None
     shown["sourceIp"] = mail.tags["ses:source-ip"][0]
     shown["callerIdentity"] = mail.tags["ses:caller-identity"][0]
     body = {"notificationType": event, event.lower(): document[event.lower()], "mail": shown}
-    publish_to_topic(account, topic, _encode(body).decode(), None)
+    publish_to_topic(account, topic, _encode(body).decode(), None, source=mail.source_arn)

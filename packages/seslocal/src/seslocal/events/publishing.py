@@ -21,10 +21,13 @@ from seslocal.events.documents import (
     sns_envelope,
     subscription,
 )
+from seslocal.iam import resource_policies
+from seslocal.iam.resource_policies import SES, SNS
 from seslocal.state.accepted_mail import Mail
 from seslocal.state.account import Account
 from seslocal.state.configuration_sets import MATCHING, ConfigurationSet
 from seslocal.state.contacts import Preferences
+from seslocal.state.queues import Queue
 from seslocal.state.topics import Subscription, Topic
 
 SUBJECT = "Amazon SES Email Event Notification"
@@ -126,21 +129,40 @@ def send_validation_message(account: Account, topic: str) -> None:
     publish_to_topic(account, topic, TOPIC_IS_VALID, None)
 
 
-def publish_to_topic(account: Account, arn: str, text: str, subject: str | None) -> str:
-    """Publishes to all confirmed subscribers. Returns the MessageId."""
+def publish_to_topic(
+    account: Account, arn: str, text: str, subject: str | None, *, source: str | None = None
+) -> str:
+    """Publishes to all confirmed subscribers. Returns the MessageId.
+
+    `source`: the ARN for which SES publishes; what the topic's policy does not let it is lost, as at AWS.
+    """
     name = arn.rpartition(":")[2]
     topic = account.events.topics.get(name)
     if topic is None:
         raw = name in account.events.raw_topics
         message_id = "" if raw else account.ids.uuid()
         body = text if raw else _enveloped(account, arn, text, subject, message_id, None, "1")
-        account.queues.ensure(name).put(body)
+        _put(account, account.queues.ensure(name), arn, body)
         return message_id
+    policy = topic.attributes.get("Policy")
+    if source is not None and policy and not _may(account, policy, SES, "sns:Publish", arn, source):
+        return ""
     message_id = account.ids.uuid()
     for subscriber in tuple(topic.subscriptions.values()):
         if subscriber.confirmed:
             _to_subscriber(account, topic, subscriber, text, subject, message_id)
     return message_id
+
+
+def _put(account: Account, queue: Queue, topic: str, body: str) -> None:
+    """Unless the queue's policy does not let the topic write."""
+    policy = queue.attributes.get("Policy")
+    if not policy or _may(account, policy, SNS, "sqs:SendMessage", queue.arn, topic):
+        queue.put(body)
+
+
+def _may(account: Account, policy: str, service: str, action: str, resource: str, source: str) -> bool:
+    return resource_policies.allows(policy, service, action, resource, source=source, account=account.id)
 
 
 def _publish_event(
@@ -162,7 +184,7 @@ def _deliver(account: Account, configuration_set: ConfigurationSet, event: str, 
             continue
         text = text or _encode(document).decode()
         if destination.topic is not None:
-            publish_to_topic(account, destination.topic, text, SUBJECT)
+            publish_to_topic(account, destination.topic, text, SUBJECT, source=configuration_set.arn)
         elif stream := destination.definition.get("KinesisFirehoseDestination"):
             firehose.put(account, stream["DeliveryStreamArn"], text.encode() + b"\n")
         elif metrics := destination.definition.get("CloudWatchDestination"):
@@ -188,7 +210,7 @@ def _to_subscriber(
     if is_queue:
         queue = account.queues.by_name.get(subscriber.endpoint.rpartition(":")[2])
         if queue is not None:
-            queue.put(body)
+            _put(account, queue, topic.arn, body)
         return
     http_subscribers.deliver(account, topic, subscriber, "Notification", message_id, body)
 

@@ -17,6 +17,7 @@ from seslocal import messages
 STRING: Final = "string"
 ARN: Final = "arn"
 LIST: Final = "list"
+BOOLEAN: Final = "boolean"
 #: condition keys by name in lower case: their name and type. Names in a document may have any letter case.
 KEYS: Final[Mapping[str, tuple[str, str]]] = {
     name.lower(): (name, kind)
@@ -29,6 +30,11 @@ KEYS: Final[Mapping[str, tuple[str, str]]] = {
         ("ses:ApiVersion", STRING),
         ("aws:PrincipalArn", ARN),
         ("aws:RequestedRegion", STRING),
+        # What a service of AWS acts for, in the policies of topics and queues.
+        ("aws:SourceArn", ARN),
+        ("aws:SourceAccount", STRING),
+        ("aws:SourceOwner", STRING),
+        ("aws:SecureTransport", BOOLEAN),
     )
 }
 #: the keys of a call with their values; a key that is absent has none
@@ -79,6 +85,7 @@ OPERATORS: Final[Mapping[str, Operator]] = {
     "StringLike": Operator(like),
     "StringNotLike": Operator(like, negated=True),
     # ArnEquals and ArnLike are the same (IAM User Guide).
+    "Bool": Operator(_equals_ignoring_case),
     "ArnEquals": Operator(arn_like, arn=True),
     "ArnLike": Operator(arn_like, arn=True),
     "ArnNotEquals": Operator(arn_like, negated=True, arn=True),

@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, cast
 
 from seslocal.errors import ApiError
+from seslocal.iam import resource_policies
+from seslocal.iam.conditions import Unknown
 from seslocal.state.access import Caller
 from seslocal.state.account import Account
 from seslocal.state.queues import DEFAULTS, Message, Queue
@@ -374,7 +376,17 @@ def _checked_attributes(attributes: dict[str, Any]) -> dict[str, str]:
             raise ApiError("InvalidAttributeName", f"Unknown Attribute {name}.")
         if name == "RedrivePolicy" and value:
             _redrive(value)
+        if name == "Policy" and value:
+            _check_policy(value)
     return attributes
+
+
+def _check_policy(text: str) -> None:
+    try:
+        resource_policies.check(text)
+    except Unknown as problem:
+        sentence = f"Invalid value for the parameter Policy. Reason: {problem}"
+        raise ApiError("InvalidAttributeValue", sentence) from None
 
 
 def _redrive(policy: str) -> tuple[str, int]:

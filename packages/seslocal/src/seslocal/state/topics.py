@@ -24,4 +24,6 @@ class Topic:
     signature_version: str = "1"  #: 1 is SHA-1, 2 is SHA-256
     display_name: str = ""
     subscriptions: dict[str, Subscription] = field(default_factory=dict[str, Subscription])  #: by ARN
-    attributes: dict[str, str] = field(default_factory=dict[str, str])  #: stored and shown, without effect
+    attributes: dict[str, str] = field(
+        default_factory=dict[str, str]
+    )  #: stored and shown; `Policy` is asked when SES publishes
