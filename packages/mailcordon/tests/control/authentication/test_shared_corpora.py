@@ -11,7 +11,15 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from mailcordon.control.authentication import spf_check, spf_record
+from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
+from mailcordon.control.authentication import (
+    alignment,
+    dmarc_discovery,
+    dmarc_record,
+    from_header,
+    spf_check,
+    spf_record,
+)
 from mailcordon_fixtures.written_dns import WrittenDns
 
 SHARED = Path(os.environ.get("MAILCORDON_SHARED") or "/nonexistent") / "data/auth"
@@ -124,3 +132,54 @@ def test_spf_syntax_is_judged_as_labelled() -> None:
     agreement(
         "SPF syntax", [row for row in labelled if verdicts[row["record"]] != row["verdict"]], len(labelled)
     )
+
+
+# -- DMARC --------------------------------------------------------------------------------------------------------
+
+
+def test_dmarc_records_are_judged_as_labelled() -> None:
+    labelled = rows("dmarc_records.jsonl")
+    wrong: list[object] = []
+    for row in labelled:
+        record = dmarc_record.parse(row["record"])
+        verdict = "valid" if record.valid else "invalid"
+        tags = {"v": "DMARC1", **{tag: value for tag, value in record.tags.items() if tag != "v"}}
+        differ = verdict == "valid" and row["tags"] and tags != row["tags"]
+        if row["verdict"] != "disputed" and (verdict != row["verdict"] or differ):
+            wrong.append((row["record"], row["verdict"], record))
+    agreement("DMARC records", wrong, len(labelled))
+
+
+def test_registrable_domains_are_those_of_the_list() -> None:
+    labelled = rows("psl_registrable.jsonl")
+    wrong: list[object] = [
+        row for row in labelled if PublicSuffixes().registrable(row["domain"]) != row["registrable"]
+    ]
+    agreement("registrable domains", wrong, len(labelled))
+
+
+def test_domains_align_as_labelled() -> None:
+    labelled = rows("alignment.jsonl")
+    suffixes = PublicSuffixes()
+    wrong: list[object] = [
+        row
+        for row in labelled
+        if row["aligned"]
+        is not alignment.aligned(
+            row["from_domain"],
+            row["auth_domain"],
+            strict=row["mode"] == "strict",
+            organisation_of=lambda domain: dmarc_discovery.listed_organisation(domain, suffixes),
+        )
+    ]
+    agreement("alignment", wrong, len(labelled))
+
+
+def test_the_domain_of_a_from_header_is_found_as_labelled() -> None:
+    labelled = rows("from_header_domain.jsonl")
+    wrong: list[object] = [
+        (row, from_header.domain_of(row["header"]))
+        for row in labelled
+        if from_header.domain_of(row["header"]) != row["domain"]
+    ]
+    agreement("domains of From headers", wrong, len(labelled))
