@@ -49,7 +49,17 @@ def test_a_step_that_changes_nothing_is_left_out() -> None:
         Step(kind=StepKind.SET_MAIL_FROM, tenant="acme", domain="mail.acme.example"),
         steps.set_topology("acme", dedicated=False, ses_tenants="one"),
     ]
-    assert steps.complete(PLATFORM, same) == []
+    chosen = Domain(name="mail.acme.example", mail_from_chosen=True)
+    acme = replace(ACME, domains={**ACME.domains, chosen.name: chosen})
+    assert steps.complete(replace(PLATFORM, tenants={**PLATFORM.tenants, "acme": acme}), same) == []
+
+
+def test_giving_a_mail_from_back_to_ses_is_a_change_until_a_plan_has_chosen_it() -> None:
+    back = Step(kind=StepKind.SET_MAIL_FROM, tenant="acme", domain="mail.acme.example")
+    [done] = steps.complete(PLATFORM, [back])
+    after = steps.after(PLATFORM, [done])
+    assert after.tenants["acme"].domains["mail.acme.example"].mail_from_chosen
+    assert steps.complete(after, [back]) == []
 
 
 def test_a_step_records_the_value_before() -> None:

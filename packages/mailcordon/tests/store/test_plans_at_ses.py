@@ -104,6 +104,38 @@ async def test_a_mail_from_domain_is_set_and_another_replaces_it(world: World) -
         assert found["MailFromAttributes"]["MailFromDomain"] == to
 
 
+@pytest.mark.parametrize("set_by", ["a plan", "somebody else"])
+async def test_a_mail_from_domain_can_be_given_back_to_ses(world: World, set_by: str) -> None:
+    await world.onboard()
+    await world.settle()
+    domain, bounce = "mail.acme.example", "bounce.mail.acme.example"
+    if set_by == "a plan":
+        await apply(world, Step(kind=StepKind.SET_MAIL_FROM, tenant="acme", domain=domain, to=bounce))
+    else:
+        await ask(
+            world.ses.put_email_identity_mail_from_attributes, EmailIdentity=domain, MailFromDomain=bounce
+        )
+        await world.owner.execute("update ses_resource set next_try_at = 'epoch' where name = $1", domain)
+    await world.settle()
+    back = Step(kind=StepKind.SET_MAIL_FROM, tenant="acme", domain=domain, to=None)
+    id = await apply(world, back)
+    assert [str(call.change) for call in (await world.plans.get(id)).calls] == [
+        f"update identity {domain}: mail_from"
+    ]
+    await world.settle()
+    found = await ask(world.ses.get_email_identity, EmailIdentity=domain)
+    assert not found["MailFromAttributes"].get("MailFromDomain")
+    assert (await world.plans.get(id)).state == "applied"
+    # It is desired from now on: what somebody sets behind our back is a difference, and asking again changes nothing.
+    assert (await world.plans.make([back], actor="ann")).id is None
+    await ask(world.ses.put_email_identity_mail_from_attributes, EmailIdentity=domain, MailFromDomain=bounce)
+    await world.owner.execute("update ses_resource set next_try_at = 'epoch' where name = $1", domain)
+    await world.settle()
+    assert await world.owner.fetchval("select count(*) from finding where kind = 'mail-from'") >= 1
+    found = await ask(world.ses.get_email_identity, EmailIdentity=domain)
+    assert not found["MailFromAttributes"].get("MailFromDomain")
+
+
 async def test_a_call_that_ses_refuses_stands_in_the_plan_in_its_words_until_it_succeeds(
     world: World,
 ) -> None:

@@ -161,14 +161,14 @@ def of_tenant(tenant: Tenant, settings: Settings) -> tuple[Resource, ...]:
 
 
 def _identity(domain: Domain) -> Resource:
-    """Without a MAIL FROM, what SES has is left as it is: somebody may have set it before."""
+    """Unless a plan chose the MAIL FROM, what SES has is left as it is: somebody may have set it before."""
     want: dict[str, Json] = {
         "configuration_set": UNGOVERNED,
         "dkim_signing": True,
         "feedback_forwarding": False,
         "mail_from": domain.mail_from,
     }
-    if domain.mail_from is not None:
+    if domain.mail_from is not None or domain.mail_from_chosen:
         # Mail goes on leaving while the MX is not found; DMARC then depends on DKIM alone (ses.md 5.4).
         want["mail_from_behavior"] = "USE_DEFAULT_VALUE"
     return Resource(Kind.IDENTITY, domain.name, want)

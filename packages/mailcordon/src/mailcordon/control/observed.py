@@ -161,7 +161,7 @@ def _identity(name: str, whole: Whole) -> dict[str, Json]:
     return {
         "configuration_set": whole.get("ConfigurationSetName"),
         "dkim_signing": bool(dkim.get("SigningEnabled")),
-        "mail_from": mail_from.get("MailFromDomain"),
+        "mail_from": mail_from.get("MailFromDomain") or None,
         "mail_from_behavior": mail_from.get("BehaviorOnMxFailure"),
         "mail_from_status": mail_from.get("MailFromDomainStatus"),
         "feedback_forwarding": whole.get("FeedbackForwardingStatus"),

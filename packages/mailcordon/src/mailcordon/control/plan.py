@@ -65,7 +65,7 @@ GROUPS: Mapping[Kind, Mapping[str, tuple[str, ...]]] = {
     Kind.ACCOUNT: {},
 }
 #: Members that are ours only if a value is desired. Without one, a change of them is reported, but nothing sets them.
-_OURS_IF_WANTED = frozenset({"tls_policy", "mail_from"})
+_OURS_IF_WANTED = frozenset({"tls_policy"})
 
 
 def changes(resource: Resource, actual: Mapping[str, Json] | None, *, wanted: bool = True) -> list[Change]:
@@ -91,7 +91,12 @@ def changes(resource: Resource, actual: Mapping[str, Json] | None, *, wanted: bo
 
 def wants(resource: Resource, member: str) -> bool:
     """Whether a value of this member is desired."""
-    return member in resource.want and not (member in _OURS_IF_WANTED and resource.want[member] is None)
+    want = resource.want
+    if member == "mail_from":  # None with a behaviour: SES's own was chosen (control/desired.py)
+        return want.get(member) is not None or "mail_from_behavior" in want
+    if member == "mail_from_behavior":
+        return want.get("mail_from") is not None and member in want
+    return member in want and not (member in _OURS_IF_WANTED and want[member] is None)
 
 
 def same(want: Json, have: Json) -> bool:

@@ -22,6 +22,7 @@ def topology(dedicated: bool, ses_tenants: SesTenants) -> str:
 class Domain:
     name: str
     mail_from: str | None = None  #: custom MAIL FROM; None: SES's own
+    mail_from_chosen: bool = False  #: a plan chose it, SES's own as well; else what SES has is left as it is
     retired: bool = False
 
 

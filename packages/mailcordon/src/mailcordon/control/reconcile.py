@@ -235,7 +235,7 @@ class Reconciler:
             whole["MailFromAttributes"] = {
                 "MailFromDomain": row.resource.want["mail_from"],
                 "BehaviorOnMxFailure": row.resource.want["mail_from_behavior"],
-                "MailFromDomainStatus": "PENDING",
+                "MailFromDomainStatus": "PENDING" if row.resource.want["mail_from"] else None,
             }
         return Reading(whole=whole, complete=False)
 

@@ -268,7 +268,8 @@ class _Working:
             case StepKind.SET_MAIL_FROM if tenant is not None and (
                 has := tenant.domains.get(step.domain or "")
             ):
-                return [] if has.mail_from == step.to else [replace(step, was=has.mail_from)]
+                said = has.mail_from == step.to and (has.mail_from_chosen or step.to is not None)
+                return [] if said else [replace(step, was=has.mail_from)]
             case StepKind.SET_TOPOLOGY if tenant is not None:
                 return [] if tenant.topology == step.to else [replace(step, was=tenant.topology)]
             case StepKind.RETIRE_LANE | StepKind.RETIRE_DOMAIN | StepKind.RETIRE_TENANT:
@@ -322,7 +323,7 @@ class _Working:
         domain = _domain_of(tenant, step.domain)
         if step.to is not None and not is_mail_from(_parsed(step.to, "to"), domain.name):
             raise Invalid(Fault("to", plans.mail_from_elsewhere(domain.name), "bad-mail-from"))
-        return _with_domain(tenant, replace(domain, mail_from=step.to))
+        return _with_domain(tenant, replace(domain, mail_from=step.to, mail_from_chosen=True))
 
     def add_lane(self, tenant: Tenant, step: Step) -> Tenant:
         class_ = self._class_of(step)

@@ -32,8 +32,11 @@ def adds_lane(slug: str, type: str, domain: str) -> str:
 
 @example("acme", "mail.acme.example", None, "bounce.mail.acme.example")
 @example("acme", "mail.acme.example", "bounce.mail.acme.example", None)
+@example("acme", "mail.acme.example", None, None)
 def sets_mail_from(slug: str, domain: str, was: str | None, to: str | None) -> str:
     """A step of a plan: another MAIL FROM domain."""
+    if was is None and to is None:
+        return f"remove the MAIL FROM domain that {domain} of {slug} may have at SES"
     return f"change the MAIL FROM domain of {domain} of {slug} from {was or 'that of SES'} to {to or 'that of SES'}"
 
 

@@ -59,7 +59,12 @@ def _built(
 ) -> Read:
     domains_of: dict[int, dict[str, Domain]] = {row["id"]: {} for row in tenants}
     for row in domains:
-        domain = Domain(name=row["domain"], mail_from=row["mail_from"], retired=row["retired"])
+        domain = Domain(
+            name=row["domain"],
+            mail_from=row["mail_from"],
+            mail_from_chosen=row["mail_from_chosen"],
+            retired=row["retired"],
+        )
         domains_of[row["tenant"]][domain.name] = domain
     lanes_of: dict[int, dict[str, Lane]] = {row["id"]: {} for row in tenants}
     classes = {int(class_): class_ for class_ in Class}

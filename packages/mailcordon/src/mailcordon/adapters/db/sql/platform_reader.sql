@@ -15,7 +15,7 @@ from tenant where $1::text[] is null or slug = any ($1) order by id;
 
 -- name: domains
 -- Their domains. Those that were retired with their tenant are not retired by themselves.
-select tenant, domain, mail_from, coalesce(retired_with = 'domain', false) as retired
+select tenant, domain, mail_from, mail_from_chosen, coalesce(retired_with = 'domain', false) as retired
 from identity where $1::int[] is null or tenant = any ($1);
 
 -- name: lanes

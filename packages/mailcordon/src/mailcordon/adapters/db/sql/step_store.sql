@@ -45,7 +45,7 @@ returning lane;
 
 -- name: set_mail_from
 -- SES follows; until the new MAIL FROM domain works, it uses its own (ses.md 5.4).
-update identity set mail_from = $3 where tenant = $1 and domain = $2;
+update identity set mail_from = $3, mail_from_chosen = true where tenant = $1 and domain = $2;
 
 -- name: move_lane
 -- The lane is closed until the governor has derived it: its new domain may not be verified.
