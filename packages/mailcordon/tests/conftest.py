@@ -8,6 +8,7 @@ A template is migrated once; each test gets a copy, which takes about 30 ms in m
 
 import asyncio
 import contextlib
+import functools
 import os
 import secrets
 import shutil
@@ -15,7 +16,7 @@ import tempfile
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -47,6 +48,7 @@ class Server:
     dsn: str
     home: Path
     used: deque[str] = field(default_factory=deque[str])  #: databases of past tests, the oldest first
+    kept: list[str] = field(default_factory=list[str])  #: databases that tests get copies of
     ours: bool = True  #: it ends with the tests, and all that is in it
 
     def database_dsn(self, database: str) -> str:
@@ -165,7 +167,8 @@ def template(postgres: Server) -> Iterator[Template]:
     async def drop() -> None:
         admin = await asyncpg.connect(postgres.dsn)
         try:
-            await admin.execute(f"drop database if exists {name} with (force)")
+            for one in (*postgres.kept, name):
+                await admin.execute(f"drop database if exists {one} with (force)")
             for role in roles.role_names(name).values():
                 await admin.execute(f"drop role if exists {role}")
         finally:
@@ -214,23 +217,38 @@ async def shipped_database(postgres: Server, tmp_path: Path) -> AsyncIterator[Da
         await admin.close()
 
 
-@pytest.fixture
-async def database(postgres: Server, template: Template) -> AsyncIterator[Database]:
-    original = template.database
+@contextlib.asynccontextmanager
+async def copied(server: Server, original: Database, *, keep: bool = False) -> AsyncIterator[Database]:
+    """A copy of a database that nobody is connected to. `keep`: until the end of all tests."""
     name = f"{original.name}_{secrets.token_hex(4)}"
-    admin = await asyncpg.connect(postgres.dsn)
+    admin = await asyncpg.connect(server.dsn)
     try:
-        if template.day != await admin.fetchval(TODAY):  # the run has crossed midnight
-            template.day = await keep_three_days(original.owner_dsn)
         await admin.execute(f"create database {name} template {original.name} strategy file_copy")
         await admin.execute(
             f"revoke temporary on database {name} from public"
         )  # as `migrate` does; no copy has it
         role_dsns = {role: renamed(dsn, name) for role, dsn in original.role_dsns.items()}
-        yield Database(name, postgres.database_dsn(name), role_dsns)
+        yield Database(name, server.database_dsn(name), role_dsns)
+        if keep:
+            server.kept.append(name)
+            return
         # Dropping costs as much as making. What the server's own end sweeps away is only dropped when disk adds up.
-        postgres.used.append(name)
-        while len(postgres.used) > (MOST_USED if postgres.ours else 0):
-            await admin.execute(f"drop database if exists {postgres.used.popleft()} with (force)")
+        server.used.append(name)
+        while len(server.used) > (MOST_USED if server.ours else 0):
+            await admin.execute(f"drop database if exists {server.used.popleft()} with (force)")
     finally:
         await admin.close()
+
+
+@pytest.fixture(scope="session")
+def copy_of(postgres: Server) -> Callable[..., contextlib.AbstractAsyncContextManager[Database]]:
+    """Makes a test's database from another: `async with copy_of(template.database) as database`."""
+    return functools.partial(copied, postgres)
+
+
+@pytest.fixture
+async def database(postgres: Server, template: Template) -> AsyncIterator[Database]:
+    if template.day != datetime.now(UTC).date():  # the run has crossed midnight
+        template.day = await keep_three_days(template.database.owner_dsn)
+    async with copied(postgres, template.database) as database:
+        yield database

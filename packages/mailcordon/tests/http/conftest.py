@@ -1,7 +1,9 @@
 """The control plane's routes on a real database, in the test's own event loop."""
 
+import asyncio
+import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
@@ -42,9 +44,13 @@ SETTINGS = desired.Settings(
 )
 
 
+CopyOf = Callable[..., contextlib.AbstractAsyncContextManager[Any]]
+
+
 class ControlWorld:
     def __init__(
         self,
+        database: Any,
         client: httpx.AsyncClient,
         keys: Keys,
         app: Litestar,
@@ -53,6 +59,7 @@ class ControlWorld:
         key_store: KeyStore,
     ) -> None:
         self.cache = KeyCache(key_store, clock=lambda: self.now)
+        self.database = database
         self.client = client
         self.keys = keys
         self.app = app
@@ -98,8 +105,8 @@ class ControlWorld:
         return [[tuple(r) for r in await self.owner.fetch(f"select * from {t} order by 1")] for t in tables]
 
 
-@pytest.fixture
-async def world(database: Any) -> AsyncIterator[ControlWorld]:
+@contextlib.asynccontextmanager
+async def opened(database: Any) -> AsyncIterator[tuple[ControlWorld, control.ControlServices]]:
     owner = await engine.connect(database.dsn("owner"))
     pools = {role: await engine.create_pool(database.dsn(role)) for role in ("control", "governor", "reader")}
     governor = Governor(GovernorStore(pools["governor"]))
@@ -128,32 +135,57 @@ async def world(database: Any) -> AsyncIterator[ControlWorld]:
     # In this loop, where the pools live.
     transport = httpx.ASGITransport(app)  # pyright: ignore[reportArgumentType]
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        world = ControlWorld(client, keys, app, owner, governor, key_store)
-        for slug in ("acme", "zen"):
-            made = await services.tenants.onboard(slug, {"newsletter": f"news.{slug}.example"}, actor="test")
-            world.tenant_keys[slug] = made.key_text or ""
-        key, _ = await keys.create(tenant=None, name="spare", scopes=["send"], actor="test")
-        world.spare = key.prefix
-        # A retired tenant, whose personal data was asked to be erased.
-        await owner.execute(
-            "insert into tenant (key, slug, retiring_at, retired_at) values ('mc-aaaaaaaa', 'gone', now(), now())"
-        )
-        await owner.execute(
-            "insert into erasure (tenant, requested_by, because) select id, 'ann', 'asked to' from tenant where slug = 'gone'"
-        )
-        world.proof = await owner.fetchval(
-            "insert into proof (tenant, lane, asked_at, asked_by, limit_ms, ended_at, proved, counts, because)"
-            " select l.tenant, l.id, now_ms(), 'test', 60000, now_ms(), true, true, 'all of acme' from lane l"
-            " join tenant t on t.id = l.tenant where t.slug = 'acme' returning id"
-        )
-        world.finding = await owner.fetchval(
-            "insert into finding (kind, severity, resource_kind, resource, detail, row_kind, row_name) values"
-            " ('extra-set', 'low', 'configuration-set', 'old-set', '{\"name\": \"old-set\"}', 'list', 'configuration-set')"
-            " returning id"
-        )
-        more = Step(kind=StepKind.ADD_LANE, tenant="acme", type="invoice", to="news.acme.example")
-        world.plan = (await plans.make([more], actor="test")).id or 0
-        yield world
+        yield ControlWorld(database, client, keys, app, owner, governor, key_store), services
     for pool in pools.values():
         await pool.close()
     await owner.close()
+
+
+async def furnish(world: ControlWorld, services: control.ControlServices) -> None:
+    for slug in ("acme", "zen"):
+        made = await services.tenants.onboard(slug, {"newsletter": f"news.{slug}.example"}, actor="test")
+        world.tenant_keys[slug] = made.key_text or ""
+    key, _ = await services.keys.create(tenant=None, name="spare", scopes=["send"], actor="test")
+    world.spare = key.prefix
+    # A retired tenant, whose personal data was asked to be erased.
+    await world.owner.execute(
+        "insert into tenant (key, slug, retiring_at, retired_at) values ('mc-aaaaaaaa', 'gone', now(), now())"
+    )
+    await world.owner.execute(
+        "insert into erasure (tenant, requested_by, because) select id, 'ann', 'asked to' from tenant where slug = 'gone'"
+    )
+    world.proof = await world.owner.fetchval(
+        "insert into proof (tenant, lane, asked_at, asked_by, limit_ms, ended_at, proved, counts, because)"
+        " select l.tenant, l.id, now_ms(), 'test', 60000, now_ms(), true, true, 'all of acme' from lane l"
+        " join tenant t on t.id = l.tenant where t.slug = 'acme' returning id"
+    )
+    world.finding = await world.owner.fetchval(
+        "insert into finding (kind, severity, resource_kind, resource, detail, row_kind, row_name) values"
+        " ('extra-set', 'low', 'configuration-set', 'old-set', '{\"name\": \"old-set\"}', 'list', 'configuration-set')"
+        " returning id"
+    )
+    more = Step(kind=StepKind.ADD_LANE, tenant="acme", type="invoice", to="news.acme.example")
+    world.plan = (await services.plans.make([more], actor="test")).id or 0
+
+
+@pytest.fixture(scope="session")
+def furnished(copy_of: CopyOf, template: Any) -> tuple[Any, ControlWorld]:
+    """A database with what the tests of the routes begin with, of which each gets a copy, and what is known of it."""
+
+    async def make() -> tuple[Any, ControlWorld]:
+        async with copy_of(template.database, keep=True) as database:
+            async with opened(database) as (world, services):
+                await furnish(world, services)
+            return database, world
+
+    return asyncio.run(make())
+
+
+@pytest.fixture
+async def world(copy_of: CopyOf, furnished: tuple[Any, ControlWorld]) -> AsyncIterator[ControlWorld]:
+    original, known = furnished
+    async with copy_of(original) as database, opened(database) as (world, _):
+        world.tenant_keys = dict(known.tenant_keys)
+        world.spare, world.plan, world.finding = known.spare, known.plan, known.finding
+        world.proof = known.proof
+        yield world

@@ -26,8 +26,10 @@ CALLS = {
 
 
 @pytest.fixture
-async def ask(world: Any, database: Any) -> AsyncIterator[Any]:
-    async with route.asked(database, "/v1/account", lambda pool: account.routes(AccountReader(pool))) as get:
+async def ask(world: Any) -> AsyncIterator[Any]:
+    async with route.asked(
+        world.database, "/v1/account", lambda pool: account.routes(AccountReader(pool))
+    ) as get:
         yield get
 
 
@@ -48,9 +50,9 @@ async def test_without_a_control_process_there_is_no_budget(world: Any, ask: Any
 
 
 async def test_the_answer_shows_what_uses_the_calls_what_waits_and_when_a_newcomer_is_ready(
-    world: Any, ask: Any, database: Any
+    world: Any, ask: Any
 ) -> None:
-    owner = await engine.connect(database.dsn("owner"))
+    owner = await engine.connect(world.database.dsn("owner"))
     await owner.execute(
         "update ses_resource set work = 'bulk', state = 'pending', next_try_at = now() - interval '1 h'"
     )
@@ -61,7 +63,7 @@ async def test_the_answer_shows_what_uses_the_calls_what_waits_and_when_a_newcom
         " values ('default', 14, 14, 0, 50000, 7, true, 'HEALTHY', 1795879380000)"
     )
     await owner.close()
-    store = HealthStore(database.dsn("control"), role="control", instance="a", host="mail-1", pid=7)
+    store = HealthStore(world.database.dsn("control"), role="control", instance="a", host="mail-1", pid=7)
     await store.beat({"calls": CALLS})
     await store.close()
     found = (await ask(await world.key(None, "read"))).json()

@@ -138,10 +138,8 @@ async def test_a_tenants_key_sees_its_own_and_nothing_of_others_in_any_list(worl
         assert "zen" not in text
 
 
-async def test_without_a_tenant_named_the_reader_role_sees_no_rows_on_a_used_connection(
-    world: Any, database: Any
-) -> None:
-    conn = await engine.connect(database.dsn("reader"))
+async def test_without_a_tenant_named_the_reader_role_sees_no_rows_on_a_used_connection(world: Any) -> None:
+    conn = await engine.connect(world.database.dsn("reader"))
     tables = ("tenant", "lane", "route", "identity", "hold", "ses_resource")
     async with conn.transaction():
         await conn.execute("select set_config('mailcordon.tenant', '1', true)")

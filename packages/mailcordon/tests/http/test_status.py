@@ -12,8 +12,10 @@ from mailcordon_fixtures import route
 
 
 @pytest.fixture
-async def ask(world: Any, database: Any) -> AsyncIterator[Any]:
-    async with route.asked(database, "/v1/status", lambda pool: status.routes(StatusReader(pool))) as get:
+async def ask(world: Any) -> AsyncIterator[Any]:
+    async with route.asked(
+        world.database, "/v1/status", lambda pool: status.routes(StatusReader(pool))
+    ) as get:
         yield get
 
 
@@ -29,9 +31,9 @@ async def test_only_a_platform_key_that_may_read_sees_the_status(world: Any, ask
 
 
 async def test_the_answer_lists_problems_with_what_to_do_and_the_processes_with_their_facts(
-    world: Any, ask: Any, database: Any
+    world: Any, ask: Any
 ) -> None:
-    store = HealthStore(database.dsn("send"), role="dispatch", instance="a", host="mail-1", pid=7)
+    store = HealthStore(world.database.dsn("send"), role="dispatch", instance="a", host="mail-1", pid=7)
     await store.beat({"last_success": 1_795_879_380_000, "sent": 3, "success_minutes": [1]})
     await store.close()
     found = (await ask(await world.key(None, "read"))).json()
