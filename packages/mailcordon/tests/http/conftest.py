@@ -44,6 +44,7 @@ SETTINGS = desired.Settings(
 )
 
 
+SUFFIXES = PublicSuffixes()  # parsed once
 CopyOf = Callable[..., contextlib.AbstractAsyncContextManager[Any]]
 
 
@@ -127,7 +128,7 @@ async def opened(database: Any) -> AsyncIterator[tuple[ControlWorld, control.Con
         ),
         findings=Findings(FindingStore(pools["control"]), governor),
         records=IdentityRecords(
-            ControlReader(pools["control"], pools["reader"]), PublicSuffixes(), region="us-east-1"
+            ControlReader(pools["control"], pools["reader"]), SUFFIXES, region="us-east-1"
         ),
         proofs=Proofs(ProofStore(pools["control"], pools["reader"])),
     )
