@@ -17,10 +17,16 @@ import pytest
 from mailcordon_fixtures import systems
 
 DRILL_FAILED = 6
+PATIENCE = 60  #: seconds, on a busy machine
 
 
-def document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    return json.loads(done.stdout)
+Run = Callable[..., tuple[int, str, str]]
+
+
+def drilled(run: Run, *words: str) -> tuple[int, dict[str, Any]]:
+    """The exit code and the document of a drill in this process."""
+    code, out, _ = run("drill", *words, "--json")
+    return code, json.loads(out)
 
 
 def asked(method: str, url: str, body: object = None) -> dict[str, Any]:
@@ -51,11 +57,10 @@ def stopped(system: systems.System, name: str) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
-def test_every_step_of_the_drill_passes_and_it_can_be_run_again_at_once(system: systems.System) -> None:
+def test_every_step_of_the_drill_passes_and_it_can_be_run_again_at_once(run: Run) -> None:
     for _ in range(2):
-        done = system.cli("drill", "--json")
-        assert done.returncode == 0, done.stdout + done.stderr
-        found = document(done)
+        code, found = drilled(run, "--patience", str(PATIENCE))
+        assert code == 0, found
         assert [step["wrong"] for step in found["steps"]] == [None] * 11
         assert found["seconds"] < 30
         states = {
@@ -74,18 +79,18 @@ def test_without_a_running_system_the_drill_starts_a_temporary_one_and_leaves_no
     short_home: Callable[[], AbstractContextManager[Path]],
 ) -> None:
     with short_home() as home:
-        done = systems.mailcordon(home, "drill", TMPDIR=str(home))
+        done = systems.mailcordon(home, "drill", "--patience", str(PATIENCE), TMPDIR=str(home))
         assert done.returncode == 0, done.stdout + done.stderr
         assert "All 11 steps passed in" in done.stdout
         assert list(home.iterdir()) == []
         assert systems.processes_naming(str(home)) == {}
 
 
-def test_with_bounce_events_lost_the_drill_fails_and_says_where(system: systems.System) -> None:
+def test_with_bounce_events_lost_the_drill_fails_and_says_where(system: systems.System, run: Run) -> None:
     with fault(system, fault="drop_events", events=["Bounce"]):
-        done = system.cli("drill", "--patience", "3", "--json")
-    assert done.returncode == DRILL_FAILED
-    last = document(done)["steps"][-1]
+        code, found = drilled(run, "--patience", "3")
+    assert code == DRILL_FAILED
+    last = found["steps"][-1]
     assert last["title"].startswith("Mail of one tenant to kim bounces")
     assert "No Bounce event for kim@" in last["wrong"]
     assert "lost between SES and the queue" in last["wrong"]
@@ -100,16 +105,19 @@ def test_with_bounce_events_lost_the_drill_fails_and_says_where(system: systems.
     ],
 )
 def test_with_a_role_stopped_the_drill_says_where_its_mail_was_last_seen(
-    system: systems.System, role: str, says: str
+    system: systems.System, run: Run, role: str, says: str
 ) -> None:
     with stopped(system, role):
-        done = system.cli("drill", "--patience", "2", "--json")
-    assert done.returncode == DRILL_FAILED
-    assert says in document(done)["steps"][-1]["wrong"]
-    assert role in document(done)["steps"][-1]["wrong"]
+        code, found = drilled(run, "--patience", "2")
+    assert code == DRILL_FAILED
+    assert says in found["steps"][-1]["wrong"]
+    assert role in found["steps"][-1]["wrong"]
 
 
-def test_the_drill_refuses_an_ses_that_is_not_the_local_one(system: systems.System, tmp_path: Path) -> None:
+def test_the_drill_refuses_an_ses_that_is_not_the_local_one(
+    system: systems.System, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAILCORDON_HOME", str(tmp_path))
     for ses_url, why in (
         (None, "not known to send through a local SES"),
         ("https://email.example.com", "not on this machine"),
@@ -117,14 +125,15 @@ def test_the_drill_refuses_an_ses_that_is_not_the_local_one(system: systems.Syst
         (tmp_path / "cli.json").write_text(
             json.dumps({"url": system.url, "key": system.key, "ses_url": ses_url})
         )
-        done = systems.mailcordon(tmp_path, "drill", "--json")
-        assert done.returncode == 1
-        assert why in document(done)["problem"]["detail"]
+        code, found = drilled(run)
+        assert code == 1
+        assert why in found["problem"]["detail"]
 
 
 def test_a_ledger_that_does_not_have_the_tenants_stops_the_drill_before_it_sends(
-    system: systems.System, tmp_path: Path
+    system: systems.System, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("MAILCORDON_HOME", str(tmp_path))
     # Another local SES than the one the system sends through: as good as AWS to the drill.
     ready = tmp_path / "ready.json"
     command = [sys.executable, "-m", "seslocal", "--port", "0", "--ready-file", str(ready)]
@@ -134,10 +143,10 @@ def test_a_ledger_that_does_not_have_the_tenants_stops_the_drill_before_it_sends
             other = {"url": system.url, "key": system.key, "ses_url": json.loads(ready.read_text())["url"]}
             (tmp_path / "cli.json").write_text(json.dumps(other))
             sent_before = asked("GET", f"{system.ses_url}/_seslocal/health")["sent"]
-            done = systems.mailcordon(tmp_path, "drill", "--json")
-            assert done.returncode == DRILL_FAILED
-            assert "does not send through the local SES" in document(done)["steps"][-1]["wrong"]
-            assert document(done)["deliveries"] == []
+            code, found = drilled(run)
+            assert code == DRILL_FAILED
+            assert "does not send through the local SES" in found["steps"][-1]["wrong"]
+            assert found["deliveries"] == []
             assert asked("GET", f"{system.ses_url}/_seslocal/health")["sent"] == sent_before
         finally:
             other_ses.terminate()

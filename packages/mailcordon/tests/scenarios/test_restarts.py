@@ -130,7 +130,7 @@ async def test_down_and_up_leave_every_lane_as_it_was(night: Night) -> None:
 
 
 async def test_the_drill_passes_after_down_and_up(night: Night) -> None:
-    done = await asyncio.to_thread(night.running.cli, "drill", "--json")
+    done = await asyncio.to_thread(night.running.cli, "drill", "--patience", "60", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
