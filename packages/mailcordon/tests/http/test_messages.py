@@ -489,6 +489,26 @@ async def test_a_replay_shows_the_current_state_of_the_message(api: Api) -> None
     assert (await api.accepted(GOOD, idempotency_key="order-7"))["deliveries"][0]["state"] == "cancelled"
 
 
+@pytest.mark.parametrize(
+    ("since", "code"),
+    [
+        ("update lane set retiring_at = now(), retire_mail = 'drain', retired_with = 'lane'", "lane-retired"),
+        ("update tenant set retiring_at = now()", "tenant-retired"),
+        ("update route set domain = 'elsewhere.example'", "foreign-domain"),
+    ],
+)
+async def test_a_retry_of_what_was_accepted_gets_its_first_answer_whatever_the_lane_has_become(
+    api: Api, since: str, code: str
+) -> None:
+    first = await api.accepted(GOOD, idempotency_key="order-7")
+    await api.world.connection.execute(since)
+    await api.world.connection.execute("update epoch set value = value + 1 where name = 'control'")
+    again = await api.post(GOOD, idempotency_key="order-7")
+    assert (again.status_code, again.json()) == (202, first)
+    assert problem(await api.post(GOOD, idempotency_key="order-8"))[1] == code
+    assert await api.world.count("message") == 1
+
+
 async def test_the_same_key_with_another_body_is_a_conflict(api: Api) -> None:
     await api.accepted(GOOD, idempotency_key="order-7")
     for over in (

@@ -392,10 +392,11 @@ class _Committer:
         self._use_node(await self._store.node())
         found: list[tuple[_Item, Entry]] = []
         fresh = False
+        refused: list[tuple[_Item, int, MailcordonError]] = []
         await self._read_lanes({item.slug for item in batch})
         for item in batch:
+            lanes = self._lanes.get(item.slug)
             try:
-                lanes = self._lanes.get(item.slug)
                 entry = resolve.resolve(
                     lanes, item.slug, item.submission, int(random.random() * 100), local=self._local
                 )
@@ -406,23 +407,25 @@ class _Committer:
                 if not fresh and await self._read_epoch() != self._epoch:
                     raise StaleRoutes from None
                 fresh = True
-                _fail_items([item], problem)
+                if lanes is None:
+                    _fail_items([item], problem)
+                else:
+                    refused.append((item, lanes.tenant, problem))
         await self._refresh_backlogs({entry.route.lane.id for _, entry in found})
         out: list[tuple[_Item, NewMessage]] = []
-        refused: list[tuple[_Item, Entry, TooMuch]] = []
         for item, entry in found:
             try:
                 self._check_backlog(item.slug, entry)
                 out.append((item, _message(item, entry.route, self._ids.next(self._now_ms()))))
             except TooMuch as problem:
-                refused.append((item, entry, problem))
+                refused.append((item, entry.route.lane.tenant, problem))
         if refused:
             await self._refuse(refused)
         return out
 
-    async def _refuse(self, refused: Sequence[tuple[_Item, Entry, TooMuch]]) -> None:
-        """A full lane refuses new mail. What it holds already is not new: a repeated key gets its answer."""
-        keyed = [(item, entry.route.lane.tenant) for item, entry, _ in refused if item.key is not None]
+    async def _refuse(self, refused: Sequence[tuple[_Item, int, MailcordonError]]) -> None:
+        """A full lane refuses new mail, and a retired one any. What was accepted before is not new: its key gets its answer."""
+        keyed = [(item, tenant) for item, tenant, _ in refused if item.key is not None]
         found = await self._store.replays([(tenant, item.key or b"", item.body) for item, tenant in keyed])
         for place, (item, _) in enumerate(keyed):
             if not item.done.done() and (replay := found.get(place)):
