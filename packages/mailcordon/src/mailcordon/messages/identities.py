@@ -61,6 +61,381 @@ def records_of(domain: str) -> str:
     return f"DNS records to publish for {domain}:"
 
 
+# What is judged ------------------------------------------------------------------------------------------------------------
+
+
+@example("TXT", "_dmarc.acme.example", "SERVFAIL")
+@example("CNAME", "abc._domainkey.acme.example", "no answer in 5 s")
+def not_known(type: str, name: str, detail: str) -> str:
+    """A look-up failed, so nothing is said about the record."""
+    return f"Nothing is known about the {type} record of {name}: the DNS did not answer ({detail})."
+
+
+@example("abc._domainkey.acme.example", "CNAME", None)
+@example("abc._domainkey.acme.example", "CNAME", "abc._domainkey.acme.example.acme.example")
+@example("mc1._domainkey.acme.example", "TXT", None)
+def dkim_missing(name: str, type: str, found_at: str | None) -> str:
+    """A DKIM record is not there. Where it is at the name twice over, that is said too."""
+    return (
+        f"{name} has no {type} record, so mail that is signed with this key fails DKIM.{_doubled(found_at)}"
+    )
+
+
+@example("abc._domainkey.acme.example", "abc.dkim.example", "abc.dkim.amazonses.com")
+def dkim_points_elsewhere(name: str, found: str, wanted: str) -> str:
+    """A CNAME of Easy DKIM has another target than SES gave."""
+    return f"{name} points to {found} instead of {wanted}, so mail that is signed with this key fails DKIM."
+
+
+@example("mc1._domainkey.acme.example", None)
+@example("mc1._domainkey.acme.example", "the key was revoked (p= is empty)")
+def dkim_wrong_key(name: str, why: str | None) -> str:
+    """The record of a DKIM key of ours is not usable, or has another key."""
+    reason = "it has another key than mail is signed with" if why is None else why
+    return f"The DKIM key at {name} is of no use: {reason}. Mail fails DKIM."
+
+
+@example("mc1._domainkey.acme.example", 2)
+def dkim_several(name: str, found: int) -> str:
+    """A selector has more than one TXT record."""
+    return f"{name} has {found} TXT records instead of one: which one receivers use is not defined (RFC 6376 3.6.2.2)."
+
+
+@example("acme.example")
+def dkim_off(domain: str) -> str:
+    """SES does not sign a domain's mail."""
+    return f"SES does not sign the mail of {domain}: DKIM signing is switched off there."
+
+
+@example("acme.example", "PENDING")
+@example("acme.example", "FAILED")
+@example("acme.example", "TEMPORARY_FAILURE")
+def dkim_not_verified(domain: str, status: str) -> str:
+    """SES has not verified a domain's DKIM records, or no longer finds them."""
+    if status == "FAILED":
+        return (
+            f"SES stopped looking for the DKIM records of {domain}: publish them, then have SES look again."
+        )
+    if status == "TEMPORARY_FAILURE":
+        return f"SES did not find the DKIM records of {domain} when it looked last; after three days it sends no more mail."
+    return (
+        f"SES has not verified {domain} yet: it looks for the DKIM records by itself, for up to three days."
+    )
+
+
+@example("acme.example")
+def mail_from_none(domain: str) -> str:
+    """A domain has no custom MAIL FROM."""
+    return f"{domain} has no MAIL FROM domain of its own: SPF passes for amazonses.com, so DMARC depends on DKIM alone."
+
+
+@example("bounce.acme.example", None)
+@example("bounce.acme.example", "bounce.acme.example.acme.example")
+def mail_from_mx_missing(name: str, found_at: str | None) -> str:
+    """A MAIL FROM domain has no MX record, so SES uses its own."""
+    return f"{name} has no MX record, so MAIL FROM falls back to amazonses.com and SPF does not align.{_doubled(found_at)}"
+
+
+@example("bounce.acme.example", ["10 mx.acme.example"], "10 feedback-smtp.us-east-1.amazonses.com")
+@example(
+    "bounce.acme.example",
+    ["10 feedback-smtp.us-east-1.amazonses.com", "20 mx.acme.example"],
+    "10 feedback-smtp.us-east-1.amazonses.com",
+)
+def mail_from_mx_wrong(name: str, found: list[str], wanted: str) -> str:
+    """A MAIL FROM domain has other MX records than the one that SES needs."""
+    return (
+        f"{name} has the MX {' and '.join(found)} instead of {wanted} alone, so MAIL FROM falls back to amazonses.com"
+        " and SPF does not align."
+    )
+
+
+@example("bounce.acme.example", "PENDING")
+@example("bounce.acme.example", "FAILED")
+def mail_from_not_active(name: str, status: str) -> str:
+    """SES does not use a custom MAIL FROM domain yet, or no longer."""
+    if status == "FAILED":
+        return (
+            f"SES stopped looking for the MX record of {name}, and MAIL FROM fell back to amazonses.com:"
+            " publish the record, then set the MAIL FROM domain again."
+        )
+    return f"{name} is not active at SES yet ({status}): until SES finds its MX record, MAIL FROM falls back to amazonses.com."
+
+
+@example("bounce.acme.example")
+def spf_missing(name: str) -> str:
+    """A MAIL FROM domain has no SPF record."""
+    return f"{name} has no SPF record, so SPF says nothing about its mail."
+
+
+@example("bounce.acme.example", 2)
+def spf_several(name: str, found: int) -> str:
+    """A domain has more than one SPF record."""
+    return f"{name} has {found} SPF records, which is an error to every receiver: keep one."
+
+
+@example("bounce.acme.example", "ipv4:192.0.2.1", 1, "it is no mechanism of SPF")
+def spf_syntax(name: str, term: str, number: int, why: str) -> str:
+    """A term of an SPF record is wrong, so the whole record is."""
+    return f"The SPF record of {name} is wrong at term {number}, `{term}`: {why}. Receivers drop the whole record."
+
+
+@example("bounce.acme.example", ["a", "mx", "include:spf.acme.example"], passes=False)
+@example("bounce.acme.example", ["include:amazonses.com", "mx"], passes=True)
+def spf_too_many_lookups(name: str, terms: list[str], *, passes: bool) -> str:
+    """An SPF record needs more than ten look-ups."""
+    effect = (
+        "SES is named early enough to pass, and checkers that count them all reject the record"
+        if passes
+        else "receivers stop at the eleventh with an error"
+    )
+    return f"SPF of {name} needs {len(terms)} look-ups and may need 10 (…{', '.join(terms[-3:])}): {effect}."
+
+
+@example("bounce.acme.example", "gone.example")
+def spf_too_many_voids(name: str, where: str) -> str:
+    """More than two look-ups of an SPF record find nothing."""
+    return f"More than 2 look-ups of the SPF record of {name} find nothing, the last at {where}: receivers stop with an error."
+
+
+@example("bounce.acme.example", "spf.other.example", "no-record")
+@example("bounce.acme.example", "spf.other.example", "two-records")
+def spf_broken(name: str, where: str, because: str) -> str:
+    """What an SPF record includes cannot be used."""
+    return (
+        f"The SPF record of {name} uses {where}, which {_SPF_BROKEN[because]}: receivers stop with an error."
+    )
+
+
+_SPF_BROKEN = {
+    "no-record": "has no SPF record",
+    "not-a-domain": "is no domain",
+    "two-records": "has more than one SPF record",
+    "syntax": "has a wrong SPF record",
+    "too-many-names": "has more than 10 hosts",
+}
+
+
+@example("bounce.acme.example", "softfail")
+def spf_not_ses(name: str, result: str) -> str:
+    """An SPF record does not name SES."""
+    return f"The SPF record of {name} does not allow SES to send: SPF says {result}."
+
+
+@example("mail.acme.example", None)
+@example("mail.acme.example", "_dmarc.mail.acme.example.acme.example")
+def dmarc_missing(domain: str, found_at: str | None) -> str:
+    """There is no DMARC record for a domain, at it or above it."""
+    return f"{domain} has no DMARC record, at _dmarc.{domain} or above it.{_doubled(found_at)}"
+
+
+@example("_dmarc.acme.example", "acme.dmarc-provider.example")
+def dmarc_alias_empty(name: str, target: str) -> str:
+    """A CNAME at a DMARC name leads to a name without a DMARC record."""
+    return f"{name} is a CNAME to {target}, which has no DMARC record."
+
+
+@example("mail.acme.example", "acme.example", "_dmarc.mail.acme.example", used="")
+@example(
+    "a.mail.acme.example",
+    "_dmarc.mail.acme.example",
+    "_dmarc.a.mail.acme.example",
+    used="_dmarc.acme.example",
+)
+def dmarc_wrong_place(domain: str, found_at: str, wanted: str, *, used: str) -> str:
+    """A DMARC record is at a name where receivers do not look, or where another one is used instead."""
+    instead = f" (they use that of {used})" if used else ""
+    return (
+        f"The DMARC record at {found_at} is not used for mail from {domain}{instead}: it belongs at {wanted}."
+    )
+
+
+@example("_dmarc.acme.example", 2)
+def dmarc_several(name: str, found: int) -> str:
+    """A name has more than one DMARC record."""
+    return f"{name} has {found} DMARC records, so receivers use none of them: keep one."
+
+
+@example("_dmarc.acme.example", "rua", "`dmarc@acme.example` does not start with mailto:", applies=True)
+@example("_dmarc.acme.example", "p", "it takes none, quarantine or reject", applies=False)
+def dmarc_syntax(name: str, tag: str, why: str, *, applies: bool) -> str:
+    """A DMARC record is wrong."""
+    effect = "Receivers ignore this part" if applies else "Receivers ignore the whole record"
+    return f"The DMARC record at {name} is wrong at {tag or 'an empty part'}: {why}. {effect}."
+
+
+@example("_dmarc.acme.example", "order")
+@example("_dmarc.acme.example", "pct")
+@example("_dmarc.acme.example", "wrong-removed")
+@example("_dmarc.acme.example", "testing")
+@example("_dmarc.acme.example", "np")
+@example("_dmarc.acme.example", "psd")
+def dmarc_old_readers(name: str, what: str) -> str:
+    """Receivers that still follow RFC 7489 read a DMARC record otherwise than RFC 9989 does."""
+    return f"Receivers that still follow RFC 7489 read {name} otherwise: {_OLD_READERS[what]}."
+
+
+_OLD_READERS = {
+    "order": "`p` must be second for them, and some ignore the record",
+    "pct": "they apply the policy to `pct` percent of failing mail, and RFC 9989 to all of it",
+    "wrong-removed": "a tag that RFC 9989 dropped has a wrong value, and some ignore the record",
+    "testing": "they do not know `t=y` and apply the policy",
+    "np": "they do not know `np`, and apply `sp` or `p` to names that do not exist",
+    "psd": "they do not know `psd`, and find the organisational domain by the public suffix list",
+}
+
+
+@example("_dmarc.acme.example")
+def dmarc_strict_spf(name: str) -> str:
+    """A DMARC record asks for strict SPF alignment, which cannot be had with SES."""
+    return f"{name} says aspf=s: SPF can never align with SES, whose MAIL FROM is always a sub-domain of the From domain."
+
+
+@example("_dmarc.acme.example", "news.acme.example", "acme.example")
+def dmarc_strict_dkim(name: str, from_domain: str, signed: str) -> str:
+    """A DMARC record asks for strict DKIM alignment, and SES signs with a parent domain."""
+    return f"{name} says adkim=s, and SES signs mail from {from_domain} as {signed}: DKIM does not align."
+
+
+@example("acme.uk.example", "uk.example", "acme.uk.example", "alignment")
+@example("a.mail.acme.example", "mail.acme.example", "acme.example", "policy")
+def dmarc_different_organisation(domain: str, walked: str, listed: str, effect: str) -> str:
+    """The tree walk and the public suffix list find different organisational domains, and receivers decide differently."""
+    what = {
+        "alignment": "other domains align for them",
+        "policy": "they find another DMARC record, or none",
+    }[effect]
+    return (
+        f"The organisational domain of {domain} is {walked} by RFC 9989, and {listed} for receivers that still use the"
+        f" public suffix list: {what}."
+    )
+
+
+@example("acme.example", "both", None)
+@example("acme.example", "dkim", "MAIL FROM fell back to amazonses.com")
+@example("acme.example", "spf", "DKIM fails")
+def mail_passes(domain: str, by: str, why_not: str | None) -> str:
+    """Mail from a domain passes DMARC. By one mechanism only: why not by the other."""
+    how = {"both": "DKIM and SPF", "dkim": "DKIM only", "spf": "SPF only"}[by]
+    return f"Mail from {domain} passes DMARC by {how}{f': {why_not}' if why_not else ''}."
+
+
+@example("acme.example", ["there is no DMARC record"], None)
+@example("acme.example", ["DKIM fails", "MAIL FROM fell back to amazonses.com"], "reject")
+def mail_fails(domain: str, because: list[str], policy: str | None) -> str:
+    """Mail from a domain fails DMARC."""
+    effect = {"reject": " Receivers reject it.", "quarantine": " Receivers treat it as spam."}.get(
+        policy or "", ""
+    )
+    return f"Mail from {domain} fails DMARC, because {' and '.join(because)}.{effect}"
+
+
+@example("acme.example", ["TXT of _dmarc.acme.example"], "")
+@example("acme.example", [], "dkim-not-yet")
+def mail_not_known(domain: str, failed: list[str], why: str) -> str:
+    """Whether mail passes DMARC is not known, mostly because look-ups failed."""
+    because = f"the DNS did not answer about {' and '.join(failed)}" if failed else mail_because(why)
+    return f"Whether mail from {domain} passes DMARC is not known: {because}."
+
+
+@example("no-record")
+@example("dkim")
+@example("dkim-off")
+@example("dkim-not-yet")
+@example("dkim-unknown")
+@example("dkim-strict")
+@example("fell-back")
+@example("no-mail-from")
+@example("spf")
+@example("spf-strict")
+@example("spf-unknown")
+@example("not-aligned")
+def mail_because(what: str) -> str:
+    """Why mail does not pass DMARC by one of its mechanisms."""
+    return {
+        "no-record": "there is no DMARC record",
+        "dkim": "DKIM fails",
+        "dkim-off": "SES does not sign it",
+        "dkim-not-yet": "SES has not made its DKIM keys yet",
+        "dkim-unknown": "the DNS did not answer about DKIM",
+        "dkim-strict": "DKIM does not align (adkim=s)",
+        "fell-back": "MAIL FROM fell back to amazonses.com",
+        "no-mail-from": "MAIL FROM is amazonses.com",
+        "spf": "SPF does not pass",
+        "spf-strict": "SPF cannot align with SES (aspf=s)",
+        "spf-unknown": "the DNS did not answer about SPF",
+        "not-aligned": "its organisational domain is another",
+    }[what]
+
+
+@example("all")
+@example("domain-missing")
+@example("domain-end")
+@example("ip4")
+@example("prefix", "32")
+@example("macro", "%{x}")
+def spf_term_wrong(what: str, value: str = "") -> str:
+    """Why a term of an SPF record is wrong."""
+    return {
+        "start": "it does not start with v=spf1 and a space",
+        "mechanism": "it is no mechanism of SPF",
+        "twice": f"{value}= may be there only once",
+        "all": "`all` takes nothing",
+        "domain-missing": "it needs a domain after a colon",
+        "domain-empty": "the domain is empty",
+        "domain-end": "the domain does not end in a top-level domain",
+        "ip4": "it needs an IPv4 address, with at most a prefix length from 0 to 32",
+        "ip6": "it needs an IPv6 address, with at most a prefix length from 0 to 128",
+        "prefix": f"a prefix length is at most {value}",
+        "macro": f"it has a character or macro that SPF does not know, at `{value}`",
+        "explanation-only": f"the macro %{{{value}}} is for explanations only",
+        "keeps-nothing": "a macro keeps at least one part",
+    }[what]
+
+
+@example("takes", "none, quarantine or reject")
+@example("twice")
+@example("scheme", "dmarc@acme.example")
+@example("address", "acme.example")
+def dmarc_tag_wrong(what: str, value: str = "") -> str:
+    """Why a tag of a DMARC record is wrong."""
+    return {
+        "start": "the record does not start with v=DMARC1;",
+        "no-policy": "there is no policy, and no address for reports",
+        "not-a-tag": "it is not a tag with `=` and a value",
+        "missing": "a tag is missing between two semicolons",
+        "value": "its value is empty, or has characters that cannot be printed",
+        "twice": "it is there twice",
+        "takes": f"it takes {value}",
+        "scheme": f"`{value}` does not start with mailto:",
+        "address": f"`{value}` is no e-mail address",
+        "size": f"`!{value}` is no size",
+    }[what]
+
+
+@example("no-key")
+@example("type", "ed25519")
+@example("twice", "p")
+def dkim_key_wrong(what: str, value: str = "") -> str:
+    """Why the record of a DKIM key is of no use."""
+    return {
+        "not-a-tag": f"`{value}` is no tag",
+        "twice": f"the tag {value} is there twice",
+        "version": "v=DKIM1 must be first",
+        "no-key": "it has no key (p=)",
+        "revoked": "the key was revoked (p= is empty)",
+        "base64": "the key is no base64",
+        "type": f"the key is for {value}, and SES signs with RSA",
+        "hash": "it does not allow sha256",
+        "service": "it is not for e-mail (s=)",
+    }[what]
+
+
+def _doubled(found_at: str | None) -> str:
+    """The usual slip in DNS consoles that append the zone to every name."""
+    return "" if found_at is None else f" It is at {found_at}: the DNS console appended the domain by itself."
+
+
 # Checks and lapses ---------------------------------------------------------------------------------------------------------
 
 

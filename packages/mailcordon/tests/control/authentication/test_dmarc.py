@@ -6,6 +6,8 @@ from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
 from mailcordon.control.authentication import alignment, dmarc_discovery, dmarc_record
 from mailcordon_fixtures.written_dns import WrittenDns
 
+SUFFIXES = PublicSuffixes()
+
 # -- records ------------------------------------------------------------------------------------------------------
 
 
@@ -192,12 +194,11 @@ async def test_a_walk_with_a_lookup_that_failed_is_not_known() -> None:
 
 
 def align(from_domain: str, authenticated: str, *, strict: bool) -> bool:
-    suffixes = PublicSuffixes()
     return alignment.aligned(
         from_domain,
         authenticated,
         strict=strict,
-        organisation_of=lambda domain: dmarc_discovery.listed_organisation(domain, suffixes),
+        organisation_of=lambda domain: dmarc_discovery.listed_organisation(domain, SUFFIXES),
     )
 
 

@@ -22,6 +22,7 @@ from mailcordon.control.authentication import (
 )
 from mailcordon_fixtures.written_dns import WrittenDns
 
+SUFFIXES = PublicSuffixes()
 SHARED = Path(os.environ.get("MAILCORDON_SHARED") or "/nonexistent") / "data/auth"
 pytestmark = pytest.mark.skipif(not SHARED.is_dir(), reason="MAILCORDON_SHARED names no data")
 
@@ -153,14 +154,13 @@ def test_dmarc_records_are_judged_as_labelled() -> None:
 def test_registrable_domains_are_those_of_the_list() -> None:
     labelled = rows("psl_registrable.jsonl")
     wrong: list[object] = [
-        row for row in labelled if PublicSuffixes().registrable(row["domain"]) != row["registrable"]
+        row for row in labelled if SUFFIXES.registrable(row["domain"]) != row["registrable"]
     ]
     agreement("registrable domains", wrong, len(labelled))
 
 
 def test_domains_align_as_labelled() -> None:
     labelled = rows("alignment.jsonl")
-    suffixes = PublicSuffixes()
     wrong: list[object] = [
         row
         for row in labelled
@@ -169,7 +169,7 @@ def test_domains_align_as_labelled() -> None:
             row["from_domain"],
             row["auth_domain"],
             strict=row["mode"] == "strict",
-            organisation_of=lambda domain: dmarc_discovery.listed_organisation(domain, suffixes),
+            organisation_of=lambda domain: dmarc_discovery.listed_organisation(domain, SUFFIXES),
         )
     ]
     agreement("alignment", wrong, len(labelled))

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mailcordon.messages import identities as words
+
 _TAG = re.compile(r"[ \t\r\n]*([A-Za-z][A-Za-z0-9_]*)[ \t\r\n]*=(.*)", re.DOTALL)
 _SPACE = re.compile(r"[ \t\r\n]+")
 
@@ -31,13 +33,13 @@ def parse(text: str) -> DkimKey:
     for number, part in enumerate(parts):
         found = _TAG.fullmatch(part)
         if found is None:
-            why = why or f"`{part.strip()[:40]}` is no tag"
+            why = why or words.dkim_key_wrong("not-a-tag", part.strip()[:40])
             continue
         name, value = found[1], found[2].strip(" \t\r\n")
         if name in tags:
-            why = why or f"the tag {name} is there twice"
+            why = why or words.dkim_key_wrong("twice", name)
         if name == "v" and (number or value != "DKIM1"):
-            why = why or "v=DKIM1 must be first"
+            why = why or words.dkim_key_wrong("version")
         tags.setdefault(name, value)
     key = _SPACE.sub("", tags.get("p", ""))
     return DkimKey(tags=tags, key=key, why=why or _why_unusable(tags, key))
@@ -45,27 +47,22 @@ def parse(text: str) -> DkimKey:
 
 def _why_unusable(tags: Mapping[str, str], key: str) -> str | None:
     if "p" not in tags:
-        return "it has no key (p=)"
+        return words.dkim_key_wrong("no-key")
     if not key:
-        return "the key was revoked (p= is empty)"
+        return words.dkim_key_wrong("revoked")
     try:
         base64.b64decode(key, validate=True)
     except (binascii.Error, ValueError):
-        return "the key is no base64"
+        return words.dkim_key_wrong("base64")
     if tags.get("k", "rsa") != "rsa":
-        return f"the key is for {tags['k'][:20]}, and SES signs with RSA"
+        return words.dkim_key_wrong("type", tags["k"][:20])
     hashes = [each.strip() for each in tags.get("h", "sha256").split(":")]
     if "sha256" not in hashes:
-        return "it does not allow sha256"
+        return words.dkim_key_wrong("hash")
     services = [each.strip() for each in tags.get("s", "*").split(":")]
     if "*" not in services and "email" not in services:
-        return "it is not for e-mail (s=)"
+        return words.dkim_key_wrong("service")
     return None
-
-
-def subdomains_refused(tags: Mapping[str, str]) -> bool:
-    """Whether the key signs for its exact domain only (t=s)."""
-    return "s" in [flag.strip() for flag in tags.get("t", "").split(":")]
 
 
 def same_key(first: str, second: str) -> bool:

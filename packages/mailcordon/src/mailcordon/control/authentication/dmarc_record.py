@@ -9,8 +9,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from mailcordon.messages import identities as words
+
 POLICIES = ("none", "quarantine", "reject")
-REMOVED = ("pct", "rf", "ri")  #: tags of RFC 7489; unknown ones for RFC 9989, which are ignored
 _VERSION = re.compile(r"v[ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")
 _VERSION_IN_CAPITALS = re.compile(r"V[ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")  # a tag's name may be in capitals
 _TAG = re.compile(r"([A-Za-z][A-Za-z0-9_]*)[ \t]*=[ \t]*(.*)", re.DOTALL)
@@ -66,6 +67,14 @@ class DmarcRecord:
         return (self.np if not exists and self.np is not None else self.sp) or self.p
 
     @property
+    def repaired(self) -> str:
+        """The record without what is wrong: what receivers make of it today."""
+        wrong = {fault.tag for fault in self.faults}
+        kept = [f"{tag}={text}" for tag, text in self.tags.items() if tag not in ("v", "p", "rua", *wrong)]
+        reports = [f"rua={','.join(self.rua)}"] if self.rua else []
+        return "; ".join(["v=DMARC1", f"p={self.p or 'none'}", *kept, *reports])
+
+    @property
     def _wrong_policy(self) -> bool:
         read = {"p": self.p, "sp": self.sp, "np": self.np}
         return any(tag in self.tags and value is None for tag, value in read.items())
@@ -79,9 +88,7 @@ def is_dmarc(text: str) -> bool:
 def parse(text: str) -> DmarcRecord:
     """`text` is what `is_dmarc` accepts; anything else is a record with one fault that does not apply."""
     if not is_dmarc(text):
-        return DmarcRecord(
-            text=text, tags={}, faults=(TagFault("v", "the record does not start with v=DMARC1;"),)
-        )
+        return DmarcRecord(text=text, tags={}, faults=(TagFault("v", words.dmarc_tag_wrong("start")),))
     tags, order, faults = _split(text)
     readers: dict[str, Callable[[str], str | None]] = {
         "p": _policy,
@@ -102,7 +109,11 @@ def parse(text: str) -> DmarcRecord:
         "fo": "0, 1, d or s",
     }
     takes |= {"sp": takes["p"], "np": takes["p"], "aspf": takes["adkim"]}
-    faults += [TagFault(tag, f"it takes {takes[tag]}") for tag, value in read.items() if value is None]
+    faults += [
+        TagFault(tag, words.dmarc_tag_wrong("takes", takes[tag]))
+        for tag, value in read.items()
+        if value is None
+    ]
     rua, rua_faults = _addresses(tags.get("rua"), "rua")
     _, ruf_faults = _addresses(tags.get("ruf"), "ruf")
     known = {"v", "rua", "ruf", *readers}
@@ -122,7 +133,7 @@ def parse(text: str) -> DmarcRecord:
         old_readers=_old_readers(tags, order, read),
     )
     if "p" not in tags and not rua:
-        return _with_fault(record, TagFault("p", "there is no policy, and no address for reports"))
+        return _with_fault(record, TagFault("p", words.dmarc_tag_wrong("no-policy")))
     return record
 
 
@@ -151,17 +162,15 @@ def _split(text: str) -> tuple[dict[str, str], list[str], list[TagFault]]:
         part = part.strip(" \t")
         found = _TAG.fullmatch(part)
         if found is None:
-            faults.append(
-                TagFault(part[:60], "it is not a tag with `=` and a value" if part else "a tag is missing")
-            )
+            faults.append(TagFault(part[:60], words.dmarc_tag_wrong("not-a-tag" if part else "missing")))
             continue
         name, value = found[1].lower(), found[2]
         if _VALUE.fullmatch(value) is None:
-            faults.append(TagFault(name, "its value is empty, or has characters that cannot be printed"))
+            faults.append(TagFault(name, words.dmarc_tag_wrong("value")))
             continue
         if name in tags:
             faults.append(
-                TagFault(name, "it is there twice")
+                TagFault(name, words.dmarc_tag_wrong("twice"))
             )  # which makes a tag list invalid (RFC 6376 3.2)
             continue
         tags[name] = value
@@ -190,11 +199,11 @@ def _addresses(text: str | None, tag: str) -> tuple[tuple[str, ...], list[TagFau
         whole, _, size = uri.strip(" \t").partition("!")
         found = _URI.fullmatch(whole)
         if found is None:
-            faults.append(TagFault(tag, f"{whole[:60] or 'an address'} does not start with mailto:"))
+            faults.append(TagFault(tag, words.dmarc_tag_wrong("scheme", whole[:60])))
         elif found[1].lower() == "mailto" and not _ADDRESS.fullmatch(found[2].partition("?")[0]):
-            faults.append(TagFault(tag, f"{found[2][:60]} is no e-mail address"))
+            faults.append(TagFault(tag, words.dmarc_tag_wrong("address", found[2][:60])))
         elif "!" in uri and not _SIZE.fullmatch(size):
-            faults.append(TagFault(tag, f"!{size[:30]} is no size"))
+            faults.append(TagFault(tag, words.dmarc_tag_wrong("size", size[:30])))
         else:
             right.append(whole)
     return tuple(right), faults

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 
+from mailcordon.control.authentication.lookup import Answer
 from mailcordon.control.dns_records import Record
+from mailcordon.messages import identities as words
 
 Severity = Literal["error", "warning", "note"]
 
@@ -45,3 +47,10 @@ class Fault:
     record: str  #: the name it is about
     publish: Record | None = None  #: what would mend it
     unsure: bool = False  #: the DNS did not answer: neither a success nor a failure
+
+    @classmethod
+    def not_known(cls, answer: Answer) -> Self:
+        sentence = words.not_known(answer.type, answer.name, answer.detail)
+        return cls(
+            code=Code.NOT_KNOWN, severity="warning", sentence=sentence, record=answer.name, unsure=True
+        )

@@ -7,7 +7,7 @@ import contextlib
 import ipaddress
 import urllib.parse
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -58,8 +58,9 @@ class SpfResult:
     result: Spf
     because: Because | None = None
     where: str = ""  #: the domain whose record decided, or could not be read
-    detail: str = ""  #: the term that is wrong, or what the DNS did
-    term: str = ""  #: the mechanism that matched
+    detail: str = ""  #: why a term is wrong, or what the DNS did
+    term: str = ""  #: the mechanism that matched, or the term that is wrong
+    number: int = 0  #: of a wrong term, from 1
     trace: tuple[Cost, ...] = ()
     voids: int = 0
     explanation: str | None = None  #: of a `fail`, as its domain words it
@@ -90,22 +91,25 @@ class Client:
 
 
 class _Stopped(Exception):
-    def __init__(self, result: Spf, because: Because, where: str, detail: str = "") -> None:
-        super().__init__(because)
-        self.result, self.because, self.where, self.detail = result, because, where, detail
+    def __init__(self, found: SpfResult) -> None:
+        super().__init__(found.because)
+        self.found = found
+
+
+def _stopped(result: Spf, because: Because, where: str, detail: str = "") -> _Stopped:
+    return _Stopped(SpfResult(result=result, because=because, where=where, detail=detail))
 
 
 @dataclass(slots=True)
 class _Budget:
     trace: list[Cost] = field(default_factory=list[Cost])
     voids: int = 0
-    #: None: no more than RFC 7208 allows. Counting for a report goes on to this number.
-    most: int = MOST_LOOKUPS
+    most: int = MOST_LOOKUPS  #: a count for a report goes on beyond what RFC 7208 allows
 
     def spend(self, domain: str, term: str) -> None:
         self.trace.append(Cost(domain, term, len(self.trace) + 1))
         if len(self.trace) > self.most:
-            raise _Stopped(Spf.PERMERROR, Because.TOO_MANY_LOOKUPS, domain, term)
+            raise _stopped(Spf.PERMERROR, Because.TOO_MANY_LOOKUPS, domain, term)
 
 
 async def check_host(domain: str, client: Client, lookup: Lookup) -> SpfResult:
@@ -115,23 +119,8 @@ async def check_host(domain: str, client: Client, lookup: Lookup) -> SpfResult:
     try:
         found = await check.run(_folded(domain))
     except _Stopped as stopped:
-        found = SpfResult(
-            result=stopped.result, because=stopped.because, where=stopped.where, detail=stopped.detail
-        )
-    return _with_costs(found, budget)
-
-
-def _with_costs(found: SpfResult, budget: _Budget) -> SpfResult:
-    return SpfResult(
-        result=found.result,
-        because=found.because,
-        where=found.where,
-        detail=found.detail,
-        term=found.term,
-        trace=tuple(budget.trace),
-        voids=budget.voids,
-        explanation=found.explanation,
-    )
+        found = stopped.found
+    return replace(found, trace=tuple(budget.trace), voids=budget.voids)
 
 
 @dataclass(slots=True)
@@ -144,7 +133,7 @@ class _Check:
         record = await read_record(domain, self.lookup)
         if isinstance(record, SpfResult):
             if record.result is not Spf.NONE:
-                raise _Stopped(record.result, record.because or Because.NO_RECORD, domain, record.detail)
+                raise _Stopped(record)
             return record
         for mechanism in record.mechanisms:
             if await self._matches(mechanism, domain):
@@ -163,7 +152,7 @@ class _Check:
         self.budget.spend(domain, f"redirect={name}")
         found = await self.run(name, included=included)
         if found.result is Spf.NONE:
-            raise _Stopped(Spf.PERMERROR, found.because or Because.NO_RECORD, name, f"redirect={name}")
+            raise _stopped(Spf.PERMERROR, found.because or Because.NO_RECORD, name, f"redirect={name}")
         return found
 
     async def _matches(self, one: Mechanism, domain: str) -> bool:
@@ -195,7 +184,7 @@ class _Check:
     async def _includes(self, target: str, one: Mechanism) -> bool:
         found = await self.run(target, included=True)
         if found.result is Spf.NONE:
-            raise _Stopped(Spf.PERMERROR, found.because or Because.NO_RECORD, target, one.text)
+            raise _stopped(Spf.PERMERROR, found.because or Because.NO_RECORD, target, one.text)
         return found.result is Spf.PASS
 
     async def _has_address(self, target: str, one: Mechanism) -> bool:
@@ -205,7 +194,7 @@ class _Check:
     async def _has_exchange(self, target: str, one: Mechanism) -> bool:
         exchanges = (await self._ask(target, "MX")).records
         if len(exchanges) > MOST_NAMES:
-            raise _Stopped(Spf.PERMERROR, Because.TOO_MANY_NAMES, target, one.text)
+            raise _stopped(Spf.PERMERROR, Because.TOO_MANY_NAMES, target, one.text)
         for exchange in exchanges:
             host = exchange.partition(" ")[2]
             if host not in ("", ".") and await self._has_address(host, one):
@@ -232,7 +221,7 @@ class _Check:
             return Answer(name=name, type=kind, found=Found.NO_NAME)
         answer = await self.lookup.find(name, kind)
         if not answer.known:
-            raise _Stopped(Spf.TEMPERROR, Because.LOOKUP_FAILED, name, f"{kind} of {name}: {answer.detail}")
+            raise _stopped(Spf.TEMPERROR, Because.LOOKUP_FAILED, name, f"{kind} of {name}: {answer.detail}")
         if not answer.records:
             self._count_void(name)
         return answer
@@ -240,7 +229,7 @@ class _Check:
     def _count_void(self, name: str) -> None:
         self.budget.voids += 1
         if self.budget.voids > MOST_VOIDS:
-            raise _Stopped(Spf.PERMERROR, Because.TOO_MANY_VOIDS, name)
+            raise _stopped(Spf.PERMERROR, Because.TOO_MANY_VOIDS, name)
 
     def _in_network(self, text: str, one: Mechanism) -> bool:
         address = _address_of(text)
@@ -312,8 +301,15 @@ async def read_record(domain: str, lookup: Lookup) -> SpfRecord | SpfResult:
     try:
         return spf_record.parse(records[0])
     except spf_record.SpfSyntaxError as error:
-        detail = f"`{error.term[:80]}`: {error}"
-        return SpfResult(result=Spf.PERMERROR, because=Because.SYNTAX, where=domain, detail=detail)
+        number = len(records[0][: error.position].split())
+        return SpfResult(
+            result=Spf.PERMERROR,
+            because=Because.SYNTAX,
+            where=domain,
+            detail=str(error),
+            term=error.term,
+            number=number,
+        )
 
 
 async def count_lookups(domain: str, lookup: Lookup, most: int = 30) -> tuple[Cost, ...]:

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mailcordon.messages import identities as words
+
 LETTERS = "slodipvhcrt"
 _EXPLANATION_ONLY = "crt"  #: letters of macros that only explanations may have (RFC 7208 7.2)
 _CASELESS = re.IGNORECASE | re.ASCII  #: without ASCII, `\u017f` is an `s`
@@ -102,7 +104,7 @@ def is_spf(text: str) -> bool:
 def parse(text: str) -> SpfRecord:
     """Raises SpfSyntaxError for the first term that is wrong. `text` is what `is_spf` accepts."""
     if not is_spf(text):
-        raise SpfSyntaxError("it does not start with v=spf1 and a space", text[:40], 0)
+        raise SpfSyntaxError(words.spf_term_wrong("start"), text[:40], 0)
     mechanisms: list[Mechanism] = []
     modifiers: dict[str, MacroString] = {}
     position = len("v=spf1")
@@ -142,7 +144,7 @@ def _read_modifier(name: str, value: str, modifiers: dict[str, MacroString]) -> 
         _macros(value, _LITERAL)  # unknown modifiers are ignored, but not what is no macro string
         return
     if name in modifiers:
-        raise ValueError(f"{name}= may be there only once")
+        raise ValueError(words.spf_term_wrong("twice", name))
     modifiers[name] = _domain_spec(value)
 
 
@@ -152,7 +154,7 @@ def _mechanism(term: str, position: int) -> Mechanism:
     rest = term[len(sign) :]
     name = _MECHANISM.match(rest)
     if name is None:
-        raise ValueError("it is no mechanism of SPF")
+        raise ValueError(words.spf_term_wrong("mechanism"))
     kind, argument = name[1].lower(), rest[name.end() :]
     read = {
         "all": _nothing,
@@ -182,13 +184,13 @@ _Arguments = tuple[MacroString | None, Network | None, int, int]
 
 def _nothing(argument: str) -> _Arguments:
     if argument:
-        raise ValueError("`all` takes nothing")
+        raise ValueError(words.spf_term_wrong("all"))
     return None, None, 32, 128
 
 
 def _required_domain(argument: str) -> _Arguments:
     if not argument.startswith(":"):
-        raise ValueError("it needs a domain after a colon")
+        raise ValueError(words.spf_term_wrong("domain-missing"))
     return _domain_spec(argument[1:]), None, 32, 128
 
 
@@ -207,36 +209,39 @@ def _address_domain(argument: str) -> _Arguments:
 
 def _network4(argument: str) -> _Arguments:
     found = _NETWORK4.fullmatch(argument[1:]) if argument.startswith(":") else None
-    if found is None:
-        raise ValueError("it needs an IPv4 address, with at most a prefix length from 0 to 32")
-    address = ipaddress.IPv4Address(found[1])
-    network = ipaddress.IPv4Network((address, _prefix(found[2], 32)), strict=False)
+    try:
+        address = ipaddress.IPv4Address(found[1] if found else "")
+    except ValueError:
+        raise ValueError(words.spf_term_wrong("ip4")) from None
+    network = ipaddress.IPv4Network((address, _prefix(found[2] if found else None, 32)), strict=False)
     return None, network, 32, 128
 
 
 def _network6(argument: str) -> _Arguments:
     found = _NETWORK6.fullmatch(argument[1:]) if argument.startswith(":") else None
-    if found is None or "%" in found[1]:  # a zone of an address is of this machine only
-        raise ValueError("it needs an IPv6 address, with at most a prefix length from 0 to 128")
-    address = ipaddress.IPv6Address(found[1])
-    network = ipaddress.IPv6Network((address, _prefix(found[2], 128)), strict=False)
+    try:
+        # A zone of an address (fe80::1%eth0) means something on one machine only.
+        address = ipaddress.IPv6Address(found[1] if found and "%" not in found[1] else "")
+    except ValueError:
+        raise ValueError(words.spf_term_wrong("ip6")) from None
+    network = ipaddress.IPv6Network((address, _prefix(found[2] if found else None, 128)), strict=False)
     return None, network, 32, 128
 
 
 def _prefix(digits: str | None, most: int) -> int:
     length = most if digits is None else int(digits)
     if length > most:
-        raise ValueError(f"a prefix length is at most {most}")
+        raise ValueError(words.spf_term_wrong("prefix", str(most)))
     return length
 
 
 def _domain_spec(text: str) -> MacroString:
     parts = _macros(text, _LITERAL)
     if not parts:
-        raise ValueError("the domain is empty")
+        raise ValueError(words.spf_term_wrong("domain-empty"))
     ends_in_macro = isinstance(parts[-1], Macro) or _MACRO.match(text, _last_percent(text)) is not None
     if not ends_in_macro and _TOP_LABEL.search(text) is None:
-        raise ValueError("the domain does not end in a top-level domain")
+        raise ValueError(words.spf_term_wrong("domain-end"))
     return parts
 
 
@@ -257,9 +262,7 @@ def _macros(text: str, literal: re.Pattern[str], letters: str = LETTERS) -> Macr
             parts.append(_macro(macro, explanation=literal is _EXPLANATION_LITERAL))
             position = macro.end()
         else:
-            raise ValueError(
-                f"it has a character or macro that SPF does not know, at {text[position : position + 10]!r}"
-            )
+            raise ValueError(words.spf_term_wrong("macro", text[position : position + 10]))
     return tuple(parts)
 
 
@@ -268,9 +271,9 @@ def _macro(found: re.Match[str], *, explanation: bool) -> str | Macro:
         return _ESCAPES[escape]
     letter = found["letter"].lower()
     if letter in _EXPLANATION_ONLY and not explanation:
-        raise ValueError(f"the macro %{{{letter}}} is for explanations only")
+        raise ValueError(words.spf_term_wrong("explanation-only", letter))
     if found["digits"] and int(found["digits"]) == 0:
-        raise ValueError("a macro keeps at least one part")
+        raise ValueError(words.spf_term_wrong("keeps-nothing"))
     return Macro(
         letter=letter,
         keep=min(int(found["digits"] or 0), 128),
