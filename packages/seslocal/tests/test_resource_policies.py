@@ -142,6 +142,6 @@ def test_a_policy_that_is_not_evaluated_cannot_be_set(world: World, sns: Any) ->
             AttributeName="Policy",
             AttributeValue=policy(condition={"StringEquals": {"aws:SourceIp": "10.0.0.1"}}),
         )
+    url = world.sqs.create_queue(QueueName="events")["QueueUrl"]
     with pytest.raises(world.sqs.exceptions.ClientError, match="Policy"):
-        url = world.sqs.create_queue(QueueName="events")["QueueUrl"]
         world.sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": "{"})

@@ -23,7 +23,7 @@ MOST_OPEN_OF_TENANT = 50
 MOST_OPEN = 200
 KEPT_OF_LANE = 20  #: that ended, the newest
 LIMIT_SECONDS = 60  #: SES publishes within seconds (ses.md 4)
-SHORTEST_LIMIT, LONGEST_LIMIT = 5, 600
+SHORTEST_LIMIT, LONGEST_LIMIT = 2, 600
 DAYS = 7  #: MAILCORDON_PROOF_DAYS
 _DAY_MS = 86_400_000
 #: How long after its limit a proof may be unjudged: reading SES to find the dead part takes a few calls at one a second.
@@ -87,6 +87,7 @@ class Scope:
     set_exists: bool = True
     set_scope: str | None = None
     set_reasons: tuple[str, ...] | None = None
+    road: tuple[str, ...] = ()  #: what was wrong with the set's event destination then
     problem: str | None = None  #: why it could not be read; tried again until the time limit
 
 

@@ -6,6 +6,7 @@ once.
 """
 
 import asyncio
+import dataclasses
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
@@ -118,7 +119,10 @@ class Judge:
         async def read() -> Scope:
             tenant = await ses.get_tenant(ses_tenant)
             whole = await ses.get_configuration_set(configuration_set)
-            return _scope(ses_tenant, tenant, configuration_set, whole)
+            destinations = None if whole is None else await ses.get_destinations(configuration_set)
+            scope = _scope(ses_tenant, tenant, configuration_set, whole)
+            road = set_faults(configuration_set, destinations, self._topic)
+            return dataclasses.replace(scope, road=tuple(fault.says for fault in road))
 
         scope, problem = await _in_time(read, SCOPE_SECONDS)
         await self._store.set_scope(proof.id, scope or Scope(problem=problem or "no answer in time"))
@@ -131,13 +135,16 @@ class Judge:
 
         async def look() -> tuple[list[Fault], list[str]]:
             of_set = set_faults(name, await ses.get_destinations(name), self._topic)
-            if of_set:
-                return of_set, []
+            if of_set or not proofs.lost_all(proof):
+                return of_set, []  # the rest of the way brought other events
             return await self._road.faults(name)
 
         found, problem = await _in_time(look, LOOK_SECONDS)
         faults, unread = found if found is not None else ([], [problem or "no answer in time"])
-        faults = [*faults, *observer_faults(await self._store.observers())]
+        if proofs.lost_all(proof):
+            faults = [*faults, *observer_faults(await self._store.observers())]
+        if not faults and proof.scope is not None:
+            faults = [Fault("destination", messages.road_was(says)) for says in proof.scope.road]
         if not faults and proofs.lost_all(proof):
             faults = [Fault("road", messages.road_unknown(name, unread))]
         return faults

@@ -178,6 +178,12 @@ def observer_stuck(queue: str, problem: str) -> str:
     return f"the observer does not receive from the queue {queue}: {problem}"
 
 
+@example("destination `outcome` of set mc-urgent is disabled at SES")
+def road_was(says: str) -> str:
+    """Events of a proof were lost while something was wrong that has been repaired since."""
+    return f"while the mails were sent, {says}. That has been repaired: ask for a new proof"
+
+
 @example("mc-urgent", [])
 @example("mc-urgent", ["the topic: AccessDenied: no sns:GetTopicAttributes"])
 def road_unknown(name: str, unread: Sequence[str]) -> str:

@@ -91,7 +91,7 @@ class EventRoad:
                 raise
             return [Fault("queue", messages.no_queue(queue))]
         policy: str | None = found.get("Attributes", {}).get("Policy")
-        if policy is None and self._local:
+        if not policy and self._local:
             return []  # the local queue takes what any topic writes
         if not queue_policy.lets_topic_write(policy, queue=queue, topic=self._topic):
             return [Fault("queue-policy", messages.queue_policy(queue, self._topic))]

@@ -114,7 +114,7 @@ def lets_ses_publish(text: str, *, topic: str, source: str, account: str) -> boo
 def lets_topic_write(text: str | None, *, queue: str, topic: str) -> bool:
     """Whether a queue's policy lets this topic write to it. Without a policy it does not."""
     request = {_SOURCE: topic, "aws:sourceaccount": topic.split(":")[4], **_OF_A_SERVICE}
-    return text is not None and _allows(text, _SEND, queue, "sns.amazonaws.com", request)
+    return bool(text) and _allows(text, _SEND, queue, "sns.amazonaws.com", request)
 
 
 def _allows(text: str, action: str, resource: str, service: str, request: Mapping[str, str]) -> bool:

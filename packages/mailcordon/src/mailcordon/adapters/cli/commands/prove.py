@@ -45,7 +45,7 @@ async def prove(
         float,
         command.duration_option(
             "--timeout",
-            minimum=5.0,
+            minimum=2.0,
             help="How long an event may take after its mail, up to 10m. Default: 60s.",
         ),
     ] = 60.0,

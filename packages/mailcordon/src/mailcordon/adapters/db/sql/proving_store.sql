@@ -5,10 +5,13 @@
 select id, lane, what from proof_mail where state = 'asked' order by id limit $1;
 
 -- name: begin
--- The intent, with what the mail is sent with. Nothing if another dispatcher was first, or the proof has ended.
+-- The intent, with what the mail is sent with. Nothing if another dispatcher was first, the proof has ended, or the lane is held: what
+-- dispatchers know of holds may be a second old.
 update proof_mail m
    set state = 'calling', called_at = now_ms(), ses_tenant = $2, domain = $3, configuration_set = $4
- where m.id = $1 and m.state = 'asked' and exists (select from proof p where p.id = m.proof and p.ended_at is null)
+ where m.id = $1 and m.state = 'asked'
+   and exists (select from proof p join lane l on l.id = p.lane
+                where p.id = m.proof and p.ended_at is null and not l.held and not l.stopped and l.retiring_at is null)
 returning m.called_at;
 
 -- name: put_back
