@@ -200,7 +200,11 @@ async def test_nothing_leaves_over_a_held_lane_and_the_mails_of_other_lanes_do(p
 
 async def test_a_hold_that_the_dispatcher_does_not_know_yet_keeps_the_mail(parts: Parts) -> None:
     await parts.ask()
-    for closed in ("held = true", "stopped = true", "retiring_at = now(), retire_mail = 'drain'"):
+    for closed in (
+        "held = true",
+        "stopped = true",
+        "retiring_at = now(), retire_mail = 'drain', retired_with = 'lane'",
+    ):
         await parts.world.connection.execute(f"update lane set {closed}")
         await parts.proving.once()
         assert parts.ses.calls == 0
