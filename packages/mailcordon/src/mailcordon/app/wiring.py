@@ -9,6 +9,7 @@ from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.engine import Pool
 from mailcordon.adapters.db.installation import load_installation
 from mailcordon.adapters.db.plan_store import PlanStore
+from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
 from mailcordon.adapters.ses.certificates import AwsSource, Certificates, LocalSource
 from mailcordon.adapters.ses.feedback import Reader
 from mailcordon.adapters.ses.sns_signature import Proof
@@ -38,7 +39,13 @@ def plans(config: Config, control: Pool, governor: Governor) -> Plans:
     """`control`: a pool of the control login."""
     rate = None if config.local else config.ses_calls_per_second
     late_ms = [int(retirement.late_seconds(class_, local=config.local) * 1000) for class_ in Class]
-    return Plans(PlanStore(control, late_ms), governor, settings(config), calls_per_second=rate)
+    return Plans(
+        PlanStore(control, late_ms),
+        governor,
+        settings(config),
+        calls_per_second=rate,
+        suffixes=PublicSuffixes(),
+    )
 
 
 async def installation(config: Config, login: str) -> Installation:

@@ -61,6 +61,7 @@ class Settings:
     outcome_topic_arn: str
     engagement_topic_arn: str
     local: bool  #: whether the local SES is used, which verifies domains that are reserved for tests
+    mail_from_label: str = ""  #: of the MAIL FROM domain of a new domain, such as `bounce`; empty: SES's own
     policy: str = "standard"  #: the reputation policy: standard, strict or none (ses.md 1.7)
 
 

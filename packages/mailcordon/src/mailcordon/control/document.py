@@ -6,15 +6,18 @@ line of each member by the path that faults name.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, cast, get_args
 
+from mailcordon.control import claimable
+from mailcordon.control.authentication.alignment import Suffixes
 from mailcordon.control.platform import Domain, Lane, Platform, SesTenants, Tenant
 from mailcordon.control.steps import Step, StepKind, add_tenant, is_mail_from, set_topology
 from mailcordon.control.steps import complete as complete_steps
 from mailcordon.core import domain as domains
-from mailcordon.core import names, reserved_domains, text
+from mailcordon.core import names, text
 from mailcordon.core.errors import Conflict, Fault, Invalid, parse_into
 from mailcordon.messages import api, plans
 from mailcordon.messages import document as document_messages
@@ -23,6 +26,7 @@ VERSION: Final = 1
 MOST_TENANTS: Final = 20_000  #: of one document; SES allows 10,000 tenants before an increase (ses.md 1.9)
 MOST_FAULTS: Final = 100  #: listed; a document can be wrong everywhere
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+Rules = Callable[[str], claimable.Refusal | None]  #: whether a domain can be claimed at all
 _SES_TENANTS: Final = get_args(SesTenants)
 _OF_TENANT: Final = ("types", "domains", "dedicated", "ses_tenants", "retired")
 _OF_LANE: Final = ("domain", "retired")
@@ -66,11 +70,12 @@ def path(parent: str, key: str | int) -> str:
     return f'{parent}["{text.harmless(key, 253)}"]'
 
 
-def parse(data: object, *, local: bool) -> Document:
+def parse(data: object, *, local: bool, suffixes: Suffixes | None = None) -> Document:
     """Reads plain values: mappings, strings and booleans. `local` says whether the local SES is used, which verifies domains that
-    are reserved for tests. Raises Invalid with every fault, up to a bound."""
+    are reserved for tests. Without `suffixes` public suffixes are not known, as on the command line, where the server decides.
+    Raises Invalid with every fault, up to a bound."""
     faults: list[Fault] = []
-    document = _document(data, faults, local)
+    document = _document(data, faults, partial(claimable.refusal, local=local, suffixes=suffixes))
     if faults:
         raise Invalid(*faults[:MOST_FAULTS])
     return document
@@ -136,7 +141,9 @@ def steps(document: Document, platform: Platform, *, prune: bool = False) -> lis
     return found
 
 
-def complete(document: Document, platform: Platform, *, prune: bool = False) -> list[Step]:
+def complete(
+    document: Document, platform: Platform, *, prune: bool = False, mail_from_label: str = ""
+) -> list[Step]:
     """The completed steps of a document (`steps.complete`). Raises Invalid with each member whose step cannot be applied, up to a
     bound."""
     placed = steps(document, platform, prune=prune)
@@ -147,7 +154,7 @@ def complete(document: Document, platform: Platform, *, prune: bool = False) -> 
         sentence = problem.faults[0].problem if isinstance(problem, Invalid) else str(problem)
         faults.append(Fault(paths[step], sentence, problem.code))
 
-    done = complete_steps(platform, (one.step for one in placed), refused)
+    done = complete_steps(platform, (one.step for one in placed), refused, mail_from_label=mail_from_label)
     if faults:
         raise Invalid(*faults[:MOST_FAULTS])
     return done
@@ -185,6 +192,7 @@ def _steps_of_domains(spec: TenantSpec, tenant: Tenant, where: str) -> Iterator[
         has, own = tenant.domains.get(name), path(where, name)
         if domain.retired:
             continue
+        has = None if has is not None and has.freed else has
         if has is None:
             yield Placed(Step(kind=StepKind.ADD_DOMAIN, tenant=tenant.slug, domain=name), own)
         elif has.retired:
@@ -230,7 +238,7 @@ def beyond(document: Document, platform: Platform) -> Iterator[tuple[str, str | 
 # Reading -----------------------------------------------------------------------------------------------------------------
 
 
-def _document(data: object, faults: list[Fault], local: bool) -> Document:
+def _document(data: object, faults: list[Fault], rules: Rules) -> Document:
     members = _members(data, "", ("version", "tenants"), faults)
     if members is None:
         return Document(tenants={})
@@ -249,11 +257,11 @@ def _document(data: object, faults: list[Fault], local: bool) -> Document:
     for slug, value in tenants.items():
         where = path("tenants", slug)
         parse_into(faults, where, names.slug, slug)
-        read[slug] = _tenant(value, where, faults, local)
+        read[slug] = _tenant(value, where, faults, rules)
     return Document(tenants=read)
 
 
-def _tenant(value: object, where: str, faults: list[Fault], local: bool) -> TenantSpec:
+def _tenant(value: object, where: str, faults: list[Fault], rules: Rules) -> TenantSpec:
     members = _members(value, where, _OF_TENANT, faults) or {}
     ses_tenants = members.get("ses_tenants")
     if ses_tenants is not None and ses_tenants not in _SES_TENANTS:
@@ -264,13 +272,13 @@ def _tenant(value: object, where: str, faults: list[Fault], local: bool) -> Tena
     for type, lane in (_mapping(members.get("types", {}), in_types, faults) or {}).items():
         own = path(in_types, type)
         parse_into(faults, own, names.message_type, type)
-        if (read := _lane(lane, own, faults, local)) is not None:
+        if (read := _lane(lane, own, faults, rules)) is not None:
             lanes[type] = read
     told: dict[str, DomainSpec] = {}
     in_domains = path(where, "domains")
     for name, value_ in (_mapping(members.get("domains", {}), in_domains, faults) or {}).items():
         own = path(in_domains, name)
-        if (domain := _domain(name, own, faults, local)) is not None:
+        if (domain := _domain(name, own, faults, rules)) is not None:
             if domain in told:
                 faults.append(Fault(own, document_messages.domain_written_twice(domain)))
             told[domain] = _domain_spec(value_, own, domain, faults)
@@ -283,10 +291,10 @@ def _tenant(value: object, where: str, faults: list[Fault], local: bool) -> Tena
     )
 
 
-def _lane(value: object, where: str, faults: list[Fault], local: bool) -> LaneSpec | None:
+def _lane(value: object, where: str, faults: list[Fault], rules: Rules) -> LaneSpec | None:
     """A domain, or a mapping with it."""
     if isinstance(value, str):
-        domain = _domain(value, where, faults, local)
+        domain = _domain(value, where, faults, rules)
         return LaneSpec(domain=domain) if domain is not None else None
     members = _members(value, where, _OF_LANE, faults, say=document_messages.lane_needs_domain())
     if members is None:
@@ -297,7 +305,7 @@ def _lane(value: object, where: str, faults: list[Fault], local: bool) -> LaneSp
     if not isinstance(given, str):
         faults.append(Fault(own, api.field_required(), "missing"))
         return None
-    domain = _domain(given, own, faults, local)
+    domain = _domain(given, own, faults, rules)
     return LaneSpec(domain=domain, retired=bool(retired)) if domain is not None else None
 
 
@@ -317,10 +325,10 @@ def _domain_spec(value: object, where: str, domain: str, faults: list[Fault]) ->
     return DomainSpec(mail_from=mail_from, retired=retired)
 
 
-def _domain(given: str, where: str, faults: list[Fault], local: bool) -> str | None:
+def _domain(given: str, where: str, faults: list[Fault], rules: Rules) -> str | None:
     found = parse_into(faults, where, domains.parse, given)
-    if found is not None and (undeliverable := reserved_domains.find(found, local)):
-        faults.append(Fault(where, undeliverable.as_sender, "reserved-domain"))
+    if found is not None and (refused := rules(found)) is not None:
+        faults.append(Fault(where, refused.sentence, refused.code))
         return None
     return found
 

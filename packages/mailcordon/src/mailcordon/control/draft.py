@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, cast
 
-from mailcordon.control import approval, desired, plan, steps
+from mailcordon.control import approval, claimable, desired, plan, steps
 from mailcordon.control.approval import TooBig, Wish
+from mailcordon.control.authentication.alignment import Suffixes
 from mailcordon.control.desired import Json, Kind, Resource, Settings
 from mailcordon.control.plan import Change
 from mailcordon.control.platform import Platform
 from mailcordon.control.steps import Step, StepKind
 from mailcordon.control.work import Work
-from mailcordon.core import reserved_domains
 from mailcordon.core.errors import Fault, Invalid
 from mailcordon.messages import plans as words
 
@@ -111,12 +111,16 @@ def _word(value: Json) -> str:
 
 
 def of_steps(
-    platform: Platform, asked: Iterable[Step], have: Mapping[Key, Have], settings: Settings
+    platform: Platform,
+    asked: Iterable[Step],
+    have: Mapping[Key, Have],
+    settings: Settings,
+    suffixes: Suffixes | None = None,
 ) -> Draft:
     """What the steps change. `have` has the resources of the tenants that they name, and those that all share. Changed settings
     reach what exists by `derived` alone, where too large a change waits for a person. Raises Invalid or Conflict."""
-    done = tuple(steps.complete(platform, asked))
-    _refuse_reserved(done, settings)
+    done = tuple(steps.complete(platform, asked, mail_from_label=settings.mail_from_label))
+    _refuse_unclaimable(done, settings, suffixes)
     after = steps.after(platform, done)
     slugs = set(steps.tenants_of(done))
     was: dict[Key, Wanted] = {}
@@ -150,12 +154,12 @@ def of_steps(
     )
 
 
-def _refuse_reserved(done: Iterable[Step], settings: Settings) -> None:
+def _refuse_unclaimable(done: Iterable[Step], settings: Settings, suffixes: Suffixes | None) -> None:
     for step in done:
         if step.kind is StepKind.ADD_DOMAIN and (
-            found := reserved_domains.find(step.domain or "", settings.local)
+            found := claimable.refusal(step.domain or "", local=settings.local, suffixes=suffixes)
         ):
-            raise Invalid(Fault("domain", found.as_sender, "reserved-domain"))
+            raise Invalid(Fault("domain", found.sentence, found.code))
 
 
 def pending(platform: Platform, have: Mapping[Key, Have]) -> Draft:
@@ -206,7 +210,12 @@ def _wanted(resources: Iterable[Resource], slug: str | None) -> dict[Key, Wanted
 
 
 def _differs(row: Have | None, wish: Wanted) -> bool:
-    return row is None or row.wanted != wish.wanted or row.resource.want != wish.resource.want
+    return (
+        row is None
+        or row.wanted != wish.wanted
+        or row.tenant != wish.tenant
+        or row.resource.want != wish.resource.want
+    )
 
 
 def _calls(row: Have | None, wish: Wanted) -> list[Call]:

@@ -7,7 +7,7 @@ from mailcordon.core import domain as domains
 from mailcordon.core import names, text
 from mailcordon.core.errors import NotFound
 from mailcordon.core.principal import READ, Principal
-from mailcordon.messages import api
+from mailcordon.messages import api, identities
 
 NO_TENANT = "no-such-tenant"
 NO_LANE = "no-such-lane"
@@ -71,6 +71,10 @@ async def identity(identities: Identities, viewer: Viewer, domain: str) -> Ident
 
 def no_tenant(slug: str, *, code: str = NO_TENANT) -> NotFound:
     return NotFound(api.no_tenant(text.harmless(slug, 64)), code=code)
+
+
+def no_shared_parent(domain: str) -> NotFound:
+    return NotFound(identities.no_shared_parent(text.harmless(domain, 253)), code="no-such-shared-parent")
 
 
 def no_lane(slug: str, type: str, *, code: str = NO_LANE) -> NotFound:

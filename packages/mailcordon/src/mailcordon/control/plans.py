@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from mailcordon.control import desired, draft, lookup, plan, steps
 from mailcordon.control import document as documents
+from mailcordon.control.authentication.alignment import Suffixes
 from mailcordon.control.desired import Kind, Settings
 from mailcordon.control.draft import Call, Draft, Facts, Have, Key, Wanted
 from mailcordon.control.governor import Governor
@@ -146,11 +147,14 @@ class Plans:
         settings: Settings,
         *,
         calls_per_second: float | None = None,
+        suffixes: Suffixes | None = None,
     ) -> None:
-        """`calls_per_second`: the rate of management calls; None: unlimited."""
+        """`calls_per_second`: the rate of management calls; None: unlimited. `suffixes`: names that no tenant can have; None:
+        there are none."""
         self._store = store
         self._governor = governor
         self.settings = settings
+        self.suffixes = suffixes
         self._rate = calls_per_second
 
     async def make(self, asked: Sequence[Step] | None, *, actor: str, because: str | None = None) -> Plan:
@@ -169,10 +173,15 @@ class Plans:
     ) -> Plan:
         """Stores what would make the tenants as a document says; with `prune`, what it does not name is retired. Raises Invalid,
         whose faults name members of the document."""
-        read = await asyncio.to_thread(documents.parse, given, local=self.settings.local)
+        read = await asyncio.to_thread(
+            documents.parse, given, local=self.settings.local, suffixes=self.suffixes
+        )
         async with self._store.reading() as transaction:
             platform = await transaction.whole()
-        asked = await asyncio.to_thread(documents.complete, read, platform, prune=prune)
+        label = self.settings.mail_from_label
+        asked = await asyncio.to_thread(
+            documents.complete, read, platform, prune=prune, mail_from_label=label
+        )
         return await self.make(asked, actor=actor, because=because)
 
     async def _stored(self, made: Draft, actor: str, because: str | None) -> Plan:
@@ -311,7 +320,7 @@ class Plans:
         return Facts(platform=platform, have=have, sets=await transaction.sets())
 
     def _checked(self, facts: Facts, asked: Sequence[Step]) -> Draft:
-        made = draft.of_steps(facts.platform, asked, facts.have, self.settings)
+        made = draft.of_steps(facts.platform, asked, facts.have, self.settings, self.suffixes)
         new = [
             call
             for call in made.calls

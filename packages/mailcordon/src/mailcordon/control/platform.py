@@ -24,6 +24,7 @@ class Domain:
     mail_from: str | None = None  #: custom MAIL FROM; None: SES's own
     mail_from_chosen: bool = False  #: a plan chose it, SES's own as well; else what SES has is left as it is
     retired: bool = False
+    freed: bool = False  #: it is not the tenant's any more; mail that was sent from it is. Retired, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,3 +95,4 @@ class Platform:
     types: Mapping[str, Class]
     #: If only some tenants were read: domains of the others that are equal to, above or below one that was asked for.
     elsewhere: frozenset[str] = frozenset()
+    shared_parents: frozenset[str] = frozenset()  #: domains of the platform, below which tenants send

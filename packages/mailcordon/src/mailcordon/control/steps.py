@@ -5,6 +5,7 @@ completed, checked and applied to the platform as a value; adapters/db/step_stor
 """
 
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -34,6 +35,7 @@ class StepKind(StrEnum):
     RETIRE_LANE = "retire-lane"
     RETIRE_DOMAIN = "retire-domain"
     RETIRE_TENANT = "retire-tenant"
+    FREE_DOMAIN = "free-domain"  #: it is not the tenant's any more; its mail that has not left is cancelled
     UNRETIRE_LANE = "unretire-lane"
     UNRETIRE_DOMAIN = "unretire-domain"
     UNRETIRE_TENANT = "unretire-tenant"
@@ -56,6 +58,15 @@ def add_tenant(
     """The step that adds a tenant, with `to` as `shared one mc-...`. `complete` chooses a key if there is none."""
     words = [topology(dedicated, ses_tenants), *([key] if key else [])]
     return Step(kind=StepKind.ADD_TENANT, tenant=slug, to=" ".join(words))
+
+
+def add_domain(slug: str, domain: str, mail_from_label: str = "") -> list[Step]:
+    """The steps that add a domain, with a MAIL FROM domain below it unless the label is empty or the name would be too long."""
+    added = [Step(kind=StepKind.ADD_DOMAIN, tenant=slug, domain=domain)]
+    mail_from = f"{mail_from_label}.{domain}"
+    if mail_from_label and len(mail_from) <= domains.LONGEST:
+        added.append(Step(kind=StepKind.SET_MAIL_FROM, tenant=slug, domain=domain, to=mail_from))
+    return added
 
 
 def set_topology(slug: str, *, dedicated: bool, ses_tenants: SesTenants) -> Step:
@@ -112,11 +123,14 @@ def complete(
     platform: Platform,
     steps: Iterable[Step],
     refused: Callable[[Step, Invalid | Conflict], None] | None = None,
+    *,
+    mail_from_label: str = "",
 ) -> list[Step]:
-    """The steps with what the platform knows: a key for a new tenant, the value before, and a step of its own for a domain that a
-    lane needs and the tenant does not have. Steps that change nothing are left out. Raises as `after` does; with `refused`, that
-    is called instead, and the other steps are looked at too."""
-    working = _Working(platform)
+    """The steps with what the platform knows: a key for a new tenant, the value before, and steps of their own for a domain that
+    a lane needs and the tenant does not have. `mail_from_label`: such a domain gets a MAIL FROM domain, as in `bounce.DOMAIN`.
+    Steps that change nothing are left out. Raises as `after` does; with `refused`, that is called instead, and the other steps
+    are looked at too."""
+    working = _Working(platform, mail_from_label)
     done: list[Step] = []
     for step in steps:
         try:
@@ -197,6 +211,8 @@ def says(step: Step) -> str:
             return plans.retires_lane(tenant, type, cancels=step.mail == "cancel")
         case StepKind.RETIRE_DOMAIN:
             return plans.retires_domain(tenant, domain)
+        case StepKind.FREE_DOMAIN:
+            return plans.frees_domain(tenant, domain)
         case StepKind.RETIRE_TENANT:
             return plans.retires_tenant(tenant, cancels=step.mail == "cancel")
         case StepKind.UNRETIRE_LANE:
@@ -217,25 +233,35 @@ class _Domains:
 
     def __init__(self, platform: Platform) -> None:
         self._owners: dict[str, str | None] = dict.fromkeys(platform.elsewhere)
-        self._below: dict[str, set[str | None]] = {}  #: owners of the domains below this one
+        self._below: dict[str, Counter[str | None]] = {}  #: how many domains below this one each owner has
+        self._shared_parents = platform.shared_parents
         for name in platform.elsewhere:
             self._register(name, None)
         for slug, tenant in platform.tenants.items():
-            for name in tenant.domains:
-                self.add(name, slug)
+            for name, domain in tenant.domains.items():
+                if not domain.freed:
+                    self.add(name, slug)
 
     def add(self, name: str, slug: str) -> None:
         self._owners[name] = slug
         self._register(name, slug)
 
+    def free(self, name: str, slug: str) -> None:
+        del self._owners[name]
+        for each in _above(name):
+            self._below[each][slug] -= 1
+
     def taken(self, name: str, slug: str) -> bool:
+        """Whether another tenant has it, or one above or below it, or it is a domain that tenants share, or one above that."""
         above = (owner for each in _above(name) if (owner := self._owners.get(each, slug)) != slug)
         same = name in self._owners and self._owners[name] != slug
-        return same or any(True for _ in above) or bool(self._below.get(name, set()) - {slug})
+        below = any(number for owner, number in self._below.get(name, Counter()).items() if owner != slug)
+        shared = any(domains.covers(name, parent) for parent in self._shared_parents)
+        return same or below or shared or any(True for _ in above)
 
     def _register(self, name: str, owner: str | None) -> None:
         for each in _above(name):
-            self._below.setdefault(each, set()).add(owner)
+            self._below.setdefault(each, Counter())[owner] += 1
 
 
 def _above(domain: str) -> list[str]:
@@ -246,8 +272,9 @@ def _above(domain: str) -> list[str]:
 class _Working:
     """A platform that steps are applied to."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, mail_from_label: str = "") -> None:
         self.tenants: dict[str, Tenant] = dict(platform.tenants)
+        self._mail_from_label = mail_from_label
         self._types = platform.types
         self._domains = _Domains(platform)
 
@@ -280,10 +307,15 @@ class _Working:
                 return [step]
 
     def _needs(self, step: Step) -> list[Step]:
+        """A domain that the tenant does not have, with a MAIL FROM domain."""
         tenant = self.tenants.get(step.tenant)
-        if tenant is None or not step.to or step.to in tenant.domains:
+        if tenant is None or not step.to:
             return []
-        return [Step(kind=StepKind.ADD_DOMAIN, tenant=step.tenant, domain=step.to)]
+        if (domain := tenant.domains.get(step.to)) is not None and not domain.freed:
+            return []
+        # SES takes no MAIL FROM domain that mail is sent from (ses.md 5.4).
+        taken = f"{self._mail_from_label}.{step.to}" in tenant.domains
+        return add_domain(step.tenant, step.to, "" if taken else self._mail_from_label)
 
     def apply(self, step: Step) -> None:
         if step.kind is StepKind.ADD_TENANT:
@@ -292,7 +324,7 @@ class _Working:
         tenant = self.tenants.get(step.tenant)
         if tenant is None:
             raise Invalid(Fault("tenant", mail_messages.tenant_unknown(step.tenant), "no-such-tenant"))
-        if tenant.retired and step.kind is not StepKind.UNRETIRE_TENANT:
+        if tenant.retired and step.kind not in (StepKind.UNRETIRE_TENANT, StepKind.FREE_DOMAIN):
             raise Conflict(api.tenant_retired(step.tenant), code="tenant-retired")
         self.tenants[step.tenant] = _CHANGES[step.kind](self, tenant, step)
 
@@ -314,7 +346,7 @@ class _Working:
         name = _parsed(step.domain)
         if self._domains.taken(name, tenant.slug):
             raise Invalid(Fault("domain", api.domain_taken(name), "domain-taken"))
-        if name in tenant.domains:
+        if name in tenant.domains and not tenant.domains[name].freed:
             raise Conflict(plans.domain_exists(tenant.slug, name), code="domain-exists")
         self._domains.add(name, tenant.slug)
         return replace(tenant, domains={**tenant.domains, name: Domain(name=name)})
@@ -352,8 +384,21 @@ class _Working:
     def retire_domain(self, tenant: Tenant, step: Step) -> Tenant:
         return _with_domain(tenant, replace(_domain_of(tenant, step.domain), retired=True))
 
+    def free_domain(self, tenant: Tenant, step: Step) -> Tenant:
+        domain = tenant.domains.get(_parsed(step.domain))
+        if domain is None or domain.freed:
+            raise Invalid(
+                Fault("domain", plans.no_domain(tenant.slug, step.domain or ""), "no-such-identity")
+            )
+        if using := sorted(lane.type for lane in tenant.active_lanes if lane.domain == domain.name):
+            raise Conflict(plans.domain_in_use(tenant.slug, domain.name, using), code="domain-in-use")
+        self._domains.free(domain.name, tenant.slug)
+        return _with_domain(tenant, replace(domain, retired=True, freed=True))
+
     def unretire_domain(self, tenant: Tenant, step: Step) -> Tenant:
         domain = tenant.domains.get(step.domain or "") or _domain_of(tenant, step.domain)
+        if domain.freed:
+            raise Conflict(plans.domain_freed(tenant.slug, domain.name), code="domain-freed")
         return _with_domain(tenant, replace(domain, retired=False))
 
     def retire_tenant(self, tenant: Tenant, step: Step) -> Tenant:
@@ -381,6 +426,8 @@ def _domain_of(tenant: Tenant, name: str | None) -> Domain:
     domain = tenant.domains.get(_parsed(name))
     if domain is None:
         raise Invalid(Fault("domain", plans.no_domain(tenant.slug, name or ""), "no-such-identity"))
+    if domain.freed:
+        raise Conflict(plans.domain_freed(tenant.slug, domain.name), code="domain-freed")
     if domain.retired:
         raise Conflict(plans.domain_retired(tenant.slug, domain.name), code="domain-retired")
     return domain
@@ -431,6 +478,7 @@ _FIELDS: Mapping[StepKind, tuple[tuple[str, ...], tuple[str, ...]]] = {
     StepKind.RETIRE_LANE: (("type",), ("mail",)),
     StepKind.RETIRE_DOMAIN: (("domain",), ("mail",)),
     StepKind.RETIRE_TENANT: ((), ("mail",)),
+    StepKind.FREE_DOMAIN: (("domain",), ()),
     StepKind.UNRETIRE_LANE: (("type",), ()),
     StepKind.UNRETIRE_DOMAIN: (("domain",), ()),
     StepKind.UNRETIRE_TENANT: ((), ()),
@@ -445,6 +493,7 @@ _CHANGES: Mapping[StepKind, Callable[[_Working, Tenant, Step], Tenant]] = {
     StepKind.RETIRE_LANE: _Working.retire_lane,
     StepKind.UNRETIRE_LANE: _Working.unretire_lane,
     StepKind.RETIRE_DOMAIN: _Working.retire_domain,
+    StepKind.FREE_DOMAIN: _Working.free_domain,
     StepKind.UNRETIRE_DOMAIN: _Working.unretire_domain,
     StepKind.RETIRE_TENANT: _Working.retire_tenant,
     StepKind.UNRETIRE_TENANT: _Working.unretire_tenant,

@@ -9,12 +9,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from mailcordon.control import keys, steps
+from mailcordon.control import claimable, keys, steps
+from mailcordon.control.authentication.alignment import Suffixes
 from mailcordon.control.plans import Plans, Transaction
 from mailcordon.control.platform import Platform, Tenant
 from mailcordon.control.steps import Step, StepKind
 from mailcordon.core import domain as domains
-from mailcordon.core import names, reserved_domains, text
+from mailcordon.core import names, text
 from mailcordon.core.errors import Conflict, Fault, Invalid, parse_into
 from mailcordon.core.principal import TENANT_SCOPES, Principal
 from mailcordon.messages import api
@@ -66,7 +67,7 @@ class Tenants:
 
         A new tenant gets its first key. Raises Forbidden if `minter`, the key of the request, holds less than that.
         """
-        wanted = check(slug, types, local=self._local)
+        wanted = check(slug, types, local=self._local, suffixes=self._plans.suffixes)
         minted: keys.Minted | None = None
         async with self._store.onboarding() as transaction:
             platform = await transaction.platform([slug], sorted(set(wanted.values())))
@@ -96,7 +97,9 @@ def first_key(slug: str) -> keys.Terms:
     return keys.Terms(tenant=slug, name=f"{slug}, first key", scopes=TENANT_SCOPES)
 
 
-def check(slug: str, types: Mapping[str, str], *, local: bool) -> dict[str, str]:
+def check(
+    slug: str, types: Mapping[str, str], *, local: bool, suffixes: Suffixes | None = None
+) -> dict[str, str]:
     """Returns the domains in DNS form, by type. `local` says whether the local SES is used. Raises Invalid with every problem."""
     faults: list[Fault] = []
     parse_into(faults, "slug", names.slug, slug)
@@ -109,8 +112,9 @@ def check(slug: str, types: Mapping[str, str], *, local: bool) -> dict[str, str]
         field = f"types.{text.harmless(type, 64)}"
         parse_into(faults, field, names.message_type, type)
         found = parse_into(faults, field, domains.parse, domain)
-        if found is not None and (undeliverable := reserved_domains.find(found, local)):
-            faults.append(Fault(field, undeliverable.as_sender, "reserved-domain"))
+        refused = None if found is None else claimable.refusal(found, local=local, suffixes=suffixes)
+        if refused is not None:
+            faults.append(Fault(field, refused.sentence, refused.code))
         elif found is not None:
             parsed[type] = found
     if faults:

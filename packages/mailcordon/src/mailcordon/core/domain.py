@@ -8,8 +8,8 @@ from mailcordon.core import text as texts
 from mailcordon.messages import mail
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
-_LONGEST = 253  #: characters
-_LONGEST_TYPED = 4 * _LONGEST  #: characters; more cannot become a domain, even from decomposed letters
+LONGEST = 253  #: characters
+_LONGEST_TYPED = 4 * LONGEST  #: characters; more cannot become a domain, even from decomposed letters
 _A_LABEL = "xn--"
 _JOINERS = "\u200c\u200d"  #: allowed in names of some scripts (RFC 5892 A.1, A.2)
 #: Control, format and private letters, lone surrogates, spaces and separators.
@@ -20,17 +20,17 @@ def parse(text: str) -> str:
     """The domain in the form that SES and DNS use. Raises ValueError with a message for the user.
 
     Results are cached: most mail goes to the same few domains."""
-    return _known(text) if len(text) <= _LONGEST else _parse(text)
+    return _known(text) if len(text) <= LONGEST else _parse(text)
 
 
 def _parse(text: str) -> str:
     if len(text) > _LONGEST_TYPED:
-        raise ValueError(mail.domain_too_long(_LONGEST))
+        raise ValueError(mail.domain_too_long(LONGEST))
     domain = text.lower()
     if not domain.isascii():
         domain = _punycode(unicodedata.normalize("NFC", domain))
-    if len(domain) > _LONGEST:
-        raise ValueError(mail.domain_too_long(_LONGEST))
+    if len(domain) > LONGEST:
+        raise ValueError(mail.domain_too_long(LONGEST))
     labels = domain.split(".")
     if len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):
         raise ValueError(mail.not_a_domain(texts.harmless(text, 80)))

@@ -500,3 +500,102 @@ def checks_busy() -> str:
 def never_checked(domain: str) -> str:
     """The last check of a domain was asked for, and there is none yet."""
     return f"{domain} was not checked yet. Check it with `mailcordon identity check {domain}`"
+
+
+# Claims ------------------------------------------------------------------------------------------------------------------
+
+
+@example("co.uk")
+def public_suffix(domain: str) -> str:
+    """A public suffix is to be added as a domain (422)."""
+    return f"{domain} is a public suffix: the names below it have many owners, so no tenant can have it. Use a domain below it."
+
+
+@example("gmail.com", "gmail.com")
+@example("mail.gmail.com", "gmail.com")
+def mailbox_providers_domain(domain: str, provider: str) -> str:
+    """A mailbox provider's domain is to be added (422)."""
+    which = domain if domain == provider else f"{domain} is below {provider}, which"
+    return (
+        f"{which} is a mailbox provider's own domain, so no tenant can have it. Use a domain of the tenant."
+    )
+
+
+@example("eu-west-1.amazonses.com", "amazonses.com")
+def domain_of_amazon(domain: str, amazon: str) -> str:
+    """A domain of SES is to be added (422)."""
+    return f"{domain} is Amazon's ({amazon}), so no tenant can have it. Use a domain of the tenant."
+
+
+@example("ann")
+def freed_by_plan(actor: str) -> str:
+    """Why a domain is not a tenant's any more, if whoever applied the plan said nothing."""
+    return f"freed by {actor}"
+
+
+@example("mail.acme.example", 14)
+def claim_lapsed(domain: str, days: int) -> str:
+    """Why a domain is not a tenant's any more: nobody published its DNS records."""
+    return f"the claim to {domain} was not proved in {days} days"
+
+
+@example("mail.acme.example")
+def claim_proved(domain: str) -> str:
+    """Why a domain changed its tenant: the new one has shown that it owns it."""
+    return f"the DNS shows which tenant {domain} belongs to"
+
+
+@example("mail.acme.example")
+def claim_lost(domain: str) -> str:
+    """Why a claim to a domain ended."""
+    return f"another tenant has proved that {domain}, or a domain above or below it, is its own"
+
+
+@example("_mailcordon.mail.acme.example", "SERVFAIL")
+def claim_not_known(name: str, detail: str) -> str:
+    """Beside a claim: the DNS could not be asked for its token."""
+    return f"nothing is known of {name}: the DNS did not answer ({detail or 'no answer'})"
+
+
+@example("_mailcordon.mail.acme.example")
+def claim_not_published(name: str) -> str:
+    """Beside a claim: its token is not in the DNS."""
+    return f"{name} has no TXT record with the token of this claim"
+
+
+@example("_mailcordon.mail.acme.example")
+def claim_not_authoritative(name: str) -> str:
+    """Beside a claim: its token came from a cache."""
+    return f"the token is at {name}, but not by the zone's own name servers; it is asked for again"
+
+
+@example("_mailcordon.mail.acme.example")
+def claim_published(name: str) -> str:
+    """Beside a claim: its token is in the DNS."""
+    return f"the token is at {name}"
+
+
+@example("mail.acme.example", "acme")
+def is_theirs(domain: str, slug: str) -> str:
+    """A domain is to be transferred to the tenant that has it (409)."""
+    return f"{slug} has {domain} already."
+
+
+@example("platform.example", "acme")
+def tenant_has(domain: str, slug: str) -> str:
+    """A domain that a tenant has is to be shared (409). Only platform keys see this."""
+    return f"{slug} has the domain {domain}. Transfer or free it first; then it can be a domain that tenants share."
+
+
+@example("platform.example", ["acme.platform.example"], 1)
+@example("platform.example", ["a.platform.example", "b.platform.example", "c.platform.example"], 7)
+def still_used_below(domain: str, names: list[str], total: int) -> str:
+    """A domain is to be shared no more while tenants send from below it (409). Only platform keys see this."""
+    more = f" and {total - len(names)} more" if total > len(names) else ""
+    return f"Tenants have domains below {domain}: {', '.join(names)}{more}. Retire and free them first."
+
+
+@example("platform.example")
+def no_shared_parent(domain: str) -> str:
+    """A domain is to be shared no more that was not shared (404)."""
+    return f"{domain} is not a domain that tenants share."

@@ -69,6 +69,14 @@ def retires_domain(slug: str, domain: str) -> str:
     return f"retire the domain {domain} of {slug}"
 
 
+@example("acme", "news.acme.example")
+def frees_domain(slug: str, domain: str) -> str:
+    """A step of a plan: a domain is not the tenant's any more."""
+    return (
+        f"free the domain {domain}, which is not {slug}'s any more; its mail that has not left is cancelled"
+    )
+
+
 @example("acme", cancels=False)
 @example("acme", cancels=True)
 def retires_tenant(slug: str, *, cancels: bool) -> str:
@@ -119,6 +127,21 @@ def domain_exists(slug: str, domain: str) -> str:
 def domain_retired(slug: str, domain: str) -> str:
     """A step uses a domain of the tenant that was retired (409)."""
     return f"{domain} of {slug} was retired. Take it back into use first: `mailcordon identity unretire {domain}`."
+
+
+@example("acme", "news.acme.example")
+def domain_freed(slug: str, domain: str) -> str:
+    """A change of a domain that does not belong to the tenant any more."""
+    return f"The domain {domain} is not {slug}'s any more. Add it again; that is refused if another tenant has it."
+
+
+@example("acme", "news.acme.example", ["newsletter"])
+def domain_in_use(slug: str, domain: str, types: list[str]) -> str:
+    """A domain is to be freed or transferred while lanes send from it."""
+    return (
+        f"Lanes of {slug} send from {domain}: {', '.join(types)}. Move them to another domain, or retire them, in the same plan"
+        " or before it."
+    )
 
 
 @example("acme", "mail.acme.example")

@@ -117,6 +117,18 @@ def domain_not_verified(domain: str) -> str:
     return f"SES has not verified {domain}: publish the DNS records that `mailcordon identity show {domain}` lists"
 
 
+@example("mail.acme.example", "its claim was not proved in 14 days")
+def domain_not_the_tenants(domain: str, because: str) -> str:
+    """A lane's domain does not belong to the tenant any more. Seen as the reason of a hold of the owner policy."""
+    return f"{domain} is not the tenant's any more: {because}"
+
+
+@example("mail.acme.example")
+def domain_is_the_tenants(domain: str) -> str:
+    """A domain belongs to the tenant again, so that a hold is lifted. Another follows until SES has verified it."""
+    return f"{domain} is the tenant's again"
+
+
 @example("mail.acme.example")
 def domain_verified(domain: str) -> str:
     """A lane's domain was verified, so that the hold is lifted."""

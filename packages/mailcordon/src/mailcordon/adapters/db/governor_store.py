@@ -85,11 +85,10 @@ class GovernorStore:
             lanes = await _lock_lanes(conn, Target(tenant=tenant))
             unverified = await conn.fetch(_SQL.unverified_lanes, tenant)
             for row in unverified:
-                await _insert(conn, _unverified(tenant, row["lane"], row["domain"]), POLICY, slug, lanes)
+                await _insert(conn, _unverified(tenant, **dict(row)), POLICY, slug, lanes)
             verified = await conn.fetch(_SQL.verified_holds, tenant)
             for row in verified:
-                because = (reasons.lane_moved if row["moved"] else reasons.domain_verified)(row["domain"])
-                await _lift(conn, tenant, [row["id"]], POLICY, because, slug, lanes)
+                await _lift(conn, tenant, [row["id"]], POLICY, _no_longer(row), slug, lanes)
             changed = await stop_store.derive(conn, list(lanes))
             changed += await _derive(conn, tenant, list(lanes))
             if changed or unverified or verified:
@@ -278,10 +277,24 @@ async def _lift(
     return holds
 
 
-def _unverified(tenant: int, lane: int, domain: str) -> NewHold:
-    because = reasons.domain_not_verified(domain)
+def _unverified(tenant: int, lane: int, domain: str, freed_because: str | None) -> NewHold:
+    evidence: dict[str, str | bool] = {"identity": domain}
+    if freed_because is None:
+        because = reasons.domain_not_verified(domain)
+    else:
+        because = reasons.domain_not_the_tenants(domain, freed_because)
+        evidence["freed"] = True
     target = Target(tenant=tenant, lane=lane)
-    return NewHold(target=target, owner=POLICY, because=because, evidence={"identity": domain})
+    return NewHold(target=target, owner=POLICY, because=because, evidence=evidence)
+
+
+def _no_longer(row: asyncpg.Record) -> str:
+    """Why a hold for a domain is lifted."""
+    if row["freed_because"] is not None:
+        return reasons.domain_not_the_tenants(row["domain"], row["freed_because"])
+    if row["verified"]:
+        return reasons.domain_verified(row["domain"])
+    return reasons.lane_moved(row["domain"]) if row["moved"] else reasons.domain_is_the_tenants(row["domain"])
 
 
 def _scope(target: Target) -> tuple[int | str | None, ...]:

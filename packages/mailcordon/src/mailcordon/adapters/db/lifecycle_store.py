@@ -54,6 +54,11 @@ async def _unretire(conn: PooledConnection, step: Step, tenant: int, with_: str)
         await conn.execute(_SQL.unretire_domains, tenant, step.domain, by_itself)
 
 
+async def unretire_lanes_on(conn: PooledConnection, tenant: int, domain: str) -> None:
+    """The lanes that were retired with a domain which is the tenant's again."""
+    await conn.execute(_SQL.unretire_lanes, tenant, None, domain, "domain")
+
+
 def _words(slug: str, *, type: str | None = None, domain: str | None = None) -> str:
     return f"{type} of {slug}" if type else f"identity {domain}" if domain else f"tenant {slug}"
 

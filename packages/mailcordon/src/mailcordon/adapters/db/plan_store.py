@@ -157,7 +157,9 @@ class StoredTransaction:
         conn = self.conn
         await self._number(draft.tenants)
         before = set(self._ids)
-        named = await step_store.write(conn, draft.steps, draft.after, self._ids, actor=actor)
+        named = await step_store.write(
+            conn, draft.steps, draft.after, self._ids, actor=actor, because=because
+        )
         self._ids |= named
         await self.want(draft.wishes, work=work)
         await self._supersede(id, [wish.resource for wish in draft.wishes.values() if wish.wanted])

@@ -39,14 +39,15 @@ async def _read(conn: PooledConnection, slugs: list[str] | None, asked: Sequence
     ids = None if slugs is None else [row["id"] for row in tenants]
     domains = await conn.fetch(_SQL.domains, ids)
     lanes = await conn.fetch(_SQL.lanes, ids)
+    shared = await conn.fetch(_SQL.shared_parents)
     elsewhere: Sequence[asyncpg.Record] = []
     if ids is not None and asked:
         statement = _SQL.elsewhere if len(asked) <= _FEW_DOMAINS else _SQL.elsewhere_of_many
         elsewhere = await conn.fetch(statement, ids, list(asked))
     if len(tenants) <= _FEW_TENANTS:
-        return _built(revision, types, tenants, domains, lanes, elsewhere)
+        return _built(revision, types, tenants, domains, lanes, elsewhere, shared)
     # Not in the loop, which accepts mail too.
-    return await asyncio.to_thread(_built, revision, types, tenants, domains, lanes, elsewhere)
+    return await asyncio.to_thread(_built, revision, types, tenants, domains, lanes, elsewhere, shared)
 
 
 def _built(
@@ -56,6 +57,7 @@ def _built(
     domains: Sequence[asyncpg.Record],
     lanes: Sequence[asyncpg.Record],
     elsewhere: Sequence[asyncpg.Record],
+    shared: Sequence[asyncpg.Record],
 ) -> Read:
     domains_of: dict[int, dict[str, Domain]] = {row["id"]: {} for row in tenants}
     for row in domains:
@@ -64,6 +66,7 @@ def _built(
             mail_from=row["mail_from"],
             mail_from_chosen=row["mail_from_chosen"],
             retired=row["retired"],
+            freed=row["freed"],
         )
         domains_of[row["tenant"]][domain.name] = domain
     lanes_of: dict[int, dict[str, Lane]] = {row["id"]: {} for row in tenants}
@@ -89,5 +92,6 @@ def _built(
         },
         types={row["name"]: classes[row["class"]] for row in types if not row["retired"]},
         elsewhere=frozenset(row["domain"] for row in elsewhere),
+        shared_parents=frozenset(row["domain"] for row in shared),
     )
     return Read(platform=platform, ids={row["slug"]: row["id"] for row in tenants})

@@ -1,5 +1,6 @@
 """Writes the rows of a plan's steps, inside the transaction that applies it."""
 
+import secrets
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +15,12 @@ from mailcordon.control.platform import Platform, Tenant
 from mailcordon.control.steps import Step, StepKind
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.priority import Class
+from mailcordon.messages import identities as words
 from mailcordon.messages import mail
 
 _SQL = queries.load("step_store.sql")
 _CONTROL = queries.load("control_store.sql")
+_SHARED = queries.load("shared.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,29 +31,40 @@ class Applying:
     after: Platform  #: after all steps of the plan
     ids: Mapping[str, int]  #: tenants by slug, new ones included
     actor: str
+    because: str | None
+    freed: frozenset[str]  #: domains that the plan takes from a tenant
 
 
 Writer = Callable[[Applying, Step], Coroutine[Any, Any, None]]
 
 
 async def write(
-    conn: PooledConnection, done: Sequence[Step], after: Platform, ids: Mapping[str, int], *, actor: str
+    conn: PooledConnection,
+    done: Sequence[Step],
+    after: Platform,
+    ids: Mapping[str, int],
+    *,
+    actor: str,
+    because: str | None,
 ) -> dict[str, int]:
     """Writes all rows but those of SES's resources. Returns the numbers of the tenants that the steps name, by slug."""
-    by_kind: dict[StepKind, list[Step]] = {kind: [] for kind in StepKind}
-    for step in done:
-        by_kind[step.kind].append(step)
-    named = dict(ids) | await _add_tenants(
-        conn, [after.tenants[each.tenant] for each in by_kind[StepKind.ADD_TENANT]]
-    )
-    applying = Applying(conn, after, named, actor)
-    await _add_domains(applying, by_kind[StepKind.ADD_DOMAIN])
+    new = [after.tenants[step.tenant] for step in done if step.kind is StepKind.ADD_TENANT]
+    named = dict(ids) | await _add_tenants(conn, new)
+    freed = {step.domain or "": step.tenant for step in done if step.kind is StepKind.FREE_DOMAIN}
+    applying = Applying(conn, after, named, actor, because, frozenset(freed))
     await _add_sets(applying, steps.tenants_of(done))
-    await _add_lanes(applying, by_kind[StepKind.ADD_LANE])
+    later = [step for step in done if freed.get(step.domain or step.to or "", step.tenant) != step.tenant]
+    await _write(applying, [step for step in done if step not in later])
+    await _write(applying, later)  # what other tenants do with a domain, once it is free
+    return {slug: named[slug] for slug in steps.tenants_of(done)}
+
+
+async def _write(applying: Applying, done: Sequence[Step]) -> None:
+    await _add_domains(applying, [step for step in done if step.kind is StepKind.ADD_DOMAIN])
+    await _add_lanes(applying, [step for step in done if step.kind is StepKind.ADD_LANE])
     for step in done:
         if (writer := _WRITERS.get(step.kind)) is not None:
             await writer(applying, step)
-    return {slug: named[slug] for slug in steps.tenants_of(done)}
 
 
 async def _add_tenants(conn: PooledConnection, new: Sequence[Tenant]) -> dict[str, int]:
@@ -67,9 +81,25 @@ async def _add_tenants(conn: PooledConnection, new: Sequence[Tenant]) -> dict[st
 
 
 async def _add_domains(applying: Applying, done: Sequence[Step]) -> None:
-    if done:
-        tenants = [applying.ids[step.tenant] for step in done]
-        await applying.conn.execute(_SQL.insert_identities, tenants, [step.domain for step in done])
+    if not done:
+        return
+    conn = applying.conn
+    tenants, names = [applying.ids[step.tenant] for step in done], [step.domain for step in done]
+    for row in await conn.fetch(_SQL.insert_identities, tenants, names):
+        if row["again"]:
+            await lifecycle_store.unretire_lanes_on(conn, row["tenant"], row["domain"])
+    tokens = [secrets.token_urlsafe(24) for _ in done]
+    taken = sorted(applying.freed)
+    await conn.execute(_SQL.insert_claims, tenants, names, tokens, applying.actor, taken)
+
+
+async def _free_domain(applying: Applying, step: Step) -> None:
+    conn, id = applying.conn, applying.ids[step.tenant]
+    because = applying.because or words.freed_by_plan(applying.actor)
+    await conn.execute(_SQL.free_lanes, id, step.domain)
+    await conn.execute(_SQL.free_domain, id, step.domain, because)
+    await conn.execute(_SQL.end_claim, id, step.domain, because)
+    await conn.execute(_SHARED.bump_epoch, "hold")  # dispatchers read again which lanes are held
 
 
 async def _add_sets(applying: Applying, slugs: Sequence[str]) -> None:
@@ -172,6 +202,7 @@ _WRITERS: Mapping[StepKind, Writer] = {
     StepKind.SET_MAIL_FROM: _set_mail_from,
     StepKind.MOVE_LANE: _move_lane,
     StepKind.SET_TOPOLOGY: _set_topology,
+    StepKind.FREE_DOMAIN: _free_domain,
     StepKind.RETIRE_LANE: _retire,
     StepKind.RETIRE_DOMAIN: _retire,
     StepKind.RETIRE_TENANT: _retire,

@@ -107,7 +107,7 @@ where s.id = any($1) order by s.id;
 -- A page of domains with the DNS records that SES asks for.
 select i.id, e.slug as tenant, i.domain, i.status, i.records, i.checked_at, i.created_at, i.retiring_at, i.retired_at, i.mail_from
 from identity i join tenant e on e.id = i.tenant
-where ($1::int is null or i.tenant = $1) and ($2::text is null or i.domain = $2) and i.id > $3
+where ($1::int is null or i.tenant = $1) and ($2::text is null or i.domain = $2) and i.id > $3 and i.freed_at is null
 order by i.id limit $4;
 
 -- name: provisioning

@@ -97,16 +97,17 @@ select kind, name from ses_beside where accepted;
 -- name: domains_near
 -- Our domains that are among $1, or below one of $2.
 with near as (
-    select i.domain from identity i join unnest($1::text[]) n (name) on n.name = i.domain
+    select i.domain from identity i join unnest($1::text[]) n (name) on n.name = i.domain where i.freed_at is null
     union
     select i.domain
     from identity i
     cross join lateral string_to_array(i.domain, '.') l (labels)
     cross join lateral generate_series(2, cardinality(l.labels) - 1) k
     join unnest($2::text[]) n (name) on n.name = array_to_string(l.labels[k:], '.')
+    where i.freed_at is null
 )
 select i.domain, i.tenant, e.slug
-from near join identity i on i.domain = near.domain join tenant e on e.id = i.tenant;
+from near join identity i on i.domain = near.domain and i.freed_at is null join tenant e on e.id = i.tenant;
 
 -- name: entities
 -- Reputation entities from a list, for the policies of our tenants. One that is as recorded counts as read; one that differs is read

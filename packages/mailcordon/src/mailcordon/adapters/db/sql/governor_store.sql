@@ -140,21 +140,24 @@ select * from hold where tenant = $1 and lifted_at is null order by id;
 
 -- name: unverified_lanes
 -- Lanes on a domain that SES has not verified and without a hold for that reason.
-select l.id as lane, i.domain
+select l.id as lane, i.domain, i.freed_because
 from lane l join route r on r.lane = l.id join identity i on i.id = r.identity
 where l.tenant = $1 and l.retired_at is null and i.status <> 'verified' and not exists (
     select from hold h
     where h.tenant = l.tenant and h.lifted_at is null and h.owner = 'policy' and h.lane = l.id
-      and h.evidence ->> 'identity' = i.domain
+      and h.evidence ->> 'identity' = i.domain and (h.evidence ? 'freed') = (i.freed_at is not null)
 )
 order by l.id;
 
 -- name: verified_holds
--- Holds for an unverified domain that SES has verified since, or that their lane no longer sends from.
-select h.id, i.domain, i.status <> 'verified' as moved
+-- Holds for an unverified domain that SES has verified since, that their lane no longer sends from, or whose reason is another now:
+-- the domain was freed, or it is the tenant's again.
+select h.id, i.domain, i.status = 'verified' as verified, i.freed_because,
+       not exists (select from route r where r.lane = h.lane and r.identity = i.id) as moved
 from hold h join identity i on i.tenant = h.tenant and i.domain = h.evidence ->> 'identity'
 where h.tenant = $1 and h.lifted_at is null and h.owner = 'policy'
-  and (i.status = 'verified' or not exists (select from route r where r.lane = h.lane and r.identity = i.id))
+  and (i.status = 'verified' or (h.evidence ? 'freed') <> (i.freed_at is not null)
+       or not exists (select from route r where r.lane = h.lane and r.identity = i.id))
 order by h.id;
 
 -- name: unaligned_tenants
@@ -171,13 +174,14 @@ union
  where i.status <> 'verified' and l.retired_at is null and not exists (
      select from hold h
      where h.tenant = l.tenant and h.lifted_at is null and h.owner = 'policy' and h.lane = l.id
-       and h.evidence ->> 'identity' = i.domain
+       and h.evidence ->> 'identity' = i.domain and (h.evidence ? 'freed') = (i.freed_at is not null)
  ))
 union
 (select h.tenant
  from hold h join identity i on i.tenant = h.tenant and i.domain = h.evidence ->> 'identity'
  where h.lifted_at is null and h.owner = 'policy'
-   and (i.status = 'verified' or not exists (select from route r where r.lane = h.lane and r.identity = i.id)))
+   and (i.status = 'verified' or (h.evidence ? 'freed') <> (i.freed_at is not null)
+       or not exists (select from route r where r.lane = h.lane and r.identity = i.id)))
 union
 (select l.tenant
  from lane l

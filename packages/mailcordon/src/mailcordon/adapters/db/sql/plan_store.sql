@@ -163,9 +163,10 @@ select kind, name, phase, tenant, desired::jsonb, case when tenant is null then 
 from unnest($1::text[], $2::text[], $3::smallint[], $4::int[], $5::text[]) u (kind, name, phase, tenant, desired)
 order by phase, name
 on conflict (kind, name) do update
-set desired = excluded.desired, wanted = true, state = 'pending', error = null, attempts = 0, next_try_at = now(),
+set desired = excluded.desired, tenant = excluded.tenant, wanted = true, state = 'pending', error = null, attempts = 0, next_try_at = now(),
     work = excluded.work, due_since = null
-where ses_resource.desired is distinct from excluded.desired or not ses_resource.wanted;
+where ses_resource.desired is distinct from excluded.desired or ses_resource.tenant is distinct from excluded.tenant
+   or not ses_resource.wanted;
 
 -- name: unwant
 -- What should be gone.

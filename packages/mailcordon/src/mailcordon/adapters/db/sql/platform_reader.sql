@@ -15,7 +15,7 @@ from tenant where $1::text[] is null or slug = any ($1) order by id;
 
 -- name: domains
 -- Their domains. Those that were retired with their tenant are not retired by themselves.
-select tenant, domain, mail_from, mail_from_chosen, coalesce(retired_with = 'domain', false) as retired
+select tenant, domain, mail_from, mail_from_chosen, coalesce(retired_with = 'domain', false) as retired, freed_at is not null as freed
 from identity where $1::int[] is null or tenant = any ($1);
 
 -- name: lanes
@@ -30,13 +30,18 @@ where $1::int[] is null or l.tenant = any ($1);
 select distinct i.domain
 from unnest($2::text[]) asked (domain)
 join identity i on i.domain = asked.domain or i.domain like '%.' || asked.domain or asked.domain like '%.' || i.domain
-where i.tenant <> all ($1::int[]);
+where i.tenant <> all ($1::int[]) and i.freed_at is null;
+
+-- name: shared_parents
+-- Domains of the platform: a handful.
+select domain from shared_parent order by domain;
 
 -- name: elsewhere_of_many
 -- As `elsewhere`, for more domains than can be compared with every other one: by the domains above each. The names are keys of JSON,
 -- which are looked up by bisection whatever the planner expects.
 with others as materialized (
-    select domain, string_to_array(domain, '.') as labels from identity where tenant <> all ($1::int[])
+    select domain, string_to_array(domain, '.') as labels from identity
+    where tenant <> all ($1::int[]) and freed_at is null
 ), names as materialized (
     select (select jsonb_object_agg(domain, 1) from unnest($2::text[]) u (domain)) as asked,
            (select jsonb_object_agg(array_to_string(p.labels[n:], '.'), 1)

@@ -12,7 +12,7 @@ select set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan'
 select r.kind, r.name, r.tenant, r.desired, r.observed, r.attempts, r.xmin::text::bigint as version,
        r.wanted, r.work, r.accepted,
        plan_allowed(r.kind, r.name) as allowed, plan_later(r.kind, r.name) as later, open_findings(r.kind, r.name) as open,
-       coalesce((select extract(epoch from now() - i.created_at) from identity i where r.kind = 'identity' and i.domain = r.name),
+       coalesce((select extract(epoch from now() - i.created_at) from identity i where r.kind = 'identity' and i.domain = r.name and i.freed_at is null),
                 0)::float8 as age
 from ses_resource r
 where r.work = $1 and coalesce(r.due_since, r.next_try_at) <= now() and r.next_try_at <= now()
@@ -170,11 +170,11 @@ where s.kind = o.kind and s.name = o.name;
 
 -- name: lock_identity
 -- Two reports on one domain follow each other.
-select tenant, status, records from identity where domain = $1 for update;
+select tenant, status, records from identity where domain = $1 and freed_at is null for update;
 
 -- name: set_identity
 -- What SES says of a domain, and the DNS records it asks for.
-update identity set status = $2, records = $3::jsonb, checked_at = now() where domain = $1;
+update identity set status = $2, records = $3::jsonb, checked_at = now() where domain = $1 and freed_at is null;
 
 -- name: tenant_arn
 -- Known once the tenant was seen at SES. Without a name, the one of any tenant.

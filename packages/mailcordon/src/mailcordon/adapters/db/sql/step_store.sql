@@ -9,8 +9,45 @@ order by place
 returning slug, id;
 
 -- name: insert_identities
--- Fails on a domain that exists: whose it is was checked under the lock.
-insert into identity (tenant, domain) select tenant, domain from unnest($1::int[], $2::text[]) u (tenant, domain);
+-- Fails on a domain that exists: whose it is was checked under the lock. One that the tenant had before it was freed is its again,
+-- and SES has to verify it.
+insert into identity (tenant, domain) select tenant, domain from unnest($1::int[], $2::text[]) u (tenant, domain)
+on conflict (tenant, domain) do update
+set freed_at = null, freed_because = null, retiring_at = null, retired_at = null, retired_with = null, status = 'pending',
+    records = '[]', mail_from = null, mail_from_chosen = false, checked_at = null, created_at = now()
+where identity.freed_at is not null
+returning tenant, domain, xmax <> 0 as again;
+
+-- name: insert_claims
+-- The holder's claim of each new domain. One below a domain that tenants share is proved by the platform; one that the plan takes
+-- from another tenant ($5) by the operator who applied it.
+insert into domain_claim (domain, tenant, holds, token, claimed_by, proof, proved_at)
+select x.domain, x.tenant, true, x.token, $4, x.proof, case when x.proof is not null then now() end
+from (select u.*, case when u.domain = any ($5::text[]) then 'operator'
+                       when exists (select from shared_parent p where u.domain like '%.' || p.domain) then 'parent' end as proof
+      from unnest($1::int[], $2::text[], $3::text[]) u (tenant, domain, token)) x
+on conflict (tenant, domain) where ended_at is null do update
+set holds = true, proof = excluded.proof, proved_at = excluded.proved_at;
+
+-- name: free_domain
+-- The row stays for the mail that was sent. Its state is one that keeps lanes held, whatever SES says of the name from now on.
+update identity
+set freed_at = now(), freed_because = $3, retiring_at = coalesce(retiring_at, now()), retired_with = 'domain', status = 'failed',
+    records = '[]'
+where tenant = $1 and domain = $2 and freed_at is null;
+
+-- name: free_lanes
+-- What is in the queues of its lanes is cancelled, and nothing leaves before it is: the lanes are closed here, and the governor
+-- places the holds that say why.
+update lane l
+set held = true, retire_mail = 'cancel', retired_with = case when l.retired_with = 'lane' then 'lane' else 'domain' end,
+    retiring_at = coalesce(l.retiring_at, now())
+from route r
+where r.lane = l.id and r.domain = $2 and l.tenant = $1 and l.retired_at is null;
+
+-- name: end_claim
+-- Of a tenant that holds a domain or contends for it.
+update domain_claim set ended_at = now(), ended_because = $3 where tenant = $1 and domain = $2 and ended_at is null;
 
 -- name: insert_sets
 -- Shared sets exist once and belong to no tenant.

@@ -1,0 +1,169 @@
+"""Domains that no tenant can ever have: one rule for every way in which a domain is added (REST, command line, documents). Pure.
+
+A public suffix is above the domains of many owners. A mailbox provider's domain is in the From of millions of people's own mail.
+A name of SES is Amazon's. What no mail can be delivered to at all is `core/reserved_domains.py`'s.
+"""
+
+from dataclasses import dataclass
+
+from mailcordon.control.authentication.alignment import Suffixes
+from mailcordon.core import provider, reserved_domains
+from mailcordon.core.provider import Provider
+from mailcordon.messages import identities as words
+
+#: Mailbox providers of the public beside those whose reactions are counted apart (core/provider.py): the largest of each country
+#: by their own pages, November 2026.
+_MORE_MAILBOXES = frozenset(
+    [
+        "arcor.de",
+        "freenet.de",
+        "online.de",
+        "posteo.de",
+        "mailbox.org",
+        "kabelmail.de",
+        "vodafone.de",
+        "o2online.de",
+        "bluewin.ch",
+        "hispeed.ch",
+        "sunrise.ch",
+        "aon.at",
+        "chello.at",
+        "free.fr",
+        "laposte.net",
+        "sfr.fr",
+        "neuf.fr",
+        "numericable.fr",
+        "bbox.fr",
+        "btinternet.com",
+        "virginmedia.com",
+        "ntlworld.com",
+        "talktalk.net",
+        "tiscali.co.uk",
+        "blueyonder.co.uk",
+        "libero.it",
+        "virgilio.it",
+        "tiscali.it",
+        "alice.it",
+        "tim.it",
+        "tin.it",
+        "aruba.it",
+        "fastwebnet.it",
+        "telefonica.net",
+        "terra.es",
+        "movistar.es",
+        "sapo.pt",
+        "ziggo.nl",
+        "kpnmail.nl",
+        "xs4all.nl",
+        "planet.nl",
+        "home.nl",
+        "telenet.be",
+        "skynet.be",
+        "proximus.be",
+        "wp.pl",
+        "o2.pl",
+        "onet.pl",
+        "interia.pl",
+        "seznam.cz",
+        "centrum.cz",
+        "email.cz",
+        "azet.sk",
+        "freemail.hu",
+        "citromail.hu",
+        "abv.bg",
+        "mail.bg",
+        "ukr.net",
+        "i.ua",
+        "meta.ua",
+        "rambler.ru",
+        "online.no",
+        "telia.com",
+        "bredband.net",
+        "naver.com",
+        "daum.net",
+        "hanmail.net",
+        "nate.com",
+        "docomo.ne.jp",
+        "ezweb.ne.jp",
+        "softbank.ne.jp",
+        "i.softbank.jp",
+        "nifty.com",
+        "sina.com",
+        "sina.cn",
+        "sohu.com",
+        "139.com",
+        "189.cn",
+        "aliyun.com",
+        "21cn.com",
+        "tom.com",
+        "rediffmail.com",
+        "rediff.com",
+        "sify.com",
+        "bigpond.com",
+        "optusnet.com.au",
+        "iinet.net.au",
+        "xtra.co.nz",
+        "uol.com.br",
+        "bol.com.br",
+        "terra.com.br",
+        "ig.com.br",
+        "globo.com",
+        "cox.net",
+        "charter.net",
+        "spectrum.net",
+        "earthlink.net",
+        "juno.com",
+        "netzero.net",
+        "centurylink.net",
+        "frontier.com",
+        "optonline.net",
+        "rogers.com",
+        "bell.net",
+        "shaw.ca",
+        "telus.net",
+        "sympatico.ca",
+        "videotron.ca",
+        "tutanota.com",
+        "tuta.io",
+        "tuta.com",
+        "hey.com",
+        "hushmail.com",
+        "mailfence.com",
+        "startmail.com",
+        "runbox.com",
+        "disroot.org",
+        "riseup.net",
+        "duck.com",
+        "simplelogin.com",
+        "mozmail.com",
+        "privaterelay.appleid.com",
+    ]
+)
+_OF_AMAZON = frozenset({"amazonses.com", "amazonaws.com"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    code: str
+    sentence: str
+
+
+def refusal(domain: str, *, local: bool, suffixes: Suffixes | None) -> Refusal | None:
+    """Why the domain can be nobody's, or None. `domain` is in DNS form; `local` says whether the local SES is used. `suffixes`
+    None: public suffixes are not known, and the caller leaves them to the server."""
+    if (reserved := reserved_domains.find(domain, local)) is not None:
+        return Refusal(code="reserved-domain", sentence=reserved.as_sender)
+    if suffixes is not None and suffixes.registrable(domain) is None:
+        return Refusal(code="public-suffix", sentence=words.public_suffix(domain))
+    for name in _upwards(domain):
+        if provider.of(name) is not Provider.OTHER or name in _MORE_MAILBOXES:
+            return Refusal(code="mailbox-provider", sentence=words.mailbox_providers_domain(domain, name))
+        if name in _OF_AMAZON:
+            return Refusal(code="domain-of-amazon", sentence=words.domain_of_amazon(domain, name))
+    return None
+
+
+def _upwards(domain: str) -> list[str]:
+    """The domain and those above it, down to two labels."""
+    labels = domain.split(".")
+    return [".".join(labels[n:]) for n in range(len(labels) - 1)]
