@@ -209,7 +209,7 @@ async def test_a_hold_that_the_dispatcher_does_not_know_yet_keeps_the_mail(parts
         await parts.proving.once()
         assert parts.ses.calls == 0
         await parts.world.connection.execute(
-            "update lane set held = false, stopped = false, retiring_at = null"
+            "update lane set held = false, stopped = false, retiring_at = null, retire_mail = null, retired_with = null"
         )
     await parts.proving.once()
     assert parts.ses.calls == len(ALWAYS)
