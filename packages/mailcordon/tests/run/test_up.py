@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,6 +28,7 @@ from mailcordon_fixtures import systems
 from mailcordon_fixtures.systems import System
 
 ROLES = ("api", "dispatch", "observe", "control")
+SHORT_DRAIN = {"MAILCORDON_DRAIN_SECONDS": "1"}
 
 
 @pytest.fixture
@@ -34,11 +37,43 @@ def home(short_home) -> Iterator[Path]:
         yield directory
 
 
+@dataclass
+class Life:
+    """One home of this module's own, and the system that runs in it. Each start and each end costs seconds."""
+
+    home: Path
+    stack: ExitStack = field(default_factory=ExitStack)
+    system: System | None = None
+    known: tuple[str, str, str] | None = None  #: its keys and a login, of the last start
+
+    def up(self, *options: str, **settings: str) -> System:
+        self.stack.close()
+        self.stack = ExitStack()
+        system = self.system = self.stack.enter_context(systems.running(self.home, *options, **settings))
+        self.known = known(system)
+        return system
+
+    def running(self, **settings: str) -> System:
+        """The one that runs, if it runs with these settings."""
+        system = self.system
+        if system is None or system.process.poll() is not None or dict(system.settings) != settings:
+            system = self.up(**settings)
+        return system
+
+
+def known(system: System) -> tuple[str, str, str]:
+    return system.key, system.send_key, system.dsn("send")
+
+
 @pytest.fixture(scope="module")
-def own(short_home) -> Iterator[System]:
-    """A system of this module's own: its processes are killed, and it has to recover from that."""
-    with short_home() as home, systems.running(home) as system:
-        yield system
+def life(short_home) -> Iterator[Life]:
+    """Its tests go on with what the one before left, and can be run alone."""
+    with short_home() as home:
+        life = Life(home)
+        try:
+            yield life
+        finally:
+            life.stack.close()
 
 
 def alive(pid: int) -> bool:
@@ -132,49 +167,16 @@ async def test_each_role_asks_the_name_server_of_the_local_ses(system: System):
     assert (found.records, found.authoritative) == (("192.0.2.26",), True)
 
 
-def test_down_stops_it_and_nothing_stays(home: Path):
-    with systems.running(home) as system:
-        pids = system.processes
-        done = system.cli("down")
-        assert done.returncode == 0
-        assert str(system.process.pid) in done.stdout
-        assert system.process.wait(systems.PATIENCE) == 0
-        assert not any(alive(pid) for pid in pids.values())
-    assert not (home / "run.json").exists()
-    assert "nothing runs" in systems.mailcordon(home, "down").stdout
+def test_two_systems_run_side_by_side(system: System, life: Life):
+    own = life.running()
+    assert own.url != system.url
+    assert own.ses_url != system.ses_url
+    assert own.healthy()
+    assert system.healthy()
 
 
-def test_it_comes_up_again_with_the_same_key_and_data(home: Path):
-    with systems.running(home) as system:
-        key, send_key, dsn = system.key, system.send_key, system.dsn("send")
-    with systems.running(home) as system:
-        assert (system.key, system.send_key, system.dsn("send")) == (key, send_key, dsn)
-        assert "created a new, empty database" in system.said()
-        assert system.said().count("created a new, empty database") == 1
-    with systems.running(home, "--new-key") as system:
-        assert system.key != key
-        assert system.send_key != send_key
-
-
-def test_a_killed_up_leaves_no_orphan_and_the_next_one_starts(home: Path):
-    with systems.running(home) as system:
-        pids = system.processes
-        system.process.kill()
-        system.process.wait()
-        systems.wait_until(lambda: not any(alive(pid) for pid in pids.values()), "all its children are gone")
-        assert not systems.processes_naming(str(home))
-    with systems.running(home) as system:
-        assert system.healthy()
-
-
-def test_what_is_killed_is_started_again(own: System):
-    for name in (*ROLES, "seslocal", "postgres"):
-        own.wait_replaced(name, own.kill(name))
-        systems.wait_until(own.healthy, f"the API answers after {name} was killed")
-    assert own.process.poll() is None
-
-
-def test_callers_wait_while_the_api_restarts_instead_of_being_refused(own: System):
+def test_callers_wait_while_the_api_restarts_instead_of_being_refused(life: Life):
+    own = life.running()
     host, port = urlsplit(own.url).hostname, urlsplit(own.url).port
     first = own.kill("api")
     with socket.create_connection((host, port), timeout=systems.PATIENCE) as caller:
@@ -183,16 +185,50 @@ def test_callers_wait_while_the_api_restarts_instead_of_being_refused(own: Syste
     assert own.wait_replaced("api", first) != first
 
 
-def test_what_hangs_is_killed_when_its_time_to_drain_is_over(home: Path):
-    with systems.running(home, MAILCORDON_DRAIN_SECONDS="1") as system:
-        hung = system.kill("dispatch", signal.SIGSTOP)
-        begun = time.monotonic()
-        assert system.stop() == 0
-        print(f"stopped after {time.monotonic() - begun:.1f} s")
-        assert not alive(hung)
+def test_down_stops_it_and_nothing_stays(life: Life):
+    system = life.running()
+    pids = system.processes
+    done = system.cli("down")
+    assert done.returncode == 0
+    assert str(system.process.pid) in done.stdout
+    assert system.process.wait(systems.PATIENCE) == 0
+    assert not any(alive(pid) for pid in pids.values())
+    assert not (life.home / "run.json").exists()
+    assert "nothing runs" in systems.mailcordon(life.home, "down").stdout
 
 
-def test_it_drains_though_nobody_reads_what_it_says_any_more(home: Path):
+def test_it_comes_up_again_with_the_same_key_and_data(life: Life):
+    before = life.known or known(life.up())
+    system = life.up()
+    assert known(system) == before
+    assert system.said().count("created a new, empty database") == 1
+
+
+def test_a_killed_up_leaves_no_orphan_and_the_next_one_starts_and_has_a_new_key_if_asked(life: Life):
+    system = life.running()
+    pids, (key, send_key, _) = system.processes, known(system)
+    system.process.kill()
+    system.process.wait()
+    systems.wait_until(lambda: not any(alive(pid) for pid in pids.values()), "all its children are gone")
+    assert not systems.processes_naming(str(life.home))
+    system = life.up("--new-key", **SHORT_DRAIN)
+    assert system.healthy()
+    assert system.key != key
+    assert system.send_key != send_key
+
+
+def test_what_hangs_is_killed_when_its_time_to_drain_is_over(life: Life):
+    system = life.running(**SHORT_DRAIN)
+    hung = system.kill("dispatch", signal.SIGSTOP)
+    begun = time.monotonic()
+    assert system.stop() == 0
+    print(f"stopped after {time.monotonic() - begun:.1f} s")
+    assert not alive(hung)
+
+
+def test_it_drains_though_nobody_reads_what_it_says_any_more(life: Life):
+    life.stack.close()
+    home = life.home
     command = [sys.executable, "-m", "mailcordon", "up", "--port", "0", "--ses-port", "0"]
     process = subprocess.Popen(
         command, env=systems.environment(home), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -204,13 +240,6 @@ def test_it_drains_though_nobody_reads_what_it_says_any_more(home: Path):
     process.terminate()
     assert process.wait(systems.PATIENCE) == 0
     assert not (home / "run.json").exists()
-
-
-def test_two_systems_run_side_by_side(system: System, own: System):
-    assert own.url != system.url
-    assert own.ses_url != system.ses_url
-    assert own.healthy()
-    assert system.healthy()
 
 
 def test_a_port_that_is_taken_is_refused_with_its_number(home: Path):
