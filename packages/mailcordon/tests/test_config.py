@@ -54,6 +54,15 @@ def test_aws_with_everything_named_leaves_credentials_to_botocore(tmp_path: Path
     assert (found.access_key, found.ses_endpoint, found.secret_keys) == (None, None, KEYS)
 
 
+def test_each_kind_of_calls_may_have_an_aws_profile_of_its_own(tmp_path: Path):
+    assert read(tmp_path, **AWS).profiles == {}
+    names = {kind: f"mailcordon-{kind}" for kind in ("send", "administer", "observe")}
+    settings = {f"MAILCORDON_{kind.upper()}_PROFILE": name for kind, name in names.items()}
+    assert read(tmp_path, **AWS, **settings).profiles == names
+    with pytest.raises(BadConfig, match="MAILCORDON_SEND_PROFILE"):
+        read(tmp_path, **AWS, MAILCORDON_SEND_PROFILE="two words")
+
+
 def test_the_queue_of_management_events_is_optional_on_aws(tmp_path: Path):
     assert read(tmp_path, **AWS).management_queue_url is None
     url = "https://sqs/1/m"

@@ -24,14 +24,14 @@ def command_line() -> "typer.Typer":
     """The whole tree of commands."""
     from mailcordon.adapters.cli import app
     from mailcordon.app import command
-    from mailcordon.run import commands
+    from mailcordon.run import commands, iam
 
     return app.build(
         up=commands.up,
         down=commands.down,
         migrate=commands.migrate,
         doctor=commands.doctor,
-        queue_policy=commands.queue_policy,
+        iam=iam.COMMANDS,
         verify_audit=commands.verify_audit,
         run=command.run,
         secrets=commands.secrets,

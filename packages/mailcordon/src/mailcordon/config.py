@@ -39,9 +39,11 @@ QUEUES = {"outcome": "mailcordon-outcome", "engagement": "mailcordon-engagement"
 MANAGEMENT_QUEUE = "mailcordon-management"  #: also the name of EventBridge's rule that feeds it
 LOCAL_ACCOUNT = "000000000000"
 
-_REGION = r"[a-z]{2}(-[a-z]+)+-\d"
+REGION = r"[a-z]{2}(-[a-z]+)+-\d"
 _NAME_IN_WORDS = "1 to 32 of a-z, 0-9 and -"
 _TOPIC = r"arn:[a-z-]+:sns:[a-z0-9-]+:\d+:[A-Za-z0-9_-]{1,256}"
+_PROFILE = r"[A-Za-z0-9_.@:/+=,-]{1,128}"
+_PROFILE_IN_WORDS = "the name of an AWS profile of this host"
 _TOPIC_IN_WORDS = "the ARN of an SNS topic, such as arn:aws:sns:us-east-1:123456789012:name"
 _TOPICS_IN_WORDS = "ARNs of SNS topics, separated by commas"
 _DATABASE_URL_IN_WORDS = "a URL such as postgresql://user:password@host:5432/mailcordon"
@@ -66,6 +68,9 @@ KNOWN = frozenset(
         "MAILCORDON_SES_ENDPOINT",
         "MAILCORDON_SQS_ENDPOINT",
         "MAILCORDON_REGION",
+        "MAILCORDON_SEND_PROFILE",
+        "MAILCORDON_ADMINISTER_PROFILE",
+        "MAILCORDON_OBSERVE_PROFILE",
         "MAILCORDON_INSTALLATION",
         "MAILCORDON_SECRET_KEYS",
         "MAILCORDON_OUTCOME_QUEUE_URL",
@@ -161,6 +166,10 @@ class Config:
     #: The only credentials that the local SES accepts. None on AWS: botocore finds and renews them.
     access_key: str | None = "test"
     secret_key: str | None = "test"  # noqa: S105 (the local SES takes only this)
+    #: AWS profiles with the credentials for each kind of calls: send, administer, observe. Default: what botocore finds, which is
+    #: one identity for all processes of a host; with a role for each, sending and administering are apart. With the local SES:
+    #: to try policies that its keys have.
+    profiles: Mapping[str, str] = field(default_factory=dict[str, str])
     #: Tells our mail from another Mailcordon's in the same account; sent as a tag. 1 to 32 of a-z, 0-9 and -.
     installation: str = "local"
     #: Encrypt secrets in the database; the first encrypts, all decrypt. Local: one is created in the home at the first start.
@@ -267,7 +276,7 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
     reader = _Reader(environ)
     ses = reader.choice("MAILCORDON_SES", ("local", "aws"), "local")
     local = ses == "local"
-    region = reader.pattern("MAILCORDON_REGION", _REGION, "an AWS region such as us-east-1", "us-east-1")
+    region = reader.pattern("MAILCORDON_REGION", REGION, "an AWS region such as us-east-1", "us-east-1")
     home = reader.home()
     ses_endpoint = reader.url("MAILCORDON_SES_ENDPOINT")
     checkpoint_file, checkpoint_log = _audit_checkpoints(reader, home)
@@ -285,6 +294,7 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         region=region,
         access_key="test" if local else None,
         secret_key="test" if local else None,
+        profiles=_profiles(reader),
         installation=reader.pattern(
             "MAILCORDON_INSTALLATION", names.SHORT, _NAME_IN_WORDS, "local" if local else None
         ),
@@ -328,6 +338,14 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
     if reader.wrong:
         raise BadConfig(*reader.wrong)
     return config
+
+
+def _profiles(reader: "_Reader") -> dict[str, str]:
+    found = {
+        kind: reader.pattern(f"MAILCORDON_{kind.upper()}_PROFILE", _PROFILE, _PROFILE_IN_WORDS, "")
+        for kind in ("send", "administer", "observe")
+    }
+    return {kind: name for kind, name in found.items() if name}
 
 
 def _audit_checkpoints(reader: "_Reader", home: Path) -> tuple[Path | None, bool]:

@@ -24,7 +24,7 @@ def app() -> typer.Typer:
         down=_local,
         migrate=_local,
         doctor=_local,
-        queue_policy=_local,
+        iam=(("queue-policy", _local, "mailcordon iam queue-policy"),),
         verify_audit=_local,
         run=_local,
     )

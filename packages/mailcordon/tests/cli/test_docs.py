@@ -12,12 +12,20 @@ from typer.main import get_command
 from mailcordon.__main__ import command_line
 
 PAGE = (Path(__file__).parents[4] / "docs" / "cli.md").read_text()
+AWS_PAGE = (Path(__file__).parents[4] / "docs" / "aws.md").read_text()
 FENCED = [
     line for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.M | re.S) for line in block.splitlines()
 ]
 #: Whole command lines in the text. Those with a word in capitals or "..." stand for others.
 INLINE = [
     line for line in re.findall(r"`(mailcordon [^`]+)`", PAGE) if not re.search(r"\b[A-Z]{2,}\b|\|", line)
+]
+#: The whole command lines of the page about AWS, without what the shell does with their output.
+ON_AWS = [
+    re.split(r"\s(?:#|>|>>)\s", line)[0]
+    for block in re.findall(r"^```sh\n(.*?)^```", AWS_PAGE, re.M | re.S)
+    for line in block.replace("\\\n", " ").splitlines()
+    if line.startswith("mailcordon ")
 ]
 
 
@@ -48,6 +56,12 @@ def test_a_command_in_the_text_exists(app: typer.Typer, line: str) -> None:
     parsed(app, words, whole=any(word.startswith("--") for word in words))
 
 
+@pytest.mark.parametrize("line", ON_AWS)
+def test_a_command_of_the_page_about_aws_is_understood(app: typer.Typer, line: str) -> None:
+    parsed(app, shlex.split(line)[1:], whole=True)
+
+
 def test_the_page_has_examples() -> None:
     assert len(FENCED) > 3
     assert len(INLINE) > 20
+    assert len(ON_AWS) > 8

@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 import seslocal
-from mailcordon.run import commands, doctor
+from mailcordon.run import doctor, iam
 
 TOPICS = {kind: f"arn:aws:sns:us-east-1:000000000000:{kind}" for kind in ("outcome", "engagement")}
 Check = Callable[..., Awaitable[dict[str, tuple[str, str]]]]
@@ -73,7 +73,7 @@ async def test_the_printed_policy_is_the_one_that_doctor_wants(
         assert {said[f"{kind} queue"][0] for kind in TOPICS} == {"bad"}, "no event arrives without a policy"
         assert "iam queue-policy" in said["outcome queue"][1]
     for kind in TOPICS:
-        commands.queue_policy(kind)  # type: ignore[arg-type]
+        iam.queue_policy(kind)  # type: ignore[arg-type]
         policy = capsys.readouterr().out
         assert json.loads(policy)["Statement"][0]["Resource"] == f"arn:aws:sqs:us-east-1:000000000000:{kind}"
         url = settings[f"MAILCORDON_{kind.upper()}_QUEUE_URL"]
@@ -96,7 +96,7 @@ async def test_management_events_are_optional_and_their_queue_lets_a_rule_write(
     monkeypatch.setenv("MAILCORDON_MANAGEMENT_QUEUE_URL", url)
     state, says = (await check(MAILCORDON_MANAGEMENT_QUEUE_URL=url))["management queue"]
     assert (state, "iam queue-policy management" in says) == ("bad", True)
-    commands.queue_policy("management")
+    iam.queue_policy("management")
     policy = capsys.readouterr().out
     allowed = json.loads(policy)["Statement"][0]
     assert allowed["Principal"] == {"Service": "events.amazonaws.com"}

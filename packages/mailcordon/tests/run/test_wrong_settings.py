@@ -55,6 +55,10 @@ WRONG: dict[str, tuple[str, ...]] = {
     "MAILCORDON_SES_ENDPOINT": URLS,
     "MAILCORDON_SQS_ENDPOINT": URLS,
     "MAILCORDON_REGION": ("Frankfurt", "us-east"),
+    **{
+        f"MAILCORDON_{kind}_PROFILE": ("two words", "\u00fcmlaut")
+        for kind in ("SEND", "ADMINISTER", "OBSERVE")
+    },
     "MAILCORDON_INSTALLATION": NAMES,
     "MAILCORDON_SECRET_KEYS": ("hunter2", "a" * 43, "a" * 44 + ",b"),
     "MAILCORDON_OUTCOME_QUEUE_URL": URLS,

@@ -30,7 +30,7 @@ def main() -> Callable[..., None]:
         down=_local,
         migrate=_local,
         doctor=_local,
-        queue_policy=_local,
+        iam=(("queue-policy", _local, "mailcordon iam queue-policy"),),
         verify_audit=_local,
         run=_local,
     )

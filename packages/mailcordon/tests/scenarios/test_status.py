@@ -57,7 +57,7 @@ def ask(system: systems.System, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
             down=_local,
             migrate=_local,
             doctor=_local,
-            queue_policy=_local,
+            iam=(("queue-policy", _local, "mailcordon iam queue-policy"),),
             verify_audit=_local,
             run=_local,
         )

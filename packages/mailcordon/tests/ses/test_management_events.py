@@ -167,3 +167,59 @@ def test_nothing_in_an_event_raises_and_every_place_can_be_stored(
         assert 0 < len(place.name) <= hints.LONGEST_NAME
         assert "\0" not in place.name + place.member
         (place.name + place.member).encode()
+
+
+#: As the SES Developer Guide prints them (ses.md 1.8); without a caller, because SES itself reports them.
+STATUS: dict[str, Any] = {
+    "version": "0",
+    "detail-type": "Sending Status Disabled",
+    "source": "aws.ses",
+    "account": "012345678901",
+    "time": "2025-07-24T12:44:28Z",
+    "region": "us-east-1",
+    "resources": ["arn:aws:ses:us-east-1:012345678901:tenant/mc-acme/tn-1"],
+    "detail": {
+        "version": "1.0.0",
+        "data": {
+            "origin": "AWS_MANAGED",
+            "record": {
+                "status": "DISABLED",
+                "cause": "Paused.",
+                "lastUpdatedTimestamp": [2025, 7, 24, 12, 44, 28, 995000000],
+            },
+        },
+    },
+}
+TYPES = [
+    "Sending Status Enabled",
+    "Sending Status Disabled",
+    "Advisor Recommendation Status Open",
+    "Advisor Recommendation Status Resolved",
+    "Advisor Recommendation Status Closed",
+]
+
+
+@pytest.mark.parametrize("type", TYPES)
+def test_what_ses_reports_of_a_tenant_makes_its_status_looked_at(type: str) -> None:
+    call = decode(json.dumps({**STATUS, "detail-type": type}), "us-east-1")
+    assert call is not None
+    assert (call.event, call.by, call.says_who) == (type, Caller(), False)
+    assert call.at == datetime(2025, 7, 24, 12, 44, 28, tzinfo=UTC)
+    verdict, places = hints.judge(call, "default")
+    assert verdict is hints.Verdict.LOOK
+    assert {(place.kind, place.name) for place in places} >= {("policy", "mc-acme"), ("tenant", "mc-acme")}
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [[], None, "tenant/mc-acme", [7], ["arn:aws:ses:us-east-1:012345678901:identity/acme.example"]],
+)
+def test_advice_about_the_account_or_an_identity_is_counted_and_causes_no_look(resources: object) -> None:
+    call = decode(json.dumps({**STATUS, "detail-type": TYPES[2], "resources": resources}), "us-east-1")
+    assert call is not None
+    assert hints.judge(call, "default") == (hints.Verdict.NOTHING, ())
+
+
+def test_what_ses_reports_in_another_region_or_others_in_its_name_is_no_event() -> None:
+    assert decode(json.dumps(STATUS), "eu-west-1") is None
+    assert decode(json.dumps({**STATUS, "source": "com.example"}), "us-east-1") is None

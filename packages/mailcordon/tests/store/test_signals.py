@@ -305,3 +305,22 @@ async def test_of_a_flood_only_so_many_looks_are_urgent(world: World) -> None:
     world.now += 61
     await world.take(("UpdateConfigurationSet", {"configurationSetName": "mc-c"}))
     assert await world.due() == ["configuration-set mc-c"]
+
+
+async def test_what_ses_reports_of_a_tenant_makes_it_due_and_names_nobody(world: World) -> None:
+    report = {
+        "detail-type": "Sending Status Disabled",
+        "source": "aws.ses",
+        "region": "us-east-1",
+        "time": "2026-03-01T14:02:11Z",
+        "resources": ["arn:aws:ses:us-east-1:000000000000:tenant/mc-acme/tn-1"],
+        "detail": {"data": {"origin": "AWS_MANAGED"}},
+    }
+    await world.take(("UpdateReputationEntityPolicy", {"reputationEntityReference": report["resources"][0]}))
+    await world.looked()
+    before = await world.hints()
+    world.now += LOOK_EVERY
+    await world.signals.take([Received(json.dumps(report), "")])
+    assert await world.due() == ["policy mc-acme"]
+    assert await world.hints() == before, "who changed it is known from the call"
+    assert world.signals.facts.counted["look"] == 2

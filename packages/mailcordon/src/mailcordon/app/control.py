@@ -53,11 +53,13 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         )
         rates = Rates(per_second=config.ses_calls_per_second, operations=config.ses_call_rates)
         budget = CallBudget(rates)
+        profile = config.profiles.get("administer")
         ses = Administer(
             region=config.region,
             endpoint=config.ses_endpoint,
-            access_key=config.access_key,
-            secret_key=config.secret_key,
+            access_key=config.access_key if profile is None else None,
+            secret_key=config.secret_key if profile is None else None,
+            profile=profile,
             budget=budget,
         )
         stack.callback(ses.close)
@@ -112,7 +114,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             queue = open_queue(
                 config.management_queue_url,
                 region=config.region,
-                credentials=await stack.enter_async_context(credentials(config, stop)),
+                credentials=await stack.enter_async_context(credentials(config, stop, "administer")),
                 endpoint=config.sqs_endpoint,
                 visibility_seconds=config.visibility_seconds,
             )

@@ -22,7 +22,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
     """Takes turns and sends."""
     installation = await wiring.installation(config, "send")
     async with contextlib.AsyncExitStack() as stack:
-        signing = await stack.enter_async_context(credentials(config, stop))
+        signing = await stack.enter_async_context(credentials(config, stop, "send"))
         transport = HttptoolsTransport(config.ses_endpoint or f"https://email.{config.region}.amazonaws.com")
         stack.push_async_callback(transport.close)
         governors = await stack.enter_async_context(

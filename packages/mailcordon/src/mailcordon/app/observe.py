@@ -17,7 +17,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
     """Reads both event queues, each with its own pipeline, so that the opens of a large mailing do not delay bounces."""
     installation = await wiring.installation(config, "observe")
     async with contextlib.AsyncExitStack() as stack:
-        signing = await stack.enter_async_context(credentials(config, stop))
+        signing = await stack.enter_async_context(credentials(config, stop, "observe"))
         reader = wiring.event_reader(config)  # one, so that each certificate is fetched once
         await stack.enter_async_context(mac_keys.kept_fresh(installation, config, "observe"))
         pipelines: list[Pipeline] = []

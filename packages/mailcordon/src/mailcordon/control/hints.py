@@ -50,6 +50,7 @@ class Call:
     parameters: Mapping[str, object]  #: of the request; the names are in lower case
     read_only: bool = False
     error: str | None = None  #: SES's error code if the call was refused
+    says_who: bool = True  #: False: SES reports a change itself, and not who made it
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +267,12 @@ _EVENTS: Mapping[str, _Places] = {
     "DeleteTenantResourceAssociation": _association,
     "UpdateReputationEntityPolicy": _entity("policy", "policy"),
     "UpdateReputationEntityCustomerManagedStatus": _entity("status", "policy", "tenant"),
+    # Not calls: what SES reports of a tenant (ses.md 1.8).
+    "Sending Status Enabled": _entity("status", "policy", "tenant"),
+    "Sending Status Disabled": _entity("status", "policy", "tenant"),
+    "Advisor Recommendation Status Open": _entity("status", "policy", "tenant"),
+    "Advisor Recommendation Status Resolved": _entity("status", "policy", "tenant"),
+    "Advisor Recommendation Status Closed": _entity("status", "policy", "tenant"),
     "PutAccountSuppressionAttributes": _account("suppression"),
     "PutAccountSendingAttributes": _account("sending"),
     "UpdateAccountSendingEnabled": _account("sending"),

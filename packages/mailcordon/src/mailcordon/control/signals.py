@@ -128,7 +128,10 @@ class Signals:
                 continue
             verdict, places = hints.judge(call, self._cell)
             self.facts.counted[verdict] += 1
-            found += [Hint(event=call.event, place=place, by=call.by, at=call.at or now) for place in places]
+            if call.says_who:
+                found += [
+                    Hint(event=call.event, place=place, by=call.by, at=call.at or now) for place in places
+                ]
             if places:
                 named[tuple(places)] = None
         await self._record(found)

@@ -21,7 +21,7 @@ SUBJECTS = (
     *("plans", "document", "lifecycle", "drift", "audit", "proofs"),
     *("api", "mail", "keys", "door"),
     *("cli", "drill"),
-    *("system", "settings", "database"),
+    *("system", "settings", "database", "aws"),
 )
 
 _examples: dict[object, list[Callable[[], str]]] = {}  #: by message, in the order they are written

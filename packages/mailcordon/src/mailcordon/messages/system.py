@@ -93,9 +93,15 @@ def port_replaced(*, port: int, chosen: int, holder: str | None) -> str:
 # AWS --------------------------------------------------------------------------------------------------------------------
 
 
-@example()
-def aws_credentials_missing() -> str:
-    """MAILCORDON_SES is aws, and botocore finds no credentials on this host."""
+@example(profile=None)
+@example(profile="mailcordon-send")
+def aws_credentials_missing(*, profile: str | None) -> str:
+    """MAILCORDON_SES is aws, and botocore finds no credentials on this host. `profile`: the AWS profile of the settings."""
+    if profile is not None:
+        return (
+            f"The AWS profile {profile} does not exist on this host or has no credentials: add it to ~/.aws/config, or change "
+            "the setting that names it (MAILCORDON_SEND_PROFILE, MAILCORDON_ADMINISTER_PROFILE or MAILCORDON_OBSERVE_PROFILE)."
+        )
     return (
         "There are no AWS credentials where botocore looks for them: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
         "AWS_PROFILE, or give this host a role."

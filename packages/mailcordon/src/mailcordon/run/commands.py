@@ -1,20 +1,18 @@
-"""The commands that start and repair the system itself: `up`, `down`, `migrate`, `doctor`, `secrets` and `iam`.
+"""The commands that start and repair the system itself: `up`, `down`, `migrate`, `doctor` and `secrets`.
 
 All other commands use the REST API; these work when it is down. They read the environment's settings, and an option overrides a
 setting. Each imports what it needs when it runs, so that `mailcordon why` does not wait for a database driver.
 """
 
 import asyncio
-import json
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from mailcordon import config as configs
-from mailcordon.core.errors import BadConfig
-from mailcordon.messages import queues, system
+from mailcordon.messages import system
 from mailcordon.run import home_lock
 
 #: Seconds that `down` waits beyond the drain: the database's last checkpoint.
@@ -197,35 +195,3 @@ def verify_audit(
         raise typer.Exit(audit.verify_export(export, checkpoints=checkpoints, as_json=as_json))
     config = configs.read(os.environ)
     raise typer.Exit(asyncio.run(audit.verify(config, checkpoints=checkpoints, as_json=as_json)))
-
-
-def queue_policy(
-    queue: Annotated[
-        Literal["outcome", "engagement", "management"],
-        typer.Argument(metavar="QUEUE", help="outcome, engagement or management."),
-    ] = "outcome",
-) -> None:
-    """Print the policy of an event queue, by which only the topics of the settings write to it.
-
-    It lets those topics send, and denies everybody else, the account's own users and roles too. With a rule of EventBridge, add
-    the rule's ARN to both conditions, and a statement that allows events.amazonaws.com. The queue of SES's management events
-    has no topic: its policy lets the rule named mailcordon-management send.
-    """
-    config = configs.read(os.environ)
-    url = getattr(config, f"{queue}_queue_url")
-    topic = getattr(config, "outcome_topic_arn" if queue == "management" else f"{queue}_topic_arn")
-    setting = f"MAILCORDON_{queue.upper()}_QUEUE_URL"
-    if url is None:
-        raise BadConfig(queues.queue_not_set(queue=queue, name=setting))
-    from mailcordon.adapters.ses import queue_policy as policies
-
-    try:
-        arn = policies.queue_arn(url, region=config.region, topic=topic)
-    except ValueError:
-        raise BadConfig(queues.queue_url_without_account(url=url, name=setting)) from None
-    found = (
-        policies.rule_policy(arn, policies.rule_arn(arn, configs.MANAGEMENT_QUEUE))
-        if queue == "management"
-        else policies.policy(arn, {topic, *config.identity_topic_arns})
-    )
-    print(json.dumps(found, indent=2))

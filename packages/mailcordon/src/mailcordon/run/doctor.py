@@ -13,12 +13,12 @@ from mailcordon import config as configs
 from mailcordon.adapters.db import audit_store, connect_errors, engine, roles, status_reader
 from mailcordon.adapters.ses import queue_policy
 from mailcordon.adapters.ses.queue import open_queue
-from mailcordon.adapters.ses.signer import BotocoreCredentialsSource, CredentialsSource
+from mailcordon.adapters.ses.signer import BotocoreCredentialsSource, CredentialsSource, NoCredentials
 from mailcordon.config import Config
 from mailcordon.control import audit_checkpoints, status
 from mailcordon.control.retention import Storage
 from mailcordon.core import boundary
-from mailcordon.core.errors import MailcordonError
+from mailcordon.core.errors import MailcordonError, Unavailable
 from mailcordon.core.queue import Unreachable
 from mailcordon.host import append_file
 from mailcordon.host.home import RUN_FILE
@@ -180,8 +180,7 @@ def _is_stopped_embedded(config: Config, url: str) -> bool:
 
 async def _check_queues(config: Config) -> list[Finding]:
     """Who may write to them. Where SNS's signatures prove events, others who write cost only work."""
-    credentials = BotocoreCredentialsSource()
-    await credentials.refresh()
+    credentials = await _credentials(config, "observe")
     states: Mapping[str, State] = {"missing": "bad", "open": "warn", "users": "ok"}
     if config.event_proof != "signature":
         states = {"missing": "bad", "open": "bad", "users": "warn"}
@@ -207,15 +206,26 @@ async def _check_queues(config: Config) -> list[Finding]:
             if states[fault.kind] != "ok"
         ]
         found += wrong or [Finding(about, "ok", queues.queue_policy_ok())]
-    return [*found, await _check_management_queue(config, credentials)]
+    return [*found, await _check_management_queue(config)]
 
 
-async def _check_management_queue(config: Config, credentials: CredentialsSource) -> Finding:
+async def _credentials(config: Config, kind: str) -> CredentialsSource:
+    profile = config.profiles.get(kind)
+    source = BotocoreCredentialsSource(profile)
+    try:
+        await source.refresh()
+    except NoCredentials:
+        raise Unavailable(system.aws_credentials_missing(profile=profile), code="no-credentials") from None
+    return source
+
+
+async def _check_management_queue(config: Config) -> Finding:
     """An event that is missing or forged costs time only, so that nothing here is more than a warning, but for a queue that
     can receive none."""
     about, url = "management queue", config.management_queue_url
     if url is None:
         return Finding(about, "warn", queues.management_queue_missing())
+    credentials = await _credentials(config, "administer")  # the control process reads it
     queue = open_queue(url, region=config.region, credentials=credentials, endpoint=config.sqs_endpoint)
     try:
         policy = await queue.policy()

@@ -116,14 +116,6 @@ MAILCORDON_HOME=/srv/second mailcordon up --port 0 --ses-port 0  # one more
 """
 
 
-_QUEUE_POLICY = """
-mailcordon iam queue-policy engagement
-mailcordon iam queue-policy | jq '{Policy: tojson}' > attributes.json
-aws sqs set-queue-attributes --queue-url "$MAILCORDON_OUTCOME_QUEUE_URL" \\
-    --attributes file://attributes.json
-"""
-
-
 _VERIFY_AUDIT = """
 mailcordon audit verify
 mailcordon audit verify --checkpoints /mnt/kept/audit-checkpoints.jsonl
@@ -204,12 +196,13 @@ def build(
     down: Command,
     migrate: Command,
     doctor: Command,
-    queue_policy: Command,
+    iam: Sequence[tuple[str, Command, str]],
     verify_audit: Command,
     run: Command,
     secrets: typer.Typer | None = None,
 ) -> typer.Typer:
-    """The whole command line. These are registered as they are: their own signatures give their options."""
+    """The whole command line. These are registered as they are: their own signatures give their options. `iam`: name, command
+    and examples."""
     app = typer.Typer(
         name="mailcordon",
         cls=CommandLine,
@@ -235,9 +228,10 @@ def build(
     _add_local(app, "doctor", doctor, "mailcordon doctor")
     if secrets is not None:
         app.add_typer(secrets, name="secrets", short_help=str(secrets.info.help).rstrip("."))
-    iam = typer.Typer(no_args_is_help=True, help="Policies for AWS: print one that fits the settings.")
-    _add_local(iam, "queue-policy", queue_policy, _QUEUE_POLICY)
-    app.add_typer(iam, name="iam", short_help="Policies for AWS: print one that fits the settings")
+    policies = typer.Typer(no_args_is_help=True, help="Policies for AWS: print one that fits the settings.")
+    for name, act, examples in iam:
+        _add_local(policies, name, act, examples)
+    app.add_typer(policies, name="iam", short_help="Policies for AWS: print one that fits the settings")
     app.add_typer(env.app)
     app.add_typer(completion.app)
     _add_local(app, "run", run, "mailcordon run dispatch")

@@ -14,13 +14,14 @@ from typing import Any, Self, cast
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError, ProfileNotFound
 
 from mailcordon.control import hints
 from mailcordon.control.administration import SesAccount, SesError, Whole
 from mailcordon.control.call_budget import CallBudget, QueueFull, Rates
 from mailcordon.control.work import Work
-from mailcordon.messages import settings
+from mailcordon.core.errors import Unavailable
+from mailcordon.messages import settings, system
 
 _PAGE = 100
 _MAX_PAGES = 10_000  #: a million items: more than an account may have of anything
@@ -42,7 +43,10 @@ _SET_GROUPS = {
 
 
 class Administer:
-    """`budget` None: calls do not wait, for the local SES."""
+    """`budget` None: calls do not wait, for the local SES. `profile` names the AWS profile to sign with, instead of keys.
+
+    Raises Unavailable if there is no such profile.
+    """
 
     def __init__(
         self,
@@ -51,11 +55,20 @@ class Administer:
         endpoint: str | None = None,
         access_key: str | None = None,
         secret_key: str | None = None,
+        profile: str | None = None,
         budget: CallBudget | None = None,
     ) -> None:
-        session = boto3.session.Session(
-            aws_access_key_id=access_key, aws_secret_access_key=secret_key, region_name=region
-        )
+        try:
+            session = boto3.session.Session(
+                aws_access_key_id=access_key,
+                aws_secret_access_key=secret_key,
+                region_name=region,
+                profile_name=profile,
+            )
+        except ProfileNotFound:
+            raise Unavailable(
+                system.aws_credentials_missing(profile=profile), code="no-credentials"
+            ) from None
         config = Config(
             retries={"mode": "standard", "total_max_attempts": 1},
             connect_timeout=5,

@@ -1,4 +1,5 @@
-"""Decodes SES's management events: a CloudTrail record in EventBridge's envelope, perhaps inside SNS's (ses.md 4.6).
+"""Decodes SES's management events: a CloudTrail record, or news about a tenant, in EventBridge's envelope, perhaps inside SNS's
+(ses.md 1.8, 4.6).
 
 Nothing proves such an event, and none is needed: it only makes a resource looked at. A record is read as far as it goes; a member
 of another type counts as absent.
@@ -13,6 +14,16 @@ from mailcordon.control.hints import Call, Caller
 
 DETAIL_TYPE = "AWS API Call via CloudTrail"
 SOURCE = "ses.amazonaws.com"
+#: What SES itself reports of tenants: the ARN is in `resources`. "Closed" is the older name of "Resolved" (ses.md 1.8).
+ABOUT_TENANTS = frozenset(
+    {
+        "Sending Status Enabled",
+        "Sending Status Disabled",
+        "Advisor Recommendation Status Open",
+        "Advisor Recommendation Status Resolved",
+        "Advisor Recommendation Status Closed",
+    }
+)
 
 _LONGEST_EVENT = 100  #: characters; SES's longest operation has 51
 _LONGEST_TEXT = 512
@@ -20,11 +31,15 @@ _DEEPEST = 4  #: levels of parameters whose names are read
 
 
 def decode(body: str, region: str) -> Call | None:
-    """None: it is no event about a call of SES in this region. Never raises."""
+    """None: it is no event of SES in this region about a call or a tenant. Never raises."""
     envelope = _object(body)
     if envelope is not None and envelope.get("Type") == "Notification":
         envelope = _object(envelope.get("Message"))
-    if envelope is None or envelope.get("detail-type") != DETAIL_TYPE:
+    if envelope is None:
+        return None
+    if envelope.get("detail-type") in ABOUT_TENANTS:
+        return _about_tenant(envelope, region)
+    if envelope.get("detail-type") != DETAIL_TYPE:
         return None
     record = _mapping(envelope.get("detail"))
     event = _text(record.get("eventName"), _LONGEST_EVENT)
@@ -43,6 +58,22 @@ def decode(body: str, region: str) -> Call | None:
         parameters=_lowered(_mapping(record.get("requestParameters")), _DEEPEST),
         read_only=record.get("readOnly") in (True, "true"),
         error=_text(record.get("errorCode")),
+    )
+
+
+def _about_tenant(envelope: Mapping[str, Any], region: str) -> Call | None:
+    """Advice about the account or an identity has the same types; its ARN is no tenant's, so that it causes no look."""
+    if envelope.get("source") != "aws.ses" or envelope.get("region") not in (None, region):
+        return None
+    resources = envelope.get("resources")
+    first = cast("list[Any]", resources)[0] if isinstance(resources, list) and resources else None
+    arn = _text(first)
+    return Call(
+        event=cast(str, envelope["detail-type"]),
+        by=Caller(),
+        at=_time(envelope.get("time")),
+        parameters={} if arn is None else {"reputationentityreference": arn},
+        says_who=False,
     )
 
 

@@ -92,9 +92,13 @@ class BotocoreCredentialsSource:
             await asyncio.sleep(self.CHECK_SECONDS)
 
     def _resolve(self) -> Credentials:
+        from botocore.exceptions import ProfileNotFound
         from botocore.session import Session  # costs 100 ms: only in AWS mode
 
-        found = Session(profile=self._profile).get_credentials()
+        try:
+            found = Session(profile=self._profile).get_credentials()
+        except ProfileNotFound:
+            found = None
         if found is None:
             raise NoCredentials(reasons.no_aws_credentials())
         self._resolved = found

@@ -1,0 +1,77 @@
+"""The drill on a system whose processes have keys with exactly the printed policies: each may do what it needs."""
+
+import json
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from mailcordon_fixtures import systems
+
+KINDS = ("send", "administer", "observe")
+
+
+@contextmanager
+def local_ses(directory: Path, home: Path) -> Iterator[str]:
+    """A local SES with a key for each role, started as docs/aws.md says."""
+    options: list[str] = []
+    for kind in KINDS:
+        printed = systems.mailcordon(home, "iam", kind)
+        assert printed.returncode == 0, printed.stderr
+        file = directory / f"{kind}.json"
+        file.write_text(printed.stdout)
+        options += ["--key", f"{kind}:secret-of-{kind}", "--policy", f"{kind}={file}"]
+    ready = directory / "ready.json"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seslocal", "--port", "0", "--ready-file", str(ready), *options],
+        env=systems.environment(home),
+    )
+    try:
+        systems.wait_until(ready.exists, "the local SES is ready")
+        yield json.loads(ready.read_text())["url"]
+    finally:
+        process.terminate()
+        process.wait(systems.PATIENCE)
+
+
+def policies(url: str, key: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"{url}/_seslocal/keys/{key}/policies", timeout=30) as answer:
+        return json.loads(answer.read())
+
+
+def test_the_drill_passes_with_keys_that_have_exactly_the_printed_policies(
+    tmp_path: Path, short_home: Callable[[], AbstractContextManager[Path]]
+) -> None:
+    credentials = tmp_path / "credentials"
+    credentials.write_text(
+        "".join(
+            f"[mailcordon-{kind}]\naws_access_key_id = {kind}\naws_secret_access_key = secret-of-{kind}\n"
+            for kind in KINDS
+        )
+    )
+    settings = {
+        "AWS_SHARED_CREDENTIALS_FILE": str(credentials),
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
+        **{f"MAILCORDON_{kind.upper()}_PROFILE": f"mailcordon-{kind}" for kind in KINDS},
+    }
+    with (
+        short_home() as home,
+        local_ses(tmp_path, home) as url,
+        systems.running(home, MAILCORDON_SES_ENDPOINT=url, **settings) as system,
+    ):
+        done = system.cli("drill", "--json")
+        assert done.returncode == 0, (
+            done.stdout + done.stderr + system.log("control") + system.log("dispatch")
+        )
+        used = {kind: policies(url, kind)["used"] for kind in KINDS}
+        assert set(used["send"]) == {"ses:SendEmail"}
+        assert set(used["observe"]) <= {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+        assert {"sqs:ReceiveMessage", "sqs:DeleteMessage"} <= set(used["observe"])
+        assert {"ses:CreateTenant", "ses:CreateEmailIdentity", "sqs:ReceiveMessage"} <= set(
+            used["administer"]
+        )
+        denied = [system.log(name).count("not authorized") for name in ("dispatch", "observe", "control")]
+        assert denied == [0, 0, 0]
