@@ -1,4 +1,5 @@
-"""Reports what a test run cost: the suite's time against its budget, and the tests over theirs (docs/testing.md).
+"""Runs the longest tests first, and reports what a run cost: the suite's time against its budget, and the tests over theirs
+(docs/testing.md).
 
 Only reports: a test never fails for its time, since the machine may be busy.
 """
@@ -11,6 +12,26 @@ SUITE_BUDGET = 900  #: seconds of all tests together: 7.5 minutes for two worker
 TEST_BUDGET = (
     20  #: seconds of one test without its fixtures: the first user of a shared one would pay for all
 )
+#: Tests of whole systems, the longest modules first: no worker is left alone with one of them at the end.
+LONGEST = (
+    "scenarios/test_kills",
+    "scenarios/test_restarts",
+    "scenarios/test_promises",
+    "run/test_up",
+    "scenarios/test_soak",
+    "scenarios/test_stops",
+    "scenarios/",
+    "run/",
+    "tests/test_bench",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        found = (n for n, part in enumerate(LONGEST) if part in item.nodeid)
+        return next(found, len(LONGEST))
+
+    items.sort(key=place)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
