@@ -193,6 +193,10 @@ def test_conditions_see_from_recipients_feedback_address_and_version(world: Worl
         assert ses.send_email(**given)["MessageId"], key
         if other is not None:
             denied(ses.send_email, **mail(**other))
+    for secure, allowed in (("true", True), ("false", False)):
+        over_tls = {"Bool": {"aws:SecureTransport": secure}}
+        ses = as_key("sesv2", statement("Allow", "ses:SendEmail", Condition=over_tls))
+        assert bool(ses.send_email(**mail())["MessageId"] if allowed else denied(ses.send_email, **mail()))
     only = {"ForAllValues:StringEquals": {"ses:Recipients": ["kim@example.com"]}}
     ses = as_key("sesv2", statement("Allow", "ses:SendEmail", Condition=only))
     assert ses.send_email(**mail())["MessageId"]

@@ -219,6 +219,9 @@ def test_a_service_control_policy_limits_and_never_allows_by_itself() -> None:
         (when("ArnLike", "ses:TenantName", "arn:aws:iam::1:role/a"), "ArnLike"),
         (when("ArnLike", "aws:PrincipalArn", "role/a"), "role/a"),
         (when("Null", "ses:TenantName", "yes"), "ses:TenantName"),
+        (when("Bool", "aws:SecureTransport", "yes"), "aws:SecureTransport"),
+        (when("Bool", "ses:TenantName", "true"), "Bool"),
+        (when("StringEquals", "aws:SecureTransport", "true"), "StringEquals"),
         (
             {"Statement": [{"Sid": "A", "Effect": "Allow", "Action": "*", "Resource": "*"}] * 2},
             "Sid A",

@@ -94,6 +94,7 @@ def _decide(
     everywhere = {
         "aws:PrincipalArn": (_principal(account, attached, caller),),
         "aws:RequestedRegion": (account.region,),
+        "aws:SecureTransport": ("true",),  # as at AWS, though this port speaks plain HTTP
     }
     denial = decide(attached.policies, action, resources, {**context, **everywhere})
     if denial is None:

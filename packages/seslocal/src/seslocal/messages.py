@@ -267,8 +267,10 @@ def policy_operator_unknown(operator: str, known: Iterable[str]) -> str:
     )
 
 
-def policy_operator_not_for_key(operator: str, key: str) -> str:
-    return f"The condition operator {operator} is for ARNs, which {key} is not."
+def policy_operator_not_for_key(operator: str, key: str, kind: str) -> str:
+    """`kind`: what the operator compares."""
+    compares = {"arn": "ARNs", "boolean": "true and false"}.get(kind, "strings")
+    return f"The condition operator {operator} compares {compares}, which the values of {key} are not."
 
 
 def policy_key_unknown(key: str, known: Iterable[str]) -> str:
@@ -279,5 +281,6 @@ def policy_key_has_many_values(key: str) -> str:
     return f"{key} has several values: use ForAnyValue: or ForAllValues: before the operator."
 
 
-def policy_null_needs_boolean(key: str) -> str:
-    return f"Null takes true or false for {key}: true if the key must be absent."
+def policy_needs_boolean(operator: str, key: str) -> str:
+    """Null and Bool. For Null, true means that the key must be absent."""
+    return f"{operator} takes true or false for {key}."

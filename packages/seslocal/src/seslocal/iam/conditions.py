@@ -49,7 +49,7 @@ class Unknown(Exception):
 class Operator:
     matches: Callable[[str, str], bool]  #: pattern, value
     negated: bool = False
-    arn: bool = False
+    kind: str = STRING  #: of the keys it is for; an ARN is a string too
 
 
 def _equals(pattern: str, value: str) -> bool:
@@ -84,12 +84,12 @@ OPERATORS: Final[Mapping[str, Operator]] = {
     "StringNotEqualsIgnoreCase": Operator(_equals_ignoring_case, negated=True),
     "StringLike": Operator(like),
     "StringNotLike": Operator(like, negated=True),
+    "Bool": Operator(_equals_ignoring_case, kind=BOOLEAN),
     # ArnEquals and ArnLike are the same (IAM User Guide).
-    "Bool": Operator(_equals_ignoring_case),
-    "ArnEquals": Operator(arn_like, arn=True),
-    "ArnLike": Operator(arn_like, arn=True),
-    "ArnNotEquals": Operator(arn_like, negated=True, arn=True),
-    "ArnNotLike": Operator(arn_like, negated=True, arn=True),
+    "ArnEquals": Operator(arn_like, kind=ARN),
+    "ArnLike": Operator(arn_like, kind=ARN),
+    "ArnNotEquals": Operator(arn_like, negated=True, kind=ARN),
+    "ArnNotLike": Operator(arn_like, negated=True, kind=ARN),
 }
 NULL: Final = "Null"
 _IF_EXISTS: Final = "IfExists"
@@ -127,7 +127,7 @@ def read(operator: str, key: str, values: Sequence[str]) -> Test:
     name, kind = known
     if operator == NULL:
         if [value.lower() for value in values] not in (["true"], ["false"]):
-            raise Unknown(messages.policy_null_needs_boolean(name))
+            raise Unknown(messages.policy_needs_boolean(operator, name))
         return Test(name, None, (values[0].lower(),))
     over, colon, plain = operator.rpartition(":")
     if_exists = plain.endswith(_IF_EXISTS)
@@ -135,9 +135,11 @@ def read(operator: str, key: str, values: Sequence[str]) -> Test:
     found = OPERATORS.get(plain)
     if found is None or (colon and over not in _SETS):
         raise Unknown(messages.policy_operator_unknown(operator, [*OPERATORS, NULL]))
-    if found.arn and kind != ARN:
-        raise Unknown(messages.policy_operator_not_for_key(operator, name))
-    if found.arn and not all(value.count(":") >= 5 for value in values):
+    if found.kind != kind and (BOOLEAN in (found.kind, kind) or found.kind == ARN):
+        raise Unknown(messages.policy_operator_not_for_key(operator, name, found.kind))
+    if found.kind == BOOLEAN and not {value.lower() for value in values} <= {"true", "false"}:
+        raise Unknown(messages.policy_needs_boolean(operator, name))
+    if found.kind == ARN and not all(value.count(":") >= 5 for value in values):
         raise Unknown(messages.policy_arn_incomplete(next(v for v in values if v.count(":") < 5)))
     if kind == LIST and not over:
         raise Unknown(messages.policy_key_has_many_values(name))
