@@ -12,7 +12,8 @@ from mailcordon.adapters.db import connection_pool, plan_store, status_reader
 from mailcordon.control import desired, plan, steps
 from mailcordon.control.desired import Kind, Resource
 from mailcordon.control.plan import Change
-from mailcordon.control.plans import Plan
+from mailcordon.control.plans import Plan, Plans
+from mailcordon.control.retention import DAY_MS
 from mailcordon.control.steps import Step, StepKind
 from mailcordon.core.errors import Conflict, Invalid, NotFound, Refused, Unavailable
 
@@ -504,6 +505,46 @@ async def test_mail_that_was_accepted_for_the_old_domain_keeps_it(world: World, 
         f"update {table} set id = first_id_at((select max(until) + 10001 from route_before))"
     )
     assert not await world.owner.fetchval(needs, "identity/news.acme.example")
+
+
+@pytest.mark.parametrize("end", ["retired", "moved"])
+async def test_a_set_that_mail_went_through_is_kept_for_late_complaints(world: World, end: str) -> None:
+    await switched(world)
+    key, owner = await world.owner.fetchval("select key from tenant"), world.owner
+    newsletter = (
+        "select l.id, 0, 5 from lane l join message_type t on t.id = l.type where t.name = 'newsletter'"
+    )
+    for table in ("lane_intake", "lane_finished"):  # five were accepted, and sent
+        await owner.execute(f"insert into {table} (lane, node, deliveries) {newsletter}")
+    store = plan_store.PlanStore(world.control, [7 * DAY_MS] * 3)
+    plans = Plans(store, world.governor, SETTINGS)
+    if end == "retired":
+        step = Step(kind=StepKind.RETIRE_TENANT, tenant="acme", mail="drain")
+    else:
+        step = steps.set_topology("acme", dedicated=False, ses_tenants="one")
+    id, _ = await made(world, step)
+    await plans.apply(id, actor="ann")
+
+    async def last_mail(days_ago: float) -> None:
+        if end == "retired":
+            set_ = "sealed_at = now(), retired_at = now(), drained_at = now() - make_interval(secs => $1)"
+            await owner.execute(f"update lane set {set_}", days_ago * 86_400)
+        else:
+            until = "until = now_ms() - $1::bigint"
+            await owner.execute(f"update route_before set {until}", int(days_ago * DAY_MS))
+
+    async def kept() -> set[str]:
+        await plans.follow()
+        waits = "plan = $1 and kind = 'configuration-set' and action = 'delete' and for_mail"
+        return {row["name"] for row in await owner.fetch(f"select name from plan_change where {waits}", id)}
+
+    await agree(world)
+    await plans.follow()
+    await last_mail(6.9)
+    assert await kept() == {f"{key}-marketing"}
+    assert (await plans.get(id)).state == "applying"
+    await last_mail(7.1)
+    assert await kept() == set()
 
 
 async def test_a_topology_can_change_back_before_ses_has_followed(world: World) -> None:

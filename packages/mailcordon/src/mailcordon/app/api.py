@@ -134,7 +134,12 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             audit=AuditReader(*read_as),
             governor=governor,
             plans=plans,
-            lifecycle=Lifecycle(plans, LifecycleStore(pools["control"]), local=config.local),
+            lifecycle=Lifecycle(
+                plans,
+                LifecycleStore(pools["control"]),
+                local=config.local,
+                keep_sets_seconds=config.keep_sets_days * 86_400.0,
+            ),
             erasures=ErasureRequests(ControlReader(*read_as), ErasureStore(pools["control"])),
             findings=Findings(FindingStore(pools["control"]), governor),
             records=IdentityRecords(ControlReader(*read_as), PublicSuffixes(), region=config.region),

@@ -35,12 +35,18 @@ def settings(config: Config) -> Settings:
     )
 
 
+def set_seconds(config: Config, class_: Class) -> float:
+    """How long a tenant's own configuration set of a class is kept after its last mail: as long as SES may report on it."""
+    days = config.keep_sets_days * 86_400.0
+    return max(days, retirement.late_seconds(class_, local=config.local))
+
+
 def plans(config: Config, control: Pool, governor: Governor) -> Plans:
     """`control`: a pool of the control login."""
     rate = None if config.local else config.ses_calls_per_second
-    late_ms = [int(retirement.late_seconds(class_, local=config.local) * 1000) for class_ in Class]
+    kept_ms = [int(1000 * set_seconds(config, class_)) for class_ in Class]
     return Plans(
-        PlanStore(control, late_ms),
+        PlanStore(control, kept_ms),
         governor,
         settings(config),
         calls_per_second=rate,

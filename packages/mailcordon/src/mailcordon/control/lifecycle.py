@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from mailcordon.control import lookup, retirement, steps
+from mailcordon.control.desired import Kind
+from mailcordon.control.plan import DELETE
 from mailcordon.control.plan import Change as Call
 from mailcordon.control.plans import Plan, Plans
 from mailcordon.control.platform import SesTenants
@@ -104,10 +106,14 @@ class FactsReader(Protocol):
 
 
 class Lifecycle:
-    def __init__(self, plans: Plans, reader: FactsReader, *, local: bool) -> None:
+    def __init__(
+        self, plans: Plans, reader: FactsReader, *, local: bool, keep_sets_seconds: float = 0.0
+    ) -> None:
+        """`keep_sets_seconds`: how long a tenant's own configuration sets are kept for late complaints."""
         self._plans = plans
         self._reader = reader
         self._local = local
+        self._keep_sets = keep_sets_seconds
 
     async def prepare(self, change: Change, *, actor: str, because: str) -> Prepared:
         """A stored plan of this change, and what it means. Raises NotFound for an unknown tenant, Invalid, naming the field, or
@@ -121,7 +127,9 @@ class Lifecycle:
             raise Conflict(words.nothing_to_do(change.verb, change.tenant), code="nothing-to-do")
         # The step as it was completed: what it replaces is in it.
         done = next((each for each in plan.steps if each.kind is step.kind), step)
-        found = preview(done, facts, [call.change for call in plan.calls], local=self._local)
+        found = preview(
+            done, facts, [call.change for call in plan.calls], local=self._local, keep_sets=self._keep_sets
+        )
         return Prepared(plan=plan, preview=found)
 
     async def waits(self, slug: str) -> list[str]:
@@ -133,8 +141,21 @@ class Lifecycle:
 # Pure ----------------------------------------------------------------------------------------------------------------------
 
 
-def preview(step: Step, facts: Facts, changes: Sequence[Call], *, local: bool) -> Preview:
-    """What a step means for a tenant. `changes`: the calls to SES of its plan."""
+def preview(
+    step: Step, facts: Facts, changes: Sequence[Call], *, local: bool, keep_sets: float = 0.0
+) -> Preview:
+    """What a step means for a tenant. `changes`: the calls to SES of its plan. `keep_sets`: seconds for which a set is kept after
+    its last mail."""
+    found = _preview(step, facts, changes, local)
+    gone = sorted(_deleted(changes, Kind.CONFIGURATION_SET))
+    if not gone:
+        return found
+    latest = max((retirement.late_seconds(lane.class_, local=local) for lane in found.lanes), default=0.0)
+    kept = words.sets_are_kept(gone, max(keep_sets, latest))
+    return replace(found, does=(*found.does, kept))
+
+
+def _preview(step: Step, facts: Facts, changes: Sequence[Call], local: bool) -> Preview:
     match step.kind:
         case StepKind.RETIRE_LANE | StepKind.RETIRE_DOMAIN | StepKind.RETIRE_TENANT:
             return _retire(step, facts, changes, local)
@@ -280,11 +301,11 @@ def _shown(changes: Sequence[Call]) -> list[str]:
 
 
 def _deleted_ses_tenants(changes: Iterable[Call]) -> list[str]:
-    return sorted(
-        change.resource.name
-        for change in changes
-        if change.action == "delete" and change.resource.kind.word == "tenant"
-    )
+    return sorted(_deleted(changes, Kind.TENANT))
+
+
+def _deleted(changes: Iterable[Call], kind: Kind) -> list[str]:
+    return [one.resource.name for one in changes if one.action == DELETE and one.resource.kind == kind]
 
 
 def _staying(domains: Iterable[str], others: Sequence[LaneFacts]) -> list[str]:

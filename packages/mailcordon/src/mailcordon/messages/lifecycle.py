@@ -6,7 +6,9 @@ from mailcordon.messages import example, phrases
 def _time(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7_200 else f"{seconds / 3600:.0f} h"
+    if seconds < 7_200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.0f} h" if seconds <= 72 * 3600 else f"{seconds / 86_400:.0f} days"
 
 
 # What retiring does --------------------------------------------------------------------------------------------------------
@@ -56,8 +58,18 @@ def waits_for_reports(types: list[str], seconds: float) -> str:
     use, queues = ("uses", "its queue is") if len(types) == 1 else ("use", "their queues are")
     return (
         f"What only {phrases.listed(types)} {use} at SES goes when {queues} "
-        f"empty and SES has had {_time(seconds)}, its own limit, to report on the last mail. Complaints that arrive later are "
-        "not reported any more."
+        f"empty and SES has had {_time(seconds)}, its own limit, to report on the last mail."
+    )
+
+
+@example(["mc-acme-marketing"], 7 * 86_400)
+@example(["mc-acme-marketing", "mc-acme-urgent"], 14 * 3600)
+def sets_are_kept(names: list[str], seconds: float) -> str:
+    """A preview: when configuration sets of the tenant's own are deleted at SES, and what is lost then."""
+    are, their, that = ("is", "its", "it") if len(names) == 1 else ("are", "their", "them")
+    return (
+        f"{phrases.listed(names)} {are} deleted {_time(seconds)} after {their} last mail. What SES would report of mail through "
+        f"{that} after that, such as a late complaint, is lost."
     )
 
 

@@ -129,8 +129,8 @@ where p.id = c.plan and p.id <> $1 and p.state = 'applying' and c.state in ('pen
 returning c.plan;
 
 -- name: release
--- Calls that no mail needs the old state for any more, of one plan or of all. Their resources are due at once. A set that lanes went
--- through stays for as long as SES may still report on their mail ($2, by class, in ms): deleted, it reports nothing more. Looks at
+-- Calls that no mail needs the old state for any more, of one plan or of all. Their resources are due at once. A set that lanes sent
+-- mail through stays for as long as SES may still report on it ($2, by class, in ms): deleted, it reports nothing more. Looks at
 -- some hundred at a time, by chance: a plan that retires thousands of tenants has tens of thousands, most of which wait for hours.
 with waits as materialized (
     select c.plan, c.seq, c.kind, c.name, c.member
@@ -140,10 +140,15 @@ with waits as materialized (
 ), free as (
     select c.plan, c.seq, c.kind, c.name
     from waits c
-    where not mail_needs(c.kind, c.name, c.member)
-      and not (c.kind = 'configuration-set' and exists (
-          select from route_before b join lane l on l.id = b.lane
-          where b.configuration_set = c.name and l.retired_at is null and b.until > now_ms() - ($2::bigint[])[l.class + 1]))
+    where case when c.kind = 'configuration-set' and exists (
+              select from (
+                  select b.lane, b.until from route_before b where b.configuration_set = c.name
+                  union all
+                  select r.lane, (extract(epoch from l.drained_at) * 1000)::bigint from route r join lane l on l.id = r.lane
+                   where r.configuration_set = c.name and l.retired_at is not null
+              ) u join lane l on l.id = u.lane
+              where u.until > now_ms() - ($2::bigint[])[l.class + 1] and (select f.sent from lane_total f where f.lane = u.lane) > 0)
+          then false else not mail_needs(c.kind, c.name, c.member) end
 ), freed as (
     update plan_change c set for_mail = false from free f where c.plan = f.plan and c.seq = f.seq
 )
