@@ -13,7 +13,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -36,13 +36,13 @@ TENANTS = {
     "zen": ("password-reset", "newsletter"),
     "kite": ("login-code", "receipt", "announcement"),
 }
-LANES = [(slug, type) for slug, types in TENANTS.items() for type in types]
 
 
-@pytest.fixture
-def home(short_home: Callable[[], AbstractContextManager[Path]]) -> Iterator[Path]:
-    with short_home() as home:
-        yield home
+@pytest.fixture(scope="module")
+def stormy(short_home: Callable[[], AbstractContextManager[Path]]) -> Iterator[systems.System]:
+    """One system for all storms. Each ends with it running well, and uses tenants of its own."""
+    with short_home() as home, systems.running(home, **SETTINGS) as system:
+        yield system
 
 
 # Kills under load -------------------------------------------------------------------------------------------------------
@@ -55,6 +55,7 @@ class Storm:
     mail: Traffic
     chance: random.Random
     lossy: bool  #: whether SES's events may be late or lost
+    tenants: Mapping[str, Sequence[str]]
     over: asyncio.Event = field(default_factory=asyncio.Event)
     dispatchers: list[subprocess.Popen[bytes]] = field(default_factory=list[subprocess.Popen[bytes]])
     on_the_wire: dict[str, list[int]] = field(
@@ -65,6 +66,10 @@ class Storm:
     holds: Counter[str] = field(default_factory=Counter[str])
     cancelled: int = 0
     requests: int = 0
+
+    @property
+    def lanes(self) -> list[tuple[str, str]]:
+        return [(slug, type) for slug, types in self.tenants.items() for type in types]
 
     # Load ---------------------------------------------------------------------------------------------------------------
 
@@ -78,7 +83,7 @@ class Storm:
         while not self.over.is_set():
             self.requests += 1
             number = self.requests
-            slug, type = self.chance.choice(LANES)
+            slug, type = self.chance.choice(self.lanes)
             to = [f"r{number}-{n}@example.com" for n in range(self.chance.randint(1, 6))]
             campaign = self.chance.choice(("spring", "autumn", None))
             while (
@@ -98,7 +103,7 @@ class Storm:
     async def hold(self) -> None:
         """Cordons and uncordons lanes and campaigns."""
         while not self.over.is_set():
-            slug, type = self.chance.choice(LANES)
+            slug, type = self.chance.choice(self.lanes)
             target = self.chance.choice(({"type": type}, {"campaign": "spring"}))
             for action in (self.mail.hold, self.mail.lift):
                 with contextlib.suppress(*traffic.NOBODY_ANSWERS, AssertionError):
@@ -201,12 +206,12 @@ class Storm:
         await asyncio.to_thread(systems.wait_until, mail.system.healthy, "the API answers again")
         await mail.reconnect()
         await mail.ses("DELETE", "/faults")
-        for slug in TENANTS:
+        for slug in self.tenants:
             _, page = await mail.call("GET", f"/v1/holds?tenant={slug}&open=true&limit=1000")
             if holds := [hold["id"] for hold in page["items"] if hold["owner"] == "person"]:
                 await mail.lift(slug, ids=holds)
         with contextlib.suppress(AssertionError):  # the verdict names what is stuck
-            await mail.all_final(*TENANTS)
+            await mail.all_final(*self.tenants)
 
     def report(self, verdict: Verdict) -> str:
         kills = sum(map(len, self.on_the_wire.values()))
@@ -233,31 +238,32 @@ def children_of(parent: int) -> list[int]:
 
 
 @contextlib.asynccontextmanager
-async def storm(home: Path, *, lossy: bool) -> AsyncIterator[Storm]:
+async def storm(system: systems.System, *, lossy: bool) -> AsyncIterator[Storm]:
     """A system with three dispatchers, of which nothing fits today's partitions."""
-    with systems.running(home, **SETTINGS) as system:
-        async with traffic.on(system) as mail:
-            await mail.onboard(TENANTS, grace_ms=GRACE)
-            await mail.drop_partitions("ledger", "event", "outcome", "note", "send_event")
-            # Calls that take a while, so that a kill meets some.
-            await mail.ses("POST", "/faults", {"fault": "slow", "share": 0.5, "seconds": 0.15})
-            storm = Storm(mail, random.Random(KILLS), lossy)
-            try:
-                storm.dispatchers += [traffic.start_another(system, "dispatch") for _ in range(2)]
-                yield storm
-            finally:
-                for process in storm.dispatchers:
-                    process.terminate()
-                for process in storm.dispatchers:
-                    process.wait(systems.PATIENCE)
+    suffix = secrets.token_hex(3)
+    tenants = {f"{slug}-{suffix}": types for slug, types in TENANTS.items()}
+    async with traffic.on(system) as mail:
+        await mail.onboard(tenants, grace_ms=GRACE)
+        await mail.drop_partitions("ledger", "event", "outcome", "note", "send_event")
+        # Calls that take a while, so that a kill meets some.
+        await mail.ses("POST", "/faults", {"fault": "slow", "share": 0.5, "seconds": 0.15})
+        storm = Storm(mail, random.Random(KILLS), lossy, tenants)
+        try:
+            storm.dispatchers += [traffic.start_another(system, "dispatch") for _ in range(2)]
+            yield storm
+        finally:
+            for process in storm.dispatchers:
+                process.terminate()
+            for process in storm.dispatchers:
+                process.wait(systems.PATIENCE)
 
 
 @pytest.mark.crash
 @pytest.mark.timeout(CRASH_TIMEOUT)
 @pytest.mark.parametrize("events", ["all-arrive", "late-and-lost"])
-async def test_whatever_dies_nothing_is_lost_doubled_or_stuck(home: Path, events: str) -> None:
+async def test_whatever_dies_nothing_is_lost_doubled_or_stuck(stormy: systems.System, events: str) -> None:
     lossy = events == "late-and-lost"
-    async with storm(home, lossy=lossy) as the:
+    async with storm(stormy, lossy=lossy) as the:
         background = [
             asyncio.create_task(work) for work in (the.feed(), the.hold(), the.trouble_at_ses(), the.freeze())
         ]
@@ -281,7 +287,7 @@ async def test_whatever_dies_nothing_is_lost_doubled_or_stuck(home: Path, events
         the.over.set()
         await asyncio.gather(*background)
         await the.calm()
-        verdict = await the.mail.judge(*TENANTS)
+        verdict = await the.mail.judge(*the.tenants)
     print(the.report(verdict))
     assert not verdict.faults, verdict.faults[:20]
     assert any(count > 0 for counts in the.on_the_wire.values() for count in counts), "no kill met a call"
@@ -292,13 +298,13 @@ async def test_whatever_dies_nothing_is_lost_doubled_or_stuck(home: Path, events
 
 @pytest.mark.crash
 @pytest.mark.timeout(CRASH_TIMEOUT)
-async def test_service_stays_fair_while_dispatchers_die(home: Path) -> None:
+async def test_service_stays_fair_while_dispatchers_die(stormy: systems.System) -> None:
     """Sixteen tenants of two classes with more mail than the rate lets through, and three dispatchers."""
     rounds = max(1, KILLS // 8)
     classes = {type: [f"{type}{n}" for n in range(8)] for type in ("receipt", "newsletter")}
     chance = random.Random(KILLS)
     spreads: list[int] = []
-    async with storm(home, lossy=False) as the:
+    async with storm(stormy, lossy=False) as the:
         mail = the.mail
         await mail.onboard({slug: [type] for type, slugs in classes.items() for slug in slugs})
         await mail.account(rate=400)
