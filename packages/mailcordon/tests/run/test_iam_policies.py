@@ -511,6 +511,47 @@ def test_the_topics_let_ses_publish_for_our_sets_of_this_account_only(template: 
     }
 
 
+async def test_events_pass_the_templates_topics_and_queues_from_our_sets_and_from_no_others(
+    world: World, template: dict[str, Any]
+) -> None:
+    resources = template["Resources"]
+    topic = resolved(resources["TopicPolicy"]["Properties"]["PolicyDocument"], LOCAL)
+    queue = resolved(resources["OutcomeQueuePolicy"]["Properties"]["PolicyDocument"], LOCAL)
+    sns, sqs, ses = (world.client(service) for service in ("sns", "sqs", "sesv2"))
+    url = f"{world.local.url}/{LOCAL.account}/{LOCAL.queues['outcome']}"
+
+    def connect() -> None:
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(queue)})
+        arn = sns.create_topic(Name=LOCAL.topics["outcome"], Attributes={"Policy": json.dumps(topic)})[
+            "TopicArn"
+        ]
+        sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=LOCAL.queue("outcome"))
+
+    def arrived(configuration_set: str) -> list[str]:
+        """The events that reach the queue after a mail was sent with this set."""
+        ses.create_configuration_set_event_destination(
+            ConfigurationSetName=configuration_set,
+            EventDestinationName="outcome",
+            EventDestination={
+                "Enabled": True,
+                "MatchingEventTypes": ["SEND"],
+                "SnsDestination": {"TopicArn": LOCAL.topic("outcome")},
+            },
+        )
+        ses.send_email(**{**GOVERNED, "ConfigurationSetName": configuration_set})
+        found: list[str] = []
+        while received := sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages"):
+            found += [json.loads(one["Body"])["Message"] for one in received]
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=received[0]["ReceiptHandle"])
+        return sorted(
+            json.loads(one)["eventType"] if one.startswith("{") else one.split()[0] for one in found
+        )
+
+    await asyncio.to_thread(connect)
+    assert await asyncio.to_thread(arrived, SET) == ["Send"]
+    assert await asyncio.to_thread(arrived, "theirs") == []
+
+
 def test_the_template_is_the_one_of_the_checkout_and_cfn_lint_finds_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
