@@ -543,9 +543,7 @@ async def test_events_pass_the_templates_topics_and_queues_from_our_sets_and_fro
         while received := sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages"):
             found += [json.loads(one["Body"])["Message"] for one in received]
             sqs.delete_message(QueueUrl=url, ReceiptHandle=received[0]["ReceiptHandle"])
-        return sorted(
-            json.loads(one)["eventType"] if one.startswith("{") else one.split()[0] for one in found
-        )
+        return [json.loads(one)["eventType"] for one in found if one.startswith("{")]
 
     await asyncio.to_thread(connect)
     assert await asyncio.to_thread(arrived, SET) == ["Send"]
