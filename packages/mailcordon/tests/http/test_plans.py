@@ -100,8 +100,11 @@ async def test_a_large_plan_shows_its_first_steps_and_has_all_in_pages(
 
 async def test_a_plan_that_changes_nothing_has_no_number(api: Api) -> None:
     exported = await api.ask("GET", "/v1/document")
-    made = await api.ask("POST", "/v1/plans", {"document": exported}, status=201)
+    before = await api.owner.fetchval("select count(*) from plan")
+    made = await api.ask("POST", "/v1/plans", {"document": exported}, status=200)
     assert (made["id"], made["calls"], made["steps"]) == (None, [], [])
+    assert made["notes"] == ["Nothing to change: what was last seen at SES is what is desired."]
+    assert await api.owner.fetchval("select count(*) from plan") == before
 
 
 async def test_the_document_of_the_tenants_can_be_changed_and_applied(api: Api) -> None:

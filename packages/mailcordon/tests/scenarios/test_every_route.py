@@ -106,7 +106,7 @@ def test_no_text_of_the_json_test_suite_causes_anything_but_a_400_or_422(
             answer = send(client, method, path, base64.b64decode(row["body_b64"]))
             allowed = {"reject": (400,), "accept": (400, 404, 422), "either": (400, 404, 422)}[row["expect"]]
             if (path, row["name"]) == ("/v1/plans", "y_object_empty.json"):
-                assert answer.status_code == 201  # a plan of what differs at SES needs no field
+                assert answer.status_code in (200, 201)  # a plan of what differs at SES needs no field
                 continue
             if answer.status_code not in allowed or answer.headers["content-type"] != PROBLEM:
                 wrong.append((method, path, row["name"], answer.status_code, answer.text))

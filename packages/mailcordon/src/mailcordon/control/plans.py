@@ -366,4 +366,5 @@ def _nothing(made: Draft, actor: str) -> Plan:
         made_at=None,
         made_by=actor,
         because=None,
+        notes=(words.plan_is_empty(),),
     )

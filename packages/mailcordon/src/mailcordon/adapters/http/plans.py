@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar import get, post
+from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 
@@ -131,7 +131,7 @@ def routes(plans: Plans) -> list[HTTPRouteHandler]:
         tags=["control"],
         request_max_body_size=problems.MAX_PLAN_BODY,
     )
-    async def make_plan(request: AnyRequest, data: JSONBody[NewPlan]) -> PlanDetails:
+    async def make_plan(request: AnyRequest, data: JSONBody[NewPlan]) -> Response[PlanDetails]:
         actor = platform_principal(request, ADMIN).actor
         because = shapes.reason(data.because) if data.because is not None else None
         if data.document is not None and data.steps is not None:
@@ -148,7 +148,7 @@ def routes(plans: Plans) -> list[HTTPRouteHandler]:
             made = await plans.make(_steps(data.steps), actor=actor, because=because)
         else:
             made = await plans.make(None, actor=actor, because=because)
-        return details(plans, made)
+        return Response(details(plans, made), status_code=200 if made.id is None else 201)
 
     @get("/v1/plans", summary="List plans, the newest first", tags=["control"])
     async def list_plans(
