@@ -443,3 +443,18 @@ async def test_a_dead_dns_is_unknown_and_not_a_failure() -> None:
     assert found.mails[0].result is Result.UNKNOWN
     assert found.passes
     assert all(fault.unsure for fault in found.faults)
+
+
+async def test_a_record_of_the_organisation_may_not_be_the_one_that_applies() -> None:
+    """The From domain's own record would win, and nobody knows whether there is one."""
+    found = await judge(WrittenDns(zone(), silent=["_dmarc.news.acme.example"]), ACME, "news.acme.example")
+    assert found.mails[0].result is Result.UNKNOWN
+    assert found.mails[0].policy is None
+
+
+async def test_an_mx_that_cannot_be_read_is_no_fall_back() -> None:
+    found = await judge(WrittenDns(changed(BOUNCE, {"TXT": [SPF]}), silent=[(BOUNCE, "MX")]))
+    assert found.mails[0].sentence == (
+        "Mail from acme.example passes DMARC by DKIM only: the DNS did not answer about SPF."
+    )
+    assert found.passes
