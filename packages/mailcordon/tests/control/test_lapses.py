@@ -244,3 +244,13 @@ def test_every_domain_is_checked_again_within_a_day_or_so(
         after(), 0, RULES, verified=verified, complete=complete, age_ms=age, identity=identity
     )
     assert 10 * 60_000 <= wait <= 27 * HOUR
+
+
+def test_a_record_that_receivers_still_use_is_not_lost() -> None:
+    wrong = Fault(
+        code=Code.DMARC_SYNTAX, severity="warning", sentence="A tag is ignored.", record=f"_dmarc.{DOMAIN}"
+    )
+    judged = Judgement(domain=DOMAIN, faults=(wrong,), mails=(), authoritative=True, complete=True)
+    assert lapses.seen(judged, Ses(), at=0).losses == ()
+    gone = replace(judged, faults=(replace(wrong, severity="error"),))
+    assert [each.record for each in lapses.seen(gone, Ses(), at=0).losses] == [f"_dmarc.{DOMAIN}"]

@@ -198,7 +198,7 @@ def seen(judgement: Judgement, ses: Ses, at: int) -> Seen:
     unsure = {_area_of_name(each) for each in judgement.faults if each.unsure}
     for fault in judgement.faults:
         area = _AREAS.get(fault.code)
-        if area is not None and not fault.unsure:
+        if area is not None and fault.severity == "error":  # what is less leaves the record in use
             lost.append(
                 Loss(
                     code=fault.code.value,
