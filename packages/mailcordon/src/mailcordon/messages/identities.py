@@ -368,6 +368,41 @@ def mail_because(what: str) -> str:
     }[what]
 
 
+@example("spf-and-dkim", "not-met")
+@example("dmarc", "met")
+@example("aligned", "not-checked")
+@example("one-click", "met")
+@example("unsubscribe-honoured", "not-checked")
+@example("spam-rate", "not-checked")
+@example("reverse-dns", "not-checked")
+@example("tls", "not-checked")
+def sender_rule(rule: str, state: str) -> str:
+    """A rule that a mailbox provider has for bulk senders, and whether a lane keeps it."""
+    asks = {
+        "spf-and-dkim": "SPF and DKIM pass, both for a domain of yours",
+        "dmarc": "there is a DMARC record, at least p=none",
+        "aligned": "the From domain aligns with SPF or DKIM",
+        "one-click": "marketing mail can be unsubscribed from with one click (RFC 8058)",
+        "unsubscribe-honoured": "who unsubscribes gets no more mail after two days",
+        "spam-rate": "fewer than 0.3 % of recipients report spam, better 0.1 %",
+        "reverse-dns": "sending addresses have names that lead back to them",
+        "tls": "mail is sent over TLS",
+    }[rule]
+    if state == "not-checked":
+        return f"{asks}: not checked, {_SENDER_RULE_NOT_SEEN.get(rule, 'because the DNS did not answer')}."
+    if rule == "one-click":
+        return f"{asks}: Mailcordon accepts no marketing mail without the headers."
+    return f"{asks}: {'yes' if state == 'met' else 'no'}."
+
+
+_SENDER_RULE_NOT_SEEN = {
+    "unsubscribe-honoured": "because your application handles the link",
+    "spam-rate": "because the rate that counts is the provider's own (Gmail: Postmaster Tools)",
+    "reverse-dns": "because the addresses are SES's",
+    "tls": "because SES uses TLS when the receiver offers it, and does not report it",
+}
+
+
 @example("all")
 @example("domain-missing")
 @example("domain-end")

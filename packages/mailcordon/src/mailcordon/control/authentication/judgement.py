@@ -39,6 +39,10 @@ class MailAnswer:
     sentence: str
     organisation: str | None  #: the From domain's organisational domain; None: not known
     policy: str | None  #: none, quarantine or reject; None: no DMARC record, or not known
+    dkim: bool | None = None  #: whether its signature is valid, aligned or not; None: not known
+    spf: bool | None = (
+        None  #: whether SPF passes for its own MAIL FROM domain, aligned or not; None: not known
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +157,8 @@ class _Weighed:
             sentence=sentence,
             organisation=walk.organisation if walk.known else None,
             policy=self.applied.policy,
+            dkim=self._dkim.passes,
+            spf=self._spf.passes,
         )
 
     def _result(self, failed: Sequence[str]) -> tuple[Result, str]:
