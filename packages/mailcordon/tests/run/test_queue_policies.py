@@ -11,6 +11,9 @@ import pytest
 
 import seslocal
 from mailcordon.run import doctor, iam
+from seslocal.iam import documents
+from seslocal.iam.decision import Attached, Policy
+from seslocal.wire.access_keys import Key
 
 TOPICS = {kind: f"arn:aws:sns:us-east-1:000000000000:{kind}" for kind in ("outcome", "engagement")}
 Check = Callable[..., Awaitable[dict[str, tuple[str, str]]]]
@@ -134,3 +137,46 @@ async def test_a_policy_that_cannot_be_read_is_a_warning(settings: dict[str, str
     said = await check(MAILCORDON_OUTCOME_QUEUE_URL=settings["MAILCORDON_OUTCOME_QUEUE_URL"] + "-none")
     assert said["outcome queue"][0] == "warn"
     assert "NonExistentQueue" in said["outcome queue"][1] or "QueueDoesNotExist" in said["outcome queue"][1]
+
+
+async def test_each_queue_is_read_with_the_role_of_its_process(
+    local: seslocal.Local,
+    client: Any,
+    settings: dict[str, str],
+    check: Check,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queues = {"observe": ("outcome", "engagement"), "administer": ("management",)}
+    found = dict(settings)
+    for role, names in queues.items():
+        arns = [f"arn:aws:sqs:us-east-1:000000000000:{name}" for name in names]
+        statement = {"Effect": "Allow", "Action": "sqs:GetQueueAttributes", "Resource": arns}
+        document = documents.read({"Statement": statement})
+        local.account.access.keys.put(Key(id=role, secret="s", user=role))
+        local.account.access.policies[role] = Attached(
+            (Policy(name=role, kind="identity", source={}, document=document),)
+        )
+        found[f"MAILCORDON_{role.upper()}_PROFILE"] = role
+    made = await asyncio.to_thread(client.create_queue, QueueName="management")
+    found["MAILCORDON_MANAGEMENT_QUEUE_URL"] = made["QueueUrl"]
+    file = tmp_path / "credentials"
+    file.write_text(
+        "".join(f"[{role}]\naws_access_key_id = {role}\naws_secret_access_key = s\n" for role in queues)
+    )
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    said = await check(**found)
+    assert {about for about, (_, says) in said.items() if "was not checked" in says} == set()
+    assert set(said) == {"outcome queue", "engagement queue", "management queue"}
+    swapped = {"MAILCORDON_OBSERVE_PROFILE": "administer", "MAILCORDON_ADMINISTER_PROFILE": "observe"}
+    said = await check(**{**found, **swapped})
+    assert {about for about, (_, says) in said.items() if "was not checked" in says} == set(said)
+
+
+async def test_a_profile_that_this_host_does_not_have_is_named(
+    check: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    state, says = (await check(MAILCORDON_OBSERVE_PROFILE="mailcordon-observe"))["event queues"]
+    assert (state, "The AWS profile mailcordon-observe" in says) == ("bad", True)
