@@ -164,6 +164,43 @@ async def test_a_repair_that_somebody_undoes_again_and_again_is_proposed_in_the_
     assert await world.open() == []
 
 
+async def test_a_round_reads_what_a_few_other_tenants_use_and_the_next_round_those_after_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beside, "MOST_READ", 4)
+    names = [f"other-{number:02}" for number in range(10)]
+    for name in names:
+        await world.call("create_tenant", TenantName=name)
+    await associate(world, names[-1], "identity/news.acme.example")
+    asked: list[str] = []
+
+    def count(params: dict[str, Any], **_: Any) -> None:
+        asked.append(params["TenantName"])
+
+    events = world.administer._client.meta.events  # pyright: ignore[reportPrivateUsage]
+    events.register("before-parameter-build.sesv2.ListTenantResources", count, "count")
+    for _ in range(3):
+        before = len(asked)
+        await world.beside.round()
+        assert len(asked) - before <= 4
+        kinds = [each.kind for each in await world.open()]
+        assert kinds.count(Drift.EXTRA_TENANT) == 10, "the list tells of all of them"
+    assert set(asked) >= set(names[:6])
+    for _ in range(3):
+        await world.beside.round()
+    assert set(asked) == set(names)
+    assert Drift.FOREIGN_ASSOCIATION in {each.kind for each in await world.open()}
+    events.unregister("before-parameter-build.sesv2.ListTenantResources", unique_id="count")
+
+
+def test_new_tenants_and_known_ones_have_half_of_the_places_each_if_both_need_more() -> None:
+    new, known = [f"n{n}" for n in range(9)], [f"k{n}" for n in range(9)]
+    assert beside.to_read([*known, *new], known, 4) == ["n0", "n1", "k0", "k1"]
+    assert beside.to_read([*known, "n0"], known, 4) == ["n0", "k0", "k1", "k2"]
+    assert beside.to_read([*new, "k3"], known, 4) == ["n0", "n1", "n2", "k3"]
+    assert beside.to_read([], known, 4) == []
+
+
 async def test_a_list_that_ses_refuses_keeps_no_other_from_being_read(world: World) -> None:
     await world.call("create_email_identity", EmailIdentity="other.example")
     await world.call("create_configuration_set", ConfigurationSetName="other")

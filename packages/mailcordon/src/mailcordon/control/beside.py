@@ -24,6 +24,9 @@ LOOKS = frozenset({_LIST, _TENANT})
 MOST_OF_A_KIND = 100
 #: A policy that a list has shown to be right is not read by itself for this long.
 LIST_COVERS_SECONDS = 86_400.0
+#: SES tenants that are not ours of which one round reads what they use, a call each: those that were read longest ago. A round
+#: with a call for each of thousands would keep the lists waiting for hours.
+MOST_READ = 20
 #: Things looked at because of management events in one run. What more there is about things that nothing of ours uses is left to
 #: the lists.
 MOST_HINTED = 50
@@ -47,11 +50,15 @@ class BesideStore(Protocol):
         """Those of these names that are not ours."""
         ...
 
-    async def keep(self, kind: Kind, found: Sequence[Stranger], *, all: bool) -> None:
-        """Stores them with the time. With `all`, those that are not among them are gone."""
+    async def keep(
+        self, kind: Kind, found: Sequence[Stranger], *, listed: Sequence[str] | None = None
+    ) -> None:
+        """Stores them with the time. `listed`: every name that there is; what is stored and not among them is gone."""
         ...
 
-    async def known_strangers(self, kind: Kind) -> list[str]: ...
+    async def known_strangers(self, kind: Kind) -> list[str]:
+        """The names of what is stored, the one first that was read longest ago."""
+        ...
 
     async def domains_near(self, above: Sequence[str], domains: Sequence[str]) -> Mapping[str, Owner]:
         """Our domains that are `above`, or below one of `domains`."""
@@ -180,18 +187,19 @@ class Beside:
         listed = {str(each["TenantName"]): each for each in await self._ses.tenants()}
         await self._store.statuses({name: str(each.get("SendingStatus")) for name, each in listed.items()})
         names = await self._store.strangers(Kind.TENANT, sorted(listed))
-        for gone in sorted(set(await self._store.known_strangers(Kind.TENANT)) - set(names)):
+        known = await self._store.known_strangers(Kind.TENANT)
+        for gone in sorted(set(known) - set(names)):
             await self._store.see((_TENANT, gone), [])
         strangers: list[Stranger] = []
-        for name in names:
+        for name in to_read(names, known, MOST_READ):
             resources = await self._see_tenant(name, self._ses)
-            if resources is not None:  # else it was deleted since it was listed
-                whole = {**listed[name], "resources": resources}
-                strangers.append(Stranger(kind=Kind.TENANT, name=name, whole=whole))
-        await self._store.keep(Kind.TENANT, strangers, all=True)
-        await self._see(
-            Kind.TENANT, [_extra(Drift.EXTRA_TENANT, Kind.TENANT, each.name) for each in strangers]
-        )
+            if resources is None:  # it was deleted since it was listed
+                names.remove(name)
+                continue
+            whole = {**listed[name], "resources": resources}
+            strangers.append(Stranger(kind=Kind.TENANT, name=name, whole=whole))
+        await self._store.keep(Kind.TENANT, strangers, listed=names)
+        await self._see(Kind.TENANT, [_extra(Drift.EXTRA_TENANT, Kind.TENANT, name) for name in names])
 
     async def _entities(self) -> None:
         entities = await self._ses.entities()
@@ -211,7 +219,7 @@ class Beside:
             await self._see(Kind.TENANT, [], only=name)
             return
         stranger = Stranger(kind=Kind.TENANT, name=name, whole={**whole, "resources": resources})
-        await self._store.keep(Kind.TENANT, [stranger], all=False)
+        await self._store.keep(Kind.TENANT, [stranger])
         await self._see(Kind.TENANT, [_extra(Drift.EXTRA_TENANT, Kind.TENANT, name)], only=name)
 
     async def _see_tenant(self, name: str, ses: Administration) -> list[str] | None:
@@ -242,7 +250,7 @@ class Beside:
         listed = {str(each["IdentityName"]): each for each in await self._ses.identities()}
         names = await self._store.strangers(Kind.IDENTITY, sorted(listed))
         strangers = [Stranger(kind=Kind.IDENTITY, name=name, whole=listed[name]) for name in names]
-        await self._store.keep(Kind.IDENTITY, strangers, all=True)
+        await self._store.keep(Kind.IDENTITY, strangers, listed=names)
         await self._see_identities(names)
 
     async def _see_identities(self, names: Sequence[str], *, only: str | None = None) -> None:
@@ -277,7 +285,7 @@ class Beside:
             Stranger(kind=Kind.CONFIGURATION_SET, name=name, whole={"ConfigurationSetName": name})
             for name in names
         ]
-        await self._store.keep(Kind.CONFIGURATION_SET, strangers, all=True)
+        await self._store.keep(Kind.CONFIGURATION_SET, strangers, listed=names)
         await self._see_sets(names)
 
     async def _see_sets(self, names: Sequence[str], *, only: str | None = None) -> None:
@@ -299,6 +307,16 @@ class Beside:
             for each in found
             if (each.resource_kind, acceptance(each.kind, each.resource, each.member)) not in accepted
         ]
+
+
+def to_read(names: Sequence[str], known: Sequence[str], most: int) -> list[str]:
+    """Which of these are read now: new ones, and those of `known` that were read longest ago. Each kind has half of the places
+    if both need more, so that neither keeps the other waiting."""
+    there = set(names)
+    new = [name for name in names if name not in set(known)]
+    old = [name for name in known if name in there]
+    of_new = max(most // 2, most - len(old))
+    return [*new[:of_new], *old[: most - min(len(new), of_new)]]
 
 
 def acceptance(kind: Drift, resource: str, member: str) -> str:

@@ -27,12 +27,14 @@ class BesideStore:
     async def strangers(self, kind: Kind, names: Sequence[str]) -> list[str]:
         return [row["name"] for row in await self._pool.fetch(_SQL.strangers, kind.word, list(names))]
 
-    async def keep(self, kind: Kind, found: Sequence[Stranger], *, all: bool) -> None:
+    async def keep(
+        self, kind: Kind, found: Sequence[Stranger], *, listed: Sequence[str] | None = None
+    ) -> None:
         names = [each.name for each in found]
         async with self._pool.acquire() as conn, conn.transaction():
             await conn.execute(_SQL.keep_beside, kind.word, names, [json.dumps(each.whole) for each in found])
-            if all:
-                await conn.execute(_SQL.forget_beside, kind.word, names)
+            if listed is not None:
+                await conn.execute(_SQL.forget_beside, kind.word, list(listed))
 
     async def known_strangers(self, kind: Kind) -> list[str]:
         return [row["name"] for row in await self._pool.fetch(_SQL.known_beside, kind.word)]

@@ -87,8 +87,8 @@ on conflict (kind, name) do update set whole = excluded.whole, observed_at = now
 delete from ses_beside where kind = $1 and not accepted and not name = any ($2::text[]);
 
 -- name: known_beside
--- The names of what was seen beside ours.
-select name from ses_beside where kind = $1;
+-- The names of what was seen beside ours, the one first that was read longest ago.
+select name from ses_beside where kind = $1 order by observed_at, name;
 
 -- name: accepted_beside
 -- What a person has accepted.
