@@ -17,6 +17,7 @@ from mailcordon.adapters.db.control_store import ControlStore
 from mailcordon.adapters.db.erasure_store import ErasureStore
 from mailcordon.adapters.db.finding_store import FindingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
+from mailcordon.adapters.db.isolation_store import IsolationStore
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.plan_store import PlanStore
@@ -29,6 +30,7 @@ from mailcordon.control.erasure import ErasureRequests
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
 from mailcordon.control.identity_records import IdentityRecords
+from mailcordon.control.isolation import Isolation
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.keys import Keys
 from mailcordon.control.lifecycle import Lifecycle
@@ -129,6 +131,12 @@ async def opened(database: Any) -> AsyncIterator[tuple[ControlWorld, control.Con
         findings=Findings(FindingStore(pools["control"]), governor),
         records=IdentityRecords(
             ControlReader(pools["control"], pools["reader"]), SUFFIXES, region="us-east-1"
+        ),
+        isolation=Isolation(
+            ControlReader(pools["control"], pools["reader"]),
+            IsolationStore(pools["control"]),
+            SUFFIXES,
+            topic=SETTINGS.outcome_topic_arn,
         ),
         proofs=Proofs(ProofStore(pools["control"], pools["reader"])),
     )

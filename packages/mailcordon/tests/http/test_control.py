@@ -336,3 +336,20 @@ async def test_a_lane_says_what_keeps_all_its_mail_in_the_words_of_its_deliverie
         "items"
     ]
     assert lane["stops"] == []
+
+
+async def test_isolation_names_other_tenants_to_the_platform_and_counts_them_for_a_tenant(world: Any) -> None:
+    path = "/v1/tenants/acme/isolation"
+
+    async def of_set(key: str) -> Any:
+        [item] = (await world.ask(("GET", path, None), key)).json()["items"]
+        return next(each for each in item["dimensions"] if each["name"] == "set")
+
+    platform, own = await of_set(await world.key(None, "read")), await of_set(world.tenant_keys["acme"])
+    assert (platform["names"], platform["tenants"], platform["says"]) == (["zen"], 1, "zen")
+    assert (own["names"], own["tenants"], own["says"]) == (None, 1, "1 other tenant")
+    await world.owner.execute(
+        "insert into shared_parent (domain, by, because) values ('acme.example', 'ann', 'x')"
+    )
+    [item] = (await world.ask(("GET", path, None), world.tenant_keys["acme"])).json()["items"]
+    assert item["dimensions"][0]["says"].startswith("acme.example: shared, not isolated")

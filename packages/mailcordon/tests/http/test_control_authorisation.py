@@ -69,6 +69,7 @@ ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
     ("GET", "/v1/drift/policies/dkim-off", None, "read", True, 403),
     ("PUT", "/v1/drift/policies/dkim-off", {"act": "propose", "because": "x"}, "admin", True, 403),
     ("POST", "/v1/tenants/acme/proofs", {"types": ["newsletter"]}, "operate", True, 403),
+    ("GET", "/v1/tenants/acme/isolation", None, "read", False, 404),
     ("GET", "/v1/tenants/acme/proofs", None, "read", False, 404),
     ("GET", "/v1/proofs/{proof}", None, "read", False, 404),
     ("POST", "/v1/holds/preview", {"tenant": "acme", "action": "cordon"}, "operate", True, 403),

@@ -15,6 +15,7 @@ from mailcordon.adapters.db.driver_errors import UNREACHABLE, in_words
 from mailcordon.adapters.db.erasure_store import ErasureStore
 from mailcordon.adapters.db.finding_store import FindingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
+from mailcordon.adapters.db.isolation_store import IsolationStore
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReader
@@ -38,6 +39,7 @@ from mailcordon.control.erasure import ErasureRequests
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
 from mailcordon.control.identity_records import IdentityRecords
+from mailcordon.control.isolation import Isolation
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.lifecycle import Lifecycle
 from mailcordon.control.proofs import Proofs
@@ -126,6 +128,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         governor = Governor(GovernorStore(pools["governor"]))
         control_store = ControlStore(pools["control"])
         plans = wiring.plans(config, pools["control"], governor)
+        suffixes = PublicSuffixes()
         controlled = control_routes.ControlServices(
             reads=ControlReader(*read_as),
             tenants=Tenants(TenantStore(pools["control"]), plans, local=config.local),
@@ -142,7 +145,13 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             ),
             erasures=ErasureRequests(ControlReader(*read_as), ErasureStore(pools["control"])),
             findings=Findings(FindingStore(pools["control"]), governor),
-            records=IdentityRecords(ControlReader(*read_as), PublicSuffixes(), region=config.region),
+            records=IdentityRecords(ControlReader(*read_as), suffixes, region=config.region),
+            isolation=Isolation(
+                ControlReader(*read_as),
+                IsolationStore(readers["control"]),
+                suffixes,
+                topic=config.outcome_topic_arn or "",
+            ),
             proofs=Proofs(ProofStore(*read_as), days=config.proof_days),
         )
         handlers = [

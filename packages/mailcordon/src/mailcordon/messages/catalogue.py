@@ -18,7 +18,7 @@ Message = Callable[P, str]
 SUBJECTS = (
     *("reasons", "status", "queues", "holds", "sharing"),
     "identities",
-    *("plans", "document", "lifecycle", "drift", "audit", "proofs"),
+    *("plans", "document", "lifecycle", "drift", "audit", "proofs", "isolation"),
     *("api", "mail", "keys", "door"),
     *("cli", "drill"),
     *("system", "settings", "database", "aws"),

@@ -24,6 +24,7 @@ from mailcordon.adapters.cli.commands import (
     holds,
     identity,
     identity_records,
+    isolation,
     key,
     lane,
     mailbox,
@@ -70,6 +71,7 @@ identity.app.add_typer(identity_records.app)
 SINGLE_COMMANDS = (
     plan.app,
     prove.app,
+    isolation.app,
     status.app,
     account.app,
     send.app,
@@ -83,7 +85,7 @@ SINGLE_COMMANDS = (
 ORDER = (
     *("up", "down", "drill"),
     *("tenant", "lane", "identity", "type"),
-    *("plan", "apply", "plans", "export", "drift", "prove"),
+    *("plan", "apply", "plans", "export", "drift", "prove", "isolation"),
     *("send", "why", "message", "sent"),
     *("cordon", "uncordon", "cancel", "holds", "stops"),
     *("status", "account", "metrics", "suppression", "quarantine", "mailbox"),

@@ -11,6 +11,7 @@ from mailcordon.adapters.http import (
     holds,
     identities,
     identity_records,
+    isolation,
     keys,
     lanes,
     lifecycle,
@@ -26,6 +27,7 @@ from mailcordon.control.erasure import ErasureRequests
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
 from mailcordon.control.identity_records import IdentityRecords
+from mailcordon.control.isolation import Isolation
 from mailcordon.control.keys import Keys
 from mailcordon.control.lifecycle import Lifecycle
 from mailcordon.control.plans import Plans
@@ -50,6 +52,7 @@ class ControlServices:
     findings: Findings
     records: IdentityRecords
     proofs: Proofs
+    isolation: Isolation
 
 
 def routes(services: ControlServices) -> list[HTTPRouteHandler]:
@@ -64,6 +67,7 @@ def routes(services: ControlServices) -> list[HTTPRouteHandler]:
         *lifecycle.routes(services.lifecycle, services.plans, services.erasures),
         *drift.routes(services.findings),
         *proofs.routes(services.reads, services.proofs),
+        *isolation.routes(services.reads, services.isolation, services.proofs),
         *catalogue.routes(services.reads, services.types),
         *keys.routes(services.reads, services.keys),
         *audit.routes(services.audit),
