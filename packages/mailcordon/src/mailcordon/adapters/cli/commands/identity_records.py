@@ -52,7 +52,7 @@ Rua = Annotated[
     examples="""
 mailcordon identity records mail.acme.example
 mailcordon identity records mail.acme.example --names relative
-mailcordon identity records mail.acme.example --format zone > acme.zone
+mailcordon identity records mail.acme.example --format zone
 """,
 )
 async def show_records(
