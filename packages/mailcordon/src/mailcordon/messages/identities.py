@@ -144,8 +144,9 @@ def mail_from_mx_missing(name: str, found_at: str | None) -> str:
 )
 def mail_from_mx_wrong(name: str, found: list[str], wanted: str) -> str:
     """A MAIL FROM domain has other MX records than the one that SES needs."""
+    listed = " and ".join(found[:3]) + (" and more" if len(found) > 3 else "")
     return (
-        f"{name} has the MX {' and '.join(found)} instead of {wanted} alone, so MAIL FROM falls back to amazonses.com"
+        f"{name} has the MX {listed} instead of {wanted} alone, so MAIL FROM falls back to amazonses.com"
         " and SPF does not align."
     )
 

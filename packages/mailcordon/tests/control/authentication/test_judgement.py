@@ -458,3 +458,23 @@ async def test_an_mx_that_cannot_be_read_is_no_fall_back() -> None:
         "Mail from acme.example passes DMARC by DKIM only: the DNS did not answer about SPF."
     )
     assert found.passes
+
+
+@pytest.mark.parametrize(
+    ("name", "texts"),
+    [
+        (BOUNCE, ["v=spf1 a:\x1b[2J\x9bhidden\n -all"]),
+        (DMARC, ["v=DMARC1; p=\x1b[2J\x07none; \r\nrua=x"]),
+        (DMARC, ["v=DMARC1; p=none; \x1b]0;title\x07", "v=DMARC1; p=none"]),
+        ("mc1._domainkey.acme.example", ["v=DKIM1; \x1b[2J"]),
+    ],
+)
+async def test_what_a_record_says_cannot_control_a_terminal(name: str, texts: list[str]) -> None:
+    domain = replace(ACME, selector="mc1", public_key=KEY)
+    records = changed(name, {"MX": [MX], "TXT": texts})
+    found = await judge(records, domain)
+    shown = [fault.sentence for fault in found.faults] + [
+        fault.publish.value for fault in found.faults if fault.publish
+    ]
+    assert len(shown) > 1
+    assert not [each for each in shown if "\x1b" in each or "\x9b" in each or "\n" in each or "\r" in each]

@@ -82,7 +82,7 @@ def _own_faults(own: Step, *, other: Step | None) -> Iterator[Fault]:
         yield from _record_faults(own.record, name)
     elif own.found > 1:
         sentence = words.dmarc_several(name, own.found)
-        publish = Record(type="TXT", name=name, value=_first(own))
+        publish = _record(name, _first(own))
         yield Fault(
             code=Code.DMARC_TWO_RECORDS, severity=severity, sentence=sentence, record=name, publish=publish
         )
@@ -95,6 +95,12 @@ def _own_faults(own: Step, *, other: Step | None) -> Iterator[Fault]:
         yield Fault(
             code=Code.DMARC_ALIAS_EMPTY, severity=severity, sentence=sentence, record=name, publish=record
         )
+
+
+def _record(name: str, found: str) -> Record:
+    """What somebody has published elsewhere, without what is wrong with it."""
+    record = dmarc_record.parse(found)
+    return Record(type="TXT", name=name, value=found if record.valid else record.repaired)
 
 
 def _first(step: Step) -> str:
@@ -142,7 +148,7 @@ def _unused(walk: Walk, at: str) -> Iterator[Fault]:
                     walk.domain, f"_dmarc.{step.domain}", wanted, used=f"_dmarc.{at}"
                 ),
                 record=wanted,
-                publish=Record(type="TXT", name=wanted, value=step.record.text),
+                publish=_record(wanted, step.record.text),
             )
 
 
@@ -160,7 +166,7 @@ async def _missing(domain: str, below: tuple[str, ...], elsewhere: Elsewhere) ->
                 severity="error",
                 sentence=words.dmarc_wrong_place(domain, found_at, record.name, used=""),
                 record=record.name,
-                publish=Record(type="TXT", name=record.name, value=texts[0]),
+                publish=_record(record.name, texts[0]),
             )
     found_at = await elsewhere.doubled(record.name, "TXT")
     return Fault(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from mailcordon.control.authentication import (
@@ -19,9 +19,11 @@ from mailcordon.control.authentication.faults import Code, Fault
 from mailcordon.control.authentication.lookup import Answer, Lookup, RecordType
 from mailcordon.control.authentication.misplaced import Elsewhere
 from mailcordon.control.authentication.subject import Domain, Mail, Part
+from mailcordon.core import text
 from mailcordon.messages import identities as words
 
 _SEVERITIES = ("error", "warning", "note")
+_LONGEST_SENTENCE = 600  #: characters
 
 
 class Result(StrEnum):
@@ -91,7 +93,9 @@ async def judge(domain: Domain, mails: Sequence[Mail], lookup: Lookup, suffixes:
 
 
 def _in_order(faults: Iterable[Fault]) -> tuple[Fault, ...]:
-    once = {(fault.code, fault.record, fault.sentence): fault for fault in faults}
+    # A stranger wrote the records, and parts of them are in the sentences.
+    shown = (replace(fault, sentence=text.harmless(fault.sentence, _LONGEST_SENTENCE)) for fault in faults)
+    once = {(fault.code, fault.record, fault.sentence): fault for fault in shown}
     return tuple(sorted(once.values(), key=lambda fault: _SEVERITIES.index(fault.severity)))
 
 
