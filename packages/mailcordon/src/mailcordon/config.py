@@ -129,6 +129,8 @@ KNOWN = frozenset(
         "MAILCORDON_READ_SECONDS",
         "MAILCORDON_DNS_SERVERS",
         "MAILCORDON_DNS_TIMEOUT_SECONDS",
+        "MAILCORDON_CLAIM_DAYS",
+        "MAILCORDON_MAIL_FROM_LABEL",
         "MAILCORDON_URL",
         "MAILCORDON_KEY",
         "MAILCORDON_TEST_DATABASE_URL",
@@ -251,6 +253,12 @@ class Config:
     dns_servers: tuple[tuple[str, int], ...] = ()
     #: Seconds for one such look-up, with all tries; as long as resolvers themselves usually wait.
     dns_timeout_seconds: int = 5
+    #: Days until a claim to a domain that nobody has proved lapses. Publishing DNS records takes an afternoon or a ticket; SES
+    #: itself stops looking after three days.
+    claim_days: int = 14
+    #: DNS label of a new domain's MAIL FROM domain: with `bounce`, mail from acme.example bounces to bounce.acme.example, so that
+    #: SPF aligns. Empty: SES's own.
+    mail_from_label: str = "bounce"
     #: Format of the log: `text` for people, `json` for machines (every line is a JSON object).
     log: str = "text"
 
@@ -335,6 +343,8 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         read_seconds=reader.number("MAILCORDON_READ_SECONDS", 5, 1, 30),
         dns_servers=reader.servers("MAILCORDON_DNS_SERVERS"),
         dns_timeout_seconds=reader.number("MAILCORDON_DNS_TIMEOUT_SECONDS", 5, 1, 60),
+        claim_days=reader.number("MAILCORDON_CLAIM_DAYS", 14, 1, 365),
+        mail_from_label=_mail_from_label(reader),
         log=reader.choice("MAILCORDON_LOG", ("text", "json"), "text"),
         **_feedback(reader, local=local, region=region, endpoint=ses_endpoint),
     )
@@ -363,6 +373,15 @@ def _audit_checkpoints(reader: "_Reader", home: Path) -> tuple[Path | None, bool
         reader.wrong.append(settings.setting_wrong(name=name, value=value, takes=_CHECKPOINTS_IN_WORDS))
         return None, False
     return (files[0] if files else None), "log" in kinds
+
+
+def _mail_from_label(reader: "_Reader") -> str:
+    name = "MAILCORDON_MAIL_FROM_LABEL"
+    if reader.environ.get(name) == "":  # said on purpose: no MAIL FROM domain
+        return ""
+    return reader.pattern(
+        name, r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "a DNS label such as bounce, or nothing", "bounce"
+    )
 
 
 def _limits(reader: "_Reader") -> Limits:

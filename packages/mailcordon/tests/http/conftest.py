@@ -12,6 +12,7 @@ from litestar import Litestar
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.audit_store import AuditReader
+from mailcordon.adapters.db.claim_store import ClaimStore
 from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.control_store import ControlStore
 from mailcordon.adapters.db.erasure_store import ErasureStore
@@ -24,8 +25,11 @@ from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
+from mailcordon.adapters.dns.reply import Server
+from mailcordon.adapters.dns.resolver import Resolver
 from mailcordon.adapters.http import control, server
 from mailcordon.control import desired
+from mailcordon.control.claims import Claims
 from mailcordon.control.erasure import ErasureRequests
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
@@ -102,6 +106,8 @@ class ControlWorld:
             "plan",
             "proof",
             "proof_mail",
+            "domain_claim",
+            "shared_parent",
             "audit",
             "api_key",
         )
@@ -138,6 +144,11 @@ async def opened(database: Any) -> AsyncIterator[tuple[ControlWorld, control.Con
             SUFFIXES,
             topic=SETTINGS.outcome_topic_arn,
         ),
+        claims=Claims(
+            ClaimStore(pools["control"], pools["reader"]),
+            plans,
+            lambda: Resolver([Server("127.0.0.1", 9)], seconds=0.2).check(authoritative=True),
+        ),
         proofs=Proofs(ProofStore(pools["control"], pools["reader"])),
     )
     app = server.application(KeyCache(key_store), control.routes(services))
@@ -168,6 +179,10 @@ async def furnish(world: ControlWorld, services: control.ControlServices) -> Non
         " select l.tenant, l.id, now_ms(), 'test', 60000, now_ms(), true, true, 'all of acme' from lane l"
         " join tenant t on t.id = l.tenant where t.slug = 'acme' returning id"
     )
+    spare = Step(kind=StepKind.ADD_DOMAIN, tenant="acme", domain="old.acme.example")
+    planned = await services.plans.make([spare], actor="test")
+    await services.plans.apply(planned.id or 0, actor="test")
+    await services.claims.share("platform.example", actor="test", because="ours")
     world.finding = await world.owner.fetchval(
         "insert into finding (kind, severity, resource_kind, resource, detail, row_kind, row_name) values"
         " ('extra-set', 'low', 'configuration-set', 'old-set', '{\"name\": \"old-set\"}', 'list', 'configuration-set')"

@@ -109,6 +109,8 @@ WRONG: dict[str, tuple[str, ...]] = {
         "192.0.2.53 192.0.2",
     ),
     "MAILCORDON_DNS_TIMEOUT_SECONDS": (*NUMBERS, "0", "61"),
+    "MAILCORDON_CLAIM_DAYS": (*NUMBERS, "0", "366"),
+    "MAILCORDON_MAIL_FROM_LABEL": ("two.labels", "-x", "UPPER", "a" * 64),
     **{
         f"MAILCORDON_{what}": ("many", "-1", "0")
         for what in (

@@ -8,6 +8,7 @@ import pytest
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.beside_store import BesideStore
+from mailcordon.adapters.db.claim_store import ClaimStore
 from mailcordon.adapters.db.erasure_store import ErasureStore
 from mailcordon.adapters.db.finding_store import FindingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
@@ -16,9 +17,11 @@ from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
 from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
+from mailcordon.adapters.dns.resolver import Resolver
 from mailcordon.adapters.ses.administer import Administer
 from mailcordon.control import desired, schedule
 from mailcordon.control.beside import Beside
+from mailcordon.control.claims import Claims
 from mailcordon.control.erasure import Erasures
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
@@ -326,6 +329,7 @@ async def test_the_control_role_runs_every_step_and_stops_on_request(world: Worl
         erasures=Erasures(ErasureStore(world.control)),
         beside=Beside(BesideStore(world.control), world.administer, cell="default", recheck=45.0),
         findings=Findings(FindingStore(world.control), world.governor),
+        claims=Claims(ClaimStore(world.control), world.plans, lambda: Resolver().check(authoritative=True)),
         settings=SETTINGS,
         want_everything=world.plans.want_everything,
         follow_plans=world.plans.follow,

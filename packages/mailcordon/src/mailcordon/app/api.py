@@ -152,6 +152,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                 suffixes,
                 topic=config.outcome_topic_arn or "",
             ),
+            claims=wiring.claims(config, pools["control"], plans, reader=readers["reader"]),
             proofs=Proofs(ProofStore(*read_as), days=config.proof_days),
         )
         handlers = [

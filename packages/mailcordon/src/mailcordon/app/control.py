@@ -85,6 +85,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             beside=Beside(
                 BesideStore(pool), ses, cell=config.cell, recheck=45.0 if local else LIST_COVERS_SECONDS
             ),
+            claims=wiring.claims(config, pool, plans),
             findings=Findings(FindingStore(pool), governor, keep_days=config.keep_records_days),
             judge=Judge(
                 ProofStore(pool),

@@ -6,15 +6,19 @@ from collections.abc import AsyncGenerator, Coroutine
 from typing import Any
 
 from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.claim_store import ClaimStore
 from mailcordon.adapters.db.engine import Pool
 from mailcordon.adapters.db.installation import load_installation
 from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
+from mailcordon.adapters.dns.reply import Server
+from mailcordon.adapters.dns.resolver import Resolver
 from mailcordon.adapters.ses.certificates import AwsSource, Certificates, LocalSource
 from mailcordon.adapters.ses.feedback import Reader
 from mailcordon.adapters.ses.sns_signature import Proof
 from mailcordon.config import Config
 from mailcordon.control import retirement
+from mailcordon.control.claims import Claims
 from mailcordon.control.desired import Settings
 from mailcordon.control.governor import Governor
 from mailcordon.control.plans import Plans
@@ -32,6 +36,7 @@ def settings(config: Config) -> Settings:
         outcome_topic_arn=config.outcome_topic_arn,
         engagement_topic_arn=config.engagement_topic_arn,
         local=config.local,
+        mail_from_label=config.mail_from_label,
     )
 
 
@@ -41,16 +46,37 @@ def set_seconds(config: Config, class_: Class) -> float:
     return max(days, retirement.late_seconds(class_, local=config.local))
 
 
+def kept_ms(config: Config) -> list[int]:
+    """`set_seconds` of each class, in milliseconds."""
+    return [int(1000 * set_seconds(config, class_)) for class_ in Class]
+
+
+def resolver(config: Config) -> Resolver:
+    servers = [Server(address, port) for address, port in config.dns_servers]
+    return Resolver(servers, seconds=float(config.dns_timeout_seconds))
+
+
 def plans(config: Config, control: Pool, governor: Governor) -> Plans:
     """`control`: a pool of the control login."""
     rate = None if config.local else config.ses_calls_per_second
-    kept_ms = [int(1000 * set_seconds(config, class_)) for class_ in Class]
     return Plans(
-        PlanStore(control, kept_ms),
+        PlanStore(control, kept_ms(config)),
         governor,
         settings(config),
         calls_per_second=rate,
         suffixes=PublicSuffixes(),
+    )
+
+
+def claims(config: Config, control: Pool, plans: Plans, *, reader: Pool | None = None) -> Claims:
+    """`control`, `reader`: pools of these logins; without `reader`, no tenant's key reads."""
+    found = resolver(config)
+    return Claims(
+        ClaimStore(control, reader, kept_ms(config)),
+        plans,
+        lambda: found.check(authoritative=True),
+        lapse_days=config.claim_days,
+        look_seconds=2.0 if config.local else 60.0,
     )
 
 

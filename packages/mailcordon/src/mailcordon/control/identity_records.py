@@ -65,5 +65,6 @@ class IdentityRecords:
             region=self._region,
             easy_dkim=tuple(each for each in stored if each.type == "CNAME"),
             mail_from=view.mail_from,
+            claim_token=view.claim_token,
             rua=rua,
         )

@@ -198,7 +198,7 @@ def _retire(step: Step, facts: Facts, changes: Sequence[Call], local: bool) -> P
             does.append(words.held_lane_drains(lane.type, lane.hold, lane.expires_seconds))
     if whole and facts.keys:
         does.append(words.revokes_keys(facts.keys))
-    does += _at_ses(changes)
+    does += at_ses(changes)
     if any(change.removes for change in changes) and lanes:
         longest = max(retirement.late_seconds(lane.class_, local=local) for lane in lanes)
         does.append(words.waits_for_reports(types, longest))
@@ -224,7 +224,7 @@ def _unretire(step: Step, facts: Facts, changes: Sequence[Call]) -> Preview:
     does = [words.takes_mail_again(facts.slug, _types(back))] if back else []
     domains = {lane.domain for lane in back} | _own_domain(step)
     does += [words.domain_again(name) for name in sorted(domains & facts.gone)]
-    does += _at_ses(changes)
+    does += at_ses(changes)
     stays = [words.keys_stay_revoked(facts.slug)] if part == "tenant" else []
     stays += [words.stay_retired(facts.slug, _types(left))] if left else []
     others = [lane for lane in facts.active if lane not in back]
@@ -248,7 +248,7 @@ def _move(step: Step, facts: Facts, changes: Sequence[Call]) -> Preview:
     touches = [words.reputation_shared(to, sharing)] if sharing else []
     touches += _staying({was}, others)
     return Preview(
-        does=(*does, *_at_ses(changes)),
+        does=(*does, *at_ses(changes)),
         touches=(*touches, words.others_unchanged(facts.slug, _types(others))),
         stays=(words.keeps_records(),),
         lanes=tuple(lanes),
@@ -264,7 +264,7 @@ def _topology(facts: Facts, changes: Sequence[Call]) -> Preview:
         else []
     )
     return Preview(
-        does=(*does, *_at_ses(changes)),
+        does=(*does, *at_ses(changes)),
         touches=(words.others_unchanged(facts.slug, []),),
         stays=(words.keeps_records(), words.settled_on_old_set()),
         lanes=tuple(facts.active),
@@ -283,7 +283,8 @@ def _types(lanes: Iterable[LaneFacts]) -> list[str]:
     return sorted(lane.type for lane in lanes)
 
 
-def _at_ses(changes: Sequence[Call]) -> list[str]:
+def at_ses(changes: Sequence[Call]) -> list[str]:
+    """What the calls of a plan do at SES, in words."""
     if not changes:
         return [words.nothing_at_ses()]
     made = [change for change in changes if not change.removes]

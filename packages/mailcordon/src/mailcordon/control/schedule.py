@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from mailcordon.control.beside import Beside
 from mailcordon.control.call_budget import CallBudget, Stopped
+from mailcordon.control.claims import Claims
 from mailcordon.control.desired import Settings
 from mailcordon.control.erasure import Erasures
 from mailcordon.control.facts import ControlFacts
@@ -41,6 +42,7 @@ class Intervals:
     pauses: float = 60.0
     removals: float = 2.0
     clock: float = 1.0
+    claims: float = 30.0
     align: float = 60.0
     purge: float = 30.0
     partitions: float = 3_600.0
@@ -55,6 +57,7 @@ LOCAL = Intervals(
     account=3.0,
     pauses=3.0,
     removals=0.5,
+    claims=2.0,
     align=10.0,
     purge=10.0,
     partitions=10.0,
@@ -76,6 +79,7 @@ class Services:
     erasures: Erasures
     beside: Beside
     findings: Findings
+    claims: Claims
     judge: Judge
     settings: Settings
     want_everything: Callable[[Settings], Awaitable[None]]
@@ -105,6 +109,7 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         ("lift expired holds", intervals.clock, services.governor.lift_expired),
         ("judge proofs", intervals.proofs, services.judge.advance),
         ("purge proofs", intervals.purge, services.judge.purge),
+        ("settle claims to domains", intervals.claims, services.claims.advance),
         ("purge findings", intervals.partitions, services.findings.purge),
         ("hold what findings ask for", intervals.clock, services.findings.align_holds),
         ("align lanes", intervals.align, services.governor.align_all),

@@ -79,6 +79,10 @@ class IdentityView:
     retiring_at: datetime | None = None  #: its lanes take no mail since then
     retired_at: datetime | None = None
     mail_from: str | None = None  #: the custom MAIL FROM domain; None: SES's own
+    proof: str | None = None  #: how the tenant's claim was proved (control/claims.py)
+    contended: bool = False  #: another tenant contends for it
+    claim_token: str | None = None  #: to publish while it is contended
+    shared_parent: str | None = None  #: a domain of the platform that it is below: shared, not isolated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

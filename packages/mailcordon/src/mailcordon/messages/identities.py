@@ -611,6 +611,18 @@ def claim_published(name: str) -> str:
     return f"the token is at {name}"
 
 
+@example("mail.acme.example", "acme", "zen")
+def transfers(domain: str, of: str, to: str) -> str:
+    """`identity transfer`: what it does. Only platform keys see this."""
+    return f"{domain} is {to}'s, and not {of}'s any more. Its DNS records stay as they are."
+
+
+@example("mail.acme.example", "acme")
+def transfer_cancels(domain: str, of: str) -> str:
+    """`identity transfer`: what becomes of mail."""
+    return f"Mail of {of} from {domain} that is still in a queue is cancelled. What was sent stays {of}'s, with its reports."
+
+
 @example("mail.acme.example", "acme")
 def is_theirs(domain: str, slug: str) -> str:
     """A domain is to be transferred to the tenant that has it (409)."""
@@ -635,3 +647,44 @@ def still_used_below(domain: str, names: list[str], total: int) -> str:
 def no_shared_parent(domain: str) -> str:
     """A domain is to be shared no more that was not shared (404)."""
     return f"{domain} is not a domain that tenants share."
+
+
+@example("mail.acme.example", "acme", "not proved", "2026-12-13T09:00:00.000Z")
+@example("mail.acme.example", "acme", "proved by ses", "-")
+@example("mail.acme.example", "zen", "contends", "2026-12-13T09:00:00.000Z")
+def claim_state(domain: str, slug: str, state: str, lapses: str) -> str:
+    """`identity claim`: what the claim is worth."""
+    if state == "contends":
+        return f"Another tenant has {domain} and has not proved it. {slug} gets it by publishing a record."
+    if state.startswith("proved"):
+        return f"{domain} is {slug}'s: {state}."
+    until = "" if lapses == "-" else f" Unless it is proved, the claim lapses at {lapses}."
+    records = f"`mailcordon identity records {domain}`"
+    return f"{slug} has {domain}: {state}. SES proves it once the records of {records} are published.{until}"
+
+
+@example()
+def claim_needs_record() -> str:
+    """`identity claim`: above the record that decides between two tenants."""
+    return "Publish this record, then run the command again. Mailcordon looks for it by itself too:"
+
+
+# Sharing -----------------------------------------------------------------------------------------------------------------
+
+
+@example("platform.example")
+def shared_not_isolated(parent: str) -> str:
+    """Beside a domain below one that tenants share."""
+    return f"shared, not isolated: other tenants send from names below {parent} too, and share its reputation and DMARC record"
+
+
+@example("platform.example")
+def is_shared(domain: str) -> str:
+    """`identity share`: done."""
+    return f"Tenants can send from names below {domain}: each has its own name, and they are marked as shared, not isolated."
+
+
+@example("platform.example")
+def is_not_shared(domain: str) -> str:
+    """`identity unshare`: done."""
+    return f"{domain} is not shared any more."

@@ -19,6 +19,7 @@ from mailcordon.adapters.cli.commands import (
     audit,
     completion,
     cordon,
+    domain_claims,
     drift,
     env,
     holds,
@@ -68,6 +69,7 @@ GROUPS = {
     "key": key.app,
 }
 identity.app.add_typer(identity_records.app)
+identity.app.add_typer(domain_claims.app)
 SINGLE_COMMANDS = (
     plan.app,
     prove.app,

@@ -7,6 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 from mailcordon.adapters.http import (
     audit,
     catalogue,
+    domain_claims,
     drift,
     holds,
     identities,
@@ -22,6 +23,7 @@ from mailcordon.adapters.http import (
 )
 from mailcordon.control.audit import AuditReads
 from mailcordon.control.catalogue import TypeStore
+from mailcordon.control.claims import Claims
 from mailcordon.control.cordon import Cordons
 from mailcordon.control.erasure import ErasureRequests
 from mailcordon.control.findings import Findings
@@ -51,6 +53,7 @@ class ControlServices:
     erasures: ErasureRequests
     findings: Findings
     records: IdentityRecords
+    claims: Claims
     proofs: Proofs
     isolation: Isolation
 
@@ -60,6 +63,7 @@ def routes(services: ControlServices) -> list[HTTPRouteHandler]:
         *tenants.routes(services.reads, services.tenants, services.lifecycle, services.findings),
         *identities.routes(services.reads),
         *identity_records.routes(services.reads, services.records),
+        *domain_claims.routes(services.reads, services.claims, services.plans),
         *lanes.routes(services.reads, services.governor),
         *holds.routes(services.reads, Cordons(services.reads, services.governor)),
         *stops.routes(services.reads),

@@ -10,6 +10,7 @@ from mailcordon.adapters.http.auth import AnyRequest, principal_of
 from mailcordon.adapters.http.shapes import After, AnyTenant, Limit, Time
 from mailcordon.control import lookup
 from mailcordon.control.views import IdentityView, Reads
+from mailcordon.messages import identities as words
 
 
 class Record(msgspec.Struct):
@@ -27,6 +28,11 @@ class IdentityItem(msgspec.Struct):
     created_at: Time
     retiring_at: Time | None  #: its lanes take no new mail since then
     retired_at: Time | None  #: their mail has left
+    mail_from: str | None  #: the custom MAIL FROM domain; null: SES's own
+    proof: str | None  #: how the tenant's claim was proved: ses, txt, parent or operator; null: not yet
+    contended: bool  #: another tenant contends for it: the record of the purpose `claim` has to be published
+    shared: bool  #: below a domain of the platform that tenants share: not isolated
+    shares: list[str]  #: what it shares with other tenants, in words
 
 
 class IdentityPage(msgspec.Struct):
@@ -65,4 +71,9 @@ def identity_item(view: IdentityView) -> IdentityItem:
         created_at=shapes.iso(view.created_at),
         retiring_at=shapes.iso_or_none(view.retiring_at),
         retired_at=shapes.iso_or_none(view.retired_at),
+        mail_from=view.mail_from,
+        proof=view.proof,
+        contended=view.contended,
+        shared=view.shared_parent is not None,
+        shares=[] if view.shared_parent is None else [words.shared_not_isolated(view.shared_parent)],
     )

@@ -29,6 +29,11 @@ async def run(
     planned = await cli.api.post(
         path("tenants", tenant, "changes"), {"action": action, "because": because, **given}
     )
+    await carry_out(cli, planned, because=because, yes=yes, dry_run=dry_run)
+
+
+async def carry_out(cli: Cli, planned: Document, *, because: str, yes: bool, dry_run: bool) -> None:
+    """Shows what a planned change means, asks, and applies it. Raises Failure."""
     number = int(child(planned, "plan")["id"])
     if not cli.json:
         # On stderr with the question, so that stdout has the result alone.

@@ -9,7 +9,7 @@ from mailcordon.adapters.cli import command, show
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Because, Cli, Limit, OfTenant, Yes
 from mailcordon.adapters.cli.commands import change
-from mailcordon.adapters.cli.document import Document, children
+from mailcordon.adapters.cli.document import Document, children, strings
 from mailcordon.adapters.cli.text import plain, when
 from mailcordon.messages import cli as messages
 
@@ -25,11 +25,19 @@ async def list_identities(cli: Cli, tenant: OfTenant = None, limit: Limit = 200)
     """List domains and whether each is verified."""
     found = await cli.api.items(path("identities"), {"tenant": tenant}, limit=limit)
     rows: list[tuple[object, ...]] = [
-        (item.get("tenant"), item.get("domain"), _status(item), when(item.get("checked_at")))
+        (
+            item.get("tenant"),
+            item.get("domain"),
+            _status(item),
+            "shared, not isolated" if item.get("shared") else "isolated",
+            when(item.get("checked_at")),
+        )
         for item in found["items"]
     ]
-    columns = ("tenant", "domain", "status", "checked")
-    cli.show_result(found, show.table(columns, rows, drop=("checked", "tenant")), *show.more(found))
+    columns = ("tenant", "domain", "status", "isolation", "checked")
+    cli.show_result(
+        found, show.table(columns, rows, drop=("checked", "tenant", "isolation")), *show.more(found)
+    )
 
 
 @command.remote(app, "show", examples="mailcordon identity show mail.acme.example", watchable=True)
@@ -43,6 +51,8 @@ async def show_identity(cli: Cli, domain: Domain) -> None:
             ("status", _status(found)),
             ("created", when(found.get("created_at"))),
             ("checked", when(found.get("checked_at"))),
+            ("claim", claim_word(found)),
+            *(("shares", sentence) for sentence in strings(found, "shares")),
         ]
     )
     cli.show_result(found, about, "", messages.records_heading(), record_table(children(found, "records")))
@@ -90,6 +100,13 @@ def _status(identity: Document) -> str:
     if identity.get("retiring_at"):
         return "retired" if identity.get("retired_at") else "retiring"
     return plain(identity.get("status"))
+
+
+def claim_word(identity: Document) -> str:
+    """How the tenant's claim to it was proved."""
+    if identity.get("proof"):
+        return f"proved by {plain(identity.get('proof'))}"
+    return "contended" if identity.get("contended") else "not proved"
 
 
 def record_table(records: list[Document]) -> RenderableType:
