@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import boto3
 import dns.exception
 import dns.flags
 import dns.message
@@ -12,7 +11,7 @@ import pytest
 from botocore.config import Config
 
 import seslocal
-from seslocal_fixtures.world import Background, World
+from seslocal_fixtures.world import SESSION, Background, World
 
 DOMAIN = "mail.acme.example"
 BOUNCES = "bounces.mail.acme.example"
@@ -27,9 +26,8 @@ def server() -> Iterator[Background]:
 
 @pytest.fixture
 def world(server: Background) -> Iterator[World]:
-    session = boto3.Session("test", "test", region_name="us-east-1")
     config = Config(retries={"total_max_attempts": 1})
-    ses = session.client("sesv2", endpoint_url=server.local.url, config=config)
+    ses = SESSION.client("sesv2", endpoint_url=server.local.url, config=config)
     world = World(server.local, ses, None)
     world.admin("POST", "/reset")
     yield world

@@ -4,13 +4,12 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 
 from seslocal.iam import resource_policies
 from seslocal.iam.conditions import Unknown
-from seslocal_fixtures.world import World
+from seslocal_fixtures.world import SESSION, World
 
 ACCOUNT = "000000000000"
 TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:outcome"
@@ -96,7 +95,7 @@ def test_what_is_not_evaluated_is_refused_and_allows_nothing(text: str) -> None:
 
 @pytest.fixture
 def sns(world: World) -> Iterator[Any]:
-    client = boto3.Session("test", "test", region_name="us-east-1").client(
+    client = SESSION.client(
         "sns", endpoint_url=world.local.url, config=Config(retries={"total_max_attempts": 1})
     )
     yield client

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-import boto3
 import pytest
 from botocore.auth import SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
@@ -28,7 +27,7 @@ from seslocal.wire import signature, sigv4a
 from seslocal.wire.access_keys import Key, Keys
 from seslocal.wire.protocol import Request
 from seslocal_fixtures import signing
-from seslocal_fixtures.world import Background
+from seslocal_fixtures.world import SESSION, Background
 
 if TYPE_CHECKING:
     from seslocal_fixtures.world import World
@@ -277,9 +276,16 @@ def client(world: World) -> Iterator[Client]:
     made: list[Any] = []
 
     def make(service: str, *key: str, region: str = REGION, name: str | None = None) -> Any:
-        session: Any = boto3.Session(*(key or ("test", "test")), region_name=region)
-        config = Config(retries={"total_max_attempts": 1})
-        found = session.client(service, endpoint_url=world.local.url, config=config)
+        id, secret, token = (*(key or ("test", "test")), None)[:3]
+        found = SESSION.client(
+            service,
+            endpoint_url=world.local.url,
+            config=Config(retries={"total_max_attempts": 1}),
+            region_name=region,
+            aws_access_key_id=id,
+            aws_secret_access_key=secret,
+            aws_session_token=token,
+        )
         if name is not None:
             found.meta.events.register("choose-signer", lambda **_: "v4")
             found._request_signer._signing_name = name

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import boto3
 import pytest
 from botocore.config import Config
 from cryptography import x509
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from seslocal_fixtures.receiver import Receiver
+from seslocal_fixtures.world import SESSION
 
 if TYPE_CHECKING:
     from seslocal_fixtures.world import World
@@ -28,7 +28,7 @@ TOPIC = "arn:aws:sns:us-east-1:000000000000:news"
 
 @pytest.fixture
 def sns(world: World) -> Iterator[Any]:
-    client = boto3.Session("test", "test", region_name="us-east-1").client(
+    client = SESSION.client(
         "sns", endpoint_url=world.local.url, config=Config(retries={"total_max_attempts": 1})
     )
     yield client

@@ -7,7 +7,6 @@ import socket
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import dns.exception
 import dns.flags
 import dns.message
@@ -20,7 +19,7 @@ from botocore.config import Config
 import seslocal
 from seslocal.dns.dkim_keys import public_key_of
 from seslocal_fixtures.keys import private_key
-from seslocal_fixtures.world import Background, World
+from seslocal_fixtures.world import SESSION, Background, World
 
 if TYPE_CHECKING:
     from seslocal.dns.nameserver import NameServer
@@ -40,10 +39,9 @@ def server() -> Iterator[Background]:
 
 @pytest.fixture
 def strict(server: Background) -> Iterator[World]:
-    session = boto3.Session("test", "test", region_name="us-east-1")
     config = Config(retries={"total_max_attempts": 1})
-    ses = session.client("sesv2", endpoint_url=server.local.url, config=config)
-    sqs = session.client("sqs", endpoint_url=server.local.url, config=config)
+    ses = SESSION.client("sesv2", endpoint_url=server.local.url, config=config)
+    sqs = SESSION.client("sqs", endpoint_url=server.local.url, config=config)
     world = World(server.local, ses, sqs)
     world.admin("POST", "/reset")
     yield world

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -23,6 +24,7 @@ ACCOUNT = "000000000000"
 REGION = "us-east-1"
 ALL_EVENTS = ["SEND", "REJECT", "BOUNCE", "COMPLAINT", "DELIVERY", "DELIVERY_DELAY"]
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:events"
+SESSION: Any = boto3.Session("test", "test", region_name=REGION)  #: it parses the model of each service once
 BUS = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"
 
 
