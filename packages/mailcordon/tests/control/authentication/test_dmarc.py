@@ -20,6 +20,7 @@ SUFFIXES = PublicSuffixes()
         "v=DMARC1; sp=reject; p=none",
         "v=DMARC1; rua=mailto:a@acme.example",
         "v=DMARC1; p=none; rua=mailto:a@acme.example , mailto:b@acme.example!10m",
+        "v=DMARC1; p=none; rua=mailto:a@acme.example\t,\tmailto:b@acme.example; later \t=\t x",
         "v=DMARC1; p=none; rua=https://acme.example/reports",
         "v=DMARC1; p=none; fo=1:d:s; ruf=mailto:a@acme.example",
         "v=DMARC1; p=quarantine; pct=25; rf=afrf; ri=86400",

@@ -19,6 +19,8 @@ from mailcordon.control.authentication import from_header
         ("<@relay.example,@b.example:kim@acme.example>", "acme.example"),
         ("<<><kim@acme.example>>", "acme.example"),
         ("Team: kim@acme.example, zoe@bank.example;", "acme.example"),
+        ('"kim"@acme.example', "acme.example"),
+        ("kim@bank.example@acme.example", "acme.example"),
         ("Kim <kim at acme.example>", None),
         ("Kim", None),
         ("kim@", None),

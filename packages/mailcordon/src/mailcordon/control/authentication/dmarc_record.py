@@ -15,7 +15,7 @@ POLICIES = ("none", "quarantine", "reject")
 _VERSION = re.compile(r"v[ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")
 _VERSION_IN_CAPITALS = re.compile(r"V[ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")  # a tag's name may be in capitals
 _TAG = re.compile(r"([A-Za-z][A-Za-z0-9_]*)[ \t]*=[ \t]*(.*)", re.DOTALL)
-_VALUE = re.compile(r"[\x20-\x3a\x3c-\x7e]+")
+_VALUE = re.compile(r"[\t\x20-\x3a\x3c-\x7e]+")  # white space around the commas of a list may be tabs
 _URI = re.compile(r"([a-z][a-z0-9+.-]*):(.+)", re.IGNORECASE | re.DOTALL)
 _ADDRESS = re.compile(r"[^@\s,;!]+@[^@\s,;!]+")
 _SIZE = re.compile(r"[0-9]{1,18}[kmgt]?", re.IGNORECASE)

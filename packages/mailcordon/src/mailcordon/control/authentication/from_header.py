@@ -7,7 +7,7 @@ import re
 
 _MASKED = "\x00"  #: in place of what is quoted or a comment, which names no address
 _IN_ANGLES = re.compile(r"<([^<>]*@[^<>]*)>")
-_PLAIN = re.compile(r"[^\s<>,;:@\x00]+@([^\s<>,;:@\x00]+)")
+_PLAIN = re.compile(r"[^\s<>,;:]+@([^\s<>,;:@\x00]+)")
 _DOMAIN = re.compile(r"[^\s<>()\[\]\\,;:@\"\x00]+")
 
 
