@@ -63,10 +63,23 @@ def test_what_is_as_it_was_is_no_difference() -> None:
     assert look(SET) == []
 
 
-def test_a_member_that_no_check_knows_is_reported_and_never_dropped() -> None:
-    (found,) = look({**SET, "BrandNewOptions": {"Inner": {"Mode": "ON"}}})
+def test_a_member_that_only_a_newer_sdk_returns_is_kept_and_no_difference_until_its_value_changes() -> None:
+    newer = {**SET, "BrandNewOptions": {"Inner": {"Mode": "ON"}}}
+    assert look(newer) == []
+    accepted = uncovered.baseline(Kind.CONFIGURATION_SET, SET, None)
+    new = uncovered.new_members(Kind.CONFIGURATION_SET, newer, accepted)
+    assert new == {"BrandNewOptions.Inner.Mode": '"ON"'}
+    assert uncovered.new_members(Kind.CONFIGURATION_SET, newer, {**accepted, **new}) == {}
+    assert uncovered.new_members(Kind.CONFIGURATION_SET, newer, None) == {}  # accepted as it is first read
+    (found,) = look({**SET, "BrandNewOptions": {"Inner": {"Mode": "OFF"}}}, newer)
     assert (found.kind, found.member) == (Drift.UNKNOWN, "BrandNewOptions.Inner.Mode")
-    assert 'was not set and is "ON" now' in found.sentence
+    assert look(SET, newer) == []  # an older SDK does not return it
+
+
+def test_a_member_that_no_check_knows_is_reported_and_never_dropped() -> None:
+    (found,) = look({**SET, "ArchivingOptions": {"ArchiveArn": "arn:x"}})
+    assert (found.kind, found.member) == (Drift.UNKNOWN, "ArchivingOptions.ArchiveArn")
+    assert 'was not set and is "arn:x" now' in found.sentence
     (gone,) = look({name: value for name, value in SET.items() if name != "ReputationOptions"})
     assert gone.member == "ReputationOptions.ReputationMetricsEnabled"
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mailcordon.control import beside
+from mailcordon.control import beside, ses_members
 from mailcordon.control.administration import SesError
 from mailcordon.control.steps import Step, StepKind
 from mailcordon.core.drift import Drift, Policy
@@ -161,6 +161,52 @@ async def test_a_repair_that_somebody_undoes_again_and_again_is_proposed_in_the_
     assert await world.owner.fetchval("select count(*) from finding where kind = 'feedback-forwarding'") == 6
     await world.plans.apply(finding.plan, actor="ann")
     await world.settle()
+    assert await world.open() == []
+
+
+async def test_a_member_that_a_newer_sdk_adds_is_one_finding_and_not_one_for_each_resource(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member = "ReputationOptions.ReputationMetricsEnabled"
+    accepted = "select count(*) from ses_resource where kind = 'configuration-set' and accepted ? $1"
+    sets = await world.owner.fetchval(accepted, member)
+    assert sets >= 3
+    # As it was before the SDK knew the member: no row has it, nor the table of this version.
+    await world.owner.execute("update ses_resource set accepted = accepted - $1", member)
+    members = ses_members.MEMBERS
+    older = {kind: names - {member} for kind, names in members.items()}
+    monkeypatch.setattr(ses_members, "MEMBERS", older)
+    await world.scan()
+    await world.scan()
+    [found] = await world.open()
+    assert (found.kind, found.resource) == (Drift.NEW_MEMBER, f"configuration-set {member}")
+    assert "The installed SDK is newer than this version's table" in found.sentence
+    assert await world.owner.fetchval(accepted, member) == sets
+    # Its value is kept: a change of it is somebody's.
+    await world.call(
+        "put_configuration_set_reputation_options",
+        ConfigurationSetName="mc-marketing",
+        ReputationMetricsEnabled=True,
+    )
+    await world.scan()
+    assert {each.kind for each in await world.open()} == {Drift.NEW_MEMBER, Drift.UNKNOWN}
+    monkeypatch.setattr(ses_members, "MEMBERS", members)  # a newer version of Mailcordon
+    await world.scan()
+    assert {each.kind for each in await world.open()} == {Drift.UNKNOWN}
+
+
+async def test_an_accepted_new_member_is_not_found_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member = "ReputationOptions.ReputationMetricsEnabled"
+    await world.owner.execute("update ses_resource set accepted = accepted - $1", member)
+    older = {kind: names - {member} for kind, names in ses_members.MEMBERS.items()}
+    monkeypatch.setattr(ses_members, "MEMBERS", older)
+    await world.scan()
+    await world.scan()
+    [found] = await world.open()
+    await world.findings.accept(found.id, actor="Kim", because="read about it")
+    await world.scan()
     assert await world.open() == []
 
 

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
+from mailcordon.control import ses_members
 from mailcordon.control.administration import Administration, SesError, Whole
-from mailcordon.control.desired import Kind, Resource
+from mailcordon.control.desired import Json, Kind, Resource, parse_kind
 from mailcordon.control.difference import Found, Owner
 from mailcordon.control.plan import DISASSOCIATE, Change
 from mailcordon.control.resources import Resources
@@ -19,6 +20,7 @@ from mailcordon.core.drift import Drift
 
 #: What findings belong to: a list, or one tenant that is not ours.
 _LIST, _TENANT = "list", "other-tenant"
+MEMBER = "member"  #: of SES's answers, in place of a kind
 LOOKS = frozenset({_LIST, _TENANT})
 #: Findings of one kind about things that nothing of ours uses. An account can have thousands of them.
 MOST_OF_A_KIND = 100
@@ -59,6 +61,12 @@ class BesideStore(Protocol):
     async def known_strangers(self, kind: Kind) -> list[str]:
         """The names of what is stored, the one first that was read longest ago."""
         ...
+
+    async def new_members(self) -> Mapping[str, str]:
+        """Members of SES's answers that were seen and not known then, `KIND MEMBER`, each with a resource that has it."""
+        ...
+
+    async def forget_members(self, known: Sequence[str]) -> None: ...
 
     async def domains_near(self, above: Sequence[str], domains: Sequence[str]) -> Mapping[str, Owner]:
         """Our domains that are `above`, or below one of `domains`."""
@@ -129,6 +137,7 @@ class Beside:
     async def round(self) -> None:
         """Reads every list once. Raises SesError at the end, if SES refuses one of them."""
         await self._store.want_account(self._cell)
+        await self._members()
         refused: SesError | None = None
         for read in (self._tenants, self._entities, self._identities, self._sets):
             try:
@@ -180,6 +189,21 @@ class Beside:
             if change.resource.kind == Kind.ASSOCIATION:
                 await self._look_at_tenant(change.resource.name, self._urgent)
         return made
+
+    async def _members(self) -> None:
+        """Members of SES's answers that this version does not know (control/ses_members.py): one finding each."""
+        seen = await self._store.new_members()
+        known = [
+            name for name in seen if ses_members.knows(parse_kind(name.split(" ")[0]), name.split(" ")[1])
+        ]
+        await self._store.forget_members(known)
+        found: list[Found] = []
+        for name in sorted(set(seen) - set(known)):
+            kind, _, member = name.partition(" ")
+            detail: dict[str, Json] = {"kind": kind, "member": member, "example": seen[name]}
+            found.append(Found(kind=Drift.NEW_MEMBER, resource_kind=MEMBER, resource=name, detail=detail))
+        unaccepted = await self._unaccepted(found)
+        await self._store.see((_LIST, MEMBER), unaccepted, most=MOST_OF_A_KIND)
 
     # Tenants ------------------------------------------------------------------------------------------------------------
 

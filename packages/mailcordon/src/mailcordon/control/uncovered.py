@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from mailcordon.control import observed, plan
+from mailcordon.control import observed, plan, ses_members
 from mailcordon.control.administration import Whole
 from mailcordon.control.desired import Json, Kind, Resource
 from mailcordon.control.difference import EXTRA, Found, Look, cut, difference, unknown
@@ -25,12 +25,30 @@ def uncovered(look: Look, accepted: Mapping[str, Any], members: Mapping[str, Jso
     resource, whole = look.resource, cast("Whole", look.whole)
     now = observed.rest(resource.kind, whole)
     was = {path: value for path, value in accepted.items() if path != EXTRA}
-    off = [path for path in sorted({*now, *was}) if now.get(path) != was.get(path)]
+    off = [
+        path
+        for path in sorted({*now, *was})
+        if now.get(path) != was.get(path)
+        # One that the table lacks comes and goes with the SDK, on every resource at once (`new_members`).
+        and (ses_members.knows(resource.kind, path) or (path in now and path in was))
+    ]
     grouped: dict[str, list[str]] = {}
     for path in off:
         grouped.setdefault(_group_of(resource, path), []).append(path)
     for key, paths in grouped.items():
         yield from _of_group(look, key, paths, was, now)
+
+
+def new_members(kind: Kind, whole: Whole, accepted: Mapping[str, Any] | None) -> dict[str, str]:
+    """Members that no table of this version has and that were not there when the resource was accepted: the SDK is newer."""
+    if accepted is None:
+        return {}
+    now = observed.rest(kind, whole)
+    return {
+        path: value
+        for path, value in now.items()
+        if path not in accepted and not ses_members.knows(kind, path)
+    }
 
 
 def _group_of(resource: Resource, path: str) -> str:

@@ -50,6 +50,7 @@ class Drift(StrEnum):
     EXTRA_SET = "extra-set"
     EXTRA_TENANT = "extra-tenant"
     UNKNOWN = "unknown-difference"
+    NEW_MEMBER = "new-member"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,8 @@ TABLE: Mapping[Drift, Rule] = {
     Drift.EXTRA_SET: Rule("low", "propose", repairable=False),
     Drift.EXTRA_TENANT: Rule("low", "propose", repairable=False),
     Drift.UNKNOWN: Rule("medium", "propose", repairable=False),
+    # Nobody changed anything: the installed SDK shows more than this version knows.
+    Drift.NEW_MEMBER: Rule("low", "propose", repairable=False),
 }
 
 

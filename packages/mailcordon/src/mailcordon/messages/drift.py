@@ -306,6 +306,15 @@ def unknown_difference(resource: str, member: str, was: str | None, has: str | N
     )
 
 
+@example("identity", "DkimAttributes.NewMember", "mail.acme.example")
+def new_member(kind: str, member: str, example: str) -> str:
+    """SES's answers have a member that this version does not know."""
+    return (
+        f"SES returns {member} for each {kind.replace('-', ' ')} (first seen at {example}). The installed SDK is newer than this"
+        " version's table, so nothing says what follows from it. Its value is kept, and changes of it are reported."
+    )
+
+
 @example()
 def differs() -> str:
     """What a tenant's own key sees of a finding: others may be named in it."""

@@ -39,6 +39,13 @@ class BesideStore:
     async def known_strangers(self, kind: Kind) -> list[str]:
         return [row["name"] for row in await self._pool.fetch(_SQL.known_beside, kind.word)]
 
+    async def new_members(self) -> Mapping[str, str]:
+        return {row["name"]: row["resource"] for row in await self._pool.fetch(_SQL.new_members)}
+
+    async def forget_members(self, known: Sequence[str]) -> None:
+        if known:
+            await self._pool.execute(_SQL.forget_members, list(known))
+
     async def domains_near(self, above: Sequence[str], domains: Sequence[str]) -> Mapping[str, Owner]:
         rows = await self._pool.fetch(_SQL.domains_near, list(above), list(domains))
         return {row["domain"]: Owner(tenant=row["tenant"], slug=row["slug"]) for row in rows}

@@ -96,6 +96,11 @@ async def see(
         await _ended(conn, ended)
 
 
+async def keep_members(conn: PooledConnection, of: Resource, members: Sequence[str]) -> None:
+    """Keeps that SES's answers have members that this version does not know (control/beside.py reports them)."""
+    await conn.execute(_SQL.keep_members, [f"{of.kind.word} {member}" for member in members], of.name)
+
+
 async def repaired(conn: PooledConnection, kind: str, name: str) -> dict[tuple[str, str, str, str], int]:
     """How often each finding of a look was repaired in the last hour."""
     rows = await conn.fetch(_SQL.repaired, kind, name, messages.repaired())

@@ -68,6 +68,7 @@ class ProvisionStore:
     async def applied(self, row: Row, outcome: Outcome, *, again_in: float, work: Work = Work.SCAN) -> None:
         one, reading = row.resource, outcome.reading
         whole = reading.whole if reading.complete else None
+        new = {} if whole is None else uncovered.new_members(one.kind, whole, row.accepted)
         async with self._pool.acquire() as conn, conn.transaction():
             is_same = await conn.fetchval(
                 _SQL.applied,
@@ -80,7 +81,10 @@ class ProvisionStore:
                 _json(whole),
                 None if whole is None else json.dumps(uncovered.baseline(one.kind, whole, row.accepted)),
                 work,
+                json.dumps(new),
             )
+            if new:
+                await finding_store.keep_members(conn, one, list(new))
             if row.seen and any(change.action == plan.CREATE for change in outcome.done):
                 await conn.execute(_SQL.recheck_dependents, one.name)
             await self._record(conn, row, outcome, is_current=is_same is not None, is_settled=bool(is_same))

@@ -90,6 +90,20 @@ delete from ses_beside where kind = $1 and not accepted and not name = any ($2::
 -- The names of what was seen beside ours, the one first that was read longest ago.
 select name from ses_beside where kind = $1 order by observed_at, name;
 
+-- name: keep_members
+-- Members of SES's answers that this version does not know, with the first resource that had one.
+insert into ses_beside (kind, name, whole)
+select 'member', n.name, jsonb_build_object('resource', $2::text) from unnest($1::text[]) n (name)
+on conflict (kind, name) do nothing;
+
+-- name: new_members
+-- Those members.
+select name, whole ->> 'resource' as resource from ses_beside where kind = 'member';
+
+-- name: forget_members
+-- Members that a newer version knows.
+delete from ses_beside where kind = 'member' and name = any ($1::text[]);
+
 -- name: accepted_beside
 -- What a person has accepted.
 select kind, name from ses_beside where accepted;

@@ -81,9 +81,10 @@ select count(*) filter (where tenant is not null) as rows, count(*) filter (wher
 -- name: applied
 -- Only if the wish has not changed since it was read. A row that was made due meanwhile stays due: SES may have changed after
 -- it was read, or a plan was applied, so what it still needs is not known. Returns whether that was not so. `whole` is null if SES
--- did not return all members; what no check covers is accepted when it is first read.
+-- did not return all members; what no check covers is accepted when it is first read, and a member that this version does not know
+-- ($10) when it first appears.
 update ses_resource r
-set observed = $3::jsonb, observed_at = now(), whole = coalesce($7::jsonb, whole), accepted = coalesce(accepted, $8::jsonb),
+set observed = $3::jsonb, observed_at = now(), whole = coalesce($7::jsonb, whole), accepted = coalesce(accepted || $10::jsonb, $8::jsonb),
     state = 'applied', error = null, attempts = 0,
     next_try_at = case when s.same then now() + make_interval(secs => $4::float8) else next_try_at end,
     work = case when s.same then $9 else work end, due_since = case when s.same then null else due_since end
