@@ -22,6 +22,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import anyio.from_thread
 import asyncpg
+import botocore.session
 import hypothesis
 import pytest
 
@@ -34,6 +35,9 @@ pytest_plugins = ["mailcordon_fixtures.queue_world", "mailcordon_fixtures.calls"
 #: `--hypothesis-profile default`.
 hypothesis.settings.register_profile("suite", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("suite")
+
+#: Every session of boto3 would read and parse the models of its services again, for a tenth of a second of CPU.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 TODAY = "select (now() at time zone 'UTC')::date"
 MOST_USED = 20  #: databases, of 9 MB each
