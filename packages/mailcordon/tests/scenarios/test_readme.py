@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mailcordon.messages import cli as messages
+from mailcordon.messages import drill as messages
 from mailcordon_fixtures import systems
 
 README = (Path(__file__).parents[4] / "README.md").read_text()

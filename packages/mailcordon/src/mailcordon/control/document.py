@@ -141,11 +141,9 @@ def steps(document: Document, platform: Platform, *, prune: bool = False) -> lis
     return found
 
 
-def complete(
-    document: Document, platform: Platform, *, prune: bool = False, mail_from_label: str = ""
-) -> list[Step]:
-    """The completed steps of a document (`steps.complete`). Raises Invalid with each member whose step cannot be applied, up to a
-    bound."""
+def complete(document: Document, platform: Platform, *, prune: bool = False) -> list[Step]:
+    """The completed steps of a document (`steps.complete`). A domain has the MAIL FROM domain that the document says, and no other.
+    Raises Invalid with each member whose step cannot be applied, up to a bound."""
     placed = steps(document, platform, prune=prune)
     paths = {one.step: one.path for one in placed}
     faults: list[Fault] = []
@@ -154,7 +152,7 @@ def complete(
         sentence = problem.faults[0].problem if isinstance(problem, Invalid) else str(problem)
         faults.append(Fault(paths[step], sentence, problem.code))
 
-    done = complete_steps(platform, (one.step for one in placed), refused, mail_from_label=mail_from_label)
+    done = complete_steps(platform, (one.step for one in placed), refused)
     if faults:
         raise Invalid(*faults[:MOST_FAULTS])
     return done

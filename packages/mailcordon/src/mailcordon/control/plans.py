@@ -178,10 +178,7 @@ class Plans:
         )
         async with self._store.reading() as transaction:
             platform = await transaction.whole()
-        label = self.settings.mail_from_label
-        asked = await asyncio.to_thread(
-            documents.complete, read, platform, prune=prune, mail_from_label=label
-        )
+        asked = await asyncio.to_thread(documents.complete, read, platform, prune=prune)
         return await self.make(asked, actor=actor, because=because)
 
     async def _stored(self, made: Draft, actor: str, because: str | None) -> Plan:
