@@ -14,11 +14,13 @@ from mailcordon.adapters.db.finding_store import FindingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.plan_store import PlanStore
+from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
 from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.adapters.dns.resolver import Resolver
 from mailcordon.adapters.ses.administer import Administer
+from mailcordon.adapters.ses.event_road import EventRoad
 from mailcordon.control import desired, schedule
 from mailcordon.control.beside import Beside
 from mailcordon.control.claims import Claims
@@ -26,6 +28,7 @@ from mailcordon.control.erasure import Erasures
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
 from mailcordon.control.plans import Plans
+from mailcordon.control.proving import Judge
 from mailcordon.control.reconcile import Pace, Reconciler
 from mailcordon.control.retirement import Retirement
 from mailcordon.control.scan import Scan
@@ -330,6 +333,19 @@ async def test_the_control_role_runs_every_step_and_stops_on_request(world: Worl
         beside=Beside(BesideStore(world.control), world.administer, cell="default", recheck=45.0),
         findings=Findings(FindingStore(world.control), world.governor),
         claims=Claims(ClaimStore(world.control), world.plans, lambda: Resolver().check(authoritative=True)),
+        judge=Judge(
+            ProofStore(world.control),
+            world.administer,
+            EventRoad(
+                topic=SETTINGS.outcome_topic_arn,
+                queue_url=None,
+                region="us-east-1",
+                endpoint=world.local.url,
+                credentials=("test", "test"),
+                local=True,
+            ),
+            topic=SETTINGS.outcome_topic_arn,
+        ),
         settings=SETTINGS,
         want_everything=world.plans.want_everything,
         follow_plans=world.plans.follow,
