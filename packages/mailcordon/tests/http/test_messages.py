@@ -666,7 +666,7 @@ async def test_the_api_describes_itself_in_openapi_3_1(api: Api) -> None:
 
 
 @settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

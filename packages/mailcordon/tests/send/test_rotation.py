@@ -74,7 +74,7 @@ def test_service_within_a_class_differs_by_at_most_one_delivery(turns, claims):
 
 
 @given(TURNS, st.lists(st.tuples(CLAIMS.map(lambda c: c[:1]), st.booleans()), max_size=40))
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_a_second_dispatcher_adds_at_most_one(turns, steps):
     deck = Deck(turns)
     for claims, first_in_first_out in steps:
