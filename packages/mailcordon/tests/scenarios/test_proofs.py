@@ -247,6 +247,15 @@ async def test_an_event_that_comes_after_the_time_limit_is_kept_as_late(mail: Tr
     assert json.loads((await prove("--show", str(item["id"]), "--json"))[1])["state"] == "failed"
 
 
+async def test_a_lane_shows_whether_it_is_proved(mail: Traffic, prove: Prove) -> None:
+    """The lane of the test before, whose proof failed: it is proved again, and `status` has no notice of it."""
+    assert (await prove("prv-f", "--json"))[0] == 0
+    _, lane = await mail.call("GET", "/v1/tenants/prv-f/lanes/newsletter")
+    assert lane["proof"]["state"] == "fresh"
+    notices = (await mail.call("GET", "/v1/status"))[1]["notices"]
+    assert "attribution-unproved" not in {notice["code"] for notice in notices}
+
+
 async def test_who_asks_second_is_told_of_the_first(mail: Traffic) -> None:
     await mail.onboard({"prv-g": TYPES[:1]})
     _, first = await mail.call("POST", "/v1/tenants/prv-g/proofs", {})

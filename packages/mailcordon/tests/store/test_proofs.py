@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from mailcordon.adapters.db import engine
+from mailcordon.adapters.db import engine, status_reader
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.proving_store import ProvingStore
 from mailcordon.adapters.db.queue_store import QueueStore
-from mailcordon.control import proofs
-from mailcordon.control.proofs import Full, Proofs, Verdict
+from mailcordon.control import proofs, status
+from mailcordon.control.proofs import Full, Proofs, Scope, Verdict
 from mailcordon.control.views import Viewer
 from mailcordon.core import tags
 from mailcordon.core.errors import NotFound, TooMuch
@@ -271,6 +271,41 @@ async def test_a_proof_is_compared_with_the_route_and_destination_of_now(parts: 
         said = await state(viewer)
         assert said[0] == "stale"
         assert "was enabled and is disabled" in said[1]
+
+
+async def test_a_proof_is_about_the_destination_as_ses_had_it_and_what_was_read_before_is_read_again(
+    parts: Parts,
+) -> None:
+    c = parts.world.connection
+    live = {"topic": "arn:a", "enabled": True, "events": ["BOUNCE", "SEND"]}
+    await c.execute(
+        "insert into ses_resource (kind, name, phase, desired, observed, next_try_at) values"
+        " ('event-destination', 'mc-marketing/outcome', 2, '{}', $1::jsonb, now() + interval '1 h')",
+        json.dumps(live | {"enabled": False}),
+    )
+    [(id, _)] = await parts.ask()
+    await parts.store.set_scope(id, Scope(destination=live))
+    [proof] = await parts.store.proofs(Viewer(None), [id])
+    await parts.store.end(proof, Verdict(proved=True, because="x"), actor="control")
+    assert await c.fetchval("select next_try_at <= now() from ses_resource")
+    await c.execute("update ses_resource set observed = $1::jsonb", json.dumps(live))
+    [(_, found)] = await Proofs(parts.store).lanes(Viewer(None), type=None, after=0, limit=10)
+    assert found.state == "fresh"
+
+
+async def test_status_says_which_lanes_are_not_proved_any_more(parts: Parts) -> None:
+    async def notices() -> list[str]:
+        found = status.judge(await status_reader.read(parts.world.connection)).notices
+        return [each.sentence for each in found if each.code == "attribution-unproved"]
+
+    assert await notices() == []
+    for proved, said in ((False, "1 lane failed the last proof of attribution"), (True, None)):
+        [(id, _)] = await parts.ask()
+        [proof] = await parts.store.proofs(Viewer(None), [id])
+        await parts.store.end(proof, Verdict(proved=proved, because="x"), actor="control")
+        assert await notices() == ([said] if said else [])
+    await parts.world.connection.execute("update route set ip_pool = 'mine'")
+    assert await notices() == ["1 lane changed its route since its proof"]
 
 
 async def test_a_proof_that_was_not_sent_leaves_the_one_before_it_in_force(parts: Parts) -> None:

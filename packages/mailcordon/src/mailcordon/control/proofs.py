@@ -88,6 +88,7 @@ class Scope:
     set_scope: str | None = None
     set_reasons: tuple[str, ...] | None = None
     road: tuple[str, ...] = ()  #: what was wrong with the set's event destination then
+    destination: Mapping[str, Any] | None = None  #: its topic, events and state then; None: there is none
     problem: str | None = None  #: why it could not be read; tried again until the time limit
 
 

@@ -122,7 +122,11 @@ class Judge:
             destinations = None if whole is None else await ses.get_destinations(configuration_set)
             scope = _scope(ses_tenant, tenant, configuration_set, whole)
             road = set_faults(configuration_set, destinations, self._topic)
-            return dataclasses.replace(scope, road=tuple(fault.says for fault in road))
+            return dataclasses.replace(
+                scope,
+                road=tuple(fault.says for fault in road),
+                destination=_destination(configuration_set, destinations or ()),
+            )
 
         scope, problem = await _in_time(read, SCOPE_SECONDS)
         await self._store.set_scope(proof.id, scope or Scope(problem=problem or "no answer in time"))
@@ -179,6 +183,16 @@ def _scope(ses_tenant: str, tenant: Whole | None, configuration_set: str, whole:
         set_scope=of_set.get("suppression_scope"),  # pyright: ignore[reportArgumentType]
         set_reasons=_reasons(of_set.get("suppressed_reasons")),
     )
+
+
+def _destination(name: str, destinations: Sequence[Whole]) -> dict[str, Any] | None:
+    for found in destinations:
+        if found.get("Name") == OUTCOME:
+            members = observed.members(Kind.EVENT_DESTINATION, f"{name}/{OUTCOME}", found)
+            events = members["events"]
+            assert isinstance(events, list)
+            return {**members, "events": sorted(map(str, events))}
+    return None
 
 
 def _reasons(value: object) -> tuple[str, ...] | None:

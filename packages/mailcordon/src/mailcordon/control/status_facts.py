@@ -136,6 +136,15 @@ class Overdue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnprovedLanes:
+    """Lanes that were to be proved, and whose attribution does not count as proved (docs/proofs.md)."""
+
+    failed: int
+    changed: int  #: their route is another one since
+    tenant: str  #: the slug of one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     now: int  #: the database's clock, milliseconds since 1970
     beats: Sequence[Beat] = ()
@@ -152,6 +161,7 @@ class Facts:
     findings: Sequence[OpenFinding] = ()
     storage: Storage | None = None  #: None: it was not read
     quarantine: Sequence[QuarantineKind] = ()
+    unproved: UnprovedLanes | None = None  #: None: there are none
     snapshot_seconds: float | None = None
     unread: Mapping[Check, str] = field(
         default_factory=dict[Check, str]

@@ -52,6 +52,14 @@ def notices(facts: Facts) -> Iterator[Problem]:
                 next=status.status_clock_next(),
                 since=corrected,
             )
+    if (unproved := facts.unproved) is not None:
+        yield Problem(
+            code="attribution-unproved",
+            check="feedback",
+            sentence=status.status_unproved(failed=unproved.failed, changed=unproved.changed),
+            next=status.status_unproved_next(tenant=unproved.tenant),
+            whose=unproved.tenant,
+        )
     yield from _event_notices(alive(facts, "observe"))
     yield from _signal_notices(facts)
 

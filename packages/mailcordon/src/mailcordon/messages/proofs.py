@@ -363,11 +363,3 @@ def scope(
         return f"Suppression, read from SES: {own}; the set leaves it so."
     what = "the tenant's reasons" if set_reasons is None else ", ".join(set_reasons) or "nothing"
     return f"Suppression, read from SES: {own}; the set has scope {set_scope or 'unset'} for {what}."
-
-
-@example(3, 1, 2)
-@example(3, 0, 0)
-def summary(proved: int, stale: int, never: int) -> str:
-    """`status`: how many lanes have proved attribution."""
-    rest = [f"{n} {word}" for n, word in ((stale, "stale or failed"), (never, "never proved")) if n]
-    return f"{proved} proved" + (", " + ", ".join(rest) if rest else "")

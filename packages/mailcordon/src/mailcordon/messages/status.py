@@ -203,6 +203,32 @@ def status_topic_version_1_next(*, topic: str) -> str:
     return f"aws sns set-topic-attributes --topic-arn {topic} --attribute-name SignatureVersion --attribute-value 2"
 
 
+@example(failed=1, changed=2)
+@example(failed=0, changed=1)
+def status_unproved(*, failed: int, changed: int) -> str:
+    """Lanes whose attribution was proved or was to be proved, and does not count as proved."""
+    said = [
+        f"{phrases.count(number, 'lane')} {words}"
+        for number, words in (
+            (failed, "failed the last proof of attribution"),
+            (
+                changed,
+                "changed its route since its proof"
+                if changed == 1
+                else "changed their routes since their proofs",
+            ),
+        )
+        if number
+    ]
+    return phrases.listed(said)
+
+
+@example(tenant="acme")
+def status_unproved_next(*, tenant: str) -> str:
+    """What to do about lanes whose attribution is not proved."""
+    return f"mailcordon prove {tenant} --list says why; mailcordon prove {tenant} asks for a new proof"
+
+
 @example(why="the queue mailcordon-management returned 403 AccessDenied: not authorized")
 def status_management_unread(*, why: str) -> str:
     """The role control has had no answer from the queue of SES's management events for a minute."""

@@ -36,6 +36,7 @@ from mailcordon.core.priority import Class
 from mailcordon.core.proof import What
 
 _SQL = queries.load("proof_store.sql")
+_FINDINGS = queries.load("finding_store.sql")
 _SHARED = queries.load("shared.sql")
 
 
@@ -149,10 +150,12 @@ class ProofStore:
     async def end(self, proof: Proof, verdict: Verdict, *, actor: str) -> None:
         faults = json.dumps([dataclasses.asdict(each) for each in verdict.faults])
         async with connection_pool.transaction(self._control) as conn:
-            ended = await conn.fetchval(
+            ended = await conn.fetchrow(
                 _SQL.end_proof, proof.id, verdict.proved, verdict.because, faults, verdict.counts
             )
             if ended is not None:
+                if ended["read_again"] is not None:
+                    await conn.execute(_FINDINGS.look_at_set, ended["read_again"])
                 what = "proof.proved" if verdict.proved else "proof.failed"
                 object = f"lane {proof.slug} / {proof.type}, proof {proof.id}"
                 await conn.execute(

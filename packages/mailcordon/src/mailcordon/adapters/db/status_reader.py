@@ -177,6 +177,12 @@ async def _snapshot(connection: _Connection) -> Mapping[str, Any]:
     return {"snapshot_seconds": await health_reader.oldest_snapshot(connection, timeout=_TIMEOUT)}
 
 
+async def _unproved(connection: _Connection) -> Mapping[str, Any]:
+    row = await connection.fetchrow(_SQL.unproved_lanes, timeout=_TIMEOUT)
+    assert row is not None
+    return {"unproved": status_facts.UnprovedLanes(**row) if row["tenant"] is not None else None}
+
+
 #: The checks that cannot be made without a reading, and the reading.
 _READINGS: tuple[tuple[tuple[Check, ...], _Read], ...] = (
     (("roles", "feedback", "clocks"), _beats),
@@ -189,5 +195,6 @@ _READINGS: tuple[tuple[tuple[Check, ...], _Read], ...] = (
     (("resources at SES",), _failing),
     (("partitions", "default partitions"), _storage),
     (("quarantine",), _quarantine),
+    (("feedback",), _unproved),
     (("snapshots",), _snapshot),
 )

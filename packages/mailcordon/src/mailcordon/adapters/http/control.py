@@ -64,7 +64,7 @@ def routes(services: ControlServices) -> list[HTTPRouteHandler]:
         *identities.routes(services.reads),
         *identity_records.routes(services.reads, services.records),
         *domain_claims.routes(services.reads, services.claims, services.plans),
-        *lanes.routes(services.reads, services.governor),
+        *lanes.routes(services.reads, services.governor, services.proofs),
         *holds.routes(services.reads, Cordons(services.reads, services.governor)),
         *stops.routes(services.reads),
         *plans.routes(services.plans),

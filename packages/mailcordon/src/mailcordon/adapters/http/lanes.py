@@ -10,10 +10,12 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from mailcordon.adapters.http import shapes
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal, principal_of
 from mailcordon.adapters.http.holds import HoldItem, hold_item
+from mailcordon.adapters.http.proofs import LaneProofItem, lane_proof_item
 from mailcordon.adapters.http.shapes import After, AnyTenant, Limit, Time
 from mailcordon.control import lanes, lookup
 from mailcordon.control.governor import Governor
 from mailcordon.control.lanes import LaneOverview
+from mailcordon.control.proofs import Proofs
 from mailcordon.control.steps import Mail
 from mailcordon.control.views import Reads, Viewer
 from mailcordon.core.principal import ADMIN
@@ -57,6 +59,7 @@ class LaneItem(msgspec.Struct):
     shares_with: list[str]
     retiring_at: Time | None  #: takes no new mail since then, and ends when its queue is empty
     retire_mail: Mail | None  #: what becomes of its mail until then
+    proof: LaneProofItem | None = None  #: whether its attribution is proved; only where one lane is shown
 
 
 class LanePage(msgspec.Struct):
@@ -95,7 +98,7 @@ def lane_item(found: LaneOverview) -> LaneItem:
     )
 
 
-def routes(reads: Reads, governor: Governor) -> list[HTTPRouteHandler]:
+def routes(reads: Reads, governor: Governor, proofs: Proofs) -> list[HTTPRouteHandler]:
     @get("/v1/lanes", summary="List lanes with their state and its reasons", tags=["control"])
     async def list_lanes(
         request: AnyRequest,
@@ -114,7 +117,10 @@ def routes(reads: Reads, governor: Governor) -> list[HTTPRouteHandler]:
     @get("/v1/tenants/{slug:str}/lanes/{type_:str}", summary="Show a lane", tags=["control"])
     async def get_lane(request: AnyRequest, slug: FromPath[str], type_: FromPath[str]) -> LaneItem:
         viewer = await lookup.viewer(reads, principal_of(request), slug)
-        return lane_item(await lanes.overview(reads, viewer, slug, type_))
+        item = lane_item(await lanes.overview(reads, viewer, slug, type_))
+        for found, freshness in await proofs.lanes(viewer, type=type_, after=0, limit=1):
+            item.proof = lane_proof_item(found, freshness)
+        return item
 
     @patch("/v1/tenants/{slug:str}/lanes/{type_:str}", summary="Set the rate of a lane", tags=["control"])
     async def change_lane(

@@ -195,6 +195,7 @@ def lane_view(lane: Document) -> RenderableType:
                 ("waiting", counted(int(backlog.get("deliveries") or 0), "delivery")),
                 ("oldest", when(backlog.get("oldest_at"))),
                 *((plain(name).replace("_", " "), value) for name, value in route.items()),
+                *([("attribution", proof.get("because"))] if (proof := child(lane, "proof")) else []),
             ]
         )
     ]

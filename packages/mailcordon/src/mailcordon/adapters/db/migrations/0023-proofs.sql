@@ -69,7 +69,7 @@ language sql stable security definer set search_path = pg_catalog, mailcordon, p
     select jsonb_build_object(
         'ses_tenant', r.ses_tenant, 'domain', r.domain, 'configuration_set', r.configuration_set, 'ip_pool', r.ip_pool,
         'topic', s.observed ->> 'topic', 'enabled', s.observed -> 'enabled',
-        'events', (select jsonb_agg(e order by e) from jsonb_array_elements_text(s.observed -> 'events') e))
+        'events', (select jsonb_agg(e order by e collate "C") from jsonb_array_elements_text(s.observed -> 'events') e))
       from route r
       left join ses_resource s on s.kind = 'event-destination' and s.name = r.configuration_set || '/outcome'
      where r.lane = of_lane

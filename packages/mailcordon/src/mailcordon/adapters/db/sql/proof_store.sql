@@ -58,9 +58,12 @@ select p.id, p.lane, case when l.retiring_at is null and l.retired_at is null th
 update proof set scope = $2::jsonb where id = $1 and ended_at is null;
 
 -- name: end_proof
--- The verdict, with the parts of the route that it is about. Nothing if it has ended.
-update proof set ended_at = now_ms(), proved = $2, because = $3, faults = $4::jsonb, counts = $5, parts = proof_parts(lane)
- where id = $1 and ended_at is null returning id;
+-- The verdict, with the parts of the route that it is about: the destination as SES had it, if it was read there. Nothing if it has
+-- ended. Returns the set whose destination is to be read again, if what was read before is something else.
+update proof set ended_at = now_ms(), proved = $2, because = $3, faults = $4::jsonb, counts = $5,
+                 parts = proof_parts(lane) || coalesce(nullif(scope -> 'destination', 'null'), '{}')
+ where id = $1 and ended_at is null
+returning case when parts is distinct from proof_parts(lane) then parts ->> 'configuration_set' end as read_again;
 
 -- name: observers
 -- What observers reported last.

@@ -82,3 +82,12 @@ select f.id, f.kind, f.detail, f.plan, e.slug as tenant, (extract(epoch from f.s
 -- name: quarantine_kinds
 -- What quarantine had no room for.
 select why, entries, most_entries, bytes, most_bytes, not_kept, not_kept_at from quarantine_kind order by why;
+
+-- name: unproved_lanes
+-- Lanes whose last proof of attribution failed, and those whose route has changed since. Those that were never proved, and whose proof
+-- is only old, are in `prove --list`.
+select count(*) filter (where not p.proved) as failed,
+       count(*) filter (where p.proved and p.parts is distinct from proof_parts(p.lane)) as changed,
+       min(e.slug) filter (where not p.proved or p.parts is distinct from proof_parts(p.lane)) as tenant
+  from (select distinct on (x.lane) x.lane, x.tenant, x.proved, x.parts from proof x where x.counts order by x.lane, x.id desc) p
+  join lane l on l.id = p.lane and l.retiring_at is null and l.retired_at is null join tenant e on e.id = p.tenant;
