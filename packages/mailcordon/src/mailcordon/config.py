@@ -131,6 +131,7 @@ KNOWN = frozenset(
         "MAILCORDON_DNS_TIMEOUT_SECONDS",
         "MAILCORDON_CLAIM_DAYS",
         "MAILCORDON_MAIL_FROM_LABEL",
+        "MAILCORDON_LAPSE_HOURS",
         "MAILCORDON_URL",
         "MAILCORDON_KEY",
         "MAILCORDON_TEST_DATABASE_URL",
@@ -259,6 +260,9 @@ class Config:
     #: DNS label of a new domain's MAIL FROM domain: with `bounce`, mail from acme.example bounces to bounce.acme.example, so that
     #: SPF aligns. Empty: SES's own.
     mail_from_label: str = "bounce"
+    #: Hours over which a zone's own name servers must agree that a record is lost before that counts. A day: whoever moves a zone
+    #: by mistake is back at work by then, and no cache is that old.
+    lapse_hours: float = 24.0
     #: Format of the log: `text` for people, `json` for machines (every line is a JSON object).
     log: str = "text"
 
@@ -345,6 +349,7 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         dns_timeout_seconds=reader.number("MAILCORDON_DNS_TIMEOUT_SECONDS", 5, 1, 60),
         claim_days=reader.number("MAILCORDON_CLAIM_DAYS", 14, 1, 365),
         mail_from_label=_mail_from_label(reader),
+        lapse_hours=reader.rate("MAILCORDON_LAPSE_HOURS", 24.0) or 24.0,
         log=reader.choice("MAILCORDON_LOG", ("text", "json"), "text"),
         **_feedback(reader, local=local, region=region, endpoint=ses_endpoint),
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -18,6 +19,7 @@ from mailcordon.adapters.db.control_store import ControlStore
 from mailcordon.adapters.db.erasure_store import ErasureStore
 from mailcordon.adapters.db.finding_store import FindingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
+from mailcordon.adapters.db.identity_check_store import IdentityCheckStore
 from mailcordon.adapters.db.isolation_store import IsolationStore
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
@@ -33,6 +35,7 @@ from mailcordon.control.claims import Claims
 from mailcordon.control.erasure import ErasureRequests
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
+from mailcordon.control.identity_checks import IdentityChecks
 from mailcordon.control.identity_records import IdentityRecords
 from mailcordon.control.isolation import Isolation
 from mailcordon.control.key_cache import KeyCache
@@ -42,6 +45,8 @@ from mailcordon.control.plans import Plans
 from mailcordon.control.proofs import Proofs
 from mailcordon.control.steps import Step, StepKind
 from mailcordon.control.tenants import Tenants
+from mailcordon.control.views import Viewer
+from mailcordon_fixtures.written_dns import WrittenDns
 
 SETTINGS = desired.Settings(
     outcome_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-outcome",
@@ -149,6 +154,15 @@ async def opened(database: Any) -> AsyncIterator[tuple[ControlWorld, control.Con
             plans,
             lambda: Resolver([Server("127.0.0.1", 9)], seconds=0.2).check(authoritative=True),
         ),
+        checks=IdentityChecks(
+            IdentityCheckStore(pools["control"], pools["reader"]),
+            ControlReader(pools["control"], pools["reader"]),
+            governor,
+            lambda _: WrittenDns({}),
+            SUFFIXES,
+            region="us-east-1",
+            clock=_half_a_minute_later,
+        ),
         proofs=Proofs(ProofStore(pools["control"], pools["reader"])),
     )
     app = server.application(KeyCache(key_store), control.routes(services))
@@ -159,6 +173,14 @@ async def opened(database: Any) -> AsyncIterator[tuple[ControlWorld, control.Con
     for pool in pools.values():
         await pool.close()
     await owner.close()
+
+
+_CLOCK = itertools.count(int(time.time() * 1000), 30_000)
+
+
+async def _half_a_minute_later() -> int:
+    """Each look is later than the one before, so that a domain can be checked as often as a test likes."""
+    return next(_CLOCK)
 
 
 async def furnish(world: ControlWorld, services: control.ControlServices) -> None:
@@ -188,6 +210,7 @@ async def furnish(world: ControlWorld, services: control.ControlServices) -> Non
         " ('extra-set', 'low', 'configuration-set', 'old-set', '{\"name\": \"old-set\"}', 'list', 'configuration-set')"
         " returning id"
     )
+    await services.checks.now(Viewer(None), "news.acme.example", reread=False)
     more = Step(kind=StepKind.ADD_LANE, tenant="acme", type="invoice", to="news.acme.example")
     world.plan = (await services.plans.make([more], actor="test")).id or 0
 

@@ -36,6 +36,17 @@ ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
     ("GET", "/v1/shared-domains", None, "read", True, 403),
     ("PUT", "/v1/shared-domains/other.example", {"because": "x"}, "admin", True, 403),
     ("DELETE", "/v1/shared-domains/platform.example?because=x", None, "admin", True, 403),
+    ("POST", "/v1/identities/news.acme.example/check", None, "operate", False, 404),
+    ("GET", "/v1/identities/news.acme.example/check", None, "read", False, 404),
+    ("GET", "/v1/lapse-policies", None, "read", True, 403),
+    (
+        "PUT",
+        "/v1/lapse-policies/marketing/fails",
+        {"action": "slow", "rate": 2, "because": "x"},
+        "admin",
+        True,
+        403,
+    ),
     ("GET", "/v1/lanes", None, "read", False, 200),
     ("GET", "/v1/lanes?tenant=acme", None, "read", False, 404),
     ("GET", "/v1/tenants/acme/lanes/newsletter", None, "read", False, 404),
@@ -166,6 +177,7 @@ async def test_every_endpoint_of_this_plane_is_in_the_table(world: Any) -> None:
             p.replace("acme", "{}")
             .replace("gone", "{}")
             .replace("newsletter", "{}")
+            .replace("marketing/fails", "{}/{}")
             .replace("news.{}.example", "{}"),
         )
         for m, p in asked

@@ -153,6 +153,9 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                 topic=config.outcome_topic_arn or "",
             ),
             claims=wiring.claims(config, pools["control"], plans, reader=readers["reader"]),
+            checks=wiring.identity_checks(
+                config, pools["control"], ControlReader(*read_as), governor, reader=readers["reader"]
+            ),
             proofs=Proofs(ProofStore(*read_as), days=config.proof_days),
         )
         handlers = [

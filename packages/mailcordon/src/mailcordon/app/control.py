@@ -7,6 +7,7 @@ from functools import partial
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.beside_store import BesideStore
+from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.erasure_store import ErasureStore
 from mailcordon.adapters.db.finding_store import FindingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
@@ -101,6 +102,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                 topic=config.outcome_topic_arn or "",
                 keep_days=config.keep_records_days,
             ),
+            checks=wiring.identity_checks(config, pool, ControlReader(pool, pool), governor),
             settings=wiring.settings(config),
             want_everything=plans.want_everything,
             follow_plans=plans.follow,

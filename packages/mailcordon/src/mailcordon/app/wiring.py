@@ -7,7 +7,9 @@ from typing import Any
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.claim_store import ClaimStore
+from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.engine import Pool
+from mailcordon.adapters.db.identity_check_store import IdentityCheckStore
 from mailcordon.adapters.db.installation import load_installation
 from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
@@ -17,10 +19,11 @@ from mailcordon.adapters.ses.certificates import AwsSource, Certificates, LocalS
 from mailcordon.adapters.ses.feedback import Reader
 from mailcordon.adapters.ses.sns_signature import Proof
 from mailcordon.config import Config
-from mailcordon.control import retirement
+from mailcordon.control import lapses, retirement
 from mailcordon.control.claims import Claims
 from mailcordon.control.desired import Settings
 from mailcordon.control.governor import Governor
+from mailcordon.control.identity_checks import IdentityChecks
 from mailcordon.control.plans import Plans
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.installation import Installation
@@ -77,6 +80,22 @@ def claims(config: Config, control: Pool, plans: Plans, *, reader: Pool | None =
         lambda: found.check(authoritative=True),
         lapse_days=config.claim_days,
         look_seconds=2.0 if config.local else 60.0,
+    )
+
+
+def identity_checks(
+    config: Config, control: Pool, reads: ControlReader, governor: Governor, *, reader: Pool | None = None
+) -> IdentityChecks:
+    """`control`, `reader`: pools of these logins; without `reader`, no tenant's key reads."""
+    found = resolver(config)
+    return IdentityChecks(
+        IdentityCheckStore(control, reader),
+        reads,
+        governor,
+        lambda seconds: found.check(authoritative=True, seconds=seconds),
+        PublicSuffixes(),
+        region=config.region,
+        rules=lapses.Rules(over_ms=int(config.lapse_hours * 3_600_000)),
     )
 
 

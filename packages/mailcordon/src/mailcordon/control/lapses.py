@@ -196,6 +196,8 @@ def seen(judgement: Judgement, ses: Ses, at: int) -> Seen:
         for area in sorted(ses.lost)
     ]
     unsure = {_area_of_name(each) for each in judgement.faults if each.unsure}
+    if not judgement.complete and not unsure:
+        unsure = set(Area)
     for fault in judgement.faults:
         area = _AREAS.get(fault.code)
         if area is not None and fault.severity == "error":  # what is less leaves the record in use
@@ -443,7 +445,11 @@ def area_of(fault: Fault) -> Area | None:
 
 def _area_of_name(fault: Fault) -> Area:
     labels = fault.record.split(".")
-    return Area.DKIM if "_domainkey" in labels else Area.DMARC if "_dmarc" in labels else Area.MAIL_FROM
+    if (
+        "_domainkey" in labels or "dkim" in labels
+    ):  # the CNAMEs of Easy DKIM point to TOKEN.dkim.amazonses.com
+        return Area.DKIM
+    return Area.DMARC if "_dmarc" in labels else Area.MAIL_FROM
 
 
 def _record(fault: Fault) -> Mapping[str, str] | None:

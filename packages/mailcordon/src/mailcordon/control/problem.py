@@ -12,6 +12,7 @@ Check = Literal[
     "feedback",
     "unknown outcomes",
     "resources at SES",
+    "domains",
     "partitions",
     "default partitions",
     "quarantine",

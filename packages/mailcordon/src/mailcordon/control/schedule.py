@@ -18,6 +18,7 @@ from mailcordon.control.erasure import Erasures
 from mailcordon.control.facts import ControlFacts
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
+from mailcordon.control.identity_checks import IdentityChecks
 from mailcordon.control.proving import Judge
 from mailcordon.control.reconcile import Reconciler
 from mailcordon.control.retirement import Retirement
@@ -40,6 +41,8 @@ class Intervals:
     hints: float = 1.0  #: management events about what is not ours, and approved changes of it
     account: float = 60.0  #: each run is one call at SES's management rate
     pauses: float = 60.0
+    checks: float = 15.0  #: domains whose check is due; most are due once a day
+    lapses: float = 5.0  #: the holds that lapses ask for
     removals: float = 2.0
     clock: float = 1.0
     claims: float = 30.0
@@ -56,6 +59,8 @@ LOCAL = Intervals(
     hints=0.3,
     account=3.0,
     pauses=3.0,
+    checks=2.0,
+    lapses=1.0,
     removals=0.5,
     claims=2.0,
     align=10.0,
@@ -81,6 +86,7 @@ class Services:
     findings: Findings
     claims: Claims
     judge: Judge
+    checks: IdentityChecks
     settings: Settings
     want_everything: Callable[[Settings], Awaitable[None]]
     follow_plans: Callable[[], Awaitable[None]]
@@ -112,6 +118,8 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         ("settle claims to domains", intervals.claims, services.claims.advance),
         ("purge findings", intervals.partitions, services.findings.purge),
         ("hold what findings ask for", intervals.clock, services.findings.align_holds),
+        ("check domains", intervals.checks, lambda: services.checks.run_due(stop)),
+        ("hold what lapses ask for", intervals.lapses, services.checks.align_holds),
         ("align lanes", intervals.align, services.governor.align_all),
         ("count lanes", intervals.counts, upkeep.count_lanes),
         ("thin counts", intervals.partitions, upkeep.thin_counts),

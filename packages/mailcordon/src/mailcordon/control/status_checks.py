@@ -8,7 +8,7 @@ from mailcordon.core import health
 from mailcordon.core.health import ROLES
 from mailcordon.core.priority import Class
 from mailcordon.core.reason import MEANINGS, Reason
-from mailcordon.messages import reasons, status, times
+from mailcordon.messages import identities, reasons, status, times
 
 #: How long mail of a class may wait for its turn. A person waits for urgent mail: half of it leaves within a second, and 30 s
 #: is when they ask for another. A receipt after 10 minutes is late, not useless. A newsletter of a day's size may take hours
@@ -26,6 +26,7 @@ UNKNOWN_MARGIN_MS = 5 * MINUTE  #: beyond the grace: a canary, its event and the
 FEWEST_DAYS = 3  #: partitions ahead: a weekend
 LONGEST_SNAPSHOT_SECONDS = 60  #: an older snapshot makes the queue several times slower
 SKEW_MS = 5_000  #: between a host and the database; SES refuses signatures from 5 minutes on
+UNCHECKED_MS = 48 * 60 * MINUTE  #: a verified domain is checked once a day
 QUARANTINE_NEWS_MS = 24 * 60 * MINUTE  #: a document that quarantine had no room for is shown this long
 
 
@@ -250,6 +251,26 @@ def _resources(facts: Facts) -> Iterator[Problem]:
         )
 
 
+def _domains(facts: Facts) -> Iterator[Problem]:
+    for one in facts.lapsed:
+        yield Problem(
+            code="domain-lapsed",
+            check="domains",
+            sentence=one.sentence,
+            next=identities.domains_lapsed_next(one.domain),
+            whose=one.tenant,
+            since=one.since,
+        )
+    if facts.unchecked is not None:
+        days = UNCHECKED_MS // (24 * 60 * MINUTE)
+        yield Problem(
+            code="domains-unchecked",
+            check="domains",
+            sentence=identities.domains_unchecked(facts.unchecked.count, days),
+            next=identities.domains_unchecked_next(facts.unchecked.domain),
+        )
+
+
 def _partitions(facts: Facts) -> Iterator[Problem]:
     days = None if facts.storage is None else facts.storage.days_left
     if days is None:
@@ -338,6 +359,7 @@ OF: Mapping[Check, Callable[[Facts], Iterator[Problem]]] = {
     "feedback": _feedback,
     "unknown outcomes": _unknown,
     "resources at SES": _resources,
+    "domains": _domains,
     "partitions": _partitions,
     "default partitions": _strays,
     "quarantine": _quarantine,

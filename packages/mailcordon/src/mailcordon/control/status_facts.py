@@ -127,6 +127,22 @@ class OpenFinding:
     since: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LapsedDomain:
+    domain: str
+    tenant: str  #: slug
+    sentence: str  #: what is missing
+    since: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unchecked:
+    """Domains whose DNS records were not read for days."""
+
+    count: int
+    domain: str  #: one of them
+
+
 @dataclass(frozen=True, slots=True)
 class Overdue:
     """Unknown outcomes past their grace."""
@@ -159,6 +175,8 @@ class Facts:
     failing: Sequence[FailingResource] = ()
     plans: Sequence[WaitingPlan] = ()
     findings: Sequence[OpenFinding] = ()
+    lapsed: Sequence[LapsedDomain] = ()
+    unchecked: Unchecked | None = None
     storage: Storage | None = None  #: None: it was not read
     quarantine: Sequence[QuarantineKind] = ()
     unproved: UnprovedLanes | None = None  #: None: there are none

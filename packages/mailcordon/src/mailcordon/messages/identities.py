@@ -514,28 +514,124 @@ def lapse_over(domain: str) -> str:
     return f"{domain} has what it lost again, or the policy of lapses changed"
 
 
-@example("mail.acme.example", 6)
-def checked_just_now(domain: str, seconds: int) -> str:
+@example("mail.acme.example")
+def checked_just_now(domain: str) -> str:
     """A check was asked for again too soon."""
-    return f"{domain} was checked a moment ago. Try again in {seconds} s, or read the last check"
+    return f"{domain} was checked a moment ago. What that check found can be read meanwhile."
 
 
 @example(30)
 def too_many_checks(per_minute: int) -> str:
     """A tenant's domains were checked too often."""
-    return f"The domains of a tenant can be checked {per_minute} times a minute. Try again in a minute"
+    return f"At most {per_minute} domains of a tenant are checked in a minute."
 
 
 @example()
 def checks_busy() -> str:
     """Too many checks wait for the DNS at once."""
-    return "Too many domains are being checked right now: the DNS is slow, or many ask at once. Try again in some seconds"
+    return "Too many domains are being checked right now: the DNS is slow, or many ask at once."
 
 
 @example("mail.acme.example")
 def never_checked(domain: str) -> str:
     """The last check of a domain was asked for, and there is none yet."""
-    return f"{domain} was not checked yet. Check it with `mailcordon identity check {domain}`"
+    return f"{domain} was not checked yet. Check it with `mailcordon identity check {domain}`."
+
+
+@example("mail.acme.example")
+def not_checked_retired(domain: str) -> str:
+    """A check of a retired domain was asked for."""
+    return f"{domain} is retired, so it is not checked. Take it back with `mailcordon identity unretire {domain}`."
+
+
+@example("dkim", "mail.acme.example", None)
+@example("mail-from", "mail.acme.example", "bounce.mail.acme.example")
+@example("mail-from", "mail.acme.example", None)
+@example("dmarc", "mail.acme.example", None)
+def is_right(what: str, domain: str, mail_from: str | None) -> str:
+    """`identity check`: nothing is wrong with these records."""
+    if what == "mail-from":
+        return (
+            "SES's own MAIL FROM domain is used, as long as the domain has none"
+            if mail_from is None
+            else f"{mail_from} has the MX and the SPF record that SES needs"
+        )
+    return {
+        "dkim": f"The DKIM records of {domain} are what SES signs with",
+        "dmarc": f"{domain} has a DMARC record that receivers can read",
+    }[what]
+
+
+@example("SUCCESS", "SUCCESS")
+@example("PENDING", None)
+@example(None, None)
+def ses_says(status: str | None, mail_from_status: str | None) -> str:
+    """`identity check`: what GetEmailIdentity returned last."""
+    if status is None:
+        return "SES has not made the identity yet"
+    more = "" if mail_from_status is None else f", and {mail_from_status} for its MAIL FROM domain"
+    return f"SES says {status} for the domain{more}"
+
+
+@example("2026-12-01 10:02Z", 2)
+def suspected_since(since: str, agreed: int) -> str:
+    """`identity check`: a record is missing, and it does not count as a lapse yet."""
+    times = "once" if agreed == 1 else f"{agreed} times"
+    return f"Missing since {since}, confirmed {times}. It counts as a lapse after three times over a day"
+
+
+@example("2026-12-01 10:02Z")
+def lapsed_since(since: str) -> str:
+    """`identity check`: a record counts as lost."""
+    return f"Lapsed since {since}"
+
+
+@example(authoritative=True, complete=True)
+@example(authoritative=False, complete=True)
+@example(authoritative=True, complete=False)
+def how_checked(*, authoritative: bool, complete: bool) -> str:
+    """`identity check`: how far its answer can be relied on."""
+    if not complete:
+        return "Not every look-up was answered: what is not known is neither right nor wrong."
+    if not authoritative:
+        return "Some answers came from a cache, so they may be old. They count for no lapse."
+    return "The domain's own name servers answered."
+
+
+@example()
+def domain_without_lanes() -> str:
+    """`identity check`: no lane sends from the domain; the answer is for mail that would."""
+    return "no lane"
+
+
+@example("mail.acme.example")
+def domains_lapsed_next(domain: str) -> str:
+    """`status`: what to do about a domain that lapsed."""
+    return (
+        f"See which record is missing with `mailcordon identity check {domain}`, and have it published again"
+    )
+
+
+@example(12, 2)
+def domains_unchecked(count: int, days: int) -> str:
+    """`status`: domains whose DNS could not be read for days."""
+    what = "1 domain was" if count == 1 else f"{count} domains were"
+    return f"{what} not checked for more than {days} days: the DNS did not answer, or nothing checks"
+
+
+@example("mail.acme.example")
+def domains_unchecked_next(domain: str) -> str:
+    """`status`: what to do about domains that were not checked."""
+    return (
+        f"Try `mailcordon identity check {domain}`. If no domain can be checked, see that the hosts reach port 53,"
+        " or set MAILCORDON_DNS_SERVERS. Nothing lapses by this"
+    )
+
+
+@example()
+def policy_needs_class_and_effect() -> str:
+    """`identity lapse-policy --action` without saying for what."""
+    return "Name the class and the effect that the action is for, such as: marketing fails."
 
 
 # Claims ------------------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from mailcordon.adapters.cli.commands import (
     env,
     holds,
     identity,
+    identity_checks,
     identity_records,
     isolation,
     key,
@@ -70,6 +71,7 @@ GROUPS = {
 }
 identity.app.add_typer(identity_records.app)
 identity.app.add_typer(domain_claims.app)
+identity.app.add_typer(identity_checks.app)
 SINGLE_COMMANDS = (
     plan.app,
     prove.app,

@@ -16,7 +16,7 @@ from mailcordon.adapters.db import connection_pool, engine, health_reader, queri
 from mailcordon.adapters.db.driver_errors import UNREACHABLE, in_words
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.stop_row import known, stop_from_row
-from mailcordon.control import difference, status_checks, status_facts
+from mailcordon.control import difference, lapses, status_checks, status_facts
 from mailcordon.control.problem import Check
 from mailcordon.control.status_facts import Facts
 from mailcordon.core.drift import Drift
@@ -163,6 +163,24 @@ async def _failing(connection: _Connection) -> Mapping[str, Any]:
     }
 
 
+async def _domains(connection: _Connection) -> Mapping[str, Any]:
+    rows = await connection.fetch(_SQL.lapsed_domains, timeout=_TIMEOUT)
+    row = await connection.fetchrow(_SQL.unchecked_domains, status_checks.UNCHECKED_MS, timeout=_TIMEOUT)
+    found = row is not None and row["count"] > 0
+    return {
+        "lapsed": [
+            status_facts.LapsedDomain(
+                domain=row["domain"],
+                tenant=row["tenant"],
+                sentence=lapses.because(row["domain"], lapses.from_json(json.loads(row["evidence"]))),
+                since=row["since"],
+            )
+            for row in rows
+        ],
+        "unchecked": status_facts.Unchecked(**row) if row is not None and found else None,
+    }
+
+
 async def _storage(connection: _Connection) -> Mapping[str, Any]:
     async with asyncio.timeout(_TIMEOUT):
         return {"storage": await storage_reader.storage(connection)}
@@ -193,6 +211,7 @@ _READINGS: tuple[tuple[tuple[Check, ...], _Read], ...] = (
     (("feedback",), _seen_call),
     (("unknown outcomes",), _overdue),
     (("resources at SES",), _failing),
+    (("domains",), _domains),
     (("partitions", "default partitions"), _storage),
     (("quarantine",), _quarantine),
     (("feedback",), _unproved),

@@ -11,6 +11,7 @@ from mailcordon.adapters.http import (
     drift,
     holds,
     identities,
+    identity_checks,
     identity_records,
     isolation,
     keys,
@@ -28,6 +29,7 @@ from mailcordon.control.cordon import Cordons
 from mailcordon.control.erasure import ErasureRequests
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
+from mailcordon.control.identity_checks import IdentityChecks
 from mailcordon.control.identity_records import IdentityRecords
 from mailcordon.control.isolation import Isolation
 from mailcordon.control.keys import Keys
@@ -56,6 +58,7 @@ class ControlServices:
     claims: Claims
     proofs: Proofs
     isolation: Isolation
+    checks: IdentityChecks
 
 
 def routes(services: ControlServices) -> list[HTTPRouteHandler]:
@@ -64,6 +67,7 @@ def routes(services: ControlServices) -> list[HTTPRouteHandler]:
         *identities.routes(services.reads),
         *identity_records.routes(services.reads, services.records),
         *domain_claims.routes(services.reads, services.claims, services.plans),
+        *identity_checks.routes(services.reads, services.checks),
         *lanes.routes(services.reads, services.governor, services.proofs),
         *holds.routes(services.reads, Cordons(services.reads, services.governor)),
         *stops.routes(services.reads),
